@@ -1,0 +1,91 @@
+"""What files exist, what is in them, where they are: the archive of STIX files and images, and its index.
+
+Made of Parquet files (the truth) that DuckDB reads; see ``DESIGN.md``. It starts no work and opens no network.
+"""
+
+from archive.atomic import atomic_path, copy_file, write_bytes, write_text
+from archive.errors import (
+    ArchiveBusy,
+    ArchiveError,
+    BadRow,
+    IndexDamaged,
+    IndexVersion,
+    InvalidName,
+    NotAnArchive,
+    NotInArchive,
+    QueryRefused,
+    QueryTimeout,
+)
+from archive.filters import ImageFilter, RunFilter, ScienceFilter
+from archive.ingest import Outcome, OutcomeStatus, ingest
+from archive.layout import (
+    archive_path,
+    image_folder,
+    image_id,
+    image_name,
+    parse_file_name,
+    parse_image_name,
+    skipped_run_id,
+    version_rank,
+)
+from archive.lightcurves.read import LightCurveView
+from archive.lightcurves.write import LightCurveUpdate, rebuild_light_curves, stale_days
+from archive.schema import (
+    TABLES,
+    AuxFile,
+    Flare,
+    Image,
+    QuicklookFile,
+    Run,
+    RunKind,
+    RunStatus,
+    ScienceFile,
+    schema_markdown,
+)
+from archive.store import Archive
+
+__all__ = [
+    "TABLES",
+    "Archive",
+    "ArchiveBusy",
+    "ArchiveError",
+    "AuxFile",
+    "BadRow",
+    "Flare",
+    "Image",
+    "ImageFilter",
+    "IndexDamaged",
+    "IndexVersion",
+    "InvalidName",
+    "LightCurveUpdate",
+    "LightCurveView",
+    "NotAnArchive",
+    "NotInArchive",
+    "Outcome",
+    "OutcomeStatus",
+    "QueryRefused",
+    "QueryTimeout",
+    "QuicklookFile",
+    "Run",
+    "RunFilter",
+    "RunKind",
+    "RunStatus",
+    "ScienceFile",
+    "ScienceFilter",
+    "archive_path",
+    "atomic_path",
+    "copy_file",
+    "image_folder",
+    "image_id",
+    "image_name",
+    "ingest",
+    "parse_file_name",
+    "parse_image_name",
+    "rebuild_light_curves",
+    "schema_markdown",
+    "skipped_run_id",
+    "stale_days",
+    "version_rank",
+    "write_bytes",
+    "write_text",
+]

@@ -1,0 +1,198 @@
+"""What a reader may ask the tables for: plain values here, SQL conditions inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from archive.columns import Table
+from archive.errors import QueryRefused
+from archive.sql import Conditions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFilter:
+    """Which images; None and empty stand for "any".
+
+    Attributes
+    ----------
+    t_start, t_end : datetime64
+        Images whose time range overlaps this one, UTC at Solar Orbiter.
+    uid, flare_id, recipe_id, author : str
+        Exact values.
+    methods : tuple of str
+        Any of these.
+    e_low, e_high : float
+        Images whose energy range overlaps this one, keV.
+    goes_min, goes_max : float
+        Measured GOES flux of the flare, W m⁻²; the lower end belongs to the range.
+    trusted, simulated : bool
+    text : str
+        A piece of uid, flare id or image id.
+    viewer : str
+        This user's hidden images are shown to him; nobody else's are.
+    all_hidden : bool
+        Show every hidden image (operators).
+    """
+
+    t_start: np.datetime64 | None = None
+    t_end: np.datetime64 | None = None
+    uid: str | None = None
+    flare_id: str | None = None
+    recipe_id: str | None = None
+    author: str | None = None
+    methods: tuple[str, ...] = ()
+    e_low: float | None = None
+    e_high: float | None = None
+    goes_min: float | None = None
+    goes_max: float | None = None
+    trusted: bool | None = None
+    simulated: bool | None = None
+    text: str = ""
+    viewer: str | None = None
+    all_hidden: bool = False
+
+    @property
+    def conditions(self) -> Conditions:
+        """The same in SQL."""
+        return Conditions.of(
+            ("t_end > ?", self.t_start),
+            ("t_start < ?", self.t_end),
+            ("uid = ?", self.uid),
+            ("flare_id = ?", self.flare_id),
+            ("recipe_id = ?", self.recipe_id),
+            ("author = ?", self.author),
+            (_any_of("method", self.methods), self.methods or None),
+            ("e_high > ?", self.e_low),
+            ("e_low < ?", self.e_high),
+            ("goes_flux >= ?", self.goes_min),
+            ("goes_flux < ?", self.goes_max),
+            ("trusted = ?", self.trusted),
+            ("simulated = ?", self.simulated),
+            (_contains("image_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
+            _visible(self.viewer, self.all_hidden),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFilter:
+    """Which runs; None and empty stand for "any". Attributes as `ImageFilter`, and ``statuses``, ``kind``, ``band``."""
+
+    t_start: np.datetime64 | None = None
+    t_end: np.datetime64 | None = None
+    uid: str | None = None
+    flare_id: str | None = None
+    author: str | None = None
+    band: str | None = None
+    kind: str | None = None
+    statuses: tuple[str, ...] = ()
+    simulated: bool | None = None
+    text: str = ""
+    viewer: str | None = None
+    all_hidden: bool = False
+
+    @property
+    def conditions(self) -> Conditions:
+        """The same in SQL."""
+        return Conditions.of(
+            ("t_end > ?", self.t_start),
+            ("t_start < ?", self.t_end),
+            ("uid = ?", self.uid),
+            ("flare_id = ?", self.flare_id),
+            ("author = ?", self.author),
+            ("band = ?", self.band),
+            ("kind = ?", self.kind),
+            (_any_of("status", self.statuses), self.statuses or None),
+            ("simulated = ?", self.simulated),
+            (_contains("run_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
+            _visible(self.viewer, self.all_hidden),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScienceFilter:
+    """Which science files; None and empty stand for "any".
+
+    Attributes
+    ----------
+    t_start, t_end : datetime64
+        Files whose time range overlaps this one, UTC at Solar Orbiter.
+    product, uid : str
+        Exact values.
+    is_background, simulated : bool
+    min_duration_s : float
+        s
+    e_low, e_high : float
+        Files whose channels cover this range, keV.
+    text : str
+        A piece of file name or purpose, upper and lower case alike.
+    superseded : bool
+        Also files of which a newer version is there.
+    """
+
+    t_start: np.datetime64 | None = None
+    t_end: np.datetime64 | None = None
+    product: str | None = None
+    uid: str | None = None
+    is_background: bool | None = None
+    simulated: bool | None = None
+    min_duration_s: float | None = None
+    e_low: float | None = None
+    e_high: float | None = None
+    text: str = ""
+    superseded: bool = False
+
+    @property
+    def conditions(self) -> Conditions:
+        """The same in SQL."""
+        return Conditions.of(
+            ("t_end > ?", self.t_start),
+            ("t_start < ?", self.t_end),
+            ("product = ?", self.product),
+            ("uid = ?", self.uid),
+            ("is_background = ?", self.is_background),
+            ("simulated = ?", self.simulated),
+            ("duration_s >= ?", self.min_duration_s),
+            ("e_low <= ?", self.e_low),
+            ("e_high >= ?", self.e_high),
+            (_contains("lower(name)", "lower(purpose)"), (self.text.lower(),) * 2 if self.text else None),
+            ("superseded_by IS NULL", None if self.superseded else ()),
+        )
+
+
+def order_by(table: Table[Any], sort: tuple[str, ...]) -> str:
+    """``ORDER BY`` for columns of a table; a leading "-" turns one round. Empty values come last either way.
+
+    The key is always the last column: without it rows that compare equal could stand on two pages, or on none.
+
+    Raises
+    ------
+    QueryRefused
+        When there is no such column.
+    """
+    terms = []
+    for column in (*sort, table.key):
+        name = column.removeprefix("-")
+        if name not in table.names:
+            message = (
+                f"table {table.name} has no column {name!r} to sort by; there are {', '.join(sorted(table.names))}"
+            )
+            raise QueryRefused(message)
+        terms.append(f"{name} {'DESC' if column.startswith('-') else 'ASC'} NULLS LAST")
+    return " ORDER BY " + ", ".join(terms)
+
+
+def _any_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join('?' for _ in values)})"
+
+
+def _contains(*columns: str) -> str:
+    return " OR ".join(f"contains({column}, ?)" for column in columns)
+
+
+def _visible(viewer: str | None, all_hidden: bool) -> tuple[str, str | tuple[()] | None]:
+    if all_hidden:
+        return "true", None
+    return ("NOT hidden OR author = ?", viewer) if viewer is not None else ("NOT hidden", ())

@@ -1,0 +1,278 @@
+"""Any window of the light curves at any resolution: DuckDB over an explicit list of files.
+
+Short windows are read from the files of their days, long ones from the one-minute means. Files are opened by each query
+and never listed: their names follow from the dates.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from archive.columns import Table
+from archive.errors import ArchiveBusy, IndexDamaged, QueryRefused
+from archive.lightcurves.minutes import MINUTE_US
+from archive.lightcurves.tables import (
+    BANDS,
+    COUNTS,
+    LIGHT_CURVE_MINUTES,
+    LIGHT_CURVES,
+    LightCurveBin,
+    LightCurveMinute,
+    day_file,
+    month_file,
+)
+from archive.sql import parquet_scan, select
+from stixcore.flares.series import QuicklookSeries
+
+Floats = NDArray[np.float64]
+
+#: Windows up to this long are read from the files of their days unless their buckets are long.
+LONGEST_OF_BINS_US = 10 * 86_400_000_000
+#: Buckets of at least this many minutes are made from the one-minute means: rounding them costs little then.
+MINUTES_FROM = 5
+#: More than this many points make no sense on any screen, and take long.
+MAX_POINTS = 200_000
+
+_SECOND_US = 1_000_000
+#: From ``begin`` to just before ``end``, µs since 1970.
+type _Span = tuple[int, int]
+type _Table = Table[LightCurveBin] | Table[LightCurveMinute]
+
+_ATTEMPTS = 20
+#: Windows longer than this per point hold too many bins, unless most of them are missing.
+_FEW_BINS_US = 8 * _SECOND_US
+#: What is seen, and the column of the bins it comes from.
+_COLUMNS = {**dict(zip(BANDS, COUNTS, strict=True)), "triggers": "triggers"}
+
+
+@dataclass(frozen=True, eq=False)
+class LightCurveView:
+    """A window of the light curves, as it is drawn.
+
+    Where nothing was recorded there is one row of NaN, with ``rcr`` -1, so that lines break.
+
+    Attributes
+    ----------
+    time : (n,) datetime64[us]
+        Start of each bucket, UTC at Solar Orbiter.
+    bucket_s : float, s
+        Length of the buckets; 0 for the bins as they were recorded, which differ in length.
+    seconds : (n,) float, s
+        How much was recorded in the bucket; of a bin its length.
+    low, mean, high : (n, 5) float, ct s⁻¹
+        Lowest, mean and highest rate of the bins in the bucket, per band.
+    triggers_low, triggers_mean, triggers_high : (n,) float, s⁻¹
+    rcr : (n,) int
+        Highest rate-control state.
+    """
+
+    time: NDArray[np.datetime64]
+    bucket_s: float
+    seconds: Floats
+    low: Floats
+    mean: Floats
+    high: Floats
+    triggers_low: Floats
+    triggers_mean: Floats
+    triggers_high: Floats
+    rcr: NDArray[np.int64]
+
+
+@dataclass
+class LightCurveReader:
+    """Windows of the light curves of one index folder; safe to share between threads.
+
+    Parameters
+    ----------
+    index : Path
+        Folder of the index, absolute.
+    """
+
+    index: Path
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _connection: duckdb.DuckDBPyConnection | None = None
+
+    def view(
+        self, start: np.datetime64, end: np.datetime64, max_points: int = 2000, *, simulated: bool = False
+    ) -> LightCurveView:
+        """A window at the resolution a drawing needs.
+
+        Parameters
+        ----------
+        start, end : datetime64
+            UTC at Solar Orbiter. Buckets at the ends are whole, so the view may begin a little before and end after.
+        max_points : int
+            As many buckets at most; fewer when the bins themselves are fewer. A row for every gap comes on top.
+        simulated : bool
+            Simulated or real light curves; the two are never mixed.
+
+        Raises
+        ------
+        QueryRefused
+            When the window is empty or ``max_points`` makes no sense.
+        IndexDamaged
+            When a file cannot be read.
+        """
+        span = _microseconds(start), _microseconds(end)
+        if not span[0] < span[1] or not 2 <= max_points <= MAX_POINTS:
+            message = (
+                f"a light curve needs a start before its end and 2 to {MAX_POINTS} points, "
+                f"found {start} … {end} and {max_points}"
+            )
+            raise QueryRefused(message)
+        # buckets begin at multiples of their length, so one more than fits into the window may be touched
+        bucket = -(-(span[1] - span[0]) // (max_points - 1))
+        minutes, seconds = (-(-bucket // unit) * unit for unit in (MINUTE_US, _SECOND_US))
+        if minutes >= MINUTES_FROM * MINUTE_US or (3 * bucket >= MINUTE_US and span[1] - span[0] > LONGEST_OF_BINS_US):
+            return self._of_minutes(span, minutes, simulated)
+        return self._native(span, max_points, simulated) or self._of_bins(span, seconds, simulated)
+
+    def bins(self, start: np.datetime64, end: np.datetime64, *, simulated: bool = False) -> QuicklookSeries:
+        """The bins that start in a time range, as detection takes them.
+
+        Raises
+        ------
+        IndexDamaged
+            When a file cannot be read.
+        """
+        span = _microseconds(start), _microseconds(end)
+        what = f"time, duration_s, {', '.join(COUNTS)}, rcr"
+        found = self._fetch(LIGHT_CURVES, what, span, simulated, "ORDER BY time")
+        return QuicklookSeries(
+            found["time"].astype("datetime64[us]"),
+            found["duration_s"],
+            np.stack([found[name] for name in COUNTS], axis=1),
+            found["rcr"].astype(np.int64),
+        )
+
+    def close(self) -> None:
+        """Let go of the connection; the next query opens another one."""
+        with self._lock:
+            self._connection = None
+
+    def _native(self, span: _Span, max_points: int, simulated: bool) -> LightCurveView | None:
+        """The bins themselves, or None when they are too many."""
+        if span[1] - span[0] > max_points * _FEW_BINS_US:
+            return None
+        rates = ", ".join(f"{column} / duration_s AS mean_{name}" for name, column in _COLUMNS.items())
+        what = f"epoch_us(time) AS begin, duration_s AS seconds, {rates}, rcr"
+        found = self._fetch(LIGHT_CURVES, what, span, simulated, f"ORDER BY begin LIMIT {max_points + 1}")
+        if found["begin"].size > max_points:
+            return None
+        for name in _COLUMNS:
+            found[f"min_{name}"] = found[f"max_{name}"] = found[f"mean_{name}"]
+        length = np.rint(found["seconds"] * 1e6).astype(np.int64)
+        return _view(found, 0.0, found["begin"] + length, length // 2)
+
+    def _of_bins(self, span: _Span, bucket: int, simulated: bool) -> LightCurveView:
+        rates = [
+            f"sum({column}) / sum(duration_s) AS mean_{name}, "
+            f"min({column} / duration_s) AS min_{name}, max({column} / duration_s) AS max_{name}"
+            for name, column in _COLUMNS.items()
+        ]
+        span = _whole_buckets(span, bucket)
+        return self._bucketed(LIGHT_CURVES, span, bucket, simulated, "sum(duration_s)", rates)
+
+    def _of_minutes(self, span: _Span, bucket: int, simulated: bool) -> LightCurveView:
+        rates = [
+            f"sum(mean_{name} * seconds) / sum(seconds) AS mean_{name}, "
+            f"min(min_{name}) AS min_{name}, max(max_{name}) AS max_{name}"
+            for name in _COLUMNS
+        ]
+        span = _whole_buckets(span, bucket)
+        return self._bucketed(LIGHT_CURVE_MINUTES, span, bucket, simulated, "sum(seconds)", rates)
+
+    def _bucketed(
+        self, table: _Table, span: _Span, bucket: int, simulated: bool, seconds: str, rates: list[str]
+    ) -> LightCurveView:
+        begin = f"epoch_us(time) // {bucket} * {bucket} AS begin"
+        what = f"{begin}, {seconds} AS seconds, {', '.join(rates)}, max(rcr) AS rcr"
+        found = self._fetch(table, what, span, simulated, "GROUP BY begin ORDER BY begin")
+        ends = found["begin"] + bucket
+        return _view(found, bucket / 1e6, ends, np.zeros_like(ends))
+
+    def _files(self, table: _Table, span: _Span) -> list[Path]:
+        """Files that a span touches and that exist: days of bins, months of minutes."""
+        place, unit = (day_file, "D") if table is LIGHT_CURVES else (month_file, "M")
+        first, last = (np.datetime64(time, "us").astype(f"datetime64[{unit}]") for time in (span[0], span[1] - 1))
+        return [path for path in (place(self.index, date) for date in np.arange(first, last + 1)) if path.is_file()]
+
+    def _fetch(self, table: _Table, what: str, span: _Span, simulated: bool, rest: str) -> dict[str, Any]:
+        """Columns of the rows of a table that begin in a span."""
+        for _ in range(_ATTEMPTS):
+            files = self._files(table, span)
+            before = [_identity(path) for path in files]
+            rows = f"({parquet_scan(files) if files else table.empty_select})"
+            where = " WHERE simulated = ? AND time >= make_timestamp(?) AND time < make_timestamp(?) "
+            damage: duckdb.Error | None = None
+            found: dict[str, Any] = {}
+            try:
+                with self._cursor() as cursor:
+                    answer = cursor.execute(select(what, rows, where + rest), [simulated, *span])
+                    found = {name: np.ma.getdata(values) for name, values in answer.fetchnumpy().items()}
+            except duckdb.Error as error:
+                damage = error
+            # a file that was replaced meanwhile may have been read half old and half new
+            if [_identity(path) for path in files] == before:
+                if damage is None:
+                    return found
+                message = f"the light curves cannot be read, rebuild them: {damage}"
+                raise IndexDamaged(message) from damage
+        message = f"the light curves in {self.index} change faster than they can be read; try again"
+        raise ArchiveBusy(message)
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if self._connection is None:
+                self._connection = duckdb.connect(":memory:")
+            return self._connection.cursor()
+
+
+def _view(
+    found: dict[str, Any], bucket_s: float, ends: NDArray[np.int64], patience: NDArray[np.int64]
+) -> LightCurveView:
+    """Put the columns together, with a row of NaN where the next one begins later than it may."""
+    begin = found["begin"].astype(np.int64)
+    gaps = np.flatnonzero(begin[1:] - ends[:-1] > patience[1:]) + 1
+
+    def column(name: str) -> Floats:
+        return np.asarray(np.insert(found[name].astype(float), gaps, np.nan))
+
+    def bands(kind: str) -> Floats:
+        return np.stack([column(f"{kind}_{band}") for band in BANDS], axis=1)
+
+    return LightCurveView(
+        time=np.insert(begin, gaps, ends[gaps - 1]).astype("datetime64[us]"),
+        bucket_s=bucket_s,
+        seconds=np.insert(found["seconds"].astype(float), gaps, 0.0),
+        low=bands("min"),
+        mean=bands("mean"),
+        high=bands("max"),
+        triggers_low=column("min_triggers"),
+        triggers_mean=column("mean_triggers"),
+        triggers_high=column("max_triggers"),
+        rcr=np.insert(found["rcr"].astype(np.int64), gaps, -1),
+    )
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        entry = path.stat()
+    except FileNotFoundError:
+        return None
+    return entry.st_ino, entry.st_mtime_ns, entry.st_size
+
+
+def _whole_buckets(span: _Span, bucket: int) -> _Span:
+    return span[0] // bucket * bucket, -(-span[1] // bucket) * bucket
+
+
+def _microseconds(time: np.datetime64) -> int:
+    return int(time.astype("datetime64[us]").astype(np.int64))

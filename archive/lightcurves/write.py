@@ -1,0 +1,260 @@
+"""Filling the light curves when quick-look files arrive, and making them anew from all files.
+
+A day is always made from every file that reaches into it, newest version on top, so the result depends on the set of
+files and not on the order in which they came. A file that was replaced in part keeps the rest of its bins.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from archive.errors import IndexDamaged
+from archive.layout import PARTITIONS
+from archive.lightcurves.merge import LONGEST_BIN_S, Layer, merged
+from archive.lightcurves.minutes import minutes_of
+from archive.lightcurves.tables import (
+    BAND_EDGES,
+    COUNTS,
+    DAY_FILES,
+    LIGHT_CURVE_MINUTES,
+    LIGHT_CURVES,
+    day_file,
+    inputs_of,
+    month_file,
+    read_rows,
+    write_rows,
+)
+from archive.schema import QUICKLOOK_FILES, QuicklookFile
+from archive.sql import select
+from archive.versions import rank
+from stixcore.errors import InvalidProduct
+from stixcore.fits.read import read_light_curve
+
+if TYPE_CHECKING:
+    from archive.store import Archive
+
+log = logging.getLogger(__name__)
+
+_DAY = np.timedelta64(1, "D")
+#: A bin that begins on the day before may cover the first moments of a day.
+_MARGIN = np.timedelta64(round(LONGEST_BIN_S * 1e6), "us")
+#: Band edges may differ by this much from the nominal ones, keV.
+_EDGE_TOLERANCE = 0.6
+
+
+@dataclass(frozen=True)
+class LightCurveUpdate:
+    """What an update did.
+
+    Attributes
+    ----------
+    days, months : tuple of str
+        Files that changed: "2022-11-11", "2022-11".
+    unusable : tuple of (str, str)
+        Quick-look files that give nothing to the light curves, and why.
+    """
+
+    days: tuple[str, ...] = ()
+    months: tuple[str, ...] = ()
+    unusable: tuple[tuple[str, str], ...] = ()
+
+
+def update_light_curves(archive: Archive, new: Iterable[QuicklookFile]) -> LightCurveUpdate:
+    """Make the days anew that some files reach into.
+
+    Ingest calls it before it writes the rows of the files, so that a process killed in between finds all its work to do
+    again. The files must be in their places already.
+
+    Parameters
+    ----------
+    archive : Archive
+    new : iterable of QuicklookFile
+        Rows that are new, or take the place of rows with the same name.
+
+    Returns
+    -------
+    LightCurveUpdate
+        The same files again change nothing, byte for byte.
+
+    Raises
+    ------
+    IndexDamaged, ArchiveBusy
+        A file of the index that cannot be read; another writer that does not end.
+    """
+    arriving = {row.name: row for row in new}
+    if not arriving:
+        return LightCurveUpdate()
+    with archive.write_lock():
+        known = {row.name: row for row in _known_files(archive)}
+        replaced = [known[name] for name in arriving if name in known]
+        days = sorted({day for row in (*arriving.values(), *replaced) for day in _days_of(row)})
+        return _make(archive, list((known | arriving).values()), days)
+
+
+def rebuild_light_curves(archive: Archive) -> LightCurveUpdate:
+    """Make all light curves anew from the quick-look files of the archive; what no file tells of is removed.
+
+    Raises
+    ------
+    ArchiveBusy
+        When another writer does not end.
+    """
+    with archive.write_lock():
+        files = _known_files(archive)
+        days = {day for row in files for day in _days_of(row)}
+        strangers = {np.datetime64(path.stem) for path in (archive.index / LIGHT_CURVES.name).glob(DAY_FILES)}
+        months = {path.stem for path in (archive.index / LIGHT_CURVE_MINUTES.name).glob(PARTITIONS)}
+        # a month whose days are all gone is made of its first day, and so of nothing
+        lost = {np.datetime64(month, "D") for month in months - {str(day)[:7] for day in days | strangers}}
+        return _make(archive, files, sorted(days | strangers | lost), whole_months=True)
+
+
+def stale_days(archive: Archive) -> tuple[str, ...]:
+    """Days whose light curve was not made from the quick-look files the index has now; only headers are read."""
+    files = _known_files(archive)
+    days = {day for row in files for day in _days_of(row)}
+    present = {np.datetime64(path.stem) for path in (archive.index / LIGHT_CURVES.name).glob(DAY_FILES)}
+    begun = {row.t_start.astype("datetime64[D]") for row in files if row.n_bands == BAND_EDGES.size}
+    stale = []
+    for day in sorted(days | present):
+        made_of = inputs_of(day_file(archive.index, day)) if day in present else {}
+        expected = {row.name: row.sha256 for row in _reaching_into(files, day)}
+        # a day that no file begins on may well be empty
+        if made_of != expected and (day in present or day in begun):
+            stale.append(str(day))
+    return tuple(stale)
+
+
+def _known_files(archive: Archive) -> list[QuicklookFile]:
+    return QUICKLOOK_FILES.to_rows(archive.query(select("*", QUICKLOOK_FILES.name)))
+
+
+def _days_of(row: QuicklookFile) -> list[np.datetime64]:
+    first, last = (row.t_start - _MARGIN).astype("datetime64[D]"), (row.t_end + _MARGIN).astype("datetime64[D]")
+    return list(np.arange(first, last + _DAY))
+
+
+def _reaching_into(files: list[QuicklookFile], day: np.datetime64) -> list[QuicklookFile]:
+    """Files that matter to a day, from the one that counts least to the one that counts most."""
+    begin = day.astype("datetime64[us]")
+    near = [row for row in files if row.t_start < begin + _DAY + _MARGIN and row.t_end > begin - _MARGIN]
+    return sorted(near, key=rank)
+
+
+def _make(
+    archive: Archive, files: list[QuicklookFile], days: list[np.datetime64], *, whole_months: bool = False
+) -> LightCurveUpdate:
+    """Make some days anew, in rising order; with ``whole_months`` they are all there is in their months."""
+    source = _Source(archive)
+    changed_days, changed_months = [], []
+    for month, days_of_month in _by_month(days):
+        minutes = []
+        for day in days_of_month:
+            near = _reaching_into(files, day)
+            rows = _rows_of(day, near, source)
+            minutes.append(minutes_of(rows))
+            if write_rows(day_file(archive.index, day), rows, {row.name: row.sha256 for row in near}):
+                changed_days.append(str(day))
+        others = [] if whole_months else [_other_minutes(archive, month, days_of_month)]
+        together = pa.concat_tables([*others, *minutes])
+        ordered = together.sort_by([("simulated", "ascending"), ("time", "ascending")]).combine_chunks()
+        if write_rows(month_file(archive.index, month), ordered):
+            changed_months.append(str(month))
+    return LightCurveUpdate(tuple(changed_days), tuple(changed_months), tuple(sorted(source.unusable.items())))
+
+
+def _by_month(days: list[np.datetime64]) -> Iterator[tuple[np.datetime64, list[np.datetime64]]]:
+    for month in sorted(Counter(day.astype("datetime64[M]") for day in days)):
+        yield month, [day for day in days if day.astype("datetime64[M]") == month]
+
+
+@dataclass
+class _Source:
+    """Files, read once as long as they are needed; days are asked for in rising order."""
+
+    archive: Archive
+    unusable: dict[str, str] = field(default_factory=dict)
+    _layers: dict[str, Layer | None] = field(default_factory=dict)
+
+    def layers(self, rows: list[QuicklookFile]) -> list[Layer]:
+        """Layers of files, in the same order; those that cannot be used are left out and remembered."""
+        self._layers = {name: layer for name, layer in self._layers.items() if name in {row.name for row in rows}}
+        for row in rows:
+            if row.name not in self._layers:
+                self._layers[row.name] = self._read(row)
+        found = (self._layers[row.name] for row in rows)
+        return [layer for layer in found if layer is not None]
+
+    def _read(self, row: QuicklookFile) -> Layer | None:
+        try:
+            curve = read_light_curve(self.archive.path_of(row.path))
+        except (InvalidProduct, OSError) as error:
+            self._refuse(row, str(error))
+            return None
+        why = ""
+        if curve.e_low.size != BAND_EDGES.size or (np.abs(curve.e_low - BAND_EDGES) > _EDGE_TOLERANCE).any():
+            why = f"its bands begin at {', '.join(f'{low:g}' for low in curve.e_low)} keV"
+        elif curve.duration.max() > LONGEST_BIN_S:
+            why = f"it has a bin of {curve.duration.max():g} s"
+        if why:
+            self._refuse(row, why)
+            return None
+        return Layer.of(curve, row.name, row.version)
+
+    def _refuse(self, row: QuicklookFile, why: str) -> None:
+        if row.name not in self.unusable:
+            log.warning("no light curve from %s: %s", row.name, why)
+        self.unusable[row.name] = why
+
+
+def _rows_of(day: np.datetime64, files: list[QuicklookFile], source: _Source) -> pa.Table:
+    """Rows of one day: real ones by time, then simulated ones by time."""
+    source.layers(files)  # keeps what both halves need
+    begin = day.astype("datetime64[us]").astype(np.int64)
+    end = begin + _DAY.astype("timedelta64[us]").astype(np.int64)
+    margin = _MARGIN.astype(np.int64)
+    parts = []
+    for simulated in (False, True):
+        mine = {row.name for row in files if row.simulated == simulated}
+        layers = [layer for layer in source.layers(files) if layer.name in mine]
+        near = [layer.take((layer.start >= begin - margin) & (layer.start < end + margin)) for layer in layers]
+        together = [layer.take((layer.start >= begin) & (layer.start < end)) for layer in merged(near)]
+        parts += [_table(layer, simulated=simulated) for layer in together]
+    rows = pa.concat_tables([LIGHT_CURVES.arrow.empty_table(), *parts])
+    return rows.sort_by([("simulated", "ascending"), ("time", "ascending")]).combine_chunks()
+
+
+def _table(layer: Layer, *, simulated: bool) -> pa.Table:
+    n = layer.start.size
+    columns = {
+        "time": layer.start.astype("datetime64[us]"),
+        "duration_s": layer.duration,
+        **dict(zip(COUNTS, layer.counts.T, strict=True)),
+        "triggers": layer.triggers,
+        "rcr": layer.rcr,
+        "simulated": np.full(n, simulated),
+        "file": [layer.name] * n,
+        "version": [layer.version] * n,
+    }
+    schema = LIGHT_CURVES.arrow
+    return pa.Table.from_arrays([pa.array(columns[f.name], type=f.type) for f in schema], schema=schema)
+
+
+def _other_minutes(archive: Archive, month: np.datetime64, days: list[np.datetime64]) -> pa.Table:
+    """Minutes of a month without those of some days."""
+    try:
+        present = read_rows(month_file(archive.index, month), LIGHT_CURVE_MINUTES)
+    except IndexDamaged as error:
+        log.warning("made anew from the bins of the month: %s", error)
+        files = sorted((archive.index / LIGHT_CURVES.name).glob(f"{month}-[0-9][0-9].parquet"))
+        present = pa.concat_tables([minutes_of(read_rows(file, LIGHT_CURVES)) for file in files])
+    made_anew = pa.array(np.array(days, dtype="datetime64[D]"), type=pa.date32())
+    return present.filter(pc.invert(pc.is_in(present["time"].cast(pa.date32(), safe=False), value_set=made_anew)))

@@ -1,0 +1,81 @@
+"""Refused files, each beside a note that says why: ``quarantine/<yyyy-mm-dd>/<file>`` and ``<file>.reason.json``."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from archive.atomic import copy_file, write_text
+from stixcore.recipe import sha256_of
+
+NOTE = ".reason.json"
+#: File systems allow 255 bytes; the note's ending and a hash must fit in beside it.
+_NAME_LENGTH = 180
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a file was refused: a sentence, and where they are known what was expected and what was found."""
+
+    reason: str
+    expected: str = ""
+    found: str = ""
+
+
+def put_aside(folder: Path, source: Path, refusal: Refusal, now: np.datetime64, sha256: str | None = None) -> Path:
+    """Copy a refused file into quarantine, with its note. The same file for the second time changes nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        The archive's folder ``quarantine``.
+    source : Path
+        The file; it stays where it is.
+    refusal : Refusal
+    now : datetime64
+        Its day is the day of the folder, UTC.
+    sha256 : str, optional
+        Hash of the content. Without it only the note is written: the content cannot be read, or is no content.
+
+    Returns
+    -------
+    Path
+        The note.
+    """
+    name = _harmless(source.name)
+    note = {"file": source.name, "source": str(source), "sha256": sha256, "reason": refusal.reason}
+    second_name = f"{(sha256 or 'no-bytes')[:8]}-{name}"  # for another file of the same name on the same day
+    for earlier in (*folder.glob(f"*/{name}{NOTE}"), *folder.glob(f"*/{second_name}{NOTE}")):
+        known = _read(earlier)
+        same_content = known.get("sha256") == sha256 and (sha256 or known.get("reason") == refusal.reason)
+        if known.get("file") == source.name and same_content:
+            return earlier
+    place = folder / str(now.astype("datetime64[D]")) / name
+    if _note_of(place).exists() or (place.exists() and sha256_of(place) != sha256):
+        place = place.with_name(second_name)
+    if sha256 is not None:
+        copy_file(source, place, sha256)
+    note |= {"expected": refusal.expected, "found": refusal.found, "quarantined_at": f"{now.astype('datetime64[s]')}Z"}
+    write_text(_note_of(place), json.dumps(note, indent=1, ensure_ascii=True) + "\n")
+    return _note_of(place)
+
+
+def _note_of(place: Path) -> Path:
+    return place.with_name(place.name + NOTE)
+
+
+def _harmless(name: str) -> str:
+    """A name without control characters and the like, not hidden, short enough."""
+    return re.sub(r"[^A-Za-z0-9._:+=-]", "_", name).lstrip(".")[-_NAME_LENGTH:] or "unnamed"
+
+
+def _read(note: Path) -> dict[str, object]:
+    try:
+        found = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

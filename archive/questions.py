@@ -1,0 +1,356 @@
+"""The questions that previews and pages ask of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from archive.columns import Table
+from archive.errors import NotInArchive
+from archive.filters import ImageFilter, RunFilter, ScienceFilter, order_by
+from archive.layout import version_rank
+from archive.lightcurves.read import LightCurveReader, LightCurveView
+from archive.reader import Reader
+from archive.schema import (
+    AUX_FILES,
+    FLARES,
+    IMAGES,
+    QUICKLOOK_FILES,
+    RUNS,
+    SCIENCE_FILES,
+    AuxFile,
+    Flare,
+    Image,
+    QuicklookFile,
+    Run,
+    ScienceFile,
+)
+from archive.sql import Conditions, select
+from stixcore.fits.spec import ProductKind
+from stixcore.flares.series import QuicklookSeries
+
+
+class Questions:
+    """The reading half of an archive. Every question is a query or two, each on a cursor of its own.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the archive, absolute.
+    writers_out : function
+        Context manager that keeps writers out.
+    """
+
+    def __init__(self, root: Path, writers_out: Callable[[], AbstractContextManager[None]]) -> None:
+        self.root = root
+        self.index = root / "index"
+        self._reader = Reader(self.index, writers_out)
+        self._light_curves = LightCurveReader(self.index)
+
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, time_limit_s: float | None = None) -> pa.Table:
+        """Answer of one SELECT over the tables of the index, as an Arrow table.
+
+        Nothing but the index can be read and nothing written, whatever the statement says.
+
+        Parameters
+        ----------
+        sql : str
+            One statement; ``?`` stands for a parameter.
+        parameters : sequence
+            Values for the question marks: numbers, text, times (datetime64, datetime), lists.
+        time_limit_s : float, optional
+            Seconds after which the query is stopped.
+
+        Raises
+        ------
+        QueryRefused, QueryTimeout, IndexDamaged
+            When it does more than read; takes too long; meets a broken file.
+        """
+        return self._reader.query(sql, parameters, time_limit_s)
+
+    def rows(
+        self, sql: str, parameters: Sequence[Any] = (), *, time_limit_s: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Answer of one SELECT as a list of dictionaries; see `query`."""
+        rows: list[dict[str, Any]] = self.query(sql, parameters, time_limit_s=time_limit_s).to_pylist()
+        return rows
+
+    def images(
+        self,
+        which: ImageFilter | None = None,
+        *,
+        sort: tuple[str, ...] = ("-t_start",),
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Image]:
+        """One page of images.
+
+        Parameters
+        ----------
+        which : ImageFilter, optional
+            Every image that is not hidden, by default.
+        sort : tuple of str
+            Columns; a leading "-" turns one round. Newest first by default.
+        limit, offset : int
+            Length of the page, and how many images come before it.
+
+        Raises
+        ------
+        QueryRefused
+            When there is no such column.
+        """
+        return self._select(IMAGES, (which or ImageFilter()).conditions, sort, limit, offset)
+
+    def count_images(self, which: ImageFilter | None = None) -> int:
+        """Number of images that a filter lets through."""
+        return self._count(IMAGES, (which or ImageFilter()).conditions)
+
+    def image(self, image_id: str) -> Image:
+        """The image of that id, hidden or not.
+
+        Raises
+        ------
+        NotInArchive
+            When there is none.
+        """
+        return self._one(IMAGES, image_id)
+
+    def runs(
+        self,
+        which: RunFilter | None = None,
+        *,
+        sort: tuple[str, ...] = ("-t_start",),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Run]:
+        """Runs, newest first; arguments as `images`."""
+        return self._select(RUNS, (which or RunFilter()).conditions, sort, limit, offset)
+
+    def count_runs(self, which: RunFilter | None = None) -> int:
+        """Number of runs that a filter lets through."""
+        return self._count(RUNS, (which or RunFilter()).conditions)
+
+    def run(self, run_id: str) -> Run:
+        """The run of that id, hidden or not.
+
+        Raises
+        ------
+        NotInArchive
+            When there is none.
+        """
+        return self._one(RUNS, run_id)
+
+    def science_files(
+        self,
+        which: ScienceFilter | None = None,
+        *,
+        sort: tuple[str, ...] = ("t_start",),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[ScienceFile]:
+        """Pixel-data files and spectrograms, oldest first; superseded versions only on request."""
+        return self._select(SCIENCE_FILES, (which or ScienceFilter()).conditions, sort, limit, offset)
+
+    def count_science_files(self, which: ScienceFilter | None = None) -> int:
+        """Number of science files that a filter lets through."""
+        return self._count(SCIENCE_FILES, (which or ScienceFilter()).conditions)
+
+    def science_file(self, uid_or_name: str) -> ScienceFile:
+        """Science file by its name, or the one to use of a request: pixel data before spectrograms, newest version.
+
+        Raises
+        ------
+        NotInArchive
+            When there is none.
+        """
+        found = self._select(SCIENCE_FILES, Conditions.of(("name = ? OR uid = ?", (uid_or_name, uid_or_name))), ())
+        if not found:
+            message = f"no science file has the name or uid {uid_or_name!r}"
+            raise NotInArchive(message)
+        return max(
+            found,
+            key=lambda row: (
+                row.name == uid_or_name,
+                row.product == ProductKind.PIXEL_DATA,
+                row.superseded_by is None,
+                version_rank(row.level, row.version),
+                row.name,
+            ),
+        )
+
+    def locate(self, uid_or_name: str) -> Path:
+        """File of a science request, or of any product by its name.
+
+        Raises
+        ------
+        NotInArchive
+            When the index has no such file.
+        """
+        by_name = self.query(
+            "SELECT path FROM quicklook_files WHERE name = $1 UNION ALL SELECT path FROM aux_files WHERE name = $1",
+            [uid_or_name],
+        )
+        if by_name.num_rows:
+            return self.path_of(by_name["path"][0].as_py())
+        return self.path_of(self.science_file(uid_or_name).path)
+
+    def aux_for(self, time: np.datetime64, *, within_s: float = 300.0, simulated: bool = False) -> list[AuxFile]:
+        """Ephemeris files to interpolate the pointing from, nearest first; two around midnight, none when far away.
+
+        Parameters
+        ----------
+        time : datetime64
+            UTC at Solar Orbiter.
+        within_s : float
+            How far outside a file's records the time may be, s.
+        simulated : bool
+            Simulated data have simulated pointing; the two are never mixed.
+        """
+        margin = np.timedelta64(round(within_s * 1e6), "us")
+        near = Conditions.of(
+            ("t_start <= ?", time + margin),
+            ("t_end >= ?", time - margin),
+            ("simulated = ?", simulated),
+            ("superseded_by IS NULL", ()),
+        )
+        return sorted(self._select(AUX_FILES, near, ("t_start",)), key=lambda row: _gap(row, time))
+
+    def quicklook_files(
+        self, t_start: np.datetime64, t_end: np.datetime64, *, simulated: bool = False
+    ) -> list[QuicklookFile]:
+        """Quick-look files that overlap a time range, in the order in which later ones overwrite earlier ones."""
+        overlap = Conditions.of(
+            ("t_end > ?", t_start),
+            ("t_start < ?", t_end),
+            ("simulated = ?", simulated),
+            ("superseded_by IS NULL", ()),
+        )
+        found = self._select(QUICKLOOK_FILES, overlap, ())
+        return sorted(found, key=lambda row: (version_rank(row.level, row.version), row.t_start, row.name))
+
+    def light_curve(
+        self, start: np.datetime64, end: np.datetime64, max_points: int = 2000, *, simulated: bool = False
+    ) -> LightCurveView:
+        """Quick-look light curves of a window, at the resolution a drawing needs; see `LightCurveReader.view`."""
+        return self._light_curves.view(start, end, max_points, simulated=simulated)
+
+    def light_curve_bins(self, start: np.datetime64, end: np.datetime64, *, simulated: bool = False) -> QuicklookSeries:
+        """Quick-look bins that start in a time range, as detection takes them; see `LightCurveReader.bins`."""
+        return self._light_curves.bins(start, end, simulated=simulated)
+
+    def backgrounds(
+        self,
+        time: np.datetime64,
+        *,
+        e_low: float | None = None,
+        e_high: float | None = None,
+        within_days: float = 60.0,
+        simulated: bool = False,
+    ) -> list[ScienceFile]:
+        """Pixel-data files that may serve as background: all detectors, attenuator out, nearest in time first.
+
+        Parameters
+        ----------
+        time : datetime64
+            Middle of the observation, UTC at Solar Orbiter.
+        e_low, e_high : float, optional
+            Range that the file must cover, keV.
+        within_days : float
+            Largest distance of the background's middle, before or after, day.
+        simulated : bool
+            Simulated data have simulated background; the two are never mixed.
+        """
+        margin = np.timedelta64(round(within_days * 86400e6), "us")
+        which = ScienceFilter(
+            product=ProductKind.PIXEL_DATA,
+            is_background=True,
+            simulated=simulated,
+            e_low=e_low,
+            e_high=e_high,
+            # a file may begin before the range and have its middle inside
+            t_start=time - margin,
+            t_end=time + margin,
+        )
+        found = [row for row in self.science_files(which) if row.all_detectors and row.rcr_max == 0]
+        near = [row for row in found if abs(_middle(row) - time) <= margin]
+        return sorted(near, key=lambda row: (abs(_middle(row) - time), row.name))
+
+    def flares(self, t_start: np.datetime64 | None = None, t_end: np.datetime64 | None = None) -> list[Flare]:
+        """Flares whose peak is in a time range, oldest first."""
+        return self._select(FLARES, Conditions.of(("t_peak >= ?", t_start), ("t_peak < ?", t_end)), ("t_peak",))
+
+    def flare(self, flare_id: str) -> Flare:
+        """The flare of that id.
+
+        Raises
+        ------
+        NotInArchive
+            When there is none.
+        """
+        return self._one(FLARES, flare_id)
+
+    def path_of(self, relative: str | PurePosixPath) -> Path:
+        """Absolute path of something inside the archive.
+
+        Raises
+        ------
+        NotInArchive
+            When the path leaves the archive, by ``..``, as an absolute path or through a link.
+        """
+        path = (self.root / relative).resolve()
+        if not path.is_relative_to(self.root):
+            message = f"{str(relative)!r} is outside the archive"
+            raise NotInArchive(message)
+        return path
+
+    def close(self) -> None:
+        """Let go of the files that queries keep open; the next query opens them again."""
+        self._reader.close()
+        self._light_curves.close()
+
+    def _select[Row](
+        self,
+        table: Table[Row],
+        conditions: Conditions,
+        sort: tuple[str, ...],
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Row]:
+        """Rows in order. A page is chosen by keys alone, so that only its own rows are read whole."""
+        rest = conditions.where + order_by(table, sort)
+        if limit is None:
+            whole = select(table.selection, table.name, rest)
+            return table.from_records(self._reader.records(whole, conditions.values))
+        page = select(f"{table.key}, {table.time}", table.name, rest + " LIMIT ? OFFSET ?")
+        found = self._reader.records(page, [*conditions.values, limit, offset])
+        months = {key: f"{time:%Y-%m}" for key, time in found}
+        rows = {getattr(row, table.key): row for row in self._by_key(table, months)}
+        return [rows[key] for key in months if key in rows]
+
+    def _by_key[Row](self, table: Table[Row], months: dict[str, str]) -> list[Row]:
+        return table.from_records(self._reader.by_key(table, months))
+
+    def _count(self, table: Table[Any], conditions: Conditions) -> int:
+        ((count,),) = self._reader.records(select("count(*)", table.name, conditions.where), conditions.values)
+        return int(count)
+
+    def _one[Row](self, table: Table[Row], key: str) -> Row:
+        found = self._by_key(table, {key: ""})
+        if not found:
+            message = f"table {table.name} has no {table.key} {key!r}"
+            raise NotInArchive(message)
+        return found[0]
+
+
+def _middle(row: ScienceFile) -> np.datetime64:
+    return row.t_start + (row.t_end - row.t_start) // 2
+
+
+def _gap(row: AuxFile, time: np.datetime64) -> np.timedelta64:
+    """How far a time is outside the records of a file; zero inside."""
+    return max(row.t_start - time, time - row.t_end, np.timedelta64(0, "us"))

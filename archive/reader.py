@@ -1,0 +1,327 @@
+"""Reading the index: SQL over Parquet files and read model, and nothing but reading.
+
+Every query runs on a cursor of its own, over a DuckDB that lives in memory and sees one view per table. The views are
+made anew when other files are behind them; the files themselves are opened by each query, so that a month that was
+replaced is seen at once. An answer during which a month was replaced is thrown away, and the question asked again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from archive.columns import Table
+from archive.errors import ArchiveBusy, IndexDamaged, QueryRefused, QueryTimeout
+from archive.index import partitions
+from archive.lightcurves.tables import SERIES, series_views
+from archive.read_model import current
+from archive.schema import TABLES, AnyTable
+from archive.sql import Conditions, bindable, parquet_scan, quoted, select
+
+#: Memory of all running queries of one process. A query that needs more fails; it never spills to disk.
+MEMORY_LIMIT = "1GB"
+#: How often a question is asked again because a month was replaced meanwhile, before the writers are kept out.
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the rows of one table are: months in Parquet files, and the rest in the read model, if there is one."""
+
+    table: AnyTable
+    files: tuple[Path, ...]
+    months: tuple[str, ...] = ()
+    model: Path | None = None
+
+    @property
+    def view(self) -> str:
+        """The query behind the view of this table."""
+        parts = []
+        if self.model is not None:
+            parts.append(select("*", f"model.{self.table.name}", self._other_months.where))
+        if self.files:
+            parts.append(parquet_scan(self.files))
+        return " UNION ALL BY NAME ".join(parts) or self.table.empty_select
+
+    def by_key(self, keys: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Query for the rows with some keys, and its parameters.
+
+        The model finds them by its index, which it uses for a condition that stands alone: the months it does not
+        know are taken away afterwards. A month's file is only opened for a key that is known to be in it, or in any.
+        """
+        in_model, in_files, files = list(keys), list(keys), self.files
+        if all(keys.values()):
+            in_model = [key for key, month in keys.items() if month not in self.months]
+            in_files = [key for key, month in keys.items() if self.model is None or month in self.months]
+            files = tuple(path for path in files if path.stem in set(keys.values()))
+        columns, parts, values = self.table.selection, [], []
+        if self.model is not None and in_model:
+            found = select(columns, f"model.{self.table.name}", self._having(in_model))
+            parts.append(f"WITH found AS MATERIALIZED ({found}) " + select(columns, "found", self._other_months.where))
+            values += in_model
+        if files and in_files:
+            parts.append(select(columns, f"({parquet_scan(files)})", self._having(in_files)))
+            values += in_files
+        return " UNION ALL ".join(f"({part})" for part in parts) or self.table.empty_select, values
+
+    def _having(self, keys: list[str]) -> str:
+        return f" WHERE {self.table.key} IN ({', '.join('?' for _ in keys)})"
+
+    @property
+    def _other_months(self) -> Conditions:
+        time, one = self.table.time, np.timedelta64(1, "M")
+        spans = ((month, np.datetime64(month) + one) for month in self.months)
+        return Conditions(tuple(f"{time} < TIMESTAMP '{a}-01' OR {time} >= TIMESTAMP '{b}-01'" for a, b in spans))
+
+
+#: Errors of DuckDB that are the asker's fault.
+_MISTAKES = (
+    duckdb.ProgrammingError,
+    duckdb.DataError,
+    duckdb.NotSupportedError,
+    duckdb.OutOfMemoryException,
+)
+
+type _Take[T] = Callable[[duckdb.DuckDBPyConnection, str, list[Any]], T]
+type _Record = tuple[Any, ...]
+type _Question = Callable[[tuple[_Source, ...]], tuple[str, list[Any]]]
+
+
+@dataclass
+class Reader:
+    """Read-only queries on one index folder; safe to share between threads.
+
+    Parameters
+    ----------
+    index : Path
+        Folder of the index, absolute.
+    writers_out : function
+        Context manager that keeps writers out, for the rare question that they would disturb for ever.
+    """
+
+    index: Path
+    writers_out: Callable[[], AbstractContextManager[None]]
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _sources: tuple[_Source, ...] = ()
+    _series: dict[str, str] = field(default_factory=dict, repr=False)
+    _connection: duckdb.DuckDBPyConnection | None = None
+    _models: dict[Path, bool] = field(default_factory=dict, repr=False)
+
+    def query(self, sql: str, parameters: Sequence[Any] = (), time_limit_s: float | None = None) -> pa.Table:
+        """Answer of one SELECT.
+
+        Parameters
+        ----------
+        sql : str
+            One statement that reads; ``?`` stands for a parameter.
+        parameters : sequence
+            Values for the question marks: numbers, text, times, lists.
+        time_limit_s : float, optional
+            Seconds after which the query is stopped.
+
+        Raises
+        ------
+        QueryRefused
+            When it is no SQL, more than one statement, or does anything but read.
+        QueryTimeout
+            When it ran into the time limit.
+        IndexDamaged
+            When a file of the index cannot be read.
+        """
+        _check(sql)
+        values = [bindable(value) for value in parameters]
+        return self._answer(lambda _: (sql, values), _arrow_table, time_limit_s)
+
+    def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[_Record]:
+        """Answer of one of our own questions, as tuples: quicker than `query` for short answers.
+
+        Raises
+        ------
+        IndexDamaged
+            When a file of the index cannot be read.
+        """
+        values = [bindable(value) for value in parameters]
+        return self._answer(lambda _: (sql, values), _fetch_all)
+
+    def by_key(self, table: Table[Any], keys: Mapping[str, str]) -> list[_Record]:
+        """Rows with some keys, as tuples, in no order; those that do not exist are left out.
+
+        Parameters
+        ----------
+        table : Table
+        keys : mapping of str to str
+            Month ("2022-11") per key, empty where it is not known. Not more than some thousands.
+
+        Raises
+        ------
+        IndexDamaged
+            When a file of the index cannot be read.
+        """
+        place = list(TABLES).index(table.name)
+        return self._answer(lambda sources: sources[place].by_key(keys), _fetch_all)
+
+    def _answer[T](self, question: _Question, take: _Take[T], time_limit_s: float | None = None) -> T:
+        for _ in range(_ATTEMPTS):
+            answer = self._attempt(question, take, time_limit_s)
+            if answer is not None:
+                return answer
+        with self.writers_out():  # they change the index faster than this question can be answered
+            answer = self._attempt(question, take, time_limit_s)
+        if answer is None:
+            message = f"{self.index} changed while it was read, although nobody may write; is the lock on another disk?"
+            raise ArchiveBusy(message)
+        return answer
+
+    def _attempt[T](self, question: _Question, take: _Take[T], time_limit_s: float | None) -> T | None:
+        """Answer, or None when a month was replaced meanwhile.
+
+        DuckDB opens a file more than once in a query: footer of the old file, data of the new one. It may notice, or
+        not. An answer counts only when every file was the same before and after.
+        """
+        sources = self._look()
+        sql, values = question(sources)
+        series = [self.index / name for name in SERIES if name in sql.lower()]
+        before = _identities(sources, series)
+        try:
+            with self._cursor(sources) as cursor, _limited(cursor, time_limit_s):
+                answer = take(cursor, sql, values)
+        except duckdb.InterruptException:
+            message = f"the query was stopped after {time_limit_s} s, its time limit"
+            raise QueryTimeout(message) from None
+        except duckdb.Error as error:
+            if _identities(sources, series) != before:
+                return None
+            if self._is_mistake(error):
+                raise QueryRefused(str(error)) from error
+            model = sources[0].model
+            if model is not None and self._models.pop(model, False) and not self._usable(model):
+                return None
+            message = f"the index cannot be read, try stix-jobs check --repair: {error}"
+            raise IndexDamaged(message) from error
+        return answer if _identities(sources, series) == before else None
+
+    def _is_mistake(self, error: duckdb.Error) -> bool:
+        """Whether the question was wrong, and not a file of the index broken."""
+        if isinstance(error, duckdb.PermissionException):
+            return True
+        return isinstance(error, _MISTAKES) and str(self.index) not in str(error)
+
+    def close(self) -> None:
+        """Let go of every file; the next query opens them again."""
+        with self._lock:
+            self._sources, self._connection = (), None
+
+    def _cursor(self, sources: tuple[_Source, ...]) -> duckdb.DuckDBPyConnection:
+        series = series_views(self.index)
+        with self._lock:
+            if self._connection is None or (sources, series) != (self._sources, self._series):
+                self._connection = _open(self.index, sources, series)
+                self._sources, self._series = sources, series
+            return self._connection.cursor()
+
+    def _look(self) -> tuple[_Source, ...]:
+        """Find the files as they are now: a handful of stats with a read model, a listing per table without."""
+        model = current(self.index)
+        if model is None or not self._usable(model.database):
+            return tuple(_Source(table, tuple(partitions(self.index, name))) for name, table in TABLES.items())
+        sources = []
+        for name, table in TABLES.items():
+            months = model.months(name)
+            files = (self.index / name / f"{month}.parquet" for month in months)
+            sources.append(_Source(table, tuple(path for path in files if path.is_file()), months, model.database))
+        return tuple(sources)
+
+    def _usable(self, database: Path) -> bool:
+        """Whether a model can be opened: it may have been removed just now, or written by another DuckDB."""
+        if database not in self._models:
+            try:
+                with duckdb.connect(":memory:") as connection:
+                    connection.execute(_attach(database))
+                self._models[database] = True
+            except duckdb.Error:
+                self._models[database] = False
+        return self._models[database]
+
+
+def _fetch_all(cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -> list[_Record]:
+    return cursor.execute(sql, values).fetchall()
+
+
+def _arrow_table(cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -> pa.Table:
+    return cursor.sql(sql, params=values).to_arrow_table()
+
+
+def _identities(sources: tuple[_Source, ...], series: list[Path]) -> list[tuple[int, int, int] | None]:
+    """What tells whether a file was replaced; a folder of light curves changes with every file in it."""
+    return [_identity(path) for path in (*(file for source in sources for file in source.files), *series)]
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        entry = path.stat()
+    except FileNotFoundError:
+        return None
+    return entry.st_ino, entry.st_mtime_ns, entry.st_size
+
+
+def _check(sql: str) -> None:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryRefused(str(error)) from error
+    kinds = [str(statement.type).rpartition(".")[2] for statement in statements]
+    if kinds != ["SELECT"]:
+        message = f"a query is one SELECT, found {', '.join(kinds) or 'nothing'}"
+        raise QueryRefused(message)
+
+
+def _attach(model: Path) -> str:
+    return f"ATTACH {quoted(model)} AS model (READ_ONLY)"
+
+
+def _open(index: Path, sources: tuple[_Source, ...], series: dict[str, str]) -> duckdb.DuckDBPyConnection:
+    """Open a database in memory that can read the given files, and can do nothing else any more."""
+    connection = duckdb.connect(":memory:")
+    if sources[0].model is not None:
+        connection.execute(_attach(sources[0].model))
+    for source in sources:
+        connection.execute(f"CREATE VIEW {source.table.name} AS {source.view}")
+    for name, view in series.items():
+        connection.execute(f"CREATE VIEW {name} AS {view}")
+    files = [path for source in sources for path in source.files]
+    settings = {
+        "TimeZone": "'UTC'",
+        "memory_limit": quoted(MEMORY_LIMIT),
+        "temp_directory": "''",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allowed_paths": f"[{', '.join(map(quoted, files))}]",
+        "allowed_directories": f"[{', '.join(quoted(index / name) for name in SERIES)}]",
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+    }
+    for name, value in settings.items():
+        connection.execute(f"SET {name} = {value}")
+    return connection
+
+
+@contextmanager
+def _limited(cursor: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, cursor.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

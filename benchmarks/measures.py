@@ -1,0 +1,224 @@
+"""What is measured on the images of one simulated observation, ours and the peers'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from benchmarks.scenes import CONFIGURATION, LEVEL, Observation, Scene
+from stixcore.calibration.grids import AmplitudeScheme
+from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
+from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.methods import ImagingInput, run_method
+from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.metrics import measure_source, relative_rms
+from stixcore.reconstruct import default_methods
+from stixcore.simulation.sources import Circle, Loop
+
+Floats = NDArray[np.float64]
+
+METHODS = ("BP", "CLEAN", "CLEAN ⊗", "EM", "MEM_GE", "VIS_FWDFIT")
+#: CLEAN once more, against the truth seen with its beam.
+SMEARED, BEAM = "CLEAN ⊗", 20.0
+#: Two sources are separated when there is a maximum this near to each, arcsec,
+NEAR = 10.0
+#: the fainter at least this high relative to the image's highest,
+FAINTEST = 0.3
+#: and the image sinks between them to this share of the fainter, or lower.
+DIP = 0.9
+_NAMES = {
+    Method.BP: "BP",
+    Method.CLEAN: "CLEAN",
+    Method.EM: "EM",
+    Method.MEM_GE: "MEM_GE",
+    Method.VIS_FWDFIT: "VIS_FWDFIT",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One image against the truth.
+
+    Attributes
+    ----------
+    scene : Scene
+    counts : float
+    number : int
+        Of the noise realization.
+    method : str
+    peer : bool
+        Made by ``xrayvisim`` or ``stixpy``.
+    rms : float
+        ‖image - truth‖ ÷ ‖truth‖ over all pixels; a back projection, which has no scale, is scaled to its best.
+    peak : float
+        Highest pixel ÷ that of the truth; NaN for a back projection.
+    width : float
+        FWHM of the brightest source ÷ that of the truth's, both measured in the same way on the same pixels.
+    position : float, arcsec
+        Centroid of the brightest source from the truth's; of two sources, from the nearer one.
+    flux : float
+        Total flux ÷ truth; NaN for a back projection.
+    separated : bool or None
+        Whether both sources are seen; None where there are not two.
+    """
+
+    scene: Scene
+    counts: float
+    number: int
+    method: str
+    peer: bool
+    rms: float
+    peak: float
+    width: float
+    position: float
+    flux: float
+    separated: bool | None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Parameters of one forward fit against the truth.
+
+    Attributes
+    ----------
+    known : bool
+        Whether the fit was told the shapes; if not, it chose among four models by BIC.
+    model : str
+    flux : float
+        Total flux ÷ truth - 1.
+    fwhm : float
+        FWHM ÷ truth - 1 of the brightest source (of a halo's core; of a loop the geometric mean of its axes); NaN where
+        the fit has another number of sources.
+    position : float, arcsec
+        Flux-weighted centroid of all sources from the true one.
+    separated : bool or None
+        Whether there is one fitted source within 10″ of each of the two true ones.
+    """
+
+    scene: Scene
+    counts: float
+    number: int
+    known: bool
+    model: str
+    flux: float
+    fwhm: float
+    position: float
+    separated: bool | None
+
+
+def our_images(given: Observation) -> dict[str, Reconstruction]:
+    """The five methods with the archive's defaults."""
+    operator = FourierOperator(given.vis.u, given.vis.v, given.grid)
+    scheme = AmplitudeScheme.GSW_2026
+    ready = ImagingInput(given.vis, given.pixels, given.grid, operator, LEVEL, given.flare_xy, scheme)
+    parameters = default_methods()
+    return {name: run_method(method, parameters[method], ready) for method, name in _NAMES.items()}
+
+
+def measure(given: Observation, method: str, image: Floats, total_flux: float, *, peer: bool = False) -> Measured:
+    """Compare an image with the truth."""
+    truth = given.truth(BEAM if method == SMEARED else 0.0)
+    scaled = method != "BP"
+    if not scaled:
+        image = best_scaled(image, truth)
+    source, true_source = measure_source(image, given.grid), measure_source(truth, given.grid)
+    places = given.positions if given.scene is Scene.TWO else np.array([[true_source.x, true_source.y]])
+    distance = np.hypot(*(places - (source.x, source.y)).T)
+    return Measured(
+        scene=given.scene,
+        counts=given.counts,
+        number=given.number,
+        method=method,
+        peer=peer,
+        rms=relative_rms(image, truth),
+        peak=float(image.max() / truth.max()) if scaled else float("nan"),
+        width=source.fwhm / true_source.fwhm,
+        position=float(distance.min()),
+        flux=total_flux / given.flux,
+        separated=is_separated(image, given.grid, given.positions) if given.scene is Scene.TWO else None,
+    )
+
+
+def measure_ours(given: Observation) -> tuple[list[Measured], list[Fitted]]:
+    """Every method of ours on one observation."""
+    measured = []
+    for name, result in our_images(given).items():
+        measured.append(measure(given, name, result.image, result.total_flux))
+        if name == "CLEAN":
+            measured.append(measure(given, SMEARED, result.image, result.total_flux))
+        if name == "VIS_FWDFIT":
+            chosen = _fitted(given, result, known=False)
+    known = forward_fit(given.vis, given.grid, ForwardFitParameters(CONFIGURATION[given.scene]))
+    return measured, [chosen, _fitted(given, known, known=True)]
+
+
+def best_scaled(image: Floats, truth: Floats) -> Floats:
+    """An image times the factor that brings it closest to the truth."""
+    return np.asarray(image * (np.vdot(image, truth) / np.vdot(image, image)))
+
+
+def is_separated(image: Floats, grid: ImageGrid, positions: Floats) -> bool:
+    """Whether an image shows two sources at these places, (2, 2) float, arcsec: see `NEAR`, `FAINTEST` and `DIP`."""
+    maxima = np.argwhere((image == ndimage.maximum_filter(image, size=3)) & (image >= FAINTEST * image.max()))
+    if len(maxima) < 2:
+        return False
+    x, y = grid.position(maxima[:, 0].astype(float), maxima[:, 1].astype(float))  # type: ignore[arg-type]
+    found = []
+    for place in positions:
+        near = np.flatnonzero(np.hypot(x - place[0], y - place[1]) <= NEAR)
+        if not near.size:
+            return False
+        found.append(maxima[near[np.argmax(image[tuple(maxima[near].T)])]])
+    one, other = found
+    if (one == other).all():
+        return False
+    line = one[:, None] + np.linspace(0.0, 1.0, 41) * (other - one)[:, None]
+    profile = ndimage.map_coordinates(image, line, order=1)
+    return bool(profile.min() <= DIP * min(profile[0], profile[-1]))
+
+
+def _fitted(given: Observation, result: Reconstruction, *, known: bool) -> Fitted:
+    (row,) = (model for model in result.model_selection if model["chosen"])
+    sources = sorted(result.sources, key=lambda source: _rank(given.scene, source))
+    flux = np.array([source["flux"] for source in sources])
+    places = np.array([[source["x"], source["y"]] for source in sources])
+    share = np.array([source.share for source in given.sources])
+    center = (share / share.sum()) @ given.positions
+    return Fitted(
+        scene=given.scene,
+        counts=given.counts,
+        number=given.number,
+        known=known,
+        model=row["model"],
+        flux=result.total_flux / given.flux - 1.0,
+        fwhm=sources[0]["fwhm"] / _true_width(given) - 1.0 if len(sources) == len(given.sources) else float("nan"),
+        position=float(np.hypot(*(flux @ places / flux.sum() - center))),
+        separated=_are_apart(places, given.positions) if given.scene is Scene.TWO else None,
+    )
+
+
+def _rank(scene: Scene, source: Mapping[str, Any]) -> float:
+    """Brightest first; of a halo the narrow one."""
+    return float(source["fwhm"] if scene is Scene.HALO else -source["flux"])
+
+
+def _true_width(given: Observation) -> float:
+    first = given.sources[0]
+    if isinstance(first, Loop):
+        return float(np.sqrt(first.fwhm_max * first.fwhm_min))
+    assert isinstance(first, Circle)
+    return first.fwhm
+
+
+def _are_apart(places: Floats, positions: Floats) -> bool:
+    """Whether there is one place near each position."""
+    if len(places) != 2:
+        return False
+    distance = np.hypot(*(places[:, None] - positions[None]).transpose(2, 0, 1))
+    return bool(min(np.diag(distance).max(), np.diag(distance[::-1]).max()) <= NEAR)

@@ -1,0 +1,124 @@
+"""The frame around every page: header with the pages, theme, light and dark, Back and Forward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+from jinja2 import Template
+from panel.io.resources import BASE_TEMPLATE
+from panel.viewable import Viewable
+
+from dashboards.components.opening import opening_css
+from dashboards.components.style import style
+from dashboards.state.address import AddressState
+
+#: Address → title of every page, in the order of the header.
+PAGES: Mapping[str, str] = {"image_archive": "Image archive"}
+
+SITE = "STIX flare images"
+
+#: Night blue of the spacecraft's sky, the orange of a flare.
+THEME: dict[str, Any] = {
+    "light": {
+        "palette": {
+            "primary": {"main": "#1b4b82"},
+            "secondary": {"main": "#c75000"},
+            "background": {"default": "#f6f8fa", "paper": "#ffffff"},
+        },
+    },
+    "dark": {
+        "palette": {
+            "primary": {"main": "#8ab8ea"},
+            "secondary": {"main": "#ff9e57"},
+            "background": {"default": "#0e141b", "paper": "#131b24"},
+        },
+    },
+    "shape": {"borderRadius": 6},
+    "typography": {"h3": {"fontSize": "1.15rem", "fontWeight": 600}, "button": {"textTransform": "none"}},
+}
+
+HEADER = {"& .header": {"backgroundColor": "#10263f", "backgroundImage": "none", "color": "#ffffff"}}
+
+#: Cookie with the choice between light and dark; the page's own script writes it.
+THEME_COOKIE = "stix_theme"
+
+
+def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmui.Page:
+    """A whole page.
+
+    Parameters
+    ----------
+    title : str
+        Of the browser's tab, one of the values of `PAGES`.
+    main : sequence of Viewable
+        Its content, from top to bottom.
+    description : str
+        One sentence for search engines and bookmarks.
+    """
+    return pmui.Page(
+        title=SITE,
+        meta_title=f"{title} · {SITE}",
+        meta_description=description,
+        meta_viewport="width=device-width, initial-scale=1",
+        site_url="image_archive",
+        header=[_navigation(title)],
+        main=[*main],
+        dark_theme=is_dark(),
+        theme_config=THEME,
+        sx=HEADER,
+        busy_indicator="linear",
+        template=_template(),
+    )
+
+
+def open_with(opening: str) -> None:
+    """Let the document of this session begin with some plain HTML, until the live page stands."""
+    document = pn.state.curdoc
+    if document is not None:
+        document.template_variables.update(opening=opening, opening_css=opening_css())
+
+
+def is_dark() -> bool:
+    """Whether this visitor gets the dark theme: as the address says (``?theme=dark``), else the choice of last time."""
+    if "theme" in pn.state.session_args:
+        return bool(pn.config.theme == "dark")
+    return bool(pn.state.cookies.get(THEME_COOKIE) == "dark")
+
+
+@cache
+def _template() -> Template:
+    """Panel's own template, with content before scripts."""
+    text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+    template: Template = BASE_TEMPLATE.environment.from_string(text)
+    return template
+
+
+def follow_address(state: AddressState) -> list[str]:
+    """Set a state from the address of this session and keep the address up to date; returns what meant nothing."""
+    location = pn.state.location
+    if location is None:  # not served, a test perhaps
+        return []
+    complaints = state.take_address(location.search or "")
+
+    def write(*_: Any) -> None:
+        if location.search != state.address:
+            location.search = state.address
+
+    state.param.watch(write, list(state.address_keys))
+    return complaints
+
+
+def _navigation(current: str) -> Viewable:
+    """Links to the pages, with a mark at the one that is shown."""
+    items = "".join(
+        f'<a href="{address}" {'aria-current="page"' if title == current else ""}>{title}</a>'
+        for address, title in PAGES.items()
+    )
+    return pn.pane.HTML(
+        f'<nav aria-label="Pages">{items}</nav>', stylesheets=[style("navigation")], margin=(0, 0, 0, 24)
+    )

@@ -1,0 +1,165 @@
+"""Columns of the image table, as data: what a cell shows, what its header sorts by, what may go on a narrow screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+from archive import Image
+from dashboards.components import words
+from dashboards.state.detail import read_cautions
+from dashboards.state.images import ImageRow
+from dashboards.web.links import Links
+
+Cell = Callable[[ImageRow, Links], str]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    field, title : str
+        Name inside, and head.
+    cell : callable
+        HTML of a cell. Everything that comes from the index is escaped.
+    tooltip : str
+        What the head says to a resting pointer.
+    sort : str
+        Column of the index behind it; empty when it cannot be sorted by.
+    downwards : bool
+        The first click on the head puts the largest first.
+    width, min_width : int, pixel
+        Share of the table's width, and what it cannot do without.
+    priority : int
+        The higher, the sooner it goes when the screen is narrow; 0 stays.
+    align : str
+        "left", "center" or "right".
+    """
+
+    field: str
+    title: str
+    cell: Cell
+    tooltip: str = ""
+    sort: str = ""
+    downwards: bool = False
+    width: int = 100
+    min_width: int = 60
+    priority: int = 0
+    align: str = "left"
+
+
+def _thumbnail(row: ImageRow, links: Links) -> str:
+    image = row.image
+    place = links.thumbnail(image)
+    label = f"Show {words.method_name(image.method)}, {words.time_range(image)}, {words.band(image)}"
+    inner = (
+        f'<img src="{escape(place)}" alt="" width="60" height="60" loading="lazy">'
+        if place
+        else '<span class="nothing">no picture</span>'
+    )
+    return f'<button type="button" class="thumb" aria-label="{escape(label)}">{inner}</button>'
+
+
+def _time(row: ImageRow, _: Links) -> str:
+    image = row.image
+    length = words.duration(image.t_start, image.t_end)
+    what = f"{words.method_name(image.method)}, {words.band(image)}"
+    return (
+        f'<span title="{escape(words.time_range(image))}">{words.day(image.t_start)} <br class="wide">'
+        f'{words.clock(image.t_start)} <i class="wide">{length}</i></span>'
+        # on a telephone there is room for no other column
+        f'<span class="narrow">{escape(what)}</span><span class="narrow">{_doubts(image)}</span>'
+    )
+
+
+def _uid(row: ImageRow, _: Links) -> str:
+    flare = f"<br><i>flare {escape(row.image.flare_id)}</i>" if row.image.flare_id else ""
+    return f"{escape(row.image.uid)}{flare}"
+
+
+def _band(row: ImageRow, _: Links) -> str:
+    return escape(words.band(row.image))
+
+
+def _method(row: ImageRow, _: Links) -> str:
+    return escape(words.method_name(row.image.method))
+
+
+def _x(row: ImageRow, _: Links) -> str:
+    return words.arcsec(row.image.peak_hpc_x)
+
+
+def _y(row: ImageRow, _: Links) -> str:
+    return words.arcsec(row.image.peak_hpc_y)
+
+
+def _goes(row: ImageRow, _: Links) -> str:
+    return escape(row.image.goes_class or words.UNKNOWN)
+
+
+def _counts(row: ImageRow, _: Links) -> str:
+    if row.counts is None or row.counts.net is None:
+        return words.UNKNOWN
+    whole, background = words.counts(row.counts.total), words.counts(row.counts.background)
+    return f'<span title="{whole} counts, {background} of them background">{words.counts(row.counts.net)}</span>'
+
+
+def _chi2(row: ImageRow, _: Links) -> str:
+    return words.number(row.image.chi2, ".2f")
+
+
+def _trust(row: ImageRow, _: Links) -> str:
+    return _doubts(row.image) or _mark("good", "trusted", cautions_text(row.image))
+
+
+def _doubts(image: Image) -> str:
+    """What must not be overlooked."""
+    simulated = _mark("simulated", "SIMULATED", "made from simulated data") if image.simulated else ""
+    doubt = "" if image.trusted else _mark("doubt", "doubtful", cautions_text(image))
+    return simulated + doubt
+
+
+def _mark(kind: str, label: str, tooltip: str) -> str:
+    return f'<span class="mark {kind}" title="{escape(tooltip)}">{label}</span>'
+
+
+def cautions_text(image: Image) -> str:
+    """Why one should be careful with an image, a line each."""
+    lines = [f"{caution.severity}: {caution.text}" for caution in read_cautions(image.warnings)]
+    return "\n".join(lines) or "nothing speaks against it"
+
+
+def _file(row: ImageRow, links: Links) -> str:
+    place = links.fits(row.image) if links.cheap else None
+    if place is None:
+        return '<span title="Open the row to download">FITS</span>'
+    name = row.image.file.rpartition("/")[2]
+    title = f"{name}, {words.size(row.image.size)}"
+    return f'<a class="file" href="{escape(place)}" download="{escape(name)}" title="{escape(title)}">FITS</a>'
+
+
+IMAGE_COLUMNS = (
+    Column("picture", "", _thumbnail, width=76, min_width=76, align="center"),
+    Column("time", "Time", _time, f"Start and length, {words.CLOCK}", "t_start", True, 150, 144),
+    Column("uid", "Observation", _uid, "Unique id of the science request; flare id", "uid", False, 126, 118, 4),
+    Column("band", "Energy", _band, "Energy range", "e_low", False, 96, 84, 2),
+    Column("method", "Method", _method, "Reconstruction method", "method", False, 120, 112, 1),
+    Column(
+        "x", "Solar X [″]", _x, "Peak, helioprojective, from Solar Orbiter", "peak_hpc_x", False, 96, 84, 5, "right"
+    ),
+    Column(
+        "y", "Solar Y [″]", _y, "Peak, helioprojective, from Solar Orbiter", "peak_hpc_y", False, 96, 84, 5, "right"
+    ),
+    Column(
+        "goes", "GOES", _goes, "Measured GOES class of the flare, where known", "goes_flux", True, 80, 72, 6, "center"
+    ),
+    Column("counts", "Counts", _counts, "Counts above background", "", True, 92, 80, 8, "right"),
+    Column("chi2", "χ²", _chi2, "Of the visibilities, reduced", "chi2", False, 74, 64, 7, "right"),
+    Column(
+        "trust", "Trust", _trust, "Whether something speaks against the image", "trusted", False, 112, 104, 3, "center"
+    ),
+    Column("file", "File", _file, "Download FITS", width=72, min_width=64, align="center"),
+)

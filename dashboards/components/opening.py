@@ -1,0 +1,63 @@
+"""First content: the page as plain HTML, shown while the scripts of the live page load.
+
+The live page needs about a second to come alive in a browser; its first rows need not wait for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from dashboards.components.image_columns import IMAGE_COLUMNS, Column
+from dashboards.components.style import style
+from dashboards.state.images import ImageRow
+from dashboards.web.links import Links
+
+#: Room to the left and right of the table, pixel.
+MARGIN = 48
+
+
+def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -> str:
+    """The whole opening: header, number of rows, table.
+
+    Parameters
+    ----------
+    site, title, total : str
+        Text; escaped here.
+    table : str
+        HTML.
+    dark : bool
+    """
+    theme = "dark" if dark else "light"
+    header = f"<header><b>{escape(site)}</b><span>{escape(title)}</span></header>"
+    return (
+        f'<div id="opening" class="{theme}">{header}<div class="filters"></div><p>{escape(total)}</p>'
+        f'<div class="tabs"></div>{table}</div>'
+    )
+
+
+def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column] = IMAGE_COLUMNS) -> str:
+    """Rows as a plain table with the cells of the live one."""
+    heads = "".join(f'<th class="p{c.priority}" style="text-align:{c.align}">{escape(c.title)}</th>' for c in columns)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="p{c.priority}" style="text-align:{c.align}">{c.cell(row, links)}</td>' for c in columns)
+        + "</tr>"
+        for row in rows
+    )
+    widths = "".join(f'<col class="p{c.priority}" style="width:{c.width}px">' for c in columns)
+    return f"<table><colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def narrow_css(columns: Sequence[Column] = IMAGE_COLUMNS) -> str:
+    """Which columns go on which width of screen, as Tabulator decides it."""
+    rules = []
+    for priority in sorted({column.priority for column in columns} - {0}):
+        needed = sum(column.min_width for column in columns if column.priority <= priority) + MARGIN
+        rules.append(f"@media (max-width: {needed}px) {{ #opening .p{priority} {{ display: none; }} }}")
+    return "\n".join(rules)
+
+
+def opening_css() -> str:
+    """Styles of the opening."""
+    return style("opening") + f"#opening {{ {style('image_cells')} }}\n" + narrow_css()

@@ -1,0 +1,12 @@
+"""Style sheets, from the folder ``css`` beside this file."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def style(name: str) -> str:
+    """Text of ``css/<name>.css``."""
+    return (Path(__file__).parent / "css" / f"{name}.css").read_text(encoding="utf-8")

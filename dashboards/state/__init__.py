@@ -1,0 +1,1 @@
+"""What pages know: parameterised classes and plain values, without a widget. Tested without a browser."""

@@ -1,0 +1,84 @@
+"""State in the address: parameters to query string and back, one bad value at a time.
+
+Panel's own ``location.sync`` drops a whole address when one value in it is bad. Here each value is taken or refused by
+itself, refused ones are named, what belongs to others (``?theme=dark``) is kept, and defaults stay out of the address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
+
+import param
+
+
+class AddressState(param.Parameterized):
+    """A state whose parameters stand in the page's address.
+
+    Subclasses list them in `address_keys`, parameter name → name in the address. Parameters may be text, whole numbers,
+    yes/no, a choice among texts, or a list of texts (joined by commas).
+    """
+
+    address_keys: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._foreign: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def address(self) -> str:
+        """Query string with its question mark; empty when everything is at its default."""
+        mine = [
+            (key, _text(getattr(self, name)))
+            for name, key in self.address_keys.items()
+            if getattr(self, name) != self.param[name].default
+        ]
+        pairs = [*mine, *self._foreign]
+        return "?" + urlencode(pairs, safe=",:") if pairs else ""
+
+    def take_address(self, search: str) -> list[str]:
+        """Set the parameters from a query string, without telling watchers; the rest go to their defaults.
+
+        Returns
+        -------
+        list of str
+            One sentence for each value that means nothing; that parameter has its default.
+        """
+        names = {key: name for name, key in self.address_keys.items()}
+        pairs = parse_qsl(search.removeprefix("?"))
+        self._foreign = tuple((key, text) for key, text in pairs if key not in names)
+        given = {names[key]: text for key, text in pairs if key in names}
+        complaints = []
+        with param.parameterized.discard_events(self):
+            for name, key in self.address_keys.items():
+                default = self.param[name].default
+                setattr(self, name, list(default) if isinstance(default, list) else default)
+                if name not in given:
+                    continue
+                try:
+                    setattr(self, name, _value(self.param[name], given[name]))
+                except ValueError:
+                    complaints.append(f"The address says {key}={given[name][:60]}, which means nothing here.")
+        return complaints
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _value(parameter: Any, text: str) -> Any:
+    """A parameter's value from text; ValueError when it is none (param raises that for what is out of bounds)."""
+    if isinstance(parameter, param.Boolean):
+        return {"yes": True, "no": False}.get(text, text)
+    if isinstance(parameter, param.Integer):
+        return int(text)
+    if isinstance(parameter, param.Selector) and not isinstance(parameter, param.ListSelector):
+        return next((choice for choice in parameter.objects if str(choice) == text), text)
+    if isinstance(parameter, (param.List, param.ListSelector)):
+        return [part for part in text.split(",") if part]
+    return text

@@ -1,0 +1,176 @@
+"""State of the image archive page: which images, in which order, which page, which one is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import param
+
+from archive import Archive, Image, NotInArchive, Run
+from archive.schema import IMAGES
+from dashboards.state.access import GUEST, Visitor
+from dashboards.state.detail import ImageDetail, load_detail
+from dashboards.state.listing import Listing, pages_of
+from dashboards.state.selection import Selection
+from dashboards.state.source import ArchiveSource, Unavailable
+from stixcore.errors import StixError
+
+PAGE_SIZES = (25, 50, 100)
+IMAGES_TAB, IMAGELESS_TAB = "images", "imageless"
+
+_COUNTS = "SELECT run_id, counts_total, counts_background FROM runs WHERE run_id IN (SELECT unnest(?))"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts in the selection of a recipe and background in them, ct; None where unknown."""
+
+    total: float | None
+    background: float | None
+
+    @property
+    def net(self) -> float | None:
+        """What is left above background, ct."""
+        if self.total is None:
+            return None
+        return self.total - (self.background or 0.0)
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """A row of the table: an image and the counts it was made of."""
+
+    image: Image
+    counts: Counts | None = None
+
+
+class ImageArchiveState(Selection):
+    """Everything that the image archive page shows.
+
+    Change the parameters above `listing` and read those from there on; each change leads to one new listing.
+
+    Parameters
+    ----------
+    source : ArchiveSource
+    visitor : Visitor
+        Whose hidden images are shown.
+    """
+
+    sort = param.List(default=["-t_start"], item_type=str, bounds=(1, 4), doc="Columns; a leading “-” turns one round")
+    page = param.Integer(default=1, bounds=(1, None), doc="From 1")
+    page_size: param.Selector[Any] = param.Selector(
+        default=PAGE_SIZES[0], objects=list(PAGE_SIZES), doc="Rows on a page"
+    )
+    opened = param.String("", doc="Id of the image that is shown large; empty for none")
+    tab: param.Selector[Any] = param.Selector(
+        default=IMAGES_TAB, objects=[IMAGES_TAB, IMAGELESS_TAB], doc="What the table lists"
+    )
+    imageless_page = param.Integer(default=1, bounds=(1, None), doc="Page of the bands without image, from 1")
+
+    listing = param.ClassSelector(class_=Listing, default=Listing(), doc="Images of this page, as ImageRow")
+    imageless = param.ClassSelector(class_=Listing, default=Listing(), doc="Runs without image of this page, as Run")
+    detail = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
+    detail_problem = param.String("", doc="Why the opened image cannot be shown")
+
+    address_keys: ClassVar = {
+        "start": "start",
+        "end": "end",
+        "text": "text",
+        "methods": "method",
+        "band": "energy",
+        "trust": "trust",
+        "sort": "sort",
+        "page": "page",
+        "page_size": "rows",
+        "opened": "image",
+        "tab": "tab",
+        "imageless_page": "imageless_page",
+    }
+
+    def __init__(self, source: ArchiveSource, visitor: Visitor = GUEST, **params: Any) -> None:
+        super().__init__(**params)
+        self._source = source
+        self._visitor = visitor
+        self.param.watch(self._reordered, [*self.filter_names, "sort", "page", "page_size", "imageless_page", "tab"])
+        self.param.watch(self._opened, "opened")
+
+    def load(self) -> None:
+        """Ask the archive for everything that is shown."""
+        if self.tab == IMAGES_TAB:
+            self._load_images()
+        else:
+            self._load_imageless()
+        self._opened()
+
+    def step(self, by: int) -> None:
+        """Open the image that many rows further down on this page; stays at its ends."""
+        ids = [row.image.image_id for row in self.listing.rows]
+        if self.opened in ids:
+            self.opened = ids[min(max(ids.index(self.opened) + by, 0), len(ids) - 1)]
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _reordered(self, *events: param.parameterized.Event) -> None:
+        changed = {event.name for event in events}
+        if changed & {*self.filter_names, "sort", "page_size"} and not changed & {"page", "imageless_page"}:
+            first = {name: 1 for name in ("page", "imageless_page") if getattr(self, name) != 1}
+            if first:
+                self.param.update(**first)  # comes back here
+                return
+        if self.tab == IMAGES_TAB:
+            self._load_images()
+        else:
+            self._load_imageless()
+
+    def _load_images(self) -> None:
+        try:
+            self.listing = self._source.ask(self._images)
+        except StixError as error:
+            self.listing = Listing(page_size=self.page_size, problem=str(error))
+
+    def _images(self, archive: Archive) -> Listing[ImageRow]:
+        which, size = self.image_filter(self._visitor), self.page_size
+        total = archive.count_images(which)
+        page = min(self.page, pages_of(total, size))
+        images = archive.images(which, sort=self._sort(), limit=size, offset=(page - 1) * size) if total else []
+        counts = _counts(archive, images)
+        rows = tuple(ImageRow(image, counts.get(image.recipe_id)) for image in images)
+        return Listing(rows, total, page, size)
+
+    def _load_imageless(self) -> None:
+        try:
+            self.imageless = self._source.ask(self._runs)
+        except StixError as error:
+            self.imageless = Listing(page_size=self.page_size, problem=str(error))
+
+    def _runs(self, archive: Archive) -> Listing[Run]:
+        which, size = self.imageless_filter(self._visitor), self.page_size
+        total = archive.count_runs(which)
+        page = min(self.imageless_page, pages_of(total, size))
+        runs = archive.runs(which, limit=size, offset=(page - 1) * size) if total else []
+        return Listing(tuple(runs), total, page, size)
+
+    def _sort(self) -> tuple[str, ...]:
+        """The columns to sort by, without those that do not exist."""
+        known = tuple(column for column in self.sort if column.removeprefix("-") in IMAGES.names)
+        return known or tuple(self.param["sort"].default)
+
+    def _opened(self, *_: param.parameterized.Event) -> None:
+        if not self.opened:
+            self.param.update(detail=None, detail_problem="")
+            return
+        try:
+            detail = self._source.ask(lambda archive: load_detail(archive, self.opened, self._visitor))
+            self.param.update(detail=detail, detail_problem="")
+        except (NotInArchive, Unavailable) as error:
+            self.param.update(detail=None, detail_problem=str(error))
+
+
+def _counts(archive: Archive, images: list[Image]) -> dict[str, Counts]:
+    """Counts by recipe, for the images of one page."""
+    recipes = sorted({image.recipe_id for image in images})
+    if not recipes:
+        return {}
+    rows = archive.rows(_COUNTS, [recipes])
+    return {row["run_id"]: Counts(row["counts_total"], row["counts_background"]) for row in rows}

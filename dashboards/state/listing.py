@@ -1,0 +1,58 @@
+"""One page of rows, and the arithmetic of paging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Listing[Row]:
+    """Some rows out of many.
+
+    Attributes
+    ----------
+    rows : tuple
+    total : int
+        Number of rows that the filter lets through.
+    page, page_size : int
+        Which page this is, from 1, and how many rows a full one has.
+    problem : str
+        Why there are no rows, in plain words; empty when nothing is wrong.
+    """
+
+    rows: tuple[Row, ...] = ()
+    total: int = 0
+    page: int = 1
+    page_size: int = 25
+    problem: str = ""
+
+    @property
+    def pages(self) -> int:
+        """Number of pages, at least one."""
+        return pages_of(self.total, self.page_size)
+
+    @property
+    def first(self) -> int:
+        """Number of the first row, from 1; 0 when there is none."""
+        return (self.page - 1) * self.page_size + 1 if self.rows else 0
+
+    @property
+    def last(self) -> int:
+        """Number of the last row."""
+        return self.first + len(self.rows) - 1 if self.rows else 0
+
+    def range_text(self, noun: str) -> str:
+        """``1-25 of 1 234 images``."""
+        if not self.rows:
+            return f"no {noun}"
+        return f"{grouped(self.first)}–{grouped(self.last)} of {grouped(self.total)} {noun}"
+
+
+def pages_of(total: int, page_size: int) -> int:
+    """Number of pages, at least one."""
+    return max(1, -(-total // page_size))
+
+
+def grouped(number: float) -> str:
+    """Whole number with thin spaces between thousands."""
+    return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")

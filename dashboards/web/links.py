@@ -1,0 +1,93 @@
+"""Addresses of an image's files.
+
+They are relative to the page's own address, so that they stay right behind a proxy that puts the pages elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from base64 import b64encode
+from typing import Protocol
+
+from archive import Archive, Image, NotInArchive
+
+ROUTES_MODULE = "dashboards.web.routes"
+
+
+class Links(Protocol):
+    """Where a browser finds the files of an image; None where it cannot have them.
+
+    Attributes
+    ----------
+    cheap : bool
+        Links cost nothing, so that every row of a table may have one to its FITS file.
+    """
+
+    cheap: bool
+
+    def thumbnail(self, image: Image) -> str | None:
+        """Small picture."""
+
+    def picture(self, image: Image) -> str | None:
+        """Large picture with axes."""
+
+    def fits(self, image: Image) -> str | None:
+        """FITS file."""
+
+
+class RouteLinks:
+    """Addresses under ``/archive/``, where `dashboards.web.routes` answers."""
+
+    cheap = True
+
+    def thumbnail(self, image: Image) -> str | None:
+        """Small picture."""
+        return f"archive/thumbnail/{image.image_id}" if image.thumbnail else None
+
+    def picture(self, image: Image) -> str | None:
+        """Large picture with axes."""
+        return f"archive/png/{image.image_id}" if image.png else None
+
+    def fits(self, image: Image) -> str | None:
+        """FITS file."""
+        return f"archive/fits/{image.image_id}"
+
+
+class InlineLinks:
+    """The files themselves in the page, for a plain ``panel serve`` that has no routes.
+
+    Parameters
+    ----------
+    archive : Archive
+    """
+
+    cheap = False
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def thumbnail(self, image: Image) -> str | None:
+        """Small picture."""
+        return self._inline(image.thumbnail, "image/png")
+
+    def picture(self, image: Image) -> str | None:
+        """Large picture with axes."""
+        return self._inline(image.png, "image/png")
+
+    def fits(self, image: Image) -> str | None:
+        """FITS file."""
+        return self._inline(image.file, "application/fits")
+
+    def _inline(self, place: str | None, kind: str) -> str | None:
+        if place is None:
+            return None
+        try:
+            content = self._archive.path_of(place).read_bytes()
+        except (OSError, NotInArchive):
+            return None
+        return f"data:{kind};base64,{b64encode(content).decode()}"
+
+
+def routes_are_served() -> bool:
+    """Whether this process was started with ``--plugins dashboards.web.routes``; nothing else imports that module."""
+    return ROUTES_MODULE in sys.modules

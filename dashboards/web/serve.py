@@ -1,0 +1,105 @@
+"""The command line of the pages: ``panel serve`` with everything on."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from socket import gethostname
+
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError
+
+from dashboards.components.frame import PAGES
+from dashboards.state.source import ARCHIVE_VARIABLE
+from dashboards.web.links import ROUTES_MODULE
+
+LOOPBACK, PORT = "127.0.0.1", 5006
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve the pages until SIGTERM or Ctrl-C."""
+    arguments = build_parser().parse_args(argv)
+    if arguments.archive is not None:
+        os.environ[ARCHIVE_VARIABLE] = str(arguments.archive.resolve())
+    os.environ["BOKEH_RESOURCES"] = "server"  # never from another host
+    sys.argv = ["panel", *panel_arguments(arguments.port, arguments.address, arguments.host)]
+    for name in ("asyncio", "bokeh.server.protocol_handler", "tornado.application"):
+        logging.getLogger(name).addFilter(_is_no_goodbye)
+    from panel.command import main as panel_main
+
+    panel_main()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Options of ``python -m dashboards``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dashboards",
+        description="Serve the pages of the STIX flare-imaging archive. The archive is the folder named by "
+        f"${ARCHIVE_VARIABLE}, else ./stix-archive.",
+    )
+    parser.add_argument("--port", type=_port, default=PORT, help="default %(default)s")
+    parser.add_argument("--address", default=LOOPBACK, help="to listen at; 0.0.0.0 for all (default %(default)s)")
+    parser.add_argument(
+        "--archive", type=Path, metavar="DIR", help=f"folder of the archive (default ${ARCHIVE_VARIABLE})"
+    )
+    parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME[:PORT]",
+        help="name under which browsers reach the pages, when it is not this machine's own (may be repeated)",
+    )
+    return parser
+
+
+def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[str]:
+    """Arguments of ``panel``: which pages, at which address, opened under which names."""
+    folder = Path(__file__).resolve().parents[1]
+    origins = [*_own_names(port, address), *(host if ":" in host else f"{host}:{port}" for host in hosts)]
+    return [
+        "serve",
+        *(str(folder / f"{page}.py") for page in PAGES),
+        *("--port", str(port), "--address", address),
+        *("--plugins", ROUTES_MODULE),
+        *("--index", next(iter(PAGES))),
+        "--warm",
+        "--liveness",
+        *(part for origin in dict.fromkeys(origins) for part in ("--allow-websocket-origin", origin)),
+    ]
+
+
+def _own_names(port: int, address: str) -> list[str]:
+    """Names of this machine that lead to an address; a page opened under another name would not come alive."""
+    names = ["localhost", LOOPBACK]
+    try:
+        everywhere = ip_address(address).is_unspecified
+    except ValueError:
+        everywhere = False
+    names.append(gethostname() if everywhere else address)
+    return [f"{f'[{name}]' if ':' in name else name}:{port}" for name in names]
+
+
+def _is_no_goodbye(record: logging.LogRecord) -> bool:
+    """Whether a record is worth logging: a visitor who leaves while the server is speaking is no fault.
+
+    Panel, Bokeh and Tornado report it with a traceback: as a message that cannot be sent, or as a connection that has
+    lost its session.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, AssertionError):
+        raised_in = traceback.extract_tb(error.__traceback__)[-1]
+        return not (raised_in.name == "session" and raised_in.filename.endswith("bokeh/server/connection.py"))
+    return not isinstance(error, (WebSocketClosedError, StreamClosedError))
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        message = f"{text!r} is no port (1 to 65535)"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)

@@ -1,0 +1,1 @@
+"""When work runs, on what, and what became of it."""

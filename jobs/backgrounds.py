@@ -1,0 +1,108 @@
+"""Which background file for which flare: every candidate is kept with the reason for or against it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from archive.schema import ScienceFile
+from stixcore.errors import CalibrationError
+from stixcore.instrument.tables import energy_lookup_table
+
+#: A background is searched this far before and after a flare.
+MAX_DISTANCE = np.timedelta64(60, "D")
+#: Shorter quiet intervals add more noise than they remove.
+MIN_DURATION = 600.0  # s
+
+
+@dataclass(frozen=True)
+class BackgroundCandidate:
+    """A possible background.
+
+    Attributes
+    ----------
+    name, uid : str
+    distance_h : float
+        From the flare to the middle of the background, hours, negative when it was taken before.
+    qualifies : bool
+    reason : str
+        Why it does not qualify; empty when it does.
+    """
+
+    name: str
+    uid: str
+    distance_h: float
+    qualifies: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class BackgroundChoice:
+    """The chosen file (None: none qualifies), why, and all that were looked at, best first."""
+
+    chosen: ScienceFile | None
+    reason: str
+    candidates: tuple[BackgroundCandidate, ...]
+
+    @property
+    def candidates_json(self) -> str:
+        """For the index."""
+        return json.dumps([asdict(candidate) for candidate in self.candidates])
+
+
+def choose_background(
+    files: Iterable[ScienceFile], time: np.datetime64, energy: tuple[float, float], own_name: str = ""
+) -> BackgroundChoice:
+    """Nearest in time among the files that qualify, at most 60 days away on either side.
+
+    Parameters
+    ----------
+    files : iterable of ScienceFile
+        Background files, see `ScienceFile.is_background`.
+    time : datetime64
+        Middle of the flare's window.
+    energy : (low, high), keV
+        Band that has to be covered.
+    own_name : str
+        The science file itself, never its own background.
+    """
+    judged = []
+    for file in files:
+        middle = file.t_start + (file.t_end - file.t_start) // 2
+        if file.name == own_name or abs(middle - time) > MAX_DISTANCE:
+            continue
+        distance = float((middle - time) / np.timedelta64(3600, "s"))
+        reason = _objection(file, time, energy)
+        judged.append((BackgroundCandidate(file.name, file.uid, distance, not reason, reason), file))
+    judged.sort(key=lambda pair: (not pair[0].qualifies, abs(pair[0].distance_h), pair[0].name))
+    candidates = tuple(candidate for candidate, _ in judged)
+    good = [pair for pair in judged if pair[0].qualifies]
+    if not good:
+        looked_at = f"none of {len(judged)} candidates qualifies" if judged else "no background file within 60 days"
+        return BackgroundChoice(None, f"no background subtracted: {looked_at}", candidates)
+    best, chosen = good[0]
+    side = "after" if best.distance_h > 0 else "before"
+    reason = f"nearest of {len(good)} that qualify: {abs(best.distance_h):.1f} h {side} the flare"
+    return BackgroundChoice(chosen, reason, candidates)
+
+
+def _objection(file: ScienceFile, time: np.datetime64, energy: tuple[float, float]) -> str:
+    """Why a file cannot serve as background, empty when it can."""
+    try:
+        own, flare = energy_lookup_table(file.t_start).name, energy_lookup_table(time).name
+    except CalibrationError as error:
+        return str(error)
+    objections = (
+        (file.duration_s < MIN_DURATION, f"only {file.duration_s:.0f} s long, {MIN_DURATION:.0f} s needed"),
+        (not file.all_detectors, "not all detectors were read out"),
+        (
+            file.e_low > energy[0] or file.e_high < energy[1],
+            f"covers {file.e_low:g}-{file.e_high:g} keV, not {energy[0]:g}-{energy[1]:g} keV",
+        ),
+        (file.rcr_max > 0, "the attenuator was in"),
+        (own != flare, f"another energy table was on board ({own}, not {flare})"),
+    )
+    return next((reason for applies, reason in objections if applies), "")

@@ -1,0 +1,441 @@
+"""New files from the STIX data archive: stixpy's Fido client finds them, we fetch them, ingest takes them in.
+
+The client knows how the archive is laid out and products are called, and is used for that. Fetching is done here: its
+downloader (parfive) opens many connections at once, does not take up a broken transfer, and writes under final names.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
+from enum import StrEnum
+from http import HTTPStatus
+from http.client import HTTPResponse
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from archive import Archive, InvalidName, Outcome, ingest, parse_file_name, version_rank
+from archive.atomic import write_text
+from archive.describe import MAX_BYTES, describe
+from archive.layout import FileName
+from archive.quarantine import NOTE
+from archive.sql import select
+from jobs.lock import single_instance
+from jobs.logs import fields
+from jobs.transport import Manners, RemoteFault, Transport, last_modified, require_http
+from stixcore.errors import InvalidProduct
+
+log = logging.getLogger(__name__)
+
+#: What is looked for: level, kind of data, products; as the client calls them.
+WANTED = (
+    ("L1", "SCI", ("sci_xray_cpd", "sci_xray_spec")),
+    ("L1", "QL", ("ql_lightcurve",)),
+    ("ANC", "ASP", ("asp_ephemeris",)),
+)
+#: Begin of the hidden name of a download; ingest passes hidden names over.
+PARTIAL = ".fetch-"
+#: So many files in a row that cannot be fetched mean that the server cannot be reached.
+GIVE_UP_AFTER = 5
+_BLOCK = 1 << 16
+_INGEST_WAIT_S = 3600.0
+
+
+class FetchStatus(StrEnum):
+    """What became of a file on the server."""
+
+    FETCHED = "fetched"
+    KNOWN = "known"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that the server offers."""
+
+    name: FileName
+    url: str
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What became of one file.
+
+    Attributes
+    ----------
+    name, url : str
+    status : FetchStatus
+    reason : str
+        Why it was not fetched.
+    size : int
+        byte; 0 for what was not fetched.
+    """
+
+    name: str
+    url: str
+    status: FetchStatus
+    reason: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """Every file that was found, and what ingest made of those that came."""
+
+    files: tuple[Fetched, ...]
+    ingested: tuple[Outcome, ...]
+
+    def having(self, status: FetchStatus) -> tuple[Fetched, ...]:
+        """Files with one status."""
+        return tuple(file for file in self.files if file.status is status)
+
+
+def fetch(
+    archive: Archive,
+    start: np.datetime64,
+    end: np.datetime64,
+    now: np.datetime64,
+    *,
+    base_url: str = "",
+    transport: Transport | None = None,
+    progress: Callable[[int, int, Fetched], None] | None = None,
+) -> FetchReport:
+    """Fetch what the server has of a time range and the archive has not, and take it in.
+
+    Killed or cut off at any moment, the same call again goes on where it was.
+
+    Parameters
+    ----------
+    archive : Archive
+    start, end : datetime64
+        UTC at Solar Orbiter; every file that overlaps counts.
+    now : datetime64
+        Present time, UTC.
+    base_url : str
+        Folder that holds L1 and ANC, ``http://host/data/fits``; the one that stixpy knows by default.
+    transport : Transport, optional
+        How the server is treated.
+    progress : function, optional
+        Called with number (from 1), how many there are, and what became of the file.
+
+    Raises
+    ------
+    RemoteFault
+        When the server cannot be asked what it has.
+    AlreadyRunning
+        When another fetch is at work on this archive.
+    OSError
+        When the disk is full, or the archive must not be written to.
+    """
+    transport = transport or Transport(Manners())
+    with single_instance(archive.root, "fetch"):
+        offered = newest(search(start, end, base_url, transport))
+        incoming = archive.root / "incoming"
+        incoming.mkdir(exist_ok=True)
+        files: list[Fetched] = []
+        failed_in_row = 0
+        for file in offered:
+            if failed_in_row >= GIVE_UP_AFTER:
+                done = Fetched(file.name.name, file.url, FetchStatus.FAILED, "not tried: the server does not answer")
+            else:
+                done = _fetch_one(archive, file, transport)
+                failed_in_row = failed_in_row + 1 if done.status is FetchStatus.FAILED else 0
+            files.append(done)
+            log.log(
+                logging.WARNING if done.status is FetchStatus.FAILED else logging.INFO,
+                "%s: %s %s",
+                done.name,
+                done.status,
+                done.reason,
+                extra=fields(file=done.name, status=str(done.status), size=done.size),
+            )
+            if progress is not None:
+                progress(len(files), len(offered), done)
+        with single_instance(archive.root, "ingest", wait_s=_INGEST_WAIT_S):
+            outcomes = ingest(archive, [], now, incoming=incoming)
+    return FetchReport(tuple(files), tuple(outcomes))
+
+
+# Finding files -------------------------------------------------------------------------------------------------------
+
+
+def search(start: np.datetime64, end: np.datetime64, base_url: str, transport: Transport) -> list[RemoteFile]:
+    """Ask stixpy's client which files there are; its look-ups go through ``transport``.
+
+    Raises
+    ------
+    RemoteFault
+        When the server, or the client, fails.
+    """
+    from stixpy.net.attrs import DataType
+    from stixpy.net.client import STIXClient
+    from sunpy.net import attrs
+
+    base_url = (base_url or STIXClient.baseurl).rstrip("/")
+    require_http(base_url)
+    found: dict[str, RemoteFile] = {}
+    span = attrs.Time(str(start.astype("datetime64[ms]")), str(end.astype("datetime64[ms]")))
+    for level, kind, products in WANTED:
+        try:
+            with transport.behind_urlopen():
+                answer = STIXClient(source=base_url).search(
+                    span, attrs.Instrument("STIX"), attrs.Level(level), DataType(kind)
+                )
+            urls = [str(row["url"]) for row in answer]
+        except OSError as error:
+            message = f"{base_url} cannot be searched for {level} {kind}: {getattr(error, 'reason', error)}"
+            raise RemoteFault(message) from error
+        except (TypeError, AttributeError, LookupError, ValueError) as error:
+            message = f"the installed stixpy cannot search {base_url} for {level} {kind}: {error}"
+            raise RemoteFault(message) from error
+        for file in _understood(urls):
+            if file.name.product.replace("-", "_") in products:
+                found[file.name.name] = file
+    return [found[name] for name in sorted(found)]
+
+
+def _understood(urls: Iterable[str]) -> Iterator[RemoteFile]:
+    """Files whose name is that of a product that the archive keeps."""
+    for url in urls:
+        try:
+            name = parse_file_name(unquote(urlsplit(url).path).rpartition("/")[2])
+        except InvalidName:
+            continue
+        if name.kind is not None:
+            yield RemoteFile(name, url)
+
+
+def newest(files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    """Of several versions of one observation the last, in order of time, science files after the others."""
+    best: dict[tuple[str, str, np.datetime64], RemoteFile] = {}
+    for file in files:
+        key = (file.name.product, file.name.uid, file.name.start)
+        if key not in best or _rank(file) > _rank(best[key]):
+            best[key] = file
+    # science files last: their previews want the pointing
+    return sorted(best.values(), key=lambda file: (bool(file.name.uid), file.name.start, file.name.name))
+
+
+def _rank(file: RemoteFile) -> tuple[int, int, bool]:
+    return version_rank(file.name.level, file.name.version)
+
+
+# Fetching files ------------------------------------------------------------------------------------------------------
+
+
+def _fetch_one(archive: Archive, file: RemoteFile, transport: Transport) -> Fetched:
+    name = file.name.name
+    try:
+        reason = _reason_to_skip(archive, file, transport)
+        if reason is not None:
+            return reason
+        size = download(file.url, archive.root / "incoming" / name, transport)
+    except RemoteFault as error:
+        return Fetched(name, file.url, FetchStatus.FAILED, str(error))
+    return Fetched(name, file.url, FetchStatus.FETCHED, size=size)
+
+
+def _reason_to_skip(archive: Archive, file: RemoteFile, transport: Transport) -> Fetched | None:
+    """Why a file need not be fetched, if so. One that may change is compared with what the server has today."""
+    name = file.name.name
+    tables = ("science_files", "quicklook_files", "aux_files")
+    rows = archive.rows(
+        " UNION ALL ".join(select("size, ingested_at", table, " WHERE name = $1") for table in tables), [name]
+    )
+    if rows and not file.name.version.endswith("U"):
+        return Fetched(name, file.url, FetchStatus.KNOWN)
+    if (archive.root / "incoming" / name).is_file():
+        return Fetched(name, file.url, FetchStatus.KNOWN, "waits in incoming")
+    if rows:
+        came = np.datetime64(rows[0]["ingested_at"], "us").astype(np.int64) / 1e6
+        if not _changed(transport.headers(file.url), rows[0]["size"], came):
+            return Fetched(name, file.url, FetchStatus.KNOWN, "not changed")
+        return None
+    for note in (archive.root / "quarantine").glob(f"*/*{name}{NOTE}"):
+        refused = note.with_name(note.name.removesuffix(NOTE))
+        if refused.is_file() and not _changed(
+            transport.headers(file.url), refused.stat().st_size, refused.stat().st_mtime
+        ):
+            return Fetched(name, file.url, FetchStatus.REFUSED, f"refused before: {_reason_of(note)}")
+    return None
+
+
+def _changed(headers: Message, size: int, since: float) -> bool:
+    """Whether the server's file may be another one than that of this size, which came at that time [Unix, s]."""
+    offered, modified = headers.get("Content-Length"), last_modified(headers)
+    return (offered is not None and int(offered) != size) or (modified is not None and modified > since)
+
+
+def _reason_of(note: Path) -> str:
+    try:
+        return str(json.loads(note.read_text())["reason"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return note.name
+
+
+def download(url: str, target: Path, transport: Transport) -> int:
+    """Fetch one file, going on with what a broken transfer left; returns its size, byte.
+
+    It grows under a hidden name and gets its own when it is whole: of the length and the digest that the server told,
+    where it told any, and with FITS check sums that fit. One whose check sums do not fit is fetched once more from the
+    beginning; if that does not help it is left to ingest, which keeps it apart with the reason.
+
+    Raises
+    ------
+    RemoteFault
+        When it cannot be had. What came stays for the next time.
+    """
+    partial = _Partial(target.with_name(PARTIAL + target.name))
+    for last in (False, True):
+        headers = transport.patiently(url, lambda: partial.go_on(url, transport))
+        if last or not _is_damaged(partial.path):
+            break
+        log.warning("%s: its check sums do not fit, fetching it once more", target.name)
+        partial.forget()
+    modified = last_modified(headers)
+    if modified is not None:  # old enough for ingest to judge
+        os.utime(partial.path, (modified, modified))
+    size = partial.path.stat().st_size
+    partial.path.replace(target)
+    partial.forget()
+    return size
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a file contradicts itself."""
+    try:
+        describe(path, "", np.datetime64(0, "us"))
+    except (InvalidProduct, ArithmeticError, LookupError, MemoryError, TypeError, ValueError):
+        return True
+    return False
+
+
+@dataclass
+class _Partial:
+    """A transfer that may have begun earlier: the bytes, and beside them which content they are of."""
+
+    path: Path
+
+    @property
+    def _note(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.json")
+
+    def forget(self) -> None:
+        """Remove what there is of it."""
+        for path in (self.path, self._note):
+            path.unlink(missing_ok=True)
+
+    def go_on(self, url: str, transport: Transport) -> Message:
+        """One try to get the rest, or all of it; returns the server's headers."""
+        have, validator = self._state(url)
+        wish = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
+        try:
+            return self._take(url, wish, have, transport)
+        except HTTPError as error:
+            if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            with error:
+                if error.headers.get("Content-Range") == f"bytes */{have}":
+                    return error.headers  # all of it had come
+            self.forget()
+            message = f"the server has no byte {have} of it any more"
+            raise ConnectionError(message) from None
+
+    def _take(self, url: str, wish: dict[str, str], have: int, transport: Transport) -> Message:
+        with transport.request(url, wish) as response:
+            if response.status == HTTPStatus.PARTIAL_CONTENT:
+                if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                    self.forget()
+                    message = f"the server sent another part: {response.headers.get('Content-Range')}"
+                    raise ConnectionError(message)
+            else:  # from the beginning: nothing was there, or the file has changed
+                have = 0
+                self._begin(url, response.headers)
+            total = _total(response, have)
+            self._receive(response, have, total, transport)
+            _check_digest(self.path, response.headers)
+            return response.headers
+
+    def _state(self, url: str) -> tuple[int, str]:
+        """How many bytes there are, and what must hold for the server's file to have the same beginning."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            note = json.loads(self._note.read_text())
+            if note["url"] == url and note["validator"]:
+                return self.path.stat().st_size, str(note["validator"])
+        self.forget()
+        return 0, ""
+
+    def _begin(self, url: str, headers: Message) -> None:
+        etag = headers.get("ETag", "")
+        validator = etag if etag.startswith('"') else headers.get("Last-Modified", "")  # a weak tag promises nothing
+        self.path.unlink(missing_ok=True)
+        write_text(self._note, json.dumps({"url": url, "validator": validator}))
+
+    def _receive(self, response: HTTPResponse, have: int, total: int | None, transport: Transport) -> None:
+        manners, begin, came = transport.manners, transport.clock(), 0
+        with self.path.open("ab") as stream:
+            while block := response.read1(_BLOCK):
+                stream.write(block)
+                came += len(block)
+                if have + came > MAX_BYTES:
+                    self.forget()
+                    message = f"{self.path.name} is larger than {MAX_BYTES} bytes"
+                    raise RemoteFault(message)
+                spent = transport.clock() - begin
+                if spent > manners.patience_s and came < manners.slowest * spent:
+                    message = f"{came} bytes in {spent:.0f} s are too slow"
+                    raise TimeoutError(message)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if total is not None and have + came != total:
+            if have + came > total:
+                self.forget()
+            message = f"{have + came} of {total} bytes came"
+            raise ConnectionError(message)
+
+
+def _total(response: HTTPResponse, have: int) -> int | None:
+    """Length of the whole file, byte, where the server tells."""
+    length = response.headers.get("Content-Length")
+    if length is None or not length.isdigit():
+        return None
+    total = have + int(length)
+    if total > MAX_BYTES:
+        message = f"the server offers {total} bytes; more than {MAX_BYTES} is no file of STIX"
+        raise RemoteFault(message)
+    return total
+
+
+def _check_digest(path: Path, headers: Message) -> None:
+    """Compare with the digest that the server told, if any (RFC 9530, RFC 3230, RFC 1864)."""
+    for told, algorithm in _digests(headers):
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, algorithm).digest()
+        if found != told:
+            path.unlink()
+            message = f"the {algorithm} of what came is not the one that the server told"
+            raise ConnectionError(message)
+
+
+def _digests(headers: Message) -> Iterator[tuple[bytes, str]]:
+    for field in ("Repr-Digest", "Digest"):
+        for entry in headers.get(field, "").split(","):
+            name, _, value = entry.strip().partition("=")
+            if name.lower() == "sha-256":
+                with suppress(binascii.Error):
+                    yield base64.b64decode(value.strip(":")), "sha256"
+    if "Content-MD5" in headers and "Content-Range" not in headers:
+        with suppress(binascii.Error):
+            yield base64.b64decode(headers["Content-MD5"]), "md5"

@@ -1,0 +1,200 @@
+"""Pictures for people: thumbnails and annotated maps, north up, in the colours of the field.
+
+Drawn with Pillow: a map takes a few milliseconds, where Matplotlib with a WCS takes most of a second.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+
+from stixcore.imaging.grid import ImageGrid
+
+Floats = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+THUMBNAIL_PIXELS = 128
+GRID_STEP = 10.0  # degrees of heliographic longitude and latitude
+LIMB_COLOR = (255, 255, 255, 150)
+GRID_COLOR = (255, 255, 255, 70)
+
+
+@cache
+def color_table() -> Bytes:
+    """The colours of ``std_gamma_2``, (256, 3) uint8, from the table that ships with sunpy (which is not imported)."""
+    spec = find_spec("sunpy")
+    if spec is None or spec.origin is None:
+        message = "the package sunpy, which carries the colour table std_gamma_2, is not installed"
+        raise ModuleNotFoundError(message)
+    file = Path(spec.origin).parent / "visualization" / "colormaps" / "data" / "std_gamma_2.csv"
+    return np.loadtxt(file, delimiter=",").astype(np.uint8)
+
+
+def colored(image: Floats, low: float = 0.0, high: float | None = None) -> Bytes:
+    """(ny, nx, 3) uint8 with row 0 on top; values from ``low`` to ``high`` (the maximum by default)."""
+    top = float(image.max()) if high is None else high
+    span = top - low if top > low else 1.0
+    index = np.clip((image[::-1] - low) / span * 255.0, 0.0, 255.0).astype(np.uint8)
+    return color_table()[index]
+
+
+def thumbnail(image: Floats) -> bytes:
+    """A small PNG of the map, nothing drawn on it."""
+    picture = Picture.fromarray(colored(image)).resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Picture.Resampling.BICUBIC)
+    return png(picture)
+
+
+def draw_map(
+    image: Floats,
+    grid: ImageGrid,
+    *,
+    title: str,
+    caption: str = "",
+    rsun: float = float("nan"),
+    b0: float = 0.0,
+    beam_fwhm: float | None = None,
+    size: int = 512,
+) -> Picture.Image:
+    """Picture of a map with limb, heliographic grid, axes, scale bar and beam.
+
+    Parameters
+    ----------
+    image : (ny, nx) float
+    grid : ImageGrid
+    title, caption : str
+        Line above and line below the map.
+    rsun : float, arcsec
+        Apparent solar radius; without it neither limb nor grid is drawn.
+    b0 : float, deg
+        Heliographic latitude of the observer; longitudes of the grid count from the central meridian.
+    beam_fwhm : float, arcsec, optional
+    size : int
+        Side of the map in pixels of the picture.
+    """
+    left, top, right, bottom = 74, 34, 16, 64
+    canvas = Picture.new("RGB", (size + left + right, size + top + bottom), "white")
+    map_picture = Picture.fromarray(colored(image)).resize((size, size), Picture.Resampling.BICUBIC)
+    overlay = Picture.new("RGBA", (size, size), (0, 0, 0, 0))
+    frame = _Frame(grid, size)
+    if np.isfinite(rsun) and rsun > 0:
+        _draw_sun(ImageDraw.Draw(overlay), frame, rsun, b0 if np.isfinite(b0) else 0.0)
+    _draw_scale(ImageDraw.Draw(overlay), frame, beam_fwhm)
+    map_picture.paste(overlay, (0, 0), overlay)
+    canvas.paste(map_picture, (left, top))
+    draw = ImageDraw.Draw(canvas)
+    draw.rectangle((left - 1, top - 1, left + size, top + size), outline="black")
+    draw.text((left, 10), title, fill="black", font=font(15))
+    draw.text((left, top + size + 42), caption, fill=(70, 70, 70), font=font(12))
+    _draw_axes(draw, frame, left, top)
+    return canvas
+
+
+class _Frame:
+    """Arcseconds to pixels of the picture."""
+
+    def __init__(self, grid: ImageGrid, size: int) -> None:
+        (ny, nx), (x, y) = grid.shape, grid.center
+        self.size = size
+        self.x0, self.y0 = x - nx * grid.pixel / 2.0, y - ny * grid.pixel / 2.0
+        self.width, self.height = nx * grid.pixel, ny * grid.pixel
+
+    def column(self, x: Floats | float) -> Floats:
+        return (np.asarray(x) - self.x0) / self.width * self.size
+
+    def row(self, y: Floats | float) -> Floats:
+        return self.size - (np.asarray(y) - self.y0) / self.height * self.size
+
+
+def _draw_sun(draw: ImageDraw.ImageDraw, frame: _Frame, rsun: float, b0: float) -> None:
+    angle = np.linspace(0.0, 2.0 * np.pi, 2000)
+    _polyline(draw, frame, rsun * np.cos(angle), rsun * np.sin(angle), LIMB_COLOR, width=2)
+    fine = np.arange(-180.0, 180.1, 0.25)
+    for latitude in np.arange(-80.0, 81.0, GRID_STEP):
+        _heliographic(draw, frame, rsun, b0, fine, np.full(fine.size, latitude))
+    fine = np.arange(-90.0, 90.1, 0.25)
+    for longitude in np.arange(-180.0, 180.0, GRID_STEP):
+        _heliographic(draw, frame, rsun, b0, np.full(fine.size, longitude), fine)
+
+
+def _heliographic(
+    draw: ImageDraw.ImageDraw, frame: _Frame, rsun: float, b0: float, longitude: Floats, latitude: Floats
+) -> None:
+    """A line on the solar surface; longitude from the central meridian (the observer is taken at infinity)."""
+    lon, lat, tilt = np.deg2rad(longitude), np.deg2rad(latitude), np.deg2rad(b0)
+    x = np.cos(lat) * np.sin(lon)
+    y = np.sin(lat) * np.cos(tilt) - np.cos(lat) * np.cos(lon) * np.sin(tilt)
+    toward = np.sin(lat) * np.sin(tilt) + np.cos(lat) * np.cos(lon) * np.cos(tilt)
+    x, y = np.where(toward > 0, x, np.nan), np.where(toward > 0, y, np.nan)
+    _polyline(draw, frame, rsun * x, rsun * y, GRID_COLOR)
+
+
+def _polyline(
+    draw: ImageDraw.ImageDraw, frame: _Frame, x: Floats, y: Floats, color: tuple[int, ...], width: int = 1
+) -> None:
+    """A line through those points that lie in or near the picture."""
+    column, row = frame.column(x), frame.row(y)
+    near = np.isfinite(column) & np.isfinite(row)
+    near[near] = (np.abs(column[near] - frame.size / 2) < frame.size) & (
+        np.abs(row[near] - frame.size / 2) < frame.size
+    )
+    for run in np.split(np.arange(near.size), np.flatnonzero(np.diff(near.astype(int))) + 1):
+        if near[run[0]] and run.size > 1:
+            draw.line(list(zip(column[run].tolist(), row[run].tolist(), strict=True)), fill=color, width=width)
+
+
+def _draw_scale(draw: ImageDraw.ImageDraw, frame: _Frame, beam_fwhm: float | None) -> None:
+    length = nice_step(frame.width / 4.0)
+    pixels = length / frame.width * frame.size
+    x, y = frame.size - 14 - pixels, frame.size - 16
+    draw.line([(x, y), (x + pixels, y)], fill=(255, 255, 255, 230), width=3)
+    draw.text((x, y - 18), f"{length:g} arcsec", fill=(255, 255, 255, 230), font=font(12))
+    if beam_fwhm is not None:
+        radius = beam_fwhm / frame.width * frame.size / 2.0
+        draw.ellipse(
+            (12, frame.size - 12 - 2 * radius, 12 + 2 * radius, frame.size - 12), outline=(255, 255, 255, 230), width=2
+        )
+
+
+def _draw_axes(draw: ImageDraw.ImageDraw, frame: _Frame, left: int, top: int) -> None:
+    step = nice_step(frame.width / 5.0)
+    for value in np.arange(np.ceil(frame.x0 / step), np.floor((frame.x0 + frame.width) / step) + 1) * step:
+        x = left + float(frame.column(value))
+        draw.line([(x, top + frame.size), (x, top + frame.size + 5)], fill="black")
+        draw.text((x, top + frame.size + 7), f"{value:g}", fill="black", font=font(12), anchor="ma")
+    for value in np.arange(np.ceil(frame.y0 / step), np.floor((frame.y0 + frame.height) / step) + 1) * step:
+        y = top + float(frame.row(value))
+        draw.line([(left - 6, y), (left - 1, y)], fill="black")
+        draw.text((left - 9, y), f"{value:g}", fill="black", font=font(12), anchor="rm")
+    draw.text(
+        (left + frame.size / 2, top + frame.size + 24), "Solar X [arcsec]", fill="black", font=font(12), anchor="ma"
+    )
+    label = Picture.new("L", (110, 18), 0)
+    ImageDraw.Draw(label).text((0, 2), "Solar Y [arcsec]", fill=255, font=font(12))
+    turned = label.rotate(90, expand=True)
+    draw.bitmap((8, top + frame.size // 2 - 55), turned, fill="black")
+
+
+def nice_step(length: float) -> float:
+    """1, 2 or 5 times a power of ten, at most ``length``."""
+    power = 10.0 ** np.floor(np.log10(length))
+    return float(max(factor * power for factor in (1.0, 2.0, 5.0) if factor * power <= length))
+
+
+@cache
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The typeface of all pictures."""
+    return ImageFont.load_default(size)
+
+
+def png(picture: Picture.Image) -> bytes:
+    """A picture as PNG."""
+    stream = BytesIO()
+    picture.save(stream, format="PNG", compress_level=3)
+    return stream.getvalue()

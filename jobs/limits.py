@@ -1,0 +1,54 @@
+"""How much one request and one user may ask for: every bound in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Names nobody can submit under: visitors, and the author of previews.
+RESERVED_NAMES = frozenset({"", "guest", "auto"})
+#: Longest name of a user.
+NAME_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of requests; the defaults suit an institute's server with a few cores.
+
+    Attributes
+    ----------
+    recipes : int
+        Image sets one request may lead to (intervals × energy ranges).
+    side : (low, high)
+        Pixels along a side of an image.
+    pixel : (low, high), arcsec
+        Size of a pixel.
+    distance : float, arcsec
+        Map centre from Sun centre, along either axis.
+    body : int, byte
+        Length of a request as JSON.
+    open_requests : int
+        Requests of one user that wait or run.
+    compute : float, s
+        Computing time of one user within ``compute_window`` [s].
+    task : float, s
+        Time that one image set may take.
+    request : float, s
+        Computing time of one request.
+    retries : int
+        Attempts after faults of the machinery (disk full, lost scheduler, killed processes).
+    deaths : int
+        Times a request is taken up again after the worker that had it died.
+    """
+
+    recipes: int = 500
+    side: tuple[int, int] = (16, 1024)
+    pixel: tuple[float, float] = (0.1, 60.0)
+    distance: float = 10_000.0
+    body: int = 256 * 1024
+    open_requests: int = 50
+    compute: float = 4 * 3600.0
+    compute_window: float = 24 * 3600.0
+    task: float = 300.0
+    request: float = 3600.0
+    retries: int = 5
+    deaths: int = 20

@@ -1,0 +1,76 @@
+"""Logging, configured once by the command line: lines for people, or one JSON object a line for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+#: Key under which `fields` travels through a log record.
+_FIELDS = "stix_fields"
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def fields(**values: Any) -> dict[str, dict[str, Any]]:
+    """Values for a log record besides its sentence: ``log.info("fetched %s", name, extra=fields(file=name))``."""
+    return {_FIELDS: values}
+
+
+def configure(*, verbose: bool = False, as_json: bool = False, stream: TextIO | None = None, **context: Any) -> None:
+    """Send the log to standard error (or ``stream``); called once, by a command line and never by a library.
+
+    Parameters
+    ----------
+    verbose : bool
+        Every step; otherwise warnings and errors.
+    as_json : bool
+        One JSON object a line: ``time`` (UTC), ``level``, ``logger``, ``message``, fields, ``exception``.
+    stream : text stream, optional
+    context
+        Fields of every JSON line, such as the command and the archive.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter(context) if as_json else _Utc(_FORMAT))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+
+
+class _Utc(logging.Formatter):
+    """Lines for people, in UTC like every other time of the archive."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
+        return _stamp(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, whatever is logged.
+
+    Parameters
+    ----------
+    context : mapping
+        Fields of every line.
+    """
+
+    def __init__(self, context: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self._context = dict(context or {})
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter.format`."""
+        line = self._context | getattr(record, _FIELDS, {})
+        line |= {
+            "time": _stamp(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str, sort_keys=True)
+
+
+def _stamp(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,210 @@
+"""Previews: images of every new pixel-data file, without anybody asking."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from archive import Archive
+from archive.filters import RunFilter, ScienceFilter
+from archive.layout import skipped_run_id
+from archive.schema import Flare, Run, RunKind, RunStatus, ScienceFile
+from jobs.backgrounds import choose_background
+from jobs.boxes import Box, FlareInterval, PreviewRules, SkippedBand, preview_boxes
+from jobs.executors import run_all
+from jobs.imaging import ImagingOutcome, ImagingTask, RunContext, failed_run, run_imaging_task, skipped_run
+from stixcore.errors import StixError
+from stixcore.fits.products import PixelData
+from stixcore.fits.read import read_pixel_data
+from stixcore.fits.spec import ProductKind
+from stixcore.reconstruct import ImageRequest
+
+log = logging.getLogger(__name__)
+
+#: Rows go into the index after this many runs, so that a crash costs little and a batch is not slowed down.
+BATCH = 32
+#: The request behind a science file names its flare: "Flare 2211111136, Solar Flare, …".
+_FLARE_IN_PURPOSE = re.compile(r"\bFlare (\d{10})\b")
+
+
+@dataclass(frozen=True)
+class PreviewReport:
+    """What a preview run did: science files that lacked previews, and the runs they led to."""
+
+    considered: int
+    runs: tuple[Run, ...]
+
+    def having(self, status: RunStatus) -> tuple[Run, ...]:
+        """Runs with one status."""
+        return tuple(run for run in self.runs if run.status == status)
+
+
+def make_previews(
+    archive: Archive,
+    now: np.datetime64,
+    *,
+    uids: Sequence[str] = (),
+    force: bool = False,
+    workers: int = 1,
+    rules: PreviewRules | None = None,
+    progress: Callable[[int, int, Run], None] | None = None,
+) -> PreviewReport:
+    """Make the preview images of every pixel-data file that lacks some.
+
+    Running it again changes nothing: a file whose bands all have a run, done or skipped for a reason, is left alone.
+
+    Parameters
+    ----------
+    archive : Archive
+    now : datetime64
+        Written as creation time.
+    uids : sequence of str
+        These science requests only.
+    force : bool
+        Also files that have their previews already, and those that failed.
+    workers : int
+        Processes.
+    rules : PreviewRules, optional
+    progress : callable, optional
+        Called after each run with its number (from 1), how many there are, and its row.
+    """
+    rules = rules or PreviewRules()
+    plans = [plan for file in _candidates(archive, uids) if (plan := _plan(archive, file, rules, now, force))]
+    steps = list(chain.from_iterable(plans))
+    recorded = [step for step in steps if isinstance(step, Run)]
+    tasks = [step for step in steps if isinstance(step, ImagingTask)]
+    runs: list[Run] = []
+    batch: list[ImagingOutcome] = []
+    for outcome in chain(map(ImagingOutcome, recorded), _outcomes(tasks, workers)):
+        batch.append(outcome)
+        runs.append(outcome.run)
+        if progress is not None:
+            progress(len(runs), len(steps), outcome.run)
+        if len(batch) >= BATCH:
+            file_outcomes(archive, batch)
+            batch = []
+    if runs:
+        file_outcomes(archive, batch)
+        archive.build_read_model()
+    return PreviewReport(len(plans), tuple(runs))
+
+
+def file_outcomes(archive: Archive, outcomes: Iterable[ImagingOutcome]) -> None:
+    """Put runs and images into the index; a run that was done takes the place of its recorded skip or failure."""
+    outcomes = list(outcomes)
+    done = [outcome.run for outcome in outcomes if outcome.run.status == RunStatus.DONE]
+    with archive.write_lock():
+        # images first: a run that is recorded as done has all of them
+        archive.upsert("images", [image for outcome in outcomes for image in outcome.images])
+        archive.upsert("runs", [outcome.run for outcome in outcomes])
+        archive.delete("runs", [skipped_run_id(run.uid, run.band, run.flare_id or "") for run in done])
+
+
+def _candidates(archive: Archive, uids: Sequence[str]) -> list[ScienceFile]:
+    """Pixel-data files that are no background."""
+    files = archive.science_files(ScienceFilter(product=ProductKind.PIXEL_DATA, is_background=False))
+    return [file for file in files if not uids or file.uid in uids]
+
+
+def _plan(
+    archive: Archive, file: ScienceFile, rules: PreviewRules, now: np.datetime64, force: bool
+) -> list[ImagingTask | Run]:
+    """What is to be done for a file: tasks, and runs that are decided without imaging."""
+    flares = {
+        flare.flare_id: flare for flare in archive.flares(file.t_start, file.t_end) if flare.t_start and flare.t_end
+    }
+    named = _FLARE_IN_PURPOSE.search(file.purpose)
+    wanted = {(flare or None, _label(band)) for flare in flares or {named[1] if named else ""} for band in rules.bands}
+    known = {
+        (run.flare_id, run.band) for run in archive.runs(RunFilter(uid=file.uid, kind=RunKind.AUTO, all_hidden=True))
+    }
+    missing = wanted if force else wanted - known
+    if not missing:
+        return []
+    try:
+        data = read_pixel_data(archive.path_of(file.path))
+        intervals = [FlareInterval(f.flare_id, f.t_start, f.t_end) for f in flares.values() if f.t_start and f.t_end]
+        boxes = preview_boxes(data, rules, intervals)
+    except StixError as error:
+        return [_unreadable(file, flare, band, str(error), now) for flare, band in sorted(missing, key=str)]
+    steps: list[ImagingTask | Run] = []
+    for box in boxes:
+        flare_id = box.flare_id or (named[1] if named else "") or None
+        if (flare_id, _label(box.band)) in missing:
+            steps.append(_step(archive, file, data, box, flares.get(flare_id or ""), flare_id, now))
+    return steps
+
+
+def _step(
+    archive: Archive,
+    file: ScienceFile,
+    data: PixelData,
+    box: Box | SkippedBand,
+    flare: Flare | None,
+    flare_id: str | None,
+    now: np.datetime64,
+) -> ImagingTask | Run:
+    context = RunContext(
+        kind=RunKind.AUTO,
+        author="auto",
+        uid=file.uid,
+        science_name=file.name,
+        band=_label(box.band),
+        flare_id=flare_id,
+        goes_class=flare.goes_class if flare else None,
+        goes_flux=flare.goes_flux if flare else None,
+        simulated=file.simulated,
+    )
+    if isinstance(box, SkippedBand):
+        return skipped_run(context, box.reason, (data.t_start[0], data.t_end[-1]), now)
+    return plan_imaging(archive, file, ImageRequest(box.start, box.end, box.energy), context, now)
+
+
+def plan_imaging(
+    archive: Archive, file: ScienceFile, request: ImageRequest, context: RunContext, now: np.datetime64
+) -> ImagingTask:
+    """A task for a science file of the archive: its background and auxiliary files chosen, with the reasons."""
+    middle = request.start + (request.end - request.start) // 2
+    quiet = archive.science_files(
+        ScienceFilter(product=ProductKind.PIXEL_DATA, is_background=True, simulated=file.simulated)
+    )
+    energy = (min(request.energy[0], 6.0), max(request.energy[1], 10.0))  # the full-disk map needs 6-10 keV too
+    choice = choose_background(quiet, middle, energy, file.name)
+    aspect = archive.aux_for(middle, simulated=file.simulated)
+    return ImagingTask(
+        root=archive.root,
+        request=request,
+        science=archive.path_of(file.path),
+        background=archive.path_of(choice.chosen.path) if choice.chosen else None,
+        aspect=tuple(archive.path_of(row.path) for row in aspect),
+        context=replace(
+            context,
+            background_uid=choice.chosen.uid if choice.chosen else None,
+            background_reason=choice.reason,
+            background_candidates=choice.candidates_json,
+        ),
+        created=now,
+    )
+
+
+def _outcomes(tasks: list[ImagingTask], workers: int) -> Iterator[ImagingOutcome]:
+    for task, result in run_all(run_imaging_task, tasks, workers):
+        if isinstance(result, ImagingOutcome):
+            yield result
+        else:  # a fault of ours, not of the data: recorded like one, and told in the log
+            log.error("%s %s failed", task.context.uid, task.context.band, exc_info=result)
+            yield ImagingOutcome(failed_run(task, f"internal error: {type(result).__name__}: {result}", 0.0))
+
+
+def _unreadable(file: ScienceFile, flare_id: str | None, band: str, reason: str, now: np.datetime64) -> Run:
+    context = RunContext(RunKind.AUTO, "auto", file.uid, file.name, band, flare_id=flare_id, simulated=file.simulated)
+    return skipped_run(context, reason, (file.t_start, file.t_end), now, status=RunStatus.FAILED)
+
+
+def _label(band: tuple[float, float]) -> str:
+    return f"{band[0]:g}-{band[1]:g} keV"

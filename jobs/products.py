@@ -1,0 +1,188 @@
+"""Files of one recipe: FITS images, pictures, and the rows that describe them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Picture
+
+from archive.atomic import atomic_path, write_bytes
+from archive.layout import image_name
+from jobs.figures import draw_map, png, thumbnail
+from jobs.report import draw_report
+from stixcore.fits.read import read_pixel_data
+from stixcore.fits.write import write_image
+from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.trust import Finding, assess
+from stixcore.metrics import measure_source
+from stixcore.recipe import format_time, sha256_of
+from stixcore.reconstruct import ImageSet
+
+TITLES = {
+    Method.FULL_DISK_BP: "Back projection (full disk)",
+    Method.BP: "Back projection",
+    Method.CLEAN: "CLEAN",
+    Method.EM: "EM",
+    Method.MEM_GE: "MEM_GE",
+    Method.VIS_FWDFIT: "VIS_FWDFIT",
+}
+
+
+@dataclass(frozen=True)
+class SavedImage:
+    """Where one image went: FITS file, picture, small picture; SHA-256 and size [byte] of the FITS file."""
+
+    fits: Path
+    picture: Path
+    thumbnail: Path
+    sha256: str
+    size: int
+
+
+def save_images(images: ImageSet, folder: Path, created: np.datetime64) -> dict[Method, SavedImage]:
+    """Write FITS, PNG and thumbnail of every image, each whole or not at all.
+
+    Parameters
+    ----------
+    images : ImageSet
+    folder : Path
+        Made when needed.
+    created : datetime64
+        Time written into the headers.
+    """
+    saved = {}
+    for method, image in images.images.items():
+        path = folder / file_name(images, method)
+        with atomic_path(path) as temporary:
+            write_image(temporary, images, method, created)
+        picture, small = path.with_suffix(".png"), path.with_suffix(".thumb.png")
+        write_bytes(picture, png(_picture(images, method, image)))
+        write_bytes(small, thumbnail(image.image))
+        saved[method] = SavedImage(path, picture, small, sha256_of(path), path.stat().st_size)
+    return saved
+
+
+def save_report(path: Path, images: ImageSet, science: Path) -> None:
+    """Write the report sheet of a set of images; ``science`` is its science file, for the light curve."""
+    data = read_pixel_data(science)
+    rate = data.summed(images.pixels.e_low, images.pixels.e_high) / data.duration
+    write_bytes(path, png(draw_report(images, data.t_start, data.duration, rate)))
+
+
+def file_name(images: ImageSet, method: Method) -> str:
+    """Name of an image's FITS file, as the archive names it."""
+    recipe = images.recipe
+    return image_name(
+        images.pixels.t_start,
+        images.pixels.t_end,
+        energy_of(images, method),
+        recipe.science.uid,
+        recipe.recipe_id,
+        method,
+    )
+
+
+def energy_of(images: ImageSet, method: Method) -> tuple[float, float]:
+    """Band of an image, keV: the full-disk map has its own."""
+    if method is Method.FULL_DISK_BP:
+        return images.recipe.location_energy
+    return images.pixels.e_low, images.pixels.e_high
+
+
+def _picture(images: ImageSet, method: Method, image: Reconstruction) -> Picture.Image:
+    pixels, recipe = images.pixels, images.recipe
+    low, high = energy_of(images, method)
+    parameters = recipe.methods.get(method)
+    simulated = "  SIMULATED" if pixels.header.simulated else ""
+    return draw_map(
+        image.image,
+        image.grid,
+        title=f"{TITLES[method]}   {format_time(pixels.t_start)[:19]} UTC   {low:g}-{high:g} keV{simulated}",
+        caption=f"{pixels.duration:.0f} s, seen from Solar Orbiter; pointing: {recipe.pointing.source}; "
+        f"{images.counts[0]:.0f} counts; uid {recipe.science.uid}",
+        rsun=recipe.pointing.rsun,
+        b0=recipe.pointing.b0,
+        beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters) else None,
+    )
+
+
+def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, Any]:
+    """Everything about a set of images as plain JSON values: what ``stix-jobs image --json`` prints."""
+    recipe, vis, location = images.recipe, images.vis, images.location
+    total, background = images.counts
+    return {
+        "recipe_id": recipe.recipe_id,
+        "simulated": images.pixels.header.simulated,
+        "time_range": [format_time(images.pixels.t_start), format_time(images.pixels.t_end)],
+        "energy_range_kev": [images.pixels.e_low, images.pixels.e_high],
+        "location": {
+            "hpc_x": recipe.location.x,
+            "hpc_y": recipe.location.y,
+            "stix_x": images.map_center_stix[0],
+            "stix_y": images.map_center_stix[1],
+            "sidelobe_ratio": None if location is None else location.sidelobe_ratio,
+            "method": recipe.location.found_by,
+            "candidates": [] if location is None else [asdict(candidate) for candidate in location.candidates],
+        },
+        "pointing": {
+            "source": str(recipe.pointing.source),
+            "roll_deg": recipe.pointing.roll,
+            "x_arcsec": recipe.pointing.x,
+            "y_arcsec": recipe.pointing.y,
+        },
+        "counts": {"total": total, "background": background},
+        # u, v in helioprojective axes; real and imaginary part refer to the map centre
+        "visibilities": [
+            {"label": label, "u": float(u), "v": float(v), "re": value.real, "im": value.imag, "sigma": float(sigma)}
+            for label, u, v, value, sigma in zip(vis.labels, vis.u, vis.v, vis.vis.tolist(), vis.sigma, strict=True)
+        ],
+        "images": [
+            _describe_image(method, image, saved)
+            | ({"uncertainty": images.ensembles[method].numbers()} if method in images.ensembles else {})
+            for method, image in images.images.items()
+        ],
+        "failures": {str(method): reason for method, reason in images.failures.items()},
+        "warnings": findings_as_json(assess(images)),
+        "elapsed_s": images.elapsed,
+    }
+
+
+def findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
+    """Findings as plain JSON values."""
+    return [{"code": found.code, "severity": str(found.severity), "text": found.text} for found in findings]
+
+
+def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method, SavedImage]) -> dict[str, Any]:
+    source = measure_source(image.image, image.grid)
+    return {
+        "method": str(method),
+        "file": str(saved[method].fits) if method in saved else None,
+        "peak_hpc_x": image.peak[0],
+        "peak_hpc_y": image.peak[1],
+        "centroid_hpc_x": source.x,
+        "centroid_hpc_y": source.y,
+        "fwhm_arcsec": source.fwhm,
+        "total_flux": finite(image.total_flux),
+        "max": float(image.image.max()),
+        "chi2": finite(image.chi2),
+        "n_iter": image.n_iter,
+        "stopped_by": str(image.stopped_by),
+        "elapsed_s": image.elapsed,
+        "sources": [dict(source) for source in image.sources],
+    }
+
+
+def finite(value: float) -> float | None:
+    """A number, or nothing where it is unknown (NaN is no JSON)."""
+    return float(value) if np.isfinite(value) else None
+
+
+def warnings_text(findings: tuple[Finding, ...]) -> str:
+    """Findings for a column of the index."""
+    return json.dumps(findings_as_json(findings), ensure_ascii=False)

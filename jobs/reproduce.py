@@ -1,0 +1,77 @@
+"""Run the recipe inside an image file again and say whether the pixels agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from archive import Archive
+from archive.errors import NotInArchive
+from stixcore.errors import InvalidProduct
+from stixcore.fits.write import read_recipe
+from stixcore.imaging.reconstruction import Method
+from stixcore.recipe import FileReference
+from stixcore.reconstruct import reconstruct
+
+#: Largest difference, relative to the brightest pixel, that rounding to FITS' 32 bits and other libraries explain.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Result of `reproduce`: largest difference relative to the brightest pixel."""
+
+    name: str
+    difference: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is rounding."""
+        return self.difference <= TOLERANCE
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        verdict = "reproduced" if self.agrees else "NOT reproduced"
+        return f"{self.name}: {verdict}, largest difference {self.difference:.1e} of the maximum"
+
+
+def reproduce(path: Path, archive: Archive | None = None) -> Comparison:
+    """Make an image again from its recipe.
+
+    Parameters
+    ----------
+    path : Path
+        Image file of this software.
+    archive : Archive, optional
+        Where the input files are; those beside the image come first.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is no image of this software, an input is missing, or has changed.
+    """
+    recipe = read_recipe(path)
+    with fits.open(path) as hdus:
+        method = Method(hdus[0].header["ALG_USED"])
+        stored = np.asarray(hdus[0].data, dtype=float)
+
+    def locate(reference: FileReference) -> Path:
+        beside = path.parent / reference.name
+        if beside.is_file():
+            return beside
+        try:
+            if archive is not None:
+                return archive.locate(reference.name)
+        except NotInArchive:
+            pass
+        raise InvalidProduct(path, f"the input file {reference.name} beside it or in an archive", "neither")
+
+    images = reconstruct(recipe, locate)
+    again = images.images[method].image.astype(np.float32).astype(float)
+    if again.shape != stored.shape:
+        raise InvalidProduct(path, f"an image of shape {again.shape} as in its recipe", f"shape {stored.shape}")
+    return Comparison(path.name, float(np.abs(again - stored).max() / np.abs(stored).max()))

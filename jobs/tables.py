@@ -1,0 +1,49 @@
+"""Printing query results: for eyes, for programs, for files."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+
+def print_table(table: pa.Table, form: str, stream: TextIO) -> None:
+    """Write ``table`` as "table" (aligned text), "json" (list of objects), "csv" or "parquet" (binary)."""
+    if form == "json":
+        json.dump(table.to_pylist(), stream, default=str)
+        stream.write("\n")
+    elif form == "csv":
+        stream.flush()
+        pyarrow.csv.write_csv(table, stream.buffer)
+    elif form == "parquet":
+        stream.flush()
+        pq.write_table(table, stream.buffer)
+    else:
+        stream.write(_aligned(table))
+
+
+def _aligned(table: pa.Table) -> str:
+    """Columns padded to their widest cell, numbers to the right."""
+    texts = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
+    widths = [max([len(name), *map(len, cells)]) for name, cells in zip(table.column_names, texts, strict=True)]
+    numeric = [pa.types.is_integer(f.type) or pa.types.is_floating(f.type) for f in table.schema]
+
+    def line(cells: list[str]) -> str:
+        padded = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
+        ]
+        return "  ".join(padded).rstrip()
+
+    rows = [line(list(row)) for row in zip(*texts, strict=True)] if table.num_columns else []
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(table.column_names), rule, *rows, f"({table.num_rows} rows)"]) + "\n"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,89 @@
+"""STIX imaging frame ↔ helioprojective (Solar Orbiter view), given a pointing.
+
+Planar arcsecond algebra, as the ground software does it.
+
+The instrument is mounted turned by 90° to the spacecraft, so its axes are exchanged: x_stx along +y', y_stx along -x',
+where (x', y') is the helioprojective frame turned by the roll. See CONVENTIONS.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+class PointingSource(StrEnum):
+    """Where a pointing comes from, best first."""
+
+    ASPECT = "aspect"  # the aspect system's solution
+    SPACECRAFT = "spacecraft"  # yaw and pitch of the spacecraft; good to about an arcminute
+    ASSUMED = "assumed"  # no record at all: instrument on Sun centre, solar north up
+    MANUAL = "manual"  # given by the user
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """Where the instrument looks.
+
+    Attributes
+    ----------
+    source : PointingSource
+    roll : float, deg
+        Spacecraft roll.
+    x, y : float, arcsec
+        Pointing of the STIX optical axis in the rolled helioprojective frame (the ground software's STX_POINTING).
+    rsun : float, arcsec
+        Apparent solar radius; NaN when unknown.
+    stonyhurst_lon, b0 : float, deg
+        Heliographic longitude (Stonyhurst) and latitude of the observer; NaN when unknown.
+    dsun : float, m
+        Distance from Sun centre; NaN when unknown.
+    """
+
+    source: PointingSource
+    roll: float
+    x: float
+    y: float
+    rsun: float = float("nan")
+    stonyhurst_lon: float = float("nan")
+    b0: float = float("nan")
+    dsun: float = float("nan")
+
+
+def hpc_to_stix(x: ArrayLike, y: ArrayLike, pointing: Pointing) -> tuple[Floats, Floats]:
+    """Helioprojective (solar west, north) to STIX frame, arcsec."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    cos, sin = np.cos(np.deg2rad(pointing.roll)), np.sin(np.deg2rad(pointing.roll))
+    # x' = x cos r + y sin r,  y' = -x sin r + y cos r;  x_stx = y' - P_y,  y_stx = -(x' - P_x)
+    rolled_x, rolled_y = x * cos + y * sin, -x * sin + y * cos
+    return rolled_y - pointing.y, pointing.x - rolled_x
+
+
+def stix_to_hpc(x: ArrayLike, y: ArrayLike, pointing: Pointing) -> tuple[Floats, Floats]:
+    """STIX frame to helioprojective (solar west, north), arcsec."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    cos, sin = np.cos(np.deg2rad(pointing.roll)), np.sin(np.deg2rad(pointing.roll))
+    # x' = P_x - y_stx,  y' = P_y + x_stx;  x = x' cos r - y' sin r,  y = x' sin r + y' cos r
+    rolled_x, rolled_y = pointing.x - y, pointing.y + x
+    return rolled_x * cos - rolled_y * sin, rolled_x * sin + rolled_y * cos
+
+
+def rotate_uv_to_hpc(u: ArrayLike, v: ArrayLike, roll: float) -> tuple[Floats, Floats]:
+    """(u, v) points of the STIX frame in helioprojective axes, so that u·x_stx + v·y_stx = u'·x + v'·y for offsets.
+
+    ``roll`` in degrees. Rotating the points instead of the finished map avoids resampling.
+    """
+    u, v = np.asarray(u, dtype=float), np.asarray(v, dtype=float)
+    cos, sin = np.cos(np.deg2rad(roll)), np.sin(np.deg2rad(roll))
+    # offsets: δx_stx = -δx sin r + δy cos r,  δy_stx = -δx cos r - δy sin r
+    return -u * sin - v * cos, u * cos - v * sin
+
+
+def position_angle_to_hpc(angle: ArrayLike, roll: float) -> Floats:
+    """Position angle from +x_stx to the same direction from solar west, counter-clockwise, in [0, 180) deg."""
+    return np.mod(np.asarray(angle, dtype=float) + 90.0 + roll, 180.0)

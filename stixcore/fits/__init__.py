@@ -1,0 +1,1 @@
+"""FITS in and out: the only package that opens a FITS file."""

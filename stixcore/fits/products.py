@@ -1,0 +1,276 @@
+"""What the readers return: frozen values that know their axes and units.
+
+Axis order of counts is always (time, detector, pixel, channel). Times are ``datetime64[us]``, UTC at Solar Orbiter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.errors import SelectionError
+from stixcore.fits.spec import ProductKind
+
+Times = NDArray[np.datetime64]
+Floats = NDArray[np.float64]
+
+#: Bin edges closer than this count as equal: files keep times to a centisecond, headers to a millisecond.
+TIME_TOLERANCE = np.timedelta64(10, "ms")
+
+
+@dataclass(frozen=True)
+class ProductHeader:
+    """Identity and observer of one file.
+
+    Attributes
+    ----------
+    name : str
+        File name, without folder.
+    kind : ProductKind
+    level, version : str
+        "L1", "L1A" …; "01", "02U" …
+    request_id : str
+        Unique id of the science request ("uid"), empty where the product has none.
+    date_beg, date_end : datetime64[us]
+        First and last moment, UTC at Solar Orbiter.
+    ephemeris : mapping
+        Header keywords of the observer as they stand in the file (see ``EPHEMERIS_KEYWORDS``).
+    simulated : bool
+        The file says that it was simulated.
+    """
+
+    name: str
+    kind: ProductKind
+    level: str
+    version: str
+    request_id: str
+    date_beg: np.datetime64
+    date_end: np.datetime64
+    ephemeris: Mapping[str, float | str]
+    purpose: str = ""
+    simulated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class PixelCounts:
+    """Counts of chosen time bins and channels, all 32 detectors and 12 pixels.
+
+    Attributes
+    ----------
+    counts, counts_variance : (n_time, 32, 12, n_channel) float, ct and ct²
+        Decompressed counts; variance = compression error² + counts (Poisson). Pixels that were not read out are 0.
+    triggers, triggers_variance : (n_time, 16) float
+        Same rule, per trigger accumulator.
+    t_start, t_end : (n_time,) datetime64[us]
+    duration : (n_time,) float, s
+    e_low, e_high : (n_channel,) float, keV
+        The last upper edge may be inf.
+    rcr : (n_time,) int
+        Rate-control state: 0 attenuator out, 1 and more attenuator in.
+    pixel_mask : (n_time, 12) bool, detector_mask : (n_time, 32) bool
+    """
+
+    header: ProductHeader
+    counts: Floats
+    counts_variance: Floats
+    triggers: Floats
+    triggers_variance: Floats
+    t_start: Times
+    t_end: Times
+    duration: Floats
+    e_low: Floats
+    e_high: Floats
+    rcr: NDArray[np.int64]
+    pixel_mask: NDArray[np.bool_]
+    detector_mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class PixelData:
+    """An L1 pixel-data file whose counts are read only where they are asked for.
+
+    Everything but the counts is in memory; ``read`` touches the chosen time bins and channels and nothing else.
+
+    Attributes
+    ----------
+    header : ProductHeader
+    t_start, t_end : (n_time,) datetime64[us]
+    duration : (n_time,) float, s
+    e_low, e_high : (n_channel,) float, keV
+    rcr : (n_time,) int
+    pixel_mask : (n_time, 12) bool, detector_mask : (n_time, 32) bool
+    """
+
+    path: Path
+    header: ProductHeader
+    t_start: Times
+    t_end: Times
+    duration: Floats
+    e_low: Floats
+    e_high: Floats
+    rcr: NDArray[np.int64]
+    pixel_mask: NDArray[np.bool_]
+    detector_mask: NDArray[np.bool_]
+    loader: Callable[[slice, slice], tuple[Floats, Floats, Floats, Floats]] = field(repr=False)
+
+    def read(self, times: slice | None = None, channels: slice | None = None) -> PixelCounts:
+        """Counts of a run of time bins and channels (all by default)."""
+        times = slice(None) if times is None else times
+        channels = slice(None) if channels is None else channels
+        counts, counts_variance, triggers, triggers_variance = self.loader(times, channels)
+        return PixelCounts(
+            header=self.header,
+            counts=counts,
+            counts_variance=counts_variance,
+            triggers=triggers,
+            triggers_variance=triggers_variance,
+            t_start=self.t_start[times],
+            t_end=self.t_end[times],
+            duration=self.duration[times],
+            e_low=self.e_low[channels],
+            e_high=self.e_high[channels],
+            rcr=self.rcr[times],
+            pixel_mask=self.pixel_mask[times],
+            detector_mask=self.detector_mask[times],
+        )
+
+    def summed(self, low: float, high: float) -> Floats:
+        """Counts of all detectors and pixels in a band [keV], per time bin, (n_time,) float, ct.
+
+        Raises
+        ------
+        SelectionError
+            When the band leaves the file.
+        """
+        return self.read(channels=self.energy_channels(low, high)).counts.sum(axis=(1, 2, 3))
+
+    def time_bins(self, start: np.datetime64, end: np.datetime64) -> slice:
+        """Whole bins that cover ``start`` … ``end``; the range grows outward to bin edges.
+
+        Raises
+        ------
+        SelectionError
+            When the range is empty or leaves the file.
+        """
+        if not start < end:
+            message = f"{self.header.name}: the time range {start} … {end} is empty"
+            raise SelectionError(message)
+        # from the last bin with start ≤ t0 to the first bin with end ≥ t1
+        first = int(np.searchsorted(self.t_start, start + TIME_TOLERANCE, side="right")) - 1
+        last = int(np.searchsorted(self.t_end, end - TIME_TOLERANCE, side="left"))
+        if first < 0 or last >= self.t_end.size:
+            message = (
+                f"{self.header.name}: the time range {start} … {end} is not inside the file, "
+                f"which covers {self.t_start[0]} … {self.t_end[-1]}"
+            )
+            raise SelectionError(message)
+        return slice(first, last + 1)
+
+    def energy_channels(self, low: float, high: float) -> slice:
+        """Whole channels that cover ``low`` … ``high`` keV; the range grows outward to channel edges.
+
+        Raises
+        ------
+        SelectionError
+            When the range is empty or leaves the file.
+        """
+        if not low < high:
+            message = f"{self.header.name}: the energy range {low:g}-{high:g} keV is empty"
+            raise SelectionError(message)
+        # from the last e_low ≤ E0 to the first e_high ≥ E1
+        first = int(np.searchsorted(self.e_low, low, side="right")) - 1
+        last = int(np.searchsorted(self.e_high, high, side="left"))
+        if first < 0 or last >= self.e_high.size:
+            message = (
+                f"{self.header.name}: the energy range {low:g}-{high:g} keV is not inside the file, "
+                f"which covers {self.e_low[0]:g}-{self.e_high[-1]:g} keV"
+            )
+            raise SelectionError(message)
+        return slice(first, last + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class LightCurve:
+    """Quick-look light curve.
+
+    Attributes
+    ----------
+    counts, counts_variance : (n_time, n_band) float, ct and ct²
+    triggers : (n_time,) float
+    rcr : (n_time,) int
+    t_start : (n_time,) datetime64[us]; duration : (n_time,) float, s
+    e_low, e_high : (n_band,) float, keV
+    """
+
+    header: ProductHeader
+    counts: Floats
+    counts_variance: Floats
+    triggers: Floats
+    rcr: NDArray[np.int64]
+    t_start: Times
+    duration: Floats
+    e_low: Floats
+    e_high: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrogram:
+    """Detector-summed counts over time and energy (science spectrogram).
+
+    Attributes
+    ----------
+    counts : (n_time, n_channel) float, ct
+    triggers : (n_time,) float
+    rcr : (n_time,) int
+    t_start : (n_time,) datetime64[us]; duration : (n_time,) float, s
+    e_low, e_high : (n_channel,) float, keV
+    """
+
+    header: ProductHeader
+    counts: Floats
+    triggers: Floats
+    rcr: NDArray[np.int64]
+    t_start: Times
+    duration: Floats
+    e_low: Floats
+    e_high: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class AspectTable:
+    """Spacecraft position, roll and aspect solution, one row per 64 s.
+
+    Attributes
+    ----------
+    time : (n,) datetime64[us]
+        Stamp minus 32 s: the middle of the record's 64 s (as the ground software does).
+    roll, pitch, yaw : (n,) float, deg
+    y_srf, z_srf : (n,) float, arcsec
+        Aspect solution in the spacecraft reference frame.
+    sas_ok : (n,) bool
+        Rows with a valid aspect solution (files before the flag: finite ones).
+    rsun : (n,) float, arcsec
+        Apparent solar radius.
+    carrington_lon, carrington_lat : (n,) float, deg
+    dsun : (n,) float, m
+    heeq : (n, 3) float, m
+        Cartesian heliocentric Earth equatorial position.
+    """
+
+    header: ProductHeader
+    time: Times
+    roll: Floats
+    pitch: Floats
+    yaw: Floats
+    y_srf: Floats
+    z_srf: Floats
+    sas_ok: NDArray[np.bool_]
+    rsun: Floats
+    carrington_lon: Floats
+    carrington_lat: Floats
+    dsun: Floats
+    heeq: Floats

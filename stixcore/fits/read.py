@@ -1,0 +1,483 @@
+"""Reading STIX products: the one place where a STIX FITS file is opened.
+
+Headers and table layouts come from ``astropy.io.fits``; rows are read through a memory map of the table, so only the
+selected time bins and channels are touched. Every complaint is an `InvalidProduct` that names file, expectation and
+finding.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import NDArray
+
+from stixcore.errors import InvalidProduct
+from stixcore.fits.compression import compression_variance
+from stixcore.fits.products import (
+    AspectTable,
+    Floats,
+    LightCurve,
+    PixelData,
+    ProductHeader,
+    Spectrogram,
+    Times,
+)
+from stixcore.fits.spec import EPHEMERIS_KEYWORDS, SPECS, ProductKind
+from stixcore.instrument.tables import N_DETECTORS, N_PIXELS
+
+N_ACCUMULATORS = 16
+N_CHANNELS = 32
+PIXEL_MASK_SHAPES = ((N_PIXELS,), (N_PIXELS, N_PIXELS))
+#: Aspect records are stamped at their end; ground software and stixpy move them to the middle of the 64 s cadence.
+ASPECT_STAMP_SHIFT = np.timedelta64(32, "s")
+#: Compression of counts and triggers when a file does not say (the setting of all science requests so far).
+DEFAULT_SKM = {"counts": (0, 4, 4), "triggers": (0, 5, 3)}
+MAX_COLUMNS = 999  # the FITS standard's limit
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d*)?")
+#: What astropy and NumPy have been seen to raise for files damaged in one way or another.
+DAMAGE = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, NameError, OSError, TypeError,
+    ValueError, fits.VerifyError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Table:
+    """One binary table: header, and its rows as a memory map that knows column names."""
+
+    file: str
+    header: fits.Header
+    columns: fits.ColDefs
+    rows: NDArray[Any]
+
+    def find(self, names: tuple[str, ...]) -> str | None:
+        return next((name for name in names if name in self.columns.names), None)
+
+    def read(self, name: str, rows: slice = slice(None), cut: slice | None = None) -> NDArray[Any]:
+        """Physical values: stored × TSCAL + TZERO, as float unless the column holds text.
+
+        ``rows`` and ``cut`` (on the last axis) are applied before anything is converted, so the rest is never touched.
+        """
+        column = self.columns[name]
+        raw = self.rows[name][rows]
+        if cut is not None:
+            raw = raw[..., cut]
+        if raw.dtype.kind in "SU":
+            return np.char.strip(raw.astype(str))
+        if column.format.endswith("L"):  # FITS logical: the bytes T and F
+            return np.asarray(raw.view(np.int8) == ord("T"), dtype=float)
+        values = np.asarray(raw, dtype=float)
+        scale, zero = float(column.bscale or 1), float(column.bzero or 0)
+        if scale != 1:
+            values *= scale
+        if zero != 0:
+            values += zero
+        return values
+
+    def seconds(self, name: str) -> Floats:
+        """A time column in seconds; files say "cs" or "s"."""
+        values = self.read(name)
+        unit = str(self.columns[name].unit or "s").strip()
+        if unit not in ("s", "cs"):
+            raise InvalidProduct(self.file, f"column {name} in s or cs", f"unit {unit!r}")
+        if not np.isfinite(values).all():
+            raise InvalidProduct(self.file, f"finite values in column {name}", "NaN or infinity")
+        return values / 100.0 if unit == "cs" else values
+
+
+class _Product:
+    """An opened file whose extensions were checked against the specification of its kind."""
+
+    def __init__(self, path: Path, hdus: fits.HDUList) -> None:
+        self.path = path
+        self.file = path.name
+        self.primary = hdus[0].header
+        size = path.stat().st_size
+        self.tables: dict[str, _Table] = {}
+        for hdu in hdus[1:]:
+            if not isinstance(hdu, fits.BinTableHDU):
+                continue
+            if not 1 <= hdu.header["TFIELDS"] <= MAX_COLUMNS:
+                found = f"TFIELDS = {hdu.header['TFIELDS']}"
+                raise InvalidProduct(self.file, f"1 to {MAX_COLUMNS} columns in extension {hdu.name}", found)
+            start = hdu.fileinfo()["datLoc"]
+            dtype, n_rows = hdu.columns.dtype.newbyteorder(">"), int(hdu.header["NAXIS2"])
+            if dtype.itemsize != hdu.header["NAXIS1"]:
+                found = f"columns of {dtype.itemsize} bytes in rows of {hdu.header['NAXIS1']}"
+                raise InvalidProduct(self.file, f"consistent columns in extension {hdu.name}", found)
+            if start + n_rows * dtype.itemsize > size:
+                expected = f"{start + n_rows * dtype.itemsize} bytes up to extension {hdu.name}"
+                raise InvalidProduct(self.file, expected, f"{size} bytes (the file is truncated)")
+            rows = (
+                np.memmap(path, dtype=dtype, mode="r", offset=start, shape=(n_rows,)) if n_rows else np.empty(0, dtype)
+            )
+            self.tables[hdu.name] = _Table(self.file, hdu.header, hdu.columns, rows)
+        self.kind = self._identify()
+        self.spec = SPECS[self.kind]
+        missing = [name for name in self.spec.extensions if name not in self.tables]
+        if missing:
+            raise InvalidProduct(self.file, f"extensions {', '.join(self.spec.extensions)}", f"no {', '.join(missing)}")
+        self.names: dict[str, str] = {}
+        for key, column in self.spec.columns.items():
+            name = self.data.find(column.names)
+            if name is not None:
+                self.names[key] = name
+            elif column.required:
+                raise InvalidProduct(
+                    self.file, f"column {column.names[0]} in DATA", f"columns {self.data.columns.names}"
+                )
+        if self.data.rows.size == 0:
+            raise InvalidProduct(self.file, "at least one row in DATA", "an empty table")
+
+    @property
+    def data(self) -> _Table:
+        return self.tables["DATA"]
+
+    def _identify(self) -> ProductKind:
+        """Kind by content, so that early files without service types and renamed files are recognised."""
+        telescope = str(self.primary.get("TELESCOP", "")).upper()
+        if "STIX" not in telescope + str(self.primary.get("INSTRUME", "")).upper():
+            raise InvalidProduct(self.file, "a STIX product (TELESCOP = 'SOLO/STIX')", f"TELESCOP = {telescope!r}")
+        if "DATA" not in self.tables:
+            raise InvalidProduct(self.file, "an extension DATA", f"extensions {list(self.tables) or 'none'}")
+        names, dtype = self.data.columns.names, self.data.rows.dtype
+        if "spice_disc_size" in names:
+            return ProductKind.ASPECT
+        shape = dtype["counts"].shape if "counts" in names else None
+        masks = dtype["pixel_masks"].shape if "pixel_masks" in names else ()
+        # Summed pixel data keep one mask per sum (4 of them) where pixel data have a flag per pixel.
+        if shape and len(shape) == 3 and shape[0] == N_DETECTORS and shape[1] >= 8 and masks in PIXEL_MASK_SHAPES:
+            return ProductKind.PIXEL_DATA
+        if shape and len(shape) == 1 and "triggers" in names:
+            # Quick-look data are no answer to a request; the number of bands alone would take a 5-channel spectrogram.
+            return ProductKind.SPECTROGRAM if self._control_value("request_id") else ProductKind.LIGHT_CURVE
+        expected = "compressed pixel data, spectrogram, quick-look light curve or aspect/ephemeris data"
+        raise InvalidProduct(self.file, expected, f"DATA with columns {names[:12]} and counts of shape {shape} per row")
+
+    def column(self, key: str) -> NDArray[Any] | None:
+        return self.data.read(self.names[key]) if key in self.names else None
+
+    def required(self, key: str) -> NDArray[Any]:
+        return self.data.read(self.names[key])
+
+    def header(self) -> ProductHeader:
+        primary = self.primary
+        # long comments are cut into cards of 72 characters, whose trailing blanks FITS does not keep
+        comment = "".join(str(card).ljust(72) for card in primary.get("COMMENT", ()))
+        reason = re.search(r"reason: ?'([^']*)'", comment)
+        request = self._control_value("request_id")
+        return ProductHeader(
+            name=self.file,
+            kind=self.kind,
+            level=str(primary.get("LEVEL", "")).strip(),
+            version=_version(primary),
+            request_id=f"{int(request):010d}" if request else "",
+            date_beg=self.date("BEG"),
+            date_end=self.date("END"),
+            ephemeris={key: primary[key] for key in EPHEMERIS_KEYWORDS if key in primary},
+            purpose=" ".join(reason.group(1).split()) if reason else "",
+            simulated="SIMULATED" in comment.upper() or "SIMULATED" in str(primary.get("OBS_MODE", "")).upper(),
+        )
+
+    def _control_value(self, name: str) -> float:
+        control = self.tables.get("CONTROL")
+        if control is None or control.find((name,)) is None or control.rows.size == 0:
+            return 0.0
+        return float(control.read(name).flat[0])
+
+    def date(self, which: str) -> np.datetime64:
+        for key in (f"DATE-{which}", f"DATE_{which}"):  # underscore in files before 2023
+            if key in self.primary:
+                text = str(self.primary[key]).strip().removesuffix("Z")
+                if not ISO_DATE.fullmatch(text):  # NumPy would take "", "NaT" and "now" for dates
+                    raise InvalidProduct(self.file, f"an ISO date in {key}", repr(text))
+                return np.datetime64(text, "us")
+        raise InvalidProduct(self.file, f"keyword DATE-{which}", "neither that nor its underscore form")
+
+    def bins(self) -> tuple[Times, Times, Floats]:
+        """Start, end (datetime64[us]) and duration (s) of every row; ``time`` is the bin's centre after DATE-BEG."""
+        centre, duration = self.data.seconds("time"), self.data.seconds("timedel")
+        if (duration <= 0).any():
+            raise InvalidProduct(self.file, "positive timedel in every row", f"{duration.min():g} s")
+        if (np.diff(centre) <= 0).any():
+            row = int(np.argmax(np.diff(centre) <= 0)) + 1
+            raise InvalidProduct(self.file, "time rising from row to row", f"row {row} not after the one before it")
+        if centre[-1] > 366 * 86400.0:
+            raise InvalidProduct(self.file, "rows within a year after DATE-BEG", f"{centre[-1]:g} s")
+        origin = self.date("BEG")
+        return origin + _microseconds(centre - duration / 2), origin + _microseconds(centre + duration / 2), duration
+
+    def energies(self, n_channel: int) -> tuple[Floats, Floats]:
+        table = self.tables["ENERGIES"]
+        low, high = table.read("e_low"), table.read("e_high")
+        if low.size != n_channel:
+            raise InvalidProduct(self.file, f"{n_channel} rows in ENERGIES (length of counts)", f"{low.size} rows")
+        if np.isnan(high[-1]):
+            high[-1] = np.inf  # the open last channel is NaN in files of 2023 and later, inf before
+        if not (np.isfinite(low).all() and (high > low).all() and (np.diff(low) > 0).all()):
+            raise InvalidProduct(self.file, "rising channel edges in ENERGIES", f"e_low {low}, e_high {high}")
+        return low, high
+
+    def compression_scheme(self, what: str) -> tuple[int, int, int]:
+        control, name = self.tables.get("CONTROL"), f"compression_scheme_{what}_skm"
+        if control is None or control.find((name,)) is None or control.rows.size == 0:
+            return DEFAULT_SKM[what]
+        s, k, m = (int(number) for number in control.read(name).reshape(-1, 3)[0])
+        if not (s in (0, 1) and k > 0 and m > 0 and s + k + m <= 8):
+            raise InvalidProduct(self.file, f"a scheme of at most 8 bits in {name}", f"{s}, {k}, {m}")
+        return s, k, m
+
+    def transmitted_channels(self, n_channel: int) -> slice:
+        """Channels that were sent down: early L1 and L1A files always hold all 32 and leave the others empty.
+
+        The run from the first to the last one in the mask of CONTROL, as in the ground software.
+        """
+        control = self.tables["CONTROL"]
+        name = control.find(("energy_bin_edge_mask", "energy_bin_mask"))
+        if n_channel != N_CHANNELS or name is None or control.rows.size == 0:
+            return slice(0, n_channel)
+        used = np.flatnonzero(control.read(name)[0])
+        if used.size < 2:
+            raise InvalidProduct(self.file, f"at least one energy channel in {name}", f"{used.size} flags set")
+        return slice(int(used[0]), int(used[-1]) + (name == "energy_bin_mask"))  # 33 edges or 32 channels
+
+
+def _microseconds(seconds: Floats) -> NDArray[np.timedelta64]:
+    return np.rint(seconds * 1e6).astype("int64").astype("timedelta64[us]")
+
+
+def _version(primary: fits.Header) -> str:
+    value = str(primary.get("VERSION", "")).strip()
+    return f"{int(value):02d}" if value.isdigit() else value
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[_Product]:
+    path = Path(path)
+    if not path.is_file():
+        raise InvalidProduct(path, "a regular file", "a folder or special file" if path.exists() else "no such file")
+    with _damage_named(path), path.open("rb") as stream, warnings.catch_warnings():
+        start = stream.read(9)
+        if start != b"SIMPLE  =":
+            raise InvalidProduct(path, "a FITS file (SIMPLE  =)", f"a file that begins with {start!r}")
+        stream.seek(0)
+        warnings.simplefilter("ignore", AstropyWarning)  # what matters of them is checked and raised below
+        # The stream is ours, because astropy leaves it open when it gives up on a damaged file.
+        with fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus:
+            yield _Product(path, hdus)
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn what libraries raise for a damaged file into the one exception that names it."""
+    try:
+        with np.errstate(all="ignore"):  # NaN and infinities are looked for by name
+            yield
+    except DAMAGE as error:
+        raise InvalidProduct(path, "a readable FITS file", f"{type(error).__name__}: {error}") from error
+
+
+def read_header(path: str | Path) -> ProductHeader:
+    """Identity, times and observer of any STIX product this package reads.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is no such product, is truncated, or contradicts itself.
+    """
+    with _opened(path) as product:
+        return product.header()
+
+
+def _pixels_in_use(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Pixels in use, (n_time, 12): L1 keeps a flag per pixel, L1A a row per pixel set."""
+    return np.asarray(values.any(axis=1) if values.ndim == 3 else values.astype(bool))
+
+
+def read_pixel_data(path: str | Path) -> PixelData:
+    """Open an L1 compressed-pixel-data file of any generation (V01, V02, early L1, L1A).
+
+    Parameters
+    ----------
+    path : path
+        File name.
+
+    Returns
+    -------
+    PixelData
+        Times, energies, masks and attenuator state in memory; counts on request.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is no pixel data, is truncated, or its axes disagree.
+    """
+    with _opened(path) as product:
+        _expect(product, ProductKind.PIXEL_DATA)
+        data, file = product.data, product.file
+        _, n_pixel, n_channel = data.rows.dtype["counts"].shape
+        t_start, t_end, duration = product.bins()
+        e_low, e_high = product.energies(n_channel)
+        pixel_mask = _pixels_in_use(product.required("pixel_masks"))
+        if n_pixel != N_PIXELS and not (pixel_mask.sum(axis=1) == n_pixel).all():
+            found = f"{sorted(set(pixel_mask.sum(axis=1).tolist()))} pixels in pixel_masks"
+            raise InvalidProduct(file, f"{n_pixel} used pixels (length of the pixel axis)", found)
+        if data.rows.dtype[product.names["triggers"]].shape != (N_ACCUMULATORS,):
+            found = f"shape {data.rows.dtype[product.names['triggers']].shape}"
+            raise InvalidProduct(file, f"{N_ACCUMULATORS} trigger accumulators per row", found)
+        rcr = _attenuator_state(product.required("rcr"))
+        detector_mask = product.required("detector_masks").astype(bool)
+        for key in ("counts", "triggers"):
+            shape, error = data.rows.dtype[product.names[key]].shape, product.names.get(f"{key}_err")
+            if error and data.rows.dtype[error].shape != shape:
+                found = f"{data.rows.dtype[error].shape} and {shape}"
+                raise InvalidProduct(file, f"columns {error} and {key} of the same shape", found)
+        skm = {what: product.compression_scheme(what) for what in DEFAULT_SKM}
+        used = product.transmitted_channels(n_channel)
+        names, header = product.names, product.header()
+
+    def with_error(key: str, rows: slice, cut: slice | None = None) -> tuple[Floats, Floats]:
+        """Values and the variance of their compression; ``cut`` selects on the last axis."""
+        error = names.get(f"{key}_err")
+        values = data.read(names[key], rows, cut)
+        good = np.isfinite(values) & (values >= 0)
+        clean = np.where(good, values, 0.0)
+        lost = data.read(error, rows, cut) ** 2 if error else compression_variance(clean, skm[key])
+        if not good.all():
+            raise InvalidProduct(file, f"finite, non-negative {key}", "NaN, infinite or negative ones")
+        if not np.isfinite(lost).all():
+            raise InvalidProduct(file, f"finite numbers in column {error}", "NaN or infinity")
+        return values, lost
+
+    def load(times: slice, channels: slice) -> tuple[Floats, Floats, Floats, Floats]:
+        with _damage_named(Path(path)):
+            triggers, triggers_lost = with_error("triggers", times)
+            chosen = range(used.start, used.stop)[channels]
+            values, values_lost = with_error("counts", times, slice(chosen.start, chosen.stop, chosen.step))
+        shape = (*values.shape[:2], N_PIXELS, values.shape[3])
+        counts, lost = np.zeros(shape), np.zeros(shape)
+        where = _pixel_positions(pixel_mask[times], n_pixel)
+        counts[:, :, where], lost[:, :, where] = values, values_lost
+        # σ² = compression² + Poisson (science notes §3.2)
+        return counts, lost + counts, triggers, triggers_lost + triggers
+
+    return PixelData(
+        path=Path(path),
+        header=header,
+        t_start=t_start,
+        t_end=t_end,
+        duration=duration,
+        e_low=e_low[used],
+        e_high=e_high[used],
+        rcr=rcr,
+        pixel_mask=pixel_mask,
+        detector_mask=detector_mask,
+        loader=load,
+    )
+
+
+def _expect(product: _Product, kind: ProductKind) -> None:
+    if product.kind is not kind:
+        raise InvalidProduct(product.file, f"a {kind} product", f"a {product.kind} product")
+
+
+def _pixel_positions(mask: NDArray[np.bool_], n_pixel: int) -> NDArray[np.int64]:
+    """Pixel numbers behind the pixel axis of a file: all 12, or those that were read out."""
+    return np.arange(N_PIXELS) if n_pixel == N_PIXELS or not mask.size else np.flatnonzero(mask[0])[:n_pixel]
+
+
+def _attenuator_state(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Rate-control state as a number; the earliest files hold text that ends in it."""
+    if values.dtype.kind in "SU":
+        return np.array([int(text[-1]) for text in values])
+    return values.astype(int)
+
+
+def read_light_curve(path: str | Path) -> LightCurve:
+    """Read a quick-look light curve.
+
+    Raises
+    ------
+    InvalidProduct
+        As `read_pixel_data`.
+    """
+    with _opened(path) as product:
+        _expect(product, ProductKind.LIGHT_CURVE)
+        columns = _series_columns(product)
+        error = product.column("counts_err")
+        lost = error**2 if error is not None else compression_variance(columns["counts"], (0, 5, 3))
+        return LightCurve(**columns, counts_variance=lost + columns["counts"])
+
+
+def read_spectrogram(path: str | Path) -> Spectrogram:
+    """Read a science spectrogram (detector-summed counts over time and energy).
+
+    Raises
+    ------
+    InvalidProduct
+        As `read_pixel_data`.
+    """
+    with _opened(path) as product:
+        _expect(product, ProductKind.SPECTROGRAM)
+        return Spectrogram(**_series_columns(product))
+
+
+def _series_columns(product: _Product) -> dict[str, Any]:
+    """What light curves and spectrograms have in common: counts over time and energy, one trigger number per bin."""
+    counts = product.required("counts")
+    t_start, _, duration = product.bins()
+    e_low, e_high = product.energies(counts.shape[1])
+    return {
+        "header": product.header(),
+        "counts": counts,
+        "triggers": product.required("triggers").reshape(counts.shape[0]),
+        "rcr": _attenuator_state(product.required("rcr")),
+        "t_start": t_start,
+        "duration": duration,
+        "e_low": e_low,
+        "e_high": e_high,
+    }
+
+
+def read_aspect(path: str | Path) -> AspectTable:
+    """Read an auxiliary ephemeris/aspect file (``stix-asp-ephemeris``, earlier ``stix-aux-ephemeris``).
+
+    Raises
+    ------
+    InvalidProduct
+        As `read_pixel_data`.
+    """
+    with _opened(path) as product:
+        _expect(product, ProductKind.ASPECT)
+        offset = product.data.seconds("time")
+        attitude = product.required("attitude")
+        y_srf, z_srf = product.required("y_srf"), product.required("z_srf")
+        flag = product.column("sas_ok")
+        if flag is not None and flag.dtype.kind in "SU":
+            flag = np.isin(flag, ("T", "True", "1"))
+        finite = np.isfinite(y_srf) & np.isfinite(z_srf)
+        lonlat = product.required("carrington")
+        return AspectTable(
+            header=product.header(),
+            time=product.date("BEG") + _microseconds(offset) - ASPECT_STAMP_SHIFT,
+            roll=attitude[:, 0],
+            pitch=attitude[:, 1],
+            yaw=attitude[:, 2],
+            y_srf=y_srf,
+            z_srf=z_srf,
+            sas_ok=finite if flag is None else finite & flag.astype(bool),
+            rsun=product.required("spice_disc_size"),
+            carrington_lon=lonlat[:, 0],
+            carrington_lat=lonlat[:, 1],
+            dsun=product.required("distance").reshape(-1) * 1e3,
+            heeq=product.required("heeq") * 1e3,
+        )

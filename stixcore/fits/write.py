@@ -1,0 +1,305 @@
+"""Images to FITS the field can use: WCS, both clocks, observer, counts, pointing, algorithm, and the Recipe itself.
+
+One image per file: sunpy opens it with ``sunpy.map.Map(file)``. Everything else of a reconstruction (further planes,
+visibilities, the recipe) stands in table extensions, which sunpy passes over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from stixcore.coordinates import stix_to_hpc
+from stixcore.errors import InvalidProduct
+from stixcore.imaging.ensemble import Ensemble
+from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.threads import single_threaded
+from stixcore.instrument.geometry import LOCATION_LABELS
+from stixcore.recipe import Recipe, format_time
+from stixcore.reconstruct import SOLAR_RADIUS, ImageSet, apparent_radius
+
+RECIPE_EXTENSION = "RECIPE"
+VISIBILITY_EXTENSION = "VISIBILITIES"
+PLANES_EXTENSION = "PLANES"
+UNCERTAINTY_EXTENSION = "UNCERTAINTY"
+CREATOR = "stix-flare-archive"
+
+
+def software_version() -> str:
+    """Version of this distribution, "unknown" when it runs uninstalled."""
+    try:
+        return version(CREATOR)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fits.Header:
+    """Primary header of one image.
+
+    Parameters
+    ----------
+    images : ImageSet
+    method : Method
+    created : datetime64
+        When the file is made; time is an argument.
+    """
+    image, recipe, pixels = images.images[method], images.recipe, images.pixels
+    header = fits.Header()
+    header["LONGSTRN"] = ("OGIP 1.0", "long strings go on in CONTINUE cards")
+    for group in (
+        _wcs_cards(image),
+        _time_cards(images, created),
+        _observer_cards(images),
+        _data_cards(images, image, method),
+        _pointing_cards(images),
+    ):
+        for key, value, comment in group:
+            if value is not None:
+                header[key] = (value, comment)
+    header["RECIPEID"] = (recipe.recipe_id, "hash of everything that determines the image")
+    header["CREATOR"] = (CREATOR, "software")
+    header["VERS_SW"] = (software_version(), "version of the software")
+    if pixels.header.simulated:
+        header["OBS_MODE"] = ("SIMULATED", "these are not observations")
+        header.add_comment("SIMULATED data: made by the simulator, not observed.")
+    return header
+
+
+Card = tuple[str, Any, str]
+
+
+def _wcs_cards(image: Reconstruction) -> Iterator[Card]:
+    (ny, nx), pixel, (x, y) = image.grid.shape, image.grid.pixel, image.grid.center
+    yield "WCSAXES", 2, "helioprojective, seen from Solar Orbiter"
+    yield "CTYPE1", "HPLN-TAN", "solar west"
+    yield "CTYPE2", "HPLT-TAN", "solar north"
+    yield "CUNIT1", "arcsec", ""
+    yield "CUNIT2", "arcsec", ""
+    yield "CDELT1", pixel, "[arcsec]"
+    yield "CDELT2", pixel, "[arcsec]"
+    # Planar about Sun centre, as the pointing is: CRPIX = (n + 1)/2 - centre/Δ
+    yield "CRPIX1", (nx + 1) / 2.0 - x / pixel, "pixel of Sun centre"
+    yield "CRPIX2", (ny + 1) / 2.0 - y / pixel, "pixel of Sun centre"
+    yield "CRVAL1", 0.0, "[arcsec]"
+    yield "CRVAL2", 0.0, "[arcsec]"
+    yield "PC1_1", 1.0, "solar north is up: nothing was resampled"
+    yield "PC1_2", 0.0, ""
+    yield "PC2_1", 0.0, ""
+    yield "PC2_2", 1.0, ""
+
+
+def _time_cards(images: ImageSet, created: np.datetime64) -> Iterator[Card]:
+    pixels, ephemeris = images.pixels, images.pixels.header.ephemeris
+    start, end = pixels.t_start, pixels.t_end
+    yield "TIMESYS", "UTC", "UTC at Solar Orbiter"
+    yield "DATE-OBS", format_time(start), "start, UTC at Solar Orbiter"
+    yield "DATE-BEG", format_time(start), "start, UTC at Solar Orbiter"
+    yield "DATE-AVG", format_time(start + (end - start) // 2), "middle, UTC at Solar Orbiter"
+    yield "DATE-END", format_time(end), "end, UTC at Solar Orbiter"
+    yield "XPOSURE", pixels.duration, "[s] sum of the time bins"
+    yield "LIVETIME", float(np.median(pixels.livetime)), "[s] median live time of the detectors"
+    if "EAR_TDEL" in ephemeris:
+        delay = np.timedelta64(round(float(ephemeris["EAR_TDEL"]) * 1e6), "us")
+        yield "DATE_EAR", format_time(start + delay), "start, UTC at Earth"
+    if "SUN_TIME" in ephemeris:
+        travel = np.timedelta64(round(float(ephemeris["SUN_TIME"]) * 1e6), "us")
+        yield "DATE_SUN", format_time(start - travel), "start, UTC when the light left Sun centre"
+    yield "DATE", format_time(created), "creation of this file, UTC"
+
+
+def _observer_cards(images: ImageSet) -> Iterator[Card]:
+    pointing, ephemeris = images.recipe.pointing, images.pixels.header.ephemeris
+
+    def known(value: float, keyword: str) -> float | None:
+        """The pointing record's value at the window, else that of the science file."""
+        if np.isfinite(value):
+            return float(value)
+        return float(ephemeris[keyword]) if keyword in ephemeris else None
+
+    radius = apparent_radius(pointing, images.pixels.header)
+    yield "RSUN_REF", SOLAR_RADIUS, "[m]"
+    yield "RSUN_ARC", radius, "[arcsec] apparent solar radius"
+    yield "RSUN_OBS", radius, "[arcsec] apparent solar radius"
+    yield "HGLN_OBS", known(pointing.stonyhurst_lon, "HGLN_OBS"), "[deg] Stonyhurst longitude"
+    yield "HGLT_OBS", known(pointing.b0, "HGLT_OBS"), "[deg] heliographic latitude (B0)"
+    yield "DSUN_OBS", known(pointing.dsun, "DSUN_OBS"), "[m] distance from Sun centre"
+    same_longitude = ephemeris.get("CRLN_OBS") == ephemeris.get("HGLN_OBS")
+    same_height = ephemeris.get("HAEZ_OBS") == ephemeris.get("HAEX_OBS")
+    for key, value in ephemeris.items():
+        # Early files repeat the Stonyhurst longitude as Carrington's, and HAEX as HAEZ: wrong values do not travel on.
+        wrong = (key in ("CRLN_OBS", "CRLT_OBS") and same_longitude) or (key == "HAEZ_OBS" and same_height)
+        if not wrong and key not in ("RSUN_ARC", "HGLN_OBS", "HGLT_OBS", "DSUN_OBS"):
+            yield key, value, ""
+
+
+def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iterator[Card]:
+    recipe, pixels = images.recipe, images.pixels
+    full_disk = method is Method.FULL_DISK_BP
+    energy = recipe.location_energy if full_disk else (pixels.e_low, pixels.e_high)
+    counts, background = images.counts
+    yield "TELESCOP", "SOLO/STIX", ""
+    yield "INSTRUME", "STIX", ""
+    yield "OBSRVTRY", "Solar Orbiter", ""
+    yield "LEVEL", "L3", "reconstructed image"
+    yield "ORIGIN", "STIX flare-imaging archive", ""
+    yield "OBS_TYPE", "STIX-map", ""
+    yield "BTYPE", "X-ray count flux", ""
+    yield "BUNIT", image.unit, ""
+    yield "ENERGY_L", float(energy[0]), "[keV]"
+    yield "ENERGY_H", float(energy[1]), "[keV]"
+    # No WAVELNTH/WAVEUNIT: sunpy lowers the case of "keV" and then warns that it does not know the unit.
+    yield "ALG_USED", str(method), "imaging algorithm"
+    yield "NITER", image.n_iter, "iterations"
+    yield "STOPPED", str(image.stopped_by), "why the iteration ended"
+    yield "CHI2", _finite(image.chi2), "sum |V_map - V|^2/sigma^2 / (n_vis - 1)"
+    yield "TOTFLUX", _finite(image.total_flux), "[ct s-1 cm-2 keV-1] flux of the sources"
+    yield "CNTS_TOT", counts, "[ct] recorded, sub-collimators used"
+    yield "CNTS_BKG", background, "[ct] expected background among them"
+    yield "FLNM_SCI", recipe.science.name, "science file"
+    yield "FLNM_BKG", recipe.background.name if recipe.background else "none", "background file"
+    yield "FLNM_AUX", ";".join(file.name for file in recipe.aspect) or "none", "auxiliary files"
+    yield "UID", recipe.science.uid, "science request"
+    yield "SUBCOLLS", ",".join(LOCATION_LABELS if full_disk else images.vis.labels), "sub-collimators"
+    yield "PIXSET", str(recipe.pixel_set), "pixels summed to A, B, C, D"
+    yield "AMPSCHEM", str(recipe.amplitude_scheme), "amplitude calibration"
+    yield "EDGECORR", str(recipe.edge_correction), "energy-edge correction"
+    yield "RCR", pixels.rcr, "rate-control state, 0 = attenuator out"
+
+
+def _pointing_cards(images: ImageSet) -> Iterator[Card]:
+    recipe, pointing = images.recipe, images.recipe.pointing
+    axis_x, axis_y = stix_to_hpc(0.0, 0.0, pointing)
+    yield "PNTSRC", str(pointing.source), "source of the pointing"
+    yield "STX_X", pointing.x, "[arcsec] STIX pointing, rolled frame"
+    yield "STX_Y", pointing.y, "[arcsec] STIX pointing, rolled frame"
+    yield "STX_ROLL", pointing.roll, "[deg] spacecraft roll (already applied)"
+    yield "AXIS_HPX", float(axis_x), "[arcsec] STIX axis, solar west"
+    yield "AXIS_HPY", float(axis_y), "[arcsec] STIX axis, solar north"
+    yield "MAPC_HPX", recipe.location.x, "[arcsec] centre of the flare map, solar west"
+    yield "MAPC_HPY", recipe.location.y, "[arcsec] centre of the flare map, solar north"
+    yield "MAPC_STX", images.map_center_stix[0], "[arcsec] the same, STIX frame x"
+    yield "MAPC_STY", images.map_center_stix[1], "[arcsec] the same, STIX frame y"
+    yield "LOCATEBY", recipe.location.found_by, "how the centre was found"
+    if images.location is not None:
+        yield "SIDELOBE", images.location.sidelobe_ratio, "second full-disk peak / first; >= 0.9 doubtful"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _recipe_table(recipe: Recipe) -> fits.BinTableHDU:
+    text = recipe.to_json()
+    column = fits.Column("recipe", f"{len(text)}A", array=np.array([text]))
+    return fits.BinTableHDU.from_columns([column], name=RECIPE_EXTENSION)
+
+
+def _visibility_table(images: ImageSet, image: Reconstruction, method: Method) -> fits.BinTableHDU:
+    vis = images.vis
+    columns = [
+        fits.Column("label", "3A", array=np.array(vis.labels)),
+        fits.Column("u", "D", unit="arcsec-1", array=vis.u),
+        fits.Column("v", "D", unit="arcsec-1", array=vis.v),
+        fits.Column("real", "D", unit="ct s-1 cm-2 keV-1", array=vis.vis.real),
+        fits.Column("imag", "D", unit="ct s-1 cm-2 keV-1", array=vis.vis.imag),
+        fits.Column("sigma", "D", unit="ct s-1 cm-2 keV-1", array=vis.sigma),
+    ]
+    if method not in (Method.FULL_DISK_BP, Method.BP):  # a dirty map is no model of the source
+        model = image.planes.get("components", image.image)
+        with single_threaded():  # several threads add up in an order of their own: the last digits would vary
+            predicted = FourierOperator(vis.u, vis.v, image.grid).forward(model)
+        columns += [
+            fits.Column("model_real", "D", unit="ct s-1 cm-2 keV-1", array=predicted.real),
+            fits.Column("model_imag", "D", unit="ct s-1 cm-2 keV-1", array=predicted.imag),
+        ]
+    return fits.BinTableHDU.from_columns(columns, name=VISIBILITY_EXTENSION)
+
+
+def _image_table(name: str, planes: Mapping[str, NDArray[np.float64]], units: Mapping[str, str]) -> fits.BinTableHDU:
+    """Further images of the same grid: a column each, a table row per image row, so that a column reads as (ny, nx)."""
+    columns = [
+        fits.Column(key, f"{plane.shape[1]}E", unit=units[key], array=plane.astype(np.float32))
+        for key, plane in planes.items()
+    ]
+    return fits.BinTableHDU.from_columns(columns, name=name)
+
+
+def _uncertainty_table(ensemble: Ensemble, unit: str) -> fits.BinTableHDU:
+    """Mean, sigma and significance of an ensemble, with the errors of its measures in the header."""
+    planes = {"mean": ensemble.mean, "sigma": ensemble.sigma, "significance": ensemble.significance}
+    table = _image_table(UNCERTAINTY_EXTENSION, planes, {"mean": unit, "sigma": unit, "significance": ""})
+    table.header["ENS_N"] = (ensemble.n, "perturbed copies of the data")
+    table.header["ENS_SEED"] = (ensemble.seed, "seed of the perturbations")
+    for key, measured, meaning in (
+        ("PEAK_X", ensemble.peak_x, "[arcsec] brightest pixel, solar west"),
+        ("PEAK_Y", ensemble.peak_y, "[arcsec] brightest pixel, solar north"),
+        ("CENT_X", ensemble.centroid_x, "[arcsec] centroid above half maximum"),
+        ("CENT_Y", ensemble.centroid_y, "[arcsec] centroid above half maximum"),
+        ("FLUX", ensemble.flux, "[ct s-1 cm-2 keV-1] flux of the sources"),
+        ("FWHM", ensemble.fwhm, "[arcsec] of the area above half maximum"),
+    ):
+        if np.isfinite(measured.mean):
+            table.header[f"E{key}"] = (measured.mean, meaning)
+            table.header[f"S{key}"] = (measured.sigma, "standard deviation of it")
+    return table
+
+
+def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits.HDUList:
+    """One image with its tables, checksums not yet set."""
+    image = images.images[method]
+    hdus = fits.HDUList(
+        [
+            fits.PrimaryHDU(image.image.astype(np.float32), header=image_header(images, method, created)),
+            _visibility_table(images, image, method),
+            _recipe_table(images.recipe),
+        ]
+    )
+    if image.planes:
+        hdus.append(_image_table(PLANES_EXTENSION, image.planes, dict.fromkeys(image.planes, image.unit)))
+    if method in images.ensembles:
+        hdus.append(_uncertainty_table(images.ensembles[method], image.unit))
+    return hdus
+
+
+def write_image(path: Path, images: ImageSet, method: Method, created: np.datetime64) -> None:
+    """Write one image with CHECKSUM and DATASUM.
+
+    The file grows under its name; who needs it whole or not at all writes to a temporary name and renames.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced when it exists.
+    images : ImageSet
+    method : Method
+    created : datetime64
+        Written as DATE.
+    """
+    hdus = image_hdus(images, method, created)
+    hdus.update_extend()  # all keywords have to stand before they are summed
+    for hdu in hdus:
+        hdu.add_checksum(when=f"on {format_time(created)}")  # astropy would write the time of day
+    hdus.writeto(path, overwrite=True)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe inside an image file.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is no image of this software.
+    """
+    try:
+        with fits.open(path) as hdus:
+            text = str(hdus[RECIPE_EXTENSION].data["recipe"][0])
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise InvalidProduct(path, f"a FITS image with an extension {RECIPE_EXTENSION}", str(error)) from error
+    return Recipe.from_json(text)

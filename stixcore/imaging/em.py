@@ -1,0 +1,392 @@
+"""EM: expectation maximization on the counts of A, B, C, D, with the background inside the model.
+
+Massa et al. 2019, A&A 624, A130; ground software ``stx_em``. The data are the counts as recorded and the model expects
+flare and background, so nothing is subtracted and negative counts never arise. Each row of the matrix is a constant
+plus the sine or cosine of a visibility's phase, so its products are those of the Fourier operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import kl_div
+
+from stixcore.calibration.grids import AmplitudeScheme, flight_transmission, geometric_transmission
+from stixcore.coordinates import Pointing, hpc_to_stix
+from stixcore.errors import ReconstructionError, SelectionError
+from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.reconstruction import Method, Reconstruction, StopReason, chi_square
+from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices, uv_points
+from stixcore.instrument.tables import phase_correction
+from stixcore.visibility.form import form_visibilities
+from stixcore.visibility.pixels import MetaPixels
+
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+#: The stopping rule is looked at every so many iterations, after the first ten (reference).
+CHECK_INTERVAL = 25
+FIRST_CHECK = 10
+#: Longest extrapolation allowed at first; it doubles each time it proves too short.
+FIRST_EXTRAPOLATION = 4.0
+#: Energy-edge factors beyond these are a ratio of two numbers near zero and no property of the detector.
+CREDIBLE_EDGE_FACTORS = (0.5, 2.0)
+
+
+class Acceleration(StrEnum):
+    """Whether iterations are extrapolated."""
+
+    NONE = "none"  # the reference's path
+    SQUAREM = "squarem"  # Varadhan & Roland 2008, Scand. J. Stat. 35, 335: same limit, fewer iterations
+
+
+@dataclass(frozen=True)
+class EmParameters:
+    """Parameters of `em`; defaults are those of the ground software.
+
+    Attributes
+    ----------
+    max_iterations : int
+        Applications of the EM step.
+    tolerance : float
+        The iteration stops when the STD index falls below it. Stopping early is what regularizes the image.
+    acceleration : Acceleration
+    """
+
+    max_iterations: int = 5000
+    tolerance: float = 1e-3
+    acceleration: Acceleration = Acceleration.NONE
+
+    def __post_init__(self) -> None:
+        if not (self.max_iterations >= 1 and self.tolerance > 0):
+            message = f"EM needs max_iterations ≥ 1 and tolerance > 0, found {self.max_iterations} and {self.tolerance}"
+            raise SelectionError(message)
+
+
+def em(
+    pixels: MetaPixels,
+    grid: ImageGrid,
+    pointing: Pointing,
+    parameters: EmParameters | None = None,
+    *,
+    labels: Iterable[str] = IMAGING_LABELS,
+    flare_xy: tuple[float, float] = (0.0, 0.0),
+    scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026,
+    operator: FourierOperator | None = None,
+) -> Reconstruction:
+    """Map of expectation maximization, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
+
+    Parameters
+    ----------
+    pixels : MetaPixels
+        Counts as recorded and the background expected in them.
+    grid : ImageGrid
+        North up, centered at a helioprojective position.
+    pointing : Pointing
+    parameters : EmParameters, optional
+    labels : iterable of str
+        Sub-collimators; those switched off in the data are left out.
+    flare_xy : (x, y), arcsec
+        Flare position in the STIX frame, for the grid transmission.
+    scheme : AmplitudeScheme
+    operator : FourierOperator, optional
+        Of the same sub-collimators' helioprojective (u, v) and ``grid``, when it exists already.
+
+    Returns
+    -------
+    Reconstruction
+        No pixel is negative. ``history``: STD index at each check; ``chi2``: against visibilities of the same counts.
+        ``certificate``: "c_stat" of the counts (about 1 when only Poisson noise is left), "std_index" as the reference
+        computes it on rates, "std_index_counts" the same on counts (1: residuals as large as Poisson noise makes
+        them), "expected_counts" of the flare and "background_counts" in the model.
+
+    Raises
+    ------
+    ReconstructionError
+        When no detector of the selection was on, or counts are negative, not finite or all zero.
+    """
+    begin = perf_counter()
+    # For χ² only; the image is made from counts.
+    stix_vis = form_visibilities(pixels, labels, flare_xy=flare_xy, scheme=scheme)
+    vis = stix_vis.to_helioprojective(pointing, *grid.center)
+    operator = operator or FourierOperator(vis.u, vis.v, grid)
+    index = detector_indices(vis.labels)
+    counts, background = pixels.counts[index], pixels.background[index]
+    _require_counts(counts, background, pixels.header.name, vis.labels)
+    center_x, center_y = hpc_to_stix(*grid.center, pointing)
+    center_stix = (float(center_x), float(center_y))
+    response = count_response(operator, index, center_stix, flare_xy, scheme, pixels.pixel_set)
+    # net counts = exposure/edge factor · (rate modelled in this scheme)
+    exposure = pixels.exposure[index, None] * _scheme_gain(scheme, flare_xy)[index, None] / _edge_factors(pixels, index)
+    # Per mean exposure: changes no iterate, and the STD index has the unit and the tolerance of the reference's rates.
+    unit = float(exposure.mean())
+    solution = expectation_maximization(
+        response.scaled(exposure / unit), counts / unit, background / unit, parameters or EmParameters()
+    )
+    image, std_index = solution.image, float(solution.std_index[-1]) if solution.std_index.size else float("nan")
+    expected = response.scaled(exposure).forward(image)
+    # A sub-collimator without a single count has no error bar.
+    chi2 = chi_square(operator.forward(image), vis) if (vis.sigma > 0).all() else float("nan")
+    return Reconstruction(
+        Method.EM,
+        grid,
+        image,
+        chi2=chi2,
+        total_flux=float(image.sum() * grid.pixel_area),
+        n_iter=solution.n_iter,
+        stopped_by=solution.stopped_by,
+        history=solution.std_index,
+        certificate={
+            "c_stat": c_statistic(counts, expected + background),
+            "std_index": std_index,
+            "std_index_counts": std_index * unit,
+            "expected_counts": float(expected.sum()),
+            "background_counts": float(background.sum()),
+        },
+        elapsed=perf_counter() - begin,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class CountResponse:
+    """The matrix H from an image to expected A, B, C, D: never formed.
+
+    With ψ = 2π(u x + v y) - φ, (x, y) in the STIX frame, and φ the phase of grids and pixels:
+    A, C = Δ² Σ (M0 ∓ 2 M1 cos ψ) I and B, D = Δ² Σ (M0 ∓ 2 M1 sin ψ) I, the upper sign for A and B.
+
+    Attributes
+    ----------
+    operator : FourierOperator
+        Phases relative to the center of the grid.
+    phase : (n_sub,) complex
+        e^{iψ} at the center of the grid.
+    mean, modulation : (n_sub, 4) float
+        M0 and 2 M1, times whatever turns the result into the unit of the data.
+    """
+
+    operator: FourierOperator
+    phase: Complex
+    mean: Floats
+    modulation: Floats
+
+    def scaled(self, factor: Floats) -> CountResponse:
+        """Rows times ``factor`` (n_sub, 4)."""
+        return CountResponse(self.operator, self.phase, self.mean * factor, self.modulation * factor)
+
+    def forward(self, image: Floats) -> Floats:
+        """Hx, (n_sub, 4)."""
+        # Σ I e^{iψ} Δ² = cosine and sine moment of every sub-collimator
+        moment = self.operator.forward(image) * self.phase
+        return self.mean * (image.sum() * self.operator.grid.pixel_area) + self.modulation * _abcd(moment)
+
+    def adjoint(self, values: Floats, out: Floats | None = None) -> Floats:
+        """Hᵀt, (ny, nx), of (n_sub, 4) values."""
+        area = self.operator.grid.pixel_area
+        # (t_C - t_A) cos ψ + (t_D - t_B) sin ψ = Re[((t_C - t_A) + i (t_D - t_B)) e^{-iψ}]
+        a, b, c, d = (values * self.modulation).T * area
+        image = self.operator.adjoint(((c - a) + 1j * (d - b)) * self.phase.conj(), out=out)
+        image += float(np.vdot(values, self.mean)) * area
+        return image
+
+    def squared_forward(self, image: Floats) -> Floats:
+        """(H∘H)x, (n_sub, 4): rows of squared elements, which are constants plus cosines of ψ and 2ψ."""
+        # (M0 ± 2M1 cos ψ)² = M0² + 2M1² ± 4 M0 M1 cos ψ + 2M1² cos 2ψ, and - cos 2ψ for the sine
+        area = self.operator.grid.pixel_area
+        first = self.operator.forward(image) * self.phase
+        second = (self._doubled.forward(image) * self.phase**2).real[:, None]
+        half_square = 0.5 * self.modulation**2
+        constant = (self.mean**2 + half_square) * (image.sum() * area)
+        twice = half_square * second * np.array([1.0, -1.0, 1.0, -1.0])
+        return np.asarray((constant + 2.0 * self.mean * self.modulation * _abcd(first) + twice) * area)
+
+    @cached_property
+    def _doubled(self) -> FourierOperator:
+        return FourierOperator(2.0 * self.operator.u, 2.0 * self.operator.v, self.operator.grid)
+
+
+def _abcd(moment: Complex) -> Floats:
+    """(-cos, -sin, +cos, +sin) of (n_sub,) complex moments, (n_sub, 4): what A, B, C and D see of them."""
+    seen = np.empty((moment.size, 4))
+    seen[:, 2:] = moment[:, None].view(float)
+    np.negative(seen[:, 2:], out=seen[:, :2])
+    return seen
+
+
+def count_response(
+    operator: FourierOperator,
+    detectors: NDArray[np.int64],
+    center_stix: tuple[float, float],
+    flare_xy: tuple[float, float],
+    scheme: AmplitudeScheme,
+    pixel_set: PixelSet,
+) -> CountResponse:
+    """Response of ``detectors`` (indices) to a map centered at ``center_stix`` [arcsec, STIX frame], as rates."""
+    # M1 = k·(4/π³) sin(π/4k)·sin²(π√T), k = 1 for large pixels, 2 for small ones
+    k = 2.0 if pixel_set is PixelSet.SMALL else 1.0
+    ideal = k * 4.0 / np.pi**3 * np.sin(np.pi / (4.0 * k))
+    if scheme is AmplitudeScheme.GSW_2026:
+        mean = flight_transmission(*flare_xy)[detectors]
+        modulation = ideal * np.sin(np.pi * np.sqrt(mean)) ** 2
+    else:
+        mean = np.full(detectors.size, 0.25)
+        modulation = np.full(detectors.size, ideal)
+    # No pixel expects negative counts. This cuts the formula's modulation for the two finest grids, which are not
+    # calibrated, and with small pixels that of 5a, 5c and 6b by up to 5 %; for large pixels it cuts nothing.
+    doubled = np.minimum(2.0 * modulation, mean)
+    u, v = uv_points()[detectors].T
+    # φ = φ0 + grid correction + ad-hoc correction, the phase of `form_visibilities`
+    phase = np.deg2rad(pixel_set.phase + phase_correction()[detectors])
+    turn = np.exp(1j * (2.0 * np.pi * (u * center_stix[0] + v * center_stix[1]) - phase))
+    return CountResponse(operator, turn, np.repeat(mean[:, None], 4, axis=1), np.repeat(doubled[:, None], 4, axis=1))
+
+
+def _scheme_gain(scheme: AmplitudeScheme, flare_xy: tuple[float, float]) -> Floats:
+    """Rate recorded ÷ rate the response speaks of, (32,): 4T under ``gsw-2021``, which divides rates by it."""
+    return np.ones(32) if scheme is AmplitudeScheme.GSW_2026 else 4.0 * geometric_transmission(*flare_xy)
+
+
+def _edge_factors(pixels: MetaPixels, index: NDArray[np.int64]) -> Floats:
+    """Energy-edge factors (n_sub, 4); where net counts are so few that they mean nothing, the median of the others."""
+    factor = pixels.edge_factor[index]
+    low, high = CREDIBLE_EDGE_FACTORS
+    credible = (factor >= low) & (factor <= high)
+    return np.where(credible, factor, np.median(factor[credible]) if credible.any() else 1.0)
+
+
+def _require_counts(counts: Floats, background: Floats, name: str, labels: tuple[str, ...]) -> None:
+    for what, values in (("counts", counts), ("background", background)):
+        bad = ~(np.isfinite(values) & (values >= 0)).all(axis=1)
+        if bad.any():
+            message = f"{name}: {what} of {labels[int(np.argmax(bad))]} are negative or not finite numbers"
+            raise ReconstructionError(message)
+    if not counts.any():
+        message = f"{name}: all counts are zero, there is nothing to image"
+        raise ReconstructionError(message)
+
+
+@dataclass(frozen=True, eq=False)
+class EmSolution:
+    """Result of `expectation_maximization`: the image, and what was seen at each check of the stopping rule."""
+
+    image: Floats
+    n_iter: int
+    stopped_by: StopReason
+    std_index: Floats
+    c_stat: Floats
+
+
+def expectation_maximization(
+    response: CountResponse, data: Floats, background: Floats, parameters: EmParameters
+) -> EmSolution:
+    """Iterate x ← x·Hᵀ(y/(Hx + b)) ÷ Hᵀ1 from x = 1.
+
+    Parameters
+    ----------
+    response : CountResponse
+        H.
+    data, background : (n_sub, 4) float
+        y ≥ 0 as recorded, and b, in the unit of H. The reference's case is rates and b = 0.
+    parameters : EmParameters
+    """
+    steps = _Steps(response, data, background)
+    run = _squarem if parameters.acceleration == Acceleration.SQUAREM else _plain
+    return run(steps, parameters)
+
+
+def c_statistic(data: Floats, expected: Floats) -> float:
+    """(2/n) Σ [y ln(y/λ) + λ - y] over the n data y > 0 (Cash 1979; as in ``stx_em``)."""
+    seen = data > 0
+    return float(2.0 * kl_div(data[seen], expected[seen]).sum() / max(np.count_nonzero(seen), 1))
+
+
+class _Steps:
+    """The EM step and the measures of a step, with the arrays they need."""
+
+    def __init__(self, response: CountResponse, data: Floats, background: Floats) -> None:
+        self.response, self.data, self.background = response, data, background
+        self.sensitivity = response.adjoint(np.ones_like(data))  # Hᵀ1
+        self._inverse = 1.0 / self.sensitivity
+        self._ratio = np.empty_like(self.sensitivity)
+        self.expected = data
+
+    def step(self, image: Floats, out: Floats | None = None) -> Floats:
+        """One iteration; ``expected`` keeps Hx + b of the image given."""
+        self.expected = self.response.forward(image) + self.background
+        # z = y/(Hx + b); where nothing is expected nothing was seen
+        z = np.divide(self.data, self.expected, out=np.zeros_like(self.data), where=self.expected > 0)
+        self.response.adjoint(z, out=self._ratio)
+        self._ratio *= self._inverse
+        return np.multiply(image, self._ratio, out=out)
+
+    def std_index(self, image: Floats) -> float:
+        """Variance of the back-projected residual ÷ what noise gives it, of the image `step` returned last.
+
+        Σ (x (Hᵀ1 - Hᵀz))² / Σ x² (H∘H)ᵀ(1/(Hx + b)).
+        """
+        residual = (1.0 - self._ratio) * self.sensitivity
+        residual *= image
+        squares = self.response.squared_forward(image**2)
+        return float(np.vdot(residual, residual) / (squares / self.expected).sum())
+
+
+def _plain(steps: _Steps, p: EmParameters) -> EmSolution:
+    """The reference's loop."""
+    image = np.ones(steps.sensitivity.shape)
+    std_index: list[float] = []
+    c_stat: list[float] = []
+    iteration, stopped_by = 0, StopReason.MAX_ITERATIONS
+    while iteration < p.max_iterations and stopped_by is StopReason.MAX_ITERATIONS:
+        iteration += 1
+        steps.step(image, out=image)
+        if iteration > FIRST_CHECK and iteration % CHECK_INTERVAL == 0:
+            std_index.append(steps.std_index(image))
+            c_stat.append(c_statistic(steps.data, steps.expected))
+            if std_index[-1] < p.tolerance:
+                stopped_by = StopReason.STOPPING_RULE
+    return EmSolution(image, iteration, stopped_by, np.array(std_index), np.array(c_stat))
+
+
+def _squarem(steps: _Steps, p: EmParameters) -> EmSolution:
+    """Cycles of two EM steps, an extrapolation along them and a third step.
+
+    An extrapolation less likely than the first step is dropped, so the likelihood never falls from cycle to cycle. The
+    stopping rule is looked at before each extrapolation.
+    """
+    image = np.ones(steps.sensitivity.shape)
+    std_index: list[float] = []
+    c_stat: list[float] = []
+    iteration, longest = 0, FIRST_EXTRAPOLATION
+    while iteration < p.max_iterations:
+        first = steps.step(image)
+        second = steps.step(first)
+        iteration += 2
+        deviance = kl_div(steps.data, steps.expected).sum()  # of `first`
+        if iteration > FIRST_CHECK:
+            std_index.append(steps.std_index(second))
+            c_stat.append(c_statistic(steps.data, steps.expected))
+            if std_index[-1] < p.tolerance:
+                return EmSolution(second, iteration, StopReason.STOPPING_RULE, np.array(std_index), np.array(c_stat))
+        # r = x₁ - x₀,  q = (x₂ - x₁) - r,  α = |r|/|q|,  x' = x₀ + 2αr + α²q
+        r = first - image
+        q = second - first - r
+        curvature = float(np.linalg.norm(q))
+        alpha = min(float(np.linalg.norm(r)) / curvature, longest) if curvature > 0 else 1.0
+        image = second
+        if alpha > 1.0:
+            far = first + (2.0 * alpha - 1.0) * r + alpha**2 * q
+            np.maximum(far, 0.1 * second, out=far)  # a pixel may shrink but neither vanish nor turn negative
+            landed = steps.step(far)
+            iteration += 1
+            if kl_div(steps.data, steps.expected).sum() <= deviance:
+                image = landed
+                longest *= 2.0 if alpha == longest else 1.0
+            else:
+                longest = max(0.5 * longest, 2.0)
+    return EmSolution(image, iteration, StopReason.MAX_ITERATIONS, np.array(std_index), np.array(c_stat))

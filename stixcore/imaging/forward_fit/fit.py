@@ -1,0 +1,215 @@
+"""VIS_FWDFIT: a few parametric sources fitted to the visibilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.errors import ReconstructionError, SelectionError
+from stixcore.imaging.forward_fit.image import draw
+from stixcore.imaging.forward_fit.search import Fit, Search
+from stixcore.imaging.forward_fit.selection import Candidate, choose, objection
+from stixcore.imaging.forward_fit.shapes import Plane, Shape
+from stixcore.imaging.forward_fit.sources import Limits, Source
+from stixcore.imaging.forward_fit.uncertainty import covariance_sigma, ensemble_sigma, reported, residual_sigma
+from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.reconstruction import Method, Reconstruction, StopReason, chi_square, require_usable
+from stixcore.imaging.threads import single_threaded
+from stixcore.visibility.visibilities import Visibilities
+
+Floats = NDArray[np.float64]
+
+#: The configuration that leaves the choice of the model to the data.
+AUTO = "auto"
+#: Models `AUTO` chooses from.
+CANDIDATES: tuple[tuple[Shape, ...], ...] = (
+    (Shape.CIRCLE,),
+    (Shape.ELLIPSE,),
+    (Shape.LOOP,),
+    (Shape.CIRCLE, Shape.CIRCLE),
+)
+MAX_SOURCES = 6
+
+
+class Uncertainty(StrEnum):
+    """Where error bars come from."""
+
+    RESIDUALS = "residuals"  # what the fit leaves unexplained: calibrated whether or not sigma is right
+    COVARIANCE = "covariance"  # curvature of χ² at the best fit: right if sigma is
+    ENSEMBLE = "ensemble"  # scatter of refits to visibilities perturbed by sigma
+
+
+@dataclass(frozen=True)
+class ForwardFitParameters:
+    """Parameters of `forward_fit`; the box is that of the ground software.
+
+    Attributes
+    ----------
+    configuration : tuple of str
+        Shapes "circle", "ellipse", "loop", one per source; or "auto": the best of circle, ellipse, loop and two
+        circles. A plain string stands for a tuple of one.
+    fixed : tuple of mappings
+        Per source, in the order of ``configuration``, values that are not fitted: flux, x, y, fwhm and, but for
+        circles, fwhm_max, fwhm_min, position_angle, loop_angle, in the units they are reported in. x and y are
+        coordinates of the grid. Empty: nothing is fixed.
+    uncertainty : Uncertainty
+        Where error bars come from.
+    n_ensemble : int
+        Refits for `Uncertainty.ENSEMBLE`.
+    seed : int
+        Of the ensemble: same seed, same error bars.
+    position_limit : float, arcsec
+        Sources are at most this far from the phase center in x and in y.
+    fwhm_limits : (float, float), arcsec
+    flux_limits : (float, float)
+        In units of the largest visibility amplitude.
+    """
+
+    configuration: tuple[str, ...] = (AUTO,)
+    fixed: tuple[Mapping[str, float], ...] = field(default=())
+    uncertainty: Uncertainty = Uncertainty.RESIDUALS
+    n_ensemble: int = 100
+    seed: int = 0
+    position_limit: float = 100.0
+    fwhm_limits: tuple[float, float] = (1.0, 100.0)
+    flux_limits: tuple[float, float] = (0.1, 1.5)
+
+    def __post_init__(self) -> None:
+        named: object = self.configuration
+        given = (named,) if isinstance(named, str) else tuple(self.configuration)
+        object.__setattr__(self, "configuration", given)
+        object.__setattr__(self, "fixed", tuple(self.fixed))
+        object.__setattr__(self, "fwhm_limits", tuple(self.fwhm_limits))
+        object.__setattr__(self, "flux_limits", tuple(self.flux_limits))
+        object.__setattr__(self, "uncertainty", Uncertainty(self.uncertainty))
+        unknown = [name for name in given if name not in set(Shape) and (name != AUTO or len(given) > 1)]
+        if unknown or not 1 <= len(given) <= MAX_SOURCES:
+            message = f'a configuration is "{AUTO}" or 1 to {MAX_SOURCES} of {", ".join(Shape)}, found {list(given)}'
+            raise SelectionError(message)
+        if self.fixed and (len(self.fixed) != len(given) or given == (AUTO,)):
+            message = f"fixed values need one mapping for each source of {list(given)}, found {len(self.fixed)}"
+            raise SelectionError(message)
+        if self.n_ensemble < 2:
+            message = f"an ensemble needs 2 or more refits, found {self.n_ensemble}"
+            raise SelectionError(message)
+        if not (
+            self.position_limit > 0
+            and 0 < self.fwhm_limits[0] < self.fwhm_limits[1]
+            and 0 < self.flux_limits[0] < self.flux_limits[1]
+        ):
+            message = (
+                "a forward fit needs position_limit > 0 and 0 < lower < upper limits of fwhm and flux, found "
+                f"{self.position_limit}, {self.fwhm_limits}, {self.flux_limits}"
+            )
+            raise SelectionError(message)
+        if given != (AUTO,):
+            self.sources((0.0, 0.0))  # refuses what cannot be fixed
+
+    def sources(self, center: tuple[float, float]) -> tuple[Source, ...]:
+        """The sources, fixed positions relative to ``center``."""
+        fixed: Sequence[Mapping[str, float]] = self.fixed or tuple({} for _ in self.configuration)
+        shift = {"x": center[0], "y": center[1]}
+        return tuple(
+            Source(Shape(name), {key: value - shift.get(key, 0.0) for key, value in values.items()})
+            for name, values in zip(self.configuration, fixed, strict=True)
+        )
+
+
+def forward_fit(vis: Visibilities, grid: ImageGrid, parameters: ForwardFitParameters | None = None) -> Reconstruction:
+    """Fit circles, ellipses and loops to visibilities and draw them, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
+
+    Parameters
+    ----------
+    vis : Visibilities
+        Phase center = center of ``grid``. Positions and angles come out in the axes of these visibilities.
+    grid : ImageGrid
+    parameters : ForwardFitParameters, optional
+
+    Returns
+    -------
+    Reconstruction
+        ``sources``: one mapping per source with its ``shape`` and, each with ``<name>_sigma``, ``flux``, ``x``, ``y``
+        (coordinates of the grid, as `Reconstruction.peak`), ``fwhm``; for ellipses and loops ``fwhm`` is the geometric
+        mean of ``fwhm_max`` and ``fwhm_min``, ``position_angle`` that of the major axis (of a loop: across its chord),
+        counter-clockwise from +x in [0, 180), and ``ec``, ``es`` the ground software's eccentricity parameters; loops
+        have a ``loop_angle``. A fixed value has sigma 0. ``model_selection``: the table of candidates, one row per
+        fitted model, the chosen one marked: χ², degrees of freedom, BIC, what speaks against it, its sources. ``chi2``
+        is that of all methods, Σ|ΔV|²/σ² ÷ (n_vis - 1); the fit's own χ² is in the table.
+
+    Raises
+    ------
+    ReconstructionError
+        For unusable visibilities, or fewer of them than the model has parameters.
+
+    Notes
+    -----
+    Volpara et al. 2022, A&A 668, A145, whose objective and box this keeps; the particle swarm is replaced by a scan of
+    the whole field and Levenberg-Marquardt with analytic derivatives, which finds the same optimum.
+    """
+    with single_threaded():
+        return _fit(vis, grid, parameters or ForwardFitParameters())
+
+
+def _fit(vis: Visibilities, grid: ImageGrid, p: ForwardFitParameters) -> Reconstruction:
+    begin = perf_counter()
+    require_usable(vis)
+    n_data = 2 * len(vis)
+    wanted = [sources for sources in _models(p, grid.center) if sum(source.n_free for source in sources) < n_data]
+    if not wanted:
+        message = f"{len(vis)} visibilities are too few to fit {'+'.join(p.configuration)}"
+        raise ReconstructionError(message)
+    search = _search(vis, p)
+    candidates = [_candidate(search.fit(sources), vis, p.uncertainty) for sources in wanted]
+    winner = choose(candidates)
+    best = candidates[winner]
+    if p.uncertainty is Uncertainty.ENSEMBLE:
+        best = replace(best, sigma=ensemble_sigma(best.fit, vis.vis, vis.sigma, p.n_ensemble, p.seed))
+        candidates[winner] = best
+    sources = best.sources(grid.center)
+    minima = best.fit.minima
+    return Reconstruction(
+        Method.VIS_FWDFIT,
+        grid,
+        draw(sources, grid),
+        chi2=chi_square(best.fit.model.evaluate(best.fit.theta[None])[0][0], vis),
+        total_flux=float(sum(source["flux"] for source in sources)),
+        n_iter=minima.history.shape[0] - 1,
+        stopped_by=StopReason.CONVERGED if minima.converged[0] else StopReason.MAX_ITERATIONS,
+        sources=sources,
+        model_selection=tuple(
+            candidate.row(grid.center, best=best.bic, chosen=candidate is best) for candidate in candidates
+        ),
+        history=minima.history[:, 0],
+        elapsed=perf_counter() - begin,
+    )
+
+
+def _models(p: ForwardFitParameters, center: tuple[float, float]) -> list[tuple[Source, ...]]:
+    if p.configuration == (AUTO,):
+        return [tuple(Source(shape, {}) for shape in shapes) for shapes in CANDIDATES]
+    return [p.sources(center)]
+
+
+def _search(vis: Visibilities, p: ForwardFitParameters) -> Search:
+    plane = Plane(vis.u, vis.v)
+    if not (np.isfinite(plane.k2).all() and plane.k2.max() > 0):
+        message = "the (u, v) points are not finite numbers, or all of them are zero"
+        raise ReconstructionError(message)
+    strongest = float(np.abs(vis.vis).max())
+    limits = Limits((p.flux_limits[0] * strongest, p.flux_limits[1] * strongest), p.position_limit, p.fwhm_limits)
+    return Search(plane, vis.vis, vis.sigma, limits)
+
+
+def _candidate(fit: Fit, vis: Visibilities, uncertainty: Uncertainty) -> Candidate:
+    values = reported(fit.model, fit.theta[None])[0][0]
+    # The choice of the model rests on χ², so what is significant is judged with the same σ.
+    sigma = covariance_sigma(fit, vis.sigma)
+    against = objection(fit, values, sigma)
+    if uncertainty is Uncertainty.RESIDUALS:
+        sigma = residual_sigma(fit, vis.vis, vis.sigma)
+    return Candidate(fit, values, sigma, 2 * len(vis), against)

@@ -1,0 +1,149 @@
+"""Which model: the least BIC among those that are not degenerate.
+
+BIC = χ² + n_par ln n_data with n_data = 2 n_vis (Schwarz 1978, Ann. Statist. 6, 461). A richer model that wins by
+doubling a source, by a source too faint to be one, or by leaning on a bound of the box has explained noise; it stays
+in the table with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.imaging.forward_fit.search import Fit
+from stixcore.imaging.forward_fit.shapes import Shape
+from stixcore.imaging.forward_fit.sources import MAX_ELONGATION, REPORTED, SourceModel
+
+Floats = NDArray[np.float64]
+
+#: Two sources closer than this share of the finest resolution, 1/(2 k_max), are one.
+SEPARATION = 0.5
+#: Each of several sources has to have this many sigma of flux, each pair this many sigma of separation.
+SIGNIFICANCE = 3.0
+#: Least decrease of BIC for which a model with more parameters replaces one with fewer: "positive" evidence (Kass &
+#: Raftery 1995).
+LEAST_EVIDENCE = 2.0
+_ON_BOUND = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A fitted model and what speaks against it.
+
+    Attributes
+    ----------
+    fit : Fit
+    values, sigma : (n_rep,) float
+        What is reported, and its standard deviations; positions relative to the phase center.
+    n_data : int
+        Real and imaginary parts.
+    objection : str
+        Why it is degenerate; empty if it is not.
+    """
+
+    fit: Fit
+    values: Floats
+    sigma: Floats
+    n_data: int
+    objection: str
+
+    @property
+    def ndof(self) -> int:
+        """Degrees of freedom, 2 n_vis - n_par."""
+        return self.n_data - self.fit.model.n_free
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion."""
+        return float(self.fit.chi2 + self.fit.model.n_free * np.log(self.n_data))
+
+    def sources(self, center: tuple[float, float]) -> tuple[Mapping[str, Any], ...]:
+        """One mapping per source: shape, then every value and its standard deviation as ``<name>_sigma``.
+
+        Positions are relative to the phase center in the fit and coordinates of the grid, with ``center``, here.
+        """
+        rows, column = [], 0
+        for source in self.fit.model.sources:
+            row: dict[str, Any] = {"shape": str(source.shape)}
+            for name in REPORTED[source.shape]:
+                shift = center[("x", "y").index(name)] if name in ("x", "y") else 0.0
+                row[name], row[f"{name}_sigma"] = float(self.values[column] + shift), float(self.sigma[column])
+                column += 1
+            rows.append(row)
+        return tuple(rows)
+
+    def row(self, center: tuple[float, float], *, best: float, chosen: bool) -> Mapping[str, Any]:
+        """Row of the table of candidates; ``best`` is the BIC of the chosen one."""
+        return {
+            "model": self.fit.model.name,
+            "chosen": chosen,
+            "chi2": self.fit.chi2,
+            "ndof": self.ndof,
+            "reduced_chi2": self.fit.chi2 / self.ndof,
+            "n_par": self.fit.model.n_free,
+            "bic": self.bic,
+            "delta_bic": self.bic - best,
+            "objection": self.objection,
+            "sources": self.sources(center),
+        }
+
+
+def choose(candidates: Sequence[Candidate]) -> int:
+    """Index of the least BIC among candidates without objection; of the simplest one when there is none."""
+    ranked = sorted(range(len(candidates)), key=lambda k: candidates[k].fit.model.n_free)
+    best = ranked[0]
+    for k in ranked[1:]:
+        if not candidates[k].objection and candidates[k].bic < candidates[best].bic - LEAST_EVIDENCE:
+            best = k
+    return best
+
+
+def objection(fit: Fit, values: Floats, sigma: Floats) -> str:
+    """Why a fit is degenerate, or an empty text.
+
+    Parameters
+    ----------
+    fit : Fit
+    values, sigma : (n_rep,) float
+        What is reported, and its standard deviations.
+    """
+    model, column = fit.model, 0
+    places = []
+    for number, (source, part) in enumerate(zip(model.sources, model.parts, strict=True), start=1):
+        value = dict(zip(REPORTED[source.shape], values[column:], strict=False))
+        error = dict(zip(REPORTED[source.shape], sigma[column:], strict=False))
+        column += len(REPORTED[source.shape])
+        leaning = _leaning(model, fit.theta, part)
+        if leaning:
+            return f"{leaning} of source {number} is at its bound"
+        if len(model.sources) > 1 and value["flux"] < SIGNIFICANCE * error["flux"] and "flux" not in source.fixed:
+            return f"the flux of source {number} is below {SIGNIFICANCE:g} sigma"
+        if source.shape is not Shape.CIRCLE and np.log(value["fwhm_max"] / value["fwhm_min"]) > 0.99 * MAX_ELONGATION:
+            return f"source {number} is a line"
+        places.append((value, error))
+    finest = 0.5 / float(np.sqrt(model.plane.k2.max()))
+    for (one, one_error), (two, two_error) in combinations(places, 2):
+        distance = np.array([one["x"] - two["x"], one["y"] - two["y"]])
+        variance = np.array([one_error[axis] ** 2 + two_error[axis] ** 2 for axis in ("x", "y")])
+        apart = float(np.hypot(*distance))
+        deviation = np.sqrt((distance**2 * variance).sum()) / apart if apart > 0 else np.inf
+        if apart < SEPARATION * finest or apart < SIGNIFICANCE * deviation:
+            return "two sources coincide"
+    return ""
+
+
+def _leaning(model: SourceModel, theta: Floats, part: slice) -> str:
+    """Name of a free flux, position or width on its bound; a source may be as narrow as it likes."""
+    lower, upper, value = model.bounds[0][part], model.bounds[1][part], theta[part]
+    margin = _ON_BOUND * (upper - lower)
+    for i, name in enumerate(("flux", "x", "y", "fwhm")):
+        if lower[i] == upper[i]:
+            continue
+        if value[i] > upper[i] - margin[i] or (value[i] < lower[i] + margin[i] and name != "fwhm"):
+            return name
+    return ""

@@ -1,0 +1,108 @@
+"""The imaging methods by name: their parameters and how each is called.
+
+To add a method: write its module, add a member to `Method`, an entry to `PARAMETERS` and a line in `run_method`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stixcore.calibration.grids import AmplitudeScheme
+from stixcore.coordinates import Pointing
+from stixcore.errors import ReconstructionError
+from stixcore.imaging.back_projection import BackProjectionParameters, back_project
+from stixcore.imaging.clean import CleanParameters, clean
+from stixcore.imaging.em import EmParameters, em
+from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
+from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.mem import MemGeParameters, mem_ge
+from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.visibility.pixels import MetaPixels
+from stixcore.visibility.visibilities import Visibilities
+
+
+@dataclass(frozen=True)
+class FullDiskParameters:
+    """The full-disk map has no parameters: sub-collimators 10a … 7c, natural weighting, 512², 2.6 solar radii."""
+
+
+type MethodParameters = (
+    FullDiskParameters
+    | BackProjectionParameters
+    | CleanParameters
+    | EmParameters
+    | MemGeParameters
+    | ForwardFitParameters
+)
+
+PARAMETERS: Mapping[Method, type[MethodParameters]] = {
+    Method.FULL_DISK_BP: FullDiskParameters,
+    Method.BP: BackProjectionParameters,
+    Method.CLEAN: CleanParameters,
+    Method.EM: EmParameters,
+    Method.MEM_GE: MemGeParameters,
+    Method.VIS_FWDFIT: ForwardFitParameters,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ImagingInput:
+    """What a method may use.
+
+    Attributes
+    ----------
+    vis : Visibilities
+        Helioprojective axes, phase centre = centre of ``grid``.
+    pixels : MetaPixels
+        The counts behind them.
+    grid : ImageGrid
+    operator : FourierOperator
+        Of ``vis`` and ``grid``, shared by all methods.
+    pointing : Pointing
+    flare_xy : (x, y), arcsec
+        Map centre in the STIX frame.
+    scheme : AmplitudeScheme
+    """
+
+    vis: Visibilities
+    pixels: MetaPixels
+    grid: ImageGrid
+    operator: FourierOperator
+    pointing: Pointing
+    flare_xy: tuple[float, float]
+    scheme: AmplitudeScheme
+
+
+def run_method(method: Method, parameters: MethodParameters, given: ImagingInput) -> Reconstruction:
+    """Run one method on prepared input.
+
+    Raises
+    ------
+    ReconstructionError
+        When the input cannot be imaged, or the parameters belong to another method.
+    """
+    match parameters:
+        case BackProjectionParameters():
+            return back_project(given.vis, given.grid, parameters, operator=given.operator)
+        case CleanParameters():
+            return clean(given.vis, given.grid, parameters, operator=given.operator)
+        case EmParameters():
+            return em(
+                given.pixels,
+                given.grid,
+                given.pointing,
+                parameters,
+                labels=given.vis.labels,
+                flare_xy=given.flare_xy,
+                scheme=given.scheme,
+                operator=given.operator,
+            )
+        case MemGeParameters():
+            return mem_ge(given.vis, given.grid, parameters, operator=given.operator)
+        case ForwardFitParameters():
+            return forward_fit(given.vis, given.grid, parameters)
+        case _:
+            message = f"{type(parameters).__name__} are no parameters for {method}"
+            raise ReconstructionError(message)

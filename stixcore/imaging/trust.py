@@ -1,0 +1,166 @@
+"""Can this picture be trusted? Every reason for doubt, against thresholds that stand here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stixcore.coordinates import PointingSource
+from stixcore.imaging.reconstruction import Method
+from stixcore.instrument.geometry import detector_indices
+from stixcore.metrics import measure_source, signal_to_noise
+
+if TYPE_CHECKING:
+    from stixcore.reconstruct import ImageSet
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where doubt begins.
+
+    Attributes
+    ----------
+    sidelobe_ratio : float
+        Second full-disk peak ÷ first (hayesla/stix_flarelist_science and the ground software use 0.9).
+    net_counts : float, ct
+        Counts above background in the sub-collimators used.
+    signal_to_noise : float
+        Resistant mean of visibility amplitude ÷ sigma.
+    chi2 : float
+        Of the best image that is a model of the source (about 2 is perfect).
+    top_bottom : float
+        Ratio of the net counts of top and bottom pixel rows, either way, for a source that lights the detectors
+        unevenly.
+    disagreement : float, arcsec
+        Distance between the centroids of two methods.
+    disk_radius : float
+        Distance from Sun centre in apparent radii, beyond which a source is unlikely.
+    low_energy : float, keV
+        Below it the attenuator removes most photons.
+    """
+
+    sidelobe_ratio: float = 0.9
+    net_counts: float = 3000.0
+    signal_to_noise: float = 3.5
+    chi2: float = 5.0
+    top_bottom: float = 1.25
+    disagreement: float = 15.0
+    disk_radius: float = 1.3
+    low_energy: float = 10.0
+
+
+THRESHOLDS = Thresholds()
+
+
+class Severity(StrEnum):
+    """A note is worth knowing; a doubt means: do not use the picture without looking into it."""
+
+    NOTE = "note"
+    DOUBT = "doubt"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason to be careful: a stable code, how serious, and one sentence."""
+
+    code: str
+    severity: Severity
+    text: str
+
+
+def assess(images: ImageSet, limits: Thresholds = THRESHOLDS) -> tuple[Finding, ...]:
+    """Everything that speaks against a set of images, most serious first; empty when nothing does.
+
+    Parameters
+    ----------
+    images : ImageSet
+    limits : Thresholds
+    """
+    found = [
+        *_location(images, limits),
+        *_counts(images, limits),
+        *_illumination(images, limits),
+        *_pointing(images),
+        *_fit(images, limits),
+    ]
+    return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.DOUBT))
+
+
+def is_trusted(findings: tuple[Finding, ...]) -> bool:
+    """Whether nothing but notes was found."""
+    return all(finding.severity is not Severity.DOUBT for finding in findings)
+
+
+def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
+    location, recipe = images.location, images.recipe
+    if location is not None and location.sidelobe_ratio >= limits.sidelobe_ratio:
+        text = (
+            f"another place on the full disk is {location.sidelobe_ratio:.2f} times as bright: the location is doubtful"
+        )
+        yield Finding("sidelobe", Severity.DOUBT, text)
+    rsun = recipe.pointing.rsun
+    distance = np.hypot(recipe.location.x, recipe.location.y) / rsun if np.isfinite(rsun) else 0.0
+    if distance > limits.disk_radius:
+        text = f"the map is centred {distance:.2f} solar radii from Sun centre"
+        yield Finding("off_disk", Severity.DOUBT, text)
+
+
+def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
+    total, background = images.counts
+    if total - background < limits.net_counts:
+        text = f"only {total - background:.0f} counts above background in the sub-collimators used"
+        yield Finding("few_counts", Severity.DOUBT, text)
+    ratio = signal_to_noise(images.vis.amplitude, images.vis.sigma)
+    if ratio < limits.signal_to_noise:
+        yield Finding("low_snr", Severity.DOUBT, f"signal-to-noise ratio of the visibilities is {ratio:.1f}")
+    if images.recipe.background is None:
+        yield Finding("no_background", Severity.NOTE, "no background was subtracted")
+    if images.pixels.rcr > 0 and images.pixels.e_low < limits.low_energy:
+        text = f"the attenuator was in: counts below {limits.low_energy:g} keV are suppressed"
+        yield Finding("attenuator", Severity.NOTE, text)
+
+
+def _illumination(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
+    top, bottom = images.pixels.top_bottom[detector_indices(images.vis.labels)].sum(axis=0)
+    if min(top, bottom) <= 0:
+        return  # too few counts to say; the counts speak for themselves
+    ratio = max(top / bottom, bottom / top)
+    spread = np.sqrt(images.counts[0]) / max(top + bottom, 1.0)  # Poisson error of the asymmetry
+    if ratio > limits.top_bottom and (ratio - 1.0) / (ratio + 1.0) > 3.0 * spread:
+        text = f"top and bottom pixels differ by a factor of {ratio:.2f}: the source lights the detectors unevenly"
+        yield Finding("partial_illumination", Severity.DOUBT, text)
+
+
+def _pointing(images: ImageSet) -> Iterator[Finding]:
+    match images.recipe.pointing.source:
+        case PointingSource.ASSUMED:
+            text = "no aspect record: pointing and roll are assumed, the place on the Sun is unknown"
+            yield Finding("pointing_assumed", Severity.DOUBT, text)
+        case PointingSource.SPACECRAFT:
+            text = "no aspect solution: pointing from the spacecraft, good to about one arcminute"
+            yield Finding("pointing_spacecraft", Severity.NOTE, text)
+        case PointingSource.MANUAL:
+            yield Finding("pointing_manual", Severity.NOTE, "the pointing was given by hand")
+
+
+def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
+    for method, reason in images.failures.items():
+        yield Finding("method_failed", Severity.NOTE, f"{method} made no image: {reason}")
+    models = {m: r for m, r in images.images.items() if m not in (Method.FULL_DISK_BP, Method.BP)}
+    explained = {method: image.chi2 for method, image in models.items() if np.isfinite(image.chi2)}
+    if explained and min(explained.values()) > limits.chi2:
+        method = min(explained, key=explained.__getitem__)
+        text = f"no image explains the visibilities: χ² is {explained[method]:.1f} at best ({method})"
+        yield Finding("poor_fit", Severity.DOUBT, text)
+    centers = {m: measure_source(r.image, r.grid) for m, r in models.items() if r.image.max() > 0}
+    names = list(centers)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            distance = float(np.hypot(centers[first].x - centers[second].x, centers[first].y - centers[second].y))
+            if distance > limits.disagreement:
+                text = f"{first} and {second} put the brightest source {distance:.0f}″ apart"
+                yield Finding("disagreement", Severity.NOTE, text)

@@ -1,0 +1,1 @@
+"""What the instrument is: sub-collimators, pixels, grids and their tables."""

@@ -1,0 +1,294 @@
+"""The Recipe: everything that determines an image, frozen, and nothing else.
+
+The preview job, the form and the command line make recipes; one function (`stixcore.reconstruct.reconstruct`) runs
+them. The same recipe gives the same id and the same pixels. It stands in every image file, in the index and in every
+script we hand out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stixcore.calibration.energy import EdgeCorrection
+from stixcore.calibration.grids import AmplitudeScheme
+from stixcore.coordinates import Pointing, PointingSource
+from stixcore.errors import SelectionError
+from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.methods import PARAMETERS, MethodParameters
+from stixcore.imaging.reconstruction import Method
+from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
+
+RECIPE_VERSION = 1
+_ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class FileReference:
+    """A file by name, request id ("uid", empty where there is none) and SHA-256."""
+
+    name: str
+    uid: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where the map is centred.
+
+    Attributes
+    ----------
+    x, y : float, arcsec
+        Helioprojective, as seen from Solar Orbiter.
+    found_by : str
+        "full_disk_bp" (brightest point of the full-disk map), "given" (by a person), …
+    """
+
+    x: float
+    y: float
+    found_by: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines a set of images.
+
+    Attributes
+    ----------
+    science : FileReference
+    background : FileReference or None
+    aspect : tuple of FileReference
+        Auxiliary files the pointing was taken from; empty when it was assumed or given.
+    pointing : Pointing
+        As applied.
+    time_range : (str, str)
+        ISO 8601 UTC at Solar Orbiter, milliseconds.
+    energy_range : (float, float), keV
+    location : Location
+        Centre of the map and place for which the grid transmission is taken.
+    location_energy : (float, float), keV
+        Band of the full-disk map.
+    methods : mapping of Method to its parameters
+    subcollimators : tuple of str
+    pixel_set, amplitude_scheme, edge_correction
+        See the enums.
+    shape : (ny, nx); pixel : float, arcsec
+
+    Raises
+    ------
+    SelectionError
+        When a value is outside what the instrument or the grid allows.
+    """
+
+    science: FileReference
+    background: FileReference | None
+    aspect: tuple[FileReference, ...]
+    pointing: Pointing
+    time_range: tuple[str, str]
+    energy_range: tuple[float, float]
+    location: Location
+    location_energy: tuple[float, float]
+    methods: Mapping[Method, MethodParameters]
+    subcollimators: tuple[str, ...] = IMAGING_LABELS
+    pixel_set: PixelSet = PixelSet.TOP_BOT
+    amplitude_scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026
+    edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW
+    shape: tuple[int, int] = (129, 129)
+    pixel: float = 2.0
+
+    def __post_init__(self) -> None:
+        detector_indices(self.subcollimators)
+        if not self.subcollimators:
+            message = "a recipe needs at least one sub-collimator"
+            raise SelectionError(message)
+        if not self.t_start < self.t_end:
+            message = f"the time range {self.time_range[0]} … {self.time_range[1]} is empty"
+            raise SelectionError(message)
+        if not 0 <= self.energy_range[0] < self.energy_range[1]:
+            message = f"the energy range {self.energy_range[0]}-{self.energy_range[1]} keV is empty"
+            raise SelectionError(message)
+        if not self.methods:
+            message = "a recipe needs at least one method"
+            raise SelectionError(message)
+        if not all(math.isfinite(v) for v in (self.location.x, self.location.y, self.pointing.x, self.pointing.y)):
+            message = "location and pointing must be finite numbers"
+            raise SelectionError(message)
+        _ = self.grid  # refuses impossible shapes and pixels
+
+    @property
+    def t_start(self) -> np.datetime64:
+        """Start of the time range."""
+        return parse_time(self.time_range[0])
+
+    @property
+    def t_end(self) -> np.datetime64:
+        """End of the time range."""
+        return parse_time(self.time_range[1])
+
+    @property
+    def grid(self) -> ImageGrid:
+        """Grid of the flare maps."""
+        return ImageGrid(self.shape, self.pixel, (self.location.x, self.location.y))
+
+    @property
+    def recipe_id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values; the keys carry the units."""
+        return {
+            "version": RECIPE_VERSION,
+            "science": asdict(self.science),
+            "background": asdict(self.background) if self.background else None,
+            "aspect": [asdict(file) for file in self.aspect],
+            "pointing": {
+                "source": str(self.pointing.source),
+                "roll_deg": self.pointing.roll,
+                "x_arcsec": self.pointing.x,
+                "y_arcsec": self.pointing.y,
+                "rsun_arcsec": _none_for_nan(self.pointing.rsun),
+                "stonyhurst_lon_deg": _none_for_nan(self.pointing.stonyhurst_lon),
+                "b0_deg": _none_for_nan(self.pointing.b0),
+                "dsun_m": _none_for_nan(self.pointing.dsun),
+            },
+            "time_range": list(self.time_range),
+            "energy_range_kev": list(self.energy_range),
+            "location": {"x_arcsec": self.location.x, "y_arcsec": self.location.y, "found_by": self.location.found_by},
+            "location_energy_kev": list(self.location_energy),
+            "methods": {str(method): _plain(parameters) for method, parameters in self.methods.items()},
+            "subcollimators": list(self.subcollimators),
+            "pixel_set": str(self.pixel_set),
+            "amplitude_scheme": str(self.amplitude_scheme),
+            "edge_correction": str(self.edge_correction),
+            "shape": list(self.shape),
+            "pixel_arcsec": self.pixel,
+        }
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no blanks, ASCII."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        SelectionError
+            For anything that is no recipe: other version, unknown or missing keys, values of another type.
+        """
+        try:
+            return cls._from_dict(json.loads(text))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"this is no recipe of version {RECIPE_VERSION}: {type(error).__name__} {error}"
+            raise SelectionError(message) from error
+
+    @classmethod
+    def _from_dict(cls, data: dict[str, Any]) -> Recipe:
+        if data["version"] != RECIPE_VERSION:
+            message = f"version {data['version']}"
+            raise ValueError(message)
+        pointing = data["pointing"]
+        recipe = cls(
+            science=FileReference(**data["science"]),
+            background=FileReference(**data["background"]) if data["background"] else None,
+            aspect=tuple(FileReference(**file) for file in data["aspect"]),
+            pointing=Pointing(
+                source=PointingSource(pointing["source"]),
+                roll=pointing["roll_deg"],
+                x=pointing["x_arcsec"],
+                y=pointing["y_arcsec"],
+                rsun=_nan_for_none(pointing["rsun_arcsec"]),
+                stonyhurst_lon=_nan_for_none(pointing["stonyhurst_lon_deg"]),
+                b0=_nan_for_none(pointing["b0_deg"]),
+                dsun=_nan_for_none(pointing["dsun_m"]),
+            ),
+            time_range=(data["time_range"][0], data["time_range"][1]),
+            energy_range=(data["energy_range_kev"][0], data["energy_range_kev"][1]),
+            location=Location(data["location"]["x_arcsec"], data["location"]["y_arcsec"], data["location"]["found_by"]),
+            location_energy=(data["location_energy_kev"][0], data["location_energy_kev"][1]),
+            methods={Method(name): _parameters(Method(name), values) for name, values in data["methods"].items()},
+            subcollimators=tuple(data["subcollimators"]),
+            pixel_set=PixelSet(data["pixel_set"]),
+            amplitude_scheme=AmplitudeScheme(data["amplitude_scheme"]),
+            edge_correction=EdgeCorrection(data["edge_correction"]),
+            shape=(data["shape"][0], data["shape"][1]),
+            pixel=data["pixel_arcsec"],
+        )
+        if recipe.to_dict() != data:  # an unknown or misspelt key would silently change nothing
+            unknown = set(data) - set(recipe.to_dict())
+            message = f"unknown keys {sorted(unknown)}" if unknown else "keys that this version does not know"
+            raise ValueError(message)
+        return recipe
+
+
+def parse_time(text: str) -> np.datetime64:
+    """ISO 8601 UTC (a final Z is allowed) as datetime64[us].
+
+    Raises
+    ------
+    SelectionError
+        When the text is no such time.
+    """
+    bare = text.strip().removesuffix("Z")
+    try:
+        # numpy would also take "today" and bare numbers
+        time: np.datetime64 = np.datetime64(bare if _ISO_TIME.fullmatch(bare) else "NaT", "us")
+    except ValueError:
+        time = np.datetime64("NaT", "us")
+    if np.isnat(time):
+        message = f"{text!r} is no time; write it as 2022-11-11T11:36:00 (UTC at Solar Orbiter)"
+        raise SelectionError(message)
+    return time
+
+
+def format_time(time: np.datetime64) -> str:
+    """ISO 8601 with milliseconds, rounded."""
+    rounded = (time.astype("datetime64[us]") + np.timedelta64(500, "us")).astype("datetime64[ms]")
+    return str(rounded)
+
+
+def _none_for_nan(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _nan_for_none(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _plain(parameters: MethodParameters) -> dict[str, Any]:
+    """Parameters as JSON values: tuples become lists, enums their text."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(parameters), default=str))
+    return values
+
+
+def _parameters(method: Method, values: Mapping[str, Any]) -> MethodParameters:
+    kind = PARAMETERS[method]
+    return kind(**{field.name: _typed(kind, field.name, values[field.name]) for field in fields(kind)})
+
+
+def _typed(kind: type[MethodParameters], name: str, value: Any) -> Any:
+    """A JSON value as the parameter's own type, told by its default (enums, tuples)."""
+    default = getattr(kind(), name)
+    if isinstance(value, list):
+        return _tuple(value)
+    return type(default)(value) if isinstance(default, str) and isinstance(value, str) else value
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value

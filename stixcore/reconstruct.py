@@ -1,0 +1,360 @@
+"""Files → recipe → images. `prepare_recipe` decides pointing and location; `reconstruct` runs any recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from stixcore.calibration.energy import EdgeCorrection
+from stixcore.calibration.grids import AmplitudeScheme
+from stixcore.calibration.pointing import assumed_pointing, pointing_at
+from stixcore.coordinates import Pointing, hpc_to_stix
+from stixcore.errors import CalibrationError, InvalidProduct, ReconstructionError, SelectionError
+from stixcore.fits.products import PixelData, ProductHeader
+from stixcore.fits.read import read_aspect, read_pixel_data
+from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
+from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
+from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.location import FlareLocation, locate_flare
+from stixcore.imaging.mem import FluxEstimate, MemGeParameters
+from stixcore.imaging.methods import PARAMETERS, ImagingInput, MethodParameters, run_method
+from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.threads import single_threaded
+from stixcore.instrument.geometry import IMAGING_LABELS, LOCATION_LABELS, PixelSet, detector_indices
+from stixcore.recipe import FileReference, Location, Recipe, format_time, sha256_of
+from stixcore.visibility.form import form_visibilities
+from stixcore.visibility.pixels import MetaPixels, sum_pixels
+from stixcore.visibility.visibilities import Visibilities
+
+#: Band in which a flare is searched on the full disk, keV, whatever the band of the image.
+LOCATION_ENERGY = (6.0, 10.0)
+ATTENUATED_LOCATION_END = 25.0
+#: A circle is looked for this far from the full-disk peak, arcsec (the ground software's box).
+CIRCLE_REACH = 100.0
+SOLAR_RADIUS = 695_700_000.0  # m
+ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """What somebody wants imaged; the rest of the recipe is found in the files.
+
+    Attributes
+    ----------
+    start, end : datetime64
+        UTC at Solar Orbiter.
+    energy : (low, high), keV
+    methods : mapping of Method to parameters; all methods with their defaults when empty
+    location : (x, y) in arcsec helioprojective, or None to search the full disk
+    pointing : Pointing that replaces the auxiliary files, or None
+    """
+
+    start: np.datetime64
+    end: np.datetime64
+    energy: tuple[float, float]
+    methods: Mapping[Method, MethodParameters] | None = None
+    location: tuple[float, float] | None = None
+    pointing: Pointing | None = None
+    shape: tuple[int, int] = (129, 129)
+    pixel: float = 2.0
+    subcollimators: tuple[str, ...] = IMAGING_LABELS
+    pixel_set: PixelSet = PixelSet.TOP_BOT
+    amplitude_scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026
+    edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """The images of one recipe and what they were made from.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    pixels : MetaPixels
+    vis : Visibilities
+        Helioprojective axes, phase centre = map centre.
+    images : mapping of Method to Reconstruction
+    failures : mapping of Method to str
+        Methods that gave up, and why.
+    location : FlareLocation or None
+        The full-disk search in this recipe's window, None when the file has no band for it.
+    map_center_stix : (x, y), arcsec
+        Map centre in the STIX frame.
+    elapsed : float, s
+    ensembles : mapping of Method to Ensemble
+        Uncertainty maps, where they were asked for.
+    """
+
+    recipe: Recipe
+    pixels: MetaPixels
+    vis: Visibilities
+    images: Mapping[Method, Reconstruction]
+    failures: Mapping[Method, str]
+    location: FlareLocation | None
+    map_center_stix: tuple[float, float]
+    elapsed: float
+    ensembles: Mapping[Method, Ensemble] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> tuple[float, float]:
+        """Recorded counts and expected background of the sub-collimators used, ct."""
+        return self.pixels.totals(detector_indices(self.vis.labels))
+
+
+def default_methods() -> dict[Method, MethodParameters]:
+    """Every method as images are made unless somebody asks otherwise.
+
+    MEM_GE takes the largest visibility amplitude as its total flux, as the Data Center does; the ground software's own
+    estimate is 1.3 to 1.6 times the truth on simulated flares (``docs/science/mem_ge.md``).
+    """
+    defaults: dict[Method, MethodParameters] = {method: parameters() for method, parameters in PARAMETERS.items()}
+    defaults[Method.MEM_GE] = MemGeParameters(flux_estimate=FluxEstimate.AMPLITUDE)
+    return defaults
+
+
+def reference_to(path: Path, uid: str = "") -> FileReference:
+    """Name, uid and SHA-256 of a file on disk."""
+    return FileReference(path.name, uid, sha256_of(path))
+
+
+def apparent_radius(pointing: Pointing, header: ProductHeader) -> float:
+    """Apparent solar radius [arcsec]: from the pointing record, else from the science header.
+
+    Raises
+    ------
+    CalibrationError
+        When neither knows it.
+    """
+    if np.isfinite(pointing.rsun):
+        return pointing.rsun
+    if "RSUN_ARC" in header.ephemeris:
+        return float(header.ephemeris["RSUN_ARC"])
+    if "DSUN_OBS" in header.ephemeris:
+        return float(np.arcsin(SOLAR_RADIUS / float(header.ephemeris["DSUN_OBS"])) * ARCSEC_PER_RADIAN)
+    message = f"{header.name}: neither an auxiliary file nor the header tells the apparent solar radius"
+    raise CalibrationError(message)
+
+
+def find_pointing(
+    science: PixelData, aspect: Sequence[Path], start: np.datetime64, end: np.datetime64
+) -> tuple[Pointing, tuple[Path, ...]]:
+    """Pointing during a window from auxiliary files, or the flagged fallback; and the files it came from."""
+    if aspect:
+        try:
+            return pointing_at([read_aspect(path) for path in aspect], start, end), tuple(aspect)
+        except CalibrationError:  # no record near the window: the fallback carries its own flag
+            pass
+    rsun = apparent_radius(assumed_pointing(), science.header)
+    return assumed_pointing(rsun), ()
+
+
+def location_energy(science: PixelData, times: slice, energy: tuple[float, float]) -> tuple[float, float]:
+    """Band to search the flare in: 6-10 keV where the file covers it, else the band of the image.
+
+    With the attenuator in, few photons below 10 keV arrive: the band then reaches as far up as the file, to 25 keV.
+    """
+    low, high = LOCATION_ENERGY
+    if science.rcr[times].any():
+        high = max(high, float(science.e_high[science.e_high <= ATTENUATED_LOCATION_END].max(initial=high)))
+    covered = science.e_low[0] <= low and science.e_high[-1] >= high
+    return (low, high) if covered else energy
+
+
+def prepare_recipe(
+    request: ImageRequest, science: Path, background: Path | None = None, aspect: Sequence[Path] = ()
+) -> Recipe:
+    """Complete a request to a recipe: pointing from the auxiliary files, location from the full disk.
+
+    Parameters
+    ----------
+    request : ImageRequest
+    science, background : path
+        L1 pixel data.
+    aspect : sequence of paths
+        Auxiliary files around the window; may be empty.
+
+    Raises
+    ------
+    InvalidProduct, SelectionError, CalibrationError, ReconstructionError
+        When a file or the selection does not allow an image.
+    """
+    data = read_pixel_data(science)
+    quiet = None if background is None else read_pixel_data(background)
+    # a range outside the file is refused before anything is computed
+    times, _ = data.time_bins(request.start, request.end), data.energy_channels(*request.energy)
+    pointing, sources = (
+        (request.pointing, ()) if request.pointing else find_pointing(data, aspect, request.start, request.end)
+    )
+    band = location_energy(data, times, request.energy)
+    if request.location is None:
+        with single_threaded():
+            location = _find_location(data, quiet, request, band, pointing)
+    else:
+        location = Location(float(request.location[0]), float(request.location[1]), "given")
+    return Recipe(
+        science=reference_to(science, data.header.request_id),
+        background=None if background is None or quiet is None else reference_to(background, quiet.header.request_id),
+        aspect=tuple(reference_to(path) for path in sources),
+        pointing=pointing,
+        time_range=(format_time(request.start), format_time(request.end)),
+        energy_range=(float(request.energy[0]), float(request.energy[1])),
+        location=location,
+        location_energy=band,
+        methods=dict(request.methods or default_methods()),
+        subcollimators=request.subcollimators,
+        pixel_set=request.pixel_set,
+        amplitude_scheme=request.amplitude_scheme,
+        edge_correction=request.edge_correction,
+        shape=request.shape,
+        pixel=float(request.pixel),
+    )
+
+
+def _find_location(
+    data: PixelData, quiet: PixelData | None, request: ImageRequest, band: tuple[float, float], pointing: Pointing
+) -> Location:
+    """Brightest point of the full disk, refined by a circle fitted to all chosen sub-collimators around it."""
+    pixels = _selected_pixels(data, quiet, request, request.start, request.end, band)
+    rough = _search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, data.header))
+    x, y = hpc_to_stix(rough.x, rough.y, pointing)
+    vis = form_visibilities(
+        pixels, request.subcollimators, flare_xy=(float(x), float(y)), scheme=request.amplitude_scheme
+    ).to_helioprojective(pointing, rough.x, rough.y)
+    grid = ImageGrid((1, 1), request.pixel, (rough.x, rough.y))  # the fit needs a centre, not a picture
+    try:
+        (circle,) = forward_fit(vis, grid, ForwardFitParameters(("circle",), position_limit=CIRCLE_REACH)).sources
+    except ReconstructionError:  # too few visibilities for a fit
+        return _rounded(rough.x, rough.y, str(Method.FULL_DISK_BP))
+    if max(abs(circle["x"] - rough.x), abs(circle["y"] - rough.y)) > 0.99 * CIRCLE_REACH:
+        return _rounded(rough.x, rough.y, str(Method.FULL_DISK_BP))  # no source where the full disk has its peak
+    return _rounded(circle["x"], circle["y"], f"{Method.FULL_DISK_BP}+{Method.VIS_FWDFIT}")
+
+
+def _rounded(x: float, y: float, found_by: str) -> Location:
+    """To a thousandth of an arcsec: the same on every machine, whatever its linear algebra library."""
+    return Location(round(float(x), 3), round(float(y), 3), found_by)
+
+
+def _selected_pixels(
+    data: PixelData,
+    quiet: PixelData | None,
+    choice: ImageRequest | Recipe,
+    start: np.datetime64,
+    end: np.datetime64,
+    band: tuple[float, float],
+) -> MetaPixels:
+    return sum_pixels(
+        data, start, end, *band, background=quiet, pixel_set=choice.pixel_set, edge_correction=choice.edge_correction
+    )
+
+
+def _search_full_disk(pixels: MetaPixels, scheme: AmplitudeScheme, pointing: Pointing, rsun: float) -> FlareLocation:
+    # Transmission on axis: the place is not known yet.
+    return locate_flare(form_visibilities(pixels, LOCATION_LABELS, scheme=scheme), pointing, rsun)
+
+
+def reconstruct(
+    recipe: Recipe,
+    locate: Callable[[FileReference], Path],
+    *,
+    progress: Callable[[Method, int, int], None] | None = None,
+    ensemble: int = 0,
+    seed: int = 0,
+) -> ImageSet:
+    """Run a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    locate : callable
+        Gives the path of a file the recipe names.
+    progress : callable, optional
+        Called before each method with its name, number (from 0) and how many there are.
+    ensemble : int
+        Perturbed copies of the data per method, for uncertainty maps; 0: none. It does not change the images.
+    seed : int
+        Of the perturbations.
+
+    Raises
+    ------
+    InvalidProduct
+        When a file's contents are not those the recipe was made for.
+    SelectionError, CalibrationError, ReconstructionError
+        When the data do not allow any of the images.
+    """
+    with single_threaded():
+        return _reconstruct(recipe, locate, progress, ensemble, seed)
+
+
+def _reconstruct(
+    recipe: Recipe,
+    locate: Callable[[FileReference], Path],
+    progress: Callable[[Method, int, int], None] | None,
+    ensemble: int,
+    seed: int,
+) -> ImageSet:
+    begin = perf_counter()
+    science = read_pixel_data(_verified(recipe.science, locate))
+    quiet = None if recipe.background is None else read_pixel_data(_verified(recipe.background, locate))
+    pixels = _selected_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range)
+    center = recipe.location
+    x, y = hpc_to_stix(center.x, center.y, recipe.pointing)
+    flare_xy = (float(x), float(y))
+    vis_stix = form_visibilities(pixels, recipe.subcollimators, flare_xy=flare_xy, scheme=recipe.amplitude_scheme)
+    vis = vis_stix.to_helioprojective(recipe.pointing, center.x, center.y)
+    given = ImagingInput(
+        vis=vis,
+        pixels=pixels,
+        grid=recipe.grid,
+        operator=FourierOperator(vis.u, vis.v, recipe.grid),
+        pointing=recipe.pointing,
+        flare_xy=flare_xy,
+        scheme=recipe.amplitude_scheme,
+    )
+    location = _full_disk(recipe, science, quiet)
+    images: dict[Method, Reconstruction] = {}
+    failures: dict[Method, str] = {}
+    ensembles: dict[Method, Ensemble] = {}
+    methods = [method for method in Method if method in recipe.methods]
+    for number, method in enumerate(methods):
+        if progress is not None:
+            progress(method, number, len(methods))
+        try:
+            if method is not Method.FULL_DISK_BP:
+                images[method] = run_method(method, recipe.methods[method], given)
+                if ensemble:
+                    ensembles[method] = perturbed_ensemble(method, recipe.methods[method], given, ensemble, seed)
+            elif location is not None:
+                images[method] = location.full_disk
+        except ReconstructionError as error:  # one method that gives up does not take the others along
+            failures[method] = str(error)
+    if failures and not images:
+        message = "; ".join(f"{method}: {reason}" for method, reason in failures.items())
+        raise ReconstructionError(message)
+    elapsed = perf_counter() - begin
+    return ImageSet(recipe, pixels, vis, images, failures, location, flare_xy, elapsed, ensembles)
+
+
+def _full_disk(recipe: Recipe, science: PixelData, quiet: PixelData | None) -> FlareLocation | None:
+    """The full-disk search of this recipe's window; None when the coarse sub-collimators or their band are missing."""
+    try:
+        pixels = _selected_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.location_energy)
+        rsun = apparent_radius(recipe.pointing, science.header)
+        return _search_full_disk(pixels, recipe.amplitude_scheme, recipe.pointing, rsun)
+    except (SelectionError, CalibrationError):
+        if Method.FULL_DISK_BP in recipe.methods:
+            raise
+        return None
+
+
+def _verified(reference: FileReference, locate: Callable[[FileReference], Path]) -> Path:
+    path = locate(reference)
+    found = sha256_of(path)
+    if found != reference.sha256:
+        raise InvalidProduct(path, f"SHA-256 {reference.sha256} (as in the recipe)", found)
+    return path

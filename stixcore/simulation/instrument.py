@@ -1,0 +1,167 @@
+"""From sky to rate: effective area of every pixel, dead time, background; the calibration's model run backwards.
+
+Tables and functions are those of `stixcore.calibration` and `stixcore.instrument`; the truth is the amplitude scheme
+``gsw-2026``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.calibration.energy import actual_edges
+from stixcore.calibration.grids import flight_transmission
+from stixcore.calibration.livetime import LATENCY_TIME, READOUT_TIME, pileup_factor
+from stixcore.coordinates import Pointing
+from stixcore.errors import SelectionError
+from stixcore.instrument.geometry import BACKGROUND_MONITOR, FLARE_LOCATOR, PixelSet, uv_points
+from stixcore.instrument.tables import (
+    N_DETECTORS,
+    N_PIXELS,
+    EnergyLookupTable,
+    phase_correction,
+    pixel_area,
+    trigger_accumulator,
+)
+from stixcore.simulation.sources import Source, shares, source_position, source_visibility
+from stixcore.simulation.spectrum import ENERGY_GRID, cumulative
+
+Floats = NDArray[np.float64]
+
+#: Edges of the 32 science channels, keV.
+SCIENCE_EDGES = np.array(
+    [0, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 25, 28, 32, 36, 40, 45, 50, 56, 63, 70, 76, 84, 100,
+     120, 150, np.inf]
+)  # fmt: skip
+N_CHANNELS = 32
+N_ACCUMULATORS = 16
+
+#: Open share of the coarse flare locator. The real one is an H-shaped absorber whose shadow tells the position.
+FLARE_LOCATOR_TRANSMISSION = 0.5
+#: Apertures of the background monitor as real flares show them: two open pixels, two faint ones, the rest closed.
+BACKGROUND_MONITOR_TRANSMISSION = np.array([0.145, 0.002, 0.012, 0.002, 0.002, 0.012, 0.002, 0.145] + [0.001] * 4)
+
+#: Quiet-Sun counts of the whole instrument above 4 keV, ct s⁻¹ (quiet interval of 2022-11-09).
+BACKGROUND_RATE = 716.0
+#: Small pixels record this share of a large pixel's background per cm².
+SMALL_PIXEL_BACKGROUND = 0.6
+#: Triggers without a count (below threshold), s⁻¹ per accumulator, in the same interval.
+EMPTY_TRIGGER_RATE = 9.4
+# Continuum (keV, relative counts per keV, straight in log-log) and lines (keV, counts, sigma): fluorescence, the
+# calibration source's 31, 35 and 81 keV.
+_CONTINUUM = (
+    (3.0, 1.6), (4.0, 0.78), (5.0, 0.34), (6.0, 0.14), (7.0, 0.09), (10.0, 0.056), (14.0, 0.038), (22.0, 0.05),
+    (27.0, 0.06), (38.0, 0.03), (45.0, 0.03), (52.0, 0.06), (70.0, 0.055), (90.0, 0.027), (98.0, 0.027), (108.0, 0.16),
+    (135.0, 0.155), (150.0, 0.11), (165.0, 0.03), (250.0, 0.004), (400.0, 0.0005),
+)  # fmt: skip
+_LINES = ((7.8, 0.86, 0.5), (12.0, 0.14, 0.6), (30.6, 4.75, 1.1), (34.9, 0.75, 1.1), (81.0, 1.75, 2.2))
+
+
+def modulation(transmission: Floats, large: bool = True) -> Floats:
+    """Half amplitude of the modulation per unit flux and area: M₁ = k (4/π³) sin(π/4k) sin²(π√T).
+
+    k is 1 for large, 2 for small pixels (Massa et al. 2019, A&A 624, A130; ground software ``stx_em``). At most T/2, so
+    that no pixel gets fewer than no counts; that matters for point sources in grids 1 and 2 and in small pixels only.
+    """
+    k = 1.0 if large else 2.0
+    ideal = k * 4.0 / np.pi**3 * np.sin(np.pi / (4.0 * k)) * np.sin(np.pi * np.sqrt(np.maximum(transmission, 0.0))) ** 2
+    return np.asarray(np.minimum(ideal, transmission / 2.0))
+
+
+def pixel_response(sources: Sequence[Source], pointing: Pointing | None) -> Floats:
+    """Effective area of every pixel for sources of unit total flux, (32, 12) float, cm².
+
+    Counts per second = flux [ct s⁻¹ cm⁻²] × this. Pixel patterns, ψ the phase of the visibility minus all corrections:
+    A: T - 2M₁cos ψ, B: T - 2M₁sin ψ, C: T + 2M₁cos ψ, D: T + 2M₁sin ψ, times the area.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    pointing : Pointing or None
+        None: positions are in the STIX frame.
+    """
+    u, v = np.nan_to_num(uv_points()).T
+    correction = phase_correction()
+    pattern = np.zeros((N_DETECTORS, N_PIXELS))
+    for source, share in zip(sources, shares(sources), strict=True):
+        transmission = flight_transmission(*source_position(source, pointing))
+        seen = source_visibility(source, u, v, pointing)
+        for pixels, pixel_set in ((slice(0, 8), PixelSet.TOP_BOT), (slice(8, 12), PixelSet.SMALL)):
+            large = pixel_set is PixelSet.TOP_BOT
+            raw = seen * np.exp(-1j * np.deg2rad(correction + pixel_set.phase))
+            swing = 2.0 * modulation(transmission, large) * np.stack([-raw.real, -raw.imag, raw.real, raw.imag])
+            columns = (transmission + swing).T
+            pattern[:, pixels] += share * np.tile(columns, 2 if large else 1)
+    pattern[FLARE_LOCATOR] = FLARE_LOCATOR_TRANSMISSION
+    pattern[BACKGROUND_MONITOR] = BACKGROUND_MONITOR_TRANSMISSION
+    return pattern * pixel_area()
+
+
+def channel_edges(elut: EnergyLookupTable | None) -> Floats:
+    """Edges between the 32 channels of every pixel, (32, 12, 33) float, keV; nominal ones without a table."""
+    edges = np.tile(SCIENCE_EDGES, (N_DETECTORS, N_PIXELS, 1))
+    if elut is not None:
+        for channel, energy in enumerate(SCIENCE_EDGES):
+            edges[:, :, channel] = actual_edges(elut, float(energy))
+    return edges
+
+
+@dataclass(frozen=True)
+class Background:
+    """Everything that is recorded without a flare.
+
+    Attributes
+    ----------
+    rate : float, ct s⁻¹
+        Of all detectors and pixels above 4 keV.
+    """
+
+    rate: float = BACKGROUND_RATE
+
+    def __post_init__(self) -> None:
+        if not self.rate >= 0:
+            message = f"a background rate must not be negative, found {self.rate}"
+            raise SelectionError(message)
+
+    def pixel_rates(self, edges: Floats) -> Floats:
+        """Counts s⁻¹ in the channels of every pixel, (32, 12, 32) float; ``edges`` (32, 12, 33) keV."""
+        total = _background_cumulative()
+        per_channel = np.diff(np.interp(edges, ENERGY_GRID, total), axis=-1)
+        weight = pixel_area() * np.where(np.arange(N_PIXELS) < 8, 1.0, SMALL_PIXEL_BACKGROUND)
+        above_threshold = total[-1] - np.interp(4.0, ENERGY_GRID, total)
+        return np.asarray(
+            self.rate / (N_DETECTORS * weight.sum() * above_threshold) * weight[None, :, None] * per_channel
+        )
+
+
+@cache
+def _background_cumulative() -> Floats:
+    energy, level = np.array(_CONTINUUM).T
+    density = np.exp(np.interp(np.log(ENERGY_GRID), np.log(energy), np.log(level)))
+    density[energy[0] > ENERGY_GRID] = 0.0
+    for line, counts, sigma in _LINES:
+        density += counts / (sigma * np.sqrt(2.0 * np.pi)) * np.exp(-0.5 * ((ENERGY_GRID - line) / sigma) ** 2)
+    return cumulative(density)
+
+
+def dead_time(incident: Floats) -> tuple[Floats, Floats]:
+    """Live fraction and trigger rate of accumulators that see ``incident`` events per second.
+
+    The live-time model of `stixcore.calibration.livetime` solved for the triggers: from n = r/(1 - r(τ+η)) follows
+    r = n/(1 + (τ+η)n), and f = exp(-βηn)/(1 + (τ+η)n).
+    """
+    dead = READOUT_TIME + LATENCY_TIME
+    fraction = np.exp(-pileup_factor() * LATENCY_TIME * incident) / (1.0 + dead * incident)
+    return np.asarray(fraction), np.asarray(incident / (1.0 + dead * incident))
+
+
+def group_rates(per_detector: Floats) -> Floats:
+    """Sum of rates over the detectors of each trigger accumulator: (…, 32) → (…, 16)."""
+    groups = np.zeros((*per_detector.shape[:-1], N_ACCUMULATORS))
+    for detector, accumulator in enumerate(trigger_accumulator()):
+        groups[..., accumulator] += per_detector[..., detector]
+    return groups

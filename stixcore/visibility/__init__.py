@@ -1,0 +1,1 @@
+"""From pixel counts to calibrated complex visibilities."""

@@ -1,0 +1,159 @@
+"""The frozen container of complex visibilities, and its way to and from ``xrayvision``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.coordinates import Pointing, hpc_to_stix, rotate_uv_to_hpc
+from stixcore.errors import SelectionError
+
+if TYPE_CHECKING:
+    from xrayvision.visibility import Visibilities as XrayVisibilities
+
+Floats = NDArray[np.float64]
+
+
+class Frame(StrEnum):
+    """Axes of u and v."""
+
+    STIX = "stix"
+    HPC = "hpc"
+
+
+@dataclass(frozen=True, eq=False)
+class Visibilities:
+    """Complex visibilities V(u, v) = ∬ I(x, y) e^{+2πi(ux+vy)} dx dy, (x, y) relative to the phase centre.
+
+    Attributes
+    ----------
+    u, v : (n_vis,) float, arcsec⁻¹
+    vis : (n_vis,) complex, ct s⁻¹ keV⁻¹ cm⁻²
+    sigma : (n_vis,) float
+        Standard deviation of the amplitude, taken for the real and the imaginary part each.
+    labels : tuple of str
+        Sub-collimators, "10a" … "1c".
+    phase_center : (2,) float, arcsec
+        Point of ``frame`` the phases refer to.
+    frame : Frame
+    meta : mapping
+        Whatever is worth keeping (time, energy, scheme …); never used in computation.
+    """
+
+    u: Floats
+    v: Floats
+    vis: NDArray[np.complex128]
+    sigma: Floats
+    labels: tuple[str, ...]
+    phase_center: tuple[float, float] = (0.0, 0.0)
+    frame: Frame = Frame.STIX
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        for name in ("u", "v", "vis", "sigma"):
+            if getattr(self, name).shape != (n,):
+                message = f"{name} has shape {getattr(self, name).shape}, {n} labels need ({n},)"
+                raise SelectionError(message)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def amplitude(self) -> Floats:
+        """|V|, ct s⁻¹ keV⁻¹ cm⁻²."""
+        return np.abs(self.vis)
+
+    @property
+    def phase(self) -> Floats:
+        """Phase in degrees, (-180, 180]."""
+        return np.rad2deg(np.angle(self.vis))
+
+    def select(self, labels: Iterable[str]) -> Visibilities:
+        """These sub-collimators only, in this order.
+
+        Raises
+        ------
+        SelectionError
+            When one is not there.
+        """
+        wanted = tuple(labels)
+        missing = [label for label in wanted if label not in self.labels]
+        if missing:
+            message = f"no visibilities of sub-collimators {missing}; there are {list(self.labels)}"
+            raise SelectionError(message)
+        index = [self.labels.index(label) for label in wanted]
+        return replace(
+            self, u=self.u[index], v=self.v[index], vis=self.vis[index], sigma=self.sigma[index], labels=wanted
+        )
+
+    def shifted(self, x: float, y: float) -> Visibilities:
+        """The same sky with the phase centre moved to (x, y) of this frame, arcsec."""
+        dx, dy = x - self.phase_center[0], y - self.phase_center[1]
+        # mapcentre phase: -2π(u x_c + v y_c)
+        turned = self.vis * np.exp(-2j * np.pi * (self.u * dx + self.v * dy))
+        return replace(self, vis=turned, phase_center=(x, y))
+
+    def to_helioprojective(self, pointing: Pointing, x: float, y: float) -> Visibilities:
+        """From the STIX frame to helioprojective axes (north up), with the phase centre at (x, y) arcsec.
+
+        (u, v) are rotated instead of the finished map, so nothing is resampled.
+        """
+        if self.frame is not Frame.STIX:
+            message = "these visibilities are in helioprojective axes already"
+            raise SelectionError(message)
+        x_stix, y_stix = hpc_to_stix(x, y, pointing)
+        moved = self.shifted(float(x_stix), float(y_stix))
+        u, v = rotate_uv_to_hpc(self.u, self.v, pointing.roll)
+        return replace(moved, u=u, v=v, phase_center=(x, y), frame=Frame.HPC)
+
+    def to_xrayvision(self) -> XrayVisibilities:
+        """As ``xrayvision.visibility.Visibilities`` (units attached; the meta keys it knows are filled)."""
+        import astropy.units as unit
+        from xrayvision.visibility import Visibilities as Xray
+        from xrayvision.visibility import VisMeta
+
+        flux = unit.ct / (unit.s * unit.keV * unit.cm**2)
+        return Xray(
+            self.vis * flux,
+            self.u / unit.arcsec,
+            self.v / unit.arcsec,
+            phase_center=np.array(self.phase_center) * unit.arcsec,
+            meta=VisMeta({"instrument": "STIX", "vis_labels": list(self.labels)}),
+            amplitude_uncertainty=self.sigma * flux,
+            uncertainty=self.sigma * flux,
+        )
+
+    @classmethod
+    def from_xrayvision(cls, xray: XrayVisibilities, frame: Frame = Frame.STIX) -> Visibilities:
+        """From ``xrayvision.visibility.Visibilities``; a set without labels is numbered "v0", "v1" and so on.
+
+        Raises
+        ------
+        SelectionError
+            When the set has no uncertainties.
+        """
+        sigma = xray.amplitude_uncertainty if xray.amplitude_uncertainty is not None else xray.uncertainty
+        if sigma is None:
+            message = "these xrayvision visibilities carry no uncertainty, which every method here needs"
+            raise SelectionError(message)
+        value = np.atleast_1d(np.asarray(xray.visibilities.value, dtype=complex))
+        known = xray.meta.vis_labels if xray.meta is not None else None
+        labels = (
+            tuple(str(label) for label in known) if known is not None else tuple(f"v{i}" for i in range(value.size))
+        )
+        center = xray.phase_center.to_value("arcsec")
+        return cls(
+            u=np.atleast_1d(xray.u.to_value("1/arcsec")),
+            v=np.atleast_1d(xray.v.to_value("1/arcsec")),
+            vis=value,
+            sigma=np.atleast_1d(np.abs(np.asarray(sigma.value, dtype=float))),
+            labels=labels,
+            phase_center=(float(center[0]), float(center[1])),
+            frame=frame,
+        )

@@ -1,0 +1,149 @@
+"""What a test may need from outside, and the promise that none is skipped in silence.
+
+Mark a test with ``needs_shared_data``, ``needs_chromium``, ``needs_fitsverify`` or ``needs_gdl`` and it is
+skipped, with a sentence, where that thing is absent; asking for the ``shared_data`` fixture marks it too.
+With ``STIX_NO_SILENT_SKIP=1`` (as ``.ci/run`` sets it) the run fails if a test was skipped for any other
+reason, was skipped although the thing is there, or is marked ``xfail``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stixpy.product.product import GenericProduct
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED_DATA = Path(os.environ.get("STIX_SHARED_DATA", BESIDE))
+STRICT = os.environ.get("STIX_NO_SILENT_SKIP", "") not in {"", "0"}
+MISSING_NEED = "missing_need"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something outside the repository that a test cannot do without."""
+
+    what: str
+    usable: Callable[[], bool]
+    exists: Callable[[], bool]
+    remedy: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.what} is not here: {self.remedy}"
+
+
+def program(name: str, package: str) -> Need:
+    """Build the need for a program found on the PATH."""
+
+    def found() -> bool:
+        return shutil.which(name) is not None
+
+    return Need(name, found, found, f"install Debian's package {package}")
+
+
+NEEDS = {
+    "needs_shared_data": Need(
+        "the folder of real STIX files",
+        SHARED_DATA.is_dir,
+        lambda: SHARED_DATA.is_dir() or BESIDE.is_dir(),
+        f"put it at {SHARED_DATA} or name it with STIX_SHARED_DATA",
+    ),
+    "needs_chromium": program("chromium", "chromium"),
+    "needs_fitsverify": program("fitsverify", "fitsverify"),
+    "needs_gdl": program("gdl", "gnudatalanguage"),
+}
+
+
+class SkipLedger:
+    """Every skip and expected failure of a run, sorted into allowed and not allowed."""
+
+    def __init__(self) -> None:
+        self.allowed: defaultdict[str, list[str]] = defaultdict(list)
+        self.refused: list[tuple[str, str]] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a module that skipped itself whole: no marker can have asked for that."""
+        if report.skipped:
+            self.refused.append((report.nodeid, reason_of(report)))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "wasxfail"):
+            self.refused.append((report.nodeid, f"expected failure: {report.wasxfail or 'no reason given'}"))
+        elif report.skipped:
+            marker = dict(report.user_properties).get(MISSING_NEED)
+            need = NEEDS.get(str(marker))
+            if need is None:
+                self.refused.append((report.nodeid, reason_of(report)))
+            elif need.exists():
+                self.refused.append((report.nodeid, f"{need.what} does exist"))
+            else:
+                self.allowed[need.sentence].append(report.nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        clean = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+        if STRICT and self.refused and clean:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for sentence, tests in self.allowed.items():
+            terminalreporter.section(f"{len(tests)} skipped: {sentence}", sep="-")
+            terminalreporter.write("".join(f"  {test}\n" for test in sorted(tests)))
+        if STRICT and self.refused:
+            terminalreporter.section(f"{len(self.refused)} skipped, but may not be", sep="=", red=True)
+            terminalreporter.write("".join(f"  {test}: {reason}\n" for test, reason in sorted(self.refused)))
+
+
+def reason_of(report: pytest.CollectReport | pytest.TestReport) -> str:
+    """Reason a report gives for a skip."""
+    return str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker, need in NEEDS.items():
+        config.addinivalue_line("markers", f"{marker}: skipped where {need.what} is absent")
+    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist reports to the one that started it
+        config.pluginmanager.register(SkipLedger(), "skip-ledger")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if "shared_data" in getattr(item, "fixturenames", ()):
+        item.add_marker("needs_shared_data")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, need in NEEDS.items():
+        if item.get_closest_marker(marker) and not need.usable():
+            item.user_properties.append((MISSING_NEED, marker))
+            pytest.skip(need.sentence)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real STIX files, with its README.md; tests read it and never write there."""
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def stixpy_product(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], GenericProduct]:
+    """Open a file with stixpy, the oracle; it leaves files open, and only these links to them are excused."""
+
+    def read(path: Path) -> GenericProduct:
+        from stixpy.product import Product
+
+        link = tmp_path_factory.mktemp("stixpy-oracle") / path.name
+        link.symlink_to(path.resolve())
+        return Product(link)
+
+    return read

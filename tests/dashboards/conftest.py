@@ -1,0 +1,225 @@
+"""Small archives with real files in them, and a really running server."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image as Picture
+
+from archive import Archive, Image, Run, RunKind, RunStatus, image_folder, image_id, image_name, skipped_run_id
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = np.datetime64("2026-11-23T12:00:00", "us")
+FIRST = np.datetime64("2022-11-10T00:00:00", "us")
+
+
+def recipe_id(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()[:16]
+
+
+def picture_bytes(number: int, side: int) -> bytes:
+    """A PNG that differs from number to number."""
+    pixels = np.random.default_rng(number).integers(0, 255, (side, side, 3), dtype=np.uint8)
+    stream = BytesIO()
+    Picture.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def make_image(root: Path, number: int, method: str, **changes: Any) -> Image:
+    """One image with its three files; every fourth recipe is doubtful, energies alternate, times go up."""
+    recipe, start = recipe_id(number), FIRST + np.timedelta64(number, "h")
+    end, energy = start + np.timedelta64(60, "s"), ((4.0, 10.0), (16.0, 28.0))[number % 2]
+    uid = f"22111{number:05d}"
+    folder, name = image_folder(start, recipe), image_name(start, end, energy, uid, recipe, method)
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    file = root / folder / name
+    fits.PrimaryHDU(np.random.default_rng(number).random((16, 16), np.float32)).writeto(file, overwrite=True)
+    file.with_suffix(".png").write_bytes(picture_bytes(number, 96))
+    file.with_suffix(".thumb.png").write_bytes(picture_bytes(number + 1, 32))
+    content = file.read_bytes()
+    doubt = '[{"code": "sidelobe", "severity": "doubt", "text": "another place is 0.95 times as bright"}]'
+    row: dict[str, Any] = {
+        "image_id": image_id(recipe, method),
+        "recipe_id": recipe,
+        "method": method,
+        "uid": uid,
+        "flare_id": f"22{number:08d}",
+        "t_start": start,
+        "t_end": end,
+        "e_low": energy[0],
+        "e_high": energy[1],
+        "goes_class": "C3.4" if number % 3 == 0 else None,
+        "goes_flux": 3.4e-6 * (number + 1) if number % 3 == 0 else None,
+        "peak_hpc_x": -500.0 + 10.0 * number,
+        "peak_hpc_y": 200.5,
+        "total_flux": 1.25,
+        "max": 3.5e-3,
+        "chi2": None if method == "bp" else 1.0 + number / 10,
+        "n_iter": 42,
+        "stopped_by": "negative_residual",
+        "nx": 16,
+        "ny": 16,
+        "pixel_arcsec": 2.0,
+        "center_hpc_x": 0.0,
+        "center_hpc_y": 0.0,
+        "sidelobe_ratio": 0.42,
+        "trusted": number % 4 != 0,
+        "warnings": "[]" if number % 4 else doubt,
+        "file": str(folder / name),
+        "png": str(folder / name.replace(".fits", ".png")),
+        "thumbnail": str(folder / name.replace(".fits", ".thumb.png")),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size": len(content),
+        "created_at": NOW,
+        "elapsed_s": 0.01,
+    }
+    return Image(**(row | changes))
+
+
+def make_run(number: int, **changes: Any) -> Run:
+    start, energy = FIRST + np.timedelta64(number, "h"), ((4.0, 10.0), (16.0, 28.0))[number % 2]
+    row: dict[str, Any] = {
+        "run_id": recipe_id(number),
+        "kind": RunKind.AUTO,
+        "status": RunStatus.DONE,
+        "uid": f"22111{number:05d}",
+        "science_name": "science.fits",
+        "band": f"{energy[0]:g}-{energy[1]:g} keV",
+        "t_start": start,
+        "t_end": start + np.timedelta64(60, "s"),
+        "e_low": energy[0],
+        "e_high": energy[1],
+        "counts_total": 20_000.0 + number,
+        "counts_background": 5_000.0,
+        "background_uid": "2211098157",
+        "pointing_source": "aspect",
+        "roll_deg": -1.57,
+        "started_at": NOW,
+        "version": "0.1.0",
+    }
+    return Run(**(row | changes))
+
+
+def make_skip(number: int, reason: str = "too few counts", **changes: Any) -> Run:
+    run_id = skipped_run_id(f"22111{number:05d}", "16-28 keV")
+    row: dict[str, Any] = {"run_id": run_id, "status": RunStatus.SKIPPED, "reason": reason, "band": "16-28 keV"}
+    return make_run(number, **(row | changes))
+
+
+@dataclass(frozen=True)
+class Small:
+    """An archive of 30 recipes with two methods each, one hidden image, one simulated, three bands without image."""
+
+    archive: Archive
+    images: tuple[Image, ...]
+    hidden: Image
+    simulated: Image
+
+    @property
+    def newest_first(self) -> list[str]:
+        shown = [image for image in self.images if not image.hidden]
+        return [i.image_id for i in sorted(shown, key=lambda i: (-i.t_start.astype(np.int64), i.image_id))]
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
+    archive = Archive(tmp_path_factory.mktemp("small") / "archive", create=True)
+    images = [make_image(archive.root, number, method) for number in range(30) for method in ("bp", "clean")]
+    hidden = make_image(archive.root, 100, "clean", hidden=True, author="alice")
+    simulated = make_image(archive.root, 31, "clean", simulated=True)
+    everything = (*images, hidden, simulated)
+    archive.upsert("images", everything)
+    runs = [make_run(number) for number in (*range(30), 31)]
+    failed = make_skip(3, "no detector is on <b>", status=RunStatus.FAILED, flare_id="2211100300")
+    archive.upsert("runs", [*runs, make_skip(0), make_skip(1), failed])
+    archive.build_read_model()
+    yield Small(archive, everything, hidden, simulated)
+    archive.close()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its address and what it has written so far."""
+
+    url: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def log_text(self) -> str:
+        return self.log.read_text()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(arguments: list[str], archive: Path, log: Path, port: int) -> Iterator[Server]:
+    """Start a server, wait until it answers, end it by its own process, look for faults in its log."""
+    environment = os.environ | {"STIX_ARCHIVE": str(archive), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT
+        )
+    server = Server(f"http://127.0.0.1:{port}", log, process)
+    try:
+        _wait(server)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(20)
+    # it ends by itself on SIGTERM, and nothing went wrong that a browser would not show
+    assert process.returncode == 0, server.log_text()
+    assert "Traceback" not in server.log_text(), server.log_text()
+
+
+def _wait(server: Server) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{server.url}/image_archive", timeout=10):
+                return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail(f"the server did not come up:\n{server.log_text()}")
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
+    """Serve an archive as ``python -m dashboards`` does; use as a context manager."""
+
+    def start(archive: Path, *arguments: str) -> Any:
+        port, log = free_port(), tmp_path_factory.mktemp("server") / "log.txt"
+        words = list(arguments) or ["dashboards"]
+        return running([*words, "--port", str(port)], archive, log, port)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def server(serve: Callable[[Path], Any], small: Small) -> Iterator[Server]:
+    with serve(small.archive.root) as started:
+        yield started

@@ -1,0 +1,71 @@
+"""A small simulated campaign and an archive made from it, once per run."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from archive import Archive, ingest
+from jobs.cli import main
+from jobs.previews import make_previews
+from stixcore.simulation.campaign import simulate_campaign
+
+NOW = np.datetime64("2026-03-20T00:00:00", "us")
+
+
+@pytest.fixture(scope="session")
+def campaign(tmp_path_factory):
+    """Folder of a third of a day with two flares, and what was put in."""
+    folder = tmp_path_factory.mktemp("campaign")
+    start = np.datetime64("2026-03-14T06:00:00", "us")
+    truth = simulate_campaign(folder, 7, start, 0.34, 6.0, min_separation=3600.0)
+    assert len(truth) == 2
+    return folder, truth
+
+
+@pytest.fixture(scope="session")
+def finished_archive(campaign, tmp_path_factory):
+    """Archive with the campaign's previews; tests must not change it."""
+    archive = Archive(tmp_path_factory.mktemp("finished"), create=True)
+    ingest(archive, [campaign[0]], NOW)
+    make_previews(archive, NOW)
+    return archive
+
+
+@pytest.fixture
+def own_archive(finished_archive, tmp_path):
+    """A copy of the finished archive that a test may change."""
+    root = tmp_path / "archive"
+    shutil.copytree(finished_archive.root, root)
+    return Archive(root)
+
+
+@pytest.fixture
+def stix_jobs(capfd):
+    """Run the command line; gives exit status, standard output and standard error."""
+
+    def run(*words):
+        capfd.readouterr()
+        status = main([str(word) for word in words])
+        captured = capfd.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def science_of(campaign):
+    """Files of one simulated flare: science, background, auxiliary; and its truth."""
+
+    def files(number):
+        folder, truth = campaign
+        record = truth[number]
+        return folder / record["file"], folder / record["background"], folder / record["auxiliary"], record
+
+    return files
+
+
+@pytest.fixture
+def as_json():
+    return json.loads

@@ -1,0 +1,166 @@
+"""The command line as others run it: names, options, JSON keys, exit status."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jobs.cli import build_parser, main
+
+IMAGE_KEYS = set(
+    "method file peak_hpc_x peak_hpc_y total_flux max chi2 n_iter stopped_by elapsed_s sources".split()  # noqa: SIM905
+)
+
+
+@pytest.fixture
+def image_words(science_of, tmp_path):
+    science, background, aux, record = science_of(0)
+    peak = np.datetime64(record["peak_utc"])
+    return [
+        "image", science, "--background", background, "--aux", aux,
+        "--start", peak - np.timedelta64(30, "s"), "--end", peak + np.timedelta64(30, "s"),
+        "--energy", "4", "10", "--out", tmp_path / "out",
+    ], record  # fmt: skip
+
+
+def test_image_json_holds_what_the_contract_names(stix_jobs, image_words):
+    words, record = image_words
+    status, out, _ = stix_jobs(*words, "--json", "--method", "bp", "clean")
+    result = json.loads(out)
+    assert status == 0
+    assert set(result) >= {
+        "recipe_id", "location", "pointing", "counts", "visibilities", "images", "elapsed_s",
+    }  # fmt: skip
+    assert set(result["location"]) >= {"hpc_x", "hpc_y", "stix_x", "stix_y", "sidelobe_ratio", "method"}
+    assert set(result["pointing"]) == {"source", "roll_deg", "x_arcsec", "y_arcsec"}
+    assert set(result["counts"]) == {"total", "background"}
+    assert set(result["visibilities"][0]) == {"label", "u", "v", "re", "im", "sigma"}
+    assert len(result["visibilities"]) == 24
+    assert [image["method"] for image in result["images"]] == ["bp", "clean"]
+    assert all(set(image) >= IMAGE_KEYS for image in result["images"])
+    assert result["location"]["hpc_x"] == pytest.approx(record["hpc_x"], abs=15)
+    assert result["location"]["hpc_y"] == pytest.approx(record["hpc_y"], abs=15)
+
+
+def test_image_for_people_names_files_that_exist(stix_jobs, image_words):
+    words, _ = image_words
+    status, out, _ = stix_jobs(*words, "--method", "bp", "--shape", "65", "--pixel", "4", "--location", "0", "0")
+    assert status == 0
+    assert "flare at (0.0, 0.0) arcsec" in out
+    (path,) = [word for word in out.split() if word.endswith("_bp.fits")]
+    from astropy.io import fits
+
+    assert fits.getdata(path).shape == (65, 65)
+
+
+def test_reproduce_agrees_and_notices_a_changed_pixel(stix_jobs, own_archive):
+    image = next(image for image in own_archive.images() if image.method == "clean")
+    path = own_archive.path_of(image.file)
+    status, out, _ = stix_jobs("reproduce", path, "--archive", own_archive.root)
+    assert (status, "reproduced" in out) == (0, True)
+    from astropy.io import fits
+
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].data[3, 3] += hdus[0].data.max() * 1e-3
+    status, out, _ = stix_jobs("reproduce", path, "--archive", own_archive.root)
+    assert (status, "NOT reproduced" in out) == (1, True)
+
+
+def test_reproduce_without_the_input_says_which_file_is_missing(stix_jobs, own_archive, tmp_path):
+    image = own_archive.images()[0]
+    status, _, err = stix_jobs("reproduce", own_archive.path_of(image.file), "--archive", tmp_path / "nowhere")
+    assert status == 1
+    assert "input file solo_L1_stix-sci-xray-cpd" in err
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_query_in_every_form(stix_jobs, finished_archive, form):
+    sql = "select method, count(*) as n from images group by method order by method"
+    status, out, _ = stix_jobs("query", sql, "--archive", finished_archive.root, "--format", form)
+    assert status == 0
+    if form == "json":
+        assert {row["method"] for row in json.loads(out)} >= {"bp", "clean", "full_disk_bp"}
+    elif form == "csv":
+        assert {row["method"] for row in csv.DictReader(io.StringIO(out))} >= {"bp", "clean"}
+    else:
+        assert out.splitlines()[0].split() == ["method", "n"]
+
+
+def test_query_as_parquet(finished_archive, tmp_path):
+    import pyarrow.parquet as pq
+
+    command = [sys.executable, "-m", "jobs.cli", "query", "select uid from runs", "--archive", finished_archive.root]
+    result = subprocess.run([*command, "--format", "parquet"], capture_output=True, check=True)
+    (tmp_path / "runs.parquet").write_bytes(result.stdout)
+    assert pq.read_table(tmp_path / "runs.parquet").num_rows == len(finished_archive.runs())
+
+
+def test_query_cannot_write(stix_jobs, own_archive):
+    status, _, err = stix_jobs("query", "delete from images", "--archive", own_archive.root)
+    assert status == 1
+    assert err.startswith("stix-jobs: ")
+
+
+def test_ingest_twice_and_a_file_that_is_none(stix_jobs, campaign, tmp_path):
+    archive = tmp_path / "archive"
+    status, out, _ = stix_jobs("ingest", campaign[0], "--archive", archive)
+    assert (status, "ingested" in out) == (0, True)
+    status, out, _ = stix_jobs("ingest", campaign[0], "--archive", archive)
+    assert (status, "known" in out, "ingested" in out) == (0, True, False)
+    bad = tmp_path / "broken.fits"
+    bad.write_bytes(b"SIMPLE  =                    T" + b" " * 2850)
+    status, _, err = stix_jobs("ingest", bad, "--archive", archive)
+    assert status == 1
+    assert "broken.fits" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["paint"],
+        ["ingest"],
+        ["image", "x.fits"],
+        ["image", "x.fits", "--start", "today", "--end", "now", "--energy", "4", "10", "--out", "o"],
+        ["query", "select 1", "--format", "yaml"],
+    ],
+)
+def test_wrong_usage_is_status_2(words, capsys):
+    try:
+        status = main(words)
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2
+    assert capsys.readouterr().err
+
+
+def test_a_missing_science_file_is_named(stix_jobs, tmp_path):
+    status, _, err = stix_jobs(
+        "image", tmp_path / "gone.fits", "--start", "2022-11-11T00:00", "--end", "2022-11-11T00:01",
+        "--energy", "4", "10", "--out", tmp_path,
+    )  # fmt: skip
+    assert status == 1
+    assert err == "stix-jobs: gone.fits: expected a regular file, found no such file.\n"
+
+
+def test_help_names_every_command():
+    text = build_parser().format_help()
+    for command in ("demo", "ingest", "previews", "image", "reproduce", "query"):
+        assert f"\n    {command}" in text
+
+
+def test_demo_of_own_files(stix_jobs, campaign, tmp_path):
+    status, out, _ = stix_jobs("demo", "--data", campaign[0], "--no-serve", "--archive", tmp_path / "demo")
+    assert status == 0
+    assert "new image sets" in out
+
+
+def test_demo_of_an_empty_folder_says_what_is_wrong(stix_jobs, tmp_path):
+    (tmp_path / "empty").mkdir()
+    status, _, err = stix_jobs("demo", "--data", tmp_path / "empty", "--no-serve", "--archive", tmp_path / "demo")
+    assert status == 1
+    assert "could be used (it is empty)" in err

@@ -1,0 +1,497 @@
+"""Fetching from a server on loopback that looks like the public archive: folders as Apache lists them, and faults."""
+
+import base64
+import hashlib
+import itertools
+import logging
+import threading
+import urllib.request
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from archive import Archive, parse_file_name
+from jobs.fetch import FetchStatus, RemoteFile, download, fetch, newest, search
+from jobs.lock import AlreadyRunning, single_instance
+from jobs.transport import Manners, NotThere, RemoteFault, Transport
+
+START, END = np.datetime64("2026-03-14T00:00"), np.datetime64("2026-03-14T23:59")
+NOW = np.datetime64("2026-03-20T00:00:00", "us")
+FOLDERS = {"cpd": "L1/{}/SCI", "lightcurve": "L1/{}/QL", "ephemeris": "ANC/{}/ASP"}
+#: A file that was last written to in 2026-03-15, as the server tells.
+MODIFIED = 1773532800.0
+
+
+class Site:
+    """Files and faults of a server, and what was asked of it."""
+
+    def __init__(self):
+        self.files: dict[str, bytes] = {}
+        self.modified: dict[str, float] = {}
+        self.faults: dict[str, list] = {}
+        self.requests: list[SimpleNamespace] = []
+        self.tags = True
+        self.digest = None
+        self.released = threading.Event()
+        self.together = self.most_together = 0
+        self.lock = threading.Lock()
+
+    def add(self, name: str, content: bytes) -> str:
+        """Put a file where the public archive has files of its kind; returns its path."""
+        file = parse_file_name(name)
+        day = str(file.start.astype("datetime64[D]")).replace("-", "/")
+        folder = next(place for kind, place in FOLDERS.items() if kind in file.product)
+        path = f"/data/fits/{folder.format(day)}/{name}"
+        self.files[path] = content
+        return path
+
+    def got(self, ending: str, method: str = "GET") -> list[SimpleNamespace]:
+        return [r for r in self.requests if r.path.endswith(ending) and r.method == method]
+
+    def tag(self, content: bytes) -> str:
+        return f'"{hashlib.md5(content).hexdigest()}"'
+
+    def listing(self, folder: str) -> bytes | None:
+        names = sorted({path.removeprefix(folder).partition("/")[0] for path in self.files if path.startswith(folder)})
+        if not names:
+            return None
+        rows = "".join(
+            f'<tr><td><img src="/icons/unknown.gif" alt="[   ]"></td><td><a href="{n}">{n[:40]}..&gt;</a></td></tr>\n'
+            for n in names
+        )
+        return (
+            f'<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">\n<html><head><title>Index of {folder}</title>'
+            f'</head><body><h1>Index of {folder}</h1><table><tr><th><a href="?C=N;O=D">Name</a></th></tr>'
+            f'<tr><td><a href="/data/">Parent Directory</a></td></tr>\n{rows}</table></body></html>'
+        ).encode()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET and HEAD with ranges, as Apache answers them, after the fault that waits for a path, if one does."""
+
+    protocol_version = "HTTP/1.1"
+    site: Site
+
+    def do_HEAD(self):
+        self.answer(body=False)
+
+    def do_GET(self):
+        self.answer(body=True)
+
+    def answer(self, *, body):
+        site = self.site
+        with site.lock:
+            site.together += 1
+            site.most_together = max(site.most_together, site.together)
+        try:
+            site.requests.append(SimpleNamespace(path=self.path, method=self.command, headers=self.headers))
+            waiting = site.faults.get(self.path, [])
+            self.serve(waiting.pop(0) if waiting else None, body)
+        finally:
+            with site.lock:
+                site.together -= 1
+
+    def serve(self, fault, body):
+        site, headers = self.site, {}
+        content = site.listing(self.path) if self.path.endswith("/") else site.files.get(self.path)
+        status = 404 if content is None else 200
+        if isinstance(fault, tuple):
+            status, headers = fault
+        if status != 200:
+            content = b"<html>sorry</html>"
+        elif not self.path.endswith("/"):
+            headers = self.file_headers(content)
+            have = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+            if have and self.headers.get("If-Range") in (headers.get("ETag"), headers.get("Last-Modified")):
+                status, whole = 206, len(content)
+                if have >= whole:
+                    status, content, headers = 416, b"", {"Content-Range": f"bytes */{whole}"}
+                else:
+                    content = content[have:]
+                    headers["Content-Range"] = f"bytes {have}-{whole - 1}/{whole}"
+        if fault == "silent":
+            site.released.wait(20)
+            self.close_connection = True
+            return
+        self.send_response(status)
+        for key, value in ({"Content-Length": str(len(content)), "Connection": "close"} | headers).items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.close_connection = True
+        if body:
+            if isinstance(fault, int):  # the connection breaks after so many bytes
+                content = content[:fault]
+            elif fault == "flipped":
+                content = content[:-5000] + b"\x55" + content[-4999:]
+            self.wfile.write(content)
+
+    def file_headers(self, content):
+        headers = {"Accept-Ranges": "bytes"}
+        if self.site.tags:
+            headers["ETag"] = self.site.tag(content)
+            headers["Last-Modified"] = formatdate(self.site.modified.get(self.path, MODIFIED), usegmt=True)
+        if self.site.digest == "sha-256":
+            digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+            headers["Repr-Digest"] = f"sha-256=:{digest}:"
+        elif self.site.digest == "md5":
+            headers["Content-MD5"] = base64.b64encode(hashlib.md5(content).digest()).decode()
+        return headers
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def site(campaign):
+    """Start a server that offers the simulated campaign; it stops by itself."""
+    site = Site()
+    for path in sorted(campaign[0].iterdir()):
+        site.add(path.name, path.read_bytes())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("OwnHandler", (Handler,), {"site": site}))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    site.base_url = f"http://127.0.0.1:{server.server_port}/data/fits"
+    site.url = f"http://127.0.0.1:{server.server_port}"
+    yield site
+    site.released.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def waits():
+    return []
+
+
+@pytest.fixture
+def transport(waits):
+    """Manners of a test: no real pause, and little patience."""
+    return Transport(Manners(timeout_s=5.0, tries=3), wait=waits.append)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return Archive(tmp_path / "archive", create=True)
+
+
+@pytest.fixture
+def fetched(site, archive, transport):
+    """Run a fetch of the campaign's day; statuses by name."""
+
+    def run(**changes):
+        report = fetch(archive, START, END, NOW, base_url=site.base_url, **({"transport": transport} | changes))
+        return report, {file.name: file for file in report.files}
+
+    return run
+
+
+def science_path(site):
+    return max((path for path in site.files if "cpd" in path), key=lambda path: len(site.files[path]))
+
+
+def only(site, path):
+    """Let the server offer one file alone."""
+    site.files = {path: site.files[path]}
+    return Path(path).name
+
+
+def content_of(archive, name):
+    return archive.locate(name).read_bytes()
+
+
+def litter(archive):
+    return [path.name for path in (archive.root / "incoming").iterdir()]
+
+
+def test_everything_of_a_day_comes_into_the_archive_once(site, archive, fetched):
+    report, files = fetched()
+    assert {file.status for file in files.values()} == {FetchStatus.FETCHED}
+    assert sorted(files) == sorted(Path(path).name for path in site.files)
+    assert all(content_of(archive, Path(path).name) == content for path, content in site.files.items())
+    assert {outcome.status for outcome in report.ingested} == {"ingested"}
+    assert litter(archive) == []
+    # the pointing comes before what needs it
+    assert ["cpd" in file.name for file in report.files] == sorted("cpd" in file.name for file in report.files)
+    asked = len(site.got(".fits"))
+    report, files = fetched()
+    assert {file.status for file in files.values()} == {FetchStatus.KNOWN}
+    assert len(site.got(".fits")) == asked
+
+
+def test_requests_are_polite(site, fetched, waits):
+    only(site, next(path for path in site.files if "ephemeris" in path))
+    fetched()
+    assert site.most_together == 1
+    assert {r.headers["User-Agent"].split("/")[0] for r in site.requests} == {"stix-flare-archive"}
+    # half a second less what passed since the last answer; the first request waits for nothing
+    assert len(waits) == len(site.requests)
+    assert waits[0] == 0
+    assert all(0.3 < pause <= 0.5 for pause in waits[1:4])
+
+
+@pytest.mark.parametrize("tags", [True, False])
+def test_broken_connection_is_taken_up_where_it_broke(site, archive, fetched, tags):
+    path = science_path(site)
+    name = only(site, path)
+    site.tags = tags
+    site.faults[path] = [1_000_000]
+    _, files = fetched()
+    assert files[name].status is FetchStatus.FETCHED
+    assert content_of(archive, name) == site.files[path]
+    second = site.got(name)[1]
+    if tags:
+        assert second.headers["Range"] == "bytes=1000000-"
+        assert second.headers["If-Range"] == site.tag(site.files[path])
+    else:  # nothing says that it is the same file: from the beginning
+        assert second.headers["Range"] is None
+    assert litter(archive) == []
+
+
+def test_next_call_goes_on_with_what_a_killed_one_left(site, archive, fetched):
+    path = science_path(site)
+    name = only(site, path)
+    site.faults[path] = [700_000, (503, {}), (503, {})]
+    report, files = fetched()
+    assert files[name].status is FetchStatus.FAILED
+    assert "503" in files[name].reason
+    assert report.ingested == ()
+    assert (archive.root / "incoming" / f".fetch-{name}").stat().st_size == 700_000
+    _, files = fetched()
+    assert files[name].status is FetchStatus.FETCHED
+    assert site.got(name)[-1].headers["Range"] == "bytes=700000-"
+    assert content_of(archive, name) == site.files[path]
+
+
+def test_file_that_changed_meanwhile_is_not_sewn_together(site, archive, fetched):
+    path = science_path(site)
+    name = only(site, path)
+    right = site.files[path]
+    site.files[path] = right[:-2880]
+    site.faults[path] = [700_000, (503, {}), (503, {})]
+    fetched()
+    site.files[path] = right
+    fetched()
+    assert content_of(archive, name) == right
+
+
+def test_all_bytes_had_come_when_it_was_killed(site, archive, transport):
+    path = science_path(site)
+    target = archive.root / "incoming" / Path(path).name
+    site.faults[path] = [len(site.files[path]) - 1]
+    with pytest.raises(RemoteFault):
+        download(site.url + path, target, Transport(Manners(tries=1), wait=transport.wait))
+    partial = target.with_name(f".fetch-{target.name}")
+    partial.write_bytes(site.files[path])
+    assert download(site.url + path, target, transport) == len(site.files[path])
+    assert target.read_bytes() == site.files[path]
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize("surplus", [b"more", b""])
+def test_partial_of_another_length_starts_anew(site, archive, transport, surplus):
+    path = science_path(site)
+    target = archive.root / "incoming" / Path(path).name
+    site.faults[path] = [1000]
+    with pytest.raises(RemoteFault):
+        download(site.url + path, target, Transport(Manners(tries=1), wait=transport.wait))
+    target.with_name(f".fetch-{target.name}").write_bytes(site.files[path] + surplus if surplus else b"")
+    download(site.url + path, target, transport)
+    assert target.read_bytes() == site.files[path]
+
+
+def test_half_file_on_the_server_is_kept_apart_and_not_fetched_again(site, archive, fetched):
+    path = science_path(site)
+    name = only(site, path)
+    site.files[path] = site.files[path][: len(site.files[path]) // 2]
+    report, files = fetched()
+    assert files[name].status is FetchStatus.FETCHED
+    assert len(site.got(name)) == 2  # once more, in case the transfer was to blame
+    assert [outcome.status for outcome in report.ingested] == ["quarantined"]
+    report, files = fetched()
+    assert files[name].status is FetchStatus.REFUSED
+    assert "refused before" in files[name].reason
+    assert len(site.got(name)) == 2
+    assert litter(archive) == []
+
+
+def test_half_file_that_was_completed_on_the_server_is_fetched(site, archive, fetched):
+    path = science_path(site)
+    name = only(site, path)
+    right = site.files[path]
+    site.files[path] = right[: len(right) // 2]
+    fetched()
+    site.files[path] = right
+    _, files = fetched()
+    assert files[name].status is FetchStatus.FETCHED
+    assert content_of(archive, name) == right
+
+
+@pytest.mark.parametrize("digest", ["sha-256", "md5", None])
+def test_bytes_that_were_changed_on_the_way_are_fetched_again(site, archive, fetched, digest):
+    path = science_path(site)
+    name = only(site, path)
+    site.digest = digest
+    site.faults[path] = ["flipped"]
+    _, files = fetched()
+    assert files[name].status is FetchStatus.FETCHED
+    assert content_of(archive, name) == site.files[path]
+    assert len(site.got(name)) == 2
+
+
+def test_missing_file_does_not_keep_the_others(site, archive, fetched):
+    path = science_path(site)
+    site.files = {one: content for one, content in site.files.items() if one == path or "cpd" not in one}
+    site.faults[path] = [(404, {})] * 9
+    _, files = fetched()
+    failed = [file for file in files.values() if file.status is not FetchStatus.FETCHED]
+    assert [file.name for file in failed] == [Path(path).name]
+    assert failed[0].status is FetchStatus.FAILED
+    assert "404" in failed[0].reason
+    assert len(site.got(Path(path).name)) == 1  # no use in asking again
+
+
+def test_server_that_asks_for_a_pause_gets_it(site, fetched, waits):
+    path = science_path(site)
+    only(site, path)
+    site.faults[path] = [(503, {"Retry-After": "77"}), (429, {})]
+    report, _ = fetched()
+    assert [file.status for file in report.files] == [FetchStatus.FETCHED]
+    assert 77.0 in waits
+    assert 4.0 in waits  # second failure: twice the first pause
+
+
+def test_silent_server_is_given_up_after_the_time_limit(site, archive, fetched, waits):
+    path = science_path(site)
+    name = only(site, path)
+    site.faults[path] = ["silent"]
+    hasty = Transport(Manners(timeout_s=0.2, tries=2), wait=waits.append)
+    _, files = fetched(transport=hasty)
+    assert files[name].status is FetchStatus.FETCHED
+    site.faults[path] = ["silent"] * 2
+    archive.delete("science_files", [name])
+    _, files = fetched(transport=hasty)
+    assert files[name].status is FetchStatus.FAILED
+    assert "timed out" in files[name].reason
+
+
+def test_trickle_is_broken_off_and_what_came_is_kept(site, archive):
+    path = science_path(site)
+    target = archive.root / "incoming" / Path(path).name
+    minutes = itertools.count(0.0, 3600.0)
+    slow = Transport(Manners(tries=2, slowest=1e6), wait=lambda _: None, clock=lambda: next(minutes))
+    with pytest.raises(RemoteFault, match="too slow"):
+        download(site.url + path, target, slow)
+    assert 0 < target.with_name(f".fetch-{target.name}").stat().st_size < len(site.files[path])
+    assert not target.exists()
+
+
+def test_dead_server_is_not_asked_for_every_file(site, archive, fetched, caplog):
+    for path in site.files:
+        site.faults[path] = [(500, {})] * 9
+    for number in range(3):
+        site.files[science_path(site).replace("V02_26", f"V02_{27 + number}")] = b""
+    with caplog.at_level(logging.WARNING):
+        _, files = fetched(transport=Transport(Manners(tries=1), wait=lambda _: None))
+    assert {file.status for file in files.values()} == {FetchStatus.FAILED}
+    assert sum("does not answer" in file.reason for file in files.values()) == len(files) - 5
+    assert len(caplog.records) >= len(files)
+
+
+@pytest.mark.parametrize("status", [500, 503, 403])
+def test_folder_that_cannot_be_listed_is_no_empty_folder(site, fetched, status):
+    folder = "/data/fits/L1/2026/03/14/SCI/"
+    site.faults[folder] = [(status, {})] * 9
+    with pytest.raises(RemoteFault, match=f"cannot be searched for L1 SCI.*{status}"):
+        fetched()
+
+
+def test_stumble_while_listing_is_forgiven(site, transport):
+    folder = "/data/fits/L1/2026/03/14/SCI/"
+    site.faults[folder] = [(502, {}), 100]
+    assert len(search(START, END, site.base_url, transport)) == len(site.files)
+    assert len(site.got(folder)) == 3
+
+
+def test_days_without_data_are_passed_over(site, archive, transport):
+    report = fetch(
+        archive, START - np.timedelta64(20, "D"), START - np.timedelta64(18, "D"), NOW,
+        base_url=site.base_url, transport=transport,
+    )  # fmt: skip
+    assert report.files == ()
+    assert len(site.requests) > 5
+
+
+def test_file_that_may_change_is_compared_with_the_server(site, archive, fetched):
+    final = science_path(site)
+    content = site.files[final]
+    path = site.add(Path(final).name.replace("_V02_", "_V02U_"), content)
+    name = only(site, path)
+    fetched()
+    _, files = fetched()
+    assert (files[name].status, files[name].reason) == (FetchStatus.KNOWN, "not changed")
+    assert (len(site.got(name)), len(site.got(name, "HEAD"))) == (1, 1)
+    site.modified[path] = MODIFIED + 30 * 86400.0
+    _, files = fetched()
+    assert files[name].status is FetchStatus.FETCHED
+    assert len(site.got(name)) == 2
+
+
+def test_file_that_waits_in_incoming_is_not_fetched(site, archive, fetched):
+    path = science_path(site)
+    name = only(site, path)
+    (archive.root / "incoming" / name).write_bytes(site.files[path])
+    report, files = fetched()
+    assert files[name].status is FetchStatus.KNOWN
+    assert site.got(name) == []
+    assert [outcome.status for outcome in report.ingested] == ["ingested"]
+
+
+def test_of_several_versions_the_last_is_fetched():
+    names = [f"solo_L1_stix-ql-lightcurve_20260314_V{version}.fits" for version in ("01", "02U", "02", "01U")]
+    names += [f"solo_L1_stix-sci-xray-cpd_20260314T1{i}0000-20260314T1{i}1000_V01_26031400{i}0-5.fits" for i in (2, 1)]
+    chosen = newest([RemoteFile(parse_file_name(name), f"http://x/{name}") for name in names])
+    assert [file.name.name for file in chosen] == [names[2], names[5], names[4]]
+
+
+def test_products_that_are_not_kept_are_not_asked_for(site, transport):
+    day = "/data/fits/L1/2026/03/14/"
+    for name in ("solo_L1_stix-ql-background_20260314_V02.fits", "solo_L1_stix-ql-flareflag_20260314_V02.fits"):
+        site.files[f"{day}QL/{name}"] = b""
+    site.files[f"{day}SCI/solo_L1_stix-sci-xray-rpd_20260314T100000-20260314T110000_V02_2603140001-5.fits"] = b""
+    site.files[f"{day}SCI/../../../../../etc/passwd"] = b""
+    found = {file.name.name for file in search(START, END, site.base_url, transport)}
+    assert found == {
+        Path(path).name for path in site.files if "stix-sci-xray-cpd" in path or "lightc" in path or "eph" in path
+    }
+
+
+@pytest.mark.parametrize("address", ["file:///etc", "ftp://host/x", "/data/fits", "http:///x"])
+def test_address_must_be_a_web_address(archive, transport, address):
+    with pytest.raises(RemoteFault, match="no address of the form"):
+        fetch(archive, START, END, NOW, base_url=address, transport=transport)
+
+
+def test_urlopen_is_what_it_was_afterwards(site, transport):
+    search(START, END, site.base_url, transport)
+    asked = len(site.requests)
+    with urllib.request.urlopen(f"{site.url}/data/fits/L1/2026/03/14/SCI/") as answer:
+        assert answer.status == 200
+    assert len(site.requests) == asked + 1
+    assert "Python-urllib" in site.requests[-1].headers["User-Agent"]
+    assert "stix" not in site.requests[-1].headers["User-Agent"]
+
+
+def test_two_fetches_at_a_time_are_one_too_many(site, archive, fetched):
+    with single_instance(archive.root, "fetch"), pytest.raises(AlreadyRunning, match="already at work"):
+        fetched()
+
+
+def test_status_tells_what_is_not_there(site, transport):
+    with pytest.raises(NotThere) as caught:
+        transport.page(f"{site.url}/nowhere")
+    assert caught.value.status == 404

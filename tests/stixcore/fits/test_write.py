@@ -1,0 +1,120 @@
+"""Image files: what sunpy and fitsverify say of them, and what stands in them."""
+
+import subprocess
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from stixcore.errors import InvalidProduct
+from stixcore.fits.write import read_recipe, write_image
+from stixcore.imaging.reconstruction import Method
+
+pytestmark = pytest.mark.needs_shared_data
+CREATED = np.datetime64("2026-01-02T03:04:05", "us")
+
+
+@pytest.fixture(scope="module")
+def files(november_images, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    for method in november_images.images:
+        write_image(folder / f"{method}.fits", november_images, method, CREATED)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def header(files):
+    return fits.getheader(files / "clean.fits")
+
+
+def test_sunpy_reads_every_image_without_a_warning(files, november_images):
+    import matplotlib as mpl
+    import sunpy.map
+
+    mpl.use("Agg")
+    for method, image in november_images.images.items():
+        loaded = sunpy.map.Map(files / f"{method}.fits")  # warnings are errors here
+        loaded.peek(draw_limb=True, draw_grid=True)
+        assert loaded.data.shape == image.grid.shape
+        center = loaded.pixel_to_world(*(np.array(loaded.data.shape[::-1]) - 1) / 2 * _pixel())
+        assert center.Tx.to_value("arcsec") == pytest.approx(image.grid.center[0], abs=0.1)
+        assert center.Ty.to_value("arcsec") == pytest.approx(image.grid.center[1], abs=0.1)
+        assert loaded.observer_coordinate.lon.to_value("deg") == pytest.approx(-21.4537, abs=0.01)
+        assert loaded.observer_coordinate.radius.to_value("m") == pytest.approx(9.3117e10, rel=1e-4)
+        assert loaded.unit is not None
+
+
+def _pixel():
+    import astropy.units as u
+
+    return u.pix
+
+
+@pytest.mark.needs_fitsverify
+def test_fitsverify_finds_nothing(files):
+    for path in files.glob("*.fits"):
+        report = subprocess.run(["fitsverify", "-q", path], capture_output=True, text=True, check=False)
+        assert report.returncode == 0, report.stdout
+        assert "verification OK" in report.stdout
+
+
+def test_checksums_are_right(files):
+    with fits.open(files / "clean.fits", checksum=True) as hdus:  # a wrong sum is a warning, and so an error
+        assert all("CHECKSUM" in hdu.header and "DATASUM" in hdu.header for hdu in hdus)
+
+
+def test_times_of_all_three_clocks(header):
+    assert header["DATE-OBS"] == header["DATE-BEG"] == "2022-11-11T11:35:40.271"
+    assert header["DATE-AVG"] == "2022-11-11T11:36:40.271"
+    assert header["DATE-END"] == "2022-11-11T11:37:40.271"
+    assert header["DATE_EAR"] == "2022-11-11T11:38:43.702"  # as the IDL map of this window
+    assert header["DATE_SUN"] == "2022-11-11T11:30:29.648"
+    assert header["DATE"] == "2026-01-02T03:04:05.000"
+
+
+def test_pointing_of_the_idl_map_of_the_same_window(header, shared_data):
+    idl = fits.getheader(shared_data / "nov2022/idl/bp_nat_map-2211116471.fits")
+    assert header["STX_X"] == pytest.approx(idl["STX_X"], abs=0.5)
+    assert header["STX_Y"] == pytest.approx(idl["STX_Y"], abs=0.5)
+    assert header["RSUN_OBS"] == pytest.approx(idl["RSUN_OBS"], abs=0.1)
+    assert header["HGLT_OBS"] == pytest.approx(idl["HGLT_OBS"], abs=1e-3)
+    assert header["PNTSRC"] == "aspect"
+
+
+def test_known_slips_of_early_files_do_not_travel(header):
+    assert "CRLN_OBS" not in header  # equals HGLN_OBS in the science file, which is wrong
+    assert "HAEZ_OBS" not in header  # equals HAEX_OBS there
+    assert "CROTA1" not in header  # not together with PC
+
+
+def test_numbers_of_the_image(header, november_images):
+    image = november_images.images[Method.CLEAN]
+    assert header["CNTS_TOT"] == november_images.counts[0]
+    assert header["NITER"] == image.n_iter
+    assert header["CHI2"] == pytest.approx(image.chi2)
+    assert header["RECIPEID"] == november_images.recipe.recipe_id
+    assert (header["ENERGY_L"], header["ENERGY_H"]) == (6.0, 10.0)
+    assert header["AMPSCHEM"] == "gsw-2026"
+
+
+def test_recipe_planes_and_visibilities_stand_in_the_file(files, november_images):
+    assert read_recipe(files / "clean.fits") == november_images.recipe
+    image = november_images.images[Method.CLEAN]
+    with fits.open(files / "clean.fits") as hdus:
+        planes, vis = hdus["PLANES"].data, hdus["VISIBILITIES"].data
+        total = planes["restored"] + planes["residual"]
+        np.testing.assert_allclose(total, hdus[0].data, atol=1e-6 * image.image.max())
+        np.testing.assert_allclose(vis["real"] + 1j * vis["imag"], november_images.vis.vis)
+        residual = (vis["model_real"] + 1j * vis["model_imag"]) - november_images.vis.vis
+        chi2 = (np.abs(residual) ** 2 / vis["sigma"] ** 2).sum() / (len(vis) - 1)
+        assert chi2 == pytest.approx(hdus[0].header["CHI2"])
+
+
+def test_a_file_without_recipe_is_refused(tmp_path):
+    path = tmp_path / "other.fits"
+    fits.PrimaryHDU(np.zeros((3, 3))).writeto(path)
+    with pytest.raises(InvalidProduct, match="RECIPE"):
+        read_recipe(path)
+    (tmp_path / "text.fits").write_text("no FITS at all")
+    with pytest.raises(InvalidProduct, match=r"text\.fits"):
+        read_recipe(tmp_path / "text.fits")

@@ -1,0 +1,96 @@
+"""Uncertainty maps: what theory says about their sigma, and that they are the same for a seed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stixcore.calibration.grids import AmplitudeScheme
+from stixcore.coordinates import Pointing, PointingSource, hpc_to_stix
+from stixcore.errors import ReconstructionError, SelectionError
+from stixcore.imaging.ensemble import perturbed_ensemble
+from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.methods import PARAMETERS, ImagingInput, run_method
+from stixcore.imaging.reconstruction import Method
+from stixcore.metrics import measure_source
+from stixcore.simulation.quick import simulate_pixel_sums
+from stixcore.simulation.sources import Circle
+from stixcore.visibility.form import form_visibilities
+
+POINTING = Pointing(PointingSource.ASPECT, 7.0, 20.0, -30.0, rsun=1500.0)
+CENTER = (300.0, -200.0)
+METHODS = [method for method in Method if method is not Method.FULL_DISK_BP]
+
+
+def flare(counts: float = 5e4, seed: int = 1) -> ImagingInput:
+    """A circle of 30 arcsec at the map centre."""
+    source = Circle(*CENTER, 30.0)
+    pixels = simulate_pixel_sums([source], counts, np.random.default_rng(seed), pointing=POINTING, background=2000.0)
+    x, y = hpc_to_stix(*CENTER, POINTING)
+    vis = form_visibilities(pixels, flare_xy=(float(x), float(y))).to_helioprojective(POINTING, *CENTER)
+    grid = ImageGrid((65, 65), 3.0, CENTER)
+    operator = FourierOperator(vis.u, vis.v, grid)
+    return ImagingInput(vis, pixels, grid, operator, POINTING, (float(x), float(y)), AmplitudeScheme.GSW_2026)
+
+
+def ensemble_of(method: Method, given: ImagingInput, n: int = 12, seed: int = 3):
+    return perturbed_ensemble(method, PARAMETERS[method](), given, n, seed)
+
+
+def test_sigma_of_a_back_projection_is_what_error_propagation_says():
+    """A map is linear in V: its variance is Σσ²(cos² + sin²)/n² in every pixel alike."""
+    given = flare()
+    found = ensemble_of(Method.BP, given, n=600)
+    expected = np.sqrt((given.vis.sigma**2).sum()) / len(given.vis)
+    assert found.sigma.mean() == pytest.approx(expected, rel=0.03)
+    assert found.sigma.std() < 0.06 * expected
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_uncertainty_maps(method):
+    given = flare()
+    found = ensemble_of(method, given)
+    assert found.n == 12
+    assert found.sigma.shape == given.grid.shape
+    assert found.sigma.max() > 0
+    assert np.isfinite(found.mean).all()
+    assert np.isfinite(found.significance).all()
+    assert (found.centroid_x.mean, found.centroid_y.mean) == pytest.approx(CENTER, abs=4.0)
+    assert 0 < found.centroid_x.sigma < 3.0
+
+
+@pytest.mark.parametrize("method", [Method.BP, Method.EM])
+def test_same_seed_same_numbers_other_seed_others(method):
+    given = flare()
+    first, again, other = ensemble_of(method, given), ensemble_of(method, given), ensemble_of(method, given, seed=4)
+    np.testing.assert_array_equal(first.sigma, again.sigma)
+    assert (first.sigma != other.sigma).any()
+
+
+def test_more_photons_give_smaller_errors():
+    faint, bright = (ensemble_of(Method.EM, flare(counts), n=20) for counts in (1e4, 1e6))
+    assert bright.centroid_x.sigma < 0.4 * faint.centroid_x.sigma
+    assert bright.flux.sigma / bright.flux.mean < 0.4 * faint.flux.sigma / faint.flux.mean
+
+
+def test_errors_of_em_are_the_scatter_of_independent_flares():
+    flares = [run_method(Method.EM, PARAMETERS[Method.EM](), flare(2e4, seed)) for seed in range(100, 160)]
+    found = ensemble_of(Method.EM, flare(2e4), n=60)
+    scatter = np.std([measure_source(image.image, image.grid).x for image in flares])
+    assert found.flux.sigma == pytest.approx(np.std([image.total_flux for image in flares]), rel=0.3)
+    # a copy carries the noise twice, so half-maximum regions are a little more ragged than those of the data
+    assert 0.8 * scatter < found.centroid_x.sigma < 1.8 * scatter
+
+
+@pytest.mark.parametrize("n", [0, 1, 1001])
+def test_impossible_sizes_are_refused(n):
+    with pytest.raises(SelectionError, match="2 to 1000 members"):
+        ensemble_of(Method.BP, flare(), n=n)
+
+
+def test_data_without_an_image_say_so():
+    given = flare()
+    empty = replace(given, vis=replace(given.vis, sigma=np.zeros(len(given.vis))))
+    with pytest.raises(ReconstructionError, match="0 of 12 perturbed copies"):
+        ensemble_of(Method.CLEAN, empty)

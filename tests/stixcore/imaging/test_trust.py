@@ -1,0 +1,98 @@
+"""Reasons for doubt: each appears when it should, and only then."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stixcore.coordinates import PointingSource
+from stixcore.imaging.location import FlareLocation
+from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.trust import THRESHOLDS, Severity, assess, is_trusted
+
+pytestmark = pytest.mark.needs_shared_data
+
+
+def codes(images):
+    return {finding.code for finding in assess(images)}
+
+
+def test_nothing_speaks_against_a_bright_flare(november_images):
+    assert codes(november_images) == set()
+    assert is_trusted(assess(november_images))
+
+
+def with_recipe(images, **changes):
+    return replace(images, recipe=replace(images.recipe, **changes))
+
+
+def with_pointing(images, source):
+    return with_recipe(images, pointing=replace(images.recipe.pointing, source=source))
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "trusted"),
+    [
+        (PointingSource.ASSUMED, "pointing_assumed", False),
+        (PointingSource.SPACECRAFT, "pointing_spacecraft", True),
+        (PointingSource.MANUAL, "pointing_manual", True),
+    ],
+)
+def test_pointing(november_images, source, code, trusted):
+    findings = assess(with_pointing(november_images, source))
+    assert [finding.code for finding in findings] == [code]
+    assert is_trusted(findings) is trusted
+
+
+@pytest.mark.parametrize("ratio", [0.89, 0.9, 1.0])
+def test_side_lobe(november_images, ratio):
+    location = replace(november_images.location, sidelobe_ratio=ratio)
+    assert isinstance(location, FlareLocation)
+    found = codes(replace(november_images, location=location))
+    assert ("sidelobe" in found) is (ratio >= THRESHOLDS.sidelobe_ratio)
+
+
+def test_off_disk(november_images):
+    location = replace(november_images.recipe.location, x=2100.0)
+    assert "off_disk" in codes(with_recipe(november_images, location=location))
+
+
+def test_no_background(november_images):
+    assert codes(with_recipe(november_images, background=None)) == {"no_background"}
+
+
+def test_few_counts_and_noise(november_images):
+    pixels = november_images.pixels
+    background = pixels.counts - 10.0  # 4 × 10 counts left per detector
+    found = codes(replace(november_images, pixels=replace(pixels, background=background)))
+    assert "few_counts" in found
+    noisy = replace(november_images.vis, sigma=november_images.vis.amplitude / 2)
+    assert "low_snr" in codes(replace(november_images, vis=noisy))
+
+
+def test_attenuator_matters_at_low_energy_only(november_images):
+    inserted = replace(november_images.pixels, rcr=1)
+    assert "attenuator" in codes(replace(november_images, pixels=inserted))
+    assert "attenuator" not in codes(replace(november_images, pixels=replace(inserted, e_low=16.0)))
+
+
+def test_uneven_illumination(november_images):
+    pixels = november_images.pixels
+    rows = pixels.top_bottom.copy()
+    rows[:, 1] *= 0.7
+    assert "partial_illumination" in codes(replace(november_images, pixels=replace(pixels, top_bottom=rows)))
+
+
+def test_images_that_explain_nothing_and_disagree(november_images):
+    clean = november_images.images[Method.CLEAN]
+    assert "poor_fit" in codes(replace(november_images, images={Method.CLEAN: replace(clean, chi2=9.0)}))
+    moved = replace(clean, method=Method.EM, image=np.roll(clean.image, 20, axis=0))
+    findings = assess(replace(november_images, images={Method.CLEAN: clean, Method.EM: moved}))
+    assert [(f.code, f.severity) for f in findings] == [("disagreement", Severity.NOTE)]
+    assert "40″ apart" in findings[0].text
+
+
+def test_doubts_come_first(november_images):
+    location = replace(november_images.location, sidelobe_ratio=0.95)
+    images = replace(with_pointing(november_images, PointingSource.SPACECRAFT), location=location)
+    assert [finding.severity for finding in assess(images)] == [Severity.DOUBT, Severity.NOTE]
