@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +24,6 @@ from archive.read_model import ReadModel, current, mark_changed
 from archive.schema import FLARES, TABLES
 from archive.sql import quoted, select
 
-#: How a file of the index is called after the times in it.
-FORMATS = {"month": "%Y-%m", "day": "%Y-%m-%d"}
 #: The column that says when a row was written; of two rows with one key the later one stays.
 _WRITTEN = ("updated_at", "ingested_at", "started_at", "created_at")
 #: What no file of the archive holds, and how it comes back. Runs that were skipped or failed are recorded again by
@@ -38,8 +35,7 @@ _NOT_IN_FILES = {
 
 def check_index(inspection: Inspection) -> None:
     """Look at every month of every table, then at the read model."""
-    with inspection.writers_out():
-        model = _Model.of(inspection)
+    with inspection.writers_out(), _model_of(inspection) as model:
         for table in TABLES.values():
             _check_months(inspection, table, model)
             _check_moves(inspection, table)
@@ -52,7 +48,7 @@ def check_index(inspection: Inspection) -> None:
 
 
 def _check_months(inspection: Inspection, table: Table[Any], model: _Model | None) -> None:
-    known = model.months(table) if model else {}
+    known = dict(model.months[table.name]) if model else {}
     for path in partitions(inspection.archive.index, table.name):
         relative = str(path.relative_to(inspection.root))
         try:
@@ -85,7 +81,7 @@ def _mend_month(inspection: Inspection, table: Table[Any], path: Path, model: _M
     if not inspection.repair:
         inspection.blind.add((table.name, month))
         return
-    recovered = model.rows(table, month) if model and month in model.months(table) else None
+    recovered = model.rows(table, month) if model and month in model.months[table.name] else None
     inspection.copy_aside(path, reason)
     if recovered is not None:
         _write_month(table, path, recovered)
@@ -128,7 +124,7 @@ def _check_places(inspection: Inspection, table: Table[Any]) -> None:
             columns=[table.key, table.time],
             partitioning=None,
         )
-        there = pc.strftime(found[table.time], format=FORMATS[table.partition])
+        there = pc.strftime(found[table.time], format="%Y-%m")
         strangers |= set(found.filter(pc.not_equal(there, month))[table.key].to_pylist())
         keys.append(found[table.key].combine_chunks())
         months += [month] * found.num_rows
@@ -179,33 +175,19 @@ _POINTER = "index/read/current.json"
 
 
 class _Model:
-    """The read model as a second copy of the months that were not written since it was built."""
+    """The read model as a second copy of the months that were not written since it was built.
 
-    def __init__(self, model: ReadModel) -> None:
-        self._model = model
+    Attributes
+    ----------
+    months : dict
+        Months that the model answers for, with the number of their rows, by table.
+    """
+
+    def __init__(self, model: ReadModel, connection: duckdb.DuckDBPyConnection) -> None:
+        self._model, self._connection = model, connection
         self._doubts: list[str] = []
-
-    @classmethod
-    def of(cls, inspection: Inspection) -> _Model | None:
-        """The model that the pointer names; None when there is none that can be opened, which is told."""
-        pointer = inspection.root / _POINTER
-        if not pointer.exists():
-            return None
-        model = current(inspection.archive.index)
-        text = f"{_POINTER} cannot be understood" if model is None else ""
-        if model is not None:
-            found = cls(model)
-            try:
-                for table in TABLES.values():
-                    found.months(table)
-            except duckdb.Error as error:
-                text = f"the read model {model.database.name} cannot be used: {str(error).splitlines()[0]}"
-            else:
-                return found
-        inspection.found(Code.READ_MODEL_STALE, "", _POINTER, text, repaired=inspection.repair)
-        if inspection.repair:
-            remove_file(pointer)
-        return None
+        connection.execute(f"ATTACH {quoted(model.database)} AS model (READ_ONLY)")
+        self.months = {table.name: self._count(table) for table in TABLES.values()}
 
     @property
     def stale(self) -> str:
@@ -221,20 +203,16 @@ class _Model:
         """Whether the month was written since the model was built."""
         return month in self._model.months(table.name)
 
-    def months(self, table: Table[Any]) -> dict[str, int]:
-        """Months that the model answers for, with the number of their rows."""
-        month = f"strftime({table.time}, '{FORMATS[table.partition]}')"
-        with self._open() as connection:
-            what = f"{month} AS month, count(*) AS n"
-            rows = connection.execute(select(what, f"model.{table.name}", " GROUP BY 1")).fetchall()
-        return Counter({str(name): int(n) for name, n in rows if name not in self._model.months(table.name)})
+    def _count(self, table: Table[Any]) -> dict[str, int]:
+        what = f"strftime({table.time}, '%Y-%m') AS month, count(*) AS n"
+        rows = self._connection.execute(select(what, f"model.{table.name}", " GROUP BY 1")).fetchall()
+        return {str(month): int(n) for month, n in rows if not self.lacks(table, month)}
 
     def rows(self, table: Table[Any], month: str) -> pa.Table:
         """Rows of one month."""
-        begin, end = (str(day.astype("datetime64[D]")) for day in (np.datetime64(month), np.datetime64(month) + 1))
-        span = f" WHERE {table.time} >= TIMESTAMP '{begin}' AND {table.time} < TIMESTAMP '{end}'"
-        with self._open() as connection:
-            found = connection.sql(select("*", f"model.{table.name}", span)).to_arrow_table()
+        begin, end = np.datetime64(month), np.datetime64(month) + np.timedelta64(1, "M")
+        span = f" WHERE {table.time} >= TIMESTAMP '{begin}-01' AND {table.time} < TIMESTAMP '{end}-01'"
+        found = self._connection.sql(select("*", f"model.{table.name}", span)).to_arrow_table()
         return found.select(table.arrow.names).cast(table.arrow)
 
     def compare(self, table: Table[Any], month: str, rows: pa.Table, number: int, *, deep: bool) -> None:
@@ -247,9 +225,24 @@ class _Model:
             if not ours.equals(its):
                 self.doubt(f"says something else than the index in {table.name} {month}")
 
-    @contextmanager
-    def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb.connect(":memory:") as connection:
-            connection.execute(f"ATTACH {quoted(self._model.database)} AS model (READ_ONLY)")
-            connection.execute("SET TimeZone = 'UTC'")
-            yield connection
+
+@contextmanager
+def _model_of(inspection: Inspection) -> Iterator[_Model | None]:
+    """The model that the pointer names; None when there is none, or none that can be used, which is told."""
+    pointer = inspection.root / _POINTER
+    if not pointer.exists():
+        yield None
+        return
+    with duckdb.connect(":memory:") as connection:
+        model, reason = current(inspection.archive.index), f"{_POINTER} cannot be understood"
+        found = None
+        if model is not None:
+            try:
+                found = _Model(model, connection)
+            except duckdb.Error as error:
+                reason = f"the read model {model.database.name} cannot be used: {str(error).splitlines()[0]}"
+        if found is None:
+            inspection.found(Code.READ_MODEL_STALE, "", _POINTER, reason, repaired=inspection.repair)
+            if inspection.repair:
+                remove_file(pointer)
+        yield found

@@ -111,7 +111,7 @@ class Reader:
     writers_out: Callable[[], AbstractContextManager[None]]
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _sources: tuple[_Source, ...] = ()
-    _series: dict[str, str] = field(default_factory=dict, repr=False)
+    _views: dict[str, str] = field(default_factory=dict, repr=False)
     _connection: duckdb.DuckDBPyConnection | None = None
     _models: dict[Path, bool] = field(default_factory=dict, repr=False)
 
@@ -188,16 +188,16 @@ class Reader:
         """
         sources = self._look()
         sql, values = question(sources)
-        series = [self.index / name for name in SERIES if name in sql.lower()]
-        before = _identities(sources, series)
+        series = [name for name in SERIES if name in sql.lower()]
+        before = _identities(sources, self.index, series)
         try:
-            with self._cursor(sources) as cursor, _limited(cursor, time_limit_s):
+            with self._cursor(sources, series) as cursor, _limited(cursor, time_limit_s):
                 answer = take(cursor, sql, values)
         except duckdb.InterruptException:
             message = f"the query was stopped after {time_limit_s} s, its time limit"
             raise QueryTimeout(message) from None
         except duckdb.Error as error:
-            if _identities(sources, series) != before:
+            if _identities(sources, self.index, series) != before:
                 return None
             if self._is_mistake(error):
                 raise QueryRefused(str(error)) from error
@@ -206,7 +206,7 @@ class Reader:
                 return None
             message = f"the index cannot be read, try stix-jobs check --repair: {error}"
             raise IndexDamaged(message) from error
-        return answer if _identities(sources, series) == before else None
+        return answer if _identities(sources, self.index, series) == before else None
 
     def _is_mistake(self, error: duckdb.Error) -> bool:
         """Whether the question was wrong, and not a file of the index broken."""
@@ -219,12 +219,14 @@ class Reader:
         with self._lock:
             self._sources, self._connection = (), None
 
-    def _cursor(self, sources: tuple[_Source, ...]) -> duckdb.DuckDBPyConnection:
-        series = series_views(self.index)
+    def _cursor(self, sources: tuple[_Source, ...], series: list[str]) -> duckdb.DuckDBPyConnection:
+        """Cursor that knows all tables, and those series the question is about: their files may be broken."""
+        views = series_views(self.index, series)
         with self._lock:
-            if self._connection is None or (sources, series) != (self._sources, self._series):
-                self._connection = _open(self.index, sources, series)
-                self._sources, self._series = sources, series
+            known = sources == self._sources and views.items() <= self._views.items()
+            if self._connection is None or not known:
+                self._connection = _open(self.index, sources, views)
+                self._sources, self._views = sources, views
             return self._connection.cursor()
 
     def _look(self) -> tuple[_Source, ...]:
@@ -259,9 +261,10 @@ def _arrow_table(cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any])
     return cursor.sql(sql, params=values).to_arrow_table()
 
 
-def _identities(sources: tuple[_Source, ...], series: list[Path]) -> list[tuple[int, int, int] | None]:
+def _identities(sources: tuple[_Source, ...], index: Path, series: list[str]) -> list[tuple[int, int, int] | None]:
     """What tells whether a file was replaced; a folder of light curves changes with every file in it."""
-    return [_identity(path) for path in (*(file for source in sources for file in source.files), *series)]
+    files = (file for source in sources for file in source.files)
+    return [_identity(path) for path in (*files, *(index / name for name in series))]
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
@@ -287,14 +290,14 @@ def _attach(model: Path) -> str:
     return f"ATTACH {quoted(model)} AS model (READ_ONLY)"
 
 
-def _open(index: Path, sources: tuple[_Source, ...], series: dict[str, str]) -> duckdb.DuckDBPyConnection:
+def _open(index: Path, sources: tuple[_Source, ...], views: dict[str, str]) -> duckdb.DuckDBPyConnection:
     """Open a database in memory that can read the given files, and can do nothing else any more."""
     connection = duckdb.connect(":memory:")
     if sources[0].model is not None:
         connection.execute(_attach(sources[0].model))
     for source in sources:
         connection.execute(f"CREATE VIEW {source.table.name} AS {source.view}")
-    for name, view in series.items():
+    for name, view in views.items():
         connection.execute(f"CREATE VIEW {name} AS {view}")
     files = [path for source in sources for path in source.files]
     settings = {

@@ -175,7 +175,7 @@ def table(weeks: list[Week]) -> list[list[object]]:
     return rows
 
 
-def main(seeds: tuple[int, ...] = (1, 2, 3, 4)) -> None:
+def run(seeds: tuple[int, ...] = (1, 2, 3)) -> None:
     """Print the tables."""
     populations = {
         "the demo's flares (350-15,000 ct/s)": FlareSizes(),
@@ -197,4 +197,4 @@ def main(seeds: tuple[int, ...] = (1, 2, 3, 4)) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from archive.errors import ArchiveBusy
-from jobs.errors import ExecutorFault, WorkerDied
+from jobs.errors import ExecutorFault, WorkerCrashed, WorkerDied
 from jobs.executors import Progress
 from jobs.imaging import ImagingTask
 from jobs.journal import Part, Request, RequestState
@@ -93,7 +93,7 @@ class Active:
         self.finished += 1
         if result is not None:
             self.unfiled.append((running.part, result))
-        elif isinstance(error, TRANSIENT):
+        elif isinstance(error, TRANSIENT) and not isinstance(error, WorkerCrashed):
             self.finished -= 1
             self.give_back(running.part, sentence_of(error), everything=not isinstance(error, WorkerDied))
         else:

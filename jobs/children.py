@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import threading
 import traceback
@@ -23,7 +24,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import WorkerDied
+from jobs.errors import WorkerCrashed, WorkerDied
 from jobs.executors import TRIES, Event, Executor, Finished, Progress, Started, reporting_to
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,8 @@ class ChildExecutor(Executor):
     preload : tuple of str
         Modules to import before the first task.
     memory_bytes : int, optional
-        Address space that a child may take beyond what it has after importing ``preload``; a task that wants more
-        ends with a MemoryError, and its process is replaced.
+        Memory that a child may take beyond what it has after importing ``preload``; a task that wants more ends with
+        a MemoryError, and its process is replaced. Linux only.
     """
 
     def __init__(self, workers: int, *, preload: tuple[str, ...] = (), memory_bytes: int | None = None) -> None:
@@ -193,14 +194,22 @@ class ChildExecutor(Executor):
             if work.tries < TRIES:
                 self._waiting.appendleft(work)
             else:
-                fault = WorkerDied(f"the process that worked on it {how}, {TRIES} times")
-                self._news.append(Finished(work.ticket, error=fault))
+                self._news.append(Finished(work.ticket, error=self._fault(child.process.exitcode)))
         self._stillborn += not child.ready
         self._replace(child)
         if self._stillborn >= TRIES * len(self._children):
             self._stillborn = 0
             message = f"worker processes end before they begin (the last one {how})"
             raise WorkerDied(message)
+
+    def _fault(self, code: int | None) -> WorkerDied:
+        """What ended a task for good; ``code`` is the last one of its tries."""
+        how = f"the process that worked on it {_manner_of_death(code)}, {TRIES} times"
+        if code == -signal.SIGKILL:  # by somebody else; the system does so when memory gets short
+            return WorkerDied(how)
+        memory = self._arguments[1]
+        maybe = "" if memory is None else f"; it may need more than the {memory >> 20} MiB of memory it may take"
+        return WorkerCrashed(how + maybe)
 
     def _replace(self, child: _Child) -> None:
         child.process.kill()
@@ -272,13 +281,16 @@ def _leave_with_parent() -> None:
 
 
 def _limit_memory(extra: int) -> None:
-    """Let the address space grow by ``extra`` bytes at most."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    """Let private memory grow by ``extra`` bytes at most; where the system cannot (other than Linux), do nothing.
+
+    The address space (RLIMIT_AS) would be the wrong thing to limit: threads reserve much more of it than they use.
+    """
+    status = Path("/proc/self/status")
+    if not status.is_file():
         return
-    status = Path("/proc/self/statm")
-    present = int(status.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") if status.is_file() else 0
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = present + extra
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    import resource
+
+    (present,) = re.findall(r"^VmData:\s*(\d+) kB$", status.read_text(), re.MULTILINE)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = int(present) * 1024 + extra
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))

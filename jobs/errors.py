@@ -33,5 +33,9 @@ class WorkerDied(ExecutorFault):
     """A process was killed or crashed while it worked, every time it was tried."""
 
 
+class WorkerCrashed(WorkerDied):
+    """A process came to an end by itself while it worked, every time it was tried: the work is what ends it."""
+
+
 class SchedulerLost(ExecutorFault):
     """The Dask scheduler cannot be reached."""

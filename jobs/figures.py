@@ -45,10 +45,14 @@ def colored(image: Floats, low: float = 0.0, high: float | None = None) -> Bytes
     return color_table()[index]
 
 
-def thumbnail(image: Floats) -> bytes:
-    """A small PNG of the map, nothing drawn on it."""
-    picture = Picture.fromarray(colored(image)).resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Picture.Resampling.BICUBIC)
-    return png(picture)
+def thumbnail(image: Floats, low: float = 0.0) -> bytes:
+    """A small PNG of the map, nothing drawn on it; values up to ``low`` times the maximum stay black."""
+    step = max(min(image.shape) // THUMBNAIL_PIXELS, 1)
+    ny, nx = (side // step * step for side in image.shape)
+    # the highest of each block: a mean would drown the peaks of a full-disk map in its ripples
+    blocks = image[:ny, :nx].reshape(ny // step, step, nx // step, step).max(axis=(1, 3))
+    picture = Picture.fromarray(colored(blocks, low * float(image.max())))
+    return png(picture.resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Picture.Resampling.BICUBIC))
 
 
 def draw_map(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from archive import Archive
+from archive import Archive, QuicklookFile
 from archive.describe import AU_M
 from archive.lightcurves.tables import day_file
 from jobs.flare_rows import (
@@ -252,13 +252,14 @@ class _Distances:
 
     def __init__(self, archive: Archive, simulated: bool) -> None:
         self._archive, self._simulated = archive, simulated
+        self._of_day: dict[np.datetime64, list[QuicklookFile]] = {}
         self._of_header: dict[str, float | None] = {}
         self._ephemerides: dict[str, AspectTable | None] = {}
 
     def at(self, time: np.datetime64) -> float | None:
         """From the quick-look file, else an ephemeris file, else the nearest science file; None without any."""
-        for row in reversed(self._archive.quicklook_files(time, time + _SECOND, simulated=self._simulated)):
-            distance = self._in_header(row.path)
+        for row in reversed(self._files_of(time.astype("datetime64[D]"))):
+            distance = self._in_header(row.path) if row.t_start <= time < row.t_end else None
             if distance is not None:
                 return distance
         for aux in self._archive.aux_for(time, within_s=float(NEAR_ENOUGH / _SECOND), simulated=self._simulated):
@@ -273,12 +274,18 @@ class _Distances:
         )
         return float(nearest[0]["dsun_au"]) if nearest else None
 
+    def _files_of(self, day: np.datetime64) -> list[QuicklookFile]:
+        if day not in self._of_day:
+            begin = day.astype("datetime64[us]")
+            self._of_day = {day: self._archive.quicklook_files(begin, begin + _DAY, simulated=self._simulated)}
+        return self._of_day[day]
+
     def _in_header(self, path: str) -> float | None:
         if path not in self._of_header:
             self._of_header[path] = None
             with suppress(InvalidProduct, OSError):  # a file that went missing is a finding of the check, not ours
                 distance = read_header(self._archive.path_of(path)).ephemeris.get("DSUN_OBS")
-                if isinstance(distance, float) and np.isfinite(distance) and distance > 0:
+                if isinstance(distance, (int, float)) and np.isfinite(distance) and distance > 0:
                     self._of_header[path] = distance / AU_M
         return self._of_header[path]
 

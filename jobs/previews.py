@@ -16,7 +16,7 @@ from archive.layout import skipped_run_id
 from archive.schema import Flare, Run, RunKind, RunStatus, ScienceFile
 from jobs.backgrounds import choose_background
 from jobs.boxes import Box, FlareInterval, PreviewRules, SkippedBand, preview_boxes
-from jobs.executors import run_all
+from jobs.executors import Executor, run_all
 from jobs.imaging import ImagingOutcome, ImagingTask, RunContext, failed_run, run_imaging_task, skipped_run
 from stixcore.errors import StixError
 from stixcore.fits.products import PixelData
@@ -50,7 +50,7 @@ def make_previews(
     *,
     uids: Sequence[str] = (),
     force: bool = False,
-    workers: int = 1,
+    executor: Executor | None = None,
     rules: PreviewRules | None = None,
     progress: Callable[[int, int, Run], None] | None = None,
 ) -> PreviewReport:
@@ -67,8 +67,8 @@ def make_previews(
         These science requests only.
     force : bool
         Also files that have their previews already, and those that failed.
-    workers : int
-        Processes.
+    executor : Executor, optional
+        Where the images are made; in this process by default.
     rules : PreviewRules, optional
     progress : callable, optional
         Called after each run with its number (from 1), how many there are, and its row.
@@ -80,7 +80,7 @@ def make_previews(
     tasks = [step for step in steps if isinstance(step, ImagingTask)]
     runs: list[Run] = []
     batch: list[ImagingOutcome] = []
-    for outcome in chain(map(ImagingOutcome, recorded), _outcomes(tasks, workers)):
+    for outcome in chain(map(ImagingOutcome, recorded), _outcomes(tasks, executor)):
         batch.append(outcome)
         runs.append(outcome.run)
         if progress is not None:
@@ -192,8 +192,8 @@ def plan_imaging(
     )
 
 
-def _outcomes(tasks: list[ImagingTask], workers: int) -> Iterator[ImagingOutcome]:
-    for task, result in run_all(run_imaging_task, tasks, workers):
+def _outcomes(tasks: list[ImagingTask], executor: Executor | None) -> Iterator[ImagingOutcome]:
+    for task, result in run_all(run_imaging_task, tasks, executor=executor):
         if isinstance(result, ImagingOutcome):
             yield result
         else:  # a fault of ours, not of the data: recorded like one, and told in the log

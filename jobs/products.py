@@ -24,6 +24,8 @@ from stixcore.metrics import measure_source
 from stixcore.recipe import format_time, sha256_of
 from stixcore.reconstruct import ImageSet
 
+#: Ripples of a full-disk map below this share of its peak are left out of its small picture, as the original did.
+FULL_DISK_FLOOR = 0.4
 TITLES = {
     Method.FULL_DISK_BP: "Back projection (full disk)",
     Method.BP: "Back projection",
@@ -63,7 +65,7 @@ def save_images(images: ImageSet, folder: Path, created: np.datetime64) -> dict[
             write_image(temporary, images, method, created)
         picture, small = path.with_suffix(".png"), path.with_suffix(".thumb.png")
         write_bytes(picture, png(_picture(images, method, image)))
-        write_bytes(small, thumbnail(image.image))
+        write_bytes(small, thumbnail(image.image, FULL_DISK_FLOOR if method is Method.FULL_DISK_BP else 0.0))
         saved[method] = SavedImage(path, picture, small, sha256_of(path), path.stat().st_size)
     return saved
 

@@ -82,7 +82,7 @@ class WorkerSettings:
     patience: float = 120.0
     tidy: float = 30.0
     at_once: int = 4
-    memory_bytes: int | None = 2 << 30
+    memory_bytes: int | None = 1 << 30
 
 
 class Worker:

@@ -202,7 +202,8 @@ class LightCurveReader:
         """Files that a span touches and that exist: days of bins, months of minutes."""
         place, unit = (day_file, "D") if table is LIGHT_CURVES else (month_file, "M")
         first, last = (np.datetime64(time, "us").astype(f"datetime64[{unit}]") for time in (span[0], span[1] - 1))
-        return [path for path in (place(self.index, date) for date in np.arange(first, last + 1)) if path.is_file()]
+        dates = first + np.arange(int((last - first).astype(np.int64)) + 1).astype(f"timedelta64[{unit}]")
+        return [path for path in (place(self.index, date) for date in dates) if path.is_file()]
 
     def _fetch(self, table: _Table, what: str, span: _Span, simulated: bool, rest: str) -> dict[str, Any]:
         """Columns of the rows of a table that begin in a span."""

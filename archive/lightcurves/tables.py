@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -95,6 +95,9 @@ SERIES: dict[str, Table[LightCurveBin] | Table[LightCurveMinute]] = {
 }
 
 
+_PATTERNS = {LIGHT_CURVES.name: "????-??-??.parquet", LIGHT_CURVE_MINUTES.name: "????-??.parquet"}
+
+
 def day_file(index: Path, day: np.datetime64) -> Path:
     """File of a day."""
     return index / LIGHT_CURVES.name / f"{day.astype('datetime64[D]')}.parquet"
@@ -105,13 +108,13 @@ def month_file(index: Path, month: np.datetime64) -> Path:
     return index / LIGHT_CURVE_MINUTES.name / f"{month.astype('datetime64[M]')}.parquet"
 
 
-def series_views(index: Path) -> dict[str, str]:
-    """Queries behind the views of the series, by name. Their files are listed when a query is run, and only then."""
+def series_views(index: Path, names: Iterable[str]) -> dict[str, str]:
+    """Queries behind the views of some series, by name. Their files are listed when a query is run, and only then."""
     return {
-        name: select("*", f"read_parquet({quoted(index / name / pattern)}, hive_partitioning = false)")
+        name: select("*", f"read_parquet({quoted(index / name / _PATTERNS[name])}, hive_partitioning = false)")
         if _any_file(index / name)
         else SERIES[name].empty_select
-        for name, pattern in ((LIGHT_CURVES.name, "????-??-??.parquet"), (LIGHT_CURVE_MINUTES.name, "????-??.parquet"))
+        for name in names
     }
 
 

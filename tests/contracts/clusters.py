@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
+
+
+def free_port():
+    """A port that the system gives to nobody by itself, so that it is free again after a while."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return str(port)
+    raise AssertionError
 
 
 class Cluster:
@@ -28,7 +39,7 @@ class Cluster:
             self.processes.append(
                 self._start("worker", "--nthreads", "1", "--memory-limit", "0", "--local-directory", str(folder))
             )
-        until = time.monotonic() + 30.0
+        until = time.monotonic() + 60.0
         while not self._file.exists():
             assert time.monotonic() < until, (folder / "cluster.log").read_text()
             time.sleep(0.02)

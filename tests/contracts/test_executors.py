@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import errands
 import pytest
-from clusters import Cluster
+from clusters import Cluster, free_port
 
 from jobs.children import ChildExecutor
 from jobs.cluster import DaskExecutor
@@ -195,7 +195,8 @@ def test_no_scheduler_is_one_sentence():
 
 def test_a_lost_scheduler_is_a_fault_and_is_found_again(tmp_path, monkeypatch):
     monkeypatch.setattr("jobs.cluster.RETRY_S", 2.0)
-    first = Cluster(tmp_path, workers=1)
+    port = free_port()
+    first = Cluster(tmp_path, workers=1, port=port)
     with make_executor(scheduler=first.address) as executor:
         (tmp_path / "flag").mkdir()
         ticket = executor.submit(errands.sleep_forever, (tmp_path / "flag", "begun"))
@@ -205,7 +206,7 @@ def test_a_lost_scheduler_is_a_fault_and_is_found_again(tmp_path, monkeypatch):
         assert isinstance(lost.error, SchedulerLost)
         assert executor.free == 0
         assert isinstance(collect(executor, [executor.submit(errands.square, 2)])[-1].error, SchedulerLost)
-        second = Cluster(tmp_path, workers=1, port=first.address.rpartition(":")[2])
+        second = Cluster(tmp_path, workers=1, port=port)
         try:
             until(lambda: executor.events(0.0) is not None and executor.free > 0)
             assert dict(run_all(errands.square, [3], executor=executor)) == {3: 9}

@@ -149,7 +149,19 @@ def test_a_missing_science_file_is_named(stix_jobs, tmp_path):
 
 def test_help_names_every_command():
     text = build_parser().format_help()
-    for command in ("demo", "ingest", "previews", "image", "reproduce", "query"):
+    for command in (
+        "demo",
+        "ingest",
+        "flares",
+        "import-flares",
+        "previews",
+        "image",
+        "reproduce",
+        "worker",
+        "query",
+        "check",
+        "fetch",
+    ):
         assert f"\n    {command}" in text
 
 

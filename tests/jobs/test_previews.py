@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from archive import Archive, ImageFilter, RunFilter, RunStatus, ingest
+from jobs.executors import make_executor
 from jobs.previews import make_previews
 
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
@@ -101,7 +102,8 @@ def test_a_broken_science_file_is_recorded_and_the_others_are_imaged(campaign, t
 def test_two_processes_give_what_one_gives(campaign, finished_archive, tmp_path):
     archive = Archive(tmp_path / "archive", create=True)
     ingest(archive, [campaign[0]], NOW)
-    make_previews(archive, NOW, workers=2)
+    with make_executor(2) as executor:
+        make_previews(archive, NOW, executor=executor)
     alone = {image.image_id: image.sha256 for image in finished_archive.images()}
     assert {image.image_id: image.sha256 for image in archive.images()} == alone
 

@@ -20,8 +20,8 @@ import pytest
 from archive import Archive, ImageFilter, RunFilter, ingest
 from archive.errors import ArchiveBusy
 from jobs.active import sentence_of
-from jobs.errors import SchedulerLost, WorkerDied
-from jobs.executors import Executor, Finished, SerialExecutor, Started
+from jobs.errors import SchedulerLost, WorkerCrashed, WorkerDied
+from jobs.executors import Executor, Finished, SerialExecutor, Started, make_executor
 from jobs.imaging import run_imaging_task
 from jobs.journal import Journal
 from jobs.limits import Limits
@@ -29,9 +29,10 @@ from jobs.parts import PartResult, file_results, is_finished
 from jobs.planning import plan_request, submit
 from jobs.previews import file_outcomes
 from jobs.requests import ImagingRequest
-from jobs.worker import Worker, WorkerSettings
+from jobs.worker import PRELOAD, Worker, WorkerSettings
 from stixcore.errors import SelectionError
 from stixcore.imaging.back_projection import BackProjectionParameters
+from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method
 
 NOW = np.datetime64("2026-03-21T00:00:00", "us")
@@ -255,6 +256,14 @@ def test_a_fault_that_does_not_pass_is_told_in_the_end(archive, journal, asked, 
     failed = journal.get(request)
     assert (failed.state, failed.attempts) == ("failed", 3)
     assert failed.reason == "the machine could not do it ([Errno 28] No space left on device)"
+
+
+def test_what_crashes_its_process_every_time_is_not_tried_again(archive, journal, asked, worker):
+    request = ask(archive, journal, asked(2))
+    worker(Scripted(WorkerCrashed("the process that worked on it was ended by SIGSEGV, 3 times"))).run(until_idle=True)
+    done = journal.get(request)
+    assert (done.state, done.attempts) == ("done", 1)
+    assert done.reason.endswith("the process that worked on it was ended by SIGSEGV, 3 times")
 
 
 def test_attempts_are_further_and_further_apart(archive, journal, asked, worker, clock):
@@ -509,6 +518,18 @@ def test_a_fault_of_the_journal_or_the_lock_is_waited_for(archive, journal, aske
 
 # Real processes, really killed
 
+
+def test_too_much_memory_fails_the_request_and_not_the_worker(archive, journal, asked):
+    limited = make_executor(1, preload=PRELOAD, memory_bytes=150 << 20, isolated=True)
+    clean = {Method.CLEAN: CleanParameters(max_iterations=10)}
+    big = ask(archive, journal, asked(1, methods=clean, shape=(1024, 1024)))
+    small = ask(archive, journal, asked(1))
+    Worker(archive.root, limited, lambda: NOW, QUICK).run(until_idle=True)
+    assert (journal.get(big).state, journal.get(big).attempts) == ("failed", 1)
+    assert "more memory" in journal.get(big).reason
+    assert journal.get(small).state == "done"
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -539,7 +560,7 @@ def test_killing_worker_and_children_at_any_moment_loses_nothing(archive, journa
     rng = random.Random(20260321)
     kills = {"worker": 0, "child": 0}
     process = start_worker(archive.root)
-    while kills["worker"] + kills["child"] < 10:
+    while sum(kills.values()) < 10:
         while journal.counts()["running"] == 0 and process.poll() is None:
             time.sleep(0.01)
         if process.poll() is not None:

@@ -1,0 +1,249 @@
+"""What each command of ``stix-jobs`` does: read the arguments, call one function, say what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
+from jobs.lock import single_instance
+from jobs.products import describe, save_images, save_report
+from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
+
+DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
+ARCHIVE_VARIABLE = "STIX_ARCHIVE"
+
+
+def now() -> np.datetime64:
+    """The clock, UTC; everything below the command line receives it as an argument."""
+    return np.datetime64("now", "us")
+
+
+def run_ingest(arguments: argparse.Namespace) -> int:
+    """Take files in."""
+    if not arguments.paths and arguments.incoming is None:
+        print("stix-jobs ingest: name files or folders, or --incoming DIR", file=sys.stderr)
+        return WRONG_USAGE
+    archive = Archive(arguments.archive, create=True)
+    with single_instance(archive.root, "ingest", wait_s=_wait(arguments)):
+        outcomes = ingest(archive, arguments.paths, now(), incoming=arguments.incoming)
+    counted = Counter(str(outcome.status) for outcome in outcomes)
+    refused = _print_refused(outcomes)
+    print(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or "nothing found")
+    return SOME_FAILED if refused else DONE
+
+
+def _wait(arguments: argparse.Namespace) -> float:
+    """Seconds to wait for the same command that runs already; cron does not want to wait at all."""
+    return 0.0 if arguments.no_wait else float("inf")
+
+
+def _print_refused(outcomes: Iterable[Outcome]) -> int:
+    refused = [outcome for outcome in outcomes if outcome.status is OutcomeStatus.QUARANTINED]
+    for outcome in refused:
+        print(f"{outcome.path}: {outcome.reason}", file=sys.stderr)
+    return len(refused)
+
+
+def run_flares(arguments: argparse.Namespace) -> int:
+    """Detect flares."""
+    from jobs.flares import detect_flares
+
+    archive = Archive(arguments.archive, create=True)
+    with single_instance(archive.root, "flares", wait_s=_wait(arguments)):
+        report = detect_flares(archive, arguments.start, arguments.end, now())
+    print(
+        f"{len(report.detected)} flares on {report.days} days with light curves; "
+        f"{len(report.written)} rows written, {len(report.removed)} removed"
+    )
+    for flare_id in report.clashes:
+        print(f"simulated flare {flare_id} left out: a real flare has that id", file=sys.stderr)
+    return DONE
+
+
+def run_import_flares(arguments: argparse.Namespace) -> int:
+    """Take a flare list in."""
+    from jobs.flare_lists import import_flares
+    from jobs.repair import keep_flare_list
+
+    archive = Archive(arguments.archive, create=True)
+    report = import_flares(archive, arguments.csv, now())
+    keep_flare_list(archive, arguments.csv)
+    print(f"{report.lines} flares in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
+    for line in report.bad:
+        print(f"{arguments.csv.name}: {line}", file=sys.stderr)
+    return SOME_FAILED if report.bad else DONE
+
+
+def run_previews(arguments: argparse.Namespace) -> int:
+    """Make the images that lack."""
+    from jobs.executors import make_executor
+    from jobs.previews import make_previews
+
+    archive = Archive(arguments.archive, create=True)
+    with (
+        single_instance(archive.root, "previews", wait_s=_wait(arguments)),
+        make_executor(arguments.workers, arguments.scheduler) as executor,
+        _progress("previews") as show,
+    ):
+        report = make_previews(
+            archive, now(), uids=arguments.uid, force=arguments.force, executor=executor, progress=show
+        )
+    failed = report.having(RunStatus.FAILED)
+    print(
+        f"{report.considered} files, {len(report.having(RunStatus.DONE))} image sets made, "
+        f"{len(report.having(RunStatus.SKIPPED))} bands skipped with a reason, {len(failed)} failed"
+    )
+    for run in failed:
+        print(f"{run.science_name} {run.band}: {run.reason}", file=sys.stderr)
+    return SOME_FAILED if failed else DONE
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int, Run], None]]:
+    """A bar on a terminal, one line per item otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda number, total, run: print(
+            f"{number}/{total} {run.uid} {run.band} {run.status} {run.reason}".rstrip(), file=sys.stderr
+        )
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit="run") as bar:
+
+        def show(number: int, total: int, run: Run) -> None:
+            bar.total = total
+            bar.set_postfix_str(f"{run.uid} {run.band}", refresh=False)
+            bar.update(number - bar.n)
+
+        yield show
+
+
+def run_image(arguments: argparse.Namespace) -> int:
+    """Image one time and energy range of a file."""
+    from jobs.imaging import Locator
+
+    request = ImageRequest(
+        start=arguments.start,
+        end=arguments.end,
+        energy=(arguments.energy[0], arguments.energy[1]),
+        methods={method: chosen for method, chosen in default_methods().items() if method in arguments.method},
+        location=tuple(arguments.location) if arguments.location else None,
+        shape=(arguments.shape, arguments.shape),
+        pixel=arguments.pixel,
+    )
+    recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux)
+    files = Locator.of(arguments.science, arguments.background, *arguments.aux)
+    images = reconstruct(recipe, files, ensemble=arguments.ensemble, seed=arguments.seed)
+    saved = save_images(images, arguments.out, now())
+    save_report(arguments.out / f"report-{recipe.recipe_id}.png", images, arguments.science)
+    described = describe(images, saved)
+    if arguments.json:
+        print(json.dumps(described, allow_nan=False))
+        return DONE
+    print(f"recipe {recipe.recipe_id}, flare at ({recipe.location.x:.1f}, {recipe.location.y:.1f}) arcsec")
+    for image in described["images"]:
+        print(f"  {image['method']:12s} {image['file']}")
+    for warning in described["warnings"]:
+        print(f"  {warning['severity']}: {warning['text']}")
+    return DONE
+
+
+def run_reproduce(arguments: argparse.Namespace) -> int:
+    """Make an image again and compare."""
+    from jobs.reproduce import reproduce
+
+    archive = Archive(arguments.archive) if arguments.archive.is_dir() else None
+    comparison = reproduce(arguments.image, archive)
+    print(comparison.sentence)
+    return DONE if comparison.agrees else SOME_FAILED
+
+
+def run_worker(arguments: argparse.Namespace) -> int:
+    """Work on requests until told to stop."""
+    from jobs.worker import run_worker as work
+
+    archive = Archive(arguments.archive, create=True)
+    ended = work(archive.root, now, workers=arguments.workers, scheduler=arguments.scheduler, until_idle=arguments.once)
+    print(f"{ended} requests ended")
+    return DONE
+
+
+def run_query(arguments: argparse.Namespace) -> int:
+    """Ask the index."""
+    from jobs.tables import print_table
+
+    print_table(Archive(arguments.archive).query(arguments.sql), arguments.format, sys.stdout)
+    return DONE
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Look for what is wrong, and mend it if asked to."""
+    from archive.checks import check
+    from archive.findings import is_sound
+    from jobs.repair import Remaker, restore_flares
+
+    archive = Archive(arguments.archive)
+    remake = Remaker(archive) if arguments.repair else None
+    findings = check(archive, now(), repair=arguments.repair, deep=not arguments.quick, remake=remake)
+    if arguments.repair:
+        restore_flares(archive, now())
+    if arguments.json:
+        print(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            mended = " (mended)" if finding.repaired else ""
+            print(f"{finding.level} {finding.code} {finding.file}: {finding.message}{mended}")
+        counted = Counter(str(finding.level) for finding in findings)
+        print(
+            ", ".join(f"{number} {level}" for level, number in sorted(counted.items())) or "nothing found: all is well"
+        )
+    return DONE if is_sound(findings) else SOME_FAILED
+
+
+def run_fetch(arguments: argparse.Namespace) -> int:
+    """Download new files and take them in."""
+    from jobs.fetch import FetchStatus, fetch
+
+    archive = Archive(arguments.archive, create=True)
+    report = fetch(archive, arguments.start, arguments.end, now(), base_url=arguments.base_url)
+    failed = report.having(FetchStatus.FAILED)
+    for file in (*failed, *report.having(FetchStatus.REFUSED)):
+        print(f"{file.name}: {file.reason}", file=sys.stderr)
+    refused = _print_refused(report.ingested)
+    print(
+        f"{len(report.files)} files on the server, {len(report.having(FetchStatus.FETCHED))} fetched, "
+        f"{len(report.having(FetchStatus.KNOWN))} known, {len(failed)} failed"
+    )
+    return SOME_FAILED if failed or refused else DONE
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """Fill an archive with something to look at and serve it."""
+    from jobs.demo import build_demo
+
+    print("simulating a campaign…" if arguments.data is None else f"reading {arguments.data}…", flush=True)
+    with _progress("previews") as show:
+        outcomes, report = build_demo(arguments.archive, now(), data=arguments.data, progress=show)
+    _print_refused(outcomes)
+    print(f"{len(report.having(RunStatus.DONE))} new image sets in {arguments.archive}")
+    if not arguments.no_serve:
+        _become_server(arguments.archive, arguments.port)
+    return DONE
+
+
+def _become_server(archive: Path, port: int) -> None:
+    """Go on as the process of the pages: jobs must not import dashboards, and signals reach who they are for."""
+    print(f"pages at http://localhost:{port} (Ctrl-C ends them)", flush=True)
+    environment = os.environ | {ARCHIVE_VARIABLE: str(archive.resolve())}
+    command = [sys.executable, "-m", "dashboards", "--port", str(port)]
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own module
