@@ -116,7 +116,9 @@ def _plan(
 ) -> list[ImagingTask | Run]:
     """What is to be done for a file: tasks, and runs that are decided without imaging."""
     flares = {
-        flare.flare_id: flare for flare in archive.flares(file.t_start, file.t_end) if flare.t_start and flare.t_end
+        flare.flare_id: flare
+        for flare in archive.flares(file.t_start, file.t_end)
+        if flare.t_start and flare.t_end and flare.simulated == file.simulated
     }
     named = _FLARE_IN_PURPOSE.search(file.purpose)
     wanted = {(flare or None, _label(band)) for flare in flares or {named[1] if named else ""} for band in rules.bands}
