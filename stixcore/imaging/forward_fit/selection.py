@@ -21,6 +21,8 @@ from stixcore.imaging.forward_fit.sources import MAX_ELONGATION, REPORTED, Sourc
 
 Floats = NDArray[np.float64]
 
+#: Two sources at one place are a core and its halo when one is this many times as wide.
+HALO = 2.0
 #: Two sources closer than this share of the finest resolution, 1/(2 k_max), are one.
 SEPARATION = 0.5
 #: Each of several sources has to have this many sigma of flux, each pair this many sigma of separation.
@@ -132,9 +134,18 @@ def objection(fit: Fit, values: Floats, sigma: Floats) -> str:
         variance = np.array([one_error[axis] ** 2 + two_error[axis] ** 2 for axis in ("x", "y")])
         apart = float(np.hypot(*distance))
         deviation = np.sqrt((distance**2 * variance).sum()) / apart if apart > 0 else np.inf
-        if apart < SEPARATION * finest or apart < SIGNIFICANCE * deviation:
+        at_one_place = apart < SEPARATION * finest or apart < SIGNIFICANCE * deviation
+        if at_one_place and not _core_and_halo(one, one_error, two, two_error):
             return "two sources coincide"
     return ""
+
+
+def _core_and_halo(
+    one: Mapping[str, float], one_error: Mapping[str, float], two: Mapping[str, float], two_error: Mapping[str, float]
+) -> bool:
+    """Whether one of two sources at one place is surely the wider: a source in its halo, and no source twice."""
+    wide, narrow = max(one["fwhm"], two["fwhm"]), min(one["fwhm"], two["fwhm"])
+    return wide > HALO * narrow and wide - narrow > SIGNIFICANCE * float(np.hypot(one_error["fwhm"], two_error["fwhm"]))
 
 
 def _leaning(model: SourceModel, theta: Floats, part: slice) -> str:
