@@ -340,9 +340,7 @@ archive's default parameters.
 {text["bars"]}
 
 Where it is missed: back projection and CLEAN see two sources 30″ apart through a beam that joins them at half maximum,
-so that the centroid lies between them, although CLEAN's map does show both. A source inside a halo is two circles at
-one place; the choice by BIC takes these for one source doubled and refuses them however well they fit, and the single
-circle it reports instead lacks part of the halo's flux. Told to fit two circles, the forward fit finds the flux.
+so that the centroid lies between them, although CLEAN's map does show both.
 
 ## By scene
 
