@@ -20,6 +20,7 @@ from dashboards.state.listing import Listing
 from dashboards.state.selection import ANY, DOUBTFUL, TRUSTED
 from dashboards.state.source import Unavailable, archive_source
 from dashboards.web.links import InlineLinks, Links, RouteLinks, routes_are_served
+from dashboards.web.visitors import session_visitor
 
 #: Bands people look for: those of the previews and those of the quick-look light curves.
 BANDS = {"any energy": ""} | {
@@ -68,7 +69,7 @@ class ImageArchivePage:
             links: Links = RouteLinks() if routes_are_served() else InlineLinks(source.archive())
         except Unavailable:
             links = RouteLinks()  # there will be nothing to link to
-        page = cls(ImageArchiveState(source), links)
+        page = cls(ImageArchiveState(source, session_visitor()), links)
         page.follow_address()
         return page
 

@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 import urllib.request
+from contextlib import suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -87,13 +88,19 @@ class Handler(BaseHTTPRequestHandler):
         with site.lock:
             site.together += 1
             site.most_together = max(site.most_together, site.together)
+        self.counted = True
         try:
             site.requests.append(SimpleNamespace(path=self.path, method=self.command, headers=self.headers))
             waiting = site.faults.get(self.path, [])
             self.serve(waiting.pop(0) if waiting else None, body)
         finally:
-            with site.lock:
-                site.together -= 1
+            self.leave()
+
+    def leave(self):
+        """Be no request at work any more: the last byte, after which the next one may come, is not out yet."""
+        with self.site.lock:
+            self.site.together -= self.counted
+            self.counted = False
 
     def serve(self, fault, body):
         site, headers = self.site, {}
@@ -120,14 +127,19 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for key, value in ({"Content-Length": str(len(content)), "Connection": "close"} | headers).items():
             self.send_header(key, value)
-        self.end_headers()
         self.close_connection = True
+        if not body:
+            self.leave()
+        self.end_headers()
         if body:
             if isinstance(fault, int):  # the connection breaks after so many bytes
                 content = content[:fault]
             elif fault == "flipped":
                 content = content[:-5000] + b"\x55" + content[-4999:]
-            self.wfile.write(content)
+            with suppress(ConnectionError):  # the other side may hang up
+                self.wfile.write(content[:-1])
+                self.leave()
+                self.wfile.write(content[-1:])
 
     def file_headers(self, content):
         headers = {"Accept-Ranges": "bytes"}

@@ -1,0 +1,14 @@
+"""Who is looking at a page."""
+
+from __future__ import annotations
+
+from dashboards.state.access import GUEST, Visitor
+
+
+def session_visitor() -> Visitor:
+    """Who looks at the page of this session, now.
+
+    Ask again in every callback that submits, cancels or shows what is hidden: who has signed out elsewhere is a guest
+    from then on. Until there are accounts, everybody is.
+    """
+    return GUEST

@@ -1,0 +1,93 @@
+"""A real browser, and pages in which nothing may go wrong."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=20_000)  # a busy machine is no fault of the page
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield started
+        started.close()
+
+
+@dataclass
+class Watched:
+    """A browser page, and everything in it that must not happen."""
+
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        host = urlsplit(self.url).netloc
+        self.page.on("console", lambda m: self.faults.append(m.text) if m.type in {"error", "warning"} else None)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("requestfailed", self._check_failure)
+        self.page.on("response", lambda r: self.faults.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+        self.page.on("request", lambda r: self._check_host(r.url, host))
+        self.page.on("websocket", lambda socket: self._check_host(socket.url, host))
+
+    def _check_failure(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # so ends what was still loading when the visitor went on
+            self.faults.append(f"failed: {request.url} {request.failure}")
+
+    def _check_host(self, url: str, host: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"data", "blob"} and parts.netloc != host:
+            self.faults.append(f"foreign: {url}")
+
+    def visit(self, address: str) -> Page:
+        """Open an address and wait until the live page stands."""
+        self.page.goto(f"{self.url}/{address}")
+        expect(self.page.locator("#opening")).to_have_count(0, timeout=20_000)
+        return self.page
+
+    def type_into(self, label: str, text: str) -> None:
+        """Type into a field and leave it, as a person does."""
+        field = self.page.get_by_label(label, exact=True)
+        field.fill(text)
+        # panel.ui's field hands over what it knew when it was last drawn: a person cannot be faster than that
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        field.press("Enter")
+        field.blur()
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        return parse_qs(urlsplit(self.page.url).query)
+
+
+@pytest.fixture(scope="module")
+def desktop(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that knows the scripts already, after the first page."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        yield context
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[[BrowserContext, str], Watched]]:
+    """Open watched pages; the test fails when anything in them did."""
+    pages: list[Watched] = []
+
+    def make(context: BrowserContext, url: str) -> Watched:
+        pages.append(Watched(context.new_page(), url))
+        return pages[-1]
+
+    yield make
+    for watched in pages:
+        watched.page.close()
+    assert [watched.faults for watched in pages] == [[]] * len(pages)
+
+
+@pytest.fixture
+def watched(watch: Callable[..., Watched], desktop: BrowserContext, server: Any) -> Watched:
+    return watch(desktop, server.url)
