@@ -41,6 +41,9 @@ class ProductHeader:
         Header keywords of the observer as they stand in the file (see ``EPHEMERIS_KEYWORDS``).
     simulated : bool
         The file says that it was simulated.
+    bins_late : bool
+        Counts may stand one time bin too late: the flight software before 2021-12-09 14:00 UTC paired them so, and
+        nothing in the file says that it was mended.
     """
 
     name: str
@@ -53,6 +56,7 @@ class ProductHeader:
     ephemeris: Mapping[str, float | str]
     purpose: str = ""
     simulated: bool = False
+    bins_late: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,6 +41,9 @@ PIXEL_MASK_SHAPES = ((N_PIXELS,), (N_PIXELS, N_PIXELS))
 ASPECT_STAMP_SHIFT = np.timedelta64(32, "s")
 #: Compression of counts and triggers when a file does not say (the setting of all science requests so far).
 DEFAULT_SKM = {"counts": (0, 4, 4), "triggers": (0, 5, 3)}
+#: Flight software of before this moment paired counts with the next bin's times (ground software ``shift_duration``).
+BINS_MENDED_ON_BOARD = np.datetime64("2021-12-09T14:00:00", "us")
+BINS_MENDED_ON_GROUND = "Time and count arrays were shifted to fix offset"
 MAX_COLUMNS = 999  # the FITS standard's limit
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d*)?")
 #: What astropy and NumPy have been seen to raise for files damaged in one way or another.
@@ -175,17 +178,21 @@ class _Product:
         comment = "".join(str(card).ljust(72) for card in primary.get("COMMENT", ()))
         reason = re.search(r"reason: ?'([^']*)'", comment)
         request = self._control_value("request_id")
+        history = "".join(str(card).ljust(72) for card in primary.get("HISTORY", ()))
+        begin = self.date("BEG")
+        late = begin < BINS_MENDED_ON_BOARD and BINS_MENDED_ON_GROUND not in history and self.data.rows.size > 1
         return ProductHeader(
             name=self.file,
             kind=self.kind,
             level=str(primary.get("LEVEL", "")).strip(),
             version=_version(primary),
             request_id=f"{int(request):010d}" if request else "",
-            date_beg=self.date("BEG"),
+            date_beg=begin,
             date_end=self.date("END"),
             ephemeris={key: primary[key] for key in EPHEMERIS_KEYWORDS if key in primary},
             purpose=" ".join(reason.group(1).split()) if reason else "",
             simulated="SIMULATED" in comment.upper() or "SIMULATED" in str(primary.get("OBS_MODE", "")).upper(),
+            bins_late=bool(late) and self.kind == ProductKind.PIXEL_DATA,
         )
 
     def _control_value(self, name: str) -> float:

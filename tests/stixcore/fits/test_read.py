@@ -585,3 +585,16 @@ def test_the_exception_crosses_process_borders():
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.file, again.expected, again.found) == (str(error), "a.fits", "bread", "stone")
     assert str(error) == "a.fits: expected bread, found stone."
+
+
+def test_time_bins_of_early_flight_software(shared_data, tmp_path):
+    """Many bins before 2021-12-09: late unless the file says it was mended; one bin, or later, is never late."""
+    demo = shared_data / DEMO
+    assert read_pixel_data(demo).header.bins_late
+    assert not read_pixel_data(shared_data / EARLY).header.bins_late
+    assert not read_pixel_data(shared_data / V02).header.bins_late
+    mended = tmp_path / demo.name
+    with fits.open(demo) as hdus:
+        hdus[0].header["HISTORY"] = "Time and count arrays were shifted to fix offset"
+        hdus.writeto(mended)
+    assert not read_pixel_data(mended).header.bins_late

@@ -76,6 +76,13 @@ def test_attenuator_matters_at_low_energy_only(november_images):
     assert "attenuator" not in codes(replace(november_images, pixels=replace(inserted, e_low=16.0)))
 
 
+def test_bins_of_early_flight_software(november_images):
+    header = replace(november_images.pixels.header, bins_late=True)
+    late = replace(november_images, pixels=replace(november_images.pixels, header=header))
+    assert codes(late) == {"bins_late"}
+    assert is_trusted(assess(late))
+
+
 def test_uneven_illumination(november_images):
     pixels = november_images.pixels
     rows = pixels.top_bottom.copy()
