@@ -340,6 +340,8 @@ def _older(place: Path, present: str, row: ProductFile, now: np.datetime64) -> R
 
 
 def _refuse(archive: Archive, one: _Candidate, refusal: Refusal, now: np.datetime64) -> Outcome:
+    if one.arrived and not os.path.lexists(one.path):
+        return Outcome(one.path, OutcomeStatus.IGNORED, "it is gone: another run has taken it")
     if one.arrived and _still_arriving(one.path, now):
         reason = f"left for the next run, it may still be arriving: {refusal.reason}"
         return Outcome(one.path, OutcomeStatus.IGNORED, reason)

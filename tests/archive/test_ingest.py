@@ -363,6 +363,20 @@ for outcome in ingest(archive, [], np.datetime64("2026-11-22T12:00:00", "us"), i
 """
 
 
+def test_what_another_run_took_meanwhile_is_left_alone(archive: Archive, make, monkeypatch) -> None:
+    path = make.pixel_file().write(archive.root / "incoming")
+
+    def taken(_: Path) -> str:
+        path.unlink(missing_ok=True)
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(MODULE, "sha256_of", taken)
+    (outcome,) = ingest(archive, [], make.now, incoming=archive.root / "incoming")
+    assert outcome.status is IGNORED
+    assert "another run has taken it" in outcome.reason
+    assert list((archive.root / "quarantine").iterdir()) == []
+
+
 def test_two_runs_at_once_share_the_work(archive: Archive, tmp_path: Path, make) -> None:
     incoming = archive.root / "incoming"
     for n in range(12):
