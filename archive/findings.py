@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from archive.atomic import write_text
+
+#: What the last check found, for pages that show it: a check itself takes too long for them.
+KEPT = "findings.json"
 
 
 class Level(StrEnum):
@@ -185,3 +195,32 @@ def codes_markdown() -> str:
     lines = ["| code | level | what it means | what `--repair` does |", "|---|---|---|---|"]
     lines += [f"| `{code}` | {kind.level} | {kind.meaning} | {kind.repair} |" for code, kind in KINDS.items()]
     return "\n".join(lines) + "\n"
+
+
+def keep_findings(root: Path, findings: Sequence[Finding], now: np.datetime64) -> None:
+    """Write what a check found into the folder of the archive.
+
+    Parameters
+    ----------
+    root : Path
+    findings : sequence of Finding
+    now : datetime64
+        When it was found, UTC.
+    """
+    content = {"checked_at": str(now.astype("datetime64[s]")), "findings": [asdict(finding) for finding in findings]}
+    write_text(root / KEPT, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def last_findings(root: Path) -> tuple[np.datetime64, tuple[Finding, ...]] | None:
+    """When the last check was, UTC, and what it found; None when there was none, or none that can be understood."""
+    try:
+        content = json.loads((root / KEPT).read_text(encoding="utf-8"))
+        found = [
+            Finding(
+                Level(one["level"]), Code(one["code"]), one["table"], one["file"], one["message"], bool(one["repaired"])
+            )
+            for one in content["findings"]
+        ]
+        return np.datetime64(content["checked_at"], "us"), tuple(found)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

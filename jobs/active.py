@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from archive.errors import ArchiveBusy
@@ -106,6 +106,12 @@ class Active:
         if everything:
             self.lost.update(number for number, _ in self.waiting)
             self.waiting.clear()
+
+    def take_back(self, runs: Collection[str], fault: str, *, everything: bool) -> None:
+        """Leave those made image sets for a later attempt whose runs could not be filed."""
+        for number, _ in [pair for pair in self.unfiled if pair[1].run_id in runs]:
+            self.give_back(number, fault, everything=everything)
+        self.unfiled = [pair for pair in self.unfiled if pair[1].run_id not in runs]
 
     def drop_waiting(self, reason: str) -> None:
         """Give up what was not handed out yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections import Counter
@@ -18,6 +19,8 @@ from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
 from jobs.lock import single_instance
 from jobs.products import describe, save_images, save_report
 from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
+
+log = logging.getLogger(__name__)
 
 DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
 ARCHIVE_VARIABLE = "STIX_ARCHIVE"
@@ -99,6 +102,8 @@ def run_previews(arguments: argparse.Namespace) -> int:
             archive, now(), uids=arguments.uid, force=arguments.force, executor=executor, progress=show
         )
     failed = report.having(RunStatus.FAILED)
+    if report.given_up:
+        print(f"{len(report.given_up)} image sets and skips given up: they would be others today")
     print(
         f"{report.considered} files, {len(report.having(RunStatus.DONE))} image sets made, "
         f"{len(report.having(RunStatus.SKIPPED))} bands skipped with a reason, {len(failed)} failed"
@@ -189,14 +194,19 @@ def run_query(arguments: argparse.Namespace) -> int:
 def run_check(arguments: argparse.Namespace) -> int:
     """Look for what is wrong, and mend it if asked to."""
     from archive.checks import check
-    from archive.findings import is_sound
-    from jobs.repair import Remaker, restore_flares
+    from archive.findings import is_sound, keep_findings
+    from jobs.repair import Remaker, lost_flares, restore_flares
 
-    archive = Archive(arguments.archive)
+    # a repair brings the folder of the index back, too, where it was lost as a whole
+    archive = Archive(arguments.archive, create=arguments.repair and (arguments.archive / "fits").is_dir())
     remake = Remaker(archive) if arguments.repair else None
     findings = check(archive, now(), repair=arguments.repair, deep=not arguments.quick, remake=remake)
-    if arguments.repair:
+    if arguments.repair and lost_flares(archive, findings):
         restore_flares(archive, now())
+    try:
+        keep_findings(archive.root, findings, now())
+    except OSError as error:  # an archive that may not be written to can still be looked at
+        log.warning("what was found cannot be kept for the pages: %s", error)
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:

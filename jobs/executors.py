@@ -5,22 +5,28 @@ run twice: a process that dies is replaced and its task started again, here and 
 back as its exception, so one bad input never ends a batch. Only the process that submits writes the index; tasks
 write files and return rows.
 
-This module imports neither Dask nor anything else that takes long.
+Dask is imported when a scheduler is named, and not before.
 """
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from types import TracebackType
 from typing import Any, Self, cast
 
+from jobs.errors import SchedulerLost
+
 #: A task that was running when its process died is started again until it has had this many tries.
 TRIES = 3
+#: How long a batch waits for a scheduler that went away, s.
+PATIENCE_S = 600.0
 
 type Report = Callable[[str, int, int], None]
 _report: ContextVar[Report | None] = ContextVar("stix_jobs_report", default=None)
@@ -220,26 +226,50 @@ def run_all[Task, Result](
     Yields
     ------
     (task, result) or (task, exception)
+
+    Raises
+    ------
+    SchedulerLost
+        When the scheduler of a cluster went away and did not come back for `PATIENCE_S`. Until then it is waited for.
     """
     if executor is None:
         with make_executor(workers) as own:
             yield from run_all(function, tasks, executor=own)
         return
-    waiting, running = iter(tasks), dict[int, Task]()
-    exhausted = False
+    waiting = chain.from_iterable([(task, 1)] for task in tasks)
+    again: deque[tuple[Task, int]] = deque()
+    running: dict[int, tuple[Task, int]] = {}
+    exhausted, away_since = False, None
     try:
-        while running or not exhausted:
-            while not exhausted and executor.free > 0:
-                try:
-                    task = next(waiting)
-                except StopIteration:
+        while running or again or not exhausted:
+            while executor.free > 0 and (again or not exhausted):
+                item = again.popleft() if again else next(waiting, None)
+                if item is None:
                     exhausted = True
                 else:
-                    running[executor.submit(function, task)] = task
-            for event in executor.events(timeout_s=1.0) if running else ():
-                if isinstance(event, Finished) and event.ticket in running:
-                    answer = event.result if event.error is None else event.error
-                    yield running.pop(event.ticket), cast("Result | Exception", answer)
+                    running[executor.submit(function, item[0])] = item
+            if not running and (again or not exhausted):
+                away_since = _wait_for(away_since)
+                continue
+            away_since = None
+            for event in executor.events(timeout_s=1.0):
+                if not isinstance(event, Finished) or event.ticket not in running:
+                    continue
+                task, tries = running.pop(event.ticket)
+                if isinstance(event.error, SchedulerLost) and tries < TRIES:
+                    again.append((task, tries + 1))
+                else:
+                    yield task, cast("Result | Exception", event.result if event.error is None else event.error)
     finally:
         for ticket in running:
             executor.cancel(ticket)
+
+
+def _wait_for(since: float | None) -> float:
+    """Wait a moment for a place to work; ``since`` when there has been none, None for the first time."""
+    since = time.monotonic() if since is None else since
+    if time.monotonic() - since > PATIENCE_S:
+        message = f"there has been no place to work for {PATIENCE_S:g} s"
+        raise SchedulerLost(message)
+    time.sleep(0.2)
+    return since

@@ -226,8 +226,8 @@ class Journal(JournalFile):
             db.execute("DELETE FROM parts WHERE request_id = ? AND run_id IS NULL", (request_id,))
             db.execute(
                 "UPDATE requests SET state = 'queued', queued_at = :now, not_before = :now, finished_at = NULL, "
-                "attempts = 0, faults = 0, owner = NULL, cancelling = 0, reason = '', step = '', step_number = 0, "
-                "step_count = 0 WHERE request_id = :id",
+                "attempts = 0, faults = 0, deaths = 0, owner = NULL, cancelling = 0, reason = '', step = '', "
+                "step_number = 0, step_count = 0 WHERE request_id = :id",
                 {"now": stamp_of(now), "id": request_id},
             )
             return self._own(db, request_id, user)

@@ -40,6 +40,7 @@ CREATE TABLE requests (
     served INTEGER,                   -- number of the last claim, over all requests
     attempts INTEGER NOT NULL DEFAULT 0,
     faults INTEGER NOT NULL DEFAULT 0,
+    deaths INTEGER NOT NULL DEFAULT 0, -- of workers that had it, since one of them got something done
     owner TEXT,
     beat_at INTEGER,
     lease_until INTEGER,
@@ -167,6 +168,10 @@ class WorkerSign:
     engine: str
     started_at: np.datetime64
     beat_at: np.datetime64
+
+    def is_alive(self, now: np.datetime64) -> bool:
+        """Whether it gave a sign within the last minute; it does so every ten seconds."""
+        return bool(now - self.beat_at < np.timedelta64(60, "s"))
 
 
 class JournalFile:

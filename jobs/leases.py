@@ -102,9 +102,9 @@ class Leases(JournalFile):
         """Note finished parts and the computing time spent since the last call; False when another worker has it."""
         with self.writing() as db:
             held = db.execute(
-                "UPDATE requests SET elapsed_s = elapsed_s + ? "
+                "UPDATE requests SET elapsed_s = elapsed_s + ?, deaths = CASE WHEN ? THEN 0 ELSE deaths END "
                 "WHERE request_id = ? AND owner = ? AND state = 'running'",
-                (elapsed_s, request_id, owner),
+                (elapsed_s, bool(parts), request_id, owner),
             ).rowcount
             if held:
                 db.executemany(
@@ -168,7 +168,7 @@ class Leases(JournalFile):
         is_dead : callable
             Whether a worker is known not to live any more.
         deaths : int
-            A request whose workers died so often is failed.
+            A request is failed when more workers than this died with it and none got anything done.
         """
         dead = [owner for owner in self.owners() if is_dead(owner)]
         values = {"now": stamp_of(now), "lease": round(lease_s * 1e6), "dead": json.dumps(dead), "deaths": deaths}
@@ -182,10 +182,13 @@ class Leases(JournalFile):
                 values,
             )
             db.execute(
+                "UPDATE requests SET deaths = deaths + 1 WHERE request_id IN (SELECT value FROM json_each(:gone))",
+                values,
+            )
+            db.execute(
                 "UPDATE requests SET state = 'failed', owner = NULL, finished_at = :now, step = '', "
-                "reason = 'the worker that had it died, ' || (attempts - faults) || ' times' "
-                "WHERE request_id IN (SELECT value FROM json_each(:gone)) AND state = 'running' "
-                "AND attempts - faults > :deaths",
+                "reason = 'the worker that had it died, ' || deaths || ' times' "
+                "WHERE request_id IN (SELECT value FROM json_each(:gone)) AND state = 'running' AND deaths > :deaths",
                 values,
             )
             found = db.execute(

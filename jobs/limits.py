@@ -37,7 +37,7 @@ class Limits:
     retries : int
         Attempts after faults of the machinery (disk full, lost scheduler, killed processes).
     deaths : int
-        Times a request is taken up again after the worker that had it died.
+        Times a request is taken up again after the worker that had it died without getting any of it done.
     """
 
     recipes: int = 500
@@ -51,4 +51,4 @@ class Limits:
     task: float = 300.0
     request: float = 3600.0
     retries: int = 5
-    deaths: int = 20
+    deaths: int = 100

@@ -1,82 +1,22 @@
-"""From a request to image sets: which files each of them needs; and whether the answer is there already."""
+"""From a request to image sets: which files each of them needs."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from archive import Archive
-from archive.errors import NotInArchive
 from archive.filters import ScienceFilter
 from archive.schema import AuxFile, Flare, RunKind, ScienceFile
 from jobs.backgrounds import BackgroundChoice, choose_background
-from jobs.errors import BadRequest
+from jobs.boxes import band_label, flare_named_in
 from jobs.imaging import ImagingTask, RunContext
-from jobs.journal import Journal, Request
-from jobs.limits import Limits
 from jobs.requests import AUTO, NONE, ImagingRequest
+from jobs.submission import background_file_of, science_file_of
 from stixcore.calibration.pointing import MAX_GAP
 from stixcore.fits.spec import ProductKind
 from stixcore.reconstruct import LOCATION_ENERGY, ImageRequest
-
-#: The request behind a science file names its flare: "Flare 2211111136, Solar Flare, …".
-FLARE_IN_PURPOSE = re.compile(r"\bFlare (\d{10})\b")
-
-
-def submit(
-    archive: Archive,
-    journal: Journal,
-    request: ImagingRequest,
-    user: str,
-    now: np.datetime64,
-    limits: Limits | None = None,
-) -> tuple[Request, bool]:
-    """Put a request into the queue, or answer it at once when the same one was answered before.
-
-    Parameters
-    ----------
-    archive : Archive
-    journal : Journal
-    request : ImagingRequest
-    user : str
-        A registered user; checking that is the caller's duty.
-    now : datetime64
-    limits : Limits, optional
-
-    Returns
-    -------
-    Request, bool
-        And whether it is new: the same request of the same user, open or done, is the same request.
-
-    Raises
-    ------
-    BadRequest
-        When the science or background file is not in the archive or cannot satisfy it.
-    LimitReached, NotAllowed
-        Too much; a guest.
-    """
-    limits = limits or Limits()
-    request.check_limits(limits)
-    file = _science(archive, request.uid)
-    request.check_file(file)
-    if request.background not in (AUTO, NONE):
-        _background(archive, request.background)
-    body = request.to_json()
-    earlier = journal.last_done(body, user)
-    answer = earlier if earlier is not None and _still_holds(archive, journal, earlier, file) else None
-    if answer is not None and answer.user == user:
-        return answer, False
-    return journal.submit(
-        user,
-        body,
-        now,
-        uid=file.uid,
-        recipes=request.recipes,
-        limits=limits,
-        answer=None if answer is None else answer.request_id,
-    )
 
 
 def plan_request(archive: Archive, request: ImagingRequest, user: str, created: np.datetime64) -> list[ImagingTask]:
@@ -96,7 +36,7 @@ def plan_request(archive: Archive, request: ImagingRequest, user: str, created: 
     BadRequest
         When a file is not in the archive, or cannot satisfy the request.
     """
-    file = _science(archive, request.uid)
+    file = science_file_of(archive, request.uid)
     request.check_file(file)
     surroundings = _surroundings(archive, request, file)
     return [_task(archive, file, surroundings, part, request, user, created) for part in request.parts()]
@@ -122,7 +62,7 @@ def _surroundings(archive: Archive, request: ImagingRequest, file: ScienceFile) 
         )
         if request.background == AUTO
         else [],
-        given=None if request.background in (AUTO, NONE) else _background(archive, request.background),
+        given=None if request.background in (AUTO, NONE) else background_file_of(archive, request.background),
         aspect=archive.aux_for(middle, within_s=within, simulated=file.simulated),
         flares=[flare for flare in archive.flares(file.t_start, file.t_end) if flare.t_start and flare.t_end],
     )
@@ -142,7 +82,6 @@ def _task(
     near = [row for row in surroundings.aspect if row.t_start - MAX_GAP <= middle <= row.t_end + MAX_GAP]
     near.sort(key=lambda row: (max(row.t_start - middle, middle - row.t_end, np.timedelta64(0, "us")), row.t_start))
     flare = _flare(surroundings.flares, part)
-    named = FLARE_IN_PURPOSE.search(file.purpose)
     return ImagingTask(
         root=archive.root,
         request=part,
@@ -154,8 +93,8 @@ def _task(
             author=user,
             uid=file.uid,
             science_name=file.name,
-            band=f"{part.energy[0]:g}-{part.energy[1]:g} keV",
-            flare_id=flare.flare_id if flare else (named[1] if named else None),
+            band=band_label(part.energy),
+            flare_id=flare.flare_id if flare else flare_named_in(file.purpose) or None,
             goes_class=flare.goes_class if flare else None,
             goes_flux=flare.goes_flux if flare else None,
             background_uid=choice.chosen.uid if choice.chosen else None,
@@ -191,36 +130,3 @@ def _flare(flares: list[Flare], part: ImageRequest) -> Flare | None:
 
     best = max(flares, key=shared, default=None)
     return best if best is not None and shared(best) > np.timedelta64(0, "us") else None
-
-
-def _science(archive: Archive, uid: str) -> ScienceFile:
-    try:
-        return archive.science_file(uid)
-    except NotInArchive as error:
-        raise BadRequest(*error.args) from error
-
-
-def _background(archive: Archive, uid: str) -> ScienceFile:
-    found = _science(archive, uid)
-    if found.product != ProductKind.PIXEL_DATA:
-        message = f"{found.name} holds no pixel data and cannot serve as background"
-        raise BadRequest(message)
-    return found
-
-
-def _still_holds(archive: Archive, journal: Journal, earlier: Request, file: ScienceFile) -> bool:
-    """Whether an earlier answer would come out again: its runs are there, and no newer input file is."""
-    runs = {part.run_id for part in journal.parts(earlier.request_id)}
-    found = archive.query(
-        "SELECT count(*) AS n FROM runs WHERE status = 'done' AND list_contains(?, run_id)",
-        [sorted(filter(None, runs))],
-    )
-    if earlier.started_at is None or None in runs or int(found["n"][0].as_py()) != len(runs):
-        return False
-    newer = archive.query(
-        "SELECT count(*) AS n FROM ("
-        "SELECT ingested_at FROM science_files WHERE is_background OR name = ? OR uid = ? "
-        "UNION ALL SELECT ingested_at FROM aux_files) WHERE ingested_at >= ?",
-        [file.name, file.uid, earlier.started_at],
-    )
-    return int(newer["n"][0].as_py()) == 0

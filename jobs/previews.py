@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -13,11 +12,13 @@ import numpy as np
 from archive import Archive
 from archive.filters import RunFilter, ScienceFilter
 from archive.layout import skipped_run_id
+from archive.records import keep_records
 from archive.schema import Flare, Run, RunKind, RunStatus, ScienceFile
 from jobs.backgrounds import choose_background
-from jobs.boxes import Box, FlareInterval, PreviewRules, SkippedBand, preview_boxes
+from jobs.boxes import Box, FlareInterval, PreviewRules, SkippedBand, band_label, flare_named_in, preview_boxes
 from jobs.executors import Executor, run_all
 from jobs.imaging import ImagingOutcome, ImagingTask, RunContext, failed_run, run_imaging_task, skipped_run
+from jobs.outdated import Outdated, give_up_outdated
 from stixcore.errors import StixError
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_pixel_data
@@ -28,16 +29,15 @@ log = logging.getLogger(__name__)
 
 #: Rows go into the index after this many runs, so that a crash costs little and a batch is not slowed down.
 BATCH = 32
-#: The request behind a science file names its flare: "Flare 2211111136, Solar Flare, …".
-_FLARE_IN_PURPOSE = re.compile(r"\bFlare (\d{10})\b")
 
 
 @dataclass(frozen=True)
 class PreviewReport:
-    """What a preview run did: science files that lacked previews, and the runs they led to."""
+    """What a preview run did: science files that lacked previews, the runs they led to, what was given up before."""
 
     considered: int
     runs: tuple[Run, ...]
+    given_up: tuple[Outdated, ...] = ()
 
     def having(self, status: RunStatus) -> tuple[Run, ...]:
         """Runs with one status."""
@@ -54,7 +54,7 @@ def make_previews(
     rules: PreviewRules | None = None,
     progress: Callable[[int, int, Run], None] | None = None,
 ) -> PreviewReport:
-    """Make the preview images of every pixel-data file that lacks some.
+    """Make the preview images of every pixel-data file that lacks some, or has some that would be others today.
 
     Running it again changes nothing: a file whose bands all have a run, done or skipped for a reason, is left alone.
 
@@ -74,6 +74,7 @@ def make_previews(
         Called after each run with its number (from 1), how many there are, and its row.
     """
     rules = rules or PreviewRules()
+    given_up = give_up_outdated(archive, rules, uids=uids)
     plans = [plan for file in _candidates(archive, uids) if (plan := _plan(archive, file, rules, now, force))]
     steps = list(chain.from_iterable(plans))
     recorded = [step for step in steps if isinstance(step, Run)]
@@ -91,7 +92,7 @@ def make_previews(
     if runs:
         file_outcomes(archive, batch)
         archive.build_read_model()
-    return PreviewReport(len(plans), tuple(runs))
+    return PreviewReport(len(plans), tuple(runs), given_up)
 
 
 def file_outcomes(archive: Archive, outcomes: Iterable[ImagingOutcome]) -> None:
@@ -99,6 +100,7 @@ def file_outcomes(archive: Archive, outcomes: Iterable[ImagingOutcome]) -> None:
     outcomes = list(outcomes)
     done = [outcome.run for outcome in outcomes if outcome.run.status == RunStatus.DONE]
     with archive.write_lock():
+        keep_records(archive.root, done, [image for outcome in outcomes for image in outcome.images])
         # images first: a run that is recorded as done has all of them
         archive.upsert("images", [image for outcome in outcomes for image in outcome.images])
         archive.upsert("runs", [outcome.run for outcome in outcomes])
@@ -120,8 +122,8 @@ def _plan(
         for flare in archive.flares(file.t_start, file.t_end)
         if flare.t_start and flare.t_end and flare.simulated == file.simulated
     }
-    named = _FLARE_IN_PURPOSE.search(file.purpose)
-    wanted = {(flare or None, _label(band)) for flare in flares or {named[1] if named else ""} for band in rules.bands}
+    named = flare_named_in(file.purpose)
+    wanted = {(flare or None, band_label(band)) for flare in flares or {named} for band in rules.bands}
     known = {
         (run.flare_id, run.band) for run in archive.runs(RunFilter(uid=file.uid, kind=RunKind.AUTO, all_hidden=True))
     }
@@ -136,8 +138,8 @@ def _plan(
         return [_unreadable(file, flare, band, str(error), now) for flare, band in sorted(missing, key=str)]
     steps: list[ImagingTask | Run] = []
     for box in boxes:
-        flare_id = box.flare_id or (named[1] if named else "") or None
-        if (flare_id, _label(box.band)) in missing:
+        flare_id = box.flare_id or named or None
+        if (flare_id, band_label(box.band)) in missing:
             steps.append(_step(archive, file, data, box, flares.get(flare_id or ""), flare_id, now))
     return steps
 
@@ -156,7 +158,7 @@ def _step(
         author="auto",
         uid=file.uid,
         science_name=file.name,
-        band=_label(box.band),
+        band=band_label(box.band),
         flare_id=flare_id,
         goes_class=flare.goes_class if flare else None,
         goes_flux=flare.goes_flux if flare else None,
@@ -206,7 +208,3 @@ def _outcomes(tasks: list[ImagingTask], executor: Executor | None) -> Iterator[I
 def _unreadable(file: ScienceFile, flare_id: str | None, band: str, reason: str, now: np.datetime64) -> Run:
     context = RunContext(RunKind.AUTO, "auto", file.uid, file.name, band, flare_id=flare_id, simulated=file.simulated)
     return skipped_run(context, reason, (file.t_start, file.t_end), now, status=RunStatus.FAILED)
-
-
-def _label(band: tuple[float, float]) -> str:
-    return f"{band[0]:g}-{band[1]:g} keV"

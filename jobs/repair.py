@@ -1,12 +1,12 @@
 """What ``stix-jobs check --repair`` must compute: images made again from their recipes, flares found again.
 
-An image is made again with the same recipe, context and creation time, so the same software writes the same file.
+An image is made again with the same recipe, context and creation time: the same image, to rounding.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +16,7 @@ import numpy as np
 from archive import Archive, Image, Run, RunKind
 from archive.atomic import copy_file
 from archive.errors import NotInArchive
+from archive.findings import Code, Finding
 from archive.layout import parse_image_name
 from archive.records import read_record
 from jobs.imaging import ImagingOutcome, RunContext, write_products
@@ -123,6 +124,14 @@ def keep_flare_list(archive: Archive, csv_path: Path) -> Path:
         place = folder / f"{number:04d}" / csv_path.name
         copy_file(csv_path, place, sha256)
     return place
+
+
+def lost_flares(archive: Archive, findings: Iterable[Finding]) -> bool:
+    """Whether a check tells that flares were lost: a month of them, or the whole index."""
+    codes = {finding.code for finding in findings}
+    return Code.ROWS_LOST in codes or (
+        Code.FILE_UNINDEXED in codes and archive.query("SELECT 1 FROM flares LIMIT 1").num_rows == 0
+    )
 
 
 def restore_flares(archive: Archive, now: np.datetime64) -> int:

@@ -15,7 +15,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -29,10 +28,13 @@ from jobs.journal import Journal, Part, Request, RequestState
 from jobs.leases import Leases
 from jobs.limits import RESERVED_NAMES, Limits
 from jobs.owners import Owner
-from jobs.parts import file_results, run_part
+from jobs.parts import PartResult, file_results, run_part
 from jobs.planning import plan_request
 from jobs.requests import parse_request
+from jobs.settings import WorkerSettings
 from stixcore.errors import StixError
+
+__all__ = ["PRELOAD", "Worker", "WorkerSettings", "run_worker"]
 
 log = logging.getLogger(__name__)
 
@@ -40,49 +42,6 @@ log = logging.getLogger(__name__)
 PRELOAD = ("jobs.parts",)
 #: A clock that went back by more than this was set.
 _CLOCK_STEP = np.timedelta64(5, "s")
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """The numbers of the loop, s unless they say otherwise.
-
-    Attributes
-    ----------
-    lease : float
-        A request whose worker was not heard of for so long is taken up by another.
-    beat : float
-        Between signs of life; a cancellation is noticed within this.
-    poll : float
-        Longest wait for events, and between two looks at an empty queue.
-    sweep : float
-        Between two looks for expired leases.
-    drain : float
-        After SIGTERM: how long image sets that were begun may go on.
-    backoff : tuple of float
-        Waits after the first, second, … fault of a request; the last one for all further.
-    lock_wait : float
-        How long the archive's write lock is waited for at a time.
-    patience : float
-        A result that cannot be filed for so long is a fault.
-    tidy : float
-        Idle time after which the read model is derived anew.
-    at_once : int
-        Requests claimed beyond those that keep all processes busy, so that a small one need not wait for a big one.
-    memory_bytes : int or None, byte
-        See `make_executor`.
-    """
-
-    lease: float = 30.0
-    beat: float = 1.0
-    poll: float = 0.2
-    sweep: float = 2.0
-    drain: float = 60.0
-    backoff: tuple[float, ...] = (2.0, 10.0, 60.0, 300.0)
-    lock_wait: float = 1.0
-    patience: float = 120.0
-    tidy: float = 30.0
-    at_once: int = 4
-    memory_bytes: int | None = 1 << 30
 
 
 class Worker:
@@ -169,7 +128,10 @@ class Worker:
             try:
                 step()
             except (*TRANSIENT, sqlite3.Error, StixError) as fault:
-                log.warning("%s: %s", step.__name__.strip("_"), fault, exc_info=log.isEnabledFor(logging.DEBUG))
+                log.warning("%s: %s", step.__name__.strip("_"), fault)
+                self._sleep(self.settings.poll)
+            except Exception:
+                log.exception("a mistake of ours; the worker goes on")
                 self._sleep(self.settings.poll)
 
     # Signs of life
@@ -183,12 +145,14 @@ class Worker:
         self._last_clock = now
         if self._is_due("sign", 10.0 * self.settings.beat):
             self.leases.sign_in(self.name, self._engine, now)
-        if not self._active or not self._is_due("beat", self.settings.beat):
+        if not self._is_due("beat", self.settings.beat):
             return
         held = self.leases.beat(self.name, now, self.settings.lease)
-        for request_id in [number for number in self._active if number not in held]:
+        for request_id in self._active.keys() - held.keys():
             log.warning("request %d was taken by another worker", request_id)
             self._abandon(self._active.pop(request_id))
+        for request_id in held.keys() - self._active.keys():  # a fault of the journal between claim and beginning
+            self.leases.release(request_id, self.name, now)
         for active in self._active.values():
             if held[active.request.request_id] and not active.cancelling:
                 active.cancelling = True
@@ -211,6 +175,7 @@ class Worker:
             number, user = request.request_id, request.user
             log.info("request %d of %s begins: %s, %d image sets", number, user, request.uid, request.recipes)
             self._begin(request)
+            self._due["extra"] = self._timer() + 2.0 * self.settings.beat  # other workers have the first choice
 
     def _has_room(self) -> bool:
         waiting = sum(len(active.waiting) for active in self._active.values())
@@ -234,6 +199,9 @@ class Worker:
             self._send_back(request, sentence_of(fault))
         except StixError as error:
             self._finish(request, RequestState.FAILED, str(error))
+        except Exception as error:
+            log.exception("request %d cannot be planned", request.request_id)
+            self._finish(request, RequestState.FAILED, sentence_of(error))
         else:
             left = deque((number, task) for number, task in enumerate(tasks) if number not in known)
             self._active[request.request_id] = Active(request, left, finished=len(known))
@@ -303,46 +271,42 @@ class Worker:
     def _file(self) -> None:
         """Put what was made into the index, then note it in the journal."""
         made = [result for active in self._active.values() for _, result in active.unfiled]
-        if made and self._is_due("file", 0.0):
-            try:
-                gone = file_results(self.archive, made)
-            except TRANSIENT as fault:
-                self._due["file"] = self._timer() + self.settings.lock_wait
-                if self._unfiled_since is None:
-                    self._unfiled_since = self._timer()
-                if self._timer() - self._unfiled_since > self.settings.patience:
-                    self._give_up_filing(sentence_of(fault))
-                raise
-            except StixError as error:
-                log.exception("cannot file results")
-                for active in self._active.values():
-                    active.ended += [Part(number, None, f"not filed: {error}") for number, _ in active.unfiled]
-                    active.unfiled.clear()
-            else:
-                for active in self._active.values():
-                    for number, result in active.unfiled:
-                        if result.run_id in gone:
-                            active.give_back(number, "its images were removed meanwhile", everything=False)
-                    active.unfiled = [pair for pair in active.unfiled if pair[1].run_id not in gone]
+        if made:
+            if not self._is_due("file", 0.0):
+                return
+            self._put_into_index(made)
             self._unfiled_since, self._filed_at = None, self._timer()
         for active in self._active.values():
-            self._note(active)
-
-    def _note(self, active: Active) -> None:
-        if self._unfiled_since is None:
             active.ended += [Part(number, result.run_id, "") for number, result in active.unfiled]
             active.unfiled.clear()
-        if active.ended or active.spent:
-            self.leases.record(active.request.request_id, self.name, active.ended, active.spent)
-            active.ended.clear()
-            active.spent = 0.0
+            if active.ended or active.spent:
+                self.leases.record(active.request.request_id, self.name, active.ended, active.spent)
+                active.ended.clear()
+                active.spent = 0.0
 
-    def _give_up_filing(self, fault: str) -> None:
-        self._unfiled_since = None
-        for active in self._active.values():
-            for number, _ in active.unfiled:
-                active.give_back(number, fault, everything=True)
-            active.unfiled.clear()
+    def _put_into_index(self, made: list[PartResult]) -> None:
+        """File results. What cannot be filed is not among the unfiled afterwards, unless it is worth another try."""
+        active = tuple(self._active.values())
+        try:
+            gone = file_results(self.archive, made)
+        except TRANSIENT as fault:
+            self._due["file"] = self._timer() + self.settings.lock_wait
+            if self._unfiled_since is None:
+                self._unfiled_since = self._timer()
+            if self._timer() - self._unfiled_since > self.settings.patience:
+                self._unfiled_since = None
+                for one in active:
+                    one.take_back({result.run_id for result in made}, sentence_of(fault), everything=True)
+            raise
+        except Exception as error:
+            log.exception("results cannot be filed")
+            reason = f"its images could not be put into the index: {sentence_of(error)}"
+            for one in active:
+                one.ended += [Part(number, None, reason) for number, _ in one.unfiled]
+                one.unfiled.clear()
+        else:
+            for one in active:
+                one.take_back(gone, "its images were removed meanwhile", everything=False)
 
     # The end of a request
 
@@ -412,13 +376,13 @@ class Worker:
         try:
             yield
         finally:
-            with suppress(*TRANSIENT, StixError):
-                for active in self._active.values():
-                    self._abandon(active)
+            for active in self._active.values():
+                self._abandon(active)
+            with suppress(*TRANSIENT):
                 self._file()
+            with suppress(*TRANSIENT):
                 for request_id in self._active:
                     self.leases.release(request_id, self.name, self._clock())
-                self._active.clear()
                 self.leases.sign_out(self.name)
             self._executor.close()
             if self._tidying is not None:
@@ -472,7 +436,11 @@ def run_worker(
     settings = settings or WorkerSettings()
     executor = make_executor(workers, scheduler, preload=PRELOAD, memory_bytes=settings.memory_bytes, isolated=True)
     engine = f"Dask at {scheduler}" if scheduler else f"{max(workers, 1)} processes"
-    worker = Worker(root, executor, clock, settings, limits=limits, accepts=accepts, engine=engine)
+    try:
+        worker = Worker(root, executor, clock, settings, limits=limits, accepts=accepts, engine=engine)
+    except BaseException:
+        executor.close()
+        raise
 
     def leave(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)

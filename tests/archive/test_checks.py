@@ -16,7 +16,7 @@ from astropy.io import fits
 from archive import Archive, Flare, ingest
 from archive.checks import check
 from archive.file_check import FILE_TABLES
-from archive.findings import KINDS, Code, Finding, Level, codes_markdown, is_sound
+from archive.findings import KINDS, Code, Finding, Level, codes_markdown, is_sound, keep_findings, last_findings
 from archive.schema import TABLES, table_named
 from stixcore.simulation.campaign import simulate_campaign
 
@@ -227,8 +227,7 @@ def test_damage_to_a_file_or_its_row(own, make, damage, shallow, deep, stays):
     if damage in (exchanged, exchanged_without_proof) and size != own.science_file(name).size:
         shallow = "file-changed"
     assert found == {CODES[word] for word in shallow.split()}
-    assert codes(check(own, later())) == set(deep.split())
-    mended(own)
+    assert codes(mended(own)) == set(deep.split())
     after = rows_of(own)
     if damage is exchanged:
         row = own.science_file(name)
@@ -288,8 +287,7 @@ def test_strangers_among_the_files_go_into_quarantine(own, tmp_path, what):
     else:
         stranger = place / "notes.txt"
         stranger.write_text("to do")
-    assert codes(check(own, later())) >= {"file-unreadable"}
-    mended(own)
+    assert codes(mended(own)) >= {"file-unreadable"}
     assert not os.path.lexists(stranger)
     (note,) = own.root.glob(f"quarantine/*/{stranger.name}.reason.json")
     assert json.loads(note.read_text())["reason"]
@@ -365,7 +363,6 @@ def test_damaged_month_comes_back_as_it_was_from_the_read_model(own, make, table
     content = path.read_bytes()
     damage(path)
     expected = "month-missing" if damage is Path.unlink else "month-unreadable"
-    assert codes(check(own, later(), deep=False)) == {expected}
     assert codes(mended(own)) == {expected}
     assert rows_of(own, apart=()) == before
     assert path.read_bytes() == content
@@ -550,8 +547,7 @@ def altered(path):
 def test_light_curves_are_made_anew_from_the_files(own, make, which, damage, expected):
     before = make.tree(own.index)
     damage(which(own))
-    assert codes(check(own, later())) == {expected}
-    mended(own)
+    assert codes(mended(own)) == {expected}
     assert make.tree(own.index) == before
 
 
@@ -701,6 +697,16 @@ def test_only_what_was_mended_or_informs_is_sound():
     assert is_sound((finding(Code.QUARANTINE), finding(Code.FILE_MISSING, repaired=True)))
     assert not is_sound((finding(Code.FILE_MISSING),))
     assert not is_sound((finding(Code.LEFTOVER),))
+
+
+def test_last_findings_are_kept_for_pages(own, make):
+    assert last_findings(own.root) is None
+    gone(own, make)
+    findings = check(own, later(), deep=False)
+    keep_findings(own.root, findings, make.now)
+    assert last_findings(own.root) == (make.now, findings)
+    (own.root / "findings.json").write_text('{"findings": 5}')
+    assert last_findings(own.root) is None
 
 
 def test_tables_of_files_are_all_those_with_a_hash_and_a_path():

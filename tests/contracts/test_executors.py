@@ -208,8 +208,7 @@ def test_a_lost_scheduler_is_a_fault_and_is_found_again(tmp_path, monkeypatch):
         assert isinstance(collect(executor, [executor.submit(errands.square, 2)])[-1].error, SchedulerLost)
         second = Cluster(tmp_path, workers=1, port=port)
         try:
-            until(lambda: executor.events(0.0) is not None and executor.free > 0)
-            assert dict(run_all(errands.square, [3], executor=executor)) == {3: 9}
+            assert dict(run_all(errands.square, [3], executor=executor)) == {3: 9}  # waits until it is found
         finally:
             second.close()
 

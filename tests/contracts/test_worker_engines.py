@@ -5,8 +5,8 @@ import pytest
 
 from archive import Archive, ImageFilter, ingest
 from jobs.journal import Journal
-from jobs.planning import submit
 from jobs.requests import ImagingRequest
+from jobs.submission import submit
 from jobs.worker import Worker, WorkerSettings
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method

@@ -198,6 +198,14 @@ def test_a_request_that_kills_every_worker_is_given_up(journal, leases):
     assert journal.get(request).reason == "the worker that had it died, 3 times"
 
 
+def test_deaths_are_forgiven_when_something_gets_done(journal, leases):
+    request = put(journal, "anna")
+    for part in range(5):
+        assert leases.claim("w", NOW, LEASE)
+        leases.record(request, "w", [Part(part, "f" * 16, "")], 1.0)
+        assert leases.requeue(after(60), LEASE, deaths=1) == [request]
+
+
 def test_a_clock_that_was_set_back_keeps_nobody_waiting(journal, leases):
     request = put(journal, "anna")
     leases.claim("w", after(86400), LEASE)
@@ -314,6 +322,8 @@ def test_workers_leave_a_sign(journal, leases):
     leases.sign_in("w", "2 processes", after(10))
     (sign,) = journal.workers()
     assert (sign.owner, sign.engine, sign.started_at, sign.beat_at) == ("w", "2 processes", NOW, after(10))
+    assert sign.is_alive(after(60))
+    assert not sign.is_alive(after(80))
     leases.sign_out("w")
     assert journal.workers() == []
 

@@ -14,8 +14,9 @@ from jobs.errors import BadRequest, LimitReached, NotAllowed
 from jobs.journal import Journal, Part, RequestState
 from jobs.leases import Leases
 from jobs.limits import Limits
-from jobs.planning import plan_request, submit
+from jobs.planning import plan_request
 from jobs.requests import ImagingRequest, parse_request
+from jobs.submission import submit
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource

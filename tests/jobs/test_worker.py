@@ -26,9 +26,10 @@ from jobs.imaging import run_imaging_task
 from jobs.journal import Journal
 from jobs.limits import Limits
 from jobs.parts import PartResult, file_results, is_finished
-from jobs.planning import plan_request, submit
+from jobs.planning import plan_request
 from jobs.previews import file_outcomes
 from jobs.requests import ImagingRequest
+from jobs.submission import submit
 from jobs.worker import PRELOAD, Worker, WorkerSettings
 from stixcore.errors import SelectionError
 from stixcore.imaging.back_projection import BackProjectionParameters
@@ -555,17 +556,33 @@ def undisturbed(archive, journal, asked, worker, tmp_path):
     return ids, contents(other)
 
 
+def test_sigterm_lets_a_worker_end_what_it_began(archive, journal, asked, worker):
+    request = ask(archive, journal, asked(6))
+    process = start_worker(archive.root)
+    wait_for(lambda: has_work(journal, process))
+    process.terminate()
+    assert process.wait(30) == 0
+    left = journal.get(request)
+    assert left.owner is None
+    assert (left.state, left.attempts) in (("queued", 0), ("done", 1))
+    assert archive.count_runs() == len(journal.parts(request))
+    assert journal.workers() == []
+    worker().run(until_idle=True)
+    assert journal.get(request).state == "done"
+    assert archive.count_runs() == 6
+
+
 def test_killing_worker_and_children_at_any_moment_loses_nothing(archive, journal, undisturbed):
     ids, expected = undisturbed
     rng = random.Random(20260321)
     kills = {"worker": 0, "child": 0}
     process = start_worker(archive.root)
     while sum(kills.values()) < 10:
-        while journal.counts()["running"] == 0 and process.poll() is None:
+        while process.poll() is None and not has_work(journal, process):
             time.sleep(0.01)
         if process.poll() is not None:
             break
-        time.sleep(rng.uniform(0.0, 0.4))
+        time.sleep(rng.uniform(0.0, 0.8))
         victim = "child" if kills["child"] <= kills["worker"] else "worker"
         if victim == "worker":
             process.kill()
@@ -581,6 +598,10 @@ def test_killing_worker_and_children_at_any_moment_loses_nothing(archive, journa
     assert {journal.get(request).state for request in ids} == {"done"}
     assert [len(journal.parts(request)) for request in ids] == [5, 4]
     assert contents(archive.root) == expected
+
+
+def has_work(journal, process):
+    return any(f"-{process.pid}-" in str(request.owner) for request in journal.requests(states=["running"]))
 
 
 def children_of(pid):

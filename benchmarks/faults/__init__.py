@@ -1,0 +1,1 @@
+"""Faults as they come in operation, with the real programs."""

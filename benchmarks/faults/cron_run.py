@@ -1,0 +1,131 @@
+"""A real cron: files dropped in random order, in batches, while cron fires every minute; then compared with one run.
+
+    python -m benchmarks.faults.cron_run --data FOLDER [--batches 3] [--seed 1] [--work DIR]
+
+Uses the line of deploy/crontab.example that takes files in and makes images, in the crontab of whoever starts it: an
+entry that is there is put back at the end. Needs Debian's package cron and the right to start its daemon; one that is
+running already is used. Installs nothing. Takes at least three minutes, plus what the images need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from archive import Archive
+from jobs.cli import main as stix_jobs
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = {
+    "science_files": "name",
+    "quicklook_files": "name",
+    "aux_files": "name",
+    "flares": "flare_id",
+    "runs": "run_id",
+    "images": "image_id",
+}
+#: What depends on when something was done, and on nothing else. The header of an image holds the time.
+TIMES = {"ingested_at", "started_at", "created_at", "updated_at", "elapsed_s"}
+
+
+def rows_of(archive: Archive) -> dict[str, list[dict[str, object]]]:
+    found = {}
+    for table, key in TABLES.items():
+        apart = TIMES | ({"sha256", "size"} if table == "images" else set())
+        rows = archive.query(f"SELECT * FROM {table} ORDER BY {key}").to_pylist()
+        found[table] = [{name: value for name, value in row.items() if name not in apart} for row in rows]
+    return found
+
+
+def is_same(row: dict[str, object], other: dict[str, object]) -> bool:
+    """Compare rows, numbers to rounding: another process adds up in another order."""
+
+    def same(a: object, b: object) -> bool:
+        if isinstance(a, float) and isinstance(b, float):
+            return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6)
+        return a == b
+
+    return row.keys() == other.keys() and all(same(row[name], other[name]) for name in row)
+
+
+def crontab_for(root: Path) -> str:
+    lines = (ROOT / "deploy/crontab.example").read_text().splitlines()
+    (line,) = (line for line in lines if "stix-jobs" in line and "ingest" in line and "previews" in line)
+    line = line.replace("stix-jobs", f"cd {shlex.quote(str(ROOT))}; {shlex.quote(sys.executable)} -m jobs.cli")
+    return f"SHELL=/bin/sh\nPATH=/usr/bin:/bin\nSTIX_ARCHIVE={root}\nSTIX_LOGS={root.parent}\n{line}\n"
+
+
+@contextmanager
+def cron(table: str) -> Iterator[None]:
+    """Have cron run a table; afterwards everything is as it was."""
+    before = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
+    subprocess.run(["crontab", "-"], input=table, text=True, check=True)
+    daemon = subprocess.Popen(["cron", "-f"])
+    try:
+        yield
+    finally:
+        if before.returncode == 0:
+            subprocess.run(["crontab", "-"], input=before.stdout, text=True, check=True)
+        else:
+            subprocess.run(["crontab", "-r"], check=False)
+        daemon.terminate()
+        daemon.wait()
+
+
+def at_rest(root: Path, quiet_s: float = 75.0) -> None:
+    """Wait until incoming is empty and nothing was written for longer than a minute."""
+    since, last = time.monotonic(), -1.0
+    while time.monotonic() - since < quiet_s:
+        time.sleep(2)
+        newest = max((path.stat().st_mtime for path in (root / "index").rglob("*.parquet")), default=0.0)
+        if any((root / "incoming").iterdir()) or newest != last:
+            since, last = time.monotonic(), newest
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--batches", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--work", type=Path, help="folder for the two archives (default: a temporary one)")
+    arguments = parser.parse_args()
+    work = arguments.work or Path(tempfile.mkdtemp(prefix="cron-run-"))
+    once, by_cron = work / "once", work / "by-cron"
+    for words in (["ingest", str(arguments.data)], ["flares"], ["previews"]):
+        stix_jobs([*words, "--archive", str(once)])
+    incoming = Archive(by_cron, create=True).root / "incoming"
+    files = sorted(path for path in arguments.data.rglob("*.fits") if path.is_file())
+    order = np.random.default_rng(arguments.seed).permutation(len(files))
+    with cron(crontab_for(by_cron)):
+        for number, batch in enumerate(np.array_split(order, arguments.batches), 1):
+            for place in batch:
+                part = incoming / f".{files[place].name}"
+                shutil.copyfile(files[place], part)
+                part.rename(incoming / files[place].name)
+            print(f"batch {number}: {batch.size} files", flush=True)
+            at_rest(by_cron, 75.0 if number == arguments.batches else 5.0)
+    ours, theirs = rows_of(Archive(by_cron)), rows_of(Archive(once))
+    equal = True
+    for table in TABLES:
+        mine, others = ours[table], theirs[table]
+        same = sum(is_same(a, b) for a, b in zip(mine, others, strict=False))
+        equal &= same == len(mine) == len(others)
+        print(f"{table:16s} {len(others):6d} rows in one run, {len(mine):6d} by cron, {same:6d} the same")
+    status = stix_jobs(["check", "--archive", str(by_cron)])
+    print("equal" if equal else "DIFFERENT", "check:", status, "archives in", work)
+    return 0 if equal and status == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

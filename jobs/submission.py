@@ -1,0 +1,115 @@
+"""Submitting a request: refused with a reason, queued, or answered at once. For pages too, so nothing heavy here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archive import Archive
+from archive.errors import NotInArchive
+from archive.schema import ScienceFile
+from jobs.errors import BadRequest
+from jobs.journal import Journal, Request
+from jobs.limits import Limits
+from jobs.requests import AUTO, NONE, ImagingRequest
+from stixcore.fits.spec import ProductKind
+
+
+def submit(
+    archive: Archive,
+    journal: Journal,
+    request: ImagingRequest,
+    user: str,
+    now: np.datetime64,
+    limits: Limits | None = None,
+) -> tuple[Request, bool]:
+    """Put a request into the queue, or answer it at once when the same one was answered before.
+
+    Parameters
+    ----------
+    archive : Archive
+    journal : Journal
+    request : ImagingRequest
+    user : str
+        A registered user; checking that is the caller's duty.
+    now : datetime64
+    limits : Limits, optional
+
+    Returns
+    -------
+    Request, bool
+        And whether it is new: the same request of the same user, open or done, is the same request.
+
+    Raises
+    ------
+    BadRequest
+        When the science or background file is not in the archive or cannot satisfy it.
+    LimitReached, NotAllowed
+        Too much; a guest.
+    """
+    limits = limits or Limits()
+    request.check_limits(limits)
+    file = science_file_of(archive, request.uid)
+    request.check_file(file)
+    if request.background not in (AUTO, NONE):
+        background_file_of(archive, request.background)
+    body = request.to_json()
+    earlier = journal.last_done(body, user)
+    answer = earlier if earlier is not None and _still_holds(archive, journal, earlier, file) else None
+    if answer is not None and answer.user == user:
+        return answer, False
+    return journal.submit(
+        user,
+        body,
+        now,
+        uid=file.uid,
+        recipes=request.recipes,
+        limits=limits,
+        answer=None if answer is None else answer.request_id,
+    )
+
+
+def science_file_of(archive: Archive, uid: str) -> ScienceFile:
+    """Science file that a request names, by uid or name.
+
+    Raises
+    ------
+    BadRequest
+        When there is none.
+    """
+    try:
+        return archive.science_file(uid)
+    except NotInArchive as error:
+        raise BadRequest(*error.args) from error
+
+
+def background_file_of(archive: Archive, uid: str) -> ScienceFile:
+    """Background file that a request names, by uid or name.
+
+    Raises
+    ------
+    BadRequest
+        When there is none, or it is no pixel data.
+    """
+    found = science_file_of(archive, uid)
+    if found.product != ProductKind.PIXEL_DATA:
+        message = f"{found.name} holds no pixel data and cannot serve as background"
+        raise BadRequest(message)
+    return found
+
+
+def _still_holds(archive: Archive, journal: Journal, earlier: Request, file: ScienceFile) -> bool:
+    """Whether an earlier answer would come out again: its runs are there, and no newer input file is."""
+    runs = {part.run_id for part in journal.parts(earlier.request_id)}
+    found = archive.query(
+        "SELECT count(*) AS n FROM runs WHERE status = 'done' AND list_contains(?, run_id)",
+        [sorted(filter(None, runs))],
+    )
+    if earlier.started_at is None or None in runs or int(found["n"][0].as_py()) != len(runs):
+        return False
+    newer = archive.query(
+        "SELECT count(*) AS n FROM ("
+        "SELECT ingested_at FROM science_files WHERE is_background OR name = ? OR uid = ? "
+        "UNION ALL SELECT ingested_at FROM aux_files) WHERE ingested_at >= ?",
+        [file.name, file.uid, earlier.started_at],
+    )
+    return int(newer["n"][0].as_py()) == 0

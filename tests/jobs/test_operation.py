@@ -1,0 +1,359 @@
+"""The archive in operation: files in any order, commands that overlap, logs, and the examples that people copy."""
+
+import configparser
+import io
+import json
+import logging
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archive import Archive, RunFilter, RunKind, RunStatus
+from archive.checks import check
+from archive.filters import ImageFilter
+from archive.findings import Code, Level, codes_markdown
+from archive.records import RECORD
+from jobs import logs
+from jobs.cli import build_parser, main
+from jobs.fetch import PARTIAL
+from jobs.lock import AlreadyRunning, single_instance
+from jobs.outdated import give_up_outdated
+from stixcore.simulation.campaign import simulate_campaign
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MANUAL = REPOSITORY / "docs/how-to/operation.md"
+NOW = np.datetime64("2026-03-20T00:00:00", "us")
+#: What depends on when something was done, and on nothing else.
+TIMES = {"ingested_at", "started_at", "created_at", "updated_at", "elapsed_s"}
+
+
+def rows_of(archive):
+    """All rows of all tables but times; of images also without hash and size, for the header holds the time."""
+    found = {}
+    for table, key in (
+        ("science_files", "name"), ("quicklook_files", "name"), ("aux_files", "name"),
+        ("flares", "flare_id"), ("runs", "run_id"), ("images", "image_id"),
+    ):  # fmt: skip
+        rows = archive.query(f"SELECT * FROM {table} ORDER BY {key}").to_pylist()
+        apart = TIMES | ({"sha256", "size"} if table == "images" else set())
+        found[table] = [{name: rounded(value) for name, value in row.items() if name not in apart} for row in rows]
+    return found
+
+
+def rounded(value):
+    """Compare numbers to rounding: another process adds up in another order."""
+    return pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float) else value
+
+
+def later():
+    return np.datetime64(time.time_ns() // 1000, "us") + np.timedelta64(2, "h")
+
+
+@pytest.fixture(scope="module")
+def flare(tmp_path_factory):
+    """Folder with the files of one simulated flare: pixel data, background, ephemeris, light curve."""
+    folder = tmp_path_factory.mktemp("one-flare")
+    start = np.datetime64("2026-03-14T06:00:00", "us")
+    (truth,) = simulate_campaign(folder, 3, start, 0.2, 5.0, min_separation=3600.0)
+    return folder, truth
+
+
+@pytest.fixture(scope="module")
+def at_once(flare, tmp_path_factory):
+    """The archive that a single run makes of them."""
+    root = tmp_path_factory.mktemp("at-once") / "archive"
+    assert main(["ingest", str(flare[0]), "--archive", str(root)]) == 0
+    assert main(["flares", "--archive", str(root)]) == 0
+    assert main(["previews", "--archive", str(root)]) == 0
+    return Archive(root)
+
+
+def cron_line(root):
+    """The line of the example crontab that takes files in and makes images, for this archive and this Python."""
+    lines = (REPOSITORY / "deploy/crontab.example").read_text().splitlines()
+    (line,) = (line for line in lines if "stix-jobs" in line and "ingest" in line and "previews" in line)
+    command = line.split(maxsplit=5)[5].replace("\\%", "%").replace('2>>"$STIX_LOGS/pipeline.jsonl"', "")
+    return command.replace("stix-jobs", f"{shlex.quote(sys.executable)} -m jobs.cli")
+
+
+def test_files_in_any_order_and_commands_that_overlap_end_in_the_same_archive(flare, at_once, tmp_path, capfd):
+    folder, truth = flare
+    names = sorted(path.name for path in folder.iterdir())
+    # a random order in which images are first made without flare list, background and ephemeris
+    orders = (np.random.default_rng(seed).permutation(names).tolist() for seed in range(1000))
+    order = next(one for one in orders if one[0] == truth["file"])
+    batches = [order[:1], order[1:3], order[3:]]
+    root = tmp_path / "archive"
+    incoming = Archive(root, create=True).root / "incoming"
+    for batch in batches[:2]:
+        for name in batch:
+            shutil.copy(folder / name, incoming)
+        assert main(["ingest", "--incoming", str(incoming), "--archive", str(root), "--no-wait"]) == 0
+        assert main(["flares", "--archive", str(root), "--no-wait"]) == 0
+        assert main(["previews", "--archive", str(root), "--no-wait"]) == 0
+    for name in batches[2]:
+        shutil.copy(folder / name, incoming)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "STIX_ARCHIVE": str(root)}
+    runs = [
+        subprocess.Popen(["/bin/sh", "-c", cron_line(root)], env=environment, stdout=-1, stderr=-1, text=True)
+        for _ in range(2)
+    ]
+    told = [run.communicate(timeout=300) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], told
+    assert rows_of(Archive(root)) == rows_of(at_once)
+    assert list(incoming.iterdir()) == []
+    assert [one for one in check(Archive(root), later()) if one.level is not Level.INFO] == []
+    assert sorted(path.name for path in root.glob("images/*/*/*/*/*.fits")) == sorted(
+        path.name for path in at_once.root.glob("images/*/*/*/*/*.fits")
+    )
+    for _, errors in told:
+        assert all(json.loads(line) for line in errors.splitlines() if line.startswith("{"))
+
+
+# Previews that would be others today ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(at_once, tmp_path):
+    root = tmp_path / "archive"
+    shutil.copytree(at_once.root, root)
+    return Archive(root)
+
+
+def test_nothing_is_given_up_while_nothing_comes(own):
+    before = rows_of(own)
+    assert give_up_outdated(own) == ()
+    assert rows_of(own) == before
+
+
+def previews_of(archive):
+    return archive.runs(RunFilter(kind=RunKind.AUTO, statuses=(RunStatus.DONE,), all_hidden=True))
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [("science_files", "the background to use is none now"), ("aux_files", "other auxiliary files")],
+)
+def test_previews_made_with_what_is_not_to_be_used_any_more_are_given_up(own, flare, table, reason):
+    name = flare[1]["background" if table == "science_files" else "auxiliary"]
+    own.delete(table, [name])
+    runs = previews_of(own)
+    given_up = give_up_outdated(own)
+    assert {one.run.run_id for one in given_up} == {run.run_id for run in runs}
+    assert all(reason in one.reason for one in given_up)
+    assert previews_of(own) == []
+    assert own.images(ImageFilter(all_hidden=True)) == []
+    assert not any(own.path_of(run.folder).exists() for run in runs)
+
+
+def test_previews_of_a_superseded_version_are_given_up(own, flare):
+    row = own.science_file(flare[1]["file"])
+    own.upsert("science_files", [replace(row, superseded_by="newer.fits")])
+    assert {one.reason for one in give_up_outdated(own)} == {"newer.fits took the place of its science file"}
+
+
+def test_previews_of_a_reissued_file_are_given_up(own, flare):
+    row = own.science_file(flare[1]["file"])
+    own.upsert("science_files", [replace(row, sha256="0" * 64)])
+    assert {one.reason for one in give_up_outdated(own)} == {"its science file was reissued"}
+
+
+def test_previews_without_pointing_stay_where_no_file_has_a_record_near(own, flare, monkeypatch):
+    """Otherwise they would be given up, and made again the same, for ever."""
+    import jobs.outdated as module
+
+    run = previews_of(own)[0]
+    recipe = json.loads(run.recipe) | {"aspect": []}
+    own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
+    assert [one.run.run_id for one in give_up_outdated(own)] == [run.run_id]
+    own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
+    monkeypatch.setattr(module, "read_aspect", lambda path: pytest.fail("not there"))
+    monkeypatch.setattr(module._Today, "_points", lambda *words: False)
+    assert give_up_outdated(own) == ()
+
+
+def test_runs_of_users_stay_as_they_were_asked_for(own, flare):
+    run = previews_of(own)[0]
+    own.upsert("runs", [replace(run, kind=RunKind.USER, author="alice")])
+    own.delete("science_files", [flare[1]["background"]])
+    give_up_outdated(own)
+    assert own.run(run.run_id).author == "alice"
+    assert own.images(ImageFilter(recipe_id=run.run_id))
+
+
+def test_another_candidate_changes_the_record_of_the_choice_alone(own, flare):
+    row = own.science_file(flare[1]["background"])
+    far = np.timedelta64(10, "D")
+    own.upsert(
+        "science_files", [replace(row, name="far.fits", t_start=row.t_start - far, t_end=row.t_end - far, uid="1")]
+    )
+    before = {run.run_id for run in previews_of(own)}
+    assert give_up_outdated(own) == ()
+    assert {run.run_id for run in previews_of(own)} == before
+    assert all("nearest of 2" in run.background_reason for run in previews_of(own))
+    folder = own.path_of(previews_of(own)[0].folder)
+    assert "nearest of 2" in (folder / RECORD).read_text()
+
+
+def test_flare_with_other_limits_gives_its_file_other_windows(own, flare):
+    (listed,) = own.flares()
+    assert {run.flare_id for run in previews_of(own)} == {listed.flare_id}
+    own.upsert("flares", [replace(listed, source="list", updated_at=later())])
+    assert give_up_outdated(own) == ()
+    shorter = replace(listed, t_end=listed.t_start + np.timedelta64(20, "s"), updated_at=later())
+    own.upsert("flares", [shorter])
+    assert {one.reason for one in give_up_outdated(own)} == {"the flare list has other limits for its flare"}
+
+
+def test_other_flare_in_the_file_gives_it_other_images(own, flare):
+    (listed,) = own.flares()
+    own.delete("flares", [listed.flare_id])
+    own.upsert("flares", [replace(listed, flare_id="2603149999")])
+    assert {one.reason for one in give_up_outdated(own)} == {"the flare list has other flares in its file now"}
+
+
+# Lock -----------------------------------------------------------------------------------------------------------------
+
+
+def test_second_instance_leaves_and_the_lock_goes_with_its_holder(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; from jobs.lock import single_instance\n"
+        "with single_instance(Path(sys.argv[1]), 'ingest'): print('held', flush=True); time.sleep(60)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=-1, env=environment) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(AlreadyRunning, match="stix-jobs ingest is already at work"):
+            single_instance(tmp_path, "ingest").__enter__()
+        with single_instance(tmp_path, "previews"):
+            pass
+        holder.kill()
+        holder.wait()
+        with single_instance(tmp_path, "ingest", wait_s=5.0):
+            pass
+
+
+def test_command_that_is_at_work_already_is_left_quietly(own, stix_jobs):
+    with single_instance(own.root, "previews"):
+        status, out, err = stix_jobs("previews", "--archive", own.root, "--no-wait")
+    assert (status, out, err) == (0, "", "")
+
+
+# Logs -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def root_logger():
+    """The logger that everything ends in, as it was before."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+def test_json_lines_hold_message_fields_context_and_exception(root_logger):
+    stream = io.StringIO()
+    logs.configure(verbose=True, as_json=True, stream=stream, command="fetch")
+    log = logging.getLogger("jobs.fetch")
+    log.info("fetched %s\nwell", "x.fits", extra=logs.fields(file="x.fits", bytes=5, message="not mine"))
+    try:
+        int("§")
+    except ValueError:
+        log.exception("broken")
+    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
+    assert first == {
+        "level": "info", "logger": "jobs.fetch", "message": "fetched x.fits\nwell", "file": "x.fits", "bytes": 5,
+        "command": "fetch",
+    }  # fmt: skip
+    assert second["level"] == "error"
+    assert "invalid literal for int() with base 10: '§'" in second["exception"]
+
+
+def test_lines_for_people_are_in_utc_and_steps_only_on_request(root_logger):
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    logging.getLogger("jobs.fetch").info("a step")
+    logging.getLogger("jobs.fetch").warning("look at this")
+    (line,) = stream.getvalue().splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z WARNING jobs\.fetch: look at this", line)
+
+
+# Examples and manual --------------------------------------------------------------------------------------------------
+
+
+def commands_of(text):
+    """Every ``stix-jobs …`` of a text, as words; what the shell fills in is a date."""
+    text = re.sub(r"\$+\(date [^)]*\)|\$\{?[A-Z]\w+\}?", "2026-03-14", text)
+    for line in text.splitlines():
+        if line.lstrip().startswith(("#", "Description")):
+            continue
+        for piece in re.split(r"2?>>?|&&|\|\||[;|)]", line):
+            found = re.search(r"(?<![\w-])stix-jobs +(.*)", piece)
+            if found:
+                yield shlex.split(found[1].rstrip("' "), comments=True)
+
+
+def test_commands_in_the_examples_are_understood():
+    services = [path for path in (REPOSITORY / "deploy/systemd").glob("*.service") if path.name != "stix-pages.service"]
+    for path in (REPOSITORY / "deploy/crontab.example", *services):
+        commands = list(commands_of(path.read_text()))
+        assert commands, path
+        for words in commands:
+            build_parser().parse_args(words)
+    cron = commands_of((REPOSITORY / "deploy/crontab.example").read_text())
+    names = [next(word for word in command if not word.startswith("-")) for command in cron]
+    assert names == ["ingest", "flares", "previews", "fetch", "check", "check"]
+
+
+def test_commands_in_the_manual_are_understood():
+    blocks = re.findall(r"```bash\n(.*?)```", MANUAL.read_text(), flags=re.DOTALL)
+    found = [words for block in blocks for words in commands_of(block)]
+    assert len(found) >= 8
+    for words in found:
+        build_parser().parse_args(words)
+
+
+def test_every_timer_has_its_service_and_every_unit_is_well_formed():
+    units = sorted((REPOSITORY / "deploy/systemd").iterdir())
+    timers = {path.stem for path in units if path.suffix == ".timer"}
+    services = {path.stem for path in units if path.suffix == ".service"}
+    assert timers
+    assert timers < services
+    for path in units:
+        parser = configparser.ConfigParser(strict=False, interpolation=None)
+        parser.optionxform = str
+        parser.read_string(path.read_text())
+        assert parser["Unit"]["Description"]
+        if path.suffix == ".timer":
+            assert "OnCalendar" in parser["Timer"] or "OnUnitInactiveSec" in parser["Timer"]
+            assert parser["Install"]["WantedBy"] == "timers.target"
+        else:
+            assert parser["Service"]["ExecStart"].removeprefix("-").startswith("/")
+
+
+def test_crontab_has_five_fields_before_each_command():
+    field = r"(\*|[\d,*/-]+)"
+    lines = [line for line in (REPOSITORY / "deploy/crontab.example").read_text().splitlines() if line.strip()]
+    jobs = [line for line in lines if not re.match(r"#|\w+=", line)]
+    assert len(jobs) >= 4
+    assert all(re.match(rf"({field} +){{5}}\S", line) for line in jobs)
+    assert not [line for line in jobs if re.search(r"(?<!\\)%", line)]  # cron takes a bare % for a line break
+
+
+def test_manual_explains_every_code_as_the_program_does():
+    text = MANUAL.read_text()
+    assert codes_markdown() in text
+    assert all(f"`{code}`" in text for code in Code)
+    assert PARTIAL in text
