@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 
@@ -91,3 +92,34 @@ def watch() -> Iterator[Callable[[BrowserContext, str], Watched]]:
 @pytest.fixture
 def watched(watch: Callable[..., Watched], desktop: BrowserContext, server: Any) -> Watched:
     return watch(desktop, server.url)
+
+
+#: Findings that lock somebody out; "moderate" and "minor" ones are matters of taste.
+GRAVE = {"serious", "critical"}
+
+
+def look_with_axe(page: Page, within: str) -> list[str]:
+    """Run axe on the part of a page that a selector names."""
+    page.evaluate(AXE_SCRIPT)
+    found = page.evaluate(
+        "within => axe.run(within, {resultTypes: ['violations']}).then(result => result.violations)", within
+    )
+    return [
+        f"{finding['id']} ({finding['impact']}), {finding['help']}: {node['html'][:200]} in {node['target']}"
+        for finding in found
+        if finding["impact"] in GRAVE
+        for node in finding["nodes"]
+    ]
+
+
+@pytest.fixture
+def axe() -> Callable[..., None]:
+    """Nothing grave may stand between a page and people who see, hear or point otherwise: ``axe(page)``.
+
+    ``axe(page, within="[role=dialog]")`` looks at a part of the page.
+    """
+
+    def check(page: Page, within: str = "html") -> None:
+        assert look_with_axe(page, within) == []
+
+    return check

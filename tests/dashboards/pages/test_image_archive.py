@@ -147,6 +147,14 @@ def test_a_row_opens_large_with_numbers_and_methods(watched: Any, small: Any) ->
     expect(picture).to_have_attribute("src", f"archive/png/{shown[1]}")
 
 
+def test_axe_finds_nothing_grave(watched: Any, small: Any, axe: Callable[..., None]) -> None:
+    page = watched.visit("image_archive")
+    axe(page)
+    page.locator(".tabulator-row").nth(2).click()
+    expect(page.get_by_role("dialog").locator("img.large")).to_be_visible()
+    axe(page, "[role=dialog]")
+
+
 def test_fits_is_downloaded_byte_for_byte(watched: Any, small: Any) -> None:
     page = watched.visit("image_archive")
     image = image_of(small, ids_of(page)[5])
