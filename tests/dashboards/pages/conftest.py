@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect, sync_playwright
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +98,10 @@ def watched(watch: Callable[..., Watched], desktop: BrowserContext, server: Any)
 GRAVE = {"serious", "critical"}
 
 
-def look_with_axe(page: Page, within: str) -> list[str]:
-    """Run axe on the part of a page that a selector names."""
-    page.evaluate(AXE_SCRIPT)
-    found = page.evaluate(
-        "within => axe.run(within, {resultTypes: ['violations']}).then(result => result.violations)", within
-    )
+def look_with_axe(part: Locator) -> list[str]:
+    """Run axe on a part of a page."""
+    part.page.evaluate(AXE_SCRIPT)
+    found = part.evaluate("part => axe.run(part, {resultTypes: ['violations']}).then(result => result.violations)")
     return [
         f"{finding['id']} ({finding['impact']}), {finding['help']}: {node['html'][:200]} in {node['target']}"
         for finding in found
@@ -116,10 +114,10 @@ def look_with_axe(page: Page, within: str) -> list[str]:
 def axe() -> Callable[..., None]:
     """Nothing grave may stand between a page and people who see, hear or point otherwise: ``axe(page)``.
 
-    ``axe(page, within="[role=dialog]")`` looks at a part of the page.
+    A locator instead of the page looks at a part of it.
     """
 
-    def check(page: Page, within: str = "html") -> None:
-        assert look_with_axe(page, within) == []
+    def check(what: Page | Locator) -> None:
+        assert look_with_axe(what.locator("html") if isinstance(what, Page) else what) == []
 
     return check

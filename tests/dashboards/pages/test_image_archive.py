@@ -152,7 +152,7 @@ def test_axe_finds_nothing_grave(watched: Any, small: Any, axe: Callable[..., No
     axe(page)
     page.locator(".tabulator-row").nth(2).click()
     expect(page.get_by_role("dialog").locator("img.large")).to_be_visible()
-    axe(page, "[role=dialog]")
+    axe(page.get_by_role("dialog"))
 
 
 def test_fits_is_downloaded_byte_for_byte(watched: Any, small: Any) -> None:
