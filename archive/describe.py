@@ -233,7 +233,9 @@ def _envelope(path: Path, name: FileName | None, header: ProductHeader, sha256: 
             with fits.open(stream, memmap=False) as hdus:
                 _check_sums(path, hdus)
                 primary = hdus[0].header
-                columns = tuple(hdus["DATA"].columns.names)
+                # an image may bear the name, too
+                table = next(hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name == "DATA")
+                columns = tuple(table.columns.names)
                 if name is None:
                     name = _given_name(path, str(primary.get("FILENAME", "")), header)
                 created = _date(primary.get("DATE"))

@@ -241,7 +241,7 @@ def _serve(pipe: Connection, preload: tuple[str, ...], memory_bytes: int | None)
     for name in preload:
         importlib.import_module(name)
     if memory_bytes is not None:
-        _limit_memory(memory_bytes)
+        limit_memory(memory_bytes)
     with suppress(OSError):  # the parent has gone, or closed
         pipe.send(("ready",))
         while True:
@@ -280,7 +280,7 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _limit_memory(extra: int) -> None:
+def limit_memory(extra: int) -> None:
     """Let private memory grow by ``extra`` bytes at most; where the system cannot (other than Linux), do nothing.
 
     The address space (RLIMIT_AS) would be the wrong thing to limit: threads reserve much more of it than they use.

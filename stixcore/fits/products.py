@@ -164,8 +164,9 @@ class PixelData:
             message = f"{self.header.name}: the time range {start} … {end} is empty"
             raise SelectionError(message)
         # from the last bin with start ≤ t0 to the first bin with end ≥ t1
-        first = int(np.searchsorted(self.t_start, start + TIME_TOLERANCE, side="right")) - 1
         last = int(np.searchsorted(self.t_end, end - TIME_TOLERANCE, side="left"))
+        # where bins overlap a little, the range may be inside one that begins before another does
+        first = min(int(np.searchsorted(self.t_start, start + TIME_TOLERANCE, side="right")) - 1, last)
         if first < 0 or last >= self.t_end.size:
             message = (
                 f"{self.header.name}: the time range {start} … {end} is not inside the file, "
@@ -186,8 +187,8 @@ class PixelData:
             message = f"{self.header.name}: the energy range {low:g}-{high:g} keV is empty"
             raise SelectionError(message)
         # from the last e_low ≤ E0 to the first e_high ≥ E1
-        first = int(np.searchsorted(self.e_low, low, side="right")) - 1
         last = int(np.searchsorted(self.e_high, high, side="left"))
+        first = min(int(np.searchsorted(self.e_low, low, side="right")) - 1, last)
         if first < 0 or last >= self.e_high.size:
             message = (
                 f"{self.header.name}: the energy range {low:g}-{high:g} keV is not inside the file, "

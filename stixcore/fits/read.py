@@ -31,7 +31,8 @@ from stixcore.fits.products import (
     Spectrogram,
     Times,
 )
-from stixcore.fits.spec import EPHEMERIS_KEYWORDS, SPECS, ProductKind
+from stixcore.fits.spec import EPHEMERIS_KEYWORDS, EPHEMERIS_TEXTS, SPECS, ProductKind
+from stixcore.fits.structure import check_structure
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS
 
 N_ACCUMULATORS = 16
@@ -39,17 +40,24 @@ N_CHANNELS = 32
 PIXEL_MASK_SHAPES = ((N_PIXELS,), (N_PIXELS, N_PIXELS))
 #: Aspect records are stamped at their end; ground software and stixpy move them to the middle of the 64 s cadence.
 ASPECT_STAMP_SHIFT = np.timedelta64(32, "s")
+#: Rows further from DATE-BEG than this are a mistake, s.
+YEAR_S = 366 * 86400.0
+#: Bins up to this long may lie inside one another, s: real ones overlap by 0.1 s, and once by 3 of 3.6 s.
+OVERLAP_S = 60.0
+#: Rate-control states are 0 to 7; more is damage.
+RCR_MAX = 255
+#: Row shapes of a column with one value.
+SCALAR = ((), (1,))
 #: Compression of counts and triggers when a file does not say (the setting of all science requests so far).
 DEFAULT_SKM = {"counts": (0, 4, 4), "triggers": (0, 5, 3)}
 #: Flight software of before this moment paired counts with the next bin's times (ground software ``shift_duration``).
 BINS_MENDED_ON_BOARD = np.datetime64("2021-12-09T14:00:00", "us")
 BINS_MENDED_ON_GROUND = "Time and count arrays were shifted to fix offset"
-MAX_COLUMNS = 999  # the FITS standard's limit
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d*)?")
 #: What astropy and NumPy have been seen to raise for files damaged in one way or another.
 DAMAGE = (
-    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, NameError, OSError, TypeError,
-    ValueError, fits.VerifyError,
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NameError, OSError, TypeError, ValueError,
+    fits.VerifyError,
 )  # fmt: skip
 
 
@@ -58,7 +66,7 @@ class _Table:
     """One binary table: header, and its rows as a memory map that knows column names."""
 
     file: str
-    header: fits.Header
+    name: str
     columns: fits.ColDefs
     rows: NDArray[Any]
 
@@ -86,9 +94,22 @@ class _Table:
             values += zero
         return values
 
+    def numbers(self, name: str, *shapes: tuple[int, ...], row: int | None = None) -> Floats:
+        """A column of numbers whose rows have one of some shapes (the first one is what they get); all rows, or one."""
+        if name not in self.columns.names:
+            raise InvalidProduct(self.file, f"column {name} in {self.name}", f"columns {self.columns.names}")
+        dtype, column = self.rows.dtype[name], self.columns[name]
+        if dtype.base.kind in "SU" or column.format.lstrip("01")[:1] in ("P", "Q"):
+            raise InvalidProduct(self.file, f"numbers in column {name}", f"format {column.format}")
+        if dtype.shape not in shapes:
+            expected = " or ".join(str(shape) for shape in shapes)
+            raise InvalidProduct(self.file, f"rows of shape {expected} in column {name}", f"shape {dtype.shape}")
+        values = self.read(name, slice(None) if row is None else slice(row, row + 1))
+        return values.reshape(-1, *shapes[0])
+
     def seconds(self, name: str) -> Floats:
         """A time column in seconds; files say "cs" or "s"."""
-        values = self.read(name)
+        values = self.numbers(name, *SCALAR)
         unit = str(self.columns[name].unit or "s").strip()
         if unit not in ("s", "cs"):
             raise InvalidProduct(self.file, f"column {name} in s or cs", f"unit {unit!r}")
@@ -104,26 +125,18 @@ class _Product:
         self.path = path
         self.file = path.name
         self.primary = hdus[0].header
-        size = path.stat().st_size
         self.tables: dict[str, _Table] = {}
         for hdu in hdus[1:]:
             if not isinstance(hdu, fits.BinTableHDU):
                 continue
-            if not 1 <= hdu.header["TFIELDS"] <= MAX_COLUMNS:
-                found = f"TFIELDS = {hdu.header['TFIELDS']}"
-                raise InvalidProduct(self.file, f"1 to {MAX_COLUMNS} columns in extension {hdu.name}", found)
+            if hdu.name in self.tables:
+                raise InvalidProduct(self.file, f"one extension {hdu.name}", "two of them")
             start = hdu.fileinfo()["datLoc"]
             dtype, n_rows = hdu.columns.dtype.newbyteorder(">"), int(hdu.header["NAXIS2"])
-            if dtype.itemsize != hdu.header["NAXIS1"]:
-                found = f"columns of {dtype.itemsize} bytes in rows of {hdu.header['NAXIS1']}"
-                raise InvalidProduct(self.file, f"consistent columns in extension {hdu.name}", found)
-            if start + n_rows * dtype.itemsize > size:
-                expected = f"{start + n_rows * dtype.itemsize} bytes up to extension {hdu.name}"
-                raise InvalidProduct(self.file, expected, f"{size} bytes (the file is truncated)")
             rows = (
                 np.memmap(path, dtype=dtype, mode="r", offset=start, shape=(n_rows,)) if n_rows else np.empty(0, dtype)
             )
-            self.tables[hdu.name] = _Table(self.file, hdu.header, hdu.columns, rows)
+            self.tables[hdu.name] = _Table(self.file, hdu.name, hdu.columns, rows)
         self.kind = self._identify()
         self.spec = SPECS[self.kind]
         missing = [name for name in self.spec.extensions if name not in self.tables]
@@ -169,8 +182,24 @@ class _Product:
     def column(self, key: str) -> NDArray[Any] | None:
         return self.data.read(self.names[key]) if key in self.names else None
 
+    def attenuator(self) -> NDArray[np.int64]:
+        """Rate-control state as a number; the earliest files hold text that ends in it."""
+        values = self.required("rcr")
+        if values.dtype.kind in "SU":
+            values = np.array([text[-1:] for text in values])
+            if not np.isin(values, list("0123456789")).all():
+                raise InvalidProduct(self.file, "a digit at the end of every rcr", f"{sorted(set(values))}")
+            return values.astype(int)
+        states = self.numbers("rcr", *SCALAR)
+        if not ((states >= 0) & (states <= RCR_MAX)).all():
+            raise InvalidProduct(self.file, f"rcr between 0 and {RCR_MAX}", f"{states.min():g} to {states.max():g}")
+        return states.astype(int)
+
     def required(self, key: str) -> NDArray[Any]:
         return self.data.read(self.names[key])
+
+    def numbers(self, key: str, *shapes: tuple[int, ...]) -> Floats:
+        return self.data.numbers(self.names[key], *shapes)
 
     def header(self) -> ProductHeader:
         primary = self.primary
@@ -189,7 +218,7 @@ class _Product:
             request_id=f"{int(request):010d}" if request else "",
             date_beg=begin,
             date_end=self.date("END"),
-            ephemeris={key: primary[key] for key in EPHEMERIS_KEYWORDS if key in primary},
+            ephemeris={key: primary[key] for key in EPHEMERIS_KEYWORDS if _tells(key, primary.get(key))},
             purpose=" ".join(reason.group(1).split()) if reason else "",
             simulated="SIMULATED" in comment.upper() or "SIMULATED" in str(primary.get("OBS_MODE", "")).upper(),
             bins_late=bool(late) and self.kind == ProductKind.PIXEL_DATA,
@@ -199,7 +228,10 @@ class _Product:
         control = self.tables.get("CONTROL")
         if control is None or control.find((name,)) is None or control.rows.size == 0:
             return 0.0
-        return float(control.read(name).flat[0])
+        value = float(control.numbers(name, *SCALAR, row=0)[0])
+        if not (np.isfinite(value) and value >= 0):
+            raise InvalidProduct(self.file, f"a number of 0 or more in {name} of CONTROL", f"{value:g}")
+        return value
 
     def date(self, which: str) -> np.datetime64:
         for key in (f"DATE-{which}", f"DATE_{which}"):  # underscore in files before 2023
@@ -218,19 +250,27 @@ class _Product:
         if (np.diff(centre) <= 0).any():
             row = int(np.argmax(np.diff(centre) <= 0)) + 1
             raise InvalidProduct(self.file, "time rising from row to row", f"row {row} not after the one before it")
-        if centre[-1] > 366 * 86400.0:
-            raise InvalidProduct(self.file, "rows within a year after DATE-BEG", f"{centre[-1]:g} s")
+        if centre[-1] > YEAR_S or duration.max() > YEAR_S or centre[0] < -YEAR_S:
+            found = f"time {centre[0]:g} to {centre[-1]:g} s, timedel up to {duration.max():g} s"
+            raise InvalidProduct(self.file, "rows within a year after DATE-BEG", found)
         origin = self.date("BEG")
-        return origin + _microseconds(centre - duration / 2), origin + _microseconds(centre + duration / 2), duration
+        start, end = origin + _microseconds(centre - duration / 2), origin + _microseconds(centre + duration / 2)
+        shorter = np.minimum(duration[1:], duration[:-1])
+        astray = (np.diff(centre) < shorter / 2) & (shorter > OVERLAP_S)
+        if astray.any():
+            found = f"row {int(np.argmax(astray)) + 1} inside the one before it"
+            raise InvalidProduct(self.file, "bins of time and timedel that follow one another", found)
+        return start, end, duration
 
     def energies(self, n_channel: int) -> tuple[Floats, Floats]:
         table = self.tables["ENERGIES"]
-        low, high = table.read("e_low"), table.read("e_high")
+        low, high = table.numbers("e_low", *SCALAR), table.numbers("e_high", *SCALAR)
         if low.size != n_channel:
             raise InvalidProduct(self.file, f"{n_channel} rows in ENERGIES (length of counts)", f"{low.size} rows")
         if np.isnan(high[-1]):
             high[-1] = np.inf  # the open last channel is NaN in files of 2023 and later, inf before
-        if not (np.isfinite(low).all() and (high > low).all() and (np.diff(low) > 0).all()):
+        rising = (np.diff(low) > 0).all() and (high[1:] > high[:-1]).all()
+        if not (np.isfinite(low).all() and np.isfinite(high[:-1]).all() and (high > low).all() and rising):
             raise InvalidProduct(self.file, "rising channel edges in ENERGIES", f"e_low {low}, e_high {high}")
         return low, high
 
@@ -238,7 +278,8 @@ class _Product:
         control, name = self.tables.get("CONTROL"), f"compression_scheme_{what}_skm"
         if control is None or control.find((name,)) is None or control.rows.size == 0:
             return DEFAULT_SKM[what]
-        s, k, m = (int(number) for number in control.read(name).reshape(-1, 3)[0])
+        (scheme,) = np.nan_to_num(control.numbers(name, (3,), row=0))
+        s, k, m = (int(number) for number in scheme)
         if not (s in (0, 1) and k > 0 and m > 0 and s + k + m <= 8):
             raise InvalidProduct(self.file, f"a scheme of at most 8 bits in {name}", f"{s}, {k}, {m}")
         return s, k, m
@@ -252,7 +293,8 @@ class _Product:
         name = control.find(("energy_bin_edge_mask", "energy_bin_mask"))
         if n_channel != N_CHANNELS or name is None or control.rows.size == 0:
             return slice(0, n_channel)
-        used = np.flatnonzero(control.read(name)[0])
+        shape = (N_CHANNELS + 1,) if name == "energy_bin_edge_mask" else (N_CHANNELS,)
+        used = np.flatnonzero(control.numbers(name, shape, row=0))
         if used.size < 2:
             raise InvalidProduct(self.file, f"at least one energy channel in {name}", f"{used.size} flags set")
         return slice(int(used[0]), int(used[-1]) + (name == "energy_bin_mask"))  # 33 edges or 32 channels
@@ -260,6 +302,12 @@ class _Product:
 
 def _microseconds(seconds: Floats) -> NDArray[np.timedelta64]:
     return np.rint(seconds * 1e6).astype("int64").astype("timedelta64[us]")
+
+
+def _tells(keyword: str, value: object) -> bool:
+    """Whether a header keyword of the observer has a value of its kind; one that has not is as good as absent."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, str) if keyword in EPHEMERIS_TEXTS else is_number
 
 
 def _version(primary: fits.Header) -> str:
@@ -276,7 +324,7 @@ def _opened(path: str | Path) -> Iterator[_Product]:
         start = stream.read(9)
         if start != b"SIMPLE  =":
             raise InvalidProduct(path, "a FITS file (SIMPLE  =)", f"a file that begins with {start!r}")
-        stream.seek(0)
+        check_structure(path, stream)
         warnings.simplefilter("ignore", AstropyWarning)  # what matters of them is checked and raised below
         # The stream is ours, because astropy leaves it open when it gives up on a damaged file.
         with fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus:
@@ -289,6 +337,8 @@ def _damage_named(path: Path) -> Iterator[None]:
     try:
         with np.errstate(all="ignore"):  # NaN and infinities are looked for by name
             yield
+    except MemoryError as error:
+        raise InvalidProduct(path, "a file that fits into memory", "one that takes more than there is") from error
     except DAMAGE as error:
         raise InvalidProduct(path, "a readable FITS file", f"{type(error).__name__}: {error}") from error
 
@@ -334,15 +384,15 @@ def read_pixel_data(path: str | Path) -> PixelData:
         _, n_pixel, n_channel = data.rows.dtype["counts"].shape
         t_start, t_end, duration = product.bins()
         e_low, e_high = product.energies(n_channel)
-        pixel_mask = _pixels_in_use(product.required("pixel_masks"))
+        pixel_mask = _pixels_in_use(product.numbers("pixel_masks", data.rows.dtype[product.names["pixel_masks"]].shape))
         if n_pixel != N_PIXELS and not (pixel_mask.sum(axis=1) == n_pixel).all():
             found = f"{sorted(set(pixel_mask.sum(axis=1).tolist()))} pixels in pixel_masks"
             raise InvalidProduct(file, f"{n_pixel} used pixels (length of the pixel axis)", found)
         if data.rows.dtype[product.names["triggers"]].shape != (N_ACCUMULATORS,):
             found = f"shape {data.rows.dtype[product.names['triggers']].shape}"
             raise InvalidProduct(file, f"{N_ACCUMULATORS} trigger accumulators per row", found)
-        rcr = _attenuator_state(product.required("rcr"))
-        detector_mask = product.required("detector_masks").astype(bool)
+        rcr = product.attenuator()
+        detector_mask = product.numbers("detector_masks", (N_DETECTORS,)).astype(bool)
         for key in ("counts", "triggers"):
             shape, error = data.rows.dtype[product.names[key]].shape, product.names.get(f"{key}_err")
             if error and data.rows.dtype[error].shape != shape:
@@ -402,13 +452,6 @@ def _pixel_positions(mask: NDArray[np.bool_], n_pixel: int) -> NDArray[np.int64]
     return np.arange(N_PIXELS) if n_pixel == N_PIXELS or not mask.size else np.flatnonzero(mask[0])[:n_pixel]
 
 
-def _attenuator_state(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Rate-control state as a number; the earliest files hold text that ends in it."""
-    if values.dtype.kind in "SU":
-        return np.array([int(text[-1]) for text in values])
-    return values.astype(int)
-
-
 def read_light_curve(path: str | Path) -> LightCurve:
     """Read a quick-look light curve.
 
@@ -420,7 +463,7 @@ def read_light_curve(path: str | Path) -> LightCurve:
     with _opened(path) as product:
         _expect(product, ProductKind.LIGHT_CURVE)
         columns = _series_columns(product)
-        error = product.column("counts_err")
+        error = product.numbers("counts_err", columns["counts"].shape[1:]) if "counts_err" in product.names else None
         lost = error**2 if error is not None else compression_variance(columns["counts"], (0, 5, 3))
         return LightCurve(**columns, counts_variance=lost + columns["counts"])
 
@@ -440,14 +483,14 @@ def read_spectrogram(path: str | Path) -> Spectrogram:
 
 def _series_columns(product: _Product) -> dict[str, Any]:
     """What light curves and spectrograms have in common: counts over time and energy, one trigger number per bin."""
-    counts = product.required("counts")
+    counts = product.numbers("counts", product.data.rows.dtype[product.names["counts"]].shape)
     t_start, _, duration = product.bins()
     e_low, e_high = product.energies(counts.shape[1])
     return {
         "header": product.header(),
         "counts": counts,
-        "triggers": product.required("triggers").reshape(counts.shape[0]),
-        "rcr": _attenuator_state(product.required("rcr")),
+        "triggers": product.numbers("triggers", *SCALAR),
+        "rcr": product.attenuator(),
         "t_start": t_start,
         "duration": duration,
         "e_low": e_low,
@@ -466,13 +509,13 @@ def read_aspect(path: str | Path) -> AspectTable:
     with _opened(path) as product:
         _expect(product, ProductKind.ASPECT)
         offset = product.data.seconds("time")
-        attitude = product.required("attitude")
-        y_srf, z_srf = product.required("y_srf"), product.required("z_srf")
+        attitude = product.numbers("attitude", (3,))
+        y_srf, z_srf = product.numbers("y_srf", *SCALAR), product.numbers("z_srf", *SCALAR)
         flag = product.column("sas_ok")
         if flag is not None and flag.dtype.kind in "SU":
             flag = np.isin(flag, ("T", "True", "1"))
         finite = np.isfinite(y_srf) & np.isfinite(z_srf)
-        lonlat = product.required("carrington")
+        lonlat = product.numbers("carrington", (2,))
         return AspectTable(
             header=product.header(),
             time=product.date("BEG") + _microseconds(offset) - ASPECT_STAMP_SHIFT,
@@ -482,9 +525,9 @@ def read_aspect(path: str | Path) -> AspectTable:
             y_srf=y_srf,
             z_srf=z_srf,
             sas_ok=finite if flag is None else finite & flag.astype(bool),
-            rsun=product.required("spice_disc_size"),
+            rsun=product.numbers("spice_disc_size", *SCALAR),
             carrington_lon=lonlat[:, 0],
             carrington_lat=lonlat[:, 1],
-            dsun=product.required("distance").reshape(-1) * 1e3,
-            heeq=product.required("heeq") * 1e3,
+            dsun=product.numbers("distance", *SCALAR) * 1e3,
+            heeq=product.numbers("heeq", (3,)) * 1e3,
         )

@@ -102,3 +102,5 @@ EPHEMERIS_KEYWORDS: tuple[str, ...] = (
     "HAEX_OBS", "HAEY_OBS", "HAEZ_OBS", "HEQX_OBS", "HEQY_OBS", "HEQZ_OBS", "GSEX_OBS", "GSEY_OBS", "GSEZ_OBS",
     "OBS_VR", "EAR_TDEL", "SUN_TIME", "SPICE_MK",
 )  # fmt: skip
+#: Those of them that are no numbers.
+EPHEMERIS_TEXTS = frozenset({"SPICE_MK"})
