@@ -9,7 +9,10 @@ import numpy as np
 
 from archive.columns import Table
 from archive.errors import QueryRefused
+from archive.schema import RunKind
 from archive.sql import Conditions
+
+_NET_COUNTS = "recipe_id IN (SELECT run_id FROM runs WHERE counts_total - coalesce(counts_background, 0) >= ?)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,15 @@ class ImageFilter:
         Images whose energy range overlaps this one, keV.
     goes_min, goes_max : float
         Measured GOES flux of the flare, W m⁻²; the lower end belongs to the range.
+    x_min, x_max, y_min, y_max : float
+        Box around the peak, helioprojective, arcsec.
+    counts_min : float
+        Counts above background in the selection of the recipe, ct.
     trusted, simulated : bool
+    automatic : bool
+        Made by the previews, or (False) asked for by a user.
+    ids : tuple of str
+        Any of these images.
     text : str
         A piece of uid, flare id or image id.
     viewer : str
@@ -48,8 +59,15 @@ class ImageFilter:
     e_high: float | None = None
     goes_min: float | None = None
     goes_max: float | None = None
+    x_min: float | None = None
+    x_max: float | None = None
+    y_min: float | None = None
+    y_max: float | None = None
+    counts_min: float | None = None
     trusted: bool | None = None
     simulated: bool | None = None
+    automatic: bool | None = None
+    ids: tuple[str, ...] = ()
     text: str = ""
     viewer: str | None = None
     all_hidden: bool = False
@@ -69,8 +87,15 @@ class ImageFilter:
             ("e_low < ?", self.e_high),
             ("goes_flux >= ?", self.goes_min),
             ("goes_flux < ?", self.goes_max),
+            ("peak_hpc_x >= ?", self.x_min),
+            ("peak_hpc_x <= ?", self.x_max),
+            ("peak_hpc_y >= ?", self.y_min),
+            ("peak_hpc_y <= ?", self.y_max),
+            (_NET_COUNTS, self.counts_min),
             ("trusted = ?", self.trusted),
             ("simulated = ?", self.simulated),
+            (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
+            ("image_id IN (SELECT unnest(?))", list(self.ids) or None),
             (_contains("image_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
             _visible(self.viewer, self.all_hidden),
         )

@@ -1,12 +1,12 @@
 """Images to FITS the field can use: WCS, both clocks, observer, counts, pointing, algorithm, and the Recipe itself.
 
 One image per file: sunpy opens it with ``sunpy.map.Map(file)``. Everything else of a reconstruction (further planes,
-visibilities, the recipe) stands in table extensions, which sunpy passes over.
+visibilities, the recipe, fitted sources, candidates of the location) stands in tables, which sunpy passes over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from stixcore.coordinates import stix_to_hpc
 from stixcore.errors import InvalidProduct
 from stixcore.imaging.ensemble import Ensemble
 from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.location import FlareLocation
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import LOCATION_LABELS
@@ -29,6 +30,8 @@ RECIPE_EXTENSION = "RECIPE"
 VISIBILITY_EXTENSION = "VISIBILITIES"
 PLANES_EXTENSION = "PLANES"
 UNCERTAINTY_EXTENSION = "UNCERTAINTY"
+SOURCES_EXTENSION = "SOURCES"
+CANDIDATES_EXTENSION = "CANDIDATES"
 CREATOR = "stix-flare-archive"
 
 
@@ -251,6 +254,40 @@ def _uncertainty_table(ensemble: Ensemble, unit: str) -> fits.BinTableHDU:
     return table
 
 
+#: What a forward fit says of a source, with its unit; not every shape has everything (NaN).
+SOURCE_COLUMNS: Mapping[str, str] = {
+    "flux": "ct s-1 cm-2 keV-1",
+    "x": "arcsec",
+    "y": "arcsec",
+    "fwhm": "arcsec",
+    "fwhm_max": "arcsec",
+    "fwhm_min": "arcsec",
+    "position_angle": "deg",
+    "loop_angle": "deg",
+}
+
+
+def _sources_table(sources: Sequence[Mapping[str, Any]]) -> fits.BinTableHDU:
+    """Parametric sources, a row each, helioprojective; every value with its standard deviation."""
+    columns = [fits.Column("shape", "8A", array=np.array([str(source["shape"]) for source in sources]))]
+    for key, unit in SOURCE_COLUMNS.items():
+        for name in (key, f"{key}_sigma"):
+            values = np.array([float(source.get(name, np.nan)) for source in sources])
+            columns.append(fits.Column(name, "D", unit=unit, array=values))
+    return fits.BinTableHDU.from_columns(columns, name=SOURCES_EXTENSION)
+
+
+def _candidates_table(location: FlareLocation) -> fits.BinTableHDU:
+    """Highest peaks of the full-disk map, where the flare might be."""
+    candidates = location.candidates
+    columns = [
+        fits.Column("x", "D", unit="arcsec", array=np.array([one.x for one in candidates])),
+        fits.Column("y", "D", unit="arcsec", array=np.array([one.y for one in candidates])),
+        fits.Column("relative_height", "D", array=np.array([one.relative_height for one in candidates])),
+    ]
+    return fits.BinTableHDU.from_columns(columns, name=CANDIDATES_EXTENSION)
+
+
 def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits.HDUList:
     """One image with its tables, checksums not yet set."""
     image = images.images[method]
@@ -263,6 +300,10 @@ def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits
     )
     if image.planes:
         hdus.append(_image_table(PLANES_EXTENSION, image.planes, dict.fromkeys(image.planes, image.unit)))
+    if image.sources:
+        hdus.append(_sources_table(image.sources))
+    if images.location is not None:
+        hdus.append(_candidates_table(images.location))
     if method in images.ensembles:
         hdus.append(_uncertainty_table(images.ensembles[method], image.unit))
     return hdus

@@ -24,6 +24,7 @@ from archive import (
 )
 
 T0 = np.datetime64("2022-11-11T12:00", "us")
+TWO = {f"{3:016x}-bp", f"{5:016x}-clean"}
 
 
 def hours(count: float) -> np.timedelta64:
@@ -97,7 +98,9 @@ def gallery(archive: Archive, make) -> Archive:
             goes_flux=None if n % 5 == 0 else 3.4e-6 * (1 + n % 7),
             total_flux=float(n % 13),
             hidden=n % 10 == 9,
-            author="ann" if n % 20 == 19 else ("bob" if n % 10 == 9 else "auto"),
+            author="ann" if n % 20 in {3, 19} else ("bob" if n % 10 == 9 else "auto"),
+            peak_hpc_x=None if n % 11 == 0 else 20.0 * n - 600.0,
+            peak_hpc_y=None if n % 11 == 0 else float(n),
             trusted=n % 4 != 0,
             e_low=4.0 if n % 2 else 16.0,
             e_high=10.0 if n % 2 else 28.0,
@@ -105,9 +108,16 @@ def gallery(archive: Archive, make) -> Archive:
         for n in range(60)
     ]
     archive.upsert("images", rows[:40])
+    # above background: 0, 1000, … 9000 ct, and for odd ones not known
+    archive.upsert("runs", [_counted(make, number) for number in range(10)])
     archive.build_read_model()
     archive.upsert("images", rows[40:])
     return archive
+
+
+def _counted(make, number: int) -> Any:
+    known = {} if number % 2 else {"counts_total": 1000.0 * number + 500.0, "counts_background": 500.0}
+    return make.run(f"{number:016x}", **known)
 
 
 def test_newest_first(gallery: Archive) -> None:
@@ -138,6 +148,13 @@ def test_hidden_images_are_their_authors(gallery: Archive) -> None:
         (ImageFilter(simulated=True), lambda row: row.simulated),
         (ImageFilter(e_low=6, e_high=7), lambda row: row.e_low == 4.0),
         (ImageFilter(e_low=10, e_high=16), lambda row: False),
+        (ImageFilter(x_min=-200, x_max=100), lambda row: row.peak_hpc_x is not None and -200 <= row.peak_hpc_x <= 100),
+        (ImageFilter(y_min=30), lambda row: (row.peak_hpc_y or 0) >= 30),
+        (ImageFilter(y_max=30), lambda row: row.peak_hpc_y is not None and row.peak_hpc_y <= 30),
+        (ImageFilter(counts_min=4000), lambda row: int(row.recipe_id, 16) in {4, 6, 8}),
+        (ImageFilter(automatic=True), lambda row: row.author == "auto"),
+        (ImageFilter(automatic=False), lambda row: row.author != "auto"),
+        (ImageFilter(ids=(f"{3:016x}-bp", f"{5:016x}-clean", "nothing")), lambda row: row.image_id in TWO),
         (ImageFilter(author="auto"), lambda row: row.author == "auto"),
         (ImageFilter(text="2211110003"), lambda row: "2211110003" in row.uid + " " + row.flare_id),
         (

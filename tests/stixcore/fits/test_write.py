@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 from stixcore.errors import InvalidProduct
+from stixcore.fits.image_file import read_image_file
 from stixcore.fits.write import read_recipe, write_image
 from stixcore.imaging.reconstruction import Method
 
@@ -118,3 +119,34 @@ def test_a_file_without_recipe_is_refused(tmp_path):
     (tmp_path / "text.fits").write_text("no FITS at all")
     with pytest.raises(InvalidProduct, match=r"text\.fits"):
         read_recipe(tmp_path / "text.fits")
+
+
+def test_an_image_is_read_back(files, november_images):
+    for method, image in november_images.images.items():
+        found = read_image_file(files / f"{method}.fits")
+        np.testing.assert_array_equal(found.pixels, image.image.astype(np.float32))
+        assert found.grid.shape == image.grid.shape
+        assert found.grid.center == pytest.approx(image.grid.center, abs=1e-9)
+        assert (found.unit, found.header["ALG_USED"]) == (image.unit, method)
+        assert found.extent[0] == pytest.approx(image.grid.center[0] + image.grid.x[0] - image.grid.pixel / 2)
+        assert found.visibilities.labels == november_images.vis.labels
+        np.testing.assert_array_equal(found.visibilities.sigma, november_images.vis.sigma)
+        assert (found.visibilities.predicted is None) == (method in {Method.BP, Method.FULL_DISK_BP})
+
+
+def test_sources_and_candidates_are_read_back_with_their_errors(files, november_images):
+    fit = november_images.images[Method.VIS_FWDFIT]
+    found = read_image_file(files / "vis_fwdfit.fits")
+    assert [source["shape"] for source in found.sources] == [str(source["shape"]) for source in fit.sources]
+    for stored, made in zip(found.sources, fit.sources, strict=True):
+        for name in ("flux", "x", "y", "fwhm"):
+            assert (stored[name], stored[f"{name}_sigma"]) == (made[name], made[f"{name}_sigma"])
+        assert ("loop_angle" in stored) == ("loop_angle" in made)
+    assert found.candidates == november_images.location.candidates
+    assert read_image_file(files / "clean.fits").sources == ()
+
+
+def test_what_is_no_image_is_refused(tmp_path):
+    (tmp_path / "text.fits").write_text("no FITS at all")
+    with pytest.raises(InvalidProduct, match=r"text\.fits"):
+        read_image_file(tmp_path / "text.fits")

@@ -1,0 +1,142 @@
+"""Image files read back: pixels on their grid, header, and the tables behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from stixcore.errors import InvalidProduct
+from stixcore.fits.write import CANDIDATES_EXTENSION, SOURCE_COLUMNS, SOURCES_EXTENSION, VISIBILITY_EXTENSION
+from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.location import Candidate
+
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredVisibilities:
+    """Visibilities as an image file holds them, phases about the map centre.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Sub-collimators, "10a" … "3c".
+    measured : (n,) complex, ct s⁻¹ cm⁻² keV⁻¹
+    sigma : (n,) float
+        Standard deviation of real and of imaginary part, same unit.
+    predicted : (n,) complex or None
+        What the image predicts; a back projection, which is no model of the source, predicts nothing.
+    """
+
+    labels: tuple[str, ...]
+    measured: Complex
+    sigma: Floats
+    predicted: Complex | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """One image as it stands in its file.
+
+    Attributes
+    ----------
+    pixels : (ny, nx) float, in ``unit``
+    grid : ImageGrid
+        Helioprojective, north up.
+    unit : str
+        As FITS writes it.
+    header : mapping of str to value
+        Primary header.
+    visibilities : StoredVisibilities or None
+        None where the file has no such table; so for ``sources`` and ``candidates``, which files of 2026-11 and before
+        lack.
+    sources : tuple of mappings
+        Of a forward fit: ``shape``, and ``flux``, ``x``, ``y``, ``fwhm`` … with their ``<name>_sigma``, as far as the
+        shape has them.
+    candidates : tuple of Candidate
+        Highest peaks of the full-disk map, best first.
+    """
+
+    pixels: Floats
+    grid: ImageGrid
+    unit: str
+    header: Mapping[str, Any]
+    visibilities: StoredVisibilities | None = None
+    sources: tuple[Mapping[str, Any], ...] = ()
+    candidates: tuple[Candidate, ...] = field(default=())
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """West-east and south-north edges of the picture: x0, x1, y0, y1, arcsec."""
+        (ny, nx), pixel, (x, y) = self.grid.shape, self.grid.pixel, self.grid.center
+        return x - nx * pixel / 2.0, x + nx * pixel / 2.0, y - ny * pixel / 2.0, y + ny * pixel / 2.0
+
+
+def read_image_file(path: Path) -> ImageFile:
+    """Read an image of this software.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is none, or broken.
+    """
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            header = dict(hdus[0].header)
+            pixels = np.asarray(hdus[0].data, dtype=np.float64)
+            ny, nx = pixels.shape
+            scale = float(header["CDELT1"])
+            # CRPIX = (n + 1)/2 - centre/Δ, as stixcore.fits.write has it
+            center = (
+                ((nx + 1) / 2.0 - float(header["CRPIX1"])) * scale,
+                ((ny + 1) / 2.0 - float(header["CRPIX2"])) * scale,
+            )
+            return ImageFile(
+                pixels,
+                ImageGrid((ny, nx), scale, center),
+                str(header.get("BUNIT", "")),
+                header,
+                _visibilities(hdus),
+                _sources(hdus),
+                _candidates(hdus),
+            )
+    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
+
+
+def _visibilities(hdus: fits.HDUList) -> StoredVisibilities | None:
+    if VISIBILITY_EXTENSION not in hdus:
+        return None
+    table = hdus[VISIBILITY_EXTENSION].data
+    predicted = table["model_real"] + 1j * table["model_imag"] if "model_real" in table.names else None
+    labels = tuple(str(label).strip() for label in table["label"])
+    return StoredVisibilities(
+        labels, table["real"] + 1j * table["imag"], np.asarray(table["sigma"], np.float64), predicted
+    )
+
+
+def _sources(hdus: fits.HDUList) -> tuple[Mapping[str, Any], ...]:
+    if SOURCES_EXTENSION not in hdus:
+        return ()
+    sources = []
+    for row in hdus[SOURCES_EXTENSION].data:
+        numbers = {name: float(row[name]) for key in SOURCE_COLUMNS for name in (key, f"{key}_sigma")}
+        known = {name: value for name, value in numbers.items() if np.isfinite(value)}
+        sources.append({"shape": str(row["shape"]).strip(), **known})
+    return tuple(sources)
+
+
+def _candidates(hdus: fits.HDUList) -> tuple[Candidate, ...]:
+    if CANDIDATES_EXTENSION not in hdus:
+        return ()
+    return tuple(
+        Candidate(float(row["x"]), float(row["y"]), float(row["relative_height"]))
+        for row in hdus[CANDIDATES_EXTENSION].data
+    )
