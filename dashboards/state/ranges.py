@@ -1,4 +1,4 @@
-"""Times and energies as people type them."""
+"""Times, energies, places and GOES classes as people type them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from typing import Any
 import numpy as np
 
 from dashboards.state.errors import NotUnderstood
+from stixcore.errors import SelectionError
+from stixcore.flares.goes import flux_of_class
 
 _TIME = re.compile(r"(\d{4}(?:-\d{2}(?:-\d{2}(?:[T ]\d{2}(?::\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?)?)?)?)Z?", re.ASCII)
 #: Solar Orbiter was launched in February 2020.
 EARLIEST = np.datetime64("2020")
 _BAND = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)\s*[-–]\s*(\d{1,4}(?:\.\d{1,3})?)\s*(?:keV)?", re.ASCII | re.IGNORECASE)
+
+_NUMBER = r"-?\d{1,7}(?:\.\d{1,3})?"
+_RANGE = re.compile(rf"({_NUMBER})?\s*(?:\.\.+|…|to|:)\s*({_NUMBER})?", re.ASCII | re.IGNORECASE)
+_ONE_SIDED = re.compile(r"(≥|>=?|≤|<=?)\s*(.+)")
+_CLASSES = re.compile(r"([A-Z][\d.]*)\s*(?:-|–|to|\.\.+|…)\s*([A-Z][\d.]*)", re.ASCII)
+#: What a letter alone stands for: from the first flux to the next letter's, W m⁻².
+_LETTERS = {"A": (1e-8, 1e-7), "B": (1e-7, 1e-6), "C": (1e-6, 1e-5), "M": (1e-5, 1e-4), "X": (1e-4, None)}
+
+type Ends = tuple[float | None, float | None]
 
 
 def earliest(text: str) -> np.datetime64 | None:
@@ -61,6 +72,99 @@ def energy_band(text: str) -> tuple[float, float] | None:
         message = f"“{text}” is no energy range; write 4-10"
         raise NotUnderstood(message)
     return float(found[1]), float(found[2])
+
+
+def number_range(text: str) -> Ends:
+    """Lower and upper end from "-600..-400", "-600 to -400", "≥ 500" or "..0"; None where there is none.
+
+    Raises
+    ------
+    NotUnderstood
+        When it is no range, or an empty one.
+    """
+    plain = text.strip().replace("−", "-").removesuffix("″")
+    if not plain:
+        return None, None
+    low, high = _ends(plain)
+    if (low is None and high is None) or (low is not None and high is not None and low > high):
+        message = f"“{text}” is no range; write -600..-400, or ≥ 500"
+        raise NotUnderstood(message)
+    return low, high
+
+
+def at_least(text: str) -> float | None:
+    """A smallest number: "10000", "10 000" or "≥ 10,000"; None from nothing.
+
+    Raises
+    ------
+    NotUnderstood
+        When it is no number.
+    """
+    plain = re.sub(r"[\s,]", "", text).lstrip("≥>=")
+    if not text.strip():
+        return None
+    if not re.fullmatch(_NUMBER, plain, re.ASCII):
+        message = f"“{text}” is no number; write 10000"
+        raise NotUnderstood(message)
+    return float(plain)
+
+
+def goes_range(text: str) -> Ends:
+    """Lowest and highest GOES flux [W m⁻²] from "C1" or "≥ C1" (and above), "< M1", "C1-M5" or "C" (all of C).
+
+    The upper end does not belong to the range; where a class is named as the upper end, it does.
+
+    Raises
+    ------
+    NotUnderstood
+        When it is neither a class nor a range of them.
+    """
+    plain = re.sub(r"\s+", " ", text.strip()).upper().replace("TO", "to").removesuffix("+")
+    if not plain:
+        return None, None
+    try:
+        low, high = _goes_ends(plain)
+    except SelectionError as error:
+        message = f"“{text}” is no GOES class; write C1 (and above), C1-M5, C or < M1"
+        raise NotUnderstood(message) from error
+    if low is not None and high is not None and low >= high:
+        message = f"“{text}” goes from a high to a low GOES class"
+        raise NotUnderstood(message)
+    return low, high
+
+
+def _ends(text: str) -> Ends:
+    one_sided = _ONE_SIDED.fullmatch(text)
+    if one_sided is not None and re.fullmatch(_NUMBER, one_sided[2], re.ASCII):
+        return (float(one_sided[2]), None) if one_sided[1][0] in "≥>" else (None, float(one_sided[2]))
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        return None, None
+    return tuple(None if end is None else float(end) for end in found.groups())  # type: ignore[return-value]
+
+
+def _goes_ends(text: str) -> Ends:
+    one_sided, pair = _ONE_SIDED.fullmatch(text), _CLASSES.fullmatch(text)
+    if one_sided is not None:
+        first, last = _class_span(one_sided[2])
+        match one_sided[1]:
+            case "≥" | ">=" | ">":
+                return first, None
+            case "≤" | "<=":
+                return None, last
+            case _:
+                return None, first
+    if pair is not None:
+        return _class_span(pair[1])[0], _class_span(pair[2])[1]
+    return _class_span(text) if text in _LETTERS else (_class_span(text)[0], None)
+
+
+def _class_span(text: str) -> Ends:
+    """From the flux of a class to what lies just above it; a letter alone spans all its classes."""
+    flux = flux_of_class(text)
+    if flux is None:
+        return _LETTERS[text]
+    return flux, float(np.nextafter(flux, np.inf))
 
 
 def _parsed(text: str) -> np.datetime64 | None:

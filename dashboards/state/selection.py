@@ -12,9 +12,11 @@ from archive.layout import METHODS
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.address import AddressState
 from dashboards.state.errors import NotUnderstood
-from dashboards.state.ranges import earliest, energy_band, latest
+from dashboards.state.ranges import at_least, earliest, energy_band, goes_range, latest, number_range
 
 ANY, TRUSTED, DOUBTFUL = "any", "trusted", "doubtful"
+#: Who made an image, besides the name of a user.
+AUTOMATIC, USERS, MINE = "auto", "users", "mine"
 
 
 class Selection(AddressState):
@@ -31,10 +33,31 @@ class Selection(AddressState):
     trust: param.Selector[Any] = param.Selector(
         default=ANY, objects=[ANY, TRUSTED, DOUBTFUL], doc="Whether something speaks against it"
     )
+    flare = param.String("", doc="Flare id, exact")
+    uid = param.String("", doc="Unique id of the science request, exact")
+    goes = param.String("", doc="Measured GOES class or range of them, “C1” (and above), “C1-M5”")
+    x = param.String("", doc="Range of the peak's Solar X, arcsec, “-600..-400”")
+    y = param.String("", doc="Range of the peak's Solar Y, arcsec")
+    counts = param.String("", doc="Fewest counts above background, ct")
+    author = param.String("", doc="“auto”, “users”, “mine”, or the name of a user")
 
     complaints = param.Dict({}, doc="Parameter → why its value is not used")
 
-    filter_names = ("start", "end", "text", "methods", "band", "trust")
+    filter_names = (
+        "start",
+        "end",
+        "text",
+        "methods",
+        "band",
+        "trust",
+        "flare",
+        "uid",
+        "goes",
+        "x",
+        "y",
+        "counts",
+        "author",
+    )
 
     @property
     def filtered(self) -> bool:
@@ -47,31 +70,65 @@ class Selection(AddressState):
 
     def image_filter(self, visitor: Visitor = GUEST) -> ImageFilter:
         """The filter for images; sets `complaints`."""
-        meaning = self._understand({"start": earliest, "end": latest, "band": energy_band})
-        low, high = meaning["band"] or (None, None)
+        meaning = self._understand(
+            {
+                "start": earliest,
+                "end": latest,
+                "band": energy_band,
+                "goes": goes_range,
+                "x": number_range,
+                "y": number_range,
+                "counts": at_least,
+            }
+        )
+        (low, high), (goes_min, goes_max), (x_min, x_max), (y_min, y_max) = (
+            meaning[name] or (None, None) for name in ("band", "goes", "x", "y")
+        )
+        author = self._author(visitor)
         return ImageFilter(
             t_start=meaning["start"],
             t_end=meaning["end"],
             text=self.text.strip(),
+            flare_id=self.flare.strip() or None,
+            uid=self.uid.strip() or None,
             methods=tuple(self.methods),
             e_low=low,
             e_high=high,
+            goes_min=goes_min,
+            goes_max=goes_max,
+            x_min=x_min,
+            x_max=x_max,
+            y_min=y_min,
+            y_max=y_max,
+            counts_min=meaning["counts"],
+            automatic={AUTOMATIC: True, USERS: False}.get(author or ""),
+            author=None if author in (AUTOMATIC, USERS) else author,
             trusted=None if self.trust == ANY else self.trust == TRUSTED,
             viewer=visitor.name,
             all_hidden=visitor.operator,
         )
 
     def imageless_filter(self, visitor: Visitor = GUEST) -> RunFilter:
-        """The filter for runs that made no image; what only images have (method, band, trust) does not apply."""
+        """The filter for runs that made no image; of the rest of the filter nothing applies to them."""
         meaning = self._understand({"start": earliest, "end": latest})
         return RunFilter(
             t_start=meaning["start"],
             t_end=meaning["end"],
             text=self.text.strip(),
+            flare_id=self.flare.strip() or None,
+            uid=self.uid.strip() or None,
             statuses=(RunStatus.SKIPPED, RunStatus.FAILED),
             viewer=visitor.name,
             all_hidden=visitor.operator,
         )
+
+    def _author(self, visitor: Visitor) -> str | None:
+        """Whose images are asked for; a guest has none, and the empty name is nobody's."""
+        if self.author == MINE:
+            if visitor.name is None:
+                self.complaints = {**self.complaints, "author": "sign in to see the images that you made"}
+            return visitor.name or ""
+        return self.author.strip() or None
 
     def _understand(self, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
         """What typed values mean, None where they mean nothing."""

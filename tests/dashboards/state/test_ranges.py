@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.state.errors import NotUnderstood
-from dashboards.state.ranges import earliest, energy_band, latest
+from dashboards.state.ranges import at_least, earliest, energy_band, goes_range, latest, number_range
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,66 @@ def test_what_is_no_band_is_named(text: str) -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_understood_or_refused(text: str) -> None:
-    for read in (earliest, latest, energy_band):
+    for read in (earliest, latest, energy_band, at_least, number_range, goes_range):
         with suppress(NotUnderstood):
-            assert (read(text) is None) == (not text.strip())
+            assert (read(text) in (None, (None, None))) == (not text.strip())
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("", (None, None)),
+        ("-600..-400", (-600, -400)),
+        ("−600 to −400", (-600, -400)),
+        ("-600.5:0", (-600.5, 0)),
+        ("500…", (500, None)),
+        (".. 0", (None, 0)),
+        ("≥ 500", (500, None)),
+        ("<= -20″", (None, -20)),
+    ],
+)
+def test_ranges_of_places(text: str, ends: tuple[float | None, float | None]) -> None:
+    assert number_range(text) == ends
+
+
+@pytest.mark.parametrize("text", ["5..-5", "..", "west", "1-2", "≥ a", "1..2..3"])
+def test_what_is_no_range_is_named(text: str) -> None:
+    with pytest.raises(NotUnderstood, match=r"write -600\.\.-400"):
+        number_range(text)
+
+
+def test_least_counts() -> None:
+    assert at_least("") is None
+    assert at_least("10000") == at_least("10 000") == at_least("≥ 10,000") == 10000
+    with pytest.raises(NotUnderstood, match="write 10000"):
+        at_least("many")
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [
+        ("C1", [1e-6, 3e-4], [9.9e-7]),
+        ("≥C1", [1e-6, 3e-4], [9.9e-7]),
+        (">= c1.5", [1.5e-6], [1.4e-6]),
+        ("m1+", [1e-5], [9e-6]),
+        ("C", [1e-6, 9.9e-6], [9.9e-7, 1e-5]),
+        ("X", [1e-4, 1e-3], [9e-5]),
+        ("< M1", [9.9e-6, 1e-8], [1e-5]),
+        ("≤ M1", [1e-5], [1.1e-5]),
+        ("C1-M5", [1e-6, 5e-5], [5.1e-5, 9e-7]),
+        ("B to C", [1e-7, 9.9e-6], [1e-5, 9e-8]),
+    ],
+)
+def test_goes_classes_and_ranges_of_them(text: str, inside: list[float], outside: list[float]) -> None:
+    low, high = goes_range(text)
+
+    def holds(flux: float) -> bool:  # as the archive compares
+        return (low is None or flux >= low) and (high is None or flux < high)
+
+    assert [holds(flux) for flux in (*inside, *outside)] == [True] * len(inside) + [False] * len(outside)
+
+
+@pytest.mark.parametrize("text", ["big", "D1", "M5-C1", "1e-6", "C1-", "≥", "-"])
+def test_what_is_no_class_is_named(text: str) -> None:
+    with pytest.raises(NotUnderstood, match="GOES class"):
+        goes_range(text)
