@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from archive import Archive
 from archive.errors import NotInArchive
@@ -15,6 +16,8 @@ from stixcore.fits.write import read_recipe
 from stixcore.imaging.reconstruction import Method
 from stixcore.recipe import FileReference
 from stixcore.reconstruct import reconstruct
+
+Floats = NDArray[np.float64]
 
 #: Largest difference, relative to the brightest pixel, that rounding to FITS' 32 bits and other libraries explain.
 TOLERANCE = 1e-6
@@ -57,7 +60,7 @@ def reproduce(path: Path, archive: Archive | None = None) -> Comparison:
     recipe = read_recipe(path)
     with fits.open(path) as hdus:
         method = Method(hdus[0].header["ALG_USED"])
-        stored = np.asarray(hdus[0].data, dtype=float)
+    stored = _pixels(path)
 
     def locate(reference: FileReference) -> Path:
         beside = path.parent / reference.name
@@ -72,6 +75,36 @@ def reproduce(path: Path, archive: Archive | None = None) -> Comparison:
 
     images = reconstruct(recipe, locate)
     again = images.images[method].image.astype(np.float32).astype(float)
+    return _compared(path, stored, again)
+
+
+def compare(path: Path, other: Path) -> Comparison:
+    """Compare an image with the same one made elsewhere.
+
+    Parameters
+    ----------
+    path : Path
+        Image file of this software.
+    other : Path
+        The same, of somebody else's making.
+
+    Raises
+    ------
+    InvalidProduct
+        When one of them is no such file, or they belong to different recipes.
+    """
+    recipe, found = read_recipe(path).recipe_id, read_recipe(other).recipe_id
+    if found != recipe:
+        raise InvalidProduct(other, f"an image of recipe {recipe}", f"one of {found}")
+    return _compared(path, _pixels(path), _pixels(other))
+
+
+def _pixels(path: Path) -> Floats:
+    with fits.open(path) as hdus:
+        return np.asarray(hdus[0].data, dtype=float)
+
+
+def _compared(path: Path, stored: Floats, again: Floats) -> Comparison:
     if again.shape != stored.shape:
         raise InvalidProduct(path, f"an image of shape {again.shape} as in its recipe", f"shape {stored.shape}")
     return Comparison(path.name, float(np.abs(again - stored).max() / np.abs(stored).max()))

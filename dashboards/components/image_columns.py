@@ -138,7 +138,18 @@ def _file(row: ImageRow, links: Links) -> str:
         return '<span title="Open the row to download">FITS</span>'
     name = row.image.file.rpartition("/")[2]
     title = f"{name}, {words.size(row.image.size)}"
-    return f'<a class="file" href="{escape(place)}" download="{escape(name)}" title="{escape(title)}">FITS</a>'
+    fits = f'<a class="file" href="{escape(place)}" download="{escape(name)}" title="{escape(title)}">FITS</a>'
+    return f"{fits} {script_links(row.image, links)}"
+
+
+def script_links(image: Image, links: Links) -> str:
+    """Links to the scripts that make an image again."""
+    what = f"{words.method_name(image.method)}, {words.time_range(image)}, {words.band(image)}"
+    return " ".join(
+        f'<a class="script" href="{escape(place)}" download title="{escape(f"{name} script that makes {what} again")}">'
+        f"{escape(name)}</a>"
+        for name, place in links.scripts(image)
+    )
 
 
 IMAGE_COLUMNS = (
@@ -161,5 +172,5 @@ IMAGE_COLUMNS = (
     Column(
         "trust", "Trust", _trust, "Whether something speaks against the image", "trusted", False, 112, 104, 3, "center"
     ),
-    Column("file", "File", _file, "Download FITS", width=72, min_width=64, align="center"),
+    Column("file", "File", _file, "FITS, and scripts that make it again", width=136, min_width=128, align="center"),
 )

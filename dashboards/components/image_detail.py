@@ -7,6 +7,7 @@ from html import escape
 
 from archive import Image, Run
 from dashboards.components import words
+from dashboards.components.image_columns import script_links
 from dashboards.state.detail import ImageDetail, read_cautions
 from dashboards.web.links import Links
 
@@ -114,7 +115,7 @@ def _download(image: Image, links: Links) -> str:
     name = image.file.rpartition("/")[2]
     return (
         f'<a class="file" href="{escape(place)}" download="{escape(name)}" title="{escape(name)}">'
-        f"FITS <i>{words.size(image.size)}</i></a>"
+        f"FITS <i>{words.size(image.size)}</i></a> {script_links(image, links)}"
     )
 
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import sys
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Protocol
 
 from archive import Archive, Image, NotInArchive
 
+#: What people call a script, and the suffix of its address.
+SCRIPTS = (("Python", ".py"), ("IDL", ".pro"), ("Notebook", ".ipynb"), ("stixpy", "-stixpy.py"))
 ROUTES_MODULE = "dashboards.web.routes"
 
 
@@ -34,6 +37,9 @@ class Links(Protocol):
     def fits(self, image: Image) -> str | None:
         """FITS file."""
 
+    def scripts(self, image: Image) -> Sequence[tuple[str, str]]:
+        """Scripts that make the image again: what each is called, and its address; none where there are no routes."""
+
 
 class RouteLinks:
     """Addresses under ``/archive/``, where `dashboards.web.routes` answers."""
@@ -51,6 +57,10 @@ class RouteLinks:
     def fits(self, image: Image) -> str | None:
         """FITS file."""
         return f"archive/fits/{image.image_id}"
+
+    def scripts(self, image: Image) -> Sequence[tuple[str, str]]:
+        """Scripts that make the image again."""
+        return tuple((name, f"archive/script/{image.image_id}{suffix}") for name, suffix in SCRIPTS)
 
 
 class InlineLinks:
@@ -77,6 +87,10 @@ class InlineLinks:
     def fits(self, image: Image) -> str | None:
         """FITS file."""
         return self._inline(image.file, "application/fits")
+
+    def scripts(self, image: Image) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - as links are asked
+        """None: a script names addresses it downloads from, and there are none."""
+        return ()
 
     def _inline(self, place: str | None, kind: str) -> str | None:
         if place is None:

@@ -1,26 +1,31 @@
-"""Files of the archive under stable addresses: ``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``.
+"""Files of the archive under stable addresses.
 
-A plug-in of ``panel serve --plugins dashboards.web.routes``. Addresses hold ids, never paths; what is hidden from a
-visitor does not exist for him. Range, ETag and HEAD come from Tornado. Errors are JSON.
+``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; what images are made from under
+``/archive/science/<name>`` and ``/archive/aux/<name>``. A plug-in of ``panel serve --plugins dashboards.web.routes``.
+
+Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for him. Range, ETag and HEAD
+come from Tornado. Errors are JSON.
 """
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from archive import Archive, NotInArchive
-from dashboards.state.access import GUEST, Visitor, visible_image
-from dashboards.state.source import ArchiveSource, Unavailable, archive_source
+from dashboards.state.access import Visitor, visible_image
+from dashboards.state.source import ArchiveSource, archive_source
+from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.scripts import SUFFIXES, ScriptHandler
+from dashboards.web.visitors import request_visitor
 
 #: Pictures change only when their recipe is run again with newer software.
 PICTURE_AGE_S = 300
+#: Tables of the files images are made from.
+INPUT_TABLES = {"science": "science_files", "aux": "aux_files"}
 
 
 @dataclass(frozen=True)
@@ -39,32 +44,46 @@ class FoundFile:
         return f'{"attachment" if self.save else "inline"}; filename="{name}"'
 
 
-def find_file(source: ArchiveSource, kind: str, image_id: str, visitor: Visitor) -> FoundFile:
-    """The file of one kind ("fits", "png", "thumbnail") of an image.
+def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> FoundFile:
+    """The file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name ("science", "aux").
 
     Raises
     ------
     NotInArchive
-        When there is no such image for this visitor, or it has no such file.
+        When there is no such image or file for this visitor, or the image has no such file.
     Unavailable
         When the archive cannot be read.
     """
 
     def find(archive: Archive) -> FoundFile:
-        image = visible_image(archive, image_id, visitor)
-        place = {"fits": image.file, "png": image.png, "thumbnail": image.thumbnail}[kind]
-        if place is None:
-            message = f"image {image_id!r} has no {kind}"
-            raise NotInArchive(message)
+        if kind in INPUT_TABLES:
+            place = _input_place(archive, kind, key)
+        else:
+            image = visible_image(archive, key, visitor)
+            found = {"fits": image.file, "png": image.png, "thumbnail": image.thumbnail}[kind]
+            if found is None:
+                message = f"image {key!r} has no {kind}"
+                raise NotInArchive(message)
+            place = found
         archive.path_of(place)  # refuses what leads out of the archive
-        media_type = "application/fits" if kind == "fits" else "image/png"
-        return FoundFile(archive.root, PurePosixPath(place), media_type, save=kind == "fits")
+        is_picture = kind in {"png", "thumbnail"}
+        media_type = "image/png" if is_picture else "application/fits"
+        return FoundFile(archive.root, PurePosixPath(place), media_type, save=not is_picture)
 
     return source.ask(find)
 
 
+def _input_place(archive: Archive, kind: str, name: str) -> str:
+    """Place of an input file, every version of which has a name of its own."""
+    rows = archive.rows(f"SELECT path FROM {INPUT_TABLES[kind]} WHERE name = ?", [name])  # noqa: S608 - our own names
+    if not rows:
+        message = f"there is no file {name!r}"
+        raise NotInArchive(message)
+    return str(rows[0]["path"])
+
+
 class ImageFileHandler(StaticFileHandler):
-    """Sends one file of an image; Tornado's static files with ids for names."""
+    """Sends one file; Tornado's static files with ids for names."""
 
     found: FoundFile
 
@@ -72,22 +91,11 @@ class ImageFileHandler(StaticFileHandler):
         """The folder is known only when the image is found."""
         super().initialize(path="")
 
-    def visitor(self) -> Visitor:
-        """Who asks. Until there are accounts, everybody is a guest."""
-        return GUEST
-
     async def get(self, path: str, include_body: bool = True) -> None:
-        """Send the file; ``path`` is ``<kind>/<image_id>``."""
-        kind, image_id = path.split("/", 1)
-        loop = asyncio.get_running_loop()
-        try:
-            self.found = await loop.run_in_executor(
-                _lookups(), find_file, archive_source(), kind, image_id, self.visitor()
-            )
-        except NotInArchive as error:
-            raise HTTPError(404, reason="Not Found", log_message=None) from error
-        except Unavailable as error:
-            raise HTTPError(503, reason="Service Unavailable") from error
+        """Send the file; ``path`` is ``<kind>/<image_id>`` or ``<kind>/<name>``."""
+        kind, key = path.split("/", 1)
+        visitor = request_visitor(self)
+        self.found = await looked_up(lambda: find_file(archive_source(), kind, key, visitor))
         self.root = str(self.found.root)
         await super().get(str(self.found.place), include_body)
 
@@ -125,26 +133,9 @@ class UnknownHandler(RequestHandler):
         write_json_error(self, status_code, "there is nothing at this address")
 
 
-def write_json_error(handler: RequestHandler, status: int, sentence: str) -> None:
-    """End a response with ``{"status": 404, "error": "there is no image '…'"}``."""
-    handler.set_header("X-Content-Type-Options", "nosniff")
-    handler.finish({"status": status, "error": sentence or SENTENCES.get(status, "this cannot be answered")})
-
-
-SENTENCES = {
-    403: "this file may not be sent",
-    404: "the file of this image is missing",
-    405: "this address can only be read",
-}
-
-
-@cache
-def _lookups() -> ThreadPoolExecutor:
-    """Threads that ask the index, so that a slow question delays nobody else."""
-    return ThreadPoolExecutor(4, thread_name_prefix="archive-lookup")
-
-
 ROUTES = [
     (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)", ImageFileHandler),
+    (r"/archive/((?:science|aux)/[^/]+\.fits)", ImageFileHandler),
+    (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
     (r"/archive/.*", UnknownHandler),
 ]

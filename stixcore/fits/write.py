@@ -65,7 +65,7 @@ def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fi
     ):
         for key, value, comment in group:
             if value is not None:
-                header[key] = (value, comment)
+                header[key] = (_card_text(value) if isinstance(value, str) else value, comment)
     header["RECIPEID"] = (recipe.recipe_id, "hash of everything that determines the image")
     header["CREATOR"] = (CREATOR, "software")
     header["VERS_SW"] = (software_version(), "version of the software")
@@ -76,6 +76,11 @@ def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fi
 
 
 Card = tuple[str, Any, str]
+
+
+def _card_text(text: str) -> str:
+    """A text as a header can hold it: what is no printable ASCII (a file may have any name) as an escape."""
+    return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _wcs_cards(image: Reconstruction) -> Iterator[Card]:

@@ -21,9 +21,25 @@ import pytest
 from astropy.io import fits
 from PIL import Image as Picture
 
-from archive import Archive, Image, Run, RunKind, RunStatus, image_folder, image_id, image_name, skipped_run_id
+from archive import (
+    Archive,
+    Image,
+    Run,
+    RunKind,
+    RunStatus,
+    image_folder,
+    image_id,
+    image_name,
+    ingest,
+    skipped_run_id,
+)
+from jobs.previews import make_previews
+from stixcore.simulation.campaign import simulate_campaign
 
 ROOT = Path(__file__).resolve().parents[2]
+SHARED_DATA = Path(os.environ.get("STIX_SHARED_DATA", ROOT.parent / "shared" / "data"))
+#: A C-class flare of 2022-11-11.
+REAL_FLARE = ("2211116471-54717",)
 NOW = np.datetime64("2026-11-23T12:00:00", "us")
 FIRST = np.datetime64("2022-11-10T00:00:00", "us")
 
@@ -222,4 +238,28 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
 @pytest.fixture(scope="session")
 def server(serve: Callable[[Path], Any], small: Small) -> Iterator[Server]:
     with serve(small.archive.root) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def imaged(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """An archive with images really made: of a simulated flare, and of a real one where the real files are."""
+    archive = Archive(tmp_path_factory.mktemp("imaged") / "archive", create=True)
+    folder = tmp_path_factory.mktemp("campaign")
+    start = np.datetime64("2026-03-14T06:00:00", "us")
+    assert simulate_campaign(folder, 7, start, 0.34, 6.0, min_separation=3600.0)
+    ingest(archive, [folder], NOW)
+    if SHARED_DATA.is_dir():
+        names = (*REAL_FLARE, "2211098157-52648", "20221111_V01")
+        real = [path for path in sorted((SHARED_DATA / "nov2022").rglob("solo*.fits")) if path.stem.endswith(names)]
+        assert len(real) == len(names)
+        ingest(archive, real, NOW)
+    make_previews(archive, NOW)
+    archive.build_read_model()
+    return archive
+
+
+@pytest.fixture(scope="session")
+def imaged_server(serve: Callable[[Path], Any], imaged: Archive) -> Iterator[Server]:
+    with serve(imaged.root) as started:
         yield started

@@ -55,7 +55,11 @@ def test_a_row_says_what_it_must(small: Any) -> None:
     assert (shown["band"], shown["method"], shown["goes"]) == ("4–10 keV", "Back projection", "C3.4")
     assert (shown["x"], shown["y"]) == ("−440.0", "200.5")
     assert shown["counts"] == "15\N{NARROW NO-BREAK SPACE}006"
-    assert (shown["chi2"], shown["trust"], shown["file"]) == ("–", "trusted", "FITS")
+    assert (shown["chi2"], shown["trust"], shown["file"]) == (
+        "–",
+        "trusted",
+        "FITS Python IDL Notebook stixpy",
+    )
 
 
 def test_doubts_are_shown_with_their_reason(small: Any) -> None:

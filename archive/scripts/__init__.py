@@ -1,0 +1,1 @@
+"""Scripts people take home. Text and nothing else: this package runs none of them."""

@@ -1,0 +1,256 @@
+"""The IDL script: SSWIDL with the STIX ground software, v0.6.2 and newer (routines and keywords of its public demo)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from archive.layout import stamp
+from archive.scripts.literals import idl_literal
+from archive.scripts.sources import ImageSource, InputFile
+from archive.scripts.templates import fill
+
+#: The full-disk map: sub-collimators 10a … 7c, 512² pixels over 2.6 solar radii.
+LOCATION_LABELS = [f"{number}{letter}" for number in range(10, 6, -1) for letter in "abc"]
+FULL_DISK_PIXELS, FULL_DISK_FIELD = 512, 2.6
+LINE_WIDTH = 100
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+#: Below this upper edge [keV] an image is thermal: the Data Center fits one ellipse, above it two circles.
+THERMAL_END = 16.0
+#: Value of a fixed source parameter → field of ``srcin.<shape>[i].param_opt``.
+FIXED = {"flux": "param_flux", "x": "param_x", "y": "param_y", "fwhm": "param_fwhm"}
+
+
+def idl_script(source: ImageSource) -> str:
+    """Ephemeris, location, calibrated visibilities, the methods of the recipe, FITS files, plots."""
+    recipe, image = source.recipe, source.image
+    pointing, location = recipe["pointing"], recipe["location"]
+    rows, columns = recipe["shape"]
+    sections = [_PRODUCTS[method](recipe["methods"][method]) for method in _PRODUCTS if method in recipe["methods"]]
+    values = {
+        "script_name": script_name(source),
+        "image_id": idl_literal(image.image_id),
+        "recipe_id": idl_literal(image.recipe_id),
+        "method": idl_literal(image.method),
+        "author": idl_literal(image.author),
+        "simulated": idl_literal(image.simulated),
+        **_file_values("science", source.science),
+        "background": _background(source.background),
+        "auxiliary": _auxiliary(source.aspect),
+        "time_range": idl_literal([idl_time(time) for time in recipe["time_range"]]),
+        "energy_range": idl_literal([float(edge) for edge in recipe["energy_range_kev"]]),
+        "location": idl_literal([float(location["x_arcsec"]), float(location["y_arcsec"])]),
+        "found_by": idl_literal(location["found_by"]),
+        "location_energy": idl_literal([float(edge) for edge in recipe["location_energy_kev"]]),
+        "pointing_source": idl_literal(pointing["source"]),
+        "stx_pointing": idl_literal([float(pointing["x_arcsec"]), float(pointing["y_arcsec"])]),
+        "roll": idl_literal(float(pointing["roll_deg"])),
+        "rsun": _number_or_nan(pointing["rsun_arcsec"]),
+        "observer_lon": _number_or_nan(pointing["stonyhurst_lon_deg"]),
+        "observer_b0": _number_or_nan(pointing["b0_deg"]),
+        "subcollimators": _text_list(recipe["subcollimators"]),
+        "pixel_set": idl_literal(recipe["pixel_set"]),
+        "amplitude_scheme": idl_literal(recipe["amplitude_scheme"]),
+        "edge_correction": idl_literal(recipe["edge_correction"]),
+        "imsize": idl_literal([int(columns), int(rows)]),
+        "pixel": idl_literal([float(recipe["pixel_arcsec"])] * 2),
+        "products": "\n\n".join(
+            ["; ---- 5. The images, each to a FITS file " + "-" * 77, _output_stem(source), *sections]
+        ),
+        "plots": "\n".join(_plot(method) for method in _PRODUCTS if method in recipe["methods"]),
+    }
+    return fill("image.pro.txt", values)
+
+
+def script_name(source: ImageSource) -> str:
+    """Name of the file; IDL's names hold no "-"."""
+    return re.sub(r"\W", "_", f"stix_{stamp(source.image.t_start)}_{source.image.image_id}", flags=re.ASCII) + ".pro"
+
+
+def idl_time(iso: str) -> str:
+    """``2022-11-11T11:36:00.000`` as the ground software's examples write it: ``11-Nov-2022 11:36:00.000``."""
+    day, _, clock = iso.partition("T")
+    year, month, date = day.split("-")
+    return f"{int(date)}-{MONTHS[int(month) - 1]}-{year} {clock}"
+
+
+def _file_values(role: str, file: InputFile) -> dict[str, str]:
+    return {
+        f"{role}_name": idl_literal(file.name),
+        f"{role}_uid": idl_literal(file.uid),
+        f"{role}_sha256": idl_literal(file.sha256),
+        f"{role}_addresses": _text_list(file.addresses),
+    }
+
+
+def _background(file: InputFile | None) -> str:
+    if file is None:
+        return "; No background was subtracted\nbackground_name = ''"
+    return "\n".join(f"{name} = {value}" for name, value in _file_values("background", file).items())
+
+
+def _auxiliary(files: Sequence[InputFile]) -> str:
+    """Arrays with an element per file; IDL wants arrays of one length, so every file has its best address."""
+    if not files:
+        return "; No auxiliary file: the pointing below was assumed or given\nn_aux = 0"
+    return "\n".join(
+        [
+            f"n_aux = {len(files)}",
+            f"aux_names = {_text_list([file.name for file in files])}",
+            f"aux_sha256 = {_text_list([file.sha256 for file in files])}",
+            f"aux_addresses = {_text_list([file.addresses[0] for file in files])}",
+        ]
+    )
+
+
+def _text_list(texts: Sequence[str]) -> str:
+    """A list of texts, as many a line as fit."""
+    lines = [""]
+    for literal in (idl_literal(text) for text in texts):
+        if lines[-1] and len(lines[-1]) + len(literal) > LINE_WIDTH:
+            lines.append("")
+        lines[-1] += f"{', ' if lines[-1] else ''}{literal}"
+    return "[" + ", $\n  ".join(lines) + "]"
+
+
+def _number_or_nan(value: float | None) -> str:
+    return "!values.d_nan" if value is None else idl_literal(float(value))
+
+
+def _output_stem(source: ImageSource) -> str:
+    stem = source.fits.name.removesuffix(f"_{source.image.method}.fits")
+    return f"output = {idl_literal('idl_' + stem)}"
+
+
+def _product(method: str, comment: str, *lines: str) -> str:
+    """Lines that make one image and write it."""
+    return "\n".join(
+        [
+            f"; {comment}",
+            *lines,
+            f"stx_map2fits, {method}_map, output + '_{method}.fits', path_sci_file, path_bkg_file=path_bkg_file",
+        ]
+    )
+
+
+def _full_disk(_: Mapping[str, Any]) -> str:
+    return _product(
+        "full_disk_bp",
+        "Full disk, back projection of the coarse sub-collimators: where is the flare?",
+        f"disk_index = stx_label2ind({idl_literal(LOCATION_LABELS)})",
+        "disk_center = stx_hpc2stx_coord([0d0, 0d0], aux_data)",
+        "; Grid transmission on axis: the place is not known yet",
+        "disk_vis = stx_construct_calibrated_visibility(path_sci_file, time_range, location_energy, disk_center, $",
+        "  path_bkg_file=path_bkg_file, xy_flare=[0d0, 0d0], sumcase=pixel_set, subc_index=disk_index, $",
+        "  calib_data=calib_data, /silent)",
+        f"disk_size = [{FULL_DISK_PIXELS}, {FULL_DISK_PIXELS}]",
+        f"full_disk_bp_map = stx_bproj(disk_vis, disk_size, aux_data.rsun * {FULL_DISK_FIELD}d0 / disk_size, aux_data)",
+    )
+
+
+def _bp(parameters: Mapping[str, Any]) -> str:
+    uniform = idl_literal(parameters["weighting"] == "uniform")
+    return _product(
+        "bp",
+        "Back projection",
+        f"bp_uniform_weighting = {uniform}",
+        "bp_map = stx_bproj(vis, imsize, pixel, aux_data, uniform_weighting=bp_uniform_weighting)",
+    )
+
+
+def _clean(parameters: Mapping[str, Any]) -> str:
+    return _product(
+        "clean",
+        "CLEAN: five maps, 0 CLEAN, 1 back projection, 2 residual, 3 components, 4 CLEAN without residual",
+        f"clean_niter = {idl_literal(parameters['max_iterations'])}",
+        f"clean_gain = {idl_literal(float(parameters['gain']))}",
+        f"clean_beam_width = {idl_literal(float(parameters['beam_fwhm']))}  ; arcsec",
+        f"clean_uniform_weighting = {idl_literal(parameters['weighting'] == 'uniform')}",
+        "clean_maps = stx_vis_clean(vis, aux_data, niter=clean_niter, image_dim=imsize[0], pixel=pixel[0], $",
+        "  gain=clean_gain, beam_width=clean_beam_width, uniform_weighting=clean_uniform_weighting)",
+        "clean_map = clean_maps[0]",
+    )
+
+
+def _em(parameters: Mapping[str, Any]) -> str:
+    return _product(
+        "em",
+        "Expectation maximization, from counts",
+        f"em_maxiter = {idl_literal(parameters['max_iterations'])}",
+        f"em_tolerance = {idl_literal(float(parameters['tolerance']))}",
+        "pixel_data_summed = stx_construct_pixel_data_summed(path_sci_file, time_range, energy_range, $",
+        "  path_bkg_file=path_bkg_file, subc_index=subc_index, sumcase=pixel_set, calib_data=calib_data, /silent)",
+        "em_map = stx_em(pixel_data_summed, aux_data, imsize=imsize, pixel=pixel, mapcenter=mapcenter, $",
+        "  xy_flare=xy_flare, subc_index=subc_index, maxiter=em_maxiter, tolerance=em_tolerance, /silent)",
+    )
+
+
+def _mem_ge(parameters: Mapping[str, Any]) -> str:
+    flux, share = parameters["total_flux"], parameters["percent_lambda"]
+    lines = ["; A variable that is not defined leaves the choice to the ground software's own rule"]
+    if flux is not None:
+        lines.append(f"mem_total_flux = {idl_literal(float(flux))}")
+    elif parameters["flux_estimate"] == "amplitude":
+        lines.append("mem_total_flux = max(abs(vis.obsvis))")
+    if share is not None:
+        lines.append(f"mem_percent_lambda = {idl_literal(float(share))}")
+    return _product(
+        "mem_ge",
+        "Maximum entropy",
+        *lines,
+        "mem_ge_map = stx_mem_ge(vis, imsize, pixel, aux_data, total_flux=mem_total_flux, $",
+        "  percent_lambda=mem_percent_lambda, /silent)",
+    )
+
+
+def _vis_fwdfit(parameters: Mapping[str, Any]) -> str:
+    configuration = list(parameters["configuration"])
+    if configuration == ["auto"]:
+        choice = [
+            "; The archive chose among circle, ellipse, loop and two circles; the ground software wants to be told",
+            f"if energy_range[1] le {idl_literal(THERMAL_END)} then configuration = ['ellipse'] $",
+            "else configuration = ['circle', 'circle']",
+        ]
+    else:
+        choice = [f"configuration = {idl_literal(configuration)}"]
+    return _product(
+        "vis_fwdfit",
+        "Parametric sources fitted to the visibilities by particle swarm optimization, with errors",
+        *choice,
+        "srcin = vis_fwdfit_pso_multiple_src_create(vis, configuration, $",
+        "  stx_hpc2stx_coord(vis[0].xyoffset, aux_data, /inverse))",
+        *_fixed(configuration, parameters["fixed"]),
+        "vis_fwdfit_map = stx_vis_fwdfit_pso(configuration, vis, aux_data, srcin=srcin, imsize=imsize, pixel=pixel, $",
+        "  srcstr=srcstr, fitsigmas=fitsigmas, redchisq=redchisq, /uncertainty, /silent)",
+    )
+
+
+def _fixed(configuration: Sequence[str], fixed: Sequence[Mapping[str, float]]) -> list[str]:
+    """Values that are not fitted, as far as the ground software has a field of the same meaning."""
+    lines, seen = list[str](), dict[str, int]()
+    for shape, values in zip(configuration, fixed, strict=False):
+        number = seen.get(shape, 0)
+        seen[shape] = number + 1
+        for name, value in values.items():
+            if name in FIXED and (name != "fwhm" or shape == "circle"):
+                field = f"srcin.{shape}[{number}].param_opt.{FIXED[name]}"
+                lines.append(f"{field} = {idl_literal(repr(float(value)))}")
+            else:
+                lines.append(f"; the archive's image has a fixed {re.sub(r'[^a-z_]', ' ', name)} of {float(value)!r}")
+    return lines
+
+
+def _plot(method: str) -> str:
+    draw = f"plot_map, {method}_map, /cbar, /limb_plot, grid_spacing=10, title='{method}'"
+    return f"if (!d.flags and 256) ne 0 then window, /free  ; where there are windows\n{draw}"
+
+
+_PRODUCTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "full_disk_bp": _full_disk,
+    "bp": _bp,
+    "clean": _clean,
+    "em": _em,
+    "mem_ge": _mem_ge,
+    "vis_fwdfit": _vis_fwdfit,
+}

@@ -1,0 +1,118 @@
+"""Scripts that make one image again: Python with this software, Python without it, IDL, and a notebook."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+
+from archive.layout import stamp
+from archive.scripts import idl
+from archive.scripts.literals import python_literal
+from archive.scripts.sources import ImageSource
+from archive.scripts.templates import fill, part
+
+#: Suffix of a script's address and file name → how it is written.
+FLAVOURS: Mapping[str, Callable[[ImageSource], str]]
+
+
+def python_script(source: ImageSource) -> str:
+    """Reconstructs with `stixcore`, writes the FITS file, plots with `sunpy.map`: the same pixels."""
+    imports, functions = part("files")
+    return fill(
+        "reconstruct.py.txt",
+        {
+            "inputs": _inputs(source),
+            "recipe_id": python_literal(source.image.recipe_id),
+            "version": python_literal(source.recipe["version"]),
+            "output": python_literal(f"reproduced_{source.fits.name}"),
+            "script_name": script_name(source, ".py"),
+            "file_imports": imports,
+            "file_functions": functions,
+        },
+    )
+
+
+def stixpy_script(source: ImageSource) -> str:
+    """Uses `stixpy` and `xrayvision` alone: an independent answer."""
+    imports, functions = part("files")
+    return fill(
+        "stixpy.py.txt",
+        {
+            "inputs": _inputs(source),
+            "output": python_literal(f"stixpy_{source.fits.name}"),
+            "script_name": script_name(source, "-stixpy.py"),
+            "file_imports": imports,
+            "file_functions": functions,
+        },
+    )
+
+
+def notebook(source: ImageSource) -> str:
+    """The Python script as a notebook: a cell per section."""
+    opening, *sections = python_script(source).split("\n# %% ")  # at the start of a line no value can be
+    _, intro, code = opening.split('"""', 2)
+    cells = [_markdown(intro.strip()), _code(code.strip("\n"))]
+    for section in sections:
+        title, _, body = section.partition("\n")
+        cells += [_markdown(f"## {title.rstrip(' -')}"), _code(body.strip("\n"))]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    return json.dumps(
+        {
+            "cells": cells,
+            "metadata": {
+                "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+                "language_info": {"name": "python"},
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
+
+
+def script_name(source: ImageSource, suffix: str) -> str:
+    """File name of a script: ``stix_20221111T113600_<image id><suffix>``."""
+    if suffix == ".pro":
+        return idl.script_name(source)
+    name = re.sub(r"[^\w-]", "_", f"stix_{stamp(source.image.t_start)}_{source.image.image_id}", flags=re.ASCII)
+    return name + suffix
+
+
+def _inputs(source: ImageSource) -> str:
+    recipe, image = source.recipe, source.image
+    values = {
+        "image_id": image.image_id,
+        "method": image.method,
+        "author": image.author,
+        "simulated": image.simulated,
+        "science": source.science.as_document(),
+        "background": source.background.as_document() if source.background else None,
+        "auxiliary": [file.as_document() for file in source.aspect],
+        "time_range": recipe["time_range"],
+        "energy_range": recipe["energy_range_kev"],
+        "location": recipe["location"],
+        "location_energy": recipe["location_energy_kev"],
+        "pointing": recipe["pointing"],
+        "subcollimators": recipe["subcollimators"],
+        "pixel_set": recipe["pixel_set"],
+        "amplitude_scheme": recipe["amplitude_scheme"],
+        "edge_correction": recipe["edge_correction"],
+        "shape": recipe["shape"],
+        "pixel": recipe["pixel_arcsec"],
+        "methods": recipe["methods"],
+    }
+    return fill("inputs.py.txt", {name: python_literal(value) for name, value in values.items()}).rstrip("\n")
+
+
+def _markdown(text: str) -> dict[str, object]:
+    return {"cell_type": "markdown", "metadata": {}, "source": text}
+
+
+def _code(text: str) -> dict[str, object]:
+    return {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": [], "source": text}
+
+
+FLAVOURS = {".py": python_script, "-stixpy.py": stixpy_script, ".pro": idl.idl_script, ".ipynb": notebook}

@@ -1,0 +1,126 @@
+"""Values as source text of a language. The only place where what somebody typed becomes part of a script.
+
+File and user names may hold quotes, backslashes, line breaks, template braces or any other character. A value goes
+through one of these functions, comes out as one literal, and cannot end it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_INDENT = "    "
+_WIDTH = 100
+
+
+def python_literal(value: Any, *, indent: int = 0) -> str:
+    """Plain values (None, truth, numbers, texts, lists, mappings) as a Python expression.
+
+    Characters that cannot be seen, or that change the direction of what follows, are written as escapes. Lists and
+    mappings that do not fit into a line get a line per item.
+
+    Parameters
+    ----------
+    value : plain value
+    indent : int
+        Levels of indentation of the line the expression begins in.
+
+    Raises
+    ------
+    TypeError
+        For a value that is none of these, or no finite number.
+    """
+    match value:
+        case None | bool() | str():
+            return repr(value) if not isinstance(value, str) else repr(str(value))
+        case int() | float():
+            return _number(value)
+        case Mapping():
+            items = [
+                f"{python_literal(str(key))}: {python_literal(item, indent=indent + 1)}" for key, item in value.items()
+            ]
+            return _bracketed("{", items, "}", indent)
+        case Sequence():
+            return _bracketed("[", [python_literal(item, indent=indent + 1) for item in value], "]", indent)
+    message = f"{type(value).__name__} is no plain value"
+    raise TypeError(message)
+
+
+def idl_literal(value: Any) -> str:
+    """Plain values (truth, numbers, texts, lists of one kind) as an IDL expression.
+
+    Numbers with a fraction are double precision. Texts are in single quotes, which a doubled quote does not end;
+    characters outside printable ASCII are given as the bytes of their UTF-8 code, since an IDL program is read line by
+    line in an encoding of the machine's choice.
+
+    Raises
+    ------
+    TypeError
+        For a value that is none of these, or no finite number.
+    """
+    match value:
+        case bool():
+            return "1" if value else "0"
+        case int() | float():
+            return _idl_number(value)
+        case str():
+            return _idl_text(value)
+        case Sequence() if len(value) > 0:
+            return "[" + ", ".join(idl_literal(item) for item in value) + "]"
+    message = f"{type(value).__name__} is no plain value of IDL"
+    raise TypeError(message)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        message = f"{value} is no finite number"
+        raise TypeError(message)
+    return repr(int(value) if isinstance(value, int) else float(value))
+
+
+def _bracketed(left: str, items: list[str], right: str, indent: int) -> str:
+    line = left + ", ".join(items) + right
+    if len(line) <= _WIDTH and "\n" not in line:
+        return line
+    inner = "".join(f"\n{_INDENT * (indent + 1)}{item}," for item in items)
+    return f"{left}{inner}\n{_INDENT * indent}{right}"
+
+
+def _idl_number(value: float) -> str:
+    text = _number(value)
+    if isinstance(value, int):
+        return text if abs(value) < 32_768 else f"{text}LL"
+    mantissa, _, exponent = text.partition("e")
+    return f"{mantissa}d{exponent or '0'}"
+
+
+def _idl_text(value: str) -> str:
+    """Printable runs in quotes, the rest as bytes: ``'caf' + string([195B, 169B])``."""
+    parts: list[str] = []
+    plain, coded = "", list[int]()
+    for byte in value.encode("utf-8", "replace"):
+        if 32 <= byte < 127:
+            if coded:
+                parts.append(_idl_bytes(coded))
+                coded = []
+            plain += chr(byte)
+        else:
+            if plain:
+                parts.append(_idl_quoted(plain))
+                plain = ""
+            coded.append(byte)
+    if coded:
+        parts.append(_idl_bytes(coded))
+    if plain or not parts:
+        parts.append(_idl_quoted(plain))
+    return parts[0] if len(parts) == 1 else "(" + " + ".join(parts) + ")"
+
+
+def _idl_quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _idl_bytes(codes: list[int]) -> str:
+    # a zero byte would end an IDL string
+    return "string([" + ", ".join(f"{code or 63}B" for code in codes) + "])"

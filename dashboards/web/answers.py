@@ -1,0 +1,46 @@
+"""What routes have in common: errors as JSON, and threads that ask the index."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from tornado.web import HTTPError, RequestHandler
+
+from archive import NotInArchive
+from dashboards.state.source import Unavailable
+
+SENTENCES = {
+    403: "this file may not be sent",
+    404: "the file of this image is missing",
+    405: "this address can only be read",
+}
+
+
+def write_json_error(handler: RequestHandler, status: int, sentence: str) -> None:
+    """End a response with ``{"status": 404, "error": "there is no image '…'"}``."""
+    handler.set_header("X-Content-Type-Options", "nosniff")
+    handler.finish({"status": status, "error": sentence or SENTENCES.get(status, "this cannot be answered")})
+
+
+async def looked_up[Answer](question: Callable[[], Answer]) -> Answer:
+    """Answer of a question to the archive, asked in a thread: a slow one delays nobody else.
+
+    Raises
+    ------
+    HTTPError
+        404 for what is not in the archive, 503 when the archive cannot be read.
+    """
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_lookups(), question)
+    except NotInArchive as error:
+        raise HTTPError(404, reason="Not Found", log_message=None) from error
+    except Unavailable as error:
+        raise HTTPError(503, reason="Service Unavailable") from error
+
+
+@cache
+def _lookups() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(4, thread_name_prefix="archive-lookup")

@@ -1,0 +1,83 @@
+"""Scripts that make an image again, under ``/archive/script/<image_id>.py|-stixpy.py|.pro|.ipynb``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from archive import Archive
+from archive.scripts.images import FLAVOURS, script_name
+from archive.scripts.sources import read_source
+from dashboards.state.access import Visitor, visible_image
+from dashboards.state.source import ArchiveSource, archive_source
+from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.visitors import request_visitor
+
+MEDIA_TYPES = {
+    ".py": "text/x-python",
+    "-stixpy.py": "text/x-python",
+    ".pro": "text/plain",
+    ".ipynb": "application/json",
+}
+#: As Tornado's routes know them: the longer suffix first.
+SUFFIXES = r"-stixpy\.py|\.py|\.pro|\.ipynb"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script: name of its file, and its text."""
+
+    name: str
+    text: str
+
+
+def write_script(source: ArchiveSource, image_id: str, suffix: str, server: str, visitor: Visitor) -> Script:
+    """The script of one flavour for an image.
+
+    Parameters
+    ----------
+    source : ArchiveSource
+    image_id, suffix : str
+    server : str
+        Address under which the visitor reached this server; input files are downloaded from there.
+    visitor : Visitor
+
+    Raises
+    ------
+    NotInArchive
+        When there is no such image for this visitor, or its recipe is lost.
+    Unavailable
+        When the archive cannot be read.
+    """
+
+    def write(archive: Archive) -> Script:
+        made_of = read_source(archive, visible_image(archive, image_id, visitor), server)
+        return Script(script_name(made_of, suffix), FLAVOURS[suffix](made_of))
+
+    return source.ask(write)
+
+
+def server_address(handler: RequestHandler) -> str:
+    """Address of this server as the visitor wrote it, without a final slash; a proxy's path is kept."""
+    return handler.request.full_url().partition("/archive/")[0]
+
+
+class ScriptHandler(RequestHandler):
+    """Sends a script."""
+
+    async def get(self, image_id: str, suffix: str) -> None:
+        """Write the script and send it."""
+        server, visitor = server_address(self), request_visitor(self)
+        script = await looked_up(lambda: write_script(archive_source(), image_id, suffix, server, visitor))
+        self.set_header("Content-Type", f"{MEDIA_TYPES[suffix]}; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{script.name}"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-cache")  # it holds the address under which it was asked for
+        self.finish(script.text)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One JSON object with one sentence."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")

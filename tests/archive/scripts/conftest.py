@@ -1,0 +1,64 @@
+"""An image with its recipe, made of nothing but values; its input files hold a few bytes."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from archive.schema import Image
+from archive.scripts.sources import source_of
+from stixcore.coordinates import Pointing, PointingSource
+from stixcore.recipe import FileReference, Location, Recipe
+from stixcore.reconstruct import default_methods
+
+SERVER = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Write input files into the folder of a test; gives a source, the recipe, and the folder."""
+
+    def reference(name, uid):
+        content = f"content of {name}".encode()
+        if len(name.encode()) < 250:
+            (tmp_path / name).write_bytes(content)
+        return FileReference(name, uid, hashlib.sha256(content).hexdigest())
+
+    def make(method="clean", science="science.fits", author="anna", aspect=("aux.fits",), **changes):
+        recipe = Recipe(
+            science=reference(science, "2211111234"),
+            background=reference("background.fits", "2211098157"),
+            aspect=tuple(reference(name, "") for name in aspect),
+            pointing=Pointing(PointingSource.ASPECT, -1.4379522651433942, -3.4971, 90.7586, 1543.6, -21.5, 7.87, 9e10),
+            time_range=("2022-11-11T09:23:54.760", "2022-11-11T09:32:58.360"),
+            energy_range=(16.0, 28.0),
+            location=Location(799.227, 157.262, "full_disk_bp+vis_fwdfit"),
+            location_energy=(6.0, 10.0),
+            methods=default_methods(),
+        )
+        recipe = replace(recipe, **changes)
+        image = Image(
+            image_id=f"{recipe.recipe_id}-{method}",
+            recipe_id=recipe.recipe_id,
+            method=method,
+            uid="2211111234",
+            t_start=np.datetime64(recipe.time_range[0], "us"),
+            t_end=np.datetime64(recipe.time_range[1], "us"),
+            e_low=16.0,
+            e_high=28.0,
+            nx=129,
+            ny=129,
+            pixel_arcsec=2.0,
+            center_hpc_x=799.227,
+            center_hpc_y=157.262,
+            trusted=True,
+            file=f"images/stix_L3_{recipe.recipe_id}_{method}.fits",
+            sha256="0" * 64,
+            size=1,
+            author=author,
+            created_at=np.datetime64("2026-11-23", "us"),
+        )
+        return source_of(image, recipe.to_dict(), SERVER), recipe, tmp_path
+
+    return make
