@@ -43,3 +43,19 @@ class IndexVersion(ArchiveError):
 
 class ArchiveBusy(ArchiveError):
     """Another process holds the write lock for too long."""
+
+
+class InvalidAccount(ArchiveError):
+    """A name, password or label that no user or token can have."""
+
+
+class NoSuchUser(ArchiveError):
+    """There is no user of that name, or he has no such token."""
+
+
+class UserExists(ArchiveError):
+    """A name that is taken."""
+
+
+class AccountsDamaged(ArchiveError):
+    """The file of the users, of secrets or of the configuration cannot be read, or was written by newer software."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs import commands, logs
+from jobs import commands, logs, user_commands
 from jobs.lock import AlreadyRunning
 from stixcore.errors import StixError
 from stixcore.imaging.reconstruction import Method
@@ -101,7 +101,10 @@ def build_parser() -> argparse.ArgumentParser:
     fetch.add_argument("--end", type=_time, required=True, metavar="T")
     fetch.add_argument("--base-url", default="", metavar="URL", help="folder with L1 and ANC (default: stixpy's)")
 
-    for each in (demo, ingest, flares, imported, previews, reproduce, worker, query, check, fetch):
+    user = add("user", user_commands.run_user, "who may sign in: add, remove and list users, passwords, tokens")
+    user_commands.add_options(user)
+
+    for each in (demo, ingest, flares, imported, previews, reproduce, worker, query, check, fetch, user):
         default = Path(os.environ.get(commands.ARCHIVE_VARIABLE, "stix-archive"))
         text = f"default ${commands.ARCHIVE_VARIABLE}, then ./stix-archive"
         each.add_argument("--archive", type=Path, default=default, metavar="DIR", help=text)

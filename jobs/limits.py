@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Names nobody can submit under: visitors, and the author of previews.
-RESERVED_NAMES = frozenset({"", "guest", "auto"})
-#: Longest name of a user.
-NAME_LENGTH = 64
+from archive.accounts.names import NAME_LENGTH, RESERVED_NAMES
+
+__all__ = ["NAME_LENGTH", "RESERVED_NAMES", "Limits"]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from panel.viewable import Viewable
 from dashboards.components.opening import opening_css
 from dashboards.components.style import style
 from dashboards.state.address import AddressState
+from dashboards.web.visitors import can_sign_in, session_visitor
 
 #: Address → title of every page, in the order of the header.
 PAGES: Mapping[str, str] = {"image_archive": "Image archive"}
@@ -42,7 +44,10 @@ THEME: dict[str, Any] = {
     "typography": {"h3": {"fontSize": "1.15rem", "fontWeight": 600}, "button": {"textTransform": "none"}},
 }
 
-HEADER = {"& .header": {"backgroundColor": "#10263f", "backgroundImage": "none", "color": "#ffffff"}}
+HEADER = {
+    "& .header": {"backgroundColor": "#10263f", "backgroundImage": "none", "color": "#ffffff"},
+    "& .title": {"whiteSpace": "nowrap"},
+}
 
 #: Cookie with the choice between light and dark; the page's own script writes it.
 THEME_COOKIE = "stix_theme"
@@ -114,11 +119,30 @@ def follow_address(state: AddressState) -> list[str]:
 
 
 def _navigation(current: str) -> Viewable:
-    """Links to the pages, with a mark at the one that is shown."""
-    items = "".join(
+    """Links to the pages, with a mark at the one that is shown, and to the account; on a narrow screen in a menu."""
+    pages = "".join(
         f'<a href="{address}" {'aria-current="page"' if title == current else ""}>{title}</a>'
         for address, title in PAGES.items()
     )
+    account = _account_links()
+    wide = f'<nav aria-label="Pages">{pages}</nav><nav aria-label="Account" class="account">{account}</nav>'
+    menu = f'<details><summary aria-label="Menu">☰</summary><nav aria-label="Menu">{pages}{account}</nav></details>'
     return pn.pane.HTML(
-        f'<nav aria-label="Pages">{items}</nav>', stylesheets=[style("navigation")], margin=(0, 0, 0, 24)
+        f'<div class="wide">{wide}</div>{menu}',
+        stylesheets=[style("navigation")],
+        margin=(0, 0, 0, 24),
+        styles={"flex": "1 1 auto"},
+    )
+
+
+def _account_links() -> str:
+    """Who is signed in, or where to do it; nothing where nobody can. The page's script lets these links come back."""
+    if not can_sign_in():
+        return ""
+    name = session_visitor().name
+    if name is None:
+        return '<a data-returns="login" href="login">Sign in</a>'
+    return (
+        f'<a href="account" title="Account of {escape(name)}">{escape(name)}</a>'
+        '<a data-returns="logout" href="logout">Sign out</a>'
     )

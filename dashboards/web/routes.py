@@ -18,8 +18,10 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 from archive import Archive, NotInArchive
 from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import ArchiveSource, archive_source
+from dashboards.web.account_page import AccountPage
 from dashboards.web.answers import looked_up, write_json_error
 from dashboards.web.scripts import SUFFIXES, ScriptHandler
+from dashboards.web.sign_in import SignOutPage
 from dashboards.web.visitors import request_visitor
 
 #: Pictures change only when their recipe is run again with newer software.
@@ -91,6 +93,9 @@ class ImageFileHandler(StaticFileHandler):
         """The folder is known only when the image is found."""
         super().initialize(path="")
 
+    def check_xsrf_cookie(self) -> None:
+        """Nothing can be changed here, and whoever tries is told that."""
+
     async def get(self, path: str, include_body: bool = True) -> None:
         """Send the file; ``path`` is ``<kind>/<image_id>`` or ``<kind>/<name>``."""
         kind, key = path.split("/", 1)
@@ -124,6 +129,9 @@ class ImageFileHandler(StaticFileHandler):
 class UnknownHandler(RequestHandler):
     """Everything else under ``/archive/``."""
 
+    def check_xsrf_cookie(self) -> None:
+        """There is nothing that a form could change."""
+
     def prepare(self) -> None:
         """There is nothing here."""
         raise HTTPError(404)
@@ -138,4 +146,6 @@ ROUTES = [
     (r"/archive/((?:science|aux)/[^/]+\.fits)", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
     (r"/archive/.*", UnknownHandler),
+    (r"/account", AccountPage),
+    (r"/logout", SignOutPage),  # before Panel's, which only clears the browser's cookies
 ]

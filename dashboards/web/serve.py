@@ -1,4 +1,7 @@
-"""The command line of the pages: ``panel serve`` with everything on."""
+"""The command line of the pages: ``panel serve`` with everything on.
+
+Also who may sign in and how: by default with a password of the archive, else with one of Panel's providers.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from socket import gethostname
+from typing import Any
 
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError
 
-from dashboards.components.frame import PAGES
-from dashboards.state.source import ARCHIVE_VARIABLE
+from dashboards.state.source import ARCHIVE_VARIABLE, archive_source
+from dashboards.web.keys import OWN_PROVIDER, set_keys
 from dashboards.web.links import ROUTES_MODULE
 
 LOOPBACK, PORT = "127.0.0.1", 5006
@@ -24,15 +28,22 @@ LOOPBACK, PORT = "127.0.0.1", 5006
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve the pages until SIGTERM or Ctrl-C."""
-    arguments = build_parser().parse_args(argv)
+    arguments, of_provider = build_parser().parse_known_args(argv)
     if arguments.archive is not None:
         os.environ[ARCHIVE_VARIABLE] = str(arguments.archive.resolve())
     os.environ["BOKEH_RESOURCES"] = "server"  # never from another host
-    sys.argv = ["panel", *panel_arguments(arguments.port, arguments.address, arguments.host)]
+    set_keys(archive_source().folder)
+    sys.argv = [
+        "panel",
+        *panel_arguments(arguments.port, arguments.address, arguments.host),
+        *sign_in_arguments(arguments.oauth_provider, behind_proxy=arguments.behind_proxy),
+        *of_provider,
+    ]
     for name in ("asyncio", "bokeh.server.protocol_handler", "tornado.application"):
         logging.getLogger(name).addFilter(_is_no_goodbye)
     from panel.command import main as panel_main
 
+    guard_cookies_of(arguments.oauth_provider)
     panel_main()
 
 
@@ -55,11 +66,25 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME[:PORT]",
         help="name under which browsers reach the pages, when it is not this machine's own (may be repeated)",
     )
+    parser.add_argument(
+        "--behind-proxy",
+        action="store_true",
+        help="believe a proxy about the visitor's address and HTTPS (X-Forwarded-For, X-Forwarded-Proto)",
+    )
+    parser.add_argument(
+        "--oauth-provider",
+        default=OWN_PROVIDER,
+        metavar="NAME",
+        help="who signs people in: the archive with its passwords (default %(default)s), or a provider of Panel's "
+        "(generic, azure, google, …); its --oauth-… options are passed on",
+    )
     return parser
 
 
 def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[str]:
     """Arguments of ``panel``: which pages, at which address, opened under which names."""
+    from dashboards.components.frame import PAGES  # which imports Bokeh, and that wants its keys first
+
     folder = Path(__file__).resolve().parents[1]
     origins = [*_own_names(port, address), *(host if ":" in host else f"{host}:{port}" for host in hosts)]
     return [
@@ -72,6 +97,31 @@ def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[
         "--liveness",
         *(part for origin in dict.fromkeys(origins) for part in ("--allow-websocket-origin", origin)),
     ]
+
+
+def sign_in_arguments(provider: str = OWN_PROVIDER, *, behind_proxy: bool = False) -> list[str]:
+    """Arguments of ``panel``: guests browse, users sign in, forms cannot be forged."""
+    return [
+        *("--oauth-provider", provider, "--oauth-optional"),
+        "--enable-xsrf-cookies",
+        *(["--use-xheaders"] if behind_proxy else []),
+    ]
+
+
+def guard_cookies_of(provider: str) -> None:
+    """Make a provider of Panel's set cookies that stay on this site and, over HTTPS, on HTTPS."""
+    from panel.auth import AUTH_PROVIDERS
+
+    known: Any = AUTH_PROVIDERS.get(provider)
+    if known is None or provider == OWN_PROVIDER:
+        return
+
+    class Guarded(known):
+        def set_cookie(self, *arguments: Any, **options: Any) -> None:
+            secure = self.request.protocol == "https"
+            super().set_cookie(*arguments, **({"samesite": "Lax", "secure": secure} | options))
+
+    AUTH_PROVIDERS[provider] = Guarded
 
 
 def _own_names(port: int, address: str) -> list[str]:

@@ -1,21 +1,110 @@
-"""Who is looking at a page."""
+"""Who is looking at a page, or asking an address."""
 
 from __future__ import annotations
 
-from tornado.web import RequestHandler
+import logging
+import secrets
+from functools import cache
+from pathlib import Path
 
+import panel as pn
+from tornado.web import RequestHandler, decode_signed_value
+
+from archive.accounts import Accounts, Person, Sessions
+from archive.errors import ArchiveError
 from dashboards.state.access import GUEST, Visitor
+from dashboards.state.source import archive_source
+from dashboards.web.keys import OWN_PROVIDER
+
+#: Panel's cookie with the name of who has signed in, signed with the key of this archive's servers.
+COOKIE = "user"
+
+_BEARER = "bearer "
+
+log = logging.getLogger(__name__)
 
 
 def session_visitor() -> Visitor:
     """Who looks at the page of this session, now.
 
-    Ask again in every callback that submits, cancels or shows what is hidden: who has signed out elsewhere is a guest
-    from then on. Until there are accounts, everybody is.
+    Ask again in every callback that submits, cancels or shows what is hidden: who has signed out elsewhere, was removed
+    or whose time is over is a guest from then on.
     """
-    return GUEST
+    return visitor_of_cookie(pn.state.cookies.get(COOKIE, ""))
 
 
-def request_visitor(handler: RequestHandler) -> Visitor:  # noqa: ARG001 - what accounts will look at
-    """Who sent a request. Until there are accounts, everybody is a guest."""
-    return GUEST
+def request_visitor(handler: RequestHandler) -> Visitor:
+    """Who asks an address: by a token (``Authorization: Bearer …``) if one is sent, else by the cookie."""
+    authorization = handler.request.headers.get("Authorization")
+    if authorization is not None:
+        return visitor_of_authorization(authorization)
+    return visitor_of_cookie(handler.get_cookie(COOKIE) or "")
+
+
+def visitor_of_cookie(cookie: str) -> Visitor:
+    """Who the cookie of a session belongs to; a guest when it is forged, too old, or its session has ended."""
+    if not (cookie and can_sign_in()):
+        return GUEST
+    signed = decode_signed_value(pn.config.cookie_secret, COOKIE, cookie, max_age_days=pn.config.oauth_expiry)
+    if signed is None:
+        return GUEST
+    try:
+        return _visitor(None if sessions().has_ended(cookie) else _person_of(signed.decode()))
+    except (ArchiveError, UnicodeDecodeError) as error:
+        log.error("nobody can be signed in: %s", error)  # noqa: TRY400 (a fault of files)
+        return GUEST
+
+
+def visitor_of_authorization(authorization: str) -> Visitor:
+    """Who the header ``Authorization`` belongs to; a guest when the token is nobody's."""
+    if not (authorization.lower().startswith(_BEARER) and can_sign_in()):
+        return GUEST
+    try:
+        return _visitor(accounts().of_token(authorization[len(_BEARER) :].strip()))
+    except ArchiveError as error:
+        log.error("nobody can be signed in: %s", error)  # noqa: TRY400 (a fault of files)
+        return GUEST
+
+
+def can_sign_in() -> bool:
+    """Whether this server was started with a way to sign in; a plain ``panel serve`` has none."""
+    return bool(pn.config.oauth_provider and pn.config.cookie_secret)
+
+
+def ticket(name: str, generation: str) -> str:
+    """What the cookie of a new session says: the user, the password it was begun with, and something of its own.
+
+    The last part makes two sessions of the same second two sessions, so that one can be ended without the other.
+    """
+    return f"{name}:{generation}:{secrets.token_hex(8)}"
+
+
+def accounts() -> Accounts:
+    """The users of this server's archive."""
+    return _accounts(archive_source().folder)
+
+
+def sessions() -> Sessions:
+    """The sessions of this server's archive that were ended."""
+    return _sessions(archive_source().folder)
+
+
+def _person_of(signed: str) -> Person | None:
+    if pn.config.oauth_provider != OWN_PROVIDER:
+        return accounts().of_outside(signed)
+    name, generation, _ = (*signed.split(":"), "", "")[:3]
+    return accounts().of_session(name, generation)
+
+
+def _visitor(person: Person | None) -> Visitor:
+    return GUEST if person is None else Visitor(person.name, person.operator)
+
+
+@cache
+def _accounts(folder: Path) -> Accounts:
+    return Accounts(folder)
+
+
+@cache
+def _sessions(folder: Path) -> Sessions:
+    return Sessions(folder)

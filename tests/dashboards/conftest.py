@@ -33,6 +33,7 @@ from archive import (
     ingest,
     skipped_run_id,
 )
+from archive.accounts import Accounts, Role
 from jobs.previews import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 
@@ -166,6 +167,19 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
     archive.build_read_model()
     yield Small(archive, everything, hidden, simulated)
     archive.close()
+
+
+#: Users of the small archive; "alice" has a hidden image.
+PASSWORDS = {"alice": "alice's long password", "bob": "bob's long password", "olga": "olga's long password"}
+
+
+@pytest.fixture(scope="session")
+def users(small: Small) -> dict[str, str]:
+    """Names and passwords; olga is operator."""
+    accounts = Accounts(small.archive.root)
+    for name, password in PASSWORDS.items():
+        accounts.add(name, password, NOW, Role.OPERATOR if name == "olga" else Role.USER)
+    return PASSWORDS
 
 
 @dataclass(frozen=True)
