@@ -28,6 +28,10 @@ from archive.sql import Conditions, bindable, parquet_scan, quoted, select
 
 #: Memory of all running queries of one process. A query that needs more fails; it never spills to disk.
 MEMORY_LIMIT = "1GB"
+#: The most an answer to `Reader.query` may weigh, byte: it is held in memory as a whole.
+ANSWER_LIMIT = 512 << 20
+#: Rows of an answer that are taken at a time.
+_BATCH = 20_000
 #: How often a question is asked again because a month was replaced meanwhile, before the writers are kept out.
 _ATTEMPTS = 5
 
@@ -88,6 +92,7 @@ _MISTAKES = (
     duckdb.DataError,
     duckdb.NotSupportedError,
     duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
 )
 
 type _Take[T] = Callable[[duckdb.DuckDBPyConnection, str, list[Any]], T]
@@ -130,7 +135,7 @@ class Reader:
         Raises
         ------
         QueryRefused
-            When it is no SQL, more than one statement, or does anything but read.
+            When it is no SQL, more than one statement, does anything but read, or has too large an answer.
         QueryTimeout
             When it ran into the time limit.
         IndexDamaged
@@ -258,7 +263,25 @@ def _fetch_all(cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -
 
 
 def _arrow_table(cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -> pa.Table:
-    return cursor.sql(sql, params=values).to_arrow_table()
+    batches, weight = [], 0
+    reader = cursor.sql(sql, params=values).to_arrow_reader(_BATCH)
+    try:
+        for batch in reader:
+            weight += batch.nbytes
+            if weight > ANSWER_LIMIT:
+                message = f"the answer has more than {ANSWER_LIMIT >> 20} MiB; ask for fewer columns, or add LIMIT"
+                raise QueryRefused(message)
+            batches.append(batch)
+    except (OSError, pa.ArrowException) as error:
+        raise _own_error(error) from error
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def _own_error(error: Exception) -> duckdb.Error:
+    """What DuckDB raised while Arrow took its rows: Arrow passes on no more than the message."""
+    kinds = {"INTERRUPT": duckdb.InterruptException, "Out of Memory": duckdb.OutOfMemoryException}
+    kind = next((kind for beginning, kind in kinds.items() if beginning in str(error)), duckdb.DataError)
+    return kind(str(error))
 
 
 def _identities(sources: tuple[_Source, ...], index: Path, series: list[str]) -> list[tuple[int, int, int] | None]:
@@ -277,10 +300,9 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
 
 def _check(sql: str) -> None:
     try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
+        kinds = [str(statement.type).rpartition(".")[2] for statement in duckdb.extract_statements(sql)]
+    except (duckdb.Error, ValueError) as error:  # ValueError: a statement that DuckDB knows and its Python does not
         raise QueryRefused(str(error)) from error
-    kinds = [str(statement.type).rpartition(".")[2] for statement in statements]
     if kinds != ["SELECT"]:
         message = f"a query is one SELECT, found {', '.join(kinds) or 'nothing'}"
         raise QueryRefused(message)

@@ -10,7 +10,6 @@ import logging
 import multiprocessing
 import os
 import pickle
-import re
 import signal
 import threading
 import traceback
@@ -21,11 +20,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Any
 
 from jobs.errors import WorkerCrashed, WorkerDied
 from jobs.executors import TRIES, Event, Executor, Finished, Progress, Started, reporting_to
+from jobs.memory import limit_memory
 
 log = logging.getLogger(__name__)
 
@@ -278,19 +277,3 @@ def _leave_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def limit_memory(extra: int) -> None:
-    """Let private memory grow by ``extra`` bytes at most; where the system cannot (other than Linux), do nothing.
-
-    The address space (RLIMIT_AS) would be the wrong thing to limit: threads reserve much more of it than they use.
-    """
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return
-    import resource
-
-    (present,) = re.findall(r"^VmData:\s*(\d+) kB$", status.read_text(), re.MULTILINE)
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = int(present) * 1024 + extra
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))

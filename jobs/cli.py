@@ -90,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     query = add("query", commands.run_query, "ask the index in SQL (read-only)")
     query.add_argument("sql", metavar="SQL", help='e.g. "select uid, method, chi2 from images"')
     query.add_argument("--format", choices=("table", "json", "csv", "parquet"), default="table")
+    query.add_argument("--time-limit", type=float, default=60.0, metavar="S", help="seconds (default %(default)g)")
 
     check = add("check", commands.run_check, "compare files, rows and pictures; tell what is wrong")
     check.add_argument("--repair", action="store_true", help="mend it from what is on disk")

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
 ARCHIVE_VARIABLE = "STIX_ARCHIVE"
+#: Beyond what the process has, byte: DuckDB's own limit (1 GB), an answer (0.5 GB) and the printing of it.
+QUERY_MEMORY = 2 << 30
 
 
 def now() -> np.datetime64:
@@ -184,10 +186,17 @@ def run_worker(arguments: argparse.Namespace) -> int:
 
 
 def run_query(arguments: argparse.Namespace) -> int:
-    """Ask the index."""
+    """Ask the index, with bounds: a slip in a join must not take the machine along."""
+    from jobs.memory import limited_memory
     from jobs.tables import print_table
 
-    print_table(Archive(arguments.archive).query(arguments.sql), arguments.format, sys.stdout)
+    archive = Archive(arguments.archive)
+    try:
+        with limited_memory(QUERY_MEMORY):
+            print_table(archive.query(arguments.sql, time_limit_s=arguments.time_limit), arguments.format, sys.stdout)
+    except MemoryError:
+        print(f"stix-jobs query: this takes more than {QUERY_MEMORY >> 30} GiB of memory", file=sys.stderr)
+        return SOME_FAILED
     return DONE
 
 

@@ -9,9 +9,25 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from archive.errors import QueryRefused
+
 
 def print_table(table: pa.Table, form: str, stream: TextIO) -> None:
-    """Write ``table`` as "table" (aligned text), "json" (list of objects), "csv" or "parquet" (binary)."""
+    """Write ``table`` as "table" (aligned text), "json" (list of objects), "csv" or "parquet" (binary).
+
+    Raises
+    ------
+    QueryRefused
+        When a value cannot be written so: a list in CSV, a time beyond Python's years.
+    """
+    try:
+        _write(table, form, stream)
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        message = f"the answer cannot be written as {form}: {error}"
+        raise QueryRefused(message) from error
+
+
+def _write(table: pa.Table, form: str, stream: TextIO) -> None:
     if form == "json":
         json.dump(table.to_pylist(), stream, default=str)
         stream.write("\n")

@@ -230,7 +230,7 @@ def _limit(memory: int, cpu: int) -> None:
     """Private memory, computing time, open files; and nothing may be written."""
     import resource
 
-    from jobs.children import limit_memory
+    from jobs.memory import limit_memory
 
     limit_memory(memory)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))

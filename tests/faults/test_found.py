@@ -143,6 +143,21 @@ def test_a_compressed_image_that_is_called_data(science, tmp_path):
     assert outcome.status is OutcomeStatus.INGESTED
 
 
+def test_a_check_sum_that_is_no_number(science, tmp_path):
+    path = tmp_path / science.name
+    path.write_bytes(with_card(science.read_bytes(), "DATASUM", "DATASUM = 'now'", 2))
+    (outcome,) = ingest(Archive(tmp_path / "archive", create=True), [path], NOW)
+    assert "content that fits DATASUM = 'now' in extension DATA, found other content" in outcome.reason
+
+
+def test_a_header_without_numbers_where_they_belong(science, tmp_path):
+    """The observer's numbers are as good as absent; the file is taken and makes images."""
+    content = with_card(science.read_bytes(), "RSUN_ARC", "RSUN_ARC= '(99999,99999,99999)'", 0)
+    path = tmp_path / science.name
+    path.write_bytes(content)
+    assert "RSUN_ARC" not in read_pixel_data(path).header.ephemeris
+
+
 def test_bins_inside_one_another(shared_data, tmp_path):
     (several,) = (shared_data / "nov2022" / "l1").glob("*_2211104239-54655.fits")
 
