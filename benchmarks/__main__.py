@@ -7,8 +7,8 @@ import platform
 from importlib import import_module
 
 TABLES = ("speed", "locations", "forward_fits", "reference_2020", "flares")
-#: A quarter of an hour each, or in want of a running server; only when named.
-LONG_TABLES = ("science", "take_home")
+#: Minutes each, or in want of a running server; only when named.
+LONG_TABLES = ("science", "throughput", "take_home")
 
 
 def main() -> None:
