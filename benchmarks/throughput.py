@@ -72,10 +72,9 @@ def measure(folder: Path) -> None:
         sets = len([run for run in archive.runs() if run.status == RunStatus.DONE])
         skipped = len([run for run in archive.runs() if run.status == RunStatus.SKIPPED])
         flares = len({run.uid for run in archive.runs() if run.status == RunStatus.DONE})
-        rows.append(
-            [engine, sets, len(images[engine]), skipped, taken.seconds, taken.cpu, 60.0 * flares / taken.seconds]
-            + [taken.peak_mib, "yes" if images[engine] == images[ENGINES[0]] else "NO"]
-        )
+        same = "yes" if images[engine] == images[ENGINES[0]] else "NO"
+        rate = 60.0 * flares / taken.seconds
+        rows.append([engine, sets, len(images[engine]), skipped, taken.seconds, taken.cpu, rate, taken.peak_mib, same])
     load = os.getloadavg()[0]
     print_table(
         f"All previews of an archive ({os.cpu_count()} cores, load {load:.1f}; bar {BAR_S:g} s, {BAR_MIB:g} MiB)",
@@ -96,8 +95,7 @@ def _data(folder: Path) -> list[Path]:
 
 def _previews(root: Path, engine: str, folder: Path) -> Measured:
     words = [sys.executable, "-m", "jobs.cli", "previews", "--archive", str(root)]
-    with _cluster(folder) if engine.startswith("Dask") else _nothing() as (options, watched):
-        options = options or ["--workers", engine.split()[0]]
+    with _cluster(folder) if engine.startswith("Dask") else _children(engine[0]) as (options, watched):
         before = sum(_cpu(pid) for pid in _tree(watched))
         begin = time.perf_counter()
         process = subprocess.Popen([*words, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -117,8 +115,8 @@ def _previews(root: Path, engine: str, folder: Path) -> Measured:
 
 
 @contextmanager
-def _nothing() -> Iterator[tuple[list[str], list[int]]]:
-    yield [], []
+def _children(number: str) -> Iterator[tuple[list[str], list[int]]]:
+    yield ["--workers", number], []
 
 
 @contextmanager

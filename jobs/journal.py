@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -147,14 +147,23 @@ class Journal(JournalFile):
             "SELECT count(*) FROM requests INDEXED BY waiting WHERE state = 'queued' AND user = ? AND request_id < ?",
             (user, request_id),
         )
+        return _place(own[0], user, {row["user"]: row for row in self.read(_SHARES)})
+
+    def queue(self, limit: int = 50) -> list[tuple[int, Request]]:
+        """What waits, in the order in which it is served if nothing changes, each with its `position`."""
+        found = self.read(_FIRST_OF_EACH, (limit,))
         shares = {row["user"]: row for row in self.read(_SHARES)}
-        turn = own[0] + shares[user]["running"]  # users take turns; this request waits for that turn of its user
-        before: int = own[0]
-        for other, share in shares.items():
-            if other != user:
-                first = (share["served"], share["first"]) < (shares[user]["served"], shares[user]["first"])
-                before += min(share["queued"], max(0, turn - share["running"] + first))
-        return before
+        placed = [(_place(row["own"], row["user"], shares), request_of(row)) for row in found if row["user"] in shares]
+        return sorted(placed, key=lambda pair: (pair[0], pair[1].request_id))[:limit]
+
+    def failures(self, since: np.datetime64, limit: int = 50) -> list[Request]:
+        """Requests that failed, or some of whose image sets did, since ``since``; the last to end comes first."""
+        found = self.read(
+            "SELECT * FROM requests WHERE state IN ('failed', 'done') AND finished_at >= ? "
+            "AND (state = 'failed' OR reason != '') ORDER BY finished_at DESC, request_id DESC LIMIT ?",
+            (stamp_of(since), limit),
+        )
+        return [request_of(row) for row in found]
 
     def finished_since(self, time: np.datetime64) -> dict[RequestState, int]:
         """How many requests came to which end since ``time``: the throughput."""
@@ -267,6 +276,26 @@ SELECT user, count(*) AS queued, min(request_id) AS first,
        coalesce((SELECT max(served) FROM requests r WHERE r.user = q.user), 0) AS served
 FROM requests q INDEXED BY waiting WHERE state = 'queued' GROUP BY user
 """
+
+#: The oldest requests of every user who waits, each with how many of his come before it.
+_FIRST_OF_EACH = """
+WITH numbered AS (
+    SELECT request_id, row_number() OVER (PARTITION BY user ORDER BY request_id) - 1 AS own
+    FROM requests INDEXED BY waiting WHERE state = 'queued'
+)
+SELECT r.*, numbered.own FROM numbered JOIN requests r USING (request_id) WHERE numbered.own < ?
+"""
+
+
+def _place(own: int, user: str, shares: Mapping[str, sqlite3.Row]) -> int:
+    """How many requests are served before one that has ``own`` of its user's before it."""
+    turn = own + shares[user]["running"]  # users take turns; this request waits for that turn of its user
+    before = own
+    for other, share in shares.items():
+        if other != user:
+            first = (share["served"], share["first"]) < (shares[user]["served"], shares[user]["first"])
+            before += min(share["queued"], max(0, turn - share["running"] + first))
+    return before
 
 
 def _check_share(db: sqlite3.Connection, user: str, time: int, limits: Limits) -> None:

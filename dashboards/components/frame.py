@@ -20,7 +20,7 @@ from dashboards.state.address import AddressState
 from dashboards.web.visitors import can_sign_in, session_visitor
 
 #: Address → title of every page, in the order of the header.
-PAGES: Mapping[str, str] = {"image_archive": "Image archive"}
+PAGES: Mapping[str, str] = {"image_archive": "Image archive", "operations": "Operations"}
 
 SITE = "STIX flare images"
 

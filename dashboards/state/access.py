@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from archive import Archive, Image, NotInArchive
+from jobs.journal import Request
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,19 @@ class Visitor:
     def may_see(self, image: Image) -> bool:
         """Whether an image may be shown: hidden ones only to their author and operators."""
         return not image.hidden or self.operator or (self.name is not None and image.author == self.name)
+
+    def may_change_request(self, request: Request) -> bool:
+        """Whether a request may be cancelled or put back into the queue: by its author and by operators."""
+        return self.operator or (self.name is not None and request.user == self.name)
+
+    def may_see_request(self, request: Request) -> bool:
+        """Whether a request may be listed: one for hidden images only to its author and operators."""
+        if self.may_change_request(request):
+            return True
+        try:
+            return json.loads(request.body).get("hidden") is False
+        except (ValueError, AttributeError):
+            return False
 
 
 GUEST = Visitor()

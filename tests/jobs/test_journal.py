@@ -137,6 +137,30 @@ def test_position_counts_turns(journal, leases):
     assert journal.position(ids["a1"]) is None
 
 
+def test_queue_is_listed_in_the_order_of_serving(journal, leases):
+    for name in ("a1", "a2", "a3", "b1", "c1", "c2"):
+        put(journal, name[0], name)
+    expected = ["a1", "b1", "c1", "a2", "c2", "a3"]
+    for step in range(len(expected)):
+        assert [(place, request.body) for place, request in journal.queue()] == list(enumerate(expected[step:]))
+        assert [request.body for _, request in journal.queue(2)] == expected[step : step + 2]
+        end(leases, "w", leases.claim("w", NOW, LEASE).request_id)
+    assert journal.queue() == []
+
+
+def test_failures_are_those_of_late_whole_or_in_part(journal, leases):
+    for name in ("old", "failed", "in part", "done", "cancelled"):
+        put(journal, "anna", name)
+    ends = {"old": RequestState.FAILED, "failed": RequestState.FAILED, "cancelled": RequestState.CANCELLED}
+    for number in range(5):
+        request = leases.claim("w", NOW, LEASE)
+        reason = "" if request.body == "done" else f"why {request.body}"
+        time = after(60.0 * number)
+        leases.finish(request.request_id, "w", time, ends.get(request.body, RequestState.DONE), reason)
+    assert [request.reason for request in journal.failures(after(30.0))] == ["why in part", "why failed"]
+    assert [request.body for request in journal.failures(NOW, limit=1)] == ["in part"]
+
+
 def test_the_same_body_of_two_users_is_not_run_twice_at_a_time(journal, leases):
     first, second = put(journal, "anna", "same"), put(journal, "bert", "same")
     assert leases.claim("w1", NOW, LEASE).request_id == first

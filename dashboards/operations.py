@@ -1,0 +1,5 @@
+"""Address ``/operations``: what the archive is doing, and how it fares."""
+
+from dashboards.pages.operations import OperationsPage
+
+OperationsPage.from_session().servable()

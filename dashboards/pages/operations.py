@@ -1,0 +1,148 @@
+"""Operations: is the worker alive, what waits and runs, what failed, what the last check found, how much was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel.ui as pmui
+
+from dashboards.components import operations_board as board
+from dashboards.components.frame import PAGES, SITE, frame, is_dark, open_with
+from dashboards.components.notices import Notice, Notices
+from dashboards.components.opening import opening_html
+from dashboards.components.request_list import Line, RequestList
+from dashboards.components.style import style
+from dashboards.state.access import Visitor
+from dashboards.state.operations import OperationsState
+from dashboards.state.source import archive_source
+from dashboards.web.visitors import session_visitor
+
+#: How often the page looks at the journal, and at archive and disk, ms.
+WORK_MS, CONDITION_MS = 2_000, 30_000
+
+
+def clock() -> np.datetime64:
+    """Present time, UTC."""
+    return np.datetime64("now", "us")
+
+
+class OperationsPage:
+    """Components around an `OperationsState`; refreshes by itself while somebody looks.
+
+    Parameters
+    ----------
+    state : OperationsState
+    visitor : callable
+        Who looks at the page, asked again every time.
+    """
+
+    def __init__(self, state: OperationsState, visitor: Callable[[], Visitor] = session_visitor) -> None:
+        self.state, self._visitor = state, visitor
+        self._notices = Notices()
+        self._tiles, self._failed, self._findings, self._made = (_html() for _ in range(4))
+        self._running = RequestList("Running", "Nothing runs.", "Cancel", "cancel", self._cancel)
+        self._waiting = RequestList("Waiting", "Nothing waits.", "Cancel", "cancel", self._cancel)
+        self._failures = RequestList(
+            "Requests that failed in the last seven days", "None failed.", "Retry", "replay", self._retry
+        )
+        state.param.watch(self._show_work, "work")
+        state.param.watch(self._show_condition, "condition")
+        state.param.watch(self._show_notices, ["problem", "answer", "refused"])
+
+    @classmethod
+    def from_session(cls) -> OperationsPage:
+        """The page for the session that is being made."""
+        page = cls(OperationsState(archive_source(), clock))
+        page.state.load(page._visitor())
+        return page
+
+    def servable(self) -> None:
+        """Put the page into the document of this session, and keep it up to date."""
+        title = PAGES["operations"]
+        self.view().servable(title=f"{title} · {SITE}")
+        content = f'<style>{style("operations")}</style><div class="board">{self._tiles.object}</div>'
+        open_with(opening_html(SITE, title, "", content, dark=is_dark()))
+        pn.state.add_periodic_callback(lambda: self.state.refresh_work(self._visitor()), WORK_MS)
+        pn.state.add_periodic_callback(lambda: self.state.refresh_condition(self._visitor()), CONDITION_MS)
+
+    def view(self) -> pmui.Page:
+        """The whole page."""
+        body = pn.Column(
+            self._notices.pane,
+            self._tiles,
+            self._running.view,
+            self._waiting.view,
+            self._failures.view,
+            self._failed,
+            self._made,
+            self._findings,
+            sizing_mode="stretch_width",
+            margin=0,
+            stylesheets=[style("image_page")],
+        )
+        page = frame(PAGES["operations"], [body], description="What the STIX image archive is doing, and how it fares")
+        page.busy_indicator = None  # a page that looks every two seconds would always be busy
+        return page
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _cancel(self, request_id: int) -> None:
+        self.state.cancel(request_id, self._visitor())
+
+    def _retry(self, request_id: int) -> None:
+        self.state.retry(request_id, self._visitor())
+
+    def _show_work(self, *_: Any) -> None:
+        work, visitor = self.state.work, self._visitor()
+        if work is None:
+            return
+        may = visitor.may_change_request
+        self._running.show(
+            [Line(r.request_id, board.running_html(r, visitor, work.now), may(r)) for r in work.running],
+            board.unlisted_html(work),
+        )
+        self._waiting.show(
+            [Line(r.request_id, board.waiting_html(n, r, visitor, work.now), may(r)) for n, r in work.waiting]
+        )
+        self._failures.show(
+            [Line(r.request_id, board.failure_html(r, visitor, work.now), may(r)) for r in work.failures]
+        )
+        self._show_tiles()
+
+    def _show_condition(self, *_: Any) -> None:
+        condition = self.state.condition
+        if condition is None:
+            return
+        failed = board.failed_runs_html(condition.failed_runs) if condition.failed_runs else _NO_FAILED
+        again = "<small>to try again: stix-jobs previews --uid UID --force</small>" if condition.failed_runs else ""
+        self._failed.object = f"<h2>Previews that failed{again}</h2>{failed}"
+        self._made.object = f"<h2>Throughput</h2>{board.throughput_html(condition)}"
+        found = board.findings_html(condition) if condition.found else _NO_FINDINGS
+        self._findings.object = (
+            f"<h2>Findings of the last check</h2>{found if condition.checked is not None else _NO_CHECK}"
+            f"<h2>On disk</h2>{board.kept_html(condition)}"
+        )
+        self._show_tiles()
+
+    def _show_tiles(self) -> None:
+        self._tiles.object = board.tiles_html(self.state.work, self.state.condition)
+
+    def _show_notices(self, *_: Any) -> None:
+        notices = []
+        if self.state.problem:
+            notices.append(Notice("error", self.state.problem))
+        if self.state.answer:
+            notices.append(Notice("warning" if self.state.refused else "info", self.state.answer))
+        self._notices.show(notices)
+
+
+_NO_FAILED = '<p class="empty">None failed.</p>'
+_NO_FINDINGS = '<p class="empty">It found nothing.</p>'
+_NO_CHECK = '<p class="empty">There was no check yet: “stix-jobs check” compares files and index.</p>'
+
+
+def _html() -> pn.pane.HTML:
+    return pn.pane.HTML("", stylesheets=[style("operations")], sizing_mode="stretch_width", margin=0)
