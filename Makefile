@@ -12,7 +12,7 @@ ARCHIVE ?= $(if $(DATA),./stix-archive,./demo-archive)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-science docs lock clean FORCE
+.PHONY: help demo test lint format bench bench-science docs screenshots lock clean FORCE
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-science: $(VENV)/project ## every method on a thousand simulated flares (d
 docs: $(VENV)/project ## HTML in docs/_build
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . docs/_build
 	@echo "docs/_build/index.html"
+
+screenshots: $(VENV)/project ## pictures of the pages in docs/pictures (ARGS="--all --out DIR": every page, light and dark, wide and narrow)
+	@$(BIN)/python -m docs.screenshots $(ARGS)
 
 lock: $(VENV)/project ## pin the dependencies anew in requirements.txt (ARGS=--upgrade for newer ones)
 	@$(BIN)/uv pip compile pyproject.toml --group dev --quiet --no-config \

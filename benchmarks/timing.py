@@ -40,6 +40,16 @@ def side_by_side[Ours, Theirs](
     return Timed(our_best, their_best, our_result, their_result)
 
 
+type Table = tuple[str, list[str], list[list[object]]]
+
+
+def markdown_table(title: str, columns: list[str], rows: list[list[object]]) -> str:
+    """The same for a page, with the title as a heading."""
+    lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
+    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"\n## {title}\n\n{body}\n"
+
+
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     """Aligned text with a title."""
     texts = [[_cell(value) for value in row] for row in rows]

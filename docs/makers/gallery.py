@@ -1,0 +1,140 @@
+"""The gallery: simulated flares always, real ones where the folder of real files is. Nothing of it is committed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Picture
+
+from docs.makers.example import write_example
+from jobs.figures import draw_map, png
+from stixcore import ImageRequest, ImageSet, Method, prepare_recipe, reconstruct
+from stixcore.fits.read import read_pixel_data
+from stixcore.imaging.trust import assess, is_trusted
+from stixcore.simulation.campaign import simulate_campaign
+
+SIDE = 260  # of a map in a strip, pixels
+CAMPAIGN_SEED, CAMPAIGN_START, CAMPAIGN_DAYS = 104, np.datetime64("2024-05-10T06:00:00", "us"), 0.5
+#: Science request and what it shows; windows are those of the ground software's own maps.
+REAL_FLARES = {
+    "2211116471": "M1.2, the largest of the three days",
+    "2211115828": "some hours later in the same active region",
+    "2211105581": "minutes before midnight: few counts, and the page says so",
+    "2211090238": "no flare at the brightest minute of the file: what doubt looks like",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A flare of the gallery: its heading, what is said of it, its images."""
+
+    heading: str
+    text: str
+    images: ImageSet
+
+
+def gallery(folder: Path, work: Path, real: Path | None) -> str:
+    """Text of the page; its pictures are written into ``folder``, simulated files into ``work``."""
+    lines = [
+        "# Gallery",
+        "",
+        "Made with these pages by the code they describe. Each strip: the full disk, then the flare by every method,",
+        "6-10 keV, north up, each map with its own color scale.",
+        "",
+        "## Simulated flares",
+    ]
+    for number, shown in enumerate(_simulated(work)):
+        lines += _entry(shown, folder, f"simulated-{number}")
+    lines += ["", "## Real flares"]
+    flares = [] if real is None else list(_real(real))
+    if not flares:
+        lines += [
+            "",
+            "The folder of real files is not on the machine that made these pages (`STIX_SHARED_DATA` names it).",
+        ]
+    for shown in flares:
+        lines += _entry(shown, folder, f"real-{shown.images.recipe.science.uid}")
+    return "\n".join([*lines, ""])
+
+
+def _entry(shown: Shown, folder: Path, name: str) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.png").write_bytes(png(strip(shown.images)))
+    images = shown.images
+    clean = images.images.get(Method.CLEAN)
+    place = f"({images.recipe.location.x:.0f}, {images.recipe.location.y:.0f}) arcsec"
+    findings = assess(images)
+    doubts = "; ".join(finding.text for finding in findings) or "nothing speaks against it"
+    verdict = "trusted" if is_trusted(findings) else "doubtful"
+    flux = "" if clean is None else f", {clean.total_flux:.1f} ct s⁻¹ cm⁻² keV⁻¹"
+    return [
+        "",
+        f"### {shown.heading}",
+        "",
+        f"![Full disk and flare maps by every method, {shown.heading}](gallery/{name}.png)",
+        "",
+        f"{shown.text} At {place}{flux}, {images.counts[0]:.0f} counts; {verdict}: {doubts}.",
+    ]
+
+
+def strip(images: ImageSet) -> Picture.Image:
+    """All maps of a set side by side."""
+    pointing = images.recipe.pointing
+    maps = [
+        draw_map(image.image, image.grid, title=str(method), rsun=pointing.rsun, b0=pointing.b0, size=SIDE)
+        for method, image in images.images.items()
+    ]
+    canvas = Picture.new(
+        "RGB", (sum(picture.width for picture in maps), max(picture.height for picture in maps)), "white"
+    )
+    left = 0
+    for picture in maps:
+        canvas.paste(picture, (left, 0))
+        left += picture.width
+    return canvas
+
+
+def _imaged(window: tuple[np.datetime64, np.datetime64], science: Path, background: Path, aux: list[Path]) -> ImageSet:
+    recipe = prepare_recipe(ImageRequest(*window, energy=(6, 10)), science, background, aux)
+    paths = {path.name: path for path in (science, background, *aux)}
+    return reconstruct(recipe, lambda file: paths[file.name])
+
+
+def _around(peak: np.datetime64) -> tuple[np.datetime64, np.datetime64]:
+    return peak - np.timedelta64(30, "s"), peak + np.timedelta64(30, "s")
+
+
+def _simulated(folder: Path) -> Iterator[Shown]:
+    files = write_example(folder)
+    peak = files.flare.peak
+    images = _imaged(_around(peak), files.science, files.background, [files.aux])
+    yield Shown(f"Simulated, {_minute(peak)}", "A loop with two footpoints: the example of these pages.", images)
+    for record in simulate_campaign(folder, CAMPAIGN_SEED, CAMPAIGN_START, CAMPAIGN_DAYS, 6.0):
+        paths = [folder / record[key] for key in ("file", "background", "auxiliary")]
+        peak = np.datetime64(record["peak_utc"], "us")
+        images = _imaged(_around(peak), paths[0], paths[1], [paths[2]])
+        shape = record["components"][0]["sources"][0]["shape"]
+        true = f"({record['hpc_x']:.0f}, {record['hpc_y']:.0f}) arcsec"
+        yield Shown(f"Simulated, {_minute(peak)}", f"One of the demo's campaign: {shape} put at {true}.", images)
+
+
+def _real(data: Path) -> Iterator[Shown]:
+    folder = data / "nov2022"
+    (background,) = (folder / "l1").glob("*_2211098157-*.fits")
+    for uid, text in REAL_FLARES.items():
+        (science,) = (folder / "l1").glob(f"*_{uid}-*.fits")
+        pixels = read_pixel_data(science)
+        soft = (pixels.e_low >= 6) & (pixels.e_high <= 10)
+        rate = pixels.read().counts[..., soft].sum(axis=(1, 2, 3)) / pixels.duration
+        peak = pixels.t_start[int(np.argmax(rate))]
+        window = (
+            max(peak - np.timedelta64(30, "s"), pixels.t_start[0]),
+            min(peak + np.timedelta64(30, "s"), pixels.t_end[-1]),
+        )
+        images = _imaged(window, science, background, sorted((folder / "aux").glob("*.fits")))
+        yield Shown(f"{_minute(peak)}, uid {uid}", f"Solar Orbiter/STIX, {text}.", images)
+
+
+def _minute(time: np.datetime64) -> str:
+    return f"{str(time)[:16].replace('T', ' ')} UTC at Solar Orbiter"

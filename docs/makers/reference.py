@@ -1,0 +1,165 @@
+"""Pages made from the code: the Python packages, the command line, tables, products, FITS keywords, decisions."""
+
+import argparse
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from inspect import getdoc
+from pathlib import Path
+from pkgutil import walk_packages
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("stixcore", "archive", "jobs", "dashboards")
+#: Scripts that `panel serve` runs from top to bottom; importing them would serve a page.
+SCRIPTS = re.compile(r"dashboards\.[a-z_]+")
+#: A date and what follows, in either form that the DESIGN.md files use.
+DECISION = re.compile(
+    r"(?:\*\*|- )(?P<date>\d{4}-\d{2}-\d{2})(?: · | \*\*)(?P<rest>.*?)(?=\n\n|\n- \d{4}|\Z)", re.DOTALL
+)
+
+
+def modules(package: str) -> list[str]:
+    """Names of the modules of a package, itself first; no page scripts."""
+    found = [package]
+    folder = ROOT / package
+    for module in walk_packages([str(folder)], f"{package}."):
+        if module.name.endswith("__main__") or (SCRIPTS.fullmatch(module.name) and not module.ispkg):
+            continue
+        found.append(module.name)
+    return found
+
+
+def python_pages() -> Iterator[tuple[str, str]]:
+    """Name and text of a page per package and sub-package, in the order an analysis meets them."""
+    for package in PACKAGES:
+        names = modules(package)
+        chapters: dict[str, list[str]] = {}
+        for name in names:
+            is_package = hasattr(import_module(name), "__path__")
+            chapters.setdefault(name if is_package else name.rpartition(".")[0], []).append(name)
+        for chapter, members in chapters.items():
+            yield chapter, _chapter(chapter, members)
+
+
+def _chapter(chapter: str, members: list[str]) -> str:
+    blocks = []
+    for name in members:
+        title = f"## `{name}`\n\n" if name != chapter else ""
+        options = "" if name == chapter else "   :members:\n"
+        blocks.append(f"{title}```{{eval-rst}}\n.. automodule:: {name}\n{options}```\n")
+    return f"# `{chapter}`\n\n" + "\n".join(blocks)
+
+
+def command_line() -> str:
+    """Every command of ``stix-jobs`` and of ``python -m dashboards``, as ``--help`` says it."""
+    from dashboards.web.serve import build_parser as build_server_parser
+    from jobs.cli import build_parser
+
+    parser = build_parser()
+    parts = ["# Command line\n", *_usage("stix-jobs", parser)]
+    for name, command in _commands(parser):
+        parts += [*_usage(f"stix-jobs {name}", command)]
+        for nested, inner in _commands(command):
+            parts += [*_usage(f"stix-jobs {name} {nested}", inner)]
+    parts += _usage("python -m dashboards", build_server_parser())
+    return "\n".join(parts)
+
+
+def _commands(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.ArgumentParser]]:
+    return [
+        (name, command)
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for name, command in action.choices.items()
+    ]
+
+
+def _usage(title: str, parser: argparse.ArgumentParser) -> list[str]:
+    # whose machine this was made on, and how wide its terminal is, must not show
+    parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=100)  # type: ignore[assignment]
+    return [f"## `{title}`\n", "```text", parser.format_help().rstrip(), "```\n"]
+
+
+def products() -> str:
+    """What is read of each STIX product: extensions, columns and their spellings."""
+    from stixcore.fits.spec import EPHEMERIS_KEYWORDS, SPECS
+
+    lines = [
+        "# STIX files that are read",
+        "",
+        "From `stixcore/fits/spec.py`; the reader and `stix-jobs check` share it. Spellings are the newest first.",
+    ]
+    for kind, spec in SPECS.items():
+        lines += ["", f"## `{kind}`", "", f"Extensions: {', '.join(f'`{name}`' for name in spec.extensions)}.", ""]
+        lines += ["| column | spelled | required |", "|---|---|---|"]
+        for name, column in spec.columns.items():
+            spelled = ", ".join(f"`{spelling}`" for spelling in column.names)
+            lines.append(f"| `{name}` | {spelled} | {'yes' if column.required else 'no'} |")
+    keywords = ", ".join(f"`{keyword}`" for keyword in EPHEMERIS_KEYWORDS)
+    return "\n".join([*lines, "", "## Observer", "", f"Keywords that travel into every image: {keywords}.", ""])
+
+
+def keywords(images: object) -> str:
+    """Keywords and extensions of an image file, from one that is made here."""
+    import numpy as np
+
+    from stixcore import ImageSet, Method
+    from stixcore.fits.write import image_hdus
+
+    assert isinstance(images, ImageSet)
+    hdus = image_hdus(images, Method.CLEAN, np.datetime64("2026-11-25T12:00:00", "us"))
+    lines = [
+        "# FITS files of images",
+        "",
+        "One image per file; `sunpy.map.Map(file)` opens it. Below is the header of a CLEAN image of a simulated",
+        "flare, written by `stixcore/fits/write.py` while these pages were made. Units stand in brackets.",
+        "",
+        "## Primary header",
+        "",
+        "| keyword | value | meaning |",
+        "|---|---|---|",
+    ]
+    for card in hdus[0].header.cards:
+        if card.keyword and card.keyword != "COMMENT":
+            value = str(card.value)
+            shown = value if len(value) <= 48 else value[:45] + "…"
+            lines.append(f"| `{card.keyword}` | {f'`{shown}`' if shown else ''} | {_cell(card.comment)} |")
+    for hdu in hdus[1:]:
+        lines += ["", f"## Extension `{hdu.name}`", "", "| column | format | unit |", "|---|---|---|"]
+        lines += [f"| `{column.name}` | {column.format} | {_cell(column.unit or '')} |" for column in hdu.columns]
+    return "\n".join([*lines, ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def decisions() -> str:
+    """All dated decisions, newest first, each with the package it was made for."""
+    found: list[tuple[str, str, str]] = []
+    for path in sorted(ROOT.glob("*/DESIGN.md")):
+        for match in DECISION.finditer(path.read_text(encoding="utf-8")):
+            rest = match["rest"].replace("\n  ", "\n").strip()
+            # a sentence in bold opens every decision, wherever its date stands
+            text = rest if rest.startswith("**") else f"**{rest}"
+            found.append((match["date"], path.parent.name, text))
+    found.sort(key=lambda decision: decision[0], reverse=True)
+    lines = [
+        "# Decisions",
+        "",
+        "Gathered from the `DESIGN.md` of each package: what was decided and when, why, what it costs, and what would",
+        "change our mind.",
+    ]
+    for date, package, text in found:
+        lines += ["", f"{date} · [{package}](../../{package}/DESIGN.md) · {text}"]
+    return "\n".join([*lines, ""])
+
+
+def summary_of(name: str) -> str:
+    """First line of what a module or a dotted object says of itself."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        thing = import_module(name)
+    except ModuleNotFoundError:
+        thing = getattr(import_module(module), attribute)
+    return (getdoc(thing) or "").partition("\n")[0]

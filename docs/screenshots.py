@@ -1,0 +1,146 @@
+"""``python -m docs.screenshots``: pictures of the pages, taken from a simulated archive with a real browser.
+
+Without ``--all`` only the few that README and documentation show are taken, small enough to be committed; with it every
+page, light and dark, wide and narrow, goes into a folder for looking at. Pictures of real data are never committed.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from urllib.request import urlopen
+
+from PIL import Image as Picture
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMITTED = ROOT / "docs" / "pictures"
+CHROMIUM = "/usr/bin/chromium"
+WIDTHS = {"wide": (1280, 860), "phone": (390, 844)}
+LARGEST = 150_000  # bytes of a committed picture
+COLORS = 128
+
+
+def _nothing(page: Page) -> None:
+    """The page as it opens."""
+
+
+def _open_first_image(page: Page) -> None:
+    page.locator(".tabulator-row a, .tabulator-row button, .tabulator-row img").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("dialog").locator("img.large")).to_be_visible()
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture: its name, the address, what is done there first, and the committed variants as (width, theme)."""
+
+    name: str
+    address: str
+    act: Callable[[Page], None] = _nothing
+    committed: tuple[tuple[str, str], ...] = ()
+
+
+SHOTS = (
+    Shot("image_archive", "image_archive", committed=(("wide", "light"), ("wide", "dark"), ("phone", "light"))),
+    Shot("image", "image_archive", _open_first_image, committed=(("wide", "light"),)),
+)
+
+
+@contextmanager
+def served(archive: Path) -> Iterator[str]:
+    """Serve an archive on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = os.environ | {"STIX_ARCHIVE": str(archive)}
+    command = [sys.executable, "-m", "dashboards", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as server:  # noqa: S603
+        try:
+            deadline = time.monotonic() + 120
+            while not _answers(url):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    message = "the pages did not come up"
+                    raise SystemExit(message)
+                time.sleep(0.1)
+            yield url
+        finally:
+            server.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/image_archive", timeout=20):  # noqa: S310 - our own server
+            return True
+    except OSError:
+        return False
+
+
+def take(browser: Browser, url: str, shot: Shot, width: str, theme: str) -> bytes:
+    """One picture as PNG."""
+    size = WIDTHS[width]
+    separator = "&" if "?" in shot.address else "?"
+    with browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:
+        page = context.new_page()
+        page.goto(f"{url}/{shot.address}{separator}theme={'dark' if theme == 'dark' else 'default'}")
+        expect(page.locator("#opening")).to_have_count(0)
+        page.wait_for_load_state("networkidle")
+        shot.act(page)
+        page.wait_for_load_state("networkidle")
+        page.evaluate("() => Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
+        page.wait_for_timeout(600)  # what fades in has come
+        return page.screenshot()
+
+
+def small(picture: bytes) -> bytes:
+    """The same with few colors: a fraction of the size."""
+    stream = BytesIO()
+    Picture.open(BytesIO(picture)).convert("RGB").quantize(COLORS).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def file_name(shot: Shot, width: str, theme: str) -> str:
+    """Wide and light is what most pictures are; only the others say so."""
+    return "_".join([shot.name, *(part for part in (theme, width) if part not in ("light", "wide"))]) + ".png"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m docs.screenshots", description=__doc__)
+    parser.add_argument("--archive", type=Path, metavar="DIR", help="instead of a simulated one; only with --out")
+    parser.add_argument("--all", action="store_true", help="every page, light and dark, wide and narrow")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default docs/pictures")
+    arguments = parser.parse_args()
+    if arguments.out is None and (arguments.archive or arguments.all):
+        parser.error("--archive and --all need --out: only the small set from simulated files is committed")
+    folder = arguments.out or COMMITTED
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="stix-screenshots-") as made:
+        archive = arguments.archive or Path(made)
+        if arguments.archive is None:
+            command = [sys.executable, "-m", "jobs.cli", "demo", "--no-serve", "--archive", made]
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+        with served(archive) as url, sync_playwright() as playwright:
+            expect.set_options(timeout=60_000)
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            for shot in SHOTS:
+                every = [(width, theme) for width in WIDTHS for theme in ("light", "dark")]
+                for width, theme in every if arguments.all else shot.committed:
+                    picture = small(take(browser, url, shot, width, theme))
+                    path = folder / file_name(shot, width, theme)
+                    path.write_bytes(picture)
+                    note = "" if arguments.all or len(picture) <= LARGEST else ": too large to be committed"
+                    print(f"{path} {len(picture) / 1000:.0f} kB{note}")
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
