@@ -230,10 +230,13 @@ def _not_kept(name: str) -> str:
 
 
 def _begins_as_fits(path: Path) -> bool:
-    if not path.is_file():
+    if not path.is_file():  # to open a pipe would be to wait
         return False
-    with path.open("rb") as reader:
-        return reader.read(9) == b"SIMPLE  ="
+    try:
+        with path.open("rb") as reader:
+            return reader.read(9) == b"SIMPLE  ="
+    except OSError:  # what becomes of a file that cannot be read is decided where it is hashed
+        return False
 
 
 def _check_incoming(root: Path, incoming: Path) -> None:

@@ -1,7 +1,8 @@
 """What a test may need from outside, and the promise that none is skipped in silence.
 
-Mark a test with ``needs_shared_data``, ``needs_chromium``, ``needs_fitsverify`` or ``needs_gdl`` and it is
-skipped, with a sentence, where that thing is absent; asking for the ``shared_data`` fixture marks it too.
+Mark a test with ``needs_shared_data``, ``needs_chromium``, ``needs_fitsverify``, ``needs_gdl``, ``needs_setpriv`` or
+``needs_mount`` and it is skipped, with a sentence, where that thing is absent; asking for the ``shared_data`` fixture
+marks it too.
 With ``STIX_NO_SILENT_SKIP=1`` (as ``.ci/run`` sets it) the run fails if a test was skipped for any other
 reason, was skipped although the thing is there, or is marked ``xfail``.
 """
@@ -10,8 +11,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +55,30 @@ def program(name: str, package: str) -> Need:
     return Need(name, found, found, f"install Debian's package {package}")
 
 
+def is_root() -> bool:
+    """Whether this process is refused nothing."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def may_give_up() -> bool:
+    """Whether root can run a program that is refused what root is not (others are refused anyway)."""
+    return is_root() and shutil.which("setpriv") is not None
+
+
+@cache
+def may_mount() -> bool:
+    """Whether a small file system in memory can be mounted: not in most containers, even for root."""
+    if not is_root() or shutil.which("mount") is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        tried = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
+        )
+        if tried.returncode == 0:
+            subprocess.run(["umount", folder], check=True)
+        return tried.returncode == 0
+
+
 NEEDS = {
     "needs_shared_data": Need(
         "the folder of real STIX files",
@@ -61,6 +89,8 @@ NEEDS = {
     "needs_chromium": program("chromium", "chromium"),
     "needs_fitsverify": program("fitsverify", "fitsverify"),
     "needs_gdl": program("gdl", "gnudatalanguage"),
+    "needs_setpriv": Need("the right to give up rights", may_give_up, may_give_up, "run the tests as root, on Linux"),
+    "needs_mount": Need("the right to mount a file system", may_mount, may_mount, "run the tests as root of a machine"),
 }
 
 
