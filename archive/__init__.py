@@ -16,7 +16,7 @@ from archive.errors import (
     QueryRefused,
     QueryTimeout,
 )
-from archive.filters import ImageFilter, RunFilter, ScienceFilter
+from archive.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
 from archive.ingest import Outcome, OutcomeStatus, ingest
 from archive.layout import (
     archive_path,
@@ -52,6 +52,7 @@ __all__ = [
     "AuxFile",
     "BadRow",
     "Flare",
+    "FlareFilter",
     "Image",
     "ImageFilter",
     "IndexDamaged",

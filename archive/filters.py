@@ -187,6 +187,41 @@ class ScienceFilter:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class FlareFilter:
+    """Which flares; None and empty stand for "any".
+
+    Attributes
+    ----------
+    t_start, t_end : datetime64
+        Flares whose peak is in this range, UTC at Solar Orbiter.
+    goes_min, goes_max : float
+        Measured GOES flux at the peak, W m⁻²; the lower end belongs to the range.
+    simulated : bool
+    text : str
+        A piece of the flare id.
+    """
+
+    t_start: np.datetime64 | None = None
+    t_end: np.datetime64 | None = None
+    goes_min: float | None = None
+    goes_max: float | None = None
+    simulated: bool | None = None
+    text: str = ""
+
+    @property
+    def conditions(self) -> Conditions:
+        """The same in SQL."""
+        return Conditions.of(
+            ("t_peak >= ?", self.t_start),
+            ("t_peak < ?", self.t_end),
+            ("goes_flux >= ?", self.goes_min),
+            ("goes_flux < ?", self.goes_max),
+            ("simulated = ?", self.simulated),
+            (_contains("flare_id"), self.text or None),
+        )
+
+
 def order_by(table: Table[Any], sort: tuple[str, ...]) -> str:
     """``ORDER BY`` for columns of a table; a leading "-" turns one round. Empty values come last either way.
 

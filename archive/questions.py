@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from archive.columns import Table
 from archive.errors import NotInArchive
-from archive.filters import ImageFilter, RunFilter, ScienceFilter, order_by
+from archive.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter, order_by
 from archive.layout import version_rank
 from archive.lightcurves.read import LightCurveReader, LightCurveView
 from archive.reader import Reader
@@ -283,6 +283,21 @@ class Questions:
     def flares(self, t_start: np.datetime64 | None = None, t_end: np.datetime64 | None = None) -> list[Flare]:
         """Flares whose peak is in a time range, oldest first."""
         return self._select(FLARES, Conditions.of(("t_peak >= ?", t_start), ("t_peak < ?", t_end)), ("t_peak",))
+
+    def flare_page(
+        self,
+        which: FlareFilter | None = None,
+        *,
+        sort: tuple[str, ...] = ("-t_peak",),
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Flare]:
+        """One page of flares, newest first; arguments as `images`."""
+        return self._select(FLARES, (which or FlareFilter()).conditions, sort, limit, offset)
+
+    def count_flares(self, which: FlareFilter | None = None) -> int:
+        """Number of flares that a filter lets through."""
+        return self._count(FLARES, (which or FlareFilter()).conditions)
 
     def flare(self, flare_id: str) -> Flare:
         """The flare of that id.

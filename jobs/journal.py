@@ -119,16 +119,17 @@ class Journal(JournalFile):
         offset: int = 0,
     ) -> list[Request]:
         """Requests, newest first; of one user, in some states, about one science file."""
-        conditions, values = ["1"], list[Any]()
-        for column, value in (("user", user), ("uid", uid)):
-            if value is not None:
-                conditions.append(f"{column} = ?")
-                values.append(value)
-        if states:
-            conditions.append(f"state IN ({', '.join('?' for _ in states)})")
-            values.extend(str(state) for state in states)
-        sql = f"SELECT * FROM requests WHERE {' AND '.join(conditions)} ORDER BY request_id DESC LIMIT ? OFFSET ?"  # noqa: S608 - columns are ours
+        where, values = _conditions(user, states, uid)
+        sql = f"SELECT * FROM requests WHERE {where} ORDER BY request_id DESC LIMIT ? OFFSET ?"  # noqa: S608 - columns are ours
         return [request_of(row) for row in self.read(sql, (*values, limit, offset))]
+
+    def count(
+        self, user: str | None = None, states: Sequence[RequestState | str] = (), *, uid: str | None = None
+    ) -> int:
+        """How many requests `requests` would find without a limit."""
+        where, values = _conditions(user, states, uid)
+        found = self.read(f"SELECT count(*) FROM requests WHERE {where}", values)  # noqa: S608 - columns are ours
+        return int(found[0][0]) if found else 0
 
     def counts(self) -> dict[RequestState, int]:
         """How many requests there are in every state."""
@@ -262,6 +263,18 @@ class Journal(JournalFile):
             message = f"request {request_id} is another user's"
             raise NotAllowed(message)
         return request_of(row)
+
+
+def _conditions(user: str | None, states: Sequence[RequestState | str], uid: str | None) -> tuple[str, list[Any]]:
+    conditions, values = ["1"], list[Any]()
+    for column, value in (("user", user), ("uid", uid)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    if states:
+        conditions.append(f"state IN ({', '.join('?' for _ in states)})")
+        values.extend(str(state) for state in states)
+    return " AND ".join(conditions), values
 
 
 def hash_of(body: str) -> str:

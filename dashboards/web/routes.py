@@ -20,6 +20,7 @@ from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import ArchiveSource, archive_source
 from dashboards.web.account_page import AccountPage
 from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.api.handlers import API_ROUTES
 from dashboards.web.scripts import SUFFIXES, ScriptHandler
 from dashboards.web.sign_in import SignOutPage
 from dashboards.web.visitors import request_visitor
@@ -146,6 +147,7 @@ ROUTES = [
     (r"/archive/((?:science|aux)/[^/]+\.fits)", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
     (r"/archive/.*", UnknownHandler),
+    *API_ROUTES,
     (r"/account", AccountPage),
     (r"/logout", SignOutPage),  # before Panel's, which only clears the browser's cookies
 ]

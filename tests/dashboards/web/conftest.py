@@ -82,6 +82,12 @@ def client(server: Any) -> Client:
     return Client(server.url)
 
 
+@pytest.fixture
+def imaged_client(imaged_server: Any) -> Client:
+    """Somebody who looks at real files and images of them."""
+    return Client(imaged_server.url)
+
+
 @pytest.fixture(scope="session")
 def signed_in(server: Any, users: dict[str, str]) -> Callable[[str], Client]:
     """A new browser in which a user has signed in."""

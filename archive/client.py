@@ -1,0 +1,386 @@
+"""A client of the archive's API, for scripts and notebooks: rows as dictionaries, FITS files as `sunpy` maps.
+
+    from archive.client import ArchiveClient
+
+    stix = ArchiveClient("https://stix.example.org", token="stix_…")
+    for image in stix.images(start="2022-11-11", method="clean", limit=5):
+        print(image["t_start"], image["peak_hpc_x"], image["peak_hpc_y"])
+
+Only the standard library is needed, and sunpy for `ArchiveClient.map`. This is the one module of the package that opens
+a network, and nothing of the package imports it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from archive.atomic import atomic_path
+
+TOKEN_VARIABLE = "STIX_TOKEN"  # noqa: S105 - the name of a variable
+#: Rows asked for at a time.
+_PAGE = 500
+_BLOCK = 1 << 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+#: States in which a request does not change any more.
+_ENDED = frozenset({"done", "failed", "cancelled"})
+
+type Row = dict[str, Any]
+
+
+class ApiError(Exception):
+    """The server refused a call, or could not be reached.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status; 0 when there was no answer.
+    field, value : str
+        Parameter or key that the server's sentence is about.
+    """
+
+    def __init__(self, sentence: str, status: int = 0, field: str = "", value: str = "") -> None:
+        super().__init__(sentence)
+        self.status, self.field, self.value = status, field, value
+
+
+class RequestFailed(Exception):
+    """A request ended without its images; the message is the reason."""
+
+
+class ArchiveClient:
+    """The API of one server.
+
+    Parameters
+    ----------
+    address : str
+        Where its pages are, e.g. "https://stix.example.org".
+    token : str, optional
+        Personal token, from the account page; needed to ask for images. Default: the environment's ``STIX_TOKEN``.
+    cache : Path, optional
+        Folder for downloaded files. Default: ``stix-flare-archive`` in the user's cache folder.
+    timeout_s : float
+        How long an answer may take, s.
+    """
+
+    def __init__(
+        self, address: str, token: str | None = None, *, cache: Path | None = None, timeout_s: float = 60.0
+    ) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            message = f"{address!r} is no address of a server; it begins with https:// or http://"
+            raise ValueError(message)
+        self._root = f"{address.rstrip('/')}/api/v1/"
+        self._token = token if token is not None else os.environ.get(TOKEN_VARIABLE)
+        self._cache = cache or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "stix-flare-archive"
+        self._timeout_s = timeout_s
+        if self._token and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+            warnings.warn(f"the token goes to {parts.netloc} where others can read it; use https", stacklevel=2)
+
+    def __repr__(self) -> str:
+        return f"ArchiveClient({self._root.removesuffix('/api/v1/')!r})"
+
+    # -- looking around -----------------------------------------------------------------------------------------------
+
+    def flares(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+        """Flares, newest first.
+
+        Parameters
+        ----------
+        limit : int, optional
+            As many at most; all by default.
+        **which
+            Parameters of ``/api/v1/flares``: start, end (ISO 8601, UTC at Solar Orbiter), goes_min, goes_max [W m⁻²],
+            simulated, text, sort.
+
+        Raises
+        ------
+        ApiError
+        """
+        return self._list("flares", which, limit)
+
+    def images(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+        """Images, newest first; parameters and errors as `flares`.
+
+        ``which``: start, end, uid, flare_id, method (one or a list), energy_low, energy_high [keV], trusted and others.
+        """
+        return self._list("images", which, limit)
+
+    def image(self, image_id: str) -> Row:
+        """One image with its recipe, under ``run``.
+
+        Raises
+        ------
+        ApiError
+            With status 404 when there is none.
+        """
+        return self._call(f"images/{quote(image_id, safe='')}")
+
+    def science_files(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+        """Science files, newest first; ``which``: start, end, product, uid, background, text, …; errors as `flares`."""
+        return self._list("science-files", which, limit)
+
+    def light_curve(self, start: str, end: str, resolution: float | None = None, *, simulated: bool = False) -> Row:
+        """Quick-look light curves.
+
+        Parameters
+        ----------
+        start, end : str
+            ISO 8601, UTC at Solar Orbiter.
+        resolution : float, s, optional
+            Length of a point at most; the server chooses otherwise.
+        simulated : bool
+
+        Returns
+        -------
+        dict
+            ``time``; ``mean``, ``low``, ``high`` by band [ct s⁻¹]; units under ``units``.
+        """
+        which = {"start": start, "end": end, "resolution": resolution, "simulated": simulated or None}
+        return self._call(f"lightcurve{_query(which)}")
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def fits(self, image: Row | str) -> Path:
+        """FITS file of an image, downloaded unless it is there already; its check sum is compared either way.
+
+        Parameters
+        ----------
+        image : dict or str
+            Row of `images`, or an image id.
+
+        Raises
+        ------
+        ApiError
+            Also when the file is not what the archive's index says.
+        """
+        row = self.image(image) if isinstance(image, str) else image
+        image_id = _safe(row["image_id"], _NAME)
+        return self._download(f"../../archive/fits/{image_id}", f"{image_id}.fits", row["sha256"])
+
+    def science_fits(self, file: Row) -> Path:
+        """A science file, by its row of `science_files`; as `fits`."""
+        name = _safe(file["name"], _NAME)
+        return self._download(f"../../archive/science/{name}", name, file["sha256"])
+
+    def map(self, image: Row | str) -> Any:
+        """An image as `sunpy.map.Map`; arguments and errors as `fits`."""
+        import sunpy.map
+
+        return sunpy.map.Map(self.fits(image))
+
+    # -- asking for images --------------------------------------------------------------------------------------------
+
+    def submit(self, request: Mapping[str, Any]) -> Row:
+        """Ask for images.
+
+        Parameters
+        ----------
+        request : mapping
+            ``uid``, ``time_ranges`` [[start, end], …] and ``energy_ranges_kev`` [[low, high], …]; everything else has a
+            default, see the API's description.
+
+        Returns
+        -------
+        dict
+            The request as it stands, with its ``request_id``. The same request again is the same request.
+
+        Raises
+        ------
+        ApiError
+            401 without a token, 400 for what cannot be done, 429 when the queue holds enough of yours.
+        """
+        return self._call("requests", json.dumps(request).encode())
+
+    def request(self, request_id: int) -> Row:
+        """How a request stands; its images so far under ``parts``."""
+        return self._call(f"requests/{request_id:d}")
+
+    def requests(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+        """Your requests, newest first; ``which``: state, uid."""
+        return self._list("requests", which, limit)
+
+    def cancel(self, request_id: int) -> Row:
+        """Take a request back."""
+        return self._call(f"requests/{request_id:d}/cancel", b"{}")
+
+    def retry(self, request_id: int) -> Row:
+        """Put a request that failed or was cancelled into the queue again."""
+        return self._call(f"requests/{request_id:d}/retry", b"{}")
+
+    def wait(
+        self,
+        request_id: int,
+        *,
+        progress: Callable[[Row], None] | None = None,
+        poll_s: float = 1.0,
+        timeout_s: float = float("inf"),
+        patience_s: float = 60.0,
+    ) -> Row:
+        """Wait until a request has ended.
+
+        Parameters
+        ----------
+        progress : function, optional
+            Called with the request whenever it has moved on.
+        poll_s, timeout_s : float, s
+            Time between questions; how long to wait.
+        patience_s : float, s
+            For how long the server may be away in between.
+
+        Returns
+        -------
+        dict
+            The request, done; ids of its images under ``parts``.
+
+        Raises
+        ------
+        RequestFailed
+            When it failed, wholly, or was cancelled.
+        TimeoutError
+        ApiError
+        """
+        begin = heard = time.monotonic()
+        seen: tuple[Any, ...] = ()
+        while True:
+            try:
+                row = self.request(request_id)
+                heard = time.monotonic()
+            except ApiError as error:
+                if error.status not in {0, 502, 503, 504} or time.monotonic() - heard > patience_s:
+                    raise
+            else:
+                stand = row["state"], row["position"], row["step"], row["step_number"], len(row["parts"])
+                if progress is not None and stand != seen:
+                    progress(row)
+                seen = stand
+                if row["state"] in _ENDED:
+                    return _ended_well(row)
+            if time.monotonic() - begin + poll_s > timeout_s:
+                message = f"request {request_id} has not ended within {timeout_s:g} s"
+                raise TimeoutError(message)
+            time.sleep(poll_s)
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _list(self, what: str, which: Mapping[str, Any], limit: int | None) -> list[Row]:
+        rows: list[Row] = []
+        for page in self._pages(f"{what}{_query({**which, 'limit': min(limit or _PAGE, _PAGE)})}"):
+            rows += page["items"]
+            if limit is not None and len(rows) >= limit:
+                return rows[:limit]
+        return rows
+
+    def _pages(self, address: str) -> Iterator[Row]:
+        following: str | None = address
+        while following is not None:
+            page = self._call(following)
+            yield page
+            following = None if page["next"] is None else address.partition("?")[0] + page["next"]
+
+    def _call(self, address: str, body: bytes | None = None) -> Row:
+        with self._open(address, body) as response:
+            try:
+                document: Row = json.loads(response.read())
+            except (ValueError, HTTPException) as error:
+                message = f"{self._root} does not answer as this archive's API does"
+                raise ApiError(message, response.status) from error
+        return document
+
+    def _open(self, address: str, body: bytes | None = None) -> HTTPResponse:
+        """The answer to one call. Redirects are not followed: the token is meant for this server."""
+        url = urljoin(self._root, address)
+        if urlsplit(url)[:2] != urlsplit(self._root)[:2]:
+            message = f"{url} is not on this server"
+            raise ApiError(message)
+        headers = {"Accept": "application/json, */*", "User-Agent": "stix-flare-archive"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(url, body, headers)  # noqa: S310 - http or https, see __init__
+        try:
+            response: HTTPResponse = _OPENER.open(request, timeout=self._timeout_s)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _refusal(error) from error
+        except (OSError, HTTPException) as error:
+            message = f"{self._root} cannot be reached: {getattr(error, 'reason', error)}"
+            raise ApiError(message) from error
+        return response
+
+    def _download(self, address: str, name: str, sha256: str) -> Path:
+        path = self._cache / _safe(sha256, _SHA256)[:16] / name
+        if path.is_file() and _hash_file(path) == sha256:
+            return path
+        digest = hashlib.sha256()
+        with self._open(address) as response, atomic_path(path) as temporary, temporary.open("wb") as stream:
+            while block := response.read(_BLOCK):
+                digest.update(block)
+                stream.write(block)
+            if digest.hexdigest() != sha256:
+                message = f"{name} arrived with another check sum than the archive's index says"
+                raise ApiError(message, response.status)
+        return path
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
+def _query(which: Mapping[str, Any]) -> str:
+    """Parameters as a query string; what is None is left out."""
+    texts = {name: _text(value) for name, value in which.items() if value is not None}
+    return "?" + urlencode(texts, safe=",:") if texts else ""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def _refusal(error: urllib.error.HTTPError) -> ApiError:
+    try:
+        document = json.loads(error.read())
+        return ApiError(document["error"], error.code, document.get("field", ""), document.get("value", ""))
+    except (ValueError, KeyError, TypeError, AttributeError, HTTPException):
+        return ApiError(f"{error.url} answers {error.code} {error.reason}", error.code)
+
+
+def _ended_well(row: Row) -> Row:
+    if row["state"] != "done":
+        message = f"request {row['request_id']} {row['state']}: {row['reason']}"
+        raise RequestFailed(message)
+    return row
+
+
+def _safe(text: str, pattern: re.Pattern[str]) -> str:
+    """A name from the server that becomes a part of a path here."""
+    if not pattern.fullmatch(text):
+        message = f"the server names a file {text[:80]!r}, which is no name of this archive's"
+        raise ApiError(message)
+    return text
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,30 @@
+"""What an API call can be refused for: a status, a sentence, and the field and value that it is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stixcore.errors import StixError
+
+
+class Refused(StixError):
+    """An answer that is an error.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status.
+    sentence : str
+    field, value : str
+        Parameter or key, and what it was.
+    """
+
+    def __init__(self, status: int, sentence: str, field: str = "", value: str = "") -> None:
+        super().__init__(sentence)
+        self.status, self.sentence, self.field, self.value = status, sentence, field, value
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The same as JSON."""
+        about = {"field": self.field, "value": self.value[:200]} if self.field else {}
+        return {"status": self.status, "error": self.sentence, **about}
