@@ -16,6 +16,7 @@ from archive.schema import Image, Run, RunKind, RunStatus
 from jobs.products import energy_of, finite, save_images, save_report, warnings_text
 from stixcore.errors import StixError
 from stixcore.fits.write import software_version
+from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import assess, is_trusted
 from stixcore.metrics import measure_source
 from stixcore.recipe import FileReference
@@ -137,11 +138,13 @@ def write_products(
     folder = image_folder(images.pixels.t_start, recipe.recipe_id)
     saved = save_images(images, root / folder, created)
     save_report(root / folder / "report.png", images, science)
-    findings = assess(images)
+    with single_threaded():  # the same numbers in every process
+        findings = assess(images)
+        sources = {method: measure_source(image.image, image.grid) for method, image in images.images.items()}
     warnings, trusted = warnings_text(findings), is_trusted(findings)
     rows = []
     for method, image in images.images.items():
-        files, source = saved[method], measure_source(image.image, image.grid)
+        files, source = saved[method], sources[method]
         energy = energy_of(images, method)
         rows.append(
             Image(

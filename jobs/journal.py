@@ -10,6 +10,7 @@ These callers insert, read and ask for a cancellation; what workers do with it i
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -183,6 +184,15 @@ class Journal(JournalFile):
             (hash_of(body), user),
         )
         return request_of(found[0]) if found else None
+
+    def askers(self, runs: Sequence[str]) -> dict[str, str]:
+        """Who was given some runs as the answer to a request: of each that somebody was, the first user."""
+        found = self.read(
+            "SELECT run_id, user FROM parts JOIN requests USING (request_id) "
+            "WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY request_id DESC",
+            (json.dumps(list(runs)),),
+        )
+        return {row["run_id"]: row["user"] for row in found}
 
     def workers(self) -> list[WorkerSign]:
         """Workers that did not say goodbye, with their last sign of life."""

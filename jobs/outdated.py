@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import json
 import logging
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from archive import Archive, AuxFile, Flare, Run, RunFilter, RunKind, RunStatus, ScienceFile, ScienceFilter
+from archive import Archive, AuxFile, Run, RunFilter, RunKind, RunStatus, ScienceFile
 from archive.filters import ImageFilter
 from archive.records import keep_records
-from jobs.backgrounds import MAX_DISTANCE, BackgroundChoice, choose_background
-from jobs.boxes import Box, FlareInterval, PreviewRules, band_label, flare_named_in, preview_boxes
-from stixcore.calibration.pointing import MAX_GAP, pointing_at
+from jobs.backgrounds import BackgroundChoice
+from jobs.boxes import Box, PreviewRules, band_label, flare_named_in, preview_boxes
+from jobs.holdings import Holdings, intervals_of
+from jobs.journal import Journal
+from stixcore.calibration.pointing import pointing_at
 from stixcore.errors import StixError
 from stixcore.fits.read import read_aspect, read_pixel_data
-from stixcore.fits.spec import ProductKind
-from stixcore.reconstruct import LOCATION_ENERGY
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +38,28 @@ class Outdated:
 
 
 def give_up_outdated(
-    archive: Archive, rules: PreviewRules | None = None, *, uids: Sequence[str] = ()
+    archive: Archive,
+    rules: PreviewRules | None = None,
+    *,
+    holdings: Holdings | None = None,
+    months: Collection[str] | None = None,
+    uids: Sequence[str] = (),
 ) -> tuple[Outdated, ...]:
     """Remove previews that would be made otherwise today; the next `make_previews` makes them.
 
-    Runs of users stay as they are: they were asked for like that. Where the same background would be chosen today, for
-    the same images, but among other candidates, only the record of the choice is brought up to date.
+    Runs of users stay as they are: they were asked for like that. A preview that a user was given as the answer to a
+    request becomes the user's. Where the same background would be chosen today, for the same images, but among other
+    candidates, only the record of the choice is brought up to date.
 
     Parameters
     ----------
     archive : Archive
     rules : PreviewRules, optional
         Those of the previews.
+    holdings : Holdings, optional
+        What the archive has; asked for by default.
+    months : collection of str, optional
+        Look at the runs of these months ("2022-11") only; by default at all.
     uids : sequence of str
         Previews of these science requests only.
 
@@ -59,18 +68,18 @@ def give_up_outdated(
     tuple of Outdated
         What was removed.
     """
-    now = _Today.of(archive, rules or PreviewRules())
+    today = _Today(archive, rules or PreviewRules(), holdings or Holdings.of(archive))
     outdated: list[Outdated] = []
     rewritten: list[Run] = []
-    for run in archive.runs(RunFilter(kind=RunKind.AUTO, all_hidden=True), sort=("t_start",)):
+    for run in _previews(archive, months):
         if uids and run.uid not in uids:
             continue
-        reason = now.objection(run)
+        reason = today.objection(run)
         if reason:
             outdated.append(Outdated(run, reason))
             log.info("%s %s: %s, made again", run.uid, run.band, reason)
-        elif run.status == RunStatus.DONE:
-            choice = now.background_of(run)
+        elif run.status == RunStatus.DONE and run.science_name in today.holdings.science:
+            choice = today.background_of(run)
             said = choice.chosen.uid if choice.chosen else None, choice.reason, choice.candidates_json
             if said != (run.background_uid, run.background_reason, run.background_candidates):
                 uid, why, candidates = said
@@ -78,13 +87,31 @@ def give_up_outdated(
                     replace(run, background_uid=uid, background_reason=why, background_candidates=candidates)
                 )
     _discard(archive, [one.run for one in outdated])
-    if rewritten:
-        with archive.write_lock():
-            for run in rewritten:
-                images = archive.images(ImageFilter(recipe_id=run.run_id, all_hidden=True))
-                keep_records(archive.root, [run], images)
-            archive.upsert("runs", rewritten)
+    _rewrite(archive, rewritten)
     return tuple(outdated)
+
+
+def _previews(archive: Archive, months: Collection[str] | None) -> Iterable[Run]:
+    """Previews and skips, month by month: a month of them fits into memory, whatever the years."""
+    if months is None:
+        return archive.runs(RunFilter(kind=RunKind.AUTO, all_hidden=True), sort=("t_start",))
+    one, moment = np.timedelta64(1, "M"), np.timedelta64(1, "us")
+    return chain.from_iterable(
+        [
+            run
+            for run in archive.runs(
+                RunFilter(
+                    kind=RunKind.AUTO,
+                    all_hidden=True,
+                    t_start=np.datetime64(month, "us") - moment,
+                    t_end=(np.datetime64(month, "M") + one).astype("datetime64[us]"),
+                ),
+                sort=("t_start",),
+            )
+            if str(run.t_start.astype("datetime64[M]")) == month
+        ]
+        for month in sorted(months)
+    )
 
 
 def _discard(archive: Archive, runs: Sequence[Run]) -> None:
@@ -92,61 +119,57 @@ def _discard(archive: Archive, runs: Sequence[Run]) -> None:
     if not runs:
         return
     with archive.write_lock():
+        users = Journal(archive.root).askers([run.run_id for run in runs])
+        gone = [run for run in runs if run.run_id not in users]
+        kept = [run for run in runs if run.run_id in users]
+        _rewrite(archive, [replace(run, kind=RunKind.USER, author=users[run.run_id]) for run in kept])
         images = [
             image
-            for run in runs
+            for run in gone
             if run.status == RunStatus.DONE
             for image in archive.images(ImageFilter(recipe_id=run.run_id, all_hidden=True))
         ]
-        for folder in sorted({run.folder for run in runs if run.folder}):
+        for folder in sorted({run.folder for run in gone if run.folder}):
             place = archive.path_of(folder)
             for path in place.glob("*"):
                 path.unlink(missing_ok=True)
             if place.is_dir():
                 place.rmdir()
         archive.delete("images", [image.image_id for image in images])
-        archive.delete("runs", [run.run_id for run in runs])
+        archive.delete("runs", [run.run_id for run in gone])
+
+
+def _rewrite(archive: Archive, runs: Sequence[Run]) -> None:
+    """Write changed runs, with the author of their images, into record and index."""
+    if not runs:
+        return
+    with archive.write_lock():
+        changed = []
+        for run in runs:
+            images = archive.images(ImageFilter(recipe_id=run.run_id, all_hidden=True))
+            changed += [replace(image, author=run.author) for image in images]
+        keep_records(archive.root, runs, changed)
+        archive.upsert("images", changed)
+        archive.upsert("runs", runs)
 
 
 @dataclass(frozen=True)
 class _Today:
-    """What the archive has now, asked for once."""
+    """What would be done today."""
 
     archive: Archive
     rules: PreviewRules
-    science: dict[str, ScienceFile]
-    quiet: dict[bool, list[ScienceFile]]
-    aspect: dict[bool, list[AuxFile]]
-    flares: list[Flare]
-
-    @classmethod
-    def of(cls, archive: Archive, rules: PreviewRules) -> _Today:
-        every = archive.science_files(ScienceFilter(product=ProductKind.PIXEL_DATA, superseded=True))
-        quiet = [file for file in every if file.is_background and file.superseded_by is None]
-        span = np.datetime64("1970-01-01", "us"), np.datetime64("2100-01-01", "us")
-        aspect = _aux_files(archive)
-        return cls(
-            archive,
-            rules,
-            {file.name: file for file in every},
-            {which: sorted((f for f in quiet if f.simulated == which), key=_middle) for which in (False, True)},
-            {which: [row for row in aspect if row.simulated == which] for which in (False, True)},
-            [flare for flare in archive.flares(*span) if flare.t_start and flare.t_end],
-        )
-
-    @cached_property
-    def _middles(self) -> dict[bool, list[np.datetime64]]:
-        return {which: [_middle(file) for file in files] for which, files in self.quiet.items()}
+    holdings: Holdings
 
     def objection(self, run: Run) -> str:
         """Why a run would be another today; empty when it would not."""
-        file = self.science.get(run.science_name)
+        file = self.holdings.science.get(run.science_name)
         if file is None:
             return ""  # gone: nothing better can be made
         if file.superseded_by is not None:
             return f"{file.superseded_by} took the place of its science file"
         if run.status == RunStatus.FAILED:
-            return ""
+            return "its science file was taken in anew" if file.ingested_at > run.started_at else ""
         recipe = json.loads(run.recipe) if run.recipe else None
         checks: tuple[Callable[[ScienceFile, Run, Any], str], ...] = (self._other_flare, self._other_files)
         return next((reason for check in checks if (reason := check(file, run, recipe))), "")
@@ -154,30 +177,20 @@ class _Today:
     def background_of(self, run: Run) -> BackgroundChoice:
         """The background that would be chosen today for a run that is done."""
         recipe = json.loads(run.recipe or "")
-        begin, end = (np.datetime64(time, "us") for time in recipe["time_range"])
-        middle = begin + (end - begin) // 2
-        low, high = recipe["energy_range_kev"]
-        files, middles = self.quiet[run.simulated], self._middles[run.simulated]
-        near = files[bisect_left(middles, middle - MAX_DISTANCE) : bisect_right(middles, middle + MAX_DISTANCE)]
-        energy = min(low, LOCATION_ENERGY[0]), max(high, LOCATION_ENERGY[1])
-        return choose_background(near, middle, energy, run.science_name)
+        file = self.holdings.science[run.science_name]
+        return self.holdings.background_for(file, *_window(recipe), tuple(recipe["energy_range_kev"]))
 
     def _other_flare(self, file: ScienceFile, run: Run, recipe: Any) -> str:
         """Whether the flare list gives the file other flares, or the flare other limits, than when it was imaged."""
-        flares = {
-            flare.flare_id: flare
-            for flare in self.flares
-            if file.t_start <= flare.t_peak < file.t_end and flare.simulated == file.simulated
-        }
+        flares = self.holdings.flares_in(file)
         wanted = set(flares) or {flare_named_in(file.purpose)}
         if (run.flare_id or "") not in wanted:
             return "the flare list has other flares in its file now"
         flare = flares.get(run.flare_id or "")
         if flare is None or flare.updated_at <= run.started_at:
             return ""
-        intervals = [FlareInterval(f.flare_id, f.t_start, f.t_end) for f in flares.values() if f.t_start and f.t_end]
         try:
-            boxes = preview_boxes(read_pixel_data(self.archive.path_of(file.path)), self.rules, intervals)
+            boxes = preview_boxes(read_pixel_data(self.archive.path_of(file.path)), self.rules, intervals_of(flares))
         except (StixError, OSError):
             return ""
         own = [box for box in boxes if box.flare_id == run.flare_id and band_label(box.band) == run.band]
@@ -192,34 +205,25 @@ class _Today:
         used = recipe["background"]
         if (chosen and (chosen.name, chosen.sha256)) != (used and (used["name"], used["sha256"])):
             return f"the background to use is {chosen.name if chosen else 'none'} now"
-        near = self._aux_for(run, recipe)
+        near = self.holdings.aspect_for(file, *_window(recipe))
         if {(row.name, row.sha256) for row in near} == {(one["name"], one["sha256"]) for one in recipe["aspect"]}:
             return ""
         if not recipe["aspect"] and not self._points(near, recipe):
             return ""  # there is a file, and it has no record near
         return "there are other auxiliary files now"
 
-    def _aux_for(self, run: Run, recipe: Any) -> list[AuxFile]:
-        begin, end = (np.datetime64(time, "us") for time in recipe["time_range"])
-        middle = begin + (end - begin) // 2
-        rows = self.aspect[run.simulated]
-        return [row for row in rows if row.t_start - MAX_GAP <= middle <= row.t_end + MAX_GAP]
-
     def _points(self, files: Iterable[AuxFile], recipe: Any) -> bool:
         """Whether a pointing can be had from some files."""
-        begin, end = (np.datetime64(time, "us") for time in recipe["time_range"])
         try:
-            pointing_at([read_aspect(self.archive.path_of(row.path)) for row in files], begin, end)
+            pointing_at([read_aspect(self.archive.path_of(row.path)) for row in files], *_window(recipe))
         except (StixError, OSError, ValueError):
             return False
         return True
 
 
-def _aux_files(archive: Archive) -> list[AuxFile]:
-    from archive.schema import AUX_FILES
-
-    found = archive.query("SELECT * FROM aux_files WHERE superseded_by IS NULL ORDER BY t_start, name")
-    return AUX_FILES.to_rows(found.select(AUX_FILES.arrow.names))
+def _window(recipe: Any) -> tuple[np.datetime64, np.datetime64]:
+    begin, end = (np.datetime64(time, "us") for time in recipe["time_range"])
+    return begin, end
 
 
 def _is_same(box: Any, run: Run, recipe: Any) -> bool:
@@ -228,10 +232,6 @@ def _is_same(box: Any, run: Run, recipe: Any) -> bool:
         return bool(run.status == RunStatus.SKIPPED and run.reason == box.reason)
     if recipe is None:
         return False
-    begin, end = (np.datetime64(time, "us") for time in recipe["time_range"])
+    begin, end = _window(recipe)
     tolerance = np.timedelta64(1, "ms")  # recipes keep milliseconds
     return bool(abs(box.start - begin) <= tolerance and abs(box.end - end) <= tolerance)
-
-
-def _middle(file: ScienceFile) -> np.datetime64:
-    return file.t_start + (file.t_end - file.t_start) // 2

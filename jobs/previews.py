@@ -10,19 +10,18 @@ from itertools import chain
 import numpy as np
 
 from archive import Archive
-from archive.filters import RunFilter, ScienceFilter
 from archive.layout import skipped_run_id
 from archive.records import keep_records
 from archive.schema import Flare, Run, RunKind, RunStatus, ScienceFile
-from jobs.backgrounds import choose_background
-from jobs.boxes import Box, FlareInterval, PreviewRules, SkippedBand, band_label, flare_named_in, preview_boxes
+from jobs.boxes import Box, PreviewRules, SkippedBand, band_label, flare_named_in, preview_boxes
 from jobs.executors import Executor, run_all
+from jobs.holdings import Holdings, intervals_of
 from jobs.imaging import ImagingOutcome, ImagingTask, RunContext, failed_run, run_imaging_task, skipped_run
 from jobs.outdated import Outdated, give_up_outdated
+from jobs.seen import Seen
 from stixcore.errors import StixError
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_pixel_data
-from stixcore.fits.spec import ProductKind
 from stixcore.reconstruct import ImageRequest
 
 log = logging.getLogger(__name__)
@@ -57,6 +56,7 @@ def make_previews(
     """Make the preview images of every pixel-data file that lacks some, or has some that would be others today.
 
     Running it again changes nothing: a file whose bands all have a run, done or skipped for a reason, is left alone.
+    It costs next to nothing while nothing came (`jobs.seen`).
 
     Parameters
     ----------
@@ -74,8 +74,15 @@ def make_previews(
         Called after each run with its number (from 1), how many there are, and its row.
     """
     rules = rules or PreviewRules()
-    given_up = give_up_outdated(archive, rules, uids=uids)
-    plans = [plan for file in _candidates(archive, uids) if (plan := _plan(archive, file, rules, now, force))]
+    seen, before = Seen.now(archive, rules), Seen.before(archive)
+    if seen == before and not (uids or force):
+        return PreviewReport(0, ())
+    holdings = Holdings.of(archive)
+    months = None if force else seen.touched_since(before)
+    given_up = give_up_outdated(archive, rules, holdings=holdings, months=months, uids=uids)
+    known = _known(archive)
+    files = (file for file in holdings.science.values() if _is_candidate(file) and (not uids or file.uid in uids))
+    plans = [plan for file in files if (plan := _plan(archive, holdings, file, rules, now, known, force=force))]
     steps = list(chain.from_iterable(plans))
     recorded = [step for step in steps if isinstance(step, Run)]
     tasks = [step for step in steps if isinstance(step, ImagingTask)]
@@ -89,15 +96,19 @@ def make_previews(
         if len(batch) >= BATCH:
             file_outcomes(archive, batch)
             batch = []
-    if runs:
-        file_outcomes(archive, batch)
+    file_outcomes(archive, batch)
+    if runs or given_up:
         archive.build_read_model()
+    if not uids:  # what came while these were made is looked at by the next previews
+        seen.with_runs_of(Seen.now(archive, rules)).keep(archive)
     return PreviewReport(len(plans), tuple(runs), given_up)
 
 
 def file_outcomes(archive: Archive, outcomes: Iterable[ImagingOutcome]) -> None:
     """Put runs and images into the index; a run that was done takes the place of its recorded skip or failure."""
     outcomes = list(outcomes)
+    if not outcomes:
+        return
     done = [outcome.run for outcome in outcomes if outcome.run.status == RunStatus.DONE]
     with archive.write_lock():
         keep_records(archive.root, done, [image for outcome in outcomes for image in outcome.images])
@@ -107,45 +118,50 @@ def file_outcomes(archive: Archive, outcomes: Iterable[ImagingOutcome]) -> None:
         archive.delete("runs", [skipped_run_id(run.uid, run.band, run.flare_id or "") for run in done])
 
 
-def _candidates(archive: Archive, uids: Sequence[str]) -> list[ScienceFile]:
-    """Pixel-data files that are no background."""
-    files = archive.science_files(ScienceFilter(product=ProductKind.PIXEL_DATA, is_background=False))
-    return [file for file in files if not uids or file.uid in uids]
+def _is_candidate(file: ScienceFile) -> bool:
+    """Whether a pixel-data file shows flares, and no newer version took its place."""
+    return not file.is_background and file.superseded_by is None
+
+
+def _known(archive: Archive) -> set[tuple[str, str | None, str]]:
+    """Request, flare and band of every preview that was made, skipped or failed."""
+    found = archive.query("SELECT uid, flare_id, band FROM runs WHERE kind = ?", [str(RunKind.AUTO)])
+    return set(zip(*(found[name].to_pylist() for name in ("uid", "flare_id", "band")), strict=True))
 
 
 def _plan(
-    archive: Archive, file: ScienceFile, rules: PreviewRules, now: np.datetime64, force: bool
+    archive: Archive,
+    holdings: Holdings,
+    file: ScienceFile,
+    rules: PreviewRules,
+    now: np.datetime64,
+    known: set[tuple[str, str | None, str]],
+    *,
+    force: bool,
 ) -> list[ImagingTask | Run]:
     """What is to be done for a file: tasks, and runs that are decided without imaging."""
-    flares = {
-        flare.flare_id: flare
-        for flare in archive.flares(file.t_start, file.t_end)
-        if flare.t_start and flare.t_end and flare.simulated == file.simulated
-    }
+    flares = holdings.flares_in(file)
     named = flare_named_in(file.purpose)
     wanted = {(flare or None, band_label(band)) for flare in flares or {named} for band in rules.bands}
-    known = {
-        (run.flare_id, run.band) for run in archive.runs(RunFilter(uid=file.uid, kind=RunKind.AUTO, all_hidden=True))
-    }
-    missing = wanted if force else wanted - known
+    missing = {one for one in wanted if force or (file.uid, *one) not in known}
     if not missing:
         return []
     try:
         data = read_pixel_data(archive.path_of(file.path))
-        intervals = [FlareInterval(f.flare_id, f.t_start, f.t_end) for f in flares.values() if f.t_start and f.t_end]
-        boxes = preview_boxes(data, rules, intervals)
+        boxes = preview_boxes(data, rules, intervals_of(flares))
     except StixError as error:
         return [_unreadable(file, flare, band, str(error), now) for flare, band in sorted(missing, key=str)]
     steps: list[ImagingTask | Run] = []
     for box in boxes:
         flare_id = box.flare_id or named or None
         if (flare_id, band_label(box.band)) in missing:
-            steps.append(_step(archive, file, data, box, flares.get(flare_id or ""), flare_id, now))
+            steps.append(_step(archive, holdings, file, data, box, flares.get(flare_id or ""), flare_id, now))
     return steps
 
 
 def _step(
     archive: Archive,
+    holdings: Holdings,
     file: ScienceFile,
     data: PixelData,
     box: Box | SkippedBand,
@@ -166,20 +182,20 @@ def _step(
     )
     if isinstance(box, SkippedBand):
         return skipped_run(context, box.reason, (data.t_start[0], data.t_end[-1]), now)
-    return plan_imaging(archive, file, ImageRequest(box.start, box.end, box.energy), context, now)
+    return plan_imaging(archive, holdings, file, ImageRequest(box.start, box.end, box.energy), context, now)
 
 
 def plan_imaging(
-    archive: Archive, file: ScienceFile, request: ImageRequest, context: RunContext, now: np.datetime64
+    archive: Archive,
+    holdings: Holdings,
+    file: ScienceFile,
+    request: ImageRequest,
+    context: RunContext,
+    now: np.datetime64,
 ) -> ImagingTask:
     """A task for a science file of the archive: its background and auxiliary files chosen, with the reasons."""
-    middle = request.start + (request.end - request.start) // 2
-    quiet = archive.science_files(
-        ScienceFilter(product=ProductKind.PIXEL_DATA, is_background=True, simulated=file.simulated)
-    )
-    energy = (min(request.energy[0], 6.0), max(request.energy[1], 10.0))  # the full-disk map needs 6-10 keV too
-    choice = choose_background(quiet, middle, energy, file.name)
-    aspect = archive.aux_for(middle, simulated=file.simulated)
+    choice = holdings.background_for(file, request.start, request.end, request.energy)
+    aspect = holdings.aspect_for(file, request.start, request.end)
     return ImagingTask(
         root=archive.root,
         request=request,

@@ -1,6 +1,6 @@
 """What ``stix-jobs check --repair`` must compute: images made again from their recipes, flares found again.
 
-An image is made again with the same recipe, context and creation time: the same image, to rounding.
+An image is made again with the same recipe, context and creation time, so the same software writes the same file.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ def measure_source(image: Floats, grid: ImageGrid) -> SourceMeasure:
     rows, columns = np.nonzero(regions == regions[row, column])
     weight = image[rows, columns]
     total = weight.sum()
-    x, y = grid.position(float(rows @ weight / total), float(columns @ weight / total))
+    # sums and not products of vectors, which linear algebra adds up in an order that depends on its threads
+    x, y = grid.position(float((rows * weight).sum() / total), float((columns * weight).sum() / total))
     area = rows.size * grid.pixel_area
     return SourceMeasure(x, y, float(np.sqrt(4.0 * area / np.pi)), float(area))
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from archive import Archive
 from jobs.cli import main as stix_jobs
+from jobs.lock import AlreadyRunning, single_instance
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {
@@ -72,13 +73,23 @@ def cron(table: str) -> Iterator[None]:
 
 
 def at_rest(root: Path, quiet_s: float = 75.0) -> None:
-    """Wait until incoming is empty and nothing was written for longer than a minute."""
+    """Wait until incoming is empty, no command is at work and nothing was written for longer than a minute."""
     since, last = time.monotonic(), -1.0
     while time.monotonic() - since < quiet_s:
         time.sleep(2)
         newest = max((path.stat().st_mtime for path in (root / "index").rglob("*.parquet")), default=0.0)
-        if any((root / "incoming").iterdir()) or newest != last:
+        if any((root / "incoming").iterdir()) or newest != last or is_at_work(root):
             since, last = time.monotonic(), newest
+
+
+def is_at_work(root: Path) -> bool:
+    for name in ("ingest", "flares", "previews"):
+        try:
+            with single_instance(root, name):
+                pass
+        except AlreadyRunning:
+            return True
+    return False
 
 
 def main() -> int:
@@ -105,14 +116,14 @@ def main() -> int:
             at_rest(by_cron, 75.0 if number == arguments.batches else 5.0)
     ours, theirs = rows_of(Archive(by_cron)), rows_of(Archive(once))
     equal = True
-    for table in TABLES:
-        mine, others = ours[table], theirs[table]
-        same = sum(a == b for a, b in zip(mine, others, strict=False))
+    for table, key in TABLES.items():
+        mine, others = ({row[key]: row for row in some[table]} for some in (ours, theirs))
+        same = sum(mine.get(name) == row for name, row in others.items())
         equal &= same == len(mine) == len(others)
         print(f"{table:16s} {len(others):6d} rows in one run, {len(mine):6d} by cron, {same:6d} the same")
-        for a, b in zip(mine, others, strict=False):
-            for name in [name for name in a if a[name] != b[name]]:
-                print(f"  {name}: {b[name]!r} in one run, {a[name]!r} by cron")
+        for name in [name for name in mine if name in others and mine[name] != others[name]]:
+            wrong = [column for column in mine[name] if mine[name][column] != others[name][column]]
+            print(f"  {name} differs in {', '.join(wrong)}")
     status = stix_jobs(["check", "--archive", str(by_cron)])
     print("equal" if equal else "DIFFERENT", "check:", status, "archives in", work)
     return 0 if equal and status == 0 else 1
