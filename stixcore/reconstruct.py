@@ -193,7 +193,7 @@ def prepare_recipe(
     band = location_energy(data, times, request.energy)
     if request.location is None:
         with single_threaded():
-            location = _find_location(data, quiet, request, band, pointing)
+            location, _ = find_location(data, quiet, request, band, pointing)
     else:
         location = Location(float(request.location[0]), float(request.location[1]), "given")
     return Recipe(
@@ -215,12 +215,18 @@ def prepare_recipe(
     )
 
 
-def _find_location(
+def find_location(
     data: PixelData, quiet: PixelData | None, request: ImageRequest, band: tuple[float, float], pointing: Pointing
-) -> Location:
-    """Brightest point of the full disk, refined by a circle fitted to all chosen sub-collimators around it."""
-    pixels = _selected_pixels(data, quiet, request, request.start, request.end, band)
-    rough = _search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, data.header))
+) -> tuple[Location, FlareLocation]:
+    """Brightest point of the full disk, refined by a circle fitted to all chosen sub-collimators around it.
+
+    Returns
+    -------
+    Location, FlareLocation
+        The refined place, and the search behind it with its other candidates.
+    """
+    pixels = select_pixels(data, quiet, request, request.start, request.end, band)
+    rough = search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, data.header))
     x, y = hpc_to_stix(rough.x, rough.y, pointing)
     vis = form_visibilities(
         pixels, request.subcollimators, flare_xy=(float(x), float(y)), scheme=request.amplitude_scheme
@@ -229,10 +235,11 @@ def _find_location(
     try:
         (circle,) = forward_fit(vis, grid, ForwardFitParameters(("circle",), position_limit=CIRCLE_REACH)).sources
     except ReconstructionError:  # too few visibilities for a fit
-        return _rounded(rough.x, rough.y, str(Method.FULL_DISK_BP))
+        return _rounded(rough.x, rough.y, str(Method.FULL_DISK_BP)), rough
     if max(abs(circle["x"] - rough.x), abs(circle["y"] - rough.y)) > 0.99 * CIRCLE_REACH:
-        return _rounded(rough.x, rough.y, str(Method.FULL_DISK_BP))  # no source where the full disk has its peak
-    return _rounded(circle["x"], circle["y"], f"{Method.FULL_DISK_BP}+{Method.VIS_FWDFIT}")
+        # no source where the full disk has its peak
+        return _rounded(rough.x, rough.y, str(Method.FULL_DISK_BP)), rough
+    return _rounded(circle["x"], circle["y"], f"{Method.FULL_DISK_BP}+{Method.VIS_FWDFIT}"), rough
 
 
 def _rounded(x: float, y: float, found_by: str) -> Location:
@@ -240,7 +247,7 @@ def _rounded(x: float, y: float, found_by: str) -> Location:
     return Location(round(float(x), 3), round(float(y), 3), found_by)
 
 
-def _selected_pixels(
+def select_pixels(
     data: PixelData,
     quiet: PixelData | None,
     choice: ImageRequest | Recipe,
@@ -248,12 +255,14 @@ def _selected_pixels(
     end: np.datetime64,
     band: tuple[float, float],
 ) -> MetaPixels:
+    """A, B, C, D sums of a time and energy range, the way a request or recipe wants them."""
     return sum_pixels(
         data, start, end, *band, background=quiet, pixel_set=choice.pixel_set, edge_correction=choice.edge_correction
     )
 
 
-def _search_full_disk(pixels: MetaPixels, scheme: AmplitudeScheme, pointing: Pointing, rsun: float) -> FlareLocation:
+def search_full_disk(pixels: MetaPixels, scheme: AmplitudeScheme, pointing: Pointing, rsun: float) -> FlareLocation:
+    """Full-disk map of the coarse sub-collimators, with the candidates in it."""
     # Transmission on axis: the place is not known yet.
     return locate_flare(form_visibilities(pixels, LOCATION_LABELS, scheme=scheme), pointing, rsun)
 
@@ -301,7 +310,7 @@ def _reconstruct(
     begin = perf_counter()
     science = read_pixel_data(_verified(recipe.science, locate))
     quiet = None if recipe.background is None else read_pixel_data(_verified(recipe.background, locate))
-    pixels = _selected_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range)
+    pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range)
     center = recipe.location
     x, y = hpc_to_stix(center.x, center.y, recipe.pointing)
     flare_xy = (float(x), float(y))
@@ -343,9 +352,9 @@ def _reconstruct(
 def _full_disk(recipe: Recipe, science: PixelData, quiet: PixelData | None) -> FlareLocation | None:
     """The full-disk search of this recipe's window; None when the coarse sub-collimators or their band are missing."""
     try:
-        pixels = _selected_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.location_energy)
+        pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.location_energy)
         rsun = apparent_radius(recipe.pointing, science.header)
-        return _search_full_disk(pixels, recipe.amplitude_scheme, recipe.pointing, rsun)
+        return search_full_disk(pixels, recipe.amplitude_scheme, recipe.pointing, rsun)
     except (SelectionError, CalibrationError):
         if Method.FULL_DISK_BP in recipe.methods:
             raise

@@ -1,0 +1,150 @@
+"""A back projection while somebody drags a box over a spectrogram: the first image of a recipe, and nothing else.
+
+It takes the steps of `stixcore.reconstruct` in the same order with the same functions, so it shows what the recipe will
+give; it only skips reading what is in memory and the checksums of the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from stixcore.coordinates import Pointing, hpc_to_stix
+from stixcore.errors import CalibrationError, SelectionError
+from stixcore.fits.products import PixelData
+from stixcore.imaging.back_projection import back_project
+from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.location import FlareLocation
+from stixcore.imaging.reconstruction import Reconstruction
+from stixcore.imaging.threads import single_threaded
+from stixcore.instrument.geometry import detector_indices
+from stixcore.recipe import Location
+from stixcore.reconstruct import (
+    ImageRequest,
+    apparent_radius,
+    find_location,
+    location_energy,
+    search_full_disk,
+    select_pixels,
+)
+from stixcore.visibility.form import form_visibilities
+from stixcore.visibility.pixels import MetaPixels
+
+
+@dataclass(frozen=True, eq=False)
+class InstantImage:
+    """A back projection, where its map is centred, and the counts it was made from.
+
+    Attributes
+    ----------
+    image : Reconstruction
+    location : Location
+    search : FlareLocation or None
+        The full-disk search in the same window; None when the file has no band for it.
+    pointing : Pointing
+    pixels : MetaPixels
+        Counts and background; times and energies as they grew to whole bins.
+    counts, background : float, ct
+        Recorded, and expected of the quiet Sun, in the sub-collimators and pixels that make the image.
+    recorded : float, ct
+        In all detectors and pixels: what the 10,000-count rule counts.
+    elapsed : float, s
+    """
+
+    image: Reconstruction
+    location: Location
+    search: FlareLocation | None
+    pointing: Pointing
+    pixels: MetaPixels
+    counts: float
+    background: float
+    recorded: float
+    elapsed: float
+
+
+def instant_image(
+    request: ImageRequest, science: PixelData, background: PixelData | None, pointing: Pointing
+) -> InstantImage:
+    """Back projection of a request on opened files.
+
+    Parameters
+    ----------
+    request : ImageRequest
+        Its methods are not looked at.
+    science, background : PixelData
+    pointing : Pointing
+        Of the request, else from the auxiliary files.
+
+    Raises
+    ------
+    SelectionError, CalibrationError, ReconstructionError
+        When the files or the selection allow no image.
+    """
+    with single_threaded():
+        return _instant_image(request, science, background, pointing)
+
+
+def _instant_image(
+    request: ImageRequest, science: PixelData, background: PixelData | None, pointing: Pointing
+) -> InstantImage:
+    begin = perf_counter()
+    times, channels = science.time_bins(request.start, request.end), science.energy_channels(*request.energy)
+    pixels = select_pixels(science, background, request, request.start, request.end, request.energy)
+    band = location_energy(science, times, request.energy)
+    search: FlareLocation | None
+    if request.location is None:
+        center, search = find_location(science, background, request, band, pointing)
+    else:
+        center = Location(float(request.location[0]), float(request.location[1]), "given")
+        search = _other_places(request, science, background, band, pointing)
+    x, y = hpc_to_stix(center.x, center.y, pointing)
+    vis = form_visibilities(
+        pixels, request.subcollimators, flare_xy=(float(x), float(y)), scheme=request.amplitude_scheme
+    ).to_helioprojective(pointing, center.x, center.y)
+    image = back_project(vis, ImageGrid(request.shape, request.pixel, (center.x, center.y)))
+    counts, quiet = pixels.totals(detector_indices(vis.labels))
+    recorded = float(science.read(times, channels).counts.sum())
+    return InstantImage(
+        image, center, search, pointing, pixels, counts, quiet, recorded, elapsed=perf_counter() - begin
+    )
+
+
+def _other_places(
+    request: ImageRequest,
+    science: PixelData,
+    background: PixelData | None,
+    band: tuple[float, float],
+    pointing: Pointing,
+) -> FlareLocation | None:
+    """What the full disk shows while somebody has chosen a place by hand; None when there is no band for it."""
+    try:
+        pixels = select_pixels(science, background, request, request.start, request.end, band)
+        return search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, science.header))
+    except (SelectionError, CalibrationError):
+        return None
+
+
+def snapped(
+    science: PixelData, start: np.datetime64, end: np.datetime64, low: float, high: float
+) -> tuple[np.datetime64, np.datetime64, float, float]:
+    """A box as whole bins of a file: cut to what the file covers, then grown outward to bin edges.
+
+    An open last channel has no width and is left out.
+
+    Raises
+    ------
+    SelectionError
+        When nothing of the box is inside the file.
+    """
+    closed = science.e_high[np.isfinite(science.e_high)]
+    start, end = max(start, science.t_start[0]), min(end, science.t_end[-1])
+    low, high = max(low, float(science.e_low[0])), min(high, float(closed[-1]))
+    times, channels = science.time_bins(start, end), science.energy_channels(low, high)
+    return (
+        science.t_start[times][0],
+        science.t_end[times][-1],
+        float(science.e_low[channels][0]),
+        float(science.e_high[channels][-1]),
+    )

@@ -1,0 +1,208 @@
+"""A file as a spectrogram: counts over time and energy, summed over detectors, and what dead time took of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.calibration.livetime import livetime_fraction
+from stixcore.errors import CalibrationError, SelectionError
+from stixcore.fits.products import PixelCounts, PixelData, ProductHeader, Spectrogram, Times
+from stixcore.instrument.geometry import ALL_LABELS, detector_indices
+from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, trigger_accumulator
+
+Floats = NDArray[np.float64]
+
+#: Counts that are in memory at a time while a file is summed up, numbers.
+_CHUNK = 4_000_000
+N_ACCUMULATORS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class CountSpectra:
+    """Counts over time and energy, summed over the imaging detectors.
+
+    Pixel data: the thirty detectors behind grids, all pixels that were read out (flare locator and background monitor
+    look through other apertures). Spectrograms: the detectors that were summed on board.
+
+    Attributes
+    ----------
+    header : ProductHeader
+    t_start, t_end : (n_time,) datetime64[us]
+    duration : (n_time,) float, s
+    e_low, e_high : (n_channel,) float, keV
+        The last upper edge may be inf.
+    counts : (n_time, n_channel) float, ct
+        As recorded.
+    corrected : (n_time, n_channel) float, ct
+        Divided by the live fraction of each detector; as recorded where that is unknown.
+    live_fraction : (n_time,) float
+        Mean over the detectors; NaN where it is unknown.
+    rcr : (n_time,) int
+        Rate-control state, the highest of what was merged.
+    merged : int
+        Largest number of the file's own bins in one of these.
+    caution : str
+        Why rates are not corrected for dead time; empty when they are.
+    """
+
+    header: ProductHeader
+    t_start: Times
+    t_end: Times
+    duration: Floats
+    e_low: Floats
+    e_high: Floats
+    counts: Floats
+    corrected: Floats
+    live_fraction: Floats
+    rcr: NDArray[np.int64]
+    merged: int = 1
+    caution: str = ""
+
+    @property
+    def width(self) -> Floats:
+        """Width of the channels, (n_channel,) float, keV; NaN for an open one."""
+        return np.where(np.isfinite(self.e_high), self.e_high - self.e_low, np.nan)
+
+    def rate(self, *, corrected: bool = True) -> Floats:
+        """Count rate, (n_time, n_channel) float, ct s⁻¹ keV⁻¹; NaN in an open channel, which has no width."""
+        values = self.corrected if corrected else self.counts
+        return np.asarray(values / (self.duration[:, None] * self.width))
+
+    def light_curve(self, low: float, high: float, *, corrected: bool = True) -> Floats:
+        """Rate in the channels inside ``low`` … ``high`` keV, (n_time,) float, ct s⁻¹; NaN when there are none."""
+        inside = (self.e_low >= low) & (self.e_high <= high)
+        if not inside.any():
+            return np.full(self.duration.size, np.nan)
+        values = self.corrected if corrected else self.counts
+        return np.asarray(values[:, inside].sum(axis=1) / self.duration)
+
+    def between(self, start: np.datetime64, end: np.datetime64) -> CountSpectra:
+        """The bins that overlap a time range; all of them when none does."""
+        inside = (self.t_end > start) & (self.t_start < end)
+        return self._rows(inside) if inside.any() else self
+
+    def _rows(self, rows: NDArray[np.bool_]) -> CountSpectra:
+        names = ("t_start", "t_end", "duration", "counts", "corrected", "live_fraction", "rcr")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+def count_spectra(data: PixelData | Spectrogram) -> CountSpectra:
+    """Spectrogram of a file in its own bins.
+
+    Parameters
+    ----------
+    data : PixelData or Spectrogram
+        Pixel data are read a few time bins at a time, so that a file of any length fits into memory.
+    """
+    if isinstance(data, Spectrogram):
+        return _of_spectrogram(data)
+    detectors, accumulator = detector_indices(ALL_LABELS), trigger_accumulator()
+    shape = (data.t_start.size, data.e_low.size)
+    counts, corrected, live = np.zeros(shape), np.zeros(shape), np.full(shape[0], np.nan)
+    caution = ""
+    for rows, part in _chunks(data):
+        by_detector = part.counts[:, detectors].sum(axis=2)
+        counts[rows] = corrected[rows] = by_detector.sum(axis=1)
+        try:
+            fraction, _ = livetime_fraction(part.triggers, np.zeros_like(part.triggers), part.duration[:, None])
+        except CalibrationError as error:
+            caution = f"Rates are not corrected for dead time: {error}."
+            continue
+        fraction = fraction[:, accumulator[detectors]]
+        corrected[rows] = (by_detector / fraction[:, :, None]).sum(axis=1)
+        live[rows] = fraction.mean(axis=1)
+    return CountSpectra(
+        header=data.header,
+        t_start=data.t_start,
+        t_end=data.t_end,
+        duration=data.duration,
+        e_low=data.e_low,
+        e_high=data.e_high,
+        counts=counts,
+        corrected=corrected,
+        live_fraction=live,
+        rcr=data.rcr,
+        caution=caution,
+    )
+
+
+def _of_spectrogram(data: Spectrogram) -> CountSpectra:
+    """Triggers of a spectrogram are the sum over the sixteen accumulators, so all are taken to be alike."""
+    caution, live = "", np.full(data.duration.size, np.nan)
+    corrected = data.counts
+    try:
+        live, _ = livetime_fraction(data.triggers / N_ACCUMULATORS, np.zeros_like(data.triggers), data.duration)
+        corrected = data.counts / live[:, None]
+    except CalibrationError as error:
+        caution = f"Rates are not corrected for dead time: {error}."
+    return CountSpectra(
+        header=data.header,
+        t_start=data.t_start,
+        t_end=data.t_start + np.rint(data.duration * 1e6).astype("timedelta64[us]"),
+        duration=data.duration,
+        e_low=data.e_low,
+        e_high=data.e_high,
+        counts=data.counts,
+        corrected=corrected,
+        live_fraction=live,
+        rcr=data.rcr,
+        caution=caution,
+    )
+
+
+def merge_bins(spectra: CountSpectra, most: int) -> CountSpectra:
+    """The same in about ``most`` time bins at most: neighbours are added up, never across a change of attenuator.
+
+    Counts, live time and durations add up, so that rates stay what they are. A file that has no more bins is returned
+    as it is.
+    """
+    if most < 1:
+        message = f"a spectrogram needs at least one time bin, not {most}"
+        raise SelectionError(message)
+    if spectra.duration.size <= most:
+        return spectra
+    middle = spectra.t_start + (spectra.t_end - spectra.t_start) // 2
+    slot = ((middle - spectra.t_start[0]) / (spectra.t_end[-1] - spectra.t_start[0]) * most).astype(int)
+    first = np.flatnonzero(np.concatenate([[True], (np.diff(slot) > 0) | (np.diff(spectra.rcr) != 0)]))
+    last = np.concatenate([first[1:], [spectra.duration.size]]) - 1
+    duration = np.add.reduceat(spectra.duration, first)
+    return replace(
+        spectra,
+        t_start=spectra.t_start[first],
+        t_end=spectra.t_end[last],
+        duration=duration,
+        counts=np.add.reduceat(spectra.counts, first, axis=0),
+        corrected=np.add.reduceat(spectra.corrected, first, axis=0),
+        live_fraction=np.add.reduceat(spectra.live_fraction * spectra.duration, first) / duration,
+        rcr=spectra.rcr[first],
+        merged=int((last - first).max()) + 1,
+    )
+
+
+def pixel_counts(data: PixelData, times: slice | None = None, channels: slice | None = None) -> Floats:
+    """Counts of every detector and pixel in a run of time bins and channels, (32, 12) float, ct; not corrected."""
+    total = np.zeros((N_DETECTORS, N_PIXELS))
+    for _, part in _chunks(data, times, channels):
+        total += part.counts.sum(axis=(0, 3))
+    return total
+
+
+def recorded_counts(data: PixelData, times: slice | None = None, channels: slice | None = None) -> Floats:
+    """Counts of all detectors and pixels in each time bin, (n_time,) float, ct: what the 10,000-count rule counts."""
+    parts = [part.counts.sum(axis=(1, 2, 3)) for _, part in _chunks(data, times, channels)]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _chunks(
+    data: PixelData, times: slice | None = None, channels: slice | None = None
+) -> Iterator[tuple[slice, PixelCounts]]:
+    """Runs of time bins, as many at once as fit into memory."""
+    start, stop, _ = (times or slice(None)).indices(data.t_start.size)
+    step = max(1, _CHUNK // (N_DETECTORS * N_PIXELS * max(data.e_low[channels or slice(None)].size, 1)))
+    for first in range(start, stop, step):
+        rows = slice(first, min(first + step, stop))
+        yield rows, data.read(rows, channels)

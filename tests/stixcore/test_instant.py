@@ -1,0 +1,58 @@
+"""The instant image is the image that the recipe gives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stixcore.errors import SelectionError
+from stixcore.fits.read import read_pixel_data
+from stixcore.imaging.back_projection import BackProjectionParameters
+from stixcore.imaging.reconstruction import Method
+from stixcore.instant import instant_image, snapped
+from stixcore.instrument.geometry import PixelSet
+from stixcore.reconstruct import ImageRequest, find_pointing, prepare_recipe, reconstruct
+
+pytestmark = pytest.mark.needs_shared_data
+START, END = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")
+ASKED = ImageRequest(START, END, energy=(6.0, 10.0), methods={Method.BP: BackProjectionParameters()})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"location": (820.0, 150.0), "shape": (65, 97), "pixel": 3.0},
+        {"pixel_set": PixelSet.TOP, "energy": (4.0, 12.0), "subcollimators": ("10a", "9b", "8c", "7a", "6b", "5c")},
+    ],
+    ids=["automatic", "given place", "other pixels"],
+)
+def test_same_pixels_as_the_final_back_projection(november_flare, changes):
+    science, background, aspect = november_flare
+    request = replace(ASKED, **changes)
+    recipe = prepare_recipe(request, science, background, [aspect])
+    paths = {path.name: path for path in november_flare}
+    final = reconstruct(recipe, lambda file: paths[file.name])
+    data = read_pixel_data(science)
+    pointing, _ = find_pointing(data, [aspect], request.start, request.end)
+    instant = instant_image(request, data, read_pixel_data(background), pointing)
+    assert instant.location == recipe.location
+    assert instant.image.peak == final.images[Method.BP].peak
+    np.testing.assert_array_equal(instant.image.image, final.images[Method.BP].image)
+    assert (instant.counts, instant.background) == final.counts
+    assert instant.recorded > instant.counts  # those of the other detectors and pixels too
+
+
+def test_a_box_snaps_to_whole_bins_inside_the_file(november_flare):
+    data = read_pixel_data(november_flare[0])
+    start, end, low, high = snapped(data, START, END, 6.2, 9.7)
+    assert start in data.t_start
+    assert end in data.t_end
+    assert start <= START < END <= end
+    assert (low, high) == (6.0, 10.0)
+    everything = snapped(
+        data, data.t_start[0] - np.timedelta64(9, "h"), data.t_end[-1] + np.timedelta64(9, "h"), 0, 999
+    )
+    assert everything == (data.t_start[0], data.t_end[-1], 4.0, data.e_high[np.isfinite(data.e_high)][-1])
+    with pytest.raises(SelectionError, match="empty"):
+        snapped(data, np.datetime64("2022-11-12"), np.datetime64("2022-11-13"), 6, 10)
