@@ -20,7 +20,11 @@ from dashboards.state.address import AddressState
 from dashboards.web.visitors import can_sign_in, session_visitor
 
 #: Address → title of every page, in the order of the header.
-PAGES: Mapping[str, str] = {"image_archive": "Image archive", "operations": "Operations"}
+PAGES: Mapping[str, str] = {
+    "image_archive": "Image archive",
+    "science_data": "Science data",
+    "operations": "Operations",
+}
 
 SITE = "STIX flare images"
 

@@ -40,6 +40,9 @@ class Links(Protocol):
     def scripts(self, image: Image) -> Sequence[tuple[str, str]]:
         """Scripts that make the image again: what each is called, and its address; none where there are no routes."""
 
+    def product(self, kind: str, name: str) -> str | None:
+        """STIX file of that name; ``kind`` is "science", "aux" or "quicklook"."""
+
 
 class RouteLinks:
     """Addresses under ``/archive/``, where `dashboards.web.routes` answers."""
@@ -61,6 +64,10 @@ class RouteLinks:
     def scripts(self, image: Image) -> Sequence[tuple[str, str]]:
         """Scripts that make the image again."""
         return tuple((name, f"archive/script/{image.image_id}{suffix}") for name, suffix in SCRIPTS)
+
+    def product(self, kind: str, name: str) -> str | None:
+        """STIX file of that name."""
+        return f"archive/{kind}/{name}"
 
 
 class InlineLinks:
@@ -91,6 +98,10 @@ class InlineLinks:
     def scripts(self, image: Image) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - as links are asked
         """None: a script names addresses it downloads from, and there are none."""
         return ()
+
+    def product(self, kind: str, name: str) -> str | None:  # noqa: ARG002 - too large for a page
+        """STIX file of that name: there is no address for it."""
+        return None
 
     def _inline(self, place: str | None, kind: str) -> str | None:
         if place is None:

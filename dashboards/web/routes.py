@@ -1,7 +1,8 @@
 """Files of the archive under stable addresses.
 
 ``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; what images are made from under
-``/archive/science/<name>`` and ``/archive/aux/<name>``. A plug-in of ``panel serve --plugins dashboards.web.routes``.
+``/archive/science/<name>``, ``…/aux/…`` and ``…/quicklook/…``. A plug-in of ``panel serve --plugins
+dashboards.web.routes``.
 
 Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for him. Range, ETag and HEAD
 come from Tornado. Errors are JSON.
@@ -27,8 +28,8 @@ from dashboards.web.visitors import request_visitor
 
 #: Pictures change only when their recipe is run again with newer software.
 PICTURE_AGE_S = 300
-#: Tables of the files images are made from.
-INPUT_TABLES = {"science": "science_files", "aux": "aux_files"}
+#: Tables of the STIX files, those that images are made from and quick-look light curves.
+INPUT_TABLES = {"science": "science_files", "aux": "aux_files", "quicklook": "quicklook_files"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class FoundFile:
 
 
 def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> FoundFile:
-    """The file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name ("science", "aux").
+    """The file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`INPUT_TABLES`).
 
     Raises
     ------
@@ -144,7 +145,7 @@ class UnknownHandler(RequestHandler):
 
 ROUTES = [
     (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)", ImageFileHandler),
-    (r"/archive/((?:science|aux)/[^/]+\.fits)", ImageFileHandler),
+    (r"/archive/((?:science|aux|quicklook)/[^/]+\.fits)", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
     (r"/archive/.*", UnknownHandler),
     *API_ROUTES,

@@ -125,6 +125,7 @@ class _Product:
         self.path = path
         self.file = path.name
         self.primary = hdus[0].header
+        self.headers = {hdu.name: hdu.header for hdu in hdus}
         self.tables: dict[str, _Table] = {}
         for hdu in hdus[1:]:
             if not isinstance(hdu, fits.BinTableHDU):
@@ -530,4 +531,19 @@ def read_aspect(path: str | Path) -> AspectTable:
             carrington_lat=lonlat[:, 1],
             dsun=product.numbers("distance", *SCALAR) * 1e3,
             heeq=product.numbers("heeq", (3,)) * 1e3,
+        )
+
+
+def read_cards(path: str | Path) -> tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]:
+    """Headers of a STIX file as they stand in it: per extension its name and its cards (keyword, value, comment).
+
+    Raises
+    ------
+    InvalidProduct
+        As `read_header`.
+    """
+    with _opened(path) as product:
+        return tuple(
+            (name, tuple((card.keyword, str(card.value), card.comment) for card in header.cards))
+            for name, header in product.headers.items()
         )

@@ -102,3 +102,33 @@ def uv_points() -> NDArray[np.float64]:
 def mean_orientation() -> NDArray[np.float64]:
     """Mean orientation of front and rear grid seen from the detector side, (32,) float, deg."""
     return 0.5 * (grid_table("front").orientation + grid_table("rear").orientation)
+
+
+@cache
+def detector_centers() -> NDArray[np.float64]:
+    """Centre (x, y) of every detector in the detector plane, (32, 2) float, mm, as the Data Center draws it.
+
+    Six columns of four or six detectors, 25 mm apart; flare locator (9) and background monitor (10) sit in the second.
+    """
+    outer, middle, inner = (36.5, 13.5), (59.5, 36.5, 13.5), (73.5, 50.5, 27.5)
+    columns = zip((-62.5, -37.5, -12.5, 12.5, 37.5, 62.5), (outer, middle, inner, inner, middle, outer), strict=True)
+    points = np.array([(x, y) for x, upper in columns for y in (*upper, *(-y for y in reversed(upper)))])
+    points.flags.writeable = False
+    return points
+
+
+def pixel_boxes() -> NDArray[np.float64]:
+    """Left, right, bottom, top of the twelve pixels from the centre of their detector, (12, 4) float, mm; a drawing.
+
+    Columns A to D from left to right; the small pixels lie over the border between top and bottom, centred in theirs.
+    """
+    width, height = 8.8 / 4.0, 9.2 / 2.0
+    left = -4.4 + width * np.arange(4)
+    small = 0.5 * np.sqrt(100.0 * pixel_area()[8])  # side of a square of their area
+    middle = left + 0.5 * width
+    rows = (
+        np.stack([left, left + width, np.zeros(4), np.full(4, height)], axis=1),
+        np.stack([left, left + width, np.full(4, -height), np.zeros(4)], axis=1),
+        np.stack([middle - small, middle + small, np.full(4, -small), np.full(4, small)], axis=1),
+    )
+    return np.concatenate(rows)

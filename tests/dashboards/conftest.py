@@ -277,3 +277,16 @@ def imaged(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 def imaged_server(serve: Callable[[Path], Any], imaged: Archive) -> Iterator[Server]:
     with serve(imaged.root) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def november(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[Archive]:
+    """An archive of real files: a flare of 2022-11-11 with previews, background and pointing; a long spectrogram."""
+    folder, spectrogram = shared_data / "nov2022", "*_2212273755-*.fits"
+    names = ("l1/*_2211116471-*.fits", "l1/*_2211098157-*.fits", "aux/*_20221111_*.fits")
+    paths = [path for name in names for path in folder.glob(name)]
+    archive = Archive(tmp_path_factory.mktemp("november") / "archive", create=True)
+    ingest(archive, [*paths, *(shared_data / "formats").glob(spectrogram)], NOW)
+    make_previews(archive, NOW)
+    yield archive
+    archive.close()

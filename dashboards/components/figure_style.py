@@ -1,0 +1,56 @@
+"""How Bokeh figures look: one grey that can be read on the light and on the dark page, no white boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bokeh.models import DatetimeTickFormatter
+from bokeh.plotting import figure
+
+#: Contrast of 4 to 1 and more on both pages, so that switching the theme needs no new figure.
+INK = "#75818e"
+LINE = "rgba(117, 129, 142, 0.25)"
+#: Marks what is chosen, as the original does.
+CHOSEN = "#00b8d4"
+#: Blue, orange, green, red, purple: the order of the quick-look bands, and two more; told apart by the colour-blind.
+CURVES = ("#1f77b4", "#e8850c", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#17becf")
+
+
+def clock_formatter() -> DatetimeTickFormatter:
+    """Times on an axis, with no more digits than needed."""
+    return DatetimeTickFormatter(
+        microseconds="%H:%M:%S.%3N",
+        milliseconds="%H:%M:%S.%3N",
+        seconds="%H:%M:%S",
+        minsec="%H:%M:%S",
+        minutes="%H:%M",
+        hourmin="%H:%M",
+        hours="%H:%M",
+        days="%m-%d",
+        months="%Y-%m",
+        years="%Y",
+    )
+
+
+def quiet_figure(**settings: Any) -> figure:
+    """A figure in the style of the pages; ``settings`` as `bokeh.plotting.figure` takes them."""
+    common: dict[str, Any] = {
+        "toolbar_location": "right",
+        "sizing_mode": "stretch_width",
+        "background_fill_alpha": 0.0,
+        "border_fill_alpha": 0.0,
+        "outline_line_color": LINE,
+        "min_border_left": 64,
+        "min_border_right": 12,
+    }
+    drawn = figure(**(common | settings))
+    drawn.toolbar.logo = None
+    drawn.toolbar.autohide = False
+    for axis in drawn.axis:
+        axis.axis_label_text_color = axis.major_label_text_color = INK
+        axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = INK
+        axis.axis_label_text_font_style = "normal"
+        axis.axis_label_text_font_size = axis.major_label_text_font_size = "12px"
+    for grid in drawn.grid:
+        grid.grid_line_color = LINE
+    return drawn

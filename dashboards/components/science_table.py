@@ -1,0 +1,219 @@
+"""The table of science files: Tabulator holds the rows of one page, the archive does filtering, sorting and paging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+
+from archive import ScienceFile
+from dashboards.components import words
+from dashboards.components.image_table import AS_SENT
+from dashboards.components.style import style
+from stixcore.fits.spec import ProductKind
+
+KEY = "name"
+#: Short words for the column of types.
+TYPES = {str(ProductKind.PIXEL_DATA): "pixel data", str(ProductKind.SPECTROGRAM): "spectrogram"}
+
+
+@dataclass(frozen=True)
+class FileColumn:
+    """One column: inner name, head, HTML of a cell (escaped), tooltip, column of the index behind it, widths, priority.
+
+    The higher its priority, the sooner a column goes when the screen is narrow; 0 stays.
+    """
+
+    field: str
+    title: str
+    cell: Callable[[ScienceFile], str]
+    tooltip: str = ""
+    sort: str = ""
+    downwards: bool = False
+    width: int = 100
+    min_width: int = 60
+    priority: int = 0
+    align: str = "left"
+
+
+def _uid(file: ScienceFile) -> str:
+    simulated = '<br><span class="mark simulated">SIMULATED</span>' if file.simulated else ""
+    return f'<button type="button" class="open">{escape(file.uid or file.name)}</button>{simulated}'
+
+
+def _kind(file: ScienceFile) -> str:
+    return escape(TYPES.get(file.product, file.product))
+
+
+def _subject(file: ScienceFile) -> str:
+    kind = '<span class="mark quiet">background</span> ' if file.is_background else ""
+    return f'<span class="two" title="{escape(file.purpose)}">{kind}{escape(subject_of(file))}</span>'
+
+
+def subject_of(file: ScienceFile) -> str:
+    """Why the data were asked for, or a dash where the file does not say."""
+    return file.purpose or words.UNKNOWN
+
+
+def _start(file: ScienceFile) -> str:
+    what = f"{_kind(file)}, {_energy(file)}"
+    return f"{words.day(file.t_start)} <br class='wide'>{words.clock(file.t_start)}<span class='narrow'>{what}</span>"
+
+
+def _duration(file: ScienceFile) -> str:
+    return words.duration(file.t_start, file.t_end)
+
+
+def _bins(file: ScienceFile) -> str:
+    low, high = f"{file.bin_min_s:.3g}", f"{file.bin_max_s:.3g}"
+    length = f"{low} s" if low == high else f"{low}–{high} s"
+    return f"{words.counts(file.n_bins)}<br><i>{length}</i>"
+
+
+def _energy(file: ScienceFile) -> str:
+    return energy_text(file.e_low, file.e_high)
+
+
+def energy_text(low: float, high: float) -> str:
+    """``4–28 keV``; ``4 keV and more`` for an open upper end."""
+    return f"{low:g}–{high:g} keV" if np.isfinite(high) else f"{low:g} keV and more"
+
+
+def _pixels(file: ScienceFile) -> str:
+    return words.UNKNOWN if file.n_pixels is None else str(file.n_pixels)
+
+
+def _counts(file: ScienceFile) -> str:
+    return words.counts(file.counts)
+
+
+FILE_COLUMNS = (
+    FileColumn("uid", "Uid", _uid, "Unique id of the science request", "uid", False, 112, 108),
+    FileColumn("start", "Start", _start, f"Start, {words.CLOCK}", "t_start", True, 104, 100),
+    FileColumn("kind", "Type", _kind, "Pixel data can be imaged", "product", False, 100, 92, 4),
+    FileColumn("subject", "Subject", _subject, "Subject and purpose of the request", "purpose", False, 260, 150, 3),
+    FileColumn("duration", "Duration", _duration, "From start to end", "duration_s", True, 84, 80, 2, "right"),
+    FileColumn("bins", "Time bins", _bins, "Number and lengths", "n_bins", True, 96, 84, 6, "right"),
+    FileColumn("energy", "Energy", _energy, "From the lowest to the highest channel", "e_high", True, 100, 92, 5),
+    FileColumn("pixels", "Pixels", _pixels, "Read out per detector", "n_pixels", True, 66, 62, 8, "right"),
+    FileColumn("counts", "Counts", _counts, "All detectors, as recorded", "counts", True, 96, 88, 7, "right"),
+)
+
+
+class ScienceTable:
+    """Shows rows, tells of clicks on them and on column heads.
+
+    Parameters
+    ----------
+    on_open : callable
+        Called with the name of the file whose row was clicked.
+    on_sort : callable
+        Called with columns of the index to sort by, "-" for downwards.
+    """
+
+    def __init__(self, on_open: Callable[[str], None], on_sort: Callable[[list[str]], None]) -> None:
+        self._on_open, self._on_sort = on_open, on_sort
+        self._quiet = False
+        columns = FILE_COLUMNS
+        self.widget = pn.widgets.Tabulator(
+            _frame(()),
+            show_index=False,
+            hidden_columns=[KEY],
+            disabled=True,
+            selectable=False,
+            pagination=None,
+            layout="fit_columns",
+            titles={column.field: column.title for column in columns},
+            formatters={column.field: {"type": "html"} for column in columns},
+            text_align={column.field: column.align for column in columns},
+            header_align={column.field: column.align for column in columns},
+            sortable={column.field: bool(column.sort) for column in columns},
+            header_tooltips={column.field: column.tooltip for column in columns if column.tooltip},
+            configuration=_configuration(),
+            sizing_mode="stretch_width",
+            stylesheets=[style("image_table"), style("image_cells"), style("science_cells")],
+            margin=0,
+        )
+        self.widget.on_click(self._clicked)
+        self.widget.param.watch(self._sorted, "sorters")
+
+    def show(self, rows: Sequence[ScienceFile], sort: Sequence[str]) -> None:
+        """Show these rows, with the arrows in the heads as ``sort`` says."""
+        fields = {column.sort: column.field for column in FILE_COLUMNS}
+        sorters = [
+            {"field": fields[name.removeprefix("-")], "dir": "desc" if name.startswith("-") else "asc"}
+            for name in sort
+            if name.removeprefix("-") in fields
+        ]
+        self._quiet = True
+        try:
+            self.widget.param.update(value=_frame(rows), sorters=sorters)
+        finally:
+            self._quiet = False
+
+    def _clicked(self, event: Any) -> None:
+        self._on_open(str(self.widget.value[KEY].iloc[event.row]))
+
+    def _sorted(self, event: Any) -> None:
+        if self._quiet:
+            return
+        names = {column.field: column.sort for column in FILE_COLUMNS}
+        sort = [("-" if s["dir"] == "desc" else "") + names[s["field"]] for s in event.new if s["field"] in names]
+        if sort:
+            self._on_sort(sort)
+
+
+def _frame(rows: Sequence[ScienceFile]) -> pd.DataFrame:
+    cells: dict[str, list[str]] = {KEY: [row.name for row in rows]}
+    for column in FILE_COLUMNS:
+        cells[column.field] = [f"<div>{column.cell(row)}</div>" for row in rows]
+    return pd.DataFrame(cells, dtype=object)
+
+
+def _configuration() -> dict[str, Any]:
+    """What Panel has no parameter for."""
+    return {
+        "responsiveLayout": "hide",
+        "rowHeight": 52,
+        "placeholder": "",
+        "columnDefaults": {"headerSortTristate": False},
+        "columns": [
+            {
+                "field": column.field,
+                "sorter": AS_SENT,
+                "headerSortStartingDir": "desc" if column.downwards else "asc",
+                "responsive": column.priority,
+                "minWidth": column.min_width,
+                "widthGrow": column.width / 100,
+                "resizable": False,
+            }
+            for column in FILE_COLUMNS
+        ],
+    }
+
+
+def files_html(rows: Sequence[ScienceFile]) -> str:
+    """Rows as a plain table with the cells of the live one, for the opening."""
+    heads = "".join(
+        f'<th class="s{c.priority}" style="text-align:{c.align}">{escape(c.title)}</th>' for c in FILE_COLUMNS
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="s{c.priority}" style="text-align:{c.align}">{c.cell(row)}</td>' for c in FILE_COLUMNS)
+        + "</tr>"
+        for row in rows
+    )
+    widths = "".join(f'<col class="s{c.priority}" style="width:{c.width}px">' for c in FILE_COLUMNS)
+    rules = "#opening td { height: 42px; } " + style("science_cells")
+    for priority in sorted({column.priority for column in FILE_COLUMNS} - {0}):
+        needed = sum(column.min_width for column in FILE_COLUMNS if column.priority <= priority) + 48
+        rules += f"@media (max-width: {needed}px) {{ #opening .s{priority} {{ display: none; }} }}"
+    return (
+        f"<style>{rules}</style><table><colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{body}</tbody></table>"
+    )

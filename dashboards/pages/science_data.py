@@ -1,0 +1,215 @@
+"""Science data: a table of level-1 files; one of them opened, with what is in it and what was made of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+
+from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with
+from dashboards.components.image_dialog import ImageDialog
+from dashboards.components.image_strip import ImageStrip
+from dashboards.components.notices import Notice, Notices
+from dashboards.components.opening import opening_html
+from dashboards.components.science_table import ScienceTable, files_html
+from dashboards.components.style import style
+from dashboards.pages.science_file import ScienceFileView
+from dashboards.state.science import (
+    ANY,
+    BACKGROUNDS,
+    FLARES,
+    PAGE_SIZES,
+    PIXELS,
+    SPECTROGRAMS,
+    ScienceState,
+    key_of,
+)
+from dashboards.state.source import Unavailable, archive_source
+from dashboards.web.links import InlineLinks, Links, RouteLinks, routes_are_served
+from dashboards.web.visitors import session_visitor
+
+PRODUCTS = {"any type": ANY, "pixel data": PIXELS, "spectrogram": SPECTROGRAMS}
+AIMS = {"any purpose": ANY, "no background": FLARES, "background": BACKGROUNDS}
+
+log = logging.getLogger(__name__)
+
+
+class ScienceDataPage:
+    """Widgets around a `ScienceState`.
+
+    Parameters
+    ----------
+    state : ScienceState
+    links : Links
+        Where the browser finds files.
+    """
+
+    def __init__(self, state: ScienceState, links: Links) -> None:
+        self.state, self._links = state, links
+        self._address_notices: list[Notice] = []
+        self._notices = Notices()
+        self._table: ScienceTable | None = None
+        self._opened: ScienceFileView | None = None
+        self._dialog: ImageDialog | None = None
+        self._strip = ImageStrip(links, self._open_image)
+        self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
+        self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
+        self._content = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("image_page")])
+        state.param.watch(self._show_list, ["listing"])
+        state.param.watch(self._show_file, ["detail"])
+        state.param.watch(self._show_image, ["image"])
+        state.param.watch(self._show_notices, ["listing", "detail", "complaints", "detail_problem"])
+        self._pager.param.watch(self._turn, "value")
+
+    @classmethod
+    def from_session(cls) -> ScienceDataPage:
+        """The page for the session that is being made: archive of this server, state from the address."""
+        source = archive_source()
+        try:
+            links: Links = RouteLinks() if routes_are_served() else InlineLinks(source.archive())
+        except Unavailable:
+            links = RouteLinks()  # there will be nothing to link to
+        page = cls(ScienceState(source, session_visitor()), links)
+        page.follow_address()
+        return page
+
+    def follow_address(self) -> None:
+        """Take the state from the address, keep the address up to date, and load."""
+        self._address_notices = [Notice("warning", complaint) for complaint in follow_address(self.state)]
+        self.state.load()
+        self._show_file()
+        self._show_notices()
+
+    def servable(self) -> None:
+        """Put the page into the document of this session."""
+        title, state = PAGES["science_data"], self.state
+        self.view().servable(title=f"{state.uid + ' · ' if state.uid else ''}{title} · {SITE}")
+        rows = () if state.detail else state.listing.rows
+        total = state.listing.range_text("files") if rows else (state.uid if state.detail else "")
+        table = files_html(rows) if rows else ""
+        open_with(opening_html(SITE, title, total, table, dark=is_dark()))
+
+    def view(self) -> pmui.Page:
+        """The whole page."""
+        self._body[:] = [self._notices.pane, self._content, *([self._dialog.widget] if self._dialog else [])]
+        description = "Level-1 files of Solar Orbiter/STIX: spectrograms, light curves, images"
+        return frame(PAGES["science_data"], [self._body], description=description)
+
+    # The list --------------------------------------------------------------------------------------------------------
+
+    def _show_list(self, *_: Any) -> None:
+        if self._table is None:
+            return
+        listing = self.state.listing
+        self._table.show(listing.rows, self.state.sort)
+        self._total.object = listing.range_text("files")
+        steps = {"count": listing.pages, "value": listing.page - 1}
+        # the pager's value must lie below its count at every moment
+        for name in steps if listing.pages > self._pager.count else reversed(steps):
+            setattr(self._pager, name, steps[name])
+
+    def _list(self) -> list[Any]:
+        if self._table is None:
+            self._table = ScienceTable(self._open, self._sort)
+        self._show_list()
+        size = pmui.Select.from_param(
+            self.state.param.page_size,
+            label="Rows",
+            options=list(PAGE_SIZES),
+            width=84,
+            size="small",
+            margin=(6, 12, 0, 0),
+            description="",
+        )
+        paging = pn.FlexBox(self._total, size, self._pager, sizing_mode="stretch_width", align_items="center")
+        return [self._filters(), paging, self._table.widget]
+
+    def _filters(self) -> pn.FlexBox:
+        of = self.state.param
+        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": ""}
+        clear = pmui.Button(
+            label="Clear", variant="text", size="small", margin=(8, 0), on_click=lambda _: self.state.clear_filter()
+        )
+        return pn.FlexBox(
+            pmui.TextInput.from_param(of.start, label="From (UTC)", placeholder="2022-11-11", width=150, **common),
+            pmui.TextInput.from_param(of.end, label="To (UTC)", placeholder="2022-11-11T18:00", width=165, **common),
+            pmui.TextInput.from_param(of.text, label="Uid, name or subject", width=172, **common),
+            pmui.Select.from_param(of.product, label="Type", options=PRODUCTS, width=136, **common),
+            pmui.Select.from_param(of.aim, label="Purpose", options=AIMS, width=146, **common),
+            pmui.TextInput.from_param(of.band, label="Covers [keV]", placeholder="16-28", width=120, **common),
+            pmui.IntInput.from_param(of.minutes, label="Minutes at least", width=130, **common),
+            clear,
+            align_items="center",
+            sizing_mode="stretch_width",
+        )
+
+    def _open(self, name: str) -> None:
+        row = next((row for row in self.state.listing.rows if row.name == name), None)
+        if row is not None:
+            self.state.uid = key_of(row, self.state.listing.rows)
+
+    def _sort(self, columns: list[str]) -> None:
+        self.state.sort = columns
+
+    def _turn(self, event: Any) -> None:
+        if event.new is not None and event.new + 1 != self.state.listing.page:
+            self.state.page = event.new + 1
+
+    # One file --------------------------------------------------------------------------------------------------------
+
+    def _show_file(self, *_: Any) -> None:
+        detail = self.state.detail
+        if detail is None:
+            self._opened = None
+            self._strip.show(())
+            self._content[:] = self._list()
+            return
+        if self._opened is None or self._opened.detail.file != detail.file:
+            self._opened = ScienceFileView(self.state, detail, self._links, self._strip)
+            self._content[:] = [self._opened.view()]
+        self._opened.show_images(detail)
+
+    def _open_image(self, image_id: str) -> None:
+        self.state.opened_image = image_id
+
+    def _show_image(self, *_: Any) -> None:
+        image = self.state.image
+        if image is None:
+            if self._dialog is not None:
+                self._dialog.close()
+            return
+        if self._dialog is None:  # most visits never open it
+            self._dialog = ImageDialog(self._links, self._open_image, self._step_image)
+            self._dialog.show(image)
+            self._body.append(self._dialog.widget)
+        else:
+            self._dialog.show(image)
+
+    def _step_image(self, by: int) -> None:
+        """Show the image that many places further on in the strip; stays at its ends."""
+        ids = [image.image_id for image in self.state.detail.images] if self.state.detail else []
+        if self.state.opened_image in ids:
+            self.state.opened_image = ids[min(max(ids.index(self.state.opened_image) + by, 0), len(ids) - 1)]
+
+    def _show_notices(self, *_: Any) -> None:
+        self._notices.show([*self._address_notices, *notices_for(self.state)])
+
+
+def notices_for(state: ScienceState) -> list[Notice]:
+    """What a visitor must be told about what is shown."""
+    notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
+    if state.detail_problem:
+        notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
+    if state.detail is not None:
+        if state.detail.file.simulated:
+            notices.append(Notice("simulated", "This file was simulated and shows no real flare."))
+        return notices
+    if state.listing.problem:
+        return [*notices, Notice("error", state.listing.problem)]
+    if state.listing.total == 0:
+        empty = "The archive holds no science files yet. They come with “stix-jobs ingest FOLDER --archive DIR”."
+        notices.append(Notice("info", "No file is in this selection." if state.filtered else empty))
+    return notices

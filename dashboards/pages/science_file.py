@@ -1,0 +1,213 @@
+"""One science file: spectrogram and light curves on top, tabs below, its images at the bottom."""
+
+from __future__ import annotations
+
+import logging
+from html import escape
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel.ui as pmui
+
+from dashboards.components import words
+from dashboards.components.detector_drawing import DetectorDrawing
+from dashboards.components.image_strip import ImageStrip
+from dashboards.components.notices import Notice, Notices
+from dashboards.components.science_detail import facts_html, header_html, related_html
+from dashboards.components.science_table import energy_text
+from dashboards.components.spectrogram import SpectrogramPlot
+from dashboards.components.spectrum_plot import SpectrumPlot
+from dashboards.components.style import style
+from dashboards.state.file_view import FileView
+from dashboards.state.science import ScienceDetail, ScienceState
+from dashboards.web.links import Links
+from stixcore.errors import StixError
+
+log = logging.getLogger(__name__)
+
+_BUTTON: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 0, 0)}
+
+
+class ScienceFileView:
+    """Widgets around a `FileView`.
+
+    Parameters
+    ----------
+    state : ScienceState
+    detail : ScienceDetail
+    links : Links
+    strip : ImageStrip
+        Where the images of the file are shown.
+    """
+
+    def __init__(self, state: ScienceState, detail: ScienceDetail, links: Links, strip: ImageStrip) -> None:
+        self.state, self.detail, self._links, self._strip = state, detail, links, strip
+        self._notices = Notices()
+        self._no_images = pn.pane.HTML("", margin=(4, 0), styles={"font-size": "14px"})
+        self.file: FileView | None = None
+        self._problem = ""
+        try:
+            self.file = FileView(detail.path)
+        except (StixError, OSError) as error:
+            log.warning("%s cannot be shown: %s", detail.file.name, error)
+            self._problem = f"{detail.file.name} cannot be read any more: {error}"
+
+    def view(self) -> pn.Column:
+        """Everything of this file."""
+        html: dict[str, Any] = {"stylesheets": [style("science_detail")], "margin": 0, "sizing_mode": "stretch_width"}
+        parts: list[Any] = [
+            self._navigation(),
+            pn.pane.HTML(facts_html(self.detail, self._links), **html),
+            self._notices.pane,
+        ]
+        if self.file is not None:
+            parts += [self._switches(), self._plots(), self._preview()]
+        parts += [
+            pn.pane.HTML(related_html(self.detail.related, self._links), **html),
+            pn.pane.HTML("<h3>Images of this file</h3>", **html),
+            self._no_images,
+            self._strip.widget,
+        ]
+        if self._problem:
+            self._notices.show([Notice("error", self._problem)])
+        return pn.Column(*parts, sizing_mode="stretch_width", margin=0)
+
+    def show_images(self, detail: ScienceDetail) -> None:
+        """Show the images that were made of this file."""
+        self.detail = detail
+        self._strip.show(detail.images)
+        why = "It is a background." if detail.file.is_background else "Bands without images are listed in the archive."
+        why = why if detail.has_pixels else "Images are made from pixel data; a spectrogram has no pixels."
+        self._no_images.object = "" if detail.images else f"There are no images of this file. {why}"
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _navigation(self) -> pn.FlexBox:
+        state = self.state
+        return pn.FlexBox(
+            pmui.Button(label="All files", icon="arrow_back", on_click=lambda _: state.close_file(), **_BUTTON),
+            pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: state.step(-1), **_BUTTON),
+            pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: state.step(1), **_BUTTON),
+            margin=(0, 0, 6, -8),
+        )
+
+    def _switches(self) -> pn.FlexBox:
+        assert self.file is not None  # noqa: S101 - asked by the caller
+        self._said = pn.pane.HTML("", margin=(2, 0, 0, 8), styles={"font-size": "13px", "flex": "1 1 auto"})
+        corrected = pmui.Switch.from_param(
+            self.file.param.corrected,
+            label="Corrected for dead time",
+            size="small",
+            margin=(0, 12, 0, 0),
+            description="",
+        )
+        clear = pmui.Button(label="Whole file", on_click=lambda _: self._clear(), **_BUTTON)
+        return pn.FlexBox(corrected, clear, self._said, align_items="center", sizing_mode="stretch_width")
+
+    def _plots(self) -> pn.pane.Bokeh:
+        file = self.file
+        assert file is not None  # noqa: S101
+        self._plot = SpectrogramPlot(self._brushed, self._zoomed)
+        self._draw(whole=True)
+        file.param.watch(lambda _: self._draw(whole=False), ["corrected", "span"])
+        file.param.watch(self._chosen, ["box", "problem"])
+        return pn.pane.Bokeh(self._plot.model, sizing_mode="stretch_width", margin=0)
+
+    def _draw(self, *, whole: bool) -> None:
+        assert self.file is not None  # noqa: S101
+        drawn = self.file.drawn
+        self._plot.show(drawn, self.file.curves, corrected=self.file.corrected, whole=whole)
+        self._say()
+
+    def _brushed(self, start: np.datetime64, end: np.datetime64, low: float, high: float, final: bool) -> None:  # noqa: ARG002
+        assert self.file is not None  # noqa: S101
+        self.file.choose(start, end, low, high)
+
+    def _zoomed(self, start: np.datetime64, end: np.datetime64) -> None:
+        assert self.file is not None  # noqa: S101
+        if self.file.drawn.merged > 1 or self.file.span is not None:
+            self.file.span = (start, end)
+
+    def _clear(self) -> None:
+        assert self.file is not None  # noqa: S101
+        self.file.param.update(box=None, problem="", span=None)
+        self._draw(whole=True)
+
+    def _chosen(self, *_: Any) -> None:
+        assert self.file is not None  # noqa: S101
+        self._plot.mark(self.file.box)
+        self._say()
+
+    def _say(self) -> None:
+        """One line under the plots: what is chosen, and what of it is not as one would think."""
+        file = self.file
+        assert file is not None  # noqa: S101
+        said = []
+        if file.box is not None:
+            box = file.box
+            said.append(
+                f"<b>Chosen</b> {words.clock(box.start)} – {words.clock(box.end)} "
+                f"({box.seconds:.4g} s), {energy_text(box.low, box.high)}"
+            )
+        else:
+            said.append("Drag a box over the spectrogram to choose a time and energy range.")
+        merged = file.drawn.merged
+        if merged > 1:
+            said.append(f"Up to {merged} time bins are drawn as one; zoom in for more.")
+        if file.spectra.caution:
+            said.append(escape(file.spectra.caution))
+        if file.problem:
+            said.append(escape(f"{file.problem[0].upper()}{file.problem[1:]}."))
+        self._said.object = " ".join(said)
+
+    def _preview(self) -> pn.Column:
+        file = self.file
+        assert file is not None  # noqa: S101
+        self._spectrum = SpectrumPlot()
+        figures: list[Any] = [
+            pn.pane.Bokeh(
+                self._spectrum.model,
+                sizing_mode="stretch_width",
+                margin=0,
+            )
+        ]
+        self._detectors = DetectorDrawing() if file.has_pixels else None
+        if self._detectors is not None:
+            pane = pn.pane.Bokeh(
+                self._detectors.model,
+                sizing_mode="stretch_width",
+                margin=0,
+            )
+            figures.append(pane)
+        self._selection()
+        file.param.watch(self._selection, "box")
+        header = pn.pane.HTML("", stylesheets=[style("science_detail")], sizing_mode="stretch_width", visible=False)
+
+        def toggle_header(_: Any) -> None:
+            if not header.object:  # some thirty kilobytes that few look at
+                header.object = f"<div class='scroll'>{header_html(file.cards())}</div>"
+            header.visible = not header.visible
+
+        button = pmui.Button(label="FITS header", icon="description", on_click=toggle_header, **_BUTTON)
+        return pn.Column(
+            pn.Column(*figures, sizing_mode="stretch_width", stylesheets=[style("side_by_side")], margin=0),
+            button,
+            header,
+            sizing_mode="stretch_width",
+            margin=(8, 0),
+        )
+
+    def _selection(self, *_: Any) -> None:
+        """Spectrum and pixels of what is chosen."""
+        file = self.file
+        assert file is not None  # noqa: S101
+        box = file.box
+        try:
+            self._spectrum.show(file.spectrum(box), None if box is None else (box.low, box.high))
+            pixels = file.pixels(box)
+        except (StixError, OSError) as error:
+            file.problem = str(error)
+            return
+        if self._detectors is not None and pixels is not None:
+            self._detectors.show(pixels)

@@ -1,0 +1,5 @@
+"""Address ``/science_data``: level-1 files, what is in them, and images made of them by hand."""
+
+from dashboards.pages.science_data import ScienceDataPage
+
+ScienceDataPage.from_session().servable()

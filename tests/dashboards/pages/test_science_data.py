@@ -1,0 +1,133 @@
+"""The science data page in a real browser, on real files."""
+
+import http.client
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from archive import Archive
+
+pytestmark = [pytest.mark.needs_chromium, pytest.mark.needs_shared_data]
+FLARE, QUIET, LONG = "2211116471", "2211098157", "2212273755"
+
+
+@pytest.fixture(scope="module")
+def science_server(serve: Callable[[Path], Any], november: Archive) -> Iterator[Any]:
+    with serve(november.root) as started:
+        yield started
+
+
+@pytest.fixture
+def watched(watch: Callable[..., Any], desktop: BrowserContext, science_server: Any) -> Any:
+    return watch(desktop, science_server.url)
+
+
+def brush(page: Page, left: float, right: float, top: float, bottom: float) -> None:
+    """Drag a box over the first figure; numbers are shares of its width and height."""
+    place = page.locator(".bk-Figure").first.bounding_box()
+    assert place is not None
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return place["x"] + x * place["width"], place["y"] + y * place["height"]
+
+    page.mouse.move(*at(left, top))
+    page.mouse.down()
+    page.mouse.move(*at((left + right) / 2, (top + bottom) / 2))
+    page.mouse.move(*at(right, bottom))
+    page.mouse.up()
+
+
+def test_from_the_table_to_a_file_and_its_images(watched: Any, november: Archive) -> None:
+    page = watched.visit("science_data")
+    expect(page.get_by_text("1–3 of 3 files")).to_be_visible()
+    page.locator(".tabulator-col", has_text="Counts").click()
+    rows = page.locator(".tabulator-row")
+    expect(rows.first).to_contain_text(LONG)
+    page.wait_for_url("**sort=-counts")
+    page.get_by_label("Purpose").click()
+    page.get_by_role("menuitem", name="no background").click()
+    expect(page.get_by_text("1–2 of 2 files")).to_be_visible()
+    watched.type_into("Uid, name or subject", "2211111136")
+    expect(page.get_by_text("1–1 of 1 files")).to_be_visible()
+    rows.first.get_by_role("button", name=FLARE).click()
+    page.wait_for_url(f"**uid={FLARE}**")
+    expect(page.get_by_role("heading", name=FLARE)).to_be_visible()
+    for text in ("59 bins of 40–79.7 s", "4–28 keV, 17 channels", "8 of 12 per detector", "UTC at Solar Orbiter"):
+        expect(page.get_by_text(text).first).to_be_visible()
+
+    brush(page, 0.42, 0.5, 0.2, 0.7)
+    expect(page.get_by_text("Chosen")).to_be_visible()
+    chosen = page.evaluate(
+        """() => Bokeh.documents.flatMap(d => [...d._all_models.values()])
+                 .filter(m => m.type === "BoxAnnotation" && m.visible && m.left > 1e9).map(m => [m.left, m.right])"""
+    )
+    starts = {float(t.astype("datetime64[us]").astype(int)) / 1e3 for t in _edges(november)}
+    assert chosen
+    assert all(left in starts and right in starts for left, right in chosen)
+
+    page.get_by_role("button", name="FITS header").click()
+    expect(page.get_by_text("TELESCOP").first).to_be_visible()
+
+    image = november.images()[0]
+    cards = page.locator("[data-image]")
+    expect(cards).to_have_count(november.count_images())
+    page.locator(f'[data-image="{image.image_id}"]').click()
+    expect(page.get_by_role("dialog").locator("img.large")).to_have_attribute("src", f"archive/png/{image.image_id}")
+    page.wait_for_url(f"**image={image.image_id}")
+    page.get_by_role("dialog").press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    page.get_by_role("button", name="All files").click()
+    expect(page.get_by_text("1–1 of 1 files")).to_be_visible()
+
+
+def _edges(november: Archive) -> list[Any]:
+    from stixcore import read_pixel_data
+
+    data = read_pixel_data(november.locate(FLARE))
+    return [*data.t_start, *data.t_end]
+
+
+def test_the_file_is_downloaded_byte_for_byte(watched: Any, november: Archive) -> None:
+    page = watched.visit(f"science_data?uid={FLARE}")
+    path = november.locate(FLARE)
+    with page.expect_download() as started:
+        page.get_by_role("link", name=path.name).click()
+    assert started.value.suggested_filename == path.name
+    assert Path(started.value.path()).read_bytes() == path.read_bytes()
+    connection = http.client.HTTPConnection(urlsplit(watched.url).netloc, timeout=20)
+    connection.request("GET", f"/archive/science/{path.name}", headers={"Range": "bytes=80-159"})
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (206, path.read_bytes()[80:160])
+    for name in (FLARE, "nothing.fits", "..%2findex%2fschema.json", "../../requests.sqlite"):
+        connection.request("GET", f"/archive/science/{name}")
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 404
+    connection.close()
+
+
+def test_a_spectrogram_and_a_wrong_address(watched: Any) -> None:
+    page = watched.visit(f"science_data?uid={LONG}")
+    expect(page.get_by_text("10\N{NARROW NO-BREAK SPACE}352 bins")).to_be_visible()
+    expect(page.get_by_text("time bins are drawn as one")).to_be_visible()
+    expect(page.get_by_text("a spectrogram has no pixels")).to_be_visible()
+    watched.visit("science_data?uid=2201010001&rows=7")
+    expect(page.get_by_text("No science file has the name or uid '2201010001'.")).to_be_visible()
+    expect(page.get_by_text("The address says rows=7, which means nothing here.")).to_be_visible()
+    expect(page.get_by_text("1–3 of 3 files")).to_be_visible()
+
+
+def test_on_a_telephone_in_the_dark(watch: Callable[..., Any], browser: Browser, science_server: Any) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    phone = watch(context, science_server.url)
+    page = phone.visit("science_data")
+    expect(page.locator(".tabulator-row").first.get_by_text("spectrogram, 0 keV and more")).to_be_visible()
+    phone.visit(f"science_data?uid={FLARE}")
+    expect(page.get_by_role("heading", name=FLARE)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
