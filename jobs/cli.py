@@ -97,6 +97,9 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--quick", action="store_true", help="names and sizes only, no file is read")
     check.add_argument("--json", action="store_true", help="print the findings as one JSON array")
 
+    doctor = add("doctor", commands.run_doctor, "is this installation well? versions, access, worker, disk, pages, …")
+    _add_doctor_options(doctor)
+
     fetch = add("fetch", commands.run_fetch, "download new level-1, quick-look and auxiliary files")
     fetch.add_argument("--start", type=_time, required=True, metavar="T")
     fetch.add_argument("--end", type=_time, required=True, metavar="T")
@@ -105,7 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     user = add("user", user_commands.run_user, "who may sign in: add, remove and list users, passwords, tokens")
     user_commands.add_options(user)
 
-    for each in (demo, ingest, flares, imported, previews, reproduce, worker, query, check, fetch, user):
+    for each in (demo, ingest, flares, imported, previews, reproduce, worker, query, check, doctor, fetch, user):
         default = Path(os.environ.get(commands.ARCHIVE_VARIABLE, "stix-archive"))
         text = f"default ${commands.ARCHIVE_VARIABLE}, then ./stix-archive"
         each.add_argument("--archive", type=Path, default=default, metavar="DIR", help=text)
@@ -115,6 +118,13 @@ def build_parser() -> argparse.ArgumentParser:
     for each in (ingest, flares, previews):
         each.add_argument("--no-wait", action="store_true", help="leave quietly when the same command is at work")
     return parser
+
+
+def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument(
+        "--pages", default="http://127.0.0.1:5006", metavar="URL", help="default %(default)s; '' to leave them out"
+    )
+    doctor.add_argument("--json", action="store_true", help="print the answers as one JSON array")
 
 
 def _add_image_options(image: argparse.ArgumentParser) -> None:

@@ -229,6 +229,22 @@ def run_check(arguments: argparse.Namespace) -> int:
     return DONE if is_sound(findings) else SOME_FAILED
 
 
+def run_doctor(arguments: argparse.Namespace) -> int:
+    """Look whether the installation is well."""
+    from jobs.doctor import examine, is_well
+
+    answers = examine(arguments.archive, now(), pages=arguments.pages)
+    if arguments.json:
+        print(json.dumps([asdict(answer) for answer in answers]))
+    else:
+        width = max(len(answer.subject) for answer in answers)
+        for answer in answers:
+            print(f"{answer.verdict:5s}  {answer.subject:{width}s}  {answer.text}")
+            if answer.remedy:
+                print(f"{'':{width + 9}s}→ {answer.remedy}")
+    return DONE if is_well(answers) else SOME_FAILED
+
+
 def run_fetch(arguments: argparse.Namespace) -> int:
     """Download new files and take them in."""
     from jobs.fetch import FetchStatus, fetch

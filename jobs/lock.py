@@ -44,6 +44,7 @@ def single_instance(archive: Path, name: str, *, wait_s: float = 0.0) -> Iterato
         message = f"stix-jobs {name} is already at work on {archive}"
         raise AlreadyRunning(message) from None
     try:
+        (folder / f"{name}.lock").touch()  # when it ran last, for `jobs.doctor`
         yield
     finally:
         lock.release()

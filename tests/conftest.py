@@ -89,6 +89,8 @@ NEEDS = {
     "needs_chromium": program("chromium", "chromium"),
     "needs_fitsverify": program("fitsverify", "fitsverify"),
     "needs_gdl": program("gdl", "gnudatalanguage"),
+    "needs_nginx": program("nginx", "nginx-light"),
+    "needs_logrotate": program("logrotate", "logrotate"),
     "needs_setpriv": Need("the right to give up rights", may_give_up, may_give_up, "run the tests as root, on Linux"),
     "needs_mount": Need("the right to mount a file system", may_mount, may_mount, "run the tests as root of a machine"),
 }

@@ -160,6 +160,7 @@ def test_help_names_every_command():
         "worker",
         "query",
         "check",
+        "doctor",
         "fetch",
     ):
         assert f"\n    {command}" in text
