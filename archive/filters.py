@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from archive.errors import QueryRefused
 from archive.schema import RunKind
 from archive.sql import Conditions
 
+_HEX_WITH_DIGIT = re.compile(r"[a-f]*[0-9][0-9a-f]*", re.ASCII)
 _NET_COUNTS = "recipe_id IN (SELECT run_id FROM runs WHERE counts_total - coalesce(counts_background, 0) >= ?)"
 
 
@@ -96,7 +98,7 @@ class ImageFilter:
             ("simulated = ?", self.simulated),
             (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
             ("image_id IN (SELECT unnest(?))", list(self.ids) or None),
-            (_contains("image_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
+            (_contains(_id_holding(self.text), "uid", "flare_id"), (self.text,) * 3 if self.text else None),
             _visible(self.viewer, self.all_hidden),
         )
 
@@ -220,6 +222,15 @@ class FlareFilter:
             ("simulated = ?", self.simulated),
             (_contains("flare_id"), self.text or None),
         )
+
+
+def _id_holding(text: str) -> str:
+    """Column that a piece of an image's id is looked for in.
+
+    The id is that of the recipe, a hyphen and a method: a digit is in no method, and the shorter column takes a third
+    of the time at a million images.
+    """
+    return "recipe_id" if _HEX_WITH_DIGIT.fullmatch(text) else "image_id"
 
 
 def order_by(table: Table[Any], sort: tuple[str, ...]) -> str:

@@ -34,6 +34,9 @@ from archive.sql import Conditions, select
 from stixcore.fits.spec import ProductKind
 from stixcore.flares.series import QuicklookSeries
 
+#: Answers to "how many" that are kept.
+_COUNTS_KEPT = 500
+
 
 class Questions:
     """The reading half of an archive. Every question is a query or two, each on a cursor of its own.
@@ -51,6 +54,7 @@ class Questions:
         self.index = root / "index"
         self._reader = Reader(self.index, writers_out)
         self._light_curves = LightCurveReader(self.index)
+        self._counts: dict[tuple[object, ...], int] = {}
 
     def query(self, sql: str, parameters: Sequence[Any] = (), *, time_limit_s: float | None = None) -> pa.Table:
         """Answer of one SELECT over the tables of the index, as an Arrow table.
@@ -351,7 +355,16 @@ class Questions:
         return table.from_records(self._reader.by_key(table, months))
 
     def _count(self, table: Table[Any], conditions: Conditions) -> int:
-        ((count,),) = self._reader.records(select("count(*)", table.name, conditions.where), conditions.values)
+        """Number of rows; the answer is kept while the index stays as it is, for who turns pages or sorts anew."""
+        question = select("count(*)", table.name, conditions.where)
+        key = (question, repr(conditions.values), self._reader.state())
+        known = self._counts.get(key)
+        if known is not None:
+            return known
+        ((count,),) = self._reader.records(question, conditions.values)
+        if len(self._counts) >= _COUNTS_KEPT:
+            self._counts.clear()
+        self._counts[key] = int(count)
         return int(count)
 
     def _one[Row](self, table: Table[Row], key: str) -> Row:

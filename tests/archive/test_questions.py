@@ -324,3 +324,22 @@ def test_no_path_leads_out_of_the_archive(archive: Archive, tmp_path: Path, path
     with pytest.raises(NotInArchive, match="outside the archive"):
         archive.path_of(path)
     assert archive.path_of("fits/x.fits") == archive.root / "fits" / "x.fits"
+
+
+def test_a_count_is_kept_until_the_index_changes(archive: Archive, make, monkeypatch) -> None:
+    archive.upsert("images", [make.image(number) for number in range(3)])
+    archive.build_read_model()
+    assert archive.count_images() == 3
+    asked = []
+    real = type(archive._reader).records
+    monkeypatch.setattr(type(archive._reader), "records", lambda *words: asked.append(words) or real(*words))
+    assert archive.count_images() == 3
+    assert asked == []
+    archive.upsert("images", [make.image(7)])
+    assert archive.count_images() == 4
+    assert archive.count_images(ImageFilter(text="0007")) == 1
+    archive.delete("images", [make.image(7).image_id])
+    assert archive.count_images() == 3
+    archive.build_read_model()
+    assert archive.count_images() == 3
+    assert len(asked) >= 4
