@@ -1,0 +1,293 @@
+"""Contours of images on the map of another instrument, in its view or in Solar Orbiter's."""
+
+import warnings
+
+import contourpy
+import numpy as np
+import sunpy.map
+from astropy.io import fits
+from astropy.wcs import WCS
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import AsinhNorm
+from matplotlib.figure import Figure
+from scipy.ndimage import label, map_coordinates, maximum_position
+
+SOLAR_RADIUS = 695_700_000.0  # m
+LIGHT = 299_792_458.0  # m/s
+SYNODIC_RATE = 13.2 / 86400  # deg/s, seen from Earth
+ARCSEC = 206264.80624709636  # per radian
+ASSUMPTIONS = {
+    "surface": "every source lies on the solar surface; what is beside the disk is left out",
+    "spherical": "on the disk: on the surface; beside it: as far from the observer as Sun centre (spherical screen)",
+    "planar": "on the disk: on the surface; beside it: in the plane through Sun centre (plane of the sky)",
+}
+
+# ---- Where an observer is, and what he looks at ----------------------------------------------------------------------
+# Vectors are Stonyhurst: x to the meridian of Earth, z to solar north; in m.
+
+
+def observer_at(lon, lat, distance):
+    """An observer: longitude and latitude (Stonyhurst) in degrees, distance from Sun centre in m."""
+    lon, lat = np.deg2rad(lon), np.deg2rad(lat)
+    outward = np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    west = np.array([-np.sin(lon), np.cos(lon), 0.0])
+    north = np.array([-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)])
+    return {"outward": outward, "west": west, "north": north, "distance": distance, "place": distance * outward}
+
+
+def places(observer, x, y, assumption, owner=None):
+    """Places in space of what an observer sees at helioprojective x, y [arcsec]; NaN where the assumption has none.
+
+    ``owner`` is whose picture is assumed to lie on a screen; the observer himself by default.
+    """
+    owner = owner or observer
+    x, y = np.asarray(x, dtype=float) / ARCSEC, np.asarray(y, dtype=float) / ARCSEC
+    ray = (
+        np.multiply.outer(np.cos(y) * np.sin(x), observer["west"])
+        + np.multiply.outer(np.sin(y), observer["north"])
+        - np.multiply.outer(np.cos(y) * np.cos(x), observer["outward"])
+    )
+    far = _first_crossing(observer["place"], ray, np.zeros(3), SOLAR_RADIUS)
+    if assumption == "planar":
+        plane = -(observer["place"] @ owner["outward"]) / (ray @ owner["outward"])
+        far = np.where(np.isnan(far), plane, far)
+    elif assumption == "spherical":
+        screen = _last_crossing(observer["place"], ray, owner["place"], owner["distance"])
+        far = np.where(np.isnan(far), screen, far)
+    return observer["place"] + far[..., np.newaxis] * ray
+
+
+def _crossings(origin, ray, center, radius):
+    """Distances along rays to a sphere, near and far; NaN where it is missed."""
+    along = ray @ (origin - center)
+    square = along**2 - ((origin - center) @ (origin - center) - radius**2)
+    root = np.sqrt(np.where(square >= 0, square, np.nan))
+    return -along - root, -along + root
+
+
+def _first_crossing(origin, ray, center, radius):
+    return _crossings(origin, ray, center, radius)[0]
+
+
+def _last_crossing(origin, ray, center, radius):
+    return _crossings(origin, ray, center, radius)[1]
+
+
+def seen_from(observer, points):
+    """Helioprojective x, y [arcsec] of places, and whether the Sun does not hide them."""
+    offset = points - observer["place"]
+    length = np.linalg.norm(offset, axis=-1)
+    x = np.arctan2(offset @ observer["west"], -(offset @ observer["outward"])) * ARCSEC
+    y = np.arcsin(offset @ observer["north"] / length) * ARCSEC
+    closest = -(offset @ observer["place"]) / length  # how far along the line of sight it comes closest to Sun centre
+    miss = np.sqrt(np.maximum(observer["distance"] ** 2 - closest**2, 0.0))
+    hidden = (closest < length * (1 - 1e-9)) & (miss < SOLAR_RADIUS * (1 - 1e-9))
+    return x, y, ~hidden & np.isfinite(x)
+
+
+# ---- Images of STIX and maps of others -------------------------------------------------------------------------------
+
+
+def read_stix(path):
+    """An image of the archive with its observer."""
+    with fits.open(path) as hdus:
+        header, data = hdus[0].header, np.asarray(hdus[0].data, dtype=float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # astropy completes dates, and says so
+        wcs = WCS(header)
+    start, end = np.datetime64(header["DATE-BEG"]), np.datetime64(header["DATE-END"])
+    return {
+        "data": data,
+        "wcs": wcs,
+        "observer": observer_at(header["HGLN_OBS"], header["HGLT_OBS"], header["DSUN_OBS"]),
+        "start": start,
+        "end": end,
+        "middle": start + (end - start) // 2,
+        "low": header["ENERGY_L"],
+        "high": header["ENERGY_H"],
+        "method": str(header["ALG_USED"]).upper(),
+        "simulated": header.get("OBS_MODE") == "SIMULATED",
+    }
+
+
+def read_map(path):
+    """A map of any instrument that sunpy can open, with its observer."""
+    found = sunpy.map.Map(path)
+    if isinstance(found, (list, tuple)):
+        found = found[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without a place in the header sunpy takes Earth, and says so
+        observer = found.observer_coordinate.heliographic_stonyhurst
+    return {
+        "data": np.asarray(found.data, dtype=float),
+        "wcs": found.wcs,
+        "observer": observer_at(
+            float(observer.lon.to_value("deg")),
+            float(observer.lat.to_value("deg")),
+            float(observer.radius.to_value("m")),
+        ),
+        "time": np.datetime64(found.date.utc.isot),
+        "name": found.latex_name if found.detector == "" else found.name,
+        "colors": found.cmap,
+    }
+
+
+def arcsec_of(wcs, columns, rows):
+    """Helioprojective x, y [arcsec] of pixels (from 0)."""
+    x, y = wcs.wcs_pix2world(columns, rows, 0)
+    return ((np.asarray(x) + 180) % 360 - 180) * 3600, np.asarray(y) * 3600
+
+
+def pixel_of(wcs, x, y):
+    """Columns and rows (from 0) of helioprojective x, y [arcsec]."""
+    return wcs.wcs_world2pix(np.asarray(x) / 3600, np.asarray(y) / 3600, 0)
+
+
+def time_for(stix, distance):
+    """When an observer at this distance from the Sun [m] saw what STIX saw in the middle of its image."""
+    delay = (distance - stix["observer"]["distance"]) / LIGHT
+    return stix["middle"] + np.timedelta64(round(delay * 1e6), "us")
+
+
+# ---- The overlay ---------------------------------------------------------------------------------------------------
+
+
+def is_same(observer, other):
+    """Whether two observers are at the same place: then nothing need be assumed."""
+    return np.linalg.norm(observer["place"] - other["place"]) < 1e-5 * observer["distance"]
+
+
+def sources_of(stix, view, assumption, level=0.5):
+    """Every separate source above a share of the maximum: where it is, in which view, and why it cannot be drawn."""
+    data = stix["data"]
+    marks, number = label(data >= level * data.max())
+    found = []
+    for row, column in maximum_position(data, marks, range(1, number + 1)):
+        x, y = (float(value) for value in arcsec_of(stix["wcs"], column, row))
+        place = places(stix["observer"], x, y, assumption)
+        source = {"x": x, "y": y, "there_x": x, "there_y": y, "problem": ""}
+        if not np.isnan(place).any():
+            source["lon"] = float(np.rad2deg(np.arctan2(place[1], place[0])))
+            source["lat"] = float(np.rad2deg(np.arcsin(place[2] / np.linalg.norm(place))))
+        if not is_same(stix["observer"], view):
+            if "lon" in source:
+                there_x, there_y, visible = seen_from(view, place)
+                source |= {"there_x": float(there_x), "there_y": float(there_y)}
+                source["problem"] = "" if visible else "behind the limb, not visible from there"
+            else:
+                source["problem"] = "beside the disk, where the assumption knows no place"
+        found.append(source)
+    return found
+
+
+def contours_of(stix, view, assumption, levels):
+    """Lines in a view: level, x, y [arcsec], with gaps where they are hidden or have no place."""
+    generator = contourpy.contour_generator(z=stix["data"])
+    top, own = float(stix["data"].max()), is_same(stix["observer"], view)
+    for level in levels:
+        for line in generator.lines(level * top):
+            x, y = arcsec_of(stix["wcs"], line[:, 0], line[:, 1])
+            if not own:
+                x, y, visible = seen_from(view, places(stix["observer"], x, y, assumption))
+                x, y = np.where(visible, x, np.nan), np.where(visible, y, np.nan)
+            if np.isfinite(x).any():
+                yield level, x, y
+
+
+def look(base, view, x, y, assumption):
+    """Pixels of a map as another observer would see them at x, y [arcsec]; NaN where that cannot be told."""
+    if not is_same(view, base["observer"]):
+        x, y, visible = seen_from(base["observer"], places(view, x, y, assumption, owner=base["observer"]))
+        x, y = np.where(visible, x, np.nan), np.where(visible, y, np.nan)
+    finite = np.isfinite(x)
+    columns, rows = pixel_of(base["wcs"], np.where(finite, x, 0.0), np.where(finite, y, 0.0))
+    pixels = map_coordinates(base["data"], [rows, columns], order=1, mode="constant", cval=np.nan)
+    return np.where(finite, pixels, np.nan)
+
+
+def make_overlay(
+    stix_images, base, path, view="other", assumption="surface", levels=(0.5, 0.6, 0.7, 0.8, 0.9), field=None, size=900
+):
+    """Draw contours on a map, write a PNG, and return sentences about what was drawn and what was not.
+
+    ``view``: "other" (as the other instrument sees it) or "stix" (the map reprojected to Solar Orbiter's view);
+    ``field``: side of the field in arcsec (None: around the sources).
+    """
+    said = [f"assumption: {ASSUMPTIONS[assumption]}"]
+    observer = base["observer"] if view == "other" else stix_images[0]["observer"]
+    lines, points = [], []
+    for number, stix in enumerate(stix_images):
+        name = f"{stix['method']} {stix['low']:g}-{stix['high']:g} keV {str(stix['middle'])[:19]}"
+        for source in sources_of(stix, observer, assumption):
+            where = f"source at ({source['x']:.0f}, {source['y']:.0f}) arcsec from Solar Orbiter"
+            if "lon" in source:
+                where += f", longitude {source['lon']:.1f}, latitude {source['lat']:.1f} deg"
+            if source["problem"]:
+                said.append(f"{name}: {where} is not drawn: {source['problem']}")
+                continue
+            said.append(f"{name}: {where}, in this view at ({source['there_x']:.1f}, {source['there_y']:.1f}) arcsec")
+            points.append((source["there_x"], source["there_y"]))
+        lines += [(number, name, *line) for line in contours_of(stix, observer, assumption, levels)]
+        wanted = time_for(stix, base["observer"]["distance"])
+        late = float((base["time"] - wanted) / np.timedelta64(1, "s"))
+        turned = abs(late) * SYNODIC_RATE
+        uncorrected = f"; the Sun turned by {turned:.1f} deg meanwhile, which is not corrected" if turned > 0.05 else ""
+        said.append(f"{name}: the map is {abs(late):.0f} s too {'late' if late > 0 else 'early'}{uncorrected}")
+    simulated = any(stix["simulated"] for stix in stix_images)
+    seen = "as the other instrument sees it" if view == "other" else "as Solar Orbiter sees it"
+    title = f"{base['name']}\nSTIX contours, {seen}{'   SIMULATED' if simulated else ''}"
+    grid = field_around(points, observer, field, size)
+    if not lines:
+        said.append("nothing of the images is visible in this view: no contour was drawn")
+    if not draw_overlay(look(base, observer, *np.meshgrid(*grid), assumption), grid, base, observer, lines, title,
+                        ASSUMPTIONS[assumption], path):  # fmt: skip
+        said.append("the map shows nothing of this field")
+    return said
+
+
+def field_around(points, observer, field, size):
+    """Helioprojective x and y [arcsec] of a field's pixels: around the sources, or the whole disk without any."""
+    if points:
+        x, y = np.mean(points, axis=0)
+        field = field or max(300.0, 1.6 * np.ptp(np.array(points), axis=0).max())
+    else:
+        x, y = 0.0, 0.0
+        field = field or 2.2 * radius_of(observer)
+    steps = (np.arange(size) - (size - 1) / 2) * field / size
+    return x + steps, y + steps
+
+
+def radius_of(observer):
+    """Apparent radius of the Sun, arcsec."""
+    return np.arcsin(SOLAR_RADIUS / observer["distance"]) * ARCSEC
+
+
+def draw_overlay(pixels, grid, base, observer, lines, title, assumption, path):
+    """Write the picture; False when the map shows nothing of the field."""
+    x, y = grid
+    half = (x[1] - x[0]) / 2
+    extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
+    figure = Figure(figsize=(8, 7.6), dpi=100)
+    axes = figure.add_axes((0.11, 0.12, 0.85, 0.8))
+    axes.set_facecolor("0.85")
+    shows = bool(np.isfinite(pixels).any())
+    if shows:
+        low, high = np.nanpercentile(pixels, [1, 99.8])
+        norm = AsinhNorm(linear_width=max((high - low) / 10, 1e-12), vmin=low, vmax=max(high, low + 1e-12))
+        axes.imshow(pixels, origin="lower", extent=extent, cmap=base["colors"], norm=norm)
+    colors = ["cyan", "tab:orange", "lime", "magenta", "yellow", "white"]
+    named = set()
+    for number, name, level, line_x, line_y in lines:
+        legend = None if number in named else name
+        axes.plot(line_x, line_y, color=colors[number % len(colors)], linewidth=0.7 + 1.6 * level**2, label=legend)
+        named.add(number)
+    angle = np.linspace(0, 2 * np.pi, 721)
+    radius = radius_of(observer)
+    axes.plot(radius * np.cos(angle), radius * np.sin(angle), color="white", alpha=0.6, linewidth=0.8)
+    axes.set(xlim=extent[:2], ylim=extent[2:], xlabel="Solar X [arcsec]", ylabel="Solar Y [arcsec]")
+    axes.set_title(title, fontsize=9)
+    figure.text(0.11, 0.03, f"Assumption: {assumption}", fontsize=7)
+    if named:
+        axes.legend(fontsize=7, loc="upper right", facecolor="0.3", labelcolor="white")
+    FigureCanvasAgg(figure).print_png(path)
+    return shows

@@ -1,0 +1,133 @@
+"""Scripts for several images: an animation, an overlay on the map of another instrument."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from archive.scripts.literals import python_literal
+from archive.scripts.sources import ImageSource, InputFile
+from archive.scripts.templates import fill, part
+
+LINEAR, LOG = "linear", "log"
+
+
+@dataclass(frozen=True)
+class AnimationLooks:
+    """What an animation looks like.
+
+    Attributes
+    ----------
+    frame_time : float, s
+    scale : str
+        Colours: "linear" or "log".
+    common_scale : bool
+        One colour scale for all frames, or one per frame.
+    field : float or None, arcsec
+        Side of the field; None: everything.
+    size : int, pixel
+        Side of a frame.
+    """
+
+    frame_time: float = 0.25
+    scale: str = LINEAR
+    common_scale: bool = True
+    field: float | None = None
+    size: int = 640
+
+
+def animation_script(sources: Sequence[ImageSource], looks: AnimationLooks) -> str:
+    """Downloads the images, puts them on one grid in the order of time, writes MP4 and GIF."""
+    first = min(sources, key=lambda source: source.image.t_start)
+    science = {source.science.name: source.science for source in sources}
+    return fill(
+        "animation.py.txt",
+        {
+            "script_name": "stix_animation.py",
+            **_parts("files", "animation"),
+            "frame_time": python_literal(looks.frame_time),
+            "scale": python_literal(looks.scale),
+            "common_scale": python_literal(looks.common_scale),
+            "field": python_literal(looks.field),
+            "size": python_literal(looks.size),
+            "curve_energy": python_literal([first.image.e_low, first.image.e_high]),
+            "images": _files([source.fits for source in sources]),
+            "science": _files(list(science.values())),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class OverlayLooks:
+    """What an overlay shows.
+
+    Attributes
+    ----------
+    map_file : str or None
+        Name of the other map; None: fetched by the user's script.
+    instrument, wavelength : str, int (Angstrom)
+        Which map the script fetches: "aia" or "eui".
+    view : str
+        "other": as the other instrument sees it; "stix": the map reprojected to Solar Orbiter's view.
+    assumption : str
+        "surface", "spherical" or "planar"; see ``parts/overlay.py``.
+    levels : tuple of float
+        Contours, as shares of the brightest pixel.
+    field : float or None, arcsec
+        Side of the field; None: around the sources.
+    """
+
+    map_file: str | None = None
+    instrument: str = "aia"
+    wavelength: int = 171
+    view: str = "other"
+    assumption: str = "surface"
+    levels: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)
+    field: float | None = None
+
+
+def overlay_script(sources: Sequence[ImageSource], looks: OverlayLooks) -> str:
+    """Contours of the images on the map of another instrument, fetched at the right light-travel time or given."""
+    return fill(
+        "overlay.py.txt",
+        {
+            "script_name": "stix_overlay.py",
+            **_parts("files", "overlay", extra=("import sys",)),
+            "map_file": python_literal(looks.map_file),
+            "instrument": python_literal(looks.instrument),
+            "wavelength": python_literal(looks.wavelength),
+            "view": python_literal(looks.view),
+            "assumption": python_literal(looks.assumption),
+            "levels": python_literal(looks.levels),
+            "field": python_literal(looks.field),
+            "images": _files([source.fits for source in sources]),
+        },
+    )
+
+
+def _parts(*names: str, extra: Sequence[str] = ()) -> dict[str, str]:
+    """Several parts as the places of a template: their imports in order, constants, functions."""
+    lines, constants, functions = {"from pathlib import Path", *extra}, list[str](), list[str]()
+    for opening, body in map(part, names):
+        for line in opening.splitlines():
+            if line.startswith(("import ", "from ")):
+                lines.add(line)
+            else:
+                constants.append(line)
+        functions.append(body)
+    standard = {line for line in lines if line.split()[1].partition(".")[0] in sys.stdlib_module_names}
+    groups = ["\n".join(sorted(group, key=_import_order)) for group in (standard, lines - standard)]
+    return {
+        "imports": "\n\n".join(group for group in groups if group),
+        "constants": "\n".join(constants).strip("\n"),
+        "functions": "\n\n\n".join(functions),
+    }
+
+
+def _import_order(line: str) -> tuple[bool, str]:
+    return line.startswith("from"), line
+
+
+def _files(files: Sequence[InputFile]) -> str:
+    return python_literal([file.as_document() for file in files])

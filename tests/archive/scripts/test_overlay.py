@@ -1,0 +1,160 @@
+"""Overlays against sunpy's coordinate frames, and on real maps of SDO/AIA."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+import sunpy.map
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from sunpy.coordinates import HeliographicStonyhurst, Helioprojective, SphericalScreen
+
+from archive.scripts.parts import overlay
+
+TIME = "2022-04-02T13:13:42.580"
+AIA = "AIA20220402_131341_0304.fits"
+PIXEL = 0.6  # arcsec, of AIA
+RADIUS = 695_700 * u.km
+
+
+@pytest.fixture(scope="module")
+def aia(shared_data):
+    return shared_data / "formats" / "aia" / AIA
+
+
+def write_stix(path, lon, lat, observer_lon=30.0, observer_lat=4.0, distance=0.5, offset=0.0):
+    """A simulated image: a Gaussian source at a heliographic place, seen by Solar Orbiter from somewhere."""
+    observer = SkyCoord(
+        observer_lon * u.deg, observer_lat * u.deg, distance * u.au, frame="heliographic_stonyhurst", obstime=TIME
+    )
+    place = SkyCoord(lon * u.deg, lat * u.deg, RADIUS, frame=HeliographicStonyhurst(obstime=TIME))
+    seen = place.transform_to(Helioprojective(observer=observer, obstime=TIME, rsun=RADIUS))
+    x, y = seen.Tx.to_value("arcsec") + offset, seen.Ty.to_value("arcsec")
+    n, pixel = 129, 0.5
+    header = fits.Header()
+    header["CTYPE1"], header["CTYPE2"], header["CUNIT1"], header["CUNIT2"] = "HPLN-TAN", "HPLT-TAN", "arcsec", "arcsec"
+    header["CDELT1"], header["CDELT2"], header["CRVAL1"], header["CRVAL2"] = pixel, pixel, 0.0, 0.0
+    # the TAN projection of x, y
+    plane_x = np.tan(np.deg2rad(x / 3600)) / np.cos(0) * 206264.806247
+    plane_y = np.tan(np.deg2rad(y / 3600)) / np.cos(np.deg2rad(x / 3600)) * 206264.806247
+    header["CRPIX1"], header["CRPIX2"] = (n + 1) / 2 - plane_x / pixel, (n + 1) / 2 - plane_y / pixel
+    header["DATE-BEG"], header["DATE-END"] = "2022-04-02T13:09:10.000", "2022-04-02T13:10:10.000"
+    header["ENERGY_L"], header["ENERGY_H"], header["ALG_USED"] = 4.0, 10.0, "clean"
+    header["HGLN_OBS"], header["HGLT_OBS"], header["DSUN_OBS"] = (
+        observer_lon,
+        observer_lat,
+        distance * 149_597_870_700.0,
+    )
+    steps = (np.arange(n) - (n - 1) / 2) * pixel
+    source = np.exp(-(steps[:, None] ** 2 + steps**2) / (2 * 3.0**2))
+    fits.PrimaryHDU(source.astype(np.float32), header).writeto(path)
+    return observer, place
+
+
+def middle_of(lines, level=0.9):
+    """Middle of the highest contour."""
+    (x, y), *_ = [(x, y) for found, x, y in lines if found == level]
+    return np.mean([np.nanmin(x), np.nanmax(x)]), np.mean([np.nanmin(y), np.nanmax(y)])
+
+
+@pytest.mark.parametrize("assumption", ["surface", "spherical"])
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (600.0, -900.0), (-1700.0, 300.0), (1980.0, 300.0)])
+def test_places_are_those_of_sunpy(x, y, assumption):
+    observer = SkyCoord(-40 * u.deg, 5 * u.deg, 0.48 * u.au, frame="heliographic_stonyhurst", obstime=TIME)
+    other = SkyCoord(10 * u.deg, -6 * u.deg, 0.99 * u.au, frame="heliographic_stonyhurst", obstime=TIME)
+    ours = [
+        overlay.observer_at(o.lon.to_value("deg"), o.lat.to_value("deg"), o.radius.to_value("m"))
+        for o in (observer, other)
+    ]
+    found_x, found_y, _ = overlay.seen_from(ours[1], overlay.places(ours[0], x, y, assumption))
+    coordinate = SkyCoord(
+        x * u.arcsec, y * u.arcsec, frame=Helioprojective(observer=observer, obstime=TIME, rsun=RADIUS)
+    )
+    target = Helioprojective(observer=other, obstime=TIME, rsun=RADIUS)
+    on_disk = np.hypot(x, y) < overlay.radius_of(ours[0])
+    if on_disk:
+        expected = coordinate.transform_to(target)
+    elif assumption == "surface":
+        assert np.isnan(found_x)
+        return
+    else:
+        with SphericalScreen(observer, only_off_disk=True):
+            expected = coordinate.transform_to(target)
+    assert found_x == pytest.approx(expected.Tx.to_value("arcsec"), abs=1e-3)
+    assert found_y == pytest.approx(expected.Ty.to_value("arcsec"), abs=1e-3)
+
+
+def test_a_place_behind_the_sun_is_hidden_and_one_beside_it_is_not():
+    earth = overlay.observer_at(0.0, 0.0, 1.5e11)
+    radius = overlay.SOLAR_RADIUS
+    points = np.array(
+        [[radius, 0, 0], [-radius, 0, 0], [0, 1.2 * radius, 0], [-radius, 0.5 * radius, 0], [-radius, 2 * radius, 0]]
+    )
+    assert overlay.seen_from(earth, points)[2].tolist() == [True, False, True, False, True]
+
+
+def test_contours_lie_within_a_pixel_of_the_source_in_both_views(aia, tmp_path):
+    base = overlay.read_map(str(aia))
+    real = sunpy.map.Map(str(aia))
+    # a place in the middle of the cut-out
+    middle = real.pixel_to_world(225 * u.pix, 200 * u.pix).transform_to(HeliographicStonyhurst(obstime=TIME))
+    observer, place = write_stix(tmp_path / "stix.fits", middle.lon.to_value("deg"), middle.lat.to_value("deg"))
+    stix = overlay.read_stix(tmp_path / "stix.fits")
+    expected = place.transform_to(Helioprojective(observer=real.observer_coordinate, obstime=TIME, rsun=RADIUS))
+    x, y = middle_of(overlay.contours_of(stix, base["observer"], "surface", [0.9]))
+    assert abs(x - expected.Tx.to_value("arcsec")) < PIXEL
+    assert abs(y - expected.Ty.to_value("arcsec")) < PIXEL
+    column, row = overlay.pixel_of(base["wcs"], x, y)
+    assert (column, row) == (pytest.approx(225, abs=1), pytest.approx(200, abs=1))
+    # the other way round: a bright pixel of AIA comes to lie where Solar Orbiter sees that place
+    base["data"] = np.zeros_like(base["data"])
+    base["data"][200, 225] = 1.0
+    seen = place.transform_to(Helioprojective(observer=observer, obstime=TIME, rsun=RADIUS))
+    x0, y0 = seen.Tx.to_value("arcsec"), seen.Ty.to_value("arcsec")
+    assert overlay.look(base, stix["observer"], np.array([x0]), np.array([y0]), "surface") > 0.25
+    steps = np.arange(-8, 8.01, 0.1)
+    grid = np.meshgrid(x0 + steps, y0 + steps)
+    pixels = np.nan_to_num(overlay.look(base, stix["observer"], *grid, "surface"))
+    x, y = (float((axis * pixels).sum() / pixels.sum()) for axis in grid)
+    there_x, there_y, _ = overlay.seen_from(base["observer"], overlay.places(stix["observer"], x, y, "surface"))
+    column, row = overlay.pixel_of(base["wcs"], there_x, there_y)
+    assert (column, row) == (pytest.approx(225, abs=1), pytest.approx(200, abs=1))
+    x, y = middle_of(overlay.contours_of(stix, stix["observer"], "surface", [0.9]))
+    assert max(abs(x - x0), abs(y - y0)) < PIXEL
+
+
+@pytest.mark.parametrize("view", ["other", "stix"])
+def test_the_picture_and_what_is_said_about_it(aia, tmp_path, view):
+    base = overlay.read_map(str(aia))
+    write_stix(tmp_path / "stix.fits", 68.0, 10.0)
+    stix = overlay.read_stix(tmp_path / "stix.fits")
+    said = overlay.make_overlay([stix], base, tmp_path / "overlay.png", view=view, size=200)
+    assert said[0].startswith("assumption: every source lies on the solar surface")
+    assert "longitude 68.0, latitude 10.0 deg" in said[1]
+    assert "s too" in said[2]
+    assert len(said) == 3
+    assert (tmp_path / "overlay.png").stat().st_size > 20_000
+
+
+def test_what_cannot_be_seen_is_said_and_not_drawn(aia, tmp_path):
+    base = overlay.read_map(str(aia))
+    write_stix(tmp_path / "behind.fits", 140.0, 10.0, observer_lon=120.0)
+    write_stix(tmp_path / "beside.fits", 75.0, 10.0, observer_lon=-10.0, offset=80.0)
+    behind, beside = (overlay.read_stix(tmp_path / f"{name}.fits") for name in ("behind", "beside"))
+    said = overlay.make_overlay([behind], base, tmp_path / "overlay.png", size=100)
+    assert any("is not drawn: behind the limb, not visible from there" in sentence for sentence in said)
+    assert "nothing of the images is visible in this view: no contour was drawn" in said
+    assert not list(overlay.contours_of(behind, base["observer"], "surface", [0.5, 0.9]))
+    said = overlay.make_overlay([beside], base, tmp_path / "overlay.png", size=100)
+    assert any("beside the disk, where the assumption knows no place" in sentence for sentence in said)
+    said = overlay.make_overlay([beside], base, tmp_path / "overlay.png", size=100, assumption="planar")
+    assert not any("not drawn" in sentence for sentence in said)
+    # in its own view everything can be drawn
+    said = overlay.make_overlay([behind], base, tmp_path / "overlay.png", size=100, view="stix")
+    assert not any("not drawn" in sentence for sentence in said)
+
+
+def test_light_needs_its_time(tmp_path):
+    write_stix(tmp_path / "stix.fits", 68.0, 10.0)
+    stix = overlay.read_stix(tmp_path / "stix.fits")
+    late = overlay.time_for(stix, 149_597_870_700.0) - stix["middle"]
+    assert late / np.timedelta64(1, "s") == pytest.approx(0.5 * 499.005, abs=0.01)
