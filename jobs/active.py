@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from archive.errors import ArchiveBusy
 from jobs.errors import ExecutorFault, WorkerCrashed, WorkerDied
 from jobs.executors import Progress
-from jobs.imaging import ImagingTask
 from jobs.journal import Part, Request, RequestState
+from jobs.kinds import Result, Task, waits_for_others
 from jobs.parts import PartResult
+from jobs.renderings import RenderResult
 from stixcore.errors import StixError
 
 #: What may pass by itself.
@@ -49,7 +50,7 @@ class Active:
     """
 
     request: Request
-    waiting: deque[tuple[int, ImagingTask]]
+    waiting: deque[tuple[int, Task]]
     finished: int
     running: dict[int, Running] = field(default_factory=dict)
     unfiled: list[tuple[int, PartResult]] = field(default_factory=list)
@@ -67,6 +68,14 @@ class Active:
     def is_complete(self) -> bool:
         """Whether nothing is left to hand out, wait for, file or note."""
         return not (self.waiting or self.running or self.unfiled or self.ended)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether something can be handed out now."""
+        if not self.waiting:
+            return False
+        _, task = self.waiting[0]
+        return not (waits_for_others(task) and (self.running or self.unfiled or self.ended))
 
     def hear(self, progress: Progress) -> None:
         """Note a step of an image set."""
@@ -86,12 +95,14 @@ class Active:
             self.spent += now - running.started
             self.total_spent += now - running.started
 
-    def take(self, ticket: int, result: PartResult | None, error: Exception | None, now: float) -> None:
+    def take(self, ticket: int, result: Result | None, error: Exception | None, now: float) -> None:
         """Take the end of an image set."""
         running = self.running.pop(ticket)
         self.spend(running, now)
         self.finished += 1
-        if result is not None:
+        if isinstance(result, RenderResult):  # it has no rows
+            self.ended.append(Part(running.part, result.run_id, ""))
+        elif result is not None:
             self.unfiled.append((running.part, result))
         elif isinstance(error, TRANSIENT) and not isinstance(error, WorkerCrashed):
             self.finished -= 1

@@ -73,6 +73,8 @@ class ImagingTask:
     context : RunContext
     created : datetime64
         The time of the run; workers do not look at a clock for what they write.
+    ensemble : int
+        Perturbed copies of the data per method, for error bars; 0: none.
     """
 
     root: Path
@@ -82,6 +84,7 @@ class ImagingTask:
     aspect: tuple[Path, ...]
     context: RunContext
     created: np.datetime64
+    ensemble: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from archive.schema import Image, Run, RunStatus
 from jobs.executors import report_progress
 from jobs.imaging import ImagingOutcome, ImagingTask, Locator, write_products
 from jobs.products import TITLES
+from stixcore.fits.write import UNCERTAINTY_EXTENSION, has_extension
 from stixcore.imaging.methods import PARAMETERS
+from stixcore.imaging.reconstruction import Method
 from stixcore.recipe import sha256_of
 from stixcore.reconstruct import prepare_recipe, reconstruct
 
@@ -44,12 +46,14 @@ def run_part(task: ImagingTask) -> PartResult:
     begin, hidden, steps = perf_counter(), task.context.hidden, len(task.request.methods or PARAMETERS) + 2
     report_progress("finding the flare", 1, steps)
     recipe = prepare_recipe(task.request, task.science, task.background, task.aspect)
-    if is_finished(_archive(str(task.root)), recipe.recipe_id):
+    archive = _archive(str(task.root))
+    if is_finished(archive, recipe.recipe_id) and (not task.ensemble or _has_error_bars(archive, recipe.recipe_id)):
         return PartResult(recipe.recipe_id, hidden, None)
     images = reconstruct(
         recipe,
         Locator.of(task.science, task.background, *task.aspect),
         progress=lambda method, number, _: report_progress(TITLES[method], number + 2, steps),
+        ensemble=task.ensemble,
     )
     report_progress("writing files", steps, steps)
     made = write_products(task.root, images, task.science, task.context, task.created, begin=begin)
@@ -121,6 +125,12 @@ def _is_there(archive: Archive, image: Image) -> bool:
     path = archive.path_of(image.file)
     pictures = [archive.path_of(picture) for picture in (image.png, image.thumbnail) if picture]
     return path.is_file() and all(p.is_file() for p in pictures) and sha256_of(path) == image.sha256
+
+
+def _has_error_bars(archive: Archive, recipe_id: str) -> bool:
+    """Whether every image but the full disk has its uncertainty map."""
+    images = [image for image in _images(archive, recipe_id) if image.method != Method.FULL_DISK_BP]
+    return all(has_extension(archive.path_of(image.file), UNCERTAINTY_EXTENSION) for image in images)
 
 
 def _as_on_disk(archive: Archive, image: Image) -> Image:

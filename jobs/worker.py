@@ -25,12 +25,11 @@ from jobs.active import TRANSIENT, Active, Running, sentence_of, verdict
 from jobs.errors import ExecutorFault
 from jobs.executors import Event, Executor, Finished, Progress, Started, make_executor
 from jobs.journal import Journal, Part, Request, RequestState
+from jobs.kinds import plan, run_task, waits_for_others
 from jobs.leases import Leases
 from jobs.limits import RESERVED_NAMES, Limits
 from jobs.owners import Owner
-from jobs.parts import PartResult, file_results, run_part
-from jobs.planning import plan_request
-from jobs.requests import parse_request
+from jobs.parts import PartResult, file_results
 from jobs.settings import WorkerSettings
 from stixcore.errors import StixError
 
@@ -39,7 +38,7 @@ __all__ = ["PRELOAD", "Worker", "WorkerSettings", "run_worker"]
 log = logging.getLogger(__name__)
 
 #: Modules that child processes import while they wait for work.
-PRELOAD = ("jobs.parts",)
+PRELOAD = ("jobs.kinds",)
 #: A clock that went back by more than this was set.
 _CLOCK_STEP = np.timedelta64(5, "s")
 
@@ -192,8 +191,7 @@ class Worker:
             if not self._accepts(request.user):
                 self._finish(request, RequestState.FAILED, f"{request.user} is no registered user")
                 return
-            asked = parse_request(request.body, self.limits)
-            tasks = plan_request(self.archive, asked, request.user, self._clock() if started is None else started)
+            tasks = plan(self.archive, request, self._clock() if started is None else started, self.limits)
             known = {part.part for part in self.journal.parts(request.request_id)}
         except TRANSIENT as fault:
             self._send_back(request, sentence_of(fault))
@@ -203,18 +201,20 @@ class Worker:
             log.exception("request %d cannot be planned", request.request_id)
             self._finish(request, RequestState.FAILED, sentence_of(error))
         else:
+            if len(known) < len(tasks):  # what waits for the others is made of them anew
+                known -= {number for number in known if waits_for_others(tasks[number])}
             left = deque((number, task) for number, task in enumerate(tasks) if number not in known)
             self._active[request.request_id] = Active(request, left, finished=len(known))
 
     def _hand_out(self) -> None:
         """Image sets of all requests in turn: the one with the fewest at work comes first."""
         while not self._stopping.is_set() and self._executor.free > 0:
-            candidates = [active for active in self._active.values() if active.waiting]
+            candidates = [active for active in self._active.values() if active.can_go_on]
             if not candidates:
                 return
             active = min(candidates, key=lambda candidate: (len(candidate.running), candidate.total_spent))
             number, task = active.waiting.popleft()
-            active.running[self._executor.submit(run_part, task)] = Running(number)
+            active.running[self._executor.submit(run_task, task)] = Running(number)
 
     # What comes back
 
@@ -251,7 +251,7 @@ class Worker:
     def _has_work(self) -> bool:
         """Whether the turn has something to go on with though nothing is at work."""
         return any(
-            active.is_complete or active.unfiled or active.ended or (active.waiting and self._executor.free > 0)
+            active.is_complete or active.unfiled or active.ended or (active.can_go_on and self._executor.free > 0)
             for active in self._active.values()
         )
 

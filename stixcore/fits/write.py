@@ -335,6 +335,12 @@ def write_image(path: Path, images: ImageSet, method: Method, created: np.dateti
     hdus.writeto(path, overwrite=True)
 
 
+def has_extension(path: Path, name: str) -> bool:
+    """Whether an image file has a table of this name."""
+    with fits.open(path) as hdus:
+        return name in hdus
+
+
 def read_recipe(path: Path) -> Recipe:
     """The recipe inside an image file.
 

@@ -168,7 +168,7 @@ def draw_frames(images, curve, size=640, scale="linear", common_scale=True, fiel
     curve_axes.set_xlim(first - margin, last + margin)
     curve_axes.set_ylabel("ct/s", fontsize=7)
     curve_axes.set_xlabel("UTC at Solar Orbiter", fontsize=7)
-    locator = matplotlib.dates.AutoDateLocator(maxticks=6)
+    locator = matplotlib.dates.AutoDateLocator(minticks=3)
     curve_axes.xaxis.set_major_locator(locator)
     curve_axes.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))
     for part in (axes, curve_axes, color_axes):
