@@ -27,7 +27,7 @@ class ImageFilter:
         Images whose time range overlaps this one, UTC at Solar Orbiter.
     uid, flare_id, recipe_id, author : str
         Exact values.
-    methods : tuple of str
+    recipe_ids, methods : tuple of str
         Any of these.
     e_low, e_high : float
         Images whose energy range overlaps this one, keV.
@@ -56,6 +56,7 @@ class ImageFilter:
     flare_id: str | None = None
     recipe_id: str | None = None
     author: str | None = None
+    recipe_ids: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     e_low: float | None = None
     e_high: float | None = None
@@ -84,6 +85,7 @@ class ImageFilter:
             ("flare_id = ?", self.flare_id),
             ("recipe_id = ?", self.recipe_id),
             ("author = ?", self.author),
+            (_any_of("recipe_id", self.recipe_ids), self.recipe_ids or None),
             (_any_of("method", self.methods), self.methods or None),
             ("e_high > ?", self.e_low),
             ("e_low < ?", self.e_high),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -246,6 +246,12 @@ class Questions:
     def light_curve_bins(self, start: np.datetime64, end: np.datetime64, *, simulated: bool = False) -> QuicklookSeries:
         """Quick-look bins that start in a time range, as detection takes them; see `LightCurveReader.bins`."""
         return self._light_curves.bins(start, end, simulated=simulated)
+
+    def light_curve_rows(
+        self, start: np.datetime64, end: np.datetime64, *, minutes: bool = False, simulated: bool = False
+    ) -> Iterator[pa.Table]:
+        """Rows of the light curves as they are stored, a file at a time; see `LightCurveReader.stored`."""
+        return self._light_curves.stored(start, end, minutes=minutes, simulated=simulated)
 
     def backgrounds(
         self,

@@ -7,12 +7,15 @@ and never listed: their names follow from the dates.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from archive.columns import Table
@@ -27,6 +30,7 @@ from archive.lightcurves.tables import (
     LightCurveMinute,
     day_file,
     month_file,
+    read_rows,
 )
 from archive.sql import parquet_scan, select
 from stixcore.flares.series import QuicklookSeries
@@ -151,6 +155,32 @@ class LightCurveReader:
             np.stack([found[name] for name in COUNTS], axis=1),
             found["rcr"].astype(np.int64),
         )
+
+    def stored(
+        self, start: np.datetime64, end: np.datetime64, *, minutes: bool = False, simulated: bool = False
+    ) -> Iterator[pa.Table]:
+        """Rows as they are stored, a day (or a month of minutes) at a time, for downloads that must not fill memory.
+
+        Parameters
+        ----------
+        start, end : datetime64
+            Of the rows' beginnings, UTC at Solar Orbiter.
+        minutes : bool
+            The one-minute means, not the bins as recorded.
+        simulated : bool
+
+        Raises
+        ------
+        IndexDamaged
+            When a file cannot be read.
+        """
+        table: _Table = LIGHT_CURVE_MINUTES if minutes else LIGHT_CURVES
+        begin, after = (pa.scalar(time.astype("datetime64[us]").item(), pa.timestamp("us")) for time in (start, end))
+        for file in self._files(table, (_microseconds(start), _microseconds(end))):
+            rows = read_rows(file, table)
+            time = rows["time"].cast(pa.timestamp("us"))
+            inside = pc.and_(pc.greater_equal(time, begin), pc.less(time, after))
+            yield rows.filter(pc.and_(inside, pc.equal(rows["simulated"], simulated)))
 
     def close(self) -> None:
         """Let go of the connection; the next query opens another one."""

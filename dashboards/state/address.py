@@ -7,6 +7,7 @@ itself, refused ones are named, what belongs to others (``?theme=dark``) is kept
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -16,7 +17,7 @@ import param
 class AddressState(param.Parameterized):
     """A state whose parameters stand in the page's address.
 
-    Subclasses list them in `address_keys`, parameter name → name in the address. Parameters may be text, whole numbers,
+    Subclasses list them in `address_keys`, parameter name → name in the address. Parameters may be text, numbers,
     yes/no, a choice among texts, or a list of texts (joined by commas).
     """
 
@@ -29,13 +30,17 @@ class AddressState(param.Parameterized):
     @property
     def address(self) -> str:
         """Query string with its question mark; empty when everything is at its default."""
+        return "?" + urlencode(self.address_pairs, safe=",:") if self.address_pairs else ""
+
+    @property
+    def address_pairs(self) -> list[tuple[str, str]]:
+        """Names and values of the query string."""
         mine = [
             (key, _text(getattr(self, name)))
             for name, key in self.address_keys.items()
             if getattr(self, name) != self.param[name].default
         ]
-        pairs = [*mine, *self._foreign]
-        return "?" + urlencode(pairs, safe=",:") if pairs else ""
+        return [*mine, *self._foreign]
 
     def take_address(self, search: str) -> list[str]:
         """Set the parameters from a query string, without telling watchers; the rest go to their defaults.
@@ -68,6 +73,8 @@ def _text(value: Any) -> str:
         return ",".join(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.15g}"
     return str(value)
 
 
@@ -77,8 +84,18 @@ def _value(parameter: Any, text: str) -> Any:
         return {"yes": True, "no": False}.get(text, text)
     if isinstance(parameter, param.Integer):
         return int(text)
+    if isinstance(parameter, param.Number):
+        return _finite(text)
     if isinstance(parameter, param.Selector) and not isinstance(parameter, param.ListSelector):
         return next((choice for choice in parameter.objects if str(choice) == text), text)
     if isinstance(parameter, (param.List, param.ListSelector)):
         return [part for part in text.split(",") if part]
     return text
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):  # bounds let "nan" through
+        message = f"{text} is no number"
+        raise ValueError(message)
+    return number

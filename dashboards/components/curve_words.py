@@ -1,0 +1,123 @@
+"""What the light-curve page says: which window, how fine, what there is, how far the nearest image is away."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import urlencode
+
+import numpy as np
+
+from dashboards.components import words
+from dashboards.state.clocks import why_unknown
+from dashboards.state.curve_images import MOST_ON_CURVES, NearestImage, WindowImages
+from dashboards.state.curve_window import LEAST_AROUND_FLARE_S, Window
+from dashboards.state.lightcurves import Curves, Extent, LightCurvesState
+from dashboards.state.listing import grouped
+
+
+def window_text(window: Window) -> str:
+    """``2022-11-11 01:00:00 – 02:00:00 UTC at Solar Orbiter, 60 min``."""
+    begin, end = words.day(window.begin), words.day(window.end)
+    return (
+        f"{begin} {words.clock(window.begin)} – {end + ' ' if end != begin else ''}{words.clock(window.end)} "
+        f"{words.CLOCK}, {length(window.span)}"
+    )
+
+
+def length(seconds: float) -> str:
+    """``56 s``, ``12 min``, ``2.5 h``, ``30 days``."""
+    for unit, name in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 1.5 * unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds:.3g} s"
+
+
+def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downloads: bool) -> str:
+    """The line above the plot: window, bins, flares, what the archive has, downloads."""
+    parts = [f"<b>{escape(window_text(curves.window))}</b>"]
+    view = curves.view
+    if view is not None and view.time.size:
+        bins = f"bins of {length(view.bucket_s)}" if view.bucket_s else "bins as recorded"
+        lines = ": thick the mean, thin the highest rate of a recorded bin" if view.bucket_s else ""
+        parts.append(f'<span title="{bins}{lines}">{bins}{lines}</span>')
+    if curves.n_flares:
+        shown = f"the strongest {len(curves.flares)} of {grouped(curves.n_flares)} flares here and beside"
+        if len(curves.flares) < curves.n_flares:
+            parts.append(shown)
+    if extent is not None:
+        parts.append(
+            f"the archive has {extent.what} from {words.day(extent.window.begin)} to {words.day(extent.window.end)}"
+        )
+    if curves.light is None and not curves.problem:
+        parts.append(f"clocks: {escape(why_unknown(simulated=simulated))}")
+    elif curves.light is not None:
+        light = curves.light
+        later = "later" if light.to_earth_later >= 0 else "earlier"
+        parts.append(
+            f'<span title="{escape(light.source)}">light from the Sun needs {light.to_solar_orbiter:.1f} s to Solar '
+            f"Orbiter and reaches Earth {abs(light.to_earth_later):.1f} s {later}</span>"
+        )
+    links = _downloads(curves.window, simulated) if downloads and curves.recorded else ""
+    return f'<p class="status">{" · ".join(parts)}{links}</p>'
+
+
+def images_html(images: WindowImages, state: LightCurvesState) -> str:
+    """The head of the strip; without images, that there are none here and where the nearest is."""
+    if images.problem:
+        return f"<h3>Images</h3><p>{escape(images.problem)}</p>"
+    if images.recipes:
+        text = f"{_plural(images.chosen, 'time and energy range')} with {_plural(len(images.images), 'image')}"
+        if images.chosen < images.recipes:
+            text += (
+                f", spread over the window, of {grouped(images.recipes)}: more than {MOST_ON_CURVES} pictures "
+                "would hide the curves. Zoom in for the others"
+            )
+        return f"<h3>Images of this window</h3><p>{text}.</p>"
+    if images.nearest is None:
+        return "<h3>Images of this window</h3><p>There is none, and the archive has no other that you may see.</p>"
+    return f"<h3>Images of this window</h3><p>There is none. {nearest_html(images.nearest, state)}</p>"
+
+
+def nearest_html(nearest: NearestImage, state: LightCurvesState) -> str:
+    """How far the nearest image is away, with a link to its window."""
+    image = nearest.image
+    away = length(float(nearest.away / np.timedelta64(1, "s")))
+    whose = f"flare {image.flare_id}" if image.flare_id else f"uid {image.uid}"
+    place = escape(address_of(Window.between(image.t_start, image.t_end), state))
+    return (
+        f"The nearest, {escape(words.time_range(image))}, {escape(words.band(image))} of {escape(whose)}, "
+        f'is {away} {"later" if nearest.later else "earlier"}: <a href="{place}">go there</a>.'
+    )
+
+
+def address_of(window: Window, state: LightCurvesState) -> str:
+    """Address that shows a window's surroundings, everything else as it is."""
+    around = window.around(max(4 * window.span, LEAST_AROUND_FLARE_S)).limited()
+    query = [(key, value) for key, value in state.address_pairs if key not in {"start", "span", "image"}]
+    return "?" + urlencode([("start", f"{around.start:.0f}"), ("span", f"{around.span:.0f}"), *query], safe=",:")
+
+
+def nothing_recorded(extent: Extent | None) -> str:
+    """Why the plot is empty."""
+    if extent is None:
+        return "The archive holds no quick-look light curves yet. They appear when their files are ingested."
+    begin, end = (f"{words.day(time)} {words.clock(time)}" for time in (extent.window.begin, extent.window.end))
+    if extent.what == "light curves":
+        return f"Nothing was recorded in this window. The light curves of this archive reach from {begin} to {end}."
+    return f"The archive holds no quick-look light curves. Its {extent.what} reach from {begin} to {end}."
+
+
+def _downloads(window: Window, simulated: bool) -> str:
+    whole = window.limited()
+    query = urlencode(
+        {"start": f"{whole.start:.0f}", "span": f"{whole.span:.0f}", **({"series": "simulated"} if simulated else {})}
+    )
+    links = "".join(
+        f'<a class="file" href="archive/lightcurve.{kind}?{escape(query)}" download>{name}</a>'
+        for kind, name in (("csv", "CSV"), ("parquet", "Parquet"))
+    )
+    return f" <span class='files'>{links}</span>"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{grouped(number)} {noun}{'' if number == 1 else 's'}"

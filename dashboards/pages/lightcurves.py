@@ -1,0 +1,270 @@
+"""The light curves: quick-look count rates of any window, flares, and the images of what is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+
+from archive.lightcurves.tables import BANDS
+from dashboards.components import curve_words
+from dashboards.components.curve_opening import curves_svg
+from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with
+from dashboards.components.image_dialog import ImageDialog
+from dashboards.components.image_strip import ImageStrip
+from dashboards.components.light_curve_plot import BAND_NAMES, LightCurvePlot
+from dashboards.components.notices import Notice, Notices
+from dashboards.components.opening import opening_html
+from dashboards.components.style import style
+from dashboards.state.clocks import Clock, why_unknown
+from dashboards.state.curve_window import DAY_S, WEEK_S
+from dashboards.state.errors import NotUnderstood
+from dashboards.state.lightcurves import BINS, LINEAR, LOG, REAL, SIMULATED, LightCurvesState
+from dashboards.state.source import Unavailable, archive_source
+from dashboards.web.links import InlineLinks, Links, RouteLinks, routes_are_served
+from dashboards.web.visitors import session_visitor
+
+SPANS = {
+    "10 min": 600.0, "1 h": 3600.0, "6 h": 21_600.0, "1 day": DAY_S, "3 days": 3 * DAY_S, "1 week": WEEK_S,
+    "30 days": 30 * DAY_S, "1 year": 365 * DAY_S,
+}  # fmt: skip
+BIN_NAMES = dict(zip(("automatic", "as recorded", "20 s", "1 min", "5 min", "1 h", "1 day"), BINS, strict=True))
+CLOCKS = {
+    "Solar Orbiter": Clock.SOLAR_ORBITER.value, "Earth": Clock.EARTH.value, "Sun": Clock.SUN.value
+}  # fmt: skip
+
+#: Copies the address of what is shown now, even while the page is still catching up with a pan.
+SHARE = """
+const url = new URL(location.href)
+url.searchParams.set("start", Math.round(seen.start / 1000))
+url.searchParams.set("span", Math.round((seen.end - seen.start) / 1000))
+const label = button.data.label
+const done = () => { button.data.label = "Copied"; setTimeout(() => { button.data.label = label }, 2000) }
+const by_hand = () => prompt("The address of this view:", url.href)
+if (navigator.clipboard) { navigator.clipboard.writeText(url.href).then(done, by_hand) } else { by_hand() }
+"""
+
+PLAIN = {"& .MuiToggleButton-root": {"textTransform": "none", "whiteSpace": "nowrap", "letterSpacing": 0}}
+
+
+class LightCurvesPage:
+    """Widgets around a `LightCurvesState`.
+
+    Parameters
+    ----------
+    state : LightCurvesState
+    links : Links
+        Where the browser finds pictures.
+    downloads : bool
+        Whether this server sends files of light curves.
+    """
+
+    def __init__(self, state: LightCurvesState, links: Links, *, downloads: bool = True) -> None:
+        self.state, self._links, self._downloads = state, links, downloads
+        self._address_notices: list[Notice] = []
+        self._said = ""
+        self._notices = Notices()
+        self._plot = LightCurvePlot(links, state.show, self._open, self._go_to, dark=is_dark())
+        self._strip = ImageStrip(links, self._open)
+        html: dict[str, Any] = {"stylesheets": [style("curve_page")], "sizing_mode": "stretch_width", "margin": 0}
+        self._status = pn.pane.HTML("", **html)
+        self._images_head = pn.pane.HTML("", visible=False, **html)
+        self._dialog: ImageDialog | None = None
+        self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("image_page")])
+        state.param.watch(self._show_curves, ["curves", "clock"])
+        state.param.watch(self._show_images, ["images", "pictures"])
+        state.param.watch(lambda event: self._plot.show_bands(event.new), "bands")
+        state.param.watch(lambda event: self._plot.set_scale(event.new), "scale")
+        state.param.watch(self._show_detail, "detail")
+        state.param.watch(self._show_notices, ["curves", "images", "clock", "detail_problem"])
+
+    @classmethod
+    def from_session(cls) -> LightCurvesPage:
+        """The page for the session that is being made: archive of this server, state from the address."""
+        source, routes = archive_source(), routes_are_served()
+        try:
+            links: Links = RouteLinks() if routes else InlineLinks(source.archive())
+        except Unavailable:
+            links = RouteLinks()  # there will be nothing to link to
+        page = cls(LightCurvesState(source, session_visitor), links, downloads=routes)
+        page.follow_address()
+        return page
+
+    def follow_address(self) -> None:
+        """Take the state from the address, keep the address up to date, and load."""
+        self._address_notices = [Notice("warning", complaint) for complaint in follow_address(self.state)]
+        self._plot.show_bands(self.state.bands)
+        self._plot.set_scale(self.state.scale)
+        self.state.load()
+        self._show_notices()
+
+    def servable(self) -> None:
+        """Put the page into the document of this session."""
+        title = PAGES["lightcurves"]
+        self.view().servable(title=f"{title} · {SITE}")
+        curves = self.state.curves
+        picture = curves_svg(curves, self.state.bands, log=self.state.scale == LOG) if not self.state.opened else ""
+        open_with(opening_html(SITE, title, curve_words.window_text(curves.window), picture, dark=is_dark()))
+
+    def view(self) -> pmui.Page:
+        """The whole page."""
+        self._body[:] = [
+            self._notices.pane,
+            self._times(),
+            self._choices(),
+            self._status,
+            self._plot.pane,
+            self._images_head,
+            self._strip.widget,
+            *([self._dialog.widget] if self._dialog else []),
+        ]
+        page = frame(
+            PAGES["lightcurves"], [self._body], description="Quick-look X-ray light curves by Solar Orbiter/STIX"
+        )
+        page.param.watch(lambda event: self._plot.set_dark(event.new), "dark_theme")
+        return page
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _times(self) -> pn.FlexBox:
+        """Where on the time axis."""
+        state = self.state
+        common: dict[str, Any] = {"size": "small", "margin": (6, 8, 4, 0)}
+        button: dict[str, Any] = {"variant": "outlined", **common}
+        length = pmui.Select(
+            label="Length", options=self._lengths(), value=state.span, width=110, description="", **common
+        )
+        field = pmui.TextInput(
+            label="Flare id or time (UTC)", placeholder="2211110123", width=190, description="", **common
+        )
+        share = pmui.Button(label="Share", icon="share", description="Copy the address of this view", **button)
+        share.js_on_click(args={"seen": self._plot.x_range, "button": share}, code=SHARE)
+
+        def follow(*_: Any) -> None:
+            length.param.update(options=self._lengths(), value=state.span)
+
+        def choose(event: Any) -> None:
+            if event.new != state.span:
+                state.show(state.window.around(event.new))
+
+        def ask(event: Any) -> None:
+            if event.new.strip():
+                self._go_to(event.new)
+
+        state.param.watch(follow, "span")
+        length.param.watch(choose, "value")
+        field.param.watch(ask, "value")
+        return pn.FlexBox(
+            pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: state.shift(-1), **button),
+            length,
+            pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: state.shift(1), **button),
+            pmui.Button(label="Last day", on_click=lambda _: state.show_last(DAY_S), description=LAST, **button),
+            pmui.Button(label="Last week", on_click=lambda _: state.show_last(WEEK_S), description=LAST, **button),
+            field,
+            share,
+            align_items="center",
+            sizing_mode="stretch_width",
+        )
+
+    def _lengths(self) -> dict[str, float]:
+        """Lengths to choose from, the present one among them."""
+        span = self.state.span
+        present = {} if span in SPANS.values() else {curve_words.length(span): span}
+        return {**present, **SPANS}
+
+    def _choices(self) -> pn.FlexBox:
+        """How the curves are drawn."""
+        of = self.state.param
+        common: dict[str, Any] = {"size": "small", "margin": (4, 12, 4, 0), "description": ""}
+        names = {BAND_NAMES[band]: band for band in BANDS}
+        bands = pmui.CheckButtonGroup.from_param(
+            of.bands, label="Bands", options=names, size="small", margin=(4, 12, 4, 0), sx=PLAIN
+        )
+        self._clock = pmui.Select.from_param(of.clock, label="Clock at", options=CLOCKS, width=130, **common)
+        images = pmui.Toggle.from_param(
+            of.pictures, label="IMG", icon="image", size="small", margin=(4, 0), description="Images of this window"
+        )
+        series = {"real": REAL, "simulated": SIMULATED}
+        return pn.FlexBox(
+            bands,
+            pmui.Select.from_param(of.scale, label="Scale", options={"log": LOG, "linear": LINEAR}, width=90, **common),
+            pmui.Select.from_param(of.bin_s, label="Bins", options=BIN_NAMES, width=124, **common),
+            self._clock,
+            *([self._series(series)] if self.state.both_series else []),
+            images,
+            align_items="center",
+            sizing_mode="stretch_width",
+        )
+
+    def _series(self, series: dict[str, str]) -> pmui.Select:
+        now = SIMULATED if self.state.simulated else REAL
+        choice = pmui.Select(label="Data", options=series, value=now, width=120, size="small", margin=(4, 12, 4, 0))
+        choice.param.watch(lambda event: self.state.param.update(series=event.new), "value")
+        return choice
+
+    def _open(self, image_id: str) -> None:
+        self.state.opened = image_id
+
+    def _go_to(self, text: str) -> None:
+        self._said = ""
+        try:
+            self.state.go_to(text)
+        except (NotUnderstood, Unavailable) as error:
+            self._said = f"{str(error).rstrip('.')}."
+        self._show_notices()
+
+    def _show_curves(self, *_: Any) -> None:
+        state = self.state
+        self._plot.show(state.curves, Clock(state.clock))
+        self._status.object = curve_words.status_html(
+            state.curves, state.extent, simulated=state.simulated, downloads=self._downloads
+        )
+
+    def _show_images(self, *_: Any) -> None:
+        state = self.state
+        self._plot.show_images(state.images)
+        self._strip.show(state.images.images)
+        html = curve_words.images_html(state.images, state) if state.pictures else ""
+        self._images_head.param.update(object=html, visible=bool(html))
+
+    def _show_detail(self, *_: Any) -> None:
+        detail = self.state.detail
+        if detail is None:
+            if self._dialog is not None:
+                self._dialog.close()
+            return
+        if self._dialog is None:  # most visits never open it
+            self._dialog = ImageDialog(self._links, self._open, self.state.step)
+            self._dialog.show(detail)
+            self._body.append(self._dialog.widget)
+        else:
+            self._dialog.show(detail)
+
+    def _show_notices(self, *_: Any) -> None:
+        said = [Notice("warning", self._said)] if self._said else []
+        self._notices.show([*self._address_notices, *said, *notices_for(self.state)])
+
+
+#: Where the last day and week end.
+LAST = "Up to the end of the data in this archive"
+
+
+def notices_for(state: LightCurvesState) -> list[Notice]:
+    """What a visitor must be told about what is shown."""
+    curves = state.curves
+    if curves.problem:
+        return [Notice("error", curves.problem)]
+    notices = []
+    if state.detail_problem:
+        notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
+    if state.clock != Clock.SOLAR_ORBITER and curves.light is None:
+        unknown = why_unknown(simulated=state.simulated)
+        notices.append(Notice("warning", f"{unknown} The axis shows UTC at Solar Orbiter."))
+    if curves.coarser:
+        notices.append(Notice("info", "The bins are longer than you chose: so many would find no room in this window."))
+    if not curves.recorded:
+        notices.append(Notice("info", curve_words.nothing_recorded(state.extent)))
+    elif state.simulated:
+        notices.append(Notice("simulated", "These light curves are made from simulated data and show no real flares."))
+    return notices
