@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from archive.lightcurves.tables import BANDS
 from dashboards.components.curve_series import columns_of, rate_limits
-from dashboards.components.light_curve_plot import LIGHT
+from dashboards.components.light_curve_plot import LIGHT, ROOM
 from dashboards.state.lightcurves import Curves
 
 #: Of the drawing, in its own unit; it is stretched over the width of the page.
@@ -23,7 +23,7 @@ def curves_svg(curves: Curves, bands: Sequence[str], *, log: bool) -> str:
     if curves.view is None or not curves.recorded:
         return ""
     begin, span = curves.window.start * 1e3, curves.window.span * 1e3
-    low, high = rate_limits(curves.view, [*bands], begin, begin + span, log=log)
+    low, high = rate_limits(curves.view, [*bands], begin, begin + span, log=log, room=ROOM)
     columns = columns_of(curves.view, log=log)
     inside = (columns["time"] >= begin) & (columns["time"] <= begin + span)
     every = slice(None, None, max(int(inside.sum()) // POINTS, 1))

@@ -51,7 +51,9 @@ def attenuator_spans(view: LightCurveView) -> tuple[NDArray[np.float64], NDArray
     return begin[first], ends[after - 1]
 
 
-def rate_limits(view: LightCurveView, bands: list[str], begin: float, end: float, *, log: bool) -> tuple[float, float]:
+def rate_limits(
+    view: LightCurveView, bands: list[str], begin: float, end: float, *, log: bool, room: float
+) -> tuple[float, float]:
     """Lower and upper end of the rate axis for what is seen, with room for names above, ct s⁻¹.
 
     Parameters
@@ -62,6 +64,8 @@ def rate_limits(view: LightCurveView, bands: list[str], begin: float, end: float
     begin, end : float, ms since 1970
         What is seen.
     log : bool
+    room : float
+        Part of the axis above the highest rate.
     """
     time = _milliseconds(view.time)
     seen = (time + _length_ms(view) > begin) & (time < end)
@@ -72,8 +76,9 @@ def rate_limits(view: LightCurveView, bands: list[str], begin: float, end: float
         return (1.0, 1000.0) if log else (0.0, 100.0)
     bottom, top = float(low.min()), float(high.max())
     if log:
-        return bottom / 1.4, top * max(top / bottom, 2.0) ** 0.35
-    return 0.0, 1.35 * top
+        bottom /= 1.4
+        return bottom, top * max(top / bottom, 3.0) ** (room / (1 - room))
+    return 0.0, max(top, 1.0) / (1 - room)
 
 
 def _steps(view: LightCurveView) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -37,13 +37,14 @@ def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downl
     parts = [f"<b>{escape(window_text(curves.window))}</b>"]
     view = curves.view
     if view is not None and view.time.size:
-        bins = f"bins of {length(view.bucket_s)}" if view.bucket_s else "bins as recorded"
-        lines = ": thick the mean, thin the highest rate of a recorded bin" if view.bucket_s else ""
-        parts.append(f'<span title="{bins}{lines}">{bins}{lines}</span>')
+        bins = (
+            f"bins of {length(view.bucket_s)}, thin: the highest rate in them" if view.bucket_s else "bins as recorded"
+        )
+        parts.append(bins)
     if curves.n_flares:
-        shown = f"the strongest {len(curves.flares)} of {grouped(curves.n_flares)} flares here and beside"
-        if len(curves.flares) < curves.n_flares:
-            parts.append(shown)
+        few = len(curves.flares) < curves.n_flares
+        which = f"the strongest {len(curves.flares)} of " if few else ""
+        parts.append(f"{which}{_plural(curves.n_flares, 'flare')} here and beside")
     if extent is not None:
         parts.append(
             f"the archive has {extent.what} from {words.day(extent.window.begin)} to {words.day(extent.window.end)}"

@@ -21,8 +21,8 @@ from dashboards.web.visitors import can_sign_in, session_visitor
 
 #: Address → title of every page, in the order of the header.
 PAGES: Mapping[str, str] = {
-    "lightcurves": "Light curves",
     "image_archive": "Image archive",
+    "lightcurves": "Light curves",
     "science_data": "Science data",
     "operations": "Operations",
 }

@@ -67,7 +67,7 @@ def _group(images: Sequence[Image], links: Links) -> str:
 def _card(image: Image, links: Links) -> str:
     place, method = links.thumbnail(image), escape(words.method_name(image.method))
     picture = (
-        f'<img src="{escape(place)}" alt="" width="96" height="96" loading="lazy">'
+        f'<img src="{escape(place)}" alt="" width="84" height="84" loading="lazy">'
         if place
         else '<span class="nothing">no picture</span>'
     )

@@ -51,10 +51,12 @@ BAND_NAMES: Mapping[str, str] = {band: f"{band.replace('_', '–')} keV" for ban
 REST_MS = 150
 #: Side of a picture on the curves, and room for the name of a flare, screen pixel.
 PICTURE_PX, NAME_PX = 64, 100
+#: Part of the plot above the curves, for the names of flares, and for pictures as well.
+ROOM, ROOM_WITH_PICTURES = 0.22, 0.46
 #: Width of the plot until the browser has told, screen pixel.
 GUESSED_WIDTH = 1000
 #: Heights of pictures in the plot, as a part of it; the first that is free is taken.
-ROWS = (0.80, 0.58, 0.36)
+ROWS = (0.80, 0.60, 0.40)
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class _Sources:
     attenuator: ColumnDataSource = field(default_factory=lambda: ColumnDataSource({"left": [], "right": []}))
     flares: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(flare_columns(())))
     names: ColumnDataSource = field(default_factory=lambda: ColumnDataSource({"x": [], "text": []}))
+    #: Frames have a source of their own: Bokeh cannot draw pictures of a source in which something is selected.
+    frames: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(dict(_NO_PICTURES)))
     pictures: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(dict(_NO_PICTURES)))
 
 
@@ -130,8 +134,9 @@ class LightCurvePlot:
         self._clock_range: Any = Range1d(start=0.0, end=1.0, tags=[0.0])
         self._join_ranges()
         self._on_tap(self._sources.flares, "flare_id", on_flare)
-        self._on_tap(self._sources.pictures, "image_id", on_image)
-        self.pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
+        self._on_tap(self._sources.frames, "image_id", on_image)
+        self._column = column(sizing_mode="stretch_width", spacing=0)
+        self.pane = pn.pane.Bokeh(self._column, sizing_mode="stretch_width", margin=(4, 0))
         self._build()
 
     # What is shown --------------------------------------------------------------------------------------------------
@@ -145,6 +150,7 @@ class LightCurvePlot:
         """Show pictures of these images, the times they are made of shaded."""
         self._images = images
         self._fill_pictures()
+        self._fill_limits()
 
     def show_bands(self, bands: Sequence[str]) -> None:
         """Show these bands and no others."""
@@ -181,7 +187,7 @@ class LightCurvePlot:
         """Make the figures anew: scale and colours cannot change in place."""
         colors = DARK if self._dark else LIGHT
         self._main, below = self._main_figure(colors), self._strip_figure(colors)
-        self.pane.object = column(self._main, below, sizing_mode="stretch_width", spacing=0)
+        self._column.children = [self._main, below]
 
     def _join_ranges(self) -> None:
         """Let the browser keep the clock that is seen in step, and us know when the range moved."""
@@ -234,13 +240,15 @@ class LightCurvePlot:
         plot.yaxis.axis_label = "Count rate [ct s⁻¹]"
         plot.extra_y_ranges = {"part": Range1d(start=0.0, end=1.0)}
         plot.extra_y_scales = {"part": LinearScale()}  # it would be logarithmic as the rates are
-        plot.add_layout(Grid(axis=self._clock_axis(colors, shown=False, plot=plot), grid_line_color=colors.line))
-        self._draw_flares(plot, colors)
+        self._add_clock(plot, colors, shown=False)
+        bars = self._draw_flares(plot, colors)
         self._draw_curves(plot, colors)
-        self._draw_pictures(plot, colors)
+        frames = self._draw_pictures(plot, colors)
+        plot.add_tools(TapTool(renderers=[bars, frames], visible=False))  # of several only one would be active
         return plot
 
-    def _draw_flares(self, plot: Any, colors: Colors) -> None:
+    def _draw_flares(self, plot: Any, colors: Colors) -> Any:
+        """Shades, names, and the bars on top that can be clicked."""
         common: dict[str, Any] = {"source": self._sources.flares, "y_range_name": "part", "line_color": None}
         plot.quad("left", "right", 1.0, 0.0, fill_color=colors.flare, fill_alpha=0.13, **common)
         bars = plot.quad(
@@ -264,8 +272,8 @@ class LightCurvePlot:
         ]
         plot.add_tools(
             HoverTool(renderers=[bars], tooltips=tooltips, formatters={"@peak": "datetime"}, visible=False),
-            TapTool(renderers=[bars], visible=False),
         )
+        return bars
 
     def _draw_curves(self, plot: Any, colors: Colors) -> None:
         self._lines: dict[str, list[Any]] = {}
@@ -294,7 +302,8 @@ class LightCurvePlot:
             )
         )
 
-    def _draw_pictures(self, plot: Any, colors: Colors) -> None:
+    def _draw_pictures(self, plot: Any, colors: Colors) -> Any:
+        """Times that images are made of, pictures, and the frames around them that can be clicked."""
         common: dict[str, Any] = {"source": self._sources.pictures, "y_range_name": "part"}
         side = {"w_units": "screen", "h_units": "screen"}
         shades = plot.quad(
@@ -304,38 +313,40 @@ class LightCurvePlot:
         images = plot.image_url("url", "x", "y", w=PICTURE_PX, h=PICTURE_PX, anchor="center", **side, **common)
         frames = plot.scatter(
             "x", "y", marker="square", size=PICTURE_PX + 2, fill_alpha=0.0, line_color="frame", line_width=2,
-            nonselection_line_alpha=1.0, nonselection_fill_alpha=0.0, **common,
+            nonselection_line_alpha=1.0, nonselection_fill_alpha=0.0, **(common | {"source": self._sources.frames}),
         )  # fmt: skip
         for renderer in (shades, images, frames, stems):
             renderer.level = "annotation" if renderer in (images, frames) else "underlay"
         plot.add_tools(
-            TapTool(renderers=[frames], visible=False),
             HoverTool(renderers=[frames], tooltips=[("image", "@label"), ("click", "to open it")], visible=False),
         )
+        return frames
 
     def _strip_figure(self, colors: Colors) -> Any:
-        plot = self._figure(colors, 132, y_range=Range1d(start=0.0, end=1.0), toolbar_location=None, name="strip")
+        plot = self._figure(colors, 176, y_range=Range1d(start=0.0, end=1.0), toolbar_location=None, name="strip")
         self._trigger_range = plot.y_range
         plot.yaxis.axis_label = "Triggers [s⁻¹]"
         plot.yaxis.ticker.desired_num_ticks = 3
-        plot.add_layout(Grid(axis=self._clock_axis(colors, shown=True, plot=plot), grid_line_color=colors.line))
+        self._add_clock(plot, colors, shown=True)
         plot.extra_y_ranges = {"part": Range1d(start=0.0, end=1.0)}
         shade = plot.quad(
             "left", "right", 1.0, 0.0, source=self._sources.attenuator, y_range_name="part",
             fill_color=colors.attenuator, fill_alpha=0.3, line_color=None,
         )  # fmt: skip
         line = plot.step("time", "triggers", source=self._sources.rates, mode="after", color=colors.ink, line_width=1.2)
-        items = [LegendItem(label="triggers", renderers=[line]), LegendItem(label="attenuator in", renderers=[shade])]
+        self._attenuator_item = LegendItem(label="attenuator in", renderers=[shade])
+        items = [LegendItem(label="triggers", renderers=[line]), self._attenuator_item]
         plot.add_layout(_legend(items, colors), "above")
         return plot
 
-    def _clock_axis(self, colors: Colors, *, shown: bool, plot: Any) -> DatetimeAxis:
-        axis = DatetimeAxis(x_range_name="clock", visible=shown, formatter=_time_format(), name="clock")
+    def _add_clock(self, plot: Any, colors: Colors, *, shown: bool) -> None:
+        """Axis and grid of the clock that is seen; the upper figure has the grid only."""
+        axis = DatetimeAxis(x_range_name="clock", visible=shown, formatter=_time_format())
         _paint(axis, colors)
         plot.add_layout(axis, "below")
+        plot.add_layout(Grid(axis=axis, x_range_name="clock", grid_line_color=colors.line))
         if shown:
             self._axis = axis
-        return axis
 
     # Content --------------------------------------------------------------------------------------------------------
 
@@ -346,6 +357,7 @@ class LightCurvePlot:
             self._sources.rates.data = columns_of(curves.view, log=log)
             left, right = attenuator_spans(curves.view)
             self._sources.attenuator.data = {"left": left, "right": right}
+            self._attenuator_item.visible = bool(left.size)  # without a span the legend would have a name and no colour
         else:
             self._sources.rates.data = columns_empty()
         self._sources.flares.data = flare_columns(curves.flares)
@@ -368,7 +380,8 @@ class LightCurvePlot:
         if view is None:
             return
         begin, end = self.x_range.start, self.x_range.end
-        low, high = rate_limits(view, [*self._bands], begin, end, log=self._scale == LOG)
+        room = ROOM_WITH_PICTURES if self._images.images else ROOM
+        low, high = rate_limits(view, [*self._bands], begin, end, log=self._scale == LOG, room=room)
         self._y_range.update(start=low, end=high)
         triggers = view.triggers_mean[np.isfinite(view.triggers_mean)]
         self._trigger_range.update(start=0.0, end=1.15 * float(triggers.max()) if triggers.size else 1.0)
@@ -378,8 +391,7 @@ class LightCurvePlot:
         shown = [(image, url) for image in self._images.on_curves if (url := self._links.thumbnail(image)) is not None]
         images = [image for image, _ in shown]
         middles = [(_ms(image.t_start) + _ms(image.t_end)) / 2 for image in images]
-        self._sources.pictures.selected.indices = []
-        self._sources.pictures.data = {
+        columns: dict[str, list[Any]] = {
             "x": middles,
             "y": picture_rows(middles, self._curves.window.span * 1e3 * PICTURE_PX / max(self._width, PICTURE_PX)),
             "left": [_ms(image.t_start) for image in images],
@@ -389,6 +401,9 @@ class LightCurvePlot:
             "label": [_picture_label(image) for image in images],
             "frame": [colors.trusted if image.trusted else colors.doubtful for image in images],
         }
+        self._sources.frames.selected.indices = []
+        self._sources.pictures.data = columns
+        self._sources.frames.data = dict(columns)
 
     @property
     def _width(self) -> int:

@@ -138,7 +138,7 @@ class LightCurvesPage:
         field = pmui.TextInput(
             label="Flare id or time (UTC)", placeholder="2211110123", width=190, description="", **common
         )
-        share = pmui.Button(label="Share", icon="share", description="Copy the address of this view", **button)
+        share = pmui.Button(label="Share", icon="share", **button)
         share.js_on_click(args={"seen": self._plot.x_range, "button": share}, code=SHARE)
 
         def follow(*_: Any) -> None:
@@ -158,9 +158,9 @@ class LightCurvesPage:
         return pn.FlexBox(
             pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: state.shift(-1), **button),
             length,
-            pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: state.shift(1), **button),
-            pmui.Button(label="Last day", on_click=lambda _: state.show_last(DAY_S), description=LAST, **button),
-            pmui.Button(label="Last week", on_click=lambda _: state.show_last(WEEK_S), description=LAST, **button),
+            pmui.Button(label="Next", end_icon="chevron_right", on_click=lambda _: state.shift(1), **button),
+            pmui.Button(label="Last day of data", on_click=lambda _: state.show_last(DAY_S), **button),
+            pmui.Button(label="Last week of data", on_click=lambda _: state.show_last(WEEK_S), **button),
             field,
             share,
             align_items="center",
@@ -179,11 +179,11 @@ class LightCurvesPage:
         common: dict[str, Any] = {"size": "small", "margin": (4, 12, 4, 0), "description": ""}
         names = {BAND_NAMES[band]: band for band in BANDS}
         bands = pmui.CheckButtonGroup.from_param(
-            of.bands, label="Bands", options=names, size="small", margin=(4, 12, 4, 0), sx=PLAIN
+            of.bands, label="Bands", options=names, description="", size="small", margin=(4, 12, 4, 0), sx=PLAIN
         )
         self._clock = pmui.Select.from_param(of.clock, label="Clock at", options=CLOCKS, width=130, **common)
         images = pmui.Toggle.from_param(
-            of.pictures, label="IMG", icon="image", size="small", margin=(4, 0), description="Images of this window"
+            of.pictures, label="IMG", icon="image", size="small", margin=(4, 0), description=""
         )
         series = {"real": REAL, "simulated": SIMULATED}
         return pn.FlexBox(
@@ -244,10 +244,6 @@ class LightCurvesPage:
     def _show_notices(self, *_: Any) -> None:
         said = [Notice("warning", self._said)] if self._said else []
         self._notices.show([*self._address_notices, *said, *notices_for(self.state)])
-
-
-#: Where the last day and week end.
-LAST = "Up to the end of the data in this archive"
 
 
 def notices_for(state: LightCurvesState) -> list[Notice]:

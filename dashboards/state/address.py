@@ -87,7 +87,7 @@ def _value(parameter: Any, text: str) -> Any:
     if isinstance(parameter, param.Number):
         return _finite(text)
     if isinstance(parameter, param.Selector) and not isinstance(parameter, param.ListSelector):
-        return next((choice for choice in parameter.objects if str(choice) == text), text)
+        return next((choice for choice in parameter.objects if _text(choice) == text), text)
     if isinstance(parameter, (param.List, param.ListSelector)):
         return [part for part in text.split(",") if part]
     return text

@@ -136,6 +136,14 @@ class LightCurvesState(AddressState):
         self.param.watch(self._load_images, "pictures")
         self.param.watch(self._opened, "opened")
 
+    @property
+    def address_pairs(self) -> list[tuple[str, str]]:
+        """Names and values of the query string: a start never without its span, so that a link stays what it is."""
+        pairs = super().address_pairs
+        if self.start is not None and self.span == self.param["span"].default:
+            pairs.insert(1, ("span", f"{self.span:.15g}"))
+        return pairs
+
     # What is shown --------------------------------------------------------------------------------------------------
 
     @property

@@ -22,6 +22,7 @@ from dashboards.state.source import ArchiveSource, archive_source
 from dashboards.web.account_page import AccountPage
 from dashboards.web.answers import looked_up, write_json_error
 from dashboards.web.api.handlers import API_ROUTES
+from dashboards.web.lightcurve_files import LightCurveHandler
 from dashboards.web.scripts import SUFFIXES, ScriptHandler
 from dashboards.web.sign_in import SignOutPage
 from dashboards.web.visitors import request_visitor
@@ -147,6 +148,7 @@ ROUTES = [
     (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)", ImageFileHandler),
     (r"/archive/((?:science|aux|quicklook)/[^/]+\.fits)", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
+    (r"/archive/lightcurve\.(csv|parquet)", LightCurveHandler),
     (r"/archive/.*", UnknownHandler),
     *API_ROUTES,
     (r"/account", AccountPage),

@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from astropy.io import fits
 from PIL import Image as Picture
 
 from archive import (
     Archive,
+    Flare,
     Image,
+    QuicklookFile,
     Run,
     RunKind,
     RunStatus,
@@ -34,6 +37,8 @@ from archive import (
     skipped_run_id,
 )
 from archive.accounts import Accounts, Role
+from archive.lightcurves.minutes import minutes_of
+from archive.lightcurves.tables import COUNTS, LIGHT_CURVES, day_file, month_file, write_rows
 from jobs.previews import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 
@@ -167,6 +172,106 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
     archive.build_read_model()
     yield Small(archive, everything, hidden, simulated)
     archive.close()
+
+
+DAY = np.timedelta64(86_400, "s")
+BIN_S = 4.0
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A day of light curves (with a gap, the attenuator and two flares), images of both flares, and one day later."""
+
+    archive: Archive
+    images: tuple[Image, ...]
+    hidden: Image
+    begin: np.datetime64 = FIRST
+
+    @property
+    def start(self) -> int:
+        """First moment, s since 1970."""
+        return int(self.begin.astype(np.int64) // 1_000_000)
+
+
+def light_curve_rows(day: np.datetime64, *, simulated: bool = False) -> Any:
+    """Bins of a day: 250 ct in 4-10 keV, flares at 3 and 15 h, attenuator in at 3:00 for 10 min, nothing 8 to 9 h."""
+    second = np.arange(0.0, 86_400.0, BIN_S)
+    second = second[(second < 8 * 3600) | (second >= 9 * 3600)]
+    flares = sum(np.exp(-np.maximum(second - hour * 3600, 0) / 600) * (second >= hour * 3600) for hour in (3, 15))
+    share = np.array([1.0, 0.3, 0.1, 0.05, 0.01])
+    counts = np.rint(np.array([250.0, 60.0, 60.0, 780.0, 400.0]) + 20_000 * flares[:, None] * share)
+    values = {
+        "time": day + np.rint(second * 1e6).astype("timedelta64[us]"),
+        "duration_s": np.full(second.size, BIN_S),
+        **dict(zip(COUNTS, counts.T, strict=True)),
+        "triggers": counts.sum(axis=1),
+        "rcr": ((second >= 3 * 3600) & (second < 3 * 3600 + 600)).astype(np.int64),
+        "simulated": np.full(second.size, simulated),
+        "file": ["ql.fits"] * second.size,
+        "version": ["01"] * second.size,
+    }
+    schema = LIGHT_CURVES.arrow
+    return pa.Table.from_arrays([pa.array(values[f.name], type=f.type) for f in schema], schema=schema)
+
+
+def make_flare(day: np.datetime64, hour: int, **changes: Any) -> Flare:
+    peak = day + np.timedelta64(hour * 3600 + 60, "s")
+    row: dict[str, Any] = {
+        "flare_id": str(peak)[2:16].translate(str.maketrans("", "", "-T:")),
+        "t_start": peak - np.timedelta64(120, "s"),
+        "t_peak": peak,
+        "t_end": peak + np.timedelta64(1200, "s"),
+        "peak_counts": 20_000.0 + hour,
+        "source": "detected",
+        "updated_at": NOW,
+    }
+    return Flare(**(row | changes))
+
+
+def make_quicklook_file(day: np.datetime64, **changes: Any) -> QuicklookFile:
+    row: dict[str, Any] = {
+        "name": f"ql-{day.astype('datetime64[D]')}.fits",
+        "product": "ql-lightcurve",
+        "level": "L1",
+        "version": "01",
+        "sha256": "0" * 64,
+        "size": 1,
+        "path": f"fits/ql-{day.astype('datetime64[D]')}.fits",
+        "t_start": day,
+        "t_end": day + DAY,
+        "ingested_at": NOW,
+        "n_bins": 21_600,
+        "cadence_s": BIN_S,
+        "n_bands": 5,
+        "e_low": 4.0,
+        "e_high": 84.0,
+    }
+    return QuicklookFile(**(row | changes))
+
+
+def make_curves(root: Path, *, simulated: bool = False) -> Curves:
+    """Fill a new archive with the day of `Curves`."""
+    archive = Archive(root, create=True)
+    rows = light_curve_rows(FIRST, simulated=simulated)
+    write_rows(day_file(archive.index, FIRST), rows, {})
+    write_rows(month_file(archive.index, FIRST), minutes_of(rows))
+    archive.upsert("quicklook_files", [make_quicklook_file(FIRST, simulated=simulated)])
+    measured = make_flare(FIRST, 3, goes_class="M1.2", goes_flux=1.2e-5, simulated=simulated)
+    guessed = {"goes_estimated_low": "C2", "goes_estimated": "C4", "goes_estimated_high": "C9"}
+    archive.upsert("flares", [measured, make_flare(FIRST, 15, simulated=simulated, **guessed)])
+    # numbers are hours: 3 and 15 are the flares, 39 is 15 h on the day after
+    images = [make_image(root, n, method, simulated=simulated) for n in (3, 15, 39) for method in ("bp", "clean")]
+    hidden = make_image(root, 4, "clean", hidden=True, author="alice", simulated=simulated)
+    archive.upsert("images", [*images, hidden])
+    archive.upsert("runs", [make_run(number, simulated=simulated) for number in (3, 4, 15, 39)])
+    return Curves(archive, tuple(images), hidden)
+
+
+@pytest.fixture(scope="session")
+def curves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Curves]:
+    made = make_curves(tmp_path_factory.mktemp("curves") / "archive")
+    yield made
+    made.archive.close()
 
 
 #: Users of the small archive; "alice" has a hidden image.
