@@ -118,3 +118,12 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def identity(path: Path) -> tuple[int, int, int] | None:
+    """What tells whether a file was replaced: another inode, time or size; None when there is none."""
+    try:
+        entry = path.stat()
+    except FileNotFoundError:
+        return None
+    return entry.st_ino, entry.st_mtime_ns, entry.st_size

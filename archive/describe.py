@@ -32,7 +32,7 @@ from archive.schema import (
     ScienceFile,
 )
 from stixcore.errors import InvalidProduct
-from stixcore.fits.products import PixelData, ProductHeader
+from stixcore.fits.products import CountSeries, PixelData, ProductHeader
 from stixcore.fits.read import read_aspect, read_header, read_light_curve, read_pixel_data, read_spectrogram
 from stixcore.fits.spec import ProductKind
 
@@ -141,11 +141,7 @@ def _describe_pixel_data(path: Path, sealed: _Sealed) -> Description:
 
 def _describe_spectrogram(path: Path, sealed: _Sealed) -> Description:
     data = read_spectrogram(path)
-    envelope = sealed(data.header)
-    t_end = data.t_start[-1] + _microseconds(data.duration[-1])
-    _check_times(path, data.t_start[0], t_end)
-    if not (np.isfinite(data.counts).all() and data.counts.min() >= 0):
-        raise InvalidProduct(path, "finite, non-negative counts", "NaN, infinite or negative ones")
+    envelope, t_end = sealed(data.header), _checked_end(path, data)
     low, high = data.e_low, data.e_high
     row = ScienceFile(
         **_common(data.header, envelope),
@@ -170,11 +166,7 @@ def _describe_spectrogram(path: Path, sealed: _Sealed) -> Description:
 
 def _describe_light_curve(path: Path, sealed: _Sealed) -> Description:
     data = read_light_curve(path)
-    envelope = sealed(data.header)
-    t_end = data.t_start[-1] + _microseconds(data.duration[-1])
-    _check_times(path, data.t_start[0], t_end)
-    if not (np.isfinite(data.counts).all() and data.counts.min() >= 0):
-        raise InvalidProduct(path, "finite, non-negative counts", "NaN, infinite or negative ones")
+    envelope, t_end = sealed(data.header), _checked_end(path, data)
     row = QuicklookFile(
         **_common(data.header, envelope),
         t_start=data.t_start[0],
@@ -186,6 +178,15 @@ def _describe_light_curve(path: Path, sealed: _Sealed) -> Description:
         e_high=float(data.e_high[-1]),
     )
     return Description(QUICKLOOK_FILES, row)
+
+
+def _checked_end(path: Path, data: CountSeries) -> np.datetime64:
+    """End of a series whose times and counts are sane."""
+    t_end = data.t_start[-1] + _microseconds(data.duration[-1])
+    _check_times(path, data.t_start[0], t_end)
+    if not (np.isfinite(data.counts).all() and data.counts.min() >= 0):
+        raise InvalidProduct(path, "finite, non-negative counts", "NaN, infinite or negative ones")
+    return np.datetime64(t_end)
 
 
 def _describe_aspect(path: Path, sealed: _Sealed) -> Description:

@@ -18,6 +18,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from archive.atomic import identity
 from archive.columns import Table
 from archive.errors import ArchiveBusy, IndexDamaged, QueryRefused, QueryTimeout
 from archive.index import partitions
@@ -293,15 +294,7 @@ def _own_error(error: Exception) -> duckdb.Error:
 def _identities(sources: tuple[_Source, ...], index: Path, series: list[str]) -> list[tuple[int, int, int] | None]:
     """What tells whether a file was replaced; a folder of light curves changes with every file in it."""
     files = (file for source in sources for file in source.files)
-    return [_identity(path) for path in (*files, *(index / name for name in series))]
-
-
-def _identity(path: Path) -> tuple[int, int, int] | None:
-    try:
-        entry = path.stat()
-    except FileNotFoundError:
-        return None
-    return entry.st_ino, entry.st_mtime_ns, entry.st_size
+    return [identity(path) for path in (*files, *(index / name for name in series))]
 
 
 def _check(sql: str) -> None:

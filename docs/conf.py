@@ -72,14 +72,31 @@ class SourceLinks(SphinxPostTransform):
 
 
 def escape_formulas(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Docstrings are plain text with formulas: |V|, a*b and names_ mean themselves and no markup."""
+    """Docstrings are plain text with formulas: |V|, a*b and names_ mean themselves and no markup.
+
+    What a module's docstring indents is an example or a drawing, and kept as it is.
+    """
+    kept: list[str] = []
+    literal = False
     for number, line in enumerate(lines):
-        kept: list[str] = []
-        last = 0
-        for code in _INLINE_CODE.finditer(line):
-            kept += [_escaped(line[last : code.start()]), code.group()]
-            last = code.end()
-        lines[number] = "".join([*kept, _escaped(line[last:])])
+        indented = what == "module" and line.startswith("    ")
+        if indented and not literal and number and not lines[number - 1].strip():
+            literal = True
+            if not any(earlier.endswith("::") for earlier in kept[-2:]):
+                kept += ["::", ""]
+        elif line.strip() and not indented:
+            literal = False
+        kept.append(line if literal else _escaped_but_code(line))
+    lines[:] = kept
+
+
+def _escaped_but_code(line: str) -> str:
+    parts: list[str] = []
+    last = 0
+    for code in _INLINE_CODE.finditer(line):
+        parts += [_escaped(line[last : code.start()]), code.group()]
+        last = code.end()
+    return "".join([*parts, _escaped(line[last:])])
 
 
 def _escaped(text: str) -> str:

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+SOLAR_RADIUS = 695_700_000.0  # m
+
 
 class PointingSource(StrEnum):
     """Where a pointing comes from, best first."""

@@ -12,7 +12,8 @@ from stixcore.imaging.grid import ImageGrid
 
 Floats = NDArray[np.float64]
 
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+#: FWHM of a Gaussian in units of its standard deviation, 2√(2 ln 2).
+FWHM_PER_SIGMA = float(2.0 * np.sqrt(2.0 * np.log(2.0)))
 #: A source is what hangs together with the peak above this share of it.
 SOURCE_LEVEL = 0.5
 

@@ -12,7 +12,7 @@ import numpy as np
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.calibration.pointing import assumed_pointing, pointing_at
-from stixcore.coordinates import Pointing, hpc_to_stix
+from stixcore.coordinates import SOLAR_RADIUS, Pointing, hpc_to_stix
 from stixcore.errors import CalibrationError, InvalidProduct, ReconstructionError, SelectionError
 from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.read import read_aspect, read_pixel_data
@@ -36,7 +36,6 @@ LOCATION_ENERGY = (6.0, 10.0)
 ATTENUATED_LOCATION_END = 25.0
 #: A circle is looked for this far from the full-disk peak, arcsec (the ground software's box).
 CIRCLE_REACH = 100.0
-SOLAR_RADIUS = 695_700_000.0  # m
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from archive.atomic import identity
 from archive.columns import Table
 from archive.errors import ArchiveBusy, IndexDamaged, QueryRefused
 from archive.lightcurves.minutes import MINUTE_US
@@ -239,7 +240,7 @@ class LightCurveReader:
         """Columns of the rows of a table that begin in a span."""
         for _ in range(_ATTEMPTS):
             files = self._files(table, span)
-            before = [_identity(path) for path in files]
+            before = [identity(path) for path in files]
             rows = f"({parquet_scan(files) if files else table.empty_select})"
             where = " WHERE simulated = ? AND time >= make_timestamp(?) AND time < make_timestamp(?) "
             damage: duckdb.Error | None = None
@@ -251,7 +252,7 @@ class LightCurveReader:
             except duckdb.Error as error:
                 damage = error
             # a file that was replaced meanwhile may have been read half old and half new
-            if [_identity(path) for path in files] == before:
+            if [identity(path) for path in files] == before:
                 if damage is None:
                     return found
                 message = f"the light curves cannot be read, rebuild them: {damage}"
@@ -291,14 +292,6 @@ def _view(
         triggers_high=column("max_triggers"),
         rcr=np.insert(found["rcr"].astype(np.int64), gaps, -1),
     )
-
-
-def _identity(path: Path) -> tuple[int, int, int] | None:
-    try:
-        entry = path.stat()
-    except FileNotFoundError:
-        return None
-    return entry.st_ino, entry.st_mtime_ns, entry.st_size
 
 
 def _whole_buckets(span: _Span, bucket: int) -> _Span:

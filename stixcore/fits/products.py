@@ -198,51 +198,39 @@ class PixelData:
         return slice(first, last + 1)
 
 
-@dataclass(frozen=True, eq=False)
-class LightCurve:
-    """Quick-look light curve.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CountSeries:
+    """Counts over time and energy, summed over detectors.
 
     Attributes
     ----------
-    counts, counts_variance : (n_time, n_band) float, ct and ct²
+    counts : (n_time, n_energy) float, ct
     triggers : (n_time,) float
     rcr : (n_time,) int
     t_start : (n_time,) datetime64[us]; duration : (n_time,) float, s
-    e_low, e_high : (n_band,) float, keV
+    e_low, e_high : (n_energy,) float, keV
     """
 
     header: ProductHeader
     counts: Floats
+    triggers: Floats
+    rcr: NDArray[np.int64]
+    t_start: Times
+    duration: Floats
+    e_low: Floats
+    e_high: Floats
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LightCurve(CountSeries):
+    """Quick-look light curve, in five bands; ``counts_variance`` (n_time, n_band) in ct²."""
+
     counts_variance: Floats
-    triggers: Floats
-    rcr: NDArray[np.int64]
-    t_start: Times
-    duration: Floats
-    e_low: Floats
-    e_high: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class Spectrogram:
-    """Detector-summed counts over time and energy (science spectrogram).
-
-    Attributes
-    ----------
-    counts : (n_time, n_channel) float, ct
-    triggers : (n_time,) float
-    rcr : (n_time,) int
-    t_start : (n_time,) datetime64[us]; duration : (n_time,) float, s
-    e_low, e_high : (n_channel,) float, keV
-    """
-
-    header: ProductHeader
-    counts: Floats
-    triggers: Floats
-    rcr: NDArray[np.int64]
-    t_start: Times
-    duration: Floats
-    e_low: Floats
-    e_high: Floats
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Spectrogram(CountSeries):
+    """Science spectrogram, in the channels that were transmitted."""
 
 
 @dataclass(frozen=True, eq=False)

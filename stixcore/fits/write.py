@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from stixcore.coordinates import stix_to_hpc
+from stixcore.coordinates import SOLAR_RADIUS, stix_to_hpc
 from stixcore.errors import InvalidProduct
 from stixcore.imaging.ensemble import Ensemble
 from stixcore.imaging.fourier import FourierOperator
@@ -24,7 +24,7 @@ from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import LOCATION_LABELS
 from stixcore.recipe import Recipe, format_time
-from stixcore.reconstruct import SOLAR_RADIUS, ImageSet, apparent_radius
+from stixcore.reconstruct import ImageSet, apparent_radius
 
 RECIPE_EXTENSION = "RECIPE"
 VISIBILITY_EXTENSION = "VISIBILITIES"

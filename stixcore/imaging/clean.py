@@ -17,11 +17,10 @@ from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction, StopReason, chi_square, require_usable
 from stixcore.imaging.weights import Weighting, visibility_weights
+from stixcore.metrics import FWHM_PER_SIGMA
 from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
-
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stixcore.coordinates import PointingSource
+from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import detector_indices
 from stixcore.metrics import measure_source, signal_to_noise
@@ -43,7 +44,7 @@ class Thresholds:
         Below it the attenuator removes most photons.
     """
 
-    sidelobe_ratio: float = 0.9
+    sidelobe_ratio: float = DOUBTFUL_SIDELOBE_RATIO
     net_counts: float = 3000.0
     signal_to_noise: float = 3.5
     chi2: float = 5.0

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from stixcore.coordinates import Pointing, hpc_to_stix, rotate_uv_to_hpc
 from stixcore.errors import SelectionError
+from stixcore.metrics import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 #: Circles a loop is made of (binomial weights of order 20, those above 1 %).
 _LOOP_WEIGHTS = np.array([comb(20, k) for k in range(21)]) / 2.0**20
 _LOOP_WEIGHTS = _LOOP_WEIGHTS[_LOOP_WEIGHTS > 0.01] / _LOOP_WEIGHTS[_LOOP_WEIGHTS > 0.01].sum()

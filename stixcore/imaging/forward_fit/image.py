@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stixcore.imaging.forward_fit.shapes import FWHM_PER_SIGMA, Shape, loop_circles
+from stixcore.imaging.forward_fit.shapes import Shape, loop_circles
 from stixcore.imaging.grid import ImageGrid
+from stixcore.metrics import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 

@@ -21,11 +21,11 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
+from stixcore.metrics import FWHM_PER_SIGMA
+
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-#: FWHM of a Gaussian in units of its standard deviation, 2√(2 ln 2).
-FWHM_PER_SIGMA = float(2.0 * np.sqrt(2.0 * np.log(2.0)))
 #: exp(-GAUSS·w²k²) is the visibility of a Gaussian of FWHM w: π²/(4 ln 2).
 GAUSS = float(np.pi**2 / (4.0 * np.log(2.0)))
 #: Narrowest circle of a loop, arcsec; the ground software widens those that the moments would have narrower.

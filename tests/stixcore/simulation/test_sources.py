@@ -11,7 +11,8 @@ from stixcore.imaging.forward_fit.shapes import Plane, Shape
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, detector_indices, uv_points
-from stixcore.simulation.sources import FWHM_PER_SIGMA, Circle, Ellipse, Loop, describe, shares, visibilities
+from stixcore.metrics import FWHM_PER_SIGMA
+from stixcore.simulation.sources import Circle, Ellipse, Loop, describe, shares, visibilities
 
 U, V = uv_points()[detector_indices(ALL_LABELS)].T
 POINTING = Pointing(PointingSource.MANUAL, 33.0, 25.0, 80.0)
