@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,12 +13,15 @@ from archive.schema import IMAGES
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.detail import ImageDetail, load_detail
 from dashboards.state.listing import Listing, pages_of
+from dashboards.state.picks import FEW, Picks, TooMany
 from dashboards.state.selection import Selection
 from dashboards.state.source import ArchiveSource, Unavailable
 from stixcore.errors import StixError
 
 PAGE_SIZES = (25, 50, 100)
 IMAGES_TAB, IMAGELESS_TAB = "images", "imageless"
+#: In the address, for picks that are everything the filter beside it lets through.
+ALL = "all"
 
 _COUNTS = "SELECT run_id, counts_total, counts_background FROM runs WHERE run_id IN (SELECT unnest(?))"
 
@@ -45,6 +49,9 @@ class ImageRow:
     counts: Counts | None = None
 
 
+type Who = Visitor | Callable[[], Visitor]
+
+
 class ImageArchiveState(Selection):
     """Everything that the image archive page shows.
 
@@ -53,7 +60,7 @@ class ImageArchiveState(Selection):
     Parameters
     ----------
     source : ArchiveSource
-    visitor : Visitor
+    visitor : Visitor, or function that says who it is now
         Whose hidden images are shown.
     """
 
@@ -66,10 +73,18 @@ class ImageArchiveState(Selection):
     tab: param.Selector[Any] = param.Selector(
         default=IMAGES_TAB, objects=[IMAGES_TAB, IMAGELESS_TAB], doc="What the table lists"
     )
+    columns = param.List(default=[], item_type=str, bounds=(0, 40), doc="Columns of the table; empty for the usual ones")
+    picked = param.List(
+        default=[], item_type=str, bounds=(0, FEW), doc="Picked images as an address has them: ids, or “all”"
+    )
     imageless_page = param.Integer(default=1, bounds=(1, None), doc="Page of the bands without image, from 1")
 
     listing = param.ClassSelector(class_=Listing, default=Listing(), doc="Images of this page, as ImageRow")
     imageless = param.ClassSelector(class_=Listing, default=Listing(), doc="Runs without image of this page, as Run")
+    picks = param.ClassSelector(class_=Picks, default=Picks(), doc="Picked images; they outlive filter, order and page")
+    n_picked = param.Integer(default=0, doc="How many they are")
+    picked_rows = param.ClassSelector(class_=frozenset, default=frozenset(), doc="Ids of those on this page")
+    picks_problem = param.String("", doc="What became of picks that an address asked for")
     detail = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
     detail_problem = param.String("", doc="Why the opened image cannot be shown")
 
@@ -80,23 +95,39 @@ class ImageArchiveState(Selection):
         "methods": "method",
         "band": "energy",
         "trust": "trust",
+        "flare": "flare",
+        "uid": "uid",
+        "goes": "goes",
+        "x": "x",
+        "y": "y",
+        "counts": "counts",
+        "author": "author",
         "sort": "sort",
         "page": "page",
         "page_size": "rows",
         "opened": "image",
         "tab": "tab",
+        "columns": "columns",
+        "picked": "picked",
         "imageless_page": "imageless_page",
     }
 
-    def __init__(self, source: ArchiveSource, visitor: Visitor = GUEST, **params: Any) -> None:
+    def __init__(self, source: ArchiveSource, visitor: Who = GUEST, **params: Any) -> None:
         super().__init__(**params)
         self._source = source
-        self._visitor = visitor
+        self._who = visitor
         self.param.watch(self._reordered, [*self.filter_names, "sort", "page", "page_size", "imageless_page", "tab"])
         self.param.watch(self._opened, "opened")
+        self.param.watch(self._repicked, "picks")
+
+    @property
+    def _visitor(self) -> Visitor:
+        """Who looks now."""
+        return self._who() if callable(self._who) else self._who
 
     def load(self) -> None:
         """Ask the archive for everything that is shown."""
+        self._take_picks()
         if self.tab == IMAGES_TAB:
             self._load_images()
         else:
@@ -108,6 +139,28 @@ class ImageArchiveState(Selection):
         ids = [row.image.image_id for row in self.listing.rows]
         if self.opened in ids:
             self.opened = ids[min(max(ids.index(self.opened) + by, 0), len(ids) - 1)]
+
+    def pick(self, on: Iterable[str] = (), off: Iterable[str] = ()) -> None:
+        """Pick images that were not picked, and put back some that were."""
+        self.picks = self.picks.turned(on, off)
+
+    def pick_all(self) -> None:
+        """Pick everything that the filter lets through."""
+        self.picks = Picks.of_all(self.image_filter(self._visitor))
+
+    def pick_none(self) -> None:
+        """Put everything back."""
+        self.picks = Picks()
+
+    def picked_images(self, most: int) -> tuple[Image, ...]:
+        """The picked images, oldest first.
+
+        Raises
+        ------
+        TooMany, Unavailable
+            When they are more than ``most``; when the archive cannot be read.
+        """
+        return self._source.ask(lambda archive: self.picks.images(archive, self._visitor, most))
 
     # -----------------------------------------------------------------------------------------------------------------
 
@@ -128,6 +181,7 @@ class ImageArchiveState(Selection):
             self.listing = self._source.ask(self._images)
         except StixError as error:
             self.listing = Listing(page_size=self.page_size, problem=str(error))
+        self._repicked()
 
     def _images(self, archive: Archive) -> Listing[ImageRow]:
         which, size = self.image_filter(self._visitor), self.page_size
@@ -137,6 +191,37 @@ class ImageArchiveState(Selection):
         counts = _counts(archive, images)
         rows = tuple(ImageRow(image, counts.get(image.recipe_id)) for image in images)
         return Listing(rows, total, page, size)
+
+    def _take_picks(self) -> None:
+        """Picks from what the address says; images that are not there, or not for this visitor, are named as missing."""
+        if self.picked == [ALL]:
+            self.picks = Picks.of_all(self.image_filter(self._visitor))
+        elif self.picked and not self.picks.ids:
+            asked = Picks(tuple(dict.fromkeys(self.picked)))
+            try:
+                found = {image.image_id for image in self._source.ask(lambda a: asked.images(a, self._visitor))}
+            except (TooMany, Unavailable):
+                return
+            missing = len(asked.ids) - len(found)
+            self.picks_problem = (
+                f"{missing} of the {len(asked.ids)} images that the address selects are not in the archive"
+                if missing
+                else ""
+            )
+            self.picks = Picks(tuple(image_id for image_id in asked.ids if image_id in found))
+
+    def _repicked(self, *_: param.parameterized.Event) -> None:
+        picks, ids = self.picks, [row.image.image_id for row in self.listing.rows]
+        try:
+            rows = self._source.ask(lambda archive: picks.among(archive, ids, self._visitor))
+            number = self._source.ask(lambda archive: picks.count(archive, self._visitor))
+        except Unavailable:  # the listing says so
+            return
+        if picks == Picks() or picks.is_few:
+            picked = list(picks.ids)
+        else:
+            picked = [ALL] if picks == Picks.of_all(self.image_filter(self._visitor)) else []
+        self.param.update(picked_rows=rows, n_picked=number, picked=picked)
 
     def _load_imageless(self) -> None:
         try:

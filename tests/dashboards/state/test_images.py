@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from archive import Archive
-from dashboards.state.access import Visitor
+from dashboards.state.access import GUEST, Visitor
 from dashboards.state.images import IMAGELESS_TAB, ImageArchiveState
+from dashboards.state.picks import TooMany
 from dashboards.state.source import ArchiveSource, Unavailable
 
 
@@ -70,6 +71,18 @@ def test_an_opened_hidden_image_does_not_exist(small: Any, state: ImageArchiveSt
         ({"trust": "doubtful"}, 16),
         ({"trust": "trusted", "methods": ["bp"]}, 22),
         ({"text": "2211100007"}, 2),
+        ({"uid": "2211100007"}, 2),
+        ({"uid": "221110000"}, 0),
+        ({"flare": "2200000007"}, 2),
+        ({"goes": "C1"}, 20),
+        ({"goes": "C5-C9", "methods": ["bp"]}, 0),
+        ({"goes": "C"}, 2),
+        ({"x": "-500..-481", "y": "≥ 200"}, 4),
+        ({"y": "> 201"}, 0),
+        ({"counts": "15 028"}, 5),
+        ({"author": "auto"}, 61),
+        ({"author": "users"}, 0),
+        ({"author": "bob"}, 0),
         ({"text": " 2200000007 "}, 2),
         ({"start": "2022-11-11", "end": "2022-11-11"}, 13),
         ({"start": "2022-11-10T02", "end": "2022-11-10T02:00"}, 2),
@@ -91,6 +104,16 @@ def test_what_means_nothing_is_said_and_left_out(state: ImageArchiveState) -> No
     assert set(state.complaints) == {"start", "band"}
     state.param.update(start="", band="")
     assert state.complaints == {}
+
+
+def test_mine_are_those_of_who_looks(small: Any, state: ImageArchiveState) -> None:
+    state.author = "mine"
+    assert state.listing.total == 0
+    assert "sign in" in state.complaints["author"]
+    hers = ImageArchiveState(ArchiveSource(small.archive.root), Visitor("alice"), author="mine")
+    hers.load()
+    assert [row.image for row in hers.listing.rows] == [small.hidden]
+    assert hers.complaints == {}
 
 
 def test_a_new_filter_or_order_goes_to_the_first_page(small: Any, state: ImageArchiveState) -> None:
@@ -249,3 +272,70 @@ def test_state_follows_the_archive(tmp_path: Path, small: Any) -> None:
     state.load()
     assert state.listing.total == 51
     assert state.listing.rows[0].image.created_at == np.datetime64("2026-11-23T12:00:00")
+
+
+def test_picks_outlive_pages_orders_and_filters(small: Any, state: ImageArchiveState) -> None:
+    first, last = ids(state)[0], ids(state)[4]
+    state.pick([first, last])
+    assert state.picked_rows == {first, last}
+    state.page = 2
+    assert (state.picked_rows, state.n_picked) == (frozenset(), 2)
+    state.pick([ids(state)[0]])
+    state.param.update(sort=["t_start"], methods=["bp"])
+    assert state.n_picked == 3
+    state.param.update(sort=["-t_start"], methods=[])
+    assert state.picked_rows == {first, last}
+    state.pick(off=[last])
+    assert state.picked == list(state.picks.ids)
+    assert state.n_picked == 2
+    state.pick_none()
+    assert (state.n_picked, state.picked, state.picked_rows) == (0, [], frozenset())
+
+
+def test_all_matches_are_picked_by_their_filter(state: ImageArchiveState) -> None:
+    state.methods = ["clean"]
+    state.pick_all()
+    assert (state.n_picked, state.picked) == (31, ["all"])
+    state.pick(off=[ids(state)[0]])
+    assert (state.n_picked, state.picked) == (30, [])
+    state.methods = []
+    assert len(state.picked_rows) < 25
+    assert {image.method for image in state.picked_images(100)} == {"clean"}
+    with pytest.raises(TooMany):
+        state.picked_images(29)
+
+
+def test_picks_in_an_address_are_shared(small: Any, state: ImageArchiveState) -> None:
+    state.pick(ids(state)[3:6])
+    other = ImageArchiveState(ArchiveSource(small.archive.root))
+    assert other.take_address(state.address) == []
+    other.load()
+    assert other.picked_images(10) == state.picked_images(10)
+    state.param.update(methods=["clean"])
+    state.pick_all()
+    other.take_address(state.address)
+    other.load()
+    assert other.n_picked == 31
+    stranger = ImageArchiveState(ArchiveSource(small.archive.root))
+    stranger.take_address(f"?picked={small.hidden.image_id},{small.images[0].image_id},nonsense")
+    stranger.load()
+    assert stranger.n_picked == 1
+    assert stranger.picks_problem.startswith("2 of the 3 images")
+
+
+def test_many_picks_do_not_stand_in_the_address(state: ImageArchiveState) -> None:
+    state.pick(ids(state)[:20])
+    assert len(state.picked) == 20
+    state.pick(ids(state)[20:21])
+    assert (state.n_picked, state.picked) == (21, [])
+
+
+def test_who_has_signed_out_sees_no_more_than_a_guest(small: Any) -> None:
+    visitor = [Visitor("alice")]
+    state = ImageArchiveState(ArchiveSource(small.archive.root), lambda: visitor[0], text=small.hidden.image_id)
+    state.load()
+    state.pick_all()
+    assert (state.listing.total, state.n_picked) == (1, 1)
+    visitor[0] = GUEST
+    state.load()
+    assert (state.listing.total, state.n_picked, state.picked_images(10)) == (0, 0, ())
