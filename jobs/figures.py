@@ -16,12 +16,12 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from stixcore.imaging.grid import ImageGrid
+from stixcore.solar_grid import heliographic_grid, limb
 
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
 THUMBNAIL_PIXELS = 128
-GRID_STEP = 10.0  # degrees of heliographic longitude and latitude
 LIMB_COLOR = (255, 255, 255, 150)
 GRID_COLOR = (255, 255, 255, 70)
 
@@ -117,26 +117,9 @@ class _Frame:
 
 
 def _draw_sun(draw: ImageDraw.ImageDraw, frame: _Frame, rsun: float, b0: float) -> None:
-    angle = np.linspace(0.0, 2.0 * np.pi, 2000)
-    _polyline(draw, frame, rsun * np.cos(angle), rsun * np.sin(angle), LIMB_COLOR, width=2)
-    fine = np.arange(-180.0, 180.1, 0.25)
-    for latitude in np.arange(-80.0, 81.0, GRID_STEP):
-        _heliographic(draw, frame, rsun, b0, fine, np.full(fine.size, latitude))
-    fine = np.arange(-90.0, 90.1, 0.25)
-    for longitude in np.arange(-180.0, 180.0, GRID_STEP):
-        _heliographic(draw, frame, rsun, b0, np.full(fine.size, longitude), fine)
-
-
-def _heliographic(
-    draw: ImageDraw.ImageDraw, frame: _Frame, rsun: float, b0: float, longitude: Floats, latitude: Floats
-) -> None:
-    """A line on the solar surface; longitude from the central meridian (the observer is taken at infinity)."""
-    lon, lat, tilt = np.deg2rad(longitude), np.deg2rad(latitude), np.deg2rad(b0)
-    x = np.cos(lat) * np.sin(lon)
-    y = np.sin(lat) * np.cos(tilt) - np.cos(lat) * np.cos(lon) * np.sin(tilt)
-    toward = np.sin(lat) * np.sin(tilt) + np.cos(lat) * np.cos(lon) * np.cos(tilt)
-    x, y = np.where(toward > 0, x, np.nan), np.where(toward > 0, y, np.nan)
-    _polyline(draw, frame, rsun * x, rsun * y, GRID_COLOR)
+    _polyline(draw, frame, *limb(rsun), LIMB_COLOR, width=2)
+    for x, y in heliographic_grid(rsun, b0):
+        _polyline(draw, frame, x, y, GRID_COLOR)
 
 
 def _polyline(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -13,6 +13,9 @@ from dashboards.state.images import ImageRow
 from dashboards.web.links import Links
 
 Cell = Callable[[ImageRow, Links], str]
+
+CENTROID = "Centroid of what is above half the maximum, helioprojective, from Solar Orbiter"
+SIDELOBE = "Second peak of the full-disk map ÷ first; doubtful from 0.9"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Column:
         The higher, the sooner it goes when the screen is narrow; 0 stays.
     align : str
         "left", "center" or "right".
+    usual : bool
+        Shown unless the visitor chooses otherwise.
     """
 
     field: str
@@ -49,6 +54,7 @@ class Column:
     min_width: int = 60
     priority: int = 0
     align: str = "left"
+    usual: bool = True
 
 
 def _thumbnail(row: ImageRow, links: Links) -> str:
@@ -152,6 +158,46 @@ def script_links(image: Image, links: Links) -> str:
     )
 
 
+def _field(name: str, form: str = ".3g") -> Cell:
+    """Cell with a number of the image."""
+    return lambda row, _: words.number(getattr(row.image, name), form)
+
+
+def _flare(row: ImageRow, _: Links) -> str:
+    return escape(row.image.flare_id or words.UNKNOWN)
+
+
+def _author(row: ImageRow, _: Links) -> str:
+    return escape("automatic" if row.image.author == "auto" else row.image.author)
+
+
+def _made(row: ImageRow, _: Links) -> str:
+    return f"{words.day(row.image.created_at)} <br>{words.clock(row.image.created_at)}"
+
+
+def _pixels(row: ImageRow, _: Links) -> str:
+    image = row.image
+    return f"{image.nx} × {image.ny}<br><i>{image.pixel_arcsec:.3g}″ each</i>"
+
+
+def _brightest(row: ImageRow, _: Links) -> str:
+    return f"{words.number(row.image.max)}<br><i>{escape(words.unit(row.image.unit))}</i>"
+
+
+def _stopped(row: ImageRow, _: Links) -> str:
+    return escape((row.image.stopped_by or words.UNKNOWN).replace("_", " "))
+
+
+def _recipe(row: ImageRow, _: Links) -> str:
+    return f"<code>{escape(row.image.recipe_id)}</code>"
+
+
+def _more(field: str, title: str, cell: Cell, tooltip: str, sort: str, width: int, align: str = "left") -> Column:
+    """A column for those who choose it; it stays when others have to go. ``sort`` with "-": largest first."""
+    downwards = sort.startswith("-")
+    return Column(field, title, cell, tooltip, sort.removeprefix("-"), downwards, width, width, 1, align, usual=False)
+
+
 IMAGE_COLUMNS = (
     Column("picture", "", _thumbnail, width=76, min_width=76, align="center"),
     Column("time", "Time", _time, f"Start and length, {words.CLOCK}", "t_start", True, 150, 144),
@@ -172,5 +218,29 @@ IMAGE_COLUMNS = (
     Column(
         "trust", "Trust", _trust, "Whether something speaks against the image", "trusted", False, 112, 104, 3, "center"
     ),
+    _more("flare", "Flare", _flare, "Flare id", "-flare_id", 100),
+    _more("cx", "Centroid X [″]", _field("centroid_hpc_x", ".1f"), CENTROID, "centroid_hpc_x", 84, "right"),
+    _more("cy", "Centroid Y [″]", _field("centroid_hpc_y", ".1f"), CENTROID, "centroid_hpc_y", 84, "right"),
+    _more("flux", "Flux", _field("total_flux"), "Of the sources, ct s⁻¹ cm⁻² keV⁻¹", "-total_flux", 72, "right"),
+    _more("max", "Brightest pixel", _brightest, "In the unit of the image", "-max", 120, "right"),
+    _more("sidelobe", "Side lobe", _field("sidelobe_ratio", ".2f"), SIDELOBE, "-sidelobe_ratio", 76, "right"),
+    _more("iterations", "Iterations", _field("n_iter", "d"), "Of the method", "-n_iter", 84, "right"),
+    _more("stopped", "Stopped by", _stopped, "Why the iteration ended", "stopped_by", 110),
+    _more("pixels", "Pixels", _pixels, "Size of the map", "-nx", 92),
+    _more("author", "Made by", _author, "User who asked for it", "author", 88),
+    _more("made", "Made", _made, "When it was made, UTC", "-created_at", 96),
+    _more("recipe", "Recipe", _recipe, "Everything that determines the image, hashed", "recipe_id", 146),
     Column("file", "File", _file, "FITS, and scripts that make it again", width=136, min_width=128, align="center"),
 )
+
+#: Always there: a picture to click on.
+PICTURE = IMAGE_COLUMNS[0]
+
+
+def chosen_columns(names: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of these names in the order of the table, the picture first; the usual ones when none is known."""
+    known = {column.field for column in IMAGE_COLUMNS} - {PICTURE.field}
+    wanted = known.intersection(names)
+    if not wanted:
+        return tuple(column for column in IMAGE_COLUMNS if column.usual)
+    return tuple(column for column in IMAGE_COLUMNS if column is PICTURE or column.field in wanted)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from dashboards.components.image_columns import IMAGE_COLUMNS, Column
+from dashboards.components.image_columns import Column, chosen_columns
 from dashboards.components.style import style
 from dashboards.state.images import ImageRow
 from dashboards.web.links import Links
 
-#: Room to the left and right of the table, pixel.
-MARGIN = 48
+#: Room to the left and right of the table, and for the boxes to tick, pixel.
+MARGIN = 88
+USUAL = chosen_columns(())
 
 
 def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -> str:
@@ -36,20 +37,24 @@ def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -
     )
 
 
-def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column] = IMAGE_COLUMNS) -> str:
+def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column] = USUAL) -> str:
     """Rows as a plain table with the cells of the live one."""
-    heads = "".join(f'<th class="p{c.priority}" style="text-align:{c.align}">{escape(c.title)}</th>' for c in columns)
+    heads = '<th class="box"></th>' + "".join(
+        f'<th class="p{c.priority}" style="text-align:{c.align}">{escape(c.title)}</th>' for c in columns
+    )
     body = "".join(
-        "<tr>"
+        '<tr><td class="box"></td>'
         + "".join(f'<td class="p{c.priority}" style="text-align:{c.align}">{c.cell(row, links)}</td>' for c in columns)
         + "</tr>"
         for row in rows
     )
-    widths = "".join(f'<col class="p{c.priority}" style="width:{c.width}px">' for c in columns)
+    widths = '<col style="width:40px">' + "".join(
+        f'<col class="p{c.priority}" style="width:{c.width}px">' for c in columns
+    )
     return f"<table><colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def narrow_css(columns: Sequence[Column] = IMAGE_COLUMNS) -> str:
+def narrow_css(columns: Sequence[Column] = USUAL) -> str:
     """Which columns go on which width of screen, as Tabulator decides it."""
     rules = []
     for priority in sorted({column.priority for column in columns} - {0}):

@@ -1,4 +1,4 @@
-"""The image archive: every image, newest first, and the bands that have none."""
+"""The image archive: every image, newest first, what to do with those that are picked, and the bands that have none."""
 
 from __future__ import annotations
 
@@ -7,30 +7,28 @@ from typing import Any
 import panel as pn
 import panel.ui as pmui
 
-from archive.layout import METHODS
-from dashboards.components import imageless, words
+from dashboards.components import imageless
+from dashboards.components.compare_view import CompareView
 from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with
+from dashboards.components.image_columns import chosen_columns
 from dashboards.components.image_dialog import ImageDialog
+from dashboards.components.image_filters import ImageFilters
 from dashboards.components.image_table import ImageTable
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html, table_html
+from dashboards.components.selection_bar import SelectionBar
 from dashboards.components.style import style
-from dashboards.state.images import IMAGELESS_TAB, IMAGES_TAB, ImageArchiveState
+from dashboards.components.take_home import TakeHomeActions
+from dashboards.components.tracks_view import TracksView
+from dashboards.state.images import COMPARE_TAB, IMAGELESS_TAB, IMAGES_TAB, TABS, TRACKS_TAB, ImageArchiveState
 from dashboards.state.listing import Listing
-from dashboards.state.selection import ANY, DOUBTFUL, TRUSTED
+from dashboards.state.picks import MOST
 from dashboards.state.source import Unavailable, archive_source
 from dashboards.web.links import InlineLinks, Links, RouteLinks, routes_are_served
 from dashboards.web.visitors import session_visitor
 
-#: Bands people look for: those of the previews and those of the quick-look light curves.
-BANDS = {"any energy": ""} | {
-    f"{low}–{high} keV": f"{low}-{high}" for low, high in ((4, 10), (10, 15), (15, 25), (16, 28), (25, 50), (50, 84))
-}
-TRUST = {"trusted or not": ANY, "trusted": TRUSTED, "doubtful": DOUBTFUL}
-TABS = (IMAGES_TAB, IMAGELESS_TAB)
-
-#: A choice of several, as low as the fields beside it.
-LOW = {"& .MuiSelect-select": {"paddingTop": "8.5px", "paddingBottom": "8.5px"}}
+#: What a visitor may have to be told about.
+NOTICED = ["listing", "imageless", "complaints", "detail_problem", "picks_problem", "tab"]
 PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
 
 
@@ -48,17 +46,27 @@ class ImageArchivePage:
         self.state, self._links = state, links
         self._address_notices: list[Notice] = []
         self._notices = Notices()
-        self._table = ImageTable(self._open, self._sort)
+        self._table = ImageTable(self._open, self._sort, state.pick)
+        self._bar = SelectionBar(
+            state.pick_all,
+            state.pick_none,
+            lambda: self._go_to(COMPARE_TAB),
+            lambda: self._go_to(TRACKS_TAB),
+            TakeHomeActions(lambda: state.picked_images(MOST), links, session_visitor),
+        )
         self._imageless = pn.pane.HTML("", stylesheets=[style("imageless")], sizing_mode="stretch_width", margin=0)
         self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
         self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
+        self._views = {tab: pn.Column(sizing_mode="stretch_width", margin=0) for tab in (COMPARE_TAB, TRACKS_TAB)}
         self._dialog: ImageDialog | None = None
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("image_page")])
-        state.param.watch(self._show_images, "listing")
+        state.param.watch(self._show_images, ["listing", "columns"])
+        state.param.watch(self._show_picks, ["picked_rows", "n_picked", "listing"])
+        state.param.watch(self._show_tab, "tab")
         state.param.watch(self._show_imageless, "imageless")
         state.param.watch(self._show_paging, ["listing", "imageless", "tab"])
         state.param.watch(self._show_detail, "detail")
-        state.param.watch(self._show_notices, ["listing", "imageless", "complaints", "detail_problem", "tab"])
+        state.param.watch(self._show_notices, NOTICED)
         self._pager.param.watch(self._turn, "value")
 
     @classmethod
@@ -69,7 +77,7 @@ class ImageArchivePage:
             links: Links = RouteLinks() if routes_are_served() else InlineLinks(source.archive())
         except Unavailable:
             links = RouteLinks()  # there will be nothing to link to
-        page = cls(ImageArchiveState(source, session_visitor()), links)
+        page = cls(ImageArchiveState(source, session_visitor), links)
         page.follow_address()
         return page
 
@@ -84,73 +92,46 @@ class ImageArchivePage:
         title = PAGES["image_archive"]
         self.view().servable(title=f"{title} · {SITE}")
         listing = self.state.listing
-        table = table_html(listing.rows, self._links) if listing.rows and not self.state.opened else ""
+        plain = listing.rows and not self.state.opened and self.state.tab == IMAGES_TAB
+        table = table_html(listing.rows, self._links, chosen_columns(self.state.columns)) if plain else ""
         open_with(opening_html(SITE, title, listing.range_text("images") if table else "", table, dark=is_dark()))
 
     def view(self) -> pmui.Page:
         """The whole page."""
         state = self.state
-        tabs = pmui.Tabs(
+        self._tabs = pmui.Tabs(
             ("Images", self._table.widget),
             ("Bands without image", self._imageless),
+            ("Compare", self._views[COMPARE_TAB]),
+            ("Tracks", self._views[TRACKS_TAB]),
             active=TABS.index(state.tab),
             dynamic=True,
             sx=PLAIN_TABS,
         )
-        tabs.param.watch(lambda event: state.param.update(tab=TABS[event.new]), "active")
+        self._tabs.param.watch(lambda event: state.param.update(tab=TABS[event.new]), "active")
+        self._paging = pn.FlexBox(
+            self._total, self._page_size(), self._pager, sizing_mode="stretch_width", align_items="center"
+        )
         self._body[:] = [
             self._notices.pane,
-            self._filters(),
-            pn.FlexBox(self._total, self._page_size(), self._pager, sizing_mode="stretch_width", align_items="center"),
-            tabs,
+            ImageFilters(state).widget,
+            self._bar.widget,
+            self._paging,
+            self._tabs,
             *([self._dialog.widget] if self._dialog else []),
         ]
+        self._show_tab()
         return frame(PAGES["image_archive"], [self._body], description="Images of solar flares by Solar Orbiter/STIX")
 
     # -----------------------------------------------------------------------------------------------------------------
-
-    def _filters(self) -> pn.FlexBox:
-        of = self.state.param
-        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": ""}
-        bands = {**BANDS, **({} if self.state.band in BANDS.values() else {self.state.band: self.state.band})}
-        methods = {words.method_name(method): method for method in METHODS}
-        of_images = [
-            pmui.Select.from_param(of.band, label="Energy", options=bands, width=140, **common),
-            pmui.MultiChoice.from_param(
-                of.methods,
-                label="Method",
-                options=methods,
-                chip=False,
-                width=220,
-                sx=LOW,
-                stylesheets=[style("low_choice")],
-                **(common | {"size": None}),
-            ),
-            pmui.Select.from_param(of.trust, label="Trust", options=TRUST, width=150, **common),
-        ]
-
-        def enable(*_: Any) -> None:
-            for widget in of_images:
-                widget.disabled = self.state.tab != IMAGES_TAB
-
-        enable()
-        self.state.param.watch(enable, "tab")
-        return pn.FlexBox(
-            pmui.TextInput.from_param(of.start, label="From (UTC)", placeholder="2022-11-11", width=150, **common),
-            pmui.TextInput.from_param(of.end, label="To (UTC)", placeholder="2022-11-11T18:00", width=165, **common),
-            pmui.TextInput.from_param(of.text, label="Uid, flare or image id", width=180, **common),
-            *of_images,
-            pmui.Button(
-                label="Clear", variant="text", size="small", margin=(8, 0), on_click=lambda _: self.state.clear_filter()
-            ),
-            align_items="center",
-            sizing_mode="stretch_width",
-        )
 
     def _page_size(self) -> pmui.Select:
         return pmui.Select.from_param(
             self.state.param.page_size, label="Rows", width=84, size="small", margin=(6, 12, 0, 0), description=""
         )
+
+    def _go_to(self, tab: str) -> None:
+        self.state.tab = tab
 
     def _open(self, image_id: str) -> None:
         self.state.opened = image_id
@@ -165,15 +146,31 @@ class ImageArchivePage:
 
     @property
     def _listing(self) -> Listing[Any]:
-        listing: Listing[Any] = self.state.listing if self.state.tab == IMAGES_TAB else self.state.imageless
+        listing: Listing[Any] = self.state.imageless if self.state.tab == IMAGELESS_TAB else self.state.listing
         return listing
 
     @property
     def _page_name(self) -> str:
-        return "page" if self.state.tab == IMAGES_TAB else "imageless_page"
+        return "imageless_page" if self.state.tab == IMAGELESS_TAB else "page"
 
     def _show_images(self, *_: Any) -> None:
-        self._table.show(self.state.listing.rows, self.state.sort, self._links)
+        state = self.state
+        self._table.choose(chosen_columns(state.columns))
+        self._table.show(state.listing.rows, state.sort, self._links, state.picked_rows)
+
+    def _show_picks(self, *_: Any) -> None:
+        self._table.tick(self.state.picked_rows)
+        self._bar.show(self.state.n_picked, self.state.listing.total)
+
+    def _show_tab(self, *_: Any) -> None:
+        """Bring the tab of the state to the front; pictures and plots are made when they are first looked at."""
+        tab = self.state.tab
+        place = self._views.get(tab)
+        if place is not None and not place.objects:
+            made = CompareView(self.state) if tab == COMPARE_TAB else TracksView(self.state, self._open)
+            place.append(made.widget)
+        self._tabs.active = TABS.index(tab)
+        self._paging.visible = tab in (IMAGES_TAB, IMAGELESS_TAB)
 
     def _show_imageless(self, *_: Any) -> None:
         listing = self.state.imageless
@@ -181,7 +178,7 @@ class ImageArchivePage:
 
     def _show_paging(self, *_: Any) -> None:
         listing = self._listing
-        self._total.object = listing.range_text("images" if self.state.tab == IMAGES_TAB else "bands without image")
+        self._total.object = listing.range_text("bands without image" if self.state.tab == IMAGELESS_TAB else "images")
         steps = {"count": listing.pages, "value": listing.page - 1}
         # the pager's value must lie below its count at every moment
         for name in steps if listing.pages > self._pager.count else reversed(steps):
@@ -206,14 +203,16 @@ class ImageArchivePage:
 
 def notices_for(state: ImageArchiveState) -> list[Notice]:
     """What a visitor must be told about what is shown."""
-    listing = state.listing if state.tab == IMAGES_TAB else state.imageless
+    listing = state.imageless if state.tab == IMAGELESS_TAB else state.listing
     notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
+    if state.picks_problem:
+        notices.append(Notice("warning", f"{state.picks_problem}."))
     if listing.problem:
         return [*notices, Notice("error", listing.problem)]
     if state.detail_problem:
         notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
     simulated = sum(row.image.simulated for row in state.listing.rows) if state.tab == IMAGES_TAB else 0
-    if listing.total == 0:
+    if listing.total == 0 and state.tab in (IMAGES_TAB, IMAGELESS_TAB):
         notices.append(Notice("info", _nothing(state)))
     elif simulated:
         which = "These images are" if simulated == len(listing.rows) else "Some of these images are"

@@ -11,15 +11,26 @@ import param
 from archive import Archive, Image, NotInArchive, Run
 from archive.schema import IMAGES
 from dashboards.state.access import GUEST, Visitor
+from dashboards.state.compare import (
+    LEAST_COMPARED,
+    MOST_COMPARED,
+    CompareChoice,
+    Comparison,
+    Scene,
+    compare,
+    read_scenes,
+)
 from dashboards.state.detail import ImageDetail, load_detail
 from dashboards.state.listing import Listing, pages_of
 from dashboards.state.picks import FEW, Picks, TooMany
 from dashboards.state.selection import Selection
 from dashboards.state.source import ArchiveSource, Unavailable
+from dashboards.state.tracks import MOST_TRACKED, track
 from stixcore.errors import StixError
 
 PAGE_SIZES = (25, 50, 100)
-IMAGES_TAB, IMAGELESS_TAB = "images", "imageless"
+IMAGES_TAB, IMAGELESS_TAB, COMPARE_TAB, TRACKS_TAB = "images", "imageless", "compare", "tracks"
+TABS = (IMAGES_TAB, IMAGELESS_TAB, COMPARE_TAB, TRACKS_TAB)
 #: In the address, for picks that are everything the filter beside it lets through.
 ALL = "all"
 
@@ -52,7 +63,7 @@ class ImageRow:
 type Who = Visitor | Callable[[], Visitor]
 
 
-class ImageArchiveState(Selection):
+class ImageArchiveState(Selection, CompareChoice):
     """Everything that the image archive page shows.
 
     Change the parameters above `listing` and read those from there on; each change leads to one new listing.
@@ -71,9 +82,11 @@ class ImageArchiveState(Selection):
     )
     opened = param.String("", doc="Id of the image that is shown large; empty for none")
     tab: param.Selector[Any] = param.Selector(
-        default=IMAGES_TAB, objects=[IMAGES_TAB, IMAGELESS_TAB], doc="What the table lists"
+        default=IMAGES_TAB, objects=list(TABS), doc="What is shown: a table, or pictures and plots of the picked images"
     )
-    columns = param.List(default=[], item_type=str, bounds=(0, 40), doc="Columns of the table; empty for the usual ones")
+    columns = param.List(
+        default=[], item_type=str, bounds=(0, 40), doc="Columns of the table; empty for the usual ones"
+    )
     picked = param.List(
         default=[], item_type=str, bounds=(0, FEW), doc="Picked images as an address has them: ids, or “all”"
     )
@@ -84,6 +97,9 @@ class ImageArchiveState(Selection):
     picks = param.ClassSelector(class_=Picks, default=Picks(), doc="Picked images; they outlive filter, order and page")
     n_picked = param.Integer(default=0, doc="How many they are")
     picked_rows = param.ClassSelector(class_=frozenset, default=frozenset(), doc="Ids of those on this page")
+    comparison = param.ClassSelector(class_=Comparison, default=None, allow_None=True, doc="Picked images side by side")
+    tracks = param.ClassSelector(class_=tuple, default=(), doc="Picked images as TrackPoint")
+    views_problem = param.String("", doc="Why the picked images are not compared or tracked, or which are left out")
     picks_problem = param.String("", doc="What became of picks that an address asked for")
     detail = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
     detail_problem = param.String("", doc="Why the opened image cannot be shown")
@@ -109,6 +125,7 @@ class ImageArchiveState(Selection):
         "tab": "tab",
         "columns": "columns",
         "picked": "picked",
+        **{name: name for name in CompareChoice.choice_names},
         "imageless_page": "imageless_page",
     }
 
@@ -116,9 +133,12 @@ class ImageArchiveState(Selection):
         super().__init__(**params)
         self._source = source
         self._who = visitor
+        self._read: tuple[Any, list[Scene]] = (None, [])
         self.param.watch(self._reordered, [*self.filter_names, "sort", "page", "page_size", "imageless_page", "tab"])
         self.param.watch(self._opened, "opened")
         self.param.watch(self._repicked, "picks")
+        self.param.watch(self._show_views, ["picks", "tab"])
+        self.param.watch(self._compare, list(self.choice_names))
 
     @property
     def _visitor(self) -> Visitor:
@@ -128,10 +148,8 @@ class ImageArchiveState(Selection):
     def load(self) -> None:
         """Ask the archive for everything that is shown."""
         self._take_picks()
-        if self.tab == IMAGES_TAB:
-            self._load_images()
-        else:
-            self._load_imageless()
+        self._load_tab()
+        self._show_views()
         self._opened()
 
     def step(self, by: int) -> None:
@@ -171,10 +189,13 @@ class ImageArchiveState(Selection):
             if first:
                 self.param.update(**first)  # comes back here
                 return
-        if self.tab == IMAGES_TAB:
-            self._load_images()
-        else:
+        self._load_tab()
+
+    def _load_tab(self) -> None:
+        if self.tab == IMAGELESS_TAB:
             self._load_imageless()
+        else:  # the number of matches stands above pictures and plots, too
+            self._load_images()
 
     def _load_images(self) -> None:
         try:
@@ -193,7 +214,7 @@ class ImageArchiveState(Selection):
         return Listing(rows, total, page, size)
 
     def _take_picks(self) -> None:
-        """Picks from what the address says; images that are not there, or not for this visitor, are named as missing."""
+        """Picks from what the address says; how many of them this visitor cannot have is said."""
         if self.picked == [ALL]:
             self.picks = Picks.of_all(self.image_filter(self._visitor))
         elif self.picked and not self.picks.ids:
@@ -222,6 +243,41 @@ class ImageArchiveState(Selection):
         else:
             picked = [ALL] if picks == Picks.of_all(self.image_filter(self._visitor)) else []
         self.param.update(picked_rows=rows, n_picked=number, picked=picked)
+
+    def _show_views(self, *_: param.parameterized.Event) -> None:
+        """Read the files of the picked images where a view needs them."""
+        if self.tab == COMPARE_TAB:
+            if self.n_picked < LEAST_COMPARED:
+                self.param.update(comparison=None, views_problem="")
+            else:
+                self._compare()
+        elif self.tab == TRACKS_TAB:
+            self._track()
+
+    def _compare(self, *_: param.parameterized.Event) -> None:
+        if self.tab != COMPARE_TAB or self.n_picked < LEAST_COMPARED:
+            return
+        problems: list[str] = []
+        try:
+            images = self.picked_images(MOST_COMPARED)
+            key = tuple((image.image_id, image.sha256) for image in images)
+            if key != self._read[0]:
+                self._read = key, self._source.ask(lambda archive: list(read_scenes(archive, images, problems)))
+        except (TooMany, Unavailable) as error:
+            self.param.update(comparison=None, views_problem=f"{error}.")
+            return
+        scenes = self._read[1]
+        comparison = compare(scenes, self) if len(scenes) >= LEAST_COMPARED else None
+        self.param.update(comparison=comparison, views_problem=" ".join(problems))
+
+    def _track(self) -> None:
+        problems: list[str] = []
+        try:
+            images = self.picked_images(MOST_TRACKED)
+            points = self._source.ask(lambda archive: track(read_scenes(archive, images, problems)))
+            self.param.update(tracks=points, views_problem=" ".join(problems))
+        except (TooMany, Unavailable) as error:
+            self.param.update(tracks=(), views_problem=f"{error}.")
 
     def _load_imageless(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,17 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from stixcore.errors import InvalidProduct
-from stixcore.fits.write import CANDIDATES_EXTENSION, SOURCE_COLUMNS, SOURCES_EXTENSION, VISIBILITY_EXTENSION
+from stixcore.fits.write import (
+    CANDIDATES_EXTENSION,
+    RECIPE_EXTENSION,
+    SOURCE_COLUMNS,
+    SOURCES_EXTENSION,
+    UNCERTAINTY_EXTENSION,
+    VISIBILITY_EXTENSION,
+)
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import Candidate
+from stixcore.imaging.reconstruction import Method
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -62,6 +71,11 @@ class ImageFile:
         shape has them.
     candidates : tuple of Candidate
         Highest peaks of the full-disk map, best first.
+    beam_fwhm : float or None, arcsec
+        Of the beam that the components of CLEAN were drawn with; other methods have none.
+    errors : mapping of str to float
+        Standard deviations from an ensemble, where one was made: ``x``, ``y`` of the centroid, ``fwhm`` (arcsec),
+        ``flux`` (ct s⁻¹ cm⁻² keV⁻¹).
     """
 
     pixels: Floats
@@ -70,7 +84,9 @@ class ImageFile:
     header: Mapping[str, Any]
     visibilities: StoredVisibilities | None = None
     sources: tuple[Mapping[str, Any], ...] = ()
-    candidates: tuple[Candidate, ...] = field(default=())
+    candidates: tuple[Candidate, ...] = ()
+    beam_fwhm: float | None = None
+    errors: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
@@ -106,6 +122,8 @@ def read_image_file(path: Path) -> ImageFile:
                 _visibilities(hdus),
                 _sources(hdus),
                 _candidates(hdus),
+                _beam_fwhm(hdus),
+                _errors(hdus),
             )
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
@@ -140,3 +158,18 @@ def _candidates(hdus: fits.HDUList) -> tuple[Candidate, ...]:
         Candidate(float(row["x"]), float(row["y"]), float(row["relative_height"]))
         for row in hdus[CANDIDATES_EXTENSION].data
     )
+
+
+def _beam_fwhm(hdus: fits.HDUList) -> float | None:
+    if hdus[0].header.get("ALG_USED") != Method.CLEAN or RECIPE_EXTENSION not in hdus:
+        return None
+    beam = json.loads(str(hdus[RECIPE_EXTENSION].data["recipe"][0]))["methods"][Method.CLEAN].get("beam_fwhm")
+    return None if beam is None else float(beam)
+
+
+def _errors(hdus: fits.HDUList) -> Mapping[str, float]:
+    if UNCERTAINTY_EXTENSION not in hdus:
+        return {}
+    header = hdus[UNCERTAINTY_EXTENSION].header
+    keywords = {"x": "SCENT_X", "y": "SCENT_Y", "fwhm": "SFWHM", "flux": "SFLUX"}
+    return {name: float(header[keyword]) for name, keyword in keywords.items() if keyword in header}

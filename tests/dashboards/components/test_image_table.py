@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from archive.schema import IMAGES
-from dashboards.components.image_columns import IMAGE_COLUMNS
+from dashboards.components.image_columns import IMAGE_COLUMNS, chosen_columns
 from dashboards.components.image_detail import comparison_html, numbers_html, picture_html
 from dashboards.components.image_table import KEY, ImageTable
 from dashboards.components.imageless import imageless_html
@@ -111,7 +111,8 @@ def test_cautions_survive_any_column() -> None:
 def test_the_table_holds_one_page_and_tells_of_clicks(small: Any) -> None:
     opened: list[str] = []
     sorted_by: list[list[str]] = []
-    table = ImageTable(opened.append, sorted_by.append)
+    picked: list[tuple[list[str], list[str]]] = []
+    table = ImageTable(opened.append, sorted_by.append, lambda on, off: picked.append((on, off)))
     rows = [ImageRow(image) for image in small.images[:5]]
     table.show(rows, ["-t_start"], LINKS)
     assert list(table.widget.value[KEY]) == [image.image_id for image in small.images[:5]]
@@ -123,11 +124,54 @@ def test_the_table_holds_one_page_and_tells_of_clicks(small: Any) -> None:
     table.widget.sorters = [{"field": "chi2", "dir": "asc"}, {"field": "uid", "dir": "desc"}]
     assert sorted_by == [["chi2", "-uid"]]
 
+    ids = [image.image_id for image in small.images[:5]]
+    table.widget.selection = [1, 3]
+    table.widget.selection = [3]
+    assert picked == [([ids[1], ids[3]], []), ([], [ids[1]])]
+    table.show(rows, ["-t_start"], LINKS, frozenset({ids[0], "on another page"}))
+    table.tick(frozenset({ids[0], ids[2]}))
+    assert table.widget.selection == [0, 2]
+    assert len(picked) == 2  # our own ticks are no wish
+
 
 def test_an_empty_page_keeps_the_columns() -> None:
-    table = ImageTable(print, print)
+    table = ImageTable(print, print, print)
     table.show([], ["-t_start"], LINKS)
     assert list(table.widget.value.columns) == [KEY, *(column.field for column in IMAGE_COLUMNS)]
+
+
+def test_every_column_keeps_its_own_configuration() -> None:
+    model = ImageTable(print, print, print).widget.get_root()
+    fields = [column.get("field") for column in model.configuration["columns"]]
+    assert fields == [None, KEY, *(column.field for column in IMAGE_COLUMNS)]
+    assert model.configuration["columns"][0]["formatter"] == "rowSelection"
+    of = {column.get("field"): column for column in model.configuration["columns"]}
+    for column in IMAGE_COLUMNS:
+        assert of[column.field]["minWidth"] == column.min_width
+        assert of[column.field]["responsive"] == column.priority
+
+
+def test_columns_are_chosen_by_name(small: Any) -> None:
+    usual = [column.field for column in IMAGE_COLUMNS if column.usual]
+    assert [column.field for column in chosen_columns([])] == usual
+    assert [column.field for column in chosen_columns(["nonsense"])] == usual
+    assert [column.field for column in chosen_columns(["chi2", "recipe", "time"])] == [
+        "picture",
+        "time",
+        "chi2",
+        "recipe",
+    ]
+    table = ImageTable(print, print, print)
+    table.choose(chosen_columns(["author", "recipe"]))
+    table.show([ImageRow(small.images[0])], [], LINKS)
+    assert "automatic" in table.widget.value["author"][0]
+    assert small.images[0].recipe_id in table.widget.value["recipe"][0]
+    assert table.widget.value["chi2"][0] == ""  # nobody sees it
+    assert set(table.widget.hidden_columns) == {KEY, *(c.field for c in IMAGE_COLUMNS)} - {
+        "picture",
+        "author",
+        "recipe",
+    }
 
 
 def test_what_is_unknown_is_a_dash(small: Any) -> None:

@@ -1,0 +1,64 @@
+"""The strip above the table: how many images are selected, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+
+from dashboards.components.style import style
+from dashboards.components.take_home import TakeHomeActions
+from dashboards.state.compare import MOST_COMPARED
+from dashboards.state.listing import grouped
+from dashboards.state.picks import MOST
+
+
+class SelectionBar:
+    """Number of selected images, with the actions on them.
+
+    Parameters
+    ----------
+    on_all, on_none : callable
+        Called to select everything that the filter lets through, and nothing.
+    on_compare, on_tracks : callable
+        Called to show the selected images side by side, and their numbers against time.
+    take_home : TakeHomeActions
+    """
+
+    def __init__(
+        self,
+        on_all: Callable[[], None],
+        on_none: Callable[[], None],
+        on_compare: Callable[[], None],
+        on_tracks: Callable[[], None],
+        take_home: TakeHomeActions,
+    ) -> None:
+        button: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 2)}
+        self._number = pn.pane.HTML("", margin=(0, 8, 0, 0), stylesheets=[style("selection_bar")])
+        self._all = pmui.Button(label="Select all", icon="select_all", on_click=lambda _: on_all(), **button)
+        self._none = pmui.Button(label="Clear selection", icon="deselect", on_click=lambda _: on_none(), **button)
+        self._compare = pmui.Button(label="Compare", icon="grid_view", on_click=lambda _: on_compare(), **button)
+        self._tracks = pmui.Button(label="Tracks", icon="show_chart", on_click=lambda _: on_tracks(), **button)
+        self._actions = (self._none, self._compare, self._tracks, take_home.widget)
+        self.widget = pn.FlexBox(
+            self._number,
+            self._all,
+            *self._actions,
+            align_items="center",
+            sizing_mode="stretch_width",
+            css_classes=["selection-bar"],
+        )
+        self.show(0, 0)
+
+    def show(self, picked: int, matches: int) -> None:
+        """Say how many images are selected, of how many that match the filter."""
+        few = f"<i>select 2 to {MOST_COMPARED} to compare them</i>" if picked == 1 else ""
+        many = f"<i>actions take up to {grouped(MOST)}</i>" if picked > MOST else ""
+        self._number.object = f'<p role="status"><b>{grouped(picked)}</b> selected {few or many}</p>'
+        self._all.param.update(label=f"Select all {grouped(matches)} matches", visible=matches > 0)
+        for action in self._actions:
+            action.visible = picked > 0
+        self._compare.disabled = not 2 <= picked <= MOST_COMPARED
+        self._tracks.disabled = picked > MOST
