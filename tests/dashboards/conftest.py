@@ -287,19 +287,6 @@ def users(small: Small) -> dict[str, str]:
     return PASSWORDS
 
 
-@pytest.fixture(scope="session")
-def imaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """An archive as the service makes it: two simulated flares, imaged by the previews. Not to be changed."""
-    files = tmp_path_factory.mktemp("flares")
-    simulate_campaign(files, 7, np.datetime64("2026-03-14T06:00:00", "us"), 0.34, 6.0, min_separation=3600.0)
-    archive = Archive(tmp_path_factory.mktemp("imaged") / "archive", create=True)
-    ingest(archive, [files], NOW)
-    make_previews(archive, NOW)
-    archive.build_read_model()
-    yield archive
-    archive.close()
-
-
 @dataclass(frozen=True)
 class Server:
     """A running server: its address and what it has written so far."""

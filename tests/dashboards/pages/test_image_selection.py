@@ -1,7 +1,7 @@
 """Selecting images, and what can be done with them, in a real browser."""
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,22 +94,16 @@ def test_more_filters_and_other_columns(watched: Any, small: Any) -> None:
     expect(page.get_by_label("GOES class")).to_have_value("≥ C1")
 
 
-@pytest.fixture(scope="module")
-def flares(serve: Callable[[Path], Any], imaged: Archive) -> Iterator[Any]:
-    with serve(imaged.root) as started:
-        yield started
-
-
 def of_one_recipe(archive: Archive) -> list[str]:
     (newest, *_) = archive.images(limit=1)
     return [image.image_id for image in archive.images(ImageFilter(recipe_id=newest.recipe_id))]
 
 
 def test_images_are_compared_and_tracked(
-    watch: Callable[..., Any], desktop: BrowserContext, flares: Any, imaged: Archive, axe: Callable[..., None]
+    watch: Callable[..., Any], desktop: BrowserContext, imaged_server: Any, imaged: Archive, axe: Callable[..., None]
 ) -> None:
     picked = [i for i in of_one_recipe(imaged) if not i.endswith("full_disk_bp")]
-    watched = watch(desktop, flares.url)
+    watched = watch(desktop, imaged_server.url)
     page = watched.visit(f"image_archive?picked={','.join(picked)}")
     expect_selected(page, len(picked))
     page.get_by_role("button", name="Compare").click()
