@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from archive import Image, Run
 from dashboards.components import words
+from dashboards.components.frame import PAGES
 from dashboards.components.image_columns import script_links
-from dashboards.state.detail import ImageDetail, read_cautions
+from dashboards.state.detail import ImageDetail, read_backgrounds, read_cautions
 from dashboards.web.links import Links
 
 #: Rows of the comparison: what, its unit, and the text of its value.
@@ -33,8 +35,8 @@ def title_of(detail: ImageDetail) -> str:
     return f"{words.time_range(detail.image)} · {words.band(detail.image)}"
 
 
-def picture_html(detail: ImageDetail, links: Links) -> str:
-    """The picture, large, with what must be said about it."""
+def picture_html(detail: ImageDetail, links: Links, *, large: bool = True) -> str:
+    """The picture, large (or left to others), with what must be said about it."""
     image = detail.image
     place = links.picture(image)
     what = f"{words.method_name(image.method)} image, {words.time_range(image)} UTC, {words.band(image)}"
@@ -43,32 +45,162 @@ def picture_html(detail: ImageDetail, links: Links) -> str:
         if place
         else '<p class="nothing">This image has no picture; its FITS file can be downloaded.</p>'
     )
-    return f"{_simulated(image)}<figure>{picture}</figure>{_download(image, links)}"
+    return f"{_simulated(image)}{f'<figure>{picture}</figure>' if large else ''}{_download(image, links)}"
+
+
+def switch_html(detail: ImageDetail, links: Links) -> str:
+    """All methods of the recipe as small pictures; a click shows that one large."""
+    buttons = []
+    for image in detail.siblings:
+        place = links.thumbnail(image)
+        picture = f'<img src="{escape(place)}" alt="" width="72" height="72">' if place else ""
+        pressed = str(image.image_id == detail.image.image_id).lower()
+        buttons.append(
+            f'<button type="button" data-image="{escape(image.image_id)}" aria-pressed="{pressed}">'
+            f"{picture}<span>{escape(words.method_name(image.method))}</span></button>"
+        )
+    return f'<div class="switch" role="group" aria-label="Methods">{"".join(buttons)}</div>'
 
 
 def numbers_html(detail: ImageDetail) -> str:
     """What is known of the observation and of this image, with units."""
     image, run = detail.image, detail.run
     rows = [
-        ("Time", f"{words.time_range(image)}<br><i>{words.CLOCK}</i>"),
+        ("Time", _times(detail)),
         ("Length", words.duration(image.t_start, image.t_end)),
         ("Energy", words.band(image)),
         ("Method", escape(words.method_name(image.method))),
         ("Peak", f"{words.position(image.peak_hpc_x, image.peak_hpc_y)}<br><i>helioprojective, from Solar Orbiter</i>"),
-        ("Observation", f"uid {escape(image.uid)}"),
-        ("Flare", escape(image.flare_id or words.UNKNOWN)),
+        *_measured_rows(detail),
+        ("Observation", _observation(image)),
+        ("Flare", _flare(detail)),
         ("GOES class", escape(image.goes_class or words.UNKNOWN)),
         *(_run_rows(run) if run is not None else ()),
+        *_candidate_rows(detail),
         ("Side-lobe ratio", words.number(image.sidelobe_ratio, ".2f")),
+        *_header_rows(detail),
         ("Made", f"{words.day(image.created_at)} {words.clock(image.created_at)} UTC by {escape(image.author)}"),
     ]
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
-    return f"{_cautions(image)}<dl>{listed}</dl>"
+    return f"{_cautions(image)}{_sources(detail)}<dl>{listed}</dl>"
+
+
+def _times(detail: ImageDetail) -> str:
+    others = "".join(
+        f"<br>{words.clock(time)} <i>start {whose}, {words.number(shift, '+.1f')} s</i>"
+        for whose, time, shift in detail.clocks
+    )
+    return f"{words.time_range(detail.image)}<br><i>{words.CLOCK}</i>{others}"
+
+
+def _observation(image: Image) -> str:
+    text = f"uid {escape(image.uid)}"
+    if "science_data" not in PAGES:
+        return text
+    return f'<a href="science_data?uid={escape(image.uid)}">{text}</a>'
+
+
+def _flare(detail: ImageDetail) -> str:
+    image = detail.image
+    if not image.flare_id:
+        return words.UNKNOWN
+    which = escape(image.flare_id)
+    links = [f'<a href="image_archive?flare={which}">all {detail.n_of_flare} images</a>'] if detail.n_of_flare else []
+    if "lightcurves" in PAGES:
+        start, span = curve_window(image)
+        links.append(f'<a href="lightcurves?start={start}&amp;span={span}">light curves</a>')
+    return f"{which}<br>{' · '.join(links)}" if links else which
+
+
+def curve_window(image: Image) -> tuple[int, int]:
+    """Start [Unix time, s] and length [s] of a window of light curves around an image."""
+    start = int(image.t_start.astype("datetime64[s]").astype(int))
+    end = int(image.t_end.astype("datetime64[s]").astype(int))
+    margin = max(600, 2 * (end - start))
+    return start - margin, end - start + 2 * margin
+
+
+def _measured_rows(detail: ImageDetail) -> list[tuple[str, str]]:
+    image, errors = detail.image, {} if detail.file is None else detail.file.errors
+    size = "" if detail.size is None else f"{words.arcsec(detail.size.fwhm)}{_plus_minus(errors.get('fwhm'))}″"
+    flux = f"{words.number(image.total_flux)}{_plus_minus(errors.get('flux'), '.2g')} <i>ct s⁻¹ cm⁻² keV⁻¹</i>"
+    return [
+        ("Brightest pixel", f"{words.number(image.max)} <i>{escape(words.unit(image.unit))}</i>"),
+        *([("FWHM", f"{size}<br><i>of the area above half maximum</i>")] if size else []),
+        *([("Flux", flux)] if image.total_flux is not None else []),
+        ("Reduced χ²", words.number(image.chi2, ".2f")),
+    ]
+
+
+def _plus_minus(sigma: float | None, form: str = ".1f") -> str:
+    return "" if sigma is None else f" ± {words.number(sigma, form)}"
+
+
+#: What a forward fit says of a source: name, unit, form.
+SOURCE_NUMBERS: Sequence[tuple[str, str, str, str]] = (
+    ("flux", "Flux", "ct s⁻¹ cm⁻² keV⁻¹", ".3g"),
+    ("x", "Solar X", "″", ".1f"),
+    ("y", "Solar Y", "″", ".1f"),
+    ("fwhm", "FWHM", "″", ".1f"),
+    ("fwhm_max", "longest", "″", ".1f"),
+    ("fwhm_min", "shortest", "″", ".1f"),
+    ("position_angle", "Position angle", "°", ".0f"),
+    ("loop_angle", "Loop angle", "°", ".0f"),
+)
+
+
+def _sources(detail: ImageDetail) -> str:
+    """A column per source of a forward fit."""
+    sources = () if detail.file is None else detail.file.sources
+    if not sources:
+        return ""
+    heads = "".join(f"<th scope='col'>{escape(str(source['shape']))}</th>" for source in sources)
+    body = "".join(
+        f"<tr><th scope='row'>{name} <i>[{unit}]</i></th>"
+        + "".join(f"<td>{_with_sigma(source, key, form)}</td>" for source in sources)
+        + "</tr>"
+        for key, name, unit, form in SOURCE_NUMBERS
+        if any(key in source for source in sources)
+    )
+    return (
+        "<h3>Fitted sources</h3><div class='scroll'><table><thead><tr><td></td>"
+        f"{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _with_sigma(source: Mapping[str, Any], key: str, form: str) -> str:
+    if key not in source:
+        return words.UNKNOWN
+    return f"{words.number(source[key], form)}{_plus_minus(source.get(f'{key}_sigma'), form)}"
+
+
+def _candidate_rows(detail: ImageDetail) -> list[tuple[str, str]]:
+    candidates = () if detail.file is None else detail.file.candidates
+    if not candidates:
+        return []
+    lines = "<br>".join(f"{words.position(one.x, one.y)} <i>{one.relative_height:.2f}</i>" for one in candidates)
+    return [("Candidates", f"{lines}<br><i>peaks of the full disk and their height</i>")]
+
+
+def _header_rows(detail: ImageDetail) -> list[tuple[str, str]]:
+    if detail.file is None:
+        return [("File", "cannot be read: what stands only there is missing here")]
+    header = detail.file.header
+    rows = []
+    if "SUBCOLLS" in header:
+        rows.append(("Sub-collimators", escape(str(header["SUBCOLLS"]).replace(",", ", "))))
+    if "RCR" in header:
+        state = "out" if header["RCR"] == 0 else f"in (state {header['RCR']})"
+        rows.append(("Attenuator", escape(state)))
+    if "LIVETIME" in header and "XPOSURE" in header:
+        live, exposure = float(header["LIVETIME"]), float(header["XPOSURE"])
+        rows.append(("Live time", f"{words.number(live, '.1f')} s of {words.number(exposure, '.1f')} s"))
+    return rows
 
 
 def comparison_html(detail: ImageDetail, links: Links) -> str:
     """A table with a column per method."""
-    heads = "".join(_head(image, links, current=image.image_id == detail.image.image_id) for image in detail.siblings)
+    heads = "".join(_head(image, current=image.image_id == detail.image.image_id) for image in detail.siblings)
     body = "".join(
         f"<tr><th scope='row'>{name}{f' <i>[{unit}]</i>' if unit else ''}</th>"
         + "".join(f"<td>{value(image)}</td>" for image in detail.siblings)
@@ -77,7 +209,7 @@ def comparison_html(detail: ImageDetail, links: Links) -> str:
     )
     files = "".join(f"<td>{_download(image, links)}</td>" for image in detail.siblings)
     return (
-        "<h3>All methods on the same data</h3><div class='scroll'><table><thead><tr><th></th>"
+        "<h3>All methods on the same data</h3><div class='scroll'><table><thead><tr><td></td>"
         f"{heads}</tr></thead><tbody>{body}<tr><th scope='row'>File</th>{files}</tr></tbody></table></div>"
     )
 
@@ -86,6 +218,10 @@ def _run_rows(run: Run) -> list[tuple[str, str]]:
     background = f"uid {escape(run.background_uid)}" if run.background_uid else "none subtracted"
     if run.background_reason:
         background += f"<br><i>{escape(run.background_reason)}</i>"
+    for other in read_backgrounds(run.background_candidates):
+        if other.uid != run.background_uid:
+            why = f", {escape(other.reason)}" if other.reason else ""
+            background += f"<br><i>not uid {escape(other.uid)}: {words.number(other.distance_h, '+.1f')} h{why}</i>"
     roll = f", roll {words.number(run.roll_deg, '.2f')}°" if run.roll_deg is not None else ""
     return [
         ("Counts", f"{words.counts(run.counts_total)}, of them background {words.counts(run.counts_background)}"),
@@ -101,11 +237,9 @@ def _run_rows(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def _head(image: Image, links: Links, *, current: bool) -> str:
-    place = links.thumbnail(image)
-    picture = f'<img src="{escape(place)}" alt="" width="128" height="128">' if place else ""
+def _head(image: Image, *, current: bool) -> str:
     name = escape(words.method_name(image.method))
-    return f"<th scope='col' {'class=current' if current else ''}>{picture}<br>{name}</th>"
+    return f"<th scope='col' {'class=current' if current else ''}>{name}</th>"
 
 
 def _download(image: Image, links: Links) -> str:

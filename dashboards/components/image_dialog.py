@@ -7,9 +7,14 @@ from typing import Any
 
 import panel as pn
 import panel.ui as pmui
+from panel.custom import JSComponent
 
-from dashboards.components import image_detail, words
+from dashboards.components import image_detail
+from dashboards.components.image_strip import ImageCards
+from dashboards.components.sky_figure import sky_figure, sky_ranges
 from dashboards.components.style import style
+from dashboards.components.visibility_plot import visibility_figure
+from dashboards.state.compare import CompareChoice, Scene, compare
 from dashboards.state.detail import ImageDetail
 from dashboards.web.links import Links
 
@@ -28,21 +33,34 @@ class ImageDialog:
 
     def __init__(self, links: Links, on_choose: Callable[[str], None], on_step: Callable[[int], None]) -> None:
         self._links, self._on_choose = links, on_choose
-        self._quiet = False
+        self._detail: ImageDetail | None = None
         html: dict[str, Any] = {"stylesheets": [style("image_detail")], "margin": 0}
-        self._picture = pn.pane.HTML("", styles={"flex": "1 1 300px", "max-width": "602px"}, **html)
+        self._switch = ImageCards(on_click=self._chosen, sizing_mode="stretch_width", margin=(0, 0, 4, 0))
+        self._switch.stylesheets = [style("image_detail")]
+        self._picture = pn.pane.HTML("", **html)
+        self._sky = pn.pane.Bokeh(None, visible=False, margin=0)
         self._numbers = pn.pane.HTML("", styles={"flex": "1 1 300px"}, **html)
         self._comparison = pn.pane.HTML("", sizing_mode="stretch_width", **html)
-        self._methods = pmui.RadioButtonGroup(options={"": ""}, value="", size="small", margin=(0, 12, 8, 0), sx=PLAIN)
+        self._visibilities = pn.Column(sizing_mode="stretch_width", margin=0)
         step: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 8, 0)}
+        self._explore = pmui.Checkbox(value=False, label="Zoom and read values", size="small", margin=(0, 8))
+        self._explore.param.watch(lambda _: self._show_picture(), "value")
         self.widget = pmui.Dialog(
+            self._switch,
             pn.FlexBox(
-                self._methods,
                 pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: on_step(-1), **step),
                 pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: on_step(1), **step),
+                self._explore,
+                StepKeys(on_step, width=0, height=0, margin=0),
                 align_items="center",
             ),
-            pn.FlexBox(self._picture, self._numbers, gap="8px 28px", sizing_mode="stretch_width"),
+            pn.FlexBox(
+                pn.Column(self._picture, self._sky, margin=0, styles={"flex": "1 1 300px", "max-width": "602px"}),
+                self._numbers,
+                gap="8px 28px",
+                sizing_mode="stretch_width",
+            ),
+            self._visibilities,
             self._comparison,
             title_variant="h6",
             width_option="lg",
@@ -53,20 +71,35 @@ class ImageDialog:
             sx=PAPER,
         )
         self.widget.param.watch(self._closed, "open")
-        self._methods.param.watch(self._chosen, "value")
 
     def show(self, detail: ImageDetail) -> None:
         """Show this image, and open the dialog if it is closed."""
-        self._picture.object = image_detail.picture_html(detail, self._links)
+        before, self._detail = self._detail, detail
+        self._switch.html = image_detail.switch_html(detail, self._links)
+        self._show_picture()
         self._numbers.object = image_detail.numbers_html(detail)
         self._comparison.object = image_detail.comparison_html(detail, self._links)
-        options = {words.method_name(image.method): image.image_id for image in detail.siblings}
-        self._quiet = True
-        try:
-            self._methods.param.update(options=options, value=detail.image.image_id)
-            self.widget.param.update(title=image_detail.title_of(detail), open=True)
-        finally:
-            self._quiet = False
+        if before is None or before.image.recipe_id != detail.image.recipe_id:  # the same for all methods
+            plot = visibility_figure(detail.visibilities)
+            heading = pn.pane.HTML("<h3>Visibilities</h3>", stylesheets=[style("image_detail")], margin=0)
+            shown = [] if plot is None else [heading, pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=0)]
+            self._visibilities.objects = shown
+        self.widget.param.update(title=image_detail.title_of(detail), open=True)
+
+    def _show_picture(self) -> None:
+        """The large picture as it was drawn, or as a figure that can be zoomed."""
+        detail = self._detail
+        if detail is None:
+            return
+        self._explore.visible = detail.file is not None
+        live = self._explore.value and detail.file is not None
+        self._picture.object = image_detail.picture_html(detail, self._links, large=not live)
+        if live and detail.file is not None:
+            comparison = compare([Scene(detail.image, detail.file)], CompareChoice())
+            (panel,) = comparison.panels
+            view = panel.extent if detail.image.method == "full_disk_bp" else comparison.view
+            self._sky.object = sky_figure(panel, sky_ranges(view), title="", size=SKY_PIXELS, beam_fwhm=panel.beam_fwhm)
+        self._sky.visible = live
 
     def close(self) -> None:
         """Close the dialog."""
@@ -76,10 +109,45 @@ class ImageDialog:
         if not event.new:
             self._on_choose("")
 
-    def _chosen(self, event: Any) -> None:
-        if event.new and not self._quiet:
-            self._on_choose(event.new)
+    def _chosen(self, image_id: str) -> None:
+        detail = self._detail
+        # a browser may send anything
+        if detail is not None and any(image.image_id == image_id for image in detail.siblings):
+            self._on_choose(image_id)
 
+
+class StepKeys(JSComponent):
+    """Arrow keys step from image to image while the dialog is open, unless somebody types."""
+
+    _esm = """
+    export function render({model, el}) {
+      const keys = {ArrowLeft: -1, ArrowRight: 1}
+      const press = (event) => {
+        const at = event.composedPath()[0]
+        const fields = "input:not([type=checkbox]), textarea, select, [role=combobox]"
+        const typing = at instanceof Element && at.matches(fields)
+        if (event.key in keys && !typing && !event.ctrlKey && !event.altKey && !event.metaKey) {
+          model.send_msg(keys[event.key])
+          event.preventDefault()
+        }
+      }
+      document.addEventListener("keydown", press, true)
+      model.on("remove", () => document.removeEventListener("keydown", press, true))
+      return document.createElement("span")
+    }
+    """
+
+    def __init__(self, on_step: Callable[[int], None], **params: Any) -> None:
+        super().__init__(**params)
+        self._on_step = on_step
+
+    def _handle_msg(self, data: Any) -> None:
+        if data in (-1, 1):
+            self._on_step(data)
+
+
+#: Side of the live map; with its axes it fits where the drawn picture stands.
+SKY_PIXELS = 430
 
 #: The dialog has the colour of the page; on a telephone it is the screen.
 PAPER = {
@@ -89,4 +157,3 @@ PAPER = {
         "& .MuiDialog-paper": {"margin": 0, "width": "100%", "maxWidth": "100%", "height": "100%", "maxHeight": "100%"},
     },
 }
-PLAIN = {"& .MuiToggleButton-root": {"textTransform": "none", "whiteSpace": "nowrap", "letterSpacing": 0}}

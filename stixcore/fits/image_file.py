@@ -129,6 +129,21 @@ def read_image_file(path: Path) -> ImageFile:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
 
 
+def read_visibilities(path: Path) -> StoredVisibilities | None:
+    """The visibilities of an image file alone, quicker than the whole; None where it has no such table.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is broken.
+    """
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            return _visibilities(hdus)
+    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
+
+
 def _visibilities(hdus: fits.HDUList) -> StoredVisibilities | None:
     if VISIBILITY_EXTENSION not in hdus:
         return None

@@ -76,6 +76,7 @@ def test_the_table_of_a_shared_selection_is_downloaded(watched: Any, small: Any)
 def test_more_filters_and_other_columns(watched: Any, small: Any) -> None:
     page = watched.visit("image_archive")
     page.get_by_role("button", name="More", exact=True).click()
+    expect(page.get_by_role("button", name="Less", exact=True)).to_be_visible()  # nobody types faster than that
     watched.type_into("GOES class", "≥ C1")
     expect(page.get_by_text("1–20 of 20 images")).to_be_visible()
     watched.type_into("Solar X [″]", "-500..-441")
