@@ -168,6 +168,7 @@ def write_products(
                 centroid_hpc_y=source.y,
                 total_flux=finite(image.total_flux),
                 max=float(image.image.max()),
+                unit=image.unit,
                 chi2=finite(image.chi2),
                 n_iter=image.n_iter,
                 stopped_by=str(image.stopped_by),

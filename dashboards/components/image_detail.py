@@ -122,10 +122,11 @@ def curve_window(image: Image) -> tuple[int, int]:
 
 def _measured_rows(detail: ImageDetail) -> list[tuple[str, str]]:
     image, errors = detail.image, {} if detail.file is None else detail.file.errors
+    unit = image.unit or ("" if detail.file is None else detail.file.unit)
     size = "" if detail.size is None else f"{words.arcsec(detail.size.fwhm)}{_plus_minus(errors.get('fwhm'))}″"
     flux = f"{words.number(image.total_flux)}{_plus_minus(errors.get('flux'), '.2g')} <i>ct s⁻¹ cm⁻² keV⁻¹</i>"
     return [
-        ("Brightest pixel", f"{words.number(image.max)} <i>{escape(words.unit(image.unit))}</i>"),
+        ("Brightest pixel", f"{words.number(image.max)} <i>{escape(words.unit(unit))}</i>"),
         *([("FWHM", f"{size}<br><i>of the area above half maximum</i>")] if size else []),
         *([("Flux", flux)] if image.total_flux is not None else []),
         ("Reduced χ²", words.number(image.chi2, ".2f")),
@@ -171,7 +172,8 @@ def _sources(detail: ImageDetail) -> str:
 def _with_sigma(source: Mapping[str, Any], key: str, form: str) -> str:
     if key not in source:
         return words.UNKNOWN
-    return f"{words.number(source[key], form)}{_plus_minus(source.get(f'{key}_sigma'), form)}"
+    sigma = _plus_minus(source.get(f"{key}_sigma"), form.replace("3", "2"))  # an error has two digits
+    return f"{words.number(source[key], form)}{sigma}"
 
 
 def _candidate_rows(detail: ImageDetail) -> list[tuple[str, str]]:

@@ -38,7 +38,7 @@ class ImageDialog:
         self._switch = ImageCards(on_click=self._chosen, sizing_mode="stretch_width", margin=(0, 0, 4, 0))
         self._switch.stylesheets = [style("image_detail")]
         self._picture = pn.pane.HTML("", **html)
-        self._sky = pn.pane.Bokeh(None, visible=False, margin=0)
+        self._sky = pn.pane.Bokeh(None, visible=False, margin=0, styles={"overflow-x": "auto"})
         self._numbers = pn.pane.HTML("", styles={"flex": "1 1 300px"}, **html)
         self._comparison = pn.pane.HTML("", sizing_mode="stretch_width", **html)
         self._visibilities = pn.Column(sizing_mode="stretch_width", margin=0)
