@@ -23,29 +23,11 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive
+from benchmarks.faults.archives import TABLES, rows_of
 from jobs.cli import main as stix_jobs
 from jobs.lock import AlreadyRunning, single_instance
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = {
-    "science_files": "name",
-    "quicklook_files": "name",
-    "aux_files": "name",
-    "flares": "flare_id",
-    "runs": "run_id",
-    "images": "image_id",
-}
-#: What depends on when something was done, and on nothing else. The header of an image holds the time.
-TIMES = {"ingested_at", "started_at", "created_at", "updated_at", "elapsed_s"}
-
-
-def rows_of(archive: Archive) -> dict[str, list[dict[str, object]]]:
-    found = {}
-    for table, key in TABLES.items():
-        apart = TIMES | ({"sha256", "size"} if table == "images" else set())
-        rows = archive.query(f"SELECT * FROM {table} ORDER BY {key}").to_pylist()
-        found[table] = [{name: value for name, value in row.items() if name not in apart} for row in rows]
-    return found
 
 
 def crontab_for(root: Path) -> str:
@@ -116,8 +98,8 @@ def main() -> int:
             at_rest(by_cron, 75.0 if number == arguments.batches else 5.0)
     ours, theirs = rows_of(Archive(by_cron)), rows_of(Archive(once))
     equal = True
-    for table, key in TABLES.items():
-        mine, others = ({row[key]: row for row in some[table]} for some in (ours, theirs))
+    for table in TABLES:
+        mine, others = ours[table], theirs[table]
         same = sum(mine.get(name) == row for name, row in others.items())
         equal &= same == len(mine) == len(others)
         print(f"{table:16s} {len(others):6d} rows in one run, {len(mine):6d} by cron, {same:6d} the same")

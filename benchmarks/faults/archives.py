@@ -1,0 +1,27 @@
+"""Comparing archives: all rows of all tables, without what depends on when something was done."""
+
+from __future__ import annotations
+
+from archive import Archive
+
+TABLES = {
+    "science_files": "name",
+    "quicklook_files": "name",
+    "aux_files": "name",
+    "flares": "flare_id",
+    "runs": "run_id",
+    "images": "image_id",
+}
+#: What depends on the clock, and on nothing else. The header of an image holds the time, and so its hash depends on it.
+TIMES = {"ingested_at", "started_at", "created_at", "updated_at", "elapsed_s"}
+HASHES = {"sha256", "size"}
+
+
+def rows_of(archive: Archive) -> dict[str, dict[str, dict[str, object]]]:
+    """Rows by table and key."""
+    found: dict[str, dict[str, dict[str, object]]] = {}
+    for table, key in TABLES.items():
+        apart = TIMES | (HASHES if table == "images" else set())
+        rows = archive.query(f"SELECT * FROM {table} ORDER BY {key}").to_pylist()
+        found[table] = {row[key]: {name: value for name, value in row.items() if name not in apart} for row in rows}
+    return found
