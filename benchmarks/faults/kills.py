@@ -1,6 +1,6 @@
 """SIGKILL at random moments of ingest, previews and worker: after the restart a check finds nothing, and nothing lacks.
 
-    python -m benchmarks.faults.kills [--kills 200] [--seed 1] [--work DIR]
+    python -m benchmarks.faults.kills [--kills 200] [--minutes M] [--seed 1] [--work DIR]
 
 A simulated flare goes through an archive once, undisturbed. Then, for every kill, a copy of the archive as it was
 before one of the steps is made, the step is started, and killed at a random moment; of the worker sometimes one of its
@@ -42,6 +42,12 @@ from stixcore.simulation.campaign import simulate_campaign
 STEPS = ("ingest", "previews", "worker")
 #: Share of kills that hit a child process of the worker, and that are followed by one of the restart.
 CHILD_SHARE, AGAIN_SHARE = 0.3, 0.25
+PRELOAD = [
+    *("jobs.commands", "jobs.previews", "jobs.worker", "jobs.flares", "jobs.report", "jobs.figures"),
+    *("matplotlib.figure", "matplotlib.backends.backend_agg", "stixcore.fits.write", "pyarrow.parquet", "duckdb"),
+]
+#: How often each step is killed: the worker takes longest, for its child processes import everything anew.
+SHARES = {"ingest": 0.4, "previews": 0.4, "worker": 0.2}
 START = np.datetime64("2026-03-14T06:00:00", "us")
 
 
@@ -179,13 +185,14 @@ def complaints(archive: Archive, expected: dict[str, Any]) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no new kill after so long")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, help="folder for the archives (default: a temporary one)")
     arguments = parser.parse_args()
     folder = arguments.work or Path(tempfile.mkdtemp(prefix="kills-"))
     rng = np.random.default_rng(arguments.seed)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["jobs.commands", "jobs.previews", "jobs.worker", "jobs.flares", "jobs.report"])
+    context.set_forkserver_preload(PRELOAD)
     steps = undisturbed(context, folder)
     hits: Counter[tuple[str, str]] = Counter()
     faults: Counter[str] = Counter()
@@ -193,8 +200,9 @@ def main() -> int:
     def killed() -> int:
         return sum(number for (_, what), number in hits.items() if what != "too late")
 
-    while killed() < arguments.kills:
-        step = STEPS[sum(hits.values()) % len(STEPS)]
+    until = time.monotonic() + 60.0 * arguments.minutes
+    while killed() < arguments.kills and time.monotonic() < until:
+        step = str(rng.choice(STEPS, p=[SHARES[step] for step in STEPS]))
         root = folder / "killed"
         shutil.rmtree(root, ignore_errors=True)
         shutil.copytree(steps.before[step], root)
