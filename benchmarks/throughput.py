@@ -96,7 +96,7 @@ def _data(folder: Path) -> list[Path]:
 def _previews(root: Path, engine: str, folder: Path) -> Measured:
     words = [sys.executable, "-m", "jobs.cli", "previews", "--archive", str(root)]
     with _cluster(folder) if engine.startswith("Dask") else _children(engine[0]) as (options, watched):
-        before = sum(_cpu(pid) for pid in _tree(watched))
+        before = sum(cpu_seconds(pid) for pid in _tree(watched))
         begin = time.perf_counter()
         process = subprocess.Popen([*words, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         taken = Measured()
@@ -104,7 +104,7 @@ def _previews(root: Path, engine: str, folder: Path) -> Measured:
         while process.poll() is None:
             for pid in _tree([process.pid, *watched]):
                 taken.memory[pid] = max(taken.memory.get(pid, 0), _peak(pid))
-                own[pid] = max(own.get(pid, 0.0), _cpu(pid))
+                own[pid] = max(own.get(pid, 0.0), cpu_seconds(pid))
             time.sleep(_EVERY_S)
         taken.seconds = time.perf_counter() - begin
         taken.cpu = sum(own.values()) - before
@@ -180,7 +180,7 @@ def _peak(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
-def _cpu(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Processor time of a process, s; 0 when it has gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

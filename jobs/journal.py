@@ -10,9 +10,11 @@ These callers insert, read and ask for a cancellation; what workers do with it i
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -149,14 +151,38 @@ class Journal(JournalFile):
             "SELECT count(*) FROM requests INDEXED BY waiting WHERE state = 'queued' AND user = ? AND request_id < ?",
             (user, request_id),
         )
-        return _place(own[0], user, {row["user"]: row for row in self.read(_SHARES)})
+        shares = {row["user"]: row for row in self.read(_SHARES)}
+        turn = own[0] + shares[user]["running"]  # users take turns; this request waits for that turn of its user
+        before: int = own[0]
+        for other, share in shares.items():
+            if other != user:
+                first = (share["served"], share["first"]) < (shares[user]["served"], shares[user]["first"])
+                before += min(share["queued"], max(0, turn - share["running"] + first))
+        return before
 
     def queue(self, limit: int = 50) -> list[tuple[int, Request]]:
         """What waits, in the order in which it is served if nothing changes, each with its `position`."""
-        found = self.read(_FIRST_OF_EACH, (limit,))
-        shares = {row["user"]: row for row in self.read(_SHARES)}
-        placed = [(_place(row["own"], row["user"], shares), request_of(row)) for row in found if row["user"] in shares]
-        return sorted(placed, key=lambda pair: (pair[0], pair[1].request_id))[:limit]
+        turns = [
+            (share["running"], share["served"], share["first"], share["user"], share["queued"])
+            for share in self.read(_SHARES)
+        ]
+        heapq.heapify(turns)
+        order: list[str] = []
+        while turns and len(order) < limit:
+            taken, served, first, user, left = heapq.heappop(turns)
+            order.append(user)
+            if left > 1:
+                heapq.heappush(turns, (taken + 1, served, first, user, left - 1))
+        waiting = {user: iter(self._oldest(user, number)) for user, number in Counter(order).items()}
+        placed = ((place, next(waiting[user], None)) for place, user in enumerate(order))
+        return [(place, request) for place, request in placed if request is not None]
+
+    def _oldest(self, user: str, limit: int) -> list[Request]:
+        """What waits of one user, the oldest first."""
+        sql = (
+            "SELECT * FROM requests INDEXED BY waiting WHERE state = 'queued' AND user = ? ORDER BY request_id LIMIT ?"
+        )
+        return [request_of(row) for row in self.read(sql, (user, limit))]
 
     def failures(self, since: np.datetime64, limit: int = 50) -> list[Request]:
         """Requests that failed, or some of whose image sets did, since ``since``; the last to end comes first."""
@@ -299,26 +325,6 @@ SELECT user, count(*) AS queued, min(request_id) AS first,
        coalesce((SELECT max(served) FROM requests r WHERE r.user = q.user), 0) AS served
 FROM requests q INDEXED BY waiting WHERE state = 'queued' GROUP BY user
 """
-
-#: The oldest requests of every user who waits, each with how many of his come before it.
-_FIRST_OF_EACH = """
-WITH numbered AS (
-    SELECT request_id, row_number() OVER (PARTITION BY user ORDER BY request_id) - 1 AS own
-    FROM requests INDEXED BY waiting WHERE state = 'queued'
-)
-SELECT r.*, numbered.own FROM numbered JOIN requests r USING (request_id) WHERE numbered.own < ?
-"""
-
-
-def _place(own: int, user: str, shares: Mapping[str, sqlite3.Row]) -> int:
-    """How many requests are served before one that has ``own`` of its user's before it."""
-    turn = own + shares[user]["running"]  # users take turns; this request waits for that turn of its user
-    before = own
-    for other, share in shares.items():
-        if other != user:
-            first = (share["served"], share["first"]) < (shares[user]["served"], shares[user]["first"])
-            before += min(share["queued"], max(0, turn - share["running"] + first))
-    return before
 
 
 def _check_share(db: sqlite3.Connection, user: str, time: int, limits: Limits) -> None:

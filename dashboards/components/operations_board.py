@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from html import escape
 
@@ -132,6 +133,7 @@ def failure_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
 
 def _request(request: Request, visitor: Visitor, middle: str, end: str) -> str:
     sets = "1 image set" if request.recipes == 1 else f"{grouped(request.recipes)} image sets"
+    sets = _kind(request.body) or sets
     author = request.user if visitor.may_change_request(request) else "somebody"
     uid = escape(request.uid)
     return (
@@ -139,6 +141,14 @@ def _request(request: Request, visitor: Visitor, middle: str, end: str) -> str:
         f'<span><a href="image_archive?text={uid}">{uid}</a></span><span>{escape(author)}</span>{middle}'
         f'<span class="what">{sets}<br>{end}</span></div>'
     )
+
+
+def _kind(body: str) -> str:
+    """What is asked for other than images: "animation", "overlay"; empty for images."""
+    try:
+        return escape(str(json.loads(body).get("kind", "")))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def unlisted_html(work: Work) -> str:

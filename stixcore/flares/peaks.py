@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
 
 from stixcore.flares.envelope import deviation, deviation_at
 from stixcore.flares.series import STEP, Floats
@@ -138,6 +137,8 @@ def _peaks_of_run(
     rules: DetectionRules,
 ) -> list[Peak]:
     """Flares of one run above the background: its maximum, and what else stands out of it."""
+    from scipy.signal import find_peaks  # half of what a command needs to start
+
     part, bend_of_part = curve[run], bends[run]
     sigma = deviation(part)
     candidates = {int(np.argmax(part))}

@@ -144,6 +144,7 @@ def test_queue_is_listed_in_the_order_of_serving(journal, leases):
     for step in range(len(expected)):
         assert [(place, request.body) for place, request in journal.queue()] == list(enumerate(expected[step:]))
         assert [request.body for _, request in journal.queue(2)] == expected[step : step + 2]
+        assert [journal.position(request.request_id) for _, request in journal.queue()] == list(range(6 - step))
         end(leases, "w", leases.claim("w", NOW, LEASE).request_id)
     assert journal.queue() == []
 
