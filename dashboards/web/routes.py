@@ -22,13 +22,19 @@ from dashboards.state.source import ArchiveSource, archive_source
 from dashboards.web.account_page import AccountPage
 from dashboards.web.answers import looked_up, write_json_error
 from dashboards.web.api.handlers import API_ROUTES
+from dashboards.web.downloads import SELECTION_PATHS, SelectionHandler
 from dashboards.web.lightcurve_files import LightCurveHandler
 from dashboards.web.scripts import SUFFIXES, ScriptHandler
 from dashboards.web.sign_in import SignOutPage
 from dashboards.web.visitors import request_visitor
+from jobs.errors import NoSuchRequest
+from jobs.journal import Journal
+from jobs.renderings import MEDIA_TYPES, find_rendering
 
 #: Pictures change only when their recipe is run again with newer software.
 PICTURE_AGE_S = 300
+#: Files of renderings that a page shows.
+SHOWN = (".mp4", ".gif", ".png")
 #: Tables of the STIX files, those that images are made from and quick-look light curves.
 INPUT_TABLES = {"science": "science_files", "aux": "aux_files", "quicklook": "quicklook_files"}
 
@@ -52,6 +58,8 @@ class FoundFile:
 def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> FoundFile:
     """The file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`INPUT_TABLES`).
 
+    Or ("rendering") what the worker made of images, by request and name.
+
     Raises
     ------
     NotInArchive
@@ -61,6 +69,8 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
     """
 
     def find(archive: Archive) -> FoundFile:
+        if kind == "rendering":
+            return _rendered(archive, key, visitor)
         if kind in INPUT_TABLES:
             place = _input_place(archive, kind, key)
         else:
@@ -85,6 +95,24 @@ def _input_place(archive: Archive, kind: str, name: str) -> str:
         message = f"there is no file {name!r}"
         raise NotInArchive(message)
     return str(rows[0]["path"])
+
+
+def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
+    """A file of a rendering: its user's and the operators'. For others it does not exist."""
+    number, _, name = key.partition("/")
+    journal = Journal(archive.root)
+    try:
+        request = journal.get(int(number))
+    except NoSuchRequest:
+        request = None
+    mine = request is not None and (visitor.operator or visitor.name == request.user)
+    rendering = find_rendering(archive, journal, request) if mine and request is not None else None
+    if rendering is None or name not in rendering.files:
+        message = f"there is no file {name!r} of request {number}"
+        raise NotInArchive(message)
+    place = PurePosixPath(*(rendering.folder / name).relative_to(archive.root).parts)
+    suffix = place.suffix
+    return FoundFile(archive.root, place, MEDIA_TYPES[suffix], save=suffix not in SHOWN)
 
 
 class ImageFileHandler(StaticFileHandler):
@@ -149,6 +177,8 @@ ROUTES = [
     (r"/archive/((?:science|aux|quicklook)/[^/]+\.fits)", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
     (r"/archive/lightcurve\.(csv|parquet)", LightCurveHandler),
+    (r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)", ImageFileHandler),
+    (rf"/archive/selection/({SELECTION_PATHS})", SelectionHandler),
     (r"/archive/.*", UnknownHandler),
     *API_ROUTES,
     (r"/account", AccountPage),

@@ -181,14 +181,15 @@ def test_answers_of_the_route(imaged, imaged_server, some):
     for wrong in (f"{address}.exe", address.replace(some[0].recipe_id, "0123456789abcdef") + ".py"):
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(wrong, timeout=30)
-        assert caught.value.code == 404
-        assert json.loads(caught.value.read())["status"] == 404
+        with caught.value as answer:
+            assert (answer.code, json.loads(answer.read())["status"]) == (404, 404)
     for kind, names in (("science", "science_files"), ("aux", "aux_files")):
         for row in imaged.rows(f"SELECT name, size FROM {names} LIMIT 1"):
             with urllib.request.urlopen(f"{imaged_server.url}/archive/{kind}/{row['name']}", timeout=30) as answer:
                 assert len(answer.read()) == row["size"]
-    with pytest.raises(urllib.error.HTTPError, match="404"):
+    with pytest.raises(urllib.error.HTTPError, match="404") as caught:
         urllib.request.urlopen(f"{imaged_server.url}/archive/science/none.fits", timeout=30)
+    caught.value.close()
 
 
 def test_who_may_have_a_hidden_image(small):

@@ -1,0 +1,140 @@
+"""Selected images to take along: FITS files, their scripts, a manifest with checksums, how to cite them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from archive.layout import stamp
+from archive.schema import Image
+from archive.scripts.images import FLAVOURS, script_name
+from archive.scripts.sources import ImageSource, InputFile
+
+FOLDER = "stix_images"
+#: What every publication that shows such images names; the papers of single methods follow.
+PAPERS = (
+    "Instrument: Krucker et al. 2020, A&A 642, A15, doi:10.1051/0004-6361/201937362",
+    "Imaging concept: Massa et al. 2023, Solar Physics 298, 114, doi:10.1007/s11207-023-02205-7",
+    "First images and calibration: Massa et al. 2022, Solar Physics 297, 93, doi:10.1007/s11207-022-02029-x",
+    "STIX data center: Xiao et al. 2023, A&A 673, A142, doi:10.1051/0004-6361/202346031",
+)
+METHOD_PAPERS = {
+    "clean": "CLEAN: Högbom 1974, A&AS 15, 417",
+    "em": "EM: Massa et al. 2019, A&A 624, A130, doi:10.1051/0004-6361/201935323",
+    "mem_ge": "MEM_GE: Massa et al. 2020, ApJ 894, 46, doi:10.3847/1538-4357/ab8637",
+    "vis_fwdfit": "VIS_FWDFIT: Volpara et al. 2022, A&A 668, A145, doi:10.1051/0004-6361/202243907",
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of a bundle: its name there, and its content, read when asked for."""
+
+    name: str
+    read: Callable[[], bytes]
+
+
+def bundle_members(
+    sources: Sequence[ImageSource],
+    locate: Callable[[InputFile], Path],
+    created: np.datetime64,
+    *,
+    inputs: bool = False,
+) -> Iterator[Member]:
+    """Files of a bundle, one after the other; the manifest comes last, when all checksums are known.
+
+    Everything lies in one folder, so that scripts find their files beside them.
+
+    Parameters
+    ----------
+    sources : sequence of ImageSource
+    locate : callable
+        Path of an image or input file. One that is missing is named in the manifest and left out.
+    created : datetime64
+        Written into the manifest.
+    inputs : bool
+        Take the level-1 and auxiliary files along.
+    """
+    manifest: list[dict[str, object]] = []
+
+    def member(name: str, what: str, read: Callable[[], bytes], expected: str = "") -> Member:
+        def noted() -> bytes:
+            content = read()
+            found = hashlib.sha256(content).hexdigest()
+            entry: dict[str, object] = {"name": name, "what": what, "size": len(content), "sha256": found}
+            if expected and found != expected:
+                entry["problem"] = f"the archive expected {expected}"
+            manifest.append(entry)
+            return content
+
+        return Member(f"{FOLDER}/{name}", noted)
+
+    missing: list[str] = []
+    files = {source.fits.name: (source.fits, f"image {source.image.image_id}") for source in sources}
+    if inputs:
+        files |= {file.name: (file, "input") for source in sources for file in source.inputs}
+    for file, what in files.values():
+        path = locate(file)
+        if path.is_file():
+            yield member(file.name, what, path.read_bytes, file.sha256)
+        else:
+            missing.append(file.name)
+    for source in sources:
+        for suffix, write in FLAVOURS.items():
+            text = write(source)
+            what = f"script for {source.image.image_id}"
+            yield member(script_name(source, suffix), what, text.encode)
+    yield member("CITATION.txt", "how to cite", citation(sources).encode)
+    document = {
+        "created": f"{stamp(created)} UTC",
+        "images": [_described(source.image) for source in sources],
+        "files": manifest,
+        "missing": missing,
+    }
+    # read last: the list has grown by then
+    yield Member(f"{FOLDER}/manifest.json", lambda: json.dumps(document, indent=1, ensure_ascii=False).encode())
+
+
+def citation(sources: Sequence[ImageSource]) -> str:
+    """What to cite and to say when these images are published."""
+    methods = sorted({source.image.method for source in sources})
+    papers = [*PAPERS, *(METHOD_PAPERS[method] for method in methods if method in METHOD_PAPERS)]
+    uids = ", ".join(sorted({source.image.uid for source in sources}))
+    lines = [
+        "Solar Orbiter is a mission of ESA and NASA. STIX is an instrument of Solar Orbiter.",
+        "Images made with stix-flare-archive from STIX level-1 data, science requests (uid) " + uids + ".",
+        "Preview images are quick looks: read their warnings before publishing.",
+        *(["SIMULATED data are among them: they are not observations."] if _simulated(sources) else []),
+        "",
+        "Please cite:",
+        *(f"  {paper}" for paper in papers),
+        "",
+        "Images:",
+        *(f"  {source.image.image_id}  {source.fits.name}" for source in sources),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _simulated(sources: Sequence[ImageSource]) -> bool:
+    return any(source.image.simulated for source in sources)
+
+
+def _described(image: Image) -> dict[str, object]:
+    return {
+        "image_id": image.image_id,
+        "uid": image.uid,
+        "method": image.method,
+        "t_start": str(image.t_start),
+        "t_end": str(image.t_end),
+        "energy_kev": [image.e_low, image.e_high],
+        "author": image.author,
+        "simulated": image.simulated,
+        "trusted": image.trusted,
+        "warnings": json.loads(image.warnings),
+    }

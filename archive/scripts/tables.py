@@ -1,0 +1,35 @@
+"""Rows of images as tables to take along."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from io import BytesIO, StringIO
+
+import pyarrow.parquet as pq
+
+from archive.schema import IMAGES, Image
+
+
+def images_csv(images: Sequence[Image]) -> str:
+    """Rows of the index as CSV with a head; times UTC at Solar Orbiter, what is unknown empty."""
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    names = [column.name for column in IMAGES.columns]
+    writer.writerow(names)
+    writer.writerows([[_cell(getattr(image, name)) for name in names] for image in images])
+    return stream.getvalue()
+
+
+def images_parquet(images: Sequence[Image]) -> bytes:
+    """The same as Parquet, with the types of the index."""
+    stream = BytesIO()
+    pq.write_table(IMAGES.to_arrow(images), stream)
+    return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A value for a spreadsheet, which must not take text for a formula."""
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        return f"'{value}"
+    return "" if value is None else value

@@ -1,0 +1,219 @@
+"""Downloads of several images: bundle, table, scripts for an animation or an overlay.
+
+``/archive/selection/bundle.zip|table.csv|table.parquet|animation.py|overlay.py?images=<id>,<id>…``
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler
+
+from archive import Archive, Image
+from archive.layout import stamp
+from archive.scripts.bundle import bundle_members
+from archive.scripts.selections import AnimationLooks, OverlayLooks, animation_script, overlay_script
+from archive.scripts.sources import ImageSource, read_sources
+from archive.scripts.tables import images_csv, images_parquet
+from dashboards.state.access import Visitor, visible_image
+from dashboards.state.source import archive_source
+from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.clock import now
+from dashboards.web.scripts import server_address
+from dashboards.web.visitors import request_visitor
+from jobs.errors import BadRequest, LimitReached
+from jobs.rendering_requests import AnimationRequest, OverlayRequest
+
+#: Largest bundle, byte.
+BUNDLE_BYTES = 1 << 30
+
+
+class SelectionHandler(RequestHandler):
+    """Sends something made of the images named in the address."""
+
+    async def get(self, what: str) -> None:
+        """Send it."""
+        try:
+            ids = parse_ids(self.get_query_argument("images", ""))
+            make = _SENDERS[what]
+            await make(self, ids)
+        except (BadRequest, LimitReached) as error:
+            raise HTTPError(400, reason="Bad Request") from error
+        except StreamClosedError:
+            return  # who has gone needs no answer
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One JSON object with one sentence."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")
+
+    def announce(self, name: str, media_type: str) -> None:
+        """Headers of a file that the browser saves."""
+        self.set_header("Content-Type", media_type)
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-cache")
+
+
+def parse_ids(text: str) -> tuple[str, ...]:
+    """Ids of images from an address: commas between them; an id named twice counts once.
+
+    Raises
+    ------
+    BadRequest, LimitReached
+    """
+    return AnimationRequest(tuple(dict.fromkeys(part for part in text.split(",") if part))).images
+
+
+def visible_images(archive: Archive, ids: Sequence[str], visitor: Visitor) -> list[Image]:
+    """Images by id, in that order.
+
+    Raises
+    ------
+    NotInArchive
+        When one of them is not there for this visitor.
+    """
+    return [visible_image(archive, image_id, visitor) for image_id in ids]
+
+
+async def _send_script(handler: SelectionHandler, ids: Sequence[str], kind: str) -> None:
+    write = _script_of(handler, ids, kind)
+    sources = await _sources(handler, ids)
+    handler.announce(f"stix_{kind}.py", "text/x-python; charset=utf-8")
+    handler.finish(write(sources))
+
+
+def _script_of(handler: SelectionHandler, ids: Sequence[str], kind: str) -> Callable[[Sequence[ImageSource]], str]:
+    given = {name: handler.get_query_argument(name) for name in handler.request.query_arguments if name != "images"}
+    if kind == "animation":
+        animation = AnimationLooks(**_values(AnimationLooks(), given))
+        AnimationRequest(tuple(ids), animation)  # refuses what makes no sense
+        return lambda sources: animation_script(sources, animation)
+    values = _values(OverlayLooks(), given)
+    overlay = OverlayLooks(**values)
+    OverlayRequest(tuple(ids), OverlayLooks(**(values | {"map_file": "map.fits"})))
+    if overlay.instrument not in ("aia", "eui"):
+        message = f"instrument: expected aia or eui, found {overlay.instrument!r}"
+        raise BadRequest(message)
+    return lambda sources: overlay_script(sources, overlay)
+
+
+def _values(default: AnimationLooks | OverlayLooks, given: Mapping[str, str]) -> dict[str, Any]:
+    """Looks from an address: every value of the type of its default."""
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if not hasattr(default, name) or name == "map_file":
+            message = f"unknown parameter {name[:60]!r}"
+            raise BadRequest(message)
+        try:
+            values[name] = _value(getattr(default, name), text)
+        except ValueError as error:
+            message = f"{name}: {text[:60]!r} is no value"
+            raise BadRequest(message) from error
+    return values
+
+
+def _value(default: Any, text: str) -> Any:
+    if isinstance(default, bool):
+        return {"true": True, "false": False}[text] if text in ("true", "false") else bool(int(text))
+    if isinstance(default, tuple):
+        return tuple(float(part) for part in text.split(","))
+    if default is None:
+        return float(text) if text else None
+    return type(default)(text)
+
+
+async def _send_table(handler: SelectionHandler, ids: Sequence[str], form: str) -> None:
+    visitor = request_visitor(handler)
+
+    chosen = await looked_up(lambda: archive_source().ask(lambda archive: visible_images(archive, ids, visitor)))
+    is_csv = form == "csv"
+    handler.announce(f"stix_images.{form}", "text/csv; charset=utf-8" if is_csv else "application/vnd.apache.parquet")
+    handler.finish(images_csv(chosen) if is_csv else images_parquet(chosen))
+
+
+async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
+    """A zip file, written while it is sent: no more than one member is in memory."""
+    inputs = handler.get_query_argument("inputs", "no") == "yes"
+    sources, source = await _sources(handler, ids), archive_source()
+    paths = await looked_up(lambda: source.ask(lambda archive: _paths(archive, sources, inputs=inputs)))
+    size = sum(path.stat().st_size for path in paths.values() if path.is_file())
+    if size > BUNDLE_BYTES:
+        message = f"these files are {size >> 20} MiB, {BUNDLE_BYTES >> 20} at most; select fewer, or no input files"
+        raise LimitReached(message)
+    created = now()
+    handler.announce(f"stix_images_{stamp(created)}.zip", "application/zip")
+    drain = _Drain()
+    with zipfile.ZipFile(drain, "w") as package:
+        for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs):
+
+            def add(name: str = member.name, read: Callable[[], bytes] = member.read) -> None:
+                texts = not name.endswith(".fits")
+                package.writestr(name, read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
+
+            await looked_up(add)
+            handler.write(drain.take())
+            await handler.flush()
+    handler.finish(drain.take())
+
+
+def _paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) -> dict[str, Path]:
+    """Where the files of a bundle are."""
+    paths = {source.fits.name: archive.path_of(source.image.file) for source in sources}
+    if inputs:
+        names = sorted({file.name for source in sources for file in source.inputs})
+        rows = archive.rows(
+            "SELECT name, path FROM science_files WHERE name IN (SELECT unnest(?)) "
+            "UNION ALL SELECT name, path FROM aux_files WHERE name IN (SELECT unnest(?))",
+            [names, names],
+        )
+        paths |= dict.fromkeys(names, archive.root / "missing")
+        paths |= {row["name"]: archive.path_of(row["path"]) for row in rows}
+    return paths
+
+
+async def _sources(handler: SelectionHandler, ids: Sequence[str]) -> tuple[ImageSource, ...]:
+    visitor, server = request_visitor(handler), server_address(handler)
+    return await looked_up(
+        lambda: archive_source().ask(
+            lambda archive: read_sources(archive, visible_images(archive, ids, visitor), server)
+        )
+    )
+
+
+class _Drain(io.RawIOBase):
+    """A stream that is written at one end and emptied at the other; it cannot seek, and a zip file need not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._content = bytearray()
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """Take bytes."""
+        self._content += content
+        return len(content)
+
+    def take(self) -> bytes:
+        """Give what came since the last time."""
+        taken = bytes(self._content)
+        self._content.clear()
+        return taken
+
+
+_SENDERS: Mapping[str, Any] = {
+    "bundle.zip": _send_bundle,
+    "table.csv": lambda handler, ids: _send_table(handler, ids, "csv"),
+    "table.parquet": lambda handler, ids: _send_table(handler, ids, "parquet"),
+    "animation.py": lambda handler, ids: _send_script(handler, ids, "animation"),
+    "overlay.py": lambda handler, ids: _send_script(handler, ids, "overlay"),
+}
+SELECTION_PATHS = "|".join(name.replace(".", r"\.") for name in _SENDERS)
