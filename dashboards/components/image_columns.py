@@ -145,16 +145,16 @@ def _file(row: ImageRow, links: Links) -> str:
     name = row.image.file.rpartition("/")[2]
     title = f"{name}, {words.size(row.image.size)}"
     fits = f'<a class="file" href="{escape(place)}" download="{escape(name)}" title="{escape(title)}">FITS</a>'
-    return f"{fits} {script_links(row.image, links)}"
+    return f"{fits} {script_links(row.image, links, most=3)}"  # there is room for no more
 
 
-def script_links(image: Image, links: Links) -> str:
+def script_links(image: Image, links: Links, most: int | None = None) -> str:
     """Links to the scripts that make an image again."""
     what = f"{words.method_name(image.method)}, {words.time_range(image)}, {words.band(image)}"
     return " ".join(
         f'<a class="script" href="{escape(place)}" download title="{escape(f"{name} script that makes {what} again")}">'
         f"{escape(name)}</a>"
-        for name, place in links.scripts(image)
+        for name, place in links.scripts(image)[:most]
     )
 
 

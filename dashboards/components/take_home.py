@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
+from io import StringIO
 from typing import Any
 
 import panel as pn
@@ -56,12 +57,9 @@ class TakeHomeActions:
         self._selection, self._links, self._visitor = selection, links, visitor
         self.state = TakeHomeState(source or archive_source())
         self._chosen: tuple[Image, ...] = ()
-        self._dialog = pmui.Dialog(
-            title="", width_option="sm", scroll="paper", close_on_click=True, show_close_button=True, sx=PAPER
-        )
+        self._dialog: pmui.Dialog | None = None  # made when first opened: most visitors never do
         self._links_pane = _html()
         self._news = _html()
-        self._bar = pmui.LinearProgress(value=0, active=False, visible=False, sizing_mode="stretch_width")
         self._poll = pn.state.add_periodic_callback(self._look, POLL_MS, start=False)
         button: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 2)}
         self.widget = pn.FlexBox(
@@ -69,13 +67,19 @@ class TakeHomeActions:
             pmui.Button(label="Create overlay…", icon="layers", on_click=self._overlay, **button),
             pmui.Button(label="Image cube…", icon="view_in_ar", on_click=self._cube, **button),
             pmui.Button(label="Download…", icon="download", on_click=self._download, **button),
-            self._dialog,
+            pmui.FileDownload(
+                callback=self._table, filename="stix_images.csv", label="Table", icon="table_view", **button
+            ),
             margin=0,
             align_items="center",
         )
         self.state.param.watch(self._show_links, TakeHomeState.choices)
         self.state.param.watch(self._show_news, ["progress", "rendering", "problem"])
         self._address: Callable[[], str] = str
+
+    def _table(self) -> StringIO:
+        """The table from inside the page: it needs no address."""
+        return StringIO(images_csv(self._selection()))
 
     # The four dialogs
 
@@ -88,7 +92,7 @@ class TakeHomeActions:
                     pmui.FloatInput.from_param(of.frame_time, label="Time of a frame [s]", width=150, **SMALL),
                     pmui.Select.from_param(of.scale, label="Colours", width=110, **SMALL),
                     pmui.Select.from_param(of.size, label="Side of a frame [px]", width=150, **SMALL),
-                    pmui.FloatInput.from_param(of.field, label="Side of the field [arcsec]", width=190, **SMALL),
+                    pmui.FloatInput.from_param(of.field, label="Field [arcsec], 0: all", width=170, **SMALL),
                     pmui.Checkbox.from_param(of.common_scale, label="One colour scale for all frames", **SMALL),
                     align_items="center",
                 ),
@@ -172,6 +176,7 @@ class TakeHomeActions:
         make: Callable[..., bool] | None,
     ) -> None:
         self._address = address
+        self._links_pane, self._news = _html(), _html()  # a document does not take the old ones a second time
         self.state.param.update(request_id=0, progress=None, rendering=None, problem="")
         try:
             self._chosen, problem = tuple(self._selection()), "Select one image or more first."
@@ -184,6 +189,11 @@ class TakeHomeActions:
             if make is not None:
                 body += self._maker(make)
         self._show_links()
+        if self._dialog is None:
+            self._dialog = pmui.Dialog(
+                title="", width_option="sm", scroll="paper", close_on_click=True, show_close_button=True, sx=PAPER
+            )
+            self.widget.append(self._dialog)
         self._dialog[:] = body
         self._dialog.param.update(title=title, open=True)
 
@@ -199,7 +209,8 @@ class TakeHomeActions:
         go = pmui.Button(
             label="Make it here", icon="play_arrow", variant="contained", size="small", margin=(8, 0), on_click=start
         )
-        return [go, self._bar, self._news]
+        self._show_news()
+        return [go, self._news]
 
     # What they say
 
@@ -231,9 +242,10 @@ class TakeHomeActions:
     def _show_news(self, *_: Any) -> None:
         state = self.state
         working = state.is_working
-        share = round(100 * state.progress.share) if state.progress else 0
-        self._bar.param.update(visible=working, value=share, variant="determinate")
-        said = f'<p class="step">{escape(state.progress.sentence)}</p>' if working and state.progress else ""
+        said = ""
+        if working and state.progress is not None:
+            share, step = state.progress.share, escape(state.progress.sentence)
+            said = f'<p class="step" role="status">{step}</p><progress max="1" value="{share:.3f}"></progress>'
         if state.problem:
             said += f'<p class="problem">{escape(state.problem)}</p>'
         if state.rendering is not None:

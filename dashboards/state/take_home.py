@@ -53,7 +53,7 @@ class TakeHomeState(param.Parameterized):
     frame_time = param.Number(0.25, bounds=(0.02, 10.0), doc="s that a frame is shown")
     scale: param.Selector[Any] = param.Selector(default=LINEAR, objects=[LINEAR, LOG], doc="Colours")
     common_scale = param.Boolean(default=True, doc="One colour scale for all frames")
-    field = param.Number(None, bounds=(10.0, 10_000.0), allow_None=True, doc="Side of the field, arcsec")
+    field = param.Number(0.0, bounds=(0.0, 10_000.0), doc="Side of the field, arcsec; 0: everything")
     size: param.Selector[Any] = param.Selector(default=640, objects=[256, 512, 640, 960], doc="Side of a frame, pixels")
 
     other: param.Selector[Any] = param.Selector(default="SDO/AIA 171 Å", objects=list(OTHER_MAPS), doc="Fetched map")
@@ -119,7 +119,7 @@ class TakeHomeState(param.Parameterized):
     def animation_looks(self) -> AnimationLooks:
         """As chosen."""
         return AnimationLooks(
-            float(self.frame_time or 0.25), self.scale, bool(self.common_scale), self.field or None, int(self.size)
+            float(self.frame_time), self.scale, bool(self.common_scale), float(self.field) or None, int(self.size)
         )
 
     def animate(self, images: Sequence[Image], visitor: Visitor, now: np.datetime64) -> bool:

@@ -58,7 +58,7 @@ def test_a_row_says_what_it_must(small: Any) -> None:
     assert (shown["chi2"], shown["trust"], shown["file"]) == (
         "–",
         "trusted",
-        "FITS Python IDL Notebook stixpy",
+        "FITS Python IDL Notebook",
     )
 
 
