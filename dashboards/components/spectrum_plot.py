@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker
+from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, Range1d
 from bokeh.models.annotations import BoxAnnotation, Whisker
 from numpy.typing import NDArray
 
@@ -25,6 +25,8 @@ class SpectrumPlot:
             height=height,
             x_axis_type="log",
             y_axis_type="log",
+            x_range=Range1d(start=LOWEST, end=150),
+            y_range=Range1d(start=0.1, end=10),
             x_axis_label="Energy [keV]",
             y_axis_label="Rate [ct s⁻¹ keV⁻¹]",
             tools=["pan", "wheel_zoom", "reset"],
@@ -71,6 +73,11 @@ class SpectrumPlot:
             "background": steps(spectrum.background) if known else nothing,
             "net": steps(spectrum.net) if known else nothing,
         }
+        seen = np.concatenate([spectrum.rate, spectrum.background, spectrum.net])
+        seen = seen[np.isfinite(seen) & (seen > 0)]
+        if seen.size:  # a logarithmic axis without data complains
+            self.model.y_range.update(start=0.5 * float(seen.min()), end=2.0 * float(seen.max()))
+        self.model.x_range.update(start=0.95 * float(low[0]), end=1.05 * float(spectrum.e_high[-1]))
         lower, upper = spectrum.rate - spectrum.rate_error, spectrum.rate + spectrum.rate_error
         shown = lower > 0
         self._errors.data = {

@@ -15,7 +15,8 @@ from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html
 from dashboards.components.science_table import ScienceTable, files_html
 from dashboards.components.style import style
-from dashboards.pages.science_file import ScienceFileView
+from dashboards.pages.science_file import ScienceFileView, clock
+from dashboards.state.own_file import OwnFiles
 from dashboards.state.science import (
     ANY,
     BACKGROUNDS,
@@ -29,6 +30,7 @@ from dashboards.state.science import (
 from dashboards.state.source import Unavailable, archive_source
 from dashboards.web.links import InlineLinks, Links, RouteLinks, routes_are_served
 from dashboards.web.visitors import session_visitor
+from jobs.uploads import UploadLimits
 
 PRODUCTS = {"any type": ANY, "pixel data": PIXELS, "spectrogram": SPECTROGRAMS}
 AIMS = {"any purpose": ANY, "no background": FLARES, "background": BACKGROUNDS}
@@ -59,9 +61,13 @@ class ScienceDataPage:
         self._content = pn.Column(sizing_mode="stretch_width", margin=0)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("image_page")])
         state.param.watch(self._show_list, ["listing"])
-        state.param.watch(self._show_file, ["detail"])
+        state.param.watch(self._show_file, ["detail", "own"])
+        self._own = OwnFiles(state.source, clock)
+        self._own.param.watch(self._show_notices, "problem")
+        if pn.state.curdoc is not None:
+            pn.state.on_session_destroyed(lambda _: self._own.forget())
         state.param.watch(self._show_image, ["image"])
-        state.param.watch(self._show_notices, ["listing", "detail", "complaints", "detail_problem"])
+        state.param.watch(self._show_notices, ["listing", "detail", "own", "complaints", "detail_problem"])
         self._pager.param.watch(self._turn, "value")
 
     @classmethod
@@ -125,7 +131,7 @@ class ScienceDataPage:
             description="",
         )
         paging = pn.FlexBox(self._total, size, self._pager, sizing_mode="stretch_width", align_items="center")
-        return [self._filters(), paging, self._table.widget]
+        return [self._filters(), paging, self._table.widget, self._upload()]
 
     def _filters(self) -> pn.FlexBox:
         of = self.state.param
@@ -146,6 +152,33 @@ class ScienceDataPage:
             sizing_mode="stretch_width",
         )
 
+    def _upload(self) -> pn.Column:
+        """Room for a file of the visitor's own."""
+        field = pmui.FileInput(
+            label="Open a file of your own",
+            accept=".fits",
+            max_file_size=UploadLimits().size,
+            variant="outlined",
+            size="small",
+            margin=(14, 0, 4, 0),
+            description="",
+        )
+
+        def received(event: Any) -> None:
+            if event.new:
+                detail = self._own.receive(field.filename or "unnamed.fits", event.new)
+                if detail is not None:
+                    self.state.own = detail
+
+        field.param.watch(received, "value")
+        said = pn.pane.HTML(
+            f"Level-1 pixel data or a spectrogram, {UploadLimits().size >> 20} MiB at most. It is looked at and "
+            "imaged in this session, never enters the archive, and is forgotten when you leave.",
+            styles={"font-size": "13px"},
+            margin=(0, 0, 12, 0),
+        )
+        return pn.Column(field, said, sizing_mode="stretch_width", margin=0)
+
     def _open(self, name: str) -> None:
         row = next((row for row in self.state.listing.rows if row.name == name), None)
         if row is not None:
@@ -161,14 +194,15 @@ class ScienceDataPage:
     # One file --------------------------------------------------------------------------------------------------------
 
     def _show_file(self, *_: Any) -> None:
-        detail = self.state.detail
+        detail = self.state.own or self.state.detail
         if detail is None:
             self._opened = None
             self._strip.show(())
             self._content[:] = self._list()
             return
         if self._opened is None or self._opened.detail.file != detail.file:
-            self._opened = ScienceFileView(self.state, detail, self._links, self._strip)
+            own = self._own if self.state.own is not None else None
+            self._opened = ScienceFileView(self.state, detail, self._links, self._strip, own)
             self._content[:] = [self._opened.view()]
         self._opened.show_images(detail)
 
@@ -195,7 +229,8 @@ class ScienceDataPage:
             self.state.opened_image = ids[min(max(ids.index(self.state.opened_image) + by, 0), len(ids) - 1)]
 
     def _show_notices(self, *_: Any) -> None:
-        self._notices.show([*self._address_notices, *notices_for(self.state)])
+        own = [Notice("warning", f"{self._own.problem.rstrip('.')}.")] if self._own.problem else []
+        self._notices.show([*self._address_notices, *own, *notices_for(self.state)])
 
 
 def notices_for(state: ScienceState) -> list[Notice]:
@@ -203,6 +238,11 @@ def notices_for(state: ScienceState) -> list[Notice]:
     notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
     if state.detail_problem:
         notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
+    if state.own is not None:
+        return [
+            *notices,
+            Notice("info", "This is your own file: it is in this session only and forgotten when you leave."),
+        ]
     if state.detail is not None:
         if state.detail.file.simulated:
             notices.append(Notice("simulated", "This file was simulated and shows no real flare."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -12,21 +13,35 @@ import panel.ui as pmui
 
 from dashboards.components import words
 from dashboards.components.detector_drawing import DetectorDrawing
+from dashboards.components.form_parts import html_pane
 from dashboards.components.image_strip import ImageStrip
 from dashboards.components.notices import Notice, Notices
+from dashboards.components.own_images import own_images_html, running_html
 from dashboards.components.science_detail import facts_html, header_html, related_html
 from dashboards.components.science_table import energy_text
 from dashboards.components.spectrogram import SpectrogramPlot
 from dashboards.components.spectrum_plot import SpectrumPlot
 from dashboards.components.style import style
+from dashboards.pages.analysis import AnalysisView
 from dashboards.state.file_view import FileView
-from dashboards.state.science import ScienceDetail, ScienceState
-from dashboards.web.links import Links
+from dashboards.state.imaging_form import ImagingForm
+from dashboards.state.own_file import OwnFiles
+from dashboards.state.science import ANALYSIS_TAB, PREVIEW_TAB, ScienceDetail, ScienceState
+from dashboards.state.tracking import Tracking
+from dashboards.web.links import Links, NoLinks
+from dashboards.web.visitors import session_visitor
 from stixcore.errors import StixError
 
 log = logging.getLogger(__name__)
 
+TABS = {PREVIEW_TAB: "Preview", ANALYSIS_TAB: "Interactive analysis"}
+PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
 _BUTTON: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 0, 0)}
+
+
+def clock() -> np.datetime64:
+    """Present time, UTC."""
+    return np.datetime64("now", "us")
 
 
 class ScienceFileView:
@@ -39,10 +54,20 @@ class ScienceFileView:
     links : Links
     strip : ImageStrip
         Where the images of the file are shown.
+    own : OwnFiles, optional
+        For a file of the visitor's own.
     """
 
-    def __init__(self, state: ScienceState, detail: ScienceDetail, links: Links, strip: ImageStrip) -> None:
-        self.state, self.detail, self._links, self._strip = state, detail, links, strip
+    def __init__(
+        self,
+        state: ScienceState,
+        detail: ScienceDetail,
+        links: Links,
+        strip: ImageStrip,
+        own: OwnFiles | None = None,
+    ) -> None:
+        self.state, self.detail, self._strip, self._own = state, detail, strip, own
+        self._links: Links = NoLinks() if own is not None else links
         self._notices = Notices()
         self._no_images = pn.pane.HTML("", margin=(4, 0), styles={"font-size": "14px"})
         self.file: FileView | None = None
@@ -62,13 +87,17 @@ class ScienceFileView:
             self._notices.pane,
         ]
         if self.file is not None:
-            parts += [self._switches(), self._plots(), self._preview()]
-        parts += [
-            pn.pane.HTML(related_html(self.detail.related, self._links), **html),
-            pn.pane.HTML("<h3>Images of this file</h3>", **html),
-            self._no_images,
-            self._strip.widget,
-        ]
+            parts += [self._switches(), self._plots(), self._tabs()]
+        parts += (
+            self._own_images()
+            if self._own is not None
+            else [
+                pn.pane.HTML(related_html(self.detail.related, self._links), **html),
+                pn.pane.HTML("<h3>Images of this file</h3>", **html),
+                self._no_images,
+                self._strip.widget,
+            ]
+        )
         if self._problem:
             self._notices.show([Notice("error", self._problem)])
         return pn.Column(*parts, sizing_mode="stretch_width", margin=0)
@@ -87,10 +116,16 @@ class ScienceFileView:
         state = self.state
         return pn.FlexBox(
             pmui.Button(label="All files", icon="arrow_back", on_click=lambda _: state.close_file(), **_BUTTON),
-            pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: state.step(-1), **_BUTTON),
-            pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: state.step(1), **_BUTTON),
+            *(() if self._own is not None else self._steps()),
             margin=(0, 0, 6, -8),
         )
+
+    def _steps(self) -> list[pmui.Button]:
+        state = self.state
+        return [
+            pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: state.step(-1), **_BUTTON),
+            pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: state.step(1), **_BUTTON),
+        ]
 
     def _switches(self) -> pn.FlexBox:
         assert self.file is not None  # noqa: S101 - asked by the caller
@@ -160,6 +195,64 @@ class ScienceFileView:
         if file.problem:
             said.append(escape(f"{file.problem[0].upper()}{file.problem[1:]}."))
         self._said.object = " ".join(said)
+
+    def _tabs(self) -> Any:
+        """Preview, and what can be done with pixel data; each is made when it is first looked at."""
+        if self.file is None or not self.file.has_pixels:
+            self.state.tab = PREVIEW_TAB
+            return self._preview()
+        state, made = self.state, {}
+        makers = {PREVIEW_TAB: self._preview, ANALYSIS_TAB: self._analysis}
+        room = pn.Column(sizing_mode="stretch_width", margin=0)
+        tabs = pmui.Tabs(*((title, pn.Spacer(height=0)) for title in TABS.values()), active=0, sx=PLAIN_TABS)
+
+        def show(*_: Any) -> None:
+            if state.tab not in made:
+                made[state.tab] = makers[state.tab]()
+            room[:] = [made[state.tab]]
+            tabs.active = list(TABS).index(state.tab)
+
+        tabs.param.watch(lambda event: state.param.update(tab=list(TABS)[event.new]), "active")
+        state.param.watch(show, "tab")
+        show()
+        return pn.Column(tabs, room, sizing_mode="stretch_width", margin=0)
+
+    def _own_images(self) -> list[Any]:
+        """Room for the images of a file that is not in the archive."""
+        own, pane = self._own, html_pane()
+        assert own is not None  # noqa: S101 - asked by the caller
+
+        def show(*_: Any) -> None:
+            pane.object = running_html(own.step, own.share) + own_images_html(own.images)
+
+        own.param.watch(show, ["step", "share", "images"])
+        show()
+        return [pane]
+
+    def _analysis(self) -> pn.Column:
+        assert self.file is not None  # noqa: S101
+        state, file, own, document = self.state, self.detail.file, self._own, pn.state.curdoc
+        if own is not None:
+            form = ImagingForm(self.file, state.source, None)
+
+            def pass_on(values: dict[str, Any]) -> None:
+                if document is None:
+                    own.param.update(**values)
+                else:
+                    update: Any = partial(own.param.update, **values)
+                    document.add_next_tick_callback(update)
+
+            return AnalysisView(
+                self.file, form, None, session_visitor, lambda: None, lambda box: own.make_images(form, box, pass_on)
+            ).view()
+        form = ImagingForm(self.file, state.source, file)
+        tracking = Tracking(state.source, session_visitor, clock, file.uid)
+        tracking.param.watch(lambda event: state.param.update(request=event.new), "request_id")
+        analysis = AnalysisView(self.file, form, tracking, session_visitor, state.reload_images)
+        view = analysis.view()
+        tracking.follow(state.request)
+        analysis.watch()
+        return view
 
     def _preview(self) -> pn.Column:
         file = self.file

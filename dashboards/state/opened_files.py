@@ -48,6 +48,12 @@ class FileCache[Value]:
                 self._values.popitem(last=False)
         return value
 
+    def forget(self, path: Path) -> None:
+        """Let go of a file that shall not stay."""
+        with self._lock:
+            for key in [key for key in self._values if key[0] == path]:
+                del self._values[key]
+
     def __len__(self) -> int:
         return len(self._values)
 

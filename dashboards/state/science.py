@@ -106,10 +106,12 @@ class ScienceState(AddressState):
     tab: param.Selector[Any] = param.Selector(
         default=PREVIEW_TAB, objects=[PREVIEW_TAB, ANALYSIS_TAB], doc="What is shown of the opened file"
     )
+    request = param.Integer(default=0, bounds=(0, None), doc="Number of the imaging request that is followed; 0: none")
     opened_image = param.String("", doc="Id of the image that is shown large; empty for none")
 
     listing = param.ClassSelector(class_=Listing, default=Listing(), doc="Files of this page, as ScienceFile")
     detail = param.ClassSelector(class_=ScienceDetail, default=None, allow_None=True, doc="The opened file")
+    own = param.ClassSelector(class_=ScienceDetail, default=None, allow_None=True, doc="The visitor's own file, opened")
     detail_problem = param.String("", doc="Why the opened file cannot be shown")
     image = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
     complaints = param.Dict({}, doc="Parameter → why its value is not used")
@@ -127,6 +129,7 @@ class ScienceState(AddressState):
         "page_size": "rows",
         "uid": "uid",
         "tab": "tab",
+        "request": "request",
         "opened_image": "image",
     }
     filter_names: ClassVar = ("start", "end", "text", "product", "aim", "band", "minutes")
@@ -155,7 +158,7 @@ class ScienceState(AddressState):
 
     def close_file(self) -> None:
         """Go back to the list."""
-        self.param.update(uid="", tab=PREVIEW_TAB, opened_image="")
+        self.param.update(uid="", tab=PREVIEW_TAB, opened_image="", request=0, own=None)
 
     def step(self, by: int) -> None:
         """Open the file that many rows further down the list; stays at the ends of its page."""
@@ -164,7 +167,7 @@ class ScienceState(AddressState):
         names = [row.name for row in self.listing.rows]
         if self.detail is not None and self.detail.file.name in names:
             row = self.listing.rows[min(max(names.index(self.detail.file.name) + by, 0), len(names) - 1)]
-            self.uid = key_of(row, self.listing.rows)
+            self.param.update(uid=key_of(row, self.listing.rows), request=0, opened_image="")
 
     def reload_images(self) -> None:
         """Look for images of the opened file again."""

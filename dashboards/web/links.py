@@ -70,6 +70,14 @@ class RouteLinks:
         return f"archive/{kind}/{name}"
 
 
+class NoLinks(RouteLinks):
+    """For files that are not in the archive: they have no address."""
+
+    def product(self, kind: str, name: str) -> str | None:  # noqa: ARG002 - as links are asked
+        """None."""
+        return None
+
+
 class InlineLinks:
     """The files themselves in the page, for a plain ``panel serve`` that has no routes.
 

@@ -1,0 +1,160 @@
+"""The interactive reconstruction, measured in a browser: brush to instant image, submission to images on the page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archive import Archive, ingest
+from archive.accounts import Accounts, Role
+from benchmarks.real_data import SHARED_DATA
+from benchmarks.timing import print_table
+
+FLARE, NAME, PASSWORD = "2211116471", "benchmark", "a long pass phrase"
+ROOT = Path(__file__).resolve().parents[1]
+#: What the project asks for, s.
+BRUSH_BAR, SUBMIT_BAR = 0.3, 4.0
+
+#: Calls back when an element that a selector finds, in any shadow root, says something else than before.
+_CHANGED = """([selector, before]) => {
+  const find = (node) => {
+    for (const element of node.querySelectorAll('*')) {
+      if (element.matches(selector) && element.innerText !== before) { return true }
+      if (element.shadowRoot && find(element.shadowRoot)) { return true }
+    }
+    return false
+  }
+  return find(document)
+}"""
+
+
+def run() -> None:
+    """Print the table."""
+    if not SHARED_DATA.is_dir():
+        print("\n  The page needs ../shared/data, which is not here")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        root = _archive(Path(folder))
+        with _running("dashboards", "--archive", str(root), port := _free_port()), _worker(root):
+            load = os.getloadavg()[0]
+            brushes, submissions = _measure(f"http://127.0.0.1:{port}")
+    rows: list[list[object]] = [
+        ["brush → instant image", min(brushes), float(np.median(brushes)), max(brushes), BRUSH_BAR],
+        ["submit → six images shown", min(submissions), float(np.median(submissions)), max(submissions), SUBMIT_BAR],
+    ]
+    columns = ["what", "best [s]", "median [s]", "worst [s]", "bar [s]"]
+    print_table(f"Interactive reconstruction in Chromium, uid {FLARE}, 60 s windows (load {load:.1f})", columns, rows)
+
+
+def _archive(folder: Path) -> Path:
+    data = SHARED_DATA / "nov2022"
+    names = (f"l1/*_{FLARE}-*.fits", "l1/*_2211098157-*.fits", "aux/*_20221111_*.fits")
+    archive = Archive(folder / "archive", create=True)
+    now = np.datetime64("now", "us")
+    ingest(archive, [path for name in names for path in data.glob(name)], now)
+    Accounts(archive.root).add(NAME, PASSWORD, now, Role.USER)
+    archive.close()
+    return archive.root
+
+
+def _measure(url: str) -> tuple[list[float], list[float]]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 1400})
+        page.set_default_timeout(60_000)
+        page.goto(f"{url}/login?next=%2Fscience_data%3Fuid%3D{FLARE}%26tab%3Danalysis")
+        page.get_by_label("Name").fill(NAME)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_text("images would be made").wait_for()
+        page.wait_for_function("!document.getElementById('opening')")
+        brushes = [_brush(page, number) for number in range(8)][2:]  # the first ones warm up
+        submissions = [_submit(page, number) for number in range(4)][1:]
+        browser.close()
+    return brushes, submissions
+
+
+def _brush(page: Any, number: int) -> float:
+    """Draw a box; time from the release of the button to what the instant image says of itself."""
+    place = page.locator(".bk-Figure").first.bounding_box()
+    left, top = place["x"] + (0.41 + 0.012 * number) * place["width"], place["y"] + 0.3 * place["height"]
+    before = page.locator("p.box").inner_text()
+    page.mouse.move(left, top)
+    page.mouse.down()
+    begin = time.perf_counter()
+    page.mouse.move(left + 14, top + 60)
+    page.mouse.up()
+    page.wait_for_function(_CHANGED, arg=["p.box", before], polling="raf")
+    return time.perf_counter() - begin
+
+
+def _submit(page: Any, number: int) -> float:
+    """Choose a minute, submit it; time until its six images are on the page."""
+    before = page.locator("p.box").inner_text()
+    for label, second in (("To (UTC)", 50), ("From (UTC)", 10)):
+        page.get_by_label(label).fill(f"2022-11-11T11:{37 + number}:{second}")
+        page.get_by_label(label).press("Enter")
+        page.wait_for_timeout(1000)
+    page.wait_for_function(_CHANGED, arg=["p.box", before])
+    known = page.locator("[data-image]").count()
+    begin = time.perf_counter()
+    page.get_by_role("button", name="Submit").click()
+    while page.locator("[data-image]").count() < known + 6:
+        page.wait_for_timeout(20)
+    return time.perf_counter() - begin
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _running(*words: str | int) -> Iterator[None]:
+    *arguments, port = words
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", *map(str, arguments), "--port", str(port)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait(f"http://127.0.0.1:{port}/liveness")
+            yield
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def _worker(root: Path) -> Iterator[None]:
+    command = [str(Path(sys.executable).parent / "stix-jobs"), "worker", "--archive", str(root), "--workers", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def _wait(address: str) -> None:
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    message = f"{address} does not answer"
+    raise TimeoutError(message)

@@ -1,0 +1,143 @@
+"""Parts of the imaging form: fields that are tied to a parameter, groups with a heading, what is known of a box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import panel as pn
+
+from dashboards.components import words
+from dashboards.components.science_table import energy_text
+from dashboards.components.style import style
+from dashboards.state.imaging_form import ENOUGH_COUNTS, Feedback
+from dashboards.state.tracking import Standing
+from jobs.backgrounds import BackgroundChoice
+from jobs.journal import Request, RequestState
+from jobs.requests import AUTO, NONE
+from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO
+from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS
+
+FIELD: dict[str, Any] = {"size": "small", "margin": (6, 10, 4, 0), "description": ""}
+
+
+def group(title: str, *parts: Any) -> pn.Column:
+    """Fields under a heading."""
+    head = pn.pane.HTML(f"<h3>{escape(title)}</h3>", stylesheets=[style("science_detail")], margin=0)
+    return pn.Column(
+        head,
+        pn.FlexBox(*parts, sizing_mode="stretch_width", align_items="center"),
+        sizing_mode="stretch_width",
+        margin=0,
+    )
+
+
+def html_pane() -> pn.pane.HTML:
+    """Room for sentences."""
+    return pn.pane.HTML("", stylesheets=[style("analysis")], sizing_mode="stretch_width", margin=0)
+
+
+def background_options(choice: BackgroundChoice) -> dict[str, str]:
+    """What can be chosen as background, best first; those that do not qualify say why."""
+    auto = f"automatic: {choice.chosen.uid}" if choice.chosen is not None else "automatic: none qualifies"
+    options = {auto: AUTO, "none": NONE}
+    for candidate in choice.candidates:
+        side = "after" if candidate.distance_h > 0 else "before"
+        distance = f"{abs(candidate.distance_h):.1f} h {side}"
+        label = f"{candidate.uid}, {distance}" + ("" if candidate.qualifies else f": {candidate.reason}")
+        options[label] = candidate.name
+    return options
+
+
+def subcollimator_options() -> dict[str, str]:
+    """Labels with the state of their calibration."""
+    return {label if label in IMAGING_LABELS else f"{label} (phase not calibrated)": label for label in ALL_LABELS}
+
+
+def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
+    """Counts, background, advice, number of images; or why there is nothing."""
+    lines = []
+    instant = feedback.instant
+    if instant is not None:
+        pixels = instant.pixels
+        lines.append(
+            f"<p class='box'><b>{words.day(pixels.t_start)} {words.clock(pixels.t_start)} – {words.clock(pixels.t_end)}"
+            f"</b> {pixels.duration:.4g} s, <b>{energy_text(pixels.e_low, pixels.e_high)}</b></p>"
+        )
+        share = 100.0 * instant.background / instant.counts if instant.counts else np.nan
+        lines.append(
+            f"<p>{words.counts(instant.recorded)} counts recorded; {words.counts(instant.counts)} in the pixels "
+            f"that are imaged, {words.counts(instant.background)} "
+            f"of them background ({words.number(share, '.1f')}\N{NO-BREAK SPACE}%).</p>"
+        )
+        if instant.recorded < enough:
+            lines.append(
+                f"<p class='advice'>Fewer than {words.counts(enough)} counts: expect mostly noise. Take a longer "
+                "time or a wider band.</p>"
+            )
+        search = instant.search
+        if (
+            search is not None
+            and search.sidelobe_ratio >= DOUBTFUL_SIDELOBE_RATIO
+            and instant.location.found_by != "given"
+        ):
+            lines.append(
+                f"<p class='advice'>Another place on the disk is {search.sidelobe_ratio:.2f} times as bright: the "
+                "location is doubtful. Look at the candidates under “Location”.</p>"
+            )
+        lines.append(
+            f"<p>Peak at {words.position(*instant.image.peak)}, pointing from {escape(str(instant.pointing.source))}; "
+            f"computed in {1e3 * instant.elapsed:.0f} ms.</p>"
+        )
+    if feedback.background:
+        lines.append(f"<p>{escape(feedback.background)}</p>")
+    if feedback.n_images and not feedback.problem:
+        lines.append(f"<p><b>{words.counts(feedback.n_images)} images</b> would be made.</p>")
+    if feedback.problem:
+        lines.append(f"<p class='advice'>{escape(feedback.problem[0].upper() + feedback.problem[1:])}.</p>")
+    return "".join(lines)
+
+
+def standing_html(standing: Standing | None, *, answered: bool) -> str:
+    """Where a request stands, in a sentence, with a bar while it runs."""
+    if standing is None:
+        return ""
+    request = standing.request
+    head = f"<b>Request {request.request_id}</b>"
+    match request.state:
+        case RequestState.QUEUED:
+            before = standing.position or 0
+            place = "is next" if before == 0 else f"waits behind {before} other{'s' if before > 1 else ''}"
+            nobody = "" if standing.workers else " No worker serves this archive at present: it waits until one does."
+            return f"<p>{head} {place}.{nobody}</p><progress aria-label='waiting'></progress>"
+        case RequestState.RUNNING:
+            steps = max(request.step_count, 1)
+            done = (len(standing.parts) + request.step_number / steps) / max(request.recipes, 1)
+            sets = f", set {len(standing.parts) + 1} of {request.recipes}" if request.recipes > 1 else ""
+            stop = " It is being cancelled." if request.cancelling else ""
+            return (
+                f"<p>{head} runs: {escape(request.step or 'beginning')}{sets}.{stop}</p>"
+                f"<progress max='1' value='{min(done, 1.0):.3f}' aria-label='progress'></progress>"
+            )
+        case RequestState.DONE:
+            how = "was answered at once: these images had been made" if answered else "is done"
+            some = f" {escape(request.reason)}" if request.reason else ""
+            return f"<p class='done'>{head} {how}. Its images are below.{some}</p>"
+        case RequestState.CANCELLED:
+            return f"<p>{head} was cancelled.</p>"
+        case _:
+            return f"<p class='advice'>{head} failed: {escape(request.reason or 'no reason is recorded')}</p>"
+
+
+def requests_html(requests: Sequence[Request], current: int) -> str:
+    """The visitor's requests about this file, as links that find them again."""
+    rows = "".join(
+        f"<li><a href='?uid={escape(request.uid)}&amp;tab=analysis&amp;request={request.request_id}'"
+        f"{' aria-current=true' if request.request_id == current else ''}>{request.request_id}</a> "
+        f"{escape(str(request.state))}, {request.recipes} set{'s' if request.recipes != 1 else ''}, "
+        f"{words.day(request.submitted_at)} {words.clock(request.submitted_at)} UTC</li>"
+        for request in requests
+    )
+    return f"<h3>My requests for this file</h3><ul>{rows}</ul>" if rows else ""

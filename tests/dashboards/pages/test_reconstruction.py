@@ -1,0 +1,134 @@
+"""Interactive reconstruction in a real browser: guest, user, a file of one's own."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from archive import Archive, ImageFilter
+from archive.accounts import Accounts, Role
+from jobs.executors import SerialExecutor
+from jobs.journal import Journal
+from jobs.worker import Worker
+from stixcore import read_pixel_data
+
+pytestmark = [pytest.mark.needs_chromium, pytest.mark.needs_shared_data]
+FLARE, PASSWORD = "2211116471", "a long pass phrase"
+NOW = np.datetime64("2026-11-25T12:00:00", "us")
+SLOW = 60_000
+
+
+@pytest.fixture(scope="module")
+def archive(november: Archive, tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """A copy that may change, with a user."""
+    root = tmp_path_factory.mktemp("reconstruction") / "archive"
+    shutil.copytree(november.root, root)
+    Accounts(root).add("alice", PASSWORD, NOW, Role.USER)
+    return Archive(root)
+
+
+@pytest.fixture(scope="module")
+def form_server(serve: Callable[[Path], Any], archive: Archive) -> Iterator[Any]:
+    with serve(archive.root) as started:
+        yield started
+
+
+def brush(page: Page, left: float, right: float, top: float, bottom: float) -> None:
+    """Drag a box over the spectrogram; numbers are shares of the figure's width and height."""
+    figure = page.locator(".bk-Figure").first
+    place = None
+    while place is None or place != figure.bounding_box():  # the page is still being laid out
+        place = figure.bounding_box()
+        page.wait_for_timeout(300)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return place["x"] + x * place["width"], place["y"] + y * place["height"]
+
+    page.mouse.move(*at(left, top))
+    page.mouse.down()
+    page.mouse.move(*at((left + right) / 2, (top + bottom) / 2))
+    page.mouse.move(*at(right, bottom))
+    page.mouse.up()
+
+
+def test_a_guest_sees_everything_and_cannot_submit(
+    watch: Callable[..., Any], desktop: BrowserContext, form_server: Any, archive: Archive
+) -> None:
+    page = watch(desktop, form_server.url).visit(f"science_data?uid={FLARE}")
+    page.get_by_role("tab", name="Interactive analysis").click()
+    page.wait_for_url("**tab=analysis**")
+    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    first = page.locator("p.box").inner_text()
+    brush(page, 0.4, 0.52, 0.3, 0.6)
+    expect(page.locator("p.box")).not_to_have_text(first, timeout=SLOW)
+    edges = read_pixel_data(archive.locate(FLARE))
+    start = np.datetime64(page.get_by_label("From (UTC)").input_value(), "us")
+    assert np.abs(edges.t_start - start).min() < np.timedelta64(1, "ms")
+    expect(page.get_by_text("You look at this as a guest")).to_be_visible()
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("Only registered users can submit requests; please sign in.")).to_be_visible()
+    assert Journal(archive.root).requests() == []
+
+
+def test_from_the_brush_to_images_everywhere(
+    watch: Callable[..., Any], desktop: BrowserContext, form_server: Any, archive: Archive
+) -> None:
+    watched = watch(desktop, form_server.url)
+    page = watched.page
+    page.goto(f"{form_server.url}/login?next=%2Fscience_data%3Fuid%3D{FLARE}%26tab%3Danalysis")
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/science_data?**")
+    expect(page.locator("#opening")).to_have_count(0, timeout=SLOW)
+    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    first = page.locator("p.box").inner_text()
+    brush(page, 0.42, 0.47, 0.3, 0.6)
+    expect(page.locator("p.box")).not_to_have_text(first, timeout=SLOW)
+    known = page.locator("[data-image]").count()
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("No worker serves this archive at present")).to_be_visible(timeout=SLOW)
+    page.wait_for_url("**request=1**")
+    (request,) = Journal(archive.root).requests("alice")
+
+    with SerialExecutor() as executor:
+        Worker(archive.root, executor, lambda: np.datetime64("now", "us")).run(until_idle=True)
+    expect(page.get_by_text("Request 1 is done")).to_be_visible(timeout=SLOW)  # by itself
+    expect(page.locator("[data-image]")).to_have_count(known + 6, timeout=SLOW)
+    (part,) = Journal(archive.root).parts(request.request_id)
+    made = archive.images(ImageFilter(recipe_id=part.run_id))
+    assert {image.author for image in made} == {"alice"}
+    bp = next(image for image in made if image.method == "bp")
+    expect(page.get_by_text(f"Peak at ({bp.peak_hpc_x:.1f}″, {bp.peak_hpc_y:.1f}″)")).to_be_visible()
+
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("was answered at once")).to_be_visible(timeout=SLOW)
+    page.reload()  # found again by its number
+    expect(page.get_by_text("Request 1 is done")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("link", name="1", exact=True)).to_be_visible()
+    watched.visit(f"image_archive?image={bp.image_id}")
+    expect(page.get_by_role("dialog").locator("img.large")).to_have_attribute("src", f"archive/png/{bp.image_id}")
+    page.goto(f"{form_server.url}/logout")
+
+
+def test_a_file_of_ones_own(
+    watch: Callable[..., Any], desktop: BrowserContext, form_server: Any, archive: Archive
+) -> None:
+    page = watch(desktop, form_server.url).visit("science_data")
+    before = set(archive.root.rglob("*"))
+    page.locator("input[type=file]").set_input_files(
+        {"name": "my flare.fits", "mimeType": "application/fits", "buffer": archive.locate(FLARE).read_bytes()}
+    )
+    expect(page.get_by_text("This is your own file")).to_be_visible(timeout=SLOW)
+    page.get_by_role("tab", name="Interactive analysis").click()
+    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    page.get_by_role("button", name="Make the images").click()
+    expect(page.locator(".cards section")).to_have_count(6, timeout=2 * SLOW)
+    assert page.locator(".cards img").first.evaluate("image => image.naturalWidth") > 300
+    page.get_by_role("button", name="All files").click()
+    expect(page.get_by_text("files", exact=False).first).to_be_visible()
+    assert {path for path in set(archive.root.rglob("*")) - before if path.suffix == ".fits"} == set()

@@ -1,0 +1,99 @@
+"""A file of the visitor's own: imaged for him, in the archive for nobody, gone afterwards."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archive import Archive
+from dashboards.components.own_images import own_images_html, running_html
+from dashboards.state.file_view import FileView
+from dashboards.state.imaging_form import ImagingForm
+from dashboards.state.own_file import OwnFiles
+from dashboards.state.source import ArchiveSource
+from jobs.errors import LimitReached
+from jobs.own_images import OwnTask, run_in_child
+from jobs.uploads import UploadLimits
+
+FLARE = "2211116471"
+NOW = np.datetime64("2026-11-25T12:00:00", "us")
+
+
+def everything_in(root: Path) -> set[Path]:
+    return set(root.rglob("*"))
+
+
+def test_it_is_imaged_and_leaves_no_trace(november: Archive) -> None:
+    before = everything_in(november.root)
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW)
+    detail = own.receive("../../my flare.fits", november.locate(FLARE).read_bytes())
+    assert own.problem == ""
+    row, indexed = detail.file, november.science_file(FLARE)
+    for name in ("uid", "n_bins", "e_low", "e_high", "n_pixels", "counts", "rcr_max", "t_start", "sha256", "purpose"):
+        assert getattr(row, name) == getattr(indexed, name)
+    folder = own.folder
+    assert detail.path.is_relative_to(folder)
+    view = FileView(detail.path)
+    form = ImagingForm(view, ArchiveSource(november.root), None, methods=["bp", "clean"], side=65, pixel=4.0)
+    done, seen = threading.Event(), list[dict[str, Any]]()
+
+    def pass_on(values: dict[str, Any]) -> None:
+        seen.append(values)
+        own.param.update(**values)
+        if values["step"] == "":
+            done.set()
+
+    box = view.peak_minute()
+    own.make_images(form, box, pass_on)
+    assert done.wait(120)
+    assert own.problem == ""
+    assert [image.method for image in own.images] == ["bp", "clean"]
+    assert {values["step"] for values in seen} >= {"Back projection", "CLEAN", ""}
+    peak = form.feedback(box).instant.image.peak
+    assert (own.images[0].about["peak_hpc_x"], own.images[0].about["peak_hpc_y"]) == peak
+    html = own_images_html(own.images)
+    assert html.count("data:image/png;base64,iVBOR") == html.count("data:application/fits;base64,U0lNUExF") == 2
+    assert "value='0.500'" in running_html("CLEAN", 0.5)
+    own.forget()
+    assert not folder.exists()
+    assert own.folder is None
+    assert everything_in(november.root) == before
+
+
+def test_what_is_no_file_of_ours_is_refused(november: Archive) -> None:
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW, UploadLimits(size=2 << 20))
+    assert own.receive("x.fits", b"SIMPLE  = nonsense") is None
+    assert "x.fits" in own.problem
+    assert own.receive("large.fits", b" " * (3 << 20)) is None
+    assert "2 MiB" in own.problem
+    own.forget()
+
+
+def test_one_box_at_a_time(november: Archive) -> None:
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW)
+    detail = own.receive("own.fits", november.locate(FLARE).read_bytes())
+    view = FileView(detail.path)
+    form = ImagingForm(view, ArchiveSource(november.root), None, energies="10-15")
+    done = threading.Event()
+
+    def pass_on(values: dict[str, Any]) -> None:
+        own.param.update(**values)
+        done.set()
+
+    own.make_images(form, view.peak_minute(), pass_on)
+    assert done.wait(60)
+    assert "one box at a time" in own.problem
+    own.forget()
+
+
+def test_images_that_take_too_long_are_given_up(november: Archive, tmp_path: Path) -> None:
+    from stixcore.reconstruct import ImageRequest
+
+    request = ImageRequest(
+        np.datetime64("2022-11-11T11:36", "us"), np.datetime64("2022-11-11T11:37", "us"), energy=(6.0, 10.0)
+    )
+    task = OwnTask(request, november.locate(FLARE), None, (), tmp_path, NOW)
+    with pytest.raises(LimitReached, match="longer than 0 s"):
+        run_in_child(task, seconds=0)
