@@ -52,7 +52,8 @@ def strip_html(images: Sequence[Image], links: Links) -> str:
 
 
 def _group(images: Sequence[Image], links: Links) -> str:
-    first = images[0]
+    # the full-disk map has a band of its own, in which the flare was located
+    first = next((image for image in images if image.method != "full_disk_bp"), images[0])
     flare = f"flare {first.flare_id}" if first.flare_id else f"uid {first.uid}"
     whose = ", ".join(part for part in (flare, first.goes_class) if part)
     simulated = '<span class="mark simulated">SIMULATED</span>' if first.simulated else ""

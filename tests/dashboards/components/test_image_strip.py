@@ -22,6 +22,15 @@ def test_images_of_a_recipe_stand_together(small: Any) -> None:
     assert f'src="archive/thumbnail/{small.images[0].image_id}"' in first
 
 
+def test_the_band_is_that_of_the_flare_maps(small: Any) -> None:
+    whole, map_ = small.images[0], small.images[1]
+    html = strip_html(
+        [replace(whole, method="full_disk_bp", image_id=f"{whole.recipe_id}-full_disk_bp", e_low=6), map_], LINKS
+    )
+    assert "<b>4–10 keV</b>" in html
+    assert "6–10" not in html
+
+
 def test_what_must_be_said_is_said(small: Any) -> None:
     assert "SIMULATED" in strip_html([small.simulated], LINKS)
     evil = replace(small.images[0], flare_id="<img src=x>", goes_class='"><script>', warnings="[]", thumbnail=None)
