@@ -26,12 +26,14 @@ def curves_svg(curves: Curves, bands: Sequence[str], *, log: bool) -> str:
     low, high = rate_limits(curves.view, [*bands], begin, begin + span, log=log, room=ROOM)
     columns = columns_of(curves.view, log=log)
     inside = (columns["time"] >= begin) & (columns["time"] <= begin + span)
-    every = slice(None, None, max(int(inside.sum()) // POINTS, 1))
-    x = ((columns["time"][inside] - begin) / span * WIDTH)[every]
+    rows = np.flatnonzero(inside)
+    # breaks are kept whatever is left out
+    some = np.unique(np.r_[rows[:: max(rows.size // POINTS, 1)], rows[np.isnan(columns["triggers"][rows])]])
+    x = (columns["time"][some] - begin) / span * WIDTH
     paths = []
     for band, color in zip(BANDS, LIGHT.bands, strict=True):
         if band in bands:
-            rates = columns[f"mean_{band}"][inside][every].astype(float)
+            rates = columns[f"mean_{band}"][some].astype(float)
             part = np.log(rates / low) / np.log(high / low) if log else (rates - low) / (high - low)
             paths.append(f'<path d="{_path(x, HEIGHT * (1 - part))}" stroke="{color}"/>')
     return (

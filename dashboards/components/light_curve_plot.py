@@ -52,11 +52,13 @@ REST_MS = 150
 #: Side of a picture on the curves, and room for the name of a flare, screen pixel.
 PICTURE_PX, NAME_PX = 64, 100
 #: Part of the plot above the curves, for the names of flares, and for pictures as well.
-ROOM, ROOM_WITH_PICTURES = 0.22, 0.46
+ROOM, ROOM_WITH_PICTURES = 0.22, 0.48
+#: A plot narrower than this has a legend in several rows, screen pixel.
+NARROW_PX = 560
 #: Width of the plot until the browser has told, screen pixel.
 GUESSED_WIDTH = 1000
 #: Heights of pictures in the plot, as a part of it; the first that is free is taken.
-ROWS = (0.80, 0.60, 0.40)
+ROWS = (0.765, 0.57, 0.375)
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,7 @@ class LightCurvePlot:
             name="rates",
         )
         self._y_range = plot.y_range
+        plot.on_change("inner_width", self._widened)
         plot.yaxis.axis_label = "Count rate [ct s⁻¹]"
         plot.extra_y_ranges = {"part": Range1d(start=0.0, end=1.0)}
         plot.extra_y_scales = {"part": LinearScale()}  # it would be logarithmic as the rates are
@@ -251,16 +254,10 @@ class LightCurvePlot:
         """Shades, names, and the bars on top that can be clicked."""
         common: dict[str, Any] = {"source": self._sources.flares, "y_range_name": "part", "line_color": None}
         plot.quad("left", "right", 1.0, 0.0, fill_color=colors.flare, fill_alpha=0.13, **common)
-        bars = plot.quad(
-            "left",
-            "right",
-            1.0,
-            0.968,
-            fill_color=colors.flare,
-            fill_alpha=0.75,
-            nonselection_fill_alpha=0.75,
-            **common,
-        )
+        # the line keeps the bar of a short flare in a long window visible
+        line: dict[str, Any] = {"line_color": colors.flare, "line_alpha": 0.8, "nonselection_line_alpha": 0.8}
+        fill: dict[str, Any] = {"fill_color": colors.flare, "fill_alpha": 0.8, "nonselection_fill_alpha": 0.8}
+        bars = plot.quad("left", "right", 1.0, 0.968, **(common | line | fill))
         plot.text(
             "x", 0.955, "text", source=self._sources.names, y_range_name="part", text_align="center",
             text_baseline="top", text_font_size="11px", text_color=colors.ink, text_line_height=1.15,
@@ -286,7 +283,8 @@ class LightCurvePlot:
             items.append(LegendItem(label=BAND_NAMES[band], renderers=[mean]))
             for renderer in (high, mean):
                 renderer.visible = band in self._bands
-        plot.add_layout(_legend(items, colors), "above")
+        self._legend = _legend(items, colors)
+        plot.add_layout(self._legend, "above")
         # an unseen line finds the bucket under the pointer; steps find none
         guide = plot.line("time", f"mean_{BANDS[0]}", source=self._sources.rates, line_alpha=0)
         rates = [(BAND_NAMES[band], f"@mean_{band}{{0,0.0}} ct s⁻¹") for band in BANDS]
@@ -310,13 +308,13 @@ class LightCurvePlot:
             "left", "right", 1.0, 0.0, fill_color=colors.attenuator, fill_alpha=0.16, line_color=None, **common
         )
         stems = plot.segment("x", 0.0, "x", "y", line_color=colors.ink, line_alpha=0.35, line_dash="dotted", **common)
-        images = plot.image_url("url", "x", "y", w=PICTURE_PX, h=PICTURE_PX, anchor="center", **side, **common)
+        plot.image_url("url", "x", "y", w=PICTURE_PX, h=PICTURE_PX, anchor="center", **side, **common)
         frames = plot.scatter(
             "x", "y", marker="square", size=PICTURE_PX + 2, fill_alpha=0.0, line_color="frame", line_width=2,
             nonselection_line_alpha=1.0, nonselection_fill_alpha=0.0, **(common | {"source": self._sources.frames}),
         )  # fmt: skip
-        for renderer in (shades, images, frames, stems):
-            renderer.level = "annotation" if renderer in (images, frames) else "underlay"
+        for renderer in (shades, stems):
+            renderer.level = "underlay"
         plot.add_tools(
             HoverTool(renderers=[frames], tooltips=[("image", "@label"), ("click", "to open it")], visible=False),
         )
@@ -361,13 +359,16 @@ class LightCurvePlot:
         else:
             self._sources.rates.data = columns_empty()
         self._sources.flares.data = flare_columns(curves.flares)
-        named = labelled(curves.flares, curves.window, max(self._width // NAME_PX, 1))
-        self._sources.names.data = {"x": [_ms(flare.peak) for flare in named], "text": [flare.label for flare in named]}
+        self._fill_names()
         begin, end = curves.window.start * 1e3, (curves.window.start + curves.window.span) * 1e3
         if (self.x_range.start, self.x_range.end) != (begin, end):
             self.x_range.update(start=begin, end=end)
         self._fill_clock()
         self._fill_limits()
+
+    def _fill_names(self) -> None:
+        named = labelled(self._curves.flares, self._curves.window, max(self._width // NAME_PX, 1))
+        self._sources.names.data = {"x": [_ms(flare.peak) for flare in named], "text": [flare.label for flare in named]}
 
     def _fill_clock(self) -> None:
         light, clock = self._curves.light, self._clock
@@ -404,6 +405,12 @@ class LightCurvePlot:
         self._sources.frames.selected.indices = []
         self._sources.pictures.data = columns
         self._sources.frames.data = dict(columns)
+
+    def _widened(self, _attribute: str, _old: Any, _new: Any) -> None:
+        """The browser has told how wide the plot is: names and pictures that found room may find none now."""
+        self._legend.ncols = len(BANDS) if self._width > NARROW_PX else 2
+        self._fill_names()
+        self._fill_pictures()
 
     @property
     def _width(self) -> int:

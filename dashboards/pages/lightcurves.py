@@ -45,7 +45,10 @@ const by_hand = () => prompt("The address of this view:", url.href)
 if (navigator.clipboard) { navigator.clipboard.writeText(url.href).then(done, by_hand) } else { by_hand() }
 """
 
-PLAIN = {"& .MuiToggleButton-root": {"textTransform": "none", "whiteSpace": "nowrap", "letterSpacing": 0}}
+PLAIN = {
+    "& .MuiToggleButton-root": {"textTransform": "none", "whiteSpace": "nowrap", "letterSpacing": 0, "width": "auto"},
+    "flexWrap": "wrap",
+}
 
 
 class LightCurvesPage:
@@ -70,6 +73,7 @@ class LightCurvesPage:
         html: dict[str, Any] = {"stylesheets": [style("curve_page")], "sizing_mode": "stretch_width", "margin": 0}
         self._status = pn.pane.HTML("", **html)
         self._images_head = pn.pane.HTML("", visible=False, **html)
+        self._clock: pmui.Select | None = None
         self._dialog: ImageDialog | None = None
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("image_page")])
         state.param.watch(self._show_curves, ["curves", "clock"])
@@ -133,7 +137,7 @@ class LightCurvesPage:
         common: dict[str, Any] = {"size": "small", "margin": (6, 8, 4, 0)}
         button: dict[str, Any] = {"variant": "outlined", **common}
         length = pmui.Select(
-            label="Length", options=self._lengths(), value=state.span, width=110, description="", **common
+            label="Length", options=self._lengths(), value=state.span, width=130, description="", **common
         )
         field = pmui.TextInput(
             label="Flare id or time (UTC)", placeholder="2211110123", width=190, description="", **common
@@ -179,9 +183,18 @@ class LightCurvesPage:
         common: dict[str, Any] = {"size": "small", "margin": (4, 12, 4, 0), "description": ""}
         names = {BAND_NAMES[band]: band for band in BANDS}
         bands = pmui.CheckButtonGroup.from_param(
-            of.bands, label="Bands", options=names, description="", size="small", margin=(4, 12, 4, 0), sx=PLAIN
+            of.bands,
+            label="Bands",
+            options=names,
+            description="",
+            size="small",
+            margin=(4, 12, 4, 0),
+            sx=PLAIN,
+            styles={"max-width": "100%"},
         )
-        self._clock = pmui.Select.from_param(of.clock, label="Clock at", options=CLOCKS, width=130, **common)
+        self._clock = pmui.Select.from_param(
+            of.clock, label="Clock at", options=CLOCKS, width=150, disabled=self._only_one_clock, **common
+        )
         images = pmui.Toggle.from_param(
             of.pictures, label="IMG", icon="image", size="small", margin=(4, 0), description=""
         )
@@ -196,6 +209,11 @@ class LightCurvesPage:
             align_items="center",
             sizing_mode="stretch_width",
         )
+
+    @property
+    def _only_one_clock(self) -> bool:
+        """Whether there is nothing to choose: the light times are unknown, and no other clock was asked for."""
+        return bool(self.state.curves.light is None and self.state.clock == Clock.SOLAR_ORBITER)
 
     def _series(self, series: dict[str, str]) -> pmui.Select:
         now = SIMULATED if self.state.simulated else REAL
@@ -217,6 +235,8 @@ class LightCurvesPage:
     def _show_curves(self, *_: Any) -> None:
         state = self.state
         self._plot.show(state.curves, Clock(state.clock))
+        if self._clock is not None:
+            self._clock.disabled = self._only_one_clock
         self._status.object = curve_words.status_html(
             state.curves, state.extent, simulated=state.simulated, downloads=self._downloads
         )

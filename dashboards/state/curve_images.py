@@ -123,7 +123,11 @@ def spread(recipes: Sequence[dict[str, Any]], window: Window, most: int) -> list
         part = min(max(int(since / window.span * most), 0), most - 1)
         if part not in best or _strength(recipe) > _strength(best[part]):
             best[part] = recipe
-    return [best[part] for part in sorted(best)]
+    # parts without a recipe leave room for more of the others
+    chosen = {recipe["recipe_id"] for recipe in best.values()}
+    rest = sorted((recipe for recipe in recipes if recipe["recipe_id"] not in chosen), key=_strength, reverse=True)
+    chosen |= {recipe["recipe_id"] for recipe in rest[: most - len(best)]}
+    return [recipe for recipe in recipes if recipe["recipe_id"] in chosen]
 
 
 def _strength(recipe: dict[str, Any]) -> tuple[bool, float]:
