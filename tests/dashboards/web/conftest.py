@@ -1,7 +1,9 @@
-"""A browser without a screen: requests as they are, cookies kept."""
+"""A browser without a screen: requests as they are, cookies kept, web sockets over which anybody may send anything."""
 
 from __future__ import annotations
 
+import asyncio
+import html
 import http.client
 import json
 import re
@@ -12,6 +14,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from bokeh.protocol import Protocol
+from bokeh.protocol.receiver import Receiver
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,100 @@ class Client:
         return self.submit("/login", {"username": name, "password": password, "next": target})
 
 
+PATIENCE_S = 60
+
+
+class OpenTab:
+    """A page that was opened in a browser, with the session it has on the server.
+
+    Parameters
+    ----------
+    client : Client
+        Its cookies are sent.
+    page : str
+        Name of the page.
+    """
+
+    def __init__(self, client: Any, page: str) -> None:
+        self._client, self._page = client, page
+        found = re.search(r'"token":\s*"([^"]+)"', html.unescape(client.get(f"/{page}").text))
+        assert found is not None
+        self.token = found[1]
+        self._protocol = Protocol()
+        self._receiver = Receiver(self._protocol)
+        self._socket: WebSocketClientConnection | None = None
+
+    async def connect(self, **headers: str) -> None:
+        """Open the web socket, as the page's script does."""
+        cookies = "; ".join(f'{name}="{value}"' for name, value in self._client.cookies.items())
+        request = HTTPRequest(
+            f"{self._client.url.replace('http', 'ws')}/{self._page}/ws",
+            headers={"Origin": self._client.url, "Cookie": cookies, **headers},
+        )
+        self._socket = await websocket_connect(request, subprotocols=["bokeh", self.token])
+        assert (await self._receive()).msgtype == "ACK"
+
+    async def document(self) -> dict[str, Any]:
+        """The page as the server would draw it."""
+        await self._send("PULL-DOC-REQ", {})
+        document: dict[str, Any] = (await self._receive("PULL-DOC-REPLY")).content
+        return document
+
+    async def __aenter__(self) -> OpenTab:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._socket is not None
+        self._socket.close()
+        while await self._socket.read_message() is not None:
+            pass
+
+    async def button(self, description: str) -> str | None:
+        """Id of the button that is described so; None when the page has none."""
+        return _button(await self.document(), description)
+
+    async def press(self, model_id: str) -> None:
+        """Say that a button was pressed, and wait until the server has heard it."""
+        values = [["model", {"id": model_id}], ["node", "click"], ["data", {"type": "map", "entries": []}]]
+        event = {"type": "event", "name": "dom_event", "values": {"type": "map", "entries": values}}
+        await self.patch({"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event})
+
+    async def patch(self, event: dict[str, Any]) -> str:
+        """Send a change of the document; returns the kind of message that answers it."""
+        await self._send("PATCH-DOC", {"events": [event]})
+        answer = await self._receive("OK", "ERROR")
+        await self.document()  # events are handled before what is asked after them
+        return str(answer.msgtype)
+
+    async def _send(self, kind: str, content: dict[str, Any]) -> None:
+        assert self._socket is not None
+        header = json.dumps({"msgid": f"{kind}-1", "msgtype": kind})
+        for part in (header, "{}", json.dumps(content)):
+            await self._socket.write_message(part)
+
+    async def _receive(self, *kinds: str) -> Any:
+        assert self._socket is not None
+        while True:
+            fragment = await asyncio.wait_for(self._socket.read_message(), PATIENCE_S)
+            assert fragment is not None, "the server has closed the connection"
+            message = await self._receiver.consume(fragment)
+            if message is not None and (not kinds or message.msgtype in kinds):
+                return message
+
+
+def _button(document: Any, description: str) -> str | None:
+    """Id of the button that is described so."""
+    if isinstance(document, list):
+        return next((found for item in document if (found := _button(item, description))), None)
+    if not isinstance(document, dict):
+        return None
+    data = (document.get("attributes") or {}).get("data")
+    if isinstance(data, dict) and (data.get("attributes") or {}).get("description") == description:
+        return str(document["id"])
+    return next((found for item in document.values() if (found := _button(item, description))), None)
+
+
 @pytest.fixture
 def client(server: Any) -> Client:
     """Somebody who has just opened a browser."""
@@ -99,3 +199,9 @@ def signed_in(server: Any, users: dict[str, str]) -> Callable[[str], Client]:
         return made
 
     return make
+
+
+@pytest.fixture
+def open_tab() -> type[OpenTab]:
+    """Opens a page and talks to its session."""
+    return OpenTab
