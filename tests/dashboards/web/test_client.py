@@ -1,0 +1,215 @@
+"""The Python client against a really running server, with a worker that makes the images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archive import Archive, ScienceFilter
+from archive.accounts import Accounts
+from archive.client import TOKEN_VARIABLE, ApiError, ArchiveClient, RequestFailed
+
+ROOT = Path(__file__).resolve().parents[3]
+NOW = np.datetime64("2026-11-25T12:00:00", "us")
+
+
+@pytest.fixture(scope="module")
+def token(imaged: Archive) -> str:
+    accounts = Accounts(imaged.root)
+    accounts.add("dora", "dora's long password", NOW)
+    return accounts.make_token("dora", "client", NOW)
+
+
+@pytest.fixture
+def stix(imaged_server: Any, token: str, tmp_path: Path) -> ArchiveClient:
+    return ArchiveClient(imaged_server.url, token, cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[Callable[[Any], None]], str]]:
+    """A server of our own, for what the real one never does."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answer: Callable[[Any], None]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer(self)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def reply(handler: Any, status: int, body: bytes, **headers: str) -> None:
+    handler.send_response(status)
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def test_rows(stix: ArchiveClient, imaged: Archive) -> None:
+    images = stix.images(method=["clean", "bp"], sort="t_start")
+    assert len(images) == imaged.rows("SELECT count(*) AS n FROM images WHERE method IN ('clean', 'bp')")[0]["n"]
+    assert [row["t_start"] for row in images] == sorted(row["t_start"] for row in images)
+    assert len(stix.images(limit=2)) == 2
+    assert {row["name"] for row in stix.science_files()} == {row.name for row in imaged.science_files()}
+    assert len(stix.flares()) == imaged.count_flares()
+    run = stix.image(images[0]["image_id"])["run"]
+    assert run["uid"] == images[0]["uid"]
+    assert run["recipe"]["methods"]
+
+
+def test_long_lists_come_in_pages(stix: ArchiveClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [row["image_id"] for row in stix.images()]
+    monkeypatch.setattr("archive.client._PAGE", 3)
+    assert [row["image_id"] for row in stix.images()] == whole
+    assert [row["image_id"] for row in stix.images(limit=4)] == whole[:4]
+
+
+def test_a_map_has_the_numbers_of_the_index(stix: ArchiveClient) -> None:
+    row = stix.images(method="clean", limit=1)[0]
+    made = stix.map(row)
+    assert made.data.shape == (row["ny"], row["nx"])
+    assert float(made.data.max()) == pytest.approx(row["max"], rel=1e-5)
+    assert str(made.date_start)[:19].replace(" ", "T") == row["t_start"][:19]
+
+
+def test_files_are_kept_and_compared(stix: ArchiveClient) -> None:
+    row = stix.images(limit=1)[0]
+    path = stix.fits(row)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+    before = path.stat().st_mtime_ns
+    assert stix.fits(row["image_id"]).stat().st_mtime_ns == before  # not again
+    path.write_bytes(b"damaged")
+    assert hashlib.sha256(stix.fits(row).read_bytes()).hexdigest() == row["sha256"]
+    with pytest.raises(ApiError, match="another check sum"):
+        stix.fits({**row, "sha256": "0" * 64})
+    assert not (path.parents[1] / ("0" * 16)).exists() or not any((path.parents[1] / ("0" * 16)).iterdir())
+    science = stix.science_files(product="sci-xray-cpd", limit=1)[0]
+    assert hashlib.sha256(stix.science_fits(science).read_bytes()).hexdigest() == science["sha256"]
+
+
+def test_submit_and_wait(stix: ArchiveClient, imaged: Archive) -> None:
+    file = imaged.science_files(ScienceFilter(product="sci-xray-cpd", is_background=False, simulated=True))[0]
+    wanted = {
+        "uid": file.uid,
+        "time_ranges": [[str(file.t_start), str(file.t_end)]],
+        "energy_ranges_kev": [[6, 9]],
+        "methods": ["bp", "clean"],
+    }
+    made = stix.submit(wanted)
+    assert made["state"] == "queued"
+    assert stix.submit(wanted)["request_id"] == made["request_id"]
+    words = ["-m", "jobs.cli", "worker", "--once", "--archive", str(imaged.root)]
+    steps: list[str] = []
+    with subprocess.Popen([sys.executable, *words], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}) as worker:
+        done = stix.wait(made["request_id"], progress=lambda row: steps.append(row["state"]), poll_s=0.2, timeout_s=180)
+        assert worker.wait(120) == 0
+    assert (steps[0], steps[-1]) == ("queued", "done")
+    (part,) = done["parts"]
+    assert [image.rpartition("-")[2] for image in part["images"]] == ["bp", "clean"]
+    row = stix.image(part["images"][1])
+    assert (row["author"], row["e_low"], row["e_high"]) == ("dora", 6.0, 9.0)
+    assert stix.map(row).data.max() > 0
+
+
+def test_what_ends_badly_is_said(stix: ArchiveClient, imaged: Archive) -> None:
+    file = imaged.science_files(ScienceFilter(product="sci-xray-cpd", is_background=False))[0]
+    ends = str(file.t_start), str(file.t_start + np.timedelta64(60, "s"))
+    made = stix.submit({"uid": file.uid, "time_ranges": [ends], "energy_ranges_kev": [[5, 7]]})
+    with pytest.raises(TimeoutError, match=r"has not ended within 0\.1 s"):
+        stix.wait(made["request_id"], poll_s=0.05, timeout_s=0.1)
+    assert stix.cancel(made["request_id"])["state"] == "cancelled"
+    with pytest.raises(RequestFailed, match="cancelled: cancelled before it began"):
+        stix.wait(made["request_id"])
+    assert stix.retry(made["request_id"])["state"] == "queued"
+    stix.cancel(made["request_id"])
+    assert made["request_id"] in [row["request_id"] for row in stix.requests(state="cancelled")]
+    for call, status, field in (
+        (lambda: stix.submit({"uid": file.uid}), 400, "body"),
+        (lambda: stix.images(sort="nonsense"), 400, "sort"),
+        (lambda: stix.image("0" * 16 + "-clean"), 404, "image_id"),
+        (lambda: stix.request(999_999), 404, "request_id"),
+    ):
+        with pytest.raises(ApiError) as refused:
+            call()
+        assert (refused.value.status, refused.value.field) == (status, field)
+
+
+def test_the_token_comes_from_the_environment(
+    imaged_server: Any, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    with pytest.raises(ApiError, match="only registered users") as refused:
+        ArchiveClient(imaged_server.url, cache=tmp_path).requests()
+    assert refused.value.status == 401
+    monkeypatch.setenv(TOKEN_VARIABLE, token)
+    assert ArchiveClient(imaged_server.url, cache=tmp_path).requests(limit=1) is not None
+    assert token not in repr(ArchiveClient(imaged_server.url))
+    with pytest.warns(UserWarning, match="use https"):
+        ArchiveClient("http://stix.example.org")
+    for address in ("stix.example.org", "ftp://stix.example.org", "file:///etc/passwd"):
+        with pytest.raises(ValueError, match="no address of a server"):
+            ArchiveClient(address)
+
+
+def test_the_token_is_not_taken_elsewhere(answering: Callable[..., str]) -> None:
+    heard: list[str | None] = []
+
+    def other(handler: Any) -> None:
+        heard.append(handler.headers["Authorization"])
+        reply(handler, 200, b"{}")
+
+    elsewhere = answering(other)
+    address = answering(lambda handler: reply(handler, 302, b"", Location=f"{elsewhere}/api/v1/images"))
+    with pytest.raises(ApiError, match="302"):
+        ArchiveClient(address, "secret").images()
+    assert heard == []
+
+
+def test_a_server_that_is_none_or_means_harm(answering: Callable[..., str], tmp_path: Path) -> None:
+    client = ArchiveClient(answering(lambda handler: reply(handler, 200, b"<html>")), cache=tmp_path)
+    with pytest.raises(ApiError, match="does not answer as this archive's API does"):
+        client.images()
+    for row in (
+        {"image_id": "../../evil", "sha256": "0" * 64},
+        {"image_id": "0" * 16 + "-clean", "sha256": "../../evil"},
+    ):
+        with pytest.raises(ApiError, match="which is no name of this archive's"):
+            client.fits(row)
+    gone = ArchiveClient(answering(lambda handler: reply(handler, 502, b"bad gateway")))
+    with pytest.raises(ApiError, match="answers 502"):
+        gone.wait(1, poll_s=0.01, patience_s=0.1)
+    with pytest.raises(ApiError, match="cannot be reached"):
+        ArchiveClient("http://127.0.0.1:9").images()
+
+
+def test_waiting_outlives_a_restart_of_the_server(answering: Callable[..., str]) -> None:
+    answers = [(502, {}), (200, {"state": "running"}), (503, {"error": "later"}), (200, {"state": "done"})]
+    row = {"request_id": 1, "position": None, "step": "", "step_number": 0, "parts": [], "reason": ""}
+
+    def answer(handler: Any) -> None:
+        status, changes = answers.pop(0)
+        reply(handler, status, json.dumps({**row, **changes}).encode())
+
+    assert ArchiveClient(answering(answer)).wait(1, poll_s=0.01)["state"] == "done"
