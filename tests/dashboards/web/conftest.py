@@ -183,6 +183,12 @@ def client(server: Any) -> Client:
 
 
 @pytest.fixture
+def new_client() -> type[Client]:
+    """For those who need several browsers, or one for another server."""
+    return Client
+
+
+@pytest.fixture
 def imaged_client(imaged_server: Any) -> Client:
     """Somebody who looks at real files and images of them."""
     return Client(imaged_server.url)

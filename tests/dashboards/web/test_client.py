@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -213,3 +214,23 @@ def test_waiting_outlives_a_restart_of_the_server(answering: Callable[..., str])
         reply(handler, status, json.dumps({**row, **changes}).encode())
 
     assert ArchiveClient(answering(answer)).wait(1, poll_s=0.01)["state"] == "done"
+
+
+def test_the_example_of_the_manual(
+    imaged_server: Any, imaged: Archive, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    text = (ROOT / "docs/how-to/api.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert "https://stix.example.org" in example
+    monkeypatch.setenv(TOKEN_VARIABLE, token)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    words = ["-m", "jobs.cli", "worker", "--archive", str(imaged.root)]
+    with subprocess.Popen([sys.executable, *words], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}) as worker:
+        try:
+            exec(compile(example.replace("https://stix.example.org", imaged_server.url), "api.md", "exec"), {})
+        finally:
+            worker.terminate()
+            worker.wait(120)
+    said = capfd.readouterr().out
+    assert "-clean.fits" in said
+    assert "arcsec" in said

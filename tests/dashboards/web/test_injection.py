@@ -1,0 +1,192 @@
+"""Words that mean something in SQL, HTML, paths or format strings, through every parameter and field of an address.
+
+Nothing may come of them but an answer or a refusal: no fault of the server, no HTML, no other rows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from archive import ImageFilter
+from dashboards.components.notices import Notice, Notices
+from dashboards.components.opening import opening_html, table_html
+from dashboards.pages.image_archive import notices_for
+from dashboards.state.access import GUEST
+from dashboards.state.images import ImageArchiveState
+from dashboards.state.source import ArchiveSource
+from dashboards.web.api.call import Call, Who
+from dashboards.web.api.endpoints import ENDPOINTS, ROOT
+from dashboards.web.api.errors import Refused
+from dashboards.web.api.parameters import PAGE, read_parameters
+from dashboards.web.clock import now
+from dashboards.web.links import RouteLinks
+from jobs.errors import BadRequest, LimitReached
+from jobs.limits import Limits
+from jobs.requests import parse_request
+
+_SQL = [
+    f"{head}{middle}{tail}"
+    for head, middle, tail in itertools.product(
+        ("x'", "x''", 'x"', "1", "x')", "x;"),
+        (
+            " OR 1=1",
+            " UNION SELECT * FROM runs",
+            "; DROP TABLE images",
+            " AND (SELECT count(*) FROM images) > 0",
+            "||version()",
+        ),
+        ("", " --", " /*", " #", ";"),
+    )
+]
+_HTML = [
+    f"{escape}<{tag} {event}=alert(1){close}"
+    for escape, tag, event, close in itertools.product(
+        ("", '"', "'", "-->", "</title>", "</script>"),
+        ("script src", "img src=x onerror", "svg/onload", "a href"),
+        ("x", "style", "onmouseover"),
+        (">", "/>", " "),
+    )
+]
+_PATHS = [
+    f"{up * times}{file}"
+    for up, times, file in itertools.product(
+        ("../", "..\\", "%2e%2e/", "..%2f", "....//", "/", "file:///", "~/"),
+        (1, 3, 8),
+        ("etc/passwd", "users.json", "web-secrets.json", "requests.sqlite", "index/schema.json"),
+    )
+]
+_FORMATS = [
+    word * times
+    for word, times in itertools.product(
+        (
+            "%s",
+            "%n",
+            "{0}",
+            "{0.__class__}",
+            "${HOME}",
+            "{{7*7}}",
+            "{%print(1)%}",
+            "`id`",
+            "$(id)",
+            "\\x00",
+            "%00",
+            "\u202e",
+            "٣",
+        ),
+        (1, 8),
+    )
+]
+PAYLOADS = [*_SQL, *_HTML, *_PATHS, *_FORMATS]
+
+#: What a browser would take for a tag that we did not write.
+_TAGS = ("<script", "<img src=x", "<svg/onload", "<a href x", "<a href style", "<a href on", "onerror=alert")
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(set(PAYLOADS)) == len(PAYLOADS) >= 500
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
+def test_every_parameter_of_every_address_takes_words_as_words(endpoint: Any) -> None:
+    required = {p.name: [b"2022-11-11"] for p in endpoint.parameters if p.required}
+    for parameter, payload in itertools.product(endpoint.parameters, PAYLOADS):
+        values = read(endpoint, {**required, parameter.name: [payload.encode()]}, parameter.name)
+        assert values is None or values[parameter.name] == payload  # refused, or a text as it is
+
+
+def read(endpoint: Any, given: dict[str, list[bytes]], name: str) -> dict[str, Any] | None:
+    """Values of the parameters; None when one is refused, which must then be that one."""
+    try:
+        return read_parameters(endpoint.parameters, given)
+    except Refused as refused:
+        error = refused
+    assert (error.status, error.field) == (400, name)
+    return None
+
+
+def test_words_in_a_question_find_what_they_say_and_nothing_else(small: Any) -> None:
+    everything = small.archive.count_images(ImageFilter())
+    for payload in PAYLOADS:
+        assert small.archive.count_images(ImageFilter(text=payload)) in {0, everything if payload == "1" else 0}
+    lists = [e for e in ENDPOINTS if e.who is Who.EVERYBODY and all(one in e.parameters for one in PAGE)]
+    assert len(lists) == 3
+    for endpoint in lists:
+        for parameter, payload in itertools.product(endpoint.parameters, PAYLOADS[::60]):
+            values = read(endpoint, {parameter.name: [payload.encode()]}, parameter.name)
+            if values is not None:
+                call = Call(GUEST, values, {}, {}, b"", now(), Limits())
+                assert endpoint.answer(small.archive, call).document["total"] == 0, (parameter.name, payload)
+    assert small.archive.count_images(ImageFilter()) == everything
+
+
+@pytest.mark.parametrize("key", sorted(ImageArchiveState.address_keys.values()))
+def test_every_field_of_the_address_of_a_page(key: str, small: Any) -> None:
+    """What it does not understand it says, escaped; what it does is a value."""
+    state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST)
+    everything = small.archive.count_images(ImageFilter())
+    for number, payload in enumerate(PAYLOADS):
+        complaints = state.take_address("?" + urlencode({key: payload}))
+        if number % 60 == 0:
+            state.load()
+            assert not state.listing.problem, payload
+            assert state.listing.total <= everything
+        if number % 5:
+            continue
+        notices = Notices()
+        notices.show([*(Notice("warning", text) for text in complaints), *notices_for(state)])
+        shown = notices.pane.object + opening_html("site", "title", state.listing.range_text("images"), "", dark=False)
+        assert not any(tag in shown.lower() for tag in _TAGS), payload
+
+
+def test_rows_are_escaped_where_they_become_html(small: Any) -> None:
+    state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST)
+    state.load()
+    row = state.listing.rows[0]
+    for payload in _HTML:
+        image = replace(row.image, uid=payload, flare_id=payload, goes_class=payload, author=payload)
+        html = table_html([replace(row, image=image)], RouteLinks()).lower()
+        assert not any(tag in html for tag in _TAGS), payload
+
+
+def test_a_request_of_such_words_is_refused_by_name() -> None:
+    good = {"uid": "2211116471", "time_ranges": [["2022-11-11", "2022-11-12"]], "energy_ranges_kev": [[6, 10]]}
+    keys = ("uid", "background", "methods", "subcollimators", "pixel_set", "amplitude_scheme", "location", "shape", "x")
+    for key, payload in itertools.product(keys, PAYLOADS):
+        for value in (payload, [payload], {payload: payload}):
+            with pytest.raises((BadRequest, LimitReached)):
+                parse_request(json.dumps({**good, key: value}))
+
+
+@pytest.mark.parametrize("payload", PAYLOADS[::20])
+def test_on_the_wire(client: Any, payload: str) -> None:
+    """A sample of them through a running server, also as parts of the path."""
+    word = quote(payload, safe="")
+    for path in (
+        f"{ROOT}/images?text={word}",
+        f"{ROOT}/images?{word}=1",
+        f"{ROOT}/images/{word}",
+        f"{ROOT}/{word}",
+        f"/archive/fits/{word}",
+        f"/archive/science/{word}.fits",
+        f"/archive/script/{word}.py",
+        f"/archive/{payload.translate(_LINE)}",
+    ):
+        answer = client.get(path)
+        assert answer.status in {200, 400, 403, 404}, (path, answer.status)
+        assert answer.headers["Content-Type"].startswith("application/json"), path
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert b"root:" not in answer.body
+        assert b"argon2" not in answer.body
+    login = client.get(f"/login?next={word}")
+    assert login.status in {200, 400}
+    assert not any(tag in login.text.lower() for tag in _TAGS)
+
+
+#: What no client can send inside a request line as it is.
+_LINE = {ord(sign): None for sign in " \t\r\n\0"} | dict.fromkeys(range(128, 8448))
