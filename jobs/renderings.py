@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,16 +19,18 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive, Image
-from archive.atomic import PART
+from archive.atomic import PART, write_bytes
 from archive.errors import NotInArchive
-from jobs.errors import BadRequest
+from jobs.errors import BadRequest, LimitReached, NotAllowed
 from jobs.executors import report_progress
 from jobs.journal import Journal, Request
-from jobs.limits import Limits
+from jobs.limits import RESERVED_NAMES, Limits
 from jobs.rendering_requests import CubeRequest, OverlayRequest, RenderingRequest
 from jobs.submission import science_file_of
 from stixcore.recipe import format_time, sha256_of
 
+#: Largest map that is uploaded, byte (a page takes messages of 20 MB), and how many the archive keeps.
+MAP_BYTES, MAX_MAPS = 16 << 20, 200
 FOLDER, RECORD, MAPS = "renderings", "rendering.json", "overlays"
 #: What files of a rendering may be called, and how they are sent.
 MEDIA_TYPES = {
@@ -153,6 +156,41 @@ def maps_of(archive: Archive) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def keep_map(archive: Archive, name: str, content: bytes, user: str | None) -> str:
+    """Keep a map that a registered user uploads, for everybody's overlays; gives the name it has here.
+
+    Only its first bytes are looked at: whether it is a map is found out in a child process, when it is drawn.
+
+    Raises
+    ------
+    NotAllowed
+        For a guest.
+    LimitReached
+        When it is too large, or the archive has too many.
+    BadRequest
+        When it is no FITS file.
+    """
+    if user is None or user in RESERVED_NAMES:
+        message = "only registered users can upload maps; please sign in"
+        raise NotAllowed(message)
+    if len(content) > MAP_BYTES:
+        message = f"this file is {len(content) >> 20} MiB, {MAP_BYTES >> 20} at most; ask the operator to put it there"
+        raise LimitReached(message)
+    if not content.startswith((b"SIMPLE  =", b"\x1f\x8b")):
+        message = "this is no FITS file (nor one packed with gzip)"
+        raise BadRequest(message)
+    ending = ".fits.gz" if content.startswith(b"\x1f\x8b") else ".fits"
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).name.removesuffix(".gz").rsplit(".", 1)[0])[:80].strip("._-")
+    kept = f"{stem or 'map'}_{hashlib.sha256(content).hexdigest()[:8]}{ending}"
+    path = archive.root / MAPS / kept
+    if not path.is_file():
+        if len(maps_of(archive)) >= MAX_MAPS:
+            message = f"the archive keeps {MAX_MAPS} maps already; ask the operator to remove some"
+            raise LimitReached(message)
+        write_bytes(path, content)
+    return kept
 
 
 def find_rendering(archive: Archive, journal: Journal, request: Request) -> Rendering | None:

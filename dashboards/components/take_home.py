@@ -26,6 +26,7 @@ from dashboards.state.take_home import (
 )
 from dashboards.web.clock import now
 from dashboards.web.links import Links, routes_are_served
+from jobs.renderings import MAP_BYTES
 from stixcore.errors import StixError
 
 SMALL: dict[str, Any] = {"size": "small", "margin": (6, 12, 6, 0), "description": ""}
@@ -103,8 +104,11 @@ class TakeHomeActions:
 
     def _overlay(self, _: Any) -> None:
         of, maps = self.state.param, self.state.maps()
-        if maps and self.state.map_name not in maps:
-            self.state.map_name = maps[0]
+        if self.state.map_name not in maps:
+            self.state.map_name = maps[0] if maps else ""
+        choice = pmui.Select.from_param(
+            of.map_name, label="Map in this archive", options=maps or [""], width=300, **SMALL
+        )
         choices: list[Any] = [
             pmui.Select.from_param(of.view, label="As seen from", options=VIEWS, width=190, **SMALL),
             pmui.Select.from_param(of.assumption, label="Sources are", options=ASSUMPTIONS, width=290, **SMALL),
@@ -112,17 +116,34 @@ class TakeHomeActions:
                 of.other, label="Map that the script fetches", options=list(OTHER_MAPS), width=220, **SMALL
             ),
         ]
-        if maps:
-            choices.append(
-                pmui.Select.from_param(of.map_name, label="Map in this archive", options=maps, width=300, **SMALL)
-            )
-        note = "" if maps else "<p>No map of another instrument is in this archive; the script fetches one.</p>"
+        signed_in = self._visitor().name is not None
+        if signed_in:
+            choices += [choice, self._uploader(choice)]
         self._open(
             "Create overlay",
-            [pn.FlexBox(*choices, align_items="center"), _html(note)],
+            [pn.FlexBox(*choices, align_items="center")],
             self._script("overlay", self.state.overlay_script),
-            self.state.overlay if maps else None,
+            self.state.overlay,
         )
+
+    def _uploader(self, choice: pmui.Select) -> pmui.FileInput:
+        """Takes a map from the visitor's disk."""
+        field = pmui.FileInput(
+            label="Upload a map (FITS, up to 16 MB; others can use it too)",
+            accept=".fits,.fts,.gz",
+            max_file_size=MAP_BYTES,
+            size="small",
+            margin=(6, 0),
+        )
+
+        def take(event: Any) -> None:
+            if not event.new:
+                return
+            self.state.upload(str(field.filename), bytes(event.new), self._visitor())
+            choice.param.update(options=self.state.maps() or [""], value=self.state.map_name)
+
+        field.param.watch(take, "value")
+        return field
 
     def _cube(self, _: Any) -> None:
         of = self.state.param

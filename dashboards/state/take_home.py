@@ -18,7 +18,7 @@ from dashboards.state.source import ArchiveSource
 from jobs.errors import BadRequest
 from jobs.journal import Journal, Request, RequestState
 from jobs.rendering_requests import AnimationRequest, CubeRequest, OverlayRequest, RenderingRequest
-from jobs.renderings import Rendering, find_rendering, maps_of, submit_rendering
+from jobs.renderings import Rendering, find_rendering, keep_map, maps_of, submit_rendering
 from jobs.requests import ImagingRequest
 from stixcore.errors import StixError
 
@@ -172,6 +172,15 @@ class TakeHomeState(param.Parameterized):
             return self._source.ask(maps_of)
         except StixError:
             return []
+
+    def upload(self, name: str, content: bytes, visitor: Visitor) -> None:
+        """Keep a map that the visitor has, and choose it."""
+        try:
+            kept = self._source.ask(lambda archive: keep_map(archive, name, content, visitor.name))
+        except StixError as error:
+            self.problem = str(error)
+        else:
+            self.param.update(problem="", map_name=kept)
 
     def poll(self) -> None:
         """Ask how far the worker is."""

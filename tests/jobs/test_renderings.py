@@ -1,5 +1,6 @@
 import csv
 import hashlib
+import io
 import json
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from jobs.errors import BadRequest, LimitReached, NotAllowed
 from jobs.executors import SerialExecutor
 from jobs.journal import Journal, RequestState
 from jobs.rendering_requests import AnimationRequest, CubeRequest, OverlayRequest, parse_any
-from jobs.renderings import find_rendering, maps_of, submit_rendering
+from jobs.renderings import find_rendering, keep_map, maps_of, submit_rendering
 from jobs.requests import ImagingRequest
 from jobs.worker import Worker
 from stixcore.imaging.methods import PARAMETERS
@@ -145,6 +146,28 @@ def test_an_overlay_on_a_map_of_the_archive(archive, journal, shared_data):
     failed = journal.get(asked.request_id)
     assert failed.state == RequestState.FAILED
     assert "text.fits cannot be read as a map" in failed.reason
+
+
+def test_a_map_that_somebody_uploads(archive):
+    content = fits_bytes()
+    name = keep_map(archive, "../../it's my <map>.fits", content, "anna")
+    assert name.startswith("it_s_my__map_")
+    assert (archive.root / "overlays" / name).read_bytes() == content
+    assert keep_map(archive, "../../it's my <map>.fits", content, "anna") == name
+    assert maps_of(archive) == [name]
+    OverlayRequest(("0123456789abcdef-clean",), OverlayLooks(name))  # a name that may be asked for
+    with pytest.raises(NotAllowed):
+        keep_map(archive, "map.fits", content, None)
+    with pytest.raises(BadRequest, match="no FITS file"):
+        keep_map(archive, "map.fits", b"<html>", "anna")
+    with pytest.raises(LimitReached, match="16 at most"):
+        keep_map(archive, "map.fits", content + bytes(16 << 20), "anna")
+
+
+def fits_bytes():
+    stream = io.BytesIO()
+    fits.PrimaryHDU(np.zeros((4, 4), np.float32)).writeto(stream)
+    return stream.getvalue()
 
 
 def test_who_may_ask_for_what(archive, journal):
