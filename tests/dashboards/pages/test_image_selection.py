@@ -135,3 +135,40 @@ def test_images_are_compared_and_tracked(
     assert {row["image_id"] for row in rows} == set(picked)
     page.get_by_role("button", name="Clear selection").click()
     expect(page.get_by_text("Select up to 300 images")).to_be_visible()
+
+
+def test_the_dialog_by_keyboard(
+    watch: Callable[..., Any], desktop: BrowserContext, imaged_server: Any, imaged: Archive, axe: Callable[..., None]
+) -> None:
+    watched = watch(desktop, imaged_server.url)
+    page = watched.visit("image_archive?method=clean")
+    thumbnails = page.locator(".tabulator-row .thumb")
+    names = [str(name).removeprefix("Show ") for name in thumbnails.evaluate_all("all => all.map(b => b.ariaLabel)")]
+    thumbnails.nth(0).focus()
+    page.keyboard.press("Enter")
+    dialog, picture = page.get_by_role("dialog"), page.get_by_role("dialog").locator("img.large")
+    expect(picture).to_be_visible()
+    first = picture.get_attribute("src")
+    expect(dialog).to_contain_text(names[0].split(", ")[1])
+    page.keyboard.press("ArrowRight")
+    expect(dialog).to_contain_text(names[1].split(", ")[1])
+    expect(picture).not_to_have_attribute("src", str(first))
+    page.keyboard.press("ArrowLeft")
+    expect(picture).to_have_attribute("src", str(first))
+
+    dialog.get_by_role("button", name="VIS_FWDFIT").click()
+    expect(dialog.get_by_role("heading", name="Fitted sources")).to_be_visible()
+    expect(dialog.get_by_role("button", name="VIS_FWDFIT")).to_have_attribute("aria-pressed", "true")
+    expect(dialog.get_by_role("heading", name="Visibilities")).to_be_visible()
+    dialog.get_by_label("Zoom and read values").check()
+    expect(dialog.locator(".bk-Figure")).to_have_count(3)  # the map, amplitudes and phases
+    expect(picture).to_have_count(0)
+    axe(dialog)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(thumbnails.nth(0)).to_be_focused()
+
+    page.locator(".tabulator-row").nth(1).click()
+    dialog.get_by_role("link", name="all").click()
+    page.wait_for_url("**image_archive?flare=*")
+    expect(page.locator(".tabulator-row").first).to_be_visible()
