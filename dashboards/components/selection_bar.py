@@ -13,6 +13,7 @@ from dashboards.components.take_home import TakeHomeActions
 from dashboards.state.compare import MOST_COMPARED
 from dashboards.state.listing import grouped
 from dashboards.state.picks import MOST
+from dashboards.state.tracks import MOST_TRACKED
 
 
 class SelectionBar:
@@ -41,11 +42,13 @@ class SelectionBar:
         self._none = pmui.Button(label="Clear selection", icon="deselect", on_click=lambda _: on_none(), **button)
         self._compare = pmui.Button(label="Compare", icon="grid_view", on_click=lambda _: on_compare(), **button)
         self._tracks = pmui.Button(label="Tracks", icon="show_chart", on_click=lambda _: on_tracks(), **button)
-        self._actions = (self._none, self._compare, self._tracks, take_home.widget)
+        self._take_home = take_home.widget
+        self._actions = (self._none, self._compare, self._tracks)
         self.widget = pn.FlexBox(
             self._number,
             self._all,
             *self._actions,
+            self._take_home,
             align_items="center",
             sizing_mode="stretch_width",
             css_classes=["selection-bar"],
@@ -54,11 +57,21 @@ class SelectionBar:
 
     def show(self, picked: int, matches: int) -> None:
         """Say how many images are selected, of how many that match the filter."""
-        few = f"<i>select 2 to {MOST_COMPARED} to compare them</i>" if picked == 1 else ""
-        many = f"<i>actions take up to {grouped(MOST)}</i>" if picked > MOST else ""
-        self._number.object = f'<p role="status"><b>{grouped(picked)}</b> selected {few or many}</p>'
+        self._number.object = f'<p role="status"><b>{grouped(picked)}</b> selected <i>{_limit(picked)}</i></p>'
         self._all.param.update(label=f"Select all {grouped(matches)} matches", visible=matches > 0)
         for action in self._actions:
             action.visible = picked > 0
+        self._take_home.visible = 0 < picked <= MOST
         self._compare.disabled = not 2 <= picked <= MOST_COMPARED
-        self._tracks.disabled = picked > MOST
+        self._tracks.disabled = picked > MOST_TRACKED
+
+
+def _limit(picked: int) -> str:
+    """What cannot be done with so many images, or so few."""
+    if picked == 1:
+        return f"select 2 to {MOST_COMPARED} to compare them"
+    if picked > MOST:
+        return f"downloads take up to {grouped(MOST)}, tracks {MOST_TRACKED}"
+    if picked > MOST_TRACKED:
+        return f"tracks take up to {MOST_TRACKED}"
+    return ""
