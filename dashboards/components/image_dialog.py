@@ -117,10 +117,11 @@ class ImageDialog:
 
 
 class StepKeys(JSComponent):
-    """Arrow keys step from image to image while the dialog is open, unless somebody types."""
+    """Arrow keys step from image to image while the dialog is open, unless somebody types; then the focus goes back."""
 
     _esm = """
-    export function render({model, el}) {
+    export function render({model}) {
+      const mark = document.createElement("span")
       const keys = {ArrowLeft: -1, ArrowRight: 1}
       const press = (event) => {
         const at = event.composedPath()[0]
@@ -132,8 +133,18 @@ class StepKeys(JSComponent):
         }
       }
       document.addEventListener("keydown", press, true)
-      model.on("remove", () => document.removeEventListener("keydown", press, true))
-      return document.createElement("span")
+      // The dialog is gone when this is: then the keys are free, and the focus goes back to where it was.
+      const watch = (was) => {
+        const here = mark.isConnected
+        if (was && !here) {
+          document.removeEventListener("keydown", press, true)
+          window.stixFocusBack?.()
+        } else {
+          setTimeout(() => watch(here), 50)
+        }
+      }
+      watch(false)
+      return mark
     }
     """
 
