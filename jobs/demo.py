@@ -1,4 +1,4 @@
-"""The demonstration: a simulated campaign (or a folder of real files) → archive → previews. Pages follow elsewhere."""
+"""The demonstration: a simulated campaign (or a folder of real files) → archive → flares → previews. Pages follow elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive, Outcome, OutcomeStatus, Run, ingest
+from jobs.flares import detect_flares
 from jobs.previews import PreviewReport, make_previews
 from stixcore.errors import StixError
 from stixcore.simulation.campaign import simulate_campaign
@@ -60,4 +61,5 @@ def build_demo(
         reasons = "; ".join(f"{outcome.path.name}: {outcome.reason}" for outcome in outcomes[:5]) or "it is empty"
         message = f"no STIX file in {data} could be used ({reasons})"
         raise NothingToShow(message)
+    detect_flares(archive, None, None, now)
     return outcomes, make_previews(archive, now, progress=progress)

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from archive import Archive
 from jobs.cli import build_parser, main
 
 IMAGE_KEYS = set(
@@ -170,6 +171,7 @@ def test_demo_of_own_files(stix_jobs, campaign, tmp_path):
     status, out, _ = stix_jobs("demo", "--data", campaign[0], "--no-serve", "--archive", tmp_path / "demo")
     assert status == 0
     assert "new image sets" in out
+    assert len(Archive(tmp_path / "demo").flares()) == 2
 
 
 def test_demo_of_an_empty_folder_says_what_is_wrong(stix_jobs, tmp_path):
