@@ -31,7 +31,7 @@ def tiles_html(work: Work | None, condition: Condition | None) -> str:
 
 
 def _tile(head: str, value: str, text: str, mood: str = "") -> str:
-    content = f"<h3>{escape(head)}</h3><b>{escape(value)}</b><span>{escape(text)}</span>"
+    content = f"<h2>{escape(head)}</h2><b>{escape(value)}</b><span>{escape(text)}</span>"
     return f'<section class="tile {mood}">{content}</section>'
 
 

@@ -61,8 +61,8 @@ def subject_of(file: ScienceFile) -> str:
 
 
 def _start(file: ScienceFile) -> str:
-    what = f"{_kind(file)}, {_energy(file)}"
-    return f"{words.day(file.t_start)} <br class='wide'>{words.clock(file.t_start)}<span class='narrow'>{what}</span>"
+    when = f"{words.day(file.t_start)}<br>{words.clock(file.t_start)}"
+    return f"{when}<span class='narrow'><i>{_energy(file)}</i></span>"
 
 
 def _duration(file: ScienceFile) -> str:
@@ -179,7 +179,7 @@ def _configuration() -> dict[str, Any]:
     """What Panel has no parameter for."""
     return {
         "responsiveLayout": "hide",
-        "rowHeight": 52,
+        "rowHeight": 66,  # three lines on a narrow screen
         "placeholder": "",
         "columnDefaults": {"headerSortTristate": False},
         "columns": [
