@@ -1,4 +1,4 @@
-"""The demonstration: a simulated campaign (or a folder of real files) → archive → flares → previews. Pages follow elsewhere."""
+"""The demonstration: a simulated campaign (or a folder of real files) → archive → flares → previews.."""
 
 from __future__ import annotations
 
