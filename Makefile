@@ -12,7 +12,7 @@ ARCHIVE ?= $(if $(DATA),./stix-archive,./demo-archive)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-science docs screenshots lock clean FORCE
+.PHONY: help demo test lint format bench bench-science soak docs screenshots lock clean FORCE
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: $(VENV)/project ## accuracy and speed tables
 
 bench-science: $(VENV)/project ## every method on a thousand simulated flares (docs/accuracy.md, a quarter of an hour)
 	@$(BIN)/python -m benchmarks science
+
+soak: $(VENV)/project ## faults, bad input and load for SOAK_MINUTES=45; writes docs/reliability.md
+	@$(BIN)/python -m benchmarks.load.soak $(ARGS)
 
 docs: $(VENV)/project ## HTML in docs/_build
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . docs/_build
