@@ -1,0 +1,51 @@
+"""Several visitors at once, as the load benchmark sends them: every page comes, every click is answered.
+
+How fast fifty are answered is for ``make soak`` to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+if str(ROOT) not in sys.path:  # benchmarks are no installed package
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks.load.browser import Visit, get  # noqa: E402
+from benchmarks.load.sessions import ANSWER, CONTROLS, PAGE, crowd  # noqa: E402
+
+
+def test_visitors_at_once_are_all_answered(server: Any) -> None:
+    observed = asyncio.run(crowd(server.url, 5, 6.0, look=(0.2, 1.0)))
+    assert observed.errors == []
+    assert len(observed.ready) >= 5
+    assert observed.interactions
+
+
+def test_what_a_visitor_clicks_is_what_the_page_has(server: Any) -> None:
+    """The benchmark would measure nothing on a page without these controls."""
+
+    async def look() -> tuple[set[str], float]:
+        visit = await Visit.open(f"{server.url}/{PAGE}")
+        try:
+            there = {label for label in CONTROLS if visit.models(label=label)}
+            return there, await visit.change("Trust", "trusted", ANSWER)
+        finally:
+            visit.close()
+
+    there, answered = asyncio.run(look())
+    assert there == set(CONTROLS)
+    assert answered > 0
+
+
+def test_one_who_leaves_at_once_disturbs_nobody(server: Any) -> None:
+    async def come_and_go() -> int:
+        visits = await asyncio.gather(*(Visit.open(f"{server.url}/{PAGE}") for _ in range(3)))
+        for visit in visits:
+            visit.close()
+        return (await get(f"{server.url}/liveness")).code
+
+    assert asyncio.run(come_and_go()) == 200
