@@ -69,9 +69,9 @@ async def visitor(url: str, seed: int, until: float, observed: Observed, look: t
             visit = await Visit.open(f"{url}/{PAGE}")
             observed.ready.append(visit.ready_s)
             chosen = {"Energy": "any energy", "Trust": "trusted or not", "Rows": "25"}
-            for _ in range(CLICKS):
+            for click in range(CLICKS):
                 await visit.drain(min(choice.uniform(*look), max(until - monotonic(), 0.0)))
-                if monotonic() >= until:
+                if click and monotonic() >= until:  # nobody comes for nothing
                     break
                 label = choice.choice(list(CONTROLS))
                 chosen[label] = choice.choice([value for value in CONTROLS[label] if value != chosen[label]])
@@ -115,20 +115,26 @@ def programs(archive: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Path
                     subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT)
                 )
         url = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                with urlopen(f"{url}/liveness", timeout=2):
-                    break
-            except OSError:
-                if started[0].poll() is not None:
-                    raise RuntimeError(log.read_text()) from None
-                sleep(0.1)
+        _wait_for(url, started[0], log)
         yield url, started[0], log
     finally:
         for process in started:
             process.send_signal(signal.SIGTERM)
         for process in started:
             process.wait(60)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the server answers; imports take a minute on a busy machine."""
+    until = monotonic() + 300
+    while monotonic() < until and server.poll() is None:
+        try:
+            with urlopen(f"{url}/liveness", timeout=10):
+                return
+        except OSError:
+            sleep(0.1)
+    message = f"the server did not come up:\n{log.read_text()}"
+    raise RuntimeError(message)
 
 
 def resident_mib(process: subprocess.Popen[bytes]) -> float:

@@ -19,10 +19,9 @@ from benchmarks.load.sessions import ANSWER, CONTROLS, PAGE, crowd  # noqa: E402
 
 
 def test_visitors_at_once_are_all_answered(server: Any) -> None:
-    observed = asyncio.run(crowd(server.url, 5, 6.0, look=(0.2, 1.0)))
+    observed = asyncio.run(crowd(server.url, 5, 3.0, look=(0.2, 1.0)))
     assert observed.errors == []
-    assert len(observed.ready) >= 5
-    assert observed.interactions
+    assert len(observed.interactions) >= len(observed.ready) >= 5
 
 
 def test_what_a_visitor_clicks_is_what_the_page_has(server: Any) -> None:
