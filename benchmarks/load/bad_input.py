@@ -30,8 +30,7 @@ def run(shared: Path, cases: int, minutes: float, first: int = 0, workers: int =
     parts = [range(first + n * share, first + min((n + 1) * share, cases)) for n in range(workers)]
     with ThreadPoolExecutor(workers) as pool:  # each waits for a child of its own
         found = list(pool.map(lambda seeds: run_trials(shared, seeds, methods=METHODS, deadline=deadline), parts))
-    together = Summary([trial for one in found for trial in one.trials], max(one.peak_mib for one in found))
-    return report(together, cases)
+    return report(Summary([trial for one in found for trial in one.trials]), cases)
 
 
 def report(found: Any, wanted: int) -> str:

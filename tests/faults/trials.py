@@ -57,6 +57,8 @@ class Trial:
         What must not happen; empty when all went well.
     seconds : float
         Computing time, of both together.
+    peak_mib : float
+        Most memory that its process had until then.
     """
 
     seed: int
@@ -67,6 +69,7 @@ class Trial:
     reason: str = ""
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    peak_mib: float = 0.0
 
 
 @dataclass
@@ -74,7 +77,10 @@ class Summary:
     """What a run of trials came to."""
 
     trials: list[Trial]
-    peak_mib: float
+
+    @property
+    def peak_mib(self) -> float:
+        return max((trial.peak_mib for trial in self.trials), default=0.0)
 
     @property
     def faults(self) -> list[str]:
@@ -90,7 +96,7 @@ class Summary:
 def run_trials(shared: Path, seeds: range, *, methods: str = "bp", deadline: float = float("inf")) -> Summary:
     """Try seeds one after the other; stops early when `time.monotonic` passes ``deadline``."""
     trials: list[Trial] = []
-    peak, rest = 0.0, list(seeds)
+    rest = list(seeds)
     while rest and time.monotonic() < deadline:
         command = [sys.executable, __file__, str(shared), str(rest[0]), str(rest[-1] + 1), "--methods", methods]
         environment = {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
@@ -100,8 +106,6 @@ def run_trials(shared: Path, seeds: range, *, methods: str = "bp", deadline: flo
             for said in _lines(child, deadline):
                 if "begin" in said:
                     current = said["begin"]
-                elif "peak_mib" in said:
-                    peak = max(peak, said["peak_mib"])
                 else:
                     trials.append(Trial(**said))
             silent = child.poll() is None
@@ -114,7 +118,7 @@ def run_trials(shared: Path, seeds: range, *, methods: str = "bp", deadline: flo
             trials.append(Trial(current, _original(shared, current).name, faults=[fault]))
             done.add(current)
         rest = [seed for seed in rest if seed not in done]
-    return Summary(trials, peak)
+    return Summary(trials)
 
 
 def _lines(child: subprocess.Popen[str], deadline: float) -> Iterator[dict[str, Any]]:
@@ -188,7 +192,6 @@ def main() -> None:
                 archive = Archive(workshop / "archive", create=True)
             say({"begin": seed})
             say(asdict(run_one(seed, archive)))
-        say({"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
@@ -198,6 +201,7 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
     from importlib import import_module
 
     from archive import OutcomeStatus
+    from stixcore.calibration.pointing import assumed_pointing
     from stixcore.errors import InvalidProduct, StixError
     from stixcore.fits.read import read_pixel_data
     from stixcore.imaging.reconstruction import Method
@@ -216,7 +220,11 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
             continue
         at = int(np.argmax(data.summed(float(data.e_low[0]), float(data.e_low[-1])) / data.duration))
         energy = (6.0, 10.0) if data.e_low[0] <= 6 and data.e_high[-1] >= 10 else (data.e_low[0], data.e_low[-1])
-        requests[path.name] = ImageRequest(data.t_start[at], data.t_end[at], energy, shape=(65, 65), pixel=4.0)
+        # files before 2021 say nothing of the observer, and the pointing at hand is of another day
+        pointing = None if "RSUN_ARC" in data.header.ephemeris else assumed_pointing(950.0)
+        requests[path.name] = ImageRequest(
+            data.t_start[at], data.t_end[at], energy, shape=(65, 65), pixel=4.0, pointing=pointing
+        )
     science = files[0]
 
     def ingested(trial: Trial, path: Path, archive: Any) -> None:
@@ -266,6 +274,7 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
                 request.end,
                 request.energy,
                 {method: default_methods()[method]},
+                pointing=request.pointing,
                 shape=request.shape,
                 pixel=request.pixel,
             )
@@ -301,6 +310,7 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
             with limited():
                 imaged(trial, path)
         trial.seconds = time.process_time() - begin
+        trial.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return trial
 
     return run_one
