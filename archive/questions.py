@@ -47,14 +47,23 @@ class Questions:
         Folder of the archive, absolute.
     writers_out : function
         Context manager that keeps writers out.
+    incomplete : bool
+        Leave out months of the index that cannot be read.
     """
 
-    def __init__(self, root: Path, writers_out: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, root: Path, writers_out: Callable[[], AbstractContextManager[None]], *, incomplete: bool = False
+    ) -> None:
         self.root = root
         self.index = root / "index"
-        self._reader = Reader(self.index, writers_out)
+        self._reader = Reader(self.index, writers_out, incomplete)
         self._light_curves = LightCurveReader(self.index)
         self._counts: dict[tuple[object, ...], int] = {}
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Months of the index that answers lacked because they cannot be read, "images 2022-11"."""
+        return self._reader.left_out
 
     def query(self, sql: str, parameters: Sequence[Any] = (), *, time_limit_s: float | None = None) -> pa.Table:
         """Answer of one SELECT over the tables of the index, as an Arrow table.

@@ -8,7 +8,7 @@ replaced is seen at once. An answer during which a month was replaced is thrown 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from archive.atomic import identity
 from archive.columns import Table
@@ -111,15 +112,19 @@ class Reader:
         Folder of the index, absolute.
     writers_out : function
         Context manager that keeps writers out, for the rare question that they would disturb for ever.
+    incomplete : bool
+        Leave out months that cannot be read instead of answering nothing: for those who only show what there is.
     """
 
     index: Path
     writers_out: Callable[[], AbstractContextManager[None]]
+    incomplete: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _sources: tuple[_Source, ...] = ()
     _views: dict[str, str] = field(default_factory=dict, repr=False)
     _connection: duckdb.DuckDBPyConnection | None = None
     _models: dict[Path, bool] = field(default_factory=dict, repr=False)
+    _damaged: dict[Path, tuple[int, int, int] | None] = field(default_factory=dict, repr=False)
 
     def query(self, sql: str, parameters: Sequence[Any] = (), time_limit_s: float | None = None) -> pa.Table:
         """Answer of one SELECT.
@@ -210,6 +215,8 @@ class Reader:
             model = sources[0].model
             if model is not None and self._models.pop(model, False) and not self._usable(model):
                 return None
+            if self.incomplete and self._leave_out(sources):
+                return None
             message = f"the index cannot be read, try stix-jobs check --repair: {error}"
             raise IndexDamaged(message) from error
         return answer if _identities(sources, self.index, series) == before else None
@@ -219,6 +226,24 @@ class Reader:
         if isinstance(error, duckdb.PermissionException):
             return True
         return isinstance(error, _MISTAKES) and str(self.index) not in str(error)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Months that cannot be read and were left out, "images 2022-11"."""
+        left = (path for path, known in self._damaged.items() if identity(path) == known)
+        return tuple(sorted(f"{path.parent.name} {path.stem}" for path in left))
+
+    def _leave_out(self, sources: tuple[_Source, ...]) -> bool:
+        """Look for months that cannot be read; whether there are some among the sources."""
+        damaged = [path for source in sources for path in source.files if not _is_readable(source.table, path)]
+        self._damaged.update((path, identity(path)) for path in damaged)
+        return bool(damaged)
+
+    def _whole(self, files: Iterable[Path]) -> tuple[Path, ...]:
+        """Without those that cannot be read, until they are replaced."""
+        if not self._damaged:
+            return tuple(files)
+        return tuple(path for path in files if path not in self._damaged or self._damaged[path] != identity(path))
 
     def state(self) -> tuple[object, ...]:
         """What the tables look like from outside: equal as long as every question has the same answer."""
@@ -245,12 +270,14 @@ class Reader:
         """Find the files as they are now: a handful of stats with a read model, a listing per table without."""
         model = current(self.index)
         if model is None or not self._usable(model.database):
-            return tuple(_Source(table, tuple(partitions(self.index, name))) for name, table in TABLES.items())
+            found = ((table, partitions(self.index, name)) for name, table in TABLES.items())
+            return tuple(_Source(table, self._whole(files)) for table, files in found)
         sources = []
         for name, table in TABLES.items():
             months = model.months(name)
             files = (self.index / name / f"{month}.parquet" for month in months)
-            sources.append(_Source(table, tuple(path for path in files if path.is_file()), months, model.database))
+            present = self._whole(path for path in files if path.is_file())
+            sources.append(_Source(table, present, months, model.database))
         return tuple(sources)
 
     def _usable(self, database: Path) -> bool:
@@ -289,6 +316,17 @@ def _own_error(error: Exception) -> duckdb.Error:
     kinds = {"INTERRUPT": duckdb.InterruptException, "Out of Memory": duckdb.OutOfMemoryException}
     kind = next((kind for beginning, kind in kinds.items() if beginning in str(error)), duckdb.DataError)
     return kind(str(error))
+
+
+def _is_readable(table: AnyTable, path: Path) -> bool:
+    """Whether a month's file can be read as a whole."""
+    try:
+        pq.read_table(path, columns=table.arrow.names, partitioning=None)
+    except FileNotFoundError:
+        return True  # removed meanwhile
+    except (pa.ArrowException, OSError, ValueError, KeyError):
+        return False
+    return True
 
 
 def _identities(sources: tuple[_Source, ...], index: Path, series: list[str]) -> list[tuple[int, int, int] | None]:

@@ -38,6 +38,9 @@ class Archive(Questions):
         Make missing folders, and bring the index of an older version up to date. Without it nothing is written.
     lock_timeout_s : float
         How long a writer waits for another one, s.
+    incomplete : bool
+        Answer without months of the index that cannot be read (`left_out` tells which), where otherwise every question
+        is refused. For those who only show what there is: who decides by what is missing must not be told less.
 
     Raises
     ------
@@ -47,8 +50,15 @@ class Archive(Questions):
         When the index was written by newer software, or is older and ``create`` is off.
     """
 
-    def __init__(self, root: str | Path, *, create: bool = False, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
-        super().__init__(Path(root).expanduser().resolve(), self.write_lock)
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        create: bool = False,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+        incomplete: bool = False,
+    ) -> None:
+        super().__init__(Path(root).expanduser().resolve(), self.write_lock, incomplete=incomplete)
         self._lock_timeout_s = lock_timeout_s
         self._lock = FileLock(self.root / "locks" / "write.lock", timeout=lock_timeout_s)
         _check_folder(self.root, self.index, create=create)

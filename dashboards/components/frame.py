@@ -14,9 +14,11 @@ from jinja2 import Template
 from panel.io.resources import BASE_TEMPLATE
 from panel.viewable import Viewable
 
+from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_css
 from dashboards.components.style import style
 from dashboards.state.address import AddressState
+from dashboards.state.source import archive_source
 from dashboards.web.visitors import can_sign_in, session_visitor
 
 #: Address → title of every page, in the order of the header.
@@ -70,6 +72,11 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
     description : str
         One sentence for search engines and bookmarks.
     """
+    warning = archive_source().warning
+    if warning:
+        notices = Notices()
+        notices.show([Notice("error", warning)])
+        main = [notices.pane, *main]
     return pmui.Page(
         title=SITE,
         meta_title=f"{title} · {SITE}",

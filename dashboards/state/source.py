@@ -48,8 +48,19 @@ class ArchiveSource:
         """
         if self._archive is None or not self._archive.index.is_dir():
             with in_plain_words():
-                self._archive = Archive(self.folder)
+                self._archive = Archive(self.folder, incomplete=True)
         return self._archive
+
+    @property
+    def warning(self) -> str:
+        """What is missing in everything that is shown, in plain words; empty when nothing is."""
+        months = self._archive.left_out if self._archive is not None else ()
+        if not months:
+            return ""
+        return (
+            f"A part of the index is damaged ({', '.join(months)}): lists are not complete. "
+            "Its keeper mends it with “stix-jobs check --repair”."
+        )
 
     def ask[Answer](self, question: Callable[[Archive], Answer]) -> Answer:
         """Answer of the archive.

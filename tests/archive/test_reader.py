@@ -268,3 +268,25 @@ def test_folders_with_odd_names(tmp_path: Path, make) -> None:
 
 def test_answers_are_arrow_tables(filled: Archive) -> None:
     assert isinstance(filled.query("SELECT 1 AS one"), pa.Table)
+
+
+@pytest.mark.parametrize("model", [False, True])
+def test_who_only_shows_what_there_is_gets_the_rest_of_a_damaged_index(archive, make, model):
+    archive.upsert("images", [make.image(1, "2022-10-01T00:00"), make.image(2, "2022-11-01T00:00")])
+    if model:
+        archive.build_read_model()
+        archive.upsert("images", [make.image(3, "2022-11-02T00:00")])
+    path = archive.index / "images/2022-11.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200])
+    shown = Archive(archive.root, incomplete=True)
+    assert shown.left_out == ()
+    assert [image.recipe_id for image in shown.images()] == [make.image(1).recipe_id]
+    assert shown.left_out == ("images 2022-11",)
+    assert shown.runs() == []
+    assert shown.image(make.image(1).image_id).t_start == np.datetime64("2022-10-01")
+    with pytest.raises(IndexDamaged):
+        archive.images()
+    path.write_bytes(whole)  # mended: everything is there again
+    assert len(shown.images()) == (3 if model else 2)
+    assert shown.left_out == ()
