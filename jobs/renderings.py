@@ -225,7 +225,7 @@ def run_rendering(task: RenderTask) -> RenderResult:
     folder = archive.root / FOLDER / rendering_id
     if (folder / RECORD).is_file():
         return RenderResult(rendering_id)
-    with _whole_folder(folder) as part:
+    with _whole_folder(folder, task.created) as part:
         report_progress("reading images", 1, len(images) + 2)
         if isinstance(request, CubeRequest):
             notes = assemble_cube(archive, images, request.looks, part)
@@ -246,8 +246,11 @@ def run_rendering(task: RenderTask) -> RenderResult:
 
 
 @contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
+def _whole_folder(folder: Path, now: np.datetime64) -> Iterator[Path]:
     """A folder that appears under its name, whole, when the block ends well."""
+    for left in folder.parent.glob(f"{PART}*"):  # by a worker that was killed long ago
+        if np.datetime64(round(left.stat().st_mtime), "s") < now - np.timedelta64(1, "D"):
+            shutil.rmtree(left, ignore_errors=True)
     part = folder.parent / f"{PART}{secrets.token_hex(8)}"
     part.mkdir(parents=True)
     try:

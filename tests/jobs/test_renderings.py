@@ -2,6 +2,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from dataclasses import replace
 
 import imageio.v2 as imageio
@@ -61,7 +62,12 @@ def of_method(archive, method="clean"):
 
 def test_an_animation_has_a_frame_per_image(archive, journal):
     ids = of_method(archive)
+    left, fresh = (archive.root / "renderings" / f".part-{name}" for name in ("left", "fresh"))
+    for folder, time in ((left, NOW - np.timedelta64(2, "D")), (fresh, NOW)):
+        folder.mkdir(parents=True)
+        os.utime(folder, (time.astype(int) / 1e6,) * 2)
     request, rendering = made(archive, journal, AnimationRequest(tuple(ids), LOOKS))
+    assert (left.exists(), fresh.exists()) == (False, True)
     assert set(rendering.files) == {"animation.mp4", "animation.gif", "frames.zip", "animation.csv"}
     frames = imageio.mimread(rendering.folder / "animation.mp4", memtest=False)
     assert len(frames) == len(ids)
