@@ -1,4 +1,4 @@
-"""The demonstration: a simulated campaign (or a folder of real files) → archive → flares → previews.."""
+"""The demonstration: a simulated campaign (or a folder of real files) → archive → flares → previews."""
 
 from __future__ import annotations
 
