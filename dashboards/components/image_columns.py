@@ -230,7 +230,7 @@ IMAGE_COLUMNS = (
     _more("author", "Made by", _author, "User who asked for it", "author", 88),
     _more("made", "Made", _made, "When it was made, UTC", "-created_at", 96),
     _more("recipe", "Recipe", _recipe, "Everything that determines the image, hashed", "recipe_id", 146),
-    Column("file", "File", _file, "FITS, and scripts that make it again", width=136, min_width=128, align="center"),
+    Column("file", "File", _file, "FITS, and scripts that make it again", width=136, min_width=100, align="center"),
 )
 
 #: Always there: a picture to click on.

@@ -40,7 +40,9 @@ class TickedTabulator(pn.widgets.Tabulator):
         configuration: dict[str, Any] = super()._get_configuration([])
         own = {column["field"]: column for column in self._configuration["columns"]}
         configuration["columns"] = [
-            column | own.get(column.get("field"), {}) for column in self._config_columns(columns)
+            # the boxes themselves stay on the narrowest screen
+            column | own.get(column.get("field"), {"responsive": 0})
+            for column in self._config_columns(columns)
         ]
         return configuration
 

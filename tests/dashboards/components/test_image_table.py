@@ -145,6 +145,7 @@ def test_every_column_keeps_its_own_configuration() -> None:
     fields = [column.get("field") for column in model.configuration["columns"]]
     assert fields == [None, KEY, *(column.field for column in IMAGE_COLUMNS)]
     assert model.configuration["columns"][0]["formatter"] == "rowSelection"
+    assert model.configuration["columns"][0]["responsive"] == 0  # never hidden
     of = {column.get("field"): column for column in model.configuration["columns"]}
     for column in IMAGE_COLUMNS:
         assert of[column.field]["minWidth"] == column.min_width

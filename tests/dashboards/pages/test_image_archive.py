@@ -201,6 +201,11 @@ def test_light_and_dark_on_a_telephone(watch: Callable[..., Any], browser: Brows
     for text in ("2022-11-11 07:00:00", "CLEAN, 16–28 keV", "SIMULATED", "FITS"):
         expect(first.get_by_text(text).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    first.get_by_role("checkbox").check()
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    expect(page.get_by_label("From (UTC)")).to_be_hidden()  # the filter is folded away
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_label("From (UTC)")).to_be_visible()
     page.get_by_role("button", name="Toggle theme").click()
     expect(page.locator("main")).to_have_css("background-color", LIGHT)
     phone.visit("image_archive?page=2")  # the choice is remembered
