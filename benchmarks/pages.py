@@ -100,7 +100,7 @@ _WATCH = f"""() => {{
 
 
 def _pans(page: Page) -> list[float]:
-    """Dragging to and fro: from letting go until the new window is drawn, the 150 ms included that we wait for rest."""
+    """Dragging to and fro: from letting go until the new window is drawn, the 120 ms included that we wait for rest."""
     box = page.locator(".bk-Figure").first.bounding_box()
     assert box is not None
     x, y = box["x"] + 600, box["y"] + 200

@@ -48,7 +48,7 @@ from dashboards.web.links import Links
 BAND_NAMES: Mapping[str, str] = {band: f"{band.replace('_', '–')} keV" for band in BANDS}
 
 #: Pan and zoom have come to rest when nothing moved for so long, ms.
-REST_MS = 150
+REST_MS = 120
 #: Side of a picture on the curves, and room for the name of a flare, screen pixel.
 PICTURE_PX, NAME_PX = 64, 100
 #: Part of the plot above the curves, for the names of flares, and for pictures as well.
@@ -203,11 +203,11 @@ class LightCurvePlot:
         self._clock_range.js_on_change("tags", step)
 
     def _figure(self, colors: Colors, height: int, **options: Any) -> Any:
-        plot = figure(
+        plot: Any = figure(
             height=height,
             sizing_mode="stretch_width",
             x_range=self.x_range,
-            x_axis_type="datetime",
+            x_axis_type=None,  # the axis that is seen is the clock's
             tools=[],
             min_border_left=74,
             min_border_right=16,
@@ -218,11 +218,9 @@ class LightCurvePlot:
             **options,
         )
         plot.extra_x_ranges = {"clock": self._clock_range}
-        plot.xaxis.visible = False
-        plot.xgrid.visible = False
-        plot.ygrid.grid_line_color = colors.line
-        for axis in plot.axis:
-            _paint(axis, colors)
+        # by their places: `plot.yaxis` and its like search all models, which adds up to a tenth of the session's making
+        plot.center[0].grid_line_color = colors.line
+        _paint(plot.left[0], colors)
         pan, wheel = PanTool(dimensions="width"), WheelZoomTool(dimensions="width")
         plot.add_tools(pan, wheel, BoxZoomTool(dimensions="width"), SaveTool(filename="stix-light-curves"))
         plot.toolbar.active_drag, plot.toolbar.active_scroll = pan, wheel
@@ -240,7 +238,7 @@ class LightCurvePlot:
         )
         self._y_range = plot.y_range
         plot.on_change("inner_width", self._widened)
-        plot.yaxis.axis_label = "Count rate [ct s⁻¹]"
+        plot.left[0].axis_label = "Count rate [ct s⁻¹]"
         plot.extra_y_ranges = {"part": Range1d(start=0.0, end=1.0)}
         plot.extra_y_scales = {"part": LinearScale()}  # it would be logarithmic as the rates are
         self._add_clock(plot, colors, shown=False)
@@ -323,8 +321,8 @@ class LightCurvePlot:
     def _strip_figure(self, colors: Colors) -> Any:
         plot = self._figure(colors, 176, y_range=Range1d(start=0.0, end=1.0), toolbar_location=None, name="strip")
         self._trigger_range = plot.y_range
-        plot.yaxis.axis_label = "Triggers [s⁻¹]"
-        plot.yaxis.ticker.desired_num_ticks = 3
+        plot.left[0].axis_label = "Triggers [s⁻¹]"
+        plot.left[0].ticker.desired_num_ticks = 3
         self._add_clock(plot, colors, shown=True)
         plot.extra_y_ranges = {"part": Range1d(start=0.0, end=1.0)}
         shade = plot.quad(
