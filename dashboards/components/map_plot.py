@@ -28,7 +28,7 @@ class MapPlot:
     Parameters
     ----------
     size : int
-        Height and largest width, pixel.
+        Width and height without the axes, pixel: a circle shall be one.
     on_tap : callable, optional
         Called with Solar X and Y [arcsec] of a click.
     """
@@ -95,9 +95,9 @@ class MapPlot:
 
     def _draw(self, size: int) -> Any:
         drawn = quiet_figure(
-            height=size,
-            max_width=size + 40,
-            match_aspect=True,
+            frame_width=size,
+            frame_height=size,
+            sizing_mode=None,
             x_range=Range1d(start=-1, end=1),
             y_range=Range1d(start=-1, end=1),
             x_axis_label="Solar X [arcsec]",

@@ -41,6 +41,8 @@ from stixcore.recipe import format_time
 
 #: How often the journal is looked at while a request is open, ms.
 LOOK_MS = 400
+#: Side of the maps; with their axes they fit on a telephone.
+MAP_PIXELS = 290
 CUTS = {"one interval": ONE, "steps": STEPS, "native bins": BINS, "equal counts": COUNTS}
 PLACES = {"search the disk": SEARCHED, "as typed or clicked": GIVEN}
 POINTINGS = {"from the auxiliary files": AUTO, "assumed: Sun centre, north up": ASSUMED, "as typed": GIVEN}
@@ -79,7 +81,7 @@ class AnalysisView:
         self._timer: Any = None
         self._seen = (0, 0)
         self._typing = False
-        self._map = MapPlot(360)
+        self._map = MapPlot(MAP_PIXELS)
         self._disk: MapPlot | None = None
         self._spectrum = SpectrumPlot(220)
         self._known, self._stands, self._mine = parts.html_pane(), parts.html_pane(), parts.html_pane()
@@ -97,7 +99,7 @@ class AnalysisView:
             self._tracking.param.watch(self._show_standing, ["standing", "problem", "mine", "answered"])
         left = pn.Column(*self._fields(), self._known, self._submission(), sizing_mode="stretch_width", margin=0)
         right = pn.Column(
-            pn.pane.Bokeh(self._map.model, sizing_mode="stretch_width", margin=0),
+            pn.pane.Bokeh(self._map.model, margin=0),
             pn.pane.Bokeh(self._spectrum.model, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_width",
             margin=0,
@@ -172,7 +174,7 @@ class AnalysisView:
 
     def _advanced_fields(self) -> list[Any]:
         of, number = self._form.param, {"width": 130, **FIELD}
-        self._disk = MapPlot(300, self._tapped)
+        self._disk = MapPlot(MAP_PIXELS, self._tapped)
         shapes = pmui.Select.from_param(
             of.shape_of_sources, label="Forward fit", options=list(SHAPES), width=150, **FIELD
         )
@@ -213,7 +215,7 @@ class AnalysisView:
                 styles={"font-size": "13px"},
                 margin=0,
             ),
-            pn.pane.Bokeh(self._disk.model, sizing_mode="stretch_width", margin=0),
+            pn.pane.Bokeh(self._disk.model, margin=0),
             parts.group(
                 "Pointing",
                 pmui.Select.from_param(of.pointing, label="Pointing", options=POINTINGS, width=260, **FIELD),

@@ -23,14 +23,16 @@ from dashboards.components.spectrogram import SpectrogramPlot
 from dashboards.components.spectrum_plot import SpectrumPlot
 from dashboards.components.style import style
 from dashboards.pages.analysis import AnalysisView
-from dashboards.state.file_view import FileView
+from dashboards.state.file_view import Box, FileView, Floats
 from dashboards.state.imaging_form import ImagingForm
+from dashboards.state.latest import Latest
 from dashboards.state.own_file import OwnFiles
 from dashboards.state.science import ANALYSIS_TAB, PREVIEW_TAB, ScienceDetail, ScienceState
 from dashboards.state.tracking import Tracking
 from dashboards.web.links import Links, NoLinks
 from dashboards.web.visitors import session_visitor
 from stixcore.errors import StixError
+from stixcore.spectra import WindowSpectrum
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,9 @@ class ScienceFileView:
         self._links: Links = NoLinks() if own is not None else links
         self._notices = Notices()
         self._no_images = pn.pane.HTML("", margin=(4, 0), styles={"font-size": "14px"})
+        self._latest, self._document = Latest(), pn.state.curdoc
+        if pn.state.curdoc is not None:
+            pn.state.on_session_destroyed(lambda _: self._latest.close())
         self.file: FileView | None = None
         self._problem = ""
         try:
@@ -292,15 +297,28 @@ class ScienceFileView:
         )
 
     def _selection(self, *_: Any) -> None:
-        """Spectrum and pixels of what is chosen."""
+        """Spectrum and pixels of what is chosen, computed in a thread so that brushing stays smooth."""
         file = self.file
         assert file is not None  # noqa: S101
         box = file.box
-        try:
-            self._spectrum.show(file.spectrum(box), None if box is None else (box.low, box.high))
-            pixels = file.pixels(box)
-        except (StixError, OSError) as error:
-            file.problem = str(error)
-            return
+
+        def compute() -> None:
+            try:
+                found = file.spectrum(box), file.pixels(box)
+            except (StixError, OSError) as error:
+                pass_on(partial(file.param.update, problem=str(error)))
+                return
+            pass_on(partial(self._show_selection, box, *found))
+
+        def pass_on(update: Any) -> None:
+            if self._document is None:
+                update()
+            else:
+                self._document.add_next_tick_callback(update)
+
+        self._latest.ask(compute)
+
+    def _show_selection(self, box: Box | None, spectrum: WindowSpectrum, pixels: Floats | None) -> None:
+        self._spectrum.show(spectrum, None if box is None else (box.low, box.high))
         if self._detectors is not None and pixels is not None:
             self._detectors.show(pixels)

@@ -98,9 +98,13 @@ class FileView(param.Parameterized):
     def choose(self, start: np.datetime64, end: np.datetime64, low: float, high: float) -> None:
         """Choose a time and energy range; it snaps to whole bins. What cannot be is said in `problem`."""
         try:
-            self.param.update(box=self.snap(start, end, low, high), problem="")
+            box = self.snap(start, end, low, high)
         except SelectionError as error:
-            self.param.update(problem=str(error))
+            self.problem = str(error)
+            return
+        self.problem = ""
+        if box != self.box:  # a box that is dragged stays in the same bins most of the time
+            self.box = box
 
     def snap(self, start: np.datetime64, end: np.datetime64, low: float, high: float) -> Box:
         """A range as whole bins.

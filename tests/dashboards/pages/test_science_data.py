@@ -28,8 +28,11 @@ def watched(watch: Callable[..., Any], desktop: BrowserContext, science_server: 
 
 def brush(page: Page, left: float, right: float, top: float, bottom: float) -> None:
     """Drag a box over the first figure; numbers are shares of its width and height."""
-    place = page.locator(".bk-Figure").first.bounding_box()
-    assert place is not None
+    figure = page.locator(".bk-Figure").first
+    place = None
+    while place is None or place != figure.bounding_box():  # the page is still being laid out
+        place = figure.bounding_box()
+        page.wait_for_timeout(300)
 
     def at(x: float, y: float) -> tuple[float, float]:
         return place["x"] + x * place["width"], place["y"] + y * place["height"]
@@ -59,8 +62,9 @@ def test_from_the_table_to_a_file_and_its_images(watched: Any, november: Archive
     for text in ("59 bins of 40–79.7 s", "4–28 keV, 17 channels", "8 of 12 per detector", "UTC at Solar Orbiter"):
         expect(page.get_by_text(text).first).to_be_visible()
 
+    expect(page.get_by_text("Images of this file")).to_be_visible()
     brush(page, 0.42, 0.5, 0.2, 0.7)
-    expect(page.get_by_text("Chosen")).to_be_visible()
+    expect(page.get_by_text("Chosen")).to_be_visible(timeout=60_000)
     chosen = page.evaluate(
         """() => Bokeh.documents.flatMap(d => [...d._all_models.values()])
                  .filter(m => m.type === "BoxAnnotation" && m.visible && m.left > 1e9).map(m => [m.left, m.right])"""
