@@ -47,6 +47,14 @@ class FoundFile:
     place: PurePosixPath
     media_type: str
     save: bool
+    hidden: bool = False
+
+    @property
+    def freshness(self) -> str:
+        """Value of the header Cache-Control; what is for one visitor only is gone with him."""
+        if self.hidden:
+            return "no-store"
+        return "no-cache" if self.save else f"private, max-age={PICTURE_AGE_S}"
 
     @property
     def disposition(self) -> str:
@@ -71,10 +79,12 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
     def find(archive: Archive) -> FoundFile:
         if kind == "rendering":
             return _rendered(archive, key, visitor)
+        hidden = False
         if kind in INPUT_TABLES:
             place = _input_place(archive, kind, key)
         else:
             image = visible_image(archive, key, visitor)
+            hidden = image.hidden
             found = {"fits": image.file, "png": image.png, "thumbnail": image.thumbnail}[kind]
             if found is None:
                 message = f"image {key!r} has no {kind}"
@@ -83,7 +93,7 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
         archive.path_of(place)  # refuses what leads out of the archive
         is_picture = kind in {"png", "thumbnail"}
         media_type = "image/png" if is_picture else "application/fits"
-        return FoundFile(archive.root, PurePosixPath(place), media_type, save=not is_picture)
+        return FoundFile(archive.root, PurePosixPath(place), media_type, save=not is_picture, hidden=hidden)
 
     return source.ask(find)
 
@@ -112,7 +122,7 @@ def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
         raise NotInArchive(message)
     place = PurePosixPath(*(rendering.folder / name).relative_to(archive.root).parts)
     suffix = place.suffix
-    return FoundFile(archive.root, place, MEDIA_TYPES[suffix], save=suffix not in SHOWN)
+    return FoundFile(archive.root, place, MEDIA_TYPES[suffix], save=suffix not in SHOWN, hidden=True)
 
 
 class ImageFileHandler(StaticFileHandler):
@@ -143,8 +153,7 @@ class ImageFileHandler(StaticFileHandler):
         """Name to save it under; no guessing of types; how long it stays fresh."""
         self.set_header("Content-Disposition", self.found.disposition)
         self.set_header("X-Content-Type-Options", "nosniff")
-        age = "no-cache" if self.found.save else f"private, max-age={PICTURE_AGE_S}"
-        self.set_header("Cache-Control", age)
+        self.set_header("Cache-Control", self.found.freshness)
 
     def compute_etag(self) -> str | None:
         """Size and time of the file, where Tornado would read all of it."""

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         logging.getLogger(name).addFilter(_is_no_goodbye)
     from panel.command import main as panel_main
 
-    guard_cookies_of(arguments.oauth_provider)
+    prepare_provider(arguments.oauth_provider)
     panel_main()
 
 
@@ -108,12 +108,22 @@ def sign_in_arguments(provider: str = OWN_PROVIDER, *, behind_proxy: bool = Fals
     ]
 
 
-def guard_cookies_of(provider: str) -> None:
-    """Make a provider of Panel's set cookies that stay on this site and, over HTTPS, on HTTPS."""
+def prepare_provider(provider: str) -> None:
+    """Make a provider of Panel's set cookies that stay on this site and, over HTTPS, on HTTPS.
+
+    Raises
+    ------
+    SystemExit
+        When there is no such provider.
+    """
     from panel.auth import AUTH_PROVIDERS
 
     known: Any = AUTH_PROVIDERS.get(provider)
-    if known is None or provider == OWN_PROVIDER:
+    if known is None:
+        message = f"python -m dashboards: nothing called {provider!r} can sign people in; there are "
+        again = "" if OWN_PROVIDER in AUTH_PROVIDERS else f" ({OWN_PROVIDER} comes with “make test”)"
+        sys.exit(message + ", ".join(sorted(AUTH_PROVIDERS)) + again)
+    if provider == OWN_PROVIDER:
         return
 
     class Guarded(known):

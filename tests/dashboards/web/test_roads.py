@@ -22,6 +22,7 @@ from archive.accounts import Accounts, Role, web_secrets
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.operations import OperationsState
 from dashboards.state.source import ArchiveSource
+from dashboards.state.tracking import Tracking
 from dashboards.web.api.call import Call
 from dashboards.web.api.endpoints import ROOT
 from dashboards.web.api.requesting import cancel, post, retry
@@ -243,6 +244,25 @@ def test_a_page_asks_who_it_is_when_something_is_pressed(members: Members) -> No
         assert members.journal.get(request_id).state is RequestState.QUEUED
     state.cancel(request_id, Visitor("alice"))
     assert members.journal.get(request_id).state is RequestState.CANCELLED
+
+
+def test_the_form_asks_who_it_is_when_it_is_sent(members: Members) -> None:
+    looking = [Visitor("alice")]
+    tracking = Tracking(ArchiveSource(members.archive.root), lambda: looking[-1], lambda: NOW, "1")
+    before = members.queued
+    looking.append(GUEST)  # signed out elsewhere
+    tracking.submit(lambda: parse_request(json.dumps(members.body(8))))
+    assert "only registered users" in tracking.problem
+    assert (tracking.request_id, members.queued) == (0, before)
+    tracking.request_id = members.submit("alice", 908)
+    for act in (tracking.cancel, tracking.retry):
+        act()
+        assert "only registered users" in tracking.problem
+        assert members.journal.get(tracking.request_id).state is RequestState.QUEUED
+    looking.append(Visitor("bob"))
+    tracking.cancel()
+    assert "another user's" in tracking.problem
+    members.journal.cancel(tracking.request_id, NOW)
 
 
 def test_a_tab_that_was_left_open_can_do_nothing_after_signing_out(

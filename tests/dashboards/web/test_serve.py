@@ -12,7 +12,7 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError
 
 from dashboards.components.frame import PAGES
-from dashboards.web.serve import _is_no_goodbye, build_parser, panel_arguments
+from dashboards.web.serve import _is_no_goodbye, build_parser, panel_arguments, prepare_provider, sign_in_arguments
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -111,3 +111,38 @@ def test_the_web_process_loads_neither_sunpy_nor_matplotlib(small: Any) -> None:
     environment = os.environ | {"STIX_ARCHIVE": str(small.archive.root), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_everything_is_on() -> None:
+    words = sign_in_arguments()
+    assert words[words.index("--oauth-provider") + 1] == "stix"
+    assert {"--oauth-optional", "--enable-xsrf-cookies"} <= set(words)
+    assert "--use-xheaders" not in words  # without a proxy visitors could send those headers
+    assert "--use-xheaders" in sign_in_arguments(behind_proxy=True)
+
+
+def test_a_provider_that_is_none() -> None:
+    with pytest.raises(SystemExit) as stop:
+        prepare_provider("sitx")
+    assert "nothing called 'sitx' can sign people in; there are" in str(stop.value.code)
+    assert "stix" in str(stop.value.code)
+
+
+def test_keys_go_by_environment_and_stay_the_same(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from dashboards.web.keys import set_keys; "
+        "set_keys(Path(sys.argv[1])); "
+        "assert not any(name.startswith(('bokeh', 'panel')) for name in sys.modules); "
+        "from bokeh.settings import settings; assert settings.sign_sessions(); "
+        "print(os.environ['PANEL_COOKIE_SECRET'] + settings.secret_key())"
+    )
+
+    def keys(folder: Path) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        words = [sys.executable, "-c", code, str(folder)]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert len(keys(tmp_path)) >= 128
+    assert keys(tmp_path) == keys(tmp_path)
+    assert keys(tmp_path / "nowhere") != keys(tmp_path / "nowhere")  # no archive is made by looking
+    assert not (tmp_path / "nowhere").exists()

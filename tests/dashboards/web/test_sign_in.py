@@ -48,7 +48,9 @@ def test_hidden_images_of_others_are_for_operators(signed_in: Callable[[str], An
     for name, status in (("bob", 404), ("olga", 200)):
         browser = signed_in(name)
         for kind in ("fits", "png", "thumbnail"):
-            assert browser.get(f"/archive/{kind}/{small.hidden.image_id}").status == status
+            answer = browser.get(f"/archive/{kind}/{small.hidden.image_id}")
+            assert answer.status == status
+            assert status == 404 or answer.headers["Cache-Control"] == "no-store"
 
 
 def test_two_sessions_of_one_user_end_by_themselves(signed_in: Callable[[str], Any]) -> None:
