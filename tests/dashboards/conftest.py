@@ -320,7 +320,7 @@ def running(arguments: list[str], archive: Path, log: Path, port: int) -> Iterat
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(90)  # a busy machine is no fault of the server
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(20)
