@@ -210,7 +210,7 @@ def _column_bytes(header: _Header, n: int) -> int:
     """Bytes of one column in a row, by TFORM; TDIM must agree."""
     text = header.text(f"TFORM{n}")
     match = _FORMAT.fullmatch(text)
-    if match is None:
+    if match is None or (match[3] and match[2] not in "PQ"):
         raise InvalidProduct(header.file, f"a column format for TFORM{n} in {header.name}", repr(text))
     repeat, letter = int(match[1] or 1), match[2]
     dimensions = header.text(f"TDIM{n}", default="")

@@ -47,6 +47,7 @@ CARDS = (
     ("TFORM3", "TFORM3  = 'NaN'", 2, r"column format for TFORM3 in extension DATA, found 'NaN'"),
     ("TFORM3", "COMMENT", 2, r"text for TFORM3 in extension DATA, found no TFORM3"),
     ("TFORM3", "TFORM3  = '../../../etc/passwd'", 2, r"column format for TFORM3"),
+    ("TFORM3", f"TFORM3  = '{'A' * 67}&'", 2, r"column format for TFORM3"),
     ("TFORM3", "TFORM3  = '999999999D'", 2, r"columns that fill rows of NAXIS1"),
     ("TTYPE7", "TTYPE7  =", 2, r"text for TTYPE7 in extension DATA, found TTYPE7 = None"),
     ("TTYPE7", "TTYPE7  = 4294967296", 2, r"text for TTYPE7"),
