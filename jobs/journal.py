@@ -152,6 +152,8 @@ class Journal(JournalFile):
             (user, request_id),
         )
         shares = {row["user"]: row for row in self.read(_SHARES)}
+        if user not in shares:  # a worker took it between these questions, and it was the last of its user
+            return None
         turn = own[0] + shares[user]["running"]  # users take turns; this request waits for that turn of its user
         before: int = own[0]
         for other, share in shares.items():

@@ -243,8 +243,8 @@ def parse_bands(text: str) -> tuple[tuple[float, float], ...]:
 def _progress(journal: Journal, request: Request) -> Progress:
     if request.state == RequestState.QUEUED:
         before = journal.position(request.request_id) or 0
-        waits = "waits for a worker" if before == 0 else f"waits for {before} other requests"
-        return Progress(str(request.state), waits, 0.0)
+        for_what = {0: "a worker", 1: "another request"}.get(before, f"{before} other requests")
+        return Progress(str(request.state), f"waits for {for_what}", 0.0)
     share = request.step_number / request.step_count if request.step_count else 0.0
     return Progress(str(request.state), request.step or str(request.state), min(share, 1.0))
 

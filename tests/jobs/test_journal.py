@@ -58,6 +58,19 @@ def test_a_submitted_request_waits(journal):
     assert journal.position(request.request_id) == 0
 
 
+def test_a_request_taken_while_its_place_is_counted(journal, leases, monkeypatch):
+    number = put(journal, "anna")
+    read = journal.read
+
+    def and_then_claim(sql, values=()):
+        rows = read(sql, values)
+        leases.claim("w", NOW, LEASE)
+        return rows
+
+    monkeypatch.setattr(journal, "read", and_then_claim)
+    assert journal.position(number) is None
+
+
 def test_the_same_request_is_one_while_it_is_open(journal, leases):
     first = put(journal, "anna")
     assert journal.submit("anna", "{}", after(1), uid="x", recipes=1) == (journal.get(first), False)

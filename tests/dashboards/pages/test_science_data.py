@@ -130,7 +130,7 @@ def test_on_a_telephone_in_the_dark(watch: Callable[..., Any], browser: Browser,
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
     phone = watch(context, science_server.url)
     page = phone.visit("science_data")
-    expect(page.locator(".tabulator-row").first.get_by_text("spectrogram, 0 keV and more")).to_be_visible()
+    expect(page.locator(".tabulator-row").first.locator(".narrow", has_text="0 keV and more")).to_be_visible()
     phone.visit(f"science_data?uid={FLARE}")
     expect(page.get_by_role("heading", name=FLARE)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
