@@ -29,7 +29,7 @@ PREFACE = """# How fast it is
 
 Made by `make bench ARGS=speed`: best times on two cores of a virtual machine, linear algebra on one thread, ours and
 the Python peers (`xrayvisim`, `stixpy`) in turns in one process on the same real data. *bar* is what the project asks
-of itself. The machine had other work to do: take times as upper limits, and ratios to a factor of two.
+of itself. What else the machine does changes the times; a ratio is of one run.
 """
 #: What the project asks for, at 129² and 256².
 BARS = {"BP": (50, 60), "CLEAN": (500, 1500), "MEM_GE": (150, 250), "EM": (2, 12)}
