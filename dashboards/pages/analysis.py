@@ -357,20 +357,23 @@ class AnalysisView:
         self._on_images()
         self.watch()
 
+    @property
+    def _followed(self) -> Tracking:
+        """What is followed, for buttons and clocks that are only there with it."""
+        assert self._tracking is not None  # noqa: S101
+        return self._tracking
+
     def _act(self, what: str) -> None:
-        assert self._tracking is not None  # noqa: S101 - the buttons are only there with it
-        getattr(self._tracking, what)()
+        getattr(self._followed, what)()
         self.watch()
 
     def _look(self) -> None:
-        assert self._tracking is not None  # noqa: S101
-        self._tracking.refresh()
+        self._followed.refresh()
         self._on_images()
         self.watch()
 
     def _tick(self) -> None:
-        assert self._tracking is not None  # noqa: S101
-        self._tracking.refresh()
+        self._followed.refresh()
         self.watch()
 
     def _show_standing(self, *_: Any) -> None:

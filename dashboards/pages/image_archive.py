@@ -16,6 +16,7 @@ from dashboards.components.image_filters import ImageFilters
 from dashboards.components.image_table import ImageTable
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html, table_html
+from dashboards.components.pager import turn_to
 from dashboards.components.selection_bar import SelectionBar
 from dashboards.components.style import style
 from dashboards.components.take_home import TakeHomeActions
@@ -179,10 +180,7 @@ class ImageArchivePage:
     def _show_paging(self, *_: Any) -> None:
         listing = self._listing
         self._total.object = listing.range_text("bands without image" if self.state.tab == IMAGELESS_TAB else "images")
-        steps = {"count": listing.pages, "value": listing.page - 1}
-        # the pager's value must lie below its count at every moment
-        for name in steps if listing.pages > self._pager.count else reversed(steps):
-            setattr(self._pager, name, steps[name])
+        turn_to(self._pager, listing)
 
     def _show_detail(self, *_: Any) -> None:
         detail = self.state.detail

@@ -13,6 +13,7 @@ from dashboards.components.image_dialog import ImageDialog
 from dashboards.components.image_strip import ImageStrip
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html
+from dashboards.components.pager import turn_to
 from dashboards.components.science_table import ScienceTable, files_html
 from dashboards.components.style import style
 from dashboards.pages.science_file import ScienceFileView, clock
@@ -112,10 +113,7 @@ class ScienceDataPage:
         listing = self.state.listing
         self._table.show(listing.rows, self.state.sort)
         self._total.object = listing.range_text("files")
-        steps = {"count": listing.pages, "value": listing.page - 1}
-        # the pager's value must lie below its count at every moment
-        for name in steps if listing.pages > self._pager.count else reversed(steps):
-            setattr(self._pager, name, steps[name])
+        turn_to(self._pager, listing)
 
     def _list(self) -> list[Any]:
         if self._table is None:

@@ -132,11 +132,16 @@ class ScienceFileView:
             pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: state.step(1), **_BUTTON),
         ]
 
+    @property
+    def _readable(self) -> FileView:
+        """The file, in whatever is drawn only where it could be read."""
+        assert self.file is not None  # noqa: S101 - see `view`
+        return self.file
+
     def _switches(self) -> pn.FlexBox:
-        assert self.file is not None  # noqa: S101 - asked by the caller
         self._said = pn.pane.HTML("", margin=(2, 0, 0, 8), styles={"font-size": "13px", "flex": "1 1 auto"})
         corrected = pmui.Switch.from_param(
-            self.file.param.corrected,
+            self._readable.param.corrected,
             label="Corrected for dead time",
             size="small",
             margin=(0, 12, 0, 0),
@@ -146,8 +151,7 @@ class ScienceFileView:
         return pn.FlexBox(corrected, clear, self._said, align_items="center", sizing_mode="stretch_width")
 
     def _plots(self) -> pn.pane.Bokeh:
-        file = self.file
-        assert file is not None  # noqa: S101
+        file = self._readable
         self._plot = SpectrogramPlot(self._brushed, self._zoomed)
         self._draw(whole=True)
         file.param.watch(lambda _: self._draw(whole=False), ["corrected", "span"])
@@ -155,34 +159,28 @@ class ScienceFileView:
         return pn.pane.Bokeh(self._plot.model, sizing_mode="stretch_width", margin=0)
 
     def _draw(self, *, whole: bool) -> None:
-        assert self.file is not None  # noqa: S101
-        drawn = self.file.drawn
-        self._plot.show(drawn, self.file.curves, corrected=self.file.corrected, whole=whole)
+        drawn = self._readable.drawn
+        self._plot.show(drawn, self._readable.curves, corrected=self._readable.corrected, whole=whole)
         self._say()
 
     def _brushed(self, start: np.datetime64, end: np.datetime64, low: float, high: float, final: bool) -> None:  # noqa: ARG002
-        assert self.file is not None  # noqa: S101
-        self.file.choose(start, end, low, high)
+        self._readable.choose(start, end, low, high)
 
     def _zoomed(self, start: np.datetime64, end: np.datetime64) -> None:
-        assert self.file is not None  # noqa: S101
-        if self.file.drawn.merged > 1 or self.file.span is not None:
-            self.file.span = (start, end)
+        if self._readable.drawn.merged > 1 or self._readable.span is not None:
+            self._readable.span = (start, end)
 
     def _clear(self) -> None:
-        assert self.file is not None  # noqa: S101
-        self.file.param.update(box=None, problem="", span=None)
+        self._readable.param.update(box=None, problem="", span=None)
         self._draw(whole=True)
 
     def _chosen(self, *_: Any) -> None:
-        assert self.file is not None  # noqa: S101
-        self._plot.mark(self.file.box)
+        self._plot.mark(self._readable.box)
         self._say()
 
     def _say(self) -> None:
         """One line under the plots: what is chosen, and what of it is not as one would think."""
-        file = self.file
-        assert file is not None  # noqa: S101
+        file = self._readable
         said = []
         if file.box is not None:
             box = file.box
@@ -235,10 +233,9 @@ class ScienceFileView:
         return [pane]
 
     def _analysis(self) -> pn.Column:
-        assert self.file is not None  # noqa: S101
         state, file, own, document = self.state, self.detail.file, self._own, pn.state.curdoc
         if own is not None:
-            form = ImagingForm(self.file, state.source, None)
+            form = ImagingForm(self._readable, state.source, None)
 
             def pass_on(values: dict[str, Any]) -> None:
                 if document is None:
@@ -248,20 +245,24 @@ class ScienceFileView:
                     document.add_next_tick_callback(update)
 
             return AnalysisView(
-                self.file, form, None, session_visitor, lambda: None, lambda box: own.make_images(form, box, pass_on)
+                self._readable,
+                form,
+                None,
+                session_visitor,
+                lambda: None,
+                lambda box: own.make_images(form, box, pass_on),
             ).view()
-        form = ImagingForm(self.file, state.source, file)
+        form = ImagingForm(self._readable, state.source, file)
         tracking = Tracking(state.source, session_visitor, clock, file.uid)
         tracking.param.watch(lambda event: state.param.update(request=event.new), "request_id")
-        analysis = AnalysisView(self.file, form, tracking, session_visitor, state.reload_images)
+        analysis = AnalysisView(self._readable, form, tracking, session_visitor, state.reload_images)
         view = analysis.view()
         tracking.follow(state.request)
         analysis.watch()
         return view
 
     def _preview(self) -> pn.Column:
-        file = self.file
-        assert file is not None  # noqa: S101
+        file = self._readable
         self._spectrum = SpectrumPlot()
         figures: list[Any] = [
             pn.pane.Bokeh(
@@ -298,8 +299,7 @@ class ScienceFileView:
 
     def _selection(self, *_: Any) -> None:
         """Spectrum and pixels of what is chosen, computed in a thread so that brushing stays smooth."""
-        file = self.file
-        assert file is not None  # noqa: S101
+        file = self._readable
         box = file.box
 
         def compute() -> None:
