@@ -1,5 +1,6 @@
 """The IDL script in GDL, with stand-ins for SolarSoft that accept exactly the public arguments and repeat them."""
 
+import os
 import subprocess
 from collections import defaultdict
 from dataclasses import replace
@@ -27,8 +28,9 @@ def run(text, folder, name="script.pro"):
     """Run a script; gives what it printed, what GDL complained of, and what each routine was given."""
     (folder / name).write_text(text)
     commands = f".compile {STUBS}\n.run {name}\nexit\n"
+    bare = {key: value for key, value in os.environ.items() if key != "SHELL"}  # as under cron and in containers
     done = subprocess.run(
-        ["gdl", "-q"], input=commands.encode(), cwd=folder, capture_output=True, timeout=120, check=False
+        ["gdl", "-q"], input=commands.encode(), cwd=folder, env=bare, capture_output=True, timeout=120, check=False
     )
     printed, complaints = done.stdout.decode(), done.stderr.decode()
     given = defaultdict(list)

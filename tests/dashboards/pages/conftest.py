@@ -62,6 +62,10 @@ class Watched:
         field.press("Enter")
         field.blur()
 
+    def expect_no_sideways_scrolling(self) -> None:
+        """The page comes to fit into its window."""
+        self.page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+
     @property
     def query(self) -> dict[str, list[str]]:
         return parse_qs(urlsplit(self.page.url).query)

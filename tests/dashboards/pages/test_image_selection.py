@@ -113,12 +113,12 @@ def test_images_are_compared_and_tracked(
     ranges = (
         "Bokeh.documents[0]._all_models.values().filter(m => m.type === 'Figure').map(m => m.x_range.start).toArray()"
     )
+    page.wait_for_function(f"() => new Set({ranges}).size === 1")
     before = page.evaluate(ranges)
-    assert len(set(before)) == 1
     page.locator(".bk-Figure").first.hover()
     page.mouse.wheel(0, -300)
     page.wait_for_function(f"before => {ranges}.every(start => start !== before)", arg=before[0])
-    assert len(set(page.evaluate(ranges))) == 1
+    page.wait_for_function(f"() => new Set({ranges}).size === 1")
 
     page.get_by_label("Contours on the others").check()
     expect(page.get_by_text("Contours in parts of the reference's maximum")).to_be_visible()

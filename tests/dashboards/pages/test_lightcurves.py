@@ -58,16 +58,16 @@ def test_the_day_with_its_flares(watched: Any, curves: Any) -> None:
     expect(page.get_by_text("2022-11-10 00:00:00 – 2022-11-11 00:00:00 UTC at Solar Orbiter, 24 h")).to_be_visible()
     expect(page.get_by_text("2 flares here and beside")).to_be_visible()
     assert watched.query == {}
-    drawn = page.evaluate(
+    drawn = page.wait_for_function(
         f"""() => {{
             const main = ({MODEL})("rates")
             const data = (field) => main.renderers.find((r) => r.data_source?.data[field]).data_source.data
-            return {{
+            return data("flare_id").flare_id.length && {{
                 names: [...data("text").text], flares: [...data("flare_id").flare_id],
                 points: data("mean_4_10").time.length, legend: main.above[0].items.map((item) => item.label.value),
             }}
         }}"""
-    )
+    ).json_value()
     assert drawn["flares"] == ["2211101501", "2211100301"]
     assert drawn["names"] == ["2211101501\nC2–C9 est.", "2211100301\nM1.2"]
     assert drawn["points"] > 1300
@@ -132,8 +132,9 @@ def test_how_the_curves_are_drawn(watched: Any, curves: Any) -> None:
     page.wait_for_function(f"JSON.stringify({seen}) === '[true,true,true,false,true]'")
     page.get_by_label("Scale").click()
     page.get_by_role("menuitem", name="linear").click()
-    page.wait_for_function(f"({MODEL})('rates').y_scale.type === 'LinearScale'")
-    assert page.evaluate(seen) == [True, True, True, False, True]
+    page.wait_for_function(
+        f"({MODEL})('rates').y_scale.type === 'LinearScale' && JSON.stringify({seen}) === '[true,true,true,false,true]'"
+    )
     page.get_by_label("Bins").click()
     page.get_by_role("menuitem", name="5 min").click()
     expect(page.get_by_text("bins of 5 min")).to_be_visible()
@@ -151,10 +152,12 @@ def test_images_of_the_window_and_of_no_other(watched: Any, curves: Any) -> None
     image = next(i for i in curves.images if i.flare_id == "2200000003" and i.method == "clean")
     thumbnail = page.locator("[data-image] img").last
     page.wait_for_function("image => image.complete && image.naturalWidth === 32", arg=thumbnail.element_handle())
-    place = page.evaluate(
+    # the cards may be there before the figure has its thumbnails
+    place = page.wait_for_function(
         f"""() => {{
             const main = ({MODEL})("rates"), view = Bokeh.index.find_one(main)
-            const data = main.renderers.find((r) => r.data_source?.data.image_id).data_source.data
+            const data = main.renderers.find((r) => r.data_source?.data.image_id?.length)?.data_source.data
+            if (!view || !data) return null
             const box = view.el.getBoundingClientRect(), frame = view.frame
             return {{
                 ids: [...data.image_id],
@@ -162,7 +165,7 @@ def test_images_of_the_window_and_of_no_other(watched: Any, curves: Any) -> None
                 y: box.y + frame.y_scales.get("part").compute(data.y[0]),
             }}
         }}"""
-    )
+    ).json_value()
     assert place["ids"] == [image.image_id]
     page.mouse.click(place["x"], place["y"])
     dialog = page.get_by_role("dialog")
@@ -226,7 +229,7 @@ def test_dark_on_a_telephone(
     paper = f"({MODEL})('rates').background_fill_color.value ?? ({MODEL})('rates').background_fill_color"
     page.wait_for_function(f"({paper}) === '{PAPER_DARK}'")
     expect(page.locator("[data-image]")).to_have_count(2)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    phone.expect_no_sideways_scrolling()
     axe(page)
     page.get_by_role("button", name="Toggle theme").click()
     page.wait_for_function(f"({paper}) === '{PAPER_LIGHT}'")

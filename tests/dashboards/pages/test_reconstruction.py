@@ -128,7 +128,8 @@ def test_a_file_of_ones_own(
     expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Make the images").click()
     expect(page.locator(".cards section")).to_have_count(6, timeout=2 * SLOW)
-    assert page.locator(".cards img").first.evaluate("image => image.naturalWidth") > 300
+    picture = page.locator(".cards img").first.element_handle()
+    page.wait_for_function("image => image.naturalWidth > 300", arg=picture)
     page.get_by_role("button", name="All files").click()
     expect(page.get_by_text("files", exact=False).first).to_be_visible()
     assert {path for path in set(archive.root.rglob("*")) - before if path.suffix == ".fits"} == set()

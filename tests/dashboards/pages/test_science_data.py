@@ -65,10 +65,13 @@ def test_from_the_table_to_a_file_and_its_images(watched: Any, november: Archive
     expect(page.get_by_text("Images of this file")).to_be_visible()
     brush(page, 0.42, 0.5, 0.2, 0.7)
     expect(page.get_by_text("Chosen")).to_be_visible(timeout=60_000)
-    chosen = page.evaluate(
-        """() => Bokeh.documents.flatMap(d => [...d._all_models.values()])
-                 .filter(m => m.type === "BoxAnnotation" && m.visible && m.left > 1e9).map(m => [m.left, m.right])"""
-    )
+    chosen = page.wait_for_function(
+        """() => {
+            const boxes = Bokeh.documents.flatMap(d => [...d._all_models.values()])
+                .filter(m => m.type === "BoxAnnotation" && m.visible && m.left > 1e9)
+            return boxes.length && boxes.map(m => [m.left, m.right])
+        }"""
+    ).json_value()
     starts = {float(t.astype("datetime64[us]").astype(int)) / 1e3 for t in _edges(november)}
     assert chosen
     assert all(left in starts and right in starts for left, right in chosen)
@@ -133,5 +136,5 @@ def test_on_a_telephone_in_the_dark(watch: Callable[..., Any], browser: Browser,
     expect(page.locator(".tabulator-row").first.locator(".narrow", has_text="0 keV and more")).to_be_visible()
     phone.visit(f"science_data?uid={FLARE}")
     expect(page.get_by_role("heading", name=FLARE)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    phone.expect_no_sideways_scrolling()
     context.close()

@@ -34,7 +34,7 @@ def test_in_and_out_and_back_where_one_was(
         expect(rows.first).to_be_visible()
         follow("alice")
         expect(page.get_by_text("You are signed in as alice")).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        watched.expect_no_sideways_scrolling()
 
         watched.visit(ADDRESS)
         follow("Sign out")
