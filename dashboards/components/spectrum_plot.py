@@ -8,6 +8,7 @@ from bokeh.models.annotations import BoxAnnotation, Whisker
 from numpy.typing import NDArray
 
 from dashboards.components.figure_style import CHOSEN, CURVES, INK, quiet_figure
+from dashboards.components.redraw import redraws
 from dashboards.components.spectrogram import LOWEST
 from stixcore.spectra import WindowSpectrum
 
@@ -57,6 +58,7 @@ class SpectrumPlot:
         legend.background_fill_alpha = legend.border_line_alpha = 0.0
         self.model = drawn
 
+    @redraws
     def show(self, spectrum: WindowSpectrum, band: tuple[float, float] | None) -> None:
         """Draw a spectrum, with the chosen band marked."""
         low = np.maximum(spectrum.e_low, LOWEST)

@@ -186,6 +186,19 @@ def test_images_of_the_window_and_of_no_other(watched: Any, curves: Any) -> None
     expect(page.get_by_text("flare 2200000003")).to_be_visible()
 
 
+def test_a_click_right_after_another(watched: Any, curves: Any) -> None:
+    """A click that comes while Panel still waits with a change is handled outside of the document's lock."""
+    page = watched.visit(at(curves, 2, 1))
+    plot_of(page)
+    bands = page.get_by_role("button", name="25–50 keV").element_handle()
+    page.get_by_role("button", name="Next").evaluate(
+        "(next, bands) => { bands.click(); requestAnimationFrame(() => next.click()) }", bands
+    )
+    expect_window(watched, curves.start + 3 * 3600, 3600)
+    page.wait_for_function(f"({MODEL})('rates').x_range.start === {curves.start + 3 * 3600} * 1000")
+    page.wait_for_url("**bands=4_10,10_15,15_25,50_84**")
+
+
 def test_share_and_downloads(watched: Any, curves: Any, desktop: BrowserContext) -> None:
     desktop.grant_permissions(["clipboard-read", "clipboard-write"])
     page = watched.visit("lightcurves")
