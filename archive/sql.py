@@ -28,6 +28,10 @@ class Conditions:
         values = [part for _, value in used for part in (value if isinstance(value, tuple) else (value,))]
         return cls(tuple(term for term, _ in used), tuple(values))
 
+    def __and__(self, others: Conditions) -> Conditions:
+        """These and others."""
+        return Conditions(self.terms + others.terms, self.values + others.values)
+
     @property
     def where(self) -> str:
         """``WHERE`` clause, empty where there is nothing to ask."""

@@ -48,9 +48,7 @@ def filters(rng: np.random.Generator) -> dict[str, ImageFilter]:
 
 def ask_page(archive: Archive, which: ImageFilter, sort: str, page: int) -> int:
     """What the page asks for one listing; returns how many images match."""
-    total = archive.count_images(which)
-    pages = max(1, -(-total // SIZE))
-    rows = archive.images(which, sort=(sort,), limit=SIZE, offset=(min(page, pages) - 1) * SIZE)
+    rows, total = archive.image_page(which, sort=(sort,), size=SIZE, page=page)
     if rows:
         archive.rows(
             "SELECT run_id, counts_total, counts_background FROM runs WHERE run_id IN (SELECT unnest(?))",

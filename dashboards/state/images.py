@@ -206,9 +206,8 @@ class ImageArchiveState(Selection, CompareChoice):
 
     def _images(self, archive: Archive) -> Listing[ImageRow]:
         which, size = self.image_filter(self._visitor), self.page_size
-        total = archive.count_images(which)
+        images, total = archive.image_page(which, sort=self._sort(), size=size, page=self.page)
         page = min(self.page, pages_of(total, size))
-        images = archive.images(which, sort=self._sort(), limit=size, offset=(page - 1) * size) if total else []
         counts = _counts(archive, images)
         rows = tuple(ImageRow(image, counts.get(image.recipe_id)) for image in images)
         return Listing(rows, total, page, size)

@@ -196,6 +196,70 @@ def test_pages_neither_overlap_nor_leave_out(gallery: Archive, sort: tuple[str, 
     assert len({row.image_id for row in whole}) == 54
 
 
+WHICH = st.builds(
+    ImageFilter,
+    text=st.sampled_from(["", "22111", "0004", "clean", "e", "-", "4-c", "0005-vis_fwdfit", "9-", "nothing"]),
+    methods=st.sampled_from([(), ("clean", "bp")]),
+    trusted=st.sampled_from([None, True]),
+    counts_min=st.sampled_from([None, 3000.0]),
+    viewer=st.sampled_from([None, "ann"]),
+)
+
+
+def plainly(archive: Archive, which: ImageFilter, sort: tuple[str, ...]) -> list[str]:
+    """Ids of all images in order, from one query without any art."""
+    text = replace(which, text="").conditions
+    order = [f"{name.removeprefix('-')} {'DESC' if name[0] == '-' else 'ASC'} NULLS LAST" for name in sort]
+    found = archive.query(
+        f"SELECT image_id, uid, flare_id FROM images{text.where} "
+        f"ORDER BY {', '.join([*order, 't_start DESC', 'image_id'])}",
+        text.values,
+    ).to_pylist()
+    return [row["image_id"] for row in found if any(which.text in (value or "") for value in row.values())]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(which=WHICH, sort=SORTS, size=st.integers(1, 30), page=st.integers(1, 7))
+def test_pages_are_those_of_the_plain_query(
+    gallery: Archive, which: ImageFilter, sort: tuple[str, ...], size: int, page: int
+) -> None:
+    ids = plainly(gallery, which, sort)
+    pages = max(1, -(-len(ids) // size))
+    begin = (min(page, pages) - 1) * size
+    for _ in range(2):  # the second time the number is known
+        rows, total = gallery.image_page(which, sort=sort, size=size, page=page)
+        assert ([row.image_id for row in rows], total) == (ids[begin : begin + size], len(ids))
+    rows = gallery.images(which, sort=sort, limit=size, offset=7)
+    assert [row.image_id for row in rows] == ids[7 : 7 + size]
+
+
+def test_pages_far_down_are_those_of_the_plain_query(gallery: Archive, monkeypatch) -> None:
+    monkeypatch.setattr("archive.rows._NEAR", 20)
+    ids = plainly(gallery, ImageFilter(), ("method",))
+    for page in range(1, 8):
+        rows, total = gallery.image_page(ImageFilter(), sort=("method",), size=9, page=page)
+        assert ([row.image_id for row in rows], total) == (ids[9 * (min(page, 6) - 1) :][:9], 54)
+
+
+def test_images_that_compare_equal_come_newest_first(gallery: Archive) -> None:
+    clean = gallery.images(ImageFilter(methods=("clean",)), sort=("method",))
+    assert len(clean) > 5
+    assert [row.t_start for row in clean] == sorted((row.t_start for row in clean), reverse=True)
+
+
+def test_a_page_is_full_although_rows_were_removed_meanwhile(gallery: Archive, monkeypatch) -> None:
+    """Where the page ends is known, then the newest image goes, then the page is asked for."""
+    real, newest = type(gallery._rows)._up_to, gallery.images(limit=1)[0].image_id
+
+    def removing(*words):
+        gallery.delete("images", [newest])
+        return real(*words)
+
+    monkeypatch.setattr("archive.rows.Rows._up_to", removing)
+    rows, _ = gallery.image_page(ImageFilter(), size=10)
+    assert [row.image_id for row in rows] == plainly(gallery, ImageFilter(), ("-t_start",))[:10]
+
+
 @pytest.mark.parametrize("sort", ["goes_flux", "-goes_flux"])
 def test_unknown_values_come_last_either_way(gallery: Archive, sort: str) -> None:
     known = [row.goes_flux is not None for row in gallery.images(sort=(sort,))]

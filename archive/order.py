@@ -1,0 +1,87 @@
+"""In which order rows are listed, and which of them a page can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archive.columns import Table
+from archive.errors import QueryRefused
+from archive.sql import Conditions
+
+
+@dataclass(frozen=True)
+class Order:
+    """Columns that rows are sorted by. Empty values come last either way.
+
+    Rows that compare equal in what was asked for come newest first, and those of one time by their key: without a key
+    they could stand on two pages, or on none.
+
+    Attributes
+    ----------
+    columns : tuple of (str, bool)
+        Name, and whether the largest value comes first. The key is not among them.
+    key : str
+        Column that decides in the end.
+    """
+
+    columns: tuple[tuple[str, bool], ...]
+    key: str
+
+    @classmethod
+    def of(cls, table: Table[Any], sort: Sequence[str]) -> Order:
+        """Order of a table by some of its columns; a leading "-" turns one round.
+
+        Raises
+        ------
+        QueryRefused
+            When there is no such column.
+        """
+        columns: dict[str, bool] = {}
+        for column in (*sort, f"-{table.time}"):
+            name = column.removeprefix("-")
+            if name not in table.names:
+                message = (
+                    f"table {table.name} has no column {name!r} to sort by; there are {', '.join(sorted(table.names))}"
+                )
+                raise QueryRefused(message)
+            columns.setdefault(name, column.startswith("-"))
+        return cls(tuple(columns.items()), table.key)
+
+    @property
+    def names(self) -> str:
+        """The columns without the key, for a ``SELECT``."""
+        return ", ".join(name for name, _ in self.columns)
+
+    @property
+    def roughly(self) -> str:
+        """``ORDER BY`` without the key: the key is text, and reading it of a million rows takes the longest of all."""
+        terms = (f"{name} {'DESC' if falling else 'ASC'} NULLS LAST" for name, falling in self.columns)
+        return f" ORDER BY {', '.join(terms)}"
+
+    @property
+    def clause(self) -> str:
+        """``ORDER BY``, with the key."""
+        return f"{self.roughly}, {self.key} ASC"
+
+    def until(self, last: Sequence[Any]) -> Conditions:
+        """Condition of the rows that come before some values, or are equal to them.
+
+        Parameters
+        ----------
+        last : sequence
+            A value, or None, for each of the columns.
+        """
+        term, values = _until(self.columns, last)
+        return Conditions((term,), values)
+
+
+def _until(columns: Sequence[tuple[str, bool]], last: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    (name, falling), value = columns[0], last[0]
+    term, values = _until(columns[1:], last[1:]) if len(columns) > 1 else ("true", ())
+    if value is None:  # everything that is known comes before
+        return f"{name} IS NOT NULL OR ({term})", values
+    sign = ">" if falling else "<"
+    # the first half says nothing new, and lets DuckDB pass over whole blocks of rows
+    return f"{name} {sign}= ? AND ({name} {sign} ? OR ({term}))", (value, value, *values)
