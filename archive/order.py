@@ -8,7 +8,16 @@ from typing import Any
 
 from archive.columns import Table
 from archive.errors import QueryRefused
+from archive.schema import IMAGES
 from archive.sql import Conditions
+
+#: Counts above background, which stand in the run of an image: images can be sorted by them as by a column.
+NET_COUNTS = "net_counts"
+_COMPUTED = {
+    IMAGES.name: {
+        NET_COUNTS: "(SELECT counts_total - coalesce(counts_background, 0) FROM runs WHERE run_id = recipe_id)",
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -21,13 +30,16 @@ class Order:
     Attributes
     ----------
     columns : tuple of (str, bool)
-        Name, and whether the largest value comes first. The key is not among them.
+        Name (or SQL, when computed), and whether the largest value comes first. The key is not among them.
     key : str
         Column that decides in the end.
+    is_computed : bool
+        Something that is no column decides, too: to ask for its values twice would take longer than to sort.
     """
 
     columns: tuple[tuple[str, bool], ...]
     key: str
+    is_computed: bool = False
 
     @classmethod
     def of(cls, table: Table[Any], sort: Sequence[str]) -> Order:
@@ -38,16 +50,16 @@ class Order:
         QueryRefused
             When there is no such column.
         """
+        computed = _COMPUTED.get(table.name, {})
+        known = {name: name for name in table.names} | computed
         columns: dict[str, bool] = {}
         for column in (*sort, f"-{table.time}"):
             name = column.removeprefix("-")
-            if name not in table.names:
-                message = (
-                    f"table {table.name} has no column {name!r} to sort by; there are {', '.join(sorted(table.names))}"
-                )
+            if name not in known:
+                message = f"table {table.name} has no column {name!r} to sort by; there are {', '.join(sorted(known))}"
                 raise QueryRefused(message)
-            columns.setdefault(name, column.startswith("-"))
-        return cls(tuple(columns.items()), table.key)
+            columns.setdefault(known[name], column.startswith("-"))
+        return cls(tuple(columns.items()), table.key, not columns.keys().isdisjoint(computed.values()))
 
     @property
     def names(self) -> str:

@@ -45,7 +45,7 @@ class Rows:
         order = Order.of(table, sort)
         if limit < 1:
             return []
-        if offset + limit > _NEAR:
+        if order.is_computed or offset + limit > _NEAR:
             return self._between(table, conditions, order, limit, offset)
         first = select(order.names, table.name, f"{conditions.where}{order.roughly} LIMIT ?")
         found = self._reader.records(first, [*conditions.values, offset + limit])
@@ -62,7 +62,7 @@ class Rows:
         """
         order, state = Order.of(table, sort), self._reader.state()
         count = self._counts.get(_question(table, conditions, state))
-        if count is not None or number * size > _NEAR:
+        if count is not None or order.is_computed or number * size > _NEAR:
             if count is None:
                 count = self.count(table, conditions)
             offset = (min(number, _pages(count, size)) - 1) * size

@@ -18,10 +18,10 @@ from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
 from jobs import request_json as read
 from jobs.errors import BadRequest, LimitReached
 from jobs.limits import Limits
+from jobs.overlay_maps import MAP_NAME
 from jobs.requests import ImagingRequest, parse_request
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{16}-[a-z_]{1,20}", re.ASCII)
-_MAP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}", re.ASCII)
 MAX_IMAGES, MAX_OVERLAID = 500, 12
 FRAME_TIMES, SIZES, FIELDS = (0.02, 10.0), (128, 1088), (10.0, 10_000.0)
 
@@ -66,7 +66,7 @@ class OverlayRequest:
         _check_images(self.images, MAX_OVERLAID)
         looks = self.looks
         name = looks.map_file or ""
-        _require(_MAP_NAME.fullmatch(name), f"{name!r} is no file name of a map")
+        _require(MAP_NAME.fullmatch(name), f"{name!r} is no file name of a map")
         _require(looks.view in ("other", "stix"), f"view: expected other or stix, found {looks.view!r}")
         expected = ", ".join(ASSUMPTIONS)
         _require(looks.assumption in ASSUMPTIONS, f"assumption: expected {expected}, found {looks.assumption!r}")

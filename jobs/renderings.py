@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,19 +18,20 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive, Image
-from archive.atomic import PART, write_bytes
+from archive.atomic import PART
 from archive.errors import NotInArchive
-from jobs.errors import BadRequest, LimitReached, NotAllowed
+from jobs.errors import BadRequest
 from jobs.executors import report_progress
 from jobs.journal import Journal, Request
-from jobs.limits import RESERVED_NAMES, Limits
+from jobs.limits import Limits
+from jobs.overlay_maps import check_map, map_path
 from jobs.rendering_requests import CubeRequest, OverlayRequest, RenderingRequest
 from jobs.submission import science_file_of
 from stixcore.recipe import format_time, sha256_of
 
-#: Largest map that is uploaded, byte (a page takes messages of 20 MB), and how many the archive keeps.
-MAP_BYTES, MAX_MAPS = 16 << 20, 200
-FOLDER, RECORD, MAPS = "renderings", "rendering.json", "overlays"
+FOLDER, RECORD = "renderings", "rendering.json"
+#: How long a rendering is kept; asked for again, it is made again.
+KEPT = np.timedelta64(30, "D")
 #: What files of a rendering may be called, and how they are sent.
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
@@ -88,8 +88,12 @@ def submit_rendering(
     user: str,
     now: np.datetime64,
     limits: Limits | None = None,
+    *,
+    operator: bool = False,
 ) -> tuple[Request, bool]:
     """Put a request into the queue; the same one of the same user, open or done, is returned as it is.
+
+    An operator may draw on maps that others uploaded.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def submit_rendering(
     else:
         uid = images_of(archive, request.images, user)[0].uid
     if isinstance(request, OverlayRequest):
-        map_path(archive, request.looks.map_file or "")
+        check_map(archive, request.looks.map_file or "", user, operator=operator)
     body = request.to_json()
     earlier = journal.last_done(body, user)
     if earlier is not None and earlier.user == user and find_rendering(archive, journal, earlier) is not None:
@@ -135,64 +139,6 @@ def images_of(archive: Archive, ids: Sequence[str], user: str) -> list[Image]:
     return images
 
 
-def map_path(archive: Archive, name: str) -> Path:
-    """A map in ``overlays/`` of the archive.
-
-    Raises
-    ------
-    BadRequest
-        When there is none of that name.
-    """
-    path = archive.root / MAPS / name
-    if name != Path(name).name or path.is_symlink() or not path.is_file():
-        message = f"there is no map {name!r}"
-        raise BadRequest(message)
-    return path
-
-
-def maps_of(archive: Archive) -> list[str]:
-    """Names of the maps that are there."""
-    folder = archive.root / MAPS
-    if not folder.is_dir():
-        return []
-    return sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-
-
-def keep_map(archive: Archive, name: str, content: bytes, user: str | None) -> str:
-    """Keep a map that a registered user uploads, for everybody's overlays; gives the name it has here.
-
-    Only its first bytes are looked at: whether it is a map is found out in a child process, when it is drawn.
-
-    Raises
-    ------
-    NotAllowed
-        For a guest.
-    LimitReached
-        When it is too large, or the archive has too many.
-    BadRequest
-        When it is no FITS file.
-    """
-    if user is None or user in RESERVED_NAMES:
-        message = "only registered users can upload maps; please sign in"
-        raise NotAllowed(message)
-    if len(content) > MAP_BYTES:
-        message = f"this file is {len(content) >> 20} MiB, {MAP_BYTES >> 20} at most; ask the operator to put it there"
-        raise LimitReached(message)
-    if not content.startswith((b"SIMPLE  =", b"\x1f\x8b")):
-        message = "this is no FITS file (nor one packed with gzip)"
-        raise BadRequest(message)
-    ending = ".fits.gz" if content.startswith(b"\x1f\x8b") else ".fits"
-    stem = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).name.removesuffix(".gz").rsplit(".", 1)[0])[:80].strip("._-")
-    kept = f"{stem or 'map'}_{hashlib.sha256(content).hexdigest()[:8]}{ending}"
-    path = archive.root / MAPS / kept
-    if not path.is_file():
-        if len(maps_of(archive)) >= MAX_MAPS:
-            message = f"the archive keeps {MAX_MAPS} maps already; ask the operator to remove some"
-            raise LimitReached(message)
-        write_bytes(path, content)
-    return kept
-
-
 def find_rendering(archive: Archive, journal: Journal, request: Request) -> Rendering | None:
     """What came of a request; None while there is nothing."""
     for part in reversed(journal.parts(request.request_id)):
@@ -204,6 +150,23 @@ def find_rendering(archive: Archive, journal: Journal, request: Request) -> Rend
                 continue
             return Rendering(folder, tuple(record["files"]), tuple(record["notes"]))
     return None
+
+
+def purge_renderings(archive: Archive, now: np.datetime64, kept: np.timedelta64 = KEPT) -> int:
+    """Remove renderings that were made longer ago than ``kept``, and what killed workers left; gives how many.
+
+    Nothing is lost: whoever asks for one again has it made again.
+    """
+    folder, removed = archive.root / FOLDER, 0
+    for one in folder.iterdir() if folder.is_dir() else ():
+        if one.name.startswith(PART):
+            _remove_left(one, now)
+        elif _changed(one / RECORD if (one / RECORD).is_file() else one) < now - kept:
+            gone = one.with_name(f"{PART}{secrets.token_hex(8)}")
+            one.rename(gone)  # whole or not at all, as it came
+            shutil.rmtree(gone, ignore_errors=True)
+            removed += 1
+    return removed
 
 
 def run_rendering(task: RenderTask) -> RenderResult:
@@ -248,9 +211,8 @@ def run_rendering(task: RenderTask) -> RenderResult:
 @contextmanager
 def _whole_folder(folder: Path, now: np.datetime64) -> Iterator[Path]:
     """A folder that appears under its name, whole, when the block ends well."""
-    for left in folder.parent.glob(f"{PART}*"):  # by a worker that was killed long ago
-        if np.datetime64(round(left.stat().st_mtime), "s") < now - np.timedelta64(1, "D"):
-            shutil.rmtree(left, ignore_errors=True)
+    for left in folder.parent.glob(f"{PART}*"):
+        _remove_left(left, now)
     part = folder.parent / f"{PART}{secrets.token_hex(8)}"
     part.mkdir(parents=True)
     try:
@@ -259,6 +221,17 @@ def _whole_folder(folder: Path, now: np.datetime64) -> Iterator[Path]:
             part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _remove_left(part: Path, now: np.datetime64) -> None:
+    """Remove an unfinished folder of a worker that was killed long ago."""
+    if _changed(part) < now - np.timedelta64(1, "D"):
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _changed(path: Path) -> np.datetime64:
+    """When something was written last, UTC."""
+    return np.datetime64(round(path.stat().st_mtime), "s")
 
 
 def _images_of_parts(archive: Archive, task: RenderTask) -> list[Image]:

@@ -30,6 +30,7 @@ from jobs.leases import Leases
 from jobs.limits import RESERVED_NAMES, Limits
 from jobs.owners import Owner
 from jobs.parts import PartResult, file_results
+from jobs.renderings import purge_renderings
 from jobs.settings import WorkerSettings
 from stixcore.errors import StixError
 
@@ -363,6 +364,9 @@ class Worker:
             forgotten = self.journal.purge(self._clock())
             if forgotten:
                 log.info("forgot %d old requests", forgotten)
+            removed = purge_renderings(self.archive, self._clock())
+            if removed:
+                log.info("removed %d old renderings", removed)
 
     def _build_read_model(self) -> None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from archive import Image
+from archive.order import NET_COUNTS
 from dashboards.components import words
 from dashboards.state.detail import read_cautions
 from dashboards.state.images import ImageRow
@@ -213,7 +214,7 @@ IMAGE_COLUMNS = (
     Column(
         "goes", "GOES", _goes, "Measured GOES class of the flare, where known", "goes_flux", True, 80, 72, 6, "center"
     ),
-    Column("counts", "Counts", _counts, "Counts above background", "", True, 92, 80, 8, "right"),
+    Column("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 92, 80, 8, "right"),
     Column("chi2", "χ²", _chi2, "Of the visibilities, reduced", "chi2", False, 74, 64, 7, "right"),
     Column(
         "trust", "Trust", _trust, "Whether something speaks against the image", "trusted", False, 112, 104, 3, "center"

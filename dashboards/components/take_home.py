@@ -26,7 +26,7 @@ from dashboards.state.take_home import (
 )
 from dashboards.web.clock import now
 from dashboards.web.links import Links, routes_are_served
-from jobs.renderings import MAP_BYTES
+from jobs.overlay_maps import MAP_BYTES
 from stixcore.errors import StixError
 
 SMALL: dict[str, Any] = {"size": "small", "margin": (6, 12, 6, 0), "description": ""}
@@ -103,7 +103,7 @@ class TakeHomeActions:
         )
 
     def _overlay(self, _: Any) -> None:
-        of, maps = self.state.param, self.state.maps()
+        of, maps = self.state.param, self.state.maps(self._visitor())
         if self.state.map_name not in maps:
             self.state.map_name = maps[0] if maps else ""
         choice = pmui.Select.from_param(
@@ -129,7 +129,7 @@ class TakeHomeActions:
     def _uploader(self, choice: pmui.Select) -> pmui.FileInput:
         """Takes a map from the visitor's disk."""
         field = pmui.FileInput(
-            label="Upload a map (FITS, up to 16 MB; others can use it too)",
+            label="Upload a map (FITS, up to 16 MB; for you alone)",
             accept=".fits,.fts,.gz",
             max_file_size=MAP_BYTES,
             size="small",
@@ -140,7 +140,7 @@ class TakeHomeActions:
             if not event.new:
                 return
             self.state.upload(str(field.filename), bytes(event.new), self._visitor())
-            choice.param.update(options=self.state.maps() or [""], value=self.state.map_name)
+            choice.param.update(options=self.state.maps(self._visitor()) or [""], value=self.state.map_name)
 
         field.param.watch(take, "value")
         return field
@@ -256,7 +256,7 @@ class TakeHomeActions:
             self._links_pane.object = self._address() if self._chosen else ""
 
     def _look(self) -> None:
-        self.state.poll()
+        self.state.poll(self._visitor())
         if not self.state.is_working:
             self._poll.stop()
 

@@ -51,7 +51,7 @@ class AddressState(param.Parameterized):
             One sentence for each value that means nothing; that parameter has its default.
         """
         names = {key: name for name, key in self.address_keys.items()}
-        pairs = parse_qsl(search.removeprefix("?"))
+        pairs = parse_qsl(search.removeprefix("?"), keep_blank_values=True)  # "bands=" says: none of them
         self._foreign = tuple((key, text) for key, text in pairs if key not in names)
         given = {names[key]: text for key, text in pairs if key in names}
         complaints = []

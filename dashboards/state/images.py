@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import param
 
 from archive import Archive, Image, NotInArchive, Run
+from archive.order import NET_COUNTS
 from archive.schema import IMAGES
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.compare import (
@@ -293,7 +294,8 @@ class ImageArchiveState(Selection, CompareChoice):
 
     def _sort(self) -> tuple[str, ...]:
         """The columns to sort by, without those that do not exist."""
-        known = tuple(column for column in self.sort if column.removeprefix("-") in IMAGES.names)
+        names = {*IMAGES.names, NET_COUNTS}
+        known = tuple(column for column in self.sort if column.removeprefix("-") in names)
         return known or tuple(self.param["sort"].default)
 
     def _opened(self, *_: param.parameterized.Event) -> None:

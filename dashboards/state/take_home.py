@@ -15,10 +15,11 @@ from archive import Archive, Image
 from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
 from dashboards.state.access import Visitor
 from dashboards.state.source import ArchiveSource
-from jobs.errors import BadRequest
+from jobs.errors import BadRequest, NotAllowed
 from jobs.journal import Journal, Request, RequestState
+from jobs.overlay_maps import keep_map, maps_of
 from jobs.rendering_requests import AnimationRequest, CubeRequest, OverlayRequest, RenderingRequest
-from jobs.renderings import Rendering, find_rendering, keep_map, maps_of, submit_rendering
+from jobs.renderings import Rendering, find_rendering, submit_rendering
 from jobs.requests import ImagingRequest
 from stixcore.errors import StixError
 
@@ -166,10 +167,10 @@ class TakeHomeState(param.Parameterized):
         imaging = ImagingRequest(name, steps, bands, methods=methods, location=location)
         return CubeRequest(imaging, self.animation_looks)
 
-    def maps(self) -> list[str]:
-        """Maps of other instruments that are in the archive."""
+    def maps(self, visitor: Visitor) -> list[str]:
+        """Maps of other instruments in the archive that this visitor may draw on."""
         try:
-            return self._source.ask(maps_of)
+            return self._source.ask(lambda archive: maps_of(archive, visitor.name, operator=visitor.operator))
         except StixError:
             return []
 
@@ -182,14 +183,14 @@ class TakeHomeState(param.Parameterized):
         else:
             self.param.update(problem="", map_name=kept)
 
-    def poll(self) -> None:
-        """Ask how far the worker is."""
+    def poll(self, visitor: Visitor) -> None:
+        """Ask how far the worker is with a request of this visitor; an operator may ask for anybody's."""
         if not self.request_id:
             return
         try:
-            self._source.ask(self._look)
+            self._source.ask(lambda archive: self._look(archive, visitor))
         except StixError as error:
-            self.problem = str(error)
+            self.param.update(progress=None, rendering=None, problem=str(error))
 
     @property
     def is_working(self) -> bool:
@@ -204,7 +205,8 @@ class TakeHomeState(param.Parameterized):
 
         def ask(archive: Archive) -> Request:
             request: RenderingRequest = build(archive)
-            return submit_rendering(archive, Journal(archive.root), request, name, now)[0]
+            journal = Journal(archive.root)
+            return submit_rendering(archive, journal, request, name, now, operator=visitor.operator)[0]
 
         try:
             request = self._source.ask(ask)
@@ -212,12 +214,15 @@ class TakeHomeState(param.Parameterized):
             self.problem = str(error)
             return False
         self.param.update(problem="", rendering=None, progress=None, request_id=request.request_id)
-        self.poll()
+        self.poll(visitor)
         return True
 
-    def _look(self, archive: Archive) -> None:
+    def _look(self, archive: Archive, visitor: Visitor) -> None:
         journal = Journal(archive.root)
         request = journal.get(self.request_id)
+        if not visitor.may_change_request(request):  # whatever number a browser sends
+            message = f"there is no request {self.request_id} of yours"
+            raise NotAllowed(message)
         rendering = find_rendering(archive, journal, request) if request.state == RequestState.DONE else None
         failed = request.reason if request.state == RequestState.FAILED else ""
         self.param.update(progress=_progress(journal, request), rendering=rendering, problem=failed)

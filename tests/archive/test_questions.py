@@ -260,6 +260,19 @@ def test_a_page_is_full_although_rows_were_removed_meanwhile(gallery: Archive, m
     assert [row.image_id for row in rows] == plainly(gallery, ImageFilter(), ("-t_start",))[:10]
 
 
+@pytest.mark.parametrize("downwards", [False, True])
+def test_images_are_sorted_by_the_counts_of_their_run(gallery: Archive, downwards: bool) -> None:
+    sort = ("-net_counts" if downwards else "net_counts",)
+    rows = gallery.images(sort=sort, limit=100)
+    recipes = [int(row.recipe_id, 16) for row in rows]
+    known = [number for number in recipes if number % 2 == 0]
+    assert recipes[: len(known)] == sorted(known, reverse=downwards)
+    assert all(number % 2 for number in recipes[len(known) :])
+    paged = [gallery.image_page(ImageFilter(), sort=sort, size=20, page=page) for page in (1, 2, 3)]
+    assert [row for part, _ in paged for row in part] == rows
+    assert {total for _, total in paged} == {len(rows)}
+
+
 @pytest.mark.parametrize("sort", ["goes_flux", "-goes_flux"])
 def test_unknown_values_come_last_either_way(gallery: Archive, sort: str) -> None:
     known = [row.goes_flux is not None for row in gallery.images(sort=(sort,))]

@@ -16,8 +16,9 @@ from archive.scripts.selections import AnimationLooks, OverlayLooks
 from jobs.errors import BadRequest, LimitReached, NotAllowed
 from jobs.executors import SerialExecutor
 from jobs.journal import Journal, RequestState
+from jobs.overlay_maps import keep_map, maps_of
 from jobs.rendering_requests import AnimationRequest, CubeRequest, OverlayRequest, parse_any
-from jobs.renderings import find_rendering, keep_map, maps_of, submit_rendering
+from jobs.renderings import KEPT, find_rendering, purge_renderings, submit_rendering
 from jobs.requests import ImagingRequest
 from jobs.worker import Worker
 from stixcore.imaging.methods import PARAMETERS
@@ -157,10 +158,12 @@ def test_an_overlay_on_a_map_of_the_archive(archive, journal, shared_data):
 def test_a_map_that_somebody_uploads(archive):
     content = fits_bytes()
     name = keep_map(archive, "../../it's my <map>.fits", content, "anna")
-    assert name.startswith("it_s_my__map_")
+    assert name.startswith("anna/it_s_my__map_")
     assert (archive.root / "overlays" / name).read_bytes() == content
     assert keep_map(archive, "../../it's my <map>.fits", content, "anna") == name
-    assert maps_of(archive) == [name]
+    (archive.root / "overlays" / "for_all.fits").write_bytes(content)
+    assert maps_of(archive) == maps_of(archive, "bob") == ["for_all.fits"]
+    assert maps_of(archive, "anna") == maps_of(archive, "olga", operator=True) == ["for_all.fits", name]
     OverlayRequest(("0123456789abcdef-clean",), OverlayLooks(name))  # a name that may be asked for
     with pytest.raises(NotAllowed):
         keep_map(archive, "map.fits", content, None)
@@ -185,9 +188,30 @@ def test_who_may_ask_for_what(archive, journal):
     with pytest.raises(NotAllowed):
         submit_rendering(archive, journal, AnimationRequest((of_method(archive, "bp")[0],)), "guest", NOW)
     assert submit_rendering(archive, journal, request, "bob", NOW)[1]
-    for name in ("../users.json", "none.fits", "a/b.fits", ""):
+    for name in ("../users.json", "none.fits", "a/b.fits", "a/../b.fits", ""):
         with pytest.raises(BadRequest):
             submit_rendering(archive, journal, OverlayRequest((image.image_id,), OverlayLooks(name)), "bob", NOW)
+    on_annas = OverlayRequest(
+        (of_method(archive, "bp")[0],), OverlayLooks(keep_map(archive, "map.fits", fits_bytes(), "anna"))
+    )
+    with pytest.raises(BadRequest, match="there is no map 'anna/map_"):
+        submit_rendering(archive, journal, on_annas, "bob", NOW)
+    assert submit_rendering(archive, journal, on_annas, "anna", NOW)[1]
+    assert submit_rendering(archive, journal, on_annas, "olga", NOW, operator=True)[1]
+
+
+def test_renderings_are_kept_for_a_month(archive, journal):
+    request = AnimationRequest((of_method(archive, "em")[0],), LOOKS)
+    asked, rendering = made(archive, journal, request)
+    written = (rendering.folder / "rendering.json").stat().st_mtime
+    day = np.datetime64(int(written), "s")
+    assert purge_renderings(archive, day + KEPT) == 0
+    assert rendering.folder.is_dir()
+    assert purge_renderings(archive, day + KEPT + np.timedelta64(2, "s")) == 1
+    assert find_rendering(archive, journal, asked) is None
+    assert not list(rendering.folder.parent.iterdir())
+    again, new = submit_rendering(archive, journal, request, "anna", NOW)
+    assert (again.request_id != asked.request_id, new) == (True, True)
 
 
 def test_json_there_and_back(archive):

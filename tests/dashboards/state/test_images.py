@@ -116,6 +116,13 @@ def test_mine_are_those_of_who_looks(small: Any, state: ImageArchiveState) -> No
     assert hers.complaints == {}
 
 
+def test_counts_can_be_sorted_by(state: ImageArchiveState) -> None:
+    state.sort = ["-net_counts"]
+    nets = [row.counts.net for row in state.listing.rows if row.counts is not None]
+    assert len(nets) == 25
+    assert nets == sorted(nets, reverse=True)
+
+
 def test_a_new_filter_or_order_goes_to_the_first_page(small: Any, state: ImageArchiveState) -> None:
     state.page = 2
     state.sort = ["t_start"]

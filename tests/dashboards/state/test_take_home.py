@@ -51,10 +51,22 @@ def test_from_asking_to_the_film(imaged, state, images):
     # other tests may have left requests in the queue of this archive
     assert re.fullmatch(r"waits for (a worker|another request|\d+ other requests)", state.progress.sentence)
     Worker(imaged.root, SerialExecutor(), lambda: NOW).run(until_idle=True)
-    state.poll()
+    state.poll(ANNA)
     assert not state.is_working
     assert "animation.mp4" in state.rendering.files
     assert state.rendered("animation.mp4") == f"archive/rendering/{state.request_id}/animation.mp4"
+
+
+def test_only_ones_own_requests_are_looked_at(imaged, state, images):
+    assert state.animate(images[:1], ANNA, NOW)
+    for stranger in (GUEST, Visitor("bob")):
+        state.poll(stranger)
+        assert (state.progress, state.rendering) == (None, None)
+        assert state.problem == f"there is no request {state.request_id} of yours"
+    state.problem = ""
+    state.poll(Visitor("olga", operator=True))
+    assert state.progress is not None
+    assert state.problem == ""
 
 
 def test_a_cube_is_a_grid_of_times_bands_and_methods(imaged, state, images):

@@ -1,0 +1,103 @@
+"""Maps of other instruments to draw on: ``overlays/`` of the archive.
+
+What operators put there is for everybody. What a user uploads goes into a folder of his name and is called
+``<user>/<name>``: his overlays and those of operators may show it, nobody else's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path, PurePosixPath
+
+from archive import Archive
+from archive.accounts.names import check_name
+from archive.atomic import write_bytes
+from archive.errors import InvalidAccount
+from jobs.errors import BadRequest, LimitReached, NotAllowed
+
+#: Largest map that is uploaded, byte (a page takes messages of 20 MB), and how many uploaded ones the archive keeps.
+MAP_BYTES, MAX_MAPS = 16 << 20, 200
+MAPS = "overlays"
+MAP_NAME = re.compile(r"(?:[a-z0-9][a-z0-9._@+-]{0,63}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,150}", re.ASCII)
+
+
+def map_path(archive: Archive, name: str) -> Path:
+    """A map of the archive.
+
+    Raises
+    ------
+    BadRequest
+        When there is none of that name.
+    """
+    path = archive.root / MAPS / name
+    inside = path.resolve() == (archive.root / MAPS).resolve() / name
+    if MAP_NAME.fullmatch(name) is None or not inside or not path.is_file():
+        message = f"there is no map {name!r}"
+        raise BadRequest(message)
+    return path
+
+
+def check_map(archive: Archive, name: str, user: str | None, *, operator: bool = False) -> None:
+    """Refuse a map that is not there for this user: the two must not be told apart.
+
+    Raises
+    ------
+    BadRequest
+    """
+    owner = PurePosixPath(name).parent.name
+    if owner and owner != user and not operator:
+        message = f"there is no map {name!r}"
+        raise BadRequest(message)
+    map_path(archive, name)
+
+
+def maps_of(archive: Archive, user: str | None = None, *, operator: bool = False) -> list[str]:
+    """Names of the maps that a user may draw on: everybody's, then his own; an operator's are all."""
+    common, owned = _maps(archive)
+    return common + [name for name in owned if operator or PurePosixPath(name).parent.name == user]
+
+
+def keep_map(archive: Archive, name: str, content: bytes, user: str | None) -> str:
+    """Keep a map that a registered user uploads, for his overlays; gives the name it has here.
+
+    Only its first bytes are looked at: whether it is a map is found out in a child process, when it is drawn.
+
+    Raises
+    ------
+    NotAllowed
+        For a guest.
+    LimitReached
+        When it is too large, or the archive has too many.
+    BadRequest
+        When it is no FITS file.
+    """
+    try:
+        owner = check_name(user or "")
+    except InvalidAccount as error:
+        message = "only registered users can upload maps; please sign in"
+        raise NotAllowed(message) from error
+    if len(content) > MAP_BYTES:
+        message = f"this file is {len(content) >> 20} MiB, {MAP_BYTES >> 20} at most; ask the operator to put it there"
+        raise LimitReached(message)
+    if not content.startswith((b"SIMPLE  =", b"\x1f\x8b")):
+        message = "this is no FITS file (nor one packed with gzip)"
+        raise BadRequest(message)
+    ending = ".fits.gz" if content.startswith(b"\x1f\x8b") else ".fits"
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).name.removesuffix(".gz").rsplit(".", 1)[0])[:80].strip("._-")
+    kept = f"{owner}/{stem or 'map'}_{hashlib.sha256(content).hexdigest()[:8]}{ending}"
+    path = archive.root / MAPS / kept
+    if not path.is_file():
+        if len(_maps(archive)[1]) >= MAX_MAPS:
+            message = f"the archive keeps {MAX_MAPS} uploaded maps already; ask the operator to remove some"
+            raise LimitReached(message)
+        write_bytes(path, content)
+    return kept
+
+
+def _maps(archive: Archive) -> tuple[list[str], list[str]]:
+    """Everybody's maps, and those of users."""
+    folder = archive.root / MAPS
+    names = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*"), *folder.glob("*/*")))
+    known = [name for name in names if MAP_NAME.fullmatch(name) and (folder / name).is_file()]
+    return [name for name in known if "/" not in name], [name for name in known if "/" in name]
