@@ -50,7 +50,7 @@ class InvalidAccount(ArchiveError):
 
 
 class NoSuchUser(ArchiveError):
-    """There is no user of that name, or he has no such token."""
+    """There is no user of that name, or they have no such token."""
 
 
 class UserExists(ArchiveError):

@@ -41,7 +41,7 @@ class ImageFilter:
     text : str
         A piece of uid, flare id or image id.
     viewer : str
-        This user's hidden images are shown to him; nobody else's are.
+        This user's hidden images are shown to them; nobody else's are.
     all_hidden : bool
         Show every hidden image (operators).
     """

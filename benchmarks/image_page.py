@@ -1,7 +1,7 @@
 """The image archive page in a real browser, at 61 rows and at a million: ``python -m benchmarks image_page``.
 
 The archives stay in ``$STIX_BENCH`` (else a temporary folder, and the million is made anew: four minutes), so that they
-are made once. Times are from the visitor's action to the change he waits for, server and browser on the same machine.
+are made once. Times are from the visitor's action to the change they wait for, server and browser on the same machine.
 """
 
 from __future__ import annotations

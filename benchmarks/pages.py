@@ -1,4 +1,4 @@
-"""Pages in a real browser: when the first content stands, and how long a visitor waits for what he asked for.
+"""Pages in a real browser: when the first content stands, and how long visitors wait for what they asked for.
 
 Each page has a function that measures it and returns rows; `MEASURED` lists them. Bars are those of the project, warm,
 on two cores that browser and server share.

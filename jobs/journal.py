@@ -330,7 +330,7 @@ FROM requests q INDEXED BY waiting WHERE state = 'queued' GROUP BY user
 
 
 def _check_share(db: sqlite3.Connection, user: str, time: int, limits: Limits) -> None:
-    """Refuse a request of a user who has his share.
+    """Refuse a request of a user who has their share.
 
     Raises
     ------

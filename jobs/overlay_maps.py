@@ -1,7 +1,7 @@
 """Maps of other instruments to draw on: ``overlays/`` of the archive.
 
-What operators put there is for everybody. What a user uploads goes into a folder of his name and is called
-``<user>/<name>``: his overlays and those of operators may show it, nobody else's.
+What operators put there is for everybody. What a user uploads goes into a folder of that user's name and is called
+``<user>/<name>``: their own overlays and those of operators may show it, nobody else's.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def check_map(archive: Archive, name: str, user: str | None, *, operator: bool =
 
 
 def maps_of(archive: Archive, user: str | None = None, *, operator: bool = False) -> list[str]:
-    """Names of the maps that a user may draw on: everybody's, then his own; an operator's are all."""
+    """Names of the maps that a user may draw on: everybody's, then their own; an operator's are all."""
     common, owned = _maps(archive)
     return common + [name for name in owned if operator or PurePosixPath(name).parent.name == user]
 
 
 def keep_map(archive: Archive, name: str, content: bytes, user: str | None) -> str:
-    """Keep a map that a registered user uploads, for his overlays; gives the name it has here.
+    """Keep a map that a registered user uploads, for their overlays; gives the name it has here.
 
     Only its first bytes are looked at: whether it is a map is found out in a child process, when it is drawn.
 

@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether he still lives: a lock that the operating system lets go when its process ends."""
+"""Who holds a lease, and whether they still live: a lock that the operating system lets go when its process ends."""
 
 from __future__ import annotations
 

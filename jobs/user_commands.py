@@ -17,7 +17,7 @@ from jobs.commands import DONE, WRONG_USAGE, now
 
 ACTIONS = {
     "add": "a new user; asks for a password",
-    "remove": "forget a user; what he made stays",
+    "remove": "forget a user; what they made stays",
     "list": "users, their roles and tokens",
     "passwd": "another password; ends all sessions of the user",
     "token": "a new API token, shown once; with --revoke take one back",

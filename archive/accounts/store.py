@@ -86,7 +86,7 @@ class Accounts:
         return made
 
     def remove(self, name: str) -> None:
-        """Forget a user; sessions end and tokens open nothing any more. What he made stays.
+        """Forget a user; sessions end and tokens open nothing any more. What they made stays.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class Accounts:
         Raises
         ------
         NoSuchUser
-            When there is no such user, or no such token of his.
+            When there is no such user, or no such token of theirs.
         """
         with self._changing() as users:
             user = self._of(users, name)

@@ -51,7 +51,7 @@ def visible_image(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> 
     Raises
     ------
     NotInArchive
-        When there is none, or none for him: the two must not be told apart.
+        When there is none, or none for them: the two must not be told apart.
     """
     image: Image | None
     try:

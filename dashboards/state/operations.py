@@ -196,11 +196,11 @@ class OperationsState(param.Parameterized):
             self.condition = condition
 
     def cancel(self, request_id: int, visitor: Visitor) -> None:
-        """Cancel a request: an operator any, a user his own."""
+        """Cancel a request: an operator any, users their own."""
         self._act(visitor, lambda journal, user: _cancelled(journal.cancel(request_id, self._clock(), user=user)))
 
     def retry(self, request_id: int, visitor: Visitor) -> None:
-        """Put a request that failed back into the queue: an operator any, a user his own."""
+        """Put a request that failed back into the queue: an operator any, users their own."""
         self._act(visitor, lambda journal, user: _queued(journal.retry(request_id, self._clock(), user=user)))
 
     def _act(self, visitor: Visitor, action: Callable[[Journal, str | None], str]) -> None:

@@ -78,7 +78,7 @@ class Tracking(param.Parameterized):
         return self.standing is not None and self.standing.request.state.is_open
 
     def submit(self, build: Callable[[], ImagingRequest]) -> None:
-        """Submit what ``build`` gives, if the visitor may, whatever his browser sent; `problem` says why not."""
+        """Submit what ``build`` gives, if the visitor may, whatever the browser sent; `problem` says why not."""
 
         def act(archive: Archive, journal: Journal) -> None:
             name = self._visitor().name

@@ -1,4 +1,4 @@
-"""``/account``: what a user can do about himself: tokens, password, sessions."""
+"""``/account``: what users can do about themselves: tokens, password, sessions."""
 
 from __future__ import annotations
 

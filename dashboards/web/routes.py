@@ -4,7 +4,7 @@
 ``/archive/science/<name>``, ``…/aux/…`` and ``…/quicklook/…``. A plug-in of ``panel serve --plugins
 dashboards.web.routes``.
 
-Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for him. Range, ETag and HEAD
+Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for them. Range, ETag and HEAD
 come from Tornado. Errors are JSON.
 """
 
@@ -51,7 +51,7 @@ class FoundFile:
 
     @property
     def freshness(self) -> str:
-        """Value of the header Cache-Control; what is for one visitor only is gone with him."""
+        """Value of the header Cache-Control; what is for one visitor only is gone with them."""
         if self.hidden:
             return "no-store"
         return "no-cache" if self.save else f"private, max-age={PICTURE_AGE_S}"

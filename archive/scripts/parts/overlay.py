@@ -22,7 +22,7 @@ ASSUMPTIONS = {
     "planar": "on the disk: on the surface; beside it: in the plane through Sun centre (plane of the sky)",
 }
 
-# ---- Where an observer is, and what he looks at ----------------------------------------------------------------------
+# ---- Where an observer is, and what it looks at ----------------------------------------------------------------------
 # Vectors are Stonyhurst: x to the meridian of Earth, z to solar north; in m.
 
 
@@ -38,7 +38,7 @@ def observer_at(lon, lat, distance):
 def places(observer, x, y, assumption, owner=None):
     """Places in space of what an observer sees at helioprojective x, y [arcsec]; NaN where the assumption has none.
 
-    ``owner`` is whose picture is assumed to lie on a screen; the observer himself by default.
+    ``owner`` is whose picture is assumed to lie on a screen; the observer's own by default.
     """
     owner = owner or observer
     x, y = np.asarray(x, dtype=float) / ARCSEC, np.asarray(y, dtype=float) / ARCSEC

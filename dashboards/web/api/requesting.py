@@ -131,7 +131,7 @@ def _images(archive: Archive, run_id: str | None, call: Call) -> list[str]:
 
 
 def _own(journal: Journal, call: Call) -> Request:
-    """The request of the address, when it is the caller's; another's does not exist for him."""
+    """The request of the address, when it is the caller's; another's does not exist for them."""
     request_id = int(call.path["request_id"])
     row = journal.get(request_id)
     if row.user != call.visitor.name and not call.visitor.operator:

@@ -1,4 +1,4 @@
-"""A file of the visitor's own: imaged for him, in the archive for nobody, gone afterwards."""
+"""A file of the visitor's own: imaged for them, in the archive for nobody, gone afterwards."""
 
 import threading
 from pathlib import Path
