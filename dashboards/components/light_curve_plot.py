@@ -64,7 +64,11 @@ ROWS = (0.765, 0.57, 0.375)
 
 @dataclass(frozen=True)
 class Colors:
-    """Colours of a theme. Bands are blue, orange, green, red, purple in shades that the colour-blind tell apart."""
+    """Colours of a theme.
+
+    Bands are blue, orange, green, red, purple, light and dark enough for those to whom two of them have the same hue:
+    tests/dashboards/components/test_colors.py looks with their eyes.
+    """
 
     bands: tuple[str, str, str, str, str]
     ink: str
@@ -77,12 +81,12 @@ class Colors:
 
 
 LIGHT = Colors(
-    ("#0060b0", "#d98200", "#008f6b", "#d0342c", "#8b3fa8"),
-    "#1c2733", "#e3e8ee", "#ffffff", "#5d7ea3", "#c75000", "#2e7d32", "#d9941a",
+    ("#0050a0", "#c87700", "#008f6b", "#bd2a28", "#ab5fd6"),
+    "#1c2733", "#e3e8ee", "#ffffff", "#5d7ea3", "#c75000", "#15612e", "#c47a00",
 )  # fmt: skip
 DARK = Colors(
-    ("#5cb3f2", "#f5b042", "#2fd0a5", "#ff7a6b", "#cf9bef"),
-    "#e6edf5", "#2a3644", "#131b24", "#7fa3cc", "#ff9e57", "#5fbf68", "#f0b040",
+    ("#3f98e0", "#f5b042", "#2fd0a5", "#f06a5a", "#e8c8fd"),
+    "#e6edf5", "#2a3644", "#131b24", "#7fa3cc", "#ff9e57", "#2e9d57", "#ffc65c",
 )  # fmt: skip
 
 
@@ -333,7 +337,7 @@ class LightCurvePlot:
         plot.extra_y_ranges = {"part": Range1d(start=0.0, end=1.0)}
         shade = plot.quad(
             "left", "right", 1.0, 0.0, source=self._sources.attenuator, y_range_name="part",
-            fill_color=colors.attenuator, fill_alpha=0.3, line_color=None,
+            fill_color=colors.attenuator, fill_alpha=0.3, line_color=colors.attenuator,
         )  # fmt: skip
         line = plot.step("time", "triggers", source=self._sources.rates, mode="after", color=colors.ink, line_width=1.2)
         self._attenuator_item = LegendItem(label="attenuator in", renderers=[shade])

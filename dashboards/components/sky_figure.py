@@ -20,7 +20,7 @@ from jobs.figures import color_table
 from stixcore.solar_grid import Line
 
 #: Contours, from the outermost inwards: light enough for the dark map, far enough apart to be told from each other.
-CONTOUR_COLORS = ("#7fd4ff", "#bdf7c6", "#fff3a1", "#ffffff")
+CONTOUR_COLORS = ("#3f9dff", "#52cf7a", "#ffd84a", "#ffffff")
 LIMB, GRID = "rgba(255,255,255,0.6)", "rgba(255,255,255,0.25)"
 
 

@@ -15,13 +15,12 @@ from bokeh.models.annotations import Legend, LegendItem, Whisker
 from bokeh.plotting import figure
 
 from dashboards.components import words
+from dashboards.components.figure_style import CURVES
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.plot_style import quiet
 from dashboards.state.images import ImageArchiveState
 from dashboards.state.tracks import MOST_TRACKED, TrackPoint, tracks_csv
 
-#: Distinguishable for the colour-blind (Okabe & Ito), on light and on dark.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex")
 QUANTITIES = {
     "x": "Solar X [arcsec]",
@@ -103,7 +102,7 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
         plot.toolbar.logo = None
         items = []
         for (method, low, high), members in series.items():
-            color = COLORS[methods.index(method) % len(COLORS)]
+            color = CURVES[methods.index(method) % len(CURVES)]
             marker = MARKERS[bands.index((low, high)) % len(MARKERS)]
             source = _source(members, name)
             line = plot.line("time", "value", source=source, color=color, line_alpha=0.6)
