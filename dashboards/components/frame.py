@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -10,14 +10,15 @@ from typing import Any
 
 import panel as pn
 import panel.ui as pmui
+from bokeh.core.templates import MACROS
 from jinja2 import Template
-from panel.io.resources import BASE_TEMPLATE
+from panel.io.resources import BASE_TEMPLATE, LOCAL_DIST
 from panel.viewable import Viewable
 
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_css
 from dashboards.components.style import style
-from dashboards.state.address import AddressState
+from dashboards.state.begun import Begun, is_begun
 from dashboards.state.source import archive_source
 from dashboards.web.visitors import can_sign_in, session_visitor
 
@@ -56,6 +57,11 @@ HEADER = {
     "& .title": {"whiteSpace": "nowrap"},
 }
 
+VIEWPORT = "width=device-width, initial-scale=1"
+
+#: Where a document stops being plain and begins to need its session.
+LIVE = "<!-- live -->"
+
 #: Cookie with the choice between light and dark; the page's own script writes it.
 THEME_COOKIE = "stix_theme"
 
@@ -81,7 +87,7 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
         title=SITE,
         meta_title=f"{title} · {SITE}",
         meta_description=description,
-        meta_viewport="width=device-width, initial-scale=1",
+        meta_viewport=VIEWPORT,
         site_url="image_archive",
         header=[_navigation(title)],
         main=[*main],
@@ -93,18 +99,52 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
     )
 
 
-def open_with(opening: str) -> None:
-    """Let the document of this session begin with some plain HTML, until the live page stands."""
+def open_with(make_opening: Callable[[], str]) -> None:
+    """Let the document of this session begin with some plain HTML, unless the visitor has it already."""
     document = pn.state.curdoc
-    if document is not None:
-        document.template_variables.update(opening=opening, opening_css=opening_css())
+    if document is not None and not is_begun():
+        document.template_variables.update(opening=make_opening(), opening_css=opening_css())
+
+
+def begin_document(title: str, opening: str, *, description: str, dark: bool) -> str:
+    """The document up to `LIVE`, for a session that is not made yet.
+
+    Parameters
+    ----------
+    title : str
+        Of the browser's tab; text.
+    opening : str
+        HTML.
+    description : str
+        As `frame` gets it.
+    dark : bool
+    """
+    document: str = _template().render(
+        title=title,
+        meta={"description": description, "viewport": VIEWPORT},
+        theme_name="dark" if dark else "default",
+        is_page=True,
+        material_ui=True,
+        app_favicon="./favicon.ico",
+        dist_url=LOCAL_DIST,
+        macros=MACROS,
+        resources={"css": {}},
+        plot_script="",
+        opening=opening,
+        opening_css=opening_css(),
+    )
+    return document.partition(LIVE)[0]
 
 
 def is_dark() -> bool:
-    """Whether this visitor gets the dark theme: as the address says (``?theme=dark``), else the choice of last time."""
-    if "theme" in pn.state.session_args:
-        return bool(pn.config.theme == "dark")
-    return bool(pn.state.cookies.get(THEME_COOKIE) == "dark")
+    """Whether the visitor of this session gets the dark theme."""
+    theme = str(pn.config.theme) if "theme" in pn.state.session_args else None
+    return prefers_dark(theme, pn.state.cookies.get(THEME_COOKIE))
+
+
+def prefers_dark(theme: str | None, cookie: str | None) -> bool:
+    """Whether a visitor gets the dark theme: as the address says (``?theme=dark``), else the choice of last time."""
+    return (cookie if theme is None else theme) == "dark"
 
 
 @cache
@@ -115,19 +155,24 @@ def _template() -> Template:
     return template
 
 
-def follow_address(state: AddressState) -> list[str]:
-    """Set a state from the address of this session and keep the address up to date; returns what meant nothing."""
-    location = pn.state.location
+def session_search() -> str:
+    """Query string of the address of this session."""
+    return str(pn.state.location.search or "") if pn.state.location is not None else ""
+
+
+def follow_address(begun: Begun[Any]) -> None:
+    """Keep the address of this session as the state of its page says."""
+    location, state = pn.state.location, begun.state
     if location is None:  # not served, a test perhaps
-        return []
-    complaints = state.take_address(location.search or "")
+        return
 
     def write(*_: Any) -> None:
         if location.search != state.address:
             location.search = state.address
 
     state.param.watch(write, list(state.address_keys))
-    return complaints
+    if state.address != begun.address:  # what was loaded says otherwise
+        write()
 
 
 def _navigation(current: str) -> Viewable:

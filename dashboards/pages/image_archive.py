@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -9,7 +10,7 @@ import panel.ui as pmui
 
 from dashboards.components import imageless
 from dashboards.components.compare_view import CompareView
-from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with
+from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with, session_search
 from dashboards.components.image_columns import chosen_columns
 from dashboards.components.image_dialog import ImageDialog
 from dashboards.components.image_filters import ImageFilters
@@ -21,11 +22,13 @@ from dashboards.components.selection_bar import SelectionBar
 from dashboards.components.style import style
 from dashboards.components.take_home import TakeHomeActions
 from dashboards.components.tracks_view import TracksView
+from dashboards.state.access import Visitor
+from dashboards.state.begun import Begun, begin, begun_or
 from dashboards.state.images import COMPARE_TAB, IMAGELESS_TAB, IMAGES_TAB, TABS, TRACKS_TAB, ImageArchiveState
 from dashboards.state.listing import Listing
 from dashboards.state.picks import MOST
-from dashboards.state.source import Unavailable, archive_source
-from dashboards.web.links import InlineLinks, Links, RouteLinks, routes_are_served
+from dashboards.state.source import archive_source
+from dashboards.web.links import Links, session_links
 from dashboards.web.visitors import session_visitor
 
 #: What a visitor may have to be told about.
@@ -42,6 +45,9 @@ class ImageArchivePage:
     links : Links
         Where the browser finds the files.
     """
+
+    title = PAGES["image_archive"]
+    description = "Images of solar flares by Solar Orbiter/STIX"
 
     def __init__(self, state: ImageArchiveState, links: Links) -> None:
         self.state, self._links = state, links
@@ -73,29 +79,40 @@ class ImageArchivePage:
     @classmethod
     def from_session(cls) -> ImageArchivePage:
         """The page for the session that is being made: archive of this server, state from the address."""
-        source = archive_source()
-        try:
-            links: Links = RouteLinks() if routes_are_served() else InlineLinks(source.archive())
-        except Unavailable:
-            links = RouteLinks()  # there will be nothing to link to
-        page = cls(ImageArchiveState(source, session_visitor), links)
-        page.follow_address()
+        begun = begun_or(lambda: cls.begin(session_visitor, session_search()))
+        page = cls(begun.state, session_links())
+        page.follow_address(begun)
         return page
 
-    def follow_address(self) -> None:
-        """Take the state from the address, keep the address up to date, and load."""
-        self._address_notices = [Notice("warning", complaint) for complaint in follow_address(self.state)]
-        self.state.load()
+    @staticmethod
+    def begin(visitor: Callable[[], Visitor], search: str) -> Begun[ImageArchiveState]:
+        """What the page needs before it has widgets."""
+        return begin(ImageArchiveState(archive_source(), visitor), search)
+
+    @classmethod
+    def document_title(cls, _: ImageArchiveState) -> str:
+        """Of the browser's tab."""
+        return f"{cls.title} · {SITE}"
+
+    @classmethod
+    def opening(cls, state: ImageArchiveState, links: Links, *, dark: bool) -> str:
+        """The page as plain HTML, until it is alive."""
+        listing = state.listing
+        plain = listing.rows and not state.opened and state.tab == IMAGES_TAB
+        table = table_html(listing.rows, links, chosen_columns(state.columns)) if plain else ""
+        return opening_html(SITE, cls.title, listing.range_text("images") if table else "", table, dark=dark)
+
+    def follow_address(self, begun: Begun[ImageArchiveState]) -> None:
+        """Show what is loaded, and keep the address up to date."""
+        self._address_notices = [Notice("warning", complaint) for complaint in begun.complaints]
+        follow_address(begun)
+        self.state.tell()
         self._show_notices()
 
     def servable(self) -> None:
         """Put the page into the document of this session."""
-        title = PAGES["image_archive"]
-        self.view().servable(title=f"{title} · {SITE}")
-        listing = self.state.listing
-        plain = listing.rows and not self.state.opened and self.state.tab == IMAGES_TAB
-        table = table_html(listing.rows, self._links, chosen_columns(self.state.columns)) if plain else ""
-        open_with(opening_html(SITE, title, listing.range_text("images") if table else "", table, dark=is_dark()))
+        self.view().servable(title=self.document_title(self.state))
+        open_with(lambda: self.opening(self.state, self._links, dark=is_dark()))
 
     def view(self) -> pmui.Page:
         """The whole page."""
@@ -122,7 +139,7 @@ class ImageArchivePage:
             *([self._dialog.widget] if self._dialog else []),
         ]
         self._show_tab()
-        return frame(PAGES["image_archive"], [self._body], description="Images of solar flares by Solar Orbiter/STIX")
+        return frame(self.title, [self._body], description=self.description)
 
     # -----------------------------------------------------------------------------------------------------------------
 

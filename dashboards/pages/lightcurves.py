@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -10,19 +11,21 @@ import panel.ui as pmui
 from archive.lightcurves.tables import BANDS
 from dashboards.components import curve_words
 from dashboards.components.curve_opening import curves_svg
-from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with
+from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with, session_search
 from dashboards.components.image_dialog import ImageDialog
 from dashboards.components.image_strip import ImageStrip
 from dashboards.components.light_curve_plot import BAND_NAMES, LightCurvePlot
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html
 from dashboards.components.style import style
+from dashboards.state.access import Visitor
+from dashboards.state.begun import Begun, begin, begun_or
 from dashboards.state.clocks import Clock, why_unknown
 from dashboards.state.curve_window import DAY_S, WEEK_S
 from dashboards.state.errors import NotUnderstood
 from dashboards.state.lightcurves import BINS, LINEAR, LOG, REAL, SIMULATED, LightCurvesState
 from dashboards.state.source import Unavailable, archive_source
-from dashboards.web.links import InlineLinks, Links, RouteLinks, routes_are_served
+from dashboards.web.links import Links, routes_are_served, session_links
 from dashboards.web.visitors import session_visitor
 
 SPANS = {
@@ -63,6 +66,9 @@ class LightCurvesPage:
         Whether this server sends files of light curves.
     """
 
+    title = PAGES["lightcurves"]
+    description = "Quick-look X-ray light curves by Solar Orbiter/STIX"
+
     def __init__(self, state: LightCurvesState, links: Links, *, downloads: bool = True) -> None:
         self.state, self._links, self._downloads = state, links, downloads
         self._address_notices: list[Notice] = []
@@ -86,30 +92,40 @@ class LightCurvesPage:
     @classmethod
     def from_session(cls) -> LightCurvesPage:
         """The page for the session that is being made: archive of this server, state from the address."""
-        source, routes = archive_source(), routes_are_served()
-        try:
-            links: Links = RouteLinks() if routes else InlineLinks(source.archive())
-        except Unavailable:
-            links = RouteLinks()  # there will be nothing to link to
-        page = cls(LightCurvesState(source, session_visitor), links, downloads=routes)
-        page.follow_address()
+        begun = begun_or(lambda: cls.begin(session_visitor, session_search()))
+        page = cls(begun.state, session_links(), downloads=routes_are_served())
+        page.follow_address(begun)
         return page
 
-    def follow_address(self) -> None:
-        """Take the state from the address, keep the address up to date, and load."""
-        self._address_notices = [Notice("warning", complaint) for complaint in follow_address(self.state)]
+    @staticmethod
+    def begin(visitor: Callable[[], Visitor], search: str) -> Begun[LightCurvesState]:
+        """What the page needs before it has widgets."""
+        return begin(LightCurvesState(archive_source(), visitor), search)
+
+    @classmethod
+    def document_title(cls, _: LightCurvesState) -> str:
+        """Of the browser's tab."""
+        return f"{cls.title} · {SITE}"
+
+    @classmethod
+    def opening(cls, state: LightCurvesState, _: Links, *, dark: bool) -> str:
+        """The page as plain HTML, until it is alive."""
+        picture = curves_svg(state.curves, state.bands, log=state.scale == LOG) if not state.opened else ""
+        return opening_html(SITE, cls.title, curve_words.window_text(state.curves.window), picture, dark=dark)
+
+    def follow_address(self, begun: Begun[LightCurvesState]) -> None:
+        """Show what is loaded, and keep the address up to date."""
+        self._address_notices = [Notice("warning", complaint) for complaint in begun.complaints]
+        follow_address(begun)
         self._plot.show_bands(self.state.bands)
         self._plot.set_scale(self.state.scale)
-        self.state.load()
+        self.state.tell()
         self._show_notices()
 
     def servable(self) -> None:
         """Put the page into the document of this session."""
-        title = PAGES["lightcurves"]
-        self.view().servable(title=f"{title} · {SITE}")
-        curves = self.state.curves
-        picture = curves_svg(curves, self.state.bands, log=self.state.scale == LOG) if not self.state.opened else ""
-        open_with(opening_html(SITE, title, curve_words.window_text(curves.window), picture, dark=is_dark()))
+        self.view().servable(title=self.document_title(self.state))
+        open_with(lambda: self.opening(self.state, self._links, dark=is_dark()))
 
     def view(self) -> pmui.Page:
         """The whole page."""
@@ -123,9 +139,7 @@ class LightCurvesPage:
             self._strip.widget,
             *([self._dialog.widget] if self._dialog else []),
         ]
-        page = frame(
-            PAGES["lightcurves"], [self._body], description="Quick-look X-ray light curves by Solar Orbiter/STIX"
-        )
+        page = frame(self.title, [self._body], description=self.description)
         page.param.watch(lambda event: self._plot.set_dark(event.new), "dark_theme")
         return page
 

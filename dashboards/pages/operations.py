@@ -64,7 +64,7 @@ class OperationsPage:
         title = PAGES["operations"]
         self.view().servable(title=f"{title} · {SITE}")
         content = f'<style>{style("operations")}</style><div class="board">{self._tiles.object}</div>'
-        open_with(opening_html(SITE, title, "", content, dark=is_dark()))
+        open_with(lambda: opening_html(SITE, title, "", content, dark=is_dark()))
         pn.state.add_periodic_callback(lambda: self.state.refresh_work(self._visitor()), WORK_MS)
         pn.state.add_periodic_callback(lambda: self.state.refresh_condition(self._visitor()), CONDITION_MS)
 

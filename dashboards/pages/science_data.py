@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
 import panel.ui as pmui
 
-from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with
+from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with, session_search
 from dashboards.components.image_dialog import ImageDialog
 from dashboards.components.image_strip import ImageStrip
 from dashboards.components.notices import Notice, Notices
@@ -17,6 +18,8 @@ from dashboards.components.pager import turn_to
 from dashboards.components.science_table import ScienceTable, files_html
 from dashboards.components.style import style
 from dashboards.pages.science_file import ScienceFileView, clock
+from dashboards.state.access import Visitor
+from dashboards.state.begun import Begun, begin, begun_or
 from dashboards.state.own_file import OwnFiles
 from dashboards.state.science import (
     ANY,
@@ -28,8 +31,8 @@ from dashboards.state.science import (
     ScienceState,
     key_of,
 )
-from dashboards.state.source import Unavailable, archive_source
-from dashboards.web.links import InlineLinks, Links, RouteLinks, routes_are_served
+from dashboards.state.source import archive_source
+from dashboards.web.links import Links, session_links
 from dashboards.web.visitors import session_visitor
 from jobs.uploads import UploadLimits
 
@@ -48,6 +51,9 @@ class ScienceDataPage:
     links : Links
         Where the browser finds files.
     """
+
+    title = PAGES["science_data"]
+    description = "Level-1 files of Solar Orbiter/STIX: spectrograms, light curves, images"
 
     def __init__(self, state: ScienceState, links: Links) -> None:
         self.state, self._links = state, links
@@ -74,36 +80,44 @@ class ScienceDataPage:
     @classmethod
     def from_session(cls) -> ScienceDataPage:
         """The page for the session that is being made: archive of this server, state from the address."""
-        source = archive_source()
-        try:
-            links: Links = RouteLinks() if routes_are_served() else InlineLinks(source.archive())
-        except Unavailable:
-            links = RouteLinks()  # there will be nothing to link to
-        page = cls(ScienceState(source, session_visitor()), links)
-        page.follow_address()
+        begun = begun_or(lambda: cls.begin(session_visitor, session_search()))
+        page = cls(begun.state, session_links())
+        page.follow_address(begun)
         return page
 
-    def follow_address(self) -> None:
-        """Take the state from the address, keep the address up to date, and load."""
-        self._address_notices = [Notice("warning", complaint) for complaint in follow_address(self.state)]
-        self.state.load()
-        self._show_file()
+    @staticmethod
+    def begin(visitor: Callable[[], Visitor], search: str) -> Begun[ScienceState]:
+        """What the page needs before it has widgets."""
+        return begin(ScienceState(archive_source(), visitor()), search)
+
+    @classmethod
+    def document_title(cls, state: ScienceState) -> str:
+        """Of the browser's tab."""
+        return f"{state.uid + ' · ' if state.uid else ''}{cls.title} · {SITE}"
+
+    @classmethod
+    def opening(cls, state: ScienceState, _: Links, *, dark: bool) -> str:
+        """The page as plain HTML, until it is alive."""
+        rows = () if state.detail else state.listing.rows
+        total = state.listing.range_text("files") if rows else (state.uid if state.detail else "")
+        return opening_html(SITE, cls.title, total, files_html(rows) if rows else "", dark=dark)
+
+    def follow_address(self, begun: Begun[ScienceState]) -> None:
+        """Show what is loaded, and keep the address up to date."""
+        self._address_notices = [Notice("warning", complaint) for complaint in begun.complaints]
+        follow_address(begun)
+        self.state.tell()
         self._show_notices()
 
     def servable(self) -> None:
         """Put the page into the document of this session."""
-        title, state = PAGES["science_data"], self.state
-        self.view().servable(title=f"{state.uid + ' · ' if state.uid else ''}{title} · {SITE}")
-        rows = () if state.detail else state.listing.rows
-        total = state.listing.range_text("files") if rows else (state.uid if state.detail else "")
-        table = files_html(rows) if rows else ""
-        open_with(opening_html(SITE, title, total, table, dark=is_dark()))
+        self.view().servable(title=self.document_title(self.state))
+        open_with(lambda: self.opening(self.state, self._links, dark=is_dark()))
 
     def view(self) -> pmui.Page:
         """The whole page."""
         self._body[:] = [self._notices.pane, self._content, *([self._dialog.widget] if self._dialog else [])]
-        description = "Level-1 files of Solar Orbiter/STIX: spectrograms, light curves, images"
-        return frame(PAGES["science_data"], [self._body], description=description)
+        return frame(self.title, [self._body], description=self.description)
 
     # The list --------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ itself, refused ones are named, what belongs to others (``?theme=dark``) is kept
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
@@ -22,10 +22,19 @@ class AddressState(param.Parameterized):
     """
 
     address_keys: ClassVar[Mapping[str, str]] = {}
+    #: What `load` finds out; other parameters are what a visitor chooses.
+    outcomes: ClassVar[Sequence[str]] = ()
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._foreign: tuple[tuple[str, str], ...] = ()
+
+    def load(self) -> None:
+        """Find out everything that the address asks for."""
+
+    def tell(self) -> None:
+        """Tell watchers what was loaded before they came."""
+        self.param.trigger(*self.outcomes)
 
     @property
     def address(self) -> str:

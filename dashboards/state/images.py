@@ -105,6 +105,18 @@ class ImageArchiveState(Selection, CompareChoice):
     detail = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
     detail_problem = param.String("", doc="Why the opened image cannot be shown")
 
+    outcomes: ClassVar = (
+        "listing",
+        "imageless",
+        "picked_rows",
+        "n_picked",
+        "picks_problem",
+        "comparison",
+        "tracks",
+        "views_problem",
+        "detail",
+        "detail_problem",
+    )
     address_keys: ClassVar = {
         "start": "start",
         "end": "end",

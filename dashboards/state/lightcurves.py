@@ -115,6 +115,7 @@ class LightCurvesState(AddressState):
     detail = param.ClassSelector(class_=ImageDetail, allow_None=True, doc="The opened image")
     detail_problem = param.String("", doc="Why the opened image is not shown")
 
+    outcomes: ClassVar = ("curves", "images", "extents", "detail", "detail_problem")
     address_keys: ClassVar[dict[str, str]] = {
         "start": "start",
         "span": "span",

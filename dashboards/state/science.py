@@ -132,6 +132,7 @@ class ScienceState(AddressState):
         "request": "request",
         "opened_image": "image",
     }
+    outcomes: ClassVar = ("listing", "detail", "detail_problem", "image", "complaints")
     filter_names: ClassVar = ("start", "end", "text", "product", "aim", "band", "minutes")
 
     def __init__(self, source: ArchiveSource, visitor: Visitor = GUEST, **params: Any) -> None:

@@ -34,11 +34,16 @@ async def looked_up[Answer](question: Callable[[], Answer]) -> Answer:
         404 for what is not in the archive, 503 when the archive cannot be read.
     """
     try:
-        return await asyncio.get_running_loop().run_in_executor(_lookups(), question)
+        return await in_thread(question)
     except NotInArchive as error:
         raise HTTPError(404, reason="Not Found", log_message=None) from error
     except Unavailable as error:
         raise HTTPError(503, reason="Service Unavailable") from error
+
+
+async def in_thread[Answer](question: Callable[[], Answer]) -> Answer:
+    """Answer of something slow."""
+    return await asyncio.get_running_loop().run_in_executor(_lookups(), question)
 
 
 @cache

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from archive import Archive, Image, NotInArchive
+from dashboards.state.source import Unavailable, archive_source
 
 #: What people call a script, and the suffix of its address.
 SCRIPTS = (("Python", ".py"), ("IDL", ".pro"), ("Notebook", ".ipynb"), ("stixpy", "-stixpy.py"))
@@ -119,6 +120,16 @@ class InlineLinks:
         except (OSError, NotInArchive):
             return None
         return f"data:{kind};base64,{b64encode(content).decode()}"
+
+
+def session_links() -> Links:
+    """Links for the pages of this process."""
+    if routes_are_served():
+        return RouteLinks()
+    try:
+        return InlineLinks(archive_source().archive())
+    except Unavailable:
+        return RouteLinks()  # there will be nothing to link to
 
 
 def routes_are_served() -> bool:

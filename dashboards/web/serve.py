@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         logging.getLogger(name).addFilter(_is_no_goodbye)
     from panel.command import main as panel_main
 
+    from dashboards.web import first_content  # which imports Bokeh, and that wants its keys first
+
+    first_content.install()
     prepare_provider(arguments.oauth_provider)
     panel_main()
 

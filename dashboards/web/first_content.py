@@ -1,0 +1,89 @@
+"""The first content of a page goes to the browser before the session of the live page is made.
+
+Making a session with all its widgets takes some hundred milliseconds of processor; what a visitor wants to see first
+takes one or two questions to the archive. So the document is sent in two parts, and the session starts from the state
+that the first part has loaded.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import panel as pn
+from bokeh.server.urls import per_app_patterns
+from panel.io.server import DocHandler
+
+from dashboards.components.frame import LIVE, PAGES, THEME_COOKIE, begin_document, prefers_dark
+from dashboards.state.begun import Begun, session_of
+from dashboards.web.answers import in_thread
+from dashboards.web.links import RouteLinks
+from dashboards.web.visitors import COOKIE, visitor_of_cookie
+
+#: In front of the first content, when there will be no live page.
+BROKEN = (
+    '<p role="alert" style="position: fixed; inset: auto 0 0; z-index: 101; margin: 0; padding: 12px 24px; '
+    'background: #b3261e; color: #fff">The live page could not be made. Load this page again in a moment.</p>'
+)
+
+
+def install() -> None:
+    """Let this process answer with the first content of its pages."""
+    for place, (path, handler, *_) in enumerate(per_app_patterns):
+        if handler is DocHandler:
+            per_app_patterns[place] = (path, FirstContentHandler)
+
+
+class FirstContentHandler(DocHandler):
+    """Panel's handler of pages, which has asked by now who is there and whether he may."""
+
+    _sent = False
+
+    async def get_session(self) -> Any:
+        """Send the first content, then make the session."""
+        make: Any = super().get_session
+        page = _page(self.application_context.url or "")
+        if page is None or pn.config.authorize_callback:
+            return await make()
+        with session_of(await self._send(page)):
+            return await make()
+
+    async def _send(self, page: Any) -> Begun[Any]:
+        visitor = partial(visitor_of_cookie, self.get_cookie(COOKIE) or "")
+        dark = prefers_dark(self.get_query_argument("theme", None), self.get_cookie(THEME_COOKIE))
+
+        def ask() -> tuple[Begun[Any], str]:
+            begun = page.begin(visitor, f"?{self.request.query}")
+            opening = page.opening(begun.state, RouteLinks(), dark=dark)
+            title = page.document_title(begun.state)
+            return begun, begin_document(title, opening, description=page.description, dark=dark)
+
+        begun, document = await in_thread(ask)
+        self.set_header("Content-Type", "text/html")
+        self.set_header("X-Accel-Buffering", "no")  # a proxy must not wait for the rest
+        self.write(document)
+        await self.flush()
+        self._sent = True
+        return begun
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Say what cannot be said by a status any more, below what was sent."""
+        if not self._sent:
+            super().send_error(status_code, **kwargs)
+        elif not self._finished:
+            self.finish(BROKEN)
+
+    def write(self, chunk: str | bytes | dict[str, Any]) -> None:
+        """Send a document, without what was sent of it."""
+        rest = chunk.partition(LIVE)[2] if self._sent and isinstance(chunk, str) else ""
+        super().write(rest or chunk)
+
+
+def _page(address: str) -> Any:
+    """Which page is at an address of this server; None when it has no first content of its own."""
+    from dashboards.pages.image_archive import ImageArchivePage  # pages import what imports this package
+    from dashboards.pages.lightcurves import LightCurvesPage
+    from dashboards.pages.science_data import ScienceDataPage
+
+    begun = {"image_archive": ImageArchivePage, "lightcurves": LightCurvesPage, "science_data": ScienceDataPage}
+    return begun.get(address.strip("/") or next(iter(PAGES)))
