@@ -39,7 +39,7 @@ bench: $(VENV)/project ## accuracy and speed tables
 bench-science: $(VENV)/project ## every method on a thousand simulated flares (docs/accuracy.md, a quarter of an hour)
 	@$(BIN)/python -m benchmarks science
 
-soak: $(VENV)/project ## faults, bad input and load for SOAK_MINUTES=45; writes docs/reliability.md
+soak: $(VENV)/project ## faults, bad input and load for SOAK_MINUTES=45; writes docs/reliability.md (ARGS="faults sessions": only these)
 	@$(BIN)/python -m benchmarks.load.soak $(ARGS)
 
 docs: $(VENV)/project ## HTML in docs/_build

@@ -107,6 +107,16 @@ class Visit:
             if any(event.get("attr") == answer for event in patch["events"]):
                 return perf_counter() - begin
 
+    async def type_into(self, label: str, text: str) -> dict[str, Any]:
+        """Type into a field; the whole document afterwards."""
+        (control, *_) = self.models(label=label)
+        event = {"kind": "ModelChanged", "model": {"id": control["id"]}, "attr": "value", "new": text}
+        await self._send("PATCH-DOC", {"events": [event]})
+        await self._receive("OK")
+        await self._send("PULL-DOC-REQ", {})  # events are handled before what is asked after them
+        document: dict[str, Any] = (await self._receive("PULL-DOC-REPLY"))["doc"]
+        return document
+
     async def drain(self, seconds: float) -> None:
         """Read for a while what the server says of itself, as a browser does while its person looks."""
         end = perf_counter() + seconds

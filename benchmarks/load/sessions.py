@@ -99,8 +99,8 @@ async def crowd(
 
 
 @contextmanager
-def programs(archive: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
-    """Server and worker of an archive, ended by their own process ids."""
+def programs(archive: Path, *, worker: bool = True) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
+    """Server (and worker) of an archive, ended by their own process ids; their logs stand beside the archive."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -108,7 +108,8 @@ def programs(archive: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Path
     log = archive.parent / "server.log"
     started = []
     try:
-        for words in (["dashboards", "--port", str(port)], ["jobs.cli", "worker", "--archive", str(archive)]):
+        commands = [["dashboards", "--port", str(port)], ["jobs.cli", "worker", "--archive", str(archive)]]
+        for words in commands if worker else commands[:1]:
             with (log if words[0] == "dashboards" else archive.parent / "worker.log").open("wb") as stream:
                 command = [sys.executable, "-m", *words]
                 started.append(

@@ -1,7 +1,8 @@
-"""The whole of it: ``make soak`` (SOAK_MINUTES=45). Each part writes its own section of ``docs/reliability.md``.
+"""The whole of it: ``make soak`` (SOAK_MINUTES=45), or some parts of it: ``make soak ARGS="faults sessions"``.
 
-Broken files, every fault test, queries on large archives, fifty people at once. The parts share the time; a part that
-fails does not keep the others from running, and is told at the end.
+Broken files, every fault test, words that mean something elsewhere, queries on large archives, fifty people at once.
+Each part writes its own section of ``docs/reliability.md``; one that fails does not keep the others from running, and
+is told at the end. Less time makes the parts smaller, and says so by the numbers in their tables.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.load import bad_input, images, lightcurves, queries, sessions
+from benchmarks.load import bad_input, images, injection, lightcurves, queries, sessions
 from benchmarks.load.sections import circumstances, markdown_table, verdict, write_section
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTES = 45.0
-#: How the time is shared out. Building the large archives takes what it takes, about 6 minutes for a million images.
-SHARES = {"bad input": 0.35, "sessions": 0.25}
+#: What may be spent on parts that could go on for ever, of those 45. Building the large archives takes about 7 minutes.
+BAD_INPUT_MINUTES, SESSION_MINUTES = 12.0, 10.0
+SESSIONS, REQUESTS = 50, 20
 
 
 def faults() -> str:
@@ -55,44 +58,69 @@ def faults() -> str:
     )
 
 
+@dataclass(frozen=True)
+class Part:
+    """One part of the soak: the title of its section, and what measures and writes it."""
+
+    title: str
+    measure: Callable[[], str]
+
+
+def parts(minutes: float, shared: Path, work: Path) -> dict[str, Part]:
+    """Every part by its name, in the order in which they are run.
+
+    Parameters
+    ----------
+    minutes : float
+        For all parts together, min.
+    shared : Path
+        Folder of real files.
+    work : Path
+        Folder for the large archives; what is there already is used.
+    """
+    scale = minutes / MINUTES
+    whole = scale > 0.5
+    cases = bad_input.CASES if whole else max(round(bad_input.CASES * scale), 50)
+
+    def ask_large_archives() -> str:
+        rows, days = (images.ROWS, lightcurves.DAYS) if whole else (round(images.ROWS * scale), 60)
+        million, year = images.build(work / "images", rows), lightcurves.build(work / "lightcurves", days)
+        return queries.report(million, year, queries.QUERIES)
+
+    def crowd() -> str:
+        return sessions.run(small_archive(work), SESSION_MINUTES * min(scale, 1.0), SESSIONS, REQUESTS)
+
+    return {
+        "bad-input": Part("Bad input", lambda: bad_input.run(shared, cases, BAD_INPUT_MINUTES * scale)),
+        "faults": Part("Faults", faults),
+        "injection": Part("Injection", lambda: injection.run(small_archive(work), whole=whole)),
+        "queries": Part("Queries on a large archive", ask_large_archives),
+        "sessions": Part("Fifty people at once", crowd),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load.soak", description=__doc__)
+    names = list(parts(MINUTES, Path(), Path()))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(names)}; all of them by default")
     parser.add_argument("--minutes", type=float, default=float(os.environ.get("SOAK_MINUTES", MINUTES)))
     parser.add_argument("--shared", type=Path, default=bad_input.SHARED, help="folder of real files")
     parser.add_argument("--work", type=Path, help="folder for the large archives, kept; a temporary one otherwise")
     given = parser.parse_args()
-    scale = given.minutes / MINUTES
+    if unknown := set(given.parts) - set(names):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    failed = []
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
-        work = given.work or Path(temporary)
-
-        def large() -> str:
-            rows, days = (images.ROWS, lightcurves.DAYS) if scale > 0.5 else (round(images.ROWS * scale), 60)
-            million = images.build(work / "images", rows)
-            return queries.report(million, lightcurves.build(work / "lightcurves", days), queries.QUERIES)
-
-        parts: dict[str, tuple[str, Callable[[], str]]] = {
-            "bad-input": (
-                "Bad input",
-                lambda: bad_input.run(
-                    given.shared, round(bad_input.CASES * max(scale, 0.02)), given.minutes * SHARES["bad input"]
-                ),
-            ),
-            "faults": ("Faults", faults),
-            "queries": ("Queries on a large archive", large),
-            "sessions": (
-                "Fifty people at once",
-                lambda: sessions.run(small_archive(work), given.minutes * SHARES["sessions"], 50, 20),
-            ),
-        }
-        failed = []
-        for name, (title, measure) in parts.items():
+        for name, part in parts(given.minutes, given.shared, given.work or Path(temporary)).items():
+            if given.parts and name not in given.parts:
+                continue
             begin = perf_counter()
             try:
-                text = measure()
+                text = part.measure()
             except Exception as error:  # noqa: BLE001 - the other parts have something to say, too
                 failed.append(f"{name}: {type(error).__name__}: {error}")
                 text = f"This part could not be measured: {type(error).__name__}."
-            write_section(name, title, text)
+            write_section(name, part.title, text)
             missed = "**missed**" in text
             print(f"{name}: {perf_counter() - begin:.0f} s{', a bar was missed' if missed else ''}", flush=True)
     for problem in failed:

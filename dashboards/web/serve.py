@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     for name in ("asyncio", "bokeh.server.protocol_handler", "tornado.application"):
         logging.getLogger(name).addFilter(_is_no_goodbye)
+        logging.getLogger(name).addFilter(_is_no_forgery)
     from panel.command import main as panel_main
 
     from dashboards.web import first_content  # which imports Bokeh, and that wants its keys first
@@ -159,6 +160,20 @@ def _is_no_goodbye(record: logging.LogRecord) -> bool:
         raised_in = traceback.extract_tb(error.__traceback__)[-1]
         return not (raised_in.name == "session" and raised_in.filename.endswith("bokeh/server/connection.py"))
     return not isinstance(error, (WebSocketClosedError, StreamClosedError))
+
+
+def _is_no_forgery(record: logging.LogRecord) -> bool:
+    """Whether a record is worth its traceback: a web socket with a made-up token is refused, and no fault of ours.
+
+    Bokeh says so in a line of its own where it can read the token, and raises in either case.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return True
+    places = [place.filename for place in traceback.extract_tb(error.__traceback__)]
+    return not (
+        places and places[-1].endswith("bokeh/server/views/ws.py") and type(error).__name__ == "ProtocolError"
+    ) and (not any(place.endswith("bokeh/util/token.py") for place in places))
 
 
 def _port(text: str) -> int:

@@ -113,7 +113,11 @@ class OpenTab:
             headers={"Origin": self._client.url, "Cookie": cookies, **headers},
         )
         self._socket = await websocket_connect(request, subprotocols=["bokeh", self.token])
-        assert (await self._receive()).msgtype == "ACK"
+        try:
+            assert (await self._receive()).msgtype == "ACK"
+        except AssertionError:
+            self._socket.close()
+            raise
 
     async def document(self) -> dict[str, Any]:
         """The page as the server would draw it."""

@@ -5,9 +5,13 @@ Nothing may come of them but an answer or a refusal: no fault of the server, no 
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+import sys
 from dataclasses import replace
+from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,7 +22,10 @@ from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html, table_html
 from dashboards.pages.image_archive import notices_for
 from dashboards.state.access import GUEST
+from dashboards.state.errors import NotUnderstood
 from dashboards.state.images import ImageArchiveState
+from dashboards.state.lightcurves import LightCurvesState
+from dashboards.state.science import ScienceState
 from dashboards.state.source import ArchiveSource
 from dashboards.web.api.call import Call, Who
 from dashboards.web.api.endpoints import ENDPOINTS, ROOT
@@ -30,72 +37,22 @@ from jobs.errors import BadRequest, LimitReached
 from jobs.limits import Limits
 from jobs.requests import parse_request
 
-_SQL = [
-    f"{head}{middle}{tail}"
-    for head, middle, tail in itertools.product(
-        ("x'", "x''", 'x"', "1", "x')", "x;"),
-        (
-            " OR 1=1",
-            " UNION SELECT * FROM runs",
-            "; DROP TABLE images",
-            " AND (SELECT count(*) FROM images) > 0",
-            "||version()",
-        ),
-        ("", " --", " /*", " #", ";"),
-    )
-]
-_HTML = [
-    f"{escape}<{tag} {event}=alert(1){close}"
-    for escape, tag, event, close in itertools.product(
-        ("", '"', "'", "-->", "</title>", "</script>"),
-        ("script src", "img src=x onerror", "svg/onload", "a href"),
-        ("x", "style", "onmouseover"),
-        (">", "/>", " "),
-    )
-]
-_PATHS = [
-    f"{up * times}{file}"
-    for up, times, file in itertools.product(
-        ("../", "..\\", "%2e%2e/", "..%2f", "....//", "/", "file:///", "~/"),
-        (1, 3, 8),
-        ("etc/passwd", "users.json", "web-secrets.json", "requests.sqlite", "index/schema.json"),
-    )
-]
-_FORMATS = [
-    word * times
-    for word, times in itertools.product(
-        (
-            "%s",
-            "%n",
-            "{0}",
-            "{0.__class__}",
-            "${HOME}",
-            "{{7*7}}",
-            "{%print(1)%}",
-            "`id`",
-            "$(id)",
-            "\\x00",
-            "%00",
-            "\u202e",
-            "٣",
-        ),
-        (1, 8),
-    )
-]
-PAYLOADS = [*_SQL, *_HTML, *_PATHS, *_FORMATS]
+BESIDE = Path(__file__).resolve().parents[3]
+if str(BESIDE) not in sys.path:  # benchmarks are no installed package
+    sys.path.insert(0, str(BESIDE))
 
-#: What a browser would take for a tag that we did not write.
-_TAGS = ("<script", "<img src=x", "<svg/onload", "<a href x", "<a href style", "<a href on", "onerror=alert")
+from benchmarks.load.browser import Visit  # noqa: E402
+from benchmarks.load.words import HTML, TAG, WORDS, Target, html_of, in_the_address, in_the_document, targets  # noqa: E402
 
 
 def test_there_are_enough_of_them() -> None:
-    assert len(set(PAYLOADS)) == len(PAYLOADS) >= 500
+    assert len(set(WORDS)) == len(WORDS) >= 500
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
 def test_every_parameter_of_every_address_takes_words_as_words(endpoint: Any) -> None:
     required = {p.name: [b"2022-11-11"] for p in endpoint.parameters if p.required}
-    for parameter, payload in itertools.product(endpoint.parameters, PAYLOADS):
+    for parameter, payload in itertools.product(endpoint.parameters, WORDS):
         values = read(endpoint, {**required, parameter.name: [payload.encode()]}, parameter.name)
         assert values is None or values[parameter.name] == payload  # refused, or a text as it is
 
@@ -112,12 +69,12 @@ def read(endpoint: Any, given: dict[str, list[bytes]], name: str) -> dict[str, A
 
 def test_words_in_a_question_find_what_they_say_and_nothing_else(small: Any) -> None:
     everything = small.archive.count_images(ImageFilter())
-    for payload in PAYLOADS:
+    for payload in WORDS:
         assert small.archive.count_images(ImageFilter(text=payload)) in {0, everything if payload == "1" else 0}
     lists = [e for e in ENDPOINTS if e.who is Who.EVERYBODY and all(one in e.parameters for one in PAGE)]
     assert len(lists) == 3
     for endpoint in lists:
-        for parameter, payload in itertools.product(endpoint.parameters, PAYLOADS[::60]):
+        for parameter, payload in itertools.product(endpoint.parameters, WORDS[::60]):
             values = read(endpoint, {parameter.name: [payload.encode()]}, parameter.name)
             if values is not None:
                 call = Call(GUEST, values, {}, {}, b"", now(), Limits())
@@ -130,7 +87,7 @@ def test_every_field_of_the_address_of_a_page(key: str, small: Any) -> None:
     """What it does not understand it says, escaped; what it does is a value."""
     state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST)
     everything = small.archive.count_images(ImageFilter())
-    for number, payload in enumerate(PAYLOADS):
+    for number, payload in enumerate(WORDS):
         complaints = state.take_address("?" + urlencode({key: payload}))
         if number % 60 == 0:
             state.load()
@@ -141,29 +98,80 @@ def test_every_field_of_the_address_of_a_page(key: str, small: Any) -> None:
         notices = Notices()
         notices.show([*(Notice("warning", text) for text in complaints), *notices_for(state)])
         shown = notices.pane.object + opening_html("site", "title", state.listing.range_text("images"), "", dark=False)
-        assert not any(tag in shown.lower() for tag in _TAGS), payload
+        assert not TAG.search(shown), payload
 
 
 def test_rows_are_escaped_where_they_become_html(small: Any) -> None:
     state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST)
     state.load()
     row = state.listing.rows[0]
-    for payload in _HTML:
+    for payload in HTML:
         image = replace(row.image, uid=payload, flare_id=payload, goes_class=payload, author=payload)
-        html = table_html([replace(row, image=image)], RouteLinks()).lower()
-        assert not any(tag in html for tag in _TAGS), payload
+        html = table_html([replace(row, image=image)], RouteLinks())
+        assert not TAG.search(html), payload
 
 
 def test_a_request_of_such_words_is_refused_by_name() -> None:
     good = {"uid": "2211116471", "time_ranges": [["2022-11-11", "2022-11-12"]], "energy_ranges_kev": [[6, 10]]}
     keys = ("uid", "background", "methods", "subcollimators", "pixel_set", "amplitude_scheme", "location", "shape", "x")
-    for key, payload in itertools.product(keys, PAYLOADS):
+    for key, payload in itertools.product(keys, WORDS):
         for value in (payload, [payload], {payload: payload}):
             with pytest.raises((BadRequest, LimitReached)):
                 parse_request(json.dumps({**good, key: value}))
 
 
-@pytest.mark.parametrize("payload", PAYLOADS[::20])
+@pytest.mark.parametrize("kind", [LightCurvesState, ScienceState])
+def test_every_field_of_the_addresses_of_other_pages(kind: Any, small: Any) -> None:
+    for key in kind.address_keys.values():
+        state = kind(ArchiveSource(small.archive.root))
+        for number, payload in enumerate(WORDS):
+            complaints = state.take_address("?" + urlencode({key: payload}))
+            if number % 250 == 0:
+                state.load()
+            if number % 11 == 0:
+                notices = Notices()
+                said = [*complaints, *(getattr(state, "complaints", None) or {}).values(), state.detail_problem]
+                notices.show([Notice("warning", text) for text in said])
+                assert not TAG.search(notices.pane.object), (key, payload)
+
+
+def test_what_is_typed_above_the_light_curves(curves: Any) -> None:
+    state = LightCurvesState(ArchiveSource(curves.archive.root))
+    for payload in WORDS:
+        with pytest.raises(NotUnderstood):
+            state.go_to(payload)
+
+
+@pytest.mark.parametrize("target", targets(), ids=lambda target: target.page)
+def test_pages_take_words_as_words(server: Any, target: Target) -> None:
+    """Some words in everything that the address of a page may hold and in its fields; all of them by ``make soak``."""
+
+    async def look() -> list[str]:
+        faults = [fault for word in WORDS[7::73] for fault in await in_the_address(server.url, target, word)]
+        return faults + await in_the_document(server.url, target, [*HTML[::40], WORDS[3]])
+
+    assert asyncio.run(look()) == []
+
+
+def test_what_is_typed_arrives(server: Any) -> None:
+    async def type_word() -> list[str]:
+        visit = await Visit.open(f"{server.url}/image_archive")
+        try:
+            return list(html_of(await visit.type_into("To (UTC)", HTML[7])))
+        finally:
+            visit.close()
+
+    assert any(escape(HTML[7]) in text for text in asyncio.run(type_word()))
+
+
+def test_a_tag_that_came_through_would_be_seen() -> None:
+    pane = {"name": "panel.models.markup.HTML", "attributes": {"text": f"&lt;p&gt;{escape(HTML[7])}&lt;/p&gt;"}}
+    twice = {"name": "panel.models.markup.HTML", "attributes": {"text": escape(escape(HTML[7]))}}
+    assert [bool(TAG.search(text)) for text in html_of({"roots": [pane, {"children": [twice]}]})] == [True, False]
+    assert all(TAG.search(word) for word in HTML)
+
+
+@pytest.mark.parametrize("payload", WORDS[::20])
 def test_on_the_wire(client: Any, payload: str) -> None:
     """A sample of them through a running server, also as parts of the path."""
     word = quote(payload, safe="")
@@ -185,7 +193,7 @@ def test_on_the_wire(client: Any, payload: str) -> None:
         assert b"argon2" not in answer.body
     login = client.get(f"/login?next={word}")
     assert login.status in {200, 400}
-    assert not any(tag in login.text.lower() for tag in _TAGS)
+    assert not TAG.search(login.text)
 
 
 #: What no client can send inside a request line as it is.
