@@ -11,7 +11,7 @@ from dashboards.components import words
 from dashboards.state.clocks import why_unknown
 from dashboards.state.curve_images import MOST_ON_CURVES, NearestImage, WindowImages
 from dashboards.state.curve_window import LEAST_AROUND_FLARE_S, Window
-from dashboards.state.lightcurves import Curves, Extent, LightCurvesState
+from dashboards.state.lightcurves import SHIFT_CHANGES_S, Curves, Extent, LightCurvesState
 from dashboards.state.listing import grouped
 
 
@@ -56,7 +56,8 @@ def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downl
         later = "later" if light.to_earth_later >= 0 else "earlier"
         parts.append(
             f'<span title="{escape(light.source)}">light from the Sun needs {light.to_solar_orbiter:.1f} s to Solar '
-            f"Orbiter and reaches Earth {abs(light.to_earth_later):.1f} s {later}</span>"
+            f"Orbiter and reaches Earth {abs(light.to_earth_later):.1f} s {later}"
+            f"{', in the middle of the window' if curves.window.span >= SHIFT_CHANGES_S else ''}</span>"
         )
     links = _downloads(curves.window, simulated) if downloads and curves.recorded else ""
     return f'<p class="status">{" · ".join(parts)}{links}</p>'
@@ -98,8 +99,10 @@ def address_of(window: Window, state: LightCurvesState) -> str:
     return "?" + urlencode([("start", f"{around.start:.0f}"), ("span", f"{around.span:.0f}"), *query], safe=",:")
 
 
-def nothing_recorded(extent: Extent | None) -> str:
+def nothing_recorded(extent: Extent | None, *, damaged: bool = False) -> str:
     """Why the plot is empty."""
+    if damaged:
+        return "Nothing can be shown of this window. A part of the index is damaged: it may be what was recorded then."
     if extent is None:
         return "The archive holds no quick-look light curves yet. They appear when their files are ingested."
     begin, end = (f"{words.day(time)} {words.clock(time)}" for time in (extent.window.begin, extent.window.end))
@@ -117,7 +120,7 @@ def _downloads(window: Window, simulated: bool) -> str:
         f'<a class="file" href="archive/lightcurve.{kind}?{escape(query)}" download>{name}</a>'
         for kind, name in (("csv", "CSV"), ("parquet", "Parquet"))
     )
-    return f" <span class='files'>{links}</span>"
+    return f" <span class='files' title='Times in these files are {words.CLOCK}'>{links}</span>"
 
 
 def _plural(number: int, noun: str) -> str:

@@ -140,4 +140,5 @@ def requests_html(requests: Sequence[Request], current: int) -> str:
         f"{words.day(request.submitted_at)} {words.clock(request.submitted_at)} UTC</li>"
         for request in requests
     )
-    return f"<h3>My requests for this file</h3><ul>{rows}</ul>" if rows else ""
+    every = "<p><a href='account'>All my requests</a></p>"
+    return f"<h3>My requests for this file</h3><ul>{rows}</ul>{every}" if rows else ""

@@ -73,12 +73,12 @@ def _thumbnail(row: ImageRow, links: Links) -> str:
 def _time(row: ImageRow, _: Links) -> str:
     image = row.image
     length = words.duration(image.t_start, image.t_end)
-    what = f"{words.method_name(image.method)}, {words.band(image)}"
+    what = f"{words.method_name(image.method)}, " + words.band(image).replace(" ", "\N{NO-BREAK SPACE}")
     return (
-        f'<span title="{escape(words.time_range(image))}">{words.day(image.t_start)} <br class="wide">'
-        f'{words.clock(image.t_start)} <i class="wide">{length}</i></span>'
+        f'<span class="when"><span title="{escape(words.time_range(image))}">{words.day(image.t_start)} '
+        f'<br class="wide">{words.clock(image.t_start)} <i class="wide">{length}</i></span>'
         # on a telephone there is room for no other column
-        f'<span class="narrow">{escape(what)}</span><span class="narrow">{_doubts(image)}</span>'
+        f'<span class="narrow">{escape(what)}</span><span class="narrow">{_doubts(image)}</span></span>'
     )
 
 

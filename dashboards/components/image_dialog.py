@@ -116,6 +116,33 @@ class ImageDialog:
             self._on_choose(image_id)
 
 
+class OpenedImage:
+    """The image that a page has opened, if any: its dialog is made when first needed, as most visits never do.
+
+    Parameters
+    ----------
+    links, on_choose, on_step
+        As `ImageDialog`.
+    """
+
+    def __init__(self, links: Links, on_choose: Callable[[str], None], on_step: Callable[[int], None]) -> None:
+        self._links, self._on_choose, self._on_step = links, on_choose, on_step
+        self.dialog: ImageDialog | None = None
+        #: Where the dialog goes; takes no room.
+        self.place = pn.Column(margin=0)
+
+    def show(self, detail: ImageDetail | None) -> None:
+        """Show this image; None closes the dialog."""
+        if detail is not None:
+            if self.dialog is None:
+                self.dialog = ImageDialog(self._links, self._on_choose, self._on_step)
+            self.dialog.show(detail)
+            if not self.place.objects:
+                self.place.append(self.dialog.widget)
+        elif self.dialog is not None:
+            self.dialog.close()
+
+
 class StepKeys(JSComponent):
     """Arrow keys step from image to image while the dialog is open, unless somebody types; then the focus goes back."""
 

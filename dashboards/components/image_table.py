@@ -9,17 +9,15 @@ import pandas as pd
 import panel as pn
 from panel.io.model import JSCode
 
-from dashboards.components.image_columns import IMAGE_COLUMNS, Column, chosen_columns
+from dashboards.components.image_columns import IMAGE_COLUMNS, PICTURE, Column, chosen_columns
+from dashboards.components.paged_table import sort_of, sorters_of, table_options
 from dashboards.components.style import style
 from dashboards.state.images import ImageRow
 from dashboards.web.links import Links
 
 KEY = "image_id"
-
-#: The archive has sorted; the browser keeps the order in which rows came. (Tabulator swaps the two for "desc".)
-AS_SENT = JSCode(
-    "(a, b, rowA, rowB, column, dir) => (dir === 'asc' ? 1 : -1) * (rowA.getData()._index - rowB.getData()._index)"
-)
+#: Pixel.
+ROW_HEIGHT = 72
 
 #: Tabulator lets the frame around the rows be reached by keyboard and gives it no role, which leaves people who hear
 #: the page in a grid without rows. Nothing scrolls in there: the frame need not be reached.
@@ -71,25 +69,12 @@ class ImageTable:
         #: A click on a link is no wish to look, nor is one on a box to tick.
         self._opening = {column.field for column in IMAGE_COLUMNS} - {"file"}
         self._shown = chosen_columns(())
-        columns = self._columns
         self.widget = TickedTabulator(
             self._frame((), None),
-            show_index=False,
             hidden_columns=self._hidden(),
-            disabled=True,
             selectable="checkbox",
-            pagination=None,
-            layout="fit_columns",
-            titles={column.field: column.title for column in columns},
-            formatters={column.field: {"type": "html"} for column in columns},
-            text_align={column.field: column.align for column in columns},
-            header_align={column.field: column.align for column in columns},
-            sortable={column.field: bool(column.sort) for column in columns},
-            header_tooltips={column.field: column.tooltip for column in columns if column.tooltip},
-            configuration=_configuration(columns),
-            sizing_mode="stretch_width",
             stylesheets=[style("image_table"), style("image_cells")],
-            margin=0,
+            **table_options(self._columns, ROW_HEIGHT, {PICTURE.field: MEND_GRID}),
         )
         self.widget.on_click(self._clicked)
         self.widget.param.watch(self._sorted, "sorters")
@@ -99,17 +84,11 @@ class ImageTable:
         self, rows: Sequence[ImageRow], sort: Sequence[str], links: Links, picked: frozenset[str] = frozenset()
     ) -> None:
         """Show these rows, with the arrows in the heads as ``sort`` says, and the boxes of picked images ticked."""
-        fields = {column.sort: column.field for column in self._columns if column.sort}
-        sorters = [
-            {"field": fields[name.removeprefix("-")], "dir": "desc" if name.startswith("-") else "asc"}
-            for name in sort
-            if name.removeprefix("-") in fields
-        ]
         self._quiet = True
         try:
             # one after the other: Panel looks the selection up in the rows that go
             self.widget.selection = []
-            self.widget.param.update(value=self._frame(rows, links), sorters=sorters)
+            self.widget.param.update(value=self._frame(rows, links), sorters=sorters_of(self._columns, sort))
             self.widget.selection = self._places(picked, rows)
         finally:
             self._quiet = False
@@ -163,30 +142,6 @@ class ImageTable:
     def _sorted(self, event: Any) -> None:
         if self._quiet:
             return
-        names = {column.field: column.sort for column in self._columns if column.sort}
-        sort = [("-" if s["dir"] == "desc" else "") + names[s["field"]] for s in event.new if s["field"] in names]
+        sort = sort_of(self._columns, event.new)
         if sort:
             self._on_sort(sort)
-
-
-def _configuration(columns: Sequence[Column]) -> dict[str, Any]:
-    """What Panel has no parameter for."""
-    return {
-        "responsiveLayout": "hide",
-        "rowHeight": 72,
-        "placeholder": "",
-        "columnDefaults": {"headerSortTristate": False},
-        "columns": [
-            ({"titleFormatter": MEND_GRID} if not column.title else {})
-            | {
-                "field": column.field,
-                "sorter": AS_SENT,
-                "headerSortStartingDir": "desc" if column.downwards else "asc",
-                "responsive": column.priority,
-                "minWidth": column.min_width,
-                "widthGrow": column.width / 100,
-                "resizable": False,
-            }
-            for column in columns
-        ],
-    }

@@ -379,9 +379,10 @@ class LightCurvePlot:
         self._sources.names.data = {"x": [_ms(flare.peak) for flare in named], "text": [flare.label for flare in named]}
 
     def _fill_clock(self) -> None:
-        light, clock = self._curves.light, self._clock
+        curves, clock = self._curves, self._clock
+        light = curves.light
         shift = light.shift(clock) * 1e3 if light is not None else 0.0
-        self._axis.axis_label = axis_label(clock, light, self._curves.window)
+        self._axis.axis_label = axis_label(clock, light, curves.light_ends)
         self._clock_range.update(start=self.x_range.start + shift, end=self.x_range.end + shift, tags=[shift])
 
     def _fill_limits(self) -> None:
@@ -497,15 +498,27 @@ def picture_rows(middles: Sequence[float], width: float) -> list[float]:
     return heights
 
 
-def axis_label(clock: Clock, light: LightTimes | None, window: Window) -> str:
-    """Whose clock the axis shows, and by how many seconds it differs from Solar Orbiter's."""
+def axis_label(clock: Clock, light: LightTimes | None, at_ends: Sequence[LightTimes | None] = ()) -> str:
+    """Whose clock the axis shows, and by how many seconds it differs from Solar Orbiter's.
+
+    The axis has one shift for the whole window. In a long one the light time changes by up to 10 s a day: then it also
+    says how large it is ``at_ends``.
+    """
     if clock == Clock.SOLAR_ORBITER or light is None:
         return f"Time [{words.CLOCK}]"
+    where = "at Earth" if clock == Clock.EARTH else "at the Sun"
+    long = ""
+    if at_ends:
+        first, last = (_shift_text(clock, one) if one is not None else "unknown" for one in at_ends)
+        long = f" in the middle; at the ends {first} and {last}"
+    return f"Time [UTC {where} = Solar Orbiter {_shift_text(clock, light)}{long}]"
+
+
+def _shift_text(clock: Clock, light: LightTimes) -> str:
+    """``+ 290.1 s``; with what is uncertain of it when that is seen."""
     shift = light.shift(clock)
     amount = f"{abs(shift):.1f}" if light.uncertainty < 0.5 else f"{abs(shift):.0f} ± {np.ceil(light.uncertainty):.0f}"
-    where = "at Earth" if clock == Clock.EARTH else "at the Sun"
-    moment = ", in the middle of the window" if window.span > 86_400 else ""
-    return f"Time [UTC {where} = Solar Orbiter {'−' if shift < 0 else '+'} {amount} s{moment}]"
+    return f"{'−' if shift < 0 else '+'} {amount} s"
 
 
 def _picture_label(image: Image) -> str:

@@ -13,11 +13,13 @@ import panel as pn
 
 from archive import ScienceFile
 from dashboards.components import words
-from dashboards.components.image_table import AS_SENT
+from dashboards.components.paged_table import sort_of, sorters_of, table_options
 from dashboards.components.style import style
 from stixcore.fits.spec import ProductKind
 
 KEY = "name"
+#: Three lines on a narrow screen, pixel.
+ROW_HEIGHT = 66
 #: Short words for the column of types.
 TYPES = {str(ProductKind.PIXEL_DATA): "pixel data", str(ProductKind.SPECTROGRAM): "spectrogram"}
 
@@ -119,40 +121,21 @@ class ScienceTable:
     def __init__(self, on_open: Callable[[str], None], on_sort: Callable[[list[str]], None]) -> None:
         self._on_open, self._on_sort = on_open, on_sort
         self._quiet = False
-        columns = FILE_COLUMNS
         self.widget = pn.widgets.Tabulator(
             _frame(()),
-            show_index=False,
             hidden_columns=[KEY],
-            disabled=True,
             selectable=False,
-            pagination=None,
-            layout="fit_columns",
-            titles={column.field: column.title for column in columns},
-            formatters={column.field: {"type": "html"} for column in columns},
-            text_align={column.field: column.align for column in columns},
-            header_align={column.field: column.align for column in columns},
-            sortable={column.field: bool(column.sort) for column in columns},
-            header_tooltips={column.field: column.tooltip for column in columns if column.tooltip},
-            configuration=_configuration(),
-            sizing_mode="stretch_width",
             stylesheets=[style("image_table"), style("image_cells"), style("science_cells")],
-            margin=0,
+            **table_options(FILE_COLUMNS, ROW_HEIGHT),
         )
         self.widget.on_click(self._clicked)
         self.widget.param.watch(self._sorted, "sorters")
 
     def show(self, rows: Sequence[ScienceFile], sort: Sequence[str]) -> None:
         """Show these rows, with the arrows in the heads as ``sort`` says."""
-        fields = {column.sort: column.field for column in FILE_COLUMNS}
-        sorters = [
-            {"field": fields[name.removeprefix("-")], "dir": "desc" if name.startswith("-") else "asc"}
-            for name in sort
-            if name.removeprefix("-") in fields
-        ]
         self._quiet = True
         try:
-            self.widget.param.update(value=_frame(rows), sorters=sorters)
+            self.widget.param.update(value=_frame(rows), sorters=sorters_of(FILE_COLUMNS, sort))
         finally:
             self._quiet = False
 
@@ -162,8 +145,7 @@ class ScienceTable:
     def _sorted(self, event: Any) -> None:
         if self._quiet:
             return
-        names = {column.field: column.sort for column in FILE_COLUMNS}
-        sort = [("-" if s["dir"] == "desc" else "") + names[s["field"]] for s in event.new if s["field"] in names]
+        sort = sort_of(FILE_COLUMNS, event.new)
         if sort:
             self._on_sort(sort)
 
@@ -173,28 +155,6 @@ def _frame(rows: Sequence[ScienceFile]) -> pd.DataFrame:
     for column in FILE_COLUMNS:
         cells[column.field] = [f"<div>{column.cell(row)}</div>" for row in rows]
     return pd.DataFrame(cells, dtype=object)
-
-
-def _configuration() -> dict[str, Any]:
-    """What Panel has no parameter for."""
-    return {
-        "responsiveLayout": "hide",
-        "rowHeight": 66,  # three lines on a narrow screen
-        "placeholder": "",
-        "columnDefaults": {"headerSortTristate": False},
-        "columns": [
-            {
-                "field": column.field,
-                "sorter": AS_SENT,
-                "headerSortStartingDir": "desc" if column.downwards else "asc",
-                "responsive": column.priority,
-                "minWidth": column.min_width,
-                "widthGrow": column.width / 100,
-                "resizable": False,
-            }
-            for column in FILE_COLUMNS
-        ],
-    }
 
 
 def files_html(rows: Sequence[ScienceFile]) -> str:

@@ -55,15 +55,23 @@ class SelectionBar:
         )
         self.show(0, 0)
 
-    def show(self, picked: int, matches: int) -> None:
-        """Say how many images are selected, of how many that match the filter."""
-        self._number.object = f'<p role="status"><b>{grouped(picked)}</b> selected <i>{_limit(picked)}</i></p>'
+    def show(self, picked: int, matches: int, *, passing: bool = False) -> None:
+        """Say how many images are selected, of how many that match the filter.
+
+        ``passing``: the address cannot hold the selection, which is gone when the page is loaded anew.
+        """
+        remarks = [_limit(picked), _PASSING if passing else ""]
+        said = "; ".join(remark for remark in remarks if remark)
+        self._number.object = f'<p role="status"><b>{grouped(picked)}</b> selected <i>{said}</i></p>'
         self._all.param.update(label=f"Select all {grouped(matches)} matches", visible=matches > 0)
         for action in self._actions:
             action.visible = picked > 0
         self._take_home.visible = 0 < picked <= MOST
         self._compare.disabled = not 2 <= picked <= MOST_COMPARED
         self._tracks.disabled = picked > MOST_TRACKED
+
+
+_PASSING = "too long for the address, and forgotten when the page is left or loaded anew"
 
 
 def _limit(picked: int) -> str:

@@ -12,7 +12,7 @@ from dashboards.components import imageless
 from dashboards.components.compare_view import CompareView
 from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with, session_search
 from dashboards.components.image_columns import chosen_columns
-from dashboards.components.image_dialog import ImageDialog
+from dashboards.components.image_dialog import OpenedImage
 from dashboards.components.image_filters import ImageFilters
 from dashboards.components.image_table import ImageTable
 from dashboards.components.notices import Notice, Notices
@@ -65,14 +65,14 @@ class ImageArchivePage:
         self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
         self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
         self._views = {tab: pn.Column(sizing_mode="stretch_width", margin=0) for tab in (COMPARE_TAB, TRACKS_TAB)}
-        self._dialog: ImageDialog | None = None
+        self._image = OpenedImage(links, self._open, state.step)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("image_page")])
         state.param.watch(self._show_images, ["listing", "columns"])
         state.param.watch(self._show_picks, ["picked_rows", "n_picked", "listing"])
         state.param.watch(self._show_tab, "tab")
         state.param.watch(self._show_imageless, "imageless")
         state.param.watch(self._show_paging, ["listing", "imageless", "tab"])
-        state.param.watch(self._show_detail, "detail")
+        state.param.watch(lambda event: self._image.show(event.new), "detail")
         state.param.watch(self._show_notices, NOTICED)
         self._pager.param.watch(self._turn, "value")
 
@@ -136,7 +136,7 @@ class ImageArchivePage:
             self._bar.widget,
             self._paging,
             self._tabs,
-            *([self._dialog.widget] if self._dialog else []),
+            self._image.place,
         ]
         self._show_tab()
         return frame(self.title, [self._body], description=self.description)
@@ -178,7 +178,8 @@ class ImageArchivePage:
 
     def _show_picks(self, *_: Any) -> None:
         self._table.tick(self.state.picked_rows)
-        self._bar.show(self.state.n_picked, self.state.listing.total)
+        state = self.state
+        self._bar.show(state.n_picked, state.listing.total, passing=state.n_picked > 0 and not state.picked)
 
     def _show_tab(self, *_: Any) -> None:
         """Bring the tab of the state to the front; pictures and plots are made when they are first looked at."""
@@ -198,19 +199,6 @@ class ImageArchivePage:
         listing = self._listing
         self._total.object = listing.range_text("bands without image" if self.state.tab == IMAGELESS_TAB else "images")
         turn_to(self._pager, listing)
-
-    def _show_detail(self, *_: Any) -> None:
-        detail = self.state.detail
-        if detail is None:
-            if self._dialog is not None:
-                self._dialog.close()
-            return
-        if self._dialog is None:  # most visits never open it
-            self._dialog = ImageDialog(self._links, self._open, self.state.step)
-            self._dialog.show(detail)
-            self._body.append(self._dialog.widget)
-        else:
-            self._dialog.show(detail)
 
     def _show_notices(self, *_: Any) -> None:
         self._notices.show([*self._address_notices, *notices_for(self.state)])
@@ -239,6 +227,8 @@ def _nothing(state: ImageArchiveState) -> str:
     what = "image" if state.tab == IMAGES_TAB else "band without image"
     if state.filtered:
         return f"No {what} is in this selection."
+    if state.is_damaged:
+        return f"No {what} can be shown: that part of the index is damaged."
     if state.tab == IMAGELESS_TAB:
         return "Every band of every file has its images."
     return "The archive holds no images yet. They appear after “stix-jobs ingest” and “stix-jobs previews”."

@@ -12,7 +12,7 @@ from archive.lightcurves.tables import BANDS
 from dashboards.components import curve_words
 from dashboards.components.curve_opening import curves_svg
 from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with, session_search
-from dashboards.components.image_dialog import ImageDialog
+from dashboards.components.image_dialog import OpenedImage
 from dashboards.components.image_strip import ImageStrip
 from dashboards.components.light_curve_plot import BAND_NAMES, LightCurvePlot
 from dashboards.components.notices import Notice, Notices
@@ -80,13 +80,13 @@ class LightCurvesPage:
         self._status = pn.pane.HTML("", **html)
         self._images_head = pn.pane.HTML("", visible=False, **html)
         self._clock: pmui.Select | None = None
-        self._dialog: ImageDialog | None = None
+        self._image = OpenedImage(links, self._open, state.step)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("image_page")])
         state.param.watch(self._show_curves, ["curves", "clock"])
         state.param.watch(self._show_images, ["images", "pictures"])
         state.param.watch(lambda event: self._plot.show_bands(event.new), "bands")
         state.param.watch(lambda event: self._plot.set_scale(event.new), "scale")
-        state.param.watch(self._show_detail, "detail")
+        state.param.watch(lambda event: self._image.show(event.new), "detail")
         state.param.watch(self._show_notices, ["curves", "images", "clock", "detail_problem"])
 
     @classmethod
@@ -137,7 +137,7 @@ class LightCurvesPage:
             self._plot.pane,
             self._images_head,
             self._strip.widget,
-            *([self._dialog.widget] if self._dialog else []),
+            self._image.place,
         ]
         page = frame(self.title, [self._body], description=self.description)
         page.param.watch(lambda event: self._plot.set_dark(event.new), "dark_theme")
@@ -262,19 +262,6 @@ class LightCurvesPage:
         html = curve_words.images_html(state.images, state) if state.pictures else ""
         self._images_head.param.update(object=html, visible=bool(html))
 
-    def _show_detail(self, *_: Any) -> None:
-        detail = self.state.detail
-        if detail is None:
-            if self._dialog is not None:
-                self._dialog.close()
-            return
-        if self._dialog is None:  # most visits never open it
-            self._dialog = ImageDialog(self._links, self._open, self.state.step)
-            self._dialog.show(detail)
-            self._body.append(self._dialog.widget)
-        else:
-            self._dialog.show(detail)
-
     def _show_notices(self, *_: Any) -> None:
         said = [Notice("warning", self._said)] if self._said else []
         self._notices.show([*self._address_notices, *said, *notices_for(self.state)])
@@ -294,7 +281,7 @@ def notices_for(state: LightCurvesState) -> list[Notice]:
     if curves.coarser:
         notices.append(Notice("info", "The bins are longer than you chose: so many would find no room in this window."))
     if not curves.recorded:
-        notices.append(Notice("info", curve_words.nothing_recorded(state.extent)))
+        notices.append(Notice("info", curve_words.nothing_recorded(state.extent, damaged=state.is_damaged)))
     elif state.simulated:
         notices.append(Notice("simulated", "These light curves are made from simulated data and show no real flares."))
     return notices

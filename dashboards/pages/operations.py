@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel.ui as pmui
 
@@ -18,15 +17,11 @@ from dashboards.components.style import style
 from dashboards.state.access import Visitor
 from dashboards.state.operations import OperationsState
 from dashboards.state.source import archive_source
+from dashboards.web.clock import now
 from dashboards.web.visitors import session_visitor
 
 #: How often the page looks at the journal, and at archive and disk, ms.
 WORK_MS, CONDITION_MS = 2_000, 30_000
-
-
-def clock() -> np.datetime64:
-    """Present time, UTC."""
-    return np.datetime64("now", "us")
 
 
 class OperationsPage:
@@ -55,7 +50,7 @@ class OperationsPage:
     @classmethod
     def from_session(cls) -> OperationsPage:
         """The page for the session that is being made."""
-        page = cls(OperationsState(archive_source(), clock))
+        page = cls(OperationsState(archive_source(), now))
         page.state.load(page._visitor())
         return page
 

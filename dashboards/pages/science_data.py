@@ -9,15 +9,16 @@ from typing import Any
 import panel as pn
 import panel.ui as pmui
 
+from archive.schema import SCIENCE_FILES
 from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with, session_search
-from dashboards.components.image_dialog import ImageDialog
+from dashboards.components.image_dialog import OpenedImage
 from dashboards.components.image_strip import ImageStrip
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html
 from dashboards.components.pager import turn_to
 from dashboards.components.science_table import ScienceTable, files_html
 from dashboards.components.style import style
-from dashboards.pages.science_file import ScienceFileView, clock
+from dashboards.pages.science_file import ScienceFileView
 from dashboards.state.access import Visitor
 from dashboards.state.begun import Begun, begin, begun_or
 from dashboards.state.own_file import OwnFiles
@@ -32,6 +33,7 @@ from dashboards.state.science import (
     key_of,
 )
 from dashboards.state.source import archive_source
+from dashboards.web.clock import now
 from dashboards.web.links import Links, session_links
 from dashboards.web.visitors import session_visitor
 from jobs.uploads import UploadLimits
@@ -61,7 +63,7 @@ class ScienceDataPage:
         self._notices = Notices()
         self._table: ScienceTable | None = None
         self._opened: ScienceFileView | None = None
-        self._dialog: ImageDialog | None = None
+        self._image = OpenedImage(links, self._open_image, self._step_image)
         self._strip = ImageStrip(links, self._open_image)
         self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
         self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
@@ -69,11 +71,11 @@ class ScienceDataPage:
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("image_page")])
         state.param.watch(self._show_list, ["listing"])
         state.param.watch(self._show_file, ["detail", "own"])
-        self._own = OwnFiles(state.source, clock)
+        self._own = OwnFiles(state.source, now)
         self._own.param.watch(self._show_notices, "problem")
         if pn.state.curdoc is not None:
             pn.state.on_session_destroyed(lambda _: self._own.forget())
-        state.param.watch(self._show_image, ["image"])
+        state.param.watch(lambda event: self._image.show(event.new), "image")
         state.param.watch(self._show_notices, ["listing", "detail", "own", "complaints", "detail_problem"])
         self._pager.param.watch(self._turn, "value")
 
@@ -116,7 +118,7 @@ class ScienceDataPage:
 
     def view(self) -> pmui.Page:
         """The whole page."""
-        self._body[:] = [self._notices.pane, self._content, *([self._dialog.widget] if self._dialog else [])]
+        self._body[:] = [self._notices.pane, self._content, self._image.place]
         return frame(self.title, [self._body], description=self.description)
 
     # The list --------------------------------------------------------------------------------------------------------
@@ -221,19 +223,6 @@ class ScienceDataPage:
     def _open_image(self, image_id: str) -> None:
         self.state.opened_image = image_id
 
-    def _show_image(self, *_: Any) -> None:
-        image = self.state.image
-        if image is None:
-            if self._dialog is not None:
-                self._dialog.close()
-            return
-        if self._dialog is None:  # most visits never open it
-            self._dialog = ImageDialog(self._links, self._open_image, self._step_image)
-            self._dialog.show(image)
-            self._body.append(self._dialog.widget)
-        else:
-            self._dialog.show(image)
-
     def _step_image(self, by: int) -> None:
         """Show the image that many places further on in the strip; stays at its ends."""
         ids = [image.image_id for image in self.state.detail.images] if self.state.detail else []
@@ -262,6 +251,17 @@ def notices_for(state: ScienceState) -> list[Notice]:
     if state.listing.problem:
         return [*notices, Notice("error", state.listing.problem)]
     if state.listing.total == 0:
-        empty = "The archive holds no science files yet. They come with “stix-jobs ingest FOLDER --archive DIR”."
-        notices.append(Notice("info", "No file is in this selection." if state.filtered else empty))
+        notices.append(Notice("info", _nothing(state)))
+    simulated = sum(file.simulated for file in state.listing.rows)
+    if simulated:
+        which = "These files were" if simulated == len(state.listing.rows) else "Some of these files were"
+        notices.append(Notice("simulated", f"{which} simulated and show no real flares."))
     return notices
+
+
+def _nothing(state: ScienceState) -> str:
+    if state.filtered:
+        return "No file is in this selection."
+    if state.source.lacks(SCIENCE_FILES.name):
+        return "No file can be shown: that part of the index is damaged."
+    return "The archive holds no science files yet. They come with “stix-jobs ingest FOLDER --archive DIR”."

@@ -29,6 +29,7 @@ from dashboards.state.latest import Latest
 from dashboards.state.own_file import OwnFiles
 from dashboards.state.science import ANALYSIS_TAB, PREVIEW_TAB, ScienceDetail, ScienceState
 from dashboards.state.tracking import Tracking
+from dashboards.web.clock import now
 from dashboards.web.links import Links, NoLinks
 from dashboards.web.visitors import session_visitor
 from stixcore.errors import StixError
@@ -39,11 +40,6 @@ log = logging.getLogger(__name__)
 TABS = {PREVIEW_TAB: "Preview", ANALYSIS_TAB: "Interactive analysis"}
 PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
 _BUTTON: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 0, 0)}
-
-
-def clock() -> np.datetime64:
-    """Present time, UTC."""
-    return np.datetime64("now", "us")
 
 
 class ScienceFileView:
@@ -253,7 +249,7 @@ class ScienceFileView:
                 lambda box: own.make_images(form, box, pass_on),
             ).view()
         form = ImagingForm(self._readable, state.source, file)
-        tracking = Tracking(state.source, session_visitor, clock, file.uid)
+        tracking = Tracking(state.source, session_visitor, now, file.uid)
         tracking.param.watch(lambda event: state.param.update(request=event.new), "request_id")
         analysis = AnalysisView(self._readable, form, tracking, session_visitor, state.reload_images)
         view = analysis.view()

@@ -10,7 +10,7 @@ import param
 
 from archive import Archive, Image, NotInArchive, Run
 from archive.order import NET_COUNTS
-from archive.schema import IMAGES
+from archive.schema import IMAGES, RUNS
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.compare import (
     LEAST_COMPARED,
@@ -157,6 +157,11 @@ class ImageArchiveState(Selection, CompareChoice):
     def _visitor(self) -> Visitor:
         """Who looks now."""
         return self._who() if callable(self._who) else self._who
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether what the list of this tab shows is not all that there is, as far as anybody knows."""
+        return self._source.lacks(RUNS.name if self.tab == IMAGELESS_TAB else IMAGES.name)
 
     def load(self) -> None:
         """Ask the archive for everything that is shown."""

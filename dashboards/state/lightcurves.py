@@ -26,6 +26,8 @@ from stixcore.errors import StixError
 
 #: Wished length of the bins, s; 0: as fine as the window can show.
 BINS = (0.0, 4.0, 20.0, 60.0, 300.0, 3600.0, 86_400.0)
+#: In windows longer than this, s, the light time changes by seconds: it does by up to 10 s a day.
+SHIFT_CHANGES_S = 21_600.0
 REAL, SIMULATED = "real", "simulated"
 LOG, LINEAR = "log", "linear"
 LATEST = np.datetime64("2060")
@@ -57,6 +59,8 @@ class Curves:
         All of them.
     light : LightTimes or None
         In the middle of the window; None when no file tells.
+    light_ends : tuple of LightTimes or None
+        At its first and last moment, where another clock is shown and the window so long that these differ; else empty.
     problem : str
         Why nothing could be loaded, in plain words; empty when nothing is wrong.
     """
@@ -67,6 +71,7 @@ class Curves:
     flares: tuple[FlareSpan, ...] = ()
     n_flares: int = 0
     light: LightTimes | None = None
+    light_ends: tuple[LightTimes | None, ...] = ()
     problem: str = ""
 
     @property
@@ -134,6 +139,7 @@ class LightCurvesState(AddressState):
         self._visitor = visitor
         self.param.watch(self._moved, ["start", "span", "series"])
         self.param.watch(self._rebinned, "bin_s")
+        self.param.watch(self._clock_changed, "clock")
         self.param.watch(self._load_images, "pictures")
         self.param.watch(self._opened, "opened")
 
@@ -164,6 +170,11 @@ class LightCurvesState(AddressState):
         """What there is of the shown series."""
         extent: Extent | None = self.extents.get(self.simulated)
         return extent
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether part of what says which light curves there are cannot be read."""
+        return self._source.lacks(QUICKLOOK_FILES.name)
 
     @property
     def window(self) -> Window:
@@ -227,6 +238,10 @@ class LightCurvesState(AddressState):
     def _rebinned(self, *_: param.parameterized.Event) -> None:
         self._load_curves()
 
+    def _clock_changed(self, *_: param.parameterized.Event) -> None:
+        if self.window.span >= SHIFT_CHANGES_S:
+            self._load_curves()
+
     def _load_curves(self) -> None:
         window = self.window
         try:
@@ -238,8 +253,10 @@ class LightCurvesState(AddressState):
         wanted = resolution(window, self.bin_s)
         view = archive.light_curve(wanted.loaded.begin, wanted.loaded.end, wanted.points, simulated=self.simulated)
         flares, total = flares_in(archive, wanted.loaded, simulated=self.simulated)
-        light = light_times(archive, window.middle, simulated=self.simulated)
-        return Curves(window, view, wanted.wish_too_fine, tuple(flares), total, light)
+        other = self.clock != Clock.SOLAR_ORBITER and window.span >= SHIFT_CHANGES_S
+        ends = (window.begin, window.end) if other else ()
+        light, *at_ends = (light_times(archive, t, simulated=self.simulated) for t in (window.middle, *ends))
+        return Curves(window, view, wanted.wish_too_fine, tuple(flares), total, light, tuple(at_ends))
 
     def _load_images(self, *_: param.parameterized.Event) -> None:
         if not self.pictures:

@@ -51,6 +51,10 @@ class ArchiveSource:
                 self._archive = Archive(self.folder, incomplete=True)
         return self._archive
 
+    def lacks(self, table: str) -> bool:
+        """Whether months of a table are damaged and left out: then nobody can say that it is empty."""
+        return self._archive is not None and any(month.startswith(f"{table} ") for month in self._archive.left_out)
+
     @property
     def warning(self) -> str:
         """What is missing in everything that is shown, in plain words; empty when nothing is."""

@@ -1,7 +1,9 @@
-"""``/account``: what users can do about themselves: tokens, password, sessions."""
+"""``/account``: what users have asked for, and what they can do about themselves: tokens, password, sessions."""
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import time
 
 from tornado.web import HTTPError
@@ -9,10 +11,16 @@ from tornado.web import HTTPError
 from archive.accounts import User
 from archive.errors import ArchiveError, InvalidAccount, NoSuchUser
 from dashboards.state.access import Visitor
+from dashboards.state.own_requests import LISTED, OwnRequest, own_requests
+from dashboards.state.source import archive_source
 from dashboards.web.clock import now
 from dashboards.web.plain_page import PlainPage
 from dashboards.web.sign_in import attempts, begin_session, hashing, in_minutes
 from dashboards.web.visitors import COOKIE, accounts, visitor_of_cookie
+from jobs.journal import Journal
+from stixcore.errors import StixError
+
+log = logging.getLogger(__name__)
 
 
 class AccountPage(PlainPage):
@@ -59,6 +67,8 @@ class AccountPage(PlainPage):
             problem=problem,
             done=done,
             token=token,
+            requests=_requests(visitor),
+            most=LISTED,
         )
 
     async def _make_token(self, visitor: Visitor, name: str) -> None:
@@ -96,6 +106,16 @@ def _user(visitor: Visitor) -> User | None:
     try:
         return accounts().user(visitor.name or "")
     except NoSuchUser:
+        return None
+
+
+def _requests(visitor: Visitor) -> list[OwnRequest] | None:
+    """What the visitor has asked for; None when that cannot be read at present."""
+    try:
+        archive = archive_source().archive()
+        return own_requests(archive, Journal(archive.root), visitor.name or "")
+    except (StixError, sqlite3.Error, OSError) as error:
+        log.warning("requests cannot be listed: %s", error)
         return None
 
 

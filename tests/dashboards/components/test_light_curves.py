@@ -10,7 +10,6 @@ from dashboards.components.curve_series import attenuator_spans, columns_of, rat
 from dashboards.components.curve_words import images_html, length, nothing_recorded, status_html
 from dashboards.components.light_curve_plot import LightCurvePlot, axis_label, picture_rows
 from dashboards.state.clocks import Clock, LightTimes
-from dashboards.state.curve_window import Window
 from dashboards.state.lightcurves import LightCurvesState
 from dashboards.state.source import ArchiveSource
 from dashboards.web.links import RouteLinks
@@ -68,18 +67,25 @@ def test_pictures_stand_beside_or_below_one_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("clock", "light", "span", "text"),
+    ("clock", "light", "at_ends", "text"),
     [
-        (Clock.SOLAR_ORBITER, LIGHT, HOUR, "Time [UTC at Solar Orbiter]"),
-        (Clock.EARTH, LIGHT, HOUR, "Time [UTC at Earth = Solar Orbiter + 195.3 s]"),
-        (Clock.SUN, LIGHT, HOUR, "Time [UTC at the Sun = Solar Orbiter − 300.0 s]"),
-        (Clock.EARTH, LightTimes(300, -4.2, 1.3, ""), HOUR, "Time [UTC at Earth = Solar Orbiter − 4 ± 2 s]"),
-        (Clock.SUN, LIGHT, 7e5, "Time [UTC at the Sun = Solar Orbiter − 300.0 s, in the middle of the window]"),
-        (Clock.SUN, None, HOUR, "Time [UTC at Solar Orbiter]"),
+        (Clock.SOLAR_ORBITER, LIGHT, (), "Time [UTC at Solar Orbiter]"),
+        (Clock.EARTH, LIGHT, (), "Time [UTC at Earth = Solar Orbiter + 195.3 s]"),
+        (Clock.SUN, LIGHT, (), "Time [UTC at the Sun = Solar Orbiter − 300.0 s]"),
+        (Clock.EARTH, LightTimes(300, -4.2, 1.3, ""), (), "Time [UTC at Earth = Solar Orbiter − 4 ± 2 s]"),
+        (
+            Clock.SUN,
+            LIGHT,
+            (LightTimes(290.0, 205.0, 0.1, ""), None),
+            "Time [UTC at the Sun = Solar Orbiter − 300.0 s in the middle; at the ends − 290.0 s and unknown]",
+        ),
+        (Clock.SUN, None, (), "Time [UTC at Solar Orbiter]"),
     ],
 )
-def test_the_axis_says_whose_clock_it_shows(clock: Clock, light: LightTimes | None, span: float, text: str) -> None:
-    assert axis_label(clock, light, Window(0.0, span)) == text
+def test_the_axis_says_whose_clock_it_shows(
+    clock: Clock, light: LightTimes | None, at_ends: tuple[LightTimes | None, ...], text: str
+) -> None:
+    assert axis_label(clock, light, at_ends) == text
 
 
 def test_the_clock_moves_the_axis_and_not_the_data(curves: Any) -> None:
@@ -139,6 +145,7 @@ def test_no_image_says_how_far_the_nearest_is(curves: Any) -> None:
 
 def test_empty_archives_are_explained(curves: Any, small: Any) -> None:
     assert "holds no quick-look light curves yet" in nothing_recorded(None)
+    assert "damaged" in nothing_recorded(None, damaged=True)
     assert "reach from 2022-11-10 00:00:00" in nothing_recorded(state_of(curves, 0, 1).extent)
     state = LightCurvesState(ArchiveSource(small.archive.root))
     state.load()

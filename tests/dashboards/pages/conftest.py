@@ -62,6 +62,22 @@ class Watched:
         field.press("Enter")
         field.blur()
 
+    def brush(self, left: float, right: float, top: float, bottom: float) -> None:
+        """Drag a box over the first figure; numbers are shares of its width and height."""
+        figure = self.page.locator(".bk-Figure").first
+        place = None
+        while place is None or place != figure.bounding_box():  # the page is still being laid out
+            place = figure.bounding_box()
+            self.page.wait_for_timeout(300)
+        middle = ((left + right) / 2, (top + bottom) / 2)
+        points = [(left, top), middle, (right, bottom)]
+        (first, *rest) = [(place["x"] + x * place["width"], place["y"] + y * place["height"]) for x, y in points]
+        self.page.mouse.move(*first)
+        self.page.mouse.down()
+        for point in rest:
+            self.page.mouse.move(*point)
+        self.page.mouse.up()
+
     def expect_no_sideways_scrolling(self) -> None:
         """The page comes to fit into its window."""
         self.page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")

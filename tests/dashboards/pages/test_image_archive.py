@@ -201,6 +201,10 @@ def test_light_and_dark_on_a_telephone(watch: Callable[..., Any], browser: Brows
     for text in ("2022-11-11 07:00:00", "CLEAN, 16–28 keV", "SIMULATED", "FITS"):
         expect(first.get_by_text(text).first).to_be_visible()
     phone.expect_no_sideways_scrolling()
+    too_high = (
+        "cells => cells.filter(cell => cell.firstChild.offsetHeight > cell.clientHeight).map(cell => cell.innerText)"
+    )
+    assert page.locator('.tabulator-cell[tabulator-field="time"]').evaluate_all(too_high) == []
     first.get_by_role("checkbox").check()
     expect(page.get_by_text("1 selected")).to_be_visible()
     expect(page.get_by_label("From (UTC)")).to_be_hidden()  # the filter is folded away

@@ -1,5 +1,6 @@
 """Interactive reconstruction in a real browser: guest, user, a file of one's own."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from archive import Archive, ImageFilter
 from archive.accounts import Accounts, Role
@@ -37,33 +38,28 @@ def form_server(serve: Callable[[Path], Any], archive: Archive) -> Iterator[Any]
         yield started
 
 
-def brush(page: Page, left: float, right: float, top: float, bottom: float) -> None:
-    """Drag a box over the spectrogram; numbers are shares of the figure's width and height."""
-    figure = page.locator(".bk-Figure").first
-    place = None
-    while place is None or place != figure.bounding_box():  # the page is still being laid out
-        place = figure.bounding_box()
-        page.wait_for_timeout(300)
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return place["x"] + x * place["width"], place["y"] + y * place["height"]
-
-    page.mouse.move(*at(left, top))
-    page.mouse.down()
-    page.mouse.move(*at((left + right) / 2, (top + bottom) / 2))
-    page.mouse.move(*at(right, bottom))
-    page.mouse.up()
+def sign_in_at_the_form(page: Page, url: str) -> str:
+    """Alice looks at the form; gives what it says of the box that it opens with."""
+    page.goto(f"{url}/login?next=%2Fscience_data%3Fuid%3D{FLARE}%26tab%3Danalysis")
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/science_data?**")
+    expect(page.locator("#opening")).to_have_count(0, timeout=SLOW)
+    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    return page.locator("p.box").inner_text()
 
 
 def test_a_guest_sees_everything_and_cannot_submit(
     watch: Callable[..., Any], desktop: BrowserContext, form_server: Any, archive: Archive
 ) -> None:
-    page = watch(desktop, form_server.url).visit(f"science_data?uid={FLARE}")
+    watched = watch(desktop, form_server.url)
+    page = watched.visit(f"science_data?uid={FLARE}")
     page.get_by_role("tab", name="Interactive analysis").click()
     page.wait_for_url("**tab=analysis**")
     expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
     first = page.locator("p.box").inner_text()
-    brush(page, 0.4, 0.52, 0.3, 0.6)
+    watched.brush(0.4, 0.52, 0.3, 0.6)
     expect(page.locator("p.box")).not_to_have_text(first, timeout=SLOW)
     edges = read_pixel_data(archive.locate(FLARE))
     start = np.datetime64(page.get_by_label("From (UTC)").input_value(), "us")
@@ -79,15 +75,8 @@ def test_from_the_brush_to_images_everywhere(
 ) -> None:
     watched = watch(desktop, form_server.url)
     page = watched.page
-    page.goto(f"{form_server.url}/login?next=%2Fscience_data%3Fuid%3D{FLARE}%26tab%3Danalysis")
-    page.get_by_label("Name").fill("alice")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/science_data?**")
-    expect(page.locator("#opening")).to_have_count(0, timeout=SLOW)
-    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
-    first = page.locator("p.box").inner_text()
-    brush(page, 0.42, 0.47, 0.3, 0.6)
+    first = sign_in_at_the_form(page, form_server.url)
+    watched.brush(0.42, 0.47, 0.3, 0.6)
     expect(page.locator("p.box")).not_to_have_text(first, timeout=SLOW)
     known = page.locator("[data-image]").count()
     page.get_by_role("button", name="Submit").click()
@@ -110,8 +99,52 @@ def test_from_the_brush_to_images_everywhere(
     page.reload()  # found again by its number
     expect(page.get_by_text("Request 1 is done")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("link", name="1", exact=True)).to_be_visible()
+    watched.visit("account")
+    expect(page.get_by_role("link", name="1", exact=True)).to_have_attribute(
+        "href", re.compile(f"uid={FLARE}.*request=1$")
+    )
     watched.visit(f"image_archive?image={bp.image_id}")
     expect(page.get_by_role("dialog").locator("img.large")).to_have_attribute("src", f"archive/png/{bp.image_id}")
+    page.goto(f"{form_server.url}/logout")
+
+
+def test_hidden_images_of_ones_own_are_on_the_light_curves_for_nobody_else(
+    watch: Callable[..., Any], browser: Browser, desktop: BrowserContext, form_server: Any, archive: Archive
+) -> None:
+    watched = watch(desktop, form_server.url)
+    page = watched.page
+    first = sign_in_at_the_form(page, form_server.url)
+    watched.brush(0.7, 0.76, 0.3, 0.6)  # where nobody has made an image
+    expect(page.locator("p.box")).not_to_have_text(first, timeout=SLOW)
+    page.get_by_label("Hidden from others").check()
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile(r"request=\d+"))
+    number = int(watched.query["request"][0])
+    with SerialExecutor() as executor:
+        Worker(archive.root, executor, lambda: np.datetime64("now", "us")).run(until_idle=True)
+    expect(page.get_by_text(f"Request {number} is done")).to_be_visible(timeout=SLOW)
+    (part,) = Journal(archive.root).parts(number)
+    made = {image.image_id for image in archive.images(ImageFilter(recipe_id=part.run_id, viewer="alice"))}
+    assert made
+    assert archive.images(ImageFilter(recipe_id=part.run_id)) == []  # hidden
+
+    (one, *_) = archive.images(ImageFilter(recipe_id=part.run_id, viewer="alice"))
+    begin = int(one.t_start.astype("datetime64[s]").astype(int))
+    window = f"lightcurves?start={begin}&span={(one.t_end - one.t_start) // np.timedelta64(1, 's')}"
+    watched.visit(window)
+    page.get_by_role("button", name="IMG").click()
+    cards = page.locator("[data-image]")
+    expect(page.locator(f'[data-image="{one.image_id}"]')).to_be_visible(timeout=SLOW)
+    assert made <= {card.get_attribute("data-image") for card in cards.all()}
+    page.locator(f'[data-image="{one.image_id}"]').click()
+    expect(page.get_by_role("dialog").locator("img.large")).to_have_attribute("src", f"archive/png/{one.image_id}")
+
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        guest = watch(context, form_server.url)
+        others = guest.visit(f"{window}&img=yes").locator("[data-image]")
+        expect(guest.page.get_by_text("Images of this window")).to_be_visible()
+        assert made.isdisjoint(card.get_attribute("data-image") for card in others.all())
+        guest.page.close()
     page.goto(f"{form_server.url}/logout")
 
 

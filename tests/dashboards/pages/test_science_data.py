@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from archive import Archive
 
@@ -24,24 +24,6 @@ def science_server(serve: Callable[[Path], Any], november: Archive) -> Iterator[
 @pytest.fixture
 def watched(watch: Callable[..., Any], desktop: BrowserContext, science_server: Any) -> Any:
     return watch(desktop, science_server.url)
-
-
-def brush(page: Page, left: float, right: float, top: float, bottom: float) -> None:
-    """Drag a box over the first figure; numbers are shares of its width and height."""
-    figure = page.locator(".bk-Figure").first
-    place = None
-    while place is None or place != figure.bounding_box():  # the page is still being laid out
-        place = figure.bounding_box()
-        page.wait_for_timeout(300)
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return place["x"] + x * place["width"], place["y"] + y * place["height"]
-
-    page.mouse.move(*at(left, top))
-    page.mouse.down()
-    page.mouse.move(*at((left + right) / 2, (top + bottom) / 2))
-    page.mouse.move(*at(right, bottom))
-    page.mouse.up()
 
 
 def test_from_the_table_to_a_file_and_its_images(watched: Any, november: Archive) -> None:
@@ -63,7 +45,7 @@ def test_from_the_table_to_a_file_and_its_images(watched: Any, november: Archive
         expect(page.get_by_text(text).first).to_be_visible()
 
     expect(page.get_by_text("Images of this file")).to_be_visible()
-    brush(page, 0.42, 0.5, 0.2, 0.7)
+    watched.brush(0.42, 0.5, 0.2, 0.7)
     expect(page.get_by_text("Chosen")).to_be_visible(timeout=60_000)
     chosen = page.wait_for_function(
         """() => {

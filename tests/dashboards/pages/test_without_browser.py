@@ -42,19 +42,19 @@ def test_paging_belongs_to_the_tab(small: Any) -> None:
 
 def test_the_dialog_is_made_when_first_opened(small: Any) -> None:
     page = page_of(small.archive.root)
-    assert page._dialog is None
+    assert page._image.dialog is None
     page.state.opened = small.images[9].image_id
-    assert page._dialog is not None
-    assert page._dialog.widget.open
-    assert f'data-image="{small.images[9].image_id}" aria-pressed="true"' in page._dialog._switch.html
-    page._dialog._chosen(small.images[8].image_id)
+    assert page._image.dialog is not None
+    assert page._image.dialog.widget.open
+    assert f'data-image="{small.images[9].image_id}" aria-pressed="true"' in page._image.dialog._switch.html
+    page._image.dialog._chosen(small.images[8].image_id)
     assert page.state.detail.image == small.images[8]
-    page._dialog._chosen(small.hidden.image_id)  # a browser may send anything
+    page._image.dialog._chosen(small.hidden.image_id)  # a browser may send anything
     assert page.state.detail.image == small.images[8]
-    page._dialog.widget.open = False
+    page._image.dialog.widget.open = False
     assert (page.state.opened, page.state.detail) == ("", None)
     page.state.opened = small.images[8].image_id
-    assert page._dialog.widget.open
+    assert page._image.dialog.widget.open
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from archive.lightcurves.tables import BANDS
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.clocks import Clock
 from dashboards.state.curve_images import MOST_ON_CURVES, images_in, spread
-from dashboards.state.curve_window import SHORTEST_S, Window
+from dashboards.state.curve_window import DAY_S, SHORTEST_S, Window
 from dashboards.state.errors import NotUnderstood
 from dashboards.state.lightcurves import BINS, LightCurvesState
 from dashboards.state.source import ArchiveSource
@@ -211,3 +211,16 @@ def test_empty_and_missing_archives(tmp_path: Path) -> None:
     missing = LightCurvesState(ArchiveSource(tmp_path / "nowhere"))
     missing.load()
     assert "There is no archive here yet" in missing.curves.problem
+
+
+def test_the_light_time_at_the_ends_is_asked_for_where_it_matters(imaged: Archive) -> None:
+    state = LightCurvesState(ArchiveSource(imaged.root), series="simulated", span=DAY_S)
+    state.load()
+    assert state.curves.light_ends == ()
+    state.clock = "earth"
+    middle, first, last = state.curves.light, *state.curves.light_ends
+    assert middle is not None
+    for one in (first, last):  # of a day of simulated data some hours have an ephemeris
+        assert one is None or 0 < abs(one.to_solar_orbiter - middle.to_solar_orbiter) < 10
+    state.span = 3600.0
+    assert state.curves.light_ends == ()

@@ -1,0 +1,121 @@
+"""What tables that show one page have in common: the archive filters, sorts and pages, Tabulator holds ready HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from panel.io.model import JSCode
+
+#: The archive has sorted; the browser keeps the order in which rows came. (Tabulator swaps the two for "desc".)
+AS_SENT = JSCode(
+    "(a, b, rowA, rowB, column, dir) => (dir === 'asc' ? 1 : -1) * (rowA.getData()._index - rowB.getData()._index)"
+)
+
+
+class TableColumn(Protocol):
+    """What must be known of a column.
+
+    Attributes
+    ----------
+    field, title, tooltip : str
+        Name inside, head, and what the head says to a resting pointer.
+    sort : str
+        What the archive sorts by; empty when the column cannot be sorted by.
+    downwards : bool
+        The first click on the head puts the largest first.
+    width, min_width : int, pixel
+        Share of the table's width, and what it cannot do without.
+    priority : int
+        The higher, the sooner it goes when the screen is narrow; 0 stays.
+    align : str
+        "left", "center" or "right".
+    """
+
+    @property
+    def field(self) -> str: ...  # noqa: D102
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def tooltip(self) -> str: ...  # noqa: D102
+    @property
+    def sort(self) -> str: ...  # noqa: D102
+    @property
+    def downwards(self) -> bool: ...  # noqa: D102
+    @property
+    def width(self) -> int: ...  # noqa: D102
+    @property
+    def min_width(self) -> int: ...  # noqa: D102
+    @property
+    def priority(self) -> int: ...  # noqa: D102
+    @property
+    def align(self) -> str: ...  # noqa: D102
+
+
+def table_options(
+    columns: Sequence[TableColumn], row_height: int, heads: Mapping[str, JSCode] | None = None
+) -> dict[str, Any]:
+    """Arguments for a Tabulator of these columns.
+
+    Parameters
+    ----------
+    columns : sequence of TableColumn
+    row_height : int
+        Pixel.
+    heads : mapping, optional
+        Field → what draws the head of its column, where that is no text.
+    """
+    return {
+        "show_index": False,
+        "disabled": True,
+        "pagination": None,
+        "layout": "fit_columns",
+        "titles": {column.field: column.title for column in columns},
+        "formatters": {column.field: {"type": "html"} for column in columns},
+        "text_align": {column.field: column.align for column in columns},
+        "header_align": {column.field: column.align for column in columns},
+        "sortable": {column.field: bool(column.sort) for column in columns},
+        "header_tooltips": {column.field: column.tooltip for column in columns if column.tooltip},
+        "configuration": _configuration(columns, row_height, heads or {}),
+        "sizing_mode": "stretch_width",
+        "margin": 0,
+    }
+
+
+def sorters_of(columns: Sequence[TableColumn], sort: Sequence[str]) -> list[dict[str, str]]:
+    """Tabulator's sorters for an order of the archive, "-" for downwards; what has no column is left out."""
+    fields = {column.sort: column.field for column in columns if column.sort}
+    return [
+        {"field": fields[name.removeprefix("-")], "dir": "desc" if name.startswith("-") else "asc"}
+        for name in sort
+        if name.removeprefix("-") in fields
+    ]
+
+
+def sort_of(columns: Sequence[TableColumn], sorters: Sequence[Mapping[str, str]]) -> list[str]:
+    """The archive's order for Tabulator's sorters."""
+    names = {column.field: column.sort for column in columns if column.sort}
+    return [("-" if s["dir"] == "desc" else "") + names[s["field"]] for s in sorters if s["field"] in names]
+
+
+def _configuration(columns: Sequence[TableColumn], row_height: int, heads: Mapping[str, JSCode]) -> dict[str, Any]:
+    """What Panel has no parameter for."""
+    return {
+        "responsiveLayout": "hide",
+        "rowHeight": row_height,
+        "placeholder": "",
+        "columnDefaults": {"headerSortTristate": False},
+        "columns": [
+            ({"titleFormatter": heads[column.field]} if column.field in heads else {})
+            | {
+                "field": column.field,
+                "sorter": AS_SENT,
+                "headerSortStartingDir": "desc" if column.downwards else "asc",
+                "responsive": column.priority,
+                "minWidth": column.min_width,
+                "widthGrow": column.width / 100,
+                "resizable": False,
+            }
+            for column in columns
+        ],
+    }
