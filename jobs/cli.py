@@ -37,10 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger("stix-jobs").info("%s", other)
         return commands.DONE
     except (StixError, OSError) as error:
-        print(f"stix-jobs: {error}", file=sys.stderr)
+        logs.tell(f"stix-jobs: {error}")
         return commands.SOME_FAILED
     except KeyboardInterrupt:
-        print("stix-jobs: interrupted; run the same command again to go on", file=sys.stderr)
+        logs.tell("stix-jobs: interrupted; run the same command again to go on")
         return INTERRUPTED
 
 

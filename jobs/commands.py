@@ -17,6 +17,7 @@ import numpy as np
 
 from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
 from jobs.lock import single_instance
+from jobs.logs import tell
 from jobs.products import describe, save_images, save_report
 from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
 
@@ -36,7 +37,7 @@ def now() -> np.datetime64:
 def run_ingest(arguments: argparse.Namespace) -> int:
     """Take files in."""
     if not arguments.paths and arguments.incoming is None:
-        print("stix-jobs ingest: name files or folders, or --incoming DIR", file=sys.stderr)
+        tell("stix-jobs ingest: name files or folders, or --incoming DIR")
         return WRONG_USAGE
     archive = Archive(arguments.archive, create=True)
     with single_instance(archive.root, "ingest", wait_s=_wait(arguments)):
@@ -55,7 +56,7 @@ def _wait(arguments: argparse.Namespace) -> float:
 def _print_refused(outcomes: Iterable[Outcome]) -> int:
     refused = [outcome for outcome in outcomes if outcome.status is OutcomeStatus.QUARANTINED]
     for outcome in refused:
-        print(f"{outcome.path}: {outcome.reason}", file=sys.stderr)
+        tell(f"{outcome.path}: {outcome.reason}")
     return len(refused)
 
 
@@ -71,7 +72,7 @@ def run_flares(arguments: argparse.Namespace) -> int:
         f"{len(report.written)} rows written, {len(report.removed)} removed"
     )
     for flare_id in report.clashes:
-        print(f"simulated flare {flare_id} left out: a real flare has that id", file=sys.stderr)
+        tell(f"simulated flare {flare_id} left out: a real flare has that id", logging.WARNING)
     return DONE
 
 
@@ -85,7 +86,7 @@ def run_import_flares(arguments: argparse.Namespace) -> int:
     keep_flare_list(archive, arguments.csv)
     print(f"{report.lines} flares in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
     for line in report.bad:
-        print(f"{arguments.csv.name}: {line}", file=sys.stderr)
+        tell(f"{arguments.csv.name}: {line}")
     return SOME_FAILED if report.bad else DONE
 
 
@@ -111,7 +112,7 @@ def run_previews(arguments: argparse.Namespace) -> int:
         f"{len(report.having(RunStatus.SKIPPED))} bands skipped with a reason, {len(failed)} failed"
     )
     for run in failed:
-        print(f"{run.science_name} {run.band}: {run.reason}", file=sys.stderr)
+        tell(f"{run.science_name} {run.band}: {run.reason}")
     return SOME_FAILED if failed else DONE
 
 
@@ -119,8 +120,8 @@ def run_previews(arguments: argparse.Namespace) -> int:
 def _progress(what: str) -> Iterator[Callable[[int, int, Run], None]]:
     """A bar on a terminal, one line per item otherwise."""
     if not sys.stderr.isatty():
-        yield lambda number, total, run: print(
-            f"{number}/{total} {run.uid} {run.band} {run.status} {run.reason}".rstrip(), file=sys.stderr
+        yield lambda number, total, run: tell(
+            f"{number}/{total} {run.uid} {run.band} {run.status} {run.reason}".rstrip(), logging.INFO
         )
         return
     from tqdm import tqdm
@@ -195,7 +196,7 @@ def run_query(arguments: argparse.Namespace) -> int:
         with limited_memory(QUERY_MEMORY):
             print_table(archive.query(arguments.sql, time_limit_s=arguments.time_limit), arguments.format, sys.stdout)
     except MemoryError:
-        print(f"stix-jobs query: this takes more than {QUERY_MEMORY >> 30} GiB of memory", file=sys.stderr)
+        tell(f"stix-jobs query: this takes more than {QUERY_MEMORY >> 30} GiB of memory")
         return SOME_FAILED
     return DONE
 
@@ -253,7 +254,7 @@ def run_fetch(arguments: argparse.Namespace) -> int:
     report = fetch(archive, arguments.start, arguments.end, now(), base_url=arguments.base_url)
     failed = report.having(FetchStatus.FAILED)
     for file in (*failed, *report.having(FetchStatus.REFUSED)):
-        print(f"{file.name}: {file.reason}", file=sys.stderr)
+        tell(f"{file.name}: {file.reason}")
     refused = _print_refused(report.ingested)
     print(
         f"{len(report.files)} files on the server, {len(report.having(FetchStatus.FETCHED))} fetched, "

@@ -155,10 +155,9 @@ def fetch(
             files.append(done)
             log.log(
                 logging.WARNING if done.status is FetchStatus.FAILED else logging.INFO,
-                "%s: %s %s",
+                "%s: %s",
                 done.name,
-                done.status,
-                done.reason,
+                f"{done.status} {done.reason}".rstrip(),
                 extra=fields(file=done.name, status=str(done.status), size=done.size),
             )
             if progress is not None:

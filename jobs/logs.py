@@ -38,6 +38,21 @@ def configure(*, verbose: bool = False, as_json: bool = False, stream: TextIO | 
     logging.captureWarnings(capture=True)
 
 
+def tell(sentence: str, level: int = logging.ERROR) -> None:
+    """Say something on standard error: a plain line to a person, a line of the log where a machine reads along.
+
+    Parameters
+    ----------
+    sentence : str
+    level : int
+        Of the log line; a person sees every sentence.
+    """
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
+        logging.getLogger("stix-jobs").log(level, "%s", sentence)
+    else:
+        sys.stderr.write(sentence + "\n")
+
+
 class _Utc(logging.Formatter):
     """Lines for people, in UTC like every other time of the archive."""
 

@@ -332,7 +332,7 @@ class Worker:
     def _finish(self, request: Request, state: RequestState, reason: str) -> None:
         if self.leases.finish(request.request_id, self.name, self._clock(), state, reason):
             self.ended += 1
-            log.info("request %d %s %s", request.request_id, state, reason)
+            log.info("request %d %s%s", request.request_id, state, f": {reason}" if reason else "")
 
     def _send_back(self, request: Request, fault: str) -> None:
         waits = self.settings.backoff

@@ -372,6 +372,27 @@ def test_lines_for_people_are_in_utc_and_steps_only_on_request(root_logger):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z WARNING jobs\.fetch: look at this", line)
 
 
+def test_everything_a_command_says_on_standard_error_is_json_where_a_machine_reads(
+    own_archive, stix_jobs, tmp_path, root_logger
+):
+    broken = tmp_path / "solo_L1_stix-sci-xray-cpd_20260314T080000-20260314T081000_V01_2603140000-00000.fits"
+    broken.write_bytes(b"no FITS")
+    words = ["--log-json", "-v"], ["--archive", own_archive.root]
+    uid = own_archive.query("select min(uid) as uid from runs").to_pylist()[0]["uid"]
+    status, out, refused = stix_jobs(*words[0], "ingest", broken, *words[1])
+    assert (status, out) == (1, "1 quarantined\n")
+    _, _, made = stix_jobs(*words[0], "previews", "--uid", uid, "--force", *words[1])
+    (refusal,) = [line for line in map(json.loads, refused.splitlines()) if line["level"] == "error"]
+    assert broken.name in refusal["message"]
+    assert refusal["command"] == "ingest"
+    steps = [line for line in map(json.loads, made.splitlines()) if uid in line["message"]]
+    assert steps
+    assert {line["level"] for line in steps} == {"info"}
+    # the same for a person
+    _, _, plain = stix_jobs("ingest", broken, *words[1])
+    assert plain.startswith(f"{broken}: ")
+
+
 # Examples and manual --------------------------------------------------------------------------------------------------
 
 
