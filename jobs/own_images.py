@@ -14,7 +14,8 @@ from jobs.children import ChildExecutor
 from jobs.errors import LimitReached
 from jobs.executors import Finished, Progress, report_progress
 from jobs.imaging import Locator
-from jobs.products import TITLES, describe, save_images
+from jobs.products import describe, save_images
+from stixcore.imaging.reconstruction import METHOD_NAMES
 from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
 
 #: Time and memory (beyond what the libraries take) for one set of images.
@@ -45,7 +46,7 @@ def make_own_images(task: OwnTask) -> dict[str, Any]:
     images = reconstruct(
         recipe,
         Locator.of(task.science, task.background, *task.aspect),
-        progress=lambda method, number, total: report_progress(TITLES[method], number + 1, total),
+        progress=lambda method, number, total: report_progress(METHOD_NAMES[method], number + 1, total),
     )
     return describe(images, save_images(images, task.folder, task.created))
 

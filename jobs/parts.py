@@ -16,10 +16,9 @@ from archive.records import keep_records
 from archive.schema import Image, Run, RunStatus
 from jobs.executors import report_progress
 from jobs.imaging import ImagingOutcome, ImagingTask, Locator, write_products
-from jobs.products import TITLES
 from stixcore.fits.write import UNCERTAINTY_EXTENSION, has_extension
 from stixcore.imaging.methods import PARAMETERS
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.recipe import sha256_of
 from stixcore.reconstruct import prepare_recipe, reconstruct
 
@@ -52,7 +51,7 @@ def run_part(task: ImagingTask) -> PartResult:
     images = reconstruct(
         recipe,
         Locator.of(task.science, task.background, *task.aspect),
-        progress=lambda method, number, _: report_progress(TITLES[method], number + 2, steps),
+        progress=lambda method, number, _: report_progress(METHOD_NAMES[method], number + 2, steps),
         ensemble=task.ensemble,
     )
     report_progress("writing files", steps, steps)

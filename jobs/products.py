@@ -18,7 +18,7 @@ from jobs.report import draw_report
 from stixcore.fits.read import read_pixel_data
 from stixcore.fits.write import write_image
 from stixcore.imaging.clean import CleanParameters
-from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.trust import Finding, assess
 from stixcore.metrics import measure_source
 from stixcore.recipe import format_time, sha256_of
@@ -26,14 +26,6 @@ from stixcore.reconstruct import ImageSet
 
 #: Ripples of a full-disk map below this share of its peak are left out of its small picture, as the original did.
 FULL_DISK_FLOOR = 0.4
-TITLES = {
-    Method.FULL_DISK_BP: "Back projection (full disk)",
-    Method.BP: "Back projection",
-    Method.CLEAN: "CLEAN",
-    Method.EM: "EM",
-    Method.MEM_GE: "MEM_GE",
-    Method.VIS_FWDFIT: "VIS_FWDFIT",
-}
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ def _picture(images: ImageSet, method: Method, image: Reconstruction) -> Picture
     return draw_map(
         image.image,
         image.grid,
-        title=f"{TITLES[method]}   {format_time(pixels.t_start)[:19]} UTC   {low:g}-{high:g} keV{simulated}",
+        title=f"{METHOD_NAMES[method]}   {format_time(pixels.t_start)[:19]} UTC   {low:g}-{high:g} keV{simulated}",
         caption=f"{pixels.duration:.0f} s, seen from Solar Orbiter; pointing: {recipe.pointing.source}; "
         f"{images.counts[0]:.0f} counts; uid {recipe.science.uid}",
         rsun=recipe.pointing.rsun,

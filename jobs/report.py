@@ -16,7 +16,7 @@ from PIL import ImageDraw
 from jobs.figures import draw_map, font, nice_step
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.fourier import FourierOperator
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.imaging.threads import single_threaded
 from stixcore.recipe import format_time
 from stixcore.reconstruct import ImageSet
@@ -25,8 +25,8 @@ Floats = NDArray[np.float64]
 
 SIZE = 300  # of a map
 PANEL = (SIZE + 90, SIZE + 98)
+#: Maps of the sheet; it has room for six.
 ORDER = (Method.FULL_DISK_BP, Method.BP, Method.CLEAN, Method.MEM_GE, Method.EM, Method.VIS_FWDFIT)
-NAMES = {Method.FULL_DISK_BP: "Back projection, full disk", Method.BP: "Back projection", Method.CLEAN: "CLEAN"}
 #: Colors of the methods against the data: distinguishable for the color-blind (Okabe & Ito).
 COLORS = {
     Method.CLEAN: (0, 114, 178),
@@ -85,7 +85,7 @@ def _map(images: ImageSet, method: Method) -> Picture.Image:
 
 
 def _name(images: ImageSet, method: Method) -> str:
-    name = NAMES.get(method, method.name)
+    name = METHOD_NAMES[method]
     sources = images.images[method].sources if method in images.images else ()
     return f"{name} ({'+'.join(str(source['shape']) for source in sources)})" if sources else name
 

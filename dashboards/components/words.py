@@ -9,15 +9,12 @@ import numpy as np
 
 from archive import Image, Run
 from dashboards.state.listing import grouped
+from stixcore.imaging.reconstruction import METHOD_NAMES as _METHOD_NAMES
+from stixcore.imaging.reconstruction import Method
 
-#: Short names of methods, and what they are.
+#: Names of methods, short enough for a column.
 METHOD_NAMES: Mapping[str, str] = {
-    "full_disk_bp": "Full disk",
-    "bp": "Back projection",
-    "clean": "CLEAN",
-    "em": "EM",
-    "mem_ge": "MEM_GE",
-    "vis_fwdfit": "VIS_FWDFIT",
+    str(method): "Full disk" if method is Method.FULL_DISK_BP else name for method, name in _METHOD_NAMES.items()
 }
 
 #: Digits of exponents.

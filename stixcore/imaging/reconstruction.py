@@ -33,6 +33,17 @@ class Method(StrEnum):
     VIS_FWDFIT = "vis_fwdfit"
 
 
+#: Names for people, on pictures, reports and pages.
+METHOD_NAMES: Mapping[Method, str] = {
+    Method.FULL_DISK_BP: "Full-disk back projection",
+    Method.BP: "Back projection",
+    Method.CLEAN: "CLEAN",
+    Method.EM: "EM",
+    Method.MEM_GE: "MEM_GE",
+    Method.VIS_FWDFIT: "VIS_FWDFIT",
+}
+
+
 class StopReason(StrEnum):
     """Why an iteration ended."""
 

@@ -9,7 +9,9 @@ import pytest
 
 from stixcore.errors import ReconstructionError
 from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import (
+    METHOD_NAMES,
     PER_BEAM,
     SURFACE_BRIGHTNESS,
     Method,
@@ -92,3 +94,7 @@ def test_usable_visibilities_pass():
 def test_unusable_visibilities_are_refused(vis, complaint):
     with pytest.raises(ReconstructionError, match=complaint):
         require_usable(vis)
+
+
+def test_every_method_has_parameters_and_a_name_for_people():
+    assert set(PARAMETERS) == set(METHOD_NAMES) == set(Method)
