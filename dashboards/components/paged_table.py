@@ -12,6 +12,14 @@ AS_SENT = JSCode(
     "(a, b, rowA, rowB, column, dir) => (dir === 'asc' ? 1 : -1) * (rowA.getData()._index - rowB.getData()._index)"
 )
 
+#: Tabulator sorts by a click on a head and lets no key come there.
+KEYED_HEAD = JSCode(
+    "(cell, _, rendered) => { rendered(() => { const head = cell.getElement().closest('.tabulator-col'); "
+    "head.tabIndex = 0; head.addEventListener('keydown', (event) => { "
+    "if (event.target === head && [' ', 'Enter'].includes(event.key)) { event.preventDefault(); head.click() } }) }); "
+    "return cell.getValue() }"
+)
+
 
 class TableColumn(Protocol):
     """What must be known of a column.
@@ -106,7 +114,7 @@ def _configuration(columns: Sequence[TableColumn], row_height: int, heads: Mappi
         "placeholder": "",
         "columnDefaults": {"headerSortTristate": False},
         "columns": [
-            ({"titleFormatter": heads[column.field]} if column.field in heads else {})
+            _head(column, heads)
             | {
                 "field": column.field,
                 "sorter": AS_SENT,
@@ -119,3 +127,8 @@ def _configuration(columns: Sequence[TableColumn], row_height: int, heads: Mappi
             for column in columns
         ],
     }
+
+
+def _head(column: TableColumn, heads: Mapping[str, JSCode]) -> dict[str, JSCode]:
+    drawn = heads.get(column.field, KEYED_HEAD if column.sort else None)
+    return {} if drawn is None else {"titleFormatter": drawn}

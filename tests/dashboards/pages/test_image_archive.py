@@ -216,6 +216,21 @@ def test_light_and_dark_on_a_telephone(watch: Callable[..., Any], browser: Brows
     expect(page.locator("main")).to_have_css("background-color", LIGHT)
 
 
+def test_columns_are_sorted_by_keys_alone(watched: Any, small: Any) -> None:
+    page = watched.visit("image_archive?method=clean")
+    page.get_by_label("Uid, flare or image id").focus()
+    head = page.locator(".tabulator-col", has_text="Counts")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if head.evaluate("head => head.getRootNode().activeElement === head"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**sort=-net_counts**")
+    expect(page.locator(".tabulator-row").first).to_contain_text("15\N{NARROW NO-BREAK SPACE}031")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**sort=net_counts**")
+
+
 def test_a_missing_and_an_empty_archive(
     watch: Callable[..., Any], desktop: BrowserContext, serve: Callable[..., Any], tmp_path: Path
 ) -> None:

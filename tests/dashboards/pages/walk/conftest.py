@@ -1,0 +1,134 @@
+"""The archive that is walked through, its server and worker, and the table at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archive import Archive, ingest
+from archive.accounts import Accounts, Role
+from jobs.flares import detect_flares
+from jobs.previews import make_previews
+from stixcore.simulation.campaign import simulate_campaign
+
+HERE = Path(__file__).parent
+if str(HERE) not in sys.path:
+    sys.path.insert(0, str(HERE))
+
+from controls import Control  # noqa: E402 - a module beside this file
+
+ROOT = HERE.parents[3]
+#: An archive that was built before; it is copied, not changed.
+GIVEN = os.environ.get("STIX_WALK_ARCHIVE", "")
+NOW = np.datetime64("2026-11-25T12:00:00", "us")
+WEEK = np.datetime64("2024-05-06T00:00:00", "us")
+PASSWORDS = {"alice": "alice's long password", "olga": "olga's long password"}
+
+
+def build(root: Path, shared: Path) -> None:
+    """69 files of November 2022, a quick-look file of June 2021, a simulated week: flares and previews of them all."""
+    archive = Archive(root, create=True)
+    real = [*(shared / "nov2022" / "l1").glob("*.fits"), *(shared / "nov2022" / "aux").glob("*.fits")]
+    ingest(archive, [*sorted(real), *(shared / "formats").glob("*ql-lightcurve*.fits")], NOW)
+    simulated = root.parent / "simulated"
+    simulate_campaign(simulated, 104, WEEK, 7.0, 2.0)
+    ingest(archive, [simulated], NOW)
+    detect_flares(archive, None, None, NOW)
+    make_previews(archive, NOW)
+    archive.build_read_model()
+    archive.close()
+
+
+@dataclass
+class Table:
+    """What was used by whom, and what came of it."""
+
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    known: set[tuple[str, ...]] = field(default_factory=set)
+
+    def is_new(self, *what: str) -> bool:
+        """Whether this is asked for the first time."""
+        before = len(self.known)
+        self.known.add(what)
+        return len(self.known) > before
+
+    def add(self, scene: str, who: str, hand: str, control: Control, notes: str) -> None:
+        alike = f" ({control.alike} alike)" if control.alike > 1 else ""
+        self.rows.append((scene, who, str(hand), f"{control.kind} {control.name[:44]}{alike}", notes))
+
+
+TABLE = pytest.StashKey[Table]()
+
+
+@dataclass(frozen=True)
+class Walked:
+    """The server, the archive behind it, and where to write what was found."""
+
+    url: str
+    archive: Archive
+    table: Table
+    passwords: Mapping[str, str]
+
+
+@contextmanager
+def working(root: Path, log: Path) -> Iterator[None]:
+    """A worker, as an institute runs it."""
+    command = [sys.executable, "-m", "jobs.cli", "worker", "--workers", "1", "--archive", str(root)]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(90)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="session")
+def walked(
+    serve: Callable[[Path], Any],
+    shared_data: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Iterator[Walked]:
+    """A server with a worker over the whole archive, and two users, one of them operator."""
+    folder = tmp_path_factory.mktemp("walk")
+    root = folder / "archive"
+    if GIVEN:
+        shutil.copytree(GIVEN, root)
+    else:
+        build(root, shared_data)
+    accounts = Accounts(root)
+    for name, password in PASSWORDS.items():
+        accounts.add(name, password, NOW, Role.OPERATOR if name == "olga" else Role.USER)
+    archive = Archive(root)
+    with serve(root) as server, working(root, folder / "worker.txt"):
+        yield Walked(server.url, archive, pytestconfig.stash[TABLE], PASSWORDS)
+    archive.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TABLE] = Table()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was used, one line each."""
+    rows = config.stash[TABLE].rows
+    if not rows:
+        return
+    terminalreporter.section("what was used, and what came of it", sep="-")
+    rows = [("page", "who", "how", "control", "what came of it"), *rows]
+    widths = [max(len(row[place]) for row in rows) for place in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        terminalreporter.write_line("  ".join([*cells, row[4]]))

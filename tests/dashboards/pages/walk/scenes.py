@@ -1,0 +1,121 @@
+"""Where the walk goes: every page, in every state in which it has other controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+
+from archive import Archive, ImageFilter
+
+#: A flare of November 2022 with images in two bands, and a window of the simulated week.
+FLARE = "2211116471"
+
+
+def _nothing(page: Page) -> None:
+    """The page as it opens."""
+
+
+def _more_filters(page: Page) -> None:
+    folded = page.get_by_role("button", name="Filter", exact=True)
+    if folded.is_visible():  # on a telephone
+        folded.click()
+    page.get_by_role("button", name="More", exact=True).click()
+    expect(page.get_by_label("Flare id")).to_be_visible()
+
+
+def _dialog(name: str) -> Callable[[Page], None]:
+    def act(page: Page) -> None:
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+    return act
+
+
+def _analysis(page: Page) -> None:
+    expect(page.get_by_text("images would be made")).to_be_visible(timeout=60_000)
+
+
+def _advanced(page: Page) -> None:
+    _analysis(page)
+    page.get_by_role("button", name="Advanced").click()
+    expect(page.get_by_text("Sub-collimators").first).to_be_visible()
+
+
+def _opened(page: Page) -> None:
+    expect(page.get_by_role("dialog").locator("img.large")).to_be_visible()
+
+
+def _with_images(page: Page) -> None:
+    expect(page.locator("[data-image]").first).to_be_visible()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A page in one state.
+
+    Attributes
+    ----------
+    name : str
+    address : str
+        With the names of `places_of` in braces.
+    act : callable
+        What is done before the page is looked at.
+    who : tuple of str
+        For whom it has controls of its own; "" is a guest.
+    not_here : tuple of str
+        Names of controls that are another scene's, or end the walk.
+    """
+
+    name: str
+    address: str
+    act: Callable[[Page], None] = _nothing
+    who: tuple[str, ...] = ("",)
+    not_here: tuple[str, ...] = ()
+
+
+def places_of(archive: Archive) -> dict[str, str]:
+    """What addresses of scenes need to know of an archive."""
+    made = archive.images(ImageFilter(uid=FLARE, methods=("clean", "mem_ge")), limit=3)
+    (simulated,) = archive.images(ImageFilter(simulated=True, methods=("clean",)), limit=1)
+    november, moment = (int(i.t_start.astype("datetime64[s]").astype(int)) - 1800 for i in (made[0], simulated))
+    return {
+        "picked": ",".join(image.image_id for image in made),
+        "image": made[0].image_id,
+        "simulated": simulated.image_id,
+        "simulated_uid": simulated.uid,
+        "november": f"start={november}&span=3600&img=yes",
+        "week": f"start={moment}&span=3600&series=simulated&img=yes",
+    }
+
+
+GUEST, USER, OPERATOR = "", "alice", "olga"
+BOTH = (GUEST, USER)
+_PICKED, _ANALYSIS = "image_archive?picked={picked}", f"science_data?uid={FLARE}&tab=analysis"
+SCENES = (
+    Scene("image archive", "image_archive", who=BOTH),
+    Scene("image archive, more filters", "image_archive", _more_filters, (USER,)),
+    Scene("image archive, nothing found", "image_archive?text=nothing-is-called-so"),
+    Scene("image archive, bands without image", "image_archive?tab=imageless"),
+    Scene("image archive, selection", _PICKED, who=BOTH),
+    Scene("image archive, compare", _PICKED + "&tab=compare"),
+    Scene("image archive, tracks", _PICKED + "&tab=tracks"),
+    Scene("image archive, image", "image_archive?image={image}", _opened),
+    Scene("image archive, animation", _PICKED, _dialog("Create animation…"), BOTH),
+    Scene("image archive, overlay", _PICKED, _dialog("Create overlay…"), BOTH),
+    Scene("image archive, cube", _PICKED, _dialog("Image cube…"), (USER,)),
+    Scene("image archive, download", _PICKED, _dialog("Download…")),
+    Scene("light curves", "lightcurves"),
+    Scene("light curves, images", "lightcurves?{week}", _with_images, BOTH),
+    Scene("light curves, images alone", "lightcurves?{november}", _with_images),
+    Scene("light curves, image", "lightcurves?{week}&image={simulated}", _opened),
+    Scene("science data", "science_data", who=BOTH),
+    Scene("science data, file", f"science_data?uid={FLARE}"),
+    Scene("science data, simulated file", "science_data?uid={simulated_uid}"),
+    Scene("science data, analysis", _ANALYSIS, _analysis, BOTH),
+    Scene("science data, advanced", _ANALYSIS, _advanced, (USER,)),
+    Scene("operations", "operations", who=(GUEST, OPERATOR)),
+    Scene("sign in", "login"),
+    Scene("account", "account", who=(USER,), not_here=("Sign out everywhere",)),
+)
