@@ -25,7 +25,7 @@ def until(condition, seconds=20.0):
         time.sleep(0.01)
 
 
-def collect(executor, tickets, seconds=30.0):
+def collect(executor, tickets, seconds=120.0):
     """Events until all tickets are finished."""
     events, left = [], set(tickets)
     end = time.monotonic() + seconds

@@ -172,7 +172,7 @@ def _digest(path):
     return hashlib.sha256(content).hexdigest()
 
 
-def wait_for(condition, seconds=30.0):
+def wait_for(condition, seconds=120.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -11,10 +11,11 @@ from playwright.sync_api import BrowserContext, expect
 
 from archive import Archive
 from archive.findings import Code, Finding, Level, keep_findings
-from dashboards.pages.operations import OperationsPage, clock
+from dashboards.pages.operations import OperationsPage
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.operations import OperationsState
 from dashboards.state.source import ArchiveSource
+from dashboards.web.clock import now
 from jobs.journal import Journal, RequestState
 from jobs.leases import Leases
 
@@ -23,7 +24,7 @@ OPERATOR = Visitor("oscar", operator=True)
 
 def submit(root: Path, user: str, uid: str, *, hidden: bool = False) -> int:
     body = json.dumps({"uid": uid, "hidden": hidden})
-    return Journal(root).submit(user, body, clock(), uid=uid, recipes=1)[0].request_id
+    return Journal(root).submit(user, body, now(), uid=uid, recipes=1)[0].request_id
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 
 def page_of(archive: Archive, visitor: Callable[[], Visitor]) -> OperationsPage:
-    page = OperationsPage(OperationsState(ArchiveSource(archive.root), clock), visitor)
+    page = OperationsPage(OperationsState(ArchiveSource(archive.root), now), visitor)
     page.state.load(visitor())
     page.view()
     return page
@@ -74,9 +75,9 @@ def test_who_has_signed_out_meanwhile_can_press_nothing(archive: Archive) -> Non
 
 def test_everything_from_outside_is_text(archive: Archive) -> None:
     submit(archive.root, "anna", "<img src=x onerror=alert(1)>")
-    request = Leases(archive.root).claim("w", clock(), 30.0)
+    request = Leases(archive.root).claim("w", now(), 30.0)
     Leases(archive.root).progress(request.request_id, "w", "<script>", 1, 2)
-    keep_findings(archive.root, [Finding(Level.ERROR, Code.FILE_MISSING, "", "<b>", "<i>gone")], clock())
+    keep_findings(archive.root, [Finding(Level.ERROR, Code.FILE_MISSING, "", "<b>", "<i>gone")], now())
     page = page_of(archive, lambda: OPERATOR)
     shown = page._running.view.objects[1][0].object + page._findings.object
     assert "&lt;img" in shown
@@ -91,7 +92,7 @@ def test_it_refreshes_by_itself(
 ) -> None:
     hour = np.timedelta64(1, "h")
     finding = Finding(Level.ERROR, Code.IMAGE_MISSING, "images", "images/secret.fits", "images/secret.fits is gone")
-    keep_findings(archive.root, [finding], clock() - hour)
+    keep_findings(archive.root, [finding], now() - hour)
     submit(archive.root, "carla", "2211110003", hidden=True)
     with serve(archive.root) as server:
         page = watch(desktop, server.url).visit("operations")
@@ -104,14 +105,14 @@ def test_it_refreshes_by_itself(
         number = submit(archive.root, "anna", "2211116471")
         expect(page.get_by_text("1 before it")).to_be_visible()
         leases = Leases(archive.root)
-        leases.sign_in("w", "2 processes", clock())
-        for request in (leases.claim("w", clock(), 300.0), leases.claim("w", clock(), 300.0)):
+        leases.sign_in("w", "2 processes", now())
+        for request in (leases.claim("w", now(), 300.0), leases.claim("w", now(), 300.0)):
             leases.progress(request.request_id, "w", "MEM_GE", 6, 8)
         bar = page.get_by_role("progressbar", name=f"Request {number}")
         expect(bar).to_have_attribute("aria-valuenow", "75")
         expect(page.get_by_text("MEM_GE")).to_have_count(1)
         expect(page.get_by_text("at work")).to_be_visible()
-        leases.finish(number, "w", clock(), RequestState.FAILED, "no detector is <on>")
+        leases.finish(number, "w", now(), RequestState.FAILED, "no detector is <on>")
         expect(page.get_by_text("no detector is <on>")).to_be_visible()
         expect(page.get_by_role("button", name="Retry")).to_have_count(0)  # a guest
         expect(page.get_by_text("anna")).to_have_count(0)
