@@ -1,8 +1,8 @@
 """What a test may need from outside, and the promise that none is skipped in silence.
 
 Mark a test with ``needs_shared_data``, ``needs_chromium``, ``needs_fitsverify``, ``needs_gdl``, ``needs_setpriv`` or
-``needs_mount`` and it is skipped, with a sentence, where that thing is absent; asking for the ``shared_data`` fixture
-marks it too.
+``needs_mount`` and it is skipped, with a sentence, where that thing is absent; asking for the fixture
+``shared_data`` or ``browser`` marks it too.
 With ``STIX_NO_SILENT_SKIP=1`` (as ``.ci/run`` sets it) the run fails if a test was skipped for any other
 reason, was skipped although the thing is there, or is marked ``xfail``.
 """
@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 SHARED_DATA = Path(os.environ.get("STIX_SHARED_DATA", BESIDE))
 STRICT = os.environ.get("STIX_NO_SILENT_SKIP", "") not in {"", "0"}
 MISSING_NEED = "missing_need"
+MARKING_FIXTURES = {"shared_data": "needs_shared_data", "browser": "needs_chromium"}
+
+# The same examples on every machine, and no verdict on how busy that machine is.
+hypothesis.settings.register_profile("stix", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("stix")
 
 
 @dataclass(frozen=True)
@@ -149,8 +155,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if "shared_data" in getattr(item, "fixturenames", ()):
-        item.add_marker("needs_shared_data")
+    for fixture, marker in MARKING_FIXTURES.items():
+        if fixture in getattr(item, "fixturenames", ()):
+            item.add_marker(marker)
 
 
 @pytest.hookimpl(tryfirst=True)

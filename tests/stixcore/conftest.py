@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hypothesis
 import numpy as np
 import pytest
 
@@ -28,10 +27,6 @@ from stixcore.visibility.visibilities import Visibilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-# The same examples on every machine, and no verdict on how busy that machine is.
-hypothesis.settings.register_profile("stixcore", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("stixcore")
 
 
 def package_file(package: str, *parts: str) -> Path:
