@@ -13,8 +13,10 @@ import panel.ui as pmui
 from bokeh.core.templates import MACROS
 from jinja2 import Template
 from panel.io.resources import BASE_TEMPLATE, LOCAL_DIST
+from panel.util.parameters import edit_readonly
 from panel.viewable import Viewable
 
+from dashboards.components.busy import busy_sign
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_css
 from dashboards.components.style import style
@@ -83,7 +85,7 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
         notices = Notices()
         notices.show([Notice("error", warning)])
         main = [notices.pane, *main]
-    return pmui.Page(
+    page = pmui.Page(
         title=SITE,
         meta_title=f"{title} · {SITE}",
         meta_description=description,
@@ -97,6 +99,9 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
         busy_indicator="linear",
         template=_template(),
     )
+    with edit_readonly(page):
+        page.busy = busy_sign()  # takes the place of Panel's, which is the same for all sessions
+    return page
 
 
 def open_with(make_opening: Callable[[], str]) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panel.io.state import state
+from panel.util.parameters import edit_readonly
 
 from dashboards.pages.image_archive import ImageArchivePage, notices_for
 from dashboards.state.images import IMAGELESS_TAB, ImageArchiveState
@@ -16,6 +18,19 @@ def page_of(root: Path, **state: Any) -> ImageArchivePage:
     page.state.load()
     page.view()
     return page
+
+
+def test_a_page_has_nothing_to_do_with_the_work_of_others(small: Any) -> None:
+    before = len(state.param.watchers["busy"]["value"])
+    page = page_of(small.archive.root).view()
+    assert len(state.param.watchers["busy"]["value"]) == before
+    with edit_readonly(state):
+        state.busy = True
+    try:
+        assert page.busy is False
+    finally:
+        with edit_readonly(state):
+            state.busy = False
 
 
 def test_the_pager_follows_and_leads(small: Any) -> None:
