@@ -61,8 +61,8 @@ HEADER = {
 
 VIEWPORT = "width=device-width, initial-scale=1"
 
-#: Where a document stops being plain and begins to need its session.
-LIVE = "<!-- live -->"
+#: Where a document stops being plain and loads style sheets and scripts, and from where on it needs its session.
+RESOURCES, LIVE = "<!-- resources -->", "<!-- live -->"
 
 #: Cookie with the choice between light and dark; the page's own script writes it.
 THEME_COOKIE = "stix_theme"
@@ -112,7 +112,7 @@ def open_with(make_opening: Callable[[], str]) -> None:
 
 
 def begin_document(title: str, opening: str, *, description: str, dark: bool) -> str:
-    """The document up to `LIVE`, for a session that is not made yet.
+    """The document up to `RESOURCES`, for a session that is not made yet.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def begin_document(title: str, opening: str, *, description: str, dark: bool) ->
         opening=opening,
         opening_css=opening_css(),
     )
-    return document.partition(LIVE)[0]
+    return document.partition(RESOURCES)[0]
 
 
 def is_dark() -> bool:

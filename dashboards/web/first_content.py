@@ -8,13 +8,13 @@ that the first part has loaded.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import panel as pn
 from bokeh.server.urls import per_app_patterns
 from panel.io.server import DocHandler
 
-from dashboards.components.frame import LIVE, PAGES, THEME_COOKIE, begin_document, prefers_dark
+from dashboards.components.frame import LIVE, PAGES, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
 from dashboards.state.begun import Begun, session_of
 from dashboards.web.answers import in_thread
 from dashboards.web.links import RouteLinks
@@ -37,7 +37,10 @@ def install() -> None:
 class FirstContentHandler(DocHandler):
     """Panel's handler of pages, which has asked by now who is there and whether he may."""
 
-    _sent = False
+    #: Style sheets and scripts that a page had last, by its name and theme: they run while the session is made.
+    known: ClassVar[dict[tuple[str, bool], str]] = {}
+
+    _sent, _early, _key = False, "", ("", False)
 
     async def get_session(self) -> Any:
         """Send the first content, then make the session."""
@@ -58,10 +61,12 @@ class FirstContentHandler(DocHandler):
             title = page.document_title(begun.state)
             return begun, begin_document(title, opening, description=page.description, dark=dark)
 
+        self._key = page.title, dark
+        self._early = self.known.get(self._key, "")
         begun, document = await in_thread(ask)
         self.set_header("Content-Type", "text/html")
         self.set_header("X-Accel-Buffering", "no")  # a proxy must not wait for the rest
-        self.write(document)
+        self.write(document + self._early)
         await self.flush()
         self._sent = True
         return begun
@@ -75,8 +80,13 @@ class FirstContentHandler(DocHandler):
 
     def write(self, chunk: str | bytes | dict[str, Any]) -> None:
         """Send a document, without what was sent of it."""
-        rest = chunk.partition(LIVE)[2] if self._sent and isinstance(chunk, str) else ""
-        super().write(rest or chunk)
+        if self._sent and isinstance(chunk, str) and LIVE in chunk:
+            resources, _, rest = chunk.partition(RESOURCES)[2].partition(LIVE)
+            self.known[self._key] = resources
+            early = set(self._early.splitlines())
+            missing = "\n".join(line for line in resources.splitlines() if line not in early)
+            chunk = (missing if resources != self._early else "") + rest
+        super().write(chunk)
 
 
 def _page(address: str) -> Any:
