@@ -48,9 +48,9 @@ def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column]
         + "</tr>"
         for row in rows
     )
-    whole = sum(column.width for column in columns) / 100
+    # what there is beyond these is shared out by the browser
     widths = '<col style="width:40px">' + "".join(
-        f'<col class="p{c.priority}" style="width:{c.width / whole:.1f}%">' for c in columns
+        f'<col class="p{c.priority}" style="width:{c.min_width}px">' for c in columns
     )
     return f"<table><colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 

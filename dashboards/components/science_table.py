@@ -168,8 +168,7 @@ def files_html(rows: Sequence[ScienceFile]) -> str:
         + "</tr>"
         for row in rows
     )
-    whole = sum(column.width for column in FILE_COLUMNS) / 100
-    widths = "".join(f'<col class="s{c.priority}" style="width:{c.width / whole:.1f}%">' for c in FILE_COLUMNS)
+    widths = "".join(f'<col class="s{c.priority}" style="width:{c.min_width}px">' for c in FILE_COLUMNS)
     rules = "#opening td { height: 42px; } " + style("science_cells")
     for priority in sorted({column.priority for column in FILE_COLUMNS} - {0}):
         needed = sum(column.min_width for column in FILE_COLUMNS if column.priority <= priority) + 48
