@@ -98,7 +98,7 @@ def _picture(images: ImageSet, method: Method, image: Reconstruction) -> Picture
         image.image,
         image.grid,
         title=f"{METHOD_NAMES[method]}   {format_time(pixels.t_start)[:19]} UTC   {low:g}-{high:g} keV{simulated}",
-        caption=f"{pixels.duration:.0f} s, seen from Solar Orbiter; pointing: {recipe.pointing.source}; "
+        caption=f"{pixels.duration:.0f} s, seen and timed at Solar Orbiter; pointing: {recipe.pointing.source}; "
         f"{images.counts[0]:.0f} counts; uid {recipe.science.uid}",
         rsun=recipe.pointing.rsun,
         b0=recipe.pointing.b0,

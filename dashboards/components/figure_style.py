@@ -33,6 +33,11 @@ def clock_formatter() -> DatetimeTickFormatter:
     )
 
 
+def spoken(what: str) -> dict[str, str]:
+    """What a screen reader says instead of a canvas, as ``html_attributes`` of a figure."""
+    return {"role": "figure", "aria-label": what}
+
+
 def quiet_figure(**settings: Any) -> figure:
     """A figure in the style of the pages; ``settings`` as `bokeh.plotting.figure` takes them."""
     common: dict[str, Any] = {

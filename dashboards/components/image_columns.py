@@ -75,7 +75,7 @@ def _time(row: ImageRow, _: Links) -> str:
     length = words.duration(image.t_start, image.t_end)
     what = f"{words.method_name(image.method)}, " + words.band(image).replace(" ", "\N{NO-BREAK SPACE}")
     return (
-        f'<span class="when"><span title="{escape(words.time_range(image))}">{words.day(image.t_start)} '
+        f'<span class="when"><span title="{escape(words.time_range(image))} {words.CLOCK}">{words.day(image.t_start)} '
         f'<br class="wide">{words.clock(image.t_start)} <i class="wide">{length}</i></span>'
         # on a telephone there is room for no other column
         f'<span class="narrow">{escape(what)}</span><span class="narrow">{_doubts(image)}</span></span>'
@@ -201,7 +201,7 @@ def _more(field: str, title: str, cell: Cell, tooltip: str, sort: str, width: in
 
 IMAGE_COLUMNS = (
     Column("picture", "", _thumbnail, width=76, min_width=76, align="center"),
-    Column("time", "Time", _time, f"Start and length, {words.CLOCK}", "t_start", True, 150, 144),
+    Column("time", "Time (UTC)", _time, f"Start and length, {words.CLOCK}", "t_start", True, 150, 144),
     Column("uid", "Observation", _uid, "Unique id of the science request; flare id", "uid", False, 126, 118, 4),
     Column("band", "Energy", _band, "Energy range", "e_low", False, 96, 84, 2),
     Column("method", "Method", _method, "Reconstruction method", "method", False, 120, 112, 1),

@@ -32,7 +32,7 @@ COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
 
 def title_of(detail: ImageDetail) -> str:
     """Head of the detail: time and band."""
-    return f"{words.time_range(detail.image)} · {words.band(detail.image)}"
+    return f"{words.time_range(detail.image)} {words.CLOCK} · {words.band(detail.image)}"
 
 
 def picture_html(detail: ImageDetail, links: Links, *, large: bool = True) -> str:

@@ -37,6 +37,7 @@ from archive import Image
 from archive.lightcurves.tables import BANDS
 from dashboards.components import words
 from dashboards.components.curve_series import attenuator_spans, columns_of, rate_limits
+from dashboards.components.figure_style import spoken
 from dashboards.components.redraw import redraws
 from dashboards.state.clocks import Clock, LightTimes
 from dashboards.state.curve_flares import FlareSpan, labelled
@@ -248,6 +249,9 @@ class LightCurvePlot:
         )
         self._y_range = plot.y_range
         plot.on_change("inner_width", self._widened)
+        plot.html_attributes = spoken(
+            "Count rates against time, by energy band, with flares and images; CSV has the numbers"
+        )
         plot.left[0].axis_label = "Count rate [ct s⁻¹]"
         plot.extra_y_ranges = {"part": Range1d(start=0.0, end=1.0)}
         plot.extra_y_scales = {"part": LinearScale()}  # it would be logarithmic as the rates are
@@ -330,6 +334,7 @@ class LightCurvePlot:
 
     def _strip_figure(self, colors: Colors) -> Any:
         plot = self._figure(colors, 176, y_range=Range1d(start=0.0, end=1.0), toolbar_location=None, name="strip")
+        plot.html_attributes = spoken("Triggers against time, and when the attenuator was in")
         self._trigger_range = plot.y_range
         plot.left[0].axis_label = "Triggers [s⁻¹]"
         plot.left[0].ticker.desired_num_ticks = 3

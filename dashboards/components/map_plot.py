@@ -11,7 +11,7 @@ from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, HoverTool, LinearColorMapper, Range1d
 from numpy.typing import NDArray
 
-from dashboards.components.figure_style import CHOSEN, quiet_figure
+from dashboards.components.figure_style import CHOSEN, quiet_figure, spoken
 from dashboards.components.redraw import redraws
 from jobs.figures import color_table, nice_step
 from stixcore.imaging.grid import ImageGrid
@@ -97,6 +97,7 @@ class MapPlot:
 
     def _draw(self, size: int) -> Any:
         drawn = quiet_figure(
+            html_attributes=spoken("Back projection of the chosen box; its brightest place is told beside it"),
             frame_width=size,
             frame_height=size,
             sizing_mode=None,

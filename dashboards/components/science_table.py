@@ -96,7 +96,7 @@ def _counts(file: ScienceFile) -> str:
 
 FILE_COLUMNS = (
     FileColumn("uid", "Uid", _uid, "Unique id of the science request", "uid", False, 112, 108),
-    FileColumn("start", "Start", _start, f"Start, {words.CLOCK}", "t_start", True, 104, 100),
+    FileColumn("start", "Start (UTC)", _start, f"Start, {words.CLOCK}", "t_start", True, 104, 100),
     FileColumn("kind", "Type", _kind, "Pixel data can be imaged", "product", False, 100, 92, 4),
     FileColumn("subject", "Subject", _subject, "Subject and purpose of the request", "purpose", False, 260, 150, 3),
     FileColumn("duration", "Duration", _duration, "From start to end", "duration_s", True, 84, 80, 2, "right"),

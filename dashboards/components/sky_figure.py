@@ -14,6 +14,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from dashboards.components import words
+from dashboards.components.figure_style import spoken
 from dashboards.components.plot_style import FONT, TEXT, quiet
 from dashboards.state.compare import Panel
 from jobs.figures import color_table
@@ -58,6 +59,7 @@ def sky_figure(
     """
     x0, x1, y0, y1 = panel.extent
     plot: Any = figure(
+        html_attributes=spoken(f"Map: {title}"),
         x_range=ranges[0],
         y_range=ranges[1],
         title=title,

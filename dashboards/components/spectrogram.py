@@ -22,7 +22,7 @@ from bokeh.models.annotations import BoxAnnotation, ColorBar, Legend, LegendItem
 from bokeh.palettes import Inferno256
 from numpy.typing import NDArray
 
-from dashboards.components.figure_style import CHOSEN, CURVES, INK, clock_formatter, quiet_figure
+from dashboards.components.figure_style import CHOSEN, CURVES, INK, clock_formatter, quiet_figure, spoken
 from dashboards.components.redraw import redraws
 from dashboards.state.file_view import Box, Curve
 from stixcore.spectra import CountSpectra
@@ -126,6 +126,7 @@ class SpectrogramPlot:
         select = BoxSelectTool(renderers=[], continuous=True, description="Choose time and energy")
         select.overlay.update(line_color=CHOSEN, fill_color=CHOSEN, fill_alpha=0.2)
         drawn = quiet_figure(
+            html_attributes=spoken("Count rate against time and energy; a box chooses what is imaged"),
             height=250,
             x_range=self._x,
             y_range=Range1d(start=4, end=150),
@@ -182,6 +183,7 @@ class SpectrogramPlot:
 
     def _light_curves(self) -> Any:
         drawn = quiet_figure(
+            html_attributes=spoken("Count rate against time, by energy band"),
             height=190,
             x_range=self._x,
             y_axis_type="log",
@@ -233,6 +235,7 @@ class SpectrogramPlot:
 
     def _strip(self) -> Any:
         drawn = quiet_figure(
+            html_attributes=spoken("Live time and attenuator against time"),
             height=104,
             x_range=self._x,
             y_range=Range1d(start=0, end=100),

@@ -7,7 +7,7 @@ from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, R
 from bokeh.models.annotations import BoxAnnotation, Whisker
 from numpy.typing import NDArray
 
-from dashboards.components.figure_style import CHOSEN, CURVES, INK, quiet_figure
+from dashboards.components.figure_style import CHOSEN, CURVES, INK, quiet_figure, spoken
 from dashboards.components.redraw import redraws
 from dashboards.components.spectrogram import LOWEST
 from stixcore.spectra import WindowSpectrum
@@ -23,6 +23,7 @@ class SpectrumPlot:
         self._errors = ColumnDataSource({"x": [], "lower": [], "upper": []})
         self._band = BoxAnnotation(left=4, right=5, visible=False, fill_color=CHOSEN, fill_alpha=0.15)
         drawn = quiet_figure(
+            html_attributes=spoken("Count rate against energy: recorded, background, and without it"),
             height=height,
             x_axis_type="log",
             y_axis_type="log",

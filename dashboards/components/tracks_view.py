@@ -15,7 +15,7 @@ from bokeh.models.annotations import Legend, LegendItem, Whisker
 from bokeh.plotting import figure
 
 from dashboards.components import words
-from dashboards.components.figure_style import CURVES
+from dashboards.components.figure_style import CURVES, spoken
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.plot_style import quiet
 from dashboards.state.images import ImageArchiveState
@@ -90,6 +90,7 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
     plots: list[list[Any]] = []
     for name, label in QUANTITIES.items():
         plot: Any = figure(
+            html_attributes=spoken(f"{label} of the selected images against time"),
             x_axis_type="datetime",
             x_range=time,
             height=300 if name == "x" else 220,  # the legend stands above the first

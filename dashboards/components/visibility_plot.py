@@ -12,6 +12,7 @@ from bokeh.models.annotations import Legend, LegendItem, Whisker
 from bokeh.plotting import figure
 
 from dashboards.components import words
+from dashboards.components.figure_style import spoken
 from dashboards.components.plot_style import TEXT, quiet
 from stixcore.fits.image_file import StoredVisibilities
 
@@ -65,7 +66,13 @@ def _predicted(visibilities: Mapping[str, StoredVisibilities]) -> list[tuple[str
 
 def _plot(labels: FactorRange, label: str, height: int) -> Any:
     plot: Any = figure(
-        x_range=labels, height=height, sizing_mode="stretch_width", y_axis_label=label, tools="", toolbar_location=None
+        html_attributes=spoken(f"{label} of every sub-collimator: measured, and as each method predicts"),
+        x_range=labels,
+        height=height,
+        sizing_mode="stretch_width",
+        y_axis_label=label,
+        tools="",
+        toolbar_location=None,
     )
     plot.xaxis.major_label_orientation = 0.9
     return plot
