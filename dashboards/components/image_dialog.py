@@ -39,7 +39,7 @@ class ImageDialog:
         self._switch.stylesheets = [style("image_detail")]
         self._picture = pn.pane.HTML("", **html)
         self._sky = pn.pane.Bokeh(None, visible=False, margin=0, styles={"overflow-x": "auto"})
-        self._numbers = pn.pane.HTML("", styles={"flex": "1 1 300px"}, **html)
+        self._numbers = pn.pane.HTML("", styles={"flex": "1 1 300px", "max-height": "none"}, **html)
         self._comparison = pn.pane.HTML("", sizing_mode="stretch_width", **html)
         self._visibilities = pn.Column(sizing_mode="stretch_width", margin=0)
         step: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 8, 0)}
@@ -55,7 +55,12 @@ class ImageDialog:
                 align_items="center",
             ),
             pn.FlexBox(
-                pn.Column(self._picture, self._sky, margin=0, styles={"flex": "1 1 300px", "max-width": "602px"}),
+                pn.Column(
+                    self._picture,
+                    self._sky,
+                    margin=0,
+                    styles={"flex": "1 1 300px", "max-width": "602px", "max-height": "none"},
+                ),
                 self._numbers,
                 gap="8px 28px",
                 sizing_mode="stretch_width",
@@ -191,7 +196,10 @@ SKY_PIXELS = 430
 PAPER = {
     "& .MuiDialog-paper": {"backgroundImage": "none"},
     "& .MuiIconButton-root": {"color": "inherit"},
+    # what does not fit is scrolled: Bokeh allows each part the height of the window and no more, and they would overlap
+    "& .MuiDialogContent-root > .child-wrapper > *": {"flexShrink": 0, "maxHeight": "none !important"},
     "@media (max-width: 700px)": {
         "& .MuiDialog-paper": {"margin": 0, "width": "100%", "maxWidth": "100%", "height": "100%", "maxHeight": "100%"},
+        "& .MuiDialogTitle-root": {"fontSize": "1rem", "padding": "14px 4px 10px 16px"},
     },
 }

@@ -134,6 +134,7 @@ class TakeHomeActions:
             max_file_size=MAP_BYTES,
             size="small",
             margin=(6, 0),
+            stylesheets=[style("file_input")],
         )
 
         def take(event: Any) -> None:

@@ -176,6 +176,7 @@ class ScienceDataPage:
             size="small",
             margin=(14, 0, 4, 0),
             description="",
+            stylesheets=[style("file_input")],
         )
 
         def received(event: Any) -> None:

@@ -205,6 +205,13 @@ def test_light_and_dark_on_a_telephone(watch: Callable[..., Any], browser: Brows
         "cells => cells.filter(cell => cell.firstChild.offsetHeight > cell.clientHeight).map(cell => cell.innerText)"
     )
     assert page.locator('.tabulator-cell[tabulator-field="time"]').evaluate_all(too_high) == []
+    first.get_by_role("button").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("All methods on the same data")).to_be_visible()
+    last, below = dialog.locator("dl").last.bounding_box(), dialog.locator("h3").last.bounding_box()
+    assert last["y"] + last["height"] <= below["y"]  # nothing lies on something else
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
     first.get_by_role("checkbox").check()
     expect(page.get_by_text("1 selected")).to_be_visible()
     expect(page.get_by_label("From (UTC)")).to_be_hidden()  # the filter is folded away

@@ -69,7 +69,7 @@ window.walk = (() => {
       delete node.dataset?.walk
       if (!node.matches(CONTROLS) || !seen(node) || (dialog && !within(node, "[role=dialog]"))) { return }
       const what = kind(node)
-      if (!what || (what === "place" && node.querySelector(CONTROLS))) { return }
+      if (!what || (what === "place" && (node.querySelector(CONTROLS) || node.matches(".bk-layer")))) { return }
       // inside of another control: a picture in a button, the drawing of a switch
       const outer = parent(node) && within(parent(node), "button, a[href], [role=tab], .tabulator-col")
       if (outer && seen(outer) && what !== "checkbox") { return }
@@ -124,7 +124,9 @@ window.walk = (() => {
   const focused = () => {
     const at = active()
     if (!at) { return null }
-    const control = within(at, "[data-walk]"), box = at.getBoundingClientRect(), again = at.dataset.reached === "yes"
+    const control = within(at, "[data-walk]"), again = at.dataset.reached === "yes"
+    const shown = at.matches("input[type=file]") ? within(at, "label, button") ?? at : at  // it is not seen itself
+    const box = shown.getBoundingClientRect()
     at.dataset.reached = "yes"
     return {
       walk: control ? Number(control.dataset.walk) : null, box: [box.x, box.y, box.width, box.height], again,

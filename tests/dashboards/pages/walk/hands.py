@@ -85,9 +85,8 @@ def use(page: Page, control: Control, hand: Hand, file: Path) -> Use:
             control.on_page(page).set_input_files(file)
         else:
             (_WITH_MOUSE if hand == Hand.MOUSE else _WITH_KEYS)[control.kind](page, control)
-        if _differs(page, around, control.number) or said:
-            return Use(Outcome.WORKS, "".join(said))
-        return Use(Outcome.ITSELF if looks_of(page) != before else Outcome.NOTHING)
+        came = _watched(page, before, around, control.number)
+        return Use(Outcome.WORKS, said[0]) if said else Use(came)
     except Error as error:
         said_last = [line.strip() for line in str(error).splitlines() if line.strip()]
         return Use(Outcome.FAILED, f"{said_last[0]} {said_last[-3:]}")
@@ -97,15 +96,22 @@ def use(page: Page, control: Control, hand: Hand, file: Path) -> Use:
 DOWNLOADS = {"Table"}
 
 
-def _differs(page: Page, around: str, number: int) -> bool:
-    """Whether the page around a control comes to look different."""
+def _watched(page: Page, before: str, around: str, number: int) -> Outcome:
+    """What comes to look different: the page around a control, only the control itself, nothing."""
+    page.evaluate("window.itself = false")
     try:
         page.wait_for_function(
-            "([around, number]) => !window.walk || walk.looks(number) !== around", arg=[around, number], timeout=8000
+            """([before, around, number]) => {
+                if (!window.walk) { return true }
+                window.itself ||= walk.looks(null) !== before
+                return walk.looks(number) !== around
+            }""",
+            arg=[before, around, number],
+            timeout=8000,
         )
     except TooSlow:
-        return False
-    return True
+        return Outcome.ITSELF if page.evaluate("window.itself") else Outcome.NOTHING
+    return Outcome.WORKS
 
 
 def _press(page: Page, control: Control, key: str) -> None:

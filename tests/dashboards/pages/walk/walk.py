@@ -34,6 +34,7 @@ QUIET = {
     "Clear": "there is no filter to clear",
     "Check status": "nothing has changed since",
     "Whole file": "the whole file is shown",
+    "Reset": "nothing was zoomed",
     "Save": "the browser hands a picture over",
 }
 #: What no key reaches, and what does the same.
