@@ -19,6 +19,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 _TOKEN = re.compile(r'"token":\s*"([^"]+)"')
 #: A server that says nothing for this long has failed, s.
 PATIENCE = 60.0
+#: Connections at a time: everybody has a browser of their own, and waits for the server and for nobody else.
+AsyncHTTPClient.configure(None, max_clients=1000)
 
 
 class PageFailed(Exception):
