@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from archive import Archive, ingest
 from archive.accounts import Accounts, Role
+from archive.errors import NoSuchUser
 from jobs.flares import detect_flares
 from jobs.previews import make_previews
 from stixcore.simulation.campaign import simulate_campaign
@@ -110,6 +111,8 @@ def walked(
         build(root, shared_data)
     accounts = Accounts(root)
     for name, password in PASSWORDS.items():
+        with suppress(NoSuchUser):  # the given archive may have users of that name
+            accounts.remove(name)
         accounts.add(name, password, NOW, Role.OPERATOR if name == "olga" else Role.USER)
     archive = Archive(root)
     with serve(root) as server, working(root, folder / "worker.txt"):

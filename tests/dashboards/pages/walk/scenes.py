@@ -65,7 +65,7 @@ class Scene:
     who : tuple of str
         For whom it has controls of its own; "" is a guest.
     not_here : tuple of str
-        Names of controls that are another scene's, or end the walk.
+        Names of controls that are not used, only come to.
     """
 
     name: str
@@ -92,6 +92,10 @@ def places_of(archive: Archive) -> dict[str, str]:
 
 GUEST, USER, OPERATOR = "", "alice", "olga"
 BOTH = (GUEST, USER)
+ACCOUNT_FORMS = (
+    "What for", "Make a token", "Revoke", "Present password", "New password", "New password again",
+    "Change the password", "Sign out everywhere",
+)  # fmt: skip
 _PICKED, _ANALYSIS = "image_archive?picked={picked}", f"science_data?uid={FLARE}&tab=analysis"
 SCENES = (
     Scene("image archive", "image_archive", who=BOTH),
@@ -116,6 +120,7 @@ SCENES = (
     Scene("science data, analysis", _ANALYSIS, _analysis, BOTH),
     Scene("science data, advanced", _ANALYSIS, _advanced, (USER,)),
     Scene("operations", "operations", who=(GUEST, OPERATOR)),
-    Scene("sign in", "login"),
-    Scene("account", "account", who=(USER,), not_here=("Sign out everywhere",)),
+    # what their forms do is told in test_signing_in.py; here it would end the walk
+    Scene("sign in", "login", not_here=("Name", "Password", "Sign in")),
+    Scene("account", "account", who=(USER,), not_here=ACCOUNT_FORMS),
 )

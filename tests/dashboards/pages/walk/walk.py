@@ -110,7 +110,8 @@ def test_every_control(
             notes.append(reached.get(control.key) or ("arrows" if control.by_arrows else "NOT REACHED"))
         # what stands on several pages, or in several scenes of one, is used once by everybody
         place = "every page" if control.kind == "link" and not control.download else scene.address.partition("?")[0]
-        new = walked.table.is_new(hand, who, place, control.key) and control.name not in scene.not_here
+        used = control.name not in (*scene.not_here, "Sign out")  # who is out would be a guest from here on
+        new = used and walked.table.is_new(hand, who, place, control.key)
         if new and not (hand == Hand.KEYS and control.kind in BESIDE):
             page, found = _use(watched, control, scene, places, hand, file)
             notes.append(str(found))
