@@ -31,8 +31,9 @@ COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
 
 
 def title_of(detail: ImageDetail) -> str:
-    """Head of the detail: time and band."""
-    return f"{words.time_range(detail.image)} {words.CLOCK} · {words.band(detail.image)}"
+    """Head of the detail, one line on a telephone: start and band."""
+    start = detail.image.t_start
+    return f"{words.day(start)} {words.clock(start)} UTC · {words.band(detail.image)}"
 
 
 def picture_html(detail: ImageDetail, links: Links, *, large: bool = True) -> str:

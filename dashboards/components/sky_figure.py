@@ -59,7 +59,7 @@ def sky_figure(
     """
     x0, x1, y0, y1 = panel.extent
     plot: Any = figure(
-        html_attributes=spoken(f"Map: {title}"),
+        html_attributes=spoken(f"Map: {title}" if title else "Map of the image; its numbers stand beside it"),
         x_range=ranges[0],
         y_range=ranges[1],
         title=title,
