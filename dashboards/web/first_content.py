@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import panel as pn
 from bokeh.server.urls import per_app_patterns
 from panel.io.server import DocHandler
+from tornado.httputil import url_concat
 
 from dashboards.components.frame import LIVE, PAGES, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
 from dashboards.state.begun import Begun, session_of
@@ -41,6 +43,15 @@ class FirstContentHandler(DocHandler):
     known: ClassVar[dict[tuple[str, bool], str]] = {}
 
     _sent, _early, _key = False, "", ("", False)
+
+    async def get(self, *arguments: Any, **named: Any) -> None:
+        """Answer a page; from its address with a slash at the end, which would break all its links, to that without."""
+        name = (self.application_context.url or "").strip("/")
+        if name and self.request.path.endswith("/"):
+            self.redirect(url_concat(f"../{name}", parse_qsl(self.request.query, keep_blank_values=True)))
+            return
+        answer: Any = super().get(*arguments, **named)
+        await answer
 
     async def get_session(self) -> Any:
         """Send the first content, then make the session."""

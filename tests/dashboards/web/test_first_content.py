@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from tornado.httpserver import HTTPServer
@@ -42,6 +43,12 @@ def parts(url: str, path: str, cookies: dict[str, str] | None = None) -> list[st
         return found
 
     return asyncio.run(asyncio.wait_for(read(), PATIENCE_S))
+
+
+def test_a_slash_too_much_leads_to_the_page(server: Any) -> None:
+    with urlopen(f"{server.url}/image_archive/?text=2211100007&columns=") as answer:
+        assert answer.url == f"{server.url}/image_archive?text=2211100007&columns="
+        assert b"1\xe2\x80\x932 of 2 images" in answer.read()
 
 
 @pytest.mark.parametrize(
