@@ -40,6 +40,8 @@ ROOT = Path(__file__).resolve().parents[2]
 INTERACTION_S, SESSION_MB = 1.0, 25.0
 #: How long a person looks before the next click, s.
 LOOK = (8.0, 22.0)
+#: In which the first visitors come, s; the time with all of them there begins afterwards.
+RAMP_S = 60.0
 #: Clicks before a person leaves, and the page is opened anew.
 CLICKS = 8
 #: What is clicked on the image archive page: a control, its values, and what changes when the answer is there.
@@ -186,7 +188,7 @@ def _watched(url: str, server: subprocess.Popen[bytes], number: int, seconds: fl
     peaks: list[float] = []
 
     async def both() -> Observed:
-        task = asyncio.create_task(crowd(url, number, seconds, ramp_s=min(30.0, seconds / 4)))
+        task = asyncio.create_task(crowd(url, number, seconds, ramp_s=min(RAMP_S, seconds / 4)))
         while not task.done():
             peaks.append(resident_mib(server))
             await asyncio.sleep(1.0)
@@ -231,7 +233,8 @@ def _report(
     steps = ", ".join(f"{name} {found:.0f}" for name, found in memory.items())
     errors = "".join(f"\n- `{error[:200]}`" for error in sorted(set(seen.errors))[:10])
     return (
-        f"{number} simultaneous sessions over {minutes:g} minutes, in two crowds; visitors share the cores with server "
+        f"{number} simultaneous sessions over {minutes:g} minutes, in two crowds, each of which comes "
+        f"within {RAMP_S:g} s more; visitors share the cores with server "
         f"and worker. A visitor looks {LOOK[0]:g} to {LOOK[1]:g} s before each click.\n\n"
         + markdown_table(("what", "measured", "bar"), rows)
         + f"\n\nResident memory of the server, MiB: {steps}.\n{errors}\n"
