@@ -22,6 +22,7 @@ from dashboards.components.opening import opening_css
 from dashboards.components.style import style
 from dashboards.state.begun import Begun, is_begun
 from dashboards.state.source import archive_source
+from dashboards.web.garbage import count_session
 from dashboards.web.visitors import can_sign_in, session_visitor
 
 #: Address → title of every page, in the order of the header.
@@ -99,6 +100,7 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
         busy_indicator="linear",
         template=_template(),
     )
+    count_session()
     with edit_readonly(page):
         page.busy = busy_sign()  # takes the place of Panel's, which is the same for all sessions
     return page

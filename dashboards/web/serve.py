@@ -44,9 +44,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         logging.getLogger(name).addFilter(_is_no_forgery)
     from panel.command import main as panel_main
 
-    from dashboards.web import first_content  # which imports Bokeh, and that wants its keys first
+    from dashboards.web import first_content, garbage  # which import Bokeh, and that wants its keys first
 
     first_content.install()
+    garbage.install()
     prepare_provider(arguments.oauth_provider)
     panel_main()
 
