@@ -264,8 +264,12 @@ def _check_sums(path: Path, hdus: fits.HDUList) -> None:
 
 
 def _ones_complement_sum(content: NDArray[np.uint8]) -> int:
-    """Sum of 32-bit words as FITS checksums take it: ones' complement, which is arithmetic modulo 2³² - 1."""
-    return int(content.view(">u4").sum(dtype=np.uint64)) % _ONES
+    """Sum of 32-bit words as FITS checksums take it: ones' complement, which is arithmetic modulo 2³² - 1.
+
+    A file that was cut off may end in the middle of a word; what is missing counts as zero.
+    """
+    words = np.pad(content, (0, -content.size % 4)) if content.size % 4 else content
+    return int(words.view(">u4").sum(dtype=np.uint64)) % _ONES
 
 
 def _given_name(path: Path, original: str, header: ProductHeader) -> FileName:

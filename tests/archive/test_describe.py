@@ -133,12 +133,21 @@ def test_files_without_check_sums_are_taken(tmp_path: Path, make) -> None:
     assert describe(path, SHA, make.now).row.n_bins == 3
 
 
-@pytest.mark.parametrize("length", [0, 1, 30, 2880, 5000, 30_000])
+@pytest.mark.parametrize("length", [0, 1, 30, 2880, 5000, 30_000, 30_001])
 def test_truncated_files_are_refused(tmp_path: Path, make, length: int) -> None:
     path = make.pixel_file().write(tmp_path)
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(InvalidProduct):
         describe(path, SHA, make.now)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 4])
+def test_a_file_may_lack_bytes_that_fill_its_last_block(tmp_path: Path, make, lost: int) -> None:
+    path = make.pixel_file().write(tmp_path)
+    content = path.read_bytes()
+    assert not any(content[-lost:])
+    path.write_bytes(content[:-lost])
+    assert describe(path, SHA, make.now).row.n_bins == 3
 
 
 def test_nothing_is_unpacked(tmp_path: Path, make) -> None:

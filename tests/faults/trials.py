@@ -188,6 +188,8 @@ def main() -> None:
         archive = None
         for seed in range(given.first, given.end):
             if archive is None or seed % PER_ARCHIVE == 0:
+                if archive is not None:
+                    archive.close()  # what DuckDB holds would add up, and be taken for what a file takes
                 shutil.rmtree(workshop / "archive", ignore_errors=True)
                 archive = Archive(workshop / "archive", create=True)
             say({"begin": seed})
