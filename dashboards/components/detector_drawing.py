@@ -11,7 +11,6 @@ from bokeh.palettes import Viridis256
 from numpy.typing import NDArray
 
 from dashboards.components.figure_style import INK, quiet_figure, spoken
-from dashboards.components.redraw import redraws
 from stixcore.instrument.geometry import BACKGROUND_MONITOR, FLARE_LOCATOR, detector_centers, pixel_boxes
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, pixel_area, subcollimator_table
 
@@ -47,7 +46,6 @@ class DetectorDrawing:
         self._colors = LinearColorMapper(palette=list(Viridis256), low=0, high=1)
         self.model = self._draw(centers, [_SPECIAL.get(i, names[i]) for i in range(N_DETECTORS)])
 
-    @redraws
     def show(self, counts: Floats) -> None:
         """Show counts per detector and pixel, (32, 12) ct."""
         density = counts / pixel_area()

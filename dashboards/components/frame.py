@@ -17,6 +17,7 @@ from panel.util.parameters import edit_readonly
 from panel.viewable import Viewable
 
 from dashboards.components.busy import busy_sign
+from dashboards.components.document_lock import handle_in_turn
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_css
 from dashboards.components.style import style
@@ -59,6 +60,8 @@ HEADER = {
     "& .header": {"backgroundColor": "#10263f", "backgroundImage": "none", "color": "#ffffff"},
     "& .title": {"whiteSpace": "nowrap"},
 }
+
+handle_in_turn()
 
 VIEWPORT = "width=device-width, initial-scale=1"
 

@@ -38,7 +38,6 @@ from archive.lightcurves.tables import BANDS
 from dashboards.components import words
 from dashboards.components.curve_series import attenuator_spans, columns_of, rate_limits
 from dashboards.components.figure_style import spoken
-from dashboards.components.redraw import redraws
 from dashboards.state.clocks import Clock, LightTimes
 from dashboards.state.curve_flares import FlareSpan, labelled
 from dashboards.state.curve_images import WindowImages
@@ -149,20 +148,17 @@ class LightCurvePlot:
 
     # What is shown --------------------------------------------------------------------------------------------------
 
-    @redraws
     def show(self, curves: Curves, clock: Clock) -> None:
         """Show a window of the curves."""
         self._curves, self._clock = curves, clock
         self._fill()
 
-    @redraws
     def show_images(self, images: WindowImages) -> None:
         """Show pictures of these images, the times they are made of shaded."""
         self._images = images
         self._fill_pictures()
         self._fill_limits()
 
-    @redraws
     def show_bands(self, bands: Sequence[str]) -> None:
         """Show these bands and no others."""
         self._bands = bands
@@ -171,7 +167,6 @@ class LightCurvePlot:
                 renderer.visible = band in bands
         self._fill_limits()
 
-    @redraws
     def set_scale(self, scale: str) -> None:
         """Rates logarithmic or linear."""
         if scale != self._scale:
@@ -180,7 +175,6 @@ class LightCurvePlot:
             self._fill()
             self._fill_pictures()
 
-    @redraws
     def set_dark(self, dark: bool) -> None:
         """Light or dark."""
         if dark != self._dark:

@@ -12,7 +12,6 @@ from bokeh.models import ColumnDataSource, HoverTool, LinearColorMapper, Range1d
 from numpy.typing import NDArray
 
 from dashboards.components.figure_style import CHOSEN, quiet_figure, spoken
-from dashboards.components.redraw import redraws
 from jobs.figures import color_table, nice_step
 from stixcore.imaging.grid import ImageGrid
 from stixcore.solar_grid import heliographic_grid, limb
@@ -49,7 +48,6 @@ class MapPlot:
 
             self.model.on_event(Tap, tapped)
 
-    @redraws
     def show(
         self,
         image: Floats,

@@ -23,7 +23,6 @@ from bokeh.palettes import Inferno256
 from numpy.typing import NDArray
 
 from dashboards.components.figure_style import CHOSEN, CURVES, INK, clock_formatter, quiet_figure, spoken
-from dashboards.components.redraw import redraws
 from dashboards.state.file_view import Box, Curve
 from stixcore.spectra import CountSpectra
 
@@ -78,7 +77,6 @@ class SpectrogramPlot:
         self._x.on_change("start", self._zoomed)
         self._x.on_change("end", self._zoomed)
 
-    @redraws
     def show(self, spectra: CountSpectra, curves: Sequence[Curve], *, corrected: bool, whole: bool = True) -> None:
         """Draw these; ``whole``: zoom out to all of it."""
         rate = spectra.rate(corrected=corrected)
@@ -107,7 +105,6 @@ class SpectrogramPlot:
             finally:
                 self._quiet = False
 
-    @redraws
     def mark(self, box: Box | None) -> None:
         """Show what is chosen."""
         if box is None:

@@ -8,7 +8,6 @@ from bokeh.models.annotations import BoxAnnotation, Whisker
 from numpy.typing import NDArray
 
 from dashboards.components.figure_style import CHOSEN, CURVES, INK, quiet_figure, spoken
-from dashboards.components.redraw import redraws
 from dashboards.components.spectrogram import LOWEST
 from stixcore.spectra import WindowSpectrum
 
@@ -59,7 +58,6 @@ class SpectrumPlot:
         legend.background_fill_alpha = legend.border_line_alpha = 0.0
         self.model = drawn
 
-    @redraws
     def show(self, spectrum: WindowSpectrum, band: tuple[float, float] | None) -> None:
         """Draw a spectrum, with the chosen band marked."""
         low = np.maximum(spectrum.e_low, LOWEST)
