@@ -105,7 +105,11 @@ def in_plain_words() -> Iterator[None]:
         raise Unavailable(message) from error
 
 
+def archive_source() -> ArchiveSource:
+    """The one source of this process for the folder that ``$STIX_ARCHIVE`` names; without it, ``./stix-archive``."""
+    return _source_of(Path(os.environ.get(ARCHIVE_VARIABLE, ARCHIVE_DEFAULT)).resolve())
+
+
 @cache
-def archive_source(folder: str | None = None) -> ArchiveSource:
-    """The one source of this process for a folder; by default what ``$STIX_ARCHIVE`` says, then ``./stix-archive``."""
-    return ArchiveSource(Path(folder or os.environ.get(ARCHIVE_VARIABLE, ARCHIVE_DEFAULT)).resolve())
+def _source_of(folder: Path) -> ArchiveSource:
+    return ArchiveSource(folder)
