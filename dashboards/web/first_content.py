@@ -1,8 +1,8 @@
 """The first content of a page goes to the browser before the session of the live page is made.
 
 Making a session with all its widgets takes some hundred milliseconds of processor; what a visitor wants to see first
-takes one or two questions to the archive. So the document is sent in two parts, and the session starts from the state
-that the first part has loaded.
+takes one or two questions to the archive. So that is sent first, with the scripts the page had last, and what needs the
+session after it; the session starts from the state that the first content has loaded.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def install() -> None:
 
 
 class FirstContentHandler(DocHandler):
-    """Panel's handler of pages, which has asked by now who is there and whether he may."""
+    """Panel's handler of pages, which has asked by now who is there and what they may see."""
 
     #: Style sheets and scripts that a page had last, by its name and theme: they run while the session is made.
     known: ClassVar[dict[tuple[str, bool], str]] = {}

@@ -1,4 +1,4 @@
-"""Documents are sent in two parts: what is seen first, and what needs a session."""
+"""Documents are sent in parts: what is seen first, and what needs a session."""
 
 import asyncio
 import re
