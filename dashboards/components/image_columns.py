@@ -9,6 +9,7 @@ from html import escape
 from archive import Image
 from archive.order import NET_COUNTS
 from dashboards.components import words
+from dashboards.components.paged_table import TableColumn
 from dashboards.state.detail import read_cautions
 from dashboards.state.images import ImageRow
 from dashboards.web.links import Links
@@ -20,41 +21,9 @@ SIDELOBE = "Second peak of the full-disk map ÷ first; doubtful from 0.9"
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column.
+class Column(TableColumn[[ImageRow, Links]]):
+    """One column; ``usual`` ones are shown unless the visitor chooses otherwise."""
 
-    Attributes
-    ----------
-    field, title : str
-        Name inside, and head.
-    cell : callable
-        HTML of a cell. Everything that comes from the index is escaped.
-    tooltip : str
-        What the head says to a resting pointer.
-    sort : str
-        Column of the index behind it; empty when it cannot be sorted by.
-    downwards : bool
-        The first click on the head puts the largest first.
-    width, min_width : int, pixel
-        Share of the table's width, and what it cannot do without.
-    priority : int
-        The higher, the sooner it goes when the screen is narrow; 0 stays.
-    align : str
-        "left", "center" or "right".
-    usual : bool
-        Shown unless the visitor chooses otherwise.
-    """
-
-    field: str
-    title: str
-    cell: Cell
-    tooltip: str = ""
-    sort: str = ""
-    downwards: bool = False
-    width: int = 100
-    min_width: int = 60
-    priority: int = 0
-    align: str = "left"
     usual: bool = True
 
 

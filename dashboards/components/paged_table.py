@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from panel.io.model import JSCode
 
@@ -21,15 +22,20 @@ KEYED_HEAD = JSCode(
 )
 
 
-class TableColumn(Protocol):
-    """What must be known of a column.
+@dataclass(frozen=True)
+class TableColumn[**Row]:
+    """One column.
 
     Attributes
     ----------
-    field, title, tooltip : str
-        Name inside, head, and what the head says to a resting pointer.
+    field, title : str
+        Name inside, and head.
+    cell : callable
+        HTML of a cell, from what the table knows of a row. Everything that comes from the index is escaped.
+    tooltip : str
+        What the head says to a resting pointer.
     sort : str
-        What the archive sorts by; empty when the column cannot be sorted by.
+        Column of the index behind it; empty when it cannot be sorted by.
     downwards : bool
         The first click on the head puts the largest first.
     width, min_width : int, pixel
@@ -40,28 +46,20 @@ class TableColumn(Protocol):
         "left", "center" or "right".
     """
 
-    @property
-    def field(self) -> str: ...  # noqa: D102
-    @property
-    def title(self) -> str: ...  # noqa: D102
-    @property
-    def tooltip(self) -> str: ...  # noqa: D102
-    @property
-    def sort(self) -> str: ...  # noqa: D102
-    @property
-    def downwards(self) -> bool: ...  # noqa: D102
-    @property
-    def width(self) -> int: ...  # noqa: D102
-    @property
-    def min_width(self) -> int: ...  # noqa: D102
-    @property
-    def priority(self) -> int: ...  # noqa: D102
-    @property
-    def align(self) -> str: ...  # noqa: D102
+    field: str
+    title: str
+    cell: Callable[Row, str]
+    tooltip: str = ""
+    sort: str = ""
+    downwards: bool = False
+    width: int = 100
+    min_width: int = 60
+    priority: int = 0
+    align: str = "left"
 
 
 def table_options(
-    columns: Sequence[TableColumn], row_height: int, heads: Mapping[str, JSCode] | None = None
+    columns: Sequence[TableColumn[...]], row_height: int, heads: Mapping[str, JSCode] | None = None
 ) -> dict[str, Any]:
     """Arguments for a Tabulator of these columns.
 
@@ -90,7 +88,7 @@ def table_options(
     }
 
 
-def sorters_of(columns: Sequence[TableColumn], sort: Sequence[str]) -> list[dict[str, str]]:
+def sorters_of(columns: Sequence[TableColumn[...]], sort: Sequence[str]) -> list[dict[str, str]]:
     """Tabulator's sorters for an order of the archive, "-" for downwards; what has no column is left out."""
     fields = {column.sort: column.field for column in columns if column.sort}
     return [
@@ -100,13 +98,13 @@ def sorters_of(columns: Sequence[TableColumn], sort: Sequence[str]) -> list[dict
     ]
 
 
-def sort_of(columns: Sequence[TableColumn], sorters: Sequence[Mapping[str, str]]) -> list[str]:
+def sort_of(columns: Sequence[TableColumn[...]], sorters: Sequence[Mapping[str, str]]) -> list[str]:
     """The archive's order for Tabulator's sorters."""
     names = {column.field: column.sort for column in columns if column.sort}
     return [("-" if s["dir"] == "desc" else "") + names[s["field"]] for s in sorters if s["field"] in names]
 
 
-def _configuration(columns: Sequence[TableColumn], row_height: int, heads: Mapping[str, JSCode]) -> dict[str, Any]:
+def _configuration(columns: Sequence[TableColumn[...]], row_height: int, heads: Mapping[str, JSCode]) -> dict[str, Any]:
     """What Panel has no parameter for."""
     return {
         "responsiveLayout": "hide",
@@ -129,6 +127,6 @@ def _configuration(columns: Sequence[TableColumn], row_height: int, heads: Mappi
     }
 
 
-def _head(column: TableColumn, heads: Mapping[str, JSCode]) -> dict[str, JSCode]:
+def _head(column: TableColumn[...], heads: Mapping[str, JSCode]) -> dict[str, JSCode]:
     drawn = heads.get(column.field, KEYED_HEAD if column.sort else None)
     return {} if drawn is None else {"titleFormatter": drawn}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -13,7 +12,7 @@ import panel as pn
 
 from archive import ScienceFile
 from dashboards.components import words
-from dashboards.components.paged_table import sort_of, sorters_of, table_options
+from dashboards.components.paged_table import TableColumn, sort_of, sorters_of, table_options
 from dashboards.components.style import style
 from stixcore.fits.spec import ProductKind
 
@@ -22,25 +21,6 @@ KEY = "name"
 ROW_HEIGHT = 66
 #: Short words for the column of types.
 TYPES = {str(ProductKind.PIXEL_DATA): "pixel data", str(ProductKind.SPECTROGRAM): "spectrogram"}
-
-
-@dataclass(frozen=True)
-class FileColumn:
-    """One column: inner name, head, HTML of a cell (escaped), tooltip, column of the index behind it, widths, priority.
-
-    The higher its priority, the sooner a column goes when the screen is narrow; 0 stays.
-    """
-
-    field: str
-    title: str
-    cell: Callable[[ScienceFile], str]
-    tooltip: str = ""
-    sort: str = ""
-    downwards: bool = False
-    width: int = 100
-    min_width: int = 60
-    priority: int = 0
-    align: str = "left"
 
 
 def _uid(file: ScienceFile) -> str:
@@ -95,15 +75,15 @@ def _counts(file: ScienceFile) -> str:
 
 
 FILE_COLUMNS = (
-    FileColumn("uid", "Uid", _uid, "Unique id of the science request", "uid", False, 112, 108),
-    FileColumn("start", "Start (UTC)", _start, f"Start, {words.CLOCK}", "t_start", True, 104, 100),
-    FileColumn("kind", "Type", _kind, "Pixel data can be imaged", "product", False, 100, 92, 4),
-    FileColumn("subject", "Subject", _subject, "Subject and purpose of the request", "purpose", False, 260, 150, 3),
-    FileColumn("duration", "Duration", _duration, "From start to end", "duration_s", True, 84, 80, 2, "right"),
-    FileColumn("bins", "Time bins", _bins, "Number and lengths", "n_bins", True, 96, 84, 6, "right"),
-    FileColumn("energy", "Energy", _energy, "From the lowest to the highest channel", "e_high", True, 100, 92, 5),
-    FileColumn("pixels", "Pixels", _pixels, "Read out per detector", "n_pixels", True, 66, 62, 8, "right"),
-    FileColumn("counts", "Counts", _counts, "All detectors, as recorded", "counts", True, 96, 88, 7, "right"),
+    TableColumn("uid", "Uid", _uid, "Unique id of the science request", "uid", False, 112, 108),
+    TableColumn("start", "Start (UTC)", _start, f"Start, {words.CLOCK}", "t_start", True, 104, 100),
+    TableColumn("kind", "Type", _kind, "Pixel data can be imaged", "product", False, 100, 92, 4),
+    TableColumn("subject", "Subject", _subject, "Subject and purpose of the request", "purpose", False, 260, 150, 3),
+    TableColumn("duration", "Duration", _duration, "From start to end", "duration_s", True, 84, 80, 2, "right"),
+    TableColumn("bins", "Time bins", _bins, "Number and lengths", "n_bins", True, 96, 84, 6, "right"),
+    TableColumn("energy", "Energy", _energy, "From the lowest to the highest channel", "e_high", True, 100, 92, 5),
+    TableColumn("pixels", "Pixels", _pixels, "Read out per detector", "n_pixels", True, 66, 62, 8, "right"),
+    TableColumn("counts", "Counts", _counts, "All detectors, as recorded", "counts", True, 96, 88, 7, "right"),
 )
 
 
