@@ -70,6 +70,17 @@ def test_a_guest_sees_everything_and_cannot_submit(
     assert Journal(archive.root).requests() == []
 
 
+def test_everything_in_the_advanced_form_has_a_name(
+    watch: Callable[..., Any], desktop: BrowserContext, form_server: Any, axe: Callable[..., None]
+) -> None:
+    page = watch(desktop, form_server.url).visit(f"science_data?uid={FLARE}&tab=analysis")
+    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    page.get_by_role("button", name="Advanced").click()
+    for button in ("Less: CLEAN iterations", "More: CLEAN iterations", "Less: Roll [°]", "More: Roll [°]"):
+        expect(page.get_by_role("button", name=button)).to_be_visible(timeout=SLOW)
+    axe(page)
+
+
 def test_from_the_brush_to_images_everywhere(
     watch: Callable[..., Any], desktop: BrowserContext, form_server: Any, archive: Archive
 ) -> None:
