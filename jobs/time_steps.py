@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 class StepRule(StrEnum):
-    """How a time range is cut."""
+    """How a time range is cut; steps of a fixed length are cut at the nearest edges of the file's bins."""
 
     FIXED = "fixed"
     COUNTS = "counts"
@@ -54,7 +55,7 @@ def steps_of_file(
         message = "a time step needs a length, or counts, above zero"
         raise BadRequest(message)
     if rule == StepRule.FIXED:
-        return fixed_steps(max(start, edges[0]), min(end, edges[-1]), amount)
+        return whole_bins(fixed_steps(max(start, edges[0]), min(end, edges[-1]), amount), edges)
     if chosen.size == 0:
         message = f"no time bin lies between {start} and {end}"
         raise BadRequest(message)
@@ -77,6 +78,28 @@ def fixed_steps(start: np.datetime64, end: np.datetime64, length: float) -> tupl
         message = f"steps of {length:g} s between {start} and {end}: expected 1 to 10000 of them, found {number}"
         raise BadRequest(message)
     return tuple((start + n * step, min(start + (n + 1) * step, end)) for n in range(number))
+
+
+def whole_bins(steps: Sequence[Interval], edges: Times) -> tuple[Interval, ...]:
+    """The same steps cut at the nearest edges of bins: an image takes whole bins, and none shall be in two steps.
+
+    Steps shorter than the bins become one per bin.
+
+    Parameters
+    ----------
+    steps : sequence of (start, end)
+        One after the other.
+    edges : (n + 1,) datetime64
+        Where bins begin, and where the last one ends.
+    """
+    wanted = np.array([steps[0][0], *(end for _, end in steps)])
+    after = np.clip(np.searchsorted(edges, wanted), 1, len(edges) - 1)
+    nearest = np.where(wanted - edges[after - 1] < edges[after] - wanted, after - 1, after)
+    cuts = np.unique(nearest)
+    if len(cuts) == 1:  # all of them lie in one bin
+        first = int(np.clip(np.searchsorted(edges, wanted[0], side="right") - 1, 0, len(edges) - 2))
+        cuts = np.array([first, first + 1])
+    return tuple((edges[a], edges[b]) for a, b in pairwise(cuts))
 
 
 def equal_counts(starts: Times, ends: Times, counts: Sequence[float] | Floats, per_step: float) -> tuple[Interval, ...]:
