@@ -6,8 +6,9 @@
     for image in stix.images(start="2022-11-11", method="clean", limit=5):
         print(image["t_start"], image["peak_hpc_x"], image["peak_hpc_y"])
 
-Only the standard library is needed, and sunpy for `ArchiveClient.map`. This is the one module of the package that opens
-a network, and nothing of the package imports it.
+Only the standard library is needed, and sunpy for `ArchiveClient.map`: a copy of this file beside a script does without
+the package (``from client import ArchiveClient``). This is the one module of the package that opens a network. It
+imports nothing of the package, and nothing of the package imports it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import time
 import urllib.error
 import urllib.request
@@ -25,8 +27,6 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
-
-from archive.atomic import atomic_path
 
 TOKEN_VARIABLE = "STIX_TOKEN"  # noqa: S105 - the name of a variable
 #: Rows asked for at a time.
@@ -325,15 +325,24 @@ class ArchiveClient:
         path = self._cache / _safe(sha256, _SHA256)[:16] / name
         if path.is_file() and _hash_file(path) == sha256:
             return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".part-{secrets.token_hex(8)}")  # whoever reads the cache sees whole files
+        try:
+            self._receive(address, part, sha256)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+    def _receive(self, address: str, path: Path, sha256: str) -> None:
         digest = hashlib.sha256()
-        with self._open(address) as response, atomic_path(path) as temporary, temporary.open("wb") as stream:
+        with self._open(address) as response, path.open("wb") as stream:
             while block := response.read(_BLOCK):
                 digest.update(block)
                 stream.write(block)
-            if digest.hexdigest() != sha256:
-                message = f"{name} arrived with another check sum than the archive's index says"
-                raise ApiError(message, response.status)
-        return path
+        if digest.hexdigest() != sha256:
+            message = f"{response.url} arrived with another check sum than the archive's index says"
+            raise ApiError(message, response.status)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -91,15 +91,17 @@ def _background(file: InputFile | None) -> str:
 
 
 def _auxiliary(files: Sequence[InputFile]) -> str:
-    """Arrays with an element per file; IDL wants arrays of one length, so every file has its best address."""
+    """Arrays with an element per file, addresses with a row per file; IDL wants rows of one length."""
     if not files:
         return "; No auxiliary file: the pointing below was assumed or given\nn_aux = 0"
+    most = max(len(file.addresses) for file in files)
+    rows = [_text_list(file.addresses + file.addresses[-1:] * (most - len(file.addresses))) for file in files]
     return "\n".join(
         [
             f"n_aux = {len(files)}",
             f"aux_names = {_text_list([file.name for file in files])}",
             f"aux_sha256 = {_text_list([file.sha256 for file in files])}",
-            f"aux_addresses = {_text_list([file.addresses[0] for file in files])}",
+            "aux_addresses = [" + ", $\n  ".join(rows) + "]",
         ]
     )
 

@@ -15,9 +15,20 @@ from archive.scripts.templates import fill, part
 #: Suffix of a script's address and file name → how it is written.
 FLAVOURS: Mapping[str, Callable[[ImageSource], str]]
 
+_RUN_SCRIPT = """\
+    python {name}             makes the image, writes a FITS file and a picture beside this script
+    python {name} --no-plot   the same without the picture"""
+_RUN_NOTEBOOK = """\
+For the notebook itself: `pip install notebook`, then `jupyter notebook` in its folder. Run its cells from the top; they
+make the image and write a FITS file and a picture beside it."""
+
 
 def python_script(source: ImageSource) -> str:
     """Reconstructs with `stixcore`, writes the FITS file, plots with `sunpy.map`: the same pixels."""
+    return _python(source, _RUN_SCRIPT.format(name=script_name(source, ".py")))
+
+
+def _python(source: ImageSource, how_to_run: str) -> str:
     imports, functions = part("files")
     return fill(
         "reconstruct.py.txt",
@@ -26,7 +37,7 @@ def python_script(source: ImageSource) -> str:
             "recipe_id": python_literal(source.image.recipe_id),
             "version": python_literal(source.recipe["version"]),
             "output": python_literal(f"reproduced_{source.fits.name}"),
-            "script_name": script_name(source, ".py"),
+            "how_to_run": how_to_run,
             "file_imports": imports,
             "file_functions": functions,
         },
@@ -50,7 +61,7 @@ def stixpy_script(source: ImageSource) -> str:
 
 def notebook(source: ImageSource) -> str:
     """The Python script as a notebook: a cell per section."""
-    opening, *sections = python_script(source).split("\n# %% ")  # at the start of a line no value can be
+    opening, *sections = _python(source, _RUN_NOTEBOOK).split("\n# %% ")  # at the start of a line no value can be
     _, intro, code = opening.split('"""', 2)
     cells = [_markdown(intro.strip()), _code(code.strip("\n"))]
     for section in sections:

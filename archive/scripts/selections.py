@@ -23,7 +23,7 @@ class AnimationLooks:
     scale : str
         Colours: "linear" or "log".
     common_scale : bool
-        One colour scale for all frames, or one per frame.
+        One colour scale for all frames of a band and method, or one per frame.
     field : float or None, arcsec
         Side of the field; None: everything.
     size : int, pixel

@@ -94,7 +94,7 @@ class TakeHomeActions:
                     pmui.Select.from_param(of.scale, label="Colours", width=110, **SMALL),
                     pmui.Select.from_param(of.size, label="Side of a frame [px]", width=150, **SMALL),
                     pmui.FloatInput.from_param(of.field, label="Field [arcsec], 0: all", width=170, **SMALL),
-                    pmui.Checkbox.from_param(of.common_scale, label="One colour scale for all frames", **SMALL),
+                    pmui.Checkbox.from_param(of.common_scale, label="One colour scale per band and method", **SMALL),
                     align_items="center",
                 ),
             ],

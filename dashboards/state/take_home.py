@@ -53,7 +53,7 @@ class TakeHomeState(param.Parameterized):
 
     frame_time = param.Number(0.25, bounds=(0.02, 10.0), doc="s that a frame is shown")
     scale: param.Selector[Any] = param.Selector(default=LINEAR, objects=[LINEAR, LOG], doc="Colours")
-    common_scale = param.Boolean(default=True, doc="One colour scale for all frames")
+    common_scale = param.Boolean(default=True, doc="One colour scale per band and method")
     field = param.Number(0.0, bounds=(0.0, 10_000.0), doc="Side of the field, arcsec; 0: everything")
     size: param.Selector[Any] = param.Selector(default=640, objects=[256, 512, 640, 960], doc="Side of a frame, pixels")
 

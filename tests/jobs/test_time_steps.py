@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,7 @@ def test_no_bin_is_in_two_steps_and_none_is_left_out(length):
     steps = whole_bins(fixed_steps(edges[0], edges[-1], length), edges)
     assert steps[0][0] == edges[0]
     assert steps[-1][1] == edges[-1]
-    assert all(before[1] == after[0] for before, after in zip(steps, steps[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(steps))
     assert all(edge in edges for step in steps for edge in step)
 
 

@@ -133,14 +133,21 @@ def label_of(image):
     return f"{start} - {end[11:]} UTC   {image['low']:g}-{image['high']:g} keV   {image['method'].upper()}"
 
 
+def kind_of(image):
+    """Band and method: images of one kind can be compared by their colours."""
+    return image["low"], image["high"], image["method"]
+
+
 def draw_frames(images, curve, size=640, scale="linear", common_scale=True, field=None):
     """Yield a picture (size x size pixels, RGB) for every image.
 
-    ``scale``: "linear" or "log"; ``common_scale``: one colour scale for all, or one per frame.
+    ``scale``: "linear" or "log"; ``common_scale``: one colour scale per band and method, or one per frame.
     """
     grid = common_grid(images, field)
     maps = [on_grid(image, grid) for image in images]
-    highest = max(float(np.nanmax(pixels)) for pixels in maps)
+    highest = {}  # by band and method: 16-28 keV is black on the scale of 4-10 keV
+    for image, pixels in zip(images, maps, strict=True):
+        highest[kind_of(image)] = max(highest.get(kind_of(image), 0.0), float(np.nanmax(pixels)))
     inches = size / 100
     figure = Figure(figsize=(inches, inches), dpi=100, facecolor="white")
     canvas = FigureCanvasAgg(figure)
@@ -152,7 +159,6 @@ def draw_frames(images, curve, size=640, scale="linear", common_scale=True, fiel
     axes.set_xlabel("Solar X [arcsec]", fontsize=8)
     axes.set_ylabel("Solar Y [arcsec]", fontsize=8)
     figure.colorbar(picture, cax=color_axes)
-    color_axes.set_title(images[0]["unit"].replace(" / ", "\n/ "), fontsize=5, pad=3)
     (limb,) = axes.plot([], [], color="white", alpha=0.6, linewidth=1)
     (lines,) = axes.plot([], [], color="white", alpha=0.35, linewidth=0.6, linestyle="--")
     axes.set(xlim=grid["extent"][:2], ylim=grid["extent"][2:])
@@ -175,7 +181,7 @@ def draw_frames(images, curve, size=640, scale="linear", common_scale=True, fiel
         part.tick_params(labelsize=7)
     curve_axes.xaxis.get_offset_text().set_fontsize(7)
     for image, pixels in zip(images, maps, strict=True):
-        top = highest if common_scale else float(np.nanmax(pixels))
+        top = highest[kind_of(image)] if common_scale else float(np.nanmax(pixels))
         top = top if top > 0 else 1.0
         picture.set_norm(LogNorm(top / 1000, top, clip=True) if scale == "log" else Normalize(0, top))
         picture.set_data(pixels)
@@ -183,6 +189,7 @@ def draw_frames(images, curve, size=640, scale="linear", common_scale=True, fiel
         limb.set_data(limb_x, limb_y)
         lines.set_data(lines_x, lines_y)
         title.set_text(label_of(image))
+        color_axes.set_title(image["unit"].replace(" / ", "\n/ "), fontsize=5, pad=3)
         middle = image["start"] + (image["end"] - image["start"]) // 2
         marker.set_xdata([middle, middle])
         canvas.draw()

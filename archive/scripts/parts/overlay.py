@@ -232,7 +232,8 @@ def make_overlay(
         late = float((base["time"] - wanted) / np.timedelta64(1, "s"))
         turned = abs(late) * SYNODIC_RATE
         uncorrected = f"; the Sun turned by {turned:.1f} deg meanwhile, which is not corrected" if turned > 0.05 else ""
-        said.append(f"{name}: the map is {abs(late):.0f} s too {'late' if late > 0 else 'early'}{uncorrected}")
+        length = f"{abs(late):.0f} s" if abs(late) < 86400 else f"{abs(late) / 86400:.1f} days"
+        said.append(f"{name}: the map is {length} too {'late' if late > 0 else 'early'}{uncorrected}")
     simulated = any(stix["simulated"] for stix in stix_images)
     seen = "as the other instrument sees it" if view == "other" else "as Solar Orbiter sees it"
     title = f"{base['name']}\nSTIX contours, {seen}{'   SIMULATED' if simulated else ''}"

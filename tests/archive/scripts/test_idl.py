@@ -114,6 +114,19 @@ def test_what_is_missing_is_downloaded_and_what_differs_is_refused(made):
     assert "cannot get science.fits" in complaints
 
 
+def test_auxiliary_files_are_looked_for_at_all_their_addresses(made):
+    names = [f"solo_ANC_stix-asp-ephemeris_2022111{day}_V02.fits" for day in (1, 2)]
+    source, _, folder = made(aspect=names)
+    assert [len(file.addresses) for file in source.aspect] == [3, 3]
+    (folder / names[1]).unlink()
+    _, complaints, given = run(idl_script(source), folder)
+    assert given["sock_copy", "url"] == [[address] for address in source.aspect[1].addresses]
+    assert f"cannot get {names[1]}" in complaints.replace("\n", "")
+    (folder / names[0]).unlink()
+    _, _, given = run(idl_script(source), folder)
+    assert given["sock_copy", "url"] == [[address] for address in source.aspect[0].addresses]
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [

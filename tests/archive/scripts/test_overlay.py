@@ -158,3 +158,11 @@ def test_light_needs_its_time(tmp_path):
     stix = overlay.read_stix(tmp_path / "stix.fits")
     late = overlay.time_for(stix, 149_597_870_700.0) - stix["middle"]
     assert late / np.timedelta64(1, "s") == pytest.approx(0.5 * 499.005, abs=0.01)
+
+
+def test_a_map_of_another_day_is_said_to_be_days_away(aia, tmp_path):
+    write_stix(tmp_path / "stix.fits", 68.0, 10.0)
+    stix = overlay.read_stix(tmp_path / "stix.fits")
+    base = overlay.read_map(str(aia)) | {"time": stix["middle"] + np.timedelta64(36, "h")}
+    said = overlay.make_overlay([stix], base, tmp_path / "overlay.png", size=100)
+    assert any("the map is 1.5 days too late; the Sun turned by 19." in sentence for sentence in said)

@@ -68,6 +68,14 @@ def reply(handler: Any, status: int, body: bytes, **headers: str) -> None:
     handler.wfile.write(body)
 
 
+def test_the_file_alone_is_enough(imaged_server: Any, tmp_path: Path) -> None:
+    (tmp_path / "client.py").write_bytes((ROOT / "archive" / "client.py").read_bytes())
+    code = f"from client import ArchiveClient as C; print(len(C({imaged_server.url!r}).images(limit=2)))"
+    # without site-packages
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("2\n", "")
+
+
 def test_rows(stix: ArchiveClient, imaged: Archive) -> None:
     images = stix.images(method=["clean", "bp"], sort="t_start")
     assert len(images) == imaged.rows("SELECT count(*) AS n FROM images WHERE method IN ('clean', 'bp')")[0]["n"]
