@@ -114,7 +114,7 @@ def sign_in_arguments(provider: str = OWN_PROVIDER, *, behind_proxy: bool = Fals
 
 
 def prepare_provider(provider: str) -> None:
-    """Make a provider of Panel's set cookies that stay on this site and, over HTTPS, on HTTPS.
+    """Make a provider of Panel's keep its cookies on this site, and speak in sentences.
 
     Raises
     ------
@@ -130,13 +130,9 @@ def prepare_provider(provider: str) -> None:
         sys.exit(message + ", ".join(sorted(AUTH_PROVIDERS)) + again)
     if provider == OWN_PROVIDER:
         return
+    from dashboards.web.provider import guarded
 
-    class Guarded(known):
-        def set_cookie(self, *arguments: Any, **options: Any) -> None:
-            secure = self.request.protocol == "https"
-            super().set_cookie(*arguments, **({"samesite": "Lax", "secure": secure} | options))
-
-    AUTH_PROVIDERS[provider] = Guarded
+    AUTH_PROVIDERS[provider] = guarded(known)
 
 
 def _own_names(port: int, address: str) -> list[str]:

@@ -25,7 +25,9 @@ from dashboards.web.plain_page import PlainPage
 from dashboards.web.visitors import COOKIE, accounts, request_visitor, sessions, ticket, visitor_of_cookie
 
 #: Everything that Panel or a provider may have left in the browser.
-_COOKIES = (COOKIE, "id_token", "access_token", "refresh_token", "oauth_expiry", "is_guest")
+SIGN_IN_COOKIES = (COOKIE, "id_token", "access_token", "refresh_token", "oauth_expiry", "is_guest")
+#: When the list of users cannot be read.
+NOBODY_CAN = "Nobody can sign in now: the list of users cannot be read. Please tell the keeper."
 #: Longest name and password that are looked at; longer ones are wrong.
 _LONGEST = 300
 
@@ -63,7 +65,7 @@ class SignInPage(PlainPage):
         except ArchiveError as error:
             log.error("nobody can sign in: %s", error)  # noqa: TRY400 (a fault of files)
             self.set_status(503)
-            self._show_form("Nobody can sign in now: the list of users cannot be read. Please tell the keeper.", name)
+            self._show_form(NOBODY_CAN, name)
             return
         if user is None:
             self.set_status(401)
@@ -100,7 +102,7 @@ class SignOutPage(PlainPage):
         if visitor_of_cookie(cookie).name is not None:  # what is worth nothing need not be remembered
             present = now()
             sessions().end(cookie, present, present + np.timedelta64(round(pn.config.oauth_expiry * 86400), "s"))
-        for name in _COOKIES:
+        for name in SIGN_IN_COOKIES:
             self.clear_cookie(name, path=pn.config.cookie_path)
         self.go(target)
 

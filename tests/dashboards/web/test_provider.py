@@ -23,17 +23,20 @@ class Provider:
     """Says that whoever asks is ``name``."""
 
     def __init__(self) -> None:
-        self.name = "alice@example.org"
+        self.name, self.fault = "alice@example.org", ""
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 sent = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 good = sent["client_secret"] == [SECRET] and sent["code"] == ["the code"]
-                claims = urlsafe_b64encode(json.dumps({"email": provider.name}).encode()).decode().rstrip("=")
-                tokens = {"access_token": "opaque", "id_token": f"e30.{claims}.c2ln"}
+                claim = "sub" if provider.fault == "nameless" else "email"
+                claims = urlsafe_b64encode(json.dumps({claim: provider.name}).encode()).decode().rstrip("=")
+                tokens = {"access_token": f"e30.{claims}.c2ln", "id_token": f"e30.{claims}.c2ln"}
+                good = good and provider.fault != "refuses"
                 body = json.dumps(tokens if good else {"error": "invalid_grant"}).encode()
-                self.send_response(200 if good else 400)
+                body = b"<p>Hello</p>" if provider.fault in {"broken", "babbles"} else body
+                self.send_response(502 if provider.fault == "broken" else 200 if good else 400)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -45,6 +48,11 @@ class Provider:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def close(self) -> None:
+        """Answer nobody any more."""
+        self.server.shutdown()
+        self.server.server_close()
+
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
@@ -54,8 +62,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     monkeypatch.setenv("PANEL_OAUTH_AUTHORIZE_URL", f"{made.url}/authorize")
     monkeypatch.setenv("PANEL_OAUTH_TOKEN_URL", f"{made.url}/token")
     yield made
-    made.server.shutdown()
-    made.server.server_close()
+    made.close()
 
 
 def sign_in(client: Any) -> Any:
@@ -106,8 +113,12 @@ def test_a_provider_says_who_and_the_configuration_who_may(
         for name, seen in (("keeper@example.com", "keeper@example.com"), ("mallory@example.com", ""), ("auto", "")):
             provider.name = name
             somebody = new_client(server.url)
-            sign_in(somebody)
+            answer = sign_in(somebody)
             assert who(somebody) == seen
+            if not seen:
+                assert answer.status == 403
+                assert f"you are {name}, and that is no user here" in answer.text
+                assert not somebody.cookies.get("user")
         forged = new_client(server.url)
         forged.get("/login")
         assert forged.get("/login?code=the+code&state=forged").status == 401
@@ -115,3 +126,43 @@ def test_a_provider_says_who_and_the_configuration_who_may(
         (archive.root / "config.toml").write_text("[accounts]\nallowed = []\n")
         assert new_client(server.url).get("/api/v1/requests", Authorization=bearer).status == 401
         assert accounts.user("alice@example.org").password is None
+
+
+def test_what_goes_wrong_is_a_sentence(
+    provider: Provider, serve: Callable[..., Any], tmp_path: Any, new_client: Callable[[str], Any]
+) -> None:
+    archive = Archive(tmp_path / "archive", create=True)
+    (archive.root / "config.toml").write_text('[accounts]\nallowed = ["*@example.org"]\n')
+
+    def sentence(answer: Any) -> str:
+        assert "://" not in answer.text  # nothing of another host
+        found = re.search(r'role="alert">([^<]+)<', answer.text)
+        assert found is not None
+        return found[1]
+
+    with serve(archive.root, "dashboards", "--oauth-provider", "generic") as server:
+        client = new_client(server.url)
+        sign_in(client)
+        no = client.get("/login?error=access_denied&error_description=words+of+anybody")
+        assert (no.status, sentence(no).startswith("The sign-in was refused: by you")) == (401, True)
+        odd = client.get("/login?error=a%0d%0ab&error_description=words+of+anybody")
+        assert (odd.status, "means nothing here" in sentence(odd), "words" in odd.text) == (401, True, False)
+        assert sentence(client.get("/login?code=the+code&state=forged")).startswith("This sign-in was begun elsewhere")
+        assert who(client) == "alice@example.org"  # whoever sends such a link signs nobody out
+
+        for fault, status, part in (
+            ("nameless", 401, "does not say your name"),
+            ("refuses", 401, "did not confirm"),
+            ("broken", 503, "does not answer"),
+            ("babbles", 502, "means nothing here"),
+        ):
+            provider.fault = fault
+            answer = sign_in(new_client(server.url))
+            assert (answer.status, part in sentence(answer)) == (status, True), fault
+        provider.fault = ""
+        (archive.root / "config.toml").write_text("[accounts]\nallow = []\n")
+        answer = sign_in(new_client(server.url))
+        assert (answer.status, "list of users cannot be read" in sentence(answer)) == (503, True)
+        provider.close()
+        answer = sign_in(new_client(server.url))
+        assert (answer.status, "does not answer" in sentence(answer)) == (503, True)
