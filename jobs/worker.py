@@ -173,7 +173,8 @@ class Worker:
             if request is None:
                 return
             number, user = request.request_id, request.user
-            log.info("request %d of %s begins: %s, %d image sets", number, user, request.uid, request.recipes)
+            sets = "1 image set" if request.recipes == 1 else f"{request.recipes} image sets"
+            log.info("request %d of %s begins: %s, %s", number, user, request.uid, sets)
             self._begin(request)
             self._due["extra"] = self._timer() + 2.0 * self.settings.beat  # other workers have the first choice
 
@@ -439,7 +440,7 @@ def run_worker(
     """
     settings = settings or WorkerSettings()
     executor = make_executor(workers, scheduler, preload=PRELOAD, memory_bytes=settings.memory_bytes, isolated=True)
-    engine = f"Dask at {scheduler}" if scheduler else f"{max(workers, 1)} processes"
+    engine = f"Dask at {scheduler}" if scheduler else f"{workers} processes" if workers > 1 else "one process"
     try:
         worker = Worker(root, executor, clock, settings, limits=limits, accepts=accepts, engine=engine)
     except BaseException:

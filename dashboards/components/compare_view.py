@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import panel as pn
@@ -11,7 +12,7 @@ from archive import Image
 from dashboards.components import words
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.sky_figure import CONTOUR_COLORS, sky_figure, sky_ranges
-from dashboards.components.style import style
+from dashboards.components.style import LOW, style
 from dashboards.state.compare import AUTO, CENTRE, COMMON, CONTOUR_LEVELS, MOST_COMPARED, OWN, SUN, Comparison
 from dashboards.state.images import ImageArchiveState
 
@@ -31,8 +32,8 @@ class CompareView:
     def __init__(self, state: ImageArchiveState) -> None:
         self._state, self._quiet = state, False
         of = state.param
-        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": ""}
-        self._reference = pmui.Select(label="Compared with", options={"": ""}, value="", width=300, **common)
+        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
+        self._reference = pmui.Select(label="Compared with", options={"": ""}, value="", width=370, **common)
         self._reference.param.watch(self._refer, "value")
         self._notices = Notices()
         self._legend = pn.pane.HTML("", stylesheets=[style("compare")], margin=0)
@@ -72,7 +73,10 @@ class CompareView:
         if comparison is None:
             self._pictures.objects = []
             return
-        options = {image_title(panel.image): panel.image.image_id for panel in comparison.panels}
+        titles = image_titles([panel.image for panel in comparison.panels])
+        options = {
+            " ".join(title): panel.image.image_id for title, panel in zip(titles, comparison.panels, strict=True)
+        }
         self._quiet = True
         try:
             chosen = next(panel.image.image_id for panel in comparison.panels if panel.is_reference)
@@ -86,14 +90,14 @@ class CompareView:
                 sky_figure(
                     panel,
                     ranges,
-                    title=f"{image_title(panel.image)}{' − reference' if panel.is_difference else ''}",
+                    title=f"{what}\n{when}{' − reference' if panel.is_difference else ''}",
                     size=SIZE,
                     about_centre=comparison.about_centres,
                     beam_fwhm=panel.beam_fwhm,
                 ),
                 margin=0,
             )
-            for panel in comparison.panels
+            for (what, when), panel in zip(titles, comparison.panels, strict=True)
         ]
 
     def _sentences(self, comparison: Comparison | None) -> list[Notice]:
@@ -109,11 +113,19 @@ class CompareView:
         return [*notices, *(Notice("info", note) for note in comparison.notes)]
 
 
-def image_title(image: Image) -> str:
-    """``CLEAN 4–10 keV 2022-11-11 11:36:40``."""
-    return (
-        f"{words.method_name(image.method)} {words.band(image)} {words.day(image.t_start)} {words.clock(image.t_start)}"
-    )
+def image_titles(images: Sequence[Image]) -> list[tuple[str, str]]:
+    """What and when: ``CLEAN 4–10 keV``, ``2022-11-11 11:36:40``; the recipe's id with images of the same title."""
+    titles = [
+        (
+            f"{words.method_name(image.method)} {words.band(image)}",
+            f"{words.day(image.t_start)} {words.clock(image.t_start)}",
+        )
+        for image in images
+    ]
+    return [
+        (what, when if titles.count((what, when)) == 1 else f"{when} {image.recipe_id[:6]}")
+        for (what, when), image in zip(titles, images, strict=True)
+    ]
 
 
 def legend_html() -> str:

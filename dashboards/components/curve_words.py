@@ -28,8 +28,8 @@ def length(seconds: float) -> str:
     """``56 s``, ``12 min``, ``2.5 h``, ``30 days``."""
     for unit, name in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
         if seconds >= 1.5 * unit:
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds:.3g} s"
+            return f"{words.number(seconds / unit)} {name}"
+    return f"{words.number(seconds)} s"
 
 
 def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downloads: bool) -> str:
@@ -38,13 +38,15 @@ def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downl
     view = curves.view
     if view is not None and view.time.size:
         bins = (
-            f"bins of {length(view.bucket_s)}, thin: the highest rate in them" if view.bucket_s else "bins as recorded"
+            f"bins of {length(view.bucket_s)}: their mean, and thin their highest rate"
+            if view.bucket_s
+            else "bins as recorded"
         )
         parts.append(bins)
     if curves.n_flares:
         few = len(curves.flares) < curves.n_flares
         which = f"the strongest {len(curves.flares)} of " if few else ""
-        parts.append(f"{which}{_plural(curves.n_flares, 'flare')} here and beside")
+        parts.append(f"{which}{words.plural(curves.n_flares, 'flare')} in and near this window")
     if extent is not None:
         parts.append(
             f"the archive has {extent.what} from {words.day(extent.window.begin)} to {words.day(extent.window.end)}"
@@ -68,7 +70,9 @@ def images_html(images: WindowImages, state: LightCurvesState) -> str:
     if images.problem:
         return f"<h3>Images</h3><p>{escape(images.problem)}</p>"
     if images.recipes:
-        text = f"{_plural(images.chosen, 'time and energy range')} with {_plural(len(images.images), 'image')}"
+        text = (
+            f"{words.plural(images.chosen, 'time and energy range')} with {words.plural(len(images.images), 'image')}"
+        )
         if images.chosen < images.recipes:
             text += (
                 f", spread over the window, of {grouped(images.recipes)}: more than {MOST_ON_CURVES} pictures "
@@ -121,7 +125,3 @@ def _downloads(window: Window, simulated: bool) -> str:
         for kind, name in (("csv", "CSV"), ("parquet", "Parquet"))
     )
     return f" <span class='files' title='Times in these files are {words.CLOCK}'>{links}</span>"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{grouped(number)} {noun}{'' if number == 1 else 's'}"

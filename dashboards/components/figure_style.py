@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh.models import DatetimeTickFormatter
+from bokeh.models import ColumnDataSource, DatetimeTickFormatter
+from bokeh.models.annotations import TeeHead, Whisker
 from bokeh.plotting import figure
 
 #: Contrast of 4 to 1 and more on both pages, so that switching the theme needs no new figure.
@@ -30,6 +31,21 @@ def clock_formatter() -> DatetimeTickFormatter:
         days="%m-%d",
         months="%Y-%m",
         years="%Y",
+    )
+
+
+def error_bars(base: str, source: ColumnDataSource, color: str, width: float = 1.0) -> Whisker:
+    """Bars from the columns "lower" to "upper", heads in the colour of the bars: Bokeh's own are black."""
+    heads = [TeeHead(size=10, line_color=color, line_width=width) for _ in range(2)]
+    return Whisker(
+        base=base,
+        lower="lower",
+        upper="upper",
+        source=source,
+        line_color=color,
+        line_width=width,
+        lower_head=heads[0],
+        upper_head=heads[1],
     )
 
 

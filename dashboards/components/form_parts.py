@@ -11,7 +11,7 @@ import panel as pn
 
 from dashboards.components import words
 from dashboards.components.science_table import energy_text
-from dashboards.components.style import style
+from dashboards.components.style import LOW, style
 from dashboards.state.imaging_form import ENOUGH_COUNTS, Feedback
 from dashboards.state.tracking import Standing
 from jobs.backgrounds import BackgroundChoice
@@ -20,7 +20,7 @@ from jobs.requests import AUTO, NONE
 from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS
 
-FIELD: dict[str, Any] = {"size": "small", "margin": (6, 10, 4, 0), "description": ""}
+FIELD: dict[str, Any] = {"size": "small", "margin": (6, 10, 4, 0), "description": "", "sx": LOW}
 
 
 def group(title: str, *parts: Any) -> pn.Column:

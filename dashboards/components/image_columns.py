@@ -42,12 +42,13 @@ def _thumbnail(row: ImageRow, links: Links) -> str:
 def _time(row: ImageRow, _: Links) -> str:
     image = row.image
     length = words.duration(image.t_start, image.t_end)
-    what = f"{words.method_name(image.method)}, " + words.band(image).replace(" ", "\N{NO-BREAK SPACE}")
     return (
         f'<span class="when"><span title="{escape(words.time_range(image))} {words.CLOCK}">{words.day(image.t_start)} '
         f'<br class="wide">{words.clock(image.t_start)} <i class="wide">{length}</i></span>'
         # on a telephone there is room for no other column
-        f'<span class="narrow">{escape(what)}</span><span class="narrow">{_doubts(image)}</span></span>'
+        f'<span class="narrow">{escape(words.method_name(image.method))}, '
+        f'<span class="whole">{escape(words.band(image))}</span></span>'
+        f'<span class="narrow">{_doubts(image)}</span></span>'
     )
 
 

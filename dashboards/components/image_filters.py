@@ -10,7 +10,7 @@ import panel.ui as pmui
 from archive.layout import METHODS
 from dashboards.components import words
 from dashboards.components.image_columns import IMAGE_COLUMNS, PICTURE, chosen_columns
-from dashboards.components.style import style
+from dashboards.components.style import LOW, style
 from dashboards.state.images import IMAGELESS_TAB, ImageArchiveState
 from dashboards.state.selection import ANY, AUTOMATIC, DOUBTFUL, MINE, TRUSTED, USERS
 
@@ -23,9 +23,6 @@ AUTHORS = {"anyone": "", "automatic": AUTOMATIC, "users": USERS, "me": MINE}
 #: Fields of the second row, which stays folded until one of them is used.
 MORE = ("flare", "uid", "goes", "x", "y", "counts", "author")
 
-#: A choice of several, as low as the fields beside it.
-LOW = {"& .MuiSelect-select": {"paddingTop": "8.5px", "paddingBottom": "8.5px"}}
-
 
 class ImageFilters:
     """Fields tied to an `ImageArchiveState`. On a telephone they hide behind a button.
@@ -37,7 +34,7 @@ class ImageFilters:
 
     def __init__(self, state: ImageArchiveState) -> None:
         self._state = state
-        self._common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": ""}
+        self._common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
         button: dict[str, Any] = {"variant": "text", "size": "small", "margin": (6, 4, 4, 0)}
         self._more = self._second_row()
         self._more_button = pmui.Button(label="", on_click=lambda _: self._unfold(), **button)
@@ -119,7 +116,7 @@ class ImageFilters:
     def _several(
         self, label: str, options: dict[str, str], *, width: int, of: Any = None, **more: Any
     ) -> pmui.MultiChoice:
-        looks = {"label": label, "options": options, "chip": False, "width": width, "sx": LOW}
+        looks = {"label": label, "options": options, "chip": False, "width": width}
         looks |= self._common | {"size": None, "stylesheets": [style("low_choice")]} | more
         return pmui.MultiChoice(**looks) if of is None else pmui.MultiChoice.from_param(of, **looks)
 

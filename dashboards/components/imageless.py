@@ -8,7 +8,7 @@ from html import escape
 from archive import Run
 from dashboards.components import words
 
-HEADS = ("Time", "Observation", "Energy", "Status", "Why there is no image")
+HEADS = ("Time (UTC)", "Observation", "Energy", "Status", "Why there is no image")
 
 
 def imageless_html(runs: Sequence[Run]) -> str:

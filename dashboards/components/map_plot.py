@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 
 #: Maps with more pixels a side are sent with the highest of each block: a browser has no room for more.
 MOST_PIXELS = 256
+#: What the axes take beside a map, pixel.
+AXIS_WIDTH = 76
 
 
 class MapPlot:
@@ -96,6 +98,7 @@ class MapPlot:
     def _draw(self, size: int) -> Any:
         drawn = quiet_figure(
             html_attributes=spoken("Back projection of the chosen box; its brightest place is told beside it"),
+            width=size + AXIS_WIDTH,  # Bokeh's own 600 would widen the page of a telephone
             frame_width=size,
             frame_height=size,
             sizing_mode=None,

@@ -83,8 +83,9 @@ def _disk_tile(condition: Condition) -> str:
 
 
 def _files_tile(condition: Condition) -> str:
-    text = f"{grouped(condition.quarantined)} refused files in quarantine"
-    return _tile("Incoming", f"{grouped(condition.incoming)} files wait", text)
+    text = f"{words.plural(condition.quarantined, 'refused file')} in quarantine"
+    wait = "waits" if condition.incoming == 1 else "wait"
+    return _tile("Incoming", f"{words.plural(condition.incoming, 'file')} {wait}", text)
 
 
 # Requests -------------------------------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def failure_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
 
 
 def _request(request: Request, visitor: Visitor, middle: str, end: str) -> str:
-    sets = "1 image set" if request.recipes == 1 else f"{grouped(request.recipes)} image sets"
+    sets = words.plural(request.recipes, "image set")
     sets = _kind(request.body) or sets
     author = request.user if visitor.may_change_request(request) else "somebody"
     uid = escape(request.uid)

@@ -19,9 +19,8 @@ def facts_html(detail: ScienceDetail, links: Links) -> str:
     """Head of an opened file: uid, subject, numbers, download."""
     file = detail.file
     kind = TYPES.get(file.product, file.product)
-    bins = f"{words.counts(file.n_bins)} bins of {file.bin_min_s:.3g}–{file.bin_max_s:.3g} s"
-    if file.bin_min_s == file.bin_max_s:
-        bins = f"{words.counts(file.n_bins)} {'bin' if file.n_bins == 1 else 'bins'} of {file.bin_min_s:.4g} s"
+    low, high = words.number(file.bin_min_s, ".4g"), words.number(file.bin_max_s, ".4g")
+    bins = f"{words.plural(file.n_bins, 'bin')} of {low if low == high else f'{low}–{high}'} s"
     facts = [
         ("Time", f"{words.day(file.t_start)} {words.clock(file.t_start)} – {words.clock(file.t_end)}"),
         ("", words.CLOCK),

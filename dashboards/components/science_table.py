@@ -52,7 +52,7 @@ def _duration(file: ScienceFile) -> str:
 
 
 def _bins(file: ScienceFile) -> str:
-    low, high = f"{file.bin_min_s:.3g}", f"{file.bin_max_s:.3g}"
+    low, high = words.number(file.bin_min_s), words.number(file.bin_max_s)
     length = f"{low} s" if low == high else f"{low}–{high} s"
     return f"{words.counts(file.n_bins)}<br><i>{length}</i>"
 

@@ -62,7 +62,9 @@ class SelectionBar:
         """
         remarks = [_limit(picked), _PASSING if passing else ""]
         said = "; ".join(remark for remark in remarks if remark)
-        self._number.object = f'<p role="status"><b>{grouped(picked)}</b> selected <i>{said}</i></p>'
+        self._number.object = (
+            f'<p role="status"><b>{grouped(picked)}</b> selected <i>{f"· {said}" if said else ""}</i></p>'
+        )
         self._all.param.update(label=f"Select all {grouped(matches)} matches", visible=matches > 0)
         for action in self._actions:
             action.visible = picked > 0

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColorMapper, HoverTool, LinearColorMapper, Range1d, ResetTool
+from bokeh.models import BasicTickFormatter, ColorMapper, HoverTool, LinearColorMapper, Range1d, ResetTool
 from bokeh.models.annotations import ColorBar, ScaleBar
 from bokeh.models.annotations.dimensional import Angular
 from bokeh.plotting import figure
@@ -59,7 +59,9 @@ def sky_figure(
     """
     x0, x1, y0, y1 = panel.extent
     plot: Any = figure(
-        html_attributes=spoken(f"Map: {title}" if title else "Map of the image; its numbers stand beside it"),
+        html_attributes=spoken(
+            f"Map: {title.replace(chr(10), ' ')}" if title else "Map of the image; its numbers stand beside it"
+        ),
         x_range=ranges[0],
         y_range=ranges[1],
         title=title,
@@ -125,8 +127,10 @@ def _scale(plot: Any, x_range: Range1d) -> None:
             unit="''",
             dimensional=Angular(exclude=["°", "'"]),
             location="bottom_right",
-            background_fill_alpha=0.0,
+            background_fill_color="black",  # the label may lie on a bright source
+            background_fill_alpha=0.5,
             border_line_alpha=0.0,
+            label="@{value}″",
             label_text_color="white",
             bar_line_color="white",
             bar_line_width=3,
@@ -137,6 +141,7 @@ def _scale(plot: Any, x_range: Range1d) -> None:
 def _color_bar(mapper: ColorMapper, unit: str) -> ColorBar:
     return ColorBar(
         color_mapper=mapper,
+        formatter=BasicTickFormatter(power_limit_low=-5),  # 0.0004, not 4.000e-4
         width=10,
         padding=4,
         title=unit,

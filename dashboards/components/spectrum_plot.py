@@ -53,6 +53,7 @@ class SpectrumPlot:
         drawn.xaxis.ticker = FixedTicker(ticks=[4, 6, 10, 15, 25, 50, 84, 150], minor_ticks=[])
         drawn.xaxis.formatter = CustomJSTickFormatter(code="return String(tick)")
         legend = drawn.legend[0]
+        legend.location = "bottom_left"  # where a spectrum that falls leaves room
         legend.label_text_color = INK
         legend.label_text_font_size = "12px"
         legend.background_fill_alpha = legend.border_line_alpha = 0.0

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+#: Choices as high as the text fields beside them.
+LOW: dict[str, Any] = {"& .MuiSelect-select": {"paddingTop": "8.5px", "paddingBottom": "8.5px"}}
 
 
 @cache

@@ -13,7 +13,7 @@ import panel.ui as pmui
 from archive import Image
 from archive.scripts.tables import images_csv
 from dashboards.components import words
-from dashboards.components.style import style
+from dashboards.components.style import LOW, style
 from dashboards.state.access import Visitor
 from dashboards.state.source import ArchiveSource, archive_source
 from dashboards.state.take_home import (
@@ -29,7 +29,7 @@ from dashboards.web.links import Links, routes_are_served
 from jobs.overlay_maps import MAP_BYTES
 from stixcore.errors import StixError
 
-SMALL: dict[str, Any] = {"size": "small", "margin": (6, 12, 6, 0), "description": ""}
+SMALL: dict[str, Any] = {"size": "small", "margin": (6, 12, 6, 0), "description": "", "sx": LOW}
 POLL_MS = 700
 SIGN_IN = "Made here, by the worker, it is for registered users: sign in first. The script is for everybody."
 
@@ -107,10 +107,10 @@ class TakeHomeActions:
         if self.state.map_name not in maps:
             self.state.map_name = maps[0] if maps else ""
         choice = pmui.Select.from_param(
-            of.map_name, label="Map in this archive", options=maps or [""], width=300, **SMALL
+            of.map_name, label="Map in this archive", options=_choice_of(maps), width=300, **SMALL
         )
         choices: list[Any] = [
-            pmui.Select.from_param(of.view, label="As seen from", options=VIEWS, width=190, **SMALL),
+            pmui.Select.from_param(of.view, label="As seen from", options=VIEWS, width=220, **SMALL),
             pmui.Select.from_param(of.assumption, label="Sources are", options=ASSUMPTIONS, width=290, **SMALL),
             pmui.Select.from_param(
                 of.other, label="Map that the script fetches", options=list(OTHER_MAPS), width=220, **SMALL
@@ -141,7 +141,7 @@ class TakeHomeActions:
             if not event.new:
                 return
             self.state.upload(str(field.filename), bytes(event.new), self._visitor())
-            choice.param.update(options=self.state.maps(self._visitor()) or [""], value=self.state.map_name)
+            choice.param.update(options=_choice_of(self.state.maps(self._visitor())), value=self.state.map_name)
 
         field.param.watch(take, "value")
         return field
@@ -150,15 +150,15 @@ class TakeHomeActions:
         of = self.state.param
         methods = {words.method_name(method): method for method in CUBE_METHODS}
         self._open(
-            "Image cube: a movie of this flare",
+            "Image cube",
             [
-                _html("<p>Images of the observation of the first selected image: times × energies × methods.</p>"),
+                _html("<p>A movie of the flare of the first selected image: times × energies × methods.</p>"),
                 pn.FlexBox(
                     pmui.TextInput.from_param(
-                        of.cube_start, label="From (UTC)", placeholder="start of the file", width=180, **SMALL
+                        of.cube_start, label="From (UTC)", placeholder="start of the file", width=250, **SMALL
                     ),
                     pmui.TextInput.from_param(
-                        of.cube_end, label="To (UTC)", placeholder="end of the file", width=180, **SMALL
+                        of.cube_end, label="To (UTC)", placeholder="end of the file", width=250, **SMALL
                     ),
                     pmui.FloatInput.from_param(of.cube_amount, label="Time steps of", width=120, **SMALL),
                     pmui.Select.from_param(of.cube_rule, label="Steps", options=RULES, width=150, **SMALL),
@@ -169,7 +169,7 @@ class TakeHomeActions:
                         options=methods,
                         chip=False,
                         width=260,
-                        **(SMALL | {"size": None}),
+                        **(SMALL | {"size": None, "stylesheets": [style("low_choice")]}),
                     ),
                     align_items="center",
                 ),
@@ -285,6 +285,10 @@ class TakeHomeActions:
         links = " ".join(_link(address[name], name) for name in files)
         sentences = "".join(f"<li>{escape(note)}</li>" for note in notes)
         return f"{shown}<p>{links}</p><ul>{sentences}</ul>"
+
+
+def _choice_of(maps: Sequence[str]) -> list[str] | dict[str, str]:
+    return list(maps) or {"none yet: upload one": ""}
 
 
 def _html(text: str = "") -> pn.pane.HTML:

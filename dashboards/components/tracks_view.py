@@ -11,15 +11,15 @@ import panel as pn
 import panel.ui as pmui
 from bokeh.layouts import gridplot
 from bokeh.models import ColumnDataSource, HoverTool, Range1d, TapTool
-from bokeh.models.annotations import Legend, LegendItem, Whisker
+from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from dashboards.components import words
-from dashboards.components.figure_style import CURVES, spoken
+from dashboards.components.figure_style import CURVES, error_bars, spoken
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.plot_style import quiet
 from dashboards.state.images import ImageArchiveState
-from dashboards.state.tracks import MOST_TRACKED, TrackPoint, tracks_csv
+from dashboards.state.tracks import MOST_TRACKED, Measured, TrackPoint, tracks_csv
 
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex")
 QUANTITIES = {
@@ -93,6 +93,7 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
             html_attributes=spoken(f"{label} of the selected images against time"),
             x_axis_type="datetime",
             x_range=time,
+            y_range=_value_range([getattr(point, name) for point in points]),
             height=300 if name == "x" else 220,  # the legend stands above the first
             sizing_mode="stretch_width",
             y_axis_label=label,
@@ -108,9 +109,7 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
             source = _source(members, name)
             line = plot.line("time", "value", source=source, color=color, line_alpha=0.6)
             dots = plot.scatter("time", "value", source=source, color=color, marker=marker, size=9)
-            plot.add_layout(
-                Whisker(base="time", lower="lower", upper="upper", source=source, line_color=color, line_width=1.5)
-            )
+            plot.add_layout(error_bars("time", source, color, 1.5))
             items.append(LegendItem(label=f"{words.method_name(method)}, {low:g}–{high:g} keV", renderers=[line, dots]))
             _link(source, members, on_open)
         plot.add_tools(
@@ -134,6 +133,18 @@ def _time_range(points: Sequence[TrackPoint]) -> Range1d:
     times = np.array([point.t_mid for point in points]).astype("datetime64[ms]").astype(float)
     margin = max((times.max() - times.min()) * 0.05, 60_000.0)
     return Range1d(start=times.min() - margin, end=times.max() + margin)
+
+
+def _value_range(measured: Sequence[Measured]) -> Range1d:
+    """Room for all values with their error bars."""
+    ends = np.array([(one.value - sigma, one.value + sigma) for one in measured for sigma in (_known(one.sigma),)])
+    low, high = (float(np.nanmin(ends)), float(np.nanmax(ends))) if np.isfinite(ends).any() else (0.0, 1.0)
+    margin = 0.08 * (high - low) or 1.0
+    return Range1d(start=low - margin, end=high + margin)
+
+
+def _known(sigma: float) -> float:
+    return sigma if np.isfinite(sigma) else 0.0
 
 
 def _source(points: Sequence[TrackPoint], name: str) -> ColumnDataSource:

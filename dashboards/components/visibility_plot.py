@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from bokeh.layouts import gridplot
 from bokeh.models import ColumnDataSource, FactorRange, HoverTool
-from bokeh.models.annotations import Legend, LegendItem, Whisker
+from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from dashboards.components import words
-from dashboards.components.figure_style import spoken
+from dashboards.components.figure_style import error_bars, spoken
 from dashboards.components.plot_style import TEXT, quiet
 from stixcore.fits.image_file import StoredVisibilities
 
@@ -83,8 +83,8 @@ def _points(plot: Any, labels: tuple[str, ...], values: Any, sigmas: Any | None,
     if sigmas is None:
         source = ColumnDataSource(data)
         return plot.scatter("label", "value", source=source, marker="dash", size=14, line_width=3, color=COLORS[method])
-    source = ColumnDataSource(data | {"low": values - sigmas, "high": values + sigmas, "sigma": sigmas})
-    plot.add_layout(Whisker(base="label", lower="low", upper="high", source=source, line_color=TEXT))
+    source = ColumnDataSource(data | {"lower": values - sigmas, "upper": values + sigmas, "sigma": sigmas})
+    plot.add_layout(error_bars("label", source, TEXT))
     points = plot.scatter("label", "value", source=source, size=6, color=TEXT)
     plot.add_tools(HoverTool(renderers=[points], tooltips=[("@label", "@value{0.00} ± @sigma{0.00}")]))
     return points

@@ -59,15 +59,26 @@ def method_name(method: str) -> str:
 
 
 def number(value: float | None, form: str = ".3g") -> str:
-    """A number, with a real minus sign, or a dash where it is unknown."""
+    """A number, with a real minus sign and no ``e``: ``3 180``, ``2.5 × 10⁻⁵``; a dash where it is unknown."""
     if value is None or not np.isfinite(value):
         return UNKNOWN
-    return f"{value:{form}}".replace("-", "−")
+    text = f"{value:{form}}"
+    mantissa, _, exponent = text.partition("e")
+    if exponent and 0 < int(exponent) < 6:
+        text = grouped(float(text))
+    elif exponent:
+        text = f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
+    return text.replace("-", "−")
 
 
 def arcsec(value: float | None) -> str:
     """``−512.3``."""
     return number(value, ".1f")
+
+
+def plural(value: int, noun: str) -> str:
+    """``1 file``, ``45 files``."""
+    return f"{grouped(value)} {noun}{'' if value == 1 else 's'}"
 
 
 def counts(value: float | None) -> str:

@@ -130,8 +130,8 @@ class AnalysisView:
 
     def _fields(self) -> list[Any]:
         of = self._form.param
-        self._from = pmui.TextInput(label="From (UTC)", width=226, **FIELD)
-        self._to = pmui.TextInput(label="To (UTC)", width=226, **FIELD)
+        self._from = pmui.TextInput(label="From (UTC)", width=240, **FIELD)
+        self._to = pmui.TextInput(label="To (UTC)", width=240, **FIELD)
         self._low = pmui.FloatInput(label="From keV", width=124, **FIELD)
         self._high = pmui.FloatInput(label="To keV", width=124, **FIELD)
         for widget in (self._from, self._to, self._low, self._high):

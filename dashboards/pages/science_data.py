@@ -17,7 +17,7 @@ from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html
 from dashboards.components.pager import turn_to
 from dashboards.components.science_table import ScienceTable, files_html
-from dashboards.components.style import style
+from dashboards.components.style import LOW, style
 from dashboards.pages.science_file import ScienceFileView
 from dashboards.state.access import Visitor
 from dashboards.state.begun import Begun, begin, begun_or
@@ -149,7 +149,7 @@ class ScienceDataPage:
 
     def _filters(self) -> pn.FlexBox:
         of = self.state.param
-        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": ""}
+        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
         clear = pmui.Button(
             label="Clear", variant="text", size="small", margin=(8, 0), on_click=lambda _: self.state.clear_filter()
         )

@@ -83,7 +83,7 @@ def test_the_visibilities_are_those_of_the_files(imaged: Archive, details: Any) 
         table = hdus["VISIBILITIES"].data
         amplitude = np.abs(table["real"] + 1j * table["imag"])
         np.testing.assert_allclose(measured["value"], amplitude)
-        np.testing.assert_allclose(measured["high"] - measured["low"], 2 * table["sigma"])
+        np.testing.assert_allclose(measured["upper"] - measured["lower"], 2 * table["sigma"])
         np.testing.assert_allclose(predicted["CLEAN"], np.abs(table["model_real"] + 1j * table["model_imag"]))
     assert set(predicted) == {"CLEAN", "EM", "MEM_GE", "VIS_FWDFIT"}  # a back projection is no model
     assert visibility_figure({}) is None

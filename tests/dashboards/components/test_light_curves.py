@@ -127,7 +127,7 @@ def test_the_status_names_what_is_there_and_escapes(curves: Any) -> None:
     state = state_of(curves, 2.5, 1)
     object.__setattr__(state.curves, "light", LIGHT)
     html = status_html(state.curves, state.extent, simulated=False, downloads=True)
-    for text in ("2022-11-10 02:30:00 – 03:30:00", "1 flare here", "from 2022-11-10 to 2022-11-11", "300.0 s to Solar"):
+    for text in ("2022-11-10 02:30:00 – 03:30:00", "1 flare in", "from 2022-11-10 to 2022-11-11", "300.0 s to Solar"):
         assert text in html
     assert "&lt;a file&gt;" in html
     assert "archive/lightcurve.csv?start=" in html

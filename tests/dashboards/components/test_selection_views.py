@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import panel as pn
 import pytest
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, Plot
+from bokeh.models.annotations import Whisker
 
+from dashboards.components.compare_view import image_titles
 from dashboards.components.image_filters import ImageFilters
 from dashboards.components.selection_bar import SelectionBar
 from dashboards.components.take_home import TakeHomeActions
@@ -98,3 +100,30 @@ def test_points_without_errors_have_no_bars(small: Any) -> None:
     point = TrackPoint(replace(small.images[0]), Measured(1.0), Measured(2.0), Measured(3.0), Measured())
     (first, *_) = tracks_figure([point], print).select({"type": ColumnDataSource})
     assert np.isnan(first.data["lower"]).all()
+
+
+def test_error_bars_lie_inside_the_plot_and_are_of_one_colour(small: Any) -> None:
+    image = small.images[0]
+    points = [
+        TrackPoint(image, Measured(900.0, 40.0), Measured(2.0), Measured(3.0), Measured()),
+        TrackPoint(image, Measured(955.0, 4.0), Measured(2.0), Measured(3.0), Measured()),
+    ]
+    plots = list(tracks_figure(points, print).select({"type": Plot}))
+    across = next(plot for plot in plots if plot.left[0].axis_label == "Solar X [arcsec]")
+    assert (across.y_range.start, across.y_range.end) == (pytest.approx(852.08), pytest.approx(966.92))
+    assert all(np.isfinite([plot.y_range.start, plot.y_range.end]).all() for plot in plots)
+    bars = list(across.select({"type": Whisker}))
+    assert {bar.upper_head.line_color for bar in bars} == {
+        bar.line_color for bar in bars
+    }  # black on the dark page else
+
+
+def test_images_that_would_be_called_the_same_can_be_told_apart(small: Any) -> None:
+    image = small.images[0]
+    doubled = replace(image, recipe_id="f" * 16, image_id=f"{'f' * 16}-{image.method}")
+    same, other, hard = image_titles([image, doubled, replace(image, e_low=16.0, e_high=28.0)])
+    assert same[0] == other[0]
+    assert same[1].endswith(f" {image.recipe_id[:6]}")
+    assert other[1].endswith(" ffffff")
+    assert hard[0].endswith(" 16–28 keV")
+    assert image.recipe_id[:6] not in hard[1]

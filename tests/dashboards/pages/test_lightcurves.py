@@ -57,7 +57,7 @@ def test_the_day_with_its_flares(watched: Any, curves: Any) -> None:
     page = watched.visit("lightcurves")
     plot_of(page)
     expect(page.get_by_text("2022-11-10 00:00:00 – 2022-11-11 00:00:00 UTC at Solar Orbiter, 24 h")).to_be_visible()
-    expect(page.get_by_text("2 flares here and beside")).to_be_visible()
+    expect(page.get_by_text("2 flares in and near this window")).to_be_visible()
     assert watched.query == {}
     drawn = page.wait_for_function(
         f"""() => {{
