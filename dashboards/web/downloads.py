@@ -153,8 +153,10 @@ async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
         for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs):
 
             def add(name: str = member.name, read: Callable[[], bytes] = member.read) -> None:
+                entry = zipfile.ZipInfo(name, created.item().timetuple()[:6])
+                entry.external_attr = 0o644 << 16  # readable for a group; zipfile's own is for the owner alone
                 texts = not name.endswith(".fits")
-                package.writestr(name, read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
+                package.writestr(entry, read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
 
             await looked_up(add)
             handler.write(drain.take())

@@ -46,6 +46,7 @@ def test_a_bundle_holds_everything_and_its_manifest_says_so(imaged, imaged_serve
     assert headers["Content-Type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(body)) as package:
         assert package.testzip() is None
+        assert {info.external_attr >> 16 for info in package.infolist()} == {0o644}  # colleagues may read them
         package.extractall(tmp_path)
     folder = tmp_path / "stix_images"
     manifest = json.loads((folder / "manifest.json").read_text())
