@@ -185,7 +185,18 @@ IMAGE_COLUMNS = (
         "goes", "GOES", _goes, "Measured GOES class of the flare, where known", "goes_flux", True, 80, 72, 6, "center"
     ),
     Column("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 92, 80, 8, "right"),
-    Column("chi2", "χ²", _chi2, "Of the visibilities, reduced", "chi2", False, 74, 64, 7, "right"),
+    Column(
+        "chi2",
+        "χ²",
+        _chi2,
+        "Per visibility: about 2 for a perfect image, real and imaginary parts count",
+        "chi2",
+        False,
+        74,
+        64,
+        7,
+        "right",
+    ),
     Column(
         "trust", "Trust", _trust, "Whether something speaks against the image", "trusted", False, 112, 104, 3, "center"
     ),
