@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
+
+from process_memory import memory_kib
 
 SECONDS = 1.0
 
@@ -199,8 +200,8 @@ def main(root: Path) -> None:
             except Exception as error:  # noqa: BLE001 - what must not happen is for the test to say
                 outcome, said = f"raised {type(error).__name__}", str(error)
             report = {"kind": kind, "sql": sql[:100], "outcome": outcome, "said": said[:5000]}
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            sys.stdout.write(json.dumps(report | {"seconds": time.monotonic() - begin, "peak_mib": peak}) + "\n")
+            report |= {"seconds": time.monotonic() - begin, "peak_mib": memory_kib("VmHWM") / 1024}
+            sys.stdout.write(json.dumps(report) + "\n")
 
 
 if __name__ == "__main__":

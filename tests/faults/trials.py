@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 from mutations import break_file, originals
+from process_memory import memory_kib
 
 SECONDS, MEMORY = 5.0, 1 << 30
 #: A child that says nothing for this long hangs outside of Python, s.
@@ -162,8 +163,7 @@ def limited() -> Iterator[None]:
 
 
 def limit_memory() -> None:
-    (present,) = re.findall(r"^VmData:\s*(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    most = int(present) * 1024 + MEMORY
+    most = memory_kib("VmData") * 1024 + MEMORY
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
@@ -312,7 +312,7 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
             with limited():
                 imaged(trial, path)
         trial.seconds = time.process_time() - begin
-        trial.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        trial.peak_mib = memory_kib("VmHWM") / 1024
         return trial
 
     return run_one
