@@ -9,6 +9,7 @@ import contextlib
 import logging
 import threading
 import uuid
+from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -71,6 +72,7 @@ class DaskExecutor(Executor):
         self._news: Queue[int | Event] = Queue()
         self._threads, self._counted = 0, float("-inf")
         self._tried = monotonic()
+        logging.getLogger("distributed.client").addFilter(_is_no_farewell)
         self._client: Client | None = self._connect(timeout_s)
 
     @property
@@ -211,6 +213,14 @@ def _carry_out(call: _Call) -> Any:
     say("", 0, 0)
     with reporting_to(say):
         return call.function(call.task)
+
+
+def _is_no_farewell(record: logging.LogRecord) -> bool:
+    """Whether a record is worth logging: a client that is closed while it looks for its scheduler is no fault.
+
+    Dask reports it with a traceback, and we say in one line that the scheduler is lost.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
 
 
 def _restart(client: Client, place: str) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from archive import Archive
 from jobs.active import TRANSIENT, Active, Running, sentence_of, verdict
-from jobs.errors import ExecutorFault
+from jobs.errors import ExecutorFault, SchedulerLost
 from jobs.executors import Event, Executor, Finished, Progress, Started, make_executor
 from jobs.journal import Journal, Part, Request, RequestState
 from jobs.kinds import plan, run_task, waits_for_others
@@ -246,7 +246,8 @@ class Worker:
             case Progress():
                 active.hear(event)
             case Finished(ticket, result, error):
-                if error is not None and not isinstance(error, StixError):
+                # a lost scheduler ends all image sets at once, and is told of once, with what becomes of the request
+                if error is not None and not isinstance(error, StixError | SchedulerLost):
                     log.warning("request %d: %r", active.request.request_id, error, exc_info=error)
                 active.take(ticket, result, error, self._timer())
 

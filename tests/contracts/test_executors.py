@@ -193,7 +193,7 @@ def test_no_scheduler_is_one_sentence():
         DaskExecutor("tcp://127.0.0.1:9", timeout_s=0.5)
 
 
-def test_a_lost_scheduler_is_a_fault_and_is_found_again(tmp_path, monkeypatch):
+def test_a_lost_scheduler_is_a_fault_and_is_found_again(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("jobs.cluster.RETRY_S", 2.0)
     port = free_port()
     first = Cluster(tmp_path, workers=1, port=port)
@@ -211,6 +211,7 @@ def test_a_lost_scheduler_is_a_fault_and_is_found_again(tmp_path, monkeypatch):
             assert dict(run_all(errands.square, [3], executor=executor)) == {3: 9}  # waits until it is found
         finally:
             second.close()
+    assert [record.message for record in caplog.records if record.exc_info] == []
 
 
 def test_one_worker_stays_in_this_process():

@@ -250,6 +250,14 @@ def test_a_fault_that_may_pass_is_tried_again(archive, journal, asked, worker, f
     assert archive.count_runs() == 3
 
 
+def test_a_lost_scheduler_is_told_once(archive, journal, asked, worker, caplog):
+    ask(archive, journal, asked(3))
+    worker(Scripted(*[SchedulerLost("gone")] * 3)).run(until_idle=True)
+    told = [record.message for record in caplog.records if "gone" in record.message]
+    assert told
+    assert all("waits" in message for message in told)  # of the request, and not of each of its image sets
+
+
 def test_a_fault_that_does_not_pass_is_told_in_the_end(archive, journal, asked, worker):
     request = ask(archive, journal, asked(1))
     full = OSError(28, "No space left on device")
