@@ -238,6 +238,34 @@ def test_columns_are_sorted_by_keys_alone(watched: Any, small: Any) -> None:
     page.wait_for_url("**sort=net_counts**")
 
 
+def test_choices_are_made_by_keys_alone(watched: Any, small: Any) -> None:
+    page = watched.visit("image_archive")
+    choice, options = page.get_by_role("combobox", name="Trust"), page.get_by_role("menuitem")
+    for key in ("ArrowDown", "Enter", "Space"):
+        choice.press(key)
+        expect(options).to_have_count(3)
+        page.keyboard.press("Escape")
+        expect(options).to_have_count(0)
+    choice.press("Space")
+    expect(options.first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**trust=trusted")
+    expect_ids(page, expected(small, lambda image: image.trusted)[:25])
+
+
+def test_the_tab_key_goes_from_link_to_link_of_a_row(watched: Any) -> None:
+    page = watched.visit("image_archive")
+    page.locator(".tabulator-row").first.get_by_role("checkbox").focus()
+    said = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        said.append(page.locator(":focus").last.evaluate("place => place.ariaLabel ?? place.textContent"))
+    assert said[1:5] == ["FITS", "Python", "IDL", "Notebook"]
+    assert said[0].startswith("Show ")
+    assert said[5] == "Select Row"
+
+
 def test_a_missing_and_an_empty_archive(
     watch: Callable[..., Any], desktop: BrowserContext, serve: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -84,7 +84,9 @@ window.walk = (() => {
       found.push({
         key: `${key}|${row ? 0 : before}`, kind: what, name: called, alike: 1, row: Boolean(row),
         off: Boolean(node.disabled || node.getAttribute("aria-disabled") === "true"),
-        on: ["aria-selected", "aria-current", "aria-pressed"].some((state) => node.getAttribute(state) === "true"),
+        on: ["aria-selected", "aria-current", "aria-pressed"].some(
+          (state) => ["true", "page"].includes(node.getAttribute(state))
+        ),
         download: node.hasAttribute("download"), href: node.getAttribute("href"),
         beside: node.tabIndex < 0 && Boolean(node.closest("[role=tablist], [role=group]")),
       })
