@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
@@ -169,7 +170,8 @@ def _plain(value: Any) -> Any:
 
 def _require(fits: bool, what: str, found: Any) -> None:
     if not fits:
-        message = f"expected {what}, found {str(found)[:60]!r}"
+        shown = repr(found[:60]) if isinstance(found, str) else json.dumps(found, ensure_ascii=False, default=str)[:60]
+        message = f"expected {what}, found {shown}"
         raise ValueError(message)
 
 

@@ -106,7 +106,7 @@ def test_parameters_that_are_not_given_have_their_defaults():
     ("changes", "sentence"),
     [
         ({"uid": "../etc"}, "'../etc' is neither the uid nor the name of a file"),
-        ({"uid": 7}, "uid: expected a text, found '7'"),
+        ({"uid": 7}, "uid: expected a text, found 7"),
         ({"background": ""}, "'' is neither"),
         ({"time_ranges": []}, "at least one time range"),
         ({"time_ranges": [["2026-03-14", "2026-03-14"]]}, "the time range 2026-03-14.* is empty"),
