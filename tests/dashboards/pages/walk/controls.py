@@ -205,11 +205,11 @@ def focused_on(page: Page) -> dict[str, Any] | None:
 
 
 def rest(page: Page, most_ms: int = 15_000) -> None:
-    """Wait until the page has come to rest: it looks the same twice in a row."""
+    """Wait until the page has come to rest: it looks the same twice in a row, longer apart than the server thinks."""
     page.wait_for_function(
         """async () => {
             const first = walk.looks(null)
-            await new Promise((done) => setTimeout(done, 250))
+            await new Promise((done) => setTimeout(done, 700))
             return first === walk.looks(null)
         }""",
         timeout=most_ms,
