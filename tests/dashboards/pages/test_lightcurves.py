@@ -102,6 +102,14 @@ def test_pan_and_zoom_write_the_address_and_back_restores_it(watched: Any, curve
     assert shown == pytest.approx(float(watched.query["span"][0]))
 
 
+def test_a_figure_may_be_measured_before_it_is_ready(watched: Any, curves: Any) -> None:
+    page = watched.visit(at(curves, 2, 1))
+    plot_of(page)
+    unready = f"Object.create(Bokeh.index.find_one(({MODEL})('rates')), {{layout: {{value: undefined}}}})"
+    for ask in ("_measure_layout", "_after_layout"):
+        page.evaluate(f"() => {unready}.{ask}()")
+
+
 def test_moving_by_buttons_and_names(watched: Any, curves: Any) -> None:
     page = watched.visit(at(curves, 2, 1))
     page.get_by_role("button", name="Next").click()
