@@ -264,6 +264,10 @@ def test_the_tab_key_goes_from_link_to_link_of_a_row(watched: Any) -> None:
     assert said[1:5] == ["FITS", "Python", "IDL", "Notebook"]
     assert said[0].startswith("Show ")
     assert said[5] == "Select Row"
+    watched.visit("image_archive?text=nothing-is-called-so")
+    page.locator(".tabulator-col[tabindex]").last.focus()
+    page.keyboard.press("Tab")
+    assert page.locator(".tabulator-tableholder:focus").count() == 0
 
 
 def test_a_missing_and_an_empty_archive(
