@@ -265,9 +265,8 @@ def test_the_tab_key_goes_from_link_to_link_of_a_row(watched: Any) -> None:
     assert said[0].startswith("Show ")
     assert said[5] == "Select Row"
     watched.visit("image_archive?text=nothing-is-called-so")
-    page.locator(".tabulator-col[tabindex]").last.focus()
-    page.keyboard.press("Tab")
-    assert page.locator(".tabulator-tableholder:focus").count() == 0
+    # the browser stops at whatever can be scrolled and holds nothing else to stop at
+    expect(page.locator(".tabulator-tableholder")).to_have_css("overflow-x", "hidden")
 
 
 def test_a_missing_and_an_empty_archive(
