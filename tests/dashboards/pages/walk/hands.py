@@ -119,6 +119,12 @@ def _press(page: Page, control: Control, key: str) -> None:
     page.keyboard.press(key)
 
 
+def _try_keys(page: Page, control: Control) -> None:
+    """Scroll, and push: Bokeh's tools are buttons without a role."""
+    _press(page, control, "ArrowDown")
+    _press(page, control, "Enter")
+
+
 def _follow(page: Page, control: Control, hand: Hand) -> Use:
     href = control.href or ""
     if control.download:
@@ -201,6 +207,7 @@ def _text_for(value: str, example: str, name: str) -> str:
 
 
 def _drag(page: Page, control: Control) -> None:
+    control.on_page(page).scroll_into_view_if_needed()
     page.wait_for_timeout(200)
     box = control.on_page(page).bounding_box()
     assert box is not None
@@ -241,7 +248,7 @@ _WITH_KEYS: Hands = {
     "tool": lambda page, control: _press(page, control, "Enter"),
     "checkbox": lambda page, control: _press(page, control, "Space"),
     "film": lambda page, control: _press(page, control, "Space"),
-    "place": lambda page, control: _press(page, control, "ArrowDown"),
+    "place": _try_keys,
     "slider": lambda page, control: _press(page, control, "ArrowRight"),
     "tab": _tab_by_key, "choice": _choose_by_key, "field": _type,
 }  # fmt: skip

@@ -36,7 +36,10 @@ QUIET = {
     "Whole file": "the whole file is shown",
     "Reset": "nothing was zoomed",
     "Save": "the browser hands a picture over",
+    "Less: Minutes at least": "it is at its least",
 }
+#: How the names of figures begin that are looked at and not used.
+LOOKED_AT = ("Amplitude [", "Phase [")
 #: What no key reaches, and what does the same.
 BESIDE = {"figure": "fields and buttons beside it say the same"}
 
@@ -138,8 +141,9 @@ def _use(
         return page, Use(Outcome.FAILED, "it is gone when the page is loaded anew")
     address, within = page.url, page.locator("[role=dialog]").count()
     found = use(page, present, hand, file)
-    if found.outcome == Outcome.NOTHING and (control.name in QUIET or control.on):
-        found = Use(Outcome.WORKS, QUIET.get(control.name, "it is chosen"))
+    quiet = control.name in QUIET or control.on or control.name.startswith(LOOKED_AT)
+    if found.outcome == Outcome.NOTHING and quiet:
+        found = Use(Outcome.WORKS, QUIET.get(control.name, "it is chosen" if control.on else "there is nothing to use"))
     elsewhere = urlsplit(page.url).path != urlsplit(address).path
     if elsewhere or found.is_bad or page.locator("[role=dialog]").count() != within:
         return go_to(watched, scene, places), found
