@@ -18,7 +18,7 @@ from dashboards.state.source import ArchiveSource
 from jobs.errors import BadRequest, NotAllowed
 from jobs.journal import Journal, Request, RequestState
 from jobs.overlay_maps import keep_map, maps_of
-from jobs.rendering_requests import AnimationRequest, CubeRequest, OverlayRequest, RenderingRequest
+from jobs.rendering_requests import FIELDS, AnimationRequest, CubeRequest, OverlayRequest, RenderingRequest
 from jobs.renderings import Rendering, find_rendering, submit_rendering
 from jobs.requests import ImagingRequest
 from stixcore.errors import StixError
@@ -54,7 +54,7 @@ class TakeHomeState(param.Parameterized):
     frame_time = param.Number(0.25, bounds=(0.02, 10.0), doc="s that a frame is shown")
     scale: param.Selector[Any] = param.Selector(default=LINEAR, objects=[LINEAR, LOG], doc="Colours")
     common_scale = param.Boolean(default=True, doc="One colour scale per band and method")
-    field = param.Number(0.0, bounds=(0.0, 10_000.0), doc="Side of the field, arcsec; 0: everything")
+    field = param.Number(0.0, bounds=(0.0, FIELDS[1]), step=10.0, doc="Side of the field, arcsec; 0: everything")
     size: param.Selector[Any] = param.Selector(default=640, objects=[256, 512, 640, 960], doc="Side of a frame, pixels")
 
     other: param.Selector[Any] = param.Selector(default="SDO/AIA 171 Å", objects=list(OTHER_MAPS), doc="Fetched map")
@@ -86,6 +86,12 @@ class TakeHomeState(param.Parameterized):
     def __init__(self, source: ArchiveSource, **params: Any) -> None:
         super().__init__(**params)
         self._source = source
+        self.param.watch(self._keep_field, "field")
+
+    def _keep_field(self, event: param.parameterized.Event) -> None:
+        """Nothing is drawn smaller than the least field: the script and the worker would refuse it."""
+        if 0 < event.new < FIELDS[0]:
+            self.field = FIELDS[0]
 
     # Addresses, relative to the page
 

@@ -9,6 +9,7 @@ from dashboards.state.source import ArchiveSource
 from dashboards.state.take_home import TakeHomeState, parse_bands
 from jobs.errors import BadRequest
 from jobs.executors import SerialExecutor
+from jobs.rendering_requests import AnimationRequest
 from jobs.worker import Worker
 
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
@@ -37,6 +38,13 @@ def test_addresses_follow_the_choices(state, images):
     state.inputs = True
     assert state.bundle(images).endswith("&inputs=yes")
     assert state.table(images, "csv").startswith("archive/selection/table.csv?")
+
+
+def test_a_field_that_nothing_can_draw_becomes_the_least_one(state, images):
+    for typed, field in ((0.1, "10"), (10, "10"), (0, ""), (250.5, "250.5")):
+        state.field = typed
+        assert f"&field={field}&" in state.animation_script(images)
+        AnimationRequest(tuple(image.image_id for image in images), state.animation_looks)  # raises nothing
 
 
 def test_a_guest_is_told_to_sign_in(state, images):

@@ -36,10 +36,11 @@ QUIET = {
     "Whole file": "the whole file is shown",
     "Reset": "nothing was zoomed",
     "Save": "the browser hands a picture over",
+    "Map in this archive": "there is none",
     "Less: Minutes at least": "it is at its least",
 }
-#: How the names of figures begin that are looked at and not used.
-LOOKED_AT = ("Amplitude [", "Phase [")
+#: How the names of figures begin that are looked at, or show all there is.
+LOOKED_AT = ("Amplitude [", "Phase [", "Count rate against time, by", "Live time and")
 #: What no key reaches, and what does the same.
 BESIDE = {"figure": "fields and buttons beside it say the same"}
 
