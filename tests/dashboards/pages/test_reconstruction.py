@@ -79,6 +79,9 @@ def test_everything_in_the_advanced_form_has_a_name(
     for button in ("Less: CLEAN iterations", "More: CLEAN iterations", "Less: Roll [°]", "More: Roll [°]"):
         expect(page.get_by_role("button", name=button)).to_be_visible(timeout=SLOW)
     axe(page)
+    # longer than the window, and yet nothing lies on it
+    form, images = page.get_by_role("button", name="Submit"), page.get_by_text("Images of this file")
+    assert form.bounding_box()["y"] < images.bounding_box()["y"]
 
 
 def test_from_the_brush_to_images_everywhere(
