@@ -23,7 +23,7 @@ demo: $(VENV)/project ## simulated campaign, previews and pages on port 5006 (DA
 test: $(VENV)/project ## every test (ARGS="…" goes to pytest)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10 $(ARGS)
 
-walk: $(VENV)/project ## every control of every page, by mouse and by keyboard, as guest, user, operator (half an hour)
+walk: $(VENV)/project ## every control of every page, by mouse and by keyboard, as guest, user, operator (an hour and a half)
 	@$(BIN)/python -m pytest --verbose tests/dashboards/pages/walk/walk.py $(ARGS)
 
 lint: $(VENV)/project ## ruff, formatting, types, layers

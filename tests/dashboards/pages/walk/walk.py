@@ -1,7 +1,7 @@
 """Every page, every control, with a mouse and with a keyboard alone, as guest, user and operator: ``make walk``.
 
-Controls are found on the pages themselves, so that a new one is walked over from its first day. This takes half an hour
-on a quiet machine and is no part of ``make test``. ``STIX_WALK_ARCHIVE`` names an archive that is there already (a copy
+Controls are found on the pages themselves, so that a new one is walked over from its first day. It takes an hour and
+a half on a quiet machine and is no part of ``make test``. ``STIX_WALK_ARCHIVE`` names an archive that is there (a copy
 of it is used), ``STIX_WALK_PICTURES`` a folder for pictures of every scene, for looking at.
 """
 
