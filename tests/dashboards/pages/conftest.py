@@ -37,6 +37,9 @@ class Watched:
         self.page.on("response", lambda r: self.faults.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
         self.page.on("request", lambda r: self._check_host(r.url, host))
         self.page.on("websocket", lambda socket: self._check_host(socket.url, host))
+        # wherever a click, Back or a reload leads: what was sent first says the same as the live page after it,
+        # and whoever looks meanwhile waits until it is gone
+        self.page.add_locator_handler(self.page.locator("#opening"), lambda: None)
 
     def _check_failure(self, request: Request) -> None:
         if request.failure != "net::ERR_ABORTED":  # so ends what was still loading when the visitor went on

@@ -35,7 +35,6 @@ def at(curves: Any, hour: float, hours: float, more: str = "") -> str:
 
 def plot_of(page: Page) -> Any:
     """Where the upper figure is, once it is drawn."""
-    expect(page.locator("#opening")).to_have_count(0)
     figure = page.locator(".bk-Figure").first
     expect(figure).to_be_visible()
     page.wait_for_function(f"({MODEL})('rates')?.inner_width > 0")

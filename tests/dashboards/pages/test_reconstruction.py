@@ -45,7 +45,6 @@ def sign_in_at_the_form(page: Page, url: str) -> str:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/science_data?**")
-    expect(page.locator("#opening")).to_have_count(0, timeout=SLOW)
     expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
     return page.locator("p.box").inner_text()
 
