@@ -10,25 +10,25 @@ import panel.ui as pmui
 
 from dashboards.components import imageless
 from dashboards.components.compare_view import CompareView
-from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with, session_search
+from dashboards.components.frame import PAGES, SITE, frame
 from dashboards.components.image_columns import chosen_columns
 from dashboards.components.image_dialog import OpenedImage
 from dashboards.components.image_filters import ImageFilters
 from dashboards.components.image_table import ImageTable
-from dashboards.components.notices import Notice, Notices
+from dashboards.components.notices import Notice
 from dashboards.components.opening import opening_html, table_html
 from dashboards.components.pager import turn_to
 from dashboards.components.selection_bar import SelectionBar
 from dashboards.components.style import style
 from dashboards.components.take_home import TakeHomeActions
 from dashboards.components.tracks_view import TracksView
+from dashboards.pages.addressed import AddressedPage
 from dashboards.state.access import Visitor
-from dashboards.state.begun import Begun, begin, begun_or
 from dashboards.state.images import COMPARE_TAB, IMAGELESS_TAB, IMAGES_TAB, TABS, TRACKS_TAB, ImageArchiveState
 from dashboards.state.listing import Listing
 from dashboards.state.picks import MOST
 from dashboards.state.source import archive_source
-from dashboards.web.links import Links, session_links
+from dashboards.web.links import Links
 from dashboards.web.visitors import session_visitor
 
 #: What a visitor may have to be told about.
@@ -36,7 +36,7 @@ NOTICED = ["listing", "imageless", "complaints", "detail_problem", "picks_proble
 PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
 
 
-class ImageArchivePage:
+class ImageArchivePage(AddressedPage[ImageArchiveState]):
     """Widgets around an `ImageArchiveState`.
 
     Parameters
@@ -50,9 +50,7 @@ class ImageArchivePage:
     description = "Images of solar flares by Solar Orbiter/STIX"
 
     def __init__(self, state: ImageArchiveState, links: Links) -> None:
-        self.state, self._links = state, links
-        self._address_notices: list[Notice] = []
-        self._notices = Notices()
+        super().__init__(state, links)
         self._table = ImageTable(self._open, self._sort, state.pick)
         self._bar = SelectionBar(
             state.pick_all,
@@ -77,22 +75,9 @@ class ImageArchivePage:
         self._pager.param.watch(self._turn, "value")
 
     @classmethod
-    def from_session(cls) -> ImageArchivePage:
-        """The page for the session that is being made: archive of this server, state from the address."""
-        begun = begun_or(lambda: cls.begin(session_visitor, session_search()))
-        page = cls(begun.state, session_links())
-        page.follow_address(begun)
-        return page
-
-    @staticmethod
-    def begin(visitor: Callable[[], Visitor], search: str) -> Begun[ImageArchiveState]:
-        """What the page needs before it has widgets."""
-        return begin(ImageArchiveState(archive_source(), visitor), search)
-
-    @classmethod
-    def document_title(cls, _: ImageArchiveState) -> str:
-        """Of the browser's tab."""
-        return f"{cls.title} · {SITE}"
+    def new_state(cls, visitor: Callable[[], Visitor]) -> ImageArchiveState:
+        """Of somebody who comes to the page, over the archive of this server."""
+        return ImageArchiveState(archive_source(), visitor)
 
     @classmethod
     def opening(cls, state: ImageArchiveState, links: Links, *, dark: bool) -> str:
@@ -101,18 +86,6 @@ class ImageArchivePage:
         plain = listing.rows and not state.opened and state.tab == IMAGES_TAB
         table = table_html(listing.rows, links, chosen_columns(state.columns)) if plain else ""
         return opening_html(SITE, cls.title, listing.range_text("images") if table else "", table, dark=dark)
-
-    def follow_address(self, begun: Begun[ImageArchiveState]) -> None:
-        """Show what is loaded, and keep the address up to date."""
-        self._address_notices = [Notice("warning", complaint) for complaint in begun.complaints]
-        follow_address(begun)
-        self.state.tell()
-        self._show_notices()
-
-    def servable(self) -> None:
-        """Put the page into the document of this session."""
-        self.view().servable(title=self.document_title(self.state))
-        open_with(lambda: self.opening(self.state, self._links, dark=is_dark()))
 
     def view(self) -> pmui.Page:
         """The whole page."""

@@ -11,22 +11,22 @@ import panel.ui as pmui
 from archive.lightcurves.tables import BANDS
 from dashboards.components import curve_words
 from dashboards.components.curve_opening import curves_svg
-from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with, session_search
+from dashboards.components.frame import PAGES, SITE, frame, is_dark
 from dashboards.components.image_dialog import OpenedImage
 from dashboards.components.image_strip import ImageStrip
 from dashboards.components.light_curve_plot import BAND_NAMES, LightCurvePlot
-from dashboards.components.notices import Notice, Notices
+from dashboards.components.notices import Notice
 from dashboards.components.opening import opening_html
 from dashboards.components.style import style
+from dashboards.pages.addressed import AddressedPage
 from dashboards.state.access import Visitor
-from dashboards.state.begun import Begun, begin, begun_or
+from dashboards.state.begun import Begun
 from dashboards.state.clocks import Clock, why_unknown
 from dashboards.state.curve_window import DAY_S, WEEK_S
 from dashboards.state.errors import NotUnderstood
 from dashboards.state.lightcurves import BINS, LINEAR, LOG, REAL, SIMULATED, LightCurvesState
 from dashboards.state.source import Unavailable, archive_source
-from dashboards.web.links import Links, routes_are_served, session_links
-from dashboards.web.visitors import session_visitor
+from dashboards.web.links import Links, routes_are_served
 
 SPANS = {
     "10 min": 600.0, "1 h": 3600.0, "6 h": 21_600.0, "1 day": DAY_S, "3 days": 3 * DAY_S, "1 week": WEEK_S,
@@ -54,7 +54,7 @@ PLAIN = {
 }
 
 
-class LightCurvesPage:
+class LightCurvesPage(AddressedPage[LightCurvesState]):
     """Widgets around a `LightCurvesState`.
 
     Parameters
@@ -62,18 +62,14 @@ class LightCurvesPage:
     state : LightCurvesState
     links : Links
         Where the browser finds pictures.
-    downloads : bool
-        Whether this server sends files of light curves.
     """
 
     title = PAGES["lightcurves"]
     description = "Quick-look X-ray light curves by Solar Orbiter/STIX"
 
-    def __init__(self, state: LightCurvesState, links: Links, *, downloads: bool = True) -> None:
-        self.state, self._links, self._downloads = state, links, downloads
-        self._address_notices: list[Notice] = []
+    def __init__(self, state: LightCurvesState, links: Links) -> None:
+        super().__init__(state, links)
         self._said = ""
-        self._notices = Notices()
         self._plot = LightCurvePlot(links, state.show, self._open, self._go_to, dark=is_dark())
         self._strip = ImageStrip(links, self._open)
         html: dict[str, Any] = {"stylesheets": [style("curve_page")], "sizing_mode": "stretch_width", "margin": 0}
@@ -90,22 +86,9 @@ class LightCurvesPage:
         state.param.watch(self._show_notices, ["curves", "images", "clock", "detail_problem"])
 
     @classmethod
-    def from_session(cls) -> LightCurvesPage:
-        """The page for the session that is being made: archive of this server, state from the address."""
-        begun = begun_or(lambda: cls.begin(session_visitor, session_search()))
-        page = cls(begun.state, session_links(), downloads=routes_are_served())
-        page.follow_address(begun)
-        return page
-
-    @staticmethod
-    def begin(visitor: Callable[[], Visitor], search: str) -> Begun[LightCurvesState]:
-        """What the page needs before it has widgets."""
-        return begin(LightCurvesState(archive_source(), visitor), search)
-
-    @classmethod
-    def document_title(cls, _: LightCurvesState) -> str:
-        """Of the browser's tab."""
-        return f"{cls.title} · {SITE}"
+    def new_state(cls, visitor: Callable[[], Visitor]) -> LightCurvesState:
+        """Of somebody who comes to the page, over the archive of this server."""
+        return LightCurvesState(archive_source(), visitor)
 
     @classmethod
     def opening(cls, state: LightCurvesState, _: Links, *, dark: bool) -> str:
@@ -115,17 +98,9 @@ class LightCurvesPage:
 
     def follow_address(self, begun: Begun[LightCurvesState]) -> None:
         """Show what is loaded, and keep the address up to date."""
-        self._address_notices = [Notice("warning", complaint) for complaint in begun.complaints]
-        follow_address(begun)
         self._plot.show_bands(self.state.bands)
         self._plot.set_scale(self.state.scale)
-        self.state.tell()
-        self._show_notices()
-
-    def servable(self) -> None:
-        """Put the page into the document of this session."""
-        self.view().servable(title=self.document_title(self.state))
-        open_with(lambda: self.opening(self.state, self._links, dark=is_dark()))
+        super().follow_address(begun)
 
     def view(self) -> pmui.Page:
         """The whole page."""
@@ -252,7 +227,7 @@ class LightCurvesPage:
         if self._clock is not None:
             self._clock.disabled = self._only_one_clock
         self._status.object = curve_words.status_html(
-            state.curves, state.extent, simulated=state.simulated, downloads=self._downloads
+            state.curves, state.extent, simulated=state.simulated, downloads=routes_are_served()
         )
 
     def _show_images(self, *_: Any) -> None:

@@ -10,17 +10,17 @@ import panel as pn
 import panel.ui as pmui
 
 from archive.schema import SCIENCE_FILES
-from dashboards.components.frame import PAGES, SITE, follow_address, frame, is_dark, open_with, session_search
+from dashboards.components.frame import PAGES, SITE, frame
 from dashboards.components.image_dialog import OpenedImage
 from dashboards.components.image_strip import ImageStrip
-from dashboards.components.notices import Notice, Notices
+from dashboards.components.notices import Notice
 from dashboards.components.opening import opening_html
 from dashboards.components.pager import turn_to
 from dashboards.components.science_table import ScienceTable, files_html
 from dashboards.components.style import LOW, style
+from dashboards.pages.addressed import AddressedPage
 from dashboards.pages.science_file import ScienceFileView
 from dashboards.state.access import Visitor
-from dashboards.state.begun import Begun, begin, begun_or
 from dashboards.state.own_file import OwnFiles
 from dashboards.state.science import (
     ANY,
@@ -34,8 +34,7 @@ from dashboards.state.science import (
 )
 from dashboards.state.source import archive_source
 from dashboards.web.clock import now
-from dashboards.web.links import Links, session_links
-from dashboards.web.visitors import session_visitor
+from dashboards.web.links import Links
 from jobs.uploads import UploadLimits
 
 PRODUCTS = {"any type": ANY, "pixel data": PIXELS, "spectrogram": SPECTROGRAMS}
@@ -44,7 +43,7 @@ AIMS = {"any purpose": ANY, "no background": FLARES, "background": BACKGROUNDS}
 log = logging.getLogger(__name__)
 
 
-class ScienceDataPage:
+class ScienceDataPage(AddressedPage[ScienceState]):
     """Widgets around a `ScienceState`.
 
     Parameters
@@ -58,9 +57,7 @@ class ScienceDataPage:
     description = "Level-1 files of Solar Orbiter/STIX: spectrograms, light curves, images"
 
     def __init__(self, state: ScienceState, links: Links) -> None:
-        self.state, self._links = state, links
-        self._address_notices: list[Notice] = []
-        self._notices = Notices()
+        super().__init__(state, links)
         self._table: ScienceTable | None = None
         self._opened: ScienceFileView | None = None
         self._image = OpenedImage(links, self._open_image, self._step_image)
@@ -80,17 +77,9 @@ class ScienceDataPage:
         self._pager.param.watch(self._turn, "value")
 
     @classmethod
-    def from_session(cls) -> ScienceDataPage:
-        """The page for the session that is being made: archive of this server, state from the address."""
-        begun = begun_or(lambda: cls.begin(session_visitor, session_search()))
-        page = cls(begun.state, session_links())
-        page.follow_address(begun)
-        return page
-
-    @staticmethod
-    def begin(visitor: Callable[[], Visitor], search: str) -> Begun[ScienceState]:
-        """What the page needs before it has widgets."""
-        return begin(ScienceState(archive_source(), visitor()), search)
+    def new_state(cls, visitor: Callable[[], Visitor]) -> ScienceState:
+        """Of somebody who comes to the page, over the archive of this server."""
+        return ScienceState(archive_source(), visitor())
 
     @classmethod
     def document_title(cls, state: ScienceState) -> str:
@@ -103,18 +92,6 @@ class ScienceDataPage:
         rows = () if state.detail else state.listing.rows
         total = state.listing.range_text("files") if rows else (state.uid if state.detail else "")
         return opening_html(SITE, cls.title, total, files_html(rows) if rows else "", dark=dark)
-
-    def follow_address(self, begun: Begun[ScienceState]) -> None:
-        """Show what is loaded, and keep the address up to date."""
-        self._address_notices = [Notice("warning", complaint) for complaint in begun.complaints]
-        follow_address(begun)
-        self.state.tell()
-        self._show_notices()
-
-    def servable(self) -> None:
-        """Put the page into the document of this session."""
-        self.view().servable(title=self.document_title(self.state))
-        open_with(lambda: self.opening(self.state, self._links, dark=is_dark()))
 
     def view(self) -> pmui.Page:
         """The whole page."""

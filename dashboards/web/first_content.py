@@ -8,7 +8,7 @@ session after it; the session starts from the state that the first content has l
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 
 import panel as pn
@@ -21,6 +21,9 @@ from dashboards.state.begun import Begun, session_of
 from dashboards.web.answers import in_thread
 from dashboards.web.links import RouteLinks
 from dashboards.web.visitors import COOKIE, visitor_of_cookie
+
+if TYPE_CHECKING:
+    from dashboards.pages.addressed import AddressedPage
 
 #: In front of the first content, when there will be no live page.
 BROKEN = (
@@ -62,7 +65,7 @@ class FirstContentHandler(DocHandler):
         with session_of(await self._send(page)):
             return await make()
 
-    async def _send(self, page: Any) -> Begun[Any]:
+    async def _send(self, page: type[AddressedPage[Any]]) -> Begun[Any]:
         visitor = partial(visitor_of_cookie, self.get_cookie(COOKIE) or "")
         dark = prefers_dark(self.get_query_argument("theme", None), self.get_cookie(THEME_COOKIE))
 
@@ -100,11 +103,13 @@ class FirstContentHandler(DocHandler):
         super().write(chunk)
 
 
-def _page(address: str) -> Any:
+def _page(address: str) -> type[AddressedPage[Any]] | None:
     """Which page is at an address of this server; None when it has no first content of its own."""
     from dashboards.pages.image_archive import ImageArchivePage  # pages import what imports this package
     from dashboards.pages.lightcurves import LightCurvesPage
     from dashboards.pages.science_data import ScienceDataPage
 
-    begun = {"image_archive": ImageArchivePage, "lightcurves": LightCurvesPage, "science_data": ScienceDataPage}
+    begun: dict[str, type[AddressedPage[Any]]] = {
+        "image_archive": ImageArchivePage, "lightcurves": LightCurvesPage, "science_data": ScienceDataPage
+    }  # fmt: skip
     return begun.get(address.strip("/") or next(iter(PAGES)))
