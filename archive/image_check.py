@@ -26,6 +26,7 @@ from archive.rebuild import (
     expected_methods,
     read_image,
     run_without_record,
+    warnings_about,
 )
 from archive.records import RECORD, Record, read_record, write_record
 from archive.schema import IMAGES, RUNS, Image, Run, RunStatus
@@ -391,14 +392,14 @@ def _image_row(truth: ImageFacts, known: Image | None, said: Image | None, run: 
         return corrected(known, truth.image, chain(facts, contradictions(known, truth.image, IMAGE_FACTS)))
     if run is None:
         return truth.image
-    trusted = '"doubt"' not in run.warnings
+    warnings = warnings_about(run, truth.image.method)
     return replace(
         truth.image,
         flare_id=run.flare_id,
         author=run.author,
         hidden=run.hidden,
-        warnings=run.warnings,
-        trusted=trusted,
+        warnings=warnings,
+        trusted='"doubt"' not in warnings,
     )
 
 

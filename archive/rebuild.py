@@ -281,6 +281,15 @@ def _given_up(run: Run) -> set[str]:
         return set()
 
 
+def warnings_about(run: Run, method: str) -> str:
+    """What a run says of its image of a method: all that names no other (``"method"``)."""
+    try:
+        said = json.loads(run.warnings)
+        return json.dumps([entry for entry in said if entry.get("method", method) == method], ensure_ascii=False)
+    except (ValueError, TypeError, AttributeError):
+        return run.warnings
+
+
 def run_without_record(images: Iterable[ImageFacts]) -> Run:
     """The run of a folder that has no record. A method without an image counts as one that gave up."""
     images = list(images)

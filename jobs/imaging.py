@@ -17,7 +17,7 @@ from jobs.products import energy_of, finite, save_images, save_report, warnings_
 from stixcore.errors import StixError
 from stixcore.fits.write import software_version
 from stixcore.imaging.threads import single_threaded
-from stixcore.imaging.trust import assess, is_trusted
+from stixcore.imaging.trust import about, assess, is_trusted
 from stixcore.metrics import measure_source
 from stixcore.recipe import FileReference
 from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
@@ -144,7 +144,6 @@ def write_products(
     with single_threaded():  # the same numbers in every process
         findings = assess(images)
         sources = {method: measure_source(image.image, image.grid) for method, image in images.images.items()}
-    warnings, trusted = warnings_text(findings), is_trusted(findings)
     rows = []
     for method, image in images.images.items():
         files, source = saved[method], sources[method]
@@ -178,8 +177,8 @@ def write_products(
                 center_hpc_x=image.grid.center[0],
                 center_hpc_y=image.grid.center[1],
                 sidelobe_ratio=_sidelobe_ratio(images),
-                trusted=trusted,
-                warnings=warnings,
+                trusted=is_trusted(findings, method),
+                warnings=warnings_text(about(findings, method)),
                 simulated=context.simulated,
                 file=str(folder / files.fits.name),
                 png=str(folder / files.picture.name),
@@ -192,7 +191,7 @@ def write_products(
                 elapsed_s=image.elapsed,
             )
         )
-    run = _done_run(images, context, created, str(folder), warnings)
+    run = _done_run(images, context, created, str(folder), warnings_text(findings))
     if begin is not None:
         run = replace(run, elapsed_s=perf_counter() - begin)
     write_record(root / folder, run, rows)

@@ -149,7 +149,11 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
 
 def findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
     """Findings as plain JSON values."""
-    return [{"code": found.code, "severity": str(found.severity), "text": found.text} for found in findings]
+    return [
+        {"code": found.code, "severity": str(found.severity), "text": found.text}
+        | ({} if found.method is None else {"method": str(found.method)})
+        for found in findings
+    ]
 
 
 def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method, SavedImage]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Thresholds:
     signal_to_noise : float
         Resistant mean of visibility amplitude ÷ sigma.
     chi2 : float
-        Of the best image that is a model of the source (about 2 is perfect).
+        Of an image that is a model of the source (about 2 is perfect).
     top_bottom : float
         Ratio of the net counts of top and bottom pixel rows, either way, for a source that lights the detectors
         unevenly.
@@ -66,11 +66,18 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason to be careful: a stable code, how serious, and one sentence."""
+    """One reason to be careful: a stable code, how serious, and one sentence.
+
+    Attributes
+    ----------
+    method : Method or None
+        Of the image that it is about; None: of the whole set.
+    """
 
     code: str
     severity: Severity
     text: str
+    method: Method | None = None
 
 
 def assess(images: ImageSet, limits: Thresholds = THRESHOLDS) -> tuple[Finding, ...]:
@@ -91,9 +98,14 @@ def assess(images: ImageSet, limits: Thresholds = THRESHOLDS) -> tuple[Finding, 
     return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.DOUBT))
 
 
-def is_trusted(findings: tuple[Finding, ...]) -> bool:
-    """Whether nothing but notes was found."""
-    return all(finding.severity is not Severity.DOUBT for finding in findings)
+def about(findings: tuple[Finding, ...], method: Method | None) -> tuple[Finding, ...]:
+    """What was found about the whole set, and about the image of a method."""
+    return tuple(finding for finding in findings if finding.method in (None, method))
+
+
+def is_trusted(findings: tuple[Finding, ...], method: Method | None = None) -> bool:
+    """Whether nothing but notes was found about the set, and about its image of a method."""
+    return all(finding.severity is not Severity.DOUBT for finding in about(findings, method))
 
 
 def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
@@ -156,10 +168,15 @@ def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
         yield Finding("method_failed", Severity.NOTE, f"{method} made no image: {reason}")
     models = {m: r for m, r in images.images.items() if m not in (Method.FULL_DISK_BP, Method.BP)}
     explained = {method: image.chi2 for method, image in models.items() if np.isfinite(image.chi2)}
-    if explained and min(explained.values()) > limits.chi2:
-        method = min(explained, key=explained.__getitem__)
-        text = f"no image explains the visibilities: χ² is {explained[method]:.1f} at best ({method})"
+    best = min(explained, key=explained.__getitem__, default=None)
+    if best is not None and explained[best] > limits.chi2:
+        text = f"no image explains the visibilities: χ² is {explained[best]:.1f} at best ({best})"
         yield Finding("poor_fit", Severity.DOUBT, text)
+    elif best is not None:
+        for method, chi2 in explained.items():
+            if chi2 > limits.chi2:
+                text = f"{method} does not explain the visibilities: χ² is {chi2:.1f}, of {best} {explained[best]:.1f}"
+                yield Finding("poor_fit", Severity.DOUBT, text, method)
     centers = {m: measure_source(r.image, r.grid) for m, r in models.items() if r.image.max() > 0}
     names = list(centers)
     for i, first in enumerate(names):

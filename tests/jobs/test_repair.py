@@ -250,6 +250,21 @@ def test_missing_picture_costs_no_image(own):
     assert own.path_of(image_of(own).file).is_file()
 
 
+def test_an_image_comes_back_with_the_doubts_about_it_and_none_about_others(own):
+    run = run_of(own, "alice")
+    said = [
+        {"code": "no_background", "severity": "note", "text": "no background was subtracted"},
+        {"code": "poor_fit", "severity": "doubt", "text": "clean does not explain the visibilities", "method": "clean"},
+    ]
+    own.upsert("runs", [replace(run, warnings=json.dumps(said))])
+    own.path_of(f"{run.folder}/{RECORD}").unlink()
+    own.delete("images", [f"{run.run_id}-{method}" for method in ("bp", "clean")])
+    mended(own)
+    bp, clean = (own.image(f"{run.run_id}-{method}") for method in ("bp", "clean"))
+    assert (bp.trusted, json.loads(bp.warnings)) == (True, said[:1])
+    assert (clean.trusted, json.loads(clean.warnings)) == (False, said)
+
+
 def test_without_a_record_the_image_tells_what_it_can_and_stays_private(own):
     run, image = run_of(own, "alice"), image_of(own, "alice")
     record_gone(own)

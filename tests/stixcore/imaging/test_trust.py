@@ -8,18 +8,24 @@ import pytest
 from stixcore.coordinates import PointingSource
 from stixcore.imaging.location import FlareLocation
 from stixcore.imaging.reconstruction import Method
-from stixcore.imaging.trust import THRESHOLDS, Severity, assess, is_trusted
+from stixcore.imaging.trust import THRESHOLDS, Severity, about, assess, is_trusted
 
 pytestmark = pytest.mark.needs_shared_data
 
 
+def of_set(images):
+    return about(assess(images), None)
+
+
 def codes(images):
-    return {finding.code for finding in assess(images)}
+    return {finding.code for finding in of_set(images)}
 
 
-def test_nothing_speaks_against_a_bright_flare(november_images):
+def test_nothing_speaks_against_a_bright_flare_but_that_it_is_no_simple_shape(november_images):
     assert codes(november_images) == set()
-    assert is_trusted(assess(november_images))
+    (finding,) = assess(november_images)
+    assert (finding.code, finding.method) == ("poor_fit", Method.VIS_FWDFIT)
+    assert [m for m in november_images.images if not is_trusted((finding,), m)] == [Method.VIS_FWDFIT]
 
 
 def with_recipe(images, **changes):
@@ -39,7 +45,7 @@ def with_pointing(images, source):
     ],
 )
 def test_pointing(november_images, source, code, trusted):
-    findings = assess(with_pointing(november_images, source))
+    findings = of_set(with_pointing(november_images, source))
     assert [finding.code for finding in findings] == [code]
     assert is_trusted(findings) is trusted
 
@@ -80,7 +86,7 @@ def test_bins_of_early_flight_software(november_images):
     header = replace(november_images.pixels.header, bins_late=True)
     late = replace(november_images, pixels=replace(november_images.pixels, header=header))
     assert codes(late) == {"bins_late"}
-    assert is_trusted(assess(late))
+    assert is_trusted(of_set(late))
 
 
 def test_uneven_illumination(november_images):
@@ -99,7 +105,19 @@ def test_images_that_explain_nothing_and_disagree(november_images):
     assert "40″ apart" in findings[0].text
 
 
+def test_an_image_that_does_not_explain_what_another_does(november_images):
+    clean = november_images.images[Method.CLEAN]
+    poor = replace(clean, method=Method.VIS_FWDFIT, chi2=9.0)
+    findings = assess(replace(november_images, images={Method.CLEAN: clean, Method.VIS_FWDFIT: poor}))
+    assert [(f.code, f.severity, f.method) for f in findings] == [("poor_fit", Severity.DOUBT, Method.VIS_FWDFIT)]
+    assert "χ² is 9.0" in findings[0].text
+    assert is_trusted(findings)
+    assert is_trusted(findings, Method.CLEAN)
+    assert not is_trusted(findings, Method.VIS_FWDFIT)
+    assert (about(findings, Method.CLEAN), about(findings, Method.VIS_FWDFIT)) == ((), findings)
+
+
 def test_doubts_come_first(november_images):
     location = replace(november_images.location, sidelobe_ratio=0.95)
     images = replace(with_pointing(november_images, PointingSource.SPACECRAFT), location=location)
-    assert [finding.severity for finding in assess(images)] == [Severity.DOUBT, Severity.NOTE]
+    assert [finding.severity for finding in of_set(images)] == [Severity.DOUBT, Severity.NOTE]
