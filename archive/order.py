@@ -88,6 +88,11 @@ class Order:
         term, values = _until(self.columns, last)
         return Conditions((term,), values)
 
+    def through(self, last: Sequence[Any], key: str) -> Conditions:
+        """Condition of a row and those that come before it, from its values as `until` takes them, and its key."""
+        term, values = _until((*self.columns, (self.key, False)), (*last, key))
+        return Conditions((term,), values)
+
 
 def _until(columns: Sequence[tuple[str, bool]], last: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
     (name, falling), value = columns[0], last[0]

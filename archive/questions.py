@@ -16,7 +16,7 @@ from archive.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
 from archive.layout import version_rank
 from archive.lightcurves.read import LightCurveReader, LightCurveView
 from archive.reader import Reader
-from archive.rows import Rows
+from archive.rows import Place, Rows
 from archive.schema import (
     AUX_FILES,
     FLARES,
@@ -126,6 +126,12 @@ class Questions:
         """
         return self._rows.page_and_count(IMAGES, which.conditions, sort, size, page)
 
+    def image_place(
+        self, image_id: str, which: ImageFilter | None = None, *, sort: tuple[str, ...] = ("-t_start",)
+    ) -> Place | None:
+        """Where an image stands in the list that `images` gives pages of; None when the filter keeps it out."""
+        return self._rows.place(IMAGES, (which or ImageFilter()).conditions, sort, image_id)
+
     def count_images(self, which: ImageFilter | None = None) -> int:
         """Number of images that a filter lets through."""
         return self._rows.count(IMAGES, (which or ImageFilter()).conditions)
@@ -175,6 +181,12 @@ class Questions:
     ) -> list[ScienceFile]:
         """Pixel-data files and spectrograms, oldest first; superseded versions only on request."""
         return self._select(SCIENCE_FILES, (which or ScienceFilter()).conditions, sort, limit, offset)
+
+    def science_file_place(
+        self, name: str, which: ScienceFilter | None = None, *, sort: tuple[str, ...] = ("t_start",)
+    ) -> Place | None:
+        """Where a file stands in the list that `science_files` gives; None when the filter keeps it out."""
+        return self._rows.place(SCIENCE_FILES, (which or ScienceFilter()).conditions, sort, name)
 
     def count_science_files(self, which: ScienceFilter | None = None) -> int:
         """Number of science files that a filter lets through."""

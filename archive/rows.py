@@ -7,6 +7,7 @@ keys, among the rows that come no later; its rows, by key.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from archive.columns import Table
@@ -19,6 +20,18 @@ from archive.sql import Conditions, select
 _COUNTS_KEPT = 500
 #: A page that begins further down is chosen in one step less: so many rows would not be few any more.
 _NEAR = 5000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands among others: how many come before it, and how many there are."""
+
+    number: int
+    total: int
+
+    def beside(self, by: int) -> int:
+        """Number of the row that many further on; the first or last one where there is none."""
+        return min(max(self.number + by, 0), self.total - 1)
 
 
 class Rows:
@@ -84,6 +97,17 @@ class Rows:
             ((known,),) = self._reader.records(key[0], conditions.values)
             self._keep(key, int(known))
         return int(known)
+
+    def place(self, table: Table[Any], conditions: Conditions, sort: Sequence[str], key: str) -> Place | None:
+        """Where the row with a key stands among those that a filter lets through; None when it is none of them."""
+        order = Order.of(table, sort)
+        it = conditions & Conditions.of((f"{table.key} = ?", key))
+        found = self._reader.records(select(order.names, table.name, it.where), it.values)
+        if not found:
+            return None
+        through = conditions & order.through(found[0], key)
+        ((number,),) = self._reader.records(select("count(*)", table.name, through.where), through.values)
+        return Place(int(number) - 1, self.count(table, conditions))
 
     def one[Row](self, table: Table[Row], key: str) -> Row:
         """The row with a key.

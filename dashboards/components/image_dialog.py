@@ -16,6 +16,7 @@ from dashboards.components.style import style
 from dashboards.components.visibility_plot import visibility_figure
 from dashboards.state.compare import CompareChoice, Scene, compare
 from dashboards.state.detail import ImageDetail
+from dashboards.state.steps import Steps
 from dashboards.web.links import Links
 
 
@@ -43,13 +44,15 @@ class ImageDialog:
         self._comparison = pn.pane.HTML("", sizing_mode="stretch_width", **html)
         self._visibilities = pn.Column(sizing_mode="stretch_width", margin=0)
         step: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 8, 0)}
+        self._previous = pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: on_step(-1), **step)
+        self._next = pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: on_step(1), **step)
         self._explore = pmui.Checkbox(value=False, label="Zoom and read values", size="small", margin=(0, 8))
         self._explore.param.watch(lambda _: self._show_picture(), "value")
         self.widget = pmui.Dialog(
             self._switch,
             pn.FlexBox(
-                pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: on_step(-1), **step),
-                pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: on_step(1), **step),
+                self._previous,
+                self._next,
                 self._explore,
                 StepKeys(on_step, width=0, height=0, margin=0),
                 align_items="center",
@@ -77,9 +80,10 @@ class ImageDialog:
         )
         self.widget.param.watch(self._closed, "open")
 
-    def show(self, detail: ImageDetail) -> None:
-        """Show this image, and open the dialog if it is closed."""
+    def show(self, detail: ImageDetail, steps: Steps) -> None:
+        """Show this image, from which one can go so, and open the dialog if it is closed."""
         before, self._detail = self._detail, detail
+        self._previous.disabled, self._next.disabled = not steps.before, not steps.after
         self._switch.html = image_detail.switch_html(detail, self._links)
         self._show_picture()
         self._numbers.object = image_detail.numbers_html(detail)
@@ -136,12 +140,12 @@ class OpenedImage:
         #: Where the dialog goes; takes no room.
         self.place = pn.Column(margin=0)
 
-    def show(self, detail: ImageDetail | None) -> None:
-        """Show this image; None closes the dialog."""
+    def show(self, detail: ImageDetail | None, steps: Steps) -> None:
+        """Show this image, from which one can go so; None closes the dialog."""
         if detail is not None:
             if self.dialog is None:
                 self.dialog = ImageDialog(self._links, self._on_choose, self._on_step)
-            self.dialog.show(detail)
+            self.dialog.show(detail, steps)
             if not self.place.objects:
                 self.place.append(self.dialog.widget)
         elif self.dialog is not None:

@@ -189,7 +189,7 @@ class AnalysisView:
                 pmui.FloatInput.from_param(of.clean_gain, label="CLEAN gain", **number),
                 pmui.FloatInput.from_param(of.clean_beam, label="CLEAN beam [″]", **number),
                 pmui.IntInput.from_param(of.em_iterations, label="EM iterations", **number),
-                pmui.FloatInput.from_param(of.em_tolerance, label="EM tolerance", **number),
+                pmui.FloatInput.from_param(of.em_tolerance, label="EM tolerance", format="0.[000000]", **number),
                 pmui.FloatInput.from_param(of.mem_percent, label="MEM λ [%], 0: auto", **number),
                 shapes,
             ),

@@ -70,7 +70,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         state.param.watch(self._show_tab, "tab")
         state.param.watch(self._show_imageless, "imageless")
         state.param.watch(self._show_paging, ["listing", "imageless", "tab"])
-        state.param.watch(lambda event: self._image.show(event.new), "detail")
+        state.param.watch(lambda event: self._image.show(event.new, state.steps), "detail")
         state.param.watch(self._show_notices, NOTICED)
         self._pager.param.watch(self._turn, "value")
 

@@ -60,7 +60,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         super().__init__(state, links)
         self._table: ScienceTable | None = None
         self._opened: ScienceFileView | None = None
-        self._image = OpenedImage(links, self._open_image, self._step_image)
+        self._image = OpenedImage(links, self._open_image, state.step_image)
         self._strip = ImageStrip(links, self._open_image)
         self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
         self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
@@ -72,7 +72,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         self._own.param.watch(self._show_notices, "problem")
         if pn.state.curdoc is not None:
             pn.state.on_session_destroyed(lambda _: self._own.forget())
-        state.param.watch(lambda event: self._image.show(event.new), "image")
+        state.param.watch(lambda event: self._image.show(event.new, state.image_steps), "image")
         state.param.watch(self._show_notices, ["listing", "detail", "own", "complaints", "detail_problem"])
         self._pager.param.watch(self._turn, "value")
 
@@ -200,12 +200,6 @@ class ScienceDataPage(AddressedPage[ScienceState]):
 
     def _open_image(self, image_id: str) -> None:
         self.state.opened_image = image_id
-
-    def _step_image(self, by: int) -> None:
-        """Show the image that many places further on in the strip; stays at its ends."""
-        ids = [image.image_id for image in self.state.detail.images] if self.state.detail else []
-        if self.state.opened_image in ids:
-            self.state.opened_image = ids[min(max(ids.index(self.state.opened_image) + by, 0), len(ids) - 1)]
 
     def _show_notices(self, *_: Any) -> None:
         own = [Notice("warning", f"{self._own.problem.rstrip('.')}.")] if self._own.problem else []

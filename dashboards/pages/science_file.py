@@ -124,9 +124,15 @@ class ScienceFileView:
     def _steps(self) -> list[pmui.Button]:
         state = self.state
         return [
-            pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: state.step(-1), **_BUTTON),
-            pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: state.step(1), **_BUTTON),
-        ]
+            pmui.Button(
+                label="Previous", icon="chevron_left", disabled=not state.steps.before,
+                on_click=lambda _: state.step(-1), **_BUTTON,
+            ),
+            pmui.Button(
+                label="Next", icon="chevron_right", disabled=not state.steps.after,
+                on_click=lambda _: state.step(1), **_BUTTON,
+            ),
+        ]  # fmt: skip
 
     @property
     def _readable(self) -> FileView:

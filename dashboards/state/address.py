@@ -70,11 +70,19 @@ class AddressState(param.Parameterized):
                 setattr(self, name, list(default) if isinstance(default, list) else default)
                 if name not in given:
                     continue
-                try:
-                    setattr(self, name, _value(self.param[name], given[name]))
-                except ValueError:
+                if not self._take(name, given[name]):
+                    setattr(self, name, list(default) if isinstance(default, list) else default)
                     complaints.append(f"The address says {key}={given[name][:60]}, which means nothing here.")
         return complaints
+
+    def _take(self, name: str, text: str) -> bool:
+        """Set a parameter from text; whether it means something, and is not only near to what does."""
+        try:
+            value = _value(self.param[name], text)
+            setattr(self, name, value)
+        except ValueError:
+            return False
+        return bool(getattr(self, name) == value)
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ import param
 
 from archive import Archive, Image, NotInArchive, Run
 from archive.order import NET_COUNTS
+from archive.rows import Place
 from archive.schema import IMAGES, RUNS
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.compare import (
@@ -26,6 +27,7 @@ from dashboards.state.listing import Listing, pages_of
 from dashboards.state.picks import FEW, Picks, TooMany
 from dashboards.state.selection import Selection
 from dashboards.state.source import ArchiveSource, Unavailable
+from dashboards.state.steps import Steps
 from dashboards.state.tracks import MOST_TRACKED, track
 from stixcore.errors import StixError
 
@@ -103,6 +105,7 @@ class ImageArchiveState(Selection, CompareChoice):
     views_problem = param.String("", doc="Why the picked images are not compared or tracked, or which are left out")
     picks_problem = param.String("", doc="What became of picks that an address asked for")
     detail = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
+    steps = param.ClassSelector(class_=Steps, default=Steps(), doc="Where one can go from it, in the list")
     detail_problem = param.String("", doc="Why the opened image cannot be shown")
 
     outcomes: ClassVar = (
@@ -171,10 +174,21 @@ class ImageArchiveState(Selection, CompareChoice):
         self._opened()
 
     def step(self, by: int) -> None:
-        """Open the image that many rows further down on this page; stays at its ends."""
-        ids = [row.image.image_id for row in self.listing.rows]
-        if self.opened in ids:
-            self.opened = ids[min(max(ids.index(self.opened) + by, 0), len(ids) - 1)]
+        """Open the image that many rows further down the list, and turn to its page; stays at the ends of the list."""
+
+        def neighbour(archive: Archive) -> dict[str, Any]:
+            which, sort = self.image_filter(self._visitor), self._sort()
+            place = archive.image_place(self.opened, which, sort=sort)
+            if place is None:
+                return {}
+            number = place.beside(by)
+            found = archive.images(which, sort=sort, limit=1, offset=number)
+            return {"opened": found[0].image_id, "page": number // self.page_size + 1} if found else {}
+
+        try:
+            self.param.update(**self._source.ask(neighbour))
+        except Unavailable as error:
+            self.detail_problem = str(error)
 
     def pick(self, on: Iterable[str] = (), off: Iterable[str] = ()) -> None:
         """Pick images that were not picked, and put back some that were."""
@@ -319,9 +333,14 @@ class ImageArchiveState(Selection, CompareChoice):
         if not self.opened:
             self.param.update(detail=None, detail_problem="")
             return
+
+        def ask(archive: Archive) -> tuple[ImageDetail, Place | None]:
+            detail = load_detail(archive, self.opened, self._visitor)
+            return detail, archive.image_place(self.opened, self.image_filter(self._visitor), sort=self._sort())
+
         try:
-            detail = self._source.ask(lambda archive: load_detail(archive, self.opened, self._visitor))
-            self.param.update(detail=detail, detail_problem="")
+            detail, place = self._source.ask(ask)
+            self.param.update(detail=detail, steps=Steps.at(place), detail_problem="")
         except (NotInArchive, Unavailable) as error:
             self.param.update(detail=None, detail_problem=str(error))
 

@@ -15,6 +15,7 @@ from dashboards.state.file_view import Box, FileView
 from dashboards.state.opened_files import aspect_of, opened
 from dashboards.state.ranges import energy_band
 from dashboards.state.source import ArchiveSource
+from dashboards.state.typed_numbers import TypedInteger, TypedNumber
 from jobs.backgrounds import BackgroundChoice, choose_background
 from jobs.errors import BadRequest
 from jobs.limits import Limits
@@ -91,31 +92,31 @@ class ImagingForm(param.Parameterized):
     """
 
     cut: param.Selector[Any] = param.Selector(default=ONE, objects=[ONE, STEPS, BINS, COUNTS], doc="Time intervals")
-    step = param.Number(default=60.0, bounds=(0.1, 86400.0), doc="Length of a step, s")
-    counts = param.Number(default=float(ENOUGH_COUNTS), bounds=(1.0, 1e9), doc="Counts in an interval")
+    step = TypedNumber(default=60.0, bounds=(0.1, 86400.0), step=10.0, doc="Length of a step, s")
+    counts = TypedNumber(default=float(ENOUGH_COUNTS), bounds=(1.0, 1e9), step=1000.0, doc="Counts in an interval")
     energies = param.String("", doc="More energy ranges, keV: “10-15, 15-25”")
     background = param.String(AUTO, doc="“auto”, “none”, or the name of a file")
     methods = param.ListSelector(
         default=[str(method) for method in Method], objects=[str(method) for method in Method], doc="Methods"
     )
-    clean_iterations = param.Integer(default=CleanParameters().max_iterations, bounds=(0, 10_000))
-    clean_gain = param.Number(default=CleanParameters().gain, bounds=(0.01, 1.0))
-    clean_beam = param.Number(default=CleanParameters().beam_fwhm, bounds=(1.0, 180.0), doc="FWHM, arcsec")
-    em_iterations = param.Integer(default=EmParameters().max_iterations, bounds=(1, 50_000))
-    em_tolerance = param.Number(default=EmParameters().tolerance, bounds=(1e-6, 1.0))
-    mem_percent = param.Number(default=0.0, bounds=(0.0, 20.0), doc="Regularization, per cent; 0: by signal to noise")
+    clean_iterations = TypedInteger(default=CleanParameters().max_iterations, bounds=(0, 10_000), step=10)
+    clean_gain = TypedNumber(default=CleanParameters().gain, bounds=(0.01, 1.0), step=0.05)
+    clean_beam = TypedNumber(default=CleanParameters().beam_fwhm, bounds=(1.0, 180.0), step=1.0, doc="FWHM, arcsec")
+    em_iterations = TypedInteger(default=EmParameters().max_iterations, bounds=(1, 50_000), step=100)
+    em_tolerance = TypedNumber(default=EmParameters().tolerance, bounds=(1e-6, 1.0), step=0.0005)
+    mem_percent = TypedNumber(default=0.0, bounds=(0.0, 20.0), step=0.5, doc="Regularization, %; 0: by signal to noise")
     shape_of_sources: param.Selector[Any] = param.Selector(default="the best of all", objects=list(SHAPES))
-    side = param.Integer(default=129, bounds=(16, 1024), doc="Pixels along a side")
-    pixel = param.Number(default=2.0, bounds=(0.1, 60.0), doc="Size of a pixel, arcsec")
+    side = TypedInteger(default=129, bounds=(16, 1024), step=16, doc="Pixels along a side")
+    pixel = TypedNumber(default=2.0, bounds=(0.1, 60.0), step=0.5, doc="Size of a pixel, arcsec")
     subcollimators = param.ListSelector(default=list(IMAGING_LABELS), objects=list(ALL_LABELS))
     pixel_set: param.Selector[Any] = param.Selector(default=PixelSet.TOP_BOT, objects=list(PixelSet))
     place: param.Selector[Any] = param.Selector(default=SEARCHED, objects=[SEARCHED, GIVEN], doc="Location")
-    x = param.Number(default=0.0, bounds=(-10_000.0, 10_000.0), doc="Solar X of the map's centre, arcsec")
-    y = param.Number(default=0.0, bounds=(-10_000.0, 10_000.0), doc="Solar Y of the map's centre, arcsec")
+    x = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=5.0, doc="Solar X of the map's centre, arcsec")
+    y = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=5.0, doc="Solar Y of the map's centre, arcsec")
     pointing: param.Selector[Any] = param.Selector(default=AUTO, objects=[AUTO, ASSUMED, GIVEN])
-    roll = param.Number(default=0.0, bounds=(-360.0, 360.0), doc="deg")
-    pointing_x = param.Number(default=0.0, bounds=(-10_000.0, 10_000.0), doc="arcsec")
-    pointing_y = param.Number(default=0.0, bounds=(-10_000.0, 10_000.0), doc="arcsec")
+    roll = TypedNumber(default=0.0, bounds=(-360.0, 360.0), step=0.5, doc="deg")
+    pointing_x = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=1.0, doc="arcsec")
+    pointing_y = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=1.0, doc="arcsec")
     hidden = param.Boolean(default=False, doc="Only the author and operators see the images")
 
     #: Whatever changes what the instant image shows.

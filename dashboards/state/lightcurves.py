@@ -22,6 +22,7 @@ from dashboards.state.curve_window import DAY_S, LONGEST_S, SHORTEST_S, Window, 
 from dashboards.state.detail import ImageDetail, load_detail
 from dashboards.state.ranges import EARLIEST
 from dashboards.state.source import ArchiveSource
+from dashboards.state.steps import Steps, beside
 from stixcore.errors import StixError
 
 #: Wished length of the bins, s; 0: as fine as the window can show.
@@ -225,9 +226,16 @@ class LightCurvesState(AddressState):
 
     def step(self, by: int) -> None:
         """Open the image that many further on in the strip; stays at its ends."""
-        ids = [image.image_id for image in self.images.images]
-        if self.opened in ids:
-            self.opened = ids[min(max(ids.index(self.opened) + by, 0), len(ids) - 1)]
+        self.opened = beside(self._ids, self.opened, by)
+
+    @property
+    def steps(self) -> Steps:
+        """Where one can go from the opened image."""
+        return Steps.among(self._ids, self.opened)
+
+    @property
+    def _ids(self) -> list[str]:
+        return [image.image_id for image in self.images.images]
 
     # ----------------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from archive import (
     ScienceFile,
     ScienceFilter,
 )
+from archive.rows import Place
 from archive.schema import SCIENCE_FILES
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.address import AddressState
@@ -28,6 +29,8 @@ from dashboards.state.errors import NotUnderstood
 from dashboards.state.listing import Listing, pages_of
 from dashboards.state.ranges import earliest, energy_band, latest
 from dashboards.state.source import ArchiveSource, Unavailable
+from dashboards.state.steps import Steps, beside
+from dashboards.state.typed_numbers import TypedInteger
 from stixcore.errors import StixError
 from stixcore.fits.spec import ProductKind
 
@@ -98,7 +101,7 @@ class ScienceState(AddressState):
     product: param.Selector[Any] = param.Selector(default=ANY, objects=[ANY, PIXELS, SPECTROGRAMS], doc="Kind of file")
     aim: param.Selector[Any] = param.Selector(default=ANY, objects=[ANY, FLARES, BACKGROUNDS], doc="What it was for")
     band = param.String("", doc="Energy range that the channels cover, “4-10”")
-    minutes = param.Integer(default=0, bounds=(0, None), doc="Shortest duration, minutes")
+    minutes = TypedInteger(default=0, bounds=(0, None), doc="Shortest duration, minutes")
     sort = param.List(default=["-t_start"], item_type=str, bounds=(1, 4), doc="Columns; a leading “-” turns one round")
     page = param.Integer(default=1, bounds=(1, None), doc="From 1")
     page_size: param.Selector[Any] = param.Selector(default=PAGE_SIZES[0], objects=list(PAGE_SIZES), doc="Rows")
@@ -112,6 +115,7 @@ class ScienceState(AddressState):
     listing = param.ClassSelector(class_=Listing, default=Listing(), doc="Files of this page, as ScienceFile")
     detail = param.ClassSelector(class_=ScienceDetail, default=None, allow_None=True, doc="The opened file")
     own = param.ClassSelector(class_=ScienceDetail, default=None, allow_None=True, doc="The visitor's own file, opened")
+    steps = param.ClassSelector(class_=Steps, default=Steps(), doc="Where one can go from it, in the list")
     detail_problem = param.String("", doc="Why the opened file cannot be shown")
     image = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
     complaints = param.Dict({}, doc="Parameter → why its value is not used")
@@ -162,13 +166,42 @@ class ScienceState(AddressState):
         self.param.update(uid="", tab=PREVIEW_TAB, opened_image="", request=0, own=None)
 
     def step(self, by: int) -> None:
-        """Open the file that many rows further down the list; stays at the ends of its page."""
-        if not self.listing.rows:
-            self._load_list()
-        names = [row.name for row in self.listing.rows]
-        if self.detail is not None and self.detail.file.name in names:
-            row = self.listing.rows[min(max(names.index(self.detail.file.name) + by, 0), len(names) - 1)]
-            self.param.update(uid=key_of(row, self.listing.rows), request=0, opened_image="")
+        """Open the file that many rows further down the list, and turn to its page; stays at the ends of the list."""
+        detail: ScienceDetail | None = self.detail
+        if detail is None:
+            return
+
+        def neighbour(archive: Archive) -> dict[str, Any]:
+            which, sort = self._filter(), self._sort()
+            place = archive.science_file_place(detail.file.name, which, sort=sort)
+            if place is None:
+                return {}
+            number = place.beside(by)
+            found = archive.science_files(which, sort=sort, limit=1, offset=number)
+            if not found:
+                return {}
+            (row,) = found
+            alone = bool(row.uid) and archive.science_file(row.uid).name == row.name
+            uid = row.uid if alone else row.name
+            return {"uid": uid, "page": number // self.page_size + 1, "request": 0, "opened_image": ""}
+
+        try:
+            self.param.update(**self.source.ask(neighbour))
+        except (NotInArchive, Unavailable) as error:
+            self.detail_problem = str(error)
+
+    def step_image(self, by: int) -> None:
+        """Open the image that many places further on among those of the file; stays at the ends."""
+        self.opened_image = beside(self._image_ids, self.opened_image, by)
+
+    @property
+    def image_steps(self) -> Steps:
+        """Where one can go from the opened image."""
+        return Steps.among(self._image_ids, self.opened_image)
+
+    @property
+    def _image_ids(self) -> list[str]:
+        return [image.image_id for image in self.detail.images] if self.detail is not None else []
 
     def reload_images(self) -> None:
         """Look for images of the opened file again."""
@@ -236,9 +269,14 @@ class ScienceState(AddressState):
             self._load_list()
             self.param.update(detail=None, detail_problem="")
             return
+
+        def ask(archive: Archive) -> tuple[ScienceDetail, Place | None]:
+            detail = load_science(archive, self.uid, self.visitor)
+            return detail, archive.science_file_place(detail.file.name, self._filter(), sort=self._sort())
+
         try:
-            detail = self.source.ask(lambda archive: load_science(archive, self.uid, self.visitor))
-            self.param.update(detail=detail, detail_problem="")
+            detail, place = self.source.ask(ask)
+            self.param.update(detail=detail, steps=Steps.at(place), detail_problem="")
         except (NotInArchive, Unavailable) as error:
             self._load_list()
             self.param.update(detail=None, detail_problem=str(error))

@@ -15,6 +15,7 @@ from archive import Archive, Image
 from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
 from dashboards.state.access import Visitor
 from dashboards.state.source import ArchiveSource
+from dashboards.state.typed_numbers import TypedNumber
 from jobs.errors import BadRequest, NotAllowed
 from jobs.journal import Journal, Request, RequestState
 from jobs.overlay_maps import keep_map, maps_of
@@ -51,10 +52,10 @@ class Progress:
 class TakeHomeState(param.Parameterized):
     """Choices for animation, overlay, cube and download, and the request that follows from them."""
 
-    frame_time = param.Number(0.25, bounds=(0.02, 10.0), doc="s that a frame is shown")
+    frame_time = TypedNumber(0.25, bounds=(0.02, 10.0), step=0.05, doc="s that a frame is shown")
     scale: param.Selector[Any] = param.Selector(default=LINEAR, objects=[LINEAR, LOG], doc="Colours")
     common_scale = param.Boolean(default=True, doc="One colour scale per band and method")
-    field = param.Number(0.0, bounds=(0.0, FIELDS[1]), step=10.0, doc="Side of the field, arcsec; 0: everything")
+    field = TypedNumber(0.0, bounds=(0.0, FIELDS[1]), step=10.0, doc="Side of the field, arcsec; 0: everything")
     size: param.Selector[Any] = param.Selector(default=640, objects=[256, 512, 640, 960], doc="Side of a frame, pixels")
 
     other: param.Selector[Any] = param.Selector(default="SDO/AIA 171 Å", objects=list(OTHER_MAPS), doc="Fetched map")
@@ -67,7 +68,7 @@ class TakeHomeState(param.Parameterized):
     cube_start = param.String("", doc="UTC at Solar Orbiter")
     cube_end = param.String("", doc="UTC at Solar Orbiter")
     cube_rule: param.Selector[Any] = param.Selector(default="fixed", objects=list(RULES.values()), doc="Time steps")
-    cube_amount = param.Number(20.0, bounds=(0.0, None), doc="Seconds or counts of a step")
+    cube_amount = TypedNumber(20.0, bounds=(0.0, None), step=1.0, doc="Seconds or counts of a step")
     cube_bands = param.String("4-10", doc="Energy ranges in keV, with commas between them")
     cube_methods = param.List(default=["clean", "vis_fwdfit"], item_type=str, doc="Methods")
 

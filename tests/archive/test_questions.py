@@ -22,6 +22,7 @@ from archive import (
     ScienceFile,
     ScienceFilter,
 )
+from archive.rows import Place
 
 T0 = np.datetime64("2022-11-11T12:00", "us")
 TWO = {f"{3:016x}-bp", f"{5:016x}-clean"}
@@ -239,6 +240,19 @@ def test_pages_far_down_are_those_of_the_plain_query(gallery: Archive, monkeypat
     for page in range(1, 8):
         rows, total = gallery.image_page(ImageFilter(), sort=("method",), size=9, page=page)
         assert ([row.image_id for row in rows], total) == (ids[9 * (min(page, 6) - 1) :][:9], 54)
+
+
+@pytest.mark.parametrize("which", [ImageFilter(), ImageFilter(viewer="ann", e_low=4.0, e_high=10.0)])
+@pytest.mark.parametrize(
+    "sort", [("-t_start",), ("goes_flux",), ("-peak_hpc_x", "method"), ("author", "-total_flux"), ("-net_counts",)]
+)
+def test_every_image_knows_its_place(gallery: Archive, which: ImageFilter, sort: tuple[str, ...]) -> None:
+    listed = [row.image_id for row in gallery.images(which, sort=sort)]
+    places = [gallery.image_place(image_id, which, sort=sort) for image_id in listed]
+    assert places == [Place(number, len(listed)) for number in range(len(listed))]
+    hidden = gallery.images(ImageFilter(all_hidden=True, author="bob"))[0]
+    assert gallery.image_place(hidden.image_id, which, sort=sort) is None
+    assert gallery.image_place("nothing", which, sort=sort) is None
 
 
 def test_images_that_compare_equal_come_newest_first(gallery: Archive) -> None:

@@ -59,12 +59,15 @@ class Watched:
     def type_into(self, label: str, text: str) -> None:
         """Type into a field and leave it, as a person does."""
         field = self.page.get_by_label(label, exact=True)
-        field.fill(text)
-        # panel.ui's field hands over what it knew when it was last drawn: a person cannot be faster than that, and on a
-        # busy machine drawing is done when the browser has nothing else to do
-        self.page.evaluate(
+        # panel.ui's field shows a number otherwise while one is in it, and hands over what it knew when it was last
+        # drawn: a person cannot be faster than that, and a busy browser has drawn when it has nothing else to do
+        drawn = (
             "new Promise(done => requestAnimationFrame(() => requestIdleCallback(() => requestAnimationFrame(done))))"
         )
+        field.focus()
+        self.page.evaluate(drawn)
+        field.fill(text)
+        self.page.evaluate(drawn)
         expect(field).to_have_value(text)
         field.press("Enter")
         field.blur()

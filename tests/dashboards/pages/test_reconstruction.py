@@ -72,7 +72,8 @@ def test_a_guest_sees_everything_and_cannot_submit(
 def test_everything_in_the_advanced_form_has_a_name(
     watch: Callable[..., Any], desktop: BrowserContext, form_server: Any, axe: Callable[..., None]
 ) -> None:
-    page = watch(desktop, form_server.url).visit(f"science_data?uid={FLARE}&tab=analysis")
+    watched = watch(desktop, form_server.url)
+    page = watched.visit(f"science_data?uid={FLARE}&tab=analysis")
     expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Advanced").click()
     for button in ("Less: CLEAN iterations", "More: CLEAN iterations", "Less: Roll [°]", "More: Roll [°]"):
@@ -81,6 +82,14 @@ def test_everything_in_the_advanced_form_has_a_name(
     # longer than the window, and yet nothing lies on it
     form, images = page.get_by_role("button", name="Submit"), page.get_by_text("Images of this file")
     assert form.bounding_box()["y"] < images.bounding_box()["y"]
+    # past all that is chosen with one press of Tab
+    page.get_by_role("combobox", name="Methods").focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Less: CLEAN iterations")).to_be_focused()
+    # what is not allowed becomes what is nearest to it
+    for label, typed, taken in (("Pixel [″]", "0", "0.1"), ("Pixels a side", "5000", "1,024")):
+        watched.type_into(label, typed)
+        expect(page.get_by_label(label, exact=True)).to_have_value(taken)
 
 
 def test_from_the_brush_to_images_everywhere(

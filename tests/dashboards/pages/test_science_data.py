@@ -81,6 +81,17 @@ def _edges(november: Archive) -> list[Any]:
     return [*data.t_start, *data.t_end]
 
 
+def test_from_one_file_to_its_neighbours(watched: Any, november: Archive) -> None:
+    names = [row.uid for row in november.science_files(sort=("-t_start",))]
+    page = watched.visit(f"science_data?uid={names[1]}")
+    for step, uid in (("Previous", names[0]), ("Next", names[1]), ("Next", names[2])):
+        page.get_by_role("button", name=step).click()
+        page.wait_for_url(f"**uid={uid}**")
+        expect(page.get_by_role("heading", name=uid)).to_be_visible()
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    expect(page.get_by_role("button", name="Previous")).to_be_enabled()
+
+
 def test_the_file_is_downloaded_byte_for_byte(watched: Any, november: Archive) -> None:
     page = watched.visit(f"science_data?uid={FLARE}")
     path = november.locate(FLARE)

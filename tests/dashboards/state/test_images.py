@@ -11,6 +11,7 @@ from dashboards.state.access import GUEST, Visitor
 from dashboards.state.images import IMAGELESS_TAB, ImageArchiveState
 from dashboards.state.picks import TooMany
 from dashboards.state.source import ArchiveSource, Unavailable
+from dashboards.state.steps import Steps
 
 
 @pytest.fixture
@@ -177,14 +178,26 @@ def test_an_opened_image_has_its_run_and_the_other_methods(small: Any, state: Im
     assert state.detail is None
 
 
-def test_stepping_stays_on_the_page(state: ImageArchiveState) -> None:
-    state.opened = ids(state)[0]
+def test_stepping_turns_the_pages_and_stays_at_the_ends(small: Any, state: ImageArchiveState) -> None:
+    first, last = small.newest_first[0], small.newest_first[-1]
+    state.opened = first
+    assert state.steps == Steps(before=False, after=True)
     state.step(-1)
-    assert state.opened == ids(state)[0]
+    assert state.opened == first
     state.step(1)
-    assert state.opened == ids(state)[1]
+    assert (state.opened, state.steps) == (small.newest_first[1], Steps(before=True, after=True))
+    state.opened = small.newest_first[24]
+    state.step(1)
+    assert (state.opened, state.page, ids(state)[0]) == (small.newest_first[25], 2, small.newest_first[25])
     state.step(1000)
-    assert state.opened == ids(state)[-1]
+    assert (state.opened, state.page, state.steps) == (last, 3, Steps(before=True, after=False))
+
+
+def test_what_the_filter_keeps_out_has_no_neighbours(small: Any, state: ImageArchiveState) -> None:
+    state.param.update(text="nothing is called so", opened=small.newest_first[3])
+    assert (state.detail.image.image_id, state.steps) == (small.newest_first[3], Steps())
+    state.step(1)
+    assert state.opened == small.newest_first[3]
 
 
 def test_bands_without_image_have_reasons(state: ImageArchiveState) -> None:

@@ -13,6 +13,7 @@ from dashboards.state.file_view import DRAWN_BINS, FileView
 from dashboards.state.opened_files import FileCache, opened, spectra_of
 from dashboards.state.science import BACKGROUNDS, FLARES, PIXELS, SPECTROGRAMS, ScienceState, load_science
 from dashboards.state.source import ArchiveSource
+from dashboards.state.steps import Steps
 
 FLARE, QUIET, LONG = "2211116471", "2211098157", "2212273755"
 
@@ -50,6 +51,15 @@ def test_files_are_listed_filtered_and_sorted_by_the_archive(november: Archive) 
     assert "“soon” is no time" in state.complaints["start"]
 
 
+def test_less_than_no_minutes_are_none(november: Archive) -> None:
+    state = ScienceState(ArchiveSource(november.root), minutes=-5)
+    assert state.minutes == 0
+    assert state.take_address("?minutes=-5&page=0") == [
+        "The address says minutes=-5, which means nothing here.",
+        "The address says page=0, which means nothing here.",
+    ]
+
+
 def test_the_address_holds_file_filter_and_order(november: Archive) -> None:
     state = ScienceState(ArchiveSource(november.root))
     assert state.take_address(f"?uid={FLARE}&type=pixels&sort=-counts&theme=dark&rows=7") == [
@@ -58,10 +68,11 @@ def test_the_address_holds_file_filter_and_order(november: Archive) -> None:
     state.load()
     assert state.detail.file.uid == FLARE
     assert state.address == f"?type=pixels&sort=-counts&uid={FLARE}&theme=dark"
+    assert state.steps == Steps(before=False, after=True)
     state.step(1)
-    assert state.uid == QUIET
+    assert (state.uid, state.steps) == (QUIET, Steps(before=True, after=False))
     state.step(5)
-    assert state.uid == QUIET  # the last of the page
+    assert state.uid == QUIET  # the last of the list
     state.close_file()
     assert (state.detail, state.address) == (None, "?type=pixels&sort=-counts&theme=dark")
     state.uid = "2201010001"

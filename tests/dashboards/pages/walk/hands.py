@@ -155,8 +155,10 @@ def _click(page: Page, control: Control, hand: Hand = Hand.MOUSE) -> None:
 
 def _choose(page: Page, control: Control) -> None:
     control.on_page(page).click(timeout=SOON)
-    options = page.locator("[role=option]:not([aria-selected=true]), [role=menuitem]:not(.Mui-selected)")
-    options.last.click(timeout=SOON)
+    options = page.locator("[role=option], [role=menuitem]")
+    options.first.wait_for(timeout=SOON)
+    others = page.locator("[role=option]:not([aria-selected=true]), [role=menuitem]:not(.Mui-selected)")
+    (others if others.count() else options).last.click(timeout=SOON)  # everything may be chosen: then one less
     _close_list(page)
 
 

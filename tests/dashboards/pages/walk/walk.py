@@ -142,6 +142,8 @@ def _use(
         return page, Use(Outcome.FAILED, "it is gone when the page is loaded anew")
     address, within = page.url, page.locator("[role=dialog]").count()
     found = use(page, present, hand, file)
+    if "detached" in found.note:  # images that arrive draw all cards anew
+        found = use(page, found_again(page, control) or present, hand, file)
     quiet = control.name in QUIET or control.on or control.name.startswith(LOOKED_AT)
     if found.outcome == Outcome.NOTHING and quiet:
         found = Use(Outcome.WORKS, QUIET.get(control.name, "it is chosen" if control.on else "there is nothing to use"))

@@ -1,0 +1,37 @@
+"""Numbers that visitors type.
+
+A number field hands over whatever was typed. A plain parameter refuses what is out of bounds with an exception that no
+visitor sees, and field and page would say different things; these take the nearest allowed value, which the field then
+shows. What is no number, or nothing, changes nothing.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import param
+
+
+class TypedNumber(param.Number[Any]):
+    """A number that stays within its bounds."""
+
+    def __set__(self, obj: Any, val: Any) -> None:
+        super().__set__(obj, _allowed(self, obj, val))
+
+
+class TypedInteger(param.Integer[Any]):
+    """A whole number that stays within its bounds."""
+
+    def __set__(self, obj: Any, val: Any) -> None:
+        super().__set__(obj, _allowed(self, obj, val))
+
+
+def _allowed(parameter: param.Number[Any], obj: Any, value: Any) -> Any:
+    if value is None or (isinstance(value, float) and not isfinite(value)):
+        return getattr(obj, str(parameter.name))
+    if not isinstance(value, (int, float)):
+        return value  # param says what it is
+    low, high = parameter.bounds or (None, None)
+    above = value if low is None else max(value, low)
+    return above if high is None else min(above, high)
