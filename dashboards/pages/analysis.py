@@ -11,6 +11,7 @@ import panel as pn
 import panel.ui as pmui
 
 from dashboards.components import form_parts as parts
+from dashboards.components.document_lock import in_turn
 from dashboards.components.form_parts import FIELD
 from dashboards.components.map_plot import MapPlot
 from dashboards.components.notices import Notice, Notices
@@ -301,10 +302,7 @@ class AnalysisView:
             feedback = self._form.feedback(box)
             if self._view.box is not box:  # another box was drawn meanwhile
                 return
-            if self._document is None:
-                self._show(feedback)
-            else:
-                self._document.add_next_tick_callback(partial(self._show, feedback))
+            in_turn(self._document, partial(self._show, feedback))
 
         self._latest.ask(compute)
 

@@ -13,6 +13,7 @@ import panel.ui as pmui
 
 from dashboards.components import words
 from dashboards.components.detector_drawing import DetectorDrawing
+from dashboards.components.document_lock import in_turn
 from dashboards.components.form_parts import html_pane
 from dashboards.components.image_strip import ImageStrip
 from dashboards.components.notices import Notice, Notices
@@ -240,11 +241,7 @@ class ScienceFileView:
             form = ImagingForm(self._readable, state.source, None)
 
             def pass_on(values: dict[str, Any]) -> None:
-                if document is None:
-                    own.param.update(**values)
-                else:
-                    update: Any = partial(own.param.update, **values)
-                    document.add_next_tick_callback(update)
+                in_turn(document, lambda: own.param.update(**values))
 
             return AnalysisView(
                 self._readable,
@@ -308,15 +305,9 @@ class ScienceFileView:
             try:
                 found = file.spectrum(box), file.pixels(box)
             except (StixError, OSError) as error:
-                pass_on(partial(file.param.update, problem=str(error)))
+                in_turn(self._document, partial(file.param.update, problem=str(error)))
                 return
-            pass_on(partial(self._show_selection, box, *found))
-
-        def pass_on(update: Any) -> None:
-            if self._document is None:
-                update()
-            else:
-                self._document.add_next_tick_callback(update)
+            in_turn(self._document, partial(self._show_selection, box, *found))
 
         self._latest.ask(compute)
 

@@ -1,14 +1,19 @@
 """Events and changes of a session are handled under its document's lock, even those that come together."""
 
 import asyncio
+import logging
+from threading import Event, Thread
 from types import SimpleNamespace
+from urllib.request import urlopen
 
 import panel as pn
 import pytest
 from bokeh.document import Document
+from bokeh.server.server import Server
 from panel.io.state import set_curdoc, state
+from tornado.ioloop import IOLoop
 
-from dashboards.components.document_lock import handle_in_turn
+from dashboards.components.document_lock import handle_in_turn, in_turn
 
 
 @pytest.fixture
@@ -48,3 +53,52 @@ def test_a_change_that_is_urgent_waits_for_the_lock(document):
     assert not getattr(handler, "nolock", False)
     asyncio.run(handler())
     assert heard == ["2022"]
+
+
+async def answered(make, done):
+    """Whether something is done after somebody came to a page."""
+    server = Server({"/": make}, port=0, address="127.0.0.1", io_loop=IOLoop.current())
+    server.start()
+    try:
+        await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{server.port}/").read())
+        return await asyncio.to_thread(done.wait, 10)
+    finally:
+        server.stop()
+
+
+def test_what_another_thread_found_out_is_shown_although_panel_drops_what_it_holds():
+    shown, seen = Event(), []
+
+    def make(document):
+        def show():
+            seen.append((state.curdoc is document, document.session_context.session._lock.locked()))
+            shown.set()
+
+        document.hold()
+        thread = Thread(target=in_turn, args=(document, show))
+        thread.start()
+        thread.join()
+        document.callbacks._held_events = []  # as Panel does with what came while it patched style sheets
+        document.unhold()
+
+    assert asyncio.run(answered(make, shown))
+    assert seen == [(True, True)]
+
+
+def test_a_change_that_fails_is_told_and_the_next_one_done(caplog):
+    done = Event()
+
+    def make(document):
+        in_turn(document, lambda: 1 / 0)
+        in_turn(document, done.set)
+
+    with caplog.at_level(logging.ERROR):
+        assert asyncio.run(answered(make, done))
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_without_a_session_a_change_is_made_at_once():
+    changes = []
+    in_turn(None, lambda: changes.append(1))
+    in_turn(Document(), lambda: changes.append(2))
+    assert changes == [1, 2]

@@ -154,7 +154,10 @@ def _click(page: Page, control: Control, hand: Hand = Hand.MOUSE) -> None:
 
 
 def _choose(page: Page, control: Control) -> None:
-    control.on_page(page).click(timeout=SOON)
+    box = control.on_page(page).bounding_box(timeout=SOON)
+    assert box is not None
+    # at its arrow: elsewhere what is chosen may stand, with buttons that take it away
+    control.on_page(page).click(timeout=SOON, position={"x": box["width"] - 12, "y": box["height"] / 2})
     options = page.locator("[role=option], [role=menuitem]")
     options.first.wait_for(timeout=SOON)
     others = page.locator("[role=option]:not([aria-selected=true]), [role=menuitem]:not(.Mui-selected)")
