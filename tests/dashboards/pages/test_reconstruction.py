@@ -82,8 +82,17 @@ def test_everything_in_the_advanced_form_has_a_name(
     # longer than the window, and yet nothing lies on it
     form, images = page.get_by_role("button", name="Submit"), page.get_by_text("Images of this file")
     assert form.bounding_box()["y"] < images.bounding_box()["y"]
-    # past all that is chosen with one press of Tab
-    page.get_by_role("combobox", name="Methods").focus()
+    # what is chosen of many is one stop for Tab; arrows go on, and Enter takes away
+    methods = page.get_by_role("combobox", name="Methods")
+    methods.focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Take away Full disk")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("button", name="Take away Back projection")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Take away Back projection")).to_have_count(0)
+    expect(methods).to_be_focused()
+    page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Less: CLEAN iterations")).to_be_focused()
     # what is not allowed becomes what is nearest to it

@@ -16,12 +16,12 @@ window.walk = (() => {
     ".bk-ToolButton", '[tabindex="0"]',
   ].join(",")
   // things of which there are many alike: one of each stands for all
-  const ROWS = ".tabulator-row, [data-image], .requests li, .lines > div, tbody tr"
+  const ROWS = ".tabulator-row, [data-image], .requests li, .lines > div, tbody tr, .MuiChip-deletable"
   const KINDS = [  // the first that fits
     ["input[type=checkbox], [role=switch]", "checkbox"], ["input[type=file]", "file"], ["input[type=hidden]", ""],
     ["input[type=range], [role=slider]", "slider"], ["[role=combobox], select", "choice"],
     ["input, textarea", "field"], ["[role=tab]", "tab"], ["summary", "fold"], ["a[href]", "link"],
-    [".tabulator-col", "head"], [".bk-ToolButton", "tool"], [".bk-Figure", "figure"],
+    [".MuiChip-deletable", "chip"], [".tabulator-col", "head"], [".bk-ToolButton", "tool"], [".bk-Figure", "figure"],
     ["button, [role=button]", "button"], ["video", "film"],
     ["*", "place"],  // can be reached, and nothing else is known of it
   ]
@@ -88,7 +88,7 @@ window.walk = (() => {
           (state) => ["true", "page"].includes(node.getAttribute(state))
         ),
         download: node.hasAttribute("download"), href: node.getAttribute("href"),
-        beside: node.tabIndex < 0 && Boolean(node.closest("[role=tablist], [role=group]")),
+        beside: node.tabIndex < 0 && Boolean(node.closest("[role=tablist], [role=group], [role=combobox]")),
       })
     })
     return found

@@ -158,17 +158,43 @@ def _choose(page: Page, control: Control) -> None:
     assert box is not None
     # at its arrow: elsewhere what is chosen may stand, with buttons that take it away
     control.on_page(page).click(timeout=SOON, position={"x": box["width"] - 12, "y": box["height"] / 2})
-    options = page.locator("[role=option], [role=menuitem]")
-    options.first.wait_for(timeout=SOON)
-    others = page.locator("[role=option]:not([aria-selected=true]), [role=menuitem]:not(.Mui-selected)")
-    (others if others.count() else options).last.click(timeout=SOON)  # everything may be chosen: then one less
+    page.locator(_OPTIONS).first.wait_for(timeout=SOON)
+    options = page.locator("[role=option]:not([aria-selected=true]), [role=menuitem]:not(.Mui-selected)")
+    if _says_none(page):
+        _take_away(page, control)
+        control.on_page(page).click(timeout=SOON, position={"x": box["width"] - 12, "y": 20})
+    options.last.click(timeout=SOON)
     _close_list(page)
+
+
+_OPTIONS = "[role=option], [role=menuitem]"
+
+
+def _says_none(page: Page) -> bool:
+    """Whether a list says that there is nothing to choose, as everything is chosen; then it is closed again."""
+    if page.locator(_OPTIONS).last.get_attribute("aria-disabled") != "true":
+        return False
+    page.keyboard.press("Escape")
+    page.locator(_OPTIONS).first.wait_for(state="hidden", timeout=SOON)
+    return True
+
+
+def _take_away(page: Page, control: Control) -> None:
+    """Take away one of those that are chosen."""
+    control.on_page(page).locator(".MuiChip-deleteIcon").last.click(timeout=SOON)
+    page.wait_for_timeout(300)
 
 
 def _choose_by_key(page: Page, control: Control) -> None:
     _press(page, control, "ArrowDown")
-    options = page.locator("[role=option], [role=menuitem]")
+    options = page.locator(_OPTIONS)
     options.first.wait_for(timeout=SOON)
+    if _says_none(page):
+        control.on_page(page).locator(".MuiChip-deletable").first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(300)
+        _press(page, control, "ArrowDown")
+        options.first.wait_for(timeout=SOON)
     page.wait_for_timeout(300)  # the list has grown
     chosen = page.locator("[role=option][aria-selected=true], [role=menuitem].Mui-selected").last
     last = options.count() > 1 and chosen.count() and chosen.evaluate("node => !node.nextElementSibling")
@@ -244,6 +270,7 @@ Hands = Mapping[str, Callable[[Page, Control], None]]
 _WITH_MOUSE: Hands = {
     "button": _click, "tab": _click, "fold": _click, "head": _click, "tool": _click, "checkbox": _click,
     "film": _click, "place": _click,
+    "chip": lambda page, control: control.on_page(page).locator(".MuiChip-deleteIcon").click(timeout=SOON),
     "choice": _choose, "field": _type, "figure": _drag, "slider": _slide,
 }  # fmt: skip
 _WITH_KEYS: Hands = {
@@ -252,6 +279,7 @@ _WITH_KEYS: Hands = {
     "head": lambda page, control: _press(page, control, "Enter"),
     "tool": lambda page, control: _press(page, control, "Enter"),
     "checkbox": lambda page, control: _press(page, control, "Space"),
+    "chip": lambda page, control: _press(page, control, "Enter"),
     "film": lambda page, control: _press(page, control, "Space"),
     "place": _try_keys,
     "slider": lambda page, control: _press(page, control, "ArrowRight"),
