@@ -77,6 +77,7 @@ window.walk = (() => {
       let called = name(node).slice(0, 70)
       if (row && what === "link") { called = digits(clean(node.textContent)) }
       if (row && what !== "link") { called = node.className?.toString() || digits(called) }
+      if (what === "chip") { called = "one of many" }
       const key = `${what}|${row ? "row" : "page"}|${called}`, before = known.get(key) ?? 0
       known.set(key, before + 1)
       if (row && before) { found.find((one) => one.key === `${key}|0`).alike += 1; return }

@@ -205,10 +205,12 @@ def _choose_by_key(page: Page, control: Control) -> None:
 
 def _close_list(page: Page) -> None:
     """A list in which several can be chosen stays open."""
-    if page.locator("[role=listbox]:visible, [role=menu]:visible").count():
+    shown = page.locator(_OPTIONS).locator("visible=true")
+    if shown.count():
         page.wait_for_timeout(300)
-        if page.locator("[role=listbox]:visible, [role=menu]:visible").count():
+        if shown.count():
             page.keyboard.press("Escape")
+            page.locator(_OPTIONS).first.wait_for(state="hidden", timeout=SOON)
 
 
 def _type(page: Page, control: Control) -> None:
