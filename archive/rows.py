@@ -107,7 +107,9 @@ class Rows:
             return None
         through = conditions & order.through(found[0], key)
         ((number,),) = self._reader.records(select("count(*)", table.name, through.where), through.values)
-        return Place(int(number) - 1, self.count(table, conditions))
+        total = self.count(table, conditions)
+        # between the questions rows may have gone
+        return Place(min(int(number), total) - 1, total) if number and total else None
 
     def one[Row](self, table: Table[Row], key: str) -> Row:
         """The row with a key.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -24,10 +25,8 @@ from panel.reactive import Syncable
 
 log = logging.getLogger(__name__)
 
-#: A page is alive soon after it was made, or never, s.
-_SOON, _TRIES = 0.05, 200
-#: Keeps what runs from being collected.
-_running: set[asyncio.Task[Any]] = set()
+#: How often is looked whether a session is made, and how often at most: a minute altogether.
+_SOON_S, _MOST = 0.05, 1200
 
 
 def handle_in_turn() -> None:
@@ -38,29 +37,47 @@ def handle_in_turn() -> None:
             setattr(Syncable, name, with_lock(handler))
 
 
-def in_turn(document: Document | None, change: Callable[[], Any]) -> None:
-    """Have a page changed, from any thread; at once where there is no session, and never after its end."""
-    if document is None or document.session_context is None:
-        change()
-        return
-    context: Any = document.session_context
-    loop = context.server_context.application_context.io_loop.asyncio_loop
-    loop.call_soon_threadsafe(_begin, loop, context, partial(invoke_with_curdoc, document, change), _TRIES)
+def turn_of(document: Document | None) -> Callable[[Callable[[], Any]], None]:
+    """By what other threads have a page changed: ``turn_of(document)(change)``.
+
+    Changes are made one after the other, in the order in which they came; not before the session of the page is made,
+    and not after its end. Where there is no session, they are made at once. To be asked while the page is made.
+    """
+    context = None if document is None else document.session_context
+    return _Turn(document, context) if document is not None and context is not None else lambda change: change()
 
 
-def _begin(loop: asyncio.AbstractEventLoop, context: Any, change: Callable[[], Any], tries: int) -> None:
-    """On the loop of the server: change the page as soon as its session is made."""
-    session = context.session
-    if session is None:
-        if tries and not context.destroyed:
-            loop.call_later(_SOON, _begin, loop, context, change, tries - 1)
-        return
-    task = loop.create_task(session.with_document_locked(change))
-    _running.add(task)
-    task.add_done_callback(_end)
+class _Turn:
+    """What waits for the lock of a document."""
 
+    def __init__(self, document: Document, context: Any) -> None:
+        self._document, self._context = document, context
+        self._loop: asyncio.AbstractEventLoop = context.server_context.application_context.io_loop.asyncio_loop
+        self._waiting: deque[Callable[[], Any]] = deque()
+        self._running: set[asyncio.Task[Any]] = set()  # else nothing keeps them from being collected
 
-def _end(task: asyncio.Task[Any]) -> None:
-    _running.discard(task)
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a page could not be changed", exc_info=error)
+    def __call__(self, change: Callable[[], Any]) -> None:
+        self._waiting.append(change)
+        self._loop.call_soon_threadsafe(self._begin, _MOST)
+
+    def _begin(self, tries: int) -> None:
+        """On the loop of the server."""
+        session = self._context.session
+        if session is None and tries:
+            self._loop.call_later(_SOON_S, self._begin, tries - 1)
+            return
+        while self._waiting:
+            change = self._waiting.popleft()
+            if session is None:
+                log.error("a page was never made; what was to be shown on it is dropped")
+                continue
+            task = self._loop.create_task(
+                session.with_document_locked(partial(invoke_with_curdoc, self._document, change))
+            )
+            self._running.add(task)
+            task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a page could not be changed", exc_info=error)

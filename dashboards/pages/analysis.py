@@ -11,7 +11,7 @@ import panel as pn
 import panel.ui as pmui
 
 from dashboards.components import form_parts as parts
-from dashboards.components.document_lock import in_turn
+from dashboards.components.document_lock import turn_of
 from dashboards.components.form_parts import FIELD
 from dashboards.components.map_plot import MapPlot
 from dashboards.components.notices import Notice, Notices
@@ -79,6 +79,7 @@ class AnalysisView:
         self._on_images, self._on_own = on_images, on_own
         self._latest = Latest()
         self._document = pn.state.curdoc
+        self._in_turn = turn_of(self._document)
         self._timer: Any = None
         self._seen = (0, 0)
         self._typing = False
@@ -302,7 +303,7 @@ class AnalysisView:
             feedback = self._form.feedback(box)
             if self._view.box is not box:  # another box was drawn meanwhile
                 return
-            in_turn(self._document, partial(self._show, feedback))
+            self._in_turn(partial(self._show, feedback))
 
         self._latest.ask(compute)
 

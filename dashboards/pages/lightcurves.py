@@ -82,7 +82,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
         state.param.watch(self._show_images, ["images", "pictures"])
         state.param.watch(lambda event: self._plot.show_bands(event.new), "bands")
         state.param.watch(lambda event: self._plot.set_scale(event.new), "scale")
-        state.param.watch(lambda event: self._image.show(event.new, state.steps), "detail")
+        state.param.watch(lambda *_: self._image.show(state.detail, state.steps), ["detail", "images"])
         state.param.watch(self._show_notices, ["curves", "images", "clock", "detail_problem"])
 
     @classmethod

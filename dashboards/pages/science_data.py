@@ -30,7 +30,6 @@ from dashboards.state.science import (
     PIXELS,
     SPECTROGRAMS,
     ScienceState,
-    key_of,
 )
 from dashboards.state.source import archive_source
 from dashboards.web.clock import now
@@ -72,7 +71,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         self._own.param.watch(self._show_notices, "problem")
         if pn.state.curdoc is not None:
             pn.state.on_session_destroyed(lambda _: self._own.forget())
-        state.param.watch(lambda event: self._image.show(event.new, state.image_steps), "image")
+        state.param.watch(lambda *_: self._image.show(state.image, state.image_steps), ["image", "detail"])
         state.param.watch(self._show_notices, ["listing", "detail", "own", "complaints", "detail_problem"])
         self._pager.param.watch(self._turn, "value")
 
@@ -110,7 +109,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
 
     def _list(self) -> list[Any]:
         if self._table is None:
-            self._table = ScienceTable(self._open, self._sort)
+            self._table = ScienceTable(self.state.open_file, self._sort)
         self._show_list()
         size = pmui.Select.from_param(
             self.state.param.page_size,
@@ -170,11 +169,6 @@ class ScienceDataPage(AddressedPage[ScienceState]):
             margin=(0, 0, 12, 0),
         )
         return pn.Column(field, said, sizing_mode="stretch_width", margin=0)
-
-    def _open(self, name: str) -> None:
-        row = next((row for row in self.state.listing.rows if row.name == name), None)
-        if row is not None:
-            self.state.uid = key_of(row, self.state.listing.rows)
 
     def _sort(self, columns: list[str]) -> None:
         self.state.sort = columns

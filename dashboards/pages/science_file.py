@@ -13,7 +13,7 @@ import panel.ui as pmui
 
 from dashboards.components import words
 from dashboards.components.detector_drawing import DetectorDrawing
-from dashboards.components.document_lock import in_turn
+from dashboards.components.document_lock import turn_of
 from dashboards.components.form_parts import html_pane
 from dashboards.components.image_strip import ImageStrip
 from dashboards.components.notices import Notice, Notices
@@ -69,7 +69,7 @@ class ScienceFileView:
         self._links: Links = NoLinks() if own is not None else links
         self._notices = Notices()
         self._no_images = pn.pane.HTML("", margin=(4, 0), styles={"font-size": "14px"})
-        self._latest, self._document = Latest(), pn.state.curdoc
+        self._latest, self._in_turn = Latest(), turn_of(pn.state.curdoc)
         if pn.state.curdoc is not None:
             pn.state.on_session_destroyed(lambda _: self._latest.close())
         self.file: FileView | None = None
@@ -236,12 +236,12 @@ class ScienceFileView:
         return [pane]
 
     def _analysis(self) -> pn.Column:
-        state, file, own, document = self.state, self.detail.file, self._own, pn.state.curdoc
+        state, file, own = self.state, self.detail.file, self._own
         if own is not None:
             form = ImagingForm(self._readable, state.source, None)
 
             def pass_on(values: dict[str, Any]) -> None:
-                in_turn(document, lambda: own.param.update(**values))
+                self._in_turn(lambda: own.param.update(**values))
 
             return AnalysisView(
                 self._readable,
@@ -305,9 +305,9 @@ class ScienceFileView:
             try:
                 found = file.spectrum(box), file.pixels(box)
             except (StixError, OSError) as error:
-                in_turn(self._document, partial(file.param.update, problem=str(error)))
+                self._in_turn(partial(file.param.update, problem=str(error)))
                 return
-            in_turn(self._document, partial(self._show_selection, box, *found))
+            self._in_turn(partial(self._show_selection, box, *found))
 
         self._latest.ask(compute)
 

@@ -65,7 +65,7 @@ class WindowImages:
 
     @property
     def on_curves(self) -> tuple[Image, ...]:
-        """One image for each chosen recipe."""
+        """One image for each chosen recipe: a trusted one, if there is any."""
         best: dict[str, Image] = {}
         for image in self.images:
             other = best.get(image.recipe_id)
@@ -134,8 +134,8 @@ def _strength(recipe: dict[str, Any]) -> tuple[bool, float]:
     return bool(recipe["trusted"]), float(recipe["goes_flux"])
 
 
-def _rank(image: Image) -> int:
-    return SHOWN_FIRST.index(image.method)
+def _rank(image: Image) -> tuple[bool, int]:
+    return not image.trusted, SHOWN_FIRST.index(image.method)
 
 
 def _filter(visitor: Visitor, simulated: bool, **more: Any) -> ImageFilter:

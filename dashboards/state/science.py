@@ -161,6 +161,16 @@ class ScienceState(AddressState):
         self._opened()
         self._image_opened()
 
+    def open_file(self, name: str) -> None:
+        """Open a file of the list."""
+        row = next((row for row in self.listing.rows if row.name == name), None)
+        if row is None:
+            return
+        try:
+            self.uid = self.source.ask(lambda archive: _key(archive, row))
+        except (NotInArchive, Unavailable) as error:
+            self.detail_problem = str(error)
+
     def close_file(self) -> None:
         """Go back to the list."""
         self.param.update(uid="", tab=PREVIEW_TAB, opened_image="", request=0, own=None)
@@ -180,10 +190,12 @@ class ScienceState(AddressState):
             found = archive.science_files(which, sort=sort, limit=1, offset=number)
             if not found:
                 return {}
-            (row,) = found
-            alone = bool(row.uid) and archive.science_file(row.uid).name == row.name
-            uid = row.uid if alone else row.name
-            return {"uid": uid, "page": number // self.page_size + 1, "request": 0, "opened_image": ""}
+            return {
+                "uid": _key(archive, found[0]),
+                "page": number // self.page_size + 1,
+                "request": 0,
+                "opened_image": "",
+            }
 
         try:
             self.param.update(**self.source.ask(neighbour))
@@ -291,10 +303,9 @@ class ScienceState(AddressState):
             self.image = None
 
 
-def key_of(row: ScienceFile, rows: tuple[ScienceFile, ...] = ()) -> str:
+def _key(archive: Archive, row: ScienceFile) -> str:
     """Name of a file in an address: its uid, unless that would lead to another file."""
-    alone = sum(other.uid == row.uid for other in rows) <= 1
-    return row.uid if row.uid and alone else row.name
+    return row.uid if row.uid and archive.science_file(row.uid).name == row.name else row.name
 
 
 def load_science(archive: Archive, uid: str, visitor: Visitor = GUEST) -> ScienceDetail:

@@ -11,26 +11,30 @@ from math import isfinite
 from typing import Any
 
 import param
+from param.parameterized import instance_descriptor
 
 
 class TypedNumber(param.Number[Any]):
     """A number that stays within its bounds."""
 
+    @instance_descriptor  # bounds may be those of one instance
     def __set__(self, obj: Any, val: Any) -> None:
-        super().__set__(obj, _allowed(self, obj, val))
+        super().__set__(obj, _allowed(self, obj, val, whole=False))
 
 
 class TypedInteger(param.Integer[Any]):
     """A whole number that stays within its bounds."""
 
+    @instance_descriptor
     def __set__(self, obj: Any, val: Any) -> None:
-        super().__set__(obj, _allowed(self, obj, val))
+        super().__set__(obj, _allowed(self, obj, val, whole=True))
 
 
-def _allowed(parameter: param.Number[Any], obj: Any, value: Any) -> Any:
-    if value is None or (isinstance(value, float) and not isfinite(value)):
+def _allowed(parameter: param.Number[Any], obj: Any, value: Any, *, whole: bool) -> Any:
+    if obj is not None and (value is None or (isinstance(value, float) and not isfinite(value))):
         return getattr(obj, str(parameter.name))
-    if not isinstance(value, (int, float)):
+    is_number = isinstance(value, int) or (isinstance(value, float) and not whole)
+    if not is_number:
         return value  # param says what it is
     low, high = parameter.bounds or (None, None)
     above = value if low is None else max(value, low)

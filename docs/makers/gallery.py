@@ -66,7 +66,10 @@ def _entry(shown: Shown, folder: Path, name: str) -> list[str]:
     place = f"({images.recipe.location.x:.0f}, {images.recipe.location.y:.0f}) arcsec"
     findings = assess(images)
     doubts = "; ".join(finding.text for finding in findings) or "nothing speaks against it"
-    verdict = "trusted" if is_trusted(findings) else "doubtful"
+    doubted = [str(method) for method in images.images if not is_trusted(findings, method)]
+    verdict = "doubtful" if len(doubted) == len(images.images) else "trusted"
+    if verdict == "trusted" and doubted:
+        verdict += f" but for {', '.join(doubted)}"
     flux = "" if clean is None else f", {clean.total_flux:.1f} ct s⁻¹ cm⁻² keV⁻¹"
     return [
         "",

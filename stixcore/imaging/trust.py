@@ -104,8 +104,9 @@ def about(findings: tuple[Finding, ...], method: Method | None) -> tuple[Finding
 
 
 def is_trusted(findings: tuple[Finding, ...], method: Method | None = None) -> bool:
-    """Whether nothing but notes was found about the set, and about its image of a method."""
-    return all(finding.severity is not Severity.DOUBT for finding in about(findings, method))
+    """Whether nothing but notes was found: at all, or about the image of a method and the set that it is of."""
+    found = findings if method is None else about(findings, method)
+    return all(finding.severity is not Severity.DOUBT for finding in found)
 
 
 def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:

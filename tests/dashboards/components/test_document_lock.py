@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from threading import Event, Thread
 from types import SimpleNamespace
 from urllib.request import urlopen
@@ -13,7 +14,7 @@ from bokeh.server.server import Server
 from panel.io.state import set_curdoc, state
 from tornado.ioloop import IOLoop
 
-from dashboards.components.document_lock import handle_in_turn, in_turn
+from dashboards.components.document_lock import handle_in_turn, turn_of
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_what_another_thread_found_out_is_shown_although_panel_drops_what_it_hol
             shown.set()
 
         document.hold()
-        thread = Thread(target=in_turn, args=(document, show))
+        thread = Thread(target=turn_of(document), args=(show,))
         thread.start()
         thread.join()
         document.callbacks._held_events = []  # as Panel does with what came while it patched style sheets
@@ -89,8 +90,9 @@ def test_a_change_that_fails_is_told_and_the_next_one_done(caplog):
     done = Event()
 
     def make(document):
-        in_turn(document, lambda: 1 / 0)
-        in_turn(document, done.set)
+        turn = turn_of(document)
+        turn(lambda: 1 / 0)
+        turn(done.set)
 
     with caplog.at_level(logging.ERROR):
         assert asyncio.run(answered(make, done))
@@ -99,6 +101,31 @@ def test_a_change_that_fails_is_told_and_the_next_one_done(caplog):
 
 def test_without_a_session_a_change_is_made_at_once():
     changes = []
-    in_turn(None, lambda: changes.append(1))
-    in_turn(Document(), lambda: changes.append(2))
+    turn_of(None)(lambda: changes.append(1))
+    turn_of(Document())(lambda: changes.append(2))
     assert changes == [1, 2]
+
+
+def test_changes_keep_their_order_and_come_to_nobody_after_the_end():
+    done, order, turns = Event(), [], []
+
+    def make(document):
+        turns.append(turn_of(document))
+        for number in range(5):
+            turns[0](partial(order.append, number))
+        turns[0](done.set)
+
+    async def visit():
+        server = Server({"/": make}, port=0, address="127.0.0.1", io_loop=IOLoop.current())
+        server.start()
+        await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{server.port}/").read())
+        assert await asyncio.to_thread(done.wait, 10)
+        (session,) = server.get_sessions()
+        session.destroy()
+        turns[0](lambda: order.append("after the end"))
+        await asyncio.sleep(0.1)
+        server._tornado._applications["/"]._sessions.clear()
+        server.stop()
+
+    asyncio.run(visit())
+    assert order == [0, 1, 2, 3, 4]

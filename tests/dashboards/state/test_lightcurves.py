@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from archive import Archive
 from archive.lightcurves.tables import BANDS
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.clocks import Clock
-from dashboards.state.curve_images import MOST_ON_CURVES, images_in, spread
+from dashboards.state.curve_images import MOST_ON_CURVES, WindowImages, images_in, spread
 from dashboards.state.curve_window import DAY_S, SHORTEST_S, Window
 from dashboards.state.errors import NotUnderstood
 from dashboards.state.lightcurves import BINS, LightCurvesState
@@ -128,6 +129,9 @@ def test_images_come_when_they_are_asked_for_and_only_those_of_the_window(curves
     assert [image.flare_id for image in state.images.images] == ["2200000003"] * 2
     assert [image.method for image in state.images.images] == ["bp", "clean"]
     assert [image.method for image in state.images.on_curves] == ["clean"]
+    bp, clean = state.images.images
+    trusted, doubtful = replace(bp, trusted=True), replace(clean, trusted=False)
+    assert WindowImages((trusted, doubtful)).on_curves == (trusted,)
     state.go_to("2211101501")
     assert {image.flare_id for image in state.images.images} == {"2200000015"}
     state.pictures = False

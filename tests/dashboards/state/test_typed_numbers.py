@@ -36,6 +36,16 @@ def test_other_things_are_refused() -> None:
     form = Form()
     with pytest.raises(ValueError, match="only takes numeric values"):
         form.size = "5"
-    with pytest.raises(ValueError, match="must be an integer"):
-        form.least = 2.5
+    for typed in (2.5, -2.5):
+        with pytest.raises(ValueError, match="must be an integer"):
+            form.least = typed
+    with pytest.raises(ValueError, match="only takes numeric values"):
+        Form.size = None
     assert (Form.size, Form.least) == (2.0, 3)
+
+
+def test_bounds_may_be_those_of_one_instance() -> None:
+    form = Form()
+    form.param["size"].bounds = (0, 100)
+    form.size = 90
+    assert (form.size, Form(size=90).size) == (90, 60.0)
