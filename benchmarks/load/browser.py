@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -19,6 +20,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 _TOKEN = re.compile(r'"token":\s*"([^"]+)"')
 #: A server that says nothing for this long has failed, s.
 PATIENCE = 60.0
+#: A server that has not begun to change the page by then has nothing to change, s.
+SOON = 1.0
 #: Connections at a time: everybody has a browser of their own, and waits for the server and for nobody else.
 AsyncHTTPClient.configure(None, max_clients=1000)
 
@@ -69,8 +72,7 @@ class Visit:
         visit = cls(url, _socket=socket)
         visit._reader = asyncio.create_task(visit._read())
         await visit._receive("ACK")
-        await visit._send("PULL-DOC-REQ", {})
-        visit.document = (await visit._receive("PULL-DOC-REPLY"))["doc"]
+        visit.document = await visit.pull()
         visit.ready_s = perf_counter() - begin
         return visit
 
@@ -114,8 +116,14 @@ class Visit:
         (control, *_) = self.models(label=label)
         event = {"kind": "ModelChanged", "model": {"id": control["id"]}, "attr": "value", "new": text}
         await self._send("PATCH-DOC", {"events": [event]})
-        await self._receive("OK")
-        await self._send("PULL-DOC-REQ", {})  # events are handled before what is asked after them
+        await self._receive("OK")  # it is written down, and will be handled
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._receive("PATCH-DOC"), SOON)
+        return await self.pull()
+
+    async def pull(self) -> dict[str, Any]:
+        """The whole document, after what is being done to it."""
+        await self._send("PULL-DOC-REQ", {})
         document: dict[str, Any] = (await self._receive("PULL-DOC-REPLY"))["doc"]
         return document
 

@@ -41,7 +41,7 @@ BESIDE = Path(__file__).resolve().parents[3]
 if str(BESIDE) not in sys.path:  # benchmarks are no installed package
     sys.path.insert(0, str(BESIDE))
 
-from benchmarks.load.browser import Visit  # noqa: E402
+from benchmarks.load.browser import PATIENCE, Visit  # noqa: E402
 from benchmarks.load.words import HTML, TAG, WORDS, Target, html_of, in_the_address, in_the_document, targets  # noqa: E402
 
 
@@ -154,14 +154,18 @@ def test_pages_take_words_as_words(server: Any, target: Target) -> None:
 
 
 def test_what_is_typed_arrives(server: Any) -> None:
-    async def type_word() -> list[str]:
+    async def type_word() -> None:
         visit = await Visit.open(f"{server.url}/image_archive")
         try:
-            return list(html_of(await visit.type_into("To (UTC)", HTML[7])))
+            document = await visit.type_into("To (UTC)", HTML[7])
+            async with asyncio.timeout(PATIENCE):
+                while not any(escape(HTML[7]) in text for text in html_of(document)):
+                    await asyncio.sleep(0.1)
+                    document = await visit.pull()
         finally:
             visit.close()
 
-    assert any(escape(HTML[7]) in text for text in asyncio.run(type_word()))
+    asyncio.run(type_word())
 
 
 def test_a_tag_that_came_through_would_be_seen() -> None:
