@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -230,11 +231,11 @@ def _numbers(values: Sequence[Measured]) -> list[str]:
     ]
 
 
-def _same_flares(results: Results, method: str, **where: object) -> tuple[list[Measured], list[Measured]]:
+def _same_flares(results: Results, method: str, **where: Any) -> tuple[list[Measured], list[Measured]]:
     """A method's images by us and by the peer, of the flares both made."""
-    theirs = _pick(results.peers, method=method, **where)  # type: ignore[arg-type]
+    theirs = _pick(results.peers, method=method, **where)
     made = {(one.scene, one.counts, one.number) for one in theirs}
-    mine = _pick(results.ours, method=method, **where)  # type: ignore[arg-type]
+    mine = _pick(results.ours, method=method, **where)
     return [one for one in mine if (one.scene, one.counts, one.number) in made], theirs
 
 

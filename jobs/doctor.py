@@ -291,7 +291,7 @@ def _pages(url: str) -> Iterator[Answer]:
     begin = perf_counter()
     try:
         # a person typed the address; the first page shows that the archive is found, not only that something listens
-        with urlopen(f"{url.rstrip('/')}/image_archive", timeout=20) as answer:  # noqa: S310
+        with urlopen(f"{url.rstrip('/')}/image_archive", timeout=20) as answer:  # noqa: S310 - see above
             answer.read()
     except (OSError, ValueError) as error:  # an HTTP status is one of them
         remedy = "start them: systemctl start stix-pages, or python -m dashboards; --pages URL when they are elsewhere"
@@ -304,7 +304,7 @@ def _last_ingest(archive: Archive) -> np.datetime64 | None:
     """When the newest file came into the archive, UTC; None for an empty one."""
     tables = ("science_files", "quicklook_files", "aux_files")
     every = " UNION ALL ".join(f"SELECT ingested_at FROM {table}" for table in tables)  # noqa: S608 - our own names
-    found = archive.query(f"SELECT max(ingested_at) AS t FROM ({every})")["t"][0].as_py()  # noqa: S608
+    found = archive.query(f"SELECT max(ingested_at) AS t FROM ({every})")["t"][0].as_py()  # noqa: S608 - see above
     return None if found is None else np.datetime64(found, "us")
 
 

@@ -56,7 +56,7 @@ def tell(sentence: str, level: int = logging.ERROR) -> None:
 class _Utc(logging.Formatter):
     """Lines for people, in UTC like every other time of the archive."""
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
         return _stamp(record)
 
 

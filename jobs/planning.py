@@ -125,7 +125,7 @@ def _flare(flares: list[Flare], part: ImageRequest) -> Flare | None:
 
     def shared(flare: Flare) -> np.timedelta64:
         assert flare.t_start is not None  # noqa: S101 - those without times were left out
-        assert flare.t_end is not None  # noqa: S101
+        assert flare.t_end is not None  # noqa: S101 - as well
         return min(flare.t_end, part.end) - max(flare.t_start, part.start)
 
     best = max(flares, key=shared, default=None)

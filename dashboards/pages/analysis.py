@@ -359,7 +359,7 @@ class AnalysisView:
     @property
     def _followed(self) -> Tracking:
         """What is followed, for buttons and clocks that are only there with it."""
-        assert self._tracking is not None  # noqa: S101
+        assert self._tracking is not None  # noqa: S101 - its own description
         return self._tracking
 
     def _act(self, what: str) -> None:

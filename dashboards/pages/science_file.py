@@ -166,7 +166,7 @@ class ScienceFileView:
         self._plot.show(drawn, self._readable.curves, corrected=self._readable.corrected, whole=whole)
         self._say()
 
-    def _brushed(self, start: np.datetime64, end: np.datetime64, low: float, high: float, final: bool) -> None:  # noqa: ARG002
+    def _brushed(self, start: np.datetime64, end: np.datetime64, low: float, high: float, final: bool) -> None:  # noqa: ARG002 - all count
         self._readable.choose(start, end, low, high)
 
     def _zoomed(self, start: np.datetime64, end: np.datetime64) -> None:

@@ -130,7 +130,7 @@ class ImageFileHandler(StaticFileHandler):
 
     found: FoundFile
 
-    def initialize(self) -> None:  # type: ignore[override]
+    def initialize(self) -> None:  # type: ignore[override] # Tornado wants a folder here
         """The folder is known only when the image is found."""
         super().initialize(path="")
 
@@ -149,7 +149,7 @@ class ImageFileHandler(StaticFileHandler):
         """Media type."""
         return self.found.media_type
 
-    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002
+    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - as Tornado calls it
         """Name to save it under; no guessing of types; how long it stays fresh."""
         self.set_header("Content-Disposition", self.found.disposition)
         self.set_header("X-Content-Type-Options", "nosniff")

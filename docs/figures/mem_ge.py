@@ -30,7 +30,7 @@ def june_2020() -> Visibilities:
         raise ModuleNotFoundError(message)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        stored = pickle.loads((Path(package.origin).parent / "data" / "stix_vis.pkl").read_bytes())[-1]  # noqa: S301
+        stored = pickle.loads((Path(package.origin).parent / "data" / "stix_vis.pkl").read_bytes())[-1]  # noqa: S301 - a package's
     return Visibilities(stored.u.value, stored.v.value, stored.vis.value, stored.amplitude_error.value, IMAGING_LABELS)
 
 

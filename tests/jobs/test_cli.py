@@ -12,9 +12,10 @@ import pytest
 from archive import Archive
 from jobs.cli import build_parser, main
 
-IMAGE_KEYS = set(
-    "method file peak_hpc_x peak_hpc_y total_flux max chi2 n_iter stopped_by elapsed_s sources".split()  # noqa: SIM905
-)
+IMAGE_KEYS = {
+    "method", "file", "peak_hpc_x", "peak_hpc_y", "total_flux", "max", "chi2", "n_iter", "stopped_by", "elapsed_s",
+    "sources",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-ROOT = Path(__file__).resolve().parents[3]
-if str(ROOT) not in sys.path:  # benchmarks are no installed package
-    sys.path.insert(0, str(ROOT))
-
-from benchmarks.load.words import Target, targets  # noqa: E402
+from benchmarks.load.words import Target, targets
 
 #: Whatever of these came through would be there (``i``), ask for a file (``img``) or open a dialog.
 WORD = "x\"'></title><i id=smuggled>x</i><img src=/smuggled onerror=alert(1)><svg/onload=alert(1)>"

@@ -6,16 +6,10 @@ How fast fifty are answered is for ``make soak`` to say.
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
-if str(ROOT) not in sys.path:  # benchmarks are no installed package
-    sys.path.insert(0, str(ROOT))
-
-from benchmarks.load.browser import Visit, get  # noqa: E402
-from benchmarks.load.sessions import ANSWER, CONTROLS, PAGE, crowd  # noqa: E402
+from benchmarks.load.browser import Visit, get
+from benchmarks.load.sessions import ANSWER, CONTROLS, PAGE, crowd
 
 
 def test_visitors_at_once_are_all_answered(server: Any) -> None:

@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import sys
 from dataclasses import replace
 from html import escape
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from archive import ImageFilter
+from benchmarks.load.browser import PATIENCE, Visit
+from benchmarks.load.words import HTML, TAG, WORDS, Target, html_of, in_the_address, in_the_document, targets
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html, table_html
 from dashboards.pages.image_archive import notices_for
@@ -36,13 +36,6 @@ from dashboards.web.links import RouteLinks
 from jobs.errors import BadRequest, LimitReached
 from jobs.limits import Limits
 from jobs.requests import parse_request
-
-BESIDE = Path(__file__).resolve().parents[3]
-if str(BESIDE) not in sys.path:  # benchmarks are no installed package
-    sys.path.insert(0, str(BESIDE))
-
-from benchmarks.load.browser import PATIENCE, Visit  # noqa: E402
-from benchmarks.load.words import HTML, TAG, WORDS, Target, html_of, in_the_address, in_the_document, targets  # noqa: E402
 
 
 def test_there_are_enough_of_them() -> None:

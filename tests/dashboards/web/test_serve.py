@@ -53,11 +53,9 @@ def raised(error: Exception, place: str = "handler.py", function: str = "handle"
     """Log record of an error that was raised in a file and function of these names."""
     scope: dict[str, Any] = {"error": error}
     exec(compile(f"def {function}():\n    raise error", place, "exec"), scope)
-    try:
+    with pytest.raises(type(error)) as caught:
         scope[function]()
-    except Exception as caught:  # noqa: BLE001
-        return logging.LogRecord("asyncio", logging.ERROR, "", 0, "", (), (type(caught), caught, caught.__traceback__))
-    raise AssertionError
+    return logging.LogRecord("asyncio", logging.ERROR, "", 0, "", (), (caught.type, caught.value, caught.tb))
 
 
 def test_only_lost_visitors_are_kept_out_of_the_log() -> None:
