@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
@@ -67,6 +68,9 @@ VIEWPORT = "width=device-width, initial-scale=1"
 
 #: Where a document stops being plain and loads style sheets and scripts, and from where on it needs its session.
 RESOURCES, LIVE = "<!-- resources -->", "<!-- live -->"
+
+#: In place of a script's nonce, until `dashboards.web.live_pages` sends the page; no content of a page can know it.
+NONCE = secrets.token_hex(16)
 
 #: Cookie with the choice between light and dark; the page's own script writes it.
 THEME_COOKIE = "stix_theme"
@@ -161,7 +165,7 @@ def prefers_dark(theme: str | None, cookie: str | None) -> bool:
 def _template() -> Template:
     """Panel's own template, with content before scripts."""
     text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
-    template: Template = BASE_TEMPLATE.environment.from_string(text)
+    template: Template = BASE_TEMPLATE.environment.from_string(text, globals={"nonce": NONCE})
     return template
 
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 
 import panel as pn
-from bokeh.server.urls import per_app_patterns
-from panel.io.server import DocHandler
 from tornado.httputil import url_concat
 
 from dashboards.components.frame import LIVE, PAGES, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
 from dashboards.state.begun import Begun, session_of
 from dashboards.web.answers import in_thread
 from dashboards.web.links import RouteLinks
+from dashboards.web.live_pages import PageHandler
 from dashboards.web.visitors import COOKIE, visitor_of_cookie
 
 if TYPE_CHECKING:
@@ -32,15 +31,8 @@ BROKEN = (
 )
 
 
-def install() -> None:
-    """Let this process answer with the first content of its pages."""
-    for place, (path, handler, *_) in enumerate(per_app_patterns):
-        if handler is DocHandler:
-            per_app_patterns[place] = (path, FirstContentHandler)
-
-
-class FirstContentHandler(DocHandler):
-    """Panel's handler of pages, which has asked by now who is there and what they may see."""
+class FirstContentHandler(PageHandler):
+    """A page whose first content is sent before its session is made."""
 
     #: Style sheets and scripts that a page had last, by its name and theme: they run while the session is made.
     known: ClassVar[dict[tuple[str, bool], str]] = {}

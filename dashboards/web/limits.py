@@ -1,7 +1,7 @@
 """How much one visitor or one network address may take from the web server: every bound in one place.
 
-What one *request for images* may take is in `jobs.limits`. The table in ``docs/security.md`` shows both; a test compares
-it with these numbers.
+What one *request for images* may take is in `jobs.limits`. The table in ``docs/security.md`` shows both; a test
+compares it with these numbers.
 """
 
 from __future__ import annotations

@@ -181,7 +181,16 @@ class UnknownHandler(RequestHandler):
         write_json_error(self, status_code, "there is nothing at this address")
 
 
+class LivenessHandler(RequestHandler):
+    """Says that the server answers. Panel's own would make a whole page for anybody who asks."""
+
+    def get(self) -> None:
+        """One JSON object."""
+        self.finish({self.request.path: True})
+
+
 ROUTES = [
+    (r"/liveness", LivenessHandler),
     (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)", ImageFileHandler),
     (r"/archive/((?:science|aux|quicklook)/[^/]+\.fits)", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),

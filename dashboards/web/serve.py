@@ -33,23 +33,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.environ[ARCHIVE_VARIABLE] = str(arguments.archive.resolve())
     os.environ["BOKEH_RESOURCES"] = "server"  # never from another host
     set_keys(archive_source().folder)
-    sys.argv = [
-        "panel",
-        *panel_arguments(arguments.port, arguments.address, arguments.host),
-        *sign_in_arguments(arguments.oauth_provider, behind_proxy=arguments.behind_proxy),
-        *of_provider,
-    ]
     for name in ("asyncio", "bokeh.server.protocol_handler", "tornado.application"):
         logging.getLogger(name).addFilter(_is_no_goodbye)
-        logging.getLogger(name).addFilter(_is_no_forgery)
-    from panel.command import main as panel_main
+    from dashboards.web.server import serve  # which imports Bokeh, and that wants its keys first
 
-    from dashboards.web import first_content, garbage  # which import Bokeh, and that wants its keys first
-
-    first_content.install()
-    garbage.install()
     prepare_provider(arguments.oauth_provider)
-    panel_main()
+    serve(
+        [
+            *panel_arguments(arguments.port, arguments.address, arguments.host),
+            *sign_in_arguments(arguments.oauth_provider, behind_proxy=arguments.behind_proxy),
+            *of_provider,
+        ]
+    )
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -88,18 +83,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[str]:
     """Arguments of ``panel``: which pages, at which address, opened under which names."""
-    from dashboards.components.frame import PAGES  # which imports Bokeh, and that wants its keys first
+    from dashboards.components.frame import PAGES, THEME_COOKIE  # which imports Bokeh, and that wants its keys first
 
     folder = Path(__file__).resolve().parents[1]
     origins = [*_own_names(port, address), *(host if ":" in host else f"{host}:{port}" for host in hosts)]
     return [
-        "serve",
         *(str(folder / f"{page}.py") for page in PAGES),
         *("--port", str(port), "--address", address),
         *("--plugins", ROUTES_MODULE),
         *("--index", next(iter(PAGES))),
         "--warm",
-        "--liveness",
+        # the token in a page holds neither who is signed in nor what a proxy was sent
+        *("--include-cookies", THEME_COOKIE, "--include-headers", "User-Agent"),
         *(part for origin in dict.fromkeys(origins) for part in ("--allow-websocket-origin", origin)),
     ]
 
@@ -157,20 +152,6 @@ def _is_no_goodbye(record: logging.LogRecord) -> bool:
         raised_in = traceback.extract_tb(error.__traceback__)[-1]
         return not (raised_in.name == "session" and raised_in.filename.endswith("bokeh/server/connection.py"))
     return not isinstance(error, (WebSocketClosedError, StreamClosedError))
-
-
-def _is_no_forgery(record: logging.LogRecord) -> bool:
-    """Whether a record is worth its traceback: a web socket with a made-up token is refused, and no fault of ours.
-
-    Bokeh says so in a line of its own where it can read the token, and raises in either case.
-    """
-    error = record.exc_info[1] if record.exc_info else None
-    if error is None:
-        return True
-    places = [place.filename for place in traceback.extract_tb(error.__traceback__)]
-    return not (
-        places and places[-1].endswith("bokeh/server/views/ws.py") and type(error).__name__ == "ProtocolError"
-    ) and (not any(place.endswith("bokeh/util/token.py") for place in places))
 
 
 def _port(text: str) -> int:

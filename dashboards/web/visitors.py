@@ -15,6 +15,7 @@ from archive.errors import ArchiveError
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.source import archive_source
 from dashboards.web.keys import OWN_PROVIDER
+from dashboards.web.session_owner import owner_of
 
 #: Panel's cookie with the name of who has signed in, signed with the key of this archive's servers.
 COOKIE = "user"
@@ -30,7 +31,9 @@ def session_visitor() -> Visitor:
     Ask again in every callback that submits, cancels or shows what is hidden: who has signed out elsewhere, was removed
     or whose time is over is a guest from then on.
     """
-    return visitor_of_cookie(pn.state.cookies.get(COOKIE, ""))
+    document = pn.state.curdoc
+    context = None if document is None else document.session_context
+    return GUEST if context is None else visitor_of_cookie(owner_of(context).cookie)
 
 
 def request_visitor(handler: RequestHandler) -> Visitor:

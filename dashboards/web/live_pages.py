@@ -1,0 +1,160 @@
+"""Pages and their web sockets: session ids are the server's alone, and a socket serves only the session's owner.
+
+Bokeh takes the id of a session from the address, from a header and from the token in a page, and asks nobody who they
+are when a socket opens. With an id of one's own choice in a link, a guest could share the live page of an operator.
+"""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from html import escape
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.core.types import ID
+from bokeh.protocol.exceptions import ProtocolError
+from bokeh.server.urls import per_app_patterns
+from bokeh.util.token import check_token_signature, get_session_id, get_token_payload
+from panel.io.server import DocHandler, WSHandler
+from tornado.httputil import HTTPServerRequest
+from tornado.web import HTTPError
+
+from dashboards.components.frame import NONCE
+from dashboards.web.answers import in_thread
+from dashboards.web.clock import now
+from dashboards.web.security_headers import page_policy
+from dashboards.web.session_owner import SessionOwner, making_sessions_for, owner_of, record_owner
+from dashboards.web.visitors import COOKIE, visitor_of_cookie
+
+#: What Bokeh would take a session id from.
+SESSION_ARGUMENTS = ("bokeh-session-id", "bokeh-token")
+SESSION_HEADER = "Bokeh-Session-Id"
+
+_SENTENCES = {
+    400: "Session ids are chosen by this server. Open the page without bokeh-session-id or bokeh-token.",
+    403: "This live page belongs to another visitor, or was not opened here. Load the page again.",
+}
+
+
+def install(page_handler: type[PageHandler]) -> None:
+    """Serve pages with these handlers in this process, and nothing else for each page.
+
+    Bokeh's ``autoload.js`` and ``metadata`` would give a page's token to any page of the same site.
+    """
+    per_app_patterns[:] = [(r"/ws", SocketHandler), (r"/?", page_handler)]
+    pn.state.on_session_created(record_owner)
+
+
+def refuse_chosen_session(request: HTTPServerRequest) -> None:
+    """Refuse a request that names a session.
+
+    Raises
+    ------
+    HTTPError
+        400.
+    """
+    if SESSION_HEADER in request.headers or any(name in request.arguments for name in SESSION_ARGUMENTS):
+        raise HTTPError(400, "a session id in the request")
+
+
+class _Refusing:
+    """Errors of both handlers: one sentence."""
+
+    def write_error(self: Any, status_code: int, **_: Any) -> None:
+        """Send one sentence."""
+        sentence = _SENTENCES.get(status_code, "Something went wrong.")
+        self.finish(f"<!doctype html><title>{status_code}</title><p>{escape(sentence)}</p>")
+
+
+class PageHandler(_Refusing, DocHandler):
+    """A page: makes a session for the visitor that asks."""
+
+    _nonce = ""
+
+    def set_default_headers(self) -> None:
+        """Only scripts of this page run in it."""
+        self._nonce = self._nonce or secrets.token_urlsafe(16)
+        self.set_header("Content-Security-Policy", page_policy(self._nonce))
+
+    async def prepare(self) -> None:
+        """Refuse a session id of the visitor's choice."""
+        refuse_chosen_session(self.request)
+        prepared: Any = super().prepare()
+        await prepared
+
+    async def get_session(self) -> Any:
+        """Make the session for this visitor."""
+        make: Any = super().get_session
+        with making_sessions_for(await _owner_of_request(self)):
+            return await make()
+
+    def write(self, chunk: str | bytes | dict[str, Any]) -> None:
+        """Send text; scripts of the template get the nonce of this answer."""
+        super().write(chunk.replace(NONCE, self._nonce) if isinstance(chunk, str) else chunk)
+
+
+class SocketHandler(_Refusing, WSHandler):
+    """The web socket of a page."""
+
+    async def prepare(self) -> None:
+        """Refuse whatever is not the owner's own page, before the socket opens."""
+        refuse_chosen_session(self.request)
+        if not (self.request.headers.get("Origin") or self.request.headers.get("Sec-Websocket-Origin")):
+            raise HTTPError(403, "a web socket without Origin")  # one that is not ours is refused by check_origin
+        session = self._session_id()
+        self._owner = await _owner_of_request(self)
+        if not self._may_use(session):
+            raise HTTPError(403, "a web socket of another visitor than the owner of the session")
+        prepared: Any = super().prepare()
+        await prepared
+
+    async def _async_open(self, token: str) -> None:
+        """See Bokeh. A session that has ended is made again, for the visitor who opens the socket."""
+        with making_sessions_for(self._owner):
+            opened: Any = super()._async_open(token)
+            await opened
+
+    def _may_use(self, session_id: ID) -> bool:
+        """Whether the visitor owns the session; one that has ended (a restart, a long pause) belongs to nobody."""
+        try:
+            session = self.application_context.get_session(session_id)
+        except ProtocolError:
+            return True
+        return owner_of(session.document.session_context).name == self._owner.name
+
+    def _session_id(self) -> ID:
+        """Session id of the token that the page sent.
+
+        Raises
+        ------
+        HTTPError
+            403 when it is none of this server's, or too old.
+        """
+        token = self.request.headers.get("Sec-WebSocket-Protocol", "").partition(",")[2].strip()
+        key, signed = self.application.secret_key, self.application.sign_sessions
+        try:
+            if not check_token_signature(token, secret_key=key, signed=signed):
+                raise HTTPError(403, "a web socket with a token that was not signed here")
+            expiry = np.datetime64(int(get_token_payload(token)["session_expiry"]), "s")
+            session_id = get_session_id(token)
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+            zlib.error,
+        ) as error:
+            raise HTTPError(403, "a web socket with a token that cannot be read") from error
+        if now() >= expiry:
+            raise HTTPError(403, "a web socket with a token that is too old")
+        return session_id
+
+
+async def _owner_of_request(handler: Any) -> SessionOwner:
+    cookie = handler.get_cookie(COOKIE) or ""
+    visitor = await in_thread(lambda: visitor_of_cookie(cookie))
+    return SessionOwner(cookie, visitor.name)

@@ -1,0 +1,52 @@
+"""Headers that every answer carries, whoever wrote it: Tornado applies them last, so that no handler can forget them.
+
+The content security policy of a live page is as strict as Panel 1.10 and Bokeh 3.10 allow:
+
+- ``'unsafe-eval'``: BokehJS compiles ``CustomJS`` and tick formatters with ``new Function``.
+- ``blob:``: Panel loads a component's inline module (``_esm``) from a blob.
+- ``style-src 'unsafe-inline'``: both write style elements and attributes while they draw.
+
+Scripts in the page itself need the page's nonce, so that HTML which slips into a page runs nothing.
+"""
+
+from __future__ import annotations
+
+from tornado.httputil import HTTPHeaders
+from tornado.web import OutputTransform
+
+#: For whatever is no page: nothing in it runs; a browser may show a picture or a film by itself.
+FILE_POLICY = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+)
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": FILE_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def page_policy(nonce: str) -> str:
+    """Content security policy of a live page whose own scripts carry ``nonce``."""
+    return (
+        "default-src 'none'; "
+        f"script-src 'self' 'nonce-{nonce}' 'unsafe-eval' blob:; "
+        "style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+    )
+
+
+class SecurityHeaders(OutputTransform):
+    """Adds `HEADERS` to every answer, except where its handler has set one itself."""
+
+    def transform_first_chunk(
+        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        """See Tornado."""
+        del finishing
+        for name, value in HEADERS.items():
+            if name not in headers:
+                headers[name] = value
+        return status_code, headers, chunk

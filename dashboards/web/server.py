@@ -1,0 +1,38 @@
+"""Our ``panel serve``: the same server, with the routes of `dashboards.web.served_routes` alone and safe headers."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from panel.command.serve import Serve
+
+from dashboards.web import first_content, garbage, live_pages, served_routes
+from dashboards.web.security_headers import SecurityHeaders
+
+
+class ArchiveServe(Serve):
+    """The command ``serve`` of Panel, for the pages of the archive."""
+
+    def customize_server(self, server: Any) -> Any:
+        """Take away the routes that are not listed; add headers to every answer."""
+        served: Any = super().customize_server(server)
+        application = served._tornado  # noqa: SLF001 - Bokeh's server names its application in no other way
+        served_routes.keep_listed(application)
+        application.add_transform(SecurityHeaders)
+        return served
+
+
+def serve(arguments: list[str]) -> None:
+    """Serve the pages until SIGTERM or Ctrl-C.
+
+    Parameters
+    ----------
+    arguments : list of str
+        As for ``panel serve``.
+    """
+    live_pages.install(first_content.FirstContentHandler)
+    garbage.install()
+    parser = argparse.ArgumentParser(prog="python -m dashboards")
+    command: Any = ArchiveServe(parser=parser)
+    command.invoke(parser.parse_args(arguments))
