@@ -25,6 +25,7 @@ from dashboards.components.style import style
 from dashboards.state.begun import Begun, is_begun
 from dashboards.state.source import archive_source
 from dashboards.web.garbage import count_session
+from dashboards.web.session_ids import refuse_chosen_sessions
 from dashboards.web.visitors import can_sign_in, session_visitor
 
 #: Address → title of every page, in the order of the header.
@@ -63,6 +64,7 @@ HEADER = {
 }
 
 handle_in_turn()
+refuse_chosen_sessions()
 
 VIEWPORT = "width=device-width, initial-scale=1"
 

@@ -1,7 +1,6 @@
-"""Pages and their web sockets: session ids are the server's alone, and a socket serves only the session's owner.
+"""Pages and their web sockets: a socket serves only the visitor that its session was made for.
 
-Bokeh takes the id of a session from the address, from a header and from the token in a page, and asks nobody who they
-are when a socket opens. With an id of one's own choice in a link, a guest could share the live page of an operator.
+Bokeh compares nothing when a socket opens: the token of a page, however somebody came by it, would be enough.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from bokeh.protocol.exceptions import ProtocolError
 from bokeh.server.urls import per_app_patterns
 from bokeh.util.token import check_token_signature, get_session_id, get_token_payload
 from panel.io.server import DocHandler, WSHandler
-from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError
 
 from dashboards.components.frame import NONCE
@@ -27,10 +25,6 @@ from dashboards.web.clock import now
 from dashboards.web.security_headers import page_policy
 from dashboards.web.session_owner import SessionOwner, making_sessions_for, owner_of, record_owner
 from dashboards.web.visitors import COOKIE, visitor_of_cookie
-
-#: What Bokeh would take a session id from.
-SESSION_ARGUMENTS = ("bokeh-session-id", "bokeh-token")
-SESSION_HEADER = "Bokeh-Session-Id"
 
 _SENTENCES = {
     400: "Session ids are chosen by this server. Open the page without bokeh-session-id or bokeh-token.",
@@ -45,18 +39,6 @@ def install(page_handler: type[PageHandler]) -> None:
     """
     per_app_patterns[:] = [(r"/ws", SocketHandler), (r"/?", page_handler)]
     pn.state.on_session_created(record_owner)
-
-
-def refuse_chosen_session(request: HTTPServerRequest) -> None:
-    """Refuse a request that names a session.
-
-    Raises
-    ------
-    HTTPError
-        400.
-    """
-    if SESSION_HEADER in request.headers or any(name in request.arguments for name in SESSION_ARGUMENTS):
-        raise HTTPError(400, "a session id in the request")
 
 
 class _Refusing:
@@ -78,12 +60,6 @@ class PageHandler(_Refusing, DocHandler):
         self._nonce = self._nonce or secrets.token_urlsafe(16)
         self.set_header("Content-Security-Policy", page_policy(self._nonce))
 
-    async def prepare(self) -> None:
-        """Refuse a session id of the visitor's choice."""
-        refuse_chosen_session(self.request)
-        prepared: Any = super().prepare()
-        await prepared
-
     async def get_session(self) -> Any:
         """Make the session for this visitor."""
         make: Any = super().get_session
@@ -100,15 +76,16 @@ class SocketHandler(_Refusing, WSHandler):
 
     async def prepare(self) -> None:
         """Refuse whatever is not the owner's own page, before the socket opens."""
-        refuse_chosen_session(self.request)
+        prepared: Any = super().prepare()
+        await prepared
+        if self._finished:
+            return
         if not (self.request.headers.get("Origin") or self.request.headers.get("Sec-Websocket-Origin")):
             raise HTTPError(403, "a web socket without Origin")  # one that is not ours is refused by check_origin
         session = self._session_id()
         self._owner = await _owner_of_request(self)
         if not self._may_use(session):
             raise HTTPError(403, "a web socket of another visitor than the owner of the session")
-        prepared: Any = super().prepare()
-        await prepared
 
     async def _async_open(self, token: str) -> None:
         """See Bokeh. A session that has ended is made again, for the visitor who opens the socket."""

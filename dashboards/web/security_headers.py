@@ -3,7 +3,7 @@
 The content security policy of a live page is as strict as Panel 1.10 and Bokeh 3.10 allow:
 
 - ``'unsafe-eval'``: BokehJS compiles ``CustomJS`` and tick formatters with ``new Function``.
-- ``blob:``: Panel loads a component's inline module (``_esm``) from a blob.
+- ``blob:``: Panel loads a component's inline module (``_esm``) from a blob, and es-module-shims fetches it first.
 - ``style-src 'unsafe-inline'``: both write style elements and attributes while they draw.
 
 Scripts in the page itself need the page's nonce, so that HTML which slips into a page runs nothing.
@@ -34,7 +34,7 @@ def page_policy(nonce: str) -> str:
         f"script-src 'self' 'nonce-{nonce}' 'unsafe-eval' blob:; "
         "style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+        "connect-src 'self' blob:; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import Any
 
 from panel.command.serve import Serve
 
 from dashboards.web import first_content, garbage, live_pages, served_routes
 from dashboards.web.security_headers import SecurityHeaders
+from dashboards.web.versions import untested_versions
+
+log = logging.getLogger(__name__)
 
 
 class ArchiveServe(Serve):
@@ -31,6 +35,8 @@ def serve(arguments: list[str]) -> None:
     arguments : list of str
         As for ``panel serve``.
     """
+    if untested := untested_versions():
+        log.warning("these pages replace private parts of packages in other versions: %s", ", ".join(untested))
     live_pages.install(first_content.FirstContentHandler)
     garbage.install()
     parser = argparse.ArgumentParser(prog="python -m dashboards")

@@ -305,6 +305,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.fixture(name="free_port", scope="session")
+def free_port_fixture() -> Callable[[], int]:
+    """Finds a port that nobody listens at."""
+    return free_port
+
+
 @contextmanager
 def running(arguments: list[str], archive: Path, log: Path, port: int) -> Iterator[Server]:
     """Start a server, wait until it answers, end it by its own process, look for faults in its log."""

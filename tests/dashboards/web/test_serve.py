@@ -2,6 +2,7 @@ import logging
 import os
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,11 @@ def test_plain_panel_serve_shows_pages_without_routes(serve: Callable[..., Any],
         assert "data:image/png;base64," in page  # pictures come inside the page
         assert "archive/thumbnail" not in page
         assert "data:application/fits" not in page  # not 25 of them
+        for way in ("bokeh-session-id=x", "bokeh-token=x"):  # nobody shares the page of whoever follows their link
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{server.url}/image_archive?{way}", timeout=20)
+            assert refused.value.code == 400
+            refused.value.close()
         for other in ("__init__", "__main__"):  # the shell's pattern serves them too; they do nothing
             with urllib.request.urlopen(f"{server.url}/{other}", timeout=20) as response:
                 assert response.status == 200

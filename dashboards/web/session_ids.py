@@ -1,0 +1,37 @@
+"""Session ids are the server's alone.
+
+Bokeh takes the id of a session from the address, from a header, or from a token in the address. Somebody who knows an
+id, since they chose it or had it first, could then share the live page of whoever follows their link.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bokeh.server.views.auth_request_handler import AuthRequestHandler
+from tornado.httputil import HTTPServerRequest
+from tornado.web import HTTPError
+
+#: What Bokeh would take a session id from.
+ARGUMENTS = ("bokeh-session-id", "bokeh-token")
+HEADER = "Bokeh-Session-Id"
+
+
+def refuse_chosen_sessions() -> None:
+    """Refuse every request that names a session, in this process, with 400.
+
+    Pages, their web sockets and whatever else makes sessions are `AuthRequestHandler`, also in a plain ``panel serve``.
+    """
+    prepare: Any = AuthRequestHandler.prepare
+
+    async def refusing(self: AuthRequestHandler) -> None:
+        if names_session(self.request):
+            raise HTTPError(400, "a session id in the request")
+        await prepare(self)
+
+    AuthRequestHandler.prepare = refusing  # type: ignore[method-assign]
+
+
+def names_session(request: HTTPServerRequest) -> bool:
+    """Whether a request says which session it wants."""
+    return HEADER in request.headers or any(name in request.arguments for name in ARGUMENTS)
