@@ -13,6 +13,7 @@ import panel.ui as pmui
 from archive import Image
 from archive.scripts.tables import images_csv
 from dashboards.components import words
+from dashboards.components.file_field import FileField
 from dashboards.components.style import LOW, style
 from dashboards.state.access import Visitor
 from dashboards.state.source import ArchiveSource, archive_source
@@ -126,9 +127,9 @@ class TakeHomeActions:
             self.state.overlay,
         )
 
-    def _uploader(self, choice: pmui.Select) -> pmui.FileInput:
+    def _uploader(self, choice: pmui.Select) -> FileField:
         """Takes a map from the visitor's disk."""
-        field = pmui.FileInput(
+        field = FileField(
             label="Upload a map (FITS, up to 16 MB; for you alone)",
             accept=".fits,.fts,.gz",
             max_file_size=MAP_BYTES,

@@ -10,6 +10,7 @@ import panel as pn
 import panel.ui as pmui
 
 from archive.schema import SCIENCE_FILES
+from dashboards.components.file_field import FileField
 from dashboards.components.frame import PAGES, SITE, frame
 from dashboards.components.image_dialog import OpenedImage
 from dashboards.components.image_strip import ImageStrip
@@ -144,7 +145,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
 
     def _upload(self) -> pn.Column:
         """Room for a file of the visitor's own."""
-        field = pmui.FileInput(
+        field = FileField(
             label="Open a file of your own",
             accept=".fits",
             max_file_size=UploadLimits().size,

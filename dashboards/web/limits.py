@@ -25,6 +25,27 @@ class WebLimits:
         Time in which the header of a request must arrive.
     idle_time : float, s
         Time after which a kept connection that sends no further request is closed.
+    send_time : float, s
+        Time after which a connection whose other end takes nothing of an answer is closed.
+    linger : float, s
+        Time for which what still comes of a refused body is read and thrown away: a client that sends before it reads
+        would not see the answer otherwise.
+    message : int, byte
+        Largest message of a web socket, with all its parts.
+    message_time : float, s
+        Time in which a message of a web socket must arrive.
+    unfinished : int, byte
+        What all connections together may have sent of messages that are not complete.
+    upload_chunk : int, byte
+        Size of the pieces in which a page sends a dropped file; one piece is one message.
+    uploads : int, byte
+        What all sessions together may have sent of dropped files that are not complete.
+    connections : int
+        Open connections, web sockets included; fewer where the process may open fewer files.
+    descriptors : int
+        Files that the process may open besides connections: index, queue, images, programs.
+    burst : float, s
+        Time in which events of one kind are counted and reported in one line of the log.
     """
 
     body: int = 1 << 20
@@ -32,3 +53,13 @@ class WebLimits:
     header: int = 64 << 10
     header_time: float = 10.0
     idle_time: float = 75.0
+    send_time: float = 60.0
+    linger: float = 5.0
+    message: int = 2 << 20
+    message_time: float = 60.0
+    unfinished: int = 64 << 20
+    upload_chunk: int = 1 << 20
+    uploads: int = 256 << 20
+    connections: int = 2000
+    descriptors: int = 256
+    burst: float = 10.0

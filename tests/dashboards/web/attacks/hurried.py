@@ -1,0 +1,30 @@
+"""The web server as ``python -m dashboards`` starts it, with short time-outs and few file descriptors.
+
+Attacks that wait for a time-out, or that use descriptors up, are then over in seconds and take few sockets.
+"""
+
+from __future__ import annotations
+
+import resource
+from functools import partial
+
+from dashboards.web import limits
+
+DESCRIPTORS = 300
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    limits.WebLimits = partial(  # type: ignore[misc]
+        limits.WebLimits,
+        header_time=2.0,
+        body_time=2.0,
+        message_time=2.0,
+        idle_time=4.0,
+        send_time=3.0,
+        descriptors=200,
+        burst=2.0,
+        unfinished=8 << 20,
+    )
+    from dashboards.web.serve import main
+
+    main()
