@@ -37,6 +37,12 @@ class Limits:
         Attempts after faults of the machinery (disk full, lost scheduler, killed processes).
     deaths : int
         Times a request is taken up again after the worker that had it died without getting any of it done.
+    map_size : int, byte
+        Largest map of another instrument that is uploaded (a page takes messages of 20 MB).
+    maps : int
+        Uploaded maps of one user.
+    maps_size : int, byte
+        All uploaded maps of one user together.
     """
 
     recipes: int = 500
@@ -51,3 +57,6 @@ class Limits:
     request: float = 3600.0
     retries: int = 5
     deaths: int = 100
+    map_size: int = 16 << 20
+    maps: int = 50
+    maps_size: int = 256 << 20

@@ -15,9 +15,8 @@ from archive.accounts.names import check_name
 from archive.atomic import write_bytes
 from archive.errors import InvalidAccount
 from jobs.errors import BadRequest, LimitReached, NotAllowed
+from jobs.limits import Limits
 
-#: Largest map that is uploaded, byte (a page takes messages of 20 MB), and how many uploaded ones the archive keeps.
-MAP_BYTES, MAX_MAPS = 16 << 20, 200
 MAPS = "overlays"
 MAP_NAME = re.compile(r"(?:[a-z0-9][a-z0-9._@+-]{0,63}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,150}", re.ASCII)
 
@@ -58,7 +57,7 @@ def maps_of(archive: Archive, user: str | None = None, *, operator: bool = False
     return common + [name for name in owned if operator or PurePosixPath(name).parent.name == user]
 
 
-def keep_map(archive: Archive, name: str, content: bytes, user: str | None) -> str:
+def keep_map(archive: Archive, name: str, content: bytes, user: str | None, limits: Limits | None = None) -> str:
     """Keep a map that a registered user uploads, for their overlays; gives the name it has here.
 
     Only its first bytes are looked at: whether it is a map is found out in a child process, when it is drawn.
@@ -68,17 +67,21 @@ def keep_map(archive: Archive, name: str, content: bytes, user: str | None) -> s
     NotAllowed
         For a guest.
     LimitReached
-        When it is too large, or the archive has too many.
+        When it is too large, or this user has too many. What other users have does not count.
     BadRequest
         When it is no FITS file.
     """
+    limits = limits or Limits()
     try:
         owner = check_name(user or "")
     except InvalidAccount as error:
         message = "only registered users can upload maps; please sign in"
         raise NotAllowed(message) from error
-    if len(content) > MAP_BYTES:
-        message = f"this file is {len(content) >> 20} MiB, {MAP_BYTES >> 20} at most; ask the operator to put it there"
+    if len(content) > limits.map_size:
+        message = (
+            f"this file is {len(content) >> 20} MiB, {limits.map_size >> 20} at most; "
+            "ask the operator to put it into the archive"
+        )
         raise LimitReached(message)
     if not content.startswith((b"SIMPLE  =", b"\x1f\x8b")):
         message = "this is no FITS file (nor one packed with gzip)"
@@ -88,11 +91,23 @@ def keep_map(archive: Archive, name: str, content: bytes, user: str | None) -> s
     kept = f"{owner}/{stem or 'map'}_{hashlib.sha256(content).hexdigest()[:8]}{ending}"
     path = archive.root / MAPS / kept
     if not path.is_file():
-        if len(_maps(archive)[1]) >= MAX_MAPS:
-            message = f"the archive keeps {MAX_MAPS} uploaded maps already; ask the operator to remove some"
-            raise LimitReached(message)
+        _check_room(archive, owner, len(content), limits)
         write_bytes(path, content)
     return kept
+
+
+def _check_room(archive: Archive, owner: str, size: int, limits: Limits) -> None:
+    """Refuse one more map of a user who has as many, or as large ones, as a user may have."""
+    present = [path.stat().st_size for path in (archive.root / MAPS / owner).glob("*") if path.is_file()]
+    if len(present) >= limits.maps:
+        message = f"you have {len(present)} uploaded maps, {limits.maps} at most; ask the operator to remove some"
+        raise LimitReached(message)
+    if sum(present) + size > limits.maps_size:
+        message = (
+            f"your uploaded maps would be {(sum(present) + size) / (1 << 20):.0f} MiB, {limits.maps_size >> 20} at "
+            "most; ask the operator to remove some"
+        )
+        raise LimitReached(message)
 
 
 def _maps(archive: Archive) -> tuple[list[str], list[str]]:

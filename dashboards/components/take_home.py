@@ -27,7 +27,7 @@ from dashboards.state.take_home import (
 )
 from dashboards.web.clock import now
 from dashboards.web.links import Links, routes_are_served
-from jobs.overlay_maps import MAP_BYTES
+from jobs.limits import Limits
 from stixcore.errors import StixError
 
 SMALL: dict[str, Any] = {"size": "small", "margin": (6, 12, 6, 0), "description": "", "sx": LOW}
@@ -132,7 +132,7 @@ class TakeHomeActions:
         field = FileField(
             label="Upload a map (FITS, up to 16 MB; for you alone)",
             accept=".fits,.fts,.gz",
-            max_file_size=MAP_BYTES,
+            max_file_size=Limits().map_size,
             size="small",
             margin=(6, 0),
             stylesheets=[style("file_input")],

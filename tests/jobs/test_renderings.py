@@ -16,6 +16,7 @@ from archive.scripts.selections import AnimationLooks, OverlayLooks
 from jobs.errors import BadRequest, LimitReached, NotAllowed
 from jobs.executors import SerialExecutor
 from jobs.journal import Journal, RequestState
+from jobs.limits import Limits
 from jobs.overlay_maps import keep_map, maps_of
 from jobs.rendering_requests import AnimationRequest, CubeRequest, OverlayRequest, parse_any
 from jobs.renderings import KEPT, find_rendering, purge_renderings, submit_rendering
@@ -171,6 +172,29 @@ def test_a_map_that_somebody_uploads(archive):
         keep_map(archive, "map.fits", b"<html>", "anna")
     with pytest.raises(LimitReached, match="16 at most"):
         keep_map(archive, "map.fits", content + bytes(16 << 20), "anna")
+
+
+def test_one_users_maps_leave_room_for_another(archive):
+    """Maps of one user, however many and small, do not keep another user from uploading one."""
+
+    def upload_many():
+        for number in range(1000):
+            keep_map(archive, "map.fits", b"SIMPLE  =%d" % number, "anna")
+
+    with pytest.raises(LimitReached, match=r"uploaded maps.*ask the operator to remove some"):
+        upload_many()
+    assert keep_map(archive, "map.fits", b"SIMPLE  =0", "anna")  # which is there already
+    assert keep_map(archive, "map.fits", fits_bytes(), "bob") in maps_of(archive, "bob")
+
+
+def test_maps_are_counted_in_bytes(archive):
+    """All maps of one user together may have so many bytes; another user's do not count."""
+    limits = replace(Limits(), maps_size=3000)
+    keep_map(archive, "a.fits", b"SIMPLE  =" + bytes(1991), "anna", limits)
+    with pytest.raises(LimitReached, match="your uploaded maps would be"):
+        keep_map(archive, "b.fits", b"SIMPLE  =" + bytes(992), "anna", limits)
+    keep_map(archive, "b.fits", b"SIMPLE  =" + bytes(991), "anna", limits)
+    keep_map(archive, "b.fits", b"SIMPLE  =" + bytes(2991), "bob", limits)
 
 
 def fits_bytes():
