@@ -22,8 +22,12 @@ from tornado.websocket import WebSocketClosedError
 from dashboards.state.source import ARCHIVE_VARIABLE, archive_source
 from dashboards.web.keys import OWN_PROVIDER, set_keys
 from dashboards.web.links import ROUTES_MODULE
+from dashboards.web.proxy import ADDRESS_HEADER
+from dashboards.web.proxy import install as install_proxy
 
 LOOPBACK, PORT = "127.0.0.1", 5006
+#: More proxies in a row than anybody has; a larger number is a mistake.
+MOST_PROXIES = 9
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,11 +41,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         logging.getLogger(name).addFilter(_is_no_goodbye)
     from dashboards.web.server import serve  # which imports Bokeh, and that wants its keys first
 
+    if arguments.behind_proxy:
+        try:
+            install_proxy(arguments.behind_proxy, arguments.proxy_header)
+        except ValueError as error:
+            sys.exit(f"python -m dashboards: {error}")
     prepare_provider(arguments.oauth_provider)
     serve(
         [
             *panel_arguments(arguments.port, arguments.address, arguments.host),
-            *sign_in_arguments(arguments.oauth_provider, behind_proxy=arguments.behind_proxy),
+            *sign_in_arguments(arguments.oauth_provider, behind_proxy=arguments.behind_proxy > 0),
             *of_provider,
         ]
     )
@@ -68,8 +77,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--behind-proxy",
-        action="store_true",
-        help="believe a proxy about the visitor's address and HTTPS (X-Forwarded-For, X-Forwarded-Proto)",
+        nargs="?",
+        type=_proxies,
+        const=1,
+        default=0,
+        metavar="N",
+        help="take the visitor's address and HTTPS from N proxies in a row (default 1 when given without a number)",
+    )
+    parser.add_argument(
+        "--proxy-header",
+        default=ADDRESS_HEADER,
+        metavar="NAME",
+        help="header to which each proxy appends the address that connected to it (default %(default)s)",
     )
     parser.add_argument(
         "--oauth-provider",
@@ -152,6 +171,13 @@ def _is_no_goodbye(record: logging.LogRecord) -> bool:
         raised_in = traceback.extract_tb(error.__traceback__)[-1]
         return not (raised_in.name == "session" and raised_in.filename.endswith("bokeh/server/connection.py"))
     return not isinstance(error, (WebSocketClosedError, StreamClosedError))
+
+
+def _proxies(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= MOST_PROXIES:
+        message = f"{text!r} is not a number of proxies (1 to {MOST_PROXIES})"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -1,0 +1,77 @@
+"""What a proxy says of a visitor: address and scheme, from as many proxies as the operator has set up.
+
+Tornado believes ``X-Real-Ip``, ``X-Scheme``, ``X-Forwarded-For`` and ``X-Forwarded-Proto`` of everybody. Here one
+header names the address, ``X-Forwarded-Proto`` the scheme, and only the entry that the outermost of these proxies has
+written counts: everything left of it comes from the visitor.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tornado import httpserver
+from tornado.httputil import HTTPHeaders
+from tornado.netutil import is_valid_ip
+
+ADDRESS_HEADER, SCHEME_HEADER = "X-Forwarded-For", "X-Forwarded-Proto"
+_NAME = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
+
+
+def install(proxies: int, address_header: str = ADDRESS_HEADER) -> None:
+    """Let this process read the headers of that many proxies, and no other.
+
+    Parameters
+    ----------
+    proxies : int
+        Proxies between visitors and this server, at least 1.
+    address_header : str
+        To which each of them appends the address that connected to it.
+
+    Raises
+    ------
+    ValueError
+        When there is no proxy, or no header can be called that.
+    """
+    if proxies < 1 or not _NAME.fullmatch(address_header):
+        message = f"expected one or more proxies and the name of a header, found {proxies} and {address_header!r}"
+        raise ValueError(message)
+
+    def apply(context: Any, headers: HTTPHeaders) -> None:
+        context.remote_ip = forwarded_address(headers, context.remote_ip, proxies, address_header)
+        context.protocol = forwarded_scheme(headers, context.protocol, proxies)
+
+    # the one place where Tornado reads these headers, for every kind of request
+    context: Any = httpserver._HTTPRequestContext  # noqa: SLF001 - there is no public one
+    context._apply_xheaders = apply  # noqa: SLF001
+
+
+def forwarded_address(headers: HTTPHeaders, peer: str, proxies: int, header: str = ADDRESS_HEADER) -> str:
+    """Address of the visitor: the entry that many places from the right.
+
+    Parameters
+    ----------
+    headers : HTTPHeaders
+    peer : str
+        Address of the connection; the answer when the header has fewer entries, or no address in that place.
+    proxies : int
+    header : str
+    """
+    entries = _entries(headers, header)
+    found = entries[-proxies] if len(entries) >= proxies else ""
+    return found if is_valid_ip(found) else peer
+
+
+def forwarded_scheme(headers: HTTPHeaders, present: str, proxies: int) -> str:
+    """Scheme of the visitor ("http" or "https"), as the outermost proxy that names it says.
+
+    Most proxies write ``X-Forwarded-Proto`` where they find none and replace it where they find one, so the list may be
+    shorter than the row of proxies.
+    """
+    entries = _entries(headers, SCHEME_HEADER)
+    found = entries[-min(proxies, len(entries))] if entries else ""
+    return found if found in {"http", "https"} else present
+
+
+def _entries(headers: HTTPHeaders, name: str) -> list[str]:
+    return [part.strip() for line in headers.get_list(name) for part in line.split(",")]
