@@ -387,3 +387,4 @@ def _limited(cursor: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterat
         yield
     finally:
         timer.cancel()
+        timer.join()  # it holds the cursor: DuckDB complains about one that is left when the process ends

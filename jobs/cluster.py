@@ -72,6 +72,7 @@ class DaskExecutor(Executor):
         self._news: Queue[int | Event] = Queue()
         self._threads, self._counted = 0, float("-inf")
         self._tried = monotonic()
+        self._restarts: list[threading.Thread] = []
         logging.getLogger("distributed.client").addFilter(_is_no_farewell)
         self._client: Client | None = self._connect(timeout_s)
 
@@ -125,7 +126,9 @@ class DaskExecutor(Executor):
         self.cancel(ticket)
         if place is not None and client is not None:
             log.warning("restarting the Dask worker %s", place)
-            threading.Thread(target=_restart, args=(client, place), daemon=True).start()
+            self._restarts = [thread for thread in self._restarts if thread.is_alive()]
+            self._restarts.append(threading.Thread(target=_restart, args=(client, place), daemon=True))
+            self._restarts[-1].start()
 
     def close(self) -> None:
         """Leave the scheduler; what was submitted is cancelled."""
@@ -134,6 +137,8 @@ class DaskExecutor(Executor):
         client, self._client = self._client, None
         if client is not None:
             client.close(timeout=2)
+        for thread in self._restarts:  # without a client they end
+            thread.join(_RESTART_TIMEOUT_S)
 
     def _connect(self, timeout_s: float) -> Client:
         try:

@@ -126,6 +126,7 @@ def _progress(what: str) -> Iterator[Callable[[int, int, Run], None]]:
         return
     from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # or a thread that watches the bar outlives it
     with tqdm(desc=what, unit="run") as bar:
 
         def show(number: int, total: int, run: Run) -> None:
