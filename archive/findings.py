@@ -115,7 +115,7 @@ KINDS: dict[Code, Kind] = {
         Level.INFO, "a file, unchanged since it was taken in, that today's rules would refuse", "none"
     ),
     Code.FILE_UNINDEXED: Kind(
-        Level.WARNING, "a file without a row", "it is described anew; what cannot be described goes into quarantine"
+        Level.ERROR, "a file without a row", "it is described anew; what cannot be described goes into quarantine"
     ),
     Code.FILE_DUPLICATE: Kind(
         Level.WARNING, "the same content under two names", "the one that counts stays, the other goes into quarantine"
@@ -134,7 +134,7 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.IMAGE_UNREADABLE: Kind(Level.ERROR, "an image is damaged", _DROPPED),
     Code.IMAGE_UNINDEXED: Kind(
-        Level.WARNING,
+        Level.ERROR,
         "an image without a row, older than an hour",
         "its rows are written from record and FITS; a set that was never finished goes into quarantine",
     ),

@@ -27,6 +27,7 @@ from archive.accounts.store import USERS_FILE
 from archive.findings import Level, last_findings
 from jobs.journal import Journal, RequestState
 from jobs.journal_file import FILE_NAME as JOURNAL_FILE
+from jobs.lock_probe import locks_hold
 from stixcore.errors import StixError
 from stixcore.fits.write import CREATOR, software_version
 
@@ -93,6 +94,7 @@ def _look_at(archive: Archive, now: np.datetime64, pages: str) -> list[Answer]:
     root = archive.root
     looks: list[tuple[str, Callable[[], Iterator[Answer]]]] = [
         ("write access", lambda: _write_access(root)),
+        ("locks", lambda: _locks(root)),
         ("disk", lambda: _disk(root)),
         ("clock", lambda: _clock(archive, now)),
         ("secrets", lambda: _secrets(root)),
@@ -163,6 +165,18 @@ def _write_access(root: Path) -> Iterator[Answer]:
         yield Answer("write access", Verdict.NOTE, text, "files made now would belong to the wrong user")
     else:
         yield Answer("write access", Verdict.GOOD, "every folder can be written to")
+
+
+def _locks(root: Path) -> Iterator[Answer]:
+    if locks_hold(root / "locks"):
+        yield Answer("locks", Verdict.GOOD, "a second process on this machine waits for the lock of the first")
+        return
+    text = "a second process took a lock that another one held: this file system ignores locks, and rows get lost"
+    remedy = (
+        "stop every writer, move the archive to a file system with working locks (local disk, NFS 4), and run "
+        "stix-jobs check --repair"
+    )
+    yield Answer("locks", Verdict.WRONG, text, remedy)
 
 
 def _disk(root: Path) -> Iterator[Answer]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from archive.atomic import write_bytes
 from archive.schema import ScienceFile
+from jobs.child_environment import child_environment
 from jobs.errors import LimitReached
 from stixcore.errors import StixError
 from stixcore.recipe import format_time
@@ -170,7 +171,12 @@ def check_upload(path: Path, limits: UploadLimits | None = None) -> UploadSummar
     command = [sys.executable, "-P", "-m", "jobs.uploads", str(path), str(limits.memory), str(limits.cpu)]
     try:
         child = subprocess.run(  # noqa: S603 - our own module, and a path
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limits.seconds, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limits.seconds,
+            check=False,
+            env=child_environment(),
         )
     except subprocess.TimeoutExpired:
         message = f"{path.name} could not be looked at within {limits.seconds:g} s"
