@@ -12,7 +12,7 @@ ARCHIVE ?= $(if $(DATA),./stix-archive,./demo-archive)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test walk lint format bench bench-science soak docs screenshots lock clean FORCE
+.PHONY: help demo test walk lint format bench bench-science attack soak docs screenshots lock clean FORCE
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: $(VENV)/project ## accuracy and speed tables
 
 bench-science: $(VENV)/project ## every method on a thousand simulated flares (docs/accuracy.md, a quarter of an hour)
 	@$(BIN)/python -m benchmarks science
+
+attack: $(VENV)/project ## every known attack against servers on loopback, as a table (ARGS=--short: at most 90 s)
+	@$(BIN)/python -m benchmarks.attack $(ARGS)
 
 soak: $(VENV)/project ## faults, bad input and load for SOAK_MINUTES=45; writes docs/reliability.md (ARGS="faults sessions": only these)
 	@$(BIN)/python -m benchmarks.load.soak $(ARGS)
