@@ -16,6 +16,7 @@ SENTENCES = {
     403: "this file may not be sent",
     404: "the file of this image is missing",
     405: "this address can only be read",
+    412: "a condition of the request (If-Match, If-Unmodified-Since) does not hold: the file is another one now",
 }
 
 

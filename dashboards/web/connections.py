@@ -519,7 +519,6 @@ def usable_connections(limits: WebLimits) -> int:
     return usable
 
 
-def install(limits: WebLimits | None = None) -> None:
+def install(limits: WebLimits) -> None:
     """Let this process serve under these rules."""
-    limits = limits or WebLimits()
     HTTPServer.configure(LimitedServer, limits=limits, most=usable_connections(limits))

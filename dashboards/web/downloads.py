@@ -24,6 +24,7 @@ from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import archive_source
 from dashboards.web.answers import looked_up, write_json_error
 from dashboards.web.clock import now
+from dashboards.web.conditional import check_conditions, send_content
 from dashboards.web.scripts import server_address
 from dashboards.web.visitors import request_visitor
 from jobs.errors import BadRequest, LimitReached
@@ -46,6 +47,10 @@ class SelectionHandler(RequestHandler):
             raise HTTPError(400, reason="Bad Request") from error
         except StreamClosedError:
             return  # who has gone needs no answer
+
+    async def head(self, what: str) -> None:
+        """Send the headers."""
+        await self.get(what)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """One JSON object with one sentence."""
@@ -85,7 +90,7 @@ async def _send_script(handler: SelectionHandler, ids: Sequence[str], kind: str)
     write = _script_of(handler, ids, kind)
     sources = await _sources(handler, ids)
     handler.announce(f"stix_{kind}.py", "text/x-python; charset=utf-8")
-    handler.finish(write(sources))
+    send_content(handler, write(sources))
 
 
 def _script_of(handler: SelectionHandler, ids: Sequence[str], kind: str) -> Callable[[Sequence[ImageSource]], str]:
@@ -134,7 +139,7 @@ async def _send_table(handler: SelectionHandler, ids: Sequence[str], form: str) 
     chosen = await looked_up(lambda: archive_source().ask(lambda archive: visible_images(archive, ids, visitor)))
     is_csv = form == "csv"
     handler.announce(f"stix_images.{form}", "text/csv; charset=utf-8" if is_csv else "application/vnd.apache.parquet")
-    handler.finish(images_csv(chosen) if is_csv else images_parquet(chosen))
+    send_content(handler, images_csv(chosen) if is_csv else images_parquet(chosen))
 
 
 async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
@@ -148,6 +153,9 @@ async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
         raise LimitReached(message)
     created = now()
     handler.announce(f"stix_images_{stamp(created)}.zip", "application/zip")
+    if not check_conditions(handler) or handler.request.method == "HEAD":
+        handler.finish()
+        return
     drain = _Drain()
     with zipfile.ZipFile(drain, "w") as package:
         for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs):

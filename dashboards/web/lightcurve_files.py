@@ -28,6 +28,7 @@ from dashboards.state.errors import NotUnderstood
 from dashboards.state.ranges import EARLIEST
 from dashboards.state.source import archive_source
 from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.conditional import check_conditions
 from stixcore.errors import StixError
 
 log = logging.getLogger(__name__)
@@ -183,6 +184,9 @@ class LightCurveHandler(RequestHandler):
         self.set_header("Content-Disposition", f'attachment; filename="{want.name}.{kind}"')
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-cache")
+        if not check_conditions(self) or self.request.method == "HEAD":
+            self.finish()
+            return
         try:
             piece: bytes | None = beginning
             while piece is not None:
@@ -194,6 +198,10 @@ class LightCurveHandler(RequestHandler):
         except (StixError, OSError) as error:
             log.error("a light curve was not sent to its end: %s", error)  # noqa: TRY400 (a fault of files)
             self.detach().close()  # so that nobody takes it for whole
+
+    async def head(self, kind: str) -> None:
+        """Send the headers."""
+        await self.get(kind)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """One JSON object with one sentence."""

@@ -4,15 +4,19 @@
 ``/archive/science/<name>``, ``…/aux/…`` and ``…/quicklook/…``. A plug-in of ``panel serve --plugins
 dashboards.web.routes``.
 
-Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for them. Range, ETag and HEAD
-come from Tornado. Errors are JSON.
+Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for them. Conditions and ranges
+are as in `dashboards.web.conditional`. Errors are JSON.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
@@ -22,6 +26,7 @@ from dashboards.state.source import ArchiveSource, archive_source
 from dashboards.web.account_page import AccountPage
 from dashboards.web.answers import looked_up, write_json_error
 from dashboards.web.api.handlers import API_ROUTES
+from dashboards.web.conditional import choose_version, file_etag
 from dashboards.web.downloads import SELECTION_PATHS, SelectionHandler
 from dashboards.web.lightcurve_files import LightCurveHandler
 from dashboards.web.scripts import SUFFIXES, ScriptHandler
@@ -33,6 +38,8 @@ from jobs.renderings import MEDIA_TYPES, find_rendering
 
 #: Pictures change only when their recipe is run again with newer software.
 PICTURE_AGE_S = 300
+#: Bytes of a file that are in memory at a time.
+PIECE_BYTES = 64 << 10
 #: Files of renderings that a page shows.
 SHOWN = (".mp4", ".gif", ".png")
 #: Tables of the STIX files, those that images are made from and quick-look light curves.
@@ -126,9 +133,15 @@ def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
 
 
 class ImageFileHandler(StaticFileHandler):
-    """Sends one file; Tornado's static files with ids for names."""
+    """Sends one file; Tornado's static files with ids for names.
+
+    The file is opened once: size, date, entity tag and content are those of one version, even if it is replaced
+    meanwhile.
+    """
 
     found: FoundFile
+    _file: IO[bytes]
+    _status: os.stat_result
 
     def initialize(self) -> None:  # type: ignore[override] # Tornado wants a folder here
         """The folder is known only when the image is found."""
@@ -143,7 +156,44 @@ class ImageFileHandler(StaticFileHandler):
         visitor = request_visitor(self)
         self.found = await looked_up(lambda: find_file(archive_source(), kind, key, visitor))
         self.root = str(self.found.root)
-        await super().get(str(self.found.place), include_body)
+        with ExitStack() as self._opened:
+            await super().get(str(self.found.place), include_body)
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """Open the file, if it is one of the archive."""
+        place = super().validate_absolute_path(root, absolute_path)
+        if place is not None:
+            try:
+                self._file = self._opened.enter_context(Path(place).open("rb"))  # noqa: SIM115 - ruff sees no stack
+            except OSError:
+                raise HTTPError(404) from None
+            self._status = os.fstat(self._file.fileno())
+        return place
+
+    def should_return_304(self) -> bool:
+        """Whether the visitor has this version; else which range of it is sent."""
+        return choose_version(self)
+
+    def get_content_size(self) -> int:
+        """Size, byte."""
+        return self._status.st_size
+
+    def get_modified_time(self) -> datetime:
+        """When the file was written."""
+        return datetime.fromtimestamp(int(self._status.st_mtime), UTC)
+
+    def get_content(  # type: ignore[override] # a class method of Tornado, which would open the file again
+        self,
+        abspath: str,  # noqa: ARG002
+        start: int | None = None,
+        end: int | None = None,
+    ) -> Iterator[bytes]:
+        """The file from ``start`` to before ``end``, piece by piece."""
+        place, end = start or 0, self._status.st_size if end is None else end
+        self._file.seek(place)
+        while piece := self._file.read(min(PIECE_BYTES, end - place)):
+            place += len(piece)
+            yield piece
 
     def get_content_type(self) -> str:
         """Media type."""
@@ -156,9 +206,8 @@ class ImageFileHandler(StaticFileHandler):
         self.set_header("Cache-Control", self.found.freshness)
 
     def compute_etag(self) -> str | None:
-        """Size and time of the file, where Tornado would read all of it."""
-        status = Path(self.absolute_path or "").stat()
-        return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+        """Tag of the version that is open, where Tornado would read all of it."""
+        return file_etag(self._status)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """One JSON object with one sentence."""

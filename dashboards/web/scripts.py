@@ -13,6 +13,7 @@ from archive.scripts.sources import read_source
 from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import ArchiveSource, archive_source
 from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.conditional import send_content
 from dashboards.web.visitors import request_visitor
 
 MEDIA_TYPES = {
@@ -75,7 +76,11 @@ class ScriptHandler(RequestHandler):
         self.set_header("Content-Disposition", f'attachment; filename="{script.name}"')
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-cache")  # it holds the address under which it was asked for
-        self.finish(script.text)
+        send_content(self, script.text)
+
+    async def head(self, image_id: str, suffix: str) -> None:
+        """Send the headers."""
+        await self.get(image_id, suffix)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """One JSON object with one sentence."""

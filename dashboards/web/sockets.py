@@ -149,9 +149,8 @@ class _Shown(str):
         return str(self)
 
 
-def install(limits: WebLimits | None = None) -> None:
+def install(limits: WebLimits) -> None:
     """Let this process take messages under these rules."""
-    limits = limits or WebLimits()
     for place, (path, handler, *_) in enumerate(per_app_patterns):
         if path == "/ws":
             per_app_patterns[place] = (path, type("LimitedSocket", (SocketMessages, handler), {}))
