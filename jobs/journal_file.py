@@ -21,7 +21,7 @@ from jobs.errors import JournalVersion
 FILE_NAME = "requests.sqlite"
 VERSION = 1
 #: How long a call waits for another one that writes, s.
-_BUSY_TIMEOUT_S = 10.0
+PATIENCE_S = 10.0
 
 SCHEMA = """
 CREATE TABLE requests (
@@ -181,10 +181,13 @@ class JournalFile:
     ----------
     root : path
         Folder of the archive. The file is made by the first write; reading makes nothing.
+    patience_s : float, s
+        How long a call waits for another one that writes.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, patience_s: float = PATIENCE_S) -> None:
         self.path = Path(root) / FILE_NAME
+        self._patience_s = patience_s
 
     @contextmanager
     def writing(self, *, flushed: bool = True) -> Iterator[sqlite3.Connection]:
@@ -233,7 +236,7 @@ class JournalFile:
 
     def _connect(self, name: str) -> sqlite3.Connection:
         db = sqlite3.connect(
-            name, timeout=_BUSY_TIMEOUT_S, isolation_level=None, uri=name.startswith("file:"), check_same_thread=False
+            name, timeout=self._patience_s, isolation_level=None, uri=name.startswith("file:"), check_same_thread=False
         )
         db.row_factory = sqlite3.Row
         return db

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
-from archive.accounts.secret_file import SecretFile
+from archive.accounts.secret_file import PATIENCE_S, SecretFile
 
 SECRETS_FILE, ENDED_FILE = "web-secrets.json", "signed-out.json"
+#: Shortest key that is believed: a file with less in it was damaged.
+_KEY_LENGTH = 32
 
 
 @dataclass(frozen=True)
 class WebSecrets:
-    """Keys of the web server: whoever knows them can be anybody."""
+    """Keys of the web server: anyone who has them can impersonate any user."""
 
-    cookie: str
-    session: str
+    cookie: str = field(repr=False)
+    session: str = field(repr=False)
 
 
 def web_secrets(root: Path) -> WebSecrets:
@@ -30,36 +34,83 @@ def web_secrets(root: Path) -> WebSecrets:
     AccountsDamaged, ArchiveBusy, OSError
         When they cannot be read or, the first time, written.
     """
-    file = SecretFile(root, SECRETS_FILE)
-    if not file.read():
+    file = SecretFile[WebSecrets | None](root, SECRETS_FILE, _secrets_of, None)
+    found = file.read()
+    if found is None:
         with file.alone():
-            if not file.read():
-                file.write({"cookie": secrets.token_urlsafe(48), "session": secrets.token_urlsafe(48)})
-    content = file.read()
-    return WebSecrets(str(content["cookie"]), str(content["session"]))
+            found = file.read()
+            if found is None:
+                found = WebSecrets(secrets.token_urlsafe(48), secrets.token_urlsafe(48))
+                file.write({"cookie": found.cookie, "session": found.session})
+    return found
 
 
 class Sessions:
     """Sessions that were ended: hashes of their cookies, with the time after which the cookie is worth nothing anyway.
 
+    What this process has ended stays ended in it, also when the disk does not take the list; it is written with the
+    next one that the disk takes.
+
     Parameters
     ----------
     root : Path
         Folder of the archive.
+    patience_s : float, s
+        How long a change waits for another process.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._file = SecretFile(root, ENDED_FILE)
+    def __init__(self, root: Path, patience_s: float = PATIENCE_S) -> None:
+        self._file = SecretFile[dict[str, np.datetime64]](root, ENDED_FILE, _ended_of, {}, patience_s)
+        self._here: dict[str, np.datetime64] = {}
+        self._guard = Lock()
+
+    def end_here(self, cookie: str, now: np.datetime64, expires: np.datetime64) -> None:
+        """End the session of a cookie for this process alone, and forget those that have expired."""
+        with self._guard:
+            self._here = {key: time for key, time in self._here.items() if time > now} | {_hash(cookie): expires}
 
     def end(self, cookie: str, now: np.datetime64, expires: np.datetime64) -> None:
-        """End the session of a cookie, for all servers of this archive, and forget those that have expired."""
+        """End the session of a cookie, for all servers of this archive, and forget those that have expired.
+
+        Raises
+        ------
+        AccountsDamaged, ArchiveBusy, OSError
+            When that cannot be recorded: then it has ended for this process alone.
+        """
+        self.end_here(cookie, now, expires)
         with self._file.alone():
-            kept = {key: time for key, time in self._file.read().items() if np.datetime64(time) > now}
-            self._file.write({**kept, _hash(cookie): str(expires)})
+            with self._guard:
+                here = dict(self._here)
+            kept = {key: time for key, time in (self._file.read() | here).items() if time > now}
+            self._file.write({key: str(time) for key, time in kept.items()})
+        with self._guard:
+            self._here = {key: time for key, time in self._here.items() if key not in here}
 
     def has_ended(self, cookie: str) -> bool:
-        """Whether the session of a cookie was ended."""
-        return _hash(cookie) in self._file.read()
+        """Whether the session of a cookie was ended.
+
+        Raises
+        ------
+        AccountsDamaged
+            When the list cannot be read.
+        """
+        key = _hash(cookie)
+        return key in self._here or key in self._file.read()
+
+
+def _secrets_of(document: dict[str, Any]) -> WebSecrets:
+    keys = document["cookie"], document["session"]
+    if not all(isinstance(key, str) and len(key) >= _KEY_LENGTH for key in keys):
+        message = f"a key has {_KEY_LENGTH} characters or more"
+        raise ValueError(message)
+    return WebSecrets(*keys)
+
+
+def _ended_of(document: dict[str, Any]) -> dict[str, np.datetime64]:
+    if not all(isinstance(time, str) for time in document.values()):
+        message = "every entry is the time when a session expires"
+        raise TypeError(message)
+    return {key: np.datetime64(time, "us") for key, time in document.items()}
 
 
 def _hash(cookie: str) -> str:

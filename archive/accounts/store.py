@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from argon2 import PasswordHasher
@@ -18,9 +19,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from archive.accounts.names import check_label, check_name, check_password
 from archive.accounts.outside import OutsideNames
-from archive.accounts.secret_file import SecretFile
+from archive.accounts.secret_file import PATIENCE_S, SecretFile
 from archive.accounts.users import Person, Role, Token, User, user_document, user_of
-from archive.errors import AccountsDamaged, InvalidAccount, NoSuchUser, UserExists
+from archive.errors import InvalidAccount, NoSuchUser, UserExists
 
 USERS_FILE = "users.json"
 VERSION = 1
@@ -38,11 +39,16 @@ class Accounts:
     ----------
     root : Path
         Folder of the archive; it need not be one yet.
+    patience_s : float, s
+        How long a change waits for another process.
+
+    Every change raises AccountsDamaged when the file cannot be read, ArchiveBusy when another process holds its lock
+    for too long, and OSError when the disk does not take it; then nothing has changed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, patience_s: float = PATIENCE_S) -> None:
         self.root = root
-        self._file = SecretFile(root, USERS_FILE)
+        self._file = SecretFile[dict[str, User]](root, USERS_FILE, _users_of, {}, patience_s)
 
     def users(self) -> list[User]:
         """All of them, by name.
@@ -103,13 +109,28 @@ class Accounts:
         ------
         NoSuchUser, InvalidAccount
         """
-        hashed = _HASHER.hash(check_password(password))
+        self.set_password_hash(name, self.password_hash(password))
+
+    @staticmethod
+    def password_hash(password: str) -> str:
+        """Argon2id hash of a password, a tenth of a second's work.
+
+        Raises
+        ------
+        InvalidAccount
+            When the password is too short or too long.
+        """
+        return _HASHER.hash(check_password(password))
+
+    def set_password_hash(self, name: str, hashed: str) -> User:
+        """Set another password by its hash, see `change_password`; returns the user as changed."""
         with self._changing() as users:
             user = self._of(users, name)
             if user.password is None:
                 message = f"{name!r} signs in with a provider and has no password here"
                 raise InvalidAccount(message)
             users[name] = replace(user, password=hashed, generation=secrets.token_hex(8))
+        return users[name]
 
     def end_sessions(self, name: str) -> None:
         """Sign a user out everywhere.
@@ -201,24 +222,13 @@ class Accounts:
     # -----------------------------------------------------------------------------------------------------------------
 
     def _read(self) -> dict[str, User]:
-        content = self._file.read()
-        if not content:
-            return {}
-        try:
-            if content["version"] > VERSION:
-                message = f"{self._file.path} was written by newer software than this"
-                raise AccountsDamaged(message)
-            found = [user_of(document) for document in content["users"]]
-        except (KeyError, TypeError, ValueError) as error:
-            message = f"{self._file.path} does not hold what it should ({error!r}); bring it back from a copy"
-            raise AccountsDamaged(message) from error
-        return {user.name: user for user in found}
+        return self._file.read()
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, User]]:
         """The users, to be changed; written when the block ends well."""
         with self._file.alone():
-            users = self._read()
+            users = dict(self._read())
             yield users
             self._file.write({"version": VERSION, "users": [user_document(u) for _, u in sorted(users.items())]})
 
@@ -228,6 +238,14 @@ class Accounts:
             message = f"there is no user {name[:80]!r}"
             raise NoSuchUser(message)
         return users[name]
+
+
+def _users_of(document: dict[str, Any]) -> dict[str, User]:
+    if document["version"] > VERSION:
+        message = "it was written by newer software than this"
+        raise ValueError(message)
+    found = [user_of(one) for one in document["users"]]
+    return {user.name: user for user in found}
 
 
 @cache

@@ -87,13 +87,24 @@ def user_document(user: User) -> dict[str, Any]:
 
 def user_of(document: Mapping[str, Any]) -> User:
     """Inverse of `user_document`; KeyError, TypeError or ValueError for what is none."""
+    password = document["password"]
     return User(
-        name=document["name"],
+        name=_text(document["name"]),
         role=Role(document["role"]),
-        password=document["password"],
-        generation=document["generation"],
-        added_at=np.datetime64(document["added_at"], "us"),
-        tokens=tuple(
-            Token(t["id"], t["label"], t["sha256"], np.datetime64(t["created_at"], "us")) for t in document["tokens"]
-        ),
+        password=None if password is None else _text(password),
+        generation=_text(document["generation"]),
+        added_at=np.datetime64(_text(document["added_at"]), "us"),
+        tokens=tuple(_token_of(token) for token in document["tokens"]),
     )
+
+
+def _token_of(document: Mapping[str, Any]) -> Token:
+    created_at = np.datetime64(_text(document["created_at"]), "us")
+    return Token(_text(document["id"]), _text(document["label"]), _text(document["sha256"]), created_at)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        message = f"expected text, found {value!r}"
+        raise TypeError(message)
+    return value

@@ -4,6 +4,9 @@ Panel 1.10 handles a click, or Enter in a field, that comes within 50 ms of anot
 Bokeh refuses direct changes of figures ("_pending_writes should be non-None"), and the next change from the browser,
 taken by another thread at that moment, can be put where nobody looks: a field that lost one stays deaf from then on.
 
+Panel also handles what was scheduled in the loop that serves everybody. A change may ask the archive or wait for a
+lock, so it is handled in a thread, like a click, while the coroutine keeps the lock.
+
 What another thread has found out must not be handed over by ``document.add_next_tick_callback``, which is meant for
 that: Panel puts back the events that it knew when it has patched the style sheets of a new component
 (``panel.io.resources.patch_model_css``), and a callback that was added meanwhile is never called.
@@ -21,6 +24,7 @@ from typing import Any
 from bokeh.document import Document
 from bokeh.document.callbacks import invoke_with_curdoc
 from panel.io import with_lock
+from panel.io.state import set_curdoc, state
 from panel.reactive import Syncable
 
 log = logging.getLogger(__name__)
@@ -30,11 +34,46 @@ _SOON_S, _MOST = 0.05, 1200
 
 
 def handle_in_turn() -> None:
-    """Let Panel keep the lock while it handles events and changes; again is harmless."""
-    for name in ("_event_coroutine", "_change_coroutine"):
-        handler = getattr(Syncable, name)
-        if not getattr(handler, "lock", False):
-            setattr(Syncable, name, with_lock(handler))
+    """Let Panel handle events and changes in threads, under the lock; again is harmless."""
+    setattr(Syncable, "_change_coroutine", _change)  # noqa: B010 - a method of Panel's is replaced
+    setattr(Syncable, "_event_coroutine", _event)  # noqa: B010
+
+
+def beside_the_loop(callback: Callable[[], object]) -> Any:
+    """A periodic callback that Panel runs in a thread and not in the loop that serves everybody."""
+
+    async def run() -> None:
+        await asyncio.to_thread(callback)
+
+    return run
+
+
+@with_lock
+async def _change(component: Any, document: Document, event_id: str | None = None) -> None:
+    """As `Syncable._change_coroutine`: handle changed values, unless an event has had that done before."""
+    if event_id is not None:
+        waiting = state._change_callbacks.get(document, {})
+        if waiting.pop(event_id, None) is None:
+            return
+        if not waiting:
+            state._change_callbacks.pop(document, None)
+    await _handle(document, partial(component._change_event, document))
+
+
+@with_lock
+async def _event(component: Any, document: Document, event: Any) -> None:
+    """As `Syncable._event_coroutine`: handle the changes that came before an event, then the event."""
+    for change in list(state._change_callbacks.get(document, {}).values()):
+        await change()
+    await _handle(document, partial(component._process_bokeh_event, document, event))
+
+
+async def _handle(document: Document, work: Callable[[], None]) -> None:
+    with set_curdoc(document):
+        try:
+            await asyncio.to_thread(work)
+        except Exception as error:  # noqa: BLE001 - Panel decides what becomes of it, as in its own coroutines
+            state._handle_exception(error)
 
 
 def turn_of(document: Document | None) -> Callable[[Callable[[], Any]], None]:

@@ -13,6 +13,7 @@ import panel.ui as pmui
 from archive import Image
 from archive.scripts.tables import images_csv
 from dashboards.components import words
+from dashboards.components.document_lock import beside_the_loop
 from dashboards.components.file_field import FileField
 from dashboards.components.style import LOW, style
 from dashboards.state.access import Visitor
@@ -62,7 +63,7 @@ class TakeHomeActions:
         self._dialog: pmui.Dialog | None = None  # made when first opened: most visitors never do
         self._links_pane = _html()
         self._news = _html()
-        self._poll = pn.state.add_periodic_callback(self._look, POLL_MS, start=False)
+        self._poll = pn.state.add_periodic_callback(beside_the_loop(self._look), POLL_MS, start=False)
         button: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 2)}
         self.widget = pn.FlexBox(
             pmui.Button(label="Create animation…", icon="movie", on_click=self._animation, **button),

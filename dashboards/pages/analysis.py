@@ -11,7 +11,7 @@ import panel as pn
 import panel.ui as pmui
 
 from dashboards.components import form_parts as parts
-from dashboards.components.document_lock import turn_of
+from dashboards.components.document_lock import beside_the_loop, turn_of
 from dashboards.components.form_parts import FIELD
 from dashboards.components.map_plot import MapPlot
 from dashboards.components.notices import Notice, Notices
@@ -123,7 +123,7 @@ class AnalysisView:
         if tracking is None or self._document is None:
             return
         if tracking.is_open and self._timer is None:
-            self._timer = pn.state.add_periodic_callback(self._tick, LOOK_MS)
+            self._timer = pn.state.add_periodic_callback(beside_the_loop(self._tick), LOOK_MS)
         elif not tracking.is_open and self._timer is not None:
             self._timer.stop()
             self._timer = None

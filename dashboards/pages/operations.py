@@ -9,12 +9,14 @@ import panel as pn
 import panel.ui as pmui
 
 from dashboards.components import operations_board as board
+from dashboards.components.document_lock import beside_the_loop
 from dashboards.components.frame import PAGES, SITE, frame, is_dark, open_with
 from dashboards.components.notices import Notice, Notices
 from dashboards.components.opening import opening_html
 from dashboards.components.request_list import Line, RequestList
 from dashboards.components.style import style
 from dashboards.state.access import Visitor
+from dashboards.state.begun import loaded_or
 from dashboards.state.operations import OperationsState
 from dashboards.state.source import archive_source
 from dashboards.web.clock import now
@@ -50,9 +52,18 @@ class OperationsPage:
     @classmethod
     def from_session(cls) -> OperationsPage:
         """The page for the session that is being made."""
-        page = cls(OperationsState(archive_source(), now))
-        page.state.load(page._visitor())
+        page = cls(loaded_or(lambda: cls.load(session_visitor)))
+        page._show_work()
+        page._show_condition()
+        page._show_notices()
         return page
+
+    @classmethod
+    def load(cls, visitor: Callable[[], Visitor]) -> OperationsState:
+        """What the page shows to somebody, read from journal, archive and disk."""
+        state = OperationsState(archive_source(), now)
+        state.load(visitor())
+        return state
 
     def servable(self) -> None:
         """Put the page into the document of this session, and keep it up to date."""
@@ -60,8 +71,9 @@ class OperationsPage:
         self.view().servable(title=f"{title} · {SITE}")
         content = f'<style>{style("operations")}</style><div class="board">{self._tiles.object}</div>'
         open_with(lambda: opening_html(SITE, title, "", content, dark=is_dark()))
-        pn.state.add_periodic_callback(lambda: self.state.refresh_work(self._visitor()), WORK_MS)
-        pn.state.add_periodic_callback(lambda: self.state.refresh_condition(self._visitor()), CONDITION_MS)
+        state = self.state
+        pn.state.add_periodic_callback(beside_the_loop(lambda: state.refresh_work(self._visitor())), WORK_MS)
+        pn.state.add_periodic_callback(beside_the_loop(lambda: state.refresh_condition(self._visitor())), CONDITION_MS)
 
     def view(self) -> pmui.Page:
         """The whole page."""

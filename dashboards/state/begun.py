@@ -35,6 +35,8 @@ class Begun[State: AddressState]:
 
 #: The page that the present request has begun.
 _BEGUN: ContextVar[Begun[Any] | None] = ContextVar("begun", default=None)
+#: The loaded state of a page that has no first content.
+_LOADED: ContextVar[Any] = ContextVar("loaded", default=None)
 
 
 def begin[State: AddressState](state: State, search: str) -> Begun[State]:
@@ -63,3 +65,19 @@ def is_begun() -> bool:
 def begun_or[State: AddressState](make: Callable[[], Begun[State]]) -> Begun[State]:
     """The page that the session goes on with; else it is begun now."""
     return _BEGUN.get() or make()
+
+
+@contextmanager
+def session_with(state: Any) -> Iterator[None]:
+    """Let the session that is made inside start from a state that was loaded outside of the server's loop."""
+    token = _LOADED.set(state)
+    try:
+        yield
+    finally:
+        _LOADED.reset(token)
+
+
+def loaded_or[State](make: Callable[[], State]) -> State:
+    """The state that the session starts from; else it is loaded now."""
+    state: State | None = _LOADED.get()
+    return make() if state is None else state

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +14,10 @@ import param
 from archive import Archive, Run, RunFilter, RunStatus
 from archive.findings import Code, Finding, Level, last_findings
 from dashboards.state.access import GUEST, Visitor
-from dashboards.state.source import ArchiveSource, Unavailable
+from dashboards.state.source import ArchiveSource, in_plain_words, journal_of
 from jobs.errors import NotAllowed
 from jobs.journal import Journal, Request, RequestState, WorkerSign
 from stixcore.errors import StixError
-
-log = logging.getLogger(__name__)
 
 #: How many requests or runs a list shows.
 SHOWN = 25
@@ -179,8 +174,8 @@ class OperationsState(param.Parameterized):
         """Ask the journal."""
         try:
             archive = self._source.archive()
-            with _journal_in_plain_words():
-                work = look_at_work(Journal(archive.root), visitor, self._clock())
+            with in_plain_words():
+                work = look_at_work(journal_of(archive), visitor, self._clock())
         except StixError as error:
             self.problem = str(error)
         else:
@@ -208,8 +203,8 @@ class OperationsState(param.Parameterized):
             if visitor.name is None and not visitor.operator:
                 message = "only operators, and users with their own requests, can do that; please log in"
                 raise NotAllowed(message)
-            with _journal_in_plain_words():
-                answer = action(Journal(self._source.archive().root), None if visitor.operator else visitor.name)
+            with in_plain_words():
+                answer = action(journal_of(self._source.archive()), None if visitor.operator else visitor.name)
             self.param.update(answer=answer, refused=False)
         except StixError as error:
             sentence = str(error)
@@ -292,14 +287,3 @@ def _queued(request: Request) -> str:
     if request.state == RequestState.QUEUED:
         return f"Request {request.request_id} is back in the queue."
     return f"Request {request.request_id} is {request.state}: there is nothing to retry."
-
-
-@contextmanager
-def _journal_in_plain_words() -> Iterator[None]:
-    """Turn what can go wrong with the journal into a sentence for visitors; the log keeps the details."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        message = "The journal of requests cannot be used now. Try again; if that does not help, tell its keeper."
-        log.error("the journal cannot be used: %s: %s", type(error).__name__, error)  # noqa: TRY400 (a fault of files)
-        raise Unavailable(message) from error

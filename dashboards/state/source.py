@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +14,10 @@ from pathlib import Path
 
 import duckdb
 
-from archive import Archive, IndexDamaged, IndexVersion, NotAnArchive, QueryTimeout
+from archive import Archive, ArchiveBusy, IndexDamaged, IndexVersion, NotAnArchive, QueryTimeout
+from dashboards.web.limits import WebLimits
+from jobs.errors import JournalVersion
+from jobs.journal import Journal
 from stixcore.errors import StixError
 
 #: Folder of the archive, for those who do not name one.
@@ -20,6 +25,12 @@ ARCHIVE_VARIABLE = "STIX_ARCHIVE"
 ARCHIVE_DEFAULT = "stix-archive"
 
 log = logging.getLogger(__name__)
+
+_FULL = "The disk of the archive is full. Please tell the operator."
+_CLOSED = "The archive may not be read or written at present. Please tell the operator."
+_DAMAGED = "The index of the archive is damaged. An operator can repair it with “stix-jobs check --repair”."
+_BUSY = "The archive is busy. Try again in a moment."
+_NO_JOURNAL = "Requests cannot be read or written at present. Please tell the operator."
 
 
 class Unavailable(StixError):
@@ -48,7 +59,7 @@ class ArchiveSource:
         """
         if self._archive is None or not self._archive.index.is_dir():
             with in_plain_words():
-                self._archive = Archive(self.folder, incomplete=True)
+                self._archive = Archive(self.folder, incomplete=True, lock_timeout_s=WebLimits().lock_time)
         return self._archive
 
     def lacks(self, table: str) -> bool:
@@ -63,7 +74,7 @@ class ArchiveSource:
             return ""
         return (
             f"A part of the index is damaged ({', '.join(months)}): lists are not complete. "
-            "Its keeper mends it with “stix-jobs check --repair”."
+            "An operator can repair it with “stix-jobs check --repair”."
         )
 
     def ask[Answer](self, question: Callable[[Archive], Answer]) -> Answer:
@@ -89,20 +100,48 @@ def in_plain_words() -> Iterator[None]:
         log.warning("%s", error)
         raise Unavailable(message) from error
     except IndexVersion as error:
-        message = f"The index of the archive has another version than these pages: {error}."
+        message = "The index of the archive does not match this software version. Please tell the operator."
+        log.error("%s", error)  # noqa: TRY400 (a fault of files)
         raise Unavailable(message) from error
     except QueryTimeout as error:
         message = "The archive took too long to answer. Narrow the filter, or try again."
         raise Unavailable(message) from error
-    except (
-        IndexDamaged,
-        duckdb.Error,
-        OSError,
-        KeyError,
-    ) as error:  # KeyError: a column that this version does not know
-        message = "The index of the archive is damaged. Its keeper mends it with “stix-jobs check --repair”."
+    except ArchiveBusy as error:
+        log.warning("%s", error)
+        raise Unavailable(_BUSY) from error
+    except (sqlite3.Error, JournalVersion) as error:
+        log.error("the journal cannot be used: %s: %s", type(error).__name__, error)  # noqa: TRY400 (a fault of files)
+        raise Unavailable(_journal_sentence(error)) from error
+    except OSError as error:
+        log.error("the archive cannot be used: %s", error)  # noqa: TRY400 (a fault of the disk)
+        raise Unavailable(disk_sentence(error)) from error
+    except (IndexDamaged, duckdb.Error, KeyError) as error:  # KeyError: a column that this version does not know
         log.error("the archive cannot be read: %s: %s", type(error).__name__, error)  # noqa: TRY400 (a fault of files)
-        raise Unavailable(message) from error
+        raise Unavailable(_DAMAGED) from error
+
+
+def disk_sentence(error: OSError) -> str:
+    """What a fault of the disk means, for visitors."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return _FULL
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return _CLOSED
+    return _DAMAGED
+
+
+def _journal_sentence(error: sqlite3.Error | JournalVersion) -> str:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return {
+        sqlite3.SQLITE_BUSY: _BUSY,
+        sqlite3.SQLITE_LOCKED: _BUSY,
+        sqlite3.SQLITE_FULL: _FULL,
+        sqlite3.SQLITE_READONLY: _CLOSED,
+    }.get(code, _NO_JOURNAL)
+
+
+def journal_of(archive: Archive) -> Journal:
+    """The journal of an archive, for the web: nobody there waits long for its lock."""
+    return Journal(archive.root, WebLimits().lock_time)
 
 
 def archive_source() -> ArchiveSource:

@@ -14,7 +14,7 @@ import param
 from archive import Archive, Image
 from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
 from dashboards.state.access import Visitor
-from dashboards.state.source import ArchiveSource
+from dashboards.state.source import ArchiveSource, journal_of
 from dashboards.state.typed_numbers import TypedNumber
 from jobs.errors import BadRequest, NotAllowed
 from jobs.journal import Journal, Request, RequestState
@@ -212,7 +212,7 @@ class TakeHomeState(param.Parameterized):
 
         def ask(archive: Archive) -> Request:
             request: RenderingRequest = build(archive)
-            journal = Journal(archive.root)
+            journal = journal_of(archive)
             return submit_rendering(archive, journal, request, name, now, operator=visitor.operator)[0]
 
         try:
@@ -225,7 +225,7 @@ class TakeHomeState(param.Parameterized):
         return True
 
     def _look(self, archive: Archive, visitor: Visitor) -> None:
-        journal = Journal(archive.root)
+        journal = journal_of(archive)
         request = journal.get(self.request_id)
         if not visitor.may_change_request(request):  # whatever number a browser sends
             message = f"there is no request {self.request_id} of yours"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,14 +10,12 @@ import param
 
 from archive import Archive
 from dashboards.state.access import Visitor
-from dashboards.state.source import ArchiveSource, Unavailable
+from dashboards.state.source import ArchiveSource, Unavailable, in_plain_words, journal_of
 from jobs.errors import NoSuchRequest, NotAllowed
 from jobs.journal import Journal, Part, Request
 from jobs.requests import ImagingRequest
 from jobs.submission import submit
 from stixcore.errors import StixError
-
-log = logging.getLogger(__name__)
 
 #: Requests of a user that are listed under the form.
 SHOWN = 8
@@ -132,17 +128,16 @@ class Tracking(param.Parameterized):
         problem = ""
         try:
             archive = self._source.archive()
-            journal = Journal(archive.root)
+            journal = journal_of(archive)
             try:
-                act(archive, journal)
+                with in_plain_words():
+                    act(archive, journal)
             except StixError as error:
                 problem = str(error)
-            self._look(journal)
+            with in_plain_words():
+                self._look(journal)
         except Unavailable as error:
             problem = str(error)
-        except (sqlite3.Error, OSError) as error:
-            log.warning("the journal cannot be used: %s", error)
-            problem = "Requests cannot be read or written at present; the archive's keeper finds the reason in the log."
         self.problem = problem
 
     def _look(self, journal: Journal) -> None:

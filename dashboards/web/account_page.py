@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
+import math
 import time
 
 from tornado.web import HTTPError
@@ -12,12 +12,12 @@ from archive.accounts import User
 from archive.errors import ArchiveError, InvalidAccount, NoSuchUser
 from dashboards.state.access import Visitor
 from dashboards.state.own_requests import LISTED, OwnRequest, own_requests
-from dashboards.state.source import archive_source
+from dashboards.state.source import archive_source, journal_of
+from dashboards.web.bounded_threads import ServerBusy, account_threads, journal_threads, password_threads
 from dashboards.web.clock import now
 from dashboards.web.plain_page import PlainPage
-from dashboards.web.sign_in import attempts, begin_session, hashing, in_minutes
-from dashboards.web.visitors import COOKIE, accounts, visitor_of_cookie
-from jobs.journal import Journal
+from dashboards.web.sign_in import attempts, begin_session, in_minutes, sentence_of, session_counts
+from dashboards.web.visitors import accounts, visitor_with_cookie
 from stixcore.errors import StixError
 
 log = logging.getLogger(__name__)
@@ -26,39 +26,54 @@ log = logging.getLogger(__name__)
 class AccountPage(PlainPage):
     """The page, and its forms. A token cannot use it: only who signed in with a browser can make another one."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """The page; guests are asked to sign in."""
-        visitor = self._visitor()
+        visitor = await visitor_with_cookie(self)
         if visitor.name is None:
             self.go("login?next=account")
             return
-        self._show(visitor)
+        await self._show(visitor)
 
     async def post(self) -> None:
         """Do what one of the forms asks for."""
-        visitor = self._visitor()
+        visitor = await visitor_with_cookie(self)
         if visitor.name is None:
             self.go("login?next=account")
             return
-        actions = {"token": self._make_token, "revoke": self._revoke, "password": self._change_password}
-        action = self.get_body_argument("action", "")
+        actions = {
+            "everywhere": self._end_sessions,
+            "token": self._make_token,
+            "revoke": self._revoke,
+            "password": self._change_password,
+        }
+        action = actions.get(self.get_body_argument("action", ""))
+        if action is None:
+            raise HTTPError(400)
+        wait = session_counts().begin("change", visitor.name, time.monotonic())
+        if wait:
+            await self._refuse(visitor, wait, "Too many changes.")
+            return
         try:
-            if action == "everywhere":
-                accounts().end_sessions(visitor.name)
-                self.go("login")
-            elif action in actions:
-                await actions[action](visitor, visitor.name)
-            else:
-                raise HTTPError(400)
+            await action(visitor, visitor.name)
         except (InvalidAccount, NoSuchUser) as error:
             self.set_status(400)
-            self._show(visitor, problem=_sentence(error))
+            await self._show(visitor, problem=_sentence(error))
+        except (ArchiveError, ServerBusy, OSError) as error:
+            log.error("an account cannot be changed: %s", error)  # noqa: TRY400 (a fault of files)
+            self.try_again_later(error)
+            await self._show(visitor, problem=f"{sentence_of(error)} Nothing was changed.")
 
-    def _visitor(self) -> Visitor:
-        return visitor_of_cookie(self.get_cookie(COOKIE) or "")
+    async def _refuse(self, visitor: Visitor, wait: float, problem: str) -> None:
+        self.set_status(429)
+        self.set_header("Retry-After", str(math.ceil(wait)))
+        await self._show(visitor, problem=f"{problem} Try again in {in_minutes(wait)}.")
 
-    def _show(self, visitor: Visitor, *, problem: str = "", done: str = "", token: str = "") -> None:
-        user = _user(visitor)
+    async def _show(self, visitor: Visitor, *, problem: str = "", done: str = "", token: str = "") -> None:
+        user = await account_threads().run(_user, visitor)
+        try:
+            requests = await journal_threads().run(_requests, visitor)
+        except ServerBusy:
+            requests = None
         self.render_page(
             "account",
             visitor=visitor,
@@ -67,38 +82,42 @@ class AccountPage(PlainPage):
             problem=problem,
             done=done,
             token=token,
-            requests=_requests(visitor),
+            requests=requests,
             most=LISTED,
         )
 
+    async def _end_sessions(self, _: Visitor, name: str) -> None:
+        await account_threads().run(accounts().end_sessions, name)
+        self.go("login")
+
     async def _make_token(self, visitor: Visitor, name: str) -> None:
-        token = accounts().make_token(name, self.get_body_argument("label", ""), now())
-        self._show(visitor, token=token)
+        token = await account_threads().run(accounts().make_token, name, self.get_body_argument("label", ""), now())
+        await self._show(visitor, token=token)
 
     async def _revoke(self, visitor: Visitor, name: str) -> None:
-        accounts().revoke_token(name, self.get_body_argument("token_id", ""))
-        self._show(visitor, done="The token is revoked: it opens nothing any more.")
+        await account_threads().run(accounts().revoke_token, name, self.get_body_argument("token_id", ""))
+        await self._show(visitor, done="Token revoked.")
 
     async def _change_password(self, visitor: Visitor, name: str) -> None:
         old, new, again = (self.get_body_argument(key, "", strip=False) for key in ("old", "new", "again"))
-        address = self.request.remote_ip or ""
-        wait = attempts().begin(name, address, time.monotonic())
+        address, begun = self.request.remote_ip or "", time.monotonic()
+        wait = attempts().begin(name, address, begun)
         if wait:
-            self.set_status(429)
-            self._show(visitor, problem=f"Too many attempts. Try again in {in_minutes(wait)}.")
+            await self._refuse(visitor, wait, "Too many attempts.")
             return
-        if await hashing(accounts().verify, name, old) is None:
+        if await password_threads().run(accounts().verify, name, old) is None:
             self.set_status(400)
-            self._show(visitor, problem="The present password is another one.")
+            await self._show(visitor, problem="Current password is incorrect.")
             return
-        attempts().succeeded(name, address)
+        attempts().succeeded(name, address, begun)
         if new != again:
             self.set_status(400)
-            self._show(visitor, problem="The two new passwords differ.")
+            await self._show(visitor, problem="The two new passwords differ.")
             return
-        await hashing(accounts().change_password, name, new)
-        begin_session(self, accounts().user(name))
-        self._show(visitor, done="The password is changed, and every other browser is signed out.")
+        hashed = await password_threads().run(accounts().password_hash, new)
+        user = await account_threads().run(accounts().set_password_hash, name, hashed)
+        begin_session(self, user)
+        await self._show(visitor, done="The password is changed, and every other browser is signed out.")
 
 
 def _user(visitor: Visitor) -> User | None:
@@ -107,14 +126,16 @@ def _user(visitor: Visitor) -> User | None:
         return accounts().user(visitor.name or "")
     except NoSuchUser:
         return None
+    except ArchiveError as error:
+        log.error("tokens cannot be listed: %s", error)  # noqa: TRY400 (a fault of files)
+        return None
 
 
 def _requests(visitor: Visitor) -> list[OwnRequest] | None:
     """What the visitor has asked for; None when that cannot be read at present."""
     try:
-        archive = archive_source().archive()
-        return own_requests(archive, Journal(archive.root), visitor.name or "")
-    except (StixError, sqlite3.Error, OSError) as error:
+        return archive_source().ask(lambda archive: own_requests(archive, journal_of(archive), visitor.name or ""))
+    except StixError as error:
         log.warning("requests cannot be listed: %s", error)
         return None
 

@@ -11,6 +11,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from archive import NotInArchive
 from dashboards.state.source import Unavailable
+from dashboards.web.bounded_threads import BoundedThreads, ServerBusy
 
 SENTENCES = {
     403: "this file may not be sent",
@@ -26,8 +27,14 @@ def write_json_error(handler: RequestHandler, status: int, sentence: str) -> Non
     handler.finish({"status": status, "error": sentence or SENTENCES.get(status, "this cannot be answered")})
 
 
-async def looked_up[Answer](question: Callable[[], Answer]) -> Answer:
+async def looked_up[Answer](question: Callable[[], Answer], threads: BoundedThreads | None = None) -> Answer:
     """Answer of a question to the archive, asked in a thread: a slow one delays nobody else.
+
+    Parameters
+    ----------
+    question : callable
+    threads : BoundedThreads, optional
+        Other threads than those that ask the index.
 
     Raises
     ------
@@ -35,10 +42,10 @@ async def looked_up[Answer](question: Callable[[], Answer]) -> Answer:
         404 for what is not in the archive, 503 when the archive cannot be read.
     """
     try:
-        return await in_thread(question)
+        return await (in_thread(question) if threads is None else threads.run(question))
     except NotInArchive as error:
         raise HTTPError(404, reason="Not Found", log_message=None) from error
-    except Unavailable as error:
+    except (Unavailable, ServerBusy) as error:
         raise HTTPError(503, reason="Service Unavailable") from error
 
 

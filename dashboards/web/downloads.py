@@ -26,7 +26,7 @@ from dashboards.web.answers import looked_up, write_json_error
 from dashboards.web.clock import now
 from dashboards.web.conditional import check_conditions, send_content
 from dashboards.web.scripts import server_address
-from dashboards.web.visitors import request_visitor
+from dashboards.web.visitors import visitor_asking
 from jobs.errors import BadRequest, LimitReached
 from jobs.rendering_requests import AnimationRequest, OverlayRequest
 
@@ -134,7 +134,7 @@ def _value(default: Any, text: str) -> Any:
 
 
 async def _send_table(handler: SelectionHandler, ids: Sequence[str], form: str) -> None:
-    visitor = request_visitor(handler)
+    visitor = await visitor_asking(handler)
 
     chosen = await looked_up(lambda: archive_source().ask(lambda archive: visible_images(archive, ids, visitor)))
     is_csv = form == "csv"
@@ -188,7 +188,7 @@ def _paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) ->
 
 
 async def _sources(handler: SelectionHandler, ids: Sequence[str]) -> tuple[ImageSource, ...]:
-    visitor, server = request_visitor(handler), server_address(handler)
+    visitor, server = await visitor_asking(handler), server_address(handler)
     return await looked_up(
         lambda: archive_source().ask(
             lambda archive: read_sources(archive, visible_images(archive, ids, visitor), server)

@@ -15,11 +15,14 @@ import panel as pn
 from tornado.httputil import url_concat
 
 from dashboards.components.frame import LIVE, PAGES, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
-from dashboards.state.begun import Begun, session_of
-from dashboards.web.answers import in_thread
+from dashboards.state.access import Visitor
+from dashboards.state.begun import Begun, session_of, session_with
+from dashboards.web.answers import in_thread, looked_up
+from dashboards.web.bounded_threads import journal_threads
 from dashboards.web.links import RouteLinks
 from dashboards.web.live_pages import PageHandler
-from dashboards.web.visitors import COOKIE, visitor_of_cookie
+from dashboards.web.session_owner import SessionOwner, making_sessions_for
+from dashboards.web.visitors import COOKIE, visitor_of_cookie, visitor_with_cookie
 
 if TYPE_CHECKING:
     from dashboards.pages.addressed import AddressedPage
@@ -49,12 +52,16 @@ class FirstContentHandler(PageHandler):
         await answer
 
     async def get_session(self) -> Any:
-        """Send the first content, then make the session."""
+        """Send the first content, then make the session. What is read from files is read in threads."""
         make: Any = super().get_session
-        page = _page(self.application_context.url or "")
-        if page is None or pn.config.authorize_callback:
-            return await make()
-        with session_of(await self._send(page)):
+        page, cookie = _page(self.application_context.url or ""), self.get_cookie(COOKIE) or ""
+        if pn.config.authorize_callback:
+            with making_sessions_for(SessionOwner(cookie, await visitor_with_cookie(self))):
+                return await make()
+        begun = await self._send(page) if page is not None else None
+        state, visitor = await looked_up(partial(_look, begun, cookie), journal_threads() if begun is None else None)
+        owner = SessionOwner(cookie, visitor)
+        with session_of(begun) if begun is not None else session_with(state), making_sessions_for(owner):
             return await make()
 
     async def _send(self, page: type[AddressedPage[Any]]) -> Begun[Any]:
@@ -93,6 +100,14 @@ class FirstContentHandler(PageHandler):
             missing = "\n".join(line for line in resources.splitlines() if line not in early)
             chunk = (missing if resources != self._early else "") + rest
         super().write(chunk)
+
+
+def _look(begun: Begun[Any] | None, cookie: str) -> tuple[Any, Visitor]:
+    """State of the page without first content, for who has a cookie, and who that is."""
+    from dashboards.pages.operations import OperationsPage  # pages import what imports this package
+
+    visitor = visitor_of_cookie(cookie)
+    return None if begun is not None else OperationsPage.load(lambda: visitor), visitor
 
 
 def _page(address: str) -> type[AddressedPage[Any]] | None:

@@ -46,6 +46,26 @@ class WebLimits:
         Files that the process may open besides connections: index, queue, images, programs.
     burst : float, s
         Time in which events of one kind are counted and reported in one line of the log.
+    attempt_window : float, s
+        Time for which an attempt to sign in that failed is counted.
+    attempts_per_pair : int
+        Attempts at one name from one address within that time.
+    attempts_per_address : int
+        Attempts from one address within that time; one address may be a whole institute.
+    attempts_per_name : int
+        Attempts at one name from all addresses within that time before its answers are delayed.
+    attempt_delay : float, s
+        Longest delay of the answer to an attempt at a name that is tried from many addresses.
+    session_window : float, s
+        Time over which the next three are counted.
+    sign_ins, sign_outs : int
+        Sessions that one user may begin, and end, within that time.
+    account_changes : int
+        Tokens, passwords and sign-outs everywhere of one user within that time.
+    lock_time : float, s
+        Longest wait for a lock of the archive or its journal.
+    waiting : int
+        Pieces of work of one kind (passwords, changes of accounts, questions to the journal) that may wait.
     """
 
     body: int = 1 << 20
@@ -63,3 +83,14 @@ class WebLimits:
     connections: int = 2000
     descriptors: int = 256
     burst: float = 10.0
+    attempt_window: float = 300.0
+    attempts_per_pair: int = 8
+    attempts_per_address: int = 40
+    attempts_per_name: int = 16
+    attempt_delay: float = 8.0
+    session_window: float = 3600.0
+    sign_ins: int = 100
+    sign_outs: int = 100
+    account_changes: int = 100
+    lock_time: float = 2.0
+    waiting: int = 32

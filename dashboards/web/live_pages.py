@@ -20,11 +20,10 @@ from panel.io.server import DocHandler, WSHandler
 from tornado.web import HTTPError
 
 from dashboards.components.frame import NONCE
-from dashboards.web.answers import in_thread
 from dashboards.web.clock import now
 from dashboards.web.security_headers import page_policy
 from dashboards.web.session_owner import SessionOwner, making_sessions_for, owner_of, record_owner
-from dashboards.web.visitors import COOKIE, visitor_of_cookie
+from dashboards.web.visitors import COOKIE, visitor_with_cookie
 
 _SENTENCES = {
     400: "Session ids are chosen by this server. Open the page without bokeh-session-id or bokeh-token.",
@@ -51,7 +50,7 @@ class _Refusing:
 
 
 class PageHandler(_Refusing, DocHandler):
-    """A page: makes a session for the visitor that asks."""
+    """A page that only its own scripts run in."""
 
     _nonce = ""
 
@@ -59,12 +58,6 @@ class PageHandler(_Refusing, DocHandler):
         """Only scripts of this page run in it."""
         self._nonce = self._nonce or secrets.token_urlsafe(16)
         self.set_header("Content-Security-Policy", page_policy(self._nonce))
-
-    async def get_session(self) -> Any:
-        """Make the session for this visitor."""
-        make: Any = super().get_session
-        with making_sessions_for(await _owner_of_request(self)):
-            return await make()
 
     def write(self, chunk: str | bytes | dict[str, Any]) -> None:
         """Send text; scripts of the template get the nonce of this answer."""
@@ -83,7 +76,7 @@ class SocketHandler(_Refusing, WSHandler):
         if not (self.request.headers.get("Origin") or self.request.headers.get("Sec-Websocket-Origin")):
             raise HTTPError(403, "a web socket without Origin")  # one that is not ours is refused by check_origin
         session = self._session_id()
-        self._owner = await _owner_of_request(self)
+        self._owner = SessionOwner(self.get_cookie(COOKIE) or "", await visitor_with_cookie(self))
         if not self._may_use(session):
             raise HTTPError(403, "a web socket of another visitor than the owner of the session")
 
@@ -99,7 +92,7 @@ class SocketHandler(_Refusing, WSHandler):
             session = self.application_context.get_session(session_id)
         except ProtocolError:
             return True
-        return owner_of(session.document.session_context).name == self._owner.name
+        return owner_of(session.document.session_context).visitor.name == self._owner.visitor.name
 
     def _session_id(self) -> ID:
         """Session id of the token that the page sent.
@@ -129,9 +122,3 @@ class SocketHandler(_Refusing, WSHandler):
         if now() >= expiry:
             raise HTTPError(403, "a web socket with a token that is too old")
         return session_id
-
-
-async def _owner_of_request(handler: Any) -> SessionOwner:
-    cookie = handler.get_cookie(COOKIE) or ""
-    visitor = await in_thread(lambda: visitor_of_cookie(cookie))
-    return SessionOwner(cookie, visitor.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -11,8 +12,11 @@ from urllib.parse import urlsplit
 import jinja2
 from tornado.web import HTTPError, RequestHandler
 
+from archive.errors import ArchiveBusy
 from dashboards.components.frame import SITE, THEME_COOKIE
 from dashboards.components.style import style
+from dashboards.web.bounded_threads import ServerBusy
+from dashboards.web.limits import WebLimits
 
 #: Where a visitor goes who came from nowhere; relative, so that a proxy may put the pages under another path.
 HOME = "image_archive"
@@ -69,6 +73,12 @@ class PlainPage(RequestHandler):
         self.set_status(303)
         self.set_header("Location", address)
         self.finish()
+
+    def try_again_later(self, error: Exception) -> None:
+        """Answer 503; when another change was in the way, also say when to try again."""
+        self.set_status(503)
+        if isinstance(error, (ArchiveBusy, ServerBusy)):
+            self.set_header("Retry-After", str(math.ceil(WebLimits().lock_time)))
 
     def next_address(self) -> str:
         """Where the visitor came from.

@@ -20,10 +20,10 @@ from dashboards.web.visitors import accounts
 
 _REFUSED = "The sign-in was refused: by you, or by the service that signs people in."
 _STALE = "This sign-in was begun elsewhere, or too long ago."
-_NOT_CONFIRMED = "The service that signs people in did not confirm this sign-in. If it happens again, tell the keeper."
-_NO_NAME = "The service that signs people in does not say your name. Please tell the keeper."
+_NOT_CONFIRMED = "The service that signs people in did not confirm this sign-in. If this recurs, tell the operator."
+_NO_NAME = "The service that signs people in does not say your name. Please tell the operator."
 _SILENT = "The service that signs people in does not answer. Try again in a few minutes."
-_UNCLEAR = "The service that signs people in gave an answer that means nothing here. Please tell the keeper."
+_UNCLEAR = "The service that signs people in gave an answer that means nothing here. Please tell the operator."
 
 log = logging.getLogger(__name__)
 
@@ -51,16 +51,15 @@ def guarded(known: Any) -> type[PlainPage]:
                 raise HTTPError(502, "the answer of the sign-in provider cannot be read: %r", error) from error
 
         async def get_authenticated_user(self, *arguments: Any, **options: Any) -> str | None:
-            """See Panel. Who is no user here is told so, and is not left a guest without a word."""
+            """See Panel. A name without an account is refused with a sentence."""
             name: str | None = await super().get_authenticated_user(*arguments, **options)
             if name is None:  # on the way to the provider
                 return None
             try:
                 if accounts().of_outside(name) is not None:
                     return name
-                self._problem = f"For the service that signs people in you are {name}, and that is no user here. "
-                self._problem += "Please ask the keeper."
-                refusal = HTTPError(403, "%r is no user here", name)
+                self._problem = f"You signed in as {name}, which has no account here. Please ask the operator."
+                refusal = HTTPError(403, "%r has no account here", name)
             except ArchiveError as error:
                 self._problem = NOBODY_CAN
                 refusal = HTTPError(503, "nobody can sign in: %s", error)

@@ -22,18 +22,18 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from archive import Archive, NotInArchive
 from dashboards.state.access import Visitor, visible_image
-from dashboards.state.source import ArchiveSource, archive_source
+from dashboards.state.source import ArchiveSource, archive_source, journal_of
 from dashboards.web.account_page import AccountPage
 from dashboards.web.answers import looked_up, write_json_error
 from dashboards.web.api.handlers import API_ROUTES
+from dashboards.web.bounded_threads import journal_threads
 from dashboards.web.conditional import choose_version, file_etag
 from dashboards.web.downloads import SELECTION_PATHS, SelectionHandler
 from dashboards.web.lightcurve_files import LightCurveHandler
 from dashboards.web.scripts import SUFFIXES, ScriptHandler
 from dashboards.web.sign_in import SignOutPage
-from dashboards.web.visitors import request_visitor
+from dashboards.web.visitors import visitor_asking
 from jobs.errors import NoSuchRequest
-from jobs.journal import Journal
 from jobs.renderings import MEDIA_TYPES, find_rendering
 
 #: Pictures change only when their recipe is run again with newer software.
@@ -117,7 +117,7 @@ def _input_place(archive: Archive, kind: str, name: str) -> str:
 def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
     """A file of a rendering: its user's and the operators'. For others it does not exist."""
     number, _, name = key.partition("/")
-    journal = Journal(archive.root)
+    journal = journal_of(archive)
     try:
         request = journal.get(int(number))
     except NoSuchRequest:
@@ -153,8 +153,9 @@ class ImageFileHandler(StaticFileHandler):
     async def get(self, path: str, include_body: bool = True) -> None:
         """Send the file; ``path`` is ``<kind>/<image_id>`` or ``<kind>/<name>``."""
         kind, key = path.split("/", 1)
-        visitor = request_visitor(self)
-        self.found = await looked_up(lambda: find_file(archive_source(), kind, key, visitor))
+        visitor = await visitor_asking(self)
+        threads = journal_threads() if kind == "rendering" else None
+        self.found = await looked_up(lambda: find_file(archive_source(), kind, key, visitor), threads)
         self.root = str(self.found.root)
         with ExitStack() as self._opened:
             await super().get(str(self.found.place), include_body)

@@ -14,7 +14,7 @@ from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import ArchiveSource, archive_source
 from dashboards.web.answers import looked_up, write_json_error
 from dashboards.web.conditional import send_content
-from dashboards.web.visitors import request_visitor
+from dashboards.web.visitors import visitor_asking
 
 MEDIA_TYPES = {
     ".py": "text/x-python",
@@ -70,7 +70,7 @@ class ScriptHandler(RequestHandler):
 
     async def get(self, image_id: str, suffix: str) -> None:
         """Write the script and send it."""
-        server, visitor = server_address(self), request_visitor(self)
+        server, visitor = server_address(self), await visitor_asking(self)
         script = await looked_up(lambda: write_script(archive_source(), image_id, suffix, server, visitor))
         self.set_header("Content-Type", f"{MEDIA_TYPES[suffix]}; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{script.name}"')

@@ -8,7 +8,8 @@ from typing import Any
 
 from panel.command.serve import Serve
 
-from dashboards.web import connections, first_content, garbage, live_pages, served_routes, sockets
+from dashboards.web import conditional, connections, first_content, garbage, live_pages, served_routes, sockets
+from dashboards.web.limits import WebLimits
 from dashboards.web.security_headers import SecurityHeaders
 from dashboards.web.versions import untested_versions
 
@@ -37,9 +38,11 @@ def serve(arguments: list[str]) -> None:
     """
     if untested := untested_versions():
         log.warning("these pages replace private parts of packages in other versions: %s", ", ".join(untested))
-    connections.install()
+    limits = WebLimits()
+    connections.install(limits)
+    conditional.install()
     live_pages.install(first_content.FirstContentHandler)
-    sockets.install()
+    sockets.install(limits)
     garbage.install()
     parser = argparse.ArgumentParser(prog="python -m dashboards")
     command: Any = ArchiveServe(parser=parser)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from dashboards.state.access import GUEST, Visitor
+
 
 @dataclass(frozen=True)
 class SessionOwner:
@@ -23,35 +25,54 @@ class SessionOwner:
     cookie : str
         The signed cookie of the request that made the session. It says who the visitor is *now*: the visitor may have
         signed out since.
-    name : str or None
-        The user at that time; None for a guest.
+    visitor : Visitor
+        Who it was at that time.
     """
 
     cookie: str = ""
-    name: str | None = None
+    visitor: Visitor = GUEST
 
 
 NOBODY = SessionOwner()
 
-#: The owner of the sessions that the present request makes.
-_OWNER: ContextVar[SessionOwner] = ContextVar("owner", default=NOBODY)
+
+@dataclass
+class _Making:
+    """The owner of the sessions that a request makes, for as long as it makes them."""
+
+    owner: SessionOwner
+    present: bool = True
+
+
+_MAKING: ContextVar[_Making | None] = ContextVar("making", default=None)
 #: By session context; an entry ends with its session.
 _owners: WeakKeyDictionary[Any, SessionOwner] = WeakKeyDictionary()
 
 
 @contextmanager
 def making_sessions_for(owner: SessionOwner) -> Iterator[None]:
-    """Make sessions inside this block belong to ``owner``."""
-    token = _OWNER.set(owner)
+    """Make sessions inside this block belong to ``owner``.
+
+    Callbacks that a session leaves behind inherit the context; what they ask after the block is asked anew.
+    """
+    making = _Making(owner)
+    token = _MAKING.set(making)
     try:
         yield
     finally:
-        _OWNER.reset(token)
+        making.present = False
+        _MAKING.reset(token)
+
+
+def present_owner() -> SessionOwner | None:
+    """The owner of the session that is being made now; None outside of `making_sessions_for`."""
+    making = _MAKING.get()
+    return making.owner if making is not None and making.present else None
 
 
 def record_owner(session_context: Any) -> None:
     """Record the owner of a session that is being made. Bokeh's hook ``on_session_created`` calls this."""
-    _owners[session_context] = _OWNER.get()
+    _owners[session_context] = present_owner() or NOBODY
 
 
 def owner_of(session_context: Any) -> SessionOwner:

@@ -9,8 +9,6 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -18,16 +16,27 @@ import numpy as np
 import panel as pn
 
 from archive.accounts import User
-from archive.errors import ArchiveError
-from dashboards.web.attempts import Attempts
+from archive.errors import ArchiveBusy, ArchiveError
+from dashboards.state.source import disk_sentence
+from dashboards.web.attempts import Attempts, SessionCounts
+from dashboards.web.bounded_threads import ServerBusy, account_threads, password_threads
 from dashboards.web.clock import now
+from dashboards.web.limits import WebLimits
 from dashboards.web.plain_page import PlainPage
-from dashboards.web.visitors import COOKIE, accounts, request_visitor, sessions, ticket, visitor_of_cookie
+from dashboards.web.visitors import (
+    COOKIE,
+    accounts,
+    may_be_valid,
+    sessions,
+    signed_text,
+    ticket,
+    visitor_asking,
+)
 
 #: Everything that Panel or a provider may have left in the browser.
 SIGN_IN_COOKIES = (COOKIE, "id_token", "access_token", "refresh_token", "oauth_expiry", "is_guest")
 #: When the list of users cannot be read.
-NOBODY_CAN = "Nobody can sign in now: the list of users cannot be read. Please tell the keeper."
+NOBODY_CAN = "Nobody can sign in now: the list of users cannot be read. Please tell the operator."
 #: Longest name and password that are looked at; longer ones are wrong.
 _LONGEST = 300
 
@@ -35,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class SignInPage(PlainPage):
-    """``/login``: a form, and what comes of it."""
+    """``/login``: a form, and its answers."""
 
     #: Panel sets these on the handler of any provider.
     _login_endpoint = "/login"
@@ -52,16 +61,19 @@ class SignInPage(PlainPage):
         password = self.get_body_argument("password", "", strip=False)
         address = self.request.remote_ip or ""
         target = self.next_address()
-        wait = attempts().begin(name[:_LONGEST], address, time.monotonic())
+        tried, begun = name[:_LONGEST], time.monotonic()
+        wait = attempts().begin(tried, address, begun)
         if wait:
-            self.set_status(429)
-            self.set_header("Retry-After", str(math.ceil(wait)))
-            self._show_form(f"Too many attempts. Try again in {in_minutes(wait)}.", name)
+            self._refuse(wait, "Too many attempts.", name)
             return
+        await asyncio.sleep(attempts().delay(tried, begun))
         fits = max(len(name), len(password)) <= _LONGEST
         try:
-            verify = accounts().verify
-            user = await hashing(verify, name if fits else "", password if fits else "")
+            user = await password_threads().run(accounts().verify, name if fits else "", password if fits else "")
+        except ServerBusy as error:
+            self.try_again_later(error)
+            self._show_form(sentence_of(error), name)
+            return
         except ArchiveError as error:
             log.error("nobody can sign in: %s", error)  # noqa: TRY400 (a fault of files)
             self.set_status(503)
@@ -69,11 +81,20 @@ class SignInPage(PlainPage):
             return
         if user is None:
             self.set_status(401)
-            self._show_form("This name and password do not belong together.", name)
+            self._show_form("Incorrect name or password.", name)
             return
-        attempts().succeeded(name, address)
+        attempts().succeeded(tried, address, begun)
+        wait = session_counts().begin("begin", user.name, time.monotonic())
+        if wait:
+            self._refuse(wait, "You have signed in too often.", name)
+            return
         begin_session(self, user)
         self.go(target)
+
+    def _refuse(self, wait: float, problem: str, name: str) -> None:
+        self.set_status(429)
+        self.set_header("Retry-After", str(math.ceil(wait)))
+        self._show_form(f"{problem} Try again in {in_minutes(wait)}.", name)
 
     def _show_form(self, problem: str = "", name: str = "") -> None:
         self.render_page("sign_in", problem=problem, name=name[:_LONGEST], next=self.next_address())
@@ -85,26 +106,45 @@ class SignOutPage(PlainPage):
     A link on our own pages does it at once; a visitor who comes from elsewhere is asked first.
     """
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Sign out, or ask."""
         if self.request.headers.get("Sec-Fetch-Site") in {"same-origin", "none"}:
-            self._sign_out()
+            await self._sign_out()
         else:
-            self.render_page("sign_out", visitor=request_visitor(self), next=self.next_address())
+            self.render_page("sign_out", visitor=await visitor_asking(self), next=self.next_address())
 
-    def post(self) -> None:
+    async def post(self) -> None:
         """Sign out."""
-        self._sign_out()
+        await self._sign_out()
 
-    def _sign_out(self) -> None:
+    async def _sign_out(self) -> None:
         target = self.next_address()
         cookie = self.get_cookie(COOKIE) or ""
-        if visitor_of_cookie(cookie).name is not None:  # what is worth nothing need not be remembered
-            present = now()
-            sessions().end(cookie, present, present + np.timedelta64(round(pn.config.oauth_expiry * 86400), "s"))
-        for name in SIGN_IN_COOKIES:
+        for name in SIGN_IN_COOKIES:  # whatever happens to the list of ended sessions
             self.clear_cookie(name, path=pn.config.cookie_path)
+        user = signed_text(cookie).partition(":")[0]
+        present = now()
+        expires = present + np.timedelta64(round(pn.config.oauth_expiry * 86400), "s")
+        try:
+            if bool(user) and await may_be_valid(cookie):
+                sessions().end_here(cookie, present, expires)
+                wait = session_counts().begin("end", user, time.monotonic())
+                if wait:
+                    self.set_status(429)
+                    self.set_header("Retry-After", str(math.ceil(wait)))
+                    self._show_unrecorded("You have signed out very often.", expires, target)
+                    return
+                await account_threads().run(sessions().end, cookie, present, expires)
+        except (ArchiveError, ServerBusy, OSError) as error:
+            log.error("the end of a session cannot be recorded: %s", error)  # noqa: TRY400 (a fault of files)
+            self.try_again_later(error)
+            self._show_unrecorded(sentence_of(error), expires, target)
+            return
         self.go(target)
+
+    def _show_unrecorded(self, problem: str, expires: np.datetime64, target: str) -> None:
+        until = str(expires.astype("datetime64[m]")).replace("T", " ")
+        self.render_page("signed_out", problem=problem, until=until, next=target)
 
 
 def begin_session(page: PlainPage, user: User) -> None:
@@ -121,9 +161,13 @@ def begin_session(page: PlainPage, user: User) -> None:
     )
 
 
-async def hashing[Answer](function: Callable[..., Answer], *arguments: Any) -> Answer:
-    """Do something with a password, beside the loop that serves everybody."""
-    return await asyncio.get_running_loop().run_in_executor(_hashing_threads(), function, *arguments)
+def sentence_of(error: Exception) -> str:
+    """Why something about an account could not be done, for the visitor; the log has the details."""
+    if isinstance(error, (ArchiveBusy, ServerBusy)):
+        return "Other changes are still being written. Try again in a moment."
+    if isinstance(error, OSError):
+        return disk_sentence(error)
+    return "The accounts of this archive cannot be read now. Please tell the operator."
 
 
 def in_minutes(seconds: float) -> str:
@@ -135,10 +179,10 @@ def in_minutes(seconds: float) -> str:
 @cache
 def attempts() -> Attempts:
     """Attempts of this process."""
-    return Attempts()
+    return Attempts(WebLimits())
 
 
 @cache
-def _hashing_threads() -> ThreadPoolExecutor:
-    """Two passwords at a time: each takes 64 MiB and a tenth of a second of a core."""
-    return ThreadPoolExecutor(2, thread_name_prefix="password")
+def session_counts() -> SessionCounts:
+    """Sessions begun and ended, and accounts changed, in this process."""
+    return SessionCounts(WebLimits())

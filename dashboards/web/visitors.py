@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from archive.errors import ArchiveError
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.source import archive_source
 from dashboards.web.keys import OWN_PROVIDER
-from dashboards.web.session_owner import owner_of
+from dashboards.web.limits import WebLimits
+from dashboards.web.session_owner import owner_of, present_owner
 
 #: Panel's cookie with the name of who has signed in, signed with the key of this archive's servers.
 COOKIE = "user"
@@ -31,13 +34,42 @@ def session_visitor() -> Visitor:
     Ask again in every callback that submits, cancels or shows what is hidden: who has signed out elsewhere, was removed
     or whose time is over is a guest from then on.
     """
+    making = present_owner()
+    if making is not None:  # the session is made in the event loop, where no file is read
+        return making.visitor
     document = pn.state.curdoc
     context = None if document is None else document.session_context
     return GUEST if context is None else visitor_of_cookie(owner_of(context).cookie)
 
 
+async def visitor_asking(handler: RequestHandler) -> Visitor:
+    """`request_visitor`, asked in a thread: the lists of users and sessions are files."""
+    return await asyncio.get_running_loop().run_in_executor(_reading_threads(), request_visitor, handler)
+
+
+async def visitor_with_cookie(handler: RequestHandler) -> Visitor:
+    """Who asks an address where no token counts; asked in a thread."""
+    cookie = handler.get_cookie(COOKIE) or ""
+    return await asyncio.get_running_loop().run_in_executor(_reading_threads(), visitor_of_cookie, cookie)
+
+
+async def may_be_valid(cookie: str) -> bool:
+    """Whether the session of a cookie is one, or nobody can know it now; asked in a thread."""
+
+    def ask() -> bool:
+        try:
+            return visitor_of_session(cookie).name is not None
+        except ArchiveError:
+            return True
+
+    return await asyncio.get_running_loop().run_in_executor(_reading_threads(), ask)
+
+
 def request_visitor(handler: RequestHandler) -> Visitor:
-    """Who asks an address: by a token (``Authorization: Bearer …``) if one is sent, else by the cookie."""
+    """Who asks an address: by a token (``Authorization: Bearer …``) if one is sent, else by the cookie.
+
+    Reads files: handlers of the loop ask `visitor_asking`.
+    """
     authorization = handler.request.headers.get("Authorization")
     if authorization is not None:
         return visitor_of_authorization(authorization)
@@ -46,16 +78,36 @@ def request_visitor(handler: RequestHandler) -> Visitor:
 
 def visitor_of_cookie(cookie: str) -> Visitor:
     """Who the cookie of a session belongs to; a guest when it is forged, too old, or its session has ended."""
-    if not (cookie and can_sign_in()):
-        return GUEST
-    signed = decode_signed_value(pn.config.cookie_secret, COOKIE, cookie, max_age_days=pn.config.oauth_expiry)
-    if signed is None:
-        return GUEST
     try:
-        return _visitor(None if sessions().has_ended(cookie) else _person_of(signed.decode()))
-    except (ArchiveError, UnicodeDecodeError) as error:
+        return visitor_of_session(cookie)
+    except ArchiveError as error:
         log.error("nobody can be signed in: %s", error)  # noqa: TRY400 (a fault of files)
         return GUEST
+
+
+def visitor_of_session(cookie: str) -> Visitor:
+    """As `visitor_of_cookie`.
+
+    Raises
+    ------
+    AccountsDamaged
+        When the list of users, or that of ended sessions, cannot be read.
+    """
+    signed = signed_text(cookie)
+    if not signed or sessions().has_ended(cookie):
+        return GUEST
+    return _visitor(_person_of(signed))
+
+
+def signed_text(cookie: str) -> str:
+    """What this server has signed in a cookie of a session; empty when it is forged or too old. Reads no file."""
+    if not (cookie and can_sign_in()):
+        return ""
+    signed = decode_signed_value(pn.config.cookie_secret, COOKIE, cookie, max_age_days=pn.config.oauth_expiry)
+    try:
+        return (signed or b"").decode()
+    except UnicodeDecodeError:
+        return ""
 
 
 def visitor_of_authorization(authorization: str) -> Visitor:
@@ -105,9 +157,15 @@ def _visitor(person: Person | None) -> Visitor:
 
 @cache
 def _accounts(folder: Path) -> Accounts:
-    return Accounts(folder)
+    return Accounts(folder, WebLimits().lock_time)
 
 
 @cache
 def _sessions(folder: Path) -> Sessions:
-    return Sessions(folder)
+    return Sessions(folder, WebLimits().lock_time)
+
+
+@cache
+def _reading_threads() -> ThreadPoolExecutor:
+    """Threads of their own: somebody is recognized also while others wait for the index."""
+    return ThreadPoolExecutor(2, thread_name_prefix="visitor")

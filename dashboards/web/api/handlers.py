@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 import re
-import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -22,12 +18,12 @@ from dashboards.web.api.endpoints import ENDPOINTS, ROOT
 from dashboards.web.api.errors import Refused
 from dashboards.web.api.openapi import openapi_document
 from dashboards.web.api.parameters import read_parameters
+from dashboards.web.bounded_threads import BoundedThreads, ServerBusy, journal_threads
 from dashboards.web.clock import now
-from dashboards.web.visitors import COOKIE, request_visitor
+from dashboards.web.limits import WebLimits
+from dashboards.web.visitors import COOKIE, visitor_asking
 from jobs.errors import NoSuchRequest, NotAllowed
 from jobs.limits import Limits
-
-log = logging.getLogger(__name__)
 
 _LIMITS = Limits()
 _SENTENCES = {
@@ -126,7 +122,7 @@ class EndpointHandler(JsonHandler):
         if endpoint is None:
             raise HTTPError(405)
         try:
-            reply = await self._reply(endpoint, self._visitor(endpoint), path)
+            reply = await self._reply(endpoint, await self._visitor(endpoint), path)
         except Refused as refused:
             self.refuse(refused)
             return
@@ -135,7 +131,7 @@ class EndpointHandler(JsonHandler):
             self.set_header("Location", reply.location)
         self.finish(json.dumps(reply.document, allow_nan=False, ensure_ascii=False))
 
-    def _visitor(self, endpoint: Endpoint) -> Visitor:
+    async def _visitor(self, endpoint: Endpoint) -> Visitor:
         """Who calls.
 
         Raises
@@ -143,7 +139,7 @@ class EndpointHandler(JsonHandler):
         Refused
             When the token is nobody's, or a guest calls what is for users.
         """
-        visitor = request_visitor(self)
+        visitor = await visitor_asking(self)
         if visitor.name is None and "Authorization" in self.request.headers:
             message = "this token is nobody's: it was revoked, or is not written as “Authorization: Bearer stix_…”"
             raise Refused(401, message, "Authorization")
@@ -159,22 +155,17 @@ class EndpointHandler(JsonHandler):
         given = self.request.query_arguments
         values = read_parameters(endpoint.parameters, given)
         call = Call(visitor, values, given, path, bytes(self._body), now(), _LIMITS)
-        loop = asyncio.get_running_loop()
+        threads = journal_threads() if endpoint.who is Who.USERS else _threads()
         try:
-            return await loop.run_in_executor(
-                _threads(), archive_source().ask, lambda archive: endpoint.answer(archive, call)
-            )
+            return await threads.run(archive_source().ask, lambda archive: endpoint.answer(archive, call))
         except (NotInArchive, NoSuchRequest) as error:
             raise Refused(404, str(error), *_about(path)) from error
         except QueryRefused as error:
             raise Refused(400, str(error)) from error
         except NotAllowed as error:
             raise Refused(403, str(error)) from error
-        except Unavailable as error:
+        except (Unavailable, ServerBusy) as error:
             raise Refused(503, str(error)) from error
-        except sqlite3.Error as error:
-            log.error("the queue cannot be used: %s", error)  # noqa: TRY400 (a fault of the disk)
-            raise Refused(503, "the queue of requests cannot be read or written now; try again later") from error
 
 
 class OpenApiHandler(JsonHandler):
@@ -226,9 +217,9 @@ def _pattern(path: str, methods: dict[str, Endpoint]) -> str:
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
+def _threads() -> BoundedThreads:
     """Threads that answer calls, beside those of the files: a script that asks much delays no picture."""
-    return ThreadPoolExecutor(4, thread_name_prefix="api")
+    return BoundedThreads("api", 4, WebLimits().waiting)
 
 
 API_ROUTES = _routes()

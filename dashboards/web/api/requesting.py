@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from archive import Archive, ImageFilter
+from dashboards.state.source import journal_of
 from dashboards.web.api import parameters as p
 from dashboards.web.api.browsing import page_schema
 from dashboards.web.api.call import Call, Endpoint, Reply, Who
@@ -25,7 +26,7 @@ REQUEST_ID = r"[0-9]{1,15}"
 
 def requests(archive: Archive, call: Call) -> Reply:
     """A page of the caller's requests; an operator's sees everybody's unless asked for one user's."""
-    v, journal = call.values, Journal(archive.root)
+    v, journal = call.values, journal_of(archive)
     if not call.visitor.operator and v["user"] not in {None, call.visitor.name}:
         message = "only operators can ask for the requests of others"
         raise Refused(403, message, "user", v["user"])
@@ -37,13 +38,13 @@ def requests(archive: Archive, call: Call) -> Reply:
 
 def request(archive: Archive, call: Call) -> Reply:
     """One request, with the images it has led to so far."""
-    journal = Journal(archive.root)
+    journal = journal_of(archive)
     return Reply(_detailed(archive, journal, _own(journal, call), call))
 
 
 def post(archive: Archive, call: Call) -> Reply:
     """Put a request into the queue."""
-    journal = Journal(archive.root)
+    journal = journal_of(archive)
     user, wanted = _name(call), _read(call)
     try:
         made, is_new = submit(archive, journal, wanted, user, call.now, call.limits)
@@ -57,7 +58,7 @@ def post(archive: Archive, call: Call) -> Reply:
 
 def cancel(archive: Archive, call: Call) -> Reply:
     """Take a request back."""
-    journal = Journal(archive.root)
+    journal = journal_of(archive)
     row = _own(journal, call)
     changed = journal.cancel(row.request_id, call.now, user=None if call.visitor.operator else _name(call))
     return Reply(_detailed(archive, journal, changed, call))
@@ -65,7 +66,7 @@ def cancel(archive: Archive, call: Call) -> Reply:
 
 def retry(archive: Archive, call: Call) -> Reply:
     """Put a request that failed or was cancelled into the queue again."""
-    journal = Journal(archive.root)
+    journal = journal_of(archive)
     row, user = _own(journal, call), None if call.visitor.operator else _name(call)
     try:
         changed = journal.retry(row.request_id, call.now, user=user, limits=call.limits)

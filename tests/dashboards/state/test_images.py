@@ -246,8 +246,8 @@ def break_schema(root: Path) -> None:
     ("harm", "sentence"),
     [
         (break_parquet, "damaged"),
-        (break_version, "another version"),
-        (break_schema, "another version"),
+        (break_version, "does not match this software version"),
+        (break_schema, "does not match this software version"),
         (shutil.rmtree, "no archive here yet"),
     ],
 )

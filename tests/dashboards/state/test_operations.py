@@ -135,7 +135,7 @@ def test_a_request_that_is_not_there_is_one_sentence(state: OperationsState) -> 
 def test_a_damaged_journal_is_one_sentence(archive: Archive, state: OperationsState) -> None:
     Journal(archive.root).path.write_bytes(b"no database at all" * 100)
     state.load(OPERATOR)
-    assert "journal of requests cannot be used" in state.problem
+    assert "Requests cannot be read or written at present" in state.problem
     assert state.condition is not None
     state.cancel(1, OPERATOR)
     assert state.refused

@@ -117,7 +117,7 @@ def test_a_provider_says_who_and_the_configuration_who_may(
             assert who(somebody) == seen
             if not seen:
                 assert answer.status == 403
-                assert f"you are {name}, and that is no user here" in answer.text
+                assert f"You signed in as {name}, which has no account here." in answer.text
                 assert not somebody.cookies.get("user")
         forged = new_client(server.url)
         forged.get("/login")

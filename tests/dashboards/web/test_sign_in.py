@@ -72,7 +72,7 @@ def test_a_link_of_ours_signs_out_at_once_and_one_from_elsewhere_asks(signed_in:
 def test_a_wrong_password_says_so_and_keeps_name_and_target(client: Any, users: dict[str, str]) -> None:
     answer = client.sign_in("bob<script>", users["bob"], "/image_archive?page=2")
     assert answer.status == 401
-    assert "This name and password do not belong together." in answer.text
+    assert "Incorrect name or password." in answer.text
     assert 'value="bob&lt;script&gt;"' in answer.text
     assert 'name="next" value="/image_archive?page=2"' in answer.text
     assert "user" not in client.cookies
@@ -184,7 +184,7 @@ def test_account_page(signed_in: Callable[[str], Any], small: Any, client: Any) 
     assert client.get("/account", Authorization=f"Bearer {token[1]}").status == 303  # a token makes no tokens
 
     (kept,) = accounts.user("bob").tokens
-    assert "revoked" in bob.submit("/account", {"action": "revoke", "token_id": kept.token_id}).text
+    assert "Token revoked." in bob.submit("/account", {"action": "revoke", "token_id": kept.token_id}).text
     assert accounts.of_token(token[1]) is None
     answer = bob.submit("/account", {"action": "revoke", "token_id": kept.token_id})
     assert answer.status == 400
@@ -196,7 +196,7 @@ def test_changing_the_own_password(client: Any, small: Any) -> None:
     accounts.add("dora", old, small.images[0].created_at)
     client.sign_in("dora", old)
     for form, sentence in (
-        ({"old": "wrong", "new": new, "again": new}, "The present password is another one."),
+        ({"old": "wrong", "new": new, "again": new}, "Current password is incorrect."),
         ({"old": old, "new": new, "again": old}, "The two new passwords differ."),
         ({"old": old, "new": "short", "again": "short"}, "10 to 200 characters"),
     ):

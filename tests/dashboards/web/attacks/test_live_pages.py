@@ -30,7 +30,7 @@ def waiting_request(target: Any, user: str) -> int:
     return Journal(target.root).submit(user, body, NOW, uid="1", recipes=1)[0].request_id
 
 
-def refused(tab: Any, **headers: str) -> int:
+def refused(tab: Any, **headers: str | None) -> int:
     """Status with which the server refuses to open the web socket of a tab."""
     with pytest.raises(HTTPClientError) as error:
         asyncio.run(tab.connect(**headers))
@@ -156,6 +156,7 @@ def test_a_worthless_cookie_makes_a_guest(target: Any, enter: Callable[[str], An
 def test_a_socket_without_origin_is_refused(target: Any, attacker: Any, open_tab: Any) -> None:
     """A web socket needs an Origin, and it must be ours."""
     tab = open_tab(attacker, "image_archive")
+    assert refused(tab, Origin=None) == 403
     assert refused(tab, Origin="") == 403
     assert refused(tab, Origin="https://evil.example") == 403
     assert refused(tab, Origin="null") == 403
