@@ -12,12 +12,17 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EXDEV
 from pathlib import Path
+from typing import BinaryIO
 
 from archive.errors import ArchiveError
+from archive.regular_files import open_regular
 
 PART = ".part-"
 _BLOCK = 1 << 20
+#: Permissions before the umask; of what only its owner may see.
+READABLE, PRIVATE, PRIVATE_FOLDER = 0o666, 0o600, 0o700
 
 
 @contextmanager
@@ -49,25 +54,34 @@ def atomic_path(path: Path) -> Iterator[Path]:
     _flush(path.parent)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write ``content`` as the file ``path``, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+def write_bytes(path: Path, content: bytes, mode: int = READABLE) -> None:
+    """Write ``content`` as the file ``path``, whole or not at all; ``mode`` is what the umask leaves of it."""
+    with atomic_path(path) as temporary, create(temporary, mode) as writer:
+        writer.write(content)
 
 
-def write_text(path: Path, content: str) -> None:
-    """Write ``content`` as UTF-8, whole or not at all."""
-    write_bytes(path, content.encode())
+def write_text(path: Path, content: str, mode: int = READABLE) -> None:
+    """Write ``content`` as UTF-8, whole or not at all; ``mode`` as in `write_bytes`."""
+    write_bytes(path, content.encode(), mode)
 
 
-def copy_file(source: Path, target: Path, sha256: str | None = None) -> str:
+def create(path: Path, mode: int = READABLE) -> BinaryIO:
+    """Create a file, which must not exist, and open it for writing; nobody can open it with more rights before."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb")
+
+
+def copy_file(source: Path, target: Path, sha256: str | None = None, mode: int = READABLE) -> str:
     """Copy bytes (no times, no permissions), whole or not at all.
 
     Parameters
     ----------
-    source, target : Path
+    source : Path
+        A regular file; a link is not followed.
+    target : Path
     sha256 : str, optional
         What the copy must hash to.
+    mode : int
+        As in `write_bytes`.
 
     Returns
     -------
@@ -77,19 +91,63 @@ def copy_file(source: Path, target: Path, sha256: str | None = None) -> str:
     Raises
     ------
     ArchiveError
-        When the copy does not hash to ``sha256``: the source changed while it was read.
+        When the copy does not hash to ``sha256``: the source changed while it was read. Or it cannot be read.
+    NotRegularFile
+        When ``source`` is a link, or no file.
     """
-    with atomic_path(target) as temporary:
-        digest = hashlib.sha256()
-        with source.open("rb") as reader, temporary.open("wb") as writer:
-            while block := reader.read(_BLOCK):
-                digest.update(block)
-                writer.write(block)
-        found = digest.hexdigest()
-        if sha256 is not None and found != sha256:
-            message = f"{source.name} changed while it was copied (sha256 {found[:16]}… instead of {sha256[:16]}…)"
-            raise ArchiveError(message)
+    with atomic_path(target) as temporary, open_regular(source) as reader, create(temporary, mode) as writer:
+        return copy_stream(reader, writer, source.name, sha256)
+
+
+def copy_stream(reader: BinaryIO, writer: BinaryIO, name: str, sha256: str | None = None) -> str:
+    """Copy what is left in one open file to another; returns its SHA-256, 64 hex digits.
+
+    Raises
+    ------
+    ArchiveError
+        When that is not ``sha256``, or ``reader`` fails; ``name`` is how the message calls it.
+    """
+    digest = hashlib.sha256()
+    while block := _read(reader, name):
+        digest.update(block)
+        writer.write(block)
+    found = digest.hexdigest()
+    if sha256 is not None and found != sha256:
+        message = f"{name} changed while it was copied (sha256 {found[:16]}… instead of {sha256[:16]}…)"
+        raise ArchiveError(message)
     return found
+
+
+def _read(reader: BinaryIO, name: str) -> bytes:
+    try:
+        return reader.read(_BLOCK)
+    except OSError as error:
+        message = f"{name} cannot be read: {error.strerror}"
+        raise ArchiveError(message) from error
+
+
+def move_file(source: Path, target: Path, mode: int | None = None) -> None:
+    """Move a file of ours to its place, whole or not at all, even to another file system.
+
+    Parameters
+    ----------
+    source, target : Path
+        An existing ``target`` is replaced.
+    mode : int, optional
+        Permissions it gets.
+    """
+    make_folder(target.parent)
+    if mode is not None:
+        source.chmod(mode)
+    _flush(source)
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != EXDEV:
+            raise
+        copy_file(source, target, mode=READABLE if mode is None else mode)
+        source.unlink()
+    _flush(target.parent)
 
 
 def remove_file(path: Path) -> None:
@@ -99,11 +157,14 @@ def remove_file(path: Path) -> None:
         _flush(path.parent)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each flushed, so that a file in it cannot lose its road after a power cut."""
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it, each flushed, so that a file in it is not lost after a power cut.
+
+    ``mode``, less the umask, is for each that is made.
+    """
     missing = [place for place in (folder, *folder.parents) if not place.is_dir()]
     for place in reversed(missing):
-        place.mkdir(exist_ok=True)
+        place.mkdir(mode, exist_ok=True)
         _flush(place.parent)
 
 

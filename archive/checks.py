@@ -7,6 +7,7 @@ once more under the write lock before it is told or mended. A repair may be kill
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -83,9 +84,12 @@ def check(
 def _check_leftovers(inspection: Inspection) -> None:
     """Hidden files that nobody works on any more."""
     incoming = str(inspection.root / "incoming")
-    for place, _, names in os.walk(inspection.root):
+    for place, folders, names in os.walk(inspection.root):
         in_incoming = place == incoming or place.startswith(incoming + os.sep)
-        for name in sorted(names):
+        of_ingest = place == str(inspection.root / "fits")
+        hidden = [name for name in folders if of_ingest and name.startswith(PART)]
+        folders[:] = [name for name in folders if name not in hidden]
+        for name in sorted([*names, *hidden]):
             if not (name.startswith(PART) or (in_incoming and name.startswith("."))):
                 continue
             path = Path(place, name)
@@ -98,7 +102,9 @@ def _check_leftovers(inspection: Inspection) -> None:
             relative = str(path.relative_to(inspection.root))
             text = f"{relative} was left behind by a writer or a download that was killed"
             inspection.found(Code.LEFTOVER, "", relative, text, repaired=inspection.repair)
-            if inspection.repair:
+            if inspection.repair and name in hidden:
+                shutil.rmtree(path, ignore_errors=True)
+            elif inspection.repair:
                 path.unlink(missing_ok=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -17,10 +18,10 @@ from archive.describe import describe
 from archive.findings import Code
 from archive.inspection import Inspection, month_of_path
 from archive.rebuild import same_content
+from archive.regular_files import NotRegularFile, open_regular
 from archive.schema import AUX_FILES, QUICKLOOK_FILES, SCIENCE_FILES, ProductFile
 from archive.versions import with_successors
 from stixcore.errors import InvalidProduct
-from stixcore.recipe import sha256_of
 
 FILE_TABLES: tuple[Table[Any], ...] = (SCIENCE_FILES, QUICKLOOK_FILES, AUX_FILES)
 #: Columns that are not in the file: when it came, and what came after it.
@@ -79,7 +80,8 @@ def check_files(inspection: Inspection) -> None:
 def _listing(root: Path) -> dict[str, _Entry]:
     """Every file below ``fits``, hidden ones apart."""
     found: dict[str, _Entry] = {}
-    for place, _, names in os.walk(root / "fits"):
+    for place, folders, names in os.walk(root / "fits"):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # copies that ingest is looking at
         relative = Path(place).relative_to(root).as_posix()
         for name in names:
             if not name.startswith("."):
@@ -148,15 +150,16 @@ def _look_into(inspection: Inspection, path: str, entry: _Entry, known: _Row | N
     came = known[1].ingested_at if known else entry.time  # copies get the time of their writing
     verdict = _Verdict(path, entry, known)
     try:
-        if place.is_symlink() or not place.is_file():
-            return replace(verdict, refusal=f"{path} is no regular file")
-        verdict = replace(verdict, sha256=sha256_of(place))
+        with open_regular(place) as stream:
+            verdict = replace(verdict, sha256=hashlib.file_digest(stream, "sha256").hexdigest())
         described = describe(place, verdict.sha256, came)
         if described.row.path != path:
             return replace(verdict, refusal=f"{path} belongs to {described.row.path}")
         return replace(verdict, row=(described.table, described.row), proven=_has_sums(place))
     except FileNotFoundError:
         return None  # removed meanwhile
+    except NotRegularFile:
+        return replace(verdict, refusal=f"{path} is no regular file")
     except InvalidProduct as error:
         return replace(verdict, refusal=str(error))
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:

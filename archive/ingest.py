@@ -2,28 +2,38 @@
 
 Repeating it changes nothing, and so does repeating it after a crash: a file is copied before its row is written, and a
 file in ``incoming`` is removed after that, so at every moment the work left to do can be seen from what is there.
+
+Others may write to ``incoming`` while it is read. A file is opened once; what it is, its hash and its copy come from
+that descriptor. What is described, and then moved to its place or into quarantine, is the copy, in a folder that is
+closed to others.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-import stat
+import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
+from io import BufferedReader
 from itertools import batched
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archive.atomic import copy_file
+from archive.atomic import PART, copy_stream, move_file
 from archive.columns import Table
 from archive.describe import MAX_BYTES, describe
 from archive.errors import ArchiveError, InvalidName, NotInArchive
 from archive.layout import parse_file_name
 from archive.lightcurves.write import update_light_curves
 from archive.quarantine import Refusal, put_aside
+from archive.regular_files import Identity, NotRegularFile, open_folder, open_regular, remove_same
 from archive.schema import AUX_FILES, QUICKLOOK_FILES, SCIENCE_FILES, ProductFile, QuicklookFile
 from archive.sql import Conditions, select
 from archive.store import Archive
@@ -35,8 +45,12 @@ from stixcore.recipe import sha256_of
 BATCH = 100
 #: A broken file in ``incoming`` that was written to within this time may still be on its way, s.
 ARRIVING_S = 60.0
+#: Longest path that is followed, byte: file systems allow 4096.
+PATH_BYTES = 4000
 
 _FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz")
+#: What is short when a file cannot be opened for no fault of its own.
+_OF_THE_MACHINE = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
 _FILE_TABLES: tuple[Table[Any], ...] = (SCIENCE_FILES, QUICKLOOK_FILES, AUX_FILES)
 
 
@@ -72,10 +86,37 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Candidate:
+    """A file that may be taken in, and what is known of it so far.
+
+    Attributes
+    ----------
+    path : Path
+    below : Path or None
+        Folder that was searched; nothing behind it may be a link.
+    arrived : bool
+        Lies in incoming, and leaves it when it is dealt with.
+    identity : Identity or None
+        Of what was looked at; None when nothing was there.
+    stream : file or None
+        It, opened once.
+    sha256 : str
+    copy : Path or None
+        What was read from ``stream``, in a folder of ours.
+    refusal : Refusal or None
+    waits : str
+        Why it is left for the next run.
+    row : ProductFile or None
+    """
+
     path: Path
-    arrived: bool  # lies in incoming, and leaves it when it is dealt with
+    below: Path | None
+    arrived: bool
+    identity: Identity | None = None
+    stream: BufferedReader | None = None
     sha256: str = ""
+    copy: Path | None = None
     refusal: Refusal | None = None
+    waits: str = ""
     row: ProductFile | None = None
 
 
@@ -139,21 +180,41 @@ def _ingest_batch(
     now: np.datetime64,
     tell: Callable[[Outcome], None],
 ) -> None:
-    candidates = []
-    for entry in batch:
-        if isinstance(entry, Outcome):
-            tell(entry)
-        else:
-            candidates.append(_hashed(entry))
-    known = _known(archive, [one.sha256 for one in candidates if one.sha256])
-    unknown = [_examined(one, now) for one in candidates if one.sha256 not in known]
-    done = _take(archive, unknown, now) if any(one.row for one in unknown) else []
-    done += [(one, _refuse(archive, one, one.refusal, now)) for one in unknown if one.refusal is not None]
-    done += [(one, _as_known(one, known[one.sha256])) for one in candidates if one.sha256 in known]
-    for one, outcome in done:
-        if one.arrived and outcome.status is not OutcomeStatus.IGNORED:
-            one.path.unlink(missing_ok=True)
-        tell(outcome)
+    with ExitStack() as stack:
+        candidates = []
+        for entry in batch:
+            if isinstance(entry, Outcome):
+                tell(entry)
+            else:
+                candidates.append(_hashed(entry, stack))
+        known = _known(archive, [one.sha256 for one in candidates if one.sha256])
+        folder = stack.enter_context(_private_folder(archive.root))
+        unknown = [_examined(one, folder, now) for one in candidates if one.sha256 not in known]
+        done = _take(archive, unknown, now) if any(one.row for one in unknown) else []
+        done += [(one, _refuse(archive, one, one.refusal, now)) for one in unknown if one.refusal is not None]
+        done += [(one, _left(one, one.waits)) for one in unknown if one.waits]
+        done += [(one, _as_known(one, known[one.sha256])) for one in candidates if one.sha256 in known]
+        for one, outcome in done:
+            if outcome.status is not OutcomeStatus.IGNORED:
+                _remove_arrived(one)
+            tell(outcome)
+
+
+def _remove_arrived(one: _Candidate) -> None:
+    """Remove a file from incoming: the one that was read, whose content is in the archive or in quarantine."""
+    if one.arrived and one.identity is not None and (one.sha256 or not one.identity.is_regular):
+        remove_same(one.path, one.identity, below=one.below)
+
+
+@contextmanager
+def _private_folder(root: Path) -> Iterator[Path]:
+    """A hidden folder for copies that are not in their place yet; others can neither read nor change them."""
+    folder = root / "fits" / f"{PART}{secrets.token_hex(8)}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _take(archive: Archive, checked: list[_Candidate], now: np.datetime64) -> list[tuple[_Candidate, Outcome]]:
@@ -175,6 +236,10 @@ def _take(archive: Archive, checked: list[_Candidate], now: np.datetime64) -> li
     return done
 
 
+def _left(one: _Candidate, why: str) -> Outcome:
+    return Outcome(one.path, OutcomeStatus.IGNORED, f"left for the next run: {why}")
+
+
 def _as_known(one: _Candidate, name: str) -> Outcome:
     remark = "" if one.path.name == name else f"the archive has it as {name}"
     return Outcome(one.path, OutcomeStatus.KNOWN, remark, name)
@@ -190,26 +255,39 @@ def _search(root: Path, paths: list[Path], incoming: Path | None) -> Iterator[_C
             yield from _below(path, root, arrived=False)
         else:
             # the name of a file that was named by hand does not matter, unless it says that we do not keep it
-            why = "" if _begins_as_fits(path) else _not_fits(path.name)
+            why = "" if path.is_symlink() or _begins_as_fits(path) else _not_fits(path.name)
             why = why or _not_kept(path.name)
-            yield Outcome(path, OutcomeStatus.IGNORED, why) if why else _Candidate(path, arrived=False)
+            yield Outcome(path, OutcomeStatus.IGNORED, why) if why else _Candidate(path, None, arrived=False)
     if incoming:
         yield from _below(incoming, root, arrived=True)
 
 
 def _below(folder: Path, root: Path, *, arrived: bool) -> Iterator[_Candidate | Outcome]:
-    errors: list[OSError] = []
-    for place, folders, files in folder.walk(on_error=errors.append):
+    """Files below a folder. Every folder is opened on the way to it, none of them through a link."""
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        try:
+            folders, files = _listing(place, folder)
+        except OSError as error:
+            yield Outcome(place, OutcomeStatus.IGNORED, f"the folder cannot be read: {error.strerror or error}")
+            continue
         # an archive that lies inside a folder of data is no data; hidden names are files on their way (rsync, our own)
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and (place / n).resolve() != root)
-        for name in sorted(files):
-            path = place / name
-            if name.startswith("."):
-                continue
-            why = _not_fits(name) or _not_kept(name)
-            yield Outcome(path, OutcomeStatus.IGNORED, why) if why else _Candidate(path, arrived)
-    for error in errors:
-        yield Outcome(Path(error.filename), OutcomeStatus.IGNORED, f"the folder cannot be read: {error.strerror}")
+        inner = [place / name for name in folders if not name.startswith(".")]
+        waiting += reversed([path for path in inner if path.resolve() != root])
+        for path in (place / name for name in files if not name.startswith(".")):
+            why = _not_fits(path.name) or _not_kept(path.name)
+            yield Outcome(path, OutcomeStatus.IGNORED, why) if why else _Candidate(path, folder, arrived)
+
+
+def _listing(place: Path, folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the folders and of everything else in a place, sorted."""
+    if len(os.fsencode(place)) > PATH_BYTES:
+        message = f"its path is longer than {PATH_BYTES} bytes"
+        raise OSError(message)
+    with open_folder(place, below=folder) as descriptor, os.scandir(descriptor) as entries:
+        found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    return [name for name, is_folder in found if is_folder], [name for name, is_folder in found if not is_folder]
 
 
 def _not_fits(name: str) -> str:
@@ -230,10 +308,8 @@ def _not_kept(name: str) -> str:
 
 
 def _begins_as_fits(path: Path) -> bool:
-    if not path.is_file():  # to open a pipe would be to wait
-        return False
     try:
-        with path.open("rb") as reader:
+        with open_regular(path) as reader:
             return reader.read(9) == b"SIMPLE  ="
     except OSError:  # what becomes of a file that cannot be read is decided where it is hashed
         return False
@@ -250,23 +326,38 @@ def _check_incoming(root: Path, incoming: Path) -> None:
 # Looking at files ----------------------------------------------------------------------------------------------------
 
 
-def _hashed(one: _Candidate) -> _Candidate:
+def _hashed(one: _Candidate, stack: ExitStack) -> _Candidate:
+    """Open a file and hash it; it stays open until the end of the batch."""
     try:
-        entry = one.path.lstat()
-        if not stat.S_ISREG(entry.st_mode):
-            return replace(one, refusal=_mismatch(one.path, "a regular file", _kind_of_entry(entry.st_mode)))
-        if entry.st_size > MAX_BYTES:
-            return replace(one, refusal=_mismatch(one.path, f"at most {MAX_BYTES} bytes", f"{entry.st_size} bytes"))
-        return replace(one, sha256=sha256_of(one.path))
+        with open_folder(one.path.parent, below=one.below) as folder:
+            status = os.stat(one.path.name, dir_fd=folder, follow_symlinks=False)
+        one = replace(one, identity=Identity.of(status))
+        stream = stack.enter_context(open_regular(one.path, below=one.below))
+        status = os.fstat(stream.fileno())
+        one = replace(one, identity=Identity.of(status), stream=stream)
+        if status.st_size > MAX_BYTES:
+            return replace(one, refusal=_mismatch(one.path, f"at most {MAX_BYTES} bytes", f"{status.st_size} bytes"))
+        return replace(one, sha256=hashlib.file_digest(stream, "sha256").hexdigest())
+    except NotRegularFile as error:
+        if one.identity is None:
+            return replace(one, waits=str(error))
+        return replace(one, refusal=_mismatch(one.path, "a regular file", error.found))
     except OSError as error:
+        if error.errno in _OF_THE_MACHINE:
+            raise
         return replace(one, refusal=_mismatch(one.path, "a file that can be read", error.strerror or str(error)))
 
 
-def _examined(one: _Candidate, now: np.datetime64) -> _Candidate:
-    if one.refusal:
+def _examined(one: _Candidate, folder: Path, now: np.datetime64) -> _Candidate:
+    """Copy a file into a folder of ours and describe the copy."""
+    if one.refusal or one.waits:
         return one
     try:
-        return replace(one, row=describe(one.path, one.sha256, now).row)
+        one = replace(one, copy=_copied(one, folder))
+    except ArchiveError as error:
+        return replace(one, waits=str(error))
+    try:
+        return replace(one, row=describe(_copy_of(one), one.sha256, now).row)
     except InvalidProduct as error:
         return replace(one, refusal=Refusal(str(error), error.expected, error.found))
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
@@ -274,14 +365,34 @@ def _examined(one: _Candidate, now: np.datetime64) -> _Candidate:
         return replace(one, refusal=_mismatch(one.path, "a readable STIX product", f"{type(error).__name__}: {error}"))
 
 
+def _copied(one: _Candidate, folder: Path) -> Path:
+    """Copy of what was hashed, under its own name: messages name it, and it may be all that says what the file is.
+
+    Raises
+    ------
+    ArchiveError
+        When the file changed meanwhile, or cannot be read any more.
+    """
+    if one.stream is None:  # only what could be opened comes here
+        message = f"{one.path.name} is not open"
+        raise ArchiveError(message)
+    place = folder / secrets.token_hex(8) / one.path.name
+    place.parent.mkdir()
+    one.stream.seek(0)
+    with place.open("xb") as writer:
+        copy_stream(one.stream, writer, one.path.name, one.sha256)
+    return place
+
+
+def _copy_of(one: _Candidate) -> Path:
+    if one.copy is None:
+        message = f"{one.path.name} was not copied"
+        raise ArchiveError(message)
+    return one.copy
+
+
 def _mismatch(path: Path, expected: str, found: str) -> Refusal:
     return Refusal(str(InvalidProduct(path, expected, found)), expected, found)
-
-
-def _kind_of_entry(mode: int) -> str:
-    if stat.S_ISLNK(mode):
-        return "a symbolic link, which is not followed"
-    return "a pipe" if stat.S_ISFIFO(mode) else "a folder or special file"
 
 
 # Taking them ---------------------------------------------------------------------------------------------------------
@@ -319,10 +430,7 @@ def _place(archive: Archive, one: _Candidate, row: ProductFile, now: np.datetime
         put_aside(archive.root / "quarantine", place, Refusal(reason), now, present)
         remark = "took the place of a file of this name that was written earlier and is in quarantine now"
     if present != row.sha256:
-        try:
-            copy_file(one.path, place, row.sha256)
-        except ArchiveError as error:
-            return Outcome(one.path, OutcomeStatus.IGNORED, f"left for the next run: {error}")
+        move_file(_copy_of(one), place)
     return Outcome(one.path, OutcomeStatus.INGESTED, remark, row.name)
 
 
@@ -345,22 +453,17 @@ def _older(place: Path, present: str, row: ProductFile, now: np.datetime64) -> R
 def _refuse(archive: Archive, one: _Candidate, refusal: Refusal, now: np.datetime64) -> Outcome:
     if one.arrived and not os.path.lexists(one.path):
         return Outcome(one.path, OutcomeStatus.IGNORED, "it is gone: another run has taken it")
-    if one.arrived and _still_arriving(one.path, now):
+    if one.arrived and _still_arriving(one, now):
         reason = f"left for the next run, it may still be arriving: {refusal.reason}"
         return Outcome(one.path, OutcomeStatus.IGNORED, reason)
-    try:
-        put_aside(archive.root / "quarantine", one.path, refusal, now, one.sha256 or None)
-    except (ArchiveError, FileNotFoundError) as error:
-        return Outcome(one.path, OutcomeStatus.IGNORED, f"left for the next run: {error}")
+    put_aside(archive.root / "quarantine", one.path, refusal, now, one.sha256 or None, copy=one.copy)
     return Outcome(one.path, OutcomeStatus.QUARANTINED, refusal.reason)
 
 
-def _still_arriving(path: Path, now: np.datetime64) -> bool:
-    try:
-        modified = np.datetime64(path.lstat().st_mtime_ns // 1000, "us")
-    except FileNotFoundError:
+def _still_arriving(one: _Candidate, now: np.datetime64) -> bool:
+    if one.identity is None:
         return False
-    age = float((now - modified) / np.timedelta64(1, "s"))
+    age = float((now - np.datetime64(one.identity.modified_ns // 1000, "us")) / np.timedelta64(1, "s"))
     return 0 <= age < ARRIVING_S
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,9 +19,9 @@ from archive.errors import BadRow, NotInArchive
 from archive.findings import KINDS, Code, Finding
 from archive.index import partitions
 from archive.quarantine import Refusal, put_aside
+from archive.regular_files import open_regular
 from archive.schema import Image, Run
 from archive.store import Archive
-from stixcore.recipe import sha256_of
 
 #: What is younger than this may still be at work, s.
 AT_WORK_S = 3600.0
@@ -116,9 +117,8 @@ class Inspection:
     def copy_aside(self, path: Path, reason: str) -> None:
         """Copy a file into quarantine, with the reason; the reason alone where it cannot be read."""
         sha256 = None
-        if path.is_file() and not path.is_symlink():  # a pipe would never end
-            with suppress(OSError):
-                sha256 = sha256_of(path)
+        with suppress(OSError), open_regular(path) as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         put_aside(self.root / "quarantine", path, Refusal(reason), self.now, sha256)
 
     def months(self, table: Table[Any]) -> list[str]:

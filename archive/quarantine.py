@@ -1,15 +1,19 @@
-"""Refused files, each beside a note that says why: ``quarantine/<yyyy-mm-dd>/<file>`` and ``<file>.reason.json``."""
+"""Refused files, each beside a note that says why: ``quarantine/<yyyy-mm-dd>/<file>`` and ``<file>.reason.json``.
+
+They may be anything, and the reasons quote them: only the archive's owner can read either.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from archive.atomic import copy_file, write_text
+from archive.atomic import PRIVATE, PRIVATE_FOLDER, copy_file, make_folder, move_file, write_text
 from stixcore.recipe import sha256_of
 
 NOTE = ".reason.json"
@@ -26,7 +30,15 @@ class Refusal:
     found: str = ""
 
 
-def put_aside(folder: Path, source: Path, refusal: Refusal, now: np.datetime64, sha256: str | None = None) -> Path:
+def put_aside(
+    folder: Path,
+    source: Path,
+    refusal: Refusal,
+    now: np.datetime64,
+    sha256: str | None = None,
+    *,
+    copy: Path | None = None,
+) -> Path:
     """Copy a refused file into quarantine, with its note. The same file for the second time changes nothing.
 
     Parameters
@@ -40,6 +52,8 @@ def put_aside(folder: Path, source: Path, refusal: Refusal, now: np.datetime64, 
         Its day is the day of the folder, UTC.
     sha256 : str, optional
         Hash of the content. Without it only the note is written: the content cannot be read, or is no content.
+    copy : Path, optional
+        A private copy of ``source``, which is moved; otherwise ``source`` is copied.
 
     Returns
     -------
@@ -47,7 +61,13 @@ def put_aside(folder: Path, source: Path, refusal: Refusal, now: np.datetime64, 
         The note.
     """
     name = _harmless(source.name)
-    note = {"file": source.name, "source": str(source), "sha256": sha256, "reason": refusal.reason}
+    close_to_others(folder)
+    note = {
+        "file": source.name,
+        "source": _inside(source, folder.parent),
+        "sha256": sha256,
+        "reason": refusal.reason,
+    }
     second_name = f"{(sha256 or 'no-bytes')[:8]}-{name}"  # for another file of the same name on the same day
     for earlier in (*folder.glob(f"*/{name}{NOTE}"), *folder.glob(f"*/{second_name}{NOTE}")):
         known = _read(earlier)
@@ -57,11 +77,27 @@ def put_aside(folder: Path, source: Path, refusal: Refusal, now: np.datetime64, 
     place = folder / str(now.astype("datetime64[D]")) / name
     if _note_of(place).exists() or (place.exists() and sha256_of(place) != sha256):
         place = place.with_name(second_name)
-    if sha256 is not None:
-        copy_file(source, place, sha256)
+    make_folder(place.parent, PRIVATE_FOLDER)
+    if sha256 is not None and copy is not None:
+        move_file(copy, place, PRIVATE)
+    elif sha256 is not None:
+        copy_file(source, place, sha256, PRIVATE)
     note |= {"expected": refusal.expected, "found": refusal.found, "quarantined_at": f"{now.astype('datetime64[s]')}Z"}
-    write_text(_note_of(place), json.dumps(note, indent=1, ensure_ascii=True) + "\n")
+    write_text(_note_of(place), json.dumps(note, indent=1, ensure_ascii=True) + "\n", PRIVATE)
     return _note_of(place)
+
+
+def close_to_others(folder: Path) -> None:
+    """Make a folder, or take the rights of others to it, when it is this user's: older software left it open."""
+    make_folder(folder, PRIVATE_FOLDER)
+    status = folder.stat()
+    if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+        folder.chmod(PRIVATE_FOLDER)
+
+
+def _inside(source: Path, root: Path) -> str:
+    """Where a file was, as its path inside the archive; of one from elsewhere the name."""
+    return source.relative_to(root).as_posix() if source.is_relative_to(root) else source.name
 
 
 def _note_of(place: Path) -> Path:

@@ -353,11 +353,12 @@ class Questions:
         Raises
         ------
         NotInArchive
-            When the path leaves the archive, by ``..``, as an absolute path or through a link.
+            When the path leaves the archive, by ``..`` or as an absolute path, or goes through a link: the archive
+            makes none, and what one leads to (the file of the users, perhaps) is not meant.
         """
-        path = (self.root / relative).resolve()
-        if not path.is_relative_to(self.root):
-            message = f"{str(relative)!r} is outside the archive"
+        path = self.root / relative
+        if not path.is_relative_to(self.root) or path.resolve() != path:
+            message = f"{str(relative)!r} is outside the archive, or a link"
             raise NotInArchive(message)
         return path
 

@@ -14,6 +14,7 @@ from archive import read_model
 from archive.atomic import make_folder
 from archive.errors import ArchiveBusy, IndexVersion, NotAnArchive
 from archive.migrations import migrate, pending
+from archive.quarantine import close_to_others
 from archive.questions import Questions
 from archive.schema import TABLES, table_named
 
@@ -65,6 +66,7 @@ class Archive(Questions):
         if create:
             for name in FOLDERS:
                 make_folder(self.root / name)
+            close_to_others(self.root / "quarantine")
         waiting = pending(self.index)
         if waiting and not create:
             message = f"{self.index} was written by older software; the next stix-jobs ingest brings it up to date"

@@ -30,6 +30,7 @@ from archive.atomic import write_text
 from archive.describe import MAX_BYTES, describe
 from archive.layout import FileName
 from archive.quarantine import NOTE
+from archive.regular_files import append_to_regular, open_regular
 from archive.sql import select
 from jobs.lock import single_instance
 from jobs.logs import fields
@@ -49,6 +50,8 @@ PARTIAL = ".fetch-"
 #: So many files in a row that cannot be fetched mean that the server cannot be reached.
 GIVE_UP_AFTER = 5
 _BLOCK = 1 << 16
+#: Longest note beside a download, byte.
+_NOTE_BYTES = 1 << 16
 _INGEST_WAIT_S = 3600.0
 
 
@@ -305,8 +308,8 @@ def download(url: str, target: Path, transport: Transport) -> int:
         partial.forget()
     modified = last_modified(headers)
     if modified is not None:  # old enough for ingest to judge
-        os.utime(partial.path, (modified, modified))
-    size = partial.path.stat().st_size
+        os.utime(partial.path, (modified, modified), follow_symlinks=False)
+    size = partial.path.lstat().st_size
     partial.path.replace(target)
     partial.forget()
     return size
@@ -370,9 +373,11 @@ class _Partial:
     def _state(self, url: str) -> tuple[int, str]:
         """How many bytes there are, and what must hold for the server's file to have the same beginning."""
         with suppress(OSError, ValueError, KeyError, TypeError):
-            note = json.loads(self._note.read_text())
+            with open_regular(self._note) as stream:
+                note = json.loads(stream.read(_NOTE_BYTES))
             if note["url"] == url and note["validator"]:
-                return self.path.stat().st_size, str(note["validator"])
+                with open_regular(self.path) as stream:
+                    return os.fstat(stream.fileno()).st_size, str(note["validator"])
         self.forget()
         return 0, ""
 
@@ -384,7 +389,7 @@ class _Partial:
 
     def _receive(self, response: HTTPResponse, have: int, total: int | None, transport: Transport) -> None:
         manners, begin, came = transport.manners, transport.clock(), 0
-        with self.path.open("ab") as stream:
+        with append_to_regular(self.path) as stream:
             while block := response.read1(_BLOCK):
                 stream.write(block)
                 came += len(block)
@@ -420,7 +425,7 @@ def _total(response: HTTPResponse, have: int) -> int | None:
 def _check_digest(path: Path, headers: Message) -> None:
     """Compare with the digest that the server told, if any (RFC 9530, RFC 3230, RFC 1864)."""
     for told, algorithm in _digests(headers):
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             found = hashlib.file_digest(stream, algorithm).digest()
         if found != told:
             path.unlink()

@@ -14,6 +14,7 @@ from archive import Archive
 from archive.accounts.names import check_name
 from archive.atomic import write_bytes
 from archive.errors import InvalidAccount
+from archive.regular_files import open_regular
 from jobs.errors import BadRequest, LimitReached, NotAllowed
 from jobs.limits import Limits
 
@@ -30,11 +31,19 @@ def map_path(archive: Archive, name: str) -> Path:
         When there is none of that name.
     """
     path = archive.root / MAPS / name
-    inside = path.resolve() == (archive.root / MAPS).resolve() / name
-    if MAP_NAME.fullmatch(name) is None or not inside or not path.is_file():
+    if MAP_NAME.fullmatch(name) is None or not _is_regular(path, archive.root / MAPS):
         message = f"there is no map {name!r}"
         raise BadRequest(message)
     return path
+
+
+def _is_regular(path: Path, folder: Path) -> bool:
+    """Whether it is a file below a folder, without a link on the way."""
+    try:
+        open_regular(path, below=folder).close()
+    except OSError:
+        return False
+    return True
 
 
 def check_map(archive: Archive, name: str, user: str | None, *, operator: bool = False) -> None:
@@ -114,5 +123,5 @@ def _maps(archive: Archive) -> tuple[list[str], list[str]]:
     """Everybody's maps, and those of users."""
     folder = archive.root / MAPS
     names = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*"), *folder.glob("*/*")))
-    known = [name for name in names if MAP_NAME.fullmatch(name) and (folder / name).is_file()]
+    known = [name for name in names if MAP_NAME.fullmatch(name) and _is_regular(folder / name, folder)]
     return [name for name in known if "/" not in name], [name for name in known if "/" in name]

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from archive import Archive, Image
+from archive.atomic import copy_file
 from archive.errors import NotInArchive
 from archive.layout import METHODS
 from archive.scripts.parts import animation as film
@@ -77,7 +79,9 @@ def overlay(archive: Archive, images: Sequence[Image], other: Path, looks: Overl
     shown = [overlays.read_stix(archive.path_of(image.file)) for image in images]
     report_progress("reading the other map", 2, len(images) + 2)
     try:
-        base = overlays.read_map(str(other))
+        with TemporaryDirectory(prefix="stix-map-") as ours:  # what is read is what was opened, whatever is there later
+            copy_file(other, Path(ours, other.name))
+            base = overlays.read_map(str(Path(ours, other.name)))
     except Exception as error:
         # whatever sunpy and its readers raise for a file that is no map
         message = f"{other.name} cannot be read as a map: {type(error).__name__} {error}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from archive.atomic import write_bytes
+from archive.atomic import PRIVATE, write_bytes
+from archive.regular_files import NotRegularFile, open_regular
 from archive.schema import ScienceFile
 from jobs.child_environment import child_environment
 from jobs.errors import LimitReached
@@ -133,7 +135,7 @@ def receive_upload(root: Path, name: str, content: bytes, limits: UploadLimits |
     path = root / UPLOADS / hashlib.sha256(content).hexdigest()[:16] / harmless(name)
     known = path.is_file()
     if not known:
-        write_bytes(path, content)
+        write_bytes(path, content, PRIVATE)
     try:
         return check_upload(path, limits)
     except StixError:
@@ -161,10 +163,12 @@ def check_upload(path: Path, limits: UploadLimits | None = None) -> UploadSummar
         With one sentence that names the field that is wrong, or the limit that was met.
     """
     limits = limits or UploadLimits()
-    if not path.is_file() or path.is_symlink():
+    try:
+        with open_regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+    except (NotRegularFile, FileNotFoundError) as error:
         message = f"{path.name} is no regular file"
-        raise UploadRefused(message)
-    size = path.stat().st_size
+        raise UploadRefused(message) from error
     if size > limits.size:
         message = f"{path.name} has {size >> 20} MiB; a dropped file may have {limits.size >> 20} MiB"
         raise LimitReached(message)

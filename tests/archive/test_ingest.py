@@ -121,13 +121,38 @@ def test_links_and_special_files_are_refused(archive: Archive, inbox: Path, tmp_
 def test_a_file_that_cannot_be_read(archive: Archive, inbox: Path, make, monkeypatch) -> None:
     path = make.pixel_file().write(inbox)
 
-    def forbidden(_: Path) -> str:
+    def forbidden(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(MODULE, "sha256_of", forbidden)
+    monkeypatch.setattr(MODULE, "open_regular", forbidden)
     (outcome,) = ingest(archive, [path], make.now)
     assert outcome.status is QUARANTINED
     assert outcome.reason.endswith("expected a file that can be read, found Permission denied.")
+
+
+def test_what_cannot_be_read_stays_in_incoming(archive: Archive, make, monkeypatch) -> None:
+    path = make.pixel_file().write(archive.root / "incoming")
+    os.utime(path, (1e9, 1e9))
+    with monkeypatch.context() as patched:
+        patched.setattr(MODULE, "MAX_BYTES", 100)
+        (outcome,) = ingest(archive, [], make.now, incoming=archive.root / "incoming")
+    assert outcome.status is QUARANTINED
+    assert path.exists(), "only its note is in quarantine: to remove it would be to lose it"
+    assert statuses(ingest(archive, [], make.now, incoming=archive.root / "incoming")) == {INGESTED: 1}
+
+
+def test_too_few_descriptors_are_not_the_files_fault(archive: Archive, make, monkeypatch) -> None:
+    path = make.pixel_file().write(archive.root / "incoming")
+    os.utime(path, (1e9, 1e9))
+
+    def short(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(MODULE, "open_regular", short)
+    with pytest.raises(OSError, match="Too many open files"):
+        ingest(archive, [], make.now, incoming=archive.root / "incoming")
+    assert path.exists()
+    assert list((archive.root / "quarantine").iterdir()) == []
 
 
 def test_a_reader_that_stumbles_does_not_stop_the_others(archive: Archive, inbox: Path, make, monkeypatch) -> None:
@@ -329,14 +354,15 @@ def test_killed_at_any_step_the_next_run_ends_in_the_same_archive(
     assert names(subject) == names(undisturbed)
 
 
-def test_a_full_disk_is_not_the_files_fault(archive: Archive, inbox: Path, make, monkeypatch) -> None:
+@pytest.mark.parametrize("step", ["copy_stream", "move_file"])
+def test_a_full_disk_is_not_the_files_fault(archive: Archive, inbox: Path, make, monkeypatch, step: str) -> None:
     path = make.pixel_file().write(inbox)
 
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(MODULE, "copy_file", full)
+        patched.setattr(MODULE, step, full)
         with pytest.raises(OSError, match="No space left"):
             ingest(archive, [path], make.now)
     assert list((archive.root / "quarantine").iterdir()) == []
@@ -345,7 +371,14 @@ def test_a_full_disk_is_not_the_files_fault(archive: Archive, inbox: Path, make,
 
 def test_a_file_that_changes_under_our_hands_waits(archive: Archive, inbox: Path, make, monkeypatch) -> None:
     path = make.pixel_file().write(inbox)
-    monkeypatch.setattr(MODULE, "sha256_of", lambda _: "f" * 64)
+    known = MODULE._known
+
+    def written_to(*arguments: object) -> object:
+        with path.open("ab") as stream:
+            stream.write(b"more")
+        return known(*arguments)
+
+    monkeypatch.setattr(MODULE, "_known", written_to)
     (outcome,) = ingest(archive, [path], make.now)
     assert outcome.status is IGNORED
     assert "changed while it was copied" in outcome.reason
@@ -366,11 +399,11 @@ for outcome in ingest(archive, [], np.datetime64("2026-11-22T12:00:00", "us"), i
 def test_what_another_run_took_meanwhile_is_left_alone(archive: Archive, make, monkeypatch) -> None:
     path = make.pixel_file().write(archive.root / "incoming")
 
-    def taken(_: Path) -> str:
+    def taken(*_: object, **__: object) -> None:
         path.unlink(missing_ok=True)
         raise FileNotFoundError(2, "No such file or directory")
 
-    monkeypatch.setattr(MODULE, "sha256_of", taken)
+    monkeypatch.setattr(MODULE, "open_regular", taken)
     (outcome,) = ingest(archive, [], make.now, incoming=archive.root / "incoming")
     assert outcome.status is IGNORED
     assert "another run has taken it" in outcome.reason

@@ -28,7 +28,7 @@ def test_the_file_and_the_reason(tmp_path: Path, bad: Path) -> None:
     assert note == tmp_path / "quarantine" / "2026-11-22" / "bad.fits.reason.json"
     assert json.loads(note.read_text()) == {
         "file": "bad.fits",
-        "source": str(bad),
+        "source": "bad.fits",  # where it was is the operator's affair
         "sha256": sha256_of(bad),
         "reason": "bad.fits: expected this, found that.",
         "expected": "this",
@@ -36,6 +36,22 @@ def test_the_file_and_the_reason(tmp_path: Path, bad: Path) -> None:
         "quarantined_at": "2026-11-22T12:00:00Z",
     }
     assert (note.parent / "bad.fits").read_text() == bad.read_text() == "rubbish"
+
+
+def test_of_a_file_in_the_archive_the_place_is_named(tmp_path: Path, bad: Path) -> None:
+    inside = tmp_path / "incoming" / "today" / "bad.fits"
+    inside.parent.mkdir(parents=True)
+    bad.rename(inside)
+    note = put_aside(tmp_path / "quarantine", inside, REFUSAL, NOW, sha256_of(inside))
+    assert json.loads(note.read_text())["source"] == "incoming/today/bad.fits"
+
+
+def test_only_the_owner_reads_it(tmp_path: Path, bad: Path) -> None:
+    folder = tmp_path / "quarantine"
+    folder.mkdir(mode=0o755)  # as older software made it
+    put_aside(folder, bad, REFUSAL, NOW, sha256_of(bad))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+    assert modes == {"quarantine": 0o700, "2026-11-22": 0o700, "bad.fits": 0o600, "bad.fits.reason.json": 0o600}
 
 
 def test_the_same_file_again_changes_nothing(tmp_path: Path, bad: Path, make) -> None:

@@ -20,7 +20,7 @@ class Ran:
     err: bytes
 
 
-def stix_jobs(*words: object, folder: Path | None = None, **environment: str) -> Ran:
+def stix_jobs(*words: object, folder: Path | None = None, patience_s: float = 300, **environment: str) -> Ran:
     """Run ``stix-jobs``; ``folder`` comes first where Python looks for modules."""
     places = [str(place) for place in (folder, ROOT) if place is not None]
     child = subprocess.run(
@@ -29,7 +29,7 @@ def stix_jobs(*words: object, folder: Path | None = None, **environment: str) ->
         env=os.environ | {"PYTHONPATH": os.pathsep.join(places)} | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=300,
+        timeout=patience_s,
         check=False,
     )
     return Ran(child.returncode, child.stdout, child.stderr)

@@ -1,0 +1,42 @@
+"""Links inside the archive, in the place of files that the server sends."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from archive import Archive
+from archive.accounts.store import USERS_FILE
+
+
+def test_a_link_in_the_place_of_an_image(target: Any, attacker: Any) -> None:
+    """A link in the place of a file of the archive is not followed, wherever in the archive it leads."""
+    archive = Archive(target.root)
+    image = next(image for image in archive.images(limit=50) if not image.hidden and image.thumbnail)
+    secret = (target.root / USERS_FILE).read_bytes()
+    places = {"fits": image.file, "png": image.png, "thumbnail": image.thumbnail}
+    for kind, place in places.items():
+        path = target.root / place
+        content = path.read_bytes()
+        path.unlink()
+        path.symlink_to(os.path.relpath(target.root / USERS_FILE, path.parent))
+        try:
+            answer = attacker.get(f"/archive/{kind}/{image.image_id}")
+            bundle = attacker.get(f"/archive/selection/bundle.zip?images={image.image_id}")
+        finally:
+            path.unlink()
+            path.write_bytes(content)
+        assert answer.status == 404, kind
+        for body in (answer.body, bundle.body):
+            assert secret[:40] not in body
+            assert str(target.root).encode() not in body
+    archive.close()
+
+
+@pytest.fixture(autouse=True)
+def _as_before(target: Any) -> Any:
+    """Other tests find the archive as it was."""
+    yield
+    assert not any(path.is_symlink() for path in (target.root / "images").rglob("*"))
