@@ -28,7 +28,9 @@ class Limits:
     open_requests : int
         Requests of one user that wait or run.
     compute : float, s
-        Computing time of one user within ``compute_window`` [s].
+        Computing time of one user within ``compute_window``.
+    compute_window : float, s
+        Time over which computing time is counted.
     task : float, s
         Time that one image set may take.
     request : float, s

@@ -1,0 +1,72 @@
+"""The table of limits in ``docs/security.md``, made from the classes that hold them: ``python -m docs.makers.limits``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from inspect import getdoc
+from pathlib import Path
+from typing import Any
+
+from dashboards.web.limits import WebLimits
+from jobs.limits import Limits
+from jobs.uploads import UploadLimits
+
+PAGE = Path(__file__).resolve().parents[1] / "security.md"
+BEGIN, END = "<!-- limits -->", "<!-- end limits -->"
+CLASSES = (WebLimits, Limits, UploadLimits)
+
+
+def limits_table() -> str:
+    """Every limit: where it stands, its value, what it bounds."""
+    lines = ["| limit | value | of what |", "| --- | --- | --- |"]
+    for cls in CLASSES:
+        for names, unit, meaning in attributes(cls):
+            values = ", ".join(shown(getattr(cls(), name), unit) for name in names)
+            lines.append(f"| {', '.join(f'`{cls.__name__}.{name}`' for name in names)} | {values} | {meaning} |")
+    return "\n".join(lines)
+
+
+def attributes(cls: type[Any]) -> Iterator[tuple[list[str], str, str]]:
+    """Names, unit and meaning of the fields of a class, from its docstring.
+
+    Raises
+    ------
+    ValueError
+        When a field is not described, or what is described is no field.
+    """
+    text = (getdoc(cls) or "").partition("Attributes\n----------\n")[2]
+    described = []
+    for entry in re.split(r"\n(?=\S)", text.strip()):
+        head, _, meaning = entry.partition("\n")
+        names, _, kind = head.partition(" : ")
+        described += names.split(", ")
+        yield names.split(", "), kind.partition(", ")[2], " ".join(meaning.split())
+    if described != [field.name for field in fields(cls)]:
+        message = f"{cls.__name__} describes {described}, has {[field.name for field in fields(cls)]}"
+        raise ValueError(message)
+
+
+def shown(value: Any, unit: str) -> str:
+    """A value for people."""
+    if is_dataclass(value):
+        return "; ".join(f"{field.name.replace('_', ' ')} {getattr(value, field.name):g}" for field in fields(value))
+    if isinstance(value, tuple):
+        return " to ".join(shown(one, "") for one in value) + f" {unit}".rstrip()
+    if unit == "byte":
+        for power, name in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+            if value >= 1 << power and value % (1 << power) == 0:
+                return f"{value >> power} {name}"
+    number = f"{value:,}" if isinstance(value, int) else f"{value:,g}"
+    return f"{number} {unit}".rstrip()
+
+
+def with_table(page: str) -> str:
+    """A page with the table in its place."""
+    begin, rest = page.split(BEGIN)
+    return f"{begin}{BEGIN}\n\n{limits_table()}\n\n{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text()))
