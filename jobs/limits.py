@@ -40,7 +40,7 @@ class Limits:
     deaths : int
         Times a request is taken up again after the worker that had it died without getting any of it done.
     map_size : int, byte
-        Largest map of another instrument that is uploaded (a page takes messages of 20 MB).
+        Largest map of another instrument that is uploaded.
     maps : int
         Uploaded maps of one user.
     maps_size : int, byte

@@ -49,7 +49,7 @@ class UploadLimits:
         Real files take 0.07 to 60 MB.
     memory : int, byte
         Beyond what the imported libraries take.
-    seconds : float
+    seconds : float, s
         Time until the answer, imports included, on a busy machine.
     cpu : int, s
         Computing time.

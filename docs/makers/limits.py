@@ -42,7 +42,8 @@ def attributes(cls: type[Any]) -> Iterator[tuple[list[str], str, str]]:
         head, _, meaning = entry.partition("\n")
         names, _, kind = head.partition(" : ")
         described += names.split(", ")
-        yield names.split(", "), kind.partition(", ")[2], " ".join(meaning.split())
+        unit = re.sub(r"\(.*?\)", "", kind).partition(", ")[2]
+        yield names.split(", "), unit, " ".join(meaning.split())
     if described != [field.name for field in fields(cls)]:
         message = f"{cls.__name__} describes {described}, has {[field.name for field in fields(cls)]}"
         raise ValueError(message)
