@@ -14,6 +14,7 @@ import yaml
 sys.path.insert(0, os.fspath(Path(__file__).parent))
 from pages import ROOT
 
+from dashboards.web.limits import WebLimits
 from dashboards.web.serve import build_parser as server_parser
 from jobs.cli import build_parser
 
@@ -53,6 +54,27 @@ def test_nginx_hands_web_sockets_on_and_lets_nobody_forge_an_address():
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in text
     assert "$proxy_add_x_forwarded_for" not in text
     assert server_parser().parse_args(["--host", "stix.example.org:443", "--behind-proxy"]).behind_proxy
+
+
+def test_nginx_and_the_unit_have_the_limits_of_the_pages():
+    limits, text = WebLimits(), (DEPLOY / "nginx" / "stix.conf").read_text()
+    set_to = dict(re.findall(r"^    (client_\w+|keepalive_timeout|send_timeout) (\w+);", text, re.MULTILINE))
+    assert set_to == {
+        "client_max_body_size": f"{limits.body >> 20}m",
+        "client_body_timeout": f"{limits.body_time:.0f}s",
+        "client_header_timeout": f"{limits.header_time:.0f}s",
+        "keepalive_timeout": f"{limits.idle_time:.0f}s",
+        "send_timeout": f"{limits.send_time:.0f}s",
+    }
+    # nginx lets a connection to the pages go before they do
+    (kept,) = re.findall(r"^    keepalive_timeout (\d+)s;   ", text, re.MULTILINE)
+    assert int(kept) < limits.idle_time
+    of_address, of_all = (int(number) for number in re.findall(r"limit_conn stix_\w+ (\d+);", text))
+    assert of_address < of_all < limits.connections
+    (descriptors,) = re.findall(
+        r"^LimitNOFILE=(\d+)$", (DEPLOY / "systemd" / "stix-pages.service").read_text(), re.MULTILINE
+    )
+    assert int(descriptors) >= limits.connections + limits.descriptors
 
 
 @pytest.mark.needs_logrotate
