@@ -1,4 +1,4 @@
-"""The table of limits in ``docs/security.md``, made from the classes that hold them: ``python -m docs.makers.limits``."""
+"""The table of limits in ``docs/security.md``, made from the classes that hold them: python -m docs.makers.limits."""
 
 from __future__ import annotations
 
