@@ -210,7 +210,7 @@ class Reader:
         except duckdb.Error as error:
             if _identities(sources, self.index, series) != before:
                 return None
-            if self._is_mistake(error):
+            if self._is_mistake(error) and all(_has_columns(s.table, path) for s in sources for path in s.files):
                 raise QueryRefused(str(error)) from error
             model = sources[0].model
             if model is not None and self._models.pop(model, False) and not self._usable(model):
@@ -318,8 +318,20 @@ def _own_error(error: Exception) -> duckdb.Error:
     return kind(str(error))
 
 
+def _has_columns(table: AnyTable, path: Path) -> bool:
+    """Whether a month's file has the columns of its table; a question fails also when it has others."""
+    try:
+        return set(table.arrow.names) <= set(pq.read_schema(path).names)
+    except FileNotFoundError:
+        return True  # removed meanwhile
+    except (pa.ArrowException, OSError):
+        return False
+
+
 def _is_readable(table: AnyTable, path: Path) -> bool:
     """Whether a month's file can be read as a whole."""
+    if not _has_columns(table, path):
+        return False
     try:
         pq.read_table(path, columns=table.arrow.names, partitioning=None)
     except FileNotFoundError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs import commands, logs, user_commands
+from jobs.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.lock import AlreadyRunning
 from stixcore.errors import StixError
 from stixcore.imaging.reconstruction import Method
@@ -38,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return commands.DONE
     except (StixError, OSError) as error:
         logs.tell(f"stix-jobs: {error}")
+        return commands.SOME_FAILED
+    except sqlite3.Error as error:
+        logs.tell(f"stix-jobs: {arguments.archive / JOURNAL_FILE} cannot be used: {error}")
         return commands.SOME_FAILED
     except KeyboardInterrupt:
         logs.tell("stix-jobs: interrupted; run the same command again to go on")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from urllib.request import urlopen
 import numpy as np
 
 from archive import TABLES, Archive
+from archive.accounts import Accounts, Role, Sessions, web_secrets
 from archive.accounts.sessions import ENDED_FILE, SECRETS_FILE
 from archive.accounts.store import USERS_FILE
 from archive.findings import Level, last_findings
@@ -98,6 +100,7 @@ def _look_at(archive: Archive, now: np.datetime64, pages: str) -> list[Answer]:
         ("disk", lambda: _disk(root)),
         ("clock", lambda: _clock(archive, now)),
         ("secrets", lambda: _secrets(root)),
+        ("accounts", lambda: _accounts(root)),
         ("index", lambda: _index(archive, now)),
         ("pipeline", lambda: _pipeline(root, now)),
         ("worker", lambda: _worker(root, now)),
@@ -110,6 +113,9 @@ def _look_at(archive: Archive, now: np.datetime64, pages: str) -> list[Answer]:
             answers += look()
         except (StixError, OSError, ValueError) as error:  # what cannot be looked at is not well
             answers.append(Answer(subject, Verdict.WRONG, str(error)))
+        except sqlite3.Error as error:
+            text = f"{JOURNAL_FILE} cannot be read: {error}"
+            answers.append(Answer(subject, Verdict.WRONG, text, "restore it from a backup"))
     return answers
 
 
@@ -259,6 +265,19 @@ def _pipeline(root: Path, now: np.datetime64) -> Iterator[Answer]:
         yield Answer("pipeline", Verdict.GOOD, told)
     else:
         yield Answer("pipeline", Verdict.NOTE, "no step has run here", "see deploy/ for timers and a crontab")
+
+
+def _accounts(root: Path) -> Iterator[Answer]:
+    """Nobody can sign in, or everybody is a guest, when one of these files is damaged."""
+    users = Accounts(root).users()
+    Sessions(root).has_ended("")
+    if (root / SECRETS_FILE).exists():
+        web_secrets(root)
+    if users:
+        operators = sum(user.role is Role.OPERATOR for user in users)
+        yield Answer("accounts", Verdict.GOOD, f"{len(users)} users, {operators} of them operators")
+    else:
+        yield Answer("accounts", Verdict.NOTE, "no users yet", "stix-jobs user add NAME")
 
 
 def _worker(root: Path, now: np.datetime64) -> Iterator[Answer]:

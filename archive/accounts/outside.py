@@ -52,7 +52,7 @@ class OutsideNames:
             section = tomllib.loads(path.read_text(encoding="utf-8")).get(SECTION, {})
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             message = f"{path} cannot be read: {error}"
             raise AccountsDamaged(message) from error
         return cls(**{name: _names(path, name, value) for name, value in _items(path, section)})

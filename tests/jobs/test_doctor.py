@@ -94,7 +94,8 @@ def test_a_sound_installation(root):
         found = verdicts(root, pages=url)
     assert {answer.verdict for answer in found.values()} == {Verdict.GOOD}, found
     assert set(found) == {
-        "software", "archive", "write access", "locks", "disk", "clock", "secrets", "index", "last ingest", "pipeline",
+        "software", "archive", "write access", "locks", "disk", "clock", "secrets", "accounts", "index", "last ingest",
+        "pipeline",
         "worker", "check", "pages",
     }  # fmt: skip
     assert "2 processes" in found["worker"].text

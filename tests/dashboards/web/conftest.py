@@ -187,7 +187,7 @@ def client(server: Any) -> Client:
     return Client(server.url)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_client() -> type[Client]:
     """For those who need several browsers, or one for another server."""
     return Client
