@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
@@ -22,16 +24,17 @@ from archive.scripts.sources import ImageSource, read_sources
 from archive.scripts.tables import images_csv, images_parquet
 from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import archive_source
-from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.answers import write_json_error
 from dashboards.web.clock import now
 from dashboards.web.conditional import check_conditions, send_content
+from dashboards.web.fair_use import client_of, fair_use, look_up_file, make_piece, refuse_json, send_piece
 from dashboards.web.scripts import server_address
+from dashboards.web.turns import Busy
 from dashboards.web.visitors import visitor_asking
 from jobs.errors import BadRequest, LimitReached
 from jobs.rendering_requests import AnimationRequest, OverlayRequest
 
-#: Largest bundle, byte.
-BUNDLE_BYTES = 1 << 30
+log = logging.getLogger(__name__)
 
 
 class SelectionHandler(RequestHandler):
@@ -43,6 +46,8 @@ class SelectionHandler(RequestHandler):
             ids = parse_ids(self.get_query_argument("images", ""))
             make = _SENDERS[what]
             await make(self, ids)
+        except Busy as busy:
+            refuse_json(self, busy)
         except (BadRequest, LimitReached) as error:
             raise HTTPError(400, reason="Bad Request") from error
         except StreamClosedError:
@@ -88,9 +93,16 @@ def visible_images(archive: Archive, ids: Sequence[str], visitor: Visitor) -> li
 
 async def _send_script(handler: SelectionHandler, ids: Sequence[str], kind: str) -> None:
     write = _script_of(handler, ids, kind)
-    sources = await _sources(handler, ids)
+    visitor, server = await visitor_asking(handler), server_address(handler)
+
+    def script() -> str:
+        return write(
+            archive_source().ask(lambda archive: read_sources(archive, visible_images(archive, ids, visitor), server))
+        )
+
+    text = await look_up_file(handler, script)
     handler.announce(f"stix_{kind}.py", "text/x-python; charset=utf-8")
-    send_content(handler, write(sources))
+    send_content(handler, text)
 
 
 def _script_of(handler: SelectionHandler, ids: Sequence[str], kind: str) -> Callable[[Sequence[ImageSource]], str]:
@@ -134,42 +146,88 @@ def _value(default: Any, text: str) -> Any:
 
 
 async def _send_table(handler: SelectionHandler, ids: Sequence[str], form: str) -> None:
-    visitor = await visitor_asking(handler)
+    visitor, is_csv = await visitor_asking(handler), form == "csv"
 
-    chosen = await looked_up(lambda: archive_source().ask(lambda archive: visible_images(archive, ids, visitor)))
-    is_csv = form == "csv"
+    def table() -> str | bytes:
+        chosen = archive_source().ask(lambda archive: visible_images(archive, ids, visitor))
+        return images_csv(chosen) if is_csv else images_parquet(chosen)
+
+    content = await look_up_file(handler, table)
     handler.announce(f"stix_images.{form}", "text/csv; charset=utf-8" if is_csv else "application/vnd.apache.parquet")
-    send_content(handler, images_csv(chosen) if is_csv else images_parquet(chosen))
+    send_content(handler, content)
 
 
 async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
-    """A zip file, written while it is sent: no more than one member is in memory."""
+    """A zip file, written while it is sent: no more than one member is in memory.
+
+    Looking at files, writing scripts and packing them all take place in threads for downloads.
+    """
     inputs = handler.get_query_argument("inputs", "no") == "yes"
-    sources, source = await _sources(handler, ids), archive_source()
-    paths = await looked_up(lambda: source.ask(lambda archive: _paths(archive, sources, inputs=inputs)))
-    size = sum(path.stat().st_size for path in paths.values() if path.is_file())
-    if size > BUNDLE_BYTES:
-        message = f"these files are {size >> 20} MiB, {BUNDLE_BYTES >> 20} at most; select fewer, or no input files"
-        raise LimitReached(message)
-    created = now()
-    handler.announce(f"stix_images_{stamp(created)}.zip", "application/zip")
-    if not check_conditions(handler) or handler.request.method == "HEAD":
-        handler.finish()
-        return
+    visitor, server, most = await visitor_asking(handler), server_address(handler), fair_use().limits.bundle
+
+    def begin() -> tuple[Iterator[bytes], np.datetime64]:
+        def look(archive: Archive) -> tuple[tuple[ImageSource, ...], dict[str, Path]]:
+            sources = read_sources(archive, visible_images(archive, ids, visitor), server)
+            return sources, _paths(archive, sources, inputs=inputs)
+
+        sources, paths = archive_source().ask(look)
+        size = sum(path.stat().st_size for path in paths.values() if path.is_file())
+        if size > most:
+            message = f"these files are {size >> 20} MiB, {most >> 20} at most; select fewer, or no input files"
+            raise LimitReached(message)
+        created = now()
+        return bundle_pieces(sources, paths, created, inputs=inputs), created
+
+    end = fair_use().downloads.begin(client_of(handler.request))
+    try:
+        pieces, created = await make_piece(handler, begin)
+        piece = await make_piece(handler, lambda: next(pieces, None))
+        handler.announce(f"stix_images_{stamp(created)}.zip", "application/zip")
+        if not check_conditions(handler) or handler.request.method == "HEAD":
+            handler.finish()
+            return
+        while piece is not None:
+            await send_piece(handler, piece)
+            piece = await _next_piece(handler, pieces)
+    finally:
+        end()
+    handler.finish()
+
+
+async def _next_piece(handler: SelectionHandler, pieces: Iterator[bytes]) -> bytes | None:
+    """The next piece of a bundle that has begun; where there is none in time, its connection is closed."""
+    try:
+        return await make_piece(handler, lambda: next(pieces, None))
+    except Busy as busy:
+        log.warning("a bundle was not sent to its end: %s", busy)
+        handler.detach().close()  # so that nobody takes it for whole
+        raise StreamClosedError from None
+
+
+def bundle_pieces(
+    sources: Sequence[ImageSource], paths: Mapping[str, Path], created: np.datetime64, *, inputs: bool
+) -> Iterator[bytes]:
+    """The zip file of a bundle, a member at a time.
+
+    Parameters
+    ----------
+    sources : sequence of ImageSource
+    paths : mapping of str to Path
+        Where files are, by name.
+    created : datetime64
+        Time of all members, UTC.
+    inputs : bool
+        Take the level-1 and auxiliary files along.
+    """
     drain = _Drain()
     with zipfile.ZipFile(drain, "w") as package:
         for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs):
-
-            def add(name: str = member.name, read: Callable[[], bytes] = member.read) -> None:
-                entry = zipfile.ZipInfo(name, created.item().timetuple()[:6])
-                entry.external_attr = 0o644 << 16  # readable for a group; zipfile's own is for the owner alone
-                texts = not name.endswith(".fits")
-                package.writestr(entry, read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
-
-            await looked_up(add)
-            handler.write(drain.take())
-            await handler.flush()
-    handler.finish(drain.take())
+            entry = zipfile.ZipInfo(member.name, created.item().timetuple()[:6])
+            entry.external_attr = 0o644 << 16  # readable for a group; zipfile's own is for the owner alone
+            texts = not member.name.endswith(".fits")
+            package.writestr(entry, member.read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
+            yield drain.take()
+    yield drain.take()
 
 
 def _paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) -> dict[str, Path]:
@@ -185,15 +243,6 @@ def _paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) ->
         paths |= dict.fromkeys(names, archive.root / "missing")
         paths |= {row["name"]: archive.path_of(row["path"]) for row in rows}
     return paths
-
-
-async def _sources(handler: SelectionHandler, ids: Sequence[str]) -> tuple[ImageSource, ...]:
-    visitor, server = await visitor_asking(handler), server_address(handler)
-    return await looked_up(
-        lambda: archive_source().ask(
-            lambda archive: read_sources(archive, visible_images(archive, ids, visitor), server)
-        )
-    )
 
 
 class _Drain(io.RawIOBase):

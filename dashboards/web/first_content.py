@@ -7,6 +7,7 @@ session after it; the session starts from the state that the first content has l
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
@@ -19,9 +20,11 @@ from dashboards.state.access import Visitor
 from dashboards.state.begun import Begun, session_of, session_with
 from dashboards.web.answers import in_thread, looked_up
 from dashboards.web.bounded_threads import journal_threads
+from dashboards.web.fair_use import fair_use, know_again, refuse_page
 from dashboards.web.links import RouteLinks
 from dashboards.web.live_pages import PageHandler
 from dashboards.web.session_owner import SessionOwner, making_sessions_for
+from dashboards.web.turns import Busy
 from dashboards.web.visitors import COOKIE, visitor_of_cookie, visitor_with_cookie
 
 if TYPE_CHECKING:
@@ -48,8 +51,13 @@ class FirstContentHandler(PageHandler):
         if name and self.request.path.endswith("/"):
             self.redirect(url_concat(f"../{name}", parse_qsl(self.request.query, keep_blank_values=True)))
             return
-        answer: Any = super().get(*arguments, **named)
-        await answer
+        try:
+            async with fair_use().making_page(self.request):
+                know_again(self)
+                answer: Any = super().get(*arguments, **named)
+                await answer
+        except Busy as busy:
+            refuse_page(self, busy)
 
     async def get_session(self) -> Any:
         """Send the first content, then make the session. What is read from files is read in threads."""
@@ -80,7 +88,10 @@ class FirstContentHandler(PageHandler):
         self.set_header("Content-Type", "text/html")
         self.set_header("X-Accel-Buffering", "no")  # a proxy must not wait for the rest
         self.write(document + self._early)
-        await self.flush()
+        # a client that takes nothing keeps no place among the pages that are made
+        done, _ = await asyncio.wait([asyncio.ensure_future(self.flush())], timeout=fair_use().limits.page_flush)
+        for flushed in done:
+            flushed.result()
         self._sent = True
         return begun
 

@@ -6,7 +6,6 @@ day (a month of minutes) at a time, so that neither a window of years nor a slow
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,8 +27,10 @@ from dashboards.state.curve_window import LONGEST_S, Window, unix_seconds
 from dashboards.state.errors import NotUnderstood
 from dashboards.state.ranges import EARLIEST
 from dashboards.state.source import archive_source, in_plain_words
-from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.answers import write_json_error
 from dashboards.web.conditional import check_conditions
+from dashboards.web.fair_use import client_of, fair_use, make_piece, refuse_json, send_piece
+from dashboards.web.turns import Busy
 from stixcore.errors import StixError
 
 log = logging.getLogger(__name__)
@@ -181,7 +182,25 @@ class LightCurveHandler(RequestHandler):
             with in_plain_words():  # a damaged first day is still answered with a status
                 return b"".join(islice(pieces, 2)), pieces
 
-        beginning, pieces = await looked_up(first)
+        fair = fair_use()
+        try:
+            end = fair.downloads.begin(client_of(self.request))
+        except Busy as busy:
+            refuse_json(self, busy)
+            return
+        try:
+            await self._send(want, kind, media_type, first)
+        finally:
+            end()
+
+    async def _send(
+        self, want: Wanted, kind: str, media_type: str, first: Callable[[], tuple[bytes, Iterator[bytes]]]
+    ) -> None:
+        try:
+            beginning, pieces = await make_piece(self, first)
+        except Busy as busy:
+            refuse_json(self, busy)
+            return
         self.set_header("Content-Type", media_type)
         self.set_header("Content-Disposition", f'attachment; filename="{want.name}.{kind}"')
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -192,11 +211,13 @@ class LightCurveHandler(RequestHandler):
         try:
             piece: bytes | None = beginning
             while piece is not None:
-                self.write(piece)
-                await self.flush()
-                piece = await asyncio.get_running_loop().run_in_executor(None, lambda: next(pieces, None))
+                await send_piece(self, piece)
+                piece = await make_piece(self, lambda: next(pieces, None))
         except StreamClosedError:
             return  # the visitor has gone
+        except Busy as busy:
+            log.warning("a light curve was not sent to its end: %s", busy)
+            self.detach().close()
         except (StixError, OSError) as error:
             log.error("a light curve was not sent to its end: %s", error)  # noqa: TRY400 (a fault of files)
             self.detach().close()  # so that nobody takes it for whole

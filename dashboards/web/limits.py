@@ -10,6 +10,41 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class TurnLimits:
+    """Bounds of something that many clients want at once (`dashboards.web.turns`).
+
+    A client is a user, a browser that was here before, or all others of one network address together.
+
+    Attributes
+    ----------
+    places, places_address : int
+        Done at once: over all, and for one address.
+    share : float, pages or s of computing
+        What one client may use at once while others are there.
+    rate : float, pages/s or s/s
+        What it gets back of that.
+    address : float
+        How many times as much all clients of one address may use together.
+    waiting, waiting_address : int
+        Requests that wait: of one user or browser, and of all others of an address.
+    patience : float, s
+        Longest wait, after which a request is refused.
+    refusal : float, s
+        After which a request is refused that finds too many waiting.
+    """
+
+    places: int
+    places_address: int
+    share: float
+    rate: float
+    address: float = 4.0
+    waiting: int = 20
+    waiting_address: int = 120
+    patience: float = 30.0
+    refusal: float = 2.0
+
+
+@dataclass(frozen=True)
 class WebLimits:
     """Bounds of the web server; the defaults suit an institute's server with a few cores.
 
@@ -66,6 +101,34 @@ class WebLimits:
         Longest wait for a lock of the archive or its journal.
     waiting : int
         Pieces of work of one kind (passwords, changes of accounts, questions to the journal) that may wait.
+    pages : TurnLimits, page
+        Pages that are made.
+    page_returned : float, page
+        What a client gets back of its share for a page whose web socket has been opened.
+    page_flush : float, s
+        How long the making of a page waits for a slow client to take its first content.
+    pages_address, pages_client : int
+        Pages that are open: of one address, and of one user or browser.
+    pages_unused : int
+        Pages without web socket of one address; above that the oldest are given up early.
+    unused_time : float, s
+        After which a page without web socket is given up.
+    unused_grace : float, s
+        In which it is never given up early.
+    unused_look : float, s
+        How often such pages are looked for.
+    seen : float, s
+        How long a client that asked for something counts as being there.
+    files, calls, pieces : TurnLimits, s
+        Files of images, calls of the API, and pieces of bundles and light curves: computing time.
+    downloads_address, downloads_client : int
+        Bundles and light curves that are being sent to one address, and to one user or browser.
+    download_stall : float, s
+        After which a download is ended whose client takes nothing.
+    bundle : int, byte
+        Largest bundle.
+    own_files, own_files_address : int
+        Files of visitors that are being looked at: over all, and of one address.
     """
 
     body: int = 1 << 20
@@ -94,3 +157,22 @@ class WebLimits:
     account_changes: int = 100
     lock_time: float = 2.0
     waiting: int = 32
+    pages: TurnLimits = TurnLimits(places=3, places_address=2, share=10.0, rate=0.25)
+    page_returned: float = 0.85
+    page_flush: float = 1.0
+    pages_address: int = 250
+    pages_client: int = 60
+    pages_unused: int = 30
+    unused_time: float = 15.0
+    unused_grace: float = 3.0
+    unused_look: float = 3.0
+    seen: float = 3.0
+    files: TurnLimits = TurnLimits(places=4, places_address=3, share=4.0, rate=0.25)
+    calls: TurnLimits = TurnLimits(places=4, places_address=3, share=4.0, rate=0.25)
+    pieces: TurnLimits = TurnLimits(places=2, places_address=1, share=2.0, rate=0.2)
+    downloads_address: int = 12
+    downloads_client: int = 4
+    download_stall: float = 60.0
+    bundle: int = 1 << 30
+    own_files: int = 3
+    own_files_address: int = 2

@@ -24,14 +24,16 @@ from archive import Archive, NotInArchive
 from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import ArchiveSource, archive_source, journal_of
 from dashboards.web.account_page import AccountPage
-from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.answers import write_json_error
 from dashboards.web.api.handlers import API_ROUTES
 from dashboards.web.bounded_threads import journal_threads
 from dashboards.web.conditional import choose_version, file_etag
 from dashboards.web.downloads import SELECTION_PATHS, SelectionHandler
+from dashboards.web.fair_use import look_up_file, refuse_json
 from dashboards.web.lightcurve_files import LightCurveHandler
 from dashboards.web.scripts import SUFFIXES, ScriptHandler
 from dashboards.web.sign_in import SignOutPage
+from dashboards.web.turns import Busy
 from dashboards.web.visitors import visitor_asking
 from jobs.errors import NoSuchRequest
 from jobs.renderings import MEDIA_TYPES, find_rendering
@@ -155,7 +157,11 @@ class ImageFileHandler(StaticFileHandler):
         kind, key = path.split("/", 1)
         visitor = await visitor_asking(self)
         threads = journal_threads() if kind == "rendering" else None
-        self.found = await looked_up(lambda: find_file(archive_source(), kind, key, visitor), threads)
+        try:
+            self.found = await look_up_file(self, lambda: find_file(archive_source(), kind, key, visitor), threads)
+        except Busy as busy:
+            refuse_json(self, busy)
+            return
         self.root = str(self.found.root)
         with ExitStack() as self._opened:
             await super().get(str(self.found.place), include_body)

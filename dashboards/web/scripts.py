@@ -12,8 +12,10 @@ from archive.scripts.images import FLAVOURS, script_name
 from archive.scripts.sources import read_source
 from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import ArchiveSource, archive_source
-from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.answers import write_json_error
 from dashboards.web.conditional import send_content
+from dashboards.web.fair_use import look_up_file, refuse_json
+from dashboards.web.turns import Busy
 from dashboards.web.visitors import visitor_asking
 
 MEDIA_TYPES = {
@@ -71,7 +73,11 @@ class ScriptHandler(RequestHandler):
     async def get(self, image_id: str, suffix: str) -> None:
         """Write the script and send it."""
         server, visitor = server_address(self), await visitor_asking(self)
-        script = await looked_up(lambda: write_script(archive_source(), image_id, suffix, server, visitor))
+        try:
+            script = await look_up_file(self, lambda: write_script(archive_source(), image_id, suffix, server, visitor))
+        except Busy as busy:
+            refuse_json(self, busy)
+            return
         self.set_header("Content-Type", f"{MEDIA_TYPES[suffix]}; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{script.name}"')
         self.set_header("X-Content-Type-Options", "nosniff")

@@ -21,6 +21,7 @@ from tornado.websocket import WebSocketClosedError
 
 from dashboards.state.source import ARCHIVE_VARIABLE, archive_source
 from dashboards.web.keys import OWN_PROVIDER, set_keys
+from dashboards.web.limits import WebLimits
 from dashboards.web.links import ROUTES_MODULE
 from dashboards.web.proxy import ADDRESS_HEADER
 from dashboards.web.proxy import install as install_proxy
@@ -104,7 +105,7 @@ def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[
     """Arguments of ``panel``: which pages, at which address, opened under which names."""
     from dashboards.components.frame import PAGES, THEME_COOKIE  # which imports Bokeh, and that wants its keys first
 
-    folder = Path(__file__).resolve().parents[1]
+    folder, limits = Path(__file__).resolve().parents[1], WebLimits()
     origins = [*_own_names(port, address), *(host if ":" in host else f"{host}:{port}" for host in hosts)]
     return [
         *(str(folder / f"{page}.py") for page in PAGES),
@@ -114,6 +115,8 @@ def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[
         "--warm",
         # the token in a page holds neither who is signed in nor what a proxy was sent
         *("--include-cookies", THEME_COOKIE, "--include-headers", "User-Agent"),
+        *("--check-unused-sessions", str(round(limits.unused_look * 1000))),
+        *("--unused-session-lifetime", str(round(limits.unused_time * 1000))),
         *(part for origin in dict.fromkeys(origins) for part in ("--allow-websocket-origin", origin)),
     ]
 

@@ -8,7 +8,16 @@ from typing import Any
 
 from panel.command.serve import Serve
 
-from dashboards.web import conditional, connections, first_content, garbage, live_pages, served_routes, sockets
+from dashboards.web import (
+    conditional,
+    connections,
+    fair_use,
+    first_content,
+    garbage,
+    live_pages,
+    served_routes,
+    sockets,
+)
 from dashboards.web.limits import WebLimits
 from dashboards.web.security_headers import SecurityHeaders
 from dashboards.web.versions import untested_versions
@@ -41,6 +50,7 @@ def serve(arguments: list[str]) -> None:
     limits = WebLimits()
     connections.install(limits)
     conditional.install()
+    fair_use.install()
     live_pages.install(first_content.FirstContentHandler)
     sockets.install(limits)
     garbage.install()

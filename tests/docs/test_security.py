@@ -23,4 +23,3 @@ def test_the_example_of_nginx_has_the_same_limits() -> None:
     assert int(found["client_max_body_size"]) << 20 == limits.body
     assert int(found["client_body_timeout"]) <= limits.body_time
     assert int(found["client_header_timeout"]) <= limits.header_time
-

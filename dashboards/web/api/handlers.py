@@ -20,7 +20,9 @@ from dashboards.web.api.openapi import openapi_document
 from dashboards.web.api.parameters import read_parameters
 from dashboards.web.bounded_threads import BoundedThreads, ServerBusy, journal_threads
 from dashboards.web.clock import now
+from dashboards.web.fair_use import client_of, fair_use, is_there, timed
 from dashboards.web.limits import WebLimits
+from dashboards.web.turns import Busy
 from dashboards.web.visitors import COOKIE, visitor_asking
 from jobs.errors import NoSuchRequest, NotAllowed
 from jobs.limits import Limits
@@ -156,8 +158,17 @@ class EndpointHandler(JsonHandler):
         values = read_parameters(endpoint.parameters, given)
         call = Call(visitor, values, given, path, bytes(self._body), now(), _LIMITS)
         threads = journal_threads() if endpoint.who is Who.USERS else _threads()
+        fair, client = fair_use(), client_of(self.request, visitor.name)
+        fair.saw(client)
         try:
-            return await threads.run(archive_source().ask, lambda archive: endpoint.answer(archive, call))
+            async with fair.calls.turn(client, is_there=lambda: is_there(self.request)) as turn:
+                answered: tuple[Reply, float] = await threads.run(
+                    timed, lambda: archive_source().ask(lambda archive: endpoint.answer(archive, call))
+                )
+                reply, turn.cost = answered
+        except Busy as error:
+            self.set_header("Retry-After", str(error.retry_after))
+            raise Refused(429, error.sentence) from error
         except (NotInArchive, NoSuchRequest) as error:
             raise Refused(404, str(error), *_about(path)) from error
         except QueryRefused as error:
@@ -166,6 +177,7 @@ class EndpointHandler(JsonHandler):
             raise Refused(403, str(error)) from error
         except (Unavailable, ServerBusy) as error:
             raise Refused(503, str(error)) from error
+        return reply
 
 
 class OpenApiHandler(JsonHandler):

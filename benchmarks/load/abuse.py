@@ -1,0 +1,103 @@
+"""One client that asks for as much as it can get: pages, bundles and connections whose request never ends.
+
+It comes from a loopback address of its own, answers nothing, keeps no cookie, and asks again at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from urllib.parse import urlsplit
+
+#: Address of the abuser; visitors come from 127.0.0.1.
+ADDRESS = "127.0.0.2"
+#: Connections for each kind of request.
+PAGES, BUNDLES, HALF_OPEN = 8, 6, 100
+#: A request without its last line.
+_BEGUN = "GET /image_archive HTTP/1.1\r\nHost: {host}\r\nX-Slow: "
+_READ = 1 << 16
+
+
+@dataclass
+class Abuser:
+    """What it asked for, and what it got.
+
+    Parameters
+    ----------
+    url : str
+        Of the server, on loopback.
+    bundle : str
+        Path of a bundle.
+    address : str
+        Source address of its connections.
+    """
+
+    url: str
+    bundle: str = ""
+    address: str = ADDRESS
+    answers: Counter[str] = field(default_factory=Counter)
+
+    async def run(
+        self, until: float, pages: int = PAGES, bundles: int = BUNDLES, half_open: int = HALF_OPEN
+    ) -> Counter[str]:
+        """Ask for everything until a moment of `monotonic`; gives the number of answers by kind and status."""
+        kinds: Sequence[tuple[int, Callable[[], Awaitable[None]]]] = (
+            (pages, lambda: self._ask("page", "/image_archive")),
+            (bundles if self.bundle else 0, lambda: self._ask("bundle", self.bundle)),
+            (half_open, self._half_open),
+        )
+        await asyncio.gather(*(self._again(until, once) for number, once in kinds for _ in range(number)))
+        return self.answers
+
+    async def _again(self, until: float, once: Callable[[], Awaitable[None]]) -> None:
+        while (left := until - monotonic()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await once()
+            except TimeoutError:
+                return
+            except (OSError, asyncio.IncompleteReadError):
+                self.answers["broken off"] += 1
+                await asyncio.sleep(0.05)
+
+    async def _ask(self, kind: str, path: str) -> None:
+        async with _Connection(self.url, self.address) as (reader, writer):
+            head = f"GET {path} HTTP/1.1\r\nHost: {urlsplit(self.url).netloc}\r\nConnection: close\r\n\r\n"
+            writer.write(head.encode())
+            status = (await reader.readline()).split()
+            while await reader.read(_READ):
+                pass
+            self.answers[f"{kind} {status[1].decode() if len(status) > 1 else 'broken off'}"] += 1
+
+    async def _half_open(self) -> None:
+        """Send a header that never ends, a letter at a time, until the server closes the connection."""
+        async with _Connection(self.url, self.address) as (reader, writer):
+            writer.write(_BEGUN.format(host=urlsplit(self.url).netloc).encode())
+            while not reader.at_eof():
+                writer.write(b"x")
+                await writer.drain()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(_READ), 1.0)
+            self.answers["half-open closed"] += 1
+
+
+class _Connection:
+    """A connection from an address, closed at the end."""
+
+    def __init__(self, url: str, address: str) -> None:
+        self._place, self._address = urlsplit(url), address
+
+    async def __aenter__(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, self._writer = await asyncio.open_connection(
+            self._place.hostname, self._place.port, local_addr=(self._address, 0)
+        )
+        return reader, self._writer
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.transport.abort()
+        with suppress(OSError):
+            await self._writer.wait_closed()
