@@ -28,6 +28,8 @@ class BadRow(ArchiveError):
 class QueryRefused(ArchiveError):
     """A query that does more than read, is no SQL, or names a column that does not exist."""
 
+    lines = True  # the database marks the place in the query
+
 
 class QueryTimeout(ArchiveError):
     """A query that ran longer than it was allowed to."""

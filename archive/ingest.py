@@ -39,6 +39,7 @@ from archive.sql import Conditions, select
 from archive.store import Archive
 from archive.versions import with_successors
 from stixcore.errors import InvalidProduct
+from stixcore.printable import printable
 from stixcore.recipe import sha256_of
 
 #: Files per step. Their rows are written together, once; a step that is killed is done again.
@@ -82,6 +83,9 @@ class Outcome:
     status: OutcomeStatus
     reason: str = ""
     name: str = ""
+
+    def __str__(self) -> str:
+        return printable(f"{self.path}: {self.reason or self.status}")
 
 
 @dataclass(frozen=True)

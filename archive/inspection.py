@@ -22,6 +22,7 @@ from archive.quarantine import Refusal, put_aside
 from archive.regular_files import open_regular
 from archive.schema import Image, Run
 from archive.store import Archive
+from stixcore.printable import printable, without_folders
 
 #: What is younger than this may still be at work, s.
 AT_WORK_S = 3600.0
@@ -72,7 +73,9 @@ class Inspection:
 
     def found(self, code: Code, table: str, file: str, message: str, *, repaired: bool = False) -> None:
         """Note a finding."""
-        self.findings.append(Finding(KINDS[code].level, code, table, file, message, repaired))
+        self.findings.append(
+            Finding(KINDS[code].level, code, table, printable(file), without_folders(printable(message)), repaired)
+        )
 
     def step(self, what: str, done: int, total: int) -> None:
         """Tell how far it is."""

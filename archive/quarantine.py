@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from archive.atomic import PRIVATE, PRIVATE_FOLDER, copy_file, make_folder, move_file, write_text
+from stixcore.printable import printable, without_folders
 from stixcore.recipe import sha256_of
 
 NOTE = ".reason.json"
@@ -23,11 +24,18 @@ _NAME_LENGTH = 180
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a file was refused: a sentence, and where they are known what was expected and what was found."""
+    """Why a file was refused: a sentence, and where they are known what was expected and what was found.
+
+    Names of the folders of this machine are left out, and what is not printable is escaped.
+    """
 
     reason: str
     expected: str = ""
     found: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "expected", "found"):
+            object.__setattr__(self, name, without_folders(printable(getattr(self, name))))
 
 
 def put_aside(

@@ -16,6 +16,8 @@ from errno import ELOOP, ENOTDIR, ENXIO
 from io import BufferedReader, BufferedWriter
 from pathlib import Path, PurePath
 
+from stixcore.printable import printable
+
 #: Not there on every system; without them a name is looked at before it is opened, which is all that can be done.
 _SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -30,7 +32,7 @@ class NotRegularFile(OSError):
     """
 
     def __init__(self, path: PurePath, found: str) -> None:
-        super().__init__(f"{path.name} is no regular file but {found}")
+        super().__init__(f"{printable(path.name)} is no regular file but {found}")
         self.found = found
 
 

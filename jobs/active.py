@@ -14,7 +14,7 @@ from jobs.journal import Part, Request, RequestState
 from jobs.kinds import Result, Task, waits_for_others
 from jobs.parts import PartResult
 from jobs.renderings import RenderResult
-from stixcore.errors import StixError
+from stixcore.errors import StixError, public_sentence
 
 #: What may pass by itself.
 TRANSIENT = (OSError, sqlite3.OperationalError, ExecutorFault, ArchiveBusy)
@@ -144,10 +144,12 @@ def verdict(parts: Sequence[Part]) -> tuple[RequestState, str]:
 
 def sentence_of(error: BaseException | None) -> str:
     """Why something failed, for the user."""
+    if error is None:
+        return "it ended without a reason"
     if isinstance(error, StixError | ExecutorFault):
-        return str(error)
+        return public_sentence(error)
     if isinstance(error, MemoryError):
         return "it needs more memory than an image set may take"
     if isinstance(error, OSError | sqlite3.Error):
-        return f"the machine could not do it ({error})"
-    return f"internal error: {type(error).__name__}: {error}"
+        return f"the machine could not do it ({public_sentence(error)})"
+    return f"internal error: {type(error).__name__}: {public_sentence(error)}"

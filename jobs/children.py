@@ -1,16 +1,19 @@
 """Child processes of our own: warm, watched, and replaced when they die.
 
-`concurrent.futures` gives up a whole pool when one process is killed, cannot stop a running task, passes no progress.
+`concurrent.futures` gives up a whole pool when one process is killed, cannot stop a running task, passes no progress;
+children of `multiprocessing` inherit the whole environment, and the server's holds secrets.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import logging
-import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import traceback
 import weakref
@@ -18,10 +21,11 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from jobs.child_environment import child_environment
 from jobs.errors import WorkerCrashed, WorkerDied
 from jobs.executors import TRIES, Event, Executor, Finished, Progress, Started, reporting_to
 from jobs.memory import limit_memory
@@ -30,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: A child that has not left by itself after this long is killed, s.
 _PATIENCE_S = 1.0
+#: What a child runs: it finds modules where its parent does, also those that no variable names.
+_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from jobs.children import serve; serve()"
 
 
 @dataclass
@@ -45,7 +51,7 @@ class _Work:
 class _Child:
     """A process and what it is doing."""
 
-    process: SpawnProcess
+    process: subprocess.Popen[bytes]
     pipe: Connection
     work: _Work | None = None
     ready: bool = False
@@ -54,8 +60,9 @@ class _Child:
 class ChildExecutor(Executor):
     """A fixed number of child processes.
 
-    Fresh interpreters ("spawn"): a forked copy of a process with threads (DuckDB, BLAS) may hang. Children ignore
-    Ctrl-C and SIGTERM, which are for the parent to act on, and leave at once when the parent is gone, however it went.
+    Fresh interpreters: a forked copy of a process with threads (DuckDB, BLAS) may hang. They inherit the variables that
+    `child_environment` allows. Children ignore Ctrl-C and SIGTERM, which are for the parent to act on, and leave at
+    once when the parent is gone, however it went.
 
     Parameters
     ----------
@@ -71,12 +78,10 @@ class ChildExecutor(Executor):
     def __init__(self, workers: int, *, preload: tuple[str, ...] = (), memory_bytes: int | None = None) -> None:
         super().__init__()
         self._arguments = (preload, memory_bytes)
-        self._context = multiprocessing.get_context("spawn")
         self._waiting: deque[_Work] = deque()
         self._news: list[Event] = []
         self._stillborn = 0
         self._children: list[_Child] = []
-        # Before multiprocessing's own farewell, which would wait for children that ignore SIGTERM.
         self._finalizer = weakref.finalize(self, _kill_all, self._children)
         self._children.extend(self._spawn() for _ in range(workers))
 
@@ -88,7 +93,7 @@ class ChildExecutor(Executor):
     @property
     def pids(self) -> list[int]:
         """Process ids of the children."""
-        return [child.process.pid or 0 for child in self._children]
+        return [child.process.pid for child in self._children]
 
     def submit(self, function: Callable[[Any], Any], task: Any) -> int:
         """See `Executor.submit`."""
@@ -106,12 +111,11 @@ class ChildExecutor(Executor):
             When no process lives long enough to take a task.
         """
         self._hand_out()
+        # the end of a process is the end of its pipe
         sources: dict[Any, _Child] = {child.pipe: child for child in self._children if not child.pipe.closed}
-        sources |= {child.process.sentinel: child for child in self._children}
         for source in wait(list(sources), 0.0 if self._news else timeout_s):
             child = sources[source]
-            if child in self._children:  # otherwise its pipe, or its end, was dealt with already
-                self._listen(child)
+            self._listen(child)
         self._hand_out()
         news, self._news = self._news, []
         return news
@@ -133,15 +137,18 @@ class ChildExecutor(Executor):
                 child.process.kill()
             child.pipe.close()
         for child in self._children:
-            child.process.join(_PATIENCE_S)
+            _wait(child.process)
         self._finalizer()
 
     def _spawn(self) -> _Child:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_serve, args=(theirs, *self._arguments), daemon=True, name="stix-jobs-child"
+        ours, theirs = Pipe()
+        words = [json.dumps(sys.path), str(theirs.fileno()), json.dumps(self._arguments)]
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-P", "-c", _PROGRAM, *words],
+            stdin=subprocess.PIPE,  # ends with this process, however it ends
+            pass_fds=[theirs.fileno()],
+            env=child_environment(),
         )
-        process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
         return _Child(process, ours)
 
@@ -181,19 +188,19 @@ class ChildExecutor(Executor):
                 if isinstance(error, MemoryError):  # what is left of its memory is in pieces
                     self._replace(child)
                     return
-        if not child.process.is_alive():
+        if child.process.poll() is not None:
             self._bury(child)
 
     def _bury(self, child: _Child) -> None:
         """Replace a dead child; its task is started again, or given up."""
-        child.process.join(_PATIENCE_S)
-        how, work, child.work = _manner_of_death(child.process.exitcode), child.work, None
+        _wait(child.process)
+        how, work, child.work = _manner_of_death(child.process.returncode), child.work, None
         if work is not None:
             log.warning("a worker process %s, try %d of %d of its task", how, work.tries, TRIES)
             if work.tries < TRIES:
                 self._waiting.appendleft(work)
             else:
-                self._news.append(Finished(work.ticket, error=self._fault(child.process.exitcode)))
+                self._news.append(Finished(work.ticket, error=self._fault(child.process.returncode)))
         self._stillborn += not child.ready
         self._replace(child)
         if self._stillborn >= TRIES * len(self._children):
@@ -211,19 +218,23 @@ class ChildExecutor(Executor):
         return WorkerCrashed(how + maybe)
 
     def _replace(self, child: _Child) -> None:
-        child.process.kill()
         child.pipe.close()
-        child.process.join(_PATIENCE_S)
+        _kill_all([child])
         self._children[self._children.index(child)] = self._spawn()
 
 
 def _kill_all(children: list[_Child]) -> None:
     for child in children:
-        with suppress(ValueError):  # closed already
-            child.process.kill()
+        child.process.kill()
     for child in children:
-        with suppress(ValueError):
-            child.process.join(_PATIENCE_S)
+        _wait(child.process)
+        if child.process.stdin is not None:
+            child.process.stdin.close()
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_PATIENCE_S)
 
 
 def _manner_of_death(code: int | None) -> str:
@@ -232,11 +243,19 @@ def _manner_of_death(code: int | None) -> str:
     return f"ended with exit status {code}"
 
 
-def _serve(pipe: Connection, preload: tuple[str, ...], memory_bytes: int | None) -> None:
-    """What a child does: one task after the other, until the pipe is closed."""
+def serve() -> None:
+    """What a child does: one task after the other, until the pipe is closed. Its arguments are those of the program."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    descriptor = int(sys.argv[2])
+    os.set_inheritable(descriptor, False)  # what a task starts shall not keep the pipe open
+    parent, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
+    preload, memory_bytes = json.loads(sys.argv[3])
+    del sys.argv[1:]
+    pipe = Connection(descriptor)
     for name in preload:
         importlib.import_module(name)
     if memory_bytes is not None:
@@ -272,8 +291,7 @@ def _pickled_error(error: Exception) -> bytes:
     return answer
 
 
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _leave_with_parent(parent: int) -> None:
+    """Read from a pipe into which nobody writes: it ends with the process that holds its other end."""
+    os.read(parent, 1)
+    os._exit(1)

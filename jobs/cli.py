@@ -12,6 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from jobs.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.lock import AlreadyRunning
 from stixcore.errors import StixError
 from stixcore.imaging.reconstruction import Method
+from stixcore.printable import printable
 from stixcore.recipe import parse_time
 
 INTERRUPTED = 130
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger("stix-jobs").info("%s", other)
         return commands.DONE
     except (StixError, OSError) as error:
-        logs.tell(f"stix-jobs: {error}")
+        logs.tell(f"stix-jobs: {error}", lines=isinstance(error, StixError) and error.lines)
         return commands.SOME_FAILED
     except sqlite3.Error as error:
         logs.tell(f"stix-jobs: {arguments.archive / JOURNAL_FILE} cannot be used: {error}")
@@ -49,9 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints show names as they may be shown."""
+
+    def error(self, message: str) -> NoReturn:
+        """See `argparse.ArgumentParser.error`."""
+        super().error(printable(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Commands and options; also read by the documentation."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="stix-jobs",
         description="STIX flare-imaging archive: files in, images out. Times are UTC at Solar Orbiter.",
     )

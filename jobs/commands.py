@@ -17,7 +17,7 @@ import numpy as np
 
 from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
 from jobs.lock import single_instance
-from jobs.logs import tell
+from jobs.logs import say, tell
 from jobs.products import describe, save_images, save_report
 from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
 
@@ -44,7 +44,7 @@ def run_ingest(arguments: argparse.Namespace) -> int:
         outcomes = ingest(archive, arguments.paths, now(), incoming=arguments.incoming)
     counted = Counter(str(outcome.status) for outcome in outcomes)
     refused = _print_refused(outcomes)
-    print(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or "nothing found")
+    say(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or "nothing found")
     return SOME_FAILED if refused else DONE
 
 
@@ -56,7 +56,7 @@ def _wait(arguments: argparse.Namespace) -> float:
 def _print_refused(outcomes: Iterable[Outcome]) -> int:
     refused = [outcome for outcome in outcomes if outcome.status is OutcomeStatus.QUARANTINED]
     for outcome in refused:
-        tell(f"{outcome.path}: {outcome.reason}")
+        tell(str(outcome))
     return len(refused)
 
 
@@ -67,7 +67,7 @@ def run_flares(arguments: argparse.Namespace) -> int:
     archive = Archive(arguments.archive, create=True)
     with single_instance(archive.root, "flares", wait_s=_wait(arguments)):
         report = detect_flares(archive, arguments.start, arguments.end, now())
-    print(
+    say(
         f"{len(report.detected)} flares on {report.days} days with light curves; "
         f"{len(report.written)} rows written, {len(report.removed)} removed"
     )
@@ -84,7 +84,7 @@ def run_import_flares(arguments: argparse.Namespace) -> int:
     archive = Archive(arguments.archive, create=True)
     report = import_flares(archive, arguments.csv, now())
     keep_flare_list(archive, arguments.csv)
-    print(f"{report.lines} flares in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
+    say(f"{report.lines} flares in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
     for line in report.bad:
         tell(f"{arguments.csv.name}: {line}")
     return SOME_FAILED if report.bad else DONE
@@ -106,8 +106,8 @@ def run_previews(arguments: argparse.Namespace) -> int:
         )
     failed = report.having(RunStatus.FAILED)
     if report.given_up:
-        print(f"{len(report.given_up)} image sets and skips given up: they would be others today")
-    print(
+        say(f"{len(report.given_up)} image sets and skips given up: they would be others today")
+    say(
         f"{report.considered} files, {len(report.having(RunStatus.DONE))} image sets made, "
         f"{len(report.having(RunStatus.SKIPPED))} bands skipped with a reason, {len(failed)} failed"
     )
@@ -157,13 +157,13 @@ def run_image(arguments: argparse.Namespace) -> int:
     save_report(arguments.out / f"report-{recipe.recipe_id}.png", images, arguments.science)
     described = describe(images, saved)
     if arguments.json:
-        print(json.dumps(described, allow_nan=False))
+        say(json.dumps(described, allow_nan=False))
         return DONE
-    print(f"recipe {recipe.recipe_id}, flare at ({recipe.location.x:.1f}, {recipe.location.y:.1f}) arcsec")
+    say(f"recipe {recipe.recipe_id}, flare at ({recipe.location.x:.1f}, {recipe.location.y:.1f}) arcsec")
     for image in described["images"]:
-        print(f"  {image['method']:12s} {image['file']}")
+        say(f"  {image['method']:12s} {image['file']}")
     for warning in described["warnings"]:
-        print(f"  {warning['severity']}: {warning['text']}")
+        say(f"  {warning['severity']}: {warning['text']}")
     return DONE
 
 
@@ -173,7 +173,7 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
 
     archive = Archive(arguments.archive) if arguments.archive.is_dir() else None
     comparison = reproduce(arguments.image, archive)
-    print(comparison.sentence)
+    say(comparison.sentence)
     return DONE if comparison.agrees else SOME_FAILED
 
 
@@ -183,7 +183,7 @@ def run_worker(arguments: argparse.Namespace) -> int:
 
     archive = Archive(arguments.archive, create=True)
     ended = work(archive.root, now, workers=arguments.workers, scheduler=arguments.scheduler, until_idle=arguments.once)
-    print(f"{ended} requests ended")
+    say(f"{ended} requests ended")
     return DONE
 
 
@@ -219,15 +219,13 @@ def run_check(arguments: argparse.Namespace) -> int:
     except OSError as error:  # an archive that may not be written to can still be looked at
         log.warning("what was found cannot be kept for the pages: %s", error)
     if arguments.json:
-        print(json.dumps([asdict(finding) for finding in findings]))
+        say(json.dumps([asdict(finding) for finding in findings]))
     else:
         for finding in findings:
             mended = " (mended)" if finding.repaired else ""
-            print(f"{finding.level} {finding.code} {finding.file}: {finding.message}{mended}")
+            say(f"{finding.level} {finding.code} {finding.file}: {finding.message}{mended}")
         counted = Counter(str(finding.level) for finding in findings)
-        print(
-            ", ".join(f"{number} {level}" for level, number in sorted(counted.items())) or "nothing found: all is well"
-        )
+        say(", ".join(f"{number} {level}" for level, number in sorted(counted.items())) or "nothing found: all is well")
     return DONE if is_sound(findings) else SOME_FAILED
 
 
@@ -237,13 +235,13 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
     answers = examine(arguments.archive, now(), pages=arguments.pages)
     if arguments.json:
-        print(json.dumps([asdict(answer) for answer in answers]))
+        say(json.dumps([asdict(answer) for answer in answers]))
     else:
         width = max(len(answer.subject) for answer in answers)
         for answer in answers:
-            print(f"{answer.verdict:5s}  {answer.subject:{width}s}  {answer.text}")
+            say(f"{answer.verdict:5s}  {answer.subject:{width}s}  {answer.text}")
             if answer.remedy:
-                print(f"{'':{width + 9}s}→ {answer.remedy}")
+                say(f"{'':{width + 9}s}→ {answer.remedy}")
     return DONE if is_well(answers) else SOME_FAILED
 
 
@@ -257,7 +255,7 @@ def run_fetch(arguments: argparse.Namespace) -> int:
     for file in (*failed, *report.having(FetchStatus.REFUSED)):
         tell(f"{file.name}: {file.reason}")
     refused = _print_refused(report.ingested)
-    print(
+    say(
         f"{len(report.files)} files on the server, {len(report.having(FetchStatus.FETCHED))} fetched, "
         f"{len(report.having(FetchStatus.KNOWN))} known, {len(failed)} failed"
     )
@@ -268,11 +266,11 @@ def run_demo(arguments: argparse.Namespace) -> int:
     """Fill an archive with something to look at and serve it."""
     from jobs.demo import build_demo
 
-    print("simulating a campaign…" if arguments.data is None else f"reading {arguments.data}…", flush=True)
+    say("simulating a campaign…" if arguments.data is None else f"reading {arguments.data}…")
     with _progress("previews") as show:
         outcomes, report = build_demo(arguments.archive, now(), data=arguments.data, progress=show)
     _print_refused(outcomes)
-    print(f"{len(report.having(RunStatus.DONE))} new image sets in {arguments.archive}")
+    say(f"{len(report.having(RunStatus.DONE))} new image sets in {arguments.archive}")
     if not arguments.no_serve:
         _become_server(arguments.archive, arguments.port)
     return DONE
@@ -280,7 +278,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 def _become_server(archive: Path, port: int) -> None:
     """Go on as the process of the pages: jobs must not import dashboards, and signals reach who they are for."""
-    print(f"pages at http://localhost:{port} (Ctrl-C ends them)", flush=True)
+    say(f"pages at http://localhost:{port} (Ctrl-C ends them)")
     environment = os.environ | {ARCHIVE_VARIABLE: str(archive.resolve())}
     command = [sys.executable, "-m", "dashboards", "--port", str(port)]
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own module

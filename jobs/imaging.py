@@ -14,7 +14,7 @@ from archive.layout import image_folder, image_id, skipped_run_id
 from archive.records import write_record
 from archive.schema import Image, Run, RunKind, RunStatus
 from jobs.products import energy_of, finite, save_images, save_report, warnings_text
-from stixcore.errors import StixError
+from stixcore.errors import StixError, public_sentence
 from stixcore.fits.write import software_version
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import about, assess, is_trusted
@@ -119,7 +119,7 @@ def run_imaging_task(task: ImagingTask) -> ImagingOutcome:
         images = reconstruct(recipe, Locator.of(task.science, task.background, *task.aspect))
     except StixError as error:
         log.warning("%s %s: %s", task.context.uid, task.context.band, error)
-        return ImagingOutcome(failed_run(task, str(error), perf_counter() - begin))
+        return ImagingOutcome(failed_run(task, public_sentence(error), perf_counter() - begin))
     return write_products(task.root, images, task.science, task.context, task.created, begin=begin)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TextIO
+
+from stixcore.printable import printable
 
 #: Key under which `fields` travels through a log record.
 _FIELDS = "stix_fields"
@@ -32,13 +36,15 @@ def configure(*, verbose: bool = False, as_json: bool = False, stream: TextIO | 
     context
         Fields of every JSON line, such as the command and the archive.
     """
+    escape_records()
+    sys.excepthook = _print_escaped
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(context) if as_json else _Utc(_FORMAT))
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
 
 
-def tell(sentence: str, level: int = logging.ERROR) -> None:
+def tell(sentence: str, level: int = logging.ERROR, *, lines: bool = False) -> None:
     """Say something on standard error: a plain line to a person, a line of the log where a machine reads along.
 
     Parameters
@@ -46,11 +52,50 @@ def tell(sentence: str, level: int = logging.ERROR) -> None:
     sentence : str
     level : int
         Of the log line; a person sees every sentence.
+    lines : bool
+        Line breaks in the sentence are meant; otherwise they are escaped like everything that is not printable.
     """
     if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         logging.getLogger("stix-jobs").log(level, "%s", sentence)
     else:
-        sys.stderr.write(sentence + "\n")
+        sys.stderr.write(printable(sentence, lines=lines) + "\n")
+
+
+def say(*sentences: str) -> None:
+    """Print lines to standard output, at once; what is not printable in them is escaped."""
+    for sentence in sentences:
+        sys.stdout.write(printable(sentence) + "\n")
+    sys.stdout.flush()
+
+
+class _EscapedRecord(logging.LogRecord):
+    """A record whose text is safe for a terminal and for readers of the log, whatever names and values it quotes."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        if self.exc_info and self.exc_info[0] is not None:
+            self.exc_text = _escaped_traceback(*self.exc_info)
+
+    def getMessage(self) -> str:  # noqa: N802 - logging's
+        """Return the message in one line, with what is not printable escaped."""
+        return printable(super().getMessage())
+
+
+def escape_records() -> None:
+    """Escape what is not printable in every log record of this process, whoever logs it and however it is written."""
+    logging.setLogRecordFactory(_EscapedRecord)
+
+
+def _escaped_traceback(
+    kind: type[BaseException] | None, error: BaseException | None, place: TracebackType | None
+) -> str:
+    """A traceback in which no line looks like the beginning of another entry of the log."""
+    lines = "".join(traceback.format_exception(kind, error, place)).rstrip("\n").split("\n")
+    return "\n".join([printable(lines[0]), *(f"  {printable(line)}" for line in lines[1:])])
+
+
+def _print_escaped(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+    sys.stderr.write(_escaped_traceback(kind, error, place) + "\n")
 
 
 class _Utc(logging.Formatter):
@@ -83,8 +128,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str, sort_keys=True)
+            line["exception"] = record.exc_text or self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=True, default=str, sort_keys=True)
 
 
 def _stamp(record: logging.LogRecord) -> str:

@@ -19,7 +19,7 @@ from jobs.holdings import Holdings, intervals_of
 from jobs.imaging import ImagingOutcome, ImagingTask, RunContext, failed_run, run_imaging_task, skipped_run
 from jobs.outdated import Outdated, give_up_outdated
 from jobs.seen import Seen
-from stixcore.errors import StixError
+from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_pixel_data
 from stixcore.reconstruct import ImageRequest
@@ -150,7 +150,7 @@ def _plan(
         data = read_pixel_data(archive.path_of(file.path))
         boxes = preview_boxes(data, rules, intervals_of(flares))
     except StixError as error:
-        return [_unreadable(file, flare, band, str(error), now) for flare, band in sorted(missing, key=str)]
+        return [_unreadable(file, flare, band, public_sentence(error), now) for flare, band in sorted(missing, key=str)]
     steps: list[ImagingTask | Run] = []
     for box in boxes:
         flare_id = box.flare_id or named or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import TextIO
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from archive.errors import QueryRefused
+from stixcore.printable import printable
 
 
 def print_table(table: pa.Table, form: str, stream: TextIO) -> None:
@@ -33,7 +35,12 @@ def _write(table: pa.Table, form: str, stream: TextIO) -> None:
         stream.write("\n")
     elif form == "csv":
         stream.flush()
-        pyarrow.csv.write_csv(table, stream.buffer)
+        if stream.isatty():  # for eyes after all
+            text = BytesIO()
+            pyarrow.csv.write_csv(table, text)
+            stream.write(printable(text.getvalue().decode(), lines=True))
+        else:
+            pyarrow.csv.write_csv(table, stream.buffer)
     elif form == "parquet":
         stream.flush()
         pq.write_table(table, stream.buffer)
@@ -44,7 +51,8 @@ def _write(table: pa.Table, form: str, stream: TextIO) -> None:
 def _aligned(table: pa.Table) -> str:
     """Columns padded to their widest cell, numbers to the right."""
     texts = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
-    widths = [max([len(name), *map(len, cells)]) for name, cells in zip(table.column_names, texts, strict=True)]
+    names = [printable(name) for name in table.column_names]
+    widths = [max([len(name), *map(len, cells)]) for name, cells in zip(names, texts, strict=True)]
     numeric = [pa.types.is_integer(f.type) or pa.types.is_floating(f.type) for f in table.schema]
 
     def line(cells: list[str]) -> str:
@@ -56,10 +64,10 @@ def _aligned(table: pa.Table) -> str:
 
     rows = [line(list(row)) for row in zip(*texts, strict=True)] if table.num_columns else []
     rule = "  ".join("-" * width for width in widths)
-    return "\n".join([line(table.column_names), rule, *rows, f"({table.num_rows} rows)"]) + "\n"
+    return "\n".join([line(names), rule, *rows, f"({table.num_rows} rows)"]) + "\n"
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else printable(value)

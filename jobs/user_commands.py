@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from getpass import getpass
 
@@ -14,6 +15,7 @@ from archive.accounts import Accounts, Role
 from archive.accounts.users import user_document
 from archive.errors import InvalidAccount
 from jobs.commands import DONE, WRONG_USAGE, now
+from jobs.logs import say, tell
 
 ACTIONS = {
     "add": "a new user; asks for a password",
@@ -38,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run_user(arguments: argparse.Namespace) -> int:
     """Do one of the actions."""
     if not arguments.user and arguments.action != "list":
-        print(f"stix-jobs user {arguments.action}: name the user", file=sys.stderr)
+        tell(f"stix-jobs user {arguments.action}: name the user")
         return WRONG_USAGE
     accounts = Accounts(Archive(arguments.archive, create=True).root)
     name: str = arguments.user
@@ -46,20 +48,20 @@ def run_user(arguments: argparse.Namespace) -> int:
         case "add":
             role = Role.OPERATOR if arguments.operator else Role.USER
             accounts.add(name, _ask_password(name), now(), role)
-            print(f"{name} can sign in as {role}")
+            say(f"{name} can sign in as {role}")
         case "remove":
             accounts.remove(name)
-            print(f"{name} is removed: sessions have ended, tokens open nothing any more")
+            say(f"{name} is removed: sessions have ended, tokens open nothing any more")
         case "passwd":
             accounts.user(name)
             accounts.change_password(name, _ask_password(name))
-            print(f"the password of {name} is changed: sessions have ended, tokens go on working")
+            say(f"the password of {name} is changed: sessions have ended, tokens go on working")
         case "token" if arguments.revoke:
             accounts.revoke_token(name, arguments.revoke)
-            print(f"token {arguments.revoke} of {name} is revoked")
+            say(f"token {arguments.revoke} of {name} is revoked")
         case "token":
-            print(accounts.make_token(name, arguments.label, now()))
-            print("this is the token; it is not shown again", file=sys.stderr)
+            say(accounts.make_token(name, arguments.label, now()))
+            tell("this is the token; it is not shown again", logging.INFO)
         case _:
             _list(accounts, name, as_json=arguments.json)
     return DONE
@@ -84,15 +86,15 @@ def _list(accounts: Accounts, name: str, *, as_json: bool) -> None:
             del document["password"], document["generation"]
             for token in document["tokens"]:
                 del token["sha256"]
-        print(json.dumps(documents))
+        say(json.dumps(documents))
         return
     for user in users:
         way = "password" if user.password is not None else "provider"
-        print(f"{user.name:20s} {user.role:8s} {way:8s} since {_minute(user.added_at)}")
+        say(f"{user.name:20s} {user.role:8s} {way:8s} since {_minute(user.added_at)}")
         for token in user.tokens:
-            print(f"  token {token.token_id} since {_minute(token.created_at)} {token.label}".rstrip())
+            say(f"  token {token.token_id} since {_minute(token.created_at)} {token.label}".rstrip())
     if not users:
-        print("no users yet: stix-jobs user add NAME makes one")
+        say("no users yet: stix-jobs user add NAME makes one")
 
 
 def _minute(time: np.datetime64) -> str:

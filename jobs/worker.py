@@ -198,7 +198,7 @@ class Worker:
         except TRANSIENT as fault:
             self._send_back(request, sentence_of(fault))
         except StixError as error:
-            self._finish(request, RequestState.FAILED, str(error))
+            self._finish(request, RequestState.FAILED, sentence_of(error))
         except Exception as error:
             log.exception("request %d cannot be planned", request.request_id)
             self._finish(request, RequestState.FAILED, sentence_of(error))

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
+
+from stixcore.printable import printable, without_folders
 
 
 class StixError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose.
+
+    Messages quote what comes from outside (names of files, header values), so what is not printable in them is escaped.
+    """
+
+    #: Whether messages have more than one line.
+    lines: ClassVar[bool] = False
+
+    def __init__(self, *values: object) -> None:
+        super().__init__(*(printable(value, lines=self.lines) if isinstance(value, str) else value for value in values))
 
 
 class InvalidProduct(StixError):
@@ -41,3 +53,10 @@ class CalibrationError(StixError):
 
 class ReconstructionError(StixError):
     """An image cannot be made from these numbers (no visibilities, nothing but zeros, NaN …)."""
+
+
+def public_sentence(error: BaseException) -> str:
+    """What may be said to anybody about an error: one line without the folders of this machine."""
+    if isinstance(error, OSError) and error.strerror:
+        return printable(error.strerror)
+    return without_folders(printable(error))

@@ -33,7 +33,7 @@ from dashboards.state.tracking import Tracking
 from dashboards.web.clock import now
 from dashboards.web.links import Links, NoLinks
 from dashboards.web.visitors import session_visitor
-from stixcore.errors import StixError
+from stixcore.errors import StixError, public_sentence
 from stixcore.spectra import WindowSpectrum
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class ScienceFileView:
             self.file = FileView(detail.path)
         except (StixError, OSError) as error:
             log.warning("%s cannot be shown: %s", detail.file.name, error)
-            self._problem = f"{detail.file.name} cannot be read any more: {error}"
+            self._problem = f"{detail.file.name} cannot be read any more: {public_sentence(error)}"
 
     def view(self) -> pn.Column:
         """Everything of this file."""
@@ -305,7 +305,7 @@ class ScienceFileView:
             try:
                 found = file.spectrum(box), file.pixels(box)
             except (StixError, OSError) as error:
-                self._in_turn(partial(file.param.update, problem=str(error)))
+                self._in_turn(partial(file.param.update, problem=public_sentence(error)))
                 return
             self._in_turn(partial(self._show_selection, box, *found))
 

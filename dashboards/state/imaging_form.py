@@ -22,7 +22,7 @@ from jobs.limits import Limits
 from jobs.requests import AUTO, NONE, ImagingRequest
 from stixcore.calibration.pointing import MAX_GAP, assumed_pointing, pointing_at
 from stixcore.coordinates import Pointing, PointingSource
-from stixcore.errors import CalibrationError, StixError
+from stixcore.errors import CalibrationError, StixError, public_sentence
 from stixcore.fits.products import PixelData
 from stixcore.fits.spec import ProductKind
 from stixcore.imaging.clean import CleanParameters
@@ -242,7 +242,7 @@ class ImagingForm(param.Parameterized):
             choice = self.candidates(box)
             quiet, said = self.quiet(box, choice)
         except (StixError, OSError) as error:
-            return Feedback(box, problem=str(error))
+            return Feedback(box, problem=public_sentence(error))
         spectrum, instant, problem, n_images = None, None, "", 0
         try:
             spectrum = self.view.spectrum(box, quiet)
@@ -250,7 +250,7 @@ class ImagingForm(param.Parameterized):
             instant = instant_image(self._instant_request(box), self.data, quiet, self.pointing_in(box))
             self.request(box)
         except (StixError, OSError) as error:
-            problem = str(error)
+            problem = public_sentence(error)
         return Feedback(box, instant, spectrum, said, choice, n_images, problem)
 
     def _instant_request(self, box: Box) -> ImageRequest:

@@ -17,7 +17,7 @@ from dashboards.state.access import GUEST, Visitor
 from dashboards.state.source import ArchiveSource, in_plain_words, journal_of
 from jobs.errors import NotAllowed
 from jobs.journal import Journal, Request, RequestState, WorkerSign
-from stixcore.errors import StixError
+from stixcore.errors import StixError, public_sentence
 
 #: How many requests or runs a list shows.
 SHOWN = 25
@@ -207,7 +207,7 @@ class OperationsState(param.Parameterized):
                 answer = action(journal_of(self._source.archive()), None if visitor.operator else visitor.name)
             self.param.update(answer=answer, refused=False)
         except StixError as error:
-            sentence = str(error)
+            sentence = public_sentence(error)
             self.param.update(answer=sentence[0].upper() + sentence[1:].removesuffix(".") + ".", refused=True)
         self.refresh_work(visitor)
 

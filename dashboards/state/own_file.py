@@ -6,6 +6,7 @@ import base64
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ from dashboards.state.source import ArchiveSource
 from jobs.errors import ExecutorFault
 from jobs.own_images import OwnTask, run_in_child
 from jobs.uploads import UploadLimits, UploadSummary, receive_upload
-from stixcore.errors import StixError
+from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class OwnImage:
 
 
 class OwnFiles(param.Parameterized):
-    """Files that were dropped in one session, and the images of the last run.
+    """The last file that was dropped in one session, and the images of the last run.
 
     Parameters
     ----------
@@ -67,6 +68,9 @@ class OwnFiles(param.Parameterized):
         self._source, self._clock, self._limits = source, clock, limits
         self._folder: TemporaryDirectory[str] | None = None
         self._paths: set[Path] = set()
+        self._last: Path | None = None
+        self._in_use: Path | None = None
+        self._lock = threading.Lock()
 
     @property
     def folder(self) -> Path | None:
@@ -80,11 +84,14 @@ class OwnFiles(param.Parameterized):
         try:
             summary = receive_upload(Path(self._folder.name), name, content, self._limits)
             path = Path(summary.path)
-            self._paths.add(path)
+            with self._lock:
+                self._paths.add(path)
             row = _row(summary, path)
         except (StixError, OSError) as error:
-            self.problem = str(error)
+            self.problem = public_sentence(error)
             return None
+        self._last = path
+        self._forget_earlier()
         self.param.update(problem="", images=())
         return ScienceDetail(row, path)
 
@@ -93,6 +100,7 @@ class OwnFiles(param.Parameterized):
         if self.step:
             return  # one set at a time
         self.param.update(step="beginning", share=0.0, problem="", images=())
+        self._in_use = form.view.path
 
         def work() -> None:
             def progress(step: str, number: int, total: int) -> None:
@@ -103,7 +111,10 @@ class OwnFiles(param.Parameterized):
                     found = self._make(form, box, progress)
                 pass_on({"step": "", "share": 1.0, "images": found})
             except (StixError, ExecutorFault, OSError) as error:
-                pass_on({"step": "", "share": 0.0, "problem": str(error)})
+                pass_on({"step": "", "share": 0.0, "problem": public_sentence(error)})
+            finally:
+                self._in_use = None
+                self._forget_earlier()
 
         threading.Thread(target=work, name="own-images", daemon=True).start()
 
@@ -125,14 +136,29 @@ class OwnFiles(param.Parameterized):
             about = run_in_child(task, progress)
             return tuple(_own_image(image) for image in about["images"])
 
+    def _forget_earlier(self) -> None:
+        """Remove all files but the last one, and one of which images are being made."""
+        with self._lock:
+            earlier = self._paths - {self._last, self._in_use}
+            self._paths -= earlier
+        for path in earlier:
+            _forget(path)
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # another name of the same bytes is in it, or the session has ended
+                path.parent.rmdir()
+
     def forget(self) -> None:
         """Remove everything: the session has ended."""
         for path in self._paths:
-            for cache in (opened, spectra_of):
-                cache.forget(path)
+            _forget(path)
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+
+def _forget(path: Path) -> None:
+    for cache in (opened, spectra_of):
+        cache.forget(path)
 
 
 def _own_image(about: dict[str, Any]) -> OwnImage:

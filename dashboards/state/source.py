@@ -100,8 +100,11 @@ def in_plain_words() -> Iterator[None]:
         log.warning("%s", error)
         raise Unavailable(message) from error
     except IndexVersion as error:
-        message = "The index of the archive does not match this software version. Please tell the operator."
-        log.error("%s", error)  # noqa: TRY400 (a fault of files)
+        message = (
+            "The index of the archive does not match this software version. "
+            "An operator can update it with “stix-jobs ingest”."
+        )
+        log.warning("%s", error)
         raise Unavailable(message) from error
     except QueryTimeout as error:
         message = "The archive took too long to answer. Narrow the filter, or try again."

@@ -18,7 +18,7 @@ from dashboards.web.clock import now
 from dashboards.web.plain_page import PlainPage
 from dashboards.web.sign_in import attempts, begin_session, in_minutes, sentence_of, session_counts
 from dashboards.web.visitors import accounts, visitor_with_cookie
-from stixcore.errors import StixError
+from stixcore.errors import StixError, public_sentence
 
 log = logging.getLogger(__name__)
 
@@ -141,5 +141,5 @@ def _requests(visitor: Visitor) -> list[OwnRequest] | None:
 
 
 def _sentence(error: ArchiveError) -> str:
-    text = str(error)
+    text = public_sentence(error)
     return f"{text[0].upper()}{text[1:]}."

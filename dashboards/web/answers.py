@@ -12,6 +12,7 @@ from tornado.web import HTTPError, RequestHandler
 from archive import NotInArchive
 from dashboards.state.source import Unavailable
 from dashboards.web.bounded_threads import BoundedThreads, ServerBusy
+from stixcore.printable import without_folders
 
 SENTENCES = {
     403: "this file may not be sent",
@@ -24,7 +25,9 @@ SENTENCES = {
 def write_json_error(handler: RequestHandler, status: int, sentence: str) -> None:
     """End a response with ``{"status": 404, "error": "there is no image '…'"}``."""
     handler.set_header("X-Content-Type-Options", "nosniff")
-    handler.finish({"status": status, "error": sentence or SENTENCES.get(status, "this cannot be answered")})
+    handler.finish(
+        {"status": status, "error": without_folders(sentence) or SENTENCES.get(status, "this cannot be answered")}
+    )
 
 
 async def looked_up[Answer](question: Callable[[], Answer], threads: BoundedThreads | None = None) -> Answer:

@@ -25,6 +25,8 @@ from dashboards.web.limits import WebLimits
 from dashboards.web.links import ROUTES_MODULE
 from dashboards.web.proxy import ADDRESS_HEADER
 from dashboards.web.proxy import install as install_proxy
+from jobs.child_environment import forbid_inspection
+from jobs.logs import escape_records
 
 LOOPBACK, PORT = "127.0.0.1", 5006
 #: More proxies in a row than anybody has; a larger number is a mistake.
@@ -40,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     set_keys(archive_source().folder)
     for name in ("asyncio", "bokeh.server.protocol_handler", "tornado.application"):
         logging.getLogger(name).addFilter(_is_no_goodbye)
+    forbid_inspection()
+    escape_records()
     from dashboards.web.server import serve  # which imports Bokeh, and that wants its keys first
 
     if arguments.behind_proxy:

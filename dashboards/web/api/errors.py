@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stixcore.errors import StixError
+from stixcore.printable import without_folders
 
 
 class Refused(StixError):
@@ -27,4 +28,4 @@ class Refused(StixError):
     def document(self) -> dict[str, Any]:
         """The same as JSON."""
         about = {"field": self.field, "value": self.value[:200]} if self.field else {}
-        return {"status": self.status, "error": self.sentence, **about}
+        return {"status": self.status, "error": without_folders(self.sentence), **about}

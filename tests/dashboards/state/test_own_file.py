@@ -1,6 +1,7 @@
 """A file of the visitor's own: imaged for them, in the archive for nobody, gone afterwards."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,51 @@ def test_it_is_imaged_and_leaves_no_trace(november: Archive) -> None:
     assert not folder.exists()
     assert own.folder is None
     assert everything_in(november.root) == before
+
+
+def test_only_the_last_file_is_kept(november: Archive) -> None:
+    """A session keeps the last file that it accepted, and none before it."""
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW)
+    content = november.locate(FLARE).read_bytes()
+    kept = [own.receive(f"{name}.fits", content) for name in "ab"]
+    assert [path.name for path in own.folder.rglob("*.fits")] == ["b.fits"]
+    other = own.receive("c.fits", november.locate("2211098157").read_bytes())
+    assert list(own.folder.rglob("*.fits")) == [other.path]
+    assert own.receive("d.fits", b"SIMPLE  = nonsense") is None
+    assert list(own.folder.rglob("*.fits")) == [other.path], "what is refused takes nothing away"
+    assert None not in kept
+    own.forget()
+
+
+def test_a_file_of_which_images_are_made_stays_until_they_are(november: Archive) -> None:
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW)
+    first = own.receive("first.fits", november.locate(FLARE).read_bytes())
+    view = FileView(first.path)
+    form = ImagingForm(view, ArchiveSource(november.root), None, methods=["bp"], side=33, pixel=8.0)
+    dropped, done = threading.Event(), threading.Event()
+    make = own._make
+
+    def waits(*arguments: Any) -> Any:
+        assert dropped.wait(60)
+        assert first.path.exists()
+        return make(*arguments)
+
+    def pass_on(values: dict[str, Any]) -> None:
+        own.param.update(**values)
+        if values["step"] == "":
+            done.set()
+
+    own._make = waits
+    own.make_images(form, view.peak_minute(), pass_on)
+    last = own.receive("last.fits", november.locate("2211098157").read_bytes())
+    dropped.set()
+    assert done.wait(120)
+    assert own.problem == ""
+    deadline = time.monotonic() + 20
+    while first.path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list(own.folder.rglob("*.fits")) == [last.path]
+    own.forget()
 
 
 def test_what_is_no_file_of_ours_is_refused(november: Archive) -> None:
