@@ -352,7 +352,7 @@ def test_a_body_without_its_length_is_not_endless(
 ) -> None:
     connection = http.client.HTTPConnection(urlsplit(imaged_client.url).netloc, timeout=60)
     headers = {"Authorization": tokens("alice"), "Content-Type": "application/json"}
-    blocks = (b" " * 65536 for _ in range(64))
+    blocks = (b" " * 65536 for _ in range(8))
     connection.request("POST", REQUESTS, blocks, headers, encode_chunked=True)
     answer = connection.getresponse()
     assert answer.status == 413
