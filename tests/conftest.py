@@ -150,6 +150,7 @@ def reason_of(report: pytest.CollectReport | pytest.TestReport) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     for marker, need in NEEDS.items():
         config.addinivalue_line("markers", f"{marker}: skipped where {need.what} is absent")
+    config.addinivalue_line("markers", "slow_attack: left out of the short form of make attack")
     if not hasattr(config, "workerinput"):  # a worker of pytest-xdist reports to the one that started it
         config.pluginmanager.register(SkipLedger(), "skip-ledger")
 

@@ -129,7 +129,7 @@ class ShortFaults(logging.Filter):
         if isinstance(record.args, tuple):
             record.args = tuple(_Shown(self._short.repr(argument)) for argument in record.args)
         if record.exc_info and isinstance(record.exc_info[1], DeserializationError):
-            record.exc_info = None  # what came makes no sense, and the server has no fault
+            record.exc_info = record.exc_text = None  # what came makes no sense, and the server has no fault
         now = self._clock()
         left_out = self._count - TRACEBACKS
         if now - self._begun > self._period:

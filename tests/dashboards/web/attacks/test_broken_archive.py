@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from archive.accounts.store import USERS_FILE
 
 IMAGE = "0123456789abcdef-bp"
@@ -28,6 +30,7 @@ ADDRESSES = (
 )
 
 
+@pytest.mark.slow_attack
 def test_a_broken_archive_does_not_say_where_it_is(
     tmp_path: Path, small: Any, users: dict[str, str], serve: Callable[..., Any], new_client: type[Any]
 ) -> None:

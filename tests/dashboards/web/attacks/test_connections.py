@@ -110,6 +110,7 @@ def close_time(one: socket.socket, drip: bytes = b"", patience: float = PATIENCE
 # -- bodies -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow_attack
 def test_many_bodies_below_the_limit(hurried: Any, new_client: type[Any]) -> None:
     """Incomplete bodies below the limit take no more memory together than the server allows for all of them."""
     count = 90

@@ -257,6 +257,7 @@ def site(
         yield Site(server, root, new_client, images[0].image_id)
 
 
+@pytest.mark.slow_attack
 def test_every_state_file_is_damaged_here(site: Site) -> None:
     """Every file of an archive, and every file name in the code, is known as state or as data."""
     known = [path for patterns in STATE.values() for pattern in patterns for path in site.root.glob(pattern)]
@@ -278,6 +279,7 @@ def test_every_state_file_is_damaged_here(site: Site) -> None:
     assert not unknown
 
 
+@pytest.mark.slow_attack
 @pytest.mark.needs_setpriv
 def test_a_damaged_state_file_is_a_sentence_at_every_address(site: Site) -> None:
     """Whatever state file is damaged in whatever way, every address answers it with a sentence, or does without."""
@@ -293,6 +295,7 @@ def test_a_damaged_state_file_is_a_sentence_at_every_address(site: Site) -> None
     assert "Traceback" not in site.server.log_text()
 
 
+@pytest.mark.slow_attack
 def test_a_damaged_state_file_is_a_sentence_of_every_command(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever state file is damaged, doctor, check, query and user list end with a sentence and no traceback."""
     for group, damage in [one for one in ALL if one[1] != "unreadable"]:

@@ -47,6 +47,7 @@ def known(target: Any) -> str:
     return found[0] if found else ""
 
 
+@pytest.mark.slow_attack
 @pytest.mark.parametrize("address", [ADDRESS, "127.0.0.1"], ids=["another address", "the same address"])
 def test_pages_at_full_speed(target: Any, known: str, address: str) -> None:
     """While one client opens pages at full speed, another one waits for two or three of its pages and not for all."""
@@ -70,6 +71,7 @@ def test_pages_at_full_speed(target: Any, known: str, address: str) -> None:
     assert asyncio.run(attack()) <= (LIMITS.pages.places + 1) * OPENED // 2 + LIMITS.pages.places
 
 
+@pytest.mark.slow_attack
 def test_a_browser_that_asks_for_too_many_pages(target: Any, known: str) -> None:
     """A browser that lets too many pages wait gets 429 with a time and one sentence, and others get their page."""
     number = LIMITS.pages.waiting + LIMITS.pages.places + 8
@@ -95,6 +97,7 @@ def test_a_browser_that_asks_for_too_many_pages(target: Any, known: str) -> None
     assert b"<script" not in body
 
 
+@pytest.mark.slow_attack
 def test_many_downloads(imaged_server: Any, imaged: Any) -> None:
     """Of many bundles and light curves that one client wants at once the last get 429, and another is served."""
     path = "/archive/lightcurve.csv?start=1668038400&span=86400&bins=recorded"

@@ -197,6 +197,7 @@ def test_a_lock_held_elsewhere_stops_only_who_needs_it(crowd: Crowd) -> None:
     story_while_held(crowd, locks["journal, exclusive"])
 
 
+@pytest.mark.slow_attack
 def test_nothing_that_may_wait_is_done_in_the_loop(
     serve: Callable[..., Any], target: Any, new_client: type[Any], open_tab: type[Any]
 ) -> None:

@@ -89,6 +89,7 @@ def name_of(client: Any) -> str:
     return found[1] if found else ""
 
 
+@pytest.mark.slow_attack
 @pytest.mark.needs_mount
 @pytest.mark.needs_setpriv
 @pytest.mark.parametrize(("refuse", "sentence"), [(full, FULL), (read_only, CLOSED), (closed, CLOSED)])
