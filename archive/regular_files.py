@@ -148,7 +148,7 @@ def remove_same(path: Path, identity: Identity, *, below: Path | None = None) ->
             if Identity.of(os.stat(path.name, dir_fd=folder, follow_symlinks=False)) != identity:
                 return False
             os.unlink(path.name, dir_fd=folder)
-    except (FileNotFoundError, NotRegularFile):
+    except (FileNotFoundError, IsADirectoryError, NotRegularFile):  # a folder may have taken its place
         return False
     return True
 

@@ -43,7 +43,7 @@ LONG = (
 
 @dataclass
 class Outcome:
-    """What came of the cases of one test."""
+    """Results of one test's cases."""
 
     cases: int = 0
     held: int = 0

@@ -18,7 +18,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache, partial
 from typing import Any
 
 from bokeh.document import Document
@@ -43,9 +45,15 @@ def beside_the_loop(callback: Callable[[], object]) -> Any:
     """A periodic callback that Panel runs in a thread and not in the loop that serves everybody."""
 
     async def run() -> None:
-        await asyncio.to_thread(callback)
+        await asyncio.get_running_loop().run_in_executor(_periodic_threads(), copy_context().run, callback)
 
     return run
+
+
+@cache
+def _periodic_threads() -> ThreadPoolExecutor:
+    """Threads of their own: what waits in them, for a lock perhaps, keeps no click waiting."""
+    return ThreadPoolExecutor(4, thread_name_prefix="periodic")
 
 
 @with_lock

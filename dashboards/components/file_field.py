@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,8 @@ from dashboards.web.limits import WebLimits
 _LIMITS = WebLimits()
 #: What each field has of files that are not complete, byte.
 _incomplete: WeakKeyDictionary[FileField, int] = WeakKeyDictionary()
+#: Messages of different sessions are handled in different threads.
+_guard = threading.Lock()
 
 
 class FileField(pmui.FileInput):
@@ -48,16 +51,19 @@ class FileField(pmui.FileInput):
         # a number instead of data would become that many zero bytes
         if not isinstance(data, (bytes, memoryview)) or not all(isinstance(msg.get(n), (str, int)) for n in names):
             return "The file arrived damaged; drop it again."
-        size, most = _incomplete.get(self, 0) + len(data), self.max_file_size or 0
-        if size > most:
-            return f"The file is larger than {most >> 20} MiB."
-        if len(data) + sum(_incomplete.values()) > _LIMITS.uploads:
-            return "The server receives too many files now; try again in a minute."
-        _incomplete[self] = size
+        most = self.max_file_size or 0
+        with _guard:
+            size = _incomplete.get(self, 0) + len(data)
+            if size > most:
+                return f"The file is larger than {most >> 20} MiB."
+            if len(data) + sum(_incomplete.values()) > _LIMITS.uploads:
+                return "The server receives too many files now; try again in a minute."
+            _incomplete[self] = size
         return ""
 
     def _forget(self) -> None:
         """Let go of what came of files that are not complete."""
-        _incomplete.pop(self, None)
+        with _guard:
+            _incomplete.pop(self, None)
         self._file_buffer.clear()
         self._buffer.clear()

@@ -21,6 +21,7 @@ from dashboards.state.imaging_form import ImagingForm, aspect_paths
 from dashboards.state.opened_files import opened, spectra_of
 from dashboards.state.science import ScienceDetail
 from dashboards.state.source import ArchiveSource
+from dashboards.web.limits import WebLimits
 from jobs.errors import ExecutorFault
 from jobs.own_images import OwnTask, run_in_child
 from jobs.uploads import UploadLimits, UploadSummary, receive_upload
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Sets of images of dropped files that are made at a time, over all sessions.
 _AT_ONCE = threading.BoundedSemaphore(2)
+#: Dropped files that are looked at, over all sessions: each takes a process with up to 1 GiB.
+_LOOKED_AT = threading.BoundedSemaphore(WebLimits().own_files)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,9 @@ class OwnFiles(param.Parameterized):
         """Take a file from a browser; None when it is refused, and `problem` says why."""
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="stix-own-")
+        if not _LOOKED_AT.acquire(timeout=WebLimits().lock_time):
+            self.problem = "The server is checking other files. Try again in a moment."
+            return None
         try:
             summary = receive_upload(Path(self._folder.name), name, content, self._limits)
             path = Path(summary.path)
@@ -90,6 +96,8 @@ class OwnFiles(param.Parameterized):
         except (StixError, OSError) as error:
             self.problem = public_sentence(error)
             return None
+        finally:
+            _LOOKED_AT.release()
         self._last = path
         self._forget_earlier()
         self.param.update(problem="", images=())

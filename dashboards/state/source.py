@@ -96,7 +96,7 @@ def in_plain_words() -> Iterator[None]:
     try:
         yield
     except NotAnArchive as error:
-        message = "There is no archive here yet. Its keeper makes one with “stix-jobs ingest FOLDER --archive DIR”."
+        message = "There is no archive here yet. An operator can create one with “stix-jobs ingest FOLDER”."
         log.warning("%s", error)
         raise Unavailable(message) from error
     except IndexVersion as error:

@@ -17,7 +17,7 @@ from dashboards.web.bounded_threads import ServerBusy, account_threads, journal_
 from dashboards.web.clock import now
 from dashboards.web.plain_page import PlainPage
 from dashboards.web.sign_in import attempts, begin_session, in_minutes, sentence_of, session_counts
-from dashboards.web.visitors import accounts, visitor_with_cookie
+from dashboards.web.visitors import accounts, reading, visitor_with_cookie
 from stixcore.errors import StixError, public_sentence
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class AccountPage(PlainPage):
         await self._show(visitor, problem=f"{problem} Try again in {in_minutes(wait)}.")
 
     async def _show(self, visitor: Visitor, *, problem: str = "", done: str = "", token: str = "") -> None:
-        user = await account_threads().run(_user, visitor)
+        user = await reading(_user, visitor)
         try:
             requests = await journal_threads().run(_requests, visitor)
         except ServerBusy:

@@ -14,6 +14,8 @@ from dashboards.state.source import Unavailable
 from dashboards.web.bounded_threads import BoundedThreads, ServerBusy
 from stixcore.printable import without_folders
 
+#: When a client may try again what cannot be answered now, s.
+RETRY_AFTER_S = "5"
 SENTENCES = {
     403: "this file may not be sent",
     404: "the file of this image is missing",
@@ -25,6 +27,8 @@ SENTENCES = {
 def write_json_error(handler: RequestHandler, status: int, sentence: str) -> None:
     """End a response with ``{"status": 404, "error": "there is no image '…'"}``."""
     handler.set_header("X-Content-Type-Options", "nosniff")
+    if status == 503:
+        handler.set_header("Retry-After", RETRY_AFTER_S)
     handler.finish(
         {"status": status, "error": without_folders(sentence) or SENTENCES.get(status, "this cannot be answered")}
     )

@@ -115,6 +115,8 @@ class Connections:
     limits : WebLimits
     most : int
         Connections that may be open.
+    most_address : int, optional
+        Connections of one network address that may be open; None where all come from a proxy.
 
     Attributes
     ----------
@@ -124,8 +126,8 @@ class Connections:
         What all connections have sent of incomplete messages.
     """
 
-    def __init__(self, limits: WebLimits, most: int) -> None:
-        self.limits, self.most = limits, most
+    def __init__(self, limits: WebLimits, most: int, most_address: int | None = None) -> None:
+        self.limits, self.most, self.most_address = limits, most, most_address
         self.of_address: Counter[str] = Counter()
         self.unfinished = 0
         self.bursts = Bursts(limits.burst)
@@ -138,7 +140,11 @@ class Connections:
 
     def open(self, stream: IOStream, address: str) -> Connection | None:
         """Take a new connection, or None when there are too many and all are in use."""
-        if len(self._all) >= self.most and not self.make_room():
+        if self.most_address is not None and self.of_address[address] >= self.most_address:
+            if not self.make_room(address):
+                self.bursts.note("connections refused because all others of their address are in use")
+                return None
+        elif len(self._all) >= self.most and not self.make_room():
             self.bursts.note("connections refused because all others are in use")
             return None
         connection = Connection(stream, address, self._now)
@@ -158,9 +164,11 @@ class Connections:
         if self.of_address[connection.address] <= 0:
             del self.of_address[connection.address]
 
-    def make_room(self) -> bool:
-        """Close the connection that has been waited for longest; says whether there was one."""
+    def make_room(self, address: str | None = None) -> bool:
+        """Close the connection (of an address) that has been waited for longest; says whether there was one."""
         for connection in self._waited:
+            if address not in {None, connection.address}:
+                continue
             if connection.phase is not Phase.SOCKET or connection.stream.reading():
                 connection.stream.close()
                 self.bursts.note("connections without a complete request closed to make room")
@@ -445,10 +453,10 @@ class LimitedServer(HTTPServer):
     connections: Connections
 
     def initialize(  # type: ignore[override] # `install` gives these two, Bokeh the others
-        self, *arguments: Any, limits: WebLimits, most: int, **named: Any
+        self, *arguments: Any, limits: WebLimits, most: int, most_address: int | None = None, **named: Any
     ) -> None:
         """Begin with no connection."""
-        self.connections = Connections(limits, most)
+        self.connections = Connections(limits, most, most_address)
         super().initialize(*arguments, **({"max_header_size": limits.header} | named))
         PeriodicCallback(self.connections.tick, 1000 * TICK_S).start()
 
@@ -519,6 +527,8 @@ def usable_connections(limits: WebLimits) -> int:
     return usable
 
 
-def install(limits: WebLimits) -> None:
-    """Let this process serve under these rules."""
-    HTTPServer.configure(LimitedServer, limits=limits, most=usable_connections(limits))
+def install(limits: WebLimits, *, behind_proxy: bool = False) -> None:
+    """Let this process serve under these rules; behind a proxy all connections come from the proxy's address."""
+    most = usable_connections(limits)
+    most_address = None if behind_proxy else min(limits.connections_address, max(most // 2, 1))
+    HTTPServer.configure(LimitedServer, limits=limits, most=most, most_address=most_address)

@@ -33,6 +33,7 @@ from dashboards.web.turns import Busy
 from dashboards.web.visitors import visitor_asking
 from jobs.errors import BadRequest, LimitReached
 from jobs.rendering_requests import AnimationRequest, OverlayRequest
+from stixcore.errors import StixError
 
 log = logging.getLogger(__name__)
 
@@ -198,8 +199,8 @@ async def _next_piece(handler: SelectionHandler, pieces: Iterator[bytes]) -> byt
     """The next piece of a bundle that has begun; where there is none in time, its connection is closed."""
     try:
         return await make_piece(handler, lambda: next(pieces, None))
-    except Busy as busy:
-        log.warning("a bundle was not sent to its end: %s", busy)
+    except (Busy, HTTPError, StixError, OSError) as error:
+        log.warning("a bundle was not sent to its end: %s", error)
         handler.detach().close()  # so that nobody takes it for whole
         raise StreamClosedError from None
 

@@ -218,7 +218,7 @@ class LightCurveHandler(RequestHandler):
         except Busy as busy:
             log.warning("a light curve was not sent to its end: %s", busy)
             self.detach().close()
-        except (StixError, OSError) as error:
+        except (HTTPError, StixError, OSError) as error:
             log.error("a light curve was not sent to its end: %s", error)  # noqa: TRY400 (a fault of files)
             self.detach().close()  # so that nobody takes it for whole
 

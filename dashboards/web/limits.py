@@ -77,6 +77,10 @@ class WebLimits:
         What all sessions together may have sent of dropped files that are not complete.
     connections : int
         Open connections, web sockets included; fewer where the process may open fewer files.
+    connections_address : int
+        Open connections of one network address. Not counted behind a proxy, which limits them itself.
+    sockets_page : int
+        Web sockets of one page: its own, and those that a lost connection leaves behind for a while.
     descriptors : int
         Files that the process may open besides connections: index, queue, images, programs.
     burst : float, s
@@ -110,13 +114,13 @@ class WebLimits:
     pages_address, pages_client : int
         Pages that are open: of one address, and of one user or browser.
     pages_unused : int
-        Pages without web socket of one address; above that the oldest are given up early.
+        Pages without a web socket of one address; above that the oldest are closed early.
     unused_time : float, s
-        After which a page without web socket is given up.
+        Time after which a page without a web socket is closed.
     unused_grace : float, s
-        In which it is never given up early.
+        Time for which such a page is never closed early.
     unused_look : float, s
-        How often such pages are looked for.
+        Time between checks for such pages.
     seen : float, s
         How long a client that asked for something counts as being there.
     files, calls, pieces : TurnLimits, s
@@ -127,8 +131,8 @@ class WebLimits:
         After which a download is ended whose client takes nothing.
     bundle : int, byte
         Largest bundle.
-    own_files, own_files_address : int
-        Files of visitors that are being looked at: over all, and of one address.
+    own_files : int
+        Dropped files that are being checked, over all sessions.
     """
 
     body: int = 1 << 20
@@ -144,6 +148,8 @@ class WebLimits:
     upload_chunk: int = 1 << 20
     uploads: int = 256 << 20
     connections: int = 2000
+    connections_address: int = 1000
+    sockets_page: int = 3
     descriptors: int = 256
     burst: float = 10.0
     attempt_window: float = 300.0
@@ -175,4 +181,3 @@ class WebLimits:
     download_stall: float = 60.0
     bundle: int = 1 << 30
     own_files: int = 3
-    own_files_address: int = 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import zlib
 from html import escape
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import panel as pn
@@ -21,11 +21,13 @@ from tornado.web import HTTPError
 
 from dashboards.components.frame import NONCE
 from dashboards.web.clock import now
+from dashboards.web.limits import WebLimits
 from dashboards.web.security_headers import page_policy
 from dashboards.web.session_owner import SessionOwner, making_sessions_for, owner_of, record_owner
 from dashboards.web.visitors import COOKIE, visitor_with_cookie
 
 _SENTENCES = {
+    503: "The archive is busy. Try again in a moment.",
     400: "Session ids are chosen by this server. Open the page without bokeh-session-id or bokeh-token.",
     403: "This live page belongs to another visitor, or was not opened here. Load the page again.",
 }
@@ -81,8 +83,23 @@ class SocketHandler(_Refusing, WSHandler):
             raise HTTPError(403, "a web socket of another visitor than the owner of the session")
 
     async def _async_open(self, token: str) -> None:
-        """See Bokeh. A session that has ended is made again, for the visitor who opens the socket."""
+        """See Bokeh. A session that has ended is made again, for the visitor who opens the socket.
+
+        Another visitor may have been making it since `prepare`, so the owner is compared again once it exists.
+        """
+        session_id, context = get_session_id(token), self.application_context
         with making_sessions_for(self._owner):
+            try:
+                await self.application.create_session_if_needed(context, session_id, cast(Any, self.request), token)
+            except ProtocolError:
+                self.close()
+                raise
+            if not self._may_use(session_id):
+                self.close(1008, "This live page belongs to another visitor.")
+                return
+            if context.get_session(session_id).connection_count >= WebLimits().sockets_page:
+                self.close(1013, "This live page has too many connections.")
+                return
             opened: Any = super()._async_open(token)
             await opened
 

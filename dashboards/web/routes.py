@@ -21,6 +21,7 @@ from typing import IO, Any
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from archive import Archive, NotInArchive
+from archive.regular_files import NotRegularFile, open_regular
 from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import ArchiveSource, archive_source, journal_of
 from dashboards.web.account_page import AccountPage
@@ -171,8 +172,8 @@ class ImageFileHandler(StaticFileHandler):
         place = super().validate_absolute_path(root, absolute_path)
         if place is not None:
             try:
-                self._file = self._opened.enter_context(Path(place).open("rb"))  # noqa: SIM115 - ruff sees no stack
-            except OSError:
+                self._file = self._opened.enter_context(open_regular(Path(place), below=Path(root)))
+            except (NotRegularFile, OSError):
                 raise HTTPError(404) from None
             self._status = os.fstat(self._file.fileno())
         return place

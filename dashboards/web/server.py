@@ -48,7 +48,7 @@ def serve(arguments: list[str]) -> None:
     if untested := untested_versions():
         log.warning("these pages replace private parts of packages in other versions: %s", ", ".join(untested))
     limits = WebLimits()
-    connections.install(limits)
+    connections.install(limits, behind_proxy="--use-xheaders" in arguments)
     conditional.install()
     fair_use.install()
     live_pages.install(first_content.FirstContentHandler)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import panel as pn
 from tornado.web import RequestHandler, decode_signed_value
@@ -42,15 +44,20 @@ def session_visitor() -> Visitor:
     return GUEST if context is None else visitor_of_cookie(owner_of(context).cookie)
 
 
+async def reading[Answer](function: Callable[..., Answer], *arguments: Any) -> Answer:
+    """Call a function that reads the lists of users and sessions, in a thread: they are files."""
+    return await asyncio.get_running_loop().run_in_executor(_reading_threads(), function, *arguments)
+
+
 async def visitor_asking(handler: RequestHandler) -> Visitor:
     """`request_visitor`, asked in a thread: the lists of users and sessions are files."""
-    return await asyncio.get_running_loop().run_in_executor(_reading_threads(), request_visitor, handler)
+    return await reading(request_visitor, handler)
 
 
 async def visitor_with_cookie(handler: RequestHandler) -> Visitor:
     """Who asks an address where no token counts; asked in a thread."""
     cookie = handler.get_cookie(COOKIE) or ""
-    return await asyncio.get_running_loop().run_in_executor(_reading_threads(), visitor_of_cookie, cookie)
+    return await reading(visitor_of_cookie, cookie)
 
 
 async def may_be_valid(cookie: str) -> bool:
@@ -62,7 +69,7 @@ async def may_be_valid(cookie: str) -> bool:
         except ArchiveError:
             return True
 
-    return await asyncio.get_running_loop().run_in_executor(_reading_threads(), ask)
+    return await reading(ask)
 
 
 def request_visitor(handler: RequestHandler) -> Visitor:

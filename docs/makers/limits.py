@@ -20,7 +20,7 @@ CLASSES = (WebLimits, Limits, UploadLimits)
 
 def limits_table() -> str:
     """Every limit: where it stands, its value, what it bounds."""
-    lines = ["| limit | value | of what |", "| --- | --- | --- |"]
+    lines = ["| limit | value | meaning |", "| --- | --- | --- |"]
     for cls in CLASSES:
         for names, unit, meaning in attributes(cls):
             values = ", ".join(shown(getattr(cls(), name), unit) for name in names)

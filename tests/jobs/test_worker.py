@@ -617,6 +617,6 @@ def children_of(pid):
     parents = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # gone meanwhile
-            if "spawn_main" in (entry / "cmdline").read_text():
+            if "jobs.children" in (entry / "cmdline").read_text():
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
     return [child for child, parent in parents.items() if parent == pid]

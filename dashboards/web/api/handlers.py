@@ -13,6 +13,7 @@ from tornado.web import Application, HTTPError, RequestHandler, stream_request_b
 from archive import NotInArchive, QueryRefused
 from dashboards.state.access import Visitor
 from dashboards.state.source import Unavailable, archive_source
+from dashboards.web.answers import RETRY_AFTER_S
 from dashboards.web.api.call import Call, Endpoint, Reply, Who
 from dashboards.web.api.endpoints import ENDPOINTS, ROOT
 from dashboards.web.api.errors import Refused
@@ -65,6 +66,8 @@ class JsonHandler(RequestHandler):
     def refuse(self, refused: Refused) -> None:
         """End with an error."""
         self.set_status(refused.status)
+        if refused.status == 503:
+            self.set_header("Retry-After", RETRY_AFTER_S)
         if refused.status == 401:
             self.set_header("WWW-Authenticate", 'Bearer realm="stix"')
         self.finish(refused.document)

@@ -16,7 +16,7 @@ _STATUSES = {
     403: "The call came with a cookie and without the token against forged forms",
     404: "There is no such thing, or not for you",
     413: "The body is too long",
-    429: "You have your share of the queue",
+    429: "Too many calls at once, or request quota reached; the header Retry-After says when to try again",
     503: "The archive cannot be read now",
 }
 
@@ -83,7 +83,7 @@ def _refusals(endpoint: Endpoint) -> list[int]:
         403: endpoint.method == "POST",
         404: bool(endpoint.places),
         413: endpoint.body is not None,
-        429: endpoint.method == "POST",
+        429: True,
         503: True,
     }
     return [status for status, applies in possible.items() if applies]

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import json
 import re
+import shutil
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pytest
+from bokeh.protocol import Protocol
+from bokeh.protocol.receiver import Receiver
 from bokeh.util.token import generate_jwt_token, generate_session_id, get_session_id, get_token_payload
 from tornado.httpclient import HTTPClientError
 
 from archive.accounts import web_secrets
+from dashboards.web.limits import WebLimits
 from jobs.journal import Journal, RequestState
 
 NOW = np.datetime64("2026-11-28T12:00:00", "us")
@@ -183,6 +189,60 @@ def test_no_token_that_was_made_up_reaches_the_log_as_a_fault(target: Any, attac
             statuses.append(403)
     assert statuses == [403] * len(tokens)
     assert "Traceback" not in target.server.log_text()
+
+
+@pytest.mark.slow_attack
+def test_two_visitors_never_make_the_same_page_again(
+    tmp_path: Path, small: Any, users: dict[str, str], serve: Callable[..., Any], new_client: type[Any], open_tab: Any
+) -> None:
+    """After a restart, a stolen token and its owner's browser that come at the same moment never share a page."""
+    root = tmp_path / "archive"
+    shutil.copytree(small.archive.root, root)
+
+    async def opens(tab: Any) -> bool:
+        try:
+            async with tab:
+                await tab.document()
+        except (HTTPClientError, AssertionError):
+            return False
+        return True
+
+    async def both(tab: Any, stolen: Any) -> tuple[bool, bool]:
+        return await asyncio.gather(opens(tab), opens(stolen))
+
+    with serve(root) as server:
+        olga = new_client(server.url)
+        assert olga.sign_in("olga", users["olga"]).status == 303
+        tabs = [open_tab(olga, "operations") for _ in range(3)]
+    with serve(root) as server:
+        opened = []
+        for tab in tabs:
+            again = new_client(server.url)
+            again.cookies.update(olga.cookies)
+            thief = copy.copy(tab)
+            thief._client = new_client(server.url)
+            thief._protocol, thief._receiver = Protocol(), Receiver(Protocol())
+            opened.append(asyncio.run(both(open_as(tab, again), thief)))
+    assert [sum(pair) for pair in opened] == [1] * len(tabs)
+
+
+def test_a_page_has_few_sockets(target: Any, attacker: Any, open_tab: Any) -> None:
+    """One page cannot hold more than a few web sockets."""
+    tab = open_tab(attacker, "image_archive")
+
+    async def connect() -> int:
+        opened = []
+        for _ in range(WebLimits().sockets_page + 5):
+            other = copy.copy(tab)
+            other._protocol, other._receiver = Protocol(), Receiver(Protocol())
+            with suppress(AssertionError):
+                await other.connect()
+                opened.append(other)
+        for other in opened:
+            await other.__aexit__()
+        return len(opened)
+
+    assert asyncio.run(connect()) == WebLimits().sockets_page
 
 
 # -- the token gives nothing away -------------------------------------------------------------------------------------
