@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,17 +22,19 @@ from dashboards.state.opened_files import opened, spectra_of
 from dashboards.state.science import ScienceDetail
 from dashboards.state.source import ArchiveSource
 from dashboards.web.limits import WebLimits
-from jobs.errors import ExecutorFault
+from jobs.errors import ExecutorFault, LimitReached
 from jobs.own_images import OwnTask, run_in_child
-from jobs.uploads import UploadLimits, UploadSummary, receive_upload
+from jobs.uploads import UploadLimits, UploadSummary, harmless, receive_upload
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
 
 log = logging.getLogger(__name__)
 
 #: Sets of images of dropped files that are made at a time, over all sessions.
-_AT_ONCE = threading.BoundedSemaphore(2)
-#: Dropped files that are looked at, over all sessions: each takes a process with up to 1 GiB.
+_AT_ONCE = threading.BoundedSemaphore(WebLimits().own_files)
+#: Those and the ones that wait, each in a thread.
+_BEGUN = threading.BoundedSemaphore(WebLimits().own_files + WebLimits().own_waiting)
+#: Dropped files that are looked at, over all sessions: each keeps a thread that answers pages, and a process.
 _LOOKED_AT = threading.BoundedSemaphore(WebLimits().own_files)
 
 
@@ -84,11 +86,9 @@ class OwnFiles(param.Parameterized):
         """Take a file from a browser; None when it is refused, and `problem` says why."""
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="stix-own-")
-        if not _LOOKED_AT.acquire(timeout=WebLimits().lock_time):
-            self.problem = "The server is checking other files. Try again in a moment."
-            return None
         try:
-            summary = receive_upload(Path(self._folder.name), name, content, self._limits)
+            with _place(_LOOKED_AT, f"{harmless(name)} must wait for other files; drop it again in a moment"):
+                summary = receive_upload(Path(self._folder.name), name, content, self._limits)
             path = Path(summary.path)
             with self._lock:
                 self._paths.add(path)
@@ -96,8 +96,6 @@ class OwnFiles(param.Parameterized):
         except (StixError, OSError) as error:
             self.problem = public_sentence(error)
             return None
-        finally:
-            _LOOKED_AT.release()
         self._last = path
         self._forget_earlier()
         self.param.update(problem="", images=())
@@ -107,6 +105,9 @@ class OwnFiles(param.Parameterized):
         """Make the images of a box in a child process; ``pass_on`` gets parameters to set, from another thread."""
         if self.step:
             return  # one set at a time
+        if not _BEGUN.acquire(blocking=False):
+            self.problem = "images of many files are being made; try again in a minute"
+            return
         self.param.update(step="beginning", share=0.0, problem="", images=())
         self._in_use = form.view.path
 
@@ -121,6 +122,7 @@ class OwnFiles(param.Parameterized):
             except (StixError, ExecutorFault, OSError) as error:
                 pass_on({"step": "", "share": 0.0, "problem": public_sentence(error)})
             finally:
+                _BEGUN.release()
                 self._in_use = None
                 self._forget_earlier()
 
@@ -167,6 +169,23 @@ class OwnFiles(param.Parameterized):
 def _forget(path: Path) -> None:
     for cache in (opened, spectra_of):
         cache.forget(path)
+
+
+@contextmanager
+def _place(places: threading.BoundedSemaphore, refusal: str) -> Iterator[None]:
+    """One of so many places.
+
+    Raises
+    ------
+    LimitReached
+        With that refusal, when none is free.
+    """
+    if not places.acquire(blocking=False):
+        raise LimitReached(refusal)
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _own_image(about: dict[str, Any]) -> OwnImage:

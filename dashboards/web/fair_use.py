@@ -6,14 +6,13 @@ All of them share one processor with the event loop, so what one client takes ot
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from html import escape
 from time import monotonic, thread_time
 from typing import Any
@@ -23,7 +22,6 @@ from bokeh.protocol.exceptions import ProtocolError
 from bokeh.server.contexts import ApplicationContext
 from bokeh.server.session import ServerSession
 from tornado.httputil import HTTPServerRequest
-from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler, create_signed_value, decode_signed_value
 
 from dashboards.web.answers import looked_up, write_json_error
@@ -53,6 +51,8 @@ class OpenPage:
     ----------
     made_at : float, ms
         Of the clock of Bokeh's sessions, by which they know when they were left.
+    cost : float, s
+        Computing time that it took.
     returned : bool
         Whether its client got back a part of what it cost.
     """
@@ -60,6 +60,7 @@ class OpenPage:
     session: ServerSession
     client: Client
     made_at: float
+    cost: float
     returned: bool = False
 
     @property
@@ -83,6 +84,8 @@ class FairUse:
         self.limits = limits or WebLimits()
         self._clock = clock
         self.pages = Turns("pages", self.limits.pages, self.others_than, clock)
+        #: The part of a page that is made in the event loop: two at once would both take twice as long.
+        self.making = self.pages.one_at_a_time()
         self.files = Turns("files", self.limits.files, self.others_than, clock)
         self.calls = Turns("calls", self.limits.calls, self.others_than, clock)
         self.pieces = Turns("downloads", self.limits.pieces, self.others_than, clock)
@@ -125,7 +128,7 @@ class FairUse:
         self.saw(client)
         self._look_at_pages()
         self._check_room(client)
-        async with self.pages.turn(client, 1.0, lambda: is_there(request)):
+        async with self.pages.turn(client, is_there=lambda: is_there(request)):
             token = _MAKING.set(client)
             try:
                 yield client
@@ -133,9 +136,18 @@ class FairUse:
                 _MAKING.reset(token)
                 self.saw(client)
 
-    def made(self, session: ServerSession, client: Client) -> None:
-        """Count a page as open until its session ends."""
-        self._pages.append(OpenPage(session, client, monotonic() * 1000))
+    async def make(self, client: Client, make: Callable[[], Awaitable[ServerSession]]) -> ServerSession:
+        """Make the session of a page whose turn it is, one at a time, and count it until it ends."""
+        async with self.making.turn(client) as turn:
+            begin = thread_time()
+            session = await make()
+            turn.cost = thread_time() - begin
+        self.made(session, client, turn.cost)
+        return session
+
+    def made(self, session: ServerSession, client: Client, cost: float = 0.0) -> None:
+        """Count a page that took so much computing time [s] as open until its session ends."""
+        self._pages.append(OpenPage(session, client, monotonic() * 1000, cost))
         self._give_up_unused(client.address)
 
     @property
@@ -149,7 +161,7 @@ class FairUse:
         for page in self._pages:
             if not page.returned and page.was_opened:
                 page.returned = True
-                self.pages.charge(page.client, -self.limits.page_returned)
+                self.pages.charge(page.client, -self.limits.page_returned * page.cost)
 
     def _check_room(self, client: Client) -> None:
         of_address = sum(page.client.address == client.address for page in self._pages)
@@ -199,16 +211,14 @@ def install() -> None:
         if known or request is None:
             return await make(context, session_id, request, token)
         client = _MAKING.get()
+        making = partial(make, context, session_id, request, token)
         if client is not None:
-            session = await make(context, session_id, request, token)
-        else:
-            try:
-                async with fair.making_page(request) as client:
-                    session = await make(context, session_id, request, token)
-            except Busy as busy:
-                raise PageRefused(busy.sentence) from None
-        fair.made(session, client)
-        return session
+            return await fair.make(client, making)
+        try:
+            async with fair.making_page(request) as client:
+                return await fair.make(client, making)
+        except Busy as busy:
+            raise PageRefused(busy.sentence) from None
 
     patched: Any = ApplicationContext
     patched.create_session_if_needed = make_in_turn
@@ -316,15 +326,11 @@ async def send_piece(handler: RequestHandler, piece: bytes) -> None:
     Raises
     ------
     StreamClosedError
-        When the client has gone, or takes nothing.
+        When the client has gone, or takes nothing (`WebLimits.send_time`).
     """
     for begin in range(0, len(piece), _PART):
         handler.write(piece[begin : begin + _PART])
-        try:
-            await asyncio.wait_for(handler.flush(), fair_use().limits.download_stall)
-        except TimeoutError:
-            handler.detach().close()
-            raise StreamClosedError from None
+        await handler.flush()
 
 
 def timed[Answer](question: Callable[[], Answer]) -> tuple[Answer, float]:

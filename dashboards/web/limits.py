@@ -18,10 +18,10 @@ class TurnLimits:
     Attributes
     ----------
     places, places_address : int
-        Done at once: over all, and for one address.
-    share : float, pages or s of computing
+        Done at once: over all, and for one address while others are there.
+    share : float, s of computing
         What one client may use at once while others are there.
-    rate : float, pages/s or s/s
+    rate : float, s/s
         What it gets back of that.
     address : float
         How many times as much all clients of one address may use together.
@@ -105,10 +105,10 @@ class WebLimits:
         Longest wait for a lock of the archive or its journal.
     waiting : int
         Pieces of work of one kind (passwords, changes of accounts, questions to the journal) that may wait.
-    pages : TurnLimits, page
-        Pages that are made.
-    page_returned : float, page
-        What a client gets back of its share for a page whose web socket has been opened.
+    pages : TurnLimits, s
+        Pages that are made: computing time.
+    page_returned : float
+        Part of that which a client gets back when the web socket of the page has been opened.
     page_flush : float, s
         How long the making of a page waits for a slow client to take its first content.
     pages_address, pages_client : int
@@ -127,12 +127,12 @@ class WebLimits:
         Files of images, calls of the API, and pieces of bundles and light curves: computing time.
     downloads_address, downloads_client : int
         Bundles and light curves that are being sent to one address, and to one user or browser.
-    download_stall : float, s
-        After which a download is ended whose client takes nothing.
     bundle : int, byte
         Largest bundle.
     own_files : int
-        Dropped files that are being checked, over all sessions.
+        Dropped files that are looked at, and sets of images that are made of them, at once.
+    own_waiting : int
+        Sets of images of dropped files that may wait.
     """
 
     body: int = 1 << 20
@@ -163,7 +163,7 @@ class WebLimits:
     account_changes: int = 100
     lock_time: float = 2.0
     waiting: int = 32
-    pages: TurnLimits = TurnLimits(places=3, places_address=2, share=10.0, rate=0.25)
+    pages: TurnLimits = TurnLimits(places=2, places_address=1, share=2.0, rate=0.1)
     page_returned: float = 0.85
     page_flush: float = 1.0
     pages_address: int = 250
@@ -178,6 +178,6 @@ class WebLimits:
     pieces: TurnLimits = TurnLimits(places=2, places_address=1, share=2.0, rate=0.2)
     downloads_address: int = 12
     downloads_client: int = 4
-    download_stall: float = 60.0
     bundle: int = 1 << 30
-    own_files: int = 3
+    own_files: int = 2
+    own_waiting: int = 8

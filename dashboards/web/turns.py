@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from dashboards.web.limits import TurnLimits
@@ -85,11 +85,11 @@ class Shares:
         return self.whole if share is None else min(share.left + (now - share.at) * self.rate, self.whole)
 
     def use(self, key: tuple[str, str], amount: float, now: float) -> None:
-        """Use an amount; a negative one is given back. A debt is never more than a whole share."""
+        """Use an amount; a negative one is given back. A debt is never more than a quarter of a share."""
         left = self.left(key, now) - amount
         self._shares.pop(key, None)  # the dictionary is in the order of last use
         if left < self.whole:
-            self._shares[key] = _Share(max(left, -self.whole), now)
+            self._shares[key] = _Share(max(left, -self.whole / 4), now)
         while len(self._shares) > _CLIENTS:
             del self._shares[next(iter(self._shares))]
 
@@ -147,6 +147,15 @@ class Turns:
         self._waiting: list[Turn] = []
         self._taken: list[Turn] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    def one_at_a_time(self) -> Turns:
+        """Turns at a part of the same thing that only one client can do at once, in the order of these shares.
+
+        Nobody waits there for a share: who has a turn at the whole has waited for it.
+        """
+        part = Turns(self._what, replace(self._limits, places=1, places_address=1), lambda _: False, self._clock)
+        part._clients, part._addresses = self._clients, self._addresses
+        return part
 
     @asynccontextmanager
     async def turn(
@@ -244,7 +253,8 @@ class Turns:
         may = [
             turn
             for client, turn in heads.items()
-            if served.count(client.address) < self._limits.places_address and self._wait(client, now) <= 0
+            if self._wait(client, now) <= 0
+            and (served.count(client.address) < self._limits.places_address or not self._others(client))
         ]
         return min(may, key=lambda turn: self._order(turn, now), default=None)
 

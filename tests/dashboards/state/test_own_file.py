@@ -10,13 +10,15 @@ import pytest
 
 from archive import Archive
 from dashboards.components.own_images import own_images_html, running_html
+from dashboards.state import own_file
 from dashboards.state.file_view import FileView
 from dashboards.state.imaging_form import ImagingForm
 from dashboards.state.own_file import OwnFiles
 from dashboards.state.source import ArchiveSource
+from dashboards.web.limits import WebLimits
 from jobs.errors import LimitReached
 from jobs.own_images import OwnTask, run_in_child
-from jobs.uploads import UploadLimits
+from jobs.uploads import UploadLimits, UploadRefused
 
 FLARE = "2211116471"
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
@@ -143,3 +145,31 @@ def test_images_that_take_too_long_are_given_up(november: Archive, tmp_path: Pat
     task = OwnTask(request, november.locate(FLARE), None, (), tmp_path, NOW)
     with pytest.raises(LimitReached, match="longer than 0 s"):
         run_in_child(task, seconds=0)
+
+
+def test_files_of_others_that_are_being_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While as many dropped files are looked at as may be, the next one is refused with a sentence, and not after."""
+    looked_at, go_on = threading.Semaphore(0), threading.Event()
+
+    def look(*_: Any) -> Any:
+        looked_at.release()
+        go_on.wait(60)
+        message = "it was no file of ours"
+        raise UploadRefused(message)
+
+    monkeypatch.setattr(own_file, "receive_upload", look)
+    others = [OwnFiles(ArchiveSource(tmp_path), lambda: NOW) for _ in range(WebLimits().own_files)]
+    threads = [threading.Thread(target=other.receive, args=("x.fits", b"")) for other in others]
+    for thread in threads:
+        thread.start()
+        looked_at.acquire(timeout=60)
+    mine = OwnFiles(ArchiveSource(tmp_path), lambda: NOW)
+    assert mine.receive("mine.fits", b"") is None
+    assert mine.problem == "mine.fits must wait for other files; drop it again in a moment"
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    mine.receive("mine.fits", b"")
+    assert mine.problem == "it was no file of ours"
+    for own in (mine, *others):
+        own.forget()

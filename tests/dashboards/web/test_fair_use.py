@@ -31,7 +31,7 @@ class Session:
 def opened(fair: FairUse, client: Client, number: int, **having: Any) -> list[Session]:
     made = [Session(**having) for _ in range(number)]
     for session in made:
-        fair.made(cast("ServerSession", session), client)
+        fair.made(cast("ServerSession", session), client, 1.0)
     return made
 
 

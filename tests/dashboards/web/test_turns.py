@@ -61,16 +61,15 @@ def test_who_had_least_is_next() -> None:
 def test_a_share_is_used_up_and_comes_back_with_time() -> None:
     shares = Shares(2.0, 0.5)
     key = ABUSER.key
-    for _ in range(3):
-        shares.use(key, 1.0, 0.0)
-    assert (shares.left(key, 0.0), shares.wait(key, 0.0)) == (-1.0, 2.0)
-    assert shares.wait(key, 2.0) == 0.0
-    shares.use(key, -1.0, 2.0)
-    assert shares.left(key, 2.0) == 1.0
+    shares.use(key, 2.25, 0.0)
+    assert (shares.left(key, 0.0), shares.wait(key, 0.0)) == (-0.25, 0.5)
+    assert shares.wait(key, 0.5) == 0.0
+    shares.use(key, -1.0, 0.5)
+    assert shares.left(key, 0.5) == 1.0
     assert shares.left(key, 1000.0) == 2.0
     for _ in range(100):
         shares.use(key, 1.0, 1000.0)
-    assert shares.left(key, 1000.0) == -2.0  # a debt is paid within one more whole share
+    assert shares.left(key, 1000.0) == -0.5  # others at the same address do not wait long for it
 
 
 def test_one_without_a_share_waits_while_others_are_there() -> None:
@@ -103,6 +102,44 @@ def test_too_many_that_wait_are_refused_and_disturb_nobody() -> None:
         assert these.busy_clients == set()
 
     run(test())
+
+
+def test_a_part_is_done_by_one_at_a_time_in_the_order_of_the_shares() -> None:
+    async def test() -> None:
+        these, _ = turns(replace(LIMITS, places=3, places_address=3))
+        part = these.one_at_a_time()
+        for _ in range(3):
+            await take(these, ABUSER)
+        order: list[Client] = []
+        async with part.turn(VISITOR):
+            waiting = [asyncio.create_task(take(part, client, order)) for client in (ABUSER, ABUSER, VISITOR)]
+            await asyncio.sleep(0.01)
+            assert order == []
+        await asyncio.gather(*waiting)
+        assert order == [VISITOR, ABUSER, ABUSER]
+        assert these.left(ABUSER) < 0  # what the part costs is used up of the share of the whole
+
+    run(test())
+
+
+def test_one_address_has_all_places_only_while_it_is_alone() -> None:
+    async def at_once(*, others: bool) -> int:
+        these, _ = turns(replace(LIMITS, places=3, places_address=1), others=others)
+        present = most = 0
+
+        async def work() -> None:
+            nonlocal present, most
+            async with these.turn(ABUSER):
+                present += 1
+                most = max(most, present)
+                await asyncio.sleep(0.01)
+                present -= 1
+
+        await asyncio.gather(*(work() for _ in range(5)))
+        return most
+
+    assert asyncio.run(at_once(others=True)) == 1
+    assert asyncio.run(at_once(others=False)) == 3
 
 
 def test_patience_has_an_end() -> None:
