@@ -1,18 +1,25 @@
 """One client that asks for as much as it can get: pages, bundles and connections whose request never ends.
 
-It comes from a loopback address of its own, answers nothing, keeps no cookie, and asks again at once.
+It comes from a loopback address of its own, keeps no cookie, opens no web socket, and asks again at once.
+``python -m benchmarks.load.abuse URL SECONDS [--bundle PATH]`` does so and prints the answers as JSON.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
 
+ROOT = Path(__file__).resolve().parents[2]
 #: Address of the abuser; visitors come from 127.0.0.1.
 ADDRESS = "127.0.0.2"
 #: Connections for each kind of request.
@@ -101,3 +108,31 @@ class _Connection:
         self._writer.transport.abort()
         with suppress(OSError):
             await self._writer.wait_closed()
+
+
+@contextmanager
+def abused(url: str, bundle: str, seconds: float) -> Iterator[Counter[str]]:
+    """An abuser in a process of its own meanwhile; at the end its answers are in what this gives."""
+    command = [sys.executable, "-m", "benchmarks.load.abuse", url, str(seconds), "--bundle", bundle]
+    answers: Counter[str] = Counter()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        yield answers
+        said, _ = process.communicate(timeout=seconds + 60)
+        answers.update(json.loads(said))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.abuse", description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--bundle", default="", help="path of a bundle")
+    given = parser.parse_args()
+    print(json.dumps(asyncio.run(Abuser(given.url, given.bundle).run(monotonic() + given.seconds))))
+
+
+if __name__ == "__main__":
+    main()

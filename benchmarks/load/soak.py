@@ -1,8 +1,9 @@
 """The whole of it: ``make soak`` (SOAK_MINUTES=45), or some parts of it: ``make soak ARGS="faults sessions"``.
 
-Broken files, every fault test, words that mean something elsewhere, queries on large archives, fifty people at once.
-Each part writes its own section of ``docs/reliability.md``; one that fails does not keep the others from running, and
-is told at the end. Less time makes the parts smaller, and says so by the numbers in their tables.
+Broken files, every fault test, words that mean something elsewhere, queries on large archives, fifty people at once, a
+hundred with one abusive client beside them. Each part writes its own section of ``docs/reliability.md``; one that fails
+does not keep the others from running, and is named at the end. Less time makes the parts smaller, and says so by the
+numbers in their tables.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MINUTES = 45.0
 #: What may be spent on parts that could go on for ever, of those 45. Building the large archives takes about 7 minutes.
 BAD_INPUT_MINUTES, SESSION_MINUTES = 12.0, 10.0
-SESSIONS, REQUESTS = 50, 20
+SESSIONS, REQUESTS, ABUSED_SESSIONS = 50, 20, 100
 
 
 def faults() -> str:
@@ -90,7 +91,12 @@ def parts(minutes: float, shared: Path, work: Path) -> dict[str, Part]:
     def crowd() -> str:
         return sessions.run(small_archive(work), SESSION_MINUTES * min(scale, 1.0), SESSIONS, REQUESTS)
 
+    def abused_crowd() -> str:
+        shorter = SESSION_MINUTES * min(scale, 1.0)
+        return sessions.run(small_archive(work), shorter, ABUSED_SESSIONS, REQUESTS, abuse=True)
+
     return {
+        "abuse": Part(f"{ABUSED_SESSIONS} people and one abusive client", abused_crowd),
         "bad-input": Part("Bad input", lambda: bad_input.run(shared, cases, BAD_INPUT_MINUTES * scale)),
         "faults": Part("Faults", faults),
         "injection": Part("Injection", lambda: injection.run(small_archive(work), whole=whole)),
