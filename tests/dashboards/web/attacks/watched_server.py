@@ -70,5 +70,11 @@ if __name__ == "__main__":
 
     watch_hashing()
     watch_stat()
-    sys.addaudithook(hook)
+    run_forever = asyncio.BaseEventLoop.run_forever
+
+    def run_watched(loop: asyncio.BaseEventLoop) -> None:
+        sys.addaudithook(hook)  # not before: imports raise events by the million
+        run_forever(loop)
+
+    asyncio.BaseEventLoop.run_forever = run_watched  # type: ignore[method-assign]
     main()
