@@ -175,7 +175,7 @@ class WebLimits:
     seen: float = 3.0
     files: TurnLimits = TurnLimits(places=4, places_address=3, share=4.0, rate=0.25)
     calls: TurnLimits = TurnLimits(places=4, places_address=3, share=4.0, rate=0.25)
-    pieces: TurnLimits = TurnLimits(places=2, places_address=1, share=2.0, rate=0.2)
+    pieces: TurnLimits = TurnLimits(places=2, places_address=1, share=2.0, rate=0.1)
     downloads_address: int = 12
     downloads_client: int = 4
     bundle: int = 1 << 30
