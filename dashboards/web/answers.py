@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from urllib.parse import urlsplit
 
 from tornado.web import HTTPError, RequestHandler
 
@@ -32,6 +33,26 @@ def write_json_error(handler: RequestHandler, status: int, sentence: str) -> Non
     handler.finish(
         {"status": status, "error": without_folders(sentence) or SENTENCES.get(status, "this cannot be answered")}
     )
+
+
+def refuse_other_origins(handler: RequestHandler) -> None:
+    """Refuse a form that another site sends, or another host of the same site: such a host can set our cookies.
+
+    Raises
+    ------
+    HTTPError
+        403.
+    """
+    headers = handler.request.headers
+    ours = {handler.request.host, *getattr(handler.application, "websocket_origins", ())}
+    origin = headers.get("Origin")
+    if headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+        raise HTTPError(403, "a form of another origin")
+    if origin is not None:
+        parts = urlsplit(origin)
+        default_port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+        if not {parts.netloc, parts.netloc + default_port} & ours:
+            raise HTTPError(403, "a form of another origin")
 
 
 async def looked_up[Answer](question: Callable[[], Answer], threads: BoundedThreads | None = None) -> Answer:

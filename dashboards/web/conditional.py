@@ -110,9 +110,9 @@ def _date(field: str | None) -> datetime | None:
     """A date of HTTP; None for what is none, which is ignored."""
     try:
         date = parsedate_to_datetime(field or "")
-    except ValueError:
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (OverflowError, TypeError, ValueError):  # also a year or an offset beyond those of a datetime
         return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 def file_etag(status: os.stat_result) -> str:
@@ -191,3 +191,11 @@ def choose_version(handler: StaticFileHandler) -> bool:
 def install() -> None:
     """Let all files of this process be sent under these rules, scripts and styles of the pages included."""
     StaticFileHandler.should_return_304 = choose_version  # type: ignore[method-assign, assignment]
+    parse = StaticFileHandler.parse_url_path
+
+    def parse_url_path(handler: StaticFileHandler, url_path: str) -> str:
+        if "\0" in url_path:  # which no name of a file contains, and the operating system refuses with an error
+            raise HTTPError(404)
+        return parse(handler, url_path)
+
+    StaticFileHandler.parse_url_path = parse_url_path  # type: ignore[method-assign, assignment]

@@ -9,6 +9,7 @@ import io
 import logging
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def _values(default: AnimationLooks | OverlayLooks, given: Mapping[str, str]) ->
     """Looks from an address: every value of the type of its default."""
     values: dict[str, Any] = {}
     for name, text in given.items():
-        if not hasattr(default, name) or name == "map_file":
+        if name not in {field.name for field in fields(default)} or name == "map_file":
             message = f"unknown parameter {name[:60]!r}"
             raise BadRequest(message)
         try:

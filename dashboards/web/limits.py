@@ -69,6 +69,8 @@ class WebLimits:
         Largest message of a web socket, with all its parts.
     message_time : float, s
         Time in which a message of a web socket must arrive.
+    pulls : int
+        Requests of one web socket for the whole page; a browser sends one.
     unfinished : int, byte
         What all connections together may have sent of messages that are not complete.
     upload_chunk : int, byte
@@ -144,6 +146,7 @@ class WebLimits:
     linger: float = 5.0
     message: int = 2 << 20
     message_time: float = 60.0
+    pulls: int = 30
     unfinished: int = 64 << 20
     upload_chunk: int = 1 << 20
     uploads: int = 256 << 20

@@ -26,6 +26,8 @@ from dashboards.web.security_headers import page_policy
 from dashboards.web.session_owner import SessionOwner, making_sessions_for, owner_of, record_owner
 from dashboards.web.visitors import COOKIE, visitor_with_cookie
 
+#: Messages that make the server write down the whole page, or all that is known of it.
+_WHOLE = ("PULL-DOC-REQ", "SERVER-INFO-REQ")
 _SENTENCES = {
     503: "The archive is busy. Try again in a moment.",
     400: "Session ids are chosen by this server. Open the page without bokeh-session-id or bokeh-token.",
@@ -69,6 +71,8 @@ class PageHandler(_Refusing, DocHandler):
 class SocketHandler(_Refusing, WSHandler):
     """The web socket of a page."""
 
+    _asked = 0
+
     async def prepare(self) -> None:
         """Refuse whatever is not the owner's own page, before the socket opens."""
         prepared: Any = super().prepare()
@@ -103,6 +107,19 @@ class SocketHandler(_Refusing, WSHandler):
             opened: Any = super()._async_open(token)
             await opened
 
+    async def on_message(self, message: str | bytes) -> None:
+        """See Bokeh. Nothing is done for a visitor who has left, and the whole page is sent a few times at most."""
+        stream = None if self.ws_connection is None else self.ws_connection.stream
+        if stream is None or stream.closed():
+            return
+        if isinstance(message, str) and any(kind in message for kind in _WHOLE):
+            self._asked += 1
+            if self._asked > WebLimits().pulls:
+                self.close(1008, "Too many requests for the whole page.")
+                return
+        handled: Any = super().on_message(message)
+        await handled
+
     def _may_use(self, session_id: ID) -> bool:
         """Whether the visitor owns the session; one that has ended (a restart, a long pause) belongs to nobody."""
         try:
@@ -119,7 +136,11 @@ class SocketHandler(_Refusing, WSHandler):
         HTTPError
             403 when it is none of this server's, or too old.
         """
-        token = self.request.headers.get("Sec-WebSocket-Protocol", "").partition(",")[2].strip()
+        protocol, _, token = (
+            part.strip() for part in self.request.headers.get("Sec-WebSocket-Protocol", "").partition(",")
+        )
+        if protocol != "bokeh":
+            raise HTTPError(403, "a web socket with another protocol")
         key, signed = self.application.secret_key, self.application.sign_sessions
         try:
             if not check_token_signature(token, secret_key=key, signed=signed):

@@ -15,6 +15,7 @@ from tornado.web import HTTPError, RequestHandler
 from archive.errors import ArchiveBusy
 from dashboards.components.frame import SITE, THEME_COOKIE
 from dashboards.components.style import style
+from dashboards.web.answers import refuse_other_origins
 from dashboards.web.bounded_threads import ServerBusy
 from dashboards.web.limits import WebLimits
 
@@ -39,6 +40,11 @@ class PlainPage(RequestHandler):
     def initialize(self) -> None:
         """The cookie against forged forms belongs to forms, which hold its value: no script need see it."""
         self.settings["xsrf_cookie_kwargs"] = {"httponly": True, "samesite": "Lax", "secure": self.is_secure}
+
+    def check_xsrf_cookie(self) -> None:
+        """See Tornado. The cookie and the form agree also when another host of this site has set both."""
+        refuse_other_origins(self)
+        super().check_xsrf_cookie()
 
     @property
     def is_secure(self) -> bool:

@@ -13,7 +13,7 @@ from tornado.web import Application, HTTPError, RequestHandler, stream_request_b
 from archive import NotInArchive, QueryRefused
 from dashboards.state.access import Visitor
 from dashboards.state.source import Unavailable, archive_source
-from dashboards.web.answers import RETRY_AFTER_S
+from dashboards.web.answers import RETRY_AFTER_S, refuse_other_origins
 from dashboards.web.api.call import Call, Endpoint, Reply, Who
 from dashboards.web.api.endpoints import ENDPOINTS, ROOT
 from dashboards.web.api.errors import Refused
@@ -50,6 +50,7 @@ class JsonHandler(RequestHandler):
     def check_xsrf_cookie(self) -> None:
         """A form of somebody else's page can make a browser send a cookie, and nothing else that opens a door."""
         if self.get_cookie(COOKIE) and "Authorization" not in self.request.headers:
+            refuse_other_origins(self)
             super().check_xsrf_cookie()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:

@@ -105,7 +105,7 @@ class OpenTab:
         self._receiver = Receiver(self._protocol)
         self._socket: WebSocketClientConnection | None = None
 
-    async def connect(self, **headers: str | None) -> None:
+    async def connect(self, *, protocol: str = "bokeh", **headers: str | None) -> None:
         """Open the web socket, as the page's script does; a header that is None is left out."""
         cookies = "; ".join(f'{name}="{value}"' for name, value in self._client.cookies.items())
         sent = {"Origin": self._client.url, "Cookie": cookies, **headers}
@@ -113,7 +113,7 @@ class OpenTab:
             f"{self._client.url.replace('http', 'ws')}/{self._page}/ws",
             headers={name: text for name, text in sent.items() if text is not None},
         )
-        self._socket = await websocket_connect(request, subprotocols=["bokeh", self.token])
+        self._socket = await websocket_connect(request, subprotocols=[protocol, self.token])
         try:
             assert (await self._receive()).msgtype == "ACK"
         except AssertionError:
