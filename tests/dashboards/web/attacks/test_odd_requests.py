@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tornado.httpclient import HTTPClientError
+from tornado.websocket import WebSocketClosedError
 
 from dashboards.web.limits import WebLimits
 
@@ -94,7 +95,7 @@ def test_the_whole_page_is_not_sent_without_end(attacker: Any, open_tab: Any) ->
             for number in range(WebLimits().pulls + 20):
                 try:
                     await tab.document()
-                except AssertionError:
+                except (AssertionError, WebSocketClosedError):
                     return number
         return -1
 
