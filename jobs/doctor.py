@@ -21,6 +21,7 @@ from time import perf_counter
 from urllib.request import urlopen
 
 import numpy as np
+from packaging.requirements import Requirement
 
 from archive import TABLES, Archive
 from archive.accounts import Accounts, Role, Sessions, web_secrets
@@ -137,12 +138,9 @@ def _software() -> Iterator[Answer]:
 
 def missing_packages(distribution: str = CREATOR) -> list[str]:
     """Declared dependencies that are not installed."""
-    missing = []
-    for requirement in requires(distribution) or []:
-        name = requirement.replace("[", " ").replace(">", " ").replace("=", " ").replace(";", " ").split()[0]
-        if "extra ==" not in requirement and not _is_installed(name):
-            missing.append(name)
-    return missing
+    wanted = [Requirement(text) for text in requires(distribution) or []]
+    needed = [one.name for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return [name for name in needed if not _is_installed(name)]
 
 
 def _is_installed(name: str) -> bool:
