@@ -356,7 +356,7 @@ def test_json_lines_hold_message_fields_context_and_exception(root_logger):
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
     assert first == {
-        "level": "info", "logger": "jobs.fetch", "message": "fetched x.fits\nwell", "file": "x.fits", "bytes": 5,
+        "level": "info", "logger": "jobs.fetch", "message": "fetched x.fits\\nwell", "file": "x.fits", "bytes": 5,
         "command": "fetch",
     }  # fmt: skip
     assert second["level"] == "error"
