@@ -110,6 +110,10 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
         template=_template(),
     )
     count_session()
+    if pn.state.curdoc is not None:
+        # Panel says so only while it writes a page: a session that a web socket makes again (after a restart, or when a
+        # page took long to load) would ask a foreign host for its style sheets
+        pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
     with edit_readonly(page):
         page.busy = busy_sign()  # takes the place of Panel's, which is the same for all sessions
     return page

@@ -1,0 +1,31 @@
+"""A browser whose scripts take so long that the server has given the page up meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Route, expect
+
+from dashboards.web.limits import WebLimits
+
+
+def test_a_page_that_was_given_up_is_made_again_as_it_was(
+    watch: Callable[..., Any], desktop: BrowserContext, server: Any
+) -> None:
+    watched = watch(desktop, server.url)
+    limits = WebLimits()
+
+    def late(route: Route) -> None:
+        watched.page.wait_for_timeout(1000 * (limits.unused_time + 2 * limits.unused_look))
+        route.continue_()
+
+    watched.page.route("**/bokeh.min.js*", late)
+    watched.page.goto(f"{server.url}/image_archive")
+    expect(watched.page.locator("#opening")).to_have_count(0, timeout=60_000)
+    rows = watched.page.locator(".tabulator-row")
+    expect(rows.first).to_be_visible()
+    head, row = watched.page.locator(".tabulator-header").bounding_box(), rows.first.bounding_box()
+    assert head is not None
+    assert row is not None
+    assert row["y"] >= head["y"] + head["height"] - 1
