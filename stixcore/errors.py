@@ -33,9 +33,9 @@ class InvalidProduct(StixError):
     """
 
     def __init__(self, file: str | Path, expected: str, found: str) -> None:
-        self.file = Path(file).name
-        self.expected = expected
-        self.found = found
+        self.file = printable(Path(file).name)
+        self.expected = printable(expected)
+        self.found = printable(found)
         super().__init__(f"{self.file}: expected {expected}, found {found}.")
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:

@@ -270,9 +270,13 @@ class _Product:
             raise InvalidProduct(self.file, f"{n_channel} rows in ENERGIES (length of counts)", f"{low.size} rows")
         if np.isnan(high[-1]):
             high[-1] = np.inf  # the open last channel is NaN in files of 2023 and later, inf before
-        rising = (np.diff(low) > 0).all() and (high[1:] > high[:-1]).all()
-        if not (np.isfinite(low).all() and np.isfinite(high[:-1]).all() and (high > low).all() and rising):
-            raise InvalidProduct(self.file, "rising channel edges in ENERGIES", f"e_low {low}, e_high {high}")
+        sound = np.isfinite(low) & (high > low)
+        sound[:-1] &= np.isfinite(high[:-1])
+        sound[1:] &= (np.diff(low) > 0) & (high[1:] > high[:-1])
+        if not sound.all():
+            row = int(np.argmin(sound))
+            found = f"row {row} from {low[row]:g} to {high[row]:g} keV"
+            raise InvalidProduct(self.file, "rising channel edges in ENERGIES", found)
         return low, high
 
     def compression_scheme(self, what: str) -> tuple[int, int, int]:

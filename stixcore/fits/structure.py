@@ -106,8 +106,8 @@ def check_structure(path: Path, stream: BinaryIO) -> None:
     while place < size:
         stream.seek(place)
         beginning = stream.read(BLOCK)
-        if number and not beginning.strip(b" \x00"):
-            break  # padding after the last extension
+        if number and not beginning.strip(b" \x00\r\n"):
+            break  # padding after the last extension, or the line break of a program that took the file for text
         first = b"XTENSION=" if number else b"SIMPLE  ="
         if not beginning.startswith(first):
             expected = f"{first.decode()[:8].strip()} at byte {place}, where a header begins"

@@ -487,8 +487,9 @@ def test_in_batches_and_any_order_the_index_is_the_same(tmp_path: Path, shared_d
 
 
 @pytest.mark.needs_shared_data
-def test_the_whole_folder_of_real_data(archive: Archive, shared_data: Path, make) -> None:
-    outcomes = ingest(archive, [shared_data], make.now)
+def test_whole_folders_of_real_data(archive: Archive, shared_data: Path, make) -> None:
+    folders = [shared_data / name for name in ("nov2022", "demo20200607", "formats", "tables")]
+    outcomes = ingest(archive, folders, make.now)
     refused = {outcome.path.name for outcome in outcomes if outcome.status is QUARANTINED}
     assert statuses(outcomes)[INGESTED] == 80
     assert all(not name.startswith("solo_") for name in refused)

@@ -85,6 +85,10 @@ REAL = [
 ]
 
 
+#: Folders of the shared data in which every product is one that the archive keeps.
+FLARES = ("nov2022", "demo20200607", "formats")
+
+
 @pytest.mark.parametrize(("name", "parts", "kind"), REAL, ids=[entry[0] for entry in REAL])
 def test_names_of_every_generation(name: str, parts: tuple[str, ...], kind: ProductKind | None) -> None:
     found = parse_file_name(name)
@@ -94,7 +98,7 @@ def test_names_of_every_generation(name: str, parts: tuple[str, ...], kind: Prod
 
 @pytest.mark.needs_shared_data
 def test_every_real_name_is_understood(shared_data) -> None:
-    names = [path.name for path in shared_data.rglob("solo_*.fits")]
+    names = [path.name for folder in FLARES for path in (shared_data / folder).rglob("solo_*.fits")]
     assert len(names) > 70
     assert all(parse_file_name(name).kind for name in names)
 

@@ -57,7 +57,7 @@ def test_columns_of_every_format(tmp_path):
     check(tmp_path / "x.fits", out.getvalue())
 
 
-@pytest.mark.parametrize("tail", [b"", bytes(2880), b" " * 2880])
+@pytest.mark.parametrize("tail", [b"", bytes(2880), b" " * 2880, b"\r\n"])
 def test_padding_after_the_end_is_no_damage(tmp_path, tail):
     check(tmp_path / "x.fits", table() + tail)
 
