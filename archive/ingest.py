@@ -192,8 +192,10 @@ def _ingest_batch(
             else:
                 candidates.append(_hashed(entry, stack))
         known = _known(archive, [one.sha256 for one in candidates if one.sha256])
-        folder = stack.enter_context(_private_folder(archive.root))
-        unknown = [_examined(one, folder, now) for one in candidates if one.sha256 not in known]
+        unknown = [one for one in candidates if one.sha256 not in known]
+        if unknown:
+            folder = stack.enter_context(_private_folder(archive.root))
+            unknown = [_examined(one, folder, now) for one in unknown]
         done = _take(archive, unknown, now) if any(one.row for one in unknown) else []
         done += [(one, _refuse(archive, one, one.refusal, now)) for one in unknown if one.refusal is not None]
         done += [(one, _left(one, one.waits)) for one in unknown if one.waits]

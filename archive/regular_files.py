@@ -83,12 +83,8 @@ def open_regular(path: Path, *, below: Path | None = None) -> BufferedReader:
             if error.errno in {ELOOP, ENXIO}:
                 raise NotRegularFile(path, "a link or special file, which is not followed") from error
             raise
-    try:
-        _check_regular(path, os.fstat(descriptor).st_mode)
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
+    _check_opened(path, descriptor)
+    return os.fdopen(descriptor, "rb")
 
 
 def append_to_regular(path: Path) -> BufferedWriter:
@@ -99,12 +95,8 @@ def append_to_regular(path: Path) -> BufferedWriter:
         if error.errno in {ELOOP, ENXIO}:
             raise NotRegularFile(path, "a link or special file, which is not followed") from error
         raise
-    try:
-        _check_regular(path, os.fstat(descriptor).st_mode)
-        return os.fdopen(descriptor, "ab")
-    except BaseException:
-        os.close(descriptor)
-        raise
+    _check_opened(path, descriptor)
+    return os.fdopen(descriptor, "ab")
 
 
 @contextmanager
@@ -158,6 +150,15 @@ def kind_of(mode: int) -> str:
     if stat.S_ISLNK(mode):
         return "a symbolic link, which is not followed"
     return "a pipe" if stat.S_ISFIFO(mode) else "a folder or special file"
+
+
+def _check_opened(path: Path, descriptor: int) -> None:
+    """Close what was opened if it is no regular file."""
+    try:
+        _check_regular(path, os.fstat(descriptor).st_mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def _check_regular(path: Path, mode: int) -> None:

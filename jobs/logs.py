@@ -82,7 +82,7 @@ class _EscapedRecord(logging.LogRecord):
 
 
 def escape_records() -> None:
-    """Escape what is not printable in every log record of this process, whoever logs it and however it is written."""
+    """Escape what is not printable in every log record of this process, from whichever logger."""
     logging.setLogRecordFactory(_EscapedRecord)
 
 

@@ -62,7 +62,7 @@ class FileField(pmui.FileInput):
         return ""
 
     def _forget(self) -> None:
-        """Let go of what came of files that are not complete."""
+        """Drop files that have not arrived completely."""
         with _guard:
             _incomplete.pop(self, None)
         self._file_buffer.clear()

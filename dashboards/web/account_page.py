@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 
 from tornado.web import HTTPError
@@ -13,6 +12,7 @@ from archive.errors import ArchiveError, InvalidAccount, NoSuchUser
 from dashboards.state.access import Visitor
 from dashboards.state.own_requests import LISTED, OwnRequest, own_requests
 from dashboards.state.source import archive_source, journal_of
+from dashboards.web.answers import too_many_requests
 from dashboards.web.bounded_threads import ServerBusy, account_threads, journal_threads, password_threads
 from dashboards.web.clock import now
 from dashboards.web.plain_page import PlainPage
@@ -64,8 +64,7 @@ class AccountPage(PlainPage):
             await self._show(visitor, problem=f"{sentence_of(error)} Nothing was changed.")
 
     async def _refuse(self, visitor: Visitor, wait: float, problem: str) -> None:
-        self.set_status(429)
-        self.set_header("Retry-After", str(math.ceil(wait)))
+        too_many_requests(self, wait)
         await self._show(visitor, problem=f"{problem} Try again in {in_minutes(wait)}.")
 
     async def _show(self, visitor: Visitor, *, problem: str = "", done: str = "", token: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -53,6 +54,12 @@ def refuse_other_origins(handler: RequestHandler) -> None:
         default_port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
         if not {parts.netloc, parts.netloc + default_port} & ours:
             raise HTTPError(403, "a form of another origin")
+
+
+def too_many_requests(handler: RequestHandler, wait: float) -> None:
+    """Set status 429, and the time [s] after which to try again; the sentence is left to the handler."""
+    handler.set_status(429)
+    handler.set_header("Retry-After", str(math.ceil(wait)))
 
 
 async def looked_up[Answer](question: Callable[[], Answer], threads: BoundedThreads | None = None) -> Answer:

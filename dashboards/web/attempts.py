@@ -114,7 +114,7 @@ class Attempts:
         return min(_FIRST_DELAY_S * 2.0 ** min(above - 1, 30), self._limits.attempt_delay)
 
     def succeeded(self, name: str, address: str, begun: float) -> None:
-        """The attempt that began at that time was successful: whoever made it is not guessing."""
+        """The attempt that began at that time was successful: nobody was guessing."""
         pair, *others = _keys(name, neighbourhood(address))
         self._tally.forget(pair)
         for key in others:

@@ -122,7 +122,7 @@ def file_etag(status: os.stat_result) -> str:
 
 
 def content_etag(content: bytes) -> str:
-    """Entity tag of something that is written anew for every request."""
+    """Entity tag of something that is made for each request."""
     return f'"{hashlib.sha256(content).hexdigest()[:24]}"'
 
 

@@ -205,7 +205,7 @@ class Connections:
         connection.body = body
 
     def discard(self, connection: Connection) -> None:
-        """What came of a message is thrown away."""
+        """Throw away what has arrived of a message."""
         self._settle(connection)
 
     def serve(self, connection: Connection) -> None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -28,15 +27,13 @@ from dashboards.state.source import archive_source
 from dashboards.web.answers import write_json_error
 from dashboards.web.clock import now
 from dashboards.web.conditional import check_conditions, send_content
-from dashboards.web.fair_use import client_of, fair_use, look_up_file, make_piece, refuse_json, send_piece
+from dashboards.web.download_pieces import make_piece, send_pieces
+from dashboards.web.fair_use import client_of, fair_use, look_up_file, refuse_json
 from dashboards.web.scripts import server_address
 from dashboards.web.turns import Busy
 from dashboards.web.visitors import visitor_asking
 from jobs.errors import BadRequest, LimitReached
 from jobs.rendering_requests import AnimationRequest, OverlayRequest
-from stixcore.errors import StixError
-
-log = logging.getLogger(__name__)
 
 
 class SelectionHandler(RequestHandler):
@@ -188,22 +185,10 @@ async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
         if not check_conditions(handler) or handler.request.method == "HEAD":
             handler.finish()
             return
-        while piece is not None:
-            await send_piece(handler, piece)
-            piece = await _next_piece(handler, pieces)
+        await send_pieces(handler, piece, pieces, "a bundle")
     finally:
         end()
     handler.finish()
-
-
-async def _next_piece(handler: SelectionHandler, pieces: Iterator[bytes]) -> bytes | None:
-    """The next piece of a bundle that has begun; where there is none in time, its connection is closed."""
-    try:
-        return await make_piece(handler, lambda: next(pieces, None))
-    except (Busy, HTTPError, StixError, OSError) as error:
-        log.warning("a bundle was not sent to its end: %s", error)
-        handler.detach().close()  # so that nobody takes it for whole
-        raise StreamClosedError from None
 
 
 def bundle_pieces(

@@ -24,7 +24,7 @@ from bokeh.server.session import ServerSession
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler, create_signed_value, decode_signed_value
 
-from dashboards.web.answers import looked_up, write_json_error
+from dashboards.web.answers import looked_up, too_many_requests, write_json_error
 from dashboards.web.attempts import neighbourhood
 from dashboards.web.bounded_threads import BoundedThreads
 from dashboards.web.limits import WebLimits
@@ -33,10 +33,8 @@ from dashboards.web.visitors import COOKIE
 
 #: Cookie by which a browser is known again; it says nothing about who uses it.
 BROWSER = "stix_browser"
-#: What is written to a connection at a time, byte.
-_PART = 1 << 20
 #: The client whose page is being made.
-_MAKING: ContextVar[Client | None] = ContextVar("making", default=None)
+_CLIENT: ContextVar[Client | None] = ContextVar("client", default=None)
 
 
 class PageRefused(ProtocolError):
@@ -129,11 +127,11 @@ class FairUse:
         self._look_at_pages()
         self._check_room(client)
         async with self.pages.turn(client, is_there=lambda: is_there(request)):
-            token = _MAKING.set(client)
+            token = _CLIENT.set(client)
             try:
                 yield client
             finally:
-                _MAKING.reset(token)
+                _CLIENT.reset(token)
                 self.saw(client)
 
     async def make(self, client: Client, make: Callable[[], Awaitable[ServerSession]]) -> ServerSession:
@@ -147,8 +145,9 @@ class FairUse:
 
     def made(self, session: ServerSession, client: Client, cost: float = 0.0) -> None:
         """Count a page that took so much computing time [s] as open until its session ends."""
-        self._pages.append(OpenPage(session, client, monotonic() * 1000, cost))
-        self._give_up_unused(client.address)
+        if all(page.session is not session for page in self._pages):  # a page and its web socket may make the same one
+            self._pages.append(OpenPage(session, client, monotonic() * 1000, cost))
+            self._give_up_unused(client.address)
 
     @property
     def open_pages(self) -> int:
@@ -210,7 +209,7 @@ def install() -> None:
         fair, known = fair_use(), any(session.id == session_id for session in context.sessions)
         if known or request is None:
             return await make(context, session_id, request, token)
-        client = _MAKING.get()
+        client = _CLIENT.get()
         making = partial(make, context, session_id, request, token)
         if client is not None:
             return await fair.make(client, making)
@@ -267,8 +266,7 @@ def know_again(handler: RequestHandler) -> None:
 def refuse_page(handler: RequestHandler, busy: Busy) -> None:
     """Answer 429 with a page of one sentence."""
     handler.clear()
-    handler.set_status(429)
-    handler.set_header("Retry-After", str(busy.retry_after))
+    too_many_requests(handler, busy.retry_after)
     handler.set_header("Content-Type", "text/html; charset=utf-8")
     handler.set_header("Cache-Control", "no-store")
     handler.set_header("X-Content-Type-Options", "nosniff")
@@ -279,8 +277,7 @@ def refuse_page(handler: RequestHandler, busy: Busy) -> None:
 
 def refuse_json(handler: RequestHandler, busy: Busy) -> None:
     """Answer 429 with a JSON object of one sentence."""
-    handler.set_status(429)
-    handler.set_header("Retry-After", str(busy.retry_after))
+    too_many_requests(handler, busy.retry_after)
     handler.set_header("Cache-Control", "no-store")
     handler.clear_header("Content-Disposition")
     write_json_error(handler, 429, busy.sentence)
@@ -289,7 +286,14 @@ def refuse_json(handler: RequestHandler, busy: Busy) -> None:
 async def look_up_file[Answer](
     handler: RequestHandler, question: Callable[[], Answer], threads: BoundedThreads | None = None
 ) -> Answer:
-    """`looked_up` in turn, for a file or a text.
+    """`looked_up` in turn, for a file or a text. Errors as `answer_in_turn`."""
+    return await answer_in_turn(handler, fair_use().files, question, threads)
+
+
+async def answer_in_turn[Answer](
+    handler: RequestHandler, turns: Turns, question: Callable[[], Answer], threads: BoundedThreads | None = None
+) -> Answer:
+    """`looked_up` when it is the client's turn.
 
     Raises
     ------
@@ -297,40 +301,11 @@ async def look_up_file[Answer](
     HTTPError
         As `looked_up`.
     """
-    fair, client = fair_use(), client_of(handler.request)
-    fair.saw(client)
-    async with fair.files.turn(client, is_there=lambda: is_there(handler.request)) as turn:
+    client = client_of(handler.request)
+    fair_use().saw(client)
+    async with turns.turn(client, is_there=lambda: is_there(handler.request)) as turn:
         answer, turn.cost = await looked_up(lambda: timed(question), threads)
     return answer
-
-
-async def make_piece[Answer](handler: RequestHandler, question: Callable[[], Answer]) -> Answer:
-    """A piece of a download, made in turn in a thread for downloads only.
-
-    Raises
-    ------
-    Busy
-    HTTPError
-        As `looked_up`.
-    """
-    fair, client = fair_use(), client_of(handler.request)
-    fair.saw(client)
-    async with fair.pieces.turn(client, is_there=lambda: is_there(handler.request)) as turn:
-        answer, turn.cost = await looked_up(lambda: timed(question), _download_threads())
-    return answer
-
-
-async def send_piece(handler: RequestHandler, piece: bytes) -> None:
-    """Send a piece of a download, a part at a time, as fast as the client takes it.
-
-    Raises
-    ------
-    StreamClosedError
-        When the client has gone, or takes nothing (`WebLimits.send_time`).
-    """
-    for begin in range(0, len(piece), _PART):
-        handler.write(piece[begin : begin + _PART])
-        await handler.flush()
 
 
 def timed[Answer](question: Callable[[], Answer]) -> tuple[Answer, float]:
@@ -352,10 +327,3 @@ def _signed(request: HTTPServerRequest, name: str) -> str:
 def _is_no_refusal(record: logging.LogRecord) -> bool:
     """Whether a record is worth logging: Bokeh has said in a line of its own that a web socket was refused."""
     return not (record.exc_info and isinstance(record.exc_info[1], PageRefused))
-
-
-@cache
-def _download_threads() -> BoundedThreads:
-    """Threads for downloads only, so that a large one delays no lookup."""
-    limits = fair_use().limits
-    return BoundedThreads("download", limits.pieces.places, limits.waiting)

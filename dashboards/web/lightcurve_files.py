@@ -6,7 +6,6 @@ day (a month of minutes) at a time, so that neither a window of years nor a slow
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -29,11 +28,9 @@ from dashboards.state.ranges import EARLIEST
 from dashboards.state.source import archive_source, in_plain_words
 from dashboards.web.answers import write_json_error
 from dashboards.web.conditional import check_conditions
-from dashboards.web.fair_use import client_of, fair_use, make_piece, refuse_json, send_piece
+from dashboards.web.download_pieces import make_piece, send_pieces
+from dashboards.web.fair_use import client_of, fair_use, refuse_json
 from dashboards.web.turns import Busy
-from stixcore.errors import StixError
-
-log = logging.getLogger(__name__)
 
 RECORDED, MINUTES = "recorded", "minutes"
 #: Longest window of bins as recorded, s: a year of them is 600 MB of text.
@@ -161,7 +158,7 @@ class LightCurveHandler(RequestHandler):
     """Sends a window of the light curves."""
 
     def check_xsrf_cookie(self) -> None:
-        """Nothing can be changed here, and whoever tries is told that."""
+        """Nothing can be changed here: a POST is answered with 405."""
 
     async def get(self, kind: str) -> None:
         """Send the file piece by piece."""
@@ -182,14 +179,15 @@ class LightCurveHandler(RequestHandler):
             with in_plain_words():  # a damaged first day is still answered with a status
                 return b"".join(islice(pieces, 2)), pieces
 
-        fair = fair_use()
         try:
-            end = fair.downloads.begin(client_of(self.request))
+            end = fair_use().downloads.begin(client_of(self.request))
         except Busy as busy:
             refuse_json(self, busy)
             return
         try:
             await self._send(want, kind, media_type, first)
+        except StreamClosedError:
+            return  # the visitor has gone
         finally:
             end()
 
@@ -208,19 +206,7 @@ class LightCurveHandler(RequestHandler):
         if not check_conditions(self) or self.request.method == "HEAD":
             self.finish()
             return
-        try:
-            piece: bytes | None = beginning
-            while piece is not None:
-                await send_piece(self, piece)
-                piece = await make_piece(self, lambda: next(pieces, None))
-        except StreamClosedError:
-            return  # the visitor has gone
-        except Busy as busy:
-            log.warning("a light curve was not sent to its end: %s", busy)
-            self.detach().close()
-        except (HTTPError, StixError, OSError) as error:
-            log.error("a light curve was not sent to its end: %s", error)  # noqa: TRY400 (a fault of files)
-            self.detach().close()  # so that nobody takes it for whole
+        await send_pieces(self, beginning, pieces, "a light curve")
 
     async def head(self, kind: str) -> None:
         """Send the headers."""

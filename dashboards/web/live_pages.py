@@ -24,6 +24,7 @@ from dashboards.web.clock import now
 from dashboards.web.limits import WebLimits
 from dashboards.web.security_headers import page_policy
 from dashboards.web.session_owner import SessionOwner, making_sessions_for, owner_of, record_owner
+from dashboards.web.sockets import SocketMessages
 from dashboards.web.visitors import COOKIE, visitor_with_cookie
 
 #: Messages that make the server write down the whole page, or all that is known of it.
@@ -68,7 +69,7 @@ class PageHandler(_Refusing, DocHandler):
         super().write(chunk.replace(NONCE, self._nonce) if isinstance(chunk, str) else chunk)
 
 
-class SocketHandler(_Refusing, WSHandler):
+class SocketHandler(SocketMessages, _Refusing, WSHandler):
     """The web socket of a page."""
 
     _asked = 0

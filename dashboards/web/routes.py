@@ -151,7 +151,7 @@ class ImageFileHandler(StaticFileHandler):
         super().initialize(path="")
 
     def check_xsrf_cookie(self) -> None:
-        """Nothing can be changed here, and whoever tries is told that."""
+        """Nothing can be changed here: a POST is answered with 405."""
 
     async def get(self, path: str, include_body: bool = True) -> None:
         """Send the file; ``path`` is ``<kind>/<image_id>`` or ``<kind>/<name>``."""

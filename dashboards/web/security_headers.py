@@ -1,4 +1,4 @@
-"""Headers that every answer carries, whoever wrote it: Tornado applies them last, so that no handler can forget them.
+"""Headers of every answer: Tornado applies them last, so that no handler can forget them.
 
 The content security policy of a live page is as strict as Panel 1.10 and Bokeh 3.10 allow:
 

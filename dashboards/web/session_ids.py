@@ -1,7 +1,7 @@
 """Session ids are the server's alone.
 
 Bokeh takes the id of a session from the address, from a header, or from a token in the address. Somebody who knows an
-id, since they chose it or had it first, could then share the live page of whoever follows their link.
+id, since they chose it or had it first, could then share the live page of anybody who follows their link.
 """
 
 from __future__ import annotations

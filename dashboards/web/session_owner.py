@@ -44,7 +44,7 @@ class _Making:
     present: bool = True
 
 
-_MAKING: ContextVar[_Making | None] = ContextVar("making", default=None)
+_PRESENT: ContextVar[_Making | None] = ContextVar("owner", default=None)
 #: By session context; an entry ends with its session.
 _owners: WeakKeyDictionary[Any, SessionOwner] = WeakKeyDictionary()
 
@@ -53,20 +53,20 @@ _owners: WeakKeyDictionary[Any, SessionOwner] = WeakKeyDictionary()
 def making_sessions_for(owner: SessionOwner) -> Iterator[None]:
     """Make sessions inside this block belong to ``owner``.
 
-    Callbacks that a session leaves behind inherit the context; what they ask after the block is asked anew.
+    Callbacks that a session leaves behind inherit the context; after the block they find no owner in it.
     """
     making = _Making(owner)
-    token = _MAKING.set(making)
+    token = _PRESENT.set(making)
     try:
         yield
     finally:
         making.present = False
-        _MAKING.reset(token)
+        _PRESENT.reset(token)
 
 
 def present_owner() -> SessionOwner | None:
     """The owner of the session that is being made now; None outside of `making_sessions_for`."""
-    making = _MAKING.get()
+    making = _PRESENT.get()
     return making.owner if making is not None and making.present else None
 
 

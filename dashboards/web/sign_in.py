@@ -18,6 +18,7 @@ import panel as pn
 from archive.accounts import User
 from archive.errors import ArchiveBusy, ArchiveError
 from dashboards.state.source import disk_sentence
+from dashboards.web.answers import too_many_requests
 from dashboards.web.attempts import Attempts, SessionCounts
 from dashboards.web.bounded_threads import ServerBusy, account_threads, password_threads
 from dashboards.web.clock import now
@@ -92,8 +93,7 @@ class SignInPage(PlainPage):
         self.go(target)
 
     def _refuse(self, wait: float, problem: str, name: str) -> None:
-        self.set_status(429)
-        self.set_header("Retry-After", str(math.ceil(wait)))
+        too_many_requests(self, wait)
         self._show_form(f"{problem} Try again in {in_minutes(wait)}.", name)
 
     def _show_form(self, problem: str = "", name: str = "") -> None:
@@ -130,8 +130,7 @@ class SignOutPage(PlainPage):
                 sessions().end_here(cookie, present, expires)
                 wait = session_counts().begin("end", user, time.monotonic())
                 if wait:
-                    self.set_status(429)
-                    self.set_header("Retry-After", str(math.ceil(wait)))
+                    too_many_requests(self, wait)
                     self._show_unrecorded("You have signed out very often.", expires, target)
                     return
                 await account_threads().run(sessions().end, cookie, present, expires)

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bokeh.core.serialization import DeserializationError, Deserializer
-from bokeh.server.urls import per_app_patterns
 
 from dashboards.web.limits import WebLimits
 
@@ -150,10 +149,7 @@ class _Shown(str):
 
 
 def install(limits: WebLimits) -> None:
-    """Let this process take messages under these rules."""
-    for place, (path, handler, *_) in enumerate(per_app_patterns):
-        if path == "/ws":
-            per_app_patterns[place] = (path, type("LimitedSocket", (SocketMessages, handler), {}))
+    """Let this process unpack messages, and log those that fail, under these rules."""
     decode: Any = Deserializer._decode_bytes  # noqa: SLF001 - Bokeh offers no bound
 
     def decode_bytes(self: Deserializer, value: Any) -> Any:

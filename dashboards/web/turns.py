@@ -205,7 +205,7 @@ class Turns:
         most = self._limits.waiting if turn.client.name else self._limits.waiting_address
         if waiting >= most:
             await asyncio.sleep(self._limits.refusal)  # who asks again at once is not answered at once
-            raise self._refusal(turn.client)
+            raise self._too_many(turn.client)
         self._waiting.append(turn)
         patience = asyncio.get_running_loop().call_later(self._limits.patience, lambda: turn.answer(granted=False))
         granted = False
@@ -217,7 +217,11 @@ class Turns:
             if not granted:
                 self._withdraw(turn)
         if not granted:
-            raise self._refusal(turn.client)
+            if self._wait(turn.client, self._clock()) > 0:
+                raise self._too_many(turn.client)
+            wait = round(self._limits.patience)
+            sentence = f"The server is busy with other {self._what}. Try again in {wait} s."
+            raise Busy(sentence, wait)
 
     def _withdraw(self, turn: Turn) -> None:
         """Take back a turn that was not granted, or granted as the client was given up."""
@@ -268,7 +272,7 @@ class Turns:
         wait = max(self._clients.wait(key, now), self._addresses.wait(address, now))
         return wait if wait > 0 and self._others(client) else 0.0
 
-    def _refusal(self, client: Client) -> Busy:
+    def _too_many(self, client: Client) -> Busy:
         key, address = client.key, (client.address, "")
         now = self._clock()
         wait = max(self._clients.wait(key, now), self._addresses.wait(address, now), 1.0)

@@ -16,8 +16,8 @@ from archive.accounts import Accounts, web_secrets
 
 #: Attempts at one name from one address within five minutes, and at one name before answers are delayed.
 PER_PAIR, PER_NAME = 8, 16
-#: Sessions that one user may end within an hour.
-SIGN_OUTS = 100
+#: Sessions that one user may end, and changes of the account, within an hour.
+SIGN_OUTS, ACCOUNT_CHANGES = 100, 100
 
 
 def ended_sessions(target: Any) -> int:
@@ -91,6 +91,18 @@ def test_signing_out_again_and_again_fills_nothing(target: Any, new_client: type
     client.cookies["user"] = cookie
     assert "Nobody is signed in with this browser." in client.get("/logout").text  # this server knows all the same
     assert ended_sessions(target) <= before + SIGN_OUTS
+
+
+def test_changes_of_one_account_are_limited(target: Any, new_client: type[Any]) -> None:
+    """One user who changes the account again and again is refused with 429, and others are not."""
+    client = new_client(target.url)
+    client.sign_in("olga", target.passwords["olga"])
+    form = {"action": "revoke", "token_id": "none of mine", "_xsrf": client.cookies["_xsrf"]}
+    statuses = [client.post("/account", form).status for _ in range(ACCOUNT_CHANGES + 2)]
+    assert statuses == [400] * ACCOUNT_CHANGES + [429] * 2
+    answer = client.post("/account", form)
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Too many changes. Try again in" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/account", "/logout", "/login"])
