@@ -23,8 +23,8 @@ class TurnLimits:
         What one client may use at once while others are there.
     rate : float, s/s
         What it gets back of that.
-    address : float
-        How many times as much all clients of one address may use together.
+    shares_address : float
+        Shares that all clients of one address may use together.
     waiting, waiting_address : int
         Requests that wait: of one user or browser, and of all others of an address.
     patience : float, s
@@ -37,7 +37,7 @@ class TurnLimits:
     places_address: int
     share: float
     rate: float
-    address: float = 4.0
+    shares_address: float = 4.0
     waiting: int = 20
     waiting_address: int = 120
     patience: float = 30.0
@@ -107,7 +107,7 @@ class WebLimits:
         Longest wait for a lock of the archive or its journal.
     waiting : int
         Pieces of work of one kind (passwords, changes of accounts, questions to the journal) that may wait.
-    pages : TurnLimits, s
+    pages : TurnLimits
         Pages that are made: computing time.
     page_returned : float
         Part of that which a client gets back when the web socket of the page has been opened.
@@ -125,7 +125,7 @@ class WebLimits:
         Time between checks for such pages.
     seen : float, s
         How long a client that asked for something counts as being there.
-    files, calls, pieces : TurnLimits, s
+    files, calls, pieces : TurnLimits
         Files of images, calls of the API, and pieces of bundles and light curves: computing time.
     downloads_address, downloads_client : int
         Bundles and light curves that are being sent to one address, and to one user or browser.

@@ -143,7 +143,7 @@ class Turns:
     ) -> None:
         self._what, self._limits, self._others, self._clock = what, limits, others, clock
         self._clients = Shares(limits.share, limits.rate)
-        self._addresses = Shares(limits.share * limits.address, limits.rate * limits.address)
+        self._addresses = Shares(limits.share * limits.shares_address, limits.rate * limits.shares_address)
         self._waiting: list[Turn] = []
         self._taken: list[Turn] = []
         self._timer: asyncio.TimerHandle | None = None

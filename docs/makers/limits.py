@@ -1,4 +1,4 @@
-"""The table of limits in ``docs/security.md``, made from the classes that hold them: python -m docs.makers.limits."""
+"""The tables of limits in ``docs/security.md``, made from the classes that hold them: python -m docs.makers.limits."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
-from dashboards.web.limits import WebLimits
+from dashboards.web.limits import TurnLimits, WebLimits
 from jobs.limits import Limits
 from jobs.uploads import UploadLimits
 
 PAGE = Path(__file__).resolve().parents[1] / "security.md"
 BEGIN, END = "<!-- limits -->", "<!-- end limits -->"
+TURNS = "What many want at once is done in turn (`TurnLimits`); a client that is alone there is not limited:"
 CLASSES = (WebLimits, Limits, UploadLimits)
 
 
@@ -23,8 +24,20 @@ def limits_table() -> str:
     lines = ["| limit | value | meaning |", "| --- | --- | --- |"]
     for cls in CLASSES:
         for names, unit, meaning in attributes(cls):
-            values = ", ".join(shown(getattr(cls(), name), unit) for name in names)
+            given = [getattr(cls(), name) for name in names]
+            values = "see below" if is_dataclass(given[0]) else ", ".join(shown(value, unit) for value in given)
             lines.append(f"| {', '.join(f'`{cls.__name__}.{name}`' for name in names)} | {values} | {meaning} |")
+    return "\n".join(lines)
+
+
+def turns_table() -> str:
+    """The limits of everything that is done in turn, a column each."""
+    limits = WebLimits()
+    kinds = [field.name for field in fields(WebLimits) if isinstance(getattr(limits, field.name), TurnLimits)]
+    lines = [f"| limit | {' | '.join(f'`{kind}`' for kind in kinds)} | meaning |", "| --- " * (len(kinds) + 2) + "|"]
+    for names, unit, meaning in attributes(TurnLimits):
+        cells = [", ".join(shown(getattr(getattr(limits, kind), name), unit) for name in names) for kind in kinds]
+        lines.append(f"| {', '.join(f'`{name}`' for name in names)} | {' | '.join(cells)} | {meaning} |")
     return "\n".join(lines)
 
 
@@ -51,8 +64,6 @@ def attributes(cls: type[Any]) -> Iterator[tuple[list[str], str, str]]:
 
 def shown(value: Any, unit: str) -> str:
     """A value for people."""
-    if is_dataclass(value):
-        return "; ".join(f"{field.name.replace('_', ' ')} {getattr(value, field.name):g}" for field in fields(value))
     if isinstance(value, tuple):
         return " to ".join(shown(one, "") for one in value) + f" {unit}".rstrip()
     if unit == "byte":
@@ -64,9 +75,9 @@ def shown(value: Any, unit: str) -> str:
 
 
 def with_table(page: str) -> str:
-    """A page with the table in its place."""
+    """A page with the tables in their place."""
     begin, rest = page.split(BEGIN)
-    return f"{begin}{BEGIN}\n\n{limits_table()}\n\n{END}{rest.split(END)[1]}"
+    return f"{begin}{BEGIN}\n\n{limits_table()}\n\n{TURNS}\n\n{turns_table()}\n\n{END}{rest.split(END)[1]}"
 
 
 if __name__ == "__main__":
