@@ -52,10 +52,10 @@ class Visit:
     _reader: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, url: str) -> Visit:
-        """Get a page and its document."""
+    async def open(cls, url: str, source: str = "") -> Visit:
+        """Get a page and its document, from a network address of this machine."""
         begin = perf_counter()
-        page = await get(url)
+        page = await get(url, source)
         found = _TOKEN.search(page.body.decode())
         if found is None:
             message = f"{url}: no session in the page"
@@ -67,6 +67,7 @@ class Visit:
             headers={"Origin": "/".join(url.split("/")[:3])},
             request_timeout=PATIENCE,
             connect_timeout=PATIENCE,
+            network_interface=source or None,
         )
         socket = await websocket_connect(request, subprotocols=["bokeh", found[1]], max_message_size=64 << 20)
         visit = cls(url, _socket=socket)
@@ -179,9 +180,11 @@ class Visit:
         self._inbox.put_nowait(None)
 
 
-async def get(url: str) -> HTTPResponse:
-    """One GET."""
-    return await AsyncHTTPClient().fetch(url, request_timeout=PATIENCE, connect_timeout=PATIENCE)
+async def get(url: str, source: str = "") -> HTTPResponse:
+    """One GET, from a network address of this machine."""
+    return await AsyncHTTPClient().fetch(
+        url, request_timeout=PATIENCE, connect_timeout=PATIENCE, network_interface=source or None
+    )
 
 
 def _plain(attributes: dict[str, Any]) -> dict[str, Any]:

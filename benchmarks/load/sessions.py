@@ -1,8 +1,9 @@
 """Fifty people at once: ``python -m benchmarks.load.sessions --archive DIR [--minutes 10] [--sessions 50] [--abuse]``.
 
-A real server and a real worker on this machine, on a copy of an archive with images. Every visitor opens a page, looks
-at it for a while, works a control, looks again, leaves after some minutes and comes back. Meanwhile requests are
-submitted and must finish. Bars: no error, p95 of an interaction ≤ 1 s, memory per session ≤ 25 MB and given back.
+A real server and a real worker on this machine, on a copy of an archive with images. Every visitor has a network
+address of their own, opens a page, looks at it for a while, works a control, looks again, leaves after some minutes and
+comes back. Meanwhile requests are submitted and must finish. Bars: no error, p95 of an interaction ≤ 1 s, memory per
+session ≤ 25 MB and given back.
 With ``--abuse`` one more client asks for pages, bundles and endless requests at full speed (`benchmarks.load.abuse`);
 then the bar is p95 of a page ≤ 1.5 s.
 """
@@ -74,12 +75,12 @@ class Observed:
 
 
 async def visitor(url: str, seed: int, until: float, observed: Observed, look: tuple[float, float] = LOOK) -> None:
-    """One person, until a moment of `monotonic`."""
-    choice = random.Random(seed)
+    """One person at a network address of their own, until a moment of `monotonic`."""
+    choice, source = random.Random(seed), f"127.1.{seed // 200}.{seed % 200 + 1}"
     while monotonic() < until:
         visit = None
         try:
-            visit = await Visit.open(f"{url}/{PAGE}")
+            visit = await Visit.open(f"{url}/{PAGE}", source)
             observed.ready.append(visit.ready_s)
             chosen = {"Energy": "any energy", "Trust": "trusted or not", "Rows": "25"}
             for click in range(CLICKS):

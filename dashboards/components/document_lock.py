@@ -78,6 +78,8 @@ async def _event(component: Any, document: Document, event: Any) -> None:
 
 async def _handle(document: Document, work: Callable[[], None]) -> None:
     with set_curdoc(document):
+        # Panel begins this with the first change; in a thread it would ask the loop without end to begin it there
+        state._schedule_busy_cleanup()
         try:
             await asyncio.to_thread(work)
         except Exception as error:  # noqa: BLE001 - Panel decides what becomes of it, as in its own coroutines

@@ -6,6 +6,9 @@ How fast fifty are answered is for ``make soak`` to say.
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from benchmarks.load.browser import Visit, get
@@ -32,6 +35,30 @@ def test_what_a_visitor_clicks_is_what_the_page_has(server: Any) -> None:
     there, answered = asyncio.run(look())
     assert there == set(CONTROLS)
     assert answered > 0
+
+
+def computing_s(process: int) -> float:
+    """Computing time of a process, s."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_page_on_which_somebody_has_clicked_costs_nothing(serve: Callable[[Path], Any], small: Any) -> None:
+    """Panel's own work after the first click of a process once asked the loop without end to begin something."""
+
+    async def look(url: str, process: int) -> float:
+        visit = await Visit.open(f"{url}/{PAGE}")
+        try:
+            await visit.change("Trust", "trusted", ANSWER)
+            await visit.drain(2.0)  # what the click leads to is done
+            begin = computing_s(process)
+            await visit.drain(4.0)
+            return computing_s(process) - begin
+        finally:
+            visit.close()
+
+    with serve(small.archive.root) as server:
+        assert asyncio.run(look(server.url, server.process.pid)) < 0.4
 
 
 def test_one_who_leaves_at_once_disturbs_nobody(server: Any) -> None:
