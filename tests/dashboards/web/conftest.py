@@ -104,6 +104,7 @@ class OpenTab:
         self._protocol = Protocol()
         self._receiver = Receiver(self._protocol)
         self._socket: WebSocketClientConnection | None = None
+        self._ended = False
 
     async def connect(self, *, protocol: str = "bokeh", **headers: str | None) -> None:
         """Open the web socket, as the page's script does; a header that is None is left out."""
@@ -133,8 +134,8 @@ class OpenTab:
     async def __aexit__(self, *_: object) -> None:
         assert self._socket is not None
         self._socket.close()
-        while await self._socket.read_message() is not None:
-            pass
+        while not self._ended:
+            self._ended = await asyncio.wait_for(self._socket.read_message(), PATIENCE_S) is None
 
     async def button(self, description: str) -> str | None:
         """Id of the button that is described so; None when the page has none."""
@@ -163,6 +164,7 @@ class OpenTab:
         assert self._socket is not None
         while True:
             fragment = await asyncio.wait_for(self._socket.read_message(), PATIENCE_S)
+            self._ended = fragment is None  # Tornado says so once, and whoever asks again waits without end
             assert fragment is not None, "the server has closed the connection"
             message = await self._receiver.consume(fragment)
             if message is not None and (not kinds or message.msgtype in kinds):
