@@ -20,7 +20,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Address of the abuser; visitors come from 127.0.0.1.
+#: Address of the abuser; visitors have others.
 ADDRESS = "127.0.0.2"
 #: Connections for each kind of request.
 PAGES, BUNDLES, HALF_OPEN = 8, 6, 100
