@@ -164,7 +164,7 @@ class OpenTab:
         assert self._socket is not None
         while True:
             fragment = await asyncio.wait_for(self._socket.read_message(), PATIENCE_S)
-            self._ended = fragment is None  # Tornado says so once, and whoever asks again waits without end
+            self._ended = fragment is None  # Tornado says so once; a second question would never be answered
             assert fragment is not None, "the server has closed the connection"
             message = await self._receiver.consume(fragment)
             if message is not None and (not kinds or message.msgtype in kinds):
