@@ -10,6 +10,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 _TOKEN = re.compile(r'"token":\s*"([^"]+)"')
 #: A server that says nothing for this long has failed, s.
 PATIENCE = 60.0
+#: Whoever is told for this long that the server is busy gives up, s.
+GIVE_UP = 300.0
 #: A server that has not begun to change the page by then has nothing to change, s.
 SOON = 1.0
 #: Connections at a time: everybody has a browser of their own, and waits for the server and for nobody else.
@@ -41,12 +44,15 @@ class Visit:
     document : dict
         What the server sent, as JSON.
     ready_s : float
-        From the request to the whole document.
+        From the first request to the whole document.
+    refused : int
+        How often the server was too busy, and the browser asked again by itself.
     """
 
     url: str
     document: dict[str, Any] = field(default_factory=dict)
     ready_s: float = 0.0
+    refused: int = 0
     _socket: WebSocketClientConnection | None = None
     _inbox: asyncio.Queue[tuple[dict[str, Any], dict[str, Any]] | None] = field(default_factory=asyncio.Queue)
     _reader: asyncio.Task[None] | None = None
@@ -54,8 +60,12 @@ class Visit:
     @classmethod
     async def open(cls, url: str, source: str = "") -> Visit:
         """Get a page and its document, from a network address of this machine."""
-        begin = perf_counter()
-        page = await get(url, source)
+        begin, refused = perf_counter(), 0
+        async with asyncio.timeout(GIVE_UP):
+            while (page := await get(url, source)).code == HTTPStatus.TOO_MANY_REQUESTS:
+                refused += 1
+                await asyncio.sleep(float(page.headers["Refresh"]))
+        page.rethrow()
         found = _TOKEN.search(page.body.decode())
         if found is None:
             message = f"{url}: no session in the page"
@@ -70,7 +80,7 @@ class Visit:
             network_interface=source or None,
         )
         socket = await websocket_connect(request, subprotocols=["bokeh", found[1]], max_message_size=64 << 20)
-        visit = cls(url, _socket=socket)
+        visit = cls(url, refused=refused, _socket=socket)
         visit._reader = asyncio.create_task(visit._read())
         await visit._receive("ACK")
         visit.document = await visit.pull()
@@ -181,9 +191,13 @@ class Visit:
 
 
 async def get(url: str, source: str = "") -> HTTPResponse:
-    """One GET, from a network address of this machine."""
+    """One GET, from a network address of this machine; the answer, whatever its status."""
     return await AsyncHTTPClient().fetch(
-        url, request_timeout=PATIENCE, connect_timeout=PATIENCE, network_interface=source or None
+        url,
+        raise_error=False,
+        request_timeout=PATIENCE,
+        connect_timeout=PATIENCE,
+        network_interface=source or None,
     )
 
 

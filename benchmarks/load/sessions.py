@@ -67,9 +67,10 @@ PAGE, ANSWER, USER = "image_archive", "data", "load"
 
 @dataclass
 class Observed:
-    """What the visitors saw: times in s, and what went wrong."""
+    """What the visitors saw: times in s, how often a page came by itself after a refusal, and what went wrong."""
 
     ready: list[float] = field(default_factory=list)
+    refused: int = 0
     interactions: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -82,6 +83,7 @@ async def visitor(url: str, seed: int, until: float, observed: Observed, look: t
         try:
             visit = await Visit.open(f"{url}/{PAGE}", source)
             observed.ready.append(visit.ready_s)
+            observed.refused += visit.refused > 0
             chosen = {"Energy": "any energy", "Trust": "trusted or not", "Rows": "25"}
             for click in range(CLICKS):
                 await visit.drain(min(choice.uniform(*look), max(until - monotonic(), 0.0)))
@@ -191,6 +193,7 @@ def run(source: Path, minutes: float, number: int, requests: int, *, abuse: bool
                 sleep(45)  # a session is given up 15 s after its tab was closed; who looks for them does so every 17 s
                 memory[f"after the {turn}"] = resident_mib(server)
                 observed.ready += observed_now.ready
+                observed.refused += observed_now.refused
                 observed.interactions += observed_now.interactions
                 observed.errors += observed_now.errors
             states = _states(journal)
@@ -249,6 +252,7 @@ def _report(
         ["visits", len(seen.ready), ""],
         ["interactions", len(seen.interactions), ""],
         ["errors met by visitors", len(seen.errors), f"none: {verdict(met=not seen.errors)}"],
+        ["pages that came by themselves after a refusal (429)", seen.refused, ""],
         ["tracebacks in the server's log", traces, f"none: {verdict(met=traces == 0)}"],
         ["page complete, median and p95, s", _two(seen.ready), page_bar],
         ["interaction, median and p95, s", _two(seen.interactions), f"p95 ≤ 1 s: {verdict(met=p95 <= INTERACTION_S)}"],
@@ -263,7 +267,7 @@ def _report(
     if answers is not None:
         rows.append(["answers to the abusive client", _in_words(answers), ""])
     steps = ", ".join(f"{name} {found:.0f}" for name, found in memory.items())
-    errors = "".join(f"\n- `{error[:200]}`" for error in sorted(set(seen.errors))[:10])
+    errors = "".join(f"\n- `{error[:200]}`\n" for error in sorted(set(seen.errors))[:10])
     return (
         f"{number} simultaneous sessions over {minutes:g} minutes, in two crowds, each of which comes "
         f"within {RAMP_S:g} s more; visitors share the cores with server "

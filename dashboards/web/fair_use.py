@@ -264,15 +264,16 @@ def know_again(handler: RequestHandler) -> None:
 
 
 def refuse_page(handler: RequestHandler, busy: Busy) -> None:
-    """Answer 429 with a page of one sentence."""
+    """Answer 429 with a short page, which asks again by itself when its time has come."""
     handler.clear()
     too_many_requests(handler, busy.retry_after)
+    handler.set_header("Refresh", str(busy.retry_after))
     handler.set_header("Content-Type", "text/html; charset=utf-8")
     handler.set_header("Cache-Control", "no-store")
     handler.set_header("X-Content-Type-Options", "nosniff")
     handler.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    text = escape(busy.sentence)
-    handler.finish(f'<!doctype html><html lang="en"><title>Too many requests</title><p role="alert">{text}</p></html>')
+    text = f'<p role="alert">{escape(busy.sentence)}</p><p>This page tries again by itself.</p>'
+    handler.finish(f'<!doctype html><html lang="en"><title>Too many requests</title>{text}</html>')
 
 
 def refuse_json(handler: RequestHandler, busy: Busy) -> None:

@@ -29,6 +29,8 @@ class TurnLimits:
         Requests that wait: of one user or browser, and of all others of an address.
     patience : float, s
         Longest wait, after which a request is refused.
+    again : float, s
+        After which a request that has waited too long may be sent again.
     refusal : float, s
         After which a request is refused that finds too many waiting.
     """
@@ -41,6 +43,7 @@ class TurnLimits:
     waiting: int = 20
     waiting_address: int = 120
     patience: float = 30.0
+    again: float = 10.0
     refusal: float = 2.0
 
 
@@ -166,7 +169,7 @@ class WebLimits:
     account_changes: int = 100
     lock_time: float = 2.0
     waiting: int = 32
-    pages: TurnLimits = TurnLimits(places=2, places_address=1, share=2.0, rate=0.1)
+    pages: TurnLimits = TurnLimits(places=2, places_address=1, share=2.0, rate=0.1, patience=45.0)
     page_returned: float = 0.85
     page_flush: float = 1.0
     pages_address: int = 250

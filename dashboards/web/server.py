@@ -6,6 +6,7 @@ import argparse
 import logging
 from typing import Any
 
+from bokeh.settings import settings
 from panel.command.serve import Serve
 
 from dashboards.web import (
@@ -54,6 +55,7 @@ def serve(arguments: list[str]) -> None:
     live_pages.install(first_content.FirstContentHandler)
     sockets.install(limits)
     garbage.install()
+    settings.perform_error_diagnostics = False  # Bokeh would inspect the signature of every callback of every page
     parser = argparse.ArgumentParser(prog="python -m dashboards")
     command: Any = ArchiveServe(parser=parser)
     command.invoke(parser.parse_args(arguments))

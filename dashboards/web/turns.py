@@ -219,7 +219,7 @@ class Turns:
         if not granted:
             if self._wait(turn.client, self._clock()) > 0:
                 raise self._too_many(turn.client)
-            wait = round(self._limits.patience)
+            wait = round(self._limits.again)
             sentence = f"The server is busy with other {self._what}. Try again in {wait} s."
             raise Busy(sentence, wait)
 

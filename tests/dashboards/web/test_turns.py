@@ -146,7 +146,7 @@ def test_patience_has_an_end() -> None:
     async def test() -> None:
         these, _ = turns(replace(LIMITS, patience=0.05))
         async with these.turn(VISITOR):
-            with pytest.raises(Busy, match="busy with other pages"):  # it has its share; others are at work
+            with pytest.raises(Busy, match=r"busy with other pages\. Try again in 10 s"):  # it has its share
                 await take(these, ABUSER)
         await take(these, ABUSER)
 
