@@ -115,7 +115,7 @@ KINDS: dict[Code, Kind] = {
         Level.INFO, "a file, unchanged since it was taken in, that today's rules would refuse", "none"
     ),
     Code.FILE_UNINDEXED: Kind(
-        Level.ERROR, "a file without a row", "it is described anew; what cannot be described goes into quarantine"
+        Level.ERROR, "a file without a row", "it is described again; what cannot be described goes into quarantine"
     ),
     Code.FILE_DUPLICATE: Kind(
         Level.WARNING, "the same content under two names", "the one that counts stays, the other goes into quarantine"

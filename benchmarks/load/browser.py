@@ -21,7 +21,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 _TOKEN = re.compile(r'"token":\s*"([^"]+)"')
 #: A server that says nothing for this long has failed, s.
 PATIENCE = 60.0
-#: Whoever is told for this long that the server is busy gives up, s.
+#: A visitor who has been told for this long that the server is busy gives up, s.
 GIVE_UP = 300.0
 #: A server that has not begun to change the page by then has nothing to change, s.
 SOON = 1.0

@@ -127,7 +127,7 @@ def log() -> Iterator[io.StringIO]:
 
 
 def test_every_log(log: io.StringIO) -> None:
-    """No log of this software holds control characters or forged lines, whoever logs a name."""
+    """No log of this software holds control characters or forged lines, wherever a name is logged."""
     logging.getLogger("test_names").warning("found %s", NAME)
     error = ValueError(f"{NAME}\n{FORGED}")
     try:

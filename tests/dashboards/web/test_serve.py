@@ -95,7 +95,7 @@ def test_plain_panel_serve_shows_pages_without_routes(serve: Callable[..., Any],
         assert "data:image/png;base64," in page  # pictures come inside the page
         assert "archive/thumbnail" not in page
         assert "data:application/fits" not in page  # not 25 of them
-        for way in ("bokeh-session-id=x", "bokeh-token=x"):  # nobody shares the page of whoever follows their link
+        for way in ("bokeh-session-id=x", "bokeh-token=x"):  # nobody shares the page of those who follow their link
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(f"{server.url}/image_archive?{way}", timeout=20)
             assert refused.value.code == 400

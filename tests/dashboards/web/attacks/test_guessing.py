@@ -46,7 +46,7 @@ def attempt(url: str, address: str, name: str, password: str) -> tuple[int, dict
 
 
 def test_wrong_tries_do_not_lock_the_owner_out(target: Any) -> None:
-    """Whoever tries wrong passwords of a user is refused at their own address, and the user still gets in elsewhere."""
+    """A guesser of a user's password is refused at their own address, and the user still gets in elsewhere."""
     stranger, owner = "127.0.0.21", "127.0.0.22"
     statuses = [attempt(target.url, stranger, "olga", "wrong")[0] for _ in range(PER_PAIR)]
     assert statuses == [401] * PER_PAIR
