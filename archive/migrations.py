@@ -11,8 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive.atomic import remove_file, write_text
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archive.atomic import atomic_path, remove_file, write_text
 from archive.errors import IndexVersion
+from archive.layout import PARTITIONS
+from archive.old_chi2 import converted_value
+from archive.schema import IMAGES, RUNS, TABLES
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,43 @@ def _first_layout(index: Path) -> None:
     """One Parquet file per table and month: what `archive.index` writes into an empty folder."""
 
 
-MIGRATIONS = (Migration("2026-11 first layout", _first_layout),)
+def _numbers_to_publish(index: Path) -> None:
+    """Columns that came with verdicts, calibration and windows are added, empty; χ² becomes per degree of freedom."""
+    for table in TABLES.values():
+        for path in sorted((index / table.name).glob(PARTITIONS)):
+            rows = pq.read_table(path, partitioning=None)
+            if (rows.schema.metadata or {}).get(_CHI2) == _PER_DEGREE:
+                continue  # done before the step was interrupted
+            for name in [name for name in table.arrow.names if name not in rows.column_names]:
+                rows = rows.append_column(name, pa.nulls(rows.num_rows, table.arrow.field(name).type))
+            if table.name == IMAGES.name:
+                chi2 = pa.array(_chi2_per_degree(index, path, rows), pa.float64())
+                rows = rows.set_column(rows.column_names.index("chi2"), "chi2", chi2)
+            rows = rows.replace_schema_metadata({_CHI2: _PER_DEGREE})
+            with atomic_path(path) as temporary:
+                pq.write_table(rows, temporary, compression="zstd")
+
+
+_CHI2, _PER_DEGREE = b"chi2", b"per degree of freedom"
+
+
+def _chi2_per_degree(index: Path, path: Path, images: pa.Table) -> list[float | None]:
+    runs = index / RUNS.name / path.name  # a run stands in the month of its images
+    recipes: dict[str, str | None] = {}
+    if runs.is_file():
+        of_month = pq.read_table(runs, columns=["run_id", "recipe"], partitioning=None)
+        recipes = dict(zip(of_month["run_id"].to_pylist(), of_month["recipe"].to_pylist(), strict=True))
+    columns = (images[name].to_pylist() for name in ("chi2", "method", "recipe_id", "file"))
+    return [
+        converted_value(chi2, method, recipes.get(recipe_id), index.parent / file)
+        for chi2, method, recipe_id, file in zip(*columns, strict=True)
+    ]
+
+
+MIGRATIONS = (
+    Migration("2026-11 first layout", _first_layout),
+    Migration("2026-11 numbers to publish", _numbers_to_publish),
+)
 
 
 def pending(index: Path, migrations: Sequence[Migration] = MIGRATIONS) -> list[Migration]:

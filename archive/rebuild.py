@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from archive.describe import _check_sums
 from archive.errors import InvalidName
 from archive.layout import image_id, parse_image_name
+from archive.old_chi2 import chi2_in_header
 from archive.schema import Image, Run, RunKind, RunStatus
 from stixcore.errors import InvalidProduct
 from stixcore.imaging.grid import ImageGrid
@@ -124,12 +125,15 @@ def read_image(root: Path, relative: str) -> ImageFacts:
                 _check_sums(path, hdus)
                 header, pixels = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=float)
                 recipe = str(hdus["RECIPE"].data["recipe"][0])
-                return _facts(root, relative, header, pixels, recipe)
+                shapes = [str(name).strip() for name in hdus["SOURCES"].data["shape"]] if "SOURCES" in hdus else []
+                return _facts(root, relative, header, pixels, recipe, shapes)
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, fits.VerifyError) as error:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
 
 
-def _facts(root: Path, relative: str, header: fits.Header, pixels: NDArray[np.float64], recipe: str) -> ImageFacts:
+def _facts(
+    root: Path, relative: str, header: fits.Header, pixels: NDArray[np.float64], recipe: str, shapes: Sequence[str]
+) -> ImageFacts:
     path = root / relative
     recipe_id = hashlib.sha256(recipe.encode()).hexdigest()[:16]
     try:
@@ -175,7 +179,7 @@ def _facts(root: Path, relative: str, header: fits.Header, pixels: NDArray[np.fl
         total_flux=header.get("TOTFLUX"),
         max=float(pixels.max()),
         unit=str(header["BUNIT"]),
-        chi2=header.get("CHI2"),
+        chi2=chi2_in_header(header, content, shapes),
         n_iter=int(header["NITER"]),
         stopped_by=str(header["STOPPED"]),
         nx=nx,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ import numpy as np
 from archive.atomic import write_text
 from archive.columns import Field, Table
 from archive.errors import BadRow
+from archive.old_chi2 import converted_value
 from archive.schema import IMAGES, RUNS, Image, Run
 
 RECORD = "run.json"
-_FORMAT = 1
+#: Format 1 has χ² of another definition (`archive.old_chi2`).
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,15 @@ def read_record(folder: Path) -> Record | None:
     """Record of the run whose images are in a folder; None when there is none, or none that can be understood."""
     try:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        if content["format"] != _FORMAT:
+        if content["format"] not in (1, _FORMAT):
             return None
-        images = tuple(_row(IMAGES, row) for row in content["images"])
-        return Record(_row(RUNS, content["run"]), tuple(sorted(images, key=lambda image: image.image_id)))
+        run, images = _row(RUNS, content["run"]), [_row(IMAGES, row) for row in content["images"]]
+        if content["format"] == 1:
+            images = [
+                replace(i, chi2=converted_value(i.chi2, i.method, run.recipe, folder / Path(i.file).name))
+                for i in images
+            ]
+        return Record(run, tuple(sorted(images, key=lambda image: image.image_id)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BadRow):
         return None
 

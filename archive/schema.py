@@ -208,7 +208,10 @@ class Image:
     total_flux: Annotated[float | None, Column("Sum of the image times the pixel area", "ct s⁻¹ cm⁻² keV⁻¹")] = None
     max: Annotated[float | None, Column("Brightest pixel, in the unit of the image")] = None
     unit: Annotated[str, Column("Unit of the image, as FITS writes it")] = ""
-    chi2: Annotated[float | None, Column("Σ|difference|²/σ² of the visibilities ÷ (their number - 1)")] = None
+    chi2: Annotated[
+        float | None,
+        Column("χ² per degree of freedom of the visibilities, 1 is perfect; σ includes 5 % of the amplitude"),
+    ] = None
     n_iter: Annotated[int | None, Column("Iterations")] = None
     stopped_by: Annotated[str | None, Column("Why the iteration ended")] = None
     nx: Annotated[int, Column("Pixels along x", "pixel")]

@@ -152,7 +152,7 @@ def _print_maps(idl: Mapping[str, Any]) -> None:
                 "" if components else f"{source.fwhm:.2f}",
                 "" if components else f"{source.fwhm - other['fwhm_equiv']:+.2f}",
                 f"{chi2:.4f}" if per_area else "",
-                f"{other['chi2_gsw']:.4f}" if per_area else "",
+                f"{other['chi2_gsw'] * (len(vis) - 1) / (2 * len(vis)):.4f}" if per_area else "",
                 result.n_iter or "",
             ]
         )

@@ -116,7 +116,7 @@ def _clean(n: int, pixel: float) -> tuple[Timed[Any, Any], str]:
     peer_off = "; the peer's beam is half a pixel off on even sizes" if n % 2 == 0 else ""
     return timed, (
         f"{ours.n_iter} iterations, maps agree to {difference:.0e}, "
-        f"{'same' if same_peak else 'other'} peak pixel, chi2/23 {ours.chi2:.3f}{peer_off}"
+        f"{'same' if same_peak else 'other'} peak pixel, χ² {ours.chi2:.3f}{peer_off}"
     )
 
 
@@ -134,7 +134,7 @@ def _mem(n: int, pixel: float) -> tuple[Timed[Any, Any], str]:
     ours = timed.our_result
     return timed, (
         f"ours at its optimum: J {ours.certificate['objective']:.3f}, gap {ours.certificate['duality_gap']:.0e}, "
-        f"chi2/23 {ours.chi2:.3f}; peer stops early"
+        f"χ² {ours.chi2:.3f}; peer stops early"
     )
 
 
@@ -158,7 +158,7 @@ def _em(n: int, pixel: float) -> tuple[Timed[Any, Any], str]:
         (many.ours - few.ours) / steps, (many.theirs - few.theirs) / steps, many.our_result, many.their_result
     )
     whole = many.theirs / many.ours
-    return timed, f"whole calls of {long} iterations, set-up included: {whole:.0f}×; chi2/23 {many.our_result.chi2:.2f}"
+    return timed, f"whole calls of {long} iterations, set-up included: {whole:.0f}×; χ² {many.our_result.chi2:.2f}"
 
 
 def _all_products() -> Table:

@@ -21,7 +21,7 @@ COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
     ("Centroid above half maximum, Solar Y", "arcsec", lambda image: words.arcsec(image.centroid_hpc_y)),
     ("Total flux", "ct s⁻¹ cm⁻² keV⁻¹", lambda image: words.number(image.total_flux)),
     ("Brightest pixel", "", lambda image: f"{words.number(image.max)}{_unit(image)}"),
-    ("χ² per visibility", "", lambda image: words.number(image.chi2, ".2f")),
+    ("χ² per degree of freedom", "", lambda image: words.number(image.chi2, ".2f")),
     ("Iterations", "", lambda image: words.number(image.n_iter, "d") if image.n_iter is not None else words.UNKNOWN),
     ("Stopped by", "", lambda image: escape((image.stopped_by or words.UNKNOWN).replace("_", " "))),
     ("Energy", "", words.band),
@@ -125,7 +125,7 @@ def _measured_rows(detail: ImageDetail) -> list[tuple[str, str]]:
     image, errors = detail.image, {} if detail.file is None else detail.file.errors
     unit = image.unit or ("" if detail.file is None else detail.file.unit)
     size = "" if detail.size is None else f"{words.arcsec(detail.size.fwhm)}{_plus_minus(errors.get('fwhm'))}″"
-    meaning = "" if image.chi2 is None else "<br><i>per visibility, about 2 for a perfect image</i>"
+    meaning = "" if image.chi2 is None else "<br><i>per degree of freedom, 1 is perfect</i>"
     flux = f"{words.number(image.total_flux)}{_plus_minus(errors.get('flux'), '.2g')} <i>ct s⁻¹ cm⁻² keV⁻¹</i>"
     return [
         ("Brightest pixel", f"{words.number(image.max)} <i>{escape(words.unit(unit))}</i>"),

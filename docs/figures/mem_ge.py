@@ -49,7 +49,7 @@ def draw(output: Path) -> None:
             1e3 * result.image, origin="lower", extent=(-129, 129, -129, 129), vmin=0, vmax=13, cmap="inferno"
         )
         picture.set(
-            title=f"{name}\nχ²/23 = {result.chi2:.2f}, F = {result.total_flux:.1f}", xlim=(-70, 70), ylim=(-70, 70)
+            title=f"{name}\nχ² = {result.chi2:.2f}, F = {result.total_flux:.1f}", xlim=(-70, 70), ylim=(-70, 70)
         )
         picture.set_xlabel("arcsec")
         difference = (operator.forward(result.image) - vis.vis) / vis.sigma

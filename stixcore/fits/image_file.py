@@ -144,6 +144,21 @@ def read_visibilities(path: Path) -> StoredVisibilities | None:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
 
 
+def read_sources(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """The fitted sources of an image file alone, as `Reconstruction.sources`; empty where it has none.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is missing or broken.
+    """
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            return _sources(hdus)
+    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
+
+
 def _visibilities(hdus: fits.HDUList) -> StoredVisibilities | None:
     if VISIBILITY_EXTENSION not in hdus:
         return None

@@ -166,7 +166,9 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
     yield "ALG_USED", str(method), "imaging algorithm"
     yield "NITER", image.n_iter, "iterations"
     yield "STOPPED", str(image.stopped_by), "why the iteration ended"
-    yield "CHI2", _finite(image.chi2), "sum |V_map - V|^2/sigma^2 / (n_vis - 1)"
+    yield "CHI2", _finite(image.chi2), "chi^2 per degree of freedom, 1 is perfect"
+    if np.isfinite(image.chi2):
+        yield "CHI2DOF", 2 * len(images.vis) - image.n_parameters, "degrees of freedom of CHI2"
     yield "TOTFLUX", _finite(image.total_flux), "[ct s-1 cm-2 keV-1] flux of the sources"
     yield "CNTS_TOT", counts, "[ct] recorded, sub-collimators used"
     yield "CNTS_BKG", background, "[ct] expected background among them"

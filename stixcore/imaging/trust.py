@@ -32,7 +32,7 @@ class Thresholds:
     signal_to_noise : float
         Resistant mean of visibility amplitude ÷ sigma.
     chi2 : float
-        Of an image that is a model of the source (about 2 is perfect).
+        Of an image that is a model of the source (per degree of freedom).
     top_bottom : float
         Ratio of the net counts of top and bottom pixel rows, either way, for a source that lights the detectors
         unevenly.
@@ -47,7 +47,7 @@ class Thresholds:
     sidelobe_ratio: float = DOUBTFUL_SIDELOBE_RATIO
     net_counts: float = 3000.0
     signal_to_noise: float = 3.5
-    chi2: float = 5.0
+    chi2: float = 2.5
     top_bottom: float = 1.25
     disagreement: float = 15.0
     disk_radius: float = 1.3

@@ -66,6 +66,12 @@ def june_2020(june_2020_stored: Any) -> Visibilities:
     )
 
 
+@pytest.fixture(scope="session")
+def gsw_chi2() -> Callable[[float], float]:
+    """The ground software's χ² of an image of the 24 visibilities (÷ 23) from ours (÷ 48)."""
+    return lambda chi2: chi2 * 2 * 24 / 23
+
+
 # --- real observations ------------------------------------------------------------------------------------------------
 
 

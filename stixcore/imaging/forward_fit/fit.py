@@ -139,7 +139,7 @@ def forward_fit(vis: Visibilities, grid: ImageGrid, parameters: ForwardFitParame
         counter-clockwise from +x in [0, 180), and ``ec``, ``es`` the ground software's eccentricity parameters; loops
         have a ``loop_angle``. A fixed value has sigma 0. ``model_selection``: the table of candidates, one row per
         fitted model, the chosen one marked: χ², degrees of freedom, BIC, what speaks against it, its sources. ``chi2``
-        is that of all methods, Σ|ΔV|²/σ² ÷ (n_vis - 1); the fit's own χ² is in the table.
+        is that per degree of freedom, the ``reduced_chi2`` of the chosen row; ``chi2`` in the table is the sum.
 
     Raises
     ------
@@ -176,8 +176,9 @@ def _fit(vis: Visibilities, grid: ImageGrid, p: ForwardFitParameters) -> Reconst
         Method.VIS_FWDFIT,
         grid,
         draw(sources, grid),
-        chi2=chi_square(best.fit.model.evaluate(best.fit.theta[None])[0][0], vis),
+        chi2=chi_square(best.fit.model.evaluate(best.fit.theta[None])[0][0], vis, best.fit.model.n_free),
         total_flux=float(sum(source["flux"] for source in sources)),
+        n_parameters=best.fit.model.n_free,
         n_iter=minima.history.shape[0] - 1,
         stopped_by=StopReason.CONVERGED if minima.converged[0] else StopReason.MAX_ITERATIONS,
         sources=sources,

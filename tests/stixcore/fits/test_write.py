@@ -107,7 +107,8 @@ def test_recipe_planes_and_visibilities_stand_in_the_file(files, november_images
         np.testing.assert_allclose(total, hdus[0].data, atol=1e-6 * image.image.max())
         np.testing.assert_allclose(vis["real"] + 1j * vis["imag"], november_images.vis.vis)
         residual = (vis["model_real"] + 1j * vis["model_imag"]) - november_images.vis.vis
-        chi2 = (np.abs(residual) ** 2 / vis["sigma"] ** 2).sum() / (len(vis) - 1)
+        chi2 = (np.abs(residual) ** 2 / vis["sigma"] ** 2).sum() / (2 * len(vis))
+        assert hdus[0].header["CHI2DOF"] == 2 * len(vis)
         assert chi2 == pytest.approx(hdus[0].header["CHI2"])
 
 

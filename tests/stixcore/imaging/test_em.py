@@ -156,7 +156,7 @@ def test_real_flare(demo: Any) -> None:
         result = em(pixels, grid, pointing, parameters, flare_xy=(float(x), float(y)))
         assert result.stopped_by is StopReason.STOPPING_RULE
         assert np.hypot(result.peak[0] - found.x, result.peak[1] - found.y) < 10.0
-        assert result.chi2 < 2.5
+        assert result.chi2 < 1.2
         assert result.certificate["c_stat"] < 3.5
         assert 0.010 < result.image.max() < 0.014
         assert result.total_flux == pytest.approx(16.96, rel=0.01)
@@ -271,7 +271,7 @@ def test_source_is_found_where_it_is(
     result = em(pixels, grid, POINTING, EmParameters(tolerance=1e-5), flare_xy=CENTER_STIX, scheme=scheme)
     assert result.peak == (CENTER[0] + 12.0, CENTER[1] - 8.0)
     assert result.total_flux == pytest.approx(10.0, rel=2e-3)
-    assert result.chi2 < 0.3
+    assert result.chi2 < 0.15
     np.testing.assert_allclose(result.image, truth, atol=0.08 * truth.max())
     assert result.image.min() >= 0
     assert result.certificate["expected_counts"] == pytest.approx((pixels.counts - 30.0)[INDEX].sum(), rel=4e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -82,21 +83,28 @@ def test_snr_lambda_and_flux_are_those_of_idl(june_2020: Visibilities, reference
     ],
 )
 def test_optimum_of_the_real_flare(
-    june_2020: Visibilities, grid: ImageGrid, objective: float, chi2: float, height: float
+    june_2020: Visibilities,
+    gsw_chi2: Callable[[float], float],
+    grid: ImageGrid,
+    objective: float,
+    chi2: float,
+    height: float,
 ) -> None:
     result = mem_ge(june_2020, grid, MemGeParameters(total_flux=19.6457))
     assert result.certificate["objective"] == pytest.approx(objective, abs=6e-4)
-    assert result.chi2 == pytest.approx(chi2, abs=6e-5)
+    assert gsw_chi2(result.chi2) == pytest.approx(chi2, abs=6e-5)
     assert result.image.max() == pytest.approx(height, abs=6e-7)
     assert np.hypot(result.peak[0] + 6, result.peak[1] - 2) <= grid.pixel
     assert result.stopped_by is StopReason.CONVERGED
     assert result.n_iter <= 8
 
 
-def test_early_stop_gives_the_picture_of_idl(june_2020: Visibilities, reference: dict[str, Any]) -> None:
+def test_early_stop_gives_the_picture_of_idl(
+    june_2020: Visibilities, gsw_chi2: Callable[[float], float], reference: dict[str, Any]
+) -> None:
     expected = reference["images_gdl_original"]["maps"]["gdl_mem_ge"]
     result = mem_ge(june_2020, GRID_129, MemGeParameters(early_stop=EarlyStop.GSW))
-    assert result.chi2 == pytest.approx(expected["chi2_gsw"], rel=1e-4)
+    assert gsw_chi2(result.chi2) == pytest.approx(expected["chi2_gsw"], rel=1e-4)
     assert result.image.max() == pytest.approx(expected["peak"], rel=1e-5)
     assert result.peak == (expected["peak_x"], expected["peak_y"])
     assert result.total_flux == pytest.approx(expected["total_flux"], rel=1e-5)
@@ -108,9 +116,8 @@ def test_early_stop_gives_the_picture_of_idl(june_2020: Visibilities, reference:
 def test_discrepancy_brings_chi_square_to_the_number_of_data(june_2020: Visibilities) -> None:
     by_snr = mem_ge(june_2020, GRID_129)
     result = mem_ge(june_2020, GRID_129, MemGeParameters(regularization=Regularization.DISCREPANCY))
-    chi2 = result.chi2 * (len(june_2020) - 1)
-    assert chi2 / (2 * len(june_2020)) == pytest.approx(1.0, abs=0.01)
-    assert result.certificate["chi2_per_dof"] == pytest.approx(chi2 / 48, rel=1e-9)
+    assert result.chi2 == pytest.approx(1.0, abs=0.01)
+    assert result.certificate["chi2_per_dof"] == pytest.approx(result.chi2, rel=1e-9)
     assert result.certificate["lambda"] > by_snr.certificate["lambda"]
     assert result.image.max() < by_snr.image.max()
     # the same λ asked for by name gives the same picture

@@ -28,15 +28,17 @@ def two(vis=(1 + 1j, 2.0), sigma=(0.5, 1.0)):
 
 
 def test_chi_square():
-    """Σ|V_pred - V_obs|²/σ² ÷ (n - 1), the residual taken complex."""
+    """Σ|V_pred - V_obs|²/σ² ÷ (2 n - n_parameters): real and imaginary part both count."""
     vis = two()
     assert chi_square(vis.vis, vis) == 0.0
-    assert chi_square(vis.vis + np.array([0.3 + 0.4j, 2j]), vis) == pytest.approx((0.25 / 0.25 + 4.0) / 1)
+    off = vis.vis + np.array([0.3 + 0.4j, 2j])
+    assert chi_square(off, vis) == pytest.approx((0.25 / 0.25 + 4.0) / 4)
+    assert chi_square(off, vis, 3) == pytest.approx(0.25 / 0.25 + 4.0)
     one = vis.select(["10a"])
-    assert chi_square(one.vis + 0.5, one) == pytest.approx(1.0)  # a single visibility: not divided by zero
+    assert chi_square(one.vis + 0.5, one, 2) == pytest.approx(1.0)  # as many parameters as data: no division by zero
 
 
-def test_chi_square_of_a_perfect_model_is_about_two():
+def test_chi_square_of_a_perfect_model_is_about_one():
     """Real and imaginary part both scatter with σ."""
     rng = np.random.default_rng(11)
     values = []
@@ -44,7 +46,7 @@ def test_chi_square_of_a_perfect_model_is_about_two():
         noise = rng.normal(size=24) + 1j * rng.normal(size=24)
         vis = Visibilities(np.zeros(24), np.zeros(24), 5.0 + 0.3 * noise, np.full(24, 0.3), tuple(map(str, range(24))))
         values.append(chi_square(np.full(24, 5.0 + 0j), vis))
-    assert np.mean(values) == pytest.approx(2 * 24 / 23, abs=0.1)
+    assert np.mean(values) == pytest.approx(1.0, abs=0.05)
 
 
 def test_names_of_products_do_not_change():
