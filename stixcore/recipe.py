@@ -27,7 +27,9 @@ from stixcore.imaging.methods import PARAMETERS, MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
 
-RECIPE_VERSION = 1
+#: Version of new recipes. Those of version 1 are still read and keep their id and their pixels; they do not name
+#: their calibration.
+RECIPE_VERSION = 2
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
 
 
@@ -44,6 +46,33 @@ class FileReference:
     name: str
     uid: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class TableReference:
+    """A table of the instrument by name and SHA-256 of the file in which it was published."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CalibrationReference:
+    """The calibration that an image was made with.
+
+    Attributes
+    ----------
+    energy_table : TableReference
+        On-board energy look-up table.
+    phase_table : TableReference
+        Phase corrections of the sub-collimators.
+    cal_file : FileReference or None
+        Daily energy calibration (``CAL``) that replaces the edges of the energy table; None: there was none.
+    """
+
+    energy_table: TableReference
+    phase_table: TableReference
+    cal_file: FileReference | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +116,12 @@ class Recipe:
     pixel_set, amplitude_scheme, edge_correction
         See the enums.
     shape : (ny, nx); pixel : float, arcsec
+    calibration : CalibrationReference or None
+        None in recipes of version 1: the tables that were in force then are used.
+    shift_bins : bool
+        Whether counts are moved one time bin earlier (files before 2021-12-09 14:00 UTC).
+    version : int
+        Of the recipe's text.
 
     Raises
     ------
@@ -109,8 +144,14 @@ class Recipe:
     edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW
     shape: tuple[int, int] = (129, 129)
     pixel: float = 2.0
+    calibration: CalibrationReference | None = None
+    shift_bins: bool = False
+    version: int = RECIPE_VERSION
 
     def __post_init__(self) -> None:
+        if self.version == 1 and any(getattr(self, name) != default for name, default in SINCE_VERSION_2.items()):
+            message = f"a recipe of version 1 cannot hold {', '.join(SINCE_VERSION_2)}"
+            raise SelectionError(message)
         detector_indices(self.subcollimators)
         if not self.subcollimators:
             message = "a recipe needs at least one sub-collimator"
@@ -151,8 +192,8 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values; the keys carry the units."""
-        return {
-            "version": RECIPE_VERSION,
+        data: dict[str, Any] = {
+            "version": self.version,
             "science": asdict(self.science),
             "background": asdict(self.background) if self.background else None,
             "aspect": [asdict(file) for file in self.aspect],
@@ -178,6 +219,12 @@ class Recipe:
             "shape": list(self.shape),
             "pixel_arcsec": self.pixel,
         }
+        # Keys of version 2 are written only where they differ from the default, so that a later key changes no id.
+        for name, default in SINCE_VERSION_2.items():
+            value = getattr(self, name)
+            if value != default:
+                data[name] = asdict(value) if isinstance(value, CalibrationReference) else value
+        return data
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no blanks, ASCII."""
@@ -195,12 +242,12 @@ class Recipe:
         try:
             return cls._from_dict(json.loads(text))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            message = f"this is no recipe of version {RECIPE_VERSION}: {type(error).__name__} {error}"
+            message = f"this is no recipe of version 1 or {RECIPE_VERSION}: {type(error).__name__} {error}"
             raise SelectionError(message) from error
 
     @classmethod
     def _from_dict(cls, data: dict[str, Any]) -> Recipe:
-        if data["version"] != RECIPE_VERSION:
+        if data["version"] not in (1, RECIPE_VERSION):
             message = f"version {data['version']}"
             raise ValueError(message)
         pointing = data["pointing"]
@@ -229,12 +276,28 @@ class Recipe:
             edge_correction=EdgeCorrection(data["edge_correction"]),
             shape=(data["shape"][0], data["shape"][1]),
             pixel=data["pixel_arcsec"],
+            calibration=_calibration(data["calibration"]) if "calibration" in data else None,
+            shift_bins=data.get("shift_bins", False),
+            version=data["version"],
         )
         if recipe.to_dict() != data:  # an unknown or misspelt key would silently change nothing
             unknown = set(data) - set(recipe.to_dict())
             message = f"unknown keys {sorted(unknown)}" if unknown else "keys that this version does not know"
             raise ValueError(message)
         return recipe
+
+
+#: Fields that version 1 did not have, with the value that means the same as its absence.
+SINCE_VERSION_2: Mapping[str, Any] = {"calibration": None, "shift_bins": False}
+
+
+def _calibration(data: dict[str, Any]) -> CalibrationReference:
+    cal_file = data["cal_file"]
+    return CalibrationReference(
+        energy_table=TableReference(**data["energy_table"]),
+        phase_table=TableReference(**data["phase_table"]),
+        cal_file=None if cal_file is None else FileReference(**cal_file),
+    )
 
 
 def parse_time(text: str) -> np.datetime64:

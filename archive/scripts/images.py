@@ -11,6 +11,7 @@ from archive.scripts import idl
 from archive.scripts.literals import python_literal
 from archive.scripts.sources import ImageSource
 from archive.scripts.templates import fill, part
+from stixcore.recipe import SINCE_VERSION_2
 
 #: Suffix of a script's address and file name → how it is written.
 FLAVOURS: Mapping[str, Callable[[ImageSource], str]]
@@ -114,6 +115,7 @@ def _inputs(source: ImageSource) -> str:
         "shape": recipe["shape"],
         "pixel": recipe["pixel_arcsec"],
         "methods": recipe["methods"],
+        "further": {name: recipe[name] for name in sorted(set(SINCE_VERSION_2) & set(recipe))},
     }
     return fill("inputs.py.txt", {name: python_literal(value) for name, value in values.items()}).rstrip("\n")
 

@@ -14,7 +14,21 @@ from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.weights import Weighting
-from stixcore.recipe import FileReference, Location, Recipe, format_time, parse_time
+from stixcore.recipe import (
+    CalibrationReference,
+    FileReference,
+    Location,
+    Recipe,
+    TableReference,
+    format_time,
+    parse_time,
+)
+
+CALIBRATION = CalibrationReference(
+    TableReference("elut_table_20220918", "d" * 64),
+    TableReference("phases", "e" * 64),
+    FileReference("cal.fits", "", "f" * 64),
+)
 
 
 def a_recipe(**changes) -> Recipe:
@@ -40,6 +54,26 @@ def test_json_round_trip_keeps_recipe_and_id():
     assert isinstance(again.methods[Method.CLEAN].weighting, Weighting)
 
 
+def test_a_recipe_of_version_1_keeps_its_text_and_its_id():
+    old = a_recipe(version=1)
+    assert old.recipe_id == "56005a4c3dca49e3"  # as made before there was a version 2
+    again = Recipe.from_json(old.to_json())
+    assert (again, again.to_json(), again.version) == (old, old.to_json(), 1)
+    with pytest.raises(SelectionError, match="version 1 cannot hold calibration"):
+        replace(old, calibration=CALIBRATION)
+
+
+@pytest.mark.parametrize(
+    "further",
+    [{}, {"calibration": CALIBRATION}, {"calibration": replace(CALIBRATION, cal_file=None)}, {"shift_bins": True}],
+)
+def test_what_version_2_adds_survives_the_round_trip(further):
+    recipe = a_recipe(**further)
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert (recipe.recipe_id == a_recipe().recipe_id) == (not further)
+    assert set(recipe.to_dict()) - set(a_recipe().to_dict()) == set(further)
+
+
 def test_unknown_radius_survives_the_round_trip_as_null():
     recipe = a_recipe(pointing=Pointing(PointingSource.ASSUMED, 0.0, 26.1, 58.2))
     assert json.loads(recipe.to_json())["pointing"]["rsun_arcsec"] is None
@@ -58,6 +92,8 @@ def test_id_is_sixteen_hex_digits_and_does_not_depend_on_the_order_of_methods():
     "change",
     [
         {"pixel": 1.0},
+        {"calibration": CALIBRATION},
+        {"shift_bins": True},
         {"shape": (128, 129)},
         {"energy_range": (4.0, 11.0)},
         {"location": Location(823.716, 146.579, "full_disk_bp")},
@@ -93,7 +129,7 @@ def test_impossible_recipes_cannot_be_built(change, word):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda d: d.update(version=2),
+        lambda d: d.update(version=3),
         lambda d: d.update(pixels=2),
         lambda d: d.pop("shape"),
         lambda d: d["methods"].update(clean={"gain": 0.1}),
