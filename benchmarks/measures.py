@@ -113,12 +113,16 @@ class Fitted:
 
 
 def our_images(given: Observation) -> dict[str, Reconstruction]:
-    """The five methods with the archive's defaults."""
+    """The methods with the archive's defaults."""
+    parameters, data = default_methods(), ready(given)
+    return {name: run_method(method, parameters[method], data) for method, name in _NAMES.items()}
+
+
+def ready(given: Observation) -> ImagingInput:
+    """An observation as the methods take it."""
     operator = FourierOperator(given.vis.u, given.vis.v, given.grid)
     scheme = AmplitudeScheme.GSW_2026
-    ready = ImagingInput(given.vis, given.pixels, given.grid, operator, LEVEL, given.flare_xy, scheme)
-    parameters = default_methods()
-    return {name: run_method(method, parameters[method], ready) for method, name in _NAMES.items()}
+    return ImagingInput(given.vis, given.pixels, given.grid, operator, LEVEL, given.flare_xy, scheme)
 
 
 def measure(given: Observation, method: str, image: Floats, total_flux: float, *, peer: bool = False) -> Measured:

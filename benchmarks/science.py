@@ -329,8 +329,8 @@ archive's default parameters.
 - **peak**: highest pixel. **width**: diameter of a circle with the area above half maximum around it.
   **position**: distance of that area's centroid from the truth's; of two sources, from the nearer one. Truth and image
   are measured in the same way on the same pixels.
-- **flux**: sum of the image; of the components for CLEAN, of the fitted sources for VIS_FWDFIT. MEM_GE does not
-  measure it but takes the largest amplitude.
+- **flux**: sum of the image; of the components for CLEAN, of the fitted sources for VIS_FWDFIT. MEM_GE takes it from
+  the counts.
 - **separated**: within {NEAR:g}″ of each of the two sources there is a local maximum of at least
   {100 * FAINTEST:.0f} % of the image's highest, and on the straight line between them the image sinks to
   {100 * DIP:.0f} % of the lower one or less. A forward fit separates them with a circle within {NEAR:g}″ of each.

@@ -195,6 +195,10 @@ def _mem_ge(parameters: Mapping[str, Any]) -> str:
         lines.append(f"mem_total_flux = {idl_literal(float(flux))}")
     elif parameters["flux_estimate"] == "amplitude":
         lines.append("mem_total_flux = max(abs(vis.obsvis))")
+    elif parameters["flux_estimate"] == "counts":
+        # A + B + C + D of all detectors over 4T
+        lines.append("transmission = stx_subc_transmission(xy_flare, /simple_transm)")
+        lines.append("mem_total_flux = total(vis.totflux) / total(4. * transmission[vis.isc - 1])")
     if share is not None:
         lines.append(f"mem_percent_lambda = {idl_literal(float(share))}")
     return _product(

@@ -17,8 +17,9 @@ from stixcore.imaging.em import EmParameters, em
 from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
-from stixcore.imaging.mem import MemGeParameters, mem_ge
+from stixcore.imaging.mem import FluxEstimate, MemGeParameters, mem_ge
 from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.total_flux import counted_flux
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities
 
@@ -100,9 +101,18 @@ def run_method(method: Method, parameters: MethodParameters, given: ImagingInput
                 operator=given.operator,
             )
         case MemGeParameters():
-            return mem_ge(given.vis, given.grid, parameters, operator=given.operator)
+            return mem_ge(
+                given.vis, given.grid, parameters, operator=given.operator, counted_flux=_counted(parameters, given)
+            )
         case ForwardFitParameters():
             return forward_fit(given.vis, given.grid, parameters)
         case _:
             message = f"{type(parameters).__name__} are no parameters for {method}"
             raise ReconstructionError(message)
+
+
+def _counted(parameters: MemGeParameters, given: ImagingInput) -> float | None:
+    """Flux of the counts, where MEM_GE is to be told it."""
+    if parameters.total_flux is not None or parameters.flux_estimate != FluxEstimate.COUNTS:
+        return None
+    return counted_flux(given.pixels, given.vis.labels, flare_xy=given.flare_xy, scheme=given.scheme)

@@ -73,6 +73,9 @@ def test_every_routine_gets_the_values_of_the_recipe(made):
     assert numbers(given["stx_em", "tolerance"][0]) == [recipe.methods[Method.EM].tolerance]
     np.testing.assert_allclose(numbers(given["vis_fwdfit_pso_multiple_src_create", "xy"][0]), [799.227, 157.262])
     assert given["stx_vis_fwdfit_pso", "configuration"] == [["circle|circle"]]  # above 16 keV
+    # A + B + C + D = 3 over 4T = 1
+    assert numbers(given["stx_mem_ge", "total_flux"][0]) == [3]
+    np.testing.assert_allclose(numbers(given["stx_subc_transmission", "flare_loc"][0]), [x, y], rtol=1e-12)
     files = [value[0] for value in given["stx_map2fits", "file"]]
     assert files == [f"idl_stix_L3_{recipe.recipe_id}_{method}.fits" for method in Method]
     assert not given["sock_copy", "url"]

@@ -1,0 +1,58 @@
+"""Total flux of the sources from the counts themselves: the component of zero frequency.
+
+Every sub-collimator counts A + B + C + D = 4·T·F whatever the shape of the source. No amplitude is formed, so noise
+adds nothing: the estimate is unbiased and as sharp as the counts allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from stixcore.calibration.grids import AmplitudeScheme, flight_transmission, geometric_transmission
+from stixcore.errors import ReconstructionError
+from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
+from stixcore.visibility.pixels import MetaPixels
+
+
+def counted_flux(
+    pixels: MetaPixels,
+    labels: Iterable[str] = IMAGING_LABELS,
+    *,
+    flare_xy: tuple[float, float] = (0.0, 0.0),
+    scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026,
+) -> float:
+    """Flux of everything the sub-collimators see, ct s⁻¹ cm⁻² keV⁻¹.
+
+    That is more than the flux of a map where emission lies outside of it, or where the background was underestimated.
+
+    Parameters
+    ----------
+    pixels : MetaPixels
+    labels : iterable of str
+        Sub-collimators; those switched off in the data are left out.
+    flare_xy : (x, y), arcsec
+        Flare position in the STIX frame, for the grid transmission.
+    scheme : AmplitudeScheme
+        Whose transmission is taken: measured in flight (``gsw-2026``) or from geometry (``gsw-2021``).
+
+    Raises
+    ------
+    ReconstructionError
+        When there are no counts above background, or no sub-collimator was switched on.
+    """
+    index = detector_indices(tuple(labels))
+    index = index[pixels.detector_mask[index] & (pixels.livetime[index] > 0)]
+    if not index.size:
+        message = f"{pixels.header.name}: none of the chosen sub-collimators was switched on"
+        raise ReconstructionError(message)
+    known = flight_transmission if scheme is AmplitudeScheme.GSW_2026 else geometric_transmission
+    transmission = known(*flare_xy)[index]
+    exposure = pixels.exposure[index]
+    # F = Σ L·(A + B + C + D) ÷ Σ 4·L·T, the most likely F where the background is faint
+    flux = float((exposure * pixels.rate[index].sum(axis=1)).sum() / (4.0 * exposure * transmission).sum())
+    if not (np.isfinite(flux) and flux > 0):
+        message = f"{pixels.header.name}: there are no counts above background, so no total flux"
+        raise ReconstructionError(message)
+    return flux
