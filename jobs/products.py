@@ -167,6 +167,8 @@ def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method
         "centroid_hpc_y": source.y,
         "fwhm_arcsec": source.fwhm,
         "total_flux": finite(image.total_flux),
+        # of the flux that was counted, what CLEAN's components do not hold
+        "missing_flux": finite(image.certificate.get("missing_flux", float("nan"))),
         "max": float(image.image.max()),
         "chi2": finite(image.chi2),
         "n_iter": image.n_iter,

@@ -30,6 +30,8 @@ from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indi
 #: Version of new recipes. Those of version 1 are still read and keep their id and their pixels; they do not name
 #: their calibration.
 RECIPE_VERSION = 2
+#: Parameters of methods that the first recipes did not have.
+LATER_PARAMETERS = frozenset({"stop_rule"})
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
 
 
@@ -335,14 +337,24 @@ def _nan_for_none(value: float | None) -> float:
 
 
 def _plain(parameters: MethodParameters) -> dict[str, Any]:
-    """Parameters as JSON values: tuples become lists, enums their text."""
+    """Parameters as JSON values: tuples become lists, enums their text.
+
+    Parameters that came after recipes had been written are left out at their default, which is what was done before
+    them: those recipes keep their text and id.
+    """
     values: dict[str, Any] = json.loads(json.dumps(asdict(parameters), default=str))
-    return values
+    untouched = type(parameters)()
+    return {
+        name: value
+        for name, value in values.items()
+        if not (name in LATER_PARAMETERS and getattr(parameters, name) == getattr(untouched, name))
+    }
 
 
 def _parameters(method: Method, values: Mapping[str, Any]) -> MethodParameters:
     kind = PARAMETERS[method]
-    return kind(**{field.name: _typed(kind, field.name, values[field.name]) for field in fields(kind)})
+    known = [field.name for field in fields(kind) if field.name in values or field.name not in LATER_PARAMETERS]
+    return kind(**{name: _typed(kind, name, values[name]) for name in known})
 
 
 def _typed(kind: type[MethodParameters], name: str, value: Any) -> Any:

@@ -165,6 +165,7 @@ def _clean(parameters: Mapping[str, Any]) -> str:
     return _product(
         "clean",
         "CLEAN: five maps, 0 CLEAN, 1 back projection, 2 residual, 3 components, 4 CLEAN without residual",
+        *_stop_rule(parameters),
         f"clean_niter = {idl_literal(parameters['max_iterations'])}",
         f"clean_gain = {idl_literal(float(parameters['gain']))}",
         f"clean_beam_width = {idl_literal(float(parameters['beam_fwhm']))}  ; arcsec",
@@ -173,6 +174,16 @@ def _clean(parameters: Mapping[str, Any]) -> str:
         "  gain=clean_gain, beam_width=clean_beam_width, uniform_weighting=clean_uniform_weighting)",
         "clean_map = clean_maps[0]",
     )
+
+
+def _stop_rule(parameters: Mapping[str, Any]) -> list[str]:
+    """A word on a stop rule that the ground software does not have."""
+    if parameters.get("stop_rule") != "noise":
+        return []
+    return [
+        "; The ground software stops as soon as the largest residual is a hole; the archive went on until the highest",
+        "; peak was noise, so its components may hold more flux",
+    ]
 
 
 def _em(parameters: Mapping[str, Any]) -> str:

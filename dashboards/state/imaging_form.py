@@ -33,7 +33,7 @@ from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instant import InstantImage, instant_image
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
-from stixcore.reconstruct import LOCATION_ENERGY, ImageRequest, apparent_radius, default_methods
+from stixcore.reconstruct import CLEAN_ITERATIONS, LOCATION_ENERGY, ImageRequest, apparent_radius, default_methods
 from stixcore.spectra import Interval, WindowSpectrum, equal_counts, equal_steps, native_bins
 
 ONE, STEPS, BINS, COUNTS = "one", "steps", "bins", "counts"
@@ -99,7 +99,7 @@ class ImagingForm(param.Parameterized):
     methods = param.ListSelector(
         default=[str(method) for method in Method], objects=[str(method) for method in Method], doc="Methods"
     )
-    clean_iterations = TypedInteger(default=CleanParameters().max_iterations, bounds=(0, 10_000), step=10)
+    clean_iterations = TypedInteger(default=CLEAN_ITERATIONS, bounds=(0, 10_000), step=10)
     clean_gain = TypedNumber(default=CleanParameters().gain, bounds=(0.01, 1.0), step=0.05)
     clean_beam = TypedNumber(default=CleanParameters().beam_fwhm, bounds=(1.0, 180.0), step=1.0, doc="FWHM, arcsec")
     em_iterations = TypedInteger(default=EmParameters().max_iterations, bounds=(1, 50_000), step=100)
@@ -207,11 +207,17 @@ class ImagingForm(param.Parameterized):
             When none is chosen.
         """
         defaults = default_methods()
-        mem = defaults[Method.MEM_GE]
+        clean, mem = defaults[Method.CLEAN], defaults[Method.MEM_GE]
+        assert isinstance(clean, CleanParameters)  # noqa: S101 - by its key
         assert isinstance(mem, MemGeParameters)  # noqa: S101 - by its key
         chosen = {
             **defaults,
-            Method.CLEAN: CleanParameters(self.clean_iterations, float(self.clean_gain), float(self.clean_beam)),
+            Method.CLEAN: replace(
+                clean,
+                max_iterations=self.clean_iterations,
+                gain=float(self.clean_gain),
+                beam_fwhm=float(self.clean_beam),
+            ),
             Method.EM: EmParameters(self.em_iterations, float(self.em_tolerance)),
             Method.MEM_GE: replace(mem, percent_lambda=float(self.mem_percent) / 100 if self.mem_percent else None),
             Method.VIS_FWDFIT: ForwardFitParameters(SHAPES[self.shape_of_sources]),

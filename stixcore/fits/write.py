@@ -170,6 +170,7 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
     if np.isfinite(image.chi2):
         yield "CHI2DOF", 2 * len(images.vis) - image.n_parameters, "degrees of freedom of CHI2"
     yield "TOTFLUX", _finite(image.total_flux), "[ct s-1 cm-2 keV-1] flux of the sources"
+    yield "MISSFLUX", _missing(image), "[ct s-1 cm-2 keV-1] counted, not in TOTFLUX"
     yield "CNTS_TOT", counts, "[ct] recorded, sub-collimators used"
     yield "CNTS_BKG", background, "[ct] expected background among them"
     yield "FLNM_SCI", recipe.science.name, "science file"
@@ -199,6 +200,11 @@ def _pointing_cards(images: ImageSet) -> Iterator[Card]:
     yield "LOCATEBY", recipe.location.found_by, "how the centre was found"
     if images.location is not None:
         yield "SIDELOBE", images.location.sidelobe_ratio, "second full-disk peak / first; >= 0.9 doubtful"
+
+
+def _missing(image: Reconstruction) -> float | None:
+    """Counted flux that is not in CLEAN's components."""
+    return _finite(image.certificate.get("missing_flux", np.nan))
 
 
 def _finite(value: float) -> float | None:

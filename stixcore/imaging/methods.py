@@ -88,7 +88,7 @@ def run_method(method: Method, parameters: MethodParameters, given: ImagingInput
         case BackProjectionParameters():
             return back_project(given.vis, given.grid, parameters, operator=given.operator)
         case CleanParameters():
-            return clean(given.vis, given.grid, parameters, operator=given.operator)
+            return clean(given.vis, given.grid, parameters, operator=given.operator, counted_flux=_known_flux(given))
         case EmParameters():
             return em(
                 given.pixels,
@@ -116,3 +116,11 @@ def _counted(parameters: MemGeParameters, given: ImagingInput) -> float | None:
     if parameters.total_flux is not None or parameters.flux_estimate != FluxEstimate.COUNTS:
         return None
     return counted_flux(given.pixels, given.vis.labels, flare_xy=given.flare_xy, scheme=given.scheme)
+
+
+def _known_flux(given: ImagingInput) -> float | None:
+    """Flux of the counts, or None where nothing is above background: CLEAN can do without it."""
+    try:
+        return counted_flux(given.pixels, given.vis.labels, flare_xy=given.flare_xy, scheme=given.scheme)
+    except ReconstructionError:
+        return None

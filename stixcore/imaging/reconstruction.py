@@ -51,6 +51,7 @@ class StopReason(StrEnum):
     CONVERGED = "converged"
     MAX_ITERATIONS = "max_iterations"
     NEGATIVE_RESIDUAL = "negative_residual"  # CLEAN: the largest residual is a hole
+    NOISE = "noise"  # CLEAN: the highest peak left is noise
     STOPPING_RULE = "stopping_rule"  # EM, early-stopped MEM_GE: the method's own rule, before convergence
     STALLED = "stalled"  # no step improves the objective any more
     END_OF_RANGE = "end_of_range"  # MEM_GE: no regularization in the allowed range gives the chi² asked for
@@ -84,7 +85,8 @@ class Reconstruction:
     history : float array
         The quantity the stopping rule watches, each time it was looked at.
     certificate : mapping of str to float
-        Numbers that say how good the solution is, by name (MEM_GE: objective, duality gap …; EM: C-statistic …).
+        Numbers that say how good the solution is, by name (MEM_GE: objective, duality gap …; EM: C-statistic …;
+        CLEAN: missing flux …).
     """
 
     method: Method

@@ -98,7 +98,7 @@ def test_however_it_is_written_equal_requests_are_equal_texts():
 
 def test_parameters_that_are_not_given_have_their_defaults():
     request = parse_request(text(methods={"clean": {"gain": 0.2}, "vis_fwdfit": {"configuration": ["circle"]}}))
-    assert request.methods[Method.CLEAN] == CleanParameters(gain=0.2)
+    assert request.methods[Method.CLEAN] == replace(default_methods()[Method.CLEAN], gain=0.2)
     assert request.methods[Method.VIS_FWDFIT].configuration == ("circle",)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import SelectionError
-from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.clean import CleanParameters, StopRule
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.weights import Weighting
@@ -52,6 +52,16 @@ def test_json_round_trip_keeps_recipe_and_id():
     assert again == recipe
     assert again.recipe_id == recipe.recipe_id
     assert isinstance(again.methods[Method.CLEAN].weighting, Weighting)
+
+
+def test_a_parameter_that_came_later_changes_no_earlier_recipe():
+    """The stop rule stands in a recipe only where it is not the ground software's, which was the only one."""
+    before = a_recipe(methods={Method.CLEAN: CleanParameters()})
+    assert set(before.to_dict()["methods"]["clean"]) == {"max_iterations", "gain", "beam_fwhm", "weighting"}
+    assert Recipe.from_json(before.to_json()) == before
+    now = a_recipe(methods={Method.CLEAN: CleanParameters(stop_rule=StopRule.NOISE)})
+    assert now.recipe_id != before.recipe_id
+    assert Recipe.from_json(now.to_json()).methods[Method.CLEAN].stop_rule is StopRule.NOISE
 
 
 def test_a_recipe_of_version_1_keeps_its_text_and_its_id():

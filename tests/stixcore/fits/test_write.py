@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from stixcore.errors import InvalidProduct
 from stixcore.fits.image_file import read_image_file
-from stixcore.fits.write import read_recipe, write_image
+from stixcore.fits.write import image_header, read_recipe, write_image
 from stixcore.imaging.reconstruction import Method
 
 pytestmark = pytest.mark.needs_shared_data
@@ -90,6 +90,9 @@ def test_known_slips_of_early_files_do_not_travel(header):
 
 def test_numbers_of_the_image(header, november_images):
     image = november_images.images[Method.CLEAN]
+    clean_header = image_header(november_images, Method.CLEAN, np.datetime64("2026-11-29", "ms"))
+    assert clean_header["MISSFLUX"] == pytest.approx(image.certificate["missing_flux"], rel=1e-12)
+    assert "MISSFLUX" not in image_header(november_images, Method.EM, np.datetime64("2026-11-29", "ms"))
     assert header["CNTS_TOT"] == november_images.counts[0]
     assert header["NITER"] == image.n_iter
     assert header["CHI2"] == pytest.approx(image.chi2)

@@ -10,7 +10,7 @@ from scipy.signal import convolve2d
 
 from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.imaging.back_projection import BackProjectionParameters, back_project
-from stixcore.imaging.clean import CleanParameters, clean
+from stixcore.imaging.clean import CleanParameters, StopRule, clean
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import SURFACE_BRIGHTNESS, Method, StopReason, chi_square
@@ -225,7 +225,7 @@ def test_a_map_that_is_one_hole_is_left_alone():
 
 
 def test_defaults_are_those_of_the_demo():
-    assert CleanParameters() == CleanParameters(200, 0.1, 20.0, Weighting.NATURAL)
+    assert CleanParameters() == CleanParameters(200, 0.1, 20.0, Weighting.NATURAL, StopRule.NEGATIVE_EXTREME)
 
 
 @pytest.mark.parametrize(
