@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from archive.layout import image_id, parse_image_name
 from archive.old_chi2 import chi2_in_header
 from archive.schema import Image, Run, RunKind, RunStatus
 from stixcore.errors import InvalidProduct
+from stixcore.fits.image_file import fitted_sources
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method
 from stixcore.metrics import measure_source
@@ -125,14 +126,18 @@ def read_image(root: Path, relative: str) -> ImageFacts:
                 _check_sums(path, hdus)
                 header, pixels = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=float)
                 recipe = str(hdus["RECIPE"].data["recipe"][0])
-                shapes = [str(name).strip() for name in hdus["SOURCES"].data["shape"]] if "SOURCES" in hdus else []
-                return _facts(root, relative, header, pixels, recipe, shapes)
+                return _facts(root, relative, header, pixels, recipe, fitted_sources(hdus))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, fits.VerifyError) as error:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
 
 
 def _facts(
-    root: Path, relative: str, header: fits.Header, pixels: NDArray[np.float64], recipe: str, shapes: Sequence[str]
+    root: Path,
+    relative: str,
+    header: fits.Header,
+    pixels: NDArray[np.float64],
+    recipe: str,
+    sources: Sequence[Mapping[str, Any]],
 ) -> ImageFacts:
     path = root / relative
     recipe_id = hashlib.sha256(recipe.encode()).hexdigest()[:16]
@@ -161,7 +166,8 @@ def _facts(
     simulated = header.get("OBS_MODE") == "SIMULATED"
     sidelobe = header.get("SIDELOBE")
     grid = ImageGrid((ny, nx), scale, center)
-    peak, source = grid.peak(pixels), measure_source(pixels, grid)
+    source = measure_source(pixels, grid, sources)
+    peak = (source.x, source.y) if sources else grid.peak(pixels)
     picture, small = path.with_suffix(".png"), path.with_suffix(".thumb.png")
     image = Image(
         image_id=image_id(recipe_id, name.method),
@@ -179,7 +185,7 @@ def _facts(
         total_flux=header.get("TOTFLUX"),
         max=float(pixels.max()),
         unit=str(header["BUNIT"]),
-        chi2=chi2_in_header(header, content, shapes),
+        chi2=chi2_in_header(header, content, [source["shape"] for source in sources]),
         n_iter=int(header["NITER"]),
         stopped_by=str(header["STOPPED"]),
         nx=nx,

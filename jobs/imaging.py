@@ -143,7 +143,9 @@ def write_products(
     save_report(root / folder / "report.png", images, science)
     with single_threaded():  # the same numbers in every process
         findings = assess(images)
-        sources = {method: measure_source(image.image, image.grid) for method, image in images.images.items()}
+        sources = {
+            method: measure_source(image.image, image.grid, image.sources) for method, image in images.images.items()
+        }
     rows = []
     for method, image in images.images.items():
         files, source = saved[method], sources[method]

@@ -157,7 +157,7 @@ def findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
 
 
 def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method, SavedImage]) -> dict[str, Any]:
-    source = measure_source(image.image, image.grid)
+    source = measure_source(image.image, image.grid, image.sources)
     return {
         "method": str(method),
         "file": str(saved[method].fits) if method in saved else None,

@@ -127,7 +127,7 @@ def measure(image: Image, path: Path) -> dict[str, Any]:
     The source of a forward fit is the brightest one, as fitted; of other methods, what is above half the maximum.
     """
     stored = read_image_file(path)
-    source = measure_source(stored.pixels, stored.grid)
+    source = measure_source(stored.pixels, stored.grid, stored.sources)
     values: dict[str, Any] = {
         "t_start": format_time(image.t_start),
         "t_end": format_time(image.t_end),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,15 +40,22 @@ class SourceMeasure:
     area: float
 
 
-def measure_source(image: Floats, grid: ImageGrid) -> SourceMeasure:
-    """Measure the brightest source of an image.
+def measure_source(image: Floats, grid: ImageGrid, sources: Sequence[Mapping[str, Any]] = ()) -> SourceMeasure:
+    """Measure the brightest source of an image: of fitted sources the one with the largest flux.
 
     Parameters
     ----------
     image : (ny, nx) float
         With a positive maximum.
     grid : ImageGrid
+    sources : sequence of mappings
+        Fitted sources, as `Reconstruction.sources`. The brightest pixel belongs to the narrowest of them, which need
+        not be the strongest.
     """
+    if sources:
+        strongest = max(sources, key=lambda source: float(source["flux"]))
+        fwhm = float(strongest["fwhm"])
+        return SourceMeasure(float(strongest["x"]), float(strongest["y"]), fwhm, float(np.pi / 4.0 * fwhm**2))
     row, column = np.unravel_index(int(np.argmax(image)), image.shape)
     regions, _ = ndimage.label(image >= SOURCE_LEVEL * image[row, column])
     rows, columns = np.nonzero(regions == regions[row, column])

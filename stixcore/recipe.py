@@ -22,6 +22,8 @@ from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import SelectionError
+from stixcore.imaging.clean import StopRule
+from stixcore.imaging.forward_fit import ModelSelection
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.methods import PARAMETERS, MethodParameters
 from stixcore.imaging.reconstruction import Method
@@ -30,8 +32,11 @@ from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indi
 #: Version of new recipes. Those of version 1 are still read and keep their id and their pixels; they do not name
 #: their calibration.
 RECIPE_VERSION = 2
-#: Parameters of methods that the first recipes did not have.
-LATER_PARAMETERS = frozenset({"stop_rule"})
+#: Parameters of methods that the first recipes did not have, with what was done before there was a choice.
+LATER_PARAMETERS: Mapping[str, Any] = {
+    "stop_rule": StopRule.NEGATIVE_EXTREME,
+    "selection": ModelSelection.PLAIN_BIC,
+}
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
 
 
@@ -339,22 +344,27 @@ def _nan_for_none(value: float | None) -> float:
 def _plain(parameters: MethodParameters) -> dict[str, Any]:
     """Parameters as JSON values: tuples become lists, enums their text.
 
-    Parameters that came after recipes had been written are left out at their default, which is what was done before
-    them: those recipes keep their text and id.
+    Parameters that came after recipes had been written are left out where they mean what was done before them: those
+    recipes keep their text and id.
     """
     values: dict[str, Any] = json.loads(json.dumps(asdict(parameters), default=str))
-    untouched = type(parameters)()
     return {
         name: value
         for name, value in values.items()
-        if not (name in LATER_PARAMETERS and getattr(parameters, name) == getattr(untouched, name))
+        if not (name in LATER_PARAMETERS and getattr(parameters, name) == LATER_PARAMETERS[name])
     }
 
 
 def _parameters(method: Method, values: Mapping[str, Any]) -> MethodParameters:
     kind = PARAMETERS[method]
-    known = [field.name for field in fields(kind) if field.name in values or field.name not in LATER_PARAMETERS]
-    return kind(**{name: _typed(kind, name, values[name]) for name in known})
+    return kind(
+        **{
+            field.name: _typed(kind, field.name, values[field.name])
+            if field.name in values or field.name not in LATER_PARAMETERS
+            else LATER_PARAMETERS[field.name]
+            for field in fields(kind)
+        }
+    )
 
 
 def _typed(kind: type[MethodParameters], name: str, value: Any) -> Any:

@@ -90,7 +90,7 @@ def load_detail(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> Im
         run,
         tuple(sorted(siblings, key=lambda other: METHODS.index(other.method))),
         file,
-        None if file is None or not file.pixels.max() > 0 else measure_source(file.pixels, file.grid),
+        None if file is None or not file.pixels.max() > 0 else measure_source(file.pixels, file.grid, file.sources),
         {other.method: vis for other in siblings if (vis := _visibilities(archive, other)) is not None},
         _n_of_flare(archive, image, visitor),
     )

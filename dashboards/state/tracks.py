@@ -92,7 +92,7 @@ def _measured(scene: Scene) -> TrackPoint:
         x, y, fwhm = (Measured(strongest[name], strongest.get(f"{name}_sigma", UNKNOWN)) for name in ("x", "y", "fwhm"))
         sigma = float(np.sqrt(sum(source.get("flux_sigma", UNKNOWN) ** 2 for source in file.sources)))
         return TrackPoint(image, x, y, fwhm, Measured(flux, sigma))
-    source, sigmas = measure_source(file.pixels, file.grid), file.errors
+    source, sigmas = measure_source(file.pixels, file.grid, file.sources), file.errors
     return TrackPoint(
         image,
         Measured(source.x, sigmas.get("x", UNKNOWN)),

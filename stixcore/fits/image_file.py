@@ -120,7 +120,7 @@ def read_image_file(path: Path) -> ImageFile:
                 str(header.get("BUNIT", "")),
                 header,
                 _visibilities(hdus),
-                _sources(hdus),
+                fitted_sources(hdus),
                 _candidates(hdus),
                 _beam_fwhm(hdus),
                 _errors(hdus),
@@ -154,7 +154,7 @@ def read_sources(path: Path) -> tuple[Mapping[str, Any], ...]:
     """
     try:
         with fits.open(path, memmap=False) as hdus:
-            return _sources(hdus)
+            return fitted_sources(hdus)
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
 
@@ -170,7 +170,8 @@ def _visibilities(hdus: fits.HDUList) -> StoredVisibilities | None:
     )
 
 
-def _sources(hdus: fits.HDUList) -> tuple[Mapping[str, Any], ...]:
+def fitted_sources(hdus: fits.HDUList) -> tuple[Mapping[str, Any], ...]:
+    """The table of fitted sources, as `Reconstruction.sources`; empty where there is none."""
     if SOURCES_EXTENSION not in hdus:
         return ()
     sources = []

@@ -112,7 +112,7 @@ def perturbed_ensemble(
         raise ReconstructionError(message)
     stack = np.stack([image.image for image in images])
     mean, sigma = stack.mean(axis=0), stack.std(axis=0, ddof=1)
-    sources = [measure_source(image.image, image.grid) for image in images]
+    sources = [measure_source(image.image, image.grid, image.sources) for image in images]
 
     def measured(values: list[float]) -> Measured:
         return Measured(float(np.mean(values)), float(np.std(values, ddof=1)))

@@ -107,7 +107,10 @@ class Reconstruction:
 
     @property
     def peak(self) -> tuple[float, float]:
-        """Helioprojective (x, y) of the brightest pixel, arcsec."""
+        """Helioprojective (x, y), arcsec: brightest pixel; for fitted sources the place of the one with most flux."""
+        if self.sources:
+            strongest = max(self.sources, key=lambda source: float(source["flux"]))
+            return float(strongest["x"]), float(strongest["y"])
         return self.grid.peak(self.image)
 
 

@@ -178,7 +178,7 @@ def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
             if chi2 > limits.chi2:
                 text = f"{method} does not explain the visibilities: χ² is {chi2:.1f}, of {best} {explained[best]:.1f}"
                 yield Finding("poor_fit", Severity.DOUBT, text, method)
-    centers = {m: measure_source(r.image, r.grid) for m, r in models.items() if r.image.max() > 0}
+    centers = {m: measure_source(r.image, r.grid, r.sources) for m, r in models.items() if r.image.max() > 0}
     names = list(centers)
     for i, first in enumerate(names):
         for second in names[i + 1 :]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.imaging.forward_fit.image import draw
 from stixcore.imaging.forward_fit.search import Fit, Search
-from stixcore.imaging.forward_fit.selection import Candidate, choose, objection
+from stixcore.imaging.forward_fit.selection import Candidate, chi2_unit, choose, least_bic, objection
 from stixcore.imaging.forward_fit.shapes import Plane, Shape
 from stixcore.imaging.forward_fit.sources import Limits, Source
 from stixcore.imaging.forward_fit.uncertainty import covariance_sigma, ensemble_sigma, reported, residual_sigma
@@ -34,6 +34,13 @@ CANDIDATES: tuple[tuple[Shape, ...], ...] = (
     (Shape.CIRCLE, Shape.CIRCLE),
 )
 MAX_SOURCES = 6
+
+
+class ModelSelection(StrEnum):
+    """How "auto" compares models."""
+
+    PLAIN_BIC = "plain_bic"  # χ² as σ has it
+    SCALED_BIC = "scaled_bic"  # χ² in units of the best reduced χ²; no source that hangs on one sub-collimator
 
 
 class Uncertainty(StrEnum):
@@ -68,6 +75,8 @@ class ForwardFitParameters:
     fwhm_limits : (float, float), arcsec
     flux_limits : (float, float)
         In units of the largest visibility amplitude.
+    selection : ModelSelection
+        How "auto" compares models; recipes from before there was a choice have `ModelSelection.PLAIN_BIC`.
     """
 
     configuration: tuple[str, ...] = (AUTO,)
@@ -78,6 +87,7 @@ class ForwardFitParameters:
     position_limit: float = 100.0
     fwhm_limits: tuple[float, float] = (1.0, 100.0)
     flux_limits: tuple[float, float] = (0.1, 1.5)
+    selection: ModelSelection = ModelSelection.SCALED_BIC
 
     def __post_init__(self) -> None:
         named: object = self.configuration
@@ -87,6 +97,7 @@ class ForwardFitParameters:
         object.__setattr__(self, "fwhm_limits", tuple(self.fwhm_limits))
         object.__setattr__(self, "flux_limits", tuple(self.flux_limits))
         object.__setattr__(self, "uncertainty", Uncertainty(self.uncertainty))
+        object.__setattr__(self, "selection", ModelSelection(self.selection))
         unknown = [name for name in given if name not in set(Shape) and (name != AUTO or len(given) > 1)]
         if unknown or not 1 <= len(given) <= MAX_SOURCES:
             message = f'a configuration is "{AUTO}" or 1 to {MAX_SOURCES} of {", ".join(Shape)}, found {list(given)}'
@@ -165,7 +176,11 @@ def _fit(vis: Visibilities, grid: ImageGrid, p: ForwardFitParameters) -> Reconst
         raise ReconstructionError(message)
     search = _search(vis, p)
     candidates = [_candidate(search.fit(sources), vis, p.uncertainty) for sources in wanted]
-    winner = choose(candidates)
+    if p.selection is ModelSelection.PLAIN_BIC:
+        scale, winner = 1.0, least_bic(candidates)
+    else:
+        scale = chi2_unit(candidates)
+        winner, candidates = choose(candidates, vis.vis, vis.sigma)
     best = candidates[winner]
     if p.uncertainty is Uncertainty.ENSEMBLE:
         best = replace(best, sigma=ensemble_sigma(best.fit, vis.vis, vis.sigma, p.n_ensemble, p.seed))
@@ -183,7 +198,8 @@ def _fit(vis: Visibilities, grid: ImageGrid, p: ForwardFitParameters) -> Reconst
         stopped_by=StopReason.CONVERGED if minima.converged[0] else StopReason.MAX_ITERATIONS,
         sources=sources,
         model_selection=tuple(
-            candidate.row(grid.center, best=best.bic, chosen=candidate is best) for candidate in candidates
+            candidate.row(grid.center, best=best.bic(scale), scale=scale, chosen=candidate is best)
+            for candidate in candidates
         ),
         history=minima.history[:, 0],
         elapsed=perf_counter() - begin,

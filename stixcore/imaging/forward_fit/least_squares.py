@@ -58,7 +58,8 @@ def minimize(
         Model visibilities and derivatives.
     vis : (n_vis,) or (n_set, n_vis) complex
         The same data for every set, or data of its own for each.
-    sigma : (n_vis,) float
+    sigma : (n_vis,) or (n_set, n_vis) float
+        As ``vis``; infinite where a set leaves a visibility out.
     start : (n_set, n_par) float
     bounds : pair of (n_par,) float
         Lower and upper; equal where a parameter is fixed.
@@ -69,8 +70,8 @@ def minimize(
     Minima
     """
     lower, upper = bounds
-    weight = np.repeat(1.0 / sigma, 2)
-    data = np.broadcast_to(np.ascontiguousarray(vis), (start.shape[0], sigma.size)).copy()
+    weight = np.broadcast_to(np.repeat(1.0 / sigma, 2, axis=-1), (start.shape[0], 2 * sigma.shape[-1]))
+    data = np.broadcast_to(np.ascontiguousarray(vis), (start.shape[0], sigma.shape[-1])).copy()
     theta = np.clip(start, lower, upper)
     chi2, gradient, curvature = _normal_equations(evaluate, theta, data, weight)
     damping = np.full(chi2.size, 1e-3)
@@ -85,7 +86,7 @@ def minimize(
         small = promise < PROMISE * (1.0 + 1e-3 * chi2[live])
         converged[live] = small & ((damping[live] <= 1e-4) | (damping[live] >= MAX_DAMPING))
         trial = np.clip(theta[live] + step, lower, upper)
-        new_chi2, new_gradient, new_curvature = _normal_equations(evaluate, trial, data[live], weight)
+        new_chi2, new_gradient, new_curvature = _normal_equations(evaluate, trial, data[live], weight[live])
         # ¬(new ≥ old) would let NaN in
         better = new_chi2 < chi2[live]
         gained = np.where(better, chi2[live] - new_chi2, 0.0)
@@ -108,7 +109,7 @@ def _normal_equations(
     """χ² (n_set,), ½∇χ² = Jᵀr (n_set, n_par) and JᵀJ (n_set, n_par, n_par) with r = (V_model - V)/σ."""
     vis, slopes = evaluate(theta)
     residual = (vis - data).view(np.float64) * weight
-    jacobian = slopes.view(np.float64) * weight
+    jacobian = slopes.view(np.float64) * weight[:, None, :]
     gradient = (jacobian @ residual[:, :, None])[:, :, 0]
     return (residual**2).sum(axis=1), gradient, jacobian @ jacobian.transpose(0, 2, 1)
 

@@ -1,25 +1,29 @@
 """Which model: the least BIC among those that are not degenerate.
 
-BIC = χ² + n_par ln n_data with n_data = 2 n_vis (Schwarz 1978, Ann. Statist. 6, 461). A richer model that wins by
-doubling a source, by a source too faint to be one, or by leaning on a bound of the box has explained noise; it stays
-in the table with its reason.
+BIC = χ²/s² + n_par ln n_data with n_data = 2 n_vis (Schwarz 1978, Ann. Statist. 6, 461), where s² is the least reduced
+χ² of all models, or 1 if that is less: where σ is too small for the best of them, it is as much too small for the
+others, and differences of χ² weigh less by that factor. A richer model that wins by doubling a source, by a source too
+faint to be one, or by leaning on a bound of the box has explained noise; so has one with more sources whose evidence
+hangs on a single sub-collimator. It stays in the table with its reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stixcore.imaging.forward_fit.leave_one_out import chi2_without_each
 from stixcore.imaging.forward_fit.search import Fit
 from stixcore.imaging.forward_fit.shapes import Shape
 from stixcore.imaging.forward_fit.sources import MAX_ELONGATION, REPORTED, SourceModel
 
 Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 
 #: Two sources at one place are a core and its halo when one is this many times as wide.
 HALO = 2.0
@@ -59,10 +63,9 @@ class Candidate:
         """Degrees of freedom, 2 n_vis - n_par."""
         return self.n_data - self.fit.model.n_free
 
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion."""
-        return float(self.fit.chi2 + self.fit.model.n_free * np.log(self.n_data))
+    def bic(self, scale: float) -> float:
+        """Bayesian information criterion, χ² in units of ``scale``."""
+        return float(self.fit.chi2 / scale + self.fit.model.n_free * np.log(self.n_data))
 
     def sources(self, center: tuple[float, float]) -> tuple[Mapping[str, Any], ...]:
         """One mapping per source: shape, then every value and its standard deviation as ``<name>_sigma``.
@@ -79,8 +82,8 @@ class Candidate:
             rows.append(row)
         return tuple(rows)
 
-    def row(self, center: tuple[float, float], *, best: float, chosen: bool) -> Mapping[str, Any]:
-        """Row of the table of candidates; ``best`` is the BIC of the chosen one."""
+    def row(self, center: tuple[float, float], *, best: float, scale: float, chosen: bool) -> Mapping[str, Any]:
+        """Row of the table of candidates; ``best`` is the BIC of the chosen one, ``scale`` the unit of χ² in it."""
         return {
             "model": self.fit.model.name,
             "chosen": chosen,
@@ -88,21 +91,66 @@ class Candidate:
             "ndof": self.ndof,
             "reduced_chi2": self.fit.chi2 / self.ndof,
             "n_par": self.fit.model.n_free,
-            "bic": self.bic,
-            "delta_bic": self.bic - best,
+            "bic": self.bic(scale),
+            "delta_bic": self.bic(scale) - best,
             "objection": self.objection,
             "sources": self.sources(center),
         }
 
 
-def choose(candidates: Sequence[Candidate]) -> int:
-    """Index of the least BIC among candidates without objection; of the simplest one when there is none."""
+def chi2_unit(candidates: Sequence[Candidate]) -> float:
+    """Unit of χ² in the BIC: the least reduced χ² of the candidates, at least 1."""
+    return max(1.0, min(candidate.fit.chi2 / candidate.ndof for candidate in candidates))
+
+
+def least_bic(candidates: Sequence[Candidate]) -> int:
+    """Index of the least BIC, χ² as it is, among candidates without objection; of the simplest when there is none."""
     ranked = sorted(range(len(candidates)), key=lambda k: candidates[k].fit.model.n_free)
     best = ranked[0]
     for k in ranked[1:]:
-        if not candidates[k].objection and candidates[k].bic < candidates[best].bic - LEAST_EVIDENCE:
+        if not candidates[k].objection and candidates[k].bic(1.0) < candidates[best].bic(1.0) - LEAST_EVIDENCE:
             best = k
     return best
+
+
+def choose(candidates: Sequence[Candidate], vis: Complex, sigma: Floats) -> tuple[int, list[Candidate]]:
+    """Choose the least BIC among candidates without objection; the simplest one when there is none.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+    vis : (n_vis,) complex
+    sigma : (n_vis,) float
+
+    Returns
+    -------
+    int, list of Candidate
+        Index of the chosen one, and the candidates with the objections that the comparison brought up.
+    """
+    found, scale = list(candidates), chi2_unit(candidates)
+    ranked = sorted(range(len(found)), key=lambda k: found[k].fit.model.n_free)
+    best = ranked[0]
+    for k in ranked[1:]:
+        if found[k].objection or found[k].bic(scale) >= found[best].bic(scale) - LEAST_EVIDENCE:
+            continue
+        against = _hangs_on_one(found[best], found[k], vis, sigma, scale)
+        if against:
+            found[k] = replace(found[k], objection=against)
+        else:
+            best = k
+    return best, found
+
+
+def _hangs_on_one(simple: Candidate, rich: Candidate, vis: Complex, sigma: Floats, scale: float) -> str:
+    """Whether more sources win only thanks to one sub-collimator: the comparison without each of them in turn."""
+    if len(rich.fit.model.sources) <= len(simple.fit.model.sources):
+        return ""
+    gain = (chi2_without_each(simple.fit, vis, sigma) - chi2_without_each(rich.fit, vis, sigma)) / scale
+    needed = (rich.fit.model.n_free - simple.fit.model.n_free) * np.log(rich.n_data - 2) + LEAST_EVIDENCE
+    weakest = int(gain.argmin())
+    if gain[weakest] > needed:
+        return ""
+    return f"the evidence for another source hangs on one sub-collimator (visibility {weakest + 1} of {gain.size})"
 
 
 def objection(fit: Fit, values: Floats, sigma: Floats) -> str:

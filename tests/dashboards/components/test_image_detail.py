@@ -57,7 +57,7 @@ def test_numbers_on_the_page_are_those_of_the_header(details: Any) -> None:
             *([words.number(header["TOTFLUX"])] if "TOTFLUX" in header else []),
         ):
             assert value in shown, (detail.image.image_id, value)
-        assert ("about 2 for a perfect image" in shown) == ("CHI2" in header)
+        assert ("degree of freedom, 1 is perfect" in shown) == ("CHI2" in header)
         image = detail.image
         assert (image.n_iter, image.stopped_by) == (header["NITER"], header["STOPPED"])
         for column_value, keyword in ((image.chi2, "CHI2"), (image.total_flux, "TOTFLUX")):

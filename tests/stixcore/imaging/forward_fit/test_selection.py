@@ -7,15 +7,20 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
+from stixcore.imaging.forward_fit import ForwardFitParameters, ModelSelection, forward_fit
 from stixcore.imaging.forward_fit.least_squares import Minima
-from stixcore.imaging.forward_fit.search import Fit
-from stixcore.imaging.forward_fit.selection import LEAST_EVIDENCE, Candidate, choose, objection
+from stixcore.imaging.forward_fit.leave_one_out import chi2_without_each
+from stixcore.imaging.forward_fit.search import Fit, Search
+from stixcore.imaging.forward_fit.selection import LEAST_EVIDENCE, Candidate, chi2_unit, choose, least_bic, objection
+from stixcore.imaging.forward_fit.sources import Limits, Source
 from stixcore.imaging.forward_fit.uncertainty import covariance_sigma, reported
 from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.reconstruction import Method
+from stixcore.recipe import _parameters, _plain
 from stixcore.simulation.quick import flux_for_counts, simulate_pixel_sums
 from stixcore.simulation.sources import Circle, Ellipse, Loop
 from stixcore.visibility.form import form_visibilities
+from tests.stixcore.imaging.forward_fit.conftest import KINDS, PLANE
 
 GRID = ImageGrid((33, 33), 4.0)
 
@@ -112,12 +117,58 @@ def test_least_bic_without_objection(flares):
 
     circle, ellipse = candidate("circle", 60.0), candidate("ellipse", 40.0)
     pair = candidate("two circles", 20.0, "two sources coincide")
-    assert circle.bic == pytest.approx(60.0 + 4.0 * np.log(48.0))
+    assert circle.bic(1.0) == pytest.approx(60.0 + 4.0 * np.log(48.0))
+    assert circle.bic(1.5) == pytest.approx(40.0 + 4.0 * np.log(48.0))
     assert (circle.ndof, ellipse.ndof, pair.ndof) == (44, 42, 40)
-    assert choose([circle, ellipse, pair]) == 1
-    assert choose([pair, circle]) == 1
+    assert least_bic([circle, ellipse, pair]) == 1
+    assert least_bic([pair, circle]) == 1
     better = candidate("ellipse", 60.0 - 2.0 * np.log(48.0) - 0.9 * LEAST_EVIDENCE)
-    assert choose([circle, better]) == 0  # better, but not by enough
+    assert least_bic([circle, better]) == 0  # better, but not by enough
+
+
+def test_the_unit_of_chi_square_is_the_best_reduced_one_and_at_least_one(flares):
+    """Where no model explains the data, differences of χ² weigh less: 20 of 200 are no evidence."""
+
+    def candidate(kind, chi2):
+        fit, values, sigma = fitted(flares, kind, np.ones(flares.model(kind).n_par))
+        fit.minima.chi2[0] = chi2
+        return Candidate(fit, values, sigma, 48, "")
+
+    vis, sigma = np.zeros(24, complex), np.ones(24)
+    assert chi2_unit([candidate("circle", 30.0), candidate("ellipse", 20.0)]) == 1.0
+    good = [candidate("circle", 60.0), candidate("ellipse", 40.0)]
+    assert choose(good, vis, sigma)[0] == 1
+    poor = [candidate("circle", 220.0), candidate("ellipse", 200.0)]
+    assert chi2_unit(poor) == pytest.approx(200.0 / 42)
+    assert least_bic(poor) == 1
+    assert choose(poor, vis, sigma)[0] == 0
+
+
+@pytest.mark.parametrize(("visibility", "error", "against"), [(22, 3.0, "hangs on one sub-collimator"), (17, 1.5, "")])
+def test_a_source_that_one_sub_collimator_asks_for_is_none(flares, visibility, error, against):
+    """A wrong visibility, of 20 σ and of 10 σ: BIC takes a second source for it."""
+    rng, sigma = np.random.default_rng(1), np.full(24, 0.15)
+    vis = flares.model("circle").evaluate(np.array([[8.0, 3.0, -5.0, 20.0]]))[0][0]
+    vis = vis + sigma * (rng.standard_normal(24) + 1j * rng.standard_normal(24))
+    vis[visibility] += error
+    search = Search(PLANE, vis, sigma, Limits((0.1, 12.0), 100.0, (1.0, 100.0)))
+    fits = [search.fit(tuple(Source(shape, {}) for shape in KINDS[kind])) for kind in ("circle", "two circles")]
+    candidates = [Candidate(fit, np.zeros(1), np.zeros(1), 48, "") for fit in fits]
+    assert least_bic(candidates) == 1
+    winner, judged = choose(candidates, vis, sigma)
+    assert winner == 0
+    assert against in judged[1].objection
+    without = chi2_without_each(fits[0], vis, sigma)
+    assert without.argmin() == visibility  # everything else is explained by one source
+    assert without[visibility] < 70 < fits[0].chi2
+
+
+def test_recipes_from_before_keep_their_id_and_their_choice():
+    old, new = ForwardFitParameters(selection=ModelSelection.PLAIN_BIC), ForwardFitParameters()
+    assert "selection" not in _plain(old)
+    assert _plain(new)["selection"] == "scaled_bic"
+    assert _parameters(Method.VIS_FWDFIT, _plain(old)) == old
+    assert _parameters(Method.VIS_FWDFIT, _plain(new)) == new
 
 
 def test_a_round_source_is_not_two(flares):
@@ -141,6 +192,9 @@ def test_the_table_of_june_2020(june_2020):
     assert {name: row["reduced_chi2"] for name, row in table.items()} == pytest.approx(
         {"circle": 2.690868, "ellipse": 2.460164, "loop": 2.525331, "circle+circle": 1.424671}, abs=1e-5
     )
-    assert table["circle"]["delta_bic"] == pytest.approx(45.9266, abs=1e-3)
+    # 45.93 with χ² as it is: 61.41 of χ² in units of 1.4247, less 4 ln 48
+    assert table["circle"]["delta_bic"] == pytest.approx(27.6208, abs=1e-3)
+    plain = forward_fit(june_2020, ImageGrid((65, 65), 2.0), ForwardFitParameters(selection=ModelSelection.PLAIN_BIC))
+    assert plain.model_selection[0]["delta_bic"] == pytest.approx(45.9266, abs=1e-3)
     assert table["circle+circle"]["delta_bic"] == 0
     assert fit.sources == table["circle+circle"]["sources"]
