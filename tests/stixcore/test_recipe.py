@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import SelectionError
 from stixcore.imaging.clean import CleanParameters, StopRule
+from stixcore.imaging.forward_fit import ForwardFitParameters, ModelSelection
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.weights import Weighting
@@ -65,7 +66,8 @@ def test_a_parameter_that_came_later_changes_no_earlier_recipe():
 
 
 def test_a_recipe_of_version_1_keeps_its_text_and_its_id():
-    old = a_recipe(version=1)
+    fit = {Method.VIS_FWDFIT: ForwardFitParameters(selection=ModelSelection.PLAIN_BIC)}  # there was no other
+    old = a_recipe(version=1, methods={method: parameters() for method, parameters in PARAMETERS.items()} | fit)
     assert old.recipe_id == "56005a4c3dca49e3"  # as made before there was a version 2
     again = Recipe.from_json(old.to_json())
     assert (again, again.to_json(), again.version) == (old, old.to_json(), 1)

@@ -40,7 +40,7 @@ def test_numbers_on_the_page_are_those_of_the_header(details: Any) -> None:
         ]
         shown = text_of(numbers_html(detail))
         for value in (
-            words.position(*peak),
+            *([words.position(*peak)] if header["ALG_USED"] != "vis_fwdfit" else []),  # that of its strongest source
             f"{header['ENERGY_L']:g}–{header['ENERGY_H']:g} keV",
             words.number(float(pixels.max())),
             words.unit(header["BUNIT"]),
