@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from archive.schema import ScienceFile
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import CalibrationError
-from stixcore.instrument.tables import energy_lookup_table
 
 #: A background is searched this far before and after a flare.
 MAX_DISTANCE = np.timedelta64(60, "D")
@@ -54,7 +54,11 @@ class BackgroundChoice:
 
 
 def choose_background(
-    files: Iterable[ScienceFile], time: np.datetime64, energy: tuple[float, float], own_name: str = ""
+    files: Iterable[ScienceFile],
+    time: np.datetime64,
+    energy: tuple[float, float],
+    own_name: str = "",
+    catalog: CalibrationCatalog = SHIPPED,
 ) -> BackgroundChoice:
     """Nearest in time among the files that qualify, at most 60 days away on either side.
 
@@ -68,6 +72,8 @@ def choose_background(
         Band that has to be covered.
     own_name : str
         The science file itself, never its own background.
+    catalog : CalibrationCatalog
+        Says which energy table was in force when.
     """
     judged = []
     for file in files:
@@ -75,7 +81,7 @@ def choose_background(
         if file.name == own_name or abs(middle - time) > MAX_DISTANCE:
             continue
         distance = float((middle - time) / np.timedelta64(3600, "s"))
-        reason = _objection(file, time, energy)
+        reason = _objection(file, time, energy, catalog)
         judged.append((BackgroundCandidate(file.name, file.uid, distance, not reason, reason), file))
     judged.sort(key=lambda pair: (not pair[0].qualifies, abs(pair[0].distance_h), pair[0].name))
     candidates = tuple(candidate for candidate, _ in judged)
@@ -89,10 +95,10 @@ def choose_background(
     return BackgroundChoice(chosen, reason, candidates)
 
 
-def _objection(file: ScienceFile, time: np.datetime64, energy: tuple[float, float]) -> str:
+def _objection(file: ScienceFile, time: np.datetime64, energy: tuple[float, float], catalog: CalibrationCatalog) -> str:
     """Why a file cannot serve as background, empty when it can."""
     try:
-        own, flare = energy_lookup_table(file.t_start).name, energy_lookup_table(time).name
+        own, flare = catalog.energy_table_at(file.t_start).name, catalog.energy_table_at(time).name
     except CalibrationError as error:
         return str(error)
     objections = (

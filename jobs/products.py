@@ -131,6 +131,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
             "y_arcsec": recipe.pointing.y,
         },
         "counts": {"total": total, "background": background},
+        "calibration": _calibration(images),
         # u, v in helioprojective axes; real and imaginary part refer to the map centre
         "visibilities": [
             {"label": label, "u": float(u), "v": float(v), "re": value.real, "im": value.imag, "sigma": float(sigma)}
@@ -145,6 +146,22 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
         "warnings": findings_as_json(assess(images)),
         "elapsed_s": images.elapsed,
     }
+
+
+def _calibration(images: ImageSet) -> dict[str, str | None]:
+    """Tables and CAL file by name, and the amplitude scheme."""
+    named: dict[str, str | None] = {"amplitude_scheme": str(images.recipe.amplitude_scheme)}
+    if images.calibration is not None:
+        used = images.calibration.reference
+        named |= {
+            "energy_table": used.energy_table.name,
+            "energy_table_sha256": used.energy_table.sha256,
+            "cal_file": used.cal_file.name if used.cal_file else None,
+            "cal_file_sha256": used.cal_file.sha256 if used.cal_file else None,
+            "phase_table": used.phase_table.name,
+            "phase_table_sha256": used.phase_table.sha256,
+        }
+    return named
 
 
 def findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
+from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
 from stixcore.coordinates import Pointing, hpc_to_stix
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.products import PixelData
@@ -24,6 +25,7 @@ from stixcore.recipe import Location
 from stixcore.reconstruct import (
     ImageRequest,
     apparent_radius,
+    calibration_at,
     find_location,
     location_energy,
     search_full_disk,
@@ -65,7 +67,11 @@ class InstantImage:
 
 
 def instant_image(
-    request: ImageRequest, science: PixelData, background: PixelData | None, pointing: Pointing
+    request: ImageRequest,
+    science: PixelData,
+    background: PixelData | None,
+    pointing: Pointing,
+    catalog: CalibrationCatalog = SHIPPED,
 ) -> InstantImage:
     """Back projection of a request on opened files.
 
@@ -76,6 +82,7 @@ def instant_image(
     science, background : PixelData
     pointing : Pointing
         Of the request, else from the auxiliary files.
+    catalog : CalibrationCatalog
 
     Raises
     ------
@@ -83,22 +90,27 @@ def instant_image(
         When the files or the selection allow no image.
     """
     with single_threaded():
-        return _instant_image(request, science, background, pointing)
+        return _instant_image(request, science, background, pointing, catalog)
 
 
 def _instant_image(
-    request: ImageRequest, science: PixelData, background: PixelData | None, pointing: Pointing
+    request: ImageRequest,
+    science: PixelData,
+    background: PixelData | None,
+    pointing: Pointing,
+    catalog: CalibrationCatalog,
 ) -> InstantImage:
     begin = perf_counter()
     times, channels = science.time_bins(request.start, request.end), science.energy_channels(*request.energy)
-    pixels = select_pixels(science, background, request, request.start, request.end, request.energy)
+    calibration = calibration_at(science, times, catalog)
+    pixels = select_pixels(science, background, request, request.start, request.end, request.energy, calibration)
     band = location_energy(science, times, request.energy)
     search: FlareLocation | None
     if request.location is None:
-        center, search = find_location(science, background, request, band, pointing)
+        center, search = find_location(science, background, request, band, pointing, calibration)
     else:
         center = Location(float(request.location[0]), float(request.location[1]), "given")
-        search = _other_places(request, science, background, band, pointing)
+        search = _other_places(request, science, background, band, pointing, calibration)
     x, y = hpc_to_stix(center.x, center.y, pointing)
     vis = form_visibilities(
         pixels, request.subcollimators, flare_xy=(float(x), float(y)), scheme=request.amplitude_scheme
@@ -117,10 +129,11 @@ def _other_places(
     background: PixelData | None,
     band: tuple[float, float],
     pointing: Pointing,
+    calibration: Calibration,
 ) -> FlareLocation | None:
     """What the full disk shows while somebody has chosen a place by hand; None when there is no band for it."""
     try:
-        pixels = select_pixels(science, background, request, request.start, request.end, band)
+        pixels = select_pixels(science, background, request, request.start, request.end, band, calibration)
         return search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, science.header))
     except (SelectionError, CalibrationError):
         return None

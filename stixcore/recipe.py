@@ -13,7 +13,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,20 @@ from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.methods import PARAMETERS, MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
+from stixcore.references import CalibrationReference, FileReference, TableReference, sha256_of
+
+__all__ = [
+    "RECIPE_VERSION",
+    "SINCE_VERSION_2",
+    "CalibrationReference",
+    "FileReference",
+    "Location",
+    "Recipe",
+    "TableReference",
+    "format_time",
+    "parse_time",
+    "sha256_of",
+]
 
 #: Version of new recipes. Those of version 1 are still read and keep their id and their pixels; they do not name
 #: their calibration.
@@ -38,48 +51,6 @@ LATER_PARAMETERS: Mapping[str, Any] = {
     "selection": ModelSelection.PLAIN_BIC,
 }
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@dataclass(frozen=True)
-class FileReference:
-    """A file by name, request id ("uid", empty where there is none) and SHA-256."""
-
-    name: str
-    uid: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class TableReference:
-    """A table of the instrument by name and SHA-256 of the file in which it was published."""
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class CalibrationReference:
-    """The calibration that an image was made with.
-
-    Attributes
-    ----------
-    energy_table : TableReference
-        On-board energy look-up table.
-    phase_table : TableReference
-        Phase corrections of the sub-collimators.
-    cal_file : FileReference or None
-        Daily energy calibration (``CAL``) that replaces the edges of the energy table; None: there was none.
-    """
-
-    energy_table: TableReference
-    phase_table: TableReference
-    cal_file: FileReference | None = None
 
 
 @dataclass(frozen=True)

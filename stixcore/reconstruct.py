@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
+from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.calibration.pointing import assumed_pointing, pointing_at
@@ -90,6 +91,8 @@ class ImageSet:
     elapsed : float, s
     ensembles : mapping of Method to Ensemble
         Uncertainty maps, where they were asked for.
+    calibration : Calibration or None
+        What was used; None for sets that were not made by `reconstruct`.
     """
 
     recipe: Recipe
@@ -101,6 +104,7 @@ class ImageSet:
     map_center_stix: tuple[float, float]
     elapsed: float
     ensembles: Mapping[Method, Ensemble] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     @property
     def counts(self) -> tuple[float, float]:
@@ -171,7 +175,12 @@ def location_energy(science: PixelData, times: slice, energy: tuple[float, float
 
 
 def prepare_recipe(
-    request: ImageRequest, science: Path, background: Path | None = None, aspect: Sequence[Path] = ()
+    request: ImageRequest,
+    science: Path,
+    background: Path | None = None,
+    aspect: Sequence[Path] = (),
+    *,
+    catalog: CalibrationCatalog = SHIPPED,
 ) -> Recipe:
     """Complete a request to a recipe: pointing from the auxiliary files, location from the full disk.
 
@@ -182,6 +191,8 @@ def prepare_recipe(
         L1 pixel data.
     aspect : sequence of paths
         Auxiliary files around the window; may be empty.
+    catalog : CalibrationCatalog
+        Energy tables and CAL files to choose from.
 
     Raises
     ------
@@ -196,9 +207,10 @@ def prepare_recipe(
         (request.pointing, ()) if request.pointing else find_pointing(data, aspect, request.start, request.end)
     )
     band = location_energy(data, times, request.energy)
+    calibration = calibration_at(data, times, catalog)
     if request.location is None:
         with single_threaded():
-            location, _ = find_location(data, quiet, request, band, pointing)
+            location, _ = find_location(data, quiet, request, band, pointing, calibration)
     else:
         location = Location(float(request.location[0]), float(request.location[1]), "given")
     return Recipe(
@@ -217,11 +229,22 @@ def prepare_recipe(
         edge_correction=request.edge_correction,
         shape=request.shape,
         pixel=float(request.pixel),
+        calibration=calibration.reference,
     )
 
 
+def calibration_at(data: PixelData, times: slice, catalog: CalibrationCatalog) -> Calibration:
+    """Calibration of a run of time bins: the energy table in force at its first bin, and the nearest CAL file."""
+    return catalog.choose(data.t_start[times][0], data.t_end[times][-1])
+
+
 def find_location(
-    data: PixelData, quiet: PixelData | None, request: ImageRequest, band: tuple[float, float], pointing: Pointing
+    data: PixelData,
+    quiet: PixelData | None,
+    request: ImageRequest,
+    band: tuple[float, float],
+    pointing: Pointing,
+    calibration: Calibration,
 ) -> tuple[Location, FlareLocation]:
     """Brightest point of the full disk, refined by a circle fitted to all chosen sub-collimators around it.
 
@@ -230,7 +253,7 @@ def find_location(
     Location, FlareLocation
         The refined place, and the search behind it with its other candidates.
     """
-    pixels = select_pixels(data, quiet, request, request.start, request.end, band)
+    pixels = select_pixels(data, quiet, request, request.start, request.end, band, calibration)
     rough = search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, data.header))
     x, y = hpc_to_stix(rough.x, rough.y, pointing)
     vis = form_visibilities(
@@ -259,10 +282,18 @@ def select_pixels(
     start: np.datetime64,
     end: np.datetime64,
     band: tuple[float, float],
+    calibration: Calibration,
 ) -> MetaPixels:
     """A, B, C, D sums of a time and energy range, the way a request or recipe wants them."""
     return sum_pixels(
-        data, start, end, *band, background=quiet, pixel_set=choice.pixel_set, edge_correction=choice.edge_correction
+        data,
+        start,
+        end,
+        *band,
+        background=quiet,
+        pixel_set=choice.pixel_set,
+        edge_correction=choice.edge_correction,
+        calibration=calibration,
     )
 
 
@@ -279,6 +310,7 @@ def reconstruct(
     progress: Callable[[Method, int, int], None] | None = None,
     ensemble: int = 0,
     seed: int = 0,
+    catalog: CalibrationCatalog = SHIPPED,
 ) -> ImageSet:
     """Run a recipe.
 
@@ -293,6 +325,8 @@ def reconstruct(
         Perturbed copies of the data per method, for uncertainty maps; 0: none. It does not change the images.
     seed : int
         Of the perturbations.
+    catalog : CalibrationCatalog
+        Holds the energy table that the recipe names; a CAL file may also come from ``locate``.
 
     Raises
     ------
@@ -302,7 +336,7 @@ def reconstruct(
         When the data do not allow any of the images.
     """
     with single_threaded():
-        return _reconstruct(recipe, locate, progress, ensemble, seed)
+        return _reconstruct(recipe, locate, progress, ensemble, seed, catalog)
 
 
 def _reconstruct(
@@ -311,11 +345,13 @@ def _reconstruct(
     progress: Callable[[Method, int, int], None] | None,
     ensemble: int,
     seed: int,
+    catalog: CalibrationCatalog,
 ) -> ImageSet:
     begin = perf_counter()
     science = read_pixel_data(_verified(recipe.science, locate))
     quiet = None if recipe.background is None else read_pixel_data(_verified(recipe.background, locate))
-    pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range)
+    calibration = catalog.referenced(recipe, locate)
+    pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range, calibration)
     center = recipe.location
     x, y = hpc_to_stix(center.x, center.y, recipe.pointing)
     flare_xy = (float(x), float(y))
@@ -330,7 +366,7 @@ def _reconstruct(
         flare_xy=flare_xy,
         scheme=recipe.amplitude_scheme,
     )
-    location = _full_disk(recipe, science, quiet)
+    location = _full_disk(recipe, science, quiet, calibration)
     images: dict[Method, Reconstruction] = {}
     failures: dict[Method, str] = {}
     ensembles: dict[Method, Ensemble] = {}
@@ -351,13 +387,17 @@ def _reconstruct(
         message = "; ".join(f"{method}: {reason}" for method, reason in failures.items())
         raise ReconstructionError(message)
     elapsed = perf_counter() - begin
-    return ImageSet(recipe, pixels, vis, images, failures, location, flare_xy, elapsed, ensembles)
+    return ImageSet(recipe, pixels, vis, images, failures, location, flare_xy, elapsed, ensembles, calibration)
 
 
-def _full_disk(recipe: Recipe, science: PixelData, quiet: PixelData | None) -> FlareLocation | None:
+def _full_disk(
+    recipe: Recipe, science: PixelData, quiet: PixelData | None, calibration: Calibration
+) -> FlareLocation | None:
     """The full-disk search of this recipe's window; None when the coarse sub-collimators or their band are missing."""
     try:
-        pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.location_energy)
+        pixels = select_pixels(
+            science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.location_energy, calibration
+        )
         rsun = apparent_radius(recipe.pointing, science.header)
         return search_full_disk(pixels, recipe.amplitude_scheme, recipe.pointing, rsun)
     except (SelectionError, CalibrationError):

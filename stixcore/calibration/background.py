@@ -5,16 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.calibration.livetime import detector_livetime
 from stixcore.errors import CalibrationError
 from stixcore.fits.products import PixelData
-from stixcore.instrument.tables import energy_lookup_table
 
 Floats = NDArray[np.float64]
 
 
 def expected_background(
-    background: PixelData, e_low: Floats, e_high: Floats, livetime: Floats, livetime_sigma: Floats, elut: str
+    background: PixelData,
+    e_low: Floats,
+    e_high: Floats,
+    livetime: Floats,
+    livetime_sigma: Floats,
+    elut: str,
+    catalog: CalibrationCatalog = SHIPPED,
 ) -> tuple[Floats, Floats]:
     """Background counts expected in another exposure, and their sigma.
 
@@ -28,6 +34,8 @@ def expected_background(
         Of the flare exposure.
     elut : str
         Name of the on-board energy table in force during the flare.
+    catalog : CalibrationCatalog
+        Says which table was in force during the background.
 
     Returns
     -------
@@ -39,7 +47,7 @@ def expected_background(
         When a channel is missing, or another energy table was on board.
     """
     name = background.header.name
-    own_elut = energy_lookup_table(background.t_start[0]).name
+    own_elut = catalog.energy_table_at(background.t_start[0]).name
     if own_elut != elut:
         message = f"{name}: the energy table on board was {own_elut}, during the flare {elut}; they cannot be combined"
         raise CalibrationError(message)

@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, EnergyLookupTable
+from stixcore.instrument.energy_tables import N_DETECTORS, N_PIXELS, EnergyLookupTable
 
 Floats = NDArray[np.float64]
 

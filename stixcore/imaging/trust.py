@@ -93,6 +93,7 @@ def assess(images: ImageSet, limits: Thresholds = THRESHOLDS) -> tuple[Finding, 
         *_counts(images, limits),
         *_illumination(images, limits),
         *_pointing(images),
+        *_calibration(images),
         *_fit(images, limits),
     ]
     return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.DOUBT))
@@ -162,6 +163,23 @@ def _pointing(images: ImageSet) -> Iterator[Finding]:
             yield Finding("pointing_spacecraft", Severity.NOTE, text)
         case PointingSource.MANUAL:
             yield Finding("pointing_manual", Severity.NOTE, "the pointing was given by hand")
+
+
+def _calibration(images: ImageSet) -> Iterator[Finding]:
+    used = images.calibration
+    if used is None:
+        return
+    doubt = used.catalog.doubt_about(images.pixels.t_start)
+    if doubt:
+        yield Finding("energy_table_unknown", Severity.DOUBT, doubt)
+    edges = (images.pixels.e_low, images.pixels.e_high)
+    foreign = [edge for edge in edges if edge and not np.isclose(edge, used.energy_table.nominal, atol=1e-3).any()]
+    if foreign:
+        text = f"the file has channel edges at {foreign} keV, which the energy table {used.energy_table.name} lacks"
+        yield Finding("energy_table_channels", Severity.DOUBT, text)
+    if used.cal_file is None:
+        text = f"{used.reason or 'no daily energy calibration'}: energy edges are those of {used.energy_table.name}"
+        yield Finding("no_cal_file", Severity.NOTE, text)
 
 
 def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:

@@ -1,8 +1,8 @@
 """The instrument's tables, read on first use and kept.
 
-Most of them ship with ``stixpy`` (BSD-3), as plain text next to its code. They are read from there without importing
-``stixpy``, which would load sunpy and Matplotlib. The sub-collimator transmission of 2026 is not in ``stixpy``; its
-figures stand in ``data/`` here with their source.
+The design of grids and detectors ships with ``stixpy`` (BSD-3), as plain text next to its code. It is read from there
+without importing ``stixpy``, which would load sunpy and Matplotlib. What changes with time or is newer (energy tables,
+science channels, phase corrections, the transmission of 2026) is in ``data/`` here with its source.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.errors import CalibrationError
+from stixcore.instrument import energy_tables
+from stixcore.instrument.calibration_file import shipped_calibration
 
-N_DETECTORS = 32
-N_PIXELS = 12
+N_DETECTORS, N_PIXELS = energy_tables.N_DETECTORS, energy_tables.N_PIXELS
 
 
 def _stixpy_table(*parts: str) -> Path:
@@ -131,23 +132,13 @@ def pixel_area() -> NDArray[np.float64]:
     return np.array([float(row[2]) for row in _ecsv_rows(_stixpy_table("detector", "stx_det_pixels.csv"))])
 
 
-def _phase_table(name: str) -> NDArray[np.float64]:
-    phase = np.zeros(N_DETECTORS)
-    for line in _stixpy_table("grid", name).read_text(encoding="utf-8-sig").splitlines():
-        first, _, rest = line.partition(",")
-        if first.strip().isdigit():  # comment and header lines are not numbers
-            phase[int(first) - 1] = float(rest)
-    return phase
-
-
-@cache
 def phase_correction() -> NDArray[np.float64]:
     """Sum of the grid and the ad-hoc phase corrections, (32,) float, deg.
 
     ``GridCorrection.csv`` (grid measurements, September 2021) and ``PhaseCorrFactors.csv`` (more than 50 compact
     flares, January 2022); Massa et al. 2022, Sol. Phys. 297, 93. Labels 1 and 2 are not calibrated (zero).
     """
-    return _phase_table("GridCorrection.csv") + _phase_table("PhaseCorrFactors.csv")
+    return shipped_calibration().phases.degrees
 
 
 @dataclass(frozen=True)
@@ -165,62 +156,3 @@ def transmission_table() -> TransmissionTable:
     rows = [line.split(",") for line in text.splitlines() if line and line[0].isdigit()]
     table = np.array([[float(row[2]), float(row[3])] for row in rows])
     return TransmissionTable(intercept=table[:, 0], slope=table[:, 1])
-
-
-@dataclass(frozen=True)
-class EnergyLookupTable:
-    """On-board energy look-up table (ELUT) valid at a date.
-
-    Attributes
-    ----------
-    name : str
-        File name, for the record.
-    edges : (32, 12, 31) float, keV
-        Actual energies of the on-board channel edges, per detector and pixel.
-    nominal : (31,) float, keV
-        Science-channel edges they stand for (4 … 150 keV).
-    """
-
-    name: str
-    edges: NDArray[np.float64]
-    nominal: NDArray[np.float64]
-
-
-@cache
-def _elut_index() -> tuple[tuple[np.datetime64, np.datetime64, str], ...]:
-    index = []
-    for line in _stixpy_table("elut", "elut_index.csv").read_text(encoding="utf-8").splitlines()[1:]:
-        _, start, end, name = (cell.strip() for cell in line.split(","))
-        until = np.datetime64("9999-01-01") if end == "none" else np.datetime64(end)
-        index.append((np.datetime64(start), until, name))
-    return tuple(index)
-
-
-@cache
-def _read_elut(name: str) -> EnergyLookupTable:
-    lines = _stixpy_table("elut", name).read_text(encoding="utf-8-sig").splitlines()
-    header = next(line for line in lines if line.startswith("Offset"))
-    # Column titles read "ADC Edge 3 - 7 keV": the nominal edge is part of the name.
-    nominal = np.array([float(title.split("-")[1].replace("keV", "")) for title in header.split(",")[4:35]])
-    rows = csv.reader(lines[lines.index(header) + 1 :])
-    table = np.array([[float(cell) for cell in row[:35]] for row in rows if row])  # older tables quote their numbers
-    offset, gain, pixel, detector = table[:, 0], table[:, 1], table[:, 2].astype(int), table[:, 3].astype(int)
-    edges = np.full((N_DETECTORS, N_PIXELS, nominal.size), np.nan)
-    # E' = (ADC - offset)·gain
-    edges[detector, pixel] = (table[:, 4:] - offset[:, None]) * gain[:, None]
-    return EnergyLookupTable(name=name, edges=edges, nominal=nominal)
-
-
-def energy_lookup_table(date: np.datetime64) -> EnergyLookupTable:
-    """On-board energy look-up table in force at ``date`` (UTC).
-
-    Raises
-    ------
-    CalibrationError
-        When the index has no table for the date; in the short gaps between two tables the earlier one is taken.
-    """
-    started = [name for start, _, name in _elut_index() if start <= date]
-    if not started:
-        message = f"no energy look-up table covers {date}; the first one starts at {_elut_index()[0][0]}"
-        raise CalibrationError(message)
-    return _read_elut(started[-1])

@@ -18,11 +18,11 @@ from stixcore.calibration.grids import flight_transmission
 from stixcore.calibration.livetime import LATENCY_TIME, READOUT_TIME, pileup_factor
 from stixcore.coordinates import Pointing
 from stixcore.errors import SelectionError
+from stixcore.instrument.energy_tables import EnergyLookupTable
 from stixcore.instrument.geometry import BACKGROUND_MONITOR, FLARE_LOCATOR, PixelSet, uv_points
 from stixcore.instrument.tables import (
     N_DETECTORS,
     N_PIXELS,
-    EnergyLookupTable,
     phase_correction,
     pixel_area,
     trigger_accumulator,

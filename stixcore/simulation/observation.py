@@ -10,12 +10,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from stixcore.calibration.catalog import energy_lookup_table
 from stixcore.coordinates import Pointing
 from stixcore.errors import SelectionError
 from stixcore.fits.compression import compress, compression_variance, decompress
 from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.spec import ProductKind
-from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, energy_lookup_table, trigger_accumulator
+from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, trigger_accumulator
 from stixcore.simulation.flare import Flare, components_of, mean_level
 from stixcore.simulation.instrument import (
     EMPTY_TRIGGER_RATE,

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stixcore.calibration.catalog import energy_lookup_table
 from stixcore.coordinates import Pointing
 from stixcore.instrument.geometry import BACKGROUND_MONITOR, FLARE_LOCATOR
-from stixcore.instrument.tables import N_DETECTORS, energy_lookup_table, trigger_accumulator
+from stixcore.instrument.tables import N_DETECTORS, trigger_accumulator
 from stixcore.simulation.flare import Flare, components_of, mean_level
 from stixcore.simulation.instrument import (
     EMPTY_TRIGGER_RATE,

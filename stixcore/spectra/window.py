@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.calibration.background import expected_background
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.calibration.livetime import detector_livetime
 from stixcore.fits.products import PixelData
 from stixcore.instrument.geometry import ALL_LABELS, detector_indices
-from stixcore.instrument.tables import energy_lookup_table
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +43,9 @@ class WindowSpectrum:
         return self.rate - self.background
 
 
-def window_spectrum(data: PixelData, times: slice, background: PixelData | None = None) -> WindowSpectrum:
+def window_spectrum(
+    data: PixelData, times: slice, background: PixelData | None = None, catalog: CalibrationCatalog = SHIPPED
+) -> WindowSpectrum:
     """Spectrum of a run of time bins.
 
     Parameters
@@ -51,6 +53,8 @@ def window_spectrum(data: PixelData, times: slice, background: PixelData | None 
     data : PixelData
     times : slice
     background : PixelData, optional
+    catalog : CalibrationCatalog
+        Says which energy table was in force when.
 
     Raises
     ------
@@ -77,8 +81,8 @@ def window_spectrum(data: PixelData, times: slice, background: PixelData | None 
         shared = [i for i, channel in enumerate(closed.tolist()) if _has_channel(background, data, channel)]
         if shared:
             low, high = data.e_low[closed[shared]], data.e_high[closed[shared]]
-            elut = energy_lookup_table(window.t_start[0]).name
-            expected, sigma = expected_background(background, low, high, livetime, livetime_sigma, elut)
+            elut = catalog.energy_table_at(window.t_start[0]).name
+            expected, sigma = expected_background(background, low, high, livetime, livetime_sigma, elut, catalog)
             read_out = (window.detector_mask.all(axis=0)[:, None] & window.pixel_mask.all(axis=0))[:, :, None]
             quiet[shared] = per_second(expected * read_out) / width[shared]
             quiet_error[shared] = error_per_second((sigma * read_out) ** 2) / width[shared]

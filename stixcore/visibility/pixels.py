@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.calibration.background import expected_background
+from stixcore.calibration.catalog import SHIPPED, Calibration
 from stixcore.calibration.energy import EdgeCorrection, edge_factors, spectral_indices
 from stixcore.calibration.livetime import detector_livetime
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.products import PixelCounts, PixelData, ProductHeader
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
-from stixcore.instrument.tables import energy_lookup_table
 
 Floats = NDArray[np.float64]
 
@@ -96,6 +96,7 @@ def sum_pixels(
     background: PixelData | None = None,
     pixel_set: PixelSet = PixelSet.TOP_BOT,
     edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW,
+    calibration: Calibration | None = None,
 ) -> MetaPixels:
     """Sum pixels to A, B, C, D over a time and energy range.
 
@@ -109,6 +110,8 @@ def sum_pixels(
     pixel_set : PixelSet
     edge_correction : EdgeCorrection
         Spectrum assumed inside the first and the last channel.
+    calibration : Calibration, optional
+        Energy table with its edges; by default the shipped table in force at the start.
 
     Raises
     ------
@@ -128,7 +131,8 @@ def sum_pixels(
             f"{science.header.name}: the channel above {window.e_low[channels][-1]:g} keV is open and has no width"
         )
         raise SelectionError(message)
-    elut = energy_lookup_table(window.t_start[0])
+    catalog = SHIPPED if calibration is None else calibration.catalog
+    elut = catalog.energy_table_at(window.t_start[0]) if calibration is None else calibration.energy_table
     livetime, livetime_sigma = detector_livetime(window)
     counts, variance = window.counts.sum(axis=0), window.counts_variance.sum(axis=0)
     expected, expected_variance = np.zeros_like(counts), np.zeros_like(counts)
@@ -136,7 +140,7 @@ def sum_pixels(
         _require_covering(background, window, pixel_set)
         used = _common_channels(background, window, channels)
         values, sigma = expected_background(
-            background, window.e_low[used], window.e_high[used], livetime, livetime_sigma, elut.name
+            background, window.e_low[used], window.e_high[used], livetime, livetime_sigma, elut.name, catalog
         )
         expected[:, :, used], expected_variance[:, :, used] = values, sigma**2
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from stixcore.calibration.catalog import energy_lookup_table
 from stixcore.calibration.energy import MAX_INDEX, actual_edges, edge_factors, spectral_indices
-from stixcore.instrument.tables import EnergyLookupTable, energy_lookup_table
+from stixcore.instrument.energy_tables import EnergyLookupTable
 
 DATE = np.datetime64("2022-11-10T12:00:00")
 SCIENCE = np.array(

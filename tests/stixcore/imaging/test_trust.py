@@ -9,8 +9,37 @@ from stixcore.coordinates import PointingSource
 from stixcore.imaging.location import FlareLocation
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import THRESHOLDS, Severity, about, assess, is_trusted
+from stixcore.references import FileReference
 
 pytestmark = pytest.mark.needs_shared_data
+
+
+@pytest.fixture
+def november_images(november_images):
+    """As if there were a CAL file of the day: without one every set has a note."""
+    cal_file = FileReference("cal.fits", "", "0" * 64)
+    return replace(november_images, calibration=replace(november_images.calibration, cal_file=cal_file))
+
+
+def test_without_a_cal_file_there_is_a_note(november_images):
+    images = replace(november_images, calibration=replace(november_images.calibration, cal_file=None))
+    (note,) = of_set(images)
+    assert (note.code, note.severity) == ("no_cal_file", Severity.NOTE)
+    assert "elut_table_20220918" in note.text
+
+
+def test_a_date_beyond_the_known_tables_is_a_doubt(november_images):
+    def at(date):
+        time = np.datetime64(date, "us")
+        return codes(replace(november_images, pixels=replace(november_images.pixels, t_start=time)))
+
+    assert at("2026-07-11") == at("2027-05-02") == set()
+    assert at("2027-05-04") == at("2028-01-01") == {"energy_table_unknown"}
+
+
+def test_edges_that_the_energy_table_does_not_have_are_a_doubt(november_images):
+    pixels = replace(november_images.pixels, e_low=6.3)
+    assert codes(replace(november_images, pixels=pixels)) == {"energy_table_channels"}
 
 
 def of_set(images):

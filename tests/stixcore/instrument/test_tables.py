@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from stixcore.calibration import catalog
 from stixcore.errors import CalibrationError
 from stixcore.instrument import tables
 from stixcore.instrument.geometry import mean_orientation
@@ -183,28 +184,31 @@ def test_grids_against_the_file_as_stixpy_reads_it(side):
 def test_energy_tables_equal_those_of_stixpy(entry, patience):
     from stixpy.io.readers import read_elut, read_sci_energy_channels
 
-    start, _, name = tables._elut_index()[entry]
+    row = catalog.SHIPPED.validity[entry]
     channels = read_sci_energy_channels(tables._stixpy_table("detector", "ScienceEnergyChannels_1000.csv"))
-    theirs = read_elut(tables._stixpy_table("elut", name), channels)
-    ours = tables.energy_lookup_table(start + np.timedelta64(1, "m"))
-    assert ours.name == name
+    theirs = read_elut(tables._stixpy_table("elut", f"{row.name}.csv"), channels)
+    ours = catalog.energy_lookup_table(row.start + np.timedelta64(1, "m"))
+    assert ours.name == row.name
     np.testing.assert_allclose(ours.edges, theirs.e_actual, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
     ("date", "name"),
     [
-        ("2020-06-07T21:39:00", "elut_table_20200519.csv"),
-        ("2021-12-08T23:59:59", "elut_table_20210625.csv"),
-        ("2021-12-09T00:00:00", "elut_table_20211209.csv"),
-        ("2022-11-10T00:00:00", "elut_table_20220918.csv"),
-        ("2023-01-30T12:00:00", "elut_table_20221220.csv"),  # three days of other science channels
-        ("2024-02-19T03:00:00", "elut_table_20231019.csv"),  # in a gap of six hours: the one before
-        ("2026-01-01T00:00:00", "elut_table_20250523.csv"),
+        ("2020-06-07T21:39:00", "elut_table_20200519"),
+        ("2021-12-08T23:59:59", "elut_table_20210625"),
+        ("2021-12-09T00:00:00", "elut_table_20211209"),
+        ("2022-11-10T00:00:00", "elut_table_20220918"),
+        ("2023-01-30T12:00:00", "elut_table_20221220"),  # three days of other science channels
+        ("2024-02-19T00:01:59", "elut_table_20231019"),
+        ("2024-02-19T00:02:00", "elut_table_20240205"),
+        ("2026-01-12T00:02:59", "elut_table_20250523"),
+        ("2026-01-12T00:03:00", "elut_table_20251120"),
+        ("2026-07-11T11:36:00", "elut_table_20260529"),
     ],
 )
 def test_energy_table_by_date(date, name):
-    table = tables.energy_lookup_table(np.datetime64(date))
+    table = catalog.energy_lookup_table(np.datetime64(date))
     assert table.name == name
     assert table.edges.shape == (32, 12, 31)
     # the edges of the table scatter by half an ADC step around the nominal ones: a good 0.05 keV
@@ -213,14 +217,14 @@ def test_energy_table_by_date(date, name):
 
 def test_energy_table_holds_the_science_channels_of_its_time():
     usual = [*range(4, 17), 18, 20, 22, 25, 28, 32, 36, 40, 45, 50, 56, 63, 70, 76, 84, 100, 120, 150]
-    np.testing.assert_array_equal(tables.energy_lookup_table(np.datetime64("2022-11-10")).nominal, usual)
-    other = tables.energy_lookup_table(np.datetime64("2023-08-15")).nominal
+    np.testing.assert_array_equal(catalog.energy_lookup_table(np.datetime64("2022-11-10")).nominal, usual)
+    other = catalog.energy_lookup_table(np.datetime64("2023-08-15")).nominal
     np.testing.assert_array_equal(other[:5], [4.0, 5.5, 6.3, 6.56, 6.8])
 
 
 def test_no_energy_table_before_launch():
     with pytest.raises(CalibrationError, match=r"2019-01-01.*first one starts at 2020-02-14"):
-        tables.energy_lookup_table(np.datetime64("2019-01-01"))
+        catalog.energy_lookup_table(np.datetime64("2019-01-01"))
 
 
 def test_tables_are_read_without_importing_stixpy():

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stixcore.calibration.catalog import energy_lookup_table
 from stixcore.calibration.energy import EdgeCorrection, edge_factors
 from stixcore.calibration.livetime import detector_livetime
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.read import read_pixel_data
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
-from stixcore.instrument.tables import energy_lookup_table
 from stixcore.visibility.pixels import sum_pixels
 
 T0 = np.datetime64("2022-11-10T12:00:00", "us")

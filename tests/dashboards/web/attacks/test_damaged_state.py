@@ -56,8 +56,8 @@ DATA = (
 #: File names in the code that are no files of an archive.
 NOT_STATE = {
     "GridCorrection.csv", "PhaseCorrFactors.csv", "elut_index.csv", "stx_det_adc.csv", "stx_det_pixels.csv",
-    "stx_subc_params.csv", "subcollimator_transmission.csv", "std_gamma_2.csv", "vnd.apache.parquet", "table.csv",
-    "table.parquet", "stix_images.csv", "stix_tracks.csv", "measures.csv",
+    "science_echan_index.csv", "stx_subc_params.csv", "subcollimator_transmission.csv", "std_gamma_2.csv",
+    "vnd.apache.parquet", "table.csv", "table.parquet", "stix_images.csv", "stix_tracks.csv", "measures.csv",
 }  # fmt: skip
 
 

@@ -1,0 +1,370 @@
+"""Which calibration for which time: the shipped tables, what an archive adds, and the daily CAL files.
+
+One catalogue is made where the archive is known and passed down as an argument, so that every process chooses from the
+same tables. A recipe names what was chosen, by name and hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.errors import CalibrationError, InvalidProduct
+from stixcore.fits.cal_energy import CalEnergy, read_cal_energy
+from stixcore.instrument.calibration_file import PhaseTable, shipped_calibration
+from stixcore.instrument.energy_tables import EnergyLookupTable, ScienceChannels, Validity
+from stixcore.references import CalibrationReference, FileReference, TableReference, sha256_of
+
+if TYPE_CHECKING:
+    from stixcore.recipe import Recipe
+
+#: Days around the window in which a CAL file is searched (ground software 0.6.2, ``stx_get_calibration_file``).
+CAL_REACH = np.timedelta64(10, "D")
+#: Shortest run and live time of a CAL file, s (the same).
+CAL_MIN_DURATION = 3e4
+#: Tables that recipes of version 1 took: as stixpy 0.3 lists them, with three starts that STIX-CONF corrected later.
+_VERSION_1_LAST = "elut_table_20250523"
+_VERSION_1_STARTS = {
+    "elut_table_20240205": np.datetime64("2024-02-19T06:00:00", "us"),
+    "elut_table_20240709": np.datetime64("2024-07-31T00:21:00", "us"),
+    "elut_table_20241114": np.datetime64("2024-12-09T01:06:00", "us"),
+}
+
+
+@dataclass(frozen=True)
+class CalFile:
+    """A CAL file as the catalogue lists it.
+
+    Attributes
+    ----------
+    path : Path
+    name, sha256, energy_table : str
+    t_start, t_end : datetime64[us], UTC
+    duration, livetime : float, s
+    version : (int, bool)
+        See `stixcore.fits.cal_energy.CalEnergy`.
+    """
+
+    path: Path
+    name: str
+    sha256: str
+    energy_table: str
+    t_start: np.datetime64
+    t_end: np.datetime64
+    duration: float
+    livetime: float
+    version: tuple[int, bool] = (0, True)
+
+    @classmethod
+    def of(cls, path: Path) -> CalFile:
+        """From the file.
+
+        Raises
+        ------
+        InvalidProduct
+            When it is another product, or damaged.
+        """
+        run = read_cal_energy(path)
+        return cls(
+            path,
+            run.name,
+            sha256_of(path),
+            run.energy_table,
+            run.t_start,
+            run.t_end,
+            run.duration,
+            run.livetime,
+            run.version,
+        )
+
+    @property
+    def middle(self) -> np.datetime64:
+        """Middle of the run."""
+        return self.t_start + (self.t_end - self.t_start) // 2
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The calibration of one window: what the recipe names, as numbers.
+
+    Attributes
+    ----------
+    catalog : CalibrationCatalog
+    energy_table : EnergyLookupTable
+        With the edges of the CAL file, where there is one.
+    phases : PhaseTable
+    cal_file : FileReference or None
+    reason : str
+        Why this CAL file, or none.
+    """
+
+    catalog: CalibrationCatalog
+    energy_table: EnergyLookupTable
+    phases: PhaseTable
+    cal_file: FileReference | None
+    reason: str
+
+    @property
+    def reference(self) -> CalibrationReference:
+        """For the recipe."""
+        return CalibrationReference(
+            TableReference(self.energy_table.name, self.energy_table.sha256),
+            TableReference(self.phases.name, self.phases.sha256),
+            self.cal_file,
+        )
+
+
+@dataclass(frozen=True)
+class CalibrationCatalog:
+    """Energy tables by date and by name, and CAL files. Small when pickled: the shipped tables are not in it.
+
+    Attributes
+    ----------
+    added : tuple of EnergyLookupTable
+        Tables that an archive adds to the shipped ones.
+    added_validity : tuple of Validity
+        When they, or shipped ones, are in force: rows that the shipped list does not have.
+    cal_files : tuple of CalFile
+    version_1 : bool
+        Choose as recipes of version 1 did.
+    """
+
+    added: tuple[EnergyLookupTable, ...] = ()
+    added_validity: tuple[Validity, ...] = ()
+    cal_files: tuple[CalFile, ...] = field(default=(), repr=False)
+    version_1: bool = False
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        # Without what was derived: tasks that travel to workers stay small.
+        return type(self), (self.added, self.added_validity, self.cal_files, self.version_1)
+
+    @cached_property
+    def validity(self) -> tuple[Validity, ...]:
+        """When each table is in force, in order of time."""
+        shipped = shipped_calibration().validity
+        if self.version_1:
+            end = next(i for i, row in enumerate(shipped) if row.name == _VERSION_1_LAST)
+            old = [replace(row, start=_VERSION_1_STARTS.get(row.name, row.start)) for row in shipped[: end + 1]]
+            return (*old[:-1], replace(old[-1], end=None))
+        return merged_validity(shipped, self.added_validity)
+
+    @cached_property
+    def tables(self) -> dict[str, EnergyLookupTable]:
+        """All energy tables by name."""
+        return shipped_calibration().tables | {table.name: table for table in self.added}
+
+    @property
+    def known_until(self) -> np.datetime64:
+        """Beyond it the newest table is in doubt: it has then been in force longer than any table before it.
+
+        The published list has no date of its own, so its age is judged by the rhythm in which tables were replaced.
+        """
+        closed = [row.end - row.start for row in self.validity if row.end is not None]
+        last = self.validity[-1]
+        longest: np.timedelta64 = max(closed)
+        return last.start + longest if last.end is None else last.end
+
+    def energy_table_at(self, date: np.datetime64) -> EnergyLookupTable:
+        """Table in force at ``date`` (UTC); in a gap between two tables the earlier one.
+
+        Raises
+        ------
+        CalibrationError
+            Before the first table.
+        """
+        started = [row.name for row in self.validity if row.start <= date]
+        if not started:
+            message = f"no energy look-up table covers {date}; the first one starts at {self.validity[0].start}"
+            raise CalibrationError(message)
+        return self.tables[started[-1]]
+
+    def energy_table(self, reference: TableReference) -> EnergyLookupTable:
+        """Table by name and hash.
+
+        Raises
+        ------
+        CalibrationError
+            When there is none of that name, or it is another one.
+        """
+        table = self.tables.get(reference.name)
+        if table is None:
+            message = (
+                f"the recipe needs the energy table {reference.name}, which this installation does not have; "
+                "add it with stix-jobs calibration add"
+            )
+            raise CalibrationError(message)
+        if table.sha256 != reference.sha256:
+            message = (
+                f"the recipe needs the energy table {reference.name} with SHA-256 {reference.sha256}; "
+                f"the one of this installation has {table.sha256}"
+            )
+            raise CalibrationError(message)
+        return table
+
+    def doubt_about(self, date: np.datetime64) -> str:
+        """Why the table of a date may be out of date, one sentence; empty when there is no reason."""
+        if date <= self.known_until:
+            return ""
+        last = self.validity[-1]
+        return (
+            f"the energy table {last.name} is the newest one known, in force since {str(last.start)[:10]}; "
+            f"after {str(self.known_until)[:10]} there is probably a newer one (stix-jobs calibration add)"
+        )
+
+    def science_channels_at(self, date: np.datetime64) -> ScienceChannels:
+        """Science channels on board at ``date``."""
+        shipped = shipped_calibration()
+        started = [row.name for row in shipped.channel_validity if row.start <= date]
+        return shipped.channels[started[-1] if started else shipped.channel_validity[0].name]
+
+    def choose(self, start: np.datetime64, end: np.datetime64) -> Calibration:
+        """Calibration of a window, by the rules of the ground software 0.6.2.
+
+        The CAL file nearest in time (middles) among those of the same energy table whose day is within ten days of the
+        window and which are at least 3·10⁴ s long, by their name and by their live time.
+
+        Raises
+        ------
+        CalibrationError
+            When no energy table covers the window, or the chosen CAL file is damaged.
+        """
+        table = self.energy_table_at(start)
+        phases = shipped_calibration().phases
+        best, reason = self._nearest_cal(start, end, table)
+        if best is None:
+            return Calibration(self, table, phases, None, reason)
+        reference = FileReference(best.name, "", best.sha256)
+        return Calibration(self, _with_edges(table, _read_cal(best.path, reference)), phases, reference, reason)
+
+    def referenced(self, recipe: Recipe, locate: Callable[[FileReference], Path]) -> Calibration:
+        """Calibration that a recipe names; that of its time for recipes that name none.
+
+        Raises
+        ------
+        CalibrationError
+            When a table is missing here, or is another one than in the recipe.
+        InvalidProduct
+            When the CAL file is another one.
+        """
+        phases, wanted = shipped_calibration().phases, recipe.calibration
+        if wanted is None:
+            catalog = CalibrationCatalog(version_1=True) if recipe.version == 1 else self
+            table = catalog.energy_table_at(recipe.t_start)
+            return Calibration(catalog, table, phases, None, "")
+        if (phases.name, phases.sha256) != (wanted.phase_table.name, wanted.phase_table.sha256):
+            message = (
+                f"the recipe needs the phase corrections {wanted.phase_table.name} with SHA-256 "
+                f"{wanted.phase_table.sha256}, which this installation does not have"
+            )
+            raise CalibrationError(message)
+        table = self.energy_table(wanted.energy_table)
+        if wanted.cal_file is None:
+            return Calibration(self, table, phases, None, "")
+        own = next((file for file in self.cal_files if file.name == wanted.cal_file.name), None)
+        path = own.path if own is not None and own.path.is_file() else locate(wanted.cal_file)
+        return Calibration(self, _with_edges(table, _read_cal(path, wanted.cal_file)), phases, wanted.cal_file, "")
+
+    def _nearest_cal(
+        self, start: np.datetime64, end: np.datetime64, table: EnergyLookupTable
+    ) -> tuple[CalFile | None, str]:
+        """The CAL file of a window, and why it or none."""
+        first, last = start.astype("datetime64[D]") - CAL_REACH, end.astype("datetime64[D]") + CAL_REACH
+        near = [file for file in self.cal_files if first <= file.middle.astype("datetime64[D]") <= last]
+        fit = [file for file in near if not self._cal_objection(file, table)]
+        if not fit:
+            why = next((self._cal_objection(file, table) for file in near), "no CAL file within 10 days")
+            return None, f"no daily energy calibration: {why}"
+        middle = start + (end - start) // 2
+
+        def rank(file: CalFile) -> tuple[np.timedelta64, int, bool, str]:
+            return abs(file.middle - middle), -file.version[0], not file.version[1], file.name
+
+        best = min(fit, key=rank)
+        hours = float((best.middle - middle) / np.timedelta64(3600, "s"))
+        side = "after" if hours > 0 else "before"
+        return best, f"nearest of {len(fit)} CAL files within 10 days: {abs(hours):.1f} h {side} the window"
+
+    def _cal_objection(self, file: CalFile, table: EnergyLookupTable) -> str:
+        """Why a CAL file cannot be used; empty when it can."""
+        if file.duration < CAL_MIN_DURATION:
+            return f"{file.name} is {file.duration:.0f} s long, {CAL_MIN_DURATION:.0f} s needed"
+        if file.livetime < CAL_MIN_DURATION:
+            return f"{file.name} has {file.livetime:.0f} s of live time, {CAL_MIN_DURATION:.0f} s needed"
+        if {self.energy_table_at(file.t_start).name, file.energy_table} != {table.name}:
+            return f"{file.name} was taken with the energy table {file.energy_table}, the window with {table.name}"
+        return ""
+
+
+def merged_validity(known: Iterable[Validity], added: Iterable[Validity]) -> tuple[Validity, ...]:
+    """Two lists as one: an open or overlapping interval ends where the next one starts.
+
+    Raises
+    ------
+    CalibrationError
+        When they name different tables for the same start, or different starts after each other for the same table.
+    """
+    by_start: dict[np.datetime64, Validity] = {row.start: row for row in known}
+    for row in added:
+        other = by_start.get(row.start)
+        if other is not None and other.name != row.name:
+            message = f"from {row.start} both {other.name} and {row.name} are said to be in force"
+            raise CalibrationError(message)
+        by_start[row.start] = row
+    rows = [by_start[start] for start in sorted(by_start)]
+    for row, following in pairwise(rows):
+        if row.name == following.name:
+            message = f"{row.name} is said to start both at {row.start} and at {following.start}"
+            raise CalibrationError(message)
+    ends = [row.start for row in rows[1:]]
+    closed = [
+        replace(row, end=end if row.end is None else min(row.end, end)) for row, end in zip(rows, ends, strict=False)
+    ]
+    return (*closed, rows[-1])
+
+
+def _with_edges(table: EnergyLookupTable, run: CalEnergy) -> EnergyLookupTable:
+    """The table with the edges that a calibration run measured.
+
+    Raises
+    ------
+    CalibrationError
+        When the run was taken with another table: edges belong to one list of ADC values.
+    """
+    if run.energy_table != table.name:
+        message = f"{run.name}: taken with the energy table {run.energy_table}, not with {table.name}"
+        raise CalibrationError(message)
+    return replace(table, edges=run.edges, offset=run.offset, gain=run.gain)
+
+
+def edge_difference(table: EnergyLookupTable, run: CalEnergy) -> NDArray[np.float64]:
+    """Edges of a calibration run minus those its own offset and gain give, (32, 12, 31) float, keV.
+
+    E = (ADC - offset)·gain with the ADC edges of the table.
+    """
+    if table.adc is None:
+        message = f"{table.name} does not hold ADC edges"
+        raise CalibrationError(message)
+    return np.asarray(run.edges - (table.adc - run.offset[:, :, None]) * run.gain[:, :, None])
+
+
+def _read_cal(path: Path, reference: FileReference) -> CalEnergy:
+    found = sha256_of(path)
+    if found != reference.sha256:
+        raise InvalidProduct(path, f"SHA-256 {reference.sha256}", found)
+    return read_cal_energy(path)
+
+
+#: The tables that come with the software, and nothing else.
+SHIPPED = CalibrationCatalog()
+
+
+def energy_lookup_table(date: np.datetime64) -> EnergyLookupTable:
+    """Shipped on-board energy table in force at ``date`` (UTC), see `CalibrationCatalog.energy_table_at`."""
+    return SHIPPED.energy_table_at(date)

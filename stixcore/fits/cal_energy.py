@@ -1,0 +1,116 @@
+"""Daily energy calibration (``CAL`` level, product ``cal-energy``): gain, offset and actual channel edges of a run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from stixcore.errors import InvalidProduct
+from stixcore.fits.read import DAMAGE
+from stixcore.instrument.energy_tables import N_DETECTORS, N_EDGES, N_PIXELS
+
+#: (LEVEL, STYPE, SSTYPE, SSID) in the primary header; level L1 has the spectra that it was made from.
+IDENTITY = ("CAL", 21, 6, 41)
+_RUN_TIMES = re.compile(r"_(\d{8}T\d{6})-(\d{8}T\d{6})_V(\d+)(U?)")
+
+
+@dataclass(frozen=True, eq=False)
+class CalEnergy:
+    """One run of the energy calibration.
+
+    Attributes
+    ----------
+    name : str
+        File name.
+    t_start, t_end : datetime64[us], UTC
+    duration : float, s
+        From the file name, as the ground software takes it; from the header where the name has no times.
+    version : (int, bool)
+        Number, and whether the file is complete; greater is better.
+    livetime : float, s
+    energy_table : str
+        On-board energy table of the run.
+    offset, gain : (32, 12) float, ADC and keV/ADC
+    edges : (32, 12, 31) float, keV
+        Actual energies of the on-board edges.
+    gain_range_ok : bool
+    """
+
+    name: str
+    t_start: np.datetime64
+    t_end: np.datetime64
+    duration: float
+    version: tuple[int, bool]
+    livetime: float
+    energy_table: str
+    offset: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    edges: NDArray[np.float64]
+    gain_range_ok: bool
+
+
+def is_cal_energy(header: fits.Header) -> bool:
+    """Whether a primary header is that of a daily energy calibration."""
+    return tuple(header.get(key) for key in ("LEVEL", "STYPE", "SSTYPE", "SSID")) == IDENTITY
+
+
+def read_cal_energy(path: Path) -> CalEnergy:
+    """Read a file of the daily energy calibration.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is another product, or damaged.
+    """
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            return _read(path, hdus)
+    except DAMAGE as error:
+        raise InvalidProduct(path, "a daily energy calibration", f"{type(error).__name__} {error}") from error
+
+
+def _read(path: Path, hdus: fits.HDUList) -> CalEnergy:
+    header = hdus[0].header
+    if not is_cal_energy(header):
+        found = [header.get(key) for key in ("LEVEL", "STYPE", "SSTYPE", "SSID")]
+        raise InvalidProduct(path, f"LEVEL, STYPE, SSTYPE, SSID {list(IDENTITY)}", f"{found}")
+    data, control = hdus["DATA"].data, hdus["CONTROL"].data
+    if len(data) != 1 or len(control) != 1:
+        raise InvalidProduct(path, "one run", f"{len(data)} rows in DATA and {len(control)} in CONTROL")
+    pixels = (N_DETECTORS, N_PIXELS)
+    offset, gain = (np.asarray(data[name][0], dtype=float) for name in ("offset", "gain"))
+    edges = np.asarray(data["e_edges_actual"][0], dtype=float)
+    if offset.shape != pixels or gain.shape != pixels or edges.shape != (*pixels, N_EDGES + 2):
+        raise InvalidProduct(path, f"edges of shape {(*pixels, N_EDGES + 2)}", f"shape {edges.shape}")
+    inner = edges[:, :, 1:-1]  # the file adds 0 and infinity
+    if not (np.isfinite(inner).all() and (np.diff(inner, axis=2) > 0).all()):
+        raise InvalidProduct(path, "finite edges that increase", "others in e_edges_actual")
+    start, end = (np.datetime64(header[key], "us") for key in ("DATE-BEG", "DATE-END"))
+    livetime = float(header["LIVETIME"])
+    if np.isnat(start) or np.isnat(end) or not start < end or not livetime >= 0:
+        raise InvalidProduct(path, "DATE-BEG before DATE-END and a LIVETIME", f"{start}, {end}, {livetime}")
+    times = _RUN_TIMES.search(path.name)
+    named = tuple(np.datetime64(_iso(times[i]), "s") for i in (1, 2)) if times else (start, end)
+    return CalEnergy(
+        name=path.name,
+        t_start=start,
+        t_end=end,
+        duration=float((named[1] - named[0]) / np.timedelta64(1, "s")),
+        version=(int(times[3]), not times[4]) if times else (0, False),
+        livetime=livetime,
+        energy_table=str(control["ob_elut_name"][0]).strip().removesuffix(".csv"),
+        offset=offset,
+        gain=gain,
+        edges=inner,
+        gain_range_ok=bool(data["gain_range_ok"][0]),
+    )
+
+
+def _iso(stamp: str) -> str:
+    """20250302T230511 → 2025-03-02T23:05:11."""
+    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:11]}:{stamp[11:13]}:{stamp[13:]}"

@@ -1,0 +1,49 @@
+"""References to files and tables by name and hash, as recipes hold them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class FileReference:
+    """A file by name, request id ("uid", empty where there is none) and SHA-256."""
+
+    name: str
+    uid: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TableReference:
+    """A table of the instrument by name and SHA-256 of the file in which it was published."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CalibrationReference:
+    """The calibration that an image was made with.
+
+    Attributes
+    ----------
+    energy_table : TableReference
+        On-board energy look-up table.
+    phase_table : TableReference
+        Phase corrections of the sub-collimators.
+    cal_file : FileReference or None
+        Daily energy calibration (``CAL``) that replaces the edges of the energy table; None: there was none.
+    """
+
+    energy_table: TableReference
+    phase_table: TableReference
+    cal_file: FileReference | None = None

@@ -1,0 +1,284 @@
+"""Which calibration for which time: the shipped tables against the published ones, CAL files by the rule."""
+
+import json
+import pickle
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stixcore.calibration.catalog import SHIPPED, CalFile, CalibrationCatalog, edge_difference, merged_validity
+from stixcore.calibration.energy import actual_edges, edge_factors
+from stixcore.errors import CalibrationError, InvalidProduct
+from stixcore.fits.cal_energy import read_cal_energy
+from stixcore.instrument.calibration_file import FILE_NAME
+from stixcore.instrument.energy_tables import (
+    Validity,
+    parse_energy_table,
+    parse_phases,
+    parse_science_channels,
+    parse_validity,
+)
+from stixcore.instrument.makers.calibration import calibration_document, packed_calibration
+from stixcore.references import TableReference
+
+CAL_NAME = "solo_CAL_stix-cal-energy_20250302T230511-20250303T230512_V02.fits"
+
+
+def time(text):
+    return np.datetime64(text, "us")
+
+
+@pytest.fixture
+def tables(shared_data):
+    return shared_data / "tables" / "elut"
+
+
+@pytest.fixture
+def cal_path(shared_data):
+    return shared_data / "products" / CAL_NAME
+
+
+def test_the_shipped_file_is_rebuilt_bit_for_bit(tables):
+    import stixcore.instrument
+
+    shipped = Path(stixcore.instrument.__file__).parent / "data" / FILE_NAME
+    assert shipped.read_bytes() == packed_calibration(tables)
+
+
+def test_an_edge_changed_by_one_changes_the_file(tables, tmp_path):
+    folder = shutil.copytree(tables, tmp_path / "tables", copy_function=shutil.copyfile)
+    folder.chmod(0o755)
+    path = folder / "elut_table_20260529.csv"
+    path.write_text(path.read_text().replace(",931,940,", ",932,940,", 1))
+    ours, theirs = calibration_document(folder), calibration_document(tables)
+    changed = [name for name in ours["energy_tables"] if ours["energy_tables"][name] != theirs["energy_tables"][name]]
+    assert changed == ["elut_table_20260529"]
+
+
+def test_the_list_of_tables():
+    rows = SHIPPED.validity
+    assert (len(rows), len({row.name for row in rows})) == (19, 18)
+    assert [row.end for row in rows[:-1]] == [row.start for row in rows[1:]]
+    assert rows[-1].end is None
+    twice = [(str(row.start)[:10], str(row.end)[:10]) for row in rows if row.name == "elut_table_20221214"]
+    assert twice == [("2023-01-19", "2023-01-30"), ("2023-02-02", "2023-06-19")]
+
+
+def test_edges_are_those_of_the_column_names():
+    assert SHIPPED.tables["elut_table_20221220"].nominal[1] == 4.45
+    assert SHIPPED.tables["elut_table_20230710"].nominal[1] == 5.50
+    assert SHIPPED.tables["elut_table_20260529"].nominal[1] == 5.0
+
+
+@pytest.mark.parametrize(
+    ("date", "second"),
+    [("2022-11-11", 5.0), ("2023-01-30T12:00", 4.45), ("2023-08-15", 5.5), ("2026-07-11", 5.0)],
+)
+def test_science_channels_by_date(date, second):
+    assert SHIPPED.science_channels_at(time(date)).edges[:3] == (0.0, 4.0, second)
+
+
+def test_energy_tables_have_edges_of_the_science_channels_of_their_time():
+    disagree = []
+    for row in SHIPPED.validity:
+        channels = SHIPPED.science_channels_at(row.start)
+        if channels.edges[1:] != tuple(SHIPPED.tables[row.name].nominal):
+            disagree.append((row.name, str(row.start)[:10], channels.name))
+    assert disagree == []
+
+
+def test_known_age_is_as_long_as_any_table_was_in_force():
+    assert str(SHIPPED.known_until)[:10] == "2027-05-03"
+    assert SHIPPED.doubt_about(time("2026-07-11")) == ""
+    assert "elut_table_20260529" in SHIPPED.doubt_about(time("2028-01-01"))
+
+
+def test_a_table_by_name_and_hash():
+    table = SHIPPED.tables["elut_table_20260529"]
+    assert SHIPPED.energy_table(TableReference(table.name, table.sha256)) is table
+    with pytest.raises(CalibrationError, match="elut_table_20260529 with SHA-256 00"):
+        SHIPPED.energy_table(TableReference(table.name, "0" * 64))
+    with pytest.raises(CalibrationError, match="elut_table_20301231, which this installation does not have"):
+        SHIPPED.energy_table(TableReference("elut_table_20301231", "0" * 64))
+
+
+def test_recipes_of_version_1_see_the_list_of_their_time():
+    old = CalibrationCatalog(version_1=True)
+    assert old.energy_table_at(time("2026-07-11")).name == "elut_table_20250523"
+    assert old.energy_table_at(time("2024-02-19T03:00")).name == "elut_table_20231019"
+    assert SHIPPED.energy_table_at(time("2024-02-19T03:00")).name == "elut_table_20240205"
+
+
+def test_a_catalog_is_small_on_the_way_to_a_worker():
+    assert SHIPPED.tables  # derived values do not travel
+    assert len(pickle.dumps(SHIPPED)) < 500
+    assert pickle.loads(pickle.dumps(SHIPPED)).validity == SHIPPED.validity
+
+
+def test_lists_are_merged():
+    added = [Validity("elut_table_20270101", time("2027-02-01"), None)]
+    rows = merged_validity(SHIPPED.validity, added)
+    assert [row.name for row in rows[-2:]] == ["elut_table_20260529", "elut_table_20270101"]
+    assert rows[-2].end == time("2027-02-01")
+    with pytest.raises(CalibrationError, match="both elut_table_20260529 and elut_table_20270101"):
+        merged_validity(SHIPPED.validity, [replace(added[0], start=time("2026-06-15"))])
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda text: text.replace("ADC Edge #3", "ADC Edge #4"), "column names"),
+        (lambda text: text.replace("- 5 keV", "- 3 keV"), "do not increase"),
+        (lambda text: "\n".join(text.splitlines()[:-1]), "383 rows"),
+        (lambda text: text.replace(",931,", ",999,", 1), "do not increase"),
+        (lambda text: text.replace(",931,", ",nan,", 1), "gains must be positive"),
+        (lambda text: text.replace(",931,", ",x,", 1), "35 numbers"),
+        (lambda text: text.replace("Offset", "Ofset"), "Offset"),
+    ],
+)
+def test_damaged_tables_are_refused(tables, damage, word):
+    text = (tables / "elut_table_20260529.csv").read_text()
+    with pytest.raises(CalibrationError, match=rf"elut_table_20260529\.csv: .*{word}"):
+        parse_energy_table(damage(text), "elut_table_20260529.csv", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("index\n", "no rows"),
+        ("index\n1, 2026-01-01T00:00:00, none, a.csv\n2, 2027-01-01T00:00:00, none, b.csv", "both in force"),
+        ("index\n1, 2026-01-01T00:00:00, 2026-13-01T00:00:00, a.csv", "impossible date"),
+        ("index\n1, yesterday, none, a.csv", "is not 'number"),
+    ],
+)
+def test_damaged_lists_are_refused(text, word):
+    with pytest.raises(CalibrationError, match=rf"elut_index\.csv: .*{word}"):
+        parse_validity(text, "elut_index.csv")
+
+
+def test_damaged_channels_and_phases_are_refused():
+    with pytest.raises(CalibrationError, match="channels 0 to 31"):
+        parse_science_channels("0,0,0,0,4\n1,1,4,5,6\n", "channels.csv")
+    with pytest.raises(CalibrationError, match="angle"):
+        parse_phases("1,east\n", "phases.csv")
+
+
+def test_a_cal_file(cal_path):
+    run = read_cal_energy(cal_path)
+    assert run.livetime == pytest.approx(44224.359)
+    assert (run.energy_table, run.gain_range_ok) == ("elut_table_20241114", True)
+    assert (run.duration, run.version) == (86401.0, (2, True))
+    np.testing.assert_allclose([run.offset.min(), run.offset.max()], [856.20, 932.80], atol=0.006)
+    np.testing.assert_allclose([run.gain.min(), run.gain.max()], [0.10619, 0.11280], atol=6e-6)
+    expected = [4.067341, 5.061584, 6.055827, 7.050070, 8.044312, 9.038555, 10.032798]
+    np.testing.assert_allclose(run.edges[0, 0, :7], expected, atol=5e-7)
+    assert run.edges[0, 0, -1] == pytest.approx(149.779150, abs=5e-7)
+    table = SHIPPED.tables[run.energy_table]
+    assert np.abs(edge_difference(table, run)).max() < 1e-12  # edges are those of offset, gain and the table
+    for energy, mean, scatter in (
+        (4, 0.034, 0.095),
+        (6, 0.037, 0.087),
+        (10, 0.038, 0.080),
+        (15, 0.040, 0.067),
+        (28, 0.044, 0.047),
+        (50, 0.045, 0.062),
+    ):
+        difference = actual_edges(replace(table, edges=run.edges), energy) - energy
+        assert difference.mean() == pytest.approx(mean, abs=6e-4)
+        assert difference.std() == pytest.approx(scatter, abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("channels", "gamma", "expected"),
+    [
+        (slice(3, 7), 5.0, (1.0828374, 0.9745520)),
+        (slice(3, 4), 5.0, (1.0482807, 1.0)),
+        (slice(3, 4), 0.0, (1.0057905, 1.0)),
+    ],
+)
+def test_edges_of_a_cal_file_give_the_factors_of_the_ground_software(cal_path, channels, gamma, expected):
+    run = read_cal_energy(cal_path)
+    table = replace(SHIPPED.tables[run.energy_table], edges=run.edges)
+    edges = np.array(SHIPPED.science_channels_at(run.t_start).edges)
+    low, high = edges, np.append(edges[1:], np.inf)
+    factors = edge_factors(table, low, high, channels, np.full(32, gamma))
+    assert [factor[0, 0] for factor in factors] == pytest.approx(expected, abs=6e-8)
+
+
+def test_another_product_is_no_cal_file(shared_data):
+    with pytest.raises(InvalidProduct, match="LEVEL, STYPE"):
+        read_cal_energy(shared_data / "products" / "solo_L1_stix-cal-energy_20200506_V01.fits")
+
+
+@pytest.fixture
+def cal_file(cal_path):
+    return CalFile.of(cal_path)
+
+
+@pytest.mark.parametrize(
+    ("day", "word"),
+    [
+        ("2025-03-03", ""),
+        ("2025-03-13", ""),
+        ("2025-03-14", "no CAL file within 10 days"),
+        ("2025-02-20", "no CAL file within 10 days"),
+        ("2025-06-10", "no CAL file within 10 days"),
+    ],
+)
+def test_the_nearest_cal_file_of_ten_days(cal_file, day, word):
+    start = time(day) + np.timedelta64(12, "h")
+    chosen = CalibrationCatalog(cal_files=(cal_file,)).choose(start, start + np.timedelta64(60, "s"))
+    assert (chosen.cal_file is None) == bool(word)
+    assert word in chosen.reason
+    assert chosen.reference.cal_file == chosen.cal_file
+    run = read_cal_energy(cal_file.path)
+    assert np.array_equal(chosen.energy_table.edges, run.edges) == (not word)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"livetime": 29_999.0}, "29999 s of live time"),
+        ({"duration": 29_999.0}, "29999 s long"),
+        ({"energy_table": "elut_table_20240709"}, "energy table elut_table_20240709"),
+        ({"t_start": time("2025-06-08T12:00"), "t_end": time("2025-06-09T12:00")}, "elut_table_20241114"),
+    ],
+)
+def test_cal_files_that_do_not_qualify(cal_file, change, word):
+    file = replace(cal_file, **change)
+    start = time("2025-06-10") if "t_start" in change else time("2025-03-03")
+    chosen = CalibrationCatalog(cal_files=(file,)).choose(start, start + np.timedelta64(60, "s"))
+    assert chosen.cal_file is None
+    assert word in chosen.reason
+    assert chosen.energy_table is SHIPPED.energy_table_at(start)
+
+
+def test_the_newest_version_of_the_nearest_run(cal_file):
+    day = np.timedelta64(1, "D")
+    far = replace(cal_file, name="far", t_start=cal_file.t_start - 3 * day, t_end=cal_file.t_end - 3 * day)
+    incomplete = replace(cal_file, name="incomplete", version=(3, False))
+    older = replace(cal_file, name="older", version=(1, True))
+    catalog = CalibrationCatalog(cal_files=(far, older, cal_file))
+    start = time("2025-03-03")
+    assert catalog.choose(start, start).cal_file.name == cal_file.name
+    best, _ = CalibrationCatalog(cal_files=(far, cal_file, incomplete))._nearest_cal(
+        start, start, SHIPPED.energy_table_at(start)
+    )
+    assert best is incomplete
+
+
+def test_a_cal_file_that_was_replaced_is_refused(cal_file, tmp_path):
+    path = tmp_path / cal_file.name
+    path.write_bytes(cal_file.path.read_bytes() + b"\0")
+    catalog = CalibrationCatalog(cal_files=(replace(cal_file, path=path),))
+    with pytest.raises(InvalidProduct, match="SHA-256"):
+        catalog.choose(time("2025-03-03"), time("2025-03-04"))
+
+
+def test_the_document_is_plain_json(tables):
+    document = calibration_document(tables)
+    assert json.loads(json.dumps(document)) == document
+    assert "fd35ff9" in document["source"]
