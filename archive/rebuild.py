@@ -31,7 +31,8 @@ from stixcore.fits.image_file import fitted_sources
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method
 from stixcore.metrics import measure_source
-from stixcore.recipe import parse_time, sha256_of
+from stixcore.recipe import sha256_of
+from stixcore.times import parse_time
 
 #: Author of a row that was rebuilt without a record.
 UNKNOWN = "unknown"

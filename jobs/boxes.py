@@ -202,4 +202,4 @@ def _box_of(
     why: str,
     flare: FlareInterval,
 ) -> Box:
-    return Box(band, energy, data.t_start[bins][0], data.t_end[bins][-1], counts, why, flare.flare_id)
+    return Box(band, energy, *data.window(bins), counts, why, flare.flare_id)

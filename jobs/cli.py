@@ -20,9 +20,10 @@ from jobs import commands, logs, user_commands
 from jobs.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.lock import AlreadyRunning
 from stixcore.errors import StixError
+from stixcore.fits.windows import WindowRule
 from stixcore.imaging.reconstruction import Method
 from stixcore.printable import printable
-from stixcore.recipe import parse_time
+from stixcore.times import parse_time
 
 INTERRUPTED = 130
 
@@ -148,6 +149,15 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
     image.add_argument("--aux", type=Path, nargs="+", default=[], metavar="F", help="ephemeris/aspect file, or two")
     image.add_argument("--start", type=_time, required=True, metavar="T", help="2022-11-11T11:36:00")
     image.add_argument("--end", type=_time, required=True, metavar="T")
+    image.add_argument("--exact", action="store_true", help="refuse a time range that is not one of whole bins")
+    image.add_argument(
+        "--bins",
+        type=WindowRule,
+        choices=list(WindowRule),
+        default=WindowRule.CENTRES,
+        metavar="RULE",
+        help="centres: bins whose centres lie in the range (default); outward: bins that cover it, as IDL does",
+    )
     image.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help="keV")
     image.add_argument(
         "--method", nargs="+", choices=list(Method), default=list(Method), metavar="METHOD", help="default: all of them"

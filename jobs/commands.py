@@ -149,6 +149,8 @@ def run_image(arguments: argparse.Namespace) -> int:
         location=tuple(arguments.location) if arguments.location else None,
         shape=(arguments.shape, arguments.shape),
         pixel=arguments.pixel,
+        window_rule=arguments.bins,
+        exact=arguments.exact,
     )
     recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux)
     files = Locator.of(arguments.science, arguments.background, *arguments.aux)

@@ -25,6 +25,7 @@ from jobs.flare_rows import Layer
 from stixcore.errors import SelectionError, StixError
 from stixcore.flares import flux_of_class
 from stixcore.flares.detect import flare_id_of
+from stixcore.times import without_utc
 
 #: Larger than any list of real flares, byte.
 MAX_BYTES = 1 << 28
@@ -200,7 +201,10 @@ class _Row:
     def time(self, what: str) -> np.datetime64 | None:
         if not self.known(what):
             return None
-        text = self.text(what).removesuffix("Z").removesuffix("+00:00")
+        try:
+            text = without_utc(self.text(what))
+        except SelectionError:
+            self.refuse(what, "expected a time in UTC, without another offset than +00:00")
         if not _TIME.fullmatch(text):
             self.refuse(what, "expected a time like 2022-11-09T00:50:20.013, UTC")
         try:

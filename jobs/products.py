@@ -21,8 +21,9 @@ from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.trust import Finding, assess
 from stixcore.metrics import measure_source
-from stixcore.recipe import format_time, sha256_of
+from stixcore.recipe import sha256_of
 from stixcore.reconstruct import ImageSet
+from stixcore.times import format_time
 
 #: Ripples of a full-disk map below this share of its peak are left out of its small picture, as the original did.
 FULL_DISK_FLOOR = 0.4
@@ -114,6 +115,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
         "recipe_id": recipe.recipe_id,
         "simulated": images.pixels.header.simulated,
         "time_range": [format_time(images.pixels.t_start), format_time(images.pixels.t_end)],
+        "requested": {"start": recipe.time_range[0], "end": recipe.time_range[1]},
         "energy_range_kev": [images.pixels.e_low, images.pixels.e_high],
         "location": {
             "hpc_x": recipe.location.x,

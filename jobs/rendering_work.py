@@ -29,7 +29,7 @@ from jobs.figures import colored, font
 from stixcore.fits.image_file import ImageFile, read_image_file
 from stixcore.fits.write import CREATOR, UNCERTAINTY_EXTENSION
 from stixcore.metrics import measure_source
-from stixcore.recipe import format_time
+from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
 

@@ -27,7 +27,8 @@ from jobs.limits import Limits
 from jobs.overlay_maps import check_map, map_path
 from jobs.rendering_requests import CubeRequest, OverlayRequest, RenderingRequest
 from jobs.submission import science_file_of
-from stixcore.recipe import format_time, sha256_of
+from stixcore.recipe import sha256_of
+from stixcore.times import format_time
 
 FOLDER, RECORD = "renderings", "rendering.json"
 #: How long a rendering is kept; asked for again, it is made again.

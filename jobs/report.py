@@ -18,8 +18,8 @@ from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.imaging.threads import single_threaded
-from stixcore.recipe import format_time
 from stixcore.reconstruct import ImageSet
+from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
 

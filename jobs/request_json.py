@@ -13,8 +13,8 @@ from stixcore.calibration.pointing import assumed_pointing
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
-from stixcore.recipe import parse_time
 from stixcore.reconstruct import default_methods
+from stixcore.times import parse_time
 
 AUTO, NONE, ASSUMED = "auto", "none", "assumed"
 X, Y, ROLL = "x_arcsec", "y_arcsec", "roll_deg"

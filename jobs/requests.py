@@ -25,13 +25,13 @@ from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing
 from stixcore.errors import StixError
-from stixcore.fits.products import TIME_TOLERANCE
 from stixcore.fits.spec import ProductKind
+from stixcore.fits.windows import WindowRule
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
-from stixcore.recipe import format_time
 from stixcore.reconstruct import ImageRequest, default_methods
+from stixcore.times import format_time
 
 REQUEST_VERSION = 1
 AUTO, NONE = read.AUTO, read.NONE
@@ -59,6 +59,10 @@ class ImagingRequest:
     shape : (ny, nx); pixel : float, arcsec
     subcollimators, pixel_set, amplitude_scheme, edge_correction
         See `stixcore.recipe.Recipe`.
+    window_rule : WindowRule
+        How a time range becomes whole bins.
+    exact : bool
+        Refuse a time range that is not one of whole bins.
     hidden : bool
         Only the user and operators see the images.
 
@@ -81,6 +85,8 @@ class ImagingRequest:
     pixel_set: PixelSet = PixelSet.TOP_BOT
     amplitude_scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026
     edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW
+    window_rule: WindowRule = WindowRule.CENTRES
+    exact: bool = False
     hidden: bool = False
 
     def __post_init__(self) -> None:
@@ -141,8 +147,8 @@ class ImagingRequest:
         _require(file.product == ProductKind.PIXEL_DATA, f"{file.name} holds no pixel data, and images need them")
         covered = f"{format_time(file.t_start)} … {format_time(file.t_end)}"
         for start, end in self.time_ranges:
-            inside = file.t_start - TIME_TOLERANCE <= start and end <= file.t_end + TIME_TOLERANCE
-            _require(inside, f"the time range {start} … {end} is not inside {file.name}, which covers {covered}")
+            overlaps = file.t_start < end and start < file.t_end
+            _require(overlaps, f"the time range {start} … {end} is not inside {file.name}, which covers {covered}")
         covered = f"{file.e_low:g}-{file.e_high:g} keV"
         for low, high in self.energy_ranges:
             inside = file.e_low <= low and high <= file.e_high
@@ -164,6 +170,8 @@ class ImagingRequest:
                 pixel_set=self.pixel_set,
                 amplitude_scheme=self.amplitude_scheme,
                 edge_correction=self.edge_correction,
+                window_rule=self.window_rule,
+                exact=self.exact,
             )
             for (start, end), energy in product(self.time_ranges, self.energy_ranges)
         ]
@@ -188,6 +196,8 @@ class ImagingRequest:
             "pixel_set": str(self.pixel_set),
             "amplitude_scheme": str(self.amplitude_scheme),
             "edge_correction": str(self.edge_correction),
+            "window_rule": str(self.window_rule),
+            "exact": self.exact,
             "hidden": self.hidden,
         }
         return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -252,6 +262,8 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "pixel_set": ("pixel_set", PixelSet),
     "amplitude_scheme": ("amplitude_scheme", AmplitudeScheme),
     "edge_correction": ("edge_correction", EdgeCorrection),
+    "window_rule": ("window_rule", WindowRule),
+    "exact": ("exact", read.truth),
     "hidden": ("hidden", read.truth),
 }
 

@@ -27,7 +27,7 @@ from archive.schema import ScienceFile
 from jobs.child_environment import child_environment
 from jobs.errors import LimitReached
 from stixcore.errors import StixError
-from stixcore.recipe import format_time
+from stixcore.times import format_time
 
 #: Below the archive: uploads/<first 16 digits of the SHA-256>/<name>
 UPLOADS = "uploads"

@@ -26,6 +26,7 @@ from stixcore.reconstruct import (
     ImageRequest,
     apparent_radius,
     calibration_at,
+    chosen_bins,
     find_location,
     location_energy,
     search_full_disk,
@@ -47,7 +48,7 @@ class InstantImage:
         The full-disk search in the same window; None when the file has no band for it.
     pointing : Pointing
     pixels : MetaPixels
-        Counts and background; times and energies as they grew to whole bins.
+        Counts and background; times and energies in whole bins and channels.
     counts, background : float, ct
         Recorded, and expected of the quiet Sun, in the sub-collimators and pixels that make the image.
     recorded : float, ct
@@ -101,7 +102,7 @@ def _instant_image(
     catalog: CalibrationCatalog,
 ) -> InstantImage:
     begin = perf_counter()
-    times, channels = science.time_bins(request.start, request.end), science.energy_channels(*request.energy)
+    times, channels = chosen_bins(science, request), science.energy_channels(*request.energy)
     calibration = calibration_at(science, times, catalog)
     pixels = select_pixels(science, background, request, request.start, request.end, request.energy, calibration)
     band = location_energy(science, times, request.energy)
@@ -142,7 +143,7 @@ def _other_places(
 def snapped(
     science: PixelData, start: np.datetime64, end: np.datetime64, low: float, high: float
 ) -> tuple[np.datetime64, np.datetime64, float, float]:
-    """A box as whole bins of a file: cut to what the file covers, then grown outward to bin edges.
+    """A box as whole bins of a file: the window that contains exactly its bins, and whole channels, grown outward.
 
     An open last channel has no width and is left out.
 
@@ -152,12 +153,10 @@ def snapped(
         When nothing of the box is inside the file.
     """
     closed = science.e_high[np.isfinite(science.e_high)]
-    start, end = max(start, science.t_start[0]), min(end, science.t_end[-1])
     low, high = max(low, float(science.e_low[0])), min(high, float(closed[-1]))
     times, channels = science.time_bins(start, end), science.energy_channels(low, high)
     return (
-        science.t_start[times][0],
-        science.t_end[times][-1],
+        *science.window(times),
         float(science.e_low[channels][0]),
         float(science.e_high[channels][-1]),
     )

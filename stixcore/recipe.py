@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -21,6 +20,7 @@ from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import SelectionError
+from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import StopRule
 from stixcore.imaging.forward_fit import ModelSelection
 from stixcore.imaging.grid import ImageGrid
@@ -28,6 +28,7 @@ from stixcore.imaging.methods import PARAMETERS, MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
 from stixcore.references import CalibrationReference, FileReference, TableReference, sha256_of
+from stixcore.times import format_time, parse_time
 
 __all__ = [
     "RECIPE_VERSION",
@@ -50,7 +51,6 @@ LATER_PARAMETERS: Mapping[str, Any] = {
     "stop_rule": StopRule.NEGATIVE_EXTREME,
     "selection": ModelSelection.PLAIN_BIC,
 }
-_ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,8 @@ class Recipe:
         None in recipes of version 1: the tables that were in force then are used.
     shift_bins : bool
         Whether counts are moved one time bin earlier (files before 2021-12-09 14:00 UTC).
+    window_rule : WindowRule
+        How the time range becomes whole bins; a recipe without it is one of the time when ranges grew outward.
     version : int
         Of the recipe's text.
 
@@ -124,6 +126,7 @@ class Recipe:
     pixel: float = 2.0
     calibration: CalibrationReference | None = None
     shift_bins: bool = False
+    window_rule: WindowRule = WindowRule.CENTRES
     version: int = RECIPE_VERSION
 
     def __post_init__(self) -> None:
@@ -256,6 +259,7 @@ class Recipe:
             pixel=data["pixel_arcsec"],
             calibration=_calibration(data["calibration"]) if "calibration" in data else None,
             shift_bins=data.get("shift_bins", False),
+            window_rule=WindowRule(data.get("window_rule", WindowRule.OUTWARD)),
             version=data["version"],
         )
         if recipe.to_dict() != data:  # an unknown or misspelt key would silently change nothing
@@ -266,7 +270,11 @@ class Recipe:
 
 
 #: Fields that version 1 did not have, with the value that means the same as its absence.
-SINCE_VERSION_2: Mapping[str, Any] = {"calibration": None, "shift_bins": False}
+SINCE_VERSION_2: Mapping[str, Any] = {
+    "calibration": None,
+    "shift_bins": False,
+    "window_rule": WindowRule.OUTWARD,
+}
 
 
 def _calibration(data: dict[str, Any]) -> CalibrationReference:
@@ -276,32 +284,6 @@ def _calibration(data: dict[str, Any]) -> CalibrationReference:
         phase_table=TableReference(**data["phase_table"]),
         cal_file=None if cal_file is None else FileReference(**cal_file),
     )
-
-
-def parse_time(text: str) -> np.datetime64:
-    """ISO 8601 UTC (a final Z is allowed) as datetime64[us].
-
-    Raises
-    ------
-    SelectionError
-        When the text is no such time.
-    """
-    bare = text.strip().removesuffix("Z")
-    try:
-        # numpy would also take "today" and bare numbers
-        time: np.datetime64 = np.datetime64(bare if _ISO_TIME.fullmatch(bare) else "NaT", "us")
-    except ValueError:
-        time = np.datetime64("NaT", "us")
-    if np.isnat(time):
-        message = f"{text!r} is no time; write it as 2022-11-11T11:36:00 (UTC at Solar Orbiter)"
-        raise SelectionError(message)
-    return time
-
-
-def format_time(time: np.datetime64) -> str:
-    """ISO 8601 with milliseconds, rounded."""
-    rounded = (time.astype("datetime64[us]") + np.timedelta64(500, "us")).astype("datetime64[ms]")
-    return str(rounded)
 
 
 def _none_for_nan(value: float) -> float | None:

@@ -17,6 +17,7 @@ from stixcore.coordinates import SOLAR_RADIUS, Pointing, hpc_to_stix
 from stixcore.errors import CalibrationError, InvalidProduct, ReconstructionError, SelectionError
 from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.read import read_aspect, read_pixel_data
+from stixcore.fits.windows import AskedWindow, WindowRule
 from stixcore.imaging.clean import CleanParameters, StopRule
 from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
 from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
@@ -28,7 +29,8 @@ from stixcore.imaging.methods import PARAMETERS, ImagingInput, MethodParameters,
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import IMAGING_LABELS, LOCATION_LABELS, PixelSet, detector_indices
-from stixcore.recipe import FileReference, Location, Recipe, format_time, sha256_of
+from stixcore.recipe import FileReference, Location, Recipe, sha256_of
+from stixcore.times import format_time
 from stixcore.visibility.form import form_visibilities
 from stixcore.visibility.pixels import MetaPixels, sum_pixels
 from stixcore.visibility.visibilities import Visibilities
@@ -55,6 +57,10 @@ class ImageRequest:
     methods : mapping of Method to parameters; all methods with their defaults when empty
     location : (x, y) in arcsec helioprojective, or None to search the full disk
     pointing : Pointing that replaces the auxiliary files, or None
+    window_rule : WindowRule
+        How the time range becomes whole bins.
+    exact : bool
+        Refuse a time range that is not one of whole bins.
     """
 
     start: np.datetime64
@@ -69,6 +75,8 @@ class ImageRequest:
     pixel_set: PixelSet = PixelSet.TOP_BOT
     amplitude_scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026
     edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW
+    window_rule: WindowRule = WindowRule.CENTRES
+    exact: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +96,8 @@ class ImageSet:
         The full-disk search in this recipe's window, None when the file has no band for it.
     map_center_stix : (x, y), arcsec
         Map centre in the STIX frame.
+    asked : AskedWindow
+        The time range of the recipe beside the whole bins that it contains.
     elapsed : float, s
     ensembles : mapping of Method to Ensemble
         Uncertainty maps, where they were asked for.
@@ -102,6 +112,7 @@ class ImageSet:
     failures: Mapping[Method, str]
     location: FlareLocation | None
     map_center_stix: tuple[float, float]
+    asked: AskedWindow
     elapsed: float
     ensembles: Mapping[Method, Ensemble] = field(default_factory=dict)
     calibration: Calibration | None = None
@@ -202,7 +213,8 @@ def prepare_recipe(
     data = read_pixel_data(science)
     quiet = None if background is None else read_pixel_data(background)
     # a range outside the file is refused before anything is computed
-    times, _ = data.time_bins(request.start, request.end), data.energy_channels(*request.energy)
+    times = chosen_bins(data, request)
+    _ = data.energy_channels(*request.energy)
     pointing, sources = (
         (request.pointing, ()) if request.pointing else find_pointing(data, aspect, request.start, request.end)
     )
@@ -230,12 +242,30 @@ def prepare_recipe(
         shape=request.shape,
         pixel=float(request.pixel),
         calibration=calibration.reference,
+        window_rule=request.window_rule,
     )
 
 
 def calibration_at(data: PixelData, times: slice, catalog: CalibrationCatalog) -> Calibration:
     """Calibration of a run of time bins: the energy table in force at its first bin, and the nearest CAL file."""
     return catalog.choose(data.t_start[times][0], data.t_end[times][-1])
+
+
+def chosen_bins(data: PixelData, request: ImageRequest) -> slice:
+    """Time bins of a request.
+
+    Raises
+    ------
+    SelectionError
+        When the file has none, or holds another exposure than an exact request asks for.
+    """
+    times = data.time_bins(request.start, request.end, request.window_rule)
+    if request.exact:
+        asked = data.asked(request.start, request.end, request.window_rule)
+        if asked.differs:
+            message = f"{data.header.name}: the time range is not one of whole bins: {asked}"
+            raise SelectionError(message)
+    return times
 
 
 def find_location(
@@ -294,6 +324,7 @@ def select_pixels(
         pixel_set=choice.pixel_set,
         edge_correction=choice.edge_correction,
         calibration=calibration,
+        window_rule=choice.window_rule,
     )
 
 
@@ -352,6 +383,7 @@ def _reconstruct(
     quiet = None if recipe.background is None else read_pixel_data(_verified(recipe.background, locate))
     calibration = catalog.referenced(recipe, locate)
     pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range, calibration)
+    asked = science.asked(recipe.t_start, recipe.t_end, recipe.window_rule)
     center = recipe.location
     x, y = hpc_to_stix(center.x, center.y, recipe.pointing)
     flare_xy = (float(x), float(y))
@@ -387,7 +419,7 @@ def _reconstruct(
         message = "; ".join(f"{method}: {reason}" for method, reason in failures.items())
         raise ReconstructionError(message)
     elapsed = perf_counter() - begin
-    return ImageSet(recipe, pixels, vis, images, failures, location, flare_xy, elapsed, ensembles, calibration)
+    return ImageSet(recipe, pixels, vis, images, failures, location, flare_xy, asked, elapsed, ensembles, calibration)
 
 
 def _full_disk(

@@ -6,15 +6,20 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from archive.layout import stamp
 from archive.scripts.literals import idl_literal
 from archive.scripts.sources import ImageSource, InputFile
 from archive.scripts.templates import fill
+from stixcore.times import format_time
 
 #: The full-disk map: sub-collimators 10a … 7c, 512² pixels over 2.6 solar radii.
 LOCATION_LABELS = [f"{number}{letter}" for number in range(10, 6, -1) for letter in "abc"]
 FULL_DISK_PIXELS, FULL_DISK_FIELD = 512, 2.6
 LINE_WIDTH = 100
+#: The ground software takes the bins that cover a time range: this much inside a bin's edge, and none beside it.
+_INSIDE = np.timedelta64(50, "ms")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: Below this upper edge [keV] an image is thermal: the Data Center fits one ellipse, above it two circles.
 THERMAL_END = 16.0
@@ -27,6 +32,7 @@ def idl_script(source: ImageSource) -> str:
     recipe, image = source.recipe, source.image
     pointing, location = recipe["pointing"], recipe["location"]
     rows, columns = recipe["shape"]
+    covered = image.t_start + _INSIDE, image.t_end - _INSIDE
     sections = [_PRODUCTS[method](recipe["methods"][method]) for method in _PRODUCTS if method in recipe["methods"]]
     values = {
         "script_name": script_name(source),
@@ -38,7 +44,7 @@ def idl_script(source: ImageSource) -> str:
         **_file_values("science", source.science),
         "background": _background(source.background),
         "auxiliary": _auxiliary(source.aspect),
-        "time_range": idl_literal([idl_time(time) for time in recipe["time_range"]]),
+        "time_range": idl_literal([idl_time(format_time(time)) for time in covered]),
         "energy_range": idl_literal([float(edge) for edge in recipe["energy_range_kev"]]),
         "location": idl_literal([float(location["x_arcsec"]), float(location["y_arcsec"])]),
         "found_by": idl_literal(location["found_by"]),

@@ -12,6 +12,7 @@ from archive.scripts.literals import python_literal
 from archive.scripts.sources import ImageSource
 from archive.scripts.templates import fill, part
 from stixcore.recipe import SINCE_VERSION_2
+from stixcore.times import format_time
 
 #: Suffix of a script's address and file name → how it is written.
 FLAVOURS: Mapping[str, Callable[[ImageSource], str]]
@@ -104,6 +105,7 @@ def _inputs(source: ImageSource) -> str:
         "background": source.background.as_document() if source.background else None,
         "auxiliary": [file.as_document() for file in source.aspect],
         "time_range": recipe["time_range"],
+        "whole_bins": [format_time(image.t_start), format_time(image.t_end)],
         "energy_range": recipe["energy_range_kev"],
         "location": recipe["location"],
         "location_energy": recipe["location_energy_kev"],

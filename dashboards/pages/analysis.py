@@ -38,7 +38,7 @@ from dashboards.state.ranges import earliest
 from dashboards.state.tracking import Tracking
 from jobs.requests import AUTO
 from stixcore.instrument.geometry import PixelSet
-from stixcore.recipe import format_time
+from stixcore.times import format_time
 
 #: How often the journal is looked at while a request is open, ms.
 LOOK_MS = 400

@@ -14,6 +14,7 @@ from dashboards.state.opened_files import opened, spectra_of
 from stixcore.errors import SelectionError, StixError
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_cards
+from stixcore.fits.windows import bins_of_window, window_of_bins
 from stixcore.instant import snapped
 from stixcore.spectra import CountSpectra, WindowSpectrum, merge_bins, pixel_counts, window_spectrum
 
@@ -116,14 +117,14 @@ class FileView(param.Parameterized):
         """
         if isinstance(self.data, PixelData):
             return Box(*snapped(self.data, start, end, low, high))
-        inside = (self.spectra.t_end > start) & (self.spectra.t_start < end)
-        channels = (self.spectra.e_high > low) & (self.spectra.e_low < high)
-        if not (inside.any() and channels.any()):
-            message = f"nothing of {self.path.name} is in this time and energy range"
+        spectra = self.spectra
+        bins = bins_of_window(spectra.t_start, spectra.t_end, start, end, name=self.path.name)
+        channels = (spectra.e_high > low) & (spectra.e_low < high)
+        if not channels.any():
+            message = f"nothing of {self.path.name} is in this energy range"
             raise SelectionError(message)
         return Box(
-            self.spectra.t_start[inside][0],
-            self.spectra.t_end[inside][-1],
+            *window_of_bins(spectra.t_start, spectra.t_end, bins),
             float(self.spectra.e_low[channels][0]),
             float(self.spectra.e_high[channels][-1]),
         )
@@ -139,7 +140,7 @@ class FileView(param.Parameterized):
         if isinstance(self.data, PixelData):
             times = slice(None) if box is None else self.data.time_bins(box.start, box.end)
             return window_spectrum(self.data, times, background)
-        shown = self.spectra if box is None else self.spectra.between(box.start, box.end)
+        shown = self.spectra if box is None else self.spectra.within(box.start, box.end)
         closed = np.isfinite(shown.e_high)
         counts, corrected = shown.counts[:, closed].sum(axis=0), shown.corrected[:, closed].sum(axis=0)
         exposure = shown.duration.sum() * shown.width[closed]
@@ -163,7 +164,7 @@ class FileView(param.Parameterized):
         """Counts of all detectors and pixels in a box, ct; of a spectrogram those that were summed on board."""
         if (pixels := self.pixels(box)) is not None:
             return float(pixels.sum())
-        shown = self.spectra.between(box.start, box.end)
+        shown = self.spectra.within(box.start, box.end)
         channels = (shown.e_low >= box.low) & (shown.e_high <= box.high)
         return float(shown.counts[:, channels].sum())
 
@@ -180,7 +181,7 @@ class FileView(param.Parameterized):
         rate = self.spectra.light_curve(low, high)
         peak = int(np.nanargmax(np.where(np.isfinite(rate), rate, -1.0)))
         middle = self.spectra.t_start[peak] + (self.spectra.t_end[peak] - self.spectra.t_start[peak]) // 2
-        half = np.timedelta64(29, "s")  # growing to whole bins makes it a minute
+        half = np.timedelta64(30, "s")
         return self.snap(middle - half, middle + half, low, high)
 
     def _first_band(self) -> tuple[float, float]:

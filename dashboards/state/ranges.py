@@ -10,8 +10,9 @@ import numpy as np
 from dashboards.state.errors import NotUnderstood
 from stixcore.errors import SelectionError
 from stixcore.flares.goes import flux_of_class
+from stixcore.times import without_utc
 
-_TIME = re.compile(r"(\d{4}(?:-\d{2}(?:-\d{2}(?:[T ]\d{2}(?::\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?)?)?)?)Z?", re.ASCII)
+_TIME = re.compile(r"(\d{4}(?:-\d{2}(?:-\d{2}(?:[T ]\d{2}(?::\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?)?)?)?)", re.ASCII)
 #: Solar Orbiter was launched in February 2020.
 EARLIEST = np.datetime64("2020")
 _BAND = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)\s*[-–]\s*(\d{1,4}(?:\.\d{1,3})?)\s*(?:keV)?", re.ASCII | re.IGNORECASE)
@@ -171,7 +172,10 @@ def _parsed(text: str) -> np.datetime64 | None:
     """A time with the precision it was given in, so that adding one gives the end of that year, day or second."""
     if not text.strip():
         return None
-    found = _TIME.fullmatch(text.strip())
+    try:
+        found = _TIME.fullmatch(without_utc(text))
+    except SelectionError as error:  # another offset than UTC
+        raise NotUnderstood(str(error)) from error
     try:
         time = np.datetime64(found[1].replace(" ", "T")) if found else None
     except ValueError:  # a thirteenth month

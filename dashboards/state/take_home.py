@@ -154,7 +154,7 @@ class TakeHomeState(param.Parameterized):
         from jobs.time_steps import StepRule, steps_of_file
         from stixcore.imaging.methods import PARAMETERS
         from stixcore.imaging.reconstruction import Method
-        from stixcore.recipe import parse_time
+        from stixcore.times import parse_time
 
         if not images:
             message = "select an image of the observation first"

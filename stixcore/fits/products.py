@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from stixcore.errors import SelectionError
 from stixcore.fits.spec import ProductKind
+from stixcore.fits.windows import AskedWindow, WindowRule, asked_window, bins_of_window, window_of_bins
 
 Times = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
-
-#: Bin edges closer than this count as equal: files keep times to a centisecond, headers to a millisecond.
-TIME_TOLERANCE = np.timedelta64(10, "ms")
 
 
 @dataclass(frozen=True)
@@ -152,28 +150,23 @@ class PixelData:
         """
         return self.read(channels=self.energy_channels(low, high)).counts.sum(axis=(1, 2, 3))
 
-    def time_bins(self, start: np.datetime64, end: np.datetime64) -> slice:
-        """Whole bins that cover ``start`` … ``end``; the range grows outward to bin edges.
+    def time_bins(self, start: np.datetime64, end: np.datetime64, rule: WindowRule = WindowRule.CENTRES) -> slice:
+        """Whole bins of a window; see `stixcore.fits.windows.bins_of_window`.
 
         Raises
         ------
         SelectionError
-            When the range is empty or leaves the file.
+            When the window is empty, outside the file or inside a gap between two bins.
         """
-        if not start < end:
-            message = f"{self.header.name}: the time range {start} … {end} is empty"
-            raise SelectionError(message)
-        # from the last bin with start ≤ t0 to the first bin with end ≥ t1
-        last = int(np.searchsorted(self.t_end, end - TIME_TOLERANCE, side="left"))
-        # where bins overlap a little, the range may be inside one that begins before another does
-        first = min(int(np.searchsorted(self.t_start, start + TIME_TOLERANCE, side="right")) - 1, last)
-        if first < 0 or last >= self.t_end.size:
-            message = (
-                f"{self.header.name}: the time range {start} … {end} is not inside the file, "
-                f"which covers {self.t_start[0]} … {self.t_end[-1]}"
-            )
-            raise SelectionError(message)
-        return slice(first, last + 1)
+        return bins_of_window(self.t_start, self.t_end, start, end, name=self.header.name, rule=rule)
+
+    def window(self, bins: slice) -> tuple[np.datetime64, np.datetime64]:
+        """The window that contains exactly these bins."""
+        return window_of_bins(self.t_start, self.t_end, bins)
+
+    def asked(self, start: np.datetime64, end: np.datetime64, rule: WindowRule = WindowRule.CENTRES) -> AskedWindow:
+        """A window beside the bins that it contains; raises as `time_bins`."""
+        return asked_window(self.t_start, self.t_end, self.duration, self.time_bins(start, end, rule), start, end)
 
     def energy_channels(self, low: float, high: float) -> slice:
         """Whole channels that cover ``low`` … ``high`` keV; the range grows outward to channel edges.

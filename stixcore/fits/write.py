@@ -23,8 +23,9 @@ from stixcore.imaging.location import FlareLocation
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import LOCATION_LABELS
-from stixcore.recipe import Recipe, format_time
+from stixcore.recipe import Recipe
 from stixcore.reconstruct import ImageSet, apparent_radius
+from stixcore.times import format_time
 
 RECIPE_EXTENSION = "RECIPE"
 VISIBILITY_EXTENSION = "VISIBILITIES"
@@ -111,6 +112,9 @@ def _time_cards(images: ImageSet, created: np.datetime64) -> Iterator[Card]:
     yield "DATE-BEG", format_time(start), "start, UTC at Solar Orbiter"
     yield "DATE-AVG", format_time(start + (end - start) // 2), "middle, UTC at Solar Orbiter"
     yield "DATE-END", format_time(end), "end, UTC at Solar Orbiter"
+    yield "REQ_BEG", images.recipe.time_range[0], "start of the time range that was asked for"
+    yield "REQ_END", images.recipe.time_range[1], "its end"
+    yield "BINRULE", str(images.recipe.window_rule), "bins of the range: by their centres, or outward"
     yield "XPOSURE", pixels.duration, "[s] sum of the time bins"
     yield "LIVETIME", float(np.median(pixels.livetime)), "[s] median live time of the detectors"
     if "EAR_TDEL" in ephemeris:

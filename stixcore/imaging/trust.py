@@ -90,6 +90,7 @@ def assess(images: ImageSet, limits: Thresholds = THRESHOLDS) -> tuple[Finding, 
     """
     found = [
         *_location(images, limits),
+        *_window(images),
         *_counts(images, limits),
         *_illumination(images, limits),
         *_pointing(images),
@@ -122,6 +123,11 @@ def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     if distance > limits.disk_radius:
         text = f"the map is centred {distance:.2f} solar radii from Sun centre"
         yield Finding("off_disk", Severity.DOUBT, text)
+
+
+def _window(images: ImageSet) -> Iterator[Finding]:
+    if images.asked.differs:
+        yield Finding("time_range", Severity.NOTE, str(images.asked))
 
 
 def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:

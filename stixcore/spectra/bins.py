@@ -1,7 +1,8 @@
 """A time range in pieces that can be imaged each: steps, the file's own bins, equal counts. Always whole bins.
 
 No piece crosses a change of attenuator, pixels or detectors, because a selection that does is no selection
-(`stixcore.visibility.pixels.sum_pixels` refuses it).
+(`stixcore.visibility.pixels.sum_pixels` refuses it), nor a gap longer than the bins beside it. Pieces share no bin:
+each is the window that contains exactly its bins.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ type Interval = tuple[np.datetime64, np.datetime64]
 
 def native_bins(data: PixelData, times: slice) -> list[Interval]:
     """Every bin of the file by itself."""
-    return list(zip(data.t_start[times], data.t_end[times], strict=True))
+    start, stop, _ = times.indices(data.t_start.size)
+    return [data.window(slice(row, row + 1)) for row in range(start, stop)]
 
 
 def equal_steps(data: PixelData, times: slice, step: float) -> list[Interval]:
@@ -63,13 +65,15 @@ def _grouped(data: PixelData, times: slice, weight: Floats, enough: float, *, sl
         else:
             runs.append((first, row + 1))
         first, total = row + 1, 0.0
-    return [(data.t_start[a], data.t_end[b - 1]) for a, b in runs]
+    return [data.window(slice(a, b)) for a, b in runs]
 
 
 def _differs(data: PixelData, one: int, other: int) -> bool:
-    """Whether attenuator, pixels or detectors are others in two bins."""
+    """Whether two neighbouring bins have another attenuator state, pixels or detectors, or a long gap between them."""
+    gap = data.t_start[other] - data.t_end[one]
     return bool(
-        data.rcr[one] != data.rcr[other]
+        gap > max(data.t_end[one] - data.t_start[one], data.t_end[other] - data.t_start[other])
+        or data.rcr[one] != data.rcr[other]
         or (data.pixel_mask[one] != data.pixel_mask[other]).any()
         or (data.detector_mask[one] != data.detector_mask[other]).any()
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stixcore.calibration.livetime import livetime_fraction
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.products import PixelCounts, PixelData, ProductHeader, Spectrogram, Times
+from stixcore.fits.windows import bins_of_window
 from stixcore.instrument.geometry import ALL_LABELS, detector_indices
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, trigger_accumulator
 
@@ -81,9 +82,21 @@ class CountSpectra:
         return np.asarray(values[:, inside].sum(axis=1) / self.duration)
 
     def between(self, start: np.datetime64, end: np.datetime64) -> CountSpectra:
-        """The bins that overlap a time range; all of them when none does."""
+        """The bins to draw between two times: all that overlap them; the whole file when none does."""
         inside = (self.t_end > start) & (self.t_start < end)
         return self._rows(inside) if inside.any() else self
+
+    def within(self, start: np.datetime64, end: np.datetime64) -> CountSpectra:
+        """The bins of a window; see `stixcore.fits.windows.bins_of_window`.
+
+        Raises
+        ------
+        SelectionError
+            When it contains none.
+        """
+        rows = np.zeros(self.t_start.size, dtype=bool)
+        rows[bins_of_window(self.t_start, self.t_end, start, end, name=self.header.name)] = True
+        return self._rows(rows)
 
     def _rows(self, rows: NDArray[np.bool_]) -> CountSpectra:
         names = ("t_start", "t_end", "duration", "counts", "corrected", "live_fraction", "rcr")

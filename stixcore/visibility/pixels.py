@@ -17,6 +17,7 @@ from stixcore.calibration.energy import EdgeCorrection, edge_factors, spectral_i
 from stixcore.calibration.livetime import detector_livetime
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.products import PixelCounts, PixelData, ProductHeader
+from stixcore.fits.windows import WindowRule
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
 
 Floats = NDArray[np.float64]
@@ -33,7 +34,7 @@ class MetaPixels:
     background_name : str
         Name of the background file, empty for none.
     t_start, t_end : datetime64[us]
-        The interval after it grew to whole bins, UTC at Solar Orbiter.
+        The interval in whole bins, UTC at Solar Orbiter.
     e_low, e_high : float, keV
         Likewise, whole channels.
     pixel_set : PixelSet
@@ -97,6 +98,7 @@ def sum_pixels(
     pixel_set: PixelSet = PixelSet.TOP_BOT,
     edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW,
     calibration: Calibration | None = None,
+    window_rule: WindowRule = WindowRule.CENTRES,
 ) -> MetaPixels:
     """Sum pixels to A, B, C, D over a time and energy range.
 
@@ -104,14 +106,16 @@ def sum_pixels(
     ----------
     science, background : PixelData
     start, end : datetime64
-        UTC at Solar Orbiter; the range grows outward to whole bins.
+        UTC at Solar Orbiter.
     low, high : float, keV
-        Likewise to whole channels.
+        The range grows outward to whole channels.
     pixel_set : PixelSet
     edge_correction : EdgeCorrection
         Spectrum assumed inside the first and the last channel.
     calibration : Calibration, optional
         Energy table with its edges; by default the shipped table in force at the start.
+    window_rule : WindowRule
+        How the time range becomes whole bins.
 
     Raises
     ------
@@ -121,7 +125,7 @@ def sum_pixels(
     CalibrationError
         When the background cannot be combined with the data.
     """
-    times, channels = science.time_bins(start, end), science.energy_channels(low, high)
+    times, channels = science.time_bins(start, end, window_rule), science.energy_channels(low, high)
     # Channels outside the range are read too: the spectrum around the range decides the energy-edge correction.
     window = science.read(times)
     _require_constant(window, pixel_set)

@@ -160,7 +160,7 @@ def november_images(november_flare):
 
 @dataclass(frozen=True)
 class Demo:
-    """The ground software's imaging demo, 2020-06-07 21:39:00-21:42:49, 6-10 keV."""
+    """The ground software's imaging demo, 6-10 keV: the bins that cover 2020-06-07 21:39:00-21:42:49."""
 
     science: PixelData
     background: PixelData
@@ -176,8 +176,8 @@ def demo(shared_data: Path) -> Demo:
         read_pixel_data(next(folder.glob("*_1178428688-*.fits"))),
         read_pixel_data(next(folder.glob("*_1178082832-*.fits"))),
         read_aspect(next(folder.glob("*aux*.fits"))),
-        np.datetime64("2020-06-07T21:39:00", "us"),
-        np.datetime64("2020-06-07T21:42:49", "us"),
+        np.datetime64("2020-06-07T21:38:49.384", "us"),
+        np.datetime64("2020-06-07T21:43:09.084", "us"),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from archive.layout import METHODS
 from dashboards.web.api.errors import Refused
 from stixcore.errors import StixError
-from stixcore.recipe import parse_time
+from stixcore.times import parse_time
 
 #: Longest text of a parameter.
 _LONGEST = 200

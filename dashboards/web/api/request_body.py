@@ -9,6 +9,7 @@ from jobs.limits import Limits
 from jobs.requests import REQUEST_VERSION
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
+from stixcore.fits.windows import WindowRule
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet
 from stixcore.reconstruct import default_methods
 
@@ -100,6 +101,12 @@ REQUEST_SCHEMA: dict[str, Any] = {
         "pixel_set": _words(PixelSet),
         "amplitude_scheme": _words(AmplitudeScheme),
         "edge_correction": _words(EdgeCorrection),
+        "window_rule": {
+            **_words(WindowRule),
+            "default": str(WindowRule.CENTRES),
+            "description": "Bins whose centres lie in the time range, or those that cover it (ground software)",
+        },
+        "exact": {"type": "boolean", "default": False, "description": "Refuse a range that is not one of whole bins"},
         "hidden": {"type": "boolean", "default": False, "description": "Only you and operators see the images"},
     },
 }

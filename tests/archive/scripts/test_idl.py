@@ -52,7 +52,7 @@ def test_every_routine_gets_the_values_of_the_recipe(made):
     x, y = hpc_to_stix(recipe.location.x, recipe.location.y, recipe.pointing)
     vis = "stx_construct_calibrated_visibility"
     assert [numbers(value) for value in given[vis, "energy_range"]] == [[16, 28], [6, 10]]
-    times = ["11-Nov-2022", "09:23:54.760|11-Nov-2022", "09:32:58.360"]
+    times = ["11-Nov-2022", "09:23:54.810|11-Nov-2022", "09:32:58.310"]  # 50 ms inside the bins
     assert given[vis, "time_range"] == [times, times]
     assert given[vis, "path_bkg_file"] == [["background.fits"]] * 2
     assert given[vis, "sumcase"] == [["TOP+BOT"]] * 2

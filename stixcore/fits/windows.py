@@ -1,0 +1,179 @@
+"""Which time bins a window contains: the one rule of images, spectra, time steps and pages.
+
+A window contains exactly the bins whose centres lie in [start, end), so consecutive windows share no bin and leave none
+out, whether bins overlap or leave gaps. A window without any centre takes the bin that contains its middle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.errors import SelectionError
+
+Times = NDArray[np.datetime64]
+
+#: Bin edges closer than this count as equal: files keep times to a centisecond, headers to a millisecond.
+TIME_TOLERANCE = np.timedelta64(10, "ms")
+_MILLISECOND = np.timedelta64(1, "ms")
+
+
+class WindowRule(StrEnum):
+    """How a time window becomes whole bins.
+
+    ``CENTRES``: the bins whose centres lie in [start, end).
+    ``OUTWARD``: the bins that cover the window, as the ground software selects them and as recipes of version 1 do.
+    """
+
+    CENTRES = "centres"
+    OUTWARD = "outward"
+
+
+@dataclass(frozen=True)
+class AskedWindow:
+    """A window that was asked for beside the whole bins that it contains.
+
+    Attributes
+    ----------
+    start, end : datetime64
+        As asked.
+    t_start, t_end : datetime64
+        First and last moment of the bins.
+    seconds : float
+        Sum of the bins.
+    differs : bool
+        The bins hold another exposure than the window, by more than 10 ms.
+    """
+
+    start: np.datetime64
+    end: np.datetime64
+    t_start: np.datetime64
+    t_end: np.datetime64
+    seconds: float
+    differs: bool
+
+    def __str__(self) -> str:
+        return (
+            f"asked {_span(self.start, self.end)}, whole bins {_span(self.t_start, self.t_end)}, {self.seconds:.10g} s"
+        )
+
+
+def bin_centres(t_start: Times, t_end: Times) -> Times:
+    """Centres of bins, (n,) datetime64[us]."""
+    return np.asarray(t_start + (t_end - t_start) // 2)
+
+
+def bins_of_window(
+    t_start: Times,
+    t_end: Times,
+    start: np.datetime64,
+    end: np.datetime64,
+    *,
+    name: str,
+    rule: WindowRule = WindowRule.CENTRES,
+) -> slice:
+    """Whole bins of a window.
+
+    Parameters
+    ----------
+    t_start, t_end : (n,) datetime64[us]
+        Edges of the bins, whose centres rise.
+    start, end : datetime64
+        A window that begins before the first bin or ends after the last one is cut.
+    name : str
+        Of the file, for messages.
+    rule : WindowRule
+
+    Raises
+    ------
+    SelectionError
+        When the window is empty, outside the file, or inside a gap between two bins; with the rule ``OUTWARD`` when it
+        leaves the file.
+    """
+    if not start < end:
+        message = f"{name}: the time range {start} … {end} is empty"
+        raise SelectionError(message)
+    if rule is WindowRule.OUTWARD:
+        return _covering(t_start, t_end, start, end, name)
+    first, stop = (int(place) for place in np.searchsorted(bin_centres(t_start, t_end), [start, end], side="left"))
+    if first < stop:
+        return slice(first, stop)
+    if not (start < t_end[-1] and end > t_start[0]):
+        raise SelectionError(_outside(t_start, t_end, start, end, name))
+    # no centre: the bin that holds the middle of what the file has of the window
+    middle = max(start, t_start[0]) + (min(end, t_end[-1]) - max(start, t_start[0])) // 2
+    holding = np.flatnonzero((t_start <= middle) & (middle < t_end))
+    if holding.size:  # of bins that overlap, the one whose centre is nearest
+        chosen = int(holding[np.argmin(np.abs(bin_centres(t_start, t_end)[holding] - middle))])
+        return slice(chosen, chosen + 1)
+    after = int(np.searchsorted(bin_centres(t_start, t_end), middle))
+    message = (
+        f"{name}: the time range {start} … {end} lies between two bins: "
+        f"{t_start[after - 1]} … {t_end[after - 1]} and {t_start[after]} … {t_end[after]}"
+    )
+    raise SelectionError(message)
+
+
+def _covering(t_start: Times, t_end: Times, start: np.datetime64, end: np.datetime64, name: str) -> slice:
+    """Bins from the last that starts at or before ``start`` to the first that ends at or after ``end``."""
+    last = int(np.searchsorted(t_end, end - TIME_TOLERANCE, side="left"))
+    # where bins overlap a little, the range may be inside one that begins before another does
+    first = min(int(np.searchsorted(t_start, start + TIME_TOLERANCE, side="right")) - 1, last)
+    if first < 0 or last >= t_end.size:
+        raise SelectionError(_outside(t_start, t_end, start, end, name))
+    return slice(first, last + 1)
+
+
+def _outside(t_start: Times, t_end: Times, start: np.datetime64, end: np.datetime64, name: str) -> str:
+    return f"{name}: the time range {start} … {end} is not inside the file, which covers {t_start[0]} … {t_end[-1]}"
+
+
+def window_of_bins(t_start: Times, t_end: Times, bins: slice) -> tuple[np.datetime64, np.datetime64]:
+    """The window that contains exactly a run of bins: `bins_of_window` gives the same run again.
+
+    Its edges are those of the first and the last bin; where a neighbour reaches over them, whole milliseconds between
+    the two centres (recipes keep milliseconds).
+    """
+    first, stop, _ = bins.indices(t_start.size)
+    centre = bin_centres(t_start, t_end)
+    start, end = t_start[first], t_end[stop - 1]
+    if first and centre[first - 1] >= start - _MILLISECOND:
+        start = _between(centre[first - 1], centre[first])
+    if stop < t_start.size and centre[stop] <= end + _MILLISECOND:
+        end = _between(centre[stop - 1], centre[stop])
+    return start, end
+
+
+def _between(one: np.datetime64, other: np.datetime64) -> np.datetime64:
+    middle = one + (other - one) // 2
+    rounded = middle.astype("datetime64[ms]").astype("datetime64[us]")
+    return rounded if rounded > one else middle
+
+
+def asked_window(
+    t_start: Times, t_end: Times, duration: NDArray[np.float64], bins: slice, start: np.datetime64, end: np.datetime64
+) -> AskedWindow:
+    """What was asked beside the bins that were taken; an edge that falls into a gap beside the bins changes nothing."""
+    first, stop, _ = bins.indices(t_start.size)
+    begins = t_end[first - 1] if first else t_start[0]
+    ends = t_start[stop] if stop < t_start.size else t_end[-1]
+    differs = not (
+        min(begins, t_start[first]) - TIME_TOLERANCE <= start <= t_start[first] + TIME_TOLERANCE
+        and t_end[stop - 1] - TIME_TOLERANCE <= end <= max(ends, t_end[stop - 1]) + TIME_TOLERANCE
+    )
+    return AskedWindow(start, end, t_start[first], t_end[stop - 1], float(duration[bins].sum()), differs)
+
+
+def _span(start: np.datetime64, end: np.datetime64) -> str:
+    """``2022-11-11 11:36:00-11:37:00``, with milliseconds where there are any."""
+    begin, finish = _clock(start), _clock(end)
+    same_day = begin[:10] == finish[:10]
+    return f"{begin}-{finish[11:] if same_day else finish}"
+
+
+def _clock(time: np.datetime64) -> str:
+    text = str((time.astype("datetime64[us]") + np.timedelta64(500, "us")).astype("datetime64[ms]"))
+    return text.removesuffix(".000").replace("T", " ")

@@ -1,0 +1,63 @@
+"""Times as text: one reader and one writer for everything that people and programs type.
+
+Times are UTC at Solar Orbiter.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from stixcore.errors import SelectionError
+
+_ISO_TIME = re.compile(r"(\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?)")
+#: A time of day with its zone; an address may have turned ``+00:00`` into `` 00:00``.
+_ZONED = re.compile(
+    r"(?P<time>.*\d{2}:\d{2}(:\d{2}(\.\d+)?)?)\s*(?P<zone>[Zz]|[+-]\d{2}(:?\d{2})?|(?<=\S) 00:00)", re.ASCII
+)
+
+
+def without_utc(text: str) -> str:
+    """A time as text without the mark that it is UTC: a final ``Z``, ``+00:00`` or ``+0000``.
+
+    Raises
+    ------
+    SelectionError
+        When it has another offset. It is not converted: a local time beside times at Solar Orbiter is a mistake more
+        often than not.
+    """
+    text = text.strip()
+    zoned = _ZONED.fullmatch(text)
+    if zoned is None:
+        return text.removesuffix("Z")
+    if zoned["zone"].strip("Zz+- 0:"):
+        message = f"{text!r} has the offset {zoned['zone']}; write it in UTC, as 2022-11-11T11:36:00 or with +00:00"
+        raise SelectionError(message)
+    return zoned["time"]
+
+
+def parse_time(text: str) -> np.datetime64:
+    """ISO 8601 UTC (a final ``Z`` or ``+00:00`` is allowed) as datetime64[us].
+
+    Raises
+    ------
+    SelectionError
+        When the text is no such time.
+    """
+    bare = without_utc(text)
+    try:
+        # numpy would also take "today" and bare numbers
+        time: np.datetime64 = np.datetime64(bare if _ISO_TIME.fullmatch(bare) else "NaT", "us")
+    except ValueError:
+        time = np.datetime64("NaT", "us")
+    if np.isnat(time):
+        message = f"{text!r} is no time; write it as 2022-11-11T11:36:00 (UTC at Solar Orbiter)"
+        raise SelectionError(message)
+    return time
+
+
+def format_time(time: np.datetime64) -> str:
+    """ISO 8601 with milliseconds, rounded."""
+    rounded = (time.astype("datetime64[us]") + np.timedelta64(500, "us")).astype("datetime64[ms]")
+    return str(rounded)
