@@ -19,8 +19,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from archive.errors import InvalidName
-from archive.layout import FileName, archive_path, build_file_name, parse_file_name
+from archive.identity import Identity, identify
 from archive.schema import (
     AUX_FILES,
     QUICKLOOK_FILES,
@@ -33,16 +32,14 @@ from archive.schema import (
 )
 from stixcore.errors import InvalidProduct
 from stixcore.fits.products import CountSeries, PixelData, ProductHeader
-from stixcore.fits.read import read_aspect, read_header, read_light_curve, read_pixel_data, read_spectrogram
+from stixcore.fits.read import read_aspect, read_light_curve, read_pixel_data, read_spectrogram
 from stixcore.fits.spec import ProductKind
+from stixcore.fits.structure import checked_stream
 
 LAUNCH = np.datetime64("2020-02-10")
 #: A wrong year is noticed; the computer's clock is not asked, for a clock that was set back would refuse every file.
 BEYOND = np.datetime64("2050-01-01")
 LONGEST = np.timedelta64(4, "D")
-#: Names carry whole seconds, and those of early files the time before it was corrected.
-NAME_TOLERANCE = np.timedelta64(60, "s")
-DAY_TOLERANCE = np.timedelta64(12, "h")
 #: The orbit is between 0.28 and 1.02 au.
 ORBIT_AU = (0.2, 1.2)
 AU_M = 149_597_870_700.0
@@ -71,7 +68,7 @@ class Description:
 class _Envelope:
     """What any file row needs and no reader tells."""
 
-    name: FileName
+    identity: Identity
     sha256: str
     size: int
     created: np.datetime64 | None
@@ -97,27 +94,23 @@ def describe(path: Path, sha256: str, now: np.datetime64) -> Description:
         When it is no product that the archive keeps, is damaged, or contradicts itself.
     """
     _check_beginning(path)
-    try:
-        name: FileName | None = parse_file_name(path.name)
-    except InvalidName:
-        name = None
-    kind = name.kind if name else read_header(path).kind
-    if kind is None:
-        raise InvalidProduct(path, "a product that the archive keeps", f"product {name.product if name else ''!r}")
-    return _DESCRIBE[kind](path, lambda header: _envelope(path, name, header, sha256, now))
+    identity = identify(path)
+    if identity.kind not in _DESCRIBE:
+        raise InvalidProduct(path, "a product that the archive keeps", f"product {identity.kind}")
+    return _DESCRIBE[identity.kind](path, lambda: _envelope(path, identity, sha256, now))
 
 
-type _Sealed = Callable[[ProductHeader], _Envelope]
+type _Sealed = Callable[[], _Envelope]
 
 
 def _describe_pixel_data(path: Path, sealed: _Sealed) -> Description:
     data = read_pixel_data(path)
-    envelope = sealed(data.header)
+    envelope = sealed()
     _check_times(path, data.t_start[0], data.t_end[-1])
     counts, rate = _sum_up(data)
     everything = bool(data.detector_mask.all())
     row = ScienceFile(
-        **_common(data.header, envelope),
+        **_common(envelope),
         **_request(data.header),
         t_start=data.t_start[0],
         t_end=data.t_end[-1],
@@ -141,10 +134,10 @@ def _describe_pixel_data(path: Path, sealed: _Sealed) -> Description:
 
 def _describe_spectrogram(path: Path, sealed: _Sealed) -> Description:
     data = read_spectrogram(path)
-    envelope, t_end = sealed(data.header), _checked_end(path, data)
+    envelope, t_end = sealed(), _checked_end(path, data)
     low, high = data.e_low, data.e_high
     row = ScienceFile(
-        **_common(data.header, envelope),
+        **_common(envelope),
         **_request(data.header),
         t_start=data.t_start[0],
         t_end=t_end,
@@ -166,9 +159,9 @@ def _describe_spectrogram(path: Path, sealed: _Sealed) -> Description:
 
 def _describe_light_curve(path: Path, sealed: _Sealed) -> Description:
     data = read_light_curve(path)
-    envelope, t_end = sealed(data.header), _checked_end(path, data)
+    envelope, t_end = sealed(), _checked_end(path, data)
     row = QuicklookFile(
-        **_common(data.header, envelope),
+        **_common(envelope),
         t_start=data.t_start[0],
         t_end=t_end,
         n_bins=data.t_start.size,
@@ -191,12 +184,12 @@ def _checked_end(path: Path, data: CountSeries) -> np.datetime64:
 
 def _describe_aspect(path: Path, sealed: _Sealed) -> Description:
     data = read_aspect(path)
-    envelope = sealed(data.header)
+    envelope = sealed()
     if (np.diff(data.time) <= np.timedelta64(0, "us")).any():
         raise InvalidProduct(path, "time rising from record to record", "a record that is not after the one before it")
     _check_times(path, data.time[0], data.time[-1])
     row = AuxFile(
-        **_common(data.header, envelope),
+        **_common(envelope),
         t_start=data.time[0],
         t_end=data.time[-1],
         n_records=data.time.size,
@@ -208,6 +201,8 @@ def _describe_aspect(path: Path, sealed: _Sealed) -> Description:
 
 _DESCRIBE: dict[ProductKind, Callable[[Path, _Sealed], Description]] = {
     ProductKind.PIXEL_DATA: _describe_pixel_data,
+    ProductKind.RAW_PIXEL_DATA: _describe_pixel_data,
+    ProductKind.SUMMED_PIXEL_DATA: _describe_pixel_data,
     ProductKind.SPECTROGRAM: _describe_spectrogram,
     ProductKind.LIGHT_CURVE: _describe_light_curve,
     ProductKind.ASPECT: _describe_aspect,
@@ -225,25 +220,22 @@ def _check_beginning(path: Path) -> None:
         raise InvalidProduct(path, "a FITS file that begins with SIMPLE = T", repr(beginning[:16]))
 
 
-def _envelope(path: Path, name: FileName | None, header: ProductHeader, sha256: str, now: np.datetime64) -> _Envelope:
-    """Verify what stands outside the data: CHECKSUM and DATASUM where present, and that the name tells the truth."""
+def _envelope(path: Path, identity: Identity, sha256: str, now: np.datetime64) -> _Envelope:
+    """Verify what stands outside the data: CHECKSUM and DATASUM where present."""
     try:
         # the stream is ours: astropy leaves its own open when it gives up on a damaged file
         with warnings.catch_warnings(), path.open("rb") as stream:
             warnings.simplefilter("ignore", AstropyWarning)
-            with fits.open(stream, memmap=False) as hdus:
+            with fits.open(checked_stream(path, stream), memmap=False) as hdus:
                 _check_sums(path, hdus)
                 primary = hdus[0].header
                 # an image may bear the name, too
                 table = next(hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name == "DATA")
                 columns = tuple(table.columns.names)
-                if name is None:
-                    name = _given_name(path, str(primary.get("FILENAME", "")), header)
                 created = _date(primary.get("DATE"))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, fits.VerifyError) as error:
         raise InvalidProduct(path, "readable headers", f"{type(error).__name__}: {error}") from error
-    _check_name(path, name, header)
-    return _Envelope(name, sha256, path.stat().st_size, created, columns, now)
+    return _Envelope(identity, sha256, path.stat().st_size, created, columns, now)
 
 
 def _check_sums(path: Path, hdus: fits.HDUList) -> None:
@@ -272,30 +264,6 @@ def _ones_complement_sum(content: NDArray[np.uint8]) -> int:
     return int(words.view(">u4").sum(dtype=np.uint64)) % _ONES
 
 
-def _given_name(path: Path, original: str, header: ProductHeader) -> FileName:
-    """Name for a file that its owner renamed: the one it was born with, or one built from the header."""
-    try:
-        return parse_file_name(original)
-    except InvalidName:
-        pass
-    try:
-        return parse_file_name(build_file_name(header))
-    except InvalidName as error:
-        raise InvalidProduct(path, "LEVEL and VERSION in the header, to name the file by", str(error)) from error
-
-
-def _check_name(path: Path, name: FileName, header: ProductHeader) -> None:
-    """A file under another file's name would be found under the wrong day or request."""
-    if name.uid and header.request_id and int(name.uid) != int(header.request_id):
-        raise InvalidProduct(path, f"request_id {name.uid} as in the file name", f"request_id {header.request_id}")
-    if name.whole_day:
-        fits_in = name.start - DAY_TOLERANCE <= header.date_beg <= name.end + DAY_TOLERANCE
-    else:
-        fits_in = abs(header.date_beg - name.start) <= NAME_TOLERANCE
-    if not fits_in:
-        raise InvalidProduct(path, f"DATE-BEG near {name.start} as in the file name", f"DATE-BEG {header.date_beg}")
-
-
 def _check_times(path: Path, start: np.datetime64, end: np.datetime64) -> None:
     if not LAUNCH <= start < end < BEYOND:
         raise InvalidProduct(path, f"times between {LAUNCH} and {BEYOND}", f"{start} to {end}")
@@ -303,16 +271,17 @@ def _check_times(path: Path, start: np.datetime64, end: np.datetime64) -> None:
         raise InvalidProduct(path, f"at most {LONGEST} in one file", f"{start} to {end}")
 
 
-def _common(header: ProductHeader, envelope: _Envelope) -> dict[str, Any]:
+def _common(envelope: _Envelope) -> dict[str, Any]:
+    identity = envelope.identity
     return {
-        "name": envelope.name.name,
-        "product": str(header.kind),
-        "level": envelope.name.level,
-        "version": envelope.name.version,
+        "name": identity.name.name,
+        "product": str(identity.kind),
+        "level": identity.name.level,
+        "version": identity.name.version,
         "sha256": envelope.sha256,
         "size": envelope.size,
-        "path": str(archive_path(envelope.name, header.kind)),
-        "simulated": header.simulated,
+        "path": str(identity.path),
+        "simulated": identity.header.simulated,
         "created": envelope.created,
         "ingested_at": envelope.now,
     }

@@ -22,6 +22,7 @@ from archive.regular_files import NotRegularFile, open_regular
 from archive.schema import AUX_FILES, QUICKLOOK_FILES, SCIENCE_FILES, ProductFile
 from archive.versions import with_successors
 from stixcore.errors import InvalidProduct
+from stixcore.fits.structure import checked_stream
 
 FILE_TABLES: tuple[Table[Any], ...] = (SCIENCE_FILES, QUICKLOOK_FILES, AUX_FILES)
 #: Columns that are not in the file: when it came, and what came after it.
@@ -168,7 +169,7 @@ def _look_into(inspection: Inspection, path: str, entry: _Entry, known: _Row | N
 
 def _has_sums(path: Path) -> bool:
     """Whether every extension carries a check sum (which `describe` has verified)."""
-    with path.open("rb") as stream, fits.open(stream, memmap=True) as hdus:
+    with path.open("rb") as stream, fits.open(checked_stream(path, stream), memmap=False) as hdus:
         return all("DATASUM" in hdu.header and "CHECKSUM" in hdu.header for hdu in hdus)
 
 

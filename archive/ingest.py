@@ -29,8 +29,8 @@ import numpy as np
 from archive.atomic import PART, copy_stream, move_file
 from archive.columns import Table
 from archive.describe import MAX_BYTES, describe
-from archive.errors import ArchiveError, InvalidName, NotInArchive
-from archive.layout import parse_file_name
+from archive.errors import ArchiveError, NotInArchive
+from archive.identity import reason_against
 from archive.lightcurves.write import update_light_curves
 from archive.quarantine import Refusal, put_aside
 from archive.regular_files import Identity, NotRegularFile, open_folder, open_regular, remove_same
@@ -260,9 +260,8 @@ def _search(root: Path, paths: list[Path], incoming: Path | None) -> Iterator[_C
         if path.is_dir():
             yield from _below(path, root, arrived=False)
         else:
-            # the name of a file that was named by hand does not matter, unless it says that we do not keep it
+            # the name of a file that was named by hand does not matter: its header says what it is
             why = "" if path.is_symlink() or _begins_as_fits(path) else _not_fits(path.name)
-            why = why or _not_kept(path.name)
             yield Outcome(path, OutcomeStatus.IGNORED, why) if why else _Candidate(path, None, arrived=False)
     if incoming:
         yield from _below(incoming, root, arrived=True)
@@ -282,7 +281,7 @@ def _below(folder: Path, root: Path, *, arrived: bool) -> Iterator[_Candidate | 
         inner = [place / name for name in folders if not name.startswith(".")]
         waiting += reversed([path for path in inner if path.resolve() != root])
         for path in (place / name for name in files if not name.startswith(".")):
-            why = _not_fits(path.name) or _not_kept(path.name)
+            why = _not_fits(path.name) or reason_against(path.name)
             yield Outcome(path, OutcomeStatus.IGNORED, why) if why else _Candidate(path, folder, arrived)
 
 
@@ -299,18 +298,6 @@ def _listing(place: Path, folder: Path) -> tuple[list[str], list[str]]:
 def _not_fits(name: str) -> str:
     """Why a file is left alone, by the ending of its name; empty when it is not."""
     return "" if name.lower().endswith(_FITS) else "no FITS file"
-
-
-def _not_kept(name: str) -> str:
-    """Why a STIX product is left alone, by its name; empty when it is not.
-
-    Looks alone would deceive: the background monitor has the columns of a light curve.
-    """
-    try:
-        product = parse_file_name(name)
-    except InvalidName:
-        return ""
-    return "" if product.kind else f"product {product.product} is not kept here"
 
 
 def _begins_as_fits(path: Path) -> bool:

@@ -4,6 +4,8 @@ Everything here is text and dates; no file is opened. Names were collected from 
 
 - ``solo_L1_stix-sci-xray-cpd_<start>-<end>_V02U_<uid>-<telecommand>.fits`` science data; "U" means it may still change
 - ``solo_L1A_stix-sci-xray-l1-<uid>_<start>-<end>_<serial>_V01.fits`` the same before 2023
+- ``solo_L1_stix-sci-xray-l1-<uid>_<start>-<end>_V01_<telecommand>.fits`` the same in 2020
+- ``solo_L1_stix-sci-xray-l1-<uid>_<moment>_V01.fits`` the same in September 2020
 - ``solo_L1_stix-ql-lightcurve_<yyyymmdd>_V02.fits`` a day of quick-look data; ``…_<yyyymmdd>_<serial>_V01`` before 2023
 - ``solo_ANC_stix-asp-ephemeris_<yyyymmdd>_V02.fits`` a day of pointing; ``solo_L2_stix-aux-ephemeris_…`` before 2023
 """
@@ -18,6 +20,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from archive.errors import InvalidName
+from stixcore.fits.identity import NAME_BEGIN, PRODUCTS, kind_of_product
 from stixcore.fits.products import ProductHeader
 from stixcore.fits.spec import ProductKind
 from stixcore.imaging.reconstruction import Method
@@ -25,34 +28,17 @@ from stixcore.imaging.reconstruction import Method
 #: Methods of an image, in the order pages show them. A suffix of a file name never changes its meaning.
 METHODS = tuple(str(method) for method in Method)
 
-#: What the product part of a name means; products that are not listed are none of the archive's business.
-PRODUCT_NAMES = {
-    "sci-xray-cpd": ProductKind.PIXEL_DATA,
-    "sci-xray-l1": ProductKind.PIXEL_DATA,
-    "sci-xray-spec": ProductKind.SPECTROGRAM,
-    "sci-xray-l4": ProductKind.SPECTROGRAM,
-    "ql-lightcurve": ProductKind.LIGHT_CURVE,
-    "asp-ephemeris": ProductKind.ASPECT,
-    "aux-ephemeris": ProductKind.ASPECT,
-}
-
-#: Level folders hold one folder of this name per kind and day, as the public archive does.
-KIND_FOLDERS = {
-    ProductKind.PIXEL_DATA: "SCI",
-    ProductKind.SPECTROGRAM: "SCI",
-    ProductKind.LIGHT_CURVE: "QL",
-    ProductKind.ASPECT: "AUX",
-}
-
 #: Parquet files of a table; a file that is being written beside them has another name.
 PARTITIONS = "[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"
 
+#: Products outside SCI whose names carry a range.
+_OF_RANGES = (ProductKind.ENERGY_CALIBRATION, ProductKind.FLARE_LIST)
+
 #: From early to official: of two files with the same content the one of the later level counts.
-LEVELS = ("L0", "L1A", "L1", "L2", "ANC")
+LEVELS = ("L0", "L1A", "L1", "L2", "ANC", "CAL", "L3")
 
 _PRODUCT = re.compile(
-    r"solo_(?P<level>[A-Z][A-Z0-9]{1,3})_stix-(?P<product>[a-z0-9]+(?:-[a-z0-9]+)*?)(?:-(?P<early_uid>\d{10}))?"
-    r"_(?P<start>\d{8}(?:T\d{6})?)(?:-(?P<end>\d{8}T\d{6}))?(?:_(?P<serial>\d{1,10}))?"
+    NAME_BEGIN + r"(?P<start>\d{8}(?:T\d{6})?)(?:-(?P<end>\d{8}T\d{6}))?(?:_(?P<serial>\d{1,10}))?"
     r"_V(?P<version>\d{1,6}U?)(?:_(?P<uid>\d{1,10})(?:-(?P<telecommand>\d{1,10}))?)?\.fits",
     re.ASCII,
 )
@@ -73,13 +59,15 @@ class FileName:
     name : str
         The whole name.
     level, product, version : str
-        "L1", "sci-xray-cpd", "02U".
+        "L1", "sci-xray-cpd", "02U"; the product in lower case.
     uid : str
         Unique id of the science request, ten digits, empty where the product has none.
     start, end : datetime64[s]
         Range in the name; a name with a day alone has that midnight and the next.
     whole_day : bool
         The name holds a day, no range.
+    moment : bool
+        The name holds one moment, which may be days after the data (2020: when they came down).
     """
 
     name: str
@@ -90,11 +78,12 @@ class FileName:
     start: np.datetime64
     end: np.datetime64
     whole_day: bool
+    moment: bool = False
 
     @property
     def kind(self) -> ProductKind | None:
-        """Kind of product, or None for a product that the archive does not keep."""
-        return PRODUCT_NAMES.get(self.product)
+        """Kind of product, or None for a product or level that the archive does not keep."""
+        return kind_of_product(self.level, self.product)
 
 
 @dataclass(frozen=True)
@@ -123,16 +112,18 @@ def parse_file_name(name: str) -> FileName:
         message = f"{name!r} is not the name of a STIX product (solo_<level>_stix-<product>_<time>_V<version>….fits)"
         raise InvalidName(message)
     start, end = _time(name, found["start"]), found["end"]
-    uid = found["uid"] or found["early_uid"] or ""
+    # early names carry the request in front, and at the end the number of the telecommand
+    uid = found["early_uid"] or found["uid"] or ""
     return FileName(
         name=name,
         level=found["level"],
-        product=found["product"],
+        product=found["product"].lower(),
         version=found["version"],
         uid=f"{int(uid):010d}" if uid else "",
         start=start,
         end=_time(name, end) if end else start + np.timedelta64(1, "D"),
         whole_day="T" not in found["start"],
+        moment="T" in found["start"] and not end,
     )
 
 
@@ -144,18 +135,19 @@ def build_file_name(header: ProductHeader) -> str:
     InvalidName
         When the header has no level or version that a name could carry.
     """
-    if header.kind in (ProductKind.PIXEL_DATA, ProductKind.SPECTROGRAM):
+    product = PRODUCTS[header.kind]
+    if product.folder == "SCI" or header.kind in _OF_RANGES:
         when = f"{stamp(header.date_beg)}-{stamp(header.date_end)}"
-    else:
-        when = stamp(header.date_beg)[:8]
+    else:  # many days begin half a second before midnight
+        when = stamp(header.date_beg + (header.date_end - header.date_beg) // 2)[:8]
     uid = f"_{header.request_id}" if header.request_id else ""
-    name = f"solo_{header.level}_stix-{header.kind}_{when}_V{header.version}{uid}.fits"
+    name = f"solo_{header.level}_stix-{product.name}_{when}_V{header.version}{uid}.fits"
     return parse_file_name(name).name
 
 
 def archive_path(name: FileName, kind: ProductKind) -> PurePosixPath:
     """Place of a file, relative to the archive: ``fits/L1/2022/11/11/SCI/<name>``."""
-    return PurePosixPath("fits", name.level, *_day_folders(name.start), KIND_FOLDERS[kind], name.name)
+    return PurePosixPath("fits", name.level, *_day_folders(name.start), PRODUCTS[kind].folder, name.name)
 
 
 def version_rank(level: str, version: str) -> tuple[int, int, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -32,7 +32,7 @@ from stixcore.instrument.geometry import IMAGING_LABELS, LOCATION_LABELS, PixelS
 from stixcore.recipe import FileReference, Location, Recipe, sha256_of
 from stixcore.times import format_time
 from stixcore.visibility.form import form_visibilities
-from stixcore.visibility.pixels import MetaPixels, sum_pixels
+from stixcore.visibility.pixels import MetaPixels, sum_pixels, summed_pixel_set
 from stixcore.visibility.visibilities import Visibilities
 
 #: Band in which a flare is searched on the full disk, keV, whatever the band of the image.
@@ -212,6 +212,9 @@ def prepare_recipe(
     """
     data = read_pixel_data(science)
     quiet = None if background is None else read_pixel_data(background)
+    summed = summed_pixel_set(data)
+    if summed is not None and request.pixel_set is PixelSet.TOP_BOT:  # the default; the file has one pixel set alone
+        request = replace(request, pixel_set=summed)
     # a range outside the file is refused before anything is computed
     times = chosen_bins(data, request)
     _ = data.energy_channels(*request.energy)

@@ -42,6 +42,8 @@ class ProductHeader:
     bins_late : bool
         Counts may stand one time bin too late: the flight software before 2021-12-09 14:00 UTC paired them so, and
         nothing in the file says that it was mended.
+    original_name : str
+        Name under which the file was written (FILENAME); empty where it is not told.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ProductHeader:
     purpose: str = ""
     simulated: bool = False
     bins_late: bool = False
+    original_name: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +108,8 @@ class PixelData:
     e_low, e_high : (n_channel,) float, keV
     rcr : (n_time,) int
     pixel_mask : (n_time, 12) bool, detector_mask : (n_time, 32) bool
+    pixels_summed : bool
+        Pixels were summed to A, B, C, D on board: only the sums over all pixels of ``pixel_mask`` were measured.
     """
 
     path: Path
@@ -118,6 +123,7 @@ class PixelData:
     pixel_mask: NDArray[np.bool_]
     detector_mask: NDArray[np.bool_]
     loader: Callable[[slice, slice], tuple[Floats, Floats, Floats, Floats]] = field(repr=False)
+    pixels_summed: bool = False
 
     def read(self, times: slice | None = None, channels: slice | None = None) -> PixelCounts:
         """Counts of a run of time bins and channels (all by default)."""

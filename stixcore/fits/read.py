@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from stixcore.errors import InvalidProduct
 from stixcore.fits.compression import compression_variance
+from stixcore.fits.identity import kind_of_header, kind_of_name
 from stixcore.fits.products import (
     AspectTable,
     Floats,
@@ -31,9 +32,9 @@ from stixcore.fits.products import (
     Spectrogram,
     Times,
 )
-from stixcore.fits.spec import EPHEMERIS_KEYWORDS, EPHEMERIS_TEXTS, SPECS, ProductKind
-from stixcore.fits.structure import check_structure
-from stixcore.instrument.tables import N_DETECTORS, N_PIXELS
+from stixcore.fits.spec import EPHEMERIS_KEYWORDS, EPHEMERIS_TEXTS, IMAGEABLE, SPECS, ProductKind
+from stixcore.fits.structure import checked_stream
+from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, pixel_area
 
 N_ACCUMULATORS = 16
 N_CHANNELS = 32
@@ -160,12 +161,25 @@ class _Product:
         return self.tables["DATA"]
 
     def _identify(self) -> ProductKind:
-        """Kind by content, so that early files without service types and renamed files are recognised."""
+        """Kind by the service types of the header, else by the names the file had and has, else by content."""
         telescope = str(self.primary.get("TELESCOP", "")).upper()
         if "STIX" not in telescope + str(self.primary.get("INSTRUME", "")).upper():
             raise InvalidProduct(self.file, "a STIX product (TELESCOP = 'SOLO/STIX')", f"TELESCOP = {telescope!r}")
         if "DATA" not in self.tables:
             raise InvalidProduct(self.file, "an extension DATA", f"extensions {list(self.tables) or 'none'}")
+        try:
+            kind = kind_of_header(self.primary)
+        except KeyError:
+            original = kind_of_name(str(self.primary.get("FILENAME", "")).strip())
+            return original or kind_of_name(self.file) or self._kind_by_content()
+        if kind is None:
+            keys = ("LEVEL", "STYPE", "SSTYPE", "SSID")
+            found = ", ".join(f"{key} = {self.primary.get(key)!r}" for key in keys)
+            raise InvalidProduct(self.file, "LEVEL and service types (STYPE, SSTYPE, SSID) of a STIX product", found)
+        return kind
+
+    def _kind_by_content(self) -> ProductKind:
+        """Kind of a file that was renamed and has no service types: one from before 2022, or a made-up one."""
         names, dtype = self.data.columns.names, self.data.rows.dtype
         if "spice_disc_size" in names:
             return ProductKind.ASPECT
@@ -176,7 +190,7 @@ class _Product:
             return ProductKind.PIXEL_DATA
         if shape and len(shape) == 1 and "triggers" in names:
             # Quick-look data are no answer to a request; the number of bands alone would take a 5-channel spectrogram.
-            return ProductKind.SPECTROGRAM if self._control_value("request_id") else ProductKind.LIGHT_CURVE
+            return ProductKind.SPECTROGRAM if self.control_value("request_id") else ProductKind.LIGHT_CURVE
         expected = "compressed pixel data, spectrogram, quick-look light curve or aspect/ephemeris data"
         raise InvalidProduct(self.file, expected, f"DATA with columns {names[:12]} and counts of shape {shape} per row")
 
@@ -185,13 +199,30 @@ class _Product:
 
     def attenuator(self) -> NDArray[np.int64]:
         """Rate-control state as a number; the earliest files hold text that ends in it."""
+        if "rcr" not in self.names:
+            return self._attenuator_of_control()
         values = self.required("rcr")
         if values.dtype.kind in "SU":
             values = np.array([text[-1:] for text in values])
             if not np.isin(values, list("0123456789")).all():
                 raise InvalidProduct(self.file, "a digit at the end of every rcr", f"{sorted(set(values))}")
             return values.astype(int)
-        states = self.numbers("rcr", *SCALAR)
+        return self._states(self.numbers("rcr", *SCALAR))
+
+    def _attenuator_of_control(self) -> NDArray[np.int64]:
+        """Rate-control state of every row by its row of CONTROL: files of 2020 keep it there."""
+        control = self.tables.get("CONTROL")
+        if control is None or control.find(("rcr",)) is None:
+            found = f"columns {self.data.columns.names}"
+            raise InvalidProduct(self.file, "column rcr in DATA or CONTROL", found)
+        index, wanted = control.numbers("index", *SCALAR), self.data.numbers("control_index", *SCALAR)
+        states = dict(zip(index.tolist(), self._states(control.numbers("rcr", *SCALAR)).tolist(), strict=True))
+        unknown = sorted(set(wanted.tolist()) - set(states))
+        if unknown:
+            raise InvalidProduct(self.file, "a row in CONTROL for every control_index", f"none for {unknown[0]:g}")
+        return np.array([states[number] for number in wanted.tolist()])
+
+    def _states(self, states: Floats) -> NDArray[np.int64]:
         if not ((states >= 0) & (states <= RCR_MAX)).all():
             raise InvalidProduct(self.file, f"rcr between 0 and {RCR_MAX}", f"{states.min():g} to {states.max():g}")
         return states.astype(int)
@@ -207,7 +238,7 @@ class _Product:
         # long comments are cut into cards of 72 characters, whose trailing blanks FITS does not keep
         comment = "".join(str(card).ljust(72) for card in primary.get("COMMENT", ()))
         reason = re.search(r"reason: ?'([^']*)'", comment)
-        request = self._control_value("request_id")
+        request = self.control_value("request_id")
         history = "".join(str(card).ljust(72) for card in primary.get("HISTORY", ()))
         begin = self.date("BEG")
         late = begin < BINS_MENDED_ON_BOARD and BINS_MENDED_ON_GROUND not in history and self.data.rows.size > 1
@@ -222,10 +253,11 @@ class _Product:
             ephemeris={key: primary[key] for key in EPHEMERIS_KEYWORDS if _tells(key, primary.get(key))},
             purpose=" ".join(reason.group(1).split()) if reason else "",
             simulated="SIMULATED" in comment.upper() or "SIMULATED" in str(primary.get("OBS_MODE", "")).upper(),
-            bins_late=bool(late) and self.kind == ProductKind.PIXEL_DATA,
+            bins_late=bool(late) and self.kind in IMAGEABLE,
+            original_name=str(primary.get("FILENAME", "")).strip(),
         )
 
-    def _control_value(self, name: str) -> float:
+    def control_value(self, name: str) -> float:
         control = self.tables.get("CONTROL")
         if control is None or control.find((name,)) is None or control.rows.size == 0:
             return 0.0
@@ -243,11 +275,28 @@ class _Product:
                 return np.datetime64(text, "us")
         raise InvalidProduct(self.file, f"keyword DATE-{which}", "neither that nor its underscore form")
 
+    @property
+    def order(self) -> slice | NDArray[np.int64]:
+        """Rows that count, by time: all, apart from spectrograms of 2020.
+
+        They hold what came down for one request, packet after packet: the same bins twice, and empty ones. Of the
+        rows of one time that with the most counts is taken.
+        """
+        if self.kind is not ProductKind.SPECTROGRAM or "SSID" in self.primary:
+            return slice(None)
+        time, counts = self.data.seconds("time").round(6), self.required("counts")
+        fullest = np.lexsort((-counts.reshape(time.size, -1).sum(axis=1), time))
+        first = np.ones(time.size, dtype=bool)
+        first[1:] = np.diff(time[fullest]) > 0
+        return fullest[first]
+
     def bins(self) -> tuple[Times, Times, Floats]:
         """Start, end (datetime64[us]) and duration (s) of every row; ``time`` is the bin's centre after DATE-BEG."""
         centre, duration = self.data.seconds("time"), self.data.seconds("timedel")
         if (duration <= 0).any():
             raise InvalidProduct(self.file, "positive timedel in every row", f"{duration.min():g} s")
+        order = self.order
+        centre, duration = centre[order], duration[order]
         if (np.diff(centre) <= 0).any():
             row = int(np.argmax(np.diff(centre) <= 0)) + 1
             raise InvalidProduct(self.file, "time rising from row to row", f"row {row} not after the one before it")
@@ -266,6 +315,11 @@ class _Product:
     def energies(self, n_channel: int) -> tuple[Floats, Floats]:
         table = self.tables["ENERGIES"]
         low, high = table.numbers("e_low", *SCALAR), table.numbers("e_high", *SCALAR)
+        if low.size == N_CHANNELS and (np.diff(low) > 0).all():
+            # all channels: each ends where the next begins. Files of 2020 say 16-17 and 18-20 keV.
+            high[:-1] = low[1:]
+            if n_channel != N_CHANNELS:
+                low, high = self._sent_channels(low, high)
         if low.size != n_channel:
             raise InvalidProduct(self.file, f"{n_channel} rows in ENERGIES (length of counts)", f"{low.size} rows")
         if np.isnan(high[-1]):
@@ -279,9 +333,24 @@ class _Product:
             raise InvalidProduct(self.file, "rising channel edges in ENERGIES", found)
         return low, high
 
+    def _sent_channels(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+        """Edges of the channels that were sent, where ENERGIES lists all 32: those that the mask of CONTROL has."""
+        control = self.tables.get("CONTROL")
+        name = None if control is None else control.find(("energy_bin_edge_mask", "energy_bin_mask"))
+        if control is None or name is None or control.rows.size == 0:
+            return low, high
+        if name == "energy_bin_mask":
+            used = np.flatnonzero(control.numbers(name, (N_CHANNELS,), row=0))
+            return low[used], high[used]
+        edges = np.flatnonzero(control.numbers(name, (N_CHANNELS + 1,), row=0))
+        return low[edges[:-1]], high[edges[1:] - 1]  # a channel of the file reaches from one edge to the next
+
     def compression_scheme(self, what: str) -> tuple[int, int, int]:
-        control, name = self.tables.get("CONTROL"), f"compression_scheme_{what}_skm"
-        if control is None or control.find((name,)) is None or control.rows.size == 0:
+        control = self.tables.get("CONTROL")
+        # early files shorten "triggers" to "trig"
+        names = (f"compression_scheme_{what}_skm", f"compression_scheme_{what[:4]}_skm")
+        name = None if control is None else control.find(names)
+        if control is None or name is None or control.rows.size == 0:
             return DEFAULT_SKM[what]
         (scheme,) = np.nan_to_num(control.numbers(name, (3,), row=0))
         s, k, m = (int(number) for number in scheme)
@@ -325,11 +394,11 @@ def _opened(path: str | Path) -> Iterator[_Product]:
     path = Path(path)
     if not path.is_file():
         raise InvalidProduct(path, "a regular file", "a folder or special file" if path.exists() else "no such file")
-    with _damage_named(path), path.open("rb") as stream, warnings.catch_warnings():
-        start = stream.read(9)
+    with _damage_named(path), path.open("rb") as file, warnings.catch_warnings():
+        start = file.read(9)
         if start != b"SIMPLE  =":
             raise InvalidProduct(path, "a FITS file (SIMPLE  =)", f"a file that begins with {start!r}")
-        check_structure(path, stream)
+        stream = checked_stream(path, file)
         warnings.simplefilter("ignore", AstropyWarning)  # what matters of them is checked and raised below
         # The stream is ours, because astropy leaves it open when it gives up on a damaged file.
         with fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus:
@@ -361,12 +430,55 @@ def read_header(path: str | Path) -> ProductHeader:
 
 
 def _pixels_in_use(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels in use, (n_time, 12): L1 keeps a flag per pixel, L1A a row per pixel set."""
+    """Pixels in use, (n_time, 12): a flag per pixel, or a row of flags per pixel set (L1A, summed pixel data)."""
     return np.asarray(values.any(axis=1) if values.ndim == 3 else values.astype(bool))
 
 
+def _check_pixel_shapes(product: _Product) -> tuple[int, int]:
+    """Lengths of the pixel and the channel axis."""
+    dtype, file = product.data.rows.dtype, product.file
+    shape, masks = dtype[product.names["counts"]].shape, dtype[product.names["pixel_masks"]].shape
+    if len(shape) != 3 or shape[0] != N_DETECTORS or shape[1] > N_PIXELS:
+        expected = f"counts of shape ({N_DETECTORS}, up to {N_PIXELS} pixels, channels) per row"
+        raise InvalidProduct(file, expected, f"counts of shape {shape} per row")
+    summed = product.kind is ProductKind.SUMMED_PIXEL_DATA
+    fits = len(masks) == 2 and masks[1] == N_PIXELS and masks[0] <= shape[1] if summed else masks in PIXEL_MASK_SHAPES
+    if not fits:
+        expected = "(pixel sets, 12)" if summed else " or ".join(str(one) for one in PIXEL_MASK_SHAPES)
+        raise InvalidProduct(file, f"pixel_masks of shape {expected} per row", f"shape {masks}")
+    if dtype[product.names["triggers"]].shape != (N_ACCUMULATORS,):
+        found = f"shape {dtype[product.names['triggers']].shape}"
+        raise InvalidProduct(file, f"{N_ACCUMULATORS} trigger accumulators per row", found)
+    return shape[1], shape[2]
+
+
+def _pixel_shares(product: _Product, masks: NDArray[np.bool_]) -> Floats:
+    """Share of every pixel in the sum of its pixel set, by area, (n_set, 12); sets in the order of the file.
+
+    Which pixels a sum is of is what its mask says: on board the order is D, C, B, A.
+
+    Parameters
+    ----------
+    masks : (n_time, n_set, 12) bool
+    """
+    sets = masks[0]
+    if (masks != sets).any():
+        raise InvalidProduct(product.file, "the same pixel sets in every row", "pixel_masks that change")
+    if (sets.sum(axis=0) > 1).any():
+        raise InvalidProduct(product.file, "pixel sets without common pixels", "a pixel in two of pixel_masks")
+    columns = [set((np.flatnonzero(one) % 4).tolist()) for one in sets]
+    if any(len(column) > 1 for column in columns):
+        found = "a set with pixels of two columns"
+        raise InvalidProduct(product.file, "pixel sets of one column (A, B, C or D) each", found)
+    area = sets * pixel_area()
+    return np.asarray(area / np.maximum(area.sum(axis=1, keepdims=True), np.finfo(float).tiny))
+
+
 def read_pixel_data(path: str | Path) -> PixelData:
-    """Open an L1 compressed-pixel-data file of any generation (V01, V02, early L1, L1A).
+    """Open an L1 pixel-data file of any generation (V01, V02, early L1, L1A): compressed, raw (rpd) or summed (scpd).
+
+    Raw counts are exact: their variance is Poisson's alone. Counts that were summed on board to A, B, C, D are shared
+    out to the pixels of their sum by area; ``PixelData.pixels_summed`` says so.
 
     Parameters
     ----------
@@ -384,18 +496,18 @@ def read_pixel_data(path: str | Path) -> PixelData:
         When the file is no pixel data, is truncated, or its axes disagree.
     """
     with _opened(path) as product:
-        _expect(product, ProductKind.PIXEL_DATA)
+        _expect(product, *IMAGEABLE)
         data, file = product.data, product.file
-        _, n_pixel, n_channel = data.rows.dtype["counts"].shape
+        n_pixel, n_channel = _check_pixel_shapes(product)
         t_start, t_end, duration = product.bins()
         e_low, e_high = product.energies(n_channel)
-        pixel_mask = _pixels_in_use(product.numbers("pixel_masks", data.rows.dtype[product.names["pixel_masks"]].shape))
-        if n_pixel != N_PIXELS and not (pixel_mask.sum(axis=1) == n_pixel).all():
+        masks = product.numbers("pixel_masks", data.rows.dtype[product.names["pixel_masks"]].shape).astype(bool)
+        pixel_mask = _pixels_in_use(masks)
+        summed, exact = product.kind is ProductKind.SUMMED_PIXEL_DATA, product.kind is ProductKind.RAW_PIXEL_DATA
+        shares = _pixel_shares(product, masks) if summed else None
+        if not summed and n_pixel != N_PIXELS and not (pixel_mask.sum(axis=1) == n_pixel).all():
             found = f"{sorted(set(pixel_mask.sum(axis=1).tolist()))} pixels in pixel_masks"
             raise InvalidProduct(file, f"{n_pixel} used pixels (length of the pixel axis)", found)
-        if data.rows.dtype[product.names["triggers"]].shape != (N_ACCUMULATORS,):
-            found = f"shape {data.rows.dtype[product.names['triggers']].shape}"
-            raise InvalidProduct(file, f"{N_ACCUMULATORS} trigger accumulators per row", found)
         rcr = product.attenuator()
         detector_mask = product.numbers("detector_masks", (N_DETECTORS,)).astype(bool)
         for key in ("counts", "triggers"):
@@ -413,7 +525,10 @@ def read_pixel_data(path: str | Path) -> PixelData:
         values = data.read(names[key], rows, cut)
         good = np.isfinite(values) & (values >= 0)
         clean = np.where(good, values, 0.0)
-        lost = data.read(error, rows, cut) ** 2 if error else compression_variance(clean, skm[key])
+        if error:
+            lost = data.read(error, rows, cut) ** 2
+        else:
+            lost = np.zeros_like(clean) if exact else compression_variance(clean, skm[key])
         if not good.all():
             raise InvalidProduct(file, f"finite, non-negative {key}", "NaN, infinite or negative ones")
         if not np.isfinite(lost).all():
@@ -425,6 +540,10 @@ def read_pixel_data(path: str | Path) -> PixelData:
             triggers, triggers_lost = with_error("triggers", times)
             chosen = range(used.start, used.stop)[channels]
             values, values_lost = with_error("counts", times, slice(chosen.start, chosen.stop, chosen.step))
+        if shares is not None:
+            n_set = shares.shape[0]
+            counts, lost = (np.einsum("tdse,sp->tdpe", part[:, :, :n_set], shares) for part in (values, values_lost))
+            return counts, lost + counts, triggers, triggers_lost + triggers
         shape = (*values.shape[:2], N_PIXELS, values.shape[3])
         counts, lost = np.zeros(shape), np.zeros(shape)
         where = _pixel_positions(pixel_mask[times], n_pixel)
@@ -444,12 +563,13 @@ def read_pixel_data(path: str | Path) -> PixelData:
         pixel_mask=pixel_mask,
         detector_mask=detector_mask,
         loader=load,
+        pixels_summed=summed,
     )
 
 
-def _expect(product: _Product, kind: ProductKind) -> None:
-    if product.kind is not kind:
-        raise InvalidProduct(product.file, f"a {kind} product", f"a {product.kind} product")
+def _expect(product: _Product, *kinds: ProductKind) -> None:
+    if product.kind not in kinds:
+        raise InvalidProduct(product.file, f"a {kinds[0]} product", f"a {product.kind} product")
 
 
 def _pixel_positions(mask: NDArray[np.bool_], n_pixel: int) -> NDArray[np.int64]:
@@ -491,11 +611,12 @@ def _series_columns(product: _Product) -> dict[str, Any]:
     counts = product.numbers("counts", product.data.rows.dtype[product.names["counts"]].shape)
     t_start, _, duration = product.bins()
     e_low, e_high = product.energies(counts.shape[1])
+    order = product.order
     return {
         "header": product.header(),
-        "counts": counts,
-        "triggers": product.numbers("triggers", *SCALAR),
-        "rcr": product.attenuator(),
+        "counts": counts[order],
+        "triggers": product.numbers("triggers", *SCALAR)[order],
+        "rcr": product.attenuator()[order],
         "t_start": t_start,
         "duration": duration,
         "e_low": e_low,

@@ -10,12 +10,33 @@ from enum import StrEnum
 
 
 class ProductKind(StrEnum):
-    """Kinds of file this package can read; the values are the product part of the file name."""
+    """Kinds of file this package can read; the values are the product part of today's file names.
+
+    ``cal-energy`` exists twice: calibration spectra at level L1 (here ``cal-spectra``), gain and offset at level CAL.
+    """
 
     PIXEL_DATA = "sci-xray-cpd"
+    RAW_PIXEL_DATA = "sci-xray-rpd"
+    SUMMED_PIXEL_DATA = "sci-xray-scpd"
+    VISIBILITIES = "sci-xray-vis"
     SPECTROGRAM = "sci-xray-spec"
     LIGHT_CURVE = "ql-lightcurve"
+    BACKGROUND_MONITOR = "ql-background"
+    QUICKLOOK_SPECTRA = "ql-spectra"
+    VARIANCE = "ql-variance"
+    FLARE_FLAGS = "ql-flareflag"
+    ONBOARD_FLARES = "ql-tmstatusflarelist"
+    CALIBRATION_SPECTRA = "cal-spectra"
+    ENERGY_CALIBRATION = "cal-energy"
     ASPECT = "asp-ephemeris"
+    ASPECT_BURST = "sci-aspect-burst"
+    HOUSEKEEPING_MINI = "hk-mini"
+    HOUSEKEEPING = "hk-maxi"
+    FLARE_LIST = "flarelist"
+
+
+#: Kinds with counts per detector and pixel, which images are made from.
+IMAGEABLE = (ProductKind.PIXEL_DATA, ProductKind.RAW_PIXEL_DATA, ProductKind.SUMMED_PIXEL_DATA)
 
 
 @dataclass(frozen=True)
@@ -43,28 +64,51 @@ class ProductSpec:
 
 
 _TIME = {"time": Column(("time",)), "timedel": Column(("timedel",))}
+_PIXELS = _TIME | {
+    "counts": Column(("counts",)),  # per row (32, n_pixel, n_channel)
+    "counts_err": Column(("counts_comp_err", "counts_err"), required=False),  # compression error only
+    "triggers": Column(("triggers",)),  # per row (16,)
+    "triggers_err": Column(("triggers_comp_err", "triggers_err"), required=False),
+    "rcr": Column(("rcr",), required=False),  # in CONTROL otherwise
+    "pixel_masks": Column(("pixel_masks",)),  # (12,), or pixel set × pixel: (4, 12), and (12, 12) in L1A
+    "detector_masks": Column(("detector_masks",)),
+}
+
+
+def _table(kind: ProductKind, *required: str, optional: tuple[str, ...] = ()) -> ProductSpec:
+    """A table of rows over time with some columns of its own."""
+    own = {name: Column((name,)) for name in required} | {name: Column((name,), required=False) for name in optional}
+    return ProductSpec(kind, ("DATA",), _TIME | own)
+
 
 SPECS: dict[ProductKind, ProductSpec] = {
     spec.kind: spec
     for spec in (
+        ProductSpec(ProductKind.PIXEL_DATA, ("CONTROL", "DATA", "ENERGIES"), _PIXELS),
+        ProductSpec(ProductKind.RAW_PIXEL_DATA, ("CONTROL", "DATA", "ENERGIES"), _PIXELS),
+        ProductSpec(ProductKind.SUMMED_PIXEL_DATA, ("CONTROL", "DATA", "ENERGIES"), _PIXELS),
         ProductSpec(
-            ProductKind.PIXEL_DATA,
+            ProductKind.VISIBILITIES,
             ("CONTROL", "DATA", "ENERGIES"),
             _TIME
             | {
-                "counts": Column(("counts",)),  # per row (32, n_pixel, n_channel)
-                "counts_err": Column(("counts_comp_err", "counts_err"), required=False),  # compression error only
-                "triggers": Column(("triggers",)),  # per row (16,)
-                "triggers_err": Column(("triggers_comp_err", "triggers_err"), required=False),
-                "rcr": Column(("rcr",)),
-                "pixel_masks": Column(("pixel_masks",)),  # (12,), or (12, 12) = pixel set × pixel in L1A
+                "flux": Column(("flux",)),  # per row (n_channel,)
                 "detector_masks": Column(("detector_masks",)),
+                "rcr": Column(("rcr",), required=False),
+                "visibility": Column(("visibility",), required=False),  # 2020: complex, (32, n_channel)
+                "real": Column(("real",), required=False),
+                "imaginary": Column(("imaginary",), required=False),
             },
         ),
         ProductSpec(
             ProductKind.SPECTROGRAM,
             ("CONTROL", "DATA", "ENERGIES"),
-            _TIME | {"counts": Column(("counts",)), "triggers": Column(("triggers",)), "rcr": Column(("rcr",))},
+            _TIME
+            | {
+                "counts": Column(("counts",)),
+                "triggers": Column(("triggers",)),
+                "rcr": Column(("rcr",), required=False),  # in CONTROL otherwise
+            },
         ),
         ProductSpec(
             ProductKind.LIGHT_CURVE,
@@ -92,6 +136,17 @@ SPECS: dict[ProductKind, ProductSpec] = {
                 "attitude": Column(("roll_angle_rpy",)),
             },
         ),
+        _table(ProductKind.BACKGROUND_MONITOR, "counts", "triggers"),
+        _table(ProductKind.QUICKLOOK_SPECTRA, "detector_index", "spectra", "triggers"),
+        _table(ProductKind.VARIANCE, "variance"),
+        _table(ProductKind.FLARE_FLAGS, "loc_z", "loc_y", "thermal_index", "non_thermal_index"),
+        _table(ProductKind.ONBOARD_FLARES, "start_scet_coarse", "end_scet_coarse", "highest_flareflag"),
+        _table(ProductKind.CALIBRATION_SPECTRA, "counts"),
+        _table(ProductKind.ENERGY_CALIBRATION, "offset", "gain", "e_edges_actual"),
+        _table(ProductKind.ASPECT_BURST, "cha_diode0", "cha_diode1", "chb_diode0", "chb_diode1"),
+        _table(ProductKind.HOUSEKEEPING_MINI),
+        _table(ProductKind.HOUSEKEEPING),
+        ProductSpec(ProductKind.FLARE_LIST, ("DATA",), {"time": Column(("peak_UTC",)), "flare": Column(("flare_id",))}),
     )
 }
 

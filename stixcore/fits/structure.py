@@ -6,6 +6,7 @@ A library that meets ``NAXIS2 = 'now'`` fails somewhere inside with a sentence a
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 _FORMAT = re.compile(r"(\d{0,10})([LXBIJKAEDCMPQ])(.*)")
+_BLANKS = bytes.maketrans(b"\r\n", b"  ")
 _DIMENSIONS = re.compile(r"\(\s*\d{1,10}\s*(?:,\s*\d{1,10}\s*)*\)")
 
 type Value = str | float | int | bool | None
@@ -44,6 +46,7 @@ class _Header:
     values: dict[str, Value]
     twice: frozenset[str]
     data: int  # byte where its data begin
+    broken: bool = False  # holds line breaks
 
     def whole(self, keyword: str, low: int = 0, high: int | None = None, default: int | None = None) -> int:
         """A whole number of this header.
@@ -87,7 +90,37 @@ class _Header:
         return f"{keyword} = {self.values[keyword]!r}" if keyword in self.values else f"no {keyword}"
 
 
-def check_structure(path: Path, stream: BinaryIO) -> None:
+def checked_stream(path: Path, stream: BinaryIO) -> BinaryIO:
+    """The file for a library to read, its structure checked; line breaks in its headers are blanks there.
+
+    Some programs end texts with a line break, which no FITS header may hold.
+
+    Parameters
+    ----------
+    path : Path
+        For messages, and the size of the file.
+    stream : binary file
+
+    Returns
+    -------
+    binary file
+        ``stream`` at its beginning, or a copy in memory where something had to be replaced.
+
+    Raises
+    ------
+    InvalidProduct
+        As `check_structure`.
+    """
+    broken = check_structure(path, stream)
+    if not broken:
+        return stream
+    content = bytearray(stream.read())
+    for first, last in broken:
+        content[first:last] = content[first:last].translate(_BLANKS)
+    return io.BytesIO(content)
+
+
+def check_structure(path: Path, stream: BinaryIO) -> list[tuple[int, int]]:
     """Walk through the headers of a FITS file.
 
     Parameters
@@ -97,12 +130,18 @@ def check_structure(path: Path, stream: BinaryIO) -> None:
     stream : binary file
         Left at its beginning.
 
+    Returns
+    -------
+    list of (int, int)
+        Bytes of the headers that hold line breaks.
+
     Raises
     ------
     InvalidProduct
         When a card cannot be read, a size is impossible or leaves the file, or the columns of a table contradict it.
     """
     size, place, number = path.stat().st_size, 0, 0
+    broken = []
     while place < size:
         stream.seek(place)
         beginning = stream.read(BLOCK)
@@ -115,10 +154,13 @@ def check_structure(path: Path, stream: BinaryIO) -> None:
         header = _read_header(path.name, stream, place, number)
         if not number and header.values.get("SIMPLE") is not True:
             raise InvalidProduct(path, "SIMPLE = T in the primary header", f"SIMPLE = {header.values.get('SIMPLE')!r}")
+        if header.broken:
+            broken.append((place, header.data))
         place = header.data + _data_size(header, size)
         place += -place % BLOCK
         number += 1
     stream.seek(0)
+    return broken
 
 
 def _read_header(file: str, stream: BinaryIO, place: int, number: int) -> _Header:
@@ -126,9 +168,12 @@ def _read_header(file: str, stream: BinaryIO, place: int, number: int) -> _Heade
     what = f"extension {number}" if number else "the primary header"
     values: dict[str, Value] = {}
     twice: set[str] = set()
+    broken = False
     latest: Value = ""  # HIERARCH may have a text, too: it is astropy's to read
     for blocks in range(1, MAX_HEADER_BLOCKS + 1):
-        block = stream.read(BLOCK).decode("latin-1")
+        raw = stream.read(BLOCK)
+        broken |= b"\r" in raw or b"\n" in raw
+        block = raw.translate(_BLANKS).decode("latin-1")
         for card in (block[at : at + CARD] for at in range(0, len(block), CARD)):
             keyword = card[:8].rstrip()
             if keyword == "END":
@@ -136,7 +181,7 @@ def _read_header(file: str, stream: BinaryIO, place: int, number: int) -> _Heade
                     raise InvalidProduct(file, f"nothing after END in {what}", repr(card.strip()))
                 name = values.get("EXTNAME")
                 what = f"extension {name}" if number and isinstance(name, str) and name else what
-                return _Header(file, what, values, frozenset(twice), place + blocks * BLOCK)
+                return _Header(file, what, values, frozenset(twice), place + blocks * BLOCK, broken)
             if keyword == "CONTINUE" and not isinstance(latest, str):
                 raise InvalidProduct(file, f"a text before CONTINUE in {what}", f"{card[8:40].strip()!r} after no text")
             if keyword == "CONTINUE" and not isinstance(_value(file, what, keyword, card[8:]), str):

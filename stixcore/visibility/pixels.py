@@ -121,7 +121,7 @@ def sum_pixels(
     ------
     SelectionError
         When the range leaves the file, or attenuator, pixels or detectors change within it, or the chosen pixels were
-        not read out.
+        not read out, or were summed on board with others.
     CalibrationError
         When the background cannot be combined with the data.
     """
@@ -129,6 +129,9 @@ def sum_pixels(
     # Channels outside the range are read too: the spectrum around the range decides the energy-edge correction.
     window = science.read(times)
     _require_constant(window, pixel_set)
+    for data in (science, background):
+        if data is not None:
+            _require_summed(data, pixel_set)
     e_high = window.e_high[channels]
     if not np.isfinite(e_high[-1]):
         message = (
@@ -219,6 +222,32 @@ def _require_constant(window: PixelCounts, pixel_set: PixelSet) -> None:
     missing = [int(pixel) for pixel in pixel_set.pixels if not window.pixel_mask[0, pixel]]
     if missing:
         message = f"{name}: pixel set {pixel_set} needs pixels {missing}, which were not read out"
+        raise SelectionError(message)
+
+
+def summed_pixel_set(data: PixelData) -> PixelSet | None:
+    """The one pixel set of a file whose pixels were summed on board; None where pixels were kept apart.
+
+    Raises
+    ------
+    SelectionError
+        When the file sums pixels that are no pixel set of imaging.
+    """
+    if not data.pixels_summed:
+        return None
+    used = np.flatnonzero(data.pixel_mask.all(axis=0))
+    found = next((one for one in PixelSet if np.array_equal(np.sort(one.pixels), used)), None)
+    if found is None:
+        message = f"{data.header.name}: pixels {used.tolist()} were summed on board, which is no pixel set of imaging"
+        raise SelectionError(message)
+    return found
+
+
+def _require_summed(data: PixelData, pixel_set: PixelSet) -> None:
+    """Refuse a part of pixels that were summed on board."""
+    summed = summed_pixel_set(data)
+    if summed not in (None, pixel_set):
+        message = f"{data.header.name}: pixels were summed on board as {summed}; choose pixel set {summed}"
         raise SelectionError(message)
 
 

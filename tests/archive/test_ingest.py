@@ -78,12 +78,13 @@ def test_folders_are_searched_and_other_files_left_alone(archive: Archive, inbox
         (inbox / name).write_text("x")
     (inbox / ".rsync").mkdir()
     (inbox / ".rsync" / "x.fits").write_text("x")
-    (inbox / "solo_L1_stix-ql-background_20200506_V01.fits").write_text("x")
+    (inbox / "solo_L0_stix-ql-background_20200506_V01.fits").write_text("x")
     outcomes = ingest(archive, [inbox], make.now)
     assert statuses(outcomes) == {INGESTED: 1, IGNORED: 4}
     reasons = {outcome.path.name: outcome.reason for outcome in outcomes}
     assert reasons["README.md"] == "no FITS file"
-    assert reasons["solo_L1_stix-ql-background_20200506_V01.fits"] == "product ql-background is not kept here"
+    ignored = reasons["solo_L0_stix-ql-background_20200506_V01.fits"]
+    assert ignored == "product ql-background of level L0 is not kept here"
 
 
 def test_files_named_by_hand(archive: Archive, inbox: Path, make) -> None:

@@ -48,6 +48,41 @@ REAL = [
         ProductKind.PIXEL_DATA,
     ),
     (
+        "solo_L1_stix-sci-xray-l1-1178448400_20200607T220000-20200607T225900_V01_49807.fits",
+        ("L1", "sci-xray-l1", "01", "1178448400", "2020-06-07T22:00:00", "2020-06-07T22:59:00"),
+        ProductKind.PIXEL_DATA,
+    ),
+    (
+        "solo_L1_stix-sci-spectrogram-88217860_20200508T082937_V01.fits",
+        ("L1", "sci-spectrogram", "01", "0088217860", "2020-05-08T08:29:37", "2020-05-09T08:29:37"),
+        ProductKind.SPECTROGRAM,
+    ),
+    (
+        "solo_L1_stix-ql-LightCurve_20210117_V01.fits",
+        ("L1", "ql-lightcurve", "01", "", "2021-01-17T00:00:00", "2021-01-18T00:00:00"),
+        ProductKind.LIGHT_CURVE,
+    ),
+    (
+        "solo_L1_stix-sci-xray-cpd-sup1_20221110T180722-20221110T181622_V02_2211102195-54653.fits",
+        ("L1", "sci-xray-cpd-sup1", "02", "2211102195", "2022-11-10T18:07:22", "2022-11-10T18:16:22"),
+        ProductKind.PIXEL_DATA,
+    ),
+    (
+        "solo_CAL_stix-cal-energy_20250302T230511-20250303T230512_V02.fits",
+        ("CAL", "cal-energy", "02", "", "2025-03-02T23:05:11", "2025-03-03T23:05:12"),
+        ProductKind.ENERGY_CALIBRATION,
+    ),
+    (
+        "solo_L1_stix-cal-energy_20200506_V01.fits",
+        ("L1", "cal-energy", "01", "", "2020-05-06T00:00:00", "2020-05-07T00:00:00"),
+        ProductKind.CALIBRATION_SPECTRA,
+    ),
+    (
+        "solo_L0_stix-ql-lightcurve_20200506_V01.fits",
+        ("L0", "ql-lightcurve", "01", "", "2020-05-06T00:00:00", "2020-05-07T00:00:00"),
+        None,
+    ),
+    (
         "solo_L1_stix-sci-xray-spec_20221227T135500-20221227T200000_V02_2212273755-58243.fits",
         ("L1", "sci-xray-spec", "02", "2212273755", "2022-12-27T13:55:00", "2022-12-27T20:00:00"),
         ProductKind.SPECTROGRAM,
@@ -80,7 +115,7 @@ REAL = [
     (
         "solo_L1_stix-ql-background_20200506_V01.fits",
         ("L1", "ql-background", "01", "", "2020-05-06T00:00:00", "2020-05-07T00:00:00"),
-        None,
+        ProductKind.BACKGROUND_MONITOR,
     ),
 ]
 
@@ -134,10 +169,12 @@ def test_places_follow_the_public_archive() -> None:
         return str(archive_path(parsed, parsed.kind).parent)
 
     assert place(REAL[0][0]) == "fits/L1/2022/11/10/SCI"
-    assert place(REAL[2][0]) == "fits/L1A/2022/07/23/SCI"
-    assert place(REAL[6][0]) == "fits/L1A/2021/06/06/QL"
-    assert place(REAL[8][0]) == "fits/L2/2022/11/09/AUX"
-    assert place(REAL[9][0]) == "fits/ANC/2024/01/01/AUX"
+    assert place("solo_L1A_stix-sci-xray-l1-2207235029_20220723T113947-20220723T122747_079205_V01.fits") == (
+        "fits/L1A/2022/07/23/SCI"
+    )
+    assert place("solo_L1A_stix-ql-lightcurve_20210606_010104_V01.fits") == "fits/L1A/2021/06/06/QL"
+    assert place("solo_L2_stix-aux-ephemeris_20221109_V01.fits") == "fits/L2/2022/11/09/AUX"
+    assert place("solo_ANC_stix-asp-ephemeris_20240101_V02U.fits") == "fits/ANC/2024/01/01/AUX"
 
 
 def test_versions_from_old_to_new() -> None:
@@ -165,6 +202,12 @@ def test_a_name_is_built_from_the_header() -> None:
     assert build_file_name(header()) == expected
     daily = header(kind=ProductKind.ASPECT, level="ANC", version="01", request_id="")
     assert build_file_name(daily) == "solo_ANC_stix-asp-ephemeris_20221110_V01.fits"
+
+
+def test_a_day_that_begins_before_midnight_is_the_day_of_its_middle() -> None:
+    begin, end = np.datetime64("2022-11-09T23:59:59.5", "us"), np.datetime64("2022-11-10T23:59:59.5", "us")
+    daily = header(kind=ProductKind.LIGHT_CURVE, version="02", request_id="", date_beg=begin, date_end=end)
+    assert build_file_name(daily) == "solo_L1_stix-ql-lightcurve_20221110_V02.fits"
 
 
 @pytest.mark.parametrize("change", [{"level": ""}, {"level": "../.."}, {"version": ""}, {"version": "1/2"}])
