@@ -171,6 +171,9 @@ class Run:
     roll_deg: Annotated[float | None, Column("Roll angle", "deg")] = None
     pointing_x: Annotated[float | None, Column("Pointing of the optical axis", "arcsec")] = None
     pointing_y: Annotated[float | None, Column("Pointing of the optical axis", "arcsec")] = None
+    pointing_rms_x: Annotated[float | None, Column("Scatter of the pointing in the time range", "arcsec")] = None
+    pointing_rms_y: Annotated[float | None, Column("Scatter of the pointing in the time range", "arcsec")] = None
+    pointing_peak_to_peak: Annotated[float | None, Column("Its range, the larger of both axes", "arcsec")] = None
     author: Annotated[str, Column("User who asked for it; auto for previews")] = "auto"
     hidden: Annotated[bool, Column("Shown to its author and operators only")] = False
     simulated: Annotated[bool, Column("Made from simulated data")] = False

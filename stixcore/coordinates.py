@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 SOLAR_RADIUS = 695_700_000.0  # m
+#: Precision of the aspect solution (Warmuth et al. 2020, Sol. Phys. 295, 90), and of the spacecraft's attitude, arcsec.
+ASPECT_SIGMA, SPACECRAFT_SIGMA = 4.0, 30.0
 
 
 class PointingSource(StrEnum):
@@ -45,6 +47,14 @@ class Pointing:
         Heliographic longitude (Stonyhurst) and latitude of the observer; NaN when unknown.
     dsun : float, m
         Distance from Sun centre; NaN when unknown.
+    rms_x, rms_y : float or None, arcsec
+        Standard deviation of the pointing over the records of the window; None with fewer than two.
+    peak_to_peak : float or None, arcsec
+        Largest distance between two of these records on an axis.
+    rms_roll : float or None, deg
+        Standard deviation of the roll.
+    records, rejected : int
+        Records that were averaged, and outliers that were left out.
     """
 
     source: PointingSource
@@ -55,6 +65,23 @@ class Pointing:
     stonyhurst_lon: float = float("nan")
     b0: float = float("nan")
     dsun: float = float("nan")
+    rms_x: float | None = None
+    rms_y: float | None = None
+    peak_to_peak: float | None = None
+    rms_roll: float | None = None
+    records: int = 0
+    rejected: int = 0
+
+    @property
+    def sigma(self) -> float:
+        """Error of the pointing on each axis, arcsec; NaN where it was assumed or given.
+
+        σ² = 4² + sd², sd the larger of the two in the window; 30² instead of 4² for the spacecraft's attitude.
+        """
+        own = {PointingSource.ASPECT: ASPECT_SIGMA, PointingSource.SPACECRAFT: SPACECRAFT_SIGMA}.get(self.source)
+        if own is None:
+            return float("nan")
+        return float(np.hypot(own, max(self.rms_x or 0.0, self.rms_y or 0.0)))
 
 
 def hpc_to_stix(x: ArrayLike, y: ArrayLike, pointing: Pointing) -> tuple[Floats, Floats]:

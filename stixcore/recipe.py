@@ -187,6 +187,7 @@ class Recipe:
                 "stonyhurst_lon_deg": _none_for_nan(self.pointing.stonyhurst_lon),
                 "b0_deg": _none_for_nan(self.pointing.b0),
                 "dsun_m": _none_for_nan(self.pointing.dsun),
+                **_scatter_document(self.pointing),
             },
             "time_range": list(self.time_range),
             "energy_range_kev": list(self.energy_range),
@@ -245,6 +246,7 @@ class Recipe:
                 stonyhurst_lon=_nan_for_none(pointing["stonyhurst_lon_deg"]),
                 b0=_nan_for_none(pointing["b0_deg"]),
                 dsun=_nan_for_none(pointing["dsun_m"]),
+                **{name: pointing[key] for name, key in _SCATTER.items() if key in pointing},
             ),
             time_range=(data["time_range"][0], data["time_range"][1]),
             energy_range=(data["energy_range_kev"][0], data["energy_range_kev"][1]),
@@ -284,6 +286,22 @@ def _calibration(data: dict[str, Any]) -> CalibrationReference:
         phase_table=TableReference(**data["phase_table"]),
         cal_file=None if cal_file is None else FileReference(**cal_file),
     )
+
+
+#: Attributes of a pointing that earlier recipes did not have, and their keys, which are left out where unknown.
+_SCATTER: Mapping[str, str] = {
+    "rms_x": "rms_x_arcsec",
+    "rms_y": "rms_y_arcsec",
+    "peak_to_peak": "peak_to_peak_arcsec",
+    "rms_roll": "rms_roll_deg",
+    "records": "records",
+    "rejected": "rejected",
+}
+
+
+def _scatter_document(pointing: Pointing) -> dict[str, float]:
+    known = {name: getattr(pointing, name) for name in _SCATTER}
+    return {_SCATTER[name]: value for name, value in known.items() if value != getattr(Pointing, name)}
 
 
 def _none_for_nan(value: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ SPACECRAFT_OFFSET = (26.1, 58.2)
 ASPECT_OFFSET = (60.0, 8.0)
 #: An aspect solution further than this from the spacecraft's own attitude is not believed, arcsec.
 MAX_DISAGREEMENT = 240.0
+#: A single record further than this from the others is left out; jitter is below 1″.
+OUTLIER = 5.0  # arcsec
+#: Likewise roll, pitch and yaw, deg.
+ATTITUDE_FLOORS = (0.1, OUTLIER / 3600.0, OUTLIER / 3600.0)
 #: A record further than this from the window does not describe it.
 MAX_GAP = np.timedelta64(300, "s")
 
@@ -40,8 +45,9 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     Returns
     -------
     Pointing
-        Mean over the records inside the window; without any, linear interpolation at its centre between the two
-        that bracket it. The aspect solution where it is valid and within 240″ of the spacecraft's attitude, else that.
+        Mean over the records inside the window, single outliers left out, with their scatter; without any, linear
+        interpolation at its centre between the two that bracket it. The aspect solution where it is valid and within
+        240″ of the spacecraft's attitude, else that.
 
     Raises
     ------
@@ -50,21 +56,31 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
 
     Notes
     -----
-    Ground software ``stx_create_auxiliary_data``. The time stamps were already moved by half their cadence.
+    Ground software ``stx_create_auxiliary_data``, which averages outliers too. The time stamps were already moved by
+    half their cadence.
     """
     records = _Records([tables] if isinstance(tables, AspectTable) else list(tables), start, end)
+    records.leave_out(records.attitude(), ATTITUDE_FLOORS)
     roll = records.mean_angle("roll")
     # spacecraft attitude: YAW = -3600·yaw, PITCH = 3600·pitch, turned by the roll
-    yaw, pitch = -3600.0 * records.mean("yaw"), 3600.0 * records.mean("pitch")
+    yaw, pitch = -3600.0 * records.column("yaw"), 3600.0 * records.column("pitch")
     cos, sin = np.cos(np.deg2rad(roll)), np.sin(np.deg2rad(roll))
-    spacecraft = (
-        SPACECRAFT_OFFSET[0] + yaw * cos + pitch * sin,
-        SPACECRAFT_OFFSET[1] - yaw * sin + pitch * cos,
+    spacecraft = np.stack(
+        [SPACECRAFT_OFFSET[0] + yaw * cos + pitch * sin, SPACECRAFT_OFFSET[1] - yaw * sin + pitch * cos], axis=1
     )
-    source, (x, y) = PointingSource.SPACECRAFT, spacecraft
-    aspect = records.aspect_solution()
-    if aspect is not None and np.hypot(aspect[0] - spacecraft[0], aspect[1] - spacecraft[1]) < MAX_DISAGREEMENT:
-        source, (x, y) = PointingSource.ASPECT, aspect
+    source, path, used = PointingSource.SPACECRAFT, spacecraft, records
+    x, y = (float(value) for value in records.weights @ spacecraft)
+    aspect = records.with_solution()
+    if aspect is not None:
+        # P = (⟨y_srf⟩ + 60, -⟨z_srf⟩ + 8)
+        solution = np.stack(
+            [aspect.column("y_srf") + ASPECT_OFFSET[0], ASPECT_OFFSET[1] - aspect.column("z_srf")], axis=1
+        )
+        mean = aspect.weights @ solution
+        if np.hypot(mean[0] - x, mean[1] - y) < MAX_DISAGREEMENT:
+            source, path, used = PointingSource.ASPECT, solution, aspect
+            x, y = (float(value) for value in mean)
+    moved, turned = _scatter(path), _scatter(records.turned("roll")[:, None])
     return Pointing(
         source,
         roll,
@@ -74,7 +90,44 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
         stonyhurst_lon=records.stonyhurst_lon(),
         b0=records.mean("carrington_lat"),
         dsun=records.mean("dsun"),
+        rms_x=None if moved is None else moved[0][0],
+        rms_y=None if moved is None else moved[0][1],
+        peak_to_peak=None if moved is None else max(moved[1]),
+        rms_roll=None if turned is None else turned[0][0],
+        records=used.rows.size,
+        rejected=used.rejected,
     )
+
+
+def _scatter(values: Floats) -> tuple[list[float], list[float]] | None:
+    """Standard deviation (n - 1) and range of each column, rounded; None for fewer than two rows."""
+    if len(values) < 2:
+        return None
+    return np.std(values, axis=0, ddof=1).round(4).tolist(), np.ptp(values, axis=0).round(3).tolist()
+
+
+def isolated_outliers(values: Floats, floors: Sequence[float]) -> NDArray[np.bool_]:
+    """Single records far from the others: a fault of one record, not a movement of the spacecraft.
+
+    Distances from the median are in units of the floors, all columns together. A record is an outlier where its
+    distance is above 1 and above 5 times the median distance. Outliers beside one another are a movement; so are more
+    than a fifth of all records.
+
+    Parameters
+    ----------
+    values : (n, k) float
+    floors : k floats, same unit
+    """
+    number = len(values)
+    if number < 4:
+        return np.zeros(number, dtype=bool)
+    distance = np.linalg.norm((values - np.median(values, axis=0)) / np.asarray(floors), axis=1)
+    outlying = distance > max(5.0 * float(np.median(distance)), 1.0)
+    beside = np.zeros(number, dtype=bool)
+    beside[1:] |= outlying[:-1]
+    beside[:-1] |= outlying[1:]
+    found = outlying & ~beside
+    return found if found.sum() <= max(1, number // 5) else np.zeros(number, dtype=bool)
 
 
 class _Records:
@@ -92,7 +145,38 @@ class _Records:
         else:
             self.interpolated = True
             inside, self.weights = _bracket(time, start + (end - start) // 2)
-        self.tables, self.rows = tables, order[inside]
+        self.tables, self.rows, self.rejected = tables, order[inside], 0
+
+    def leave_out(self, values: Floats, floors: Sequence[float]) -> None:
+        """Leave single outliers out (see `isolated_outliers`); an interpolation has no record to spare."""
+        wrong = np.zeros(self.rows.size, dtype=bool) if self.interpolated else isolated_outliers(values, floors)
+        if wrong.any():
+            self.keep(~wrong)
+            self.rejected += int(wrong.sum())
+
+    def keep(self, rows: NDArray[np.bool_]) -> None:
+        """Keep some of the records."""
+        self.rows, self.weights = self.rows[rows], self.weights[rows] / self.weights[rows].sum()
+
+    def with_solution(self) -> _Records | None:
+        """The records with a valid aspect solution, single outliers left out; None when they cannot be used."""
+        ok = self.column("sas_ok").astype(bool)
+        if not ok.any() or (self.interpolated and not ok.all()):
+            return None  # between two records both must be valid
+        found = copy(self)
+        found.keep(ok)
+        found.leave_out(np.stack([found.column("y_srf"), found.column("z_srf")], axis=1), (OUTLIER, OUTLIER))
+        return found
+
+    def turned(self, name: str) -> Floats:
+        """An angle relative to its mean, deg, on the circle."""
+        return np.asarray((self.column(name) - self.mean_angle(name) + 180.0) % 360.0 - 180.0)
+
+    def attitude(self) -> Floats:
+        """Roll, pitch and yaw, deg, (n, 3); the roll relative to that of the middle record."""
+        roll = self.column("roll")
+        roll = (roll - roll[roll.size // 2] + 180.0) % 360.0 - 180.0
+        return np.stack([roll, self.column("pitch"), self.column("yaw")], axis=1)
 
     def column(self, name: str) -> Floats:
         values: Floats = np.concatenate([np.asarray(getattr(table, name), dtype=float) for table in self.tables])
@@ -111,16 +195,6 @@ class _Records:
         heeq = np.concatenate([table.heeq for table in self.tables])[self.rows]
         x, y = self.weights @ heeq[:, 0], self.weights @ heeq[:, 1]
         return float(np.rad2deg(np.arctan2(y, x)))
-
-    def aspect_solution(self) -> tuple[float, float] | None:
-        ok = self.column("sas_ok").astype(bool)
-        if not ok.any() or (self.interpolated and not ok.all()):
-            return None  # between two records both must be valid
-        weights = self.weights[ok] / self.weights[ok].sum()
-        # P = (⟨y_srf⟩ + 60, -⟨z_srf⟩ + 8)
-        x = float(self.column("y_srf")[ok] @ weights) + ASPECT_OFFSET[0]
-        y = -float(self.column("z_srf")[ok] @ weights) + ASPECT_OFFSET[1]
-        return x, y
 
 
 def _bracket(time: NDArray[np.datetime64], middle: np.datetime64) -> tuple[NDArray[np.int64], Floats]:

@@ -244,7 +244,7 @@ class AspectTable:
     y_srf, z_srf : (n,) float, arcsec
         Aspect solution in the spacecraft reference frame.
     sas_ok : (n,) bool
-        Rows with a valid aspect solution (files before the flag: finite ones).
+        Rows with a valid aspect solution: finite, within 1.1 radii of Sun centre, and flagged so in files with a flag.
     rsun : (n,) float, arcsec
         Apparent solar radius.
     carrington_lon, carrington_lat : (n,) float, deg

@@ -41,6 +41,8 @@ N_CHANNELS = 32
 PIXEL_MASK_SHAPES = ((N_PIXELS,), (N_PIXELS, N_PIXELS))
 #: Aspect records are stamped at their end; ground software and stixpy move them to the middle of the 64 s cadence.
 ASPECT_STAMP_SHIFT = np.timedelta64(32, "s")
+#: Aspect solutions further from Sun centre than this many radii on an axis are not valid (ground software).
+MAX_ASPECT_RADII = 1.1
 #: Rows further from DATE-BEG than this are a mistake, s.
 YEAR_S = 366 * 86400.0
 #: Bins up to this long may lie inside one another, s: real ones overlap by 0.1 s, and once by 3 of 3.6 s.
@@ -640,7 +642,10 @@ def read_aspect(path: str | Path) -> AspectTable:
         flag = product.column("sas_ok")
         if flag is not None and flag.dtype.kind in "SU":
             flag = np.isin(flag, ("T", "True", "1"))
-        finite = np.isfinite(y_srf) & np.isfinite(z_srf)
+        rsun = product.numbers("spice_disc_size", *SCALAR)
+        # a solution further than 1.1 radii from Sun centre is none; garbage up to 2·10⁶″ occurs without a flag
+        limit = np.where(np.isfinite(rsun), MAX_ASPECT_RADII * rsun, np.inf)
+        finite = np.isfinite(y_srf) & np.isfinite(z_srf) & (np.abs(y_srf) < limit) & (np.abs(z_srf) < limit)
         lonlat = product.numbers("carrington", (2,))
         return AspectTable(
             header=product.header(),
@@ -651,7 +656,7 @@ def read_aspect(path: str | Path) -> AspectTable:
             y_srf=y_srf,
             z_srf=z_srf,
             sas_ok=finite if flag is None else finite & flag.astype(bool),
-            rsun=product.numbers("spice_disc_size", *SCALAR),
+            rsun=rsun,
             carrington_lon=lonlat[:, 0],
             carrington_lat=lonlat[:, 1],
             dsun=product.numbers("distance", *SCALAR) * 1e3,

@@ -55,6 +55,8 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
+#: Scatter of the pointing in a window, arcsec: the ground software warns above 3; above 10 the position is doubted.
+POINTING_RMS_NOTE, POINTING_RMS_DOUBT = 3.0, 10.0
 
 
 class Severity(StrEnum):
@@ -160,7 +162,18 @@ def _illumination(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
 
 
 def _pointing(images: ImageSet) -> Iterator[Finding]:
-    match images.recipe.pointing.source:
+    pointing = images.recipe.pointing
+    moved = max(pointing.rms_x or 0.0, pointing.rms_y or 0.0)
+    if moved > POINTING_RMS_NOTE:
+        text = (
+            f"the pointing moved during the time range: scatter {moved:.1f}″, range {pointing.peak_to_peak:.0f}″; "
+            "a shorter range may be sharper"
+        )
+        yield Finding("pointing_moved", Severity.DOUBT if moved > POINTING_RMS_DOUBT else Severity.NOTE, text)
+    if pointing.rejected:
+        text = f"{pointing.rejected} of {pointing.records + pointing.rejected} aspect records left out as outliers"
+        yield Finding("pointing_outliers", Severity.NOTE, text)
+    match pointing.source:
         case PointingSource.ASSUMED:
             text = "no aspect record: pointing and roll are assumed, the place on the Sun is unknown"
             yield Finding("pointing_assumed", Severity.DOUBT, text)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stixcore.calibration.pointing import assumed_pointing, pointing_at
-from stixcore.coordinates import PointingSource
+from stixcore.calibration.pointing import assumed_pointing, isolated_outliers, pointing_at
+from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import CalibrationError
+from stixcore.fits.read import read_aspect
 
 SECOND = np.timedelta64(1, "s")
 NOON = np.datetime64("2022-11-10T12:00:00", "us")
@@ -224,3 +228,89 @@ def test_records_without_attitude_are_passed_over(aspect_table):
     lost = aspect_table(time, roll=np.full(3, np.nan))
     with pytest.raises(CalibrationError, match="no attitude at all"):
         pointing_at(lost, time[0], time[2])
+
+
+# --- scatter ----------------------------------------------------------------------------------------------------------
+
+
+def found_aspect(shared_data):
+    return read_aspect(shared_data / "found" / "solo_L2_stix-aux-ephemeris_20221114_V01.fits")
+
+
+def test_a_swing_inside_the_window_is_stated(shared_data):
+    """2022-11-14: from -26.7″ to +30.1″ while a flare is observed; the mean keeps every record."""
+    start, end = np.datetime64("2022-11-14T01:17:00", "us"), np.datetime64("2022-11-14T01:23:00", "us")
+    table = found_aspect(shared_data)
+    inside = (table.time >= start) & (table.time <= end)
+    pointing = pointing_at(table, start, end)
+    assert pointing.x == pytest.approx(table.y_srf[inside].mean() + 60.0, abs=1e-6)
+    assert (pointing.records, pointing.rejected) == (6, 0)
+    assert pointing.peak_to_peak == pytest.approx(56.75, abs=0.01)
+    assert pointing.rms_x == pytest.approx(np.std(table.y_srf[inside], ddof=1), abs=1e-3)
+    assert pointing.sigma == pytest.approx(np.hypot(4.0, pointing.rms_x))
+    assert pointing.sigma > 15.0
+
+
+@pytest.mark.parametrize("row", [0, 4, 9])
+@pytest.mark.parametrize("column", ["y_srf", "z_srf", "pitch", "yaw"])
+def test_one_record_astray_does_not_move_the_mean(november, row, column):
+    table = november.aspects[1]
+    start = np.datetime64("2022-11-10T12:00:00", "us")
+    end = start + 640 * SECOND
+    clean = pointing_at(table, start, end)
+    inside = np.flatnonzero((table.time >= start) & (table.time <= end))
+    values = getattr(table, column).copy()
+    values[inside[row]] += 150.0 if column.endswith("srf") else 150.0 / 3600.0
+    spoiled = pointing_at(replace(table, **{column: values}), start, end)
+    assert spoiled.rejected == 1
+    assert np.hypot(spoiled.x - clean.x, spoiled.y - clean.y) < 0.3
+    assert spoiled.rms_x < 1.0
+
+
+def test_a_roll_astray_does_not_turn_the_mean(november):
+    table = november.aspects[1]
+    start = np.datetime64("2022-11-10T12:00:00", "us")
+    clean = pointing_at(table, start, start + 640 * SECOND)
+    roll = table.roll.copy()
+    roll[np.flatnonzero(table.time >= start)[5]] += 20.0
+    spoiled = pointing_at(replace(table, roll=roll), start, start + 640 * SECOND)
+    assert spoiled.roll == pytest.approx(clean.roll, abs=1e-3)
+    assert (clean.rejected, spoiled.rejected) == (0, 1)
+
+
+def test_quiet_windows_have_the_plain_mean(november):
+    """As the ground software: no record of a window without a movement is left out."""
+    for table in november.aspects[1:]:
+        for first in range(0, table.time.size - 10, 10):
+            rows = slice(first, first + 10)
+            if not table.sas_ok[rows].all() or np.ptp(table.y_srf[rows]) > 5 or np.ptp(table.z_srf[rows]) > 5:
+                continue
+            pointing = pointing_at(table, table.time[rows][0], table.time[rows][-1])
+            if pointing.source is PointingSource.ASPECT and pointing.rejected == 0:
+                assert pointing.x == pytest.approx(table.y_srf[rows].mean() + 60.0, abs=1e-9)
+                assert pointing.records == 10
+
+
+def test_outliers_are_single_records():
+    values = np.zeros((10, 1))
+    values[3] = 150.0
+    assert isolated_outliers(values, (5.0,)).tolist() == (np.arange(10) == 3).tolist()
+    values[4] = 140.0  # two beside one another: the spacecraft moved
+    assert not isolated_outliers(values, (5.0,)).any()
+    assert not isolated_outliers(np.array([[0.0], [150.0], [0.0]]), (5.0,)).any()  # too few to tell
+
+
+def test_solutions_far_from_the_sun_are_not_valid(shared_data, tmp_path):
+    source = shared_data / "nov2022" / "aux" / "solo_L2_stix-aux-ephemeris_20221110_V01.fits"
+    with fits.open(source) as hdus:
+        hdus["DATA"].data["y_srf"][100] = 2e6
+        hdus.writeto(tmp_path / source.name)
+    table = read_aspect(tmp_path / source.name)
+    assert table.sas_ok[99]
+    assert not table.sas_ok[100]
+
+
+def test_sources_have_their_error():
+    assert np.isnan(assumed_pointing().sigma)
+    assert Pointing(PointingSource.SPACECRAFT, 0.0, 0.0, 0.0).sigma == 30.0
+    assert Pointing(PointingSource.ASPECT, 0.0, 0.0, 0.0, rms_x=3.0, rms_y=1.0).sigma == 5.0
