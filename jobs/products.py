@@ -131,6 +131,8 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
             "roll_deg": recipe.pointing.roll,
             "x_arcsec": recipe.pointing.x,
             "y_arcsec": recipe.pointing.y,
+        },
+        "pointing_scatter": {
             "rms_x_arcsec": recipe.pointing.rms_x,
             "rms_y_arcsec": recipe.pointing.rms_y,
             "peak_to_peak_arcsec": recipe.pointing.peak_to_peak,

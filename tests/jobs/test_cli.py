@@ -11,6 +11,7 @@ import pytest
 
 from archive import Archive
 from jobs.cli import build_parser, main
+from stixcore.fits.read import read_pixel_data
 
 IMAGE_KEYS = {
     "method", "file", "peak_hpc_x", "peak_hpc_y", "total_flux", "max", "chi2", "n_iter", "stopped_by", "elapsed_s",
@@ -39,6 +40,10 @@ def test_image_json_holds_what_the_contract_names(stix_jobs, image_words):
     }  # fmt: skip
     assert set(result["location"]) >= {"hpc_x", "hpc_y", "stix_x", "stix_y", "sidelobe_ratio", "method"}
     assert set(result["pointing"]) == {"source", "roll_deg", "x_arcsec", "y_arcsec"}
+    assert result["pointing_scatter"]["sigma_arcsec"] >= 4.0
+    assert result["pointing_scatter"]["rejected"] == 0
+    start, end = (words[words.index(word) + 1] for word in ("--start", "--end"))
+    assert [np.datetime64(result["requested"][name]) for name in ("start", "end")] == [start, end]
     assert set(result["counts"]) == {"total", "background"}
     assert set(result["visibilities"][0]) == {"label", "u", "v", "re", "im", "sigma"}
     assert len(result["visibilities"]) == 24
@@ -46,6 +51,42 @@ def test_image_json_holds_what_the_contract_names(stix_jobs, image_words):
     assert all(set(image) >= IMAGE_KEYS for image in result["images"])
     assert result["location"]["hpc_x"] == pytest.approx(record["hpc_x"], abs=15)
     assert result["location"]["hpc_y"] == pytest.approx(record["hpc_y"], abs=15)
+
+
+def test_image_says_which_bins_it_took_and_exact_refuses(stix_jobs, image_words):
+    words, _ = image_words
+    data = read_pixel_data(words[1])
+    words = list(words)
+    first = words[words.index("--start") + 1] = data.t_start[3] - np.timedelta64(500, "ms")
+    last = words[words.index("--end") + 1] = data.t_end[40] + np.timedelta64(400, "ms")
+    options = ["--method", "bp", "--location", "0", "0"]
+    status, out, _ = stix_jobs(*words, *options)
+    expected = data.asked(first, last)
+    assert (status, f"note: {expected}" in out) == (0, True)
+    status, _, err = stix_jobs(*words, *options, "--exact")
+    assert status == 1
+    assert f"{data.header.name}: the time range is not one of whole bins: {expected}" in err
+    words[words.index("--start") + 1] = f"{str(data.t_start[3])[:23]}+00:00"
+    words[words.index("--end") + 1] = f"{str(data.t_end[40])[:23]}Z"
+    status, out, _ = stix_jobs(*words, *options, "--exact")
+    assert (status, "asked" in out) == (0, False)
+
+
+def test_image_cuts_a_window_at_the_ends_of_the_file(stix_jobs, image_words):
+    words, _ = image_words
+    data = read_pixel_data(words[1])
+    words = list(words)
+    words[words.index("--start") + 1] = data.t_start[0] - np.timedelta64(60, "s")
+    words[words.index("--end") + 1] = data.t_end[40]
+    status, out, _ = stix_jobs(*words, "--method", "bp", "--location", "0", "0", "--json")
+    result = json.loads(out)
+    assert status == 0
+    assert np.datetime64(result["time_range"][0]) == data.t_start[0].astype("datetime64[ms]")
+    (note,) = [warning for warning in result["warnings"] if warning["code"] == "time_range"]
+    assert note["text"].startswith("asked ")
+    words[words.index("--end") + 1] = data.t_start[0] - np.timedelta64(1, "s")
+    status, _, err = stix_jobs(*words, "--method", "bp")
+    assert (status, "is not inside the file, which covers" in err) == (1, True)
 
 
 def test_image_for_people_names_files_that_exist(stix_jobs, image_words):
