@@ -23,6 +23,7 @@ from stixcore.errors import StixError
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.reconstruction import Method
 from stixcore.printable import printable
+from stixcore.reconstruct import ShiftBins
 from stixcore.times import parse_time
 
 INTERRUPTED = 130
@@ -157,6 +158,14 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
         default=WindowRule.CENTRES,
         metavar="RULE",
         help="centres: bins whose centres lie in the range (default); outward: bins that cover it, as IDL does",
+    )
+    image.add_argument(
+        "--shift-bins",
+        type=ShiftBins,
+        choices=list(ShiftBins),
+        default=ShiftBins.AUTO,
+        metavar="auto|off",
+        help="move counts of files before 2021-12-09 to the bin they belong to, in full resolution (default: auto)",
     )
     image.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help="keV")
     image.add_argument(

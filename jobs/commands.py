@@ -151,6 +151,7 @@ def run_image(arguments: argparse.Namespace) -> int:
         pixel=arguments.pixel,
         window_rule=arguments.bins,
         exact=arguments.exact,
+        shift_bins=arguments.shift_bins,
     )
     recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux)
     files = Locator.of(arguments.science, arguments.background, *arguments.aux)

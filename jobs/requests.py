@@ -30,7 +30,7 @@ from stixcore.fits.windows import WindowRule
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
-from stixcore.reconstruct import ImageRequest, default_methods
+from stixcore.reconstruct import ImageRequest, ShiftBins, default_methods
 from stixcore.times import format_time
 
 REQUEST_VERSION = 1
@@ -63,6 +63,8 @@ class ImagingRequest:
         How a time range becomes whole bins.
     exact : bool
         Refuse a time range that is not one of whole bins.
+    shift_bins : ShiftBins
+        Whether counts of early files move to the time bin that they belong to.
     hidden : bool
         Only the user and operators see the images.
 
@@ -87,6 +89,7 @@ class ImagingRequest:
     edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW
     window_rule: WindowRule = WindowRule.CENTRES
     exact: bool = False
+    shift_bins: ShiftBins = ShiftBins.AUTO
     hidden: bool = False
 
     def __post_init__(self) -> None:
@@ -172,6 +175,7 @@ class ImagingRequest:
                 edge_correction=self.edge_correction,
                 window_rule=self.window_rule,
                 exact=self.exact,
+                shift_bins=self.shift_bins,
             )
             for (start, end), energy in product(self.time_ranges, self.energy_ranges)
         ]
@@ -198,6 +202,7 @@ class ImagingRequest:
             "edge_correction": str(self.edge_correction),
             "window_rule": str(self.window_rule),
             "exact": self.exact,
+            "shift_bins": str(self.shift_bins),
             "hidden": self.hidden,
         }
         return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -264,6 +269,7 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "edge_correction": ("edge_correction", EdgeCorrection),
     "window_rule": ("window_rule", WindowRule),
     "exact": ("exact", read.truth),
+    "shift_bins": ("shift_bins", ShiftBins),
     "hidden": ("hidden", read.truth),
 }
 

@@ -24,6 +24,7 @@ from stixcore.instrument.geometry import detector_indices
 from stixcore.recipe import Location
 from stixcore.reconstruct import (
     ImageRequest,
+    ShiftBins,
     apparent_radius,
     calibration_at,
     chosen_bins,
@@ -102,6 +103,8 @@ def _instant_image(
     catalog: CalibrationCatalog,
 ) -> InstantImage:
     begin = perf_counter()
+    if request.shift_bins is ShiftBins.AUTO and science.can_shift_bins:
+        science = science.with_shifted_bins()
     times, channels = chosen_bins(science, request), science.energy_channels(*request.energy)
     calibration = calibration_at(science, times, catalog)
     pixels = select_pixels(science, background, request, request.start, request.end, request.energy, calibration)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 
@@ -45,6 +46,17 @@ CIRCLE_REACH = 100.0
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
 
 
+class ShiftBins(StrEnum):
+    """Counts of files before 2021-12-09 14:00 UTC belong to the time bin before.
+
+    ``AUTO``: they are moved there where that is right (`PixelData.can_shift_bins`). ``OFF``: they stay, as the ground
+    software leaves them by default.
+    """
+
+    AUTO = "auto"
+    OFF = "off"
+
+
 @dataclass(frozen=True)
 class ImageRequest:
     """What somebody wants imaged; the rest of the recipe is found in the files.
@@ -61,6 +73,8 @@ class ImageRequest:
         How the time range becomes whole bins.
     exact : bool
         Refuse a time range that is not one of whole bins.
+    shift_bins : ShiftBins
+        Whether counts of early files move to the time bin that they belong to.
     """
 
     start: np.datetime64
@@ -77,6 +91,7 @@ class ImageRequest:
     edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW
     window_rule: WindowRule = WindowRule.CENTRES
     exact: bool = False
+    shift_bins: ShiftBins = ShiftBins.AUTO
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +230,9 @@ def prepare_recipe(
     summed = summed_pixel_set(data)
     if summed is not None and request.pixel_set is PixelSet.TOP_BOT:  # the default; the file has one pixel set alone
         request = replace(request, pixel_set=summed)
+    shift = request.shift_bins is ShiftBins.AUTO and data.can_shift_bins
+    if shift:
+        data = data.with_shifted_bins()
     # a range outside the file is refused before anything is computed
     times = chosen_bins(data, request)
     _ = data.energy_channels(*request.energy)
@@ -246,6 +264,7 @@ def prepare_recipe(
         pixel=float(request.pixel),
         calibration=calibration.reference,
         window_rule=request.window_rule,
+        shift_bins=shift,
     )
 
 
@@ -383,6 +402,8 @@ def _reconstruct(
 ) -> ImageSet:
     begin = perf_counter()
     science = read_pixel_data(_verified(recipe.science, locate))
+    if recipe.shift_bins:
+        science = science.with_shifted_bins()
     quiet = None if recipe.background is None else read_pixel_data(_verified(recipe.background, locate))
     calibration = catalog.referenced(recipe, locate)
     pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range, calibration)

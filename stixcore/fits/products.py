@@ -6,7 +6,7 @@ Axis order of counts is always (time, detector, pixel, channel). Times are ``dat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,9 @@ from stixcore.fits.windows import AskedWindow, WindowRule, asked_window, bins_of
 
 Times = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
+
+#: A file whose shortest bin is below this is taken to be in full time resolution, s.
+FULL_RESOLUTION_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class ProductHeader:
     bins_late : bool
         Counts may stand one time bin too late: the flight software before 2021-12-09 14:00 UTC paired them so, and
         nothing in the file says that it was mended.
+    bins_kept_late : bool
+        The file says that they were left so because they may be summed on board.
     original_name : str
         Name under which the file was written (FILENAME); empty where it is not told.
     """
@@ -57,6 +62,7 @@ class ProductHeader:
     purpose: str = ""
     simulated: bool = False
     bins_late: bool = False
+    bins_kept_late: bool = False
     original_name: str = ""
 
 
@@ -165,6 +171,38 @@ class PixelData:
             When the window is empty, outside the file or inside a gap between two bins.
         """
         return bins_of_window(self.t_start, self.t_end, start, end, name=self.header.name, rule=rule)
+
+    @property
+    def can_shift_bins(self) -> bool:
+        """Whether counts belong to the bin before and can be moved there: late, and in full time resolution.
+
+        The ground software's ``shift_duration``, whose documentation allows it for data in full resolution only; a file
+        counts as such where its shortest bin is below 4 s.
+        """
+        return (
+            self.header.bins_late and not self.header.bins_kept_late and float(self.duration.min()) < FULL_RESOLUTION_S
+        )
+
+    def with_shifted_bins(self) -> PixelData:
+        """The same file with all that a row recorded in the time bin of the row before.
+
+        What the first row recorded has no bin, and the last bin has no counts: there is one bin less.
+        """
+
+        def load(times: slice, channels: slice) -> tuple[Floats, Floats, Floats, Floats]:
+            start, stop, step = times.indices(self.t_start.size - 1)
+            return self.loader(slice(start + 1, stop + 1, step), channels)
+
+        return replace(
+            self,
+            t_start=self.t_start[:-1],
+            t_end=self.t_end[:-1],
+            duration=self.duration[:-1],
+            rcr=self.rcr[1:],
+            pixel_mask=self.pixel_mask[1:],
+            detector_mask=self.detector_mask[1:],
+            loader=load,
+        )
 
     def window(self, bins: slice) -> tuple[np.datetime64, np.datetime64]:
         """The window that contains exactly these bins."""

@@ -55,6 +55,7 @@ SCALAR = ((), (1,))
 DEFAULT_SKM = {"counts": (0, 4, 4), "triggers": (0, 5, 3)}
 #: Flight software of before this moment paired counts with the next bin's times (ground software ``shift_duration``).
 BINS_MENDED_ON_BOARD = np.datetime64("2021-12-09T14:00:00", "us")
+BINS_KEPT_LATE = "offset not fixed as possibly summed on board"
 BINS_MENDED_ON_GROUND = "Time and count arrays were shifted to fix offset"
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d*)?")
 #: What astropy and NumPy have been seen to raise for files damaged in one way or another.
@@ -255,6 +256,7 @@ class _Product:
             ephemeris={key: primary[key] for key in EPHEMERIS_KEYWORDS if _tells(key, primary.get(key))},
             purpose=" ".join(reason.group(1).split()) if reason else "",
             simulated="SIMULATED" in comment.upper() or "SIMULATED" in str(primary.get("OBS_MODE", "")).upper(),
+            bins_kept_late=BINS_KEPT_LATE in comment,
             bins_late=bool(late) and self.kind in IMAGEABLE,
             original_name=str(primary.get("FILENAME", "")).strip(),
         )

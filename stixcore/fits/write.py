@@ -115,6 +115,7 @@ def _time_cards(images: ImageSet, created: np.datetime64) -> Iterator[Card]:
     yield "REQ_BEG", images.recipe.time_range[0], "start of the time range that was asked for"
     yield "REQ_END", images.recipe.time_range[1], "its end"
     yield "BINRULE", str(images.recipe.window_rule), "bins of the range: by their centres, or outward"
+    yield "BINSHIFT", images.recipe.shift_bins, "counts moved one time bin earlier"
     yield "XPOSURE", pixels.duration, "[s] sum of the time bins"
     yield "LIVETIME", float(np.median(pixels.livetime)), "[s] median live time of the detectors"
     if "EAR_TDEL" in ephemeris:

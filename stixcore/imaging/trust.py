@@ -145,7 +145,10 @@ def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     if images.pixels.rcr > 0 and images.pixels.e_low < limits.low_energy:
         text = f"the attenuator was in: counts below {limits.low_energy:g} keV are suppressed"
         yield Finding("attenuator", Severity.NOTE, text)
-    if images.pixels.header.bins_late:
+    if images.recipe.shift_bins:
+        text = "taken before 2021-12-09 14:00 UTC: counts were moved to the time bin before, to which they belong"
+        yield Finding("bins_shifted", Severity.NOTE, text)
+    elif images.pixels.header.bins_late:
         text = "taken before 2021-12-09 14:00 UTC: unless summed on board, counts stand one time bin too late"
         yield Finding("bins_late", Severity.NOTE, text)
 

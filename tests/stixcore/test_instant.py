@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from stixcore.errors import SelectionError
+from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_pixel_data
 from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.trust import assess
 from stixcore.instant import instant_image, snapped
 from stixcore.instrument.geometry import PixelSet
-from stixcore.reconstruct import ImageRequest, find_pointing, prepare_recipe, reconstruct
+from stixcore.reconstruct import ImageRequest, ShiftBins, find_pointing, prepare_recipe, reconstruct
 
 pytestmark = pytest.mark.needs_shared_data
 START, END = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")
@@ -41,6 +43,29 @@ def test_same_pixels_as_the_final_back_projection(november_flare, changes):
     np.testing.assert_array_equal(instant.image.image, final.images[Method.BP].image)
     assert (instant.counts, instant.background) == final.counts
     assert instant.recorded > instant.counts  # those of the other detectors and pixels too
+
+
+def test_shifted_bins_stand_in_the_recipe_and_change_the_images(november_flare, monkeypatch):
+    science, background, aspect = november_flare
+    monkeypatch.setattr(PixelData, "can_shift_bins", property(lambda data: "2211116471" in data.header.name))
+    paths = {path.name: path for path in november_flare}
+    request = replace(ASKED, location=(820.0, 150.0))
+    moved, kept = (
+        prepare_recipe(replace(request, shift_bins=shift), science, background, [aspect]) for shift in ShiftBins
+    )
+    assert (moved.shift_bins, kept.shift_bins) == (True, False)
+    shifted, plain = (reconstruct(recipe, lambda file: paths[file.name]) for recipe in (moved, kept))
+    data = read_pixel_data(science)
+    bins = data.time_bins(START, END)
+    later = replace(request, start=data.t_start[bins.stop], end=data.t_end[bins.stop], shift_bins=ShiftBins.OFF)
+    after = reconstruct(prepare_recipe(later, science, background, [aspect]), lambda file: paths[file.name])
+    np.testing.assert_array_equal(shifted.pixels.counts, after.pixels.counts)  # of the row after, in this bin's time
+    assert shifted.pixels.t_start == plain.pixels.t_start
+    assert "bins_shifted" in {finding.code for finding in assess(shifted)}
+    assert "bins_shifted" not in {finding.code for finding in assess(plain)}
+    pointing, _ = find_pointing(data, [aspect], request.start, request.end)
+    instant = instant_image(request, data, read_pixel_data(background), pointing)
+    assert (instant.counts, instant.background) == shifted.counts
 
 
 def test_a_box_snaps_to_whole_bins_inside_the_file(november_flare):

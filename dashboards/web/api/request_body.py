@@ -11,7 +11,7 @@ from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.fits.windows import WindowRule
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet
-from stixcore.reconstruct import default_methods
+from stixcore.reconstruct import ShiftBins, default_methods
 
 _LIMITS = Limits()
 _SIDE = {"type": "integer", "minimum": _LIMITS.side[0], "maximum": _LIMITS.side[1]}
@@ -107,6 +107,11 @@ REQUEST_SCHEMA: dict[str, Any] = {
             "description": "Bins whose centres lie in the time range, or those that cover it (ground software)",
         },
         "exact": {"type": "boolean", "default": False, "description": "Refuse a range that is not one of whole bins"},
+        "shift_bins": {
+            **_words(ShiftBins),
+            "default": str(ShiftBins.AUTO),
+            "description": "Whether counts of files before 2021-12-09 move to the time bin that they belong to",
+        },
         "hidden": {"type": "boolean", "default": False, "description": "Only you and operators see the images"},
     },
 }

@@ -7,6 +7,7 @@ import gzip
 import os
 import pickle
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -594,3 +595,32 @@ def test_time_bins_of_early_flight_software(shared_data, tmp_path):
         hdus[0].header["HISTORY"] = "Time and count arrays were shifted to fix offset"
         hdus.writeto(mended)
     assert not read_pixel_data(mended).header.bins_late
+
+
+def test_counts_move_to_the_bin_before(pixel_data):
+    """counts[i], triggers, attenuator and masks of row i belong to time and length of row i - 1."""
+    counts = np.zeros((4, 32, 12, 8))
+    counts[:] = np.arange(4)[:, None, None, None]
+    data = pixel_data(counts, duration=[1, 2, 3, 4], rcr=[0, 0, 1, 1], triggers=counts[:, :16, 0, 0])
+    moved = data.with_shifted_bins()
+    assert moved.duration.tolist() == [1, 2, 3]
+    assert moved.rcr.tolist() == [0, 1, 1]
+    assert moved.read().counts[:, 0, 0, 0].tolist() == [1, 2, 3]
+    assert moved.read(slice(1, 3)).triggers[:, 0].tolist() == [2, 3]
+    assert moved.read(slice(1, 3)).duration.tolist() == [2, 3]
+    assert moved.t_end[-1] == data.t_end[-2]
+
+
+@pytest.mark.parametrize(
+    ("late", "kept", "shortest", "can"),
+    [(True, False, 0.5, True), (True, False, 20.0, False), (True, True, 0.5, False), (False, False, 0.5, False)],
+)
+def test_bins_move_only_in_full_resolution(pixel_data, late, kept, shortest, can):
+    data = pixel_data(np.ones((3, 32, 12, 8)), duration=[20.0, shortest, 20.0])
+    data = replace(data, header=replace(data.header, bins_late=late, bins_kept_late=kept))
+    assert data.can_shift_bins is can
+
+
+def test_the_demo_stays_as_the_ground_software_reads_it(shared_data):
+    """Its bins of 20 s are no full resolution."""
+    assert not read_pixel_data(shared_data / DEMO).can_shift_bins
