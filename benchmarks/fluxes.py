@@ -1,10 +1,11 @@
 """Bias of the total flux by method, scene and counts, from 3,000 counts up: the archive's choices beside earlier ones.
 
-``python -m benchmarks fluxes``; parts of it with ``run(counts=…, n=…)``. Two processes.
+``python -m benchmarks fluxes``; in pieces ``python -m benchmarks.fluxes --counts 3e3 --n 50``. Two processes.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +15,7 @@ import numpy as np
 from benchmarks.measures import ready
 from benchmarks.scenes import BACKGROUND, Scene, observe
 from benchmarks.timing import print_table
+from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.methods import MethodParameters, run_method
@@ -37,6 +39,8 @@ def choices() -> Mapping[str, Choice]:
         "MEM_GE, F from counts": (Method.MEM_GE, now[Method.MEM_GE]),
         "MEM_GE, F = max |V|": (Method.MEM_GE, MemGeParameters(flux_estimate=FluxEstimate.AMPLITUDE)),
         "CLEAN": (Method.CLEAN, now[Method.CLEAN]),
+        "CLEAN, ground software's stop": (Method.CLEAN, CleanParameters()),
+        "multi-scale CLEAN": (Method.MS_CLEAN, now[Method.MS_CLEAN]),
         "EM": (Method.EM, now[Method.EM]),
         "VIS_FWDFIT": (Method.VIS_FWDFIT, now[Method.VIS_FWDFIT]),
     }
@@ -90,3 +94,17 @@ def _one_flare(task: tuple[Scene, float, int, bool]) -> dict[str, float]:
             for name, (method, parameters) in choices().items()
             if slow or not (method is Method.EM or isinstance(parameters, ForwardFitParameters))
         }
+
+
+def main() -> None:
+    """Parts of the table, named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fluxes")
+    parser.add_argument("--counts", nargs="+", type=float, default=COUNTS)
+    parser.add_argument("--n", type=int, default=N_TRIALS, help="flares of each kind")
+    parser.add_argument("--n-slow", type=int, default=N_SLOW, help="of EM and VIS_FWDFIT")
+    asked = parser.parse_args()
+    run(asked.counts, asked.n, asked.n_slow)
+
+
+if __name__ == "__main__":
+    main()

@@ -98,8 +98,10 @@ class Observation:
         return self.flux * pixel_integrals(self.sources, self.grid, beam_fwhm)
 
 
-def observe(scene: Scene, counts: float, number: int) -> Observation:
+def observe(scene: Scene, counts: float, number: int, calibration_error: float = 0.0) -> Observation:
     """Realization ``number`` of a scene; the sky of a number is the same for all ``counts``.
+
+    Gain and phase of every sub-collimator are off by ``calibration_error`` (1 sigma, relative and rad).
 
     The scene is turned at random and lies anywhere within 1000″ of Sun center; the map is centered up to 8″ off in x
     and in y, so that no source sits on a pixel by design.
@@ -113,7 +115,9 @@ def observe(scene: Scene, counts: float, number: int) -> Observation:
     x_stix, y_stix = hpc_to_stix(*center, LEVEL)
     flare_xy = (float(x_stix), float(y_stix))
     noise = np.random.default_rng((SEED, order, number, round(counts)))
-    pixels = simulate_pixel_sums(sources, counts, noise, pointing=LEVEL, background=BACKGROUND)
+    pixels = simulate_pixel_sums(
+        sources, counts, noise, pointing=LEVEL, background=BACKGROUND, calibration_error=calibration_error
+    )
     vis = form_visibilities(pixels, flare_xy=flare_xy).to_helioprojective(LEVEL, *center)
     return Observation(
         scene=scene,

@@ -6,6 +6,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,6 +22,7 @@ from stixcore.imaging.clean import clean
 from stixcore.imaging.em import EmParameters, em
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.mem import mem_ge
+from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
 
 SIZES = ((129, 2.0), (256, 1.0))
@@ -168,7 +170,11 @@ def _all_products() -> Table:
     rows: list[list[object]] = []
     for n, pixel in SIZES:
         given = real_flare("2022", n, pixel)
-        best = min(_timed(lambda given=given: reconstruct(given.recipe, given.locate))[0] for _ in range(7))
+        # the bars are those of the six products before multi-scale CLEAN
+        six = {method: chosen for method, chosen in given.recipe.methods.items() if method is not Method.MS_CLEAN}
+        of_six = replace(given.recipe, methods=six)
+        best = min(_timed(lambda given=given, recipe=of_six: reconstruct(recipe, given.locate))[0] for _ in range(7))
+        seven = min(_timed(lambda given=given: reconstruct(given.recipe, given.locate))[0] for _ in range(7))
         images = reconstruct(given.recipe, given.locate)
         with tempfile.TemporaryDirectory() as folder:
 
@@ -180,9 +186,17 @@ def _all_products() -> Table:
             files = min(_timed(written)[0] for _ in range(5))
         slowest = max(images.images.values(), key=lambda image: image.elapsed)
         bar = {129: "0.15", 256: "0.4"}[n]
-        rows.append([f"{n}²", best, bar, files, "1", f"{slowest.method} {slowest.elapsed * 1e3:.0f} ms"])
-    columns = ["pixels", "six products [s]", "bar", "with FITS and PNG [s]", "bar", "slowest"]
-    title = "All six products of one recipe, warm (uid 2211116471, 6-10 keV; files read and verified each time)"
+        rows.append([f"{n}²", best, bar, seven, files, "1", f"{slowest.method} {slowest.elapsed * 1e3:.0f} ms"])
+    columns = [
+        "pixels",
+        "six products [s]",
+        "bar",
+        "and multi-scale CLEAN [s]",
+        "with FITS and PNG [s]",
+        "bar",
+        "slowest",
+    ]
+    title = "All seven products of one recipe, warm (uid 2211116471, 6-10 keV; files read and verified each time)"
     return title, columns, rows
 
 

@@ -181,7 +181,7 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
         help="map center, arcsec (default: found on the full disk)",
     )
     image.add_argument(
-        "--ensemble", type=int, default=0, metavar="N", help="add uncertainty maps from N perturbed copies of the data"
+        "--ensemble", type=int, default=0, metavar="N", help="add uncertainty maps from N simulated copies"
     )
     image.add_argument("--seed", type=int, default=0, help="of the perturbations (default %(default)s)")
     image.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for FITS and PNG files")

@@ -18,6 +18,7 @@ from jobs.report import draw_report
 from stixcore.fits.read import read_pixel_data
 from stixcore.fits.write import write_image
 from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.trust import Finding, assess
 from stixcore.metrics import measure_source
@@ -103,7 +104,7 @@ def _picture(images: ImageSet, method: Method, image: Reconstruction) -> Picture
         f"{images.counts[0]:.0f} counts; uid {recipe.science.uid}",
         rsun=recipe.pointing.rsun,
         b0=recipe.pointing.b0,
-        beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters) else None,
+        beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters | MultiScaleCleanParameters) else None,
     )
 
 
@@ -149,8 +150,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
             for label, u, v, value, sigma in zip(vis.labels, vis.u, vis.v, vis.vis.tolist(), vis.sigma, strict=True)
         ],
         "images": [
-            _describe_image(method, image, saved)
-            | ({"uncertainty": images.ensembles[method].numbers()} if method in images.ensembles else {})
+            _describe_image(method, image, saved) | _uncertainty(images, method)
             for method, image in images.images.items()
         ],
         "failures": {str(method): reason for method, reason in images.failures.items()},
@@ -173,6 +173,14 @@ def _calibration(images: ImageSet) -> dict[str, str | None]:
             "phase_table_sha256": used.phase_table.sha256,
         }
     return named
+
+
+def _uncertainty(images: ImageSet, method: Method) -> dict[str, Any]:
+    """Errors of position, flux and size, and the numbers behind them, where an ensemble was made."""
+    if method not in images.ensembles:
+        return {}
+    ensemble = images.ensembles[method]
+    return {"sigma": ensemble.errors(), "uncertainty": ensemble.numbers()}
 
 
 def findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, str]]:

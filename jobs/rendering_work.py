@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 #: A contact sheet is at most so wide, and its pictures at most so large, pixels.
 SHEET_WIDTH, SHEET_PICTURE = 6000, 112
 #: Methods in the order in which one is preferred for the animation of a cube.
-FOR_ANIMATION = ("clean", "mem_ge", "em", "vis_fwdfit", "bp", "full_disk_bp")
+FOR_ANIMATION = ("clean", "ms_clean", "mem_ge", "em", "vis_fwdfit", "bp", "full_disk_bp")
 
 
 def animate(archive: Archive, images: Sequence[Image], looks: AnimationLooks, folder: Path) -> list[str]:
@@ -155,8 +155,9 @@ def _ensemble_errors(path: Path) -> dict[str, Any]:
         if UNCERTAINTY_EXTENSION not in hdus:
             return {}
         header = hdus[UNCERTAINTY_EXTENSION].header
-        keys = {"x_err": "SCENT_X", "y_err": "SCENT_Y", "fwhm_err": "SFWHM", "flux_err": "SFLUX"}
-        return {name: header.get(key) for name, key in keys.items()}
+        keys = {"x_err": "CENT_X", "y_err": "CENT_Y", "fwhm_err": "FWHM", "flux_err": "FLUX"}
+        # files of 2026-11 and before have the scatter alone, no bias
+        return {name: header.get(f"I{key}", header.get(f"S{key}")) for name, key in keys.items()}
 
 
 def _fitted(stored: ImageFile) -> dict[str, Any]:

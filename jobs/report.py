@@ -16,6 +16,7 @@ from PIL import ImageDraw
 from jobs.figures import draw_map, font, nice_step
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.imaging.threads import single_threaded
 from stixcore.reconstruct import ImageSet
@@ -26,10 +27,12 @@ Floats = NDArray[np.float64]
 SIZE = 300  # of a map
 PANEL = (SIZE + 90, SIZE + 98)
 #: Maps of the sheet; it has room for six.
+#: Multi-scale CLEAN, a second CLEAN, has none.
 ORDER = (Method.FULL_DISK_BP, Method.BP, Method.CLEAN, Method.MEM_GE, Method.EM, Method.VIS_FWDFIT)
 #: Colors of the methods against the data: distinguishable for the color-blind (Okabe & Ito).
 COLORS = {
     Method.CLEAN: (0, 114, 178),
+    Method.MS_CLEAN: (86, 180, 233),
     Method.MEM_GE: (213, 94, 0),
     Method.EM: (0, 158, 115),
     Method.VIS_FWDFIT: (204, 121, 167),
@@ -79,7 +82,7 @@ def _map(images: ImageSet, method: Method) -> Picture.Image:
         caption=f"{chi2}  peak {image.image.max():.3g} {image.unit}".strip(),
         rsun=recipe.pointing.rsun,
         b0=recipe.pointing.b0,
-        beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters) else None,
+        beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters | MultiScaleCleanParameters) else None,
         size=SIZE,
     )
 

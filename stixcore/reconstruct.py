@@ -434,7 +434,9 @@ def _reconstruct(
             if method is not Method.FULL_DISK_BP:
                 images[method] = run_method(method, recipe.methods[method], given)
                 if ensemble:
-                    ensembles[method] = perturbed_ensemble(method, recipe.methods[method], given, ensemble, seed)
+                    ensembles[method] = perturbed_ensemble(
+                        method, recipe.methods[method], given, ensemble, seed, image=images[method]
+                    )
             elif location is not None:
                 images[method] = location.full_disk
         except ReconstructionError as error:  # one method that gives up does not take the others along

@@ -25,6 +25,7 @@ PAPERS = (
 )
 METHOD_PAPERS = {
     "clean": "CLEAN: Högbom 1974, A&AS 15, 417",
+    "ms_clean": "Multi-scale CLEAN: after Cornwell 2008, IEEE J. Sel. Topics Signal Process. 2, 793",
     "em": "EM: Massa et al. 2019, A&A 624, A130, doi:10.1051/0004-6361/201935323",
     "mem_ge": "MEM_GE: Massa et al. 2020, ApJ 894, 46, doi:10.3847/1538-4357/ab8637",
     "vis_fwdfit": "VIS_FWDFIT: Volpara et al. 2022, A&A 668, A145, doi:10.1051/0004-6361/202243907",

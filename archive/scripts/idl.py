@@ -33,6 +33,7 @@ def idl_script(source: ImageSource) -> str:
     pointing, location = recipe["pointing"], recipe["location"]
     rows, columns = recipe["shape"]
     covered = image.t_start + _INSIDE, image.t_end - _INSIDE
+    missing = [f"; {comment}" for method, comment in _NOT_IN_IDL.items() if method in recipe["methods"]]
     sections = [_PRODUCTS[method](recipe["methods"][method]) for method in _PRODUCTS if method in recipe["methods"]]
     values = {
         "script_name": script_name(source),
@@ -62,7 +63,7 @@ def idl_script(source: ImageSource) -> str:
         "imsize": idl_literal([int(columns), int(rows)]),
         "pixel": idl_literal([float(recipe["pixel_arcsec"])] * 2),
         "products": "\n\n".join(
-            ["; ---- 5. The images, each to a FITS file " + "-" * 77, _output_stem(source), *sections]
+            ["; ---- 5. The images, each to a FITS file " + "-" * 77, _output_stem(source), *missing, *sections]
         ),
         "plots": "\n".join(_plot(method) for method in _PRODUCTS if method in recipe["methods"]),
     }
@@ -276,4 +277,9 @@ _PRODUCTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "em": _em,
     "mem_ge": _mem_ge,
     "vis_fwdfit": _vis_fwdfit,
+}
+
+#: Methods of the archive that the ground software does not have.
+_NOT_IN_IDL: Mapping[str, str] = {
+    "ms_clean": "The archive made a multi-scale CLEAN, too, which the ground software does not have",
 }

@@ -18,7 +18,7 @@ from dashboards.state.curve_window import Window
 #: Recipes with a picture on the curves, at most: more would hide them.
 MOST_ON_CURVES = 40
 #: The method whose picture stands for a recipe, the first that there is.
-SHOWN_FIRST = ("clean", "mem_ge", "em", "vis_fwdfit", "bp", "full_disk_bp")
+SHOWN_FIRST = ("clean", "ms_clean", "mem_ge", "em", "vis_fwdfit", "bp", "full_disk_bp")
 
 _RECIPE = "recipe_id, min(t_start) AS t_start, bool_or(trusted) AS trusted, max(coalesce(goes_flux, 0)) AS goes_flux"
 _BY_RECIPE = "GROUP BY recipe_id ORDER BY t_start, recipe_id"

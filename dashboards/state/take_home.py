@@ -36,7 +36,7 @@ ASSUMPTIONS = {
     "in the plane of the sky beside the disk": "planar",
 }
 RULES = {"s each": "fixed", "counts each": "counts", "bins of the file": "native"}
-CUBE_METHODS = ("bp", "clean", "em", "mem_ge", "vis_fwdfit")
+CUBE_METHODS = ("bp", "clean", "ms_clean", "em", "mem_ge", "vis_fwdfit")
 _BAND = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[-–]\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
 
 

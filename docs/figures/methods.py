@@ -22,7 +22,7 @@ def draw(files: ExampleFiles, images: ImageSet, folder: Path) -> dict[str, Path]
 
     truth = smeared_truth(files.flare, images)
     written = {}
-    for method in (Method.BP, Method.CLEAN, Method.EM, Method.MEM_GE, Method.VIS_FWDFIT):
+    for method in (Method.BP, Method.CLEAN, Method.MS_CLEAN, Method.EM, Method.MEM_GE, Method.VIS_FWDFIT):
         image = images.images[method]
         (x, y), half = image.grid.center, image.grid.pixel * image.grid.shape[0] / 2.0
         extent = (x - half, x + half, y - half, y + half)

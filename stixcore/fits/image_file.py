@@ -72,9 +72,9 @@ class ImageFile:
     candidates : tuple of Candidate
         Highest peaks of the full-disk map, best first.
     beam_fwhm : float or None, arcsec
-        Of the beam that the components of CLEAN were drawn with; other methods have none.
+        Of the beam that the components of a CLEAN were drawn with; other methods have none.
     errors : mapping of str to float
-        Standard deviations from an ensemble, where one was made: ``x``, ``y`` of the centroid, ``fwhm`` (arcsec),
+        Errors from an ensemble, bias included, where one was made: ``x``, ``y`` of the centroid, ``fwhm`` (arcsec),
         ``flux`` (ct s⁻¹ cm⁻² keV⁻¹).
     """
 
@@ -192,9 +192,10 @@ def _candidates(hdus: fits.HDUList) -> tuple[Candidate, ...]:
 
 
 def _beam_fwhm(hdus: fits.HDUList) -> float | None:
-    if hdus[0].header.get("ALG_USED") != Method.CLEAN or RECIPE_EXTENSION not in hdus:
+    method = hdus[0].header.get("ALG_USED")
+    if method not in (Method.CLEAN, Method.MS_CLEAN) or RECIPE_EXTENSION not in hdus:
         return None
-    beam = json.loads(str(hdus[RECIPE_EXTENSION].data["recipe"][0]))["methods"][Method.CLEAN].get("beam_fwhm")
+    beam = json.loads(str(hdus[RECIPE_EXTENSION].data["recipe"][0]))["methods"][method].get("beam_fwhm")
     return None if beam is None else float(beam)
 
 
@@ -202,5 +203,10 @@ def _errors(hdus: fits.HDUList) -> Mapping[str, float]:
     if UNCERTAINTY_EXTENSION not in hdus:
         return {}
     header = hdus[UNCERTAINTY_EXTENSION].header
-    keywords = {"x": "SCENT_X", "y": "SCENT_Y", "fwhm": "SFWHM", "flux": "SFLUX"}
-    return {name: float(header[keyword]) for name, keyword in keywords.items() if keyword in header}
+    keywords = {"x": "CENT_X", "y": "CENT_Y", "fwhm": "FWHM", "flux": "FLUX"}
+    # files of 2026-11 and before have the scatter alone
+    return {
+        name: float(header[f"I{key}" if f"I{key}" in header else f"S{key}"])
+        for name, key in keywords.items()
+        if f"S{key}" in header
+    }

@@ -265,11 +265,29 @@ def _image_table(name: str, planes: Mapping[str, NDArray[np.float64]], units: Ma
     return fits.BinTableHDU.from_columns(columns, name=name)
 
 
+#: What the columns are, for whoever has only the file.
+UNCERTAINTY_MEANING = (
+    "Parametric bootstrap: data simulated from this image, noise and 5 % calibration",
+    "error included, imaged in the same way. mean, sigma: of those copies. bias: mean",
+    "minus what they were made of. error: half-width of the interval around the",
+    "image that holds the truth in 60-76 % of pixels with signal (CLEAN: the truth",
+    "seen with the clean beam; back projection: with the dirty beam).",
+)
+
+
 def _uncertainty_table(ensemble: Ensemble, unit: str) -> fits.BinTableHDU:
-    """Mean, sigma and significance of an ensemble, with the errors of its measures in the header."""
-    planes = {"mean": ensemble.mean, "sigma": ensemble.sigma, "significance": ensemble.significance}
-    table = _image_table(UNCERTAINTY_EXTENSION, planes, {"mean": unit, "sigma": unit, "significance": ""})
-    table.header["ENS_N"] = (ensemble.n, "perturbed copies of the data")
+    """Mean, sigma, significance, bias and error of an ensemble, with the errors of its measures in the header."""
+    planes = {
+        "mean": ensemble.mean,
+        "sigma": ensemble.sigma,
+        "significance": ensemble.significance,
+        "bias": ensemble.bias,
+        "error": ensemble.error,
+    }
+    table = _image_table(UNCERTAINTY_EXTENSION, planes, dict.fromkeys(planes, unit) | {"significance": ""})
+    for sentence in UNCERTAINTY_MEANING:
+        table.header.add_comment(sentence)
+    table.header["ENS_N"] = (ensemble.n, "simulated copies of the data")
     table.header["ENS_SEED"] = (ensemble.seed, "seed of the perturbations")
     for key, measured, meaning in (
         ("PEAK_X", ensemble.peak_x, "[arcsec] brightest pixel, solar west"),
@@ -282,6 +300,7 @@ def _uncertainty_table(ensemble: Ensemble, unit: str) -> fits.BinTableHDU:
         if np.isfinite(measured.mean):
             table.header[f"E{key}"] = (measured.mean, meaning)
             table.header[f"S{key}"] = (measured.sigma, "standard deviation of it")
+            table.header[f"I{key}"] = (measured.error, "error of it, bias included (68 %)")
     return table
 
 

@@ -18,6 +18,7 @@ from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters, mem_ge
+from stixcore.imaging.ms_clean import MultiScaleCleanParameters, ms_clean
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.total_flux import counted_flux
 from stixcore.visibility.pixels import MetaPixels
@@ -33,6 +34,7 @@ type MethodParameters = (
     FullDiskParameters
     | BackProjectionParameters
     | CleanParameters
+    | MultiScaleCleanParameters
     | EmParameters
     | MemGeParameters
     | ForwardFitParameters
@@ -42,6 +44,7 @@ PARAMETERS: Mapping[Method, type[MethodParameters]] = {
     Method.FULL_DISK_BP: FullDiskParameters,
     Method.BP: BackProjectionParameters,
     Method.CLEAN: CleanParameters,
+    Method.MS_CLEAN: MultiScaleCleanParameters,
     Method.EM: EmParameters,
     Method.MEM_GE: MemGeParameters,
     Method.VIS_FWDFIT: ForwardFitParameters,
@@ -89,6 +92,8 @@ def run_method(method: Method, parameters: MethodParameters, given: ImagingInput
             return back_project(given.vis, given.grid, parameters, operator=given.operator)
         case CleanParameters():
             return clean(given.vis, given.grid, parameters, operator=given.operator, counted_flux=_known_flux(given))
+        case MultiScaleCleanParameters():
+            return ms_clean(given.vis, given.grid, parameters, operator=given.operator, counted_flux=_known_flux(given))
         case EmParameters():
             return em(
                 given.pixels,

@@ -23,11 +23,12 @@ PER_BEAM = "ct / (s cm2 keV beam)"
 
 
 class Method(StrEnum):
-    """The six products; the values are the suffixes of file names and never change their meaning."""
+    """The seven products; the values are the suffixes of file names and never change their meaning."""
 
     FULL_DISK_BP = "full_disk_bp"
     BP = "bp"
     CLEAN = "clean"
+    MS_CLEAN = "ms_clean"
     EM = "em"
     MEM_GE = "mem_ge"
     VIS_FWDFIT = "vis_fwdfit"
@@ -38,6 +39,7 @@ METHOD_NAMES: Mapping[Method, str] = {
     Method.FULL_DISK_BP: "Full-disk back projection",
     Method.BP: "Back projection",
     Method.CLEAN: "CLEAN",
+    Method.MS_CLEAN: "Multi-scale CLEAN",
     Method.EM: "EM",
     Method.MEM_GE: "MEM_GE",
     Method.VIS_FWDFIT: "VIS_FWDFIT",

@@ -19,6 +19,7 @@ from stixcore.instrument.tables import N_DETECTORS
 from stixcore.simulation.instrument import pixel_response
 from stixcore.simulation.observation import simulated_header
 from stixcore.simulation.sources import Source, visibilities
+from stixcore.visibility.miscalibration import miscalibrated
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Frame, Visibilities
 
@@ -60,6 +61,7 @@ def simulate_pixel_sums(
     duration: float = 60.0,
     pixel_set: PixelSet = PixelSet.TOP_BOT,
     t_start: np.datetime64 = _DATE,
+    calibration_error: float = 0.0,
 ) -> MetaPixels:
     """One draw of A, B, C, D sums.
 
@@ -78,6 +80,9 @@ def simulate_pixel_sums(
         Only scale counts to rates.
     pixel_set : PixelSet
     t_start : datetime64
+    calibration_error : float
+        Relative error of amplitudes and error of phases [rad], drawn for every sub-collimator: what the systematic
+        error in the sigma of visibilities stands for.
 
     Raises
     ------
@@ -90,6 +95,8 @@ def simulate_pixel_sums(
     used = detector_indices(IMAGING_LABELS)
     area = meta_response(sources, pointing, pixel_set)
     expected = area * (total_counts / area[used].sum())
+    if calibration_error > 0 and rng is not None:
+        expected = miscalibrated(expected, calibration_error, rng)
     quiet = np.full((N_DETECTORS, 4), background / (4.0 * used.size))
     counts = expected + quiet if rng is None else rng.poisson(expected + quiet).astype(float)
     exposure = duration * (energy[1] - energy[0]) * pixel_set.area

@@ -51,7 +51,15 @@ def test_chi_square_of_a_perfect_model_is_about_one():
 
 def test_names_of_products_do_not_change():
     """They are suffixes of file names in every archive."""
-    assert [str(method) for method in Method] == ["full_disk_bp", "bp", "clean", "em", "mem_ge", "vis_fwdfit"]
+    assert [str(method) for method in Method] == [
+        "full_disk_bp",
+        "bp",
+        "clean",
+        "ms_clean",
+        "em",
+        "mem_ge",
+        "vis_fwdfit",
+    ]
 
 
 def test_units_are_understood_by_astropy():
