@@ -60,6 +60,8 @@ def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
     """Counts, background, advice, number of images; or why there is nothing."""
     lines = []
     instant = feedback.instant
+    if feedback.asked:
+        lines.append(f"<p class='advice'>{escape(feedback.asked[:1].upper() + feedback.asked[1:])}.</p>")
     if instant is not None:
         pixels = instant.pixels
         lines.append(

@@ -274,8 +274,9 @@ class AnalysisView:
         low = box.low if self._low.value is None else float(self._low.value)
         high = box.high if self._high.value is None else float(self._high.value)
         # what was typed between two edges means the bins that hold it
-        self._view.choose(start, end, low, high)
+        self._view.choose(start, end, low, high, typed=True)
         self._show_fields()
+        self._ask()  # the same bins may have been chosen before
 
     def _box_changed(self, *_: Any) -> None:
         self._show_fields()

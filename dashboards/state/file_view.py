@@ -73,6 +73,7 @@ class FileView(param.Parameterized):
         self.path = path
         self.data = opened(path)
         self.spectra = spectra_of(path)
+        self.asked = ""  # a typed time range beside its whole bins, where they differ
 
     @property
     def has_pixels(self) -> bool:
@@ -96,14 +97,16 @@ class FileView(param.Parameterized):
                 curves.append(Curve(float(drawn.e_low[inside][0]), float(drawn.e_high[inside][-1]), rate))
         return curves
 
-    def choose(self, start: np.datetime64, end: np.datetime64, low: float, high: float) -> None:
+    def choose(self, start: np.datetime64, end: np.datetime64, low: float, high: float, *, typed: bool = False) -> None:
         """Choose a time and energy range; it snaps to whole bins. What cannot be is said in `problem`."""
         try:
             box = self.snap(start, end, low, high)
         except SelectionError as error:
             self.problem = str(error)
             return
-        self.problem = ""
+        self.problem, self.asked = "", ""
+        if typed and isinstance(self.data, PixelData) and (asked := self.data.asked(start, end)).differs:
+            self.asked = str(asked)
         if box != self.box:  # a box that is dragged stays in the same bins most of the time
             self.box = box
 

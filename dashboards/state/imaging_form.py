@@ -68,6 +68,8 @@ class Feedback:
         Images that the request would lead to; 0 when it cannot be built.
     problem : str
         Why there is no image, or no request.
+    asked : str
+        The typed time range beside its whole bins; empty where they are the same.
     """
 
     box: Box
@@ -77,6 +79,7 @@ class Feedback:
     choice: BackgroundChoice | None = None
     n_images: int = 0
     problem: str = ""
+    asked: str = ""
 
 
 class ImagingForm(param.Parameterized):
@@ -257,7 +260,7 @@ class ImagingForm(param.Parameterized):
             self.request(box)
         except (StixError, OSError) as error:
             problem = public_sentence(error)
-        return Feedback(box, instant, spectrum, said, choice, n_images, problem)
+        return Feedback(box, instant, spectrum, said, choice, n_images, problem, self.view.asked)
 
     def _instant_request(self, box: Box) -> ImageRequest:
         return ImageRequest(

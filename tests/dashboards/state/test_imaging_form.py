@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archive import Archive, ImageFilter
+from dashboards.components.form_parts import feedback_html
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.errors import NotUnderstood
 from dashboards.state.file_view import FileView
@@ -256,3 +257,16 @@ def test_a_question_that_fails_does_not_stop_the_next(caplog: pytest.LogCaptureF
     assert failed.wait(20)
     latest.ask(done.set)
     assert done.wait(20)
+
+
+def test_a_typed_range_that_is_not_of_whole_bins_is_said(form: ImagingForm) -> None:
+    start, end = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")
+    form.view.choose(start, end, 6, 10, typed=True)
+    text = "asked 2022-11-11 11:36:00-11:37:00, whole bins 2022-11-11 11:35:40.271-11:36:40.271, 60 s"
+    assert form.feedback(form.view.box).asked == text
+    assert "Asked 2022-11-11 11:36:00-11:37:00, whole bins" in feedback_html(form.feedback(form.view.box))
+    box = form.view.box
+    form.view.choose(box.start, box.end, 6, 10, typed=True)
+    assert form.feedback(form.view.box).asked == ""
+    form.view.choose(start, end, 6, 10)  # dragged
+    assert form.feedback(form.view.box).asked == ""
