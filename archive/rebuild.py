@@ -224,6 +224,7 @@ def _facts(
         e_high=float(covered[1]),
         counts_total=float(header["CNTS_TOT"]),
         counts_background=float(header["CNTS_BKG"]),
+        background_ratio=header.get("BKGRATIO"),
         background_uid=(content["background"] or {}).get("uid"),
         hpc_x=location["x_arcsec"],
         hpc_y=location["y_arcsec"],

@@ -160,6 +160,7 @@ class Run:
     e_high: Annotated[float, Column("Upper edge of the energy range", "keV")]
     counts_total: Annotated[float | None, Column("Counts in the selection, detectors of the image", "ct")] = None
     counts_background: Annotated[float | None, Column("Background in them, scaled by livetime", "ct")] = None
+    background_ratio: Annotated[float | None, Column("Quietest bins of the file: observed ÷ predicted counts")] = None
     background_uid: Annotated[str | None, Column("Unique id of the background file; empty for none")] = None
     background_reason: Annotated[str | None, Column("Why that background, or none")] = None
     background_candidates: Annotated[str | None, Column("Backgrounds that were looked at, best first", "JSON")] = None

@@ -212,6 +212,7 @@ def _done_run(images: ImageSet, context: RunContext, created: np.datetime64, fol
         e_high=pixels.e_high,
         counts_total=total,
         counts_background=background,
+        background_ratio=None if images.background_check is None else images.background_check.ratio,
         hpc_x=recipe.location.x,
         hpc_y=recipe.location.y,
         sidelobe_ratio=_sidelobe_ratio(images),

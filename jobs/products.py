@@ -142,6 +142,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
             "records": recipe.pointing.records,
             "rejected": recipe.pointing.rejected,
         },
+        "background_check": background_check(images),
         "counts": {"total": total, "background": background},
         "calibration": _calibration(images),
         # u, v in helioprojective axes; real and imaginary part refer to the map centre
@@ -211,6 +212,21 @@ def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method
         "stopped_by": str(image.stopped_by),
         "elapsed_s": image.elapsed,
         "sources": [dict(source) for source in image.sources],
+    }
+
+
+def background_check(images: ImageSet) -> dict[str, Any] | None:
+    """What the background predicts for the quietest part of the science file; None where that is unknown."""
+    check = images.background_check
+    if check is None:
+        return None
+    return {
+        "start": format_time(check.start),
+        "end": format_time(check.end),
+        "observed": check.observed,
+        "expected": check.expected,
+        "ratio": check.ratio,
+        "sigma": check.sigma,
     }
 
 

@@ -10,6 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
+from stixcore.background_check import BackgroundCheck, check_background
 from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
@@ -118,6 +119,8 @@ class ImageSet:
         Uncertainty maps, where they were asked for.
     calibration : Calibration or None
         What was used; None for sets that were not made by `reconstruct`.
+    background_check : BackgroundCheck or None
+        What the background predicts for the quietest part of the science file.
     """
 
     recipe: Recipe
@@ -131,6 +134,7 @@ class ImageSet:
     elapsed: float
     ensembles: Mapping[Method, Ensemble] = field(default_factory=dict)
     calibration: Calibration | None = None
+    background_check: BackgroundCheck | None = None
 
     @property
     def counts(self) -> tuple[float, float]:
@@ -408,6 +412,17 @@ def _reconstruct(
     calibration = catalog.referenced(recipe, locate)
     pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range, calibration)
     asked = science.asked(recipe.t_start, recipe.t_end, recipe.window_rule)
+    quiet_check = None
+    if quiet is not None:
+        quiet_check = check_background(
+            science,
+            quiet,
+            science.time_bins(recipe.t_start, recipe.t_end, recipe.window_rule),
+            recipe.energy_range,
+            recipe.subcollimators,
+            recipe.pixel_set,
+            calibration,
+        )
     center = recipe.location
     x, y = hpc_to_stix(center.x, center.y, recipe.pointing)
     flare_xy = (float(x), float(y))
@@ -445,7 +460,9 @@ def _reconstruct(
         message = "; ".join(f"{method}: {reason}" for method, reason in failures.items())
         raise ReconstructionError(message)
     elapsed = perf_counter() - begin
-    return ImageSet(recipe, pixels, vis, images, failures, location, flare_xy, asked, elapsed, ensembles, calibration)
+    return ImageSet(
+        recipe, pixels, vis, images, failures, location, flare_xy, asked, elapsed, ensembles, calibration, quiet_check
+    )
 
 
 def _full_disk(

@@ -178,6 +178,8 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
     yield "MISSFLUX", _missing(image), "[ct s-1 cm-2 keV-1] counted, not in TOTFLUX"
     yield "CNTS_TOT", counts, "[ct] recorded, sub-collimators used"
     yield "CNTS_BKG", background, "[ct] expected background among them"
+    if images.background_check is not None:
+        yield "BKGRATIO", images.background_check.ratio, "quietest bins: observed / predicted counts"
     yield "FLNM_SCI", recipe.science.name, "science file"
     yield "FLNM_BKG", recipe.background.name if recipe.background else "none", "background file"
     yield "FLNM_AUX", ";".join(file.name for file in recipe.aspect) or "none", "auxiliary files"

@@ -55,6 +55,8 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
+#: A background that misses the quietest part of the science file by more than this factor is noted.
+BACKGROUND_RATIO = 1.25
 #: Scatter of the pointing in a window, arcsec: the ground software warns above 3; above 10 the position is doubted.
 POINTING_RMS_NOTE, POINTING_RMS_DOUBT = 3.0, 10.0
 
@@ -142,6 +144,7 @@ def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
         yield Finding("low_snr", Severity.DOUBT, f"signal-to-noise ratio of the visibilities is {ratio:.1f}")
     if images.recipe.background is None:
         yield Finding("no_background", Severity.NOTE, "no background was subtracted")
+    yield from _background(images)
     if images.pixels.rcr > 0 and images.pixels.e_low < limits.low_energy:
         text = f"the attenuator was in: counts below {limits.low_energy:g} keV are suppressed"
         yield Finding("attenuator", Severity.NOTE, text)
@@ -151,6 +154,20 @@ def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     elif images.pixels.header.bins_late:
         text = "taken before 2021-12-09 14:00 UTC: unless summed on board, counts stand one time bin too late"
         yield Finding("bins_late", Severity.NOTE, text)
+
+
+def _background(images: ImageSet) -> Iterator[Finding]:
+    check = images.background_check
+    if check is None:
+        return
+    ratio, (total, background) = check.ratio, images.counts
+    if abs(np.log(ratio)) > np.log(BACKGROUND_RATIO) and abs(ratio - 1.0) > 3.0 * check.sigma:
+        change = 100.0 * (1.0 - ratio) * background / max(total - background, 1.0)
+        text = (
+            f"the quietest {check.seconds:.0f} s of the science file have {ratio:.2f} ± {check.sigma:.2f} times the "
+            f"counts that the background predicts; with that level the net counts would change by {change:+.0f} %"
+        )
+        yield Finding("background_mismatch", Severity.NOTE, text)
 
 
 def _illumination(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:

@@ -1,0 +1,130 @@
+"""What a background predicts for the quietest part of the science file itself, beside what was recorded there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stixcore.calibration.catalog import Calibration
+from stixcore.calibration.energy import EdgeCorrection
+from stixcore.errors import StixError
+from stixcore.fits.products import PixelData
+from stixcore.instrument.geometry import PixelSet, detector_indices
+from stixcore.spectra import recorded_counts
+from stixcore.visibility.pixels import sum_pixels
+
+#: The quietest part is at least this long, and has at least this many counts in all detectors and pixels.
+MIN_SECONDS, MIN_COUNTS = 120.0, 400.0
+
+
+@dataclass(frozen=True)
+class BackgroundCheck:
+    """Counts in the quietest part of a science file.
+
+    Attributes
+    ----------
+    start, end : datetime64[us]
+    seconds : float
+        Sum of the bins.
+    observed, expected : float, ct
+        Recorded, and predicted by the background, in the band, sub-collimators and pixels of the image.
+    sigma : float
+        Error of the ratio.
+    """
+
+    start: np.datetime64
+    end: np.datetime64
+    seconds: float
+    observed: float
+    expected: float
+    sigma: float
+
+    @property
+    def ratio(self) -> float:
+        """Observed ÷ expected. Below 1 too much is subtracted; above 1 too little, or no part of the file is quiet."""
+        return self.observed / self.expected
+
+
+def quietest_run(science: PixelData, times: slice, channels: slice) -> slice | None:
+    """The run of bins with the lowest rate in a band, among those of the attenuator, pixels and detectors of a window.
+
+    Parameters
+    ----------
+    science : PixelData
+    times, channels : slice
+        The window and the band.
+
+    Returns
+    -------
+    slice or None
+        None where no run outside the window has 120 s and 400 counts.
+    """
+    counts, row = recorded_counts(science, channels=channels), times.start
+    usable = (
+        (science.rcr == science.rcr[row])
+        & (science.pixel_mask == science.pixel_mask[row]).all(axis=1)
+        & (science.detector_mask == science.detector_mask[row]).all(axis=1)
+    )
+    usable[times] = False
+    seconds, total = (np.concatenate([[0.0], np.cumsum(values)]) for values in (science.duration, counts))
+    unusable = np.concatenate([[0], np.cumsum(~usable)])
+    first = np.arange(counts.size)
+    stop = np.maximum(
+        np.searchsorted(seconds, seconds[:-1] + MIN_SECONDS - 1e-6), np.searchsorted(total, total[:-1] + MIN_COUNTS)
+    )
+    inside = stop <= counts.size
+    first, stop = first[inside], stop[inside]
+    alike = unusable[stop] == unusable[first]
+    first, stop = first[alike], stop[alike]
+    if not first.size:
+        return None
+    best = int(np.argmin((total[stop] - total[first]) / (seconds[stop] - seconds[first])))
+    return slice(int(first[best]), int(stop[best]))
+
+
+def check_background(
+    science: PixelData,
+    background: PixelData,
+    times: slice,
+    band: tuple[float, float],
+    labels: tuple[str, ...],
+    pixel_set: PixelSet,
+    calibration: Calibration | None,
+) -> BackgroundCheck | None:
+    """Compare a background with the quietest part of a science file; None where that cannot be told.
+
+    Parameters
+    ----------
+    science, background : PixelData
+    times : slice
+        Bins of the image.
+    band : (low, high), keV
+    labels : tuple of str
+        Sub-collimators of the image.
+    pixel_set : PixelSet
+    calibration : Calibration or None
+    """
+    try:
+        run = quietest_run(science, times, science.energy_channels(*band))
+        if run is None:
+            return None
+        pixels = sum_pixels(
+            science,
+            *science.window(run),
+            *band,
+            background=background,
+            pixel_set=pixel_set,
+            edge_correction=EdgeCorrection.NONE,
+            calibration=calibration,
+        )
+    except StixError:  # another band or file than a comparison allows: nothing is known
+        return None
+    detectors = detector_indices(labels)
+    observed, expected = pixels.totals(detectors)
+    if not (observed > 0 and expected > 0):
+        return None
+    variance = pixels.counts_variance[detectors].sum() / observed**2
+    variance += pixels.background_variance[detectors].sum() / expected**2
+    sigma = observed / expected * float(np.sqrt(variance))
+    return BackgroundCheck(pixels.t_start, pixels.t_end, pixels.duration, observed, expected, sigma)

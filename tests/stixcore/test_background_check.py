@@ -1,0 +1,76 @@
+"""A background is compared with the quietest part of the science file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stixcore.background_check import BackgroundCheck, check_background, quietest_run
+from stixcore.fits.read import read_pixel_data
+from stixcore.imaging.trust import assess
+from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet
+
+
+def counts(*rates, seconds):
+    """Constant over detectors and pixels: ``rates`` counts per pixel, channel and bin."""
+    values = np.ones((len(rates), 32, 12, 8)) * np.array(rates, dtype=float)[:, None, None, None]
+    return values, {"duration": seconds}
+
+
+def check(science, background, times):
+    return check_background(science, background, times, (6.0, 10.0), IMAGING_LABELS, PixelSet.TOP_BOT, None)
+
+
+@pytest.mark.parametrize("level", [0.5, 1.0, 1.6])
+def test_the_ratio_of_observed_and_predicted(pixel_data, level):
+    values, shape = counts(600, 200 * level, 200 * level, 900, 700, seconds=100.0)
+    science = pixel_data(values, **shape)
+    quiet = pixel_data(np.full((1, 32, 12, 8), 2000.0), duration=1000.0, name="quiet.fits")
+    found = check(science, quiet, slice(3, 4))
+    assert (found.start, found.end) == (science.t_start[1], science.t_end[2])
+    assert found.ratio == pytest.approx(level, rel=1e-6)
+    assert found.observed == 2 * 200 * level * 4 * 24 * 8
+    assert 0 < found.sigma < 0.05
+
+
+def test_the_quietest_run_is_long_enough_outside_the_window_and_of_one_configuration(pixel_data):
+    values, shape = counts(5, 5, 1, 50, 20, 20, 20, seconds=50.0)
+    science = pixel_data(values, rcr=[0, 0, 0, 0, 0, 0, 0], **shape)
+    assert quietest_run(science, slice(3, 4), slice(2, 6)) == slice(0, 3)
+    assert quietest_run(science, slice(2, 4), slice(2, 6)) == slice(4, 7)  # 120 s are no two bins
+    changed = pixel_data(values, rcr=[1, 1, 1, 0, 0, 0, 0], **shape)
+    assert quietest_run(changed, slice(3, 4), slice(2, 6)) == slice(4, 7)
+    assert quietest_run(science, slice(0, 7), slice(2, 6)) is None
+
+
+def test_one_bin_or_another_band_tells_nothing(pixel_data):
+    one = pixel_data(np.full((1, 32, 12, 8), 100.0), duration=1000.0)
+    assert check(one, one, slice(0, 1)) is None
+    values, shape = counts(300, 200, 200, 900, seconds=100.0)
+    other = pixel_data(np.full((1, 32, 12, 2), 100.0), e_low=[20, 21], duration=1000.0)
+    assert check(pixel_data(values, **shape), other, slice(3, 4)) is None
+
+
+def test_real_backgrounds_never_exceed_the_quietest_part(november):
+    """The quiet file of 9 November on flares of three days: at least 0.95 of what it predicts is there."""
+    ratios = []
+    for flare in november.flares:
+        if flare.file is None or (science := read_pixel_data(flare.file)).t_start.size < 5:
+            continue
+        found = check(science, november.background, science.time_bins(flare.start, flare.end))
+        ratios.append(found.ratio)
+    assert len(ratios) == 44
+    assert 0.95 < min(ratios) < 1.0
+    assert np.median(ratios) == pytest.approx(1.19, abs=0.02)
+
+
+def test_a_mismatch_is_a_note_with_its_ratio(november_images):
+    start, end = november_images.pixels.t_start, november_images.pixels.t_end
+    assert november_images.background_check.ratio == pytest.approx(1.10, abs=0.02)
+    assert "background_mismatch" not in {finding.code for finding in assess(november_images)}
+    for ratio in (0.6, 1.6):
+        wrong = replace(november_images, background_check=BackgroundCheck(start, end, 120.0, ratio * 1e4, 1e4, 0.02))
+        (note,) = [finding for finding in assess(wrong) if finding.code == "background_mismatch"]
+        assert f"{ratio:.2f} ± 0.02 times" in note.text
+    noise = replace(november_images, background_check=BackgroundCheck(start, end, 120.0, 16.0, 10.0, 0.5))
+    assert "background_mismatch" not in {finding.code for finding in assess(noise)}
