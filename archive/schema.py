@@ -163,6 +163,11 @@ class Run:
     background_ratio: Annotated[float | None, Column("Quietest bins of the file: observed ÷ predicted counts")] = None
     background_uid: Annotated[str | None, Column("Unique id of the background file; empty for none")] = None
     background_reason: Annotated[str | None, Column("Why that background, or none")] = None
+    energy_table: Annotated[str | None, Column("On-board energy table; empty for a skip")] = None
+    energy_table_sha256: Annotated[str | None, Column("SHA-256 of the energy table's file, hexadecimal")] = None
+    cal_file: Annotated[str | None, Column("Daily energy calibration (CAL file); empty for none")] = None
+    phase_table: Annotated[str | None, Column("Phase corrections of the sub-collimators")] = None
+    phase_table_sha256: Annotated[str | None, Column("SHA-256 of the phase corrections' files, hexadecimal")] = None
     background_candidates: Annotated[str | None, Column("Backgrounds that were looked at, best first", "JSON")] = None
     hpc_x: Annotated[float | None, Column("Flare location, as seen from Solar Orbiter", "arcsec")] = None
     hpc_y: Annotated[float | None, Column("Flare location, as seen from Solar Orbiter", "arcsec")] = None

@@ -12,11 +12,13 @@ from filelock import FileLock, Timeout
 from archive import index as parquet_index
 from archive import read_model
 from archive.atomic import make_folder
+from archive.calibration import calibration_catalog
 from archive.errors import ArchiveBusy, IndexVersion, NotAnArchive
 from archive.migrations import migrate, pending
 from archive.quarantine import close_to_others
 from archive.questions import Questions
 from archive.schema import TABLES, table_named
+from stixcore.calibration.catalog import CalibrationCatalog
 
 FOLDERS = ("incoming", "fits", "images", "index", "quarantine", "locks")
 
@@ -99,6 +101,17 @@ class Archive(Questions):
             yield
         finally:
             self._lock.release()
+
+    @property
+    def calibration(self) -> CalibrationCatalog:
+        """Energy tables and CAL files: the shipped ones and the archive's own.
+
+        Raises
+        ------
+        CalibrationError
+            When something in the folder ``calibration`` is damaged.
+        """
+        return calibration_catalog(self.root)
 
     def upsert(self, table: str, rows: Iterable[Any | Mapping[str, Any]]) -> tuple[str, ...]:
         """Insert rows or replace those with the same key; the same rows again change nothing, byte for byte.

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from jobs import commands, logs, user_commands
+from jobs import calibration_commands, commands, logs, user_commands
 from jobs.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.lock import AlreadyRunning
 from stixcore.errors import StixError
@@ -104,15 +104,17 @@ def build_parser() -> argparse.ArgumentParser:
     worker = add("worker", commands.run_worker, "work on the requests people submit, until told to stop")
     worker.add_argument("--once", action="store_true", help="leave when nothing waits")
 
+    calibration = add("calibration", calibration_commands.run_calibration, "energy tables and CAL files")
+    calibration_commands.add_options(calibration)
+    _add_archive_option(calibration)
+
     query = add("query", commands.run_query, "ask the index in SQL (read-only)")
     query.add_argument("sql", metavar="SQL", help='e.g. "select uid, method, chi2 from images"')
     query.add_argument("--format", choices=("table", "json", "csv", "parquet"), default="table")
     query.add_argument("--time-limit", type=float, default=60.0, metavar="S", help="seconds (default %(default)g)")
 
     check = add("check", commands.run_check, "compare files, rows and pictures; tell what is wrong")
-    check.add_argument("--repair", action="store_true", help="mend it from what is on disk")
-    check.add_argument("--quick", action="store_true", help="names and sizes only, no file is read")
-    check.add_argument("--json", action="store_true", help="print the findings as one JSON array")
+    _add_check_options(check)
 
     doctor = add("doctor", commands.run_doctor, "is this installation well? versions, access, worker, disk, pages, …")
     _add_doctor_options(doctor)
@@ -126,15 +128,25 @@ def build_parser() -> argparse.ArgumentParser:
     user_commands.add_options(user)
 
     for each in (demo, ingest, flares, imported, previews, reproduce, worker, query, check, doctor, fetch, user):
-        default = Path(os.environ.get(commands.ARCHIVE_VARIABLE, "stix-archive"))
-        text = f"default ${commands.ARCHIVE_VARIABLE}, then ./stix-archive"
-        each.add_argument("--archive", type=Path, default=default, metavar="DIR", help=text)
+        _add_archive_option(each)
     for each in (previews, worker):
         each.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")
         each.add_argument("--scheduler", metavar="ADDR", help="Dask scheduler instead, tcp://host:8786")
     for each in (ingest, flares, previews):
         each.add_argument("--no-wait", action="store_true", help="leave quietly when the same command is at work")
     return parser
+
+
+def _add_archive_option(parser: argparse.ArgumentParser) -> None:
+    default = Path(os.environ.get(commands.ARCHIVE_VARIABLE, "stix-archive"))
+    text = f"default ${commands.ARCHIVE_VARIABLE}, then ./stix-archive"
+    parser.add_argument("--archive", type=Path, default=default, metavar="DIR", help=text)
+
+
+def _add_check_options(check: argparse.ArgumentParser) -> None:
+    check.add_argument("--repair", action="store_true", help="mend it from what is on disk")
+    check.add_argument("--quick", action="store_true", help="names and sizes only, no file is read")
+    check.add_argument("--json", action="store_true", help="print the findings as one JSON array")
 
 
 def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
@@ -145,6 +157,7 @@ def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
 
 
 def _add_image_options(image: argparse.ArgumentParser) -> None:
+    _add_archive_option(image)  # its calibration counts
     image.add_argument("science", type=Path, metavar="SCIENCE.fits", help="L1 pixel data")
     image.add_argument("--background", type=Path, metavar="F", help="background file (default: none is subtracted)")
     image.add_argument("--aux", type=Path, nargs="+", default=[], metavar="F", help="ephemeris/aspect file, or two")

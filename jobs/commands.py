@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
+from jobs.calibration_commands import calibration_of
 from jobs.lock import single_instance
 from jobs.logs import say, tell
 from jobs.products import describe, save_images, save_report
@@ -153,9 +154,10 @@ def run_image(arguments: argparse.Namespace) -> int:
         exact=arguments.exact,
         shift_bins=arguments.shift_bins,
     )
-    recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux)
+    catalog = calibration_of(arguments.archive)
+    recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux, catalog=catalog)
     files = Locator.of(arguments.science, arguments.background, *arguments.aux)
-    images = reconstruct(recipe, files, ensemble=arguments.ensemble, seed=arguments.seed)
+    images = reconstruct(recipe, files, ensemble=arguments.ensemble, seed=arguments.seed, catalog=catalog)
     saved = save_images(images, arguments.out, now())
     save_report(arguments.out / f"report-{recipe.recipe_id}.png", images, arguments.science)
     described = describe(images, saved)

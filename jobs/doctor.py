@@ -103,6 +103,7 @@ def _look_at(archive: Archive, now: np.datetime64, pages: str) -> list[Answer]:
         ("secrets", lambda: _secrets(root)),
         ("accounts", lambda: _accounts(root)),
         ("index", lambda: _index(archive, now)),
+        ("energy tables", lambda: _energy_tables(archive, now)),
         ("pipeline", lambda: _pipeline(root, now)),
         ("worker", lambda: _worker(root, now)),
         ("check", lambda: _check(root, now)),
@@ -227,6 +228,21 @@ def _secrets(root: Path) -> Iterator[Answer]:
     else:
         known = ", ".join(path.name for path in there) or "no user and no key yet"
         yield Answer("secrets", Verdict.GOOD, f"only their owner can read them: {known}" if there else known)
+
+
+def _energy_tables(archive: Archive, now: np.datetime64) -> Iterator[Answer]:
+    catalog = archive.calibration
+    doubt = catalog.doubt_about(now)
+    if doubt:
+        remedy = "get newer tables with their elut_index.csv, then stix-jobs calibration add PATH"
+        yield Answer("energy tables", Verdict.WRONG, doubt, remedy)
+        return
+    last = catalog.validity[-1]
+    text = (
+        f"{last.name} in force since {str(last.start)[:10]}, to be checked after {str(catalog.known_until)[:10]}; "
+        f"{len(catalog.cal_files)} daily CAL files"
+    )
+    yield Answer("energy tables", Verdict.GOOD, text)
 
 
 def _index(archive: Archive, now: np.datetime64) -> Iterator[Answer]:

@@ -16,6 +16,7 @@ from archive import Archive, AuxFile, Flare, ScienceFile, ScienceFilter
 from archive.schema import AUX_FILES
 from jobs.backgrounds import MAX_DISTANCE, BackgroundChoice, choose_background
 from jobs.boxes import FlareInterval
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.calibration.pointing import MAX_GAP
 from stixcore.fits.spec import ProductKind
 from stixcore.reconstruct import LOCATION_ENERGY
@@ -37,12 +38,14 @@ class Holdings:
         Auxiliary files that count, by their start; of real and (True) simulated data.
     flares : list of Flare
         Those with start and end, by their peak.
+    calibration : CalibrationCatalog
     """
 
     science: dict[str, ScienceFile]
     quiet: dict[bool, list[ScienceFile]]
     aspect: dict[bool, list[AuxFile]]
     flares: list[Flare]
+    calibration: CalibrationCatalog = SHIPPED
 
     @classmethod
     def of(cls, archive: Archive) -> Holdings:
@@ -56,6 +59,7 @@ class Holdings:
             {which: [file for file in quiet if file.simulated == which] for which in (False, True)},
             {which: [row for row in aspect if row.simulated == which] for which in (False, True)},
             [flare for flare in archive.flares() if flare.t_start and flare.t_end],
+            archive.calibration,
         )
 
     def flares_in(self, file: ScienceFile) -> dict[str, Flare]:
@@ -72,7 +76,7 @@ class Holdings:
         near = files[bisect_left(middles, middle - MAX_DISTANCE) : bisect_right(middles, middle + MAX_DISTANCE)]
         # the full-disk map needs its own band too
         wide = min(energy[0], LOCATION_ENERGY[0]), max(energy[1], LOCATION_ENERGY[1])
-        return choose_background(near, middle, wide, file.name)
+        return choose_background(near, middle, wide, file.name, self.calibration)
 
     def aspect_for(self, file: ScienceFile, start: _Time, end: _Time) -> list[AuxFile]:
         """Auxiliary files to take the pointing of a window from, nearest first; see `Archive.aux_for`."""

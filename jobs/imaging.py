@@ -14,6 +14,7 @@ from archive.layout import image_folder, image_id, skipped_run_id
 from archive.records import write_record
 from archive.schema import Image, Run, RunKind, RunStatus
 from jobs.products import energy_of, finite, save_images, save_report, warnings_text
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.write import software_version
 from stixcore.imaging.threads import single_threaded
@@ -75,6 +76,8 @@ class ImagingTask:
         The time of the run; workers do not look at a clock for what they write.
     ensemble : int
         Perturbed copies of the data per method, for error bars; 0: none.
+    calibration : CalibrationCatalog
+        Of the archive: every process chooses from the same tables.
     """
 
     root: Path
@@ -85,6 +88,7 @@ class ImagingTask:
     context: RunContext
     created: np.datetime64
     ensemble: int = 0
+    calibration: CalibrationCatalog = SHIPPED
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,8 @@ def run_imaging_task(task: ImagingTask) -> ImagingOutcome:
     """Make the recipe, run it, write its files. A file or selection that allows no image ends as a failed run."""
     begin = perf_counter()
     try:
-        recipe = prepare_recipe(task.request, task.science, task.background, task.aspect)
-        images = reconstruct(recipe, Locator.of(task.science, task.background, *task.aspect))
+        recipe = prepare_recipe(task.request, task.science, task.background, task.aspect, catalog=task.calibration)
+        images = reconstruct(recipe, Locator.of(task.science, task.background, *task.aspect), catalog=task.calibration)
     except StixError as error:
         log.warning("%s %s: %s", task.context.uid, task.context.band, error)
         return ImagingOutcome(failed_run(task, public_sentence(error), perf_counter() - begin))
@@ -226,10 +230,25 @@ def _done_run(images: ImageSet, context: RunContext, created: np.datetime64, fol
         pointing_peak_to_peak=recipe.pointing.peak_to_peak,
         warnings=warnings,
         recipe=recipe.to_json(),
+        **_calibration_columns(images),
         elapsed_s=images.elapsed,
         folder=folder,
         **_context_columns(context, created),
     )
+
+
+def _calibration_columns(images: ImageSet) -> dict[str, Any]:
+    """Columns of `Run` that name the calibration."""
+    if images.calibration is None:
+        return {}
+    used = images.calibration.reference
+    return {
+        "energy_table": used.energy_table.name,
+        "energy_table_sha256": used.energy_table.sha256,
+        "cal_file": used.cal_file.name if used.cal_file else None,
+        "phase_table": used.phase_table.name,
+        "phase_table_sha256": used.phase_table.sha256,
+    }
 
 
 def failed_run(task: ImagingTask, reason: str, elapsed: float) -> Run:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -22,6 +22,7 @@ from jobs.backgrounds import BackgroundChoice
 from jobs.boxes import Box, PreviewRules, band_label, flare_named_in, preview_boxes
 from jobs.holdings import Holdings, intervals_of
 from jobs.journal import Journal
+from stixcore.calibration.catalog import CalibrationCatalog
 from stixcore.calibration.pointing import pointing_at
 from stixcore.errors import StixError
 from stixcore.fits.read import read_aspect, read_pixel_data
@@ -171,7 +172,11 @@ class _Today:
         if run.status == RunStatus.FAILED:
             return "its science file was taken in anew" if file.ingested_at > run.started_at else ""
         recipe = json.loads(run.recipe) if run.recipe else None
-        checks: tuple[Callable[[ScienceFile, Run, Any], str], ...] = (self._other_flare, self._other_files)
+        checks: tuple[Callable[[ScienceFile, Run, Any], str], ...] = (
+            self._other_flare,
+            self._other_files,
+            self._other_calibration,
+        )
         return next((reason for check in checks if (reason := check(file, run, recipe))), "")
 
     def background_of(self, run: Run) -> BackgroundChoice:
@@ -211,6 +216,21 @@ class _Today:
         if not recipe["aspect"] and not self._points(near, recipe):
             return ""  # there is a file, and it has no record near
         return "there are other auxiliary files now"
+
+    def _other_calibration(self, _file: ScienceFile, run: Run, recipe: Any) -> str:
+        """Whether today's energy table or CAL file is another one."""
+        if recipe is None:
+            return ""
+        today = self.holdings.calibration.reference_at(run.t_start, run.t_end)
+        used = recipe.get("calibration")
+        if used is None:  # version 1: by the list of its time
+            old = CalibrationCatalog(version_1=True).energy_table_at(run.t_start)
+            used = {"energy_table": {"name": old.name, "sha256": old.sha256}, "cal_file": None}
+        if used["energy_table"] != asdict(today.energy_table):
+            return f"the energy table to use is {today.energy_table.name} now"
+        if used["cal_file"] != (today.cal_file and asdict(today.cal_file)):
+            return f"the daily energy calibration to use is {today.cal_file.name if today.cal_file else 'none'} now"
+        return ""
 
     def _points(self, files: Iterable[AuxFile], recipe: Any) -> bool:
         """Whether a pointing can be had from some files."""

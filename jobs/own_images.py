@@ -15,6 +15,7 @@ from jobs.errors import LimitReached
 from jobs.executors import Finished, Progress, report_progress
 from jobs.imaging import Locator
 from jobs.products import describe, save_images
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.imaging.reconstruction import METHOD_NAMES
 from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
 
@@ -24,7 +25,7 @@ SECONDS, MEMORY = 120.0, 1 << 30
 
 @dataclass(frozen=True)
 class OwnTask:
-    """A set of images: request, files, folder for what is made, time written into the headers."""
+    """A set of images: request, files, folder for what is made, time written into the headers, calibration."""
 
     request: ImageRequest
     science: Path
@@ -32,6 +33,7 @@ class OwnTask:
     aspect: tuple[Path, ...]
     folder: Path
     created: np.datetime64
+    calibration: CalibrationCatalog = SHIPPED
 
 
 def make_own_images(task: OwnTask) -> dict[str, Any]:
@@ -42,11 +44,12 @@ def make_own_images(task: OwnTask) -> dict[str, Any]:
     StixError
         When the files or the selection allow no image.
     """
-    recipe = prepare_recipe(task.request, task.science, task.background, task.aspect)
+    recipe = prepare_recipe(task.request, task.science, task.background, task.aspect, catalog=task.calibration)
     images = reconstruct(
         recipe,
         Locator.of(task.science, task.background, *task.aspect),
         progress=lambda method, number, total: report_progress(METHOD_NAMES[method], number + 1, total),
+        catalog=task.calibration,
     )
     return describe(images, save_images(images, task.folder, task.created))
 

@@ -44,7 +44,7 @@ def run_part(task: ImagingTask) -> PartResult:
     """
     begin, hidden, steps = perf_counter(), task.context.hidden, len(task.request.methods or PARAMETERS) + 2
     report_progress("finding the flare", 1, steps)
-    recipe = prepare_recipe(task.request, task.science, task.background, task.aspect)
+    recipe = prepare_recipe(task.request, task.science, task.background, task.aspect, catalog=task.calibration)
     archive = _archive(str(task.root))
     if is_finished(archive, recipe.recipe_id) and (not task.ensemble or _has_error_bars(archive, recipe.recipe_id)):
         return PartResult(recipe.recipe_id, hidden, None)
@@ -53,6 +53,7 @@ def run_part(task: ImagingTask) -> PartResult:
         Locator.of(task.science, task.background, *task.aspect),
         progress=lambda method, number, _: report_progress(METHOD_NAMES[method], number + 2, steps),
         ensemble=task.ensemble,
+        catalog=task.calibration,
     )
     report_progress("writing files", steps, steps)
     made = write_products(task.root, images, task.science, task.context, task.created, begin=begin)

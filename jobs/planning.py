@@ -14,6 +14,7 @@ from jobs.boxes import band_label, flare_named_in
 from jobs.imaging import ImagingTask, RunContext
 from jobs.requests import AUTO, NONE, ImagingRequest
 from jobs.submission import background_file_of, science_file_of
+from stixcore.calibration.catalog import CalibrationCatalog
 from stixcore.calibration.pointing import MAX_GAP
 from stixcore.fits.spec import ProductKind
 from stixcore.reconstruct import LOCATION_ENERGY, ImageRequest
@@ -50,6 +51,7 @@ class _Surroundings:
     given: ScienceFile | None
     aspect: list[AuxFile]
     flares: list[Flare]
+    calibration: CalibrationCatalog
 
 
 def _surroundings(archive: Archive, request: ImagingRequest, file: ScienceFile) -> _Surroundings:
@@ -65,6 +67,7 @@ def _surroundings(archive: Archive, request: ImagingRequest, file: ScienceFile) 
         given=None if request.background in (AUTO, NONE) else background_file_of(archive, request.background),
         aspect=archive.aux_for(middle, within_s=within, simulated=file.simulated),
         flares=[flare for flare in archive.flares(file.t_start, file.t_end) if flare.t_start and flare.t_end],
+        calibration=archive.calibration,
     )
 
 
@@ -104,6 +107,7 @@ def _task(
             hidden=request.hidden,
         ),
         created=created,
+        calibration=surroundings.calibration,
     )
 
 
@@ -117,7 +121,7 @@ def _choice(
     middle = part.start + (part.end - part.start) // 2
     # the full-disk map needs its own band too
     energy = (min(part.energy[0], LOCATION_ENERGY[0]), max(part.energy[1], LOCATION_ENERGY[1]))
-    return choose_background(surroundings.quiet, middle, energy, file.name)
+    return choose_background(surroundings.quiet, middle, energy, file.name, surroundings.calibration)
 
 
 def _flare(flares: list[Flare], part: ImageRequest) -> Flare | None:

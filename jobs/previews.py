@@ -209,6 +209,7 @@ def plan_imaging(
             background_candidates=choice.candidates_json,
         ),
         created=now,
+        calibration=holdings.calibration,
     )
 
 

@@ -51,7 +51,7 @@ class Remaker:
         begin = perf_counter()
         try:
             recipe = Recipe.from_json(run.recipe or "")
-            made = reconstruct(recipe, self._locate)
+            made = reconstruct(recipe, self._locate, catalog=self.archive.calibration)
             science = self._locate(recipe.science)
             context = self._context(run, images)
             outcome = write_products(self.archive.root, made, science, context, run.started_at, begin=begin)

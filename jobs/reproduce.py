@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from archive import Archive
 from archive.errors import NotInArchive
+from stixcore.calibration.catalog import SHIPPED
 from stixcore.errors import InvalidProduct
 from stixcore.fits.write import read_recipe
 from stixcore.imaging.reconstruction import Method
@@ -73,7 +74,7 @@ def reproduce(path: Path, archive: Archive | None = None) -> Comparison:
             pass
         raise InvalidProduct(path, f"the input file {reference.name} beside it or in an archive", "neither")
 
-    images = reconstruct(recipe, locate)
+    images = reconstruct(recipe, locate, catalog=SHIPPED if archive is None else archive.calibration)
     again = images.images[method].image.astype(np.float32).astype(float)
     return _compared(path, stored, again)
 

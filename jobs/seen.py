@@ -31,7 +31,7 @@ class Seen:
     Attributes
     ----------
     by : str
-        Software and rules: others may decide otherwise.
+        Software, rules and calibration: others may decide otherwise.
     months : dict
     """
 
@@ -42,7 +42,8 @@ class Seen:
     def now(cls, archive: Archive, rules: PreviewRules) -> Seen:
         """As they are."""
         paths = (path for table in (*_REACH, "runs") for path in partitions(archive.index, table))
-        return cls(f"{software_version()} {rules}", {_name(path): _identity(path) for path in paths})
+        by = f"{software_version()} {rules} {archive.calibration!r}"
+        return cls(by, {_name(path): _identity(path) for path in paths})
 
     @classmethod
     def before(cls, archive: Archive) -> Seen | None:

@@ -27,6 +27,7 @@ def tiles_html(work: Work | None, condition: Condition | None) -> str:
     if condition is not None:
         now = work.now if work is not None else None
         tiles += [_made_tile(condition), _check_tile(condition, now), _disk_tile(condition), _files_tile(condition)]
+        tiles.append(_calibration_tile(condition))
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
@@ -86,6 +87,13 @@ def _files_tile(condition: Condition) -> str:
     text = f"{words.plural(condition.quarantined, 'refused file')} in quarantine"
     wait = "waits" if condition.incoming == 1 else "wait"
     return _tile("Incoming", f"{words.plural(condition.incoming, 'file')} {wait}", text)
+
+
+def _calibration_tile(condition: Condition) -> str:
+    files = words.plural(condition.cal_files, "daily CAL file")
+    if condition.energy_table_doubt:
+        return _tile("Energy table", "out of date", condition.energy_table_doubt, "bad")
+    return _tile("Energy table", condition.energy_table.partition(" ")[0], f"{condition.energy_table}; {files}")
 
 
 # Requests -------------------------------------------------------------------------------------------------------------

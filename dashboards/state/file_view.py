@@ -11,6 +11,7 @@ import param
 from numpy.typing import NDArray
 
 from dashboards.state.opened_files import opened, spectra_of
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import SelectionError, StixError
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_cards
@@ -132,7 +133,12 @@ class FileView(param.Parameterized):
             float(self.spectra.e_high[channels][-1]),
         )
 
-    def spectrum(self, box: Box | None = None, background: PixelData | None = None) -> WindowSpectrum:
+    def spectrum(
+        self,
+        box: Box | None = None,
+        background: PixelData | None = None,
+        calibration: CalibrationCatalog = SHIPPED,
+    ) -> WindowSpectrum:
         """Spectrum of the chosen time range, of the whole file without one.
 
         Raises
@@ -142,7 +148,7 @@ class FileView(param.Parameterized):
         """
         if isinstance(self.data, PixelData):
             times = slice(None) if box is None else self.data.time_bins(box.start, box.end)
-            return window_spectrum(self.data, times, background)
+            return window_spectrum(self.data, times, background, calibration)
         shown = self.spectra if box is None else self.spectra.within(box.start, box.end)
         closed = np.isfinite(shown.e_high)
         counts, corrected = shown.counts[:, closed].sum(axis=0), shown.corrected[:, closed].sum(axis=0)

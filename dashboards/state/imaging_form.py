@@ -20,6 +20,7 @@ from jobs.backgrounds import BackgroundChoice, choose_background
 from jobs.errors import BadRequest
 from jobs.limits import Limits
 from jobs.requests import AUTO, NONE, ImagingRequest
+from stixcore.calibration.catalog import CalibrationCatalog
 from stixcore.calibration.pointing import MAX_GAP, assumed_pointing, pointing_at
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import CalibrationError, StixError, public_sentence
@@ -254,9 +255,10 @@ class ImagingForm(param.Parameterized):
             return Feedback(box, problem=public_sentence(error))
         spectrum, instant, problem, n_images = None, None, "", 0
         try:
-            spectrum = self.view.spectrum(box, quiet)
+            catalog = self.calibration
+            spectrum = self.view.spectrum(box, quiet, catalog)
             n_images = len(self.intervals(box)) * len(self.energy_ranges(box)) * len(self.method_parameters())
-            instant = instant_image(self._instant_request(box), self.data, quiet, self.pointing_in(box))
+            instant = instant_image(self._instant_request(box), self.data, quiet, self.pointing_in(box), catalog)
             self.request(box)
         except (StixError, OSError) as error:
             problem = public_sentence(error)
@@ -276,7 +278,13 @@ class ImagingForm(param.Parameterized):
 
     def candidates(self, box: Box) -> BackgroundChoice:
         """Backgrounds for a box, best first, with the reasons for and against each: as the worker will choose."""
-        return choose_background(self._quiet_files(), box.start + (box.end - box.start) // 2, _band(box), self.name_of)
+        middle = box.start + (box.end - box.start) // 2
+        return choose_background(self._quiet_files(), middle, _band(box), self.name_of, self.calibration)
+
+    @property
+    def calibration(self) -> CalibrationCatalog:
+        """Energy tables and CAL files of the archive: as the worker will choose from."""
+        return self._source.ask(lambda archive: archive.calibration)
 
     def quiet(self, box: Box, choice: BackgroundChoice | None = None) -> tuple[PixelData | None, str]:
         """The background to subtract, and why that one; ``choice`` as `candidates` gives it, if it is known."""

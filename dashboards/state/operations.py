@@ -127,6 +127,10 @@ class Condition:
     disk_free, disk_total : int, byte
     incoming, quarantined : int
         Files that wait to be taken in; files that were refused.
+    energy_table, energy_table_doubt : str
+        The newest energy table with its date; why it may be out of date, empty when there is no reason.
+    cal_files : int
+        Daily energy calibrations.
     """
 
     checked: np.datetime64 | None = None
@@ -141,6 +145,9 @@ class Condition:
     disk_total: int = 0
     incoming: int = 0
     quarantined: int = 0
+    energy_table: str = ""
+    energy_table_doubt: str = ""
+    cal_files: int = 0
 
 
 class OperationsState(param.Parameterized):
@@ -238,6 +245,8 @@ def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) ->
     ]
     checked, findings = last_findings(archive.root) or (None, ())
     disk = shutil.disk_usage(archive.root)
+    calibration = archive.calibration
+    table = calibration.validity[-1]
     failed = RunFilter(statuses=(RunStatus.FAILED,), viewer=visitor.name, all_hidden=visitor.operator)
     return Condition(
         checked=checked,
@@ -252,6 +261,9 @@ def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) ->
         disk_total=disk.total,
         incoming=_count(archive.root / "incoming", lambda path: not path.name.startswith(".")),
         quarantined=_count(archive.root / "quarantine", lambda path: path.name.endswith(".reason.json")),
+        energy_table=f"{table.name} since {str(table.start)[:10]}",
+        energy_table_doubt=calibration.doubt_about(now),
+        cal_files=len(calibration.cal_files),
     )
 
 

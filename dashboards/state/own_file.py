@@ -141,7 +141,13 @@ class OwnFiles(param.Parameterized):
         aspect = self._source.ask(lambda archive: aspect_paths(archive, box, simulated=simulated))
         with TemporaryDirectory(dir=folder) as made:
             task = OwnTask(
-                part, form.view.path, None if quiet is None else quiet.path, tuple(aspect), Path(made), self._clock()
+                part,
+                form.view.path,
+                None if quiet is None else quiet.path,
+                tuple(aspect),
+                Path(made),
+                self._clock(),
+                form.calibration,
             )
             about = run_in_child(task, progress)
             return tuple(_own_image(image) for image in about["images"])

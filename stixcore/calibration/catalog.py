@@ -6,8 +6,9 @@ same tables. A recipe names what was chosen, by name and hash.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -138,8 +139,15 @@ class CalibrationCatalog:
 
     added: tuple[EnergyLookupTable, ...] = ()
     added_validity: tuple[Validity, ...] = ()
-    cal_files: tuple[CalFile, ...] = field(default=(), repr=False)
+    cal_files: tuple[CalFile, ...] = ()
     version_1: bool = False
+
+    def __repr__(self) -> str:
+        """Short, and another one for other contents."""
+        names = [*(f"{t.name} {t.sha256}" for t in self.added), *map(str, self.added_validity)]
+        names += [f"{file.name} {file.sha256}" for file in self.cal_files]
+        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16] if names else "shipped"
+        return f"CalibrationCatalog({digest}, version_1={self.version_1})"
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         # Without what was derived: tasks that travel to workers stay small.
@@ -242,6 +250,16 @@ class CalibrationCatalog:
             return Calibration(self, table, phases, None, reason)
         reference = FileReference(best.name, "", best.sha256)
         return Calibration(self, _with_edges(table, _read_cal(best.path, reference)), phases, reference, reason)
+
+    def reference_at(self, start: np.datetime64, end: np.datetime64) -> CalibrationReference:
+        """What `choose` would choose, without reading the CAL file. Raises as `energy_table_at`."""
+        table, phases = self.energy_table_at(start), shipped_calibration().phases
+        best, _ = self._nearest_cal(start, end, table)
+        return CalibrationReference(
+            TableReference(table.name, table.sha256),
+            TableReference(phases.name, phases.sha256),
+            None if best is None else FileReference(best.name, "", best.sha256),
+        )
 
     def referenced(self, recipe: Recipe, locate: Callable[[FileReference], Path]) -> Calibration:
         """Calibration that a recipe names; that of its time for recipes that name none.

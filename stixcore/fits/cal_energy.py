@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from stixcore.errors import InvalidProduct
@@ -68,9 +70,11 @@ def read_cal_energy(path: Path) -> CalEnergy:
         When the file is another product, or damaged.
     """
     try:
-        with fits.open(path, memmap=False) as hdus:
-            return _read(path, hdus)
-    except DAMAGE as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", AstropyWarning)  # astropy only warns of a truncated file
+            with fits.open(path, memmap=False) as hdus:
+                return _read(path, hdus)
+    except (*DAMAGE, AstropyWarning) as error:
         raise InvalidProduct(path, "a daily energy calibration", f"{type(error).__name__} {error}") from error
 
 

@@ -192,7 +192,7 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
         used = images.calibration.reference
         yield "ELUT", used.energy_table.name, "on-board energy table"
         yield "ELUTHASH", used.energy_table.sha256, ""  # SHA-256; no room for a comment
-        yield "FLNM_CAL", used.cal_file.name if used.cal_file else "none", "daily energy calibration"
+        yield "FLNM_CAL", used.cal_file.name if used.cal_file else "none", ""
         yield "PHASTAB", used.phase_table.name, "phase corrections"
         yield "PHASHASH", used.phase_table.sha256, ""
     yield "RCR", pixels.rcr, "rate-control state, 0 = attenuator out"
