@@ -17,7 +17,8 @@ from dashboards.state.access import GUEST, Visitor
 from dashboards.state.source import ArchiveSource, in_plain_words, journal_of
 from jobs.errors import NotAllowed
 from jobs.journal import Journal, Request, RequestState, WorkerSign
-from stixcore.errors import StixError, public_sentence
+from stixcore.calibration.catalog import SHIPPED
+from stixcore.errors import CalibrationError, StixError, public_sentence
 
 #: How many requests or runs a list shows.
 SHOWN = 25
@@ -245,7 +246,11 @@ def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) ->
     ]
     checked, findings = last_findings(archive.root) or (None, ())
     disk = shutil.disk_usage(archive.root)
-    calibration = archive.calibration
+    try:
+        calibration = archive.calibration
+        damage = ""
+    except CalibrationError as error:  # the page shows what is damaged, and everything else
+        calibration, damage = SHIPPED, public_sentence(error)
     table = calibration.validity[-1]
     failed = RunFilter(statuses=(RunStatus.FAILED,), viewer=visitor.name, all_hidden=visitor.operator)
     return Condition(
@@ -262,7 +267,7 @@ def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) ->
         incoming=_count(archive.root / "incoming", lambda path: not path.name.startswith(".")),
         quarantined=_count(archive.root / "quarantine", lambda path: path.name.endswith(".reason.json")),
         energy_table=f"{table.name} since {str(table.start)[:10]}",
-        energy_table_doubt=calibration.doubt_about(now),
+        energy_table_doubt=damage or calibration.doubt_about(now),
         cal_files=len(calibration.cal_files),
     )
 

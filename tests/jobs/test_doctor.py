@@ -95,7 +95,7 @@ def test_a_sound_installation(root):
     assert {answer.verdict for answer in found.values()} == {Verdict.GOOD}, found
     assert set(found) == {
         "software", "archive", "write access", "locks", "disk", "clock", "secrets", "accounts", "index", "last ingest",
-        "pipeline", "worker", "check", "pages",
+        "energy tables", "pipeline", "worker", "check", "pages",
     }  # fmt: skip
     assert "2 processes" in found["worker"].text
     assert "science files" in found["index"].text

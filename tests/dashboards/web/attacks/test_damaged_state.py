@@ -53,8 +53,9 @@ DATA = (
     "fits/**", "images/**/*.fits", "images/**/*.png", "renderings/*/*.png", "quarantine/*/*.fits", "incoming/*.fits*",
     "overlays/**", "uploads/**", "locks/*.lock", "requests.sqlite-*",
 )  # fmt: skip
-#: File names in the code that are no files of an archive.
+#: File names in the code that are no files of an archive, and those of its calibration (tests/archive/test_calibration).
 NOT_STATE = {
+    "cal_files.json",
     "GridCorrection.csv", "PhaseCorrFactors.csv", "elut_index.csv", "stx_det_adc.csv", "stx_det_pixels.csv",
     "science_echan_index.csv", "stx_subc_params.csv", "subcollimator_transmission.csv", "std_gamma_2.csv",
     "vnd.apache.parquet", "table.csv", "table.parquet", "stix_images.csv", "stix_tracks.csv", "measures.csv",
