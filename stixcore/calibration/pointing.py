@@ -88,7 +88,7 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
         y,
         rsun=records.mean("rsun"),
         stonyhurst_lon=records.stonyhurst_lon(),
-        b0=records.mean("carrington_lat"),
+        b0=records.mean("heliographic_lat"),
         dsun=records.mean("dsun"),
         rms_x=None if moved is None else moved[0][0],
         rms_y=None if moved is None else moved[0][1],

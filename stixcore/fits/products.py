@@ -285,7 +285,8 @@ class AspectTable:
         Rows with a valid aspect solution: finite, within 1.1 radii of Sun centre, and flagged so in files with a flag.
     rsun : (n,) float, arcsec
         Apparent solar radius.
-    carrington_lon, carrington_lat : (n,) float, deg
+    stonyhurst_lon, heliographic_lat : (n,) float, deg
+        Of Solar Orbiter; the column is called ``solo_loc_carrington_lonlat``, and its longitude is Stonyhurst.
     dsun : (n,) float, m
     heeq : (n, 3) float, m
         Cartesian heliocentric Earth equatorial position.
@@ -300,7 +301,7 @@ class AspectTable:
     z_srf: Floats
     sas_ok: NDArray[np.bool_]
     rsun: Floats
-    carrington_lon: Floats
-    carrington_lat: Floats
+    stonyhurst_lon: Floats
+    heliographic_lat: Floats
     dsun: Floats
     heeq: Floats

@@ -648,7 +648,7 @@ def read_aspect(path: str | Path) -> AspectTable:
         # a solution further than 1.1 radii from Sun centre is none; garbage up to 2·10⁶″ occurs without a flag
         limit = np.where(np.isfinite(rsun), MAX_ASPECT_RADII * rsun, np.inf)
         finite = np.isfinite(y_srf) & np.isfinite(z_srf) & (np.abs(y_srf) < limit) & (np.abs(z_srf) < limit)
-        lonlat = product.numbers("carrington", (2,))
+        lonlat = product.numbers("stonyhurst", (2,))
         return AspectTable(
             header=product.header(),
             time=product.date("BEG") + _microseconds(offset) - ASPECT_STAMP_SHIFT,
@@ -659,8 +659,8 @@ def read_aspect(path: str | Path) -> AspectTable:
             z_srf=z_srf,
             sas_ok=finite if flag is None else finite & flag.astype(bool),
             rsun=rsun,
-            carrington_lon=lonlat[:, 0],
-            carrington_lat=lonlat[:, 1],
+            stonyhurst_lon=lonlat[:, 0],
+            heliographic_lat=lonlat[:, 1],
             dsun=product.numbers("distance", *SCALAR) * 1e3,
             heeq=product.numbers("heeq", (3,)) * 1e3,
         )

@@ -130,7 +130,7 @@ SPECS: dict[ProductKind, ProductSpec] = {
                 "y_srf": Column(("y_srf",)),
                 "z_srf": Column(("z_srf",)),
                 "sas_ok": Column(("sas_ok",), required=False),  # absent before the file was renamed to ANC
-                "carrington": Column(("solo_loc_carrington_lonlat",)),
+                "stonyhurst": Column(("solo_loc_carrington_lonlat",)),  # its longitude is Stonyhurst, whatever its name
                 "distance": Column(("solo_loc_carrington_dist",)),
                 "heeq": Column(("solo_loc_heeq_zxy",)),
                 "attitude": Column(("roll_angle_rpy",)),

@@ -294,7 +294,7 @@ def aspect_table() -> Callable[..., AspectTable]:
         time = np.asarray(time, dtype="datetime64[us]")
         given = {
             "roll": 0.0, "pitch": 0.0, "yaw": 0.0, "y_srf": -33.9, "z_srf": -50.2, "sas_ok": True, "rsun": 1600.0,
-            "carrington_lon": 100.0, "carrington_lat": 5.0, "dsun": 9e10, "heeq": (9e10, 0.0, 0.0),
+            "stonyhurst_lon": 100.0, "heliographic_lat": 5.0, "dsun": 9e10, "heeq": (9e10, 0.0, 0.0),
         } | columns  # fmt: skip
         shapes = {"heeq": (time.size, 3)}
         full = {key: np.broadcast_to(np.asarray(value), shapes.get(key, (time.size,))) for key, value in given.items()}

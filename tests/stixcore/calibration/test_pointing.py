@@ -207,7 +207,7 @@ def test_observer(aspect_table):
     """Where Solar Orbiter was: longitude from the Cartesian HEEQ position, latitude and distance."""
     angle = np.deg2rad(-24.0)
     position = 9e10 * np.array([np.cos(angle), np.sin(angle), 0.1])
-    table = aspect_table(minutes(3), heeq=position, carrington_lat=7.9, dsun=9e10)
+    table = aspect_table(minutes(3), heeq=position, heliographic_lat=7.9, dsun=9e10)
     pointing = pointing_at(table, NOON, NOON + 100 * SECOND)
     assert pointing.stonyhurst_lon == pytest.approx(-24.0)
     assert pointing.b0 == pytest.approx(7.9)

@@ -53,7 +53,7 @@ DATA = (
     "fits/**", "images/**/*.fits", "images/**/*.png", "renderings/*/*.png", "quarantine/*/*.fits", "incoming/*.fits*",
     "overlays/**", "uploads/**", "locks/*.lock", "requests.sqlite-*",
 )  # fmt: skip
-#: File names in the code that are no files of an archive, and those of its calibration (tests/archive/test_calibration).
+#: File names in the code that are no files of an archive, and those of its calibration folder.
 NOT_STATE = {
     "cal_files.json",
     "GridCorrection.csv", "PhaseCorrFactors.csv", "elut_index.csv", "stx_det_adc.csv", "stx_det_pixels.csv",
