@@ -23,7 +23,7 @@ from stixcore.simulation.sources import Circle, Loop
 
 Floats = NDArray[np.float64]
 
-METHODS = ("BP", "CLEAN", "CLEAN ⊗", "EM", "MEM_GE", "VIS_FWDFIT")
+METHODS = ("BP", "CLEAN", "CLEAN ⊗", "MS_CLEAN", "EM", "MEM_GE", "VIS_FWDFIT")
 #: CLEAN once more, against the truth seen with its beam.
 SMEARED, BEAM = "CLEAN ⊗", 20.0
 #: Two sources are separated when there is a maximum this near to each, arcsec,
@@ -35,6 +35,7 @@ DIP = 0.9
 _NAMES = {
     Method.BP: "BP",
     Method.CLEAN: "CLEAN",
+    Method.MS_CLEAN: "MS_CLEAN",
     Method.EM: "EM",
     Method.MEM_GE: "MEM_GE",
     Method.VIS_FWDFIT: "VIS_FWDFIT",

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import coverage, fluxes
 from benchmarks.measures import BEAM, DIP, FAINTEST, METHODS, NEAR, SMEARED, Fitted, Measured, measure, measure_ours
 from benchmarks.peers import peer_images
 from benchmarks.scenes import BACKGROUND, COUNTS, DESCRIPTION, PIXEL, SHAPE, Scene, observe
@@ -66,6 +67,10 @@ def run(n_realizations: int = N_REALIZATIONS, n_peers: int = N_PEERS, docs: Path
     begin = perf_counter()
     results = campaign(n_realizations, n_peers)
     tables = _tables(results)
+    tables["errors"] = [
+        Table(*fluxes.flux_table(fluxes.COUNTS, fluxes.N_TRIALS, fluxes.N_SLOW)),
+        Table(*coverage.coverage_table()),
+    ]
     for group in tables.values():
         for table in group:
             if table.rows:
@@ -329,8 +334,8 @@ archive's default parameters.
 - **peak**: highest pixel. **width**: diameter of a circle with the area above half maximum around it.
   **position**: distance of that area's centroid from the truth's; of two sources, from the nearer one. Truth and image
   are measured in the same way on the same pixels.
-- **flux**: sum of the image; of the components for CLEAN, of the fitted sources for VIS_FWDFIT. MEM_GE takes it from
-  the counts.
+- **flux**: sum of the image; of the components for both CLEANs, of the fitted sources for VIS_FWDFIT. MEM_GE takes it
+  from the counts.
 - **separated**: within {NEAR:g}″ of each of the two sources there is a local maximum of at least
   {100 * FAINTEST:.0f} % of the image's highest, and on the straight line between them the image sinks to
   {100 * DIP:.0f} % of the lower one or less. A forward fit separates them with a circle within {NEAR:g}″ of each.
@@ -342,6 +347,15 @@ archive's default parameters.
 
 Where it is missed: back projection and CLEAN see two sources 30″ apart through a beam that joins them at half maximum,
 so that the centroid lies between them, although CLEAN's map does show both.
+
+## Fluxes and errors
+
+Before and after 2026-11-29 beside each other: MEM_GE took the largest amplitude as its flux, CLEAN stopped where the
+ground software does, and the uncertainty maps were the scatter of copies alone. In the second table the flares have a
+calibration error, which the ones above have not; [what the errors are](science/methods.md#how-sure-is-a-picture).
+`python -m benchmarks.fluxes` and `python -m benchmarks.coverage` make parts of these tables.
+
+{text["errors"]}
 
 ## By scene
 

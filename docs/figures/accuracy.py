@@ -11,6 +11,7 @@ COLORS = {
     "BP": "tab:gray",
     "CLEAN": "tab:blue",
     "CLEAN ⊗": "tab:cyan",
+    "MS_CLEAN": "tab:purple",
     "EM": "tab:orange",
     "MEM_GE": "tab:green",
     "VIS_FWDFIT": "tab:red",

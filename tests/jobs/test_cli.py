@@ -32,7 +32,7 @@ def image_words(science_of, tmp_path):
 
 def test_image_json_holds_what_the_contract_names(stix_jobs, image_words):
     words, record = image_words
-    status, out, _ = stix_jobs(*words, "--json", "--method", "bp", "clean")
+    status, out, _ = stix_jobs(*words, "--json", "--method", "bp", "clean", "--ensemble", "3")
     result = json.loads(out)
     assert status == 0
     assert set(result) >= {
@@ -49,6 +49,13 @@ def test_image_json_holds_what_the_contract_names(stix_jobs, image_words):
     assert len(result["visibilities"]) == 24
     assert [image["method"] for image in result["images"]] == ["bp", "clean"]
     assert all(set(image) >= IMAGE_KEYS for image in result["images"])
+    assert all(set(image["sigma"]) == {"x", "y", "flux", "fwhm"} for image in result["images"])
+    bp, clean = result["images"]
+    assert bp["sigma"]["flux"] is None  # it measures none
+    assert bp["missing_flux"] is None
+    assert all(value > 0 for value in clean["sigma"].values())
+    assert clean["sigma"]["x"] == clean["uncertainty"]["centroid_x"]["error"]
+    assert isinstance(clean["missing_flux"], float)
     assert result["location"]["hpc_x"] == pytest.approx(record["hpc_x"], abs=15)
     assert result["location"]["hpc_y"] == pytest.approx(record["hpc_y"], abs=15)
 

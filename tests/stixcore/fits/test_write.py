@@ -1,6 +1,7 @@
 """Image files: what sunpy and fitsverify say of them, and what stands in them."""
 
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from stixcore.errors import InvalidProduct
 from stixcore.fits.image_file import read_image_file
 from stixcore.fits.write import image_header, read_recipe, write_image
 from stixcore.imaging.reconstruction import Method
+from stixcore.reconstruct import reconstruct
 
 pytestmark = pytest.mark.needs_shared_data
 CREATED = np.datetime64("2026-01-02T03:04:05", "us")
@@ -154,3 +156,22 @@ def test_what_is_no_image_is_refused(tmp_path):
     (tmp_path / "text.fits").write_text("no FITS at all")
     with pytest.raises(InvalidProduct, match=r"text\.fits"):
         read_image_file(tmp_path / "text.fits")
+
+
+def test_uncertainty_table_has_bias_and_error_and_says_what_they_are(november_images, november_flare, tmp_path):
+    """The errors that pages show are those with the bias."""
+    recipe = replace(november_images.recipe, methods={Method.CLEAN: november_images.recipe.methods[Method.CLEAN]})
+    paths = {path.name: path for path in november_flare}
+    images = reconstruct(recipe, lambda file: paths[file.name], ensemble=4)
+    ensemble = images.ensembles[Method.CLEAN]
+    write_image(tmp_path / "clean.fits", images, Method.CLEAN, np.datetime64("2026-11-29", "ms"))
+    with fits.open(tmp_path / "clean.fits") as hdus:
+        table = hdus["UNCERTAINTY"]
+        assert table.columns.names == ["mean", "sigma", "significance", "bias", "error"]
+        np.testing.assert_allclose(table.data["error"], ensemble.error, rtol=1e-6)
+        assert table.header["ICENT_X"] == ensemble.centroid_x.error
+        assert table.header["SCENT_X"] == ensemble.centroid_x.sigma
+        assert "holds the truth" in str(table.header["COMMENT"])
+    assert read_image_file(tmp_path / "clean.fits").errors == {
+        name: value for name, value in ensemble.errors().items() if value is not None
+    }
