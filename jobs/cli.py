@@ -160,6 +160,13 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
     _add_archive_option(image)  # its calibration counts
     image.add_argument("science", type=Path, metavar="SCIENCE.fits", help="L1 pixel data")
     image.add_argument("--background", type=Path, metavar="F", help="background file (default: none is subtracted)")
+    image.add_argument(
+        "--background-range",
+        type=_time,
+        nargs=2,
+        metavar="T",
+        help="use this part of the background file; the science file may then be its own background",
+    )
     image.add_argument("--aux", type=Path, nargs="+", default=[], metavar="F", help="ephemeris/aspect file, or two")
     image.add_argument("--start", type=_time, required=True, metavar="T", help="2022-11-11T11:36:00")
     image.add_argument("--end", type=_time, required=True, metavar="T")

@@ -153,6 +153,7 @@ def run_image(arguments: argparse.Namespace) -> int:
         window_rule=arguments.bins,
         exact=arguments.exact,
         shift_bins=arguments.shift_bins,
+        background_range=tuple(arguments.background_range) if arguments.background_range else None,
     )
     catalog = calibration_of(arguments.archive)
     recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux, catalog=catalog)

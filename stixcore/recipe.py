@@ -100,6 +100,8 @@ class Recipe:
         Whether counts are moved one time bin earlier (files before 2021-12-09 14:00 UTC).
     window_rule : WindowRule
         How the time range becomes whole bins; a recipe without it is one of the time when ranges grew outward.
+    background_range : (str, str) or None
+        Part of the background file that is used, as ``time_range``; None: all of it.
     version : int
         Of the recipe's text.
 
@@ -127,6 +129,7 @@ class Recipe:
     calibration: CalibrationReference | None = None
     shift_bins: bool = False
     window_rule: WindowRule = WindowRule.CENTRES
+    background_range: tuple[str, str] | None = None
     version: int = RECIPE_VERSION
 
     def __post_init__(self) -> None:
@@ -206,6 +209,8 @@ class Recipe:
             value = getattr(self, name)
             if value != default:
                 data[name] = asdict(value) if isinstance(value, CalibrationReference) else value
+        if self.background_range is not None:
+            data["background_range"] = list(self.background_range)
         return data
 
     def to_json(self) -> str:
@@ -261,6 +266,7 @@ class Recipe:
             pixel=data["pixel_arcsec"],
             calibration=_calibration(data["calibration"]) if "calibration" in data else None,
             shift_bins=data.get("shift_bins", False),
+            background_range=_range(data.get("background_range")),
             window_rule=WindowRule(data.get("window_rule", WindowRule.OUTWARD)),
             version=data["version"],
         )
@@ -276,6 +282,7 @@ SINCE_VERSION_2: Mapping[str, Any] = {
     "calibration": None,
     "shift_bins": False,
     "window_rule": WindowRule.OUTWARD,
+    "background_range": None,
 }
 
 
@@ -286,6 +293,10 @@ def _calibration(data: dict[str, Any]) -> CalibrationReference:
         phase_table=TableReference(**data["phase_table"]),
         cal_file=None if cal_file is None else FileReference(**cal_file),
     )
+
+
+def _range(data: Any) -> tuple[str, str] | None:
+    return None if data is None else (data[0], data[1])
 
 
 #: Attributes of a pointing that earlier recipes did not have, and their keys, which are left out where unknown.

@@ -32,7 +32,7 @@ from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import IMAGING_LABELS, LOCATION_LABELS, PixelSet, detector_indices
 from stixcore.recipe import FileReference, Location, Recipe, sha256_of
-from stixcore.times import format_time
+from stixcore.times import format_time, parse_time
 from stixcore.visibility.form import form_visibilities
 from stixcore.visibility.pixels import MetaPixels, sum_pixels, summed_pixel_set
 from stixcore.visibility.visibilities import Visibilities
@@ -76,6 +76,8 @@ class ImageRequest:
         Refuse a time range that is not one of whole bins.
     shift_bins : ShiftBins
         Whether counts of early files move to the time bin that they belong to.
+    background_range : (start, end) or None
+        Part of the background file to use; with it, the science file can be its own background.
     """
 
     start: np.datetime64
@@ -93,6 +95,7 @@ class ImageRequest:
     window_rule: WindowRule = WindowRule.CENTRES
     exact: bool = False
     shift_bins: ShiftBins = ShiftBins.AUTO
+    background_range: tuple[np.datetime64, np.datetime64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +233,7 @@ def prepare_recipe(
         When a file or the selection does not allow an image.
     """
     data = read_pixel_data(science)
-    quiet = None if background is None else read_pixel_data(background)
+    quiet = None if background is None else read_background(background, request.background_range)
     summed = summed_pixel_set(data)
     if summed is not None and request.pixel_set is PixelSet.TOP_BOT:  # the default; the file has one pixel set alone
         request = replace(request, pixel_set=summed)
@@ -269,12 +272,27 @@ def prepare_recipe(
         calibration=calibration.reference,
         window_rule=request.window_rule,
         shift_bins=shift,
+        background_range=None
+        if background is None or request.background_range is None
+        else (format_time(request.background_range[0]), format_time(request.background_range[1])),
     )
 
 
 def calibration_at(data: PixelData, times: slice, catalog: CalibrationCatalog) -> Calibration:
     """Calibration of a run of time bins: the energy table in force at its first bin, and the nearest CAL file."""
     return catalog.choose(data.t_start[times][0], data.t_end[times][-1])
+
+
+def read_background(path: Path, part: tuple[np.datetime64, np.datetime64] | None) -> PixelData:
+    """A background file, or the bins of it whose centres lie in a time range.
+
+    Raises
+    ------
+    InvalidProduct, SelectionError
+        When the file cannot be read or has no such bins.
+    """
+    data = read_pixel_data(path)
+    return data if part is None else data.part(data.time_bins(*part))
 
 
 def chosen_bins(data: PixelData, request: ImageRequest) -> slice:
@@ -408,7 +426,11 @@ def _reconstruct(
     science = read_pixel_data(_verified(recipe.science, locate))
     if recipe.shift_bins:
         science = science.with_shifted_bins()
-    quiet = None if recipe.background is None else read_pixel_data(_verified(recipe.background, locate))
+    quiet = None
+    if recipe.background is not None:
+        part = recipe.background_range
+        used = None if part is None else (parse_time(part[0]), parse_time(part[1]))
+        quiet = read_background(_verified(recipe.background, locate), used)
     calibration = catalog.referenced(recipe, locate)
     pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range, calibration)
     asked = science.asked(recipe.t_start, recipe.t_end, recipe.window_rule)

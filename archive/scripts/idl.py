@@ -43,7 +43,7 @@ def idl_script(source: ImageSource) -> str:
         "author": idl_literal(image.author),
         "simulated": idl_literal(image.simulated),
         **_file_values("science", source.science),
-        "background": _background(source.background),
+        "background": _background(source.background) + _part_of_background(recipe.get("background_range")),
         "auxiliary": _auxiliary(source.aspect),
         "time_range": idl_literal([idl_time(format_time(time)) for time in covered]),
         "energy_range": idl_literal([float(edge) for edge in recipe["energy_range_kev"]]),
@@ -73,6 +73,15 @@ def idl_script(source: ImageSource) -> str:
 def script_name(source: ImageSource) -> str:
     """Name of the file; IDL's names hold no "-"."""
     return re.sub(r"\W", "_", f"stix_{stamp(source.image.t_start)}_{source.image.image_id}", flags=re.ASCII) + ".pro"
+
+
+def _part_of_background(part: list[str] | None) -> str:
+    if part is None:
+        return ""
+    return (
+        f"\n; The image used only {part[0]} to {part[1]} of the background file. The ground software takes\n"
+        "; whole files of one time bin: make such a file of this part first, or the background differs."
+    )
 
 
 def idl_time(iso: str) -> str:

@@ -204,6 +204,25 @@ class PixelData:
             loader=load,
         )
 
+    def part(self, bins: slice) -> PixelData:
+        """A run of time bins as a file of its own."""
+        first, last, _ = bins.indices(self.t_start.size)
+
+        def load(times: slice, channels: slice) -> tuple[Floats, Floats, Floats, Floats]:
+            start, stop, step = times.indices(last - first)
+            return self.loader(slice(first + start, first + stop, step), channels)
+
+        return replace(
+            self,
+            t_start=self.t_start[bins],
+            t_end=self.t_end[bins],
+            duration=self.duration[bins],
+            rcr=self.rcr[bins],
+            pixel_mask=self.pixel_mask[bins],
+            detector_mask=self.detector_mask[bins],
+            loader=load,
+        )
+
     def window(self, bins: slice) -> tuple[np.datetime64, np.datetime64]:
         """The window that contains exactly these bins."""
         return window_of_bins(self.t_start, self.t_end, bins)

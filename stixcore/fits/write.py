@@ -182,6 +182,9 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
         yield "BKGRATIO", images.background_check.ratio, "quietest bins: observed / predicted counts"
     yield "FLNM_SCI", recipe.science.name, "science file"
     yield "FLNM_BKG", recipe.background.name if recipe.background else "none", "background file"
+    if recipe.background_range is not None:
+        yield "BKG_BEG", recipe.background_range[0], "part of the background file that was used"
+        yield "BKG_END", recipe.background_range[1], "its end"
     yield "FLNM_AUX", ";".join(file.name for file in recipe.aspect) or "none", "auxiliary files"
     yield "UID", recipe.science.uid, "science request"
     yield "SUBCOLLS", ",".join(LOCATION_LABELS if full_disk else images.vis.labels), "sub-collimators"

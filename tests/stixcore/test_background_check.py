@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from stixcore.background_check import BackgroundCheck, check_background, quietest_run
+from stixcore.calibration.livetime import detector_livetime
 from stixcore.fits.read import read_pixel_data
+from stixcore.imaging.methods import PARAMETERS
+from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import assess
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet
+from stixcore.recipe import Recipe
+from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
 
 
 def counts(*rates, seconds):
@@ -74,3 +79,25 @@ def test_a_mismatch_is_a_note_with_its_ratio(november_images):
         assert f"{ratio:.2f} ± 0.02 times" in note.text
     noise = replace(november_images, background_check=BackgroundCheck(start, end, 120.0, 16.0, 10.0, 0.5))
     assert "background_mismatch" not in {finding.code for finding in assess(noise)}
+
+
+def test_an_interval_of_the_science_file_as_its_background(november_flare):
+    science, background, aspect = november_flare
+    window = np.datetime64("2022-11-11T11:35:40.271", "us"), np.datetime64("2022-11-11T11:37:40.271", "us")
+    quiet = np.datetime64("2022-11-11T11:11:02", "us"), np.datetime64("2022-11-11T11:13:10", "us")
+    methods = {Method.BP: PARAMETERS[Method.BP]()}
+    request = ImageRequest(*window, (6.0, 10.0), methods=methods, location=(820.0, 150.0), background_range=quiet)
+    recipe = prepare_recipe(request, science, science, [aspect])
+    assert recipe.background.name == science.name
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    whole = prepare_recipe(replace(request, background_range=None), science, background, [aspect])
+    assert whole.background_range is None
+    paths = {path.name: path for path in november_flare}
+    images, others = (reconstruct(each, lambda file: paths[file.name]) for each in (recipe, whole))
+    data = read_pixel_data(science)
+    part = data.part(data.time_bins(*quiet))
+    ratio = images.pixels.livetime / detector_livetime(part.read())[0]
+    recorded = part.read(channels=data.energy_channels(6.0, 10.0)).counts[:, :, :8].sum(axis=(0, 3))
+    expected = (recorded * ratio[:, None]).reshape(32, 2, 4).sum(axis=1)
+    np.testing.assert_allclose(images.pixels.background, expected, rtol=1e-9)
+    assert images.counts[1] == pytest.approx(1.1 * others.counts[1], rel=0.03)  # as the check says
