@@ -61,7 +61,7 @@ def test_a_parameter_that_came_later_changes_no_earlier_recipe():
 
 def test_a_recipe_of_version_1_keeps_its_text_and_its_id():
     fit = {Method.VIS_FWDFIT: ForwardFitParameters(selection=ModelSelection.PLAIN_BIC)}  # there was no other
-    methods = {method: parameters() for method, parameters in PARAMETERS.items()} | fit
+    methods = {method: made() for method, made in PARAMETERS.items() if method is not Method.MS_CLEAN} | fit
     old = a_recipe(version=1, methods=methods, window_rule=WindowRule.OUTWARD)
     assert old.recipe_id == "56005a4c3dca49e3"  # as made before there was a version 2
     again = Recipe.from_json(old.to_json())
