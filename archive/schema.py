@@ -171,6 +171,8 @@ class Run:
     background_candidates: Annotated[str | None, Column("Backgrounds that were looked at, best first", "JSON")] = None
     hpc_x: Annotated[float | None, Column("Flare location, as seen from Solar Orbiter", "arcsec")] = None
     hpc_y: Annotated[float | None, Column("Flare location, as seen from Solar Orbiter", "arcsec")] = None
+    hpc_sigma_x: Annotated[float | None, Column("Standard deviation of the location", "arcsec")] = None
+    hpc_sigma_y: Annotated[float | None, Column("Standard deviation of the location", "arcsec")] = None
     sidelobe_ratio: Annotated[float | None, Column("Second peak ÷ first, full-disk map; doubtful from 0.9")] = None
     location_method: Annotated[str | None, Column("How the location was found")] = None
     pointing_source: Annotated[str | None, Column("Aspect solution, or what replaced it")] = None
@@ -230,6 +232,9 @@ class Image:
     center_hpc_y: Annotated[float, Column("Centre of the map", "arcsec")]
     sidelobe_ratio: Annotated[float | None, Column("Second peak ÷ first, full-disk map; doubtful from 0.9")] = None
     trusted: Annotated[bool, Column("Nothing speaks against it; see warnings otherwise")]
+    verdict_position: Annotated[str | None, Column("trusted or doubtful")] = None
+    verdict_flux: Annotated[str | None, Column("trusted or doubtful")] = None
+    verdict_shape: Annotated[str | None, Column("trusted or doubtful")] = None
     warnings: Annotated[str, Column("What a reader should know before trusting it", "JSON")] = "[]"
     simulated: Annotated[bool, Column("Made from simulated data")] = False
     file: Annotated[str, Column("Place of the FITS file inside the archive")]

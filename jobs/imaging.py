@@ -17,8 +17,9 @@ from jobs.products import energy_of, finite, save_images, save_report, warnings_
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.write import software_version
+from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
-from stixcore.imaging.trust import about, assess, is_trusted
+from stixcore.imaging.trust import Aspect, about, assess, flux_at_edge, is_trusted, verdict
 from stixcore.metrics import measure_source
 from stixcore.recipe import FileReference
 from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
@@ -120,11 +121,20 @@ def run_imaging_task(task: ImagingTask) -> ImagingOutcome:
     begin = perf_counter()
     try:
         recipe = prepare_recipe(task.request, task.science, task.background, task.aspect, catalog=task.calibration)
-        images = reconstruct(recipe, Locator.of(task.science, task.background, *task.aspect), catalog=task.calibration)
+        locate = Locator.of(task.science, task.background, *task.aspect)
+        images = reconstruct(recipe, locate, catalog=task.calibration)
+        if task.context.kind == RunKind.AUTO and any(flux_at_edge(image) for image in _models(images)):
+            # Flux from outside the field gathers at its edge: previews look twice as far, with as many pixels.
+            images = reconstruct(replace(recipe, pixel=2.0 * recipe.pixel), locate, catalog=task.calibration)
     except StixError as error:
         log.warning("%s %s: %s", task.context.uid, task.context.band, error)
         return ImagingOutcome(failed_run(task, public_sentence(error), perf_counter() - begin))
     return write_products(task.root, images, task.science, task.context, task.created, begin=begin)
+
+
+def _models(images: ImageSet) -> list[Reconstruction]:
+    """The images that are models of the source."""
+    return [image for method, image in images.images.items() if method not in (Method.FULL_DISK_BP, Method.BP)]
 
 
 def write_products(
@@ -184,6 +194,9 @@ def write_products(
                 center_hpc_y=image.grid.center[1],
                 sidelobe_ratio=_sidelobe_ratio(images),
                 trusted=is_trusted(findings, method),
+                verdict_position=verdict(findings, method).word(Aspect.POSITION),
+                verdict_flux=verdict(findings, method).word(Aspect.FLUX),
+                verdict_shape=verdict(findings, method).word(Aspect.SHAPE),
                 warnings=warnings_text(about(findings, method)),
                 simulated=context.simulated,
                 file=str(folder / files.fits.name),
@@ -219,6 +232,8 @@ def _done_run(images: ImageSet, context: RunContext, created: np.datetime64, fol
         background_ratio=None if images.background_check is None else images.background_check.ratio,
         hpc_x=recipe.location.x,
         hpc_y=recipe.location.y,
+        hpc_sigma_x=None if images.position is None else images.position.sigma_x,
+        hpc_sigma_y=None if images.position is None else images.position.sigma_y,
         sidelobe_ratio=_sidelobe_ratio(images),
         location_method=recipe.location.found_by,
         pointing_source=str(recipe.pointing.source),

@@ -20,7 +20,7 @@ from stixcore.fits.write import write_image
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
-from stixcore.imaging.trust import Finding, assess
+from stixcore.imaging.trust import Aspect, Finding, Verdict, assess, verdict
 from stixcore.metrics import measure_source
 from stixcore.recipe import sha256_of
 from stixcore.reconstruct import ImageSet
@@ -112,6 +112,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
     """Everything about a set of images as plain JSON values: what ``stix-jobs image --json`` prints."""
     recipe, vis, location = images.recipe, images.vis, images.location
     total, background = images.counts
+    findings = assess(images)
     return {
         "recipe_id": recipe.recipe_id,
         "simulated": images.pixels.header.simulated,
@@ -123,6 +124,8 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
             "hpc_y": recipe.location.y,
             "stix_x": images.map_center_stix[0],
             "stix_y": images.map_center_stix[1],
+            "sigma_x": None if images.position is None else images.position.sigma_x,
+            "sigma_y": None if images.position is None else images.position.sigma_y,
             "sidelobe_ratio": None if location is None else location.sidelobe_ratio,
             "method": recipe.location.found_by,
             "candidates": [] if location is None else [asdict(candidate) for candidate in location.candidates],
@@ -151,11 +154,13 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
             for label, u, v, value, sigma in zip(vis.labels, vis.u, vis.v, vis.vis.tolist(), vis.sigma, strict=True)
         ],
         "images": [
-            _describe_image(method, image, saved) | _uncertainty(images, method)
+            _describe_image(method, image, saved)
+            | {"verdict": verdict_as_json(verdict(findings, method))}
+            | _uncertainty(images, method)
             for method, image in images.images.items()
         ],
         "failures": {str(method): reason for method, reason in images.failures.items()},
-        "warnings": findings_as_json(assess(images)),
+        "warnings": findings_as_json(findings),
         "elapsed_s": images.elapsed,
     }
 
@@ -182,6 +187,14 @@ def _uncertainty(images: ImageSet, method: Method) -> dict[str, Any]:
         return {}
     ensemble = images.ensembles[method]
     return {"sigma": ensemble.errors(), "uncertainty": ensemble.numbers()}
+
+
+def verdict_as_json(judged: Verdict) -> dict[str, Any]:
+    """A verdict as plain JSON values: "trusted" or "doubtful" for each aspect, and the reasons for each."""
+    return {
+        **{str(aspect): judged.word(aspect) for aspect in Aspect},
+        "reasons": {str(aspect): list(reasons) for aspect, reasons in judged.reasons.items()},
+    }
 
 
 def findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, str]]:

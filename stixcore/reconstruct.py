@@ -28,6 +28,7 @@ from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FlareLocation, locate_flare
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.methods import PARAMETERS, ImagingInput, MethodParameters, run_method
+from stixcore.imaging.position_error import PositionError, position_error
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import IMAGING_LABELS, LOCATION_LABELS, PixelSet, detector_indices
@@ -124,6 +125,8 @@ class ImageSet:
         What was used; None for sets that were not made by `reconstruct`.
     background_check : BackgroundCheck or None
         What the background predicts for the quietest part of the science file.
+    position : PositionError or None
+        How sure the position of the flare is, in this band; None where no circle can be fitted.
     """
 
     recipe: Recipe
@@ -138,6 +141,7 @@ class ImageSet:
     ensembles: Mapping[Method, Ensemble] = field(default_factory=dict)
     calibration: Calibration | None = None
     background_check: BackgroundCheck | None = None
+    position: PositionError | None = None
 
     @property
     def counts(self) -> tuple[float, float]:
@@ -460,6 +464,8 @@ def _reconstruct(
         scheme=recipe.amplitude_scheme,
     )
     location = _full_disk(recipe, science, quiet, calibration)
+    rows = _rows(recipe, science, quiet, calibration, flare_xy)
+    position = position_error(vis, rows, _pointing_sigma(recipe.pointing))
     images: dict[Method, Reconstruction] = {}
     failures: dict[Method, str] = {}
     ensembles: dict[Method, Ensemble] = {}
@@ -483,8 +489,59 @@ def _reconstruct(
         raise ReconstructionError(message)
     elapsed = perf_counter() - begin
     return ImageSet(
-        recipe, pixels, vis, images, failures, location, flare_xy, asked, elapsed, ensembles, calibration, quiet_check
+        recipe,
+        pixels,
+        vis,
+        images,
+        failures,
+        location,
+        flare_xy,
+        asked,
+        elapsed,
+        ensembles,
+        calibration,
+        quiet_check,
+        position,
     )
+
+
+def _pointing_sigma(pointing: Pointing) -> tuple[float, float]:
+    """Scatter of the pointing in the window, helioprojective x and y, arcsec; 0 where it is unknown."""
+    scatter = float(np.hypot(pointing.rms_x or 0.0, pointing.rms_y or 0.0) / np.sqrt(2.0))  # whatever the roll
+    return scatter, scatter
+
+
+def _rows(
+    recipe: Recipe,
+    science: PixelData,
+    quiet: PixelData | None,
+    calibration: Calibration,
+    flare_xy: tuple[float, float],
+) -> tuple[Visibilities, Visibilities] | None:
+    """Visibilities of the top and of the bottom row of pixels alone; None for other choices of pixels."""
+    if recipe.pixel_set is not PixelSet.TOP_BOT:
+        return None
+    try:
+        top, bottom = (
+            form_visibilities(
+                select_pixels(
+                    science,
+                    quiet,
+                    replace(recipe, pixel_set=row),
+                    recipe.t_start,
+                    recipe.t_end,
+                    recipe.energy_range,
+                    calibration,
+                ),
+                recipe.subcollimators,
+                flare_xy=flare_xy,
+                scheme=recipe.amplitude_scheme,
+            ).to_helioprojective(recipe.pointing, recipe.location.x, recipe.location.y)
+            for row in (PixelSet.TOP, PixelSet.BOT)
+        )
+    except (SelectionError, CalibrationError):  # a row without usable pixels
+        return None
+    return top, bottom
 
 
 def _full_disk(

@@ -262,8 +262,15 @@ def _cautions(image: Image) -> str:
     if not cautions:
         return '<p class="good">Nothing speaks against this image.</p>'
     items = "".join(f"<li>{escape(caution.text)}</li>" for caution in cautions)
-    lead = "Worth knowing" if image.trusted else "Doubtful: do not use this image without looking into it"
+    lead = "Worth knowing" if image.trusted else f"{_doubted(image)}: do not use this image without looking into it"
     return f'<div class="{"note" if image.trusted else "doubt"}"><b>{lead}</b><ul>{items}</ul></div>'
+
+
+def _doubted(image: Image) -> str:
+    """What of an image is doubtful, "Position, flux doubtful"; "Doubtful" for rows from before there were verdicts."""
+    words_of = {"position": image.verdict_position, "flux": image.verdict_flux, "shape": image.verdict_shape}
+    doubted = ", ".join(name for name, word in words_of.items() if word == "doubtful")
+    return f"{doubted} doubtful".capitalize() if doubted else "Doubtful"
 
 
 def _simulated(image: Image) -> str:

@@ -22,6 +22,7 @@ from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.location import FlareLocation
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
+from stixcore.imaging.trust import Aspect, assess, verdict
 from stixcore.instrument.geometry import LOCATION_LABELS
 from stixcore.recipe import Recipe
 from stixcore.reconstruct import ImageSet, apparent_radius
@@ -63,6 +64,7 @@ def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fi
         _observer_cards(images),
         _data_cards(images, image, method),
         _pointing_cards(images),
+        _verdict_cards(images, method),
     ):
         for key, value, comment in group:
             if value is not None:
@@ -223,6 +225,17 @@ def _pointing_cards(images: ImageSet) -> Iterator[Card]:
     yield "LOCATEBY", recipe.location.found_by, "how the centre was found"
     if images.location is not None:
         yield "SIDELOBE", images.location.sidelobe_ratio, "second full-disk peak / first; >= 0.9 doubtful"
+    if images.position is not None:
+        yield "POS_SIGX", images.position.sigma_x, "[arcsec] standard deviation of the position"
+        yield "POS_SIGY", images.position.sigma_y, "[arcsec] standard deviation of the position"
+
+
+def _verdict_cards(images: ImageSet, method: Method) -> Iterator[Card]:
+    judged = verdict(assess(images), method)
+    for key, aspect in (("POS", Aspect.POSITION), ("FLX", Aspect.FLUX), ("SHP", Aspect.SHAPE)):
+        yield f"TRUST{key}", judged.word(aspect), f"{aspect}: trusted or doubtful"
+        for number, reason in enumerate(judged.reasons[aspect], start=1):
+            yield f"RSN{key}{number}", reason, ""
 
 
 def _missing(image: Reconstruction) -> float | None:

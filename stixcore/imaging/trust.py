@@ -1,8 +1,11 @@
-"""Can this picture be trusted? Every reason for doubt, against thresholds that stand here and nowhere else."""
+"""Can this picture be trusted? Every reason for doubt, against thresholds that are defined here and nowhere else.
+
+What is doubted is the position, the flux or the shape of an image, each for its own reasons (`verdict`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -10,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stixcore.coordinates import PointingSource
-from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO, FlareLocation
+from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.instrument.geometry import detector_indices
 from stixcore.metrics import measure_source, signal_to_noise
 
@@ -25,31 +28,43 @@ class Thresholds:
 
     Attributes
     ----------
+    position_sigma : float, arcsec
+        Expected distance (rms) of the position from the truth.
     sidelobe_ratio : float
-        Second full-disk peak ÷ first (hayesla/stix_flarelist_science and the ground software use 0.9).
+        A rival on the disk ÷ the highest peak of the full-disk map (hayesla/stix_flarelist_science and the ground
+        software use 0.9).
     net_counts : float, ct
         Counts above background in the sub-collimators used.
     signal_to_noise : float
         Resistant mean of visibility amplitude ÷ sigma.
     chi2 : float
-        Of an image that is a model of the source (per degree of freedom).
+        Of an image that is a model of the source (per degree of freedom): at 4 the residuals are twice what counts and
+        calibration allow.
+    low_chi2 : float
+        Below it, an image explains the data better than their errors allow.
     top_bottom : float
         Ratio of the net counts of top and bottom pixel rows, either way, for a source that lights the detectors
         unevenly.
     disagreement : float, arcsec
-        Distance between the centroids of two methods.
+        Distance of a method's position from the median of the methods, and of that from the location: the finest
+        resolution.
+    edge_share : float
+        Share of an image's flux in a frame of a twentieth of the field on each side.
     disk_radius : float
         Distance from Sun centre in apparent radii, beyond which a source is unlikely.
     low_energy : float, keV
         Below it the attenuator removes most photons.
     """
 
+    position_sigma: float = 5.0
     sidelobe_ratio: float = DOUBTFUL_SIDELOBE_RATIO
     net_counts: float = 3000.0
     signal_to_noise: float = 3.5
-    chi2: float = 2.5
+    chi2: float = 4.0
+    low_chi2: float = 0.2
     top_bottom: float = 1.25
     disagreement: float = 15.0
+    edge_share: float = 0.2
     disk_radius: float = 1.3
     low_energy: float = 10.0
 
@@ -59,6 +74,10 @@ THRESHOLDS = Thresholds()
 BACKGROUND_RATIO = 1.25
 #: Scatter of the pointing in a window, arcsec: the ground software warns above 3; above 10 the position is doubted.
 POINTING_RMS_NOTE, POINTING_RMS_DOUBT = 3.0, 10.0
+#: The frame in which flux gathers from outside is this part of the field wide, on each side.
+FRAME = 20
+#: A field wider than this is remarked on, arcsec; previews have 258″, and twice that where flux lies outside.
+WIDE_FIELD = 400.0
 
 
 class Severity(StrEnum):
@@ -66,6 +85,20 @@ class Severity(StrEnum):
 
     NOTE = "note"
     DOUBT = "doubt"
+
+
+class Aspect(StrEnum):
+    """What of an image can be doubted."""
+
+    POSITION = "position"
+    FLUX = "flux"
+    SHAPE = "shape"
+
+
+EVERYTHING = frozenset(Aspect)
+_POSITION = frozenset({Aspect.POSITION})
+_FLUX = frozenset({Aspect.FLUX})
+_SHAPE = frozenset({Aspect.SHAPE})
 
 
 @dataclass(frozen=True)
@@ -76,12 +109,44 @@ class Finding:
     ----------
     method : Method or None
         Of the image that it is about; None: of the whole set.
+    doubts : frozenset of Aspect
+        What a doubt is about; without meaning for a note.
     """
 
     code: str
     severity: Severity
     text: str
     method: Method | None = None
+    doubts: frozenset[Aspect] = EVERYTHING
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Reasons to doubt position, flux and shape of an image, one sentence each; trusted where there are none."""
+
+    position: tuple[str, ...] = ()
+    flux: tuple[str, ...] = ()
+    shape: tuple[str, ...] = ()
+
+    def word(self, aspect: Aspect) -> str:
+        """Either "trusted" or "doubtful"."""
+        return "doubtful" if self.reasons[aspect] else "trusted"
+
+    @property
+    def reasons(self) -> Mapping[Aspect, tuple[str, ...]]:
+        """By what they doubt."""
+        return {Aspect.POSITION: self.position, Aspect.FLUX: self.flux, Aspect.SHAPE: self.shape}
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nothing is doubted."""
+        return not (self.position or self.flux or self.shape)
+
+
+def verdict(findings: tuple[Finding, ...], method: Method) -> Verdict:
+    """Judge the image of a method by what was found about it and about its set."""
+    doubts = [found for found in about(findings, method) if found.severity is Severity.DOUBT]
+    return Verdict(*(tuple(found.text for found in doubts if aspect in found.doubts) for aspect in Aspect))
 
 
 def assess(images: ImageSet, limits: Thresholds = THRESHOLDS) -> tuple[Finding, ...]:
@@ -117,16 +182,23 @@ def is_trusted(findings: tuple[Finding, ...], method: Method | None = None) -> b
 
 def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     location, recipe = images.location, images.recipe
-    if location is not None and location.sidelobe_ratio >= limits.sidelobe_ratio:
-        text = (
-            f"another place on the full disk is {location.sidelobe_ratio:.2f} times as bright: the location is doubtful"
-        )
-        yield Finding("sidelobe", Severity.DOUBT, text)
     rsun = recipe.pointing.rsun
+    rivals = [] if location is None else _rivals(location, limits.disk_radius * rsun if np.isfinite(rsun) else np.inf)
+    if location is not None and max(rivals, default=0.0) >= limits.sidelobe_ratio:
+        text = f"another place on the disk is {max(rivals):.2f} times as bright: the location is doubtful"
+        yield Finding("sidelobe", Severity.DOUBT, text)  # of everything: the images may show an empty place
     distance = np.hypot(recipe.location.x, recipe.location.y) / rsun if np.isfinite(rsun) else 0.0
     if distance > limits.disk_radius:
         text = f"the map is centred {distance:.2f} solar radii from Sun centre"
-        yield Finding("off_disk", Severity.DOUBT, text)
+        yield Finding("off_disk", Severity.DOUBT, text, doubts=_POSITION)
+    if images.position is not None and images.position.total > limits.position_sigma:
+        text = f"the position is known to {images.position.total:.0f}″ only (standard deviation)"
+        yield Finding("position_error", Severity.DOUBT, text, doubts=_POSITION)
+
+
+def _rivals(location: FlareLocation, reach: float) -> list[float]:
+    """Relative heights of the other peaks of the full-disk map that lie within ``reach`` [arcsec] of Sun centre."""
+    return [one.relative_height for one in location.candidates[1:] if np.hypot(one.x, one.y) < reach]
 
 
 def _window(images: ImageSet) -> Iterator[Finding]:
@@ -138,10 +210,11 @@ def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     total, background = images.counts
     if total - background < limits.net_counts:
         text = f"only {total - background:.0f} counts above background in the sub-collimators used"
-        yield Finding("few_counts", Severity.DOUBT, text)
+        yield Finding("few_counts", Severity.DOUBT, text, doubts=_FLUX | _SHAPE)
     ratio = signal_to_noise(images.vis.amplitude, images.vis.sigma)
     if ratio < limits.signal_to_noise:
-        yield Finding("low_snr", Severity.DOUBT, f"signal-to-noise ratio of the visibilities is {ratio:.1f}")
+        text = f"signal-to-noise ratio of the visibilities is {ratio:.1f}"
+        yield Finding("low_snr", Severity.DOUBT, text, doubts=_SHAPE)
     if images.recipe.background is None:
         yield Finding("no_background", Severity.NOTE, "no background was subtracted")
     yield from _background(images)
@@ -178,7 +251,7 @@ def _illumination(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     spread = np.sqrt(images.counts[0]) / max(top + bottom, 1.0)  # Poisson error of the asymmetry
     if ratio > limits.top_bottom and (ratio - 1.0) / (ratio + 1.0) > 3.0 * spread:
         text = f"top and bottom pixels differ by a factor of {ratio:.2f}: the source lights the detectors unevenly"
-        yield Finding("partial_illumination", Severity.DOUBT, text)
+        yield Finding("partial_illumination", Severity.DOUBT, text, doubts=_FLUX | _SHAPE)
 
 
 def _pointing(images: ImageSet) -> Iterator[Finding]:
@@ -189,14 +262,15 @@ def _pointing(images: ImageSet) -> Iterator[Finding]:
             f"the pointing moved during the time range: scatter {moved:.1f}″, range {pointing.peak_to_peak:.0f}″; "
             "a shorter range may be sharper"
         )
-        yield Finding("pointing_moved", Severity.DOUBT if moved > POINTING_RMS_DOUBT else Severity.NOTE, text)
+        severity = Severity.DOUBT if moved > POINTING_RMS_DOUBT else Severity.NOTE
+        yield Finding("pointing_moved", severity, text, doubts=_POSITION | _SHAPE)
     if pointing.rejected:
         text = f"{pointing.rejected} of {pointing.records + pointing.rejected} aspect records left out as outliers"
         yield Finding("pointing_outliers", Severity.NOTE, text)
     match pointing.source:
         case PointingSource.ASSUMED:
             text = "no aspect record: pointing and roll are assumed, the place on the Sun is unknown"
-            yield Finding("pointing_assumed", Severity.DOUBT, text)
+            yield Finding("pointing_assumed", Severity.DOUBT, text, doubts=_POSITION)
         case PointingSource.SPACECRAFT:
             text = "no aspect solution: pointing from the spacecraft, good to about one arcminute"
             yield Finding("pointing_spacecraft", Severity.NOTE, text)
@@ -210,12 +284,12 @@ def _calibration(images: ImageSet) -> Iterator[Finding]:
         return
     doubt = used.catalog.doubt_about(images.pixels.t_start)
     if doubt:
-        yield Finding("energy_table_unknown", Severity.DOUBT, doubt)
+        yield Finding("energy_table_unknown", Severity.DOUBT, doubt, doubts=_FLUX)
     edges = (images.pixels.e_low, images.pixels.e_high)
     foreign = [edge for edge in edges if edge and not np.isclose(edge, used.energy_table.nominal, atol=1e-3).any()]
     if foreign:
         text = f"the file has channel edges at {foreign} keV, which the energy table {used.energy_table.name} lacks"
-        yield Finding("energy_table_channels", Severity.DOUBT, text)
+        yield Finding("energy_table_channels", Severity.DOUBT, text, doubts=_FLUX)
     if used.cal_file is None:
         text = f"{used.reason or 'no daily energy calibration'}: energy edges are those of {used.energy_table.name}"
         yield Finding("no_cal_file", Severity.NOTE, text)
@@ -224,22 +298,78 @@ def _calibration(images: ImageSet) -> Iterator[Finding]:
 def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     for method, reason in images.failures.items():
         yield Finding("method_failed", Severity.NOTE, f"{method} made no image: {reason}")
-    models = {m: r for m, r in images.images.items() if m not in (Method.FULL_DISK_BP, Method.BP)}
+    models: dict[Method, Reconstruction] = {
+        m: r for m, r in images.images.items() if m not in (Method.FULL_DISK_BP, Method.BP)
+    }
+    yield from _misfit(models, limits)
+    yield from _disagreement(images, models, limits)
+    outside = [method for method, image in models.items() if flux_at_edge(image, limits)]
+    if outside:
+        text = f"flux from outside the map gathers at its edge ({', '.join(outside)}): a wider field is needed"
+        yield Finding("flux_outside", Severity.DOUBT, text, doubts=_FLUX | _SHAPE)
+    for method in outside:
+        if _peak_at_edge(models[method]):
+            text = f"{method} has its maximum at the edge of the map"
+            yield Finding("edge_peak", Severity.DOUBT, text, method)
+    field = images.recipe.pixel * min(images.recipe.shape)
+    if field > WIDE_FIELD:
+        text = f"the map covers {field:.0f}″ with pixels of {images.recipe.pixel:g}″, more than usual"
+        yield Finding("wide_field", Severity.NOTE, text)
+
+
+def _misfit(models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
     explained = {method: image.chi2 for method, image in models.items() if np.isfinite(image.chi2)}
     best = min(explained, key=explained.__getitem__, default=None)
     if best is not None and explained[best] > limits.chi2:
         text = f"no image explains the visibilities: χ² is {explained[best]:.1f} at best ({best})"
-        yield Finding("poor_fit", Severity.DOUBT, text)
+        yield Finding("poor_fit", Severity.DOUBT, text, doubts=_FLUX | _SHAPE)
     elif best is not None:
         for method, chi2 in explained.items():
             if chi2 > limits.chi2:
                 text = f"{method} does not explain the visibilities: χ² is {chi2:.1f}, of {best} {explained[best]:.1f}"
-                yield Finding("poor_fit", Severity.DOUBT, text, method)
+                yield Finding("poor_fit", Severity.DOUBT, text, method, _FLUX | _SHAPE)
+    for method, chi2 in explained.items():
+        if chi2 < limits.low_chi2:
+            text = f"χ² of {method} is {chi2:.2f}: it follows the data more closely than their errors ask for"
+            yield Finding("low_chi2", Severity.NOTE, text, method)
+
+
+def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
     centers = {m: measure_source(r.image, r.grid, r.sources) for m, r in models.items() if r.image.max() > 0}
-    names = list(centers)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            distance = float(np.hypot(centers[first].x - centers[second].x, centers[first].y - centers[second].y))
-            if distance > limits.disagreement:
-                text = f"{first} and {second} put the brightest source {distance:.0f}″ apart"
-                yield Finding("disagreement", Severity.NOTE, text)
+    if len(centers) == 2:
+        (first, one), (second, two) = centers.items()
+        distance = float(np.hypot(one.x - two.x, one.y - two.y))
+        if distance > limits.disagreement:
+            text = f"{first} and {second} put the brightest source {distance:.0f}″ apart"
+            yield Finding("disagreement", Severity.NOTE, text)
+    if len(centers) < 3:
+        return
+    x, y = np.median([(center.x, center.y) for center in centers.values()], axis=0)
+    for method, center in centers.items():
+        distance = float(np.hypot(center.x - x, center.y - y))
+        if distance > limits.disagreement:
+            text = f"{method} puts the brightest source {distance:.0f}″ from where the other methods have it"
+            yield Finding("disagreement", Severity.DOUBT, text, method, _POSITION | _SHAPE)
+    distance = float(np.hypot(images.recipe.location.x - x, images.recipe.location.y - y))
+    if images.recipe.location.found_by != "given" and distance > limits.disagreement:
+        text = f"the images have the brightest source {distance:.0f}″ from the location of the flare"
+        yield Finding("location_disagrees", Severity.DOUBT, text, doubts=_POSITION)
+
+
+def flux_at_edge(image: Reconstruction, limits: Thresholds = THRESHOLDS) -> bool:
+    """Whether an image has its maximum at the edge of the map, or much of its flux near it.
+
+    A source outside the field leaves flux that no pixel can explain; MEM_GE and EM put it at the edge.
+    """
+    if image.sources or image.image.max() <= 0 or "residual" in image.planes:
+        return False  # a fit has no edge; CLEAN's residual reaches it everywhere
+    ny, nx = image.image.shape
+    rows, columns = max(ny // FRAME, 1), max(nx // FRAME, 1)
+    inner = image.image[rows : ny - rows, columns : nx - columns].sum()
+    return _peak_at_edge(image) or float(1.0 - inner / image.image.sum()) > limits.edge_share
+
+
+def _peak_at_edge(image: Reconstruction) -> bool:
+    ny, nx = image.image.shape
+    row, column = np.unravel_index(int(np.argmax(image.image)), image.image.shape)
+    return bool(min(row, column, ny - 1 - row, nx - 1 - column) <= 1)

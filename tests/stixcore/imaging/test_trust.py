@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stixcore.coordinates import PointingSource
-from stixcore.imaging.location import FlareLocation
+from stixcore.imaging.position_error import PositionError, position_error
 from stixcore.imaging.reconstruction import Method
-from stixcore.imaging.trust import THRESHOLDS, Severity, about, assess, is_trusted
+from stixcore.imaging.trust import THRESHOLDS, Aspect, Severity, about, assess, flux_at_edge, is_trusted, verdict
 from stixcore.references import FileReference
 
 pytestmark = pytest.mark.needs_shared_data
@@ -79,12 +79,16 @@ def test_pointing(november_images, source, code, trusted):
     assert is_trusted(findings) is trusted
 
 
+def with_rival(location, ratio, x):
+    rival = replace(location.candidates[1], x=x, y=0.0, relative_height=ratio)
+    return replace(location, sidelobe_ratio=ratio, candidates=(location.candidates[0], rival))
+
+
 @pytest.mark.parametrize("ratio", [0.89, 0.9, 1.0])
 def test_side_lobe(november_images, ratio):
-    location = replace(november_images.location, sidelobe_ratio=ratio)
-    assert isinstance(location, FlareLocation)
-    found = codes(replace(november_images, location=location))
-    assert ("sidelobe" in found) is (ratio >= THRESHOLDS.sidelobe_ratio)
+    for place, on_disk in ((500.0, True), (2400.0, False)):
+        found = codes(replace(november_images, location=with_rival(november_images.location, ratio, place)))
+        assert ("sidelobe" in found) is (on_disk and ratio >= THRESHOLDS.sidelobe_ratio)
 
 
 def test_off_disk(november_images):
@@ -147,6 +151,80 @@ def test_an_image_that_does_not_explain_what_another_does(november_images):
 
 
 def test_doubts_come_first(november_images):
-    location = replace(november_images.location, sidelobe_ratio=0.95)
+    location = with_rival(november_images.location, 0.95, 500.0)
     images = replace(with_pointing(november_images, PointingSource.SPACECRAFT), location=location)
     assert [finding.severity for finding in of_set(images)] == [Severity.DOUBT, Severity.NOTE]
+
+
+def test_each_doubt_is_about_position_flux_or_shape(november_images):
+    few = replace(november_images.pixels, background=november_images.pixels.counts - 10.0)
+    unsure = replace(november_images, pixels=few, position=PositionError(4.0, 4.0))
+    judged = verdict(assess(unsure), Method.CLEAN)
+    assert {str(aspect): judged.word(aspect) for aspect in Aspect} == dict.fromkeys(
+        ("position", "flux", "shape"), "doubtful"
+    )
+    assert judged.position == ("the position is known to 6″ only (standard deviation)",)
+    assert judged.flux == judged.shape
+    assert not judged.trusted
+    sure = replace(unsure, position=PositionError(3.0, 3.0))
+    assert verdict(assess(sure), Method.CLEAN).word(Aspect.POSITION) == "trusted"
+
+
+def test_a_misfit_leaves_the_position_in_peace(november_images):
+    """The brightest flares are no circles; their positions are the best."""
+    fit = replace(november_images.images[Method.VIS_FWDFIT], chi2=9.0)
+    images = replace(november_images, images=dict(november_images.images) | {Method.VIS_FWDFIT: fit})
+    judged = verdict(assess(images), Method.VIS_FWDFIT)
+    assert (judged.position, len(judged.flux), len(judged.shape)) == ((), 1, 1)
+    assert verdict(assess(images), Method.CLEAN).trusted
+
+
+def test_the_method_that_disagrees_is_doubted_alone(november_images):
+    moved = november_images.images[Method.EM]
+    moved = replace(moved, image=np.roll(moved.image, 20, axis=0))
+    findings = assess(replace(november_images, images=dict(november_images.images) | {Method.EM: moved}))
+    (doubt,) = (finding for finding in findings if finding.code == "disagreement")
+    assert (doubt.severity, doubt.method) == (Severity.DOUBT, Method.EM)
+    assert verdict(findings, Method.EM).word(Aspect.POSITION) == "doubtful"
+    assert verdict(findings, Method.MEM_GE).trusted
+
+
+def test_flux_that_gathers_at_the_edge(november_images):
+    image = november_images.images[Method.MEM_GE]
+    assert not flux_at_edge(image)
+    at_edge = image.image.copy()
+    at_edge[0, 40] = 2.0 * at_edge.max()
+    spread = image.image.copy()
+    spread[:4] += spread.sum() / spread[:4].size
+    for pixels, codes_of_method in ((at_edge, {"edge_peak"}), (spread, set())):
+        changed = replace(image, image=pixels)
+        assert flux_at_edge(changed)
+        findings = assess(replace(november_images, images={Method.MEM_GE: changed}))
+        assert "flux_outside" in {f.code for f in about(findings, None)}
+        assert {f.code for f in findings if f.method is Method.MEM_GE} == codes_of_method
+
+
+def test_an_image_closer_to_the_data_than_their_errors_is_remarked_on(november_images):
+    image = replace(november_images.images[Method.CLEAN], chi2=0.1)
+    findings = assess(replace(november_images, images={Method.CLEAN: image}))
+    assert [(f.code, f.severity) for f in findings] == [("low_chi2", Severity.NOTE)]
+
+
+def test_position_error_holds_rows_and_pointing(november_images):
+    vis = november_images.vis
+    alone = position_error(vis, None)
+    agree = position_error(vis, (vis, vis))
+    shifted = replace(vis, vis=vis.vis * np.exp(2j * np.pi * vis.u * 20.0))  # 20″ to the west
+    apart = position_error(vis, (vis, shifted))
+    assert alone.total > agree.total
+    assert apart.rows_apart == pytest.approx(20.0, abs=0.1)
+    assert apart.sigma_x == pytest.approx(np.sqrt((10 * alone.sigma_x**2 + 2 * 10.0**2) / 12), abs=0.05)
+    assert apart.sigma_y == pytest.approx(agree.sigma_y, abs=0.05)
+    swinging = position_error(vis, None, (15.0, 0.0))
+    assert swinging.sigma_x == pytest.approx(np.hypot(alone.sigma_x, 15.0))
+    assert swinging.sigma_y == alone.sigma_y
+
+
+def test_position_and_verdict_of_a_set_that_was_made(november_images):
+    assert november_images.position.total < 2.0
+    assert november_images.position.rows_apart < 2.0
