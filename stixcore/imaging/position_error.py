@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stixcore.errors import ReconstructionError
 from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
@@ -61,7 +62,7 @@ def position_error(
     """
     try:
         circle = _circle(vis)
-        apart = None if rows is None else np.subtract(*(_place(_circle(row)) for row in rows))
+        apart = None if rows is None else _place(_circle(rows[0])) - _place(_circle(rows[1]))
     except ReconstructionError:  # too few visibilities, or a row without signal
         return None
     variance = np.array([circle["x_sigma"], circle["y_sigma"]]) ** 2
@@ -77,5 +78,5 @@ def _circle(vis: Visibilities) -> dict[str, float]:
     return dict(source)
 
 
-def _place(source: dict[str, float]) -> tuple[float, float]:
-    return source["x"], source["y"]
+def _place(source: dict[str, float]) -> NDArray[np.float64]:
+    return np.array([source["x"], source["y"]])
