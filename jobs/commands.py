@@ -45,6 +45,13 @@ def run_ingest(arguments: argparse.Namespace) -> int:
         outcomes = ingest(archive, arguments.paths, now(), incoming=arguments.incoming)
     counted = Counter(str(outcome.status) for outcome in outcomes)
     refused = _print_refused(outcomes)
+    named = {Path(path) for path in arguments.paths}
+    for outcome in outcomes:  # a file that was named gets an answer of its own
+        if outcome.path in named and outcome.status is OutcomeStatus.IGNORED:
+            tell(str(outcome))
+            refused += 1
+        elif outcome.path in named and outcome.status is not OutcomeStatus.QUARANTINED:
+            say(f"{outcome.path}: {outcome.status}{f' ({outcome.reason})' if outcome.reason else ''}")
     say(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or "nothing found")
     return SOME_FAILED if refused else DONE
 

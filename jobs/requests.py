@@ -25,7 +25,7 @@ from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing
 from stixcore.errors import StixError
-from stixcore.fits.spec import ProductKind
+from stixcore.fits.spec import IMAGEABLE
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
@@ -147,7 +147,7 @@ class ImagingRequest:
         ------
         BadRequest
         """
-        _require(file.product == ProductKind.PIXEL_DATA, f"{file.name} holds no pixel data, and images need them")
+        _require(file.product in IMAGEABLE, f"{file.name} holds no pixel data, and images need them")
         covered = f"{format_time(file.t_start)} … {format_time(file.t_end)}"
         for start, end in self.time_ranges:
             overlaps = file.t_start < end and start < file.t_end

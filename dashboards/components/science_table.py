@@ -20,7 +20,12 @@ KEY = "name"
 #: Three lines on a narrow screen, pixel.
 ROW_HEIGHT = 66
 #: Short words for the column of types.
-TYPES = {str(ProductKind.PIXEL_DATA): "pixel data", str(ProductKind.SPECTROGRAM): "spectrogram"}
+TYPES = {
+    str(ProductKind.PIXEL_DATA): "pixel data",
+    str(ProductKind.RAW_PIXEL_DATA): "raw pixel data",
+    str(ProductKind.SUMMED_PIXEL_DATA): "summed pixel data",
+    str(ProductKind.SPECTROGRAM): "spectrogram",
+}
 
 
 def _uid(file: ScienceFile) -> str:

@@ -32,7 +32,7 @@ from dashboards.state.source import ArchiveSource, Unavailable
 from dashboards.state.steps import Steps, beside
 from dashboards.state.typed_numbers import TypedInteger
 from stixcore.errors import StixError
-from stixcore.fits.spec import ProductKind
+from stixcore.fits.spec import IMAGEABLE, ProductKind
 
 PAGE_SIZES = (25, 50, 100)
 ANY = "any"
@@ -80,7 +80,7 @@ class ScienceDetail:
     @property
     def has_pixels(self) -> bool:
         """Whether images can be made from it."""
-        return self.file.product == ProductKind.PIXEL_DATA
+        return self.file.product in IMAGEABLE
 
 
 class ScienceState(AddressState):
@@ -374,6 +374,8 @@ def _related_file(row: ScienceFile | QuicklookFile | AuxFile) -> RelatedFile:
 #: What products are called on pages.
 PRODUCT_WORDS = {
     str(ProductKind.PIXEL_DATA): "pixel data",
+    str(ProductKind.RAW_PIXEL_DATA): "raw pixel data",
+    str(ProductKind.SUMMED_PIXEL_DATA): "summed pixel data",
     str(ProductKind.SPECTROGRAM): "spectrogram",
     str(ProductKind.LIGHT_CURVE): "quick-look light curves",
     str(ProductKind.ASPECT): "pointing and ephemeris",

@@ -168,6 +168,16 @@ def test_ingest_twice_and_a_file_that_is_none(stix_jobs, campaign, tmp_path):
     assert "broken.fits" in err
 
 
+def test_every_file_that_is_named_gets_a_sentence(stix_jobs, campaign, tmp_path):
+    archive, readme = tmp_path / "archive", tmp_path / "README"
+    readme.write_text("x")
+    good = next(path for path in sorted(campaign[0].iterdir()) if "ephemeris" in path.name)
+    status, out, err = stix_jobs("ingest", good, readme, "--archive", archive)
+    assert (status, f"{good}: ingested" in out, f"{readme}: no FITS file" in err) == (1, True, True)
+    status, out, _ = stix_jobs("ingest", good, "--archive", archive)
+    assert (status, f"{good}: known" in out) == (0, True)
+
+
 @pytest.mark.parametrize(
     "words",
     [
