@@ -55,7 +55,7 @@ class FluxEstimate(StrEnum):
 
     LANDWEBER = "landweber"  # the reference's: flux of the non-negative least-squares image; too high in wide fields
     AMPLITUDE = "amplitude"  # the largest |V|: too high by what noise adds, +28 % with 3,000 counts, +11 % with 10⁴
-    COUNTS = "counts"  # A + B + C + D over 4T (`counted_flux`): no bias; all that the instrument sees
+    COUNTS = "counts"  # A + B + C + D over 4T (`counted_flux`): no bias; "amplitude" where no background is subtracted
 
 
 class EarlyStop(StrEnum):

@@ -6,7 +6,7 @@ To add a method: write its module, add a member to `Method`, an entry to `PARAME
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing
@@ -106,9 +106,8 @@ def run_method(method: Method, parameters: MethodParameters, given: ImagingInput
                 operator=given.operator,
             )
         case MemGeParameters():
-            return mem_ge(
-                given.vis, given.grid, parameters, operator=given.operator, counted_flux=_counted(parameters, given)
-            )
+            parameters, flux = _with_flux(parameters, given)
+            return mem_ge(given.vis, given.grid, parameters, operator=given.operator, counted_flux=flux)
         case ForwardFitParameters():
             return forward_fit(given.vis, given.grid, parameters)
         case _:
@@ -116,15 +115,23 @@ def run_method(method: Method, parameters: MethodParameters, given: ImagingInput
             raise ReconstructionError(message)
 
 
-def _counted(parameters: MemGeParameters, given: ImagingInput) -> float | None:
-    """Flux of the counts, where MEM_GE is to be told it."""
+def _with_flux(parameters: MemGeParameters, given: ImagingInput) -> tuple[MemGeParameters, float | None]:
+    """Parameters of MEM_GE, and the flux of the counts where it is to be told it.
+
+    Without a background file the counts hold the background as well, which no visibility sees; the largest amplitude
+    does not.
+    """
     if parameters.total_flux is not None or parameters.flux_estimate != FluxEstimate.COUNTS:
-        return None
-    return counted_flux(given.pixels, given.vis.labels, flare_xy=given.flare_xy, scheme=given.scheme)
+        return parameters, None
+    if not given.pixels.background_name:
+        return replace(parameters, flux_estimate=FluxEstimate.AMPLITUDE), None
+    return parameters, counted_flux(given.pixels, given.vis.labels, flare_xy=given.flare_xy, scheme=given.scheme)
 
 
 def _known_flux(given: ImagingInput) -> float | None:
-    """Flux of the counts, or None where nothing is above background: CLEAN can do without it."""
+    """Flux of the counts, or None where the background is unknown or as bright: CLEAN can do without it."""
+    if not given.pixels.background_name:
+        return None
     try:
         return counted_flux(given.pixels, given.vis.labels, flare_xy=given.flare_xy, scheme=given.scheme)
     except ReconstructionError:

@@ -104,7 +104,7 @@ def simulate_pixel_sums(
     rows = np.repeat((counts - quiet).sum(axis=1)[:, None] / 2.0, 2, axis=1)
     return MetaPixels(
         header=simulated_header("simulated", t_start, end),
-        background_name="",
+        background_name="simulated",
         t_start=t_start,
         t_end=end,
         e_low=energy[0],

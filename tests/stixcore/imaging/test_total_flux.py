@@ -38,6 +38,16 @@ def test_certificate_holds_both_estimates():
     assert result.certificate["largest_amplitude"] == given.vis.amplitude.max()
 
 
+def test_without_a_background_file_the_largest_amplitude_is_taken():
+    """The counts would put the whole background into the map."""
+    given = observe(Scene.CIRCLE, 1e4, 0)
+    unknown = ready(replace(given, pixels=replace(given.pixels, background_name="")))
+    result = run_method(Method.MEM_GE, MemGeParameters(flux_estimate=FluxEstimate.COUNTS), unknown)
+    assert result.certificate["flux_constraint"] == given.vis.amplitude.max()
+    components = run_method(Method.CLEAN, default_methods()[Method.CLEAN], unknown)
+    assert "missing_flux" not in components.certificate
+
+
 def test_detectors_switched_off_are_left_out():
     pixels = observe(Scene.LOOP, 1e5, 0).pixels
     whole = counted_flux(pixels)
