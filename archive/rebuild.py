@@ -196,6 +196,9 @@ def _facts(
         center_hpc_y=center[1],
         sidelobe_ratio=sidelobe,
         trusted=False,
+        verdict_position=header.get("TRUSTPOS"),
+        verdict_flux=header.get("TRUSTFLX"),
+        verdict_shape=header.get("TRUSTSHP"),
         warnings=json.dumps([_REBUILT]),
         simulated=simulated,
         file=relative,
@@ -211,6 +214,7 @@ def _facts(
     # pixels may cover other energies than were asked for; only the full-disk map has a band of its own
     covered = (low, high) if name.method == Method.FULL_DISK_BP else (image.e_low, image.e_high)
     pointing, location = content["pointing"], content["location"]
+    cal_file = header.get("FLNM_CAL", "none")
     run = Run(
         run_id=recipe_id,
         kind=str(RunKind.USER),
@@ -226,8 +230,15 @@ def _facts(
         counts_background=float(header["CNTS_BKG"]),
         background_ratio=header.get("BKGRATIO"),
         background_uid=(content["background"] or {}).get("uid"),
+        energy_table=header.get("ELUT"),
+        energy_table_sha256=header.get("ELUTHASH"),
+        cal_file=None if cal_file == "none" else cal_file,
+        phase_table=header.get("PHASTAB"),
+        phase_table_sha256=header.get("PHASHASH"),
         hpc_x=location["x_arcsec"],
         hpc_y=location["y_arcsec"],
+        hpc_sigma_x=header.get("POS_SIGX"),
+        hpc_sigma_y=header.get("POS_SIGY"),
         sidelobe_ratio=sidelobe,
         location_method=location["found_by"],
         pointing_source=pointing["source"],

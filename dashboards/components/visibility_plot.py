@@ -16,8 +16,8 @@ from dashboards.components.figure_style import error_bars, spoken
 from dashboards.components.plot_style import TEXT, quiet
 from stixcore.fits.image_file import StoredVisibilities
 
-#: As in the printed report (Okabe & Ito): distinguishable for the colour-blind.
-COLORS = {"clean": "#0072b2", "ms_clean": "#56b4e9", "mem_ge": "#d55e00", "em": "#009e73", "vis_fwdfit": "#cc79a7"}
+#: Distinguishable for the colour-blind: Okabe & Ito's, as in the printed report, and one more for multi-scale CLEAN.
+COLORS = {"clean": "#0072b2", "ms_clean": "#a14e45", "mem_ge": "#d55e00", "em": "#009e73", "vis_fwdfit": "#cc79a7"}
 
 
 def visibility_figure(visibilities: Mapping[str, StoredVisibilities]) -> Any | None:

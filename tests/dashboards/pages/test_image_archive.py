@@ -90,7 +90,7 @@ def test_filters_work_in_the_archive(watched: Any, small: Any) -> None:
     day = expected(small, lambda image: str(image.t_start) >= "2022-11-11" and not image.trusted)
     expect_ids(page, day)
     page.get_by_label("Method").click()
-    page.get_by_role("menuitem", name="CLEAN").click()
+    page.get_by_role("menuitem", name="CLEAN", exact=True).click()
     expect_ids(page, [i for i in day if i.endswith("-clean")])
     page.keyboard.press("Escape")
     page.wait_for_url("**method=clean**")
@@ -134,7 +134,7 @@ def test_a_row_opens_large_with_numbers_and_methods(watched: Any, small: Any) ->
 
     dialog.get_by_role("button", name="Back projection").click()
     expect(picture).to_have_attribute("src", f"archive/png/{shown[2].replace('-clean', '-bp')}")
-    dialog.get_by_role("button", name="CLEAN").click()
+    dialog.get_by_role("button", name="CLEAN", exact=True).click()
     expect(picture).to_have_attribute("src", f"archive/png/{shown[2]}")
     dialog.get_by_role("button", name="Next").click()
     expect(picture).to_have_attribute("src", f"archive/png/{shown[3]}")
