@@ -15,7 +15,7 @@ from archive.accounts import Accounts, Role
 from jobs.executors import SerialExecutor
 from jobs.journal import Journal
 from jobs.worker import Worker
-from stixcore import read_pixel_data
+from stixcore import Method, read_pixel_data
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.needs_shared_data]
 FLARE, PASSWORD = "2211116471", "a long pass phrase"
@@ -135,7 +135,7 @@ def test_from_the_brush_to_images_everywhere(
     with SerialExecutor() as executor:
         Worker(archive.root, executor, lambda: np.datetime64("now", "us")).run(until_idle=True)
     expect(page.get_by_text("Request 1 is done")).to_be_visible(timeout=SLOW)  # by itself
-    expect(page.locator("[data-image]")).to_have_count(known + 6, timeout=SLOW)
+    expect(page.locator("[data-image]")).to_have_count(known + len(Method), timeout=SLOW)
     (part,) = Journal(archive.root).parts(request.request_id)
     made = archive.images(ImageFilter(recipe_id=part.run_id))
     assert {image.author for image in made} == {"alice"}
@@ -208,7 +208,7 @@ def test_a_file_of_ones_own(
     page.get_by_role("tab", name="Interactive analysis").click()
     expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Make the images").click()
-    expect(page.locator(".cards section")).to_have_count(6, timeout=2 * SLOW)
+    expect(page.locator(".cards section")).to_have_count(len(Method), timeout=2 * SLOW)
     picture = page.locator(".cards img").first.element_handle()
     page.wait_for_function("image => image.naturalWidth > 300", arg=picture)
     page.get_by_role("button", name="All files").click()
