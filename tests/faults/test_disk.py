@@ -152,7 +152,7 @@ def test_a_file_that_may_not_be_read_waits_with_its_reason(tmp_path, files):
     taken = without_rights(["ingest", str(closed), str(good), "--archive", str(tmp_path / "archive")])
     assert taken.returncode == 1
     assert f"{closed.name}: expected a file that can be read, found Permission denied." in taken.stderr
-    assert taken.stdout == "1 ingested, 1 quarantined\n"
+    assert taken.stdout == f"{good}: ingested\n1 ingested, 1 quarantined\n"
     assert [row.name for row in Archive(tmp_path / "archive").science_files()] == [good.name]
 
 
