@@ -39,7 +39,7 @@ EDGE_TOLERANCE = 1e-3
 
 
 class AddStatus(StrEnum):
-    """What became of a file that was to be added."""
+    """Outcome for one file passed to ``calibration add``."""
 
     ADDED = "added"
     KNOWN = "known"

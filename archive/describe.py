@@ -19,7 +19,9 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
+from archive.errors import InvalidName
 from archive.identity import Identity, identify
+from archive.layout import parse_file_name
 from archive.schema import (
     AUX_FILES,
     QUICKLOOK_FILES,
@@ -207,6 +209,15 @@ _DESCRIBE: dict[ProductKind, Callable[[Path, _Sealed], Description]] = {
     ProductKind.LIGHT_CURVE: _describe_light_curve,
     ProductKind.ASPECT: _describe_aspect,
 }
+
+
+def reason_against(name: str) -> str:
+    """Why a file of this name is not looked at, where nobody named it; empty when it is."""
+    try:
+        parsed = parse_file_name(name)
+    except InvalidName:
+        return ""
+    return "" if parsed.kind in _DESCRIBE else f"product {parsed.product} of level {parsed.level} is not kept here"
 
 
 def _check_beginning(path: Path) -> None:

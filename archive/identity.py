@@ -64,15 +64,6 @@ def identify(path: Path) -> Identity:
     return Identity(header, name)
 
 
-def reason_against(name: str) -> str:
-    """Why a file of this name is not looked at, where nobody named it; empty when it is."""
-    try:
-        parsed = parse_file_name(name)
-    except InvalidName:
-        return ""
-    return "" if parsed.kind else f"product {parsed.product} of level {parsed.level} is not kept here"
-
-
 def _own_name(path: Path) -> FileName | None:
     """The name a file has, if it is that of a product."""
     try:

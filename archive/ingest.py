@@ -28,9 +28,8 @@ import numpy as np
 
 from archive.atomic import PART, copy_stream, move_file
 from archive.columns import Table
-from archive.describe import MAX_BYTES, describe
+from archive.describe import MAX_BYTES, describe, reason_against
 from archive.errors import ArchiveError, NotInArchive
-from archive.identity import reason_against
 from archive.lightcurves.write import update_light_curves
 from archive.quarantine import Refusal, put_aside
 from archive.regular_files import Identity, NotRegularFile, open_folder, open_regular, remove_same

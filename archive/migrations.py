@@ -54,7 +54,7 @@ _CHI2, _PER_DEGREE = b"chi2", b"per degree of freedom"
 
 
 def _chi2_per_degree(index: Path, path: Path, images: pa.Table) -> list[float | None]:
-    runs = index / RUNS.name / path.name  # a run stands in the month of its images
+    runs = index / RUNS.name / path.name  # a run is in the month of its images
     recipes: dict[str, str | None] = {}
     if runs.is_file():
         of_month = pq.read_table(runs, columns=["run_id", "recipe"], partitioning=None)

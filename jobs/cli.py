@@ -144,7 +144,7 @@ def _add_archive_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_check_options(check: argparse.ArgumentParser) -> None:
-    check.add_argument("--repair", action="store_true", help="mend it from what is on disk")
+    check.add_argument("--repair", action="store_true", help="repair it from what is on disk")
     check.add_argument("--quick", action="store_true", help="names and sizes only, no file is read")
     check.add_argument("--json", action="store_true", help="print the findings as one JSON array")
 

@@ -283,7 +283,7 @@ def _image_table(name: str, planes: Mapping[str, NDArray[np.float64]], units: Ma
     return fits.BinTableHDU.from_columns(columns, name=name)
 
 
-#: What the columns are, for whoever has only the file.
+#: What the columns are, for a reader who has only the file.
 UNCERTAINTY_MEANING = (
     "Parametric bootstrap: data simulated from this image, noise and 5 % calibration",
     "error included, imaged in the same way. mean, sigma: of those copies. bias: mean",

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from archive import Archive, OutcomeStatus, ingest
 from archive.checks import check
-from archive.describe import describe
+from archive.describe import describe, reason_against
 from archive.file_check import FILE_TABLES
-from archive.identity import identify, reason_against
+from archive.identity import identify
 from archive.layout import parse_file_name
 from archive.schema import TABLES
 from stixcore.errors import InvalidProduct
@@ -143,6 +143,8 @@ def test_names_that_are_passed_over_in_folders() -> None:
         "product ql-lightcurve of level LL01 is not kept here"
     )
     assert reason_against("solo_L1_stix-sci-foo_20260314_V01.fits").startswith("product sci-foo")
+    for name in ("solo_L1_stix-ql-background_20200506_V01.fits", "solo_L1_stix-hk-maxi_20200501_V01.fits"):
+        assert reason_against(name).endswith("is not kept here")  # known, and no reason for quarantine
     for name in ("solo_L1_stix-sci-spectrogram-88217860_20200508T082937_V01.fits", "mine.fits", "x"):
         assert reason_against(name) == ""
     assert parse_file_name("solo_L1_stix-ql-LightCurve_20210117_V01.fits").product == "ql-lightcurve"

@@ -50,7 +50,7 @@ def test_json_round_trip_keeps_recipe_and_id():
 
 
 def test_a_parameter_that_came_later_changes_no_earlier_recipe():
-    """The stop rule stands in a recipe only where it is not the ground software's, which was the only one."""
+    """A recipe names the stop rule only where it differs from the ground software's, once the only one."""
     before = a_recipe(methods={Method.CLEAN: CleanParameters()})
     assert set(before.to_dict()["methods"]["clean"]) == {"max_iterations", "gain", "beam_fwhm", "weighting"}
     assert Recipe.from_json(before.to_json()) == before
