@@ -111,10 +111,16 @@ def read_stix(path):
 
 
 def read_map(path):
-    """A map of any instrument that sunpy can open, with its observer."""
+    """A map of any instrument that sunpy can open, with its observer; a ValueError for one that is not helioprojective.
+
+    Helioprojective axes are HPLN and HPLT (Thompson 2006, table 1); sunpy translates their older names.
+    """
     found = sunpy.map.Map(path)
     if isinstance(found, (list, tuple)):
         found = found[0]
+    for number, (ctype, name) in enumerate(zip(found.coordinate_system, ("HPLN", "HPLT"), strict=True), 1):
+        if not ctype.strip().startswith(name):
+            raise ValueError(f"CTYPE{number} = {ctype.strip()!r}: expected a helioprojective map ({name}-TAN)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # without a place in the header sunpy takes Earth, and says so
         observer = found.observer_coordinate.heliographic_stonyhurst

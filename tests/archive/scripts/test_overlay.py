@@ -166,3 +166,19 @@ def test_a_map_of_another_day_is_said_to_be_days_away(aia, tmp_path):
     base = overlay.read_map(str(aia)) | {"time": stix["middle"] + np.timedelta64(36, "h")}
     said = overlay.make_overlay([stix], base, tmp_path / "overlay.png", size=100)
     assert any("the map is 1.5 days too late; the Sun turned by 19." in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(
+    "frame", [("CRLN-CAR", "CRLT-CAR"), ("HGLN-CAR", "HGLT-CAR"), ("RA---TAN", "DEC--TAN"), ("HPLT-TAN", "HPLN-TAN")]
+)
+def test_a_map_of_another_frame_is_not_drawn_as_helioprojective(tmp_path, frame):
+    header = fits.Header({"CTYPE1": frame[0], "CTYPE2": frame[1], "CUNIT1": "deg", "CUNIT2": "deg", "DATE-OBS": TIME})
+    header.update({"CDELT1": 0.01, "CDELT2": 0.01, "CRPIX1": 4.5, "CRPIX2": 4.5, "CRVAL1": 0.0, "CRVAL2": 0.0})
+    header.update({"HGLN_OBS": 0.0, "HGLT_OBS": 0.0, "DSUN_OBS": 1.5e11})
+    path = tmp_path / "map.fits"
+    fits.PrimaryHDU(np.ones((8, 8)), header).writeto(path)
+    with pytest.raises(ValueError, match=f"CTYPE1 = '{frame[0]}': expected a helioprojective map"):
+        overlay.read_map(str(path))
+    header["CTYPE1"], header["CTYPE2"] = "HPLN-TAN", "HPLT-TAN"
+    fits.PrimaryHDU(np.ones((8, 8)), header).writeto(path, overwrite=True)
+    assert overlay.read_map(str(path))["data"].shape == (8, 8)
