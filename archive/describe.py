@@ -34,7 +34,7 @@ from archive.schema import (
 )
 from stixcore.errors import InvalidProduct
 from stixcore.fits.products import CountSeries, PixelData, ProductHeader
-from stixcore.fits.read import read_aspect, read_light_curve, read_pixel_data, read_spectrogram
+from stixcore.fits.read import has_visibilities, read_aspect, read_light_curve, read_pixel_data, read_spectrogram
 from stixcore.fits.spec import ProductKind
 from stixcore.fits.structure import checked_stream
 
@@ -97,6 +97,8 @@ def describe(path: Path, sha256: str, now: np.datetime64) -> Description:
     """
     _check_beginning(path)
     identity = identify(path)
+    if identity.kind is ProductKind.VISIBILITIES and not has_visibilities(path):
+        raise InvalidProduct(path, "visibilities that are not all zero", "all visibilities are zero")
     if identity.kind not in _DESCRIBE:
         raise InvalidProduct(path, "a product that the archive keeps", f"product {identity.kind}")
     return _DESCRIBE[identity.kind](path, lambda: _envelope(path, identity, sha256, now))

@@ -666,6 +666,20 @@ def read_aspect(path: str | Path) -> AspectTable:
         )
 
 
+def has_visibilities(path: str | Path) -> bool:
+    """Whether any visibility of an on-board visibility file (``sci-xray-vis``) differs from zero.
+
+    Raises
+    ------
+    InvalidProduct
+        As `read_header`.
+    """
+    with _opened(path) as product:
+        _expect(product, ProductKind.VISIBILITIES)
+        columns = [name for key, name in product.names.items() if key in ("visibility", "real", "imaginary")]
+        return any(bool(np.any(product.data.rows[name])) for name in columns)
+
+
 def read_cards(path: str | Path) -> tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]:
     """Headers of a STIX file as they stand in it: per extension its name and its cards (keyword, value, comment).
 

@@ -138,6 +138,12 @@ def test_a_name_of_another_product_is_refused(shared_data, tmp_path: Path, make)
         describe(path, "", make.now)
 
 
+def test_visibilities_that_are_all_zero_are_refused_for_that(shared_data, make) -> None:
+    path = shared_data / "products" / "solo_L1_stix-sci-xray-l3-87031827_20200508T011207_V01.fits"
+    with pytest.raises(InvalidProduct, match="found all visibilities are zero"):
+        describe(path, "", make.now)
+
+
 def test_names_that_are_passed_over_in_folders() -> None:
     assert reason_against("solo_LL01_stix-ql-lightcurve_20260314_V01.fits") == (
         "product ql-lightcurve of level LL01 is not kept here"
