@@ -78,7 +78,7 @@ class _Envelope:
     now: np.datetime64
 
 
-def describe(path: Path, sha256: str, now: np.datetime64) -> Description:
+def describe(path: Path, sha256: str, now: np.datetime64, *, by_header: bool = False) -> Description:
     """Check a file and describe it.
 
     Parameters
@@ -89,14 +89,18 @@ def describe(path: Path, sha256: str, now: np.datetime64) -> Description:
         Its hash.
     now : datetime64
         For the column ``ingested_at``, UTC.
+    by_header : bool
+        Name it by its header, as `identify` does.
 
     Raises
     ------
+    WrongName
+        When it is sound, and has the name of another file.
     InvalidProduct
         When it is no product that the archive keeps, is damaged, or contradicts itself.
     """
     _check_beginning(path)
-    identity = identify(path)
+    identity = identify(path, by_header=by_header)
     if identity.kind is ProductKind.VISIBILITIES and not has_visibilities(path):
         raise InvalidProduct(path, "visibilities that are not all zero", "all visibilities are zero")
     if identity.kind not in _DESCRIBE:
@@ -240,7 +244,7 @@ def _envelope(path: Path, identity: Identity, sha256: str, now: np.datetime64) -
         with warnings.catch_warnings(), path.open("rb") as stream:
             warnings.simplefilter("ignore", AstropyWarning)
             with fits.open(checked_stream(path, stream), memmap=False) as hdus:
-                _check_sums(path, hdus)
+                check_sums(path, hdus)
                 primary = hdus[0].header
                 # an image may bear the name, too
                 table = next(hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name == "DATA")
@@ -251,7 +255,14 @@ def _envelope(path: Path, identity: Identity, sha256: str, now: np.datetime64) -
     return _Envelope(identity, sha256, path.stat().st_size, created, columns, now)
 
 
-def _check_sums(path: Path, hdus: fits.HDUList) -> None:
+def check_sums(path: Path, hdus: fits.HDUList) -> None:
+    """Compare DATASUM and CHECKSUM, where an extension has them, with its content.
+
+    Raises
+    ------
+    InvalidProduct
+        When one does not fit: the file is damaged.
+    """
     content = np.memmap(path, dtype=np.uint8, mode="r")
     for hdu in hdus:
         place = hdu.fileinfo()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stixcore.errors import StixError
+from stixcore.errors import InvalidProduct, StixError
 
 
 class ArchiveError(StixError):
@@ -19,6 +19,10 @@ class NotInArchive(ArchiveError):
 
 class InvalidName(ArchiveError):
     """A file name that is not built like the name of a STIX product or image."""
+
+
+class WrongName(ArchiveError, InvalidProduct):
+    """A STIX product under the name of another one: of another day, request or product."""
 
 
 class BadRow(ArchiveError):

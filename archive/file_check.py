@@ -14,19 +14,23 @@ import numpy as np
 from astropy.io import fits
 
 from archive.columns import Table
-from archive.describe import describe
+from archive.describe import check_sums
 from archive.findings import Code
 from archive.inspection import Inspection, month_of_path
 from archive.rebuild import same_content
+from archive.refile import content_in_place, describe_filed, of_the_machine, refile
 from archive.regular_files import NotRegularFile, open_regular
 from archive.schema import AUX_FILES, QUICKLOOK_FILES, SCIENCE_FILES, ProductFile
 from archive.versions import with_successors
 from stixcore.errors import InvalidProduct
+from stixcore.fits.read import read_header
 from stixcore.fits.structure import checked_stream
 
 FILE_TABLES: tuple[Table[Any], ...] = (SCIENCE_FILES, QUICKLOOK_FILES, AUX_FILES)
 #: Columns that are not in the file: when it came, and what came after it.
 _NOT_IN_FILE = frozenset({"ingested_at", "superseded_by"})
+#: What a repair leaves as it is.
+_LEFT_ALONE = frozenset({Code.FILE_REFUSED, Code.FILE_INACCESSIBLE})
 #: Files per step of a repair; a repair that is killed goes on from there.
 _BATCH = 200
 
@@ -47,7 +51,11 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _Verdict:
-    """What looking into a file told: what it is now, or why it is nothing."""
+    """What was found in a file: what it is now, or why it is nothing.
+
+    ``row`` may have another place than ``path``, where the file belongs. ``stays`` is the code of a refusal for which
+    nothing is moved.
+    """
 
     path: str
     entry: _Entry
@@ -55,6 +63,7 @@ class _Verdict:
     sha256: str = ""
     row: _Row | None = None
     refusal: str = ""
+    stays: Code | None = None
     proven: bool = False  # carries check sums, and they fit
 
 
@@ -66,12 +75,14 @@ def check_files(inspection: Inspection) -> None:
         _drop_missing(inspection, disk, rows)
         _check_duplicates(inspection, disk, rows)
     todo = list(_to_look_into(inspection, disk, rows))
+    blocked: list[_Verdict] = []
     for done, batch in enumerate(batched(todo, _BATCH)):
         verdicts = []
         for number, path in enumerate(batch):
             inspection.step("files", done * _BATCH + number, len(todo))
             verdicts.append(_look_into(inspection, path, disk[path], rows.get(path)))
-        _judge(inspection, [verdict for verdict in verdicts if verdict is not None])
+        blocked += _judge(inspection, [verdict for verdict in verdicts if verdict is not None])
+    _unblock(inspection, blocked)
     inspection.step("files", len(todo), len(todo))
     if inspection.repair:
         with inspection.writers_out():
@@ -153,18 +164,29 @@ def _look_into(inspection: Inspection, path: str, entry: _Entry, known: _Row | N
     try:
         with open_regular(place) as stream:
             verdict = replace(verdict, sha256=hashlib.file_digest(stream, "sha256").hexdigest())
-        described = describe(place, verdict.sha256, came)
-        if described.row.path != path:
-            return replace(verdict, refusal=f"{path} belongs to {described.row.path}")
+        described = describe_filed(place, verdict.sha256, came)
         return replace(verdict, row=(described.table, described.row), proven=_has_sums(place))
     except FileNotFoundError:
         return None  # removed meanwhile
     except NotRegularFile:
         return replace(verdict, refusal=f"{path} is no regular file")
     except InvalidProduct as error:
-        return replace(verdict, refusal=str(error))
+        stays = Code.FILE_INACCESSIBLE if of_the_machine(error) else None
+        return replace(verdict, refusal=str(error), stays=stays or (Code.FILE_REFUSED if _is_whole(place) else None))
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
-        return replace(verdict, refusal=f"{path} cannot be read: {type(error).__name__}: {error}")
+        stays = Code.FILE_INACCESSIBLE if of_the_machine(error) else None
+        return replace(verdict, refusal=f"{path} cannot be read: {type(error).__name__}: {error}", stays=stays)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is a STIX product as it was written: every extension has check sums, and they fit."""
+    try:
+        read_header(path)
+        with path.open("rb") as stream, fits.open(checked_stream(path, stream), memmap=False) as hdus:
+            check_sums(path, hdus)
+    except (InvalidProduct, OSError):
+        return False
+    return _has_sums(path)
 
 
 def _has_sums(path: Path) -> bool:
@@ -173,11 +195,15 @@ def _has_sums(path: Path) -> bool:
         return all("DATASUM" in hdu.header and "CHECKSUM" in hdu.header for hdu in hdus)
 
 
-def _judge(inspection: Inspection, verdicts: Iterable[_Verdict]) -> None:
-    """Tell what is wrong, and mend it; not where a file or its row changed while it was looked into."""
+def _judge(inspection: Inspection, verdicts: Iterable[_Verdict]) -> list[_Verdict]:
+    """Report what is wrong, and mend it; not where a file or its row changed while it was looked into.
+
+    Returns the files whose right place has another file now.
+    """
     wrong = [verdict for verdict in verdicts if _fault(verdict) is not None]
+    blocked: list[_Verdict] = []
     if not wrong:
-        return
+        return blocked
     with inspection.writers_out():
         disk, rows = _listing_of(inspection.root, wrong), _rows(inspection)
         arriving: dict[str, list[ProductFile]] = {}
@@ -188,27 +214,55 @@ def _judge(inspection: Inspection, verdicts: Iterable[_Verdict]) -> None:
             if fault is None:
                 continue
             code, text = fault
-            mend = inspection.repair and code is not Code.FILE_REFUSED
+            mend = inspection.repair and code not in _LEFT_ALONE
+            if mend and code is Code.FILE_MISPLACED and verdict.row is not None:
+                there = content_in_place(inspection.archive, verdict.row[1])
+                if there == verdict.sha256:
+                    code, text = Code.FILE_DUPLICATE, f"{verdict.path} has the same content as {verdict.row[1].path}"
+                elif there:
+                    blocked.append(verdict)
+                    continue
             table = verdict.known or verdict.row
             inspection.found(code, table[0].name if table else "", verdict.path, text, repaired=mend)
             if mend:
-                _mend(inspection, verdict, text, arriving)
+                _mend(inspection, verdict, code, text, arriving)
         for name, new in arriving.items():
             inspection.archive.upsert(name, new)
+    return blocked
+
+
+def _unblock(inspection: Inspection, blocked: list[_Verdict]) -> None:
+    """Move the files that had to wait for others to move: whole years were filed a day early."""
+    while blocked:
+        left = _judge(inspection, blocked[::-1])[::-1]
+        if len(left) == len(blocked):
+            for path, (table, row) in ((verdict.path, verdict.row) for verdict in left if verdict.row is not None):
+                text = f"{path} belongs to {row.path}, where another file is: both stay as they are"
+                inspection.found(Code.FILE_MISPLACED, table.name, path, text)
+            return
+        blocked = left
 
 
 def _fault(verdict: _Verdict) -> tuple[Code, str] | None:
     """What is wrong with a file, if anything."""
-    if verdict.known is None:
-        code = Code.FILE_UNREADABLE if verdict.row is None else Code.FILE_UNINDEXED
-        return code, verdict.refusal or f"{verdict.path} is on disk and not in the index"
-    _, row = verdict.known
+    known = None if verdict.known is None else verdict.known[1]
+    unchanged = known is None or verdict.sha256 == known.sha256
     if verdict.row is None:
-        same = verdict.sha256 == row.sha256
-        return (Code.FILE_REFUSED if same else Code.FILE_UNREADABLE), verdict.refusal
-    if verdict.sha256 != row.sha256:
+        if verdict.stays is Code.FILE_INACCESSIBLE or (known is None and verdict.stays):
+            return verdict.stays, verdict.refusal
+        return (Code.FILE_REFUSED if known and unchanged else Code.FILE_UNREADABLE), verdict.refusal
+    if unchanged and verdict.row[1].path != verdict.path:
+        return Code.FILE_MISPLACED, f"{verdict.path} belongs to {verdict.row[1].path}"
+    if known is None:
+        return Code.FILE_UNINDEXED, f"{verdict.path} is on disk and not in the index"
+    if not unchanged:
         return Code.FILE_CHANGED, f"{verdict.path} is not the file that was taken in: its SHA-256 is {verdict.sha256}"
-    table, truth = verdict.row
+    return _contradiction(verdict.path, known, verdict.row)
+
+
+def _contradiction(path: str, row: ProductFile, found: _Row) -> tuple[Code, str] | None:
+    """In which column a row says something else than its file."""
+    table, truth = found
     wrong = (
         [column.name for column in table.columns if not same_content(row, truth, [column.name], apart=_NOT_IN_FILE)]
         if isinstance(row, table.row)
@@ -216,20 +270,28 @@ def _fault(verdict: _Verdict) -> tuple[Code, str] | None:
     )
     if wrong:
         value = wrong[0]
-        text = f"{verdict.path}: {value} is {getattr(row, value)} in the index and {getattr(truth, value)} in the file"
+        text = f"{path}: {value} is {getattr(row, value)} in the index and {getattr(truth, value)} in the file"
         return Code.ROW_CONTRADICTS, text
     return None
 
 
-def _mend(inspection: Inspection, verdict: _Verdict, reason: str, arriving: dict[str, list[ProductFile]]) -> None:
-    """Give a file the row it deserves; put what deserves none aside."""
-    whole = verdict.proven or verdict.known is None or verdict.sha256 == verdict.known[1].sha256
-    if verdict.known is not None and (verdict.row is None or not whole or verdict.row[0] is not verdict.known[0]):
-        inspection.archive.delete(verdict.known[0].name, [verdict.known[1].name])
-    if verdict.row is not None and whole:
-        arriving.setdefault(verdict.row[0].name, []).append(verdict.row[1])
-        return
-    inspection.set_aside(inspection.root / verdict.path, reason)
+def _mend(
+    inspection: Inspection, verdict: _Verdict, code: Code, reason: str, arriving: dict[str, list[ProductFile]]
+) -> None:
+    """Give a file the row and the place it deserves; put what deserves none aside."""
+    row, known, path = verdict.row, verdict.known, inspection.root / verdict.path
+    whole = verdict.proven or known is None or verdict.sha256 == known[1].sha256
+    keeps = row is not None and whole and code is not Code.FILE_DUPLICATE
+    if row is not None and keeps and row[1].path != verdict.path:
+        keeps = not content_in_place(inspection.archive, row[1])  # taken: of a file that changed as well
+        if keeps:
+            refile(inspection.archive, path, row[1])
+    if known is not None and not (row is not None and keeps and row[0] is known[0] and row[1].name == known[1].name):
+        inspection.archive.delete(known[0].name, [known[1].name])
+    if row is not None and keeps:
+        arriving.setdefault(row[0].name, []).append(row[1])
+    else:
+        inspection.set_aside(path, reason)
 
 
 def _listing_of(root: Path, verdicts: Iterable[_Verdict]) -> dict[str, _Entry]:

@@ -38,6 +38,8 @@ class Code(StrEnum):
     FILE_CHANGED = "file-changed"
     FILE_UNREADABLE = "file-unreadable"
     FILE_REFUSED = "file-refused"
+    FILE_INACCESSIBLE = "file-inaccessible"
+    FILE_MISPLACED = "file-misplaced"
     FILE_UNINDEXED = "file-unindexed"
     FILE_DUPLICATE = "file-duplicate"
     ROW_CONTRADICTS = "row-contradicts"
@@ -108,11 +110,23 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.FILE_UNREADABLE: Kind(
         Level.ERROR,
-        "a file is damaged, no STIX product, or not where it belongs",
+        "a file is damaged, or no STIX product",
         "it goes into quarantine, and its row goes",
     ),
     Code.FILE_REFUSED: Kind(
-        Level.INFO, "a file, unchanged since it was taken in, that today's rules would refuse", "none"
+        Level.INFO,
+        "a STIX file, unchanged since it was taken in or proved whole by its CHECKSUM, that today's rules refuse",
+        "none",
+    ),
+    Code.FILE_INACCESSIBLE: Kind(
+        Level.ERROR,
+        "a file cannot be read now: no permission, a failing disk, no memory",
+        "none: it stays; check again when it can be read",
+    ),
+    Code.FILE_MISPLACED: Kind(
+        Level.ERROR,
+        "a file under the name of another day, request or product, or in a folder where it does not belong",
+        "it moves to the place that its header gives it, with its row; it stays where another file has that place",
     ),
     Code.FILE_UNINDEXED: Kind(
         Level.ERROR, "a file without a row", "it is described again; what cannot be described goes into quarantine"

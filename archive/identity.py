@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from archive.errors import InvalidName
+from archive.errors import InvalidName, WrongName
 from archive.layout import FileName, archive_path, build_file_name, parse_file_name
 from stixcore.errors import InvalidProduct
 from stixcore.fits.identity import LEVELS
@@ -45,21 +45,26 @@ class Identity:
         return archive_path(self.name, self.kind)
 
 
-def identify(path: Path) -> Identity:
+def identify(path: Path, *, by_header: bool = False) -> Identity:
     """Identity of a file.
+
+    Parameters
+    ----------
+    path : Path
+    by_header : bool
+        Name it by its header, whatever it is called now: a file that older software filed under a wrong name.
 
     Raises
     ------
+    WrongName
+        When its name contradicts its header.
     InvalidProduct
-        When it is no STIX product, its level has no UTC, or its name contradicts its header.
+        When it is no STIX product, or its level has no UTC.
     """
     header = read_header(path)
-    name = _own_name(path) or _given_name(path, header)
+    name = (None if by_header else _own_name(path)) or _given_name(path, header)
     if name.level not in LEVELS:
         raise InvalidProduct(path, f"level {', '.join(LEVELS)} (the others count on-board time)", f"level {name.level}")
-    if name.kind is not header.kind:
-        found = f"a {header.kind} product by its header"
-        raise InvalidProduct(path, f"a {name.kind} product as in the file name {name.name}", found)
     _check_name(path, name, header)
     return Identity(header, name)
 
@@ -77,10 +82,11 @@ def _given_name(path: Path, header: ProductHeader) -> FileName:
     """Name for a file that its owner renamed: the one it was written under, or one built from the header."""
     try:
         original = parse_file_name(header.original_name)
-        if original.kind is header.kind:
-            return original
-    except InvalidName:
-        pass  # not all generations tell it
+        _check_name(path, original, header)
+    except (InvalidName, WrongName):
+        pass  # not all generations tell it, and older software told a wrong one
+    else:
+        return original
     try:
         return parse_file_name(build_file_name(header))
     except InvalidName as error:
@@ -89,8 +95,11 @@ def _given_name(path: Path, header: ProductHeader) -> FileName:
 
 def _check_name(path: Path, name: FileName, header: ProductHeader) -> None:
     """A file under another file's name would be found under the wrong day or request."""
+    if name.kind is not header.kind:
+        found = f"a {header.kind} product by its header"
+        raise WrongName(path, f"a {name.kind} product as in the file name {name.name}", found)
     if name.uid and header.request_id and int(name.uid) != int(header.request_id):
-        raise InvalidProduct(path, f"request_id {name.uid} as in the file name", f"request_id {header.request_id}")
+        raise WrongName(path, f"request_id {name.uid} as in the file name", f"request_id {header.request_id}")
     if name.moment:
         return
     middle = header.date_beg + (header.date_end - header.date_beg) // 2
@@ -100,4 +109,4 @@ def _check_name(path: Path, name: FileName, header: ProductHeader) -> None:
         fits_in = abs(header.date_beg - name.start) <= NAME_TOLERANCE
     if not fits_in:
         expected = f"{'data' if name.whole_day else 'DATE-BEG'} near {name.start} as in the file name"
-        raise InvalidProduct(path, expected, f"{header.date_beg} to {header.date_end}")
+        raise WrongName(path, expected, f"{header.date_beg} to {header.date_end}")

@@ -32,6 +32,7 @@ from archive.describe import MAX_BYTES, describe, reason_against
 from archive.errors import ArchiveError, NotInArchive
 from archive.lightcurves.write import update_light_curves
 from archive.quarantine import Refusal, put_aside
+from archive.refile import content_in_place, describe_filed, refile
 from archive.regular_files import Identity, NotRegularFile, open_folder, open_regular, remove_same
 from archive.schema import AUX_FILES, QUICKLOOK_FILES, SCIENCE_FILES, ProductFile, QuicklookFile
 from archive.sql import Conditions, select
@@ -231,6 +232,8 @@ def _take(archive: Archive, checked: list[_Candidate], now: np.datetime64) -> li
             if one.row is None:
                 continue
             twin = rows.get(one.sha256)
+            if twin is None:
+                rows |= _refiled(archive, one.row)
             outcome = _as_known(one, twin.name) if twin else _place(archive, one, one.row, now)
             done.append((one, outcome))
             if outcome.status is OutcomeStatus.INGESTED:
@@ -424,6 +427,33 @@ def _place(archive: Archive, one: _Candidate, row: ProductFile, now: np.datetime
     if present != row.sha256:
         move_file(_copy_of(one), place)
     return Outcome(one.path, OutcomeStatus.INGESTED, remark, row.name)
+
+
+def _refiled(archive: Archive, row: ProductFile) -> dict[str, ProductFile]:
+    """Move a file that older software filed in the place of this row to its own, and what is there to its own.
+
+    Returns the new rows of what was moved by hash. The row of the old name is replaced by that of the file that comes.
+    """
+    moves: list[tuple[Path, ProductFile]] = []
+    wanted = row
+    while (present := content_in_place(archive, wanted)) not in ("", wanted.sha256):
+        place = archive.path_of(wanted.path)
+        try:
+            came = np.datetime64(place.stat().st_mtime_ns // 1000, "us")
+            own = describe_filed(place, present, came).row
+        except InvalidProduct:
+            break
+        if own.path == wanted.path or place in [earlier for earlier, _ in moves]:
+            break
+        moves.append((place, own))
+        wanted = own
+    moved = {}
+    for place, own in reversed(moves):
+        if content_in_place(archive, own):  # another file has this place rightly, or the same is there twice
+            continue
+        refile(archive, place, own)
+        moved[own.sha256] = own
+    return moved
 
 
 def _older(place: Path, present: str, row: ProductFile, now: np.datetime64) -> Refusal | None:

@@ -113,16 +113,17 @@ class Inspection:
             return None
 
     def set_aside(self, path: Path, reason: str) -> None:
-        """Move a file into quarantine, with the reason."""
-        self.copy_aside(path, reason)
-        path.unlink(missing_ok=True)
+        """Move a file into quarantine, with the reason. One that cannot be read stays: nobody knows what is in it."""
+        if self.copy_aside(path, reason) or not path.is_file() or path.is_symlink():
+            path.unlink(missing_ok=True)
 
-    def copy_aside(self, path: Path, reason: str) -> None:
-        """Copy a file into quarantine, with the reason; the reason alone where it cannot be read."""
+    def copy_aside(self, path: Path, reason: str) -> bool:
+        """Copy a file into quarantine, with the reason; the reason alone, and False, where it cannot be read."""
         sha256 = None
         with suppress(OSError), open_regular(path) as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         put_aside(self.root / "quarantine", path, Refusal(reason), self.now, sha256)
+        return sha256 is not None
 
     def months(self, table: Table[Any]) -> list[str]:
         """Months of a table that can be read, oldest first."""

@@ -21,7 +21,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from archive.describe import _check_sums
+from archive.describe import check_sums
 from archive.errors import InvalidName
 from archive.layout import image_id, parse_image_name
 from archive.old_chi2 import chi2_in_header
@@ -124,7 +124,7 @@ def read_image(root: Path, relative: str) -> ImageFacts:
             with fits.open(stream, memmap=False) as hdus:
                 if not all("DATASUM" in hdu.header and "CHECKSUM" in hdu.header for hdu in hdus):
                     raise InvalidProduct(path, "CHECKSUM and DATASUM in every extension", "an extension without them")
-                _check_sums(path, hdus)
+                check_sums(path, hdus)
                 header, pixels = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=float)
                 recipe = str(hdus["RECIPE"].data["recipe"][0])
                 return _facts(root, relative, header, pixels, recipe, fitted_sources(hdus))

@@ -270,7 +270,7 @@ def test_same_content_under_two_names_is_kept_once(own):
     assert len(list(own.root.glob(f"quarantine/*/{twin.name}"))) == 1
 
 
-@pytest.mark.parametrize("what", ["garbage", "pipe", "link", "elsewhere", "no product"])
+@pytest.mark.parametrize("what", ["garbage", "pipe", "link", "no product"])
 def test_strangers_among_the_files_go_into_quarantine(own, tmp_path, what):
     place = own.root / "fits/L1/2022/11/20/SCI"
     stranger = place / science(own).name.replace("2211200001", "2211200009")
@@ -280,10 +280,6 @@ def test_strangers_among_the_files_go_into_quarantine(own, tmp_path, what):
         os.mkfifo(stranger)
     elif what == "link":
         stranger.symlink_to(science(own))
-    elif what == "elsewhere":
-        stranger = own.root / "fits/L1/2022/11/21/SCI" / science(own, "2212010001").name
-        stranger.parent.mkdir(parents=True)
-        science(own, "2212010001").rename(stranger)
     else:
         stranger = place / "notes.txt"
         stranger.write_text("to do")
@@ -291,7 +287,17 @@ def test_strangers_among_the_files_go_into_quarantine(own, tmp_path, what):
     assert not os.path.lexists(stranger)
     (note,) = own.root.glob(f"quarantine/*/{stranger.name}.reason.json")
     assert json.loads(note.read_text())["reason"]
-    assert (note.with_name(stranger.name)).is_file() == (what in ("garbage", "elsewhere", "no product"))
+    assert (note.with_name(stranger.name)).is_file() == (what in ("garbage", "no product"))
+
+
+def test_file_in_a_wrong_folder_goes_back_to_its_own(own):
+    before, place = rows_of(own), science(own, "2212010001")
+    elsewhere = own.root / "fits/L1/2022/11/21/SCI" / place.name
+    elsewhere.parent.mkdir(parents=True)
+    place.rename(elsewhere)
+    assert codes(mended(own)) == {"file-missing", "file-misplaced"}
+    assert rows_of(own) == before
+    assert (place.is_file(), elsewhere.exists()) == (True, False)
 
 
 def test_file_that_todays_rules_refuse_is_told_and_left_alone(own, monkeypatch):
