@@ -19,7 +19,7 @@ from stixcore.errors import StixError, public_sentence
 from stixcore.fits.write import software_version
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
-from stixcore.imaging.trust import Aspect, about, assess, flux_at_edge, is_trusted, verdict
+from stixcore.imaging.trust import Aspect, about, flux_at_edge, is_trusted, verdict
 from stixcore.metrics import measure_source
 from stixcore.recipe import FileReference
 from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
@@ -155,8 +155,8 @@ def write_products(
     folder = image_folder(images.pixels.t_start, recipe.recipe_id)
     saved = save_images(images, root / folder, created)
     save_report(root / folder / "report.png", images, science)
+    findings = images.findings
     with single_threaded():  # the same numbers in every process
-        findings = assess(images)
         sources = {
             method: measure_source(image.image, image.grid, image.sources) for method, image in images.images.items()
         }

@@ -20,7 +20,7 @@ from stixcore.fits.write import write_image
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
-from stixcore.imaging.trust import Aspect, Finding, Verdict, assess, verdict
+from stixcore.imaging.trust import Aspect, Finding, Verdict, verdict
 from stixcore.metrics import measure_source
 from stixcore.recipe import sha256_of
 from stixcore.reconstruct import ImageSet
@@ -112,7 +112,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
     """Everything about a set of images as plain JSON values: what ``stix-jobs image --json`` prints."""
     recipe, vis, location = images.recipe, images.vis, images.location
     total, background = images.counts
-    findings = assess(images)
+    findings = images.findings
     return {
         "recipe_id": recipe.recipe_id,
         "simulated": images.pixels.header.simulated,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
@@ -31,6 +32,7 @@ from stixcore.imaging.methods import PARAMETERS, ImagingInput, MethodParameters,
 from stixcore.imaging.position_error import PositionError, position_error
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
+from stixcore.imaging.trust import Finding, assess
 from stixcore.instrument.geometry import IMAGING_LABELS, LOCATION_LABELS, PixelSet, detector_indices
 from stixcore.recipe import FileReference, Location, Recipe, sha256_of
 from stixcore.times import format_time, parse_time
@@ -147,6 +149,12 @@ class ImageSet:
     def counts(self) -> tuple[float, float]:
         """Recorded counts and expected background of the sub-collimators used, ct."""
         return self.pixels.totals(detector_indices(self.vis.labels))
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What `stixcore.imaging.trust.assess` finds about the set; computed once."""
+        with single_threaded():  # the same numbers in every process
+            return assess(self)
 
 
 def default_methods() -> dict[Method, MethodParameters]:

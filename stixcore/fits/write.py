@@ -6,7 +6,9 @@ visibilities, the recipe, fitted sources, candidates of the location) stands in 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,10 @@ from stixcore.coordinates import SOLAR_RADIUS, stix_to_hpc
 from stixcore.errors import InvalidProduct
 from stixcore.imaging.ensemble import Ensemble
 from stixcore.imaging.fourier import FourierOperator
-from stixcore.imaging.location import FlareLocation
+from stixcore.imaging.location import Candidate
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
-from stixcore.imaging.trust import Aspect, assess, verdict
+from stixcore.imaging.trust import Aspect, verdict
 from stixcore.instrument.geometry import LOCATION_LABELS
 from stixcore.recipe import Recipe
 from stixcore.reconstruct import ImageSet, apparent_radius
@@ -35,6 +37,7 @@ UNCERTAINTY_EXTENSION = "UNCERTAINTY"
 SOURCES_EXTENSION = "SOURCES"
 CANDIDATES_EXTENSION = "CANDIDATES"
 CREATOR = "stix-flare-archive"
+FITS_BLOCK = 2880  # bytes
 
 
 def software_version() -> str:
@@ -231,7 +234,7 @@ def _pointing_cards(images: ImageSet) -> Iterator[Card]:
 
 
 def _verdict_cards(images: ImageSet, method: Method) -> Iterator[Card]:
-    judged = verdict(assess(images), method)
+    judged = verdict(images.findings, method)
     for key, aspect in (("POS", Aspect.POSITION), ("FLX", Aspect.FLUX), ("SHP", Aspect.SHAPE)):
         yield f"TRUST{key}", judged.word(aspect), f"{aspect}: trusted or doubtful"
         for number, reason in enumerate(judged.reasons[aspect], start=1):
@@ -247,10 +250,17 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _recipe_table(recipe: Recipe) -> fits.BinTableHDU:
-    text = recipe.to_json()
+def _as_stored(table: fits.BinTableHDU) -> bytes:
+    """A table as it stands in a file, after the one block of an empty primary header."""
+    file = io.BytesIO()
+    table.writeto(file)
+    return file.getvalue()[FITS_BLOCK:]
+
+
+@lru_cache(maxsize=2)  # all images of a set have the same recipe; astropy looks at its text letter by letter
+def _recipe_table(text: str) -> bytes:
     column = fits.Column("recipe", f"{len(text)}A", array=np.array([text]))
-    return fits.BinTableHDU.from_columns([column], name=RECIPE_EXTENSION)
+    return _as_stored(fits.BinTableHDU.from_columns([column], name=RECIPE_EXTENSION))
 
 
 def _visibility_table(images: ImageSet, image: Reconstruction, method: Method) -> fits.BinTableHDU:
@@ -345,15 +355,15 @@ def _sources_table(sources: Sequence[Mapping[str, Any]]) -> fits.BinTableHDU:
     return fits.BinTableHDU.from_columns(columns, name=SOURCES_EXTENSION)
 
 
-def _candidates_table(location: FlareLocation) -> fits.BinTableHDU:
+@lru_cache(maxsize=2)  # the same in all images of a set
+def _candidates_table(candidates: tuple[Candidate, ...]) -> bytes:
     """Highest peaks of the full-disk map, where the flare might be."""
-    candidates = location.candidates
     columns = [
         fits.Column("x", "D", unit="arcsec", array=np.array([one.x for one in candidates])),
         fits.Column("y", "D", unit="arcsec", array=np.array([one.y for one in candidates])),
         fits.Column("relative_height", "D", array=np.array([one.relative_height for one in candidates])),
     ]
-    return fits.BinTableHDU.from_columns(columns, name=CANDIDATES_EXTENSION)
+    return _as_stored(fits.BinTableHDU.from_columns(columns, name=CANDIDATES_EXTENSION))
 
 
 def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits.HDUList:
@@ -363,7 +373,7 @@ def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits
         [
             fits.PrimaryHDU(image.image.astype(np.float32), header=image_header(images, method, created)),
             _visibility_table(images, image, method),
-            _recipe_table(images.recipe),
+            fits.BinTableHDU.fromstring(_recipe_table(images.recipe.to_json())),
         ]
     )
     if image.planes:
@@ -371,7 +381,7 @@ def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits
     if image.sources:
         hdus.append(_sources_table(image.sources))
     if images.location is not None:
-        hdus.append(_candidates_table(images.location))
+        hdus.append(fits.BinTableHDU.fromstring(_candidates_table(images.location.candidates)))
     if method in images.ensembles:
         hdus.append(_uncertainty_table(images.ensembles[method], image.unit))
     return hdus

@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -88,6 +89,24 @@ def test_known_slips_of_early_files_do_not_travel(header):
     assert "CRLN_OBS" not in header  # equals HGLN_OBS in the science file, which is wrong
     assert "HAEZ_OBS" not in header  # equals HAEX_OBS there
     assert "CROTA1" not in header  # not together with PC
+
+
+def test_a_set_is_judged_once_for_all_its_files(november_images, tmp_path, monkeypatch):
+    images, judged = replace(november_images), []
+    monkeypatch.setattr(
+        import_module("stixcore.reconstruct"), "assess", lambda of: judged.append(of) or november_images.findings
+    )
+    for method in images.images:
+        write_image(tmp_path / f"{method}.fits", images, method, CREATED)
+    assert judged == [images]
+
+
+def test_the_recipe_and_the_candidates_are_the_same_tables_in_all_files_of_a_set(files, november_images):
+    for method in november_images.images:
+        with fits.open(files / f"{method}.fits", checksum=True) as hdus:  # a wrong checksum is a warning, an error here
+            assert hdus["RECIPE"].data["recipe"][0] == november_images.recipe.to_json()
+            found = [tuple(row) for row in hdus["CANDIDATES"].data]
+        assert found == [(one.x, one.y, one.relative_height) for one in november_images.location.candidates]
 
 
 def test_numbers_of_the_image(header, november_images):
