@@ -34,6 +34,8 @@ class ImageFilter:
     counts_min : float
         Counts above background in the selection of the recipe, ct.
     trusted, simulated : bool
+    verdict_position, verdict_flux, verdict_shape : str
+        "trusted" or "doubtful"; images from before there were verdicts are neither.
     automatic : bool
         Made by the previews, or (False) asked for by a user.
     ids : tuple of str
@@ -64,6 +66,9 @@ class ImageFilter:
     y_max: float | None = None
     counts_min: float | None = None
     trusted: bool | None = None
+    verdict_position: str | None = None
+    verdict_flux: str | None = None
+    verdict_shape: str | None = None
     simulated: bool | None = None
     automatic: bool | None = None
     ids: tuple[str, ...] = ()
@@ -93,6 +98,9 @@ class ImageFilter:
             ("peak_hpc_y <= ?", self.y_max),
             (_NET_COUNTS, self.counts_min),
             ("trusted = ?", self.trusted),
+            ("verdict_position = ?", self.verdict_position),
+            ("verdict_flux = ?", self.verdict_flux),
+            ("verdict_shape = ?", self.verdict_shape),
             ("simulated = ?", self.simulated),
             (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
             ("image_id IN (SELECT unnest(?))", list(self.ids) or None),

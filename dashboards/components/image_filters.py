@@ -12,13 +12,15 @@ from dashboards.components import words
 from dashboards.components.image_columns import IMAGE_COLUMNS, PICTURE, chosen_columns
 from dashboards.components.style import LOW, style
 from dashboards.state.images import IMAGELESS_TAB, ImageArchiveState
-from dashboards.state.selection import ANY, AUTOMATIC, DOUBTFUL, MINE, TRUSTED, USERS
+from dashboards.state.selection import ANY, ASPECT_TRUST, AUTOMATIC, DOUBTFUL, MINE, TRUSTED, USERS
 
 #: Bands people look for: those of the previews and those of the quick-look light curves.
 BANDS = {"any energy": ""} | {
     f"{low}–{high} keV": f"{low}-{high}" for low, high in ((4, 10), (10, 15), (15, 25), (16, 28), (25, 50), (50, 84))
 }
-TRUST = {"trusted or not": ANY, "trusted": TRUSTED, "doubtful": DOUBTFUL}
+TRUST = {"trusted or not": ANY, "trusted": TRUSTED, "doubtful": DOUBTFUL} | {
+    f"{aspect} {word}": choice for choice, (aspect, word) in ASPECT_TRUST.items()
+}
 AUTHORS = {"anyone": "", "automatic": AUTOMATIC, "users": USERS, "me": MINE}
 #: Fields of the second row, which stays folded until one of them is used.
 MORE = ("flare", "uid", "goes", "x", "y", "counts", "author")

@@ -15,6 +15,10 @@ from dashboards.state.errors import NotUnderstood
 from dashboards.state.ranges import at_least, earliest, energy_band, goes_range, latest, number_range
 
 ANY, TRUSTED, DOUBTFUL = "any", "trusted", "doubtful"
+#: Choice of the trust in one aspect of an image → aspect and word, as in "flux-trusted".
+ASPECT_TRUST = {
+    f"{aspect}-{word}": (aspect, word) for aspect in ("position", "flux", "shape") for word in (TRUSTED, DOUBTFUL)
+}
 #: Who made an image, besides the name of a user.
 AUTOMATIC, USERS, MINE = "auto", "users", "mine"
 
@@ -31,7 +35,9 @@ class Selection(AddressState):
     methods = param.ListSelector(default=[], objects=list(METHODS), doc="Any of these methods; none for all")
     band = param.String("", doc="Energy range that the images overlap, “4-10”")
     trust: param.Selector[Any] = param.Selector(
-        default=ANY, objects=[ANY, TRUSTED, DOUBTFUL], doc="Whether something speaks against it"
+        default=ANY,
+        objects=[ANY, TRUSTED, DOUBTFUL, *ASPECT_TRUST],
+        doc="Whether it, or its position, flux or shape, is doubtful",
     )
     flare = param.String("", doc="Flare id, exact")
     uid = param.String("", doc="Unique id of the science request, exact")
@@ -85,6 +91,7 @@ class Selection(AddressState):
             meaning[name] or (None, None) for name in ("band", "goes", "x", "y")
         )
         author = self._author(visitor)
+        aspect, word = ASPECT_TRUST.get(self.trust, (None, None))
         return ImageFilter(
             t_start=meaning["start"],
             t_end=meaning["end"],
@@ -103,7 +110,10 @@ class Selection(AddressState):
             counts_min=meaning["counts"],
             automatic={AUTOMATIC: True, USERS: False}.get(author or ""),
             author=None if author in (AUTOMATIC, USERS) else author,
-            trusted=None if self.trust == ANY else self.trust == TRUSTED,
+            trusted={TRUSTED: True, DOUBTFUL: False}.get(self.trust),
+            verdict_position=word if aspect == "position" else None,
+            verdict_flux=word if aspect == "flux" else None,
+            verdict_shape=word if aspect == "shape" else None,
             viewer=visitor.name,
             all_hidden=visitor.operator,
         )

@@ -92,6 +92,18 @@ def truth(name: str, meaning: str) -> Parameter:
     return Parameter(name, meaning, _truth, {"type": "boolean"})
 
 
+def verdict(aspect: str) -> Parameter:
+    """Trusted or doubtful."""
+    words = ("trusted", "doubtful")
+
+    def read(given: str) -> str:
+        _require(given in words, "expected trusted or doubtful")
+        return given
+
+    meaning = f"Whether the {aspect} is trusted; images from before there were verdicts are left out"
+    return Parameter(f"verdict_{aspect}", meaning, read, {"type": "string", "enum": list(words)})
+
+
 def text(name: str, meaning: str) -> Parameter:
     """A word or two."""
     return Parameter(name, meaning, str, {"type": "string", "maxLength": _LONGEST})

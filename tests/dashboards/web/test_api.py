@@ -67,6 +67,9 @@ def test_filters(client: Any, small: Any) -> None:
     shown = [image for image in small.images if not image.hidden]
     assert total("method=clean") == sum(image.method == "clean" for image in shown)
     assert total("method=clean,bp&trusted=false") == sum(not image.trusted for image in shown)
+    assert total("verdict_flux=doubtful") == sum(image.verdict_flux == "doubtful" for image in shown) > 0
+    assert total("verdict_position=trusted&verdict_flux=trusted") == sum(image.trusted for image in shown)
+    assert total("verdict_shape=trusted") == 0
     assert total("start=2022-11-10T05:00:30Z&end=2022-11-10T07:00:00") == 4
     assert total("energy_low=12&energy_high=20") == sum(image.e_low == 16.0 for image in shown)
     assert total("goes_min=1e-5") == sum((image.goes_flux or 0) >= 1e-5 for image in shown)
@@ -93,6 +96,7 @@ def test_hidden_images_are_in_the_answers_of_their_author_and_operators(
         ("/images?limit=1&limit=2", 400, "limit", "given more than once"),
         ("/images?method=magic", 400, "method", "expected some of full_disk_bp, bp, clean"),
         ("/images?trusted=perhaps", 400, "trusted", "expected true or false"),
+        ("/images?verdict_flux=perhaps", 400, "verdict_flux", "expected trusted or doubtful"),
         ("/images?energy_low=nan", 400, "energy_low", "expected a number"),
         ("/images?start=yesterday", 400, "start", "'yesterday' is no time"),
         ("/images?start=0001-01-01", 400, "start", "from 1970 to 2199"),
