@@ -37,6 +37,8 @@ METHODS = tuple(method for method in Method if method is not Method.FULL_DISK_BP
 #: Pixels with signal: truth above this share of its peak.
 SIGNAL = 0.1
 N_FLARES, N_MEMBERS = 20, 16
+#: `BIAS_WEIGHT` was fitted to flares below this number; the table is made of others.
+FIRST_FLARE = 1000
 WORKERS = 2
 #: What the project asks for, %.
 BAR = (60.0, 76.0)
@@ -70,9 +72,11 @@ def run(
     counts: Sequence[float] = COUNTS,
     n: int = N_FLARES,
     members: int = N_MEMBERS,
+    first: int = FIRST_FLARE,
+    workers: int = WORKERS,
 ) -> None:
     """Print the table."""
-    print_table(*coverage_table(methods, scenes, counts, n, members))
+    print_table(*coverage_table(methods, scenes, counts, n, members, first, workers))
 
 
 def coverage_table(
@@ -81,6 +85,8 @@ def coverage_table(
     counts: Sequence[float] = COUNTS,
     n: int = N_FLARES,
     members: int = N_MEMBERS,
+    first: int = FIRST_FLARE,
+    workers: int = WORKERS,
 ) -> tuple[str, list[str], list[list[object]]]:
     """Title, columns and rows: coverage in percent with its standard error, by method, scene and counts."""
     tasks: list[Task] = [
@@ -88,10 +94,10 @@ def coverage_table(
         for method in methods
         for scene in scenes
         for expected in counts
-        for number in range(n)
+        for number in range(first, first + n)
     ]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         found = list(pool.map(covered, tasks, chunksize=4))
     rows: list[list[object]] = []
     for method in methods:
@@ -183,8 +189,10 @@ def main() -> None:
     parser.add_argument("--counts", nargs="+", type=float, default=COUNTS)
     parser.add_argument("--n", type=int, default=N_FLARES, help="flares of each kind")
     parser.add_argument("--members", type=int, default=N_MEMBERS, help="copies in an ensemble")
+    parser.add_argument("--first", type=int, default=FIRST_FLARE, help="number of the first flare of each kind")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="processes")
     asked = parser.parse_args()
-    run(asked.method, asked.scene, asked.counts, asked.n, asked.members)
+    run(asked.method, asked.scene, asked.counts, asked.n, asked.members, asked.first, asked.workers)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ COUNTS = (3e3, 1e4, 1e5, 1e6)
 N_TRIALS = 200
 #: EM and the forward fit take a hundred times as long as the others and were not changed.
 N_SLOW = 40
+#: The choices were made on flares below this number.
+FIRST_FLARE = 1000
 WORKERS = 2
 
 type Choice = tuple[Method, MethodParameters]
@@ -46,14 +48,26 @@ def choices() -> Mapping[str, Choice]:
     }
 
 
-def run(counts: Sequence[float] = COUNTS, n: int = N_TRIALS, n_slow: int = N_SLOW) -> None:
+def run(
+    counts: Sequence[float] = COUNTS,
+    n: int = N_TRIALS,
+    n_slow: int = N_SLOW,
+    first: int = FIRST_FLARE,
+    workers: int = WORKERS,
+) -> None:
     """Print the table."""
-    print_table(*flux_table(counts, n, n_slow))
+    print_table(*flux_table(counts, n, n_slow, first, workers))
 
 
-def flux_table(counts: Sequence[float], n: int, n_slow: int) -> tuple[str, list[str], list[list[object]]]:
+def flux_table(
+    counts: Sequence[float] = COUNTS,
+    n: int = N_TRIALS,
+    n_slow: int = N_SLOW,
+    first: int = FIRST_FLARE,
+    workers: int = WORKERS,
+) -> tuple[str, list[str], list[list[object]]]:
     """Title, columns and rows: mean of flux ÷ truth - 1 with its standard error, in percent."""
-    found = measure_fluxes(counts, n, n_slow)
+    found = measure_fluxes(counts, n, n_slow, first, workers)
     rows: list[list[object]] = []
     for scene in Scene:
         for expected in counts:
@@ -68,13 +82,18 @@ def flux_table(counts: Sequence[float], n: int, n_slow: int) -> tuple[str, list[
     return title, ["scene", "counts", *choices()], rows
 
 
-def measure_fluxes(counts: Sequence[float], n: int, n_slow: int) -> dict[tuple[Scene, float], dict[str, list[float]]]:
+def measure_fluxes(
+    counts: Sequence[float], n: int, n_slow: int, first: int, workers: int
+) -> dict[tuple[Scene, float], dict[str, list[float]]]:
     """Flux ÷ truth of every flare, by scene and counts, then by choice."""
     tasks = [
-        (scene, expected, number, number < n_slow) for scene in Scene for expected in counts for number in range(n)
+        (scene, expected, first + number, number < n_slow)
+        for scene in Scene
+        for expected in counts
+        for number in range(n)
     ]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         parts = list(pool.map(_one_flare, tasks, chunksize=20))
     found: dict[tuple[Scene, float], dict[str, list[float]]] = {}
     for (scene, expected, _, _), ratios in zip(tasks, parts, strict=True):
@@ -102,8 +121,10 @@ def main() -> None:
     parser.add_argument("--counts", nargs="+", type=float, default=COUNTS)
     parser.add_argument("--n", type=int, default=N_TRIALS, help="flares of each kind")
     parser.add_argument("--n-slow", type=int, default=N_SLOW, help="of EM and VIS_FWDFIT")
+    parser.add_argument("--first", type=int, default=FIRST_FLARE, help="number of the first flare of each kind")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="processes")
     asked = parser.parse_args()
-    run(asked.counts, asked.n, asked.n_slow)
+    run(asked.counts, asked.n, asked.n_slow, asked.first, asked.workers)
 
 
 if __name__ == "__main__":

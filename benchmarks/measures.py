@@ -12,18 +12,29 @@ from scipy import ndimage
 
 from benchmarks.scenes import CONFIGURATION, LEVEL, Observation, Scene
 from stixcore.calibration.grids import AmplitudeScheme
-from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
+from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.forward_fit import ForwardFitParameters, ModelSelection, forward_fit
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
-from stixcore.imaging.methods import ImagingInput, run_method
+from stixcore.imaging.mem import FluxEstimate, MemGeParameters
+from stixcore.imaging.methods import ImagingInput, MethodParameters, run_method
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.metrics import measure_source, relative_rms
 from stixcore.reconstruct import default_methods
-from stixcore.simulation.sources import Circle, Loop
+from stixcore.simulation.sources import Circle, Ellipse, Loop
 
 Floats = NDArray[np.float64]
 
-METHODS = ("BP", "CLEAN", "CLEAN ⊗", "MS_CLEAN", "EM", "MEM_GE", "VIS_FWDFIT")
+#: The archive's parameters until 2026-11-29, where they were others; those recipes can still be run.
+BEFORE: Mapping[str, tuple[Method, MethodParameters]] = {
+    "CLEAN, before": (Method.CLEAN, CleanParameters()),
+    "MEM_GE, before": (Method.MEM_GE, MemGeParameters(flux_estimate=FluxEstimate.AMPLITUDE)),
+    "VIS_FWDFIT, before": (Method.VIS_FWDFIT, ForwardFitParameters(selection=ModelSelection.PLAIN_BIC)),
+}
+METHODS = (
+    "BP", "CLEAN", "CLEAN, before", "CLEAN ⊗", "MS_CLEAN", "EM", "MEM_GE", "MEM_GE, before",
+    "VIS_FWDFIT", "VIS_FWDFIT, before",
+)  # fmt: skip
 #: CLEAN once more, against the truth seen with its beam.
 SMEARED, BEAM = "CLEAN ⊗", 20.0
 #: Two sources are separated when there is a maximum this near to each, arcsec,
@@ -40,6 +51,10 @@ _NAMES = {
     Method.MEM_GE: "MEM_GE",
     Method.VIS_FWDFIT: "VIS_FWDFIT",
 }
+
+
+#: How a forward fit comes to its model: its shapes are given, or it chooses among four, by today's rule or plain BIC.
+CHOICES = ("known", "by BIC", "by BIC, before")
 
 
 @dataclass(frozen=True)
@@ -88,8 +103,8 @@ class Fitted:
 
     Attributes
     ----------
-    known : bool
-        Whether the fit was told the shapes; if not, it chose among four models by BIC.
+    choice : str
+        Of the model: one of `CHOICES`.
     model : str
     flux : float
         Total flux ÷ truth - 1.
@@ -105,7 +120,7 @@ class Fitted:
     scene: Scene
     counts: float
     number: int
-    known: bool
+    choice: str
     model: str
     flux: float
     fwhm: float
@@ -113,10 +128,11 @@ class Fitted:
     separated: bool | None
 
 
-def our_images(given: Observation) -> dict[str, Reconstruction]:
-    """The methods with the archive's defaults."""
+def our_images(given: Observation, *, before: bool = False) -> dict[str, Reconstruction]:
+    """The methods with the archive's defaults, and with the earlier ones if asked for."""
     parameters, data = default_methods(), ready(given)
-    return {name: run_method(method, parameters[method], data) for method, name in _NAMES.items()}
+    chosen = {name: (method, parameters[method]) for method, name in _NAMES.items()} | (dict(BEFORE) if before else {})
+    return {name: run_method(method, wanted, data) for name, (method, wanted) in chosen.items()}
 
 
 def ready(given: Observation) -> ImagingInput:
@@ -152,15 +168,12 @@ def measure(given: Observation, method: str, image: Floats, total_flux: float, *
 
 def measure_ours(given: Observation) -> tuple[list[Measured], list[Fitted]]:
     """Every method of ours on one observation."""
-    measured = []
-    for name, result in our_images(given).items():
-        measured.append(measure(given, name, result.image, result.total_flux))
-        if name == "CLEAN":
-            measured.append(measure(given, SMEARED, result.image, result.total_flux))
-        if name == "VIS_FWDFIT":
-            chosen = _fitted(given, result, known=False)
+    images = our_images(given, before=True)
+    measured = [measure(given, name, result.image, result.total_flux) for name, result in images.items()]
+    measured.append(measure(given, SMEARED, images["CLEAN"].image, images["CLEAN"].total_flux))
     known = forward_fit(given.vis, given.grid, ForwardFitParameters(CONFIGURATION[given.scene]))
-    return measured, [chosen, _fitted(given, known, known=True)]
+    fits = (known, images["VIS_FWDFIT"], images["VIS_FWDFIT, before"])
+    return measured, [_fitted(given, fit, choice) for fit, choice in zip(fits, CHOICES, strict=True)]
 
 
 def best_scaled(image: Floats, truth: Floats) -> Floats:
@@ -188,7 +201,7 @@ def is_separated(image: Floats, grid: ImageGrid, positions: Floats) -> bool:
     return bool(profile.min() <= DIP * min(profile[0], profile[-1]))
 
 
-def _fitted(given: Observation, result: Reconstruction, *, known: bool) -> Fitted:
+def _fitted(given: Observation, result: Reconstruction, choice: str) -> Fitted:
     (row,) = (model for model in result.model_selection if model["chosen"])
     sources = sorted(result.sources, key=lambda source: _rank(given.scene, source))
     flux = np.array([source["flux"] for source in sources])
@@ -199,7 +212,7 @@ def _fitted(given: Observation, result: Reconstruction, *, known: bool) -> Fitte
         scene=given.scene,
         counts=given.counts,
         number=given.number,
-        known=known,
+        choice=choice,
         model=row["model"],
         flux=result.total_flux / given.flux - 1.0,
         fwhm=sources[0]["fwhm"] / _true_width(given) - 1.0 if len(sources) == len(given.sources) else float("nan"),
@@ -215,7 +228,7 @@ def _rank(scene: Scene, source: Mapping[str, Any]) -> float:
 
 def _true_width(given: Observation) -> float:
     first = given.sources[0]
-    if isinstance(first, Loop):
+    if isinstance(first, Loop | Ellipse):
         return float(np.sqrt(first.fwhm_max * first.fwhm_min))
     assert isinstance(first, Circle)
     return first.fwhm

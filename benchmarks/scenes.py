@@ -1,4 +1,4 @@
-"""Four scenes of known truth, their simulated data, and the truth as an image."""
+"""Five scenes of known truth, their simulated data, and the truth as an image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stixcore.imaging.forward_fit.shapes import loop_circles
 from stixcore.imaging.grid import ImageGrid
 from stixcore.metrics import FWHM_PER_SIGMA
 from stixcore.simulation.quick import flux_for_counts, simulate_pixel_sums
-from stixcore.simulation.sources import Circle, Loop, Source, shares
+from stixcore.simulation.sources import Circle, Ellipse, Loop, Source, shares
 from stixcore.visibility.form import form_visibilities
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities
@@ -29,6 +29,8 @@ LEVEL = Pointing(PointingSource.MANUAL, 0.0, 0.0, 0.0, rsun=1600.0)
 BACKGROUND = 1658.0
 SEPARATION = 30.0  # arcsec, of the two sources
 SEED = 20200607
+#: An ellipse's truth is drawn as this many circles, half of their width apart.
+ELLIPSE_CIRCLES = 33
 
 
 class Scene(StrEnum):
@@ -38,6 +40,7 @@ class Scene(StrEnum):
     TWO = "two sources"
     HALO = "source and halo"
     LOOP = "loop"
+    ELLIPSE = "ellipse"
 
 
 DESCRIPTION = {
@@ -45,6 +48,7 @@ DESCRIPTION = {
     Scene.TWO: f"two Gaussian circles of 12″, {SEPARATION:g}″ apart, with 60 and 40 % of the flux",
     Scene.HALO: "a Gaussian circle of 12″ in the middle of one of 50″, half of the flux each",
     Scene.LOOP: "a loop of 40″ by 25″ (second moments) with an opening of 120°, 11″ thick",
+    Scene.ELLIPSE: "a Gaussian ellipse of 40″ by 15″",
 }
 #: The forward fit that knows the scene.
 CONFIGURATION = {
@@ -52,6 +56,7 @@ CONFIGURATION = {
     Scene.TWO: ("circle", "circle"),
     Scene.HALO: ("circle", "circle"),
     Scene.LOOP: ("loop",),
+    Scene.ELLIPSE: ("ellipse",),
 }
 COUNTS = (1e4, 1e5, 1e6)
 
@@ -143,6 +148,8 @@ def _sources(scene: Scene, x: float, y: float, angle: float) -> tuple[Source, ..
             return Circle(x, y, 12.0, 0.5), Circle(x, y, 50.0, 0.5)
         case Scene.LOOP:
             return (Loop(x, y, 40.0, 25.0, angle, 120.0),)
+        case Scene.ELLIPSE:
+            return (Ellipse(x, y, 40.0, 15.0, angle),)
 
 
 def pixel_integrals(sources: Sequence[Source], grid: ImageGrid, beam_fwhm: float = 0.0) -> Floats:
@@ -158,11 +165,28 @@ def pixel_integrals(sources: Sequence[Source], grid: ImageGrid, beam_fwhm: float
 
 
 def _circles(source: Source) -> list[tuple[float, Circle]]:
-    """A circle as itself, a loop as the circles it is made of."""
+    """A circle as itself, a loop and an ellipse as the circles that they are made of."""
     if isinstance(source, Loop):
         weights, x, y, fwhm = loop_circles(source.fwhm_max, source.fwhm_min, source.angle, source.loop_angle)
         places = zip(weights, source.x + x, source.y + y, strict=True)
         return [(float(weight), Circle(float(x), float(y), fwhm)) for weight, x, y in places]
+    if isinstance(source, Ellipse):
+        # a circle of fwhm_min smeared along the major axis with a Gaussian of σ² = (fwhm_max² - fwhm_min²)/2.3548²
+        sigma = np.sqrt(source.fwhm_max**2 - source.fwhm_min**2) / FWHM_PER_SIGMA
+        steps = np.linspace(-4.0, 4.0, ELLIPSE_CIRCLES)
+        along = np.deg2rad(source.angle)
+        share = np.exp(-0.5 * steps**2)
+        return [
+            (
+                float(part),
+                Circle(
+                    source.x + float(step * sigma * np.cos(along)),
+                    source.y + float(step * sigma * np.sin(along)),
+                    source.fwhm_min,
+                ),
+            )
+            for part, step in zip(share / share.sum(), steps, strict=True)
+        ]
     assert isinstance(source, Circle)
     return [(1.0, replace(source, share=1.0))]
 
