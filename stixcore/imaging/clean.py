@@ -60,12 +60,23 @@ class CleanParameters:
     stop_rule: StopRule = StopRule.NEGATIVE_EXTREME
 
     def __post_init__(self) -> None:
-        if not (self.max_iterations >= 0 and 0 < self.gain <= 1 and self.beam_fwhm > 0):
-            message = (
-                "CLEAN needs max_iterations ≥ 0, 0 < gain ≤ 1 and beam_fwhm > 0, found "
-                f"{self.max_iterations}, {self.gain}, {self.beam_fwhm}"
-            )
-            raise SelectionError(message)
+        require_loop("CLEAN", self.max_iterations, self.gain, self.beam_fwhm)
+
+
+def require_loop(name: str, max_iterations: int, gain: float, beam_fwhm: float) -> None:
+    """What every CLEAN needs.
+
+    Raises
+    ------
+    SelectionError
+        Names the values that no loop can have.
+    """
+    if not (max_iterations >= 0 and 0 < gain <= 1 and beam_fwhm > 0):
+        message = (
+            f"{name} needs max_iterations ≥ 0, 0 < gain ≤ 1 and beam_fwhm > 0, found "
+            f"{max_iterations}, {gain}, {beam_fwhm}"
+        )
+        raise SelectionError(message)
 
 
 def clean(
@@ -113,28 +124,34 @@ def clean(
 
     # convolved = components ⊗ (beam/Σbeam)/Δ²; the Gaussian is separable and components are few
     beam_x, beam_y = (beam_matrix(axis.size, grid.pixel, p.beam_fwhm) for axis in (grid.x, grid.y))
-    beam_total = beam_sum(grid, p.beam_fwhm)
-    restored = beam_y @ components @ beam_x / beam_total / grid.pixel_area
-    residual_density = residual / beam_total / grid.pixel_area
-    density = components / grid.pixel_area
+    restored = beam_y @ components @ beam_x / beam_sum(grid, p.beam_fwhm) / grid.pixel_area
+    planes = clean_planes(grid, p.beam_fwhm, components / grid.pixel_area, restored, residual, dirty)
     return Reconstruction(
         Method.CLEAN,
         grid,
-        restored + residual_density,
-        chi2=chi_square(operator.forward(density), vis),
+        planes["restored"] + planes["residual"],
+        chi2=chi_square(operator.forward(planes["components"]), vis),
         total_flux=float(components.sum()),
         n_iter=history.size,
         stopped_by=stopped_by,
-        planes={
-            "components": density,
-            "restored": restored,
-            "residual": residual_density,
-            "dirty": dirty / beam_total / grid.pixel_area,
-        },
+        planes=planes,
         history=history,
         certificate=missing(float(components.sum()), residual, noise, counted_flux),
         elapsed=perf_counter() - begin,
     )
+
+
+def clean_planes(
+    grid: ImageGrid, beam_fwhm: float, components: Floats, restored: Floats, residual: Floats, dirty: Floats
+) -> dict[str, Floats]:
+    """Planes of a CLEAN map by name, per arcsec²: residual and dirty map, per beam so far, ÷ the beam's integral."""
+    beam = beam_sum(grid, beam_fwhm)
+    return {
+        "components": components,
+        "restored": restored,
+        "residual": residual / beam / grid.pixel_area,
+        "dirty": dirty / beam / grid.pixel_area,
+    }
 
 
 def map_noise(vis: Visibilities, weights: Floats) -> float:
@@ -165,7 +182,7 @@ def _clean_loop(
     When the largest |residual| is a hole it stops, before subtracting (ground software, negative_max = 1), unless the
     highest peak is still above ``level``.
     """
-    ny, nx = dirty.shape
+    nx = dirty.shape[1]
     residual, components = dirty.copy(), np.zeros_like(dirty)
     scaled = np.empty_like(dirty)
     history: list[float] = []
@@ -179,11 +196,20 @@ def _clean_loop(
         flux = gain * peak
         history.append(peak)
         components[row, column] += flux
-        # The point-spread function is twice as wide as the map, so any shift of it is a window into it.
-        window = point_spread[ny - 1 - row : 2 * ny - 1 - row, nx - 1 - column : 2 * nx - 1 - column]
-        np.multiply(window, flux, out=scaled)
-        residual -= scaled
+        take_component(residual, point_spread, row, column, flux, scaled)
     return components, residual, np.array(history), StopReason.MAX_ITERATIONS
+
+
+def take_component(residual: Floats, spread: Floats, row: int, column: int, flux: float, scaled: Floats) -> None:
+    """Subtract ``flux`` times the point spread around a pixel from a residual, in place.
+
+    ``spread`` is twice as wide as the map, (2 ny - 1, 2 nx - 1), so that any shift of it is a window into it;
+    ``scaled`` is memory to work in, (ny, nx).
+    """
+    ny, nx = residual.shape
+    window = spread[ny - 1 - row : 2 * ny - 1 - row, nx - 1 - column : 2 * nx - 1 - column]
+    np.multiply(window, flux, out=scaled)
+    residual -= scaled
 
 
 def beam_matrix(n: int, pixel: float, fwhm: float) -> Floats:

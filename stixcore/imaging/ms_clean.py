@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.errors import SelectionError
-from stixcore.imaging.clean import beam_matrix, beam_sum, missing
+from stixcore.imaging.clean import (
+    beam_matrix,
+    beam_sum,
+    clean_planes,
+    map_noise,
+    missing,
+    require_loop,
+    take_component,
+)
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction, StopReason, chi_square, require_usable
@@ -55,12 +63,7 @@ class MultiScaleCleanParameters:
     weighting: Weighting = Weighting.NATURAL
 
     def __post_init__(self) -> None:
-        if not (self.max_iterations >= 0 and 0 < self.gain <= 1 and self.beam_fwhm > 0):
-            message = (
-                "multi-scale CLEAN needs max_iterations ≥ 0, 0 < gain ≤ 1 and beam_fwhm > 0, found "
-                f"{self.max_iterations}, {self.gain}, {self.beam_fwhm}"
-            )
-            raise SelectionError(message)
+        require_loop("multi-scale CLEAN", self.max_iterations, self.gain, self.beam_fwhm)
         increasing = all(low < high for low, high in zip(self.scales, self.scales[1:], strict=False))
         if not 0 <= self.scale_bias < 1:
             message = f"scale_bias of multi-scale CLEAN is from 0 to below 1, found {self.scale_bias}"
@@ -120,7 +123,6 @@ def ms_clean(
 
     # components ⊗ scale, and ⊗ beam: Gaussians of √(scale² + beam²)
     drawn = [_smooth(part, grid, scale) for part, scale in zip(loop.components, p.scales, strict=True)]
-    beam_total = beam_sum(grid, p.beam_fwhm)
     restored = np.sum(
         [
             _smooth(part, grid, float(np.hypot(scale, p.beam_fwhm)))
@@ -128,28 +130,18 @@ def ms_clean(
         ],
         axis=0,
     )
-    residual, dirty = loop.residual(), loop.dirty
-    # Σ c g(u, v) exp(2πi(ux + vy)): from the components themselves, of which none is cut off by the map
-    predicted = np.sum(
-        [factor * operator.forward(part / grid.pixel_area) for factor, part in zip(seen, loop.components, strict=True)],
-        axis=0,
-    )
+    residual, predicted = loop.residual(), loop.predicted()
     flux = [float(part.sum()) for part in loop.components]
-    residual_density = residual / beam_total / grid.pixel_area
+    planes = clean_planes(grid, p.beam_fwhm, np.sum(drawn, axis=0), restored, residual, loop.dirty)
     return Reconstruction(
         Method.MS_CLEAN,
         grid,
-        restored + residual_density,
+        planes["restored"] + planes["residual"],
         chi2=chi_square(predicted, vis),
         total_flux=sum(flux),
         n_iter=history.size,
         stopped_by=stopped_by,
-        planes={
-            "components": np.sum(drawn, axis=0),
-            "restored": restored,
-            "residual": residual_density,
-            "dirty": dirty / beam_total / grid.pixel_area,
-        },
+        planes=planes,
         history=history,
         certificate=missing(sum(flux), residual, loop.noise, counted_flux)
         | {f"flux_{scale:g}": one for scale, one in zip(p.scales, flux, strict=True)},
@@ -185,13 +177,13 @@ class _Loop:
         # response of a scale to itself, and sigma of its residual
         self._own = np.array([(weights * factor**2).sum() / total for factor in seen])
         self._sigma = np.array([np.sqrt(((weights * factor * vis.sigma) ** 2).sum()) / total for factor in seen])
-        self.noise = float(np.sqrt(((weights * vis.sigma) ** 2).sum()) / total)
+        self.noise = map_noise(vis, weights)
         self._scaled = np.empty_like(self.dirty)
 
     def run(self, max_iterations: int, gain: float, bias: Floats) -> tuple[Floats, StopReason]:
         """Clean; the significance of the peak before each step, and why it stopped."""
         history: list[float] = []
-        ny, nx = self.dirty.shape
+        nx = self.dirty.shape[1]
         for _ in range(max_iterations):
             highest = [int(residual.argmax()) for residual in self.residuals]
             peaks = np.array([residual.flat[at] for residual, at in zip(self.residuals, highest, strict=True)])
@@ -206,26 +198,22 @@ class _Loop:
             self.components[best, row, column] += flux
             for other in range(len(self.residuals)):
                 beam = self._beams[min(best, other), max(best, other)]
-                window = beam[ny - 1 - row : 2 * ny - 1 - row, nx - 1 - column : 2 * nx - 1 - column]
-                np.multiply(window, flux, out=self._scaled)
-                self.residuals[other] -= self._scaled
+                take_component(self.residuals[other], beam, row, column, flux, self._scaled)
         return np.array(history), StopReason.MAX_ITERATIONS
 
     def _deepest(self) -> float:
         """Depth of the deepest hole, in sigma of its scale."""
         return float((-self.residuals.min(axis=(1, 2)) / self._sigma).max())
 
+    def predicted(self) -> NDArray[np.complex128]:
+        """Visibilities of the components, Σ c g(u, v) exp(2πi(ux + vy)), (n_vis,): none is cut off by the map."""
+        area = self._operator.grid.pixel_area
+        parts = zip(self._seen, self.components, strict=True)
+        return np.asarray(np.sum([factor * self._operator.forward(part / area) for factor, part in parts], axis=0))
+
     def residual(self) -> Floats:
         """Residual as a point sees it, the dirty map of what is left."""
-        area = self._operator.grid.pixel_area
-        model = np.sum(
-            [
-                factor * self._operator.forward(part / area)
-                for factor, part in zip(self._seen, self.components, strict=True)
-            ],
-            axis=0,
-        )
-        left = (self._vis.vis - model) * self._weights
+        left = (self._vis.vis - self.predicted()) * self._weights
         return np.asarray(self._operator.adjoint(left) / self._weights.sum())
 
 

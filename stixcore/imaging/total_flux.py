@@ -42,11 +42,7 @@ def counted_flux(
     ReconstructionError
         When there are no counts above background, or no sub-collimator was switched on.
     """
-    index = detector_indices(tuple(labels))
-    index = index[pixels.detector_mask[index] & (pixels.livetime[index] > 0)]
-    if not index.size:
-        message = f"{pixels.header.name}: none of the chosen sub-collimators was switched on"
-        raise ReconstructionError(message)
+    index = detector_indices(pixels.switched_on(labels))
     known = flight_transmission if scheme is AmplitudeScheme.GSW_2026 else geometric_transmission
     transmission = known(*flare_xy)[index]
     exposure = pixels.exposure[index]

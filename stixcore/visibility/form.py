@@ -52,13 +52,8 @@ def form_visibilities(
     -----
     Massa et al. 2023, Sol. Phys. 298, 114; ground software ``stx_construct_calibrated_visibility``.
     """
-    wanted = tuple(labels)
+    wanted = pixels.switched_on(labels)
     index = detector_indices(wanted)
-    on = pixels.detector_mask[index] & (pixels.livetime[index] > 0)
-    index, wanted = index[on], tuple(label for label, used in zip(wanted, on, strict=True) if used)
-    if not wanted:
-        message = f"{pixels.header.name}: none of the chosen sub-collimators was switched on"
-        raise ReconstructionError(message)
     a, b, c, d = pixels.rate[index].T
     variance_a, variance_b, variance_c, variance_d = pixels.rate_sigma[index].T ** 2
     # Re = C - A,  Im = D - B

@@ -6,6 +6,7 @@ pixel and channel, energy-edge correction, sums.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from stixcore.calibration.background import expected_background
 from stixcore.calibration.catalog import SHIPPED, Calibration
 from stixcore.calibration.energy import EdgeCorrection, edge_factors, spectral_indices
 from stixcore.calibration.livetime import detector_livetime
-from stixcore.errors import CalibrationError, SelectionError
+from stixcore.errors import CalibrationError, ReconstructionError, SelectionError
 from stixcore.fits.products import PixelCounts, PixelData, ProductHeader
 from stixcore.fits.windows import WindowRule
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
@@ -81,6 +82,22 @@ class MetaPixels:
     def exposure(self) -> Floats:
         """Live time · ΔE · area of a meta-pixel, (32,) float, s keV cm²: rate = net counts ÷ exposure."""
         return self.livetime * (self.e_high - self.e_low) * self.pixel_set.area
+
+    def switched_on(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """Those of the sub-collimators ``labels`` whose detectors were on.
+
+        Raises
+        ------
+        ReconstructionError
+            When none was.
+        """
+        wanted = tuple(labels)
+        index = detector_indices(wanted)
+        on = self.detector_mask[index] & (self.livetime[index] > 0)
+        if not on.any():
+            message = f"{self.header.name}: none of the chosen sub-collimators was switched on"
+            raise ReconstructionError(message)
+        return tuple(label for label, used in zip(wanted, on, strict=True) if used)
 
     def totals(self, detectors: NDArray[np.int64]) -> tuple[float, float]:
         """Recorded counts and expected background, ct, summed over ``detectors`` (indices) and their meta-pixels."""
