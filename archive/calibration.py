@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from archive.atomic import copy_file, identity, make_folder, write_bytes, write_text
+from archive.errors import NotInArchive
 from stixcore.calibration.catalog import SHIPPED, CalFile, CalibrationCatalog, edge_difference, merged_validity
 from stixcore.errors import CalibrationError, StixError
 from stixcore.fits.cal_energy import read_cal_energy
@@ -26,9 +27,10 @@ from stixcore.instrument.calibration_file import PHASE_FILES, PHASE_TABLE, shipp
 from stixcore.instrument.energy_tables import (
     EnergyLookupTable,
     Validity,
-    parse_energy_table,
+    decoded,
     parse_science_channels,
     parse_validity,
+    read_energy_table,
 )
 
 FOLDER = "calibration"
@@ -87,7 +89,7 @@ def _read_catalog(folder: Path, index: object, cal_list: object) -> CalibrationC
         validity = _parsed_index(folder / INDEX) if index is not None else ()
         shipped = shipped_calibration()
         names = {row.name for row in validity} - set(shipped.tables)
-        added = tuple(_parsed_table(folder / f"{name}.csv") for name in sorted(names))
+        added = tuple(read_energy_table(folder / f"{name}.csv") for name in sorted(names))
         own = tuple(row for row in validity if row not in shipped.validity)
         merged_validity(shipped.validity, own)  # refuses contradictions
         cal_files = _read_cal_list(folder) if cal_list is not None else ()
@@ -115,6 +117,25 @@ def add_calibration(
         outcome += [_compared(path) for path in others if path not in tables]
         outcome += _add_cal_files(root, cal_paths)
     return tuple(outcome)
+
+
+def calibration_place(root: Path, name: str) -> str:
+    """Where in the archive an energy table or a CAL file is that it added to the shipped ones, by the file's name.
+
+    Raises
+    ------
+    NotInArchive
+        When it has no such file.
+    CalibrationError
+        When something in the folder is damaged.
+    """
+    catalog = calibration_catalog(root)
+    if name in {f"{table.name}.csv" for table in catalog.added}:
+        return f"{FOLDER}/{name}"
+    if name in {file.name for file in catalog.cal_files}:
+        return f"{FOLDER}/{CAL_FOLDER}/{name}"
+    message = f"there is no file {name!r}"
+    raise NotInArchive(message)
 
 
 def list_calibration(root: Path) -> tuple[CalibrationEntry, ...]:
@@ -157,21 +178,8 @@ def _files_of(path: Path) -> Iterable[Path]:
     return [file for file in path.iterdir() if file.suffix in (".csv", ".fits") and file.is_file()]
 
 
-def _parsed_table(path: Path) -> EnergyLookupTable:
-    content = path.read_bytes()
-    return parse_energy_table(_text(path, content), path.name, hashlib.sha256(content).hexdigest())
-
-
 def _parsed_index(path: Path) -> tuple[Validity, ...]:
-    return parse_validity(_text(path, path.read_bytes()), path.name)
-
-
-def _text(path: Path, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        message = f"{path.name}: is not text ({error.reason} at byte {error.start})"
-        raise CalibrationError(message) from error
+    return parse_validity(decoded(path.read_bytes(), path.name), path.name)
 
 
 def _add_tables(folder: Path, paths: Sequence[Path], catalog: CalibrationCatalog) -> list[AddedFile]:
@@ -186,7 +194,7 @@ def _add_tables(folder: Path, paths: Sequence[Path], catalog: CalibrationCatalog
             if path.name == INDEX:
                 index = _parsed_index(path)
             else:
-                table = _parsed_table(path)
+                table = read_energy_table(path)
                 _require_same(table, catalog)
                 tables[table.name] = (path, table)
         except CalibrationError as error:
@@ -244,10 +252,10 @@ def _compared(path: Path) -> AddedFile:
     try:
         content = path.read_bytes()
         if path.name.startswith("ScienceEnergyChannels_"):
-            channels = parse_science_channels(_text(path, content), path.name)
+            channels = parse_science_channels(decoded(content, path.name), path.name)
             known = shipped.channels.get(channels.name) == channels
         elif path.name == "science_echan_index.csv":
-            known = parse_validity(_text(path, content), path.name) == shipped.channel_validity
+            known = parse_validity(decoded(content, path.name), path.name) == shipped.channel_validity
         elif path.name in PHASE_FILES:
             both = b"".join((path.parent / name).read_bytes() for name in PHASE_FILES)
             known = hashlib.sha256(both).hexdigest() == shipped.phases.sha256

@@ -59,7 +59,7 @@ def bundle_members(
     created : datetime64
         Written into the manifest.
     inputs : bool
-        Take the level-1 and auxiliary files along.
+        Take the level-1, auxiliary and calibration files along.
     """
     manifest: list[dict[str, object]] = []
 

@@ -43,7 +43,10 @@ def idl_script(source: ImageSource) -> str:
         "author": idl_literal(image.author),
         "simulated": idl_literal(image.simulated),
         **_file_values("science", source.science),
-        "background": _background(source.background) + _part_of_background(recipe.get("background_range")),
+        "background": _background(source.background),
+        "background_check": _part_of_background(recipe.get("background_range")),
+        "calibration": _calibration(source, shifted=recipe.get("shift_bins", False)),
+        "energy_table": "print, 'energy table of the archive: ', energy_table\n" if recipe.get("calibration") else "",
         "auxiliary": _auxiliary(source.aspect),
         "time_range": idl_literal([idl_time(format_time(time)) for time in covered]),
         "energy_range": idl_literal([float(edge) for edge in recipe["energy_range_kev"]]),
@@ -76,12 +79,43 @@ def script_name(source: ImageSource) -> str:
 
 
 def _part_of_background(part: list[str] | None) -> str:
+    """Stop a script whose image took a part of a file: that may be the flare's own file, and would be subtracted."""
     if part is None:
         return ""
     return (
-        f"\n; The image used only {part[0]} to {part[1]} of the background file. The ground software takes\n"
-        "; whole files of one time bin: make such a file of this part first, or the background differs."
+        "; The image used only this part of the background file, and the ground software takes whole files of one\n"
+        "; time bin: make such a file of it, put its name and checksum above, and set background_is_that_part to 1\n"
+        f"background_range = {_text_list(part)}\n"
+        "background_is_that_part = 0\n"
+        "if ~background_is_that_part then message, 'make a background file of one time bin first, see the comment'\n"
     )
+
+
+def _calibration(source: ImageSource, *, shifted: bool) -> str:
+    """Energy table, CAL file and shifted bins: what the ground software does with each."""
+    used = source.recipe.get("calibration")
+    lines = []
+    if used is not None:
+        lines += [
+            "; Energy table of the archive. The ground software takes the one that its own list has for the date: an",
+            "; older installation has another one, and counts at the ends of the energy range differ",
+            f"energy_table = {idl_literal(used['energy_table']['name'])}",
+        ]
+    if source.cal_file is None:
+        lines += [
+            "; Energy edges measured near the day of the flare: set this to 1 to have the file downloaded and applied",
+            "use_daily_calibration = 0",
+            "calibration_name = ''",
+        ]
+    else:
+        lines += ["; Energy edges measured near the day of the flare", "use_daily_calibration = 1"]
+        lines += [f"{name} = {value}" for name, value in _file_values("calibration", source.cal_file).items()]
+    if shifted:
+        lines += [
+            "; Counts belong to the time bin before. The ground software moves them for visibilities, not for EM and",
+            "; the flare location",
+        ]
+    return "\n".join([*lines, f"shift_bins = {int(shifted)}"])
 
 
 def idl_time(iso: str) -> str:
@@ -161,7 +195,7 @@ def _full_disk(_: Mapping[str, Any]) -> str:
         "; Grid transmission on axis: the place is not known yet",
         "disk_vis = stx_construct_calibrated_visibility(path_sci_file, time_range, location_energy, disk_center, $",
         "  path_bkg_file=path_bkg_file, xy_flare=[0d0, 0d0], sumcase=pixel_set, subc_index=disk_index, $",
-        "  calib_data=calib_data, /silent)",
+        "  calib_data=calib_data, shift_duration=shift_bins, /silent)",
         f"disk_size = [{FULL_DISK_PIXELS}, {FULL_DISK_PIXELS}]",
         f"full_disk_bp_map = stx_bproj(disk_vis, disk_size, aux_data.rsun * {FULL_DISK_FIELD}d0 / disk_size, aux_data)",
     )

@@ -104,6 +104,10 @@ def _inputs(source: ImageSource) -> str:
         "science": source.science.as_document(),
         "background": source.background.as_document() if source.background else None,
         "auxiliary": [file.as_document() for file in source.aspect],
+        "energy_table": source.energy_table.as_document() | {"in_force": [list(times) for times in source.in_force]}
+        if source.energy_table
+        else None,
+        "cal_file": source.cal_file.as_document() if source.cal_file else None,
         "time_range": recipe["time_range"],
         "whole_bins": [format_time(image.t_start), format_time(image.t_end)],
         "energy_range": recipe["energy_range_kev"],

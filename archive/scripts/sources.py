@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +12,8 @@ from archive.errors import InvalidName, NotInArchive
 from archive.layout import archive_path, parse_file_name
 from archive.schema import Image
 from archive.store import Archive
+from stixcore.instrument.calibration_file import shipped_calibration
+from stixcore.times import format_time
 
 #: Servers that hold the official files, in the layout of `archive.layout.archive_path`.
 PUBLIC_ARCHIVES = ("https://pub099.cs.technik.fhnw.ch/data/fits", "http://dataarchive.stix.i4ds.net/fits")
@@ -62,6 +64,12 @@ class ImageSource:
     science : InputFile
     background : InputFile or None
     aspect : tuple of InputFile
+    energy_table : InputFile or None
+        Table of the archive's own; None where the software ships it.
+    cal_file : InputFile or None
+        Daily CAL file.
+    in_force : tuple of (str, str or None)
+        Start and end of each time in which that table is in force; None: no end is known.
     fits : InputFile
         The image itself.
     """
@@ -72,11 +80,19 @@ class ImageSource:
     background: InputFile | None
     aspect: tuple[InputFile, ...]
     fits: InputFile
+    energy_table: InputFile | None = None
+    cal_file: InputFile | None = None
+    in_force: tuple[tuple[str, str | None], ...] = ()
 
     @property
     def inputs(self) -> tuple[InputFile, ...]:
-        """Science, background and auxiliary files."""
-        return (self.science, *((self.background,) if self.background else ()), *self.aspect)
+        """Science, background, auxiliary and calibration files."""
+        return (self.science, *((self.background,) if self.background else ()), *self.aspect, *self.calibration)
+
+    @property
+    def calibration(self) -> tuple[InputFile, ...]:
+        """Calibration files that the software does not ship."""
+        return tuple(file for file in (self.energy_table, self.cal_file) if file is not None)
 
 
 def read_source(archive: Archive, image: Image, server: str) -> ImageSource:
@@ -95,7 +111,7 @@ def read_source(archive: Archive, image: Image, server: str) -> ImageSource:
     NotInArchive
         When the index has no recipe for it.
     """
-    return _source(image, archive.run(image.recipe_id).recipe, server)
+    return _source(archive, image, archive.run(image.recipe_id).recipe, server)
 
 
 def read_sources(archive: Archive, images: Iterable[Image], server: str) -> tuple[ImageSource, ...]:
@@ -104,7 +120,7 @@ def read_sources(archive: Archive, images: Iterable[Image], server: str) -> tupl
     ids = sorted({image.recipe_id for image in chosen})
     rows = archive.rows("SELECT run_id, recipe FROM runs WHERE run_id IN (SELECT unnest(?))", [ids]) if ids else []
     recipes = {row["run_id"]: row["recipe"] for row in rows}
-    return tuple(_source(image, recipes.get(image.recipe_id), server) for image in chosen)
+    return tuple(_source(archive, image, recipes.get(image.recipe_id), server) for image in chosen)
 
 
 def source_of(image: Image, recipe: Mapping[str, Any], server: str) -> ImageSource:
@@ -116,6 +132,9 @@ def source_of(image: Image, recipe: Mapping[str, Any], server: str) -> ImageSour
         public = () if simulated else public_addresses(reference["name"])
         return InputFile(reference["name"], reference["uid"], reference["sha256"], (own, *public))
 
+    used = recipe.get("calibration")
+    table = None if used is None or _is_shipped(used["energy_table"]) else used["energy_table"]
+    cal_file = None if used is None else used["cal_file"]
     return ImageSource(
         image=image,
         recipe=recipe,
@@ -125,7 +144,16 @@ def source_of(image: Image, recipe: Mapping[str, Any], server: str) -> ImageSour
         fits=InputFile(
             image.file.rpartition("/")[2], image.uid, image.sha256, (f"{server}/archive/fits/{image.image_id}",)
         ),
+        energy_table=None
+        if table is None
+        else file({"name": f"{table['name']}.csv", "uid": "", "sha256": table["sha256"]}, "calibration"),
+        cal_file=None if cal_file is None else file(cal_file, "calibration"),
     )
+
+
+def _is_shipped(table: Mapping[str, str]) -> bool:
+    known = shipped_calibration().tables.get(table["name"])
+    return known is not None and known.sha256 == table["sha256"]
 
 
 def public_addresses(name: str) -> tuple[str, ...]:
@@ -140,8 +168,14 @@ def public_addresses(name: str) -> tuple[str, ...]:
     return tuple(f"{host}/{place}" for host in PUBLIC_ARCHIVES)
 
 
-def _source(image: Image, recipe: str | None, server: str) -> ImageSource:
+def _source(archive: Archive, image: Image, recipe: str | None, server: str) -> ImageSource:
     if not recipe:
         message = f"the index holds no recipe for image {image.image_id!r}"
         raise NotInArchive(message)
-    return source_of(image, json.loads(recipe), server)
+    source = source_of(image, json.loads(recipe), server)
+    if source.energy_table is None:
+        return source
+    name = source.recipe["calibration"]["energy_table"]["name"]
+    rows = [row for row in archive.calibration.validity if row.name == name]
+    times = [(format_time(row.start), None if row.end is None else format_time(row.end)) for row in rows]
+    return replace(source, in_force=tuple(times))

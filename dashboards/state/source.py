@@ -18,7 +18,7 @@ from archive import Archive, ArchiveBusy, IndexDamaged, IndexVersion, NotAnArchi
 from dashboards.web.limits import WebLimits
 from jobs.errors import JournalVersion
 from jobs.journal import Journal
-from stixcore.errors import StixError
+from stixcore.errors import CalibrationError, StixError
 
 #: Folder of the archive, for those who do not name one.
 ARCHIVE_VARIABLE = "STIX_ARCHIVE"
@@ -118,6 +118,10 @@ def in_plain_words() -> Iterator[None]:
     except OSError as error:
         log.error("the archive cannot be used: %s", error)  # noqa: TRY400 (a fault of the disk)
         raise Unavailable(disk_sentence(error)) from error
+    except CalibrationError as error:
+        log.error("the calibration of the archive is damaged: %s", error)  # noqa: TRY400 (a fault of files)
+        message = f"The calibration of the archive is damaged: {error}"
+        raise Unavailable(message) from error
     except (IndexDamaged, duckdb.Error, KeyError) as error:  # KeyError: a column that this version does not know
         log.error("the archive cannot be read: %s: %s", type(error).__name__, error)  # noqa: TRY400 (a fault of files)
         raise Unavailable(_DAMAGED) from error

@@ -16,7 +16,8 @@ import numpy as np
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
-from archive import Archive, Image
+from archive import Archive, Image, NotInArchive
+from archive.calibration import calibration_place
 from archive.layout import stamp
 from archive.scripts.bundle import bundle_members
 from archive.scripts.selections import AnimationLooks, OverlayLooks, animation_script, overlay_script
@@ -204,7 +205,7 @@ def bundle_pieces(
     created : datetime64
         Time of all members, UTC.
     inputs : bool
-        Take the level-1 and auxiliary files along.
+        Take the level-1, auxiliary and calibration files along.
     """
     drain = _Drain()
     with zipfile.ZipFile(drain, "w") as package:
@@ -229,7 +230,16 @@ def _paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) ->
         )
         paths |= dict.fromkeys(names, archive.root / "missing")
         paths |= {row["name"]: archive.path_of(row["path"]) for row in rows}
+        calibration = {file.name for source in sources for file in source.calibration}
+        paths |= {name: _calibration_path(archive, name) for name in sorted(calibration)}
     return paths
+
+
+def _calibration_path(archive: Archive, name: str) -> Path:
+    try:
+        return archive.path_of(calibration_place(archive.root, name))
+    except NotInArchive:
+        return archive.root / "missing"
 
 
 class _Drain(io.RawIOBase):

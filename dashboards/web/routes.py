@@ -1,8 +1,8 @@
 """Files of the archive under stable addresses.
 
 ``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; what images are made from under
-``/archive/science/<name>``, ``…/aux/…`` and ``…/quicklook/…``. A plug-in of ``panel serve --plugins
-dashboards.web.routes``.
+``/archive/science/<name>``, ``…/aux/…``, ``…/quicklook/…`` and ``…/calibration/…``. A plug-in of
+``panel serve --plugins dashboards.web.routes``.
 
 Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for them. Conditions and ranges
 are as in `dashboards.web.conditional`. Errors are JSON.
@@ -21,6 +21,7 @@ from typing import IO, Any
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from archive import Archive, NotInArchive
+from archive.calibration import calibration_place
 from archive.regular_files import NotRegularFile, open_regular
 from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import ArchiveSource, archive_source, journal_of
@@ -90,7 +91,9 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
         if kind == "rendering":
             return _rendered(archive, key, visitor)
         hidden = False
-        if kind in INPUT_TABLES:
+        if kind == "calibration":
+            place = calibration_place(archive.root, key)
+        elif kind in INPUT_TABLES:
             place = _input_place(archive, kind, key)
         else:
             image = visible_image(archive, key, visitor)
@@ -102,7 +105,7 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
             place = found
         archive.path_of(place)  # refuses what leads out of the archive
         is_picture = kind in {"png", "thumbnail"}
-        media_type = "image/png" if is_picture else "application/fits"
+        media_type = "image/png" if is_picture else "text/csv" if place.endswith(".csv") else "application/fits"
         return FoundFile(archive.root, PurePosixPath(place), media_type, save=not is_picture, hidden=hidden)
 
     return source.ask(find)
@@ -250,6 +253,7 @@ ROUTES = [
     (r"/liveness", LivenessHandler),
     (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)", ImageFileHandler),
     (r"/archive/((?:science|aux|quicklook)/[^/]+\.fits)", ImageFileHandler),
+    (r"/archive/(calibration/[^/]+\.(?:fits|csv))", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
     (r"/archive/lightcurve\.(csv|parquet)", LightCurveHandler),
     (r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)", ImageFileHandler),

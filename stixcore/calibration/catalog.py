@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stixcore.errors import CalibrationError, InvalidProduct
 from stixcore.fits.cal_energy import CalEnergy, read_cal_energy
 from stixcore.instrument.calibration_file import PhaseTable, shipped_calibration
-from stixcore.instrument.energy_tables import EnergyLookupTable, ScienceChannels, Validity
+from stixcore.instrument.energy_tables import EnergyLookupTable, ScienceChannels, Validity, read_energy_table
 from stixcore.references import CalibrationReference, FileReference, TableReference, sha256_of
 
 if TYPE_CHECKING:
@@ -215,6 +215,29 @@ class CalibrationCatalog:
             )
             raise CalibrationError(message)
         return table
+
+    def with_table(self, path: Path, in_force: Iterable[tuple[str, str | None]]) -> CalibrationCatalog:
+        """With one energy table more, from a published file.
+
+        Parameters
+        ----------
+        path : Path
+        in_force : iterable of (str, str or None)
+            Start and end of each time in which it was in force, ISO 8601 UTC; None: no end is known.
+
+        Raises
+        ------
+        CalibrationError
+            When the file is not such a table, or another one is known for a start.
+        """
+        table = read_energy_table(path)
+        times = [
+            Validity(table.name, np.datetime64(start, "us"), None if end is None else np.datetime64(end, "us"))
+            for start, end in in_force
+        ]
+        validity = (*self.added_validity, *times)
+        merged_validity(shipped_calibration().validity, validity)  # refuses contradictions
+        return replace(self, added=(*self.added, table), added_validity=validity)
 
     def doubt_about(self, date: np.datetime64) -> str:
         """Why the table of a date may be out of date, one sentence; empty when there is no reason."""

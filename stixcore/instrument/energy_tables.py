@@ -6,9 +6,11 @@ Every parser takes the text of a file and its name, and refuses what it does not
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +143,34 @@ def parse_energy_table(text: str, file_name: str, sha256: str) -> EnergyLookupTa
     if not (np.diff(adc, axis=2) > 0).all():
         raise _bad(file_name, "the ADC edges of a pixel do not increase")
     return EnergyLookupTable.of(name, sha256, nominal, offset, gain, adc.astype(np.int64))
+
+
+def read_energy_table(path: Path) -> EnergyLookupTable:
+    """Energy table from a published file, with its SHA-256.
+
+    Raises
+    ------
+    CalibrationError
+        When it is not such a table.
+    OSError
+        When it cannot be read.
+    """
+    content = path.read_bytes()
+    return parse_energy_table(decoded(content, path.name), path.name, hashlib.sha256(content).hexdigest())
+
+
+def decoded(content: bytes, file_name: str) -> str:
+    """Text of a published file.
+
+    Raises
+    ------
+    CalibrationError
+        When it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _bad(file_name, f"is not text ({error.reason} at byte {error.start})") from error
 
 
 def parse_validity(text: str, file_name: str) -> tuple[Validity, ...]:

@@ -1,6 +1,9 @@
 """Contours of images on the map of another instrument, in its view or in Solar Orbiter's."""
 
+import gzip
+import io
 import warnings
+from pathlib import Path
 
 import contourpy
 import numpy as np
@@ -21,6 +24,13 @@ ASSUMPTIONS = {
     "spherical": "on the disk: on the surface; beside it: as far from the observer as Sun centre (spherical screen)",
     "planar": "on the disk: on the surface; beside it: in the plane through Sun centre (plane of the sky)",
 }
+
+# Units and axes as older software writes them.
+UNITS = {"arcsecs": "arcsec", "arcseconds": "arcsec", "arcsecond": "arcsec", "degrees": "deg", "degree": "deg"}
+AXES = {"solar_x": "HPLN-TAN", "solar-x": "HPLN-TAN", "solar_y": "HPLT-TAN", "solar-y": "HPLT-TAN"}
+# Keywords of which one names the observer.
+OBSERVERS = ("HGLN_OBS", "CRLN_OBS", "HAEX_OBS", "HEEX_OBS", "HEQX_OBS", "GSEX_OBS")
+BLOCK, CARD = 2880, 80  # bytes, of a FITS header
 
 # ---- Where an observer is, and what it looks at ----------------------------------------------------------------------
 # Vectors are Stonyhurst: x to the meridian of Earth, z to solar north; in m.
@@ -115,7 +125,7 @@ def read_map(path):
 
     Helioprojective axes are HPLN and HPLT (Thompson 2006, table 1); sunpy translates their older names.
     """
-    found = sunpy.map.Map(path)
+    found = sunpy.map.Map(pictures_of(path) if is_fits(path) else path)
     if isinstance(found, (list, tuple)):
         found = found[0]
     for number, (ctype, name) in enumerate(zip(found.coordinate_system, ("HPLN", "HPLT"), strict=True), 1):
@@ -123,10 +133,10 @@ def read_map(path):
             raise ValueError(f"CTYPE{number} = {ctype.strip()!r}: expected a helioprojective map ({name}-TAN)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # without a place in the header sunpy takes Earth, and says so
-        observer = found.observer_coordinate.heliographic_stonyhurst
+        observer, wcs = found.observer_coordinate.heliographic_stonyhurst, found.wcs
     return {
         "data": np.asarray(found.data, dtype=float),
-        "wcs": found.wcs,
+        "wcs": wcs,
         "observer": observer_at(
             float(observer.lon.to_value("deg")),
             float(observer.lat.to_value("deg")),
@@ -135,7 +145,56 @@ def read_map(path):
         "time": np.datetime64(found.date.utc.isot),
         "name": found.latex_name if found.detector == "" else found.name,
         "colors": found.cmap,
+        "is_earth_assumed": not any(key.lower() in found.meta for key in OBSERVERS),
     }
+
+
+def is_fits(path):
+    """Whether a file is FITS, also when packed with gzip."""
+    with Path(path).open("rb") as stream:
+        return stream.read(9).startswith((b"SIMPLE  =", b"\x1f\x8b"))
+
+
+def pictures_of(path):
+    """Data and header of every picture in a FITS file, with what older software writes put right.
+
+    Line ends in cards become blanks, units and axes get their standard names, and L0, B0 and RSUN of IDL's maps become
+    the observer's place: Stonyhurst longitude and latitude [deg] and apparent solar radius [arcsec].
+    """
+    content = Path(path).read_bytes()
+    content = without_line_ends(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
+    with fits.open(io.BytesIO(content)) as hdus:
+        images = [hdu for hdu in hdus if hdu.is_image and hdu.data is not None and hdu.data.ndim >= 2]
+        pictures = [(hdu.data, standard_header(hdu.header)) for hdu in images]
+    if not pictures:
+        raise ValueError(f"{Path(path).name} holds no picture")
+    return pictures
+
+
+def standard_header(header):
+    """A header with units and observer as the standard wants them."""
+    header = header.copy()
+    for key, names in (("CUNIT1", UNITS), ("CUNIT2", UNITS), ("CTYPE1", AXES), ("CTYPE2", AXES)):
+        found = str(header.get(key, "")).strip().lower()
+        if found in names:
+            header[key] = names[found]
+    if not any(key in header for key in OBSERVERS) and all(key in header for key in ("L0", "B0", "RSUN")):
+        header["HGLN_OBS"], header["HGLT_OBS"] = header["L0"], header["B0"]
+        header["DSUN_OBS"] = SOLAR_RADIUS / np.sin(header["RSUN"] / ARCSEC)
+    return header
+
+
+def without_line_ends(content):
+    """Content of a FITS file with carriage returns and line feeds in its headers replaced by blanks."""
+    content = bytearray(content)
+    starts = [0, *(at for at in range(BLOCK, len(content), BLOCK) if content[at : at + 8] == b"XTENSION")]
+    for start in starts:
+        for at in range(start, len(content), CARD):
+            card = bytes(content[at : at + CARD])
+            content[at : at + CARD] = card.replace(b"\r", b" ").replace(b"\n", b" ")
+            if card[:8].rstrip() == b"END":
+                break
+    return bytes(content)
 
 
 def arcsec_of(wcs, columns, rows):
@@ -220,6 +279,8 @@ def make_overlay(
     ``field``: side of the field in arcsec (None: around the sources).
     """
     said = [f"assumption: {ASSUMPTIONS[assumption]}"]
+    if base["is_earth_assumed"]:
+        said.append("the header of the map names no observer: it is taken to be at Earth")
     observer = base["observer"] if view == "other" else stix_images[0]["observer"]
     lines, points = [], []
     for number, stix in enumerate(stix_images):

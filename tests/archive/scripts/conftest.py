@@ -8,11 +8,14 @@ import pytest
 
 from archive.schema import Image
 from archive.scripts.sources import source_of
+from stixcore.calibration.catalog import SHIPPED
 from stixcore.coordinates import Pointing, PointingSource
-from stixcore.recipe import FileReference, Location, Recipe
+from stixcore.recipe import CalibrationReference, FileReference, Location, Recipe, TableReference
 from stixcore.reconstruct import default_methods
 
 SERVER = "http://127.0.0.1:1"
+TABLE, CAL_FILE = "elut_table_20270105", "solo_CAL_stix-cal-energy_20270302T230511-20270303T230512_V02.fits"
+PHASES = TableReference("GridCorrection+PhaseCorrFactors", "0" * 64)
 
 
 @pytest.fixture
@@ -60,5 +63,25 @@ def made(tmp_path):
             created_at=np.datetime64("2026-11-23", "us"),
         )
         return source_of(image, recipe.to_dict(), SERVER), recipe, tmp_path
+
+    return make
+
+
+@pytest.fixture
+def calibrated(made):
+    """A source whose image has calibration of the archive's own; its files lie in the folder of the test."""
+
+    def make(table=TABLE, cal_file=CAL_FILE, **changes):
+        _, _, folder = made()
+        digests = {}
+        for name in (f"{table}.csv", cal_file):
+            (folder / name).write_bytes(f"content of {name}".encode())
+            digests[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        if table in SHIPPED.tables:
+            digests[f"{table}.csv"] = SHIPPED.tables[table].sha256
+        used = CalibrationReference(
+            TableReference(table, digests[f"{table}.csv"]), PHASES, FileReference(cal_file, "", digests[cal_file])
+        )
+        return (*made(calibration=used, **changes), used)
 
     return make

@@ -172,3 +172,36 @@ def test_a_name_that_leads_elsewhere_is_refused(made):
     source, _, _ = made()
     with pytest.raises(InvalidName):
         replace(source.science, name="../science.fits")
+
+
+def test_the_ground_software_gets_the_cal_file_and_shifted_bins(calibrated):
+    source, _, folder, used = calibrated(shift_bins=True)
+    printed, complaints, given = run(idl_script(source), folder)
+    assert printed.endswith("done\n"), complaints
+    assert f"energy table of the archive: {used.energy_table.name}" in printed
+    assert given["stx_create_calibration_data", "path"] == [[used.cal_file.name]]
+    assert not given["stx_get_calibration_file", "t0"]
+    name = "stx_construct_calibrated_visibility"
+    assert given[name, "calib_data"] == [["structure"]] * 2
+    assert [numbers(value) for value in given[name, "shift_duration"]] == [[1]] * 2
+    (folder / used.cal_file.name).write_bytes(b"something else")
+    assert "has another content" in run(idl_script(source), folder)[1].replace("\n", "")
+
+
+def test_the_ground_software_is_left_alone_without_them(made):
+    source, _, folder = made()
+    printed, complaints, given = run(idl_script(source), folder)
+    assert printed.endswith("done\n"), complaints
+    assert given["stx_construct_calibrated_visibility", "calib_data"] == [["undefined"]] * 2
+    assert [numbers(v) for v in given["stx_construct_calibrated_visibility", "shift_duration"]] == [[0]] * 2
+
+
+def test_a_part_of_a_background_file_stops_the_idl_script(made):
+    source, _, folder = made(background_range=("2022-11-11T09:00:00.000", "2022-11-11T09:10:00.000"))
+    text = idl_script(source)
+    printed, complaints, given = run(text, folder)
+    assert "make a background file of one time bin first" in complaints.replace("\n", "")
+    assert not given["stx_mem_ge", "imsize"]
+    assert "2022-11-11T09:10:00.000" in text
+    printed, complaints, _ = run(text.replace("background_is_that_part = 0", "background_is_that_part = 1"), folder)
+    assert printed.endswith("done\n"), complaints

@@ -182,3 +182,46 @@ def test_a_map_of_another_frame_is_not_drawn_as_helioprojective(tmp_path, frame)
     header["CTYPE1"], header["CTYPE2"] = "HPLN-TAN", "HPLT-TAN"
     fits.PrimaryHDU(np.ones((8, 8)), header).writeto(path, overwrite=True)
     assert overlay.read_map(str(path))["data"].shape == (8, 8)
+
+
+OLD_MAP = "sci_9111_uid_2202155513_0_0_0_2022-02-15T18:11:49.918_fwfit.fits"
+
+
+def test_a_map_of_the_data_center_in_arcsecs_is_read_with_its_observer(shared_data):
+    base = overlay.read_map(str(shared_data / "formats" / OLD_MAP))
+    # Solar Orbiter on that day, by L0, B0 and RSUN of the map
+    assert base["observer"]["distance"] / 149_597_870_700.0 == pytest.approx(0.7234, abs=1e-3)
+    assert np.rad2deg(np.arcsin(base["observer"]["outward"][2])) == pytest.approx(-3.1233, abs=1e-3)
+    assert not base["is_earth_assumed"]
+    # CRPIX, CDELT and CROTA2 of its header: the middle of the map, seen from Solar Orbiter
+    x, y = overlay.arcsec_of(base["wcs"], 127.5, 127.5)
+    turn, plane = np.deg2rad(-3.00469994545), np.array([128.5 + 1056.66271973, 128.5 + 491.016845703])
+    expected = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ plane
+    assert (x, y) == (pytest.approx(expected[0], abs=0.1), pytest.approx(expected[1], abs=0.1))
+
+
+def test_line_ends_in_cards_change_nothing(aia, tmp_path):
+    content = aia.read_bytes()
+    path = tmp_path / "windows.fits"
+    card, at = b"CUNIT1  = 'arcsec\r\n'".ljust(78) + b"\r\n", content.index(b"CUNIT1  =")
+    path.write_bytes(content[:at] + card + content[at + 80 :])
+    with pytest.raises(OSError, match="non-printable"):
+        sunpy.map.Map(path)
+    base, original = (overlay.read_map(str(one)) for one in (path, aia))
+    np.testing.assert_array_equal(base["data"], original["data"])
+    assert (base["name"], base["time"]) == (original["name"], original["time"])
+    np.testing.assert_allclose(base["observer"]["place"], original["observer"]["place"])
+
+
+def test_an_observer_that_nobody_names_is_said(aia, tmp_path):
+    with fits.open(aia) as hdus:
+        header = hdus[0].header
+        for key in [key for key in header if key.endswith("_OBS") or key in ("DSUN_OBS", "L0", "B0", "RSUN")]:
+            if key not in ("DATE-OBS", "T_OBS", "DATE_OBS"):
+                header.remove(key, ignore_missing=True)
+        header.remove("BLANK", ignore_missing=True)
+        fits.PrimaryHDU(hdus[0].data, header).writeto(tmp_path / "map.fits")
+    write_stix(tmp_path / "stix.fits", 68.0, 10.0)
+    stix = overlay.read_stix(tmp_path / "stix.fits")
+    said = overlay.make_overlay([stix], overlay.read_map(str(tmp_path / "map.fits")), tmp_path / "o.png", size=100)
+    assert "the header of the map names no observer: it is taken to be at Earth" in said
