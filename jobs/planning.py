@@ -128,8 +128,8 @@ def _flare(flares: list[Flare], part: ImageRequest) -> Flare | None:
     """The flare that shares most time with an image set."""
 
     def shared(flare: Flare) -> np.timedelta64:
-        assert flare.t_start is not None  # noqa: S101 - those without times were left out
-        assert flare.t_end is not None  # noqa: S101 - as well
+        if flare.t_start is None or flare.t_end is None:
+            return np.timedelta64(0, "us")
         return min(flare.t_end, part.end) - max(flare.t_start, part.start)
 
     best = max(flares, key=shared, default=None)

@@ -15,6 +15,7 @@ from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalo
 from stixcore.coordinates import Pointing, hpc_to_stix
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.products import PixelData
+from stixcore.fits.windows import WindowRule
 from stixcore.imaging.back_projection import back_project
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FlareLocation
@@ -144,7 +145,12 @@ def _other_places(
 
 
 def snapped(
-    science: PixelData, start: np.datetime64, end: np.datetime64, low: float, high: float
+    science: PixelData,
+    start: np.datetime64,
+    end: np.datetime64,
+    low: float,
+    high: float,
+    rule: WindowRule = WindowRule.CENTRES,
 ) -> tuple[np.datetime64, np.datetime64, float, float]:
     """A box as whole bins of a file: the window that contains exactly its bins, and whole channels, grown outward.
 
@@ -157,7 +163,7 @@ def snapped(
     """
     closed = science.e_high[np.isfinite(science.e_high)]
     low, high = max(low, float(science.e_low[0])), min(high, float(closed[-1]))
-    times, channels = science.time_bins(start, end), science.energy_channels(low, high)
+    times, channels = science.time_bins(start, end, rule), science.energy_channels(low, high)
     return (
         *science.window(times),
         float(science.e_low[channels][0]),

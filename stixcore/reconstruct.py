@@ -166,9 +166,19 @@ def default_methods() -> dict[Method, MethodParameters]:
     (``docs/decisions/clean_stop_rule.md``).
     """
     defaults: dict[Method, MethodParameters] = {method: parameters() for method, parameters in PARAMETERS.items()}
-    defaults[Method.CLEAN] = CleanParameters(max_iterations=CLEAN_ITERATIONS, stop_rule=StopRule.NOISE)
-    defaults[Method.MEM_GE] = MemGeParameters(flux_estimate=FluxEstimate.COUNTS)
+    defaults[Method.CLEAN] = default_clean()
+    defaults[Method.MEM_GE] = default_mem_ge()
     return defaults
+
+
+def default_clean() -> CleanParameters:
+    """CLEAN as in `default_methods`."""
+    return CleanParameters(max_iterations=CLEAN_ITERATIONS, stop_rule=StopRule.NOISE)
+
+
+def default_mem_ge() -> MemGeParameters:
+    """MEM_GE as in `default_methods`."""
+    return MemGeParameters(flux_estimate=FluxEstimate.COUNTS)
 
 
 def reference_to(path: Path, uid: str = "") -> FileReference:

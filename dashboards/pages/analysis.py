@@ -37,7 +37,9 @@ from dashboards.state.latest import Latest
 from dashboards.state.ranges import earliest
 from dashboards.state.tracking import Tracking
 from jobs.requests import AUTO
+from stixcore.fits.windows import WindowRule
 from stixcore.instrument.geometry import PixelSet
+from stixcore.reconstruct import ShiftBins
 from stixcore.times import format_time
 
 #: How often the journal is looked at while a request is open, ms.
@@ -45,6 +47,8 @@ LOOK_MS = 400
 #: Side of the maps; with their axes they fit on a telephone.
 MAP_PIXELS = 290
 CUTS = {"one interval": ONE, "steps": STEPS, "native bins": BINS, "equal counts": COUNTS}
+RULES = {"with their centres inside": WindowRule.CENTRES, "that cover the range": WindowRule.OUTWARD}
+SHIFTS = {"moved to their own bin": ShiftBins.AUTO, "left where they are": ShiftBins.OFF}
 PLACES = {"search the disk": SEARCHED, "as typed or clicked": GIVEN}
 POINTINGS = {"from the auxiliary files": AUTO, "assumed: Sun centre, north up": ASSUMED, "as typed": GIVEN}
 
@@ -83,6 +87,7 @@ class AnalysisView:
         self._timer: Any = None
         self._seen = (0, 0)
         self._typing = False
+        self._range: tuple[np.datetime64, np.datetime64] | None = None  # as typed; None after a box was drawn
         self._map = MapPlot(MAP_PIXELS)
         self._disk: MapPlot | None = None
         self._spectrum = SpectrumPlot(220)
@@ -97,6 +102,7 @@ class AnalysisView:
         form, view = self._form, self._view
         view.param.watch(self._box_changed, "box")
         form.param.watch(lambda *_: self._ask(), [*form.seen_at_once, *form.counted])
+        form.param.watch(self._rule_changed, ["window_rule", "exact"])
         if self._tracking is not None:
             self._tracking.param.watch(self._show_standing, ["standing", "problem", "mine", "answered"])
         left = pn.Column(*self._fields(), self._known, self._submission(), sizing_mode="stretch_width", margin=0)
@@ -181,6 +187,9 @@ class AnalysisView:
             of.shape_of_sources, label="Forward fit", options=list(SHAPES), width=150, **FIELD
         )
         choice: dict[str, Any] = {"margin": (6, 10, 4, 0), "description": "", "width": 300}
+        late: list[Any] = []
+        if self._form.data.can_shift_bins:  # files before December 2021 in full time resolution
+            late = [pmui.Select.from_param(of.shift_bins, label="Late counts", options=SHIFTS, width=230, **FIELD)]
         return [
             parts.group(
                 "Methods",
@@ -205,6 +214,14 @@ class AnalysisView:
                 pmui.MultiChoice.from_param(
                     of.subcollimators, label="Sub-collimators", options=parts.subcollimator_options(), **choice
                 ),
+            ),
+            parts.group(
+                "Typed times",
+                pmui.Select.from_param(of.window_rule, label="Time bins", options=RULES, width=230, **FIELD),
+                pmui.Checkbox.from_param(
+                    of.exact, label="Whole bins only", size="small", margin=(6, 10, 6, 0), description=""
+                ),
+                *late,
             ),
             parts.group(
                 "Location",
@@ -273,12 +290,23 @@ class AnalysisView:
             return
         low = box.low if self._low.value is None else float(self._low.value)
         high = box.high if self._high.value is None else float(self._high.value)
-        # what was typed between two edges means the bins that hold it
-        self._view.choose(start, end, low, high, typed=True)
+        self._choose_typed(start, end, low, high)
+
+    def _choose_typed(self, start: np.datetime64, end: np.datetime64, low: float, high: float) -> None:
+        form = self._form
+        self._view.choose(start, end, low, high, typed=True, rule=form.window_rule, exact=form.exact)
+        self._range = start, end
         self._show_fields()
         self._ask()  # the same bins may have been chosen before
 
+    def _rule_changed(self, *_: Any) -> None:
+        """Take the bins of the times that were typed last by the new rule."""
+        box = self._view.box
+        if self._range is not None and box is not None:
+            self._choose_typed(*self._range, box.low, box.high)
+
     def _box_changed(self, *_: Any) -> None:
+        self._range = None
         self._show_fields()
         self._ask()
 
@@ -360,7 +388,9 @@ class AnalysisView:
     @property
     def _followed(self) -> Tracking:
         """What is followed, for buttons and clocks that are only there with it."""
-        assert self._tracking is not None  # noqa: S101 - its own description
+        if self._tracking is None:
+            message = "nothing is followed for a file of the visitor's own"
+            raise RuntimeError(message)
         return self._tracking
 
     def _act(self, what: str) -> None:

@@ -91,7 +91,7 @@ class ScienceFileView:
         if self.file is not None:
             parts += [self._switches(), self._plots(), self._tabs()]
         parts += (
-            self._own_images()
+            self._own_images(self._own)
             if self._own is not None
             else [
                 pn.pane.HTML(related_html(self.detail.related, self._links), **html),
@@ -138,7 +138,9 @@ class ScienceFileView:
     @property
     def _readable(self) -> FileView:
         """The file, in whatever is drawn only where it could be read."""
-        assert self.file is not None  # noqa: S101 - see `view`
+        if self.file is None:
+            message = "the file could not be read"
+            raise RuntimeError(message)
         return self.file
 
     def _switches(self) -> pn.FlexBox:
@@ -223,10 +225,9 @@ class ScienceFileView:
         show()
         return pn.Column(tabs, room, sizing_mode="stretch_width", margin=0)
 
-    def _own_images(self) -> list[Any]:
+    def _own_images(self, own: OwnFiles) -> list[Any]:
         """Room for the images of a file that is not in the archive."""
-        own, pane = self._own, html_pane()
-        assert own is not None  # noqa: S101 - asked by the caller
+        pane = html_pane()
 
         def show(*_: Any) -> None:
             pane.object = running_html(own.step, own.share) + own_images_html(own.images)

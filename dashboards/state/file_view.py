@@ -15,7 +15,7 @@ from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import SelectionError, StixError
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_cards
-from stixcore.fits.windows import bins_of_window, window_of_bins
+from stixcore.fits.windows import WindowRule, bins_of_window, window_of_bins
 from stixcore.instant import snapped
 from stixcore.spectra import CountSpectra, WindowSpectrum, merge_bins, pixel_counts, window_spectrum
 
@@ -98,20 +98,51 @@ class FileView(param.Parameterized):
                 curves.append(Curve(float(drawn.e_low[inside][0]), float(drawn.e_high[inside][-1]), rate))
         return curves
 
-    def choose(self, start: np.datetime64, end: np.datetime64, low: float, high: float, *, typed: bool = False) -> None:
-        """Choose a time and energy range; it snaps to whole bins. What cannot be is said in `problem`."""
+    def choose(
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        low: float,
+        high: float,
+        *,
+        typed: bool = False,
+        rule: WindowRule = WindowRule.CENTRES,
+        exact: bool = False,
+    ) -> None:
+        """Choose a time and energy range; it snaps to whole bins. What cannot be is said in `problem`.
+
+        Parameters
+        ----------
+        typed : bool
+            Times that were typed: `asked` says where whole bins differ from them.
+        rule : WindowRule
+            How times become whole bins.
+        exact : bool
+            Refuse typed times that are not those of whole bins.
+        """
         try:
-            box = self.snap(start, end, low, high)
+            box = self.snap(start, end, low, high, rule)
         except SelectionError as error:
             self.problem = str(error)
             return
-        self.problem, self.asked = "", ""
-        if typed and isinstance(self.data, PixelData) and (asked := self.data.asked(start, end)).differs:
-            self.asked = str(asked)
+        asked = ""
+        if typed and isinstance(self.data, PixelData) and (window := self.data.asked(start, end, rule)).differs:
+            asked = str(window)
+        if asked and exact:
+            self.problem = f"the time range is not one of whole bins: {asked}"
+            return
+        self.problem, self.asked = "", asked
         if box != self.box:  # a box that is dragged stays in the same bins most of the time
             self.box = box
 
-    def snap(self, start: np.datetime64, end: np.datetime64, low: float, high: float) -> Box:
+    def snap(
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        low: float,
+        high: float,
+        rule: WindowRule = WindowRule.CENTRES,
+    ) -> Box:
         """A range as whole bins.
 
         Raises
@@ -120,9 +151,9 @@ class FileView(param.Parameterized):
             When nothing of it is inside the file.
         """
         if isinstance(self.data, PixelData):
-            return Box(*snapped(self.data, start, end, low, high))
+            return Box(*snapped(self.data, start, end, low, high, rule))
         spectra = self.spectra
-        bins = bins_of_window(spectra.t_start, spectra.t_end, start, end, name=self.path.name)
+        bins = bins_of_window(spectra.t_start, spectra.t_end, start, end, name=self.path.name, rule=rule)
         channels = (spectra.e_high > low) & (spectra.e_low < high)
         if not channels.any():
             message = f"nothing of {self.path.name} is in this energy range"

@@ -26,15 +26,24 @@ from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import CalibrationError, StixError, public_sentence
 from stixcore.fits.products import PixelData
 from stixcore.fits.spec import ProductKind
+from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.em import EmParameters
 from stixcore.imaging.forward_fit import ForwardFitParameters
-from stixcore.imaging.mem import MemGeParameters
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instant import InstantImage, instant_image
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
-from stixcore.reconstruct import CLEAN_ITERATIONS, LOCATION_ENERGY, ImageRequest, apparent_radius, default_methods
+from stixcore.reconstruct import (
+    CLEAN_ITERATIONS,
+    LOCATION_ENERGY,
+    ImageRequest,
+    ShiftBins,
+    apparent_radius,
+    default_clean,
+    default_mem_ge,
+    default_methods,
+)
 from stixcore.spectra import Interval, WindowSpectrum, equal_counts, equal_steps, native_bins
 
 ONE, STEPS, BINS, COUNTS = "one", "steps", "bins", "counts"
@@ -114,6 +123,13 @@ class ImagingForm(param.Parameterized):
     pixel = TypedNumber(default=2.0, bounds=(0.1, 60.0), step=0.5, doc="Size of a pixel, arcsec")
     subcollimators = param.ListSelector(default=list(IMAGING_LABELS), objects=list(ALL_LABELS))
     pixel_set: param.Selector[Any] = param.Selector(default=PixelSet.TOP_BOT, objects=list(PixelSet))
+    window_rule: param.Selector[Any] = param.Selector(
+        default=WindowRule.CENTRES, objects=list(WindowRule), doc="How typed times become whole bins"
+    )
+    exact = param.Boolean(default=False, doc="Refuse typed times that are not those of whole bins")
+    shift_bins: param.Selector[Any] = param.Selector(
+        default=ShiftBins.AUTO, objects=list(ShiftBins), doc="Whether late counts move to their own time bin"
+    )
     place: param.Selector[Any] = param.Selector(default=SEARCHED, objects=[SEARCHED, GIVEN], doc="Location")
     x = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=5.0, doc="Solar X of the map's centre, arcsec")
     y = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=5.0, doc="Solar Y of the map's centre, arcsec")
@@ -125,8 +141,8 @@ class ImagingForm(param.Parameterized):
 
     #: Whatever changes what the instant image shows.
     seen_at_once = (
-        "background", "side", "pixel", "subcollimators", "pixel_set", "place", "x", "y", "pointing", "roll",
-        "pointing_x", "pointing_y",
+        "background", "side", "pixel", "subcollimators", "pixel_set", "shift_bins", "place", "x", "y", "pointing",
+        "roll", "pointing_x", "pointing_y",
     )  # fmt: skip
     #: Whatever changes how many images there will be.
     counted = ("cut", "step", "counts", "energies", "methods")
@@ -162,6 +178,7 @@ class ImagingForm(param.Parameterized):
             pixel=float(self.pixel),
             subcollimators=tuple(label for label in ALL_LABELS if label in self.subcollimators),
             pixel_set=self.pixel_set,
+            shift_bins=self.shift_bins,
             hidden=self.hidden,
         )
         request.check_limits(limits or Limits())
@@ -211,19 +228,18 @@ class ImagingForm(param.Parameterized):
             When none is chosen.
         """
         defaults = default_methods()
-        clean, mem = defaults[Method.CLEAN], defaults[Method.MEM_GE]
-        assert isinstance(clean, CleanParameters)  # noqa: S101 - by its key
-        assert isinstance(mem, MemGeParameters)  # noqa: S101 - by its key
         chosen = {
             **defaults,
             Method.CLEAN: replace(
-                clean,
+                default_clean(),
                 max_iterations=self.clean_iterations,
                 gain=float(self.clean_gain),
                 beam_fwhm=float(self.clean_beam),
             ),
             Method.EM: EmParameters(self.em_iterations, float(self.em_tolerance)),
-            Method.MEM_GE: replace(mem, percent_lambda=float(self.mem_percent) / 100 if self.mem_percent else None),
+            Method.MEM_GE: replace(
+                default_mem_ge(), percent_lambda=float(self.mem_percent) / 100 if self.mem_percent else None
+            ),
             Method.VIS_FWDFIT: ForwardFitParameters(SHAPES[self.shape_of_sources]),
         }
         wanted = {method: chosen[method] for method in Method if str(method) in self.methods}
@@ -274,6 +290,7 @@ class ImagingForm(param.Parameterized):
             pixel=float(self.pixel),
             subcollimators=tuple(label for label in ALL_LABELS if label in self.subcollimators),
             pixel_set=self.pixel_set,
+            shift_bins=self.shift_bins,
         )
 
     def candidates(self, box: Box) -> BackgroundChoice:

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stixcore.errors import CalibrationError
 from stixcore.instrument.calibration_file import FILE_NAME, PHASE_FILES, PHASE_TABLE, SCHEMA
 from stixcore.instrument.energy_tables import (
     Validity,
@@ -68,7 +69,9 @@ def calibration_document(folder: Path) -> dict[str, Any]:
 def _table(folder: Path, name: str) -> dict[str, Any]:
     content = (folder / f"{name}.csv").read_bytes()
     table = parse_energy_table(content.decode("utf-8-sig"), f"{name}.csv", hashlib.sha256(content).hexdigest())
-    assert table.offset is not None and table.gain is not None and table.adc is not None  # noqa: S101, PT018
+    if table.offset is None or table.gain is None or table.adc is None:
+        message = f"{name}.csv: holds no offset, gain and ADC edges"
+        raise CalibrationError(message)
     return {
         "sha256": table.sha256,
         "nominal_kev": table.nominal.tolist(),

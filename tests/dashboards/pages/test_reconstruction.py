@@ -78,6 +78,8 @@ def test_everything_in_the_advanced_form_has_a_name(
     page.get_by_role("button", name="Advanced").click()
     for button in ("Less: CLEAN iterations", "More: CLEAN iterations", "Less: Roll [°]", "More: Roll [°]"):
         expect(page.get_by_role("button", name=button)).to_be_visible(timeout=SLOW)
+    expect(page.get_by_label("Time bins")).to_be_visible()
+    expect(page.get_by_label("Late counts")).to_have_count(0)  # of files before December 2021
     axe(page)
     # longer than the window, and yet nothing lies on it
     form, images = page.get_by_role("button", name="Submit"), page.get_by_text("Images of this file")

@@ -1,11 +1,13 @@
 """The form of the interactive reconstruction, and a request on its way, without a browser."""
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from archive import Archive, ImageFilter
 from dashboards.components.form_parts import feedback_html
@@ -23,9 +25,10 @@ from jobs.planning import plan_request
 from jobs.requests import NONE, parse_request
 from jobs.worker import Worker
 from stixcore.errors import SelectionError
+from stixcore.fits.windows import WindowRule
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import ALL_LABELS, PixelSet
-from stixcore.reconstruct import default_methods
+from stixcore.reconstruct import ShiftBins, default_methods
 
 FLARE, QUIET, LONG = "2211116471", "2211098157", "2212273755"
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
@@ -39,9 +42,24 @@ def form(november: Archive) -> ImagingForm:
 
 
 @pytest.fixture
-def own_november(november: Archive, tmp_path: Path) -> Archive:
-    import shutil
+def early(tmp_path: Path, shared_data: Path) -> ImagingForm:
+    """A file of November 2022 with its dates in 2020, when counts were a bin late, and bins of 3 s."""
+    path = tmp_path / "early.fits"
+    shutil.copyfile(next((shared_data / "nov2022" / "l1").glob(f"*_{FLARE}-*.fits")), path)
+    with fits.open(path, mode="update") as hdus:
+        for key in ("DATE-BEG", "DATE-OBS", "DATE-AVG", "DATE-END"):
+            if key in hdus[0].header:
+                hdus[0].header[key] = hdus[0].header[key].replace("2022-", "2020-")
+        for column in ("time", "timedel", "triggers"):
+            hdus["DATA"].data[column][:] //= 20
+    archive = Archive(tmp_path / "archive", create=True)
+    view = FileView(path)
+    view.box = view.peak_minute()
+    return ImagingForm(view, ArchiveSource(archive.root), None, background=NONE)
 
+
+@pytest.fixture
+def own_november(november: Archive, tmp_path: Path) -> Archive:
     shutil.copytree(november.root, tmp_path / "archive")
     return Archive(tmp_path / "archive")
 
@@ -95,6 +113,47 @@ def test_a_box_can_be_cut(form: ImagingForm) -> None:
     assert form.request(box).recipes == 20
     feedback = form.feedback(box)
     assert (feedback.n_images, feedback.problem) == (20 * len(default_methods()), "")
+
+
+TYPED = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")
+
+
+def test_typed_times_become_bins_by_the_chosen_rule(form: ImagingForm) -> None:
+    view, data = form.view, form.data
+    for rule in WindowRule:
+        view.choose(*TYPED, 6, 10, typed=True, rule=rule)
+        bins = data.time_bins(*TYPED, rule)
+        assert (view.box.start, view.box.end) == data.window(bins)
+        seconds = float(data.duration[bins].sum())
+        assert view.asked.startswith("asked 2022-11-11 11:36:00-11:37:00, whole bins ")
+        assert view.asked.endswith(f", {seconds:.10g} s")
+    assert (seconds, float(data.duration[data.time_bins(*TYPED)].sum())) == (120.0, 60.0)  # outward, centres
+
+
+def test_exact_refuses_typed_times_that_are_not_of_whole_bins(form: ImagingForm) -> None:
+    view, before = form.view, form.view.box
+    view.choose(*TYPED, 6, 10, typed=True, exact=True)
+    assert view.problem.startswith("the time range is not one of whole bins: asked 2022-11-11 11:36:00-11:37:00")
+    assert view.box == before
+    start, end = form.data.window(slice(2, 4))
+    view.choose(start, end, 6, 10, typed=True, exact=True)
+    assert (view.problem, view.asked) == ("", "")
+    assert (view.box.start, view.box.end) == (start, end)
+
+
+def test_late_counts_are_moved_as_chosen_in_image_and_request(early: ImagingForm) -> None:
+    assert early.data.can_shift_bins
+    box = early.view.box
+    moved = early.feedback(box)
+    assert early.request(box).shift_bins is ShiftBins.AUTO
+    early.shift_bins = ShiftBins.OFF
+    left = early.feedback(box)
+    assert (moved.problem, left.problem) == ("", "")
+    assert early.request(box).shift_bins is ShiftBins.OFF
+    times, channels = early.data.time_bins(box.start, box.end), early.data.energy_channels(box.low, box.high)
+    assert left.instant.recorded == early.data.read(times, channels).counts.sum()
+    assert moved.instant.recorded == early.data.with_shifted_bins().read(times, channels).counts.sum()
+    assert moved.instant.recorded != left.instant.recorded
 
 
 def test_what_cannot_be_asked_for_is_said(form: ImagingForm) -> None:
