@@ -16,7 +16,7 @@ from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalo
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.calibration.pointing import assumed_pointing, pointing_at
-from stixcore.coordinates import SOLAR_RADIUS, Pointing, hpc_to_stix
+from stixcore.coordinates import SOLAR_RADIUS, Pointing, PointingSource, hpc_to_stix
 from stixcore.errors import CalibrationError, InvalidProduct, ReconstructionError, SelectionError
 from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.read import read_aspect, read_pixel_data
@@ -26,7 +26,7 @@ from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
 from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
-from stixcore.imaging.location import FlareLocation, locate_flare
+from stixcore.imaging.location import FULL_DISK_FIELD, SIDELOBE_DISTANCE, FlareLocation, locate_flare
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.methods import PARAMETERS, ImagingInput, MethodParameters, run_method
 from stixcore.imaging.position_error import PositionError, position_error
@@ -483,7 +483,13 @@ def _reconstruct(
     )
     location = _full_disk(recipe, science, quiet, calibration)
     rows = _rows(recipe, science, quiet, calibration, flare_xy)
-    position = position_error(vis, rows, _pointing_sigma(recipe.pointing))
+    position = position_error(
+        vis,
+        rows,
+        _pointing_sigma(recipe.pointing),
+        scatter=_scatter(recipe.pointing),
+        rivals=() if location is None else _rivals(location, recipe),
+    )
     images: dict[Method, Reconstruction] = {}
     failures: dict[Method, str] = {}
     ensembles: dict[Method, Ensemble] = {}
@@ -524,9 +530,29 @@ def _reconstruct(
 
 
 def _pointing_sigma(pointing: Pointing) -> tuple[float, float]:
-    """Scatter of the pointing in the window, helioprojective x and y, arcsec; 0 where it is unknown."""
-    scatter = float(np.hypot(pointing.rms_x or 0.0, pointing.rms_y or 0.0) / np.sqrt(2.0))  # whatever the roll
-    return scatter, scatter
+    """What the pointing adds to the error of positions, helioprojective x and y, arcsec; 0 where it is unknown.
+
+    Its scatter in the window; without an aspect solution the error of the spacecraft's attitude, too. The precision of
+    the aspect solution, 4″, is a property of all positions and stands in the pointing's own error.
+    """
+    sigma = pointing.sigma if pointing.source is PointingSource.SPACECRAFT else _scatter(pointing)
+    return sigma, sigma
+
+
+def _scatter(pointing: Pointing) -> float:
+    """Of the pointing in the window on each axis, whatever the roll, arcsec; 0 where it is unknown."""
+    return float(np.hypot(pointing.rms_x or 0.0, pointing.rms_y or 0.0) / np.sqrt(2.0))
+
+
+def _rivals(location: FlareLocation, recipe: Recipe) -> list[tuple[float, float]]:
+    """Other peaks of the full-disk map on or near the disk, relative to the map's center, arcsec."""
+    reach = recipe.pointing.rsun * FULL_DISK_FIELD / 2.0  # NaN where the radius is unknown: all of them
+    center = np.array([recipe.location.x, recipe.location.y])
+    return [
+        (one.x - center[0], one.y - center[1])
+        for one in location.candidates
+        if not np.hypot(one.x, one.y) >= reach and np.hypot(*(np.array([one.x, one.y]) - center)) > SIDELOBE_DISTANCE
+    ]
 
 
 def _rows(

@@ -11,15 +11,20 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stixcore.coordinates import PointingSource
 from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO, FlareLocation
+from stixcore.imaging.position_error import OFF
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.instrument.geometry import detector_indices
 from stixcore.metrics import measure_source, signal_to_noise
 
 if TYPE_CHECKING:
     from stixcore.reconstruct import ImageSet
+    from stixcore.visibility.visibilities import Visibilities
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -28,23 +33,34 @@ class Thresholds:
 
     Attributes
     ----------
-    position_sigma : float, arcsec
-        Expected distance (rms) of the position from the truth.
+    off : float
+        Probability that the position is wrong by more than 5″. The highest at which 9 of 10 flares are found whose
+        top and bottom pixels put them more than 10″ apart (``docs/decisions/verdicts.md``).
+    pointing_sigma : float, arcsec
+        Error of the pointing on each axis.
     sidelobe_ratio : float
         A rival on the disk ÷ the highest peak of the full-disk map (hayesla/stix_flarelist_science and the ground
         software use 0.9).
+    rival : float
+        Probability that the flare is at such a rival, by all sub-collimators: below it, a high peak of the coarse ones
+        is a side lobe and no more than a note.
     net_counts : float, ct
         Counts above background in the sub-collimators used.
     signal_to_noise : float
         Resistant mean of visibility amplitude ÷ sigma.
     chi2 : float
-        Of an image that is a model of the source (per degree of freedom): at 4 the residuals are twice what counts and
-        calibration allow.
+        Of an image that is a model of the source (per degree of freedom), in units of the best image's, at least 1: at
+        4 the residuals are twice what counts and calibration allow.
     low_chi2 : float
         Below it, an image explains the data better than their errors allow.
+    unexplained : float
+        Root of the share of the visibilities' power that an image leaves over, beyond what counts and calibration
+        allow. A bright flare can have a significant misfit that is a small one.
     top_bottom : float
         Ratio of the net counts of top and bottom pixel rows, either way, for a source that lights the detectors
-        unevenly.
+        unevenly; at 1.5 a sixth of the flux is missing.
+    uneven : float
+        Scatter of that ratio among the sub-collimators, beyond counting: twice the calibration error of an amplitude.
     disagreement : float, arcsec
         Distance of a method's position from the median of the methods, and of that from the location: the finest
         resolution.
@@ -56,13 +72,17 @@ class Thresholds:
         Below it the attenuator removes most photons.
     """
 
-    position_sigma: float = 5.0
+    off: float = 0.55
+    pointing_sigma: float = 10.0
     sidelobe_ratio: float = DOUBTFUL_SIDELOBE_RATIO
+    rival: float = 0.05
     net_counts: float = 3000.0
     signal_to_noise: float = 3.5
     chi2: float = 4.0
+    unexplained: float = 0.25
     low_chi2: float = 0.2
-    top_bottom: float = 1.25
+    top_bottom: float = 1.5
+    uneven: float = 0.2
     disagreement: float = 15.0
     edge_share: float = 0.2
     disk_radius: float = 1.3
@@ -72,8 +92,10 @@ class Thresholds:
 THRESHOLDS = Thresholds()
 #: A background that misses the quietest part of the science file by more than this factor is noted.
 BACKGROUND_RATIO = 1.25
-#: Scatter of the pointing in a window, arcsec: the ground software warns above 3; above 10 the position is doubted.
-POINTING_RMS_NOTE, POINTING_RMS_DOUBT = 3.0, 10.0
+#: Scatter of the pointing in a window, arcsec: the ground software warns above 3.
+POINTING_RMS_NOTE = 3.0
+#: Ratio of the pixel rows from which uneven illumination is noted.
+TOP_BOTTOM_NOTE = 1.25
 #: The frame in which flux gathers from outside is this part of the field wide, on each side.
 FRAME = 20
 #: A field wider than this is remarked on, arcsec; previews have 258″, and twice that where flux lies outside.
@@ -162,7 +184,7 @@ def assess(images: ImageSet, limits: Thresholds = THRESHOLDS) -> tuple[Finding, 
         *_window(images),
         *_counts(images, limits),
         *_illumination(images, limits),
-        *_pointing(images),
+        *_pointing(images, limits),
         *_calibration(images),
         *_fit(images, limits),
     ]
@@ -184,15 +206,26 @@ def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     location, recipe = images.location, images.recipe
     rsun = recipe.pointing.rsun
     rivals = [] if location is None else _rivals(location, limits.disk_radius * rsun if np.isfinite(rsun) else np.inf)
+    position = images.position
     if location is not None and max(rivals, default=0.0) >= limits.sidelobe_ratio:
-        text = f"another place on the disk is {max(rivals):.2f} times as bright: the location is doubtful"
-        yield Finding("sidelobe", Severity.DOUBT, text)  # of everything: the images may show an empty place
+        text = f"another place on the disk is {max(rivals):.2f} times as bright in the coarse sub-collimators"
+        if position is None or position.rival > limits.rival:
+            # of everything: the images may show an empty place
+            yield Finding("sidelobe", Severity.DOUBT, f"{text}: the location is doubtful")
+        else:
+            yield Finding("sidelobe", Severity.NOTE, f"{text}; the others rule it out")
     distance = np.hypot(recipe.location.x, recipe.location.y) / rsun if np.isfinite(rsun) else 0.0
     if distance > limits.disk_radius:
         text = f"the map is centred {distance:.2f} solar radii from Sun centre"
         yield Finding("off_disk", Severity.DOUBT, text, doubts=_POSITION)
-    if images.position is not None and images.position.total > limits.position_sigma:
-        text = f"the position is known to {images.position.total:.0f}″ only (standard deviation)"
+    if position is None:
+        text = "no circle fits the visibilities: how sure the position is cannot be said"
+        yield Finding("position_unknown", Severity.DOUBT, text, doubts=_POSITION)
+    elif position.off > limits.off:
+        text = (
+            f"the position is off by more than {OFF:g}″ with a probability of {100.0 * position.off:.0f} % "
+            f"(standard deviation {position.total:.0f}″)"
+        )
         yield Finding("position_error", Severity.DOUBT, text, doubts=_POSITION)
 
 
@@ -244,17 +277,42 @@ def _background(images: ImageSet) -> Iterator[Finding]:
 
 
 def _illumination(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
-    top, bottom = images.pixels.top_bottom[detector_indices(images.vis.labels)].sum(axis=0)
+    rows = images.pixels.top_bottom[detector_indices(images.vis.labels)]
+    top, bottom = rows.sum(axis=0)
     if min(top, bottom) <= 0:
         return  # too few counts to say; the counts speak for themselves
     ratio = max(top / bottom, bottom / top)
     spread = np.sqrt(images.counts[0]) / max(top + bottom, 1.0)  # Poisson error of the asymmetry
-    if ratio > limits.top_bottom and (ratio - 1.0) / (ratio + 1.0) > 3.0 * spread:
-        text = f"top and bottom pixels differ by a factor of {ratio:.2f}: the source lights the detectors unevenly"
-        yield Finding("partial_illumination", Severity.DOUBT, text, doubts=_FLUX | _SHAPE)
+    if ratio > TOP_BOTTOM_NOTE and (ratio - 1.0) / (ratio + 1.0) > 3.0 * spread:
+        text = (
+            f"top and bottom pixels differ by a factor of {ratio:.2f}: the source lights the detectors unevenly, "
+            f"and {50.0 * (1.0 - 1.0 / ratio):.0f} % of the flux may be missing"
+        )
+        severity = Severity.DOUBT if ratio > limits.top_bottom else Severity.NOTE
+        yield Finding("partial_illumination", severity, text, doubts=_FLUX)
+    if (scatter := _uneven(rows, images.counts)) > limits.uneven:
+        text = f"the ratio of top to bottom pixels scatters by {100.0 * scatter:.0f} % among the sub-collimators"
+        yield Finding("uneven_illumination", Severity.DOUBT, text, doubts=_SHAPE)
 
 
-def _pointing(images: ImageSet) -> Iterator[Finding]:
+def _uneven(rows: Floats, counts: tuple[float, float]) -> float:
+    """Scatter of top ÷ bottom, (n, 2) net counts, among sub-collimators beyond counting; 0 where counting explains it.
+
+    Parameters
+    ----------
+    rows : (n, 2) float, ct
+    counts : recorded, background; ct
+    """
+    if rows.min(initial=np.inf) <= 0 or len(rows) < 2:
+        return 0.0
+    recorded = counts[0] / rows.sum()  # recorded ÷ net counts
+    # σ²(ln(top/bottom)) = N_top/n_top² + N_bottom/n_bottom², N recorded and n net counts
+    counting = float((recorded / rows).sum(axis=1).mean())
+    found = float(np.var(np.log(rows[:, 0] / rows[:, 1]), ddof=1))
+    return float(np.sqrt(found - counting)) if found > 2.0 * counting else 0.0
+
+
+def _pointing(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     pointing = images.recipe.pointing
     moved = max(pointing.rms_x or 0.0, pointing.rms_y or 0.0)
     if moved > POINTING_RMS_NOTE:
@@ -262,7 +320,7 @@ def _pointing(images: ImageSet) -> Iterator[Finding]:
             f"the pointing moved during the time range: scatter {moved:.1f}″, range {pointing.peak_to_peak:.0f}″; "
             "a shorter range may be sharper"
         )
-        severity = Severity.DOUBT if moved > POINTING_RMS_DOUBT else Severity.NOTE
+        severity = Severity.DOUBT if moved > limits.pointing_sigma else Severity.NOTE
         yield Finding("pointing_moved", severity, text, doubts=_POSITION | _SHAPE)
     if pointing.rejected:
         text = f"{pointing.rejected} of {pointing.records + pointing.rejected} aspect records left out as outliers"
@@ -272,8 +330,9 @@ def _pointing(images: ImageSet) -> Iterator[Finding]:
             text = "no aspect record: pointing and roll are assumed, the place on the Sun is unknown"
             yield Finding("pointing_assumed", Severity.DOUBT, text, doubts=_POSITION)
         case PointingSource.SPACECRAFT:
-            text = "no aspect solution: pointing from the spacecraft, good to about one arcminute"
-            yield Finding("pointing_spacecraft", Severity.NOTE, text)
+            text = f"no aspect solution: pointing from the spacecraft, good to {pointing.sigma:.0f}″ on each axis"
+            severity = Severity.DOUBT if pointing.sigma > limits.pointing_sigma else Severity.NOTE
+            yield Finding("pointing_spacecraft", severity, text, doubts=_POSITION)
         case PointingSource.MANUAL:
             yield Finding("pointing_manual", Severity.NOTE, "the pointing was given by hand")
 
@@ -301,7 +360,7 @@ def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     models: dict[Method, Reconstruction] = {
         m: r for m, r in images.images.items() if m not in (Method.FULL_DISK_BP, Method.BP)
     }
-    yield from _misfit(models, limits)
+    yield from _misfit(images, models, limits)
     yield from _disagreement(images, models, limits)
     outside = [method for method, image in models.items() if flux_at_edge(image, limits)]
     if outside:
@@ -317,21 +376,44 @@ def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
         yield Finding("wide_field", Severity.NOTE, text)
 
 
-def _misfit(models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
+def _misfit(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
     explained = {method: image.chi2 for method, image in models.items() if np.isfinite(image.chi2)}
     best = min(explained, key=explained.__getitem__, default=None)
     if best is not None and explained[best] > limits.chi2:
         text = f"no image explains the visibilities: χ² is {explained[best]:.1f} at best ({best})"
         yield Finding("poor_fit", Severity.DOUBT, text, doubts=_FLUX | _SHAPE)
     elif best is not None:
+        unit = max(1.0, explained[best])  # the image that follows the data best says what their errors are
         for method, chi2 in explained.items():
-            if chi2 > limits.chi2:
-                text = f"{method} does not explain the visibilities: χ² is {chi2:.1f}, of {best} {explained[best]:.1f}"
-                yield Finding("poor_fit", Severity.DOUBT, text, method, _FLUX | _SHAPE)
+            if chi2 > limits.chi2 * unit:
+                left = unexplained(models[method], images.vis, unit)
+                text = (
+                    f"{method} leaves {100.0 * left:.0f} % of the visibilities' amplitude unexplained: "
+                    f"χ² is {chi2:.1f}, of {best} {explained[best]:.1f}"
+                )
+                severity = Severity.DOUBT if left > limits.unexplained else Severity.NOTE
+                yield Finding("poor_fit", severity, text, method, _FLUX | _SHAPE)
     for method, chi2 in explained.items():
         if chi2 < limits.low_chi2:
             text = f"χ² of {method} is {chi2:.2f}: it follows the data more closely than their errors ask for"
             yield Finding("low_chi2", Severity.NOTE, text, method)
+
+
+def unexplained(image: Reconstruction, vis: Visibilities, unit: float = 1.0) -> float:
+    """Root of the share of the visibilities' power that an image leaves over beyond what their errors allow, 0 … 1.
+
+    √((χ² - unit)·ndof / Σ|V|²/σ²) with ndof = 2 n_vis - n_parameters.
+
+    Parameters
+    ----------
+    image : Reconstruction
+    vis : Visibilities
+    unit : float
+        χ² per degree of freedom that the errors allow.
+    """
+    ndof = max(2 * len(vis) - image.n_parameters, 1)
+    power = float((vis.amplitude**2 / vis.sigma**2).sum())
+    return float(np.sqrt(max(image.chi2 - unit, 0.0) * ndof / power))
 
 
 def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
