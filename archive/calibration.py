@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,8 @@ import numpy as np
 
 from archive.atomic import copy_file, identity, make_folder, write_bytes, write_text
 from archive.errors import NotInArchive
+from archive.identity import identify
+from archive.layout import CAL_FILES
 from stixcore.calibration.catalog import SHIPPED, CalFile, CalibrationCatalog, edge_difference, merged_validity
 from stixcore.errors import CalibrationError, StixError
 from stixcore.fits.cal_energy import read_cal_energy
@@ -33,11 +35,15 @@ from stixcore.instrument.energy_tables import (
     read_energy_table,
 )
 
-FOLDER = "calibration"
+FOLDER, CAL_FOLDER = CAL_FILES.parts
 INDEX = "elut_index.csv"
-CAL_FOLDER, CAL_LIST = "cal", "cal_files.json"
+CAL_LIST = "cal_files.json"
 #: Stored edges may differ by so much from those of the file's own offset and gain, keV.
 EDGE_TOLERANCE = 1e-3
+
+
+class UnknownEnergyTable(CalibrationError):
+    """A CAL file names an on-board energy table that is not known: it can be used once that table is added."""
 
 
 class AddStatus(StrEnum):
@@ -279,7 +285,7 @@ def _add_cal_files(root: Path, paths: Sequence[Path]) -> list[AddedFile]:
     known = {file.name: file for file in catalog.cal_files}
     for path in paths:
         try:
-            file = CalFile.of(path)
+            file = replace(CalFile.of(path), name=identify(path).name.name)
             _require_consistent(file, catalog)
         except StixError as error:
             outcome.append(AddedFile(path.name, AddStatus.REFUSED, str(error)))
@@ -296,12 +302,74 @@ def _add_cal_files(root: Path, paths: Sequence[Path]) -> list[AddedFile]:
         else:
             make_folder(folder / CAL_FOLDER)
             copy_file(path, folder / CAL_FOLDER / file.name, file.sha256)
-            known[file.name] = file
+            known[file.name] = CalFile.of(folder / CAL_FOLDER / file.name)
             outcome.append(AddedFile(file.name, AddStatus.ADDED))
     if any(one.status is AddStatus.ADDED for one in outcome):
-        rows = [_cal_row(known[name]) for name in sorted(known)]
-        write_text(folder / CAL_LIST, json.dumps(rows, indent=1) + "\n")
+        _write_cal_list(folder, known)
     return outcome
+
+
+def _write_cal_list(folder: Path, files: Mapping[str, CalFile]) -> None:
+    rows = [_cal_row(files[name]) for name in sorted(files)]
+    write_text(folder / CAL_LIST, json.dumps(rows, indent=1) + "\n")
+
+
+def require_usable_cal_file(root: Path, path: Path) -> None:
+    """Refuse a CAL file that the catalogue of an archive cannot use.
+
+    Raises
+    ------
+    UnknownEnergyTable
+        When its energy table is not known yet.
+    CalibrationError
+        When it contradicts itself or the list of tables.
+    InvalidProduct
+        When it is another product, or damaged.
+    """
+    _require_consistent(CalFile.of(path), calibration_catalog(root))
+
+
+def list_of_cal_files(root: Path) -> tuple[CalFile, ...]:
+    """The list of CAL files as it must be by the files that are in their folder, in the order of their names.
+
+    Raises
+    ------
+    CalibrationError
+        When an energy table of the archive, or their list, is damaged.
+    """
+    tables = _read_catalog(root / FOLDER, identity(root / FOLDER / INDEX), None)
+    found = []
+    for path in sorted((root / CAL_FILES).glob("[!.]*.fits")):
+        try:
+            file = CalFile.of(path)
+            _require_consistent(file, tables)
+        except StixError:
+            continue  # the check of the files says what is wrong with it
+        found.append(file)
+    return tuple(found)
+
+
+def listed_cal_files(root: Path) -> tuple[CalFile, ...] | None:
+    """The list of CAL files as it is; None where it cannot be understood."""
+    folder = root / FOLDER
+    try:
+        return _read_cal_list(folder) if (folder / CAL_LIST).is_file() else ()
+    except CalibrationError:
+        return None
+
+
+def write_cal_list(root: Path, files: Iterable[CalFile]) -> None:
+    """Write the list of CAL files, under the write lock."""
+    _write_cal_list(root / FOLDER, {file.name: file for file in files})
+
+
+def register_cal_files(root: Path, names: Iterable[str]) -> None:
+    """Add CAL files that are in their folder, and can be used, to the list, under the write lock."""
+    present = listed_cal_files(root)
+    if present is None:
+        write_cal_list(root, list_of_cal_files(root))
+    elif new := [CalFile.of(root / CAL_FILES / name) for name in names]:
+        write_cal_list(root, (*present, *new))
 
 
 def _require_consistent(file: CalFile, catalog: CalibrationCatalog) -> None:
@@ -309,7 +377,7 @@ def _require_consistent(file: CalFile, catalog: CalibrationCatalog) -> None:
     table = catalog.tables.get(file.energy_table)
     if table is None:
         message = f"{file.name}: taken with the energy table {file.energy_table}, which is not known; add it first"
-        raise CalibrationError(message)
+        raise UnknownEnergyTable(message)
     listed = catalog.energy_table_at(file.t_start).name
     if listed != file.energy_table:
         message = f"{file.name}: says that {file.energy_table} was on board; the list of tables says {listed}"

@@ -24,17 +24,27 @@ from archive.identity import Identity, identify
 from archive.layout import parse_file_name
 from archive.schema import (
     AUX_FILES,
+    OTHER_FILES,
     QUICKLOOK_FILES,
     SCIENCE_FILES,
     AnyTable,
     AuxFile,
+    OtherFile,
     ProductFile,
     QuicklookFile,
     ScienceFile,
 )
 from stixcore.errors import InvalidProduct
+from stixcore.fits.cal_energy import read_cal_energy
 from stixcore.fits.products import CountSeries, PixelData, ProductHeader
-from stixcore.fits.read import has_visibilities, read_aspect, read_light_curve, read_pixel_data, read_spectrogram
+from stixcore.fits.read import (
+    has_visibilities,
+    read_aspect,
+    read_light_curve,
+    read_pixel_data,
+    read_spectrogram,
+    read_table_summary,
+)
 from stixcore.fits.spec import ProductKind
 from stixcore.fits.structure import checked_stream
 
@@ -42,6 +52,8 @@ LAUNCH = np.datetime64("2020-02-10")
 #: A wrong year is noticed; the computer's clock is not asked, for a clock that was set back would refuse every file.
 BEYOND = np.datetime64("2050-01-01")
 LONGEST = np.timedelta64(4, "D")
+#: Lists of flares are monthly.
+LONGEST_LIST = np.timedelta64(40, "D")
 #: The orbit is between 0.28 and 1.02 au.
 ORBIT_AU = (0.2, 1.2)
 AU_M = 149_597_870_700.0
@@ -101,11 +113,8 @@ def describe(path: Path, sha256: str, now: np.datetime64, *, by_header: bool = F
     """
     _check_beginning(path)
     identity = identify(path, by_header=by_header)
-    if identity.kind is ProductKind.VISIBILITIES and not has_visibilities(path):
-        raise InvalidProduct(path, "visibilities that are not all zero", "all visibilities are zero")
-    if identity.kind not in _DESCRIBE:
-        raise InvalidProduct(path, "a product that the archive keeps", f"product {identity.kind}")
-    return _DESCRIBE[identity.kind](path, lambda: _envelope(path, identity, sha256, now))
+    describe_kind = _DESCRIBE.get(identity.kind, _describe_other)
+    return describe_kind(path, lambda: _envelope(path, identity, sha256, now))
 
 
 type _Sealed = Callable[[], _Envelope]
@@ -207,6 +216,34 @@ def _describe_aspect(path: Path, sealed: _Sealed) -> Description:
     return Description(AUX_FILES, row)
 
 
+def _describe_other(path: Path, sealed: _Sealed) -> Description:
+    """Describe any product without a table of its own."""
+    data = read_table_summary(path)
+    envelope, kind = sealed(), data.header.kind
+    if kind is ProductKind.VISIBILITIES and not has_visibilities(path):
+        raise InvalidProduct(path, "visibilities that are not all zero", "all visibilities are zero")
+    _check_times(
+        path,
+        data.t_start,
+        data.t_end,
+        longest=LONGEST_LIST if kind is ProductKind.FLARE_LIST else LONGEST,
+        moment=not data.cadence,  # one row of housekeeping, a status that was asked for once
+    )
+    row = OtherFile(
+        **_common(envelope),
+        uid=data.header.request_id,
+        purpose=data.header.purpose,
+        t_start=data.t_start,
+        t_end=data.t_end,
+        n_rows=data.n_rows,
+        cadence_s=data.cadence,
+        counts=data.counts,
+        energy_table=read_cal_energy(path).energy_table if kind is ProductKind.ENERGY_CALIBRATION else None,
+    )
+    return Description(OTHER_FILES, row)
+
+
+#: Products with a table of their own; the others have one together.
 _DESCRIBE: dict[ProductKind, Callable[[Path, _Sealed], Description]] = {
     ProductKind.PIXEL_DATA: _describe_pixel_data,
     ProductKind.RAW_PIXEL_DATA: _describe_pixel_data,
@@ -223,7 +260,7 @@ def reason_against(name: str) -> str:
         parsed = parse_file_name(name)
     except InvalidName:
         return ""
-    return "" if parsed.kind in _DESCRIBE else f"product {parsed.product} of level {parsed.level} is not kept here"
+    return "" if parsed.kind else f"product {parsed.product} of level {parsed.level} is not kept here"
 
 
 def _check_beginning(path: Path) -> None:
@@ -288,11 +325,19 @@ def _ones_complement_sum(content: NDArray[np.uint8]) -> int:
     return int(words.view(">u4").sum(dtype=np.uint64)) % _ONES
 
 
-def _check_times(path: Path, start: np.datetime64, end: np.datetime64) -> None:
-    if not LAUNCH <= start < end < BEYOND:
+def _check_times(
+    path: Path,
+    start: np.datetime64,
+    end: np.datetime64,
+    *,
+    longest: np.timedelta64 = LONGEST,
+    moment: bool = False,
+) -> None:
+    """Refuse times that cannot be; with ``moment`` the file may hold one moment."""
+    if not LAUNCH <= start <= end < BEYOND or (start == end and not moment):
         raise InvalidProduct(path, f"times between {LAUNCH} and {BEYOND}", f"{start} to {end}")
-    if end - start > LONGEST:
-        raise InvalidProduct(path, f"at most {LONGEST} in one file", f"{start} to {end}")
+    if end - start > longest:
+        raise InvalidProduct(path, f"at most {longest} in one file", f"{start} to {end}")
 
 
 def _common(envelope: _Envelope) -> dict[str, Any]:

@@ -15,18 +15,19 @@ from astropy.io import fits
 
 from archive.columns import Table
 from archive.describe import check_sums
+from archive.errors import InvalidName
 from archive.findings import Code
 from archive.inspection import Inspection, month_of_path
+from archive.layout import CAL_FILES, parse_file_name
 from archive.rebuild import same_content
 from archive.refile import content_in_place, describe_filed, of_the_machine, refile
 from archive.regular_files import NotRegularFile, open_regular
-from archive.schema import AUX_FILES, QUICKLOOK_FILES, SCIENCE_FILES, ProductFile
+from archive.schema import FILE_TABLES, ProductFile
 from archive.versions import with_successors
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_header
 from stixcore.fits.structure import checked_stream
 
-FILE_TABLES: tuple[Table[Any], ...] = (SCIENCE_FILES, QUICKLOOK_FILES, AUX_FILES)
 #: Columns that are not in the file: when it came, and what came after it.
 _NOT_IN_FILE = frozenset({"ingested_at", "superseded_by"})
 #: What a repair leaves as it is.
@@ -90,7 +91,7 @@ def check_files(inspection: Inspection) -> None:
 
 
 def _listing(root: Path) -> dict[str, _Entry]:
-    """Every file below ``fits``, hidden ones apart."""
+    """Every file below ``fits``, and every FITS file of daily energy calibration, hidden ones apart."""
     found: dict[str, _Entry] = {}
     for place, folders, names in os.walk(root / "fits"):
         folders[:] = [name for name in folders if not name.startswith(".")]  # copies that ingest is looking at
@@ -99,7 +100,18 @@ def _listing(root: Path) -> dict[str, _Entry]:
             if not name.startswith("."):
                 status = os.lstat(f"{place}/{name}")
                 found[f"{relative}/{name}"] = _Entry(status.st_size, status.st_mtime_ns)
+    for path in (root / CAL_FILES).glob("[!.]*.fits"):
+        status = path.lstat()
+        found[str(CAL_FILES / path.name)] = _Entry(status.st_size, status.st_mtime_ns)
     return dict(sorted(found.items()))
+
+
+def _month(path: str) -> str:
+    """Month in which the row of a file stands, by its folder or its name; empty where neither says it."""
+    try:
+        return month_of_path(path) or str(parse_file_name(path.rpartition("/")[2]).start)[:7]
+    except InvalidName:
+        return ""
 
 
 def _rows(inspection: Inspection) -> dict[str, _Row]:
@@ -146,7 +158,7 @@ def _to_look_into(inspection: Inspection, disk: dict[str, _Entry], rows: dict[st
     blind = {month for table, month in inspection.blind if table in {one.name for one in FILE_TABLES}}
     for path, entry in disk.items():
         known = rows.get(path)
-        if known is None and month_of_path(path) in blind:
+        if known is None and _month(path) in blind:
             continue
         if inspection.deep or (inspection.repair and (known is None or known[1].size != entry.size)):
             yield path

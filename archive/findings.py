@@ -55,6 +55,7 @@ class Code(StrEnum):
     RECORD_STALE = "record-stale"
     LIGHT_CURVE_UNREADABLE = "light-curve-unreadable"
     LIGHT_CURVE_STALE = "light-curve-stale"
+    CAL_LIST_STALE = "cal-list-stale"
     LEFTOVER = "leftover"
     QUARANTINE = "quarantine"
     INCOMING = "incoming"
@@ -166,6 +167,11 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.LIGHT_CURVE_STALE: Kind(
         Level.WARNING, "light curves that were not made from the quick-look files of the archive", "made anew"
+    ),
+    Code.CAL_LIST_STALE: Kind(
+        Level.ERROR,
+        "the list of daily CAL files does not fit the files",
+        "written from the files; a file that the energy tables contradict is left out",
     ),
     Code.LEFTOVER: Kind(Level.WARNING, "what a killed writer left behind: a hidden file older than an hour", "removed"),
     Code.QUARANTINE: Kind(Level.INFO, "refused files in quarantine", "none: read the reasons, then delete them"),

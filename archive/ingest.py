@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from archive.atomic import PART, copy_stream, move_file
+from archive.calibration import UnknownEnergyTable, register_cal_files, require_usable_cal_file
 from archive.columns import Table
 from archive.describe import MAX_BYTES, describe, reason_against
 from archive.errors import ArchiveError, NotInArchive
@@ -34,11 +35,12 @@ from archive.lightcurves.write import update_light_curves
 from archive.quarantine import Refusal, put_aside
 from archive.refile import content_in_place, describe_filed, refile
 from archive.regular_files import Identity, NotRegularFile, open_folder, open_regular, remove_same
-from archive.schema import AUX_FILES, QUICKLOOK_FILES, SCIENCE_FILES, ProductFile, QuicklookFile
+from archive.schema import FILE_TABLES, ProductFile, QuicklookFile, select_files
 from archive.sql import Conditions, select
 from archive.store import Archive
 from archive.versions import with_successors
-from stixcore.errors import InvalidProduct
+from stixcore.errors import CalibrationError, InvalidProduct
+from stixcore.fits.spec import ProductKind
 from stixcore.printable import printable
 from stixcore.recipe import sha256_of
 
@@ -52,7 +54,6 @@ PATH_BYTES = 4000
 _FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz")
 #: What is short when a file cannot be opened for no fault of its own.
 _OF_THE_MACHINE = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
-_FILE_TABLES: tuple[Table[Any], ...] = (SCIENCE_FILES, QUICKLOOK_FILES, AUX_FILES)
 
 
 class OutcomeStatus(StrEnum):
@@ -195,7 +196,7 @@ def _ingest_batch(
         unknown = [one for one in candidates if one.sha256 not in known]
         if unknown:
             folder = stack.enter_context(_private_folder(archive.root))
-            unknown = [_examined(one, folder, now) for one in unknown]
+            unknown = [_examined(one, archive.root, folder, now) for one in unknown]
         done = _take(archive, unknown, now) if any(one.row for one in unknown) else []
         done += [(one, _refuse(archive, one, one.refusal, now)) for one in unknown if one.refusal is not None]
         done += [(one, _left(one, one.waits)) for one in unknown if one.waits]
@@ -239,6 +240,9 @@ def _take(archive: Archive, checked: list[_Candidate], now: np.datetime64) -> li
             if outcome.status is OutcomeStatus.INGESTED:
                 rows[one.sha256] = one.row
         # before the rows: a process killed in between finds the files unknown, and does it all again
+        calibration = [row.name for row in rows.values() if row.product == ProductKind.ENERGY_CALIBRATION]
+        if calibration:
+            register_cal_files(archive.root, calibration)
         update_light_curves(archive, [row for row in rows.values() if isinstance(row, QuicklookFile)])
         _index(archive, list(rows.values()))
     return done
@@ -343,7 +347,7 @@ def _hashed(one: _Candidate, stack: ExitStack) -> _Candidate:
         return replace(one, refusal=_mismatch(one.path, "a file that can be read", error.strerror or str(error)))
 
 
-def _examined(one: _Candidate, folder: Path, now: np.datetime64) -> _Candidate:
+def _examined(one: _Candidate, root: Path, folder: Path, now: np.datetime64) -> _Candidate:
     """Copy a file into a folder of ours and describe the copy."""
     if one.refusal or one.waits:
         return one
@@ -352,12 +356,35 @@ def _examined(one: _Candidate, folder: Path, now: np.datetime64) -> _Candidate:
     except ArchiveError as error:
         return replace(one, waits=str(error))
     try:
-        return replace(one, row=describe(_copy_of(one), one.sha256, now).row)
+        return replace(one, row=_row_of(root, _copy_of(one), one.sha256, now))
     except InvalidProduct as error:
         return replace(one, refusal=Refusal(str(error), error.expected, error.found))
+    except UnknownEnergyTable as error:
+        return replace(one, waits=str(error))
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
         # a reader that stumbles over a file it should have refused must not stop the others
         return replace(one, refusal=_mismatch(one.path, "a readable STIX product", f"{type(error).__name__}: {error}"))
+
+
+def _row_of(root: Path, copy: Path, sha256: str, now: np.datetime64) -> ProductFile:
+    """Row of a file; a CAL file must fit the energy tables of the archive.
+
+    Raises
+    ------
+    InvalidProduct
+        When it is no product, or contradicts the tables.
+    UnknownEnergyTable
+        When its table is not known yet.
+    """
+    row = describe(copy, sha256, now).row
+    if row.product == ProductKind.ENERGY_CALIBRATION:
+        try:
+            require_usable_cal_file(root, copy)
+        except UnknownEnergyTable:
+            raise
+        except CalibrationError as error:
+            raise InvalidProduct(copy, "a calibration that fits the energy tables", str(error)) from error
+    return row
 
 
 def _copied(one: _Candidate, folder: Path) -> Path:
@@ -397,10 +424,7 @@ def _known(archive: Archive, hashes: list[str]) -> dict[str, str]:
     """Names, by hash, of the files that are in the archive with their row."""
     if not hashes:
         return {}
-    per_table = (
-        select("sha256, name, path, size", table.name, " WHERE sha256 IN (SELECT unnest($1))") for table in _FILE_TABLES
-    )
-    found = archive.rows(" UNION ALL ".join(per_table), [hashes])
+    found = archive.rows(select_files("sha256, name, path, size", " WHERE sha256 IN (SELECT unnest($1))"), [hashes])
     return {row["sha256"]: row["name"] for row in found if _has_size(archive.path_of(row["path"]), row["size"])}
 
 
@@ -489,9 +513,22 @@ def _still_arriving(one: _Candidate, now: np.datetime64) -> bool:
     return 0 <= age < ARRIVING_S
 
 
+def index_placed(archive: Archive, paths: Iterable[Path], now: np.datetime64) -> None:
+    """Write the rows of files that are in their places already and have none.
+
+    Raises
+    ------
+    InvalidProduct
+        When one of them is no product.
+    """
+    rows = [describe(path, sha256_of(path), now).row for path in paths]
+    with archive.write_lock():
+        _index(archive, rows)
+
+
 def _index(archive: Archive, rows: list[ProductFile]) -> None:
     """Write the rows, and whatever they change in the rows of other versions, under the write lock."""
-    for table in _FILE_TABLES:
+    for table in FILE_TABLES:
         new = {row.name: row for row in rows if isinstance(row, table.row)}
         if new:
             before = {row.name: row for row in _relatives(archive, table, list(new.values()))}
@@ -501,13 +538,16 @@ def _index(archive: Archive, rows: list[ProductFile]) -> None:
 
 def _relatives(archive: Archive, table: Table[Any], rows: list[ProductFile]) -> list[ProductFile]:
     """Rows that could be versions of these: of the same requests, or where there are none of the same time."""
-    if "uid" in table.names:
-        uids = sorted({getattr(row, "uid", "") for row in rows})
-        conditions = Conditions.of(("uid IN (SELECT unnest(?))", ([*uids],)))
+    uids = sorted({getattr(row, "uid", "") for row in rows})
+    if "" not in uids:
+        conditions = Conditions.of(("uid IN (SELECT unnest(?))", (uids,)))
     else:
-        conditions = Conditions.of(
-            ("t_start < ?", max(row.t_end for row in rows)), ("t_end > ?", min(row.t_start for row in rows))
-        )
+        near = "t_start <= ? AND t_end >= ?"
+        times = max(row.t_end for row in rows), min(row.t_start for row in rows)
+        if "uid" in table.names:
+            conditions = Conditions.of((f"uid IN (SELECT unnest(?)) AND (uid != '' OR ({near}))", (uids, *times)))
+        else:
+            conditions = Conditions.of((near, times))
     found = archive.query(select("*", table.name, conditions.where), conditions.values)
     relatives: list[ProductFile] = table.to_rows(found)
     return relatives

@@ -31,6 +31,9 @@ METHODS = tuple(str(method) for method in Method)
 #: Parquet files of a table; a file that is being written beside them has another name.
 PARTITIONS = "[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"
 
+#: Folder of the daily energy calibration (level CAL) inside an archive.
+CAL_FILES = PurePosixPath("calibration", "cal")
+
 #: Products outside SCI whose names carry a range.
 _OF_RANGES = (ProductKind.ENERGY_CALIBRATION, ProductKind.FLARE_LIST)
 
@@ -146,7 +149,12 @@ def build_file_name(header: ProductHeader) -> str:
 
 
 def archive_path(name: FileName, kind: ProductKind) -> PurePosixPath:
-    """Place of a file, relative to the archive: ``fits/L1/2022/11/11/SCI/<name>``."""
+    """Place of a file, relative to the archive: ``fits/L1/2022/11/11/SCI/<name>``.
+
+    Daily energy calibration has one place, where the catalogue looks for it.
+    """
+    if kind is ProductKind.ENERGY_CALIBRATION:
+        return CAL_FILES / name.name
     return PurePosixPath("fits", name.level, *_day_folders(name.start), PRODUCTS[kind].folder, name.name)
 
 

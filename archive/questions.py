@@ -21,15 +21,18 @@ from archive.schema import (
     AUX_FILES,
     FLARES,
     IMAGES,
+    OTHER_FILES,
     QUICKLOOK_FILES,
     RUNS,
     SCIENCE_FILES,
     AuxFile,
     Flare,
     Image,
+    OtherFile,
     QuicklookFile,
     Run,
     ScienceFile,
+    select_files,
 )
 from archive.sql import Conditions
 from stixcore.fits.spec import ProductKind
@@ -223,10 +226,7 @@ class Questions:
         NotInArchive
             When the index has no such file.
         """
-        by_name = self.query(
-            "SELECT path FROM quicklook_files WHERE name = $1 UNION ALL SELECT path FROM aux_files WHERE name = $1",
-            [uid_or_name],
-        )
+        by_name = self.query(select_files("path", " WHERE name = $1"), [uid_or_name])
         if by_name.num_rows:
             return self.path_of(by_name["path"][0].as_py())
         return self.path_of(self.science_file(uid_or_name).path)
@@ -264,6 +264,16 @@ class Questions:
         )
         found = self._select(QUICKLOOK_FILES, overlap, ())
         return sorted(found, key=lambda row: (version_rank(row.level, row.version), row.t_start, row.name))
+
+    def other_files(self, t_start: np.datetime64, t_end: np.datetime64, *, simulated: bool = False) -> list[OtherFile]:
+        """Files of all other products that overlap a time range, oldest first; see the table ``other_files``."""
+        overlap = Conditions.of(
+            ("t_end >= ?", t_start),
+            ("t_start < ?", t_end),
+            ("simulated = ?", simulated),
+            ("superseded_by IS NULL", ()),
+        )
+        return self._select(OTHER_FILES, overlap, ("t_start",))
 
     def light_curve(
         self, start: np.datetime64, end: np.datetime64, max_points: int = 2000, *, simulated: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from archive.columns import Column, Table
 from archive.errors import BadRow, NotInArchive
 from archive.layout import METHODS, image_id
 from archive.lightcurves.tables import SERIES
+from archive.sql import select
 
 _UTC = "UTC at Solar Orbiter"
 _CLOCK = "UTC"
@@ -41,8 +42,8 @@ class ProductFile:
     """What the index knows of any STIX file."""
 
     name: Annotated[str, Column("File name")]
-    product: Annotated[str, Column("What it holds: sci-xray-cpd, sci-xray-spec, ql-lightcurve or asp-ephemeris")]
-    level: Annotated[str, Column("L1, L1A, L2 or ANC")]
+    product: Annotated[str, Column("What it holds: sci-xray-cpd, ql-lightcurve, …; cal-spectra is cal-energy of L1")]
+    level: Annotated[str, Column("L1, L1A, L2, ANC, CAL or L3")]
     version: Annotated[str, Column("01, 02, 02U (U: may still change)")]
     superseded_by: Annotated[
         str | None, Column("Name of a newer version of the same observation; empty for the one to use")
@@ -104,6 +105,21 @@ class AuxFile(ProductFile):
     n_records: Annotated[int, Column("Number of records, one per 64 s")]
     has_sas_ok: Annotated[bool, Column("The file flags each aspect solution as valid or not")]
     n_sas_ok: Annotated[int, Column("Records with a valid aspect solution; without flags: with a finite one")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherFile(ProductFile):
+    """One file of a product that is kept and neither imaged nor drawn: quick-look products, calibration, housekeeping.
+
+    On-board visibilities, aspect bursts, lists of flares.
+    """
+
+    uid: Annotated[str, Column("Unique id of the science request, ten digits; empty where the file has none")]
+    purpose: Annotated[str, Column("Why the data were asked for; empty where nothing was")]
+    n_rows: Annotated[int, Column("Number of rows: time bins, records, calibration runs or flares")]
+    cadence_s: Annotated[float | None, Column("Median length, or distance, of rows; empty for lists", "s")] = None
+    counts: Annotated[float | None, Column("All counts of the file; empty for products without counts", "ct")] = None
+    energy_table: Annotated[str | None, Column("On-board energy table of a calibration run (level CAL)")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,15 +277,29 @@ QUICKLOOK_FILES = Table(
     "quicklook_files", QuicklookFile, "name", "t_start", "Quick-look light-curve files, one row per file."
 )
 AUX_FILES = Table("aux_files", AuxFile, "name", "t_start", "Ephemeris and aspect files, one row per file.")
+OTHER_FILES = Table(
+    "other_files",
+    OtherFile,
+    "name",
+    "t_start",
+    "Other files: quick-look background, variance, spectra and flare flags, calibration, housekeeping, flare lists.",
+)
 FLARES = Table("flares", Flare, "flare_id", "t_peak", "Flares, detected or imported, one row per flare.")
 RUNS = Table("runs", Run, "run_id", "t_start", "Recipes that were run, and skips with their reason.")
 IMAGES = Table("images", Image, "image_id", "t_start", "Images, one row per recipe and method.")
 
-type AnyTable = Table[ScienceFile] | Table[QuicklookFile] | Table[AuxFile] | Table[Flare] | Table[Run] | Table[Image]
+type FileTable = Table[ScienceFile] | Table[QuicklookFile] | Table[AuxFile] | Table[OtherFile]
+type AnyTable = FileTable | Table[Flare] | Table[Run] | Table[Image]
 
-TABLES: dict[str, AnyTable] = {
-    table.name: table for table in (SCIENCE_FILES, QUICKLOOK_FILES, AUX_FILES, FLARES, RUNS, IMAGES)
+#: The tables of STIX files, by the word that addresses of pages use. Whoever looks for a file looks in all of them.
+FILE_KINDS: dict[str, FileTable] = {
+    "science": SCIENCE_FILES,
+    "quicklook": QUICKLOOK_FILES,
+    "aux": AUX_FILES,
+    "other": OTHER_FILES,
 }
+FILE_TABLES: tuple[Table[Any], ...] = tuple(FILE_KINDS.values())
+TABLES: dict[str, AnyTable] = {table.name: table for table in (*FILE_TABLES, FLARES, RUNS, IMAGES)}
 
 
 def table_named(name: str) -> AnyTable:
@@ -284,6 +314,11 @@ def table_named(name: str) -> AnyTable:
         message = f"there is no table {name!r}; the tables are {', '.join(TABLES)}"
         raise NotInArchive(message)
     return TABLES[name]
+
+
+def select_files(columns: str, rest: str = "") -> str:
+    """A query over the files of all tables; both are our own text, and the columns those of every product file."""
+    return " UNION ALL ".join(select(columns, table.name, rest) for table in FILE_TABLES)
 
 
 def schema_markdown() -> str:

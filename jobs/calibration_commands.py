@@ -11,6 +11,8 @@ import numpy as np
 
 from archive import Archive
 from archive.calibration import AddStatus, CalibrationEntry, add_calibration, calibration_catalog, list_calibration
+from archive.ingest import index_placed
+from archive.layout import CAL_FILES
 from jobs.logs import say, tell
 from stixcore.calibration.catalog import CalibrationCatalog
 
@@ -50,8 +52,12 @@ def _add(arguments: argparse.Namespace) -> int:
     if not arguments.paths:
         tell("stix-jobs calibration add: name files or folders")
         return WRONG_USAGE
+    from jobs.commands import now  # which imports this module
+
     archive = Archive(arguments.archive, create=True)
     outcome = add_calibration(archive.root, arguments.paths, archive.write_lock())
+    added = [archive.path_of(CAL_FILES / one.name) for one in outcome if one.status is AddStatus.ADDED]
+    index_placed(archive, [path for path in added if path.is_file()], now())
     for one in outcome:
         if one.status is AddStatus.REFUSED:
             tell(one.reason)

@@ -28,6 +28,8 @@ from archive.accounts import Accounts, Role, Sessions, web_secrets
 from archive.accounts.sessions import ENDED_FILE, SECRETS_FILE
 from archive.accounts.store import USERS_FILE
 from archive.findings import Level, last_findings
+from archive.schema import select_files
+from archive.sql import select
 from jobs.journal import Journal, RequestState
 from jobs.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.lock_probe import locks_hold
@@ -349,9 +351,8 @@ def _pages(url: str) -> Iterator[Answer]:
 
 def _last_ingest(archive: Archive) -> np.datetime64 | None:
     """When the newest file came into the archive, UTC; None for an empty one."""
-    tables = ("science_files", "quicklook_files", "aux_files")
-    every = " UNION ALL ".join(f"SELECT ingested_at FROM {table}" for table in tables)  # noqa: S608 - our own names
-    found = archive.query(f"SELECT max(ingested_at) AS t FROM ({every})")["t"][0].as_py()  # noqa: S608 - see above
+    newest = select("max(ingested_at) AS t", f"({select_files('ingested_at')})")
+    found = archive.query(newest)["t"][0].as_py()
     return None if found is None else np.datetime64(found, "us")
 
 

@@ -31,7 +31,7 @@ from archive.describe import MAX_BYTES, describe
 from archive.layout import FileName
 from archive.quarantine import NOTE
 from archive.regular_files import append_to_regular, open_regular
-from archive.sql import select
+from archive.schema import select_files
 from jobs.lock import single_instance
 from jobs.logs import fields
 from jobs.transport import Manners, RemoteFault, Transport, last_modified, require_http
@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 
 #: What is looked for: level, kind of data, products; as the client calls them.
 WANTED = (
-    ("L1", "SCI", ("sci_xray_cpd", "sci_xray_spec")),
-    ("L1", "QL", ("ql_lightcurve",)),
+    ("L1", "SCI", ("sci_xray_cpd", "sci_xray_rpd", "sci_xray_scpd", "sci_xray_vis", "sci_xray_spec")),
+    ("L1", "QL", ("ql_lightcurve", "ql_background", "ql_variance", "ql_spectra", "ql_flareflag")),
     ("ANC", "ASP", ("asp_ephemeris",)),
 )
 #: Begin of the hidden name of a download; ingest passes hidden names over.
@@ -252,10 +252,7 @@ def _fetch_one(archive: Archive, file: RemoteFile, transport: Transport) -> Fetc
 def _reason_to_skip(archive: Archive, file: RemoteFile, transport: Transport) -> Fetched | None:
     """Why a file need not be fetched, if so. One that may change is compared with what the server has today."""
     name = file.name.name
-    tables = ("science_files", "quicklook_files", "aux_files")
-    rows = archive.rows(
-        " UNION ALL ".join(select("size, ingested_at", table, " WHERE name = $1") for table in tables), [name]
-    )
+    rows = archive.rows(select_files("size, ingested_at", " WHERE name = $1"), [name])
     if rows and not file.name.version.endswith("U"):
         return Fetched(name, file.url, FetchStatus.KNOWN)
     if (archive.root / "incoming" / name).is_file():

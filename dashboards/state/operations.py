@@ -13,6 +13,8 @@ import param
 
 from archive import Archive, Run, RunFilter, RunStatus
 from archive.findings import Code, Finding, Level, last_findings
+from archive.schema import FILE_KINDS, IMAGES
+from archive.sql import select
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.source import ArchiveSource, in_plain_words, journal_of
 from jobs.errors import NotAllowed
@@ -31,14 +33,10 @@ _MADE = (
     "count(*) FILTER (kind != 'auto') AS requested FROM runs "
     "WHERE status = 'done' AND started_at >= ? AND started_at <= ? GROUP BY 1 ORDER BY 1"
 )
+_WORDS = {"science": "science files", "quicklook": "light curves", "aux": "auxiliary files", "other": "other files"}
 _KEPT = " UNION ALL ".join(
-    f"SELECT '{name}' AS what, count(*) AS files, CAST(coalesce(sum(size), 0) AS BIGINT) AS bytes FROM {table}"  # noqa: S608 - our own names
-    for name, table in (
-        ("images", "images"),
-        ("science files", "science_files"),
-        ("light curves", "quicklook_files"),
-        ("auxiliary files", "aux_files"),
-    )
+    select(f"'{words}' AS what, count(*) AS files, CAST(coalesce(sum(size), 0) AS BIGINT) AS bytes", table.name)
+    for words, table in (("images", IMAGES), *((_WORDS[kind], table) for kind, table in FILE_KINDS.items()))
 )
 
 

@@ -11,17 +11,15 @@ import param
 
 from archive import (
     Archive,
-    AuxFile,
     Flare,
     Image,
     ImageFilter,
     NotInArchive,
-    QuicklookFile,
     ScienceFile,
     ScienceFilter,
 )
 from archive.rows import Place
-from archive.schema import SCIENCE_FILES
+from archive.schema import FILE_KINDS, SCIENCE_FILES, ProductFile
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.address import AddressState
 from dashboards.state.detail import ImageDetail, load_detail
@@ -351,6 +349,7 @@ def _related(
     middle, half = start + (end - start) // 2, float((end - start) / np.timedelta64(2, "s"))
     found += map(_related_file, archive.quicklook_files(start, end, simulated=file.simulated))
     found += map(_related_file, archive.aux_for(middle, within_s=half + 300.0, simulated=file.simulated))
+    found += map(_related_file, archive.other_files(start, end, simulated=file.simulated))
     return tuple(found)
 
 
@@ -366,8 +365,8 @@ def _backgrounds(archive: Archive, uid: str) -> list[RelatedFile]:
     return found
 
 
-def _related_file(row: ScienceFile | QuicklookFile | AuxFile) -> RelatedFile:
-    kind = {QuicklookFile: "quicklook", AuxFile: "aux"}.get(type(row), "science")
+def _related_file(row: ProductFile) -> RelatedFile:
+    kind = next(kind for kind, table in FILE_KINDS.items() if type(row) is table.row)
     return RelatedFile(kind, row.name, PRODUCT_WORDS[row.product], row.size)
 
 
@@ -379,4 +378,16 @@ PRODUCT_WORDS = {
     str(ProductKind.SPECTROGRAM): "spectrogram",
     str(ProductKind.LIGHT_CURVE): "quick-look light curves",
     str(ProductKind.ASPECT): "pointing and ephemeris",
+    str(ProductKind.VISIBILITIES): "on-board visibilities",
+    str(ProductKind.BACKGROUND_MONITOR): "quick-look background",
+    str(ProductKind.QUICKLOOK_SPECTRA): "quick-look spectra",
+    str(ProductKind.VARIANCE): "quick-look variance",
+    str(ProductKind.FLARE_FLAGS): "flare flags",
+    str(ProductKind.ONBOARD_FLARES): "on-board flare list",
+    str(ProductKind.CALIBRATION_SPECTRA): "calibration spectra",
+    str(ProductKind.ENERGY_CALIBRATION): "daily energy calibration",
+    str(ProductKind.ASPECT_BURST): "aspect diodes in bursts",
+    str(ProductKind.HOUSEKEEPING_MINI): "housekeeping",
+    str(ProductKind.HOUSEKEEPING): "housekeeping",
+    str(ProductKind.FLARE_LIST): "flare list",
 }

@@ -19,6 +19,7 @@ from tornado.web import HTTPError, RequestHandler
 from archive import Archive, Image, NotInArchive
 from archive.calibration import calibration_place
 from archive.layout import stamp
+from archive.schema import select_files
 from archive.scripts.bundle import bundle_members
 from archive.scripts.selections import AnimationLooks, OverlayLooks, animation_script, overlay_script
 from archive.scripts.sources import ImageSource, read_sources
@@ -223,11 +224,7 @@ def _paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) ->
     paths = {source.fits.name: archive.path_of(source.image.file) for source in sources}
     if inputs:
         names = sorted({file.name for source in sources for file in source.inputs})
-        rows = archive.rows(
-            "SELECT name, path FROM science_files WHERE name IN (SELECT unnest(?)) "
-            "UNION ALL SELECT name, path FROM aux_files WHERE name IN (SELECT unnest(?))",
-            [names, names],
-        )
+        rows = archive.rows(select_files("name, path", " WHERE name IN (SELECT unnest($1))"), [names])
         paths |= dict.fromkeys(names, archive.root / "missing")
         paths |= {row["name"]: archive.path_of(row["path"]) for row in rows}
         calibration = {file.name for source in sources for file in source.calibration}

@@ -42,7 +42,7 @@ class Links(Protocol):
         """Scripts that make the image again: what each is called, and its address; none where there are no routes."""
 
     def product(self, kind: str, name: str) -> str | None:
-        """STIX file of that name; ``kind`` is "science", "aux" or "quicklook"."""
+        """STIX file of that name; ``kind`` is "science", "quicklook", "aux" or "other"."""
 
 
 class RouteLinks:

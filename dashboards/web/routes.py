@@ -1,7 +1,7 @@
 """Files of the archive under stable addresses.
 
 ``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; what images are made from under
-``/archive/science/<name>``, ``…/aux/…``, ``…/quicklook/…`` and ``…/calibration/…``. A plug-in of
+``/archive/science/<name>``, ``…/aux/…``, ``…/quicklook/…``, ``…/other/…`` and ``…/calibration/…``. A plug-in of
 ``panel serve --plugins dashboards.web.routes``.
 
 Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for them. Conditions and ranges
@@ -23,6 +23,8 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 from archive import Archive, NotInArchive
 from archive.calibration import calibration_place
 from archive.regular_files import NotRegularFile, open_regular
+from archive.schema import FILE_KINDS
+from archive.sql import select
 from dashboards.state.access import Visitor, visible_image
 from dashboards.state.source import ArchiveSource, archive_source, journal_of
 from dashboards.web.account_page import AccountPage
@@ -46,8 +48,6 @@ PICTURE_AGE_S = 300
 PIECE_BYTES = 64 << 10
 #: Files of renderings that a page shows.
 SHOWN = (".mp4", ".gif", ".png")
-#: Tables of the STIX files, those that images are made from and quick-look light curves.
-INPUT_TABLES = {"science": "science_files", "aux": "aux_files", "quicklook": "quicklook_files"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class FoundFile:
 
 
 def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> FoundFile:
-    """The file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`INPUT_TABLES`).
+    """The file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`FILE_KINDS`).
 
     Or ("rendering") what the worker made of images, by request and name.
 
@@ -93,7 +93,7 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
         hidden = False
         if kind == "calibration":
             place = calibration_place(archive.root, key)
-        elif kind in INPUT_TABLES:
+        elif kind in FILE_KINDS:
             place = _input_place(archive, kind, key)
         else:
             image = visible_image(archive, key, visitor)
@@ -113,7 +113,7 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
 
 def _input_place(archive: Archive, kind: str, name: str) -> str:
     """Place of an input file, every version of which has a name of its own."""
-    rows = archive.rows(f"SELECT path FROM {INPUT_TABLES[kind]} WHERE name = ?", [name])  # noqa: S608 - our own names
+    rows = archive.rows(select("path", FILE_KINDS[kind].name, " WHERE name = ?"), [name])
     if not rows:
         message = f"there is no file {name!r}"
         raise NotInArchive(message)
@@ -252,7 +252,7 @@ class LivenessHandler(RequestHandler):
 ROUTES = [
     (r"/liveness", LivenessHandler),
     (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)", ImageFileHandler),
-    (r"/archive/((?:science|aux|quicklook)/[^/]+\.fits)", ImageFileHandler),
+    (rf"/archive/((?:{'|'.join(FILE_KINDS)})/[^/]+\.fits)", ImageFileHandler),
     (r"/archive/(calibration/[^/]+\.(?:fits|csv))", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
     (r"/archive/lightcurve\.(csv|parquet)", LightCurveHandler),

@@ -33,7 +33,7 @@ SERVED: Mapping[str, str] = {
     r"/logout$": "ends a session in every open tab",
     r"/account$": "a user's tokens, password, sessions and requests",
     r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)$": "an image: FITS file, picture, thumbnail",
-    r"/archive/((?:science|aux|quicklook)/[^/]+\.fits)$": "a STIX file that images are made from",
+    r"/archive/((?:science|quicklook|aux|other)/[^/]+\.fits)$": "a STIX file of the archive",
     r"/archive/(calibration/[^/]+\.(?:fits|csv))$": "an energy table or a CAL file that the archive added",
     r"/archive/script/([0-9a-f]{16}-[a-z_]+?)(-stixpy\.py|\.py|\.pro|\.ipynb)$": "a script that makes an image again",
     r"/archive/lightcurve\.(csv|parquet)$": "light curves of a time range",

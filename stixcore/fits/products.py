@@ -289,6 +289,29 @@ class Spectrogram(CountSeries):
     """Science spectrogram, in the channels that were transmitted."""
 
 
+@dataclass(frozen=True)
+class TableSummary:
+    """What every table of rows has, whatever its columns: quick-look products, housekeeping, calibration, lists.
+
+    Attributes
+    ----------
+    t_start, t_end : datetime64[us]
+        Of all rows; DATE-BEG and DATE-END of a list, whose rows have no bins. Equal for one moment.
+    n_rows : int
+    cadence : float or None
+        Median length of a row, or median distance of rows that are moments, s; None for one moment and for a list.
+    counts : float or None
+        Sum of all counts; None for a product without counts, and where some are negative or not finite.
+    """
+
+    header: ProductHeader
+    t_start: np.datetime64
+    t_end: np.datetime64
+    n_rows: int
+    cadence: float | None
+    counts: float | None
+
+
 @dataclass(frozen=True, eq=False)
 class AspectTable:
     """Spacecraft position, roll and aspect solution, one row per 64 s.

@@ -30,6 +30,7 @@ from stixcore.fits.products import (
     PixelData,
     ProductHeader,
     Spectrogram,
+    TableSummary,
     Times,
 )
 from stixcore.fits.spec import EPHEMERIS_KEYWORDS, EPHEMERIS_TEXTS, IMAGEABLE, SPECS, ProductKind
@@ -349,7 +350,8 @@ class _Product:
         edges = np.flatnonzero(control.numbers(name, (N_CHANNELS + 1,), row=0))
         return low[edges[:-1]], high[edges[1:] - 1]  # a channel of the file reaches from one edge to the next
 
-    def compression_scheme(self, what: str) -> tuple[int, int, int]:
+    def compression_scheme(self, what: str) -> tuple[int, int, int] | None:
+        """Scheme of the integers that were sent; None where they were not compressed (0, 0, 0)."""
         control = self.tables.get("CONTROL")
         # early files shorten "triggers" to "trig"
         names = (f"compression_scheme_{what}_skm", f"compression_scheme_{what[:4]}_skm")
@@ -358,6 +360,8 @@ class _Product:
             return DEFAULT_SKM[what]
         (scheme,) = np.nan_to_num(control.numbers(name, (3,), row=0))
         s, k, m = (int(number) for number in scheme)
+        if s == k == m == 0:
+            return None
         if not (s in (0, 1) and k > 0 and m > 0 and s + k + m <= 8):
             raise InvalidProduct(self.file, f"a scheme of at most 8 bits in {name}", f"{s}, {k}, {m}")
         return s, k, m
@@ -532,7 +536,8 @@ def read_pixel_data(path: str | Path) -> PixelData:
         if error:
             lost = data.read(error, rows, cut) ** 2
         else:
-            lost = np.zeros_like(clean) if exact else compression_variance(clean, skm[key])
+            scheme = skm[key]
+            lost = np.zeros_like(clean) if exact or scheme is None else compression_variance(clean, scheme)
         if not good.all():
             raise InvalidProduct(file, f"finite, non-negative {key}", "NaN, infinite or negative ones")
         if not np.isfinite(lost).all():
@@ -664,6 +669,50 @@ def read_aspect(path: str | Path) -> AspectTable:
             dsun=product.numbers("distance", *SCALAR) * 1e3,
             heeq=product.numbers("heeq", (3,)) * 1e3,
         )
+
+
+#: Products with counts that no other reader here takes: their column, and the axes of a row. A variance is counts².
+_COUNTS = {
+    ProductKind.BACKGROUND_MONITOR: ("counts", 1),  # band
+    ProductKind.QUICKLOOK_SPECTRA: ("spectra", 2),  # detector, channel
+    ProductKind.CALIBRATION_SPECTRA: ("counts", 3),  # detector, pixel, ADC channel
+}
+
+
+def read_table_summary(path: str | Path) -> TableSummary:
+    """Times, number of rows and sum of counts of any product; see `TableSummary`.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is no product, is truncated, has times that are not finite or leave the year after DATE-BEG, or
+        counts with other axes than its kind.
+    """
+    with _opened(path) as product:
+        header = product.header()
+        n_rows = int(product.data.rows.size)
+        t_start, t_end, cadence = header.date_beg, header.date_end, None
+        if product.kind is not ProductKind.FLARE_LIST:  # has dates of flares instead
+            centre, length = product.data.seconds("time"), product.data.seconds("timedel")
+            if (length < 0).any() or length.max() > YEAR_S or np.abs(centre).max() > YEAR_S:
+                found = f"time {centre.min():g} to {centre.max():g} s, timedel {length.min():g} to {length.max():g} s"
+                raise InvalidProduct(product.file, "rows within a year after DATE-BEG, timedel of 0 or more", found)
+            first, last = np.array([(centre - length / 2).min(), (centre + length / 2).max()])
+            t_start, t_end = header.date_beg + _microseconds(np.array([first, last]))
+            if length.any():
+                cadence = float(np.median(length))
+            elif n_rows > 1:
+                cadence = float(np.median(np.diff(np.sort(centre))))
+        total = None
+        if product.kind in _COUNTS:
+            key, n_axes = _COUNTS[product.kind]
+            counts = product.required(key)
+            if counts.ndim != 1 + n_axes:
+                expected = f"{n_axes}-dimensional {key} per row in a {product.kind} product"
+                raise InvalidProduct(product.file, expected, f"shape {counts.shape[1:]}")
+            sound = bool(np.isfinite(counts).all()) and counts.min() >= 0
+            total = float(counts.sum()) if sound else None
+        return TableSummary(header, t_start, t_end, n_rows, cadence, total)
 
 
 def has_visibilities(path: str | Path) -> bool:

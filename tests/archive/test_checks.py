@@ -15,9 +15,8 @@ from astropy.io import fits
 
 from archive import Archive, Flare, ingest
 from archive.checks import check
-from archive.file_check import FILE_TABLES
 from archive.findings import KINDS, Code, Finding, Level, codes_markdown, is_sound, keep_findings, last_findings
-from archive.schema import TABLES, table_named
+from archive.schema import FILE_TABLES, TABLES, table_named
 from stixcore.simulation.campaign import simulate_campaign
 
 CODES = {str(code): code for code in Code}

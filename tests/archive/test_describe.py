@@ -85,7 +85,7 @@ def test_which_files_are_background(tmp_path: Path, make, change: dict[str, Any]
         ({"name": "solo_L1_stix-sci-xray-cpd_20221111T120000-20221111T120100_V01_2211110000-1.fits"}, "request_id"),
         ({"name": "solo_L1_stix-sci-xray-spec_20221111T120000-20221111T120100_V01_2211116471-1.fits"}, "sci-xray-spec"),
         ({"name": "solo_L1_stix-ql-lightcurve_20221111_V01.fits"}, "ql-lightcurve"),
-        ({"name": "solo_L1_stix-ql-background_20221111_V01.fits"}, "a product that the archive keeps"),
+        ({"name": "solo_L1_stix-ql-background_20221111_V01.fits"}, "1-dimensional counts per row"),
         ({"columns": {"counts": np.full((3, 32, 12, 5), -1, np.int32)}}, "non-negative counts"),
         ({"columns": {"counts": np.full((3, 32, 12, 5), np.nan, np.float32)}}, "finite, non-negative counts"),
         ({"columns": {"timedel": np.array([20.0, -20.0, 20.0])}}, "positive timedel"),

@@ -472,14 +472,17 @@ def test_of_several_versions_the_last_is_fetched():
 
 def test_products_that_are_not_kept_are_not_asked_for(site, transport):
     day = "/data/fits/L1/2026/03/14/"
-    for name in ("solo_L1_stix-ql-background_20260314_V02.fits", "solo_L1_stix-ql-flareflag_20260314_V02.fits"):
-        site.files[f"{day}QL/{name}"] = b""
-    site.files[f"{day}SCI/solo_L1_stix-sci-xray-rpd_20260314T100000-20260314T110000_V02_2603140001-5.fits"] = b""
-    site.files[f"{day}SCI/../../../../../etc/passwd"] = b""
+    kept = [
+        f"QL/solo_L1_stix-ql-{name}_20260314_V02.fits" for name in ("background", "flareflag", "variance", "spectra")
+    ]
+    when = "20260314T100000-20260314T110000_V02_2603140001-5.fits"
+    kept += [f"SCI/solo_L1_stix-sci-xray-{name}_{when}" for name in ("rpd", "scpd", "vis")]
+    others = ["QL/solo_L1_stix-ql-foo_20260314_V02.fits", f"SCI/solo_L1_stix-sci-xray-foo_{when}"]
+    for name in (*kept, *others, "SCI/../../../../../etc/passwd"):
+        site.files[f"{day}{name}"] = b""
     found = {file.name.name for file in search(START, END, site.base_url, transport)}
-    assert found == {
-        Path(path).name for path in site.files if "stix-sci-xray-cpd" in path or "lightc" in path or "eph" in path
-    }
+    usual = {Path(path).name for path in site.files if "stix-sci-xray-cpd" in path or "lightc" in path or "eph" in path}
+    assert found == usual | {Path(name).name for name in kept}
 
 
 @pytest.mark.parametrize("address", ["file:///etc", "ftp://host/x", "/data/fits", "http:///x"])
