@@ -132,7 +132,7 @@ def coverage_table(
         f"{100 * SYSTEMATIC_ERROR:g} % calibration error"
     )
     by_counts = [f"pixels, {expected:,.0f} ct" for expected in counts]
-    columns = ["method", "scene", *by_counts, "pixels", "before: sigma alone", "position", "flux", "size"]
+    columns = ["method", "scene", *by_counts, "pixels", "sigma alone", "position", "flux", "size"]
     return title, columns, rows
 
 

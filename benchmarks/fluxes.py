@@ -9,19 +9,23 @@ import argparse
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
 from benchmarks.measures import ready
+from benchmarks.november_2022 import aspect_files, background, idl_flares
+from benchmarks.real_data import SHARED_DATA
 from benchmarks.scenes import BACKGROUND, Scene, observe
-from benchmarks.timing import print_table
+from benchmarks.timing import Table, print_table
+from jobs.imaging import Locator
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.methods import MethodParameters, run_method
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
-from stixcore.reconstruct import default_methods
+from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
 
 COUNTS = (3e3, 1e4, 1e5, 1e6)
 N_TRIALS = 200
@@ -30,6 +34,8 @@ N_SLOW = 40
 #: The choices were made on flares below this number.
 FIRST_FLARE = 1000
 WORKERS = 2
+#: Real flares with fewer net counts are left out.
+LEAST_COUNTS = 3e3
 
 type Choice = tuple[Method, MethodParameters]
 
@@ -39,7 +45,7 @@ def choices() -> Mapping[str, Choice]:
     now = default_methods()
     return {
         "MEM_GE, F from counts": (Method.MEM_GE, now[Method.MEM_GE]),
-        "MEM_GE, F = max |V|": (Method.MEM_GE, MemGeParameters(flux_estimate=FluxEstimate.AMPLITUDE)),
+        "MEM_GE, F from largest amplitude": (Method.MEM_GE, MemGeParameters(flux_estimate=FluxEstimate.AMPLITUDE)),
         "CLEAN": (Method.CLEAN, now[Method.CLEAN]),
         "CLEAN, ground software's stop": (Method.CLEAN, CleanParameters()),
         "multi-scale CLEAN": (Method.MS_CLEAN, now[Method.MS_CLEAN]),
@@ -55,8 +61,10 @@ def run(
     first: int = FIRST_FLARE,
     workers: int = WORKERS,
 ) -> None:
-    """Print the table."""
+    """Print the tables."""
     print_table(*flux_table(counts, n, n_slow, first, workers))
+    if SHARED_DATA.is_dir():
+        print_table(*ratio_table())
 
 
 def flux_table(
@@ -101,6 +109,37 @@ def measure_fluxes(
         for name, ratio in ratios.items():
             cell[name].append(ratio)
     return found
+
+
+def ratio_table() -> Table:
+    """Flux of CLEAN's components ÷ that of MEM_GE on the real flares of 9-11 November 2022, by choice."""
+    names = {
+        "before": ("CLEAN, ground software's stop", "MEM_GE, F from largest amplitude"),
+        "now": ("CLEAN", "MEM_GE, F from counts"),
+    }
+    pairs = {when: [choices()[name] for name in pair] for when, pair in names.items()}
+    ratios: dict[str, list[float]] = {when: [] for when in pairs}
+    for flare in idl_flares():
+        request = ImageRequest(flare.start, flare.end, (6.0, 10.0))
+        recipe = prepare_recipe(request, flare.file, background(), aspect_files())
+        locate = Locator.of(flare.file, background(), *aspect_files())
+        for when, pair in pairs.items():
+            images = reconstruct(replace(recipe, methods=dict(pair)), locate)
+            total, quiet = images.counts
+            if total - quiet >= LEAST_COUNTS:
+                clean, mem = (images.images[method].total_flux for method, _ in pair)
+                ratios[when].append(clean / mem)
+    rows: list[list[object]] = [
+        [
+            when,
+            " ÷ ".join(names[when]),
+            len(values),
+            *(f"{number:.2f}" for number in np.percentile(values, (0, 5, 50, 95, 100))),
+        ]
+        for when, values in ratios.items()
+    ]
+    title = f"CLEAN ÷ MEM_GE, total flux of the real flares with {LEAST_COUNTS:,.0f} net counts and more, 6-10 keV"
+    return title, ["", "what", "flares", "lowest", "5 %", "median", "95 %", "highest"], rows
 
 
 def _one_flare(task: tuple[Scene, float, int, bool]) -> dict[str, float]:

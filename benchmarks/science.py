@@ -32,6 +32,7 @@ from benchmarks.measures import (
     measure_ours,
 )
 from benchmarks.peers import peer_images
+from benchmarks.real_data import SHARED_DATA
 from benchmarks.scenes import BACKGROUND, COUNTS, DESCRIPTION, PIXEL, SHAPE, Scene, observe
 from benchmarks.timing import print_table
 from stixcore.imaging.threads import single_threaded
@@ -82,6 +83,7 @@ def run(n_realizations: int = N_REALIZATIONS, n_peers: int = N_PEERS, docs: Path
     tables = _tables(results)
     tables["errors"] = [
         Table(*fluxes.flux_table()),
+        *([Table(*fluxes.ratio_table())] if SHARED_DATA.is_dir() else []),
         Table(*coverage.coverage_table()),
     ]
     for group in tables.values():
@@ -349,6 +351,9 @@ archive's default parameters.
 - **peak**: highest pixel. **width**: diameter of a circle with the area above half maximum around it.
   **position**: distance of that area's centroid from the truth's; of two sources, from the nearer one. Truth and image
   are measured in the same way on the same pixels.
+- **before**: with the archive's parameters until 2026-11-29 on the same flares: CLEAN with the ground software's stop
+  rule, MEM_GE with the largest amplitude as its flux, the forward fit's model by plain BIC. What has no such row was
+  not changed; multi-scale CLEAN was not there.
 - **flux**: sum of the image; of the components for both CLEANs, of the fitted sources for VIS_FWDFIT. MEM_GE takes it
   from the counts.
 - **separated**: within {NEAR:g}″ of each of the two sources there is a local maximum of at least
@@ -365,9 +370,10 @@ so that the centroid lies between them, although CLEAN's map does show both.
 
 ## Fluxes and errors
 
-Before and after 2026-11-29 beside each other: MEM_GE took the largest amplitude as its flux, CLEAN stopped where the
-ground software does, and the uncertainty maps were the scatter of copies alone. In the second table the flares have a
-calibration error, which the ones above have not; [what the errors are](science/methods.md#how-sure-is-a-picture).
+In the tables of fluxes MEM_GE with F from the largest amplitude and CLEAN with the ground software's stop are what was
+until 2026-11-29, the others what is now. The flares are none of those that choices and weights were made on. In the
+table of errors the flares have a calibration error, which the ones above have not; "sigma alone" is the scatter of the
+copies without the bias. [What the errors are](science/methods.md#how-sure-is-a-picture).
 `python -m benchmarks.fluxes` and `python -m benchmarks.coverage` make parts of these tables.
 
 {text["errors"]}
