@@ -102,6 +102,7 @@ def _objection(file: ScienceFile, time: np.datetime64, energy: tuple[float, floa
     except CalibrationError as error:
         return str(error)
     objections = (
+        (file.t_start <= time < file.t_end, "was taken during the flare"),
         (file.duration_s < MIN_DURATION, f"only {file.duration_s:.0f} s long, {MIN_DURATION:.0f} s needed"),
         (not file.all_detectors, "not all detectors were read out"),
         (

@@ -145,6 +145,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
             "records": recipe.pointing.records,
             "rejected": recipe.pointing.rejected,
         },
+        "background_range": _background_range(images),
         "background_check": background_check(images),
         "counts": {"total": total, "background": background},
         "calibration": _calibration(images),
@@ -240,6 +241,18 @@ def background_check(images: ImageSet) -> dict[str, Any] | None:
         "expected": check.expected,
         "ratio": check.ratio,
         "sigma": check.sigma,
+    }
+
+
+def _background_range(images: ImageSet) -> dict[str, Any] | None:
+    """The part of the background file that was asked for, and its whole bins; None where all of it is used."""
+    part = images.background_asked
+    if part is None:
+        return None
+    return {
+        "requested": {"start": format_time(part.start), "end": format_time(part.end)},
+        "time_range": [format_time(part.t_start), format_time(part.t_end)],
+        "seconds": part.seconds,
     }
 
 

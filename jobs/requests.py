@@ -157,6 +157,18 @@ class ImagingRequest:
             inside = file.e_low <= low and high <= file.e_high
             _require(inside, f"the energy range {low:g}-{high:g} keV is not inside {file.name}, which covers {covered}")
 
+    def check_background(self, file: ScienceFile) -> None:
+        """Refuse a background file that was taken during one of the time ranges: it holds the flare.
+
+        Raises
+        ------
+        BadRequest
+        """
+        covered = f"{format_time(file.t_start)} … {format_time(file.t_end)}"
+        for start, end in self.time_ranges:
+            apart = end <= file.t_start or file.t_end <= start
+            _require(apart, f"the background {file.name} ({covered}) overlaps the time range {start} … {end}")
+
     def parts(self) -> list[ImageRequest]:
         """Its image sets, in the order of their numbers: all energy ranges of the first time range come first."""
         return [

@@ -51,7 +51,7 @@ def submit(
     file = science_file_of(archive, request.uid)
     request.check_file(file)
     if request.background not in (AUTO, NONE):
-        background_file_of(archive, request.background)
+        request.check_background(background_file_of(archive, request.background))
     body = request.to_json()
     earlier = journal.last_done(body, user)
     answer = earlier if earlier is not None and _still_holds(archive, journal, earlier, file) else None

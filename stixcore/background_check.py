@@ -1,4 +1,4 @@
-"""What a background predicts for the quietest part of the science file itself, beside what was recorded there."""
+"""Whether a background is one: without the flare, and as bright as the quietest part of the science file itself."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 
 from stixcore.calibration.catalog import Calibration
 from stixcore.calibration.energy import EdgeCorrection
-from stixcore.errors import StixError
+from stixcore.errors import SelectionError, StixError
 from stixcore.fits.products import PixelData
+from stixcore.fits.windows import TIME_TOLERANCE, AskedWindow
 from stixcore.instrument.geometry import PixelSet, detector_indices
 from stixcore.spectra import recorded_counts
+from stixcore.times import format_time
 from stixcore.visibility.pixels import sum_pixels
 
 #: The quietest part is at least this long, and has at least this many counts in all detectors and pixels.
@@ -44,6 +46,50 @@ class BackgroundCheck:
     def ratio(self) -> float:
         """Observed ÷ expected. Below 1 too much is subtracted; above 1 too little, or no part of the file is quiet."""
         return self.observed / self.expected
+
+
+def require_part(part: AskedWindow, name: str) -> None:
+    """Refuse a part of a background file most of which is not in the file.
+
+    Parameters
+    ----------
+    part : AskedWindow
+    name : str
+        Of the file, for the message.
+
+    Raises
+    ------
+    SelectionError
+        When the bins of the range cover less than half of it.
+    """
+    if 2 * (min(part.end, part.t_end) - max(part.start, part.t_start)) < part.end - part.start:
+        message = f"{name}: most of the background range is not inside the file: {part}"
+        raise SelectionError(message)
+
+
+def require_apart(science: PixelData, times: slice, background: PixelData) -> None:
+    """Refuse a background that holds the flare: one with a bin in the time of the image.
+
+    Parameters
+    ----------
+    science, background : PixelData
+    times : slice
+        Bins of the image.
+
+    Raises
+    ------
+    SelectionError
+    """
+    start, end = science.t_start[times][0], science.t_end[times][-1]
+    inside = (background.t_start < end - TIME_TOLERANCE) & (background.t_end > start + TIME_TOLERANCE)
+    if not inside.any():
+        return
+    if background.header.name == science.header.name:
+        what = "the science file is its own background: a quiet part of it has to be named (background_range) that"
+    else:
+        what = f"the background {background.header.name} overlaps the time of the image: it has to be one that"
+    message = f"{science.header.name}: {what} has no bin in {format_time(start)} … {format_time(end)}"
+    raise SelectionError(message)
 
 
 def quietest_run(science: PixelData, times: slice, channels: slice) -> slice | None:

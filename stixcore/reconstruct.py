@@ -11,7 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
-from stixcore.background_check import BackgroundCheck, check_background
+from stixcore.background_check import BackgroundCheck, check_background, require_apart, require_part
 from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
@@ -80,7 +80,8 @@ class ImageRequest:
     shift_bins : ShiftBins
         Whether counts of early files move to the time bin that they belong to.
     background_range : (start, end) or None
-        Part of the background file to use; with it, the science file can be its own background.
+        Part of the background file to use; with it, the science file can be its own background. It must not overlap
+        the window.
     """
 
     start: np.datetime64
@@ -129,6 +130,8 @@ class ImageSet:
         What the background predicts for the quietest part of the science file.
     position : PositionError or None
         How sure the position of the flare is, in this band; None where no circle can be fitted.
+    background_asked : AskedWindow or None
+        The part of the background file that was asked for, beside its whole bins; None where all of it is used.
     """
 
     recipe: Recipe
@@ -144,6 +147,7 @@ class ImageSet:
     calibration: Calibration | None = None
     background_check: BackgroundCheck | None = None
     position: PositionError | None = None
+    background_asked: AskedWindow | None = None
 
     @property
     def counts(self) -> tuple[float, float]:
@@ -254,8 +258,15 @@ def prepare_recipe(
     InvalidProduct, SelectionError, CalibrationError, ReconstructionError
         When a file or the selection does not allow an image.
     """
+    if background is None and request.background_range is not None:
+        message = f"{science.name}: a part of a background file (background_range) is asked for, but no background file"
+        raise SelectionError(message)
     data = read_pixel_data(science)
-    quiet = None if background is None else read_background(background, request.background_range)
+    quiet = None
+    if background is not None:
+        quiet, part = read_background(background, request.background_range)
+        if part is not None:
+            require_part(part, background.name)
     summed = summed_pixel_set(data)
     if summed is not None and request.pixel_set is PixelSet.TOP_BOT:  # the default; the file has one pixel set alone
         request = replace(request, pixel_set=summed)
@@ -264,6 +275,8 @@ def prepare_recipe(
         data = data.with_shifted_bins()
     # a range outside the file is refused before anything is computed
     times = chosen_bins(data, request)
+    if quiet is not None:
+        require_apart(data, times, quiet)
     _ = data.energy_channels(*request.energy)
     pointing, sources = (
         (request.pointing, ()) if request.pointing else find_pointing(data, aspect, request.start, request.end)
@@ -305,8 +318,10 @@ def calibration_at(data: PixelData, times: slice, catalog: CalibrationCatalog) -
     return catalog.choose(data.t_start[times][0], data.t_end[times][-1])
 
 
-def read_background(path: Path, part: tuple[np.datetime64, np.datetime64] | None) -> PixelData:
-    """A background file, or the bins of it whose centres lie in a time range.
+def read_background(
+    path: Path, part: tuple[np.datetime64, np.datetime64] | None
+) -> tuple[PixelData, AskedWindow | None]:
+    """A background file, or the bins of it whose centres lie in a time range; and that range beside those bins.
 
     Raises
     ------
@@ -314,7 +329,7 @@ def read_background(path: Path, part: tuple[np.datetime64, np.datetime64] | None
         When the file cannot be read or has no such bins.
     """
     data = read_pixel_data(path)
-    return data if part is None else data.part(data.time_bins(*part))
+    return (data, None) if part is None else (data.part(data.time_bins(*part)), data.asked(*part))
 
 
 def chosen_bins(data: PixelData, request: ImageRequest) -> slice:
@@ -448,11 +463,11 @@ def _reconstruct(
     science = read_pixel_data(_verified(recipe.science, locate))
     if recipe.shift_bins:
         science = science.with_shifted_bins()
-    quiet = None
+    quiet, background_asked = None, None
     if recipe.background is not None:
         part = recipe.background_range
         used = None if part is None else (parse_time(part[0]), parse_time(part[1]))
-        quiet = read_background(_verified(recipe.background, locate), used)
+        quiet, background_asked = read_background(_verified(recipe.background, locate), used)
     calibration = catalog.referenced(recipe, locate)
     pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range, calibration)
     asked = science.asked(recipe.t_start, recipe.t_end, recipe.window_rule)
@@ -526,6 +541,7 @@ def _reconstruct(
         calibration,
         quiet_check,
         position,
+        background_asked,
     )
 
 

@@ -188,8 +188,12 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
     yield "FLNM_SCI", recipe.science.name, "science file"
     yield "FLNM_BKG", recipe.background.name if recipe.background else "none", "background file"
     if recipe.background_range is not None:
-        yield "BKG_BEG", recipe.background_range[0], "part of the background file that was used"
+        yield "BKG_BEG", recipe.background_range[0], "part of the background asked for"
         yield "BKG_END", recipe.background_range[1], "its end"
+    if (part := images.background_asked) is not None:
+        yield "BKGB_BEG", format_time(part.t_start), "start of its whole bins, as used"
+        yield "BKGB_END", format_time(part.t_end), "their end"
+        yield "BKG_EXPO", part.seconds, "[s] their sum"
     yield "FLNM_AUX", ";".join(file.name for file in recipe.aspect) or "none", "auxiliary files"
     yield "UID", recipe.science.uid, "science request"
     yield "SUBCOLLS", ",".join(LOCATION_LABELS if full_disk else images.vis.labels), "sub-collimators"

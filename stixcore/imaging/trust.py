@@ -56,6 +56,9 @@ class Thresholds:
     unexplained : float
         Root of the share of the visibilities' power that an image leaves over, beyond what counts and calibration
         allow. A bright flare can have a significant misfit that is a small one.
+    background : float
+        Share by which the net counts would change with the background of the quietest part of the science file, either
+        way and beyond three standard deviations (``docs/decisions/background_interval.md``).
     top_bottom : float
         Ratio of the net counts of top and bottom pixel rows, either way, for a source that lights the detectors
         unevenly; at 1.5 a sixth of the flux is missing.
@@ -81,6 +84,7 @@ class Thresholds:
     chi2: float = 4.0
     unexplained: float = 0.25
     low_chi2: float = 0.2
+    background: float = 0.1
     top_bottom: float = 1.5
     uneven: float = 0.2
     disagreement: float = 15.0
@@ -250,7 +254,7 @@ def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
         yield Finding("low_snr", Severity.DOUBT, text, doubts=_SHAPE)
     if images.recipe.background is None:
         yield Finding("no_background", Severity.NOTE, "no background was subtracted")
-    yield from _background(images)
+    yield from _background(images, limits)
     if images.pixels.rcr > 0 and images.pixels.e_low < limits.low_energy:
         text = f"the attenuator was in: counts below {limits.low_energy:g} keV are suppressed"
         yield Finding("attenuator", Severity.NOTE, text)
@@ -262,18 +266,23 @@ def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
         yield Finding("bins_late", Severity.NOTE, text)
 
 
-def _background(images: ImageSet) -> Iterator[Finding]:
-    check = images.background_check
+def _background(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
+    part, check = images.background_asked, images.background_check
+    if part is not None and part.differs:
+        yield Finding("background_range", Severity.NOTE, f"background: {part}")
     if check is None:
         return
     ratio, (total, background) = check.ratio, images.counts
-    if abs(np.log(ratio)) > np.log(BACKGROUND_RATIO) and abs(ratio - 1.0) > 3.0 * check.sigma:
-        change = 100.0 * (1.0 - ratio) * background / max(total - background, 1.0)
+    share = background / max(total - background, 1.0)
+    change, error = (1.0 - ratio) * share, check.sigma * share
+    doubted = abs(change) - 3.0 * error > limits.background
+    if doubted or (abs(np.log(ratio)) > np.log(BACKGROUND_RATIO) and abs(ratio - 1.0) > 3.0 * check.sigma):
         text = (
             f"the quietest {check.seconds:.0f} s of the science file have {ratio:.2f} ± {check.sigma:.2f} times the "
-            f"counts that the background predicts; with that level the net counts would change by {change:+.0f} %"
+            f"counts that the background predicts; with that level the net counts would change by "
+            f"{100.0 * change:+.0f} ± {100.0 * error:.0f} %"
         )
-        yield Finding("background_mismatch", Severity.NOTE, text)
+        yield Finding("background_mismatch", Severity.DOUBT if doubted else Severity.NOTE, text, doubts=_FLUX)
 
 
 def _illumination(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:

@@ -68,6 +68,12 @@ def test_what_does_not_qualify_is_passed_over_and_says_why(change, reason):
     assert json.loads(choice.candidates_json)[1]["reason"] == reason
 
 
+def test_a_file_of_the_time_of_the_flare_is_no_background():
+    choice = choose_background([background("during", 0.3), background("good", 30)], FLARE, (4.0, 10.0))
+    assert choice.chosen.name == "good"
+    assert choice.candidates[1].reason == "was taken during the flare"
+
+
 def test_another_energy_table_does_not_qualify():
     """The on-board table changed on 2022-09-18."""
     time = np.datetime64("2022-09-18T12:00:00", "us")

@@ -96,6 +96,23 @@ def test_image_cuts_a_window_at_the_ends_of_the_file(stix_jobs, image_words):
     assert (status, "is not inside the file, which covers" in err) == (1, True)
 
 
+def test_image_says_which_bins_of_the_background_it_took(stix_jobs, image_words):
+    words, _ = image_words
+    quiet = read_pixel_data(words[3])
+    start, end = quiet.t_start[0] + np.timedelta64(1, "s"), quiet.t_end[0] - np.timedelta64(1, "s")
+    options = ["--method", "bp", "--location", "0", "0", "--json", "--background-range"]
+    status, out, _ = stix_jobs(*words, *options, start, end)
+    result = json.loads(out)
+    assert status == 0
+    assert [np.datetime64(result["background_range"]["requested"][name]) for name in ("start", "end")] == [start, end]
+    used = [np.datetime64(time) for time in result["background_range"]["time_range"]]
+    assert used == [quiet.t_start[0].astype("datetime64[ms]"), quiet.t_end[0].astype("datetime64[ms]")]
+    assert any(warning["code"] == "background_range" for warning in result["warnings"])
+    del words[2:4]
+    status, _, err = stix_jobs(*words, *options, start, end)
+    assert (status, "is asked for, but no background file" in err) == (1, True)
+
+
 def test_image_for_people_names_files_that_exist(stix_jobs, image_words):
     words, _ = image_words
     status, out, _ = stix_jobs(*words, "--method", "bp", "--shape", "65", "--pixel", "4", "--location", "0", "0")

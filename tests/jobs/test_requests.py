@@ -218,6 +218,12 @@ def test_the_same_choices_as_a_preview_are_the_same_recipe(finished_archive, fla
     assert (task.context.flare_id, task.context.background_uid) == (run.flare_id, run.background_uid)
 
 
+def test_a_background_of_the_time_of_the_flare_is_refused(finished_archive, tmp_path, flare):
+    request = like(flare[1], background=flare[1].uid)
+    with pytest.raises(BadRequest, match="overlaps the time range"):
+        submit(finished_archive, Journal(tmp_path), request, "anna", NOW)
+
+
 def test_background_as_asked_for(finished_archive, flare):
     _, run = flare
     assert run.background_uid

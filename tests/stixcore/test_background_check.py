@@ -5,15 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stixcore.background_check import BackgroundCheck, check_background, quietest_run
+from stixcore.background_check import BackgroundCheck, check_background, quietest_run, require_apart
 from stixcore.calibration.livetime import detector_livetime
+from stixcore.errors import SelectionError
 from stixcore.fits.read import read_pixel_data
+from stixcore.fits.write import image_header
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
-from stixcore.imaging.trust import assess
-from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet
+from stixcore.imaging.trust import THRESHOLDS, Severity, assess, verdict
+from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
 from stixcore.recipe import Recipe
 from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+from stixcore.times import format_time
+from stixcore.visibility.pixels import sum_pixels
 
 
 def counts(*rates, seconds):
@@ -79,6 +83,102 @@ def test_a_mismatch_is_a_note_with_its_ratio(november_images):
         assert f"{ratio:.2f} ± 0.02 times" in note.text
     noise = replace(november_images, background_check=BackgroundCheck(start, end, 120.0, 16.0, 10.0, 0.5))
     assert "background_mismatch" not in {finding.code for finding in assess(noise)}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "sigma", "severity"),
+    [(0.5, 0.02, Severity.DOUBT), (1.5, 0.02, Severity.DOUBT), (0.85, 0.02, None), (1.3, 0.04, Severity.NOTE)],
+)
+def test_a_mismatch_that_changes_the_net_counts_doubts_the_flux(november_images, ratio, sigma, severity):
+    """Half of the net counts are subtracted: the ratio changes them by half of what it is off, ± half of its error."""
+    start, end = november_images.pixels.t_start, november_images.pixels.t_end
+    pixels = replace(november_images.pixels, background=november_images.pixels.counts / 3.0)
+    check = BackgroundCheck(start, end, 120.0, ratio * 1e4, 1e4, sigma)
+    images = replace(november_images, pixels=pixels, background_check=check)
+    found = [finding for finding in assess(images) if finding.code == "background_mismatch"]
+    assert [finding.severity for finding in found] == ([] if severity is None else [severity])
+    if severity is Severity.DOUBT:
+        assert f"would change by {50.0 * (1.0 - ratio):+.0f} ± 1 %" in found[0].text
+        judged = verdict(assess(images), Method.MEM_GE)
+        assert found[0].text in judged.flux
+        assert judged.position == ()
+
+
+def test_what_real_backgrounds_doubt(november):
+    """Faint flares only: none with more than 20,000 net counts, and about one in six."""
+    doubted, changes = [], []
+    for flare in november.flares:
+        if flare.file is None:
+            continue
+        science = read_pixel_data(flare.file)
+        found = check(science, november.background, science.time_bins(flare.start, flare.end))
+        if found is None:
+            continue
+        total, background = sum_pixels(
+            science, flare.start, flare.end, 6.0, 10.0, background=november.background, pixel_set=PixelSet.TOP_BOT
+        ).totals(detector_indices(IMAGING_LABELS))
+        share = background / (total - background)
+        changes.append((1.0 - found.ratio) * share)
+        if abs(changes[-1]) - 3.0 * found.sigma * share > THRESHOLDS.background:
+            doubted.append(total - background)
+    assert len(changes) == 44
+    assert max(changes) < 0.02
+    assert 5 <= len(doubted) <= 8
+    assert max(doubted) < 20_000.0
+
+
+def test_a_background_with_a_bin_in_the_time_of_the_image_is_refused(pixel_data):
+    values, shape = counts(1, 2, 9, 3, seconds=100.0)
+    science = pixel_data(values, **shape)
+    for bins, apart in ((slice(0, 2), True), (slice(3, 4), True), (slice(1, 3), False), (slice(2, 4), False)):
+        if apart:
+            require_apart(science, slice(2, 3), science.part(bins))
+        else:
+            with pytest.raises(SelectionError, match="is its own background: a quiet part of it has to be named"):
+                require_apart(science, slice(2, 3), science.part(bins))
+    other = pixel_data(values, name="other.fits", **shape)
+    with pytest.raises(SelectionError, match=r"the background other.fits overlaps the time of the image"):
+        require_apart(science, slice(2, 3), other)
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        (None, "is its own background"),
+        (("2022-11-11T11:36:00", "2022-11-11T11:44:00"), "is its own background"),
+        (("1000-01-01T00:00:00", "9999-01-01T00:00:00"), "most of the background range is not inside the file"),
+    ],
+)
+def test_a_flare_is_no_background(november_flare, part, reason):
+    science, _, aspect = november_flare
+    window = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:38:00", "us")
+    used = None if part is None else (np.datetime64(part[0], "us"), np.datetime64(part[1], "us"))
+    with pytest.raises(SelectionError, match=reason):
+        prepare_recipe(ImageRequest(*window, (6.0, 10.0), background_range=used), science, science, [aspect])
+
+
+def test_a_part_of_a_background_needs_a_background(november_flare):
+    science, _, aspect = november_flare
+    window = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:38:00", "us")
+    with pytest.raises(SelectionError, match="but no background file"):
+        prepare_recipe(ImageRequest(*window, (6.0, 10.0), background_range=window), science, None, [aspect])
+
+
+def test_the_bins_of_a_part_of_the_background_are_said(november_flare):
+    science, _, aspect = november_flare
+    window = np.datetime64("2022-11-11T11:35:40.271", "us"), np.datetime64("2022-11-11T11:37:40.271", "us")
+    instant = np.datetime64("2022-11-11T11:12:00", "us"), np.datetime64("2022-11-11T11:12:00.100", "us")
+    methods = {Method.BP: PARAMETERS[Method.BP]()}
+    request = ImageRequest(*window, (6.0, 10.0), methods=methods, location=(820.0, 150.0), background_range=instant)
+    paths = {path.name: path for path in november_flare}
+    images = reconstruct(prepare_recipe(request, science, science, [aspect]), lambda file: paths[file.name])
+    part = images.background_asked
+    assert part.seconds == pytest.approx(60.0, abs=0.1)
+    assert part.t_start <= instant[0] < instant[1] <= part.t_end
+    (note,) = [finding for finding in assess(images) if finding.code == "background_range"]
+    assert "background: asked 2022-11-11 11:12:00-11:12:00.100, whole bins" in note.text
+    header = image_header(images, Method.BP, np.datetime64("2026-11-29", "ms"))
+    assert (header["BKG_EXPO"], header["BKGB_BEG"]) == (part.seconds, format_time(part.t_start))
 
 
 def test_an_interval_of_the_science_file_as_its_background(november_flare):

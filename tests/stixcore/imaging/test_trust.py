@@ -213,13 +213,13 @@ def test_an_image_that_does_not_explain_what_another_does(november_images):
 
 def test_doubts_come_first(november_images):
     few = replace(november_images.pixels, background=november_images.pixels.counts - 10.0)
-    images = replace(with_pointing(november_images, PointingSource.MANUAL), pixels=few)
+    images = replace(with_pointing(november_images, PointingSource.MANUAL), pixels=few, background_check=None)
     assert [finding.severity for finding in of_set(images)] == [Severity.DOUBT, Severity.NOTE]
 
 
 def test_each_doubt_is_about_position_flux_or_shape(november_images):
     few = replace(november_images.pixels, background=november_images.pixels.counts - 10.0)
-    unsure = replace(november_images, pixels=few, position=PositionError(4.0, 4.0, off=0.6))
+    unsure = replace(november_images, pixels=few, position=PositionError(4.0, 4.0, off=0.6), background_check=None)
     judged = verdict(assess(unsure), Method.CLEAN)
     assert {str(aspect): judged.word(aspect) for aspect in Aspect} == dict.fromkeys(
         ("position", "flux", "shape"), "doubtful"
