@@ -32,6 +32,16 @@ from archive.layout import FileName
 from archive.quarantine import NOTE
 from archive.regular_files import append_to_regular, open_regular
 from archive.schema import select_files
+from jobs.companions import (
+    BACKGROUND_BYTES,
+    CANDIDATES,
+    REACHES,
+    has_background,
+    middle_of,
+    missing_days,
+    possible_backgrounds,
+    without_background,
+)
 from jobs.lock import single_instance
 from jobs.logs import fields
 from jobs.transport import Manners, RemoteFault, Transport, last_modified, require_http
@@ -45,6 +55,7 @@ WANTED = (
     ("L1", "QL", ("ql_lightcurve", "ql_background", "ql_variance", "ql_spectra", "ql_flareflag")),
     ("ANC", "ASP", ("asp_ephemeris",)),
 )
+SCIENCE, COMPANIONS = WANTED[:1], WANTED[1:]
 #: Begin of the hidden name of a download; ingest passes hidden names over.
 PARTIAL = ".fetch-"
 #: So many files in a row that cannot be fetched mean that the server cannot be reached.
@@ -115,7 +126,10 @@ def fetch(
     transport: Transport | None = None,
     progress: Callable[[int, int, Fetched], None] | None = None,
 ) -> FetchReport:
-    """Fetch what the server has of a time range and the archive has not, and take it in.
+    """Fetch what the server has of a time range and the archive has not, with what belongs to it, and take it in.
+
+    Aspect and light curves of every day that a science file touches belong to it, and a background where the archive
+    has none that fits.
 
     Killed or cut off at any moment, the same call again goes on where it was.
 
@@ -144,37 +158,100 @@ def fetch(
     """
     transport = transport or Transport(Manners())
     with single_instance(archive.root, "fetch"):
-        offered = newest(search(start, end, base_url, transport))
-        incoming = archive.root / "incoming"
-        incoming.mkdir(exist_ok=True)
-        files: list[Fetched] = []
-        failed_in_row = 0
-        for file in offered:
-            if failed_in_row >= GIVE_UP_AFTER:
-                done = Fetched(file.name.name, file.url, FetchStatus.FAILED, "not tried: the server does not answer")
-            else:
-                done = _fetch_one(archive, file, transport)
-                failed_in_row = failed_in_row + 1 if done.status is FetchStatus.FAILED else 0
-            files.append(done)
-            log.log(
-                logging.WARNING if done.status is FetchStatus.FAILED else logging.INFO,
-                "%s: %s",
-                done.name,
-                f"{done.status} {done.reason}".rstrip(),
-                extra=fields(file=done.name, status=str(done.status), size=done.size),
-            )
-            if progress is not None:
-                progress(len(files), len(offered), done)
-        with single_instance(archive.root, "ingest", wait_s=_INGEST_WAIT_S):
-            outcomes = ingest(archive, [], now, incoming=incoming)
+        found = search(start, end, base_url, transport)
+        for span in missing_days([file.name for file in found], (start, end)):
+            found += search(*span, base_url, transport, COMPANIONS)
+        offered = newest(found)
+        (archive.root / "incoming").mkdir(exist_ok=True)
+        files = _fetch_all(archive, offered, transport, progress)
+        outcomes = _take_in(archive, now)
+        for candidate in _backgrounds(archive, files, base_url, transport):
+            files += _fetch_all(archive, [candidate], transport, progress)
+            outcomes += _take_in(archive, now)
     return FetchReport(tuple(files), tuple(outcomes))
+
+
+def _fetch_all(
+    archive: Archive,
+    offered: Sequence[RemoteFile],
+    transport: Transport,
+    progress: Callable[[int, int, Fetched], None] | None,
+) -> list[Fetched]:
+    files: list[Fetched] = []
+    failed_in_row = 0
+    for file in offered:
+        if failed_in_row >= GIVE_UP_AFTER:
+            done = Fetched(file.name.name, file.url, FetchStatus.FAILED, "not tried: the server does not answer")
+        else:
+            done = _fetch_one(archive, file, transport)
+            failed_in_row = failed_in_row + 1 if done.status is FetchStatus.FAILED else 0
+        files.append(done)
+        log.log(
+            logging.WARNING if done.status is FetchStatus.FAILED else logging.INFO,
+            "%s: %s",
+            done.name,
+            f"{done.status} {done.reason}".rstrip(),
+            extra=fields(file=done.name, status=str(done.status), size=done.size),
+        )
+        if progress is not None:
+            progress(len(files), len(offered), done)
+    return files
+
+
+def _take_in(archive: Archive, now: np.datetime64) -> list[Outcome]:
+    with single_instance(archive.root, "ingest", wait_s=_INGEST_WAIT_S):
+        return list(ingest(archive, [], now, incoming=archive.root / "incoming"))
+
+
+def _backgrounds(
+    archive: Archive, files: Sequence[Fetched], base_url: str, transport: Transport
+) -> Iterator[RemoteFile]:
+    """Files to try as backgrounds of the science files that came and have none, until each has one or none is left.
+
+    Whether a file is a background is known only when ingest has looked at it, so each is taken in before the next.
+    """
+    tried = {file.name for file in files}
+    came = [file.name for file in files if file.status is FetchStatus.FETCHED]
+    for science in without_background(archive, came):
+        middle, left = middle_of(science), CANDIDATES
+        for reach in REACHES:
+            if has_background(archive, science) or not left:
+                break
+            near = newest(search(middle - reach, middle + reach, base_url, transport, SCIENCE))
+            for number in possible_backgrounds([file.name for file in near], middle):
+                if near[number].name.name in tried:
+                    continue
+                if not left or has_background(archive, science):
+                    break
+                tried.add(near[number].name.name)
+                if _may_be_background(near[number], transport):
+                    left -= 1
+                    yield near[number]
+        if not has_background(archive, science):
+            log.info("%s: no background within %s on the server", science.name, REACHES[-1])
+
+
+def _may_be_background(file: RemoteFile, transport: Transport) -> bool:
+    """Whether the server's file is as small as one of a single time bin."""
+    try:
+        size = transport.headers(file.url).get("Content-Length", "")
+    except RemoteFault as error:
+        log.warning("%s: %s", file.name.name, error)
+        return False
+    return size.isdigit() and int(size) <= BACKGROUND_BYTES
 
 
 # Finding files -------------------------------------------------------------------------------------------------------
 
 
-def search(start: np.datetime64, end: np.datetime64, base_url: str, transport: Transport) -> list[RemoteFile]:
-    """Ask stixpy's client which files there are; its look-ups go through ``transport``.
+def search(
+    start: np.datetime64,
+    end: np.datetime64,
+    base_url: str,
+    transport: Transport,
+    wanted: Sequence[tuple[str, str, tuple[str, ...]]] = WANTED,
+) -> list[RemoteFile]:
+    """Ask stixpy's client which of the wanted files there are; its look-ups go through ``transport``.
 
     Raises
     ------
@@ -189,7 +266,7 @@ def search(start: np.datetime64, end: np.datetime64, base_url: str, transport: T
     require_http(base_url)
     found: dict[str, RemoteFile] = {}
     span = attrs.Time(str(start.astype("datetime64[ms]")), str(end.astype("datetime64[ms]")))
-    for level, kind, products in WANTED:
+    for level, kind, products in wanted:
         try:
             with transport.behind_urlopen():
                 answer = STIXClient(source=base_url).search(

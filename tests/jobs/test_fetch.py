@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import itertools
 import logging
 import threading
@@ -14,8 +15,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from archive import Archive, parse_file_name
+from archive import Archive, ingest, parse_file_name
+from jobs.companions import missing_days
 from jobs.fetch import FetchStatus, RemoteFile, download, fetch, newest, search
 from jobs.lock import AlreadyRunning, single_instance
 from jobs.transport import Manners, NotThere, RemoteFault, Transport
@@ -510,3 +513,60 @@ def test_status_tells_what_is_not_there(site, transport):
     with pytest.raises(NotThere) as caught:
         transport.page(f"{site.url}/nowhere")
     assert caught.value.status == 404
+
+
+def background_path(site, archive, campaign):
+    """The campaign's background among the files of the server."""
+    known = Archive(archive.root.parent / "known", create=True)
+    ingest(known, [campaign[0]], NOW)
+    (row,) = known.rows("SELECT name FROM science_files WHERE is_background")
+    return next(path for path in site.files if path.endswith(row["name"]))
+
+
+def moved(site, path, days):
+    """Put a file of the server where it would be if it were that many days older: name, folder and dates in it."""
+    content, name, out = site.files.pop(path), Path(path).name, io.BytesIO()
+    then = (np.datetime64("2026-03-14") - np.timedelta64(days, "D")).astype("datetime64[D]")
+    with fits.open(io.BytesIO(content)) as hdus:
+        header = hdus[0].header
+        for key in [key for key in header if "2026-03-14T" in str(header[key])]:
+            header[key] = header[key].replace("2026-03-14", str(then))
+        header["FILENAME"] = name.replace("20260314", str(then).replace("-", ""))
+        hdus.writeto(out, checksum=True)
+    return site.add(header["FILENAME"], out.getvalue())
+
+
+def test_days_that_a_science_file_touches_outside_the_range(site):
+    name = parse_file_name(Path(science_path(site)).name)
+    days = missing_days([name], (START + np.timedelta64(1, "D"), END + np.timedelta64(1, "D")))
+    assert days == [(np.datetime64("2026-03-14T00:00:00"), np.datetime64("2026-03-14T23:59:59"))]
+    over = parse_file_name("solo_L1_stix-sci-xray-cpd_20260313T235000-20260315T000200_V02_2603130001-5.fits")
+    assert missing_days([over], (START, END)) == [
+        (np.datetime64("2026-03-13T00:00:00"), np.datetime64("2026-03-13T23:59:59")),
+        (np.datetime64("2026-03-15T00:00:00"), np.datetime64("2026-03-15T23:59:59")),
+    ]
+
+
+def test_aspect_of_the_day_on_which_a_science_file_ends_is_fetched(site, archive, transport):
+    aspect = next(path for path in site.files if "ephemeris" in path)
+    science = science_path(site)
+    site.files = {science: site.files[science], aspect: site.files[aspect]}
+    late = site.add("solo_ANC_stix-asp-ephemeris_20260315_V02.fits", b"of the next day")
+    name = Path(science).name
+    long = site.add(name.replace(name[26:57], "20260314T100000-20260315T010000"), site.files.pop(science))
+    report = fetch(archive, START, END, NOW, base_url=site.base_url, transport=transport)
+    assert {Path(path).name for path in (aspect, late, long)} <= {file.name for file in report.files}
+
+
+def test_a_background_days_away_is_fetched_where_the_archive_has_none(site, archive, fetched, campaign):
+    quiet = moved(site, background_path(site, archive, campaign), 5)
+    large = site.add(Path(quiet).name.replace("_V02_26", "_V02_27"), bytes(500_000))
+    report, files = fetched()
+    assert files[Path(quiet).name].status is FetchStatus.FETCHED
+    assert Path(large).name not in files  # no background is as large as that
+    assert archive.science_file(Path(quiet).name).is_background
+    asked = len(site.requests)
+    _, files = fetched()
+    assert Path(quiet).name not in files  # the archive has it: nobody looks for another
+    assert len(site.requests) - asked < 10
+    assert {outcome.status for outcome in report.ingested} == {"ingested"}
