@@ -10,7 +10,7 @@ TABLES = ("speed", "locations", "forward_fits", "reference_2020", "flares")
 #: Minutes each, or in want of a running server; only when named.
 LONG_TABLES = (
     "science", "fluxes", "coverage", "throughput", "journal", "take_home", "pages", "image_page",
-    "reconstruction_page", "energy_edges",
+    "reconstruction_page", "energy_edges", "flags",
 )  # fmt: skip
 
 

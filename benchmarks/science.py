@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import coverage, fluxes
+from benchmarks import coverage, flags, fluxes
 from benchmarks.measures import (
     BEAM,
     BEFORE,
@@ -93,6 +93,10 @@ def run(n_realizations: int = N_REALIZATIONS, n_peers: int = N_PEERS, docs: Path
     draw_figure(results, docs / "figures" / "accuracy.png")
     page = docs / "accuracy.md"
     page.write_text(_page(tables, n_realizations, n_peers), encoding="utf-8")
+    doubts = flags.flag_tables()
+    for doubt in doubts:
+        print_table(*doubt)
+    flags.write_section(doubts, page)
     print(f"\n  {len(Scene) * len(COUNTS) * n_realizations} flares in {perf_counter() - begin:.0f} s; written: {page}")
 
 

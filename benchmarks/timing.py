@@ -53,7 +53,7 @@ def markdown_table(title: str, columns: list[str], rows: list[list[object]]) -> 
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     """Aligned text with a title."""
     texts = [[_cell(value) for value in row] for row in rows]
-    widths = [max(len(name), *(len(row[i]) for row in texts)) for i, name in enumerate(columns)]
+    widths = [max([len(name), *(len(row[i]) for row in texts)]) for i, name in enumerate(columns)]
     print(f"\n{title}")
     print("  " + "  ".join(name.ljust(width) for name, width in zip(columns, widths, strict=True)))
     print("  " + "  ".join("-" * width for width in widths))

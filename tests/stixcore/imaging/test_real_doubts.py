@@ -1,0 +1,64 @@
+"""Doubts of real flares whose place IDL knows, and the tables that measure doubts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.doubted_flares import Case, on_the_disk
+from benchmarks.flags import HEADING, NEXT, write_section
+from benchmarks.flags import _counted as counted
+from benchmarks.november_2022 import aspect_files, background, idl_flares
+from stixcore.imaging.trust import Severity
+from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+
+
+@pytest.mark.needs_shared_data
+@pytest.mark.parametrize(
+    ("uid", "doubts"),
+    [
+        # 420,000 and 246,000 counts, within 0.1″ of IDL
+        ("2211118567", set()),
+        ("2211117374", set()),
+        # 166,000 counts, within 0.9″: rows apart by a factor of 1.3, forward fit with χ² 6.7, of CLEAN 2.4
+        ("2211092397", {"pointing_spacecraft"}),
+        # 3,700 counts, 6.3″ off IDL's circle, rows 28″ apart
+        ("2211106153", {"position_error", "low_snr"}),
+    ],
+)
+def test_doubts_of_real_flares(uid: str, doubts: set[str]) -> None:
+    (flare,) = (one for one in idl_flares() if one.uid == uid)
+    paths = {path.name: path for path in (flare.file, background(), *aspect_files())}
+    request = ImageRequest(flare.start, flare.end, (6.0, 10.0))
+    recipe = prepare_recipe(request, flare.file, background(), aspect_files())
+    images = reconstruct(recipe, lambda file: paths[file.name])
+    found = {finding.code for finding in images.findings if finding.severity is Severity.DOUBT}
+    assert found - {"disagreement"} == doubts
+
+
+def test_recall_and_precision_are_counted_with_their_errors() -> None:
+    pairs = [(True, True), (True, False), (False, True), (False, False), (False, False), (True, True)]
+    assert counted(pairs) == [6, 3, 3, 2, "0.67 ± 0.28", "0.67 ± 0.28"]
+    assert counted([(False, False)]) == [1, 0, 0, 0, "", ""]
+
+
+def test_a_section_takes_the_place_of_the_earlier_one(tmp_path: Path) -> None:
+    page = tmp_path / "accuracy.md"
+    page.write_text(f"# Accuracy\n\n{NEXT}\n\nrest\n", encoding="utf-8")
+    for cell in ("first", "second"):
+        write_section([("Doubts", ["column"], [[cell]])], page)
+    text = page.read_text(encoding="utf-8")
+    assert text.count(HEADING) == text.count(NEXT) == 1
+    assert "| second |" in text
+    assert "first" not in text
+    assert text.startswith("# Accuracy\n")
+    assert text.endswith(f"{NEXT}\n\nrest\n")
+
+
+def test_a_case_knows_whether_its_truth_is_on_the_disk() -> None:
+    path, time = Path("science.fits"), np.datetime64("2022-11-11")
+    case = Case("1", path, path, (), time, time, (1000.0, 0.0))
+    assert on_the_disk(case, 950.0).truth == (1000.0, 0.0)
+    assert on_the_disk(case, 900.0).truth is None
