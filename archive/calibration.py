@@ -27,6 +27,7 @@ from stixcore.errors import CalibrationError, StixError
 from stixcore.fits.cal_energy import read_cal_energy
 from stixcore.instrument.calibration_file import PHASE_FILES, PHASE_TABLE, shipped_calibration
 from stixcore.instrument.energy_tables import (
+    CHANNELS_NAME,
     EnergyLookupTable,
     Validity,
     decoded,
@@ -261,7 +262,7 @@ def _compared(path: Path) -> AddedFile:
             channels = parse_science_channels(decoded(content, path.name), path.name)
             known = shipped.channels.get(channels.name) == channels
         elif path.name == "science_echan_index.csv":
-            known = parse_validity(decoded(content, path.name), path.name) == shipped.channel_validity
+            known = parse_validity(decoded(content, path.name), path.name, CHANNELS_NAME) == shipped.channel_validity
         elif path.name in PHASE_FILES:
             both = b"".join((path.parent / name).read_bytes() for name in PHASE_FILES)
             known = hashlib.sha256(both).hexdigest() == shipped.phases.sha256

@@ -29,6 +29,11 @@ def printable(text: object, *, lines: bool = False) -> str:
     return "".join(char if _is_harmless(char) or (lines and char == "\n") else _escaped(char) for char in plain)
 
 
+def excerpt(text: str, length: int = 80) -> str:
+    """Text in quotes, cut to ``length`` characters, for messages about content of unknown size."""
+    return repr(text if len(text) <= length else f"{text[: length - 1]}…")
+
+
 def without_folders(text: str) -> str:
     """Text in which an absolute path is its last part: visitors need not know where on the machine something is."""
     return _PATH.sub(lambda found: found[1] or "…", text)

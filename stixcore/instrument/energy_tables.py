@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,15 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.errors import CalibrationError
+from stixcore.printable import excerpt
 
 N_DETECTORS = 32
 N_PIXELS = 12
 N_EDGES = 31
+#: Energy channels of the on-board converter (ADC): its numbers have 12 bits.
+N_ADC = 4096
+#: Gains beyond these are no gains of this instrument, keV/ADC: published ones are 0.104 to 0.113.
+PLAUSIBLE_GAIN = (0.05, 0.2)
+#: Edges are set to the nearest ADC value, 0.06 keV away at most; further away than this something is wrong, keV.
+EDGE_REACH = 2.0
 #: Table names as ``ob_elut_name`` of CAL files has them; published files add ``.csv``.
-_TABLE_NAME = re.compile(r"elut_table_\d{8}")
+TABLE_NAME = re.compile(r"elut_table_[0-9]{8}")
+CHANNELS_NAME = re.compile(r"ScienceEnergyChannels_[0-9]+")
+_FIRST_TITLES = ("Offset", "Gain", "Pixel", "Detector")
 # "ADC Edge 0 - 4 keV", "ADC Edge 1 - 5.50 keV", "ADC Edge #0 - 4 keV"
-_EDGE_TITLE = re.compile(r"ADC Edge #?(\d+) - (\d+(?:\.\d+)?) keV")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
+_EDGE_TITLE = re.compile(r"ADC Edge #?([0-9]{1,2}) - ([0-9]{1,3}(?:\.[0-9]{1,6})?) keV")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +110,8 @@ def table_name(file_name: str) -> str:
         When it is not of the form ``elut_table_YYYYMMDD``.
     """
     name = file_name.strip().removesuffix(".csv")
-    if not _TABLE_NAME.fullmatch(name):
-        message = f"{file_name!r} is not the name of an energy table (example: elut_table_20260529.csv)"
+    if not TABLE_NAME.fullmatch(name):
+        message = f"{excerpt(file_name)} is not the name of an energy table (example: elut_table_20260529.csv)"
         raise CalibrationError(message)
     return name
 
@@ -115,34 +126,85 @@ def parse_energy_table(text: str, file_name: str, sha256: str) -> EnergyLookupTa
     """
     name = table_name(file_name)
     lines = text.lstrip("\ufeff").splitlines()
-    start = next((i for i, line in enumerate(lines) if line.startswith("Offset")), None)
-    if start is None:
+    heading = next((i for i, line in enumerate(lines) if line.startswith(_FIRST_TITLES[0])), None)
+    if heading is None:
         raise _bad(file_name, "no line of column names that starts with 'Offset'")
-    # The energies of the edges stand in the column names only.
-    titles = [title.strip() for title in next(csv.reader([lines[start]])) if title.strip()]
-    found = [_EDGE_TITLE.fullmatch(title) for title in titles[4:]]
+    ((_, titles),) = _csv_rows(lines[heading : heading + 1], heading, file_name)
+    nominal = _nominal_energies(titles, f"{file_name}, line {heading + 1}")
+    rows = list(_csv_rows(lines[heading + 1 :], heading + 1, file_name))
+    values = np.array([_numbers(row, titles, f"{file_name}, line {line}") for line, row in rows]).reshape(
+        -1, len(titles)
+    )
+
+    def require(right: NDArray[np.bool_], expected: str, first: int) -> None:
+        """Refuse the first number that is not right; columns of ``right`` start with column ``first``."""
+        if not right.all():
+            row, column = np.argwhere(~right)[0]
+            found = f"column {excerpt(titles[first + column])}: {values[row, first + column]:.9g} is not {expected}"
+            line = f"{file_name}, line {rows[row][0]}"
+            raise _bad(line, found)
+
+    gain, place, adc = values[:, 1:2], values[:, 2:4], values[:, 4:]
+    low, high = PLAUSIBLE_GAIN
+    require((gain >= low) & (gain <= high), f"a gain of {low} to {high} keV/ADC", 1)
+    within = (place >= 0) & (place < (N_PIXELS, N_DETECTORS)) & (place == np.rint(place))
+    require(within, f"a whole number below {N_PIXELS} (pixel) or {N_DETECTORS} (detector)", 2)
+    require((adc >= 0) & (adc < N_ADC) & (adc == np.rint(adc)), f"a whole number from 0 to {N_ADC - 1}", 4)
+    require(np.diff(adc, axis=1) > 0, "above the edge before it", 5)
+    energy = (adc - values[:, :1]) * gain
+    near = f"an edge within {EDGE_REACH:g} keV of the energy in its title, with the offset and gain of its row"
+    require(np.abs(energy - nominal) <= EDGE_REACH, near, 4)
+    order = np.lexsort((place[:, 0], place[:, 1]))
+    if place[order].tolist() != [[p, d] for d in range(N_DETECTORS) for p in range(N_PIXELS)]:
+        raise _bad(file_name, f"must have one row for each of {N_DETECTORS} x {N_PIXELS} pixels, has {len(rows)} rows")
+    ordered = values[order].reshape(N_DETECTORS, N_PIXELS, len(titles))
+    return EnergyLookupTable.of(
+        name, sha256, nominal, ordered[:, :, 0], ordered[:, :, 1], ordered[:, :, 4:].astype(np.int64)
+    )
+
+
+def _nominal_energies(titles: list[str], place: str) -> NDArray[np.float64]:
+    """Energies of the edges, which stand in the column names only, (31,) float, keV."""
+    for title, first in zip(titles, _FIRST_TITLES, strict=False):
+        if title.partition(" ")[0] != first:
+            raise _bad(place, f"column name {excerpt(title)} stands where {first!r} was expected")
+    found = [_EDGE_TITLE.fullmatch(title) for title in titles[len(_FIRST_TITLES) :]]
     numbers = [int(match[1]) for match in found if match]
     if len(found) != N_EDGES or numbers != list(range(N_EDGES)):
-        raise _bad(file_name, f"column names must be four and then 'ADC Edge 0 - … keV' to {N_EDGES - 1}")
+        raise _bad(place, f"column names must be four and then 'ADC Edge 0 - … keV' to {N_EDGES - 1}")
     nominal = np.array([float(match[2]) for match in found if match])
     if not (np.diff(nominal) > 0).all():
-        raise _bad(file_name, "energies of the edges do not increase")
-    rows = [row[:35] for row in csv.reader(lines[start + 1 :]) if any(cell.strip() for cell in row)]
+        raise _bad(place, "energies of the edges do not increase")
+    return nominal
+
+
+def _csv_rows(lines: list[str], before: int, file_name: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not empty, each with the number of its line; cells without blanks and empty ones at the end."""
+    reader = csv.reader(lines)
     try:
-        values = np.array([[float(cell) for cell in row] for row in rows]).reshape(-1, 4 + N_EDGES)
-    except ValueError as error:
-        raise _bad(file_name, f"a row does not consist of {4 + N_EDGES} numbers ({error})") from error
-    pixel, detector = values[:, 2].astype(int), values[:, 3].astype(int)
-    places = set(zip(detector.tolist(), pixel.tolist(), strict=True))
-    if len(values) != N_DETECTORS * N_PIXELS or places != {(d, p) for d in range(N_DETECTORS) for p in range(N_PIXELS)}:
-        raise _bad(file_name, f"must have a row for each of {N_DETECTORS} x {N_PIXELS} pixels, has {len(values)} rows")
-    ordered = values[np.lexsort((pixel, detector))].reshape(N_DETECTORS, N_PIXELS, 4 + N_EDGES)
-    offset, gain, adc = ordered[:, :, 0], ordered[:, :, 1], ordered[:, :, 4:]
-    if not (np.isfinite(ordered).all() and (gain > 0).all() and (adc == np.rint(adc)).all() and (adc > 0).all()):
-        raise _bad(file_name, "gains must be positive and edges positive whole ADC channels")
-    if not (np.diff(adc, axis=2) > 0).all():
-        raise _bad(file_name, "the ADC edges of a pixel do not increase")
-    return EnergyLookupTable.of(name, sha256, nominal, offset, gain, adc.astype(np.int64))
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            while cells and not cells[-1]:
+                cells.pop()
+            if cells:
+                yield before + reader.line_num, cells
+    except csv.Error as error:
+        raise _bad(file_name, f"line {before + reader.line_num} cannot be read: {error}") from error
+
+
+def _numbers(row: list[str], titles: list[str], place: str) -> list[float]:
+    if len(row) != len(titles):
+        raise _bad(place, f"a row of {len(row)} numbers, {len(titles)} needed")
+    numbers = []
+    for cell, title in zip(row, titles, strict=True):
+        try:
+            number = float(cell)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise _bad(place, f"column {excerpt(title)}: {excerpt(cell)} is no finite number")
+        numbers.append(number)
+    return numbers
 
 
 def read_energy_table(path: Path) -> EnergyLookupTable:
@@ -173,38 +235,51 @@ def decoded(content: bytes, file_name: str) -> str:
         raise _bad(file_name, f"is not text ({error.reason} at byte {error.start})") from error
 
 
-def parse_validity(text: str, file_name: str) -> tuple[Validity, ...]:
+def parse_validity(text: str, file_name: str, names: re.Pattern[str] = TABLE_NAME) -> tuple[Validity, ...]:
     """Rows of ``elut_index.csv`` or ``science_echan_index.csv``, in order of time.
 
     The running number is not looked at: the published list has 17 twice. Names lose their ``.csv``.
 
+    Parameters
+    ----------
+    text, file_name : str
+    names : compiled pattern
+        What the names must be, without ``.csv``.
+
     Raises
     ------
     CalibrationError
-        When a date cannot be read or intervals overlap.
+        When a date or a name cannot be read, intervals are empty or overlap, or one name follows itself.
     """
-    rows = []
-    for line in text.lstrip("\ufeff").splitlines()[1:]:
+    rows: list[tuple[Validity, int]] = []
+    for number, line in enumerate(text.lstrip("\ufeff").splitlines()[1:], 2):
         cells = [cell.strip() for cell in line.split(",")]
         if not any(cells):
             continue
+        place = f"{file_name}, line {number}"
         if len(cells) != 4 or not _DATE.fullmatch(cells[1]) or not (cells[2] == "none" or _DATE.fullmatch(cells[2])):
-            raise _bad(file_name, f"{line.strip()!r} is not 'number, start, end or none, file name'")
+            raise _bad(place, f"{excerpt(line.strip())} is not 'number, start, end or none, file name'")
         try:
             start = np.datetime64(cells[1], "us")
             end = None if cells[2] == "none" else np.datetime64(cells[2], "us")
         except ValueError as error:
-            raise _bad(file_name, f"{line.strip()!r} has an impossible date") from error
-        rows.append(Validity(cells[3].removesuffix(".csv"), start, end))
+            raise _bad(place, f"{excerpt(line.strip())} has an impossible date") from error
+        name = cells[3].removesuffix(".csv")
+        if not names.fullmatch(name):
+            raise _bad(place, f"{excerpt(cells[3])} is not a name of the form {names.pattern}")
+        if end is not None and end <= start:
+            raise _bad(place, f"{name} ends at {cells[2]}, before it starts at {cells[1]}")
+        rows.append((Validity(name, start, end), number))
     if not rows:
         raise _bad(file_name, "no rows")
-    rows.sort(key=lambda row: row.start)
-    for row, following in pairwise(rows):
+    rows.sort(key=lambda pair: pair[0].start)
+    for (row, line_a), (following, line_b) in pairwise(rows):
+        place = f"{file_name}, lines {line_a} and {line_b}"
         if row.end is None or row.end > following.start or row.start == following.start:
-            raise _bad(file_name, f"{row.name} and {following.name} are both in force at {following.start}")
-    if rows[-1].end is not None and rows[-1].end <= rows[-1].start:
-        raise _bad(file_name, f"{rows[-1].name} ends before it starts")
-    return tuple(rows)
+            raise _bad(place, f"{row.name} and {following.name} are both in force at {following.start}")
+        if row.name == following.name:
+            raise _bad(place, f"{row.name} is said to start both at {row.start} and at {following.start}")
+    return tuple(row for row, _ in rows)
 
 
 def parse_science_channels(text: str, file_name: str) -> ScienceChannels:
@@ -221,7 +296,7 @@ def parse_science_channels(text: str, file_name: str) -> ScienceChannels:
         lower = [float(row[3]) for row in channels]
         upper = [float(row[4]) for row in channels[:-1]]  # the last one is open
     except ValueError as error:
-        raise _bad(file_name, f"an edge is not a number ({error})") from error
+        raise _bad(file_name, f"an edge is not a number ({excerpt(str(error))})") from error
     if [int(row[0]) for row in channels] != list(range(32)) or lower[1:] != upper or sorted(set(lower)) != lower:
         raise _bad(file_name, "must list channels 0 to 31, each beginning where the one before ends")
     return ScienceChannels(file_name.removesuffix(".csv"), tuple(lower))
@@ -243,7 +318,7 @@ def parse_phases(text: str, file_name: str) -> NDArray[np.float64]:
         try:
             phase[int(first) - 1] = float(rest)
         except (ValueError, IndexError) as error:
-            raise _bad(file_name, f"{line!r} is not a sub-collimator number and an angle") from error
+            raise _bad(file_name, f"{excerpt(line)} is not a sub-collimator number and an angle") from error
     return phase
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from stixcore.errors import CalibrationError
 from stixcore.instrument.calibration_file import FILE_NAME, PHASE_FILES, PHASE_TABLE, SCHEMA
 from stixcore.instrument.energy_tables import (
+    CHANNELS_NAME,
     Validity,
     parse_energy_table,
     parse_phases,
@@ -45,7 +46,9 @@ def packed_calibration(folder: Path) -> bytes:
 def calibration_document(folder: Path) -> dict[str, Any]:
     """The same as plain JSON values."""
     validity = parse_validity(_text(folder, "elut_index.csv"), "elut_index.csv")
-    channel_validity = parse_validity(_text(folder, "science_echan_index.csv"), "science_echan_index.csv")
+    channel_validity = parse_validity(
+        _text(folder, "science_echan_index.csv"), "science_echan_index.csv", CHANNELS_NAME
+    )
     grid, ad_hoc = (parse_phases(_text(folder, name), name) for name in PHASE_FILES)
     return {
         "schema": SCHEMA,
