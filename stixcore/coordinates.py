@@ -48,13 +48,16 @@ class Pointing:
     dsun : float, m
         Distance from Sun centre; NaN when unknown.
     rms_x, rms_y : float or None, arcsec
-        Standard deviation of the pointing over the records of the window; None with fewer than two.
+        Standard deviation of the pointing over the records of the window, and those beside it where it has few; None
+        with fewer than two.
     peak_to_peak : float or None, arcsec
         Largest distance between two of these records on an axis.
     rms_roll : float or None, deg
         Standard deviation of the roll.
     records, rejected : int
         Records that were averaged, and outliers that were left out.
+    interpolated : bool
+        Whether the window has no usable record of its own: the pointing is that between its neighbours.
     """
 
     source: PointingSource
@@ -71,6 +74,7 @@ class Pointing:
     rms_roll: float | None = None
     records: int = 0
     rejected: int = 0
+    interpolated: bool = False
 
     @property
     def sigma(self) -> float:

@@ -307,6 +307,7 @@ _SCATTER: Mapping[str, str] = {
     "rms_roll": "rms_roll_deg",
     "records": "records",
     "rejected": "rejected",
+    "interpolated": "interpolated",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,19 @@ from stixcore.errors import CalibrationError
 from stixcore.fits.products import AspectTable
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 #: Offsets of the STIX axis (ground software, ``Mapcenter_correction_factors.csv``), arcsec.
 SPACECRAFT_OFFSET = (26.1, 58.2)
 ASPECT_OFFSET = (60.0, 8.0)
 #: An aspect solution further than this from the spacecraft's own attitude is not believed, arcsec.
 MAX_DISAGREEMENT = 240.0
-#: A single record further than this from the others is left out; jitter is below 1″.
+#: A single record further than this from its neighbours is left out; jitter is below 1″.
 OUTLIER = 5.0  # arcsec
+#: Records on either side that a record is compared with, in the window or outside it.
+NEIGHBOURS = 3
+#: With fewer records than this, a window does not tell how far the pointing moved.
+FEW = 4
 #: Likewise roll, pitch and yaw, deg.
 ATTITUDE_FLOORS = (0.1, OUTLIER / 3600.0, OUTLIER / 3600.0)
 #: A record further than this from the window does not describe it.
@@ -45,9 +50,10 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     Returns
     -------
     Pointing
-        Mean over the records inside the window, single outliers left out, with their scatter; without any, linear
+        Mean over the records inside the window, outliers left out (`outlying_records`); where none is left, linear
         interpolation at its centre between the two that bracket it. The aspect solution where it is valid and within
-        240″ of the spacecraft's attitude, else that.
+        240″ of the spacecraft's attitude, else that. Its scatter is that of all records that are the nearest one for a
+        part of the window; where these are fewer than four, the next one on either side counts, too.
 
     Raises
     ------
@@ -60,43 +66,60 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     half their cadence.
     """
     records = _Records([tables] if isinstance(tables, AspectTable) else list(tables), start, end)
-    records.leave_out(records.attitude(), ATTITUDE_FLOORS)
-    roll = records.mean_angle("roll")
+    attitude, aspect = records.attitude(), records.solution()
+    wrong = outlying_records(attitude, ATTITUDE_FLOORS, witness=aspect / OUTLIER)
+    oriented = records.chosen(~wrong)
+    if oriented is None:
+        message = f"no aspect record within {MAX_GAP} of {start + (end - start) // 2} that is no outlier"
+        raise CalibrationError(message)
+    roll = oriented.mean_angle("roll")
     # spacecraft attitude: YAW = -3600·yaw, PITCH = 3600·pitch, turned by the roll
-    yaw, pitch = -3600.0 * records.column("yaw"), 3600.0 * records.column("pitch")
+    yaw, pitch = -3600.0 * oriented.column("yaw"), 3600.0 * oriented.column("pitch")
     cos, sin = np.cos(np.deg2rad(roll)), np.sin(np.deg2rad(roll))
-    spacecraft = np.stack(
+    path = np.stack(
         [SPACECRAFT_OFFSET[0] + yaw * cos + pitch * sin, SPACECRAFT_OFFSET[1] - yaw * sin + pitch * cos], axis=1
     )
-    source, path, used = PointingSource.SPACECRAFT, spacecraft, records
-    x, y = (float(value) for value in records.weights @ spacecraft)
-    aspect = records.with_solution()
-    if aspect is not None:
+    source, used = PointingSource.SPACECRAFT, oriented
+    x, y = (float(value) for value in oriented.mean(path))
+    solved = _solved(records, oriented, ~wrong, aspect, attitude)
+    if solved is not None:
         # P = (⟨y_srf⟩ + 60, -⟨z_srf⟩ + 8)
-        solution = np.stack(
-            [aspect.column("y_srf") + ASPECT_OFFSET[0], ASPECT_OFFSET[1] - aspect.column("z_srf")], axis=1
-        )
-        mean = aspect.weights @ solution
+        solution = aspect[solved.rows] * (1.0, -1.0) + ASPECT_OFFSET
+        mean = solved.mean(solution)
         if np.hypot(mean[0] - x, mean[1] - y) < MAX_DISAGREEMENT:
-            source, path, used = PointingSource.ASPECT, solution, aspect
+            source, used, path = PointingSource.ASPECT, solved, solution
             x, y = (float(value) for value in mean)
-    moved, turned = _scatter(path), _scatter(records.turned("roll")[:, None])
+    moved, turned = _scatter(path), _scatter(oriented.turned("roll")[:, None])
     return Pointing(
         source,
         roll,
         x,
         y,
-        rsun=records.mean("rsun"),
-        stonyhurst_lon=records.stonyhurst_lon(),
-        b0=records.mean("heliographic_lat"),
-        dsun=records.mean("dsun"),
+        rsun=float(oriented.mean(oriented.column("rsun"))),
+        stonyhurst_lon=oriented.stonyhurst_lon(),
+        b0=float(oriented.mean(oriented.column("heliographic_lat"))),
+        dsun=float(oriented.mean(oriented.column("dsun"))),
         rms_x=None if moved is None else moved[0][0],
         rms_y=None if moved is None else moved[0][1],
         peak_to_peak=None if moved is None else max(moved[1]),
         rms_roll=None if turned is None else turned[0][0],
-        records=used.rows.size,
+        records=int(np.count_nonzero(used.weights)),
         rejected=used.rejected,
+        interpolated=used.interpolated,
     )
+
+
+def _solved(
+    records: _Records, oriented: _Chosen, oriented_well: Mask, aspect: Floats, attitude: Floats
+) -> _Chosen | None:
+    """The records whose aspect solution counts; None when there is none, or a bracket of the window lacks one."""
+    valid = np.isfinite(aspect).all(axis=1)
+    needed = valid[oriented.rows[oriented.weights > 0.0]]
+    if not needed.any() or (oriented.interpolated and not needed.all()):
+        return None  # between two records both must be valid
+    # pitch and yaw, without the roll
+    wrong = outlying_records(aspect, (OUTLIER, OUTLIER), witness=(attitude / ATTITUDE_FLOORS)[:, 1:])
+    return records.chosen(oriented_well & valid & ~wrong, among=valid)
 
 
 def _scatter(values: Floats) -> tuple[list[float], list[float]] | None:
@@ -106,32 +129,75 @@ def _scatter(values: Floats) -> tuple[list[float], list[float]] | None:
     return np.std(values, axis=0, ddof=1).round(4).tolist(), np.ptp(values, axis=0).round(3).tolist()
 
 
-def isolated_outliers(values: Floats, floors: Sequence[float]) -> NDArray[np.bool_]:
-    """Single records far from the others: a fault of one record, not a movement of the spacecraft.
+def outlying_records(values: Floats, floors: Sequence[float], witness: Floats | None = None) -> Mask:
+    """Single records far from their neighbours: a fault of one record, not a movement of the spacecraft.
 
-    Distances from the median are in units of the floors, all columns together. A record is an outlier where its
-    distance is above 1 and above 5 times the median distance. Outliers beside one another are a movement; so are more
-    than a fifth of all records.
+    A record is an outlier where its distance from the median of the three records on either side of it is above 1, in
+    units of the floors and all columns together, and above 5 times the median distance of these. It is a movement where
+    a record beside it is as far off, where the two records before or after it differ by more than 1 (it continues a
+    trend), where the witness moves, too, or where more than a fifth of all records are like that. The first and the
+    last record are not judged.
 
     Parameters
     ----------
     values : (n, k) float
+        In order of time; rows with NaN are passed over.
     floors : k floats, same unit
+    witness : (n, m) float or None
+        What another instrument saw, in units of its floors; NaN where it saw nothing.
     """
-    number = len(values)
-    if number < 4:
-        return np.zeros(number, dtype=bool)
-    distance = np.linalg.norm((values - np.median(values, axis=0)) / np.asarray(floors), axis=1)
-    outlying = distance > max(5.0 * float(np.median(distance)), 1.0)
-    beside = np.zeros(number, dtype=bool)
-    beside[1:] |= outlying[:-1]
-    beside[:-1] |= outlying[1:]
-    found = outlying & ~beside
-    return found if found.sum() <= max(1, number // 5) else np.zeros(number, dtype=bool)
+    found = np.zeros(len(values), dtype=bool)
+    known = np.flatnonzero(np.isfinite(values).all(axis=1))
+    if known.size < FEW:
+        return found
+    scaled = values[known] / np.asarray(floors)
+    distance, spread = _from_neighbours(scaled)
+    far = distance > np.maximum(5.0 * spread, 1.0)
+    alone = far & ~_beside(far)
+    alone[[0, -1]] = False
+    step = np.linalg.norm(np.diff(scaled, axis=0), axis=1) > 1.0
+    alone[2:] &= ~step[:-1]
+    alone[:-2] &= ~step[1:]
+    if witness is not None:
+        moving = np.nan_to_num(_from_neighbours(witness[known])[0]) > 1.0
+        alone &= ~(moving | _beside(moving))
+    if alone.sum() <= max(1, known.size // 5):
+        found[known] = alone
+    return found
+
+
+def _from_neighbours(values: Floats) -> tuple[Floats, Floats]:
+    """Distance of each row from the median of its neighbours, and the median distance of these; NaN if unknown."""
+    around = [step for step in range(-NEIGHBOURS, NEIGHBOURS + 1) if step]
+    place = np.arange(len(values))[:, None] + around
+    outside = (place < 0) | (place >= len(values))
+    beside = values[place.clip(0, len(values) - 1)]
+    beside[outside | ~np.isfinite(beside).all(axis=2)] = np.nan
+    number = np.isfinite(beside[:, :, 0]).sum(axis=1)
+    middle = _median(beside, number)
+    distance = np.linalg.norm(values - middle, axis=1)
+    spread = _median(np.linalg.norm(beside - middle[:, None], axis=2)[:, :, None], number)[:, 0]
+    distance[number < NEIGHBOURS] = np.nan
+    return distance, spread
+
+
+def _median(values: Floats, number: NDArray[np.int64]) -> Floats:
+    """Median of ``number`` finite values along the second axis of (n, m, k)."""
+    ordered, row = np.sort(values, axis=1), np.arange(len(values))  # NaN comes last
+    lower, upper = np.maximum(number - 1, 0) // 2, np.minimum(number // 2, values.shape[1] - 1)
+    return np.asarray((ordered[row, lower] + ordered[row, upper]) / 2.0)
+
+
+def _beside(marked: Mask) -> Mask:
+    """Whether the row before or after is marked."""
+    found = np.zeros_like(marked)
+    found[1:] |= marked[:-1]
+    found[:-1] |= marked[1:]
+    return found
 
 
 class _Records:
-    """The aspect records that describe a window, with their weights."""
+    """The aspect records in a window and up to three on either side of it, in order of time."""
 
     def __init__(self, tables: Sequence[AspectTable], start: np.datetime64, end: np.datetime64) -> None:
         time = np.concatenate([table.time for table in tables])
@@ -139,73 +205,128 @@ class _Records:
         order = np.argsort(time, kind="stable")
         order = order[known[order]]  # a record without attitude tells nothing
         time = time[order]
-        inside = np.flatnonzero((time >= start) & (time <= end))
-        if inside.size:
-            self.interpolated, self.weights = False, np.full(inside.size, 1.0 / inside.size)
-        else:
-            self.interpolated = True
-            inside, self.weights = _bracket(time, start + (end - start) // 2)
-        self.tables, self.rows, self.rejected = tables, order[inside], 0
+        self.tables, self.start, self.end = tables, start, end
+        first, last = np.searchsorted(time, start), np.searchsorted(time, end, side="right")
+        if first == last and not _bracket(time, self.middle)[0].size:
+            covered = f"the table covers {time[0]} … {time[-1]}" if time.size else "the table has no attitude at all"
+            message = f"no aspect record within {MAX_GAP} of {self.middle}; {covered}"
+            raise CalibrationError(message)
+        near = np.arange(max(first - NEIGHBOURS, 0), min(last + NEIGHBOURS, time.size))
+        near = near[(time[near] >= start - MAX_GAP) & (time[near] <= end + MAX_GAP)]
+        self.rows, self.time = order[near], time[near]
+        self.inside = (self.time >= start) & (self.time <= end)
 
-    def leave_out(self, values: Floats, floors: Sequence[float]) -> None:
-        """Leave single outliers out (see `isolated_outliers`); an interpolation has no record to spare."""
-        wrong = np.zeros(self.rows.size, dtype=bool) if self.interpolated else isolated_outliers(values, floors)
-        if wrong.any():
-            self.keep(~wrong)
-            self.rejected += int(wrong.sum())
+    @property
+    def middle(self) -> np.datetime64:
+        """Middle of the window."""
+        return self.start + (self.end - self.start) // 2
 
-    def keep(self, rows: NDArray[np.bool_]) -> None:
-        """Keep some of the records."""
-        self.rows, self.weights = self.rows[rows], self.weights[rows] / self.weights[rows].sum()
+    def chosen(self, good: Mask, among: Mask | None = None) -> _Chosen | None:
+        """The good records for the window; None when there is none near it.
 
-    def with_solution(self) -> _Records | None:
-        """The records with a valid aspect solution, single outliers left out; None when they cannot be used."""
-        ok = self.column("sas_ok").astype(bool)
-        if not ok.any() or (self.interpolated and not ok.all()):
-            return None  # between two records both must be valid
-        found = copy(self)
-        found.keep(ok)
-        found.leave_out(np.stack([found.column("y_srf"), found.column("z_srf")], axis=1), (OUTLIER, OUTLIER))
-        return found
+        Parameters
+        ----------
+        good, among : (n,) bool
+            ``among`` are those that could have been good (default: all): the others of them are outliers.
+        """
+        among = np.ones_like(good) if among is None else among
+        rows = np.flatnonzero(good)
+        weights = self.inside[rows].astype(float)
+        concerned = self.inside.copy()
+        interpolated = not weights.any()
+        if interpolated:
+            bracket, shares = _bracket(self.time[rows], self.middle)
+            if not bracket.size:
+                return None
+            weights[bracket] = shares
+            concerned[rows[bracket[0]] : rows[bracket[-1]]] = True
+        around = self._around(rows)
+        return _Chosen(
+            self.tables,
+            self.rows[rows[around]],
+            rows[around],
+            weights[around] / weights.sum(),
+            interpolated,
+            int((concerned & among & ~good).sum()),
+        )
+
+    def _around(self, rows: NDArray[np.int64]) -> slice:
+        """Those of some records that are the nearest for a part of the window; where these are few, one more a side."""
+        time = self.time[rows]
+        middles = time[:-1] + (time[1:] - time[:-1]) // 2
+        first, last = (int(np.searchsorted(middles, edge)) for edge in (self.start, self.end))
+        more = last - first + 1 < FEW
+        return slice(max(first - more, 0), last + 1 + more)
+
+    def attitude(self) -> Floats:
+        """Roll, pitch and yaw, deg, (n, 3); the roll relative to that of the middle record."""
+        roll = _column(self.tables, "roll")[self.rows]
+        roll = (roll - roll[roll.size // 2] + 180.0) % 360.0 - 180.0
+        return np.stack([roll, *(_column(self.tables, name)[self.rows] for name in ("pitch", "yaw"))], axis=1)
+
+    def solution(self) -> Floats:
+        """Aspect solution y_srf, z_srf, arcsec, (n, 2); NaN where there is no valid one."""
+        values = np.stack([_column(self.tables, name)[self.rows] for name in ("y_srf", "z_srf")], axis=1)
+        return np.where(_column(self.tables, "sas_ok")[self.rows, None] > 0.0, values, np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """Records that describe a window, outliers left out.
+
+    Attributes
+    ----------
+    tables : sequence of AspectTable
+    in_tables, rows : (n,) int
+        Which they are, in all tables one after another and in `_Records`.
+    weights : (n,) float
+        0 for those that only show how far the pointing moved.
+    interpolated : bool
+        Whether they are the two beside the window.
+    rejected : int
+        Outliers that are not among them.
+    """
+
+    tables: Sequence[AspectTable]
+    in_tables: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    weights: Floats
+    interpolated: bool
+    rejected: int
+
+    def column(self, name: str) -> Floats:
+        return np.asarray(_column(self.tables, name)[self.in_tables])
+
+    def mean(self, values: Floats) -> Floats:
+        """Weighted mean of the rows."""
+        used = self.weights > 0.0
+        return np.asarray(self.weights[used] @ values[used])
+
+    def mean_angle(self, name: str) -> float:
+        """Weighted mean on the circle, deg: rolls near ±180° do not average to 0."""
+        radians = np.deg2rad(self.column(name))
+        return float(np.rad2deg(np.arctan2(self.mean(np.sin(radians)), self.mean(np.cos(radians)))))
 
     def turned(self, name: str) -> Floats:
         """An angle relative to its mean, deg, on the circle."""
         return np.asarray((self.column(name) - self.mean_angle(name) + 180.0) % 360.0 - 180.0)
 
-    def attitude(self) -> Floats:
-        """Roll, pitch and yaw, deg, (n, 3); the roll relative to that of the middle record."""
-        roll = self.column("roll")
-        roll = (roll - roll[roll.size // 2] + 180.0) % 360.0 - 180.0
-        return np.stack([roll, self.column("pitch"), self.column("yaw")], axis=1)
-
-    def column(self, name: str) -> Floats:
-        values: Floats = np.concatenate([np.asarray(getattr(table, name), dtype=float) for table in self.tables])
-        return np.asarray(values[self.rows])
-
-    def mean(self, name: str) -> float:
-        return float(self.column(name) @ self.weights)
-
-    def mean_angle(self, name: str) -> float:
-        """Weighted mean on the circle, deg: rolls near ±180° do not average to 0."""
-        radians = np.deg2rad(self.column(name))
-        return float(np.rad2deg(np.arctan2(np.sin(radians) @ self.weights, np.cos(radians) @ self.weights)))
-
     def stonyhurst_lon(self) -> float:
         """Longitude of the heliocentric Earth equatorial position, deg."""
-        heeq = np.concatenate([table.heeq for table in self.tables])[self.rows]
-        x, y = self.weights @ heeq[:, 0], self.weights @ heeq[:, 1]
+        x, y, _ = self.mean(np.concatenate([table.heeq for table in self.tables])[self.in_tables])
         return float(np.rad2deg(np.arctan2(y, x)))
 
 
+def _column(tables: Sequence[AspectTable], name: str) -> Floats:
+    """A column of all tables one after another."""
+    return np.concatenate([np.asarray(getattr(table, name), dtype=float) for table in tables])
+
+
 def _bracket(time: NDArray[np.datetime64], middle: np.datetime64) -> tuple[NDArray[np.int64], Floats]:
-    """The records before and after ``middle`` with their interpolation weights; one alone at the end of a table."""
+    """The records before and after ``middle`` with their interpolation weights; one alone at the end, none far away."""
     after = int(np.searchsorted(time, middle))
     near = [i for i in (after - 1, after) if 0 <= i < time.size and abs(time[i] - middle) <= MAX_GAP]
-    if not near:
-        covered = f"the table covers {time[0]} … {time[-1]}" if time.size else "the table has no attitude at all"
-        message = f"no aspect record within {MAX_GAP} of {middle}; {covered}"
-        raise CalibrationError(message)
-    if len(near) == 1:
-        return np.array(near), np.ones(1)
+    if len(near) < 2:
+        return np.array(near, dtype=np.int64), np.ones(len(near))
     fraction = (middle - time[near[0]]) / (time[near[1]] - time[near[0]])
     return np.array(near), np.array([1.0 - fraction, fraction])

@@ -333,6 +333,8 @@ def _pointing(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
         yield Finding("pointing_moved", severity, text, doubts=_POSITION | _SHAPE)
     if pointing.rejected:
         text = f"{pointing.rejected} of {pointing.records + pointing.rejected} aspect records left out as outliers"
+        if pointing.interpolated:
+            text += "; none is left in the time range, the pointing is interpolated between its neighbours"
         yield Finding("pointing_outliers", Severity.NOTE, text)
     match pointing.source:
         case PointingSource.ASSUMED:

@@ -10,7 +10,7 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stixcore.calibration.pointing import assumed_pointing, isolated_outliers, pointing_at
+from stixcore.calibration.pointing import assumed_pointing, outlying_records, pointing_at
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import CalibrationError
 from stixcore.fits.read import read_aspect
@@ -291,13 +291,104 @@ def test_quiet_windows_have_the_plain_mean(november):
                 assert pointing.records == 10
 
 
+@pytest.mark.parametrize("seconds", [20, 60, 120, 180])
+@pytest.mark.parametrize("column", ["y_srf", "z_srf", "pitch", "yaw"])
+def test_a_short_window_is_judged_with_its_neighbours(november, column, seconds):
+    """2022-11-11 11:36: one to three records, or none but two on either side; one of them is 150″ off."""
+    table = november.aspects[2]
+    start = np.datetime64("2022-11-11T11:36:00", "us") + (10 * SECOND if seconds == 20 else 0 * SECOND)
+    end = start + seconds * SECOND
+    clean = pointing_at(table, start, end)
+    row = int(np.argmin(np.abs(table.time - (start + (end - start) // 2))))
+    values = getattr(table, column).copy()
+    values[row] += 150.0 if column.endswith("srf") else 150.0 / 3600.0
+    spoiled = pointing_at(replace(table, **{column: values}), start, end)
+    assert (clean.rejected, spoiled.rejected) == (0, 1)
+    assert np.hypot(spoiled.x - clean.x, spoiled.y - clean.y) < 1.0
+    assert max(spoiled.rms_x, spoiled.rms_y) < 1.0
+
+
+def test_a_window_of_outliers_is_interpolated(aspect_table):
+    values = np.arange(9.0)
+    values[4] = 150.0
+    table = aspect_table(minutes(9), y_srf=values)
+    pointing = pointing_at(table, NOON + 230 * SECOND, NOON + 280 * SECOND)  # record 4 alone
+    assert pointing.x == pytest.approx(60.0 + 255.0 / 64.0)
+    assert (pointing.records, pointing.rejected, pointing.interpolated) == (2, 1, True)
+    assert not pointing_at(table, NOON, NOON + 100 * SECOND).interpolated
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [("01:18:30", "01:19:30"), ("01:18:40", "01:18:50"), ("01:20:30", "01:21:30"), ("01:19", "01:21")]
+)
+def test_a_swing_shows_in_a_short_window(shared_data, start, end):
+    """The same swing: the records beside the window are 10″ and 22″ away, and it lies between them."""
+    pointing = pointing_at(
+        found_aspect(shared_data), *(np.datetime64(f"2022-11-14T{time}", "us") for time in (start, end))
+    )
+    assert pointing.rejected == 0
+    assert pointing.rms_x > 10.0
+    assert pointing.peak_to_peak > 20.0
+
+
+@pytest.mark.parametrize("minutes_before", [5, 10, 20])
+def test_a_slew_is_kept(shared_data, minutes_before):
+    """The record of 01:21:27 is 24″ from those beside it, and goes on as the two before it: a movement."""
+    table = found_aspect(shared_data)
+    start, end = (
+        np.datetime64("2022-11-14T01:21:00", "us") - 60 * minutes_before * SECOND,
+        np.datetime64("2022-11-14T01:29:00", "us"),
+    )
+    inside = (table.time >= start) & (table.time <= end)
+    pointing = pointing_at(table, start, end)
+    assert (pointing.records, pointing.rejected) == (inside.sum(), 0)
+    assert pointing.x == pytest.approx(table.y_srf[inside].mean() + 60.0, abs=1e-6)
+
+
+def test_no_record_of_real_days_is_an_outlier(shared_data):
+    """Every movement of four days shows in attitude and aspect solution alike, and in more than one record."""
+    for folder, day in (
+        ("nov2022/aux", "20221110"),
+        ("nov2022/aux", "20221111"),
+        ("found", "20221113"),
+        ("found", "20221114"),
+    ):
+        table = read_aspect(shared_data / folder / f"solo_L2_stix-aux-ephemeris_{day}_V01.fits")
+        for hours in range(24):
+            start = table.time[0] + 3600 * hours * SECOND
+            assert pointing_at(table, start, start + 3600 * SECOND).rejected == 0
+
+
+def test_quiet_neighbours_do_not_widen_a_window(november):
+    """The jitter is below 1″ in a window of any length."""
+    for seconds in (4, 20, 60, 120, 300):
+        start = np.datetime64("2022-11-11T11:36:00", "us")
+        assert pointing_at(november.aspects[2], start, start + seconds * SECOND).peak_to_peak < 2.0
+
+
 def test_outliers_are_single_records():
     values = np.zeros((10, 1))
     values[3] = 150.0
-    assert isolated_outliers(values, (5.0,)).tolist() == (np.arange(10) == 3).tolist()
+    assert outlying_records(values, (5.0,)).tolist() == (np.arange(10) == 3).tolist()
     values[4] = 140.0  # two beside one another: the spacecraft moved
-    assert not isolated_outliers(values, (5.0,)).any()
-    assert not isolated_outliers(np.array([[0.0], [150.0], [0.0]]), (5.0,)).any()  # too few to tell
+    assert not outlying_records(values, (5.0,)).any()
+    assert not outlying_records(np.array([[0.0], [150.0], [0.0]]), (5.0,)).any()  # too few to tell
+
+
+def test_what_continues_a_trend_is_no_outlier():
+    swing = np.array([0.0, 0.0, 0.0, -30.0, -20.0, 2.0, 27.0, 6.0, 3.0, 2.5, 2.5])[:, None]
+    assert not outlying_records(swing, (5.0,)).any()
+    assert not outlying_records(swing[::-1], (5.0,)).any()
+
+
+def test_what_another_instrument_sees_is_no_outlier():
+    values, quiet = np.zeros((10, 1)), np.zeros((10, 2))
+    values[3] = 20.0
+    moving = quiet.copy()
+    moving[4] = 8.0
+    assert outlying_records(values, (5.0,), quiet).sum() == 1
+    assert outlying_records(values, (5.0,), np.full_like(quiet, np.nan)).sum() == 1
+    assert outlying_records(values, (5.0,), moving).sum() == 0
 
 
 def test_solutions_far_from_the_sun_are_not_valid(shared_data, tmp_path):
