@@ -9,9 +9,10 @@ from astropy.io import fits
 
 from jobs.cli import main
 from jobs.products import describe
-from stixcore.calibration.catalog import SHIPPED
+from stixcore.calibration.catalog import SHIPPED, CalFile, CalibrationCatalog
 from stixcore.errors import CalibrationError
 from stixcore.fits.write import write_image
+from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.recipe import SINCE_VERSION_2, Recipe
 from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
@@ -128,6 +129,28 @@ def test_a_cal_file_of_the_archive_is_used_and_named(moved, shared_data, tmp_pat
     (tmp_path / "out" / science.name).symlink_to(science)
     assert main(["reproduce", image["file"], "--archive", root]) == 0
     assert main(["reproduce", image["file"], "--archive", str(tmp_path / "none")]) == 1
+
+
+@pytest.mark.parametrize("kept", ["archive", "beside the recipe"])
+def test_a_cal_file_changes_the_visibilities(moved, shared_data, kept):
+    """Measured edges instead of the table's, wherever the file that the recipe names is."""
+    (path,) = (shared_data / "products").glob("solo_CAL_stix-cal-energy_20250302*")
+    days = days_to("2025-03-05")
+    science = moved(FLARE, days)
+    methods = {Method.BP: BackProjectionParameters()}
+    request = ImageRequest(*window(days), (6.0, 10.0), methods=methods, location=(824.0, 146.0), shape=(16, 16))
+    catalog = CalibrationCatalog(cal_files=(CalFile.of(path),))
+    recipe = prepare_recipe(request, science, catalog=catalog)
+    paths = {science.name: science} | ({} if kept == "archive" else {path.name: path})
+    used = catalog if kept == "archive" else SHIPPED
+    measured = reconstruct(recipe, lambda file: paths[file.name], catalog=used)
+    tabulated = reconstruct(
+        replace(recipe, calibration=replace(recipe.calibration, cal_file=None)), lambda file: paths[file.name]
+    )
+    change = np.abs(measured.vis.vis / tabulated.vis.vis - 1.0)
+    assert np.median(change) > 0.005
+    assert change.max() < 0.5
+    assert measured.calibration.energy_table.edges[0, 0, 0] == pytest.approx(4.067341, abs=5e-7)
 
 
 def test_the_doctor_asks_for_newer_tables(tmp_path):

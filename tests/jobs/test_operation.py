@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from archive import Archive, RunFilter, RunKind, RunStatus
+from archive.calibration import AddStatus, add_calibration
 from archive.checks import check
 from archive.filters import ImageFilter
 from archive.findings import Code, Level, codes_markdown
@@ -26,11 +27,14 @@ from jobs import logs
 from jobs.boxes import PreviewRules
 from jobs.cli import build_parser, main
 from jobs.fetch import PARTIAL
+from jobs.holdings import Holdings
 from jobs.journal import Journal, Part, RequestState
 from jobs.leases import Leases
 from jobs.lock import AlreadyRunning, single_instance
 from jobs.outdated import give_up_outdated
 from jobs.previews import make_previews
+from stixcore.calibration.catalog import CalFile, CalibrationCatalog
+from stixcore.instrument.energy_tables import Validity
 from stixcore.simulation.campaign import simulate_campaign
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -180,6 +184,67 @@ def test_previews_without_pointing_stay_where_no_file_has_a_record_near(own, fla
     assert give_up_outdated(own) == ()
 
 
+def with_a_cal_file(holdings, run):
+    """Such holdings with a CAL file of the run's energy table around its time."""
+    day, table = np.timedelta64(12, "h"), json.loads(run.recipe)["calibration"]["energy_table"]["name"]
+    file = CalFile(Path("cal.fits"), "cal.fits", "c" * 64, table, run.t_start - day, run.t_end + day, 86_400.0, 4e4)
+    return replace(holdings, calibration=CalibrationCatalog(cal_files=(file,)))
+
+
+def with_another_table(holdings, run):
+    """Such holdings with an energy table that came into force the day before the run."""
+    name = json.loads(run.recipe)["calibration"]["energy_table"]["name"]
+    table = replace(holdings.calibration.tables[name], name="elut_table_20991231", sha256="e" * 64)
+    validity = Validity(table.name, run.t_start - np.timedelta64(1, "D"), None)
+    return replace(holdings, calibration=CalibrationCatalog((table,), (validity,)))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (with_a_cal_file, "the daily energy calibration to use is cal.fits now"),
+        (with_another_table, "the energy table to use is elut_table_20991231 now"),
+    ],
+)
+def test_previews_with_an_older_calibration_are_given_up(own, change, reason):
+    runs = previews_of(own)
+    given_up = give_up_outdated(own, holdings=change(Holdings.of(own), runs[0]))
+    assert {(one.run.run_id, one.reason) for one in given_up} == {(run.run_id, reason) for run in runs}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda recipe: recipe["calibration"].update(cal_file={"name": "a.fits", "uid": "", "sha256": "a" * 64}),
+            "the daily energy calibration to use is none now",
+        ),
+        (
+            lambda recipe: recipe["calibration"]["energy_table"].update(sha256="a" * 64),
+            "the energy table to use is elut_table_20251120 now",
+        ),
+        # version 1, which took elut_table_20250523 of the list of its time
+        (lambda recipe: recipe.pop("calibration"), "the energy table to use is elut_table_20251120 now"),
+    ],
+)
+def test_the_calibration_in_the_recipe_is_compared(own, change, reason):
+    run = previews_of(own)[0]
+    recipe = json.loads(run.recipe)
+    change(recipe)
+    own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
+    assert [(one.run.run_id, one.reason) for one in give_up_outdated(own)] == [(run.run_id, reason)]
+
+
+def test_a_preview_of_version_1_stays_where_its_table_is_in_force_still(own):
+    run = previews_of(own)[0]
+    recipe = json.loads(run.recipe)
+    del recipe["calibration"]
+    then = np.datetime64("2024-02-01T12:00", "us")
+    moved = replace(run, recipe=json.dumps(recipe), t_start=then, t_end=then + (run.t_end - run.t_start))
+    own.upsert("runs", [moved])
+    assert give_up_outdated(own, months=["2024-02"]) == ()
+
+
 def test_runs_of_users_stay_as_they_were_asked_for(own, flare):
     run = previews_of(own)[0]
     own.upsert("runs", [replace(run, kind=RunKind.USER, author="alice")])
@@ -252,6 +317,17 @@ def test_previews_look_again_only_where_something_came(own, flare, looked_at):
     assert looked_at[3:] == [{"2026-03"}]
     make_previews(own, NOW, uids=["0000000000"])
     assert looked_at[4:] == [set()]
+
+
+def test_previews_look_again_when_calibration_comes(own, looked_at, shared_data):
+    (path,) = (shared_data / "products").glob("solo_CAL_stix-cal-energy_20250302*")
+    make_previews(own, NOW)
+    (added,) = add_calibration(own.root, [path], own.write_lock())
+    assert added.status is AddStatus.ADDED
+    make_previews(own, NOW)
+    assert looked_at == [{"2026-03"}]
+    make_previews(own, NOW)
+    assert len(looked_at) == 1
 
 
 def test_what_came_while_previews_were_made_is_looked_at_by_the_next(own, flare, looked_at, monkeypatch):

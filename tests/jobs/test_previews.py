@@ -2,13 +2,27 @@
 
 import hashlib
 import json
+from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from archive import Archive, ImageFilter, RunFilter, RunStatus, ingest
+from archive import Archive, ImageFilter, RunFilter, RunKind, RunStatus, ingest
 from jobs.executors import make_executor
-from jobs.previews import make_previews
+from jobs.holdings import Holdings
+from jobs.imaging import ImagingTask, RunContext, run_imaging_task
+from jobs.planning import plan_request
+from jobs.previews import make_previews, plan_imaging
+from jobs.requests import ImagingRequest
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.imaging.back_projection import BackProjectionParameters
+from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.trust import Aspect, Finding, Severity
+from stixcore.instrument.energy_tables import Validity
+from stixcore.reconstruct import ImageRequest
 
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
 
@@ -58,6 +72,72 @@ def test_rows_and_files_belong_together(finished_archive):
 def test_simulated_data_say_so_everywhere(finished_archive):
     assert all(image.simulated for image in finished_archive.images())
     assert all(run.simulated for run in finished_archive.runs())
+
+
+def test_the_row_of_a_run_names_the_calibration_of_its_recipe(finished_archive):
+    runs = [run for run in finished_archive.runs() if run.status == RunStatus.DONE]
+    assert runs
+    for run in runs:
+        used = json.loads(run.recipe)["calibration"]
+        for kind in ("energy_table", "phase_table"):
+            assert used[kind] == {"name": getattr(run, kind), "sha256": getattr(run, f"{kind}_sha256")}
+        assert (run.energy_table, run.cal_file) == ("elut_table_20251120", None)
+
+
+@pytest.fixture
+def own_calibration(finished_archive):
+    """What an archive with an energy table and a CAL file of its own would choose from."""
+    table = replace(SHIPPED.tables["elut_table_20251120"], name="elut_table_20991231", sha256="e" * 64)
+    in_force = Validity(table.name, np.datetime64("2026-03-01", "us"), None)
+    return CalibrationCatalog((table,), (in_force,))
+
+
+@pytest.fixture
+def small_task(science_of, tmp_path):
+    """A task of one method and few pixels for a simulated flare."""
+    science, background, auxiliary, record = science_of(0)
+    time = np.datetime64(record["peak_utc"], "us")
+    place, methods = (record["hpc_x"], record["hpc_y"]), {Method.CLEAN: CleanParameters()}
+    request = ImageRequest(time, time + np.timedelta64(40, "s"), (4.0, 10.0), methods, place, shape=(32, 32))
+    context = RunContext(RunKind.AUTO, "auto", record["uid"], science.name, "4-10 keV")
+    return ImagingTask(tmp_path, request, science, background, (auxiliary,), context, NOW)
+
+
+def test_the_row_of_an_image_has_the_verdict_on_each_part(small_task, monkeypatch):
+    found = (
+        Finding("made_up", Severity.DOUBT, "for this test", Method.CLEAN, frozenset({Aspect.POSITION})),
+        Finding("made_up", Severity.DOUBT, "for this test", Method.BP, frozenset({Aspect.FLUX})),
+    )
+    monkeypatch.setattr(import_module("stixcore.reconstruct"), "assess", lambda images: found)
+    methods = small_task.request.methods | {Method.BP: BackProjectionParameters()}
+    outcome = run_imaging_task(replace(small_task, request=replace(small_task.request, methods=methods)))
+    rows = {image.method: (image.verdict_position, image.verdict_flux, image.verdict_shape) for image in outcome.images}
+    assert rows == {"clean": ("doubtful", "trusted", "trusted"), "bp": ("trusted", "doubtful", "trusted")}
+    for image in outcome.images:
+        header = fits.getheader(small_task.root / image.file)
+        assert rows[image.method] == (header["TRUSTPOS"], header["TRUSTFLX"], header["TRUSTSHP"])
+
+
+def test_every_step_of_a_task_uses_its_own_calibration(small_task, own_calibration, monkeypatch):
+    """Also the second look at a wider field: the table is in this catalogue only."""
+    monkeypatch.setattr("jobs.imaging.flux_at_edge", lambda image: True)
+    outcome = run_imaging_task(replace(small_task, calibration=own_calibration))
+    assert (outcome.run.reason, outcome.run.energy_table) == ("", "elut_table_20991231")
+    assert {image.pixel_arcsec for image in outcome.images} == {4.0}
+
+
+def test_previews_and_requests_are_planned_with_the_calibration_of_the_archive(
+    finished_archive, own_calibration, monkeypatch
+):
+    monkeypatch.setattr(Archive, "calibration", own_calibration)
+    run = next(run for run in finished_archive.runs() if run.status == RunStatus.DONE)
+    file = finished_archive.science_file(run.uid)
+    part = ImageRequest(run.t_start, run.t_end, (run.e_low, run.e_high))
+    context = RunContext(RunKind.AUTO, "auto", run.uid, file.name, run.band)
+    preview = plan_imaging(finished_archive, Holdings.of(finished_archive), file, part, context, NOW)
+    request = ImagingRequest(run.uid, ((run.t_start, run.t_end),), ((run.e_low, run.e_high),))
+    (asked,) = plan_request(finished_archive, request, "ann", NOW)
+    assert preview.calibration is asked.calibration is own_calibration
 
 
 def test_background_and_its_choice_are_recorded(finished_archive, campaign):

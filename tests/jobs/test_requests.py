@@ -1,7 +1,7 @@
 """Requests: JSON in and out, what is refused and how, and the image sets they become."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -20,11 +20,12 @@ from jobs.submission import submit
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource
+from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import ALL_LABELS, PixelSet
 from stixcore.recipe import Recipe
-from stixcore.reconstruct import default_methods, prepare_recipe
+from stixcore.reconstruct import ShiftBins, default_methods, prepare_recipe
 
 NOW = np.datetime64("2026-03-21T00:00:00", "us")
 SECOND = np.timedelta64(1_000_000, "us")
@@ -67,6 +68,9 @@ requests = st.builds(
     pixel_set=st.sampled_from(PixelSet),
     amplitude_scheme=st.sampled_from(AmplitudeScheme),
     edge_correction=st.sampled_from(EdgeCorrection),
+    window_rule=st.sampled_from(WindowRule),
+    exact=st.booleans(),
+    shift_bins=st.sampled_from(ShiftBins),
     hidden=st.booleans(),
 )
 
@@ -79,6 +83,37 @@ def test_json_and_back_is_the_same_and_canonical(request):
         if name != "pointing":  # the radius of a manual one is NaN, and that is not equal to itself
             assert getattr(again, name) == value
     assert repr(again.pointing) == repr(request.pointing)
+
+
+def test_every_choice_reaches_every_image_set():
+    """Each differs from its default, so that none can be left out; a new one has to be added here."""
+    choices = {
+        "methods": {Method.CLEAN: CleanParameters(gain=0.2)},
+        "location": (1.0, 2.0),
+        "pointing": Pointing(PointingSource.MANUAL, 1.0, 2.0, 3.0),
+        "shape": (64, 65),
+        "pixel": 3.0,
+        "subcollimators": ("10a", "9b"),
+        "pixel_set": PixelSet.TOP,
+        "amplitude_scheme": AmplitudeScheme.GSW_2021,
+        "edge_correction": EdgeCorrection.FLAT,
+        "window_rule": WindowRule.OUTWARD,
+        "exact": True,
+        "shift_bins": ShiftBins.OFF,
+    }
+    elsewhere = {"uid", "time_ranges", "energy_ranges", "background", "hidden"}
+    assert {field.name for field in fields(ImagingRequest)} == set(choices) | elsewhere
+    times = tuple((NOW + n * SECOND, NOW + (n + 1) * SECOND) for n in range(2))
+    energies = ((4.0, 10.0), (10.0, 16.0))
+    parts = ImagingRequest("2603141000", times, energies, **choices).parts()
+    assert [(part.start, part.end, part.energy) for part in parts] == [
+        (*times[0], energies[0]),
+        (*times[0], energies[1]),
+        (*times[1], energies[0]),
+        (*times[1], energies[1]),
+    ]
+    for part in parts:
+        assert {name: getattr(part, name) for name in choices} == choices
 
 
 def test_however_it_is_written_equal_requests_are_equal_texts():

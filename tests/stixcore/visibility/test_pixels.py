@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stixcore.calibration.catalog import energy_lookup_table
+from stixcore.calibration.catalog import CalFile, CalibrationCatalog, energy_lookup_table
 from stixcore.calibration.energy import EdgeCorrection, edge_factors
 from stixcore.calibration.livetime import detector_livetime
 from stixcore.errors import CalibrationError, SelectionError
@@ -280,6 +280,18 @@ def test_edge_correction_of_a_single_channel_is_applied_once(pixel_data):
     factor, _ = edge_factors(energy_lookup_table(T0), data.e_low, data.e_high, slice(3, 4), np.zeros(8))
     expected = (100.0 * factor[:, :8]).reshape(32, 2, 4).sum(axis=1) / pixels.exposure[:, None]
     np.testing.assert_allclose(pixels.rate, expected)
+
+
+def test_edges_of_a_cal_file_correct_the_counts(pixel_data, shared_data):
+    """Detector 0, pixel 0, 6-7 keV, flat spectrum: the ground software's factor is 1.0057905."""
+    (path,) = (shared_data / "products").glob("solo_CAL_stix-cal-energy_20250302*")
+    data = pixel_data(100.0 * (np.arange(12) == 0)[:, None] + np.zeros((1, 32, 12, 8)), t0="2025-03-03T12:00")
+    catalog = CalibrationCatalog(cal_files=(CalFile.of(path),))
+    measured = catalog.choose(data.t_start[0], data.t_end[0])
+    corrected = whole(data, 6, 7, edge_correction=FLAT, calibration=measured)
+    assert corrected.rate[0, 0] * corrected.exposure[0] / 100.0 == pytest.approx(1.0057905, abs=6e-8)
+    tabulated = whole(data, 6, 7, edge_correction=FLAT)
+    assert abs(tabulated.rate[0, 0] / corrected.rate[0, 0] - 1.0) > 1e-3
 
 
 def test_edge_factor_of_meta_pixels_stays_near_one(november):
