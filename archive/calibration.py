@@ -1,8 +1,9 @@
 """Calibration that an archive adds to what the software ships: newer energy tables, and daily CAL files.
 
 They are in the folder ``calibration`` of the archive: tables and ``elut_index.csv`` as STIX-CONF publishes them, CAL
-files in ``calibration/cal`` with ``cal_files.json`` as their list. A table or file is written before the list that
-names it, so a list never names what is not there.
+files in ``calibration/cal`` with ``cal_files.json`` as their list, whether they were added or taken in; their rows are
+in the table ``other_files``. A table or file is written before the list that names it, so a list never names what is
+not there.
 """
 
 from __future__ import annotations

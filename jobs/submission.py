@@ -109,7 +109,8 @@ def _still_holds(archive: Archive, journal: Journal, earlier: Request, file: Sci
     newer = archive.query(
         "SELECT count(*) AS n FROM ("
         "SELECT ingested_at FROM science_files WHERE is_background OR name = ? OR uid = ? "
-        "UNION ALL SELECT ingested_at FROM aux_files) WHERE ingested_at >= ?",
-        [file.name, file.uid, earlier.started_at],
+        "UNION ALL SELECT ingested_at FROM aux_files "
+        "UNION ALL SELECT ingested_at FROM other_files WHERE product = ?) WHERE ingested_at >= ?",
+        [file.name, file.uid, str(ProductKind.ENERGY_CALIBRATION), earlier.started_at],
     )
     return int(newer["n"][0].as_py()) == 0

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from archive import Archive
+from archive import Archive, schema
 
-TABLES = {
-    "science_files": "name",
-    "quicklook_files": "name",
-    "aux_files": "name",
-    "flares": "flare_id",
-    "runs": "run_id",
-    "images": "image_id",
-}
+TABLES = {name: table.key for name, table in schema.TABLES.items()}
 #: What depends on the clock, and on nothing else. The header of an image holds the time, and so its hash depends on it.
 TIMES = {"ingested_at", "started_at", "created_at", "updated_at", "elapsed_s"}
 HASHES = {"sha256", "size"}

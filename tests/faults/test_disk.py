@@ -18,6 +18,7 @@ import pytest
 from archive import Archive, Outcome, OutcomeStatus, ingest
 from archive.checks import check
 from archive.findings import Code, is_sound
+from archive.schema import select_files
 from jobs.cli import main as stix_jobs
 from stixcore.recipe import sha256_of
 
@@ -51,8 +52,7 @@ def disk(tmp_path: Path) -> Iterator[tuple[Path, Resize]]:
 
 
 def everything_acknowledged_is_there(archive: Archive, outcomes: list[Outcome]) -> None:
-    rows = {row["name"]: row for row in archive.rows("SELECT name, path, sha256 FROM science_files")}
-    rows |= {row["name"]: row for row in archive.rows("SELECT name, path, sha256 FROM aux_files")}
+    rows = {row["name"]: row for row in archive.rows(select_files("name, path, sha256"))}
     taken = [outcome for outcome in outcomes if outcome.status is OutcomeStatus.INGESTED]
     assert {outcome.name for outcome in taken} <= rows.keys()
     for row in rows.values():

@@ -203,6 +203,7 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
     from importlib import import_module
 
     from archive import OutcomeStatus
+    from archive.schema import select_files
     from stixcore.calibration.pointing import assumed_pointing
     from stixcore.errors import InvalidProduct, StixError
     from stixcore.fits.read import read_pixel_data
@@ -244,11 +245,7 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
     def _ingest_faults(archive: Any, path: Path, outcome: Any) -> Iterator[str]:
         content = path.read_bytes()
         if outcome.status in (OutcomeStatus.INGESTED, OutcomeStatus.KNOWN):
-            rows = [
-                row
-                for table in ("science_files", "quicklook_files", "aux_files")
-                for row in archive.rows(f"SELECT path, size FROM {table} WHERE name = ?", [outcome.name])
-            ]
+            rows = archive.rows(select_files("path, size", " WHERE name = $1"), [outcome.name])
             if len(rows) != 1 or archive.path_of(rows[0]["path"]).read_bytes() != content:
                 yield f"{outcome.status}, but {len(rows)} rows or other content"
         elif outcome.status is OutcomeStatus.QUARANTINED:

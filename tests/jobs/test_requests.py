@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive import Archive, RunFilter, RunStatus
+from archive import Archive, OtherFile, RunFilter, RunStatus
 from archive.layout import image_id
 from jobs.errors import BadRequest, LimitReached, NotAllowed
 from jobs.journal import Journal, Part, RequestState
@@ -352,3 +352,15 @@ def test_an_answer_from_before_a_new_file_came_is_none(own_archive, tmp_path, fl
     own_archive.upsert("science_files", [replace(flare[0], ingested_at=NOW + SECOND)])
     again, new = submit(Archive(own_archive.root), journal, like(flare[1]), "anna", NOW)
     assert (again.state, new) == ("queued", True)
+
+
+@pytest.mark.parametrize(("product", "queued"), [("cal-energy", True), ("hk-maxi", False)])
+def test_an_answer_from_before_a_new_calibration_came_is_none(own_archive, tmp_path, flare, product, queued):
+    journal = Journal(tmp_path)
+    answer(own_archive, journal, like(flare[1]), flare[1])
+    columns = ("level", "version", "sha256", "size", "path", "t_start", "t_end", "uid", "purpose")
+    row = {name: getattr(flare[0], name) for name in columns}
+    file = OtherFile(name="x.fits", product=product, n_rows=1, ingested_at=NOW + SECOND, **row)
+    own_archive.upsert("other_files", [file])
+    again, _ = submit(Archive(own_archive.root), journal, like(flare[1]), "anna", NOW)
+    assert (again.state == "queued") is queued
