@@ -45,7 +45,8 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     tables : AspectTable or sequence of them
         One file, or the two on either side of midnight.
     start, end : datetime64
-        Window, UTC at Solar Orbiter.
+        Window, UTC at Solar Orbiter: the time range that was asked for, not its whole bins, as in the ground software
+        (``docs/decisions/pointing_window.md``).
 
     Returns
     -------
