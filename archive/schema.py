@@ -189,7 +189,7 @@ class Run:
     hpc_y: Annotated[float | None, Column("Flare location, as seen from Solar Orbiter", "arcsec")] = None
     hpc_sigma_x: Annotated[float | None, Column("Standard deviation of the location", "arcsec")] = None
     hpc_sigma_y: Annotated[float | None, Column("Standard deviation of the location", "arcsec")] = None
-    sidelobe_ratio: Annotated[float | None, Column("Second peak ÷ first, full-disk map; doubtful from 0.9")] = None
+    sidelobe_ratio: Annotated[float | None, Column("Second peak ÷ first, full-disk map")] = None
     location_method: Annotated[str | None, Column("How the location was found")] = None
     pointing_source: Annotated[str | None, Column("Aspect solution, or what replaced it")] = None
     roll_deg: Annotated[float | None, Column("Roll angle", "deg")] = None
@@ -246,8 +246,8 @@ class Image:
     pixel_arcsec: Annotated[float, Column("Pixel size", "arcsec")]
     center_hpc_x: Annotated[float, Column("Centre of the map", "arcsec")]
     center_hpc_y: Annotated[float, Column("Centre of the map", "arcsec")]
-    sidelobe_ratio: Annotated[float | None, Column("Second peak ÷ first, full-disk map; doubtful from 0.9")] = None
-    trusted: Annotated[bool, Column("Nothing speaks against it; see warnings otherwise")]
+    sidelobe_ratio: Annotated[float | None, Column("Second peak ÷ first, full-disk map")] = None
+    trusted: Annotated[bool, Column("No part of it is doubtful; otherwise see warnings")]
     verdict_position: Annotated[str | None, Column("trusted or doubtful")] = None
     verdict_flux: Annotated[str | None, Column("trusted or doubtful")] = None
     verdict_shape: Annotated[str | None, Column("trusted or doubtful")] = None

@@ -76,7 +76,7 @@ class ImagingTask:
     created : datetime64
         The time of the run; workers do not look at a clock for what they write.
     ensemble : int
-        Perturbed copies of the data per method, for error bars; 0: none.
+        Simulated copies of the data per method, for error bars; 0: none.
     calibration : CalibrationCatalog
         Of the archive: every process chooses from the same tables.
     """

@@ -95,7 +95,7 @@ class CubeRequest:
     imaging : ImagingRequest
     looks : AnimationLooks
     ensemble : int
-        Perturbed copies of the data per image, for the error bars; 0: those of forward fits only.
+        Simulated copies of the data per image, for the error bars; 0: those of forward fits only.
     """
 
     imaging: ImagingRequest

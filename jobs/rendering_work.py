@@ -28,7 +28,7 @@ from jobs.executors import report_progress
 from jobs.figures import colored, font
 from stixcore.fits.image_file import ImageFile, read_image_file
 from stixcore.fits.write import CREATOR, UNCERTAINTY_EXTENSION
-from stixcore.metrics import measure_source
+from stixcore.metrics import measure_source, strongest_source
 from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
@@ -117,7 +117,7 @@ def assemble_cube(archive: Archive, images: Sequence[Image], looks: AnimationLoo
     notes = animate(archive, chosen, looks, folder)
     notes.append(f"the animation shows {method}, {band[0]:g}-{band[1]:g} keV")
     if not any(row["flux_err"] for row in rows):
-        notes.append("no error bars: the images were made without perturbed copies of the data")
+        notes.append("no error bars: the images were made without simulated copies")
     return notes
 
 
@@ -161,10 +161,10 @@ def _ensemble_errors(path: Path) -> dict[str, Any]:
 
 
 def _fitted(stored: ImageFile) -> dict[str, Any]:
-    brightest: Mapping[str, Any] = max(stored.sources, key=lambda source: source["flux"])
+    strongest = strongest_source(stored.sources)
     names = {"x": "x_arcsec", "y": "y_arcsec", "fwhm": "fwhm_arcsec", "flux": "flux"}
-    values = {column: brightest[name] for name, column in names.items() if name in brightest}
-    return values | {f"{name}_err": brightest.get(f"{name}_sigma") for name in names}
+    values = {column: strongest[name] for name, column in names.items() if name in strongest}
+    return values | {f"{name}_err": strongest.get(f"{name}_sigma") for name in names}
 
 
 def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

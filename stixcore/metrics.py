@@ -40,6 +40,14 @@ class SourceMeasure:
     area: float
 
 
+def strongest_source(sources: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of fitted sources (at least one; as `Reconstruction.sources`) the one with the largest flux.
+
+    The brightest pixel belongs to the narrowest of them, which need not be the strongest.
+    """
+    return max(sources, key=lambda source: float(source["flux"]))
+
+
 def measure_source(image: Floats, grid: ImageGrid, sources: Sequence[Mapping[str, Any]] = ()) -> SourceMeasure:
     """Measure the brightest source of an image: of fitted sources the one with the largest flux.
 
@@ -49,11 +57,10 @@ def measure_source(image: Floats, grid: ImageGrid, sources: Sequence[Mapping[str
         With a positive maximum.
     grid : ImageGrid
     sources : sequence of mappings
-        Fitted sources, as `Reconstruction.sources`. The brightest pixel belongs to the narrowest of them, which need
-        not be the strongest.
+        Fitted sources, as `Reconstruction.sources`.
     """
     if sources:
-        strongest = max(sources, key=lambda source: float(source["flux"]))
+        strongest = strongest_source(sources)
         fwhm = float(strongest["fwhm"])
         return SourceMeasure(float(strongest["x"]), float(strongest["y"]), fwhm, float(np.pi / 4.0 * fwhm**2))
     row, column = np.unravel_index(int(np.argmax(image)), image.shape)

@@ -224,7 +224,7 @@ class Recipe:
         Raises
         ------
         SelectionError
-            For anything that is no recipe: other version, unknown or missing keys, values of another type.
+            For anything that is not a recipe: other version, unknown or missing keys, values of another type.
         """
         try:
             return cls._from_dict(json.loads(text))

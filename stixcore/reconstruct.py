@@ -434,7 +434,7 @@ def reconstruct(
     progress : callable, optional
         Called before each method with its name, number (from 0) and how many there are.
     ensemble : int
-        Perturbed copies of the data per method, for uncertainty maps; 0: none. It does not change the images.
+        Simulated copies of the data per method, for uncertainty maps; 0: none. It does not change the images.
     seed : int
         Of the perturbations.
     catalog : CalibrationCatalog

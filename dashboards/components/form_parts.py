@@ -79,14 +79,10 @@ def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
                 f"<p class='advice'>Fewer than {words.counts(enough)} counts: expect mostly noise. Take a longer "
                 "time or a wider band.</p>"
             )
-        search = instant.search
-        if (
-            search is not None
-            and search.sidelobe_ratio >= DOUBTFUL_SIDELOBE_RATIO
-            and instant.location.found_by != "given"
-        ):
+        rival = 0.0 if instant.search is None else instant.search.rival(instant.pointing.rsun)
+        if rival >= DOUBTFUL_SIDELOBE_RATIO and instant.location.found_by != "given":
             lines.append(
-                f"<p class='advice'>Another place on the disk is {search.sidelobe_ratio:.2f} times as bright: the "
+                f"<p class='advice'>Another place on the disk is {rival:.2f} times as bright: the "
                 "location is doubtful. Look at the candidates under “Location”.</p>"
             )
         lines.append(

@@ -17,7 +17,7 @@ from dashboards.web.links import Links
 Cell = Callable[[ImageRow, Links], str]
 
 CENTROID = "Centroid of what is above half the maximum, helioprojective, from Solar Orbiter"
-SIDELOBE = "Second peak of the full-disk map ÷ first; doubtful from 0.9"
+SIDELOBE = "Second peak of the full-disk map ÷ first; doubtful from 0.9 where it is on the disk"
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ IMAGE_COLUMNS = (
         "chi2",
         "χ²",
         _chi2,
-        "Per visibility: about 2 for a perfect image, real and imaginary parts count",
+        "Per degree of freedom: 1 is perfect",
         "chi2",
         False,
         74,

@@ -260,7 +260,7 @@ def _download(image: Image, links: Links) -> str:
 def _cautions(image: Image) -> str:
     cautions = read_cautions(image.warnings)
     if not cautions:
-        return '<p class="good">Nothing speaks against this image.</p>'
+        return '<p class="good">No quality warnings.</p>'
     items = "".join(f"<li>{escape(caution.text)}</li>" for caution in cautions)
     lead = "Worth knowing" if image.trusted else f"{_doubted(image)}: do not use this image without looking into it"
     return f'<div class="{"note" if image.trusted else "doubt"}"><b>{lead}</b><ul>{items}</ul></div>'

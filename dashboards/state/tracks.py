@@ -11,7 +11,7 @@ import numpy as np
 
 from archive import Image
 from dashboards.state.compare import Scene
-from stixcore.metrics import measure_source
+from stixcore.metrics import measure_source, strongest_source
 
 #: Every image's file is read: more of them keep the visitor waiting.
 MOST_TRACKED = 300
@@ -88,11 +88,11 @@ def _measured(scene: Scene) -> TrackPoint:
     image, file = scene.image, scene.file
     flux = UNKNOWN if image.total_flux is None else image.total_flux
     if file.sources:
-        strongest = max(file.sources, key=lambda source: source["flux"])
+        strongest = strongest_source(file.sources)
         x, y, fwhm = (Measured(strongest[name], strongest.get(f"{name}_sigma", UNKNOWN)) for name in ("x", "y", "fwhm"))
         sigma = float(np.sqrt(sum(source.get("flux_sigma", UNKNOWN) ** 2 for source in file.sources)))
         return TrackPoint(image, x, y, fwhm, Measured(flux, sigma))
-    source, sigmas = measure_source(file.pixels, file.grid, file.sources), file.errors
+    source, sigmas = measure_source(file.pixels, file.grid), file.errors
     return TrackPoint(
         image,
         Measured(source.x, sigmas.get("x", UNKNOWN)),

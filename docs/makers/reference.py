@@ -144,11 +144,17 @@ def decisions() -> str:
             text = rest if rest.startswith("**") else f"**{rest}"
             found.append((match["date"], path.parent.name, text))
     found.sort(key=lambda decision: decision[0], reverse=True)
+    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    titled = [(path, path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")) for path in files]
     lines = [
         "# Decisions",
         "",
         "Gathered from the `DESIGN.md` of each package: what was decided and when, why, what it costs, and what would",
         "change our mind.",
+        "",
+        "Decisions with numbers have a page of their own:",
+        "",
+        *(f"- [{title}](../decisions/{path.name})" for path, title in titled),
     ]
     for date, package, text in found:
         lines += ["", f"{date} · [{package}](../../{package}/DESIGN.md) · {text}"]

@@ -231,7 +231,7 @@ def _pointing_cards(images: ImageSet) -> Iterator[Card]:
     yield "MAPC_STY", images.map_center_stix[1], "[arcsec] the same, STIX frame y"
     yield "LOCATEBY", recipe.location.found_by, "how the centre was found"
     if images.location is not None:
-        yield "SIDELOBE", images.location.sidelobe_ratio, "second full-disk peak / first; >= 0.9 doubtful"
+        yield "SIDELOBE", images.location.sidelobe_ratio, "second full-disk peak / first"
     if images.position is not None:
         yield "POS_SIGX", images.position.sigma_x, "[arcsec] standard deviation of the position"
         yield "POS_SIGY", images.position.sigma_y, "[arcsec] standard deviation of the position"

@@ -183,8 +183,8 @@ def perturbed_ensemble(
     # what the copies were made of, as the map shows it
     source = image.planes.get("restored", image.image)
     bias = mean - source if weight else np.zeros_like(mean)
-    measures = [measure_source(member.image, member.grid) for member in images]
-    own = measure_source(source, image.grid) if source.max() > 0 else None
+    measures = [measure_source(member.image, member.grid, member.sources) for member in images]
+    own = measure_source(source, image.grid, image.sources) if source.max() > 0 else None
     rounding = image.grid.pixel / np.sqrt(12.0)
     centroid = CENTROID_ROUNDING * image.grid.pixel
 
@@ -194,7 +194,7 @@ def perturbed_ensemble(
         return Measured(middle, scatter, float(np.sqrt(scatter**2 + off**2 + least**2)))
 
     x, y, fwhm = (float("nan"),) * 3 if own is None else (own.x, own.y, own.fwhm)
-    peak_x, peak_y = image.grid.peak(source)
+    peak_x, peak_y = image.peak if image.sources else image.grid.peak(source)
     return Ensemble(
         method=method,
         n=len(images),

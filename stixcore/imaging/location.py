@@ -28,6 +28,8 @@ FULL_DISK_FIELD = 2.6  # solar radii
 SIDELOBE_DISTANCE = 200.0
 #: Full-disk peaks as high as this share of the highest make a location doubtful.
 DOUBTFUL_SIDELOBE_RATIO = 0.9
+#: Distance from Sun centre in apparent radii, beyond which a source is unlikely.
+DISK_RADIUS = 1.3
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class FlareLocation:
     x, y : float, arcsec
         Helioprojective, sub-pixel peak of the full-disk map.
     sidelobe_ratio : float
-        Second peak (further than 200″ away) ÷ first; 0.9 and more means doubtful.
+        Second peak (further than 200″ away) ÷ first.
     candidates : tuple of Candidate
         The three highest peaks, best first.
     full_disk : Reconstruction
@@ -59,6 +61,18 @@ class FlareLocation:
     sidelobe_ratio: float
     candidates: tuple[Candidate, ...]
     full_disk: Reconstruction
+
+    def rival(self, rsun: float) -> float:
+        """Height of the highest other candidate on or near the disk, relative to the highest peak; 0 without one.
+
+        Parameters
+        ----------
+        rsun : float, arcsec
+            Apparent solar radius; NaN: unknown, every candidate counts.
+        """
+        reach = DISK_RADIUS * rsun if np.isfinite(rsun) else np.inf
+        heights = [one.relative_height for one in self.candidates[1:] if np.hypot(one.x, one.y) < reach]
+        return max(heights, default=0.0)
 
 
 def full_disk_grid(rsun: float) -> ImageGrid:

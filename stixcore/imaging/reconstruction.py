@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stixcore.errors import ReconstructionError
 from stixcore.imaging.grid import ImageGrid
+from stixcore.metrics import strongest_source
 from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
@@ -111,7 +112,7 @@ class Reconstruction:
     def peak(self) -> tuple[float, float]:
         """Helioprojective (x, y), arcsec: brightest pixel; for fitted sources the place of the one with most flux."""
         if self.sources:
-            strongest = max(self.sources, key=lambda source: float(source["flux"]))
+            strongest = strongest_source(self.sources)
             return float(strongest["x"]), float(strongest["y"])
         return self.grid.peak(self.image)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.coordinates import PointingSource
-from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO, FlareLocation
+from stixcore.imaging.location import DISK_RADIUS, DOUBTFUL_SIDELOBE_RATIO
 from stixcore.imaging.position_error import OFF
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.instrument.geometry import detector_indices
@@ -89,7 +89,7 @@ class Thresholds:
     uneven: float = 0.2
     disagreement: float = 15.0
     edge_share: float = 0.2
-    disk_radius: float = 1.3
+    disk_radius: float = DISK_RADIUS
     low_energy: float = 10.0
 
 
@@ -209,10 +209,10 @@ def is_trusted(findings: tuple[Finding, ...], method: Method | None = None) -> b
 def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     location, recipe = images.location, images.recipe
     rsun = recipe.pointing.rsun
-    rivals = [] if location is None else _rivals(location, limits.disk_radius * rsun if np.isfinite(rsun) else np.inf)
+    rival = 0.0 if location is None else location.rival(rsun)
     position = images.position
-    if location is not None and max(rivals, default=0.0) >= limits.sidelobe_ratio:
-        text = f"another place on the disk is {max(rivals):.2f} times as bright in the coarse sub-collimators"
+    if rival >= limits.sidelobe_ratio:
+        text = f"another place on the disk is {rival:.2f} times as bright in the coarse sub-collimators"
         if position is None or position.rival > limits.rival:
             # of everything: the images may show an empty place
             yield Finding("sidelobe", Severity.DOUBT, f"{text}: the location is doubtful")
@@ -231,11 +231,6 @@ def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
             f"(standard deviation {position.total:.0f}″)"
         )
         yield Finding("position_error", Severity.DOUBT, text, doubts=_POSITION)
-
-
-def _rivals(location: FlareLocation, reach: float) -> list[float]:
-    """Relative heights of the other peaks of the full-disk map that lie within ``reach`` [arcsec] of Sun centre."""
-    return [one.relative_height for one in location.candidates[1:] if np.hypot(one.x, one.y) < reach]
 
 
 def _window(images: ImageSet) -> Iterator[Finding]:
@@ -406,7 +401,7 @@ def _misfit(images: ImageSet, models: Mapping[Method, Reconstruction], limits: T
                 yield Finding("poor_fit", severity, text, method, _FLUX | _SHAPE)
     for method, chi2 in explained.items():
         if chi2 < limits.low_chi2:
-            text = f"χ² of {method} is {chi2:.2f}: it follows the data more closely than their errors ask for"
+            text = f"χ² of {method} is {chi2:.2f}: it fits the data better than their errors allow"
             yield Finding("low_chi2", Severity.NOTE, text, method)
 
 
@@ -433,7 +428,7 @@ def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], lim
         (first, one), (second, two) = centers.items()
         distance = float(np.hypot(one.x - two.x, one.y - two.y))
         if distance > limits.disagreement:
-            text = f"{first} and {second} put the brightest source {distance:.0f}″ apart"
+            text = f"{first} and {second} place the brightest source {distance:.0f}″ apart"
             yield Finding("disagreement", Severity.NOTE, text)
     if len(centers) < 3:
         return
@@ -441,11 +436,11 @@ def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], lim
     for method, center in centers.items():
         distance = float(np.hypot(center.x - x, center.y - y))
         if distance > limits.disagreement:
-            text = f"{method} puts the brightest source {distance:.0f}″ from where the other methods have it"
+            text = f"{method} places the brightest source {distance:.0f}″ from the other methods"
             yield Finding("disagreement", Severity.DOUBT, text, method, _POSITION | _SHAPE)
     distance = float(np.hypot(images.recipe.location.x - x, images.recipe.location.y - y))
     if images.recipe.location.found_by != "given" and distance > limits.disagreement:
-        text = f"the images have the brightest source {distance:.0f}″ from the location of the flare"
+        text = f"the images place the brightest source {distance:.0f}″ from the flare location"
         yield Finding("location_disagrees", Severity.DOUBT, text, doubts=_POSITION)
 
 

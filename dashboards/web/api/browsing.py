@@ -256,7 +256,7 @@ BROWSING = (
             p.METHOD,
             *_ENERGY,
             *_GOES,
-            p.truth("trusted", "Nothing speaks against them, or something does"),
+            p.truth("trusted", "Images without doubts, or with doubts"),
             p.verdict("position"),
             p.verdict("flux"),
             p.verdict("shape"),

@@ -40,7 +40,7 @@ class ModelSelection(StrEnum):
     """How "auto" compares models."""
 
     PLAIN_BIC = "plain_bic"  # χ² as σ has it
-    SCALED_BIC = "scaled_bic"  # χ² in units of the best reduced χ²; no source that hangs on one sub-collimator
+    SCALED_BIC = "scaled_bic"  # χ² in units of the best reduced χ²; no source that depends on a single sub-collimator
 
 
 class Uncertainty(StrEnum):

@@ -133,7 +133,7 @@ def choose(candidates: Sequence[Candidate], vis: Complex, sigma: Floats) -> tupl
     for k in ranked[1:]:
         if found[k].objection or found[k].bic(scale) >= found[best].bic(scale) - LEAST_EVIDENCE:
             continue
-        against = _hangs_on_one(found[best], found[k], vis, sigma, scale)
+        against = _depends_on_one(found[best], found[k], vis, sigma, scale)
         if against:
             found[k] = replace(found[k], objection=against)
         else:
@@ -141,7 +141,7 @@ def choose(candidates: Sequence[Candidate], vis: Complex, sigma: Floats) -> tupl
     return best, found
 
 
-def _hangs_on_one(simple: Candidate, rich: Candidate, vis: Complex, sigma: Floats, scale: float) -> str:
+def _depends_on_one(simple: Candidate, rich: Candidate, vis: Complex, sigma: Floats, scale: float) -> str:
     """Whether more sources win only thanks to one sub-collimator: the comparison without each of them in turn."""
     if len(rich.fit.model.sources) <= len(simple.fit.model.sources):
         return ""
@@ -150,7 +150,9 @@ def _hangs_on_one(simple: Candidate, rich: Candidate, vis: Complex, sigma: Float
     weakest = int(gain.argmin())
     if gain[weakest] > needed:
         return ""
-    return f"the evidence for another source hangs on one sub-collimator (visibility {weakest + 1} of {gain.size})"
+    return (
+        f"the evidence for another source depends on a single sub-collimator (visibility {weakest + 1} of {gain.size})"
+    )
 
 
 def objection(fit: Fit, values: Floats, sigma: Floats) -> str:

@@ -11,6 +11,7 @@ from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource, hpc_to_stix
 from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.imaging.ensemble import perturbed_ensemble
+from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.methods import PARAMETERS, ImagingInput, run_method
@@ -27,10 +28,14 @@ METHODS = [method for method in Method if method is not Method.FULL_DISK_BP]
 
 def flare(counts: float = 5e4, seed: int = 1, calibration_error: float = 0.0) -> ImagingInput:
     """A circle of 30 arcsec at the map centre."""
-    source = Circle(*CENTER, 30.0)
+    return observed([Circle(*CENTER, 30.0)], counts, seed, calibration_error)
+
+
+def observed(sources: list[Circle], counts: float, seed: int, calibration_error: float = 0.0) -> ImagingInput:
+    """Sources around the map centre as the instrument records them."""
     rng = np.random.default_rng(seed)
     pixels = simulate_pixel_sums(
-        [source], counts, rng, pointing=POINTING, background=2000.0, calibration_error=calibration_error
+        sources, counts, rng, pointing=POINTING, background=2000.0, calibration_error=calibration_error
     )
     x, y = hpc_to_stix(*CENTER, POINTING)
     vis = form_visibilities(pixels, flare_xy=(float(x), float(y))).to_helioprojective(POINTING, *CENTER)
@@ -147,3 +152,19 @@ def test_errors_of_em_hold_the_core_of_a_halo_that_no_copy_shows():
         covered((Method.EM, Scene.HALO, counts, number, 10)).pixels for counts in (1e5, 1e6) for number in range(3)
     ]
     assert 0.55 < np.mean(shares) < 0.76
+
+
+def test_a_fit_of_two_sources_has_the_errors_of_its_strongest_one():
+    """The brightest pixel is that of the narrow source, and the copies' errors must not be the distance of the two."""
+    strong, weak = Circle(*CENTER, 40.0, 4.0), Circle(CENTER[0] + 70.0, CENTER[1] + 20.0, 12.0, 1.0)
+    given, two = observed([strong, weak], 3e5, seed=5), ForwardFitParameters(("circle", "circle"))
+    image = run_method(Method.VIS_FWDFIT, two, given)
+    found = perturbed_ensemble(Method.VIS_FWDFIT, two, given, 8, 3, image=image)
+    assert image.grid.peak(image.image) == pytest.approx((weak.x, weak.y), abs=6.0)
+    for measured, truth in zip((found.centroid_x, found.centroid_y), CENTER, strict=True):
+        assert measured.mean == pytest.approx(truth, abs=2.0)
+        assert measured.error < 2.0
+    for measured, truth in zip((found.peak_x, found.peak_y), CENTER, strict=True):
+        assert measured.mean == pytest.approx(truth, abs=2.0)
+        assert measured.error < 2.0
+    assert found.fwhm.mean == pytest.approx(40.0, rel=0.1)
