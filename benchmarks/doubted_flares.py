@@ -31,7 +31,7 @@ BAND = (6.0, 10.0)
 #: Around the peak, where IDL has no window.
 HALF_WINDOW = np.timedelta64(60, "s")
 #: Of a simulated campaign: days, flares a day, counts per second at the peak.
-DAYS, PER_DAY, RATES = 2.0, 24.0, (15.0, 3000.0)
+DAYS, PER_DAY, RATES = 1.0, 24.0, (15.0, 3000.0)
 #: IDL's place is no truth beyond this many radii from Sun center.
 DISK = 1.1
 

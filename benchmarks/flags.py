@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.doubted_flares import Judged, judge, november_2022, on_the_disk, simulated
+from benchmarks.doubted_flares import DAYS, Judged, judge, november_2022, on_the_disk, simulated
 from benchmarks.false_doubles import doubles_table
 from benchmarks.real_data import SHARED_DATA
 from benchmarks.timing import print_table
@@ -44,7 +44,7 @@ def run() -> None:
         print_table(*table)
 
 
-def flag_tables(days: float = 2.0) -> list[Table]:
+def flag_tables(days: float = DAYS) -> list[Table]:
     """Titles, columns and rows; those of real files only where they are."""
     with single_threaded():
         made = [found for case in simulated(SEED, days) if (found := judge(case)) is not None]
@@ -197,7 +197,7 @@ def section(tables: Iterable[Table]) -> str:
 What `assess` doubts against what is wrong, [by the rules and for the reasons given there](decisions/verdicts.md). Real
 flares are those of 9-11 November 2022; simulated ones have 15 to 3,000 counts per second at their peak, most of them
 few. Their location is known, or IDL's circle stands in for it, which is made of the same counts: it shares their noise,
-so that fewer locations are off it than are wrong. Flares that IDL puts off the disk have no truth. The two rows of
+so that fewer locations are off it than are wrong. A flare that IDL puts off the disk has no truth. The two rows of
 pixels have counts of their own. Errors are binomial. The pointing, which rows and IDL share, is left aside, but for the
 bright flares. Before 2026-11-29 a standard deviation above 5″ doubted 6 of the flares with IDL's circle, 2 of them
 rightly: precision 0.33 ± 0.19, recall 1.0. `python -m benchmarks flags` makes the tables.
@@ -218,7 +218,7 @@ def main() -> None:
     """The tables, and docs/accuracy.md with them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flags")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/accuracy.md")
-    parser.add_argument("--days", type=float, default=2.0, help="of simulated flares, 24 a day")
+    parser.add_argument("--days", type=float, default=DAYS, help="of simulated flares, 24 a day")
     asked = parser.parse_args()
     tables = flag_tables(asked.days)
     for table in tables:
