@@ -25,7 +25,7 @@ from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
         # 166,000 counts, within 0.9″: rows apart by a factor of 1.3, forward fit with χ² 6.7, of CLEAN 2.4
         ("2211092397", {"pointing_spacecraft"}),
         # 3,700 counts, 6.3″ off IDL's circle, rows 28″ apart
-        ("2211106153", {"position_error", "low_snr"}),
+        ("2211106153", {"position_error", "low_snr", "background_mismatch"}),
     ],
 )
 def test_doubts_of_real_flares(uid: str, doubts: set[str]) -> None:
