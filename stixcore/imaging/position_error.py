@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from scipy.stats import ncx2
 
 from stixcore.errors import ReconstructionError
-from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
+from stixcore.imaging.forward_fit import fit_circle
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
-from stixcore.imaging.reconstruction import Reconstruction
 from stixcore.metrics import FWHM_PER_SIGMA
 from stixcore.visibility.visibilities import Visibilities
 
@@ -94,10 +93,9 @@ def position_error(
     least 1, times what the rows make of σ_fit².
     """
     try:
-        circle = _circle(vis)
+        source, chi2 = fit_circle(vis, REACH)
     except ReconstructionError:  # too few visibilities
         return None
-    (source,) = circle.sources
     fitted = np.array([source["x_sigma"], source["y_sigma"]]) ** 2
     apart = _distance(rows)
     variance = fitted
@@ -105,16 +103,11 @@ def position_error(
         variance = (RESIDUAL_WEIGHT * fitted + ROW_WEIGHT * (apart / 2.0) ** 2) / (RESIDUAL_WEIGHT + ROW_WEIGHT)
     sigma = np.sqrt(variance + np.square(pointing_sigma))
     widened = float(variance.sum() / fitted.sum())
-    scale = max(1.0, circle.chi2) * (widened if np.isfinite(widened) else 1.0)
+    scale = max(1.0, chi2) * (widened if np.isfinite(widened) else 1.0)
     off, rival = _probabilities(vis, (source["x"], source["y"]), scale, scatter, rivals)
     return PositionError(
         float(sigma[0]), float(sigma[1]), float("nan") if apart is None else float(np.hypot(*apart)), off, rival
     )
-
-
-def _circle(vis: Visibilities) -> Reconstruction:
-    grid = ImageGrid((1, 1), 1.0)  # the fit needs a center, not a picture
-    return forward_fit(vis, grid, ForwardFitParameters(("circle",), position_limit=REACH))
 
 
 def _distance(rows: tuple[Visibilities, Visibilities] | None) -> Floats | None:
@@ -122,7 +115,7 @@ def _distance(rows: tuple[Visibilities, Visibilities] | None) -> Floats | None:
     if rows is None:
         return None
     try:
-        (top,), (bottom,) = (_circle(row).sources for row in rows)
+        (top, _), (bottom, _) = (fit_circle(row, REACH) for row in rows)
     except ReconstructionError:  # a row without signal
         return None
     return np.array([top["x"] - bottom["x"], top["y"] - bottom["y"]])

@@ -6,8 +6,18 @@ from stixcore.imaging.forward_fit.fit import (
     ForwardFitParameters,
     ModelSelection,
     Uncertainty,
+    fit_circle,
     forward_fit,
 )
 from stixcore.imaging.forward_fit.shapes import Shape
 
-__all__ = ["AUTO", "CANDIDATES", "ForwardFitParameters", "ModelSelection", "Shape", "Uncertainty", "forward_fit"]
+__all__ = [
+    "AUTO",
+    "CANDIDATES",
+    "ForwardFitParameters",
+    "ModelSelection",
+    "Shape",
+    "Uncertainty",
+    "fit_circle",
+    "forward_fit",
+]

@@ -33,6 +33,8 @@ _SPREAD_STARTS = 4
 _ROOTS = 3
 #: Scouts whose χ² is so many times the best are given up.
 _HOPELESS = 10.0
+#: Scouts whose χ² is so many times the best may still come to the better minimum.
+_CLOSE = 1.5
 #: Starting points whose visibilities differ by less, Σ|ΔV|²/σ², lead to the same minimum; minima that do are the same.
 _SAME_START = 1.0
 _SAME_MINIMUM = 0.1
@@ -86,6 +88,18 @@ class Search:
         if any(source.fixed for source in sources):
             return self._refine(SourceModel(sources, self.plane, self.limits), self._starts(shapes, orders=True))
         return self._free(shapes)
+
+    def alone(self, shape: Shape) -> Fit:
+        """Best fit of one source with nothing fixed, and of its other minima those alone that might be better.
+
+        Two thirds of the time of `fit`, which looks for all the minima that richer models start from.
+        """
+        model = SourceModel([Source(shape, {})], self.plane, self.limits)
+        scouted = self._scout(model, self._starts((shape,), orders=False))
+        close = scouted.take(np.flatnonzero(scouted.chi2 <= _CLOSE * scouted.chi2.min()))
+        close = self._distinct(model, close, _FINALISTS)
+        minima = self._run(close.theta, model, _MAX_ITERATIONS, close.history)
+        return Fit(model, minima.take(np.argsort(minima.chi2, kind="stable")))
 
     def _free(self, shapes: tuple[Shape, ...]) -> Fit:
         """Best fit of sources with nothing fixed; kept, because richer models start from it."""
@@ -142,7 +156,17 @@ class Search:
         return lower + (upper - lower) * starts.spread_points(_SPREAD_STARTS, model.n_par)
 
     def _refine(self, model: SourceModel, start: Floats) -> Fit:
-        """Rank the starting points, send the best as scouts, and finish with the best of those."""
+        """Send scouts and finish with the best of them."""
+        finalists = self._effort(model)[1]
+        minima = self._distinct(model, self._scout(model, start), finalists)
+        minima = self._distinct(model, self._run(minima.theta, model, _FINAL_ITERATIONS, minima.history), finalists)
+        if not minima.converged[0]:  # a nearly flat direction: the winner alone goes on
+            winner = self._run(minima.theta[:1], model, _MAX_ITERATIONS, minima.history[:, :1])
+            return Fit(model, winner)
+        return Fit(model, minima)
+
+    def _scout(self, model: SourceModel, start: Floats) -> Minima:
+        """Rank the starting points and send the best as scouts; those that are not hopeless come back."""
         own, column = [], 0
         for source in model.sources:
             width = len(FIT_NAMES[source.shape])
@@ -150,18 +174,12 @@ class Search:
             column += width
         theta = np.clip(np.concatenate([np.concatenate(own, axis=1), self._spread(model)]), *model.bounds)
         theta, predicted, chi2 = self._best_fluxes(model, theta)
-        scouts, finalists = self._effort(model)
+        scouts = self._effort(model)[0]
         order = np.argsort(chi2, kind="stable")
         different = order[_different(predicted[order], _SAME_START, scouts)]
         keep = np.union1d(different, np.arange(len(theta) - _SPREAD_STARTS, len(theta)))
         minima = self._run(theta[keep], model, _SCOUT_ITERATIONS)
-        hopeful = minima.take(np.flatnonzero(minima.chi2 <= _HOPELESS * minima.chi2.min()))
-        minima = self._distinct(model, hopeful, finalists)
-        minima = self._distinct(model, self._run(minima.theta, model, _FINAL_ITERATIONS, minima.history), finalists)
-        if not minima.converged[0]:  # a nearly flat direction: the winner alone goes on
-            winner = self._run(minima.theta[:1], model, _MAX_ITERATIONS, minima.history[:, :1])
-            return Fit(model, winner)
-        return Fit(model, minima)
+        return minima.take(np.flatnonzero(minima.chi2 <= _HOPELESS * minima.chi2.min()))
 
     def _run(self, theta: Floats, model: SourceModel, n: int, before: Floats | None = None) -> Minima:
         minima = minimize(model.evaluate, self.vis, self.sigma, theta, model.bounds, n)

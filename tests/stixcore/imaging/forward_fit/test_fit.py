@@ -14,7 +14,7 @@ from stixcore.calibration.pointing import pointing_at
 from stixcore.coordinates import Pointing, PointingSource, hpc_to_stix, position_angle_to_hpc, stix_to_hpc
 from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.fits.read import read_pixel_data
-from stixcore.imaging.forward_fit import ForwardFitParameters, Uncertainty, forward_fit
+from stixcore.imaging.forward_fit import ForwardFitParameters, Uncertainty, fit_circle, forward_fit
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FlareLocation, locate_flare
@@ -401,3 +401,26 @@ def test_parameters_survive_json():
     )
     again = ForwardFitParameters(**json.loads(json.dumps(asdict(parameters))))
     assert again == parameters
+
+
+# --- a circle alone ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_circle_alone_is_the_circle_of_the_whole_fit(seed):
+    """Faint and wide sources as well, which have minima close to the best one."""
+    rng = np.random.default_rng(seed)
+    source = Circle(*rng.uniform(-60.0, 60.0, 2), float(rng.choice([8.0, 25.0, 60.0])))
+    vis = form_visibilities(simulate_pixel_sums([source], 3000.0, rng, background=1500.0))
+    whole = forward_fit(vis, GRID, ForwardFitParameters("circle"))
+    alone, chi2 = fit_circle(vis, 100.0)
+    assert chi2 == pytest.approx(whole.chi2, rel=1e-6)
+    (expected,) = whole.sources
+    sigma = expected["x_sigma"]
+    assert (alone["x"], alone["y"]) == pytest.approx((expected["x"], expected["y"]), abs=1e-3 * sigma)
+    assert alone["x_sigma"] == pytest.approx(sigma, rel=1e-3)
+
+
+def test_a_circle_alone_needs_as_many_visibilities_as_any(june_2020):
+    with pytest.raises(ReconstructionError, match="too few to fit circle"):
+        fit_circle(june_2020.select(june_2020.labels[:2]), 100.0)
