@@ -55,7 +55,8 @@ class BackgroundChoice:
 
 def choose_background(
     files: Iterable[ScienceFile],
-    time: np.datetime64,
+    start: np.datetime64,
+    end: np.datetime64,
     energy: tuple[float, float],
     own_name: str = "",
     catalog: CalibrationCatalog = SHIPPED,
@@ -66,8 +67,9 @@ def choose_background(
     ----------
     files : iterable of ScienceFile
         Background files, see `ScienceFile.is_background`.
-    time : datetime64
-        Middle of the flare's window.
+    start, end : datetime64
+        The flare's window. Distances are from its middle; its energy table is the one in force at its start, as for the
+        image (`stixcore.reconstruct.calibration_at`).
     energy : (low, high), keV
         Band that has to be covered.
     own_name : str
@@ -75,13 +77,14 @@ def choose_background(
     catalog : CalibrationCatalog
         Says which energy table was in force when.
     """
+    time = start + (end - start) // 2
     judged = []
     for file in files:
         middle = file.t_start + (file.t_end - file.t_start) // 2
         if file.name == own_name or abs(middle - time) > MAX_DISTANCE:
             continue
         distance = float((middle - time) / np.timedelta64(3600, "s"))
-        reason = _objection(file, time, energy, catalog)
+        reason = _objection(file, start, end, energy, catalog)
         judged.append((BackgroundCandidate(file.name, file.uid, distance, not reason, reason), file))
     judged.sort(key=lambda pair: (not pair[0].qualifies, abs(pair[0].distance_h), pair[0].name))
     candidates = tuple(candidate for candidate, _ in judged)
@@ -95,14 +98,20 @@ def choose_background(
     return BackgroundChoice(chosen, reason, candidates)
 
 
-def _objection(file: ScienceFile, time: np.datetime64, energy: tuple[float, float], catalog: CalibrationCatalog) -> str:
+def _objection(
+    file: ScienceFile,
+    start: np.datetime64,
+    end: np.datetime64,
+    energy: tuple[float, float],
+    catalog: CalibrationCatalog,
+) -> str:
     """Why a file cannot serve as background, empty when it can."""
     try:
-        own, flare = catalog.energy_table_at(file.t_start).name, catalog.energy_table_at(time).name
+        own, flare = catalog.energy_table_at(file.t_start).name, catalog.energy_table_at(start).name
     except CalibrationError as error:
         return str(error)
     objections = (
-        (file.t_start <= time < file.t_end, "was taken during the flare"),
+        (file.t_start <= start + (end - start) // 2 < file.t_end, "was taken during the flare"),
         (file.duration_s < MIN_DURATION, f"only {file.duration_s:.0f} s long, {MIN_DURATION:.0f} s needed"),
         (not file.all_detectors, "not all detectors were read out"),
         (

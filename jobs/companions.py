@@ -66,9 +66,9 @@ def without_background(archive: Archive, names: Iterable[str]) -> list[ScienceFi
 def has_background(archive: Archive, file: ScienceFile) -> bool:
     """Whether a background of the archive fits a science file, in the band in which flares are located."""
     which = ScienceFilter(product=str(ProductKind.PIXEL_DATA), is_background=True, simulated=file.simulated)
-    return (
-        choose_background(archive.science_files(which), middle_of(file), LOCATION_ENERGY, file.name).chosen is not None
-    )
+    middle = middle_of(file)
+    choice = choose_background(archive.science_files(which), middle, middle, LOCATION_ENERGY, file.name)
+    return choice.chosen is not None
 
 
 def middle_of(file: ScienceFile) -> np.datetime64:

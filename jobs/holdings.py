@@ -76,7 +76,7 @@ class Holdings:
         near = files[bisect_left(middles, middle - MAX_DISTANCE) : bisect_right(middles, middle + MAX_DISTANCE)]
         # the full-disk map needs its own band too
         wide = min(energy[0], LOCATION_ENERGY[0]), max(energy[1], LOCATION_ENERGY[1])
-        return choose_background(near, middle, wide, file.name, self.calibration)
+        return choose_background(near, start, end, wide, file.name, self.calibration)
 
     def aspect_for(self, file: ScienceFile, start: _Time, end: _Time) -> list[AuxFile]:
         """Auxiliary files to take the pointing of a window from, nearest first; see `Archive.aux_for`."""

@@ -118,10 +118,9 @@ def _choice(
         return BackgroundChoice(None, "no background subtracted: as asked for", ())
     if surroundings.given is not None:
         return BackgroundChoice(surroundings.given, "as asked for", ())
-    middle = part.start + (part.end - part.start) // 2
     # the full-disk map needs its own band too
     energy = (min(part.energy[0], LOCATION_ENERGY[0]), max(part.energy[1], LOCATION_ENERGY[1]))
-    return choose_background(surroundings.quiet, middle, energy, file.name, surroundings.calibration)
+    return choose_background(surroundings.quiet, part.start, part.end, energy, file.name, surroundings.calibration)
 
 
 def _flare(flares: list[Flare], part: ImageRequest) -> Flare | None:

@@ -33,6 +33,7 @@ from stixcore.reconstruct import (
     location_energy,
     search_full_disk,
     select_pixels,
+    shifted,
 )
 from stixcore.visibility.form import form_visibilities
 from stixcore.visibility.pixels import MetaPixels
@@ -104,8 +105,9 @@ def _instant_image(
     catalog: CalibrationCatalog,
 ) -> InstantImage:
     begin = perf_counter()
-    if request.shift_bins is ShiftBins.AUTO and science.can_shift_bins:
-        science = science.with_shifted_bins()
+    shift = request.shift_bins is ShiftBins.AUTO and science.can_shift_bins
+    science = shifted(science, shift=shift)
+    background = None if background is None else shifted(background, shift=shift)
     times, channels = chosen_bins(science, request), science.energy_channels(*request.energy)
     calibration = calibration_at(science, times, catalog)
     pixels = select_pixels(science, background, request, request.start, request.end, request.energy, calibration)

@@ -16,7 +16,7 @@ from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalo
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.calibration.pointing import assumed_pointing, pointing_at
-from stixcore.coordinates import SOLAR_RADIUS, Pointing, PointingSource, hpc_to_stix
+from stixcore.coordinates import SOLAR_RADIUS, Pointing, hpc_to_stix
 from stixcore.errors import CalibrationError, InvalidProduct, ReconstructionError, SelectionError
 from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.read import read_aspect, read_pixel_data
@@ -154,6 +154,18 @@ class ImageSet:
         """Recorded counts and expected background of the sub-collimators used, ct."""
         return self.pixels.totals(detector_indices(self.vis.labels))
 
+    @property
+    def location_sigma(self) -> tuple[float | None, float | None]:
+        """Standard deviation of the recipe's location, helioprojective x and y, arcsec; None where it is unknown.
+
+        It is that of a fitted circle: a place that was given, or is the peak of the full-disk map, has none, nor has
+        one that rests on an assumed pointing.
+        """
+        if self.position is None or not self.recipe.location.found_by.endswith(str(Method.VIS_FWDFIT)):
+            return None, None
+        x, y = (value if np.isfinite(value) else None for value in (self.position.sigma_x, self.position.sigma_y))
+        return x, y
+
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What `stixcore.imaging.trust.assess` finds about the set; computed once."""
@@ -262,17 +274,16 @@ def prepare_recipe(
         message = f"{science.name}: a part of a background file (background_range) is asked for, but no background file"
         raise SelectionError(message)
     data = read_pixel_data(science)
+    shift = request.shift_bins is ShiftBins.AUTO and data.can_shift_bins
     quiet = None
     if background is not None:
-        quiet, part = read_background(background, request.background_range)
+        quiet, part = read_background(background, request.background_range, shift=shift)
         if part is not None:
             require_part(part, background.name)
     summed = summed_pixel_set(data)
     if summed is not None and request.pixel_set is PixelSet.TOP_BOT:  # the default; the file has one pixel set alone
         request = replace(request, pixel_set=summed)
-    shift = request.shift_bins is ShiftBins.AUTO and data.can_shift_bins
-    if shift:
-        data = data.with_shifted_bins()
+    data = shifted(data, shift=shift)
     # a range outside the file is refused before anything is computed
     times = chosen_bins(data, request)
     if quiet is not None:
@@ -318,17 +329,24 @@ def calibration_at(data: PixelData, times: slice, catalog: CalibrationCatalog) -
     return catalog.choose(data.t_start[times][0], data.t_end[times][-1])
 
 
+def shifted(data: PixelData, *, shift: bool) -> PixelData:
+    """A file with its counts in the time bins that they belong to, where that is wanted and possible."""
+    return data.with_shifted_bins() if shift and data.can_shift_bins else data
+
+
 def read_background(
-    path: Path, part: tuple[np.datetime64, np.datetime64] | None
+    path: Path, part: tuple[np.datetime64, np.datetime64] | None, *, shift: bool = False
 ) -> tuple[PixelData, AskedWindow | None]:
     """A background file, or the bins of it whose centres lie in a time range; and that range beside those bins.
+
+    Its late counts are shifted where those of the science file are.
 
     Raises
     ------
     InvalidProduct, SelectionError
         When the file cannot be read or has no such bins.
     """
-    data = read_pixel_data(path)
+    data = shifted(read_pixel_data(path), shift=shift)
     return (data, None) if part is None else (data.part(data.time_bins(*part)), data.asked(*part))
 
 
@@ -467,7 +485,7 @@ def _reconstruct(
     if recipe.background is not None:
         part = recipe.background_range
         used = None if part is None else (parse_time(part[0]), parse_time(part[1]))
-        quiet, background_asked = read_background(_verified(recipe.background, locate), used)
+        quiet, background_asked = read_background(_verified(recipe.background, locate), used, shift=recipe.shift_bins)
     calibration = catalog.referenced(recipe, locate)
     pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range, calibration)
     asked = science.asked(recipe.t_start, recipe.t_end, recipe.window_rule)
@@ -501,7 +519,7 @@ def _reconstruct(
     position = position_error(
         vis,
         rows,
-        _pointing_sigma(recipe.pointing),
+        (recipe.pointing.sigma, recipe.pointing.sigma),
         scatter=_scatter(recipe.pointing),
         rivals=() if location is None else _rivals(location, recipe),
     )
@@ -543,16 +561,6 @@ def _reconstruct(
         position,
         background_asked,
     )
-
-
-def _pointing_sigma(pointing: Pointing) -> tuple[float, float]:
-    """What the pointing adds to the error of positions, helioprojective x and y, arcsec; 0 where it is unknown.
-
-    Its scatter in the window; without an aspect solution the error of the spacecraft's attitude, too. The precision of
-    the aspect solution, 4″, is a property of all positions and stands in the pointing's own error.
-    """
-    sigma = pointing.sigma if pointing.source is PointingSource.SPACECRAFT else _scatter(pointing)
-    return sigma, sigma
 
 
 def _scatter(pointing: Pointing) -> float:

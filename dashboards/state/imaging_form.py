@@ -295,8 +295,7 @@ class ImagingForm(param.Parameterized):
 
     def candidates(self, box: Box) -> BackgroundChoice:
         """Backgrounds for a box, best first, with the reasons for and against each: as the worker will choose."""
-        middle = box.start + (box.end - box.start) // 2
-        return choose_background(self._quiet_files(), middle, _band(box), self.name_of, self.calibration)
+        return choose_background(self._quiet_files(), box.start, box.end, _band(box), self.name_of, self.calibration)
 
     @property
     def calibration(self) -> CalibrationCatalog:

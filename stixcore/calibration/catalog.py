@@ -7,7 +7,7 @@ same tables. A recipe names what was chosen, by name and hash.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -37,6 +37,8 @@ _VERSION_1_STARTS = {
     "elut_table_20240709": np.datetime64("2024-07-31T00:21:00", "us"),
     "elut_table_20241114": np.datetime64("2024-12-09T01:06:00", "us"),
 }
+#: How sentences begin that say why there is none.
+NO_CAL_FILE = "no daily energy calibration"
 
 
 @dataclass(frozen=True)
@@ -306,11 +308,16 @@ class CalibrationCatalog:
             )
             raise CalibrationError(message)
         table = self.energy_table(wanted.energy_table)
+        start, end = recipe.t_start, recipe.t_end
         if wanted.cal_file is None:
-            return Calibration(self, table, phases, None, "")
+            best, why = self._nearest_cal(start, end, table)
+            reason = why if best is None else f"{NO_CAL_FILE}: the recipe names none, though there is {best.name}"
+            return Calibration(self, table, phases, None, reason)
         own = next((file for file in self.cal_files if file.name == wanted.cal_file.name), None)
         path = own.path if own is not None and own.path.is_file() else locate(wanted.cal_file)
-        return Calibration(self, _with_edges(table, _read_cal(path, wanted.cal_file)), phases, wanted.cal_file, "")
+        run = _read_cal(path, wanted.cal_file)
+        reason = f"as the recipe says: {_apart(run.t_start + (run.t_end - run.t_start) // 2, start, end)}"
+        return Calibration(self, _with_edges(table, run), phases, wanted.cal_file, reason)
 
     def _nearest_cal(
         self, start: np.datetime64, end: np.datetime64, table: EnergyLookupTable
@@ -320,17 +327,27 @@ class CalibrationCatalog:
         near = [file for file in self.cal_files if first <= file.middle.astype("datetime64[D]") <= last]
         fit = [file for file in near if not self._cal_objection(file, table)]
         if not fit:
-            why = next((self._cal_objection(file, table) for file in near), "no CAL file within 10 days")
-            return None, f"no daily energy calibration: {why}"
+            return None, f"{NO_CAL_FILE}: {self._why_none(near, start, end, table)}"
         middle = start + (end - start) // 2
 
         def rank(file: CalFile) -> tuple[np.timedelta64, int, bool, str]:
             return abs(file.middle - middle), -file.version[0], not file.version[1], file.name
 
         best = min(fit, key=rank)
-        hours = float((best.middle - middle) / np.timedelta64(3600, "s"))
-        side = "after" if hours > 0 else "before"
-        return best, f"nearest of {len(fit)} CAL files within 10 days: {abs(hours):.1f} h {side} the window"
+        return best, f"nearest of {len(fit)} CAL files within 10 days: {_apart(best.middle, start, end)}"
+
+    def _why_none(
+        self, near: Sequence[CalFile], start: np.datetime64, end: np.datetime64, table: EnergyLookupTable
+    ) -> str:
+        """Why no CAL file can be used: what is wrong with the nearest one, or how far away it is."""
+        closest = min(
+            near or self.cal_files, key=lambda file: abs(file.middle - (start + (end - start) // 2)), default=None
+        )
+        if closest is None:
+            return "no CAL file within 10 days, and none at all in the archive"
+        if near:
+            return self._cal_objection(closest, table)
+        return f"no CAL file within 10 days; the nearest, {closest.name}, is {_apart(closest.middle, start, end)}"
 
     def _cal_objection(self, file: CalFile, table: EnergyLookupTable) -> str:
         """Why a CAL file cannot be used; empty when it can."""
@@ -341,6 +358,13 @@ class CalibrationCatalog:
         if {self.energy_table_at(file.t_start).name, file.energy_table} != {table.name}:
             return f"{file.name} was taken with the energy table {file.energy_table}, the window with {table.name}"
         return ""
+
+
+def _apart(middle: np.datetime64, start: np.datetime64, end: np.datetime64) -> str:
+    """How far a time is from the middle of a window, in words."""
+    hours = float((middle - (start + (end - start) // 2)) / np.timedelta64(3600, "s"))
+    distance = f"{abs(hours):.1f} h" if abs(hours) < 48.0 else f"{abs(hours) / 24.0:.1f} days"
+    return f"{distance} {'after' if hours > 0 else 'before'} the window"
 
 
 def merged_validity(known: Iterable[Validity], added: Iterable[Validity]) -> tuple[Validity, ...]:

@@ -205,6 +205,7 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
         yield "ELUT", used.energy_table.name, "on-board energy table"
         yield "ELUTHASH", used.energy_table.sha256, ""  # SHA-256; no room for a comment
         yield "FLNM_CAL", used.cal_file.name if used.cal_file else "none", ""
+        yield "CAL_WHY", images.calibration.reason or None, ""
         yield "PHASTAB", used.phase_table.name, "phase corrections"
         yield "PHASHASH", used.phase_table.sha256, ""
     yield "RCR", pixels.rcr, "rate-control state, 0 = attenuator out"
@@ -232,9 +233,8 @@ def _pointing_cards(images: ImageSet) -> Iterator[Card]:
     yield "LOCATEBY", recipe.location.found_by, "how the centre was found"
     if images.location is not None:
         yield "SIDELOBE", images.location.sidelobe_ratio, "second full-disk peak / first"
-    if images.position is not None:
-        yield "POS_SIGX", images.position.sigma_x, "[arcsec] standard deviation of the position"
-        yield "POS_SIGY", images.position.sigma_y, "[arcsec] standard deviation of the position"
+    yield "POS_SIGX", images.location_sigma[0], "[arcsec] error of the place, with PNT_SIG"
+    yield "POS_SIGY", images.location_sigma[1], "[arcsec] error of the place, with PNT_SIG"
 
 
 def _verdict_cards(images: ImageSet, method: Method) -> Iterator[Card]:

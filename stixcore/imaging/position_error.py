@@ -37,7 +37,7 @@ class PositionError:
     Attributes
     ----------
     sigma_x, sigma_y : float
-        All together.
+        All together, the pointing's own error included; NaN where that is unknown.
     rows_apart : float
         Distance between the positions from the top and from the bottom row of pixels; NaN where there is one only.
     off : float
@@ -77,7 +77,7 @@ def position_error(
         The same from the top and from the bottom row of pixels alone: independent counts, so that half their distance
         is an error of the position of all counts, whatever σ says.
     pointing_sigma : (x, y), arcsec
-        Of the pointing.
+        Of the pointing, its lasting part and its scatter; NaN where it is unknown, and the error with it.
     scatter : float, arcsec
         Standard deviation of the pointing in the window, on each axis.
     rivals : sequence of (x, y), arcsec

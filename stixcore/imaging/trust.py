@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from stixcore.calibration.catalog import NO_CAL_FILE
 from stixcore.coordinates import PointingSource
 from stixcore.imaging.location import DISK_RADIUS, DOUBTFUL_SIDELOBE_RATIO
 from stixcore.imaging.position_error import OFF
@@ -229,6 +230,8 @@ def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
         text = (
             f"the position is off by more than {OFF:g}″ with a probability of {100.0 * position.off:.0f} % "
             f"(standard deviation {position.total:.0f}″)"
+            if np.isfinite(position.total)
+            else f"the position is off by more than {OFF:g}″ with a probability of {100.0 * position.off:.0f} %"
         )
         yield Finding("position_error", Severity.DOUBT, text, doubts=_POSITION)
 
@@ -356,7 +359,7 @@ def _calibration(images: ImageSet) -> Iterator[Finding]:
         text = f"the file has channel edges at {foreign} keV, which the energy table {used.energy_table.name} lacks"
         yield Finding("energy_table_channels", Severity.DOUBT, text, doubts=_FLUX)
     if used.cal_file is None:
-        text = f"{used.reason or 'no daily energy calibration'}: energy edges are those of {used.energy_table.name}"
+        text = f"{used.reason or NO_CAL_FILE}: energy edges are those of {used.energy_table.name}"
         yield Finding("no_cal_file", Severity.NOTE, text)
 
 

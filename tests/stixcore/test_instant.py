@@ -13,7 +13,7 @@ from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import assess
 from stixcore.instant import instant_image, snapped
 from stixcore.instrument.geometry import PixelSet
-from stixcore.reconstruct import ImageRequest, ShiftBins, find_pointing, prepare_recipe, reconstruct
+from stixcore.reconstruct import ImageRequest, ShiftBins, find_pointing, prepare_recipe, read_background, reconstruct
 
 pytestmark = pytest.mark.needs_shared_data
 START, END = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")
@@ -66,6 +66,32 @@ def test_shifted_bins_stand_in_the_recipe_and_change_the_images(november_flare, 
     pointing, _ = find_pointing(data, [aspect], request.start, request.end)
     instant = instant_image(request, data, read_pixel_data(background), pointing)
     assert (instant.counts, instant.background) == shifted.counts
+
+
+def test_late_counts_of_a_background_are_shifted_like_the_flares(november_flare, monkeypatch):
+    """A part of the file as its own background: shifted, both have what the bins after them hold."""
+    science, _, aspect = november_flare
+    monkeypatch.setattr(PixelData, "can_shift_bins", property(lambda data: "2211116471" in data.header.name))
+    data = read_pixel_data(science)
+    bins = data.time_bins(START, END)
+
+    def made(later, shift):
+        first, last = bins.start + later, bins.stop - 1 + later
+        request = replace(
+            ASKED,
+            start=data.t_start[first],
+            end=data.t_end[last],
+            location=(820.0, 150.0),
+            shift_bins=shift,
+            background_range=(data.t_start[first + 4], data.t_end[last + 4]),
+        )
+        return reconstruct(prepare_recipe(request, science, science, [aspect]), lambda _: science).counts
+
+    moved, after, kept = made(0, ShiftBins.AUTO), made(1, ShiftBins.OFF), made(0, ShiftBins.OFF)
+    assert moved == pytest.approx(after, rel=5e-3)
+    assert kept[1] > 1.5 * after[1]
+    quiet, _ = read_background(science, (START, END), shift=True)
+    assert quiet.read().counts.sum() == data.read(slice(bins.start + 1, bins.stop + 1)).counts.sum() > 0
 
 
 def test_a_box_snaps_to_whole_bins_inside_the_file(november_flare):

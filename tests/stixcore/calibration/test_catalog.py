@@ -314,3 +314,40 @@ def test_the_document_is_plain_json(tables):
     document = calibration_document(tables)
     assert json.loads(json.dumps(document)) == document
     assert "fd35ff9" in document["source"]
+
+
+def test_a_recipe_says_why_it_has_its_cal_file_or_none(cal_file):
+    """What is used and how far away it is; else what is wrong with the nearest one."""
+
+    class Named:
+        version = 2
+
+        def __init__(self, day, catalog):
+            self.t_start = time(day) + np.timedelta64(12, "h")
+            self.t_end = self.t_start + np.timedelta64(60, "s")
+            self.calibration = catalog.choose(self.t_start, self.t_end).reference
+
+    def reason(day, *files, now=None):
+        recipe = Named(day, CalibrationCatalog(cal_files=files))
+        catalog = CalibrationCatalog(cal_files=files if now is None else now)
+        return catalog.referenced(recipe, lambda _: cal_file.path).reason
+
+    middle, day = cal_file.middle, cal_file.middle.astype("datetime64[D]")
+    hours = float((day + np.timedelta64(43_230, "s") - middle) / np.timedelta64(3600, "s"))
+    side = "before" if hours > 0 else "after"
+    assert reason(str(day), cal_file) == f"as the recipe says: {abs(hours):.1f} h {side} the window"
+    assert reason(str(day + np.timedelta64(12, "D")), cal_file).startswith(
+        "no daily energy calibration: no CAL file within 10 days; the near"
+    )
+    assert f"{(hours / 24 + 12):.1f} days before" in reason(str(day + np.timedelta64(12, "D")), cal_file)
+    assert "none at all" in reason(str(day))
+    assert "the window with" in reason(str(day), replace(cal_file, energy_table="elut_table_20240709"))
+    assert f"though there is {cal_file.name}" in reason(str(day), now=(cal_file,))
+
+
+def test_the_nearest_cal_file_says_what_is_wrong(cal_file):
+    day = np.timedelta64(1, "D")
+    short = replace(cal_file, name="short", duration=99.0)
+    far = replace(short, name="far", t_start=short.t_start - 5 * day, t_end=short.t_end - 5 * day)
+    chosen = CalibrationCatalog(cal_files=(far, short)).choose(cal_file.t_start, cal_file.t_end)
+    assert "short is 99 s long" in chosen.reason

@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from jobs.products import describe
+from stixcore.calibration.pointing import assumed_pointing
 from stixcore.coordinates import PointingSource
+from stixcore.fits.write import image_header
 from stixcore.imaging.methods import BackProjectionParameters
 from stixcore.imaging.position_error import PositionError, position_error
 from stixcore.imaging.reconstruction import Method
@@ -109,8 +112,12 @@ def test_the_error_of_a_position_holds_that_of_the_pointing(november_flare):
     paths = {path.name: path for path in november_flare}
     far = replace(recipe, pointing=replace(recipe.pointing, source=PointingSource.SPACECRAFT))
     near, wide = (reconstruct(one, lambda file: paths[file.name]).position for one in (recipe, far))
-    assert near.total < 2.0
-    assert wide.sigma_x == pytest.approx(np.hypot(near.sigma_x, 30.0), abs=0.1)
+    own = recipe.pointing.sigma
+    assert 4.0 <= own < 4.1
+    assert own < near.sigma_x < 5.0
+    # σ² = σ_fit² + 30² + scatter² instead of σ_fit² + 4² + scatter²
+    assert wide.sigma_x == pytest.approx(np.sqrt(near.sigma_x**2 - 4.0**2 + 30.0**2))
+    assert wide.sigma_y == pytest.approx(np.sqrt(near.sigma_y**2 - 4.0**2 + 30.0**2))
     assert wide.off == pytest.approx(near.off)  # of the place in the frame of the pointing
 
 
@@ -334,6 +341,33 @@ def test_position_error_holds_rows_and_pointing(november_images):
     assert swinging.sigma_y == alone.sigma_y
 
 
+def test_the_error_of_a_location_is_that_of_a_fitted_circle(november_images):
+    """Unknown for a given place, the full disk's peak, and with an assumed pointing."""
+    images = november_images
+    assert images.location_sigma == (images.position.sigma_x, images.position.sigma_y)
+    for found_by in ("given", "full_disk_bp"):
+        changed = with_recipe(images, location=replace(images.recipe.location, found_by=found_by))
+        assert changed.location_sigma == (None, None)
+    assumed = position_error(images.vis, None, (assumed_pointing().sigma,) * 2)
+    assert np.isfinite(assumed.off)
+    assert replace(images, position=assumed).location_sigma == (None, None)
+    assert replace(images, position=None).location_sigma == (None, None)
+    likely = replace(assumed, off=0.9)
+    (doubt,) = (found for found in of_set(replace(images, position=likely)) if found.code == "position_error")
+    assert doubt.text == "the position is off by more than 5″ with a probability of 90 %"
+
+
+def test_json_header_and_row_say_the_same_error(november_images):
+    given = with_recipe(november_images, location=replace(november_images.recipe.location, found_by="given"))
+    for images, known in ((november_images, True), (given, False)):
+        header = image_header(images, Method.CLEAN, np.datetime64("2026-11-01T00:00:00"))
+        described = describe(images, {})["location"]
+        assert (header.get("POS_SIGX"), header.get("POS_SIGY")) == (described["sigma_x"], described["sigma_y"])
+        assert (described["sigma_x"] is not None) == known
+        if known:
+            assert described["sigma_x"] > header["PNT_SIG"]
+
+
 def test_position_and_verdict_of_a_set_that_was_made(november_images):
-    assert november_images.position.total < 2.0
+    assert 4.0 * np.sqrt(2.0) < november_images.position.total < 6.5  # that of the aspect solution and little more
     assert november_images.position.rows_apart < 2.0
