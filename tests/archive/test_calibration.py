@@ -93,6 +93,46 @@ def test_other_numbers_under_a_known_name_are_refused(tmp_path, published):
     assert "other numbers" in one.reason
 
 
+def test_a_table_that_its_list_does_not_name_is_refused(tmp_path, published):
+    text = (published / NEW).read_text()
+    (published / "elut_table_20270106.csv").write_text(text)
+    outcome = add(tmp_path, published)
+    assert {one.status for one in outcome.values()} == {AddStatus.REFUSED}
+    assert "does not say when elut_table_20270106 is in force" in outcome["elut_table_20270106.csv"].reason
+    assert not (tmp_path / "calibration").exists()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "edit"),
+    [
+        ("science_echan_index.csv", lambda text: text.replace("2023-01-30", "2023-01-29")),
+        ("PhaseCorrFactors.csv", lambda text: text.replace("1", "2", 1)),
+    ],
+)
+def test_other_channels_or_phases_than_the_shipped_ones_are_refused(tmp_path, shared_data, pattern, edit):
+    folder = shutil.copytree(shared_data / "tables" / "elut", tmp_path / "tables", copy_function=shutil.copyfile)
+    folder.chmod(0o755)
+    (path,) = folder.glob(pattern)
+    text = path.read_text()
+    assert edit(text) != text
+    path.write_text(edit(text))
+    (one,) = add(tmp_path, path).values()
+    assert one.status is AddStatus.REFUSED
+    assert "differs from what this software ships" in one.reason
+
+
+def test_another_cal_file_of_a_known_name_is_refused(tmp_path, shared_data):
+    path = shared_data / "products" / CAL_NAME
+    add(tmp_path, path)
+    other = tmp_path / "other" / CAL_NAME
+    other.parent.mkdir()
+    other.write_bytes(path.read_bytes() + bytes(2880))
+    one = add(tmp_path, other)[CAL_NAME]
+    assert (one.status, "another file of that name" in one.reason) == (AddStatus.REFUSED, True)
+    kept = tmp_path / "calibration" / "cal" / CAL_NAME
+    assert kept.read_bytes() == path.read_bytes()
+
+
 def test_files_that_are_no_calibration_are_refused(tmp_path):
     path = tmp_path / "measures.csv"
     path.write_text("a,b\n")

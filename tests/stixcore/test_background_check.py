@@ -52,6 +52,28 @@ def test_the_quietest_run_is_long_enough_outside_the_window_and_of_one_configura
     assert quietest_run(science, slice(0, 7), slice(2, 6)) is None
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rcr": [1, 1, 1, 0, 0, 0, 0]},
+        {"pixel_mask": np.arange(12) < np.array([[8]] * 3 + [[12]] * 4)},
+        {"detector_mask": np.arange(32) < np.array([[31]] * 3 + [[32]] * 4)},
+    ],
+)
+def test_bins_of_another_configuration_are_no_quiet_part(pixel_data, changed):
+    values, shape = counts(5, 5, 1, 50, 20, 20, 20, seconds=50.0)
+    science = pixel_data(values, **shape, **changed)
+    assert quietest_run(science, slice(3, 4), slice(2, 6)) == slice(4, 7)
+
+
+def test_the_quietest_run_has_four_hundred_counts(pixel_data):
+    """100 counts a bin of 200 s: four bins, and three bins of a file are not enough."""
+    values, shape = counts(*[100.0 / (32 * 12 * 4)] * 6, seconds=200.0)
+    science = pixel_data(values * 1.0001, **shape)
+    assert quietest_run(science, slice(5, 6), slice(2, 6)) == slice(0, 4)
+    assert quietest_run(science.part(slice(2, 6)), slice(3, 4), slice(2, 6)) is None
+
+
 def test_one_bin_or_another_band_tells_nothing(pixel_data):
     one = pixel_data(np.full((1, 32, 12, 8), 100.0), duration=1000.0)
     assert check(one, one, slice(0, 1)) is None

@@ -81,6 +81,15 @@ def test_what_version_2_adds_survives_the_round_trip(further):
     assert set(recipe.to_dict()) - set(a_recipe().to_dict()) == set(further)
 
 
+def test_the_scatter_of_the_pointing_survives_the_round_trip():
+    scatter = {"rms_x": 1.25, "rms_y": 2.5, "peak_to_peak": 7.5, "rms_roll": 0.125, "records": 9, "rejected": 2}
+    scatter |= {"interpolated": True}
+    recipe = a_recipe(pointing=replace(a_recipe().pointing, **scatter))
+    again = Recipe.from_json(recipe.to_json()).pointing
+    assert {name: getattr(again, name) for name in scatter} == scatter
+    assert again == recipe.pointing
+
+
 def test_unknown_radius_survives_the_round_trip_as_null():
     recipe = a_recipe(pointing=Pointing(PointingSource.ASSUMED, 0.0, 26.1, 58.2))
     assert json.loads(recipe.to_json())["pointing"]["rsun_arcsec"] is None

@@ -12,7 +12,7 @@ import pytest
 from archive.errors import InvalidName
 from archive.scripts.idl import idl_script, script_name
 from stixcore.coordinates import hpc_to_stix
-from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.clean import CleanParameters, StopRule
 from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.mem import MemGeParameters
 from stixcore.imaging.reconstruction import Method
@@ -106,6 +106,13 @@ def test_other_choices_arrive_too(made):
     assert numbers(given["stx_bproj", "imsize"][1]) == [65, 65]
     assert given["stx_vis_fwdfit_pso", "configuration"] == [["circle|ellipse"]]
     assert given["stx_vis_fwdfit_pso", "fixed"][0][0].startswith("790.5|")
+
+
+@pytest.mark.parametrize("rule", StopRule)
+def test_a_stop_rule_that_idl_does_not_have_is_said(made, rule):
+    source, _, _ = made(methods={Method.CLEAN: CleanParameters(stop_rule=rule)})
+    said = "the archive went on until the highest" in idl_script(source)
+    assert said is (rule is StopRule.NOISE)
 
 
 def test_what_is_missing_is_downloaded_and_what_differs_is_refused(made):

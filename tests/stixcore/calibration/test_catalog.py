@@ -5,6 +5,7 @@ import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -300,6 +301,82 @@ def test_the_newest_version_of_the_nearest_run(cal_file):
         start, start, SHIPPED.energy_table_at(start)
     )
     assert best is incomplete
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_complete_file_comes_before_an_incomplete_one_of_its_version(cal_file, order):
+    """``_V02U`` has not all packets of the run; a name alone does not decide."""
+    incomplete = replace(cal_file, name="a_V02U.fits", version=(2, False))
+    start = time("2025-03-03")
+    chosen = CalibrationCatalog(cal_files=(cal_file, incomplete)[::order]).reference_at(start, start)
+    assert chosen.cal_file.name == cal_file.name
+
+
+def test_the_nearest_run_is_that_of_the_middle_of_the_window(cal_file):
+    hour = np.timedelta64(1, "h")
+    early, late = (
+        replace(cal_file, name=name, t_start=cal_file.middle + a * hour, t_end=cal_file.middle + b * hour)
+        for name, a, b in (("early", -24, 0), ("late", 24, 48))
+    )
+    catalog = CalibrationCatalog(cal_files=(early, late))
+
+    def nearest(start, end):
+        return catalog.reference_at(cal_file.middle + start * hour, cal_file.middle + end * hour).cal_file.name
+
+    assert nearest(-12, 46) == "late"  # middle 17 h, the runs' -12 and 36 h
+    assert nearest(-12, 30) == "early"
+    assert nearest(0, 60) == "late"
+    assert nearest(-40, 36) == "early"
+
+
+@pytest.mark.parametrize(("start", "usable"), [("2025-06-09T00:00", False), ("2025-06-09T00:06", True)])
+def test_a_cal_file_belongs_to_the_table_in_force_when_its_run_began(cal_file, start, usable):
+    """Table 20250523 has been in force since 2025-06-09 00:05:18; a run that spans the change is of neither."""
+    begin, day = time(start), np.timedelta64(1, "D")
+    file = replace(cal_file, energy_table="elut_table_20250523", t_start=begin, t_end=begin + day)
+    window = time("2025-06-10")
+    used = CalibrationCatalog(cal_files=(file,)).reference_at(window, window)
+    assert used.energy_table.name == "elut_table_20250523"
+    assert (used.cal_file is not None) is usable
+
+
+@pytest.fixture
+def named_in_a_recipe(cal_file):
+    """A function: what a catalogue with the CAL file gives for a recipe that names some calibration."""
+    catalog = CalibrationCatalog(cal_files=(cal_file,))
+    wanted = catalog.reference_at(time("2025-03-03"), time("2025-03-04"))
+
+    def give(**changes):
+        recipe = SimpleNamespace(calibration=replace(wanted, **changes), version=2, t_start=time("2025-03-03"))
+        return catalog.referenced(recipe, lambda file: cal_file.path)
+
+    return give
+
+
+def test_a_recipe_gets_the_edges_of_its_cal_file(named_in_a_recipe, cal_path):
+    np.testing.assert_array_equal(named_in_a_recipe().energy_table.edges, read_cal_energy(cal_path).edges)
+
+
+@pytest.mark.parametrize("change", [{"name": "other phases"}, {"sha256": "0" * 64}])
+def test_other_phase_corrections_than_a_recipe_names_are_refused(named_in_a_recipe, change):
+    phases = named_in_a_recipe().reference.phase_table
+    with pytest.raises(CalibrationError, match="the recipe needs the phase corrections"):
+        named_in_a_recipe(phase_table=replace(phases, **change))
+
+
+def test_edges_of_one_table_are_not_put_on_another(named_in_a_recipe):
+    table = SHIPPED.tables["elut_table_20250523"]
+    with pytest.raises(CalibrationError, match="taken with the energy table elut_table_20241114, not with"):
+        named_in_a_recipe(energy_table=TableReference(table.name, table.sha256))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
+def test_a_truncated_cal_file_is_refused(cal_path, tmp_path, share):
+    content = cal_path.read_bytes()
+    path = tmp_path / CAL_NAME
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InvalidProduct, match="a daily energy calibration"):
+        read_cal_energy(path)
 
 
 def test_a_cal_file_that_was_replaced_is_refused(cal_file, tmp_path):

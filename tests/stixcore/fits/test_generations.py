@@ -79,6 +79,76 @@ def test_channels_that_were_sent_by_the_mask_of_control(find):
     np.testing.assert_array_equal(early.read().counts, today.read().counts)
 
 
+def edited(source, folder, edit):
+    """A copy of a file, changed in place by ``edit(hdus)``."""
+    path = folder / source.name
+    shutil.copy(source, path)
+    with fits.open(path, mode="update") as hdus:
+        edit(hdus)
+    return path
+
+
+def test_sent_channels_with_a_gap(find, tmp_path):
+    """18 flags of 32, with a gap after 8 keV: the channels are those of the flags, not the first 18."""
+    mask = np.isin(np.arange(32), [1, 2, 3, 4, *range(8, 22)])
+
+    def edit(hdus):
+        hdus["CONTROL"].data["energy_bin_mask"][:] = mask
+
+    found = read_pixel_data(edited(find("found", "*-cpd_20200607T213709-*"), tmp_path, edit))
+    assert found.e_low.tolist()[:6] == [4, 5, 6, 7, 11, 12]
+    assert found.e_high.tolist()[:6] == [5, 6, 7, 8, 12, 13]
+    assert (found.e_low[-1], found.e_high[-1]) == (40, 45)
+
+
+def change_masks(row, chosen, value):
+    def edit(hdus):
+        hdus["DATA"].data["pixel_masks"][row, chosen, :] = value
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "found"),
+    [
+        # the file has D, C, B, A: pixels 3, 7, 11 first
+        (change_masks(2, 0, np.arange(12) == 3), "pixel_masks that change"),
+        (change_masks(slice(None), 1, np.arange(12) % 4 == 3), "a pixel in two of pixel_masks"),
+        (change_masks(slice(None), slice(0, 2), [np.isin(np.arange(12), s) for s in ((2, 3), (6, 7))]), "two columns"),
+    ],
+)
+def test_pixel_sets_that_are_none_are_refused(find, tmp_path, edit, found):
+    with pytest.raises(InvalidProduct, match=found):
+        read_pixel_data(edited(find("products", SCPD), tmp_path, edit))
+
+
+def test_sums_are_shared_out_by_area(find):
+    """A large pixel has 9.6195 mm², a small one 1.0010 mm²."""
+    counts = read_pixel_data(find("products", SCPD)).read().counts.sum(axis=(0, 1, 3))
+    np.testing.assert_allclose(counts[:4], counts[4:8], rtol=1e-12)
+    np.testing.assert_allclose(counts[8:] / counts[:4], 1.0010 / 9.6195, rtol=1e-3)
+
+
+def test_the_attenuator_goes_by_the_row_of_control(find, tmp_path):
+    source = find("products", "*spectrogram-88217860*")
+
+    def by_index(hdus):
+        hdus["CONTROL"].data["rcr"][:] = hdus["CONTROL"].data["index"] % 7
+        hdus["DATA"].data["control_index"][::4] = 24
+        hdus["DATA"].data["control_index"][1::4] = 11
+
+    with fits.open(edited(source, tmp_path, by_index)) as hdus:
+        assert len(set(hdus["CONTROL"].data["index"] % 7)) > 2
+    found = read_spectrogram(tmp_path / source.name)
+    assert {24 % 7, 11 % 7} <= set(found.rcr.tolist())
+
+    def unknown(hdus):
+        hdus["DATA"].data["control_index"][5] = 99
+
+    with pytest.raises(InvalidProduct, match="a row in CONTROL for every control_index, found none for 99"):
+        read_spectrogram(edited(source, tmp_path, unknown))
+
+
 def test_a_spectrogram_of_2020_keeps_its_attenuator_in_control(find, tmp_path):
     path = find("products", "*spectrogram-88217860*")
     found = read_spectrogram(path)

@@ -611,14 +611,47 @@ def test_counts_move_to_the_bin_before(pixel_data):
     assert moved.t_end[-1] == data.t_end[-2]
 
 
+def test_masks_move_with_their_counts(pixel_data):
+    pixels = np.arange(12) < np.array([[12], [11], [10], [9]])
+    detectors = np.arange(32) != np.array([[0], [1], [2], [3]])
+    data = pixel_data(np.ones((4, 32, 12, 8)), pixel_mask=pixels, detector_mask=detectors)
+    moved = data.with_shifted_bins()
+    np.testing.assert_array_equal(moved.pixel_mask, pixels[1:])
+    np.testing.assert_array_equal(moved.detector_mask, detectors[1:])
+    part = moved.part(slice(1, 3))
+    np.testing.assert_array_equal(part.read(slice(1, 2)).pixel_mask, pixels[3:])
+    np.testing.assert_array_equal(part.read(slice(1, 2)).detector_mask, detectors[3:])
+
+
 @pytest.mark.parametrize(
     ("late", "kept", "shortest", "can"),
-    [(True, False, 0.5, True), (True, False, 20.0, False), (True, True, 0.5, False), (False, False, 0.5, False)],
+    [
+        (True, False, 0.5, True),
+        (True, False, 3.9, True),
+        (True, False, 4.0, False),
+        (True, False, 5.0, False),
+        (True, False, 20.0, False),
+        (True, True, 0.5, False),
+        (False, False, 0.5, False),
+    ],
 )
 def test_bins_move_only_in_full_resolution(pixel_data, late, kept, shortest, can):
     data = pixel_data(np.ones((3, 32, 12, 8)), duration=[20.0, shortest, 20.0])
     data = replace(data, header=replace(data.header, bins_late=late, bins_kept_late=kept))
     assert data.can_shift_bins is can
+
+
+def test_an_early_file_shortens_the_name_of_the_scheme_of_triggers(shared_data, tmp_path):
+    """``compression_scheme_trig_skm`` counts like the long name: without a column of errors they are computed by it."""
+
+    def edit(hdus):
+        hdus["CONTROL"].data["compression_scheme_triggers_skm"][:] = (0, 4, 4)
+        hdus["CONTROL"].columns.change_name("compression_scheme_triggers_skm", "compression_scheme_trig_skm")
+
+    found = read_pixel_data(changed(shared_data / EARLY, tmp_path, edit)).read()
+    expected = compression_variance(found.triggers, (0, 4, 4))
+    np.testing.assert_allclose(found.triggers_variance, expected + found.triggers, rtol=1e-12)
+    assert (expected != compression_variance(found.triggers, (0, 5, 3))).any()
 
 
 def test_the_demo_stays_as_the_ground_software_reads_it(shared_data):

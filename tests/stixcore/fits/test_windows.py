@@ -69,6 +69,42 @@ def test_outward_is_the_rule_of_the_ground_software():
         of(GAPPED, -1, 41, rule=WindowRule.OUTWARD)
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "found"),
+    [
+        (0, 20.009, slice(0, 1)),  # 10 ms count as nothing
+        (0, 20.011, slice(0, 2)),
+        (20.091, 40, slice(1, 2)),
+        (20.089, 40, slice(0, 2)),
+    ],
+)
+def test_outward_allows_for_the_rounding_of_files(start, end, found):
+    assert of(GAPPED, start, end, rule=WindowRule.OUTWARD) == found
+
+
+#: Bins that overlap deeply, with the centres 10 s and 13 s.
+OVERLAPPING = edges((0, 20), (5, 21))
+
+
+@pytest.mark.parametrize(("start", "end", "found"), [(14, 16, 1), (11, 11.9, 0), (11.1, 12.1, 1), (2, 3, 0)])
+def test_of_bins_that_overlap_the_one_with_the_nearest_centre_is_taken(start, end, found):
+    assert of(OVERLAPPING, start, end) == slice(found, found + 1)
+
+
+@pytest.mark.parametrize(
+    ("found", "bins", "window"),
+    [
+        (OVERLAPPING, slice(0, 1), (0, 11.5)),
+        (OVERLAPPING, slice(1, 2), (11.5, 21)),
+        (edges((0, 20), (5, 21.0012)), slice(1, 2), (11.5, 21.0012)),  # whole milliseconds between the centres
+        (edges((0, 20.0008), (5, 15.0016)), slice(1, 2), (10.0006, 15.0016)),  # there is none
+        (edges((0, 20), (20, 40)), slice(0, 1), (0, 20)),
+    ],
+)
+def test_the_window_of_bins_that_overlap_ends_between_their_centres(found, bins, window):
+    assert window_of_bins(*found, bins) == tuple(at(seconds) for seconds in window)
+
+
 def test_what_was_asked():
     duration = np.array([20, 19.9, 20, 20.0])
 

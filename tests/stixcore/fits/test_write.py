@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from stixcore.errors import InvalidProduct
 from stixcore.fits.image_file import read_image_file
+from stixcore.fits.windows import WindowRule
 from stixcore.fits.write import image_header, read_recipe, write_image
 from stixcore.imaging.reconstruction import Method
 from stixcore.reconstruct import reconstruct
@@ -107,6 +108,35 @@ def test_the_recipe_and_the_candidates_are_the_same_tables_in_all_files_of_a_set
             assert hdus["RECIPE"].data["recipe"][0] == november_images.recipe.to_json()
             found = [tuple(row) for row in hdus["CANDIDATES"].data]
         assert found == [(one.x, one.y, one.relative_height) for one in november_images.location.candidates]
+
+
+def test_what_was_asked_for_stands_beside_the_bins(november_images):
+    asked = "2022-11-11T11:35:45.000", "2022-11-11T11:37:30.000"
+    changes = {"time_range": asked, "window_rule": WindowRule.OUTWARD, "shift_bins": True}
+    images = replace(november_images, recipe=replace(november_images.recipe, **changes))
+    header = image_header(images, Method.BP, CREATED)
+    assert (header["REQ_BEG"], header["REQ_END"]) == asked
+    assert (header["DATE-BEG"], header["DATE-END"]) == ("2022-11-11T11:35:40.271", "2022-11-11T11:37:40.271")
+    assert (header["BINRULE"], header["BINSHIFT"]) == ("outward", True)
+    header = image_header(november_images, Method.BP, CREATED)
+    assert (header["BINRULE"], header["BINSHIFT"]) == ("centres", False)
+
+
+def test_scatter_of_the_pointing(november_images):
+    scatter = {"rms_x": 1.25, "rms_y": 2.5, "peak_to_peak": 7.5, "records": 9, "rejected": 2}
+    pointing = replace(november_images.recipe.pointing, **scatter)
+    images = replace(november_images, recipe=replace(november_images.recipe, pointing=pointing))
+    header = image_header(images, Method.BP, CREATED)
+    assert [header[f"PNT_{key}"] for key in ("RMSX", "RMSY", "P2P", "N", "NREJ")] == [1.25, 2.5, 7.5, 9, 2]
+    assert header["PNT_SIG"] == pytest.approx(np.hypot(4.0, 2.5))
+
+
+def test_degrees_of_freedom_of_a_forward_fit(november_images):
+    """Twice 24 numbers less what describes the sources: flux and place, and one, three or four of the shape."""
+    fit = november_images.images[Method.VIS_FWDFIT]
+    parameters = sum({"circle": 4, "ellipse": 6, "loop": 7}[source["shape"]] for source in fit.sources)
+    header = image_header(november_images, Method.VIS_FWDFIT, CREATED)
+    assert header["CHI2DOF"] == 48 - parameters < 48
 
 
 def test_numbers_of_the_image(header, november_images):

@@ -1,5 +1,7 @@
 """Multi-scale CLEAN: reduces to CLEAN with one scale, conserves what it takes, finds what is extended."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,9 @@ from stixcore.imaging.clean import CleanParameters, StopRule, clean
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.methods import run_method
-from stixcore.imaging.ms_clean import MultiScaleCleanParameters, ms_clean, scale_visibilities
+from stixcore.imaging.ms_clean import MultiScaleCleanParameters, _Loop, ms_clean, scale_visibilities
 from stixcore.imaging.reconstruction import Method, StopReason
+from stixcore.imaging.weights import Weighting, visibility_weights
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices, uv_points
 from stixcore.metrics import relative_rms
 from stixcore.visibility.visibilities import Frame, Visibilities
@@ -36,15 +39,47 @@ def test_with_points_alone_it_is_clean():
     assert points.chi2 == pytest.approx(expected.chi2, rel=1e-9)
 
 
-def test_residual_of_every_scale_is_that_of_what_is_left():
+SCALES = (0.0, 15.0, 40.0)
+
+
+def loop_of(vis):
+    weights = visibility_weights(Weighting.NATURAL, vis.u, vis.v)
+    return _Loop(vis, FourierOperator(vis.u, vis.v, GRID), weights, scale_visibilities(vis.u, vis.v, SCALES))
+
+
+def test_residuals_of_all_scales_are_those_of_what_is_left():
     """What the loop subtracts piece by piece against the visibilities of all components at once."""
-    vis = gaussian(10.0, 40.0)
-    operator = FourierOperator(vis.u, vis.v, GRID)
-    p = MultiScaleCleanParameters(scales=(0.0, 15.0, 40.0), scale_bias=0.0)
-    result = ms_clean(vis, GRID, p, operator=operator)
-    model = operator.forward(result.planes["components"])
-    left = operator.adjoint(vis.vis - model) / len(vis)
-    assert left.max() == pytest.approx(result.certificate["residual_peak"], abs=0.01)
+    vis = observe(Scene.HALO, 1e5, 0).vis
+    loop = loop_of(vis)
+    loop.run(60, 0.1, np.ones(3))
+    assert (loop.components.sum(axis=(1, 2)) > 0).sum() >= 2  # more than one scale was used
+    left = loop_of(replace(vis, vis=vis.vis - loop.predicted()))
+    np.testing.assert_allclose(loop.residuals, left.residuals, atol=1e-9 * np.abs(loop.dirty).max())
+
+
+def test_sigma_of_the_residual_of_each_scale():
+    """Its formula against the scatter of residuals of noise alone."""
+    vis, rng = observe(Scene.CIRCLE, 1e4, 0).vis, np.random.default_rng(1)
+    noise = vis.sigma * (rng.normal(size=(100, 24)) + 1j * rng.normal(size=(100, 24)))
+    residuals = np.array([loop_of(replace(vis, vis=one)).residuals for one in noise])
+    assert residuals.std(axis=0).mean(axis=(1, 2)) == pytest.approx(loop_of(vis)._sigma, rel=0.07)
+
+
+def test_it_ends_at_the_first_step_at_which_all_peaks_are_noise_and_a_hole_is_deeper():
+    vis = observe(Scene.HALO, 1e5, 0).vis
+
+    def over(steps):
+        loop = loop_of(vis)
+        _, reason = loop.run(steps, 0.1, np.ones(3))
+        highest, deepest = (
+            (loop.residuals / loop._sigma[:, None, None]).max(),
+            (-loop.residuals / loop._sigma[:, None, None]).max(),
+        )
+        return reason, highest <= 1.5 and deepest > highest
+
+    steps = loop_of(vis).run(500, 0.1, np.ones(3))[0].size
+    assert over(500) == (StopReason.NOISE, True)
+    assert not any(over(number)[1] for number in (steps - 1, steps - 2, steps - 3))
 
 
 def test_a_gaussian_of_one_of_its_scales_is_found_as_such():

@@ -7,11 +7,13 @@ import pytest
 
 from benchmarks.measures import ready
 from benchmarks.scenes import Scene, observe
+from stixcore.calibration.grids import AmplitudeScheme, flight_transmission, geometric_transmission
 from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters, estimate_total_flux, mem_ge
 from stixcore.imaging.methods import run_method
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.total_flux import counted_flux
+from stixcore.instrument.geometry import detector_indices
 from stixcore.reconstruct import default_methods
 
 N_TRIALS = 30
@@ -46,6 +48,32 @@ def test_without_a_background_file_the_largest_amplitude_is_taken():
     assert result.certificate["flux_constraint"] == given.vis.amplitude.max()
     components = run_method(Method.CLEAN, default_methods()[Method.CLEAN], unknown)
     assert "missing_flux" not in components.certificate
+
+
+@pytest.mark.parametrize("flare_xy", [(0.0, 0.0), (600.0, -800.0)])
+@pytest.mark.parametrize(
+    ("scheme", "transmission"),
+    [(AmplitudeScheme.GSW_2026, flight_transmission), (AmplitudeScheme.GSW_2021, geometric_transmission)],
+)
+def test_flux_is_in_the_transmission_of_the_scheme_at_the_flare(meta_pixels, scheme, transmission, flare_xy):
+    """A, B, C, D of a flux of 3 that is not modulated, whatever the live times."""
+    rate = 3.0 * np.repeat(transmission(*flare_xy)[:, None], 4, axis=1)
+    pixels = meta_pixels(rate, livetime=np.linspace(5.0, 60.0, 32))
+    assert counted_flux(pixels, flare_xy=flare_xy, scheme=scheme) == pytest.approx(3.0, rel=1e-12)
+    other = next(one for one in AmplitudeScheme if one is not scheme)
+    assert counted_flux(pixels, flare_xy=flare_xy, scheme=other) != pytest.approx(3.0, rel=0.01)
+    assert counted_flux(pixels, flare_xy=(-900.0, 900.0), scheme=scheme) != pytest.approx(3.0, rel=1e-3)
+
+
+def test_detectors_count_by_their_live_time(meta_pixels):
+    """Transmission 1 in both: (10 s · 4 + 30 s · 8) ÷ (40 s · 4)."""
+    labels = ("1a", "2b")
+    rate, livetime = np.zeros((32, 4)), np.zeros(32)
+    for label, each, seconds in zip(labels, (1.0, 2.0), (10.0, 30.0), strict=True):
+        (detector,) = detector_indices([label])
+        rate[detector], livetime[detector] = each, seconds
+    pixels = meta_pixels(rate, livetime=livetime)
+    assert counted_flux(pixels, labels, scheme=AmplitudeScheme.GSW_2021) == pytest.approx(1.75)
 
 
 def test_detectors_switched_off_are_left_out():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -334,6 +336,14 @@ def test_background_with_detectors_off(pixel_data):
     quiet = pixel_data(detector_mask=np.arange(32) != 4, name="quiet.fits")
     with pytest.raises(CalibrationError, match=r"quiet\.fits: detectors \[5\], on during the flare, were off"):
         whole(pixel_data(), background=quiet)
+
+
+def test_background_summed_as_another_pixel_set(pixel_data):
+    """All 12 pixels summed on board cannot be the background of eight."""
+    quiet = replace(pixel_data(name="quiet.fits"), pixels_summed=True)
+    whole(pixel_data(), background=quiet, pixel_set=PixelSet.ALL)
+    with pytest.raises(SelectionError, match=r"quiet\.fits: pixels were summed on board as ALL; choose pixel set ALL"):
+        whole(pixel_data(), background=quiet, pixel_set=PixelSet.TOP_BOT)
 
 
 def test_background_of_other_channels(pixel_data):

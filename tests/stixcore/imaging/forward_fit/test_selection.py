@@ -165,6 +165,23 @@ def test_a_source_that_one_sub_collimator_asks_for_is_none(flares, visibility, e
     assert without[visibility] < 70 < fits[0].chi2
 
 
+@pytest.mark.parametrize(("kind", "winner"), [("ellipse", 1), ("two circles", 0)])
+def test_another_shape_need_not_win_without_each_sub_collimator(flares, monkeypatch, kind, winner):
+    """Only another source is asked for its evidence in all of them; here there is none without any one of them."""
+
+    def candidate(kind, chi2):
+        fit, values, sigma = fitted(flares, kind, np.ones(flares.model(kind).n_par))
+        fit.minima.chi2[0] = chi2
+        return Candidate(fit, values, sigma, 48, "")
+
+    monkeypatch.setattr(
+        "stixcore.imaging.forward_fit.selection.chi2_without_each", lambda fit, vis, sigma: np.zeros(24)
+    )
+    candidates = [candidate("circle", 90.0), candidate(kind, 40.0)]
+    assert least_bic(candidates) == 1
+    assert choose(candidates, np.zeros(24, complex), np.ones(24))[0] == winner
+
+
 def test_recipes_from_before_keep_their_id_and_their_choice():
     old, new = ForwardFitParameters(selection=ModelSelection.PLAIN_BIC), ForwardFitParameters()
     assert "selection" not in _plain(old)
