@@ -38,7 +38,7 @@ class Thresholds:
         Probability that the position is wrong by more than 5″. The highest at which 9 of 10 flares are found whose
         top and bottom pixels put them more than 10″ apart (``docs/decisions/verdicts.md``).
     pointing_sigma : float, arcsec
-        Error of the pointing on each axis.
+        Scatter of the pointing in the time range, on each axis.
     sidelobe_ratio : float
         A rival on the disk ÷ the highest peak of the full-disk map (hayesla/stix_flarelist_science and the ground
         software use 0.9).
@@ -339,9 +339,9 @@ def _pointing(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
             text = "no aspect record: pointing and roll are assumed, the place on the Sun is unknown"
             yield Finding("pointing_assumed", Severity.DOUBT, text, doubts=_POSITION)
         case PointingSource.SPACECRAFT:
+            # A note: the error of the position includes these 30″.
             text = f"no aspect solution: pointing from the spacecraft, good to {pointing.sigma:.0f}″ on each axis"
-            severity = Severity.DOUBT if pointing.sigma > limits.pointing_sigma else Severity.NOTE
-            yield Finding("pointing_spacecraft", severity, text, doubts=_POSITION)
+            yield Finding("pointing_spacecraft", Severity.NOTE, text)
         case PointingSource.MANUAL:
             yield Finding("pointing_manual", Severity.NOTE, "the pointing was given by hand")
 
