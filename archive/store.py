@@ -163,7 +163,10 @@ def _check_folder(root: Path, index: Path, *, create: bool) -> None:
         message = f"{root}: the path of an archive may not contain any of * ? [ ] {{ }}"
         raise NotAnArchive(message)
     if not create and not index.is_dir():
-        message = f"{root} is no archive (it has no folder index); stix-jobs ingest --archive makes one"
+        lost = (root / "fits").is_dir() or (root / "images").is_dir()
+        advice = "stix-jobs check --repair makes it from the files" if lost else "stix-jobs ingest --archive makes one"
+        what = "its folder index is lost" if lost else "it has no folder index"
+        message = f"{root} is no archive ({what}); {advice}"
         raise NotAnArchive(message)
     if root.exists() and not root.is_dir():
         message = f"{root} is a file, where the folder of an archive was expected"

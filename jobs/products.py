@@ -117,7 +117,11 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
         "recipe_id": recipe.recipe_id,
         "simulated": images.pixels.header.simulated,
         "time_range": [format_time(images.pixels.t_start), format_time(images.pixels.t_end)],
-        "requested": {"start": recipe.time_range[0], "end": recipe.time_range[1]},
+        "requested": {
+            "start": recipe.time_range[0],
+            "end": recipe.time_range[1],
+            "energy_range_kev": list(recipe.energy_range),
+        },
         "energy_range_kev": [images.pixels.e_low, images.pixels.e_high],
         "location": {
             "hpc_x": recipe.location.x,
@@ -220,6 +224,9 @@ def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method
         "centroid_hpc_y": source.y,
         "fwhm_arcsec": source.fwhm,
         "total_flux": finite(image.total_flux),
+        # MEM_GE: which estimate it was made with
+        "flux_estimate": image.flux_estimate or None,
+        "certificate": {name: finite(value) for name, value in image.certificate.items()},
         # of the flux that was counted, what CLEAN's components do not hold
         "missing_flux": finite(image.certificate.get("missing_flux", float("nan"))),
         "max": float(image.image.max()),

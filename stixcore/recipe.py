@@ -21,12 +21,11 @@ from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
-from stixcore.imaging.clean import StopRule
-from stixcore.imaging.forward_fit import ModelSelection
-from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.grid import PIXEL_LIMITS, ImageGrid
 from stixcore.imaging.methods import PARAMETERS, MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
+from stixcore.recipe_json import LATER_PARAMETERS, read_document
 from stixcore.references import CalibrationReference, FileReference, TableReference, sha256_of
 from stixcore.times import format_time, parse_time
 
@@ -46,11 +45,6 @@ __all__ = [
 #: Version of new recipes. Those of version 1 are still read and keep their id and their pixels; they do not name
 #: their calibration.
 RECIPE_VERSION = 2
-#: Parameters of methods that the first recipes did not have, with what was done before there was a choice.
-LATER_PARAMETERS: Mapping[str, Any] = {
-    "stop_rule": StopRule.NEGATIVE_EXTREME,
-    "selection": ModelSelection.PLAIN_BIC,
-}
 
 
 @dataclass(frozen=True)
@@ -146,6 +140,21 @@ class Recipe:
         if not 0 <= self.energy_range[0] < self.energy_range[1]:
             message = f"the energy range {self.energy_range[0]}-{self.energy_range[1]} keV is empty"
             raise SelectionError(message)
+        if not all(math.isfinite(energy) for energy in (*self.energy_range, *self.location_energy)):
+            message = f"the energies {self.energy_range} and {self.location_energy} keV must be finite numbers"
+            raise SelectionError(message)
+        if self.background_range is not None:
+            start, end = self.background_range
+            if self.background is None:
+                message = f"background_range {start} … {end} without a background file"
+                raise SelectionError(message)
+            if not parse_time(start) < parse_time(end):
+                message = f"background_range {start} … {end} is empty"
+                raise SelectionError(message)
+        if not PIXEL_LIMITS[0] <= self.pixel <= PIXEL_LIMITS[1]:
+            low, high = PIXEL_LIMITS
+            message = f"the pixel size is {low:g} to {high:g} arcsec, found {self.pixel}"
+            raise SelectionError(message)
         if not self.methods:
             message = "a recipe needs at least one method"
             raise SelectionError(message)
@@ -224,19 +233,17 @@ class Recipe:
         Raises
         ------
         SelectionError
-            For anything that is not a recipe: other version, unknown or missing keys, values of another type.
+            For anything that is not a recipe: other version, unknown or missing keys, values of another type or beyond
+            their bounds (`stixcore.recipe_json`). Names the key and the value.
         """
         try:
-            return cls._from_dict(json.loads(text))
+            return cls._from_dict(read_document(text))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            message = f"this is no recipe of version 1 or {RECIPE_VERSION}: {type(error).__name__} {error}"
+            message = f"this is no recipe of version 1 or {RECIPE_VERSION}: {error}"
             raise SelectionError(message) from error
 
     @classmethod
     def _from_dict(cls, data: dict[str, Any]) -> Recipe:
-        if data["version"] not in (1, RECIPE_VERSION):
-            message = f"version {data['version']}"
-            raise ValueError(message)
         pointing = data["pointing"]
         recipe = cls(
             science=FileReference(**data["science"]),

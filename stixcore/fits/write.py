@@ -84,6 +84,28 @@ def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fi
 Card = tuple[str, Any, str]
 
 
+#: How a sentence is written in a header.
+_ASCII = str.maketrans(
+    {
+        "χ": "chi",
+        "²": "^2",
+        "σ": "sigma",
+        "″": " arcsec",
+        "°": " deg",
+        "±": "+-",
+        "×": "x",
+        "…": "...",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "≥": ">=",
+        "≤": "<=",
+        "÷": "/",
+        "é": "e",
+    }
+)
+
+
 def _card_text(text: str) -> str:
     """A text as a header can hold it: what is no printable ASCII (a file may have any name) as an escape."""
     return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode()
@@ -172,15 +194,11 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
     yield "BUNIT", image.unit, ""
     yield "ENERGY_L", float(energy[0]), "[keV]"
     yield "ENERGY_H", float(energy[1]), "[keV]"
+    yield "REQ_EL", float(recipe.energy_range[0]), "[keV] energy range that was asked for"
+    yield "REQ_EH", float(recipe.energy_range[1]), "[keV] its end"
     # No WAVELNTH/WAVEUNIT: sunpy lowers the case of "keV" and then warns that it does not know the unit.
     yield "ALG_USED", str(method), "imaging algorithm"
-    yield "NITER", image.n_iter, "iterations"
-    yield "STOPPED", str(image.stopped_by), "why the iteration ended"
-    yield "CHI2", _finite(image.chi2), "chi^2 per degree of freedom, 1 is perfect"
-    if np.isfinite(image.chi2):
-        yield "CHI2DOF", 2 * len(images.vis) - image.n_parameters, "degrees of freedom of CHI2"
-    yield "TOTFLUX", _finite(image.total_flux), "[ct s-1 cm-2 keV-1] flux of the sources"
-    yield "MISSFLUX", _missing(image), "[ct s-1 cm-2 keV-1] counted, not in TOTFLUX"
+    yield from _result_cards(images, image)
     yield "CNTS_TOT", counts, "[ct] recorded, sub-collimators used"
     yield "CNTS_BKG", background, "[ct] expected background among them"
     if images.background_check is not None:
@@ -209,6 +227,22 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
         yield "PHASTAB", used.phase_table.name, "phase corrections"
         yield "PHASHASH", used.phase_table.sha256, ""
     yield "RCR", pixels.rcr, "rate-control state, 0 = attenuator out"
+
+
+def _result_cards(images: ImageSet, image: Reconstruction) -> Iterator[Card]:
+    """How the image came out."""
+    yield "NITER", image.n_iter, "iterations"
+    yield "STOPPED", str(image.stopped_by), "why the iteration ended"
+    yield "CHI2", _finite(image.chi2), "chi^2 / CHI2DOF; a fit of sources: 1"
+    if np.isfinite(image.chi2):
+        # pixels count as no parameters
+        usual = "degrees of freedom of CHI2" if image.n_parameters else "2 n_vis; CHI2 of pixels is usually 0.5"
+        yield "CHI2DOF", 2 * len(images.vis) - image.n_parameters, usual
+        yield "EFFPAR", _finite(image.certificate.get("effective_parameters", np.nan)), "data that decide the image"
+    yield "TOTFLUX", _finite(image.total_flux), "[ct s-1 cm-2 keV-1] flux of the sources"
+    yield "FLUXFROM", image.flux_estimate or None, "estimate of the flux that was imposed"
+    yield "CNTSFLUX", _finite(image.certificate.get("counted_flux", np.nan)), "[ct s-1 cm-2 keV-1] flux of the counts"
+    yield "MISSFLUX", _missing(image), "[ct s-1 cm-2 keV-1] counted, not in TOTFLUX"
 
 
 def _pointing_cards(images: ImageSet) -> Iterator[Card]:
@@ -242,7 +276,7 @@ def _verdict_cards(images: ImageSet, method: Method) -> Iterator[Card]:
     for key, aspect in (("POS", Aspect.POSITION), ("FLX", Aspect.FLUX), ("SHP", Aspect.SHAPE)):
         yield f"TRUST{key}", judged.word(aspect), f"{aspect}: trusted or doubtful"
         for number, reason in enumerate(judged.reasons[aspect], start=1):
-            yield f"RSN{key}{number}", reason, ""
+            yield f"RSN{key}{number}", reason.translate(_ASCII), ""
 
 
 def _missing(image: Reconstruction) -> float | None:

@@ -12,6 +12,11 @@ from stixcore.errors import SelectionError
 Floats = NDArray[np.float64]
 
 
+#: Pixels along a side of an image, at most; and the size of a pixel, arcsec.
+SIDE_LIMIT = 4096
+PIXEL_LIMITS = (1e-3, 1e4)
+
+
 @dataclass(frozen=True)
 class ImageGrid:
     """A square-pixel grid, solar north up: axis 0 is y (north), axis 1 is x (west).
@@ -30,8 +35,8 @@ class ImageGrid:
 
     def __post_init__(self) -> None:
         ny, nx = self.shape
-        if not (1 <= ny <= 4096 and 1 <= nx <= 4096):
-            message = f"an image needs 1 to 4096 pixels a side, found {ny} × {nx}"
+        if not (1 <= ny <= SIDE_LIMIT and 1 <= nx <= SIDE_LIMIT):
+            message = f"an image needs 1 to {SIDE_LIMIT} pixels a side, found {ny} × {nx}"
             raise SelectionError(message)
         if not (np.isfinite(self.pixel) and self.pixel > 0):
             message = f"the pixel size must be positive, found {self.pixel} arcsec"

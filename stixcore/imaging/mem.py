@@ -58,6 +58,10 @@ class FluxEstimate(StrEnum):
     COUNTS = "counts"  # A + B + C + D over 4T (`counted_flux`): no bias; "amplitude" where no background is subtracted
 
 
+#: Instead of the name of an estimate, for a flux that was given.
+GIVEN = "given"
+
+
 class EarlyStop(StrEnum):
     """Whose unfinished iteration is wanted instead of the optimum."""
 
@@ -131,15 +135,15 @@ def mem_ge(
     operator : FourierOperator, optional
         Of the same points and grid, when it exists already.
     counted_flux : float, optional, ct s⁻¹ cm⁻² keV⁻¹
-        What `stixcore.imaging.total_flux.counted_flux` gives, for ``flux_estimate="counts"``.
+        What `stixcore.imaging.total_flux.counted_flux` gives, for ``flux_estimate="counts"``; only said otherwise.
 
     Returns
     -------
     Reconstruction
         No pixel is negative and Σ image·Δ² = F (to 1 % only with ``early_stop="gsw"``). ``history``: duality gap before
         and after each Newton step; after an early stop, objective after each iteration.
-        ``certificate``: "flux_constraint" F, "largest_amplitude" max |V|, "snr", "lambda", "percent_lambda" p,
-        "objective" J of these visibilities,
+        ``certificate``: "flux_constraint" F, "largest_amplitude" max |V|, "counted_flux" where it is known, "snr",
+        "lambda", "percent_lambda" p, "objective" J of these visibilities,
         "duality_gap" (J is at most this far above its minimum, in units of χ²; NaN after an early stop). The optimum
         adds "chi2_per_dof", "degrees_of_freedom" = 2 n_vis and "effective_parameters" γ, the number of data that decide
         the image against the entropy; the early stop adds "merged_visibilities", how many were left.
@@ -172,9 +176,11 @@ def mem_ge(
         certificate={
             "flux_constraint": total_flux,
             "largest_amplitude": float(vis.amplitude.max()),
+            **({} if counted_flux is None else {"counted_flux": counted_flux}),
             "snr": snr,
             **picture.certificate,
         },
+        flux_estimate=GIVEN if p.total_flux is not None else str(p.flux_estimate),
         elapsed=perf_counter() - begin,
     )
 

@@ -116,20 +116,20 @@ def run_method(method: Method, parameters: MethodParameters, given: ImagingInput
 
 
 def _with_flux(parameters: MemGeParameters, given: ImagingInput) -> tuple[MemGeParameters, float | None]:
-    """Parameters of MEM_GE, and the flux of the counts where it is to be told it.
+    """Parameters of MEM_GE, and the flux of the counts where it is known.
 
     Without a background file the counts hold the background as well, which no visibility sees; the largest amplitude
-    does not.
+    does not, and is taken (`Reconstruction.flux_estimate` says so).
     """
     if parameters.total_flux is not None or parameters.flux_estimate != FluxEstimate.COUNTS:
-        return parameters, None
+        return parameters, _known_flux(given)
     if not given.pixels.background_name:
         return replace(parameters, flux_estimate=FluxEstimate.AMPLITUDE), None
     return parameters, counted_flux(given.pixels, given.vis.labels, flare_xy=given.flare_xy, scheme=given.scheme)
 
 
 def _known_flux(given: ImagingInput) -> float | None:
-    """Flux of the counts, or None where the background is unknown or as bright: CLEAN can do without it."""
+    """Flux of the counts, or None where the background is unknown or as bright: said only, nothing depends on it."""
     if not given.pixels.background_name:
         return None
     try:

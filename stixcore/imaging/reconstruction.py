@@ -71,7 +71,7 @@ class Reconstruction:
     image : (ny, nx) float, unit as ``unit``
     unit : str
     chi2 : float
-        Per degree of freedom, 1 is perfect: see `chi_square` (NaN: none).
+        Per degree of freedom: 1 for a right fit, about 0.5 for pixels, see `chi_square` (NaN: none).
     total_flux : float, ct s⁻¹ cm⁻² keV⁻¹
         Of the sources: the sum of the image, of the components for CLEAN; NaN for a back projection.
     n_parameters : int
@@ -90,6 +90,9 @@ class Reconstruction:
     certificate : mapping of str to float
         Numbers that say how good the solution is, by name (MEM_GE: objective, duality gap …; EM: C-statistic …;
         CLEAN: missing flux …).
+    flux_estimate : str
+        Where a flux that the method needs came from (MEM_GE: "counts", "amplitude", "landweber", "given"); empty for
+        the others.
     """
 
     method: Method
@@ -107,6 +110,7 @@ class Reconstruction:
     history: Floats = field(default_factory=lambda: np.empty(0))
     elapsed: float = 0.0
     certificate: Mapping[str, float] = field(default_factory=dict)
+    flux_estimate: str = ""
 
     @property
     def peak(self) -> tuple[float, float]:
@@ -118,7 +122,7 @@ class Reconstruction:
 
 
 def chi_square(predicted: NDArray[np.complex128], vis: Visibilities, n_parameters: int = 0) -> float:
-    """χ² per degree of freedom, 1 is perfect: χ² = Σ|V_pred - V_obs|²/σ² ÷ (2 n_vis - n_parameters).
+    """χ² per degree of freedom: χ² = Σ|V_pred - V_obs|²/σ² ÷ (2 n_vis - n_parameters).
 
     The one definition for images, FITS headers, index and pages. σ is that of the real and of the imaginary part
     alike: counting and compression, background, live time, and a systematic error of 5 % of the amplitude
@@ -130,7 +134,10 @@ def chi_square(predicted: NDArray[np.complex128], vis: Visibilities, n_parameter
     predicted : (n_vis,) complex
     vis : Visibilities
     n_parameters : int
-        Fitted parameters of a parametric model. Pixels of an image are no parameters: 0.
+        Fitted parameters of a parametric model, which has 1 where it is right. Pixels of an image are not counted: 0.
+        Yet they follow the data as γ parameters would, and χ² is about 1 - γ/(2 n_vis): medians on real flares are 0.5
+        for CLEAN, 0.53 for MEM_GE and 0.81 for EM, which stops early. MEM_GE knows its γ ("effective_parameters": 32 of
+        48 for 2.9 million counts); for the others there is no such number.
 
     Notes
     -----

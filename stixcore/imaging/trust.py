@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammainc
 
 from stixcore.calibration.catalog import NO_CAL_FILE
 from stixcore.coordinates import PointingSource
 from stixcore.imaging.location import DISK_RADIUS, DOUBTFUL_SIDELOBE_RATIO
+from stixcore.imaging.mem import GIVEN, MemGeParameters
 from stixcore.imaging.position_error import OFF
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.instrument.geometry import detector_indices
@@ -53,7 +55,7 @@ class Thresholds:
         Of an image that is a model of the source (per degree of freedom), in units of the best image's, at least 1: at
         4 the residuals are twice what counts and calibration allow.
     low_chi2 : float
-        Below it, an image explains the data better than their errors allow.
+        Probability that data with these errors leave as small a χ²: below it, an image follows them too closely.
     unexplained : float
         Root of the share of the visibilities' power that an image leaves over, beyond what counts and calibration
         allow. A bright flare can have a significant misfit that is a small one.
@@ -84,7 +86,7 @@ class Thresholds:
     signal_to_noise: float = 3.5
     chi2: float = 4.0
     unexplained: float = 0.25
-    low_chi2: float = 0.2
+    low_chi2: float = 0.001
     background: float = 0.1
     top_bottom: float = 1.5
     uneven: float = 0.2
@@ -97,6 +99,9 @@ class Thresholds:
 THRESHOLDS = Thresholds()
 #: A background that misses the quietest part of the science file by more than this factor is noted.
 BACKGROUND_RATIO = 1.25
+#: CLEAN's components without more than this share of the counted flux are remarked on, or with more than this above it
+#: (an amplitude is calibrated to 5 %).
+MISSING_NOTE, EXCESS_NOTE = 0.25, 0.05
 #: Scatter of the pointing in a window, arcsec: the ground software warns above 3.
 POINTING_RMS_NOTE = 3.0
 #: Ratio of the pixel rows from which uneven illumination is noted.
@@ -239,6 +244,10 @@ def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
 def _window(images: ImageSet) -> Iterator[Finding]:
     if images.asked.differs:
         yield Finding("time_range", Severity.NOTE, str(images.asked))
+    asked, covered = images.recipe.energy_range, (images.pixels.e_low, images.pixels.e_high)
+    if not np.allclose(asked, covered, atol=1e-3):
+        text = f"asked {asked[0]:g}-{asked[1]:g} keV, whole channels {covered[0]:g}-{covered[1]:g} keV"
+        yield Finding("energy_range", Severity.NOTE, text)
 
 
 def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
@@ -369,6 +378,7 @@ def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     models: dict[Method, Reconstruction] = {
         m: r for m, r in images.images.items() if m not in (Method.FULL_DISK_BP, Method.BP)
     }
+    yield from _flux(images, models)
     yield from _misfit(images, models, limits)
     yield from _disagreement(images, models, limits)
     outside = [method for method, image in models.items() if flux_at_edge(image, limits)]
@@ -383,6 +393,29 @@ def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     if field > WIDE_FIELD:
         text = f"the map covers {field:.0f}″ with pixels of {images.recipe.pixel:g}″, more than usual"
         yield Finding("wide_field", Severity.NOTE, text)
+
+
+def _flux(images: ImageSet, models: Mapping[Method, Reconstruction]) -> Iterator[Finding]:
+    """Where an image's flux came from, and what of the counted flux CLEAN's components do not hold."""
+    for method, image in models.items():
+        parameters = images.recipe.methods.get(method)
+        wanted = parameters.flux_estimate if isinstance(parameters, MemGeParameters) else ""
+        if wanted and image.flux_estimate not in ("", GIVEN, str(wanted)):
+            text = (
+                f"no background was subtracted, so the total flux of {method} is not that of the counts but by "
+                f'"{image.flux_estimate}": the largest visibility amplitude, which noise makes too high'
+            )
+            yield Finding("flux_estimate", Severity.NOTE, text, method)
+        said = image.certificate
+        if not ("missing_flux" in said and said["counted_flux"] > 0):
+            continue
+        share = said["missing_flux"] / said["counted_flux"]
+        if share > MISSING_NOTE:
+            text = f"the components of {method} do not hold {100.0 * share:.0f} % of the flux that was counted"
+            yield Finding("missing_flux", Severity.NOTE, text, method)
+        elif share < -EXCESS_NOTE:
+            text = f"the components of {method} hold {-100.0 * share:.0f} % more flux than was counted"
+            yield Finding("missing_flux", Severity.NOTE, text, method)
 
 
 def _misfit(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
@@ -403,9 +436,26 @@ def _misfit(images: ImageSet, models: Mapping[Method, Reconstruction], limits: T
                 severity = Severity.DOUBT if left > limits.unexplained else Severity.NOTE
                 yield Finding("poor_fit", severity, text, method, _FLUX | _SHAPE)
     for method, chi2 in explained.items():
-        if chi2 < limits.low_chi2:
-            text = f"χ² of {method} is {chi2:.2f}: it fits the data better than their errors allow"
+        ndof, free = _degrees_of_freedom(models[method], images.vis)
+        # P(χ² < found) of data with these errors
+        if gammainc(free / 2.0, chi2 * ndof / 2.0) < limits.low_chi2:
+            text = (
+                f"χ² of {method} is {chi2:.2f}, where {free / ndof:.2f} is usual: "
+                "it fits the data better than their errors allow"
+            )
             yield Finding("low_chi2", Severity.NOTE, text, method)
+
+
+def _degrees_of_freedom(image: Reconstruction, vis: Visibilities) -> tuple[int, float]:
+    """Numbers that χ² is divided by, and those that the image leaves free.
+
+    The pixels of an image follow the data without being counted as parameters. MEM_GE knows how many data decide its
+    image, its effective parameters γ; others leave about half of the data free.
+    """
+    ndof = max(2 * len(vis) - image.n_parameters, 1)
+    if image.n_parameters:
+        return ndof, float(ndof)
+    return ndof, max(ndof - image.certificate.get("effective_parameters", ndof / 2.0), 1.0)
 
 
 def unexplained(image: Reconstruction, vis: Visibilities, unit: float = 1.0) -> float:

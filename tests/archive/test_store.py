@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,14 @@ def test_reading_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(NotAnArchive, match="is no archive"):
         Archive(tmp_path / "nowhere")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_that_lost_its_index_is_to_be_repaired(archive: Archive) -> None:
+    shutil.rmtree(archive.root / "index")
+    with pytest.raises(NotAnArchive, match=r"its folder index is lost.*check --repair makes it from the files"):
+        Archive(archive.root)
+    with pytest.raises(NotAnArchive, match=r"it has no folder index.*ingest --archive makes one"):
+        Archive(archive.root / "deeper")
 
 
 def test_a_new_archive_has_its_folders(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The recipe: identity, round trip, refusal of what it does not know."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -135,6 +135,8 @@ def test_every_change_changes_the_id(change):
         ({"methods": {}}, "method"),
         ({"shape": (0, 129)}, "pixels a side"),
         ({"pixel": -1.0}, "pixel size"),
+        ({"pixel": 1e-300}, "pixel size"),
+        ({"energy_range": (4.0, float("inf"))}, "finite"),
         ({"location": Location(float("nan"), 0.0, "given")}, "finite"),
     ],
 )
@@ -161,6 +163,98 @@ def test_text_that_is_no_recipe_is_refused(damage):
     damage(data)
     with pytest.raises(SelectionError, match="no recipe"):
         Recipe.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "sentence"),
+    [
+        *(
+            (("background_range",), value, "background_range: expected")
+            for value in ([], [6], [5, 6], [None, None], "T")
+        ),
+        (("energy_range_kev",), [4.0], "energy_range_kev: expected a list of 2, found [4.0]"),
+        (("energy_range_kev",), [True, 10.0], "energy_range_kev: expected a number from 0 to 1000, found true"),
+        (("location_energy_kev",), [6.0, "10"], 'location_energy_kev: expected a number from 0 to 1000, found "10"'),
+        (("time_range",), ["2022-11-11T11:35:40.271"], "time_range: expected a list of 2"),
+        (("time_range",), "2022", "time_range: expected a list of 2"),
+        (("time_range",), [1, 2], "time_range: expected a text, found 1"),
+        (("shape",), [129], "shape: expected a list of 2, found [129]"),
+        (("shape",), [129.5, 129], "shape: expected a whole number from 1 to 4096, found 129.5"),
+        (("shape",), [True, 129], "shape: expected a whole number"),
+        *((("shift_bins",), value, "shift_bins: expected true or false") for value in ("auto", 1, 1.5, None)),
+        *(
+            (("pixel_arcsec",), value, "pixel_arcsec: expected a number")
+            for value in (1e-300, 1e300, None, True, 10**400)
+        ),
+        (("pointing", "roll_deg"), "0", 'pointing.roll_deg: expected a number from -360 to 360, found "0"'),
+        (("pointing", "records"), 1.5, "pointing.records: expected a whole number"),
+        (("location", "found_by"), 3, "location.found_by: expected a text, found 3"),
+        (("science",), "science.fits", "science: expected an object"),
+        (("science", "sha256"), 7, "science.sha256: expected a text"),
+        (("aspect",), None, "aspect: expected a list"),
+        (("subcollimators",), "10a", "subcollimators: expected a list"),
+        (("calibration",), {"energy_table": 1}, "calibration: missing keys ['cal_file', 'phase_table']"),
+        (("window_rule",), "inward", 'window_rule: expected one of centres, outward, found "inward"'),
+        (("methods",), ["clean"], "methods: expected an object"),
+        (("methods", "magic"), {}, "expected names among"),
+        (("methods", "clean", "gain"), "0.1", 'methods.clean.gain: expected a number, found "0.1"'),
+        (
+            ("methods", "clean", "max_iterations"),
+            1.5,
+            "methods.clean.max_iterations: expected a whole number, found 1.5",
+        ),
+        (("methods", "clean", "weighting"), ["natural"], "methods.clean.weighting: expected one of"),
+        (("methods", "mem_ge", "total_flux"), "much", "methods.mem_ge.total_flux: expected a number"),
+        (("methods", "ms_clean", "scales"), [0.0, None], "methods.ms_clean.scales: expected a number, found null"),
+        (("methods", "vis_fwdfit", "fixed"), [{"x": "0"}], "methods.vis_fwdfit.fixed.x: expected a number"),
+        (("methods", "vis_fwdfit", "fwhm_limits"), [1.0], "methods.vis_fwdfit.fwhm_limits: expected a list of 2"),
+        (("version",), True, "version: expected a whole number from 1 to 2, found true"),
+    ],
+)
+def test_a_value_of_another_type_is_named_with_its_key(place, value, sentence):
+    data = a_recipe(pointing=Pointing(PointingSource.ASPECT, -1.4, -5.2, 93.1, records=3)).to_dict()
+    *path, last = place
+    inside = data
+    for key in path:
+        inside = inside[key]
+    inside[last] = value
+    with pytest.raises(SelectionError, match="no recipe of version 1 or 2: ") as caught:
+        Recipe.from_json(json.dumps(data))
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[" * 100_000, "too deep"),
+        (a_recipe().to_json().replace('"pixel_arcsec":2.0', '"pixel_arcsec":NaN'), "NaN is no JSON"),
+        (a_recipe().to_json().replace('"pixel_arcsec":2.0', '"pixel_arcsec":1e999'), "pixel_arcsec: expected a number"),
+        (a_recipe().to_json().replace('"pixel_arcsec":2.0', '"pixel_arcsec":2.0,"pixel_arcsec":2.0'), "is there twice"),
+        (a_recipe().to_json().replace('"roll_deg":-1.4', '"roll_deg":-Infinity'), "-Infinity is no JSON"),
+    ],
+)
+def test_text_that_only_python_reads_is_no_recipe(text, sentence):
+    with pytest.raises(SelectionError, match="no recipe") as caught:
+        Recipe.from_json(text)
+    assert sentence in str(caught.value)
+
+
+def test_everything_that_is_known_of_a_pointing_survives_the_round_trip():
+    """A field that `Pointing` gains needs a key that the reader knows, too."""
+    known = {"source": PointingSource.ASPECT, "interpolated": True, "records": 3, "rejected": 1}
+    values = {each.name: known.get(each.name, 1.5) for each in fields(Pointing)}
+    recipe = a_recipe(pointing=Pointing(**values))
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_a_part_of_a_background_needs_one():
+    part = ("2022-11-11T10:00:00.000", "2022-11-11T10:10:00.000")
+    recipe = a_recipe(background_range=part)
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    with pytest.raises(SelectionError, match="without a background file"):
+        a_recipe(background_range=part, background=None)
+    with pytest.raises(SelectionError, match="is empty"):
+        a_recipe(background_range=part[::-1])
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"version": 1}'])

@@ -23,7 +23,7 @@ from stixcore.imaging.trust import (
     unexplained,
     verdict,
 )
-from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+from stixcore.reconstruct import ImageRequest, default_mem_ge, prepare_recipe, reconstruct
 from stixcore.references import FileReference
 
 pytestmark = pytest.mark.needs_shared_data
@@ -54,7 +54,8 @@ def test_a_date_beyond_the_known_tables_is_a_doubt(november_images):
 
 def test_edges_that_the_energy_table_does_not_have_are_a_doubt(november_images):
     pixels = replace(november_images.pixels, e_low=6.3)
-    assert codes(replace(november_images, pixels=pixels)) == {"energy_table_channels"}
+    images = with_recipe(replace(november_images, pixels=pixels), energy_range=(6.3, 10.0))
+    assert codes(images) == {"energy_table_channels"}
 
 
 def of_set(images):
@@ -325,6 +326,80 @@ def test_an_image_closer_to_the_data_than_their_errors_is_remarked_on(november_i
     image = replace(november_images.images[Method.CLEAN], chi2=0.1)
     findings = assess(replace(november_images, images={Method.CLEAN: image}))
     assert [(f.code, f.severity) for f in findings] == [("low_chi2", Severity.NOTE)]
+
+
+@pytest.mark.parametrize(
+    ("method", "chi2", "certificate", "low"),
+    [
+        (Method.CLEAN, 0.19, {}, False),  # half of 48 numbers are free: 0.5 is usual, 0.16 one in a thousand
+        (Method.CLEAN, 0.14, {}, True),
+        (Method.MEM_GE, 0.14, {"effective_parameters": 31.8}, False),  # 16 are free
+        (Method.MEM_GE, 0.07, {"effective_parameters": 31.8}, True),
+        (Method.VIS_FWDFIT, 0.4, {}, True),  # 44 are
+        (Method.VIS_FWDFIT, 0.6, {}, False),
+    ],
+)
+def test_what_a_low_chi2_is_depends_on_what_the_image_leaves_free(november_images, method, chi2, certificate, low):
+    image = replace(november_images.images[method], chi2=chi2, certificate=certificate)
+    found = {f.code for f in assess(replace(november_images, images={method: image}))}
+    assert found == ({"low_chi2"} if low else set())
+
+
+def test_real_chi2_of_pixels_is_what_the_free_data_leave(november_images):
+    mem = november_images.images[Method.MEM_GE]
+    assert mem.certificate["effective_parameters"] == pytest.approx(31.8, abs=1.0)
+    assert "low_chi2" not in {f.code for f in assess(november_images)}
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.3, "do not hold 30 %"), (-0.1, "hold 10 % more"), (0.2, None), (-0.04, None)]
+)
+def test_flux_that_clean_misses_or_invents_is_a_note(november_images, share, text):
+    clean = november_images.images[Method.CLEAN]
+    certificate = {"counted_flux": 1000.0, "missing_flux": 1000.0 * share}
+    images = replace(november_images, images={Method.CLEAN: replace(clean, certificate=certificate)})
+    found = [f for f in assess(images) if f.code == "missing_flux"]
+    assert [f.severity for f in found] == ([] if text is None else [Severity.NOTE])
+    assert all(text in f.text and f.method is Method.CLEAN for f in found)
+    assert verdict(assess(images), Method.CLEAN).trusted
+
+
+def test_an_energy_range_that_is_not_one_of_whole_channels_is_a_note(november_images):
+    (note,) = of_set(with_recipe(november_images, energy_range=(6.5, 6.6)))
+    assert (note.code, note.severity) == ("energy_range", Severity.NOTE)
+    assert note.text == "asked 6.5-6.6 keV, whole channels 6-10 keV"
+    header = image_header(with_recipe(november_images, energy_range=(6.5, 6.6)), Method.BP, np.datetime64("2026-11-29"))
+    assert [header[key] for key in ("REQ_EL", "REQ_EH", "ENERGY_L", "ENERGY_H")] == [6.5, 6.6, 6.0, 10.0]
+
+
+def test_mem_ge_says_which_flux_it_took(november_images, november_flare):
+    """Without a background the counts are no flux: the largest amplitude is taken, and said."""
+    counted = november_images.images[Method.MEM_GE]
+    assert counted.flux_estimate == "counts"
+    assert counted.certificate["flux_constraint"] == counted.certificate["counted_flux"]
+    assert counted.certificate["largest_amplitude"] != counted.certificate["counted_flux"]
+    recipe = replace(november_images.recipe, background=None, methods={Method.MEM_GE: default_mem_ge()})
+    paths = {path.name: path for path in november_flare}
+    alone = reconstruct(recipe, lambda file: paths[file.name])
+    image = alone.images[Method.MEM_GE]
+    assert image.flux_estimate == "amplitude"
+    assert image.certificate["flux_constraint"] == image.certificate["largest_amplitude"]
+    (note,) = [finding for finding in assess(alone) if finding.code == "flux_estimate"]
+    assert (note.severity, note.method) == (Severity.NOTE, Method.MEM_GE)
+    header = image_header(alone, Method.MEM_GE, np.datetime64("2026-11-29", "ms"))
+    assert (header["FLUXFROM"], "CNTSFLUX" in header) == ("amplitude", False)
+    assert header["EFFPAR"] == pytest.approx(image.certificate["effective_parameters"])
+
+
+def test_reasons_are_plain_ascii_in_a_header(november_images):
+    image = replace(november_images.images[Method.CLEAN], chi2=9.0)
+    images = replace(november_images, images={Method.CLEAN: image}, position=PositionError(4.0, 4.0, off=0.6))
+    header = image_header(images, Method.CLEAN, np.datetime64("2026-11-29", "ms"))
+    reasons = [str(value) for key, value in header.items() if key.startswith("RSN")]
+    assert len(reasons) >= 3
+    assert all("\\" not in reason for reason in reasons)
+    assert any("chi^2 is 9.0" in reason for reason in reasons)
+    assert any("5 arcsec with a probability" in reason for reason in reasons)
 
 
 def test_position_error_holds_rows_and_pointing(november_images):
