@@ -145,7 +145,8 @@ KINDS: dict[Code, Kind] = {
     Code.IMAGE_CHANGED: Kind(
         Level.ERROR,
         "an image is not the one of its row: other size or SHA-256",
-        f"one whose CHECKSUM proves it whole gets its row from the file; of any other {_DROPPED}",
+        "one whose CHECKSUM proves it whole, and which contradicts neither row nor recipe, gets its row from the file; "
+        f"of any other {_DROPPED}",
     ),
     Code.IMAGE_UNREADABLE: Kind(Level.ERROR, "an image is damaged", _DROPPED),
     Code.IMAGE_UNINDEXED: Kind(

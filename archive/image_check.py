@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 
 from archive.columns import Table
@@ -367,10 +366,10 @@ def _restored(inspection: Inspection, one: _Set) -> Record | None:
             continue
         try:
             truth = read_image(inspection.root, path)
+            images.append(_image_row(truth, known, said, one.run or (record.run if record else None)))
         except (InvalidProduct, FileNotFoundError):
             return None
         facts.append(truth)
-        images.append(_image_row(truth, known, said, one.run or (record.run if record else None)))
     run = one.run or (record.run if record else None) or (run_without_record(facts) if facts else None)
     if run is None or not images:
         return None
@@ -383,13 +382,23 @@ def _restored(inspection: Inspection, one: _Set) -> Record | None:
 
 
 def _image_row(truth: ImageFacts, known: Image | None, said: Image | None, run: Run | None) -> Image:
-    """Row of an image: the one of the index or the record that fits the file, else what the file says."""
+    """Row of an image: the one of the index or the record that fits the file, else what the file says.
+
+    Raises
+    ------
+    InvalidProduct
+        For a file that is neither the row's nor the record's and contradicts them: somebody changed it.
+    """
     for row in (known, said):
         if row is not None and row.sha256 == truth.image.sha256:
             return corrected(row, truth.image, contradictions(row, truth.image, IMAGE_FACTS))
-    if known is not None:  # the set was made again, and its rows were not written
+    for row in filter(None, (known, said)):
+        for name in contradictions(row, truth.image, IMAGE_FACTS):
+            expected, found = getattr(row, name), getattr(truth.image, name)
+            raise InvalidProduct(Path(truth.image.file), f"{name} {expected}, as its row has it", str(found))
+    if known is not None:  # tables were added to it
         facts = ("sha256", "size", "peak_hpc_x", "peak_hpc_y", "centroid_hpc_x", "centroid_hpc_y", "png", "thumbnail")
-        return corrected(known, truth.image, chain(facts, contradictions(known, truth.image, IMAGE_FACTS)))
+        return corrected(known, truth.image, facts)
     if run is None:
         return truth.image
     warnings = warnings_about(run, truth.image.method)

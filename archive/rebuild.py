@@ -115,7 +115,8 @@ def read_image(root: Path, relative: str) -> ImageFacts:
     Raises
     ------
     InvalidProduct
-        When it is damaged (its CHECKSUM does not fit), no image of this software, or not what its name says.
+        When it is damaged (its CHECKSUM does not fit, or a pixel is no finite number), no image of this software, or
+        not what its name and its recipe say.
     """
     path = root / relative
     try:
@@ -155,6 +156,7 @@ def _facts(
         if expected != found:
             raise InvalidProduct(path, f"{what} {expected}", str(found))
     content = json.loads(recipe)
+    _require_own(path, header, pixels, content, name.method)
     ny, nx = pixels.shape
     scale = float(header["CDELT1"])
     # CRPIX = (n + 1)/2 - centre/Δ, as stixcore.fits.write has it
@@ -258,6 +260,45 @@ def _facts(
         folder=str(Path(relative).parent),
     )
     return ImageFacts(image, run)
+
+
+def _require_own(
+    path: Path, header: fits.Header, pixels: NDArray[np.float64], recipe: dict[str, Any], method: str
+) -> None:
+    """Refuse an image that this recipe cannot have made.
+
+    Raises
+    ------
+    InvalidProduct
+    """
+    if not np.isfinite(pixels).all():
+        raise InvalidProduct(path, "finite pixels", f"{int((~np.isfinite(pixels)).sum())} that are not")
+    pointing, location = recipe["pointing"], recipe["location"]
+    background = recipe["background"]
+    decided = [
+        ("UID", recipe["science"]["uid"]),
+        ("FLNM_SCI", recipe["science"]["name"]),
+        ("FLNM_BKG", background["name"] if background else "none"),
+        ("STX_ROLL", pointing["roll_deg"]),
+        ("STX_X", pointing["x_arcsec"]),
+        ("STX_Y", pointing["y_arcsec"]),
+        ("MAPC_HPX", location["x_arcsec"]),
+        ("MAPC_HPY", location["y_arcsec"]),
+    ]
+    if method != Method.FULL_DISK_BP:  # it has a grid of its own
+        (ny, nx), scale = recipe["shape"], recipe["pixel_arcsec"]
+        decided += [
+            ("NAXIS1", nx),
+            ("NAXIS2", ny),
+            ("CDELT1", scale),
+            ("CDELT2", scale),
+            # CRPIX = (n + 1)/2 - centre/Δ, as stixcore.fits.write has it
+            ("CRPIX1", (nx + 1) / 2.0 - location["x_arcsec"] / scale),
+            ("CRPIX2", (ny + 1) / 2.0 - location["y_arcsec"] / scale),
+        ]
+    for key, value in decided:
+        if key in header and not _same(header[key], value, 0.0 if isinstance(value, str) else 1e-6):
+            raise InvalidProduct(path, f"{key} {value}, as its recipe has it", str(header[key]))
 
 
 def contradictions(row: Any, truth: Any, facts: dict[str, float]) -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
 from jobs.calibration_commands import calibration_of
+from jobs.limits import Limits
 from jobs.lock import single_instance
 from jobs.logs import say, tell
 from jobs.products import describe, save_images, save_report
@@ -149,13 +150,17 @@ def run_image(arguments: argparse.Namespace) -> int:
     """Image one time and energy range of a file."""
     from jobs.imaging import Locator
 
+    limits = Limits()  # those of requests: what no page takes is refused before anything is written
+    shape, location = (arguments.shape, arguments.shape), tuple(arguments.location) if arguments.location else None
+    limits.check_map(shape, arguments.pixel, location)
+    limits.check_ensemble(arguments.ensemble)
     request = ImageRequest(
         start=arguments.start,
         end=arguments.end,
         energy=(arguments.energy[0], arguments.energy[1]),
         methods={method: chosen for method, chosen in default_methods().items() if method in arguments.method},
-        location=tuple(arguments.location) if arguments.location else None,
-        shape=(arguments.shape, arguments.shape),
+        location=location,
+        shape=shape,
         pixel=arguments.pixel,
         window_rule=arguments.bins,
         exact=arguments.exact,

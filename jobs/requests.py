@@ -124,21 +124,10 @@ class ImagingRequest:
         ------
         LimitReached
         """
-        (least, most), (low, high) = limits.side, limits.pixel
-        farthest = max(map(abs, self.location or (0.0,)))
-        broken = (
-            (self.recipes > limits.recipes, f"{self.recipes} image sets, {limits.recipes} at most"),
-            *(
-                (not least <= side <= most, f"images of {side} pixels a side, {least} to {most} are possible")
-                for side in self.shape
-            ),
-            (not low <= self.pixel <= high, f"pixels of {self.pixel:g} arcsec, {low:g} to {high:g} are possible"),
-            (farthest > limits.distance, f"a map {farthest:g} arcsec from Sun centre, {limits.distance:g} at most"),
-        )
-        for applies, sentence in broken:
-            if applies:
-                message = f"this request asks for {sentence}"
-                raise LimitReached(message)
+        if self.recipes > limits.recipes:
+            message = f"this request asks for {self.recipes} image sets, {limits.recipes} at most"
+            raise LimitReached(message)
+        limits.check_map(self.shape, self.pixel, self.location)
 
     def check_file(self, file: ScienceFile) -> None:
         """Refuse what a science file cannot satisfy, as far as its row in the index tells.

@@ -11,7 +11,10 @@ from jobs.errors import BadRequest
 from jobs.journal import Journal, Request
 from jobs.limits import Limits
 from jobs.requests import AUTO, NONE, ImagingRequest
+from stixcore.errors import StixError, public_sentence
 from stixcore.fits.spec import ProductKind
+from stixcore.fits.windows import AskedWindow
+from stixcore.reconstruct import ShiftBins
 
 
 def submit(
@@ -50,6 +53,8 @@ def submit(
     request.check_limits(limits)
     file = science_file_of(archive, request.uid)
     request.check_file(file)
+    if request.exact:
+        require_exact(archive, request, file)
     if request.background not in (AUTO, NONE):
         request.check_background(background_file_of(archive, request.background))
     body = request.to_json()
@@ -66,6 +71,39 @@ def submit(
         limits=limits,
         answer=None if answer is None else answer.request_id,
     )
+
+
+def require_exact(archive: Archive, request: ImagingRequest, file: ScienceFile) -> None:
+    """Refuse time ranges that are not of whole bins, where a request wants them so.
+
+    Raises
+    ------
+    BadRequest
+        Naming the whole bins of the first such range; or when the file has none for it, or cannot be read.
+    """
+    for window in whole_bins(archive, request, file):
+        if window.differs:
+            message = f"{file.name}: the time range is not one of whole bins: {window}"
+            raise BadRequest(message)
+
+
+def whole_bins(archive: Archive, request: ImagingRequest, file: ScienceFile) -> tuple[AskedWindow, ...]:
+    """The time ranges of a request beside the whole bins that they become.
+
+    Raises
+    ------
+    BadRequest
+        When the file has none for one of them, or cannot be read.
+    """
+    from stixcore.fits.read import read_pixel_data  # only here: pages that ask for no bins read no file
+
+    try:
+        data = read_pixel_data(archive.path_of(file.path))
+        if request.shift_bins == ShiftBins.AUTO and data.can_shift_bins:
+            data = data.with_shifted_bins()
+        return tuple(data.asked(start, end, request.window_rule) for start, end in request.time_ranges)
+    except (StixError, OSError) as error:
+        raise BadRequest(public_sentence(error)) from error
 
 
 def science_file_of(archive: Archive, uid: str) -> ScienceFile:

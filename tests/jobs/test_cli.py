@@ -113,6 +113,24 @@ def test_image_says_which_bins_of_the_background_it_took(stix_jobs, image_words)
     assert (status, "is asked for, but no background file" in err) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--location", "1e9", "0"), "a map 1e+09 arcsec from Sun centre, 10000 at most"),
+        (("--location", "nan", "0"), "a map nan arcsec from Sun centre"),
+        (("--pixel", "1e-300"), "pixels of 1e-300 arcsec, 0.1 to 60 are possible"),
+        (("--shape", "0"), "images of 0 pixels a side, 16 to 1024 are possible"),
+        (("--ensemble", "-1"), "an ensemble of -1 copies, 2 to 1000 are possible"),
+        (("--ensemble", "1"), "an ensemble of 1 copies"),
+    ],
+)
+def test_image_refuses_what_requests_may_not_ask_for(stix_jobs, image_words, options, sentence):
+    words, _ = image_words
+    status, out, err = stix_jobs(*words, *options)
+    assert (status, out, sentence in err) == (1, "", True)
+    assert not words[words.index("--out") + 1].exists()
+
+
 def test_image_for_people_names_files_that_exist(stix_jobs, image_words):
     words, _ = image_words
     status, out, _ = stix_jobs(*words, "--method", "bp", "--shape", "65", "--pixel", "4", "--location", "0", "0")

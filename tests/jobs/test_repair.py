@@ -178,12 +178,46 @@ def row_of_another_file(archive):
     archive.upsert("images", [replace(image_of(archive), sha256="0" * 64, size=image_of(archive).size + 1)])
 
 
+def rewritten(archive, change):
+    """An image that somebody changed, with check sums that fit."""
+    path = archive.path_of(image_of(archive).file)
+    with fits.open(path, mode="update") as hdus:
+        change(hdus[0])
+        for hdu in hdus:
+            hdu.add_checksum()
+
+
+def pixels_unknown(archive):
+    rewritten(archive, lambda hdu: hdu.data.__setitem__((3, 3), np.nan))
+
+
+def header_against_recipe(archive):
+    rewritten(archive, lambda hdu: hdu.header.__setitem__("STX_X", 77.0))
+
+
+def grid_against_recipe(archive):
+    rewritten(archive, lambda hdu: hdu.header.__setitem__("CDELT1", 77.0))
+
+
+def header_against_row(archive):
+    rewritten(archive, lambda hdu: hdu.header.__setitem__("TOTFLUX", 77.0))
+
+
+def brighter(archive):
+    rewritten(archive, lambda hdu: hdu.data.__imul__(2.0))
+
+
 DAMAGES = [
     # damage, what a look tells, what a close look tells, whether images have to be made again
     (image_gone, "image-missing", "image-missing", True),
     (image_of_user_gone, "image-missing", "image-missing", True),
     (image_damaged, "", "image-unreadable", True),
     (image_cut, "image-changed", "image-changed", True),
+    (pixels_unknown, "", "image-unreadable", True),
+    (header_against_recipe, "", "image-unreadable", True),
+    (grid_against_recipe, "", "image-unreadable", True),
+    (header_against_row, "", "image-changed", True),
+    (brighter, "", "image-changed", True),
     (picture_gone, "picture-missing", "picture-missing", True),
     (report_gone, "picture-missing", "picture-missing", True),
     (folder_gone, "image-missing", "image-missing", True),

@@ -16,10 +16,11 @@ from jobs.leases import Leases
 from jobs.limits import Limits
 from jobs.planning import plan_request
 from jobs.requests import ImagingRequest, parse_request
-from jobs.submission import submit
+from jobs.submission import submit, whole_bins
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource
+from stixcore.fits.read import read_pixel_data
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method
@@ -257,6 +258,21 @@ def test_a_background_of_the_time_of_the_flare_is_refused(finished_archive, tmp_
     request = like(flare[1], background=flare[1].uid)
     with pytest.raises(BadRequest, match="overlaps the time range"):
         submit(finished_archive, Journal(tmp_path), request, "anna", NOW)
+
+
+def test_exact_is_refused_at_once_and_says_the_bins(finished_archive, tmp_path, flare):
+    file, run = flare
+    data = read_pixel_data(finished_archive.path_of(file.path))
+    start, end = data.t_start[3], data.t_end[20]
+    journal = Journal(tmp_path)
+    late = like(run, time_ranges=((start + np.timedelta64(100, "ms"), end),), exact=True)
+    with pytest.raises(BadRequest, match=r"the time range is not one of whole bins: asked .*, whole bins "):
+        submit(finished_archive, journal, late, "anna", NOW)
+    assert journal.requests() == []
+    _, new = submit(finished_archive, journal, replace(late, time_ranges=((start, end),)), "anna", NOW)
+    assert new
+    (window,) = whole_bins(finished_archive, replace(late, exact=False), file)
+    assert (window.t_start, window.t_end, window.differs) == (start, end, True)
 
 
 def test_background_as_asked_for(finished_archive, flare):

@@ -16,7 +16,8 @@ from dashboards.web.api.rows import iso
 from jobs.errors import BadRequest, LimitReached, NoSuchRequest, NotAllowed
 from jobs.journal import Journal, Request, RequestState
 from jobs.requests import ImagingRequest, parse_request
-from jobs.submission import submit
+from jobs.submission import science_file_of, submit, whole_bins
+from stixcore.times import format_time
 
 CLOCK = "Times of a request are UTC; the time ranges in it are UTC at Solar Orbiter."
 _UNITS = {"elapsed_s": "s"}
@@ -52,8 +53,24 @@ def post(archive: Archive, call: Call) -> Reply:
         raise Refused(400, str(error), "body") from error
     except LimitReached as error:
         raise Refused(429, str(error), "limit") from error
-    document = _detailed(archive, journal, made, call)
+    document = _detailed(archive, journal, made, call) | {"whole_bins": _whole_bins(archive, wanted)}
     return Reply(document, 201 if is_new else 200, f"requests/{made.request_id}")
+
+
+def _whole_bins(archive: Archive, wanted: ImagingRequest) -> list[dict[str, Any]] | None:
+    """Which whole bins each time range becomes; None where the file does not say."""
+    try:
+        windows = whole_bins(archive, wanted, science_file_of(archive, wanted.uid))
+    except BadRequest:
+        return None
+    return [
+        {
+            "requested": [format_time(window.start), format_time(window.end)],
+            "time_range": [format_time(window.t_start), format_time(window.t_end)],
+            "seconds": window.seconds,
+        }
+        for window in windows
+    ]
 
 
 def cancel(archive: Archive, call: Call) -> Reply:
@@ -185,6 +202,25 @@ _PARTS = {
     },
 }
 _DETAILED = {**_REQUEST, "properties": {**_REQUEST["properties"], "parts": _PARTS}}
+_RANGE = {"type": "array", "items": _TIME}
+_SUBMITTED = {
+    **_DETAILED,
+    "properties": {
+        **_DETAILED["properties"],
+        "whole_bins": {
+            "type": ["array", "null"],
+            "description": "The whole bins that each time range becomes",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "requested": _RANGE,
+                    "time_range": _RANGE,
+                    "seconds": {"type": "number", "description": "Sum of the bins, s"},
+                },
+            },
+        },
+    },
+}
 _PLACE = {"request_id": REQUEST_ID}
 
 REQUESTING = (
@@ -207,7 +243,7 @@ REQUESTING = (
         "/requests",
         "Ask for images; the same request again is the same request",
         post,
-        _DETAILED,
+        _SUBMITTED,
         who=Who.USERS,
         body=REQUEST_SCHEMA,
         statuses=(200, 201),

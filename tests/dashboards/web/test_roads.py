@@ -101,6 +101,10 @@ def test_a_user_can_submit_with_a_token_and_with_a_session(
     answer = send(imaged_client, REQUESTS, members.body(1), Authorization=tokens("alice"))
     assert (answer.status, answer.json["user"], answer.json["state"]) == (201, "alice", "queued")
     assert answer.headers["Location"] == f"requests/{answer.json['request_id']}"
+    (bins,) = answer.json["whole_bins"]
+    assert bins["requested"] == answer.json["request"]["time_ranges"][0]
+    assert bins["time_range"][0] < bins["time_range"][1]
+    assert bins["seconds"] > 0
     again = send(imaged_client, REQUESTS, members.body(1), Authorization=tokens("alice"))
     assert (again.status, again.json["request_id"]) == (200, answer.json["request_id"])
 
