@@ -91,8 +91,16 @@ def test_formulas_stand_in_the_code(page):
 def test_thresholds_of_the_methods_page_are_those_of_the_code():
     from dataclasses import astuple
 
-    from stixcore.imaging.trust import THRESHOLDS
+    from stixcore.imaging.trust import (
+        BACKGROUND_RATIO,
+        POINTING_RMS_NOTE,
+        THRESHOLDS,
+        TOP_BOTTOM_NOTE,
+        WIDE_FIELD,
+    )
 
     text = (ROOT / "docs" / "science" / "methods.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| [^|]+ \| [^|]*?(\d+(?:\.\d+)?)[^|]* \| [^|]+ \| (?:doubt|note) \|$", text, re.MULTILINE)
-    assert [float(row) for row in rows] == [float(limit) for limit in astuple(THRESHOLDS)]
+    limits = (*astuple(THRESHOLDS), POINTING_RMS_NOTE, BACKGROUND_RATIO, WIDE_FIELD)
+    assert [float(row) for row in rows] == [float(limit) for limit in limits]
+    assert f"(from {TOP_BOTTOM_NOTE:g} a note)" in text

@@ -13,12 +13,19 @@ from stixcore.calibration.catalog import SHIPPED, CalFile, CalibrationCatalog
 from stixcore.errors import CalibrationError
 from stixcore.fits.write import write_image
 from stixcore.imaging.back_projection import BackProjectionParameters
+from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.recipe import SINCE_VERSION_2, Recipe
 from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
 
 FLARE, QUIET = "2211116471", "2211098157"
 WINDOW = ("2022-11-11T11:36:00", "2022-11-11T11:37:00")
+
+
+@pytest.fixture(scope="module")
+def november_flare(shared_data):
+    folder = shared_data / "nov2022" / "l1"
+    return next(folder.glob(f"*_{FLARE}-*.fits")), next(folder.glob(f"*_{QUIET}-*.fits"))
 
 
 @pytest.fixture
@@ -94,13 +101,25 @@ def test_the_wrong_table_changes_the_visibilities(moved):
     assert change.max() > 0.03
 
 
-def test_recipes_of_version_1_give_the_same_pixels(moved):
-    images, paths = make(moved, 0)
-    old = replace(images.recipe, version=1, **SINCE_VERSION_2)
-    images = reconstruct(replace(old, version=2, calibration=images.recipe.calibration), lambda file: paths[file.name])
-    again = reconstruct(Recipe.from_json(old.to_json()), lambda file: paths[file.name])
-    for method, image in images.images.items():
-        np.testing.assert_array_equal(image.image, again.images[method].image)
+def test_a_recipe_of_version_1_gives_the_pixels_that_it_gave(november_flare):
+    """Numbers of the last software that knew no other version."""
+    science, background = november_flare
+    methods = {Method.BP: BackProjectionParameters(), Method.CLEAN: CleanParameters()}
+    request = ImageRequest(*window(0), (6.0, 10.0), methods=methods, location=(820.0, 150.0))
+    old = replace(prepare_recipe(request, science, background), version=1, **SINCE_VERSION_2)
+    assert old.recipe_id == "c1c410e02ebdba07"
+    paths = {path.name: path for path in (science, background)}
+    images = reconstruct(Recipe.from_json(old.to_json()), lambda file: paths[file.name])
+    assert images.vis.vis.sum() == pytest.approx(9329.051223033024 - 1668.8191831726044j, rel=1e-10)
+    expected = {
+        Method.BP: (733.4278073491804, 1838617.9262271144, (852.0, 132.0)),
+        Method.CLEAN: (0.9213403162895076, 843.0759495772019, (854.0, 130.0)),
+    }
+    for method, (highest, total, peak) in expected.items():
+        image = images.images[method]
+        assert image.image.max() == pytest.approx(highest, rel=1e-9)
+        assert np.abs(image.image).sum() == pytest.approx(total, rel=1e-9)
+        assert image.peak == peak
 
 
 def test_a_background_across_a_change_of_tables_is_refused(moved):

@@ -113,6 +113,10 @@ FINDINGS = [
     ("few_counts", pixels(background=lambda p: p.counts - 10.0), DOUBT, FLUX | SHAPE),
     ("low_snr", lambda i: replace(i, vis=replace(i.vis, sigma=i.vis.amplitude / 2)), DOUBT, SHAPE),
     ("no_background", recipe(background=None), NOTE, None),
+    ("energy_range", recipe(energy_range=(6.2, 10.0)), NOTE, None),
+    ("missing_flux", only(Method.CLEAN, certificate={"missing_flux": 0.3, "counted_flux": 1.0}), NOTE, None),
+    ("missing_flux", only(Method.CLEAN, certificate={"missing_flux": -0.06, "counted_flux": 1.0}), NOTE, None),
+    ("flux_estimate", only(Method.MEM_GE, flux_estimate="largest_amplitude"), NOTE, None),
     ("background_range", a_bin_beyond("background_asked"), NOTE, None),
     ("background_mismatch", background(1.5, 0.5), DOUBT, FLUX),
     ("background_mismatch", background(1.5, 0.01), NOTE, None),
@@ -126,7 +130,7 @@ FINDINGS = [
     ("pointing_moved", pointing(rms_x=0.0, rms_y=3.1, peak_to_peak=9.0), NOTE, None),
     ("pointing_outliers", pointing(rejected=1), NOTE, None),
     ("pointing_assumed", pointing(source=PointingSource.ASSUMED), DOUBT, POSITION),
-    ("pointing_spacecraft", pointing(source=PointingSource.SPACECRAFT), DOUBT, POSITION),
+    ("pointing_spacecraft", pointing(source=PointingSource.SPACECRAFT), NOTE, None),
     ("pointing_manual", pointing(source=PointingSource.MANUAL), NOTE, None),
     ("energy_table_unknown", pixels(t_start=np.datetime64("2028-01-01", "us")), DOUBT, FLUX),
     ("energy_table_channels", pixels(e_low=6.3), DOUBT, FLUX),
@@ -171,6 +175,8 @@ def test_what_a_finding_doubts(images, code, change, severity, doubted):
         ("flux_outside", only(Method.CLEAN, image=at_the_edge)),
         ("flux_outside", only(Method.VIS_FWDFIT, image=at_the_edge)),
         ("poor_fit", only(Method.CLEAN, chi2=3.9)),
+        ("missing_flux", only(Method.CLEAN, certificate={"missing_flux": 0.24, "counted_flux": 1.0})),
+        ("missing_flux", only(Method.CLEAN, certificate={"missing_flux": -0.04, "counted_flux": 1.0})),
     ],
 )
 def test_what_is_no_finding(images, code, change):
