@@ -3,66 +3,78 @@
 They are in the folder ``calibration`` of the archive: tables and ``elut_index.csv`` as STIX-CONF publishes them, CAL
 files in ``calibration/cal`` with ``cal_files.json`` as their list, whether they were added or taken in; their rows are
 in the table ``other_files``. A table or file is written before the list that names it, so a list never names what is
-not there.
+not there. ``SHA256SUMS`` records the tables and their list as they were added.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from enum import StrEnum
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from archive.atomic import copy_file, identity, make_folder, write_bytes, write_text
+from archive.atomic import identity, write_text
 from archive.errors import NotInArchive
-from archive.identity import identify
 from archive.layout import CAL_FILES
-from stixcore.calibration.catalog import SHIPPED, CalFile, CalibrationCatalog, edge_difference, merged_validity
-from stixcore.errors import CalibrationError, StixError
+from archive.regular_files import NotRegularFile, open_regular
+from stixcore.calibration.catalog import (
+    SHIPPED,
+    CalFile,
+    CalibrationCatalog,
+    CatalogFaults,
+    edge_difference,
+    merged_validity,
+)
+from stixcore.errors import CalibrationError, SelectionError, StixError
 from stixcore.fits.cal_energy import read_cal_energy
-from stixcore.instrument.calibration_file import PHASE_FILES, PHASE_TABLE, shipped_calibration
+from stixcore.instrument.calibration_file import PHASE_TABLE, shipped_calibration
 from stixcore.instrument.energy_tables import (
-    CHANNELS_NAME,
+    TABLE_NAME,
     EnergyLookupTable,
     Validity,
     decoded,
-    parse_science_channels,
+    parse_energy_table,
     parse_validity,
-    read_energy_table,
 )
+from stixcore.printable import excerpt
+from stixcore.times import parse_time
 
 FOLDER, CAL_FOLDER = CAL_FILES.parts
 INDEX = "elut_index.csv"
 CAL_LIST = "cal_files.json"
 #: Stored edges may differ by so much from those of the file's own offset and gain, keV.
 EDGE_TOLERANCE = 1e-3
+#: Record of what was added, in the format of the program ``sha256sum``.
+SUMS = "SHA256SUMS"
+#: Largest table or list that is read, bytes; published tables have 70 kB.
+MAX_BYTES = 1 << 22
+#: The same of the list of CAL files: some 400 bytes for each of them.
+MAX_LIST_BYTES = 1 << 26
+_SUM = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_.-]+)")
+_REMEDY = "stix-jobs calibration add with the published files restores it"
+_CAL_NAME = re.compile(r"solo_CAL_[A-Za-z0-9_.-]+\.fits")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+#: Keys of a row of the list of CAL files, and the type of each in JSON.
+_CAL_KEYS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "sha256": (str,),
+    "energy_table": (str,),
+    "t_start": (str,),
+    "t_end": (str,),
+    "duration_s": (int, float),
+    "livetime_s": (int, float),
+    "version": (list,),
+}
 
 
 class UnknownEnergyTable(CalibrationError):
     """A CAL file names an on-board energy table that is not known: it can be used once that table is added."""
-
-
-class AddStatus(StrEnum):
-    """Outcome for one file passed to ``calibration add``."""
-
-    ADDED = "added"
-    KNOWN = "known"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class AddedFile:
-    """One file of `add_calibration`: name, status, and a sentence where it was refused."""
-
-    name: str
-    status: AddStatus
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,53 +90,127 @@ class CalibrationEntry:
 
 
 def calibration_catalog(root: Path) -> CalibrationCatalog:
-    """The catalogue of an archive: shipped tables and its own. Read again when its lists change.
+    """The catalogue of an archive: shipped tables and its own. Read again when a table or a list changes.
+
+    What is damaged is in its ``faults``: the lists, tables that cannot be read, and those that are not what was added.
+    """
+    folder = root / FOLDER
+    try:
+        entries = sorted(path for path in folder.iterdir() if path.name != CAL_FOLDER and not path.name.startswith("."))
+        stamps = tuple((path.name, identity(path)) for path in entries)
+    except FileNotFoundError:
+        return SHIPPED
+    except OSError as error:  # something else has the name of the folder
+        damage = f"the folder {FOLDER} of the archive cannot be read: {error.strerror}"
+        return CalibrationCatalog(faults=CatalogFaults((), damage, damage))
+    return _read_catalog(folder, stamps)
+
+
+@lru_cache(maxsize=16)
+def _read_catalog(folder: Path, stamps: tuple[tuple[str, object], ...]) -> CalibrationCatalog:
+    present = {name for name, _ in stamps}
+    if not present & {INDEX, SUMS, CAL_LIST}:
+        return SHIPPED
+    shipped = shipped_calibration()
+    own: tuple[Validity, ...] = ()
+    tables: list[EnergyLookupTable] = []
+    faults, list_fault, cal_fault = [], "", ""
+    try:
+        recorded = recorded_sums(folder)
+        if INDEX in present or INDEX in recorded:
+            validity = parse_validity(decoded(own_content(folder, INDEX, recorded), INDEX), INDEX)
+            rows = tuple(row for row in validity if row not in shipped.validity)
+            merged_validity(shipped.validity, rows)  # refuses contradictions
+            own = rows
+    except CalibrationError as error:
+        list_fault = f"{error} ({_REMEDY})"
+    for name in sorted({row.name for row in own} - set(shipped.tables)):
+        file_name = f"{name}.csv"
+        try:
+            content = own_content(folder, file_name, recorded)
+            tables.append(parse_energy_table(decoded(content, file_name), file_name, sha256_of_bytes(content)))
+        except CalibrationError as error:
+            faults.append((name, f"{error} ({_REMEDY})"))
+    cal_files: tuple[CalFile, ...] = ()
+    try:
+        cal_files = _read_cal_list(folder) if CAL_LIST in present else ()
+    except CalibrationError as error:
+        cal_fault = f"{error} (stix-jobs check --repair writes it from the files)"
+    return CalibrationCatalog(tuple(tables), own, cal_files, faults=CatalogFaults(tuple(faults), list_fault, cal_fault))
+
+
+def read_regular(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """Content of a regular file; nothing else is opened.
 
     Raises
     ------
     CalibrationError
-        When something in the folder is damaged.
+        When it cannot be read, is a link, pipe or device, or is larger than ``limit`` bytes.
     """
-    folder = root / FOLDER
-    return _read_catalog(folder, identity(folder / INDEX), identity(folder / CAL_LIST))
-
-
-@lru_cache(maxsize=16)
-def _read_catalog(folder: Path, index: object, cal_list: object) -> CalibrationCatalog:
-    if index is None and cal_list is None:
-        return SHIPPED
     try:
-        validity = _parsed_index(folder / INDEX) if index is not None else ()
-        shipped = shipped_calibration()
-        names = {row.name for row in validity} - set(shipped.tables)
-        added = tuple(read_energy_table(folder / f"{name}.csv") for name in sorted(names))
-        own = tuple(row for row in validity if row not in shipped.validity)
-        merged_validity(shipped.validity, own)  # refuses contradictions
-        cal_files = _read_cal_list(folder) if cal_list is not None else ()
+        with open_regular(path) as stream:
+            content = stream.read(limit + 1)
+    except NotRegularFile as error:
+        raise CalibrationError(str(error)) from error
     except OSError as error:
-        message = f"{folder.name}/{Path(str(error.filename)).name} cannot be read: {error.strerror}"
+        message = f"{path.name} cannot be read: {error.strerror}"
         raise CalibrationError(message) from error
-    return CalibrationCatalog(added, own, cal_files)
+    if len(content) > limit:
+        message = f"{path.name} has more than the {limit} bytes that such a file may have"
+        raise CalibrationError(message)
+    return content
 
 
-def add_calibration(
-    root: Path, paths: Iterable[Path], write_lock: AbstractContextManager[None]
-) -> tuple[AddedFile, ...]:
-    """Add energy tables with their list, and CAL files. Folders are searched. What is damaged is refused, by name.
+def sha256_of_bytes(content: bytes) -> str:
+    """SHA-256, 64 hex digits."""
+    return hashlib.sha256(content).hexdigest()
 
-    New tables come with ``elut_index.csv`` that says when they are in force. They are added together or not at all;
-    each CAL file stands for itself.
+
+def own_content(folder: Path, name: str, recorded: Mapping[str, frozenset[str]]) -> bytes:
+    """Content of a table, or of their list, in the archive.
+
+    Raises
+    ------
+    CalibrationError
+        When it cannot be read, or does not have the SHA-256 that was recorded when it was added.
     """
-    files = sorted({file for path in paths for file in _files_of(path)})
-    with write_lock:
-        catalog = calibration_catalog(root)
-        cal_paths = [path for path in files if path.name.endswith(".fits")]
-        others = [path for path in files if path not in cal_paths]
-        tables = [path for path in others if path.name.startswith("elut_table_") or path.name == INDEX]
-        outcome = _add_tables(root / FOLDER, tables, catalog)
-        outcome += [_compared(path) for path in others if path not in tables]
-        outcome += _add_cal_files(root, cal_paths)
-    return tuple(outcome)
+    content = read_regular(folder / name)
+    found = sha256_of_bytes(content)
+    if name in recorded and found not in recorded[name]:
+        message = (
+            f"{FOLDER}/{name} was changed after it was added: SHA-256 {found}, recorded {min(recorded[name])} in {SUMS}"
+        )
+        raise CalibrationError(message)
+    return content
+
+
+def recorded_sums(folder: Path) -> dict[str, frozenset[str]]:
+    """SHA-256 of the archive's own tables and of their list, by file name, as recorded when they were added.
+
+    While the list is replaced, both the old and the new one are recorded.
+
+    Raises
+    ------
+    CalibrationError
+        When the record cannot be understood.
+    """
+    if not (folder / SUMS).exists():
+        return {}
+    text = decoded(read_regular(folder / SUMS), SUMS)
+    found: dict[str, frozenset[str]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _SUM.fullmatch(line)
+        if match is None:
+            message = f"{FOLDER}/{SUMS}, line {number}: {excerpt(line)} is not a SHA-256 and a file name"
+            raise CalibrationError(message)
+        found[match[2]] = found.get(match[2], frozenset()) | {match[1]}
+    return found
+
+
+def record_sums(folder: Path, sums: Mapping[str, Iterable[str]]) -> None:
+    """Write the record, in the format of ``sha256sum``."""
+    lines = [f"{sha256}  {name}\n" for name in sorted(sums) for sha256 in sorted(sums[name])]
+    write_text(folder / SUMS, "".join(lines))
 
 
 def calibration_place(root: Path, name: str) -> str:
@@ -155,7 +241,7 @@ def list_calibration(root: Path) -> tuple[CalibrationEntry, ...]:
         When something in the folder is damaged.
     """
     catalog, shipped = calibration_catalog(root), shipped_calibration()
-    own = {table.name for table in catalog.added}
+    own = {row.name for row in catalog.added_validity} - set(shipped.tables)
     source = f"software ({shipped.source})"
     entries = [
         CalibrationEntry(
@@ -163,7 +249,7 @@ def list_calibration(root: Path) -> tuple[CalibrationEntry, ...]:
             row.name,
             row.start,
             row.end,
-            catalog.tables[row.name].sha256,
+            catalog.tables[row.name].sha256 if row.name in catalog.tables else "",
             "archive" if row.name in own else source,
         )
         for row in catalog.validity
@@ -178,137 +264,6 @@ def list_calibration(root: Path) -> tuple[CalibrationEntry, ...]:
         for file in sorted(catalog.cal_files, key=lambda file: (file.t_start, file.name))
     ]
     return tuple(entries)
-
-
-def _files_of(path: Path) -> Iterable[Path]:
-    if not path.is_dir():
-        return [path]
-    return [file for file in path.iterdir() if file.suffix in (".csv", ".fits") and file.is_file()]
-
-
-def _parsed_index(path: Path) -> tuple[Validity, ...]:
-    return parse_validity(decoded(path.read_bytes(), path.name), path.name)
-
-
-def _add_tables(folder: Path, paths: Sequence[Path], catalog: CalibrationCatalog) -> list[AddedFile]:
-    """Tables and their list: all or none, for a list is wrong without its tables."""
-    if not paths:
-        return []
-    refused: dict[Path, str] = {}
-    tables: dict[str, tuple[Path, EnergyLookupTable]] = {}
-    index: tuple[Validity, ...] | None = None
-    for path in paths:
-        try:
-            if path.name == INDEX:
-                index = _parsed_index(path)
-            else:
-                table = read_energy_table(path)
-                _require_same(table, catalog)
-                tables[table.name] = (path, table)
-        except CalibrationError as error:
-            refused[path] = str(error)
-        except OSError as error:
-            refused[path] = f"{path.name}: cannot be read: {error.strerror}"
-    new = {name: pair for name, pair in tables.items() if name not in catalog.tables}
-    objection = "" if refused else _objection(index, new, catalog)
-    if refused or objection:
-        others = objection or "not added, because another file was refused"
-        return [AddedFile(path.name, AddStatus.REFUSED, refused.get(path, f"{path.name}: {others}")) for path in paths]
-    changed = index is not None and index != catalog.validity
-    if new or changed:
-        make_folder(folder)
-        for path, table in new.values():
-            copy_file(path, folder / path.name, table.sha256)
-        (index_path,) = [path for path in paths if path.name == INDEX]
-        write_bytes(folder / INDEX, index_path.read_bytes())
-    added = {path.name for path, _ in new.values()} | ({INDEX} if changed else set())
-    return [AddedFile(path.name, AddStatus.ADDED if path.name in added else AddStatus.KNOWN) for path in paths]
-
-
-def _require_same(table: EnergyLookupTable, catalog: CalibrationCatalog) -> None:
-    known = catalog.tables.get(table.name)
-    if known is not None and not known.agrees_with(table):
-        message = f"{table.name}.csv: other numbers than in the table of that name that is known here"
-        raise CalibrationError(message)
-
-
-def _objection(
-    index: tuple[Validity, ...] | None,
-    new: dict[str, tuple[Path, EnergyLookupTable]],
-    catalog: CalibrationCatalog,
-) -> str:
-    """Why tables and list do not go together, or not with what is known; empty when they do."""
-    if index is None:
-        return f"{INDEX} must be added with it: it says when a table is in force" if new else ""
-    listed = {row.name for row in index}
-    missing = sorted(listed - set(catalog.tables) - set(new))
-    unlisted = sorted(set(new) - listed)
-    if missing:
-        return f"{INDEX} names {missing[0]}, whose table is neither here nor given"
-    if unlisted:
-        return f"{INDEX} does not say when {unlisted[0]} is in force"
-    starts = {(row.name, row.start) for row in index}
-    for row in catalog.validity:
-        if (row.name, row.start) not in starts:
-            return f"{INDEX} contradicts the known list: {row.name} is in force from {str(row.start)[:19]}"
-    return ""
-
-
-def _compared(path: Path) -> AddedFile:
-    """Science channels and phase corrections come with the software: the same ones are known, others are refused."""
-    shipped = shipped_calibration()
-    try:
-        content = path.read_bytes()
-        if path.name.startswith("ScienceEnergyChannels_"):
-            channels = parse_science_channels(decoded(content, path.name), path.name)
-            known = shipped.channels.get(channels.name) == channels
-        elif path.name == "science_echan_index.csv":
-            known = parse_validity(decoded(content, path.name), path.name, CHANNELS_NAME) == shipped.channel_validity
-        elif path.name in PHASE_FILES:
-            both = b"".join((path.parent / name).read_bytes() for name in PHASE_FILES)
-            known = hashlib.sha256(both).hexdigest() == shipped.phases.sha256
-        else:
-            return AddedFile(path.name, AddStatus.REFUSED, f"{path.name}: is not a calibration file")
-    except CalibrationError as error:
-        return AddedFile(path.name, AddStatus.REFUSED, str(error))
-    except OSError as error:
-        return AddedFile(path.name, AddStatus.REFUSED, f"{path.name}: cannot be read: {error.strerror}")
-    if known:
-        return AddedFile(path.name, AddStatus.KNOWN)
-    reason = f"{path.name}: differs from what this software ships; other channels or phases need a new version of it"
-    return AddedFile(path.name, AddStatus.REFUSED, reason)
-
-
-def _add_cal_files(root: Path, paths: Sequence[Path]) -> list[AddedFile]:
-    if not paths:
-        return []
-    folder, outcome = root / FOLDER, []
-    catalog = calibration_catalog(root)
-    known = {file.name: file for file in catalog.cal_files}
-    for path in paths:
-        try:
-            file = replace(CalFile.of(path), name=identify(path).name.name)
-            _require_consistent(file, catalog)
-        except StixError as error:
-            outcome.append(AddedFile(path.name, AddStatus.REFUSED, str(error)))
-            continue
-        except OSError as error:
-            outcome.append(AddedFile(path.name, AddStatus.REFUSED, f"{path.name}: cannot be read: {error.strerror}"))
-            continue
-        other = known.get(file.name)
-        if other is not None and other.sha256 != file.sha256:
-            reason = f"{file.name}: another file of that name is in the archive (SHA-256 {other.sha256})"
-            outcome.append(AddedFile(file.name, AddStatus.REFUSED, reason))
-        elif other is not None:
-            outcome.append(AddedFile(file.name, AddStatus.KNOWN))
-        else:
-            make_folder(folder / CAL_FOLDER)
-            copy_file(path, folder / CAL_FOLDER / file.name, file.sha256)
-            known[file.name] = CalFile.of(folder / CAL_FOLDER / file.name)
-            outcome.append(AddedFile(file.name, AddStatus.ADDED))
-    if any(one.status is AddStatus.ADDED for one in outcome):
-        _write_cal_list(folder, known)
-    return outcome
 
 
 def _write_cal_list(folder: Path, files: Mapping[str, CalFile]) -> None:
@@ -328,7 +283,10 @@ def require_usable_cal_file(root: Path, path: Path) -> None:
     InvalidProduct
         When it is another product, or damaged.
     """
-    _require_consistent(CalFile.of(path), calibration_catalog(root))
+    catalog = calibration_catalog(root)
+    if catalog.faults.validity:  # the file may be right
+        raise UnknownEnergyTable(catalog.faults.validity)
+    require_consistent(CalFile.of(path), catalog)
 
 
 def list_of_cal_files(root: Path) -> tuple[CalFile, ...]:
@@ -339,12 +297,14 @@ def list_of_cal_files(root: Path) -> tuple[CalFile, ...]:
     CalibrationError
         When an energy table of the archive, or their list, is damaged.
     """
-    tables = _read_catalog(root / FOLDER, identity(root / FOLDER / INDEX), None)
-    found = []
+    tables, found = calibration_catalog(root), []
+    damage = [tables.faults.validity, *(text for _, text in tables.faults.tables)]
+    if any(damage):  # files that cannot be judged stay in the list
+        raise CalibrationError(next(text for text in damage if text))
     for path in sorted((root / CAL_FILES).glob("[!.]*.fits")):
         try:
             file = CalFile.of(path)
-            _require_consistent(file, tables)
+            require_consistent(file, tables)
         except StixError:
             continue  # the check of the files says what is wrong with it
         found.append(file)
@@ -374,7 +334,7 @@ def register_cal_files(root: Path, names: Iterable[str]) -> None:
         write_cal_list(root, (*present, *new))
 
 
-def _require_consistent(file: CalFile, catalog: CalibrationCatalog) -> None:
+def require_consistent(file: CalFile, catalog: CalibrationCatalog) -> None:
     """Refuse a CAL file that contradicts itself or the list of tables."""
     table = catalog.tables.get(file.energy_table)
     if table is None:
@@ -404,22 +364,57 @@ def _cal_row(file: CalFile) -> dict[str, object]:
 
 
 def _read_cal_list(folder: Path) -> tuple[CalFile, ...]:
-    path = folder / CAL_LIST
+    place = f"{folder.name}/{CAL_LIST}"
     try:
-        return tuple(
-            CalFile(
-                path=folder / CAL_FOLDER / Path(row["name"]).name,
-                name=row["name"],
-                sha256=row["sha256"],
-                energy_table=row["energy_table"],
-                t_start=np.datetime64(row["t_start"], "us"),
-                t_end=np.datetime64(row["t_end"], "us"),
-                duration=float(row["duration_s"]),
-                livetime=float(row["livetime_s"]),
-                version=(int(row["version"][0]), bool(row["version"][1])),
-            )
-            for row in json.loads(path.read_text(encoding="utf-8"))
-        )
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        message = f"{folder.name}/{CAL_LIST} must list the CAL files, and cannot be understood: {error}"
+        rows = json.loads(decoded(read_regular(folder / CAL_LIST, MAX_LIST_BYTES), CAL_LIST))
+    except (ValueError, RecursionError) as error:
+        message = f"{place} must list the CAL files, and is no JSON: {excerpt(str(error))}"
         raise CalibrationError(message) from error
+    if not isinstance(rows, list):
+        message = f"{place} must list the CAL files, and holds {excerpt(str(rows))}"
+        raise CalibrationError(message)
+    files = tuple(_cal_file(folder, row, f"{place}, row {number}") for number, row in enumerate(rows, 1))
+    if len({file.name for file in files}) != len(files):
+        message = f"{place} must list each CAL file once"
+        raise CalibrationError(message)
+    return files
+
+
+def _cal_file(folder: Path, row: object, place: str) -> CalFile:
+    """One row of the list; `_cal_row` wrote it."""
+    if not isinstance(row, dict):
+        message = f"{place}: {excerpt(str(row))} is no object"
+        raise CalibrationError(message)
+    for key, types in _CAL_KEYS.items():
+        if type(row.get(key)) not in types:
+            message = f"{place}, {key}: {excerpt(str(row.get(key)))} is not of the type {types[-1].__name__}"
+            raise CalibrationError(message)
+    try:
+        start, end = parse_time(row["t_start"]), parse_time(row["t_end"])
+    except SelectionError as error:
+        message = f"{place}: {excerpt(str(error))}"
+        raise CalibrationError(message) from error
+    version, lengths = row["version"], (row["duration_s"], row["livetime_s"])
+    for key, right in (
+        ("name", _CAL_NAME.fullmatch(row["name"])),
+        ("sha256", _SHA256.fullmatch(row["sha256"])),
+        ("energy_table", TABLE_NAME.fullmatch(row["energy_table"])),
+        ("t_end", start < end),
+        ("duration_s", math.isfinite(lengths[0]) and lengths[0] >= 0),
+        ("livetime_s", math.isfinite(lengths[1]) and lengths[1] >= 0),
+        ("version", [type(part) for part in version] == [int, bool]),
+    ):
+        if not right:
+            message = f"{place}, {key}: {excerpt(str(row[key]))} cannot be"
+            raise CalibrationError(message)
+    return CalFile(
+        path=folder / CAL_FOLDER / row["name"],
+        name=row["name"],
+        sha256=row["sha256"],
+        energy_table=row["energy_table"],
+        t_start=start,
+        t_end=end,
+        duration=float(lengths[0]),
+        livetime=float(lengths[1]),
+        version=(version[0], version[1]),
+    )

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from archive.atomic import PART
-from archive.calibration_check import check_cal_list
+from archive.calibration_check import check_cal_list, check_energy_tables
 from archive.curve_check import check_light_curves
 from archive.file_check import check_files
 from archive.findings import Code, Finding
@@ -73,6 +73,7 @@ def check(
     inspection = Inspection(archive, now, repair, deep, remake, progress)
     check_index(inspection)
     check_files(inspection)
+    check_energy_tables(inspection)
     check_cal_list(inspection)
     check_light_curves(inspection)
     check_images(inspection)

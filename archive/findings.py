@@ -55,6 +55,8 @@ class Code(StrEnum):
     RECORD_STALE = "record-stale"
     LIGHT_CURVE_UNREADABLE = "light-curve-unreadable"
     LIGHT_CURVE_STALE = "light-curve-stale"
+    CALIBRATION_DAMAGED = "calibration-damaged"
+    CALIBRATION_UNRECORDED = "calibration-unrecorded"
     CAL_LIST_STALE = "cal-list-stale"
     LEFTOVER = "leftover"
     QUARANTINE = "quarantine"
@@ -168,6 +170,16 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.LIGHT_CURVE_STALE: Kind(
         Level.WARNING, "light curves that were not made from the quick-look files of the archive", "made anew"
+    ),
+    Code.CALIBRATION_DAMAGED: Kind(
+        Level.ERROR,
+        "an energy table of the archive, or their list, is missing, cannot be read, or is not what was added",
+        "none: `stix-jobs calibration add` with the published files restores it",
+    ),
+    Code.CALIBRATION_UNRECORDED: Kind(
+        Level.WARNING,
+        "energy tables that older software added: no SHA-256 of them is recorded",
+        "recorded as they are",
     ),
     Code.CAL_LIST_STALE: Kind(
         Level.ERROR,

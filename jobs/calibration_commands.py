@@ -10,42 +10,51 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive
-from archive.calibration import AddStatus, CalibrationEntry, add_calibration, calibration_catalog, list_calibration
+from archive.calibration import CalibrationEntry, calibration_catalog, list_calibration
+from archive.calibration_intake import AddStatus, add_calibration
 from archive.ingest import index_placed
 from archive.layout import CAL_FILES
 from jobs.logs import say, tell
 from stixcore.calibration.catalog import CalibrationCatalog
 
 DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
+_STORED = (AddStatus.ADDED, AddStatus.RESTORED)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("action", choices=("list", "add"), metavar="list|add", help="show all, or add files")
-    parser.add_argument(
+    actions = parser.add_subparsers(title="actions", required=True, metavar="list|add", dest="action")
+    listed = actions.add_parser("list", help="show all")
+    listed.add_argument("--json", action="store_true", help="as one JSON array")
+    added = actions.add_parser("add", help="add files, or restore damaged ones")
+    added.add_argument(
         "paths",
         nargs="*",
         type=Path,
         metavar="PATH",
-        help="add: elut_table_*.csv with elut_index.csv, solo_CAL_*.fits, or folders with them",
+        help="elut_table_*.csv with elut_index.csv, solo_CAL_*.fits, or folders with them",
     )
-    parser.add_argument("--json", action="store_true", help="list: as one JSON array")
+    for each in (listed, added):  # before or after the action
+        each.add_argument("--archive", type=Path, default=argparse.SUPPRESS, metavar="DIR", help=argparse.SUPPRESS)
 
 
 def run_calibration(arguments: argparse.Namespace) -> int:
     """List or add."""
     if arguments.action == "add":
         return _add(arguments)
-    entries = list_calibration(Archive(arguments.archive).root)
+    root = Archive(arguments.archive).root
+    entries, damage = list_calibration(root), calibration_catalog(root).faults.sentences
+    for text in damage:
+        tell(text)
     if arguments.json:
         say(json.dumps([_document(entry) for entry in entries]))
-        return DONE
+        return SOME_FAILED if damage else DONE
     for entry in entries:
         say(
             f"{entry.kind:17s}  {entry.name}  {_when(entry.start, 'always')} to {_when(entry.end, 'now')}  "
             f"{entry.sha256 or '-'}  {entry.source}"
         )
-    return DONE
+    return SOME_FAILED if damage else DONE
 
 
 def _add(arguments: argparse.Namespace) -> int:
@@ -56,10 +65,10 @@ def _add(arguments: argparse.Namespace) -> int:
 
     archive = Archive(arguments.archive, create=True)
     outcome = add_calibration(archive.root, arguments.paths, archive.write_lock())
-    added = [archive.path_of(CAL_FILES / one.name) for one in outcome if one.status is AddStatus.ADDED]
+    added = [archive.path_of(CAL_FILES / one.name) for one in outcome if one.status in _STORED]
     index_placed(archive, [path for path in added if path.is_file()], now())
     for one in outcome:
-        if one.status is AddStatus.REFUSED:
+        if one.reason:
             tell(one.reason)
     counted = Counter(str(one.status) for one in outcome)
     say(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or "nothing found")

@@ -234,6 +234,12 @@ def _secrets(root: Path) -> Iterator[Answer]:
 
 def _energy_tables(archive: Archive, now: np.datetime64) -> Iterator[Answer]:
     catalog = archive.calibration
+    missing = [file.name for file in catalog.cal_files if not file.path.is_file()]
+    damage = [*catalog.faults.sentences, *(f"the CAL file {name} is listed and not there" for name in missing[:1])]
+    if damage:
+        remedy = "stix-jobs calibration add PATH with the published files; stix-jobs check says all that is damaged"
+        yield Answer("energy tables", Verdict.WRONG, damage[0], remedy)
+        return
     doubt = catalog.doubt_about(now)
     if doubt:
         remedy = "get newer tables with their elut_index.csv, then stix-jobs calibration add PATH"

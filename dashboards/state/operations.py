@@ -19,8 +19,8 @@ from dashboards.state.access import GUEST, Visitor
 from dashboards.state.source import ArchiveSource, in_plain_words, journal_of
 from jobs.errors import NotAllowed
 from jobs.journal import Journal, Request, RequestState, WorkerSign
-from stixcore.calibration.catalog import SHIPPED
-from stixcore.errors import CalibrationError, StixError, public_sentence
+from stixcore.errors import StixError, public_sentence
+from stixcore.printable import without_folders
 
 #: How many requests or runs a list shows.
 SHOWN = 25
@@ -244,11 +244,8 @@ def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) ->
     ]
     checked, findings = last_findings(archive.root) or (None, ())
     disk = shutil.disk_usage(archive.root)
-    try:
-        calibration = archive.calibration
-        damage = ""
-    except CalibrationError as error:  # the page shows what is damaged, and everything else
-        calibration, damage = SHIPPED, public_sentence(error)
+    calibration = archive.calibration
+    damage = "; ".join(without_folders(text) for text in calibration.faults.sentences)
     table = calibration.validity[-1]
     failed = RunFilter(statuses=(RunStatus.FAILED,), viewer=visitor.name, all_hidden=visitor.operator)
     return Condition(

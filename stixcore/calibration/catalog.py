@@ -125,6 +125,30 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class CatalogFaults:
+    """What is damaged in the calibration of an archive, one sentence each. It stops what needs it, and nothing else.
+
+    Attributes
+    ----------
+    tables : tuple of (str, str)
+        Energy tables that cannot be used, each with its sentence.
+    validity : str
+        About the list of tables: what is in force after the start of the last shipped table is then not known.
+    cal_files : str
+        About the list of CAL files: none can be chosen.
+    """
+
+    tables: tuple[tuple[str, str], ...] = ()
+    validity: str = ""
+    cal_files: str = ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(text for text in (self.validity, *(text for _, text in self.tables), self.cal_files) if text)
+
+
+@dataclass(frozen=True)
 class CalibrationCatalog:
     """Energy tables by date and by name, and CAL files. Small when pickled: the shipped tables are not in it.
 
@@ -137,23 +161,27 @@ class CalibrationCatalog:
     cal_files : tuple of CalFile
     version_1 : bool
         Choose as recipes of version 1 did.
+    faults : CatalogFaults
+        What of it cannot be used.
     """
 
     added: tuple[EnergyLookupTable, ...] = ()
     added_validity: tuple[Validity, ...] = ()
     cal_files: tuple[CalFile, ...] = ()
     version_1: bool = False
+    faults: CatalogFaults = CatalogFaults()
 
     def __repr__(self) -> str:
         """Short, and another one for other contents."""
         names = [*(f"{t.name} {t.sha256}" for t in self.added), *map(str, self.added_validity)]
         names += [f"{file.name} {file.sha256}" for file in self.cal_files]
+        names += self.faults.sentences
         digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16] if names else "shipped"
         return f"CalibrationCatalog({digest}, version_1={self.version_1})"
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         # Without what was derived: tasks that travel to workers stay small.
-        return type(self), (self.added, self.added_validity, self.cal_files, self.version_1)
+        return type(self), (self.added, self.added_validity, self.cal_files, self.version_1, self.faults)
 
     @cached_property
     def validity(self) -> tuple[Validity, ...]:
@@ -187,13 +215,23 @@ class CalibrationCatalog:
         Raises
         ------
         CalibrationError
-            Before the first table.
+            Before the first table; when the table, or the list that says so, is damaged.
         """
+        name = self._in_force(date)
+        table = self.tables.get(name)
+        if table is None:
+            raise CalibrationError(dict(self.faults.tables)[name])
+        return table
+
+    def _in_force(self, date: np.datetime64) -> str:
+        """Name of the table in force at a date; errors as `energy_table_at`."""
+        if self.faults.validity and date >= shipped_calibration().validity[-1].start:
+            raise CalibrationError(self.faults.validity)
         started = [row.name for row in self.validity if row.start <= date]
         if not started:
             message = f"no energy look-up table covers {date}; the first one starts at {self.validity[0].start}"
             raise CalibrationError(message)
-        return self.tables[started[-1]]
+        return started[-1]
 
     def energy_table(self, reference: TableReference) -> EnergyLookupTable:
         """Table by name and hash.
@@ -205,7 +243,7 @@ class CalibrationCatalog:
         """
         table = self.tables.get(reference.name)
         if table is None:
-            message = (
+            message = dict(self.faults.tables).get(reference.name) or (
                 f"the recipe needs the energy table {reference.name}, which this installation does not have; "
                 "add it with stix-jobs calibration add"
             )
@@ -266,7 +304,7 @@ class CalibrationCatalog:
         Raises
         ------
         CalibrationError
-            When no energy table covers the window, or the chosen CAL file is damaged.
+            When no energy table covers the window, or the table, the list of CAL files or the chosen one is damaged.
         """
         table = self.energy_table_at(start)
         phases = shipped_calibration().phases
@@ -277,7 +315,7 @@ class CalibrationCatalog:
         return Calibration(self, _with_edges(table, _read_cal(best.path, reference)), phases, reference, reason)
 
     def reference_at(self, start: np.datetime64, end: np.datetime64) -> CalibrationReference:
-        """What `choose` would choose, without reading the CAL file. Raises as `energy_table_at`."""
+        """What `choose` would choose, without reading the CAL file; raises as `choose`."""
         table, phases = self.energy_table_at(start), shipped_calibration().phases
         best, _ = self._nearest_cal(start, end, table)
         return CalibrationReference(
@@ -310,7 +348,8 @@ class CalibrationCatalog:
         table = self.energy_table(wanted.energy_table)
         start, end = recipe.t_start, recipe.t_end
         if wanted.cal_file is None:
-            best, why = self._nearest_cal(start, end, table)
+            # the recipe says what it needs: damage elsewhere does not stop it
+            best, why = (None, NO_CAL_FILE) if self.faults.sentences else self._nearest_cal(start, end, table)
             reason = why if best is None else f"{NO_CAL_FILE}: the recipe names none, though there is {best.name}"
             return Calibration(self, table, phases, None, reason)
         own = next((file for file in self.cal_files if file.name == wanted.cal_file.name), None)
@@ -323,6 +362,8 @@ class CalibrationCatalog:
         self, start: np.datetime64, end: np.datetime64, table: EnergyLookupTable
     ) -> tuple[CalFile | None, str]:
         """The CAL file of a window, and why it or none."""
+        if self.faults.cal_files:
+            raise CalibrationError(self.faults.cal_files)
         first, last = start.astype("datetime64[D]") - CAL_REACH, end.astype("datetime64[D]") + CAL_REACH
         near = [file for file in self.cal_files if first <= file.middle.astype("datetime64[D]") <= last]
         fit = [file for file in near if not self._cal_objection(file, table)]
@@ -355,7 +396,7 @@ class CalibrationCatalog:
             return f"{file.name} is {file.duration:.0f} s long, {CAL_MIN_DURATION:.0f} s needed"
         if file.livetime < CAL_MIN_DURATION:
             return f"{file.name} has {file.livetime:.0f} s of live time, {CAL_MIN_DURATION:.0f} s needed"
-        if {self.energy_table_at(file.t_start).name, file.energy_table} != {table.name}:
+        if file.energy_table != table.name or self._in_force(file.t_start) != table.name:
             return f"{file.name} was taken with the energy table {file.energy_table}, the window with {table.name}"
         return ""
 
@@ -420,6 +461,9 @@ def edge_difference(table: EnergyLookupTable, run: CalEnergy) -> NDArray[np.floa
 
 
 def _read_cal(path: Path, reference: FileReference) -> CalEnergy:
+    if not path.is_file():  # a pipe would be waited for
+        message = f"the CAL file {path.name} is not there, or is no regular file; add it again"
+        raise CalibrationError(message)
     found = sha256_of(path)
     if found != reference.sha256:
         raise InvalidProduct(path, f"SHA-256 {reference.sha256}", found)

@@ -14,10 +14,16 @@ from numpy.typing import NDArray
 
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import DAMAGE
-from stixcore.instrument.energy_tables import N_DETECTORS, N_EDGES, N_PIXELS
+from stixcore.instrument.energy_tables import N_ADC, N_DETECTORS, N_EDGES, N_PIXELS, PLAUSIBLE_GAIN
+from stixcore.printable import excerpt
 
 #: (LEVEL, STYPE, SSTYPE, SSID) in the primary header; level L1 has the spectra that it was made from.
 IDENTITY = ("CAL", 21, 6, 41)
+#: The highest energy of the science channels is 150 keV.
+HIGHEST_EDGE = 200.0
+#: Header times are rounded; live time may be longer than the run by so much, s.
+LIVETIME_TOLERANCE = 1.0
+_FULL_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
 _RUN_TIMES = re.compile(r"_(\d{8}T\d{6})-(\d{8}T\d{6})_V(\d+)(U?)")
 
 
@@ -94,12 +100,25 @@ def _read(path: Path, hdus: fits.HDUList) -> CalEnergy:
     inner = edges[:, :, 1:-1]  # the file adds 0 and infinity
     if not (np.isfinite(inner).all() and (np.diff(inner, axis=2) > 0).all()):
         raise InvalidProduct(path, "finite edges that increase", "others in e_edges_actual")
-    start, end = (np.datetime64(header[key], "us") for key in ("DATE-BEG", "DATE-END"))
+    low, high = PLAUSIBLE_GAIN
+    if not ((gain >= low) & (gain <= high)).all():  # NaN is none, either
+        raise InvalidProduct(path, f"gains of {low} to {high} keV/ADC", f"{gain.min():.4g} to {gain.max():.4g}")
+    if not ((offset > 0) & (offset < N_ADC)).all():
+        raise InvalidProduct(path, f"offsets of 0 to {N_ADC} ADC", f"{offset.min():.4g} to {offset.max():.4g}")
+    if inner.min() < 0 or inner.max() > HIGHEST_EDGE:
+        outside = f"{inner.min():.4g} to {inner.max():.4g} keV"
+        raise InvalidProduct(path, f"edges of 0 to {HIGHEST_EDGE:g} keV", outside)
+    start, end = (_date(path, header, key) for key in ("DATE-BEG", "DATE-END"))
     livetime = float(header["LIVETIME"])
-    if np.isnat(start) or np.isnat(end) or not start < end or not livetime >= 0:
-        raise InvalidProduct(path, "DATE-BEG before DATE-END and a LIVETIME", f"{start}, {end}, {livetime}")
+    if not start < end:
+        raise InvalidProduct(path, "DATE-BEG before DATE-END", f"{start}, {end}")
+    elapsed = float((end - start) / np.timedelta64(1, "s"))
+    if not 0 <= livetime <= elapsed + LIVETIME_TOLERANCE:
+        raise InvalidProduct(path, f"a LIVETIME of 0 to the {elapsed:.0f} s of the run", f"{livetime:g} s")
     times = _RUN_TIMES.search(path.name)
     named = tuple(np.datetime64(_iso(times[i]), "s") for i in (1, 2)) if times else (start, end)
+    if not named[0] < named[1]:
+        raise InvalidProduct(path, "a file name whose first time is before its second", f"{named[0]}, {named[1]}")
     return CalEnergy(
         name=path.name,
         t_start=start,
@@ -113,6 +132,14 @@ def _read(path: Path, hdus: fits.HDUList) -> CalEnergy:
         edges=inner,
         gain_range_ok=bool(data["gain_range_ok"][0]),
     )
+
+
+def _date(path: Path, header: fits.Header, key: str) -> np.datetime64:
+    """A date of the header, which must be written in full: numpy also takes "today" and bare numbers."""
+    value = header[key]
+    if not (isinstance(value, str) and _FULL_DATE.fullmatch(value)):
+        raise InvalidProduct(path, f"{key} such as 2025-03-02T23:05:11.912", excerpt(str(value)))
+    return np.datetime64(value, "us")
 
 
 def _iso(stamp: str) -> str:

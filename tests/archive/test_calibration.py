@@ -1,18 +1,26 @@
 """What an archive adds to the shipped calibration: added whole, refused with a sentence, listed."""
 
+import hashlib
 import json
+import os
 import pickle
 import shutil
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from archive import Archive
-from archive.calibration import AddStatus, add_calibration, calibration_catalog, list_calibration
+from archive.calibration import calibration_catalog, list_calibration
+from archive.calibration_intake import AddStatus, add_calibration
+from archive.checks import check
+from archive.findings import Code
+from jobs.doctor import Verdict, examine
 from stixcore.calibration.catalog import SHIPPED
 from stixcore.errors import CalibrationError
 
+NOW = np.datetime64("2027-06-01", "us")
 CAL_NAME = "solo_CAL_stix-cal-energy_20250302T230511-20250303T230512_V02.fits"
 NEW = "elut_table_20270105.csv"
 
@@ -153,8 +161,6 @@ def test_a_cal_file_is_added_and_chosen(tmp_path, shared_data):
 
 
 def test_a_cal_file_that_contradicts_itself_is_refused(tmp_path, shared_data):
-    from astropy.io import fits
-
     path = tmp_path / CAL_NAME
     shutil.copyfile(shared_data / "products" / CAL_NAME, path)
     with fits.open(path, mode="update") as hdus:
@@ -169,18 +175,227 @@ def test_a_truncated_cal_file_is_refused(tmp_path, shared_data):
     assert add(tmp_path, path)[CAL_NAME].status is AddStatus.REFUSED
 
 
-def test_a_damaged_folder_is_a_sentence(tmp_path, published):
+TABLE = NEW.removesuffix(".csv")
+BEFORE, AFTER = np.datetime64("2026-06-01", "us"), np.datetime64("2027-03-01", "us")
+
+
+@pytest.fixture
+def own(tmp_path, published, shared_data):
+    """An archive with a table and a CAL file of its own, and its folder of calibration."""
     archive = Archive(tmp_path / "archive", create=True)
-    add(archive.root, published)
-    assert archive.calibration.added
-    (archive.root / "calibration" / "cal_files.json").write_text("{}]")
-    with pytest.raises(CalibrationError, match=r"calibration/cal_files\.json must list"):
-        _ = archive.calibration
-    (archive.root / "calibration" / "cal_files.json").write_text("[]")
-    (archive.root / "calibration" / NEW).unlink()
-    (archive.root / "calibration" / "elut_index.csv").touch()
-    with pytest.raises(CalibrationError, match=rf"calibration/{NEW} cannot be read"):
-        _ = archive.calibration
+    outcome = add(archive.root, published, shared_data / "products" / CAL_NAME)
+    assert {one.status for one in outcome.values()} == {AddStatus.ADDED}
+    return archive, archive.root / "calibration"
+
+
+def edited(name, old, new):
+    def edit(folder):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, 1))
+
+    return edit
+
+
+def replaced(name, make):
+    def edit(folder):
+        (folder / name).unlink()
+        make(folder / name)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (edited(NEW, "895.13635", "895.2"), f"calibration/{NEW} was changed after it was added"),
+        (edited(NEW, "895.13635", ""), f"calibration/{NEW} was changed after it was added"),
+        (replaced(NEW, lambda path: None), f"{NEW} cannot be read: No such file"),
+        (replaced(NEW, lambda path: path.symlink_to("/dev/zero")), f"{NEW} is no regular file but a symbolic link"),
+        (replaced(NEW, os.mkfifo), f"{NEW} is no regular file but a pipe"),
+        (edited("elut_index.csv", "2027-02-01", "2027-02-02"), "elut_index.csv was changed after it was added"),
+        (replaced("elut_index.csv", lambda path: None), "elut_index.csv cannot be read"),
+        (replaced("elut_index.csv", lambda path: path.write_bytes(b"\xff\0")), "elut_index.csv was changed"),
+        (edited("SHA256SUMS", "  ", " is "), "SHA256SUMS, line 1: "),
+    ],
+)
+def test_damage_stops_those_who_need_it_is_found_and_restored(own, published, shared_data, damage, word):
+    archive, folder = own
+    whole = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    damage(folder)
+    assert archive.calibration.energy_table_at(BEFORE).name == "elut_table_20251120"
+    with pytest.raises(CalibrationError, match=word):
+        archive.calibration.energy_table_at(AFTER)
+    assert any(word in text for text in archive.calibration.faults.sentences)
+    (found,) = [one for one in check(archive, NOW) if one.code is Code.CALIBRATION_DAMAGED]
+    assert word in found.message
+    answers = {one.subject: one for one in examine(archive.root, NOW, pages="")}
+    assert answers["energy tables"].verdict is Verdict.WRONG
+    outcome = add(archive.root, published, shared_data / "products" / CAL_NAME)
+    assert AddStatus.REFUSED not in {one.status for one in outcome.values()}, outcome
+    assert AddStatus.RESTORED in {one.status for one in outcome.values()}
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == whole
+    assert archive.calibration.energy_table_at(AFTER).name == TABLE
+    assert not [one for one in check(archive, NOW) if one.code.startswith("calibration-")]
+
+
+def test_a_list_that_would_stop_the_archive_is_refused(tmp_path, published):
+    path = published / "elut_index.csv"
+    good = path.read_text()
+    path.write_text(f"{good.replace('none', '2027-03-01T00:00:00')}\n19, 2027-03-01T00:00:00, none, {NEW}")
+    outcome = add(tmp_path, published)
+    assert "lines 21 and 22: elut_table_20270105 is said to start both at" in outcome["elut_index.csv"].reason
+    assert not (tmp_path / "calibration").exists()
+    path.write_text(good)
+    assert add(tmp_path, published)["elut_index.csv"].status is AddStatus.ADDED
+
+
+def test_a_cal_file_that_was_truncated_is_restored(own, shared_data):
+    archive, folder = own
+    stored = folder / "cal" / CAL_NAME
+    whole = stored.read_bytes()
+    for damage in (lambda: stored.write_bytes(whole[:5000]), stored.unlink):
+        damage()
+        assert add(archive.root, shared_data / "products" / CAL_NAME)[CAL_NAME].status is AddStatus.RESTORED
+        assert stored.read_bytes() == whole
+    stored.unlink()
+    start = np.datetime64("2025-03-03T12:00", "us")
+    with pytest.raises(CalibrationError, match=r"CAL file .* is not there"):
+        archive.calibration.choose(start, start + np.timedelta64(60, "s"))
+    far = start + np.timedelta64(60, "D")
+    assert archive.calibration.choose(far, far + np.timedelta64(60, "s")).cal_file is None
+
+
+ROW_DAMAGE = [
+    ("[" * 100_000, "is no JSON"),
+    ("{}", "must list the CAL files, and holds"),
+    ("[null]", "row 1: 'None' is no object"),
+    (b"\xff", "is not text"),
+    ({"name": "../../../etc/passwd"}, "name: '../../../etc/passwd' cannot be"),
+    ({"name": 5}, "name: '5' is not of the type str"),
+    ({"sha256": "0"}, "sha256: '0' cannot be"),
+    ({"t_start": "today"}, "is no time"),
+    ({"t_start": None}, "t_start: 'None' is not of the type str"),
+    ({"t_end": "2025-01-01"}, "t_end: '2025-01-01' cannot be"),
+    ({"livetime_s": float("inf")}, "livetime_s: 'inf' cannot be"),
+    ({"duration_s": None}, "duration_s: 'None' is not of the type float"),
+    ({"version": [float("inf"), True]}, "version: .* cannot be"),
+    ({"version": {}}, "version: '{}' is not of the type list"),
+    ({"energy_table": "x" * 100_000}, "energy_table: 'x{79}…' cannot be"),
+]
+
+
+@pytest.mark.parametrize(("damage", "word"), ROW_DAMAGE, ids=range(len(ROW_DAMAGE)))
+def test_a_damaged_list_of_cal_files_is_a_sentence(own, shared_data, damage, word):
+    archive, folder = own
+    path = folder / "cal_files.json"
+    if isinstance(damage, dict):
+        damage = json.dumps([json.loads(path.read_text())[0] | damage])
+    path.write_bytes(damage if isinstance(damage, bytes) else damage.encode())
+    with pytest.raises(CalibrationError, match=word) as error:
+        archive.calibration.reference_at(AFTER, AFTER)
+    assert len(str(error.value)) < 300
+    assert archive.calibration.energy_table_at(AFTER).name == TABLE
+    assert add(archive.root, shared_data / "products" / CAL_NAME)[CAL_NAME].status is AddStatus.KNOWN
+    assert archive.calibration.cal_files
+
+
+def test_a_file_in_place_of_the_folder_is_a_sentence(tmp_path, published):
+    archive = Archive(tmp_path / "archive", create=True)
+    (archive.root / "calibration").write_text("")
+    assert archive.calibration.energy_table_at(BEFORE).name == "elut_table_20251120"
+    with pytest.raises(CalibrationError, match="the folder calibration of the archive cannot be read"):
+        archive.calibration.energy_table_at(AFTER)
+    assert "cannot be written" in add(archive.root, published)[NEW].reason
+
+
+def test_one_refused_file_does_not_stop_the_others(tmp_path, published, shared_data):
+    source = shared_data / "products" / CAL_NAME
+    link, pipe = tmp_path / CAL_NAME.replace("_V02", "_V03"), tmp_path / CAL_NAME.replace("_V02", "_V01")
+    link.symlink_to(source)
+    os.mkfifo(pipe)
+    outcome = add(tmp_path, pipe, link, source, published)
+    assert outcome[CAL_NAME].status is outcome[NEW].status is AddStatus.ADDED
+    assert "is no regular file but a pipe" in outcome[pipe.name].reason
+    assert "is no regular file but a symbolic link" in outcome[link.name].reason
+    assert [file.name for file in calibration_catalog(tmp_path).cal_files] == [CAL_NAME]
+
+
+def test_the_lock_is_not_held_while_files_are_read(tmp_path, published):
+    held = []
+
+    @contextmanager
+    def lock():
+        for path in published.iterdir():
+            path.write_text("changed once the lock was taken")
+        held.append(True)
+        yield
+
+    outcome = {one.name: one.status for one in add_calibration(tmp_path, [published], lock())}
+    assert set(outcome.values()) == {AddStatus.ADDED}
+    assert held
+    assert calibration_catalog(tmp_path).energy_table_at(AFTER).name == TABLE
+
+
+def test_two_folders_with_a_list_each(tmp_path, published):
+    other = shutil.copytree(published, tmp_path / "other")
+    assert {one.status for one in add(tmp_path, published, other).values()} == {AddStatus.ADDED}
+    shutil.rmtree(tmp_path / "calibration")
+    path = other / NEW
+    path.write_text(path.read_text().replace("895.13635", "895.2"))
+    outcome = add(tmp_path, published, other)
+    assert {one.status for one in outcome.values()} == {AddStatus.REFUSED}
+    assert not (tmp_path / "calibration").exists()
+
+
+def test_tables_without_a_record_get_one(own):
+    archive, folder = own
+    record = (folder / "SHA256SUMS").read_text()
+    (folder / "SHA256SUMS").unlink()
+    (found,) = [one for one in check(archive, NOW, repair=True) if one.code is Code.CALIBRATION_UNRECORDED]
+    assert found.repaired
+    assert (folder / "SHA256SUMS").read_text() == record
+    names = {line.split("  ")[1]: line.split("  ")[0] for line in record.splitlines()}
+    assert names == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (NEW, "elut_index.csv")}
+
+
+def changed_cal(shared_data, folder, change):
+    path = folder / CAL_NAME
+    with fits.open(shared_data / "products" / CAL_NAME) as hdus:
+        change(hdus)
+        hdus.writeto(path, checksum=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda hdus: hdus["DATA"].data["gain"].fill(np.nan), "expected gains of"),
+        (lambda hdus: hdus["DATA"].data["gain"].__imul__(1.9), "expected gains of"),
+        (lambda hdus: hdus["DATA"].data["offset"].fill(np.nan), "expected offsets of"),
+        (lambda hdus: hdus["DATA"].data["e_edges_actual"].__imul__(1.5), "expected edges of"),
+        (lambda hdus: hdus[0].header.set("LIVETIME", 1e300), "expected a LIVETIME of 0 to the 86400 s"),
+        (lambda hdus: hdus[0].header.set("DATE-BEG", "today"), "DATE-BEG"),
+        (lambda hdus: hdus[0].header.set("DATE-BEG", 20250302), "DATE-BEG"),
+    ],
+)
+def test_a_cal_file_with_impossible_numbers_is_refused(tmp_path, shared_data, change, word):
+    assert word in add(tmp_path, changed_cal(shared_data, tmp_path, change))[CAL_NAME].reason
+
+
+def test_a_cal_file_whose_gains_are_marked_is_noted(tmp_path, shared_data):
+    path = changed_cal(shared_data, tmp_path, lambda hdus: hdus["DATA"].data["gain_range_ok"].fill(False))
+    (one,) = add(tmp_path, path).values()
+    assert one.status is AddStatus.ADDED
+    assert "marks its gains as out of range" in one.reason
+
+
+def test_a_cal_file_whose_checksum_does_not_fit_is_refused(tmp_path, shared_data):
+    path = tmp_path / CAL_NAME
+    content = (shared_data / "products" / CAL_NAME).read_bytes()
+    path.write_bytes(content.replace(b"LIVETIME=   44224", b"LIVETIME=   44225", 1))
+    assert path.read_bytes() != content
+    assert "CHECKSUM" in add(tmp_path, path)[CAL_NAME].reason
 
 
 def test_the_command(tmp_path, published, capsys):
@@ -190,6 +405,9 @@ def test_the_command(tmp_path, published, capsys):
     assert main(["calibration", "add", str(published), "--archive", root]) == 0
     assert main(["calibration", "add", str(published / "nothing.csv"), "--archive", root]) == 1
     assert main(["calibration", "add", "--archive", root]) == 2
+    assert main(["calibration", "add", "--archive", root, str(published)]) == 0
+    assert main(["calibration", "--archive", root, "add", str(published)]) == 0
+    assert not (tmp_path / "stix-archive").exists()
     capsys.readouterr()
     assert main(["calibration", "list", "--json", "--archive", root]) == 0
     listed = json.loads(capsys.readouterr().out)

@@ -14,7 +14,7 @@ import pytest
 from astropy.io import fits
 
 from archive import Archive, ingest
-from archive.calibration import AddStatus, add_calibration
+from archive.calibration_intake import AddStatus, add_calibration
 from archive.scripts.images import python_script, stixpy_script
 from archive.scripts.sources import read_source
 from dashboards.state.source import ArchiveSource, Unavailable
@@ -136,4 +136,4 @@ def test_damaged_calibration_is_a_sentence_for_visitors(tmp_path):
     folder.mkdir()
     (folder / "cal_files.json").write_text("{}]")
     with pytest.raises(Unavailable, match=r"calibration/cal_files\.json must list"):
-        ArchiveSource(archive.root).ask(lambda one: one.calibration)
+        ArchiveSource(archive.root).ask(lambda one: one.calibration.reference_at(NOW, NOW))
