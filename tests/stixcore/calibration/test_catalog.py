@@ -347,7 +347,8 @@ def named_in_a_recipe(cal_file):
     wanted = catalog.reference_at(time("2025-03-03"), time("2025-03-04"))
 
     def give(**changes):
-        recipe = SimpleNamespace(calibration=replace(wanted, **changes), version=2, t_start=time("2025-03-03"))
+        times = {"t_start": time("2025-03-03"), "t_end": time("2025-03-04")}
+        recipe = SimpleNamespace(calibration=replace(wanted, **changes), version=2, **times)
         return catalog.referenced(recipe, lambda file: cal_file.path)
 
     return give

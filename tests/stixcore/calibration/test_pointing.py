@@ -413,14 +413,18 @@ def test_what_another_instrument_sees_is_no_outlier():
     assert outlying_records(values, (5.0,), moving).sum() == 0
 
 
-def test_solutions_far_from_the_sun_are_not_valid(shared_data, tmp_path):
+@pytest.mark.parametrize("column", ["y_srf", "z_srf"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_solutions_far_from_the_sun_are_not_valid(shared_data, tmp_path, column, sign):
+    """Further than 1.1 radii from its centre on either axis."""
     source = shared_data / "nov2022" / "aux" / "solo_L2_stix-aux-ephemeris_20221110_V01.fits"
     with fits.open(source) as hdus:
-        hdus["DATA"].data["y_srf"][100] = 2e6
+        data = hdus["DATA"].data
+        for row, radii in ((98, 1.09), (100, 1.11), (102, 1300.0)):
+            data[column][row] = sign * radii * data["spice_disc_size"][row]
         hdus.writeto(tmp_path / source.name)
     table = read_aspect(tmp_path / source.name)
-    assert table.sas_ok[99]
-    assert not table.sas_ok[100]
+    assert table.sas_ok[98:103].tolist() == [True, True, False, True, False]
 
 
 def test_sources_have_their_error():

@@ -9,7 +9,7 @@ from stixcore.imaging.clean import NOISE_LEVEL, CleanParameters, StopRule, clean
 from stixcore.imaging.methods import run_method
 from stixcore.imaging.reconstruction import Method, StopReason
 from stixcore.imaging.weights import Weighting, visibility_weights
-from stixcore.reconstruct import default_methods
+from stixcore.reconstruct import CLEAN_ITERATIONS, default_methods
 
 N_TRIALS = 20
 NOW = default_methods()[Method.CLEAN]
@@ -46,6 +46,16 @@ def test_it_ends_when_the_highest_peak_is_noise():
     before = clean(given.vis, given.grid, CleanParameters(result.n_iter - 1, stop_rule=StopRule.NOISE))
     residual = before.planes["residual"]
     assert before.certificate["residual_peak"] > NOISE_LEVEL * noise or -residual.min() <= residual.max()
+
+
+@pytest.mark.parametrize("scene", Scene)
+def test_the_iterations_of_the_archive_suffice_for_bright_flares(scene):
+    """The limit is for flares that no set of points explains: half of it is enough elsewhere."""
+    for number in range(3):
+        given = observe(scene, 1e6, number)
+        result = clean(given.vis, given.grid, NOW)
+        assert result.stopped_by is StopReason.NOISE
+        assert result.n_iter < CLEAN_ITERATIONS / 2
 
 
 def test_it_never_ends_before_the_ground_software_does():
