@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from archive import Archive, RunFilter, RunKind, RunStatus
-from archive.calibration import AddStatus, add_calibration
+from archive.calibration_intake import AddStatus, add_calibration
 from archive.checks import check
 from archive.filters import ImageFilter
 from archive.findings import Code, Level, codes_markdown
