@@ -141,7 +141,7 @@ def _draw_scale(draw: ImageDraw.ImageDraw, frame: _Frame, beam_fwhm: float | Non
     pixels = length / frame.width * frame.size
     x, y = frame.size - 14 - pixels, frame.size - 16
     draw.line([(x, y), (x + pixels, y)], fill=(255, 255, 255, 230), width=3)
-    draw.text((x, y - 18), f"{length:g} arcsec", fill=(255, 255, 255, 230), font=font(12))
+    draw.text((x + pixels, y - 18), f"{length:g} arcsec", fill=(255, 255, 255, 230), font=font(12), anchor="ra")
     if beam_fwhm is not None:
         radius = beam_fwhm / frame.width * frame.size / 2.0
         draw.ellipse(

@@ -19,6 +19,7 @@ from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.imaging.threads import single_threaded
+from stixcore.imaging.trust import Finding, verdict
 from stixcore.reconstruct import ImageSet
 from stixcore.times import format_time
 
@@ -37,7 +38,7 @@ COLORS = {
     Method.EM: (0, 158, 115),
     Method.VIS_FWDFIT: (204, 121, 167),
 }
-BLACK, GRAY, SHADE = (0, 0, 0), (110, 110, 110), (170, 235, 240)
+BLACK, GRAY, SHADE, DOUBT = (0, 0, 0), (110, 110, 110), (170, 235, 240), (176, 0, 32)
 
 
 def draw_report(images: ImageSet, t_start: NDArray[np.datetime64], duration: Floats, rate: Floats) -> Picture.Image:
@@ -62,8 +63,24 @@ def draw_report(images: ImageSet, t_start: NDArray[np.datetime64], duration: Flo
         f"{pixels.e_low:g}-{pixels.e_high:g} keV   uid {recipe.science.uid}   pointing: {recipe.pointing.source}   "
         f"{images.counts[0]:.0f} counts, {images.counts[1]:.0f} of them background"
     )
-    ImageDraw.Draw(sheet).text((16, 12), title, fill=BLACK, font=font(17))
+    draw = ImageDraw.Draw(sheet)
+    draw.text((16, 6), title, fill=BLACK, font=font(17))
+    draw.text((16, 28), doubts_line(images.findings, [*images.images]), fill=DOUBT, font=font(12))
     return sheet
+
+
+def doubts_line(findings: tuple[Finding, ...], methods: Sequence[Method]) -> str:
+    """What is doubtful about the images of which methods, in one line; empty where nothing is."""
+    doubted: dict[str, list[Method]] = {}
+    for method in methods:
+        parts = ", ".join(part for part, reasons in verdict(findings, method).reasons.items() if reasons)
+        doubted.setdefault(parts, []).append(method)
+    doubted.pop("", None)
+    named = [
+        f"{parts} of {'all images' if names == [*methods] else ', '.join(METHOD_NAMES[name] for name in names)}"
+        for parts, names in doubted.items()
+    ]
+    return f"Doubtful: {'; '.join(named)}" if named else ""
 
 
 def _map(images: ImageSet, method: Method) -> Picture.Image:
@@ -131,7 +148,8 @@ def _light_curve(images: ImageSet, t_start: NDArray[np.datetime64], duration: Fl
     draw.rectangle((*plot.at(window[0], plot.y[1]), *plot.at(window[1], 0.0)), fill=SHADE)
     edges = np.repeat(np.append(seconds, end), 2)[1:-1]
     draw.line([plot.at(x, y) for x, y in zip(edges, np.repeat(rate, 2), strict=True)], fill=BLACK, width=2)
-    plot.frame("Science data, all detectors [counts/s]", lambda value: f"{value:g}")
+    band = f"{images.pixels.e_low:g}-{images.pixels.e_high:g} keV"
+    plot.frame(f"Science data, {band}, all detectors [counts/s]", lambda value: f"{value:g}")
     for share in (0.0, 0.5, 1.0):
         time = t_start[0] + np.timedelta64(round(share * end), "s")
         x, y = plot.at(share * end, 0.0)

@@ -7,7 +7,10 @@ import pytest
 from PIL import Image as Picture
 
 from jobs.figures import THUMBNAIL_PIXELS, color_table, colored, draw_map, thumbnail
+from jobs.report import doubts_line
 from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.trust import Aspect, Finding, Severity
 
 
 def opened(picture) -> np.ndarray:
@@ -58,3 +61,22 @@ def test_title_and_beam_are_drawn():
     without = opened(draw_map(np.zeros(grid.shape), grid, title="", size=256))
     assert (with_beam[:30] != without[:30]).any()
     assert (with_beam[200:290, 70:140] != without[200:290, 70:140]).any()
+
+
+def test_the_report_says_which_images_are_doubtful():
+    methods = [Method.CLEAN, Method.EM]
+    note = Finding("attenuator", Severity.NOTE, "the attenuator was in")
+    edge = Finding("edge_peak", Severity.DOUBT, "at the edge", Method.EM, frozenset({Aspect.POSITION, Aspect.FLUX}))
+    every = Finding("few_counts", Severity.DOUBT, "few counts", doubts=frozenset({Aspect.SHAPE}))
+    assert doubts_line((note,), methods) == ""
+    assert doubts_line((note, edge), methods) == "Doubtful: position, flux of EM"
+    assert doubts_line((every,), methods) == "Doubtful: shape of all images"
+    assert doubts_line((edge, every), methods) == "Doubtful: shape of CLEAN; position, flux, shape of EM"
+
+
+def test_the_label_of_the_scale_bar_is_inside_the_map():
+    grid = ImageGrid((101, 101), 37.0)  # 500 arcsec are short, and their label is longer
+    picture = opened(draw_map(np.zeros(grid.shape), grid, title="", size=300))
+    label = picture[34 + 262 : 34 + 282, 74 : 74 + 300]
+    assert label[:, :288].max() > 200
+    assert label[:, 289:299].max() < 60
