@@ -115,7 +115,8 @@ def test_calibration_files_are_downloaded_from_the_archive(calibrated, calibrate
 
 
 def test_the_independent_script_says_what_it_leaves_out(calibrated, calibrated_server, tmp_path):
-    image = next(image for image in calibrated.images() if image.method == "mem_ge")
+    # the highest band: near 4 keV the edges that stixpy leaves out change the flux by a sixth
+    image = max((image for image in calibrated.images() if image.method == "mem_ge"), key=lambda image: image.e_low)
     script = tmp_path / "script.py"
     source = read_source(calibrated, image, calibrated_server.url)
     text = stixpy_script(source)
