@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as the archive: xdist may come back to a module
 def token(imaged: Archive) -> str:
     accounts = Accounts(imaged.root)
     accounts.add("dora", "dora's long password", NOW)

@@ -64,7 +64,7 @@ class Members:
         return self.journal.counts()[RequestState.QUEUED]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as the archive: xdist may come back to a module
 def members(imaged: Archive) -> Members:
     accounts = Accounts(imaged.root)
     for name in ("alice", "bob", "olga"):
