@@ -208,7 +208,7 @@ def _has_sums(path: Path) -> bool:
 
 
 def _judge(inspection: Inspection, verdicts: Iterable[_Verdict]) -> list[_Verdict]:
-    """Report what is wrong, and mend it; not where a file or its row changed while it was looked into.
+    """Report what is wrong, and repair it; not where a file or its row changed while it was looked into.
 
     Returns the files whose right place has another file now.
     """
@@ -226,8 +226,8 @@ def _judge(inspection: Inspection, verdicts: Iterable[_Verdict]) -> list[_Verdic
             if fault is None:
                 continue
             code, text = fault
-            mend = inspection.repair and code not in _LEFT_ALONE
-            if mend and code is Code.FILE_MISPLACED and verdict.row is not None:
+            repair = inspection.repair and code not in _LEFT_ALONE
+            if repair and code is Code.FILE_MISPLACED and verdict.row is not None:
                 there = content_in_place(inspection.archive, verdict.row[1])
                 if there == verdict.sha256:
                     code, text = Code.FILE_DUPLICATE, f"{verdict.path} has the same content as {verdict.row[1].path}"
@@ -235,8 +235,8 @@ def _judge(inspection: Inspection, verdicts: Iterable[_Verdict]) -> list[_Verdic
                     blocked.append(verdict)
                     continue
             table = verdict.known or verdict.row
-            inspection.found(code, table[0].name if table else "", verdict.path, text, repaired=mend)
-            if mend:
+            inspection.found(code, table[0].name if table else "", verdict.path, text, repaired=repair)
+            if repair:
                 _mend(inspection, verdict, code, text, arriving)
         for name, new in arriving.items():
             inspection.archive.upsert(name, new)

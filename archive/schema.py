@@ -291,7 +291,7 @@ IMAGES = Table("images", Image, "image_id", "t_start", "Images, one row per reci
 type FileTable = Table[ScienceFile] | Table[QuicklookFile] | Table[AuxFile] | Table[OtherFile]
 type AnyTable = FileTable | Table[Flare] | Table[Run] | Table[Image]
 
-#: The tables of STIX files, by the word that addresses of pages use. Whoever looks for a file looks in all of them.
+#: The tables of STIX files, by the word that addresses of pages use. A search for a file covers all of them.
 FILE_KINDS: dict[str, FileTable] = {
     "science": SCIENCE_FILES,
     "quicklook": QUICKLOOK_FILES,

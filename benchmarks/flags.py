@@ -196,7 +196,7 @@ def section(tables: Iterable[Table]) -> str:
 
 What `assess` doubts against what is wrong, [by the rules and for the reasons given there](decisions/verdicts.md). Real
 flares are those of 9-11 November 2022; simulated ones have 15 to 3,000 counts per second at their peak, most of them
-few. Their location is known, or IDL's circle stands in for it, which is made of the same counts: it shares their noise,
+few. Their location is known, or IDL's circle is taken for it, which is made of the same counts: it shares their noise,
 so that fewer locations are off it than are wrong. A flare that IDL puts off the disk has no truth. The two rows of
 pixels have counts of their own. Errors are binomial. The pointing, which rows and IDL share, is left aside.
 Before 2026-11-29 a standard deviation above 5″ doubted 6 of the flares with IDL's circle, 2 of them

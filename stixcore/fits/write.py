@@ -289,7 +289,7 @@ def _finite(value: float) -> float | None:
 
 
 def _as_stored(table: fits.BinTableHDU) -> bytes:
-    """A table as it stands in a file, after the one block of an empty primary header."""
+    """A table as it is in a file, after the one block of an empty primary header."""
     file = io.BytesIO()
     table.writeto(file)
     return file.getvalue()[FITS_BLOCK:]
