@@ -189,7 +189,12 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
     )
     image.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help="keV")
     image.add_argument(
-        "--method", nargs="+", choices=list(Method), default=list(Method), metavar="METHOD", help="default: all of them"
+        "--method",
+        nargs="+",
+        choices=[method.value for method in Method],
+        default=list(Method),
+        metavar="METHOD",
+        help="default: all of them",
     )
     image.add_argument("--shape", type=int, default=129, metavar="N", help="pixels a side (default %(default)s)")
     image.add_argument("--pixel", type=float, default=2.0, metavar="ARCSEC", help="pixel size (default %(default)s)")

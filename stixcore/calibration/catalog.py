@@ -280,7 +280,13 @@ class CalibrationCatalog:
         return replace(self, added=(*self.added, table), added_validity=validity)
 
     def doubt_about(self, date: np.datetime64) -> str:
-        """Why the table of a date may be out of date, one sentence; empty when there is no reason."""
+        """Why the table of a date may not be the right one, one sentence; empty when there is no reason."""
+        for row, following in pairwise(self.validity):
+            if row.end is not None and row.end <= date < following.start:
+                return (
+                    f"no energy table is known from {_minute(row.end)} to {_minute(following.start)}; "
+                    f"the one before, {row.name}, was taken"
+                )
         if date <= self.known_until:
             return ""
         last = self.validity[-1]
@@ -433,6 +439,11 @@ def merged_validity(known: Iterable[Validity], added: Iterable[Validity]) -> tup
         replace(row, end=end if row.end is None else min(row.end, end)) for row, end in zip(rows, ends, strict=False)
     ]
     return (*closed, rows[-1])
+
+
+def _minute(time: np.datetime64) -> str:
+    """For sentences."""
+    return str(time)[:16].replace("T", " ")
 
 
 def _with_edges(table: EnergyLookupTable, run: CalEnergy) -> EnergyLookupTable:

@@ -233,6 +233,15 @@ def test_wrong_usage_is_status_2(words, capsys):
     assert capsys.readouterr().err
 
 
+def test_an_unknown_method_is_told_the_names_to_choose_from(capsys):
+    words = ["image", "x.fits", "--start", "2022-11-11T11:36:00", "--end", "2022-11-11T11:37:00", "--energy", "6", "10"]
+    with pytest.raises(SystemExit):
+        main([*words, "--out", "y", "--method", "wavelets"])
+    told = capsys.readouterr().err
+    assert "'clean', 'ms_clean'" in told
+    assert "Method." not in told
+
+
 def test_a_missing_science_file_is_named(stix_jobs, tmp_path):
     status, _, err = stix_jobs(
         "image", tmp_path / "gone.fits", "--start", "2022-11-11T00:00", "--end", "2022-11-11T00:01",

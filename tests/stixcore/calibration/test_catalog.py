@@ -97,6 +97,22 @@ def test_known_age_is_as_long_as_any_table_was_in_force():
     assert "elut_table_20260529" in SHIPPED.doubt_about(time("2028-01-01"))
 
 
+def test_a_date_in_a_gap_between_two_tables_is_doubted():
+    rows = (
+        Validity("elut_table_20260529", time("2026-06-15"), time("2026-09-01")),
+        Validity("elut_table_20270815", time("2026-10-01"), None),
+    )
+    catalog = replace(SHIPPED, added_validity=rows)
+    for date in ("2026-08-31T23:59:59", "2026-10-01"):
+        assert catalog.doubt_about(time(date)) == ""
+    for date in ("2026-09-01", "2026-09-30T23:59:59"):
+        assert catalog.doubt_about(time(date)) == (
+            "no energy table is known from 2026-09-01 00:00 to 2026-10-01 00:00; "
+            "the one before, elut_table_20260529, was taken"
+        )
+    assert all(SHIPPED.doubt_about(row.start) == "" for row in SHIPPED.validity)
+
+
 def test_a_table_by_name_and_hash():
     table = SHIPPED.tables["elut_table_20260529"]
     assert SHIPPED.energy_table(TableReference(table.name, table.sha256)) is table
