@@ -158,14 +158,14 @@ def archive_path(name: FileName, kind: ProductKind) -> PurePosixPath:
     return PurePosixPath("fits", name.level, *_day_folders(name.start), PRODUCTS[kind].folder, name.name)
 
 
-def version_rank(level: str, version: str) -> tuple[int, int, bool]:
-    """Key that sorts versions from old to new: level first, then number; "02U" comes before the final "02".
+def version_rank(level: str, version: str) -> tuple[int, bool, int]:
+    """Key that sorts versions from old to new: level first; incomplete ones ("03U") before complete ones; then number.
 
-    Unknown levels and versions come first.
+    A file with a "U" lacks packets: "03U" does not replace a complete "02". Unknown levels and versions come first.
     """
     found = _VERSION.fullmatch(version)
     number, final = (int(found[1]), not found[2]) if found else (-1, False)
-    return LEVELS.index(level) if level in LEVELS else -1, number, final
+    return LEVELS.index(level) if level in LEVELS else -1, final, number
 
 
 def image_folder(t_start: np.datetime64, recipe_id: str) -> PurePosixPath:

@@ -33,7 +33,7 @@ def _group(row: ProductFile) -> tuple[str, str, bool]:
     return row.product, getattr(row, "uid", ""), row.simulated
 
 
-def rank(row: ProductFile) -> tuple[tuple[int, int, bool], bool, np.datetime64, str]:
+def rank(row: ProductFile) -> tuple[tuple[int, bool, int], bool, np.datetime64, str]:
     """Version first; the same version issued twice under two names: the one that was written later."""
     written = row.created if row.created is not None else np.datetime64(0, "us")
     return version_rank(row.level, row.version), row.created is not None, written, row.name

@@ -196,6 +196,14 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
         metavar="METHOD",
         help="default: all of them",
     )
+    image.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="METHOD.PARAMETER=VALUE",
+        help="a parameter of a method; the ground software's demo: clean.stop_rule=negative_extreme, "
+        "mem_ge.flux_estimate=amplitude, --bins outward, --shift-bins off",
+    )
     image.add_argument("--shape", type=int, default=129, metavar="N", help="pixels a side (default %(default)s)")
     image.add_argument("--pixel", type=float, default=2.0, metavar="ARCSEC", help="pixel size (default %(default)s)")
     image.add_argument(

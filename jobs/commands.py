@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,11 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
+from jobs import request_json
 from jobs.calibration_commands import calibration_of
+from jobs.errors import BadRequest
 from jobs.limits import Limits
 from jobs.lock import single_instance
 from jobs.logs import say, tell
 from jobs.products import describe, save_images, save_report
+from stixcore.imaging.methods import MethodParameters
+from stixcore.imaging.reconstruction import Method
 from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
 
 log = logging.getLogger(__name__)
@@ -146,6 +150,35 @@ def _progress(what: str) -> Iterator[Callable[[int, int, Run], None]]:
         yield show
 
 
+def _methods(names: Iterable[str], settings: Iterable[str]) -> Mapping[Method, MethodParameters]:
+    """Methods by name with the parameters that were set, each ``METHOD.PARAMETER=VALUE``; the others are defaults.
+
+    Raises
+    ------
+    BadRequest
+        Names the setting that cannot be.
+    """
+    chosen: dict[str, dict[str, object]] = {str(method): {} for method in default_methods() if method in names}
+    for setting in settings:
+        target, equals, value = setting.partition("=")
+        method, dot, parameter = target.partition(".")
+        if not (equals and dot):
+            message = f"expected METHOD.PARAMETER=VALUE, found {setting!r}"
+            raise BadRequest(message)
+        if method not in chosen:
+            message = f"--set {setting}: {method} is not among the methods asked for: {', '.join(chosen)}"
+            raise BadRequest(message)
+        try:
+            chosen[method][parameter] = json.loads(value)
+        except ValueError:  # a word, as those of stop_rule
+            chosen[method][parameter] = value
+    try:
+        return request_json.methods(chosen)
+    except ValueError as error:
+        message = f"--set: {error}"
+        raise BadRequest(message) from error
+
+
 def run_image(arguments: argparse.Namespace) -> int:
     """Image one time and energy range of a file."""
     from jobs.imaging import Locator
@@ -158,7 +191,7 @@ def run_image(arguments: argparse.Namespace) -> int:
         start=arguments.start,
         end=arguments.end,
         energy=(arguments.energy[0], arguments.energy[1]),
-        methods={method: chosen for method, chosen in default_methods().items() if method in arguments.method},
+        methods=_methods(arguments.method, arguments.set),
         location=location,
         shape=shape,
         pixel=arguments.pixel,

@@ -307,7 +307,7 @@ def newest(files: Sequence[RemoteFile]) -> list[RemoteFile]:
     return sorted(best.values(), key=lambda file: (bool(file.name.uid), file.name.start, file.name.name))
 
 
-def _rank(file: RemoteFile) -> tuple[int, int, bool]:
+def _rank(file: RemoteFile) -> tuple[int, bool, int]:
     return version_rank(file.name.level, file.name.version)
 
 

@@ -377,8 +377,9 @@ class CalibrationCatalog:
             return None, f"{NO_CAL_FILE}: {self._why_none(near, start, end, table)}"
         middle = start + (end - start) // 2
 
-        def rank(file: CalFile) -> tuple[np.timedelta64, int, bool, str]:
-            return abs(file.middle - middle), -file.version[0], not file.version[1], file.name
+        def rank(file: CalFile) -> tuple[np.timedelta64, bool, int, str]:
+            number, complete = file.version
+            return abs(file.middle - middle), not complete, -number, file.name
 
         best = min(fit, key=rank)
         return best, f"nearest of {len(fit)} CAL files within 10 days: {_apart(best.middle, start, end)}"

@@ -46,6 +46,8 @@ class AskedWindow:
         Sum of the bins.
     differs : bool
         The bins hold another exposure than the window, by more than 10 ms.
+    cut : str
+        Says that the window begins before the file or ends after it; empty when it does neither.
     """
 
     start: np.datetime64
@@ -54,11 +56,11 @@ class AskedWindow:
     t_end: np.datetime64
     seconds: float
     differs: bool
+    cut: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"asked {_span(self.start, self.end)}, whole bins {_span(self.t_start, self.t_end)}, {self.seconds:.10g} s"
-        )
+        bins = f"whole bins {_span(self.t_start, self.t_end)}, {self.seconds:.10g} s"
+        return f"asked {_span(self.start, self.end)}, {bins}" + (f" ({self.cut})" if self.cut else "")
 
 
 def bin_centres(t_start: Times, t_end: Times) -> Times:
@@ -164,7 +166,13 @@ def asked_window(
         min(begins, t_start[first]) - TIME_TOLERANCE <= start <= t_start[first] + TIME_TOLERANCE
         and t_end[stop - 1] - TIME_TOLERANCE <= end <= max(ends, t_end[stop - 1]) + TIME_TOLERANCE
     )
-    return AskedWindow(start, end, t_start[first], t_end[stop - 1], float(duration[bins].sum()), differs)
+    cuts = []
+    if start < t_start[0] - TIME_TOLERANCE:
+        cuts.append(f"begins {_clock(t_start[0])}")
+    if end > t_end[-1] + TIME_TOLERANCE:
+        cuts.append(f"ends {_clock(t_end[-1])}")
+    cut = f"the file {' and '.join(cuts)}" if cuts else ""
+    return AskedWindow(start, end, t_start[first], t_end[stop - 1], float(duration[bins].sum()), differs, cut)
 
 
 def _span(start: np.datetime64, end: np.datetime64) -> str:

@@ -476,7 +476,9 @@ def unexplained(image: Reconstruction, vis: Visibilities, unit: float = 1.0) -> 
 
 
 def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
-    centers = {m: measure_source(r.image, r.grid, r.sources) for m, r in models.items() if r.image.max() > 0}
+    # an image whose source is outside the field says nothing about the others, and has a doubt of its own
+    inside = {m: r for m, r in models.items() if r.image.max() > 0 and not _peak_at_edge(r)}
+    centers = {m: measure_source(r.image, r.grid, r.sources) for m, r in inside.items()}
     if len(centers) == 2:
         (first, one), (second, two) = centers.items()
         distance = float(np.hypot(one.x - two.x, one.y - two.y))

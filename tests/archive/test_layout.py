@@ -178,7 +178,7 @@ def test_places_follow_the_public_archive() -> None:
 
 
 def test_versions_from_old_to_new() -> None:
-    old_to_new = [("?", "02"), ("L1A", "x"), ("L1A", "01"), ("L1A", "10"), ("L1", "01U"), ("L1", "01"), ("L1", "02U")]
+    old_to_new = [("?", "02"), ("L1A", "x"), ("L1A", "01"), ("L1A", "10"), ("L1", "01U"), ("L1", "02U"), ("L1", "01")]
     old_to_new += [("L1", "02"), ("L1", "10"), ("L2", "01"), ("ANC", "01")]
     assert sorted(set(old_to_new), key=lambda pair: version_rank(*pair)) == old_to_new
 

@@ -12,6 +12,9 @@ import pytest
 from archive import Archive
 from jobs.cli import build_parser, main
 from stixcore.fits.read import read_pixel_data
+from stixcore.fits.write import read_recipe
+from stixcore.imaging.clean import CleanParameters, StopRule
+from stixcore.imaging.reconstruction import Method
 
 IMAGE_KEYS = {
     "method", "file", "peak_hpc_x", "peak_hpc_y", "total_flux", "max", "chi2", "n_iter", "stopped_by", "elapsed_s",
@@ -91,6 +94,7 @@ def test_image_cuts_a_window_at_the_ends_of_the_file(stix_jobs, image_words):
     assert np.datetime64(result["time_range"][0]) == data.t_start[0].astype("datetime64[ms]")
     (note,) = [warning for warning in result["warnings"] if warning["code"] == "time_range"]
     assert note["text"].startswith("asked ")
+    assert note["text"].endswith(f"(the file begins {str(data.t_start[0])[:19].replace('T', ' ')})")
     words[words.index("--end") + 1] = data.t_start[0] - np.timedelta64(1, "s")
     status, _, err = stix_jobs(*words, "--method", "bp")
     assert (status, "is not inside the file, which covers" in err) == (1, True)
@@ -231,6 +235,24 @@ def test_wrong_usage_is_status_2(words, capsys):
         status = stop.code
     assert status == 2
     assert capsys.readouterr().err
+
+
+def test_image_takes_parameters_of_methods(stix_jobs, image_words):
+    out_folder = image_words[0][image_words[0].index("--out") + 1]
+    words = [*image_words[0], "--method", "clean", "--location", "0", "0", "--json"]
+    status, out, _ = stix_jobs(*words, "--set", "clean.stop_rule=negative_extreme", "--set", "clean.max_iterations=7")
+    (image,) = json.loads(out)["images"]
+    chosen = read_recipe(out_folder / image["file"]).methods[Method.CLEAN]
+    assert (status, chosen) == (0, CleanParameters(max_iterations=7, stop_rule=StopRule.NEGATIVE_EXTREME))
+    for wrong, told in {
+        "clean.gain=2": "0 < gain ≤ 1",
+        "clean.gaim=2": "clean has no parameter 'gaim'; it has beam_fwhm, gain",
+        "clean.stop_rule=never": "'never' is not a valid StopRule",
+        "em.tolerance=0.1": "em is not among the methods asked for: clean",
+        "clean.gain": "expected METHOD.PARAMETER=VALUE, found 'clean.gain'",
+    }.items():
+        status, _, err = stix_jobs(*words, "--set", wrong)
+        assert (status, told in err) == (1, True), err
 
 
 def test_an_unknown_method_is_told_the_names_to_choose_from(capsys):

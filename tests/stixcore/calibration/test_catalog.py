@@ -305,18 +305,17 @@ def test_cal_files_that_do_not_qualify(cal_file, change, word):
     assert chosen.energy_table is SHIPPED.energy_table_at(start)
 
 
-def test_the_newest_version_of_the_nearest_run(cal_file):
+def test_the_newest_complete_version_of_the_nearest_run(cal_file):
+    """``_V03U`` has not all packets of the run: it does not replace a complete ``_V02``."""
     day = np.timedelta64(1, "D")
     far = replace(cal_file, name="far", t_start=cal_file.t_start - 3 * day, t_end=cal_file.t_end - 3 * day)
     incomplete = replace(cal_file, name="incomplete", version=(3, False))
     older = replace(cal_file, name="older", version=(1, True))
-    catalog = CalibrationCatalog(cal_files=(far, older, cal_file))
+    catalog = CalibrationCatalog(cal_files=(far, older, cal_file, incomplete))
     start = time("2025-03-03")
     assert catalog.choose(start, start).cal_file.name == cal_file.name
-    best, _ = CalibrationCatalog(cal_files=(far, cal_file, incomplete))._nearest_cal(
-        start, start, SHIPPED.energy_table_at(start)
-    )
-    assert best is incomplete
+    alone = CalibrationCatalog(cal_files=(far, incomplete))
+    assert alone.choose(start, start).cal_file.name == incomplete.name
 
 
 @pytest.mark.parametrize("order", [1, -1])

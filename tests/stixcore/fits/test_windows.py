@@ -117,6 +117,8 @@ def test_what_was_asked():
     for window in ((1, 40), (0, 39), (-5, 40), (310, 330), (3, 4)):
         assert asked(*window).differs
     assert str(asked(10, 50)) == "asked 2022-11-11 10:00:10-10:00:50, whole bins 2022-11-11 10:00:00-10:00:40, 39.9 s"
+    assert str(asked(-5, 400)).endswith(" (the file begins 2022-11-11 10:00:00 and ends 2022-11-11 10:05:20)")
+    assert str(asked(10, 321)).endswith(" s (the file ends 2022-11-11 10:05:20)")
 
 
 @st.composite

@@ -307,6 +307,19 @@ def test_the_method_that_disagrees_is_doubted_alone(november_images):
     assert verdict(findings, Method.MEM_GE).trusted
 
 
+def test_an_image_of_a_source_outside_the_map_does_not_doubt_the_others(november_images):
+    """Two that have the source at the edge are no majority against the one that has it where it is."""
+    given = november_images.images
+    edge = given[Method.MEM_GE].image.copy()
+    edge[0, 40] = 2.0 * edge.max()
+    outside = {method: replace(given[method], image=edge) for method in (Method.EM, Method.MEM_GE)}
+    findings = assess(replace(november_images, images={Method.CLEAN: given[Method.CLEAN]} | outside))
+    found = {finding.code for finding in findings}
+    assert "edge_peak" in found
+    assert not {"disagreement", "location_disagrees"} & found
+    assert verdict(findings, Method.CLEAN).word(Aspect.POSITION) == "trusted"
+
+
 def test_flux_that_gathers_at_the_edge(november_images):
     image = november_images.images[Method.MEM_GE]
     assert not flux_at_edge(image)
