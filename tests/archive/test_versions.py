@@ -44,7 +44,7 @@ def successors(*rows: AuxFile) -> dict[str, str | None]:
     [
         ({"version": "01"}, {"version": "02"}),
         ({"version": "02U"}, {"version": "02"}),
-        ({"version": "01"}, {"version": "02U"}),
+        ({"version": "02U"}, {"version": "01"}),
         ({"version": "09"}, {"level": "ANC", "version": "01"}),
         ({"created": None}, {"created": DAY}),
         ({"created": DAY}, {"created": DAY + np.timedelta64(1, "s")}),
