@@ -48,6 +48,41 @@ class BackgroundCheck:
         return self.observed / self.expected
 
 
+@dataclass(frozen=True)
+class QuietLevel:
+    """What the quietest part of a science file says of the background of an image that none was subtracted from.
+
+    Attributes
+    ----------
+    seconds : float
+        Of the quietest part.
+    expected : float, ct
+        In the window, band, sub-collimators and pixels of the image, at the level of the quietest part.
+    sigma : float, ct
+        Its error.
+    """
+
+    seconds: float
+    expected: float
+    sigma: float
+
+
+def net_change(counts: tuple[float, float], level: float, sigma: float) -> tuple[float, float]:
+    """Relative change of an image's net counts with another level of the background, and its error.
+
+    (B - L) ÷ (N - B) of N counts, a background B and a level L.
+
+    Parameters
+    ----------
+    counts : recorded N, background B; ct
+    level, sigma : float, ct
+        L and its error.
+    """
+    total, background = counts
+    net = max(total - background, 1.0)
+    return (background - level) / net, sigma / net
+
+
 def require_part(part: AskedWindow, name: str) -> None:
     """Refuse a part of a background file most of which is not in the file.
 
@@ -174,3 +209,45 @@ def check_background(
     variance += pixels.background_variance[detectors].sum() / expected**2
     sigma = observed / expected * float(np.sqrt(variance))
     return BackgroundCheck(pixels.t_start, pixels.t_end, pixels.duration, observed, expected, sigma)
+
+
+def quiet_level(
+    science: PixelData,
+    times: slice,
+    band: tuple[float, float],
+    labels: tuple[str, ...],
+    pixel_set: PixelSet,
+    calibration: Calibration | None,
+) -> QuietLevel | None:
+    """Background of an image at the level of the quietest part of its own file; None where that cannot be told.
+
+    Parameters
+    ----------
+    science : PixelData
+    times : slice
+        Bins of the image.
+    band : (low, high), keV
+    labels : tuple of str
+        Sub-collimators of the image.
+    pixel_set : PixelSet
+    calibration : Calibration or None
+    """
+    try:
+        run = quietest_run(science, times, science.energy_channels(*band))
+        if run is None:
+            return None
+        pixels = sum_pixels(
+            science,
+            *science.window(times),
+            *band,
+            background=science.part(run),
+            pixel_set=pixel_set,
+            edge_correction=EdgeCorrection.NONE,
+            calibration=calibration,
+        )
+    except StixError:  # a file whose quiet bins allow no comparison: nothing is known
+        return None
+    detectors = detector_indices(labels)
+    _, expected = pixels.totals(detectors)
+    sigma = float(np.sqrt(pixels.background_variance[detectors].sum()))
+    return QuietLevel(float(science.duration[run].sum()), expected, sigma)

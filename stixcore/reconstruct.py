@@ -11,7 +11,14 @@ from time import perf_counter
 
 import numpy as np
 
-from stixcore.background_check import BackgroundCheck, check_background, require_apart, require_part
+from stixcore.background_check import (
+    BackgroundCheck,
+    QuietLevel,
+    check_background,
+    quiet_level,
+    require_apart,
+    require_part,
+)
 from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
@@ -132,6 +139,9 @@ class ImageSet:
         How sure the position of the flare is, in this band; None where no circle can be fitted.
     background_asked : AskedWindow or None
         The part of the background file that was asked for, beside its whole bins; None where all of it is used.
+    quiet_level : QuietLevel or None
+        Background in the window at the level of the file's quietest part; None where a background was subtracted or
+        no part of the file is quiet.
     """
 
     recipe: Recipe
@@ -148,6 +158,7 @@ class ImageSet:
     background_check: BackgroundCheck | None = None
     position: PositionError | None = None
     background_asked: AskedWindow | None = None
+    quiet_level: QuietLevel | None = None
 
     @property
     def counts(self) -> tuple[float, float]:
@@ -489,17 +500,10 @@ def _reconstruct(
     calibration = catalog.referenced(recipe, locate)
     pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range, calibration)
     asked = science.asked(recipe.t_start, recipe.t_end, recipe.window_rule)
-    quiet_check = None
-    if quiet is not None:
-        quiet_check = check_background(
-            science,
-            quiet,
-            science.time_bins(recipe.t_start, recipe.t_end, recipe.window_rule),
-            recipe.energy_range,
-            recipe.subcollimators,
-            recipe.pixel_set,
-            calibration,
-        )
+    times = science.time_bins(recipe.t_start, recipe.t_end, recipe.window_rule)
+    chosen = recipe.energy_range, recipe.subcollimators, recipe.pixel_set, calibration
+    quiet_check = None if quiet is None else check_background(science, quiet, times, *chosen)
+    level = quiet_level(science, times, *chosen) if quiet is None else None
     center = recipe.location
     x, y = hpc_to_stix(center.x, center.y, recipe.pointing)
     flare_xy = (float(x), float(y))
@@ -560,6 +564,7 @@ def _reconstruct(
         quiet_check,
         position,
         background_asked,
+        level,
     )
 
 

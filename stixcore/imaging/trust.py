@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc
 
+from stixcore.background_check import net_change
 from stixcore.calibration.catalog import NO_CAL_FILE
 from stixcore.coordinates import PointingSource
 from stixcore.imaging.location import DISK_RADIUS, DOUBTFUL_SIDELOBE_RATIO
@@ -61,7 +62,8 @@ class Thresholds:
         allow. A bright flare can have a significant misfit that is a small one.
     background : float
         Share by which the net counts would change with the background of the quietest part of the science file, either
-        way and beyond three standard deviations (``docs/decisions/background_interval.md``).
+        way and beyond three standard deviations (``docs/decisions/background_interval.md``). Without a background,
+        by which EM's flux may be too high.
     top_bottom : float
         Ratio of the net counts of top and bottom pixel rows, either way, for a source that lights the detectors
         unevenly; at 1.5 a sixth of the flux is missing.
@@ -261,6 +263,7 @@ def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
         yield Finding("low_snr", Severity.DOUBT, text, doubts=_SHAPE)
     if images.recipe.background is None:
         yield Finding("no_background", Severity.NOTE, "no background was subtracted")
+        yield from _not_subtracted(images, limits)
     yield from _background(images, limits)
     if images.pixels.rcr > 0 and images.pixels.e_low < limits.low_energy:
         text = f"the attenuator was in: counts below {limits.low_energy:g} keV are suppressed"
@@ -279,17 +282,45 @@ def _background(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
         yield Finding("background_range", Severity.NOTE, f"background: {part}")
     if check is None:
         return
-    ratio, (total, background) = check.ratio, images.counts
-    share = background / max(total - background, 1.0)
-    change, error = (1.0 - ratio) * share, check.sigma * share
+    ratio, background = check.ratio, images.counts[1]
+    change, error = net_change(images.counts, ratio * background, check.sigma * background)
     doubted = abs(change) - 3.0 * error > limits.background
     if doubted or (abs(np.log(ratio)) > np.log(BACKGROUND_RATIO) and abs(ratio - 1.0) > 3.0 * check.sigma):
         text = (
             f"the quietest {check.seconds:.0f} s of the science file have {ratio:.2f} ± {check.sigma:.2f} times the "
             f"counts that the background predicts; with that level the net counts would change by "
-            f"{100.0 * change:+.0f} ± {100.0 * error:.0f} %"
+            f"{_percent(change, error)}"
         )
         yield Finding("background_mismatch", Severity.DOUBT if doubted else Severity.NOTE, text, doubts=_FLUX)
+
+
+def _percent(change: float, error: float) -> str:
+    """A change with its sign, and with its error unless that is below half a percent."""
+    text = f"{round(100.0 * change):+d}"
+    return f"{text} ± {100.0 * error:.0f} %" if round(100.0 * error) else f"{text} %"
+
+
+def _not_subtracted(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
+    """Without a background EM takes all counts for the flare; the others image visibilities, which are differences."""
+    if Method.EM not in images.images:
+        return
+    level = images.quiet_level
+    if level is None:
+        text = (
+            "no background was subtracted and the science file has no quiet part that says how strong it is: "
+            f"{Method.EM} takes all counts for the flare"
+        )
+        yield Finding("background_unknown", Severity.DOUBT, text, Method.EM, _FLUX)
+        return
+    change, error = net_change(images.counts, level.expected, level.sigma)
+    # a background is taken for small only where that is sure, three standard deviations
+    if abs(change) + 3.0 * error > limits.background:
+        text = (
+            f"no background was subtracted: at the level of the quietest {level.seconds:.0f} s of the science file it "
+            f"is {100.0 * level.expected / images.counts[0]:.0f} % of the counts, all of which {Method.EM} takes for "
+            "the flare"
+        )
+        yield Finding("background_unknown", Severity.DOUBT, text, Method.EM, _FLUX)
 
 
 def _illumination(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:

@@ -19,10 +19,11 @@ from jobs.requests import ImagingRequest
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.em import EmParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import Aspect, Finding, Severity
 from stixcore.instrument.energy_tables import Validity
-from stixcore.reconstruct import ImageRequest
+from stixcore.reconstruct import ImageRequest, default_clean
 
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
 
@@ -82,6 +83,17 @@ def test_the_row_of_a_run_names_the_calibration_of_its_recipe(finished_archive):
         for kind in ("energy_table", "phase_table"):
             assert used[kind] == {"name": getattr(run, kind), "sha256": getattr(run, f"{kind}_sha256")}
         assert (run.energy_table, run.cal_file) == ("elut_table_20251120", None)
+
+
+@pytest.mark.parametrize(("energy", "word"), [((4.0, 10.0), "trusted"), ((16.0, 28.0), "doubtful")])
+def test_a_preview_without_a_background_doubts_the_flux_of_em(small_task, energy, word):
+    """Unless the quietest part of the file shows that it has little: below 1 % from 4 keV on, 21 % from 16 keV on."""
+    methods = {Method.CLEAN: default_clean(), Method.EM: EmParameters()}
+    request = replace(small_task.request, methods=methods, energy=energy)
+    outcome = run_imaging_task(replace(small_task, background=None, request=request))
+    assert {image.method: image.verdict_flux for image in outcome.images} == {"clean": "trusted", "em": word}
+    said = [json.loads(image.warnings) for image in outcome.images if image.method == "em"]
+    assert [one["code"] for one in said[0] if one["severity"] == "doubt"] == ["background_unknown"] * (word != "trusted")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stixcore.background_check import BackgroundCheck, check_background, quietest_run, require_apart
+from stixcore.background_check import BackgroundCheck, check_background, quiet_level, quietest_run, require_apart
 from stixcore.calibration.livetime import detector_livetime
 from stixcore.errors import SelectionError
 from stixcore.fits.read import read_pixel_data
@@ -18,6 +18,9 @@ from stixcore.recipe import Recipe
 from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
 from stixcore.times import format_time
 from stixcore.visibility.pixels import sum_pixels
+
+#: Of 11 November 2022, with 10,664 counts.
+FAINT_FLARE = "2211112507"
 
 
 def counts(*rates, seconds):
@@ -147,6 +150,49 @@ def test_what_real_backgrounds_doubt(november):
     assert max(changes) < 0.02
     assert 5 <= len(doubted) <= 8
     assert max(doubted) < 20_000.0
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5])
+def test_the_level_of_the_quietest_part_in_the_window(pixel_data, level):
+    """A window of 100 s after 200 quiet seconds of the same pixels: as many counts a second, half as many in all."""
+    values, shape = counts(1000, 1000 * level, 1000 * level, 1000, 900, seconds=100.0)
+    science = pixel_data(values, **shape)
+    found = quiet_level(science, slice(3, 4), (6.0, 10.0), IMAGING_LABELS, PixelSet.TOP_BOT, None)
+    assert found.seconds == 200.0
+    assert found.expected == pytest.approx(1000 * level * 4 * 24 * 8, rel=1e-6)
+    assert 0 < found.sigma < 0.02 * found.expected
+    one = science.part(slice(3, 4))
+    assert quiet_level(one, slice(0, 1), (6.0, 10.0), IMAGING_LABELS, PixelSet.TOP_BOT, None) is None
+
+
+def test_em_without_a_background_is_trusted_where_the_file_shows_that_there_is_little(november_flare, november):
+    """The brightest flare has a quiet part below 1 % of its counts; a faint one's has 46 %."""
+    faint = next(flare for flare in november.flares if flare.request_id == FAINT_FLARE)
+    science, _, aspect = november_flare
+    window = np.datetime64("2022-11-11T11:35:40.271", "us"), np.datetime64("2022-11-11T11:37:40.271", "us")
+    words = []
+    for file, start, end in ((science, *window), (faint.file, faint.start, faint.end)):
+        methods = {Method.EM: PARAMETERS[Method.EM]()}
+        request = ImageRequest(start, end, (6.0, 10.0), methods=methods, location=(820.0, 150.0))
+        recipe = prepare_recipe(request, file, None, [aspect])
+        paths = {path.name: path for path in (file, aspect)}
+        images = reconstruct(recipe, lambda reference, paths=paths: paths[reference.name])
+        reasons = verdict(images.findings, Method.EM).flux
+        words.append([reason for reason in reasons if "no background was subtracted" in reason])
+    assert words[0] == []
+    assert len(words[1]) == 1
+    assert "% of the counts, all of which em takes for the flare" in words[1][0]
+
+
+def test_an_error_below_half_a_percent_is_not_said(november_images):
+    start, end = november_images.pixels.t_start, november_images.pixels.t_end
+    pixels = replace(november_images.pixels, background=november_images.pixels.counts / 41.0)  # 1/40 of the net counts
+    for sigma, text in ((0.02, "would change by -2 %"), (0.8, "would change by -25 ± 2 %")):
+        ratio = 2.0 if sigma < 0.1 else 11.0
+        check = BackgroundCheck(start, end, 120.0, ratio * 1e4, 1e4, sigma)
+        found = assess(replace(november_images, pixels=pixels, background_check=check))
+        (said,) = [finding.text for finding in found if finding.code == "background_mismatch"]
+        assert said.endswith(text)
 
 
 def test_a_background_with_a_bin_in_the_time_of_the_image_is_refused(pixel_data):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stixcore.background_check import BackgroundCheck
+from stixcore.background_check import BackgroundCheck, QuietLevel
 from stixcore.coordinates import PointingSource
 from stixcore.imaging import trust
 from stixcore.imaging.position_error import PositionError
@@ -77,6 +77,19 @@ def background(ratio, share):
     return change
 
 
+def without_background(level):
+    """No background was subtracted; ``level`` is its share of the counts in the quietest part, with its error."""
+
+    def change(images):
+        images = recipe(background=None)(images)
+        if level is None:
+            return images
+        share, sigma = level
+        return replace(images, quiet_level=QuietLevel(120.0, share * images.counts[0], sigma * images.counts[0]))
+
+    return change
+
+
 def a_bin_beyond(name):
     """What was asked for is no whole bins, for the image or for the background."""
     return lambda images: replace(images, **{name: replace(images.asked, differs=True)})
@@ -113,6 +126,9 @@ FINDINGS = [
     ("few_counts", pixels(background=lambda p: p.counts - 10.0), DOUBT, FLUX | SHAPE),
     ("low_snr", lambda i: replace(i, vis=replace(i.vis, sigma=i.vis.amplitude / 2)), DOUBT, SHAPE),
     ("no_background", recipe(background=None), NOTE, None),
+    ("background_unknown", without_background(None), DOUBT, FLUX),
+    ("background_unknown", without_background((0.12, 0.001)), DOUBT, FLUX),
+    ("background_unknown", without_background((0.09, 0.005)), DOUBT, FLUX),  # it can be 10 %
     ("energy_range", recipe(energy_range=(6.2, 10.0)), NOTE, None),
     ("missing_flux", only(Method.CLEAN, certificate={"missing_flux": 0.3, "counted_flux": 1.0}), NOTE, None),
     ("missing_flux", only(Method.CLEAN, certificate={"missing_flux": -0.06, "counted_flux": 1.0}), NOTE, None),
@@ -175,6 +191,8 @@ def test_what_a_finding_doubts(images, code, change, severity, doubted):
         ("flux_outside", only(Method.CLEAN, image=at_the_edge)),
         ("flux_outside", only(Method.VIS_FWDFIT, image=at_the_edge)),
         ("poor_fit", only(Method.CLEAN, chi2=3.9)),
+        ("background_unknown", without_background((0.09, 0.003))),
+        ("background_unknown", lambda i: only(Method.CLEAN)(without_background(None)(i))),  # of differences
         ("missing_flux", only(Method.CLEAN, certificate={"missing_flux": 0.24, "counted_flux": 1.0})),
         ("missing_flux", only(Method.CLEAN, certificate={"missing_flux": -0.04, "counted_flux": 1.0})),
     ],

@@ -146,7 +146,12 @@ def test_off_disk(november_images):
 
 
 def test_no_background(november_images):
-    assert codes(with_recipe(november_images, background=None)) == {"no_background"}
+    """EM counts all that was recorded, the others image differences of counts."""
+    images = with_recipe(november_images, background=None)
+    assert codes(images) - codes(november_images) == {"no_background", "background_unknown"}
+    words = {method: verdict(assess(images), method).word(Aspect.FLUX) for method in images.images}
+    assert words[Method.EM] == "doubtful"
+    assert words[Method.MEM_GE] == words[Method.CLEAN] == "trusted"
 
 
 def test_few_counts_and_noise(november_images):
