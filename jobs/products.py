@@ -227,7 +227,7 @@ def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method
         # MEM_GE: which estimate it was made with
         "flux_estimate": image.flux_estimate or None,
         "certificate": {name: finite(value) for name, value in image.certificate.items()},
-        # of the flux that was counted, what CLEAN's components do not hold
+        # of the flux that was counted, what the image does not hold
         "missing_flux": finite(image.certificate.get("missing_flux", float("nan"))),
         "max": float(image.image.max()),
         "chi2": finite(image.chi2),

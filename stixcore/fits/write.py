@@ -280,7 +280,7 @@ def _verdict_cards(images: ImageSet, method: Method) -> Iterator[Card]:
 
 
 def _missing(image: Reconstruction) -> float | None:
-    """Counted flux that is not in CLEAN's components."""
+    """Counted flux that is not in the image."""
     return _finite(image.certificate.get("missing_flux", np.nan))
 
 

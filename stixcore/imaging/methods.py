@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing
 from stixcore.errors import ReconstructionError
@@ -82,11 +84,25 @@ class ImagingInput:
 def run_method(method: Method, parameters: MethodParameters, given: ImagingInput) -> Reconstruction:
     """Run one method on prepared input.
 
+    Where the background is known, ``certificate`` of an image with a total flux holds "counted_flux", and what the
+    image misses of it, "missing_flux" = counted_flux - total_flux; both in ct s⁻¹ cm⁻² keV⁻¹.
+
     Raises
     ------
     ReconstructionError
         When the input cannot be imaged, or the parameters belong to another method.
     """
+    image = _run(method, parameters, given)
+    if "missing_flux" in image.certificate or not np.isfinite(image.total_flux):
+        return image  # CLEAN said so itself, or a map that measures no flux
+    counted = _known_flux(given)
+    if counted is None:
+        return image
+    said = {"counted_flux": counted, "missing_flux": counted - image.total_flux}
+    return replace(image, certificate={**image.certificate, **said})
+
+
+def _run(method: Method, parameters: MethodParameters, given: ImagingInput) -> Reconstruction:
     match parameters:
         case BackProjectionParameters():
             return back_project(given.vis, given.grid, parameters, operator=given.operator)

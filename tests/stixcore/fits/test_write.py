@@ -143,7 +143,8 @@ def test_numbers_of_the_image(header, november_images):
     image = november_images.images[Method.CLEAN]
     clean_header = image_header(november_images, Method.CLEAN, np.datetime64("2026-11-29", "ms"))
     assert clean_header["MISSFLUX"] == pytest.approx(image.certificate["missing_flux"], rel=1e-12)
-    assert "MISSFLUX" not in image_header(november_images, Method.EM, np.datetime64("2026-11-29", "ms"))
+    assert "MISSFLUX" in image_header(november_images, Method.EM, np.datetime64("2026-11-29", "ms"))
+    assert "MISSFLUX" not in image_header(november_images, Method.BP, np.datetime64("2026-11-29", "ms"))
     assert header["CNTS_TOT"] == november_images.counts[0]
     assert header["NITER"] == image.n_iter
     assert header["CHI2"] == pytest.approx(image.chi2)
