@@ -220,7 +220,7 @@ def flux_worth(tables: Iterable[Table]) -> str:
                 f"more than {100 * FLUX_OFF:g} % by their rows.\nThe doubts find {both} of them (recall "
                 f"{both / max(off, 1):.2f}), and {both} of the {doubted} doubted ones are off that far (precision "
                 f"{both / max(doubted, 1):.2f});\n{off - both} of the {n - doubted} trusted fluxes are off. What both "
-                "rows miss alike, such as flux outside of the map, they cannot show: most doubts are for that.\n"
+                "rows miss alike, such as flux outside of the map, they cannot show.\n"
             )
     return ""
 
