@@ -109,14 +109,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_archive_option(calibration)
 
     query = add("query", commands.run_query, "ask the index in SQL (read-only)")
-    query.add_argument("sql", metavar="SQL", help='e.g. "select uid, method, chi2 from images"')
+    query.add_argument(
+        "sql", metavar="SQL", help='"show tables", "describe images", or e.g. "select uid, method, chi2 from images"'
+    )
     query.add_argument("--format", choices=("table", "json", "csv", "parquet"), default="table")
     query.add_argument("--time-limit", type=float, default=60.0, metavar="S", help="seconds (default %(default)g)")
 
     check = add("check", commands.run_check, "compare files, rows and pictures; tell what is wrong")
     _add_check_options(check)
 
-    doctor = add("doctor", commands.run_doctor, "is this installation well? versions, access, worker, disk, pages, …")
+    doctor = add(
+        "doctor", commands.run_doctor, "examine the installation: versions, access, index, worker, disk, pages"
+    )
     _add_doctor_options(doctor)
 
     fetch = add("fetch", commands.run_fetch, "download new level-1, quick-look and auxiliary files")
@@ -173,18 +177,14 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
     image.add_argument("--exact", action="store_true", help="refuse a time range that is not one of whole bins")
     image.add_argument(
         "--bins",
-        type=WindowRule,
-        choices=list(WindowRule),
-        default=WindowRule.CENTRES,
-        metavar="RULE",
-        help="centres: bins whose centres lie in the range (default); outward: bins that cover it, as IDL does",
+        choices=[rule.value for rule in WindowRule],
+        default=WindowRule.CENTRES.value,
+        help="centres: bins whose centres lie in the range (default); outward: bins that cover it, as IDL selects them",
     )
     image.add_argument(
         "--shift-bins",
-        type=ShiftBins,
-        choices=list(ShiftBins),
-        default=ShiftBins.AUTO,
-        metavar="auto|off",
+        choices=[choice.value for choice in ShiftBins],
+        default=ShiftBins.AUTO.value,
         help="move counts of files before 2021-12-09 to the bin they belong to, in full resolution (default: auto)",
     )
     image.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help="keV")
@@ -194,7 +194,7 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
         choices=[method.value for method in Method],
         default=list(Method),
         metavar="METHOD",
-        help="default: all of them",
+        help=f"{', '.join(method.value for method in Method)} (default: all of them)",
     )
     image.add_argument(
         "--set",

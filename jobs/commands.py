@@ -23,9 +23,10 @@ from jobs.limits import Limits
 from jobs.lock import single_instance
 from jobs.logs import say, tell
 from jobs.products import describe, save_images, save_report
+from stixcore.fits.windows import WindowRule
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
-from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
+from stixcore.reconstruct import ImageRequest, ShiftBins, default_methods, prepare_recipe, reconstruct
 
 log = logging.getLogger(__name__)
 
@@ -195,9 +196,9 @@ def run_image(arguments: argparse.Namespace) -> int:
         location=location,
         shape=shape,
         pixel=arguments.pixel,
-        window_rule=arguments.bins,
+        window_rule=WindowRule(arguments.bins),
         exact=arguments.exact,
-        shift_bins=arguments.shift_bins,
+        shift_bins=ShiftBins(arguments.shift_bins),
         background_range=tuple(arguments.background_range) if arguments.background_range else None,
     )
     catalog = calibration_of(arguments.archive)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from io import BytesIO
 from typing import TextIO
 
@@ -16,6 +17,8 @@ from stixcore.printable import printable
 
 def print_table(table: pa.Table, form: str, stream: TextIO) -> None:
     """Write ``table`` as "table" (aligned text), "json" (list of objects), "csv" or "parquet" (binary).
+
+    JSON has no NaN and no infinity: they are null there.
 
     Raises
     ------
@@ -31,7 +34,7 @@ def print_table(table: pa.Table, form: str, stream: TextIO) -> None:
 
 def _write(table: pa.Table, form: str, stream: TextIO) -> None:
     if form == "json":
-        json.dump(table.to_pylist(), stream, default=str)
+        json.dump(_finite(table.to_pylist()), stream, default=str, allow_nan=False)
         stream.write("\n")
     elif form == "csv":
         stream.flush()
@@ -46,6 +49,15 @@ def _write(table: pa.Table, form: str, stream: TextIO) -> None:
         pq.write_table(table, stream.buffer)
     else:
         stream.write(_aligned(table))
+
+
+def _finite(value: object) -> object:
+    """The same value with null for every number that JSON does not know, in lists and structs, too."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _aligned(table: pa.Table) -> str:

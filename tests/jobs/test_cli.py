@@ -188,6 +188,29 @@ def test_query_as_parquet(finished_archive, tmp_path):
     assert pq.read_table(tmp_path / "runs.parquet").num_rows == len(finished_archive.runs())
 
 
+def test_query_as_json_has_null_for_what_json_does_not_know(stix_jobs, own_archive):
+    sql = "select 'inf'::double as a, 'nan'::double as b, ['-inf'::double, 1.5] as c, {'d': 'nan'::float} as e"
+    status, out, _ = stix_jobs("query", sql, "--archive", own_archive.root, "--format", "json")
+    assert status == 0
+    assert json.loads(out, parse_constant=pytest.fail) == [{"a": None, "b": None, "c": [None, 1.5], "e": {"d": None}}]
+
+
+@pytest.mark.parametrize(("option", "names"), [("--bins", ["centres", "outward"]), ("--shift-bins", ["auto", "off"])])
+def test_a_wrong_choice_is_refused_with_the_right_ones(capsys, option, names):
+    with pytest.raises(SystemExit):
+        main(["image", "x.fits", option, "foo"])
+    said = capsys.readouterr().err
+    assert "invalid choice" in said
+    assert all(name in said.split("invalid choice")[1] for name in names)
+
+
+def test_help_names_the_methods(capsys):
+    with pytest.raises(SystemExit):
+        main(["image", "--help"])
+    said = capsys.readouterr().out
+    assert all(method.value in said for method in Method)
+
+
 def test_query_cannot_write(stix_jobs, own_archive):
     status, _, err = stix_jobs("query", "delete from images", "--archive", own_archive.root)
     assert status == 1
