@@ -92,8 +92,8 @@ def _files_tile(condition: Condition) -> str:
 def _calibration_tile(condition: Condition) -> str:
     files = words.plural(condition.cal_files, "daily CAL file")
     if condition.energy_table_doubt:
-        return _tile("Energy table", "check it", condition.energy_table_doubt, "bad")
-    return _tile("Energy table", condition.energy_table.partition(" ")[0], f"{condition.energy_table}; {files}")
+        return _tile("Energy table", "may be out of date", condition.energy_table_doubt, "bad")
+    return _tile("Energy table", "up to date", f"{condition.energy_table}; {files}")
 
 
 # Requests -------------------------------------------------------------------------------------------------------------

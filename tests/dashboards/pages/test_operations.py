@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from playwright.sync_api import BrowserContext, expect
 
 from archive import Archive
 from archive.findings import Code, Finding, Level, keep_findings
+from dashboards.components.operations_board import _calibration_tile
 from dashboards.pages.operations import OperationsPage
 from dashboards.state.access import GUEST, Visitor
-from dashboards.state.operations import OperationsState
+from dashboards.state.operations import Condition, OperationsState
 from dashboards.state.source import ArchiveSource
 from dashboards.web.clock import now
 from jobs.journal import Journal, RequestState
@@ -84,6 +86,13 @@ def test_everything_from_outside_is_text(archive: Archive) -> None:
     assert "&lt;i&gt;gone" in shown
     for piece in ("<img", "<script", "<i>gone"):
         assert piece not in shown
+
+
+@pytest.mark.parametrize(("doubt", "word"), [("", "up to date"), ("older than a year", "may be out of date")])
+def test_the_energy_table_has_a_short_word(doubt: str, word: str) -> None:
+    shown = _calibration_tile(replace(Condition(), energy_table="elut_table_20260529", energy_table_doubt=doubt))
+    assert f"<b>{word}</b>" in shown
+    assert shown.count("elut_table_20260529") == (0 if doubt else 1)
 
 
 @pytest.mark.needs_chromium
