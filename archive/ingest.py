@@ -86,7 +86,7 @@ class Outcome:
     name: str = ""
 
     def __str__(self) -> str:
-        return printable(f"{self.path}: {self.reason or self.status}")
+        return printable(f"{self.path}: {self.reason.removeprefix(f'{self.path.name}: ') or self.status}")
 
 
 @dataclass(frozen=True)
@@ -303,7 +303,7 @@ def _listing(place: Path, folder: Path) -> tuple[list[str], list[str]]:
 
 def _not_fits(name: str) -> str:
     """Why a file is left alone, by the ending of its name; empty when it is not."""
-    return "" if name.lower().endswith(_FITS) else "no FITS file"
+    return "" if name.lower().endswith(_FITS) else "not a FITS file"
 
 
 def _begins_as_fits(path: Path) -> bool:

@@ -136,9 +136,10 @@ def _box(data: PixelData, rules: PreviewRules, band: tuple[float, float], flare:
     whole = float(counts[flaring].sum())
     if whole >= rules.min_counts:
         return _box_of(data, band, energy, flaring, whole, "whole flaring interval", flare)
+    short = f"the file ends at {energy[1]:g} keV; " if energy[1] < band[1] else ""
     reason = (
-        f"too few counts in {energy[0]:g}-{energy[1]:g} keV: {total:.0f} at the peak and {whole:.0f} in the whole "
-        f"flaring interval, {rules.min_counts:.0f} needed"
+        f"{short}too few counts in {energy[0]:g}-{energy[1]:g} keV: {total:.0f} at the peak and {whole:.0f} in the "
+        f"whole flaring interval, {rules.min_counts:.0f} needed"
     )
     return SkippedBand(band, reason, flare.flare_id)
 

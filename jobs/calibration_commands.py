@@ -18,15 +18,21 @@ from jobs.logs import say, tell
 from stixcore.calibration.catalog import CalibrationCatalog
 
 DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
+#: Digits of a SHA-256 in the list for people; ``--json`` has all.
+SHORT_HASH = 12
 _STORED = (AddStatus.ADDED, AddStatus.RESTORED)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    actions = parser.add_subparsers(title="actions", required=True, metavar="list|add", dest="action")
-    listed = actions.add_parser("list", help="show all")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="list | add", dest="action")
+    listed = actions.add_parser("list", help="show all", description="Energy tables and CAL files that images use.")
     listed.add_argument("--json", action="store_true", help="as one JSON array")
-    added = actions.add_parser("add", help="add files, or restore damaged ones")
+    added = actions.add_parser(
+        "add",
+        help="add files, or restore damaged ones",
+        description="Copy energy tables and CAL files into the archive's calibration folder; all are checked first.",
+    )
     added.add_argument(
         "paths",
         nargs="*",
@@ -35,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="elut_table_*.csv with elut_index.csv, solo_CAL_*.fits, or folders with them",
     )
     for each in (listed, added):  # before or after the action
-        each.add_argument("--archive", type=Path, default=argparse.SUPPRESS, metavar="DIR", help=argparse.SUPPRESS)
+        each.add_argument("--archive", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="the archive")
 
 
 def run_calibration(arguments: argparse.Namespace) -> int:
@@ -49,11 +55,13 @@ def run_calibration(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say(json.dumps([_document(entry) for entry in entries]))
         return SOME_FAILED if damage else DONE
+    sources = list(dict.fromkeys(entry.source for entry in entries))
     for entry in entries:
-        say(
-            f"{entry.kind:17s}  {entry.name}  {_when(entry.start, 'always')} to {_when(entry.end, 'now')}  "
-            f"{entry.sha256 or '-'}  {entry.source}"
-        )
+        time = f"{_when(entry.start, 'always')} to {_when(entry.end, 'now')}"
+        source = f"[{sources.index(entry.source) + 1}]"
+        say(f"{entry.kind:17s}  {entry.name:24s}  {time:42s}  {entry.sha256[:SHORT_HASH] or '-':12s}  {source}")
+    for number, source in enumerate(sources, start=1):
+        say(f"[{number}] {source}")
     return SOME_FAILED if damage else DONE
 
 

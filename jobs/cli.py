@@ -110,7 +110,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     query = add("query", commands.run_query, "ask the index in SQL (read-only)")
     query.add_argument(
-        "sql", metavar="SQL", help='"show tables", "describe images", or e.g. "select uid, method, chi2 from images"'
+        "sql",
+        metavar="SQL",
+        help='"show tables", "describe images", or e.g. '
+        '"select uid, e_low, e_high, method, peak_hpc_x, chi2, trusted from images"',
     )
     query.add_argument("--format", choices=("table", "json", "csv", "parquet"), default="table")
     query.add_argument("--time-limit", type=float, default=60.0, metavar="S", help="seconds (default %(default)g)")

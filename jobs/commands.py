@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +26,7 @@ from jobs.products import describe, save_images, save_report
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
+from stixcore.printable import plural, printable
 from stixcore.reconstruct import ImageRequest, ShiftBins, default_methods, prepare_recipe, reconstruct
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,23 @@ def run_ingest(arguments: argparse.Namespace) -> int:
             refused += 1
         elif outcome.path in named and outcome.status is not OutcomeStatus.QUARANTINED:
             say(f"{outcome.path}: {outcome.status}{f' ({outcome.reason})' if outcome.reason else ''}")
-    say(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or "nothing found")
+        elif outcome.status is OutcomeStatus.IGNORED and outcome.path not in named:
+            log.info("%s", outcome)
+    say(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or _nothing_in(arguments.paths))
+    for reason, number in sorted(_reasons(outcomes, named).items()):
+        say(f"  {number} ignored: {reason}")
     return SOME_FAILED if refused else DONE
+
+
+def _nothing_in(paths: Iterable[Path]) -> str:
+    names = ", ".join(printable(path) for path in paths)
+    return f"nothing found{f' in {names}' if names else ''}"
+
+
+def _reasons(outcomes: Iterable[Outcome], named: Container[Path]) -> Counter[str]:
+    """Why files that a folder holds were ignored, and how many for each reason; a name is left out of its reason."""
+    ignored = (one for one in outcomes if one.status is OutcomeStatus.IGNORED and one.path not in named)
+    return Counter(one.reason.removeprefix(f"{one.path.name}: ") for one in ignored)
 
 
 def _wait(arguments: argparse.Namespace) -> float:
@@ -82,8 +98,8 @@ def run_flares(arguments: argparse.Namespace) -> int:
     with single_instance(archive.root, "flares", wait_s=_wait(arguments)):
         report = detect_flares(archive, arguments.start, arguments.end, now())
     say(
-        f"{len(report.detected)} flares on {report.days} days with light curves; "
-        f"{len(report.written)} rows written, {len(report.removed)} removed"
+        f"{plural(len(report.detected), 'flare')} on {plural(report.days, 'day')} with light curves; "
+        f"{plural(len(report.written), 'row')} written, {len(report.removed)} removed"
     )
     for flare_id in report.clashes:
         tell(f"simulated flare {flare_id} left out: a real flare has that id", logging.WARNING)
@@ -98,7 +114,8 @@ def run_import_flares(arguments: argparse.Namespace) -> int:
     archive = Archive(arguments.archive, create=True)
     report = import_flares(archive, arguments.csv, now())
     keep_flare_list(archive, arguments.csv)
-    say(f"{report.lines} flares in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
+    flares = plural(report.lines, "flare")
+    say(f"{flares} in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
     for line in report.bad:
         tell(f"{arguments.csv.name}: {line}")
     return SOME_FAILED if report.bad else DONE
@@ -120,10 +137,10 @@ def run_previews(arguments: argparse.Namespace) -> int:
         )
     failed = report.having(RunStatus.FAILED)
     if report.given_up:
-        say(f"{len(report.given_up)} image sets and skips given up: they would be others today")
+        say(f"{len(report.given_up)} image sets and skips discarded: their inputs have changed")
     say(
-        f"{report.considered} files, {len(report.having(RunStatus.DONE))} image sets made, "
-        f"{len(report.having(RunStatus.SKIPPED))} bands skipped with a reason, {len(failed)} failed"
+        f"{plural(report.considered, 'file')}, {plural(len(report.having(RunStatus.DONE)), 'image set')} made, "
+        f"{plural(len(report.having(RunStatus.SKIPPED)), 'band')} skipped with a reason, {len(failed)} failed"
     )
     for run in failed:
         tell(f"{run.science_name} {run.band}: {run.reason}")
@@ -235,7 +252,7 @@ def run_worker(arguments: argparse.Namespace) -> int:
 
     archive = Archive(arguments.archive, create=True)
     ended = work(archive.root, now, workers=arguments.workers, scheduler=arguments.scheduler, until_idle=arguments.once)
-    say(f"{ended} requests ended")
+    say(f"{plural(ended, 'request')} ended")
     return DONE
 
 

@@ -35,6 +35,7 @@ from jobs.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.lock_probe import locks_hold
 from stixcore.errors import StixError
 from stixcore.fits.write import CREATOR, software_version
+from stixcore.printable import plural
 
 #: Where ``python -m dashboards`` listens unless told otherwise.
 PAGES_URL = "http://127.0.0.1:5006"
@@ -248,7 +249,7 @@ def _energy_tables(archive: Archive, now: np.datetime64) -> Iterator[Answer]:
     last = catalog.validity[-1]
     text = (
         f"{last.name} in force since {str(last.start)[:10]}, to be checked after {str(catalog.known_until)[:10]}; "
-        f"{len(catalog.cal_files)} daily CAL files"
+        f"{plural(len(catalog.cal_files), 'daily CAL file')}"
     )
     yield Answer("energy tables", Verdict.GOOD, text)
 

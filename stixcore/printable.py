@@ -29,6 +29,11 @@ def printable(text: object, *, lines: bool = False) -> str:
     return "".join(char if _is_harmless(char) or (lines and char == "\n") else _escaped(char) for char in plain)
 
 
+def plural(number: int, noun: str) -> str:
+    """``1 file``, ``45 files``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def excerpt(text: str, length: int = 80) -> str:
     """Text in quotes, cut to ``length`` characters, for messages about content of unknown size."""
     return repr(text if len(text) <= length else f"{text[: length - 1]}…")

@@ -87,8 +87,12 @@ def read_cal_energy(path: Path) -> CalEnergy:
 def _read(path: Path, hdus: fits.HDUList) -> CalEnergy:
     header = hdus[0].header
     if not is_cal_energy(header):
-        found = [header.get(key) for key in ("LEVEL", "STYPE", "SSTYPE", "SSID")]
-        raise InvalidProduct(path, f"LEVEL, STYPE, SSTYPE, SSID {list(IDENTITY)}", f"{found}")
+        keys = ("LEVEL", "STYPE", "SSTYPE", "SSID")
+        expected, found = (
+            ", ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True))
+            for values in (IDENTITY, [header.get(key) for key in keys])
+        )
+        raise InvalidProduct(path, f"a CAL energy file ({expected})", f"another product ({found})")
     data, control = hdus["DATA"].data, hdus["CONTROL"].data
     if len(data) != 1 or len(control) != 1:
         raise InvalidProduct(path, "one run", f"{len(data)} rows in DATA and {len(control)} in CONTROL")

@@ -460,6 +460,8 @@ def read_recipe(path: Path) -> Recipe:
     InvalidProduct
         When the file is no image of this software.
     """
+    if not path.is_file():
+        raise InvalidProduct(path, f"a FITS image with an extension {RECIPE_EXTENSION}", "no such file")
     try:
         with fits.open(path) as hdus:
             text = str(hdus[RECIPE_EXTENSION].data["recipe"][0])

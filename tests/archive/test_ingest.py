@@ -82,7 +82,7 @@ def test_folders_are_searched_and_other_files_left_alone(archive: Archive, inbox
     outcomes = ingest(archive, [inbox], make.now)
     assert statuses(outcomes) == {INGESTED: 1, IGNORED: 4}
     reasons = {outcome.path.name: outcome.reason for outcome in outcomes}
-    assert reasons["README.md"] == "no FITS file"
+    assert reasons["README.md"] == "not a FITS file"
     ignored = reasons["solo_L0_stix-ql-background_20200506_V01.fits"]
     assert ignored == "product ql-background of level L0 is not kept here"
 

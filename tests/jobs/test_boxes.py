@@ -96,6 +96,13 @@ def test_band_is_cut_to_the_file_and_said_to_be_missing_when_it_is_not_there():
     assert preview_boxes(data)[1] == SkippedBand((16.0, 28.0), "the file covers 4-16 keV, not 16-28 keV")
 
 
+def test_a_skipped_band_that_is_cut_says_where_the_file_ends():
+    data = pixel_data([60], [1], e_low=E_LOW[:9], e_high=np.append(E_LOW[1:9], 18.0), hard_rates=1)
+    soft, hard = preview_boxes(data)
+    assert hard.reason.startswith("the file ends at 18 keV; too few counts in 16-18 keV: ")
+    assert soft.reason.startswith("too few counts in 4-10 keV: ")
+
+
 def test_each_band_has_its_own_peak():
     soft = np.full(30, 100.0)
     hard = np.full(30, 100.0)

@@ -235,7 +235,7 @@ def test_every_file_that_is_named_gets_a_sentence(stix_jobs, campaign, tmp_path)
     readme.write_text("x")
     good = next(path for path in sorted(campaign[0].iterdir()) if "ephemeris" in path.name)
     status, out, err = stix_jobs("ingest", good, readme, "--archive", archive)
-    assert (status, f"{good}: ingested" in out, f"{readme}: no FITS file" in err) == (1, True, True)
+    assert (status, f"{good}: ingested" in out, f"{readme}: not a FITS file" in err) == (1, True, True)
     status, out, _ = stix_jobs("ingest", good, "--archive", archive)
     assert (status, f"{good}: known" in out) == (0, True)
 
@@ -276,6 +276,26 @@ def test_image_takes_parameters_of_methods(stix_jobs, image_words):
     }.items():
         status, _, err = stix_jobs(*words, "--set", wrong)
         assert (status, told in err) == (1, True), err
+
+
+def test_ignored_files_are_explained(stix_jobs, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    words = ("ingest", folder, "--archive", tmp_path / "archive")
+    assert stix_jobs(*words)[1] == f"nothing found in {folder}\n"
+    for name in ("README.md", "LICENSE", "solo_L0_stix-ql-background_20200506_V01.fits"):
+        (folder / name).write_text("no data")
+    status, out, err = stix_jobs(*words)
+    assert (status, out.splitlines()) == (
+        0,
+        [
+            "3 ignored",
+            "  2 ignored: not a FITS file",
+            "  1 ignored: product ql-background of level L0 is not kept here",
+        ],
+    )
+    assert "LICENSE" not in err
+    assert f"{folder / 'LICENSE'}: not a FITS file" in stix_jobs("-v", *words)[2]
 
 
 def test_an_unknown_method_is_told_the_names_to_choose_from(capsys):

@@ -258,7 +258,9 @@ def test_edges_of_a_cal_file_give_the_factors_of_the_ground_software(cal_path, c
 
 
 def test_another_product_is_no_cal_file(shared_data):
-    with pytest.raises(InvalidProduct, match="LEVEL, STYPE"):
+    with pytest.raises(
+        InvalidProduct, match=r"expected a CAL energy file \(LEVEL CAL, .* found another product \(LEVEL L1,"
+    ):
         read_cal_energy(shared_data / "products" / "solo_L1_stix-cal-energy_20200506_V01.fits")
 
 
