@@ -20,7 +20,7 @@ from stixcore.fits.write import write_image
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
-from stixcore.imaging.trust import Aspect, Finding, Verdict, verdict
+from stixcore.imaging.trust import Aspect, Finding, Severity, Verdict, verdict
 from stixcore.metrics import measure_source
 from stixcore.recipe import sha256_of
 from stixcore.reconstruct import ImageSet
@@ -95,13 +95,15 @@ def _picture(images: ImageSet, method: Method, image: Reconstruction) -> Picture
     pixels, recipe = images.pixels, images.recipe
     low, high = energy_of(images, method)
     parameters = recipe.methods.get(method)
+    # counted in the band of the set, which is not that of the full-disk map
+    counts = "" if method is Method.FULL_DISK_BP else f"{images.counts[0]:.0f} counts; "
     simulated = "  SIMULATED" if pixels.header.simulated else ""
     return draw_map(
         image.image,
         image.grid,
         title=f"{METHOD_NAMES[method]}   {format_time(pixels.t_start)[:19]} UTC   {low:g}-{high:g} keV{simulated}",
         caption=f"{pixels.duration:.0f} s, seen and timed at Solar Orbiter; pointing: {recipe.pointing.source}; "
-        f"{images.counts[0]:.0f} counts; uid {recipe.science.uid}",
+        f"{counts}uid {recipe.science.uid}",
         rsun=recipe.pointing.rsun,
         b0=recipe.pointing.b0,
         beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters | MultiScaleCleanParameters) else None,
@@ -204,11 +206,12 @@ def verdict_as_json(judged: Verdict) -> dict[str, Any]:
     }
 
 
-def findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
-    """Findings as plain JSON values."""
+def findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    """Findings as plain JSON values; a doubt says what it is about: ``"doubts": ["position", "shape"]``."""
     return [
         {"code": found.code, "severity": str(found.severity), "text": found.text}
         | ({} if found.method is None else {"method": str(found.method)})
+        | ({"doubts": [str(a) for a in Aspect if a in found.doubts]} if found.severity is Severity.DOUBT else {})
         for found in findings
     ]
 

@@ -89,14 +89,22 @@ def _chi2(row: ImageRow, _: Links) -> str:
 
 
 def _trust(row: ImageRow, _: Links) -> str:
-    return _doubts(row.image) or _mark("good", "trusted", cautions_text(row.image))
+    """The verdict, and beside it whether the data are simulated."""
+    image = row.image
+    return _simulated(image) + (_doubt(image) or _mark("good", "trusted", cautions_text(image)))
 
 
 def _doubts(image: Image) -> str:
     """What must not be overlooked."""
-    simulated = _mark("simulated", "SIMULATED", "made from simulated data") if image.simulated else ""
-    doubt = "" if image.trusted else _mark("doubt", "doubtful", cautions_text(image))
-    return simulated + doubt
+    return _simulated(image) + _doubt(image)
+
+
+def _simulated(image: Image) -> str:
+    return _mark("simulated", "SIMULATED", "made from simulated data") if image.simulated else ""
+
+
+def _doubt(image: Image) -> str:
+    return "" if image.trusted else _mark("doubt", "doubtful", cautions_text(image))
 
 
 def _mark(kind: str, label: str, tooltip: str) -> str:

@@ -10,8 +10,9 @@ from archive import Image, Run
 from dashboards.components import words
 from dashboards.components.frame import PAGES
 from dashboards.components.image_columns import script_links
-from dashboards.state.detail import ImageDetail, read_backgrounds, read_cautions
+from dashboards.state.detail import Caution, ImageDetail, read_backgrounds, read_cautions
 from dashboards.web.links import Links
+from stixcore.imaging.reconstruction import Method
 
 #: Rows of the comparison: what, its unit, and the text of its value.
 COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
@@ -76,7 +77,7 @@ def numbers_html(detail: ImageDetail) -> str:
         ("Observation", _observation(image)),
         ("Flare", _flare(detail)),
         ("GOES class", escape(image.goes_class or words.UNKNOWN)),
-        *(_run_rows(run) if run is not None else ()),
+        *(_run_rows(image, run) if run is not None else ()),
         *_candidate_rows(detail),
         ("Side-lobe ratio", words.number(image.sidelobe_ratio, ".2f")),
         *_header_rows(detail),
@@ -166,7 +167,7 @@ def _sources(detail: ImageDetail) -> str:
         if any(key in source for source in sources)
     )
     return (
-        "<h3>Fitted sources</h3><div class='scroll'><table><thead><tr><td></td>"
+        "<h3>Fitted sources <i>(± of the fit alone)</i></h3><div class='scroll sources'><table><thead><tr><td></td>"
         f"{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -218,7 +219,7 @@ def comparison_html(detail: ImageDetail, links: Links) -> str:
     )
 
 
-def _run_rows(run: Run) -> list[tuple[str, str]]:
+def _run_rows(image: Image, run: Run) -> list[tuple[str, str]]:
     background = f"uid {escape(run.background_uid)}" if run.background_uid else "none subtracted"
     if run.background_reason:
         background += f"<br><i>{escape(run.background_reason)}</i>"
@@ -226,19 +227,30 @@ def _run_rows(run: Run) -> list[tuple[str, str]]:
         if other.uid != run.background_uid:
             why = f", {escape(other.reason)}" if other.reason else ""
             background += f"<br><i>not uid {escape(other.uid)}: {words.number(other.distance_h, '+.1f')} h{why}</i>"
+    counts = f"{words.counts(run.counts_total)}, of them background {words.counts(run.counts_background)}"
+    if image.method == Method.FULL_DISK_BP:  # its band is not that of the set
+        counts = f"{words.UNKNOWN}<br><i>of the other images, {escape(run.band)}: {counts}</i>"
+    location = f"{words.position(run.hpc_x, run.hpc_y)}{_location_error(run)}"
     roll = f", roll {words.number(run.roll_deg, '.2f')}°" if run.roll_deg is not None else ""
     return [
-        ("Counts", f"{words.counts(run.counts_total)}, of them background {words.counts(run.counts_background)}"),
+        ("Counts", counts),
         ("Background", background),
         (
             "Location",
-            f"{words.position(run.hpc_x, run.hpc_y)}<br><i>{escape(words.method_name(run.location_method or ''))}</i>",
+            f"{location}<br><i>{escape(words.method_name(run.location_method or ''))}</i>",
         ),
         (
             "Pointing",
             f"{words.position(run.pointing_x, run.pointing_y)}{roll}<br><i>{escape(run.pointing_source or '')}</i>",
         ),
     ]
+
+
+def _location_error(run: Run) -> str:
+    """The standard deviation of the location, where it is known."""
+    if run.hpc_sigma_x is None or run.hpc_sigma_y is None:
+        return ""
+    return f" <i>± {words.number(run.hpc_sigma_x, '.1f')}″, {words.number(run.hpc_sigma_y, '.1f')}″</i>"
 
 
 def _head(image: Image, *, current: bool) -> str:
@@ -261,9 +273,19 @@ def _cautions(image: Image) -> str:
     cautions = read_cautions(image.warnings)
     if not cautions:
         return '<p class="good">No quality warnings.</p>'
-    items = "".join(f"<li>{escape(caution.text)}</li>" for caution in cautions)
-    lead = "Worth knowing" if image.trusted else f"{_doubted(image)}: do not use this image without looking into it"
-    return f'<div class="{"note" if image.trusted else "doubt"}"><b>{lead}</b><ul>{items}</ul></div>'
+    doubts = [caution for caution in cautions if caution.severity == "doubt"]
+    notes = [caution for caution in cautions if caution.severity != "doubt"]
+    lead = "" if image.trusted else f"{_doubted(image)}: do not use this image without looking into it"
+    doubted = _caution_list("doubt", "Doubts", doubts, lead) if doubts or lead else ""
+    return doubted + (_caution_list("note", "Notes", notes) if notes else "")
+
+
+def _caution_list(kind: str, head: str, cautions: Sequence[Caution], lead: str = "") -> str:
+    """A headed list; a doubt begins with what it is about, "Position, shape: …"."""
+    about = (f"{', '.join(one.aspects).capitalize()}: " if one.aspects else "" for one in cautions)
+    items = "".join(f"<li>{escape(said + one.text)}</li>" for said, one in zip(about, cautions, strict=True))
+    said = f"<p>{lead}</p>" if lead else ""
+    return f'<div class="{kind}"><b>{head}</b>{said}<ul>{items}</ul></div>'
 
 
 def _doubted(image: Image) -> str:

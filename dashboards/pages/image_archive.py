@@ -66,7 +66,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         self._image = OpenedImage(links, self._open, state.step)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("image_page")])
         state.param.watch(self._show_images, ["listing", "columns"])
-        state.param.watch(self._show_picks, ["picked_rows", "n_picked", "listing"])
+        state.param.watch(self._show_picks, ["picked_rows", "n_picked", "listing", "tab"])
         state.param.watch(self._show_tab, "tab")
         state.param.watch(self._show_imageless, "imageless")
         state.param.watch(self._show_paging, ["listing", "imageless", "tab"])
@@ -152,7 +152,8 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
     def _show_picks(self, *_: Any) -> None:
         self._table.tick(self.state.picked_rows)
         state = self.state
-        self._bar.show(state.n_picked, state.listing.total, passing=state.n_picked > 0 and not state.picked)
+        matches = 0 if state.tab == IMAGELESS_TAB else state.listing.total  # a band without image cannot be selected
+        self._bar.show(state.n_picked, matches, passing=state.n_picked > 0 and not state.picked)
 
     def _show_tab(self, *_: Any) -> None:
         """Bring the tab of the state to the front; pictures and plots are made when they are first looked at."""

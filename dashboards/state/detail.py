@@ -22,10 +22,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Caution:
-    """One reason to be careful with an image: how serious ("doubt", "note"), and one sentence."""
+    """One reason to be careful with an image: how serious ("doubt", "note"), one sentence, and what it doubts.
+
+    ``aspects`` are of "position", "flux", "shape"; none for a note, and for rows that do not say it.
+    """
 
     severity: str
     text: str
+    aspects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,10 +133,14 @@ def read_cautions(text: str) -> tuple[Caution, ...]:
     if not isinstance(entries, list):
         return ()
     return tuple(
-        Caution(str(entry.get("severity", "note")), str(entry["text"]))
+        Caution(str(entry.get("severity", "note")), str(entry["text"]), _aspects(entry.get("doubts")))
         for entry in entries
         if isinstance(entry, dict) and "text" in entry
     )
+
+
+def _aspects(value: object) -> tuple[str, ...]:
+    return tuple(str(aspect) for aspect in value) if isinstance(value, list) else ()
 
 
 @dataclass(frozen=True)

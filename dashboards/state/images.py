@@ -30,6 +30,7 @@ from dashboards.state.source import ArchiveSource, Unavailable
 from dashboards.state.steps import Steps
 from dashboards.state.tracks import MOST_TRACKED, track
 from stixcore.errors import StixError
+from stixcore.imaging.reconstruction import Method
 
 PAGE_SIZES = (25, 50, 100)
 IMAGES_TAB, IMAGELESS_TAB, COMPARE_TAB, TRACKS_TAB = "images", "imageless", "compare", "tracks"
@@ -241,7 +242,7 @@ class ImageArchiveState(Selection, CompareChoice):
         images, total = archive.image_page(which, sort=self._sort(), size=size, page=self.page)
         page = min(self.page, pages_of(total, size))
         counts = _counts(archive, images)
-        rows = tuple(ImageRow(image, counts.get(image.recipe_id)) for image in images)
+        rows = tuple(ImageRow(image, _own_counts(image, counts)) for image in images)
         return Listing(rows, total, page, size)
 
     def _take_picks(self) -> None:
@@ -343,6 +344,11 @@ class ImageArchiveState(Selection, CompareChoice):
             self.param.update(detail=detail, steps=Steps.at(place), detail_problem="")
         except (NotInArchive, Unavailable) as error:
             self.param.update(detail=None, detail_problem=str(error))
+
+
+def _own_counts(image: Image, counts: dict[str, Counts]) -> Counts | None:
+    """Counts of an image: those of its recipe, but none for the full-disk map, which has a band of its own."""
+    return None if image.method == Method.FULL_DISK_BP else counts.get(image.recipe_id)
 
 
 def _counts(archive: Archive, images: list[Image]) -> dict[str, Counts]:

@@ -42,9 +42,12 @@ class Listing[Row]:
         return self.first + len(self.rows) - 1 if self.rows else 0
 
     def range_text(self, noun: str) -> str:
-        """``1-25 of 1 234 images``."""
+        """``1-25 of 1 234 images``, and ``1 image`` where there is no other; ``noun`` is a plural."""
         if not self.rows:
             return f"no {noun}"
+        if self.total == 1:
+            first, *rest = noun.split(" ", 1)
+            return " ".join(["1", first.removesuffix("s"), *rest])
         return f"{grouped(self.first)}–{grouped(self.last)} of {grouped(self.total)} {noun}"
 
 

@@ -1,5 +1,6 @@
 """An opened image says what its file says."""
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -130,3 +131,35 @@ def test_backgrounds_that_were_not_taken_have_their_reason(small: Any) -> None:
     assert "not uid 2&lt;: +3.0 h, too hot" in shown
     assert "not uid 1:" not in shown
     assert read_backgrounds(None) == read_backgrounds("no") == read_backgrounds('[{"uid": 1}]') == ()
+
+
+def test_doubts_say_what_they_are_about_and_notes_are_apart(small: Any) -> None:
+    warnings = [
+        {"severity": "note", "text": "no CAL file"},
+        {"severity": "doubt", "text": "another place is as bright", "doubts": ["position", "shape"]},
+        {"severity": "doubt", "text": "from before there were verdicts"},
+    ]
+    image = replace(small.images[0], trusted=False, warnings=json.dumps(warnings))
+    doubts, notes = numbers_html(ImageDetail(image, None, (image,))).split("<b>Notes</b>")
+    assert "<b>Doubts</b>" in doubts
+    assert "<li>Position, shape: another place is as bright</li>" in doubts
+    assert "<li>from before there were verdicts</li>" in doubts
+    assert "CAL" not in doubts
+    assert "<li>no CAL file</li>" in notes
+    image = replace(image, trusted=True, warnings=json.dumps(warnings[:1]))
+    assert "Doubts" not in numbers_html(ImageDetail(image, None, (image,)))
+
+
+def test_the_location_has_its_error(small: Any) -> None:
+    run = replace(small.archive.run(small.images[0].recipe_id), hpc_x=10.0, hpc_y=-20.0)
+    for sigma, shown in ((2.4, True), (None, False)):
+        known = replace(run, hpc_sigma_x=sigma, hpc_sigma_y=sigma)
+        said = text_of(numbers_html(ImageDetail(small.images[0], known, (small.images[0],))))
+        assert ("± 2.4″, 2.4″" in said) is shown
+
+
+def test_the_counts_of_a_set_are_not_those_of_its_full_disk_map(details: Any) -> None:
+    for detail, header, _ in details:
+        shown = text_of(numbers_html(detail))
+        of_others = f"of the other images, {detail.run.band}: {words.counts(header['CNTS_TOT'])}"
+        assert (of_others in shown) == (detail.image.method == "full_disk_bp")

@@ -78,6 +78,11 @@ def test_simulated_is_said_in_every_place(small: Any) -> None:
     assert "SIMULATED" in imageless_html([replace(load_run(small), simulated=True)])
 
 
+def test_a_simulated_image_has_its_verdict(small: Any) -> None:
+    assert cells(ImageRow(replace(small.simulated, trusted=True)))["trust"] == "SIMULATEDtrusted"
+    assert cells(ImageRow(replace(small.simulated, trusted=False)))["trust"] == "SIMULATEDdoubtful"
+
+
 def load_run(small: Any) -> Any:
     return small.archive.run(small.images[0].recipe_id)
 

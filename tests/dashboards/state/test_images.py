@@ -9,6 +9,7 @@ import pytest
 from archive import Archive
 from dashboards.state.access import GUEST, Visitor
 from dashboards.state.images import IMAGELESS_TAB, ImageArchiveState
+from dashboards.state.listing import Listing
 from dashboards.state.picks import TooMany
 from dashboards.state.source import ArchiveSource, Unavailable
 from dashboards.state.steps import Steps
@@ -33,6 +34,8 @@ def test_newest_first_and_paged(small: Any, state: ImageArchiveState) -> None:
     state.page = 3
     assert ids(state) == small.newest_first[50:]
     assert state.listing.range_text("images") == "51–61 of 61 images"
+    one = Listing(("row",), 1)
+    assert (one.range_text("images"), one.range_text("bands without image")) == ("1 image", "1 band without image")
 
 
 def test_pages_together_are_everything_once(small: Any, state: ImageArchiveState) -> None:
@@ -366,3 +369,15 @@ def test_who_has_signed_out_sees_no_more_than_a_guest(small: Any) -> None:
     visitor[0] = GUEST
     state.load()
     assert (state.listing.total, state.n_picked, state.picked_images(10)) == (0, 0, ())
+
+
+def test_the_full_disk_map_has_no_counts_of_its_set(imaged: Archive) -> None:
+    """Its band is not that of the set, in which the counts are."""
+    state = ImageArchiveState(ArchiveSource(imaged.root))
+    state.load()
+    counts = {row.image.method: row.counts for row in state.listing.rows}
+    assert counts.pop("full_disk_bp") is None
+    assert counts
+    assert None not in counts.values()
+    for sort in ("net_counts", "-net_counts"):  # empty values come last either way
+        assert imaged.images(sort=(sort,))[-1].method == "full_disk_bp"
