@@ -379,5 +379,3 @@ def test_the_full_disk_map_has_no_counts_of_its_set(imaged: Archive) -> None:
     assert counts.pop("full_disk_bp") is None
     assert counts
     assert None not in counts.values()
-    for sort in ("net_counts", "-net_counts"):  # empty values come last either way
-        assert imaged.images(sort=(sort,))[-1].method == "full_disk_bp"
