@@ -14,7 +14,7 @@ from stixcore.fits.windows import TIME_TOLERANCE, AskedWindow
 from stixcore.instrument.geometry import PixelSet, detector_indices
 from stixcore.spectra import recorded_counts
 from stixcore.times import format_time
-from stixcore.visibility.pixels import sum_pixels
+from stixcore.visibility.pixels import MetaPixels, sum_pixels
 
 #: The quietest part is at least this long, and has at least this many counts in all detectors and pixels.
 MIN_SECONDS, MIN_COUNTS = 120.0, 400.0
@@ -190,15 +190,7 @@ def check_background(
         run = quietest_run(science, times, science.energy_channels(*band))
         if run is None:
             return None
-        pixels = sum_pixels(
-            science,
-            *science.window(run),
-            *band,
-            background=background,
-            pixel_set=pixel_set,
-            edge_correction=EdgeCorrection.NONE,
-            calibration=calibration,
-        )
+        pixels = _summed(science, run, background, band, pixel_set, calibration)
     except StixError:  # another band or file than a comparison allows: nothing is known
         return None
     detectors = detector_indices(labels)
@@ -236,18 +228,30 @@ def quiet_level(
         run = quietest_run(science, times, science.energy_channels(*band))
         if run is None:
             return None
-        pixels = sum_pixels(
-            science,
-            *science.window(times),
-            *band,
-            background=science.part(run),
-            pixel_set=pixel_set,
-            edge_correction=EdgeCorrection.NONE,
-            calibration=calibration,
-        )
+        pixels = _summed(science, times, science.part(run), band, pixel_set, calibration)
     except StixError:  # a file whose quiet bins allow no comparison: nothing is known
         return None
     detectors = detector_indices(labels)
     _, expected = pixels.totals(detectors)
     sigma = float(np.sqrt(pixels.background_variance[detectors].sum()))
     return QuietLevel(float(science.duration[run].sum()), expected, sigma)
+
+
+def _summed(
+    science: PixelData,
+    times: slice,
+    background: PixelData,
+    band: tuple[float, float],
+    pixel_set: PixelSet,
+    calibration: Calibration | None,
+) -> MetaPixels:
+    """Counts of some bins and the background expected in them, both as recorded: without a correction of the edges."""
+    return sum_pixels(
+        science,
+        *science.window(times),
+        *band,
+        background=background,
+        pixel_set=pixel_set,
+        edge_correction=EdgeCorrection.NONE,
+        calibration=calibration,
+    )
