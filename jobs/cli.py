@@ -99,7 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_image_options(add("image", commands.run_image, "images of one time and energy range of a file"))
 
     reproduce = add("reproduce", commands.run_reproduce, "run an image's recipe again and compare the pixels")
-    reproduce.add_argument("image", type=Path, metavar="IMAGE.fits")
+    reproduce.add_argument("image", metavar="IMAGE", help="a FITS file, or the id of an image of the archive")
 
     worker = add("worker", commands.run_worker, "work on the requests people submit, until told to stop")
     worker.add_argument("--once", action="store_true", help="leave when nothing waits")

@@ -230,7 +230,10 @@ def run_image(arguments: argparse.Namespace) -> int:
         return DONE
     say(f"recipe {recipe.recipe_id}, flare at ({recipe.location.x:.1f}, {recipe.location.y:.1f}) arcsec")
     for image in described["images"]:
-        say(f"  {image['method']:12s} {image['file']}")
+        doubted = [about for about in ("position", "flux", "shape") if image["verdict"][about] == "doubtful"]
+        verdict = f"doubtful: {', '.join(doubted)}" if doubted else "trusted"
+        peak = f"peak ({image['peak_hpc_x']:.1f}, {image['peak_hpc_y']:.1f}) arcsec"
+        say(f"  {image['method']:12s} {peak}, {verdict}\n               {image['file']}")
     for warning in described["warnings"]:
         say(f"  {warning['severity']}: {warning['text']}")
     return DONE
@@ -241,7 +244,10 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
     from jobs.reproduce import reproduce
 
     archive = Archive(arguments.archive) if arguments.archive.is_dir() else None
-    comparison = reproduce(arguments.image, archive)
+    path = Path(arguments.image)
+    if archive is not None and not path.suffix:  # an id, as pages and `query` give it
+        path = archive.path_of(archive.image(arguments.image).file)
+    comparison = reproduce(path, archive)
     say(comparison.sentence)
     return DONE if comparison.agrees else SOME_FAILED
 

@@ -16,7 +16,7 @@ from archive.layout import image_name
 from jobs.figures import draw_map, png, thumbnail
 from jobs.report import draw_report
 from stixcore.fits.read import read_pixel_data
-from stixcore.fits.write import write_image
+from stixcore.fits.write import SOURCE_COLUMNS, write_image
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
@@ -28,6 +28,21 @@ from stixcore.times import format_time
 
 #: Ripples of a full-disk map below this share of its peak are left out of its small picture, as the original did.
 FULL_DISK_FLOOR = 0.4
+
+_FLUX = "ct s-1 cm-2 keV-1"
+#: Units of the numbers of `describe` whose key names none, as FITS writes them. ``max`` has the ``unit`` of its image.
+UNITS = {
+    "location": dict.fromkeys(("hpc_x", "hpc_y", "stix_x", "stix_y", "sigma_x", "sigma_y"), "arcsec"),
+    "counts": dict.fromkeys(("total", "background"), "ct"),
+    "visibilities": {"u": "arcsec-1", "v": "arcsec-1", "re": _FLUX, "im": _FLUX, "sigma": _FLUX},
+    "images": {
+        **dict.fromkeys(("peak_hpc_x", "peak_hpc_y", "centroid_hpc_x", "centroid_hpc_y"), "arcsec"),
+        "total_flux": _FLUX,
+        "missing_flux": _FLUX,
+        "sigma": {"x": "arcsec", "y": "arcsec", "flux": _FLUX, "fwhm": "arcsec"},
+        "sources": dict(SOURCE_COLUMNS),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -169,6 +184,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
         ],
         "failures": {str(method): reason for method, reason in images.failures.items()},
         "warnings": findings_as_json(findings),
+        "units": UNITS,
         "elapsed_s": images.elapsed,
     }
 
@@ -233,6 +249,7 @@ def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method
         # of the flux that was counted, what the image does not hold
         "missing_flux": finite(image.certificate.get("missing_flux", float("nan"))),
         "max": float(image.image.max()),
+        "unit": image.unit,
         "chi2": finite(image.chi2),
         "n_iter": image.n_iter,
         "stopped_by": str(image.stopped_by),

@@ -3,13 +3,18 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.units import Unit
 
 from archive import Archive
+from archive.schema import IMAGES
 from jobs.cli import build_parser, main
 from stixcore.fits.read import read_pixel_data
 from stixcore.fits.write import read_recipe
@@ -49,6 +54,13 @@ def test_image_json_holds_what_the_contract_names(stix_jobs, image_words):
     assert [np.datetime64(result["requested"][name]) for name in ("start", "end")] == [start, end]
     assert set(result["counts"]) == {"total", "background"}
     assert set(result["visibilities"][0]) == {"label", "u", "v", "re", "im", "sigma"}
+    assert set(result["units"]["visibilities"]) == set(result["visibilities"][0]) - {"label"}
+    assert set(result["units"]["counts"]) == set(result["counts"])
+    index = {column.name: column.unit for column in IMAGES.columns}
+    for key, unit in result["units"]["images"].items():
+        if isinstance(unit, str) and key != "missing_flux":
+            assert Unit(index[key]) == Unit(unit)
+    assert all(image["unit"] == fits.getheader(image["file"])["BUNIT"] for image in result["images"])
     assert len(result["visibilities"]) == 24
     assert [image["method"] for image in result["images"]] == ["bp", "clean"]
     assert all(set(image) >= IMAGE_KEYS for image in result["images"])
@@ -141,9 +153,8 @@ def test_image_for_people_names_files_that_exist(stix_jobs, image_words):
     assert status == 0
     assert "flare at (0.0, 0.0) arcsec" in out
     (path,) = [word for word in out.split() if word.endswith("_bp.fits")]
-    from astropy.io import fits
-
     assert fits.getdata(path).shape == (65, 65)
+    assert re.search(r"bp +peak \(-?[0-9.]+, -?[0-9.]+\) arcsec, (trusted|doubtful: )", out)
 
 
 def test_reproduce_agrees_and_notices_a_changed_pixel(stix_jobs, own_archive):
@@ -151,12 +162,18 @@ def test_reproduce_agrees_and_notices_a_changed_pixel(stix_jobs, own_archive):
     path = own_archive.path_of(image.file)
     status, out, _ = stix_jobs("reproduce", path, "--archive", own_archive.root)
     assert (status, "reproduced" in out) == (0, True)
-    from astropy.io import fits
-
     with fits.open(path, mode="update") as hdus:
         hdus[0].data[3, 3] += hdus[0].data.max() * 1e-3
     status, out, _ = stix_jobs("reproduce", path, "--archive", own_archive.root)
     assert (status, "NOT reproduced" in out) == (1, True)
+
+
+def test_reproduce_finds_an_image_by_its_id(stix_jobs, finished_archive):
+    image = next(image for image in finished_archive.images() if image.method == "clean")
+    status, out, _ = stix_jobs("reproduce", image.image_id, "--archive", finished_archive.root)
+    assert (status, out.split(":")[0]) == (0, Path(image.file).name)
+    status, _, err = stix_jobs("reproduce", "0123456789abcdef-clean", "--archive", finished_archive.root)
+    assert (status, "0123456789abcdef-clean" in err) == (1, True)
 
 
 def test_reproduce_without_the_input_says_which_file_is_missing(stix_jobs, own_archive, tmp_path):
