@@ -26,6 +26,7 @@ from jobs.products import describe, save_images, save_report
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.trust import Aspect
 from stixcore.printable import plural, printable
 from stixcore.reconstruct import ImageRequest, ShiftBins, default_methods, prepare_recipe, reconstruct
 
@@ -230,7 +231,7 @@ def run_image(arguments: argparse.Namespace) -> int:
         return DONE
     say(f"recipe {recipe.recipe_id}, flare at ({recipe.location.x:.1f}, {recipe.location.y:.1f}) arcsec")
     for image in described["images"]:
-        doubted = [about for about in ("position", "flux", "shape") if image["verdict"][about] == "doubtful"]
+        doubted = [str(aspect) for aspect in Aspect if image["verdict"][aspect] == "doubtful"]
         verdict = f"doubtful: {', '.join(doubted)}" if doubted else "trusted"
         peak = f"peak ({image['peak_hpc_x']:.1f}, {image['peak_hpc_y']:.1f}) arcsec"
         say(f"  {image['method']:12s} {peak}, {verdict}\n               {image['file']}")
@@ -243,9 +244,11 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
     """Make an image again and compare."""
     from jobs.reproduce import reproduce
 
-    archive = Archive(arguments.archive) if arguments.archive.is_dir() else None
     path = Path(arguments.image)
-    if archive is not None and not path.suffix:  # an id, as pages and `query` give it
+    if path.suffix or path.exists():
+        archive = Archive(arguments.archive) if arguments.archive.is_dir() else None
+    else:  # an id, as pages and `query` give it
+        archive = Archive(arguments.archive)
         path = archive.path_of(archive.image(arguments.image).file)
     comparison = reproduce(path, archive)
     say(comparison.sentence)

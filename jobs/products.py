@@ -29,7 +29,7 @@ from stixcore.times import format_time
 #: Ripples of a full-disk map below this share of its peak are left out of its small picture, as the original did.
 FULL_DISK_FLOOR = 0.4
 
-_FLUX = "ct s-1 cm-2 keV-1"
+_FLUX = SOURCE_COLUMNS["flux"]
 #: Units of the numbers of `describe` whose key names none, as FITS writes them. ``max`` has the ``unit`` of its image.
 UNITS = {
     "location": dict.fromkeys(("hpc_x", "hpc_y", "stix_x", "stix_y", "sigma_x", "sigma_y"), "arcsec"),

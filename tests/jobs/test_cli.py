@@ -56,6 +56,7 @@ def test_image_json_holds_what_the_contract_names(stix_jobs, image_words):
     assert set(result["visibilities"][0]) == {"label", "u", "v", "re", "im", "sigma"}
     assert set(result["units"]["visibilities"]) == set(result["visibilities"][0]) - {"label"}
     assert set(result["units"]["counts"]) == set(result["counts"])
+    assert set(result["units"]["location"]) == set(result["location"]) - {"sidelobe_ratio", "method", "candidates"}
     index = {column.name: column.unit for column in IMAGES.columns}
     for key, unit in result["units"]["images"].items():
         if isinstance(unit, str) and key != "missing_flux":
@@ -174,6 +175,9 @@ def test_reproduce_finds_an_image_by_its_id(stix_jobs, finished_archive):
     assert (status, out.split(":")[0]) == (0, Path(image.file).name)
     status, _, err = stix_jobs("reproduce", "0123456789abcdef-clean", "--archive", finished_archive.root)
     assert (status, "0123456789abcdef-clean" in err) == (1, True)
+    nowhere = finished_archive.root / "nowhere"
+    status, _, err = stix_jobs("reproduce", image.image_id, "--archive", nowhere)
+    assert (status, str(nowhere) in err) == (1, True)
 
 
 def test_reproduce_without_the_input_says_which_file_is_missing(stix_jobs, own_archive, tmp_path):
