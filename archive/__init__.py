@@ -16,21 +16,8 @@ from archive.errors import (
     QueryRefused,
     QueryTimeout,
 )
-from archive.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
-from archive.ingest import Outcome, OutcomeStatus, ingest
-from archive.layout import (
-    archive_path,
-    image_folder,
-    image_id,
-    image_name,
-    parse_file_name,
-    parse_image_name,
-    skipped_run_id,
-    version_rank,
-)
-from archive.lightcurves.read import LightCurveView
-from archive.lightcurves.write import LightCurveUpdate, rebuild_light_curves, stale_days
-from archive.schema import (
+from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
+from archive.index.schema import (
     TABLES,
     AuxFile,
     Flare,
@@ -43,6 +30,19 @@ from archive.schema import (
     ScienceFile,
     schema_markdown,
 )
+from archive.ingest.ingest import Outcome, OutcomeStatus, ingest
+from archive.layout import (
+    archive_path,
+    image_folder,
+    image_id,
+    image_name,
+    parse_file_name,
+    parse_image_name,
+    skipped_run_id,
+    version_rank,
+)
+from archive.lightcurves.read import LightCurveView
+from archive.lightcurves.write import LightCurveUpdate, rebuild_light_curves, stale_days
 from archive.store import Archive
 
 __all__ = [

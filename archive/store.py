@@ -9,15 +9,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from archive import index as parquet_index
-from archive import read_model
 from archive.atomic import make_folder
 from archive.calibration import calibration_catalog
 from archive.errors import ArchiveBusy, IndexVersion, NotAnArchive
-from archive.migrations import migrate, pending
-from archive.quarantine import close_to_others
-from archive.questions import Questions
-from archive.schema import TABLES, table_named
+from archive.index import read_model
+from archive.index import write as parquet_index
+from archive.index.migrations import migrate, pending
+from archive.index.schema import TABLES, table_named
+from archive.ingest.quarantine import close_to_others
+from archive.queries import Questions
 from stixcore.calibration.catalog import CalibrationCatalog
 
 FOLDERS = ("incoming", "fits", "images", "index", "quarantine", "locks")

@@ -26,17 +26,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: What is attacked, and where the attacks are.
 SHORT = (
-    "tests/dashboards/web/attacks",
+    "tests/dashboards/server/attacks",
     "tests/faults/test_exchanged_files.py",
 )
 LONG = (
     *SHORT,
-    "tests/dashboards/web/test_tokens_of_sessions.py",
-    "tests/dashboards/web/test_secrets.py",
-    "tests/dashboards/web/test_injection.py",
-    "tests/dashboards/web/test_roads.py",
-    "tests/dashboards/web/test_provider.py",
-    "tests/jobs/test_uploads.py",
+    "tests/dashboards/server/test_tokens_of_sessions.py",
+    "tests/dashboards/server/test_secrets.py",
+    "tests/dashboards/server/test_injection.py",
+    "tests/dashboards/server/test_guest_cannot_submit.py",
+    "tests/dashboards/server/test_provider.py",
+    "tests/jobs/imaging/test_uploads.py",
     "tests/faults",
 )
 

@@ -18,7 +18,7 @@ from benchmarks.november_2022 import aspect_files, background, idl_flares
 from benchmarks.real_data import SHARED_DATA
 from benchmarks.scenes import BACKGROUND, Scene, observe
 from benchmarks.timing import Table, print_table
-from jobs.imaging import Locator
+from jobs.imaging.task import Locator
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters

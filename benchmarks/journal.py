@@ -20,8 +20,8 @@ import numpy as np
 from archive import Archive
 from benchmarks.throughput import cpu_seconds
 from benchmarks.timing import print_table
-from jobs.journal import Journal
-from jobs.leases import Leases
+from jobs.queue.journal import Journal
+from jobs.queue.leases import Leases
 
 REQUESTS, USERS, STARTS, PICKS = 10_000, 50, 5, 200
 BAR_START_S, BAR_PICK_MS = 2.0, 50.0

@@ -164,7 +164,7 @@ def _em(n: int, pixel: float) -> tuple[Timed[Any, Any], str]:
 
 
 def _all_products() -> Table:
-    from jobs.products import save_images, save_report
+    from jobs.imaging.products import save_images, save_report
     from stixcore.reconstruct import reconstruct
 
     rows: list[list[object]] = []

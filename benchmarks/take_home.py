@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 from archive import Archive
-from jobs.reproduce import compare
+from jobs.imaging.reproduce import compare
 
 NUMBER = 20
 

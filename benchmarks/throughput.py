@@ -24,7 +24,7 @@ import numpy as np
 from archive import Archive, RunStatus
 from benchmarks.real_data import SHARED_DATA
 from benchmarks.timing import print_table
-from jobs.cli import main as stix_jobs
+from jobs.cli.parser import main as stix_jobs
 
 ENGINES = ("1 process", "2 processes", "Dask, 2 workers")
 BAR_S, BAR_MIB = 240.0, 1024.0
@@ -125,7 +125,16 @@ def _cluster(folder: Path) -> Iterator[tuple[list[str], list[int]]]:
     file = folder / "scheduler.json"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     common = ["--no-dashboard", "--scheduler-file", str(file)]
-    worker = ["--nthreads", "1", "--memory-limit", "0", "--preload", "jobs.parts", "--local-directory", str(folder)]
+    worker = [
+        "--nthreads",
+        "1",
+        "--memory-limit",
+        "0",
+        "--preload",
+        "jobs.imaging.parts",
+        "--local-directory",
+        str(folder),
+    ]
 
     def start(what: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *common, *options]

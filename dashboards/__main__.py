@@ -1,6 +1,6 @@
 """``python -m dashboards [--port N] [--address A]``: the pages with everything on."""
 
-from dashboards.web.serve import main
+from dashboards.server.serve import main
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,5 @@
 """Address ``/image_archive``: every image of the archive."""
 
-from dashboards.pages.image_archive import ImageArchivePage
+from dashboards.pages.image_archive.view import ImageArchivePage
 
 ImageArchivePage.from_session().servable()

@@ -1,5 +1,5 @@
 """Address ``/operations``: what the archive is doing, and how it fares."""
 
-from dashboards.pages.operations import OperationsPage
+from dashboards.pages.operations.view import OperationsPage
 
 OperationsPage.from_session().servable()

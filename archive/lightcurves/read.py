@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from archive.atomic import identity
-from archive.columns import Table
 from archive.errors import ArchiveBusy, IndexDamaged, QueryRefused
+from archive.index.columns import Table
+from archive.index.sql import parquet_scan, select
 from archive.lightcurves.minutes import MINUTE_US
 from archive.lightcurves.tables import (
     BANDS,
@@ -33,7 +34,6 @@ from archive.lightcurves.tables import (
     month_file,
     read_rows,
 )
-from archive.sql import parquet_scan, select
 from stixcore.flares.series import QuicklookSeries
 
 Floats = NDArray[np.float64]

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.atomic import atomic_path
-from archive.columns import Column, Table
 from archive.errors import IndexDamaged
-from archive.sql import quoted, select
+from archive.index.columns import Column, Table
+from archive.index.sql import quoted, select
 
 _UTC = "UTC at Solar Orbiter"
 

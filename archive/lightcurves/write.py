@@ -17,6 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archive.errors import IndexDamaged
+from archive.index.schema import QUICKLOOK_FILES, QuicklookFile
+from archive.index.sql import select
+from archive.ingest.versions import rank
 from archive.layout import PARTITIONS
 from archive.lightcurves.merge import LONGEST_BIN_S, Layer, merged
 from archive.lightcurves.minutes import minutes_of
@@ -32,9 +35,6 @@ from archive.lightcurves.tables import (
     read_rows,
     write_rows,
 )
-from archive.schema import QUICKLOOK_FILES, QuicklookFile
-from archive.sql import select
-from archive.versions import rank
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_light_curve
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from archive.index.schema import Image
 from archive.layout import stamp
-from archive.schema import Image
 from archive.scripts.images import FLAVOURS, script_name
 from archive.scripts.sources import ImageSource, InputFile
 

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from archive.errors import InvalidName, NotInArchive
+from archive.index.schema import Image
 from archive.layout import archive_path, parse_file_name
-from archive.schema import Image
 from archive.store import Archive
 from stixcore.instrument.calibration_file import shipped_calibration
 from stixcore.times import format_time

@@ -8,7 +8,7 @@ from io import BytesIO, StringIO
 
 import pyarrow.parquet as pq
 
-from archive.schema import IMAGES, Image
+from archive.index.schema import IMAGES, Image
 
 
 def images_csv(images: Sequence[Image]) -> str:

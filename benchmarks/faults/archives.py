@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from archive import Archive, schema
+from archive import Archive
+from archive.index import schema
 
 TABLES = {name: table.key for name, table in schema.TABLES.items()}
 #: What depends on the clock, and on nothing else. The header of an image holds the time, and so its hash depends on it.

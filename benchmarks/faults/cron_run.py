@@ -24,8 +24,8 @@ import numpy as np
 
 from archive import Archive
 from benchmarks.faults.archives import TABLES, rows_of
-from jobs.cli import main as stix_jobs
-from jobs.lock import AlreadyRunning, single_instance
+from jobs.cli.parser import main as stix_jobs
+from jobs.shared.lock import AlreadyRunning, single_instance
 
 ROOT = Path(__file__).resolve().parents[2]
 

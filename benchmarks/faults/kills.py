@@ -30,20 +30,27 @@ from typing import Any
 import numpy as np
 
 from archive import Archive
-from archive.checks import check
-from archive.findings import Level
+from archive.checks.findings import Level
+from archive.checks.run import check
 from benchmarks.faults.archives import rows_of
 from benchmarks.timing import print_table
-from jobs.journal import Journal, RequestState
-from jobs.requests import parse_request
-from jobs.submission import submit
+from jobs.queue.journal import Journal, RequestState
+from jobs.queue.requests import parse_request
+from jobs.queue.submit import submit
 from stixcore.simulation.campaign import simulate_campaign
 
 STEPS = ("ingest", "previews", "worker")
 #: Share of kills that hit a child process of the worker, and that are followed by one of the restart.
 CHILD_SHARE, AGAIN_SHARE = 0.3, 0.25
 PRELOAD = [
-    *("jobs.commands", "jobs.previews", "jobs.worker", "jobs.flares", "jobs.report", "jobs.figures"),
+    *(
+        "jobs.cli.commands",
+        "jobs.previews.run",
+        "jobs.queue.worker",
+        "jobs.flares.detect",
+        "jobs.imaging.report",
+        "jobs.imaging.figures",
+    ),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "stixcore.fits.write", "pyarrow.parquet", "duckdb"),
 ]
 #: How often each step is killed: the worker takes longest, for its child processes import everything anew.
@@ -53,7 +60,7 @@ START = np.datetime64("2026-03-14T06:00:00", "us")
 
 def command(step: str, root: str) -> None:
     """What a process does; its words go nowhere."""
-    from jobs.cli import main
+    from jobs.cli.parser import main
 
     os.setpgid(0, 0)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -21,7 +21,7 @@ from numpy.random import Generator
 
 from archive import Archive, Image, ImageFilter, Run, RunKind, ingest
 from archive.layout import image_id
-from jobs.previews import make_previews
+from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 
 ROWS = 1_000_000

@@ -36,9 +36,9 @@ from archive.accounts import Accounts
 from benchmarks.load.abuse import ADDRESS, BUNDLES, HALF_OPEN, PAGES, abused
 from benchmarks.load.browser import Visit
 from benchmarks.load.sections import circumstances, markdown_table, verdict, write_section
-from jobs.journal import Journal
-from jobs.requests import ImagingRequest
-from jobs.submission import submit
+from jobs.queue.journal import Journal
+from jobs.queue.requests import ImagingRequest
+from jobs.queue.submit import submit
 from stixcore.fits.spec import ProductKind
 
 ROOT = Path(__file__).resolve().parents[2]

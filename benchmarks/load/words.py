@@ -92,9 +92,9 @@ class Target:
 
 def targets() -> tuple[Target, ...]:
     """Every page. What the addresses hold is asked of the pages' own states."""
-    from dashboards.state.images import ImageArchiveState
-    from dashboards.state.lightcurves import LightCurvesState
-    from dashboards.state.science import ScienceState
+    from dashboards.pages.image_archive.state import ImageArchiveState
+    from dashboards.pages.lightcurves.state import LightCurvesState
+    from dashboards.pages.science_data.state import ScienceState
 
     def keys(state: Any) -> tuple[str, ...]:
         return (*state.address_keys.values(), "theme", "unknown")

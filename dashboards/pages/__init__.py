@@ -1,1 +1,1 @@
-"""One module per page. A page arranges components around a state; it decides nothing."""
+"""One folder per page: its state, its view, and the components only it uses."""

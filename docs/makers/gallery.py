@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from docs.makers.example import write_example
-from jobs.figures import draw_map, png
+from jobs.imaging.figures import draw_map, png
 from stixcore import ImageRequest, ImageSet, Method, prepare_recipe, reconstruct
 from stixcore.fits.read import read_pixel_data
 from stixcore.imaging.trust import assess, is_trusted

@@ -9,9 +9,9 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
-from dashboards.web.limits import TurnLimits, WebLimits
-from jobs.limits import Limits
-from jobs.uploads import UploadLimits
+from dashboards.shared.limits import TurnLimits, WebLimits
+from jobs.imaging.uploads import UploadLimits
+from jobs.shared.limits import Limits
 
 PAGE = Path(__file__).resolve().parents[1] / "security.md"
 BEGIN, END = "<!-- limits -->", "<!-- end limits -->"

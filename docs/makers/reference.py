@@ -52,8 +52,8 @@ def _chapter(chapter: str, members: list[str]) -> str:
 
 def command_line() -> str:
     """Every command of ``stix-jobs`` and of ``python -m dashboards``, as ``--help`` says it."""
-    from dashboards.web.serve import build_parser as build_server_parser
-    from jobs.cli import build_parser
+    from dashboards.server.serve import build_parser as build_server_parser
+    from jobs.cli.parser import build_parser
 
     parser = build_parser()
     parts = ["# Command line\n", *_usage("stix-jobs", parser)]

@@ -13,10 +13,10 @@ from astropy.io import fits
 
 from archive import Archive
 from archive.calibration import calibration_catalog, list_calibration
-from archive.calibration_intake import AddStatus, add_calibration
-from archive.checks import check
-from archive.findings import Code
-from jobs.doctor import Verdict, examine
+from archive.checks.findings import Code
+from archive.checks.run import check
+from archive.ingest.calibration import AddStatus, add_calibration
+from jobs.cli.doctor import Verdict, examine
 from stixcore.calibration.catalog import SHIPPED
 from stixcore.errors import CalibrationError
 
@@ -399,7 +399,7 @@ def test_a_cal_file_whose_checksum_does_not_fit_is_refused(tmp_path, shared_data
 
 
 def test_the_command(tmp_path, published, capsys):
-    from jobs.cli import main
+    from jobs.cli.parser import main
 
     root = str(tmp_path / "archive")
     assert main(["calibration", "add", str(published), "--archive", root]) == 0

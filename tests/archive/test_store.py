@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from archive import Archive, ArchiveBusy, IndexVersion, NotAnArchive
-from archive.migrations import MIGRATIONS
+from archive.index.migrations import MIGRATIONS
 
 
 def test_reading_makes_nothing(tmp_path: Path) -> None:

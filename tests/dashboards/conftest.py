@@ -39,7 +39,7 @@ from archive import (
 from archive.accounts import Accounts, Role
 from archive.lightcurves.minutes import minutes_of
 from archive.lightcurves.tables import COUNTS, LIGHT_CURVES, day_file, month_file, write_rows
-from jobs.previews import make_previews
+from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 
 ROOT = Path(__file__).resolve().parents[2]

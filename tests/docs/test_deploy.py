@@ -14,9 +14,9 @@ import yaml
 sys.path.insert(0, os.fspath(Path(__file__).parent))
 from pages import ROOT
 
-from dashboards.web.limits import WebLimits
-from dashboards.web.serve import build_parser as server_parser
-from jobs.cli import build_parser
+from dashboards.server.serve import build_parser as server_parser
+from dashboards.shared.limits import WebLimits
+from jobs.cli.parser import build_parser
 
 DEPLOY = ROOT / "deploy"
 CONTAINER = DEPLOY / "container"

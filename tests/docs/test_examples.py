@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, os.fspath(Path(__file__).parent))
 from pages import ROOT, blocks, commands, name_of, pages
 
-from jobs.cli import build_parser, main
+from jobs.cli.parser import build_parser, main
 
 #: Pages whose Python is run from top to bottom, in one namespace, in a folder with the example files.
 RUN = [page for page in pages() if "<!-- not run:" not in page.read_text(encoding="utf-8") and blocks(page, "python")]

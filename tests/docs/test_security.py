@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from dashboards.web.limits import WebLimits
+from dashboards.shared.limits import WebLimits
 from docs.makers.limits import PAGE, with_table
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -182,8 +182,8 @@ HEAVY = (
 
 def main(root: Path) -> None:
     from archive import Archive, QueryRefused, QueryTimeout
-    from jobs.commands import QUERY_MEMORY
-    from jobs.memory import limited_memory
+    from jobs.cli.commands import QUERY_MEMORY
+    from jobs.executors.memory import limited_memory
 
     archive = Archive(root)
     places = {"file": root.parent / "secret.csv", "out": root.parent / "stolen", "root": root}

@@ -19,7 +19,7 @@ from mutations import break_file, originals
 from trials import MEMORY, UNNAMED, run_trials
 
 from archive import Archive, OutcomeStatus, ingest
-from archive.quarantine import NOTE
+from archive.ingest.quarantine import NOTE
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_aspect, read_light_curve, read_pixel_data, read_spectrogram
 from stixcore.fits.spec import ProductKind

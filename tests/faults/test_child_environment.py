@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.child_environment import INHERITED, child_environment
-from jobs.children import ChildExecutor
-from jobs.executors import Finished
-from jobs.uploads import check_upload
+from jobs.executors.base import Finished
+from jobs.executors.child_environment import INHERITED, child_environment
+from jobs.executors.processes import ChildExecutor
+from jobs.imaging.uploads import check_upload
 
 SECRETS = {
     "PANEL_COOKIE_SECRET": "cookie",
@@ -34,7 +34,7 @@ Path(__file__).with_name(f"seen-{os.getpid()}.json").write_text(json.dumps(dict(
 #: A process with a secret, and a child of it that reads it, as any program of the same user may.
 LOOK = """
 import os, subprocess, sys
-from jobs.child_environment import forbid_inspection
+from jobs.executors.child_environment import forbid_inspection
 if sys.argv[1] == "closed":
     assert forbid_inspection()
 read = "import os; print(open(f'/proc/{os.getppid()}/environ', 'rb').read())"

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from archive import Archive, Outcome, OutcomeStatus, ingest
-from archive.checks import check
-from archive.findings import Code, is_sound
-from archive.schema import select_files
-from jobs.cli import main as stix_jobs
+from archive.checks.findings import Code, is_sound
+from archive.checks.run import check
+from archive.index.schema import select_files
+from jobs.cli.parser import main as stix_jobs
 from stixcore.recipe import sha256_of
 
 NOW = np.datetime64("2026-11-22T12:00:00", "us")
@@ -121,7 +121,7 @@ def test_a_disk_that_may_only_be_read(disk, files, capsys):
 def without_rights(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run ``stix-jobs`` so that modes of files count: root, who runs these tests, is refused nothing."""
     rights = "-dac_override,-dac_read_search,-fowner"
-    code = "import sys; from jobs.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from jobs.cli.parser import main; sys.exit(main(sys.argv[1:]))"
     words = ["setpriv", "--bounding-set", rights, "--inh-caps", rights, sys.executable, "-c", code, *command]
     return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
 

@@ -17,8 +17,8 @@ import pytest
 from commands import stix_jobs
 
 from archive import Archive, ingest
-from jobs.fetch import PARTIAL, download
-from jobs.transport import Manners, Transport
+from jobs.fetch.client import PARTIAL, download
+from jobs.fetch.transport import Manners, Transport
 
 NOW = np.datetime64("2030-01-01T00:00:00", "us")
 #: How often ingest runs while another process exchanges files.

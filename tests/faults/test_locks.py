@@ -11,9 +11,9 @@ import pytest
 from commands import stix_jobs
 
 from archive import Archive, ingest
-from archive.checks import check
-from archive.findings import Level
-from jobs.lock_probe import locks_hold
+from archive.checks.findings import Level
+from archive.checks.run import check
+from jobs.cli.lock_probe import locks_hold
 
 NOW = np.datetime64("2026-11-22T12:00:00", "us")
 #: What such a file system does: flock answers that all is well, and keeps nobody out.

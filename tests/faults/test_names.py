@@ -15,9 +15,9 @@ import pytest
 from commands import Ran, stix_jobs
 
 from archive import Archive, ingest
-from jobs.active import sentence_of
-from jobs.logs import escape_records
-from jobs.uploads import UploadRefused, check_upload
+from jobs.imaging.uploads import UploadRefused, check_upload
+from jobs.queue.claimed import sentence_of
+from jobs.shared.logs import escape_records
 from stixcore.errors import InvalidProduct, StixError, public_sentence
 from stixcore.printable import printable, without_folders
 

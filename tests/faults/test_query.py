@@ -11,7 +11,7 @@ import payloads
 import pytest
 
 from archive import Archive
-from jobs.cli import main as stix_jobs
+from jobs.cli.parser import main as stix_jobs
 
 SECRET = "do not read me"
 

@@ -203,14 +203,14 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
     from importlib import import_module
 
     from archive import OutcomeStatus
-    from archive.schema import select_files
+    from archive.index.schema import select_files
     from stixcore.calibration.pointing import assumed_pointing
     from stixcore.errors import InvalidProduct, StixError
     from stixcore.fits.read import read_pixel_data
     from stixcore.imaging.reconstruction import Method
     from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
 
-    ingest = import_module("archive.ingest").ingest
+    ingest = import_module("archive.ingest.ingest").ingest
     methods = [Method(name) for name in names]
     files = originals(shared)
     contents = [path.read_bytes() for path in files]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from archive import Archive, ingest
-from jobs.cli import main
-from jobs.previews import make_previews
+from jobs.cli.parser import main
+from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 
 NOW = np.datetime64("2026-03-20T00:00:00", "us")

@@ -18,21 +18,21 @@ import numpy as np
 import pytest
 
 from archive import Archive, RunFilter, RunKind, RunStatus
-from archive.calibration_intake import AddStatus, add_calibration
-from archive.checks import check
-from archive.filters import ImageFilter
-from archive.findings import Code, Level, codes_markdown
-from archive.records import RECORD, read_record
-from jobs import logs
-from jobs.boxes import PreviewRules
-from jobs.cli import build_parser, main
-from jobs.fetch import PARTIAL
-from jobs.holdings import Holdings
-from jobs.journal import Journal, Part, RequestState
-from jobs.leases import Leases
-from jobs.lock import AlreadyRunning, single_instance
-from jobs.outdated import give_up_outdated
-from jobs.previews import make_previews
+from archive.checks.findings import Code, Level, codes_markdown
+from archive.checks.run import check
+from archive.index.filters import ImageFilter
+from archive.index.records import RECORD, read_record
+from archive.ingest.calibration import AddStatus, add_calibration
+from jobs.cli.parser import build_parser, main
+from jobs.fetch.client import PARTIAL
+from jobs.previews.holdings import Holdings
+from jobs.previews.run import make_previews
+from jobs.previews.stale import give_up_outdated
+from jobs.previews.windows import PreviewRules
+from jobs.queue.journal import Journal, Part, RequestState
+from jobs.queue.leases import Leases
+from jobs.shared import logs
+from jobs.shared.lock import AlreadyRunning, single_instance
 from stixcore.calibration.catalog import CalFile, CalibrationCatalog
 from stixcore.instrument.energy_tables import Validity
 from stixcore.simulation.campaign import simulate_campaign
@@ -172,7 +172,7 @@ def test_previews_of_a_reissued_file_are_given_up(own, flare):
 
 def test_previews_without_pointing_stay_where_no_file_has_a_record_near(own, flare, monkeypatch):
     """Otherwise they would be given up, and made again the same, for ever."""
-    import jobs.outdated as module
+    import jobs.previews.stale as module
 
     run = previews_of(own)[0]
     recipe = json.loads(run.recipe) | {"aspect": []}
@@ -285,7 +285,7 @@ def test_failed_preview_is_tried_again_when_its_file_comes_again(own, flare):
 @pytest.fixture
 def looked_at(own, monkeypatch):
     """Months whose runs the previews look at, call by call; None: all."""
-    import jobs.previews as module
+    import jobs.previews.run as module
 
     calls = []
 
@@ -331,7 +331,7 @@ def test_previews_look_again_when_calibration_comes(own, looked_at, shared_data)
 
 
 def test_what_came_while_previews_were_made_is_looked_at_by_the_next(own, flare, looked_at, monkeypatch):
-    import jobs.previews as module
+    import jobs.previews.run as module
 
     (listed,) = own.flares()
     known = module._known
@@ -384,7 +384,7 @@ def test_other_flare_in_the_file_gives_it_other_images(own, flare):
 
 def test_second_instance_leaves_and_the_lock_goes_with_its_holder(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; from jobs.lock import single_instance\n"
+        "import sys, time; from pathlib import Path; from jobs.shared.lock import single_instance\n"
         "with single_instance(Path(sys.argv[1]), 'ingest'): print('held', flush=True); time.sleep(60)"
     )
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
@@ -423,7 +423,7 @@ def root_logger():
 def test_json_lines_hold_message_fields_context_and_exception(root_logger):
     stream = io.StringIO()
     logs.configure(verbose=True, as_json=True, stream=stream, command="fetch")
-    log = logging.getLogger("jobs.fetch")
+    log = logging.getLogger("jobs.fetch.client")
     log.info("fetched %s\nwell", "x.fits", extra=logs.fields(file="x.fits", bytes=5, message="not mine"))
     try:
         int("§")
@@ -432,8 +432,8 @@ def test_json_lines_hold_message_fields_context_and_exception(root_logger):
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
     assert first == {
-        "level": "info", "logger": "jobs.fetch", "message": "fetched x.fits\\nwell", "file": "x.fits", "bytes": 5,
-        "command": "fetch",
+        "level": "info", "logger": "jobs.fetch.client", "message": "fetched x.fits\\nwell", "file": "x.fits",
+        "bytes": 5, "command": "fetch",
     }  # fmt: skip
     assert second["level"] == "error"
     assert "invalid literal for int() with base 10: '§'" in second["exception"]
@@ -442,8 +442,8 @@ def test_json_lines_hold_message_fields_context_and_exception(root_logger):
 def test_lines_for_people_are_in_utc_and_steps_only_on_request(root_logger):
     stream = io.StringIO()
     logs.configure(stream=stream)
-    logging.getLogger("jobs.fetch").info("a step")
-    logging.getLogger("jobs.fetch").warning("look at this")
+    logging.getLogger("jobs.fetch.client").info("a step")
+    logging.getLogger("jobs.fetch.client").warning("look at this")
     (line,) = stream.getvalue().splitlines()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z WARNING jobs\.fetch: look at this", line)
 

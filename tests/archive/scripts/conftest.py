@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive.schema import Image
+from archive.index.schema import Image
 from archive.scripts.sources import source_of
 from stixcore.calibration.catalog import SHIPPED
 from stixcore.coordinates import Pointing, PointingSource

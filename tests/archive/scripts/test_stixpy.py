@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from archive.schema import Image
+from archive.index.schema import Image
 from archive.scripts.images import stixpy_script
 from archive.scripts.sources import source_of
 from stixcore.fits.read import read_pixel_data

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Route, expect
 
-from dashboards.web.limits import WebLimits
+from dashboards.shared.limits import WebLimits
 
 
 def test_a_page_that_was_given_up_is_made_again_as_it_was(

@@ -7,10 +7,10 @@ import pytest
 from panel.io.state import state
 from panel.util.parameters import edit_readonly
 
-from dashboards.pages.image_archive import ImageArchivePage, notices_for
-from dashboards.state.images import IMAGELESS_TAB, ImageArchiveState
-from dashboards.state.source import ArchiveSource
-from dashboards.web.links import RouteLinks
+from dashboards.pages.image_archive.state import IMAGELESS_TAB, ImageArchiveState
+from dashboards.pages.image_archive.view import ImageArchivePage, notices_for
+from dashboards.shared.links import RouteLinks
+from dashboards.shared.source import ArchiveSource
 
 
 def page_of(root: Path, **state: Any) -> ImageArchivePage:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jobs.products import describe
+from jobs.imaging.products import describe
 from stixcore.calibration.pointing import assumed_pointing
 from stixcore.coordinates import PointingSource
 from stixcore.fits.write import image_header

@@ -18,8 +18,8 @@ import pytest
 from archive import Archive, ingest
 from archive.accounts import Accounts, Role
 from archive.errors import NoSuchUser
-from jobs.flares import detect_flares
-from jobs.previews import make_previews
+from jobs.flares.detect import detect_flares
+from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 
 HERE = Path(__file__).parent

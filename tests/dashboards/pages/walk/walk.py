@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from controls import SCRIPT, Control, controls_of, focused_on, rest
-from hands import Hand, Outcome, Use, found_again, use
+from user_actions import Hand, Outcome, Use, found_again, use
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from scenes import FLARE, SCENES, USER, Scene, places_of
 
 from archive import ImageFilter
-from jobs.journal import Journal
+from jobs.queue.journal import Journal
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.needs_shared_data]
 PICTURES = os.environ.get("STIX_WALK_PICTURES", "")

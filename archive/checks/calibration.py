@@ -1,0 +1,71 @@
+"""The calibration of the archive: energy tables as they were added, and the list of daily CAL files as the files are.
+
+The catalogue chooses from the lists alone.
+"""
+
+from __future__ import annotations
+
+from archive.calibration import (
+    CAL_LIST,
+    FOLDER,
+    INDEX,
+    SUMS,
+    calibration_catalog,
+    list_of_cal_files,
+    listed_cal_files,
+    read_regular,
+    record_sums,
+    recorded_sums,
+    sha256_of_bytes,
+    write_cal_list,
+)
+from archive.checks.findings import Code
+from archive.checks.inspection import Inspection
+from stixcore.errors import CalibrationError
+
+
+def check_energy_tables(inspection: Inspection) -> None:
+    """Compare the archive's own energy tables, and their list, with the SHA-256 recorded when they were added."""
+    folder = inspection.root / FOLDER
+    with inspection.writers_out():
+        catalog = calibration_catalog(inspection.root)
+        damaged = [(f"{FOLDER}/{name}.csv", text) for name, text in catalog.faults.tables]
+        if catalog.faults.validity:
+            damaged.append((f"{FOLDER}/{INDEX}", catalog.faults.validity))
+        for file, text in damaged:
+            inspection.found(Code.CALIBRATION_DAMAGED, "", file, text)
+        if damaged or not (folder / INDEX).is_file():
+            return
+        recorded = recorded_sums(folder)
+        sums = {f"{table.name}.csv": {table.sha256} for table in catalog.added}
+        sums[INDEX] = {sha256_of_bytes(read_regular(folder / INDEX))}
+        unrecorded = sorted(set(sums) - set(recorded))
+        if unrecorded:
+            text = f"no SHA-256 of {', '.join(unrecorded)} is recorded in {FOLDER}/{SUMS}"
+            file = f"{FOLDER}/{unrecorded[0]}"
+            inspection.found(Code.CALIBRATION_UNRECORDED, "", file, text, repaired=inspection.repair)
+            if inspection.repair:
+                record_sums(folder, sums)
+
+
+def check_cal_list(inspection: Inspection) -> None:
+    """Compare ``calibration/cal_files.json`` with the files of ``calibration/cal`` that can be used.
+
+    Files are read in a deep check alone; otherwise the list is compared with the names of the files.
+    """
+    file = f"{FOLDER}/{CAL_LIST}"
+    with inspection.writers_out():
+        listed = listed_cal_files(inspection.root)
+        if listed is not None and not inspection.deep and all(one.path.is_file() for one in listed):
+            return
+        try:
+            right = list_of_cal_files(inspection.root)
+        except CalibrationError as error:
+            inspection.found(Code.CAL_LIST_STALE, "", file, f"the CAL files cannot be listed: {error}")
+            return
+        if listed is not None and sorted(listed, key=lambda one: one.name) == list(right):
+            return
+        text = f"{file} does not list the {len(right)} usable files of its folder as they are"
+        inspection.found(Code.CAL_LIST_STALE, "", file, text, repaired=inspection.repair)
+        if inspection.repair:
+            write_cal_list(inspection.root, right)

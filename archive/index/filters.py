@@ -1,0 +1,265 @@
+"""What a reader may ask the tables for: plain values here, SQL conditions inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from archive.index.schema import RunKind
+from archive.index.sql import Conditions
+from archive.layout import METHODS
+
+_NET_COUNTS = "recipe_id IN (SELECT run_id FROM runs WHERE counts_total - coalesce(counts_background, 0) >= ?)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFilter:
+    """Which images; None and empty stand for "any".
+
+    Attributes
+    ----------
+    t_start, t_end : datetime64
+        Images whose time range overlaps this one, UTC at Solar Orbiter.
+    uid, flare_id, recipe_id, author : str
+        Exact values.
+    recipe_ids, methods : tuple of str
+        Any of these.
+    e_low, e_high : float
+        Images whose energy range overlaps this one, keV.
+    goes_min, goes_max : float
+        Measured GOES flux of the flare, W m⁻²; the lower end belongs to the range.
+    x_min, x_max, y_min, y_max : float
+        Box around the peak, helioprojective, arcsec.
+    counts_min : float
+        Counts above background in the selection of the recipe, ct.
+    trusted, simulated : bool
+    verdict_position, verdict_flux, verdict_shape : str
+        "trusted" or "doubtful"; images from before there were verdicts are neither.
+    automatic : bool
+        Made by the previews, or (False) asked for by a user.
+    ids : tuple of str
+        Any of these images.
+    text : str
+        A piece of uid, flare id or image id.
+    viewer : str
+        This user's hidden images are shown to them; nobody else's are.
+    all_hidden : bool
+        Show every hidden image (operators).
+    """
+
+    t_start: np.datetime64 | None = None
+    t_end: np.datetime64 | None = None
+    uid: str | None = None
+    flare_id: str | None = None
+    recipe_id: str | None = None
+    author: str | None = None
+    recipe_ids: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    e_low: float | None = None
+    e_high: float | None = None
+    goes_min: float | None = None
+    goes_max: float | None = None
+    x_min: float | None = None
+    x_max: float | None = None
+    y_min: float | None = None
+    y_max: float | None = None
+    counts_min: float | None = None
+    trusted: bool | None = None
+    verdict_position: str | None = None
+    verdict_flux: str | None = None
+    verdict_shape: str | None = None
+    simulated: bool | None = None
+    automatic: bool | None = None
+    ids: tuple[str, ...] = ()
+    text: str = ""
+    viewer: str | None = None
+    all_hidden: bool = False
+
+    @property
+    def conditions(self) -> Conditions:
+        """The same in SQL."""
+        return Conditions.of(
+            ("t_end > ?", self.t_start),
+            ("t_start < ?", self.t_end),
+            ("uid = ?", self.uid),
+            ("flare_id = ?", self.flare_id),
+            ("recipe_id = ?", self.recipe_id),
+            ("author = ?", self.author),
+            (_any_of("recipe_id", self.recipe_ids), self.recipe_ids or None),
+            (_any_of("method", self.methods), self.methods or None),
+            ("e_high > ?", self.e_low),
+            ("e_low < ?", self.e_high),
+            ("goes_flux >= ?", self.goes_min),
+            ("goes_flux < ?", self.goes_max),
+            ("peak_hpc_x >= ?", self.x_min),
+            ("peak_hpc_x <= ?", self.x_max),
+            ("peak_hpc_y >= ?", self.y_min),
+            ("peak_hpc_y <= ?", self.y_max),
+            (_NET_COUNTS, self.counts_min),
+            ("trusted = ?", self.trusted),
+            ("verdict_position = ?", self.verdict_position),
+            ("verdict_flux = ?", self.verdict_flux),
+            ("verdict_shape = ?", self.verdict_shape),
+            ("simulated = ?", self.simulated),
+            (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
+            ("image_id IN (SELECT unnest(?))", list(self.ids) or None),
+            _holding(self.text) if self.text else ("true", None),
+            _visible(self.viewer, self.all_hidden),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFilter:
+    """Which runs; None and empty stand for "any". Attributes as `ImageFilter`, and ``statuses``, ``kind``, ``band``."""
+
+    t_start: np.datetime64 | None = None
+    t_end: np.datetime64 | None = None
+    uid: str | None = None
+    flare_id: str | None = None
+    author: str | None = None
+    band: str | None = None
+    kind: str | None = None
+    statuses: tuple[str, ...] = ()
+    simulated: bool | None = None
+    text: str = ""
+    viewer: str | None = None
+    all_hidden: bool = False
+
+    @property
+    def conditions(self) -> Conditions:
+        """The same in SQL."""
+        return Conditions.of(
+            ("t_end > ?", self.t_start),
+            ("t_start < ?", self.t_end),
+            ("uid = ?", self.uid),
+            ("flare_id = ?", self.flare_id),
+            ("author = ?", self.author),
+            ("band = ?", self.band),
+            ("kind = ?", self.kind),
+            (_any_of("status", self.statuses), self.statuses or None),
+            ("simulated = ?", self.simulated),
+            (_contains("run_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
+            _visible(self.viewer, self.all_hidden),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScienceFilter:
+    """Which science files; None and empty stand for "any".
+
+    Attributes
+    ----------
+    t_start, t_end : datetime64
+        Files whose time range overlaps this one, UTC at Solar Orbiter.
+    product, uid : str
+        Exact values.
+    is_background, simulated : bool
+    min_duration_s : float
+        s
+    e_low, e_high : float
+        Files whose channels cover this range, keV.
+    text : str
+        A piece of file name or purpose, upper and lower case alike.
+    superseded : bool
+        Also files of which a newer version is there.
+    """
+
+    t_start: np.datetime64 | None = None
+    t_end: np.datetime64 | None = None
+    product: str | None = None
+    uid: str | None = None
+    is_background: bool | None = None
+    simulated: bool | None = None
+    min_duration_s: float | None = None
+    e_low: float | None = None
+    e_high: float | None = None
+    text: str = ""
+    superseded: bool = False
+
+    @property
+    def conditions(self) -> Conditions:
+        """The same in SQL."""
+        return Conditions.of(
+            ("t_end > ?", self.t_start),
+            ("t_start < ?", self.t_end),
+            ("product = ?", self.product),
+            ("uid = ?", self.uid),
+            ("is_background = ?", self.is_background),
+            ("simulated = ?", self.simulated),
+            ("duration_s >= ?", self.min_duration_s),
+            ("e_low <= ?", self.e_low),
+            ("e_high >= ?", self.e_high),
+            (_contains("lower(name)", "lower(purpose)"), (self.text.lower(),) * 2 if self.text else None),
+            ("superseded_by IS NULL", None if self.superseded else ()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlareFilter:
+    """Which flares; None and empty stand for "any".
+
+    Attributes
+    ----------
+    t_start, t_end : datetime64
+        Flares whose peak is in this range, UTC at Solar Orbiter.
+    goes_min, goes_max : float
+        Measured GOES flux at the peak, W m⁻²; the lower end belongs to the range.
+    simulated : bool
+    text : str
+        A piece of the flare id.
+    """
+
+    t_start: np.datetime64 | None = None
+    t_end: np.datetime64 | None = None
+    goes_min: float | None = None
+    goes_max: float | None = None
+    simulated: bool | None = None
+    text: str = ""
+
+    @property
+    def conditions(self) -> Conditions:
+        """The same in SQL."""
+        return Conditions.of(
+            ("t_peak >= ?", self.t_start),
+            ("t_peak < ?", self.t_end),
+            ("goes_flux >= ?", self.goes_min),
+            ("goes_flux < ?", self.goes_max),
+            ("simulated = ?", self.simulated),
+            (_contains("flare_id"), self.text or None),
+        )
+
+
+def _holding(text: str) -> tuple[str, tuple[str, ...]]:
+    """Condition of the images in whose uid, flare id or image id a text stands.
+
+    The image id is that of the recipe, a hyphen and a method. It is not looked at: it takes three times as long to read
+    as the recipe's, and there are only a few methods.
+    """
+    parts: list[tuple[str, tuple[str, ...]]] = [
+        ("contains(uid, ?)", (text,)),
+        ("contains(flare_id, ?)", (text,)),
+        ("contains(recipe_id, ?)", (text,)),
+    ]
+    methods = tuple(method for method in METHODS if text in method)
+    if methods:
+        parts.append((_any_of("method", methods), methods))
+    for place in (place for place, sign in enumerate(text) if sign == "-"):  # from the one into the other
+        begun = tuple(method for method in METHODS if method.startswith(text[place + 1 :]))
+        if begun:
+            parts.append((f"suffix(recipe_id, ?) AND {_any_of('method', begun)}", (text[:place], *begun)))
+    return " OR ".join(f"({term})" for term, _ in parts), tuple(value for _, values in parts for value in values)
+
+
+def _any_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join('?' for _ in values)})"
+
+
+def _contains(*columns: str) -> str:
+    return " OR ".join(f"contains({column}, ?)" for column in columns)
+
+
+def _visible(viewer: str | None, all_hidden: bool) -> tuple[str, str | tuple[()] | None]:
+    if all_hidden:
+        return "true", None
+    return ("NOT hidden OR author = ?", viewer) if viewer is not None else ("NOT hidden", ())

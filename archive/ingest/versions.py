@@ -1,0 +1,46 @@
+"""Which of several files of one observation counts: the last version wins, the others say what took their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from archive.index.schema import ProductFile
+from archive.layout import version_rank
+
+#: Two files are versions of one observation when what they share is at least this part of what they cover together.
+#: A reprocessed file may begin a bin later; half a day of light curve is no version of the whole day.
+SAME_OBSERVATION = 0.5
+
+
+def with_successors[R: ProductFile](rows: Iterable[R]) -> list[R]:
+    """Rows with ``superseded_by`` as it must be among them. It depends on the set of files, not on their order."""
+    rows = list(rows)
+    groups: dict[tuple[str, str, bool], list[R]] = {}
+    for row in rows:
+        groups.setdefault(_group(row), []).append(row)
+    return [replace(row, superseded_by=_successor(row, groups[_group(row)])) for row in rows]
+
+
+def _successor[R: ProductFile](row: R, group: list[R]) -> str | None:
+    newer = [other for other in group if rank(other) > rank(row) and _shared(row, other) >= SAME_OBSERVATION]
+    return max(newer, key=rank).name if newer else None
+
+
+def _group(row: ProductFile) -> tuple[str, str, bool]:
+    return row.product, getattr(row, "uid", ""), row.simulated
+
+
+def rank(row: ProductFile) -> tuple[tuple[int, bool, int], bool, np.datetime64, str]:
+    """Version first; the same version issued twice under two names: the one that was written later."""
+    written = row.created if row.created is not None else np.datetime64(0, "us")
+    return version_rank(row.level, row.version), row.created is not None, written, row.name
+
+
+def _shared(a: ProductFile, b: ProductFile) -> float:
+    """Common part of two time ranges ÷ what they cover together."""
+    common = min(a.t_end, b.t_end) - max(a.t_start, b.t_start)
+    together = max(a.t_end, b.t_end) - min(a.t_start, b.t_start)
+    return float(common / together) if together > np.timedelta64(0, "us") else 1.0

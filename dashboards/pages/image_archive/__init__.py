@@ -1,0 +1,1 @@
+"""The image archive: a table of images with filters, selection, comparison, tracks and exports."""

@@ -1,0 +1,137 @@
+"""Selected images side by side, with what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+
+from archive import Image
+from dashboards.pages.image_archive.state import ImageArchiveState
+from dashboards.shared import formatting
+from dashboards.shared.compare import AUTO, CENTRE, COMMON, CONTOUR_LEVELS, MOST_COMPARED, OWN, SUN, Comparison
+from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.sky_figure import CONTOUR_COLORS, sky_figure, sky_ranges
+from dashboards.shared.style import LOW, style
+
+SIZE = 270
+SCALES = {"each its own": OWN, "the same for all": COMMON}
+PLACES = {"automatic": AUTO, "on the Sun": SUN, "about each map's centre": CENTRE}
+
+
+class CompareView:
+    """Pictures of `ImageArchiveState.comparison`, and the choices behind them.
+
+    Parameters
+    ----------
+    state : ImageArchiveState
+    """
+
+    def __init__(self, state: ImageArchiveState) -> None:
+        self._state, self._quiet = state, False
+        of = state.param
+        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
+        self._reference = pmui.Select(label="Compared with", options={"": ""}, value="", width=370, **common)
+        self._reference.param.watch(self._refer, "value")
+        self._notices = Notices()
+        self._legend = pn.pane.HTML("", stylesheets=[style("pages/image_archive/compare")], margin=0)
+        self._pictures = pn.FlexBox(gap="8px", sizing_mode="stretch_width", margin=0)
+        self._choices = pn.FlexBox(
+            pmui.Select.from_param(of.scale, label="Colour scale", options=SCALES, width=150, **common),
+            pmui.Select.from_param(of.place, label="Positions", options=PLACES, width=190, **common),
+            self._reference,
+            pmui.Checkbox.from_param(
+                of.contours, label="Contours on the others", description="", size="small", margin=(4, 8)
+            ),
+            pmui.Checkbox.from_param(
+                of.difference, label="Others minus this one", description="", size="small", margin=(4, 8)
+            ),
+            align_items="center",
+            sizing_mode="stretch_width",
+        )
+        self.widget = pn.Column(
+            self._notices.pane, self._choices, self._legend, self._pictures, sizing_mode="stretch_width", margin=(8, 0)
+        )
+        state.param.watch(self._show, ["comparison", "views_problem"])
+        state.param.watch(self._count, "n_picked")
+        self._show()
+
+    def _count(self, *_: Any) -> None:
+        if self._state.comparison is None:
+            self._show()
+
+    def _refer(self, event: Any) -> None:
+        if not self._quiet and event.new:
+            self._state.reference = event.new
+
+    def _show(self, *_: Any) -> None:
+        comparison: Comparison | None = self._state.comparison
+        self._notices.show(self._sentences(comparison))
+        self._choices.visible = self._legend.visible = comparison is not None
+        if comparison is None:
+            self._pictures.objects = []
+            return
+        titles = image_titles([panel.image for panel in comparison.panels])
+        options = {
+            " ".join(title): panel.image.image_id for title, panel in zip(titles, comparison.panels, strict=True)
+        }
+        self._quiet = True
+        try:
+            chosen = next(panel.image.image_id for panel in comparison.panels if panel.is_reference)
+            self._reference.param.update(options=options, value=chosen)
+        finally:
+            self._quiet = False
+        self._legend.object = legend_html() if self._state.contours else ""
+        ranges = sky_ranges(comparison.view)
+        self._pictures.objects = [
+            pn.pane.Bokeh(
+                sky_figure(
+                    panel,
+                    ranges,
+                    title=f"{what}\n{when}{' − reference' if panel.is_difference else ''}",
+                    size=SIZE,
+                    about_centre=comparison.about_centres,
+                    beam_fwhm=panel.beam_fwhm,
+                ),
+                margin=0,
+            )
+            for (what, when), panel in zip(titles, comparison.panels, strict=True)
+        ]
+
+    def _sentences(self, comparison: Comparison | None) -> list[Notice]:
+        notices = [Notice("warning", self._state.views_problem)] if self._state.views_problem else []
+        if comparison is None:
+            number = self._state.n_picked
+            if not notices and number < 2:
+                text = f"Select 2 to {MOST_COMPARED} images in the table to see them side by side; {number} selected."
+                notices.append(Notice("info", text))
+            return notices
+        if any(panel.image.simulated for panel in comparison.panels):
+            notices.append(Notice("simulated", "Some of these images are made from simulated data."))
+        return [*notices, *(Notice("info", note) for note in comparison.notes)]
+
+
+def image_titles(images: Sequence[Image]) -> list[tuple[str, str]]:
+    """What and when: ``CLEAN 4–10 keV``, ``2022-11-11 11:36:40``; the recipe's id with images of the same title."""
+    titles = [
+        (
+            f"{formatting.method_name(image.method)} {formatting.band(image)}",
+            f"{formatting.day(image.t_start)} {formatting.clock(image.t_start)}",
+        )
+        for image in images
+    ]
+    return [
+        (what, when if titles.count((what, when)) == 1 else f"{when} {image.recipe_id[:6]}")
+        for (what, when), image in zip(titles, images, strict=True)
+    ]
+
+
+def legend_html() -> str:
+    """Colours of the contours."""
+    levels = "".join(
+        f'<span><i style="background:{color}"></i>{level:.0%}</span>'
+        for level, color in zip(CONTOUR_LEVELS, CONTOUR_COLORS, strict=True)
+    )
+    return f"<p>Contours in parts of the reference's maximum: {levels}</p>"

@@ -1,0 +1,269 @@
+"""What a visitor wants made of selected images: choices, addresses that follow from them, what the worker says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import numpy as np
+import param
+
+from archive import Archive, Image
+from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
+from dashboards.shared.access import Visitor
+from dashboards.shared.source import ArchiveSource, journal_of
+from dashboards.shared.typed_numbers import TypedNumber
+from jobs.queue.journal import Journal, Request, RequestState
+from jobs.queue.requests import ImagingRequest
+from jobs.renderings.overlay_maps import keep_map, maps_of
+from jobs.renderings.requests import FIELDS, AnimationRequest, CubeRequest, OverlayRequest, RenderingRequest
+from jobs.renderings.run import Rendering, find_rendering, submit_rendering
+from jobs.shared.errors import BadRequest, NotAllowed
+from stixcore.errors import StixError
+
+OTHER_MAPS = {
+    "SDO/AIA 94 Å": ("aia", 94), "SDO/AIA 131 Å": ("aia", 131), "SDO/AIA 171 Å": ("aia", 171),
+    "SDO/AIA 193 Å": ("aia", 193), "SDO/AIA 304 Å": ("aia", 304), "SDO/AIA 1600 Å": ("aia", 1600),
+    "Solar Orbiter/EUI 174 Å": ("eui", 174), "Solar Orbiter/EUI 304 Å": ("eui", 304),
+}  # fmt: skip
+VIEWS = {"the other instrument": "other", "Solar Orbiter": "stix"}
+ASSUMPTIONS = {
+    "on the solar surface": "surface",
+    "on a spherical screen beside the disk": "spherical",
+    "in the plane of the sky beside the disk": "planar",
+}
+RULES = {"s each": "fixed", "counts each": "counts", "bins of the file": "native"}
+CUBE_METHODS = ("bp", "clean", "ms_clean", "em", "mem_ge", "vis_fwdfit")
+_BAND = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[-–]\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the worker is with a request: its state, what it does, the share that is done (0 to 1)."""
+
+    state: str
+    sentence: str
+    share: float
+
+
+class TakeHomeState(param.Parameterized):
+    """Choices for animation, overlay, cube and download, and the request that follows from them."""
+
+    frame_time = TypedNumber(0.25, bounds=(0.02, 10.0), step=0.05, doc="s that a frame is shown")
+    scale: param.Selector[Any] = param.Selector(default=LINEAR, objects=[LINEAR, LOG], doc="Colours")
+    common_scale = param.Boolean(default=True, doc="One colour scale per band and method")
+    field = TypedNumber(0.0, bounds=(0.0, FIELDS[1]), step=10.0, doc="Side of the field, arcsec; 0: everything")
+    size: param.Selector[Any] = param.Selector(default=640, objects=[256, 512, 640, 960], doc="Side of a frame, pixels")
+
+    other: param.Selector[Any] = param.Selector(default="SDO/AIA 171 Å", objects=list(OTHER_MAPS), doc="Fetched map")
+    map_name = param.String("", doc="Map in the archive; empty: none")
+    view: param.Selector[Any] = param.Selector(default="other", objects=list(VIEWS.values()), doc="Whose view")
+    assumption: param.Selector[Any] = param.Selector(
+        default="surface", objects=list(ASSUMPTIONS.values()), doc="Third dimension"
+    )
+
+    cube_start = param.String("", doc="UTC at Solar Orbiter")
+    cube_end = param.String("", doc="UTC at Solar Orbiter")
+    cube_rule: param.Selector[Any] = param.Selector(default="fixed", objects=list(RULES.values()), doc="Time steps")
+    cube_amount = TypedNumber(20.0, bounds=(0.0, None), step=1.0, doc="Seconds or counts of a step")
+    cube_bands = param.String("4-10", doc="Energy ranges in keV, with commas between them")
+    cube_methods = param.List(default=["clean", "vis_fwdfit"], item_type=str, doc="Methods")
+
+    inputs = param.Boolean(default=False, doc="Take the level-1 files along")
+
+    #: Parameters whose change changes addresses.
+    choices: ClassVar = [
+        "frame_time", "scale", "common_scale", "field", "size", "other", "view", "assumption", "inputs",
+    ]  # fmt: skip
+
+    request_id = param.Integer(0, doc="Request that the worker has; 0: none")
+    progress = param.ClassSelector(class_=Progress, default=None, allow_None=True, doc="What the worker says")
+    rendering = param.ClassSelector(class_=Rendering, default=None, allow_None=True, doc="What it made")
+    problem = param.String("", doc="Why something cannot be done")
+
+    def __init__(self, source: ArchiveSource, **params: Any) -> None:
+        super().__init__(**params)
+        self._source = source
+        self.param.watch(self._keep_field, "field")
+
+    def _keep_field(self, event: param.parameterized.Event) -> None:
+        """Nothing is drawn smaller than the least field: the script and the worker would refuse it."""
+        if 0 < event.new < FIELDS[0]:
+            self.field = FIELDS[0]
+
+    # Addresses, relative to the page
+
+    def animation_script(self, images: Sequence[Image]) -> str:
+        """Address of the script that makes the animation."""
+        looks = self.animation_looks
+        field = "" if looks.field is None else f"{looks.field:g}"
+        choices = f"frame_time={looks.frame_time:g}&scale={looks.scale}&common_scale={int(looks.common_scale)}"
+        return f"{_selection('animation.py', images)}&{choices}&field={field}&size={looks.size}"
+
+    def overlay_script(self, images: Sequence[Image]) -> str:
+        """Address of the script that draws the overlay."""
+        instrument, wavelength = OTHER_MAPS[self.other]
+        choices = f"instrument={instrument}&wavelength={wavelength}&view={self.view}&assumption={self.assumption}"
+        return f"{_selection('overlay.py', images)}&{choices}"
+
+    def bundle(self, images: Sequence[Image]) -> str:
+        """Address of the zip file."""
+        return _selection("bundle.zip", images) + ("&inputs=yes" if self.inputs else "")
+
+    def table(self, images: Sequence[Image], form: str) -> str:
+        """Address of the table, "csv" or "parquet"."""
+        return _selection(f"table.{form}", images)
+
+    def rendered(self, name: str) -> str:
+        """Address of a file that the worker made."""
+        return f"archive/rendering/{self.request_id}/{quote(name)}"
+
+    # Requests
+
+    @property
+    def animation_looks(self) -> AnimationLooks:
+        """As chosen."""
+        return AnimationLooks(
+            float(self.frame_time), self.scale, bool(self.common_scale), float(self.field) or None, int(self.size)
+        )
+
+    def animate(self, images: Sequence[Image], visitor: Visitor, now: np.datetime64) -> bool:
+        """Have the animation made; whether that could be asked for."""
+        return self._submit(lambda _: AnimationRequest(_ids(images), self.animation_looks), visitor, now)
+
+    def overlay(self, images: Sequence[Image], visitor: Visitor, now: np.datetime64) -> bool:
+        """Have the overlay drawn on the chosen map of the archive."""
+        looks = OverlayLooks(self.map_name, view=self.view, assumption=self.assumption)
+        return self._submit(lambda _: OverlayRequest(_ids(images), looks), visitor, now)
+
+    def cube(self, images: Sequence[Image], visitor: Visitor, now: np.datetime64) -> bool:
+        """Have the images of a cube made, of the observation of the first selected image."""
+        return self._submit(lambda archive: self.cube_request(archive, images), visitor, now)
+
+    def cube_request(self, archive: Archive, images: Sequence[Image]) -> CubeRequest:
+        """The request for a cube that the choices amount to.
+
+        Raises
+        ------
+        StixError
+            When they amount to none.
+        """
+        from jobs.queue.time_steps import StepRule, steps_of_file
+        from stixcore.imaging.methods import PARAMETERS
+        from stixcore.imaging.reconstruction import Method
+        from stixcore.times import parse_time
+
+        if not images:
+            message = "select an image of the observation first"
+            raise BadRequest(message)
+        name = archive.run(images[0].recipe_id).science_name
+        file = archive.science_file(name)
+        start = parse_time(self.cube_start) if self.cube_start.strip() else file.t_start
+        end = parse_time(self.cube_end) if self.cube_end.strip() else file.t_end
+        bands = parse_bands(self.cube_bands)
+        rule = StepRule(self.cube_rule)
+        steps = steps_of_file(archive.locate(name), start, end, rule, float(self.cube_amount or 0), bands[0])
+        methods = {Method(method): PARAMETERS[Method(method)]() for method in self.cube_methods}
+        first = images[0]
+        location = None
+        if first.method != "full_disk_bp":  # all images of a cube have one centre
+            location = (float(first.center_hpc_x), float(first.center_hpc_y))
+        imaging = ImagingRequest(name, steps, bands, methods=methods, location=location)
+        return CubeRequest(imaging, self.animation_looks)
+
+    def maps(self, visitor: Visitor) -> list[str]:
+        """Maps of other instruments in the archive that this visitor may draw on."""
+        try:
+            return self._source.ask(lambda archive: maps_of(archive, visitor.name, operator=visitor.operator))
+        except StixError:
+            return []
+
+    def upload(self, name: str, content: bytes, visitor: Visitor) -> None:
+        """Keep a map that the visitor has, and choose it."""
+        try:
+            kept = self._source.ask(lambda archive: keep_map(archive, name, content, visitor.name))
+        except StixError as error:
+            self.problem = str(error)
+        else:
+            self.param.update(problem="", map_name=kept)
+
+    def poll(self, visitor: Visitor) -> None:
+        """Ask how far the worker is with a request of this visitor; an operator may ask for anybody's."""
+        if not self.request_id:
+            return
+        try:
+            self._source.ask(lambda archive: self._look(archive, visitor))
+        except StixError as error:
+            self.param.update(progress=None, rendering=None, problem=str(error))
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a request is waiting or at work."""
+        return self.progress is not None and RequestState(self.progress.state).is_open
+
+    def _submit(self, build: Any, visitor: Visitor, now: np.datetime64) -> bool:
+        if visitor.name is None:
+            self.problem = "Sign in to have this made here; the scripts above are for everybody."
+            return False
+        name = visitor.name
+
+        def ask(archive: Archive) -> Request:
+            request: RenderingRequest = build(archive)
+            journal = journal_of(archive)
+            return submit_rendering(archive, journal, request, name, now, operator=visitor.operator)[0]
+
+        try:
+            request = self._source.ask(ask)
+        except StixError as error:
+            self.problem = str(error)
+            return False
+        self.param.update(problem="", rendering=None, progress=None, request_id=request.request_id)
+        self.poll(visitor)
+        return True
+
+    def _look(self, archive: Archive, visitor: Visitor) -> None:
+        journal = journal_of(archive)
+        request = journal.get(self.request_id)
+        if not visitor.may_change_request(request):  # whatever number a browser sends
+            message = f"there is no request {self.request_id} of yours"
+            raise NotAllowed(message)
+        rendering = find_rendering(archive, journal, request) if request.state == RequestState.DONE else None
+        failed = request.reason if request.state == RequestState.FAILED else ""
+        self.param.update(progress=_progress(journal, request), rendering=rendering, problem=failed)
+
+
+def parse_bands(text: str) -> tuple[tuple[float, float], ...]:
+    """Energy ranges from text such as "4-10, 16-28".
+
+    Raises
+    ------
+    BadRequest
+    """
+    bands = []
+    for part in text.split(","):
+        found = _BAND.fullmatch(part)
+        if found is None:
+            message = f"{part.strip()!r} is no energy range; write them as 4-10, 16-28"
+            raise BadRequest(message)
+        bands.append((float(found[1]), float(found[2])))
+    return tuple(bands)
+
+
+def _progress(journal: Journal, request: Request) -> Progress:
+    if request.state == RequestState.QUEUED:
+        before = journal.position(request.request_id) or 0
+        for_what = {0: "a worker", 1: "another request"}.get(before, f"{before} other requests")
+        return Progress(str(request.state), f"waits for {for_what}", 0.0)
+    share = request.step_number / request.step_count if request.step_count else 0.0
+    return Progress(str(request.state), request.step or str(request.state), min(share, 1.0))
+
+
+def _selection(what: str, images: Sequence[Image]) -> str:
+    return f"archive/selection/{what}?images={','.join(_ids(images))}"
+
+
+def _ids(images: Sequence[Image]) -> tuple[str, ...]:
+    return tuple(image.image_id for image in images)

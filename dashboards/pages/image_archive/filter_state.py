@@ -1,0 +1,154 @@
+"""Which rows a page shows, as typed by the visitor, and as the archive takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import param
+
+from archive import ImageFilter, RunFilter, RunStatus
+from archive.layout import METHODS
+from dashboards.shared.access import GUEST, Visitor
+from dashboards.shared.address import AddressState
+from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.ranges import at_least, earliest, energy_band, goes_range, latest, number_range
+
+ANY, TRUSTED, DOUBTFUL = "any", "trusted", "doubtful"
+#: Choice of the trust in one aspect of an image → aspect and word, as in "flux-trusted".
+ASPECT_TRUST = {
+    f"{aspect}-{word}": (aspect, word) for aspect in ("position", "flux", "shape") for word in (TRUSTED, DOUBTFUL)
+}
+#: Who made an image, besides the name of a user.
+AUTOMATIC, USERS, MINE = "auto", "users", "mine"
+
+
+class Selection(AddressState):
+    """A filter over images and runs.
+
+    What cannot be understood is left out and said in `complaints`.
+    """
+
+    start = param.String("", doc="Earliest time, UTC at Solar Orbiter; may be given in part")
+    end = param.String("", doc="Latest time, included, UTC at Solar Orbiter; may be given in part")
+    text = param.String("", doc="A piece of uid, flare id or image id")
+    methods = param.ListSelector(default=[], objects=list(METHODS), doc="Any of these methods; none for all")
+    band = param.String("", doc="Energy range that the images overlap, “4-10”")
+    trust: param.Selector[Any] = param.Selector(
+        default=ANY,
+        objects=[ANY, TRUSTED, DOUBTFUL, *ASPECT_TRUST],
+        doc="Whether it, or its position, flux or shape, is doubtful",
+    )
+    flare = param.String("", doc="Flare id, exact")
+    uid = param.String("", doc="Unique id of the science request, exact")
+    goes = param.String("", doc="Measured GOES class or range of them, “C1” (and above), “C1-M5”")
+    x = param.String("", doc="Range of the peak's Solar X, arcsec, “-600..-400”")
+    y = param.String("", doc="Range of the peak's Solar Y, arcsec")
+    counts = param.String("", doc="Fewest counts above background, ct")
+    author = param.String("", doc="“auto”, “users”, “mine”, or the name of a user")
+
+    complaints = param.Dict({}, doc="Parameter → why its value is not used")
+
+    filter_names = (
+        "start",
+        "end",
+        "text",
+        "methods",
+        "band",
+        "trust",
+        "flare",
+        "uid",
+        "goes",
+        "x",
+        "y",
+        "counts",
+        "author",
+    )
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything is filtered out at all."""
+        return any(getattr(self, name) != self.param[name].default for name in self.filter_names)
+
+    def clear_filter(self) -> None:
+        """Let everything through."""
+        self.param.update(**{name: self.param[name].default for name in self.filter_names})
+
+    def image_filter(self, visitor: Visitor = GUEST) -> ImageFilter:
+        """The filter for images; sets `complaints`."""
+        meaning = self._understand(
+            {
+                "start": earliest,
+                "end": latest,
+                "band": energy_band,
+                "goes": goes_range,
+                "x": number_range,
+                "y": number_range,
+                "counts": at_least,
+            }
+        )
+        (low, high), (goes_min, goes_max), (x_min, x_max), (y_min, y_max) = (
+            meaning[name] or (None, None) for name in ("band", "goes", "x", "y")
+        )
+        author = self._author(visitor)
+        aspect, word = ASPECT_TRUST.get(self.trust, (None, None))
+        return ImageFilter(
+            t_start=meaning["start"],
+            t_end=meaning["end"],
+            text=self.text.strip(),
+            flare_id=self.flare.strip() or None,
+            uid=self.uid.strip() or None,
+            methods=tuple(self.methods),
+            e_low=low,
+            e_high=high,
+            goes_min=goes_min,
+            goes_max=goes_max,
+            x_min=x_min,
+            x_max=x_max,
+            y_min=y_min,
+            y_max=y_max,
+            counts_min=meaning["counts"],
+            automatic={AUTOMATIC: True, USERS: False}.get(author or ""),
+            author=None if author in (AUTOMATIC, USERS) else author,
+            trusted={TRUSTED: True, DOUBTFUL: False}.get(self.trust),
+            verdict_position=word if aspect == "position" else None,
+            verdict_flux=word if aspect == "flux" else None,
+            verdict_shape=word if aspect == "shape" else None,
+            viewer=visitor.name,
+            all_hidden=visitor.operator,
+        )
+
+    def imageless_filter(self, visitor: Visitor = GUEST) -> RunFilter:
+        """The filter for runs that made no image; of the rest of the filter nothing applies to them."""
+        meaning = self._understand({"start": earliest, "end": latest})
+        return RunFilter(
+            t_start=meaning["start"],
+            t_end=meaning["end"],
+            text=self.text.strip(),
+            flare_id=self.flare.strip() or None,
+            uid=self.uid.strip() or None,
+            statuses=(RunStatus.SKIPPED, RunStatus.FAILED),
+            viewer=visitor.name,
+            all_hidden=visitor.operator,
+        )
+
+    def _author(self, visitor: Visitor) -> str | None:
+        """Whose images are asked for; a guest has none, and the empty name is nobody's."""
+        if self.author == MINE:
+            if visitor.name is None:
+                self.complaints = {**self.complaints, "author": "sign in to see the images that you made"}
+            return visitor.name or ""
+        return self.author.strip() or None
+
+    def _understand(self, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+        """What typed values mean, None where they mean nothing."""
+        meaning: dict[str, Any] = {}
+        complaints: dict[str, str] = {}
+        for name, read in readers.items():
+            try:
+                meaning[name] = read(getattr(self, name))
+            except NotUnderstood as error:
+                meaning[name] = None
+                complaints[name] = str(error)
+        self.complaints = complaints
+        return meaning

@@ -1,0 +1,87 @@
+"""The strip above the table: how many images are selected, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+
+from dashboards.pages.image_archive.export_view import TakeHomeActions
+from dashboards.pages.image_archive.selection import MOST
+from dashboards.pages.image_archive.tracks import MOST_TRACKED
+from dashboards.shared.compare import MOST_COMPARED
+from dashboards.shared.listing import grouped
+from dashboards.shared.style import style
+
+
+class SelectionBar:
+    """Number of selected images, with the actions on them.
+
+    Parameters
+    ----------
+    on_all, on_none : callable
+        Called to select everything that the filter lets through, and nothing.
+    on_compare, on_tracks : callable
+        Called to show the selected images side by side, and their numbers against time.
+    take_home : TakeHomeActions
+    """
+
+    def __init__(
+        self,
+        on_all: Callable[[], None],
+        on_none: Callable[[], None],
+        on_compare: Callable[[], None],
+        on_tracks: Callable[[], None],
+        take_home: TakeHomeActions,
+    ) -> None:
+        button: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 2)}
+        self._number = pn.pane.HTML("", margin=(0, 8, 0, 0), stylesheets=[style("pages/image_archive/selection_bar")])
+        self._all = pmui.Button(label="Select all", icon="select_all", on_click=lambda _: on_all(), **button)
+        self._none = pmui.Button(label="Clear selection", icon="deselect", on_click=lambda _: on_none(), **button)
+        self._compare = pmui.Button(label="Compare", icon="grid_view", on_click=lambda _: on_compare(), **button)
+        self._tracks = pmui.Button(label="Tracks", icon="show_chart", on_click=lambda _: on_tracks(), **button)
+        self._take_home = take_home.widget
+        self._actions = (self._none, self._compare, self._tracks)
+        self.widget = pn.FlexBox(
+            self._number,
+            self._all,
+            *self._actions,
+            self._take_home,
+            align_items="center",
+            sizing_mode="stretch_width",
+            css_classes=["selection-bar"],
+        )
+        self.show(0, 0)
+
+    def show(self, picked: int, matches: int, *, passing: bool = False) -> None:
+        """Say how many images are selected, of how many that match the filter.
+
+        ``passing``: the address cannot hold the selection, which is gone when the page is loaded anew.
+        """
+        remarks = [_limit(picked), _PASSING if passing else ""]
+        said = "; ".join(remark for remark in remarks if remark)
+        self._number.object = (
+            f'<p role="status"><b>{grouped(picked)}</b> selected <i>{f"· {said}" if said else ""}</i></p>'
+        )
+        self._all.param.update(label=f"Select all {grouped(matches)} matches", visible=matches > 0)
+        for action in self._actions:
+            action.visible = picked > 0
+        self._take_home.visible = 0 < picked <= MOST
+        self._compare.disabled = not 2 <= picked <= MOST_COMPARED
+        self._tracks.disabled = picked > MOST_TRACKED
+
+
+_PASSING = "too long for the address, and forgotten when the page is left or loaded anew"
+
+
+def _limit(picked: int) -> str:
+    """What cannot be done with so many images, or so few."""
+    if picked == 1:
+        return f"select 2 to {MOST_COMPARED} to compare them"
+    if picked > MOST:
+        return f"downloads take up to {grouped(MOST)}, tracks {MOST_TRACKED}"
+    if picked > MOST_TRACKED:
+        return f"tracks take up to {MOST_TRACKED}"
+    return ""

@@ -1,0 +1,337 @@
+"""State of the image archive page: which images, in which order, which page, which one is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import param
+
+from archive import Archive, Image, NotInArchive, Run
+from archive.index.order import NET_COUNTS
+from archive.index.rows import Place
+from archive.index.schema import IMAGES, RUNS
+from dashboards.pages.image_archive.filter_state import Selection
+from dashboards.pages.image_archive.selection import FEW, Picks, TooMany
+from dashboards.pages.image_archive.tracks import MOST_TRACKED, track
+from dashboards.shared.access import GUEST, Visitor
+from dashboards.shared.compare import (
+    LEAST_COMPARED,
+    MOST_COMPARED,
+    CompareChoice,
+    Comparison,
+    Scene,
+    compare,
+    read_scenes,
+)
+from dashboards.shared.detail import ImageDetail, load_detail
+from dashboards.shared.image_rows import Counts, ImageRow
+from dashboards.shared.listing import Listing, pages_of
+from dashboards.shared.source import ArchiveSource, Unavailable
+from dashboards.shared.steps import Steps
+from stixcore.errors import StixError
+from stixcore.imaging.reconstruction import Method
+
+PAGE_SIZES = (25, 50, 100)
+IMAGES_TAB, IMAGELESS_TAB, COMPARE_TAB, TRACKS_TAB = "images", "imageless", "compare", "tracks"
+TABS = (IMAGES_TAB, IMAGELESS_TAB, COMPARE_TAB, TRACKS_TAB)
+#: In the address, for picks that are everything the filter beside it lets through.
+ALL = "all"
+
+_COUNTS = "SELECT run_id, counts_total, counts_background FROM runs WHERE run_id IN (SELECT unnest(?))"
+
+
+type Who = Visitor | Callable[[], Visitor]
+
+
+class ImageArchiveState(Selection, CompareChoice):
+    """Everything that the image archive page shows.
+
+    Change the parameters above `listing` and read those from there on; each change leads to one new listing.
+
+    Parameters
+    ----------
+    source : ArchiveSource
+    visitor : Visitor, or function that says who it is now
+        Whose hidden images are shown.
+    """
+
+    sort = param.List(default=["-t_start"], item_type=str, bounds=(1, 4), doc="Columns; a leading “-” turns one round")
+    page = param.Integer(default=1, bounds=(1, None), doc="From 1")
+    page_size: param.Selector[Any] = param.Selector(
+        default=PAGE_SIZES[0], objects=list(PAGE_SIZES), doc="Rows on a page"
+    )
+    opened = param.String("", doc="Id of the image that is shown large; empty for none")
+    tab: param.Selector[Any] = param.Selector(
+        default=IMAGES_TAB, objects=list(TABS), doc="What is shown: a table, or pictures and plots of the picked images"
+    )
+    columns = param.List(
+        default=[], item_type=str, bounds=(0, 40), doc="Columns of the table; empty for the usual ones"
+    )
+    picked = param.List(
+        default=[], item_type=str, bounds=(0, FEW), doc="Picked images as an address has them: ids, or “all”"
+    )
+    imageless_page = param.Integer(default=1, bounds=(1, None), doc="Page of the bands without image, from 1")
+
+    listing = param.ClassSelector(class_=Listing, default=Listing(), doc="Images of this page, as ImageRow")
+    imageless = param.ClassSelector(class_=Listing, default=Listing(), doc="Runs without image of this page, as Run")
+    picks = param.ClassSelector(class_=Picks, default=Picks(), doc="Picked images; they outlive filter, order and page")
+    n_picked = param.Integer(default=0, doc="How many they are")
+    picked_rows = param.ClassSelector(class_=frozenset, default=frozenset(), doc="Ids of those on this page")
+    comparison = param.ClassSelector(class_=Comparison, default=None, allow_None=True, doc="Picked images side by side")
+    tracks = param.ClassSelector(class_=tuple, default=(), doc="Picked images as TrackPoint")
+    views_problem = param.String("", doc="Why the picked images are not compared or tracked, or which are left out")
+    picks_problem = param.String("", doc="What became of picks that an address asked for")
+    detail = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
+    steps = param.ClassSelector(class_=Steps, default=Steps(), doc="Where one can go from it, in the list")
+    detail_problem = param.String("", doc="Why the opened image cannot be shown")
+
+    outcomes: ClassVar = (
+        "listing",
+        "imageless",
+        "picked_rows",
+        "n_picked",
+        "picks_problem",
+        "comparison",
+        "tracks",
+        "views_problem",
+        "detail",
+        "detail_problem",
+    )
+    address_keys: ClassVar = {
+        "start": "start",
+        "end": "end",
+        "text": "text",
+        "methods": "method",
+        "band": "energy",
+        "trust": "trust",
+        "flare": "flare",
+        "uid": "uid",
+        "goes": "goes",
+        "x": "x",
+        "y": "y",
+        "counts": "counts",
+        "author": "author",
+        "sort": "sort",
+        "page": "page",
+        "page_size": "rows",
+        "opened": "image",
+        "tab": "tab",
+        "columns": "columns",
+        "picked": "picked",
+        **{name: name for name in CompareChoice.choice_names},
+        "imageless_page": "imageless_page",
+    }
+
+    def __init__(self, source: ArchiveSource, visitor: Who = GUEST, **params: Any) -> None:
+        super().__init__(**params)
+        self._source = source
+        self._who = visitor
+        self._read: tuple[Any, list[Scene]] = (None, [])
+        self.param.watch(self._reordered, [*self.filter_names, "sort", "page", "page_size", "imageless_page", "tab"])
+        self.param.watch(self._opened, "opened")
+        self.param.watch(self._repicked, "picks")
+        self.param.watch(self._show_views, ["picks", "tab"])
+        self.param.watch(self._compare, list(self.choice_names))
+
+    @property
+    def _visitor(self) -> Visitor:
+        """Who looks now."""
+        return self._who() if callable(self._who) else self._who
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether what the list of this tab shows is not all that there is, as far as anybody knows."""
+        return self._source.lacks(RUNS.name if self.tab == IMAGELESS_TAB else IMAGES.name)
+
+    def load(self) -> None:
+        """Ask the archive for everything that is shown."""
+        self._take_picks()
+        self._load_tab()
+        self._show_views()
+        self._opened()
+
+    def step(self, by: int) -> None:
+        """Open the image that many rows further down the list, and turn to its page; stays at the ends of the list."""
+
+        def neighbour(archive: Archive) -> dict[str, Any]:
+            which, sort = self.image_filter(self._visitor), self._sort()
+            place = archive.image_place(self.opened, which, sort=sort)
+            if place is None:
+                return {}
+            number = place.beside(by)
+            found = archive.images(which, sort=sort, limit=1, offset=number)
+            return {"opened": found[0].image_id, "page": number // self.page_size + 1} if found else {}
+
+        try:
+            self.param.update(**self._source.ask(neighbour))
+        except Unavailable as error:
+            self.detail_problem = str(error)
+
+    def pick(self, on: Iterable[str] = (), off: Iterable[str] = ()) -> None:
+        """Pick images that were not picked, and put back some that were."""
+        self.picks = self.picks.turned(on, off)
+
+    def pick_all(self) -> None:
+        """Pick everything that the filter lets through."""
+        self.picks = Picks.of_all(self.image_filter(self._visitor))
+
+    def pick_none(self) -> None:
+        """Put everything back."""
+        self.picks = Picks()
+
+    def picked_images(self, most: int) -> tuple[Image, ...]:
+        """The picked images, oldest first.
+
+        Raises
+        ------
+        TooMany, Unavailable
+            When they are more than ``most``; when the archive cannot be read.
+        """
+        return self._source.ask(lambda archive: self.picks.images(archive, self._visitor, most))
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _reordered(self, *events: param.parameterized.Event) -> None:
+        changed = {event.name for event in events}
+        if changed & {*self.filter_names, "sort", "page_size"} and not changed & {"page", "imageless_page"}:
+            first = {name: 1 for name in ("page", "imageless_page") if getattr(self, name) != 1}
+            if first:
+                self.param.update(**first)  # comes back here
+                return
+        self._load_tab()
+
+    def _load_tab(self) -> None:
+        if self.tab == IMAGELESS_TAB:
+            self._load_imageless()
+        else:  # the number of matches stands above pictures and plots, too
+            self._load_images()
+
+    def _load_images(self) -> None:
+        try:
+            self.listing = self._source.ask(self._images)
+        except StixError as error:
+            self.listing = Listing(page_size=self.page_size, problem=str(error))
+        self._repicked()
+
+    def _images(self, archive: Archive) -> Listing[ImageRow]:
+        which, size = self.image_filter(self._visitor), self.page_size
+        images, total = archive.image_page(which, sort=self._sort(), size=size, page=self.page)
+        page = min(self.page, pages_of(total, size))
+        counts = _counts(archive, images)
+        rows = tuple(ImageRow(image, _own_counts(image, counts)) for image in images)
+        return Listing(rows, total, page, size)
+
+    def _take_picks(self) -> None:
+        """Picks from what the address says; how many of them this visitor cannot have is said."""
+        if self.picked == [ALL]:
+            self.picks = Picks.of_all(self.image_filter(self._visitor))
+        elif self.picked and not self.picks.ids:
+            asked = Picks(tuple(dict.fromkeys(self.picked)))
+            try:
+                found = {image.image_id for image in self._source.ask(lambda a: asked.images(a, self._visitor))}
+            except (TooMany, Unavailable):
+                return
+            missing = len(asked.ids) - len(found)
+            self.picks_problem = (
+                f"{missing} of the {len(asked.ids)} images that the address selects are not in the archive"
+                if missing
+                else ""
+            )
+            self.picks = Picks(tuple(image_id for image_id in asked.ids if image_id in found))
+
+    def _repicked(self, *_: param.parameterized.Event) -> None:
+        picks, ids = self.picks, [row.image.image_id for row in self.listing.rows]
+        try:
+            rows = self._source.ask(lambda archive: picks.among(archive, ids, self._visitor))
+            number = self._source.ask(lambda archive: picks.count(archive, self._visitor))
+        except Unavailable:  # the listing says so
+            return
+        if picks == Picks() or picks.is_few:
+            picked = list(picks.ids)
+        else:
+            picked = [ALL] if picks == Picks.of_all(self.image_filter(self._visitor)) else []
+        self.param.update(picked_rows=rows, n_picked=number, picked=picked)
+
+    def _show_views(self, *_: param.parameterized.Event) -> None:
+        """Read the files of the picked images where a view needs them."""
+        if self.tab == COMPARE_TAB:
+            if self.n_picked < LEAST_COMPARED:
+                self.param.update(comparison=None, views_problem="")
+            else:
+                self._compare()
+        elif self.tab == TRACKS_TAB:
+            self._track()
+
+    def _compare(self, *_: param.parameterized.Event) -> None:
+        if self.tab != COMPARE_TAB or self.n_picked < LEAST_COMPARED:
+            return
+        problems: list[str] = []
+        try:
+            images = self.picked_images(MOST_COMPARED)
+            key = tuple((image.image_id, image.sha256) for image in images)
+            if key != self._read[0]:
+                self._read = key, self._source.ask(lambda archive: list(read_scenes(archive, images, problems)))
+        except (TooMany, Unavailable) as error:
+            self.param.update(comparison=None, views_problem=f"{error}.")
+            return
+        scenes = self._read[1]
+        comparison = compare(scenes, self) if len(scenes) >= LEAST_COMPARED else None
+        self.param.update(comparison=comparison, views_problem=" ".join(problems))
+
+    def _track(self) -> None:
+        problems: list[str] = []
+        try:
+            images = self.picked_images(MOST_TRACKED)
+            points = self._source.ask(lambda archive: track(read_scenes(archive, images, problems)))
+            self.param.update(tracks=points, views_problem=" ".join(problems))
+        except (TooMany, Unavailable) as error:
+            self.param.update(tracks=(), views_problem=f"{error}.")
+
+    def _load_imageless(self) -> None:
+        try:
+            self.imageless = self._source.ask(self._runs)
+        except StixError as error:
+            self.imageless = Listing(page_size=self.page_size, problem=str(error))
+
+    def _runs(self, archive: Archive) -> Listing[Run]:
+        which, size = self.imageless_filter(self._visitor), self.page_size
+        total = archive.count_runs(which)
+        page = min(self.imageless_page, pages_of(total, size))
+        runs = archive.runs(which, limit=size, offset=(page - 1) * size) if total else []
+        return Listing(tuple(runs), total, page, size)
+
+    def _sort(self) -> tuple[str, ...]:
+        """The columns to sort by, without those that do not exist."""
+        names = {*IMAGES.names, NET_COUNTS}
+        known = tuple(column for column in self.sort if column.removeprefix("-") in names)
+        return known or tuple(self.param["sort"].default)
+
+    def _opened(self, *_: param.parameterized.Event) -> None:
+        if not self.opened:
+            self.param.update(detail=None, detail_problem="")
+            return
+
+        def ask(archive: Archive) -> tuple[ImageDetail, Place | None]:
+            detail = load_detail(archive, self.opened, self._visitor)
+            return detail, archive.image_place(self.opened, self.image_filter(self._visitor), sort=self._sort())
+
+        try:
+            detail, place = self._source.ask(ask)
+            self.param.update(detail=detail, steps=Steps.at(place), detail_problem="")
+        except (NotInArchive, Unavailable) as error:
+            self.param.update(detail=None, detail_problem=str(error))
+
+
+def _own_counts(image: Image, counts: dict[str, Counts]) -> Counts | None:
+    """Counts of an image: those of its recipe, but none for the full-disk map, which has a band of its own."""
+    return None if image.method == Method.FULL_DISK_BP else counts.get(image.recipe_id)
+
+
+def _counts(archive: Archive, images: list[Image]) -> dict[str, Counts]:
+    """Counts by recipe, for the images of one page."""
+    recipes = sorted({image.recipe_id for image in images})
+    if not recipes:
+        return {}
+    rows = archive.rows(_COUNTS, [recipes])
+    return {row["run_id"]: Counts(row["counts_total"], row["counts_background"]) for row in rows}

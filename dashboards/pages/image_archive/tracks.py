@@ -1,0 +1,102 @@
+"""Position, size and flux of many images against time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import StringIO
+
+import numpy as np
+
+from archive import Image
+from dashboards.shared.compare import Scene
+from stixcore.metrics import measure_source, strongest_source
+
+#: Every image's file is read: more of them keep the visitor waiting.
+MOST_TRACKED = 300
+UNKNOWN = float("nan")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number and its standard deviation; NaN where unknown."""
+
+    value: float = UNKNOWN
+    sigma: float = UNKNOWN
+
+
+@dataclass(frozen=True)
+class TrackPoint:
+    """What one image says of its brightest source.
+
+    Attributes
+    ----------
+    image : Image
+    x, y : Measured, arcsec
+        Of a forward fit the strongest source's position, else the centroid above half maximum.
+    fwhm : Measured, arcsec
+        Of that source (of an ellipse the geometric mean), else of the area above half maximum.
+    flux : Measured, ct s⁻¹ cm⁻² keV⁻¹
+        Of all sources; a back projection has none.
+    """
+
+    image: Image
+    x: Measured = Measured()
+    y: Measured = Measured()
+    fwhm: Measured = Measured()
+    flux: Measured = Measured()
+
+    @property
+    def t_mid(self) -> np.datetime64:
+        """Middle of the time range, UTC at Solar Orbiter."""
+        return self.image.t_start + (self.image.t_end - self.image.t_start) // 2
+
+    @property
+    def series(self) -> tuple[str, float, float]:
+        """What belongs together in one line: method and band."""
+        return self.image.method, self.image.e_low, self.image.e_high
+
+
+def track(scenes: Iterable[Scene]) -> tuple[TrackPoint, ...]:
+    """Measure images, in the order of their times; of each no more is kept than its numbers."""
+    return tuple(sorted(map(_measured, scenes), key=lambda point: (point.t_mid, point.image.image_id)))
+
+
+def tracks_csv(points: Sequence[TrackPoint]) -> str:
+    """The table behind the plots; times UTC at Solar Orbiter, positions helioprojective."""
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    numbers = ("x", "y", "fwhm", "flux")
+    units = {"x": "arcsec", "y": "arcsec", "fwhm": "arcsec", "flux": "ct/s/cm2/keV"}
+    heads = [f"{name}{part} [{units[name]}]" for name in numbers for part in ("", "_sigma")]
+    writer.writerow(["image_id", "method", "e_low [keV]", "e_high [keV]", "t_start [UTC]", "t_end [UTC]", *heads])
+    for point in points:
+        image = point.image
+        measured = [getattr(point, name) for name in numbers]
+        values = [text for one in measured for text in (_text(one.value), _text(one.sigma))]
+        times = (str(image.t_start), str(image.t_end))
+        writer.writerow([image.image_id, image.method, f"{image.e_low:g}", f"{image.e_high:g}", *times, *values])
+    return stream.getvalue()
+
+
+def _text(value: float) -> str:
+    return f"{value:.6g}" if np.isfinite(value) else ""
+
+
+def _measured(scene: Scene) -> TrackPoint:
+    image, file = scene.image, scene.file
+    flux = UNKNOWN if image.total_flux is None else image.total_flux
+    if file.sources:
+        strongest = strongest_source(file.sources)
+        x, y, fwhm = (Measured(strongest[name], strongest.get(f"{name}_sigma", UNKNOWN)) for name in ("x", "y", "fwhm"))
+        sigma = float(np.sqrt(sum(source.get("flux_sigma", UNKNOWN) ** 2 for source in file.sources)))
+        return TrackPoint(image, x, y, fwhm, Measured(flux, sigma))
+    source, sigmas = measure_source(file.pixels, file.grid), file.errors
+    return TrackPoint(
+        image,
+        Measured(source.x, sigmas.get("x", UNKNOWN)),
+        Measured(source.y, sigmas.get("y", UNKNOWN)),
+        Measured(source.fwhm, sigmas.get("fwhm", UNKNOWN)),
+        Measured(flux, sigmas.get("flux", UNKNOWN)),
+    )

@@ -1,0 +1,177 @@
+"""Position, size and flux of the selected images against time; a click on a point opens its image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel.ui as pmui
+from bokeh.layouts import gridplot
+from bokeh.models import ColumnDataSource, HoverTool, Range1d, TapTool
+from bokeh.models.annotations import Legend, LegendItem
+from bokeh.plotting import figure
+
+from dashboards.pages.image_archive.state import ImageArchiveState
+from dashboards.pages.image_archive.tracks import MOST_TRACKED, Measured, TrackPoint, tracks_csv
+from dashboards.shared import formatting
+from dashboards.shared.figure_style import CURVES, error_bars, spoken
+from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.plot_style import quiet
+
+MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex")
+QUANTITIES = {
+    "x": "Solar X [arcsec]",
+    "y": "Solar Y [arcsec]",
+    "fwhm": "FWHM [arcsec]",
+    "flux": "Flux [ct s⁻¹ cm⁻² keV⁻¹]",
+}
+
+
+class TracksView:
+    """Plots of `ImageArchiveState.tracks`.
+
+    Parameters
+    ----------
+    state : ImageArchiveState
+    on_open : callable
+        Called with the id of the image whose point was clicked.
+    """
+
+    def __init__(self, state: ImageArchiveState, on_open: Callable[[str], None]) -> None:
+        self._state, self._on_open = state, on_open
+        self._notices = Notices()
+        self._download = pmui.FileDownload(
+            callback=lambda: StringIO(tracks_csv(state.tracks)),
+            filename="stix_tracks.csv",
+            label="Download table (CSV)",
+            size="small",
+            variant="text",
+            margin=(4, 0),
+        )
+        self._plots = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
+        self.widget = pn.Column(
+            self._notices.pane, self._plots, self._download, sizing_mode="stretch_width", margin=(8, 0)
+        )
+        state.param.watch(self._show, ["tracks", "views_problem"])
+        self._show()
+
+    def _show(self, *_: Any) -> None:
+        points: tuple[TrackPoint, ...] = self._state.tracks
+        notices = [Notice("warning", self._state.views_problem)] if self._state.views_problem else []
+        if not points and not notices:
+            text = f"Select up to {MOST_TRACKED} images in the table to see position, size and flux against time."
+            notices.append(Notice("info", text))
+        if any(point.image.simulated for point in points):
+            notices.append(Notice("simulated", "Some of these images are made from simulated data."))
+        if points:
+            notices.append(Notice("info", MEANING))
+        self._notices.show(notices)
+        self._download.visible = self._plots.visible = bool(points)
+        self._plots.object = tracks_figure(points, self._on_open) if points else None
+
+
+MEANING = (
+    "Forward fits show their strongest source; other methods the centroid and size of what is above half the maximum. "
+    "Error bars stand where the file has errors: forward fits, and images with an ensemble. Click a point to open it."
+)
+
+
+def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) -> Any:
+    """Four plots over one time axis, a colour per method and a marker per band."""
+    series: dict[tuple[str, float, float], list[TrackPoint]] = {}
+    for point in points:
+        series.setdefault(point.series, []).append(point)
+    methods = list(dict.fromkeys(method for method, _, _ in series))
+    bands = list(dict.fromkeys((low, high) for _, low, high in series))
+    time = _time_range(points)
+    plots: list[list[Any]] = []
+    for name, label in QUANTITIES.items():
+        plot: Any = figure(
+            html_attributes=spoken(f"{label} of the selected images against time"),
+            x_axis_type="datetime",
+            x_range=time,
+            y_range=_value_range([getattr(point, name) for point in points]),
+            height=300 if name == "x" else 220,  # the legend stands above the first
+            sizing_mode="stretch_width",
+            y_axis_label=label,
+            tools="pan,wheel_zoom,box_zoom,reset",
+            toolbar_location="right",
+        )
+        plot.xaxis.axis_label = formatting.CLOCK if name == "flux" else None
+        plot.toolbar.logo = None
+        items = []
+        for (method, low, high), members in series.items():
+            color = CURVES[methods.index(method) % len(CURVES)]
+            marker = MARKERS[bands.index((low, high)) % len(MARKERS)]
+            source = _source(members, name)
+            line = plot.line("time", "value", source=source, color=color, line_alpha=0.6)
+            dots = plot.scatter("time", "value", source=source, color=color, marker=marker, size=9)
+            plot.add_layout(error_bars("time", source, color, 1.5))
+            items.append(
+                LegendItem(label=f"{formatting.method_name(method)}, {low:g}–{high:g} keV", renderers=[line, dots])
+            )
+            _link(source, members, on_open)
+        plot.add_tools(
+            TapTool(),
+            HoverTool(tooltips=[("", "@what"), (label, "@value{0.00} ± @sigma{0.00}")], renderers=_dots(plot)),
+        )
+        if name == "x":
+            legend = Legend(orientation="horizontal", ncols=4, click_policy="hide")
+            legend.items = items
+            plot.add_layout(legend, "above")
+        quiet(plot)
+        plots.append([plot])
+    return gridplot(plots, sizing_mode="stretch_width", toolbar_location="right", merge_tools=True)
+
+
+def _dots(plot: Any) -> list[Any]:
+    return [renderer for renderer in plot.renderers if type(renderer.glyph).__name__ == "Scatter"]
+
+
+def _time_range(points: Sequence[TrackPoint]) -> Range1d:
+    times = np.array([point.t_mid for point in points]).astype("datetime64[ms]").astype(float)
+    margin = max((times.max() - times.min()) * 0.05, 60_000.0)
+    return Range1d(start=times.min() - margin, end=times.max() + margin)
+
+
+def _value_range(measured: Sequence[Measured]) -> Range1d:
+    """Room for all values with their error bars."""
+    ends = np.array([(one.value - sigma, one.value + sigma) for one in measured for sigma in (_known(one.sigma),)])
+    low, high = (float(np.nanmin(ends)), float(np.nanmax(ends))) if np.isfinite(ends).any() else (0.0, 1.0)
+    margin = 0.08 * (high - low) or 1.0
+    return Range1d(start=low - margin, end=high + margin)
+
+
+def _known(sigma: float) -> float:
+    return sigma if np.isfinite(sigma) else 0.0
+
+
+def _source(points: Sequence[TrackPoint], name: str) -> ColumnDataSource:
+    measured = [getattr(point, name) for point in points]
+    values, sigmas = (np.array([getattr(one, part) for one in measured]) for part in ("value", "sigma"))
+    return ColumnDataSource(
+        {
+            "time": [point.t_mid.astype("datetime64[ms]").astype(float) for point in points],
+            "value": values,
+            "sigma": sigmas,
+            "lower": values - sigmas,
+            "upper": values + sigmas,
+            "what": [
+                f"{formatting.method_name(p.image.method)}, {formatting.band(p.image)}, "
+                f"{formatting.time_range(p.image)}"
+                for p in points
+            ],
+        }
+    )
+
+
+def _link(source: ColumnDataSource, points: Sequence[TrackPoint], on_open: Callable[[str], None]) -> None:
+    def opened(_attribute: str, _old: list[int], new: list[int]) -> None:
+        if new:
+            on_open(points[new[0]].image.image_id)
+            source.selected.indices = []
+
+    source.selected.on_change("indices", opened)

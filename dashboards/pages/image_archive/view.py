@@ -1,0 +1,217 @@
+"""The image archive: every image, newest first, what to do with those that are picked, and the bands that have none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+
+from dashboards.pages.image_archive import files_without_images
+from dashboards.pages.image_archive.compare_view import CompareView
+from dashboards.pages.image_archive.export_view import TakeHomeActions
+from dashboards.pages.image_archive.filters import ImageFilters
+from dashboards.pages.image_archive.selection import MOST
+from dashboards.pages.image_archive.selection_bar import SelectionBar
+from dashboards.pages.image_archive.state import (
+    COMPARE_TAB,
+    IMAGELESS_TAB,
+    IMAGES_TAB,
+    TABS,
+    TRACKS_TAB,
+    ImageArchiveState,
+)
+from dashboards.pages.image_archive.table import ImageTable
+from dashboards.pages.image_archive.tracks_view import TracksView
+from dashboards.shared.access import Visitor
+from dashboards.shared.addressed import AddressedPage
+from dashboards.shared.frame import PAGES, SITE, frame
+from dashboards.shared.image_columns import chosen_columns
+from dashboards.shared.image_dialog import OpenedImage
+from dashboards.shared.links import Links
+from dashboards.shared.listing import Listing
+from dashboards.shared.notices import Notice
+from dashboards.shared.opening import opening_html, table_html
+from dashboards.shared.pager import turn_to
+from dashboards.shared.source import archive_source
+from dashboards.shared.style import style
+from dashboards.shared.visitors import session_visitor
+
+#: What a visitor may have to be told about.
+NOTICED = ["listing", "imageless", "complaints", "detail_problem", "picks_problem", "tab"]
+PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
+
+
+class ImageArchivePage(AddressedPage[ImageArchiveState]):
+    """Widgets around an `ImageArchiveState`.
+
+    Parameters
+    ----------
+    state : ImageArchiveState
+    links : Links
+        Where the browser finds the files.
+    """
+
+    title = PAGES["image_archive"]
+    description = "Images of solar flares by Solar Orbiter/STIX"
+
+    def __init__(self, state: ImageArchiveState, links: Links) -> None:
+        super().__init__(state, links)
+        self._table = ImageTable(self._open, self._sort, state.pick)
+        self._bar = SelectionBar(
+            state.pick_all,
+            state.pick_none,
+            lambda: self._go_to(COMPARE_TAB),
+            lambda: self._go_to(TRACKS_TAB),
+            TakeHomeActions(lambda: state.picked_images(MOST), links, session_visitor),
+        )
+        self._imageless = pn.pane.HTML(
+            "", stylesheets=[style("pages/image_archive/files_without_images")], sizing_mode="stretch_width", margin=0
+        )
+        self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
+        self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
+        self._views = {tab: pn.Column(sizing_mode="stretch_width", margin=0) for tab in (COMPARE_TAB, TRACKS_TAB)}
+        self._image = OpenedImage(links, self._open, state.step)
+        self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
+        state.param.watch(self._show_images, ["listing", "columns"])
+        state.param.watch(self._show_picks, ["picked_rows", "n_picked", "listing", "tab"])
+        state.param.watch(self._show_tab, "tab")
+        state.param.watch(self._show_imageless, "imageless")
+        state.param.watch(self._show_paging, ["listing", "imageless", "tab"])
+        state.param.watch(lambda event: self._image.show(event.new, state.steps), "detail")
+        state.param.watch(self._show_notices, NOTICED)
+        self._pager.param.watch(self._turn, "value")
+
+    @classmethod
+    def new_state(cls, visitor: Callable[[], Visitor]) -> ImageArchiveState:
+        """Of somebody who comes to the page, over the archive of this server."""
+        return ImageArchiveState(archive_source(), visitor)
+
+    @classmethod
+    def opening(cls, state: ImageArchiveState, links: Links, *, dark: bool) -> str:
+        """The page as plain HTML, until it is alive."""
+        listing = state.listing
+        plain = listing.rows and not state.opened and state.tab == IMAGES_TAB
+        table = table_html(listing.rows, links, chosen_columns(state.columns)) if plain else ""
+        return opening_html(SITE, cls.title, listing.range_text("images") if table else "", table, dark=dark)
+
+    def view(self) -> pmui.Page:
+        """The whole page."""
+        state = self.state
+        self._tabs = pmui.Tabs(
+            ("Images", self._table.widget),
+            ("Bands without image", self._imageless),
+            ("Compare", self._views[COMPARE_TAB]),
+            ("Tracks", self._views[TRACKS_TAB]),
+            active=TABS.index(state.tab),
+            dynamic=True,
+            sx=PLAIN_TABS,
+        )
+        self._tabs.param.watch(lambda event: state.param.update(tab=TABS[event.new]), "active")
+        self._paging = pn.FlexBox(
+            self._total, self._page_size(), self._pager, sizing_mode="stretch_width", align_items="center"
+        )
+        self._body[:] = [
+            self._notices.pane,
+            ImageFilters(state).widget,
+            self._bar.widget,
+            self._paging,
+            self._tabs,
+            self._image.place,
+        ]
+        self._show_tab()
+        return frame(self.title, [self._body], description=self.description)
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _page_size(self) -> pmui.Select:
+        return pmui.Select.from_param(
+            self.state.param.page_size, label="Rows", width=84, size="small", margin=(6, 12, 0, 0), description=""
+        )
+
+    def _go_to(self, tab: str) -> None:
+        self.state.tab = tab
+
+    def _open(self, image_id: str) -> None:
+        self.state.opened = image_id
+
+    def _sort(self, columns: list[str]) -> None:
+        self.state.sort = columns
+
+    def _turn(self, event: Any) -> None:
+        listing = self._listing
+        if event.new is not None and event.new + 1 != listing.page:
+            self.state.param.update(**{self._page_name: event.new + 1})
+
+    @property
+    def _listing(self) -> Listing[Any]:
+        listing: Listing[Any] = self.state.imageless if self.state.tab == IMAGELESS_TAB else self.state.listing
+        return listing
+
+    @property
+    def _page_name(self) -> str:
+        return "imageless_page" if self.state.tab == IMAGELESS_TAB else "page"
+
+    def _show_images(self, *_: Any) -> None:
+        state = self.state
+        self._table.choose(chosen_columns(state.columns))
+        self._table.show(state.listing.rows, state.sort, self._links, state.picked_rows)
+
+    def _show_picks(self, *_: Any) -> None:
+        self._table.tick(self.state.picked_rows)
+        state = self.state
+        matches = 0 if state.tab == IMAGELESS_TAB else state.listing.total  # a band without image cannot be selected
+        self._bar.show(state.n_picked, matches, passing=state.n_picked > 0 and not state.picked)
+
+    def _show_tab(self, *_: Any) -> None:
+        """Bring the tab of the state to the front; pictures and plots are made when they are first looked at."""
+        tab = self.state.tab
+        place = self._views.get(tab)
+        if place is not None and not place.objects:
+            made = CompareView(self.state) if tab == COMPARE_TAB else TracksView(self.state, self._open)
+            place.append(made.widget)
+        self._tabs.active = TABS.index(tab)
+        self._paging.visible = tab in (IMAGES_TAB, IMAGELESS_TAB)
+
+    def _show_imageless(self, *_: Any) -> None:
+        listing = self.state.imageless
+        self._imageless.object = files_without_images.imageless_html(listing.rows) if listing.rows else ""
+
+    def _show_paging(self, *_: Any) -> None:
+        listing = self._listing
+        self._total.object = listing.range_text("bands without image" if self.state.tab == IMAGELESS_TAB else "images")
+        turn_to(self._pager, listing)
+
+    def _show_notices(self, *_: Any) -> None:
+        self._notices.show([*self._address_notices, *notices_for(self.state)])
+
+
+def notices_for(state: ImageArchiveState) -> list[Notice]:
+    """What a visitor must be told about what is shown."""
+    listing = state.imageless if state.tab == IMAGELESS_TAB else state.listing
+    notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
+    if state.picks_problem:
+        notices.append(Notice("warning", f"{state.picks_problem}."))
+    if listing.problem:
+        return [*notices, Notice("error", listing.problem)]
+    if state.detail_problem:
+        notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
+    simulated = sum(row.image.simulated for row in state.listing.rows) if state.tab == IMAGES_TAB else 0
+    if listing.total == 0 and state.tab in (IMAGES_TAB, IMAGELESS_TAB):
+        notices.append(Notice("info", _nothing(state)))
+    elif simulated:
+        which = "These images are" if simulated == len(listing.rows) else "Some of these images are"
+        notices.append(Notice("simulated", f"{which} made from simulated data and show no real flares."))
+    return notices
+
+
+def _nothing(state: ImageArchiveState) -> str:
+    what = "image" if state.tab == IMAGES_TAB else "band without image"
+    if state.filtered:
+        return f"No {what} is in this selection."
+    if state.is_damaged:
+        return f"No {what} can be shown: that part of the index is damaged."
+    if state.tab == IMAGELESS_TAB:
+        return "Every band of every file has its images."
+    return "The archive holds no images yet. They appear after “stix-jobs ingest” and “stix-jobs previews”."

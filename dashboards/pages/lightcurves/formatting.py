@@ -1,0 +1,129 @@
+"""What the light-curve page says: which window, how fine, what there is, how far the nearest image is away."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import urlencode
+
+import numpy as np
+
+from dashboards.pages.lightcurves.clocks import why_unknown
+from dashboards.pages.lightcurves.images import MOST_ON_CURVES, NearestImage, WindowImages
+from dashboards.pages.lightcurves.state import SHIFT_CHANGES_S, Curves, Extent, LightCurvesState
+from dashboards.pages.lightcurves.window import LEAST_AROUND_FLARE_S, Window
+from dashboards.shared import formatting
+from dashboards.shared.listing import grouped
+
+
+def window_text(window: Window) -> str:
+    """``2022-11-11 01:00:00 – 02:00:00 UTC at Solar Orbiter, 60 min``."""
+    begin, end = formatting.day(window.begin), formatting.day(window.end)
+    return (
+        f"{begin} {formatting.clock(window.begin)} – {end + ' ' if end != begin else ''}{formatting.clock(window.end)} "
+        f"{formatting.CLOCK}, {length(window.span)}"
+    )
+
+
+def length(seconds: float) -> str:
+    """``56 s``, ``12 min``, ``2.5 h``, ``30 days``."""
+    for unit, name in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 1.5 * unit:
+            return f"{formatting.number(seconds / unit)} {name}"
+    return f"{formatting.number(seconds)} s"
+
+
+def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downloads: bool) -> str:
+    """The line above the plot: window, bins, flares, what the archive has, downloads."""
+    parts = [f"<b>{escape(window_text(curves.window))}</b>"]
+    view = curves.view
+    if view is not None and view.time.size:
+        bins = (
+            f"bins of {length(view.bucket_s)}: their mean, and thin their highest rate"
+            if view.bucket_s
+            else "bins as recorded"
+        )
+        parts.append(bins)
+    if curves.n_flares:
+        few = len(curves.flares) < curves.n_flares
+        which = f"the strongest {len(curves.flares)} of " if few else ""
+        parts.append(f"{which}{formatting.plural(curves.n_flares, 'flare')} in and near this window")
+    if extent is not None:
+        parts.append(
+            f"the archive has {extent.what} from {formatting.day(extent.window.begin)} "
+            f"to {formatting.day(extent.window.end)}"
+        )
+    if curves.light is None and not curves.problem:
+        parts.append(f"clocks: {escape(why_unknown(simulated=simulated))}")
+    elif curves.light is not None:
+        light = curves.light
+        later = "later" if light.to_earth_later >= 0 else "earlier"
+        parts.append(
+            f'<span title="{escape(light.source)}">light from the Sun needs {light.to_solar_orbiter:.1f} s to Solar '
+            f"Orbiter and reaches Earth {abs(light.to_earth_later):.1f} s {later}"
+            f"{', in the middle of the window' if curves.window.span >= SHIFT_CHANGES_S else ''}</span>"
+        )
+    links = _downloads(curves.window, simulated) if downloads and curves.recorded else ""
+    return f'<p class="status">{" · ".join(parts)}{links}</p>'
+
+
+def images_html(images: WindowImages, state: LightCurvesState) -> str:
+    """The head of the strip; without images, that there are none here and where the nearest is."""
+    if images.problem:
+        return f"<h3>Images</h3><p>{escape(images.problem)}</p>"
+    if images.recipes:
+        ranges = formatting.plural(images.chosen, "time and energy range")
+        text = f"{ranges} with {formatting.plural(len(images.images), 'image')}"
+        if images.chosen < images.recipes:
+            text += (
+                f", spread over the window, of {grouped(images.recipes)}: more than {MOST_ON_CURVES} pictures "
+                "would hide the curves. Zoom in for the others"
+            )
+        return f"<h3>Images of this window</h3><p>{text}.</p>"
+    if images.nearest is None:
+        return "<h3>Images of this window</h3><p>There is none, and the archive has no other that you may see.</p>"
+    return f"<h3>Images of this window</h3><p>There is none. {nearest_html(images.nearest, state)}</p>"
+
+
+def nearest_html(nearest: NearestImage, state: LightCurvesState) -> str:
+    """How far the nearest image is away, with a link to its window."""
+    image = nearest.image
+    away = length(float(nearest.away / np.timedelta64(1, "s")))
+    whose = f"flare {image.flare_id}" if image.flare_id else f"uid {image.uid}"
+    place = escape(address_of(Window.between(image.t_start, image.t_end), state))
+    return (
+        f"The nearest, {escape(formatting.time_range(image))}, {escape(formatting.band(image))} of {escape(whose)}, "
+        f'is {away} {"later" if nearest.later else "earlier"}: <a href="{place}">go there</a>.'
+    )
+
+
+def address_of(window: Window, state: LightCurvesState) -> str:
+    """Address that shows a window's surroundings, everything else as it is."""
+    around = window.around(max(4 * window.span, LEAST_AROUND_FLARE_S)).limited()
+    query = [(key, value) for key, value in state.address_pairs if key not in {"start", "span", "image"}]
+    return "?" + urlencode([("start", f"{around.start:.0f}"), ("span", f"{around.span:.0f}"), *query], safe=",:")
+
+
+def nothing_recorded(extent: Extent | None, *, damaged: bool = False) -> str:
+    """Why the plot is empty."""
+    if damaged:
+        return "Nothing can be shown of this window. A part of the index is damaged: it may be what was recorded then."
+    if extent is None:
+        return "The archive holds no quick-look light curves yet. They appear when their files are ingested."
+    begin, end = (
+        f"{formatting.day(time)} {formatting.clock(time)}" for time in (extent.window.begin, extent.window.end)
+    )
+    if extent.what == "light curves":
+        return f"Nothing was recorded in this window. The light curves of this archive reach from {begin} to {end}."
+    return f"The archive holds no quick-look light curves. Its {extent.what} reach from {begin} to {end}."
+
+
+def _downloads(window: Window, simulated: bool) -> str:
+    whole = window.limited()
+    query = urlencode(
+        {"start": f"{whole.start:.0f}", "span": f"{whole.span:.0f}", **({"series": "simulated"} if simulated else {})}
+    )
+    links = "".join(
+        f'<a class="file" href="archive/lightcurve.{kind}?{escape(query)}" download>{name}</a>'
+        for kind, name in (("csv", "CSV"), ("parquet", "Parquet"))
+    )
+    return f" <span class='files' title='Times in these files are {formatting.CLOCK}'>{links}</span>"

@@ -1,0 +1,142 @@
+"""The images of a window of the light curves: all, those on the curves, and the nearest elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from archive import Archive, Image, ImageFilter
+from archive.index.schema import IMAGES
+from archive.index.sql import select
+from archive.layout import METHODS
+from dashboards.pages.lightcurves.window import Window
+from dashboards.shared.access import Visitor
+
+#: Recipes with a picture on the curves, at most: more would hide them.
+MOST_ON_CURVES = 40
+#: The method whose picture stands for a recipe, the first that there is.
+SHOWN_FIRST = ("clean", "ms_clean", "mem_ge", "em", "vis_fwdfit", "bp", "full_disk_bp")
+
+_RECIPE = "recipe_id, min(t_start) AS t_start, bool_or(trusted) AS trusted, max(coalesce(goes_flux, 0)) AS goes_flux"
+_BY_RECIPE = "GROUP BY recipe_id ORDER BY t_start, recipe_id"
+
+
+@dataclass(frozen=True)
+class NearestImage:
+    """The image nearest to a window that has none.
+
+    Attributes
+    ----------
+    image : Image
+    away : timedelta64
+        From the window's edge to the image's time range.
+    later : bool
+        After the window, not before it.
+    """
+
+    image: Image
+    away: np.timedelta64
+    later: bool
+
+
+@dataclass(frozen=True)
+class WindowImages:
+    """What the IMG button loads.
+
+    Attributes
+    ----------
+    images : tuple of Image
+        Images of the chosen recipes, every method, in rising order of time.
+    recipes : int
+        Recipes of the window altogether; more than those chosen when there are too many for the curves.
+    nearest : NearestImage or None
+        When there are none.
+    problem : str
+        Why nothing could be loaded; empty when nothing is wrong.
+    """
+
+    images: tuple[Image, ...] = ()
+    recipes: int = 0
+    nearest: NearestImage | None = None
+    problem: str = ""
+
+    @property
+    def on_curves(self) -> tuple[Image, ...]:
+        """One image for each chosen recipe: a trusted one, if there is any."""
+        best: dict[str, Image] = {}
+        for image in self.images:
+            other = best.get(image.recipe_id)
+            if other is None or _rank(image) < _rank(other):
+                best[image.recipe_id] = image
+        return tuple(best.values())
+
+    @property
+    def chosen(self) -> int:
+        """Number of chosen recipes."""
+        return len({image.recipe_id for image in self.images})
+
+
+def images_in(archive: Archive, window: Window, visitor: Visitor, *, simulated: bool) -> WindowImages:
+    """Images whose time range overlaps a window, and no others.
+
+    Parameters
+    ----------
+    archive : Archive
+    window : Window
+    visitor : Visitor
+        Hidden images are seen by their author and operators only.
+    simulated : bool
+        Of simulated or of real data, as the curves.
+    """
+    inside = _filter(visitor, simulated, t_start=window.begin, t_end=window.end)
+    conditions = inside.conditions
+    recipes = archive.rows(select(_RECIPE, IMAGES.name, f"{conditions.where} {_BY_RECIPE}"), conditions.values)
+    if not recipes:
+        return WindowImages(nearest=nearest_image(archive, window, visitor, simulated=simulated))
+    chosen = [row["recipe_id"] for row in spread(recipes, window, MOST_ON_CURVES)]
+    images = archive.images(_filter(visitor, simulated, recipe_ids=tuple(chosen)), limit=len(chosen) * len(METHODS))
+    ordered = sorted(images, key=lambda image: (image.t_start, image.recipe_id, METHODS.index(image.method)))
+    return WindowImages(tuple(ordered), len(recipes))
+
+
+def nearest_image(archive: Archive, window: Window, visitor: Visitor, *, simulated: bool) -> NearestImage | None:
+    """The image nearest to a window in which there is none; arguments as `images_in`."""
+    before = archive.images(_filter(visitor, simulated, t_end=window.begin), sort=("-t_end",), limit=1)
+    after = archive.images(_filter(visitor, simulated, t_start=window.end), sort=("t_start",), limit=1)
+    candidates = [
+        *(NearestImage(image, window.begin - image.t_end, later=False) for image in before),
+        *(NearestImage(image, image.t_start - window.end, later=True) for image in after),
+    ]
+    return min(candidates, key=lambda nearest: nearest.away, default=None)
+
+
+def spread(recipes: Sequence[dict[str, Any]], window: Window, most: int) -> list[dict[str, Any]]:
+    """At most so many recipes, spread over the window: of each part of it the trusted one of the strongest flare."""
+    if len(recipes) <= most:
+        return [*recipes]
+    best: dict[int, dict[str, Any]] = {}
+    for recipe in recipes:
+        since = float((np.datetime64(recipe["t_start"], "us") - window.begin) / np.timedelta64(1, "s"))
+        part = min(max(int(since / window.span * most), 0), most - 1)
+        if part not in best or _strength(recipe) > _strength(best[part]):
+            best[part] = recipe
+    # parts without a recipe leave room for more of the others
+    chosen = {recipe["recipe_id"] for recipe in best.values()}
+    rest = sorted((recipe for recipe in recipes if recipe["recipe_id"] not in chosen), key=_strength, reverse=True)
+    chosen |= {recipe["recipe_id"] for recipe in rest[: most - len(best)]}
+    return [recipe for recipe in recipes if recipe["recipe_id"] in chosen]
+
+
+def _strength(recipe: dict[str, Any]) -> tuple[bool, float]:
+    return bool(recipe["trusted"]), float(recipe["goes_flux"])
+
+
+def _rank(image: Image) -> tuple[bool, int]:
+    return not image.trusted, SHOWN_FIRST.index(image.method)
+
+
+def _filter(visitor: Visitor, simulated: bool, **more: Any) -> ImageFilter:
+    return ImageFilter(simulated=simulated, viewer=visitor.name, all_hidden=visitor.operator, **more)

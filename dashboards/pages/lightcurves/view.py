@@ -1,0 +1,266 @@
+"""The light curves: quick-look count rates of any window, flares, and the images of what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+
+from archive.lightcurves.tables import BANDS
+from dashboards.pages.lightcurves import formatting
+from dashboards.pages.lightcurves.clocks import Clock, why_unknown
+from dashboards.pages.lightcurves.first_content import curves_svg
+from dashboards.pages.lightcurves.plot import BAND_NAMES, LightCurvePlot
+from dashboards.pages.lightcurves.state import BINS, LINEAR, LOG, REAL, SIMULATED, LightCurvesState
+from dashboards.pages.lightcurves.window import DAY_S, WEEK_S
+from dashboards.shared.access import Visitor
+from dashboards.shared.addressed import AddressedPage
+from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.frame import PAGES, SITE, frame, is_dark
+from dashboards.shared.image_dialog import OpenedImage
+from dashboards.shared.image_strip import ImageStrip
+from dashboards.shared.links import Links, routes_are_served
+from dashboards.shared.notices import Notice
+from dashboards.shared.opening import opening_html
+from dashboards.shared.preloaded import Begun
+from dashboards.shared.source import Unavailable, archive_source
+from dashboards.shared.style import style
+
+SPANS = {
+    "10 min": 600.0, "1 h": 3600.0, "6 h": 21_600.0, "1 day": DAY_S, "3 days": 3 * DAY_S, "1 week": WEEK_S,
+    "30 days": 30 * DAY_S, "1 year": 365 * DAY_S,
+}  # fmt: skip
+BIN_NAMES = dict(zip(("automatic", "as recorded", "20 s", "1 min", "5 min", "1 h", "1 day"), BINS, strict=True))
+CLOCKS = {
+    "Solar Orbiter": Clock.SOLAR_ORBITER.value, "Earth": Clock.EARTH.value, "Sun": Clock.SUN.value
+}  # fmt: skip
+
+#: Copies the address of what is shown now, even while the page is still catching up with a pan.
+SHARE = """
+const url = new URL(location.href)
+url.searchParams.set("start", Math.round(seen.start / 1000))
+url.searchParams.set("span", Math.round((seen.end - seen.start) / 1000))
+const label = button.data.label
+const done = () => { button.data.label = "Copied"; setTimeout(() => { button.data.label = label }, 2000) }
+const by_hand = () => prompt("The address of this view:", url.href)
+if (navigator.clipboard) { navigator.clipboard.writeText(url.href).then(done, by_hand) } else { by_hand() }
+"""
+
+PLAIN = {
+    "& .MuiToggleButton-root": {"textTransform": "none", "whiteSpace": "nowrap", "letterSpacing": 0, "width": "auto"},
+    "flexWrap": "wrap",
+}
+
+
+class LightCurvesPage(AddressedPage[LightCurvesState]):
+    """Widgets around a `LightCurvesState`.
+
+    Parameters
+    ----------
+    state : LightCurvesState
+    links : Links
+        Where the browser finds pictures.
+    """
+
+    title = PAGES["lightcurves"]
+    description = "Quick-look X-ray light curves by Solar Orbiter/STIX"
+
+    def __init__(self, state: LightCurvesState, links: Links) -> None:
+        super().__init__(state, links)
+        self._said = ""
+        self._plot = LightCurvePlot(links, state.show, self._open, self._go_to, dark=is_dark())
+        self._strip = ImageStrip(links, self._open)
+        html: dict[str, Any] = {
+            "stylesheets": [style("pages/lightcurves/page")],
+            "sizing_mode": "stretch_width",
+            "margin": 0,
+        }
+        self._status = pn.pane.HTML("", **html)
+        self._images_head = pn.pane.HTML("", visible=False, **html)
+        self._clock: pmui.Select | None = None
+        self._image = OpenedImage(links, self._open, state.step)
+        self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
+        state.param.watch(self._show_curves, ["curves", "clock"])
+        state.param.watch(self._show_images, ["images", "pictures"])
+        state.param.watch(lambda event: self._plot.show_bands(event.new), "bands")
+        state.param.watch(lambda event: self._plot.set_scale(event.new), "scale")
+        state.param.watch(lambda *_: self._image.show(state.detail, state.steps), ["detail", "images"])
+        state.param.watch(self._show_notices, ["curves", "images", "clock", "detail_problem"])
+
+    @classmethod
+    def new_state(cls, visitor: Callable[[], Visitor]) -> LightCurvesState:
+        """Of somebody who comes to the page, over the archive of this server."""
+        return LightCurvesState(archive_source(), visitor)
+
+    @classmethod
+    def opening(cls, state: LightCurvesState, _: Links, *, dark: bool) -> str:
+        """The page as plain HTML, until it is alive."""
+        picture = curves_svg(state.curves, state.bands, log=state.scale == LOG) if not state.opened else ""
+        return opening_html(SITE, cls.title, formatting.window_text(state.curves.window), picture, dark=dark)
+
+    def follow_address(self, begun: Begun[LightCurvesState]) -> None:
+        """Show what is loaded, and keep the address up to date."""
+        self._plot.show_bands(self.state.bands)
+        self._plot.set_scale(self.state.scale)
+        super().follow_address(begun)
+
+    def view(self) -> pmui.Page:
+        """The whole page."""
+        self._body[:] = [
+            self._notices.pane,
+            self._times(),
+            self._choices(),
+            self._status,
+            self._plot.pane,
+            self._images_head,
+            self._strip.widget,
+            self._image.place,
+        ]
+        page = frame(self.title, [self._body], description=self.description)
+        page.param.watch(lambda event: self._plot.set_dark(event.new), "dark_theme")
+        return page
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _times(self) -> pn.FlexBox:
+        """Where on the time axis."""
+        state = self.state
+        common: dict[str, Any] = {"size": "small", "margin": (6, 8, 4, 0)}
+        button: dict[str, Any] = {"variant": "outlined", **common}
+        length = pmui.Select(
+            label="Length", options=self._lengths(), value=state.span, width=130, description="", **common
+        )
+        field = pmui.TextInput(
+            label="Flare id or time (UTC)", placeholder="2211110123", width=190, description="", **common
+        )
+        share = pmui.Button(label="Share", icon="share", **button)
+        share.js_on_click(args={"seen": self._plot.x_range, "button": share}, code=SHARE)
+
+        def follow(*_: Any) -> None:
+            length.param.update(options=self._lengths(), value=state.span)
+
+        def choose(event: Any) -> None:
+            if event.new != state.span:
+                state.show(state.window.around(event.new))
+
+        def ask(event: Any) -> None:
+            if event.new.strip():
+                self._go_to(event.new)
+
+        state.param.watch(follow, "span")
+        length.param.watch(choose, "value")
+        field.param.watch(ask, "value")
+        return pn.FlexBox(
+            pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: state.shift(-1), **button),
+            length,
+            pmui.Button(label="Next", end_icon="chevron_right", on_click=lambda _: state.shift(1), **button),
+            pmui.Button(label="Last day of data", on_click=lambda _: state.show_last(DAY_S), **button),
+            pmui.Button(label="Last week of data", on_click=lambda _: state.show_last(WEEK_S), **button),
+            field,
+            share,
+            align_items="center",
+            sizing_mode="stretch_width",
+        )
+
+    def _lengths(self) -> dict[str, float]:
+        """Lengths to choose from, the present one among them."""
+        span = self.state.span
+        present = {} if span in SPANS.values() else {formatting.length(span): span}
+        return {**present, **SPANS}
+
+    def _choices(self) -> pn.FlexBox:
+        """How the curves are drawn."""
+        of = self.state.param
+        common: dict[str, Any] = {"size": "small", "margin": (4, 12, 4, 0), "description": ""}
+        names = {BAND_NAMES[band]: band for band in BANDS}
+        bands = pmui.CheckButtonGroup.from_param(
+            of.bands,
+            label="Bands",
+            options=names,
+            description="",
+            size="small",
+            margin=(4, 12, 4, 0),
+            sx=PLAIN,
+            styles={"max-width": "100%"},
+        )
+        self._clock = pmui.Select.from_param(
+            of.clock, label="Clock at", options=CLOCKS, width=150, disabled=self._only_one_clock, **common
+        )
+        images = pmui.Toggle.from_param(
+            of.pictures, label="IMG", icon="image", size="small", margin=(4, 0), description=""
+        )
+        series = {"real": REAL, "simulated": SIMULATED}
+        return pn.FlexBox(
+            bands,
+            pmui.Select.from_param(of.scale, label="Scale", options={"log": LOG, "linear": LINEAR}, width=90, **common),
+            pmui.Select.from_param(of.bin_s, label="Bins", options=BIN_NAMES, width=124, **common),
+            self._clock,
+            *([self._series(series)] if self.state.both_series else []),
+            images,
+            align_items="center",
+            sizing_mode="stretch_width",
+        )
+
+    @property
+    def _only_one_clock(self) -> bool:
+        """Whether there is nothing to choose: the light times are unknown, and no other clock was asked for."""
+        return bool(self.state.curves.light is None and self.state.clock == Clock.SOLAR_ORBITER)
+
+    def _series(self, series: dict[str, str]) -> pmui.Select:
+        now = SIMULATED if self.state.simulated else REAL
+        choice = pmui.Select(label="Data", options=series, value=now, width=120, size="small", margin=(4, 12, 4, 0))
+        choice.param.watch(lambda event: self.state.param.update(series=event.new), "value")
+        return choice
+
+    def _open(self, image_id: str) -> None:
+        self.state.opened = image_id
+
+    def _go_to(self, text: str) -> None:
+        self._said = ""
+        try:
+            self.state.go_to(text)
+        except (NotUnderstood, Unavailable) as error:
+            self._said = f"{str(error).rstrip('.')}."
+        self._show_notices()
+
+    def _show_curves(self, *_: Any) -> None:
+        state = self.state
+        self._plot.show(state.curves, Clock(state.clock))
+        if self._clock is not None:
+            self._clock.disabled = self._only_one_clock
+        self._status.object = formatting.status_html(
+            state.curves, state.extent, simulated=state.simulated, downloads=routes_are_served()
+        )
+
+    def _show_images(self, *_: Any) -> None:
+        state = self.state
+        self._plot.show_images(state.images)
+        self._strip.show(state.images.images)
+        html = formatting.images_html(state.images, state) if state.pictures else ""
+        self._images_head.param.update(object=html, visible=bool(html))
+
+    def _show_notices(self, *_: Any) -> None:
+        said = [Notice("warning", self._said)] if self._said else []
+        self._notices.show([*self._address_notices, *said, *notices_for(self.state)])
+
+
+def notices_for(state: LightCurvesState) -> list[Notice]:
+    """What a visitor must be told about what is shown."""
+    curves = state.curves
+    if curves.problem:
+        return [Notice("error", curves.problem)]
+    notices = []
+    if state.detail_problem:
+        notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
+    if state.clock != Clock.SOLAR_ORBITER and curves.light is None:
+        unknown = why_unknown(simulated=state.simulated)
+        notices.append(Notice("warning", f"{unknown} The axis shows UTC at Solar Orbiter."))
+    if curves.coarser:
+        notices.append(Notice("info", "The bins are longer than you chose: so many would find no room in this window."))
+    if not curves.recorded:
+        notices.append(Notice("info", formatting.nothing_recorded(state.extent, damaged=state.is_damaged)))
+    elif state.simulated:
+        notices.append(Notice("simulated", "These light curves are made from simulated data and show no real flares."))
+    return notices

@@ -1,0 +1,1 @@
+"""The operations page: queue, workers, failures and disk usage."""

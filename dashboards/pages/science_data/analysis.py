@@ -1,0 +1,445 @@
+"""Interactive analysis of a file: a box, the form, an image at once, and the request on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel.ui as pmui
+
+from dashboards.pages.science_data import form_parts as parts
+from dashboards.pages.science_data.file_state import Box, FileView
+from dashboards.pages.science_data.form_parts import FIELD
+from dashboards.pages.science_data.imaging_form import (
+    ASSUMED,
+    BINS,
+    COUNTS,
+    GIVEN,
+    ONE,
+    SEARCHED,
+    SHAPES,
+    STEPS,
+    Feedback,
+    ImagingForm,
+)
+from dashboards.pages.science_data.latest import Latest
+from dashboards.pages.science_data.map_plot import MapPlot
+from dashboards.pages.science_data.spectrum_plot import SpectrumPlot
+from dashboards.pages.science_data.tracking import Tracking
+from dashboards.panel_patches.document_lock import beside_the_loop, turn_of
+from dashboards.shared.access import Visitor
+from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.formatting import METHOD_NAMES
+from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.ranges import earliest
+from dashboards.shared.style import style
+from jobs.queue.requests import AUTO
+from stixcore.fits.windows import WindowRule
+from stixcore.instrument.geometry import PixelSet
+from stixcore.reconstruct import ShiftBins
+from stixcore.times import format_time
+
+#: How often the journal is looked at while a request is open, ms.
+LOOK_MS = 400
+#: Side of the maps; with their axes they fit on a telephone.
+MAP_PIXELS = 290
+CUTS = {"one interval": ONE, "steps": STEPS, "native bins": BINS, "equal counts": COUNTS}
+RULES = {"with their centres inside": WindowRule.CENTRES, "that cover the range": WindowRule.OUTWARD}
+SHIFTS = {"moved to their own bin": ShiftBins.AUTO, "left where they are": ShiftBins.OFF}
+PLACES = {"search the disk": SEARCHED, "as typed or clicked": GIVEN}
+POINTINGS = {"from the auxiliary files": AUTO, "assumed: Sun centre, north up": ASSUMED, "as typed": GIVEN}
+
+
+class AnalysisView:
+    """Widgets around an `ImagingForm` and a `Tracking`.
+
+    Parameters
+    ----------
+    view : FileView
+    form : ImagingForm
+    tracking : Tracking or None
+        None for a file of the visitor's own: ``on_own`` makes its images.
+    visitor : callable
+        Who looks at the page.
+    on_images : callable
+        Called when there may be new images.
+    on_own : callable, optional
+        Makes the images of a file that is not in the archive.
+    """
+
+    def __init__(
+        self,
+        view: FileView,
+        form: ImagingForm,
+        tracking: Tracking | None,
+        visitor: Callable[[], Visitor],
+        on_images: Callable[[], None],
+        on_own: Callable[[Box], None] | None = None,
+    ) -> None:
+        self._view, self._form, self._tracking, self._visitor = view, form, tracking, visitor
+        self._on_images, self._on_own = on_images, on_own
+        self._latest = Latest()
+        self._document = pn.state.curdoc
+        self._in_turn = turn_of(self._document)
+        self._timer: Any = None
+        self._seen = (0, 0)
+        self._typing = False
+        self._range: tuple[np.datetime64, np.datetime64] | None = None  # as typed; None after a box was drawn
+        self._map = MapPlot(MAP_PIXELS)
+        self._disk: MapPlot | None = None
+        self._spectrum = SpectrumPlot(220)
+        self._known, self._stands, self._mine = parts.html_pane(), parts.html_pane(), parts.html_pane()
+        self._notices = Notices()
+        self.feedback: Feedback | None = None
+        if pn.state.curdoc is not None:
+            pn.state.on_session_destroyed(lambda _: self._latest.close())
+
+    def view(self) -> pn.Column:
+        """Everything."""
+        form, view = self._form, self._view
+        view.param.watch(self._box_changed, "box")
+        form.param.watch(lambda *_: self._ask(), [*form.seen_at_once, *form.counted])
+        form.param.watch(self._rule_changed, ["window_rule", "exact"])
+        if self._tracking is not None:
+            self._tracking.param.watch(self._show_standing, ["standing", "problem", "mine", "answered"])
+        left = pn.Column(*self._fields(), self._known, self._submission(), sizing_mode="stretch_width", margin=0)
+        right = pn.Column(
+            pn.pane.Bokeh(self._map.model, margin=0),
+            pn.pane.Bokeh(self._spectrum.model, sizing_mode="stretch_width", margin=0),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self._show_standing()
+        if view.box is None:
+            view.box = view.peak_minute()
+        else:
+            self._box_changed()
+        return pn.Column(
+            pn.Column(
+                left,
+                right,
+                sizing_mode="stretch_width",
+                stylesheets=[style("pages/science_data/side_by_side")],
+                margin=0,
+            ),
+            sizing_mode="stretch_width",
+            margin=(8, 0),
+        )
+
+    def watch(self) -> None:
+        """Look by itself for as long as something will happen."""
+        tracking = self._tracking
+        if tracking is None or self._document is None:
+            return
+        if tracking.is_open and self._timer is None:
+            self._timer = pn.state.add_periodic_callback(beside_the_loop(self._tick), LOOK_MS)
+        elif not tracking.is_open and self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+
+    # Fields ----------------------------------------------------------------------------------------------------------
+
+    def _fields(self) -> list[Any]:
+        of = self._form.param
+        self._from = pmui.TextInput(label="From (UTC)", width=240, **FIELD)
+        self._to = pmui.TextInput(label="To (UTC)", width=240, **FIELD)
+        self._low = pmui.FloatInput(label="From keV", width=124, **FIELD)
+        self._high = pmui.FloatInput(label="To keV", width=124, **FIELD)
+        for widget in (self._from, self._to, self._low, self._high):
+            widget.param.watch(self._typed, "value")
+        step = pmui.FloatInput.from_param(of.step, label="Step [s]", width=120, **FIELD)
+        counts = pmui.FloatInput.from_param(of.counts, label="Counts each", width=140, **FIELD)
+
+        def show_number(*_: Any) -> None:
+            step.visible, counts.visible = self._form.cut == STEPS, self._form.cut == COUNTS
+
+        show_number()
+        self._form.param.watch(show_number, "cut")
+        self._background = pmui.Select.from_param(
+            of.background, label="Background", options={"automatic": AUTO}, width=340, **FIELD
+        )
+        self._advanced = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
+        more = pmui.Button(label="Advanced", icon="tune", variant="text", size="small", on_click=self._open_advanced)
+        return [
+            pn.FlexBox(self._from, self._to, self._low, self._high, sizing_mode="stretch_width"),
+            pn.FlexBox(
+                pmui.Select.from_param(of.cut, label="Images of", options=CUTS, width=150, **FIELD),
+                step,
+                counts,
+                pmui.TextInput.from_param(
+                    of.energies, label="More energies [keV]", placeholder="10-15, 15-25", width=190, **FIELD
+                ),
+                sizing_mode="stretch_width",
+            ),
+            self._background,
+            more,
+            self._advanced,
+        ]
+
+    def _open_advanced(self, _: Any) -> None:
+        if not self._advanced.objects:  # most visits never open it
+            self._advanced[:] = self._advanced_fields()
+            if self.feedback is not None:
+                self._show_disk(self.feedback)
+        self._advanced.visible = not self._advanced.visible
+
+    def _advanced_fields(self) -> list[Any]:
+        of, number = self._form.param, {"width": 130, **FIELD}
+        self._disk = MapPlot(MAP_PIXELS, self._tapped)
+        shapes = pmui.Select.from_param(
+            of.shape_of_sources, label="Forward fit", options=list(SHAPES), width=150, **FIELD
+        )
+        choice: dict[str, Any] = {"margin": (6, 10, 4, 0), "description": "", "width": 300}
+        late: list[Any] = []
+        if self._form.data.can_shift_bins:  # files before December 2021 in full time resolution
+            late = [pmui.Select.from_param(of.shift_bins, label="Late counts", options=SHIFTS, width=230, **FIELD)]
+        return [
+            parts.group(
+                "Methods",
+                pmui.MultiChoice.from_param(
+                    of.methods, label="Methods", options={name: key for key, name in METHOD_NAMES.items()}, **choice
+                ),
+                pmui.IntInput.from_param(of.clean_iterations, label="CLEAN iterations", **number),
+                pmui.FloatInput.from_param(of.clean_gain, label="CLEAN gain", **number),
+                pmui.FloatInput.from_param(of.clean_beam, label="CLEAN beam [″]", **number),
+                pmui.IntInput.from_param(of.em_iterations, label="EM iterations", **number),
+                pmui.FloatInput.from_param(of.em_tolerance, label="EM tolerance", format="0.[000000]", **number),
+                pmui.FloatInput.from_param(of.mem_percent, label="MEM λ [%], 0: auto", **number),
+                shapes,
+            ),
+            parts.group(
+                "Map and data",
+                pmui.IntInput.from_param(of.side, label="Pixels a side", **number),
+                pmui.FloatInput.from_param(of.pixel, label="Pixel [″]", **number),
+                pmui.Select.from_param(
+                    of.pixel_set, label="Pixel set", options={str(s): s for s in PixelSet}, width=130, **FIELD
+                ),
+                pmui.MultiChoice.from_param(
+                    of.subcollimators, label="Sub-collimators", options=parts.subcollimator_options(), **choice
+                ),
+            ),
+            parts.group(
+                "Typed times",
+                pmui.Select.from_param(of.window_rule, label="Time bins", options=RULES, width=230, **FIELD),
+                pmui.Checkbox.from_param(
+                    of.exact, label="Whole bins only", size="small", margin=(6, 10, 6, 0), description=""
+                ),
+                *late,
+            ),
+            parts.group(
+                "Location",
+                pmui.Select.from_param(of.place, label="Map centre", options=PLACES, width=190, **FIELD),
+                pmui.FloatInput.from_param(of.x, label="Solar X [″]", **number),
+                pmui.FloatInput.from_param(of.y, label="Solar Y [″]", **number),
+            ),
+            pn.pane.HTML(
+                "The full disk as the coarse grids see it, with the brightest places. Click one to centre there.",
+                styles={"font-size": "13px"},
+                margin=0,
+            ),
+            pn.pane.Bokeh(self._disk.model, margin=0),
+            parts.group(
+                "Pointing",
+                pmui.Select.from_param(of.pointing, label="Pointing", options=POINTINGS, width=260, **FIELD),
+                pmui.FloatInput.from_param(of.roll, label="Roll [°]", **number),
+                pmui.FloatInput.from_param(of.pointing_x, label="X [″]", **number),
+                pmui.FloatInput.from_param(of.pointing_y, label="Y [″]", **number),
+            ),
+        ]
+
+    def _submission(self) -> pn.Column:
+        button: dict[str, Any] = {"size": "small", "margin": (6, 10, 6, 0)}
+        own = self._tracking is None
+        self._submit = pmui.Button(
+            label="Make the images" if own else "Submit", icon="play_arrow", on_click=self._submitted, **button
+        )
+        items: list[Any] = [self._submit]
+        if not own:
+            self._check = pmui.Button(
+                label="Check status", icon="refresh", variant="outlined", on_click=lambda _: self._look(), **button
+            )
+            self._cancel = pmui.Button(
+                label="Cancel", variant="outlined", on_click=lambda _: self._act("cancel"), **button
+            )
+            self._retry = pmui.Button(
+                label="Retry", variant="outlined", on_click=lambda _: self._act("retry"), **button
+            )
+            hidden = pmui.Checkbox.from_param(
+                self._form.param.hidden, label="Hidden from others", size="small", margin=(6, 10, 6, 0), description=""
+            )
+            items += [hidden, self._check, self._cancel, self._retry]
+        return pn.Column(
+            pn.FlexBox(*items, sizing_mode="stretch_width", align_items="center"),
+            self._notices.pane,
+            self._stands,
+            self._mine,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    # The box ---------------------------------------------------------------------------------------------------------
+
+    def _typed(self, *_: Any) -> None:
+        if self._typing:
+            return
+        try:
+            start, end = earliest(self._from.value or ""), earliest(self._to.value or "")
+        except NotUnderstood as error:
+            self._view.problem = str(error)
+            return
+        box = self._view.box
+        if start is None or end is None or box is None or not start < end:
+            self._view.problem = "the time range is empty"
+            return
+        low = box.low if self._low.value is None else float(self._low.value)
+        high = box.high if self._high.value is None else float(self._high.value)
+        self._choose_typed(start, end, low, high)
+
+    def _choose_typed(self, start: np.datetime64, end: np.datetime64, low: float, high: float) -> None:
+        form = self._form
+        self._view.choose(start, end, low, high, typed=True, rule=form.window_rule, exact=form.exact)
+        self._range = start, end
+        self._show_fields()
+        self._ask()  # the same bins may have been chosen before
+
+    def _rule_changed(self, *_: Any) -> None:
+        """Take the bins of the times that were typed last by the new rule."""
+        box = self._view.box
+        if self._range is not None and box is not None:
+            self._choose_typed(*self._range, box.low, box.high)
+
+    def _box_changed(self, *_: Any) -> None:
+        self._range = None
+        self._show_fields()
+        self._ask()
+
+    def _show_fields(self) -> None:
+        """The snapped values, as they will be used."""
+        box = self._view.box
+        if box is None:
+            return
+        self._typing = True
+        try:
+            self._from.value, self._to.value = format_time(box.start), format_time(box.end)
+            self._low.value, self._high.value = box.low, box.high
+        finally:
+            self._typing = False
+
+    def _ask(self) -> None:
+        """Have the image and numbers of the box computed; whatever is older is forgotten."""
+        box = self._view.box
+        if box is None:
+            return
+
+        def compute() -> None:
+            feedback = self._form.feedback(box)
+            if self._view.box is not box:  # another box was drawn meanwhile
+                return
+            self._in_turn(partial(self._show, feedback))
+
+        self._latest.ask(compute)
+
+    def _show(self, feedback: Feedback) -> None:
+        self.feedback = feedback
+        self._known.object = parts.feedback_html(feedback)
+        if feedback.instant is not None:
+            instant, pointing = feedback.instant, feedback.instant.pointing
+            self._map.show(
+                instant.image.image, instant.image.grid, rsun=pointing.rsun, b0=pointing.b0,
+                marks=[(*instant.image.peak, "")],
+            )  # fmt: skip
+        if feedback.spectrum is not None:
+            self._spectrum.show(feedback.spectrum, (feedback.box.low, feedback.box.high))
+        if feedback.choice is not None:
+            options = parts.background_options(feedback.choice)
+            if options != self._background.options:
+                self._background.options = options
+                self._background.param.trigger("value")  # the same value has another label now
+        self._show_disk(feedback)
+
+    def _show_disk(self, feedback: Feedback) -> None:
+        if self._disk is None or feedback.instant is None or feedback.instant.search is None:
+            return
+        search, pointing = feedback.instant.search, feedback.instant.pointing
+        marks = [(place.x, place.y, str(number)) for number, place in enumerate(search.candidates, 1)]
+        disk = search.full_disk
+        self._disk.show(disk.image, disk.grid, rsun=pointing.rsun, b0=pointing.b0, marks=marks, floor=0.4)
+
+    def _tapped(self, x: float, y: float) -> None:
+        """Centre the map at a click, on a candidate when one is near."""
+        search = None if self.feedback is None or self.feedback.instant is None else self.feedback.instant.search
+        places = [(place.x, place.y) for place in search.candidates] if search is not None else []
+        near = min(places, key=lambda place: np.hypot(place[0] - x, place[1] - y), default=None)
+        if near is not None and np.hypot(near[0] - x, near[1] - y) < 120.0:
+            x, y = near
+        self._form.param.update(x=round(x, 1), y=round(y, 1), place=GIVEN)
+
+    # The request -----------------------------------------------------------------------------------------------------
+
+    def _submitted(self, _: Any) -> None:
+        box = self._view.box
+        if box is None:
+            return
+        if self._tracking is None:
+            if self._on_own is not None:
+                self._on_own(box)
+            return
+        self._tracking.submit(lambda: self._form.request(box))
+        self._on_images()
+        self.watch()
+
+    @property
+    def _followed(self) -> Tracking:
+        """What is followed, for buttons and clocks that are only there with it."""
+        if self._tracking is None:
+            message = "nothing is followed for a file of the visitor's own"
+            raise RuntimeError(message)
+        return self._tracking
+
+    def _act(self, what: str) -> None:
+        getattr(self._followed, what)()
+        self.watch()
+
+    def _look(self) -> None:
+        self._followed.refresh()
+        self._on_images()
+        self.watch()
+
+    def _tick(self) -> None:
+        self._followed.refresh()
+        self.watch()
+
+    def _show_standing(self, *_: Any) -> None:
+        tracking = self._tracking
+        if tracking is None:
+            return
+        standing, visitor = tracking.standing, self._visitor()
+        self._stands.object = parts.standing_html(standing, answered=tracking.answered)
+        self._mine.object = parts.requests_html(tracking.mine, tracking.request_id)
+        may = standing is not None and visitor.may_change_request(standing.request)
+        is_open = tracking.is_open
+        self._cancel.visible = bool(may and is_open)
+        self._retry.visible = bool(
+            may
+            and standing is not None
+            and not is_open
+            and (standing.request.reason or standing.request.state != "done")
+        )
+        self._check.visible = tracking.request_id > 0
+        notices = []
+        if visitor.name is None:
+            notices.append(
+                Notice("info", "You look at this as a guest. Registered users can submit: sign in at the top right.")
+            )
+        if tracking.problem:
+            notices.append(Notice("warning", f"{tracking.problem[0].upper()}{tracking.problem[1:]}."))
+        self._notices.show(notices)
+        if standing is not None:
+            seen = (standing.request.request_id, len(standing.parts))
+            ended = not is_open
+            if seen != self._seen or ended:
+                self._seen = seen
+                self._on_images()

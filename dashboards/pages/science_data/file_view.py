@@ -1,0 +1,326 @@
+"""One science file: spectrogram and light curves on top, tabs below, its images at the bottom."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from html import escape
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel.ui as pmui
+
+from dashboards.pages.science_data.analysis import AnalysisView
+from dashboards.pages.science_data.detail import facts_html, header_html, related_html
+from dashboards.pages.science_data.detector_drawing import DetectorDrawing
+from dashboards.pages.science_data.file_state import Box, FileView, Floats
+from dashboards.pages.science_data.form_parts import html_pane
+from dashboards.pages.science_data.imaging_form import ImagingForm
+from dashboards.pages.science_data.latest import Latest
+from dashboards.pages.science_data.own_file import OwnFiles
+from dashboards.pages.science_data.own_images import own_images_html, running_html
+from dashboards.pages.science_data.spectrogram import SpectrogramPlot
+from dashboards.pages.science_data.spectrum_plot import SpectrumPlot
+from dashboards.pages.science_data.state import ANALYSIS_TAB, PREVIEW_TAB, ScienceDetail, ScienceState
+from dashboards.pages.science_data.table import energy_text
+from dashboards.pages.science_data.tracking import Tracking
+from dashboards.panel_patches.document_lock import turn_of
+from dashboards.shared import formatting
+from dashboards.shared.clock import now
+from dashboards.shared.image_strip import ImageStrip
+from dashboards.shared.links import Links, NoLinks
+from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.style import style
+from dashboards.shared.visitors import session_visitor
+from stixcore.errors import StixError, public_sentence
+from stixcore.spectra import WindowSpectrum
+
+log = logging.getLogger(__name__)
+
+TABS = {PREVIEW_TAB: "Preview", ANALYSIS_TAB: "Interactive analysis"}
+PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
+_BUTTON: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 0, 0)}
+
+
+class ScienceFileView:
+    """Widgets around a `FileView`.
+
+    Parameters
+    ----------
+    state : ScienceState
+    detail : ScienceDetail
+    links : Links
+    strip : ImageStrip
+        Where the images of the file are shown.
+    own : OwnFiles, optional
+        For a file of the visitor's own.
+    """
+
+    def __init__(
+        self,
+        state: ScienceState,
+        detail: ScienceDetail,
+        links: Links,
+        strip: ImageStrip,
+        own: OwnFiles | None = None,
+    ) -> None:
+        self.state, self.detail, self._strip, self._own = state, detail, strip, own
+        self._links: Links = NoLinks() if own is not None else links
+        self._notices = Notices()
+        self._no_images = pn.pane.HTML("", margin=(4, 0), styles={"font-size": "14px"})
+        self._latest, self._in_turn = Latest(), turn_of(pn.state.curdoc)
+        if pn.state.curdoc is not None:
+            pn.state.on_session_destroyed(lambda _: self._latest.close())
+        self.file: FileView | None = None
+        self._problem = ""
+        try:
+            self.file = FileView(detail.path)
+        except (StixError, OSError) as error:
+            log.warning("%s cannot be shown: %s", detail.file.name, error)
+            self._problem = f"{detail.file.name} cannot be read any more: {public_sentence(error)}"
+
+    def view(self) -> pn.Column:
+        """Everything of this file."""
+        html: dict[str, Any] = {
+            "stylesheets": [style("pages/science_data/detail")],
+            "margin": 0,
+            "sizing_mode": "stretch_width",
+        }
+        parts: list[Any] = [
+            self._navigation(),
+            pn.pane.HTML(facts_html(self.detail, self._links), **html),
+            self._notices.pane,
+        ]
+        if self.file is not None:
+            parts += [self._switches(), self._plots(), self._tabs()]
+        parts += (
+            self._own_images(self._own)
+            if self._own is not None
+            else [
+                pn.pane.HTML(related_html(self.detail.related, self._links), **html),
+                pn.pane.HTML("<h3>Images of this file</h3>", **html),
+                self._no_images,
+                self._strip.widget,
+            ]
+        )
+        if self._problem:
+            self._notices.show([Notice("error", self._problem)])
+        return pn.Column(*parts, sizing_mode="stretch_width", margin=0)
+
+    def show_images(self, detail: ScienceDetail) -> None:
+        """Show the images that were made of this file."""
+        self.detail = detail
+        self._strip.show(detail.images)
+        why = "It is a background." if detail.file.is_background else "Bands without images are listed in the archive."
+        why = why if detail.has_pixels else "Images are made from pixel data; a spectrogram has no pixels."
+        self._no_images.object = "" if detail.images else f"There are no images of this file. {why}"
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _navigation(self) -> pn.FlexBox:
+        state = self.state
+        return pn.FlexBox(
+            pmui.Button(label="All files", icon="arrow_back", on_click=lambda _: state.close_file(), **_BUTTON),
+            *(() if self._own is not None else self._steps()),
+            margin=(0, 0, 6, -8),
+        )
+
+    def _steps(self) -> list[pmui.Button]:
+        state = self.state
+        return [
+            pmui.Button(
+                label="Previous", icon="chevron_left", disabled=not state.steps.before,
+                on_click=lambda _: state.step(-1), **_BUTTON,
+            ),
+            pmui.Button(
+                label="Next", icon="chevron_right", disabled=not state.steps.after,
+                on_click=lambda _: state.step(1), **_BUTTON,
+            ),
+        ]  # fmt: skip
+
+    @property
+    def _readable(self) -> FileView:
+        """The file, in whatever is drawn only where it could be read."""
+        if self.file is None:
+            message = "the file could not be read"
+            raise RuntimeError(message)
+        return self.file
+
+    def _switches(self) -> pn.FlexBox:
+        self._said = pn.pane.HTML("", margin=(2, 0, 0, 8), styles={"font-size": "13px", "flex": "1 1 auto"})
+        corrected = pmui.Switch.from_param(
+            self._readable.param.corrected,
+            label="Corrected for dead time",
+            size="small",
+            margin=(0, 12, 0, 0),
+            description="",
+        )
+        clear = pmui.Button(label="Whole file", on_click=lambda _: self._clear(), **_BUTTON)
+        return pn.FlexBox(corrected, clear, self._said, align_items="center", sizing_mode="stretch_width")
+
+    def _plots(self) -> pn.pane.Bokeh:
+        file = self._readable
+        self._plot = SpectrogramPlot(self._brushed, self._zoomed)
+        self._draw(whole=True)
+        file.param.watch(lambda _: self._draw(whole=False), ["corrected", "span"])
+        file.param.watch(self._chosen, ["box", "problem"])
+        return pn.pane.Bokeh(self._plot.model, sizing_mode="stretch_width", margin=0)
+
+    def _draw(self, *, whole: bool) -> None:
+        drawn = self._readable.drawn
+        self._plot.show(drawn, self._readable.curves, corrected=self._readable.corrected, whole=whole)
+        self._say()
+
+    def _brushed(self, start: np.datetime64, end: np.datetime64, low: float, high: float, final: bool) -> None:  # noqa: ARG002 - all count
+        self._readable.choose(start, end, low, high)
+
+    def _zoomed(self, start: np.datetime64, end: np.datetime64) -> None:
+        if self._readable.drawn.merged > 1 or self._readable.span is not None:
+            self._readable.span = (start, end)
+
+    def _clear(self) -> None:
+        self._readable.param.update(box=None, problem="", span=None)
+        self._draw(whole=True)
+
+    def _chosen(self, *_: Any) -> None:
+        self._plot.mark(self._readable.box)
+        self._say()
+
+    def _say(self) -> None:
+        """One line under the plots: what is chosen, and what of it is not as one would think."""
+        file = self._readable
+        said = []
+        if file.box is not None:
+            box = file.box
+            said.append(
+                f"<b>Chosen</b> {formatting.clock(box.start)} – {formatting.clock(box.end)} "
+                f"({box.seconds:.4g} s), {energy_text(box.low, box.high)}"
+            )
+        else:
+            said.append("Drag a box over the spectrogram to choose a time and energy range.")
+        merged = file.drawn.merged
+        if merged > 1:
+            said.append(f"Up to {merged} time bins are drawn as one; zoom in for more.")
+        if file.spectra.caution:
+            said.append(escape(file.spectra.caution))
+        if file.problem:
+            said.append(escape(f"{file.problem[0].upper()}{file.problem[1:]}."))
+        self._said.object = " ".join(said)
+
+    def _tabs(self) -> Any:
+        """Preview, and what can be done with pixel data; each is made when it is first looked at."""
+        if self.file is None or not self.file.has_pixels:
+            self.state.tab = PREVIEW_TAB
+            return self._preview()
+        state, made = self.state, {}
+        makers = {PREVIEW_TAB: self._preview, ANALYSIS_TAB: self._analysis}
+        room = pn.Column(sizing_mode="stretch_width", margin=0)
+        tabs = pmui.Tabs(*((title, pn.Spacer(height=0)) for title in TABS.values()), active=0, sx=PLAIN_TABS)
+
+        def show(*_: Any) -> None:
+            if state.tab not in made:
+                made[state.tab] = makers[state.tab]()
+            room[:] = [made[state.tab]]
+            tabs.active = list(TABS).index(state.tab)
+
+        tabs.param.watch(lambda event: state.param.update(tab=list(TABS)[event.new]), "active")
+        state.param.watch(show, "tab")
+        show()
+        return pn.Column(tabs, room, sizing_mode="stretch_width", margin=0)
+
+    def _own_images(self, own: OwnFiles) -> list[Any]:
+        """Room for the images of a file that is not in the archive."""
+        pane = html_pane()
+
+        def show(*_: Any) -> None:
+            pane.object = running_html(own.step, own.share) + own_images_html(own.images)
+
+        own.param.watch(show, ["step", "share", "images"])
+        show()
+        return [pane]
+
+    def _analysis(self) -> pn.Column:
+        state, file, own = self.state, self.detail.file, self._own
+        if own is not None:
+            form = ImagingForm(self._readable, state.source, None)
+
+            def pass_on(values: dict[str, Any]) -> None:
+                self._in_turn(lambda: own.param.update(**values))
+
+            return AnalysisView(
+                self._readable,
+                form,
+                None,
+                session_visitor,
+                lambda: None,
+                lambda box: own.make_images(form, box, pass_on),
+            ).view()
+        form = ImagingForm(self._readable, state.source, file)
+        tracking = Tracking(state.source, session_visitor, now, file.uid)
+        tracking.param.watch(lambda event: state.param.update(request=event.new), "request_id")
+        analysis = AnalysisView(self._readable, form, tracking, session_visitor, state.reload_images)
+        view = analysis.view()
+        tracking.follow(state.request)
+        analysis.watch()
+        return view
+
+    def _preview(self) -> pn.Column:
+        file = self._readable
+        self._spectrum = SpectrumPlot()
+        figures: list[Any] = [
+            pn.pane.Bokeh(
+                self._spectrum.model,
+                sizing_mode="stretch_width",
+                margin=0,
+            )
+        ]
+        self._detectors = DetectorDrawing() if file.has_pixels else None
+        if self._detectors is not None:
+            pane = pn.pane.Bokeh(
+                self._detectors.model,
+                sizing_mode="stretch_width",
+                margin=0,
+            )
+            figures.append(pane)
+        self._selection()
+        file.param.watch(self._selection, "box")
+        header = pn.pane.HTML(
+            "", stylesheets=[style("pages/science_data/detail")], sizing_mode="stretch_width", visible=False
+        )
+
+        def toggle_header(_: Any) -> None:
+            if not header.object:  # some thirty kilobytes that few look at
+                header.object = f"<div class='scroll'>{header_html(file.cards())}</div>"
+            header.visible = not header.visible
+
+        button = pmui.Button(label="FITS header", icon="description", on_click=toggle_header, **_BUTTON)
+        return pn.Column(
+            pn.Column(
+                *figures, sizing_mode="stretch_width", stylesheets=[style("pages/science_data/side_by_side")], margin=0
+            ),
+            button,
+            header,
+            sizing_mode="stretch_width",
+            margin=(8, 0),
+        )
+
+    def _selection(self, *_: Any) -> None:
+        """Spectrum and pixels of what is chosen, computed in a thread so that brushing stays smooth."""
+        file = self._readable
+        box = file.box
+
+        def compute() -> None:
+            try:
+                found = file.spectrum(box), file.pixels(box)
+            except (StixError, OSError) as error:
+                self._in_turn(partial(file.param.update, problem=public_sentence(error)))
+                return
+            self._in_turn(partial(self._show_selection, box, *found))
+
+        self._latest.ask(compute)
+
+    def _show_selection(self, box: Box | None, spectrum: WindowSpectrum, pixels: Floats | None) -> None:
+        self._spectrum.show(spectrum, None if box is None else (box.low, box.high))
+        if self._detectors is not None and pixels is not None:
+            self._detectors.show(pixels)

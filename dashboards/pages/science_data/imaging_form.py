@@ -1,0 +1,358 @@
+"""The form of the interactive reconstruction: everything of a request but the box, and the image it would give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import param
+
+from archive import Archive, ScienceFile, ScienceFilter
+from dashboards.pages.science_data.file_state import Box, FileView
+from dashboards.pages.science_data.opened_files import aspect_of, opened
+from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.ranges import energy_band
+from dashboards.shared.source import ArchiveSource
+from dashboards.shared.typed_numbers import TypedInteger, TypedNumber
+from jobs.inputs import BackgroundChoice, choose_background
+from jobs.queue.requests import AUTO, NONE, ImagingRequest
+from jobs.shared.errors import BadRequest
+from jobs.shared.limits import Limits
+from stixcore.calibration.catalog import CalibrationCatalog
+from stixcore.calibration.pointing import MAX_GAP, assumed_pointing, pointing_at
+from stixcore.coordinates import Pointing, PointingSource
+from stixcore.errors import CalibrationError, StixError, public_sentence
+from stixcore.fits.products import PixelData
+from stixcore.fits.spec import ProductKind
+from stixcore.fits.windows import WindowRule
+from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.em import EmParameters
+from stixcore.imaging.forward_fit import ForwardFitParameters
+from stixcore.imaging.methods import MethodParameters
+from stixcore.imaging.reconstruction import Method
+from stixcore.instant import InstantImage, instant_image
+from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
+from stixcore.reconstruct import (
+    CLEAN_ITERATIONS,
+    LOCATION_ENERGY,
+    ImageRequest,
+    ShiftBins,
+    apparent_radius,
+    default_clean,
+    default_mem_ge,
+    default_methods,
+)
+from stixcore.spectra import Interval, WindowSpectrum, equal_counts, equal_steps, native_bins
+
+ONE, STEPS, BINS, COUNTS = "one", "steps", "bins", "counts"
+SEARCHED, GIVEN, ASSUMED = "searched", "given", "assumed"
+#: Images of fewer counts than these are mostly noise: a rule of thumb of the original pipeline.
+ENOUGH_COUNTS = 10_000
+#: Shapes that a forward fit may be told to take.
+SHAPES: dict[str, tuple[str, ...]] = {
+    "the best of all": ("auto",),
+    "circle": ("circle",),
+    "ellipse": ("ellipse",),
+    "loop": ("loop",),
+    "two circles": ("circle", "circle"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Feedback:
+    """What is known of a box before anything is submitted.
+
+    Attributes
+    ----------
+    box : Box
+    instant : InstantImage or None
+    spectrum : WindowSpectrum or None
+        With the expected background.
+    background : str
+        Which background, and why.
+    choice : BackgroundChoice or None
+        All backgrounds that could be, best first.
+    n_images : int
+        Images that the request would lead to; 0 when it cannot be built.
+    problem : str
+        Why there is no image, or no request.
+    asked : str
+        The typed time range beside its whole bins; empty where they are the same.
+    """
+
+    box: Box
+    instant: InstantImage | None = None
+    spectrum: WindowSpectrum | None = None
+    background: str = ""
+    choice: BackgroundChoice | None = None
+    n_images: int = 0
+    problem: str = ""
+    asked: str = ""
+
+
+class ImagingForm(param.Parameterized):
+    """Choices of a visitor; the box is chosen in the `FileView`.
+
+    Parameters
+    ----------
+    view : FileView
+        Of pixel data.
+    source : ArchiveSource
+    file : ScienceFile or None
+        Its row in the index; None for a file of the visitor's own.
+    """
+
+    cut: param.Selector[Any] = param.Selector(default=ONE, objects=[ONE, STEPS, BINS, COUNTS], doc="Time intervals")
+    step = TypedNumber(default=60.0, bounds=(0.1, 86400.0), step=10.0, doc="Length of a step, s")
+    counts = TypedNumber(default=float(ENOUGH_COUNTS), bounds=(1.0, 1e9), step=1000.0, doc="Counts in an interval")
+    energies = param.String("", doc="More energy ranges, keV: “10-15, 15-25”")
+    background = param.String(AUTO, doc="“auto”, “none”, or the name of a file")
+    methods = param.ListSelector(
+        default=[str(method) for method in Method], objects=[str(method) for method in Method], doc="Methods"
+    )
+    clean_iterations = TypedInteger(default=CLEAN_ITERATIONS, bounds=(0, 10_000), step=10)
+    clean_gain = TypedNumber(default=CleanParameters().gain, bounds=(0.01, 1.0), step=0.05)
+    clean_beam = TypedNumber(default=CleanParameters().beam_fwhm, bounds=(1.0, 180.0), step=1.0, doc="FWHM, arcsec")
+    em_iterations = TypedInteger(default=EmParameters().max_iterations, bounds=(1, 50_000), step=100)
+    em_tolerance = TypedNumber(default=EmParameters().tolerance, bounds=(1e-6, 1.0), step=0.0005)
+    mem_percent = TypedNumber(default=0.0, bounds=(0.0, 20.0), step=0.5, doc="Regularization, %; 0: by signal to noise")
+    shape_of_sources: param.Selector[Any] = param.Selector(default="the best of all", objects=list(SHAPES))
+    side = TypedInteger(default=129, bounds=(16, 1024), step=16, doc="Pixels along a side")
+    pixel = TypedNumber(default=2.0, bounds=(0.1, 60.0), step=0.5, doc="Size of a pixel, arcsec")
+    subcollimators = param.ListSelector(default=list(IMAGING_LABELS), objects=list(ALL_LABELS))
+    pixel_set: param.Selector[Any] = param.Selector(default=PixelSet.TOP_BOT, objects=list(PixelSet))
+    window_rule: param.Selector[Any] = param.Selector(
+        default=WindowRule.CENTRES, objects=list(WindowRule), doc="How typed times become whole bins"
+    )
+    exact = param.Boolean(default=False, doc="Refuse typed times that are not those of whole bins")
+    shift_bins: param.Selector[Any] = param.Selector(
+        default=ShiftBins.AUTO, objects=list(ShiftBins), doc="Whether late counts move to their own time bin"
+    )
+    place: param.Selector[Any] = param.Selector(default=SEARCHED, objects=[SEARCHED, GIVEN], doc="Location")
+    x = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=5.0, doc="Solar X of the map's centre, arcsec")
+    y = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=5.0, doc="Solar Y of the map's centre, arcsec")
+    pointing: param.Selector[Any] = param.Selector(default=AUTO, objects=[AUTO, ASSUMED, GIVEN])
+    roll = TypedNumber(default=0.0, bounds=(-360.0, 360.0), step=0.5, doc="deg")
+    pointing_x = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=1.0, doc="arcsec")
+    pointing_y = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=1.0, doc="arcsec")
+    hidden = param.Boolean(default=False, doc="Only the author and operators see the images")
+
+    #: Whatever changes what the instant image shows.
+    seen_at_once = (
+        "background", "side", "pixel", "subcollimators", "pixel_set", "shift_bins", "place", "x", "y", "pointing",
+        "roll", "pointing_x", "pointing_y",
+    )  # fmt: skip
+    #: Whatever changes how many images there will be.
+    counted = ("cut", "step", "counts", "energies", "methods")
+
+    def __init__(self, view: FileView, source: ArchiveSource, file: ScienceFile | None, **params: Any) -> None:
+        super().__init__(**params)
+        if not isinstance(view.data, PixelData):
+            message = f"{view.path.name} holds no pixel data, and images need them"
+            raise BadRequest(message)
+        self.view, self.file, self._source = view, file, source
+        self.data: PixelData = view.data
+
+    # The request -----------------------------------------------------------------------------------------------------
+
+    def request(self, box: Box, limits: Limits | None = None) -> ImagingRequest:
+        """What would be submitted.
+
+        Raises
+        ------
+        BadRequest, LimitReached, SelectionError, NotUnderstood
+            When it cannot be.
+        """
+        pointing = self._given_pointing()
+        request = ImagingRequest(
+            uid=self.file.name if self.file is not None else self.view.path.name,
+            time_ranges=tuple(self.intervals(box)),
+            energy_ranges=tuple(self.energy_ranges(box)),
+            background=self.background,
+            methods=self.method_parameters(),
+            location=self._given_place(),
+            pointing=pointing,
+            shape=(self.side, self.side),
+            pixel=float(self.pixel),
+            subcollimators=tuple(label for label in ALL_LABELS if label in self.subcollimators),
+            pixel_set=self.pixel_set,
+            shift_bins=self.shift_bins,
+            hidden=self.hidden,
+        )
+        request.check_limits(limits or Limits())
+        return request
+
+    def intervals(self, box: Box) -> list[Interval]:
+        """Time intervals: the box, or what it is cut into."""
+        times = self.data.time_bins(box.start, box.end)
+        match self.cut:
+            case "steps":
+                return equal_steps(self.data, times, float(self.step))
+            case "bins":
+                return native_bins(self.data, times)
+            case "counts":
+                channels = self.data.energy_channels(box.low, box.high)
+                return equal_counts(self.data, times, channels, float(self.counts))
+            case _:
+                return [(box.start, box.end)]
+
+    def energy_ranges(self, box: Box) -> list[tuple[float, float]]:
+        """Energy ranges: that of the box, and those that were typed, grown to whole channels.
+
+        Raises
+        ------
+        NotUnderstood, SelectionError
+        """
+        ranges = [(box.low, box.high)]
+        for text in filter(None, (part.strip() for part in self.energies.split(","))):
+            band = energy_band(text)
+            if band is None:
+                continue
+            channels = self.data.energy_channels(*band)
+            grown = float(self.data.e_low[channels][0]), float(self.data.e_high[channels][-1])
+            if not np.isfinite(grown[1]):
+                message = f"“{text}” reaches into the open channel, which has no width"
+                raise NotUnderstood(message)
+            if grown not in ranges:
+                ranges.append(grown)
+        return ranges
+
+    def method_parameters(self) -> dict[Method, MethodParameters]:
+        """The chosen methods with their parameters.
+
+        Raises
+        ------
+        BadRequest
+            When none is chosen.
+        """
+        defaults = default_methods()
+        chosen = {
+            **defaults,
+            Method.CLEAN: replace(
+                default_clean(),
+                max_iterations=self.clean_iterations,
+                gain=float(self.clean_gain),
+                beam_fwhm=float(self.clean_beam),
+            ),
+            Method.EM: EmParameters(self.em_iterations, float(self.em_tolerance)),
+            Method.MEM_GE: replace(
+                default_mem_ge(), percent_lambda=float(self.mem_percent) / 100 if self.mem_percent else None
+            ),
+            Method.VIS_FWDFIT: ForwardFitParameters(SHAPES[self.shape_of_sources]),
+        }
+        wanted = {method: chosen[method] for method in Method if str(method) in self.methods}
+        if not wanted:
+            message = "choose at least one method"
+            raise BadRequest(message)
+        return wanted
+
+    def _given_place(self) -> tuple[float, float] | None:
+        return (float(self.x), float(self.y)) if self.place == GIVEN else None
+
+    def _given_pointing(self) -> Pointing | None:
+        match self.pointing:
+            case "assumed":
+                return assumed_pointing()
+            case "given":
+                return Pointing(PointingSource.MANUAL, float(self.roll), float(self.pointing_x), float(self.pointing_y))
+            case _:
+                return None
+
+    # What is known beforehand ------------------------------------------------------------------------------------
+
+    def feedback(self, box: Box) -> Feedback:
+        """Counts, background, spectrum and an instant image of a box. Whatever is wrong is a sentence in it."""
+        try:
+            choice = self.candidates(box)
+            quiet, said = self.quiet(box, choice)
+        except (StixError, OSError) as error:
+            return Feedback(box, problem=public_sentence(error))
+        spectrum, instant, problem, n_images = None, None, "", 0
+        try:
+            catalog = self.calibration
+            spectrum = self.view.spectrum(box, quiet, catalog)
+            n_images = len(self.intervals(box)) * len(self.energy_ranges(box)) * len(self.method_parameters())
+            instant = instant_image(self._instant_request(box), self.data, quiet, self.pointing_in(box), catalog)
+            self.request(box)
+        except (StixError, OSError) as error:
+            problem = public_sentence(error)
+        return Feedback(box, instant, spectrum, said, choice, n_images, problem, self.view.asked)
+
+    def _instant_request(self, box: Box) -> ImageRequest:
+        return ImageRequest(
+            box.start,
+            box.end,
+            (box.low, box.high),
+            location=self._given_place(),
+            shape=(self.side, self.side),
+            pixel=float(self.pixel),
+            subcollimators=tuple(label for label in ALL_LABELS if label in self.subcollimators),
+            pixel_set=self.pixel_set,
+            shift_bins=self.shift_bins,
+        )
+
+    def candidates(self, box: Box) -> BackgroundChoice:
+        """Backgrounds for a box, best first, with the reasons for and against each: as the worker will choose."""
+        return choose_background(self._quiet_files(), box.start, box.end, _band(box), self.name_of, self.calibration)
+
+    @property
+    def calibration(self) -> CalibrationCatalog:
+        """Energy tables and CAL files of the archive: as the worker will choose from."""
+        return self._source.ask(lambda archive: archive.calibration)
+
+    def quiet(self, box: Box, choice: BackgroundChoice | None = None) -> tuple[PixelData | None, str]:
+        """The background to subtract, and why that one; ``choice`` as `candidates` gives it, if it is known."""
+        if self.background == NONE:
+            return None, "No background is subtracted."
+        if self.background == AUTO:
+            choice = choice or self.candidates(box)
+            if choice.chosen is None:
+                return None, f"{choice.reason[0].upper()}{choice.reason[1:]}."
+            path = self._source.archive().path_of(choice.chosen.path)
+            said = f"Background {choice.chosen.uid}: {choice.reason}."
+        else:
+            row = self._source.ask(lambda archive: archive.science_file(self.background))
+            path, said = self._source.archive().path_of(row.path), f"Background {row.uid}, as chosen."
+        found = opened(path)
+        if not isinstance(found, PixelData):
+            message = f"{path.name} holds no pixel data and cannot serve as background"
+            raise BadRequest(message)
+        return found, said
+
+    def pointing_in(self, box: Box) -> Pointing:
+        """Pointing in a box: as given, else from the auxiliary files, else assumed."""
+        given = self._given_pointing()
+        if given is not None:
+            return given
+        paths = self._source.ask(lambda archive: aspect_paths(archive, box, simulated=self.data.header.simulated))
+        if paths:
+            try:
+                return pointing_at([aspect_of(path) for path in paths], box.start, box.end)
+            except CalibrationError:  # no record near the box
+                pass
+        return assumed_pointing(apparent_radius(assumed_pointing(), self.data.header))
+
+    @property
+    def name_of(self) -> str:
+        """Name of the science file."""
+        return self.view.path.name
+
+    def _quiet_files(self) -> list[ScienceFile]:
+        which = ScienceFilter(
+            product=str(ProductKind.PIXEL_DATA), is_background=True, simulated=self.data.header.simulated
+        )
+        return self._source.ask(lambda archive: archive.science_files(which))
+
+
+def aspect_paths(archive: Archive, box: Box, *, simulated: bool) -> Sequence[Any]:
+    """Auxiliary files around a box, nearest first, as the worker takes them."""
+    middle = box.start + (box.end - box.start) // 2
+    rows = archive.aux_for(middle, within_s=float(MAX_GAP / np.timedelta64(1, "s")), simulated=simulated)
+    return [archive.path_of(row.path) for row in rows]
+
+
+def _band(box: Box) -> tuple[float, float]:
+    """What a background has to cover: the full-disk map needs its own band, too."""
+    return min(box.low, LOCATION_ENERGY[0]), max(box.high, LOCATION_ENERGY[1])

@@ -1,0 +1,238 @@
+"""A file of the visitor's own: checked in a child process, kept for the session, never in the archive."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import param
+
+from archive import ScienceFile
+from dashboards.pages.science_data.file_state import Box
+from dashboards.pages.science_data.imaging_form import ImagingForm, aspect_paths
+from dashboards.pages.science_data.opened_files import opened, spectra_of
+from dashboards.pages.science_data.state import ScienceDetail
+from dashboards.shared.limits import WebLimits
+from dashboards.shared.source import ArchiveSource
+from jobs.imaging.own_images import OwnTask, run_in_child
+from jobs.imaging.uploads import UploadLimits, UploadSummary, harmless, receive_upload
+from jobs.shared.errors import ExecutorFault, LimitReached
+from stixcore.errors import StixError, public_sentence
+from stixcore.fits.products import PixelData
+
+log = logging.getLogger(__name__)
+
+#: Sets of images of dropped files that are made at a time, over all sessions.
+_AT_ONCE = threading.BoundedSemaphore(WebLimits().own_files)
+#: Those and the ones that wait, each in a thread.
+_BEGUN = threading.BoundedSemaphore(WebLimits().own_files + WebLimits().own_waiting)
+#: Dropped files that are looked at, over all sessions: each keeps a thread that answers pages, and a process.
+_LOOKED_AT = threading.BoundedSemaphore(WebLimits().own_files)
+
+
+@dataclass(frozen=True)
+class OwnImage:
+    """An image of a dropped file, in memory: method, description, picture and FITS file as base64."""
+
+    method: str
+    about: dict[str, Any]
+    picture: str
+    fits: str
+    name: str
+
+
+class OwnFiles(param.Parameterized):
+    """The last file that was dropped in one session, and the images of the last run.
+
+    Parameters
+    ----------
+    source : ArchiveSource
+        Lends background and auxiliary files.
+    clock : callable
+        Present time, UTC.
+    limits : UploadLimits, optional
+    """
+
+    step = param.String("", doc="What is being done; empty when nothing is")
+    share = param.Number(default=0.0, bounds=(0.0, 1.0), doc="How much of it is done")
+    images = param.Parameter(default=(), doc="Images of the last run, as OwnImage")
+    problem = param.String("", doc="Why there is no file, or no image")
+
+    def __init__(
+        self, source: ArchiveSource, clock: Callable[[], np.datetime64], limits: UploadLimits | None = None
+    ) -> None:
+        super().__init__()
+        self._source, self._clock, self._limits = source, clock, limits
+        self._folder: TemporaryDirectory[str] | None = None
+        self._paths: set[Path] = set()
+        self._last: Path | None = None
+        self._in_use: Path | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files of this session are; None before the first one and after `forget`."""
+        return None if self._folder is None else Path(self._folder.name)
+
+    def receive(self, name: str, content: bytes) -> ScienceDetail | None:
+        """Take a file from a browser; None when it is refused, and `problem` says why."""
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="stix-own-")
+        try:
+            with _place(_LOOKED_AT, f"{harmless(name)} must wait for other files; drop it again in a moment"):
+                summary = receive_upload(Path(self._folder.name), name, content, self._limits)
+            path = Path(summary.path)
+            with self._lock:
+                self._paths.add(path)
+            row = _row(summary, path)
+        except (StixError, OSError) as error:
+            self.problem = public_sentence(error)
+            return None
+        self._last = path
+        self._forget_earlier()
+        self.param.update(problem="", images=())
+        return ScienceDetail(row, path)
+
+    def make_images(self, form: ImagingForm, box: Box, pass_on: Callable[[dict[str, Any]], None]) -> None:
+        """Make the images of a box in a child process; ``pass_on`` gets parameters to set, from another thread."""
+        if self.step:
+            return  # one set at a time
+        if not _BEGUN.acquire(blocking=False):
+            self.problem = "images of many files are being made; try again in a minute"
+            return
+        self.param.update(step="beginning", share=0.0, problem="", images=())
+        self._in_use = form.view.path
+
+        def work() -> None:
+            def progress(step: str, number: int, total: int) -> None:
+                pass_on({"step": step, "share": number / max(total, 1)})
+
+            try:
+                with _AT_ONCE:
+                    found = self._make(form, box, progress)
+                pass_on({"step": "", "share": 1.0, "images": found})
+            except (StixError, ExecutorFault, OSError) as error:
+                pass_on({"step": "", "share": 0.0, "problem": public_sentence(error)})
+            finally:
+                _BEGUN.release()
+                self._in_use = None
+                self._forget_earlier()
+
+        threading.Thread(target=work, name="own-images", daemon=True).start()
+
+    def _make(self, form: ImagingForm, box: Box, progress: Callable[[str, int, int], None]) -> tuple[OwnImage, ...]:
+        folder = self.folder
+        if folder is None:
+            return ()
+        (part, *more) = form.request(box).parts()
+        if more:
+            message = "a file of your own is imaged one box at a time; choose one interval and one energy range"
+            raise StixError(message)
+        quiet, _ = form.quiet(box)
+        simulated = form.data.header.simulated
+        aspect = self._source.ask(lambda archive: aspect_paths(archive, box, simulated=simulated))
+        with TemporaryDirectory(dir=folder) as made:
+            task = OwnTask(
+                part,
+                form.view.path,
+                None if quiet is None else quiet.path,
+                tuple(aspect),
+                Path(made),
+                self._clock(),
+                form.calibration,
+            )
+            about = run_in_child(task, progress)
+            return tuple(_own_image(image) for image in about["images"])
+
+    def _forget_earlier(self) -> None:
+        """Remove all files but the last one, and one of which images are being made."""
+        with self._lock:
+            earlier = self._paths - {self._last, self._in_use}
+            self._paths -= earlier
+        for path in earlier:
+            _forget(path)
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # another name of the same bytes is in it, or the session has ended
+                path.parent.rmdir()
+
+    def forget(self) -> None:
+        """Remove everything: the session has ended."""
+        for path in self._paths:
+            _forget(path)
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+
+def _forget(path: Path) -> None:
+    for cache in (opened, spectra_of):
+        cache.forget(path)
+
+
+@contextmanager
+def _place(places: threading.BoundedSemaphore, refusal: str) -> Iterator[None]:
+    """One of so many places.
+
+    Raises
+    ------
+    LimitReached
+        With that refusal, when none is free.
+    """
+    if not places.acquire(blocking=False):
+        raise LimitReached(refusal)
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def _own_image(about: dict[str, Any]) -> OwnImage:
+    path = Path(about["file"])
+
+    def text(file: Path) -> str:
+        return base64.b64encode(file.read_bytes()).decode()
+
+    return OwnImage(about["method"], about, text(path.with_suffix(".png")), text(path), path.name)
+
+
+def _row(summary: UploadSummary, path: Path) -> ScienceFile:
+    """The row that the archive would have of a dropped file; it is shown, and goes nowhere."""
+    data = opened(path)
+    start, end = summary.times
+    pixels = data if isinstance(data, PixelData) else None
+    return ScienceFile(
+        name=path.name,
+        product=summary.product,
+        level=data.header.level,
+        version=data.header.version,
+        sha256=summary.sha256,
+        size=summary.size,
+        path="",
+        t_start=start,
+        t_end=end,
+        simulated=summary.simulated,
+        ingested_at=start,
+        uid=summary.uid,
+        purpose=summary.purpose,
+        is_background=summary.is_background,
+        duration_s=float((end - start) / np.timedelta64(1, "s")),
+        n_bins=summary.n_bins,
+        bin_min_s=float(data.duration.min()),
+        bin_max_s=float(data.duration.max()),
+        n_channels=data.e_low.size,
+        e_low=float(data.e_low[0]),
+        e_high=float(data.e_high[-1]),
+        n_pixels=None if pixels is None else int(pixels.pixel_mask.sum(axis=1).max()),
+        all_detectors=None if pixels is None else bool(pixels.detector_mask.all()),
+        rcr_min=int(data.rcr.min()),
+        rcr_max=int(data.rcr.max()),
+        counts=float(summary.counts or 0.0),
+    )

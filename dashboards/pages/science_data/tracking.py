@@ -1,0 +1,155 @@
+"""A request on its way: submitted, waiting at a place in the queue, running step by step, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import param
+
+from archive import Archive
+from dashboards.shared.access import Visitor
+from dashboards.shared.source import ArchiveSource, Unavailable, in_plain_words, journal_of
+from jobs.queue.journal import Journal, Part, Request
+from jobs.queue.requests import ImagingRequest
+from jobs.queue.submit import submit
+from jobs.shared.errors import NoSuchRequest, NotAllowed
+from stixcore.errors import StixError
+
+#: Requests of a user that are listed under the form.
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a request stands.
+
+    Attributes
+    ----------
+    request : Request
+    position : int or None
+        How many are served before it; None when it does not wait.
+    parts : tuple of Part
+        Image sets that are finished.
+    workers : int
+        Workers that serve this archive.
+    """
+
+    request: Request
+    position: int | None
+    parts: tuple[Part, ...]
+    workers: int
+
+
+class Tracking(param.Parameterized):
+    """The request that a page follows, and the others of the same visitor about the same file.
+
+    Parameters
+    ----------
+    source : ArchiveSource
+    visitor : callable
+        Who looks at the page, asked again every time something is wanted.
+    clock : callable
+        Present time, UTC.
+    uid : str
+        Science file.
+    """
+
+    request_id = param.Integer(default=0, bounds=(0, None), doc="The request that is followed; 0 for none")
+    standing = param.ClassSelector(class_=Standing, default=None, allow_None=True, doc="Where it stands")
+    mine = param.Parameter(default=(), doc="Requests of the visitor about this file, newest first")
+    problem = param.String("", doc="Why what was wanted last was refused")
+    answered = param.Boolean(default=False, doc="The last request was answered at once: its images were there")
+
+    def __init__(
+        self, source: ArchiveSource, visitor: Callable[[], Visitor], clock: Callable[[], np.datetime64], uid: str
+    ) -> None:
+        super().__init__()
+        self._source, self._visitor, self._clock, self._uid = source, visitor, clock, uid
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something will still happen by itself."""
+        return self.standing is not None and self.standing.request.state.is_open
+
+    def submit(self, build: Callable[[], ImagingRequest]) -> None:
+        """Submit what ``build`` gives, if the visitor may, whatever the browser sent; `problem` says why not."""
+
+        def act(archive: Archive, journal: Journal) -> None:
+            name = self._visitor().name
+            if name is None:
+                message = "only registered users can submit requests; please sign in"
+                raise NotAllowed(message)
+            request, new = submit(archive, journal, build(), name, self._clock())
+            self.param.update(request_id=request.request_id, answered=not new or not request.state.is_open)
+
+        self._do(act)
+
+    def cancel(self) -> None:
+        """Cancel the request that is followed."""
+        self._do(lambda _, journal: journal.cancel(self.request_id, self._clock(), user=self._actor()))
+
+    def retry(self) -> None:
+        """Put it back into the queue."""
+
+        def act(_: Archive, journal: Journal) -> None:
+            again = journal.retry(self.request_id, self._clock(), user=self._actor())
+            self.request_id = again.request_id
+
+        self._do(act)
+
+    def follow(self, request_id: int) -> None:
+        """Follow another request."""
+        self.param.update(request_id=request_id, answered=False)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the journal."""
+        self._do(lambda *_: None)
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _actor(self) -> str | None:
+        """In whose name requests are changed; None for an operator, who may change them all.
+
+        Raises
+        ------
+        NotAllowed
+            For a guest.
+        """
+        visitor = self._visitor()
+        if visitor.name is None:
+            message = "only registered users can change requests; please sign in"
+            raise NotAllowed(message)
+        return None if visitor.operator else visitor.name
+
+    def _do(self, act: Callable[[Archive, Journal], object]) -> None:
+        problem = ""
+        try:
+            archive = self._source.archive()
+            journal = journal_of(archive)
+            try:
+                with in_plain_words():
+                    act(archive, journal)
+            except StixError as error:
+                problem = str(error)
+            with in_plain_words():
+                self._look(journal)
+        except Unavailable as error:
+            problem = str(error)
+        self.problem = problem
+
+    def _look(self, journal: Journal) -> None:
+        visitor = self._visitor()
+        mine = journal.requests(visitor.name, uid=self._uid, limit=SHOWN) if visitor.name else []
+        standing = None
+        if self.request_id:
+            try:
+                request = journal.get(self.request_id)
+            except NoSuchRequest:
+                request = None
+            if request is not None and request.uid == self._uid and visitor.may_see_request(request):
+                number = request.request_id
+                standing = Standing(request, journal.position(number), journal.parts(number), len(journal.workers()))
+        self.param.update(standing=standing, mine=tuple(mine))

@@ -1,0 +1,234 @@
+"""Science data: a table of level-1 files; one of them opened, with what is in it and what was made of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+
+from archive.index.schema import SCIENCE_FILES
+from dashboards.pages.science_data.file_view import ScienceFileView
+from dashboards.pages.science_data.own_file import OwnFiles
+from dashboards.pages.science_data.state import (
+    ANY,
+    BACKGROUNDS,
+    FLARES,
+    PAGE_SIZES,
+    PIXELS,
+    SPECTROGRAMS,
+    ScienceState,
+)
+from dashboards.pages.science_data.table import ScienceTable, files_html
+from dashboards.shared.access import Visitor
+from dashboards.shared.addressed import AddressedPage
+from dashboards.shared.clock import now
+from dashboards.shared.file_field import FileField
+from dashboards.shared.frame import PAGES, SITE, frame
+from dashboards.shared.image_dialog import OpenedImage
+from dashboards.shared.image_strip import ImageStrip
+from dashboards.shared.links import Links
+from dashboards.shared.notices import Notice
+from dashboards.shared.opening import opening_html
+from dashboards.shared.pager import turn_to
+from dashboards.shared.source import archive_source
+from dashboards.shared.style import LOW, style
+from jobs.imaging.uploads import UploadLimits
+
+PRODUCTS = {"any type": ANY, "pixel data": PIXELS, "spectrogram": SPECTROGRAMS}
+AIMS = {"any purpose": ANY, "no background": FLARES, "background": BACKGROUNDS}
+
+log = logging.getLogger(__name__)
+
+
+class ScienceDataPage(AddressedPage[ScienceState]):
+    """Widgets around a `ScienceState`.
+
+    Parameters
+    ----------
+    state : ScienceState
+    links : Links
+        Where the browser finds files.
+    """
+
+    title = PAGES["science_data"]
+    description = "Level-1 files of Solar Orbiter/STIX: spectrograms, light curves, images"
+
+    def __init__(self, state: ScienceState, links: Links) -> None:
+        super().__init__(state, links)
+        self._table: ScienceTable | None = None
+        self._opened: ScienceFileView | None = None
+        self._image = OpenedImage(links, self._open_image, state.step_image)
+        self._strip = ImageStrip(links, self._open_image)
+        self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
+        self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
+        self._content = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
+        state.param.watch(self._show_list, ["listing"])
+        state.param.watch(self._show_file, ["detail", "own"])
+        self._own = OwnFiles(state.source, now)
+        self._own.param.watch(self._show_notices, "problem")
+        if pn.state.curdoc is not None:
+            pn.state.on_session_destroyed(lambda _: self._own.forget())
+        state.param.watch(lambda *_: self._image.show(state.image, state.image_steps), ["image", "detail"])
+        state.param.watch(self._show_notices, ["listing", "detail", "own", "complaints", "detail_problem"])
+        self._pager.param.watch(self._turn, "value")
+
+    @classmethod
+    def new_state(cls, visitor: Callable[[], Visitor]) -> ScienceState:
+        """Of somebody who comes to the page, over the archive of this server."""
+        return ScienceState(archive_source(), visitor())
+
+    @classmethod
+    def document_title(cls, state: ScienceState) -> str:
+        """Of the browser's tab."""
+        return f"{state.uid + ' · ' if state.uid else ''}{cls.title} · {SITE}"
+
+    @classmethod
+    def opening(cls, state: ScienceState, _: Links, *, dark: bool) -> str:
+        """The page as plain HTML, until it is alive."""
+        rows = () if state.detail else state.listing.rows
+        total = state.listing.range_text("files") if rows else (state.uid if state.detail else "")
+        return opening_html(SITE, cls.title, total, files_html(rows) if rows else "", dark=dark)
+
+    def view(self) -> pmui.Page:
+        """The whole page."""
+        self._body[:] = [self._notices.pane, self._content, self._image.place]
+        return frame(self.title, [self._body], description=self.description)
+
+    # The list --------------------------------------------------------------------------------------------------------
+
+    def _show_list(self, *_: Any) -> None:
+        if self._table is None:
+            return
+        listing = self.state.listing
+        self._table.show(listing.rows, self.state.sort)
+        self._total.object = listing.range_text("files")
+        turn_to(self._pager, listing)
+
+    def _list(self) -> list[Any]:
+        if self._table is None:
+            self._table = ScienceTable(self.state.open_file, self._sort)
+        self._show_list()
+        size = pmui.Select.from_param(
+            self.state.param.page_size,
+            label="Rows",
+            options=list(PAGE_SIZES),
+            width=84,
+            size="small",
+            margin=(6, 12, 0, 0),
+            description="",
+        )
+        paging = pn.FlexBox(self._total, size, self._pager, sizing_mode="stretch_width", align_items="center")
+        return [self._filters(), paging, self._table.widget, self._upload()]
+
+    def _filters(self) -> pn.FlexBox:
+        of = self.state.param
+        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
+        clear = pmui.Button(
+            label="Clear", variant="text", size="small", margin=(8, 0), on_click=lambda _: self.state.clear_filter()
+        )
+        return pn.FlexBox(
+            pmui.TextInput.from_param(of.start, label="From (UTC)", placeholder="2022-11-11", width=150, **common),
+            pmui.TextInput.from_param(of.end, label="To (UTC)", placeholder="2022-11-11T18:00", width=165, **common),
+            pmui.TextInput.from_param(of.text, label="Uid, name or subject", width=172, **common),
+            pmui.Select.from_param(of.product, label="Type", options=PRODUCTS, width=136, **common),
+            pmui.Select.from_param(of.aim, label="Purpose", options=AIMS, width=146, **common),
+            pmui.TextInput.from_param(of.band, label="Covers [keV]", placeholder="16-28", width=120, **common),
+            pmui.IntInput.from_param(of.minutes, label="Minutes at least", width=130, **common),
+            clear,
+            align_items="center",
+            sizing_mode="stretch_width",
+        )
+
+    def _upload(self) -> pn.Column:
+        """Room for a file of the visitor's own."""
+        field = FileField(
+            label="Open a file of your own",
+            accept=".fits",
+            max_file_size=UploadLimits().size,
+            variant="outlined",
+            size="small",
+            margin=(14, 0, 4, 0),
+            description="",
+            stylesheets=[style("shared/file_input")],
+        )
+
+        def received(event: Any) -> None:
+            if event.new:
+                detail = self._own.receive(field.filename or "unnamed.fits", event.new)
+                if detail is not None:
+                    self.state.own = detail
+
+        field.param.watch(received, "value")
+        said = pn.pane.HTML(
+            f"Level-1 pixel data or a spectrogram, {UploadLimits().size >> 20} MiB at most. It is looked at and "
+            "imaged in this session, never enters the archive, and is forgotten when you leave.",
+            styles={"font-size": "13px"},
+            margin=(0, 0, 12, 0),
+        )
+        return pn.Column(field, said, sizing_mode="stretch_width", margin=0)
+
+    def _sort(self, columns: list[str]) -> None:
+        self.state.sort = columns
+
+    def _turn(self, event: Any) -> None:
+        if event.new is not None and event.new + 1 != self.state.listing.page:
+            self.state.page = event.new + 1
+
+    # One file --------------------------------------------------------------------------------------------------------
+
+    def _show_file(self, *_: Any) -> None:
+        detail = self.state.own or self.state.detail
+        if detail is None:
+            self._opened = None
+            self._strip.show(())
+            self._content[:] = self._list()
+            return
+        if self._opened is None or self._opened.detail.file != detail.file:
+            own = self._own if self.state.own is not None else None
+            self._opened = ScienceFileView(self.state, detail, self._links, self._strip, own)
+            self._content[:] = [self._opened.view()]
+        self._opened.show_images(detail)
+
+    def _open_image(self, image_id: str) -> None:
+        self.state.opened_image = image_id
+
+    def _show_notices(self, *_: Any) -> None:
+        own = [Notice("warning", f"{self._own.problem.rstrip('.')}.")] if self._own.problem else []
+        self._notices.show([*self._address_notices, *own, *notices_for(self.state)])
+
+
+def notices_for(state: ScienceState) -> list[Notice]:
+    """What a visitor must be told about what is shown."""
+    notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
+    if state.detail_problem:
+        notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
+    if state.own is not None:
+        return [
+            *notices,
+            Notice("info", "This is your own file: it is in this session only and forgotten when you leave."),
+        ]
+    if state.detail is not None:
+        if state.detail.file.simulated:
+            notices.append(Notice("simulated", "This file was simulated and shows no real flare."))
+        return notices
+    if state.listing.problem:
+        return [*notices, Notice("error", state.listing.problem)]
+    if state.listing.total == 0:
+        notices.append(Notice("info", _nothing(state)))
+    simulated = sum(file.simulated for file in state.listing.rows)
+    if simulated:
+        which = "These files were" if simulated == len(state.listing.rows) else "Some of these files were"
+        notices.append(Notice("simulated", f"{which} simulated and show no real flares."))
+    return notices
+
+
+def _nothing(state: ScienceState) -> str:
+    if state.filtered:
+        return "No file is in this selection."
+    if state.source.lacks(SCIENCE_FILES.name):
+        return "No file can be shown: that part of the index is damaged."
+    return "The archive holds no science files yet. They come with “stix-jobs ingest FOLDER --archive DIR”."

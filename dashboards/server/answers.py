@@ -1,0 +1,94 @@
+"""What routes have in common: errors as JSON, and threads that ask the index."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from urllib.parse import urlsplit
+
+from tornado.web import HTTPError, RequestHandler
+
+from archive import NotInArchive
+from dashboards.server.bounded_threads import BoundedThreads, ServerBusy
+from dashboards.shared.source import Unavailable
+from stixcore.printable import without_folders
+
+#: When a client may try again what cannot be answered now, s.
+RETRY_AFTER_S = "5"
+SENTENCES = {
+    403: "this file may not be sent",
+    404: "the file of this image is missing",
+    405: "this address can only be read",
+    412: "a condition of the request (If-Match, If-Unmodified-Since) does not hold: the file is another one now",
+}
+
+
+def write_json_error(handler: RequestHandler, status: int, sentence: str) -> None:
+    """End a response with ``{"status": 404, "error": "there is no image '…'"}``."""
+    handler.set_header("X-Content-Type-Options", "nosniff")
+    if status == 503:
+        handler.set_header("Retry-After", RETRY_AFTER_S)
+    handler.finish(
+        {"status": status, "error": without_folders(sentence) or SENTENCES.get(status, "this cannot be answered")}
+    )
+
+
+def refuse_other_origins(handler: RequestHandler) -> None:
+    """Refuse a form that another site sends, or another host of the same site: such a host can set our cookies.
+
+    Raises
+    ------
+    HTTPError
+        403.
+    """
+    headers = handler.request.headers
+    ours = {handler.request.host, *getattr(handler.application, "websocket_origins", ())}
+    origin = headers.get("Origin")
+    if headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+        raise HTTPError(403, "a form of another origin")
+    if origin is not None:
+        parts = urlsplit(origin)
+        default_port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+        if not {parts.netloc, parts.netloc + default_port} & ours:
+            raise HTTPError(403, "a form of another origin")
+
+
+def too_many_requests(handler: RequestHandler, wait: float) -> None:
+    """Set status 429, and the time [s] after which to try again; the sentence is left to the handler."""
+    handler.set_status(429)
+    handler.set_header("Retry-After", str(math.ceil(wait)))
+
+
+async def looked_up[Answer](question: Callable[[], Answer], threads: BoundedThreads | None = None) -> Answer:
+    """Answer of a question to the archive, asked in a thread: a slow one delays nobody else.
+
+    Parameters
+    ----------
+    question : callable
+    threads : BoundedThreads, optional
+        Other threads than those that ask the index.
+
+    Raises
+    ------
+    HTTPError
+        404 for what is not in the archive, 503 when the archive cannot be read.
+    """
+    try:
+        return await (in_thread(question) if threads is None else threads.run(question))
+    except NotInArchive as error:
+        raise HTTPError(404, reason="Not Found", log_message=None) from error
+    except (Unavailable, ServerBusy) as error:
+        raise HTTPError(503, reason="Service Unavailable") from error
+
+
+async def in_thread[Answer](question: Callable[[], Answer]) -> Answer:
+    """Answer of something slow."""
+    return await asyncio.get_running_loop().run_in_executor(_lookups(), question)
+
+
+@cache
+def _lookups() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(4, thread_name_prefix="archive-lookup")

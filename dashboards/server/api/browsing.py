@@ -1,0 +1,320 @@
+"""Addresses to look around: flares, images, science files, light curves. Open to everybody."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from archive import Archive, ImageFilter, NotInArchive, ScienceFilter
+from archive.index.filters import FlareFilter
+from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, Image, ScienceFile
+from archive.lightcurves.tables import BAND_EDGES, BANDS
+from dashboards.server.api import parameters as p
+from dashboards.server.api.call import Call, Endpoint, Reply
+from dashboards.server.api.errors import Refused
+from dashboards.server.api.rows import (
+    CLOCK,
+    finite,
+    iso,
+    public_columns,
+    public_names,
+    row_document,
+    row_schema,
+    units,
+)
+from dashboards.shared.access import visible_image
+
+#: Most points of a light curve in one answer: about 2 MB.
+POINTS = 20_000
+#: Points without a resolution: as many as a screen shows.
+_SCREEN = 2000
+
+_START = p.time("start", "What ends after this")
+_END = p.time("end", "What starts before this")
+_SIMULATED = p.truth("simulated", "Simulated ones only, or real ones only")
+IMAGE_ID, SCIENCE_NAME = r"[0-9a-f]{16}-[a-z_]{1,20}", r"[A-Za-z0-9._-]{1,150}"
+
+
+def page_schema(item: dict[str, Any]) -> dict[str, Any]:
+    """JSON schema of a page of a list."""
+    return {
+        "type": "object",
+        "required": ["total", "limit", "offset", "next", "clock", "units", "items"],
+        "properties": {
+            "total": {"type": "integer", "description": "How many there are"},
+            "limit": {"type": "integer"},
+            "offset": {"type": "integer"},
+            "next": {"type": ["string", "null"], "description": "The next page, relative to this address"},
+            "clock": {"type": "string", "description": "What times mean"},
+            "units": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Unit by column"},
+            "items": {"type": "array", "items": item},
+        },
+    }
+
+
+def flares(archive: Archive, call: Call) -> Reply:
+    """A page of flares."""
+    v = call.values
+    which = FlareFilter(
+        t_start=v["start"],
+        t_end=v["end"],
+        goes_min=v["goes_min"],
+        goes_max=v["goes_max"],
+        simulated=v["simulated"],
+        text=v["text"] or "",
+    )
+    found = archive.flare_page(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
+    items = [row_document(FLARES, row) for row in found]
+    return Reply(call.page(items, archive.count_flares(which), units(public_columns(FLARES)), CLOCK))
+
+
+def images(archive: Archive, call: Call) -> Reply:
+    """A page of images; hidden ones to their author and to operators."""
+    v = call.values
+    which = ImageFilter(
+        t_start=v["start"],
+        t_end=v["end"],
+        uid=v["uid"],
+        flare_id=v["flare_id"],
+        recipe_id=v["recipe_id"],
+        author=v["author"],
+        methods=v["method"],
+        e_low=v["energy_low"],
+        e_high=v["energy_high"],
+        goes_min=v["goes_min"],
+        goes_max=v["goes_max"],
+        trusted=v["trusted"],
+        verdict_position=v["verdict_position"],
+        verdict_flux=v["verdict_flux"],
+        verdict_shape=v["verdict_shape"],
+        simulated=v["simulated"],
+        text=v["text"] or "",
+        viewer=call.visitor.name,
+        all_hidden=call.visitor.operator,
+    )
+    found = archive.images(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
+    items = [image_document(row, "") for row in found]
+    return Reply(call.page(items, archive.count_images(which), units(public_columns(IMAGES)), CLOCK))
+
+
+def image(archive: Archive, call: Call) -> Reply:
+    """One image, with the run that made it."""
+    found = visible_image(archive, call.path["image_id"], call.visitor)
+    try:
+        run = row_document(RUNS, archive.run(found.recipe_id))
+    except NotInArchive:  # a finding of the next check
+        run = None
+    document = image_document(found, "../") | {
+        "run": run,
+        "clock": CLOCK,
+        "units": units(public_columns(IMAGES)),
+        "run_units": units(public_columns(RUNS)),
+    }
+    return Reply(document)
+
+
+def image_document(row: Image, up: str) -> dict[str, Any]:
+    """An image as JSON, with the addresses of its files relative to the call's own."""
+    files = f"{up}../../archive"
+    links = {
+        "self": f"{up}images/{row.image_id}" if not up else row.image_id,
+        "fits": f"{files}/fits/{row.image_id}",
+        "png": f"{files}/png/{row.image_id}" if row.png else None,
+        "thumbnail": f"{files}/thumbnail/{row.image_id}" if row.thumbnail else None,
+        "script": f"{files}/script/{row.image_id}.py",
+    }
+    return row_document(IMAGES, row) | {"links": links}
+
+
+def science_files(archive: Archive, call: Call) -> Reply:
+    """A page of science files."""
+    v = call.values
+    which = ScienceFilter(
+        t_start=v["start"],
+        t_end=v["end"],
+        product=v["product"],
+        uid=v["uid"],
+        is_background=v["background"],
+        simulated=v["simulated"],
+        e_low=v["energy_low"],
+        e_high=v["energy_high"],
+        text=v["text"] or "",
+        superseded=bool(v["superseded"]),
+    )
+    found = archive.science_files(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
+    items = [_science_document(row) for row in found]
+    return Reply(call.page(items, archive.count_science_files(which), units(public_columns(SCIENCE_FILES)), CLOCK))
+
+
+def _science_document(row: ScienceFile) -> dict[str, Any]:
+    return row_document(SCIENCE_FILES, row) | {"links": {"fits": f"../../archive/science/{row.name}"}}
+
+
+def lightcurve(archive: Archive, call: Call) -> Reply:
+    """Quick-look light curves of a window."""
+    v = call.values
+    start, end, resolution = v["start"], v["end"], v["resolution"]
+    span = (end - start) / np.timedelta64(1, "s")
+    if span <= 0:
+        raise Refused(400, "end: expected a time after start", "end", str(end))
+    points = _SCREEN
+    if resolution is not None:
+        if resolution <= 0 or span / resolution > POINTS - 1:
+            message = (
+                f"resolution: {span:g} s at {resolution:g} s are more than {POINTS} points; "
+                f"ask for at least {span / (POINTS - 1):.4g} s, or for a shorter window"
+            )
+            raise Refused(400, message, "resolution", f"{resolution:g}")
+        points = max(2, math.ceil(span / resolution) + 1)
+    view = archive.light_curve(start, end, points, simulated=bool(v["simulated"]))
+
+    def numbers(values: Any) -> list[float | None]:
+        return [finite(value) for value in values.tolist()]
+
+    def bands(values: Any) -> dict[str, list[float | None]]:
+        return {f"{band}_kev": numbers(values[:, place]) for place, band in enumerate(BANDS)}
+
+    edges = [*BAND_EDGES.tolist(), 84.0]
+    document = {
+        "start": iso(start),
+        "end": iso(end),
+        "clock": CLOCK,
+        "units": {
+            "bucket": "s",
+            "recorded": "s",
+            "mean": "ct s⁻¹",
+            "low": "ct s⁻¹",
+            "high": "ct s⁻¹",
+            "triggers": "s⁻¹",
+            "bands": "keV",
+        },
+        "bands": {f"{band}_kev": edges[place : place + 2] for place, band in enumerate(BANDS)},
+        "bucket": view.bucket_s,
+        "time": [f"{text}Z" for text in np.datetime_as_string(view.time, unit="ms")],
+        "recorded": numbers(view.seconds),
+        "mean": bands(view.mean),
+        "low": bands(view.low),
+        "high": bands(view.high),
+        "triggers": numbers(view.triggers_mean),
+        "rcr": view.rcr.tolist(),
+    }
+    return Reply(document)
+
+
+_LINKS = {"links": {"type": "object", "description": "Addresses of its files, relative to this one"}}
+_NUMBERS = {"type": "array", "items": {"type": ["number", "null"]}}
+_BANDS = {"type": "object", "additionalProperties": _NUMBERS}
+_CURVE = {
+    "type": "object",
+    "properties": {
+        "bands": {"type": "object", "description": "Lower and upper edge by name, keV"},
+        "bucket": {"type": "number", "description": "Length of a point, s; 0 for the bins as they were recorded"},
+        "time": {"type": "array", "items": {"type": "string", "format": "date-time"}, "description": "Starts"},
+        "recorded": {**_NUMBERS, "description": "How much of it was recorded, s"},
+        "mean": {**_BANDS, "description": "Mean rate, ct s⁻¹; null in gaps"},
+        "low": {**_BANDS, "description": "Lowest rate, ct s⁻¹"},
+        "high": {**_BANDS, "description": "Highest rate, ct s⁻¹"},
+        "triggers": {**_NUMBERS, "description": "Triggers, s⁻¹"},
+        "rcr": {"type": "array", "items": {"type": "integer"}, "description": "Rate-control state; -1 in gaps"},
+        "clock": {"type": "string"},
+        "units": {"type": "object"},
+    },
+}
+_IMAGE = row_schema(IMAGES, _LINKS)
+_GOES = (
+    p.number("goes_min", "Measured GOES flux of the flare at least", "W m⁻²"),
+    p.number("goes_max", "Measured GOES flux of the flare below", "W m⁻²"),
+)
+_ENERGY = (
+    p.number("energy_low", "Energy range reaches above this", "keV"),
+    p.number("energy_high", "Energy range reaches below this", "keV"),
+)
+
+BROWSING = (
+    Endpoint(
+        "GET",
+        "/flares",
+        "Flares, newest first",
+        flares,
+        page_schema(row_schema(FLARES)),
+        (
+            p.time("start", "Peak at or after this"),
+            p.time("end", "Peak before this"),
+            *_GOES,
+            _SIMULATED,
+            p.text("text", "A piece of the flare id"),
+            p.sort(public_names(FLARES), "-t_peak"),
+            *p.PAGE,
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/images",
+        "Images, newest first",
+        images,
+        page_schema(_IMAGE),
+        (
+            _START,
+            _END,
+            p.text("uid", "Unique id of the science request"),
+            p.text("flare_id", "Flare"),
+            p.text("recipe_id", "Recipe"),
+            p.text("author", "User who asked for it; auto for previews"),
+            p.METHOD,
+            *_ENERGY,
+            *_GOES,
+            p.truth("trusted", "Images without doubts, or with doubts"),
+            p.verdict("position"),
+            p.verdict("flux"),
+            p.verdict("shape"),
+            _SIMULATED,
+            p.text("text", "A piece of image id, uid or flare id"),
+            p.sort(public_names(IMAGES), "-t_start"),
+            *p.PAGE,
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/images/{image_id}",
+        "One image, with the run that made it and its recipe",
+        image,
+        {**_IMAGE, "properties": {**_IMAGE["properties"], "run": row_schema(RUNS)}},
+        places={"image_id": IMAGE_ID},
+    ),
+    Endpoint(
+        "GET",
+        "/science-files",
+        "Pixel-data files and spectrograms, newest first",
+        science_files,
+        page_schema(row_schema(SCIENCE_FILES, _LINKS)),
+        (
+            _START,
+            _END,
+            p.text("product", "sci-xray-cpd or sci-xray-spec"),
+            p.text("uid", "Unique id of the science request"),
+            p.truth("background", "Taken as background, or not"),
+            p.number("energy_low", "Channels begin at or below this", "keV"),
+            p.number("energy_high", "Channels reach this", "keV"),
+            _SIMULATED,
+            p.truth("superseded", "Also those of which there is a newer version"),
+            p.text("text", "A piece of the name or purpose"),
+            p.sort(public_names(SCIENCE_FILES), "-t_start"),
+            *p.PAGE,
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/lightcurve",
+        "Quick-look light curves of a window, in five energy bands",
+        lightcurve,
+        _CURVE,
+        (
+            p.time("start", "Start of the window", required=True),
+            p.time("end", "End of the window", required=True),
+            p.number("resolution", f"Length of a point at most; by default the window in {_SCREEN} points", "s"),
+            p.truth("simulated", "Simulated light curves instead of real ones"),
+        ),
+    ),
+)

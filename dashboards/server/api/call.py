@@ -1,0 +1,105 @@
+"""One call of the API, and how an address answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from archive import Archive
+from dashboards.server.api.parameters import Parameter, next_page
+from dashboards.shared.access import Visitor
+from jobs.shared.limits import Limits
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call, with its parameters read.
+
+    Attributes
+    ----------
+    visitor : Visitor
+    values : mapping of str to Any
+        By name of the parameter.
+    given : mapping of str to sequence of bytes
+        The parameters as they came.
+    path : mapping of str to str
+        What stands in the address itself.
+    body : bytes
+    now : datetime64, UTC
+    limits : Limits
+    """
+
+    visitor: Visitor
+    values: Mapping[str, Any]
+    given: Mapping[str, Sequence[bytes]]
+    path: Mapping[str, str]
+    body: bytes
+    now: np.datetime64
+    limits: Limits
+
+    def page(self, items: Sequence[Any], total: int, units: Mapping[str, str], clock: str) -> dict[str, Any]:
+        """A page of a list."""
+        return {
+            "total": total,
+            "limit": self.values["limit"],
+            "offset": self.values["offset"],
+            "next": next_page(self.values, self.given, total),
+            "clock": clock,
+            "units": dict(units),
+            "items": list(items),
+        }
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered: a document, and where what was made can be found."""
+
+    document: Mapping[str, Any]
+    status: int = 200
+    location: str | None = None
+
+
+class Who(Enum):
+    """Who may call."""
+
+    EVERYBODY = "everybody"
+    USERS = "registered users"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One address of the API.
+
+    Attributes
+    ----------
+    method, path : str
+        ``GET``, ``/images/{image_id}``.
+    summary : str
+    answer : function
+        Of the archive and the call; runs in a thread.
+    schema : mapping
+        JSON schema of the answer.
+    parameters : tuple of Parameter
+    places : mapping of str to str
+        Pattern of what stands in the path, by name.
+    who : Who
+    body : mapping, optional
+        JSON schema of the body.
+    statuses : tuple of int
+        Of good answers.
+    """
+
+    method: str
+    path: str
+    summary: str
+    answer: Callable[[Archive, Call], Reply]
+    schema: Mapping[str, Any]
+    parameters: tuple[Parameter, ...] = ()
+    places: Mapping[str, str] | None = None
+    who: Who = Who.EVERYBODY
+    body: Mapping[str, Any] | None = None
+    statuses: tuple[int, ...] = (200,)

@@ -1,0 +1,10 @@
+"""Every address of the API, below `ROOT`."""
+
+from __future__ import annotations
+
+from dashboards.server.api.browsing import BROWSING
+from dashboards.server.api.requesting import REQUESTING
+
+VERSION = 1
+ROOT = f"/api/v{VERSION}"
+ENDPOINTS = (*BROWSING, *REQUESTING)

@@ -1,0 +1,71 @@
+"""Downloads that are written while they are sent: each piece is made in turn, in a thread for downloads only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler
+
+from dashboards.server.bounded_threads import BoundedThreads
+from dashboards.server.fair_use import answer_in_turn, fair_use
+from dashboards.server.turns import Busy
+from stixcore.errors import StixError
+
+log = logging.getLogger(__name__)
+
+#: What is written to a connection at a time, byte.
+_PART = 1 << 20
+
+
+async def make_piece[Answer](handler: RequestHandler, question: Callable[[], Answer]) -> Answer:
+    """A piece of a download, made in turn.
+
+    Raises
+    ------
+    Busy
+    HTTPError
+        As `dashboards.server.answers.looked_up`.
+    """
+    return await answer_in_turn(handler, fair_use().pieces, question, _download_threads())
+
+
+async def send_pieces(handler: RequestHandler, first: bytes | None, pieces: Iterator[bytes], what: str) -> None:
+    """Send a download whose headers are set, as fast as the client takes it.
+
+    Parameters
+    ----------
+    handler : RequestHandler
+    first : bytes, optional
+        The first piece.
+    pieces : iterator of bytes
+        The others.
+    what : str
+        For the log, as in "{what} was not sent to its end".
+
+    Raises
+    ------
+    StreamClosedError
+        When the client has gone or takes nothing (`WebLimits.send_time`), or a piece could not be made. The connection
+        is closed then, so that nobody takes the file for whole.
+    """
+    piece = first
+    while piece is not None:
+        for begin in range(0, len(piece), _PART):
+            handler.write(piece[begin : begin + _PART])
+            await handler.flush()
+        try:
+            piece = await make_piece(handler, lambda: next(pieces, None))
+        except (Busy, HTTPError, StixError, OSError) as error:
+            log.warning("%s was not sent to its end: %s", what, error)
+            handler.detach().close()
+            raise StreamClosedError from None
+
+
+@cache
+def _download_threads() -> BoundedThreads:
+    """So that a large download delays no lookup."""
+    limits = fair_use().limits
+    return BoundedThreads("download", limits.pieces.places, limits.waiting)

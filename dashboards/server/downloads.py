@@ -1,0 +1,272 @@
+"""Downloads of several images: bundle, table, scripts for an animation or an overlay.
+
+``/archive/selection/bundle.zip|table.csv|table.parquet|animation.py|overlay.py?images=<id>,<id>…``
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler
+
+from archive import Archive, Image, NotInArchive
+from archive.calibration import calibration_place
+from archive.index.schema import select_files
+from archive.layout import stamp
+from archive.scripts.bundle import bundle_members
+from archive.scripts.selections import AnimationLooks, OverlayLooks, animation_script, overlay_script
+from archive.scripts.sources import ImageSource, read_sources
+from archive.scripts.tables import images_csv, images_parquet
+from dashboards.server.answers import write_json_error
+from dashboards.server.conditional import check_conditions, send_content
+from dashboards.server.download_pieces import make_piece, send_pieces
+from dashboards.server.fair_use import client_of, fair_use, look_up_file, refuse_json
+from dashboards.server.scripts import server_address
+from dashboards.server.turns import Busy
+from dashboards.shared.access import Visitor, visible_image
+from dashboards.shared.clock import now
+from dashboards.shared.source import archive_source
+from dashboards.shared.visitors import visitor_asking
+from jobs.renderings.requests import AnimationRequest, OverlayRequest
+from jobs.shared.errors import BadRequest, LimitReached
+
+
+class SelectionHandler(RequestHandler):
+    """Sends something made of the images named in the address."""
+
+    async def get(self, what: str) -> None:
+        """Send it."""
+        try:
+            ids = parse_ids(self.get_query_argument("images", ""))
+            make = _SENDERS[what]
+            await make(self, ids)
+        except Busy as busy:
+            refuse_json(self, busy)
+        except (BadRequest, LimitReached) as error:
+            raise HTTPError(400, reason="Bad Request") from error
+        except StreamClosedError:
+            return  # who has gone needs no answer
+
+    async def head(self, what: str) -> None:
+        """Send the headers."""
+        await self.get(what)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One JSON object with one sentence."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")
+
+    def announce(self, name: str, media_type: str) -> None:
+        """Headers of a file that the browser saves."""
+        self.set_header("Content-Type", media_type)
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-cache")
+
+
+def parse_ids(text: str) -> tuple[str, ...]:
+    """Ids of images from an address: commas between them; an id named twice counts once.
+
+    Raises
+    ------
+    BadRequest, LimitReached
+    """
+    return AnimationRequest(tuple(dict.fromkeys(part for part in text.split(",") if part))).images
+
+
+def visible_images(archive: Archive, ids: Sequence[str], visitor: Visitor) -> list[Image]:
+    """Images by id, in that order.
+
+    Raises
+    ------
+    NotInArchive
+        When one of them is not there for this visitor.
+    """
+    return [visible_image(archive, image_id, visitor) for image_id in ids]
+
+
+async def _send_script(handler: SelectionHandler, ids: Sequence[str], kind: str) -> None:
+    write = _script_of(handler, ids, kind)
+    visitor, server = await visitor_asking(handler), server_address(handler)
+
+    def script() -> str:
+        return write(
+            archive_source().ask(lambda archive: read_sources(archive, visible_images(archive, ids, visitor), server))
+        )
+
+    text = await look_up_file(handler, script)
+    handler.announce(f"stix_{kind}.py", "text/x-python; charset=utf-8")
+    send_content(handler, text)
+
+
+def _script_of(handler: SelectionHandler, ids: Sequence[str], kind: str) -> Callable[[Sequence[ImageSource]], str]:
+    given = {name: handler.get_query_argument(name) for name in handler.request.query_arguments if name != "images"}
+    if kind == "animation":
+        animation = AnimationLooks(**_values(AnimationLooks(), given))
+        AnimationRequest(tuple(ids), animation)  # refuses what makes no sense
+        return lambda sources: animation_script(sources, animation)
+    values = _values(OverlayLooks(), given)
+    overlay = OverlayLooks(**values)
+    OverlayRequest(tuple(ids), OverlayLooks(**(values | {"map_file": "map.fits"})))
+    if overlay.instrument not in ("aia", "eui"):
+        message = f"instrument: expected aia or eui, found {overlay.instrument!r}"
+        raise BadRequest(message)
+    return lambda sources: overlay_script(sources, overlay)
+
+
+def _values(default: AnimationLooks | OverlayLooks, given: Mapping[str, str]) -> dict[str, Any]:
+    """Looks from an address: every value of the type of its default."""
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if name not in {field.name for field in fields(default)} or name == "map_file":
+            message = f"unknown parameter {name[:60]!r}"
+            raise BadRequest(message)
+        try:
+            values[name] = _value(getattr(default, name), text)
+        except ValueError as error:
+            message = f"{name}: {text[:60]!r} is no value"
+            raise BadRequest(message) from error
+    return values
+
+
+def _value(default: Any, text: str) -> Any:
+    if isinstance(default, bool):
+        return {"true": True, "false": False}[text] if text in ("true", "false") else bool(int(text))
+    if isinstance(default, tuple):
+        return tuple(float(part) for part in text.split(","))
+    if default is None:
+        return float(text) if text else None
+    return type(default)(text)
+
+
+async def _send_table(handler: SelectionHandler, ids: Sequence[str], form: str) -> None:
+    visitor, is_csv = await visitor_asking(handler), form == "csv"
+
+    def table() -> str | bytes:
+        chosen = archive_source().ask(lambda archive: visible_images(archive, ids, visitor))
+        return images_csv(chosen) if is_csv else images_parquet(chosen)
+
+    content = await look_up_file(handler, table)
+    handler.announce(f"stix_images.{form}", "text/csv; charset=utf-8" if is_csv else "application/vnd.apache.parquet")
+    send_content(handler, content)
+
+
+async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
+    """A zip file, written while it is sent: no more than one member is in memory.
+
+    Looking at files, writing scripts and packing them all take place in threads for downloads.
+    """
+    inputs = handler.get_query_argument("inputs", "no") == "yes"
+    visitor, server, most = await visitor_asking(handler), server_address(handler), fair_use().limits.bundle
+
+    def begin() -> tuple[Iterator[bytes], np.datetime64]:
+        def look(archive: Archive) -> tuple[tuple[ImageSource, ...], dict[str, Path]]:
+            sources = read_sources(archive, visible_images(archive, ids, visitor), server)
+            return sources, _paths(archive, sources, inputs=inputs)
+
+        sources, paths = archive_source().ask(look)
+        size = sum(path.stat().st_size for path in paths.values() if path.is_file())
+        if size > most:
+            message = f"these files are {size >> 20} MiB, {most >> 20} at most; select fewer, or no input files"
+            raise LimitReached(message)
+        created = now()
+        return bundle_pieces(sources, paths, created, inputs=inputs), created
+
+    end = fair_use().downloads.begin(client_of(handler.request))
+    try:
+        pieces, created = await make_piece(handler, begin)
+        piece = await make_piece(handler, lambda: next(pieces, None))
+        handler.announce(f"stix_images_{stamp(created)}.zip", "application/zip")
+        if not check_conditions(handler) or handler.request.method == "HEAD":
+            handler.finish()
+            return
+        await send_pieces(handler, piece, pieces, "a bundle")
+    finally:
+        end()
+    handler.finish()
+
+
+def bundle_pieces(
+    sources: Sequence[ImageSource], paths: Mapping[str, Path], created: np.datetime64, *, inputs: bool
+) -> Iterator[bytes]:
+    """The zip file of a bundle, a member at a time.
+
+    Parameters
+    ----------
+    sources : sequence of ImageSource
+    paths : mapping of str to Path
+        Where files are, by name.
+    created : datetime64
+        Time of all members, UTC.
+    inputs : bool
+        Take the level-1, auxiliary and calibration files along.
+    """
+    drain = _Drain()
+    with zipfile.ZipFile(drain, "w") as package:
+        for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs):
+            entry = zipfile.ZipInfo(member.name, created.item().timetuple()[:6])
+            entry.external_attr = 0o644 << 16  # readable for a group; zipfile's own is for the owner alone
+            texts = not member.name.endswith(".fits")
+            package.writestr(entry, member.read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
+            yield drain.take()
+    yield drain.take()
+
+
+def _paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) -> dict[str, Path]:
+    """Where the files of a bundle are."""
+    paths = {source.fits.name: archive.path_of(source.image.file) for source in sources}
+    if inputs:
+        names = sorted({file.name for source in sources for file in source.inputs})
+        rows = archive.rows(select_files("name, path", " WHERE name IN (SELECT unnest($1))"), [names])
+        paths |= dict.fromkeys(names, archive.root / "missing")
+        paths |= {row["name"]: archive.path_of(row["path"]) for row in rows}
+        calibration = {file.name for source in sources for file in source.calibration}
+        paths |= {name: _calibration_path(archive, name) for name in sorted(calibration)}
+    return paths
+
+
+def _calibration_path(archive: Archive, name: str) -> Path:
+    try:
+        return archive.path_of(calibration_place(archive.root, name))
+    except NotInArchive:
+        return archive.root / "missing"
+
+
+class _Drain(io.RawIOBase):
+    """A stream that is written at one end and emptied at the other; it cannot seek, and a zip file need not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._content = bytearray()
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """Take bytes."""
+        self._content += content
+        return len(content)
+
+    def take(self) -> bytes:
+        """Give what came since the last time."""
+        taken = bytes(self._content)
+        self._content.clear()
+        return taken
+
+
+_SENDERS: Mapping[str, Any] = {
+    "bundle.zip": _send_bundle,
+    "table.csv": lambda handler, ids: _send_table(handler, ids, "csv"),
+    "table.parquet": lambda handler, ids: _send_table(handler, ids, "parquet"),
+    "animation.py": lambda handler, ids: _send_script(handler, ids, "animation"),
+    "overlay.py": lambda handler, ids: _send_script(handler, ids, "overlay"),
+}
+SELECTION_PATHS = "|".join(name.replace(".", r"\.") for name in _SENDERS)

@@ -1,0 +1,330 @@
+"""Who may have how much of the web server now: pages, files, calls of the API, downloads.
+
+All of them share one processor with the event loop, so what one client takes others wait for. The numbers are in
+`dashboards.shared.limits`, the order of turns is made in `dashboards.server.turns`.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache, partial, wraps
+from html import escape
+from time import monotonic, thread_time
+from typing import Any
+
+import panel as pn
+from bokeh.protocol.exceptions import ProtocolError
+from bokeh.server.contexts import ApplicationContext
+from bokeh.server.session import ServerSession
+from tornado.httputil import HTTPServerRequest
+from tornado.web import RequestHandler, create_signed_value, decode_signed_value
+
+from dashboards.server.answers import looked_up, too_many_requests, write_json_error
+from dashboards.server.attempts import neighbourhood
+from dashboards.server.bounded_threads import BoundedThreads
+from dashboards.server.turns import AtWork, Busy, Client, Turns
+from dashboards.shared.limits import WebLimits
+from dashboards.shared.visitors import COOKIE
+
+#: Cookie by which a browser is known again; it says nothing about who uses it.
+BROWSER = "stix_browser"
+#: The client whose page is being made.
+_CLIENT: ContextVar[Client | None] = ContextVar("client", default=None)
+
+
+class PageRefused(ProtocolError):
+    """A web socket asks for a page again that was given up, while its client has as many as it may have."""
+
+
+@dataclass
+class OpenPage:
+    """A page with a session on this server.
+
+    Attributes
+    ----------
+    made_at : float, ms
+        Of the clock of Bokeh's sessions, by which they know when they were left.
+    cost : float, s
+        Computing time that it took.
+    returned : bool
+        Whether its client got back a part of what it cost.
+    """
+
+    session: ServerSession
+    client: Client
+    made_at: float
+    cost: float
+    returned: bool = False
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether its web socket was opened, now or before."""
+        left_at = monotonic() * 1000 - self.session.milliseconds_since_last_unsubscribe
+        return self.session.connection_count > 0 or left_at > self.made_at
+
+
+class FairUse:
+    """Shares of all clients of one web process.
+
+    Parameters
+    ----------
+    limits : WebLimits, optional
+    clock : callable
+        Time [s] that does not go back.
+    """
+
+    def __init__(self, limits: WebLimits | None = None, clock: Callable[[], float] = monotonic) -> None:
+        self.limits = limits or WebLimits()
+        self._clock = clock
+        self.pages = Turns("pages", self.limits.pages, self.others_than, clock)
+        #: The part of a page that is made in the event loop: two at once would both take twice as long.
+        self.making = self.pages.one_at_a_time()
+        self.files = Turns("files", self.limits.files, self.others_than, clock)
+        self.calls = Turns("calls", self.limits.calls, self.others_than, clock)
+        self.pieces = Turns("downloads", self.limits.pieces, self.others_than, clock)
+        self.downloads = AtWork("downloads", self.limits.downloads_client, self.limits.downloads_address, 10)
+        self._pages: list[OpenPage] = []
+        self._seen: dict[Client, float] = {}
+
+    def others_than(self, client: Client) -> bool:
+        """Whether anybody else is there: asks for something, has just done so, or looks at a page.
+
+        Asked for a client that has to wait for its share, which may have got something back meanwhile.
+        """
+        self._look_at_pages()
+        if any(other.key != client.key for other in self._seen):
+            now = self._clock()
+            self._seen = {other: at for other, at in self._seen.items() if now - at < self.limits.seen}
+            if any(other.key != client.key for other in self._seen):
+                return True
+        turns = (self.pages, self.files, self.calls, self.pieces)
+        if any(other.key != client.key for each in turns for other in each.busy_clients):
+            return True
+        return any(page.client.key != client.key and page.session.connection_count for page in self._pages)
+
+    def saw(self, client: Client) -> None:
+        """Remember that a client asked for something."""
+        self._seen.pop(client, None)
+        self._seen[client] = self._clock()
+        while len(self._seen) > 1000:
+            del self._seen[next(iter(self._seen))]
+
+    @asynccontextmanager
+    async def making_page(self, request: HTTPServerRequest) -> AsyncIterator[Client]:
+        """Wait until a page may be made for a request, and hold its turn meanwhile.
+
+        Raises
+        ------
+        Busy
+        """
+        client = client_of(request)
+        self.saw(client)
+        self._look_at_pages()
+        self._check_room(client)
+        async with self.pages.turn(client, is_there=lambda: is_there(request)):
+            token = _CLIENT.set(client)
+            try:
+                yield client
+            finally:
+                _CLIENT.reset(token)
+                self.saw(client)
+
+    async def make(self, client: Client, make: Callable[[], Awaitable[ServerSession]]) -> ServerSession:
+        """Make the session of a page whose turn it is, one at a time, and count it until it ends."""
+        async with self.making.turn(client) as turn:
+            begin = thread_time()
+            session = await make()
+            turn.cost = thread_time() - begin
+        self.made(session, client, turn.cost)
+        return session
+
+    def made(self, session: ServerSession, client: Client, cost: float = 0.0) -> None:
+        """Count a page that took so much computing time [s] as open until its session ends."""
+        if all(page.session is not session for page in self._pages):  # a page and its web socket may make the same one
+            self._pages.append(OpenPage(session, client, monotonic() * 1000, cost))
+            self._give_up_unused(client.address)
+
+    @property
+    def open_pages(self) -> int:
+        """Pages with a session."""
+        return len(self._pages)
+
+    def _look_at_pages(self) -> None:
+        """Forget pages that have ended; give back a part of what those cost whose web socket was opened."""
+        self._pages = [page for page in self._pages if not page.session.destroyed]
+        for page in self._pages:
+            if not page.returned and page.was_opened:
+                page.returned = True
+                self.pages.charge(page.client, -self.limits.page_returned * page.cost)
+
+    def _check_room(self, client: Client) -> None:
+        of_address = sum(page.client.address == client.address for page in self._pages)
+        of_client = sum(page.client.key == client.key for page in self._pages)
+        if client.name and of_client >= self.limits.pages_client:
+            whose = f"You have {of_client} pages"
+        elif of_address >= self.limits.pages_address:
+            whose = f"{of_address} pages are"
+        else:
+            return
+        where = "" if client.name and of_client >= self.limits.pages_client else " from your network address"
+        wait = round(self.limits.unused_time)
+        sentence = f"{whose} open{where}, the most that are possible. Close some and try again in {wait} s."
+        raise Busy(sentence, wait)
+
+    def _give_up_unused(self, address: str) -> None:
+        """Let Bokeh end the oldest pages of an address that nobody has opened, when they are too many.
+
+        Should their browser come after all, the page is made again.
+        """
+        unused = [
+            page.session
+            for page in self._pages
+            if page.client.address == address and not page.session.destroyed and not page.session.connection_count
+        ]
+        grace = self.limits.unused_grace * 1000
+        for session in unused[: max(len(unused) - self.limits.pages_unused, 0)]:
+            if session.milliseconds_since_last_unsubscribe > grace:
+                session.request_expiration()
+
+
+@cache
+def fair_use() -> FairUse:
+    """Of this process."""
+    return FairUse()
+
+
+def install() -> None:
+    """Let this process count the pages it makes, and make those in turn that a web socket asks for."""
+    make = ApplicationContext.create_session_if_needed
+
+    @wraps(make)
+    async def make_in_turn(
+        context: ApplicationContext, session_id: Any, request: Any = None, token: str | None = None
+    ) -> ServerSession:
+        fair, known = fair_use(), any(session.id == session_id for session in context.sessions)
+        if known or request is None:
+            return await make(context, session_id, request, token)
+        client = _CLIENT.get()
+        making = partial(make, context, session_id, request, token)
+        if client is not None:
+            return await fair.make(client, making)
+        try:
+            async with fair.making_page(request) as client:
+                return await fair.make(client, making)
+        except Busy as busy:
+            raise PageRefused(busy.sentence) from None
+
+    patched: Any = ApplicationContext
+    patched.create_session_if_needed = make_in_turn
+    for name in ("asyncio", "tornado.application"):
+        logging.getLogger(name).addFilter(_is_no_refusal)
+
+
+def client_of(request: HTTPServerRequest, user: str | None = None) -> Client:
+    """Who sends a request: a user, a browser that was here before, or one of all others at its address.
+
+    Parameters
+    ----------
+    request : HTTPServerRequest
+    user : str, optional
+        When it is known already, by a token.
+    """
+    address = neighbourhood(request.remote_ip or "")
+    signed = user or _signed(request, COOKIE).split(":")[0]
+    if signed:
+        return Client(address, f"user {signed}")
+    browser = _signed(request, BROWSER)
+    return Client(address, f"browser {browser}" if browser else "")
+
+
+def is_there(request: HTTPServerRequest) -> bool:
+    """Whether the connection of a request is open."""
+    stream: Any = getattr(request.connection, "stream", None)
+    return stream is None or not stream.closed()
+
+
+def know_again(handler: RequestHandler) -> None:
+    """Give a browser the cookie by which it is known again, when it has none."""
+    if not pn.config.cookie_secret or _signed(handler.request, BROWSER):
+        return
+    value = create_signed_value(pn.config.cookie_secret, BROWSER, secrets.token_hex(8))
+    handler.set_cookie(
+        BROWSER,
+        value.decode(),
+        path=pn.config.cookie_path,
+        httponly=True,
+        samesite="Lax",
+        secure=handler.request.protocol == "https",
+    )
+
+
+def refuse_page(handler: RequestHandler, busy: Busy) -> None:
+    """Answer 429 with a short page, which asks again by itself when its time has come."""
+    handler.clear()
+    too_many_requests(handler, busy.retry_after)
+    handler.set_header("Refresh", str(busy.retry_after))
+    handler.set_header("Content-Type", "text/html; charset=utf-8")
+    handler.set_header("Cache-Control", "no-store")
+    handler.set_header("X-Content-Type-Options", "nosniff")
+    handler.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    text = f'<p role="alert">{escape(busy.sentence)}</p><p>This page tries again by itself.</p>'
+    handler.finish(f'<!doctype html><html lang="en"><title>Too many requests</title>{text}</html>')
+
+
+def refuse_json(handler: RequestHandler, busy: Busy) -> None:
+    """Answer 429 with a JSON object of one sentence."""
+    too_many_requests(handler, busy.retry_after)
+    handler.set_header("Cache-Control", "no-store")
+    handler.clear_header("Content-Disposition")
+    write_json_error(handler, 429, busy.sentence)
+
+
+async def look_up_file[Answer](
+    handler: RequestHandler, question: Callable[[], Answer], threads: BoundedThreads | None = None
+) -> Answer:
+    """`looked_up` in turn, for a file or a text. Errors as `answer_in_turn`."""
+    return await answer_in_turn(handler, fair_use().files, question, threads)
+
+
+async def answer_in_turn[Answer](
+    handler: RequestHandler, turns: Turns, question: Callable[[], Answer], threads: BoundedThreads | None = None
+) -> Answer:
+    """`looked_up` when it is the client's turn.
+
+    Raises
+    ------
+    Busy
+    HTTPError
+        As `looked_up`.
+    """
+    client = client_of(handler.request)
+    fair_use().saw(client)
+    async with turns.turn(client, is_there=lambda: is_there(handler.request)) as turn:
+        answer, turn.cost = await looked_up(lambda: timed(question), threads)
+    return answer
+
+
+def timed[Answer](question: Callable[[], Answer]) -> tuple[Answer, float]:
+    """An answer, and the computing time [s] that it took in this thread."""
+    begin = thread_time()
+    answer = question()
+    return answer, thread_time() - begin
+
+
+def _signed(request: HTTPServerRequest, name: str) -> str:
+    """Value of a cookie that this server has signed, else nothing."""
+    morsel = request.cookies.get(name)
+    if morsel is None or not pn.config.cookie_secret:
+        return ""
+    value = decode_signed_value(pn.config.cookie_secret, name, morsel.value, max_age_days=pn.config.oauth_expiry)
+    return "" if value is None else value.decode(errors="replace")
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Whether a record is worth logging: Bokeh has said in a line of its own that a web socket was refused."""
+    return not (record.exc_info and isinstance(record.exc_info[1], PageRefused))

@@ -1,0 +1,133 @@
+"""The first content of a page goes to the browser before the session of the live page is made.
+
+Making a session with all its widgets takes some hundred milliseconds of processor; what a visitor wants to see first
+takes one or two questions to the archive. So that is sent first, with the scripts the page had last, and what needs the
+session after it; the session starts from the state that the first content has loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qsl
+
+import panel as pn
+from tornado.httputil import url_concat
+
+from dashboards.server.answers import in_thread, looked_up
+from dashboards.server.bounded_threads import journal_threads
+from dashboards.server.fair_use import fair_use, know_again, refuse_page
+from dashboards.server.live_pages import PageHandler
+from dashboards.server.turns import Busy
+from dashboards.shared.access import Visitor
+from dashboards.shared.frame import LIVE, PAGES, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
+from dashboards.shared.links import RouteLinks
+from dashboards.shared.preloaded import Begun, session_of, session_with
+from dashboards.shared.session_owner import SessionOwner, making_sessions_for
+from dashboards.shared.visitors import COOKIE, visitor_of_cookie, visitor_with_cookie
+
+if TYPE_CHECKING:
+    from dashboards.shared.addressed import AddressedPage
+
+#: In front of the first content, when there will be no live page.
+BROKEN = (
+    '<p role="alert" style="position: fixed; inset: auto 0 0; z-index: 101; margin: 0; padding: 12px 24px; '
+    'background: #b3261e; color: #fff">The live page could not be made. Load this page again in a moment.</p>'
+)
+
+
+class FirstContentHandler(PageHandler):
+    """A page whose first content is sent before its session is made."""
+
+    #: Style sheets and scripts that a page had last, by its name and theme: they run while the session is made.
+    known: ClassVar[dict[tuple[str, bool], str]] = {}
+
+    _sent, _early, _key = False, "", ("", False)
+
+    async def get(self, *arguments: Any, **named: Any) -> None:
+        """Answer a page; from its address with a slash at the end, which would break all its links, to that without."""
+        name = (self.application_context.url or "").strip("/")
+        if name and self.request.path.endswith("/"):
+            self.redirect(url_concat(f"../{name}", parse_qsl(self.request.query, keep_blank_values=True)))
+            return
+        try:
+            async with fair_use().making_page(self.request):
+                know_again(self)
+                answer: Any = super().get(*arguments, **named)
+                await answer
+        except Busy as busy:
+            refuse_page(self, busy)
+
+    async def get_session(self) -> Any:
+        """Send the first content, then make the session. What is read from files is read in threads."""
+        make: Any = super().get_session
+        page, cookie = _page(self.application_context.url or ""), self.get_cookie(COOKIE) or ""
+        if pn.config.authorize_callback:
+            with making_sessions_for(SessionOwner(cookie, await visitor_with_cookie(self))):
+                return await make()
+        begun = await self._send(page) if page is not None else None
+        state, visitor = await looked_up(partial(_look, begun, cookie), journal_threads() if begun is None else None)
+        owner = SessionOwner(cookie, visitor)
+        with session_of(begun) if begun is not None else session_with(state), making_sessions_for(owner):
+            return await make()
+
+    async def _send(self, page: type[AddressedPage[Any]]) -> Begun[Any]:
+        visitor = partial(visitor_of_cookie, self.get_cookie(COOKIE) or "")
+        dark = prefers_dark(self.get_query_argument("theme", None), self.get_cookie(THEME_COOKIE))
+
+        def ask() -> tuple[Begun[Any], str]:
+            begun = page.begin(visitor, f"?{self.request.query}")
+            opening = page.opening(begun.state, RouteLinks(), dark=dark)
+            title = page.document_title(begun.state)
+            return begun, begin_document(title, opening, description=page.description, dark=dark)
+
+        self._key = page.title, dark
+        self._early = self.known.get(self._key, "")
+        begun, document = await in_thread(ask)
+        self.set_header("Content-Type", "text/html")
+        self.set_header("X-Accel-Buffering", "no")  # a proxy must not wait for the rest
+        self.write(document + self._early)
+        # a client that takes nothing keeps no place among the pages that are made
+        done, _ = await asyncio.wait([asyncio.ensure_future(self.flush())], timeout=fair_use().limits.page_flush)
+        for flushed in done:
+            flushed.result()
+        self._sent = True
+        return begun
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Say what cannot be said by a status any more, below what was sent."""
+        if not self._sent:
+            super().send_error(status_code, **kwargs)
+        elif not self._finished:
+            self.finish(BROKEN)
+
+    def write(self, chunk: str | bytes | dict[str, Any]) -> None:
+        """Send a document, without what was sent of it."""
+        if self._sent and isinstance(chunk, str) and LIVE in chunk:
+            resources, _, rest = chunk.partition(RESOURCES)[2].partition(LIVE)
+            self.known[self._key] = resources
+            early = set(self._early.splitlines())
+            missing = "\n".join(line for line in resources.splitlines() if line not in early)
+            chunk = (missing if resources != self._early else "") + rest
+        super().write(chunk)
+
+
+def _look(begun: Begun[Any] | None, cookie: str) -> tuple[Any, Visitor]:
+    """State of the page without first content, for who has a cookie, and who that is."""
+    from dashboards.pages.operations.view import OperationsPage  # pages import what imports this package
+
+    visitor = visitor_of_cookie(cookie)
+    return None if begun is not None else OperationsPage.load(lambda: visitor), visitor
+
+
+def _page(address: str) -> type[AddressedPage[Any]] | None:
+    """Which page is at an address of this server; None when it has no first content of its own."""
+    from dashboards.pages.image_archive.view import ImageArchivePage  # pages import what imports this package
+    from dashboards.pages.lightcurves.view import LightCurvesPage
+    from dashboards.pages.science_data.view import ScienceDataPage
+
+    begun: dict[str, type[AddressedPage[Any]]] = {
+        "image_archive": ImageArchivePage, "lightcurves": LightCurvesPage, "science_data": ScienceDataPage
+    }  # fmt: skip
+    return begun.get(address.strip("/") or next(iter(PAGES)))

@@ -1,0 +1,224 @@
+"""Light curves as files: ``/archive/lightcurve.csv`` and ``.parquet`` with ``?start=<unix s>&span=<s>``.
+
+The bins as they were recorded, or ``bins=minutes``, the one-minute means; real ones, or ``series=simulated``. Sent a
+day (a month of minutes) at a time, so that neither a window of years nor a slow line fills the server's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler
+
+from archive.index.columns import Table
+from archive.lightcurves.tables import LIGHT_CURVE_MINUTES, LIGHT_CURVES
+from dashboards.pages.lightcurves.window import LONGEST_S, Window, unix_seconds
+from dashboards.server.answers import write_json_error
+from dashboards.server.conditional import check_conditions
+from dashboards.server.download_pieces import make_piece, send_pieces
+from dashboards.server.fair_use import client_of, fair_use, refuse_json
+from dashboards.server.turns import Busy
+from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.ranges import EARLIEST
+from dashboards.shared.source import archive_source, in_plain_words
+
+RECORDED, MINUTES = "recorded", "minutes"
+#: Longest window of bins as recorded, s: a year of them is 600 MB of text.
+LONGEST_RECORDED_S = 366 * 86_400.0
+#: Name of the time column; a file alone must say whose clock it is.
+TIME = "time_utc_solar_orbiter"
+
+Writer = Callable[[pa.Schema, Iterator[pa.Table]], Iterator[bytes]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a file shall hold."""
+
+    window: Window
+    minutes: bool = False
+    simulated: bool = False
+
+    @property
+    def table(self) -> Table[Any]:
+        """The table its rows are from."""
+        return LIGHT_CURVE_MINUTES if self.minutes else LIGHT_CURVES
+
+    @property
+    def name(self) -> str:
+        """Name of the file, without its ending."""
+        first, last = (str(time.astype("datetime64[s]")) for time in (self.window.begin, self.window.end))
+        times = f"{first}_{last}".translate(str.maketrans("", "", "-:"))
+        kind = "minutes" if self.minutes else "bins"
+        return f"stix_ql-lightcurve_{kind}_{times}{'_SIMULATED' if self.simulated else ''}"
+
+
+def wanted(arguments: dict[str, str]) -> Wanted:
+    """What an address asks for.
+
+    Parameters
+    ----------
+    arguments : dict
+        ``start``, ``span`` [s]; ``bins``: "recorded" or "minutes"; ``series``: "real" or "simulated".
+
+    Raises
+    ------
+    NotUnderstood
+        When one of them means nothing, or the window is too long for its bins.
+    """
+    values = {"bins": RECORDED, "series": "real"} | arguments
+    strangers = sorted(values.keys() - {"start", "span", "bins", "series"})
+    if strangers or values["bins"] not in {RECORDED, MINUTES} or values["series"] not in {"real", "simulated"}:
+        message = "ask with start, span, bins=recorded|minutes, series=real|simulated"
+        raise NotUnderstood(message)
+    minutes = values["bins"] == MINUTES
+    longest = LONGEST_S if minutes else LONGEST_RECORDED_S
+    window = Window(_number(values, "start"), _number(values, "span"))
+    if not (unix_seconds(EARLIEST) <= window.start <= 2**32 and 0 < window.span <= longest):
+        message = f"start is in seconds since 1970, from {EARLIEST} on, and span from 1 to {longest:.0f} s"
+        raise NotUnderstood(message if minutes else f"{message} (bins=minutes: {LONGEST_S:.0f} s)")
+    return Wanted(window, minutes, values["series"] == "simulated")
+
+
+def _number(values: dict[str, str], name: str) -> float:
+    try:
+        number = float(values[name])
+    except (KeyError, ValueError):
+        number = float("nan")
+    if not isfinite(number):
+        message = f"{name} must be a number of seconds"
+        raise NotUnderstood(message)
+    return number
+
+
+def csv_pieces(schema: pa.Schema, tables: Iterator[pa.Table]) -> Iterator[bytes]:
+    """Text with one head."""
+    stream = BytesIO()
+    pyarrow.csv.write_csv(_named(schema.empty_table()), stream)
+    yield stream.getvalue()
+    options = pyarrow.csv.WriteOptions(include_header=False)
+    for rows in tables:
+        stream = BytesIO()
+        pyarrow.csv.write_csv(_named(rows), stream, options)
+        yield stream.getvalue()
+
+
+def parquet_pieces(schema: pa.Schema, tables: Iterator[pa.Table]) -> Iterator[bytes]:
+    """One Parquet file with a row group per table."""
+    stream = _Growing()
+    with pq.ParquetWriter(stream, schema.set(0, schema.field(0).with_name(TIME)), compression="zstd") as writer:
+        for rows in tables:
+            if rows.num_rows:
+                writer.write_table(rows.rename_columns([TIME, *rows.column_names[1:]]))
+            yield stream.take()
+    yield stream.take()
+
+
+class _Growing(BytesIO):
+    """A file whose beginning is sent while its end is written: `tell` counts from its very beginning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken = 0
+
+    def tell(self) -> int:
+        """Bytes written so far, sent ones included."""
+        return self._taken + super().tell()
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        piece = self.getvalue()
+        self._taken += len(piece)
+        self.seek(0)
+        self.truncate()
+        return piece
+
+    def close(self) -> None:
+        """Parquet closes its file; what it wrote last is still to be sent."""
+
+
+#: Ending → media type and how such a file is written.
+KINDS: dict[str, tuple[str, Writer]] = {
+    "csv": ("text/csv; charset=utf-8", csv_pieces),
+    "parquet": ("application/vnd.apache.parquet", parquet_pieces),
+}
+
+
+class LightCurveHandler(RequestHandler):
+    """Sends a window of the light curves."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing can be changed here: a POST is answered with 405."""
+
+    async def get(self, kind: str) -> None:
+        """Send the file piece by piece."""
+        try:
+            want = wanted({name: self.get_query_argument(name) for name in self.request.query_arguments})
+        except NotUnderstood as error:
+            raise HTTPError(400) from error
+        media_type, write = KINDS[kind]
+        window = want.window
+
+        def first() -> tuple[bytes, Iterator[bytes]]:
+            tables = archive_source().ask(
+                lambda archive: archive.light_curve_rows(
+                    window.begin, window.end, minutes=want.minutes, simulated=want.simulated
+                )
+            )
+            pieces = write(want.table.arrow, tables)
+            with in_plain_words():  # a damaged first day is still answered with a status
+                return b"".join(islice(pieces, 2)), pieces
+
+        try:
+            end = fair_use().downloads.begin(client_of(self.request))
+        except Busy as busy:
+            refuse_json(self, busy)
+            return
+        try:
+            await self._send(want, kind, media_type, first)
+        except StreamClosedError:
+            return  # the visitor has gone
+        finally:
+            end()
+
+    async def _send(
+        self, want: Wanted, kind: str, media_type: str, first: Callable[[], tuple[bytes, Iterator[bytes]]]
+    ) -> None:
+        try:
+            beginning, pieces = await make_piece(self, first)
+        except Busy as busy:
+            refuse_json(self, busy)
+            return
+        self.set_header("Content-Type", media_type)
+        self.set_header("Content-Disposition", f'attachment; filename="{want.name}.{kind}"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-cache")
+        if not check_conditions(self) or self.request.method == "HEAD":
+            self.finish()
+            return
+        await send_pieces(self, beginning, pieces, "a light curve")
+
+    async def head(self, kind: str) -> None:
+        """Send the headers."""
+        await self.get(kind)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One JSON object with one sentence."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")
+
+
+def _named(rows: pa.Table) -> pa.Table:
+    """Rows with times as ISO 8601."""
+    times = pc.strftime(rows.column(0), format="%Y-%m-%dT%H:%M:%S")
+    return rows.set_column(0, TIME, times)

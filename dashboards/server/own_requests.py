@@ -1,0 +1,65 @@
+"""Everything a user has asked for, whatever it was about: what it was, where it stands, where its results are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from archive import Archive
+from jobs.queue.journal import Journal, Request, RequestState
+from jobs.renderings.run import find_rendering
+
+#: How many are listed, the newest first.
+LISTED = 100
+#: What is asked for when a request does not say.
+IMAGES = "images"
+
+
+@dataclass(frozen=True)
+class OwnRequest:
+    """One of them.
+
+    Attributes
+    ----------
+    request : Request
+    kind : str
+        "images", or what is made of them: "animation", "overlay", "cube".
+    page : str
+        Address of the page that shows it; empty where its files are all there is.
+    files : tuple of (str, str)
+        Names and addresses of files that were made.
+    """
+
+    request: Request
+    kind: str
+    page: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether files were made, and removed since."""
+        return self.kind != IMAGES and self.request.state == RequestState.DONE and not self.files
+
+
+def own_requests(archive: Archive, journal: Journal, user: str) -> list[OwnRequest]:
+    """The last requests of a user, newest first."""
+    return [_of(archive, journal, request) for request in journal.requests(user, limit=LISTED)]
+
+
+def _of(archive: Archive, journal: Journal, request: Request) -> OwnRequest:
+    kind = _kind(request.body)
+    if kind == IMAGES:
+        return OwnRequest(
+            request, kind, f"science_data?uid={quote(request.uid)}&tab=analysis&request={request.request_id}"
+        )
+    made = find_rendering(archive, journal, request) if request.state == RequestState.DONE else None
+    files = () if made is None else tuple((n, f"archive/rendering/{request.request_id}/{quote(n)}") for n in made.files)
+    return OwnRequest(request, kind, files=files)
+
+
+def _kind(body: str) -> str:
+    try:
+        return str(json.loads(body).get("kind", IMAGES))
+    except (ValueError, AttributeError):
+        return IMAGES

@@ -1,0 +1,135 @@
+"""Pages without scripts: sign-in, sign-out, account. HTML from a template, forms with a token against forgery."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jinja2
+from tornado.web import HTTPError, RequestHandler
+
+from archive.errors import ArchiveBusy
+from dashboards.server.answers import refuse_other_origins
+from dashboards.server.bounded_threads import ServerBusy
+from dashboards.shared.frame import SITE, THEME_COOKIE
+from dashboards.shared.limits import WebLimits
+from dashboards.shared.style import style
+
+#: Where a visitor goes who came from nowhere; relative, so that a proxy may put the pages under another path.
+HOME = "image_archive"
+
+#: Scripts from nowhere, forms to here only, in no frame.
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+_SENTENCES = {
+    403: "This form is too old, or was not sent from this page. Open the page again and repeat what you did.",
+    404: "There is nothing at this address.",
+    405: "This address cannot be used that way.",
+}
+
+
+class PlainPage(RequestHandler):
+    """Base of these pages."""
+
+    def initialize(self) -> None:
+        """The cookie against forged forms belongs to forms, which hold its value: no script need see it."""
+        self.settings["xsrf_cookie_kwargs"] = {"httponly": True, "samesite": "Lax", "secure": self.is_secure}
+
+    def check_xsrf_cookie(self) -> None:
+        """See Tornado. The cookie and the form agree also when another host of this site has set both."""
+        refuse_other_origins(self)
+        super().check_xsrf_cookie()
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the browser speaks HTTPS, to this server or to a proxy before it."""
+        return self.request.protocol == "https"
+
+    def set_default_headers(self) -> None:
+        """Nothing is stored, framed, guessed or told to others."""
+        self.set_header("Content-Security-Policy", _POLICY)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def render_page(self, template: str, **values: Any) -> None:
+        """Write a page from ``templates/<template>.html``."""
+        theme = self.get_cookie(THEME_COOKIE)
+        self.finish(
+            _templates()
+            .get_template(f"{template}.html")
+            .render(
+                site=SITE,
+                css=style("server/account"),
+                theme=theme if theme in {"light", "dark"} else "",
+                xsrf=self.xsrf_form_html(),
+                home=HOME,
+                **values,
+            )
+        )
+
+    def go(self, address: str) -> None:
+        """Send the browser on; unlike Tornado's redirect, a relative address stays relative."""
+        self.set_status(303)
+        self.set_header("Location", address)
+        self.finish()
+
+    def try_again_later(self, error: Exception) -> None:
+        """Answer 503; when another change was in the way, also say when to try again."""
+        self.set_status(503)
+        if isinstance(error, (ArchiveBusy, ServerBusy)):
+            self.set_header("Retry-After", str(math.ceil(WebLimits().lock_time)))
+
+    def next_address(self) -> str:
+        """Where the visitor came from.
+
+        Raises
+        ------
+        HTTPError
+            400 when that is another site.
+        """
+        given = self.get_argument("next", "")
+        try:
+            return local_address(given) if given else HOME
+        except ValueError as error:
+            raise HTTPError(400, log_message=str(error)) from error
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One sentence."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        cause = error.__cause__ if isinstance(error, HTTPError) else None
+        sentence = str(cause) if status_code == 400 and cause else _SENTENCES.get(status_code, "Something went wrong.")
+        self.finish(f"<!doctype html><title>{status_code}</title><p>{escape(sentence)}</p>")
+
+
+def local_address(text: str) -> str:
+    """An address on this site.
+
+    Raises
+    ------
+    ValueError
+        When it leads, or might lead some browser, to another one.
+    """
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = None
+    clean = text.isprintable() and text == text.strip() and "\\" not in text and len(text) <= 4000
+    if parts is None or parts.scheme or parts.netloc or text.startswith("//") or not clean:
+        message = "The address to return to is not one of this site."
+        raise ValueError(message)
+    return text
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    folder = Path(__file__).parent / "templates"
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )

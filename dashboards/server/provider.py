@@ -1,0 +1,99 @@
+"""Signing in with one of Panel's providers (OAuth, OpenID Connect): cookies that stay here, and sentences.
+
+Panel shows what goes wrong on a page of its own, which asks other hosts for its looks and leaves no way back; when a
+provider does not answer, it logs a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import panel as pn
+from tornado.httpclient import HTTPClientError
+from tornado.web import HTTPError
+
+from archive.errors import ArchiveError
+from dashboards.server.plain_page import PlainPage
+from dashboards.server.sign_in import NOBODY_CAN, SIGN_IN_COOKIES
+from dashboards.shared.visitors import accounts
+
+_REFUSED = "The sign-in was refused: by you, or by the service that signs people in."
+_STALE = "This sign-in was begun elsewhere, or too long ago."
+_NOT_CONFIRMED = "The service that signs people in did not confirm this sign-in. If this recurs, tell the operator."
+_NO_NAME = "The service that signs people in does not say your name. Please tell the operator."
+_SILENT = "The service that signs people in does not answer. Try again in a few minutes."
+_UNCLEAR = "The service that signs people in gave an answer that means nothing here. Please tell the operator."
+
+log = logging.getLogger(__name__)
+
+
+def guarded(known: Any) -> type[PlainPage]:
+    """A provider of Panel's with these cookies and sentences."""
+
+    class Guarded(known, PlainPage):
+        _problem = ""
+
+        async def get(self) -> None:
+            """Send the visitor to the provider, or take what the provider sends back."""
+            told = self.get_argument("error", "")
+            if told:  # in the address, where anybody may have written it: for the log, and not for the page
+                self._problem = _REFUSED if told == "access_denied" else _UNCLEAR
+                raise HTTPError(401, "the sign-in provider says %r", told)
+            try:
+                answering: Any = super().get()
+                await answering
+            except HTTPError:
+                raise
+            except (OSError, HTTPClientError) as error:
+                raise self._silent(error) from error
+            except Exception as error:  # whatever comes of an answer that Panel cannot read
+                raise HTTPError(502, "the answer of the sign-in provider cannot be read: %r", error) from error
+
+        async def get_authenticated_user(self, *arguments: Any, **options: Any) -> str | None:
+            """See Panel. A name without an account is refused with a sentence."""
+            name: str | None = await super().get_authenticated_user(*arguments, **options)
+            if name is None:  # on the way to the provider
+                return None
+            try:
+                if accounts().of_outside(name) is not None:
+                    return name
+                self._problem = f"You signed in as {name}, which has no account here. Please ask the operator."
+                refusal = HTTPError(403, "%r has no account here", name)
+            except ArchiveError as error:
+                self._problem = NOBODY_CAN
+                refusal = HTTPError(503, "nobody can sign in: %s", error)
+            for cookie in SIGN_IN_COOKIES:
+                self.clear_cookie(cookie, path=pn.config.cookie_path)
+            raise refusal
+
+        def set_cookie(self, *arguments: Any, **options: Any) -> None:
+            """See Tornado. It stays on this site and, over HTTPS, on HTTPS."""
+            strict: dict[str, Any] = {"samesite": "Lax", "secure": self.is_secure}
+            super().set_cookie(*arguments, **(strict | options))
+
+        def write_error(self, status_code: int, **kwargs: Any) -> None:
+            """One sentence, and ways to go on. A session that was begun before goes on too."""
+            problem = self._problem or _sentence(status_code, kwargs.get("exc_info", (None, None, None))[1])
+            self.render_page("not_signed_in", problem=problem)
+
+        def _raise_error(self, response: Any, body: Any = None, status: int = 400) -> None:
+            """Called by Panel with an answer that is not what it asked for, or None when none came in time."""
+            if response is None or response.code >= 500:
+                raise self._silent(response and response.code)
+            super()._raise_error(response, body, status)
+
+        def _silent(self, why: Any) -> HTTPError:
+            self._problem = _SILENT
+            return HTTPError(503, "the sign-in provider does not answer: %s", why)
+
+    return Guarded
+
+
+def _sentence(status: int, error: BaseException | None) -> str:
+    """What a visitor is told of a fault that Panel found."""
+    if isinstance(error, HTTPError) and error.reason == "state mismatch":
+        return _STALE
+    if isinstance(error, HTTPError) and "missing user information" in (error.log_message or ""):
+        return _NO_NAME
+    return _NOT_CONFIRMED if status < 500 else _UNCLEAR

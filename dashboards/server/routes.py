@@ -1,0 +1,265 @@
+"""Files of the archive under stable addresses.
+
+``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; what images are made from under
+``/archive/science/<name>``, ``…/aux/…``, ``…/quicklook/…``, ``…/other/…`` and ``…/calibration/…``. A plug-in of
+``panel serve --plugins dashboards.server.routes``.
+
+Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for them. Conditions and ranges
+are as in `dashboards.server.conditional`. Errors are JSON.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+
+from archive import Archive, NotInArchive
+from archive.calibration import calibration_place
+from archive.index.schema import FILE_KINDS
+from archive.index.sql import select
+from archive.regular_files import NotRegularFile, open_regular
+from dashboards.server.account_page import AccountPage
+from dashboards.server.answers import write_json_error
+from dashboards.server.api.handlers import API_ROUTES
+from dashboards.server.bounded_threads import journal_threads
+from dashboards.server.conditional import choose_version, file_etag
+from dashboards.server.downloads import SELECTION_PATHS, SelectionHandler
+from dashboards.server.fair_use import look_up_file, refuse_json
+from dashboards.server.lightcurve_files import LightCurveHandler
+from dashboards.server.scripts import SUFFIXES, ScriptHandler
+from dashboards.server.sign_in import SignOutPage
+from dashboards.server.turns import Busy
+from dashboards.shared.access import Visitor, visible_image
+from dashboards.shared.source import ArchiveSource, archive_source, journal_of
+from dashboards.shared.visitors import visitor_asking
+from jobs.renderings.run import MEDIA_TYPES, find_rendering
+from jobs.shared.errors import NoSuchRequest
+
+#: Pictures change only when their recipe is run again with newer software.
+PICTURE_AGE_S = 300
+#: Bytes of a file that are in memory at a time.
+PIECE_BYTES = 64 << 10
+#: Files of renderings that a page shows.
+SHOWN = (".mp4", ".gif", ".png")
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file to send: where it is inside the archive, under which name, and whether the browser shall save it."""
+
+    root: Path
+    place: PurePosixPath
+    media_type: str
+    save: bool
+    hidden: bool = False
+
+    @property
+    def freshness(self) -> str:
+        """Value of the header Cache-Control; what is for one visitor only is gone with them."""
+        if self.hidden:
+            return "no-store"
+        return "no-cache" if self.save else f"private, max-age={PICTURE_AGE_S}"
+
+    @property
+    def disposition(self) -> str:
+        """Value of the header Content-Disposition."""
+        name = self.place.name.replace('"', "")
+        return f'{"attachment" if self.save else "inline"}; filename="{name}"'
+
+
+def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> FoundFile:
+    """The file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`FILE_KINDS`).
+
+    Or ("rendering") what the worker made of images, by request and name.
+
+    Raises
+    ------
+    NotInArchive
+        When there is no such image or file for this visitor, or the image has no such file.
+    Unavailable
+        When the archive cannot be read.
+    """
+
+    def find(archive: Archive) -> FoundFile:
+        if kind == "rendering":
+            return _rendered(archive, key, visitor)
+        hidden = False
+        if kind == "calibration":
+            place = calibration_place(archive.root, key)
+        elif kind in FILE_KINDS:
+            place = _input_place(archive, kind, key)
+        else:
+            image = visible_image(archive, key, visitor)
+            hidden = image.hidden
+            found = {"fits": image.file, "png": image.png, "thumbnail": image.thumbnail}[kind]
+            if found is None:
+                message = f"image {key!r} has no {kind}"
+                raise NotInArchive(message)
+            place = found
+        archive.path_of(place)  # refuses what leads out of the archive
+        is_picture = kind in {"png", "thumbnail"}
+        media_type = "image/png" if is_picture else "text/csv" if place.endswith(".csv") else "application/fits"
+        return FoundFile(archive.root, PurePosixPath(place), media_type, save=not is_picture, hidden=hidden)
+
+    return source.ask(find)
+
+
+def _input_place(archive: Archive, kind: str, name: str) -> str:
+    """Place of an input file, every version of which has a name of its own."""
+    rows = archive.rows(select("path", FILE_KINDS[kind].name, " WHERE name = ?"), [name])
+    if not rows:
+        message = f"there is no file {name!r}"
+        raise NotInArchive(message)
+    return str(rows[0]["path"])
+
+
+def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
+    """A file of a rendering: its user's and the operators'. For others it does not exist."""
+    number, _, name = key.partition("/")
+    journal = journal_of(archive)
+    try:
+        request = journal.get(int(number))
+    except NoSuchRequest:
+        request = None
+    mine = request is not None and (visitor.operator or visitor.name == request.user)
+    rendering = find_rendering(archive, journal, request) if mine and request is not None else None
+    if rendering is None or name not in rendering.files:
+        message = f"there is no file {name!r} of request {number}"
+        raise NotInArchive(message)
+    place = PurePosixPath(*(rendering.folder / name).relative_to(archive.root).parts)
+    suffix = place.suffix
+    return FoundFile(archive.root, place, MEDIA_TYPES[suffix], save=suffix not in SHOWN, hidden=True)
+
+
+class ImageFileHandler(StaticFileHandler):
+    """Sends one file; Tornado's static files with ids for names.
+
+    The file is opened once: size, date, entity tag and content are those of one version, even if it is replaced
+    meanwhile.
+    """
+
+    found: FoundFile
+    _file: IO[bytes]
+    _status: os.stat_result
+
+    def initialize(self) -> None:  # type: ignore[override] # Tornado wants a folder here
+        """The folder is known only when the image is found."""
+        super().initialize(path="")
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing can be changed here: a POST is answered with 405."""
+
+    async def get(self, path: str, include_body: bool = True) -> None:
+        """Send the file; ``path`` is ``<kind>/<image_id>`` or ``<kind>/<name>``."""
+        kind, key = path.split("/", 1)
+        visitor = await visitor_asking(self)
+        threads = journal_threads() if kind == "rendering" else None
+        try:
+            self.found = await look_up_file(self, lambda: find_file(archive_source(), kind, key, visitor), threads)
+        except Busy as busy:
+            refuse_json(self, busy)
+            return
+        self.root = str(self.found.root)
+        with ExitStack() as self._opened:
+            await super().get(str(self.found.place), include_body)
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """Open the file, if it is one of the archive."""
+        place = super().validate_absolute_path(root, absolute_path)
+        if place is not None:
+            try:
+                self._file = self._opened.enter_context(open_regular(Path(place), below=Path(root)))
+            except (NotRegularFile, OSError):
+                raise HTTPError(404) from None
+            self._status = os.fstat(self._file.fileno())
+        return place
+
+    def should_return_304(self) -> bool:
+        """Whether the visitor has this version; else which range of it is sent."""
+        return choose_version(self)
+
+    def get_content_size(self) -> int:
+        """Size, byte."""
+        return self._status.st_size
+
+    def get_modified_time(self) -> datetime:
+        """When the file was written."""
+        return datetime.fromtimestamp(int(self._status.st_mtime), UTC)
+
+    def get_content(  # type: ignore[override] # a class method of Tornado, which would open the file again
+        self,
+        abspath: str,  # noqa: ARG002
+        start: int | None = None,
+        end: int | None = None,
+    ) -> Iterator[bytes]:
+        """The file from ``start`` to before ``end``, piece by piece."""
+        place, end = start or 0, self._status.st_size if end is None else end
+        self._file.seek(place)
+        while piece := self._file.read(min(PIECE_BYTES, end - place)):
+            place += len(piece)
+            yield piece
+
+    def get_content_type(self) -> str:
+        """Media type."""
+        return self.found.media_type
+
+    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - as Tornado calls it
+        """Name to save it under; no guessing of types; how long it stays fresh."""
+        self.set_header("Content-Disposition", self.found.disposition)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", self.found.freshness)
+
+    def compute_etag(self) -> str | None:
+        """Tag of the version that is open, where Tornado would read all of it."""
+        return file_etag(self._status)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One JSON object with one sentence."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")
+
+
+class UnknownHandler(RequestHandler):
+    """Everything else under ``/archive/``."""
+
+    def check_xsrf_cookie(self) -> None:
+        """There is nothing that a form could change."""
+
+    def prepare(self) -> None:
+        """There is nothing here."""
+        raise HTTPError(404)
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """One JSON object with one sentence."""
+        write_json_error(self, status_code, "there is nothing at this address")
+
+
+class LivenessHandler(RequestHandler):
+    """Says that the server answers. Panel's own would make a whole page for anybody who asks."""
+
+    def get(self) -> None:
+        """One JSON object."""
+        self.finish({self.request.path: True})
+
+
+ROUTES = [
+    (r"/liveness", LivenessHandler),
+    (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)", ImageFileHandler),
+    (rf"/archive/((?:{'|'.join(FILE_KINDS)})/[^/]+\.fits)", ImageFileHandler),
+    (r"/archive/(calibration/[^/]+\.(?:fits|csv))", ImageFileHandler),
+    (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
+    (r"/archive/lightcurve\.(csv|parquet)", LightCurveHandler),
+    (r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)", ImageFileHandler),
+    (rf"/archive/selection/({SELECTION_PATHS})", SelectionHandler),
+    (r"/archive/.*", UnknownHandler),
+    *API_ROUTES,
+    (r"/account", AccountPage),
+    (r"/logout", SignOutPage),  # before Panel's, which only clears the browser's cookies
+]

@@ -1,0 +1,94 @@
+"""Scripts that make an image again, under ``/archive/script/<image_id>.py|-stixpy.py|.pro|.ipynb``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from archive import Archive
+from archive.scripts.images import FLAVOURS, script_name
+from archive.scripts.sources import read_source
+from dashboards.server.answers import write_json_error
+from dashboards.server.conditional import send_content
+from dashboards.server.fair_use import look_up_file, refuse_json
+from dashboards.server.turns import Busy
+from dashboards.shared.access import Visitor, visible_image
+from dashboards.shared.source import ArchiveSource, archive_source
+from dashboards.shared.visitors import visitor_asking
+
+MEDIA_TYPES = {
+    ".py": "text/x-python",
+    "-stixpy.py": "text/x-python",
+    ".pro": "text/plain",
+    ".ipynb": "application/json",
+}
+#: As Tornado's routes know them: the longer suffix first.
+SUFFIXES = r"-stixpy\.py|\.py|\.pro|\.ipynb"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script: name of its file, and its text."""
+
+    name: str
+    text: str
+
+
+def write_script(source: ArchiveSource, image_id: str, suffix: str, server: str, visitor: Visitor) -> Script:
+    """The script of one flavour for an image.
+
+    Parameters
+    ----------
+    source : ArchiveSource
+    image_id, suffix : str
+    server : str
+        Address under which the visitor reached this server; input files are downloaded from there.
+    visitor : Visitor
+
+    Raises
+    ------
+    NotInArchive
+        When there is no such image for this visitor, or its recipe is lost.
+    Unavailable
+        When the archive cannot be read.
+    """
+
+    def write(archive: Archive) -> Script:
+        made_of = read_source(archive, visible_image(archive, image_id, visitor), server)
+        return Script(script_name(made_of, suffix), FLAVOURS[suffix](made_of))
+
+    return source.ask(write)
+
+
+def server_address(handler: RequestHandler) -> str:
+    """Address of this server as the visitor wrote it, without a final slash; a proxy's path is kept."""
+    return handler.request.full_url().partition("/archive/")[0]
+
+
+class ScriptHandler(RequestHandler):
+    """Sends a script."""
+
+    async def get(self, image_id: str, suffix: str) -> None:
+        """Write the script and send it."""
+        server, visitor = server_address(self), await visitor_asking(self)
+        try:
+            script = await look_up_file(self, lambda: write_script(archive_source(), image_id, suffix, server, visitor))
+        except Busy as busy:
+            refuse_json(self, busy)
+            return
+        self.set_header("Content-Type", f"{MEDIA_TYPES[suffix]}; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{script.name}"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-cache")  # it holds the address under which it was asked for
+        send_content(self, script.text)
+
+    async def head(self, image_id: str, suffix: str) -> None:
+        """Send the headers."""
+        await self.get(image_id, suffix)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One JSON object with one sentence."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")

@@ -1,0 +1,78 @@
+"""Every route of the server, with the reason why it is there. What is not listed here is not served.
+
+Panel and Bokeh add routes without being asked: a page's token for other sites (``autoload.js``), a module that is
+imported because an address names it (``components``), a page that is made on request (``liveness?endpoint=``).
+`keep_listed` removes what this list does not name, so that no new version of them opens a door by being installed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tornado.routing import PathMatches, RuleRouter
+from tornado.web import Application
+
+from dashboards.server.api.handlers import API_ROUTES
+from dashboards.shared.frame import PAGES
+
+log = logging.getLogger(__name__)
+
+_PAGES = {"": "the first page", **{f"/{page}": f"the page “{title}”" for page, title in PAGES.items()}}
+
+#: Pattern of each route, and why it is served.
+SERVED: Mapping[str, str] = {
+    **{f"{address}/?$": f"{what}" for address, what in _PAGES.items()},
+    **{f"{address}/ws$": f"web socket of {what}" for address, what in _PAGES.items()},
+    r"/static/(?!extensions/)(.*)$": "scripts and style sheets of Bokeh",
+    r"/static/extensions/(.*)$": "scripts, style sheets and fonts of Panel and panel.ui",
+    r"/favicon.ico$": "browsers ask for it",
+    r"/liveness$": "a supervisor asks whether the server answers",
+    r"/login$": "the form to sign in with, or the way to a provider",
+    r"/logout$": "ends a session in every open tab",
+    r"/account$": "a user's tokens, password, sessions and requests",
+    r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)$": "an image: FITS file, picture, thumbnail",
+    r"/archive/((?:science|quicklook|aux|other)/[^/]+\.fits)$": "a STIX file of the archive",
+    r"/archive/(calibration/[^/]+\.(?:fits|csv))$": "an energy table or a CAL file that the archive added",
+    r"/archive/script/([0-9a-f]{16}-[a-z_]+?)(-stixpy\.py|\.py|\.pro|\.ipynb)$": "a script that makes an image again",
+    r"/archive/lightcurve\.(csv|parquet)$": "light curves of a time range",
+    r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)$": "a file that a user's request rendered",
+    r"/archive/selection/(bundle\.zip|table\.csv|table\.parquet|animation\.py|overlay\.py)$": "several images together",
+    r"/archive/.*$": "404 as JSON",
+    **{f"{pattern}$": "the JSON API" for pattern, *_ in API_ROUTES},
+}
+#: What Panel and Bokeh would serve besides, and why it is removed.
+REMOVED: Mapping[str, str] = {
+    **{f"{address}/autoload.js$": "gives a page's token to other sites" for address in _PAGES},
+    **{f"{address}/metadata$": "nobody asks for it" for address in _PAGES},
+    **{f"{address}/static/(.*)$": "the same files as /static" for address in _PAGES},
+    r"/components/(.*)$": "imports whichever module the address names",
+}
+
+
+def keep_listed(application: Application) -> None:
+    """Remove every route that is not in `SERVED`; one that `REMOVED` does not know either is logged."""
+    for router in (application.default_router, application.wildcard_router):
+        for owner, rule, pattern in list(_paths(router)):
+            if pattern not in SERVED:
+                owner.rules.remove(rule)
+                if pattern not in REMOVED:
+                    log.warning(
+                        "a route that is not listed in dashboards.server.served_routes is not served: %s", pattern
+                    )
+
+
+def patterns(application: Application) -> set[str]:
+    """Patterns of all routes that an application serves."""
+    return {pattern for router in (application.default_router, application.wildcard_router)
+            for _, _, pattern in _paths(router)}  # fmt: skip
+
+
+def _paths(router: RuleRouter) -> Iterator[tuple[RuleRouter, Any, str]]:
+    """Every rule for a path below a router: the router it is in, the rule, and its pattern."""
+    for rule in router.rules:
+        if isinstance(rule.target, RuleRouter):
+            yield from _paths(rule.target)
+        elif isinstance(rule.matcher, PathMatches):
+            yield router, rule, rule.matcher.regex.pattern

@@ -1,0 +1,53 @@
+"""Our ``panel serve``: the same server, with the routes of `dashboards.server.served_routes` alone and safe headers."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import Any
+
+from bokeh.settings import settings
+from panel.command.serve import Serve
+
+from dashboards.panel_patches import garbage
+from dashboards.server import conditional, connections, fair_use, first_content, live_pages, served_routes, sockets
+from dashboards.server.security_headers import SecurityHeaders
+from dashboards.server.versions import untested_versions
+from dashboards.shared.limits import WebLimits
+
+log = logging.getLogger(__name__)
+
+
+class ArchiveServe(Serve):
+    """The command ``serve`` of Panel, for the pages of the archive."""
+
+    def customize_server(self, server: Any) -> Any:
+        """Take away the routes that are not listed; add headers to every answer."""
+        served: Any = super().customize_server(server)
+        application = served._tornado  # noqa: SLF001 - Bokeh's server names its application in no other way
+        served_routes.keep_listed(application)
+        application.add_transform(SecurityHeaders)
+        return served
+
+
+def serve(arguments: list[str]) -> None:
+    """Serve the pages until SIGTERM or Ctrl-C.
+
+    Parameters
+    ----------
+    arguments : list of str
+        As for ``panel serve``.
+    """
+    if untested := untested_versions():
+        log.warning("these pages replace private parts of packages in other versions: %s", ", ".join(untested))
+    limits = WebLimits()
+    connections.install(limits, behind_proxy="--use-xheaders" in arguments)
+    conditional.install()
+    fair_use.install()
+    live_pages.install(first_content.FirstContentHandler)
+    sockets.install(limits)
+    garbage.install()
+    settings.perform_error_diagnostics = False  # Bokeh would inspect the signature of every callback of every page
+    parser = argparse.ArgumentParser(prog="python -m dashboards")
+    command: Any = ArchiveServe(parser=parser)
+    command.invoke(parser.parse_args(arguments))

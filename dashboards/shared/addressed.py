@@ -1,0 +1,91 @@
+"""A page of which the address says everything: how it is begun from that, shown first as plain HTML, and made alive."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Self
+
+import panel.ui as pmui
+
+from dashboards.shared.access import Visitor
+from dashboards.shared.address import AddressState
+from dashboards.shared.frame import SITE, follow_address, is_dark, open_with, session_search
+from dashboards.shared.links import Links, session_links
+from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.preloaded import Begun, begin, begun_or
+from dashboards.shared.visitors import session_visitor
+
+
+class AddressedPage[State: AddressState](ABC):
+    """Widgets around a state, in the order begin, opening, follow the address, view.
+
+    `dashboards.server.first_content` asks the class for the first two before there is a session.
+
+    Parameters
+    ----------
+    state : AddressState
+    links : Links
+        Where the browser finds files.
+
+    Attributes
+    ----------
+    title, description : str
+        In the header and the tab of the browser; for search machines.
+    """
+
+    title: ClassVar[str]
+    description: ClassVar[str]
+
+    def __init__(self, state: State, links: Links) -> None:
+        self.state, self._links = state, links
+        self._notices = Notices()
+        self._address_notices: list[Notice] = []
+
+    @classmethod
+    def from_session(cls) -> Self:
+        """The page for the session that is being made: archive of this server, state from the address."""
+        begun = begun_or(lambda: cls.begin(session_visitor, session_search()))
+        page = cls(begun.state, session_links())
+        page.follow_address(begun)
+        return page
+
+    @classmethod
+    def begin(cls, visitor: Callable[[], Visitor], search: str) -> Begun[State]:
+        """What the page needs before it has widgets."""
+        return begin(cls.new_state(visitor), search)
+
+    @classmethod
+    @abstractmethod
+    def new_state(cls, visitor: Callable[[], Visitor]) -> State:
+        """Of somebody who comes to the page, over the archive of this server."""
+
+    @classmethod
+    def document_title(cls, state: State) -> str:  # noqa: ARG003 - a page may name what it shows
+        """Of the browser's tab."""
+        return f"{cls.title} · {SITE}"
+
+    @classmethod
+    @abstractmethod
+    def opening(cls, state: State, links: Links, *, dark: bool) -> str:
+        """The page as plain HTML, until it is alive."""
+
+    def follow_address(self, begun: Begun[State]) -> None:
+        """Show what is loaded, and keep the address up to date."""
+        self._address_notices = [Notice("warning", complaint) for complaint in begun.complaints]
+        follow_address(begun)
+        self.state.tell()
+        self._show_notices()
+
+    def servable(self) -> None:
+        """Put the page into the document of this session."""
+        self.view().servable(title=self.document_title(self.state))
+        open_with(lambda: self.opening(self.state, self._links, dark=is_dark()))
+
+    @abstractmethod
+    def view(self) -> pmui.Page:
+        """The whole page."""
+
+    @abstractmethod
+    def _show_notices(self) -> None:
+        """Say what the visitor has to be told."""

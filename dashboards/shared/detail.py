@@ -1,0 +1,167 @@
+"""One image with everything that is known of it, and what the other methods made of the same recipe."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from archive import Archive, Image, ImageFilter, NotInArchive, Run
+from archive.layout import METHODS
+from dashboards.shared.access import GUEST, Visitor, visible_image
+from stixcore.errors import InvalidProduct
+from stixcore.fits.image_file import ImageFile, StoredVisibilities, read_image_file, read_visibilities
+from stixcore.imaging.reconstruction import Method
+from stixcore.metrics import SourceMeasure, measure_source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Caution:
+    """One reason to be careful with an image: how serious ("doubt", "note"), one sentence, and what it doubts.
+
+    ``aspects`` are of "position", "flux", "shape"; none for a note, and for rows that do not say it.
+    """
+
+    severity: str
+    text: str
+    aspects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageDetail:
+    """An opened image.
+
+    Attributes
+    ----------
+    image : Image
+    run : Run or None
+        The run that made it; None when its row is missing.
+    siblings : tuple of Image
+        What all methods made of the recipe, this image included, in the order pages show methods.
+    file : ImageFile or None
+        Contents of its FITS file; None when that cannot be read.
+    size : SourceMeasure or None
+        Measured on the file's pixels.
+    visibilities : mapping of method to StoredVisibilities
+        Of every image of the recipe that predicts some.
+    n_of_flare : int
+        Images of the same flare that this visitor may see, this one included; 0 when it belongs to none.
+    """
+
+    image: Image
+    run: Run | None
+    siblings: tuple[Image, ...]
+    file: ImageFile | None = None
+    size: SourceMeasure | None = None
+    visibilities: Mapping[str, StoredVisibilities] = field(default_factory=dict)
+    n_of_flare: int = 0
+
+    @property
+    def clocks(self) -> tuple[tuple[str, np.datetime64, float], ...]:
+        """The start on other clocks: whose, when, and how many seconds later than at Solar Orbiter; from the file."""
+        header = {} if self.file is None else self.file.header
+        shifts = (("at Earth", header.get("EAR_TDEL"), 1.0), ("at the Sun", header.get("SUN_TIME"), -1.0))
+        return tuple(
+            (whose, self.image.t_start + np.timedelta64(round(sign * float(shift) * 1e6), "us"), sign * float(shift))
+            for whose, shift, sign in shifts
+            if shift is not None
+        )
+
+
+def load_detail(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> ImageDetail:
+    """Everything about an image.
+
+    Raises
+    ------
+    NotInArchive
+        When there is no such image for this visitor.
+    """
+    image = visible_image(archive, image_id, visitor)
+    same = ImageFilter(recipe_id=image.recipe_id, viewer=visitor.name, all_hidden=visitor.operator)
+    siblings = archive.images(same, sort=("method",))
+    try:
+        run = archive.run(image.recipe_id)
+    except NotInArchive:
+        run = None
+    file = _file(archive, image)
+    return ImageDetail(
+        image,
+        run,
+        tuple(sorted(siblings, key=lambda other: METHODS.index(other.method))),
+        file,
+        None if file is None or not file.pixels.max() > 0 else measure_source(file.pixels, file.grid, file.sources),
+        {other.method: vis for other in siblings if (vis := _visibilities(archive, other)) is not None},
+        _n_of_flare(archive, image, visitor),
+    )
+
+
+def _file(archive: Archive, image: Image) -> ImageFile | None:
+    try:
+        return read_image_file(archive.path_of(image.file))
+    except InvalidProduct as error:
+        log.warning("%s", error)
+        return None
+
+
+def _visibilities(archive: Archive, image: Image) -> StoredVisibilities | None:
+    if image.method == Method.FULL_DISK_BP:  # those of the flare map, once more
+        return None
+    try:
+        return read_visibilities(archive.path_of(image.file))
+    except InvalidProduct as error:
+        log.warning("%s", error)
+        return None
+
+
+def _n_of_flare(archive: Archive, image: Image, visitor: Visitor) -> int:
+    if not image.flare_id:
+        return 0
+    return archive.count_images(ImageFilter(flare_id=image.flare_id, viewer=visitor.name, all_hidden=visitor.operator))
+
+
+def read_cautions(text: str) -> tuple[Caution, ...]:
+    """Cautions from the column of the index that holds them as JSON; nothing from what is no such JSON."""
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        return ()
+    if not isinstance(entries, list):
+        return ()
+    return tuple(
+        Caution(str(entry.get("severity", "note")), str(entry["text"]), _aspects(entry.get("doubts")))
+        for entry in entries
+        if isinstance(entry, dict) and "text" in entry
+    )
+
+
+def _aspects(value: object) -> tuple[str, ...]:
+    return tuple(str(aspect) for aspect in value) if isinstance(value, list) else ()
+
+
+@dataclass(frozen=True)
+class BackgroundCandidate:
+    """A background file that was looked at: its uid, how far away in time [h], and why it was not taken."""
+
+    uid: str
+    distance_h: float
+    qualifies: bool
+    reason: str
+
+
+def read_backgrounds(text: str | None) -> tuple[BackgroundCandidate, ...]:
+    """Candidates from the column of the index that holds them as JSON; nothing from what is no such JSON."""
+    try:
+        entries = json.loads(text or "[]")
+        return tuple(
+            BackgroundCandidate(
+                str(entry["uid"]), float(entry["distance_h"]), bool(entry["qualifies"]), str(entry.get("reason") or "")
+            )
+            for entry in entries
+        )
+    except (ValueError, TypeError, KeyError):
+        return ()

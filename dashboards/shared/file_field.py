@@ -1,0 +1,69 @@
+"""A field for a file that a visitor drops, which bounds what the server keeps of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboards.shared.limits import WebLimits
+
+_LIMITS = WebLimits()
+#: What each field has of files that are not complete, byte.
+_incomplete: WeakKeyDictionary[FileField, int] = WeakKeyDictionary()
+#: Messages of different sessions are handled in different threads.
+_guard = threading.Lock()
+
+
+class FileField(pmui.FileInput):
+    """Panel's field, which lets only the browser look at ``max_file_size`` and keeps whatever comes.
+
+    Parameters
+    ----------
+    **params
+        As for `panel_material_ui.FileInput`; ``max_file_size`` [byte] is required.
+    """
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(chunk_size=_LIMITS.upload_chunk, **params)
+        if pn.state.curdoc is not None:
+            pn.state.on_session_destroyed(lambda _: self._forget())
+
+    def _handle_msg(self, msg: Any) -> None:
+        status = msg.get("status") if isinstance(msg, dict) else None
+        if status == "upload_event":
+            problem = self._problem(msg)
+            if problem:
+                self._forget()
+                self._send_msg({"status": "error", "error": problem})
+                return
+        if status in {"upload_event", "initializing", "finished"}:
+            super()._handle_msg(msg)
+        if status == "finished":
+            self._forget()
+
+    def _problem(self, msg: dict[str, Any]) -> str:
+        """Why a piece of a file is not taken; else it is counted."""
+        data, names = msg.get("data"), ("name", "chunk", "total_chunks", "mime_type")
+        # a number instead of data would become that many zero bytes
+        if not isinstance(data, (bytes, memoryview)) or not all(isinstance(msg.get(n), (str, int)) for n in names):
+            return "The file arrived damaged; drop it again."
+        most = self.max_file_size or 0
+        with _guard:
+            size = _incomplete.get(self, 0) + len(data)
+            if size > most:
+                return f"The file is larger than {most >> 20} MiB."
+            if len(data) + sum(_incomplete.values()) > _LIMITS.uploads:
+                return "The server receives too many files now; try again in a minute."
+            _incomplete[self] = size
+        return ""
+
+    def _forget(self) -> None:
+        """Drop files that have not arrived completely."""
+        with _guard:
+            _incomplete.pop(self, None)
+        self._file_buffer.clear()
+        self._buffer.clear()

@@ -1,0 +1,101 @@
+"""Numbers and names as pages write them: units, dashes, thin spaces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from archive import Image, Run
+from dashboards.shared.listing import grouped
+from stixcore.imaging.reconstruction import METHOD_NAMES as _METHOD_NAMES
+from stixcore.imaging.reconstruction import Method
+
+#: Names of methods, short enough for a column.
+METHOD_NAMES: Mapping[str, str] = {
+    str(method): "Full disk" if method is Method.FULL_DISK_BP else name for method, name in _METHOD_NAMES.items()
+}
+
+#: Digits of exponents.
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+UNKNOWN = "–"
+CLOCK = "UTC at Solar Orbiter"
+
+
+def day(time: np.datetime64) -> str:
+    """``2022-11-11``."""
+    return str(time.astype("datetime64[D]"))
+
+
+def clock(time: np.datetime64) -> str:
+    """``13:56:34``."""
+    return str(time.astype("datetime64[s]"))[11:]
+
+
+def duration(t_start: np.datetime64, t_end: np.datetime64) -> str:
+    """``56 s``, ``6 min``, ``2.5 h``."""
+    seconds = float((t_end - t_start) / np.timedelta64(1, "s"))
+    if seconds < 600:
+        return f"{seconds:.4g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def time_range(row: Image | Run) -> str:
+    """``2022-11-11 13:56:34 – 13:57:30``; the day again where it is another one."""
+    begin, end = day(row.t_start), day(row.t_end)
+    return f"{begin} {clock(row.t_start)} – {end + ' ' if end != begin else ''}{clock(row.t_end)}"
+
+
+def band(row: Image | Run) -> str:
+    """``4–10 keV``."""
+    return f"{row.e_low:g}–{row.e_high:g} keV"
+
+
+def method_name(method: str) -> str:
+    """Name of a method for people."""
+    return METHOD_NAMES.get(method, method)
+
+
+def number(value: float | None, form: str = ".3g") -> str:
+    """A number, with a real minus sign and no ``e``: ``3 180``, ``2.5 × 10⁻⁵``; a dash where it is unknown."""
+    if value is None or not np.isfinite(value):
+        return UNKNOWN
+    text = f"{value:{form}}"
+    mantissa, _, exponent = text.partition("e")
+    if exponent and 0 < int(exponent) < 6:
+        text = grouped(float(text))
+    elif exponent:
+        text = f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
+    return text.replace("-", "−")
+
+
+def arcsec(value: float | None) -> str:
+    """``−512.3``."""
+    return number(value, ".1f")
+
+
+def plural(value: int, noun: str) -> str:
+    """``1 file``, ``45 files``."""
+    return f"{grouped(value)} {noun}{'' if value == 1 else 's'}"
+
+
+def counts(value: float | None) -> str:
+    """``45 210``."""
+    return UNKNOWN if value is None else grouped(value).replace("-", "−")
+
+
+def size(value: int) -> str:
+    """``363 kB``."""
+    return f"{value / 1e6:.1f} MB" if value >= 1_000_000 else f"{max(value / 1e3, 0.1):.0f} kB"
+
+
+def position(x: float | None, y: float | None) -> str:
+    """``(−512.3″, 211.0″)``."""
+    return UNKNOWN if x is None or y is None else f"({arcsec(x)}″, {arcsec(y)}″)"
+
+
+def unit(fits_unit: str) -> str:
+    """``ct s⁻¹ cm⁻²`` from the ``ct s-1 cm-2`` of FITS."""
+    return re.sub(r"(?<=[A-Za-z])-?\d+", lambda power: power[0].translate(_RAISED), fits_unit)

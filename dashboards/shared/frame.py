@@ -1,0 +1,225 @@
+"""The frame around every page: header with the pages, theme, light and dark, Back and Forward."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+from bokeh.core.templates import MACROS
+from jinja2 import Template
+from panel.io.resources import BASE_TEMPLATE, LOCAL_DIST
+from panel.util.parameters import edit_readonly
+from panel.viewable import Viewable
+
+from dashboards.panel_patches.busy import busy_sign
+from dashboards.panel_patches.document_lock import handle_in_turn
+from dashboards.panel_patches.garbage import count_session
+from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.opening import opening_css
+from dashboards.shared.preloaded import Begun, is_begun
+from dashboards.shared.session_ids import refuse_chosen_sessions
+from dashboards.shared.source import archive_source
+from dashboards.shared.style import style
+from dashboards.shared.visitors import can_sign_in, session_visitor
+
+#: Address → title of every page, in the order of the header.
+PAGES: Mapping[str, str] = {
+    "image_archive": "Image archive",
+    "lightcurves": "Light curves",
+    "science_data": "Science data",
+    "operations": "Operations",
+}
+
+SITE = "STIX flare images"
+
+#: Night blue of the spacecraft's sky, the orange of a flare.
+THEME: dict[str, Any] = {
+    "light": {
+        "palette": {
+            "primary": {"main": "#1b4b82"},
+            "secondary": {"main": "#c75000"},
+            "background": {"default": "#f6f8fa", "paper": "#ffffff"},
+        },
+    },
+    "dark": {
+        "palette": {
+            "primary": {"main": "#8ab8ea"},
+            "secondary": {"main": "#ff9e57"},
+            "background": {"default": "#0e141b", "paper": "#131b24"},
+        },
+    },
+    "shape": {"borderRadius": 6},
+    "typography": {"h3": {"fontSize": "1.15rem", "fontWeight": 600}, "button": {"textTransform": "none"}},
+}
+
+HEADER = {
+    "& .header": {"backgroundColor": "#10263f", "backgroundImage": "none", "color": "#ffffff"},
+    "& .title": {"whiteSpace": "nowrap"},
+}
+
+handle_in_turn()
+refuse_chosen_sessions()
+
+VIEWPORT = "width=device-width, initial-scale=1"
+
+#: Where a document stops being plain and loads style sheets and scripts, and from where on it needs its session.
+RESOURCES, LIVE = "<!-- resources -->", "<!-- live -->"
+
+#: In place of a script's nonce, until `dashboards.server.live_pages` sends the page; no content of a page can know it.
+NONCE = secrets.token_hex(16)
+
+#: Cookie with the choice between light and dark; the page's own script writes it.
+THEME_COOKIE = "stix_theme"
+
+
+def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmui.Page:
+    """A whole page.
+
+    Parameters
+    ----------
+    title : str
+        Of the browser's tab, one of the values of `PAGES`.
+    main : sequence of Viewable
+        Its content, from top to bottom.
+    description : str
+        One sentence for search engines and bookmarks.
+    """
+    warning = archive_source().warning
+    if warning:
+        notices = Notices()
+        notices.show([Notice("error", warning)])
+        main = [notices.pane, *main]
+    page = pmui.Page(
+        title=SITE,
+        meta_title=f"{title} · {SITE}",
+        meta_description=description,
+        meta_viewport=VIEWPORT,
+        site_url="image_archive",
+        header=[_navigation(title)],
+        main=[*main],
+        dark_theme=is_dark(),
+        theme_config=THEME,
+        sx=HEADER,
+        busy_indicator="linear",
+        template=_template(),
+    )
+    count_session()
+    if pn.state.curdoc is not None:
+        # Panel says so only while it writes a page: a session that a web socket makes again (after a restart, or when a
+        # page took long to load) would ask a foreign host for its style sheets
+        pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
+    with edit_readonly(page):
+        page.busy = busy_sign()  # takes the place of Panel's, which is the same for all sessions
+    return page
+
+
+def open_with(make_opening: Callable[[], str]) -> None:
+    """Let the document of this session begin with some plain HTML, unless the visitor has it already."""
+    document = pn.state.curdoc
+    if document is not None and not is_begun():
+        document.template_variables.update(opening=make_opening(), opening_css=opening_css())
+
+
+def begin_document(title: str, opening: str, *, description: str, dark: bool) -> str:
+    """The document up to `RESOURCES`, for a session that is not made yet.
+
+    Parameters
+    ----------
+    title : str
+        Of the browser's tab; text.
+    opening : str
+        HTML.
+    description : str
+        As `frame` gets it.
+    dark : bool
+    """
+    document: str = _template().render(
+        title=title,
+        meta={"description": description, "viewport": VIEWPORT},
+        theme_name="dark" if dark else "default",
+        is_page=True,
+        material_ui=True,
+        app_favicon="./favicon.ico",
+        dist_url=LOCAL_DIST,
+        macros=MACROS,
+        resources={"css": {}},
+        plot_script="",
+        opening=opening,
+        opening_css=opening_css(),
+    )
+    return document.partition(RESOURCES)[0]
+
+
+def is_dark() -> bool:
+    """Whether the visitor of this session gets the dark theme."""
+    theme = str(pn.config.theme) if "theme" in pn.state.session_args else None
+    return prefers_dark(theme, pn.state.cookies.get(THEME_COOKIE))
+
+
+def prefers_dark(theme: str | None, cookie: str | None) -> bool:
+    """Whether a visitor gets the dark theme: as the address says (``?theme=dark``), else the choice of last time."""
+    return (cookie if theme is None else theme) == "dark"
+
+
+@cache
+def _template() -> Template:
+    """Panel's own template, with content before scripts."""
+    text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+    template: Template = BASE_TEMPLATE.environment.from_string(text, globals={"nonce": NONCE})
+    return template
+
+
+def session_search() -> str:
+    """Query string of the address of this session."""
+    return str(pn.state.location.search or "") if pn.state.location is not None else ""
+
+
+def follow_address(begun: Begun[Any]) -> None:
+    """Keep the address of this session as the state of its page says."""
+    location, state = pn.state.location, begun.state
+    if location is None:  # not served, a test perhaps
+        return
+
+    def write(*_: Any) -> None:
+        if location.search != state.address:
+            location.search = state.address
+
+    state.param.watch(write, list(state.address_keys))
+    if state.address != begun.address:  # what was loaded says otherwise
+        write()
+
+
+def _navigation(current: str) -> Viewable:
+    """Links to the pages, with a mark at the one that is shown, and to the account; on a narrow screen in a menu."""
+    pages = "".join(
+        f'<a href="{address}" {'aria-current="page"' if title == current else ""}>{title}</a>'
+        for address, title in PAGES.items()
+    )
+    account = _account_links()
+    wide = f'<nav aria-label="Pages">{pages}</nav><nav aria-label="Account" class="account">{account}</nav>'
+    menu = f'<details><summary aria-label="Menu">☰</summary><nav aria-label="Menu">{pages}{account}</nav></details>'
+    return pn.pane.HTML(
+        f'<div class="wide">{wide}</div>{menu}',
+        stylesheets=[style("shared/navigation")],
+        margin=(0, 0, 0, 24),
+        styles={"flex": "1 1 auto"},
+    )
+
+
+def _account_links() -> str:
+    """Who is signed in, or where to do it; nothing where nobody can. The page's script lets these links come back."""
+    if not can_sign_in():
+        return ""
+    name = session_visitor().name
+    if name is None:
+        return '<a data-returns="login" href="login">Sign in</a>'
+    return (
+        f'<a href="account" title="Account of {escape(name)}">{escape(name)}</a>'
+        '<a data-returns="logout" href="logout">Sign out</a>'
+    )

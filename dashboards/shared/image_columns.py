@@ -1,0 +1,237 @@
+"""Columns of the image table, as data: what a cell shows, what its header sorts by, what may go on a narrow screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from archive import Image
+from archive.index.order import NET_COUNTS
+from dashboards.shared import formatting
+from dashboards.shared.detail import read_cautions
+from dashboards.shared.image_rows import ImageRow
+from dashboards.shared.links import Links
+from dashboards.shared.paged_table import TableColumn
+
+Cell = Callable[[ImageRow, Links], str]
+
+CENTROID = "Centroid of what is above half the maximum, helioprojective, from Solar Orbiter"
+SIDELOBE = "Second peak of the full-disk map ÷ first; doubtful from 0.9 where it is on the disk"
+
+
+@dataclass(frozen=True)
+class Column(TableColumn[[ImageRow, Links]]):
+    """One column; ``usual`` ones are shown unless the visitor chooses otherwise."""
+
+    usual: bool = True
+
+
+def _thumbnail(row: ImageRow, links: Links) -> str:
+    image = row.image
+    place = links.thumbnail(image)
+    label = f"Show {formatting.method_name(image.method)}, {formatting.time_range(image)}, {formatting.band(image)}"
+    inner = (
+        f'<img src="{escape(place)}" alt="" width="60" height="60" loading="lazy">'
+        if place
+        else '<span class="nothing">no picture</span>'
+    )
+    return f'<button type="button" class="thumb" aria-label="{escape(label)}">{inner}</button>'
+
+
+def _time(row: ImageRow, _: Links) -> str:
+    image = row.image
+    length = formatting.duration(image.t_start, image.t_end)
+    return (
+        f'<span class="when"><span title="{escape(formatting.time_range(image))} {formatting.CLOCK}">'
+        f"{formatting.day(image.t_start)} "
+        f'<br class="wide">{formatting.clock(image.t_start)} <i class="wide">{length}</i></span>'
+        # on a telephone there is room for no other column
+        f'<span class="narrow">{escape(formatting.method_name(image.method))}, '
+        f'<span class="whole">{escape(formatting.band(image))}</span></span>'
+        f'<span class="narrow">{_doubts(image)}</span></span>'
+    )
+
+
+def _uid(row: ImageRow, _: Links) -> str:
+    flare = f"<br><i>flare {escape(row.image.flare_id)}</i>" if row.image.flare_id else ""
+    return f"{escape(row.image.uid)}{flare}"
+
+
+def _band(row: ImageRow, _: Links) -> str:
+    return escape(formatting.band(row.image))
+
+
+def _method(row: ImageRow, _: Links) -> str:
+    return escape(formatting.method_name(row.image.method))
+
+
+def _x(row: ImageRow, _: Links) -> str:
+    return formatting.arcsec(row.image.peak_hpc_x)
+
+
+def _y(row: ImageRow, _: Links) -> str:
+    return formatting.arcsec(row.image.peak_hpc_y)
+
+
+def _goes(row: ImageRow, _: Links) -> str:
+    return escape(row.image.goes_class or formatting.UNKNOWN)
+
+
+def _counts(row: ImageRow, _: Links) -> str:
+    if row.counts is None or row.counts.net is None:
+        return formatting.UNKNOWN
+    whole, background = formatting.counts(row.counts.total), formatting.counts(row.counts.background)
+    return f'<span title="{whole} counts, {background} of them background">{formatting.counts(row.counts.net)}</span>'
+
+
+def _chi2(row: ImageRow, _: Links) -> str:
+    return formatting.number(row.image.chi2, ".2f")
+
+
+def _trust(row: ImageRow, _: Links) -> str:
+    """The verdict, and beside it whether the data are simulated."""
+    image = row.image
+    return _simulated(image) + (_doubt(image) or _mark("good", "trusted", cautions_text(image)))
+
+
+def _doubts(image: Image) -> str:
+    """What must not be overlooked."""
+    return _simulated(image) + _doubt(image)
+
+
+def _simulated(image: Image) -> str:
+    return _mark("simulated", "SIMULATED", "made from simulated data") if image.simulated else ""
+
+
+def _doubt(image: Image) -> str:
+    return "" if image.trusted else _mark("doubt", "doubtful", cautions_text(image))
+
+
+def _mark(kind: str, label: str, tooltip: str) -> str:
+    return f'<span class="mark {kind}" title="{escape(tooltip)}">{label}</span>'
+
+
+def cautions_text(image: Image) -> str:
+    """Why one should be careful with an image, a line each."""
+    lines = [f"{caution.severity}: {caution.text}" for caution in read_cautions(image.warnings)]
+    return "\n".join(lines) or "nothing speaks against it"
+
+
+def _file(row: ImageRow, links: Links) -> str:
+    place = links.fits(row.image) if links.cheap else None
+    if place is None:
+        return '<span title="Open the row to download">FITS</span>'
+    name = row.image.file.rpartition("/")[2]
+    title = f"{name}, {formatting.size(row.image.size)}"
+    fits = f'<a class="file" href="{escape(place)}" download="{escape(name)}" title="{escape(title)}">FITS</a>'
+    return f"{fits} {script_links(row.image, links, most=3)}"  # there is room for no more
+
+
+def script_links(image: Image, links: Links, most: int | None = None) -> str:
+    """Links to the scripts that make an image again."""
+    what = f"{formatting.method_name(image.method)}, {formatting.time_range(image)}, {formatting.band(image)}"
+    return " ".join(
+        f'<a class="script" href="{escape(place)}" download title="{escape(f"{name} script that makes {what} again")}">'
+        f"{escape(name)}</a>"
+        for name, place in links.scripts(image)[:most]
+    )
+
+
+def _field(name: str, form: str = ".3g") -> Cell:
+    """Cell with a number of the image."""
+    return lambda row, _: formatting.number(getattr(row.image, name), form)
+
+
+def _flare(row: ImageRow, _: Links) -> str:
+    return escape(row.image.flare_id or formatting.UNKNOWN)
+
+
+def _author(row: ImageRow, _: Links) -> str:
+    return escape("automatic" if row.image.author == "auto" else row.image.author)
+
+
+def _made(row: ImageRow, _: Links) -> str:
+    return f"{formatting.day(row.image.created_at)} <br>{formatting.clock(row.image.created_at)}"
+
+
+def _pixels(row: ImageRow, _: Links) -> str:
+    image = row.image
+    return f"{image.nx} × {image.ny}<br><i>{image.pixel_arcsec:.3g}″ each</i>"
+
+
+def _brightest(row: ImageRow, _: Links) -> str:
+    return f"{formatting.number(row.image.max)}<br><i>{escape(formatting.unit(row.image.unit))}</i>"
+
+
+def _stopped(row: ImageRow, _: Links) -> str:
+    return escape((row.image.stopped_by or formatting.UNKNOWN).replace("_", " "))
+
+
+def _recipe(row: ImageRow, _: Links) -> str:
+    return f"<code>{escape(row.image.recipe_id)}</code>"
+
+
+def _more(field: str, title: str, cell: Cell, tooltip: str, sort: str, width: int, align: str = "left") -> Column:
+    """A column for those who choose it; it stays when others have to go. ``sort`` with "-": largest first."""
+    downwards = sort.startswith("-")
+    return Column(field, title, cell, tooltip, sort.removeprefix("-"), downwards, width, width, 1, align, usual=False)
+
+
+IMAGE_COLUMNS = (
+    Column("picture", "", _thumbnail, width=76, min_width=76, align="center"),
+    Column("time", "Time (UTC)", _time, f"Start and length, {formatting.CLOCK}", "t_start", True, 150, 144),
+    Column("uid", "Observation", _uid, "Unique id of the science request; flare id", "uid", False, 126, 118, 4),
+    Column("band", "Energy", _band, "Energy range", "e_low", False, 96, 84, 2),
+    Column("method", "Method", _method, "Reconstruction method", "method", False, 120, 112, 1),
+    Column(
+        "x", "Solar X [″]", _x, "Peak, helioprojective, from Solar Orbiter", "peak_hpc_x", False, 96, 84, 5, "right"
+    ),
+    Column(
+        "y", "Solar Y [″]", _y, "Peak, helioprojective, from Solar Orbiter", "peak_hpc_y", False, 96, 84, 5, "right"
+    ),
+    Column(
+        "goes", "GOES", _goes, "Measured GOES class of the flare, where known", "goes_flux", True, 80, 72, 6, "center"
+    ),
+    Column("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 92, 80, 8, "right"),
+    Column(
+        "chi2",
+        "χ²",
+        _chi2,
+        "Per degree of freedom: 1 is perfect",
+        "chi2",
+        False,
+        74,
+        64,
+        7,
+        "right",
+    ),
+    Column(
+        "trust", "Trust", _trust, "Whether something speaks against the image", "trusted", False, 112, 104, 3, "center"
+    ),
+    _more("flare", "Flare", _flare, "Flare id", "-flare_id", 100),
+    _more("cx", "Centroid X [″]", _field("centroid_hpc_x", ".1f"), CENTROID, "centroid_hpc_x", 84, "right"),
+    _more("cy", "Centroid Y [″]", _field("centroid_hpc_y", ".1f"), CENTROID, "centroid_hpc_y", 84, "right"),
+    _more("flux", "Flux", _field("total_flux"), "Of the sources, ct s⁻¹ cm⁻² keV⁻¹", "-total_flux", 72, "right"),
+    _more("max", "Brightest pixel", _brightest, "In the unit of the image", "-max", 120, "right"),
+    _more("sidelobe", "Side lobe", _field("sidelobe_ratio", ".2f"), SIDELOBE, "-sidelobe_ratio", 76, "right"),
+    _more("iterations", "Iterations", _field("n_iter", "d"), "Of the method", "-n_iter", 84, "right"),
+    _more("stopped", "Stopped by", _stopped, "Why the iteration ended", "stopped_by", 110),
+    _more("pixels", "Pixels", _pixels, "Size of the map", "-nx", 92),
+    _more("author", "Made by", _author, "User who asked for it", "author", 88),
+    _more("made", "Made", _made, "When it was made, UTC", "-created_at", 96),
+    _more("recipe", "Recipe", _recipe, "Everything that determines the image, hashed", "recipe_id", 146),
+    Column("file", "File", _file, "FITS, and scripts that make it again", width=136, min_width=100, align="center"),
+)
+
+#: Always there: a picture to click on.
+PICTURE = IMAGE_COLUMNS[0]
+
+
+def chosen_columns(names: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of these names in the order of the table, the picture first; the usual ones when none is known."""
+    known = {column.field for column in IMAGE_COLUMNS} - {PICTURE.field}
+    wanted = known.intersection(names)
+    if not wanted:
+        return tuple(column for column in IMAGE_COLUMNS if column.usual)
+    return tuple(column for column in IMAGE_COLUMNS if column is PICTURE or column.field in wanted)

@@ -1,0 +1,316 @@
+"""One image large, with its numbers, and what every method made of the same recipe, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from archive import Image, Run
+from dashboards.shared import formatting
+from dashboards.shared.detail import Caution, ImageDetail, read_backgrounds, read_cautions
+from dashboards.shared.frame import PAGES
+from dashboards.shared.image_columns import script_links
+from dashboards.shared.links import Links
+from stixcore.imaging.reconstruction import Method
+
+#: Rows of the comparison: what, its unit, and the text of its value.
+COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
+    ("Peak, Solar X", "arcsec", lambda image: formatting.arcsec(image.peak_hpc_x)),
+    ("Peak, Solar Y", "arcsec", lambda image: formatting.arcsec(image.peak_hpc_y)),
+    ("Centroid above half maximum, Solar X", "arcsec", lambda image: formatting.arcsec(image.centroid_hpc_x)),
+    ("Centroid above half maximum, Solar Y", "arcsec", lambda image: formatting.arcsec(image.centroid_hpc_y)),
+    ("Total flux", "ct s⁻¹ cm⁻² keV⁻¹", lambda image: formatting.number(image.total_flux)),
+    ("Brightest pixel", "", lambda image: f"{formatting.number(image.max)}{_unit(image)}"),
+    ("χ² per degree of freedom", "", lambda image: formatting.number(image.chi2, ".2f")),
+    (
+        "Iterations",
+        "",
+        lambda image: formatting.number(image.n_iter, "d") if image.n_iter is not None else formatting.UNKNOWN,
+    ),
+    ("Stopped by", "", lambda image: escape((image.stopped_by or formatting.UNKNOWN).replace("_", " "))),
+    ("Energy", "", formatting.band),
+    ("Pixels", "", lambda image: f"{image.nx} × {image.ny}, {image.pixel_arcsec:.3g}″ each"),
+    ("Computed in", "s", lambda image: formatting.number(image.elapsed_s, ".2g")),
+)
+
+
+def title_of(detail: ImageDetail) -> str:
+    """Head of the detail, one line on a telephone: start and band."""
+    start = detail.image.t_start
+    return f"{formatting.day(start)} {formatting.clock(start)} UTC · {formatting.band(detail.image)}"
+
+
+def picture_html(detail: ImageDetail, links: Links, *, large: bool = True) -> str:
+    """The picture, large (or left to others), with what must be said about it."""
+    image = detail.image
+    place = links.picture(image)
+    what = f"{formatting.method_name(image.method)} image, {formatting.time_range(image)} UTC, {formatting.band(image)}"
+    picture = (
+        f'<a href="{escape(place)}" target="_blank"><img class="large" src="{escape(place)}" alt="{escape(what)}"></a>'
+        if place
+        else '<p class="nothing">This image has no picture; its FITS file can be downloaded.</p>'
+    )
+    return f"{_simulated(image)}{f'<figure>{picture}</figure>' if large else ''}{_download(image, links)}"
+
+
+def switch_html(detail: ImageDetail, links: Links) -> str:
+    """All methods of the recipe as small pictures; a click shows that one large."""
+    buttons = []
+    for image in detail.siblings:
+        place = links.thumbnail(image)
+        picture = f'<img src="{escape(place)}" alt="" width="72" height="72">' if place else ""
+        pressed = str(image.image_id == detail.image.image_id).lower()
+        buttons.append(
+            f'<button type="button" data-image="{escape(image.image_id)}" aria-pressed="{pressed}">'
+            f"{picture}<span>{escape(formatting.method_name(image.method))}</span></button>"
+        )
+    return f'<div class="switch" role="group" aria-label="Methods">{"".join(buttons)}</div>'
+
+
+def numbers_html(detail: ImageDetail) -> str:
+    """What is known of the observation and of this image, with units."""
+    image, run = detail.image, detail.run
+    rows = [
+        ("Time", _times(detail)),
+        ("Length", formatting.duration(image.t_start, image.t_end)),
+        ("Energy", formatting.band(image)),
+        ("Method", escape(formatting.method_name(image.method))),
+        (
+            "Peak",
+            f"{formatting.position(image.peak_hpc_x, image.peak_hpc_y)}<br><i>helioprojective, from Solar Orbiter</i>",
+        ),
+        *_measured_rows(detail),
+        ("Observation", _observation(image)),
+        ("Flare", _flare(detail)),
+        ("GOES class", escape(image.goes_class or formatting.UNKNOWN)),
+        *(_run_rows(image, run) if run is not None else ()),
+        *_candidate_rows(detail),
+        ("Side-lobe ratio", formatting.number(image.sidelobe_ratio, ".2f")),
+        *_header_rows(detail),
+        (
+            "Made",
+            f"{formatting.day(image.created_at)} {formatting.clock(image.created_at)} UTC by {escape(image.author)}",
+        ),
+    ]
+    listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+    return f"{_cautions(image)}{_sources(detail)}<dl>{listed}</dl>"
+
+
+def _times(detail: ImageDetail) -> str:
+    others = "".join(
+        f"<br>{formatting.clock(time)} <i>start {whose}, {formatting.number(shift, '+.1f')} s</i>"
+        for whose, time, shift in detail.clocks
+    )
+    return f"{formatting.time_range(detail.image)}<br><i>{formatting.CLOCK}</i>{others}"
+
+
+def _observation(image: Image) -> str:
+    text = f"uid {escape(image.uid)}"
+    if "science_data" not in PAGES:
+        return text
+    return f'<a href="science_data?uid={escape(image.uid)}">{text}</a>'
+
+
+def _flare(detail: ImageDetail) -> str:
+    image = detail.image
+    if not image.flare_id:
+        return formatting.UNKNOWN
+    which = escape(image.flare_id)
+    links = [f'<a href="image_archive?flare={which}">all {detail.n_of_flare} images</a>'] if detail.n_of_flare else []
+    if "lightcurves" in PAGES:
+        start, span = curve_window(image)
+        links.append(f'<a href="lightcurves?start={start}&amp;span={span}">light curves</a>')
+    return f"{which}<br>{' · '.join(links)}" if links else which
+
+
+def curve_window(image: Image) -> tuple[int, int]:
+    """Start [Unix time, s] and length [s] of a window of light curves around an image."""
+    start = int(image.t_start.astype("datetime64[s]").astype(int))
+    end = int(image.t_end.astype("datetime64[s]").astype(int))
+    margin = max(600, 2 * (end - start))
+    return start - margin, end - start + 2 * margin
+
+
+def _measured_rows(detail: ImageDetail) -> list[tuple[str, str]]:
+    image, errors = detail.image, {} if detail.file is None else detail.file.errors
+    unit = image.unit or ("" if detail.file is None else detail.file.unit)
+    size = "" if detail.size is None else f"{formatting.arcsec(detail.size.fwhm)}{_plus_minus(errors.get('fwhm'))}″"
+    meaning = "" if image.chi2 is None else "<br><i>per degree of freedom, 1 is perfect</i>"
+    flux = f"{formatting.number(image.total_flux)}{_plus_minus(errors.get('flux'), '.2g')} <i>ct s⁻¹ cm⁻² keV⁻¹</i>"
+    return [
+        ("Brightest pixel", f"{formatting.number(image.max)} <i>{escape(formatting.unit(unit))}</i>"),
+        *([("FWHM", f"{size}<br><i>of the area above half maximum</i>")] if size else []),
+        *([("Flux", flux)] if image.total_flux is not None else []),
+        ("χ²", formatting.number(image.chi2, ".2f") + meaning),
+    ]
+
+
+def _plus_minus(sigma: float | None, form: str = ".1f") -> str:
+    return "" if sigma is None else f" ± {formatting.number(sigma, form)}"
+
+
+#: What a forward fit says of a source: name, unit, form.
+SOURCE_NUMBERS: Sequence[tuple[str, str, str, str]] = (
+    ("flux", "Flux", "ct s⁻¹ cm⁻² keV⁻¹", ".3g"),
+    ("x", "Solar X", "″", ".1f"),
+    ("y", "Solar Y", "″", ".1f"),
+    ("fwhm", "FWHM", "″", ".1f"),
+    ("fwhm_max", "longest", "″", ".1f"),
+    ("fwhm_min", "shortest", "″", ".1f"),
+    ("position_angle", "Position angle", "°", ".0f"),
+    ("loop_angle", "Loop angle", "°", ".0f"),
+)
+
+
+def _sources(detail: ImageDetail) -> str:
+    """A column per source of a forward fit."""
+    sources = () if detail.file is None else detail.file.sources
+    if not sources:
+        return ""
+    heads = "".join(f"<th scope='col'>{escape(str(source['shape']))}</th>" for source in sources)
+    body = "".join(
+        f"<tr><th scope='row'>{name} <i>[{unit}]</i></th>"
+        + "".join(f"<td>{_with_sigma(source, key, form)}</td>" for source in sources)
+        + "</tr>"
+        for key, name, unit, form in SOURCE_NUMBERS
+        if any(key in source for source in sources)
+    )
+    return (
+        "<h3>Fitted sources <i>(± of the fit alone)</i></h3><div class='scroll sources'><table><thead><tr><td></td>"
+        f"{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _with_sigma(source: Mapping[str, Any], key: str, form: str) -> str:
+    if key not in source:
+        return formatting.UNKNOWN
+    sigma = _plus_minus(source.get(f"{key}_sigma"), form.replace("3", "2"))  # an error has two digits
+    return f"{formatting.number(source[key], form)}{sigma}"
+
+
+def _candidate_rows(detail: ImageDetail) -> list[tuple[str, str]]:
+    candidates = () if detail.file is None else detail.file.candidates
+    if not candidates:
+        return []
+    lines = "<br>".join(f"{formatting.position(one.x, one.y)} <i>{one.relative_height:.2f}</i>" for one in candidates)
+    return [("Candidates", f"{lines}<br><i>peaks of the full disk and their height</i>")]
+
+
+def _header_rows(detail: ImageDetail) -> list[tuple[str, str]]:
+    if detail.file is None:
+        return [("File", "cannot be read: what stands only there is missing here")]
+    header = detail.file.header
+    rows = []
+    if "SUBCOLLS" in header:
+        rows.append(("Sub-collimators", escape(str(header["SUBCOLLS"]).replace(",", ", "))))
+    if "RCR" in header:
+        state = "out" if header["RCR"] == 0 else f"in (state {header['RCR']})"
+        rows.append(("Attenuator", escape(state)))
+    if "LIVETIME" in header and "XPOSURE" in header:
+        live, exposure = float(header["LIVETIME"]), float(header["XPOSURE"])
+        rows.append(("Live time", f"{formatting.number(live, '.1f')} s of {formatting.number(exposure, '.1f')} s"))
+    return rows
+
+
+def comparison_html(detail: ImageDetail, links: Links) -> str:
+    """A table with a column per method."""
+    heads = "".join(_head(image, current=image.image_id == detail.image.image_id) for image in detail.siblings)
+    body = "".join(
+        f"<tr><th scope='row'>{name}{f' <i>[{unit}]</i>' if unit else ''}</th>"
+        + "".join(f"<td>{value(image)}</td>" for image in detail.siblings)
+        + "</tr>"
+        for name, unit, value in COMPARED
+    )
+    files = "".join(f"<td>{_download(image, links)}</td>" for image in detail.siblings)
+    return (
+        "<h3>All methods on the same data</h3><div class='scroll'><table><thead><tr><td></td>"
+        f"{heads}</tr></thead><tbody>{body}<tr><th scope='row'>File</th>{files}</tr></tbody></table></div>"
+    )
+
+
+def _run_rows(image: Image, run: Run) -> list[tuple[str, str]]:
+    background = f"uid {escape(run.background_uid)}" if run.background_uid else "none subtracted"
+    if run.background_reason:
+        background += f"<br><i>{escape(run.background_reason)}</i>"
+    for other in read_backgrounds(run.background_candidates):
+        if other.uid != run.background_uid:
+            why = f", {escape(other.reason)}" if other.reason else ""
+            background += (
+                f"<br><i>not uid {escape(other.uid)}: {formatting.number(other.distance_h, '+.1f')} h{why}</i>"
+            )
+    counts = f"{formatting.counts(run.counts_total)}, of them background {formatting.counts(run.counts_background)}"
+    if image.method == Method.FULL_DISK_BP:  # its band is not that of the set
+        counts = f"{formatting.UNKNOWN}<br><i>of the other images, {escape(run.band)}: {counts}</i>"
+    location = f"{formatting.position(run.hpc_x, run.hpc_y)}{_location_error(run)}"
+    roll = f", roll {formatting.number(run.roll_deg, '.2f')}°" if run.roll_deg is not None else ""
+    pointing = formatting.position(run.pointing_x, run.pointing_y)
+    return [
+        ("Counts", counts),
+        ("Background", background),
+        (
+            "Location",
+            f"{location}<br><i>{escape(formatting.method_name(run.location_method or ''))}</i>",
+        ),
+        (
+            "Pointing",
+            f"{pointing}{roll}<br><i>{escape(run.pointing_source or '')}</i>",
+        ),
+    ]
+
+
+def _location_error(run: Run) -> str:
+    """The standard deviation of the location, where it is known."""
+    if run.hpc_sigma_x is None or run.hpc_sigma_y is None:
+        return ""
+    return f" <i>± {formatting.number(run.hpc_sigma_x, '.1f')}″, {formatting.number(run.hpc_sigma_y, '.1f')}″</i>"
+
+
+def _head(image: Image, *, current: bool) -> str:
+    name = escape(formatting.method_name(image.method))
+    return f"<th scope='col' {'class=current' if current else ''}>{name}</th>"
+
+
+def _download(image: Image, links: Links) -> str:
+    place = links.fits(image)
+    if place is None:
+        return ""
+    name = image.file.rpartition("/")[2]
+    return (
+        f'<a class="file" href="{escape(place)}" download="{escape(name)}" title="{escape(name)}">'
+        f"FITS <i>{formatting.size(image.size)}</i></a> {script_links(image, links)}"
+    )
+
+
+def _cautions(image: Image) -> str:
+    cautions = read_cautions(image.warnings)
+    if not cautions:
+        return '<p class="good">No quality warnings.</p>'
+    doubts = [caution for caution in cautions if caution.severity == "doubt"]
+    notes = [caution for caution in cautions if caution.severity != "doubt"]
+    lead = "" if image.trusted else f"{_doubted(image)}: do not use this image without looking into it"
+    doubted = _caution_list("doubt", "Doubts", doubts, lead) if doubts or lead else ""
+    return doubted + (_caution_list("note", "Notes", notes) if notes else "")
+
+
+def _caution_list(kind: str, head: str, cautions: Sequence[Caution], lead: str = "") -> str:
+    """A headed list; a doubt begins with what it is about, "Position, shape: …"."""
+    about = (f"{', '.join(one.aspects).capitalize()}: " if one.aspects else "" for one in cautions)
+    items = "".join(f"<li>{escape(said + one.text)}</li>" for said, one in zip(about, cautions, strict=True))
+    said = f"<p>{lead}</p>" if lead else ""
+    return f'<div class="{kind}"><b>{head}</b>{said}<ul>{items}</ul></div>'
+
+
+def _doubted(image: Image) -> str:
+    """What of an image is doubtful, "Position, flux doubtful"; "Doubtful" for rows from before there were verdicts."""
+    words_of = {"position": image.verdict_position, "flux": image.verdict_flux, "shape": image.verdict_shape}
+    doubted = ", ".join(name for name, word in words_of.items() if word == "doubtful")
+    return f"{doubted} doubtful".capitalize() if doubted else "Doubtful"
+
+
+def _simulated(image: Image) -> str:
+    return '<p class="simulated">SIMULATED DATA, no real flare</p>' if image.simulated else ""
+
+
+def _unit(image: Image) -> str:
+    return f"<br><i>{escape(formatting.unit(image.unit))}</i>" if image.unit else ""

@@ -1,0 +1,209 @@
+"""A dialog with one image large, its numbers, and the other methods' images of the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+from panel.custom import JSComponent
+
+from dashboards.shared import image_detail
+from dashboards.shared.compare import CompareChoice, Scene, compare
+from dashboards.shared.detail import ImageDetail
+from dashboards.shared.image_strip import ImageCards
+from dashboards.shared.links import Links
+from dashboards.shared.sky_figure import sky_figure, sky_ranges
+from dashboards.shared.steps import Steps
+from dashboards.shared.style import style
+from dashboards.shared.visibility_plot import visibility_figure
+
+
+class ImageDialog:
+    """Shows a detail; tells which image the visitor wants next.
+
+    Parameters
+    ----------
+    links : Links
+    on_choose : callable
+        Called with the id of another image of the same recipe; with "" when the dialog was closed.
+    on_step : callable
+        Called with +1 for the next row of the table, -1 for the one before.
+    """
+
+    def __init__(self, links: Links, on_choose: Callable[[str], None], on_step: Callable[[int], None]) -> None:
+        self._links, self._on_choose = links, on_choose
+        self._detail: ImageDetail | None = None
+        html: dict[str, Any] = {"stylesheets": [style("shared/image_detail")], "margin": 0}
+        self._switch = ImageCards(on_click=self._chosen, sizing_mode="stretch_width", margin=(0, 0, 4, 0))
+        self._switch.stylesheets = [style("shared/image_detail")]
+        self._picture = pn.pane.HTML("", **html)
+        self._sky = pn.pane.Bokeh(None, visible=False, margin=0, styles={"overflow-x": "auto"})
+        self._numbers = pn.pane.HTML("", styles={"flex": "1 1 300px", "max-height": "none"}, **html)
+        self._comparison = pn.pane.HTML("", sizing_mode="stretch_width", **html)
+        self._visibilities = pn.Column(sizing_mode="stretch_width", margin=0)
+        step: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 8, 0)}
+        self._previous = pmui.Button(label="Previous", icon="chevron_left", on_click=lambda _: on_step(-1), **step)
+        self._next = pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: on_step(1), **step)
+        self._explore = pmui.Checkbox(value=False, label="Zoom and read values", size="small", margin=(0, 8))
+        self._explore.param.watch(lambda _: self._show_picture(), "value")
+        self.widget = pmui.Dialog(
+            self._switch,
+            pn.FlexBox(
+                self._previous,
+                self._next,
+                self._explore,
+                StepKeys(on_step, width=0, height=0, margin=0),
+                align_items="center",
+            ),
+            pn.FlexBox(
+                pn.Column(
+                    self._picture,
+                    self._sky,
+                    margin=0,
+                    styles={"flex": "1 1 300px", "max-width": "602px", "max-height": "none"},
+                ),
+                self._numbers,
+                gap="8px 28px",
+                sizing_mode="stretch_width",
+            ),
+            self._visibilities,
+            self._comparison,
+            title_variant="h6",
+            width_option="lg",
+            scroll="paper",
+            close_on_click=True,
+            show_close_button=True,
+            sizing_mode="stretch_width",
+            sx=PAPER,
+        )
+        self.widget.param.watch(self._closed, "open")
+
+    def show(self, detail: ImageDetail, steps: Steps) -> None:
+        """Show this image, from which one can go so, and open the dialog if it is closed."""
+        before, self._detail = self._detail, detail
+        self._previous.disabled, self._next.disabled = not steps.before, not steps.after
+        self._switch.html = image_detail.switch_html(detail, self._links)
+        self._show_picture()
+        self._numbers.object = image_detail.numbers_html(detail)
+        self._comparison.object = image_detail.comparison_html(detail, self._links)
+        if before is None or before.image.recipe_id != detail.image.recipe_id:  # the same for all methods
+            plot = visibility_figure(detail.visibilities)
+            heading = pn.pane.HTML("<h3>Visibilities</h3>", stylesheets=[style("shared/image_detail")], margin=0)
+            shown = [] if plot is None else [heading, pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=0)]
+            self._visibilities.objects = shown
+        self.widget.param.update(title=image_detail.title_of(detail), open=True)
+
+    def _show_picture(self) -> None:
+        """The large picture as it was drawn, or as a figure that can be zoomed."""
+        detail = self._detail
+        if detail is None:
+            return
+        self._explore.visible = detail.file is not None
+        live = self._explore.value and detail.file is not None
+        self._picture.object = image_detail.picture_html(detail, self._links, large=not live)
+        if live and detail.file is not None:
+            comparison = compare([Scene(detail.image, detail.file)], CompareChoice())
+            (panel,) = comparison.panels
+            view = panel.extent if detail.image.method == "full_disk_bp" else comparison.view
+            self._sky.object = sky_figure(panel, sky_ranges(view), title="", size=SKY_PIXELS, beam_fwhm=panel.beam_fwhm)
+        self._sky.visible = live
+
+    def close(self) -> None:
+        """Close the dialog."""
+        self.widget.open = False
+
+    def _closed(self, event: Any) -> None:
+        if not event.new:
+            self._on_choose("")
+
+    def _chosen(self, image_id: str) -> None:
+        detail = self._detail
+        # a browser may send anything
+        if detail is not None and any(image.image_id == image_id for image in detail.siblings):
+            self._on_choose(image_id)
+
+
+class OpenedImage:
+    """The image that a page has opened, if any: its dialog is made when first needed, as most visits never do.
+
+    Parameters
+    ----------
+    links, on_choose, on_step
+        As `ImageDialog`.
+    """
+
+    def __init__(self, links: Links, on_choose: Callable[[str], None], on_step: Callable[[int], None]) -> None:
+        self._links, self._on_choose, self._on_step = links, on_choose, on_step
+        self.dialog: ImageDialog | None = None
+        #: Where the dialog goes; takes no room.
+        self.place = pn.Column(margin=0)
+
+    def show(self, detail: ImageDetail | None, steps: Steps) -> None:
+        """Show this image, from which one can go so; None closes the dialog."""
+        if detail is not None:
+            if self.dialog is None:
+                self.dialog = ImageDialog(self._links, self._on_choose, self._on_step)
+            self.dialog.show(detail, steps)
+            if not self.place.objects:
+                self.place.append(self.dialog.widget)
+        elif self.dialog is not None:
+            self.dialog.close()
+
+
+class StepKeys(JSComponent):
+    """Arrow keys step from image to image while the dialog is open, unless somebody types; then the focus goes back."""
+
+    _esm = """
+    export function render({model}) {
+      const mark = document.createElement("span")
+      const keys = {ArrowLeft: -1, ArrowRight: 1}
+      const press = (event) => {
+        const at = event.composedPath()[0]
+        const fields = "input:not([type=checkbox]), textarea, select, [role=combobox]"
+        const typing = at instanceof Element && at.matches(fields)
+        if (event.key in keys && !typing && !event.ctrlKey && !event.altKey && !event.metaKey) {
+          model.send_msg(keys[event.key])
+          event.preventDefault()
+        }
+      }
+      document.addEventListener("keydown", press, true)
+      // The dialog is gone when this is: then the keys are free, and the focus goes back to where it was.
+      const watch = (was) => {
+        const here = mark.isConnected
+        if (was && !here) {
+          document.removeEventListener("keydown", press, true)
+          window.stixFocusBack?.()
+        } else {
+          setTimeout(() => watch(here), 50)
+        }
+      }
+      watch(false)
+      return mark
+    }
+    """
+
+    def __init__(self, on_step: Callable[[int], None], **params: Any) -> None:
+        super().__init__(**params)
+        self._on_step = on_step
+
+    def _handle_msg(self, data: Any) -> None:
+        if data in (-1, 1):
+            self._on_step(data)
+
+
+#: Side of the live map; with its axes it fits where the drawn picture stands.
+SKY_PIXELS = 430
+
+#: The dialog has the colour of the page; on a telephone it is the screen.
+PAPER = {
+    "& .MuiDialog-paper": {"backgroundImage": "none"},
+    "& .MuiIconButton-root": {"color": "inherit"},
+    # what does not fit is scrolled: Bokeh allows each part the height of the window and no more, and they would overlap
+    "& .MuiDialogContent-root > .child-wrapper > *": {"flexShrink": 0, "maxHeight": "none !important"},
+    "@media (max-width: 700px)": {
+        "& .MuiDialog-paper": {"margin": 0, "width": "100%", "maxWidth": "100%", "height": "100%", "maxHeight": "100%"},
+        "& .MuiDialogTitle-root": {"fontSize": "1rem", "padding": "14px 4px 10px 16px"},
+    },
+}

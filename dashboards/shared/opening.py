@@ -1,0 +1,69 @@
+"""First content: the page as plain HTML, shown while the scripts of the live page load.
+
+The live page needs about a second to come alive in a browser; its first rows need not wait for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from dashboards.shared.image_columns import Column, chosen_columns
+from dashboards.shared.image_rows import ImageRow
+from dashboards.shared.links import Links
+from dashboards.shared.style import style
+
+#: Room to the left and right of the table, and for the boxes to tick, pixel.
+MARGIN = 88
+USUAL = chosen_columns(())
+
+
+def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -> str:
+    """The whole opening: header, number of rows, table.
+
+    Parameters
+    ----------
+    site, title, total : str
+        Text; escaped here.
+    table : str
+        HTML.
+    dark : bool
+    """
+    theme = "dark" if dark else "light"
+    header = f"<header><b>{escape(site)}</b><span>{escape(title)}</span></header>"
+    return (
+        f'<div id="opening" class="{theme}">{header}<div class="filters"></div><p>{escape(total)}</p>'
+        f'<div class="tabs"></div>{table}</div>'
+    )
+
+
+def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column] = USUAL) -> str:
+    """Rows as a plain table with the cells of the live one."""
+    heads = '<th class="box"></th>' + "".join(
+        f'<th class="p{c.priority}" style="text-align:{c.align}">{escape(c.title)}</th>' for c in columns
+    )
+    body = "".join(
+        '<tr><td class="box"></td>'
+        + "".join(f'<td class="p{c.priority}" style="text-align:{c.align}">{c.cell(row, links)}</td>' for c in columns)
+        + "</tr>"
+        for row in rows
+    )
+    # what there is beyond these is shared out by the browser
+    widths = '<col style="width:40px">' + "".join(
+        f'<col class="p{c.priority}" style="width:{c.min_width}px">' for c in columns
+    )
+    return f"<table><colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def narrow_css(columns: Sequence[Column] = USUAL) -> str:
+    """Which columns go on which width of screen, as Tabulator decides it."""
+    rules = []
+    for priority in sorted({column.priority for column in columns} - {0}):
+        needed = sum(column.min_width for column in columns if column.priority <= priority) + MARGIN
+        rules.append(f"@media (max-width: {needed}px) {{ #opening .p{priority} {{ display: none; }} }}")
+    return "\n".join(rules)
+
+
+def opening_css() -> str:
+    """Styles of the opening."""
+    return style("shared/opening") + f"#opening {{ {style('shared/image_cells')} }}\n" + narrow_css()

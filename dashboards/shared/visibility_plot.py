@@ -1,0 +1,90 @@
+"""Amplitude and phase of every sub-collimator: what was measured, with error bars, and what each method predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from bokeh.layouts import gridplot
+from bokeh.models import ColumnDataSource, FactorRange, HoverTool
+from bokeh.models.annotations import Legend, LegendItem
+from bokeh.plotting import figure
+
+from dashboards.shared import formatting
+from dashboards.shared.figure_style import error_bars, spoken
+from dashboards.shared.plot_style import TEXT, quiet
+from stixcore.fits.image_file import StoredVisibilities
+
+#: Distinguishable for the colour-blind: Okabe & Ito's, as in the printed report, and one more for multi-scale CLEAN.
+COLORS = {"clean": "#0072b2", "ms_clean": "#a14e45", "mem_ge": "#d55e00", "em": "#009e73", "vis_fwdfit": "#cc79a7"}
+
+
+def visibility_figure(visibilities: Mapping[str, StoredVisibilities]) -> Any | None:
+    """Both plots over one axis of labels; a click in the legend hides a method. None where nothing is stored.
+
+    Parameters
+    ----------
+    visibilities : mapping of method to StoredVisibilities
+        Of one recipe, and so with the same measurements.
+    """
+    if not visibilities:
+        return None
+    measured = next(iter(visibilities.values()))
+    labels = FactorRange(factors=list(measured.labels))
+    amplitude, phase = np.abs(measured.measured), np.rad2deg(np.angle(measured.measured))
+    # σ of the phase is σ of the amplitude ÷ the amplitude, as long as that is small; never more than half a turn
+    phase_sigma = np.rad2deg(np.minimum(measured.sigma / np.maximum(amplitude, 1e-30), np.pi))
+    upper = _plot(labels, "Amplitude [ct s⁻¹ cm⁻² keV⁻¹]", 260)
+    lower = _plot(labels, "Phase [°]", 200)
+    items = []
+    shown = (("measured", amplitude, phase, measured.sigma, phase_sigma), *_predicted(visibilities))
+    for method, amplitudes, phases, sigmas, phase_sigmas in shown:
+        renderers = [
+            _points(upper, measured.labels, amplitudes, sigmas, method),
+            _points(lower, measured.labels, phases, phase_sigmas, method),
+        ]
+        items.append(LegendItem(label=formatting.method_name(method), renderers=renderers))
+    legend = Legend(orientation="horizontal", click_policy="hide")
+    legend.items = items
+    upper.add_layout(legend, "above")
+    lower.y_range.start, lower.y_range.end = -190.0, 190.0
+    lower.yaxis.ticker = [-180, -90, 0, 90, 180]
+    lower.xaxis.axis_label = "Sub-collimator, coarse to fine"
+    for plot in (upper, lower):
+        quiet(plot)
+    return gridplot([[upper], [lower]], sizing_mode="stretch_width", toolbar_location=None)
+
+
+def _predicted(visibilities: Mapping[str, StoredVisibilities]) -> list[tuple[str, Any, Any, None, None]]:
+    return [
+        (method, np.abs(vis.predicted), np.rad2deg(np.angle(vis.predicted)), None, None)
+        for method in COLORS
+        if (vis := visibilities.get(method)) is not None and vis.predicted is not None
+    ]
+
+
+def _plot(labels: FactorRange, label: str, height: int) -> Any:
+    plot: Any = figure(
+        html_attributes=spoken(f"{label} of every sub-collimator: measured, and as each method predicts"),
+        x_range=labels,
+        height=height,
+        sizing_mode="stretch_width",
+        y_axis_label=label,
+        tools="",
+        toolbar_location=None,
+    )
+    plot.xaxis.major_label_orientation = 0.9
+    return plot
+
+
+def _points(plot: Any, labels: tuple[str, ...], values: Any, sigmas: Any | None, method: str) -> Any:
+    data = {"label": list(labels), "value": values, "what": [formatting.method_name(method)] * len(labels)}
+    if sigmas is None:
+        source = ColumnDataSource(data)
+        return plot.scatter("label", "value", source=source, marker="dash", size=14, line_width=3, color=COLORS[method])
+    source = ColumnDataSource(data | {"lower": values - sigmas, "upper": values + sigmas, "sigma": sigmas})
+    plot.add_layout(error_bars("label", source, TEXT))
+    points = plot.scatter("label", "value", source=source, size=6, color=TEXT)
+    plot.add_tools(HoverTool(renderers=[points], tooltips=[("@label", "@value{0.00} ± @sigma{0.00}")]))
+    return points

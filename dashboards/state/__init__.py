@@ -1,1 +1,0 @@
-"""What pages know: parameterised classes and plain values, without a widget. Tested without a browser."""

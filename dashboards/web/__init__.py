@@ -1,1 +1,0 @@
-"""The web server around the pages: addresses of files, command line."""

@@ -1,0 +1,1 @@
+"""The command line ``stix-jobs``: arguments, commands and what they print."""

@@ -1,0 +1,103 @@
+"""``stix-jobs calibration``: which energy tables and CAL files there are, and more of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from archive import Archive
+from archive.calibration import CalibrationEntry, calibration_catalog, list_calibration
+from archive.ingest.calibration import AddStatus, add_calibration
+from archive.ingest.ingest import index_placed
+from archive.layout import CAL_FILES
+from jobs.shared.logs import say, tell
+from stixcore.calibration.catalog import CalibrationCatalog
+
+DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
+#: Digits of a SHA-256 in the list for people; ``--json`` has all.
+SHORT_HASH = 12
+_STORED = (AddStatus.ADDED, AddStatus.RESTORED)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    actions = parser.add_subparsers(title="actions", required=True, metavar="list | add", dest="action")
+    listed = actions.add_parser("list", help="show all", description="Energy tables and CAL files that images use.")
+    listed.add_argument("--json", action="store_true", help="as one JSON array")
+    added = actions.add_parser(
+        "add",
+        help="add files, or restore damaged ones",
+        description="Copy energy tables and CAL files into the archive's calibration folder; all are checked first.",
+    )
+    added.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="elut_table_*.csv with elut_index.csv, solo_CAL_*.fits, or folders with them",
+    )
+    for each in (listed, added):  # before or after the action
+        each.add_argument("--archive", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="the archive")
+
+
+def run_calibration(arguments: argparse.Namespace) -> int:
+    """List or add."""
+    if arguments.action == "add":
+        return _add(arguments)
+    root = Archive(arguments.archive).root
+    entries, damage = list_calibration(root), calibration_catalog(root).faults.sentences
+    for text in damage:
+        tell(text)
+    if arguments.json:
+        say(json.dumps([_document(entry) for entry in entries]))
+        return SOME_FAILED if damage else DONE
+    sources = list(dict.fromkeys(entry.source for entry in entries))
+    for entry in entries:
+        time = f"{_when(entry.start, 'always')} to {_when(entry.end, 'now')}"
+        source = f"[{sources.index(entry.source) + 1}]"
+        say(f"{entry.kind:17s}  {entry.name:24s}  {time:42s}  {entry.sha256[:SHORT_HASH] or '-':12s}  {source}")
+    for number, source in enumerate(sources, start=1):
+        say(f"[{number}] {source}")
+    return SOME_FAILED if damage else DONE
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    if not arguments.paths:
+        tell("stix-jobs calibration add: name files or folders")
+        return WRONG_USAGE
+    from jobs.cli.commands import now  # which imports this module
+
+    archive = Archive(arguments.archive, create=True)
+    outcome = add_calibration(archive.root, arguments.paths, archive.write_lock())
+    added = [archive.path_of(CAL_FILES / one.name) for one in outcome if one.status in _STORED]
+    index_placed(archive, [path for path in added if path.is_file()], now())
+    for one in outcome:
+        if one.reason:
+            tell(one.reason)
+    counted = Counter(str(one.status) for one in outcome)
+    say(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or "nothing found")
+    return SOME_FAILED if counted[AddStatus.REFUSED] or not outcome else DONE
+
+
+def calibration_of(folder: Path) -> CalibrationCatalog:
+    """Catalogue of the archive in a folder; the shipped one where there is none."""
+    return calibration_catalog(folder.expanduser().resolve())
+
+
+def _document(entry: CalibrationEntry) -> dict[str, str | None]:
+    return {
+        "kind": entry.kind,
+        "name": entry.name,
+        "start": None if entry.start is None else str(entry.start),
+        "end": None if entry.end is None else str(entry.end),
+        "sha256": entry.sha256 or None,
+        "source": entry.source,
+    }
+
+
+def _when(time: np.datetime64 | None, otherwise: str) -> str:
+    return otherwise if time is None else str(time)[:19]

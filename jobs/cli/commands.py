@@ -1,0 +1,362 @@
+"""What each command of ``stix-jobs`` does: read the arguments, call one function, say what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
+from jobs.cli.calibration import calibration_of
+from jobs.imaging.products import describe, save_images, save_report
+from jobs.queue import request_json
+from jobs.shared.errors import BadRequest
+from jobs.shared.limits import Limits
+from jobs.shared.lock import single_instance
+from jobs.shared.logs import say, tell
+from stixcore.fits.windows import WindowRule
+from stixcore.imaging.methods import MethodParameters
+from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.trust import Aspect
+from stixcore.printable import plural, printable
+from stixcore.reconstruct import ImageRequest, ShiftBins, default_methods, prepare_recipe, reconstruct
+
+log = logging.getLogger(__name__)
+
+DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
+ARCHIVE_VARIABLE = "STIX_ARCHIVE"
+#: Beyond what the process has, byte: DuckDB's own limit (1 GB), an answer (0.5 GB) and the printing of it.
+QUERY_MEMORY = 2 << 30
+
+
+def now() -> np.datetime64:
+    """The clock, UTC; everything below the command line receives it as an argument."""
+    return np.datetime64("now", "us")
+
+
+def run_ingest(arguments: argparse.Namespace) -> int:
+    """Take files in."""
+    if not arguments.paths and arguments.incoming is None:
+        tell("stix-jobs ingest: name files or folders, or --incoming DIR")
+        return WRONG_USAGE
+    archive = Archive(arguments.archive, create=True)
+    with single_instance(archive.root, "ingest", wait_s=_wait(arguments)):
+        outcomes = ingest(archive, arguments.paths, now(), incoming=arguments.incoming)
+    counted = Counter(str(outcome.status) for outcome in outcomes)
+    refused = _print_refused(outcomes)
+    named = {Path(path) for path in arguments.paths}
+    for outcome in outcomes:  # a file that was named gets an answer of its own
+        if outcome.path in named and outcome.status is OutcomeStatus.IGNORED:
+            tell(str(outcome))
+            refused += 1
+        elif outcome.path in named and outcome.status is not OutcomeStatus.QUARANTINED:
+            say(f"{outcome.path}: {outcome.status}{f' ({outcome.reason})' if outcome.reason else ''}")
+        elif outcome.status is OutcomeStatus.IGNORED and outcome.path not in named:
+            log.info("%s", outcome)
+    say(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or _nothing_in(arguments.paths))
+    for reason, number in sorted(_reasons(outcomes, named).items()):
+        say(f"  {number} ignored: {reason}")
+    return SOME_FAILED if refused else DONE
+
+
+def _nothing_in(paths: Iterable[Path]) -> str:
+    names = ", ".join(printable(path) for path in paths)
+    return f"nothing found{f' in {names}' if names else ''}"
+
+
+def _reasons(outcomes: Iterable[Outcome], named: Container[Path]) -> Counter[str]:
+    """Why files that a folder holds were ignored, and how many for each reason; a name is left out of its reason."""
+    ignored = (one for one in outcomes if one.status is OutcomeStatus.IGNORED and one.path not in named)
+    return Counter(one.reason.removeprefix(f"{one.path.name}: ") for one in ignored)
+
+
+def _wait(arguments: argparse.Namespace) -> float:
+    """Seconds to wait for the same command that runs already; cron does not want to wait at all."""
+    return 0.0 if arguments.no_wait else float("inf")
+
+
+def _print_refused(outcomes: Iterable[Outcome]) -> int:
+    refused = [outcome for outcome in outcomes if outcome.status is OutcomeStatus.QUARANTINED]
+    for outcome in refused:
+        tell(str(outcome))
+    return len(refused)
+
+
+def run_flares(arguments: argparse.Namespace) -> int:
+    """Detect flares."""
+    from jobs.flares.detect import detect_flares
+
+    archive = Archive(arguments.archive, create=True)
+    with single_instance(archive.root, "flares", wait_s=_wait(arguments)):
+        report = detect_flares(archive, arguments.start, arguments.end, now())
+    say(
+        f"{plural(len(report.detected), 'flare')} on {plural(report.days, 'day')} with light curves; "
+        f"{plural(len(report.written), 'row')} written, {len(report.removed)} removed"
+    )
+    for flare_id in report.clashes:
+        tell(f"simulated flare {flare_id} left out: a real flare has that id", logging.WARNING)
+    return DONE
+
+
+def run_import_flares(arguments: argparse.Namespace) -> int:
+    """Take a flare list in."""
+    from jobs.cli.repair import keep_flare_list
+    from jobs.flares.lists import import_flares
+
+    archive = Archive(arguments.archive, create=True)
+    report = import_flares(archive, arguments.csv, now())
+    keep_flare_list(archive, arguments.csv)
+    flares = plural(report.lines, "flare")
+    say(f"{flares} in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
+    for line in report.bad:
+        tell(f"{arguments.csv.name}: {line}")
+    return SOME_FAILED if report.bad else DONE
+
+
+def run_previews(arguments: argparse.Namespace) -> int:
+    """Make the images that lack."""
+    from jobs.executors.base import make_executor
+    from jobs.previews.run import make_previews
+
+    archive = Archive(arguments.archive, create=True)
+    with (
+        single_instance(archive.root, "previews", wait_s=_wait(arguments)),
+        make_executor(arguments.workers, arguments.scheduler) as executor,
+        _progress("previews") as show,
+    ):
+        report = make_previews(
+            archive, now(), uids=arguments.uid, force=arguments.force, executor=executor, progress=show
+        )
+    failed = report.having(RunStatus.FAILED)
+    if report.given_up:
+        say(f"{len(report.given_up)} image sets and skips discarded: their inputs have changed")
+    say(
+        f"{plural(report.considered, 'file')}, {plural(len(report.having(RunStatus.DONE)), 'image set')} made, "
+        f"{plural(len(report.having(RunStatus.SKIPPED)), 'band')} skipped with a reason, {len(failed)} failed"
+    )
+    for run in failed:
+        tell(f"{run.science_name} {run.band}: {run.reason}")
+    return SOME_FAILED if failed else DONE
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int, Run], None]]:
+    """A bar on a terminal, one line per item otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda number, total, run: tell(
+            f"{number}/{total} {run.uid} {run.band} {run.status} {run.reason}".rstrip(), logging.INFO
+        )
+        return
+    from tqdm import tqdm
+
+    tqdm.monitor_interval = 0  # or a thread that watches the bar outlives it
+    with tqdm(desc=what, unit="run") as bar:
+
+        def show(number: int, total: int, run: Run) -> None:
+            bar.total = total
+            bar.set_postfix_str(f"{run.uid} {run.band}", refresh=False)
+            bar.update(number - bar.n)
+
+        yield show
+
+
+def _methods(names: Iterable[str], settings: Iterable[str]) -> Mapping[Method, MethodParameters]:
+    """Methods by name with the parameters that were set, each ``METHOD.PARAMETER=VALUE``; the others are defaults.
+
+    Raises
+    ------
+    BadRequest
+        Names the setting that cannot be.
+    """
+    chosen: dict[str, dict[str, object]] = {str(method): {} for method in default_methods() if method in names}
+    for setting in settings:
+        target, equals, value = setting.partition("=")
+        method, dot, parameter = target.partition(".")
+        if not (equals and dot):
+            message = f"expected METHOD.PARAMETER=VALUE, found {setting!r}"
+            raise BadRequest(message)
+        if method not in chosen:
+            message = f"--set {setting}: {method} is not among the methods asked for: {', '.join(chosen)}"
+            raise BadRequest(message)
+        try:
+            chosen[method][parameter] = json.loads(value)
+        except ValueError:  # a word, as those of stop_rule
+            chosen[method][parameter] = value
+    try:
+        return request_json.methods(chosen)
+    except ValueError as error:
+        message = f"--set: {error}"
+        raise BadRequest(message) from error
+
+
+def run_image(arguments: argparse.Namespace) -> int:
+    """Image one time and energy range of a file."""
+    from jobs.imaging.task import Locator
+
+    limits = Limits()  # those of requests: what no page takes is refused before anything is written
+    shape, location = (arguments.shape, arguments.shape), tuple(arguments.location) if arguments.location else None
+    limits.check_map(shape, arguments.pixel, location)
+    limits.check_ensemble(arguments.ensemble)
+    request = ImageRequest(
+        start=arguments.start,
+        end=arguments.end,
+        energy=(arguments.energy[0], arguments.energy[1]),
+        methods=_methods(arguments.method, arguments.set),
+        location=location,
+        shape=shape,
+        pixel=arguments.pixel,
+        window_rule=WindowRule(arguments.bins),
+        exact=arguments.exact,
+        shift_bins=ShiftBins(arguments.shift_bins),
+        background_range=tuple(arguments.background_range) if arguments.background_range else None,
+    )
+    catalog = calibration_of(arguments.archive)
+    recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux, catalog=catalog)
+    files = Locator.of(arguments.science, arguments.background, *arguments.aux)
+    images = reconstruct(recipe, files, ensemble=arguments.ensemble, seed=arguments.seed, catalog=catalog)
+    saved = save_images(images, arguments.out, now())
+    save_report(arguments.out / f"report-{recipe.recipe_id}.png", images, arguments.science)
+    described = describe(images, saved)
+    if arguments.json:
+        say(json.dumps(described, allow_nan=False))
+        return DONE
+    say(f"recipe {recipe.recipe_id}, flare at ({recipe.location.x:.1f}, {recipe.location.y:.1f}) arcsec")
+    for image in described["images"]:
+        doubted = [str(aspect) for aspect in Aspect if image["verdict"][aspect] == "doubtful"]
+        verdict = f"doubtful: {', '.join(doubted)}" if doubted else "trusted"
+        peak = f"peak ({image['peak_hpc_x']:.1f}, {image['peak_hpc_y']:.1f}) arcsec"
+        say(f"  {image['method']:12s} {peak}, {verdict}\n               {image['file']}")
+    for warning in described["warnings"]:
+        say(f"  {warning['severity']}: {warning['text']}")
+    return DONE
+
+
+def run_reproduce(arguments: argparse.Namespace) -> int:
+    """Make an image again and compare."""
+    from jobs.imaging.reproduce import reproduce
+
+    path = Path(arguments.image)
+    if path.suffix or path.exists():
+        archive = Archive(arguments.archive) if arguments.archive.is_dir() else None
+    else:  # an id, as pages and `query` give it
+        archive = Archive(arguments.archive)
+        path = archive.path_of(archive.image(arguments.image).file)
+    comparison = reproduce(path, archive)
+    say(comparison.sentence)
+    return DONE if comparison.agrees else SOME_FAILED
+
+
+def run_worker(arguments: argparse.Namespace) -> int:
+    """Work on requests until told to stop."""
+    from jobs.queue.worker import run_worker as work
+
+    archive = Archive(arguments.archive, create=True)
+    ended = work(archive.root, now, workers=arguments.workers, scheduler=arguments.scheduler, until_idle=arguments.once)
+    say(f"{plural(ended, 'request')} ended")
+    return DONE
+
+
+def run_query(arguments: argparse.Namespace) -> int:
+    """Ask the index, with bounds: a slip in a join must not take the machine along."""
+    from jobs.cli.tables import print_table
+    from jobs.executors.memory import limited_memory
+
+    archive = Archive(arguments.archive)
+    try:
+        with limited_memory(QUERY_MEMORY):
+            print_table(archive.query(arguments.sql, time_limit_s=arguments.time_limit), arguments.format, sys.stdout)
+    except MemoryError:
+        tell(f"stix-jobs query: this takes more than {QUERY_MEMORY >> 30} GiB of memory")
+        return SOME_FAILED
+    return DONE
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Look for what is wrong, and mend it if asked to."""
+    from archive.checks.findings import is_sound, keep_findings
+    from archive.checks.run import check
+    from jobs.cli.repair import Remaker, lost_flares, restore_flares
+
+    # a repair brings the folder of the index back, too, where it was lost as a whole
+    archive = Archive(arguments.archive, create=arguments.repair and (arguments.archive / "fits").is_dir())
+    remake = Remaker(archive) if arguments.repair else None
+    findings = check(archive, now(), repair=arguments.repair, deep=not arguments.quick, remake=remake)
+    if arguments.repair and lost_flares(archive, findings):
+        restore_flares(archive, now())
+    try:
+        keep_findings(archive.root, findings, now())
+    except OSError as error:  # an archive that may not be written to can still be looked at
+        log.warning("what was found cannot be kept for the pages: %s", error)
+    if arguments.json:
+        say(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            mended = " (mended)" if finding.repaired else ""
+            say(f"{finding.level} {finding.code} {finding.file}: {finding.message}{mended}")
+        counted = Counter(str(finding.level) for finding in findings)
+        say(", ".join(f"{number} {level}" for level, number in sorted(counted.items())) or "nothing found: all is well")
+    return DONE if is_sound(findings) else SOME_FAILED
+
+
+def run_doctor(arguments: argparse.Namespace) -> int:
+    """Look whether the installation is well."""
+    from jobs.cli.doctor import examine, is_well
+
+    answers = examine(arguments.archive, now(), pages=arguments.pages)
+    if arguments.json:
+        say(json.dumps([asdict(answer) for answer in answers]))
+    else:
+        width = max(len(answer.subject) for answer in answers)
+        for answer in answers:
+            say(f"{answer.verdict:5s}  {answer.subject:{width}s}  {answer.text}")
+            if answer.remedy:
+                say(f"{'':{width + 9}s}→ {answer.remedy}")
+    return DONE if is_well(answers) else SOME_FAILED
+
+
+def run_fetch(arguments: argparse.Namespace) -> int:
+    """Download new files and take them in."""
+    from jobs.fetch.client import FetchStatus, fetch
+
+    archive = Archive(arguments.archive, create=True)
+    report = fetch(archive, arguments.start, arguments.end, now(), base_url=arguments.base_url)
+    failed = report.having(FetchStatus.FAILED)
+    for file in (*failed, *report.having(FetchStatus.REFUSED)):
+        tell(f"{file.name}: {file.reason}")
+    refused = _print_refused(report.ingested)
+    say(
+        f"{len(report.files)} files on the server, {len(report.having(FetchStatus.FETCHED))} fetched, "
+        f"{len(report.having(FetchStatus.KNOWN))} known, {len(failed)} failed"
+    )
+    return SOME_FAILED if failed or refused else DONE
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """Fill an archive with something to look at and serve it."""
+    from jobs.cli.demo import build_demo
+
+    say("simulating a campaign…" if arguments.data is None else f"reading {arguments.data}…")
+    with _progress("previews") as show:
+        outcomes, report = build_demo(arguments.archive, now(), data=arguments.data, progress=show)
+    _print_refused(outcomes)
+    say(f"{len(report.having(RunStatus.DONE))} new image sets in {arguments.archive}")
+    if not arguments.no_serve:
+        _become_server(arguments.archive, arguments.port)
+    return DONE
+
+
+def _become_server(archive: Path, port: int) -> None:
+    """Go on as the process of the pages: jobs must not import dashboards, and signals reach who they are for."""
+    say(f"pages at http://localhost:{port} (Ctrl-C ends them)")
+    environment = os.environ | {ARCHIVE_VARIABLE: str(archive.resolve())}
+    command = [sys.executable, "-m", "dashboards", "--port", str(port)]
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own module

@@ -1,0 +1,65 @@
+"""The demonstration: a simulated campaign (or a folder of real files) → archive → flares → previews."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from archive import Archive, Outcome, OutcomeStatus, Run, ingest
+from jobs.flares.detect import detect_flares
+from jobs.previews.run import PreviewReport, make_previews
+from stixcore.errors import StixError
+from stixcore.simulation.campaign import simulate_campaign
+
+#: The campaign that everybody sees: the same seed gives the same files.
+SEED = 104
+START = np.datetime64("2024-05-10T06:00:00", "us")
+DAYS, FLARES_PER_DAY = 1.25, 6.0
+
+
+class NothingToShow(StixError):
+    """No file of the given folder could be used."""
+
+
+def build_demo(
+    root: Path,
+    now: np.datetime64,
+    *,
+    data: Path | None = None,
+    progress: Callable[[int, int, Run], None] | None = None,
+) -> tuple[list[Outcome], PreviewReport]:
+    """Fill an archive with something to look at; done again, it adds what is missing and nothing else.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the archive, made when needed.
+    now : datetime64
+        Present time, UTC.
+    data : Path, optional
+        Folder of level-1 files. Without it a campaign is simulated, and everything made from it says SIMULATED.
+    progress : callable, optional
+        As `make_previews`.
+
+    Raises
+    ------
+    NothingToShow
+        When no science file of ``data`` came into the archive.
+    """
+    archive = Archive(root, create=True)
+    if data is not None:
+        outcomes = ingest(archive, [data], now)
+    else:
+        with tempfile.TemporaryDirectory(prefix="stix-campaign-") as folder:
+            simulate_campaign(folder, SEED, START, DAYS, FLARES_PER_DAY)
+            outcomes = ingest(archive, [Path(folder)], now)
+    taken = (OutcomeStatus.INGESTED, OutcomeStatus.KNOWN)
+    if not any(outcome.status in taken for outcome in outcomes):
+        reasons = "; ".join(f"{outcome.path.name}: {outcome.reason}" for outcome in outcomes[:5]) or "it is empty"
+        message = f"no STIX file in {data} could be used ({reasons})"
+        raise NothingToShow(message)
+    detect_flares(archive, None, None, now)
+    return outcomes, make_previews(archive, now, progress=progress)

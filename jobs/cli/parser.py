@@ -1,0 +1,239 @@
+"""The command line ``stix-jobs``: names, options and exit status. `jobs.cli.commands` does the work.
+
+Exit status: 0 done, 1 some inputs failed (each named with its reason), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from jobs.cli import calibration, commands, users
+from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
+from jobs.shared import logs
+from jobs.shared.lock import AlreadyRunning
+from stixcore.errors import StixError
+from stixcore.fits.windows import WindowRule
+from stixcore.imaging.reconstruction import Method
+from stixcore.printable import printable
+from stixcore.reconstruct import ShiftBins
+from stixcore.times import parse_time
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = build_parser().parse_args(argv)
+    logs.configure(verbose=arguments.verbose, as_json=arguments.log_json, command=arguments.name)
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except BrokenPipeError:  # "| head" is no fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return commands.DONE
+    except AlreadyRunning as other:  # the other one does what is to be done
+        logging.getLogger("stix-jobs").info("%s", other)
+        return commands.DONE
+    except (StixError, OSError) as error:
+        logs.tell(f"stix-jobs: {error}", lines=isinstance(error, StixError) and error.lines)
+        return commands.SOME_FAILED
+    except sqlite3.Error as error:
+        logs.tell(f"stix-jobs: {arguments.archive / JOURNAL_FILE} cannot be used: {error}")
+        return commands.SOME_FAILED
+    except KeyboardInterrupt:
+        logs.tell("stix-jobs: interrupted; run the same command again to go on")
+        return INTERRUPTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints show names as they may be shown."""
+
+    def error(self, message: str) -> NoReturn:
+        """See `argparse.ArgumentParser.error`."""
+        super().error(printable(message))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Commands and options; also read by the documentation."""
+    parser = _Parser(
+        prog="stix-jobs",
+        description="STIX flare-imaging archive: files in, images out. Times are UTC at Solar Orbiter.",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log every step to standard error")
+    parser.add_argument("--log-json", action="store_true", help="log as one JSON object a line")
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="name")
+
+    def add(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        made = subparsers.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        made.set_defaults(command=function)
+        return made
+
+    demo = add("demo", commands.run_demo, "simulated campaign: files, previews, pages")
+    demo.add_argument("--data", type=Path, metavar="FOLDER", help="your own level-1 files instead of simulated ones")
+    demo.add_argument("--no-serve", action="store_true", help="stop before the pages")
+    demo.add_argument("--port", type=int, default=5006, help="of the pages (default %(default)s)")
+
+    ingest = add("ingest", commands.run_ingest, "validate files, copy them into the archive, index them")
+    ingest.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files, and folders that are searched")
+    ingest.add_argument("--incoming", type=Path, metavar="DIR", help="folder whose files are moved in")
+
+    flares = add("flares", commands.run_flares, "detect flares in the quick-look light curves")
+    flares.add_argument("--start", type=_time, metavar="T", help="peaks from here (default: everything)")
+    flares.add_argument("--end", type=_time, metavar="T")
+
+    imported = add("import-flares", commands.run_import_flares, "take an existing flare list")
+    imported.add_argument("csv", type=Path, metavar="CSV")
+
+    previews = add("previews", commands.run_previews, "images of every science file that lacks them")
+    previews.add_argument("--uid", nargs="+", default=[], metavar="UID", help="these science requests only")
+    previews.add_argument("--force", action="store_true", help="make them again, and those that failed")
+
+    _add_image_options(add("image", commands.run_image, "images of one time and energy range of a file"))
+
+    reproduce = add("reproduce", commands.run_reproduce, "run an image's recipe again and compare the pixels")
+    reproduce.add_argument("image", metavar="IMAGE", help="a FITS file, or the id of an image of the archive")
+
+    worker = add("worker", commands.run_worker, "work on the requests people submit, until told to stop")
+    worker.add_argument("--once", action="store_true", help="leave when nothing waits")
+
+    tables = add("calibration", calibration.run_calibration, "energy tables and CAL files")
+    calibration.add_options(tables)
+    _add_archive_option(tables)
+
+    query = add("query", commands.run_query, "ask the index in SQL (read-only)")
+    query.add_argument(
+        "sql",
+        metavar="SQL",
+        help='"show tables", "describe images", or e.g. '
+        '"select uid, e_low, e_high, method, peak_hpc_x, chi2, trusted from images"',
+    )
+    query.add_argument("--format", choices=("table", "json", "csv", "parquet"), default="table")
+    query.add_argument("--time-limit", type=float, default=60.0, metavar="S", help="seconds (default %(default)g)")
+
+    check = add("check", commands.run_check, "compare files, rows and pictures; tell what is wrong")
+    _add_check_options(check)
+
+    doctor = add(
+        "doctor", commands.run_doctor, "examine the installation: versions, access, index, worker, disk, pages"
+    )
+    _add_doctor_options(doctor)
+
+    fetch = add("fetch", commands.run_fetch, "download new level-1, quick-look and auxiliary files")
+    fetch.add_argument("--start", type=_time, required=True, metavar="T")
+    fetch.add_argument("--end", type=_time, required=True, metavar="T")
+    fetch.add_argument("--base-url", default="", metavar="URL", help="folder with L1 and ANC (default: stixpy's)")
+
+    user = add("user", users.run_user, "who may sign in: add, remove and list users, passwords, tokens")
+    users.add_options(user)
+
+    for each in (demo, ingest, flares, imported, previews, reproduce, worker, query, check, doctor, fetch, user):
+        _add_archive_option(each)
+    for each in (previews, worker):
+        each.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")
+        each.add_argument("--scheduler", metavar="ADDR", help="Dask scheduler instead, tcp://host:8786")
+    for each in (ingest, flares, previews):
+        each.add_argument("--no-wait", action="store_true", help="leave quietly when the same command is at work")
+    return parser
+
+
+def _add_archive_option(parser: argparse.ArgumentParser) -> None:
+    default = Path(os.environ.get(commands.ARCHIVE_VARIABLE, "stix-archive"))
+    text = f"default ${commands.ARCHIVE_VARIABLE}, then ./stix-archive"
+    parser.add_argument("--archive", type=Path, default=default, metavar="DIR", help=text)
+
+
+def _add_check_options(check: argparse.ArgumentParser) -> None:
+    check.add_argument("--repair", action="store_true", help="repair it from what is on disk")
+    check.add_argument("--quick", action="store_true", help="names and sizes only, no file is read")
+    check.add_argument("--json", action="store_true", help="print the findings as one JSON array")
+
+
+def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument(
+        "--pages", default="http://127.0.0.1:5006", metavar="URL", help="default %(default)s; '' to leave them out"
+    )
+    doctor.add_argument("--json", action="store_true", help="print the answers as one JSON array")
+
+
+def _add_image_options(image: argparse.ArgumentParser) -> None:
+    _add_archive_option(image)  # its calibration counts
+    image.add_argument("science", type=Path, metavar="SCIENCE.fits", help="L1 pixel data")
+    image.add_argument("--background", type=Path, metavar="F", help="background file (default: none is subtracted)")
+    image.add_argument(
+        "--background-range",
+        type=_time,
+        nargs=2,
+        metavar="T",
+        help="use this part of the background file; the science file may then be its own background",
+    )
+    image.add_argument("--aux", type=Path, nargs="+", default=[], metavar="F", help="ephemeris/aspect file, or two")
+    image.add_argument("--start", type=_time, required=True, metavar="T", help="2022-11-11T11:36:00")
+    image.add_argument("--end", type=_time, required=True, metavar="T")
+    image.add_argument("--exact", action="store_true", help="refuse a time range that is not one of whole bins")
+    image.add_argument(
+        "--bins",
+        choices=[rule.value for rule in WindowRule],
+        default=WindowRule.CENTRES.value,
+        help="centres: bins whose centres lie in the range (default); outward: bins that cover it, as IDL selects them",
+    )
+    image.add_argument(
+        "--shift-bins",
+        choices=[choice.value for choice in ShiftBins],
+        default=ShiftBins.AUTO.value,
+        help="move counts of files before 2021-12-09 to the bin they belong to, in full resolution (default: auto)",
+    )
+    image.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help="keV")
+    image.add_argument(
+        "--method",
+        nargs="+",
+        choices=[method.value for method in Method],
+        default=list(Method),
+        metavar="METHOD",
+        help=f"{', '.join(method.value for method in Method)} (default: all of them)",
+    )
+    image.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="METHOD.PARAMETER=VALUE",
+        help="a parameter of a method; the ground software's demo: clean.stop_rule=negative_extreme, "
+        "mem_ge.flux_estimate=amplitude, --bins outward, --shift-bins off",
+    )
+    image.add_argument("--shape", type=int, default=129, metavar="N", help="pixels a side (default %(default)s)")
+    image.add_argument("--pixel", type=float, default=2.0, metavar="ARCSEC", help="pixel size (default %(default)s)")
+    image.add_argument(
+        "--location",
+        type=float,
+        nargs=2,
+        metavar=("X", "Y"),
+        help="map center, arcsec (default: found on the full disk)",
+    )
+    image.add_argument(
+        "--ensemble", type=int, default=0, metavar="N", help="add uncertainty maps from N simulated copies"
+    )
+    image.add_argument("--seed", type=_seed, default=0, help="of the perturbations (default %(default)s)")
+    image.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for FITS and PNG files")
+    image.add_argument("--json", action="store_true", help="print everything about the images as one JSON object")
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        message = f"{text!r} is no seed: a whole number from 0"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _time(text: str) -> np.datetime64:
+    try:
+        return parse_time(text)
+    except StixError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

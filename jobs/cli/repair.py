@@ -1,0 +1,158 @@
+"""What ``stix-jobs check --repair`` must compute: images made again from their recipes, flares found again.
+
+An image is made again with the same recipe, context and creation time, so the same software writes the same file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from archive import Archive, Image, Run, RunKind
+from archive.atomic import copy_file
+from archive.checks.findings import Code, Finding
+from archive.errors import NotInArchive
+from archive.index.records import read_record
+from archive.layout import parse_image_name
+from jobs.imaging.task import ImagingOutcome, RunContext, write_products
+from jobs.previews.run import file_outcomes
+from stixcore.errors import StixError
+from stixcore.recipe import FileReference, Recipe, sha256_of
+from stixcore.reconstruct import reconstruct
+
+log = logging.getLogger(__name__)
+
+#: Folder of the archive with the flare lists that were imported, in their order.
+FLARE_LISTS = "flare_lists"
+
+
+@dataclass(frozen=True)
+class Remaker:
+    """Makes the images of a run again from its recipe; what `archive.checks.run.check` takes as ``remake``.
+
+    The index keeps who asked for the run, when, and for which flare. Uncertainty maps that somebody had added to an
+    image are not made again: they are no part of the recipe.
+
+    Attributes
+    ----------
+    archive : Archive
+        Holds the science, background and auxiliary files; they must be those the recipe was made for.
+    """
+
+    archive: Archive
+
+    def __call__(self, run: Run, images: Sequence[Image]) -> bool:
+        """Whether the images of ``run`` are there again, files and rows."""
+        begin = perf_counter()
+        try:
+            recipe = Recipe.from_json(run.recipe or "")
+            made = reconstruct(recipe, self._locate, catalog=self.archive.calibration)
+            science = self._locate(recipe.science)
+            context = self._context(run, images)
+            outcome = write_products(self.archive.root, made, science, context, run.started_at, begin=begin)
+        except StixError as error:
+            log.warning("run %s cannot be made again: %s", run.run_id, error)
+            return False
+        self._clear(outcome)
+        kept = {image.image_id for image in outcome.images}
+        with self.archive.write_lock():
+            file_outcomes(self.archive, [outcome])
+            self.archive.delete("images", [image.image_id for image in images if image.image_id not in kept])
+        log.info("run %s was made again", run.run_id)
+        return True
+
+    def _locate(self, reference: FileReference) -> Path:
+        return self.archive.locate(reference.name)
+
+    def _context(self, run: Run, images: Sequence[Image]) -> RunContext:
+        """Everything about a run that is not in its recipe; the GOES class from any image, the record or the flare."""
+        record = read_record(self.archive.root / run.folder) if run.folder else None
+        known = [*images, *(record.images if record else ())]
+        goes_class, goes_flux = next(((i.goes_class, i.goes_flux) for i in known), (None, None))
+        if not known and run.flare_id:
+            try:
+                flare = self.archive.flare(run.flare_id)
+                goes_class, goes_flux = flare.goes_class, flare.goes_flux
+            except NotInArchive:
+                pass
+        return RunContext(
+            kind=RunKind(run.kind),
+            author=run.author,
+            uid=run.uid,
+            science_name=run.science_name,
+            band=run.band,
+            flare_id=run.flare_id,
+            goes_class=goes_class,
+            goes_flux=goes_flux,
+            background_uid=run.background_uid,
+            background_reason=run.background_reason,
+            background_candidates=run.background_candidates,
+            simulated=run.simulated,
+            hidden=run.hidden,
+        )
+
+    def _clear(self, outcome: ImagingOutcome) -> None:
+        """Remove images that this recipe no longer makes, such as one of a method that gives up today."""
+        if outcome.run.folder is None:
+            return
+        kept = {Path(image.file).name for image in outcome.images}
+        for path in (self.archive.root / outcome.run.folder).glob("stix_L3_*.fits"):
+            if path.name not in kept and parse_image_name(path.name).recipe_id == outcome.run.run_id:
+                path.unlink()
+
+
+def keep_flare_list(archive: Archive, csv_path: Path) -> Path:
+    """Keep a flare list that was imported: nothing else in the archive holds what it says. The same list is kept once.
+
+    Returns
+    -------
+    Path
+        ``flare_lists/<number>/<name>`` inside the archive; rows go by the name of their list.
+    """
+    folder, sha256 = archive.root / FLARE_LISTS, sha256_of(csv_path)
+    with archive.write_lock():
+        kept = _flare_lists(archive)
+        for path in kept:
+            if sha256_of(path) == sha256:
+                return path
+        number = int(kept[-1].parent.name) + 1 if kept else 1
+        place = folder / f"{number:04d}" / csv_path.name
+        copy_file(csv_path, place, sha256)
+    return place
+
+
+def lost_flares(archive: Archive, findings: Iterable[Finding]) -> bool:
+    """Whether a check tells that flares were lost: a month of them, or the whole index."""
+    codes = {finding.code for finding in findings}
+    return Code.ROWS_LOST in codes or (
+        Code.FILE_UNINDEXED in codes and archive.query("SELECT 1 FROM flares LIMIT 1").num_rows == 0
+    )
+
+
+def restore_flares(archive: Archive, now: np.datetime64) -> int:
+    """Find the flares of all light curves again and import every list that was kept; after rows of them were lost.
+
+    Where nothing was lost nothing changes.
+
+    Returns
+    -------
+    int
+        Rows that were written.
+    """
+    from jobs.flares.detect import detect_flares
+    from jobs.flares.lists import import_flares
+
+    written = len(detect_flares(archive, None, None, now).written)
+    for path in _flare_lists(archive):
+        written += len(import_flares(archive, path, now).written)
+    return written
+
+
+def _flare_lists(archive: Archive) -> list[Path]:
+    """Lists that were kept, in the order in which they were imported."""
+    return sorted(path for path in (archive.root / FLARE_LISTS).glob("[0-9]*/[!.]*") if path.parent.name.isdigit())

@@ -1,0 +1,1 @@
+"""Where tasks run: in this process, in child processes or on a Dask cluster."""

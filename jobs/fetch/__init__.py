@@ -1,0 +1,1 @@
+"""Downloads from the STIX archive: what is missing here, politely and resumably."""

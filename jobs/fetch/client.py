@@ -1,0 +1,519 @@
+"""New files from the STIX data archive: stixpy's Fido client finds them, we fetch them, ingest takes them in.
+
+The client knows how the archive is laid out and products are called, and is used for that. Fetching is done here: its
+downloader (parfive) opens many connections at once, does not take up a broken transfer, and writes under final names.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
+from enum import StrEnum
+from http import HTTPStatus
+from http.client import HTTPResponse
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from archive import Archive, InvalidName, Outcome, ingest, parse_file_name, version_rank
+from archive.atomic import write_text
+from archive.index.schema import select_files
+from archive.ingest.describe import MAX_BYTES, describe
+from archive.ingest.quarantine import NOTE
+from archive.layout import FileName
+from archive.regular_files import append_to_regular, open_regular
+from jobs.fetch.companions import (
+    BACKGROUND_BYTES,
+    CANDIDATES,
+    REACHES,
+    has_background,
+    middle_of,
+    missing_days,
+    possible_backgrounds,
+    without_background,
+)
+from jobs.fetch.transport import Manners, RemoteFault, Transport, last_modified, require_http
+from jobs.shared.lock import single_instance
+from jobs.shared.logs import fields
+from stixcore.errors import InvalidProduct
+
+log = logging.getLogger(__name__)
+
+#: What is looked for: level, kind of data, products; as the client calls them.
+WANTED = (
+    ("L1", "SCI", ("sci_xray_cpd", "sci_xray_rpd", "sci_xray_scpd", "sci_xray_vis", "sci_xray_spec")),
+    ("L1", "QL", ("ql_lightcurve", "ql_background", "ql_variance", "ql_spectra", "ql_flareflag")),
+    ("ANC", "ASP", ("asp_ephemeris",)),
+)
+SCIENCE, COMPANIONS = WANTED[:1], WANTED[1:]
+#: Begin of the hidden name of a download; ingest passes hidden names over.
+PARTIAL = ".fetch-"
+#: So many files in a row that cannot be fetched mean that the server cannot be reached.
+GIVE_UP_AFTER = 5
+_BLOCK = 1 << 16
+#: Longest note beside a download, byte.
+_NOTE_BYTES = 1 << 16
+_INGEST_WAIT_S = 3600.0
+
+
+class FetchStatus(StrEnum):
+    """What became of a file on the server."""
+
+    FETCHED = "fetched"
+    KNOWN = "known"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that the server offers."""
+
+    name: FileName
+    url: str
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What became of one file.
+
+    Attributes
+    ----------
+    name, url : str
+    status : FetchStatus
+    reason : str
+        Why it was not fetched.
+    size : int
+        byte; 0 for what was not fetched.
+    """
+
+    name: str
+    url: str
+    status: FetchStatus
+    reason: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """Every file that was found, and what ingest made of those that came."""
+
+    files: tuple[Fetched, ...]
+    ingested: tuple[Outcome, ...]
+
+    def having(self, status: FetchStatus) -> tuple[Fetched, ...]:
+        """Files with one status."""
+        return tuple(file for file in self.files if file.status is status)
+
+
+def fetch(
+    archive: Archive,
+    start: np.datetime64,
+    end: np.datetime64,
+    now: np.datetime64,
+    *,
+    base_url: str = "",
+    transport: Transport | None = None,
+    progress: Callable[[int, int, Fetched], None] | None = None,
+) -> FetchReport:
+    """Fetch what the server has of a time range and the archive has not, with what belongs to it, and take it in.
+
+    Aspect and light curves of every day that a science file touches belong to it, and a background where the archive
+    has none that fits.
+
+    Killed or cut off at any moment, the same call again goes on where it was.
+
+    Parameters
+    ----------
+    archive : Archive
+    start, end : datetime64
+        UTC at Solar Orbiter; every file that overlaps counts.
+    now : datetime64
+        Present time, UTC.
+    base_url : str
+        Folder that holds L1 and ANC, ``http://host/data/fits``; the one that stixpy knows by default.
+    transport : Transport, optional
+        How the server is treated.
+    progress : function, optional
+        Called with number (from 1), how many there are, and what became of the file.
+
+    Raises
+    ------
+    RemoteFault
+        When the server cannot be asked what it has.
+    AlreadyRunning
+        When another fetch is at work on this archive.
+    OSError
+        When the disk is full, or the archive must not be written to.
+    """
+    transport = transport or Transport(Manners())
+    with single_instance(archive.root, "fetch"):
+        found = search(start, end, base_url, transport)
+        for span in missing_days([file.name for file in found], (start, end)):
+            found += search(*span, base_url, transport, COMPANIONS)
+        offered = newest(found)
+        (archive.root / "incoming").mkdir(exist_ok=True)
+        files = _fetch_all(archive, offered, transport, progress)
+        outcomes = _take_in(archive, now)
+        for candidate in _backgrounds(archive, files, base_url, transport):
+            files += _fetch_all(archive, [candidate], transport, progress)
+            outcomes += _take_in(archive, now)
+    return FetchReport(tuple(files), tuple(outcomes))
+
+
+def _fetch_all(
+    archive: Archive,
+    offered: Sequence[RemoteFile],
+    transport: Transport,
+    progress: Callable[[int, int, Fetched], None] | None,
+) -> list[Fetched]:
+    files: list[Fetched] = []
+    failed_in_row = 0
+    for file in offered:
+        if failed_in_row >= GIVE_UP_AFTER:
+            done = Fetched(file.name.name, file.url, FetchStatus.FAILED, "not tried: the server does not answer")
+        else:
+            done = _fetch_one(archive, file, transport)
+            failed_in_row = failed_in_row + 1 if done.status is FetchStatus.FAILED else 0
+        files.append(done)
+        log.log(
+            logging.WARNING if done.status is FetchStatus.FAILED else logging.INFO,
+            "%s: %s",
+            done.name,
+            f"{done.status} {done.reason}".rstrip(),
+            extra=fields(file=done.name, status=str(done.status), size=done.size),
+        )
+        if progress is not None:
+            progress(len(files), len(offered), done)
+    return files
+
+
+def _take_in(archive: Archive, now: np.datetime64) -> list[Outcome]:
+    with single_instance(archive.root, "ingest", wait_s=_INGEST_WAIT_S):
+        return list(ingest(archive, [], now, incoming=archive.root / "incoming"))
+
+
+def _backgrounds(
+    archive: Archive, files: Sequence[Fetched], base_url: str, transport: Transport
+) -> Iterator[RemoteFile]:
+    """Files to try as backgrounds of the science files that came and have none, until each has one or none is left.
+
+    Whether a file is a background is known only when ingest has looked at it, so each is taken in before the next.
+    """
+    tried = {file.name for file in files}
+    came = [file.name for file in files if file.status is FetchStatus.FETCHED]
+    for science in without_background(archive, came):
+        middle, left = middle_of(science), CANDIDATES
+        for reach in REACHES:
+            if has_background(archive, science) or not left:
+                break
+            near = newest(search(middle - reach, middle + reach, base_url, transport, SCIENCE))
+            for number in possible_backgrounds([file.name for file in near], middle):
+                if near[number].name.name in tried:
+                    continue
+                if not left or has_background(archive, science):
+                    break
+                tried.add(near[number].name.name)
+                if _may_be_background(near[number], transport):
+                    left -= 1
+                    yield near[number]
+        if not has_background(archive, science):
+            log.info("%s: no background within %s on the server", science.name, REACHES[-1])
+
+
+def _may_be_background(file: RemoteFile, transport: Transport) -> bool:
+    """Whether the server's file is as small as one of a single time bin."""
+    try:
+        size = transport.headers(file.url).get("Content-Length", "")
+    except RemoteFault as error:
+        log.warning("%s: %s", file.name.name, error)
+        return False
+    return size.isdigit() and int(size) <= BACKGROUND_BYTES
+
+
+# Finding files -------------------------------------------------------------------------------------------------------
+
+
+def search(
+    start: np.datetime64,
+    end: np.datetime64,
+    base_url: str,
+    transport: Transport,
+    wanted: Sequence[tuple[str, str, tuple[str, ...]]] = WANTED,
+) -> list[RemoteFile]:
+    """Ask stixpy's client which of the wanted files there are; its look-ups go through ``transport``.
+
+    Raises
+    ------
+    RemoteFault
+        When the server, or the client, fails.
+    """
+    from stixpy.net.attrs import DataType
+    from stixpy.net.client import STIXClient
+    from sunpy.net import attrs
+
+    base_url = (base_url or STIXClient.baseurl).rstrip("/")
+    require_http(base_url)
+    found: dict[str, RemoteFile] = {}
+    span = attrs.Time(str(start.astype("datetime64[ms]")), str(end.astype("datetime64[ms]")))
+    for level, kind, products in wanted:
+        try:
+            with transport.behind_urlopen():
+                answer = STIXClient(source=base_url).search(
+                    span, attrs.Instrument("STIX"), attrs.Level(level), DataType(kind)
+                )
+            urls = [str(row["url"]) for row in answer]
+        except OSError as error:
+            message = f"{base_url} cannot be searched for {level} {kind}: {getattr(error, 'reason', error)}"
+            raise RemoteFault(message) from error
+        except (TypeError, AttributeError, LookupError, ValueError) as error:
+            message = f"the installed stixpy cannot search {base_url} for {level} {kind}: {error}"
+            raise RemoteFault(message) from error
+        for file in _understood(urls):
+            if file.name.product.replace("-", "_") in products:
+                found[file.name.name] = file
+    return [found[name] for name in sorted(found)]
+
+
+def _understood(urls: Iterable[str]) -> Iterator[RemoteFile]:
+    """Files whose name is that of a product that the archive keeps."""
+    for url in urls:
+        try:
+            name = parse_file_name(unquote(urlsplit(url).path).rpartition("/")[2])
+        except InvalidName:
+            continue
+        if name.kind is not None:
+            yield RemoteFile(name, url)
+
+
+def newest(files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    """Of several versions of one observation the last, in order of time, science files after the others."""
+    best: dict[tuple[str, str, np.datetime64], RemoteFile] = {}
+    for file in files:
+        key = (file.name.product, file.name.uid, file.name.start)
+        if key not in best or _rank(file) > _rank(best[key]):
+            best[key] = file
+    # science files last: their previews want the pointing
+    return sorted(best.values(), key=lambda file: (bool(file.name.uid), file.name.start, file.name.name))
+
+
+def _rank(file: RemoteFile) -> tuple[int, bool, int]:
+    return version_rank(file.name.level, file.name.version)
+
+
+# Fetching files ------------------------------------------------------------------------------------------------------
+
+
+def _fetch_one(archive: Archive, file: RemoteFile, transport: Transport) -> Fetched:
+    name = file.name.name
+    try:
+        reason = _reason_to_skip(archive, file, transport)
+        if reason is not None:
+            return reason
+        size = download(file.url, archive.root / "incoming" / name, transport)
+    except RemoteFault as error:
+        return Fetched(name, file.url, FetchStatus.FAILED, str(error))
+    return Fetched(name, file.url, FetchStatus.FETCHED, size=size)
+
+
+def _reason_to_skip(archive: Archive, file: RemoteFile, transport: Transport) -> Fetched | None:
+    """Why a file need not be fetched, if so. One that may change is compared with what the server has today."""
+    name = file.name.name
+    rows = archive.rows(select_files("size, ingested_at", " WHERE name = $1"), [name])
+    if rows and not file.name.version.endswith("U"):
+        return Fetched(name, file.url, FetchStatus.KNOWN)
+    if (archive.root / "incoming" / name).is_file():
+        return Fetched(name, file.url, FetchStatus.KNOWN, "waits in incoming")
+    if rows:
+        came = np.datetime64(rows[0]["ingested_at"], "us").astype(np.int64) / 1e6
+        if not _changed(transport.headers(file.url), rows[0]["size"], came):
+            return Fetched(name, file.url, FetchStatus.KNOWN, "not changed")
+        return None
+    for note in (archive.root / "quarantine").glob(f"*/*{name}{NOTE}"):
+        refused = note.with_name(note.name.removesuffix(NOTE))
+        if refused.is_file() and not _changed(
+            transport.headers(file.url), refused.stat().st_size, refused.stat().st_mtime
+        ):
+            return Fetched(name, file.url, FetchStatus.REFUSED, f"refused before: {_reason_of(note)}")
+    return None
+
+
+def _changed(headers: Message, size: int, since: float) -> bool:
+    """Whether the server's file may be another one than that of this size, which came at that time [Unix, s]."""
+    offered, modified = headers.get("Content-Length"), last_modified(headers)
+    return (offered is not None and int(offered) != size) or (modified is not None and modified > since)
+
+
+def _reason_of(note: Path) -> str:
+    try:
+        return str(json.loads(note.read_text())["reason"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return note.name
+
+
+def download(url: str, target: Path, transport: Transport) -> int:
+    """Fetch one file, going on with what a broken transfer left; returns its size, byte.
+
+    It grows under a hidden name and gets its own when it is whole: of the length and the digest that the server told,
+    where it told any, and with FITS check sums that fit. One whose check sums do not fit is fetched once more from the
+    beginning; if that does not help it is left to ingest, which keeps it apart with the reason.
+
+    Raises
+    ------
+    RemoteFault
+        When it cannot be had. What came stays for the next time.
+    """
+    partial = _Partial(target.with_name(PARTIAL + target.name))
+    for last in (False, True):
+        headers = transport.patiently(url, lambda: partial.go_on(url, transport))
+        if last or not _is_damaged(partial.path):
+            break
+        log.warning("%s: its check sums do not fit, fetching it once more", target.name)
+        partial.forget()
+    modified = last_modified(headers)
+    if modified is not None:  # old enough for ingest to judge
+        os.utime(partial.path, (modified, modified), follow_symlinks=False)
+    size = partial.path.lstat().st_size
+    partial.path.replace(target)
+    partial.forget()
+    return size
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a file contradicts itself."""
+    try:
+        describe(path, "", np.datetime64(0, "us"))
+    except (InvalidProduct, ArithmeticError, LookupError, MemoryError, TypeError, ValueError):
+        return True
+    return False
+
+
+@dataclass
+class _Partial:
+    """A transfer that may have begun earlier: the bytes, and beside them which content they are of."""
+
+    path: Path
+
+    @property
+    def _note(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.json")
+
+    def forget(self) -> None:
+        """Remove what there is of it."""
+        for path in (self.path, self._note):
+            path.unlink(missing_ok=True)
+
+    def go_on(self, url: str, transport: Transport) -> Message:
+        """One try to get the rest, or all of it; returns the server's headers."""
+        have, validator = self._state(url)
+        wish = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
+        try:
+            return self._take(url, wish, have, transport)
+        except HTTPError as error:
+            if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            with error:
+                if error.headers.get("Content-Range") == f"bytes */{have}":
+                    return error.headers  # all of it had come
+            self.forget()
+            message = f"the server has no byte {have} of it any more"
+            raise ConnectionError(message) from None
+
+    def _take(self, url: str, wish: dict[str, str], have: int, transport: Transport) -> Message:
+        with transport.request(url, wish) as response:
+            if response.status == HTTPStatus.PARTIAL_CONTENT:
+                if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                    self.forget()
+                    message = f"the server sent another part: {response.headers.get('Content-Range')}"
+                    raise ConnectionError(message)
+            else:  # from the beginning: nothing was there, or the file has changed
+                have = 0
+                self._begin(url, response.headers)
+            total = _total(response, have)
+            self._receive(response, have, total, transport)
+            _check_digest(self.path, response.headers)
+            return response.headers
+
+    def _state(self, url: str) -> tuple[int, str]:
+        """How many bytes there are, and what must hold for the server's file to have the same beginning."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            with open_regular(self._note) as stream:
+                note = json.loads(stream.read(_NOTE_BYTES))
+            if note["url"] == url and note["validator"]:
+                with open_regular(self.path) as stream:
+                    return os.fstat(stream.fileno()).st_size, str(note["validator"])
+        self.forget()
+        return 0, ""
+
+    def _begin(self, url: str, headers: Message) -> None:
+        etag = headers.get("ETag", "")
+        validator = etag if etag.startswith('"') else headers.get("Last-Modified", "")  # a weak tag promises nothing
+        self.path.unlink(missing_ok=True)
+        write_text(self._note, json.dumps({"url": url, "validator": validator}))
+
+    def _receive(self, response: HTTPResponse, have: int, total: int | None, transport: Transport) -> None:
+        manners, begin, came = transport.manners, transport.clock(), 0
+        with append_to_regular(self.path) as stream:
+            while block := response.read1(_BLOCK):
+                stream.write(block)
+                came += len(block)
+                if have + came > MAX_BYTES:
+                    self.forget()
+                    message = f"{self.path.name} is larger than {MAX_BYTES} bytes"
+                    raise RemoteFault(message)
+                spent = transport.clock() - begin
+                if spent > manners.patience_s and came < manners.slowest * spent:
+                    message = f"{came} bytes in {spent:.0f} s are too slow"
+                    raise TimeoutError(message)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if total is not None and have + came != total:
+            if have + came > total:
+                self.forget()
+            message = f"{have + came} of {total} bytes came"
+            raise ConnectionError(message)
+
+
+def _total(response: HTTPResponse, have: int) -> int | None:
+    """Length of the whole file, byte, where the server tells."""
+    length = response.headers.get("Content-Length")
+    if length is None or not length.isdigit():
+        return None
+    total = have + int(length)
+    if total > MAX_BYTES:
+        message = f"the server offers {total} bytes; more than {MAX_BYTES} is no file of STIX"
+        raise RemoteFault(message)
+    return total
+
+
+def _check_digest(path: Path, headers: Message) -> None:
+    """Compare with the digest that the server told, if any (RFC 9530, RFC 3230, RFC 1864)."""
+    for told, algorithm in _digests(headers):
+        with open_regular(path) as stream:
+            found = hashlib.file_digest(stream, algorithm).digest()
+        if found != told:
+            path.unlink()
+            message = f"the {algorithm} of what came is not the one that the server told"
+            raise ConnectionError(message)
+
+
+def _digests(headers: Message) -> Iterator[tuple[bytes, str]]:
+    for field in ("Repr-Digest", "Digest"):
+        for entry in headers.get(field, "").split(","):
+            name, _, value = entry.strip().partition("=")
+            if name.lower() == "sha-256":
+                with suppress(binascii.Error):
+                    yield base64.b64decode(value.strip(":")), "sha256"
+    if "Content-MD5" in headers and "Content-Range" not in headers:
+        with suppress(binascii.Error):
+            yield base64.b64decode(headers["Content-MD5"]), "md5"

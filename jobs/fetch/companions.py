@@ -1,0 +1,87 @@
+"""What science files need beside them: aspect and light curves of every day they touch, and a background.
+
+A science file may begin before the time range that was asked for, or end after it, and its background is often days
+away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from archive import Archive, NotInArchive, ScienceFile, ScienceFilter
+from archive.layout import FileName
+from jobs.inputs import MIN_DURATION, choose_background
+from stixcore.calibration.pointing import MAX_GAP
+from stixcore.fits.spec import IMAGEABLE, ProductKind
+from stixcore.reconstruct import LOCATION_ENERGY
+
+_DAY = np.timedelta64(1, "D")
+#: Days around a flare in which a background is looked for on a server, one range after the other.
+REACHES = (np.timedelta64(3, "D"), np.timedelta64(14, "D"))
+#: Largest file of one time bin, byte: a background is one, and today's have 60 to 160 kB.
+BACKGROUND_BYTES = 400_000
+#: So many possible backgrounds are fetched for one flare.
+CANDIDATES = 3
+
+type Span = tuple[np.datetime64, np.datetime64]
+
+
+def missing_days(names: Iterable[FileName], asked: Span) -> list[Span]:
+    """Runs of whole UTC days that science files touch outside the range that was asked for.
+
+    Aspect records up to 300 s beside a file describe it, too.
+    """
+    first, last = (time.astype("datetime64[D]") for time in asked)
+    touched: set[np.datetime64] = set()
+    for name in names:
+        if not name.uid:
+            continue
+        start, end = (name.start - MAX_GAP).astype("datetime64[D]"), (name.end + MAX_GAP).astype("datetime64[D]")
+        touched |= set(np.arange(start, end + _DAY))
+    days = sorted(day for day in touched if not first <= day <= last)
+    runs: list[list[np.datetime64]] = []
+    for day in days:
+        if runs and day - runs[-1][-1] == _DAY:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [(run[0].astype("datetime64[s]"), run[-1] + _DAY - np.timedelta64(1, "s")) for run in runs]
+
+
+def without_background(archive: Archive, names: Iterable[str]) -> list[ScienceFile]:
+    """Science files with pixels that no background of the archive fits, in order of time."""
+    found = []
+    for name in names:
+        try:
+            file = archive.science_file(name)
+        except NotInArchive:  # refused by ingest
+            continue
+        if file.product in IMAGEABLE and not file.is_background and not has_background(archive, file):
+            found.append(file)
+    return sorted(found, key=lambda file: (file.t_start, file.name))
+
+
+def has_background(archive: Archive, file: ScienceFile) -> bool:
+    """Whether a background of the archive fits a science file, in the band in which flares are located."""
+    which = ScienceFilter(product=str(ProductKind.PIXEL_DATA), is_background=True, simulated=file.simulated)
+    middle = middle_of(file)
+    choice = choose_background(archive.science_files(which), middle, middle, LOCATION_ENERGY, file.name)
+    return choice.chosen is not None
+
+
+def middle_of(file: ScienceFile) -> np.datetime64:
+    """Middle of a science file."""
+    return file.t_start + (file.t_end - file.t_start) // 2
+
+
+def possible_backgrounds(names: Sequence[FileName], flare: np.datetime64) -> list[int]:
+    """Which files may be backgrounds by their names, nearest first: compressed pixel data of ten minutes or more."""
+    shortest = np.timedelta64(int(MIN_DURATION), "s")
+    fit = [
+        number
+        for number, name in enumerate(names)
+        if name.kind is ProductKind.PIXEL_DATA and name.end - name.start >= shortest
+    ]
+    return sorted(fit, key=lambda number: (abs(names[number].start - flare), names[number].name))

@@ -1,0 +1,216 @@
+"""Rows of the flare list: what detection says and what imported lists say, put together by one rule.
+
+Every row keeps both as they came (columns ``detected`` and ``imported``), and the columns that people read follow from
+them. So the order of imports and detections does not matter, each can be repeated or change its mind, and neither can
+spoil the other.
+
+The rule: a detected and an imported flare are one when their peaks are less than five minutes apart, nearest first. The
+row has the id of the list and everything the list says, and detection fills what is missing. One thing detection knows
+better: the attenuator, whose flag in the public lists is known to be wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from archive import Archive, Flare
+from archive.index.schema import FLARES
+from archive.index.sql import Conditions, select
+
+DETECTED = "detected"
+#: Peaks of one flare in two lists.
+SAME_FLARE = np.timedelta64(300_000_000, "us")
+#: Rows this far around are looked at when some change: their partners may.
+NEIGHBORHOOD = 2 * SAME_FLARE
+
+_TIMES = ("t_start", "t_peak", "t_end")
+_OWN = ("simulated", "source", "updated_at", "detected", "imported")
+#: What a layer may say.
+LAYER_FIELDS = tuple(entry.name for entry in fields(Flare) if entry.name not in _OWN)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one source says of a flare.
+
+    Attributes
+    ----------
+    source : str
+        `DETECTED`, or the name of a list.
+    values : mapping of str to value
+        Some of `LAYER_FIELDS`, ``flare_id`` and ``t_peak`` among them; unknown ones are left out.
+    """
+
+    source: str
+    values: Mapping[str, Any]
+
+    @property
+    def flare_id(self) -> str:
+        """Its id."""
+        return str(self.values["flare_id"])
+
+    @property
+    def t_peak(self) -> np.datetime64:
+        """Its peak."""
+        peak: np.datetime64 = self.values["t_peak"]
+        return peak
+
+    def over(self, older: Layer) -> Layer:
+        """The same with what only an older one knows."""
+        return Layer(self.source, {**older.values, **self.values})
+
+    def to_json(self) -> str:
+        """Text for the table."""
+        plain = {key: str(value) if key in _TIMES else value for key, value in sorted(self.values.items())}
+        return json.dumps({"source": self.source, **plain})
+
+    @classmethod
+    def from_json(cls, text: str) -> Layer:
+        """Layer that `to_json` wrote."""
+        plain = json.loads(text)
+        source = str(plain.pop("source"))
+        return cls(
+            source, {key: np.datetime64(value, "us") if key in _TIMES else value for key, value in plain.items()}
+        )
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What became of the rows.
+
+    Attributes
+    ----------
+    written, removed : tuple of str
+        Ids of rows that are new or differ, and of rows that are gone.
+    unchanged : tuple of str
+        Ids of rows that were looked at and stay as they are.
+    together : tuple of str
+        Ids of rows that are both detected and imported.
+    clashes : tuple of str
+        Ids of simulated flares that a real one has already; they are left out.
+    """
+
+    written: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
+    clashes: tuple[str, ...] = ()
+
+
+def combined(
+    imported: Iterable[Layer], detected: Iterable[Layer], now: np.datetime64, *, simulated: bool
+) -> list[Flare]:
+    """Rows for the flares of two lists.
+
+    Parameters
+    ----------
+    imported, detected : iterable of Layer
+    now : datetime64
+        For ``updated_at``, UTC.
+    simulated : bool
+    """
+    imported, detected = list(imported), list(detected)
+    partner: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, i, j in sorted(_pairs(imported, detected)):
+        if i not in partner and j not in taken:
+            partner[i] = j
+            taken.add(j)
+    rows = [_row(one, detected[partner[i]] if i in partner else None, now, simulated) for i, one in enumerate(imported)]
+    return rows + [_row(None, one, now, simulated) for j, one in enumerate(detected) if j not in taken]
+
+
+def _pairs(imported: list[Layer], detected: list[Layer]) -> Iterator[tuple[int, int, int]]:
+    """Distance of the peaks [µs], zero for the same id, and places in both lists, for all that may be one flare."""
+    by_id = {one.flare_id: j for j, one in enumerate(detected)}
+    order = sorted(range(len(detected)), key=lambda j: detected[j].t_peak)
+    peaks = np.array([detected[j].t_peak for j in order], dtype="datetime64[us]")
+    for i, one in enumerate(imported):
+        if one.flare_id in by_id:
+            yield 0, i, by_id[one.flare_id]
+        first, last = np.searchsorted(peaks, [one.t_peak - SAME_FLARE, one.t_peak + SAME_FLARE])
+        for j in order[first:last]:
+            distance = abs(one.t_peak - detected[j].t_peak)
+            if distance < SAME_FLARE:
+                yield int(distance.astype(np.int64)), i, j
+
+
+def near_any(layers: Iterable[Layer], others: Iterable[Layer]) -> set[str]:
+    """Ids of layers with a peak less than five minutes from one of the others."""
+    peaks = np.sort(np.array([one.t_peak for one in others], dtype="datetime64[us]"))
+    near = set()
+    for layer in layers:
+        first, last = np.searchsorted(peaks, [layer.t_peak - SAME_FLARE, layer.t_peak + SAME_FLARE])
+        if (abs(peaks[first:last] - layer.t_peak) < SAME_FLARE).any():
+            near.add(layer.flare_id)
+    return near
+
+
+def _row(imported: Layer | None, detected: Layer | None, now: np.datetime64, simulated: bool) -> Flare:
+    values: dict[str, Any] = {}
+    for layer in (detected, imported):
+        values |= layer.values if layer else {}
+    if detected is not None and "attenuator_in" in detected.values:
+        values["attenuator_in"] = detected.values["attenuator_in"]
+    return Flare(
+        **values,
+        simulated=simulated,
+        source=imported.source if imported else DETECTED,
+        updated_at=now,
+        detected=detected.to_json() if detected else None,
+        imported=imported.to_json() if imported else None,
+    )
+
+
+def rows_between(archive: Archive, start: np.datetime64, end: np.datetime64, *, simulated: bool) -> list[Flare]:
+    """Rows with their peak in a time range, real or simulated."""
+    where = Conditions.of(("t_peak >= ?", start), ("t_peak < ?", end), ("simulated = ?", simulated)).where
+    return FLARES.to_rows(archive.query(select("*", FLARES.name, where), [start, end, simulated]))
+
+
+def layers_of(rows: Iterable[Flare]) -> tuple[list[Layer], list[Layer]]:
+    """Imported and detected layers of some rows."""
+    rows = list(rows)
+    return (
+        [Layer.from_json(row.imported) for row in rows if row.imported],
+        [Layer.from_json(row.detected) for row in rows if row.detected],
+    )
+
+
+def replace_rows(archive: Archive, before: list[Flare], after: list[Flare]) -> Changes:
+    """Write what differs and remove what is gone; called under the write lock.
+
+    A row that says the same as before keeps the time it was written.
+    """
+    known = {row.flare_id: row for row in before}
+    clashes = _taken_by_others(archive, [row for row in after if row.flare_id not in known])
+    after = [row for row in after if row.flare_id not in clashes]
+    written = [row for row in after if not _same(known.get(row.flare_id), row)]
+    removed = sorted(known.keys() - {row.flare_id for row in after})
+    archive.upsert(FLARES.name, written)
+    archive.delete(FLARES.name, removed)
+    return Changes(
+        written=tuple(sorted(row.flare_id for row in written)),
+        removed=tuple(removed),
+        unchanged=tuple(sorted({row.flare_id for row in after} - {row.flare_id for row in written})),
+        together=tuple(sorted(row.flare_id for row in after if row.detected and row.imported)),
+        clashes=tuple(sorted(clashes)),
+    )
+
+
+def _taken_by_others(archive: Archive, rows: list[Flare]) -> set[str]:
+    """Ids of new simulated rows that real flares have."""
+    ids = [row.flare_id for row in rows if row.simulated]
+    if not ids:
+        return set()
+    where = " WHERE flare_id IN (SELECT unnest(?)) AND NOT simulated"
+    return {row["flare_id"] for row in archive.rows(select("flare_id", FLARES.name, where), [ids])}
+
+
+def _same(known: Flare | None, row: Flare) -> bool:
+    return known is not None and asdict(replace(row, updated_at=known.updated_at)) == asdict(known)

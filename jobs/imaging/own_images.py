@@ -1,0 +1,93 @@
+"""Images of a file that is not in the archive: made in a child process, written to a folder of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from jobs.executors.base import Finished, Progress, report_progress
+from jobs.executors.processes import ChildExecutor
+from jobs.imaging.products import describe, save_images
+from jobs.imaging.task import Locator
+from jobs.shared.errors import LimitReached
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.imaging.reconstruction import METHOD_NAMES
+from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+
+#: Time and memory (beyond what the libraries take) for one set of images.
+SECONDS, MEMORY = 120.0, 1 << 30
+
+
+@dataclass(frozen=True)
+class OwnTask:
+    """A set of images: request, files, folder for what is made, time written into the headers, calibration."""
+
+    request: ImageRequest
+    science: Path
+    background: Path | None
+    aspect: tuple[Path, ...]
+    folder: Path
+    created: np.datetime64
+    calibration: CalibrationCatalog = SHIPPED
+
+
+def make_own_images(task: OwnTask) -> dict[str, Any]:
+    """Make them, and describe them as ``stix-jobs image --json`` does.
+
+    Raises
+    ------
+    StixError
+        When the files or the selection allow no image.
+    """
+    recipe = prepare_recipe(task.request, task.science, task.background, task.aspect, catalog=task.calibration)
+    images = reconstruct(
+        recipe,
+        Locator.of(task.science, task.background, *task.aspect),
+        progress=lambda method, number, total: report_progress(METHOD_NAMES[method], number + 1, total),
+        catalog=task.calibration,
+    )
+    return describe(images, save_images(images, task.folder, task.created))
+
+
+def run_in_child(
+    task: OwnTask,
+    on_progress: Callable[[str, int, int], None] | None = None,
+    *,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+) -> dict[str, Any]:
+    """`make_own_images` in a process of its own with limits.
+
+    Raises
+    ------
+    LimitReached
+        When it takes too long, or too much memory.
+    StixError, WorkerDied
+        As `make_own_images`; when the process ends before its work.
+    """
+    with ChildExecutor(1, preload=("jobs.imaging.own_images",), memory_bytes=memory) as child:
+        child.submit(make_own_images, task)
+        deadline = monotonic() + seconds
+        while monotonic() < deadline:
+            for event in child.events(0.2):
+                if isinstance(event, Progress) and on_progress is not None:
+                    on_progress(event.step, event.number, event.total)
+                if isinstance(event, Finished):
+                    return _result(event, memory)
+    message = f"the images took longer than {seconds:g} s, the most they may take"
+    raise LimitReached(message)
+
+
+def _result(event: Finished, memory: int) -> dict[str, Any]:
+    if isinstance(event.error, MemoryError):
+        message = f"the images need more than {memory >> 20} MiB of memory, the most they may take"
+        raise LimitReached(message)
+    if event.error is not None:
+        raise event.error
+    result: dict[str, Any] = event.result
+    return result

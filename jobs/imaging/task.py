@@ -1,0 +1,326 @@
+"""One set of images: from a task to files and rows. This is what workers run; only the submitter writes the index."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from archive.index.records import write_record
+from archive.index.schema import Image, Run, RunKind, RunStatus
+from archive.layout import image_folder, image_id, skipped_run_id
+from jobs.imaging.products import energy_of, finite, save_images, save_report, warnings_text
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.errors import StixError, public_sentence
+from stixcore.fits.write import software_version
+from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.threads import single_threaded
+from stixcore.imaging.trust import Aspect, about, flux_at_edge, is_trusted, verdict
+from stixcore.metrics import measure_source
+from stixcore.recipe import FileReference
+from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What the index shall know of a run besides its numbers.
+
+    Attributes
+    ----------
+    kind : RunKind
+    author : str
+        User who asked for it, "auto" for previews.
+    uid, science_name, flare_id, goes_class, goes_flux
+        Of the observation, empty or None where unknown.
+    band : str
+        As pages show it, "4-10 keV".
+    background_uid, background_reason, background_candidates
+        The choice of the background and its record (JSON).
+    simulated : bool
+    hidden : bool
+        Shown to its author and operators only.
+    """
+
+    kind: RunKind
+    author: str
+    uid: str
+    science_name: str
+    band: str
+    flare_id: str | None = None
+    goes_class: str | None = None
+    goes_flux: float | None = None
+    background_uid: str | None = None
+    background_reason: str | None = None
+    background_candidates: str | None = None
+    simulated: bool = False
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class ImagingTask:
+    """One recipe to be made and run; pickles, so that it can travel to another process or machine.
+
+    Attributes
+    ----------
+    root : Path
+        Folder of the archive.
+    request : ImageRequest
+    science, background, aspect : paths
+    context : RunContext
+    created : datetime64
+        The time of the run; workers do not look at a clock for what they write.
+    ensemble : int
+        Simulated copies of the data per method, for error bars; 0: none.
+    calibration : CalibrationCatalog
+        Of the archive: every process chooses from the same tables.
+    """
+
+    root: Path
+    request: ImageRequest
+    science: Path
+    background: Path | None
+    aspect: tuple[Path, ...]
+    context: RunContext
+    created: np.datetime64
+    ensemble: int = 0
+    calibration: CalibrationCatalog = SHIPPED
+
+
+@dataclass(frozen=True)
+class ImagingOutcome:
+    """Rows for the index: the run, and its images when it succeeded."""
+
+    run: Run
+    images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True)
+class Locator:
+    """Finds the files of a recipe among given paths; pickles."""
+
+    paths: dict[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *paths: Path | None) -> Locator:
+        """From paths; None is passed over."""
+        return cls({path.name: path for path in paths if path is not None})
+
+    def __call__(self, reference: FileReference) -> Path:
+        """Path of a file that a recipe names."""
+        return self.paths[reference.name]
+
+
+def run_imaging_task(task: ImagingTask) -> ImagingOutcome:
+    """Make the recipe, run it, write its files. A file or selection that allows no image ends as a failed run."""
+    begin = perf_counter()
+    try:
+        recipe = prepare_recipe(task.request, task.science, task.background, task.aspect, catalog=task.calibration)
+        locate = Locator.of(task.science, task.background, *task.aspect)
+        images = reconstruct(recipe, locate, catalog=task.calibration)
+        if task.context.kind == RunKind.AUTO and any(flux_at_edge(image) for image in _models(images)):
+            # Flux from outside the field gathers at its edge: previews look twice as far, with as many pixels.
+            images = reconstruct(replace(recipe, pixel=2.0 * recipe.pixel), locate, catalog=task.calibration)
+    except StixError as error:
+        log.warning("%s %s: %s", task.context.uid, task.context.band, error)
+        return ImagingOutcome(failed_run(task, public_sentence(error), perf_counter() - begin))
+    return write_products(task.root, images, task.science, task.context, task.created, begin=begin)
+
+
+def _models(images: ImageSet) -> list[Reconstruction]:
+    """The images that are models of the source."""
+    return [image for method, image in images.images.items() if method not in (Method.FULL_DISK_BP, Method.BP)]
+
+
+def write_products(
+    root: Path,
+    images: ImageSet,
+    science: Path,
+    context: RunContext,
+    created: np.datetime64,
+    *,
+    begin: float | None = None,
+) -> ImagingOutcome:
+    """Files of a set of images into the archive, and the rows that describe them (not yet in the index).
+
+    The rows stand beside the images, too, in the record that the index can be rebuilt from: it comes last and says that
+    the set is complete. ``begin`` is when the run began, by `perf_counter`; without it only reconstruction is timed.
+    """
+    recipe = images.recipe
+    folder = image_folder(images.pixels.t_start, recipe.recipe_id)
+    saved = save_images(images, root / folder, created)
+    save_report(root / folder / "report.png", images, science)
+    findings = images.findings
+    with single_threaded():  # the same numbers in every process
+        sources = {
+            method: measure_source(image.image, image.grid, image.sources) for method, image in images.images.items()
+        }
+    rows = []
+    for method, image in images.images.items():
+        files, source = saved[method], sources[method]
+        energy = energy_of(images, method)
+        rows.append(
+            Image(
+                image_id=image_id(recipe.recipe_id, method),
+                recipe_id=recipe.recipe_id,
+                method=str(method),
+                uid=context.uid,
+                flare_id=context.flare_id,
+                t_start=images.pixels.t_start,
+                t_end=images.pixels.t_end,
+                e_low=energy[0],
+                e_high=energy[1],
+                goes_class=context.goes_class,
+                goes_flux=context.goes_flux,
+                peak_hpc_x=image.peak[0],
+                peak_hpc_y=image.peak[1],
+                centroid_hpc_x=source.x,
+                centroid_hpc_y=source.y,
+                total_flux=finite(image.total_flux),
+                max=float(image.image.max()),
+                unit=image.unit,
+                chi2=finite(image.chi2),
+                n_iter=image.n_iter,
+                stopped_by=str(image.stopped_by),
+                nx=image.grid.shape[1],
+                ny=image.grid.shape[0],
+                pixel_arcsec=image.grid.pixel,
+                center_hpc_x=image.grid.center[0],
+                center_hpc_y=image.grid.center[1],
+                sidelobe_ratio=_sidelobe_ratio(images),
+                trusted=is_trusted(findings, method),
+                verdict_position=verdict(findings, method).word(Aspect.POSITION),
+                verdict_flux=verdict(findings, method).word(Aspect.FLUX),
+                verdict_shape=verdict(findings, method).word(Aspect.SHAPE),
+                warnings=warnings_text(about(findings, method)),
+                simulated=context.simulated,
+                file=str(folder / files.fits.name),
+                png=str(folder / files.picture.name),
+                thumbnail=str(folder / files.thumbnail.name),
+                sha256=files.sha256,
+                size=files.size,
+                author=context.author,
+                hidden=context.hidden,
+                created_at=created,
+                elapsed_s=image.elapsed,
+            )
+        )
+    run = _done_run(images, context, created, str(folder), warnings_text(findings))
+    if begin is not None:
+        run = replace(run, elapsed_s=perf_counter() - begin)
+    write_record(root / folder, run, rows)
+    return ImagingOutcome(run, tuple(rows))
+
+
+def _done_run(images: ImageSet, context: RunContext, created: np.datetime64, folder: str, warnings: str) -> Run:
+    recipe, pixels = images.recipe, images.pixels
+    total, background = images.counts
+    return Run(
+        run_id=recipe.recipe_id,
+        status=str(RunStatus.DONE),
+        t_start=pixels.t_start,
+        t_end=pixels.t_end,
+        e_low=pixels.e_low,
+        e_high=pixels.e_high,
+        counts_total=total,
+        counts_background=background,
+        background_ratio=None if images.background_check is None else images.background_check.ratio,
+        hpc_x=recipe.location.x,
+        hpc_y=recipe.location.y,
+        hpc_sigma_x=images.location_sigma[0],
+        hpc_sigma_y=images.location_sigma[1],
+        sidelobe_ratio=_sidelobe_ratio(images),
+        location_method=recipe.location.found_by,
+        pointing_source=str(recipe.pointing.source),
+        roll_deg=recipe.pointing.roll,
+        pointing_x=recipe.pointing.x,
+        pointing_y=recipe.pointing.y,
+        pointing_rms_x=recipe.pointing.rms_x,
+        pointing_rms_y=recipe.pointing.rms_y,
+        pointing_peak_to_peak=recipe.pointing.peak_to_peak,
+        warnings=warnings,
+        recipe=recipe.to_json(),
+        **_calibration_columns(images),
+        elapsed_s=images.elapsed,
+        folder=folder,
+        **_context_columns(context, created),
+    )
+
+
+def _calibration_columns(images: ImageSet) -> dict[str, Any]:
+    """Columns of `Run` that name the calibration."""
+    if images.calibration is None:
+        return {}
+    used = images.calibration.reference
+    return {
+        "energy_table": used.energy_table.name,
+        "energy_table_sha256": used.energy_table.sha256,
+        "cal_file": used.cal_file.name if used.cal_file else None,
+        "phase_table": used.phase_table.name,
+        "phase_table_sha256": used.phase_table.sha256,
+    }
+
+
+def failed_run(task: ImagingTask, reason: str, elapsed: float) -> Run:
+    """Row of a run that made nothing."""
+    request, context = task.request, task.context
+    return Run(
+        run_id=skipped_run_id(context.uid, context.band, context.flare_id or ""),
+        status=str(RunStatus.FAILED),
+        reason=reason,
+        t_start=request.start,
+        t_end=request.end,
+        e_low=request.energy[0],
+        e_high=request.energy[1],
+        elapsed_s=elapsed,
+        **_context_columns(context, task.created),
+    )
+
+
+def skipped_run(
+    context: RunContext,
+    reason: str,
+    times: tuple[np.datetime64, np.datetime64],
+    created: np.datetime64,
+    status: RunStatus = RunStatus.SKIPPED,
+) -> Run:
+    """Row of a band that was not tried, with the reason."""
+    low, high = (float(edge) for edge in context.band.removesuffix(" keV").split("-"))
+    return Run(
+        run_id=skipped_run_id(context.uid, context.band, context.flare_id or ""),
+        status=str(status),
+        reason=reason,
+        t_start=times[0],
+        t_end=times[1],
+        e_low=low,
+        e_high=high,
+        **_context_columns(context, created),
+    )
+
+
+def _context_columns(context: RunContext, created: np.datetime64) -> dict[str, Any]:
+    """Columns of `Run` that come from the context."""
+    return {
+        "kind": str(context.kind),
+        "author": context.author,
+        "uid": context.uid,
+        "science_name": context.science_name,
+        "flare_id": context.flare_id,
+        "band": context.band,
+        "background_uid": context.background_uid,
+        "background_reason": context.background_reason,
+        "background_candidates": context.background_candidates,
+        "simulated": context.simulated,
+        "hidden": context.hidden,
+        "started_at": created,
+        "version": software_version(),
+    }
+
+
+def _sidelobe_ratio(images: ImageSet) -> float | None:
+    return None if images.location is None else images.location.sidelobe_ratio

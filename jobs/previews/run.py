@@ -1,0 +1,227 @@
+"""Previews: images of every new pixel-data file, without anybody asking."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from archive import Archive
+from archive.index.records import keep_records
+from archive.index.schema import Flare, Run, RunKind, RunStatus, ScienceFile
+from archive.layout import skipped_run_id
+from jobs.executors.base import Executor, run_all
+from jobs.imaging.task import ImagingOutcome, ImagingTask, RunContext, failed_run, run_imaging_task, skipped_run
+from jobs.previews.checkpoint import Seen
+from jobs.previews.holdings import Holdings, intervals_of
+from jobs.previews.stale import Outdated, give_up_outdated
+from jobs.previews.windows import Box, PreviewRules, SkippedBand, band_label, flare_named_in, preview_boxes
+from stixcore.errors import StixError, public_sentence
+from stixcore.fits.products import PixelData
+from stixcore.fits.read import read_pixel_data
+from stixcore.reconstruct import ImageRequest
+
+log = logging.getLogger(__name__)
+
+#: Rows go into the index after this many runs, so that a crash costs little and a batch is not slowed down.
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class PreviewReport:
+    """What a preview run did: science files that lacked previews, the runs they led to, what was given up before."""
+
+    considered: int
+    runs: tuple[Run, ...]
+    given_up: tuple[Outdated, ...] = ()
+
+    def having(self, status: RunStatus) -> tuple[Run, ...]:
+        """Runs with one status."""
+        return tuple(run for run in self.runs if run.status == status)
+
+
+def make_previews(
+    archive: Archive,
+    now: np.datetime64,
+    *,
+    uids: Sequence[str] = (),
+    force: bool = False,
+    executor: Executor | None = None,
+    rules: PreviewRules | None = None,
+    progress: Callable[[int, int, Run], None] | None = None,
+) -> PreviewReport:
+    """Make the preview images of every pixel-data file that lacks some, or has some that would be others today.
+
+    Running it again changes nothing: a file whose bands all have a run, done or skipped for a reason, is left alone.
+    It costs next to nothing while nothing came (`jobs.previews.checkpoint`).
+
+    Parameters
+    ----------
+    archive : Archive
+    now : datetime64
+        Written as creation time.
+    uids : sequence of str
+        These science requests only.
+    force : bool
+        Also files that have their previews already, and those that failed.
+    executor : Executor, optional
+        Where the images are made; in this process by default.
+    rules : PreviewRules, optional
+    progress : callable, optional
+        Called after each run with its number (from 1), how many there are, and its row.
+    """
+    rules = rules or PreviewRules()
+    seen, before = Seen.now(archive, rules), Seen.before(archive)
+    if seen == before and not (uids or force):
+        return PreviewReport(0, ())
+    holdings = Holdings.of(archive)
+    months = None if force else seen.touched_since(before)
+    given_up = give_up_outdated(archive, rules, holdings=holdings, months=months, uids=uids)
+    known = _known(archive)
+    files = (file for file in holdings.science.values() if _is_candidate(file) and (not uids or file.uid in uids))
+    plans = [plan for file in files if (plan := _plan(archive, holdings, file, rules, now, known, force=force))]
+    steps = list(chain.from_iterable(plans))
+    recorded = [step for step in steps if isinstance(step, Run)]
+    tasks = [step for step in steps if isinstance(step, ImagingTask)]
+    runs: list[Run] = []
+    batch: list[ImagingOutcome] = []
+    for outcome in chain(map(ImagingOutcome, recorded), _outcomes(tasks, executor)):
+        batch.append(outcome)
+        runs.append(outcome.run)
+        if progress is not None:
+            progress(len(runs), len(steps), outcome.run)
+        if len(batch) >= BATCH:
+            file_outcomes(archive, batch)
+            batch = []
+    file_outcomes(archive, batch)
+    if runs or given_up:
+        archive.build_read_model()
+    if not uids:  # what came while these were made is looked at by the next previews
+        seen.with_runs_of(Seen.now(archive, rules)).keep(archive)
+    return PreviewReport(len(plans), tuple(runs), given_up)
+
+
+def file_outcomes(archive: Archive, outcomes: Iterable[ImagingOutcome]) -> None:
+    """Put runs and images into the index; a run that was done takes the place of its recorded skip or failure."""
+    outcomes = list(outcomes)
+    if not outcomes:
+        return
+    done = [outcome.run for outcome in outcomes if outcome.run.status == RunStatus.DONE]
+    with archive.write_lock():
+        keep_records(archive.root, done, [image for outcome in outcomes for image in outcome.images])
+        # images first: a run that is recorded as done has all of them
+        archive.upsert("images", [image for outcome in outcomes for image in outcome.images])
+        archive.upsert("runs", [outcome.run for outcome in outcomes])
+        archive.delete("runs", [skipped_run_id(run.uid, run.band, run.flare_id or "") for run in done])
+
+
+def _is_candidate(file: ScienceFile) -> bool:
+    """Whether a pixel-data file shows flares, and no newer version took its place."""
+    return not file.is_background and file.superseded_by is None
+
+
+def _known(archive: Archive) -> set[tuple[str, str | None, str]]:
+    """Request, flare and band of every preview that was made, skipped or failed."""
+    found = archive.query("SELECT uid, flare_id, band FROM runs WHERE kind = ?", [str(RunKind.AUTO)])
+    return set(zip(*(found[name].to_pylist() for name in ("uid", "flare_id", "band")), strict=True))
+
+
+def _plan(
+    archive: Archive,
+    holdings: Holdings,
+    file: ScienceFile,
+    rules: PreviewRules,
+    now: np.datetime64,
+    known: set[tuple[str, str | None, str]],
+    *,
+    force: bool,
+) -> list[ImagingTask | Run]:
+    """What is to be done for a file: tasks, and runs that are decided without imaging."""
+    flares = holdings.flares_in(file)
+    named = flare_named_in(file.purpose)
+    wanted = {(flare or None, band_label(band)) for flare in flares or {named} for band in rules.bands}
+    missing = {one for one in wanted if force or (file.uid, *one) not in known}
+    if not missing:
+        return []
+    try:
+        data = read_pixel_data(archive.path_of(file.path))
+        boxes = preview_boxes(data, rules, intervals_of(flares))
+    except StixError as error:
+        return [_unreadable(file, flare, band, public_sentence(error), now) for flare, band in sorted(missing, key=str)]
+    steps: list[ImagingTask | Run] = []
+    for box in boxes:
+        flare_id = box.flare_id or named or None
+        if (flare_id, band_label(box.band)) in missing:
+            steps.append(_step(archive, holdings, file, data, box, flares.get(flare_id or ""), flare_id, now))
+    return steps
+
+
+def _step(
+    archive: Archive,
+    holdings: Holdings,
+    file: ScienceFile,
+    data: PixelData,
+    box: Box | SkippedBand,
+    flare: Flare | None,
+    flare_id: str | None,
+    now: np.datetime64,
+) -> ImagingTask | Run:
+    context = RunContext(
+        kind=RunKind.AUTO,
+        author="auto",
+        uid=file.uid,
+        science_name=file.name,
+        band=band_label(box.band),
+        flare_id=flare_id,
+        goes_class=flare.goes_class if flare else None,
+        goes_flux=flare.goes_flux if flare else None,
+        simulated=file.simulated,
+    )
+    if isinstance(box, SkippedBand):
+        return skipped_run(context, box.reason, (data.t_start[0], data.t_end[-1]), now)
+    return plan_imaging(archive, holdings, file, ImageRequest(box.start, box.end, box.energy), context, now)
+
+
+def plan_imaging(
+    archive: Archive,
+    holdings: Holdings,
+    file: ScienceFile,
+    request: ImageRequest,
+    context: RunContext,
+    now: np.datetime64,
+) -> ImagingTask:
+    """A task for a science file of the archive: its background and auxiliary files chosen, with the reasons."""
+    choice = holdings.background_for(file, request.start, request.end, request.energy)
+    aspect = holdings.aspect_for(file, request.start, request.end)
+    return ImagingTask(
+        root=archive.root,
+        request=request,
+        science=archive.path_of(file.path),
+        background=archive.path_of(choice.chosen.path) if choice.chosen else None,
+        aspect=tuple(archive.path_of(row.path) for row in aspect),
+        context=replace(
+            context,
+            background_uid=choice.chosen.uid if choice.chosen else None,
+            background_reason=choice.reason,
+            background_candidates=choice.candidates_json,
+        ),
+        created=now,
+        calibration=holdings.calibration,
+    )
+
+
+def _outcomes(tasks: list[ImagingTask], executor: Executor | None) -> Iterator[ImagingOutcome]:
+    for task, result in run_all(run_imaging_task, tasks, executor=executor):
+        if isinstance(result, ImagingOutcome):
+            yield result
+        else:  # a fault of ours, not of the data: recorded like one, and told in the log
+            log.error("%s %s failed", task.context.uid, task.context.band, exc_info=result)
+            yield ImagingOutcome(failed_run(task, f"internal error: {type(result).__name__}: {result}", 0.0))
+
+
+def _unreadable(file: ScienceFile, flare_id: str | None, band: str, reason: str, now: np.datetime64) -> Run:
+    context = RunContext(RunKind.AUTO, "auto", file.uid, file.name, band, flare_id=flare_id, simulated=file.simulated)
+    return skipped_run(context, reason, (file.t_start, file.t_end), now, status=RunStatus.FAILED)

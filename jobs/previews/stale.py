@@ -1,0 +1,257 @@
+"""Previews that would be made otherwise today: a nearer background, an ephemeris, a flare, a newer version came later.
+
+Files arrive in any order. What was imaged without them is given up here and made again by the previews that follow, so
+that the archive depends on the set of files and not on the order in which they came.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from archive import Archive, AuxFile, Run, RunFilter, RunKind, RunStatus, ScienceFile
+from archive.index.filters import ImageFilter
+from archive.index.records import keep_records
+from jobs.inputs import BackgroundChoice
+from jobs.previews.holdings import Holdings, intervals_of
+from jobs.previews.windows import Box, PreviewRules, band_label, flare_named_in, preview_boxes
+from jobs.queue.journal import Journal
+from stixcore.calibration.catalog import CalibrationCatalog
+from stixcore.calibration.pointing import pointing_at
+from stixcore.errors import StixError
+from stixcore.fits.read import read_aspect, read_pixel_data
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """A preview, or a recorded skip, that would be another today, and why."""
+
+    run: Run
+    reason: str
+
+
+def give_up_outdated(
+    archive: Archive,
+    rules: PreviewRules | None = None,
+    *,
+    holdings: Holdings | None = None,
+    months: Collection[str] | None = None,
+    uids: Sequence[str] = (),
+) -> tuple[Outdated, ...]:
+    """Remove previews that would be made otherwise today; the next `make_previews` makes them.
+
+    Runs of users stay as they are: they were asked for like that. A preview that a user was given as the answer to a
+    request becomes the user's. Where the same background would be chosen today, for the same images, but among other
+    candidates, only the record of the choice is brought up to date.
+
+    Parameters
+    ----------
+    archive : Archive
+    rules : PreviewRules, optional
+        Those of the previews.
+    holdings : Holdings, optional
+        What the archive has; asked for by default.
+    months : collection of str, optional
+        Look at the runs of these months ("2022-11") only; by default at all.
+    uids : sequence of str
+        Previews of these science requests only.
+
+    Returns
+    -------
+    tuple of Outdated
+        What was removed.
+    """
+    today = _Today(archive, rules or PreviewRules(), holdings or Holdings.of(archive))
+    outdated: list[Outdated] = []
+    rewritten: list[Run] = []
+    for run in _previews(archive, months):
+        if uids and run.uid not in uids:
+            continue
+        reason = today.objection(run)
+        if reason:
+            outdated.append(Outdated(run, reason))
+            log.info("%s %s: %s, made again", run.uid, run.band, reason)
+        elif run.status == RunStatus.DONE and run.science_name in today.holdings.science:
+            choice = today.background_of(run)
+            said = choice.chosen.uid if choice.chosen else None, choice.reason, choice.candidates_json
+            if said != (run.background_uid, run.background_reason, run.background_candidates):
+                uid, why, candidates = said
+                rewritten.append(
+                    replace(run, background_uid=uid, background_reason=why, background_candidates=candidates)
+                )
+    _discard(archive, [one.run for one in outdated])
+    _rewrite(archive, rewritten)
+    return tuple(outdated)
+
+
+def _previews(archive: Archive, months: Collection[str] | None) -> Iterable[Run]:
+    """Previews and skips, month by month: a month of them fits into memory, whatever the years."""
+    if months is None:
+        return archive.runs(RunFilter(kind=RunKind.AUTO, all_hidden=True), sort=("t_start",))
+    one, moment = np.timedelta64(1, "M"), np.timedelta64(1, "us")
+    return chain.from_iterable(
+        [
+            run
+            for run in archive.runs(
+                RunFilter(
+                    kind=RunKind.AUTO,
+                    all_hidden=True,
+                    t_start=np.datetime64(month, "us") - moment,
+                    t_end=(np.datetime64(month, "M") + one).astype("datetime64[us]"),
+                ),
+                sort=("t_start",),
+            )
+            if str(run.t_start.astype("datetime64[M]")) == month
+        ]
+        for month in sorted(months)
+    )
+
+
+def _discard(archive: Archive, runs: Sequence[Run]) -> None:
+    """Files first, then images, then runs: while a run stands in the index it is known what remains to be given up."""
+    if not runs:
+        return
+    with archive.write_lock():
+        users = Journal(archive.root).askers([run.run_id for run in runs])
+        gone = [run for run in runs if run.run_id not in users]
+        kept = [run for run in runs if run.run_id in users]
+        _rewrite(archive, [replace(run, kind=RunKind.USER, author=users[run.run_id]) for run in kept])
+        images = [
+            image
+            for run in gone
+            if run.status == RunStatus.DONE
+            for image in archive.images(ImageFilter(recipe_id=run.run_id, all_hidden=True))
+        ]
+        for folder in sorted({run.folder for run in gone if run.folder}):
+            place = archive.path_of(folder)
+            for path in place.glob("*"):
+                path.unlink(missing_ok=True)
+            if place.is_dir():
+                place.rmdir()
+        archive.delete("images", [image.image_id for image in images])
+        archive.delete("runs", [run.run_id for run in gone])
+
+
+def _rewrite(archive: Archive, runs: Sequence[Run]) -> None:
+    """Write changed runs, with the author of their images, into record and index."""
+    if not runs:
+        return
+    with archive.write_lock():
+        changed = []
+        for run in runs:
+            images = archive.images(ImageFilter(recipe_id=run.run_id, all_hidden=True))
+            changed += [replace(image, author=run.author) for image in images]
+        keep_records(archive.root, runs, changed)
+        archive.upsert("images", changed)
+        archive.upsert("runs", runs)
+
+
+@dataclass(frozen=True)
+class _Today:
+    """What would be done today."""
+
+    archive: Archive
+    rules: PreviewRules
+    holdings: Holdings
+
+    def objection(self, run: Run) -> str:
+        """Why a run would be another today; empty when it would not."""
+        file = self.holdings.science.get(run.science_name)
+        if file is None:
+            return ""  # gone: nothing better can be made
+        if file.superseded_by is not None:
+            return f"{file.superseded_by} took the place of its science file"
+        if run.status == RunStatus.FAILED:
+            return "its science file was taken in anew" if file.ingested_at > run.started_at else ""
+        recipe = json.loads(run.recipe) if run.recipe else None
+        checks: tuple[Callable[[ScienceFile, Run, Any], str], ...] = (
+            self._other_flare,
+            self._other_files,
+            self._other_calibration,
+        )
+        return next((reason for check in checks if (reason := check(file, run, recipe))), "")
+
+    def background_of(self, run: Run) -> BackgroundChoice:
+        """The background that would be chosen today for a run that is done."""
+        recipe = json.loads(run.recipe or "")
+        file = self.holdings.science[run.science_name]
+        return self.holdings.background_for(file, *_window(recipe), tuple(recipe["energy_range_kev"]))
+
+    def _other_flare(self, file: ScienceFile, run: Run, recipe: Any) -> str:
+        """Whether the flare list gives the file other flares, or the flare other limits, than when it was imaged."""
+        flares = self.holdings.flares_in(file)
+        wanted = set(flares) or {flare_named_in(file.purpose)}
+        if (run.flare_id or "") not in wanted:
+            return "the flare list has other flares in its file now"
+        flare = flares.get(run.flare_id or "")
+        if flare is None or flare.updated_at <= run.started_at:
+            return ""
+        try:
+            boxes = preview_boxes(read_pixel_data(self.archive.path_of(file.path)), self.rules, intervals_of(flares))
+        except (StixError, OSError):
+            return ""
+        own = [box for box in boxes if box.flare_id == run.flare_id and band_label(box.band) == run.band]
+        return "" if any(_is_same(box, run, recipe) for box in own) else "the flare list has other limits for its flare"
+
+    def _other_files(self, file: ScienceFile, run: Run, recipe: Any) -> str:
+        if recipe is None:  # a skip needs no other files
+            return ""
+        if recipe["science"]["sha256"] != file.sha256:
+            return "its science file was reissued"
+        chosen = self.background_of(run).chosen
+        used = recipe["background"]
+        if (chosen and (chosen.name, chosen.sha256)) != (used and (used["name"], used["sha256"])):
+            return f"the background to use is {chosen.name if chosen else 'none'} now"
+        near = self.holdings.aspect_for(file, *_window(recipe))
+        if {(row.name, row.sha256) for row in near} == {(one["name"], one["sha256"]) for one in recipe["aspect"]}:
+            return ""
+        if not recipe["aspect"] and not self._points(near, recipe):
+            return ""  # there is a file, and it has no record near
+        return "there are other auxiliary files now"
+
+    def _other_calibration(self, _file: ScienceFile, run: Run, recipe: Any) -> str:
+        """Whether today's energy table or CAL file is another one."""
+        if recipe is None:
+            return ""
+        today = self.holdings.calibration.reference_at(run.t_start, run.t_end)
+        used = recipe.get("calibration")
+        if used is None:  # version 1: by the list of its time
+            old = CalibrationCatalog(version_1=True).energy_table_at(run.t_start)
+            used = {"energy_table": {"name": old.name, "sha256": old.sha256}, "cal_file": None}
+        if used["energy_table"] != asdict(today.energy_table):
+            return f"the energy table to use is {today.energy_table.name} now"
+        if used["cal_file"] != (today.cal_file and asdict(today.cal_file)):
+            return f"the daily energy calibration to use is {today.cal_file.name if today.cal_file else 'none'} now"
+        return ""
+
+    def _points(self, files: Iterable[AuxFile], recipe: Any) -> bool:
+        """Whether a pointing can be had from some files."""
+        try:
+            pointing_at([read_aspect(self.archive.path_of(row.path)) for row in files], *_window(recipe))
+        except (StixError, OSError, ValueError):
+            return False
+        return True
+
+
+def _window(recipe: Any) -> tuple[np.datetime64, np.datetime64]:
+    begin, end = (np.datetime64(time, "us") for time in recipe["time_range"])
+    return begin, end
+
+
+def _is_same(box: Any, run: Run, recipe: Any) -> bool:
+    """Whether a box of today is the one of a run: the same window, or a skip for the same reason."""
+    if not isinstance(box, Box):
+        return bool(run.status == RunStatus.SKIPPED and run.reason == box.reason)
+    if recipe is None:
+        return False
+    begin, end = _window(recipe)
+    tolerance = np.timedelta64(1, "ms")  # recipes keep milliseconds
+    return bool(abs(box.start - begin) <= tolerance and abs(box.end - end) <= tolerance)

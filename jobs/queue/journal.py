@@ -1,0 +1,381 @@
+"""The journal of requests, for pages, API and command line. What it acknowledged is never lost, whoever is killed.
+
+    queued ──► running ──► done | failed | cancelled          (retry: back to queued)
+       ▲          │
+       └──────────┘  lease expired, worker died, fault that may pass
+
+These callers insert, read and ask for a cancellation; what workers do with it is in `jobs.queue.leases`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jobs.queue.journal_file import (
+    JournalFile,
+    Part,
+    Request,
+    RequestState,
+    WorkerSign,
+    request_of,
+    stamp_of,
+    time_of,
+)
+from jobs.shared.errors import LimitReached, NoSuchRequest, NotAllowed
+from jobs.shared.limits import NAME_LENGTH, RESERVED_NAMES, Limits
+
+__all__ = ["Journal", "Part", "Request", "RequestState", "WorkerSign", "hash_of"]
+
+
+class Journal(JournalFile):
+    """The journal of an archive, as everybody but workers uses it."""
+
+    def submit(
+        self,
+        user: str,
+        body: str,
+        now: np.datetime64,
+        *,
+        uid: str,
+        recipes: int,
+        limits: Limits | None = None,
+        answer: int | None = None,
+    ) -> tuple[Request, bool]:
+        """Put a request into the queue.
+
+        The same request of the same user, while it waits or runs, is the same request: submitting it again changes
+        nothing.
+
+        Parameters
+        ----------
+        user : str
+            A registered user; checking that is the caller's duty.
+        body : str
+            Canonical JSON.
+        now : datetime64
+        uid, recipes : str, int
+            For lists.
+        limits : Limits, optional
+        answer : int, optional
+            A request that is done and had the same body: the new one is done as well, at once.
+
+        Returns
+        -------
+        Request, bool
+            And whether it is new.
+
+        Raises
+        ------
+        NotAllowed
+            For a guest.
+        LimitReached
+            When the user has too many requests open, or has used up the computing time.
+        """
+        limits = limits or Limits()
+        if user in RESERVED_NAMES or len(user) > NAME_LENGTH:
+            message = "only registered users can submit requests; please log in"
+            raise NotAllowed(message)
+        digest, time = hash_of(body), stamp_of(now)
+        with self.writing() as db:
+            same = db.execute(
+                "SELECT * FROM requests WHERE user = ? AND body_hash = ? AND state IN ('queued', 'running')",
+                (user, digest),
+            ).fetchone()
+            if same is not None:
+                return request_of(same), False
+            if answer is None:
+                _check_share(db, user, time, limits)
+            row = db.execute(
+                "INSERT INTO requests "
+                "(user, body, body_hash, uid, recipes, state, submitted_at, queued_at, not_before) VALUES ("
+                "?, ?, ?, ?, ?, 'queued', ?, ?, ?) RETURNING *",
+                (user, body, digest, uid, recipes, time, time, time),
+            ).fetchone()
+            if answer is not None:
+                row = _copy_answer(db, row["request_id"], answer, time)
+            return request_of(row), True
+
+    def get(self, request_id: int) -> Request:
+        """A request.
+
+        Raises
+        ------
+        NoSuchRequest
+            When there is none of that number.
+        """
+        found = self.read("SELECT * FROM requests WHERE request_id = ?", (request_id,))
+        if not found:
+            raise _unknown(request_id)
+        return request_of(found[0])
+
+    def parts(self, request_id: int) -> tuple[Part, ...]:
+        """Image sets of a request that are finished, in the order of the request."""
+        found = self.read("SELECT * FROM parts WHERE request_id = ? ORDER BY part", (request_id,))
+        return tuple(Part(row["part"], row["run_id"], row["reason"]) for row in found)
+
+    def requests(
+        self,
+        user: str | None = None,
+        states: Sequence[RequestState | str] = (),
+        *,
+        uid: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Request]:
+        """Requests, newest first; of one user, in some states, about one science file."""
+        where, values = _conditions(user, states, uid)
+        sql = f"SELECT * FROM requests WHERE {where} ORDER BY request_id DESC LIMIT ? OFFSET ?"  # noqa: S608 - columns are ours
+        return [request_of(row) for row in self.read(sql, (*values, limit, offset))]
+
+    def count(
+        self, user: str | None = None, states: Sequence[RequestState | str] = (), *, uid: str | None = None
+    ) -> int:
+        """How many requests `requests` would find without a limit."""
+        where, values = _conditions(user, states, uid)
+        found = self.read(f"SELECT count(*) FROM requests WHERE {where}", values)  # noqa: S608 - columns are ours
+        return int(found[0][0]) if found else 0
+
+    def counts(self) -> dict[RequestState, int]:
+        """How many requests there are in every state."""
+        found = dict(map(tuple, self.read("SELECT state, count(*) FROM requests GROUP BY state")))
+        return {state: int(found.get(state, 0)) for state in RequestState}
+
+    def position(self, request_id: int) -> int | None:
+        """How many requests are served before this one if nothing changes; None when it does not wait any more."""
+        found = self.read("SELECT user, state FROM requests WHERE request_id = ?", (request_id,))
+        if not found:
+            raise _unknown(request_id)
+        if found[0]["state"] != RequestState.QUEUED:
+            return None
+        user = found[0]["user"]
+        (own,) = self.read(
+            "SELECT count(*) FROM requests INDEXED BY waiting WHERE state = 'queued' AND user = ? AND request_id < ?",
+            (user, request_id),
+        )
+        shares = {row["user"]: row for row in self.read(_SHARES)}
+        if user not in shares:  # a worker took it between these questions, and it was the last of its user
+            return None
+        turn = own[0] + shares[user]["running"]  # users take turns; this request waits for that turn of its user
+        before: int = own[0]
+        for other, share in shares.items():
+            if other != user:
+                first = (share["served"], share["first"]) < (shares[user]["served"], shares[user]["first"])
+                before += min(share["queued"], max(0, turn - share["running"] + first))
+        return before
+
+    def queue(self, limit: int = 50) -> list[tuple[int, Request]]:
+        """What waits, in the order in which it is served if nothing changes, each with its `position`."""
+        turns = [
+            (share["running"], share["served"], share["first"], share["user"], share["queued"])
+            for share in self.read(_SHARES)
+        ]
+        heapq.heapify(turns)
+        order: list[str] = []
+        while turns and len(order) < limit:
+            taken, served, first, user, left = heapq.heappop(turns)
+            order.append(user)
+            if left > 1:
+                heapq.heappush(turns, (taken + 1, served, first, user, left - 1))
+        waiting = {user: iter(self._oldest(user, number)) for user, number in Counter(order).items()}
+        placed = ((place, next(waiting[user], None)) for place, user in enumerate(order))
+        return [(place, request) for place, request in placed if request is not None]
+
+    def _oldest(self, user: str, limit: int) -> list[Request]:
+        """What waits of one user, the oldest first."""
+        sql = (
+            "SELECT * FROM requests INDEXED BY waiting WHERE state = 'queued' AND user = ? ORDER BY request_id LIMIT ?"
+        )
+        return [request_of(row) for row in self.read(sql, (user, limit))]
+
+    def failures(self, since: np.datetime64, limit: int = 50) -> list[Request]:
+        """Requests that failed, or some of whose image sets did, since ``since``; the last to end comes first."""
+        found = self.read(
+            "SELECT * FROM requests WHERE state IN ('failed', 'done') AND finished_at >= ? "
+            "AND (state = 'failed' OR reason != '') ORDER BY finished_at DESC, request_id DESC LIMIT ?",
+            (stamp_of(since), limit),
+        )
+        return [request_of(row) for row in found]
+
+    def finished_since(self, time: np.datetime64) -> dict[RequestState, int]:
+        """How many requests came to which end since ``time``: the throughput."""
+        found = self.read(
+            "SELECT state, count(*) FROM requests "
+            "WHERE state IN ('done', 'failed', 'cancelled') AND finished_at >= ? GROUP BY state",
+            (stamp_of(time),),
+        )
+        return {RequestState(state): number for state, number in map(tuple, found)}
+
+    def last_done(self, body: str, user: str) -> Request | None:
+        """The last request with this body that is done, without failed parts; the user's own if there is one."""
+        found = self.read(
+            "SELECT * FROM requests WHERE body_hash = ? AND state = 'done' AND reason = '' "
+            "ORDER BY user = ? DESC, finished_at DESC LIMIT 1",
+            (hash_of(body), user),
+        )
+        return request_of(found[0]) if found else None
+
+    def askers(self, runs: Sequence[str]) -> dict[str, str]:
+        """Who was given some runs as the answer to a request: of each that somebody was, the first user."""
+        found = self.read(
+            "SELECT run_id, user FROM parts JOIN requests USING (request_id) "
+            "WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY request_id DESC",
+            (json.dumps(list(runs)),),
+        )
+        return {row["run_id"]: row["user"] for row in found}
+
+    def workers(self) -> list[WorkerSign]:
+        """Workers that did not say goodbye, with their last sign of life."""
+        return [
+            WorkerSign(row["owner"], row["engine"], time_of(row["started_at"]), time_of(row["beat_at"]))
+            for row in self.read("SELECT * FROM workers ORDER BY started_at")
+        ]
+
+    def cancel(self, request_id: int, now: np.datetime64, *, user: str | None = None) -> Request:
+        """Cancel a request: at once when it waits; within about a second when it runs.
+
+        Parameters
+        ----------
+        user : str, optional
+            Who wants it: only one's own can be cancelled. None: an operator.
+
+        Raises
+        ------
+        NoSuchRequest, NotAllowed
+        """
+        with self.writing() as db:
+            self._own(db, request_id, user)
+            db.execute("UPDATE requests SET cancelling = 1 WHERE request_id = ? AND state = 'running'", (request_id,))
+            db.execute(
+                "UPDATE requests SET state = 'cancelled', finished_at = ?, reason = 'cancelled before it began' "
+                "WHERE request_id = ? AND state = 'queued'",
+                (stamp_of(now), request_id),
+            )
+            return self._own(db, request_id, user)
+
+    def retry(
+        self, request_id: int, now: np.datetime64, *, user: str | None = None, limits: Limits | None = None
+    ) -> Request:
+        """Put a request that failed or was cancelled, or some of whose parts failed, back into the queue.
+
+        Parameters and errors as `cancel`, and LimitReached as `submit`. When the user has the same request open
+        already, that one is returned.
+        """
+        with self.writing() as db:
+            present = self._own(db, request_id, user)
+            if present.state.is_open or (present.state == RequestState.DONE and not present.reason):
+                return present
+            same = db.execute(
+                "SELECT * FROM requests WHERE user = ? AND body_hash = ? AND state IN ('queued', 'running')",
+                (present.user, hash_of(present.body)),
+            ).fetchone()
+            if same is not None:
+                return request_of(same)
+            if user is not None:
+                _check_share(db, user, stamp_of(now), limits or Limits())
+            db.execute("DELETE FROM parts WHERE request_id = ? AND run_id IS NULL", (request_id,))
+            db.execute(
+                "UPDATE requests SET state = 'queued', queued_at = :now, not_before = :now, finished_at = NULL, "
+                "attempts = 0, faults = 0, deaths = 0, owner = NULL, cancelling = 0, reason = '', step = '', "
+                "step_number = 0, step_count = 0 WHERE request_id = :id",
+                {"now": stamp_of(now), "id": request_id},
+            )
+            return self._own(db, request_id, user)
+
+    def purge(self, now: np.datetime64, *, keep_days: float = 365.0) -> int:
+        """Forget requests that ended more than ``keep_days`` ago, and workers not heard of for a day.
+
+        The runs they made stay in the archive, with their author. Returns the number of requests.
+        """
+        before = stamp_of(now) - round(keep_days * 86400e6)
+        with self.writing() as db:
+            db.execute("DELETE FROM workers WHERE beat_at < ?", (stamp_of(now) - round(86400e6),))
+            return db.execute(
+                "DELETE FROM requests WHERE state IN ('done', 'failed', 'cancelled') AND finished_at < ?", (before,)
+            ).rowcount
+
+    def _own(self, db: sqlite3.Connection, request_id: int, user: str | None) -> Request:
+        """A request that ``user`` may change."""
+        row = db.execute("SELECT * FROM requests WHERE request_id = ?", (request_id,)).fetchone()
+        if row is None:
+            raise _unknown(request_id)
+        if user is not None and row["user"] != user:
+            message = f"request {request_id} is another user's"
+            raise NotAllowed(message)
+        return request_of(row)
+
+
+def _conditions(user: str | None, states: Sequence[RequestState | str], uid: str | None) -> tuple[str, list[Any]]:
+    conditions, values = ["1"], list[Any]()
+    for column, value in (("user", user), ("uid", uid)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    if states:
+        conditions.append(f"state IN ({', '.join('?' for _ in states)})")
+        values.extend(str(state) for state in states)
+    return " AND ".join(conditions), values
+
+
+def hash_of(body: str) -> str:
+    """SHA-256 of a request's body, hexadecimal."""
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+#: Per user who waits: how many wait, how many run, the number of the last claim, the oldest that waits.
+_SHARES = """
+SELECT user, count(*) AS queued, min(request_id) AS first,
+       (SELECT count(*) FROM requests r INDEXED BY running WHERE r.state = 'running' AND r.user = q.user) AS running,
+       coalesce((SELECT max(served) FROM requests r WHERE r.user = q.user), 0) AS served
+FROM requests q INDEXED BY waiting WHERE state = 'queued' GROUP BY user
+"""
+
+
+def _check_share(db: sqlite3.Connection, user: str, time: int, limits: Limits) -> None:
+    """Refuse a request of a user who has their share.
+
+    Raises
+    ------
+    LimitReached
+    """
+    (waiting,) = db.execute(
+        "SELECT count(*) FROM requests WHERE user = ? AND state IN ('queued', 'running')", (user,)
+    ).fetchone()
+    if waiting >= limits.open_requests:
+        message = (
+            f"you have {waiting} requests that wait or run, and {limits.open_requests} is the most a user may have; "
+            "wait for one to end or cancel one"
+        )
+        raise LimitReached(message)
+    since = time - round(limits.compute_window * 1e6)
+    (used,) = db.execute(
+        "SELECT coalesce(sum(elapsed_s), 0) FROM requests WHERE user = ? AND submitted_at > ?", (user, since)
+    ).fetchone()
+    if used >= limits.compute:
+        message = (
+            f"your requests of the last {limits.compute_window / 3600:g} hours took {used / 60:.0f} minutes of "
+            f"computing, and {limits.compute / 60:g} is the most a user may have; try again later"
+        )
+        raise LimitReached(message)
+
+
+def _copy_answer(db: sqlite3.Connection, request_id: int, answer: int, time: int) -> sqlite3.Row:
+    """Give a new request the parts of an older one."""
+    db.execute("INSERT INTO parts SELECT ?, part, run_id, reason FROM parts WHERE request_id = ?", (request_id, answer))
+    row: sqlite3.Row = db.execute(
+        "UPDATE requests SET state = 'done', started_at = ?, finished_at = ?, answered_by = ? "
+        "WHERE request_id = ? RETURNING *",
+        (time, time, answer, request_id),
+    ).fetchone()
+    return row
+
+
+def _unknown(request_id: int) -> NoSuchRequest:
+    return NoSuchRequest(f"there is no request {request_id}")

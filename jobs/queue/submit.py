@@ -1,0 +1,154 @@
+"""Submitting a request: refused with a reason, queued, or answered at once. For pages too, so nothing heavy here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archive import Archive
+from archive.errors import NotInArchive
+from archive.index.schema import ScienceFile
+from jobs.queue.journal import Journal, Request
+from jobs.queue.requests import AUTO, NONE, ImagingRequest
+from jobs.shared.errors import BadRequest
+from jobs.shared.limits import Limits
+from stixcore.errors import StixError, public_sentence
+from stixcore.fits.spec import ProductKind
+from stixcore.fits.windows import AskedWindow
+from stixcore.reconstruct import ShiftBins
+
+
+def submit(
+    archive: Archive,
+    journal: Journal,
+    request: ImagingRequest,
+    user: str,
+    now: np.datetime64,
+    limits: Limits | None = None,
+) -> tuple[Request, bool]:
+    """Put a request into the queue, or answer it at once when the same one was answered before.
+
+    Parameters
+    ----------
+    archive : Archive
+    journal : Journal
+    request : ImagingRequest
+    user : str
+        A registered user; checking that is the caller's duty.
+    now : datetime64
+    limits : Limits, optional
+
+    Returns
+    -------
+    Request, bool
+        And whether it is new: the same request of the same user, open or done, is the same request.
+
+    Raises
+    ------
+    BadRequest
+        When the science or background file is not in the archive or cannot satisfy it.
+    LimitReached, NotAllowed
+        Too much; a guest.
+    """
+    limits = limits or Limits()
+    request.check_limits(limits)
+    file = science_file_of(archive, request.uid)
+    request.check_file(file)
+    if request.exact:
+        require_exact(archive, request, file)
+    if request.background not in (AUTO, NONE):
+        request.check_background(background_file_of(archive, request.background))
+    body = request.to_json()
+    earlier = journal.last_done(body, user)
+    answer = earlier if earlier is not None and _still_holds(archive, journal, earlier, file) else None
+    if answer is not None and answer.user == user:
+        return answer, False
+    return journal.submit(
+        user,
+        body,
+        now,
+        uid=file.uid,
+        recipes=request.recipes,
+        limits=limits,
+        answer=None if answer is None else answer.request_id,
+    )
+
+
+def require_exact(archive: Archive, request: ImagingRequest, file: ScienceFile) -> None:
+    """Refuse time ranges that are not of whole bins, where a request wants them so.
+
+    Raises
+    ------
+    BadRequest
+        Naming the whole bins of the first such range; or when the file has none for it, or cannot be read.
+    """
+    for window in whole_bins(archive, request, file):
+        if window.differs:
+            message = f"{file.name}: the time range is not one of whole bins: {window}"
+            raise BadRequest(message)
+
+
+def whole_bins(archive: Archive, request: ImagingRequest, file: ScienceFile) -> tuple[AskedWindow, ...]:
+    """The time ranges of a request beside the whole bins that they become.
+
+    Raises
+    ------
+    BadRequest
+        When the file has none for one of them, or cannot be read.
+    """
+    from stixcore.fits.read import read_pixel_data  # only here: pages that ask for no bins read no file
+
+    try:
+        data = read_pixel_data(archive.path_of(file.path))
+        if request.shift_bins == ShiftBins.AUTO and data.can_shift_bins:
+            data = data.with_shifted_bins()
+        return tuple(data.asked(start, end, request.window_rule) for start, end in request.time_ranges)
+    except (StixError, OSError) as error:
+        raise BadRequest(public_sentence(error)) from error
+
+
+def science_file_of(archive: Archive, uid: str) -> ScienceFile:
+    """Science file that a request names, by uid or name.
+
+    Raises
+    ------
+    BadRequest
+        When there is none.
+    """
+    try:
+        return archive.science_file(uid)
+    except NotInArchive as error:
+        raise BadRequest(*error.args) from error
+
+
+def background_file_of(archive: Archive, uid: str) -> ScienceFile:
+    """Background file that a request names, by uid or name.
+
+    Raises
+    ------
+    BadRequest
+        When there is none, or it is no pixel data.
+    """
+    found = science_file_of(archive, uid)
+    if found.product != ProductKind.PIXEL_DATA:
+        message = f"{found.name} holds no pixel data and cannot serve as background"
+        raise BadRequest(message)
+    return found
+
+
+def _still_holds(archive: Archive, journal: Journal, earlier: Request, file: ScienceFile) -> bool:
+    """Whether an earlier answer would come out again: its runs are there, and no newer input file is."""
+    runs = {part.run_id for part in journal.parts(earlier.request_id)}
+    found = archive.query(
+        "SELECT count(*) AS n FROM runs WHERE status = 'done' AND list_contains(?, run_id)",
+        [sorted(filter(None, runs))],
+    )
+    if earlier.started_at is None or None in runs or int(found["n"][0].as_py()) != len(runs):
+        return False
+    newer = archive.query(
+        "SELECT count(*) AS n FROM ("
+        "SELECT ingested_at FROM science_files WHERE is_background OR name = ? OR uid = ? "
+        "UNION ALL SELECT ingested_at FROM aux_files "
+        "UNION ALL SELECT ingested_at FROM other_files WHERE product = ?) WHERE ingested_at >= ?",
+        [file.name, file.uid, str(ProductKind.ENERGY_CALIBRATION), earlier.started_at],
+    )
+    return int(newer["n"][0].as_py()) == 0

@@ -1,0 +1,1 @@
+"""Animations, overlays and cubes rendered on request."""

@@ -1,0 +1,227 @@
+"""What a user may have made from images: an animation, an overlay, an image cube. Values, and JSON.
+
+The key ``kind`` tells these requests from those for images (`jobs.queue.requests`); the rest of the rules is the same:
+unknown keys are refused, ``to_json`` is canonical.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+from archive.scripts.parts import ASSUMPTIONS
+from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
+from jobs.queue import request_json as read
+from jobs.queue.requests import ImagingRequest, parse_request
+from jobs.renderings.overlay_maps import MAP_NAME
+from jobs.shared.errors import BadRequest, LimitReached
+from jobs.shared.limits import Limits
+
+_IMAGE_ID = re.compile(r"[0-9a-f]{16}-[a-z_]{1,20}", re.ASCII)
+MAX_IMAGES, MAX_OVERLAID = 500, 12
+FRAME_TIMES, SIZES, FIELDS = (0.02, 10.0), (128, 1088), (10.0, 10_000.0)
+
+
+class RenderingKind(StrEnum):
+    """What is made."""
+
+    ANIMATION = "animation"
+    OVERLAY = "overlay"
+    CUBE = "cube"
+
+
+@dataclass(frozen=True)
+class AnimationRequest:
+    """An animation of images, whose ids are given in any order."""
+
+    images: tuple[str, ...]
+    looks: AnimationLooks = field(default_factory=AnimationLooks)
+
+    def __post_init__(self) -> None:
+        _check_images(self.images, MAX_IMAGES)
+        _check_looks(self.looks)
+
+    @property
+    def recipes(self) -> int:
+        """Number of parts."""
+        return 1
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        return _canonical(RenderingKind.ANIMATION, {"images": list(self.images), "looks": _plain(self.looks)})
+
+
+@dataclass(frozen=True)
+class OverlayRequest:
+    """Contours of images on the map ``looks.map_file``, a file in ``overlays/`` of the archive."""
+
+    images: tuple[str, ...]
+    looks: OverlayLooks
+
+    def __post_init__(self) -> None:
+        _check_images(self.images, MAX_OVERLAID)
+        looks = self.looks
+        name = looks.map_file or ""
+        _require(MAP_NAME.fullmatch(name), f"{name!r} is no file name of a map")
+        _require(looks.view in ("other", "stix"), f"view: expected other or stix, found {looks.view!r}")
+        expected = ", ".join(ASSUMPTIONS)
+        _require(looks.assumption in ASSUMPTIONS, f"assumption: expected {expected}, found {looks.assumption!r}")
+        _require(
+            0 < len(looks.levels) <= 20 and all(0 < level < 1 for level in looks.levels),
+            "levels: expected shares of the maximum between 0 and 1",
+        )
+        _check_field(looks.field)
+
+    @property
+    def recipes(self) -> int:
+        """Number of parts."""
+        return 1
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        return _canonical(RenderingKind.OVERLAY, {"images": list(self.images), "looks": _plain(self.looks)})
+
+
+@dataclass(frozen=True)
+class CubeRequest:
+    """Images of one file in several times and bands, with error bars, as one cube with tables and animation.
+
+    Attributes
+    ----------
+    imaging : ImagingRequest
+    looks : AnimationLooks
+    ensemble : int
+        Simulated copies of the data per image, for the error bars; 0: those of forward fits only.
+    """
+
+    imaging: ImagingRequest
+    looks: AnimationLooks = field(default_factory=AnimationLooks)
+    ensemble: int = 12
+
+    def __post_init__(self) -> None:
+        _check_looks(self.looks)
+        _require(0 <= self.ensemble <= 100, "ensemble: expected 0 to 100 copies")
+
+    @property
+    def recipes(self) -> int:
+        """Number of parts: image sets, and the cube itself."""
+        return self.imaging.recipes + 1
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        imaging = json.loads(self.imaging.to_json())
+        return _canonical(
+            RenderingKind.CUBE, {"imaging": imaging, "looks": _plain(self.looks), "ensemble": self.ensemble}
+        )
+
+
+type RenderingRequest = AnimationRequest | OverlayRequest | CubeRequest
+type AnyRequest = ImagingRequest | RenderingRequest
+
+
+def parse_any(text: str | bytes, limits: Limits | None = None) -> AnyRequest:
+    """A request of any kind from JSON.
+
+    Raises
+    ------
+    BadRequest, LimitReached
+        As `parse_request`.
+    """
+    limits = limits or Limits()
+    if len(text) > limits.body:
+        message = f"a request may be {limits.body} bytes long, this one has {len(text)}"
+        raise LimitReached(message)
+    try:
+        document = json.loads(text, parse_constant=read.no_constant)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or "kind" not in document:
+        return parse_request(text, limits)
+    try:
+        return _rendering(document, limits)
+    except (TypeError, KeyError, ValueError, OverflowError, RecursionError) as error:
+        message = f"this is no request for a rendering: {type(error).__name__} {error}"
+        raise BadRequest(message) from error
+
+
+def _rendering(document: Mapping[str, Any], limits: Limits) -> RenderingRequest:
+    kind = RenderingKind(document["kind"])
+    if kind is RenderingKind.CUBE:
+        _known(document, ("kind", "imaging", "looks", "ensemble"))
+        return CubeRequest(
+            imaging=parse_request(json.dumps(document["imaging"]), limits),
+            looks=_looks(AnimationLooks, document.get("looks", {})),
+            ensemble=read.whole(document.get("ensemble", 12)),
+        )
+    _known(document, ("kind", "images", "looks"))
+    images = read.several(read.text)(document["images"])
+    looks = document.get("looks", {})
+    if kind is RenderingKind.ANIMATION:
+        return AnimationRequest(images, _looks(AnimationLooks, looks))
+    return OverlayRequest(images, _looks(OverlayLooks, looks))
+
+
+def _looks[Looks: (AnimationLooks, OverlayLooks)](kind: type[Looks], values: Any) -> Looks:
+    """Looks from JSON: every value of the type of its default."""
+    given = read.mapping(values)
+    default = kind()
+    _known(given, tuple(item.name for item in fields(kind)))
+    return kind(**{name: _typed(name, getattr(default, name), value) for name, value in given.items()})
+
+
+def _typed(name: str, default: Any, value: Any) -> Any:
+    readers: dict[type, Any] = {bool: read.truth, int: read.whole, float: read.number, str: read.text}
+    if isinstance(default, tuple):
+        return read.several(read.number)(value)
+    if default is None:
+        if value is None:
+            return None
+        return read.text(value) if name == "map_file" else read.number(value)
+    return readers[type(default)](value)
+
+
+def _known(document: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    for key in document:
+        _require(key in keys, f"unknown key {str(key)[:60]!r}; expected {', '.join(keys)}")
+
+
+def _check_images(images: tuple[str, ...], most: int) -> None:
+    _require(images, "name at least one image")
+    _require(len(set(images)) == len(images), "the same image is named twice")
+    if len(images) > most:
+        message = f"{len(images)} images, {most} at most"
+        raise LimitReached(message)
+    for image_id in images:
+        _require(_IMAGE_ID.fullmatch(image_id), f"{image_id[:60]!r} is no id of an image")
+
+
+def _check_looks(looks: AnimationLooks) -> None:
+    _require(looks.scale in (LINEAR, LOG), f"scale: expected {LINEAR} or {LOG}, found {looks.scale!r}")
+    for name, value, (low, high) in (
+        ("frame_time", looks.frame_time, FRAME_TIMES),
+        ("size", looks.size, SIZES),
+    ):
+        _require(low <= value <= high, f"{name}: expected {low:g} to {high:g}, found {value:g}")
+    _check_field(looks.field)
+
+
+def _check_field(value: float | None) -> None:
+    low, high = FIELDS
+    _require(value is None or low <= value <= high, f"field: expected {low:g} to {high:g} arcsec, found {value}")
+
+
+def _plain(looks: AnimationLooks | OverlayLooks) -> dict[str, Any]:
+    return {item.name: getattr(looks, item.name) for item in fields(looks)}
+
+
+def _canonical(kind: RenderingKind, document: Mapping[str, Any]) -> str:
+    return json.dumps({"kind": str(kind), **document}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _require(fits: object, message: str) -> None:
+    if not fits:
+        raise BadRequest(message)

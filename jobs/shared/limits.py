@@ -1,0 +1,102 @@
+"""How much one request and one user may ask for: every bound in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archive.accounts.names import NAME_LENGTH, RESERVED_NAMES
+from jobs.shared.errors import LimitReached
+from stixcore.imaging.ensemble import MAX_MEMBERS
+
+__all__ = ["NAME_LENGTH", "RESERVED_NAMES", "Limits"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of requests; the defaults suit an institute's server with a few cores.
+
+    Attributes
+    ----------
+    recipes : int
+        Image sets one request may lead to (intervals × energy ranges).
+    side : (low, high)
+        Pixels along a side of an image.
+    pixel : (low, high), arcsec
+        Size of a pixel.
+    ensemble : (low, high)
+        Simulated copies of the data for uncertainty maps, where there are any.
+    distance : float, arcsec
+        Map centre from Sun centre, along either axis.
+    body : int, byte
+        Length of a request as JSON.
+    open_requests : int
+        Requests of one user that wait or run.
+    compute : float, s
+        Computing time of one user within ``compute_window``.
+    compute_window : float, s
+        Time over which computing time is counted.
+    task : float, s
+        Time that one image set may take.
+    request : float, s
+        Computing time of one request.
+    retries : int
+        Attempts after faults of the machinery (disk full, lost scheduler, killed processes).
+    deaths : int
+        Times a request is taken up again after the worker that had it died without getting any of it done.
+    map_size : int, byte
+        Largest map of another instrument that is uploaded.
+    maps : int
+        Uploaded maps of one user.
+    maps_size : int, byte
+        All uploaded maps of one user together.
+    """
+
+    recipes: int = 500
+    side: tuple[int, int] = (16, 1024)
+    pixel: tuple[float, float] = (0.1, 60.0)
+    ensemble: tuple[int, int] = (2, MAX_MEMBERS)
+    distance: float = 10_000.0
+    body: int = 256 * 1024
+    open_requests: int = 50
+    compute: float = 4 * 3600.0
+    compute_window: float = 24 * 3600.0
+    task: float = 300.0
+    request: float = 3600.0
+    retries: int = 5
+    deaths: int = 100
+    map_size: int = 16 << 20
+    maps: int = 50
+    maps_size: int = 256 << 20
+
+    def check_map(self, shape: tuple[int, int], pixel: float, location: tuple[float, float] | None) -> None:
+        """Refuse a map that is too large, too fine, too coarse or too far from the Sun.
+
+        Raises
+        ------
+        LimitReached
+        """
+        (least, most), (low, high) = self.side, self.pixel
+        farthest = max(map(abs, location or (0.0,)))
+        for side in shape:
+            if not least <= side <= most:
+                _refuse(f"images of {side} pixels a side, {least} to {most} are possible")
+        if not low <= pixel <= high:
+            _refuse(f"pixels of {pixel:g} arcsec, {low:g} to {high:g} are possible")
+        if not farthest <= self.distance:
+            _refuse(f"a map {farthest:g} arcsec from Sun centre, {self.distance:g} at most")
+
+    def check_ensemble(self, n: int) -> None:
+        """Refuse a number of simulated copies that is no ensemble; 0 is none.
+
+        Raises
+        ------
+        LimitReached
+        """
+        low, high = self.ensemble
+        if n and not low <= n <= high:
+            _refuse(f"an ensemble of {n} copies, {low} to {high} are possible, or 0 for none")
+
+
+def _refuse(sentence: str) -> None:
+    message = f"this request asks for {sentence}"
+    raise LimitReached(message)

@@ -1,0 +1,60 @@
+"""Schema changes have names and are applied once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from archive import Archive, IndexVersion
+from archive.index.migrations import MIGRATIONS, Migration, migrate, pending
+
+
+def test_steps_are_applied_once_in_order(tmp_path: Path) -> None:
+    done: list[str] = []
+    steps = [Migration(name, lambda _, name=name: done.append(name)) for name in "abc"]
+    assert migrate(tmp_path, steps[:2]) == ["a", "b"]
+    assert migrate(tmp_path, steps) == ["c"]
+    assert migrate(tmp_path, steps) == []
+    assert done == ["a", "b", "c"]
+    assert json.loads((tmp_path / "schema.json").read_text()) == {"applied": ["a", "b", "c"]}
+
+
+def test_a_step_that_fails_is_run_again_and_the_ones_before_are_not(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    def fails_once(index: Path) -> None:
+        if done.count("try") == 0:
+            done.append("try")
+            raise OSError(28, "disk full")
+        done.append("b")
+
+    steps = [Migration("a", lambda _: done.append("a")), Migration("b", fails_once)]
+    with pytest.raises(OSError, match="disk full"):
+        migrate(tmp_path, steps)
+    assert [step.name for step in pending(tmp_path, steps)] == ["b"]
+    migrate(tmp_path, steps)
+    assert done == ["a", "try", "b"]
+
+
+def test_a_step_can_add_a_column_and_the_read_model_goes(archive: Archive, make) -> None:
+    archive.upsert("images", [make.image(1)])
+    archive.build_read_model()
+
+    def add_column(index: Path) -> None:
+        for path in index.glob("images/*.parquet"):
+            month = pq.read_table(path)
+            pq.write_table(month.append_column("spots", pa.nulls(month.num_rows, pa.int64())), path)
+
+    migrate(archive.index, [*MIGRATIONS, Migration("2031-05 spots", add_column)])
+    assert archive.query("SELECT spots FROM images").to_pylist() == [{"spots": None}]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"applied": 3}'])
+def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "schema.json").write_text(content)
+    with pytest.raises(IndexVersion, match=r"schema\.json must list the applied migrations"):
+        pending(tmp_path)

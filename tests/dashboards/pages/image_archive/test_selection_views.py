@@ -1,0 +1,129 @@
+"""What stands around a selection: its bar, and the plots whose points lead to images."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import panel as pn
+import pytest
+from bokeh.models import ColumnDataSource, Plot
+from bokeh.models.annotations import Whisker
+
+from dashboards.pages.image_archive.compare_view import image_titles
+from dashboards.pages.image_archive.export_view import TakeHomeActions
+from dashboards.pages.image_archive.filters import ImageFilters
+from dashboards.pages.image_archive.selection_bar import SelectionBar
+from dashboards.pages.image_archive.state import IMAGELESS_TAB, ImageArchiveState
+from dashboards.pages.image_archive.tracks import Measured, TrackPoint
+from dashboards.pages.image_archive.tracks_view import tracks_figure
+from dashboards.shared.access import GUEST
+from dashboards.shared.links import RouteLinks
+from dashboards.shared.source import ArchiveSource
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture
+def bar() -> SelectionBar:
+    return SelectionBar(nothing, nothing, nothing, nothing, TakeHomeActions(tuple, RouteLinks(), lambda: GUEST))
+
+
+@pytest.mark.parametrize(
+    ("picked", "text", "compare", "tracks", "take_home"),
+    [
+        (0, "0</b> selected", False, False, False),
+        (1, "select 2 to 8", False, True, True),
+        (8, "8</b> selected", True, True, True),
+        (9, "9</b> selected", False, True, True),
+        (301, "tracks take up to 300", False, False, True),
+        (2001, "downloads take up to 2", False, False, False),
+    ],
+)
+def test_only_what_works_can_be_clicked(
+    bar: SelectionBar, picked: int, text: str, compare: bool, tracks: bool, take_home: bool
+) -> None:
+    bar.show(picked, 61)
+    assert text in bar._number.object
+    assert (bar._compare.visible and not bar._compare.disabled) == compare
+    assert (bar._tracks.visible and not bar._tracks.disabled) == tracks
+    assert bar._take_home.visible == take_home
+    assert bar._all.label == "Select all 61 matches"
+
+
+def test_a_point_of_a_track_leads_to_its_image(small: Any) -> None:
+    opened: list[str] = []
+    points = [
+        TrackPoint(image, Measured(1.0, 0.1), Measured(2.0), Measured(3.0), Measured(4.0)) for image in small.images[:4]
+    ]
+    plots = tracks_figure(points, opened.append)
+    sources = list(plots.select({"type": ColumnDataSource}))
+    source = next(source for source in sources if len(source.data["value"]) == 1)
+    source.selected.indices = [0]
+    assert len(opened) == 1
+    assert opened[0] in {image.image_id for image in small.images[:4]}
+    assert source.selected.indices == []  # the same point may be clicked again
+    low, high = (np.asarray(sources[0].data[name]) for name in ("lower", "upper"))
+    np.testing.assert_allclose(high - low, 2 * np.asarray(sources[0].data["sigma"]))
+
+
+def test_fields_that_are_in_use_are_unfolded(small: Any) -> None:
+    source = ArchiveSource(small.archive.root)
+    assert not ImageFilters(ImageArchiveState(source))._more.visible
+    state = ImageArchiveState(source, goes="C1", author="somebody")
+    filters = ImageFilters(state)
+    assert filters._more.visible
+    filters._unfold()
+    assert filters._more_button.label == "More (2 in use)"
+    assert filters._fold_button.label == "Filter (2 in use)"
+    filters._fold()
+    assert "open" in filters._first.css_classes
+    state.tab = IMAGELESS_TAB
+    goes = next(widget for widget in filters._more.objects if getattr(widget, "label", "") == "GOES class")
+    assert goes.disabled
+    assert isinstance(filters.widget, pn.Column)
+
+
+def test_columns_are_written_into_the_state_only_when_they_differ(small: Any) -> None:
+    state = ImageArchiveState(ArchiveSource(small.archive.root))
+    filters = ImageFilters(state)
+    columns = next(widget for widget in filters._more.objects if getattr(widget, "label", "") == "Columns")
+    usual = list(columns.value)
+    columns.value = [*usual, "recipe"]
+    assert "recipe" in state.columns
+    columns.value = usual
+    assert state.columns == []
+
+
+def test_points_without_errors_have_no_bars(small: Any) -> None:
+    point = TrackPoint(replace(small.images[0]), Measured(1.0), Measured(2.0), Measured(3.0), Measured())
+    (first, *_) = tracks_figure([point], print).select({"type": ColumnDataSource})
+    assert np.isnan(first.data["lower"]).all()
+
+
+def test_error_bars_lie_inside_the_plot_and_are_of_one_colour(small: Any) -> None:
+    image = small.images[0]
+    points = [
+        TrackPoint(image, Measured(900.0, 40.0), Measured(2.0), Measured(3.0), Measured()),
+        TrackPoint(image, Measured(955.0, 4.0), Measured(2.0), Measured(3.0), Measured()),
+    ]
+    plots = list(tracks_figure(points, print).select({"type": Plot}))
+    across = next(plot for plot in plots if plot.left[0].axis_label == "Solar X [arcsec]")
+    assert (across.y_range.start, across.y_range.end) == (pytest.approx(852.08), pytest.approx(966.92))
+    assert all(np.isfinite([plot.y_range.start, plot.y_range.end]).all() for plot in plots)
+    bars = list(across.select({"type": Whisker}))
+    assert {bar.upper_head.line_color for bar in bars} == {
+        bar.line_color for bar in bars
+    }  # black on the dark page else
+
+
+def test_images_that_would_be_called_the_same_can_be_told_apart(small: Any) -> None:
+    image = small.images[0]
+    doubled = replace(image, recipe_id="f" * 16, image_id=f"{'f' * 16}-{image.method}")
+    same, other, hard = image_titles([image, doubled, replace(image, e_low=16.0, e_high=28.0)])
+    assert same[0] == other[0]
+    assert same[1].endswith(f" {image.recipe_id[:6]}")
+    assert other[1].endswith(" ffffff")
+    assert hard[0].endswith(" 16–28 keV")
+    assert image.recipe_id[:6] not in hard[1]

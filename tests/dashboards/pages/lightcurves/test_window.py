@@ -1,0 +1,95 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboards.pages.lightcurves.flares import FlareSpan, class_text, flares_in, labelled
+from dashboards.pages.lightcurves.window import LENGTHS, MOST_POINTS, POINTS, Window, go_to, resolution
+from dashboards.shared.errors import NotUnderstood
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+def test_windows_move_and_grow_about_their_middle() -> None:
+    window = Window(1000.0, 100.0)
+    assert window.moved(-1) == Window(900.0, 100.0)
+    assert window.around(300.0) == Window(900.0, 300.0)
+    assert window.loaded == Window(950.0, 200.0)
+    assert window.middle == np.datetime64("1970-01-01T00:17:30", "us")
+    assert Window(1000.4, 3.0).limited() == Window(992.0, 20.0)
+    assert Window.between(window.begin, window.end) == window
+
+
+@given(st.floats(20.0, 20 * 366 * DAY), st.sampled_from([0.0, 4.0, 20.0, 60.0, 3600.0, DAY]))
+def test_no_window_asks_for_more_than_a_screen_and_the_line_bear(span: float, bin_s: float) -> None:
+    wanted = resolution(Window(1.65e9, span), bin_s)
+    length = wanted.loaded.span / (wanted.points - 1)
+    native = wanted.points >= 2 * wanted.loaded.span / 4.0
+    assert wanted.loaded.start <= 1.65e9
+    assert wanted.loaded.start + wanted.loaded.span >= 1.65e9 + span
+    if bin_s and not wanted.wish_too_fine and not native:
+        assert length == pytest.approx(bin_s)
+    most = POINTS if not bin_s else MOST_POINTS
+    assert span / (4.0 if native else length) <= most * 1.001 or length >= DAY * 0.999
+
+
+@pytest.mark.parametrize(("span", "length"), [(HOUR, 4.0), (DAY, 60.0), (30 * DAY, 1800.0), (365 * DAY, 21_600.0)])
+def test_the_page_takes_lengths_that_people_use(curves: Any, span: float, length: float) -> None:
+    wanted = resolution(Window(curves.start, span))
+    view = curves.archive.light_curve(wanted.loaded.begin, wanted.loaded.end, wanted.points)
+    assert length in LENGTHS
+    assert (view.bucket_s or 4.0) == length
+
+
+def test_go_to_a_flare_or_a_time(curves: Any) -> None:
+    now = Window(curves.start, HOUR)
+    flare = go_to(" 2211100301 ", curves.archive, now)
+    assert flare.begin < np.datetime64("2022-11-10T02:59:00") < np.datetime64("2022-11-10T03:21:00") < flare.end
+    assert flare.span < 2 * HOUR
+    november = Window.between(np.datetime64("2022-11-01"), np.datetime64("2022-12-01"))
+    assert go_to("2022-11", curves.archive, now) == november
+    moment = go_to("2022-11-10T13:30", curves.archive, now)
+    assert (moment.span, moment.middle) == (HOUR, np.datetime64("2022-11-10T13:30", "us"))
+
+
+@pytest.mark.parametrize("text", ["soon", "2211999999", "", "<b>"])
+def test_what_is_neither_is_said(curves: Any, text: str) -> None:
+    with pytest.raises(NotUnderstood):
+        go_to(text, curves.archive, Window(curves.start, HOUR))
+
+
+def test_flares_have_the_class_that_is_known(curves: Any) -> None:
+    whole = Window(curves.start, DAY)
+    flares, total = flares_in(curves.archive, whole, simulated=False)
+    assert total == 2
+    assert [flare.label for flare in flares] == ["2211101501\nC2–C9 est.", "2211100301\nM1.2"]
+    assert flares_in(curves.archive, whole, simulated=True) == ([], 0)
+    assert flares_in(curves.archive, Window(curves.start + 4 * HOUR, HOUR), simulated=False) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("measured", "low", "middle", "high", "text"),
+    [
+        ("C3.4", "C1", "C3", "C9", "C3.4"),
+        (None, "B5", "C1", "C3", "B5–C3 est."),
+        (None, "A", "A", "A", "A est."),
+        (None, None, "C2", None, "C2 est."),
+        (None, None, None, None, ""),
+    ],
+)
+def test_estimates_are_marked(
+    measured: str | None, low: str | None, middle: str | None, high: str | None, text: str
+) -> None:
+    assert class_text(measured, low, middle, high) == text
+
+
+def test_names_of_flares_never_overlap() -> None:
+    def at(second: int) -> FlareSpan:
+        peak = np.datetime64(second * 1_000_000, "us")
+        return FlareSpan(str(second), peak, peak, peak, "", None)
+
+    window = Window(0.0, 1000.0)
+    flares = [at(second) for second in (500, 560, 20, 700, 999, 5000)]
+    assert [flare.flare_id for flare in labelled(flares, window, 10)] == ["500", "700"]

@@ -1,0 +1,214 @@
+"""The JSON API on a really running server: what it gives out, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urljoin
+
+import numpy as np
+import pytest
+from openapi_spec_validator import validate
+
+from archive.index.schema import FLARES, IMAGES, SCIENCE_FILES
+from dashboards.server.api.endpoints import ENDPOINTS, ROOT
+from dashboards.server.api.openapi import openapi_document
+from dashboards.server.api.parameters import PAGE, next_page, read_parameters
+from dashboards.server.api.request_body import REQUEST_SCHEMA
+from dashboards.server.api.rows import row_document, row_schema
+from jobs.queue.requests import ImagingRequest, parse_request
+
+IMAGES_ADDRESS = f"{ROOT}/images"
+WHOLE = "0123456789abcdef-clean"
+REQUEST = {
+    "uid": "2211116471",
+    "time_ranges": [["2022-11-11T11:36:00Z", "2022-11-11T11:37:00Z"]],
+    "energy_ranges_kev": [[6, 10]],
+}
+
+
+def test_pages_follow_one_another_and_hold_everything_once(client: Any, small: Any) -> None:
+    address, seen = f"{IMAGES_ADDRESS}?limit=25&sort=max,-image_id", []
+    while address:
+        page = client.get(address).json
+        assert page["total"] == 61
+        assert "UTC at Solar Orbiter" in page["clock"]
+        seen += [item["image_id"] for item in page["items"]]
+        address = urljoin(IMAGES_ADDRESS, page["next"]) if page["next"] else ""
+    assert len(seen) == 61
+    assert set(seen) == {image.image_id for image in small.images} - {small.hidden.image_id}
+
+
+def test_an_image_says_what_the_index_says_with_units_and_zone(client: Any, small: Any) -> None:
+    image = small.images[5]
+    answer = client.get(f"{IMAGES_ADDRESS}/{image.image_id}")
+    document = answer.json
+    assert document["t_start"] == f"{np.datetime_as_string(image.t_start, unit='ms')}Z"
+    assert (document["e_low"], document["chi2"], document["sha256"]) == (image.e_low, image.chi2, image.sha256)
+    assert document["units"]["e_low"] == "keV"
+    assert document["units"]["peak_hpc_x"] == "arcsec"
+    assert document["run"]["run_id"] == image.recipe_id
+    assert document["run"]["counts_total"] > 0
+    assert "file" not in document  # places on the server's disk are nobody's business
+    assert str(small.archive.root) not in answer.text
+    fits = client.get(urljoin(f"{IMAGES_ADDRESS}/{image.image_id}", document["links"]["fits"]))
+    assert len(fits.body) == image.size
+    listed = next(i for i in client.get(f"{IMAGES_ADDRESS}?uid={image.uid}").json["items"] if i["method"] == "clean")
+    for link in ("self", "fits", "png", "thumbnail"):
+        assert client.get(urljoin(IMAGES_ADDRESS, listed["links"][link])).status == 200
+
+
+def test_filters(client: Any, small: Any) -> None:
+    def total(query: str) -> int:
+        return int(client.get(f"{IMAGES_ADDRESS}?{query}").json["total"])
+
+    shown = [image for image in small.images if not image.hidden]
+    assert total("method=clean") == sum(image.method == "clean" for image in shown)
+    assert total("method=clean,bp&trusted=false") == sum(not image.trusted for image in shown)
+    assert total("verdict_flux=doubtful") == sum(image.verdict_flux == "doubtful" for image in shown) > 0
+    assert total("verdict_position=trusted&verdict_flux=trusted") == sum(image.trusted for image in shown)
+    assert total("verdict_shape=trusted") == 0
+    assert total("start=2022-11-10T05:00:30Z&end=2022-11-10T07:00:00") == 4
+    assert total("energy_low=12&energy_high=20") == sum(image.e_low == 16.0 for image in shown)
+    assert total("goes_min=1e-5") == sum((image.goes_flux or 0) >= 1e-5 for image in shown)
+    assert total("simulated=true") == 1
+    assert total("author=alice") == 0  # hers is hidden
+
+
+def test_hidden_images_are_in_the_answers_of_their_author_and_operators(
+    signed_in: Callable[[str], Any], small: Any
+) -> None:
+    for name, count in (("alice", 1), ("bob", 0), ("olga", 1)):
+        browser = signed_in(name)
+        assert browser.get(f"{IMAGES_ADDRESS}?author=alice").json["total"] == count
+        assert browser.get(f"{IMAGES_ADDRESS}/{small.hidden.image_id}").status == (200 if count else 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "field", "sentence"),
+    [
+        ("/images?limit=ten", 400, "limit", "limit: expected a whole number from 1 to 1000"),
+        ("/images?limit=1001", 400, "limit", "from 1 to 1000"),
+        ("/images?offset=-1", 400, "offset", "expected a whole number"),
+        ("/images?foo=1", 400, "foo", "there is no parameter 'foo'; this address has start, end"),
+        ("/images?limit=1&limit=2", 400, "limit", "given more than once"),
+        ("/images?method=magic", 400, "method", "expected some of full_disk_bp, bp, clean"),
+        ("/images?trusted=perhaps", 400, "trusted", "expected true or false"),
+        ("/images?verdict_flux=perhaps", 400, "verdict_flux", "expected trusted or doubtful"),
+        ("/images?energy_low=nan", 400, "energy_low", "expected a number"),
+        ("/images?start=yesterday", 400, "start", "'yesterday' is no time"),
+        ("/images?start=0001-01-01", 400, "start", "from 1970 to 2199"),
+        ("/images?sort=file", 400, "sort", "expected up to 5 of author,"),
+        ("/images?text=" + "x" * 201, 400, "text", "up to 200 printable characters"),
+        ("/images?text=%ff%00", 400, "text", "printable"),
+        ("/lightcurve?start=2022-11-11", 400, "end", "the parameter end is missing"),
+        ("/lightcurve?start=2022-11-12&end=2022-11-11", 400, "end", "expected a time after start"),
+        ("/lightcurve?start=2022-11-11&end=2022-11-12&resolution=0.1", 400, "resolution", "more than 20000 points"),
+        (f"/images/{WHOLE}", 404, "image_id", f"there is no image '{WHOLE}'"),
+        ("/images/..%2f..%2fusers.json", 404, "", "there is nothing at this address"),
+        ("/nothing", 404, "", "there is nothing at this address"),
+        ("/requests", 401, "Authorization", "only registered users"),
+    ],
+)
+def test_errors_are_json_with_a_sentence_and_the_field(
+    client: Any, path: str, status: int, field: str, sentence: str
+) -> None:
+    answer = client.get(ROOT + path)
+    assert answer.status == status
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.json["status"] == status
+    assert sentence in answer.json["error"]
+    assert answer.json.get("field", "") == field
+
+
+def test_methods_that_an_address_has_not(client: Any) -> None:
+    for method, path, allowed in (
+        ("DELETE", "/images", "GET"),
+        ("POST", "/images", "GET"),
+        ("PUT", "/requests", "GET, POST"),
+    ):
+        answer = client.send(method, ROOT + path, b"")
+        assert answer.status == 405
+        assert answer.json["error"] == f"{method} is not possible here"
+        assert answer.headers["Allow"] == allowed
+
+
+def test_etag_head_and_headers(client: Any) -> None:
+    answer = client.get(f"{IMAGES_ADDRESS}?limit=3")
+    again = client.get(f"{IMAGES_ADDRESS}?limit=3", If_None_Match=answer.headers["Etag"])
+    assert (again.status, again.body) == (304, b"")
+    head = client.send("HEAD", f"{IMAGES_ADDRESS}?limit=3", None)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Length"] == answer.headers["Content-Length"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_light_curve_of_a_simulated_campaign(imaged_client: Any, imaged: Any) -> None:
+    from_file = imaged.rows("SELECT t_start, t_end FROM quicklook_files WHERE simulated ORDER BY t_start")[0]
+    start, end = (str(np.datetime64(from_file[name], "s")) for name in ("t_start", "t_end"))
+    curve = imaged_client.get(f"{ROOT}/lightcurve?start={start}&end={end}&resolution=300&simulated=true").json
+    view = imaged.light_curve(np.datetime64(start), np.datetime64(end), _points(start, end, 300), simulated=True)
+    assert curve["bucket"] == view.bucket_s
+    assert 0 < curve["bucket"] <= 300
+    assert curve["units"]["mean"] == "ct s⁻¹"
+    assert curve["bands"]["4_10_kev"] == [4.0, 10.0]
+    assert curve["time"][0].endswith("Z")
+    got = np.array(curve["mean"]["4_10_kev"], float)
+    np.testing.assert_allclose(got, view.mean[:, 0])
+    assert np.nanmax(got) > 0
+
+
+def _points(start: str, end: str, resolution: float) -> int:
+    span = (np.datetime64(end) - np.datetime64(start)) / np.timedelta64(1, "s")
+    return int(-(-span // resolution)) + 1
+
+
+# -- the description ---------------------------------------------------------------------------------------------------
+
+
+def test_openapi_file_is_valid_and_served(client: Any) -> None:
+    document = client.get(f"{ROOT}/openapi.json").json
+    validate(document)
+    assert document == json.loads(json.dumps(openapi_document()))
+    assert {(method.upper(), path) for path, item in document["paths"].items() for method in item} == {
+        (endpoint.method, endpoint.path) for endpoint in ENDPOINTS
+    }
+    ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_answers_have_the_keys_that_the_description_promises(client: Any, small: Any) -> None:
+    item = client.get(f"{IMAGES_ADDRESS}?limit=1").json["items"][0]
+    assert set(item) == {*row_schema(IMAGES)["properties"], "links"}
+    assert set(row_document(IMAGES, small.images[0])) == set(row_schema(IMAGES)["properties"])
+    for table in (IMAGES, FLARES, SCIENCE_FILES):
+        for name, schema in row_schema(table)["properties"].items():
+            assert schema["description"], name
+
+
+def test_the_body_of_a_request_is_described_as_it_is_read() -> None:
+    request = parse_request(json.dumps(REQUEST))
+    assert isinstance(request, ImagingRequest)
+    assert set(json.loads(request.to_json())) == set(REQUEST_SCHEMA["properties"])
+    for key, schema in REQUEST_SCHEMA["properties"].items():
+        if "default" in schema:
+            assert parse_request(json.dumps({**REQUEST, key: schema["default"]})) == request
+        for word in schema.get("enum", ()):
+            parse_request(json.dumps({**REQUEST, key: word}))
+
+
+def test_next_page_keeps_what_was_asked() -> None:
+    given = {"limit": [b"10"], "text": [b"a&b=c"], "offset": [b"20"]}
+    values = {"limit": 10, "offset": 20}
+    assert next_page(values, given, 31) == "?limit=10&text=a%26b%3Dc&offset=30"
+    assert next_page(values, given, 30) is None
+    assert read_parameters(PAGE, {}) == {"limit": 100, "offset": 0}
+
+
+def test_no_address_names_its_disk(client: Any, small: Any) -> None:
+    for path in ("/flares", "/images", "/science-files", f"/images/{small.images[0].image_id}", "/openapi.json"):
+        assert not re.search(rf"{small.archive.root}|/tmp/|\.parquet", client.get(ROOT + path).text)

@@ -1,0 +1,152 @@
+import logging
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError
+
+from dashboards.server.serve import _is_no_goodbye, build_parser, panel_arguments, prepare_provider, sign_in_arguments
+from dashboards.shared.frame import PAGES
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def origins(words: list[str]) -> list[str]:
+    return [words[i + 1] for i, word in enumerate(words) if word == "--allow-websocket-origin"]
+
+
+def test_loopback_and_5006_by_default() -> None:
+    arguments = build_parser().parse_args([])
+    words = panel_arguments(arguments.port, arguments.address, arguments.host)
+    assert words[words.index("--address") + 1] == "127.0.0.1"
+    assert words[words.index("--port") + 1] == "5006"
+    assert origins(words) == ["localhost:5006", "127.0.0.1:5006"]
+
+
+def test_every_page_is_served_and_nothing_else() -> None:
+    served = {Path(word).name for word in panel_arguments(1, "127.0.0.1") if word.endswith(".py")}
+    folder = {path.name for path in (ROOT / "dashboards").glob("*.py")}
+    assert served == {f"{page}.py" for page in PAGES} == folder - {"__init__.py", "__main__.py"}
+
+
+def test_other_names_of_the_machine() -> None:
+    words = panel_arguments(80, "0.0.0.0", ["stix.example.org", "stix.example.org:8443"])
+    assert set(origins(words)) >= {"stix.example.org:80", "stix.example.org:8443", "localhost:80"}
+    assert "[::1]:80" in origins(panel_arguments(80, "::1"))
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
+def test_ports_that_are_none(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        build_parser().parse_args(["--port", port])
+    assert stop.value.code == 2
+    assert "is no port" in capsys.readouterr().err or port == "-1"
+
+
+def raised(error: Exception, place: str = "handler.py", function: str = "handle") -> logging.LogRecord:
+    """Log record of an error that was raised in a file and function of these names."""
+    scope: dict[str, Any] = {"error": error}
+    exec(compile(f"def {function}():\n    raise error", place, "exec"), scope)
+    with pytest.raises(type(error)) as caught:
+        scope[function]()
+    return logging.LogRecord("asyncio", logging.ERROR, "", 0, "", (), (caught.type, caught.value, caught.tb))
+
+
+def test_only_lost_visitors_are_kept_out_of_the_log() -> None:
+    connection = "/lib/bokeh/server/connection.py"
+    assert not _is_no_goodbye(raised(WebSocketClosedError()))
+    assert not _is_no_goodbye(raised(StreamClosedError()))
+    assert not _is_no_goodbye(raised(AssertionError(), connection, "session"))
+    assert _is_no_goodbye(raised(AssertionError(), connection, "send"))
+    assert _is_no_goodbye(raised(AssertionError()))
+    assert _is_no_goodbye(raised(ValueError()))
+    assert _is_no_goodbye(logging.LogRecord("asyncio", logging.INFO, "", 0, "fine", (), None))
+
+
+def test_the_root_is_the_image_archive(server: Any) -> None:
+    for path in ("/", "/image_archive"):
+        with urllib.request.urlopen(server.url + path, timeout=20) as response:
+            assert "<title>Image archive · STIX flare images</title>" in response.read().decode()
+
+
+def test_first_content_is_there_before_any_script(server: Any, small: Any) -> None:
+    with urllib.request.urlopen(f"{server.url}/image_archive?method=clean", timeout=20) as response:
+        page = response.read().decode()
+    opening = page[page.index('id="opening"') : page.index("<script", page.index('id="opening"'))]
+    newest = next(i for i in small.newest_first if i.endswith("-clean"))
+    assert f"archive/thumbnail/{newest}" in opening
+    assert f"archive/fits/{newest}" in opening
+    assert "SIMULATED" in opening
+    assert small.hidden.image_id not in page
+
+
+def test_plain_panel_serve_shows_pages_without_routes(serve: Callable[..., Any], small: Any) -> None:
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "dashboards").glob("*.py"))
+    with serve(small.archive.root, "panel", "serve", *files) as server:
+        with urllib.request.urlopen(f"{server.url}/image_archive", timeout=20) as response:
+            page = response.read().decode()
+        assert "data:image/png;base64," in page  # pictures come inside the page
+        assert "archive/thumbnail" not in page
+        assert "data:application/fits" not in page  # not 25 of them
+        for way in ("bokeh-session-id=x", "bokeh-token=x"):  # nobody shares the page of those who follow their link
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{server.url}/image_archive?{way}", timeout=20)
+            assert refused.value.code == 400
+            refused.value.close()
+        for other in ("__init__", "__main__"):  # the shell's pattern serves them too; they do nothing
+            with urllib.request.urlopen(f"{server.url}/{other}", timeout=20) as response:
+                assert response.status == 200
+
+
+def test_the_web_process_loads_neither_sunpy_nor_matplotlib(small: Any) -> None:
+    code = (
+        "import sys; from dashboards.pages.image_archive.view import ImageArchivePage; "
+        "from dashboards.server import routes; p = ImageArchivePage.from_session(); p.view(); "
+        "p.state.opened = p.state.listing.rows[0].image.image_id; assert p.state.detail; "
+        "print(sorted({'sunpy', 'matplotlib', 'stixpy'} & set(sys.modules)))"
+    )
+    environment = os.environ | {"STIX_ARCHIVE": str(small.archive.root), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_everything_is_on() -> None:
+    words = sign_in_arguments()
+    assert words[words.index("--oauth-provider") + 1] == "stix"
+    assert {"--oauth-optional", "--enable-xsrf-cookies"} <= set(words)
+    assert "--use-xheaders" not in words  # without a proxy visitors could send those headers
+    assert "--use-xheaders" in sign_in_arguments(behind_proxy=True)
+
+
+def test_a_provider_that_is_none() -> None:
+    with pytest.raises(SystemExit) as stop:
+        prepare_provider("sitx")
+    assert "nothing called 'sitx' can sign people in; there are" in str(stop.value.code)
+    assert "stix" in str(stop.value.code)
+
+
+def test_keys_go_by_environment_and_stay_the_same(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from dashboards.shared.keys import set_keys; "
+        "set_keys(Path(sys.argv[1])); "
+        "assert not any(name.startswith(('bokeh', 'panel')) for name in sys.modules); "
+        "from bokeh.settings import settings; assert settings.sign_sessions(); "
+        "print(os.environ['PANEL_COOKIE_SECRET'] + settings.secret_key())"
+    )
+
+    def keys(folder: Path) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        words = [sys.executable, "-c", code, str(folder)]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert len(keys(tmp_path)) >= 128
+    assert keys(tmp_path) == keys(tmp_path)
+    assert keys(tmp_path / "nowhere") != keys(tmp_path / "nowhere")  # no archive is made by looking
+    assert not (tmp_path / "nowhere").exists()

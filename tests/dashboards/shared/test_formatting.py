@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from dashboards.shared import formatting
+
+T = np.datetime64("2022-11-11T23:59:30", "us")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4, "4 s"), (0.5, "0.5 s"), (124.9, "124.9 s"), (599, "599 s"), (720, "12 min"), (9000, "2.5 h")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert formatting.duration(T, T + np.timedelta64(round(seconds * 1e6), "us")) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (None, ".3g", "–"),
+        (float("nan"), ".3g", "–"),
+        (-512.345, ".1f", "−512.3"),
+        (3.5e-5, ".2g", "3.5 × 10⁻⁵"),
+        (-3180.0, ".3g", "−3\N{NARROW NO-BREAK SPACE}180"),
+        (2.5e7, ".2g", "2.5 × 10⁷"),
+        (0.0, ".3g", "0"),
+    ],
+)
+def test_numbers(value: float | None, form: str, text: str) -> None:
+    assert formatting.number(value, form) == text
+
+
+def test_counts_are_grouped() -> None:
+    assert formatting.counts(1234567.4) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
+    assert formatting.counts(None) == "–"
+
+
+@pytest.mark.parametrize(("size", "text"), [(100, "0 kB"), (89_280, "89 kB"), (1_071_360, "1.1 MB")])
+def test_sizes(size: int, text: str) -> None:
+    assert formatting.size(size) == text
+
+
+def test_units_of_fits() -> None:
+    assert formatting.unit("ct s-1 cm-2 keV-1 arcsec-2") == "ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻²"
+    assert formatting.unit("") == ""

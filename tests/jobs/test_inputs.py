@@ -1,0 +1,103 @@
+"""Choice of the background file and its record."""
+
+import json
+
+import numpy as np
+import pytest
+
+from archive.index.schema import ScienceFile
+from jobs.inputs import choose_background
+from stixcore.calibration.catalog import SHIPPED
+
+FLARE = np.datetime64("2022-11-11T12:00:00", "us")
+
+
+def background(name: str, hours: float, **changes) -> ScienceFile:
+    middle = FLARE + np.timedelta64(round(hours * 3600), "s")
+    half = np.timedelta64(1600, "s")
+    values = {
+        "name": name,
+        "product": "sci-xray-cpd",
+        "uid": "2211098157",
+        "level": "L1",
+        "version": "01",
+        "sha256": "a" * 64,
+        "size": 1,
+        "path": f"fits/{name}",
+        "t_start": middle - half,
+        "t_end": middle + half,
+        "duration_s": 3200.0,
+        "n_bins": 1,
+        "bin_min_s": 3200.0,
+        "bin_max_s": 3200.0,
+        "n_pixels": 12,
+        "n_channels": 31,
+        "e_low": 4.0,
+        "e_high": np.inf,
+        "all_detectors": True,
+        "rcr_min": 0,
+        "rcr_max": 0,
+        "counts": 2e6,
+        "purpose": "BKG quiet, Background",
+        "is_background": True,
+        "ingested_at": FLARE,
+    }
+    return ScienceFile(**(values | changes))
+
+
+def test_nearest_in_time_on_either_side():
+    files = [background("before", -50), background("after", 20), background("far", 500)]
+    choice = choose_background(files, FLARE, FLARE, (4.0, 10.0))
+    assert choice.chosen.name == "after"
+    assert choice.reason == "nearest of 3 that qualify: 20.0 h after the flare"
+    assert [candidate.name for candidate in choice.candidates] == ["after", "before", "far"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"duration_s": 120.0}, "only 120 s long, 600 s needed"),
+        ({"all_detectors": False}, "not all detectors were read out"),
+        ({"e_high": 9.0}, "covers 4-9 keV, not 4-10 keV"),
+        ({"e_low": 6.0}, "covers 6-inf keV, not 4-10 keV"),
+        ({"rcr_max": 1}, "the attenuator was in"),
+    ],
+)
+def test_what_does_not_qualify_is_passed_over_and_says_why(change, reason):
+    choice = choose_background([background("near", 1, **change), background("good", 30)], FLARE, FLARE, (4.0, 10.0))
+    assert choice.chosen.name == "good"
+    assert json.loads(choice.candidates_json)[1]["reason"] == reason
+
+
+def test_a_file_of_the_time_of_the_flare_is_no_background():
+    choice = choose_background([background("during", 0.3), background("good", 30)], FLARE, FLARE, (4.0, 10.0))
+    assert choice.chosen.name == "good"
+    assert choice.candidates[1].reason == "was taken during the flare"
+
+
+def test_another_energy_table_does_not_qualify():
+    """The on-board table changed on 2022-09-18."""
+    time = np.datetime64("2022-09-18T12:00:00", "us")
+    hours = float((time - FLARE) / np.timedelta64(3600, "s"))
+    choice = choose_background([background("old", hours - 24), background("new", hours + 100)], time, time, (4.0, 10.0))
+    assert choice.chosen.name == "new"
+    assert "another energy table" in choice.candidates[1].reason
+
+
+def test_sixty_days_are_the_limit_and_a_file_is_never_its_own_background():
+    files = [background("far", 60 * 24 + 1), background("self", 0)]
+    choice = choose_background(files, FLARE, FLARE, (4.0, 10.0), own_name="self")
+    assert choice.chosen is None
+    assert choice.reason == "no background subtracted: no background file within 60 days"
+    assert choice.candidates == ()
+
+
+def test_the_energy_table_is_that_of_the_first_bin():
+    """As the image's: a window across the change of 2022-09-18 has the table of its start."""
+    change = next(row.start for row in SHIPPED.validity if row.name == "elut_table_20220918")
+    start, end = change - np.timedelta64(60, "s"), change + np.timedelta64(600, "s")
+    assert SHIPPED.choose(start, end).energy_table.name != "elut_table_20220918"
+    hours = float((change - FLARE) / np.timedelta64(3600, "s"))
+    choice = choose_background([background("old", hours - 24), background("new", hours + 9)], start, end, (4.0, 10.0))
+    assert choice.chosen.name == "old"
+    assert "another energy table" in choice.candidates[1].reason
