@@ -1,4 +1,4 @@
-"""Damage to images, runs and their records: found, mended, nothing left to find. Files: tests/archive/checks/test_run."""
+"""Damage to images, runs and their records: found, mended, nothing left to find. Files: checks/test_run."""
 
 import json
 import shutil

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from controls import SCRIPT, Control, controls_of, focused_on, rest
-from user_actions import Hand, Outcome, Use, found_again, use
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from scenes import FLARE, SCENES, USER, Scene, places_of
+from user_actions import Hand, Outcome, Use, found_again, use
 
 from archive import ImageFilter
 from jobs.queue.journal import Journal
