@@ -162,7 +162,7 @@ def test_a_file_that_comes_does_not_push_out_one_that_was_filed_in_its_place(
 def test_a_whole_file_that_todays_rules_refuse_stays_after_the_index_is_lost(
     archive: Archive, tmp_path: Path, make, monkeypatch
 ) -> None:
-    import archive.ingest.describe as rules
+    from archive.ingest import describe as rules
 
     ingest(archive, [make.pixel_file().write(tmp_path)], make.now)
     (place,) = archive.root.glob("fits/*/*/*/*/SCI/*.fits")

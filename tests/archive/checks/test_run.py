@@ -1,4 +1,4 @@
-"""Damage of every kind to files and index: found, mended, and nothing left to find. Images: tests/jobs/cli/test_repair."""
+"""Damage of every kind to files and index: found, mended, and nothing left to find. Images: jobs/cli/test_repair."""
 
 import json
 import os
@@ -309,7 +309,7 @@ def test_file_in_a_wrong_folder_goes_back_to_its_own(own):
 
 
 def test_file_that_todays_rules_refuse_is_told_and_left_alone(own, monkeypatch):
-    import archive.ingest.describe as rules
+    from archive.ingest import describe as rules
 
     monkeypatch.setattr(rules, "BEYOND", np.datetime64("2022-11-30"))
     found = check(own, later(), repair=True)
