@@ -168,6 +168,14 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
         _flush(place.parent)
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only its owner can open; close it to others if older software left it open."""
+    make_folder(folder, PRIVATE_FOLDER)
+    status = folder.stat()
+    if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+        folder.chmod(PRIVATE_FOLDER)
+
+
 def leftovers(folder: Path) -> list[Path]:
     """Temporary files that a killed process left below ``folder``; one may belong to a writer that is still at work."""
     return sorted(folder.rglob(f"{PART}*"))

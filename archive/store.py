@@ -9,14 +9,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from archive.atomic import make_folder
+from archive.atomic import make_folder, make_private_folder
 from archive.calibration import calibration_catalog
 from archive.errors import ArchiveBusy, IndexVersion, NotAnArchive
 from archive.index import read_model
 from archive.index import write as parquet_index
 from archive.index.migrations import migrate, pending
 from archive.index.schema import TABLES, table_named
-from archive.ingest.quarantine import close_to_others
 from archive.queries import Questions
 from stixcore.calibration.catalog import CalibrationCatalog
 
@@ -68,7 +67,7 @@ class Archive(Questions):
         if create:
             for name in FOLDERS:
                 make_folder(self.root / name)
-            close_to_others(self.root / "quarantine")
+            make_private_folder(self.root / "quarantine")
         waiting = pending(self.index)
         if waiting and not create:
             message = f"{self.index} was written by older software; the next stix-jobs ingest brings it up to date"

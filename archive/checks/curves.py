@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from archive.checks.findings import Code
 from archive.checks.inspection import Inspection
 from archive.errors import IndexDamaged
+from archive.index.series import DAY_FILES, LIGHT_CURVE_MINUTES, LIGHT_CURVES, read_rows
 from archive.layout import PARTITIONS
 from archive.lightcurves.minutes import minutes_of
-from archive.lightcurves.tables import DAY_FILES, LIGHT_CURVE_MINUTES, LIGHT_CURVES, read_rows
 from archive.lightcurves.write import rebuild_light_curves, stale_days
 
 

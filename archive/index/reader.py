@@ -24,9 +24,9 @@ from archive.errors import ArchiveBusy, IndexDamaged, QueryRefused, QueryTimeout
 from archive.index.columns import Table
 from archive.index.read_model import current
 from archive.index.schema import TABLES, AnyTable
+from archive.index.series import SERIES, series_views
 from archive.index.sql import Conditions, bindable, parquet_scan, quoted, select
 from archive.index.write import partitions
-from archive.lightcurves.tables import SERIES, series_views
 
 #: Memory of all running queries of one process. A query that needs more fails; it never spills to disk.
 MEMORY_LIMIT = "1GB"

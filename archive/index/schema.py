@@ -14,9 +14,9 @@ import numpy as np
 
 from archive.errors import BadRow, NotInArchive
 from archive.index.columns import Column, Table
+from archive.index.series import SERIES
 from archive.index.sql import select
-from archive.layout import METHODS, image_id
-from archive.lightcurves.tables import SERIES
+from archive.layout import METHODS, image_id, version_rank
 
 _UTC = "UTC at Solar Orbiter"
 _CLOCK = "UTC"
@@ -56,6 +56,12 @@ class ProductFile:
     simulated: Annotated[bool, Column("Made by the simulator")] = False
     created: Annotated[np.datetime64 | None, Column("When the file was written, by its header", _CLOCK)] = None
     ingested_at: Annotated[np.datetime64, Column("When it came into the archive", _CLOCK)]
+
+    @property
+    def version_order(self) -> tuple[tuple[int, bool, int], bool, np.datetime64, str]:
+        """Key that sorts versions of one observation from old to new: level and version, then the date of writing."""
+        written = self.created if self.created is not None else np.datetime64(0, "us")
+        return version_rank(self.level, self.version), self.created is not None, written, self.name
 
 
 @dataclass(frozen=True, kw_only=True)

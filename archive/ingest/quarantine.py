@@ -6,14 +6,13 @@ They may be anything, and the reasons quote them: only the archive's owner can r
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from archive.atomic import PRIVATE, PRIVATE_FOLDER, copy_file, make_folder, move_file, write_text
+from archive.atomic import PRIVATE, PRIVATE_FOLDER, copy_file, make_folder, make_private_folder, move_file, write_text
 from stixcore.printable import printable, without_folders
 from stixcore.recipe import sha256_of
 
@@ -69,7 +68,7 @@ def put_aside(
         The note.
     """
     name = _harmless(source.name)
-    close_to_others(folder)
+    make_private_folder(folder)
     note = {
         "file": source.name,
         "source": _inside(source, folder.parent),
@@ -93,14 +92,6 @@ def put_aside(
     note |= {"expected": refusal.expected, "found": refusal.found, "quarantined_at": f"{now.astype('datetime64[s]')}Z"}
     write_text(_note_of(place), json.dumps(note, indent=1, ensure_ascii=True) + "\n", PRIVATE)
     return _note_of(place)
-
-
-def close_to_others(folder: Path) -> None:
-    """Make a folder, or take the rights of others to it, when it is this user's: older software left it open."""
-    make_folder(folder, PRIVATE_FOLDER)
-    status = folder.stat()
-    if status.st_mode & 0o077 and status.st_uid == os.geteuid():
-        folder.chmod(PRIVATE_FOLDER)
 
 
 def _inside(source: Path, root: Path) -> str:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from archive.index.schema import ProductFile
-from archive.layout import version_rank
 
 #: Two files are versions of one observation when what they share is at least this part of what they cover together.
 #: A reprocessed file may begin a bin later; half a day of light curve is no version of the whole day.
@@ -25,18 +24,14 @@ def with_successors[R: ProductFile](rows: Iterable[R]) -> list[R]:
 
 
 def _successor[R: ProductFile](row: R, group: list[R]) -> str | None:
-    newer = [other for other in group if rank(other) > rank(row) and _shared(row, other) >= SAME_OBSERVATION]
-    return max(newer, key=rank).name if newer else None
+    newer = [
+        other for other in group if other.version_order > row.version_order and _shared(row, other) >= SAME_OBSERVATION
+    ]
+    return max(newer, key=lambda other: other.version_order).name if newer else None
 
 
 def _group(row: ProductFile) -> tuple[str, str, bool]:
     return row.product, getattr(row, "uid", ""), row.simulated
-
-
-def rank(row: ProductFile) -> tuple[tuple[int, bool, int], bool, np.datetime64, str]:
-    """Version first; the same version issued twice under two names: the one that was written later."""
-    written = row.created if row.created is not None else np.datetime64(0, "us")
-    return version_rank(row.level, row.version), row.created is not None, written, row.name
 
 
 def _shared(a: ProductFile, b: ProductFile) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from archive.lightcurves.tables import BANDS, COUNTS, LIGHT_CURVE_MINUTES
+from archive.index.series import BANDS, COUNTS, LIGHT_CURVE_MINUTES
 
 MINUTE_US = 60_000_000
 

@@ -21,9 +21,7 @@ from numpy.typing import NDArray
 from archive.atomic import identity
 from archive.errors import ArchiveBusy, IndexDamaged, QueryRefused
 from archive.index.columns import Table
-from archive.index.sql import parquet_scan, select
-from archive.lightcurves.minutes import MINUTE_US
-from archive.lightcurves.tables import (
+from archive.index.series import (
     BANDS,
     COUNTS,
     LIGHT_CURVE_MINUTES,
@@ -34,6 +32,8 @@ from archive.lightcurves.tables import (
     month_file,
     read_rows,
 )
+from archive.index.sql import parquet_scan, select
+from archive.lightcurves.minutes import MINUTE_US
 from stixcore.flares.series import QuicklookSeries
 
 Floats = NDArray[np.float64]

@@ -18,12 +18,7 @@ import pyarrow.compute as pc
 
 from archive.errors import IndexDamaged
 from archive.index.schema import QUICKLOOK_FILES, QuicklookFile
-from archive.index.sql import select
-from archive.ingest.versions import rank
-from archive.layout import PARTITIONS
-from archive.lightcurves.merge import LONGEST_BIN_S, Layer, merged
-from archive.lightcurves.minutes import minutes_of
-from archive.lightcurves.tables import (
+from archive.index.series import (
     BAND_EDGES,
     COUNTS,
     DAY_FILES,
@@ -35,6 +30,10 @@ from archive.lightcurves.tables import (
     read_rows,
     write_rows,
 )
+from archive.index.sql import select
+from archive.layout import PARTITIONS
+from archive.lightcurves.merge import LONGEST_BIN_S, Layer, merged
+from archive.lightcurves.minutes import minutes_of
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_light_curve
 
@@ -146,7 +145,7 @@ def _reaching_into(files: list[QuicklookFile], day: np.datetime64) -> list[Quick
     """Files that matter to a day, from the one that counts least to the one that counts most."""
     begin = day.astype("datetime64[us]")
     near = [row for row in files if row.t_start < begin + _DAY + _MARGIN and row.t_end > begin - _MARGIN]
-    return sorted(near, key=rank)
+    return sorted(near, key=lambda row: row.version_order)
 
 
 def _make(

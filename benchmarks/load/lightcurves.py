@@ -18,8 +18,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from archive import Archive, Flare, QuicklookFile
+from archive.index.series import COUNTS, LIGHT_CURVES, day_file, month_file, write_rows
 from archive.lightcurves.minutes import minutes_of
-from archive.lightcurves.tables import COUNTS, LIGHT_CURVES, day_file, month_file, write_rows
 from stixcore.fits.spec import ProductKind
 
 DAYS, FIRST = 365, np.datetime64("2022-01-01", "D")

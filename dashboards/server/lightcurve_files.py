@@ -21,7 +21,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from archive.index.columns import Table
-from archive.lightcurves.tables import LIGHT_CURVE_MINUTES, LIGHT_CURVES
+from archive.index.series import LIGHT_CURVE_MINUTES, LIGHT_CURVES
 from dashboards.pages.lightcurves.window import LONGEST_S, Window, unix_seconds
 from dashboards.server.answers import write_json_error
 from dashboards.server.conditional import check_conditions

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from archive import Archive, QuicklookFile
+from archive.index.series import day_file
 from archive.ingest.describe import AU_M
-from archive.lightcurves.tables import day_file
 from jobs.flares.rows import (
     DETECTED,
     NEIGHBORHOOD,

@@ -37,8 +37,8 @@ from archive import (
     skipped_run_id,
 )
 from archive.accounts import Accounts, Role
+from archive.index.series import COUNTS, LIGHT_CURVES, day_file, month_file, write_rows
 from archive.lightcurves.minutes import minutes_of
-from archive.lightcurves.tables import COUNTS, LIGHT_CURVES, day_file, month_file, write_rows
 from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.lightcurves.tables import BANDS
+from archive.index.series import BANDS
 from dashboards.pages.lightcurves.plot import LIGHT, ROOM
 from dashboards.pages.lightcurves.series import columns_of, rate_limits
 from dashboards.pages.lightcurves.state import Curves

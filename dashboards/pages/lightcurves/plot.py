@@ -34,7 +34,7 @@ from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from archive import Image
-from archive.lightcurves.tables import BANDS
+from archive.index.series import BANDS
 from dashboards.pages.lightcurves.clocks import Clock, LightTimes
 from dashboards.pages.lightcurves.flares import FlareSpan, labelled
 from dashboards.pages.lightcurves.images import WindowImages

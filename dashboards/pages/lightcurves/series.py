@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archive import LightCurveView
-from archive.lightcurves.tables import BANDS
+from archive.index.series import BANDS
 
 Columns = dict[str, NDArray[Any]]
 

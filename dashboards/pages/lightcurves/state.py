@@ -11,8 +11,8 @@ import param
 
 from archive import Archive, ImageFilter, LightCurveView
 from archive.index.schema import FLARES, IMAGES, QUICKLOOK_FILES
+from archive.index.series import BANDS
 from archive.index.sql import select
-from archive.lightcurves.tables import BANDS
 from dashboards.pages.lightcurves.clocks import Clock, LightTimes, light_times
 from dashboards.pages.lightcurves.flares import FlareSpan, flares_in
 from dashboards.pages.lightcurves.images import WindowImages, images_in

@@ -8,7 +8,7 @@ from typing import Any
 import panel as pn
 import panel.ui as pmui
 
-from archive.lightcurves.tables import BANDS
+from archive.index.series import BANDS
 from dashboards.pages.lightcurves import formatting
 from dashboards.pages.lightcurves.clocks import Clock, why_unknown
 from dashboards.pages.lightcurves.first_content import curves_svg

@@ -10,7 +10,7 @@ import numpy as np
 from archive import Archive, ImageFilter, NotInArchive, ScienceFilter
 from archive.index.filters import FlareFilter
 from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, Image, ScienceFile
-from archive.lightcurves.tables import BAND_EDGES, BANDS
+from archive.index.series import BAND_EDGES, BANDS
 from dashboards.server.api import parameters as p
 from dashboards.server.api.call import Call, Endpoint, Reply
 from dashboards.server.api.errors import Refused

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from archive.lightcurves.tables import LIGHT_CURVES
+from archive.index.series import LIGHT_CURVES
 from dashboards.server.lightcurve_files import csv_pieces, parquet_pieces, wanted
 from dashboards.shared.errors import NotUnderstood
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Archive
-from archive.lightcurves.tables import BANDS
+from archive.index.series import BANDS
 from dashboards.pages.lightcurves.clocks import Clock
 from dashboards.pages.lightcurves.images import MOST_ON_CURVES, WindowImages, images_in, spread
 from dashboards.pages.lightcurves.state import BINS, LightCurvesState
