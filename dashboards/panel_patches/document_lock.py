@@ -86,8 +86,8 @@ async def _handle(document: Document, work: Callable[[], None]) -> None:
             state._handle_exception(error)
 
 
-def turn_of(document: Document | None) -> Callable[[Callable[[], Any]], None]:
-    """By what other threads have a page changed: ``turn_of(document)(change)``.
+def locked_updates(document: Document | None) -> Callable[[Callable[[], Any]], None]:
+    """By what other threads have a page changed: ``locked_updates(document)(change)``.
 
     Changes are made one after the other, in the order in which they came; not before the session of the page is made,
     and not after its end. Where there is no session, they are made at once. To be asked while the page is made.

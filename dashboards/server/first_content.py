@@ -23,7 +23,7 @@ from dashboards.server.turns import Busy
 from dashboards.shared.access import Visitor
 from dashboards.shared.frame import LIVE, PAGES, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
 from dashboards.shared.links import RouteLinks
-from dashboards.shared.preloaded import Begun, session_of, session_with
+from dashboards.shared.preloaded import PreloadedState, session_from_loaded, session_from_preloaded
 from dashboards.shared.session_owner import SessionOwner, making_sessions_for
 from dashboards.shared.visitors import COOKIE, visitor_of_cookie, visitor_with_cookie
 
@@ -66,25 +66,30 @@ class FirstContentHandler(PageHandler):
         if pn.config.authorize_callback:
             with making_sessions_for(SessionOwner(cookie, await visitor_with_cookie(self))):
                 return await make()
-        begun = await self._send(page) if page is not None else None
-        state, visitor = await looked_up(partial(_look, begun, cookie), journal_threads() if begun is None else None)
+        preloaded = await self._send(page) if page is not None else None
+        state, visitor = await looked_up(
+            partial(_look, preloaded, cookie), journal_threads() if preloaded is None else None
+        )
         owner = SessionOwner(cookie, visitor)
-        with session_of(begun) if begun is not None else session_with(state), making_sessions_for(owner):
+        with (
+            session_from_preloaded(preloaded) if preloaded is not None else session_from_loaded(state),
+            making_sessions_for(owner),
+        ):
             return await make()
 
-    async def _send(self, page: type[AddressedPage[Any]]) -> Begun[Any]:
+    async def _send(self, page: type[AddressedPage[Any]]) -> PreloadedState[Any]:
         visitor = partial(visitor_of_cookie, self.get_cookie(COOKIE) or "")
         dark = prefers_dark(self.get_query_argument("theme", None), self.get_cookie(THEME_COOKIE))
 
-        def ask() -> tuple[Begun[Any], str]:
-            begun = page.begin(visitor, f"?{self.request.query}")
-            opening = page.opening(begun.state, RouteLinks(), dark=dark)
-            title = page.document_title(begun.state)
-            return begun, begin_document(title, opening, description=page.description, dark=dark)
+        def ask() -> tuple[PreloadedState[Any], str]:
+            preloaded = page.preload(visitor, f"?{self.request.query}")
+            opening = page.opening(preloaded.state, RouteLinks(), dark=dark)
+            title = page.document_title(preloaded.state)
+            return preloaded, begin_document(title, opening, description=page.description, dark=dark)
 
         self._key = page.title, dark
         self._early = self.known.get(self._key, "")
-        begun, document = await in_thread(ask)
+        preloaded, document = await in_thread(ask)
         self.set_header("Content-Type", "text/html")
         self.set_header("X-Accel-Buffering", "no")  # a proxy must not wait for the rest
         self.write(document + self._early)
@@ -93,7 +98,7 @@ class FirstContentHandler(PageHandler):
         for flushed in done:
             flushed.result()
         self._sent = True
-        return begun
+        return preloaded
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Say what cannot be said by a status any more, below what was sent."""
@@ -113,12 +118,12 @@ class FirstContentHandler(PageHandler):
         super().write(chunk)
 
 
-def _look(begun: Begun[Any] | None, cookie: str) -> tuple[Any, Visitor]:
+def _look(preloaded: PreloadedState[Any] | None, cookie: str) -> tuple[Any, Visitor]:
     """State of the page without first content, for who has a cookie, and who that is."""
     from dashboards.pages.operations.view import OperationsPage  # pages import what imports this package
 
     visitor = visitor_of_cookie(cookie)
-    return None if begun is not None else OperationsPage.load(lambda: visitor), visitor
+    return None if preloaded is not None else OperationsPage.load(lambda: visitor), visitor
 
 
 def _page(address: str) -> type[AddressedPage[Any]] | None:
@@ -127,7 +132,7 @@ def _page(address: str) -> type[AddressedPage[Any]] | None:
     from dashboards.pages.lightcurves.view import LightCurvesPage
     from dashboards.pages.science_data.view import ScienceDataPage
 
-    begun: dict[str, type[AddressedPage[Any]]] = {
+    preloaded: dict[str, type[AddressedPage[Any]]] = {
         "image_archive": ImageArchivePage, "lightcurves": LightCurvesPage, "science_data": ScienceDataPage
     }  # fmt: skip
-    return begun.get(address.strip("/") or next(iter(PAGES)))
+    return preloaded.get(address.strip("/") or next(iter(PAGES)))

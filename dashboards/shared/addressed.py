@@ -13,7 +13,7 @@ from dashboards.shared.address import AddressState
 from dashboards.shared.frame import SITE, follow_address, is_dark, open_with, session_search
 from dashboards.shared.links import Links, session_links
 from dashboards.shared.notices import Notice, Notices
-from dashboards.shared.preloaded import Begun, begin, begun_or
+from dashboards.shared.preloaded import PreloadedState, preload, preloaded_or
 from dashboards.shared.visitors import session_visitor
 
 
@@ -45,15 +45,15 @@ class AddressedPage[State: AddressState](ABC):
     @classmethod
     def from_session(cls) -> Self:
         """The page for the session that is being made: archive of this server, state from the address."""
-        begun = begun_or(lambda: cls.begin(session_visitor, session_search()))
-        page = cls(begun.state, session_links())
-        page.follow_address(begun)
+        preloaded = preloaded_or(lambda: cls.preload(session_visitor, session_search()))
+        page = cls(preloaded.state, session_links())
+        page.follow_address(preloaded)
         return page
 
     @classmethod
-    def begin(cls, visitor: Callable[[], Visitor], search: str) -> Begun[State]:
+    def preload(cls, visitor: Callable[[], Visitor], search: str) -> PreloadedState[State]:
         """What the page needs before it has widgets."""
-        return begin(cls.new_state(visitor), search)
+        return preload(cls.new_state(visitor), search)
 
     @classmethod
     @abstractmethod
@@ -70,10 +70,10 @@ class AddressedPage[State: AddressState](ABC):
     def opening(cls, state: State, links: Links, *, dark: bool) -> str:
         """The page as plain HTML, until it is alive."""
 
-    def follow_address(self, begun: Begun[State]) -> None:
+    def follow_address(self, preloaded: PreloadedState[State]) -> None:
         """Show what is loaded, and keep the address up to date."""
-        self._address_notices = [Notice("warning", complaint) for complaint in begun.complaints]
-        follow_address(begun)
+        self._address_notices = [Notice("warning", complaint) for complaint in preloaded.complaints]
+        follow_address(preloaded)
         self.state.tell()
         self._show_notices()
 

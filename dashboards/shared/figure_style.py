@@ -49,7 +49,7 @@ def error_bars(base: str, source: ColumnDataSource, color: str, width: float = 1
     )
 
 
-def spoken(what: str) -> dict[str, str]:
+def aria_label(what: str) -> dict[str, str]:
     """What a screen reader says instead of a canvas, as ``html_attributes`` of a figure."""
     return {"role": "figure", "aria-label": what}
 

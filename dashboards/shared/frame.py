@@ -22,7 +22,7 @@ from dashboards.panel_patches.document_lock import handle_in_turn
 from dashboards.panel_patches.garbage import count_session
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.opening import opening_css
-from dashboards.shared.preloaded import Begun, is_begun
+from dashboards.shared.preloaded import PreloadedState, is_preloaded
 from dashboards.shared.session_ids import refuse_chosen_sessions
 from dashboards.shared.source import archive_source
 from dashboards.shared.style import style
@@ -122,7 +122,7 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
 def open_with(make_opening: Callable[[], str]) -> None:
     """Let the document of this session begin with some plain HTML, unless the visitor has it already."""
     document = pn.state.curdoc
-    if document is not None and not is_begun():
+    if document is not None and not is_preloaded():
         document.template_variables.update(opening=make_opening(), opening_css=opening_css())
 
 
@@ -180,9 +180,9 @@ def session_search() -> str:
     return str(pn.state.location.search or "") if pn.state.location is not None else ""
 
 
-def follow_address(begun: Begun[Any]) -> None:
+def follow_address(preloaded: PreloadedState[Any]) -> None:
     """Keep the address of this session as the state of its page says."""
-    location, state = pn.state.location, begun.state
+    location, state = pn.state.location, preloaded.state
     if location is None:  # not served, a test perhaps
         return
 
@@ -191,7 +191,7 @@ def follow_address(begun: Begun[Any]) -> None:
             location.search = state.address
 
     state.param.watch(write, list(state.address_keys))
-    if state.address != begun.address:  # what was loaded says otherwise
+    if state.address != preloaded.address:  # what was loaded says otherwise
         write()
 
 

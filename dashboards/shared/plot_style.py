@@ -10,7 +10,7 @@ LINES = "rgba(128, 140, 152, 0.35)"
 FONT = "Roboto, Helvetica, Arial, sans-serif"
 
 
-def quiet(plot: Any) -> None:
+def style_plot(plot: Any) -> None:
     """Give a Bokeh figure the looks of the pages."""
     plot.border_fill_alpha = 0.0
     plot.outline_line_color = LINES

@@ -1,7 +1,7 @@
-"""A page that is begun: its state is loaded, its widgets are not made yet.
+"""A page that is preloaded: its state is loaded, its widgets are not made yet.
 
 What a visitor sees first needs the state alone, so `dashboards.server.first_content` begins a page before the
-session of its live part is made. The session then takes the page that was begun.
+session of its live part is made. The session then takes the page that was preloaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dashboards.shared.address import AddressState
 
 
 @dataclass(frozen=True)
-class Begun[State: AddressState]:
+class PreloadedState[State: AddressState]:
     """A loaded state.
 
     Attributes
@@ -33,42 +33,42 @@ class Begun[State: AddressState]:
     address: str
 
 
-#: The page that the present request has begun.
-_BEGUN: ContextVar[Begun[Any] | None] = ContextVar("begun", default=None)
+#: The page that the present request has preloaded.
+_PRELOADED: ContextVar[PreloadedState[Any] | None] = ContextVar("preloaded", default=None)
 #: The loaded state of a page that has no first content.
 _LOADED: ContextVar[Any] = ContextVar("loaded", default=None)
 
 
-def begin[State: AddressState](state: State, search: str) -> Begun[State]:
+def preload[State: AddressState](state: State, search: str) -> PreloadedState[State]:
     """Set a state from a query string and load what it asks for."""
     complaints = tuple(state.take_address(search))
     address = state.address
     state.load()
-    return Begun(state, complaints, address)
+    return PreloadedState(state, complaints, address)
 
 
 @contextmanager
-def session_of(begun: Begun[Any]) -> Iterator[None]:
-    """Let the session that is made inside go on with a page that was begun."""
-    token = _BEGUN.set(begun)
+def session_from_preloaded(preloaded: PreloadedState[Any]) -> Iterator[None]:
+    """Let the session that is made inside go on with a page that was preloaded."""
+    token = _PRELOADED.set(preloaded)
     try:
         yield
     finally:
-        _BEGUN.reset(token)
+        _PRELOADED.reset(token)
 
 
-def is_begun() -> bool:
+def is_preloaded() -> bool:
     """Whether the session that is being made goes on with a page."""
-    return _BEGUN.get() is not None
+    return _PRELOADED.get() is not None
 
 
-def begun_or[State: AddressState](make: Callable[[], Begun[State]]) -> Begun[State]:
+def preloaded_or[State: AddressState](make: Callable[[], PreloadedState[State]]) -> PreloadedState[State]:
     """The page that the session goes on with; else it is begun now."""
-    return _BEGUN.get() or make()
+    return _PRELOADED.get() or make()
 
 
 @contextmanager
-def session_with(state: Any) -> Iterator[None]:
+def session_from_loaded(state: Any) -> Iterator[None]:
     """Let the session that is made inside start from a state that was loaded outside of the server's loop."""
     token = _LOADED.set(state)
     try:

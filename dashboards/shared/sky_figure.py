@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from dashboards.shared import formatting
 from dashboards.shared.compare import Panel
-from dashboards.shared.figure_style import spoken
-from dashboards.shared.plot_style import FONT, TEXT, quiet
+from dashboards.shared.figure_style import aria_label
+from dashboards.shared.plot_style import FONT, TEXT, style_plot
 from jobs.imaging.figures import color_table
 from stixcore.solar_grid import Line
 
@@ -59,7 +59,7 @@ def sky_figure(
     """
     x0, x1, y0, y1 = panel.extent
     plot: Any = figure(
-        html_attributes=spoken(
+        html_attributes=aria_label(
             f"Map: {title.replace(chr(10), ' ')}" if title else "Map of the image; its numbers stand beside it"
         ),
         x_range=ranges[0],
@@ -77,7 +77,7 @@ def sky_figure(
     )
     plot.add_tools(ResetTool())
     plot.toolbar.logo = None
-    quiet(plot)
+    style_plot(plot)
     plot.grid.visible = False
     mapper = LinearColorMapper(
         palette=_diverging() if panel.is_difference else _std_gamma_2(),

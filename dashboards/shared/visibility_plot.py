@@ -12,8 +12,8 @@ from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from dashboards.shared import formatting
-from dashboards.shared.figure_style import error_bars, spoken
-from dashboards.shared.plot_style import TEXT, quiet
+from dashboards.shared.figure_style import aria_label, error_bars
+from dashboards.shared.plot_style import TEXT, style_plot
 from stixcore.fits.image_file import StoredVisibilities
 
 #: Distinguishable for the colour-blind: Okabe & Ito's, as in the printed report, and one more for multi-scale CLEAN.
@@ -52,7 +52,7 @@ def visibility_figure(visibilities: Mapping[str, StoredVisibilities]) -> Any | N
     lower.yaxis.ticker = [-180, -90, 0, 90, 180]
     lower.xaxis.axis_label = "Sub-collimator, coarse to fine"
     for plot in (upper, lower):
-        quiet(plot)
+        style_plot(plot)
     return gridplot([[upper], [lower]], sizing_mode="stretch_width", toolbar_location=None)
 
 
@@ -66,7 +66,7 @@ def _predicted(visibilities: Mapping[str, StoredVisibilities]) -> list[tuple[str
 
 def _plot(labels: FactorRange, label: str, height: int) -> Any:
     plot: Any = figure(
-        html_attributes=spoken(f"{label} of every sub-collimator: measured, and as each method predicts"),
+        html_attributes=aria_label(f"{label} of every sub-collimator: measured, and as each method predicts"),
         x_range=labels,
         height=height,
         sizing_mode="stretch_width",

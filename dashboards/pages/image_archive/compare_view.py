@@ -55,7 +55,7 @@ class CompareView:
             self._notices.pane, self._choices, self._legend, self._pictures, sizing_mode="stretch_width", margin=(8, 0)
         )
         state.param.watch(self._show, ["comparison", "views_problem"])
-        state.param.watch(self._count, "n_picked")
+        state.param.watch(self._count, "n_selected")
         self._show()
 
     def _count(self, *_: Any) -> None:
@@ -103,7 +103,7 @@ class CompareView:
     def _sentences(self, comparison: Comparison | None) -> list[Notice]:
         notices = [Notice("warning", self._state.views_problem)] if self._state.views_problem else []
         if comparison is None:
-            number = self._state.n_picked
+            number = self._state.n_selected
             if not notices and number < 2:
                 text = f"Select 2 to {MOST_COMPARED} images in the table to see them side by side; {number} selected."
                 notices.append(Notice("info", text))

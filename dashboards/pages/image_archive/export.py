@@ -49,7 +49,7 @@ class Progress:
     share: float
 
 
-class TakeHomeState(param.Parameterized):
+class ExportState(param.Parameterized):
     """Choices for animation, overlay, cube and download, and the request that follows from them."""
 
     frame_time = TypedNumber(0.25, bounds=(0.02, 10.0), step=0.05, doc="s that a frame is shown")

@@ -12,7 +12,7 @@ import panel.ui as pmui
 
 from archive import Image
 from archive.scripts.tables import images_csv
-from dashboards.pages.image_archive.export import ASSUMPTIONS, CUBE_METHODS, OTHER_MAPS, RULES, VIEWS, TakeHomeState
+from dashboards.pages.image_archive.export import ASSUMPTIONS, CUBE_METHODS, OTHER_MAPS, RULES, VIEWS, ExportState
 from dashboards.panel_patches.document_lock import beside_the_loop
 from dashboards.shared import formatting
 from dashboards.shared.access import Visitor
@@ -29,7 +29,7 @@ POLL_MS = 700
 SIGN_IN = "Made here, by the worker, it is for registered users: sign in first. The script is for everybody."
 
 
-class TakeHomeActions:
+class ExportActions:
     """Buttons beside a selection.
 
     Parameters
@@ -51,7 +51,7 @@ class TakeHomeActions:
         source: ArchiveSource | None = None,
     ) -> None:
         self._selection, self._links, self._visitor = selection, links, visitor
-        self.state = TakeHomeState(source or archive_source())
+        self.state = ExportState(source or archive_source())
         self._chosen: tuple[Image, ...] = ()
         self._dialog: pmui.Dialog | None = None  # made when first opened: most visitors never do
         self._links_pane = _html()
@@ -69,7 +69,7 @@ class TakeHomeActions:
             margin=0,
             align_items="center",
         )
-        self.state.param.watch(self._show_links, TakeHomeState.choices)
+        self.state.param.watch(self._show_links, ExportState.choices)
         self.state.param.watch(self._show_news, ["progress", "rendering", "problem"])
         self._address: Callable[[], str] = str
 
@@ -306,4 +306,4 @@ PAPER = {
     "& .MuiIconButton-root": {"color": "inherit"},
 }
 
-__all__ = ["TakeHomeActions", "images_csv"]
+__all__ = ["ExportActions", "images_csv"]

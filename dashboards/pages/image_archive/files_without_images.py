@@ -11,7 +11,7 @@ from dashboards.shared import formatting
 HEADS = ("Time (UTC)", "Observation", "Energy", "Status", "Why there is no image")
 
 
-def imageless_html(runs: Sequence[Run]) -> str:
+def runs_without_image_html(runs: Sequence[Run]) -> str:
     """A plain table: nothing in it can be clicked."""
     heads = "".join(f"<th scope='col'>{head}</th>" for head in HEADS)
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, runs))}</tbody></table>"

@@ -23,7 +23,7 @@ ASPECT_TRUST = {
 AUTOMATIC, USERS, MINE = "auto", "users", "mine"
 
 
-class Selection(AddressState):
+class ImageFilterState(AddressState):
     """A filter over images and runs.
 
     What cannot be understood is left out and said in `complaints`.
@@ -118,7 +118,7 @@ class Selection(AddressState):
             all_hidden=visitor.operator,
         )
 
-    def imageless_filter(self, visitor: Visitor = GUEST) -> RunFilter:
+    def run_filter(self, visitor: Visitor = GUEST) -> RunFilter:
         """The filter for runs that made no image; of the rest of the filter nothing applies to them."""
         meaning = self._understand({"start": earliest, "end": latest})
         return RunFilter(

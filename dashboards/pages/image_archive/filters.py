@@ -9,7 +9,7 @@ import panel.ui as pmui
 
 from archive.layout import METHODS
 from dashboards.pages.image_archive.filter_state import ANY, ASPECT_TRUST, AUTOMATIC, DOUBTFUL, MINE, TRUSTED, USERS
-from dashboards.pages.image_archive.state import IMAGELESS_TAB, ImageArchiveState
+from dashboards.pages.image_archive.state import NO_IMAGE_TAB, ImageArchiveState
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import IMAGE_COLUMNS, PICTURE, chosen_columns
 from dashboards.shared.style import LOW, style
@@ -127,7 +127,7 @@ class ImageFilters:
 
         def enable(*_: Any) -> None:
             for widget in widgets:
-                widget.disabled = self._state.tab == IMAGELESS_TAB
+                widget.disabled = self._state.tab == NO_IMAGE_TAB
 
         enable()
         self._state.param.watch(enable, "tab")

@@ -24,7 +24,7 @@ class TooMany(StixError):
 
 
 @dataclass(frozen=True)
-class Picks:
+class Selection:
     """Which images are picked.
 
     Attributes
@@ -42,17 +42,17 @@ class Picks:
     without: frozenset[str] = frozenset()
 
     @classmethod
-    def of_all(cls, which: ImageFilter) -> Picks:
+    def of_all(cls, which: ImageFilter) -> Selection:
         """Everything that a filter lets through, now and later."""
         return cls(which=which)
 
     @property
     def is_few(self) -> bool:
-        """Whether the picks can stand in an address."""
+        """Whether the selection can stand in an address."""
         return self.which is None and len(self.ids) <= FEW
 
-    def turned(self, on: Iterable[str], off: Iterable[str]) -> Picks:
-        """The picks after some images were picked that were not, and some put back that were."""
+    def turned(self, on: Iterable[str], off: Iterable[str]) -> Selection:
+        """The selection after some images were picked that were not, and some put back that were."""
         ids, without = dict.fromkeys(self.ids), set(self.without)
         for image_id in on:
             if image_id in without:

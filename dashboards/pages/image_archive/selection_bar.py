@@ -8,7 +8,7 @@ from typing import Any
 import panel as pn
 import panel.ui as pmui
 
-from dashboards.pages.image_archive.export_view import TakeHomeActions
+from dashboards.pages.image_archive.export_view import ExportActions
 from dashboards.pages.image_archive.selection import MOST
 from dashboards.pages.image_archive.tracks import MOST_TRACKED
 from dashboards.shared.compare import MOST_COMPARED
@@ -25,7 +25,7 @@ class SelectionBar:
         Called to select everything that the filter lets through, and nothing.
     on_compare, on_tracks : callable
         Called to show the selected images side by side, and their numbers against time.
-    take_home : TakeHomeActions
+    export : ExportActions
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class SelectionBar:
         on_none: Callable[[], None],
         on_compare: Callable[[], None],
         on_tracks: Callable[[], None],
-        take_home: TakeHomeActions,
+        export: ExportActions,
     ) -> None:
         button: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 2)}
         self._number = pn.pane.HTML("", margin=(0, 8, 0, 0), stylesheets=[style("pages/image_archive/selection_bar")])
@@ -42,13 +42,13 @@ class SelectionBar:
         self._none = pmui.Button(label="Clear selection", icon="deselect", on_click=lambda _: on_none(), **button)
         self._compare = pmui.Button(label="Compare", icon="grid_view", on_click=lambda _: on_compare(), **button)
         self._tracks = pmui.Button(label="Tracks", icon="show_chart", on_click=lambda _: on_tracks(), **button)
-        self._take_home = take_home.widget
+        self._export = export.widget
         self._actions = (self._none, self._compare, self._tracks)
         self.widget = pn.FlexBox(
             self._number,
             self._all,
             *self._actions,
-            self._take_home,
+            self._export,
             align_items="center",
             sizing_mode="stretch_width",
             css_classes=["selection-bar"],
@@ -68,7 +68,7 @@ class SelectionBar:
         self._all.param.update(label=f"Select all {grouped(matches)} matches", visible=matches > 0)
         for action in self._actions:
             action.visible = picked > 0
-        self._take_home.visible = 0 < picked <= MOST
+        self._export.visible = 0 < picked <= MOST
         self._compare.disabled = not 2 <= picked <= MOST_COMPARED
         self._tracks.disabled = picked > MOST_TRACKED
 

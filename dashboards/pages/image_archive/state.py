@@ -11,8 +11,8 @@ from archive import Archive, Image, NotInArchive, Run
 from archive.index.order import NET_COUNTS
 from archive.index.rows import Place
 from archive.index.schema import IMAGES, RUNS
-from dashboards.pages.image_archive.filter_state import Selection
-from dashboards.pages.image_archive.selection import FEW, Picks, TooMany
+from dashboards.pages.image_archive.filter_state import ImageFilterState
+from dashboards.pages.image_archive.selection import FEW, Selection, TooMany
 from dashboards.pages.image_archive.tracks import MOST_TRACKED, track
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.compare import (
@@ -33,9 +33,9 @@ from stixcore.errors import StixError
 from stixcore.imaging.reconstruction import Method
 
 PAGE_SIZES = (25, 50, 100)
-IMAGES_TAB, IMAGELESS_TAB, COMPARE_TAB, TRACKS_TAB = "images", "imageless", "compare", "tracks"
-TABS = (IMAGES_TAB, IMAGELESS_TAB, COMPARE_TAB, TRACKS_TAB)
-#: In the address, for picks that are everything the filter beside it lets through.
+IMAGES_TAB, NO_IMAGE_TAB, COMPARE_TAB, TRACKS_TAB = "images", "imageless", "compare", "tracks"
+TABS = (IMAGES_TAB, NO_IMAGE_TAB, COMPARE_TAB, TRACKS_TAB)
+#: In the address, for a selection of everything the filter beside it lets through.
 ALL = "all"
 
 _COUNTS = "SELECT run_id, counts_total, counts_background FROM runs WHERE run_id IN (SELECT unnest(?))"
@@ -44,7 +44,7 @@ _COUNTS = "SELECT run_id, counts_total, counts_background FROM runs WHERE run_id
 type Who = Visitor | Callable[[], Visitor]
 
 
-class ImageArchiveState(Selection, CompareChoice):
+class ImageArchiveState(ImageFilterState, CompareChoice):
     """Everything that the image archive page shows.
 
     Change the parameters above `listing` and read those from there on; each change leads to one new listing.
@@ -68,30 +68,32 @@ class ImageArchiveState(Selection, CompareChoice):
     columns = param.List(
         default=[], item_type=str, bounds=(0, 40), doc="Columns of the table; empty for the usual ones"
     )
-    picked = param.List(
+    selected = param.List(
         default=[], item_type=str, bounds=(0, FEW), doc="Picked images as an address has them: ids, or “all”"
     )
-    imageless_page = param.Integer(default=1, bounds=(1, None), doc="Page of the bands without image, from 1")
+    runs_page = param.Integer(default=1, bounds=(1, None), doc="Page of the bands without image, from 1")
 
     listing = param.ClassSelector(class_=Listing, default=Listing(), doc="Images of this page, as ImageRow")
-    imageless = param.ClassSelector(class_=Listing, default=Listing(), doc="Runs without image of this page, as Run")
-    picks = param.ClassSelector(class_=Picks, default=Picks(), doc="Picked images; they outlive filter, order and page")
-    n_picked = param.Integer(default=0, doc="How many they are")
-    picked_rows = param.ClassSelector(class_=frozenset, default=frozenset(), doc="Ids of those on this page")
+    runs = param.ClassSelector(class_=Listing, default=Listing(), doc="Runs without image of this page, as Run")
+    selection = param.ClassSelector(
+        class_=Selection, default=Selection(), doc="Selected images; they outlive filter, order and page"
+    )
+    n_selected = param.Integer(default=0, doc="How many they are")
+    selected_rows = param.ClassSelector(class_=frozenset, default=frozenset(), doc="Ids of those on this page")
     comparison = param.ClassSelector(class_=Comparison, default=None, allow_None=True, doc="Picked images side by side")
     tracks = param.ClassSelector(class_=tuple, default=(), doc="Picked images as TrackPoint")
     views_problem = param.String("", doc="Why the picked images are not compared or tracked, or which are left out")
-    picks_problem = param.String("", doc="What became of picks that an address asked for")
+    selection_problem = param.String("", doc="What is wrong with the selection in the address")
     detail = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
     steps = param.ClassSelector(class_=Steps, default=Steps(), doc="Where one can go from it, in the list")
     detail_problem = param.String("", doc="Why the opened image cannot be shown")
 
     outcomes: ClassVar = (
         "listing",
-        "imageless",
-        "picked_rows",
-        "n_picked",
-        "picks_problem",
+        "runs",
+        "selected_rows",
+        "n_selected",
+        "selection_problem",
         "comparison",
         "tracks",
         "views_problem",
@@ -118,9 +120,9 @@ class ImageArchiveState(Selection, CompareChoice):
         "opened": "image",
         "tab": "tab",
         "columns": "columns",
-        "picked": "picked",
+        "selected": "picked",
         **{name: name for name in CompareChoice.choice_names},
-        "imageless_page": "imageless_page",
+        "runs_page": "imageless_page",
     }
 
     def __init__(self, source: ArchiveSource, visitor: Who = GUEST, **params: Any) -> None:
@@ -128,10 +130,10 @@ class ImageArchiveState(Selection, CompareChoice):
         self._source = source
         self._who = visitor
         self._read: tuple[Any, list[Scene]] = (None, [])
-        self.param.watch(self._reordered, [*self.filter_names, "sort", "page", "page_size", "imageless_page", "tab"])
+        self.param.watch(self._reordered, [*self.filter_names, "sort", "page", "page_size", "runs_page", "tab"])
         self.param.watch(self._opened, "opened")
-        self.param.watch(self._repicked, "picks")
-        self.param.watch(self._show_views, ["picks", "tab"])
+        self.param.watch(self._selection_changed, "selection")
+        self.param.watch(self._show_views, ["selection", "tab"])
         self.param.watch(self._compare, list(self.choice_names))
 
     @property
@@ -142,11 +144,11 @@ class ImageArchiveState(Selection, CompareChoice):
     @property
     def is_damaged(self) -> bool:
         """Whether what the list of this tab shows is not all that there is, as far as anybody knows."""
-        return self._source.lacks(RUNS.name if self.tab == IMAGELESS_TAB else IMAGES.name)
+        return self._source.lacks(RUNS.name if self.tab == NO_IMAGE_TAB else IMAGES.name)
 
     def load(self) -> None:
         """Ask the archive for everything that is shown."""
-        self._take_picks()
+        self._load_selection()
         self._load_tab()
         self._show_views()
         self._opened()
@@ -168,19 +170,19 @@ class ImageArchiveState(Selection, CompareChoice):
         except Unavailable as error:
             self.detail_problem = str(error)
 
-    def pick(self, on: Iterable[str] = (), off: Iterable[str] = ()) -> None:
+    def select(self, on: Iterable[str] = (), off: Iterable[str] = ()) -> None:
         """Pick images that were not picked, and put back some that were."""
-        self.picks = self.picks.turned(on, off)
+        self.selection = self.selection.turned(on, off)
 
-    def pick_all(self) -> None:
+    def select_all(self) -> None:
         """Pick everything that the filter lets through."""
-        self.picks = Picks.of_all(self.image_filter(self._visitor))
+        self.selection = Selection.of_all(self.image_filter(self._visitor))
 
-    def pick_none(self) -> None:
+    def select_none(self) -> None:
         """Put everything back."""
-        self.picks = Picks()
+        self.selection = Selection()
 
-    def picked_images(self, most: int) -> tuple[Image, ...]:
+    def selected_images(self, most: int) -> tuple[Image, ...]:
         """The picked images, oldest first.
 
         Raises
@@ -188,22 +190,22 @@ class ImageArchiveState(Selection, CompareChoice):
         TooMany, Unavailable
             When they are more than ``most``; when the archive cannot be read.
         """
-        return self._source.ask(lambda archive: self.picks.images(archive, self._visitor, most))
+        return self._source.ask(lambda archive: self.selection.images(archive, self._visitor, most))
 
     # -----------------------------------------------------------------------------------------------------------------
 
     def _reordered(self, *events: param.parameterized.Event) -> None:
         changed = {event.name for event in events}
-        if changed & {*self.filter_names, "sort", "page_size"} and not changed & {"page", "imageless_page"}:
-            first = {name: 1 for name in ("page", "imageless_page") if getattr(self, name) != 1}
+        if changed & {*self.filter_names, "sort", "page_size"} and not changed & {"page", "runs_page"}:
+            first = {name: 1 for name in ("page", "runs_page") if getattr(self, name) != 1}
             if first:
                 self.param.update(**first)  # comes back here
                 return
         self._load_tab()
 
     def _load_tab(self) -> None:
-        if self.tab == IMAGELESS_TAB:
-            self._load_imageless()
+        if self.tab == NO_IMAGE_TAB:
+            self._load_runs()
         else:  # the number of matches stands above pictures and plots, too
             self._load_images()
 
@@ -212,7 +214,7 @@ class ImageArchiveState(Selection, CompareChoice):
             self.listing = self._source.ask(self._images)
         except StixError as error:
             self.listing = Listing(page_size=self.page_size, problem=str(error))
-        self._repicked()
+        self._selection_changed()
 
     def _images(self, archive: Archive) -> Listing[ImageRow]:
         which, size = self.image_filter(self._visitor), self.page_size
@@ -222,41 +224,41 @@ class ImageArchiveState(Selection, CompareChoice):
         rows = tuple(ImageRow(image, _own_counts(image, counts)) for image in images)
         return Listing(rows, total, page, size)
 
-    def _take_picks(self) -> None:
-        """Picks from what the address says; how many of them this visitor cannot have is said."""
-        if self.picked == [ALL]:
-            self.picks = Picks.of_all(self.image_filter(self._visitor))
-        elif self.picked and not self.picks.ids:
-            asked = Picks(tuple(dict.fromkeys(self.picked)))
+    def _load_selection(self) -> None:
+        """Take the selection from the address; `selection_problem` says how many images are not available."""
+        if self.selected == [ALL]:
+            self.selection = Selection.of_all(self.image_filter(self._visitor))
+        elif self.selected and not self.selection.ids:
+            asked = Selection(tuple(dict.fromkeys(self.selected)))
             try:
                 found = {image.image_id for image in self._source.ask(lambda a: asked.images(a, self._visitor))}
             except (TooMany, Unavailable):
                 return
             missing = len(asked.ids) - len(found)
-            self.picks_problem = (
+            self.selection_problem = (
                 f"{missing} of the {len(asked.ids)} images that the address selects are not in the archive"
                 if missing
                 else ""
             )
-            self.picks = Picks(tuple(image_id for image_id in asked.ids if image_id in found))
+            self.selection = Selection(tuple(image_id for image_id in asked.ids if image_id in found))
 
-    def _repicked(self, *_: param.parameterized.Event) -> None:
-        picks, ids = self.picks, [row.image.image_id for row in self.listing.rows]
+    def _selection_changed(self, *_: param.parameterized.Event) -> None:
+        selection, ids = self.selection, [row.image.image_id for row in self.listing.rows]
         try:
-            rows = self._source.ask(lambda archive: picks.among(archive, ids, self._visitor))
-            number = self._source.ask(lambda archive: picks.count(archive, self._visitor))
+            rows = self._source.ask(lambda archive: selection.among(archive, ids, self._visitor))
+            number = self._source.ask(lambda archive: selection.count(archive, self._visitor))
         except Unavailable:  # the listing says so
             return
-        if picks == Picks() or picks.is_few:
-            picked = list(picks.ids)
+        if selection == Selection() or selection.is_few:
+            selected = list(selection.ids)
         else:
-            picked = [ALL] if picks == Picks.of_all(self.image_filter(self._visitor)) else []
-        self.param.update(picked_rows=rows, n_picked=number, picked=picked)
+            selected = [ALL] if selection == Selection.of_all(self.image_filter(self._visitor)) else []
+        self.param.update(selected_rows=rows, n_selected=number, selected=selected)
 
     def _show_views(self, *_: param.parameterized.Event) -> None:
         """Read the files of the picked images where a view needs them."""
         if self.tab == COMPARE_TAB:
-            if self.n_picked < LEAST_COMPARED:
+            if self.n_selected < LEAST_COMPARED:
                 self.param.update(comparison=None, views_problem="")
             else:
                 self._compare()
@@ -264,11 +266,11 @@ class ImageArchiveState(Selection, CompareChoice):
             self._track()
 
     def _compare(self, *_: param.parameterized.Event) -> None:
-        if self.tab != COMPARE_TAB or self.n_picked < LEAST_COMPARED:
+        if self.tab != COMPARE_TAB or self.n_selected < LEAST_COMPARED:
             return
         problems: list[str] = []
         try:
-            images = self.picked_images(MOST_COMPARED)
+            images = self.selected_images(MOST_COMPARED)
             key = tuple((image.image_id, image.sha256) for image in images)
             if key != self._read[0]:
                 self._read = key, self._source.ask(lambda archive: list(read_scenes(archive, images, problems)))
@@ -282,22 +284,22 @@ class ImageArchiveState(Selection, CompareChoice):
     def _track(self) -> None:
         problems: list[str] = []
         try:
-            images = self.picked_images(MOST_TRACKED)
+            images = self.selected_images(MOST_TRACKED)
             points = self._source.ask(lambda archive: track(read_scenes(archive, images, problems)))
             self.param.update(tracks=points, views_problem=" ".join(problems))
         except (TooMany, Unavailable) as error:
             self.param.update(tracks=(), views_problem=f"{error}.")
 
-    def _load_imageless(self) -> None:
+    def _load_runs(self) -> None:
         try:
-            self.imageless = self._source.ask(self._runs)
+            self.runs = self._source.ask(self._runs)
         except StixError as error:
-            self.imageless = Listing(page_size=self.page_size, problem=str(error))
+            self.runs = Listing(page_size=self.page_size, problem=str(error))
 
     def _runs(self, archive: Archive) -> Listing[Run]:
-        which, size = self.imageless_filter(self._visitor), self.page_size
+        which, size = self.run_filter(self._visitor), self.page_size
         total = archive.count_runs(which)
-        page = min(self.imageless_page, pages_of(total, size))
+        page = min(self.runs_page, pages_of(total, size))
         runs = archive.runs(which, limit=size, offset=(page - 1) * size) if total else []
         return Listing(tuple(runs), total, page, size)
 

@@ -17,9 +17,9 @@ from bokeh.plotting import figure
 from dashboards.pages.image_archive.state import ImageArchiveState
 from dashboards.pages.image_archive.tracks import MOST_TRACKED, Measured, TrackPoint, tracks_csv
 from dashboards.shared import formatting
-from dashboards.shared.figure_style import CURVES, error_bars, spoken
+from dashboards.shared.figure_style import CURVES, aria_label, error_bars
 from dashboards.shared.notices import Notice, Notices
-from dashboards.shared.plot_style import quiet
+from dashboards.shared.plot_style import style_plot
 
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex")
 QUANTITIES = {
@@ -90,7 +90,7 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
     plots: list[list[Any]] = []
     for name, label in QUANTITIES.items():
         plot: Any = figure(
-            html_attributes=spoken(f"{label} of the selected images against time"),
+            html_attributes=aria_label(f"{label} of the selected images against time"),
             x_axis_type="datetime",
             x_range=time,
             y_range=_value_range([getattr(point, name) for point in points]),
@@ -122,7 +122,7 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
             legend = Legend(orientation="horizontal", ncols=4, click_policy="hide")
             legend.items = items
             plot.add_layout(legend, "above")
-        quiet(plot)
+        style_plot(plot)
         plots.append([plot])
     return gridplot(plots, sizing_mode="stretch_width", toolbar_location="right", merge_tools=True)
 

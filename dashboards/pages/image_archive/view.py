@@ -10,14 +10,14 @@ import panel.ui as pmui
 
 from dashboards.pages.image_archive import files_without_images
 from dashboards.pages.image_archive.compare_view import CompareView
-from dashboards.pages.image_archive.export_view import TakeHomeActions
+from dashboards.pages.image_archive.export_view import ExportActions
 from dashboards.pages.image_archive.filters import ImageFilters
 from dashboards.pages.image_archive.selection import MOST
 from dashboards.pages.image_archive.selection_bar import SelectionBar
 from dashboards.pages.image_archive.state import (
     COMPARE_TAB,
-    IMAGELESS_TAB,
     IMAGES_TAB,
+    NO_IMAGE_TAB,
     TABS,
     TRACKS_TAB,
     ImageArchiveState,
@@ -39,7 +39,7 @@ from dashboards.shared.style import style
 from dashboards.shared.visitors import session_visitor
 
 #: What a visitor may have to be told about.
-NOTICED = ["listing", "imageless", "complaints", "detail_problem", "picks_problem", "tab"]
+NOTICED = ["listing", "runs", "complaints", "detail_problem", "selection_problem", "tab"]
 PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
 
 
@@ -58,15 +58,15 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
 
     def __init__(self, state: ImageArchiveState, links: Links) -> None:
         super().__init__(state, links)
-        self._table = ImageTable(self._open, self._sort, state.pick)
+        self._table = ImageTable(self._open, self._sort, state.select)
         self._bar = SelectionBar(
-            state.pick_all,
-            state.pick_none,
+            state.select_all,
+            state.select_none,
             lambda: self._go_to(COMPARE_TAB),
             lambda: self._go_to(TRACKS_TAB),
-            TakeHomeActions(lambda: state.picked_images(MOST), links, session_visitor),
+            ExportActions(lambda: state.selected_images(MOST), links, session_visitor),
         )
-        self._imageless = pn.pane.HTML(
+        self._runs_pane = pn.pane.HTML(
             "", stylesheets=[style("pages/image_archive/files_without_images")], sizing_mode="stretch_width", margin=0
         )
         self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
@@ -75,10 +75,10 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         self._image = OpenedImage(links, self._open, state.step)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
         state.param.watch(self._show_images, ["listing", "columns"])
-        state.param.watch(self._show_picks, ["picked_rows", "n_picked", "listing", "tab"])
+        state.param.watch(self._show_selection, ["selected_rows", "n_selected", "listing", "tab"])
         state.param.watch(self._show_tab, "tab")
-        state.param.watch(self._show_imageless, "imageless")
-        state.param.watch(self._show_paging, ["listing", "imageless", "tab"])
+        state.param.watch(self._show_runs, "runs")
+        state.param.watch(self._show_paging, ["listing", "runs", "tab"])
         state.param.watch(lambda event: self._image.show(event.new, state.steps), "detail")
         state.param.watch(self._show_notices, NOTICED)
         self._pager.param.watch(self._turn, "value")
@@ -101,7 +101,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         state = self.state
         self._tabs = pmui.Tabs(
             ("Images", self._table.widget),
-            ("Bands without image", self._imageless),
+            ("Bands without image", self._runs_pane),
             ("Compare", self._views[COMPARE_TAB]),
             ("Tracks", self._views[TRACKS_TAB]),
             active=TABS.index(state.tab),
@@ -146,23 +146,23 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
 
     @property
     def _listing(self) -> Listing[Any]:
-        listing: Listing[Any] = self.state.imageless if self.state.tab == IMAGELESS_TAB else self.state.listing
+        listing: Listing[Any] = self.state.runs if self.state.tab == NO_IMAGE_TAB else self.state.listing
         return listing
 
     @property
     def _page_name(self) -> str:
-        return "imageless_page" if self.state.tab == IMAGELESS_TAB else "page"
+        return "runs_page" if self.state.tab == NO_IMAGE_TAB else "page"
 
     def _show_images(self, *_: Any) -> None:
         state = self.state
         self._table.choose(chosen_columns(state.columns))
-        self._table.show(state.listing.rows, state.sort, self._links, state.picked_rows)
+        self._table.show(state.listing.rows, state.sort, self._links, state.selected_rows)
 
-    def _show_picks(self, *_: Any) -> None:
-        self._table.tick(self.state.picked_rows)
+    def _show_selection(self, *_: Any) -> None:
+        self._table.tick(self.state.selected_rows)
         state = self.state
-        matches = 0 if state.tab == IMAGELESS_TAB else state.listing.total  # a band without image cannot be selected
-        self._bar.show(state.n_picked, matches, passing=state.n_picked > 0 and not state.picked)
+        matches = 0 if state.tab == NO_IMAGE_TAB else state.listing.total  # a band without image cannot be selected
+        self._bar.show(state.n_selected, matches, passing=state.n_selected > 0 and not state.selected)
 
     def _show_tab(self, *_: Any) -> None:
         """Bring the tab of the state to the front; pictures and plots are made when they are first looked at."""
@@ -172,15 +172,15 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
             made = CompareView(self.state) if tab == COMPARE_TAB else TracksView(self.state, self._open)
             place.append(made.widget)
         self._tabs.active = TABS.index(tab)
-        self._paging.visible = tab in (IMAGES_TAB, IMAGELESS_TAB)
+        self._paging.visible = tab in (IMAGES_TAB, NO_IMAGE_TAB)
 
-    def _show_imageless(self, *_: Any) -> None:
-        listing = self.state.imageless
-        self._imageless.object = files_without_images.imageless_html(listing.rows) if listing.rows else ""
+    def _show_runs(self, *_: Any) -> None:
+        listing = self.state.runs
+        self._runs_pane.object = files_without_images.runs_without_image_html(listing.rows) if listing.rows else ""
 
     def _show_paging(self, *_: Any) -> None:
         listing = self._listing
-        self._total.object = listing.range_text("bands without image" if self.state.tab == IMAGELESS_TAB else "images")
+        self._total.object = listing.range_text("bands without image" if self.state.tab == NO_IMAGE_TAB else "images")
         turn_to(self._pager, listing)
 
     def _show_notices(self, *_: Any) -> None:
@@ -189,16 +189,16 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
 
 def notices_for(state: ImageArchiveState) -> list[Notice]:
     """What a visitor must be told about what is shown."""
-    listing = state.imageless if state.tab == IMAGELESS_TAB else state.listing
+    listing = state.runs if state.tab == NO_IMAGE_TAB else state.listing
     notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
-    if state.picks_problem:
-        notices.append(Notice("warning", f"{state.picks_problem}."))
+    if state.selection_problem:
+        notices.append(Notice("warning", f"{state.selection_problem}."))
     if listing.problem:
         return [*notices, Notice("error", listing.problem)]
     if state.detail_problem:
         notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
     simulated = sum(row.image.simulated for row in state.listing.rows) if state.tab == IMAGES_TAB else 0
-    if listing.total == 0 and state.tab in (IMAGES_TAB, IMAGELESS_TAB):
+    if listing.total == 0 and state.tab in (IMAGES_TAB, NO_IMAGE_TAB):
         notices.append(Notice("info", _nothing(state)))
     elif simulated:
         which = "These images are" if simulated == len(listing.rows) else "Some of these images are"
@@ -212,6 +212,6 @@ def _nothing(state: ImageArchiveState) -> str:
         return f"No {what} is in this selection."
     if state.is_damaged:
         return f"No {what} can be shown: that part of the index is damaged."
-    if state.tab == IMAGELESS_TAB:
+    if state.tab == NO_IMAGE_TAB:
         return "Every band of every file has its images."
     return "The archive holds no images yet. They appear after “stix-jobs ingest” and “stix-jobs previews”."

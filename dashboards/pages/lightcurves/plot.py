@@ -42,7 +42,7 @@ from dashboards.pages.lightcurves.series import attenuator_spans, columns_of, ra
 from dashboards.pages.lightcurves.state import LOG, Curves
 from dashboards.pages.lightcurves.window import LONGEST_S, SHORTEST_S, Window, unix_seconds
 from dashboards.shared import formatting
-from dashboards.shared.figure_style import spoken
+from dashboards.shared.figure_style import aria_label
 from dashboards.shared.links import Links
 
 #: Names of the bands.
@@ -243,7 +243,7 @@ class LightCurvePlot:
         )
         self._y_range = plot.y_range
         plot.on_change("inner_width", self._widened)
-        plot.html_attributes = spoken(
+        plot.html_attributes = aria_label(
             "Count rates against time, by energy band, with flares and images; CSV has the numbers"
         )
         plot.left[0].axis_label = "Count rate [ct s⁻¹]"
@@ -328,7 +328,7 @@ class LightCurvePlot:
 
     def _strip_figure(self, colors: Colors) -> Any:
         plot = self._figure(colors, 176, y_range=Range1d(start=0.0, end=1.0), toolbar_location=None, name="strip")
-        plot.html_attributes = spoken("Triggers against time, and when the attenuator was in")
+        plot.html_attributes = aria_label("Triggers against time, and when the attenuator was in")
         self._trigger_range = plot.y_range
         plot.left[0].axis_label = "Triggers [s⁻¹]"
         plot.left[0].ticker.desired_num_ticks = 3

@@ -24,7 +24,7 @@ from dashboards.shared.image_strip import ImageStrip
 from dashboards.shared.links import Links, routes_are_served
 from dashboards.shared.notices import Notice
 from dashboards.shared.opening import opening_html
-from dashboards.shared.preloaded import Begun
+from dashboards.shared.preloaded import PreloadedState
 from dashboards.shared.source import Unavailable, archive_source
 from dashboards.shared.style import style
 
@@ -100,11 +100,11 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
         picture = curves_svg(state.curves, state.bands, log=state.scale == LOG) if not state.opened else ""
         return opening_html(SITE, cls.title, formatting.window_text(state.curves.window), picture, dark=dark)
 
-    def follow_address(self, begun: Begun[LightCurvesState]) -> None:
+    def follow_address(self, preloaded: PreloadedState[LightCurvesState]) -> None:
         """Show what is loaded, and keep the address up to date."""
         self._plot.show_bands(self.state.bands)
         self._plot.set_scale(self.state.scale)
-        super().follow_address(begun)
+        super().follow_address(preloaded)
 
     def view(self) -> pmui.Page:
         """The whole page."""

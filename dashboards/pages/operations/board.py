@@ -10,7 +10,7 @@ import numpy as np
 
 from archive import Run
 from archive.checks.findings import KINDS, Level
-from dashboards.pages.operations.state import Condition, Made, Work
+from dashboards.pages.operations.state import Condition, Throughput, Work
 from dashboards.shared import formatting
 from dashboards.shared.access import Visitor
 from dashboards.shared.listing import grouped
@@ -228,7 +228,7 @@ def throughput_html(condition: Condition) -> str:
     return f"{key}{hours}{days}</div>"
 
 
-def _bars(made: Sequence[Made], caption: str, label: Callable[[Made], str], every: int) -> str:
+def _bars(made: Sequence[Throughput], caption: str, label: Callable[[Throughput], str], every: int) -> str:
     most = max((one.total for one in made), default=0)
     step = _WIDTH / max(len(made), 1)
     scale = (_HEIGHT - _FOOT - 14.0) / max(most, 1)
@@ -249,9 +249,9 @@ def _bars(made: Sequence[Made], caption: str, label: Callable[[Made], str], ever
             )
         if number % every == 0:
             marks.append(f'<text x="{x + step / 2:.1f}" y="{_HEIGHT - 3:g}" text-anchor="middle">{label(one)}</text>')
-    spoken = f"{grouped(sum(one.total for one in made))} image sets {caption}, at most {grouped(most)}"
+    aria_label = f"{grouped(sum(one.total for one in made))} image sets {caption}, at most {grouped(most)}"
     return (
-        f'<figure><figcaption>{caption}</figcaption><svg role="img" aria-label="{spoken}" '
+        f'<figure><figcaption>{caption}</figcaption><svg role="img" aria-label="{aria_label}" '
         f'viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}">{"".join(marks)}</svg></figure>'
     )
 
@@ -261,10 +261,10 @@ def kept_html(condition: Condition) -> str:
     rows = "".join(
         f'<tr><td>{escape(one.what)}</td><td class="n">{grouped(one.files)}</td>'
         f'<td class="n">{_bytes(one.bytes)}</td></tr>'
-        for one in condition.kept
+        for one in condition.usage
     )
     heads = '<th scope="col">FITS files</th><th scope="col" class="n">number</th><th scope="col" class="n">size</th>'
-    return f'<table class="kept"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    return f'<table class="usage"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _bytes(number: int) -> str:

@@ -28,13 +28,13 @@ _HOUR, _DAY, _WEEK = np.timedelta64(1, "h"), np.timedelta64(1, "D"), np.timedelt
 #: Files in a folder are counted up to here: a full one must not slow the page down.
 _MANY = 10_000
 
-_MADE = (
+_THROUGHPUT = (
     "SELECT date_trunc('hour', started_at) AS hour, count(*) FILTER (kind = 'auto') AS previews, "
     "count(*) FILTER (kind != 'auto') AS requested FROM runs "
     "WHERE status = 'done' AND started_at >= ? AND started_at <= ? GROUP BY 1 ORDER BY 1"
 )
 _WORDS = {"science": "science files", "quicklook": "light curves", "aux": "auxiliary files", "other": "other files"}
-_KEPT = " UNION ALL ".join(
+_DISK_USAGE = " UNION ALL ".join(
     select(f"'{words}' AS what, count(*) AS files, CAST(coalesce(sum(size), 0) AS BIGINT) AS bytes", table.name)
     for words, table in (("images", IMAGES), *((_WORDS[kind], table) for kind, table in FILE_KINDS.items()))
 )
@@ -82,7 +82,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Made:
+class Throughput:
     """Image sets made in an hour or a day from ``start``: previews, and those that people asked for."""
 
     start: np.datetime64
@@ -96,7 +96,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Kept:
+class DiskUsage:
     """Files of one sort: how many, how large together [byte]."""
 
     what: str
@@ -118,11 +118,11 @@ class Condition:
         Errors and warnings among them that were not mended.
     findings : tuple of Finding
         One by one, for operators: they name files that may be hidden.
-    hours, days : tuple of Made
+    hours, days : tuple of Throughput
         The last 24 hours, the last seven days, the present one last.
     failed_runs : tuple of Run
         Previews that failed, the latest first.
-    kept : tuple of Kept
+    usage : tuple of DiskUsage
     disk_free, disk_total : int, byte
     incoming, quarantined : int
         Files that wait to be taken in; files that were refused.
@@ -136,10 +136,10 @@ class Condition:
     found: dict[Code, int] | None = None
     unmended: int = 0
     findings: tuple[Finding, ...] = ()
-    hours: tuple[Made, ...] = ()
-    days: tuple[Made, ...] = ()
+    hours: tuple[Throughput, ...] = ()
+    days: tuple[Throughput, ...] = ()
     failed_runs: tuple[Run, ...] = ()
-    kept: tuple[Kept, ...] = ()
+    usage: tuple[DiskUsage, ...] = ()
     disk_free: int = 0
     disk_total: int = 0
     incoming: int = 0
@@ -239,8 +239,8 @@ def look_at_work(journal: Journal, visitor: Visitor, now: np.datetime64) -> Work
 def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) -> Condition:
     """What a visitor may see of archive and disk."""
     made = [
-        Made(np.datetime64(row["hour"], "us"), int(row["previews"]), int(row["requested"]))
-        for row in archive.rows(_MADE, [now - _WEEK - _DAY, now])
+        Throughput(np.datetime64(row["hour"], "us"), int(row["previews"]), int(row["requested"]))
+        for row in archive.rows(_THROUGHPUT, [now - _WEEK - _DAY, now])
     ]
     checked, findings = last_findings(archive.root) or (None, ())
     disk = shutil.disk_usage(archive.root)
@@ -256,7 +256,7 @@ def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) ->
         hours=_summed(made, now.astype("datetime64[h]").astype("datetime64[us]"), _HOUR, 24),
         days=_summed(made, now.astype("datetime64[D]").astype("datetime64[us]"), _DAY, 7),
         failed_runs=tuple(archive.runs(failed, sort=("-started_at",), limit=SHOWN)),
-        kept=tuple(Kept(row["what"], int(row["files"]), int(row["bytes"])) for row in archive.rows(_KEPT)),
+        usage=tuple(DiskUsage(row["what"], int(row["files"]), int(row["bytes"])) for row in archive.rows(_DISK_USAGE)),
         disk_free=disk.free,
         disk_total=disk.total,
         incoming=_count(archive.root / "incoming", lambda path: not path.name.startswith(".")),
@@ -267,12 +267,12 @@ def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) ->
     )
 
 
-def _summed(made: list[Made], last: np.datetime64, step: np.timedelta64, number: int) -> tuple[Made, ...]:
+def _summed(made: list[Throughput], last: np.datetime64, step: np.timedelta64, number: int) -> tuple[Throughput, ...]:
     """Sums over the ``number`` steps up to the one that begins at ``last``."""
     found = []
     for start in (last - step * back for back in reversed(range(number))):
         inside = [one for one in made if start <= one.start < start + step]
-        found.append(Made(start, sum(one.previews for one in inside), sum(one.requested for one in inside)))
+        found.append(Throughput(start, sum(one.previews for one in inside), sum(one.requested for one in inside)))
     return tuple(found)
 
 

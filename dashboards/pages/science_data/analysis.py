@@ -11,7 +11,7 @@ import panel as pn
 import panel.ui as pmui
 
 from dashboards.pages.science_data import form_parts as parts
-from dashboards.pages.science_data.file_state import Box, FileView
+from dashboards.pages.science_data.file_state import FileView, TimeEnergySelection
 from dashboards.pages.science_data.form_parts import FIELD
 from dashboards.pages.science_data.imaging_form import (
     ASSUMED,
@@ -25,11 +25,11 @@ from dashboards.pages.science_data.imaging_form import (
     Feedback,
     ImagingForm,
 )
-from dashboards.pages.science_data.latest import Latest
 from dashboards.pages.science_data.map_plot import MapPlot
+from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.spectrum_plot import SpectrumPlot
 from dashboards.pages.science_data.tracking import Tracking
-from dashboards.panel_patches.document_lock import beside_the_loop, turn_of
+from dashboards.panel_patches.document_lock import beside_the_loop, locked_updates
 from dashboards.shared.access import Visitor
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.formatting import METHOD_NAMES
@@ -77,13 +77,13 @@ class AnalysisView:
         tracking: Tracking | None,
         visitor: Callable[[], Visitor],
         on_images: Callable[[], None],
-        on_own: Callable[[Box], None] | None = None,
+        on_own: Callable[[TimeEnergySelection], None] | None = None,
     ) -> None:
         self._view, self._form, self._tracking, self._visitor = view, form, tracking, visitor
         self._on_images, self._on_own = on_images, on_own
-        self._latest = Latest()
+        self._latest = NewestOnly()
         self._document = pn.state.curdoc
-        self._in_turn = turn_of(self._document)
+        self._in_turn = locked_updates(self._document)
         self._timer: Any = None
         self._seen = (0, 0)
         self._typing = False
@@ -104,7 +104,7 @@ class AnalysisView:
         form.param.watch(lambda *_: self._ask(), [*form.seen_at_once, *form.counted])
         form.param.watch(self._rule_changed, ["window_rule", "exact"])
         if self._tracking is not None:
-            self._tracking.param.watch(self._show_standing, ["standing", "problem", "mine", "answered"])
+            self._tracking.param.watch(self._show_status, ["status", "problem", "mine", "answered"])
         left = pn.Column(*self._fields(), self._known, self._submission(), sizing_mode="stretch_width", margin=0)
         right = pn.Column(
             pn.pane.Bokeh(self._map.model, margin=0),
@@ -112,7 +112,7 @@ class AnalysisView:
             sizing_mode="stretch_width",
             margin=0,
         )
-        self._show_standing()
+        self._show_status()
         if view.box is None:
             view.box = view.peak_minute()
         else:
@@ -412,21 +412,18 @@ class AnalysisView:
         self._followed.refresh()
         self.watch()
 
-    def _show_standing(self, *_: Any) -> None:
+    def _show_status(self, *_: Any) -> None:
         tracking = self._tracking
         if tracking is None:
             return
-        standing, visitor = tracking.standing, self._visitor()
-        self._stands.object = parts.standing_html(standing, answered=tracking.answered)
+        status, visitor = tracking.status, self._visitor()
+        self._stands.object = parts.status_html(status, answered=tracking.answered)
         self._mine.object = parts.requests_html(tracking.mine, tracking.request_id)
-        may = standing is not None and visitor.may_change_request(standing.request)
+        may = status is not None and visitor.may_change_request(status.request)
         is_open = tracking.is_open
         self._cancel.visible = bool(may and is_open)
         self._retry.visible = bool(
-            may
-            and standing is not None
-            and not is_open
-            and (standing.request.reason or standing.request.state != "done")
+            may and status is not None and not is_open and (status.request.reason or status.request.state != "done")
         )
         self._check.visible = tracking.request_id > 0
         notices = []
@@ -437,8 +434,8 @@ class AnalysisView:
         if tracking.problem:
             notices.append(Notice("warning", f"{tracking.problem[0].upper()}{tracking.problem[1:]}."))
         self._notices.show(notices)
-        if standing is not None:
-            seen = (standing.request.request_id, len(standing.parts))
+        if status is not None:
+            seen = (status.request.request_id, len(status.parts))
             ended = not is_open
             if seen != self._seen or ended:
                 self._seen = seen

@@ -10,7 +10,7 @@ from bokeh.models.annotations import ColorBar
 from bokeh.palettes import Viridis256
 from numpy.typing import NDArray
 
-from dashboards.shared.figure_style import INK, quiet_figure, spoken
+from dashboards.shared.figure_style import INK, aria_label, quiet_figure
 from stixcore.instrument.geometry import BACKGROUND_MONITOR, FLARE_LOCATOR, detector_centers, pixel_boxes
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, pixel_area, subcollimator_table
 
@@ -55,7 +55,7 @@ class DetectorDrawing:
 
     def _draw(self, centers: Floats, labels: list[str]) -> Any:
         drawn = quiet_figure(
-            html_attributes=spoken("Counts of every pixel of the 32 detectors, drawn where they lie"),
+            html_attributes=aria_label("Counts of every pixel of the 32 detectors, drawn where they lie"),
             height=380,
             sizing_mode="stretch_width",
             max_width=460,

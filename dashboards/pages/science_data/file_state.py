@@ -28,7 +28,7 @@ BANDS: tuple[tuple[float, float], ...] = ((4, 10), (10, 15), (15, 25), (25, 50),
 
 
 @dataclass(frozen=True)
-class Box:
+class TimeEnergySelection:
     """A time and energy range: start and end (UTC at Solar Orbiter), lower and upper edge (keV)."""
 
     start: np.datetime64
@@ -65,7 +65,9 @@ class FileView(param.Parameterized):
     """
 
     corrected = param.Boolean(default=True, doc="Rates are corrected for dead time")
-    box = param.ClassSelector(class_=Box, default=None, allow_None=True, doc="What is chosen, in whole bins")
+    box = param.ClassSelector(
+        class_=TimeEnergySelection, default=None, allow_None=True, doc="What is chosen, in whole bins"
+    )
     span = param.Tuple(default=None, length=2, allow_None=True, doc="Times between which the drawing was zoomed")
     problem = param.String("", doc="Why what was chosen last cannot be")
 
@@ -142,7 +144,7 @@ class FileView(param.Parameterized):
         low: float,
         high: float,
         rule: WindowRule = WindowRule.CENTRES,
-    ) -> Box:
+    ) -> TimeEnergySelection:
         """A range as whole bins.
 
         Raises
@@ -151,14 +153,14 @@ class FileView(param.Parameterized):
             When nothing of it is inside the file.
         """
         if isinstance(self.data, PixelData):
-            return Box(*snapped(self.data, start, end, low, high, rule))
+            return TimeEnergySelection(*snapped(self.data, start, end, low, high, rule))
         spectra = self.spectra
         bins = bins_of_window(spectra.t_start, spectra.t_end, start, end, name=self.path.name, rule=rule)
         channels = (spectra.e_high > low) & (spectra.e_low < high)
         if not channels.any():
             message = f"nothing of {self.path.name} is in this energy range"
             raise SelectionError(message)
-        return Box(
+        return TimeEnergySelection(
             *window_of_bins(spectra.t_start, spectra.t_end, bins),
             float(self.spectra.e_low[channels][0]),
             float(self.spectra.e_high[channels][-1]),
@@ -166,7 +168,7 @@ class FileView(param.Parameterized):
 
     def spectrum(
         self,
-        box: Box | None = None,
+        box: TimeEnergySelection | None = None,
         background: PixelData | None = None,
         calibration: CalibrationCatalog = SHIPPED,
     ) -> WindowSpectrum:
@@ -191,7 +193,7 @@ class FileView(param.Parameterized):
             shown.e_low[closed], shown.e_high[closed], corrected / exposure, error, nothing, nothing.copy()
         )
 
-    def pixels(self, box: Box | None = None) -> Floats | None:
+    def pixels(self, box: TimeEnergySelection | None = None) -> Floats | None:
         """Counts of every detector and pixel in the chosen range, (32, 12) ct; None for a spectrogram."""
         if not isinstance(self.data, PixelData):
             return None
@@ -200,7 +202,7 @@ class FileView(param.Parameterized):
         times, channels = self.data.time_bins(box.start, box.end), self.data.energy_channels(box.low, box.high)
         return pixel_counts(self.data, times, channels)
 
-    def recorded(self, box: Box) -> float:
+    def recorded(self, box: TimeEnergySelection) -> float:
         """Counts of all detectors and pixels in a box, ct; of a spectrogram those that were summed on board."""
         if (pixels := self.pixels(box)) is not None:
             return float(pixels.sum())
@@ -215,7 +217,7 @@ class FileView(param.Parameterized):
         except (StixError, OSError):
             return ()
 
-    def peak_minute(self) -> Box:
+    def peak_minute(self) -> TimeEnergySelection:
         """Where somebody would begin: a minute at the peak of the lowest band, 6-10 keV where the file has it."""
         low, high = self._first_band()
         rate = self.spectra.light_curve(low, high)

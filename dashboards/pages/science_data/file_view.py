@@ -14,10 +14,10 @@ import panel.ui as pmui
 from dashboards.pages.science_data.analysis import AnalysisView
 from dashboards.pages.science_data.detail import facts_html, header_html, related_html
 from dashboards.pages.science_data.detector_drawing import DetectorDrawing
-from dashboards.pages.science_data.file_state import Box, FileView, Floats
+from dashboards.pages.science_data.file_state import FileView, Floats, TimeEnergySelection
 from dashboards.pages.science_data.form_parts import html_pane
 from dashboards.pages.science_data.imaging_form import ImagingForm
-from dashboards.pages.science_data.latest import Latest
+from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.own_file import OwnFiles
 from dashboards.pages.science_data.own_images import own_images_html, running_html
 from dashboards.pages.science_data.spectrogram import SpectrogramPlot
@@ -25,7 +25,7 @@ from dashboards.pages.science_data.spectrum_plot import SpectrumPlot
 from dashboards.pages.science_data.state import ANALYSIS_TAB, PREVIEW_TAB, ScienceDetail, ScienceState
 from dashboards.pages.science_data.table import energy_text
 from dashboards.pages.science_data.tracking import Tracking
-from dashboards.panel_patches.document_lock import turn_of
+from dashboards.panel_patches.document_lock import locked_updates
 from dashboards.shared import formatting
 from dashboards.shared.clock import now
 from dashboards.shared.image_strip import ImageStrip
@@ -69,7 +69,7 @@ class ScienceFileView:
         self._links: Links = NoLinks() if own is not None else links
         self._notices = Notices()
         self._no_images = pn.pane.HTML("", margin=(4, 0), styles={"font-size": "14px"})
-        self._latest, self._in_turn = Latest(), turn_of(pn.state.curdoc)
+        self._latest, self._in_turn = NewestOnly(), locked_updates(pn.state.curdoc)
         if pn.state.curdoc is not None:
             pn.state.on_session_destroyed(lambda _: self._latest.close())
         self.file: FileView | None = None
@@ -320,7 +320,7 @@ class ScienceFileView:
 
         self._latest.ask(compute)
 
-    def _show_selection(self, box: Box | None, spectrum: WindowSpectrum, pixels: Floats | None) -> None:
+    def _show_selection(self, box: TimeEnergySelection | None, spectrum: WindowSpectrum, pixels: Floats | None) -> None:
         self._spectrum.show(spectrum, None if box is None else (box.low, box.high))
         if self._detectors is not None and pixels is not None:
             self._detectors.show(pixels)

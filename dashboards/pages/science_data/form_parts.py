@@ -11,7 +11,7 @@ import panel as pn
 
 from dashboards.pages.science_data.imaging_form import ENOUGH_COUNTS, Feedback
 from dashboards.pages.science_data.table import energy_text
-from dashboards.pages.science_data.tracking import Standing
+from dashboards.pages.science_data.tracking import RequestStatus
 from dashboards.shared import formatting
 from dashboards.shared.style import LOW, style
 from jobs.inputs import BackgroundChoice
@@ -101,22 +101,22 @@ def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
     return "".join(lines)
 
 
-def standing_html(standing: Standing | None, *, answered: bool) -> str:
+def status_html(status: RequestStatus | None, *, answered: bool) -> str:
     """Where a request stands, in a sentence, with a bar while it runs."""
-    if standing is None:
+    if status is None:
         return ""
-    request = standing.request
+    request = status.request
     head = f"<b>Request {request.request_id}</b>"
     match request.state:
         case RequestState.QUEUED:
-            before = standing.position or 0
+            before = status.position or 0
             place = "is next" if before == 0 else f"waits behind {before} other{'s' if before > 1 else ''}"
-            nobody = "" if standing.workers else " No worker serves this archive at present: it waits until one does."
+            nobody = "" if status.workers else " No worker serves this archive at present: it waits until one does."
             return f"<p>{head} {place}.{nobody}</p><progress aria-label='waiting'></progress>"
         case RequestState.RUNNING:
             steps = max(request.step_count, 1)
-            done = (len(standing.parts) + request.step_number / steps) / max(request.recipes, 1)
-            sets = f", set {len(standing.parts) + 1} of {request.recipes}" if request.recipes > 1 else ""
+            done = (len(status.parts) + request.step_number / steps) / max(request.recipes, 1)
+            sets = f", set {len(status.parts) + 1} of {request.recipes}" if request.recipes > 1 else ""
             stop = " It is being cancelled." if request.cancelling else ""
             return (
                 f"<p>{head} runs: {escape(request.step or 'beginning')}{sets}.{stop}</p>"

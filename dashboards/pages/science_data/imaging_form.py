@@ -10,7 +10,7 @@ import numpy as np
 import param
 
 from archive import Archive, ScienceFile, ScienceFilter
-from dashboards.pages.science_data.file_state import Box, FileView
+from dashboards.pages.science_data.file_state import FileView, TimeEnergySelection
 from dashboards.pages.science_data.opened_files import aspect_of, opened
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.ranges import energy_band
@@ -66,7 +66,7 @@ class Feedback:
 
     Attributes
     ----------
-    box : Box
+    box : TimeEnergySelection
     instant : InstantImage or None
     spectrum : WindowSpectrum or None
         With the expected background.
@@ -82,7 +82,7 @@ class Feedback:
         The typed time range beside its whole bins; empty where they are the same.
     """
 
-    box: Box
+    box: TimeEnergySelection
     instant: InstantImage | None = None
     spectrum: WindowSpectrum | None = None
     background: str = ""
@@ -157,7 +157,7 @@ class ImagingForm(param.Parameterized):
 
     # The request -----------------------------------------------------------------------------------------------------
 
-    def request(self, box: Box, limits: Limits | None = None) -> ImagingRequest:
+    def request(self, box: TimeEnergySelection, limits: Limits | None = None) -> ImagingRequest:
         """What would be submitted.
 
         Raises
@@ -184,7 +184,7 @@ class ImagingForm(param.Parameterized):
         request.check_limits(limits or Limits())
         return request
 
-    def intervals(self, box: Box) -> list[Interval]:
+    def intervals(self, box: TimeEnergySelection) -> list[Interval]:
         """Time intervals: the box, or what it is cut into."""
         times = self.data.time_bins(box.start, box.end)
         match self.cut:
@@ -198,7 +198,7 @@ class ImagingForm(param.Parameterized):
             case _:
                 return [(box.start, box.end)]
 
-    def energy_ranges(self, box: Box) -> list[tuple[float, float]]:
+    def energy_ranges(self, box: TimeEnergySelection) -> list[tuple[float, float]]:
         """Energy ranges: that of the box, and those that were typed, grown to whole channels.
 
         Raises
@@ -262,25 +262,25 @@ class ImagingForm(param.Parameterized):
 
     # What is known beforehand ------------------------------------------------------------------------------------
 
-    def feedback(self, box: Box) -> Feedback:
+    def feedback(self, box: TimeEnergySelection) -> Feedback:
         """Counts, background, spectrum and an instant image of a box. Whatever is wrong is a sentence in it."""
         try:
             choice = self.candidates(box)
-            quiet, said = self.quiet(box, choice)
+            background, said = self.background_data(box, choice)
         except (StixError, OSError) as error:
             return Feedback(box, problem=public_sentence(error))
         spectrum, instant, problem, n_images = None, None, "", 0
         try:
             catalog = self.calibration
-            spectrum = self.view.spectrum(box, quiet, catalog)
+            spectrum = self.view.spectrum(box, background, catalog)
             n_images = len(self.intervals(box)) * len(self.energy_ranges(box)) * len(self.method_parameters())
-            instant = instant_image(self._instant_request(box), self.data, quiet, self.pointing_in(box), catalog)
+            instant = instant_image(self._instant_request(box), self.data, background, self.pointing_in(box), catalog)
             self.request(box)
         except (StixError, OSError) as error:
             problem = public_sentence(error)
         return Feedback(box, instant, spectrum, said, choice, n_images, problem, self.view.asked)
 
-    def _instant_request(self, box: Box) -> ImageRequest:
+    def _instant_request(self, box: TimeEnergySelection) -> ImageRequest:
         return ImageRequest(
             box.start,
             box.end,
@@ -293,16 +293,20 @@ class ImagingForm(param.Parameterized):
             shift_bins=self.shift_bins,
         )
 
-    def candidates(self, box: Box) -> BackgroundChoice:
+    def candidates(self, box: TimeEnergySelection) -> BackgroundChoice:
         """Backgrounds for a box, best first, with the reasons for and against each: as the worker will choose."""
-        return choose_background(self._quiet_files(), box.start, box.end, _band(box), self.name_of, self.calibration)
+        return choose_background(
+            self._background_files(), box.start, box.end, _band(box), self.name_of, self.calibration
+        )
 
     @property
     def calibration(self) -> CalibrationCatalog:
         """Energy tables and CAL files of the archive: as the worker will choose from."""
         return self._source.ask(lambda archive: archive.calibration)
 
-    def quiet(self, box: Box, choice: BackgroundChoice | None = None) -> tuple[PixelData | None, str]:
+    def background_data(
+        self, box: TimeEnergySelection, choice: BackgroundChoice | None = None
+    ) -> tuple[PixelData | None, str]:
         """The background to subtract, and why that one; ``choice`` as `candidates` gives it, if it is known."""
         if self.background == NONE:
             return None, "No background is subtracted."
@@ -321,7 +325,7 @@ class ImagingForm(param.Parameterized):
             raise BadRequest(message)
         return found, said
 
-    def pointing_in(self, box: Box) -> Pointing:
+    def pointing_in(self, box: TimeEnergySelection) -> Pointing:
         """Pointing in a box: as given, else from the auxiliary files, else assumed."""
         given = self._given_pointing()
         if given is not None:
@@ -339,20 +343,20 @@ class ImagingForm(param.Parameterized):
         """Name of the science file."""
         return self.view.path.name
 
-    def _quiet_files(self) -> list[ScienceFile]:
+    def _background_files(self) -> list[ScienceFile]:
         which = ScienceFilter(
             product=str(ProductKind.PIXEL_DATA), is_background=True, simulated=self.data.header.simulated
         )
         return self._source.ask(lambda archive: archive.science_files(which))
 
 
-def aspect_paths(archive: Archive, box: Box, *, simulated: bool) -> Sequence[Any]:
+def aspect_paths(archive: Archive, box: TimeEnergySelection, *, simulated: bool) -> Sequence[Any]:
     """Auxiliary files around a box, nearest first, as the worker takes them."""
     middle = box.start + (box.end - box.start) // 2
     rows = archive.aux_for(middle, within_s=float(MAX_GAP / np.timedelta64(1, "s")), simulated=simulated)
     return [archive.path_of(row.path) for row in rows]
 
 
-def _band(box: Box) -> tuple[float, float]:
+def _band(box: TimeEnergySelection) -> tuple[float, float]:
     """What a background has to cover: the full-disk map needs its own band, too."""
     return min(box.low, LOCATION_ENERGY[0]), max(box.high, LOCATION_ENERGY[1])

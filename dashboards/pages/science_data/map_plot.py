@@ -11,7 +11,7 @@ from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, HoverTool, LinearColorMapper, Range1d
 from numpy.typing import NDArray
 
-from dashboards.shared.figure_style import CHOSEN, quiet_figure, spoken
+from dashboards.shared.figure_style import CHOSEN, aria_label, quiet_figure
 from jobs.imaging.figures import color_table, nice_step
 from stixcore.imaging.grid import ImageGrid
 from stixcore.solar_grid import heliographic_grid, limb
@@ -97,7 +97,7 @@ class MapPlot:
 
     def _draw(self, size: int) -> Any:
         drawn = quiet_figure(
-            html_attributes=spoken("Back projection of the chosen box; its brightest place is told beside it"),
+            html_attributes=aria_label("Back projection of the chosen box; its brightest place is told beside it"),
             width=size + AXIS_WIDTH,  # Bokeh's own 600 would widen the page of a telephone
             frame_width=size,
             frame_height=size,

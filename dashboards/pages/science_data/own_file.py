@@ -16,7 +16,7 @@ import numpy as np
 import param
 
 from archive import ScienceFile
-from dashboards.pages.science_data.file_state import Box
+from dashboards.pages.science_data.file_state import TimeEnergySelection
 from dashboards.pages.science_data.imaging_form import ImagingForm, aspect_paths
 from dashboards.pages.science_data.opened_files import opened, spectra_of
 from dashboards.pages.science_data.state import ScienceDetail
@@ -101,7 +101,9 @@ class OwnFiles(param.Parameterized):
         self.param.update(problem="", images=())
         return ScienceDetail(row, path)
 
-    def make_images(self, form: ImagingForm, box: Box, pass_on: Callable[[dict[str, Any]], None]) -> None:
+    def make_images(
+        self, form: ImagingForm, box: TimeEnergySelection, pass_on: Callable[[dict[str, Any]], None]
+    ) -> None:
         """Make the images of a box in a child process; ``pass_on`` gets parameters to set, from another thread."""
         if self.step:
             return  # one set at a time
@@ -128,7 +130,9 @@ class OwnFiles(param.Parameterized):
 
         threading.Thread(target=work, name="own-images", daemon=True).start()
 
-    def _make(self, form: ImagingForm, box: Box, progress: Callable[[str, int, int], None]) -> tuple[OwnImage, ...]:
+    def _make(
+        self, form: ImagingForm, box: TimeEnergySelection, progress: Callable[[str, int, int], None]
+    ) -> tuple[OwnImage, ...]:
         folder = self.folder
         if folder is None:
             return ()
@@ -136,14 +140,14 @@ class OwnFiles(param.Parameterized):
         if more:
             message = "a file of your own is imaged one box at a time; choose one interval and one energy range"
             raise StixError(message)
-        quiet, _ = form.quiet(box)
+        background, _ = form.background_data(box)
         simulated = form.data.header.simulated
         aspect = self._source.ask(lambda archive: aspect_paths(archive, box, simulated=simulated))
         with TemporaryDirectory(dir=folder) as made:
             task = OwnTask(
                 part,
                 form.view.path,
-                None if quiet is None else quiet.path,
+                None if background is None else background.path,
                 tuple(aspect),
                 Path(made),
                 self._clock(),

@@ -22,8 +22,8 @@ from bokeh.models.annotations import BoxAnnotation, ColorBar, Legend, LegendItem
 from bokeh.palettes import Inferno256
 from numpy.typing import NDArray
 
-from dashboards.pages.science_data.file_state import Box, Curve
-from dashboards.shared.figure_style import CHOSEN, CURVES, INK, clock_formatter, quiet_figure, spoken
+from dashboards.pages.science_data.file_state import Curve, TimeEnergySelection
+from dashboards.shared.figure_style import CHOSEN, CURVES, INK, aria_label, clock_formatter, quiet_figure
 from stixcore.spectra import CountSpectra
 
 Floats = NDArray[np.float64]
@@ -105,7 +105,7 @@ class SpectrogramPlot:
             finally:
                 self._quiet = False
 
-    def mark(self, box: Box | None) -> None:
+    def mark(self, box: TimeEnergySelection | None) -> None:
         """Show what is chosen."""
         if box is None:
             for shown in (self._box, *self._bands):
@@ -123,7 +123,7 @@ class SpectrogramPlot:
         select = BoxSelectTool(renderers=[], continuous=True, description="Choose time and energy")
         select.overlay.update(line_color=CHOSEN, fill_color=CHOSEN, fill_alpha=0.2)
         drawn = quiet_figure(
-            html_attributes=spoken("Count rate against time and energy; a box chooses what is imaged"),
+            html_attributes=aria_label("Count rate against time and energy; a box chooses what is imaged"),
             height=250,
             x_range=self._x,
             y_range=Range1d(start=4, end=150),
@@ -180,7 +180,7 @@ class SpectrogramPlot:
 
     def _light_curves(self) -> Any:
         drawn = quiet_figure(
-            html_attributes=spoken("Count rate against time, by energy band"),
+            html_attributes=aria_label("Count rate against time, by energy band"),
             height=190,
             x_range=self._x,
             y_axis_type="log",
@@ -232,7 +232,7 @@ class SpectrogramPlot:
 
     def _strip(self) -> Any:
         drawn = quiet_figure(
-            html_attributes=spoken("Live time and attenuator against time"),
+            html_attributes=aria_label("Live time and attenuator against time"),
             height=104,
             x_range=self._x,
             y_range=Range1d(start=0, end=100),

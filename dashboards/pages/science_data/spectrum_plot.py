@@ -8,7 +8,7 @@ from bokeh.models.annotations import BoxAnnotation, Whisker
 from numpy.typing import NDArray
 
 from dashboards.pages.science_data.spectrogram import LOWEST
-from dashboards.shared.figure_style import CHOSEN, CURVES, INK, quiet_figure, spoken
+from dashboards.shared.figure_style import CHOSEN, CURVES, INK, aria_label, quiet_figure
 from stixcore.spectra import WindowSpectrum
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,7 @@ class SpectrumPlot:
         self._errors = ColumnDataSource({"x": [], "lower": [], "upper": []})
         self._band = BoxAnnotation(left=4, right=5, visible=False, fill_color=CHOSEN, fill_alpha=0.15)
         drawn = quiet_figure(
-            html_attributes=spoken("Count rate against energy: recorded, background, and without it"),
+            html_attributes=aria_label("Count rate against energy: recorded, background, and without it"),
             height=height,
             x_axis_type="log",
             y_axis_type="log",

@@ -22,7 +22,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Standing:
+class RequestStatus:
     """Where a request stands.
 
     Attributes
@@ -57,7 +57,7 @@ class Tracking(param.Parameterized):
     """
 
     request_id = param.Integer(default=0, bounds=(0, None), doc="The request that is followed; 0 for none")
-    standing = param.ClassSelector(class_=Standing, default=None, allow_None=True, doc="Where it stands")
+    status = param.ClassSelector(class_=RequestStatus, default=None, allow_None=True, doc="Where it stands")
     mine = param.Parameter(default=(), doc="Requests of the visitor about this file, newest first")
     problem = param.String("", doc="Why what was wanted last was refused")
     answered = param.Boolean(default=False, doc="The last request was answered at once: its images were there")
@@ -71,7 +71,7 @@ class Tracking(param.Parameterized):
     @property
     def is_open(self) -> bool:
         """Whether something will still happen by itself."""
-        return self.standing is not None and self.standing.request.state.is_open
+        return self.status is not None and self.status.request.state.is_open
 
     def submit(self, build: Callable[[], ImagingRequest]) -> None:
         """Submit what ``build`` gives, if the visitor may, whatever the browser sent; `problem` says why not."""
@@ -143,7 +143,7 @@ class Tracking(param.Parameterized):
     def _look(self, journal: Journal) -> None:
         visitor = self._visitor()
         mine = journal.requests(visitor.name, uid=self._uid, limit=SHOWN) if visitor.name else []
-        standing = None
+        status = None
         if self.request_id:
             try:
                 request = journal.get(self.request_id)
@@ -151,5 +151,5 @@ class Tracking(param.Parameterized):
                 request = None
             if request is not None and request.uid == self._uid and visitor.may_see_request(request):
                 number = request.request_id
-                standing = Standing(request, journal.position(number), journal.parts(number), len(journal.workers()))
-        self.param.update(standing=standing, mine=tuple(mine))
+                status = RequestStatus(request, journal.position(number), journal.parts(number), len(journal.workers()))
+        self.param.update(status=status, mine=tuple(mine))

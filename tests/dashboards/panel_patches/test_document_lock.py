@@ -14,7 +14,7 @@ from bokeh.server.server import Server
 from panel.io.state import set_curdoc, state
 from tornado.ioloop import IOLoop
 
-from dashboards.panel_patches.document_lock import handle_in_turn, turn_of
+from dashboards.panel_patches.document_lock import handle_in_turn, locked_updates
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_what_another_thread_found_out_is_shown_although_panel_drops_what_it_hol
             shown.set()
 
         document.hold()
-        thread = Thread(target=turn_of(document), args=(show,))
+        thread = Thread(target=locked_updates(document), args=(show,))
         thread.start()
         thread.join()
         document.callbacks._held_events = []  # as Panel does with what came while it patched style sheets
@@ -90,7 +90,7 @@ def test_a_change_that_fails_is_told_and_the_next_one_done(caplog):
     done = Event()
 
     def make(document):
-        turn = turn_of(document)
+        turn = locked_updates(document)
         turn(lambda: 1 / 0)
         turn(done.set)
 
@@ -101,8 +101,8 @@ def test_a_change_that_fails_is_told_and_the_next_one_done(caplog):
 
 def test_without_a_session_a_change_is_made_at_once():
     changes = []
-    turn_of(None)(lambda: changes.append(1))
-    turn_of(Document())(lambda: changes.append(2))
+    locked_updates(None)(lambda: changes.append(1))
+    locked_updates(Document())(lambda: changes.append(2))
     assert changes == [1, 2]
 
 
@@ -110,7 +110,7 @@ def test_changes_keep_their_order_and_come_to_nobody_after_the_end():
     done, order, turns = Event(), [], []
 
     def make(document):
-        turns.append(turn_of(document))
+        turns.append(locked_updates(document))
         for number in range(5):
             turns[0](partial(order.append, number))
         turns[0](done.set)

@@ -16,7 +16,7 @@ from dashboards.pages.image_archive.view import ImageArchivePage
 from dashboards.server.first_content import BROKEN, FirstContentHandler
 from dashboards.shared.access import GUEST
 from dashboards.shared.frame import LIVE, RESOURCES
-from dashboards.shared.preloaded import begun_or, session_of
+from dashboards.shared.preloaded import preloaded_or, session_from_preloaded
 
 PATIENCE_S = 60
 ONCE = (
@@ -108,17 +108,17 @@ def test_an_address_is_text(server: Any) -> None:
 
 def test_the_session_goes_on_with_what_was_loaded(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STIX_ARCHIVE", str(small.archive.root))
-    begun = ImageArchivePage.begin(lambda: GUEST, "?page=2&rows=many")
-    with session_of(begun):
+    preloaded = ImageArchivePage.preload(lambda: GUEST, "?page=2&rows=many")
+    with session_from_preloaded(preloaded):
         page = ImageArchivePage.from_session()
-        assert page.state is begun.state
+        assert page.state is preloaded.state
     page.view()
     assert "26–50 of 61 images" in page._total.object
     assert (page._pager.count, page._pager.value) == (3, 1)
     assert len(page._table.widget.value) == 25
     assert "rows=many" in page._notices.pane.object
-    again = begun_or(lambda: ImageArchivePage.begin(lambda: GUEST, ""))
-    assert again.state is not begun.state
+    again = preloaded_or(lambda: ImageArchivePage.preload(lambda: GUEST, ""))
+    assert again.state is not preloaded.state
 
 
 def test_what_breaks_in_between_is_said() -> None:

@@ -126,7 +126,7 @@ def picked(imaged: Archive) -> ImageArchiveState:
     """Images of one recipe, picked."""
     state = ImageArchiveState(ArchiveSource(imaged.root))
     state.load()
-    state.pick([i.image_id for i in imaged.images() if i.recipe_id == state.listing.rows[0].image.recipe_id])
+    state.select([i.image_id for i in imaged.images() if i.recipe_id == state.listing.rows[0].image.recipe_id])
     return state
 
 
@@ -134,21 +134,21 @@ def test_picked_images_are_compared_when_their_tab_is_in_front(picked: ImageArch
     assert picked.comparison is None
     picked.tab = COMPARE_TAB
     assert [panel.image.method for panel in picked.comparison.panels] == [
-        image.method for image in picked.picked_images(8)
+        image.method for image in picked.selected_images(8)
     ]
     clean = next(panel for panel in picked.comparison.panels if panel.image.method == "clean")
     assert clean.beam_fwhm == 20.0
     assert clean.values.shape == (clean.image.ny, clean.image.nx)
     picked.reference = clean.image.image_id
     assert next(panel for panel in picked.comparison.panels if panel.is_reference).image == clean.image
-    picked.pick(off=picked.picks.ids[1:])
+    picked.select(off=picked.selection.ids[1:])
     assert picked.comparison is None
-    picked.pick_all()
+    picked.select_all()
     assert "works for up to 8" in picked.views_problem
 
 
 def test_a_broken_file_is_named_and_left_out(imaged: Archive, picked: ImageArchiveState) -> None:
-    images, problems = list(picked.picked_images(8)), []
+    images, problems = list(picked.selected_images(8)), []
     images[0] = replace(images[0], file="images/gone.fits")
     scenes = list(read_scenes(imaged, images, problems))
     assert [scene.image for scene in scenes] == images[1:]

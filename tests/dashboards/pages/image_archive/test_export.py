@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from archive import ImageFilter
-from dashboards.pages.image_archive.export import TakeHomeState, parse_bands
+from dashboards.pages.image_archive.export import ExportState, parse_bands
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.source import ArchiveSource
 from jobs.executors.base import SerialExecutor
@@ -18,7 +18,7 @@ ANNA = Visitor("anna")
 
 @pytest.fixture
 def state(imaged):
-    return TakeHomeState(ArchiveSource(imaged.root), size=256)
+    return ExportState(ArchiveSource(imaged.root), size=256)
 
 
 @pytest.fixture

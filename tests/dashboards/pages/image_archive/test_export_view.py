@@ -4,7 +4,7 @@ from io import StringIO
 from typing import Any
 
 from archive.index.schema import IMAGES
-from dashboards.pages.image_archive.export_view import TakeHomeActions, images_csv
+from dashboards.pages.image_archive.export_view import ExportActions, images_csv
 from dashboards.shared.access import GUEST
 from dashboards.shared.links import RouteLinks
 
@@ -25,7 +25,7 @@ def test_nothing_becomes_a_formula(small: Any) -> None:
 
 def test_the_selection_is_asked_for_with_every_click(small: Any) -> None:
     selected = list(small.images[:1])
-    actions = TakeHomeActions(lambda: tuple(selected), RouteLinks(), lambda: GUEST)
+    actions = ExportActions(lambda: tuple(selected), RouteLinks(), lambda: GUEST)
     assert len(actions._table().read().splitlines()) == 2
     selected.append(small.images[1])
     assert len(actions._table().read().splitlines()) == 3

@@ -10,10 +10,10 @@ from bokeh.models import ColumnDataSource, Plot
 from bokeh.models.annotations import Whisker
 
 from dashboards.pages.image_archive.compare_view import image_titles
-from dashboards.pages.image_archive.export_view import TakeHomeActions
+from dashboards.pages.image_archive.export_view import ExportActions
 from dashboards.pages.image_archive.filters import ImageFilters
 from dashboards.pages.image_archive.selection_bar import SelectionBar
-from dashboards.pages.image_archive.state import IMAGELESS_TAB, ImageArchiveState
+from dashboards.pages.image_archive.state import NO_IMAGE_TAB, ImageArchiveState
 from dashboards.pages.image_archive.tracks import Measured, TrackPoint
 from dashboards.pages.image_archive.tracks_view import tracks_figure
 from dashboards.shared.access import GUEST
@@ -27,11 +27,11 @@ def nothing() -> None:
 
 @pytest.fixture
 def bar() -> SelectionBar:
-    return SelectionBar(nothing, nothing, nothing, nothing, TakeHomeActions(tuple, RouteLinks(), lambda: GUEST))
+    return SelectionBar(nothing, nothing, nothing, nothing, ExportActions(tuple, RouteLinks(), lambda: GUEST))
 
 
 @pytest.mark.parametrize(
-    ("picked", "text", "compare", "tracks", "take_home"),
+    ("picked", "text", "compare", "tracks", "export"),
     [
         (0, "0</b> selected", False, False, False),
         (1, "select 2 to 8", False, True, True),
@@ -42,13 +42,13 @@ def bar() -> SelectionBar:
     ],
 )
 def test_only_what_works_can_be_clicked(
-    bar: SelectionBar, picked: int, text: str, compare: bool, tracks: bool, take_home: bool
+    bar: SelectionBar, picked: int, text: str, compare: bool, tracks: bool, export: bool
 ) -> None:
     bar.show(picked, 61)
     assert text in bar._number.object
     assert (bar._compare.visible and not bar._compare.disabled) == compare
     assert (bar._tracks.visible and not bar._tracks.disabled) == tracks
-    assert bar._take_home.visible == take_home
+    assert bar._export.visible == export
     assert bar._all.label == "Select all 61 matches"
 
 
@@ -79,7 +79,7 @@ def test_fields_that_are_in_use_are_unfolded(small: Any) -> None:
     assert filters._fold_button.label == "Filter (2 in use)"
     filters._fold()
     assert "open" in filters._first.css_classes
-    state.tab = IMAGELESS_TAB
+    state.tab = NO_IMAGE_TAB
     goes = next(widget for widget in filters._more.objects if getattr(widget, "label", "") == "GOES class")
     assert goes.disabled
     assert isinstance(filters.widget, pn.Column)

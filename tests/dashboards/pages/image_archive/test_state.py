@@ -8,7 +8,7 @@ import pytest
 
 from archive import Archive
 from dashboards.pages.image_archive.selection import TooMany
-from dashboards.pages.image_archive.state import IMAGELESS_TAB, ImageArchiveState
+from dashboards.pages.image_archive.state import NO_IMAGE_TAB, ImageArchiveState
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.listing import Listing
 from dashboards.shared.source import ArchiveSource, Unavailable
@@ -209,12 +209,12 @@ def test_what_the_filter_keeps_out_has_no_neighbours(small: Any, state: ImageArc
 
 
 def test_bands_without_image_have_reasons(state: ImageArchiveState) -> None:
-    state.tab = IMAGELESS_TAB
-    assert [run.reason for run in state.imageless.rows] == ["no detector is on <b>", "too few counts", "too few counts"]
+    state.tab = NO_IMAGE_TAB
+    assert [run.reason for run in state.runs.rows] == ["no detector is on <b>", "too few counts", "too few counts"]
     state.text = "2211100001"
-    assert state.imageless.total == 1
+    assert state.runs.total == 1
     state.param.update(text="", end="2022-11-10T00")
-    assert state.imageless.total == 1
+    assert state.runs.total == 1
 
 
 def test_the_address_of_a_state_restores_what_it_shows(small: Any, state: ImageArchiveState) -> None:
@@ -273,8 +273,8 @@ def test_what_is_wrong_with_an_archive_is_said_in_plain_words(
     assert "Traceback" not in said
     assert state.listing.rows == ()
     assert state.detail is None
-    state.tab = IMAGELESS_TAB
-    assert state.imageless.problem or source.warning
+    state.tab = NO_IMAGE_TAB
+    assert state.runs.problem or source.warning
 
 
 def test_an_empty_archive_is_no_fault(tmp_path: Path) -> None:
@@ -306,69 +306,69 @@ def test_state_follows_the_archive(tmp_path: Path, small: Any) -> None:
 
 def test_picks_outlive_pages_orders_and_filters(small: Any, state: ImageArchiveState) -> None:
     first, last = ids(state)[0], ids(state)[4]
-    state.pick([first, last])
-    assert state.picked_rows == {first, last}
+    state.select([first, last])
+    assert state.selected_rows == {first, last}
     state.page = 2
-    assert (state.picked_rows, state.n_picked) == (frozenset(), 2)
-    state.pick([ids(state)[0]])
+    assert (state.selected_rows, state.n_selected) == (frozenset(), 2)
+    state.select([ids(state)[0]])
     state.param.update(sort=["t_start"], methods=["bp"])
-    assert state.n_picked == 3
+    assert state.n_selected == 3
     state.param.update(sort=["-t_start"], methods=[])
-    assert state.picked_rows == {first, last}
-    state.pick(off=[last])
-    assert state.picked == list(state.picks.ids)
-    assert state.n_picked == 2
-    state.pick_none()
-    assert (state.n_picked, state.picked, state.picked_rows) == (0, [], frozenset())
+    assert state.selected_rows == {first, last}
+    state.select(off=[last])
+    assert state.selected == list(state.selection.ids)
+    assert state.n_selected == 2
+    state.select_none()
+    assert (state.n_selected, state.selected, state.selected_rows) == (0, [], frozenset())
 
 
 def test_all_matches_are_picked_by_their_filter(state: ImageArchiveState) -> None:
     state.methods = ["clean"]
-    state.pick_all()
-    assert (state.n_picked, state.picked) == (31, ["all"])
-    state.pick(off=[ids(state)[0]])
-    assert (state.n_picked, state.picked) == (30, [])
+    state.select_all()
+    assert (state.n_selected, state.selected) == (31, ["all"])
+    state.select(off=[ids(state)[0]])
+    assert (state.n_selected, state.selected) == (30, [])
     state.methods = []
-    assert len(state.picked_rows) < 25
-    assert {image.method for image in state.picked_images(100)} == {"clean"}
+    assert len(state.selected_rows) < 25
+    assert {image.method for image in state.selected_images(100)} == {"clean"}
     with pytest.raises(TooMany):
-        state.picked_images(29)
+        state.selected_images(29)
 
 
 def test_picks_in_an_address_are_shared(small: Any, state: ImageArchiveState) -> None:
-    state.pick(ids(state)[3:6])
+    state.select(ids(state)[3:6])
     other = ImageArchiveState(ArchiveSource(small.archive.root))
     assert other.take_address(state.address) == []
     other.load()
-    assert other.picked_images(10) == state.picked_images(10)
+    assert other.selected_images(10) == state.selected_images(10)
     state.param.update(methods=["clean"])
-    state.pick_all()
+    state.select_all()
     other.take_address(state.address)
     other.load()
-    assert other.n_picked == 31
+    assert other.n_selected == 31
     stranger = ImageArchiveState(ArchiveSource(small.archive.root))
     stranger.take_address(f"?picked={small.hidden.image_id},{small.images[0].image_id},nonsense")
     stranger.load()
-    assert stranger.n_picked == 1
-    assert stranger.picks_problem.startswith("2 of the 3 images")
+    assert stranger.n_selected == 1
+    assert stranger.selection_problem.startswith("2 of the 3 images")
 
 
 def test_many_picks_do_not_stand_in_the_address(state: ImageArchiveState) -> None:
-    state.pick(ids(state)[:20])
-    assert len(state.picked) == 20
-    state.pick(ids(state)[20:21])
-    assert (state.n_picked, state.picked) == (21, [])
+    state.select(ids(state)[:20])
+    assert len(state.selected) == 20
+    state.select(ids(state)[20:21])
+    assert (state.n_selected, state.selected) == (21, [])
 
 
 def test_who_has_signed_out_sees_no_more_than_a_guest(small: Any) -> None:
     visitor = [Visitor("alice")]
     state = ImageArchiveState(ArchiveSource(small.archive.root), lambda: visitor[0], text=small.hidden.image_id)
     state.load()
-    state.pick_all()
-    assert (state.listing.total, state.n_picked) == (1, 1)
+    state.select_all()
+    assert (state.listing.total, state.n_selected) == (1, 1)
     visitor[0] = GUEST
     state.load()
-    assert (state.listing.total, state.n_picked, state.picked_images(10)) == (0, 0, ())
+    assert (state.listing.total, state.n_selected, state.selected_images(10)) == (0, 0, ())
 
 
 def test_the_full_disk_map_has_no_counts_of_its_set(imaged: Archive) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from archive.index.order import NET_COUNTS
 from archive.index.schema import IMAGES
-from dashboards.pages.image_archive.files_without_images import imageless_html
+from dashboards.pages.image_archive.files_without_images import runs_without_image_html
 from dashboards.pages.image_archive.state import Counts, ImageRow
 from dashboards.pages.image_archive.table import KEY, ImageTable
 from dashboards.shared.detail import ImageDetail, load_detail, read_cautions
@@ -75,7 +75,7 @@ def test_simulated_is_said_in_every_place(small: Any) -> None:
     assert "SIMULATED" in cells(row)["trust"]
     assert "SIMULATED" in cells(row)["time"]  # all that is left on a telephone
     assert "SIMULATED" in picture_html(ImageDetail(small.simulated, None, (small.simulated,)), LINKS)
-    assert "SIMULATED" in imageless_html([replace(load_run(small), simulated=True)])
+    assert "SIMULATED" in runs_without_image_html([replace(load_run(small), simulated=True)])
 
 
 def test_a_simulated_image_has_its_verdict(small: Any) -> None:
@@ -100,7 +100,7 @@ def test_nothing_from_the_index_becomes_markup(small: Any) -> None:
         picture_html(detail, LINKS),
         numbers_html(detail),
         comparison_html(detail, LINKS),
-        imageless_html([run]),
+        runs_without_image_html([run]),
         opening_html(EVIL, EVIL, EVIL, table_html([ImageRow(image)], LINKS), dark=False),
     ):
         found = Tags(html)

@@ -13,7 +13,7 @@ from archive import Archive, ImageFilter
 from dashboards.pages.science_data.file_state import FileView
 from dashboards.pages.science_data.form_parts import feedback_html
 from dashboards.pages.science_data.imaging_form import BINS, COUNTS, GIVEN, STEPS, ImagingForm
-from dashboards.pages.science_data.latest import Latest
+from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.tracking import Tracking
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.errors import NotUnderstood
@@ -212,8 +212,8 @@ def test_a_guest_cannot_submit_nor_who_signed_out(form: ImagingForm, own_novembe
     who[0] = Visitor("alice")
     tracking.submit(lambda: form.request(form.view.box))
     assert tracking.problem == ""
-    assert tracking.standing.request.state is RequestState.QUEUED
-    assert tracking.standing.position == 0
+    assert tracking.status.request.state is RequestState.QUEUED
+    assert tracking.status.position == 0
     number = tracking.request_id
     who[0] = GUEST  # in another tab
     for act in (tracking.cancel, tracking.retry):
@@ -226,9 +226,9 @@ def test_a_guest_cannot_submit_nor_who_signed_out(form: ImagingForm, own_novembe
     assert Journal(own_november.root).get(number).state is RequestState.QUEUED
     who[0] = Visitor("alice")
     tracking.cancel()
-    assert tracking.standing.request.state is RequestState.CANCELLED
+    assert tracking.status.request.state is RequestState.CANCELLED
     tracking.retry()
-    assert tracking.standing.request.state is RequestState.QUEUED
+    assert tracking.status.request.state is RequestState.QUEUED
     assert [request.request_id for request in tracking.mine] == [number]
 
 
@@ -237,16 +237,16 @@ def test_a_hidden_request_is_nobody_elses(form: ImagingForm, own_november: Archi
     tracking = Tracking(ArchiveSource(own_november.root), lambda: who[0], lambda: NOW, FLARE)
     form.hidden = True
     tracking.submit(lambda: form.request(form.view.box))
-    assert tracking.standing is not None
+    assert tracking.status is not None
     for other in (GUEST, Visitor("bob")):
         who[0] = other
         tracking.refresh()
-        assert tracking.standing is None
+        assert tracking.status is None
     who[0] = Visitor("olga", operator=True)
     tracking.refresh()
-    assert tracking.standing is not None
+    assert tracking.status is not None
     tracking.follow(4711)
-    assert tracking.standing is None
+    assert tracking.status is None
 
 
 def test_from_submission_to_images_and_at_once_the_second_time(form: ImagingForm, own_november: Archive) -> None:
@@ -258,8 +258,8 @@ def test_from_submission_to_images_and_at_once_the_second_time(form: ImagingForm
     with SerialExecutor() as executor:
         assert Worker(own_november.root, executor, lambda: NOW).run(until_idle=True) == 1
     tracking.refresh()
-    assert tracking.standing.request.state is RequestState.DONE
-    run_id = tracking.standing.parts[0].run_id
+    assert tracking.status.request.state is RequestState.DONE
+    run_id = tracking.status.parts[0].run_id
     made = own_november.images(ImageFilter(recipe_id=run_id))
     assert {image.method for image in made} == {"bp", "clean"}
     assert {image.author for image in made} == {"alice"}
@@ -277,7 +277,7 @@ def test_what_goes_wrong_with_the_journal_is_one_sentence(form: ImagingForm, tmp
 
 
 def test_only_the_newest_question_is_answered() -> None:
-    latest, started, go_on, done = Latest(), threading.Event(), threading.Event(), threading.Event()
+    latest, started, go_on, done = NewestOnly(), threading.Event(), threading.Event(), threading.Event()
     answered: list[Any] = []
 
     def first() -> None:
@@ -304,7 +304,7 @@ def test_only_the_newest_question_is_answered() -> None:
 
 
 def test_a_question_that_fails_does_not_stop_the_next(caplog: pytest.LogCaptureFixture) -> None:
-    latest, done = Latest(), threading.Event()
+    latest, done = NewestOnly(), threading.Event()
     failed = threading.Event()
 
     def fail() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from archive.accounts import Accounts
-from dashboards.pages.image_archive.export import TakeHomeState
+from dashboards.pages.image_archive.export import ExportState
 from dashboards.shared.access import Visitor
 from dashboards.shared.source import ArchiveSource
 from jobs.queue.journal import Journal
@@ -155,7 +155,7 @@ def test_a_disk_that_refuses_is_a_sentence(
 def test_what_a_page_writes_is_refused_in_a_sentence(disk: tuple[Any, Path], refuse: Any) -> None:
     """A request or a map that a page cannot write down is refused with a sentence about the disk."""
     _, root = disk
-    state = TakeHomeState(ArchiveSource(root))
+    state = ExportState(ArchiveSource(root))
     with refuse(root):
         state.upload("map.fits", b"SIMPLE  =" + b" " * 30_000, Visitor("alice"))
         said = state.problem

@@ -12,7 +12,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 
-class Latest:
+class NewestOnly:
     """Runs questions in a thread of this process. While one runs, the newest that came meanwhile waits, and no other.
 
     So nothing stale is ever begun, and a box that is being dragged is followed as fast as answers can be had, without
