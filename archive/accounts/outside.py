@@ -4,7 +4,7 @@ A provider says who somebody is; ``config.toml`` of the archive says who of them
 
     [accounts]
     allowed = ["*@example.org", "guest.scientist@example.com"]
-    operators = ["keeper@example.org"]
+    operators = ["operator@example.org"]
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def send_content(handler: RequestHandler, content: str | bytes) -> None:
 def choose_version(handler: StaticFileHandler) -> bool:
     """Whether a handler of files answers 304; else its request holds the range that is sent, or none.
 
-    Takes the place of Tornado's `should_return_304`, which knows neither `If-Match` nor `If-Range`.
+    Replaces Tornado's `should_return_304` (`dashboards.panel_patches.static_files`).
 
     Raises
     ------
@@ -186,16 +186,3 @@ def choose_version(handler: StaticFileHandler) -> bool:
     if chosen is not None:
         headers["Range"] = chosen
     return False
-
-
-def install() -> None:
-    """Let all files of this process be sent under these rules, scripts and styles of the pages included."""
-    StaticFileHandler.should_return_304 = choose_version  # type: ignore[method-assign, assignment]
-    parse = StaticFileHandler.parse_url_path
-
-    def parse_url_path(handler: StaticFileHandler, url_path: str) -> str:
-        if "\0" in url_path:  # which no name of a file contains, and the operating system refuses with an error
-            raise HTTPError(404)
-        return parse(handler, url_path)
-
-    StaticFileHandler.parse_url_path = parse_url_path  # type: ignore[method-assign, assignment]

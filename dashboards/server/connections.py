@@ -16,16 +16,13 @@ closed for what the server has not read yet.
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import os
 import resource
 import socket
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Iterable
-from contextlib import suppress
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
@@ -34,16 +31,16 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 from tornado.ioloop import IOLoop, PeriodicCallback
-from tornado.iostream import IOStream, SSLIOStream
+from tornado.iostream import IOStream
 
+from dashboards.panel_patches.counted_streams import counted
+from dashboards.panel_patches.shedding_listener import SheddingListener
 from dashboards.shared.limits import WebLimits
 
 log = logging.getLogger(__name__)
 
 #: How often connections are looked through, s.
 TICK_S = 1.0
-#: Errors of `accept` that say that no further file can be opened.
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Bursts:
@@ -262,41 +259,6 @@ class Connections:
             connection.unfinished = 0
 
 
-class _Counted:
-    """A stream that tells `Connections` what it receives and sends, and when it is closed.
-
-    These are the methods that Tornado leaves to subclasses of its streams.
-    """
-
-    connections: Connections
-    connection: Connection | None = None
-
-    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        size: int | None = super().read_from_fd(buf)  # type: ignore[misc]
-        if size and self.connection is not None and not self.connections.received(self.connection, size):
-            return 0  # as if the other end had closed
-        return size
-
-    def write_to_fd(self, data: memoryview) -> int:
-        size: int = super().write_to_fd(data)  # type: ignore[misc]
-        if size and self.connection is not None:
-            self.connections.progress(self.connection)
-        return size
-
-    def close_fd(self) -> None:
-        super().close_fd()  # type: ignore[misc]
-        if self.connection is not None:
-            self.connections.closed(self.connection)
-
-
-class CountedStream(_Counted, IOStream):
-    """A plain connection."""
-
-
-class CountedTlsStream(_Counted, SSLIOStream):
-    """A connection with TLS."""
-
-
 class RequestBody(HTTPMessageDelegate):
     """A request on its way to its handler; a body that is too long or too slow does not get there.
 
@@ -387,59 +349,8 @@ class RequestBody(HTTPMessageDelegate):
             self._http.finish()
 
 
-class _Listener(socket.socket):
-    """A listening socket that sheds connections when no descriptor is left, where Tornado would log without end."""
-
-    connections: Connections
-    spare: int | None = None
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        """The next connection.
-
-        Raises
-        ------
-        BlockingIOError
-            When there is none, or no descriptor for it.
-        """
-        try:
-            return super().accept()
-        except OSError as error:
-            if error.errno not in EXHAUSTED:
-                raise
-        self.connections.bursts.note("connections that found no file descriptor left")
-        if not self.connections.make_room():
-            self._refuse()
-        raise BlockingIOError
-
-    def _refuse(self) -> None:
-        """Take the connection with the one descriptor that is kept for this, and close it; else wait a moment."""
-        if self.spare is None:
-            loop = IOLoop.current()
-            loop.update_handler(self, 0)  # or it would be asked again and again
-            loop.call_later(TICK_S, self._listen)
-            return
-        os.close(self.spare)
-        with suppress(BlockingIOError):
-            super().accept()[0].close()
-        self.spare = _spare_descriptor()
-
-    def _listen(self) -> None:
-        if self.fileno() >= 0:
-            self.spare = _spare_descriptor()
-            IOLoop.current().update_handler(self, IOLoop.READ)
-
-
 def _too_long(limit: int) -> str:
     return f"the body of a request may be {limit} bytes long"
-
-
-def _spare_descriptor() -> int | None:
-    try:
-        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno not in EXHAUSTED:
-            raise
-        return None
 
 
 class LimitedServer(HTTPServer):
@@ -462,14 +373,11 @@ class LimitedServer(HTTPServer):
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Listen at these sockets, which are taken over."""
-        super().add_sockets([self._listener(given) for given in sockets])
+        super().add_sockets([SheddingListener.of(given, self._shed) for given in sockets])
 
-    def _listener(self, given: socket.socket) -> _Listener:
-        family, kind, proto = given.family, given.type, given.proto
-        listener = _Listener(family, kind, proto, fileno=given.detach())
-        listener.setblocking(False)
-        listener.connections, listener.spare = self.connections, _spare_descriptor()
-        return listener
+    def _shed(self) -> bool:
+        self.connections.bursts.note("connections that found no file descriptor left")
+        return self.connections.make_room()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """Take a new connection, or refuse it."""
@@ -477,11 +385,7 @@ class LimitedServer(HTTPServer):
         if known is None:
             stream.close()
             return
-        # Tornado makes the stream itself and lets nobody choose its class
-        counted: Any = stream
-        counted.__class__ = CountedTlsStream if isinstance(stream, SSLIOStream) else CountedStream
-        counted.connections, counted.connection = self.connections, known
-        super().handle_stream(stream, address)
+        super().handle_stream(counted(stream, self.connections, known), address)
 
     def start_request(self, server_conn: object, request_conn: Any) -> HTTPMessageDelegate:
         """Wait for a request."""

@@ -12,18 +12,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, partial, wraps
+from functools import cache
 from html import escape
 from time import monotonic, thread_time
 from typing import Any
 
 import panel as pn
 from bokeh.protocol.exceptions import ProtocolError
-from bokeh.server.contexts import ApplicationContext
 from bokeh.server.session import ServerSession
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler, create_signed_value, decode_signed_value
 
+from dashboards.panel_patches.session_making import make_sessions_by
 from dashboards.server.answers import looked_up, too_many_requests, write_json_error
 from dashboards.server.attempts import neighbourhood
 from dashboards.server.bounded_threads import BoundedThreads
@@ -198,29 +198,24 @@ def fair_use() -> FairUse:
     return FairUse()
 
 
+async def make_in_turn(session_id: Any, request: Any, context: Any, make: Callable[[], Awaitable[Any]]) -> Any:
+    """Count the pages that this process makes, and make those in turn that a web socket asks for."""
+    fair, known = fair_use(), any(session.id == session_id for session in context.sessions)
+    if known or request is None:
+        return await make()
+    client = _CLIENT.get()
+    if client is not None:
+        return await fair.make(client, make)
+    try:
+        async with fair.making_page(request) as client:
+            return await fair.make(client, make)
+    except Busy as busy:
+        raise PageRefused(busy.sentence) from None
+
+
 def install() -> None:
-    """Let this process count the pages it makes, and make those in turn that a web socket asks for."""
-    make = ApplicationContext.create_session_if_needed
-
-    @wraps(make)
-    async def make_in_turn(
-        context: ApplicationContext, session_id: Any, request: Any = None, token: str | None = None
-    ) -> ServerSession:
-        fair, known = fair_use(), any(session.id == session_id for session in context.sessions)
-        if known or request is None:
-            return await make(context, session_id, request, token)
-        client = _CLIENT.get()
-        making = partial(make, context, session_id, request, token)
-        if client is not None:
-            return await fair.make(client, making)
-        try:
-            async with fair.making_page(request) as client:
-                return await fair.make(client, making)
-        except Busy as busy:
-            raise PageRefused(busy.sentence) from None
-
-    patched: Any = ApplicationContext
-    patched.create_session_if_needed = make_in_turn
+    """Let this process make all sessions by `make_in_turn`."""
+    make_sessions_by(make_in_turn)
     for name in ("asyncio", "tornado.application"):
         logging.getLogger(name).addFilter(_is_no_refusal)
 

@@ -14,13 +14,13 @@ import numpy as np
 import panel as pn
 from bokeh.core.types import ID
 from bokeh.protocol.exceptions import ProtocolError
-from bokeh.server.urls import per_app_patterns
 from bokeh.util.token import check_token_signature, get_session_id, get_token_payload
 from panel.io.server import DocHandler, WSHandler
 from tornado.web import HTTPError
 
+from dashboards.panel_patches.page_routes import serve_only
+from dashboards.panel_patches.socket_messages import SocketMessages
 from dashboards.server.security_headers import page_policy
-from dashboards.server.sockets import SocketMessages
 from dashboards.shared.clock import now
 from dashboards.shared.frame import NONCE
 from dashboards.shared.limits import WebLimits
@@ -37,11 +37,8 @@ _SENTENCES = {
 
 
 def install(page_handler: type[PageHandler]) -> None:
-    """Serve pages with these handlers in this process, and nothing else for each page.
-
-    Bokeh's ``autoload.js`` and ``metadata`` would give a page's token to any page of the same site.
-    """
-    per_app_patterns[:] = [(r"/ws", SocketHandler), (r"/?", page_handler)]
+    """Serve pages with these handlers in this process, and nothing else for each page."""
+    serve_only(page_handler, SocketHandler)
     pn.state.on_session_created(record_owner)
 
 

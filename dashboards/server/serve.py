@@ -6,19 +6,15 @@ Also who may sign in and how: by default with a password of the archive, else wi
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from socket import gethostname
 from typing import Any
 
-from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketClosedError
-
+from dashboards.panel_patches.disconnects import hide_disconnects
 from dashboards.server.proxy import ADDRESS_HEADER
 from dashboards.server.proxy import install as install_proxy
 from dashboards.shared.keys import OWN_PROVIDER, set_keys
@@ -40,8 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.environ[ARCHIVE_VARIABLE] = str(arguments.archive.resolve())
     os.environ["BOKEH_RESOURCES"] = "server"  # never from another host
     set_keys(archive_source().folder)
-    for name in ("asyncio", "bokeh.server.protocol_handler", "tornado.application"):
-        logging.getLogger(name).addFilter(_is_no_goodbye)
+    hide_disconnects()
     forbid_inspection()
     escape_records()
     from dashboards.server.server import serve  # which imports Bokeh, and that wants its keys first
@@ -165,19 +160,6 @@ def _own_names(port: int, address: str) -> list[str]:
         everywhere = False
     names.append(gethostname() if everywhere else address)
     return [f"{f'[{name}]' if ':' in name else name}:{port}" for name in names]
-
-
-def _is_no_goodbye(record: logging.LogRecord) -> bool:
-    """Whether a record is worth logging: a visitor who leaves while the server is speaking is no fault.
-
-    Panel, Bokeh and Tornado report it with a traceback: as a message that cannot be sent, or as a connection that has
-    lost its session.
-    """
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, AssertionError):
-        raised_in = traceback.extract_tb(error.__traceback__)[-1]
-        return not (raised_in.name == "session" and raised_in.filename.endswith("bokeh/server/connection.py"))
-    return not isinstance(error, (WebSocketClosedError, StreamClosedError))
 
 
 def _proxies(text: str) -> int:

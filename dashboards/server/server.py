@@ -9,10 +9,14 @@ from typing import Any
 from bokeh.settings import settings
 from panel.command.serve import Serve
 
-from dashboards.panel_patches import garbage
-from dashboards.server import conditional, connections, fair_use, first_content, live_pages, served_routes, sockets
+from dashboards.panel_patches import session_memory
+from dashboards.panel_patches.message_errors import shorten_message_errors
+from dashboards.panel_patches.packed_data import limit_unpacked_data
+from dashboards.panel_patches.static_files import set_conditions
+from dashboards.panel_patches.versions import untested_versions
+from dashboards.server import connections, fair_use, first_content, live_pages, served_routes
+from dashboards.server.conditional import choose_version
 from dashboards.server.security_headers import SecurityHeaders
-from dashboards.server.versions import untested_versions
 from dashboards.shared.limits import WebLimits
 
 log = logging.getLogger(__name__)
@@ -39,14 +43,18 @@ def serve(arguments: list[str]) -> None:
         As for ``panel serve``.
     """
     if untested := untested_versions():
-        log.warning("these pages replace private parts of packages in other versions: %s", ", ".join(untested))
+        log.warning(
+            "untested versions of packages whose private parts are replaced (dashboards/panel_patches): %s",
+            ", ".join(untested),
+        )
     limits = WebLimits()
     connections.install(limits, behind_proxy="--use-xheaders" in arguments)
-    conditional.install()
+    set_conditions(choose_version)
     fair_use.install()
     live_pages.install(first_content.FirstContentHandler)
-    sockets.install(limits)
-    garbage.install()
+    limit_unpacked_data(limits.message)
+    shorten_message_errors(limits.burst)
+    session_memory.install()
     settings.perform_error_diagnostics = False  # Bokeh would inspect the signature of every callback of every page
     parser = argparse.ArgumentParser(prog="python -m dashboards")
     command: Any = ArchiveServe(parser=parser)

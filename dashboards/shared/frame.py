@@ -19,11 +19,12 @@ from panel.viewable import Viewable
 
 from dashboards.panel_patches.busy import busy_sign
 from dashboards.panel_patches.document_lock import handle_in_turn
-from dashboards.panel_patches.garbage import count_session
+from dashboards.panel_patches.page_scripts import HEAD, LOADED, patch_scripts
+from dashboards.panel_patches.session_ids import refuse_chosen_sessions
+from dashboards.panel_patches.session_memory import count_session
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.opening import opening_css
 from dashboards.shared.preloaded import PreloadedState, is_preloaded
-from dashboards.shared.session_ids import refuse_chosen_sessions
 from dashboards.shared.source import archive_source
 from dashboards.shared.style import style
 from dashboards.shared.visitors import can_sign_in, session_visitor
@@ -171,7 +172,8 @@ def prefers_dark(theme: str | None, cookie: str | None) -> bool:
 def _template() -> Template:
     """Panel's own template, with content before scripts."""
     text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
-    template: Template = BASE_TEMPLATE.environment.from_string(text, globals={"nonce": NONCE})
+    names = {"nonce": NONCE, "head_patches": patch_scripts(HEAD), "loaded_patches": patch_scripts(LOADED)}
+    template: Template = BASE_TEMPLATE.environment.from_string(text, globals=names)
     return template
 
 

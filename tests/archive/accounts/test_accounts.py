@@ -151,11 +151,11 @@ def test_tokens_are_hashed_revocable_and_few(tmp_path: Path) -> None:
 
 
 def test_an_asker_notices_what_another_process_changed(tmp_path: Path) -> None:
-    asker, keeper = Accounts(tmp_path), Accounts(tmp_path)
+    asker, operator = Accounts(tmp_path), Accounts(tmp_path)
     assert asker.users() == []
-    keeper.add("alice", PASSWORD, NOW)
+    operator.add("alice", PASSWORD, NOW)
     assert [user.name for user in asker.users()] == ["alice"]
-    keeper.remove("alice")
+    operator.remove("alice")
     assert asker.users() == []
 
 
@@ -195,7 +195,7 @@ def test_whom_a_provider_vouches_for(tmp_path: Path) -> None:
         '[worker]\nanything = 1\n[accounts]\nallowed = ["*@example.org"]\noperators = ["Keeper@example.com"]\n'
     )
     assert accounts.of_outside("Alice@Example.org") == Person("alice@example.org", operator=False)
-    assert accounts.of_outside("keeper@example.com") == Person("keeper@example.com", operator=True)
+    assert accounts.of_outside("operator@example.com") == Person("operator@example.com", operator=True)
     for stranger in ("mallory@example.com", "alice@example.org.evil", "a b@example.org", "guest", "auto", ""):
         assert accounts.of_outside(stranger) is None
 

@@ -86,7 +86,7 @@ def test_a_provider_says_who_and_the_configuration_who_may(
 ) -> None:
     archive = Archive(tmp_path / "archive", create=True)
     (archive.root / "config.toml").write_text(
-        '[accounts]\nallowed = ["*@example.org"]\noperators = ["keeper@example.com"]\n'
+        '[accounts]\nallowed = ["*@example.org"]\noperators = ["operator@example.com"]\n'
     )
     accounts = Accounts(archive.root)
     with serve(archive.root, "dashboards", "--oauth-provider", "generic") as server:
@@ -110,7 +110,7 @@ def test_a_provider_says_who_and_the_configuration_who_may(
         alice.cookies = kept
         assert who(alice) == ""  # for open tabs too
 
-        for name, seen in (("keeper@example.com", "keeper@example.com"), ("mallory@example.com", ""), ("auto", "")):
+        for name, seen in (("operator@example.com", "operator@example.com"), ("mallory@example.com", ""), ("auto", "")):
             provider.name = name
             somebody = new_client(server.url)
             answer = sign_in(somebody)

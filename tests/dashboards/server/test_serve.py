@@ -1,4 +1,3 @@
-import logging
 import os
 import subprocess
 import sys
@@ -9,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketClosedError
 
-from dashboards.server.serve import _is_no_goodbye, build_parser, panel_arguments, prepare_provider, sign_in_arguments
+from dashboards.server.serve import build_parser, panel_arguments, prepare_provider, sign_in_arguments
 from dashboards.shared.frame import PAGES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,26 +45,6 @@ def test_ports_that_are_none(port: str, capsys: pytest.CaptureFixture[str]) -> N
         build_parser().parse_args(["--port", port])
     assert stop.value.code == 2
     assert "is no port" in capsys.readouterr().err or port == "-1"
-
-
-def raised(error: Exception, place: str = "handler.py", function: str = "handle") -> logging.LogRecord:
-    """Log record of an error that was raised in a file and function of these names."""
-    scope: dict[str, Any] = {"error": error}
-    exec(compile(f"def {function}():\n    raise error", place, "exec"), scope)
-    with pytest.raises(type(error)) as caught:
-        scope[function]()
-    return logging.LogRecord("asyncio", logging.ERROR, "", 0, "", (), (caught.type, caught.value, caught.tb))
-
-
-def test_only_lost_visitors_are_kept_out_of_the_log() -> None:
-    connection = "/lib/bokeh/server/connection.py"
-    assert not _is_no_goodbye(raised(WebSocketClosedError()))
-    assert not _is_no_goodbye(raised(StreamClosedError()))
-    assert not _is_no_goodbye(raised(AssertionError(), connection, "session"))
-    assert _is_no_goodbye(raised(AssertionError(), connection, "send"))
-    assert _is_no_goodbye(raised(AssertionError()))
-    assert _is_no_goodbye(raised(ValueError()))
-    assert _is_no_goodbye(logging.LogRecord("asyncio", logging.INFO, "", 0, "fine", (), None))
 
 
 def test_the_root_is_the_image_archive(server: Any) -> None:

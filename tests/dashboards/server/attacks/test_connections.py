@@ -33,9 +33,9 @@ ROOM_MIB = 40
 
 
 @pytest.fixture(scope="module")
-def hurried(small: Any, users: dict[str, str], serve: Callable[..., Any]) -> Iterator[Any]:
+def quick_server(small: Any, users: dict[str, str], serve: Callable[..., Any]) -> Iterator[Any]:
     """A server with short time-outs (2 to 4 s) and 300 file descriptors."""
-    with serve(small.archive.root, "tests.dashboards.web.attacks.hurried") as server:
+    with serve(small.archive.root, "tests.dashboards.server.attacks.server_with_short_timeouts") as server:
         yield server
 
 
@@ -110,71 +110,71 @@ def close_time(one: socket.socket, drip: bytes = b"", patience: float = PATIENCE
 
 
 @pytest.mark.slow_attack
-def test_many_bodies_below_the_limit(hurried: Any, new_client: type[Any]) -> None:
+def test_many_bodies_below_the_limit(quick_server: Any, new_client: type[Any]) -> None:
     """Incomplete bodies below the limit take no more memory together than the server allows for all of them."""
     count = 90
-    before = memory(hurried)
+    before = memory(quick_server)
 
     def content() -> Iterator[bytes]:
         yield b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
         yield bytes(950_000)
 
-    with sockets(hurried, count) as opened:
+    with sockets(quick_server, count) as opened:
         send_all(opened, content)
-        alive(new_client, hurried)
+        alive(new_client, quick_server)
         for one in opened:
             one.settimeout(15.0)
         with ThreadPoolExecutor(count) as threads:
             answers = list(threads.map(status_of, opened))
     assert answers.count(408) <= 10  # some 8 MiB in all were kept until their time was over
     assert answers.count(None) == count - answers.count(408)  # the others were closed at once
-    assert memory(hurried) - before < ROOM_MIB
+    assert memory(quick_server) - before < ROOM_MIB
 
 
-def test_announced_bodies(hurried: Any, new_client: type[Any]) -> None:
+def test_announced_bodies(quick_server: Any, new_client: type[Any]) -> None:
     """A body over the limit is refused with 413 as soon as it is announced, and nothing of it is kept in memory."""
     count, size = (20, 95 * MIB) if LONG else (6, 40 * MIB)
-    before = memory(hurried)
+    before = memory(quick_server)
 
     def content() -> Iterator[bytes]:
         yield b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
         for _ in range(size // MIB - 1):
             yield bytes(MIB)
 
-    with sockets(hurried, count) as opened:
+    with sockets(quick_server, count) as opened:
         send_all(opened, content)
-        assert memory(hurried) - before < ROOM_MIB
+        assert memory(quick_server) - before < ROOM_MIB
         assert {status_of(one) for one in opened} == {413}
-        alive(new_client, hurried)
+        alive(new_client, quick_server)
 
 
-def test_bodies_without_a_length(hurried: Any) -> None:
+def test_bodies_without_a_length(quick_server: Any) -> None:
     """A body without a length that becomes too long is refused with 413 and not kept in memory."""
     count, pieces = (20, 94) if LONG else (6, 39)
-    before = memory(hurried)
+    before = memory(quick_server)
 
     def content() -> Iterator[bytes]:
         yield b"POST /account HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         for _ in range(pieces):
             yield b"%x\r\n%s\r\n" % (MIB, bytes(MIB))
 
-    with sockets(hurried, count) as opened:
+    with sockets(quick_server, count) as opened:
         send_all(opened, content)
-        assert memory(hurried) - before < ROOM_MIB
+        assert memory(quick_server) - before < ROOM_MIB
         assert {status_of(one) for one in opened} == {413}
 
 
-def test_length_of_thousands_of_digits(hurried: Any) -> None:
+def test_length_of_thousands_of_digits(quick_server: Any) -> None:
     """A length that Python refuses to read is refused with 413, on every route."""
     for path in (b"/login", b"/api/v1/requests", b"/archive/fits/x"):
-        with sockets(hurried, 1) as (one,):
+        with sockets(quick_server, 1) as (one,):
             one.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n" % (path, b"9" * 5000))
             assert status_of(one) == 413
 
 
-def test_answer_reaches_a_client_that_sends_first(hurried: Any, new_client: type[Any]) -> None:
+def test_answer_reaches_a_client_that_sends_first(quick_server: Any, new_client: type[Any]) -> None:
     """A client that sends its whole body before it reads sees the 413 and the sentence."""
-    answer = new_client(hurried.url).send("POST", "/login", bytes(8 * MIB))
+    answer = new_client(quick_server.url).send("POST", "/login", bytes(8 * MIB))
     assert answer.status == 413
     assert "1048576 bytes" in answer.json["error"]
 
@@ -183,7 +183,7 @@ def test_answer_reaches_a_client_that_sends_first(hurried: Any, new_client: type
 
 
 @pytest.fixture(scope="module")
-def close_times(hurried: Any) -> dict[str, float | None]:
+def close_times(quick_server: Any) -> dict[str, float | None]:
     """How long the server waits for each kind of slow connection, s; all of them run at the same time."""
 
     def header(one: socket.socket) -> float | None:
@@ -209,20 +209,20 @@ def close_times(hurried: Any) -> dict[str, float | None]:
         return close_time(one, b"1\r\nx\r\n")
 
     def untaken_answers(one: socket.socket) -> float | None:
-        before = len(hurried.log_text())
+        before = len(quick_server.log_text())
         with suppress(OSError):
             for _ in range(200):
                 one.sendall(b"GET /static/js/bokeh.min.js HTTP/1.1\r\nHost: x\r\n\r\n")
         # reading would be taking, and behind what is not read no end of a connection is seen: the server has to tell
         begun = time.monotonic()
-        while "connections closed: they took nothing of an answer" not in hurried.log_text()[before:]:
+        while "connections closed: they took nothing of an answer" not in quick_server.log_text()[before:]:
             if time.monotonic() > begun + PATIENCE_S:
                 return None
             time.sleep(0.2)
         return close_time(one)
 
     attacks = [header, second_header, idle, body, streamed_body, untaken_answers]
-    with sockets(hurried, len(attacks)) as opened, ThreadPoolExecutor(len(attacks)) as threads:
+    with sockets(quick_server, len(attacks)) as opened, ThreadPoolExecutor(len(attacks)) as threads:
         opened[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         waits = [threads.submit(attack, one) for attack, one in zip(attacks, opened, strict=True)]
         return {attack.__name__: wait.result() for attack, wait in zip(attacks, waits, strict=True)}
@@ -240,41 +240,41 @@ def test_slow_connections(close_times: dict[str, float | None], kind: str) -> No
 # -- many connections -------------------------------------------------------------------------------------------------
 
 
-def test_half_sent_headers(hurried: Any, new_client: type[Any]) -> None:
+def test_half_sent_headers(quick_server: Any, new_client: type[Any]) -> None:
     """More half-sent headers than the process may open files leave /liveness and pages answering, and the log short."""
-    before = len(hurried.log_text())
+    before = len(quick_server.log_text())
     with ExitStack() as opened:
         for _ in range(15 if LONG else 4):
-            for one in opened.enter_context(sockets(hurried, 100)):
+            for one in opened.enter_context(sockets(quick_server, 100)):
                 with suppress(OSError):
                     one.sendall(b"GET /liveness HTTP/1.1\r\nX: ")
-            alive(new_client, hurried)
-        assert new_client(hurried.url).get("/image_archive").status == 200
+            alive(new_client, quick_server)
+        assert new_client(quick_server.url).get("/image_archive").status == 200
         time.sleep(3.0)  # a burst is reported at its end
-    written = hurried.log_text()[before:]
+    written = quick_server.log_text()[before:]
     lines = [line for line in written.splitlines() if "to make room" in line]
     assert 1 <= len(lines) <= (60 if LONG else 15)  # one per 2 s
     assert len(written) < 20_000
     assert "Traceback" not in written
 
 
-def test_no_descriptor_left(hurried: Any, new_client: type[Any]) -> None:
+def test_no_descriptor_left(quick_server: Any, new_client: type[Any]) -> None:
     """When files use up the descriptors, connections that wait are closed, and the log has one line per burst."""
-    before = len(hurried.log_text())
-    used = max(int(path.name) for path in Path(f"/proc/{hurried.process.pid}/fd").iterdir())
-    allowed = resource.prlimit(hurried.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(hurried.process.pid, resource.RLIMIT_NOFILE, (used + 8, allowed[1]))
+    before = len(quick_server.log_text())
+    used = max(int(path.name) for path in Path(f"/proc/{quick_server.process.pid}/fd").iterdir())
+    allowed = resource.prlimit(quick_server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(quick_server.process.pid, resource.RLIMIT_NOFILE, (used + 8, allowed[1]))
     try:
-        with sockets(hurried, 60) as opened:
+        with sockets(quick_server, 60) as opened:
             for one in opened:
                 with suppress(OSError):
                     one.sendall(b"GET /liveness HTTP/1.1\r\nX: ")
-            alive(new_client, hurried)
+            alive(new_client, quick_server)
             time.sleep(3.0)
-            alive(new_client, hurried)
+            alive(new_client, quick_server)
     finally:
-        resource.prlimit(hurried.process.pid, resource.RLIMIT_NOFILE, allowed)
-    written = hurried.log_text()[before:]
+        resource.prlimit(quick_server.process.pid, resource.RLIMIT_NOFILE, allowed)
+    written = quick_server.log_text()[before:]
     assert 1 <= len([line for line in written.splitlines() if "no file descriptor" in line]) <= 10
     assert len(written) < 10_000
     assert "Traceback" not in written
@@ -303,32 +303,32 @@ def raw_socket(client: Any, open_tab: type[Any], page: str = "science_data") -> 
     return one
 
 
-def test_half_sent_messages(hurried: Any, new_client: type[Any], open_tab: type[Any]) -> None:
+def test_half_sent_messages(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """Half-sent messages of web sockets are bounded in size, time and number, without signing in."""
-    client = new_client(hurried.url)
+    client = new_client(quick_server.url)
     count, size = (20, 19 * MIB) if LONG else (5, 19 * MIB)
     with ExitStack() as opened:
         sockets = [opened.enter_context(raw_socket(client, open_tab)) for _ in range(count)]
-        before = memory(hurried)
+        before = memory(quick_server)
         for length in (size, 2 * MIB):  # more than a message may have, and not more
             send_all(sockets[: count // 2] if length == size else sockets[count // 2 :], lambda n=length: iter([
                 frame(1, n, b" " * (n - 1000))
             ]))  # fmt: skip
-        assert memory(hurried) - before < ROOM_MIB
+        assert memory(quick_server) - before < ROOM_MIB
         assert all(close_time(one) is not None for one in sockets)
 
 
-def test_message_that_pings_keep_alive(hurried: Any, new_client: type[Any], open_tab: type[Any]) -> None:
+def test_message_that_pings_keep_alive(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """A message in fragments that never ends is not kept alive by pongs between them."""
-    with raw_socket(new_client(hurried.url), open_tab) as one:
+    with raw_socket(new_client(quick_server.url), open_tab) as one:
         one.sendall(frame(1, 100_000, b" " * 100_000, final=False))
         assert close_time(one, frame(0, 1, b" ", final=False) + b"\x8a\x80\0\0\0\0") is not None
 
 
-def test_parts_of_one_message(hurried: Any, new_client: type[Any], open_tab: type[Any]) -> None:
+def test_parts_of_one_message(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """The parts of one message of a web socket have a bound together, however many of them are announced."""
-    client = new_client(hurried.url)
-    before = memory(hurried)
+    client = new_client(quick_server.url)
+    before = memory(quick_server)
 
     async def flood() -> int:
         tab = open_tab(client, "science_data")
@@ -347,14 +347,14 @@ def test_parts_of_one_message(hurried: Any, new_client: type[Any], open_tab: typ
         return sent
 
     assert asyncio.run(flood()) < 100 * MIB
-    assert memory(hurried) - before < ROOM_MIB
+    assert memory(quick_server) - before < ROOM_MIB
 
 
-def test_honest_page_stays_open(hurried: Any, new_client: type[Any], open_tab: type[Any]) -> None:
+def test_honest_page_stays_open(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """A page that is open and silent for longer than all time-outs stays alive."""
 
     async def stay() -> None:
-        async with open_tab(new_client(hurried.url), "science_data") as tab:
+        async with open_tab(new_client(quick_server.url), "science_data") as tab:
             await asyncio.sleep(5.0)
             assert await tab.document()
 
@@ -389,13 +389,13 @@ def packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, 1)).decode()
 
 
-def test_packed_zeros(hurried: Any, new_client: type[Any], open_tab: type[Any]) -> None:
+def test_packed_zeros(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """Data that is small while packed does not fill the memory when it is unpacked."""
     data = {"type": "bytes", "data": packed(bytes((1000 if LONG else 300) * MIB))}
     most = 0.0
 
     async def drop() -> None:
-        async with open_tab(new_client(hurried.url), "science_data") as tab:
+        async with open_tab(new_client(quick_server.url), "science_data") as tab:
             field = file_field(await tab.document())
             assert field is not None
             await tab.patch(piece(field, data))
@@ -403,9 +403,9 @@ def test_packed_zeros(hurried: Any, new_client: type[Any], open_tab: type[Any]) 
     def watch(done: Event) -> None:
         nonlocal most
         while not done.wait(0.02):
-            most = max(most, memory(hurried))
+            most = max(most, memory(quick_server))
 
-    before, done = memory(hurried), Event()
+    before, done = memory(quick_server), Event()
     watcher = Thread(target=watch, args=(done,))
     watcher.start()
     try:
@@ -416,58 +416,58 @@ def test_packed_zeros(hurried: Any, new_client: type[Any], open_tab: type[Any]) 
     assert most - before < ROOM_MIB
 
 
-def test_messages_that_fail(hurried: Any, new_client: type[Any], open_tab: type[Any]) -> None:
+def test_messages_that_fail(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """Messages that fail leave a few short lines in the log, whatever they hold and however many come."""
-    before = len(hurried.log_text())
+    before = len(quick_server.log_text())
 
     async def fail() -> None:
-        async with open_tab(new_client(hurried.url), "science_data") as tab:
+        async with open_tab(new_client(quick_server.url), "science_data") as tab:
             for _ in range(20):
                 await tab.patch({"kind": "ModelChanged", "model": {"id": "none"}, "attr": "x" * 100_000, "new": 1})
 
     asyncio.run(fail())
-    assert len(hurried.log_text()) - before < 60_000
+    assert len(quick_server.log_text()) - before < 60_000
 
 
-def test_file_without_an_end(hurried: Any, new_client: type[Any], open_tab: type[Any]) -> None:
+def test_file_without_an_end(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """A dropped file that never ends is let go of at the size that a file may have."""
     count = 200 if LONG else 90  # of 2 MiB each
     data = {"type": "bytes", "data": packed(bytes(2 * MIB))}
 
     async def drop() -> float:
-        async with open_tab(new_client(hurried.url), "science_data") as tab:
+        async with open_tab(new_client(quick_server.url), "science_data") as tab:
             field = file_field(await tab.document())
             assert field is not None
-            before, most = memory(hurried), 0.0
+            before, most = memory(quick_server), 0.0
             for number in range(count):
                 await tab._send("PATCH-DOC", {"events": [piece(field, data, number, 10_000)]})
                 await tab._receive("OK", "ERROR")
-                most = max(most, memory(hurried) - before)
+                most = max(most, memory(quick_server) - before)
             return most
 
     assert asyncio.run(drop()) < 64 + 16  # MiB: a file, and what a server at work takes besides
 
 
-def test_number_instead_of_a_file(hurried: Any, new_client: type[Any], open_tab: type[Any]) -> None:
+def test_number_instead_of_a_file(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """A number where the bytes of a dropped file belong does not become that many bytes."""
 
     async def drop() -> float:
-        async with open_tab(new_client(hurried.url), "science_data") as tab:
+        async with open_tab(new_client(quick_server.url), "science_data") as tab:
             field = file_field(await tab.document())
             assert field is not None
-            before = memory(hurried, "VmSize")  # pages of zeros are not resident
+            before = memory(quick_server, "VmSize")  # pages of zeros are not resident
             await tab.patch(piece(field, 800 * MIB, 1, 1))
-            return memory(hurried, "VmSize") - before
+            return memory(quick_server, "VmSize") - before
 
     assert asyncio.run(drop()) < 300
 
 
-def test_honest_file_arrives(hurried: Any, new_client: type[Any], open_tab: type[Any]) -> None:
+def test_honest_file_arrives(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """A file larger than a message arrives in pieces and is looked at."""
     content = bytes(3 * MIB)
 
     async def drop() -> str:
-        async with open_tab(new_client(hurried.url), "science_data") as tab:
+        async with open_tab(new_client(quick_server.url), "science_data") as tab:
             field = file_field(await tab.document())
             assert field is not None
             for number in range(3):

@@ -262,7 +262,7 @@ def site(
     (made / "rendering.json").write_text('{"files": ["animation.png"], "notes": []}')
     for user in users:
         journal.submit(user, '{"hidden":false}', NOW, uid="2", recipes=1)
-    with serve(root, "tests.dashboards.web.attacks.server_without_rights") as server:
+    with serve(root, "tests.dashboards.server.attacks.server_without_rights") as server:
         yield Site(server, root, new_client, images[0].image_id)
 
 

@@ -202,7 +202,7 @@ def test_nothing_that_may_wait_is_done_in_the_loop(
     serve: Callable[..., Any], target: Any, new_client: type[Any], open_tab: type[Any]
 ) -> None:
     """No file of the archive is opened, no lock taken and no password hashed in the thread that serves everybody."""
-    root, name = target.root, "tests.dashboards.web.attacks.watched_server"
+    root, name = target.root, "tests.dashboards.server.attacks.watched_server"
     number = Journal(root).submit("alice", BODY.replace("1", "2"), NOW, uid="2", recipes=1)[0].request_id
     with serve(root, name) as server:
         guest, alice, bob = (new_client(server.url) for _ in range(3))

@@ -36,7 +36,7 @@ def disk(
         shutil.copytree(small.archive.root, root)
         Accounts(root).make_token("alice", "", NOW)
         Journal(root).submit("alice", BODY, NOW, uid="1", recipes=1)
-        with serve(root, "tests.dashboards.web.attacks.server_without_rights") as server:
+        with serve(root, "tests.dashboards.server.attacks.server_without_rights") as server:
             yield server, root
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -1,9 +1,15 @@
-"""When the memory of sessions that have ended is looked for.
+"""When the memory of ended sessions is freed.
 
-A session is some ten thousand objects that point at one another, and only Python's cycle collector frees them. Left to
-itself it looks through all objects of all sessions whenever a quarter more have come: 0.3 to 1.7 s in which nobody is
-answered, six times while forty people arrive. So it does that seldom by itself, and is asked to when it pays: when many
-sessions have ended, or when nobody is left who could be kept waiting.
+A Bokeh session is some ten thousand objects in reference cycles, so only Python's cycle collector frees it. By default
+that collector searches all sessions whenever the number of objects has grown by a quarter: 0.3 to 1.7 s in which the
+server answers nobody, six times while forty people arrive. The smallest program that shows it::
+
+    session = weakref.ref(server.get_sessions()[0])
+    server.get_sessions()[0].destroy()
+    assert session() is not None  # until gc.collect()
+
+Panel 1.10, Bokeh 3.10, Python 3.12 to 3.13. Here the collector runs rarely by itself, and when it pays: after many
+sessions have ended, or when no visitor is left who would wait for it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from dashboards.server import server, versions
+from dashboards.panel_patches import versions
+from dashboards.server import server
 
 
 def test_the_pinned_versions_are_the_tested_ones() -> None:
@@ -27,7 +28,7 @@ def test_another_version_is_one_line_of_the_log(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(versions, "version", lambda name: "99.0" if name in {"panel", "bokeh"} else "1.0")
     monkeypatch.setattr(versions, "requires", lambda _: ["panel<1.11,>=1.10", "bokeh>=3.10,<3.11", "numpy<1"])
     monkeypatch.setattr(server.ArchiveServe, "invoke", lambda *_: None)
-    for part in (server.live_pages, server.garbage):
+    for part in (server.live_pages, server.session_memory):
         monkeypatch.setattr(part, "install", lambda *_: None)
     with caplog.at_level(logging.WARNING):
         server.serve([])

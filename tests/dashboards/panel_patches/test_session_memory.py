@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from dashboards.panel_patches.garbage import ENOUGH, EndedSessions
+from dashboards.panel_patches.session_memory import ENOUGH, EndedSessions
 
 
 @pytest.fixture

@@ -1,0 +1,49 @@
+// Components of panel-material-ui 0.16 and Tabulator get the labels, roles and tab stops that they lack.
+// Buttons in number fields, the progress bar and the title have no name or role; every cell of a table is a tab stop.
+//     pmui.IntInput(label="Count")  // its buttons have neither text nor aria-label
+// Every component draws in a shadow root of its own, at a time of its own, so each root is observed.
+(function() {
+  const mend = (root) => {
+    const every = (selector, tell) => root.querySelectorAll(selector).forEach(tell)
+    every(".MuiLinearProgress-root", (bar) => bar.setAttribute("aria-label", "Working"))
+    every("h3.title", (title) => { title.setAttribute("role", "heading"); title.setAttribute("aria-level", "1") })
+    every("h5.MuiTypography-root", (head) => { head.ariaHidden = head.textContent.trim() ? null : "true" })
+    every(".main-content:not([tabindex])", (main) => {  // arrow keys scroll it
+      main.tabIndex = 0
+      main.style.outlineOffset = "-3px"  // it fills the window: outside of it nobody sees that it has the focus
+    })
+    // a frame around rows and cells without a button need not be reached: nothing scrolls or is edited in there. By itself,
+    // Chromium comes to a frame that can be scrolled and has nothing else to come to
+    every(".tabulator-tableholder", (frame) => {
+      frame.style.overflow = frame.querySelector(".tabulator-row") ? "" : "hidden"
+      frame.removeAttribute("tabindex")
+    })
+    // what is chosen of many: Tab stops at the first one, arrow keys go to the others
+    every("[role=combobox]", (choice) => {
+      choice.querySelectorAll(".MuiChip-deletable").forEach((chip, number) => {
+        chip.tabIndex = number ? -1 : 0
+        chip.ariaLabel = `Take away ${chip.textContent}`
+      })
+    })
+    // the choice that had the focus leaves the list when it is chosen: without it, no key would close the list any more
+    if (document.activeElement === document.body) {
+      const next = root.querySelector(".MuiMenu-list > [role=menuitem]:not(.Mui-disabled)")
+      const list = next ?? root.querySelector(".MuiMenu-paper")
+      list?.focus()
+    }
+    every(".tabulator-cell[tabindex]", (cell) => cell.removeAttribute("tabindex"))
+    for (const [place, name] of [["Start", "Less"], ["End", "More"]]) {
+      every(`.MuiInputAdornment-position${place} > button:not([aria-label])`, (button) => {
+        const field = button.closest(".MuiFormControl-root")?.querySelector("label")
+        if (field && !button.textContent.trim()) { button.ariaLabel = `${name}: ${field.textContent}` }
+      })
+    }
+  }
+  const watch = (root) => {
+    new MutationObserver(() => mend(root)).observe(root, {childList: true, subtree: true})
+    return root
+  }
+  const attach = Element.prototype.attachShadow
+  Element.prototype.attachShadow = function(options) { return watch(attach.call(this, options)) }
+  watch(document)
+})();

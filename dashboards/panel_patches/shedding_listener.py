@@ -1,0 +1,93 @@
+"""A server without free file descriptors closes connections, and its log stays short.
+
+When `accept` fails because no file can be opened, Tornado logs a traceback and is asked again at once, since the
+connection still waits: that keeps a processor busy and fills the disk with log. The smallest program that shows it::
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+    HTTPServer(app).listen(5006)  # then open 30 connections
+
+Tornado 6.5 and 6.6.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Self
+
+from tornado.ioloop import IOLoop
+
+#: Errors of `accept` that say that no further file can be opened.
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+#: How long the listener pauses when there is nothing that it could close, s.
+PAUSE_S = 1.0
+
+
+class SheddingListener(socket.socket):
+    """A listening socket that sheds connections when no descriptor is left.
+
+    Attributes
+    ----------
+    shed : callable
+        Closes another connection; returns whether there was one.
+    spare : int, optional
+        A descriptor that is kept to refuse connections with.
+    """
+
+    shed: Callable[[], bool]
+    spare: int | None = None
+
+    @classmethod
+    def of(cls, given: socket.socket, shed: Callable[[], bool]) -> Self:
+        """A listener that takes over the descriptor of a socket."""
+        family, kind, proto = given.family, given.type, given.proto
+        listener = cls(family, kind, proto, fileno=given.detach())
+        listener.setblocking(False)
+        listener.shed, listener.spare = shed, _spare_descriptor()
+        return listener
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection.
+
+        Raises
+        ------
+        BlockingIOError
+            When there is none, or no descriptor for it.
+        """
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+        if not self.shed():
+            self._refuse()
+        raise BlockingIOError
+
+    def _refuse(self) -> None:
+        """Take the connection with the one descriptor that is kept for this, and close it; else wait a moment."""
+        if self.spare is None:
+            loop = IOLoop.current()
+            loop.update_handler(self, 0)  # or it would be asked again and again
+            loop.call_later(PAUSE_S, self._listen)
+            return
+        os.close(self.spare)
+        with suppress(BlockingIOError):
+            super().accept()[0].close()
+        self.spare = _spare_descriptor()
+
+    def _listen(self) -> None:
+        if self.fileno() >= 0:
+            self.spare = _spare_descriptor()
+            IOLoop.current().update_handler(self, IOLoop.READ)
+
+
+def _spare_descriptor() -> int | None:
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno not in EXHAUSTED:
+            raise
+        return None
