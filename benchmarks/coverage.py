@@ -24,9 +24,9 @@ from benchmarks.timing import print_table
 from stixcore.imaging.ensemble import perturbed_ensemble
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.methods import run_method
+from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.imaging.threads import single_threaded
-from stixcore.metrics import measure_source
 from stixcore.reconstruct import default_methods
 from stixcore.simulation.sources import visibilities
 from stixcore.visibility.form import SYSTEMATIC_ERROR

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from benchmarks.november_2022 import BACKGROUND_UID, FOLDER, aspect_files, background, idl_flares
 from stixcore.errors import StixError
 from stixcore.fits.read import read_pixel_data
+from stixcore.imaging.metrics import SourceMeasure, measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.trust import Finding, Severity
 from stixcore.instrument.geometry import PixelSet
-from stixcore.metrics import SourceMeasure, measure_source
 from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
 from stixcore.simulation.campaign import FlareSizes, simulate_campaign
 

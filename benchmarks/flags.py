@@ -18,9 +18,9 @@ from benchmarks.doubted_flares import DAYS, Judged, judge, november_2022, on_the
 from benchmarks.false_doubles import doubles_table
 from benchmarks.real_data import SHARED_DATA
 from benchmarks.timing import print_table
+from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.imaging.threads import single_threaded
-from stixcore.metrics import measure_source
 
 #: Beyond this a location is wrong, arcsec; likewise the place of an image's source.
 OFF = 5.0

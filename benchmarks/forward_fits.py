@@ -18,9 +18,9 @@ from stixcore.fits.read import read_aspect
 from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
 from stixcore.imaging.location import full_disk_grid
 from stixcore.imaging.methods import FullDiskParameters, MethodParameters
+from stixcore.imaging.metrics import signal_to_noise
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import THRESHOLDS, Severity, assess
-from stixcore.metrics import signal_to_noise
 from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
 
 Floats = NDArray[np.float64]

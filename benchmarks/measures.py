@@ -18,8 +18,8 @@ from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.methods import ImagingInput, MethodParameters, run_method
+from stixcore.imaging.metrics import measure_source, relative_rms
 from stixcore.imaging.reconstruction import Method, Reconstruction
-from stixcore.metrics import measure_source, relative_rms
 from stixcore.reconstruct import default_methods
 from stixcore.simulation.sources import Circle, Ellipse, Loop
 

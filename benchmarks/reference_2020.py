@@ -19,11 +19,11 @@ from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.mem import EarlyStop, FluxEstimate, MemGeParameters, mem_ge
+from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction, chi_square
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.weights import Weighting
 from stixcore.instrument.geometry import PixelSet, detector_indices, uv_points
-from stixcore.metrics import measure_source
 
 REFERENCE = SHARED_DATA.parent / "reference_20200607.json"
 GRID = ImageGrid((129, 129), 2.0)

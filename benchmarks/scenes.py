@@ -13,7 +13,7 @@ from scipy.special import erf
 from stixcore.coordinates import Pointing, PointingSource, hpc_to_stix
 from stixcore.imaging.forward_fit.shapes import loop_circles
 from stixcore.imaging.grid import ImageGrid
-from stixcore.metrics import FWHM_PER_SIGMA
+from stixcore.imaging.metrics import FWHM_PER_SIGMA
 from stixcore.simulation.quick import flux_for_counts, simulate_pixel_sums
 from stixcore.simulation.sources import Circle, Ellipse, Loop, Source, shares
 from stixcore.visibility.form import form_visibilities

@@ -27,10 +27,10 @@ from archive.index.schema import Image, Run, RunKind, RunStatus
 from archive.ingest.describe import check_sums
 from archive.layout import image_id, parse_image_name
 from stixcore.errors import InvalidProduct
-from stixcore.fits.image_file import fitted_sources
+from stixcore.image_files.read import fitted_sources
 from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method
-from stixcore.metrics import measure_source
 from stixcore.recipe import sha256_of
 from stixcore.times import parse_time
 
@@ -159,7 +159,7 @@ def _facts(
     _require_own(path, header, pixels, content, name.method)
     ny, nx = pixels.shape
     scale = float(header["CDELT1"])
-    # CRPIX = (n + 1)/2 - centre/Δ, as stixcore.fits.write has it
+    # CRPIX = (n + 1)/2 - centre/Δ, as in stixcore.image_files.header
     center = (
         ((nx + 1) / 2.0 - float(header["CRPIX1"])) * scale,
         ((ny + 1) / 2.0 - float(header["CRPIX2"])) * scale,
@@ -292,7 +292,7 @@ def _require_own(
             ("NAXIS2", ny),
             ("CDELT1", scale),
             ("CDELT2", scale),
-            # CRPIX = (n + 1)/2 - centre/Δ, as stixcore.fits.write has it
+            # CRPIX = (n + 1)/2 - centre/Δ, as in stixcore.image_files.header
             ("CRPIX1", (nx + 1) / 2.0 - location["x_arcsec"] / scale),
             ("CRPIX2", (ny + 1) / 2.0 - location["y_arcsec"] / scale),
         ]

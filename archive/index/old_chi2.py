@@ -15,7 +15,7 @@ from typing import Any
 from astropy.io import fits
 
 from stixcore.errors import InvalidProduct, SelectionError
-from stixcore.fits.image_file import read_sources
+from stixcore.image_files.read import read_sources
 from stixcore.imaging.forward_fit import AUTO
 from stixcore.imaging.forward_fit.shapes import Shape
 from stixcore.imaging.forward_fit.sources import Source

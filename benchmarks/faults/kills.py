@@ -51,7 +51,13 @@ PRELOAD = [
         "jobs.imaging.report",
         "jobs.imaging.figures",
     ),
-    *("matplotlib.figure", "matplotlib.backends.backend_agg", "stixcore.fits.write", "pyarrow.parquet", "duckdb"),
+    *(
+        "matplotlib.figure",
+        "matplotlib.backends.backend_agg",
+        "stixcore.image_files.write",
+        "pyarrow.parquet",
+        "duckdb",
+    ),
 ]
 #: How often each step is killed: the worker takes longest, for its child processes import everything anew.
 SHARES = {"ingest": 0.4, "previews": 0.4, "worker": 0.2}

@@ -15,7 +15,7 @@ from scipy import ndimage
 from archive import Archive, Image
 from dashboards.shared.address import AddressState
 from stixcore.errors import InvalidProduct
-from stixcore.fits.image_file import ImageFile, read_image_file
+from stixcore.image_files.read import ImageFile, read_image_file
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method
 from stixcore.solar_grid import Line, clipped, heliographic_grid, limb

@@ -13,9 +13,9 @@ from archive import Archive, Image, ImageFilter, NotInArchive, Run
 from archive.layout import METHODS
 from dashboards.shared.access import GUEST, Visitor, visible_image
 from stixcore.errors import InvalidProduct
-from stixcore.fits.image_file import ImageFile, StoredVisibilities, read_image_file, read_visibilities
+from stixcore.image_files.read import ImageFile, StoredVisibilities, read_image_file, read_visibilities
+from stixcore.imaging.metrics import SourceMeasure, measure_source
 from stixcore.imaging.reconstruction import Method
-from stixcore.metrics import SourceMeasure, measure_source
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from bokeh.plotting import figure
 from dashboards.shared import formatting
 from dashboards.shared.figure_style import aria_label, error_bars
 from dashboards.shared.plot_style import TEXT, style_plot
-from stixcore.fits.image_file import StoredVisibilities
+from stixcore.image_files.read import StoredVisibilities
 
 #: Distinguishable for the colour-blind: Okabe & Ito's, as in the printed report, and one more for multi-scale CLEAN.
 COLORS = {"clean": "#0072b2", "ms_clean": "#a14e45", "mem_ge": "#d55e00", "em": "#009e73", "vis_fwdfit": "#cc79a7"}

@@ -104,7 +104,7 @@ def keywords(images: object) -> str:
     import numpy as np
 
     from stixcore import ImageSet, Method
-    from stixcore.fits.write import image_hdus
+    from stixcore.image_files.write import image_hdus
 
     assert isinstance(images, ImageSet)
     hdus = image_hdus(images, Method.CLEAN, np.datetime64("2026-11-25T12:00:00", "us"))
@@ -112,7 +112,7 @@ def keywords(images: object) -> str:
         "# FITS files of images",
         "",
         "One image per file; `sunpy.map.Map(file)` opens it. Below is the header of a CLEAN image of a simulated",
-        "flare, written by `stixcore/fits/write.py` while these pages were made. Units stand in brackets.",
+        "flare, written by `stixcore/image_files/write.py` while these pages were made. Units stand in brackets.",
         "",
         "## Primary header",
         "",

@@ -34,8 +34,8 @@ from jobs.cli.lock_probe import locks_hold
 from jobs.queue.journal import Journal, RequestState
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from stixcore.errors import StixError
-from stixcore.fits.write import CREATOR, software_version
 from stixcore.printable import plural
+from stixcore.software import CREATOR, software_version
 
 #: Where ``python -m dashboards`` listens unless told otherwise.
 PAGES_URL = "http://127.0.0.1:5006"

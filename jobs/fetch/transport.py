@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from urllib.response import addinfourl
 
 from stixcore.errors import StixError
-from stixcore.fits.write import CREATOR, software_version
+from stixcore.software import CREATOR, software_version
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from archive.index.records import keep_records
 from archive.index.schema import Image, Run, RunStatus
 from jobs.executors.base import report_progress
 from jobs.imaging.task import ImagingOutcome, ImagingTask, Locator, write_products
-from stixcore.fits.write import UNCERTAINTY_EXTENSION, has_extension
+from stixcore.image_files.layout import UNCERTAINTY_EXTENSION
+from stixcore.image_files.read import has_extension
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.recipe import sha256_of

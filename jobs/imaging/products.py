@@ -16,12 +16,13 @@ from archive.layout import image_name
 from jobs.imaging.figures import draw_map, png, thumbnail
 from jobs.imaging.report import draw_report
 from stixcore.fits.read import read_pixel_data
-from stixcore.fits.write import SOURCE_COLUMNS, write_image
+from stixcore.image_files.layout import SOURCE_COLUMNS
+from stixcore.image_files.write import write_image
 from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.trust import Aspect, Finding, Severity, Verdict, verdict
-from stixcore.metrics import measure_source
 from stixcore.recipe import sha256_of
 from stixcore.reconstruct import ImageSet
 from stixcore.times import format_time

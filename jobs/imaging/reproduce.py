@@ -13,7 +13,7 @@ from archive import Archive
 from archive.errors import NotInArchive
 from stixcore.calibration.catalog import SHIPPED
 from stixcore.errors import InvalidProduct
-from stixcore.fits.write import read_recipe
+from stixcore.image_files.read import read_recipe
 from stixcore.imaging.reconstruction import Method
 from stixcore.recipe import FileReference
 from stixcore.reconstruct import reconstruct

@@ -16,13 +16,13 @@ from archive.layout import image_folder, image_id, skipped_run_id
 from jobs.imaging.products import energy_of, finite, save_images, save_report, warnings_text
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import StixError, public_sentence
-from stixcore.fits.write import software_version
+from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Aspect, about, flux_at_edge, is_trusted, verdict
-from stixcore.metrics import measure_source
 from stixcore.recipe import FileReference
 from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
+from stixcore.software import software_version
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from archive import Archive
 from archive.atomic import write_text
 from archive.index.write import partitions
 from jobs.previews.windows import PreviewRules
-from stixcore.fits.write import software_version
+from stixcore.software import software_version
 
 #: Table → how many months away a change in it may matter: backgrounds are taken from 60 days on either side.
 _REACH = {"science_files": 3, "aux_files": 1, "flares": 1}

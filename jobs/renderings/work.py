@@ -26,9 +26,10 @@ from archive.scripts.selections import AnimationLooks, OverlayLooks
 from jobs.executors.base import report_progress
 from jobs.imaging.figures import colored, font
 from jobs.shared.errors import BadRequest
-from stixcore.fits.image_file import ImageFile, read_image_file
-from stixcore.fits.write import CREATOR, UNCERTAINTY_EXTENSION
-from stixcore.metrics import measure_source, strongest_source
+from stixcore.image_files.layout import UNCERTAINTY_EXTENSION
+from stixcore.image_files.read import ImageFile, read_image_file
+from stixcore.imaging.metrics import measure_source, strongest_source
+from stixcore.software import CREATOR
 from stixcore.times import format_time
 
 Floats = NDArray[np.float64]

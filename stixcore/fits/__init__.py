@@ -1,1 +1,4 @@
-"""FITS in and out: the only package that opens a FITS file."""
+"""Level-1 FITS files: what each product looks like on disk, and readers that return frozen values.
+
+Image files are written and read by `stixcore.image_files`.
+"""

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from stixcore.errors import SelectionError
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.metrics import FWHM_PER_SIGMA
 from stixcore.imaging.reconstruction import Method, Reconstruction, StopReason, chi_square, require_usable
 from stixcore.imaging.weights import Weighting, visibility_weights
-from stixcore.metrics import FWHM_PER_SIGMA
 from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]

@@ -30,9 +30,9 @@ from stixcore.imaging.em import expected_counts
 from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.methods import ImagingInput, MethodParameters, run_method
+from stixcore.imaging.metrics import FWHM_PER_SIGMA, measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.instrument.geometry import detector_indices
-from stixcore.metrics import FWHM_PER_SIGMA, measure_source
 from stixcore.visibility.form import SYSTEMATIC_ERROR
 from stixcore.visibility.miscalibration import miscalibrated
 

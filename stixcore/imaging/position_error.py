@@ -13,7 +13,7 @@ from stixcore.errors import ReconstructionError
 from stixcore.imaging.forward_fit import fit_circle
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
-from stixcore.metrics import FWHM_PER_SIGMA
+from stixcore.imaging.metrics import FWHM_PER_SIGMA
 from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]

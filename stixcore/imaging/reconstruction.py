@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stixcore.errors import ReconstructionError
 from stixcore.imaging.grid import ImageGrid
-from stixcore.metrics import strongest_source
+from stixcore.imaging.metrics import strongest_source
 from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]

@@ -19,10 +19,10 @@ from stixcore.calibration.catalog import NO_CAL_FILE
 from stixcore.coordinates import PointingSource
 from stixcore.imaging.location import DISK_RADIUS, DOUBTFUL_SIDELOBE_RATIO
 from stixcore.imaging.mem import GIVEN, MemGeParameters
+from stixcore.imaging.metrics import measure_source, signal_to_noise
 from stixcore.imaging.position_error import OFF
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.instrument.geometry import detector_indices
-from stixcore.metrics import measure_source, signal_to_noise
 
 if TYPE_CHECKING:
     from stixcore.reconstruct import ImageSet

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from stixcore.coordinates import Pointing, hpc_to_stix, rotate_uv_to_hpc
 from stixcore.errors import SelectionError
-from stixcore.metrics import FWHM_PER_SIGMA
+from stixcore.imaging.metrics import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]

@@ -9,7 +9,7 @@ from stixcore.background_check import BackgroundCheck, check_background, quiet_l
 from stixcore.calibration.livetime import detector_livetime
 from stixcore.errors import SelectionError
 from stixcore.fits.read import read_pixel_data
-from stixcore.fits.write import image_header
+from stixcore.image_files.header import image_header
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import THRESHOLDS, Severity, assess, verdict

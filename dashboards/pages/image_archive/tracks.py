@@ -11,7 +11,7 @@ import numpy as np
 
 from archive import Image
 from dashboards.shared.compare import Scene
-from stixcore.metrics import measure_source, strongest_source
+from stixcore.imaging.metrics import measure_source, strongest_source
 
 #: Every image's file is read: more of them keep the visitor waiting.
 MOST_TRACKED = 300

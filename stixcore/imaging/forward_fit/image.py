@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stixcore.imaging.forward_fit.shapes import Shape, loop_circles
 from stixcore.imaging.grid import ImageGrid
-from stixcore.metrics import FWHM_PER_SIGMA
+from stixcore.imaging.metrics import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from stixcore.metrics import FWHM_PER_SIGMA
+from stixcore.imaging.metrics import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]

@@ -23,7 +23,7 @@ from dashboards.shared.compare import (
     resampled,
 )
 from dashboards.shared.source import ArchiveSource
-from stixcore.fits.image_file import ImageFile
+from stixcore.image_files.read import ImageFile
 from stixcore.imaging.grid import ImageGrid
 
 

@@ -11,7 +11,7 @@ from jobs.cli.parser import main
 from jobs.imaging.products import describe
 from stixcore.calibration.catalog import SHIPPED, CalFile, CalibrationCatalog
 from stixcore.errors import CalibrationError
-from stixcore.fits.write import write_image
+from stixcore.image_files.write import write_image
 from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method

@@ -17,7 +17,7 @@ from archive import Archive
 from archive.index.schema import IMAGES
 from jobs.cli.parser import build_parser, main
 from stixcore.fits.read import read_pixel_data
-from stixcore.fits.write import read_recipe
+from stixcore.image_files.read import read_recipe
 from stixcore.imaging.clean import CleanParameters, StopRule
 from stixcore.imaging.reconstruction import Method
 

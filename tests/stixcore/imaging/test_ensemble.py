@@ -16,8 +16,8 @@ from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.methods import PARAMETERS, ImagingInput, run_method
+from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method
-from stixcore.metrics import measure_source
 from stixcore.simulation.quick import simulate_pixel_sums
 from stixcore.simulation.sources import Circle
 from stixcore.visibility.form import SYSTEMATIC_ERROR, form_visibilities

@@ -12,11 +12,11 @@ from stixcore.imaging.clean import CleanParameters, StopRule, clean
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.methods import run_method
+from stixcore.imaging.metrics import relative_rms
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters, _Loop, ms_clean, scale_visibilities
 from stixcore.imaging.reconstruction import Method, StopReason
 from stixcore.imaging.weights import Weighting, visibility_weights
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices, uv_points
-from stixcore.metrics import relative_rms
 from stixcore.visibility.visibilities import Frame, Visibilities
 
 GRID = ImageGrid((65, 65), 4.0)

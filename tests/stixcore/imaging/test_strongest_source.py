@@ -9,8 +9,8 @@ import pytest
 
 from stixcore.imaging.forward_fit.image import draw
 from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction
-from stixcore.metrics import measure_source
 from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
 
 GRID = ImageGrid((129, 129), 2.0, (100.0, 50.0))

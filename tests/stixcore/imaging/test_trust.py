@@ -8,7 +8,7 @@ import pytest
 from jobs.imaging.products import describe
 from stixcore.calibration.pointing import assumed_pointing
 from stixcore.coordinates import PointingSource
-from stixcore.fits.write import image_header
+from stixcore.image_files.header import image_header
 from stixcore.imaging.methods import BackProjectionParameters
 from stixcore.imaging.position_error import PositionError, position_error
 from stixcore.imaging.reconstruction import Method

@@ -10,8 +10,8 @@ from stixcore.errors import SelectionError
 from stixcore.imaging.forward_fit.shapes import Plane, Shape
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.metrics import FWHM_PER_SIGMA
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, detector_indices, uv_points
-from stixcore.metrics import FWHM_PER_SIGMA
 from stixcore.simulation.sources import Circle, Ellipse, Loop, describe, shares, visibilities
 
 U, V = uv_points()[detector_indices(ALL_LABELS)].T

@@ -18,9 +18,9 @@ from stixcore.imaging.forward_fit import ForwardFitParameters, Uncertainty, fit_
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FlareLocation, locate_flare
+from stixcore.imaging.metrics import signal_to_noise
 from stixcore.imaging.reconstruction import SURFACE_BRIGHTNESS, Method, StopReason, chi_square
 from stixcore.instrument.geometry import IMAGING_LABELS
-from stixcore.metrics import signal_to_noise
 from stixcore.simulation.quick import simulate_pixel_sums, true_visibilities
 from stixcore.simulation.sources import Circle, Ellipse, Loop
 from stixcore.visibility.form import form_visibilities

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stixcore.imaging.forward_fit.shapes import FIT_NAMES, Plane, Shape, loop_circles
 from stixcore.imaging.forward_fit.sources import REPORTED, Source
-from stixcore.metrics import FWHM_PER_SIGMA
+from stixcore.imaging.metrics import FWHM_PER_SIGMA
 from stixcore.simulation import sources as simulated
 
 CHI2 = {"circle": 118.39819, "ellipse": 103.32690, "loop": 103.538558, "two circles": 56.98684}

@@ -9,9 +9,10 @@ import pytest
 from astropy.io import fits
 
 from stixcore.errors import InvalidProduct
-from stixcore.fits.image_file import read_image_file
 from stixcore.fits.windows import WindowRule
-from stixcore.fits.write import image_header, read_recipe, write_image
+from stixcore.image_files.header import image_header
+from stixcore.image_files.read import read_image_file, read_recipe
+from stixcore.image_files.write import write_image
 from stixcore.imaging.reconstruction import Method
 from stixcore.reconstruct import reconstruct
 

@@ -13,7 +13,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from stixcore.errors import InvalidProduct
-from stixcore.fits.write import (
+from stixcore.image_files.layout import (
     CANDIDATES_EXTENSION,
     RECIPE_EXTENSION,
     SOURCE_COLUMNS,
@@ -24,6 +24,7 @@ from stixcore.fits.write import (
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import Candidate
 from stixcore.imaging.reconstruction import Method
+from stixcore.recipe import Recipe
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -109,7 +110,7 @@ def read_image_file(path: Path) -> ImageFile:
             pixels = np.asarray(hdus[0].data, dtype=np.float64)
             ny, nx = pixels.shape
             scale = float(header["CDELT1"])
-            # CRPIX = (n + 1)/2 - centre/Δ, as stixcore.fits.write has it
+            # CRPIX = (n + 1)/2 - centre/Δ, as in stixcore.image_files.header
             center = (
                 ((nx + 1) / 2.0 - float(header["CRPIX1"])) * scale,
                 ((ny + 1) / 2.0 - float(header["CRPIX2"])) * scale,
@@ -210,3 +211,27 @@ def _errors(hdus: fits.HDUList) -> Mapping[str, float]:
         for name, key in keywords.items()
         if f"S{key}" in header
     }
+
+
+def has_extension(path: Path, name: str) -> bool:
+    """Whether an image file has a table of this name."""
+    with fits.open(path) as hdus:
+        return name in hdus
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe inside an image file.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is no image of this software.
+    """
+    if not path.is_file():
+        raise InvalidProduct(path, f"a FITS image with an extension {RECIPE_EXTENSION}", "no such file")
+    try:
+        with fits.open(path) as hdus:
+            text = str(hdus[RECIPE_EXTENSION].data["recipe"][0])
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise InvalidProduct(path, f"a FITS image with an extension {RECIPE_EXTENSION}", str(error)) from error
+    return Recipe.from_json(text)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stixcore.imaging.grid import ImageGrid
-from stixcore.metrics import FWHM_PER_SIGMA, measure_source, relative_rms, signal_to_noise
+from stixcore.imaging.metrics import FWHM_PER_SIGMA, measure_source, relative_rms, signal_to_noise
 
 
 def gaussian(grid: ImageGrid, x: float, y: float, fwhm: float) -> np.ndarray:

@@ -1,0 +1,22 @@
+"""Names of the tables in an image file, shared by the writer and the readers."""
+
+from collections.abc import Mapping
+
+RECIPE_EXTENSION = "RECIPE"
+VISIBILITY_EXTENSION = "VISIBILITIES"
+PLANES_EXTENSION = "PLANES"
+UNCERTAINTY_EXTENSION = "UNCERTAINTY"
+SOURCES_EXTENSION = "SOURCES"
+CANDIDATES_EXTENSION = "CANDIDATES"
+
+#: Columns of the table of fitted sources and their units; NaN where a shape has no such parameter.
+SOURCE_COLUMNS: Mapping[str, str] = {
+    "flux": "ct s-1 cm-2 keV-1",
+    "x": "arcsec",
+    "y": "arcsec",
+    "fwhm": "arcsec",
+    "fwhm_max": "arcsec",
+    "fwhm_min": "arcsec",
+    "position_angle": "deg",
+    "loop_angle": "deg",
+}
