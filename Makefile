@@ -12,7 +12,7 @@ ARCHIVE ?= $(if $(DATA),./stix-archive,./demo-archive)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test walk lint format bench bench-science attack soak docs screenshots lock clean FORCE
+.PHONY: help demo test wheel-test walk lint format bench bench-science attack soak docs screenshots lock clean FORCE
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ demo: $(VENV)/project ## simulated campaign, previews and pages on port 5006 (DA
 
 test: $(VENV)/project ## every test (ARGS="…" goes to pytest)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10 $(ARGS)
+
+wheel-test: $(VENV)/project ## build sdist and wheel, install the wheel elsewhere and run the demo with it (no network)
+	@.ci/wheel-test
 
 walk: $(VENV)/project ## every control of every page, by mouse and by keyboard, as guest, user, operator (an hour and a half)
 	@$(BIN)/python -m pytest --verbose tests/dashboards/pages/walk/walk.py $(ARGS)

@@ -22,6 +22,7 @@ from jobs.shared import logs
 from jobs.shared.lock import AlreadyRunning
 from stixcore.errors import StixError
 from stixcore.fits.windows import WindowRule
+from stixcore.fits.write import software_version
 from stixcore.imaging.reconstruction import Method
 from stixcore.printable import printable
 from stixcore.reconstruct import ShiftBins
@@ -68,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="stix-jobs",
         description="STIX flare-imaging archive: files in, images out. Times are UTC at Solar Orbiter.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {software_version()}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log every step to standard error")
     parser.add_argument("--log-json", action="store_true", help="log as one JSON object a line")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="name")

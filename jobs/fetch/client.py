@@ -1,7 +1,7 @@
-"""New files from the STIX data archive: stixpy's Fido client finds them, we fetch them, ingest takes them in.
+"""New files from the STIX data archive: stixpy's Fido client finds them, this module downloads and ingests them.
 
-The client knows how the archive is laid out and products are called, and is used for that. Fetching is done here: its
-downloader (parfive) opens many connections at once, does not take up a broken transfer, and writes under final names.
+The client knows the layout of the archive and the names of products. Its downloader (parfive) is not used: it opens
+many connections at once, does not resume an interrupted transfer, and writes under final names.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from email.message import Message
 from enum import StrEnum
 from http import HTTPStatus
-from http.client import HTTPResponse
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+from requests import Response
 
 from archive import Archive, InvalidName, Outcome, ingest, parse_file_name, version_rank
 from archive.atomic import write_text
@@ -42,23 +40,23 @@ from jobs.fetch.companions import (
     possible_backgrounds,
     without_background,
 )
-from jobs.fetch.transport import Manners, RemoteFault, Transport, last_modified, require_http
+from jobs.fetch.transport import BadStatus, Headers, RemoteFault, Transport, last_modified, require_http
 from jobs.shared.lock import single_instance
 from jobs.shared.logs import fields
 from stixcore.errors import InvalidProduct
 
 log = logging.getLogger(__name__)
 
-#: What is looked for: level, kind of data, products; as the client calls them.
+#: What is searched for: level, kind of data, products, as the client names them.
 WANTED = (
     ("L1", "SCI", ("sci_xray_cpd", "sci_xray_rpd", "sci_xray_scpd", "sci_xray_vis", "sci_xray_spec")),
     ("L1", "QL", ("ql_lightcurve", "ql_background", "ql_variance", "ql_spectra", "ql_flareflag")),
     ("ANC", "ASP", ("asp_ephemeris",)),
 )
 SCIENCE, COMPANIONS = WANTED[:1], WANTED[1:]
-#: Begin of the hidden name of a download; ingest passes hidden names over.
+#: Prefix of the hidden name of a download; ingest skips hidden names.
 PARTIAL = ".fetch-"
-#: So many files in a row that cannot be fetched mean that the server cannot be reached.
+#: After this many failures in a row the server counts as unreachable.
 GIVE_UP_AFTER = 5
 _BLOCK = 1 << 16
 #: Longest note beside a download, byte.
@@ -67,7 +65,7 @@ _INGEST_WAIT_S = 3600.0
 
 
 class FetchStatus(StrEnum):
-    """What became of a file on the server."""
+    """Result for one file on the server."""
 
     FETCHED = "fetched"
     KNOWN = "known"
@@ -77,7 +75,7 @@ class FetchStatus(StrEnum):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that the server offers."""
+    """A file on the server."""
 
     name: FileName
     url: str
@@ -85,7 +83,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of one file.
+    """Result for one file.
 
     Attributes
     ----------
@@ -94,7 +92,7 @@ class Fetched:
     reason : str
         Why it was not fetched.
     size : int
-        byte; 0 for what was not fetched.
+        byte; 0 if it was not fetched.
     """
 
     name: str
@@ -106,7 +104,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class FetchReport:
-    """Every file that was found, and what ingest made of those that came."""
+    """Every file that was found, and the outcomes of ingesting the fetched ones."""
 
     files: tuple[Fetched, ...]
     ingested: tuple[Outcome, ...]
@@ -126,12 +124,12 @@ def fetch(
     transport: Transport | None = None,
     progress: Callable[[int, int, Fetched], None] | None = None,
 ) -> FetchReport:
-    """Fetch what the server has of a time range and the archive has not, with what belongs to it, and take it in.
+    """Fetch and ingest the files of a time range that the archive lacks, with their companions.
 
-    Aspect and light curves of every day that a science file touches belong to it, and a background where the archive
-    has none that fits.
+    Companions are the aspect and light-curve files of every day that a science file touches, and a background if the
+    archive has none that fits.
 
-    Killed or cut off at any moment, the same call again goes on where it was.
+    After an interruption at any moment, the same call resumes.
 
     Parameters
     ----------
@@ -139,24 +137,24 @@ def fetch(
     start, end : datetime64
         UTC at Solar Orbiter; every file that overlaps counts.
     now : datetime64
-        Present time, UTC.
+        Current time, UTC.
     base_url : str
-        Folder that holds L1 and ANC, ``http://host/data/fits``; the one that stixpy knows by default.
+        Folder that holds L1 and ANC, ``http://host/data/fits``; stixpy's by default.
     transport : Transport, optional
-        How the server is treated.
+        Pauses, retries and limits.
     progress : function, optional
-        Called with number (from 1), how many there are, and what became of the file.
+        Called with number (from 1), total, and result of each file.
 
     Raises
     ------
     RemoteFault
-        When the server cannot be asked what it has.
+        When the server cannot be searched.
     AlreadyRunning
-        When another fetch is at work on this archive.
+        When another fetch is running on this archive.
     OSError
-        When the disk is full, or the archive must not be written to.
+        When the disk is full, or the archive is read-only.
     """
-    transport = transport or Transport(Manners())
+    transport = transport or Transport()
     with single_instance(archive.root, "fetch"):
         found = search(start, end, base_url, transport)
         for span in missing_days([file.name for file in found], (start, end)):
@@ -206,9 +204,9 @@ def _take_in(archive: Archive, now: np.datetime64) -> list[Outcome]:
 def _backgrounds(
     archive: Archive, files: Sequence[Fetched], base_url: str, transport: Transport
 ) -> Iterator[RemoteFile]:
-    """Files to try as backgrounds of the science files that came and have none, until each has one or none is left.
+    """Candidate backgrounds for the fetched science files without one, until each has one or none is left.
 
-    Whether a file is a background is known only when ingest has looked at it, so each is taken in before the next.
+    Only ingest can say whether a file is a background, so each candidate is ingested before the next.
     """
     tried = {file.name for file in files}
     came = [file.name for file in files if file.status is FetchStatus.FETCHED]
@@ -232,7 +230,7 @@ def _backgrounds(
 
 
 def _may_be_background(file: RemoteFile, transport: Transport) -> bool:
-    """Whether the server's file is as small as one of a single time bin."""
+    """Whether the file on the server is small enough to have a single time bin."""
     try:
         size = transport.headers(file.url).get("Content-Length", "")
     except RemoteFault as error:
@@ -251,7 +249,7 @@ def search(
     transport: Transport,
     wanted: Sequence[tuple[str, str, tuple[str, ...]]] = WANTED,
 ) -> list[RemoteFile]:
-    """Ask stixpy's client which of the wanted files there are; its look-ups go through ``transport``.
+    """Search for the wanted files with stixpy's client, whose requests go through ``transport``.
 
     Raises
     ------
@@ -286,7 +284,7 @@ def search(
 
 
 def _understood(urls: Iterable[str]) -> Iterator[RemoteFile]:
-    """Files whose name is that of a product that the archive keeps."""
+    """Files whose name belongs to a product that the archive keeps."""
     for url in urls:
         try:
             name = parse_file_name(unquote(urlsplit(url).path).rpartition("/")[2])
@@ -297,13 +295,13 @@ def _understood(urls: Iterable[str]) -> Iterator[RemoteFile]:
 
 
 def newest(files: Sequence[RemoteFile]) -> list[RemoteFile]:
-    """Of several versions of one observation the last, in order of time, science files after the others."""
+    """The newest version of each observation, in order of time, science files after the others."""
     best: dict[tuple[str, str, np.datetime64], RemoteFile] = {}
     for file in files:
         key = (file.name.product, file.name.uid, file.name.start)
         if key not in best or _rank(file) > _rank(best[key]):
             best[key] = file
-    # science files last: their previews want the pointing
+    # science files last: their previews need the pointing
     return sorted(best.values(), key=lambda file: (bool(file.name.uid), file.name.start, file.name.name))
 
 
@@ -327,7 +325,7 @@ def _fetch_one(archive: Archive, file: RemoteFile, transport: Transport) -> Fetc
 
 
 def _reason_to_skip(archive: Archive, file: RemoteFile, transport: Transport) -> Fetched | None:
-    """Why a file need not be fetched, if so. One that may change is compared with what the server has today."""
+    """The result for a file that need not be fetched, else None; one that may change is compared with the server's."""
     name = file.name.name
     rows = archive.rows(select_files("size, ingested_at", " WHERE name = $1"), [name])
     if rows and not file.name.version.endswith("U"):
@@ -348,8 +346,8 @@ def _reason_to_skip(archive: Archive, file: RemoteFile, transport: Transport) ->
     return None
 
 
-def _changed(headers: Message, size: int, since: float) -> bool:
-    """Whether the server's file may be another one than that of this size, which came at that time [Unix, s]."""
+def _changed(headers: Headers, size: int, since: float) -> bool:
+    """Whether the file on the server may differ from ours, of a size [byte] and fetched at a time [Unix, s]."""
     offered, modified = headers.get("Content-Length"), last_modified(headers)
     return (offered is not None and int(offered) != size) or (modified is not None and modified > since)
 
@@ -362,35 +360,35 @@ def _reason_of(note: Path) -> str:
 
 
 def download(url: str, target: Path, transport: Transport) -> int:
-    """Fetch one file, going on with what a broken transfer left; returns its size, byte.
+    """Download one file, resuming an interrupted transfer; returns its size, byte.
 
-    It grows under a hidden name and gets its own when it is whole: of the length and the digest that the server told,
-    where it told any, and with FITS check sums that fit. One whose check sums do not fit is fetched once more from the
-    beginning; if that does not help it is left to ingest, which keeps it apart with the reason.
+    It is written under a hidden name and renamed when it is complete: length and digest agree with the headers, where
+    the server sends them, and the FITS checksums are correct. A file with wrong checksums is downloaded once more from
+    the start; if they are still wrong, ingest quarantines it.
 
     Raises
     ------
     RemoteFault
-        When it cannot be had. What came stays for the next time.
+        When the download fails. The part that arrived is kept for the next call.
     """
     partial = _Partial(target.with_name(PARTIAL + target.name))
     for last in (False, True):
-        headers = transport.patiently(url, lambda: partial.go_on(url, transport))
+        headers = transport.with_retries(url, lambda: partial.resume(url, transport))
         if last or not _is_damaged(partial.path):
             break
-        log.warning("%s: its check sums do not fit, fetching it once more", target.name)
-        partial.forget()
+        log.warning("%s: wrong checksums, downloading it once more", target.name)
+        partial.discard()
     modified = last_modified(headers)
     if modified is not None:  # old enough for ingest to judge
         os.utime(partial.path, (modified, modified), follow_symlinks=False)
     size = partial.path.lstat().st_size
     partial.path.replace(target)
-    partial.forget()
+    partial.discard()
     return size
 
 
 def _is_damaged(path: Path) -> bool:
-    """Whether a file contradicts itself."""
+    """Whether a file is not a valid product."""
     try:
         describe(path, "", np.datetime64(0, "us"))
     except (InvalidProduct, ArithmeticError, LookupError, MemoryError, TypeError, ValueError):
@@ -400,7 +398,7 @@ def _is_damaged(path: Path) -> bool:
 
 @dataclass
 class _Partial:
-    """A transfer that may have begun earlier: the bytes, and beside them which content they are of."""
+    """A transfer that may have started earlier: its bytes, and a note beside them of the URL and the validator."""
 
     path: Path
 
@@ -408,106 +406,94 @@ class _Partial:
     def _note(self) -> Path:
         return self.path.with_name(f"{self.path.name}.json")
 
-    def forget(self) -> None:
-        """Remove what there is of it."""
+    def discard(self) -> None:
+        """Remove the bytes and the note."""
         for path in (self.path, self._note):
             path.unlink(missing_ok=True)
 
-    def go_on(self, url: str, transport: Transport) -> Message:
-        """One try to get the rest, or all of it; returns the server's headers."""
+    def resume(self, url: str, transport: Transport) -> Headers:
+        """Try once to get the rest, or all of it; returns the response headers."""
         have, validator = self._state(url)
-        wish = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
+        wanted = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
         try:
-            return self._take(url, wish, have, transport)
-        except HTTPError as error:
-            if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            with transport.request(url, wanted) as response:
+                return self._take(url, response, have, transport)
+        except BadStatus as error:
+            answer = error.response
+            if error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
-            with error:
-                if error.headers.get("Content-Range") == f"bytes */{have}":
-                    return error.headers  # all of it had come
-            self.forget()
-            message = f"the server has no byte {have} of it any more"
+            if answer.headers.get("Content-Range") == f"bytes */{have}":
+                return answer.headers  # it was complete
+            self.discard()
+            message = f"the server no longer has byte {have} of it"
             raise ConnectionError(message) from None
 
-    def _take(self, url: str, wish: dict[str, str], have: int, transport: Transport) -> Message:
-        with transport.request(url, wish) as response:
-            if response.status == HTTPStatus.PARTIAL_CONTENT:
-                if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-                    self.forget()
-                    message = f"the server sent another part: {response.headers.get('Content-Range')}"
-                    raise ConnectionError(message)
-            else:  # from the beginning: nothing was there, or the file has changed
-                have = 0
-                self._begin(url, response.headers)
-            total = _total(response, have)
-            self._receive(response, have, total, transport)
-            _check_digest(self.path, response.headers)
-            return response.headers
+    def _take(self, url: str, response: Response, have: int, transport: Transport) -> Headers:
+        if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+            if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                self.discard()
+                message = f"the server sent another part: {response.headers.get('Content-Range')}"
+                raise ConnectionError(message)
+        else:  # from the start: nothing was there, or the file has changed
+            have = 0
+            self._begin(url, response.headers)
+        self._receive(response, have, transport)
+        _check_digest(self.path, response.headers)
+        return response.headers
 
     def _state(self, url: str) -> tuple[int, str]:
-        """How many bytes there are, and what must hold for the server's file to have the same beginning."""
+        """Number of bytes that arrived earlier, and the validator of the file they belong to."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             with open_regular(self._note) as stream:
                 note = json.loads(stream.read(_NOTE_BYTES))
             if note["url"] == url and note["validator"]:
                 with open_regular(self.path) as stream:
                     return os.fstat(stream.fileno()).st_size, str(note["validator"])
-        self.forget()
+        self.discard()
         return 0, ""
 
-    def _begin(self, url: str, headers: Message) -> None:
-        etag = headers.get("ETag", "")
-        validator = etag if etag.startswith('"') else headers.get("Last-Modified", "")  # a weak tag promises nothing
+    def _begin(self, url: str, headers: Headers) -> None:
+        etag = headers.get("ETag", "")  # a weak one does not promise the same bytes
+        validator = etag if etag.startswith('"') else headers.get("Last-Modified", "")
         self.path.unlink(missing_ok=True)
         write_text(self._note, json.dumps({"url": url, "validator": validator}))
 
-    def _receive(self, response: HTTPResponse, have: int, total: int | None, transport: Transport) -> None:
-        manners, begin, came = transport.manners, transport.clock(), 0
+    def _receive(self, response: Response, have: int, transport: Transport) -> None:
+        """Append the body; urllib3 raises if it is shorter than its Content-Length."""
+        policy, begin, came = transport.policy, transport.clock(), 0
+        self._refuse_oversize(have + (response.raw.length_remaining or 0))
         with append_to_regular(self.path) as stream:
-            while block := response.read1(_BLOCK):
+            # not iter_content, which waits for whole blocks: a slow server would pass unnoticed for minutes
+            while block := response.raw.read1(_BLOCK, decode_content=False):
                 stream.write(block)
                 came += len(block)
-                if have + came > MAX_BYTES:
-                    self.forget()
-                    message = f"{self.path.name} is larger than {MAX_BYTES} bytes"
-                    raise RemoteFault(message)
+                self._refuse_oversize(have + came)
                 spent = transport.clock() - begin
-                if spent > manners.patience_s and came < manners.slowest * spent:
+                if spent > policy.patience_s and came < policy.slowest * spent:
                     message = f"{came} bytes in {spent:.0f} s are too slow"
                     raise TimeoutError(message)
             stream.flush()
             os.fsync(stream.fileno())
-        if total is not None and have + came != total:
-            if have + came > total:
-                self.forget()
-            message = f"{have + came} of {total} bytes came"
-            raise ConnectionError(message)
+
+    def _refuse_oversize(self, size: int) -> None:
+        if size > MAX_BYTES:
+            self.discard()
+            message = f"{self.path.name} has more than {MAX_BYTES} bytes, the limit for a file of STIX"
+            raise RemoteFault(message)
 
 
-def _total(response: HTTPResponse, have: int) -> int | None:
-    """Length of the whole file, byte, where the server tells."""
-    length = response.headers.get("Content-Length")
-    if length is None or not length.isdigit():
-        return None
-    total = have + int(length)
-    if total > MAX_BYTES:
-        message = f"the server offers {total} bytes; more than {MAX_BYTES} is no file of STIX"
-        raise RemoteFault(message)
-    return total
-
-
-def _check_digest(path: Path, headers: Message) -> None:
-    """Compare with the digest that the server told, if any (RFC 9530, RFC 3230, RFC 1864)."""
-    for told, algorithm in _digests(headers):
+def _check_digest(path: Path, headers: Headers) -> None:
+    """Compare with the digest in the headers, if any (RFC 9530, RFC 3230, RFC 1864)."""
+    for expected, algorithm in _digests(headers):
         with open_regular(path) as stream:
             found = hashlib.file_digest(stream, algorithm).digest()
-        if found != told:
+        if found != expected:
             path.unlink()
-            message = f"the {algorithm} of what came is not the one that the server told"
+            message = f"the {algorithm} digest differs from the one in the headers"
             raise ConnectionError(message)
 
 
-def _digests(headers: Message) -> Iterator[tuple[bytes, str]]:
+def _digests(headers: Headers) -> Iterator[tuple[bytes, str]]:
     for field in ("Repr-Digest", "Digest"):
         for entry in headers.get(field, "").split(","):
             name, _, value = entry.strip().partition("=")

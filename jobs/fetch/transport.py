@@ -1,71 +1,76 @@
-"""Polite HTTP: one request at a time, a pause between them, patience with a server that stumbles, bounds on everything.
+"""Polite HTTP: one request at a time, a pause between requests, retries, and limits on time and size.
 
-Standard library only. A request that fails for a passing reason (no answer, connection broken, 429, 5xx) is made again
-after a growing pause, or after as long as the server asks for.
+A request that fails for a temporary reason (no answer, broken connection, 429, 5xx) is repeated after a growing pause,
+or after the pause that the server asks for.
 """
 
 from __future__ import annotations
 
-import http.client
 import io
 import logging
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from ssl import SSLError
+from http import HTTPStatus
 from time import monotonic, sleep
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.response import addinfourl
+
+import requests
+import urllib3
 
 from stixcore.errors import StixError
 from stixcore.software import CREATOR, software_version
 
 log = logging.getLogger(__name__)
 
-#: Answers that another try may turn into a better one.
+#: HTTP status codes of temporary failures.
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-#: What breaks on the way.
-BROKEN = (URLError, http.client.HTTPException, ConnectionError, TimeoutError, SSLError)
+#: Failures of the connection; a transfer is read from urllib3, which has its own.
+BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 #: The longest pause that a server may ask for, s.
 LONGEST_PAUSE_S = 600.0
-#: A page that lists a folder is smaller, byte.
+#: Limit for a page that lists a folder, byte.
 _LARGEST_PAGE = 1 << 25
+
+type Headers = Mapping[str, str]
 
 
 class RemoteFault(StixError):
-    """A server that does not answer, or not as it should, however often it was asked."""
+    """The server does not answer, or its answer is unusable, after all retries."""
 
 
-class NotThere(RemoteFault):
-    """The server has no such file, or does not give it; its HTTP status as ``status``."""
+class BadStatus(RemoteFault):
+    """The server answers a request with an error status."""
 
-    def __init__(self, message: str, status: int = 404) -> None:
-        super().__init__(message)
-        self.status = status
+    def __init__(self, url: str, response: requests.Response) -> None:
+        super().__init__(f"{url}: HTTP status {response.status_code} {response.reason}")
+        self.response = response
+        self.status = response.status_code
 
 
 @dataclass(frozen=True)
-class Manners:
-    """How a server is treated.
+class RetryPolicy:
+    """Pauses, retries and time limits.
 
     Attributes
     ----------
     pause_s : float
-        Between the end of one request and the begin of the next.
+        Between the end of one request and the start of the next.
     timeout_s : float
         How long to wait for a connection, or for the next byte.
     tries : int
-        How often a request is made before it is given up.
+        How often a request is made before it fails.
     backoff_s : float
         Pause after the first failure; doubled after each further one, up to `LONGEST_PAUSE_S`.
     slowest : float, byte/s
-        A transfer that is slower on average is broken off (and taken up again).
+        A transfer with a lower mean rate is interrupted, and resumed by the next try.
     patience_s : float
-        How long it may be slower at first.
+        How long a transfer may be slower at first.
     """
 
     pause_s: float = 0.5
@@ -75,105 +80,113 @@ class Manners:
     slowest: float = 1000.0
     patience_s: float = 60.0
 
-    @property
-    def user_agent(self) -> str:
-        """Who asks."""
-        return f"{CREATOR}/{software_version()} (Python-urllib)"
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.headers.update(
+        {"User-Agent": f"{CREATOR}/{software_version()} (python-requests)", "Accept-Encoding": "identity"}
+    )
+    return session
 
 
 @dataclass
 class Transport:
-    """Requests to a server, one after the other.
+    """Requests to a server, one at a time.
 
     Attributes
     ----------
-    manners : Manners
+    policy : RetryPolicy
     wait : function
-        Sleeps, for tests that do not want to.
+        Sleeps; tests replace it.
     clock : function
-        Seconds of a clock that never steps back.
+        Monotonic clock, s.
     """
 
-    manners: Manners = field(default_factory=Manners)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
     wait: Callable[[float], None] = sleep
     clock: Callable[[], float] = monotonic
     _last: float = float("-inf")
-    _opener: urllib.request.OpenerDirector = field(default_factory=urllib.request.build_opener, repr=False)
+    _session: requests.Session = field(default_factory=_session, repr=False)
 
     @contextmanager
-    def request(
-        self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET"
-    ) -> Iterator[http.client.HTTPResponse]:
-        """Make one request; what goes wrong is the caller's affair."""
+    def request(self, url: str, headers: Headers | None = None, method: str = "GET") -> Iterator[requests.Response]:
+        """Make one request, without retries; its body is not read yet.
+
+        Raises
+        ------
+        BadStatus
+        BROKEN
+            One of them.
+        """
         require_http(url)
-        self.wait(max(0.0, self._last + self.manners.pause_s - self.clock()))
-        identified = {"User-Agent": self.manners.user_agent, "Accept-Encoding": "identity"} | dict(headers or {})
-        request = urllib.request.Request(url, headers=identified, method=method)  # noqa: S310 (checked above)
+        self.wait(max(0.0, self._last + self.policy.pause_s - self.clock()))
         try:
-            with self._opener.open(request, timeout=self.manners.timeout_s) as response:
+            with self._session.request(
+                method, url, headers=headers, timeout=self.policy.timeout_s, stream=True
+            ) as response:
+                if not response.ok:
+                    raise BadStatus(url, response)
                 yield response
         finally:
             self._last = self.clock()
 
-    def patiently[Answer](self, url: str, attempt: Callable[[], Answer]) -> Answer:
-        """Try until it works, as often as manners allow.
+    def with_retries[Answer](self, url: str, attempt: Callable[[], Answer]) -> Answer:
+        """Call ``attempt`` until it succeeds, at most as often as the policy allows.
 
         Raises
         ------
-        NotThere
-            When the server says so.
+        BadStatus
+            When a retry would not help.
         RemoteFault
-            When nothing helps.
+            When the last try fails.
         """
-        fault = ""
-        for number in range(self.manners.tries):
-            pause = min(self.manners.backoff_s * 2.0**number, LONGEST_PAUSE_S)
+        fault, retry = "", urllib3.Retry(retry_after_max=int(LONGEST_PAUSE_S))
+        for number in range(self.policy.tries):
+            pause = min(self.policy.backoff_s * 2.0**number, LONGEST_PAUSE_S)
             try:
                 return attempt()
-            except HTTPError as error:
-                with error:
-                    fault = f"HTTP status {error.code} {error.reason}"
-                    if error.code not in TRANSIENT_STATUS:
-                        message = f"{url}: {fault}"
-                        raise NotThere(message, error.code) from None
-                    pause = _asked_pause(error.headers, pause)
+            except BadStatus as error:
+                if error.status not in TRANSIENT_STATUS:
+                    raise
+                fault = str(error)
+                with suppress(urllib3.exceptions.InvalidHeader):
+                    pause = retry.get_retry_after(error.response.raw) or pause
             except BROKEN as error:
-                fault = str(getattr(error, "reason", "") or error) or type(error).__name__
-            if number + 1 < self.manners.tries:
-                log.info("%s: %s; next try in %.1f s", url, fault, pause)
+                fault = f"{url}: {str(error) or type(error).__name__}"
+            if number + 1 < self.policy.tries:
+                log.info("%s; next try in %.1f s", fault, pause)
                 self.wait(pause)
-        message = f"{url}: gave up after {self.manners.tries} tries: {fault}"
+        message = f"gave up after {self.policy.tries} tries: {fault}"
         raise RemoteFault(message)
 
-    def page(self, url: str) -> tuple[bytes, Message]:
-        """Content and headers of a small page."""
+    def page(self, url: str) -> bytes:
+        """Content of a small page."""
 
-        def attempt() -> tuple[bytes, Message]:
+        def attempt() -> bytes:
             with self.request(url) as response:
-                content = response.read(_LARGEST_PAGE)
-                expected = response.headers.get("Content-Length")
-                if expected is not None and len(content) != int(expected):
-                    message = f"{len(content)} of {expected} bytes came"
-                    raise ConnectionError(message)
-                return content, response.headers
+                content: bytes = response.raw.read(_LARGEST_PAGE)
+                if response.raw.read(1):  # urllib3 raises here if the page is incomplete
+                    message = f"{url} is larger than {_LARGEST_PAGE} bytes"
+                    raise RemoteFault(message)
+                return content
 
-        return self.patiently(url, attempt)
+        return self.with_retries(url, attempt)
 
-    def headers(self, url: str) -> Message:
-        """What the server says of a file, without the file."""
+    def headers(self, url: str) -> Headers:
+        """Headers of a file, without its content."""
 
-        def attempt() -> Message:
+        def attempt() -> Headers:
             with self.request(url, method="HEAD") as response:
                 return response.headers
 
-        return self.patiently(url, attempt)
+        return self.with_retries(url, attempt)
 
     @contextmanager
     def behind_urlopen(self) -> Iterator[None]:
-        """Let ``urllib.request.urlopen``, wherever it is called, go through this transport.
+        """Send every call of ``urllib.request.urlopen``, in any library, through this transport.
 
-        For libraries that look up pages by themselves, without a time limit. A page that is missing stays a 404 for
-        them; any other failure ends them, where some would take it for an empty folder.
+        For libraries that read pages without a time limit. A missing page stays a 404 for them; any other failure
+        raises, as some would take it for an empty folder.
         """
         urllib.request.install_opener(urllib.request.build_opener(_Relay(self)))
         try:
@@ -193,41 +206,35 @@ class _Relay(urllib.request.BaseHandler):
     def http_open(self, req: urllib.request.Request) -> addinfourl:
         """See `urllib.request.HTTPHandler`."""
         try:
-            content, headers = self._transport.page(req.full_url)
+            content = self._transport.page(req.full_url)
         except RemoteFault as error:
-            if not (isinstance(error, NotThere) and error.status == http.HTTPStatus.NOT_FOUND):
-                raise URLError(str(error)) from error
-            raise HTTPError(req.full_url, error.status, str(error), Message(), None) from error
-        answer = addinfourl(io.BytesIO(content), headers, req.full_url, 200)
-        answer.msg = "OK"  # type: ignore[attr-defined] # what urllib itself adds to an answer, and asks for
+            if isinstance(error, BadStatus) and error.status == HTTPStatus.NOT_FOUND:
+                raise HTTPError(req.full_url, error.status, str(error), Message(), None) from error
+            raise URLError(str(error)) from error
+        answer = addinfourl(io.BytesIO(content), Message(), req.full_url, 200)
+        answer.msg = "OK"  # type: ignore[attr-defined] # urllib itself sets and reads it
         return answer
 
     https_open = http_open
 
 
 def require_http(url: str) -> None:
-    """Refuse addresses that are no web addresses: ``file:`` would read this machine.
+    """Refuse any address that is not http or https: ``file:`` would read this machine.
 
     Raises
     ------
     RemoteFault
-        When it is none.
+        When it is another address.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        message = f"{url!r} is no address of the form http://host/… or https://host/…"
+        message = f"{url!r} is not an address of the form http://host/… or https://host/…"
         raise RemoteFault(message)
 
 
-def _asked_pause(headers: Message, otherwise: float) -> float:
-    """Seconds of Retry-After, within reason."""
-    text = headers.get("Retry-After", "")
-    return min(float(text), LONGEST_PAUSE_S) if text.isdigit() else otherwise
-
-
-def last_modified(headers: Message) -> float | None:
-    """Last-Modified as Unix time, s; None where the server does not tell."""
+def last_modified(headers: Headers) -> float | None:
+    """Last-Modified as Unix time, s; None where the server does not send it."""
     try:
         return parsedate_to_datetime(headers["Last-Modified"]).timestamp()
-    except (TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return None

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from commands import stix_jobs
 
 from archive import Archive, ingest
 from jobs.fetch.client import PARTIAL, download
-from jobs.fetch.transport import Manners, Transport
+from jobs.fetch.transport import Transport
 
 NOW = np.datetime64("2030-01-01T00:00:00", "us")
 #: How often ingest runs while another process exchanges files.
@@ -240,13 +239,14 @@ def test_a_link_under_the_name_of_a_download(archive: Archive, tmp_path: Path) -
         """The rest of a file, as a server gives it that was asked for it, or all of it."""
 
         def __init__(self, wish: dict[str, str]) -> None:
-            self.headers, self.status = Message(), 206 if wish else 200
+            self.headers: dict[str, str] = {}
+            self.status_code, self.raw, self.length_remaining = 206 if wish else 200, self, None
             if wish:
                 have = wish["Range"].removeprefix("bytes=").rstrip("-")
                 self.headers["Content-Range"] = f"bytes {have}-999/1000"
             self._rest = [b"from the server", b""]
 
-        def read1(self, _: int) -> bytes:
+        def read1(self, _: int, *, decode_content: bool) -> bytes:
             return self._rest.pop(0)
 
         def __enter__(self) -> Answer:
@@ -255,7 +255,7 @@ def test_a_link_under_the_name_of_a_download(archive: Archive, tmp_path: Path) -
         def __exit__(self, *_: object) -> None:
             """Nothing."""
 
-    transport = Transport(Manners())
+    transport = Transport()
     transport.request = lambda url, wish=None: Answer(wish or {})  # type: ignore[assignment, method-assign]
     download(url, target, transport)
     assert victim.read_bytes() == SECRET

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +224,13 @@ def test_a_wrong_choice_is_refused_with_the_right_ones(capsys, option, names):
     said = capsys.readouterr().err
     assert "invalid choice" in said
     assert all(name in said.split("invalid choice")[1] for name in names)
+
+
+def test_version_is_that_of_the_installed_distribution(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"stix-jobs {version('stix-flare-archive')}\n"
 
 
 def test_help_names_the_methods(capsys):

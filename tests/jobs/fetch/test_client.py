@@ -6,6 +6,7 @@ import io
 import itertools
 import logging
 import threading
+import time
 import urllib.request
 from contextlib import suppress
 from email.utils import formatdate
@@ -20,7 +21,7 @@ from astropy.io import fits
 from archive import Archive, ingest, parse_file_name
 from jobs.fetch.client import FetchStatus, RemoteFile, download, fetch, newest, search
 from jobs.fetch.companions import missing_days
-from jobs.fetch.transport import Manners, NotThere, RemoteFault, Transport
+from jobs.fetch.transport import BadStatus, RemoteFault, RetryPolicy, Transport
 from jobs.shared.lock import AlreadyRunning, single_instance
 
 START, END = np.datetime64("2026-03-14T00:00"), np.datetime64("2026-03-14T23:59")
@@ -185,8 +186,8 @@ def waits():
 
 @pytest.fixture
 def transport(waits):
-    """Manners of a test: no real pause, and little patience."""
-    return Transport(Manners(timeout_s=5.0, tries=3), wait=waits.append)
+    """Retry policy of a test: no real pause, and little patience."""
+    return Transport(RetryPolicy(timeout_s=5.0, tries=3), wait=waits.append)
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ def test_everything_of_a_day_comes_into_the_archive_once(site, archive, fetched)
 def test_requests_are_polite(site, fetched, waits):
     only(site, next(path for path in site.files if "ephemeris" in path))
     # a clock that only waiting moves on
-    fetched(transport=Transport(Manners(timeout_s=5.0, tries=3), wait=waits.append, clock=lambda: sum(waits)))
+    fetched(transport=Transport(RetryPolicy(timeout_s=5.0, tries=3), wait=waits.append, clock=lambda: sum(waits)))
     assert site.most_together == 1
     assert {r.headers["User-Agent"].split("/")[0] for r in site.requests} == {"stix-flare-archive"}
     # half a second less what passed since the last answer; the first request waits for nothing
@@ -298,7 +299,7 @@ def test_all_bytes_had_come_when_it_was_killed(site, archive, transport):
     target = archive.root / "incoming" / Path(path).name
     site.faults[path] = [len(site.files[path]) - 1]
     with pytest.raises(RemoteFault):
-        download(site.url + path, target, Transport(Manners(tries=1), wait=transport.wait))
+        download(site.url + path, target, Transport(RetryPolicy(tries=1), wait=transport.wait))
     partial = target.with_name(f".fetch-{target.name}")
     partial.write_bytes(site.files[path])
     assert download(site.url + path, target, transport) == len(site.files[path])
@@ -312,7 +313,7 @@ def test_partial_of_another_length_starts_anew(site, archive, transport, surplus
     target = archive.root / "incoming" / Path(path).name
     site.faults[path] = [1000]
     with pytest.raises(RemoteFault):
-        download(site.url + path, target, Transport(Manners(tries=1), wait=transport.wait))
+        download(site.url + path, target, Transport(RetryPolicy(tries=1), wait=transport.wait))
     target.with_name(f".fetch-{target.name}").write_bytes(site.files[path] + surplus if surplus else b"")
     download(site.url + path, target, transport)
     assert target.read_bytes() == site.files[path]
@@ -383,7 +384,7 @@ def test_silent_server_is_given_up_after_the_time_limit(site, archive, fetched, 
     path = science_path(site)
     name = only(site, path)
     site.faults[path] = ["silent"]
-    hasty = Transport(Manners(timeout_s=0.2, tries=2), wait=waits.append)
+    hasty = Transport(RetryPolicy(timeout_s=0.2, tries=2), wait=waits.append)
     _, files = fetched(transport=hasty)
     assert files[name].status is FetchStatus.FETCHED
     site.faults[path] = ["silent"] * 2
@@ -397,7 +398,7 @@ def test_trickle_is_broken_off_and_what_came_is_kept(site, archive):
     path = science_path(site)
     target = archive.root / "incoming" / Path(path).name
     minutes = itertools.count(0.0, 3600.0)
-    slow = Transport(Manners(tries=2, slowest=1e6), wait=lambda _: None, clock=lambda: next(minutes))
+    slow = Transport(RetryPolicy(tries=2, slowest=1e6), wait=lambda _: None, clock=lambda: next(minutes))
     with pytest.raises(RemoteFault, match="too slow"):
         download(site.url + path, target, slow)
     assert 0 < target.with_name(f".fetch-{target.name}").stat().st_size < len(site.files[path])
@@ -410,7 +411,7 @@ def test_dead_server_is_not_asked_for_every_file(site, archive, fetched, caplog)
     for number in range(3):
         site.files[science_path(site).replace("V02_26", f"V02_{27 + number}")] = b""
     with caplog.at_level(logging.WARNING):
-        _, files = fetched(transport=Transport(Manners(tries=1), wait=lambda _: None))
+        _, files = fetched(transport=Transport(RetryPolicy(tries=1), wait=lambda _: None))
     assert {file.status for file in files.values()} == {FetchStatus.FAILED}
     assert sum("does not answer" in file.reason for file in files.values()) == len(files) - 5
     assert len(caplog.records) >= len(files)
@@ -489,8 +490,31 @@ def test_products_that_are_not_kept_are_not_asked_for(site, transport):
 
 @pytest.mark.parametrize("address", ["file:///etc", "ftp://host/x", "/data/fits", "http:///x"])
 def test_address_must_be_a_web_address(archive, transport, address):
-    with pytest.raises(RemoteFault, match="no address of the form"):
+    with pytest.raises(RemoteFault, match="not an address of the form"):
         fetch(archive, START, END, NOW, base_url=address, transport=transport)
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
+def test_redirect_that_leaves_the_web_is_refused(site, archive, transport, target):
+    path = science_path(site)
+    site.faults[path] = [(302, {"Location": target})] * 9
+    with pytest.raises(RemoteFault, match="No connection adapters"):
+        download(site.url + path, archive.root / "incoming" / Path(path).name, transport)
+
+
+def test_redirect_on_the_web_is_followed(site, archive, transport):
+    path = science_path(site)
+    site.faults["/old.fits"] = [(301, {"Location": path})]
+    assert download(f"{site.url}/old.fits", archive.root / "incoming" / Path(path).name, transport) > 0
+
+
+def test_pause_until_a_date(site, transport, waits):
+    site.faults["/data/fits/"] = [
+        (503, {"Retry-After": formatdate(time.time() + 300, usegmt=True)}),
+        (503, {"Retry-After": "soon"}),
+    ]
+    transport.page(f"{site.url}/data/fits/")
+    assert 290 < max(waits) <= 300
 
 
 def test_urlopen_is_what_it_was_afterwards(site, transport):
@@ -509,7 +533,7 @@ def test_two_fetches_at_a_time_are_one_too_many(site, archive, fetched):
 
 
 def test_status_tells_what_is_not_there(site, transport):
-    with pytest.raises(NotThere) as caught:
+    with pytest.raises(BadStatus) as caught:
         transport.page(f"{site.url}/nowhere")
     assert caught.value.status == 404
 
