@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -16,6 +17,7 @@ from stixcore.errors import CalibrationError
 MAX_DISTANCE = np.timedelta64(60, "D")
 #: Shorter quiet intervals add more noise than they remove.
 MIN_DURATION = 600.0  # s
+_FLARE_IN_PURPOSE = re.compile(r"\bFlare (\d{10})\b")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class BackgroundChoice:
     def candidates_json(self) -> str:
         """For the index."""
         return json.dumps([asdict(candidate) for candidate in self.candidates])
+
+
+def flare_named_in(purpose: str) -> str:
+    """Id of the flare that a science file was requested for ("Flare 2211111136, Solar Flare, …"); empty: none named."""
+    named = _FLARE_IN_PURPOSE.search(purpose)
+    return named[1] if named else ""
 
 
 def choose_background(

@@ -14,10 +14,9 @@ from archive.calibration import CalibrationEntry, calibration_catalog, list_cali
 from archive.ingest.calibration import AddStatus, add_calibration
 from archive.ingest.ingest import index_placed
 from archive.layout import CAL_FILES
+from jobs.cli.commands import DONE, SOME_FAILED, WRONG_USAGE, now
 from jobs.shared.logs import say, tell
-from stixcore.calibration.catalog import CalibrationCatalog
 
-DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
 #: Digits of a SHA-256 in the list for people; ``--json`` has all.
 SHORT_HASH = 12
 _STORED = (AddStatus.ADDED, AddStatus.RESTORED)
@@ -69,8 +68,6 @@ def _add(arguments: argparse.Namespace) -> int:
     if not arguments.paths:
         tell("stix-jobs calibration add: name files or folders")
         return WRONG_USAGE
-    from jobs.cli.commands import now  # which imports this module
-
     archive = Archive(arguments.archive, create=True)
     outcome = add_calibration(archive.root, arguments.paths, archive.write_lock())
     added = [archive.path_of(CAL_FILES / one.name) for one in outcome if one.status in _STORED]
@@ -81,11 +78,6 @@ def _add(arguments: argparse.Namespace) -> int:
     counted = Counter(str(one.status) for one in outcome)
     say(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or "nothing found")
     return SOME_FAILED if counted[AddStatus.REFUSED] or not outcome else DONE
-
-
-def calibration_of(folder: Path) -> CalibrationCatalog:
-    """Catalogue of the archive in a folder; the shipped one where there is none."""
-    return calibration_catalog(folder.expanduser().resolve())
 
 
 def _document(entry: CalibrationEntry) -> dict[str, str | None]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
-from jobs.cli.calibration import calibration_of
+from archive.calibration import calibration_catalog
 from jobs.imaging.products import describe, save_images, save_report
 from jobs.queue import request_json
 from jobs.shared.errors import BadRequest
@@ -124,7 +124,7 @@ def run_import_flares(arguments: argparse.Namespace) -> int:
 
 def run_previews(arguments: argparse.Namespace) -> int:
     """Make the images that lack."""
-    from jobs.executors.base import make_executor
+    from jobs.executors.make import make_executor
     from jobs.previews.run import make_previews
 
     archive = Archive(arguments.archive, create=True)
@@ -219,7 +219,7 @@ def run_image(arguments: argparse.Namespace) -> int:
         shift_bins=ShiftBins(arguments.shift_bins),
         background_range=tuple(arguments.background_range) if arguments.background_range else None,
     )
-    catalog = calibration_of(arguments.archive)
+    catalog = calibration_catalog(arguments.archive.expanduser().resolve())  # the shipped one where no archive is
     recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux, catalog=catalog)
     files = Locator.of(arguments.science, arguments.background, *arguments.aux)
     images = reconstruct(recipe, files, ensemble=arguments.ensemble, seed=arguments.seed, catalog=catalog)
@@ -258,9 +258,17 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
 def run_worker(arguments: argparse.Namespace) -> int:
     """Work on requests until told to stop."""
     from jobs.queue.worker import run_worker as work
+    from jobs.renderings.planner import RequestPlanner
 
     archive = Archive(arguments.archive, create=True)
-    ended = work(archive.root, now, workers=arguments.workers, scheduler=arguments.scheduler, until_idle=arguments.once)
+    ended = work(
+        archive.root,
+        RequestPlanner(),
+        now,
+        workers=arguments.workers,
+        scheduler=arguments.scheduler,
+        until_idle=arguments.once,
+    )
     say(f"{plural(ended, 'request')} ended")
     return DONE
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -81,6 +81,9 @@ class ImagingTask:
         Of the archive: every process chooses from the same tables.
     """
 
+    #: It needs nothing from other tasks.
+    waits_for_others: ClassVar[bool] = False
+
     root: Path
     request: ImageRequest
     science: Path
@@ -98,6 +101,11 @@ class ImagingOutcome:
 
     run: Run
     images: tuple[Image, ...] = ()
+
+
+def band_label(band: tuple[float, float]) -> str:
+    """Energy band as pages show it and runs record it, "4-10 keV"."""
+    return f"{band[0]:g}-{band[1]:g} keV"
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,22 @@ from archive import Archive
 from archive.index.records import keep_records
 from archive.index.schema import Flare, Run, RunKind, RunStatus, ScienceFile
 from archive.layout import skipped_run_id
-from jobs.executors.base import Executor, run_all
-from jobs.imaging.task import ImagingOutcome, ImagingTask, RunContext, failed_run, run_imaging_task, skipped_run
+from jobs.executors.base import Executor
+from jobs.executors.make import run_all
+from jobs.imaging.task import (
+    ImagingOutcome,
+    ImagingTask,
+    RunContext,
+    band_label,
+    failed_run,
+    run_imaging_task,
+    skipped_run,
+)
+from jobs.inputs import flare_named_in
 from jobs.previews.checkpoint import Seen
 from jobs.previews.holdings import Holdings, intervals_of
 from jobs.previews.stale import Outdated, give_up_outdated
-from jobs.previews.windows import Box, PreviewRules, SkippedBand, band_label, flare_named_in, preview_boxes
+from jobs.previews.windows import Box, PreviewRules, SkippedBand, preview_boxes
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_pixel_data

@@ -18,9 +18,10 @@ import numpy as np
 from archive import Archive, AuxFile, Run, RunFilter, RunKind, RunStatus, ScienceFile
 from archive.index.filters import ImageFilter
 from archive.index.records import keep_records
-from jobs.inputs import BackgroundChoice
+from jobs.imaging.task import band_label
+from jobs.inputs import BackgroundChoice, flare_named_in
 from jobs.previews.holdings import Holdings, intervals_of
-from jobs.previews.windows import Box, PreviewRules, band_label, flare_named_in, preview_boxes
+from jobs.previews.windows import Box, PreviewRules, preview_boxes
 from jobs.queue.journal import Journal
 from stixcore.calibration.catalog import CalibrationCatalog
 from stixcore.calibration.pointing import pointing_at

@@ -7,7 +7,6 @@ attenuator change.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +16,6 @@ from numpy.typing import NDArray
 from stixcore.fits.products import PixelData
 
 Floats = NDArray[np.float64]
-
-_FLARE_IN_PURPOSE = re.compile(r"\bFlare (\d{10})\b")
 
 
 @dataclass(frozen=True)
@@ -102,17 +99,6 @@ def preview_boxes(
     rules = rules or PreviewRules()
     whole = FlareInterval("", data.t_start[0], data.t_end[-1])
     return [_box(data, rules, band, flare) for flare in (flares or (whole,)) for band in rules.bands]
-
-
-def band_label(band: tuple[float, float]) -> str:
-    """A band as pages show it, "4-10 keV"."""
-    return f"{band[0]:g}-{band[1]:g} keV"
-
-
-def flare_named_in(purpose: str) -> str:
-    """Id of the flare that a science file was requested for ("Flare 2211111136, Solar Flare, …"); empty: none named."""
-    named = _FLARE_IN_PURPOSE.search(purpose)
-    return named[1] if named else ""
 
 
 def _box(data: PixelData, rules: PreviewRules, band: tuple[float, float], flare: FlareInterval) -> Box | SkippedBand:

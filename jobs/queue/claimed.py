@@ -11,8 +11,7 @@ from archive.errors import ArchiveBusy
 from jobs.executors.base import Progress
 from jobs.imaging.parts import PartResult
 from jobs.queue.journal import Part, Request, RequestState
-from jobs.queue.kinds import Result, Task, waits_for_others
-from jobs.renderings.run import RenderResult
+from jobs.queue.planner import Result, Task
 from jobs.shared.errors import ExecutorFault, WorkerCrashed, WorkerDied
 from stixcore.errors import StixError, public_sentence
 
@@ -75,7 +74,7 @@ class Active:
         if not self.waiting:
             return False
         _, task = self.waiting[0]
-        return not (waits_for_others(task) and (self.running or self.unfiled or self.ended))
+        return not (task.waits_for_others and (self.running or self.unfiled or self.ended))
 
     def hear(self, progress: Progress) -> None:
         """Note a step of an image set."""
@@ -100,10 +99,10 @@ class Active:
         running = self.running.pop(ticket)
         self.spend(running, now)
         self.finished += 1
-        if isinstance(result, RenderResult):  # it has no rows
-            self.ended.append(Part(running.part, result.run_id, ""))
-        elif result is not None:
+        if isinstance(result, PartResult):
             self.unfiled.append((running.part, result))
+        elif result is not None:  # it has no rows
+            self.ended.append(Part(running.part, result.run_id, ""))
         elif isinstance(error, TRANSIENT) and not isinstance(error, WorkerCrashed):
             self.finished -= 1
             self.give_back(running.part, sentence_of(error), everything=not isinstance(error, WorkerDied))

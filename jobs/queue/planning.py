@@ -9,9 +9,8 @@ import numpy as np
 from archive import Archive
 from archive.index.filters import ScienceFilter
 from archive.index.schema import AuxFile, Flare, RunKind, ScienceFile
-from jobs.imaging.task import ImagingTask, RunContext
-from jobs.inputs import BackgroundChoice, choose_background
-from jobs.previews.windows import band_label, flare_named_in
+from jobs.imaging.task import ImagingTask, RunContext, band_label
+from jobs.inputs import BackgroundChoice, choose_background, flare_named_in
 from jobs.queue.requests import AUTO, NONE, ImagingRequest
 from jobs.queue.submit import background_file_of, science_file_of
 from stixcore.calibration.catalog import CalibrationCatalog

@@ -21,25 +21,23 @@ from types import FrameType
 import numpy as np
 
 from archive import Archive
-from jobs.executors.base import Event, Executor, Finished, Progress, Started, make_executor
+from jobs.executors.base import Event, Executor, Finished, Progress, Started
+from jobs.executors.make import make_executor
 from jobs.imaging.parts import PartResult, file_results
 from jobs.queue.claimed import TRANSIENT, Active, Running, sentence_of, verdict
 from jobs.queue.journal import Journal, Part, Request, RequestState
-from jobs.queue.kinds import plan, run_task, waits_for_others
 from jobs.queue.leases import Leases
 from jobs.queue.owners import Owner
+from jobs.queue.planner import Planner
 from jobs.queue.settings import WorkerSettings
-from jobs.renderings.run import purge_renderings
 from jobs.shared.errors import ExecutorFault, SchedulerLost
 from jobs.shared.limits import RESERVED_NAMES, Limits
 from stixcore.errors import StixError
 
-__all__ = ["PRELOAD", "Worker", "WorkerSettings", "run_worker"]
+__all__ = ["Planner", "Worker", "WorkerSettings", "run_worker"]
 
 log = logging.getLogger(__name__)
 
-#: Modules that child processes import while they wait for work.
-PRELOAD = ("jobs.queue.kinds",)
 #: A clock that went back by more than this was set.
 _CLOCK_STEP = np.timedelta64(5, "s")
 
@@ -51,6 +49,8 @@ class Worker:
     ----------
     root : Path
         Folder of an archive.
+    planner : Planner
+        Knows what requests may ask for.
     executor : Executor
         Where image sets are made; closed with the worker.
     clock : callable
@@ -71,6 +71,7 @@ class Worker:
     def __init__(
         self,
         root: Path,
+        planner: Planner,
         executor: Executor,
         clock: Callable[[], np.datetime64],
         settings: WorkerSettings | None = None,
@@ -84,7 +85,7 @@ class Worker:
         self.settings, self.limits = settings or WorkerSettings(), limits or Limits()
         self.archive = Archive(root, lock_timeout_s=self.settings.lock_wait)
         self.journal, self.leases = Journal(self.archive.root), Leases(self.archive.root)
-        self._executor, self._engine = executor, engine or type(executor).__name__
+        self._planner, self._executor, self._engine = planner, executor, engine or type(executor).__name__
         self._clock, self._timer, self._sleep = clock, timer, sleep
         self._accepts = accepts or (lambda user: user not in RESERVED_NAMES)
         self._owner = Owner(self.archive.root)
@@ -193,7 +194,9 @@ class Worker:
             if not self._accepts(request.user):
                 self._finish(request, RequestState.FAILED, f"{request.user} is no registered user")
                 return
-            tasks = plan(self.archive, request, self._clock() if started is None else started, self.limits)
+            tasks = self._planner.plan(
+                self.archive, request, self._clock() if started is None else started, self.limits
+            )
             known = {part.part for part in self.journal.parts(request.request_id)}
         except TRANSIENT as fault:
             self._send_back(request, sentence_of(fault))
@@ -204,7 +207,7 @@ class Worker:
             self._finish(request, RequestState.FAILED, sentence_of(error))
         else:
             if len(known) < len(tasks):  # what waits for the others is made of them anew
-                known -= {number for number in known if waits_for_others(tasks[number])}
+                known -= {number for number in known if tasks[number].waits_for_others}
             left = deque((number, task) for number, task in enumerate(tasks) if number not in known)
             self._active[request.request_id] = Active(request, left, finished=len(known))
 
@@ -216,7 +219,7 @@ class Worker:
                 return
             active = min(candidates, key=lambda candidate: (len(candidate.running), candidate.total_spent))
             number, task = active.waiting.popleft()
-            active.running[self._executor.submit(run_task, task)] = Running(number)
+            active.running[self._executor.submit(self._planner.run, task)] = Running(number)
 
     # What comes back
 
@@ -366,7 +369,7 @@ class Worker:
             forgotten = self.journal.purge(self._clock())
             if forgotten:
                 log.info("forgot %d old requests", forgotten)
-            removed = purge_renderings(self.archive, self._clock())
+            removed = self._planner.purge(self.archive, self._clock())
             if removed:
                 log.info("removed %d old renderings", removed)
 
@@ -407,6 +410,7 @@ class Worker:
 
 def run_worker(
     root: Path,
+    planner: Planner,
     clock: Callable[[], np.datetime64],
     *,
     workers: int = 1,
@@ -420,7 +424,7 @@ def run_worker(
 
     Parameters
     ----------
-    root, clock, settings, limits, accepts
+    root, planner, clock, settings, limits, accepts
         As `Worker`.
     workers : int
         Child processes.
@@ -440,10 +444,12 @@ def run_worker(
         When no scheduler answers at that address.
     """
     settings = settings or WorkerSettings()
-    executor = make_executor(workers, scheduler, preload=PRELOAD, memory_bytes=settings.memory_bytes, isolated=True)
+    executor = make_executor(
+        workers, scheduler, preload=planner.preload, memory_bytes=settings.memory_bytes, isolated=True
+    )
     engine = f"Dask at {scheduler}" if scheduler else f"{workers} processes" if workers > 1 else "one process"
     try:
-        worker = Worker(root, executor, clock, settings, limits=limits, accepts=accepts, engine=engine)
+        worker = Worker(root, planner, executor, clock, settings, limits=limits, accepts=accepts, engine=engine)
     except BaseException:
         executor.close()
         raise

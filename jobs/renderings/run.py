@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -58,6 +59,9 @@ class RenderTask:
     user : str
     created : datetime64
     """
+
+    #: A cube is made from the images of the other tasks.
+    waits_for_others: ClassVar[bool] = True
 
     root: Path
     request_id: int

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archive.index.schema import RunKind
-from jobs.executors.base import make_executor
+from jobs.executors.make import make_executor
 from jobs.imaging.task import ImagingTask, RunContext
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method

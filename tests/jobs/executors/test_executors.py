@@ -10,8 +10,9 @@ import pytest
 import sample_tasks
 from clusters import Cluster, free_port
 
-from jobs.executors.base import Finished, Progress, Started, make_executor, run_all
+from jobs.executors.base import Finished, Progress, Started
 from jobs.executors.dask import DaskExecutor
+from jobs.executors.make import make_executor, run_all
 from jobs.executors.processes import ChildExecutor
 from jobs.imaging.task import run_imaging_task
 from jobs.shared.errors import SchedulerLost, WorkerDied

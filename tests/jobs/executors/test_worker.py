@@ -8,6 +8,7 @@ from jobs.queue.journal import Journal
 from jobs.queue.requests import ImagingRequest
 from jobs.queue.submit import submit
 from jobs.queue.worker import Worker, WorkerSettings
+from jobs.renderings.planner import RequestPlanner
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
 
@@ -33,7 +34,7 @@ def make_images(flare_files, tmp_path, monkeypatch):
         )
         submitted, _ = submit(archive, journal, request, "anna", NOW)
         monkeypatch.setattr(executor, "close", lambda: None)  # the other tests need it
-        Worker(archive.root, executor, lambda: NOW, WorkerSettings(poll=0.05)).run(until_idle=True)
+        Worker(archive.root, RequestPlanner(), executor, lambda: NOW, WorkerSettings(poll=0.05)).run(until_idle=True)
         done = journal.get(submitted.request_id)
         assert (done.state, done.reason, done.attempts) == ("done", "", 1)
         return {image.file: image.sha256 for image in archive.images(ImageFilter(author="anna"))}

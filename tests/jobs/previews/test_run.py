@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from archive import Archive, ImageFilter, RunFilter, RunKind, RunStatus, ingest
-from jobs.executors.base import make_executor
+from jobs.executors.make import make_executor
 from jobs.imaging.task import ImagingTask, RunContext, run_imaging_task
 from jobs.previews.holdings import Holdings
 from jobs.previews.run import make_previews, plan_imaging

@@ -19,7 +19,9 @@ import pytest
 
 from archive import Archive, ImageFilter, RunFilter, ingest
 from archive.errors import ArchiveBusy
-from jobs.executors.base import Executor, Finished, SerialExecutor, Started, make_executor
+from jobs.executors.base import Executor, Finished, Started
+from jobs.executors.make import make_executor
+from jobs.executors.serial import SerialExecutor
 from jobs.imaging.parts import PartResult, file_results, is_finished
 from jobs.imaging.task import run_imaging_task
 from jobs.previews.run import file_outcomes
@@ -28,7 +30,8 @@ from jobs.queue.journal import Journal
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest
 from jobs.queue.submit import submit
-from jobs.queue.worker import PRELOAD, Worker, WorkerSettings
+from jobs.queue.worker import Worker, WorkerSettings
+from jobs.renderings.planner import RequestPlanner
 from jobs.shared.errors import SchedulerLost, WorkerCrashed, WorkerDied
 from jobs.shared.limits import Limits
 from stixcore.errors import SelectionError
@@ -101,7 +104,7 @@ def worker(archive, clock):
     made = []
 
     def build(executor=None, settings=QUICK, **options):
-        made.append(Worker(archive.root, executor or SerialExecutor(), clock, settings, **options))
+        made.append(Worker(archive.root, RequestPlanner(), executor or SerialExecutor(), clock, settings, **options))
         return made[-1]
 
     yield build
@@ -529,11 +532,11 @@ def test_a_fault_of_the_journal_or_the_lock_is_waited_for(archive, journal, aske
 
 
 def test_too_much_memory_fails_the_request_and_not_the_worker(archive, journal, asked):
-    limited = make_executor(1, preload=PRELOAD, memory_bytes=150 << 20, isolated=True)
+    limited = make_executor(1, preload=RequestPlanner.preload, memory_bytes=150 << 20, isolated=True)
     clean = {Method.CLEAN: CleanParameters(max_iterations=10)}
     big = ask(archive, journal, asked(1, methods=clean, shape=(1024, 1024)))
     small = ask(archive, journal, asked(1))
-    Worker(archive.root, limited, lambda: NOW, QUICK).run(until_idle=True)
+    Worker(archive.root, RequestPlanner(), limited, lambda: NOW, QUICK).run(until_idle=True)
     assert (journal.get(big).state, journal.get(big).attempts) == ("failed", 1)
     assert "more memory" in journal.get(big).reason
     assert journal.get(small).state == "done"
@@ -544,8 +547,9 @@ import sys
 from pathlib import Path
 import numpy as np
 from jobs.queue.worker import WorkerSettings, run_worker
+from jobs.renderings.planner import RequestPlanner
 if __name__ == "__main__":
-    run_worker(Path(sys.argv[1]), lambda: np.datetime64("2026-03-21T00:00:00", "us"), until_idle=True,
+    run_worker(Path(sys.argv[1]), RequestPlanner(), lambda: np.datetime64("2026-03-21T00:00:00", "us"), until_idle=True,
                settings=WorkerSettings(poll=0.02, beat=0.1, sweep=0.1, backoff=(0.0,)))
 """
 
@@ -560,7 +564,7 @@ def undisturbed(archive, journal, asked, worker, tmp_path):
     ids = [ask(archive, journal, asked(5)), ask(archive, journal, asked(4, pixel=3.0), "bert")]
     other = tmp_path / "undisturbed"
     shutil.copytree(archive.root, other)
-    Worker(other, SerialExecutor(), lambda: NOW, QUICK).run(until_idle=True)
+    Worker(other, RequestPlanner(), SerialExecutor(), lambda: NOW, QUICK).run(until_idle=True)
     return ids, contents(other)
 
 

@@ -13,11 +13,12 @@ from PIL import Image as Picture
 
 from archive import ImageFilter
 from archive.scripts.selections import AnimationLooks, OverlayLooks
-from jobs.executors.base import SerialExecutor
+from jobs.executors.serial import SerialExecutor
 from jobs.queue.journal import Journal, RequestState
 from jobs.queue.requests import ImagingRequest
 from jobs.queue.worker import Worker
 from jobs.renderings.overlay_maps import keep_map, maps_of
+from jobs.renderings.planner import RequestPlanner
 from jobs.renderings.requests import AnimationRequest, CubeRequest, OverlayRequest, parse_any
 from jobs.renderings.run import KEPT, find_rendering, purge_renderings, submit_rendering
 from jobs.shared.errors import BadRequest, LimitReached, NotAllowed
@@ -45,7 +46,7 @@ def journal(archive):
 
 
 def work(archive):
-    worker = Worker(archive.root, SerialExecutor(), lambda: NOW)
+    worker = Worker(archive.root, RequestPlanner(), SerialExecutor(), lambda: NOW)
     worker.run(until_idle=True)
 
 

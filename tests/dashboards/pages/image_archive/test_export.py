@@ -7,8 +7,9 @@ from archive import ImageFilter
 from dashboards.pages.image_archive.export import ExportState, parse_bands
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.source import ArchiveSource
-from jobs.executors.base import SerialExecutor
+from jobs.executors.serial import SerialExecutor
 from jobs.queue.worker import Worker
+from jobs.renderings.planner import RequestPlanner
 from jobs.renderings.requests import AnimationRequest
 from jobs.shared.errors import BadRequest
 
@@ -58,7 +59,7 @@ def test_from_asking_to_the_film(imaged, state, images):
     assert state.is_working
     # other tests may have left requests in the queue of this archive
     assert re.fullmatch(r"waits for (a worker|another request|\d+ other requests)", state.progress.sentence)
-    Worker(imaged.root, SerialExecutor(), lambda: NOW).run(until_idle=True)
+    Worker(imaged.root, RequestPlanner(), SerialExecutor(), lambda: NOW).run(until_idle=True)
     state.poll(ANNA)
     assert not state.is_working
     assert "animation.mp4" in state.rendering.files

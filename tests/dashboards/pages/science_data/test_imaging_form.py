@@ -18,11 +18,12 @@ from dashboards.pages.science_data.tracking import Tracking
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.source import ArchiveSource
-from jobs.executors.base import SerialExecutor
+from jobs.executors.serial import SerialExecutor
 from jobs.queue.journal import Journal, RequestState
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import NONE, parse_request
 from jobs.queue.worker import Worker
+from jobs.renderings.planner import RequestPlanner
 from jobs.shared.errors import BadRequest, LimitReached
 from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
@@ -256,7 +257,7 @@ def test_from_submission_to_images_and_at_once_the_second_time(form: ImagingForm
     assert tracking.is_open
     assert not tracking.answered
     with SerialExecutor() as executor:
-        assert Worker(own_november.root, executor, lambda: NOW).run(until_idle=True) == 1
+        assert Worker(own_november.root, RequestPlanner(), executor, lambda: NOW).run(until_idle=True) == 1
     tracking.refresh()
     assert tracking.status.request.state is RequestState.DONE
     run_id = tracking.status.parts[0].run_id

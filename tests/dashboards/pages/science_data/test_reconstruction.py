@@ -12,9 +12,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from archive import Archive, ImageFilter
 from archive.accounts import Accounts, Role
-from jobs.executors.base import SerialExecutor
+from jobs.executors.serial import SerialExecutor
 from jobs.queue.journal import Journal
 from jobs.queue.worker import Worker
+from jobs.renderings.planner import RequestPlanner
 from stixcore import Method, read_pixel_data
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.needs_shared_data]
@@ -135,7 +136,7 @@ def test_from_the_brush_to_images_everywhere(
     (request,) = Journal(archive.root).requests("alice")
 
     with SerialExecutor() as executor:
-        Worker(archive.root, executor, lambda: np.datetime64("now", "us")).run(until_idle=True)
+        Worker(archive.root, RequestPlanner(), executor, lambda: np.datetime64("now", "us")).run(until_idle=True)
     expect(page.get_by_text("Request 1 is done")).to_be_visible(timeout=SLOW)  # by itself
     expect(page.locator("[data-image]")).to_have_count(known + len(Method), timeout=SLOW)
     (part,) = Journal(archive.root).parts(request.request_id)
@@ -171,7 +172,7 @@ def test_hidden_images_of_ones_own_are_on_the_light_curves_for_nobody_else(
     page.wait_for_url(re.compile(r"request=\d+"))
     number = int(watched.query["request"][0])
     with SerialExecutor() as executor:
-        Worker(archive.root, executor, lambda: np.datetime64("now", "us")).run(until_idle=True)
+        Worker(archive.root, RequestPlanner(), executor, lambda: np.datetime64("now", "us")).run(until_idle=True)
     expect(page.get_by_text(f"Request {number} is done")).to_be_visible(timeout=SLOW)
     (part,) = Journal(archive.root).parts(number)
     made = {image.image_id for image in archive.images(ImageFilter(recipe_id=part.run_id, viewer="alice"))}

@@ -1,0 +1,58 @@
+"""What a request may ask for, images or a rendering of images: how each kind is planned and run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from archive import Archive
+from jobs.imaging.parts import PartResult, run_part
+from jobs.imaging.task import ImagingTask
+from jobs.queue.journal import Request
+from jobs.queue.planning import plan_request
+from jobs.queue.requests import ImagingRequest
+from jobs.renderings.requests import CubeRequest, parse_any
+from jobs.renderings.run import RenderResult, RenderTask, purge_renderings, run_rendering
+from jobs.shared.limits import Limits
+
+type Task = ImagingTask | RenderTask
+type Result = PartResult | RenderResult
+
+
+class RequestPlanner:
+    """The worker's `jobs.queue.worker.Planner` for every kind of request."""
+
+    #: Modules that child processes import while they wait for work.
+    preload: tuple[str, ...] = ("jobs.renderings.planner",)
+
+    def plan(self, archive: Archive, request: Request, created: np.datetime64, limits: Limits) -> list[Task]:
+        """Tasks of a request, in the order of their numbers; the task that draws a cube comes last.
+
+        Raises
+        ------
+        BadRequest, LimitReached
+            When it cannot be satisfied.
+        """
+        asked = parse_any(request.body, limits)
+        if isinstance(asked, ImagingRequest):
+            return list(plan_request(archive, asked, request.user, created))
+        last = RenderTask(archive.root, request.request_id, asked, request.user, created)
+        if not isinstance(asked, CubeRequest):
+            return [last]
+        images = plan_request(archive, asked.imaging, request.user, created)
+        return [*(replace(task, ensemble=asked.ensemble) for task in images), last]
+
+    def run(self, task: Task) -> Result:
+        """Run a task, in whatever process this is.
+
+        Raises
+        ------
+        StixError
+            When the inputs allow no result.
+        """
+        return run_rendering(task) if isinstance(task, RenderTask) else run_part(task)
+
+    def purge(self, archive: Archive, now: np.datetime64) -> int:
+        """Remove old renderings; returns how many."""
+        return purge_renderings(archive, now)
