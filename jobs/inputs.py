@@ -1,23 +1,166 @@
-"""Which background file for which flare: every candidate is kept with the reason for or against it."""
+"""What images are made from: which background file, which auxiliary (aspect) files, which flare.
+
+Previews, requests, pages, the download and the command line all ask here, so that they cannot disagree. The choices
+enter the recipe and so its id.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 
-from archive.index.schema import ScienceFile
+from archive import Archive, AuxFile, Flare, ScienceFile, ScienceFilter
+from archive.index.schema import AUX_FILES
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.calibration.pointing import MAX_GAP
 from stixcore.errors import CalibrationError
+from stixcore.fits.spec import ProductKind
+from stixcore.reconstruct import LOCATION_ENERGY
 
 #: A background is searched this far before and after a flare.
 MAX_DISTANCE = np.timedelta64(60, "D")
 #: Shorter quiet intervals add more noise than they remove.
 MIN_DURATION = 600.0  # s
+#: The last so many files that start before a moment include all that reach it: a file holds a day.
+_ASPECT_FILES = 64
 _FLARE_IN_PURPOSE = re.compile(r"\bFlare (\d{10})\b")
+_NOTHING = np.timedelta64(0, "us")
+
+type _Time = np.datetime64
+
+
+@dataclass(frozen=True, eq=False)
+class InputCatalog:
+    """Files and flares of an archive, read from the index once and then searched in memory.
+
+    Attributes
+    ----------
+    science : dict
+        Pixel-data files by name, every version.
+    quiet : dict
+        Current background files, ordered by their middle; under False real ones, under True simulated ones.
+    aspect : dict
+        Current auxiliary files, ordered by start and name; real and simulated ones.
+    flares : list of Flare
+        Those with start and end, ordered by peak.
+    calibration : CalibrationCatalog
+    """
+
+    science: dict[str, ScienceFile]
+    quiet: dict[bool, list[ScienceFile]]
+    aspect: dict[bool, list[AuxFile]]
+    flares: list[Flare]
+    calibration: CalibrationCatalog = SHIPPED
+
+    @classmethod
+    def of(cls, archive: Archive) -> InputCatalog:
+        """Everything in an archive."""
+        every = archive.science_files(ScienceFilter(product=ProductKind.PIXEL_DATA, superseded=True))
+        quiet = (file for file in every if file.is_background and file.superseded_by is None)
+        found = archive.query("SELECT * FROM aux_files WHERE superseded_by IS NULL")
+        aspect = AUX_FILES.to_rows(found.select(AUX_FILES.arrow.names))
+        return cls._sorted(every, quiet, aspect, archive.flares(), archive.calibration)
+
+    @classmethod
+    def around(
+        cls, archive: Archive, file: ScienceFile, start: _Time, end: _Time, *, backgrounds: bool = True
+    ) -> InputCatalog:
+        """What windows of one science file between ``start`` and ``end`` may need; optionally without backgrounds."""
+        which = ScienceFilter(product=ProductKind.PIXEL_DATA, is_background=True, simulated=file.simulated)
+        reach = float((end - start) / np.timedelta64(2, "s")) + MAX_GAP / np.timedelta64(1, "s")
+        return cls._sorted(
+            (file,),
+            archive.science_files(which) if backgrounds else (),
+            archive.aux_for(start + (end - start) // 2, within_s=reach, simulated=file.simulated),
+            archive.flares(file.t_start, file.t_end),
+            archive.calibration,
+        )
+
+    @classmethod
+    def _sorted(
+        cls,
+        science: Iterable[ScienceFile],
+        quiet: Iterable[ScienceFile],
+        aspect: Iterable[AuxFile],
+        flares: Iterable[Flare],
+        calibration: CalibrationCatalog,
+    ) -> InputCatalog:
+        by_middle = sorted(quiet, key=_middle)
+        by_start = sorted(aspect, key=lambda row: (row.t_start, row.name))
+        return cls(
+            {file.name: file for file in science},
+            {which: [file for file in by_middle if file.simulated == which] for which in (False, True)},
+            {which: [row for row in by_start if row.simulated == which] for which in (False, True)},
+            [flare for flare in flares if flare.t_start and flare.t_end],
+            calibration,
+        )
+
+    def flares_in(self, file: ScienceFile) -> dict[str, Flare]:
+        """Flares whose peak is in a file, by id; simulated ones in simulated files only."""
+        inside = self.flares[bisect_left(self._peaks, file.t_start) : bisect_left(self._peaks, file.t_end)]
+        return {flare.flare_id: flare for flare in inside if flare.simulated == file.simulated}
+
+    def flare_during(self, start: _Time, end: _Time) -> Flare | None:
+        """The flare that shares most time with a window; None when none does."""
+
+        def shared(flare: Flare) -> np.timedelta64:
+            if flare.t_start is None or flare.t_end is None:
+                return _NOTHING
+            return min(flare.t_end, end) - max(flare.t_start, start)
+
+        best = max(self.flares, key=shared, default=None)
+        return best if best is not None and shared(best) > _NOTHING else None
+
+    def background_for(
+        self, file: ScienceFile, start: _Time, end: _Time, energy: tuple[float, float]
+    ) -> BackgroundChoice:
+        """The background of a window of a file, ``energy`` in keV: see `choose_background`."""
+        middle = start + (end - start) // 2
+        files, middles = self.quiet[file.simulated], self._middles[file.simulated]
+        near = files[bisect_left(middles, middle - MAX_DISTANCE) : bisect_right(middles, middle + MAX_DISTANCE)]
+        return choose_background(near, start, end, energy, file.name, self.calibration)
+
+    def aspect_for(self, file: ScienceFile, start: _Time, end: _Time) -> list[AuxFile]:
+        """Auxiliary files that give the pointing of a window of a file: see `choose_aspect`."""
+        rows, starts = self.aspect[file.simulated], self._aspect_starts[file.simulated]
+        begun = rows[: bisect_right(starts, start + (end - start) // 2 + MAX_GAP)]
+        return choose_aspect(begun[-_ASPECT_FILES:], start, end)
+
+    @cached_property
+    def _peaks(self) -> list[_Time]:
+        return [flare.t_peak for flare in self.flares]
+
+    @cached_property
+    def _middles(self) -> dict[bool, list[_Time]]:
+        return _by_simulated(self.quiet, _middle)
+
+    @cached_property
+    def _aspect_starts(self) -> dict[bool, list[_Time]]:
+        return _by_simulated(self.aspect, lambda row: row.t_start)
+
+
+def choose_aspect(files: Iterable[AuxFile], start: np.datetime64, end: np.datetime64) -> list[AuxFile]:
+    """Auxiliary files whose records come within `MAX_GAP` of the middle of a window.
+
+    The nearest comes first; of two equally near, the one that starts first. The order enters the recipe's id.
+    """
+    middle = start + (end - start) // 2
+    near = (row for row in files if row.t_start - MAX_GAP <= middle <= row.t_end + MAX_GAP)
+    return sorted(
+        near, key=lambda row: (max(row.t_start - middle, middle - row.t_end, _NOTHING), row.t_start, row.name)
+    )
+
+
+def flare_named_in(purpose: str) -> str:
+    """Id of the flare that a science file was requested for ("Flare 2211111136, Solar Flare, …"); empty: none named."""
+    named = _FLARE_IN_PURPOSE.search(purpose)
+    return named[1] if named else ""
 
 
 @dataclass(frozen=True)
@@ -55,12 +198,6 @@ class BackgroundChoice:
         return json.dumps([asdict(candidate) for candidate in self.candidates])
 
 
-def flare_named_in(purpose: str) -> str:
-    """Id of the flare that a science file was requested for ("Flare 2211111136, Solar Flare, …"); empty: none named."""
-    named = _FLARE_IN_PURPOSE.search(purpose)
-    return named[1] if named else ""
-
-
 def choose_background(
     files: Iterable[ScienceFile],
     start: np.datetime64,
@@ -79,20 +216,22 @@ def choose_background(
         The flare's window. Distances are from its middle; its energy table is the one in force at its start, as for the
         image (`stixcore.reconstruct.calibration_at`).
     energy : (low, high), keV
-        Band that has to be covered.
+        Band of the images. The background also covers `LOCATION_ENERGY`, the band of the full-disk map in which the
+        flare is located.
     own_name : str
-        The science file itself, never its own background.
+        Name of the science file, which is never its own background.
     catalog : CalibrationCatalog
         Says which energy table was in force when.
     """
     time = start + (end - start) // 2
+    covered = min(energy[0], LOCATION_ENERGY[0]), max(energy[1], LOCATION_ENERGY[1])
     judged = []
     for file in files:
         middle = file.t_start + (file.t_end - file.t_start) // 2
         if file.name == own_name or abs(middle - time) > MAX_DISTANCE:
             continue
         distance = float((middle - time) / np.timedelta64(3600, "s"))
-        reason = _objection(file, start, end, energy, catalog)
+        reason = _why_not(file, start, end, covered, catalog)
         judged.append((BackgroundCandidate(file.name, file.uid, distance, not reason, reason), file))
     judged.sort(key=lambda pair: (not pair[0].qualifies, abs(pair[0].distance_h), pair[0].name))
     candidates = tuple(candidate for candidate, _ in judged)
@@ -106,7 +245,7 @@ def choose_background(
     return BackgroundChoice(chosen, reason, candidates)
 
 
-def _objection(
+def _why_not(
     file: ScienceFile,
     start: np.datetime64,
     end: np.datetime64,
@@ -130,3 +269,11 @@ def _objection(
         (own != flare, f"another energy table was on board ({own}, not {flare})"),
     )
     return next((reason for applies, reason in objections if applies), "")
+
+
+def _by_simulated[Row](rows: dict[bool, list[Row]], key: Callable[[Row], _Time]) -> dict[bool, list[_Time]]:
+    return {which: [key(row) for row in some] for which, some in rows.items()}
+
+
+def _middle(file: ScienceFile) -> _Time:
+    return file.t_start + (file.t_end - file.t_start) // 2

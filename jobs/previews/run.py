@@ -24,11 +24,10 @@ from jobs.imaging.task import (
     run_imaging_task,
     skipped_run,
 )
-from jobs.inputs import flare_named_in
+from jobs.inputs import InputCatalog, flare_named_in
 from jobs.previews.checkpoint import Seen
-from jobs.previews.holdings import Holdings, intervals_of
 from jobs.previews.stale import Outdated, give_up_outdated
-from jobs.previews.windows import Box, PreviewRules, SkippedBand, preview_boxes
+from jobs.previews.windows import PreviewRules, PreviewWindow, SkippedBand, intervals_of, preview_windows
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_pixel_data
@@ -87,12 +86,12 @@ def make_previews(
     seen, before = Seen.now(archive, rules), Seen.before(archive)
     if seen == before and not (uids or force):
         return PreviewReport(0, ())
-    holdings = Holdings.of(archive)
+    inputs = InputCatalog.of(archive)
     months = None if force else seen.touched_since(before)
-    given_up = give_up_outdated(archive, rules, holdings=holdings, months=months, uids=uids)
+    given_up = give_up_outdated(archive, rules, inputs=inputs, months=months, uids=uids)
     known = _known(archive)
-    files = (file for file in holdings.science.values() if _is_candidate(file) and (not uids or file.uid in uids))
-    plans = [plan for file in files if (plan := _plan(archive, holdings, file, rules, now, known, force=force))]
+    files = (file for file in inputs.science.values() if _is_candidate(file) and (not uids or file.uid in uids))
+    plans = [plan for file in files if (plan := _plan(archive, inputs, file, rules, now, known, force=force))]
     steps = list(chain.from_iterable(plans))
     recorded = [step for step in steps if isinstance(step, Run)]
     tasks = [step for step in steps if isinstance(step, ImagingTask)]
@@ -141,7 +140,7 @@ def _known(archive: Archive) -> set[tuple[str, str | None, str]]:
 
 def _plan(
     archive: Archive,
-    holdings: Holdings,
+    inputs: InputCatalog,
     file: ScienceFile,
     rules: PreviewRules,
     now: np.datetime64,
@@ -150,7 +149,7 @@ def _plan(
     force: bool,
 ) -> list[ImagingTask | Run]:
     """What is to be done for a file: tasks, and runs that are decided without imaging."""
-    flares = holdings.flares_in(file)
+    flares = inputs.flares_in(file)
     named = flare_named_in(file.purpose)
     wanted = {(flare or None, band_label(band)) for flare in flares or {named} for band in rules.bands}
     missing = {one for one in wanted if force or (file.uid, *one) not in known}
@@ -158,23 +157,23 @@ def _plan(
         return []
     try:
         data = read_pixel_data(archive.path_of(file.path))
-        boxes = preview_boxes(data, rules, intervals_of(flares))
+        windows = preview_windows(data, rules, intervals_of(flares.values()))
     except StixError as error:
         return [_unreadable(file, flare, band, public_sentence(error), now) for flare, band in sorted(missing, key=str)]
     steps: list[ImagingTask | Run] = []
-    for box in boxes:
-        flare_id = box.flare_id or named or None
-        if (flare_id, band_label(box.band)) in missing:
-            steps.append(_step(archive, holdings, file, data, box, flares.get(flare_id or ""), flare_id, now))
+    for window in windows:
+        flare_id = window.flare_id or named or None
+        if (flare_id, band_label(window.band)) in missing:
+            steps.append(_step(archive, inputs, file, data, window, flares.get(flare_id or ""), flare_id, now))
     return steps
 
 
 def _step(
     archive: Archive,
-    holdings: Holdings,
+    inputs: InputCatalog,
     file: ScienceFile,
     data: PixelData,
-    box: Box | SkippedBand,
+    window: PreviewWindow | SkippedBand,
     flare: Flare | None,
     flare_id: str | None,
     now: np.datetime64,
@@ -184,28 +183,28 @@ def _step(
         author="auto",
         uid=file.uid,
         science_name=file.name,
-        band=band_label(box.band),
+        band=band_label(window.band),
         flare_id=flare_id,
         goes_class=flare.goes_class if flare else None,
         goes_flux=flare.goes_flux if flare else None,
         simulated=file.simulated,
     )
-    if isinstance(box, SkippedBand):
-        return skipped_run(context, box.reason, (data.t_start[0], data.t_end[-1]), now)
-    return plan_imaging(archive, holdings, file, ImageRequest(box.start, box.end, box.energy), context, now)
+    if isinstance(window, SkippedBand):
+        return skipped_run(context, window.reason, (data.t_start[0], data.t_end[-1]), now)
+    return plan_imaging(archive, inputs, file, ImageRequest(window.start, window.end, window.energy), context, now)
 
 
 def plan_imaging(
     archive: Archive,
-    holdings: Holdings,
+    inputs: InputCatalog,
     file: ScienceFile,
     request: ImageRequest,
     context: RunContext,
     now: np.datetime64,
 ) -> ImagingTask:
     """A task for a science file of the archive: its background and auxiliary files chosen, with the reasons."""
-    choice = holdings.background_for(file, request.start, request.end, request.energy)
-    aspect = holdings.aspect_for(file, request.start, request.end)
+    choice = inputs.background_for(file, request.start, request.end, request.energy)
+    aspect = inputs.aspect_for(file, request.start, request.end)
     return ImagingTask(
         root=archive.root,
         request=request,
@@ -219,7 +218,7 @@ def plan_imaging(
             background_candidates=choice.candidates_json,
         ),
         created=now,
-        calibration=holdings.calibration,
+        calibration=inputs.calibration,
     )
 
 

@@ -19,9 +19,8 @@ from archive import Archive, AuxFile, Run, RunFilter, RunKind, RunStatus, Scienc
 from archive.index.filters import ImageFilter
 from archive.index.records import keep_records
 from jobs.imaging.task import band_label
-from jobs.inputs import BackgroundChoice, flare_named_in
-from jobs.previews.holdings import Holdings, intervals_of
-from jobs.previews.windows import Box, PreviewRules, preview_boxes
+from jobs.inputs import BackgroundChoice, InputCatalog, flare_named_in
+from jobs.previews.windows import PreviewRules, PreviewWindow, intervals_of, preview_windows
 from jobs.queue.journal import Journal
 from stixcore.calibration.catalog import CalibrationCatalog
 from stixcore.calibration.pointing import pointing_at
@@ -43,7 +42,7 @@ def give_up_outdated(
     archive: Archive,
     rules: PreviewRules | None = None,
     *,
-    holdings: Holdings | None = None,
+    inputs: InputCatalog | None = None,
     months: Collection[str] | None = None,
     uids: Sequence[str] = (),
 ) -> tuple[Outdated, ...]:
@@ -58,7 +57,7 @@ def give_up_outdated(
     archive : Archive
     rules : PreviewRules, optional
         Those of the previews.
-    holdings : Holdings, optional
+    inputs : InputCatalog, optional
         What the archive has; asked for by default.
     months : collection of str, optional
         Look at the runs of these months ("2022-11") only; by default at all.
@@ -70,7 +69,7 @@ def give_up_outdated(
     tuple of Outdated
         What was removed.
     """
-    today = _Today(archive, rules or PreviewRules(), holdings or Holdings.of(archive))
+    today = _Today(archive, rules or PreviewRules(), inputs or InputCatalog.of(archive))
     outdated: list[Outdated] = []
     rewritten: list[Run] = []
     for run in _previews(archive, months):
@@ -80,7 +79,7 @@ def give_up_outdated(
         if reason:
             outdated.append(Outdated(run, reason))
             log.info("%s %s: %s, made again", run.uid, run.band, reason)
-        elif run.status == RunStatus.DONE and run.science_name in today.holdings.science:
+        elif run.status == RunStatus.DONE and run.science_name in today.inputs.science:
             choice = today.background_of(run)
             said = choice.chosen.uid if choice.chosen else None, choice.reason, choice.candidates_json
             if said != (run.background_uid, run.background_reason, run.background_candidates):
@@ -161,11 +160,11 @@ class _Today:
 
     archive: Archive
     rules: PreviewRules
-    holdings: Holdings
+    inputs: InputCatalog
 
     def objection(self, run: Run) -> str:
         """Why a run would be another today; empty when it would not."""
-        file = self.holdings.science.get(run.science_name)
+        file = self.inputs.science.get(run.science_name)
         if file is None:
             return ""  # gone: nothing better can be made
         if file.superseded_by is not None:
@@ -183,12 +182,12 @@ class _Today:
     def background_of(self, run: Run) -> BackgroundChoice:
         """The background that would be chosen today for a run that is done."""
         recipe = json.loads(run.recipe or "")
-        file = self.holdings.science[run.science_name]
-        return self.holdings.background_for(file, *_window(recipe), tuple(recipe["energy_range_kev"]))
+        file = self.inputs.science[run.science_name]
+        return self.inputs.background_for(file, *_window(recipe), tuple(recipe["energy_range_kev"]))
 
     def _other_flare(self, file: ScienceFile, run: Run, recipe: Any) -> str:
         """Whether the flare list gives the file other flares, or the flare other limits, than when it was imaged."""
-        flares = self.holdings.flares_in(file)
+        flares = self.inputs.flares_in(file)
         wanted = set(flares) or {flare_named_in(file.purpose)}
         if (run.flare_id or "") not in wanted:
             return "the flare list has other flares in its file now"
@@ -196,11 +195,17 @@ class _Today:
         if flare is None or flare.updated_at <= run.started_at:
             return ""
         try:
-            boxes = preview_boxes(read_pixel_data(self.archive.path_of(file.path)), self.rules, intervals_of(flares))
+            windows = preview_windows(
+                read_pixel_data(self.archive.path_of(file.path)), self.rules, intervals_of(flares.values())
+            )
         except (StixError, OSError):
             return ""
-        own = [box for box in boxes if box.flare_id == run.flare_id and band_label(box.band) == run.band]
-        return "" if any(_is_same(box, run, recipe) for box in own) else "the flare list has other limits for its flare"
+        own = [window for window in windows if window.flare_id == run.flare_id and band_label(window.band) == run.band]
+        return (
+            ""
+            if any(_is_same(window, run, recipe) for window in own)
+            else "the flare list has other limits for its flare"
+        )
 
     def _other_files(self, file: ScienceFile, run: Run, recipe: Any) -> str:
         if recipe is None:  # a skip needs no other files
@@ -211,7 +216,7 @@ class _Today:
         used = recipe["background"]
         if (chosen and (chosen.name, chosen.sha256)) != (used and (used["name"], used["sha256"])):
             return f"the background to use is {chosen.name if chosen else 'none'} now"
-        near = self.holdings.aspect_for(file, *_window(recipe))
+        near = self.inputs.aspect_for(file, *_window(recipe))
         if {(row.name, row.sha256) for row in near} == {(one["name"], one["sha256"]) for one in recipe["aspect"]}:
             return ""
         if not recipe["aspect"] and not self._points(near, recipe):
@@ -222,7 +227,7 @@ class _Today:
         """Whether today's energy table or CAL file is another one."""
         if recipe is None:
             return ""
-        today = self.holdings.calibration.reference_at(run.t_start, run.t_end)
+        today = self.inputs.calibration.reference_at(run.t_start, run.t_end)
         used = recipe.get("calibration")
         if used is None:  # version 1: by the list of its time
             old = CalibrationCatalog(version_1=True).energy_table_at(run.t_start)
@@ -247,12 +252,12 @@ def _window(recipe: Any) -> tuple[np.datetime64, np.datetime64]:
     return begin, end
 
 
-def _is_same(box: Any, run: Run, recipe: Any) -> bool:
-    """Whether a box of today is the one of a run: the same window, or a skip for the same reason."""
-    if not isinstance(box, Box):
-        return bool(run.status == RunStatus.SKIPPED and run.reason == box.reason)
+def _is_same(window: Any, run: Run, recipe: Any) -> bool:
+    """Whether a window of today is the one of a run: the same window, or a skip for the same reason."""
+    if not isinstance(window, PreviewWindow):
+        return bool(run.status == RunStatus.SKIPPED and run.reason == window.reason)
     if recipe is None:
         return False
     begin, end = _window(recipe)
     tolerance = np.timedelta64(1, "ms")  # recipes keep milliseconds
-    return bool(abs(box.start - begin) <= tolerance and abs(box.end - end) <= tolerance)
+    return bool(abs(window.start - begin) <= tolerance and abs(window.end - end) <= tolerance)

@@ -1,4 +1,4 @@
-"""Preview boxes: which time and energy ranges of a science file become images. Pure functions of the file.
+"""Preview windows: which time and energy ranges of a science file become images. Pure functions of the file.
 
 The rules are the STIX Data Center's (two bands, a minute at the peak, else the whole flaring interval, at least 10,000
 counts), without its known slips: the peak is one of rate, not of counts per bin, and a window never crosses an
@@ -7,12 +7,13 @@ attenuator change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archive.index.schema import Flare
 from stixcore.fits.products import PixelData
 
 Floats = NDArray[np.float64]
@@ -51,7 +52,7 @@ class FlareInterval:
 
 
 @dataclass(frozen=True)
-class Box:
+class PreviewWindow:
     """A time and energy range to image.
 
     Attributes
@@ -84,10 +85,10 @@ class SkippedBand:
     flare_id: str = ""
 
 
-def preview_boxes(
+def preview_windows(
     data: PixelData, rules: PreviewRules | None = None, flares: Sequence[FlareInterval] = ()
-) -> list[Box | SkippedBand]:
-    """Boxes of a science file, or the reason why there is none: one entry per band and flare.
+) -> list[PreviewWindow | SkippedBand]:
+    """Windows of a science file, or the reason why there is none: one entry per band and flare.
 
     Parameters
     ----------
@@ -98,10 +99,17 @@ def preview_boxes(
     """
     rules = rules or PreviewRules()
     whole = FlareInterval("", data.t_start[0], data.t_end[-1])
-    return [_box(data, rules, band, flare) for flare in (flares or (whole,)) for band in rules.bands]
+    return [_choose_window(data, rules, band, flare) for flare in (flares or (whole,)) for band in rules.bands]
 
 
-def _box(data: PixelData, rules: PreviewRules, band: tuple[float, float], flare: FlareInterval) -> Box | SkippedBand:
+def intervals_of(flares: Iterable[Flare]) -> list[FlareInterval]:
+    """Flares of a flare list as `preview_windows` takes them; those without start or end are left out."""
+    return [FlareInterval(one.flare_id, one.t_start, one.t_end) for one in flares if one.t_start and one.t_end]
+
+
+def _choose_window(
+    data: PixelData, rules: PreviewRules, band: tuple[float, float], flare: FlareInterval
+) -> PreviewWindow | SkippedBand:
     energy = (max(band[0], float(data.e_low[0])), min(band[1], _last_closed_edge(data)))
     if energy[1] <= energy[0]:
         covered = f"{data.e_low[0]:g}-{_last_closed_edge(data):g} keV"
@@ -116,12 +124,12 @@ def _box(data: PixelData, rules: PreviewRules, band: tuple[float, float], flare:
     minute = _window(data, peak, rules.window, same)
     total = float(counts[minute].sum())
     if total >= rules.min_counts:
-        return _box_of(data, band, energy, minute, total, _window_reason(data, minute, rules.window), flare)
+        return _window_of(data, band, energy, minute, total, _window_reason(data, minute, rules.window), flare)
     flaring = _intersect(inside, same) if flare.flare_id else _flaring(rate, peak, rules.flaring_level, same)
     flaring = slice(min(flaring.start, minute.start), max(flaring.stop, minute.stop))
     whole = float(counts[flaring].sum())
     if whole >= rules.min_counts:
-        return _box_of(data, band, energy, flaring, whole, "whole flaring interval", flare)
+        return _window_of(data, band, energy, flaring, whole, "whole flaring interval", flare)
     short = f"the file ends at {energy[1]:g} keV; " if energy[1] < band[1] else ""
     reason = (
         f"{short}too few counts in {energy[0]:g}-{energy[1]:g} keV: {total:.0f} at the peak and {whole:.0f} in the "
@@ -180,7 +188,7 @@ def _intersect(inside: NDArray[np.int64], allowed: slice) -> slice:
     return slice(max(int(inside[0]), allowed.start), min(int(inside[-1]) + 1, allowed.stop))
 
 
-def _box_of(
+def _window_of(
     data: PixelData,
     band: tuple[float, float],
     energy: tuple[float, float],
@@ -188,5 +196,5 @@ def _box_of(
     counts: float,
     why: str,
     flare: FlareInterval,
-) -> Box:
-    return Box(band, energy, *data.window(bins), counts, why, flare.flare_id)
+) -> PreviewWindow:
+    return PreviewWindow(band, energy, *data.window(bins), counts, why, flare.flare_id)

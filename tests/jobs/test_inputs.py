@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from archive.index.schema import ScienceFile
-from jobs.inputs import choose_background
+from archive.index.schema import AuxFile, ScienceFile
+from jobs.inputs import choose_aspect, choose_background
 from stixcore.calibration.catalog import SHIPPED
+from stixcore.reconstruct import LOCATION_ENERGY
 
 FLARE = np.datetime64("2022-11-11T12:00:00", "us")
 
@@ -101,3 +102,50 @@ def test_the_energy_table_is_that_of_the_first_bin():
     choice = choose_background([background("old", hours - 24), background("new", hours + 9)], start, end, (4.0, 10.0))
     assert choice.chosen.name == "old"
     assert "another energy table" in choice.candidates[1].reason
+
+
+@pytest.mark.parametrize("energy", [(16.0, 28.0), (4.0, 10.0)])
+@pytest.mark.parametrize("change", [{"e_low": 7.0}, {"e_high": 9.0}])
+def test_the_background_also_covers_the_band_in_which_the_flare_is_located(energy, change):
+    """The full-disk map is made at 6-10 keV, whatever the band of the images."""
+    limits = {"e_low": 4.0, "e_high": np.inf} | change
+    choice = choose_background([background("near", 1, **limits), background("good", 30)], FLARE, FLARE, energy)
+    assert choice.chosen.name == "good"
+    low, high = min(LOCATION_ENERGY[0], energy[0]), max(LOCATION_ENERGY[1], energy[1])
+    assert choice.candidates[1].reason.endswith(f"keV, not {low:g}-{high:g} keV")
+
+
+def aspect(name: str, start: float, end: float) -> AuxFile:
+    """An auxiliary file with records between two times, hours from the flare."""
+    begin, stop = (FLARE + np.timedelta64(round(hours * 3600), "s") for hours in (start, end))
+    return AuxFile(
+        name=name,
+        product="aux-ephemeris",
+        level="ANC",
+        version="01",
+        sha256="a" * 64,
+        size=1,
+        path=f"fits/{name}",
+        t_start=begin,
+        t_end=stop,
+        n_records=1,
+        has_sas_ok=True,
+        n_sas_ok=1,
+        ingested_at=FLARE,
+    )
+
+
+def test_aspect_files_come_nearest_first_then_by_start_then_by_name():
+    """The order is part of a recipe's id, so it is the same for previews, requests and pages."""
+    files = [
+        aspect("just before", -24.0, -0.01),
+        aspect("b", -1.0, 12.0),
+        aspect("far", 1.0, 24.0),
+        aspect("just after", 0.005, 24.0),
+        aspect("a", -1.0, 12.0),
+        aspect("longer", -2.0, 12.0),
+    ]
+    order = ["longer", "a", "b", "just after", "just before"]
+    half = np.timedelta64(30, "s")
+    for rows in (files, files[::-1]):
+        assert [row.name for row in choose_aspect(rows, FLARE - half, FLARE + half)] == order

@@ -25,7 +25,7 @@ from archive.index.records import RECORD, read_record
 from archive.ingest.calibration import AddStatus, add_calibration
 from jobs.cli.parser import build_parser, main
 from jobs.fetch.client import PARTIAL
-from jobs.previews.holdings import Holdings
+from jobs.inputs import InputCatalog
 from jobs.previews.run import make_previews
 from jobs.previews.stale import give_up_outdated
 from jobs.previews.windows import PreviewRules
@@ -184,19 +184,19 @@ def test_previews_without_pointing_stay_where_no_file_has_a_record_near(own, fla
     assert give_up_outdated(own) == ()
 
 
-def with_a_cal_file(holdings, run):
-    """Such holdings with a CAL file of the run's energy table around its time."""
+def with_a_cal_file(inputs, run):
+    """Such inputs with a CAL file of the run's energy table around its time."""
     day, table = np.timedelta64(12, "h"), json.loads(run.recipe)["calibration"]["energy_table"]["name"]
     file = CalFile(Path("cal.fits"), "cal.fits", "c" * 64, table, run.t_start - day, run.t_end + day, 86_400.0, 4e4)
-    return replace(holdings, calibration=CalibrationCatalog(cal_files=(file,)))
+    return replace(inputs, calibration=CalibrationCatalog(cal_files=(file,)))
 
 
-def with_another_table(holdings, run):
-    """Such holdings with an energy table that came into force the day before the run."""
+def with_another_table(inputs, run):
+    """Such inputs with an energy table that came into force the day before the run."""
     name = json.loads(run.recipe)["calibration"]["energy_table"]["name"]
-    table = replace(holdings.calibration.tables[name], name="elut_table_20991231", sha256="e" * 64)
+    table = replace(inputs.calibration.tables[name], name="elut_table_20991231", sha256="e" * 64)
     validity = Validity(table.name, run.t_start - np.timedelta64(1, "D"), None)
-    return replace(holdings, calibration=CalibrationCatalog((table,), (validity,)))
+    return replace(inputs, calibration=CalibrationCatalog((table,), (validity,)))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def with_another_table(holdings, run):
 )
 def test_previews_with_an_older_calibration_are_given_up(own, change, reason):
     runs = previews_of(own)
-    given_up = give_up_outdated(own, holdings=change(Holdings.of(own), runs[0]))
+    given_up = give_up_outdated(own, inputs=change(InputCatalog.of(own), runs[0]))
     assert {(one.run.run_id, one.reason) for one in given_up} == {(run.run_id, reason) for run in runs}
 
 

@@ -16,7 +16,7 @@ from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.ranges import energy_band
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.typed_numbers import TypedInteger, TypedNumber
-from jobs.inputs import BackgroundChoice, choose_background
+from jobs.inputs import BackgroundChoice, choose_aspect, choose_background
 from jobs.queue.requests import AUTO, NONE, ImagingRequest
 from jobs.shared.errors import BadRequest
 from jobs.shared.limits import Limits
@@ -36,7 +36,6 @@ from stixcore.instant import InstantImage, instant_image
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
 from stixcore.reconstruct import (
     CLEAN_ITERATIONS,
-    LOCATION_ENERGY,
     ImageRequest,
     ShiftBins,
     apparent_radius,
@@ -296,7 +295,7 @@ class ImagingForm(param.Parameterized):
     def candidates(self, box: TimeEnergySelection) -> BackgroundChoice:
         """Backgrounds for a box, best first, with the reasons for and against each: as the worker will choose."""
         return choose_background(
-            self._background_files(), box.start, box.end, _band(box), self.name_of, self.calibration
+            self._background_files(), box.start, box.end, (box.low, box.high), self.name_of, self.calibration
         )
 
     @property
@@ -354,9 +353,4 @@ def aspect_paths(archive: Archive, box: TimeEnergySelection, *, simulated: bool)
     """Auxiliary files around a box, nearest first, as the worker takes them."""
     middle = box.start + (box.end - box.start) // 2
     rows = archive.aux_for(middle, within_s=float(MAX_GAP / np.timedelta64(1, "s")), simulated=simulated)
-    return [archive.path_of(row.path) for row in rows]
-
-
-def _band(box: TimeEnergySelection) -> tuple[float, float]:
-    """What a background has to cover: the full-disk map needs its own band, too."""
-    return min(box.low, LOCATION_ENERGY[0]), max(box.high, LOCATION_ENERGY[1])
+    return [archive.path_of(row.path) for row in choose_aspect(rows, box.start, box.end)]

@@ -17,7 +17,7 @@ from archive.index.filters import ImageFilter
 from archive.index.records import RECORD, Record, read_record, write_record
 from jobs.cli.repair import Remaker, keep_flare_list, restore_flares
 from jobs.imaging.task import RunContext, run_imaging_task
-from jobs.previews.holdings import Holdings
+from jobs.inputs import InputCatalog
 from jobs.previews.run import file_outcomes, make_previews, plan_imaging
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
@@ -64,7 +64,7 @@ def template(campaign, tmp_path_factory):
             flare_id=record["flare_id"], goes_class="C3.4", goes_flux=3.4e-6,
             simulated=True, hidden=kind is RunKind.USER,
         )  # fmt: skip
-        task = plan_imaging(archive, Holdings.of(archive), file, request, context, NOW)
+        task = plan_imaging(archive, InputCatalog.of(archive), file, request, context, NOW)
         file_outcomes(archive, [run_imaging_task(task)])
     archive.build_read_model()
     assert len(archive.runs(RunFilter(all_hidden=True, statuses=("done",)))) == 2

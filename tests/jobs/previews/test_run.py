@@ -12,7 +12,7 @@ from astropy.io import fits
 from archive import Archive, ImageFilter, RunFilter, RunKind, RunStatus, ingest
 from jobs.executors.make import make_executor
 from jobs.imaging.task import ImagingTask, RunContext, run_imaging_task
-from jobs.previews.holdings import Holdings
+from jobs.inputs import InputCatalog
 from jobs.previews.run import make_previews, plan_imaging
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest
@@ -147,7 +147,7 @@ def test_previews_and_requests_are_planned_with_the_calibration_of_the_archive(
     file = finished_archive.science_file(run.uid)
     part = ImageRequest(run.t_start, run.t_end, (run.e_low, run.e_high))
     context = RunContext(RunKind.AUTO, "auto", run.uid, file.name, run.band)
-    preview = plan_imaging(finished_archive, Holdings.of(finished_archive), file, part, context, NOW)
+    preview = plan_imaging(finished_archive, InputCatalog.of(finished_archive), file, part, context, NOW)
     request = ImagingRequest(run.uid, ((run.t_start, run.t_end),), ((run.e_low, run.e_high),))
     (asked,) = plan_request(finished_archive, request, "ann", NOW)
     assert preview.calibration is asked.calibration is own_calibration

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.previews.windows import Box, FlareInterval, PreviewRules, SkippedBand, preview_boxes
+from jobs.previews.windows import FlareInterval, PreviewRules, PreviewWindow, SkippedBand, preview_windows
 from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.spec import ProductKind
 
@@ -47,12 +47,12 @@ def pixel_data(durations, rates, *, rcr=0, e_low=E_LOW, e_high=E_HIGH, hard_rate
     )
 
 
-def seconds(box: Box) -> tuple[float, float]:
+def seconds(box: PreviewWindow) -> tuple[float, float]:
     return tuple(float((t - START) / np.timedelta64(1, "s")) for t in (box.start, box.end))
 
 
 def soft_box(data, **rules):
-    return preview_boxes(data, PreviewRules(**rules))[0]
+    return preview_windows(data, PreviewRules(**rules))[0]
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_too_few_counts_are_skipped_with_the_numbers():
 
 def test_band_is_cut_to_the_file_and_said_to_be_missing_when_it_is_not_there():
     data = pixel_data([60], [1000], e_low=E_LOW[:9], e_high=np.append(E_LOW[1:9], 18.0), hard_rates=1000)
-    assert preview_boxes(data)[1].energy == (16.0, 18.0)
+    assert preview_windows(data)[1].energy == (16.0, 18.0)
     data = pixel_data([60], [1000], e_low=E_LOW[:8], e_high=E_HIGH[:8])
-    assert preview_boxes(data)[1] == SkippedBand((16.0, 28.0), "the file covers 4-16 keV, not 16-28 keV")
+    assert preview_windows(data)[1] == SkippedBand((16.0, 28.0), "the file covers 4-16 keV, not 16-28 keV")
 
 
 def test_a_skipped_band_that_is_cut_says_where_the_file_ends():
     data = pixel_data([60], [1], e_low=E_LOW[:9], e_high=np.append(E_LOW[1:9], 18.0), hard_rates=1)
-    soft, hard = preview_boxes(data)
+    soft, hard = preview_windows(data)
     assert hard.reason.startswith("the file ends at 18 keV; too few counts in 16-18 keV: ")
     assert soft.reason.startswith("too few counts in 4-10 keV: ")
 
@@ -107,7 +107,7 @@ def test_each_band_has_its_own_peak():
     soft = np.full(30, 100.0)
     hard = np.full(30, 100.0)
     soft[20], hard[5] = 1000, 1000
-    first, second = preview_boxes(pixel_data(np.full(30, 20.0), soft, hard_rates=hard))
+    first, second = preview_windows(pixel_data(np.full(30, 20.0), soft, hard_rates=hard))
     assert seconds(first) == (380.0, 440.0)
     assert seconds(second) == (80.0, 140.0)
 
@@ -128,7 +128,7 @@ def test_several_flares_of_a_list_give_several_boxes():
         FlareInterval("2211111203", START + np.timedelta64(100, "s"), START + np.timedelta64(400, "s")),
         FlareInterval("2211111213", START + np.timedelta64(700, "s"), START + np.timedelta64(1000, "s")),
     ]
-    boxes = [box for box in preview_boxes(data, flares=flares) if isinstance(box, Box)]
+    boxes = [box for box in preview_windows(data, flares=flares) if isinstance(box, PreviewWindow)]
     assert [(box.flare_id, seconds(box)) for box in boxes] == [
         ("2211111203", (180.0, 240.0)),
         ("2211111213", (780.0, 840.0)),
@@ -143,8 +143,8 @@ def test_several_flares_of_a_list_give_several_boxes():
 def test_a_box_holds_enough_counts_and_whole_bins(bins, needed):
     durations, rates = np.array(bins).T
     data = pixel_data(durations, rates)
-    for box in preview_boxes(data, PreviewRules(min_counts=needed)):
-        if isinstance(box, Box):
+    for box in preview_windows(data, PreviewRules(min_counts=needed)):
+        if isinstance(box, PreviewWindow):
             assert box.counts >= needed
             assert box.start in data.t_start
             assert box.end in data.t_end
