@@ -1,4 +1,4 @@
-"""Exceptions of the archive, named for the reader's mistake. Every message is one sentence that names the thing."""
+"""Exceptions of the archive. Every message is one sentence that names the file, table or value concerned."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from stixcore.errors import InvalidProduct, StixError
 
 
 class ArchiveError(StixError):
-    """Base of everything this package raises on purpose."""
+    """Base class of the exceptions of this package."""
 
 
 class NotAnArchive(ArchiveError):
-    """The folder does not exist, or cannot be an archive."""
+    """The folder does not exist or is not an archive."""
 
 
 class NotInArchive(ArchiveError):
@@ -18,11 +18,11 @@ class NotInArchive(ArchiveError):
 
 
 class InvalidName(ArchiveError):
-    """A file name that is not built like the name of a STIX product or image."""
+    """A file name that does not have the form of the name of a STIX product or image."""
 
 
 class WrongName(ArchiveError, InvalidProduct):
-    """A STIX product under the name of another one: of another day, request or product."""
+    """A STIX product with the name of another day, request or product."""
 
 
 class BadRow(ArchiveError):
@@ -30,13 +30,13 @@ class BadRow(ArchiveError):
 
 
 class QueryRefused(ArchiveError):
-    """A query that does more than read, is no SQL, or names a column that does not exist."""
+    """A query that is not valid SQL, does not only read, or names an unknown column."""
 
-    lines = True  # the database marks the place in the query
+    lines = True  # the database points to the error in the query
 
 
 class QueryTimeout(ArchiveError):
-    """A query that ran longer than it was allowed to."""
+    """A query that exceeded its time limit."""
 
 
 class IndexDamaged(ArchiveError):
@@ -44,24 +44,24 @@ class IndexDamaged(ArchiveError):
 
 
 class IndexVersion(ArchiveError):
-    """An index written by newer code, or one that waits for a migration."""
+    """An index written by newer software, or one that must be migrated first."""
 
 
 class ArchiveBusy(ArchiveError):
-    """Another process holds the write lock for too long."""
+    """Another process held a lock for longer than the time limit."""
 
 
 class InvalidAccount(ArchiveError):
-    """A name, password or label that no user or token can have."""
+    """An invalid user name, password or token label."""
 
 
 class NoSuchUser(ArchiveError):
-    """There is no user of that name, or they have no such token."""
+    """No user has this name, or the user does not have this token."""
 
 
 class UserExists(ArchiveError):
-    """A name that is taken."""
+    """A user with this name exists already."""
 
 
 class AccountsDamaged(ArchiveError):
-    """The file of the users, of secrets or of the configuration cannot be read, or was written by newer software."""
+    """The file of users, secrets or configuration is unreadable or was written by newer software."""

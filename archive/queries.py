@@ -39,17 +39,17 @@ from stixcore.fits.spec import ProductKind
 from stixcore.flares.series import QuicklookSeries
 
 
-class Questions:
-    """The reading half of an archive. Every question is a query or two, each on a cursor of its own.
+class ArchiveQueries:
+    """Typed queries on an archive, without writing. Can be shared between threads.
 
     Parameters
     ----------
     root : Path
         Folder of the archive, absolute.
     writers_out : function
-        Context manager that keeps writers out.
+        Context manager that holds the write lock.
     incomplete : bool
-        Leave out months of the index that cannot be read.
+        Leave out unreadable months of the index instead of raising IndexDamaged.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class Questions:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Months of the index that answers lacked because they cannot be read, "images 2022-11"."""
+        """Unreadable months of the index, which answers leave out: "images 2022-11"."""
         return self._reader.left_out
 
     def query(self, sql: str, parameters: Sequence[Any] = (), *, time_limit_s: float | None = None) -> pa.Table:
-        """Answer of one SELECT over the tables of the index, as an Arrow table.
+        """Run one SELECT over the tables of the index; returns an Arrow table.
 
-        Nothing but the index can be read and nothing written, whatever the statement says.
+        The statement can read the index and nothing else, and cannot write.
 
         Parameters
         ----------
@@ -78,19 +78,23 @@ class Questions:
         parameters : sequence
             Values for the question marks: numbers, text, times (datetime64, datetime), lists.
         time_limit_s : float, optional
-            Seconds after which the query is stopped.
+            Time limit, s.
 
         Raises
         ------
-        QueryRefused, QueryTimeout, IndexDamaged
-            When it does more than read; takes too long; meets a broken file.
+        QueryRefused
+            When it is not one valid SELECT.
+        QueryTimeout
+            When it exceeds the time limit.
+        IndexDamaged
+            When a file of the index cannot be read.
         """
         return self._reader.query(sql, parameters, time_limit_s)
 
     def rows(
         self, sql: str, parameters: Sequence[Any] = (), *, time_limit_s: float | None = None
     ) -> list[dict[str, Any]]:
-        """Answer of one SELECT as a list of dictionaries; see `query`."""
+        """Run one SELECT; returns a list of dictionaries. Parameters and errors as `query`."""
         rows: list[dict[str, Any]] = self.query(sql, parameters, time_limit_s=time_limit_s).to_pylist()
         return rows
 
@@ -107,11 +111,11 @@ class Questions:
         Parameters
         ----------
         which : ImageFilter, optional
-            Every image that is not hidden, by default.
+            Default: every image that is not hidden.
         sort : tuple of str
-            Columns; a leading "-" turns one round. Newest first by default.
+            Columns to sort by; a leading "-" means descending. Default: newest first.
         limit, offset : int
-            Length of the page, and how many images come before it.
+            Number of images on the page, and number of images before it.
 
         Raises
         ------
@@ -123,24 +127,25 @@ class Questions:
     def image_page(
         self, which: ImageFilter, *, sort: tuple[str, ...] = ("-t_start",), size: int = 25, page: int = 1
     ) -> tuple[list[Image], int]:
-        """A page by its number, from 1, and how many images there are on all pages; the last page for one behind it.
+        """A page of images by its number, from 1, and the number of images on all pages.
 
-        Asking both at once takes about as long as asking one of them. Errors as `images`.
+        A number after the last page gives the last page. This takes about as long as the page or the count alone.
+        Errors as `images`.
         """
         return self._rows.page_and_count(IMAGES, which.conditions, sort, size, page)
 
     def image_place(
         self, image_id: str, which: ImageFilter | None = None, *, sort: tuple[str, ...] = ("-t_start",)
     ) -> Place | None:
-        """Where an image stands in the list that `images` gives pages of; None when the filter keeps it out."""
+        """Position of an image in the sorted list of `images`; None when the filter excludes it."""
         return self._rows.place(IMAGES, (which or ImageFilter()).conditions, sort, image_id)
 
     def count_images(self, which: ImageFilter | None = None) -> int:
-        """Number of images that a filter lets through."""
+        """Number of images that match a filter."""
         return self._rows.count(IMAGES, (which or ImageFilter()).conditions)
 
     def image(self, image_id: str) -> Image:
-        """The image of that id, hidden or not.
+        """The image with this id, hidden or not.
 
         Raises
         ------
@@ -161,11 +166,11 @@ class Questions:
         return self._select(RUNS, (which or RunFilter()).conditions, sort, limit, offset)
 
     def count_runs(self, which: RunFilter | None = None) -> int:
-        """Number of runs that a filter lets through."""
+        """Number of runs that match a filter."""
         return self._rows.count(RUNS, (which or RunFilter()).conditions)
 
     def run(self, run_id: str) -> Run:
-        """The run of that id, hidden or not.
+        """The run with this id, hidden or not.
 
         Raises
         ------
@@ -182,21 +187,21 @@ class Questions:
         limit: int | None = None,
         offset: int = 0,
     ) -> list[ScienceFile]:
-        """Pixel-data files and spectrograms, oldest first; superseded versions only on request."""
+        """Pixel-data files and spectrograms, oldest first; without superseded versions by default."""
         return self._select(SCIENCE_FILES, (which or ScienceFilter()).conditions, sort, limit, offset)
 
     def science_file_place(
         self, name: str, which: ScienceFilter | None = None, *, sort: tuple[str, ...] = ("t_start",)
     ) -> Place | None:
-        """Where a file stands in the list that `science_files` gives; None when the filter keeps it out."""
+        """Position of a file in the sorted list of `science_files`; None when the filter excludes it."""
         return self._rows.place(SCIENCE_FILES, (which or ScienceFilter()).conditions, sort, name)
 
     def count_science_files(self, which: ScienceFilter | None = None) -> int:
-        """Number of science files that a filter lets through."""
+        """Number of science files that match a filter."""
         return self._rows.count(SCIENCE_FILES, (which or ScienceFilter()).conditions)
 
     def science_file(self, uid_or_name: str) -> ScienceFile:
-        """Science file by its name, or the one to use of a request: pixel data before spectrograms, newest version.
+        """A science file by its name, or the best file of a request: pixel data before spectrograms, newest version.
 
         Raises
         ------
@@ -219,7 +224,7 @@ class Questions:
         )
 
     def locate(self, uid_or_name: str) -> Path:
-        """File of a science request, or of any product by its name.
+        """Absolute path of the file of a science request, or of any product by its name.
 
         Raises
         ------
@@ -232,16 +237,16 @@ class Questions:
         return self.path_of(self.science_file(uid_or_name).path)
 
     def aux_for(self, time: np.datetime64, *, within_s: float = 300.0, simulated: bool = False) -> list[AuxFile]:
-        """Ephemeris files to interpolate the pointing from, nearest first; two around midnight, none when far away.
+        """Ephemeris files for the pointing at a time, nearest first; two around midnight, none if all are too far.
 
         Parameters
         ----------
         time : datetime64
             UTC at Solar Orbiter.
         within_s : float
-            How far outside a file's records the time may be, s.
+            Largest distance of the time from the records of a file, s.
         simulated : bool
-            Simulated data have simulated pointing; the two are never mixed.
+            Simulated or real files; the two are never mixed.
         """
         margin = np.timedelta64(round(within_s * 1e6), "us")
         near = Conditions.of(
@@ -255,7 +260,7 @@ class Questions:
     def quicklook_files(
         self, t_start: np.datetime64, t_end: np.datetime64, *, simulated: bool = False
     ) -> list[QuicklookFile]:
-        """Quick-look files that overlap a time range, in the order in which later ones overwrite earlier ones."""
+        """Quick-look files that overlap a time range, oldest version first: later ones take precedence."""
         overlap = Conditions.of(
             ("t_end > ?", t_start),
             ("t_start < ?", t_end),
@@ -266,7 +271,7 @@ class Questions:
         return sorted(found, key=lambda row: (version_rank(row.level, row.version), row.t_start, row.name))
 
     def other_files(self, t_start: np.datetime64, t_end: np.datetime64, *, simulated: bool = False) -> list[OtherFile]:
-        """Files of all other products that overlap a time range, oldest first; see the table ``other_files``."""
+        """Files of other products (table ``other_files``) that overlap a time range, oldest first."""
         overlap = Conditions.of(
             ("t_end >= ?", t_start),
             ("t_start < ?", t_end),
@@ -278,17 +283,17 @@ class Questions:
     def light_curve(
         self, start: np.datetime64, end: np.datetime64, max_points: int = 2000, *, simulated: bool = False
     ) -> LightCurveView:
-        """Quick-look light curves of a window, at the resolution a drawing needs; see `LightCurveReader.view`."""
+        """Quick-look light curves of a time window, at plot resolution; see `LightCurveReader.view`."""
         return self._light_curves.view(start, end, max_points, simulated=simulated)
 
     def light_curve_bins(self, start: np.datetime64, end: np.datetime64, *, simulated: bool = False) -> QuicklookSeries:
-        """Quick-look bins that start in a time range, as detection takes them; see `LightCurveReader.bins`."""
+        """Quick-look bins that start in a time range, for flare detection; see `LightCurveReader.bins`."""
         return self._light_curves.bins(start, end, simulated=simulated)
 
     def light_curve_rows(
         self, start: np.datetime64, end: np.datetime64, *, minutes: bool = False, simulated: bool = False
     ) -> Iterator[pa.Table]:
-        """Rows of the light curves as they are stored, a file at a time; see `LightCurveReader.stored`."""
+        """Stored rows of the light curves, one file at a time; see `LightCurveReader.stored`."""
         return self._light_curves.stored(start, end, minutes=minutes, simulated=simulated)
 
     def backgrounds(
@@ -300,7 +305,7 @@ class Questions:
         within_days: float = 60.0,
         simulated: bool = False,
     ) -> list[ScienceFile]:
-        """Pixel-data files that may serve as background: all detectors, attenuator out, nearest in time first.
+        """Pixel-data files usable as background: all detectors, attenuator out, nearest in time first.
 
         Parameters
         ----------
@@ -311,7 +316,7 @@ class Questions:
         within_days : float
             Largest distance of the background's middle, before or after, day.
         simulated : bool
-            Simulated data have simulated background; the two are never mixed.
+            Simulated or real files; the two are never mixed.
         """
         margin = np.timedelta64(round(within_days * 86400e6), "us")
         which = ScienceFilter(
@@ -320,7 +325,7 @@ class Questions:
             simulated=simulated,
             e_low=e_low,
             e_high=e_high,
-            # a file may begin before the range and have its middle inside
+            # a file can begin before the range and have its middle inside
             t_start=time - margin,
             t_end=time + margin,
         )
@@ -344,11 +349,11 @@ class Questions:
         return self._select(FLARES, (which or FlareFilter()).conditions, sort, limit, offset)
 
     def count_flares(self, which: FlareFilter | None = None) -> int:
-        """Number of flares that a filter lets through."""
+        """Number of flares that match a filter."""
         return self._rows.count(FLARES, (which or FlareFilter()).conditions)
 
     def flare(self, flare_id: str) -> Flare:
-        """The flare of that id.
+        """The flare with this id.
 
         Raises
         ------
@@ -358,13 +363,13 @@ class Questions:
         return self._rows.one(FLARES, flare_id)
 
     def path_of(self, relative: str | PurePosixPath) -> Path:
-        """Absolute path of something inside the archive.
+        """Absolute path of a file of the archive.
 
         Raises
         ------
         NotInArchive
-            When the path leaves the archive, by ``..`` or as an absolute path, or goes through a link: the archive
-            makes none, and what one leads to (the file of the users, perhaps) is not meant.
+            When the path leaves the archive (``..``, absolute) or contains a link. The archive makes no links, so one
+            may lead to a file that must stay private, such as that of the users.
         """
         path = self.root / relative
         if not path.is_relative_to(self.root) or path.resolve() != path:
@@ -373,7 +378,7 @@ class Questions:
         return path
 
     def close(self) -> None:
-        """Let go of the files that queries keep open; the next query opens them again."""
+        """Close the files that queries keep open; the next query opens them again."""
         self._reader.close()
         self._light_curves.close()
 
@@ -395,5 +400,5 @@ def _middle(row: ScienceFile) -> np.datetime64:
 
 
 def _gap(row: AuxFile, time: np.datetime64) -> np.timedelta64:
-    """How far a time is outside the records of a file; zero inside."""
+    """Distance of a time from the records of a file; zero inside."""
     return max(row.t_start - time, time - row.t_end, np.timedelta64(0, "us"))

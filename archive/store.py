@@ -16,38 +16,38 @@ from archive.index import read_model
 from archive.index import write as parquet_index
 from archive.index.migrations import migrate, pending
 from archive.index.schema import TABLES, table_named
-from archive.queries import Questions
+from archive.queries import ArchiveQueries
 from stixcore.calibration.catalog import CalibrationCatalog
 
 FOLDERS = ("incoming", "fits", "images", "index", "quarantine", "locks")
 
-#: How long a writer waits for the others, s. Building the read model of a million images takes some seconds of it.
+#: Time limit for the write lock, s. Building the read model of a million images takes a few seconds.
 LOCK_TIMEOUT_S = 600.0
 
 
-class Archive(Questions):
+class Archive(ArchiveQueries):
     """A folder of STIX files and images, with its index.
 
-    Reading needs no lock and changes nothing, so an archive may be read-only. Writing takes the archive's write lock by
-    itself; hold `write_lock` around several steps that belong together. One object may be shared between threads; a
-    worker process gets its own (pickling takes the folder along and nothing else).
+    Reading needs no lock and changes nothing, so an archive may be read-only. Methods that write take the write lock;
+    hold `write_lock` around several steps that belong together. An archive can be shared between threads. Pickling
+    keeps the folder and the time limit only, so each worker process opens its own.
 
     Parameters
     ----------
     root : path
         Folder of the archive.
     create : bool
-        Make missing folders, and bring the index of an older version up to date. Without it nothing is written.
+        Create missing folders and migrate an older index. Otherwise nothing is written.
     lock_timeout_s : float
-        How long a writer waits for another one, s.
+        Time limit for the write lock, s.
     incomplete : bool
-        Answer without months of the index that cannot be read (`left_out` tells which), where otherwise every question
-        is refused. For those who only show what there is: who decides by what is missing must not be told less.
+        Leave unreadable months of the index out of answers (`left_out` lists them) instead of raising IndexDamaged.
+        For display only: code that decides by what is missing needs complete answers.
 
     Raises
     ------
     NotAnArchive
-        When the folder is no archive and shall not become one.
+        When the folder is not an archive and ``create`` is off.
     IndexVersion
         When the index was written by newer software, or is older and ``create`` is off.
     """
@@ -70,7 +70,7 @@ class Archive(Questions):
             make_private_folder(self.root / "quarantine")
         waiting = pending(self.index)
         if waiting and not create:
-            message = f"{self.index} was written by older software; the next stix-jobs ingest brings it up to date"
+            message = f"{self.index} was written by older software; run stix-jobs ingest to update it"
             raise IndexVersion(message)
         if waiting:
             with self.write_lock():
@@ -84,12 +84,12 @@ class Archive(Questions):
 
     @contextmanager
     def write_lock(self) -> Iterator[None]:
-        """Be the only writer; the same thread may take it again inside.
+        """Hold the write lock. The same thread can take it again inside.
 
         Raises
         ------
         ArchiveBusy
-            When another process keeps it for longer than the time-out.
+            When another process holds it for longer than the time limit.
         """
         try:
             self._lock.acquire()
@@ -103,7 +103,7 @@ class Archive(Questions):
 
     @property
     def calibration(self) -> CalibrationCatalog:
-        """Energy tables and CAL files: the shipped ones and the archive's own.
+        """Energy tables and CAL files of the software and of the archive.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Archive(Questions):
         return calibration_catalog(self.root)
 
     def upsert(self, table: str, rows: Iterable[Any | Mapping[str, Any]]) -> tuple[str, ...]:
-        """Insert rows or replace those with the same key; the same rows again change nothing, byte for byte.
+        """Insert rows, or replace those with the same key. Writing the same rows again changes no byte.
 
         Parameters
         ----------
@@ -130,9 +130,13 @@ class Archive(Questions):
         Raises
         ------
         BadRow
-            When a row does not fit. Nothing is written.
-        NotInArchive, IndexDamaged, ArchiveBusy
-            No such table; a month that cannot be read; another writer that does not end.
+            When a row does not fit the table. Nothing is written.
+        NotInArchive
+            When there is no such table.
+        IndexDamaged
+            When a month cannot be read.
+        ArchiveBusy
+            When another process holds the write lock for too long.
         """
         declared = table_named(table)
         with self.write_lock():
@@ -145,7 +149,7 @@ class Archive(Questions):
             return parquet_index.delete(self.index, declared, keys)
 
     def build_read_model(self) -> Path:
-        """Derive the read model anew, after a batch of writing; returns its file. A complete one is left alone."""
+        """Rebuild the read model after a batch of writes, unless it is up to date; returns its file."""
         with self.write_lock():
             for table in TABLES.values():
                 parquet_index.finish_moves(self.index, table)
@@ -158,15 +162,15 @@ def _reopened(root: str, lock_timeout_s: float) -> Archive:
 
 def _check_folder(root: Path, index: Path, *, create: bool) -> None:
     if set(str(root)) & set("*?[]{}"):
-        # DuckDB would take the path for a pattern
+        # DuckDB would read the path as a pattern
         message = f"{root}: the path of an archive may not contain any of * ? [ ] {{ }}"
         raise NotAnArchive(message)
     if not create and not index.is_dir():
         lost = (root / "fits").is_dir() or (root / "images").is_dir()
-        advice = "stix-jobs check --repair makes it from the files" if lost else "stix-jobs ingest --archive makes one"
-        what = "its folder index is lost" if lost else "it has no folder index"
-        message = f"{root} is no archive ({what}); {advice}"
+        advice = "stix-jobs check --repair rebuilds it" if lost else "stix-jobs ingest --archive creates one"
+        what = "its index folder is missing" if lost else "it has no index folder"
+        message = f"{root} is not an archive ({what}); {advice}"
         raise NotAnArchive(message)
     if root.exists() and not root.is_dir():
-        message = f"{root} is a file, where the folder of an archive was expected"
+        message = f"{root} is a file, not the folder of an archive"
         raise NotAnArchive(message)

@@ -1,4 +1,4 @@
-"""What a user may be called, and how good a password must be."""
+"""Rules for user names, passwords and token labels."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 from archive.errors import InvalidAccount
 
-#: Names that stand for nobody: visitors, and the author of previews.
+#: Names that users cannot have: visitors, and the author of previews.
 RESERVED_NAMES = frozenset({"", "guest", "auto"})
-#: Longest name of a user.
+#: Largest length of a user name.
 NAME_LENGTH = 64
 
 PASSWORD_LENGTH = (10, 200)
@@ -18,10 +18,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]*", re.ASCII)
 
 
 def check_name(name: str) -> str:
-    """The name, when a user may be called so.
+    """Return the name if it is a valid user name.
 
-    Small letters only, so that no two users differ in one capital letter; no sign that means something in a path, in
-    HTML or in SQL.
+    Lower case only, so that no two names differ in case alone; no characters with a meaning in paths, HTML or SQL.
 
     Raises
     ------
@@ -40,7 +39,7 @@ def check_name(name: str) -> str:
 
 
 def check_password(password: str) -> str:
-    """The password, when it is neither too short nor so long that hashing it is an attack.
+    """Return the password if its length is valid. Hashing a very long one would take too long.
 
     Raises
     ------
@@ -48,13 +47,13 @@ def check_password(password: str) -> str:
     """
     least, most = PASSWORD_LENGTH
     if not least <= len(password) <= most:
-        message = f"a password has {least} to {most} characters, this one has {len(password)}"
+        message = f"a password must have {least} to {most} characters; this one has {len(password)}"
         raise InvalidAccount(message)
     return password
 
 
 def check_label(label: str) -> str:
-    """What a token is for, in a few printable words.
+    """Return the label of a token, stripped, if it is short and printable.
 
     Raises
     ------
@@ -62,6 +61,6 @@ def check_label(label: str) -> str:
     """
     stripped = label.strip()
     if not stripped.isprintable() or len(stripped) > LABEL_LENGTH:
-        message = f"the label of a token has up to {LABEL_LENGTH} printable characters"
+        message = f"the label of a token can have up to {LABEL_LENGTH} printable characters"
         raise InvalidAccount(message)
     return stripped

@@ -1,4 +1,4 @@
-"""JSON files that only their owner may read (mode 600), replaced whole, and read again only when they changed."""
+"""JSON files that only their owner can read (mode 600), replaced atomically and cached until they change."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from archive.atomic import atomic_path, make_folder
 from archive.errors import AccountsDamaged, ArchiveBusy
 
 MODE = 0o600
-#: How long a writer waits for another one, s; writing takes milliseconds.
-PATIENCE_S = 20.0
+#: Time limit for the lock of a file, s; writing takes milliseconds.
+LOCK_TIMEOUT_S = 20.0
 
 
 class SecretFile[Content]:
-    """One such file.
+    """A private JSON file.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ class SecretFile[Content]:
     name : str
         Of the file in it.
     parse : callable
-        Content of the JSON object in it; KeyError, TypeError or ValueError when the object is none of ours.
+        Converts the JSON object to the content; raises KeyError, TypeError or ValueError for an invalid object.
     missing : Content
-        What is read when there is no such file.
-    patience_s : float, s
-        How long `alone` waits for another process.
+        Content when there is no file.
+    lock_timeout_s : float, s
+        Time limit of `locked`.
     """
 
     def __init__(
@@ -42,20 +42,20 @@ class SecretFile[Content]:
         name: str,
         parse: Callable[[dict[str, Any]], Content],
         missing: Content,
-        patience_s: float = PATIENCE_S,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
     ) -> None:
         self.path = root / name
-        self._parse, self._missing, self._patience_s = parse, missing, patience_s
+        self._parse, self._missing, self._lock_timeout_s = parse, missing, lock_timeout_s
         self._lock_path = root / "locks" / f"{name}.lock"
         self._known: tuple[tuple[int, int, int], Content] | None = None
 
     def read(self) -> Content:
-        """Its content, not to be changed.
+        """Content of the file, which must not be modified.
 
         Raises
         ------
         AccountsDamaged
-            When it cannot be read or does not hold what it should.
+            When it cannot be read or has invalid content.
         """
         try:
             entry = self.path.stat()
@@ -63,7 +63,7 @@ class SecretFile[Content]:
             known = self._known
             if known is not None and known[0] == identity:
                 return known[1]
-            if not stat.S_ISREG(entry.st_mode):  # to open a pipe waits for somebody who writes into it
+            if not stat.S_ISREG(entry.st_mode):  # opening a pipe would wait for a writer
                 raise _damaged(self.path, "it is not a regular file")
             document = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -71,43 +71,43 @@ class SecretFile[Content]:
         except (OSError, ValueError, RecursionError) as error:
             raise _damaged(self.path, str(error)) from error
         if not isinstance(document, dict):
-            raise _damaged(self.path, "it does not hold a JSON object")
+            raise _damaged(self.path, "it is not a JSON object")
         try:
             content = self._parse(document)
         except (KeyError, TypeError, ValueError) as error:
-            raise _damaged(self.path, f"it does not hold what it should: {error!r}") from error
+            raise _damaged(self.path, f"its content is not valid: {error!r}") from error
         self._known = identity, content
         return content
 
     def write(self, content: dict[str, Any]) -> None:
-        """Replace it; called inside `alone`.
+        """Replace the file; call inside `locked`.
 
         Raises
         ------
         OSError
-            When the disk does not take it; the old file stays.
+            When it cannot be written; the old file stays.
         """
         with atomic_path(self.path) as temporary:
             temporary.touch(mode=MODE)
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Be the only one who reads and writes, over all processes.
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the file, across all processes.
 
         Raises
         ------
         ArchiveBusy
             When another process holds the lock for too long.
         OSError
-            When the disk takes no lock file: it is full, or may not be written.
+            When the lock file cannot be written: disk full, no permission.
         """
         make_folder(self._lock_path.parent)
         lock = FileLock(self._lock_path)
         try:
-            lock.acquire(timeout=self._patience_s)
+            lock.acquire(timeout=self._lock_timeout_s)
         except Timeout:
-            message = f"another process has been changing {self.path} for {self._patience_s:g} s; try again later"
+            message = f"another process has been changing {self.path} for {self._lock_timeout_s:g} s; try again later"
             raise ArchiveBusy(message) from None
         try:
             yield

@@ -1,4 +1,4 @@
-"""Sessions of the pages: the secrets that sign them, and the list of those that were ended before their time."""
+"""Sessions of the pages: the keys that sign them, and the list of sessions ended before they expired."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from archive.accounts.secret_file import PATIENCE_S, SecretFile
+from archive.accounts.secret_file import LOCK_TIMEOUT_S, SecretFile
 
 SECRETS_FILE, ENDED_FILE = "web-secrets.json", "signed-out.json"
-#: Shortest key that is believed: a file with less in it was damaged.
+#: Shortest valid key; a shorter one means a damaged file.
 _KEY_LENGTH = 32
 
 
@@ -27,7 +27,7 @@ class WebSecrets:
 
 
 def web_secrets(root: Path) -> WebSecrets:
-    """The keys of an archive, made when first asked for; the same for all its servers and after a restart.
+    """Keys of an archive, created on first use; the same for all its servers and after a restart.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def web_secrets(root: Path) -> WebSecrets:
     file = SecretFile[WebSecrets | None](root, SECRETS_FILE, _secrets_of, None)
     found = file.read()
     if found is None:
-        with file.alone():
+        with file.locked():
             found = file.read()
             if found is None:
                 found = WebSecrets(secrets.token_urlsafe(48), secrets.token_urlsafe(48))
@@ -46,39 +46,39 @@ def web_secrets(root: Path) -> WebSecrets:
 
 
 class Sessions:
-    """Sessions that were ended: hashes of their cookies, with the time after which the cookie is worth nothing anyway.
+    """Ended sessions: hashes of their cookies, with the time when the cookie expires anyway.
 
-    What this process has ended stays ended in it, also when the disk does not take the list; it is written with the
-    next one that the disk takes.
+    A session ended by this process stays ended in this process even if the list cannot be written; it is then written
+    with the next one.
 
     Parameters
     ----------
     root : Path
         Folder of the archive.
-    patience_s : float, s
-        How long a change waits for another process.
+    lock_timeout_s : float, s
+        Time limit for the lock of the list.
     """
 
-    def __init__(self, root: Path, patience_s: float = PATIENCE_S) -> None:
-        self._file = SecretFile[dict[str, np.datetime64]](root, ENDED_FILE, _ended_of, {}, patience_s)
+    def __init__(self, root: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
+        self._file = SecretFile[dict[str, np.datetime64]](root, ENDED_FILE, _ended_of, {}, lock_timeout_s)
         self._here: dict[str, np.datetime64] = {}
         self._guard = Lock()
 
     def end_here(self, cookie: str, now: np.datetime64, expires: np.datetime64) -> None:
-        """End the session of a cookie for this process alone, and forget those that have expired."""
+        """End the session of a cookie in this process only, and forget expired ones."""
         with self._guard:
             self._here = {key: time for key, time in self._here.items() if time > now} | {_hash(cookie): expires}
 
     def end(self, cookie: str, now: np.datetime64, expires: np.datetime64) -> None:
-        """End the session of a cookie, for all servers of this archive, and forget those that have expired.
+        """End the session of a cookie on all servers of this archive, and forget expired ones.
 
         Raises
         ------
         AccountsDamaged, ArchiveBusy, OSError
-            When that cannot be recorded: then it has ended for this process alone.
+            When that cannot be recorded; the session has then ended in this process only.
         """
         self.end_here(cookie, now, expires)
-        with self._file.alone():
+        with self._file.locked():
             with self._guard:
                 here = dict(self._here)
             kept = {key: time for key, time in (self._file.read() | here).items() if time > now}
@@ -87,7 +87,7 @@ class Sessions:
             self._here = {key: time for key, time in self._here.items() if key not in here}
 
     def has_ended(self, cookie: str) -> bool:
-        """Whether the session of a cookie was ended.
+        """Whether the session of a cookie has been ended.
 
         Raises
         ------

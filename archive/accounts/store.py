@@ -1,4 +1,4 @@
-"""``users.json``: users, their passwords (argon2id) and tokens. Any process may ask and change; changes queue up."""
+"""``users.json``: users, password hashes (argon2id) and tokens. Any process can read and change it, under a lock."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from archive.accounts.names import check_label, check_name, check_password
-from archive.accounts.outside import OutsideNames
-from archive.accounts.secret_file import PATIENCE_S, SecretFile
+from archive.accounts.provider_users import ProviderUsers
+from archive.accounts.secret_file import LOCK_TIMEOUT_S, SecretFile
 from archive.accounts.users import Person, Role, Token, User, user_document, user_of
 from archive.errors import InvalidAccount, NoSuchUser, UserExists
 
 USERS_FILE = "users.json"
 VERSION = 1
-#: Most tokens of one user.
+#: Largest number of tokens per user.
 TOKENS = 20
 
 _TOKEN = re.compile(r"stix_([0-9a-f]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
@@ -38,20 +38,20 @@ class Accounts:
     Parameters
     ----------
     root : Path
-        Folder of the archive; it need not be one yet.
-    patience_s : float, s
-        How long a change waits for another process.
+        Folder of the archive, which need not exist yet.
+    lock_timeout_s : float, s
+        Time limit for the lock of the file.
 
     Every change raises AccountsDamaged when the file cannot be read, ArchiveBusy when another process holds its lock
-    for too long, and OSError when the disk does not take it; then nothing has changed.
+    for too long, and OSError when it cannot be written. Nothing has changed then.
     """
 
-    def __init__(self, root: Path, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, root: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
         self.root = root
-        self._file = SecretFile[dict[str, User]](root, USERS_FILE, _users_of, {}, patience_s)
+        self._file = SecretFile[dict[str, User]](root, USERS_FILE, _users_of, {}, lock_timeout_s)
 
     def users(self) -> list[User]:
-        """All of them, by name.
+        """All users, sorted by name.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Accounts:
         return [user for _, user in sorted(self._read().items())]
 
     def user(self, name: str) -> User:
-        """The user of that name.
+        """The user with this name.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Accounts:
     # -- changing -----------------------------------------------------------------------------------------------------
 
     def add(self, name: str, password: str, now: np.datetime64, role: Role = Role.USER) -> User:
-        """A new user.
+        """Add a user.
 
         Raises
         ------
@@ -86,13 +86,13 @@ class Accounts:
         with self._changing() as users:
             present = users.get(name)
             if present is not None and present.password is not None:
-                message = f"there is a user {name!r} already; change the password with stix-jobs user passwd {name}"
+                message = f"user {name!r} exists already; change the password with stix-jobs user passwd {name}"
                 raise UserExists(message)
             users[name] = made
         return made
 
     def remove(self, name: str) -> None:
-        """Forget a user; sessions end and tokens open nothing any more. What they made stays.
+        """Remove a user. Their sessions end and their tokens become invalid; their images stay.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Accounts:
             del users[name]
 
     def change_password(self, name: str, password: str) -> None:
-        """Set another password; every session of the user ends. Tokens stay: they are revoked by themselves.
+        """Change the password. Every session of the user ends; tokens stay valid until revoked.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Accounts:
 
     @staticmethod
     def password_hash(password: str) -> str:
-        """Argon2id hash of a password, a tenth of a second's work.
+        """Argon2id hash of a password; takes about 0.1 s.
 
         Raises
         ------
@@ -123,7 +123,7 @@ class Accounts:
         return _HASHER.hash(check_password(password))
 
     def set_password_hash(self, name: str, hashed: str) -> User:
-        """Set another password by its hash, see `change_password`; returns the user as changed."""
+        """Change the password by its hash, see `change_password`; returns the changed user."""
         with self._changing() as users:
             user = self._of(users, name)
             if user.password is None:
@@ -133,7 +133,7 @@ class Accounts:
         return users[name]
 
     def end_sessions(self, name: str) -> None:
-        """Sign a user out everywhere.
+        """End every session of a user.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Accounts:
         token_id, label = secrets.token_hex(4), check_label(label)
         text = f"stix_{token_id}_{secrets.token_urlsafe(32)}"
         with self._changing() as users:
-            if name not in users and OutsideNames.of(self.root).person(name) is not None:
+            if name not in users and ProviderUsers.of(self.root).person(name) is not None:
                 users[name] = User(name, Role.USER, None, secrets.token_hex(8), now)
             user = self._of(users, name)
             if len(user.tokens) >= TOKENS:
@@ -164,7 +164,7 @@ class Accounts:
         return text
 
     def revoke_token(self, name: str, token_id: str) -> None:
-        """Make a token worthless.
+        """Revoke a token.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class Accounts:
     # -- asking who somebody is ---------------------------------------------------------------------------------------
 
     def verify(self, name: str, password: str) -> User | None:
-        """The user, when the password is right. Takes as long for a name that does not exist."""
+        """The user if the password is correct, otherwise None. Takes equally long for unknown names."""
         user = self._read().get(name)
         hashed = user.password if user is not None else None
         try:
@@ -192,14 +192,14 @@ class Accounts:
         return user if hashed is not None else None
 
     def of_session(self, name: str, generation: str) -> Person | None:
-        """Who a session is, when it was begun with the password that is valid now."""
+        """The person of a session, if it was started with the current password."""
         user = self._read().get(name)
         if user is None or user.password is None or not hmac.compare_digest(user.generation, generation):
             return None
         return Person(user.name, user.role is Role.OPERATOR)
 
     def of_token(self, text: str) -> Person | None:
-        """Whose token this is."""
+        """The person who owns a token; None for an invalid one."""
         found = _TOKEN.fullmatch(text)
         if found is None:
             return None
@@ -207,13 +207,13 @@ class Accounts:
             for token in user.tokens:
                 if token.token_id == found[1] and hmac.compare_digest(token.sha256, _sha256(text)):
                     if user.password is None:
-                        return self.of_outside(user.name)
+                        return self.from_provider(user.name)
                     return Person(user.name, user.role is Role.OPERATOR)
         return None
 
-    def of_outside(self, name: str) -> Person | None:
-        """Who a name is that a provider vouches for; nobody who shares a name with a user who has a password here."""
-        person = OutsideNames.of(self.root).person(name)
+    def from_provider(self, name: str) -> Person | None:
+        """The person with a name verified by a provider; None if a user with a password has the same name."""
+        person = ProviderUsers.of(self.root).person(name)
         if person is None:
             return None
         user = self._read().get(person.name)
@@ -226,8 +226,8 @@ class Accounts:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, User]]:
-        """The users, to be changed; written when the block ends well."""
-        with self._file.alone():
+        """Users to be changed; written when the block ends without an error."""
+        with self._file.locked():
             users = dict(self._read())
             yield users
             self._file.write({"version": VERSION, "users": [user_document(u) for _, u in sorted(users.items())]})
@@ -250,7 +250,7 @@ def _users_of(document: dict[str, Any]) -> dict[str, User]:
 
 @cache
 def _hash_of_nobody() -> str:
-    """A hash that no password fits, to compare with when there is no user of that name."""
+    """A hash that matches no password, for comparison when the user does not exist."""
     return _HASHER.hash(secrets.token_urlsafe(32))
 
 

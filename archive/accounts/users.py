@@ -1,4 +1,4 @@
-"""Users as values, and as the JSON of ``users.json``."""
+"""Users and tokens, and their form in ``users.json``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who is signed in: a name, and what it may do."""
+    """A person who is signed in: name, and whether an operator."""
 
     name: str
     operator: bool
@@ -27,7 +27,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Token:
-    """A personal API token; the token itself is known to its owner only.
+    """A personal API token. Only its hash is stored.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ def user_document(user: User) -> dict[str, Any]:
 
 
 def user_of(document: Mapping[str, Any]) -> User:
-    """Inverse of `user_document`; KeyError, TypeError or ValueError for what is none."""
+    """Inverse of `user_document`; raises KeyError, TypeError or ValueError for invalid JSON."""
     password = document["password"]
     return User(
         name=_text(document["name"]),

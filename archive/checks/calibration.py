@@ -1,6 +1,6 @@
-"""The calibration of the archive: energy tables as they were added, and the list of daily CAL files as the files are.
+"""Checks of the calibration: energy tables are unchanged, and the list of daily CAL files matches the files.
 
-The catalogue chooses from the lists alone.
+The calibration catalogue reads only the lists.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stixcore.errors import CalibrationError
 
 
 def check_energy_tables(inspection: Inspection) -> None:
-    """Compare the archive's own energy tables, and their list, with the SHA-256 recorded when they were added."""
+    """Compare the archive's energy tables, and the list of tables, with the SHA-256 recorded when they were added."""
     folder = inspection.root / FOLDER
     with inspection.writers_out():
         catalog = calibration_catalog(inspection.root)
@@ -49,9 +49,9 @@ def check_energy_tables(inspection: Inspection) -> None:
 
 
 def check_cal_list(inspection: Inspection) -> None:
-    """Compare ``calibration/cal_files.json`` with the files of ``calibration/cal`` that can be used.
+    """Compare ``calibration/cal_files.json`` with the usable files of ``calibration/cal``.
 
-    Files are read in a deep check alone; otherwise the list is compared with the names of the files.
+    Only a deep check reads the files; otherwise the list is compared with the file names.
     """
     file = f"{FOLDER}/{CAL_LIST}"
     with inspection.writers_out():
@@ -65,7 +65,7 @@ def check_cal_list(inspection: Inspection) -> None:
             return
         if listed is not None and sorted(listed, key=lambda one: one.name) == list(right):
             return
-        text = f"{file} does not list the {len(right)} usable files of its folder as they are"
+        text = f"{file} does not match the {len(right)} usable files of its folder"
         inspection.found(Code.CAL_LIST_STALE, "", file, text, repaired=inspection.repair)
         if inspection.repair:
             write_cal_list(inspection.root, right)

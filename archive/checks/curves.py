@@ -1,4 +1,4 @@
-"""Light curves, which are derived from the quick-look files: readable, and made of the files that are there now."""
+"""Checks of the light curves: that they can be read, and match the quick-look files they are derived from."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from archive.lightcurves.write import rebuild_light_curves, stale_days
 
 
 def check_light_curves(inspection: Inspection) -> None:
-    """Look at the days, then at the minutes made of them; a repair makes everything anew where anything is wrong."""
-    if inspection.blind:
-        return  # what they should be made of cannot be asked for
+    """Check the days, then the minutes made from them. A repair remakes all light curves if any is wrong."""
+    if inspection.unreadable:
+        return  # the list of quick-look files is incomplete
     with inspection.writers_out():
         damaged = _unreadable(inspection)
         stale = [f"index/{LIGHT_CURVES.name}/{day}.parquet" for day in stale_days(inspection.archive)]
@@ -31,7 +31,7 @@ def check_light_curves(inspection: Inspection) -> None:
             if inspection.repair:
                 (inspection.root / path).unlink()
         for path in stale:
-            text = f"{path} is not what the quick-look files of the archive give"
+            text = f"{path} does not match the quick-look files of the archive"
             table = Path(path).parent.name
             inspection.found(Code.LIGHT_CURVE_STALE, table, path, text, repaired=inspection.repair)
         if inspection.repair and (damaged or stale):
@@ -39,7 +39,7 @@ def check_light_curves(inspection: Inspection) -> None:
 
 
 def _unreadable(inspection: Inspection) -> dict[str, str]:
-    """Files that cannot be read, with the reason; without ``deep`` only their headers are."""
+    """Unreadable files, with the reason. Without ``deep`` only their headers are read."""
     found = {}
     for table, pattern in ((LIGHT_CURVES, DAY_FILES), (LIGHT_CURVE_MINUTES, PARTITIONS)):
         for path in sorted((inspection.archive.index / table.name).glob(pattern)):
@@ -55,7 +55,7 @@ def _unreadable(inspection: Inspection) -> dict[str, str]:
 
 
 def _stale_minutes(inspection: Inspection, damaged: dict[str, str]) -> list[str]:
-    """Months whose minutes are missing; if ``deep`` also those that differ from what their days give."""
+    """Months without minutes; if ``deep``, also months whose minutes do not match their days."""
     index, wrong = inspection.archive.index, []
     days = sorted((index / LIGHT_CURVES.name).glob(DAY_FILES))
     months = {path.stem for path in (index / LIGHT_CURVE_MINUTES.name).glob(PARTITIONS)}

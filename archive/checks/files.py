@@ -1,4 +1,4 @@
-"""Files of observations against their rows: gone, changed, damaged, not indexed, twice, superseded and not marked."""
+"""Checks of files against their rows: missing, changed, damaged, not indexed, duplicated, wrongly superseded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from archive.errors import InvalidName
 from archive.index.columns import Table
 from archive.index.schema import FILE_TABLES, ProductFile
 from archive.ingest.describe import check_sums
-from archive.ingest.refile import content_in_place, describe_filed, of_the_machine, refile
+from archive.ingest.refile import content_in_place, describe_filed, is_machine_error, refile
 from archive.ingest.versions import with_successors
 from archive.layout import CAL_FILES, parse_file_name
 from archive.regular_files import NotRegularFile, open_regular
@@ -28,11 +28,11 @@ from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_header
 from stixcore.fits.structure import checked_stream
 
-#: Columns that are not in the file: when it came, and what came after it.
+#: Columns that are not in the file.
 _NOT_IN_FILE = frozenset({"ingested_at", "superseded_by"})
-#: What a repair leaves as it is.
+#: Findings that a repair does not change.
 _LEFT_ALONE = frozenset({Code.FILE_REFUSED, Code.FILE_INACCESSIBLE})
-#: Files per step of a repair; a repair that is killed goes on from there.
+#: Files per step of a repair; a killed repair resumes at its last step.
 _BATCH = 200
 
 type _Row = tuple[Table[Any], ProductFile]
@@ -40,7 +40,7 @@ type _Row = tuple[Table[Any], ProductFile]
 
 @dataclass(frozen=True)
 class _Entry:
-    """A file on disk: size, byte, and when it was last written to, Unix time in ns."""
+    """A file on disk: size [byte] and time of last modification [Unix time, ns]."""
 
     size: int
     modified_ns: int
@@ -51,11 +51,11 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class _Verdict:
-    """What was found in a file: what it is now, or why it is nothing.
+class _FileState:
+    """Result of reading a file: its row, or the reason why it is rejected.
 
-    ``row`` may have another place than ``path``, where the file belongs. ``stays`` is the code of a refusal for which
-    nothing is moved.
+    The path in ``row`` is where the file belongs, which may differ from ``path``. ``stays`` is the code of a rejection
+    that leaves the file in place.
     """
 
     path: str
@@ -65,18 +65,18 @@ class _Verdict:
     row: _Row | None = None
     refusal: str = ""
     stays: Code | None = None
-    proven: bool = False  # carries check sums, and they fit
+    proven: bool = False  # has valid checksums
 
 
 def check_files(inspection: Inspection) -> None:
-    """Compare ``fits/`` with the tables of files."""
+    """Compare the files under ``fits/`` with the tables of files."""
     with inspection.writers_out():
         disk, rows = _listing(inspection.root), _rows(inspection)
         _check_versions(inspection, rows)
         _drop_missing(inspection, disk, rows)
         _check_duplicates(inspection, disk, rows)
     todo = list(_to_look_into(inspection, disk, rows))
-    blocked: list[_Verdict] = []
+    blocked: list[_FileState] = []
     for done, batch in enumerate(batched(todo, _BATCH)):
         verdicts = []
         for number, path in enumerate(batch):
@@ -91,7 +91,7 @@ def check_files(inspection: Inspection) -> None:
 
 
 def _listing(root: Path) -> dict[str, _Entry]:
-    """Every file below ``fits``, and every FITS file of daily energy calibration, hidden ones apart."""
+    """Every file under ``fits`` and every daily CAL file, without hidden files."""
     found: dict[str, _Entry] = {}
     for place, folders, names in os.walk(root / "fits"):
         folders[:] = [name for name in folders if not name.startswith(".")]  # copies that ingest is looking at
@@ -107,7 +107,7 @@ def _listing(root: Path) -> dict[str, _Entry]:
 
 
 def _month(path: str) -> str:
-    """Month in which the row of a file stands, by its folder or its name; empty where neither says it."""
+    """Month of the row of a file, from its folder or its name; empty when neither has one."""
     try:
         return month_of_path(path) or str(parse_file_name(path.rpartition("/")[2]).start)[:7]
     except InvalidName:
@@ -126,7 +126,7 @@ def _rows(inspection: Inspection) -> dict[str, _Row]:
 def _drop_missing(inspection: Inspection, disk: dict[str, _Entry], rows: dict[str, _Row]) -> None:
     gone = [(path, table, row) for path, (table, row) in rows.items() if path not in disk]
     for path, table, row in gone:
-        text = f"{path} is in the index and not on disk"
+        text = f"{path} is in the index but not on disk"
         inspection.found(Code.FILE_MISSING, table.name, path, text, repaired=inspection.repair)
         if inspection.repair:
             inspection.archive.delete(table.name, [row.name])
@@ -134,7 +134,7 @@ def _drop_missing(inspection: Inspection, disk: dict[str, _Entry], rows: dict[st
 
 
 def _check_duplicates(inspection: Inspection, disk: dict[str, _Entry], rows: dict[str, _Row]) -> None:
-    """The same bytes under two names, by the index."""
+    """Report rows with the same SHA-256."""
     by_content: dict[str, list[_Row]] = {}
     for table, row in rows.values():
         by_content.setdefault(row.sha256, []).append((table, row))
@@ -154,25 +154,25 @@ def _check_duplicates(inspection: Inspection, disk: dict[str, _Entry], rows: dic
 
 
 def _to_look_into(inspection: Inspection, disk: dict[str, _Entry], rows: dict[str, _Row]) -> Iterator[str]:
-    """Files that have to be opened; what can be told without is told here."""
-    blind = {month for table, month in inspection.blind if table in {one.name for one in FILE_TABLES}}
+    """Files that must be opened; problems visible without opening a file are reported here."""
+    unreadable = {month for table, month in inspection.unreadable if table in {one.name for one in FILE_TABLES}}
     for path, entry in disk.items():
         known = rows.get(path)
-        if known is None and _month(path) in blind:
+        if known is None and _month(path) in unreadable:
             continue
         if inspection.deep or (inspection.repair and (known is None or known[1].size != entry.size)):
             yield path
         elif known is None:
-            inspection.found(Code.FILE_UNINDEXED, "", path, f"{path} is on disk and not in the index")
+            inspection.found(Code.FILE_UNINDEXED, "", path, f"{path} is on disk but not in the index")
         elif known[1].size != entry.size:
-            text = f"{path} has {entry.size} bytes, and {known[1].size} in the index"
+            text = f"{path} has {entry.size} bytes, but {known[1].size} in the index"
             inspection.found(Code.FILE_CHANGED, known[0].name, path, text)
 
 
-def _look_into(inspection: Inspection, path: str, entry: _Entry, known: _Row | None) -> _Verdict | None:
+def _look_into(inspection: Inspection, path: str, entry: _Entry, known: _Row | None) -> _FileState | None:
     place = inspection.root / path
-    came = known[1].ingested_at if known else entry.time  # copies get the time of their writing
-    verdict = _Verdict(path, entry, known)
+    came = known[1].ingested_at if known else entry.time  # a copy has the time when it was written
+    verdict = _FileState(path, entry, known)
     try:
         with open_regular(place) as stream:
             verdict = replace(verdict, sha256=hashlib.file_digest(stream, "sha256").hexdigest())
@@ -181,17 +181,17 @@ def _look_into(inspection: Inspection, path: str, entry: _Entry, known: _Row | N
     except FileNotFoundError:
         return None  # removed meanwhile
     except NotRegularFile:
-        return replace(verdict, refusal=f"{path} is no regular file")
+        return replace(verdict, refusal=f"{path} is not a regular file")
     except InvalidProduct as error:
-        stays = Code.FILE_INACCESSIBLE if of_the_machine(error) else None
+        stays = Code.FILE_INACCESSIBLE if is_machine_error(error) else None
         return replace(verdict, refusal=str(error), stays=stays or (Code.FILE_REFUSED if _is_whole(place) else None))
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
-        stays = Code.FILE_INACCESSIBLE if of_the_machine(error) else None
+        stays = Code.FILE_INACCESSIBLE if is_machine_error(error) else None
         return replace(verdict, refusal=f"{path} cannot be read: {type(error).__name__}: {error}", stays=stays)
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a file is a STIX product as it was written: every extension has check sums, and they fit."""
+    """Whether a file is an undamaged STIX product: every extension has valid checksums."""
     try:
         read_header(path)
         with path.open("rb") as stream, fits.open(checked_stream(path, stream), memmap=False) as hdus:
@@ -202,18 +202,18 @@ def _is_whole(path: Path) -> bool:
 
 
 def _has_sums(path: Path) -> bool:
-    """Whether every extension carries a check sum (which `describe` has verified)."""
+    """Whether every extension has checksums (`describe` has verified them)."""
     with path.open("rb") as stream, fits.open(checked_stream(path, stream), memmap=False) as hdus:
         return all("DATASUM" in hdu.header and "CHECKSUM" in hdu.header for hdu in hdus)
 
 
-def _judge(inspection: Inspection, verdicts: Iterable[_Verdict]) -> list[_Verdict]:
-    """Report what is wrong, and repair it; not where a file or its row changed while it was looked into.
+def _judge(inspection: Inspection, verdicts: Iterable[_FileState]) -> list[_FileState]:
+    """Report and repair problems, except of files that changed, or whose row changed, since they were read.
 
-    Returns the files whose right place has another file now.
+    Returns the files whose target path is taken by another file at present.
     """
     wrong = [verdict for verdict in verdicts if _fault(verdict) is not None]
-    blocked: list[_Verdict] = []
+    blocked: list[_FileState] = []
     if not wrong:
         return blocked
     with inspection.writers_out():
@@ -237,26 +237,26 @@ def _judge(inspection: Inspection, verdicts: Iterable[_Verdict]) -> list[_Verdic
             table = verdict.known or verdict.row
             inspection.found(code, table[0].name if table else "", verdict.path, text, repaired=repair)
             if repair:
-                _mend(inspection, verdict, code, text, arriving)
+                _repair(inspection, verdict, code, text, arriving)
         for name, new in arriving.items():
             inspection.archive.upsert(name, new)
     return blocked
 
 
-def _unblock(inspection: Inspection, blocked: list[_Verdict]) -> None:
-    """Move the files that had to wait for others to move: whole years were filed a day early."""
+def _unblock(inspection: Inspection, blocked: list[_FileState]) -> None:
+    """Move files that wait for others to move: older software filed whole years a day early."""
     while blocked:
         left = _judge(inspection, blocked[::-1])[::-1]
         if len(left) == len(blocked):
             for path, (table, row) in ((verdict.path, verdict.row) for verdict in left if verdict.row is not None):
-                text = f"{path} belongs to {row.path}, where another file is: both stay as they are"
+                text = f"{path} belongs at {row.path}, which is taken by another file; neither is changed"
                 inspection.found(Code.FILE_MISPLACED, table.name, path, text)
             return
         blocked = left
 
 
-def _fault(verdict: _Verdict) -> tuple[Code, str] | None:
-    """What is wrong with a file, if anything."""
+def _fault(verdict: _FileState) -> tuple[Code, str] | None:
+    """Code and message of the problem of a file; None when there is none."""
     known = None if verdict.known is None else verdict.known[1]
     unchanged = known is None or verdict.sha256 == known.sha256
     if verdict.row is None:
@@ -264,16 +264,16 @@ def _fault(verdict: _Verdict) -> tuple[Code, str] | None:
             return verdict.stays, verdict.refusal
         return (Code.FILE_REFUSED if known and unchanged else Code.FILE_UNREADABLE), verdict.refusal
     if unchanged and verdict.row[1].path != verdict.path:
-        return Code.FILE_MISPLACED, f"{verdict.path} belongs to {verdict.row[1].path}"
+        return Code.FILE_MISPLACED, f"{verdict.path} belongs at {verdict.row[1].path}"
     if known is None:
-        return Code.FILE_UNINDEXED, f"{verdict.path} is on disk and not in the index"
+        return Code.FILE_UNINDEXED, f"{verdict.path} is on disk but not in the index"
     if not unchanged:
-        return Code.FILE_CHANGED, f"{verdict.path} is not the file that was taken in: its SHA-256 is {verdict.sha256}"
+        return Code.FILE_CHANGED, f"{verdict.path} has changed since it was ingested: its SHA-256 is {verdict.sha256}"
     return _contradiction(verdict.path, known, verdict.row)
 
 
 def _contradiction(path: str, row: ProductFile, found: _Row) -> tuple[Code, str] | None:
-    """In which column a row says something else than its file."""
+    """The first column in which a row differs from its file."""
     table, truth = found
     wrong = (
         [column.name for column in table.columns if not same_content(row, truth, [column.name], apart=_NOT_IN_FILE)]
@@ -282,20 +282,20 @@ def _contradiction(path: str, row: ProductFile, found: _Row) -> tuple[Code, str]
     )
     if wrong:
         value = wrong[0]
-        text = f"{path}: {value} is {getattr(row, value)} in the index and {getattr(truth, value)} in the file"
+        text = f"{path}: {value} is {getattr(row, value)} in the index but {getattr(truth, value)} in the file"
         return Code.ROW_CONTRADICTS, text
     return None
 
 
-def _mend(
-    inspection: Inspection, verdict: _Verdict, code: Code, reason: str, arriving: dict[str, list[ProductFile]]
+def _repair(
+    inspection: Inspection, verdict: _FileState, code: Code, reason: str, arriving: dict[str, list[ProductFile]]
 ) -> None:
-    """Give a file the row and the place it deserves; put what deserves none aside."""
+    """Write the row of a file and move it to its path; move rejected files into quarantine."""
     row, known, path = verdict.row, verdict.known, inspection.root / verdict.path
     whole = verdict.proven or known is None or verdict.sha256 == known[1].sha256
     keeps = row is not None and whole and code is not Code.FILE_DUPLICATE
     if row is not None and keeps and row[1].path != verdict.path:
-        keeps = not content_in_place(inspection.archive, row[1])  # taken: of a file that changed as well
+        keeps = not content_in_place(inspection.archive, row[1])  # the path is taken by a file that changed as well
         if keeps:
             refile(inspection.archive, path, row[1])
     if known is not None and not (row is not None and keeps and row[0] is known[0] and row[1].name == known[1].name):
@@ -306,7 +306,7 @@ def _mend(
         inspection.set_aside(path, reason)
 
 
-def _listing_of(root: Path, verdicts: Iterable[_Verdict]) -> dict[str, _Entry]:
+def _listing_of(root: Path, verdicts: Iterable[_FileState]) -> dict[str, _Entry]:
     found: dict[str, _Entry] = {}
     for verdict in verdicts:
         try:
@@ -321,16 +321,16 @@ def _listing_of(root: Path, verdicts: Iterable[_Verdict]) -> dict[str, _Entry]:
 
 
 def _check_versions(inspection: Inspection, rows: dict[str, _Row]) -> None:
-    if inspection.blind & {(table.name, month) for table in FILE_TABLES for _, month in inspection.blind}:
+    if inspection.unreadable & {(table.name, month) for table in FILE_TABLES for _, month in inspection.unreadable}:
         return
     for table, row, right in _wrongly_marked(rows):
-        newer = f"superseded by {right}" if right else "the version to use"
-        text = f"{row.path} is {newer}, and its row says {row.superseded_by or 'that it is the version to use'}"
+        newer = f"superseded by {right}" if right else "the current version"
+        text = f"{row.path} is {newer}, but its row says {row.superseded_by or 'that it is the current version'}"
         inspection.found(Code.VERSION_UNMARKED, table.name, row.path, text, repaired=inspection.repair)
 
 
 def _mark_versions(inspection: Inspection, rows: dict[str, _Row]) -> None:
-    """Mark versions as they must be among the files that are there now."""
+    """Correct ``superseded_by`` for the files that are present now."""
     changed: dict[str, list[ProductFile]] = {}
     for table, row, right in _wrongly_marked(rows):
         changed.setdefault(table.name, []).append(replace(row, superseded_by=right))
@@ -348,7 +348,7 @@ def _wrongly_marked(rows: dict[str, _Row]) -> Iterator[tuple[Table[Any], Product
 
 
 def _with_neighbors(rows: Iterable[ProductFile]) -> Iterator[tuple[ProductFile, list[ProductFile]]]:
-    """Each row with those whose times it shares; no others can be versions of it."""
+    """Each row with the rows that overlap it in time; only these can be versions of it."""
     near: dict[str, list[ProductFile]] = {}
     ordered = sorted(rows, key=lambda row: (row.t_start, row.name))
     running: list[ProductFile] = []

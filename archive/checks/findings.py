@@ -1,4 +1,4 @@
-"""What a check of the archive can find: each kind has a code, how serious it is, and what a repair does about it."""
+"""Kinds of problems that a check of the archive reports: code, level, meaning, and what a repair does."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from archive.atomic import write_text
 
-#: What the last check found, for pages that show it: a check itself takes too long for them.
-KEPT = "findings.json"
+#: File with the results of the last check, for the pages: running a check takes too long for them.
+FINDINGS_FILE = "findings.json"
 
 
 class Level(StrEnum):
-    """How serious a finding is. An archive is sound when a check finds nothing but information."""
+    """Severity of a finding. An archive is sound when a check finds nothing above ``INFO``."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -25,7 +25,7 @@ class Level(StrEnum):
 
 
 class Code(StrEnum):
-    """What can be found; the values are stable, for scripts and pages that go by them."""
+    """Codes of findings. The values are stable, so that scripts can rely on them."""
 
     MONTH_UNREADABLE = "month-unreadable"
     MONTH_MISSING = "month-missing"
@@ -81,133 +81,133 @@ class Kind:
     repair: str
 
 
-_DROPPED = "the images are made again from their recipe; where that fails, rows go and files into quarantine"
+_DROPPED = "the images are remade from their recipe; if that fails, rows are deleted and files go into quarantine"
 
 KINDS: dict[Code, Kind] = {
     Code.MONTH_UNREADABLE: Kind(
         Level.ERROR,
         "a month of the index cannot be read",
-        "it goes into quarantine; its rows come back from the read model, or from the files",
+        "it goes into quarantine; its rows are restored from the read model or from the files",
     ),
     Code.MONTH_MISSING: Kind(
-        Level.ERROR, "the read model knows a month that the index has no file of", "written again from the read model"
+        Level.ERROR, "a month of the index is gone, but the read model still has it", "restored from the read model"
     ),
-    Code.ROW_MISPLACED: Kind(Level.ERROR, "a row stands in another month's file", "moved to its month"),
-    Code.ROW_DUPLICATE: Kind(Level.ERROR, "a key stands in the index twice", "the row that was written last stays"),
+    Code.ROW_MISPLACED: Kind(Level.ERROR, "a row is in the file of the wrong month", "moved to its month"),
+    Code.ROW_DUPLICATE: Kind(Level.ERROR, "a key is in the index twice", "the row written last is kept"),
     Code.ROWS_LOST: Kind(
         Level.ERROR,
-        "rows of a damaged month that no file of the archive holds",
-        "none: find or import them again, as the message says",
+        "rows of a damaged month that cannot be restored from files",
+        "none: detect or import them again, as the message says",
     ),
     Code.MOVE_UNFINISHED: Kind(
-        Level.WARNING, "a writer was killed while rows moved to another month", "the move is finished"
+        Level.WARNING, "a writer was killed while moving rows to another month", "the move is completed"
     ),
-    Code.READ_MODEL_STALE: Kind(
-        Level.WARNING, "the read model cannot be read, or says something else than the index", "built anew"
-    ),
-    Code.FILE_MISSING: Kind(Level.ERROR, "a row whose file is gone", "the row goes; fetch or ingest the file again"),
+    Code.READ_MODEL_STALE: Kind(Level.WARNING, "the read model cannot be read or differs from the index", "rebuilt"),
+    Code.FILE_MISSING: Kind(Level.ERROR, "a row without its file", "the row is deleted; ingest the file again"),
     Code.FILE_CHANGED: Kind(
         Level.ERROR,
-        "a file is not the one that was taken in: other size or SHA-256",
-        "a file whose CHECKSUM proves it whole gets a new row, any other goes into quarantine",
+        "a file has changed since it was ingested: other size or SHA-256",
+        "a file with a valid CHECKSUM gets a new row, any other goes into quarantine",
     ),
     Code.FILE_UNREADABLE: Kind(
         Level.ERROR,
-        "a file is damaged, or no STIX product",
-        "it goes into quarantine, and its row goes",
+        "a file is damaged or is not a STIX product",
+        "it goes into quarantine, and its row is deleted",
     ),
     Code.FILE_REFUSED: Kind(
         Level.INFO,
-        "a STIX file, unchanged since it was taken in or proved whole by its CHECKSUM, that today's rules refuse",
+        "a STIX file, unchanged since ingest or with a valid CHECKSUM, that the current rules refuse",
         "none",
     ),
     Code.FILE_INACCESSIBLE: Kind(
         Level.ERROR,
-        "a file cannot be read now: no permission, a failing disk, no memory",
-        "none: it stays; check again when it can be read",
+        "a file cannot be read at present: no permission, a failing disk, no memory",
+        "none: check again when it can be read",
     ),
     Code.FILE_MISPLACED: Kind(
         Level.ERROR,
-        "a file under the name of another day, request or product, or in a folder where it does not belong",
-        "it moves to the place that its header gives it, with its row; it stays where another file has that place",
+        "a file with the name of another day, request or product, or in the wrong folder",
+        "it is moved to the path its header implies, with its row, unless another file is there",
     ),
     Code.FILE_UNINDEXED: Kind(
-        Level.ERROR, "a file without a row", "it is described again; what cannot be described goes into quarantine"
+        Level.ERROR,
+        "a file without a row",
+        "it is indexed; if that is impossible, it goes into quarantine",
     ),
     Code.FILE_DUPLICATE: Kind(
-        Level.WARNING, "the same content under two names", "the one that counts stays, the other goes into quarantine"
+        Level.WARNING, "the same content under two names", "the valid one is kept, the other goes into quarantine"
     ),
     Code.ROW_CONTRADICTS: Kind(
-        Level.ERROR, "a row says something else than the file it describes", "the row is written anew from the file"
+        Level.ERROR, "a row differs from the file it describes", "the row is rewritten from the file"
     ),
     Code.VERSION_UNMARKED: Kind(
-        Level.WARNING, "a row names the wrong newer version, or none although there is one", "marked"
+        Level.WARNING, "a row names the wrong newer version, or none although there is one", "corrected"
     ),
-    Code.IMAGE_MISSING: Kind(Level.ERROR, "a row whose image is gone", _DROPPED),
+    Code.IMAGE_MISSING: Kind(Level.ERROR, "a row without its image", _DROPPED),
     Code.IMAGE_CHANGED: Kind(
         Level.ERROR,
-        "an image is not the one of its row: other size or SHA-256",
-        "one whose CHECKSUM proves it whole, and which contradicts neither row nor recipe, gets its row from the file; "
-        f"of any other {_DROPPED}",
+        "an image differs from its row: other size or SHA-256",
+        "an image with a valid CHECKSUM that agrees with its row and recipe gets a row from the file; "
+        f"otherwise {_DROPPED}",
     ),
     Code.IMAGE_UNREADABLE: Kind(Level.ERROR, "an image is damaged", _DROPPED),
     Code.IMAGE_UNINDEXED: Kind(
         Level.ERROR,
         "an image without a row, older than an hour",
-        "its rows are written from record and FITS; a set that was never finished goes into quarantine",
+        "its rows are written from record and FITS; an unfinished set goes into quarantine",
     ),
     Code.PICTURE_MISSING: Kind(
-        Level.WARNING, "a PNG of an image, or the report of a run, is gone", "the images are made again"
+        Level.WARNING, "a PNG of an image, or the report of a run, is missing", "the images are remade"
     ),
-    Code.RUN_MISSING: Kind(Level.ERROR, "images in the index whose run is not", "written from record and FITS"),
-    Code.RUN_INCOMPLETE: Kind(Level.ERROR, "a run that is done and lacks the image of a method", _DROPPED),
+    Code.RUN_MISSING: Kind(Level.ERROR, "images in the index without their run", "written from record and FITS"),
+    Code.RUN_INCOMPLETE: Kind(Level.ERROR, "a finished run without the image of one of its methods", _DROPPED),
     Code.RECORD_MISSING: Kind(
         Level.WARNING, "a folder of images without the record of its run (run.json)", "written from the index"
     ),
-    Code.RECORD_STALE: Kind(Level.WARNING, "a record says something else than the index", "written from the index"),
+    Code.RECORD_STALE: Kind(Level.WARNING, "a record differs from the index", "rewritten from the index"),
     Code.LIGHT_CURVE_UNREADABLE: Kind(
-        Level.ERROR, "light curves of a day, or the minutes of a month, cannot be read", "made anew from the files"
+        Level.ERROR, "light curves of a day, or the minutes of a month, cannot be read", "remade from the files"
     ),
     Code.LIGHT_CURVE_STALE: Kind(
-        Level.WARNING, "light curves that were not made from the quick-look files of the archive", "made anew"
+        Level.WARNING, "light curves that do not match the quick-look files of the archive", "remade"
     ),
     Code.CALIBRATION_DAMAGED: Kind(
         Level.ERROR,
-        "an energy table of the archive, or their list, is missing, cannot be read, or is not what was added",
+        "an energy table of the archive, or the list of tables, is missing, unreadable or changed",
         "none: `stix-jobs calibration add` with the published files restores it",
     ),
     Code.CALIBRATION_UNRECORDED: Kind(
         Level.WARNING,
-        "energy tables that older software added: no SHA-256 of them is recorded",
-        "recorded as they are",
+        "energy tables added by older software, without a recorded SHA-256",
+        "their present SHA-256 is recorded",
     ),
     Code.CAL_LIST_STALE: Kind(
         Level.ERROR,
-        "the list of daily CAL files does not fit the files",
-        "written from the files; a file that the energy tables contradict is left out",
+        "the list of daily CAL files does not match the files",
+        "rewritten from the files, without those that contradict the energy tables",
     ),
-    Code.LEFTOVER: Kind(Level.WARNING, "what a killed writer left behind: a hidden file older than an hour", "removed"),
-    Code.QUARANTINE: Kind(Level.INFO, "refused files in quarantine", "none: read the reasons, then delete them"),
-    Code.INCOMING: Kind(Level.INFO, "files that wait in incoming for more than a day", "none: run ingest"),
+    Code.LEFTOVER: Kind(Level.WARNING, "a hidden file older than an hour, left by a killed process", "removed"),
+    Code.QUARANTINE: Kind(Level.INFO, "rejected files in quarantine", "none: read the reasons, then delete the files"),
+    Code.INCOMING: Kind(Level.INFO, "files in incoming for more than a day", "none: run ingest"),
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One problem.
 
     Attributes
     ----------
     level : Level
     code : Code
     table : str
-        Table of the index; empty where none is concerned.
+        Table of the index; empty when the problem concerns no table.
     file : str
         Path inside the archive; the key of the row where there is no file.
     message : str
         One sentence for people.
     repaired : bool
-        Mended in this very check.
+        Repaired by this check.
     """
 
     level: Level
@@ -219,7 +219,7 @@ class Finding:
 
 
 def is_sound(findings: tuple[Finding, ...]) -> bool:
-    """Whether nothing but information, and what was mended, was found."""
+    """Whether every finding is information or was repaired."""
     return all(finding.level is Level.INFO or finding.repaired for finding in findings)
 
 
@@ -231,23 +231,23 @@ def codes_markdown() -> str:
 
 
 def keep_findings(root: Path, findings: Sequence[Finding], now: np.datetime64) -> None:
-    """Write what a check found into the folder of the archive.
+    """Save the findings of a check in the archive.
 
     Parameters
     ----------
     root : Path
     findings : sequence of Finding
     now : datetime64
-        When it was found, UTC.
+        Time of the check, UTC.
     """
     content = {"checked_at": str(now.astype("datetime64[s]")), "findings": [asdict(finding) for finding in findings]}
-    write_text(root / KEPT, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(root / FINDINGS_FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def last_findings(root: Path) -> tuple[np.datetime64, tuple[Finding, ...]] | None:
-    """When the last check was, UTC, and what it found; None when there was none, or none that can be understood."""
+    """Time (UTC) and findings of the last check; None when there is none, or its file cannot be read."""
     try:
-        content = json.loads((root / KEPT).read_text(encoding="utf-8"))
+        content = json.loads((root / FINDINGS_FILE).read_text(encoding="utf-8"))
         found = [
             Finding(
                 Level(one["level"]), Code(one["code"]), one["table"], one["file"], one["message"], bool(one["repaired"])

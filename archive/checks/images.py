@@ -1,6 +1,6 @@
-"""Runs and their images: rows without files, files without rows, sets with a hole, images that were damaged.
+"""Checks of runs and images: rows without files, files without rows, incomplete sets, damaged images.
 
-Runs, images and folders are compared month by month, so that a million images need no more memory than a month of them.
+Runs, images and folders are compared month by month, to limit the memory needed for a million images.
 """
 
 from __future__ import annotations
@@ -32,16 +32,15 @@ from archive.layout import parse_image_name
 from stixcore.errors import InvalidProduct
 
 REPORT = "report.png"
-#: What a writer that is still at work may leave for a moment: files of a new set before its rows, or of a set that is
-#: made again before its new rows.
-_PASSING = frozenset({Code.IMAGE_UNINDEXED, Code.IMAGE_CHANGED, Code.ROW_CONTRADICTS, Code.RECORD_STALE})
-#: What only making the images again mends.
-_HOLES = frozenset({Code.IMAGE_MISSING, Code.IMAGE_UNREADABLE, Code.RUN_INCOMPLETE})
+#: Findings that a writer still in progress explains: a new or remade set has its files before its rows.
+_UNFINISHED = frozenset({Code.IMAGE_UNINDEXED, Code.IMAGE_CHANGED, Code.ROW_CONTRADICTS, Code.RECORD_STALE})
+#: Findings that only remaking the images can repair.
+_INCOMPLETE = frozenset({Code.IMAGE_MISSING, Code.IMAGE_UNREADABLE, Code.RUN_INCOMPLETE})
 
 
 @dataclass(frozen=True)
 class _Fault:
-    """A finding, not told yet."""
+    """A finding that is not reported yet."""
 
     code: Code
     table: str
@@ -51,13 +50,13 @@ class _Fault:
 
 @dataclass
 class _Set:
-    """One recipe: what the index says of it and what its folder holds.
+    """One recipe: its rows in the index and the files in its folder.
 
     Attributes
     ----------
     recipe_id : str
     run : Run or None
-        Only one that is done.
+        The finished run, if any.
     images : dict
         Rows by method.
     folder : str
@@ -74,8 +73,8 @@ class _Set:
     faults: list[_Fault] = field(default_factory=list)
 
     @property
-    def same(self) -> tuple[object, ...]:
-        """To tell whether somebody changed it."""
+    def state(self) -> tuple[object, ...]:
+        """Everything that changes when another process writes to it."""
         return self.run, self.images, self.folder, self.files
 
     def fits(self) -> dict[str, str]:
@@ -91,13 +90,13 @@ class _Set:
         return found
 
     def fault(self, code: Code, table: str, file: str, message: str) -> None:
-        """Note what is wrong."""
+        """Add a problem."""
         self.faults.append(_Fault(code, table, file, message))
 
 
 @dataclass
 class _Rows:
-    """Rows to write and to remove."""
+    """Rows to write and sets to remove."""
 
     images: list[Image] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
@@ -128,13 +127,13 @@ def _check_month(inspection: Inspection, month: str) -> None:
         _look_at(inspection, one)
         if inspection.deep:
             _look_into(inspection, one)
-        _spare_writers(inspection, one)
+        _ignore_unfinished(inspection, one)
     faulty = [one for one in sets.values() if one.faults]
     if not inspection.repair:
         for one in faulty:
-            _tell(inspection, one, repaired=False)
+            _report(inspection, one, repaired=False)
     elif faulty:
-        _mend(inspection, month, faulty)
+        _repair(inspection, month, faulty)
 
 
 def _sets(inspection: Inspection, month: str) -> dict[str, _Set]:
@@ -164,36 +163,36 @@ def _files(folder: Path) -> dict[str, tuple[int, float]]:
     return found
 
 
-# Looking -------------------------------------------------------------------------------------------------------------
+# Finding problems ----------------------------------------------------------------------------------------------------
 
 
 def _look_at(inspection: Inspection, one: _Set) -> None:
-    """What names and sizes tell."""
+    """Compare names and sizes."""
     paths = {f"{one.folder}/{name}": entry for name, entry in one.files.items()}
     for image in one.images.values():
         _look_at_image(inspection, one, image, paths)
     month = _month_of(one)
-    blind = {table for table, dark in inspection.blind if dark == month}
+    unreadable = {table for table, its_month in inspection.unreadable if its_month == month}
     known = {image.file for image in one.images.values()}
     fits = one.fits()
-    if IMAGES.name not in blind:
+    if IMAGES.name not in unreadable:
         for path in sorted(set(fits.values()) - known):
-            one.fault(Code.IMAGE_UNINDEXED, IMAGES.name, path, f"{path} is on disk and not in the index")
+            one.fault(Code.IMAGE_UNINDEXED, IMAGES.name, path, f"{path} is on disk but not in the index")
         if one.run is not None:
-            _look_for_holes(one, one.run, fits)
-    if RUNS.name not in blind and one.run is None and one.images:
-        text = f"run {one.recipe_id} is not in the index, and {len(one.images)} of its images are"
+            _look_for_missing_images(one, one.run, fits)
+    if RUNS.name not in unreadable and one.run is None and one.images:
+        text = f"run {one.recipe_id} is not in the index, but {len(one.images)} of its images are"
         one.fault(Code.RUN_MISSING, RUNS.name, one.recipe_id, text)
     if one.files and not fits and not one.images and one.run is None:
-        text = f"{one.folder} holds no image and belongs to no run"
+        text = f"{one.folder} has no image and no run"
         one.fault(Code.LEFTOVER, "", one.folder, text)
     elif fits and one.run is not None:
         if REPORT not in one.files:
             path = f"{one.folder}/{REPORT}"
-            one.fault(Code.PICTURE_MISSING, RUNS.name, path, f"{path} is gone")
+            one.fault(Code.PICTURE_MISSING, RUNS.name, path, f"{path} is missing")
         if RECORD not in one.files:
             path = f"{one.folder}/{RECORD}"
-            one.fault(Code.RECORD_MISSING, RUNS.name, path, f"{path} is gone: the record of the run")
+            one.fault(Code.RECORD_MISSING, RUNS.name, path, f"{path}, the record of the run, is missing")
 
 
 def _month_of(one: _Set) -> str:
@@ -208,38 +207,38 @@ def _look_at_image(inspection: Inspection, one: _Set, image: Image, paths: dict[
     if found is None:
         place = inspection.path_of(image.file)
         if place is None or not place.is_file():
-            text = f"{image.file} is in the index and not on disk"
+            text = f"{image.file} is in the index but not on disk"
             one.fault(Code.IMAGE_MISSING, IMAGES.name, image.file, text)
         return
     if found[0] != image.size:
-        text = f"{image.file} has {found[0]} bytes, and {image.size} in the index"
+        text = f"{image.file} has {found[0]} bytes, but {image.size} in the index"
         one.fault(Code.IMAGE_CHANGED, IMAGES.name, image.file, text)
     for picture in (image.png, image.thumbnail):
         if picture and picture not in paths:
-            one.fault(Code.PICTURE_MISSING, IMAGES.name, picture, f"{picture} is in the index and not on disk")
+            one.fault(Code.PICTURE_MISSING, IMAGES.name, picture, f"{picture} is in the index but not on disk")
 
 
-def _look_for_holes(one: _Set, run: Run, fits: dict[str, str]) -> None:
+def _look_for_missing_images(one: _Set, run: Run, fits: dict[str, str]) -> None:
     for method in expected_methods(run):
         if method not in one.images and method not in fits:
-            text = f"run {run.run_id} is done and has no image {method}"
+            text = f"run {run.run_id} is finished but has no {method} image"
             one.fault(Code.RUN_INCOMPLETE, RUNS.name, run.run_id, text)
     if not one.images and not fits:
-        text = f"run {run.run_id} is done and has no image at all"
+        text = f"run {run.run_id} is finished but has no image"
         one.fault(Code.RUN_INCOMPLETE, RUNS.name, run.run_id, text)
 
 
 def _look_into(inspection: Inspection, one: _Set) -> None:
-    """What only the content tells: check sums, header against row, record against index."""
+    """Read the files: compare checksums, header with row, record with index."""
     for image in one.images.values():
         if not any(fault.file == image.file for fault in one.faults):
             _look_into_image(inspection, one, image)
-    dark = {month for _, month in inspection.blind}
-    if one.run is not None and RECORD in one.files and not one.faults and _month_of(one) not in dark:
+    unreadable = {month for _, month in inspection.unreadable}
+    if one.run is not None and RECORD in one.files and not one.faults and _month_of(one) not in unreadable:
         record = read_record(inspection.root / one.folder)
         if record is None or not _agrees(record, _record_of(one.run, one.images.values())):
             path = f"{one.folder}/{RECORD}"
-            one.fault(Code.RECORD_STALE, RUNS.name, path, f"{path} says something else than the index")
+            one.fault(Code.RECORD_STALE, RUNS.name, path, f"{path} differs from the index")
 
 
 def _look_into_image(inspection: Inspection, one: _Set, image: Image) -> None:
@@ -251,7 +250,7 @@ def _look_into_image(inspection: Inspection, one: _Set, image: Image) -> None:
         one.fault(Code.IMAGE_UNREADABLE, IMAGES.name, image.file, str(error))
         return
     if truth.image.sha256 != image.sha256:
-        text = f"{image.file} is not the file of its row: its SHA-256 is {truth.image.sha256}"
+        text = f"{image.file} differs from its row: its SHA-256 is {truth.image.sha256}"
         one.fault(Code.IMAGE_CHANGED, IMAGES.name, image.file, text)
         return
     wrong: list[tuple[Table[Image] | Table[Run], str, str, object, object]] = [
@@ -264,12 +263,12 @@ def _look_into_image(inspection: Inspection, one: _Set, image: Image) -> None:
             for name in _run_contradictions(one.run, truth)
         ]
     for table, file, name, value, fact in wrong[:1]:
-        text = f"{table.name} {file}: {name} is {value} in the index and {fact} in the file"
+        text = f"{table.name} {file}: {name} is {value} in the index but {fact} in the file"
         one.fault(Code.ROW_CONTRADICTS, table.name, file, text)
 
 
 def _run_contradictions(run: Run, truth: ImageFacts) -> list[str]:
-    """Columns of a run that an image of it disproves; the full-disk map has other energies and counts nothing of it."""
+    """Columns of a run that contradict an image of it. The full-disk map has its own energy range, which is ignored."""
     own_band = truth.image.method != "full_disk_bp"
     return [name for name in contradictions(run, truth.run, RUN_FACTS) if own_band or not name.startswith("e_")]
 
@@ -279,30 +278,30 @@ def _record_of(run: Run, images: Iterable[Image]) -> Record:
 
 
 def _agrees(record: Record, other: Record) -> bool:
-    """Whether two records say the same; how long a run took does not matter."""
+    """Whether two records are equal apart from the duration of the run."""
     timeless = replace(record, run=replace(record.run, elapsed_s=other.run.elapsed_s))
     return timeless == other
 
 
-def _spare_writers(inspection: Inspection, one: _Set) -> None:
-    """Forget what a writer at work would explain. A set with a record is finished, and may be taken in by a repair."""
-    if not (one.files and inspection.at_work(max(modified for _, modified in one.files.values()))):
+def _ignore_unfinished(inspection: Inspection, one: _Set) -> None:
+    """Drop findings that a writer in progress explains. A set with a record is finished: a repair may index it."""
+    if not (one.files and inspection.in_progress(max(modified for _, modified in one.files.values()))):
         return
     finished = inspection.repair and RECORD in one.files
-    spared = _PASSING - {Code.IMAGE_UNINDEXED} if finished else _PASSING | {Code.LEFTOVER}
+    spared = _UNFINISHED - {Code.IMAGE_UNINDEXED} if finished else _UNFINISHED | {Code.LEFTOVER}
     one.faults = [fault for fault in one.faults if fault.code not in spared]
 
 
-def _tell(inspection: Inspection, one: _Set, *, repaired: bool) -> None:
+def _report(inspection: Inspection, one: _Set, *, repaired: bool) -> None:
     for fault in one.faults:
         inspection.found(fault.code, fault.table, fault.file, fault.message, repaired=repaired)
 
 
-# Mending -------------------------------------------------------------------------------------------------------------
+# Repair --------------------------------------------------------------------------------------------------------------
 
 
-def _mend(inspection: Inspection, month: str, faulty: list[_Set]) -> None:
-    """Mend the sets of a month: from record and files where these are whole, else by making the images again."""
+def _repair(inspection: Inspection, month: str, faulty: list[_Set]) -> None:
+    """Repair the sets of a month: from record and files where these are complete, otherwise by remaking the images."""
     rows, again = _Rows(), []
     settled: list[tuple[_Set, Record | None]] = []
     for one in faulty:
@@ -317,8 +316,8 @@ def _mend(inspection: Inspection, month: str, faulty: list[_Set]) -> None:
     with inspection.writers_out():
         present = _sets(inspection, month)
         for one, record in settled:
-            unchanged = present.get(one.recipe_id, _Set(one.recipe_id)).same == one.same
-            _tell(inspection, one, repaired=unchanged)
+            unchanged = present.get(one.recipe_id, _Set(one.recipe_id)).state == one.state
+            _report(inspection, one, repaired=unchanged)
             if not unchanged:
                 continue
             if record is None:
@@ -329,34 +328,34 @@ def _mend(inspection: Inspection, month: str, faulty: list[_Set]) -> None:
             rows.runs.append(record.run)
         _write(inspection, rows)
     for one in again:
-        _make_again(inspection, one)
+        _remake(inspection, one)
 
 
-def _make_again(inspection: Inspection, one: _Set) -> None:
-    """Have the images made again; where that fails, drop what is left of them."""
+def _remake(inspection: Inspection, one: _Set) -> None:
+    """Remake the images; if that fails, remove what is left of them."""
     record = read_record(inspection.root / one.folder) if one.folder else None
-    # Without run and record nobody was ever told of these images: a writer was killed before they were complete.
+    # Without run and record a writer was killed before the set was complete: nobody has seen these images.
     run = one.run or (record.run if record else None)
     if run is not None and inspection.remake is not None and inspection.remake(run, tuple(one.images.values())):
-        _tell(inspection, one, repaired=True)
+        _report(inspection, one, repaired=True)
         return
     whole = all(fault.code is Code.PICTURE_MISSING for fault in one.faults)
-    _tell(inspection, one, repaired=not whole)
-    if not whole:  # pictures alone are no reason to give up the images
+    _report(inspection, one, repaired=not whole)
+    if not whole:  # keep images of which only pictures are missing
         with inspection.writers_out():
             _write(inspection, _Rows(drop=[one]))
 
 
 def _restored(inspection: Inspection, one: _Set) -> Record | None:
-    """Rows as record, index and files have them together; None when an image or a picture is missing."""
-    if any(fault.code in _HOLES or fault.code is Code.PICTURE_MISSING for fault in one.faults) or not one.folder:
+    """Rows from record, index and files together; None when an image or a picture is missing."""
+    if any(fault.code in _INCOMPLETE or fault.code is Code.PICTURE_MISSING for fault in one.faults) or not one.folder:
         return None
     fits = one.fits()
     record = read_record(inspection.root / one.folder) if RECORD in one.files else None
     if record is not None and record.run.run_id != one.recipe_id:
         record = None
     if record is None and one.run is None and REPORT not in one.files:
-        return None  # the report comes after the images: these are not all that were to be
+        return None  # the report is written after the images, so the set is incomplete
     recorded = {image.method: image for image in record.images} if record else {}
     images, facts = [], []
     for method, path in fits.items():
@@ -382,12 +381,12 @@ def _restored(inspection: Inspection, one: _Set) -> Record | None:
 
 
 def _image_row(truth: ImageFacts, known: Image | None, said: Image | None, run: Run | None) -> Image:
-    """Row of an image: the one of the index or the record that fits the file, else what the file says.
+    """Row of an image: that of the index or the record if it matches the file, otherwise one made from the file.
 
     Raises
     ------
     InvalidProduct
-        For a file that is neither the row's nor the record's and contradicts them: somebody changed it.
+        When the file matches neither row nor record and contradicts them.
     """
     for row in (known, said):
         if row is not None and row.sha256 == truth.image.sha256:
@@ -396,7 +395,7 @@ def _image_row(truth: ImageFacts, known: Image | None, said: Image | None, run: 
         for name in contradictions(row, truth.image, IMAGE_FACTS):
             expected, found = getattr(row, name), getattr(truth.image, name)
             raise InvalidProduct(Path(truth.image.file), f"{name} {expected}, as its row has it", str(found))
-    if known is not None:  # tables were added to it
+    if known is not None:  # for example, tables were added to the file
         facts = ("sha256", "size", "peak_hpc_x", "peak_hpc_y", "centroid_hpc_x", "centroid_hpc_y", "png", "thumbnail")
         return corrected(known, truth.image, facts)
     if run is None:
@@ -413,7 +412,7 @@ def _image_row(truth: ImageFacts, known: Image | None, said: Image | None, run: 
 
 
 def _write(inspection: Inspection, rows: _Rows) -> None:
-    """Write and remove rows, and what goes with them; rows first where files go, files first where rows come."""
+    """Write and remove rows and their files. Rows are removed before files, and written after them."""
     archive = inspection.archive
     dropped = [image.image_id for one in rows.drop for image in one.images.values()]
     archive.delete(RUNS.name, [one.run.run_id for one in rows.drop if one.run is not None])
@@ -425,7 +424,7 @@ def _write(inspection: Inspection, rows: _Rows) -> None:
 
 
 def _clear(inspection: Inspection, one: _Set) -> None:
-    """Empty the folder of a set that is given up; images go into quarantine, pictures can be drawn again."""
+    """Empty the folder of a removed set. Images go into quarantine; pictures can be drawn again."""
     if not one.folder:
         return
     folder = inspection.root / one.folder

@@ -1,4 +1,4 @@
-"""The index itself: months that cannot be read or are gone, rows in the wrong place, a read model that lags behind."""
+"""Checks of the index itself: unreadable or missing months, misplaced rows, a read model that is out of date."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from archive.index.schema import FLARES, TABLES
 from archive.index.sql import quoted, select
 from archive.index.write import MOVES, partitions
 
-#: The column that says when a row was written; of two rows with one key the later one stays.
+#: Columns with the time a row was written. Of two rows with one key, the later one is kept.
 _WRITTEN = ("updated_at", "ingested_at", "started_at", "created_at")
-#: What no file of the archive holds, and how it comes back. Runs that were skipped or failed are recorded again by
-#: the next previews.
+#: Tables that cannot be restored from files, and how to fill them again. Skipped and failed runs are recorded again
+#: by the next run of the previews.
 _NOT_IN_FILES = {
-    FLARES.name: "find them again with stix-jobs flares, and import lists again with stix-jobs import-flares",
+    FLARES.name: "detect flares with stix-jobs flares, and import lists with stix-jobs import-flares",
 }
 
 
 def check_index(inspection: Inspection) -> None:
-    """Look at every month of every table, then at the read model."""
+    """Check every month of every table, then the read model."""
     with inspection.writers_out(), _model_of(inspection) as model:
         for table in TABLES.values():
             _check_months(inspection, table, model)
@@ -57,29 +57,29 @@ def _check_months(inspection: Inspection, table: Table[Any], model: _Model | Non
         except UNREADABLE as error:
             text = f"{relative} cannot be read: {error}"
             inspection.found(Code.MONTH_UNREADABLE, table.name, relative, text, repaired=inspection.repair)
-            _mend_month(inspection, table, path, model, text)
+            _repair_month(inspection, table, path, model, text)
             continue
         if model and path.stem in known:
             model.compare(table, path.stem, rows, known.pop(path.stem), deep=inspection.deep)
         elif model and not model.lacks(table, path.stem):
-            model.doubt(f"does not know {relative}")
+            model.add_difference(f"lacks {relative}")
     for month, number in known.items():
         path = inspection.archive.index / table.name / f"{month}.parquet"
         if model is not None and number and not path.is_file():
             relative = str(path.relative_to(inspection.root))
-            text = f"{relative} is gone; the read model knows {number} rows of it"
+            text = f"{relative} is missing; the read model has {number} of its rows"
             inspection.found(Code.MONTH_MISSING, table.name, relative, text, repaired=inspection.repair)
             if inspection.repair:
                 _write_month(table, path, model.rows(table, month))
             else:
-                inspection.blind.add((table.name, month))
+                inspection.unreadable.add((table.name, month))
 
 
-def _mend_month(inspection: Inspection, table: Table[Any], path: Path, model: _Model | None, reason: str) -> None:
-    """Put a damaged month aside, and write it again from the read model if that has it as it was."""
+def _repair_month(inspection: Inspection, table: Table[Any], path: Path, model: _Model | None, reason: str) -> None:
+    """Move a damaged month into quarantine, and restore it from the read model if that has it."""
     month = path.stem
     if not inspection.repair:
-        inspection.blind.add((table.name, month))
+        inspection.unreadable.add((table.name, month))
         return
     recovered = model.rows(table, month) if model and month in model.months[table.name] else None
     inspection.copy_aside(path, reason)
@@ -89,12 +89,12 @@ def _mend_month(inspection: Inspection, table: Table[Any], path: Path, model: _M
     mark_changed(inspection.archive.index, table.name, [month])
     remove_file(path)
     if table.name in _NOT_IN_FILES:
-        text = f"{table.name} of {month}: what no file holds is lost; {_NOT_IN_FILES[table.name]}"
+        text = f"{table.name} of {month} cannot be restored from files; {_NOT_IN_FILES[table.name]}"
         inspection.found(Code.ROWS_LOST, table.name, str(path.relative_to(inspection.root)), text)
 
 
 def _write_month(table: Table[Any], path: Path, rows: pa.Table) -> None:
-    """Write a month as the read model has it; readers go on with the model, which says the same."""
+    """Write a month from the read model. Readers keep using the model, which has the same rows."""
     with atomic_path(path) as temporary:
         rows = rows.sort_by([(table.time, "ascending"), (table.key, "ascending")]).combine_chunks()
         pq.write_table(rows, temporary, compression="zstd")
@@ -105,17 +105,17 @@ def _check_moves(inspection: Inspection, table: Table[Any]) -> None:
     if not journal.is_file():
         return
     relative = str(journal.relative_to(inspection.root))
-    text = f"{relative}: a writer was killed while rows moved to another month"
+    text = f"{relative}: a writer was killed while moving rows to another month"
     inspection.found(Code.MOVE_UNFINISHED, table.name, relative, text, repaired=inspection.repair)
     if inspection.repair:
         try:
             parquet_index.finish_moves(inspection.archive.index, table)
         except (ValueError, AttributeError):
-            remove_file(journal)  # not to be understood: a row that stands twice is found below
+            remove_file(journal)  # unreadable: rows that are in two months are found below
 
 
 def _check_places(inspection: Inspection, table: Table[Any]) -> None:
-    """Every row in the month of its time, and every key once."""
+    """Check that every row is in the month of its time, and every key occurs once."""
     months, keys = [], []
     strangers: set[str] = set()
     for month in inspection.months(table):
@@ -142,7 +142,7 @@ def _check_places(inspection: Inspection, table: Table[Any]) -> None:
     for code, wrong in ((Code.ROW_DUPLICATE, twice), (Code.ROW_MISPLACED, strangers - twice)):
         for key in sorted(wrong):
             at = sorted({month for month, name in zip(months, column.to_pylist(), strict=True) if name == key})
-            text = f"{table.name} {key} stands in {' and '.join(at)}, and belongs in one month, once"
+            text = f"{table.name} {key} is in {' and '.join(at)}; it must be in one month, once"
             inspection.found(code, table.name, key, text, repaired=inspection.repair)
     if inspection.repair and twice | strangers:
         rows = [row for month in inspection.months(table) for row in inspection.rows(table, month)]
@@ -159,7 +159,7 @@ def _moving(inspection: Inspection, table: Table[Any]) -> set[str]:
 
 
 def _latest(table: Table[Any], rows: Iterable[Any]) -> dict[str, Any]:
-    """Of rows with one key the one that was written last."""
+    """The row written last, for each key."""
     written = next(name for name in _WRITTEN if name in table.names)
     best: dict[str, Any] = {}
     for row in rows:
@@ -175,32 +175,32 @@ _POINTER = "index/read/current.json"
 
 
 class _Model:
-    """The read model as a second copy of the months that were not written since it was built.
+    """The read model, as a second copy of the months that have not changed since it was built.
 
     Attributes
     ----------
     months : dict
-        Months that the model answers for, with the number of their rows, by table.
+        Number of rows by month, for each table; only months that the model still covers.
     """
 
     def __init__(self, model: ReadModel, connection: duckdb.DuckDBPyConnection) -> None:
         self._model, self._connection = model, connection
-        self._doubts: list[str] = []
+        self._differences: list[str] = []
         connection.execute(f"ATTACH {quoted(model.database)} AS model (READ_ONLY)")
         self.months = {table.name: self._count(table) for table in TABLES.values()}
 
     @property
     def stale(self) -> str:
-        """What it says wrongly; empty when nothing."""
-        more = f" (and {len(self._doubts) - 1} more)" if len(self._doubts) > 1 else ""
-        return self._doubts[0] + more if self._doubts else ""
+        """How it differs from the index; empty when it does not."""
+        more = f" (and {len(self._differences) - 1} more)" if len(self._differences) > 1 else ""
+        return self._differences[0] + more if self._differences else ""
 
-    def doubt(self, text: str) -> None:
-        """Note that it says something else than the index."""
-        self._doubts.append(text)
+    def add_difference(self, text: str) -> None:
+        """Record a difference from the index."""
+        self._differences.append(text)
 
     def lacks(self, table: Table[Any], month: str) -> bool:
-        """Whether the month was written since the model was built."""
+        """Whether the month has changed since the model was built."""
         return month in self._model.months(table.name)
 
     def _count(self, table: Table[Any]) -> dict[str, int]:
@@ -216,25 +216,25 @@ class _Model:
         return found.select(table.arrow.names).cast(table.arrow)
 
     def compare(self, table: Table[Any], month: str, rows: pa.Table, number: int, *, deep: bool) -> None:
-        """Compare a month's rows with the model's: their number, and if ``deep`` all they say."""
+        """Compare a month with the model: the number of rows and, if ``deep``, their content."""
         if rows.num_rows != number:
-            self.doubt(f"has {number} rows of {table.name} {month}, the index {rows.num_rows}")
+            self.add_difference(f"has {number} rows of {table.name} {month}, the index has {rows.num_rows}")
         elif deep:
             order = [(table.time, "ascending"), (table.key, "ascending")]
             ours, its = (part.sort_by(order).combine_chunks() for part in (rows, self.rows(table, month)))
             if not ours.equals(its):
-                self.doubt(f"says something else than the index in {table.name} {month}")
+                self.add_difference(f"differs from the index in {table.name} {month}")
 
 
 @contextmanager
 def _model_of(inspection: Inspection) -> Iterator[_Model | None]:
-    """The model that the pointer names; None when there is none, or none that can be used, which is told."""
+    """The current read model; None when there is none, or when it is unusable, which is reported."""
     pointer = inspection.root / _POINTER
     if not pointer.exists():
         yield None
         return
     with duckdb.connect(":memory:") as connection:
-        model, reason = current(inspection.archive.index), f"{_POINTER} cannot be understood"
+        model, reason = current(inspection.archive.index), f"{_POINTER} is not valid"
         found = None
         if model is not None:
             try:

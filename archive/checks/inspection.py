@@ -1,4 +1,4 @@
-"""One check of the archive while it runs: what it may do, what it has found, how it sets things aside."""
+"""State of a running check: its options, its findings, and moving files into quarantine."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from archive.regular_files import open_regular
 from archive.store import Archive
 from stixcore.printable import printable, without_folders
 
-#: What is younger than this may still be at work, s.
-AT_WORK_S = 3600.0
+#: A file younger than this may still be in use by a writer, s.
+IN_PROGRESS_S = 3600.0
 
-#: What reading a damaged Parquet file raises.
+#: Exceptions raised by reading a damaged Parquet file.
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, BadRow)
 
 
 class Remake(Protocol):
-    """Makes the images of a run again, files and rows; says whether they are there now."""
+    """Remakes the images of a run, files and rows; returns whether that succeeded."""
 
     def __call__(self, run: Run, images: Sequence[Image]) -> bool:
-        """``images`` are the rows that the index still has."""
+        """Remake them; ``images`` are the rows still in the index."""
 
 
 @dataclass
@@ -48,13 +48,13 @@ class Inspection:
     now : datetime64
         UTC.
     repair, deep : bool
-        Mend what is found; read every file instead of asking for its size.
+        Repair what is found; read every file instead of comparing sizes.
     remake : Remake, optional
     progress : function, optional
-        Called with what is looked at ("files", "images"), how many were done, how many there are.
+        Called with the kind of item ("files", "images"), the number done and the total.
     findings : list of Finding
-    blind : set of (table, month)
-        Months that cannot be read: what is missing in them is not known.
+    unreadable : set of (table, month)
+        Months that cannot be read, so that nothing is known about their rows.
     """
 
     archive: Archive
@@ -64,7 +64,7 @@ class Inspection:
     remake: Remake | None = None
     progress: Callable[[str, int, int], None] | None = None
     findings: list[Finding] = field(default_factory=list)
-    blind: set[tuple[str, str]] = field(default_factory=set)
+    unreadable: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
@@ -72,19 +72,19 @@ class Inspection:
         return self.archive.root
 
     def found(self, code: Code, table: str, file: str, message: str, *, repaired: bool = False) -> None:
-        """Note a finding."""
+        """Add a finding."""
         self.findings.append(
             Finding(KINDS[code].level, code, table, printable(file), without_folders(printable(message)), repaired)
         )
 
     def step(self, what: str, done: int, total: int) -> None:
-        """Tell how far it is."""
+        """Report progress."""
         if self.progress is not None:
             self.progress(what, done, total)
 
     @contextmanager
     def writers_out(self) -> Iterator[None]:
-        """Be the only writer, so that files and rows fit together. In an archive nobody can write to, nobody writes."""
+        """Hold the write lock, so that files and rows match. A read-only archive needs none, as nobody can write."""
         with ExitStack() as stack:
             try:
                 stack.enter_context(self.archive.write_lock())
@@ -93,18 +93,18 @@ class Inspection:
                     raise
             yield
 
-    def at_work(self, modified_s: float) -> bool:
-        """Whether a file of that age [s, Unix time] may belong to a writer that is still at work."""
+    def in_progress(self, modified_s: float) -> bool:
+        """Whether a file last modified then [Unix time, s] may still be in use by a writer."""
         age = (self.now - np.datetime64(round(modified_s * 1e6), "us")) / np.timedelta64(1, "s")
-        return bool(abs(age) < AT_WORK_S)  # a clock that was set back makes files younger than now
+        return bool(abs(age) < IN_PROGRESS_S)  # after a clock was set back, files are younger than now
 
     def older_than(self, modified_s: float, age_s: float) -> bool:
-        """Whether a file was last written to longer ago than ``age_s``."""
+        """Whether a file was last modified [Unix time, s] more than ``age_s`` ago."""
         age = (self.now - np.datetime64(round(modified_s * 1e6), "us")) / np.timedelta64(1, "s")
         return bool(age > age_s)
 
     def path_of(self, relative: str | None) -> Path | None:
-        """Path of something inside the archive; None for what leads out of it."""
+        """Absolute path of a file of the archive; None when the path is empty or leaves the archive."""
         if not relative:
             return None
         try:
@@ -113,12 +113,12 @@ class Inspection:
             return None
 
     def set_aside(self, path: Path, reason: str) -> None:
-        """Move a file into quarantine, with the reason. One that cannot be read stays: nobody knows what is in it."""
+        """Move a file into quarantine, with the reason. A file that cannot be read stays where it is."""
         if self.copy_aside(path, reason) or not path.is_file() or path.is_symlink():
             path.unlink(missing_ok=True)
 
     def copy_aside(self, path: Path, reason: str) -> bool:
-        """Copy a file into quarantine, with the reason; the reason alone, and False, where it cannot be read."""
+        """Copy a file into quarantine, with the reason. If it cannot be read, write the reason and return False."""
         sha256 = None
         with suppress(OSError), open_regular(path) as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -126,20 +126,20 @@ class Inspection:
         return sha256 is not None
 
     def months(self, table: Table[Any]) -> list[str]:
-        """Months of a table that can be read, oldest first."""
+        """Readable months of a table, oldest first."""
         stems = (path.stem for path in partitions(self.archive.index, table.name))
-        return [month for month in stems if (table.name, month) not in self.blind]
+        return [month for month in stems if (table.name, month) not in self.unreadable]
 
     def rows[Row](self, table: Table[Row], month: str) -> list[Row]:
-        """Rows of one month as they stand in its file; none where there is no such file."""
-        if (table.name, month) in self.blind:
+        """Rows in the file of one month; empty when there is no such file."""
+        if (table.name, month) in self.unreadable:
             return []
         path = self.archive.index / table.name / f"{month}.parquet"
         return table.to_rows(read_month(table, path)) if path.is_file() else []
 
 
 def read_month(table: Table[Any], path: Path) -> pa.Table:
-    """All of a month's file, in the columns and types of its table; raises one of `UNREADABLE`."""
+    """Rows in the file of a month, with the columns and types of its table; raises one of `UNREADABLE`."""
     found = pq.read_table(path, partitioning=None)  # a folder called "a=b" is no column
     return found.select(table.arrow.names).cast(table.arrow)
 

@@ -1,8 +1,8 @@
-"""Rows of images and runs from the files alone: what an image file says of itself, checked, as rows of the index.
+"""Rebuilding rows of images and runs from image files.
 
-What no file says (who asked for it, which flare, which GOES class) stands in the record beside the images. Without a
-record a rebuilt row belongs to an unknown user and is hidden, for it may be somebody's private run. The next previews
-that make the same recipe replace it by a row of their own.
+The record beside the images has what the FITS files do not: author, flare, GOES class. Without a record, a rebuilt row
+belongs to an unknown user and is hidden, because the run may have been private. The next run of the previews with the
+same recipe replaces it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ UNKNOWN = "unknown"
 _REBUILT = {
     "code": "rebuilt",
     "severity": "doubt",
-    "text": "the record of this run was lost and this row was rebuilt from the image alone: warnings are not known",
+    "text": "the record of this run was lost; this row was rebuilt from the image, and its warnings are unknown",
 }
 
-#: Columns that the image file decides, with the difference that its rounding explains.
+#: Columns that an image file determines, with the relative difference allowed for rounding.
 IMAGE_FACTS: dict[str, float] = {
     "recipe_id": 0.0,
     "method": 0.0,
@@ -91,7 +91,7 @@ _TIME_TOLERANCE = np.timedelta64(1, "ms")
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What an image file says: its row, and the row of its run as far as one image knows it."""
+    """Rows made from an image file: of the image, and of its run as far as one image determines it."""
 
     image: Image
     run: Run
@@ -115,8 +115,8 @@ def read_image(root: Path, relative: str) -> ImageFacts:
     Raises
     ------
     InvalidProduct
-        When it is damaged (its CHECKSUM does not fit, or a pixel is no finite number), no image of this software, or
-        not what its name and its recipe say.
+        When it is damaged (invalid CHECKSUM, pixels that are not finite), was not made by this software, or
+        contradicts its name or its recipe.
     """
     path = root / relative
     try:
@@ -265,7 +265,7 @@ def _facts(
 def _require_own(
     path: Path, header: fits.Header, pixels: NDArray[np.float64], recipe: dict[str, Any], method: str
 ) -> None:
-    """Refuse an image that this recipe cannot have made.
+    """Refuse an image that this recipe cannot have produced.
 
     Raises
     ------
@@ -302,12 +302,12 @@ def _require_own(
 
 
 def contradictions(row: Any, truth: Any, facts: dict[str, float]) -> list[str]:
-    """Columns in which a row says something else than the file does, beyond rounding."""
+    """Columns in which a row differs from the file by more than rounding."""
     return [name for name, relative in facts.items() if not _same(getattr(row, name), getattr(truth, name), relative)]
 
 
 def corrected[Row: (Image, Run)](row: Row, truth: Row, columns: Iterable[str]) -> Row:
-    """A row with some columns as the file has them."""
+    """A row with some columns replaced by those of the file."""
     return replace(row, **{name: getattr(truth, name) for name in columns})
 
 
@@ -326,7 +326,7 @@ def _same(value: Any, truth: Any, relative: float) -> bool:
 
 
 def recipe_methods(run: Run) -> tuple[str, ...]:
-    """Methods that the recipe of a run asks for, in the order of `Method`; none where the recipe cannot be read."""
+    """Methods in the recipe of a run, in the order of `Method`; empty when the recipe cannot be read."""
     try:
         asked = json.loads(run.recipe or "{}").get("methods", {})
     except (ValueError, AttributeError):
@@ -335,12 +335,12 @@ def recipe_methods(run: Run) -> tuple[str, ...]:
 
 
 def expected_methods(run: Run) -> tuple[str, ...]:
-    """Methods of which a run that is done has an image: those asked for without those that gave up."""
-    return tuple(method for method in recipe_methods(run) if method not in _given_up(run))
+    """Methods of which a finished run has an image: those of the recipe, without those that failed."""
+    return tuple(method for method in recipe_methods(run) if method not in _failed_methods(run))
 
 
-def _given_up(run: Run) -> set[str]:
-    """Methods that made no image and said so: ``{"code": "method_failed", "text": "mem_ge made no image: …"}``."""
+def _failed_methods(run: Run) -> set[str]:
+    """Methods that failed: ``{"code": "method_failed", "text": "mem_ge made no image: …"}`` in the run's warnings."""
     try:
         said = json.loads(run.warnings)
         return {entry["text"].split(" ", 1)[0] for entry in said if entry["code"] == "method_failed"}
@@ -349,7 +349,7 @@ def _given_up(run: Run) -> set[str]:
 
 
 def warnings_about(run: Run, method: str) -> str:
-    """What a run says of its image of a method: all that names no other (``"method"``)."""
+    """Warnings of a run about the image of a method, including those about all methods (without ``"method"``), JSON."""
     try:
         said = json.loads(run.warnings)
         return json.dumps([entry for entry in said if entry.get("method", method) == method], ensure_ascii=False)
@@ -358,18 +358,18 @@ def warnings_about(run: Run, method: str) -> str:
 
 
 def run_without_record(images: Iterable[ImageFacts]) -> Run:
-    """The run of a folder that has no record. A method without an image counts as one that gave up."""
+    """Run of a folder without a record. Methods without an image are taken as failed."""
     images = list(images)
     first = min(images, key=lambda facts: (facts.image.method == Method.FULL_DISK_BP, facts.image.image_id))
     present = {facts.image.method for facts in images}
-    gave_up = [
+    failed = [
         {"code": "method_failed", "severity": "note", "text": f"{method} made no image: none was found"}
         for method in first.methods
         if method not in present
     ]
-    return replace(first.run, warnings=json.dumps([_REBUILT, *gave_up]))
+    return replace(first.run, warnings=json.dumps([_REBUILT, *failed]))
 
 
 def same_content(row: Any, other: Any, columns: Iterable[str], *, apart: frozenset[str] = frozenset()) -> bool:
-    """Whether two rows say the same, NaN and empty being one, some columns apart."""
+    """Whether two rows are equal in some columns, except those in ``apart``; NaN equals empty."""
     return all(_same(getattr(row, name), getattr(other, name), 0.0) for name in columns if name not in apart)

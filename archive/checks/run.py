@@ -1,7 +1,8 @@
-"""Is the archive sound? Compares files, rows and read model; ``repair`` mends from what is on disk.
+"""``stix-jobs check``: compares files, rows and read model, and repairs them from the files on disk.
 
-Files are looked at while nobody writes, and looked into while everybody may: whatever seems wrong then is looked at
-once more under the write lock before it is told or mended. A repair may be killed at any moment and run again.
+Names and sizes are compared under the write lock. Contents are read without it, so that others can write meanwhile; a
+problem found that way is confirmed under the lock before it is reported or repaired. A repair can be killed at any
+moment and run again.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from archive.checks.files import check_files
 from archive.checks.findings import Code, Finding
 from archive.checks.images import check_images
 from archive.checks.index import check_index
-from archive.checks.inspection import AT_WORK_S, Inspection, Remake
+from archive.checks.inspection import IN_PROGRESS_S, Inspection, Remake
 from archive.ingest.quarantine import NOTE
 from archive.store import Archive
 
-#: Hidden files in incoming belong to downloads, which may be taken up again for this long, s.
+#: Hidden files in incoming belong to downloads, which can be resumed for this long, s.
 _DOWNLOAD_S = 7 * 86_400.0
 _WAITING_S = 86_400.0
 
@@ -39,36 +40,36 @@ def check(
     remake: Remake | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[Finding, ...]:
-    """Compare what is on disk with what the index says.
+    """Compare the files on disk with the index.
 
     Parameters
     ----------
     archive : Archive
     now : datetime64
-        Present time, UTC: decides what is old enough to be no work in progress.
+        Present time, UTC. Recent files may still be in use by a writer.
     repair : bool
-        Mend what is found. The files are the evidence: rows follow them, and no file is destroyed that holds data
-        (what cannot be kept goes into quarantine).
+        Repair what is found. Rows are corrected to match the files. No file with data is deleted; files that cannot
+        be kept go into quarantine.
     deep : bool
-        Read every file: SHA-256, FITS check sums, header against row. Otherwise names and sizes have to do.
+        Read every file and compare SHA-256, FITS checksums and header. Otherwise compare names and sizes only.
     remake : function, optional
-        Makes the images of a run again (`jobs.cli.repair.Remaker`). Without it incomplete sets are dropped, for the
-        next previews to make.
+        Remakes the images of a run (`jobs.cli.repair.Remaker`). Without it, incomplete sets are removed, and the next
+        run of the previews makes them.
     progress : function, optional
-        Called with what is looked at, how many of it were done, and how many there are.
+        Called with the kind of item ("files", "images"), the number done and the total.
 
     Returns
     -------
     tuple of Finding
-        As they were found; those that were mended say so. An archive that was repaired shows nothing but information
-        the next time.
+        In the order of the checks; ``repaired`` marks those that were repaired. A check after a repair finds only
+        information.
 
     Raises
     ------
     ArchiveBusy
-        When another process keeps the write lock for too long.
+        When another process holds the write lock for too long.
     OSError
-        When a repair cannot write (disk full, no permission). What was mended before stays.
+        When a repair cannot write (disk full, no permission). Earlier repairs stay.
     """
     inspection = Inspection(archive, now, repair, deep, remake, progress)
     check_index(inspection)
@@ -85,7 +86,7 @@ def check(
 
 
 def _check_leftovers(inspection: Inspection) -> None:
-    """Hidden files that nobody works on any more."""
+    """Hidden files that no process uses any more."""
     incoming = str(inspection.root / "incoming")
     for place, folders, names in os.walk(inspection.root):
         in_incoming = place == incoming or place.startswith(incoming + os.sep)
@@ -100,10 +101,10 @@ def _check_leftovers(inspection: Inspection) -> None:
                 modified = path.lstat().st_mtime
             except FileNotFoundError:
                 continue
-            if not inspection.older_than(modified, _DOWNLOAD_S if in_incoming else AT_WORK_S):
+            if not inspection.older_than(modified, _DOWNLOAD_S if in_incoming else IN_PROGRESS_S):
                 continue
             relative = str(path.relative_to(inspection.root))
-            text = f"{relative} was left behind by a writer or a download that was killed"
+            text = f"{relative} was left by a writer or a download that was killed"
             inspection.found(Code.LEFTOVER, "", relative, text, repaired=inspection.repair)
             if inspection.repair and name in hidden:
                 shutil.rmtree(path, ignore_errors=True)
@@ -112,11 +113,11 @@ def _check_leftovers(inspection: Inspection) -> None:
 
 
 def _count_waiting(inspection: Inspection) -> None:
-    """What a person should look at some time: refused files, and files nobody takes in."""
+    """Count rejected files, and files that were not ingested, for an operator to look at."""
     per_day = Counter(note.parent.name for note in (inspection.root / "quarantine").glob(f"*/*{NOTE}"))
     if per_day:
         days = f"from {min(per_day)} to {max(per_day)}" if len(per_day) > 1 else f"of {min(per_day)}"
-        text = f"{per_day.total()} refused files in quarantine, {days}"
+        text = f"{per_day.total()} rejected files in quarantine, {days}"
         inspection.found(Code.QUARANTINE, "", "quarantine", text)
     waiting = [
         path
@@ -124,5 +125,5 @@ def _count_waiting(inspection: Inspection) -> None:
         if not path.name.startswith(".") and path.is_file() and inspection.older_than(path.stat().st_mtime, _WAITING_S)
     ]
     if waiting:
-        text = f"{len(waiting)} files wait in incoming for more than a day"
+        text = f"{len(waiting)} files have been in incoming for more than a day"
         inspection.found(Code.INCOMING, "", "incoming", text)

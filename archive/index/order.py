@@ -67,7 +67,7 @@ class Order:
         return ", ".join(name for name, _ in self.columns)
 
     @property
-    def roughly(self) -> str:
+    def clause_without_key(self) -> str:
         """``ORDER BY`` without the key: the key is text, and reading it of a million rows takes the longest of all."""
         terms = (f"{name} {'DESC' if falling else 'ASC'} NULLS LAST" for name, falling in self.columns)
         return f" ORDER BY {', '.join(terms)}"
@@ -75,7 +75,7 @@ class Order:
     @property
     def clause(self) -> str:
         """``ORDER BY``, with the key."""
-        return f"{self.roughly}, {self.key} ASC"
+        return f"{self.clause_without_key}, {self.key} ASC"
 
     def until(self, last: Sequence[Any]) -> Conditions:
         """Condition of the rows that come before some values, or are equal to them.

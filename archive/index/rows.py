@@ -60,7 +60,7 @@ class Rows:
             return []
         if order.is_computed or offset + limit > _NEAR:
             return self._between(table, conditions, order, limit, offset)
-        first = select(order.names, table.name, f"{conditions.where}{order.roughly} LIMIT ?")
+        first = select(order.names, table.name, f"{conditions.where}{order.clause_without_key} LIMIT ?")
         found = self._reader.records(first, [*conditions.values, offset + limit])
         if len(found) <= offset:
             return []
@@ -81,7 +81,9 @@ class Rows:
             offset = (min(number, _pages(count, size)) - 1) * size
             return (self.page(table, conditions, sort, size, offset) if count else []), count
         matches = select(order.names, table.name, conditions.where)
-        number_and_first = select(f"({select('count(*)', 'matches')}), {order.names}", "matches", order.roughly)
+        number_and_first = select(
+            f"({select('count(*)', 'matches')}), {order.names}", "matches", order.clause_without_key
+        )
         both = f"WITH matches AS MATERIALIZED ({matches}) {number_and_first} LIMIT ?"
         found = self._reader.records(both, [*conditions.values, number * size])
         count = int(found[0][0]) if found else 0

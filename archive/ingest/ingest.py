@@ -1,11 +1,10 @@
-"""Taking files in: check, copy into place, index; refused ones go into quarantine with the reason.
+"""Ingest: check files, copy them into the archive, write their rows. Rejected files go into quarantine.
 
-Repeating it changes nothing, and so does repeating it after a crash: a file is copied before its row is written, and a
-file in ``incoming`` is removed after that, so at every moment the work left to do can be seen from what is there.
+Ingest can be repeated at any time, also after a crash: a file is copied before its row is written, and removed from
+``incoming`` after that.
 
-Others may write to ``incoming`` while it is read. A file is opened once; what it is, its hash and its copy come from
-that descriptor. What is described, and then moved to its place or into quarantine, is the copy, in a folder that is
-closed to others.
+Other users may write to ``incoming`` meanwhile. A file is opened once, and its hash and its copy come from that
+descriptor. The copy, in a private folder, is what is described and then moved to its path or into quarantine.
 """
 
 from __future__ import annotations
@@ -44,20 +43,20 @@ from stixcore.fits.spec import ProductKind
 from stixcore.printable import printable
 from stixcore.recipe import sha256_of
 
-#: Files per step. Their rows are written together, once; a step that is killed is done again.
+#: Files per step. The rows of a step are written together; a killed step is repeated.
 BATCH = 100
-#: A broken file in ``incoming`` that was written to within this time may still be on its way, s.
+#: A damaged file in ``incoming`` that was modified within this time may still be arriving, s.
 ARRIVING_S = 60.0
-#: Longest path that is followed, byte: file systems allow 4096.
+#: Longest path that is searched, byte; file systems allow 4096.
 PATH_BYTES = 4000
 
 _FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz")
-#: What is short when a file cannot be opened for no fault of its own.
-_OF_THE_MACHINE = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
+#: Errors that are caused by the machine and not by the file.
+_MACHINE_ERRORS = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
 
 
 class OutcomeStatus(StrEnum):
-    """What became of a file."""
+    """Outcome of ingest for one file."""
 
     INGESTED = "ingested"
     KNOWN = "known"
@@ -67,17 +66,17 @@ class OutcomeStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file.
+    """Outcome of ingest for one file.
 
     Attributes
     ----------
     path : Path
-        The file, as it was found.
+        Path of the file that was given or found.
     status : OutcomeStatus
     reason : str
-        Why it was refused or left alone; a remark on one that was taken.
+        Why the file was rejected or ignored; a remark on an ingested file.
     name : str
-        File name in the archive, of a file that is in it now.
+        Name of the file in the archive; empty when it is not in the archive.
     """
 
     path: Path
@@ -91,25 +90,25 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A file that may be taken in, and what is known of it so far.
+    """A file that may be ingested, and what is known about it so far.
 
     Attributes
     ----------
     path : Path
     below : Path or None
-        Folder that was searched; nothing behind it may be a link.
+        Folder that was searched; no path below it may be a link.
     arrived : bool
-        Lies in incoming, and leaves it when it is dealt with.
+        The file is in incoming, and is removed from there when it is done.
     identity : Identity or None
-        Of what was looked at; None when nothing was there.
+        Identity of the opened file; None when there was none.
     stream : file or None
-        It, opened once.
+        The open file.
     sha256 : str
     copy : Path or None
-        What was read from ``stream``, in a folder of ours.
+        Private copy of ``stream``.
     refusal : Refusal or None
     waits : str
-        Why it is left for the next run.
+        Why the file is left for the next run.
     row : ProductFile or None
     """
 
@@ -133,32 +132,32 @@ def ingest(
     incoming: Path | None = None,
     report: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
-    """Take STIX files into the archive.
+    """Ingest STIX files into the archive.
 
     Parameters
     ----------
     archive : Archive
     paths : iterable of Path
-        Files and folders. They stay as they are: files are copied, folders searched to any depth.
+        Files and folders. Files are copied; folders are searched to any depth.
     now : datetime64
         Present time, UTC.
     incoming : Path, optional
-        A folder whose files are moved: whatever was dealt with is removed from it.
+        A folder whose files are moved: ingested and rejected files are removed from it.
     report : function, optional
-        Called with every outcome as soon as it is certain.
+        Called with each outcome as soon as it is final.
 
     Returns
     -------
     list of Outcome
-        One per file. Symbolic links are not followed and special files not opened: those with the name of a FITS file
-        are refused, others ignored like everything that is no FITS file.
+        One per file. Symbolic links are not followed and special files are not opened: with the name of a FITS file
+        they are rejected, otherwise ignored like all files that are not FITS.
 
     Raises
     ------
     NotInArchive
-        When one of the paths does not exist, or ``incoming`` holds files of the archive. Nothing is done.
+        When a path does not exist, or ``incoming`` contains files of the archive. Nothing is done.
     OSError
-        When the archive cannot be written (disk full, no permission). What was reported before stays.
+        When the archive cannot be written (disk full, no permission). Outcomes reported before are valid.
     """
     paths = [Path(path) for path in paths]
     for path in (*paths, *([incoming] if incoming else [])):
@@ -208,14 +207,14 @@ def _ingest_batch(
 
 
 def _remove_arrived(one: _Candidate) -> None:
-    """Remove a file from incoming: the one that was read, whose content is in the archive or in quarantine."""
+    """Remove a file from incoming, now that its content is in the archive or in quarantine."""
     if one.arrived and one.identity is not None and (one.sha256 or not one.identity.is_regular):
         remove_same(one.path, one.identity, below=one.below)
 
 
 @contextmanager
 def _private_folder(root: Path) -> Iterator[Path]:
-    """A hidden folder for copies that are not in their place yet; others can neither read nor change them."""
+    """A hidden folder for copies, which other users can neither read nor change."""
     folder = root / "fits" / f"{PART}{secrets.token_hex(8)}"
     folder.mkdir(mode=0o700)
     try:
@@ -225,7 +224,7 @@ def _private_folder(root: Path) -> Iterator[Path]:
 
 
 def _take(archive: Archive, checked: list[_Candidate], now: np.datetime64) -> list[tuple[_Candidate, Outcome]]:
-    """Copy files to their places and write their rows."""
+    """Move copies to their paths and write the rows."""
     done: list[tuple[_Candidate, Outcome]] = []
     rows: dict[str, ProductFile] = {}
     with archive.write_lock():
@@ -239,7 +238,7 @@ def _take(archive: Archive, checked: list[_Candidate], now: np.datetime64) -> li
             done.append((one, outcome))
             if outcome.status is OutcomeStatus.INGESTED:
                 rows[one.sha256] = one.row
-        # before the rows: a process killed in between finds the files unknown, and does it all again
+        # before the rows: after a crash in between the files are unknown, and all steps are repeated
         calibration = [row.name for row in rows.values() if row.product == ProductKind.ENERGY_CALIBRATION]
         if calibration:
             register_cal_files(archive.root, calibration)
@@ -261,12 +260,12 @@ def _as_known(one: _Candidate, name: str) -> Outcome:
 
 
 def _search(root: Path, paths: list[Path], incoming: Path | None) -> Iterator[_Candidate | Outcome]:
-    """Everything that may be a file of ours, in a stable order; what is left alone comes as an outcome."""
+    """Candidates in a stable order; ignored files come as outcomes."""
     for path in paths:
         if path.is_dir():
             yield from _below(path, root, arrived=False)
         else:
-            # the name of a file that was named by hand does not matter: its header says what it is
+            # a file given by name may have any name: its header decides
             why = "" if path.is_symlink() or _begins_as_fits(path) else _not_fits(path.name)
             yield Outcome(path, OutcomeStatus.IGNORED, why) if why else _Candidate(path, None, arrived=False)
     if incoming:
@@ -274,7 +273,7 @@ def _search(root: Path, paths: list[Path], incoming: Path | None) -> Iterator[_C
 
 
 def _below(folder: Path, root: Path, *, arrived: bool) -> Iterator[_Candidate | Outcome]:
-    """Files below a folder. Every folder is opened on the way to it, none of them through a link."""
+    """Files below a folder. Folders are opened without following links."""
     waiting = [folder]
     while waiting:
         place = waiting.pop()
@@ -283,7 +282,7 @@ def _below(folder: Path, root: Path, *, arrived: bool) -> Iterator[_Candidate | 
         except OSError as error:
             yield Outcome(place, OutcomeStatus.IGNORED, f"the folder cannot be read: {error.strerror or error}")
             continue
-        # an archive that lies inside a folder of data is no data; hidden names are files on their way (rsync, our own)
+        # skip an archive inside a folder of data, and hidden names, which are files in transfer (rsync, ours)
         inner = [place / name for name in folders if not name.startswith(".")]
         waiting += reversed([path for path in inner if path.resolve() != root])
         for path in (place / name for name in files if not name.startswith(".")):
@@ -292,7 +291,7 @@ def _below(folder: Path, root: Path, *, arrived: bool) -> Iterator[_Candidate | 
 
 
 def _listing(place: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the folders and of everything else in a place, sorted."""
+    """Names of the folders in a folder, and of everything else, sorted."""
     if len(os.fsencode(place)) > PATH_BYTES:
         message = f"its path is longer than {PATH_BYTES} bytes"
         raise OSError(message)
@@ -302,7 +301,7 @@ def _listing(place: Path, folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _not_fits(name: str) -> str:
-    """Why a file is left alone, by the ending of its name; empty when it is not."""
+    """Why a file is ignored because of its suffix; empty when it is not."""
     return "" if name.lower().endswith(_FITS) else "not a FITS file"
 
 
@@ -310,23 +309,23 @@ def _begins_as_fits(path: Path) -> bool:
     try:
         with open_regular(path) as reader:
             return reader.read(9) == b"SIMPLE  ="
-    except OSError:  # what becomes of a file that cannot be read is decided where it is hashed
+    except OSError:  # unreadable files are handled where they are hashed
         return False
 
 
 def _check_incoming(root: Path, incoming: Path) -> None:
-    """Files in ``incoming`` are removed once the archive has them: it must not be the archive."""
+    """Refuse an ``incoming`` that contains the archive, because its files are removed after ingest."""
     place, own = incoming.resolve(), root / "incoming"
     if (place.is_relative_to(root) and not place.is_relative_to(own)) or root.is_relative_to(place):
-        message = f"{incoming} holds files of the archive itself and cannot be emptied into it"
+        message = f"{incoming} contains files of the archive and cannot be used as incoming folder"
         raise NotInArchive(message)
 
 
-# Looking at files ----------------------------------------------------------------------------------------------------
+# Reading files -------------------------------------------------------------------------------------------------------
 
 
 def _hashed(one: _Candidate, stack: ExitStack) -> _Candidate:
-    """Open a file and hash it; it stays open until the end of the batch."""
+    """Open and hash a file; it stays open until the end of the batch."""
     try:
         with open_folder(one.path.parent, below=one.below) as folder:
             status = os.stat(one.path.name, dir_fd=folder, follow_symlinks=False)
@@ -342,13 +341,13 @@ def _hashed(one: _Candidate, stack: ExitStack) -> _Candidate:
             return replace(one, waits=str(error))
         return replace(one, refusal=_mismatch(one.path, "a regular file", error.found))
     except OSError as error:
-        if error.errno in _OF_THE_MACHINE:
+        if error.errno in _MACHINE_ERRORS:
             raise
         return replace(one, refusal=_mismatch(one.path, "a file that can be read", error.strerror or str(error)))
 
 
 def _examined(one: _Candidate, root: Path, folder: Path, now: np.datetime64) -> _Candidate:
-    """Copy a file into a folder of ours and describe the copy."""
+    """Copy a file into the private folder and describe the copy."""
     if one.refusal or one.waits:
         return one
     try:
@@ -362,7 +361,7 @@ def _examined(one: _Candidate, root: Path, folder: Path, now: np.datetime64) -> 
     except UnknownEnergyTable as error:
         return replace(one, waits=str(error))
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
-        # a reader that stumbles over a file it should have refused must not stop the others
+        # an unexpected error in one file must not stop the others
         return replace(one, refusal=_mismatch(one.path, "a readable STIX product", f"{type(error).__name__}: {error}"))
 
 
@@ -372,9 +371,9 @@ def _row_of(root: Path, copy: Path, sha256: str, now: np.datetime64) -> ProductF
     Raises
     ------
     InvalidProduct
-        When it is no product, or contradicts the tables.
+        When the file is not a STIX product, or contradicts the tables.
     UnknownEnergyTable
-        When its table is not known yet.
+        When the archive does not have its table yet.
     """
     row = describe(copy, sha256, now).row
     if row.product == ProductKind.ENERGY_CALIBRATION:
@@ -388,14 +387,14 @@ def _row_of(root: Path, copy: Path, sha256: str, now: np.datetime64) -> ProductF
 
 
 def _copied(one: _Candidate, folder: Path) -> Path:
-    """Copy of what was hashed, under its own name: messages name it, and it may be all that says what the file is.
+    """Copy of the hashed content, with the original name, which messages quote and which may identify the file.
 
     Raises
     ------
     ArchiveError
-        When the file changed meanwhile, or cannot be read any more.
+        When the file changed meanwhile, or is no longer readable.
     """
-    if one.stream is None:  # only what could be opened comes here
+    if one.stream is None:  # only open files come here
         message = f"{one.path.name} is not open"
         raise ArchiveError(message)
     place = folder / secrets.token_hex(8) / one.path.name
@@ -421,7 +420,7 @@ def _mismatch(path: Path, expected: str, found: str) -> Refusal:
 
 
 def _known(archive: Archive, hashes: list[str]) -> dict[str, str]:
-    """Names, by hash, of the files that are in the archive with their row."""
+    """Names, by hash, of files in the archive that have a row."""
     if not hashes:
         return {}
     found = archive.rows(select_files("sha256, name, path, size", " WHERE sha256 IN (SELECT unnest($1))"), [hashes])
@@ -433,10 +432,10 @@ def _has_size(path: Path, size: int) -> bool:
 
 
 def _place(archive: Archive, one: _Candidate, row: ProductFile, now: np.datetime64) -> Outcome:
-    """Copy a checked file to its place, under the write lock.
+    """Move a checked file to its path, under the write lock.
 
-    Where a file of that name and other content stands already, the one that was written later (DATE in its header)
-    stays or comes in its place; the other goes into quarantine. Which of two came first never matters.
+    If a file of the same name and different content is there, the one with the later DATE in its header is kept and the
+    other goes into quarantine, whichever was ingested first.
     """
     place = archive.path_of(row.path)
     present = sha256_of(place) if place.is_file() else ""
@@ -454,9 +453,9 @@ def _place(archive: Archive, one: _Candidate, row: ProductFile, now: np.datetime
 
 
 def _refiled(archive: Archive, row: ProductFile) -> dict[str, ProductFile]:
-    """Move a file that older software filed in the place of this row to its own, and what is there to its own.
+    """Move a file that older software put at the path of this row to its own path, and any file there likewise.
 
-    Returns the new rows of what was moved by hash. The row of the old name is replaced by that of the file that comes.
+    Returns the new rows of moved files by hash. The caller writes the row that replaces the old name.
     """
     moves: list[tuple[Path, ProductFile]] = []
     wanted = row
@@ -473,7 +472,7 @@ def _refiled(archive: Archive, row: ProductFile) -> dict[str, ProductFile]:
         wanted = own
     moved = {}
     for place, own in reversed(moves):
-        if content_in_place(archive, own):  # another file has this place rightly, or the same is there twice
+        if content_in_place(archive, own):  # this path is correctly taken by another file, or by a duplicate
             continue
         refile(archive, place, own)
         moved[own.sha256] = own
@@ -481,11 +480,11 @@ def _refiled(archive: Archive, row: ProductFile) -> dict[str, ProductFile]:
 
 
 def _older(place: Path, present: str, row: ProductFile, now: np.datetime64) -> Refusal | None:
-    """Why the file in the archive stays, or None when the new one is newer."""
+    """Why the file in the archive is kept; None when the new one is newer."""
     try:
         created = describe(place, present, now).row.created
     except InvalidProduct:
-        return None  # what stands there is broken: anything that was checked is better
+        return None  # the file in the archive is damaged: any checked file is better
     if row.created is not None and (created is None or row.created > created):
         return None
     return Refusal(
@@ -498,7 +497,7 @@ def _older(place: Path, present: str, row: ProductFile, now: np.datetime64) -> R
 
 def _refuse(archive: Archive, one: _Candidate, refusal: Refusal, now: np.datetime64) -> Outcome:
     if one.arrived and not os.path.lexists(one.path):
-        return Outcome(one.path, OutcomeStatus.IGNORED, "it is gone: another run has taken it")
+        return Outcome(one.path, OutcomeStatus.IGNORED, "no longer there: another run has ingested it")
     if one.arrived and _still_arriving(one, now):
         reason = f"left for the next run, it may still be arriving: {refusal.reason}"
         return Outcome(one.path, OutcomeStatus.IGNORED, reason)

@@ -1,9 +1,9 @@
-"""Is this ours, what is it, what is it called: the one answer for ingest, check, repair and fetch.
+"""Identity of a file: product and name. Ingest, check, repair and fetch all use this module.
 
-A file is what the service types of its header say, and what its name says where the header has none (see
-`stixcore.fits.identity`). It keeps its name if that is the name of a STIX product; a file that was renamed gets the
-name it was written under, or one built from its header. A file that is in the archive under the name found here is
-found to have that name again: an index that was lost comes back as it was.
+The service types in the header decide which product a file is, or its name if the header has none (see
+`stixcore.fits.identity`). A file keeps its name if that is the name of a STIX product. A renamed file gets its original
+name from the header, or one built from the header. Identifying a file of the archive gives its name in the archive, so
+that a lost index can be rebuilt.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from stixcore.fits.products import ProductHeader
 from stixcore.fits.read import read_header
 from stixcore.fits.spec import ProductKind
 
-#: Names carry whole seconds, and those of early files the time before it was corrected.
+#: Names have whole seconds, and those of early files the uncorrected time.
 NAME_TOLERANCE = np.timedelta64(60, "s")
-#: The middle of a daily file lies inside its day; a day that is cut off has it near the end.
+#: The middle of a daily file is inside its day, or near it for an incomplete day.
 DAY_TOLERANCE = np.timedelta64(6, "h")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a file is and what the archive calls it."""
+    """Header of a file and its name in the archive."""
 
     header: ProductHeader
     name: FileName
@@ -41,7 +41,7 @@ class Identity:
 
     @property
     def path(self) -> PurePosixPath:
-        """Place inside the archive."""
+        """Path inside the archive."""
         return archive_path(self.name, self.kind)
 
 
@@ -52,14 +52,14 @@ def identify(path: Path, *, by_header: bool = False) -> Identity:
     ----------
     path : Path
     by_header : bool
-        Name it by its header, whatever it is called now: a file that older software filed under a wrong name.
+        Ignore the present name: older software may have given the file a wrong one.
 
     Raises
     ------
     WrongName
         When its name contradicts its header.
     InvalidProduct
-        When it is no STIX product, or its level has no UTC.
+        When it is not a STIX product, or its level has no UTC times.
     """
     header = read_header(path)
     name = (None if by_header else _own_name(path)) or _given_name(path, header)
@@ -70,7 +70,7 @@ def identify(path: Path, *, by_header: bool = False) -> Identity:
 
 
 def _own_name(path: Path) -> FileName | None:
-    """The name a file has, if it is that of a product."""
+    """Parsed name of a file, if it is the name of a product."""
     try:
         name = parse_file_name(path.name)
     except InvalidName:
@@ -79,12 +79,12 @@ def _own_name(path: Path) -> FileName | None:
 
 
 def _given_name(path: Path, header: ProductHeader) -> FileName:
-    """Name for a file that its owner renamed: the one it was written under, or one built from the header."""
+    """Name of a renamed file: its original name, or one built from the header."""
     try:
         original = parse_file_name(header.original_name)
         _check_name(path, original, header)
     except (InvalidName, WrongName):
-        pass  # not all generations tell it, and older software told a wrong one
+        pass  # missing in some generations, and wrong in older software
     else:
         return original
     try:
@@ -94,7 +94,7 @@ def _given_name(path: Path, header: ProductHeader) -> FileName:
 
 
 def _check_name(path: Path, name: FileName, header: ProductHeader) -> None:
-    """A file under another file's name would be found under the wrong day or request."""
+    """Refuse a name that contradicts the header in product, request or time."""
     if name.kind is not header.kind:
         found = f"a {header.kind} product by its header"
         raise WrongName(path, f"a {name.kind} product as in the file name {name.name}", found)

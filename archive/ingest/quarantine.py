@@ -1,6 +1,6 @@
-"""Refused files, each beside a note that says why: ``quarantine/<yyyy-mm-dd>/<file>`` and ``<file>.reason.json``.
+"""Quarantine: rejected files, each with a note: ``quarantine/<yyyy-mm-dd>/<file>`` and ``<file>.reason.json``.
 
-They may be anything, and the reasons quote them: only the archive's owner can read either.
+The files can contain anything, and the notes quote them, so only the owner of the archive can read either.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from stixcore.printable import printable, without_folders
 from stixcore.recipe import sha256_of
 
 NOTE = ".reason.json"
-#: File systems allow 255 bytes; the note's ending and a hash must fit in beside it.
+#: File systems allow 255 bytes, including the suffix of the note and a hash.
 _NAME_LENGTH = 180
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a file was refused: a sentence, and where they are known what was expected and what was found.
+    """Why a file was rejected: a sentence and, if known, what was expected and what was found.
 
-    Names of the folders of this machine are left out, and what is not printable is escaped.
+    Folder names of this machine are removed, and unprintable characters are escaped.
     """
 
     reason: str
@@ -46,26 +46,26 @@ def put_aside(
     *,
     copy: Path | None = None,
 ) -> Path:
-    """Copy a refused file into quarantine, with its note. The same file for the second time changes nothing.
+    """Copy a rejected file into quarantine, with its note. Doing so again changes nothing.
 
     Parameters
     ----------
     folder : Path
         The archive's folder ``quarantine``.
     source : Path
-        The file; it stays where it is.
+        The file, which is not changed.
     refusal : Refusal
     now : datetime64
-        Its day is the day of the folder, UTC.
+        Present time, UTC; its day names the folder.
     sha256 : str, optional
-        Hash of the content. Without it only the note is written: the content cannot be read, or is no content.
+        Hash of the content. Without it only the note is written, for a file that cannot be read.
     copy : Path, optional
-        A private copy of ``source``, which is moved; otherwise ``source`` is copied.
+        A private copy of ``source`` to move into quarantine. By default ``source`` is copied.
 
     Returns
     -------
     Path
-        The note.
+        Path of the note.
     """
     name = _harmless(source.name)
     make_private_folder(folder)
@@ -95,7 +95,7 @@ def put_aside(
 
 
 def _inside(source: Path, root: Path) -> str:
-    """Where a file was, as its path inside the archive; of one from elsewhere the name."""
+    """Path of a file inside the archive, or the name of a file from elsewhere."""
     return source.relative_to(root).as_posix() if source.is_relative_to(root) else source.name
 
 
@@ -104,7 +104,7 @@ def _note_of(place: Path) -> Path:
 
 
 def _harmless(name: str) -> str:
-    """A name without control characters and the like, not hidden, short enough."""
+    """A safe file name: no control characters, not hidden, short enough."""
     return re.sub(r"[^A-Za-z0-9._:+=-]", "_", name).lstrip(".")[-_NAME_LENGTH:] or "unnamed"
 
 

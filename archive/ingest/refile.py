@@ -1,4 +1,4 @@
-"""Files under a wrong name or in a wrong folder go to the place that their header gives them; none is lost.
+"""Moving files with a wrong name or folder to the path that their header implies.
 
 Older software filed days that begin half a second before midnight under the day before.
 """
@@ -18,13 +18,13 @@ from archive.store import Archive
 from stixcore.errors import InvalidProduct
 from stixcore.recipe import sha256_of
 
-_OF_THE_MACHINE = frozenset({EACCES, EAGAIN, EIO, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, ESTALE, ETIMEDOUT})
+_MACHINE_ERRORS = frozenset({EACCES, EAGAIN, EIO, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, ESTALE, ETIMEDOUT})
 
 
 def describe_filed(path: Path, sha256: str, now: np.datetime64) -> Description:
-    """Describe a file of the archive; under the name that its header gives it where the one it has is wrong.
+    """Describe a file of the archive, with the name its header implies if its own is wrong.
 
-    Parameters and errors as `archive.ingest.describe.describe`. The place in the row is the right one, not that of
+    Parameters and errors as `archive.ingest.describe.describe`. The row has the correct path, which may not be
     ``path``.
     """
     try:
@@ -34,13 +34,13 @@ def describe_filed(path: Path, sha256: str, now: np.datetime64) -> Description:
 
 
 def content_in_place(archive: Archive, row: ProductFile) -> str:
-    """SHA-256 of the file that is in a row's place, empty when there is none."""
+    """SHA-256 of the file at the path of a row; empty when there is none."""
     place = archive.path_of(row.path)
     return sha256_of(place) if place.is_file() else ""
 
 
 def refile(archive: Archive, path: Path, row: ProductFile) -> None:
-    """Move a file to the place of its row, under the write lock; its rows are the caller's to write.
+    """Move a file to the path of its row, under the write lock. The caller writes the rows.
 
     Raises
     ------
@@ -53,10 +53,10 @@ def refile(archive: Archive, path: Path, row: ProductFile) -> None:
     move_file(path, place)
 
 
-def of_the_machine(error: BaseException | None) -> bool:
-    """Whether a file could not be read for no fault of its own: no permission, a failing disk, no memory."""
+def is_machine_error(error: BaseException | None) -> bool:
+    """Whether reading failed because of the machine and not the file: permissions, a failing disk, no memory."""
     while error is not None:
-        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE):
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MACHINE_ERRORS):
             return True
         error = error.__cause__
     return False

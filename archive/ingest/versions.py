@@ -1,4 +1,4 @@
-"""Which of several files of one observation counts: the last version wins, the others say what took their place."""
+"""Versions of one observation: the latest is used, the others name it in ``superseded_by``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from archive.index.schema import ProductFile
 
-#: Two files are versions of one observation when what they share is at least this part of what they cover together.
-#: A reprocessed file may begin a bin later; half a day of light curve is no version of the whole day.
+#: Two files are versions of one observation when their overlap is at least this part of their union. A reprocessed file
+#: may begin a bin later; half a day of light curves is not a version of the whole day.
 SAME_OBSERVATION = 0.5
 
 
 def with_successors[R: ProductFile](rows: Iterable[R]) -> list[R]:
-    """Rows with ``superseded_by`` as it must be among them. It depends on the set of files, not on their order."""
+    """Rows with the correct ``superseded_by``, which depends on the set of files and not on their order."""
     rows = list(rows)
     groups: dict[tuple[str, str, bool], list[R]] = {}
     for row in rows:
@@ -35,7 +35,7 @@ def _group(row: ProductFile) -> tuple[str, str, bool]:
 
 
 def _shared(a: ProductFile, b: ProductFile) -> float:
-    """Common part of two time ranges ÷ what they cover together."""
+    """Overlap of two time ranges divided by their union."""
     common = min(a.t_end, b.t_end) - max(a.t_start, b.t_start)
     together = max(a.t_end, b.t_end) - min(a.t_start, b.t_start)
     return float(common / together) if together > np.timedelta64(0, "us") else 1.0

@@ -56,7 +56,7 @@ def guarded(known: Any) -> type[PlainPage]:
             if name is None:  # on the way to the provider
                 return None
             try:
-                if accounts().of_outside(name) is not None:
+                if accounts().from_provider(name) is not None:
                     return name
                 self._problem = f"You signed in as {name}, which has no account here. Please ask the operator."
                 refusal = HTTPError(403, "%r has no account here", name)

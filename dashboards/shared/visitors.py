@@ -153,7 +153,7 @@ def sessions() -> Sessions:
 
 def _person_of(signed: str) -> Person | None:
     if pn.config.oauth_provider != OWN_PROVIDER:
-        return accounts().of_outside(signed)
+        return accounts().from_provider(signed)
     name, generation, _ = (*signed.split(":"), "", "")[:3]
     return accounts().of_session(name, generation)
 

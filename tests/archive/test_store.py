@@ -16,16 +16,16 @@ from archive.index.migrations import MIGRATIONS
 
 
 def test_reading_makes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(NotAnArchive, match="is no archive"):
+    with pytest.raises(NotAnArchive, match="is not an archive"):
         Archive(tmp_path / "nowhere")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_archive_that_lost_its_index_is_to_be_repaired(archive: Archive) -> None:
     shutil.rmtree(archive.root / "index")
-    with pytest.raises(NotAnArchive, match=r"its folder index is lost.*check --repair makes it from the files"):
+    with pytest.raises(NotAnArchive, match=r"its index folder is missing.*check --repair rebuilds it"):
         Archive(archive.root)
-    with pytest.raises(NotAnArchive, match=r"it has no folder index.*ingest --archive makes one"):
+    with pytest.raises(NotAnArchive, match=r"it has no index folder.*ingest --archive creates one"):
         Archive(archive.root / "deeper")
 
 

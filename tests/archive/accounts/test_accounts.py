@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive.accounts import Accounts, OutsideNames, Person, Role, Sessions, check_name, web_secrets
+from archive.accounts import Accounts, Person, ProviderUsers, Role, Sessions, check_name, web_secrets
 from archive.errors import AccountsDamaged, InvalidAccount, NoSuchUser, UserExists
 
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
@@ -118,7 +118,7 @@ def test_who_is_removed_and_comes_again_is_somebody_else(tmp_path: Path) -> None
     accounts.add("alice", PASSWORD, NOW)
     assert accounts.of_session("alice", before) is None
     assert accounts.of_token(token) is None
-    with pytest.raises(UserExists, match="there is a user 'alice' already"):
+    with pytest.raises(UserExists, match="user 'alice' exists already"):
         accounts.add("alice", PASSWORD, NOW)
 
 
@@ -150,13 +150,13 @@ def test_tokens_are_hashed_revocable_and_few(tmp_path: Path) -> None:
         accounts.make_token("alice", "two\nlines", NOW)
 
 
-def test_an_asker_notices_what_another_process_changed(tmp_path: Path) -> None:
-    asker, operator = Accounts(tmp_path), Accounts(tmp_path)
-    assert asker.users() == []
-    operator.add("alice", PASSWORD, NOW)
-    assert [user.name for user in asker.users()] == ["alice"]
-    operator.remove("alice")
-    assert asker.users() == []
+def test_a_reader_notices_changes_of_another_process(tmp_path: Path) -> None:
+    reader, writer = Accounts(tmp_path), Accounts(tmp_path)
+    assert reader.users() == []
+    writer.add("alice", PASSWORD, NOW)
+    assert [user.name for user in reader.users()] == ["alice"]
+    writer.remove("alice")
+    assert reader.users() == []
 
 
 def _add_tokens(root: Path, number: int) -> None:
@@ -188,16 +188,16 @@ def test_a_damaged_file_lets_nobody_in_and_is_not_overwritten(tmp_path: Path, te
     assert (tmp_path / "users.json").read_text() == text
 
 
-def test_whom_a_provider_vouches_for(tmp_path: Path) -> None:
+def test_users_of_a_sign_in_provider(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path)
-    assert accounts.of_outside("alice@example.org") is None  # nobody without configuration
+    assert accounts.from_provider("alice@example.org") is None  # nobody without configuration
     (tmp_path / "config.toml").write_text(
-        '[worker]\nanything = 1\n[accounts]\nallowed = ["*@example.org"]\noperators = ["Keeper@example.com"]\n'
+        '[worker]\nanything = 1\n[accounts]\nallowed = ["*@example.org"]\noperators = ["Operator@example.com"]\n'
     )
-    assert accounts.of_outside("Alice@Example.org") == Person("alice@example.org", operator=False)
-    assert accounts.of_outside("operator@example.com") == Person("operator@example.com", operator=True)
+    assert accounts.from_provider("Alice@Example.org") == Person("alice@example.org", operator=False)
+    assert accounts.from_provider("operator@example.com") == Person("operator@example.com", operator=True)
     for stranger in ("mallory@example.com", "alice@example.org.evil", "a b@example.org", "guest", "auto", ""):
-        assert accounts.of_outside(stranger) is None
+        assert accounts.from_provider(stranger) is None
 
     token = accounts.make_token("alice@example.org", "", NOW)
     assert accounts.of_token(token) == Person("alice@example.org", operator=False)
@@ -212,8 +212,8 @@ def test_a_name_with_a_password_is_nobody_elses(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path)
     accounts.add("olga", PASSWORD, NOW, Role.OPERATOR)
     (tmp_path / "config.toml").write_text('[accounts]\nallowed = ["*"]\n')
-    assert accounts.of_outside("olga") is None
-    assert accounts.of_outside("peter") == Person("peter", operator=False)
+    assert accounts.from_provider("olga") is None
+    assert accounts.from_provider("peter") == Person("peter", operator=False)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_name_with_a_password_is_nobody_elses(tmp_path: Path) -> None:
 def test_a_slip_in_the_configuration_lets_nobody_in(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.toml").write_text(text)
     with pytest.raises(AccountsDamaged, match=r"config\.toml"):
-        OutsideNames.of(tmp_path)
+        ProviderUsers.of(tmp_path)
 
 
 def test_ended_sessions_are_remembered_until_they_would_have_expired(tmp_path: Path) -> None:

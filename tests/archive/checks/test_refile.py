@@ -132,7 +132,7 @@ def test_both_files_stay_where_the_right_place_is_taken(archive: Archive, tmp_pa
     found = check(archive, later(), repair=True)
     (blocked,) = [one for one in found if not one.repaired]
     assert (blocked.code, blocked.file) == (Code.FILE_MISPLACED, str(wrong.relative_to(archive.root)))
-    assert "both stay" in blocked.message
+    assert "neither is changed" in blocked.message
     assert (taken.read_bytes(), wrong.read_bytes()) == contents
     assert quarantined(archive) == []
     assert len(rows(archive)["files"]) == len(expected["files"]) == 1

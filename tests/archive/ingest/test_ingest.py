@@ -242,7 +242,7 @@ def test_a_file_that_stays_broken_is_refused_whatever_the_clock(archive: Archive
 @pytest.mark.parametrize("place", ["fits", "fits/L1", ".", ".."])
 def test_incoming_may_not_be_the_archive(archive: Archive, make, place: str) -> None:
     (archive.root / "fits" / "L1").mkdir()
-    with pytest.raises(NotInArchive, match="holds files of the archive itself"):
+    with pytest.raises(NotInArchive, match="contains files of the archive"):
         ingest(archive, [], make.now, incoming=archive.root / place)
 
 
@@ -407,7 +407,7 @@ def test_what_another_run_took_meanwhile_is_left_alone(archive: Archive, make, m
     monkeypatch.setattr(MODULE, "open_regular", taken)
     (outcome,) = ingest(archive, [], make.now, incoming=archive.root / "incoming")
     assert outcome.status is IGNORED
-    assert "another run has taken it" in outcome.reason
+    assert "another run has ingested it" in outcome.reason
     assert list((archive.root / "quarantine").iterdir()) == []
 
 

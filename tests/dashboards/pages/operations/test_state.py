@@ -145,7 +145,7 @@ def test_findings_by_sort_for_everybody_and_by_name_for_operators(archive: Archi
     found = (
         Finding(Level.ERROR, Code.IMAGE_MISSING, "images", "images/secret.fits", "images/secret.fits is gone"),
         Finding(Level.WARNING, Code.LEFTOVER, "", "x", "x was left behind", repaired=True),
-        Finding(Level.INFO, Code.QUARANTINE, "", "quarantine", "2 refused files in quarantine"),
+        Finding(Level.INFO, Code.QUARANTINE, "", "quarantine", "2 rejected files in quarantine"),
     )
     keep_findings(archive.root, found, NOW)
     for visitor, listed in ((GUEST, ()), (ANNA, ()), (OPERATOR, found)):

@@ -1,6 +1,6 @@
-"""Names that a sign-in provider (OAuth, OpenID Connect) vouches for, and which of them may come in.
+"""Users of a sign-in provider (OAuth, OpenID Connect).
 
-A provider says who somebody is; ``config.toml`` of the archive says who of them is a user here::
+The provider verifies the name; ``config.toml`` of the archive lists the names that may sign in::
 
     [accounts]
     allowed = ["*@example.org", "guest.scientist@example.com"]
@@ -24,28 +24,28 @@ SECTION = "accounts"
 
 
 @dataclass(frozen=True)
-class OutsideNames:
-    """Who of a provider's names is a user.
+class ProviderUsers:
+    """Names of a sign-in provider that may sign in.
 
     Attributes
     ----------
     allowed : tuple of str
-        Patterns; ``*`` stands for anything. Nobody by default.
+        Patterns; ``*`` matches any text. Empty by default.
     operators : tuple of str
-        Whole names, no patterns; they are allowed as well.
+        Names of operators, without patterns; they may sign in as well.
     """
 
     allowed: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, root: Path) -> OutsideNames:
-        """What the configuration of an archive says.
+    def of(cls, root: Path) -> ProviderUsers:
+        """Read the configuration of an archive.
 
         Raises
         ------
         AccountsDamaged
-            When it cannot be read, or says something that means nothing: a slip must not let anybody in.
+            When it cannot be read or has an invalid entry, so that a typing error lets nobody in.
         """
         path = root / FILE_NAME
         try:
@@ -58,7 +58,7 @@ class OutsideNames:
         return cls(**{name: _names(path, name, value) for name, value in _items(path, section)})
 
     def person(self, name: str) -> Person | None:
-        """Who a provider's name is here; None when it may not come in."""
+        """The person with this name; None when the name may not sign in."""
         name = name.strip().lower()
         try:
             check_name(name)
@@ -69,15 +69,15 @@ class OutsideNames:
 
 
 def _items(path: Path, section: Any) -> list[tuple[str, Any]]:
-    known = [field.name for field in fields(OutsideNames)]
+    known = [field.name for field in fields(ProviderUsers)]
     if not isinstance(section, dict) or set(section) - set(known):
-        message = f"{path}: the section {SECTION} has {' and '.join(known)} and nothing else"
+        message = f"{path}: the section {SECTION} can only have {' and '.join(known)}"
         raise AccountsDamaged(message)
     return list(section.items())
 
 
 def _names(path: Path, name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        message = f"{path}: {SECTION}.{name} is a list of names"
+        message = f"{path}: {SECTION}.{name} must be a list of names"
         raise AccountsDamaged(message)
     return tuple(item.strip().lower() for item in value)
