@@ -1,4 +1,4 @@
-"""Exceptions, named for the reader's mistake. Every message is one sentence that a person can act on."""
+"""Exceptions of stixcore, and their texts for the public. Each message is one sentence that says what to change."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from stixcore.printable import printable, without_folders
 
 
 class StixError(Exception):
-    """Base of everything this package raises on purpose.
+    """Base class of the exceptions of this package.
 
-    Messages quote what comes from outside (names of files, header values), so what is not printable in them is escaped.
+    Messages quote untrusted text (file names, header values), so characters that are not printable are escaped.
     """
 
     #: Whether messages have more than one line.
@@ -22,14 +22,14 @@ class StixError(Exception):
 
 
 class InvalidProduct(StixError):
-    """A file is no STIX product, is truncated, or contradicts itself.
+    """A file is not a STIX product, is truncated or is inconsistent.
 
     Attributes
     ----------
     file : str
         Name of the file.
     expected, found : str
-        What the reader needed and what stands in the file instead.
+        What the reader expected, and what the file contains instead.
     """
 
     def __init__(self, file: str | Path, expected: str, found: str) -> None:
@@ -39,24 +39,24 @@ class InvalidProduct(StixError):
         super().__init__(f"{self.file}: expected {expected}, found {found}.")
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
-        # Exceptions cross process borders (worker pools); the default pickles the message alone.
+        # Worker pools pickle exceptions; the default would keep only the message.
         return (type(self), (self.file, self.expected, self.found))
 
 
 class SelectionError(StixError):
-    """A time, energy, detector or pixel selection that the data cannot satisfy."""
+    """A selection of times, energies, detectors, pixels or parameters that the data do not allow."""
 
 
 class CalibrationError(StixError):
-    """Two inputs that may not be combined (other energy channels, other energy table, no valid date …)."""
+    """Inputs that cannot be combined (different energy channels or energy tables), or calibration that is missing."""
 
 
 class ReconstructionError(StixError):
-    """An image cannot be made from these numbers (no visibilities, nothing but zeros, NaN …)."""
+    """No image can be made from the data (no visibilities, only zeros, NaN …)."""
 
 
 def public_sentence(error: BaseException) -> str:
-    """What may be said to anybody about an error: one line without the folders of this machine."""
+    """Text of an error for the public: one line without local folder names."""
     if isinstance(error, OSError) and error.strerror:
         return printable(error.strerror)
     return without_folders(printable(error))

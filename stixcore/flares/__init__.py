@@ -1,14 +1,15 @@
-"""Flares in quick-look light curves: found, measured, and their GOES class estimated. Pure functions of a series.
+"""Flare detection in quick-look light curves, flare properties, and estimated GOES classes. Pure functions of a series.
 
-Reading order: `series` (what comes in, and its one-minute mean), `attenuator` (what the curve would be without it),
-`envelope` (what lies under the flares), `peaks` (where they are and how far they reach), `detect` (their numbers),
-`goes` (what class the counts stand for).
+Reading order: `series` (the input and its one-minute mean), `attenuator` (the curve corrected for the attenuator),
+`envelope` (the background below the flares), `peaks` (positions and extents of flares), `detect` (properties of
+flares), `goes` (classes estimated from counts).
 
-The rules are those of the STIX Data Center (one-minute mean of the 4-10 keV band, SNIP envelope, height of 3 and
-prominence of 2 standard deviations, a width of a minute, five minutes between peaks, edges one standard deviation up),
-with four changes. Every level is local, where the original takes the lowest one of the whole file. A flare on the decay
-of another counts when the logarithm of the curve bends (see `peaks.bend`). Flares that overlap are cut at the valley
-between them, where the original keeps the highest alone. And the attenuator is seen in the data, bin by bin.
+The rules are those of the STIX Data Center: one-minute mean of the 4-10 keV band, SNIP envelope, a height of 3 and a
+prominence of 2 standard deviations, a width of a minute, five minutes between peaks, edges one standard deviation above
+the background. There are four differences. Every level is local; the original uses the lowest level of the whole file.
+A flare on the decay of another one is detected where the logarithm of the curve bends (see `peaks.bend`). Overlapping
+flares are split at the valley between them; the original keeps only the highest. The attenuator state is taken from the
+data, bin by bin.
 """
 
 from stixcore.flares.detect import REACH, DetectedFlare, find_flares

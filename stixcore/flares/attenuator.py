@@ -1,9 +1,9 @@
-"""What the 4-10 keV curve would have been without the attenuator, well enough to find peak and edges of a flare.
+"""The 4-10 keV curve corrected for the attenuator, well enough to find the peak and the edges of a flare.
 
-While 0.6 mm of aluminium stand before the detectors (rate-control state 1 and more), the soft band loses most of its
-counts: one flare would look like two, with its peak cut out. Light curves do not jump, so the counts of an attenuated
-run are scaled until they meet their neighbors at both ends. The result serves for times and heights; the counts that
-are reported are those that were recorded.
+While 0.6 mm of aluminium cover the detectors (rate-control state 1 and above), the soft band loses most of its counts:
+one flare would look like two, with the peak missing. Light curves do not jump, so the counts of an attenuated run are
+scaled to match their neighbors at both ends. The corrected curve is used for times and heights only; the reported
+counts are the recorded ones.
 """
 
 from __future__ import annotations
@@ -13,27 +13,28 @@ from numpy.typing import NDArray
 
 from stixcore.flares.series import Floats
 
-#: Bins on either side of a change that are compared. The bin in which the attenuator moves is left out.
-COMPARED = 3
-#: The aluminium takes some ten to a hundred times the soft counts; beyond this the comparison means nothing.
-STRONGEST = 1000.0
+#: Bins compared on either side of a change. The bin in which the attenuator moves is excluded.
+COMPARED_BINS = 3
+#: Largest scale factor: above it the comparison has failed. The attenuator reduces soft counts by 10 to 100.
+MAX_SCALE = 1000.0
 
 
 def without_attenuator(rate: Floats, rcr: NDArray[np.int64], touching: NDArray[np.bool_]) -> Floats:
-    """Scale attenuated runs so that the curve is continuous.
+    """Scale attenuated runs of bins so that the curve is continuous.
 
     Parameters
     ----------
     rate : (n,) float
-        Of the band, any unit.
+        Count rate of the band, any unit.
     rcr : (n,) int
+        Rate-control state; 0: attenuator out.
     touching : (n - 1,) bool
         Bin ``i`` is followed by bin ``i + 1`` without a gap.
 
     Returns
     -------
     (n,) float
-        Equal to ``rate`` wherever the attenuator is out. A run with no neighbor without a gap stays as it is.
+        Equal to ``rate`` where the attenuator is out. A run with gaps on both sides is not changed.
     """
     if not (rcr > 0).any():
         return rate
@@ -58,13 +59,13 @@ def without_attenuator(rate: Floats, rcr: NDArray[np.int64], touching: NDArray[n
     for run_number in np.flatnonzero(attenuated):
         run = slice(starts[run_number], stops[run_number])
         between = np.linspace(log_scale[0, run_number], log_scale[1, run_number], int(run.stop - run.start))
-        scaled[run] *= np.exp(np.clip(between, 0.0, np.log(STRONGEST)))
+        scaled[run] *= np.exp(np.clip(between, 0.0, np.log(MAX_SCALE)))
     return scaled
 
 
 def _step(rate: Floats, before: slice, after: slice) -> float:
-    """Logarithm of how much the curve falls from one run to the next one."""
-    # the attenuator moves during the last bin of a run or the first of the next: leave both out where there are more
-    left = rate[max(before.start, before.stop - 1 - COMPARED) : max(before.stop - 1, before.start + 1)]
-    right = rate[min(after.start + 1, after.stop - 1) : min(after.start + 1 + COMPARED, after.stop)]
+    """Logarithm of the factor by which the curve falls from one run to the next."""
+    # the attenuator moves during the last bin of a run or the first of the next: exclude both if there are others
+    left = rate[max(before.start, before.stop - 1 - COMPARED_BINS) : max(before.stop - 1, before.start + 1)]
+    right = rate[min(after.start + 1, after.stop - 1) : min(after.start + 1 + COMPARED_BINS, after.stop)]
     return float(np.log(max(left.mean(), 1.0) / max(right.mean(), 1.0)))

@@ -1,4 +1,4 @@
-"""Flares of a quick-look series, with their numbers."""
+"""Detect the flares of a quick-look series and measure them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from stixcore.flares.envelope import ENVELOPE_REACH, QUIET_REACH, background, de
 from stixcore.flares.peaks import BEND_SCALES, PROMINENCE_REACH, DetectionRules, Peak, find_peaks_of
 from stixcore.flares.series import BANDS, EPOCH, N_BANDS, STEP, Floats, QuicklookSeries, grid, moving_mean
 
-#: A flare depends on nothing that is farther from it than this: two series that share so much around it tell the same.
+#: No data farther from a flare than this affect it: two series that agree within this distance give the same flare.
 REACH = np.timedelta64(
     round((ENVELOPE_REACH + QUIET_REACH + PROMINENCE_REACH + max(BEND_SCALES)) / 60.0) + 1, "m"
 ).astype("timedelta64[us]")
 
-#: A band has signal where its one-minute mean is this many standard deviations of that mean above its background.
-SIGNAL = 5.0
-#: Shorter pieces of a series have no background to speak of, s.
+#: A band has signal where its one-minute mean exceeds the background by this many standard deviations of the mean.
+SIGNAL_SIGMAS = 5.0
+#: Shorter pieces of a series are skipped: their background cannot be determined, s.
 SHORTEST_PIECE = 600.0
 
 
@@ -34,23 +34,24 @@ class DetectedFlare:
         ``yymmddhhmm`` of the peak.
     t_start, t_peak, t_end : datetime64[us]
         UTC at Solar Orbiter: start of the first bin, middle of the bin at the peak of the one-minute mean, end of the
-        last bin. A flare that overlaps another one ends where that one begins.
+        last bin. A flare that overlaps the next one ends where that one begins.
     peak_counts : (5,) tuple of float, ct per 4 s
-        Most counts in one bin, with background; where the flare stands on the decay of another one, those of 4-10 keV
-        within half a minute of its peak. When the attenuator was in at some time, a lower limit.
+        Largest counts of one bin in each band, background included. For a flare on the decay of another one, the
+        4-10 keV value is taken within half a minute of its peak. A lower limit if the attenuator was in at any time.
     open_counts : float, ct per 4 s
-        The same of 4-10 keV with the attenuator out; NaN when it was in all the time.
+        The same for 4-10 keV while the attenuator was out; NaN if it was in throughout.
     background : float, ct per 4 s
-        Of 4-10 keV at the peak.
+        Background of 4-10 keV at the peak.
     total_counts, background_counts : float, ct
-        In 4-10 keV from start to end, and the background in them. What the decay of another flare adds is signal.
+        Counts in 4-10 keV from start to end, and the background among them. The decay of another flare counts as
+        signal.
     significance : float
-        Height of the one-minute mean at the peak above what the flare stands on, in standard deviations of one bin of
-        4 s there (of counting and of compression on board). With the attenuator in, of the curve without it.
+        Height of the one-minute mean at the peak above the level below the flare, in standard deviations of one 4 s bin
+        at that level (counting statistics and on-board compression). With the attenuator in, of the corrected curve.
     highest_band : str
-        One of `BANDS`.
+        Highest band with signal, one of `BANDS`.
     attenuator_in : bool
-        At some time of the flare.
+        The attenuator was in at some time during the flare.
     """
 
     flare_id: str
@@ -68,13 +69,13 @@ class DetectedFlare:
 
     @property
     def net_counts(self) -> float:
-        """Counts per 4 s at the peak without background and, if it was in, before or after the attenuator."""
+        """`open_counts` without background, ct per 4 s."""
         return self.open_counts - self.background
 
 
 @dataclass(frozen=True, eq=False)
 class _Curves:
-    """One piece of the series without long gaps, on the grid: every band (5, m), and 4-10 keV without attenuator."""
+    """A piece of the series without long gaps, on the grid: all bands (5, m); ``soft`` without the attenuator."""
 
     time: Floats
     soft: Floats
@@ -84,17 +85,21 @@ class _Curves:
 
 
 def find_flares(series: QuicklookSeries, rules: DetectionRules | None = None) -> list[DetectedFlare]:
-    """Flares of a series, by the time of their peak.
+    """Detect the flares of a series, sorted by peak time.
 
     Parameters
     ----------
     series : QuicklookSeries
-        Any length; see `REACH` for how much around a flare makes its result final.
+        Of any length. A flare is final once `REACH` before and after it are included.
     rules : DetectionRules, optional
+
+    Returns
+    -------
+    list of DetectedFlare
 
     Notes
     -----
-    A flare that is cut off by the end of the series, or by a gap, is told as far as it goes.
+    A flare that is cut off by the end of the series or by a gap is reported up to there.
     """
     rules = rules or DetectionRules()
     flares: list[DetectedFlare] = []
@@ -106,7 +111,7 @@ def find_flares(series: QuicklookSeries, rules: DetectionRules | None = None) ->
 
 
 def _pieces(series: QuicklookSeries, rules: DetectionRules) -> Iterator[QuicklookSeries]:
-    """Cut a series at its long gaps."""
+    """Split a series at its long gaps."""
     middle = series.middle
     gap = np.diff(middle) - 0.5 * (series.duration[1:] + series.duration[:-1])
     bounds = [0, *(np.flatnonzero(gap > rules.longest_gap) + 1).tolist(), middle.size]
@@ -145,8 +150,8 @@ def _measured(piece: QuicklookSeries, curves: _Curves, peak: Peak) -> DetectedFl
     is_open = rcr == 0
     attenuated = not is_open.all()
     t_peak = _time(middle[nearest])
-    alone = peak.level <= curves.backgrounds[0, peak.index]
-    near = (np.abs(middle[bins] - middle[nearest]) <= 30.0) | alone | attenuated
+    isolated = peak.level <= curves.backgrounds[0, peak.index]
+    near = (np.abs(middle[bins] - middle[nearest]) <= 30.0) | isolated | attenuated
     return DetectedFlare(
         flare_id=flare_id_of(t_peak),
         t_start=piece.t_start[bins][0],
@@ -167,7 +172,7 @@ def _highest_band(curves: _Curves, span: slice) -> int:
     means, levels = curves.bands[:, span], curves.backgrounds[:, span]
     # σ of a mean of 15 bins of 4 s
     sigma = deviation(levels) / np.sqrt(60.0 / STEP)
-    signal = ((means - levels) > SIGNAL * sigma).any(axis=1)
+    signal = ((means - levels) > SIGNAL_SIGMAS * sigma).any(axis=1)
     return max((band for band in range(N_BANDS) if signal[band]), default=0)
 
 
@@ -176,6 +181,6 @@ def _time(seconds: float) -> np.datetime64:
 
 
 def flare_id_of(t_peak: np.datetime64) -> str:
-    """``yymmddhhmm`` of a peak."""
+    """Flare id, ``yymmddhhmm`` of the peak."""
     minute = str(np.datetime_as_string(t_peak, unit="m"))
     return minute[2:].translate(str.maketrans("", "", "-T:"))

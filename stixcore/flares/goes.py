@@ -1,7 +1,7 @@
-"""GOES class estimated from STIX counts, and classes as numbers.
+"""GOES classes estimated from STIX counts, and conversion of classes to fluxes.
 
-The law is the one in the code of the STIX Data Center; the paper that describes it prints other coefficients. It is a
-fit to flares that both instruments saw, good to a factor of two in counts. An estimate is never a measured class.
+The relation is the one in the code of the STIX Data Center; the paper that describes it prints other coefficients. It
+is a fit to flares observed by both instruments and good to a factor of two in counts. An estimate is not a measurement.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stixcore.errors import SelectionError
 
 #: log10 F [W m⁻²] = c0 + c1·x + c2·x² with x = log10(counts per 4 s · d²)
 COEFFICIENTS = (-6.90, 0.07505, 0.07064)
-#: Range of an estimate: this much on x (not on log F).
+#: Half-width of the range of an estimate, on x (not on log F).
 X_RANGE = 0.3
 
 _LETTERS = {"A": 1e-8, "B": 1e-7, "C": 1e-6, "M": 1e-5, "X": 1e-4}
@@ -24,7 +24,7 @@ _CLASS = re.compile(r"([ABCMX])(\d{1,3}(?:\.\d{1,3})?)", re.ASCII)
 
 @dataclass(frozen=True)
 class EstimatedClass:
-    """Classes without decimals, "C3"; "A" for everything below B. None where nothing can be said."""
+    """Range of GOES classes without decimals ("C3"; "A" for everything below B); None where unknown."""
 
     low: str | None = None
     center: str | None = None
@@ -32,7 +32,7 @@ class EstimatedClass:
 
 
 def estimated_flux(net_counts: float, dsun_au: float, shift: float = 0.0) -> float:
-    """Flux that GOES would measure at its peak, 0.1-0.8 nm, W m⁻².
+    """Estimate the peak flux that GOES would measure in 0.1-0.8 nm, W m⁻².
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def estimated_flux(net_counts: float, dsun_au: float, shift: float = 0.0) -> flo
     dsun_au : float, au
         Distance of Solar Orbiter from the Sun.
     shift : float
-        On x, see `X_RANGE`.
+        Added to x, see `X_RANGE`.
     """
     x = np.log10(net_counts * dsun_au**2) + shift
     c0, c1, c2 = COEFFICIENTS
@@ -49,15 +49,19 @@ def estimated_flux(net_counts: float, dsun_au: float, shift: float = 0.0) -> flo
 
 
 def estimate_class(net_counts: float, dsun_au: float, *, attenuated: bool = False) -> EstimatedClass:
-    """Estimate the GOES class, with its range.
+    """Estimate the GOES class and its range.
 
     Parameters
     ----------
     net_counts, dsun_au : float
-        See `estimated_flux`. Without counts or distance there is no estimate.
+        See `estimated_flux`. All classes are None unless both are positive and finite.
     attenuated : bool
-        The attenuator was in, and the counts are those of the brightest bin without it: the class is that or a higher
-        one, so the lower end is all that can be said.
+        The attenuator was in during the flare, and the counts are those of the brightest bin without it. Only the lower
+        end of the range is given then.
+
+    Returns
+    -------
+    EstimatedClass
     """
     if not (np.isfinite(net_counts) and np.isfinite(dsun_au) and net_counts > 0 and dsun_au > 0):
         return EstimatedClass()
@@ -66,19 +70,19 @@ def estimate_class(net_counts: float, dsun_au: float, *, attenuated: bool = Fals
 
 
 def flux_of_class(goes_class: str) -> float | None:
-    """Flux of a class like "C3.4", W m⁻²; None for a letter alone.
+    """Flux of a class such as "C3.4", W m⁻²; None for a letter alone.
 
     Raises
     ------
     SelectionError
-        When it is no GOES class.
+        When the text is not a GOES class.
     """
     found = _CLASS.fullmatch(goes_class)
     if found is not None:
         return float(f"{_LETTERS[found[1]] * float(found[2]):.4g}")
     if goes_class in _LETTERS:
         return None
-    message = f"{goes_class!r} is no GOES class (a letter A, B, C, M or X and a number, like C3.4)"
+    message = f"{goes_class!r} is not a GOES class (a letter A, B, C, M or X and a number, such as C3.4)"
     raise SelectionError(message)
 
 

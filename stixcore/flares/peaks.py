@@ -1,4 +1,4 @@
-"""Where the flares of a curve are: candidates, the merging of those that are close, and how far each one reaches."""
+"""Find the flares of a curve: candidate peaks, merging of close ones, and the extent of each flare."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from stixcore.flares.series import STEP, Floats
 
 @dataclass(frozen=True)
 class DetectionRules:
-    """The numbers in the rules.
+    """Parameters of flare detection.
 
     Attributes
     ----------
     window : float, s
-        Of the moving mean.
+        Length of the moving mean.
     height : float
-        A flare rises this many standard deviations of one bin above the envelope, which are √envelope.
+        A flare rises above the envelope by this many standard deviations of one bin, √envelope.
     prominence : float
-        A peak rises this many standard deviations of one bin (of counting and compression, at its own level) above the
-        valley that separates it from a higher one.
+        A peak rises above the valley that separates it from a higher one by this many standard deviations of one bin
+        (counting statistics and compression, at its own level).
     bend : float
         A shoulder bends the curve downward by this many standard deviations of one bin at its own level.
     rise : float
-        Between a shoulder and its higher neighbor the curve bends upward by this many.
+        Between a shoulder and its higher neighbor the curve bends upward by this many standard deviations.
     width : float, s
         Shortest flare.
     distance : float, s
-        Peaks that are closer are one flare, with the id of the higher one.
+        Closer peaks are one flare, which has the id of the higher one.
     edge : float
         A flare ends where the mean comes within this many standard deviations of the background.
     longest_gap : float, s
-        Shorter ones are bridged; a longer one ends a flare.
+        Shorter gaps are interpolated; a longer one ends a flare.
     """
 
     window: float = 60.0
@@ -50,23 +50,24 @@ class DetectionRules:
     longest_gap: float = 600.0
 
 
-#: Distances over which a bend must show, s.
+#: Time scales on all of which a bend must be seen, s.
 BEND_SCALES = (120.0, 180.0)
-#: How far around a peak its prominence is looked for, s.
+#: Half-width of the interval in which the prominence of a peak is determined, s.
 PROMINENCE_REACH = 3600.0
 
 
 @dataclass(frozen=True)
 class Peak:
-    """A flare on the grid: index of its peak, of its first point and after its last, and what it stands on.
+    """A flare on the grid.
 
     Attributes
     ----------
     index, start, stop : int
+        Grid points of the peak, of the start, and after the end.
     level : float, ct per 4 s
-        Background, or the valley or decay of a higher flare.
+        Level below the flare: the background, or the valley or decay of a higher flare.
     height : float, ct per 4 s
-        Of the mean above that level.
+        Height of the one-minute mean above that level.
     """
 
     index: int
@@ -77,17 +78,22 @@ class Peak:
 
 
 def bend(curve: Floats, background: Floats) -> Floats:
-    """How much the logarithm of a curve bends downward, in standard deviations of one bin; negative: upward.
+    """Downward curvature of the logarithm of a curve, in standard deviations of one bin; negative: upward.
 
-    The excess over the background decays exponentially, a straight line in its logarithm, so a line between two moments
-    before and after lies on the curve. Where it lies below, something new has risen and begun to fall, even if the sum
-    falls all the time.
+    The excess over the background decays exponentially: its logarithm is a straight line, and a line between two times
+    before and after lies on the curve. Where that line lies below the curve, a new flare has risen and begun to decay,
+    even if the sum decreases throughout.
 
     Parameters
     ----------
     curve, background : (m,) float, ct per 4 s
+
+    Returns
+    -------
+    (m,) float
+        The smallest curvature over all `BEND_SCALES`; 0 where their signs differ.
     """
-    # three deviations are added, or the logarithm would magnify the noise of the background
+    # add three standard deviations: otherwise the logarithm would amplify the noise of the background
     excess = np.maximum(curve - background, 0.0) + 3.0 * np.sqrt(background)
     logarithm = np.log(excess)
     sigma = deviation(np.maximum(curve, background))
@@ -106,12 +112,16 @@ def bend(curve: Floats, background: Floats) -> Floats:
 
 
 def find_peaks_of(curve: Floats, envelope: Floats, background: Floats, rules: DetectionRules) -> list[Peak]:
-    """Flares of a curve without gaps, by time.
+    """Flares of a curve without gaps, in order of time.
 
     Parameters
     ----------
     curve, envelope, background : (m,) float, ct per 4 s
     rules : DetectionRules
+
+    Returns
+    -------
+    list of Peak
     """
     bends = bend(curve, background)
     high = curve >= envelope + rules.height * np.sqrt(envelope)
@@ -136,8 +146,8 @@ def _peaks_of_run(
     run: slice,
     rules: DetectionRules,
 ) -> list[Peak]:
-    """Flares of one run above the background: its maximum, and what else stands out of it."""
-    from scipy.signal import find_peaks  # half of what a command needs to start
+    """Flares of one run above the background: its maximum, and further peaks and shoulders."""
+    from scipy.signal import find_peaks  # slow to import: half of the start-up time of a command
 
     part, bend_of_part = curve[run], bends[run]
     sigma = deviation(part)
@@ -158,10 +168,10 @@ def _peaks_of_run(
 
 
 def _merged(curve: Floats, bends: Floats, candidates: list[int], rules: DetectionRules) -> list[int]:
-    """Candidates that are flares of their own: the highest first, each at a distance from all higher ones.
+    """Select the candidates that are separate flares: highest first, each far enough from all higher ones.
 
-    Towards the next higher peak, be it a flare of its own or part of one, the curve must turn upward, by a valley or by
-    a bend: otherwise a candidate is nothing but the rise or the decay of that peak.
+    Between a candidate and the next higher peak, whether that is a separate flare or part of one, the curve must turn
+    upward, in a valley or a bend. Otherwise the candidate is only the rise or the decay of that peak.
     """
     chosen: list[int] = []
     distinct: list[int] = []
@@ -184,7 +194,7 @@ def _turns_upward(curve: Floats, bends: Floats, i: int, j: int, rules: Detection
 
 
 def _valley(curve: Floats, i: int, j: int, rules: DetectionRules) -> int | None:
-    """Lowest point between two peaks, when it is well below both."""
+    """Lowest point between two peaks if it is significantly below both, else None."""
     first = min(i, j)
     lowest = first + int(np.argmin(curve[first : max(i, j) + 1]))
     lower = float(min(curve[i], curve[j]))
@@ -194,8 +204,8 @@ def _valley(curve: Floats, i: int, j: int, rules: DetectionRules) -> int | None:
 def _cut(curve: Floats, bends: Floats, i: int, j: int, rules: DetectionRules) -> int:
     """Where the flare with its peak at ``i`` ends and the one at ``j`` begins.
 
-    The valley between them, or without one the sharpest bend upward; but when the curve has climbed above the peak of
-    the first flare, that one is over.
+    At the valley between them or, without one, at the sharpest upward bend, but no later than the curve rises above the
+    peak of the first flare.
     """
     valley = _valley(curve, i, j, rules)
     if valley is not None or j <= i + 1:
@@ -206,7 +216,7 @@ def _cut(curve: Floats, bends: Floats, i: int, j: int, rules: DetectionRules) ->
 
 
 def _level(curve: Floats, background: Floats, bends: Floats, sigma: Floats, i: int, chosen: list[int]) -> float:
-    """What a flare stands on: the background, the higher one of the valleys to higher flares, or a decay or rise."""
+    """Level below a flare: background, the higher of the valleys to higher flares, or another flare's decay or rise."""
     valleys = []
     for side in (chosen[: chosen.index(i)][::-1], chosen[chosen.index(i) + 1 :]):
         higher = next((j for j in side if curve[j] > curve[i]), None)
@@ -214,5 +224,5 @@ def _level(curve: Floats, background: Floats, bends: Floats, sigma: Floats, i: i
             valleys.append(float(curve[min(i, higher) : max(i, higher) + 1].min()))
     if not valleys:
         return float(background[i])
-    # a shoulder has no valley: its bend tells how much of it is its own
+    # a shoulder has no valley: its bend gives its own height
     return min(max(valleys), float(curve[i] - max(bends[i], 0.0) * sigma[i]))

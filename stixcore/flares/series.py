@@ -1,4 +1,4 @@
-"""A quick-look series as detection takes it, and its moving mean on a grid that does not depend on where it begins."""
+"""Quick-look series, the input to flare detection, and their moving mean on a grid independent of their start."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Floats = NDArray[np.float64]
 Times = NDArray[np.datetime64]
 
 N_BANDS = 5
-#: Names of the bands, by their edges in keV.
+#: Energy bands, named by their edges in keV.
 BANDS = ("4-10", "10-15", "15-25", "25-50", "50-84")
-#: All counts are told per this time, s: the length of a quick-look bin.
+#: All counts are given per this time, s: the length of a quick-look bin.
 STEP = 4.0
 
 EPOCH = np.datetime64("1970-01-01T00:00:00", "us")
@@ -24,7 +24,7 @@ _SECOND = np.timedelta64(1_000_000, "us")
 
 @dataclass(frozen=True, eq=False)
 class QuicklookSeries:
-    """Bins of a quick-look light curve, rising in time, with gaps where nothing was recorded.
+    """Bins of a quick-look light curve in order of time, with gaps where nothing was recorded.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class QuicklookSeries:
     Raises
     ------
     SelectionError
-        When shapes do not agree or times do not rise.
+        When shapes do not match, times do not increase or a duration is not positive.
     """
 
     t_start: Times
@@ -56,7 +56,7 @@ class QuicklookSeries:
             )
             raise SelectionError(message)
         if n and not ((np.diff(self.t_start) > np.timedelta64(0, "us")).all() and (self.duration > 0).all()):
-            message = "a quick-look series needs rising times and positive durations"
+            message = "a quick-look series needs increasing times and positive durations"
             raise SelectionError(message)
 
     @property
@@ -65,7 +65,7 @@ class QuicklookSeries:
         return np.asarray((self.t_start - EPOCH) / _SECOND + 0.5 * self.duration)
 
     def recorded(self) -> QuicklookSeries:
-        """The series without bins that are empty in all bands: the detectors were off, the Sun was not dark."""
+        """The series without bins that are empty in all bands, in which the detectors were off."""
         on = self.counts.any(axis=1)
         if on.all():
             return self
@@ -73,7 +73,7 @@ class QuicklookSeries:
 
 
 def grid(middle: Floats) -> Floats:
-    """Multiples of `STEP` seconds since 1970 that cover the bins, (m,) float, s."""
+    """Grid of times that covers the bins: multiples of `STEP` seconds since 1970, (m,) float, s."""
     first, last = np.floor(middle[0] / STEP), np.ceil(middle[-1] / STEP)
     return np.asarray(np.arange(first, last + 1) * STEP)
 
@@ -92,8 +92,8 @@ def moving_mean(time: Floats, middle: Floats, duration: Floats, counts: Floats, 
     Returns
     -------
     (m,) float, ct per 4 s
-        NaN where less than half of the window was recorded. Sums of whole numbers are exact, so that the mean at a
-        point depends on nothing outside its window.
+        NaN where less than half of the window was recorded. Sums of whole numbers are exact, so the mean at a point
+        depends only on the data inside its window.
     """
     total = np.concatenate([[0.0], np.cumsum(counts)])
     exposure = np.concatenate([[0.0], np.cumsum(duration)])

@@ -528,7 +528,7 @@ def test_bad_lines_are_told_and_the_rest_is_taken(archive, tmp_path):
         (15, "hpc_x_solo", "a"),
     ]
     assert str(report.bad[1]) == (
-        "line 4, goes_class = 'Q9': 'Q9' is no GOES class (a letter A, B, C, M or X and a number, like C3.4)"
+        "line 4, goes_class = 'Q9': 'Q9' is not a GOES class (a letter A, B, C, M or X and a number, such as C3.4)"
     )
     assert str(report.bad[8]) == "line 11: expected 7 fields as in the header, found 3"
     assert all(isinstance(bad, BadLine) and bad.reason for bad in report.bad)
