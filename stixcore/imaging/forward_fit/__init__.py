@@ -1,4 +1,4 @@
-"""VIS_FWDFIT: circles, ellipses and loops fitted to visibilities, with error bars and a choice of the model."""
+"""VIS_FWDFIT: fits of circles, ellipses and loops to visibilities, with error bars and model selection."""
 
 from stixcore.imaging.forward_fit.fit import (
     AUTO,

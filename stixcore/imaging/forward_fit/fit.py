@@ -1,4 +1,4 @@
-"""VIS_FWDFIT: a few parametric sources fitted to the visibilities."""
+"""VIS_FWDFIT: fit a few parametric sources to visibilities."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
 
-#: The configuration that leaves the choice of the model to the data.
+#: The configuration that selects the model from the data.
 AUTO = "auto"
 #: Models `AUTO` chooses from.
 CANDIDATES: tuple[tuple[Shape, ...], ...] = (
@@ -39,44 +39,49 @@ MAX_SOURCES = 6
 class ModelSelection(StrEnum):
     """How "auto" compares models."""
 
-    PLAIN_BIC = "plain_bic"  # χ² as σ has it
-    SCALED_BIC = "scaled_bic"  # χ² in units of the best reduced χ²; no source that depends on a single sub-collimator
+    PLAIN_BIC = "plain_bic"  # χ² with σ as given
+    SCALED_BIC = "scaled_bic"  # χ² ÷ best reduced χ²; no source whose evidence is a single sub-collimator
 
 
 class Uncertainty(StrEnum):
     """Where error bars come from."""
 
-    RESIDUALS = "residuals"  # what the fit leaves unexplained: calibrated whether or not sigma is right
-    COVARIANCE = "covariance"  # curvature of χ² at the best fit: right if sigma is
+    RESIDUALS = "residuals"  # residuals of the fit: calibrated whether or not sigma is correct
+    COVARIANCE = "covariance"  # curvature of χ² at the best fit: correct if sigma is
     ENSEMBLE = "ensemble"  # scatter of refits to visibilities perturbed by sigma
 
 
 @dataclass(frozen=True)
 class ForwardFitParameters:
-    """Parameters of `forward_fit`; the box is that of the ground software.
+    """Parameters of `forward_fit`; the limits are those of the ground software.
 
     Attributes
     ----------
     configuration : tuple of str
         Shapes "circle", "ellipse", "loop", one per source; or "auto": the best of circle, ellipse, loop and two
-        circles. A plain string stands for a tuple of one.
+        circles. A plain string is the same as a tuple of one.
     fixed : tuple of mappings
-        Per source, in the order of ``configuration``, values that are not fitted: flux, x, y, fwhm and, but for
-        circles, fwhm_max, fwhm_min, position_angle, loop_angle, in the units they are reported in. x and y are
+        Values that are not fitted, one mapping per source in the order of ``configuration``: flux, x, y, fwhm and,
+        except for circles, fwhm_max, fwhm_min, position_angle, loop_angle, in the units of the result. x and y are
         coordinates of the grid. Empty: nothing is fixed.
     uncertainty : Uncertainty
-        Where error bars come from.
+        How error bars are determined.
     n_ensemble : int
-        Refits for `Uncertainty.ENSEMBLE`.
+        Number of refits for `Uncertainty.ENSEMBLE`.
     seed : int
-        Of the ensemble: same seed, same error bars.
+        Seed of the ensemble; the same seed gives the same error bars.
     position_limit : float, arcsec
-        Sources are at most this far from the phase center in x and in y.
+        Largest distance of a source from the phase center, in x and in y.
     fwhm_limits : (float, float), arcsec
     flux_limits : (float, float)
         In units of the largest visibility amplitude.
     selection : ModelSelection
-        How "auto" compares models; recipes from before there was a choice have `ModelSelection.PLAIN_BIC`.
+        How "auto" compares models; recipes from before this choice existed have `ModelSelection.PLAIN_BIC`.
+
+    Raises
+    ------
+    SelectionError
+        When the configuration, a fixed value or a limit is invalid.
     """
 
     configuration: tuple[str, ...] = (AUTO,)
@@ -119,10 +124,10 @@ class ForwardFitParameters:
             )
             raise SelectionError(message)
         if given != (AUTO,):
-            self.sources((0.0, 0.0))  # refuses what cannot be fixed
+            self.sources((0.0, 0.0))  # raises for values that cannot be fixed
 
     def sources(self, center: tuple[float, float]) -> tuple[Source, ...]:
-        """The sources, fixed positions relative to ``center``."""
+        """The sources to fit, with fixed positions relative to ``center`` (x, y) in arcsec."""
         fixed: Sequence[Mapping[str, float]] = self.fixed or tuple({} for _ in self.configuration)
         shift = {"x": center[0], "y": center[1]}
         return tuple(
@@ -137,7 +142,7 @@ def forward_fit(vis: Visibilities, grid: ImageGrid, parameters: ForwardFitParame
     Parameters
     ----------
     vis : Visibilities
-        Phase center = center of ``grid``. Positions and angles come out in the axes of these visibilities.
+        The phase center is the center of ``grid``. Positions and angles are in the axes of these visibilities.
     grid : ImageGrid
     parameters : ForwardFitParameters, optional
 
@@ -147,19 +152,20 @@ def forward_fit(vis: Visibilities, grid: ImageGrid, parameters: ForwardFitParame
         ``sources``: one mapping per source with its ``shape`` and, each with ``<name>_sigma``, ``flux``, ``x``, ``y``
         (coordinates of the grid, as `Reconstruction.peak`), ``fwhm``; for ellipses and loops ``fwhm`` is the geometric
         mean of ``fwhm_max`` and ``fwhm_min``, ``position_angle`` that of the major axis (of a loop: across its chord),
-        counter-clockwise from +x in [0, 180), and ``ec``, ``es`` the ground software's eccentricity parameters; loops
-        have a ``loop_angle``. A fixed value has sigma 0. ``model_selection``: the table of candidates, one row per
-        fitted model, the chosen one marked: χ², degrees of freedom, BIC, what speaks against it, its sources. ``chi2``
-        is that per degree of freedom, the ``reduced_chi2`` of the chosen row; ``chi2`` in the table is the sum.
+        counter-clockwise from +x in [0, 180), and ``ec``, ``es`` are the ground software's eccentricity parameters;
+        loops have a ``loop_angle``. A fixed value has sigma 0. ``model_selection``: a table with one row per fitted
+        model (χ², degrees of freedom, BIC, the reason for rejection, sources); the chosen row is marked. ``chi2`` of
+        the reconstruction is per degree of freedom, the ``reduced_chi2`` of the chosen row; ``chi2`` in the table is
+        the sum.
 
     Raises
     ------
     ReconstructionError
-        For unusable visibilities, or fewer of them than the model has parameters.
+        When the visibilities are unusable or fewer than the parameters of the model.
 
     Notes
     -----
-    Volpara et al. 2022, A&A 668, A145, whose objective and box this keeps; the particle swarm is replaced by a scan of
+    Objective and limits are those of Volpara et al. 2022, A&A 668, A145. Their particle swarm is replaced by a scan of
     the whole field and Levenberg-Marquardt with analytic derivatives, which finds the same optimum.
     """
     with single_threaded():
@@ -167,23 +173,23 @@ def forward_fit(vis: Visibilities, grid: ImageGrid, parameters: ForwardFitParame
 
 
 def fit_circle(vis: Visibilities, reach: float) -> tuple[dict[str, float], float]:
-    """One circle alone, as `forward_fit` finds it, in two thirds of the time: no picture, no other minima.
+    """Fit a single circle as `forward_fit` does, in two thirds of the time: no image, no other minima.
 
     Parameters
     ----------
     vis : Visibilities
     reach : float, arcsec
-        As ``position_limit`` of `ForwardFitParameters`.
+        ``position_limit`` of `ForwardFitParameters`.
 
     Returns
     -------
     dict, float
-        The source as in `forward_fit`, its place relative to the phase center; χ² per degree of freedom.
+        The source as in `forward_fit`, with its position relative to the phase center; χ² per degree of freedom.
 
     Raises
     ------
     ReconstructionError
-        As `forward_fit`.
+        As for `forward_fit`.
     """
     require_usable(vis)
     p = ForwardFitParameters((Shape.CIRCLE,), position_limit=reach)
@@ -230,7 +236,7 @@ def _fit(vis: Visibilities, grid: ImageGrid, p: ForwardFitParameters) -> Reconst
 
 
 def _fittable(vis: Visibilities, p: ForwardFitParameters, center: tuple[float, float]) -> list[tuple[Source, ...]]:
-    """The models that there are enough visibilities for."""
+    """The models with fewer free parameters than there are data."""
     wanted = [sources for sources in _models(p, center) if sum(source.n_free for source in sources) < 2 * len(vis)]
     if not wanted:
         message = f"{len(vis)} visibilities are too few to fit {'+'.join(p.configuration)}"
@@ -256,7 +262,7 @@ def _search(vis: Visibilities, p: ForwardFitParameters) -> Search:
 
 def _candidate(fit: Fit, vis: Visibilities, uncertainty: Uncertainty) -> Candidate:
     values = reported(fit.model, fit.theta[None])[0][0]
-    # The choice of the model rests on χ², so what is significant is judged with the same σ.
+    # Models are compared by χ², so significance is judged with the same σ.
     sigma = covariance_sigma(fit, vis.sigma)
     against = objection(fit, values, sigma)
     if uncertainty is Uncertainty.RESIDUALS:

@@ -14,9 +14,8 @@ from stixcore.imaging.metrics import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 
-#: Narrower sources are drawn this wide, in pixels: a sampled Gaussian keeps its flux, and its visibilities, down to
-#: here.
-NARROWEST = 1.5
+#: Least FWHM at which a source is drawn, pixels: a sampled Gaussian keeps its flux and visibilities down to this width.
+MIN_FWHM_PIXELS = 1.5
 
 
 def draw(sources: Iterable[Mapping[str, Any]], grid: ImageGrid) -> Floats:
@@ -25,11 +24,11 @@ def draw(sources: Iterable[Mapping[str, Any]], grid: ImageGrid) -> Floats:
     Parameters
     ----------
     sources : iterable of mappings
-        As `Reconstruction.sources`: positions in the coordinates of ``grid.center``.
+        As in `Reconstruction.sources`: positions in the coordinates of ``grid.center``.
     grid : ImageGrid
     """
     image = np.zeros(grid.shape)
-    floor = NARROWEST * grid.pixel
+    floor = MIN_FWHM_PIXELS * grid.pixel
     for source in sources:
         x, y = grid.x - (source["x"] - grid.center[0]), grid.y - (source["y"] - grid.center[1])
         match Shape(source["shape"]):

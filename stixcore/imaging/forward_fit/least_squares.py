@@ -18,15 +18,15 @@ Complex = NDArray[np.complex128]
 #: θ (n_set, n_par) → visibilities (n_set, n_vis) and derivatives (n_set, n_par, n_vis).
 Evaluate = Callable[[Floats], tuple[Complex, Complex]]
 
-#: A set has converged when the quadratic model promises less than this of χ²: a ten-thousandth of a sigma in any
-#: parameter.
+#: A set has converged when the quadratic model predicts a smaller decrease of χ² than this: a ten-thousandth of a sigma
+#: in any parameter.
 PROMISE = 1e-8
 MAX_DAMPING = 1e10
 
 
 @dataclass(frozen=True, eq=False)
 class Minima:
-    """Where each starting point ended.
+    """The minimum reached from each starting point.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ def minimize(
     evaluate : callable
         Model visibilities and derivatives.
     vis : (n_vis,) or (n_set, n_vis) complex
-        The same data for every set, or data of its own for each.
+        The same data for all sets, or different data for each.
     sigma : (n_vis,) or (n_set, n_vis) float
         As ``vis``; infinite where a set leaves a visibility out.
     start : (n_set, n_par) float
@@ -82,12 +82,12 @@ def minimize(
         if live.size == 0:
             break
         step, promise = _step(gradient[live], curvature[live], damping[live], theta[live], lower, upper)
-        # A damped step along a flat direction promises little: only a nearly free one may end the search.
+        # A damped step along a flat direction predicts a small decrease: only a nearly undamped one may end the search.
         small = promise < PROMISE * (1.0 + 1e-3 * chi2[live])
         converged[live] = small & ((damping[live] <= 1e-4) | (damping[live] >= MAX_DAMPING))
         trial = np.clip(theta[live] + step, lower, upper)
         new_chi2, new_gradient, new_curvature = _normal_equations(evaluate, trial, data[live], weight[live])
-        # ¬(new ≥ old) would let NaN in
+        # written so that NaN is not better
         better = new_chi2 < chi2[live]
         gained = np.where(better, chi2[live] - new_chi2, 0.0)
         good = gained > 0.25 * promise
@@ -95,7 +95,7 @@ def minimize(
         theta[taken], chi2[taken] = trial[better], new_chi2[better]
         gradient[taken], curvature[taken] = new_gradient[better], new_curvature[better]
         factor = np.where(better, np.where(good, 0.1, 2.0), np.where(small, 0.1, 8.0))
-        # Rounding keeps the last promises from being fulfilled; at a kink of the model no step helps.
+        # Rounding prevents the last predicted decreases; at a kink of the model no step helps.
         converged[live[~better & small & (damping[live] <= 1e-4)]] = True
         converged[live[damping[live] * factor > MAX_DAMPING]] = True
         damping[live] = np.clip(damping[live] * factor, 1e-9, MAX_DAMPING)
@@ -117,7 +117,7 @@ def _normal_equations(
 def _step(
     gradient: Floats, curvature: Floats, damping: Floats, theta: Floats, lower: Floats, upper: Floats
 ) -> tuple[Floats, Floats]:
-    """Damped Gauss-Newton step within the bounds, and the decrease of χ² it promises."""
+    """Damped Gauss-Newton step within the bounds, and the predicted decrease of χ²."""
     # A parameter on its bound with the slope pointing outward stays there.
     held = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0)) | (lower == upper)
     free = ~held

@@ -1,4 +1,4 @@
-"""What one sub-collimator decides: the best χ² of two models without each visibility in turn."""
+"""Influence of single sub-collimators: the best χ² of a model without each visibility in turn."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _STARTS = 2
 
 
 def chi2_without_each(fit: Fit, vis: Complex, sigma: Floats) -> Floats:
-    """Best Σ|V_model - V|²/σ² over all visibilities but one, (n_vis,): one value for each that is left out.
+    """Best Σ|V_model - V|²/σ² over all visibilities but one, (n_vis,): one value for each left out.
 
     Parameters
     ----------
     fit : Fit
-        Of all visibilities; each refit starts from its best minima.
+        Fit of all visibilities; each refit starts from its best minima.
     vis : (n_vis,) complex
     sigma : (n_vis,) float
     """

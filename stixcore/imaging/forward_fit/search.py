@@ -1,4 +1,4 @@
-"""The global optimum: starting points from the data, refined together by least squares."""
+"""Search for the global optimum: starting points from the data, all refined together by least squares."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ Complex = NDArray[np.complex128]
 _SCOUT_ITERATIONS = 8
 _FINAL_ITERATIONS = 40
 _MAX_ITERATIONS = 400
-#: Scouts that go on to convergence, for one or two sources of one kind and for richer models.
+#: Scouts that are run to convergence, for one or two sources of one shape and for richer models.
 _FINALISTS = 5
 _RICH_FINALISTS = 8
-#: Scouts sent out, for one source and for more.
+#: Number of scouts (starting points run for a few iterations), for one source and for several.
 _SCOUTS = {Shape.CIRCLE: 8, Shape.ELLIPSE: 12, Shape.LOOP: 24}
-_PAIRS = 400  # to choose them from
+_PAIRS = 400  # from which the scouts are chosen
 _PAIR_SCOUTS = 24
 _RICH_SCOUTS = 40
 _SPREAD_STARTS = 4
 #: Minima of a simpler model that a richer one starts from.
 _ROOTS = 3
-#: Scouts whose χ² is so many times the best are given up.
+#: Scouts whose χ² exceeds the best by this factor are dropped.
 _HOPELESS = 10.0
-#: Scouts whose χ² is so many times the best may still come to the better minimum.
+#: Scouts whose χ² is within this factor of the best may still reach the better minimum.
 _CLOSE = 1.5
-#: Starting points whose visibilities differ by less, Σ|ΔV|²/σ², lead to the same minimum; minima that do are the same.
+#: Starting points whose visibilities differ by less, Σ|ΔV|²/σ², lead to the same minimum; such minima are the same.
 _SAME_START = 1.0
 _SAME_MINIMUM = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """The best fit of a model, and the other minima found.
+    """The best fit of a model, and the other minima that were found.
 
     Attributes
     ----------
@@ -83,16 +83,16 @@ class Search:
         self._known: dict[tuple[Shape, ...], Fit] = {}
 
     def fit(self, sources: tuple[Source, ...]) -> Fit:
-        """Best fit of these sources."""
+        """Best fit of these sources, with their fixed values kept."""
         shapes = tuple(source.shape for source in sources)
         if any(source.fixed for source in sources):
             return self._refine(SourceModel(sources, self.plane, self.limits), self._starts(shapes, orders=True))
         return self._free(shapes)
 
     def alone(self, shape: Shape) -> Fit:
-        """Best fit of one source with nothing fixed, and of its other minima those alone that might be better.
+        """Best fit of a single source with nothing fixed.
 
-        Two thirds of the time of `fit`, which looks for all the minima that richer models start from.
+        Takes two thirds of the time of `fit`, which also finds the minima that richer models start from.
         """
         model = SourceModel([Source(shape, {})], self.plane, self.limits)
         scouted = self._scout(model, self._starts((shape,), orders=False))
@@ -102,7 +102,7 @@ class Search:
         return Fit(model, minima.take(np.argsort(minima.chi2, kind="stable")))
 
     def _free(self, shapes: tuple[Shape, ...]) -> Fit:
-        """Best fit of sources with nothing fixed; kept, because richer models start from it."""
+        """Best fit of sources with nothing fixed; cached, because richer models start from it."""
         if shapes not in self._known:
             model = SourceModel([Source(shape, {}) for shape in shapes], self.plane, self.limits)
             self._known[shapes] = _brightest_first(self._refine(model, self._starts(shapes, orders=False)))
@@ -111,7 +111,7 @@ class Search:
     def _starts(self, shapes: tuple[Shape, ...], *, orders: bool) -> Floats:
         """Starting points in the shapes' own parameters, (n_start, n_par).
 
-        With ``orders`` circles take all places among the sources: which is which matters once something is fixed.
+        With ``orders`` the circles are assigned to the sources in every order, which matters when values are fixed.
         """
         circles = (Shape.CIRCLE,) * len(shapes)
         made: list[Floats] = []
@@ -131,12 +131,12 @@ class Search:
         return np.unique(np.array(made).reshape(-1, n_par), axis=0)
 
     def _scan(self, shape: Shape, vis: Complex, n: int) -> Floats:
-        """The ``n`` best places of a source of that shape, (n, n_par)."""
+        """The ``n`` best positions of a source of that shape, (n, n_par)."""
         peaks = 3 if shape is Shape.CIRCLE else 2
         return self.field.scan(shape, starts.templates(shape), vis, peaks).best(n).theta
 
     def _one_more(self, shapes: tuple[Shape, ...], k: int) -> Iterator[Floats]:
-        """Source ``k`` where the best fits without it leave most, or in the place of a part of one of its kind."""
+        """Source ``k`` added where the best fits without it leave the largest residual, or splitting a circle."""
         rest = self._free(shapes[:k] + shapes[k + 1 :])
         for theta in rest.minima.theta[:_ROOTS]:
             left = self.vis - rest.model.evaluate(theta[None])[0][0]
@@ -149,24 +149,24 @@ class Search:
                 yield np.concatenate([theta[:column], row, theta[column:]])
 
     def _spread(self, model: SourceModel) -> Floats:
-        """A few points all over the box, in case the data mislead."""
+        """A few points spread over the whole box, in case the data are misleading."""
         lower, upper = (
             np.where(np.isfinite(edge), edge, sign * 90.0) for edge, sign in zip(model.bounds, (-1, 1), strict=True)
         )
         return lower + (upper - lower) * starts.spread_points(_SPREAD_STARTS, model.n_par)
 
     def _refine(self, model: SourceModel, start: Floats) -> Fit:
-        """Send scouts and finish with the best of them."""
+        """Run scouts, then the best of them to convergence."""
         finalists = self._effort(model)[1]
         minima = self._distinct(model, self._scout(model, start), finalists)
         minima = self._distinct(model, self._run(minima.theta, model, _FINAL_ITERATIONS, minima.history), finalists)
-        if not minima.converged[0]:  # a nearly flat direction: the winner alone goes on
+        if not minima.converged[0]:  # a nearly flat direction: continue with the best only
             winner = self._run(minima.theta[:1], model, _MAX_ITERATIONS, minima.history[:, :1])
             return Fit(model, winner)
         return Fit(model, minima)
 
     def _scout(self, model: SourceModel, start: Floats) -> Minima:
-        """Rank the starting points and send the best as scouts; those that are not hopeless come back."""
+        """Rank the starting points, run the best for a few iterations, and drop the hopeless ones."""
         own, column = [], 0
         for source in model.sources:
             width = len(FIT_NAMES[source.shape])
@@ -189,20 +189,20 @@ class Search:
 
     @staticmethod
     def _effort(model: SourceModel) -> tuple[int, int]:
-        """How many scouts, and how many of them go on."""
+        """Number of scouts, and of those that are run to convergence."""
         shapes = [source.shape for source in model.sources]
         if len(shapes) == 1:
             return _SCOUTS[shapes[0]], _FINALISTS
         return (_PAIR_SCOUTS, _FINALISTS) if shapes == [Shape.CIRCLE] * 2 else (_RICH_SCOUTS, _RICH_FINALISTS)
 
     def _distinct(self, model: SourceModel, minima: Minima, n: int) -> Minima:
-        """The best ``n``, best first, without those that predict what a better one does, whatever their parameters."""
+        """The best ``n``, best first, without those that predict the same visibilities as a better one."""
         order = np.argsort(minima.chi2, kind="stable")
         predicted = (model.evaluate(minima.theta[order])[0] / self.sigma).view(np.float64)
         return minima.take(order[_different(predicted, _SAME_MINIMUM, n)])
 
     def _best_fluxes(self, model: SourceModel, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """The linear part solved: θ with the fluxes of least χ² in their bounds, its V/σ (n_set, 2 n_vis), its χ²."""
+        """Solve for the fluxes: θ with the fluxes of least χ² within their bounds, V/σ (n_set, 2 n_vis), and χ²."""
         columns = np.array([part.start for part in model.parts])
         weight = np.repeat(1.0 / self.sigma, 2)
         unit = np.ascontiguousarray(model.evaluate(theta)[1][:, columns]).view(np.float64) * weight
@@ -218,7 +218,7 @@ class Search:
 
 
 def _different(predicted: Floats, least: float, n: int) -> NDArray[np.int64]:
-    """Indices of the first ``n`` rows of V/σ (n_set, 2 n_vis) that are no repetition of an earlier one."""
+    """Indices of the first ``n`` rows of V/σ (n_set, 2 n_vis) that do not repeat an earlier one."""
     chosen: list[int] = []
     kept = np.empty((n, predicted.shape[1]))
     for k, row in enumerate(predicted):
@@ -231,7 +231,7 @@ def _different(predicted: Floats, least: float, n: int) -> NDArray[np.int64]:
 
 
 def _brightest_first(fit: Fit) -> Fit:
-    """The same fit with sources of one shape in the order of their flux."""
+    """The same fit with sources of one shape sorted by flux, brightest first."""
     shapes, parts = [source.shape for source in fit.model.sources], fit.model.parts
     theta = fit.minima.theta.copy()
     for row, given in zip(theta, fit.minima.theta, strict=True):
@@ -243,7 +243,7 @@ def _brightest_first(fit: Fit) -> Fit:
 
 
 def _deformed(shapes: tuple[Shape, ...], circles: Floats) -> Iterator[Floats]:
-    """Fitted circles (n, 4) as sources of other shapes, in every order; one deformed at a time, the others round."""
+    """Fitted circles (n, 4) turned into other shapes, in every order; one deformed at a time, the others round."""
     for order in permutations(range(len(shapes))):
         parts = [starts.deformed(shape, circles[k]) for shape, k in zip(shapes, order, strict=True)]
         for i, part in enumerate(parts):

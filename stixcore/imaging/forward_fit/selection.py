@@ -1,10 +1,10 @@
-"""Which model: the least BIC among those that are not degenerate.
+"""Model selection: the smallest BIC among the models that are not degenerate.
 
-BIC = χ²/s² + n_par ln n_data with n_data = 2 n_vis (Schwarz 1978, Ann. Statist. 6, 461), where s² is the least reduced
-χ² of all models, or 1 if that is less: where σ is too small for the best of them, it is as much too small for the
-others, and differences of χ² weigh less by that factor. A richer model that wins by doubling a source, by a source too
-faint to be one, or by leaning on a bound of the box has explained noise; so has one with more sources whose evidence
-hangs on a single sub-collimator. It stays in the table with its reason.
+BIC = χ²/s² + n_par ln n_data with n_data = 2 n_vis (Schwarz 1978, Ann. Statist. 6, 461), where s² is the smallest
+reduced χ² of all models, but at least 1: if σ is too small for the best model, it is too small for the others by the
+same factor, and differences of χ² are divided by it. A richer model explains noise if it doubles a source, adds a
+source that is not significant, or reaches a bound of the box; also if the evidence for a further source depends on a
+single sub-collimator. Such a model stays in the table with the reason for its rejection.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from stixcore.imaging.forward_fit.sources import MAX_ELONGATION, REPORTED, Sourc
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-#: Two sources at one place are a core and its halo when one is this many times as wide.
+#: Two sources at one position are a core and its halo when one is this many times as wide as the other.
 HALO = 2.0
-#: Two sources closer than this share of the finest resolution, 1/(2 k_max), are one.
+#: Two sources closer than this fraction of the finest resolution, 1/(2 k_max), count as one.
 SEPARATION = 0.5
-#: Each of several sources has to have this many sigma of flux, each pair this many sigma of separation.
+#: Least flux of each of several sources, and least separation of each pair, in sigma.
 SIGNIFICANCE = 3.0
 #: Least decrease of BIC for which a model with more parameters replaces one with fewer: "positive" evidence (Kass &
 #: Raftery 1995).
@@ -39,17 +39,17 @@ _ON_BOUND = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A fitted model and what speaks against it.
+    """A fitted model, and the reason for its rejection if there is one.
 
     Attributes
     ----------
     fit : Fit
     values, sigma : (n_rep,) float
-        What is reported, and its standard deviations; positions relative to the phase center.
+        Reported values and their standard deviations; positions relative to the phase center.
     n_data : int
-        Real and imaginary parts.
+        Number of data: real and imaginary parts.
     objection : str
-        Why it is degenerate; empty if it is not.
+        Why the model is rejected; empty if it is not.
     """
 
     fit: Fit
@@ -68,9 +68,9 @@ class Candidate:
         return float(self.fit.chi2 / scale + self.fit.model.n_free * np.log(self.n_data))
 
     def sources(self, center: tuple[float, float]) -> tuple[Mapping[str, Any], ...]:
-        """One mapping per source: shape, then every value and its standard deviation as ``<name>_sigma``.
+        """One mapping per source: shape, then every value, and its standard deviation as ``<name>_sigma``.
 
-        Positions are relative to the phase center in the fit and coordinates of the grid, with ``center``, here.
+        In the fit, positions are relative to the phase center; here ``center`` is added, which gives grid coordinates.
         """
         rows, column = [], 0
         for source in self.fit.model.sources:
@@ -83,7 +83,7 @@ class Candidate:
         return tuple(rows)
 
     def row(self, center: tuple[float, float], *, best: float, scale: float, chosen: bool) -> Mapping[str, Any]:
-        """Row of the table of candidates; ``best`` is the BIC of the chosen one, ``scale`` the unit of χ² in it."""
+        """Row of the table of candidates; ``best`` is the BIC of the chosen model, ``scale`` its unit of χ²."""
         return {
             "model": self.fit.model.name,
             "chosen": chosen,
@@ -104,7 +104,7 @@ def chi2_unit(candidates: Sequence[Candidate]) -> float:
 
 
 def least_bic(candidates: Sequence[Candidate]) -> int:
-    """Index of the least BIC, χ² as it is, among candidates without objection; of the simplest when there is none."""
+    """Index of the least BIC, with unscaled χ², among candidates that are not rejected; else of the simplest one."""
     ranked = sorted(range(len(candidates)), key=lambda k: candidates[k].fit.model.n_free)
     best = ranked[0]
     for k in ranked[1:]:
@@ -114,7 +114,7 @@ def least_bic(candidates: Sequence[Candidate]) -> int:
 
 
 def choose(candidates: Sequence[Candidate], vis: Complex, sigma: Floats) -> tuple[int, list[Candidate]]:
-    """Choose the least BIC among candidates without objection; the simplest one when there is none.
+    """Choose the least BIC among candidates that are not rejected, or else the simplest candidate.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def choose(candidates: Sequence[Candidate], vis: Complex, sigma: Floats) -> tupl
     Returns
     -------
     int, list of Candidate
-        Index of the chosen one, and the candidates with the objections that the comparison brought up.
+        Index of the chosen candidate, and the candidates with the objections found by comparing them.
     """
     found, scale = list(candidates), chi2_unit(candidates)
     ranked = sorted(range(len(found)), key=lambda k: found[k].fit.model.n_free)
@@ -142,7 +142,7 @@ def choose(candidates: Sequence[Candidate], vis: Complex, sigma: Floats) -> tupl
 
 
 def _depends_on_one(simple: Candidate, rich: Candidate, vis: Complex, sigma: Floats, scale: float) -> str:
-    """Whether more sources win only thanks to one sub-collimator: the comparison without each of them in turn."""
+    """Why further sources are rejected if their evidence depends on one sub-collimator: each is left out in turn."""
     if len(rich.fit.model.sources) <= len(simple.fit.model.sources):
         return ""
     gain = (chi2_without_each(simple.fit, vis, sigma) - chi2_without_each(rich.fit, vis, sigma)) / scale
@@ -156,13 +156,13 @@ def _depends_on_one(simple: Candidate, rich: Candidate, vis: Complex, sigma: Flo
 
 
 def objection(fit: Fit, values: Floats, sigma: Floats) -> str:
-    """Why a fit is degenerate, or an empty text.
+    """Why a fit is degenerate; an empty string if it is not.
 
     Parameters
     ----------
     fit : Fit
     values, sigma : (n_rep,) float
-        What is reported, and its standard deviations.
+        Reported values and their standard deviations.
     """
     model, column = fit.model, 0
     places = []
@@ -170,9 +170,9 @@ def objection(fit: Fit, values: Floats, sigma: Floats) -> str:
         value = dict(zip(REPORTED[source.shape], values[column:], strict=False))
         error = dict(zip(REPORTED[source.shape], sigma[column:], strict=False))
         column += len(REPORTED[source.shape])
-        leaning = _leaning(model, fit.theta, part)
-        if leaning:
-            return f"{leaning} of source {number} is at its bound"
+        at_bound = _at_bound(model, fit.theta, part)
+        if at_bound:
+            return f"{at_bound} of source {number} is at its bound"
         if len(model.sources) > 1 and value["flux"] < SIGNIFICANCE * error["flux"] and "flux" not in source.fixed:
             return f"the flux of source {number} is below {SIGNIFICANCE:g} sigma"
         if source.shape is not Shape.CIRCLE and np.log(value["fwhm_max"] / value["fwhm_min"]) > 0.99 * MAX_ELONGATION:
@@ -193,13 +193,13 @@ def objection(fit: Fit, values: Floats, sigma: Floats) -> str:
 def _core_and_halo(
     one: Mapping[str, float], one_error: Mapping[str, float], two: Mapping[str, float], two_error: Mapping[str, float]
 ) -> bool:
-    """Whether one of two sources at one place is surely the wider: a source in its halo, and no source twice."""
+    """Whether one of two coincident sources is significantly wider: a core and its halo, not the same source twice."""
     wide, narrow = max(one["fwhm"], two["fwhm"]), min(one["fwhm"], two["fwhm"])
     return wide > HALO * narrow and wide - narrow > SIGNIFICANCE * float(np.hypot(one_error["fwhm"], two_error["fwhm"]))
 
 
-def _leaning(model: SourceModel, theta: Floats, part: slice) -> str:
-    """Name of a free flux, position or width on its bound; a source may be as narrow as it likes."""
+def _at_bound(model: SourceModel, theta: Floats, part: slice) -> str:
+    """Name of a free flux, position or width that is at its bound, the lower bound of widths excepted; else empty."""
     lower, upper, value = model.bounds[0][part], model.bounds[1][part], theta[part]
     margin = _ON_BOUND * (upper - lower)
     for i, name in enumerate(("flux", "x", "y", "fwhm")):

@@ -6,8 +6,8 @@ phase center.
 
 Source: ground software ``vis_fwdfit_func_pso``; Volpara et al. 2022, A&A 668, A145. Widths are FWHM. The ground
 software describes an ellipse and the ellipse with a loop's moments by (ec, es) = m·(cos α, sin α), α the position
-angle, w_max = w·e^{m/2} and w_min = w·e^{-m/2}. At the circle that has a kink (α and α + 180° are the same ellipse),
-and for loops much of it is impossible (the moments would need circles of negative width). So the fit uses
+angle, w_max = w·e^{m/2} and w_min = w·e^{-m/2}. This has a kink at the circle (α and α + 180° are the same ellipse),
+and for loops many values are impossible (the moments would need circles of negative width). The fit therefore uses
 
 * for the ellipse w and (a, b) = m·(cos 2α, sin 2α): smooth at m = 0 and one-to-one;
 * for the loop the width c of its circles and (p, q) = √(w_max² - w_min²)·(cos α, sin α): any c, p, q is a loop.
@@ -28,7 +28,7 @@ Complex = NDArray[np.complex128]
 
 #: exp(-GAUSS·w²k²) is the visibility of a Gaussian of FWHM w: π²/(4 ln 2).
 GAUSS = float(np.pi**2 / (4.0 * np.log(2.0)))
-#: Narrowest circle of a loop, arcsec; the ground software widens those that the moments would have narrower.
+#: Least FWHM of the circles of a loop, arcsec; as in the ground software, narrower ones are widened.
 LOOP_MIN_FWHM = 1.0
 
 
@@ -40,7 +40,7 @@ class Shape(StrEnum):
     LOOP = "loop"
 
 
-#: What the columns of θ are; flux in ct s⁻¹ cm⁻² keV⁻¹, loop_angle in degrees, a and b pure numbers, the rest in
+#: Columns of θ; flux in ct s⁻¹ cm⁻² keV⁻¹, loop_angle in degrees, a and b pure numbers, the rest in
 #: arcsec.
 FIT_NAMES: dict[Shape, tuple[str, ...]] = {
     Shape.CIRCLE: ("flux", "x", "y", "fwhm"),
@@ -50,7 +50,7 @@ FIT_NAMES: dict[Shape, tuple[str, ...]] = {
 
 
 class Plane:
-    """The (u, v) points and what every evaluation needs of them.
+    """The (u, v) points, with the products that every evaluation needs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A list of sources as one vector of fit parameters: layout, fixed values, bounds, and what is reported of it."""
+"""A list of sources as one vector of fit parameters: layout, fixed values, bounds, and reported values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stixcore.imaging.forward_fit.shapes import FIT_NAMES, LOOP_MIN_FWHM, LoopAr
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-#: What is reported of a source, and may be fixed. Arcsec, degrees, flux in ct s⁻¹ cm⁻² keV⁻¹.
+#: Reported values of a source, which may also be fixed. Arcsec, degrees, flux in ct s⁻¹ cm⁻² keV⁻¹.
 REPORTED: dict[Shape, tuple[str, ...]] = {
     Shape.CIRCLE: ("flux", "x", "y", "fwhm"),
     Shape.ELLIPSE: ("flux", "x", "y", "fwhm", "fwhm_max", "fwhm_min", "position_angle", "ec", "es"),
@@ -30,13 +30,13 @@ _LEAST_ELONGATION = 1e-4
 
 @dataclass(frozen=True)
 class Limits:
-    """Box the fit stays in.
+    """Bounds of the fit.
 
     Attributes
     ----------
     flux : (float, float), ct s⁻¹ cm⁻² keV⁻¹
     position : float, arcsec
-        |x| and |y| from the phase center.
+        Largest |x| and |y| from the phase center.
     fwhm : (float, float), arcsec
     """
 
@@ -47,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Source:
-    """One source: its shape and its fixed values, positions relative to the phase center.
+    """Shape and fixed values of one source; positions are relative to the phase center.
 
     With a fixed ``fwhm_max``, ``fwhm_min`` or ``position_angle``, for a loop also ``fwhm``, the fit parameters are
     (anchor, m, angle) instead of (fwhm, a, b) or (width, p, q); the anchor is the width that is fixed, else fwhm.
@@ -199,9 +199,9 @@ class Source:
         return (w_max, w_min, power * np.arctan2(second, first)), slopes
 
     def report(self, theta: Floats) -> tuple[Floats, Floats]:
-        """What `REPORTED` lists, (n_set, n_rep), and its derivative by the fit parameters, (n_set, n_rep, n_par).
+        """Values listed in `REPORTED`, (n_set, n_rep), and derivatives by the fit parameters, (n_set, n_rep, n_par).
 
-        The position angle is in [0, 180): a loop that points elsewhere is told as the same loop, bent the other way,
+        The position angle is in [0, 180): a loop with another angle is reported as the same loop bent the other way,
         unless one of its angles is fixed.
         """
         smooth, chart = self.to_smooth(theta)

@@ -1,11 +1,11 @@
-"""Where to start: a scan of the whole field for one source, of all pairs of circles for two, then one more at a time.
+"""Starting points: a scan of the whole field for one source, all pairs of circles for two, then one more at a time.
 
-The flux enters linearly, so a source of given place and shape has its best flux and its χ² in closed form: with T the
-visibilities of that shape at the phase center,
+The flux enters linearly, so the best flux and χ² of a source of given position and shape have a closed form: with T
+the visibilities of that shape at the phase center,
 
     Δχ²(x, y) = N²/D,   N = Σ Re[V T* e^{-2πi(ux+vy)}]/σ²,   D = Σ |T|²/σ²,   flux = N/D,
 
-and N is a dirty map with weights T*/σ². One such map per shape searches the whole field; nothing depends on chance.
+and N is a dirty map with weights T*/σ². One such map per shape searches the whole field; nothing is random.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _MAX_SCAN = 128  # pixels a side
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """Shapes tried everywhere in a field.
+    """Source shapes tried at every position of a field.
 
     Attributes
     ----------
     theta : (n_candidate, n_par) float
-        With the best flux of each, whatever its sign.
+        With the best flux of each, of either sign.
     gain : (n_candidate,) float
         Decrease of χ², 0 where the flux would be negative.
     """
@@ -54,7 +54,7 @@ class Scan:
 
 
 class Field:
-    """The field to search, as a coarse grid with the Fourier operator every scan shares.
+    """The field to search: a coarse grid and the Fourier operator shared by all scans.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def templates(shape: Shape) -> Floats:
 
 
 def pairs_of_circles(field: Field, vis: Complex, first: Floats, n: int) -> Floats:
-    """Best pairs among many circles, (≤ n, 8) float: all pairs of scan maxima of data and of what one circle leaves.
+    """Best pairs among many circles, (≤ n, 8) float: pairs of scan maxima of data and of the residual of one circle.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
-"""How sure a fit is: from the residuals, from the curvature of χ², or from refits of perturbed visibilities.
+"""Error bars of a fit: from the residuals, from the curvature of χ², or from refits of perturbed visibilities.
 
-`covariance_sigma` and `ensemble_sigma` take the σ of the visibilities at its word, as the ground software does. That
-word is not always good: ``form_visibilities`` puts a 5 % systematic error of each amplitude into σ, which is more than
-the noise where the calibration is exact (simulated counts: the truth lies within such a sigma 70 % of the time at 10⁴
-counts, but 75-93 % at 10⁵ and 88-100 % at 10⁶), and less than the misfit where the Sun is no circle (bright flares:
-reduced χ² of 2 to 10). `residual_sigma` asks the residuals instead, visibility by visibility, and comes out right in
-all of these cases, for noise that follows σ too.
+`covariance_sigma` and `ensemble_sigma` trust the σ of the visibilities, as the ground software does. That σ is not
+always correct: ``form_visibilities`` includes a 5 % systematic error of each amplitude. This is more than the noise
+where the calibration is exact (simulated counts: the truth lies within one sigma 70 % of the time at 10⁴ counts, but
+75-93 % at 10⁵ and 88-100 % at 10⁶), and less than the misfit where the source is not a circle (bright flares: reduced
+χ² of 2 to 10). `residual_sigma` uses the residuals of each visibility instead and is correct in all of these cases,
+also for noise that follows σ.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 _MAX_ITERATIONS = 60
-#: Further minima no worse than this in χ² compete in every refit: the noise may prefer one of them.
+#: Other minima within this χ² of the best are also refitted: the noise may favor one of them.
 _RIVAL = 9.0
 _RIVALS = 2
-#: Directions of parameter space with less information than this, relative, count as this: a very long error bar.
+#: Least relative information of a direction in parameter space; it limits the longest error bars.
 _LEAST_INFORMATION = 1e-12
-#: The residuals speak for themselves with so many degrees of freedom per parameter …
+#: Error bars come from the residuals with at least this many degrees of freedom per parameter …
 LEAST_NDOF = 2.0
-#: … and a reduced χ² above this; below, the data were made without noise.
+#: … and a reduced χ² above this; below it the data contain no noise.
 NOISELESS = 3e-3
 MAX_LEVERAGE = 0.95
 #: Probability below +1 sigma.
@@ -39,7 +39,7 @@ ONE_SIGMA = 0.5 + 0.5 * erf(np.sqrt(0.5))
 
 
 def reported(model: SourceModel, theta: Floats) -> tuple[Floats, Floats]:
-    """What is reported of all sources in turn: values (n_set, n_rep) and derivatives (n_set, n_rep, n_par)."""
+    """Reported values of all sources in turn: values (n_set, n_rep) and derivatives (n_set, n_rep, n_par)."""
     parts = [source.report(theta[:, part]) for source, part in zip(model.sources, model.parts, strict=True)]
     values = np.concatenate([value for value, _ in parts], axis=1)
     slopes = np.zeros((*values.shape, model.n_par))
@@ -68,12 +68,12 @@ def covariance_sigma(fit: Fit, sigma: Floats) -> Floats:
 
 
 def residual_sigma(fit: Fit, vis: Complex, sigma: Floats) -> Floats:
-    """Standard deviations from what the fit leaves unexplained, (n_rep,): C = (JᵀJ)⁻¹ Jᵀ diag(s²) J (JᵀJ)⁻¹.
+    """Standard deviations from the residuals of the fit, (n_rep,): C = (JᵀJ)⁻¹ Jᵀ diag(s²) J (JᵀJ)⁻¹.
 
     s² = r²/(1 - h) of every residual r, in amplitude and in phase of each visibility, with h its leverage (variant HC2
-    of the heteroskedasticity-consistent covariance). As few residuals may decide a parameter, its standard deviation
-    is multiplied by Student's t of 68.3 % with the degrees of freedom that Bell and McCaffrey give it. Too few
-    visibilities, or data without noise, say nothing about it: then `covariance_sigma`.
+    of the heteroskedasticity-consistent covariance). Because a parameter may depend on few residuals, its standard
+    deviation is multiplied by Student's t of 68.3 % with the degrees of freedom of Bell and McCaffrey. With too few
+    visibilities, or data without noise, the result is that of `covariance_sigma`.
 
     Parameters
     ----------
@@ -90,8 +90,7 @@ def residual_sigma(fit: Fit, vis: Complex, sigma: Floats) -> Floats:
     if ndof < LEAST_NDOF * fit.model.n_free or fit.chi2 < NOISELESS * ndof:
         return covariance_sigma(fit, sigma)
     predicted = fit.model.evaluate(fit.theta[None])[0][0]
-    # An error of the grids' transmission changes amplitudes only, so real and imaginary part are turned to along and
-    # across V.
+    # An error of the grid transmission changes amplitudes only, so residuals are rotated to be along and across V.
     turn = np.exp(-1j * np.angle(predicted))
     residual = _turned((predicted - vis) / sigma, turn)
     values, response, undecided = _response(fit, sigma)
@@ -129,7 +128,7 @@ def _orthogonal(fit: Fit, sigma: Floats) -> Floats:
 
 
 def _response(fit: Fit, sigma: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """What is reported, (n_rep,), how it answers to each datum, (n_rep, 2 n_vis), and whether no datum decides it."""
+    """Reported values (n_rep,), their response to each datum (n_rep, 2 n_vis), and whether no datum determines them."""
     unit, scale = _jacobian(fit, sigma)
     values, slopes = reported(fit.model, fit.theta[None])
     free = scale > 0
@@ -141,14 +140,14 @@ def _response(fit: Fit, sigma: Floats) -> tuple[Floats, Floats, NDArray[np.bool_
 
 
 def _sensible(model: SourceModel, values: Floats, deviation: Floats, undecided: NDArray[np.bool_]) -> Floats:
-    """Where the straight line of the error propagation leaves what is possible."""
+    """Limit standard deviations where linear error propagation gives impossible values."""
     limited = np.where(undecided, np.inf, deviation)
     for i, name in enumerate(names(model)):
         if name in ("position_angle", "loop_angle"):
-            # an angle that could be anything is uniform over its range: range/√12
+            # an undetermined angle is uniform over its range: range/√12
             limited[i] = min(limited[i], (360.0 if name == "loop_angle" else 180.0) / np.sqrt(12.0))
         elif name.startswith("fwhm"):
-            # visibilities know w², and √(w² + σ(w²)) stays finite where σ(w) = σ(w²)/2w does not
+            # visibilities determine w², and √(w² + σ(w²)) stays finite where σ(w) = σ(w²)/2w does not
             limited[i] = min(limited[i], np.sqrt(2.0 * values[i] * limited[i]))
     return limited
 
@@ -164,7 +163,7 @@ def ensemble_sigma(fit: Fit, vis: Complex, sigma: Floats, n: int, seed: int) -> 
         Gaussian noise of this standard deviation is added to real and imaginary part (as the ground software does).
     n : int
     seed : int
-        Same seed, same result.
+        The same seed gives the same result.
     """
     return spread(fit.model, fit.theta, ensemble(fit, vis, sigma, n, seed))
 
@@ -183,7 +182,7 @@ def ensemble(fit: Fit, vis: Complex, sigma: Floats, n: int, seed: int) -> Floats
 
 
 def spread(model: SourceModel, theta: Floats, members: Floats) -> Floats:
-    """Standard deviation of what is reported over an ensemble, (n_rep,): sources matched, angles unwrapped."""
+    """Standard deviation of the reported values over an ensemble, (n_rep,): sources matched, angles unwrapped."""
     best = reported(model, theta[None])[0][0]
     values = _matched(model, best, reported(model, members)[0])
     known_as = names(model)
