@@ -377,7 +377,7 @@ so that the centroid lies between them, although CLEAN's map does show both.
 In the tables of fluxes MEM_GE with F from the largest amplitude and CLEAN with the ground software's stop are what was
 until 2026-11-29, the others what is now. The flares are none of those that choices and weights were made on. In the
 table of errors the flares have a calibration error, which the ones above have not; "sigma alone" is the scatter of the
-copies without the bias. [What the errors are](science/methods.md#how-sure-is-a-picture).
+copies without the bias. [What the errors are](science/methods.md#how-reliable-is-an-image).
 The errors of sizes (last column) are too small for a small round source by either CLEAN: the map shows it a few
 percent too wide or narrow, which no copy of the map shows. Take its size from a forward fit.
 `python -m benchmarks.fluxes` and `python -m benchmarks.coverage` make parts of these tables.
