@@ -1,7 +1,15 @@
-"""Whose work it is: the bar on top of a page moves while the server works for the visitor of that page.
+"""The progress bar of a page moves while the server works for the visitor of that page.
 
-Panel knows only whether it works for anybody. A page tied to that got a message for each click of each visitor, and the
-click of one failed when the session of another ended at that moment.
+`panel.state.busy` is one value for all sessions, and `panel_material_ui.Page` follows it: each click of each visitor
+sends a message to all pages, and a click fails when the session of another visitor ends at that moment. The smallest
+program that shows it::
+
+    with set_curdoc(one):
+        state._add_busy_event("click")
+    with set_curdoc(other):
+        print(state.busy)  # True
+
+Panel 1.10, panel-material-ui 0.16.
 """
 
 from __future__ import annotations
@@ -13,14 +21,14 @@ import param
 from bokeh.document import Document
 from panel.io.state import state
 
-#: Page of a session → whether there is work for it.
+#: Document of a session → whether there is work for it.
 _signs: dict[Document, Any] = {}
-#: Piece of work → whose it is.
+#: Busy event → its document.
 _owners: dict[str, Document | None] = {}
 
 
 def busy_sign() -> Any:
-    """A reactive truth for the page of the session that is being made."""
+    """A reactive Boolean for the page of the session that is being made."""
     sign, document = param.rx(False), pn.state.curdoc
     if document is not None:
         _signs[document] = sign
@@ -29,7 +37,7 @@ def busy_sign() -> Any:
 
 
 def _follow(event: param.parameterized.Event) -> None:
-    """Panel has begun or ended pieces of work, in the thread and with the document of who asked for them."""
+    """Update the documents whose busy events have begun or ended."""
     before, now = ({piece for piece, _ in pieces} for pieces in (event.old, event.new))
     changed = {_owners.pop(piece, None) for piece in before - now}
     for piece in now - before:

@@ -1,15 +1,20 @@
-"""Everything that changes a page is done in turn, under the lock of its document.
+"""All changes of a page run one after another, under the lock of its document.
 
-Panel 1.10 handles a click, or Enter in a field, that comes within 50 ms of another change outside of that lock. Then
-Bokeh refuses direct changes of figures ("_pending_writes should be non-None"), and the next change from the browser,
-taken by another thread at that moment, can be put where nobody looks: a field that lost one stays deaf from then on.
+Panel handles a click, or Enter in a field, that comes within 50 ms of another change without that lock. Bokeh then
+refuses direct changes of figures ("_pending_writes should be non-None"), and a change from the browser can be lost in a
+race of two threads, after which its field ignores all input. The smallest program that shows it::
 
-Panel also handles what was scheduled in the loop that serves everybody. A change may ask the archive or wait for a
-lock, so it is handled in a thread, like a click, while the coroutine keeps the lock.
+    button._server_event(document, "a click")  # while a change waits
+    document.session_callbacks[0].callback.nolock  # True
 
-What another thread has found out must not be handed over by ``document.add_next_tick_callback``, which is meant for
-that: Panel puts back the events that it knew when it has patched the style sheets of a new component
-(``panel.io.resources.patch_model_css``), and a callback that was added meanwhile is never called.
+Panel also runs scheduled changes on the event loop; here they run in a thread, like clicks, while the coroutine holds
+the lock.
+
+Results of other threads must not be passed by ``document.add_next_tick_callback``, which is made for that:
+``panel.io.resources.patch_model_css`` restores the list of events from before it began, so that a callback added
+meanwhile is never called. `locked_updates` replaces it.
+
+Panel 1.10, Bokeh 3.10.
 """
 
 from __future__ import annotations
@@ -31,17 +36,17 @@ from panel.reactive import Syncable
 
 log = logging.getLogger(__name__)
 
-#: How often is looked whether a session is made, and how often at most: a minute altogether.
+#: Interval of the checks whether a session exists [s], and their number: one minute in total.
 _SOON_S, _MOST = 0.05, 1200
 
 
-def handle_in_turn() -> None:
-    """Let Panel handle events and changes in threads, under the lock; again is harmless."""
+def handle_under_lock() -> None:
+    """Let Panel handle events and changes in threads, under the lock. May be called more than once."""
     setattr(Syncable, "_change_coroutine", _change)  # noqa: B010 - a method of Panel's is replaced
     setattr(Syncable, "_event_coroutine", _event)  # noqa: B010
 
 
-def beside_the_loop(callback: Callable[[], object]) -> Any:
+def in_a_thread(callback: Callable[[], object]) -> Any:
     """A periodic callback that Panel runs in a thread and not in the loop that serves everybody."""
 
     async def run() -> None:

@@ -9,10 +9,10 @@ from tornado.web import HTTPError
 
 from archive.accounts import User
 from archive.errors import ArchiveError, InvalidAccount, NoSuchUser
-from dashboards.server.answers import too_many_requests
 from dashboards.server.bounded_threads import ServerBusy, account_threads, journal_threads, password_threads
 from dashboards.server.own_requests import LISTED, OwnRequest, own_requests
 from dashboards.server.plain_page import PlainPage
+from dashboards.server.responses import too_many_requests
 from dashboards.server.sign_in import attempts, begin_session, in_minutes, sentence_of, session_counts
 from dashboards.shared.access import Visitor
 from dashboards.shared.clock import now
@@ -111,12 +111,12 @@ class AccountPage(PlainPage):
         attempts().succeeded(name, address, begun)
         if new != again:
             self.set_status(400)
-            await self._show(visitor, problem="The two new passwords differ.")
+            await self._show(visitor, problem="The new passwords do not match.")
             return
         hashed = await password_threads().run(accounts().password_hash, new)
         user = await account_threads().run(accounts().set_password_hash, name, hashed)
         begin_session(self, user)
-        await self._show(visitor, done="The password is changed, and every other browser is signed out.")
+        await self._show(visitor, done="Password changed. All other browsers are signed out.")
 
 
 def _user(visitor: Visitor) -> User | None:

@@ -325,7 +325,7 @@ class RequestBody(HTTPMessageDelegate):
             self._http.stream.close()
             return
         limit = self._connections.limits.body_time
-        self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the body of a request must arrive within {limit:g} s")
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"request bodies must arrive within {limit:g} s")
         self._end()
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
@@ -350,7 +350,7 @@ class RequestBody(HTTPMessageDelegate):
 
 
 def _too_long(limit: int) -> str:
-    return f"the body of a request may be {limit} bytes long"
+    return f"request bodies are limited to {limit} bytes"
 
 
 class LimitedServer(HTTPServer):

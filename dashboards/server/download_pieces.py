@@ -10,8 +10,8 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from dashboards.server.bounded_threads import BoundedThreads
+from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import answer_in_turn, fair_use
-from dashboards.server.turns import Busy
 from stixcore.errors import StixError
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ async def make_piece[Answer](handler: RequestHandler, question: Callable[[], Ans
     ------
     Busy
     HTTPError
-        As `dashboards.server.answers.looked_up`.
+        As `dashboards.server.responses.looked_up`.
     """
     return await answer_in_turn(handler, fair_use().pieces, question, _download_threads())
 

@@ -24,12 +24,12 @@ from archive.scripts.bundle import bundle_members
 from archive.scripts.selections import AnimationLooks, OverlayLooks, animation_script, overlay_script
 from archive.scripts.sources import ImageSource, read_sources
 from archive.scripts.tables import images_csv, images_parquet
-from dashboards.server.answers import write_json_error
 from dashboards.server.conditional import check_conditions, send_content
 from dashboards.server.download_pieces import make_piece, send_pieces
+from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import client_of, fair_use, look_up_file, refuse_json
+from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import server_address
-from dashboards.server.turns import Busy
 from dashboards.shared.access import Visitor, visible_image
 from dashboards.shared.clock import now
 from dashboards.shared.source import archive_source
@@ -131,7 +131,7 @@ def _values(default: AnimationLooks | OverlayLooks, given: Mapping[str, str]) ->
         try:
             values[name] = _value(getattr(default, name), text)
         except ValueError as error:
-            message = f"{name}: {text[:60]!r} is no value"
+            message = f"{name}: {text[:60]!r} is not a valid value"
             raise BadRequest(message) from error
     return values
 
@@ -174,7 +174,7 @@ async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
         sources, paths = archive_source().ask(look)
         size = sum(path.stat().st_size for path in paths.values() if path.is_file())
         if size > most:
-            message = f"these files are {size >> 20} MiB, {most >> 20} at most; select fewer, or no input files"
+            message = f"{size >> 20} MiB exceed the limit of {most >> 20} MiB; select fewer images or no input files"
             raise LimitReached(message)
         created = now()
         return bundle_pieces(sources, paths, created, inputs=inputs), created

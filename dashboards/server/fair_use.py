@@ -1,7 +1,7 @@
 """Who may have how much of the web server now: pages, files, calls of the API, downloads.
 
 All of them share one processor with the event loop, so what one client takes others wait for. The numbers are in
-`dashboards.shared.limits`, the order of turns is made in `dashboards.server.turns`.
+`dashboards.shared.limits`, the order of turns is made in `dashboards.server.fair_queue`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler, create_signed_value, decode_signed_value
 
 from dashboards.panel_patches.session_making import make_sessions_by
-from dashboards.server.answers import looked_up, too_many_requests, write_json_error
-from dashboards.server.attempts import neighbourhood
 from dashboards.server.bounded_threads import BoundedThreads
-from dashboards.server.turns import AtWork, Busy, Client, Turns
+from dashboards.server.fair_queue import AtWork, Busy, Client, Turns
+from dashboards.server.rate_limits import neighbourhood
+from dashboards.server.responses import looked_up, too_many_requests, write_json_error
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.visitors import COOKIE
 
@@ -173,7 +173,7 @@ class FairUse:
             return
         where = "" if client.name and of_client >= self.limits.pages_client else " from your network address"
         wait = round(self.limits.unused_time)
-        sentence = f"{whose} open{where}, the most that are possible. Close some and try again in {wait} s."
+        sentence = f"{whose} open{where}, which is the limit. Close some, or try again in {wait} s."
         raise Busy(sentence, wait)
 
     def _give_up_unused(self, address: str) -> None:
@@ -243,7 +243,7 @@ def is_there(request: HTTPServerRequest) -> bool:
     return stream is None or not stream.closed()
 
 
-def know_again(handler: RequestHandler) -> None:
+def mark_browser(handler: RequestHandler) -> None:
     """Give a browser the cookie by which it is known again, when it has none."""
     if not pn.config.cookie_secret or _signed(handler.request, BROWSER):
         return

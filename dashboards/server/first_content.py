@@ -15,11 +15,11 @@ from urllib.parse import parse_qsl
 import panel as pn
 from tornado.httputil import url_concat
 
-from dashboards.server.answers import in_thread, looked_up
 from dashboards.server.bounded_threads import journal_threads
-from dashboards.server.fair_use import fair_use, know_again, refuse_page
+from dashboards.server.fair_queue import Busy
+from dashboards.server.fair_use import fair_use, mark_browser, refuse_page
 from dashboards.server.live_pages import PageHandler
-from dashboards.server.turns import Busy
+from dashboards.server.responses import in_thread, looked_up
 from dashboards.shared.access import Visitor
 from dashboards.shared.frame import LIVE, PAGES, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
 from dashboards.shared.links import RouteLinks
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: In front of the first content, when there will be no live page.
 BROKEN = (
     '<p role="alert" style="position: fixed; inset: auto 0 0; z-index: 101; margin: 0; padding: 12px 24px; '
-    'background: #b3261e; color: #fff">The live page could not be made. Load this page again in a moment.</p>'
+    'background: #b3261e; color: #fff">This page could not be loaded completely. Reload it in a moment.</p>'
 )
 
 
@@ -53,7 +53,7 @@ class FirstContentHandler(PageHandler):
             return
         try:
             async with fair_use().making_page(self.request):
-                know_again(self)
+                mark_browser(self)
                 answer: Any = super().get(*arguments, **named)
                 await answer
         except Busy as busy:

@@ -23,11 +23,11 @@ from tornado.web import HTTPError, RequestHandler
 from archive.index.columns import Table
 from archive.index.series import LIGHT_CURVE_MINUTES, LIGHT_CURVES
 from dashboards.pages.lightcurves.window import LONGEST_S, Window, unix_seconds
-from dashboards.server.answers import write_json_error
 from dashboards.server.conditional import check_conditions
 from dashboards.server.download_pieces import make_piece, send_pieces
+from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import client_of, fair_use, refuse_json
-from dashboards.server.turns import Busy
+from dashboards.server.responses import write_json_error
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.ranges import EARLIEST
 from dashboards.shared.source import archive_source, in_plain_words
@@ -79,13 +79,13 @@ def wanted(arguments: dict[str, str]) -> Wanted:
     values = {"bins": RECORDED, "series": "real"} | arguments
     strangers = sorted(values.keys() - {"start", "span", "bins", "series"})
     if strangers or values["bins"] not in {RECORDED, MINUTES} or values["series"] not in {"real", "simulated"}:
-        message = "ask with start, span, bins=recorded|minutes, series=real|simulated"
+        message = "expected parameters: start, span, bins=recorded|minutes, series=real|simulated"
         raise NotUnderstood(message)
     minutes = values["bins"] == MINUTES
     longest = LONGEST_S if minutes else LONGEST_RECORDED_S
     window = Window(_number(values, "start"), _number(values, "span"))
     if not (unix_seconds(EARLIEST) <= window.start <= 2**32 and 0 < window.span <= longest):
-        message = f"start is in seconds since 1970, from {EARLIEST} on, and span from 1 to {longest:.0f} s"
+        message = f"expected start in seconds since 1970, not before {EARLIEST}, and span from 1 to {longest:.0f} s"
         raise NotUnderstood(message if minutes else f"{message} (bins=minutes: {LONGEST_S:.0f} s)")
     return Wanted(window, minutes, values["series"] == "simulated")
 

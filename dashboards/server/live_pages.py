@@ -32,7 +32,7 @@ _WHOLE = ("PULL-DOC-REQ", "SERVER-INFO-REQ")
 _SENTENCES = {
     503: "The archive is busy. Try again in a moment.",
     400: "Session ids are chosen by this server. Open the page without bokeh-session-id or bokeh-token.",
-    403: "This live page belongs to another visitor, or was not opened here. Load the page again.",
+    403: "This page belongs to another visitor or was not opened here. Reload it.",
 }
 
 
@@ -97,10 +97,10 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
                 self.close()
                 raise
             if not self._may_use(session_id):
-                self.close(1008, "This live page belongs to another visitor.")
+                self.close(1008, "This page belongs to another visitor.")
                 return
             if context.get_session(session_id).connection_count >= WebLimits().sockets_page:
-                self.close(1013, "This live page has too many connections.")
+                self.close(1013, "This page has too many connections.")
                 return
             opened: Any = super()._async_open(token)
             await opened

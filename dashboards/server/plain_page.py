@@ -13,8 +13,8 @@ import jinja2
 from tornado.web import HTTPError, RequestHandler
 
 from archive.errors import ArchiveBusy
-from dashboards.server.answers import refuse_other_origins
 from dashboards.server.bounded_threads import ServerBusy
+from dashboards.server.responses import refuse_other_origins
 from dashboards.shared.frame import SITE, THEME_COOKIE
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.style import style
@@ -28,9 +28,9 @@ _POLICY = (
     "frame-ancestors 'none'; base-uri 'none'"
 )
 _SENTENCES = {
-    403: "This form is too old, or was not sent from this page. Open the page again and repeat what you did.",
-    404: "There is nothing at this address.",
-    405: "This address cannot be used that way.",
+    403: "This form has expired or was not sent from this page. Reload the page and try again.",
+    404: "Page not found.",
+    405: "This method is not allowed here.",
 }
 
 
@@ -122,7 +122,7 @@ def local_address(text: str) -> str:
         parts = None
     clean = text.isprintable() and text == text.strip() and "\\" not in text and len(text) <= 4000
     if parts is None or parts.scheme or parts.netloc or text.startswith("//") or not clean:
-        message = "The address to return to is not one of this site."
+        message = "The return address is not on this site."
         raise ValueError(message)
     return text
 

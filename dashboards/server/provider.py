@@ -18,12 +18,12 @@ from dashboards.server.plain_page import PlainPage
 from dashboards.server.sign_in import NOBODY_CAN, SIGN_IN_COOKIES
 from dashboards.shared.visitors import accounts
 
-_REFUSED = "The sign-in was refused: by you, or by the service that signs people in."
-_STALE = "This sign-in was begun elsewhere, or too long ago."
-_NOT_CONFIRMED = "The service that signs people in did not confirm this sign-in. If this recurs, tell the operator."
-_NO_NAME = "The service that signs people in does not say your name. Please tell the operator."
-_SILENT = "The service that signs people in does not answer. Try again in a few minutes."
-_UNCLEAR = "The service that signs people in gave an answer that means nothing here. Please tell the operator."
+_REFUSED = "The sign-in was cancelled, or refused by the sign-in service."
+_STALE = "This sign-in has expired, or was started in another browser."
+_NOT_CONFIRMED = "The sign-in service did not confirm this sign-in. If this happens again, contact the operator."
+_NO_NAME = "The sign-in service did not send a user name. Please contact the operator."
+_SILENT = "The sign-in service does not respond. Try again in a few minutes."
+_UNCLEAR = "The sign-in service sent an invalid response. Please contact the operator."
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def guarded(known: Any) -> type[PlainPage]:
             try:
                 if accounts().from_provider(name) is not None:
                     return name
-                self._problem = f"You signed in as {name}, which has no account here. Please ask the operator."
+                self._problem = f"You signed in as {name}, which has no account here. Please contact the operator."
                 refusal = HTTPError(403, "%r has no account here", name)
             except ArchiveError as error:
                 self._problem = NOBODY_CAN

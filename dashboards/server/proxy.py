@@ -1,8 +1,8 @@
-"""What a proxy says of a visitor: address and scheme, from as many proxies as the operator has set up.
+"""Address and scheme of a visitor behind proxies.
 
-Tornado believes ``X-Real-Ip``, ``X-Scheme``, ``X-Forwarded-For`` and ``X-Forwarded-Proto`` of everybody. Here one
-header names the address, ``X-Forwarded-Proto`` the scheme, and only the entry that the outermost of these proxies has
-written counts: everything left of it comes from the visitor.
+Tornado trusts ``X-Real-Ip``, ``X-Scheme``, ``X-Forwarded-For`` and ``X-Forwarded-Proto`` from any client. Here one
+header gives the address and ``X-Forwarded-Proto`` the scheme, and only the entry of the outermost configured proxy is
+used: everything to the left of it comes from the visitor.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tornado import httpserver
 from tornado.httputil import HTTPHeaders
 from tornado.netutil import is_valid_ip
+
+from dashboards.panel_patches.forwarded_headers import read_forwarded_headers
 
 ADDRESS_HEADER, SCHEME_HEADER = "X-Forwarded-For", "X-Forwarded-Proto"
 _NAME = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
@@ -41,9 +42,7 @@ def install(proxies: int, address_header: str = ADDRESS_HEADER) -> None:
         context.remote_ip = forwarded_address(headers, context.remote_ip, proxies, address_header)
         context.protocol = forwarded_scheme(headers, context.protocol, proxies)
 
-    # the one place where Tornado reads these headers, for every kind of request
-    context: Any = httpserver._HTTPRequestContext  # noqa: SLF001 - there is no public one
-    context._apply_xheaders = apply  # noqa: SLF001
+    read_forwarded_headers(apply)
 
 
 def forwarded_address(headers: HTTPHeaders, peer: str, proxies: int, header: str = ADDRESS_HEADER) -> str:

@@ -26,16 +26,16 @@ from archive.index.schema import FILE_KINDS
 from archive.index.sql import select
 from archive.regular_files import NotRegularFile, open_regular
 from dashboards.server.account_page import AccountPage
-from dashboards.server.answers import write_json_error
 from dashboards.server.api.handlers import API_ROUTES
 from dashboards.server.bounded_threads import journal_threads
 from dashboards.server.conditional import choose_version, file_etag
 from dashboards.server.downloads import SELECTION_PATHS, SelectionHandler
+from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import look_up_file, refuse_json
 from dashboards.server.lightcurve_files import LightCurveHandler
+from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import SUFFIXES, ScriptHandler
 from dashboards.server.sign_in import SignOutPage
-from dashboards.server.turns import Busy
 from dashboards.shared.access import Visitor, visible_image
 from dashboards.shared.source import ArchiveSource, archive_source, journal_of
 from dashboards.shared.visitors import visitor_asking
@@ -131,7 +131,7 @@ def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
     mine = request is not None and (visitor.operator or visitor.name == request.user)
     rendering = find_rendering(archive, journal, request) if mine and request is not None else None
     if rendering is None or name not in rendering.files:
-        message = f"there is no file {name!r} of request {number}"
+        message = f"no file {name!r} in request {number}"
         raise NotInArchive(message)
     place = PurePosixPath(*(rendering.folder / name).relative_to(archive.root).parts)
     suffix = place.suffix
@@ -238,7 +238,7 @@ class UnknownHandler(RequestHandler):
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """One JSON object with one sentence."""
-        write_json_error(self, status_code, "there is nothing at this address")
+        write_json_error(self, status_code, "not found")
 
 
 class LivenessHandler(RequestHandler):

@@ -10,10 +10,10 @@ from tornado.web import RequestHandler
 from archive import Archive
 from archive.scripts.images import FLAVOURS, script_name
 from archive.scripts.sources import read_source
-from dashboards.server.answers import write_json_error
 from dashboards.server.conditional import send_content
+from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import look_up_file, refuse_json
-from dashboards.server.turns import Busy
+from dashboards.server.responses import write_json_error
 from dashboards.shared.access import Visitor, visible_image
 from dashboards.shared.source import ArchiveSource, archive_source
 from dashboards.shared.visitors import visitor_asking

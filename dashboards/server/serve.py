@@ -64,7 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
         f"${ARCHIVE_VARIABLE}, else ./stix-archive.",
     )
     parser.add_argument("--port", type=_port, default=PORT, help="default %(default)s")
-    parser.add_argument("--address", default=LOOPBACK, help="to listen at; 0.0.0.0 for all (default %(default)s)")
+    parser.add_argument(
+        "--address", default=LOOPBACK, help="address to listen on; 0.0.0.0 for all (default %(default)s)"
+    )
     parser.add_argument(
         "--archive", type=Path, metavar="DIR", help=f"folder of the archive (default ${ARCHIVE_VARIABLE})"
     )
@@ -73,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME[:PORT]",
-        help="name under which browsers reach the pages, when it is not this machine's own (may be repeated)",
+        help="host name of the pages in browsers, if it differs from this machine's name (may be repeated)",
     )
     parser.add_argument(
         "--behind-proxy",
@@ -82,19 +84,19 @@ def build_parser() -> argparse.ArgumentParser:
         const=1,
         default=0,
         metavar="N",
-        help="take the visitor's address and HTTPS from N proxies in a row (default 1 when given without a number)",
+        help="read the visitor's address and HTTPS from the headers of N chained proxies (default 1 without a number)",
     )
     parser.add_argument(
         "--proxy-header",
         default=ADDRESS_HEADER,
         metavar="NAME",
-        help="header to which each proxy appends the address that connected to it (default %(default)s)",
+        help="header to which each proxy appends the client address (default %(default)s)",
     )
     parser.add_argument(
         "--oauth-provider",
         default=OWN_PROVIDER,
         metavar="NAME",
-        help="who signs people in: the archive with its passwords (default %(default)s), or a provider of Panel's "
+        help="who authenticates users: the archive with its passwords (default %(default)s), or a provider of Panel's "
         "(generic, azure, google, …); its --oauth-… options are passed on",
     )
     return parser
@@ -141,7 +143,7 @@ def prepare_provider(provider: str) -> None:
 
     known: Any = AUTH_PROVIDERS.get(provider)
     if known is None:
-        message = f"python -m dashboards: nothing called {provider!r} can sign people in; there are "
+        message = f"python -m dashboards: unknown sign-in provider {provider!r}; available: "
         again = "" if OWN_PROVIDER in AUTH_PROVIDERS else f" ({OWN_PROVIDER} comes with “make test”)"
         sys.exit(message + ", ".join(sorted(AUTH_PROVIDERS)) + again)
     if provider == OWN_PROVIDER:
@@ -171,6 +173,6 @@ def _proxies(text: str) -> int:
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        message = f"{text!r} is no port (1 to 65535)"
+        message = f"{text!r} is not a port (1 to 65535)"
         raise argparse.ArgumentTypeError(message)
     return int(text)

@@ -1,4 +1,4 @@
-"""Our ``panel serve``: the same server, with the routes of `dashboards.server.served_routes` alone and safe headers."""
+"""Our ``panel serve``: the same server, with only the routes of `dashboards.server.allowed_routes`, and safe headers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboards.panel_patches.message_errors import shorten_message_errors
 from dashboards.panel_patches.packed_data import limit_unpacked_data
 from dashboards.panel_patches.static_files import set_conditions
 from dashboards.panel_patches.versions import untested_versions
-from dashboards.server import connections, fair_use, first_content, live_pages, served_routes
+from dashboards.server import allowed_routes, connections, fair_use, first_content, live_pages
 from dashboards.server.conditional import choose_version
 from dashboards.server.security_headers import SecurityHeaders
 from dashboards.shared.limits import WebLimits
@@ -29,7 +29,7 @@ class ArchiveServe(Serve):
         """Take away the routes that are not listed; add headers to every answer."""
         served: Any = super().customize_server(server)
         application = served._tornado  # noqa: SLF001 - Bokeh's server names its application in no other way
-        served_routes.keep_listed(application)
+        allowed_routes.remove_unlisted(application)
         application.add_transform(SecurityHeaders)
         return served
 

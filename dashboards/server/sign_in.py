@@ -17,10 +17,10 @@ import panel as pn
 
 from archive.accounts import User
 from archive.errors import ArchiveBusy, ArchiveError
-from dashboards.server.answers import too_many_requests
-from dashboards.server.attempts import Attempts, SessionCounts
 from dashboards.server.bounded_threads import ServerBusy, account_threads, password_threads
 from dashboards.server.plain_page import PlainPage
+from dashboards.server.rate_limits import Attempts, SessionCounts
+from dashboards.server.responses import too_many_requests
 from dashboards.shared.clock import now
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.source import disk_sentence
@@ -29,7 +29,7 @@ from dashboards.shared.visitors import COOKIE, accounts, may_be_valid, sessions,
 #: Everything that Panel or a provider may have left in the browser.
 SIGN_IN_COOKIES = (COOKIE, "id_token", "access_token", "refresh_token", "oauth_expiry", "is_guest")
 #: When the list of users cannot be read.
-NOBODY_CAN = "Nobody can sign in now: the list of users cannot be read. Please tell the operator."
+NOBODY_CAN = "Sign-in is unavailable: the list of users cannot be read. Please contact the operator."
 #: Longest name and password that are looked at; longer ones are wrong.
 _LONGEST = 300
 
@@ -79,7 +79,7 @@ class SignInPage(PlainPage):
         attempts().succeeded(tried, address, begun)
         wait = session_counts().begin("begin", user.name, time.monotonic())
         if wait:
-            self._refuse(wait, "You have signed in too often.", name)
+            self._refuse(wait, "Too many sign-ins.", name)
             return
         begin_session(self, user)
         self.go(target)
@@ -123,7 +123,7 @@ class SignOutPage(PlainPage):
                 wait = session_counts().begin("end", user, time.monotonic())
                 if wait:
                     too_many_requests(self, wait)
-                    self._show_unrecorded("You have signed out very often.", expires, target)
+                    self._show_unrecorded("Too many sign-outs.", expires, target)
                     return
                 await account_threads().run(sessions().end, cookie, present, expires)
         except (ArchiveError, ServerBusy, OSError) as error:
@@ -155,10 +155,10 @@ def begin_session(page: PlainPage, user: User) -> None:
 def sentence_of(error: Exception) -> str:
     """Why something about an account could not be done, for the visitor; the log has the details."""
     if isinstance(error, (ArchiveBusy, ServerBusy)):
-        return "Other changes are still being written. Try again in a moment."
+        return "Another change is being saved. Try again in a moment."
     if isinstance(error, OSError):
         return disk_sentence(error)
-    return "The accounts of this archive cannot be read now. Please tell the operator."
+    return "The user accounts cannot be read. Please contact the operator."
 
 
 def in_minutes(seconds: float) -> str:

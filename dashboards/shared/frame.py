@@ -18,7 +18,7 @@ from panel.util.parameters import edit_readonly
 from panel.viewable import Viewable
 
 from dashboards.panel_patches.busy import busy_sign
-from dashboards.panel_patches.document_lock import handle_in_turn
+from dashboards.panel_patches.document_lock import handle_under_lock
 from dashboards.panel_patches.page_scripts import HEAD, LOADED, patch_scripts
 from dashboards.panel_patches.session_ids import refuse_chosen_sessions
 from dashboards.panel_patches.session_memory import count_session
@@ -64,7 +64,7 @@ HEADER = {
     "& .title": {"whiteSpace": "nowrap"},
 }
 
-handle_in_turn()
+handle_under_lock()
 refuse_chosen_sessions()
 
 VIEWPORT = "width=device-width, initial-scale=1"

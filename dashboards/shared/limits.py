@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TurnLimits:
-    """Bounds of something that many clients want at once (`dashboards.server.turns`).
+    """Bounds of something that many clients want at once (`dashboards.server.fair_queue`).
 
     A client is a user, a browser that was here before, or all others of one network address together.
 

@@ -13,7 +13,7 @@ import panel.ui as pmui
 from archive import Image
 from archive.scripts.tables import images_csv
 from dashboards.pages.image_archive.export import ASSUMPTIONS, CUBE_METHODS, OTHER_MAPS, RULES, VIEWS, ExportState
-from dashboards.panel_patches.document_lock import beside_the_loop
+from dashboards.panel_patches.document_lock import in_a_thread
 from dashboards.shared import formatting
 from dashboards.shared.access import Visitor
 from dashboards.shared.clock import now
@@ -56,7 +56,7 @@ class ExportActions:
         self._dialog: pmui.Dialog | None = None  # made when first opened: most visitors never do
         self._links_pane = _html()
         self._news = _html()
-        self._poll = pn.state.add_periodic_callback(beside_the_loop(self._look), POLL_MS, start=False)
+        self._poll = pn.state.add_periodic_callback(in_a_thread(self._look), POLL_MS, start=False)
         button: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 2)}
         self.widget = pn.FlexBox(
             pmui.Button(label="Create animation…", icon="movie", on_click=self._animation, **button),

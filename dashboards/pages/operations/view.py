@@ -11,7 +11,7 @@ import panel.ui as pmui
 from dashboards.pages.operations import board
 from dashboards.pages.operations.request_list import Line, RequestList
 from dashboards.pages.operations.state import OperationsState
-from dashboards.panel_patches.document_lock import beside_the_loop
+from dashboards.panel_patches.document_lock import in_a_thread
 from dashboards.shared.access import Visitor
 from dashboards.shared.clock import now
 from dashboards.shared.frame import PAGES, SITE, frame, is_dark, open_with
@@ -72,8 +72,8 @@ class OperationsPage:
         content = f'<style>{style("pages/operations/operations")}</style><div class="board">{self._tiles.object}</div>'
         open_with(lambda: opening_html(SITE, title, "", content, dark=is_dark()))
         state = self.state
-        pn.state.add_periodic_callback(beside_the_loop(lambda: state.refresh_work(self._visitor())), WORK_MS)
-        pn.state.add_periodic_callback(beside_the_loop(lambda: state.refresh_condition(self._visitor())), CONDITION_MS)
+        pn.state.add_periodic_callback(in_a_thread(lambda: state.refresh_work(self._visitor())), WORK_MS)
+        pn.state.add_periodic_callback(in_a_thread(lambda: state.refresh_condition(self._visitor())), CONDITION_MS)
 
     def view(self) -> pmui.Page:
         """The whole page."""

@@ -29,7 +29,7 @@ from dashboards.pages.science_data.map_plot import MapPlot
 from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.spectrum_plot import SpectrumPlot
 from dashboards.pages.science_data.tracking import Tracking
-from dashboards.panel_patches.document_lock import beside_the_loop, locked_updates
+from dashboards.panel_patches.document_lock import locked_updates, in_a_thread
 from dashboards.shared.access import Visitor
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.formatting import METHOD_NAMES
@@ -135,7 +135,7 @@ class AnalysisView:
         if tracking is None or self._document is None:
             return
         if tracking.is_open and self._timer is None:
-            self._timer = pn.state.add_periodic_callback(beside_the_loop(self._tick), LOOK_MS)
+            self._timer = pn.state.add_periodic_callback(in_a_thread(self._tick), LOOK_MS)
         elif not tracking.is_open and self._timer is not None:
             self._timer.stop()
             self._timer = None

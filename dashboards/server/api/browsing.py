@@ -31,9 +31,9 @@ POINTS = 20_000
 #: Points without a resolution: as many as a screen shows.
 _SCREEN = 2000
 
-_START = p.time("start", "What ends after this")
-_END = p.time("end", "What starts before this")
-_SIMULATED = p.truth("simulated", "Simulated ones only, or real ones only")
+_START = p.time("start", "Ends after this time")
+_END = p.time("end", "Starts before this time")
+_SIMULATED = p.truth("simulated", "Only simulated data (true) or only real data (false)")
 IMAGE_ID, SCIENCE_NAME = r"[0-9a-f]{16}-[a-z_]{1,20}", r"[A-Za-z0-9._-]{1,150}"
 
 
@@ -43,11 +43,11 @@ def page_schema(item: dict[str, Any]) -> dict[str, Any]:
         "type": "object",
         "required": ["total", "limit", "offset", "next", "clock", "units", "items"],
         "properties": {
-            "total": {"type": "integer", "description": "How many there are"},
+            "total": {"type": "integer", "description": "Total number of items"},
             "limit": {"type": "integer"},
             "offset": {"type": "integer"},
             "next": {"type": ["string", "null"], "description": "The next page, relative to this address"},
-            "clock": {"type": "string", "description": "What times mean"},
+            "clock": {"type": "string", "description": "Meaning of the times"},
             "units": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Unit by column"},
             "items": {"type": "array", "items": item},
         },
@@ -203,7 +203,7 @@ def lightcurve(archive: Archive, call: Call) -> Reply:
     return Reply(document)
 
 
-_LINKS = {"links": {"type": "object", "description": "Addresses of its files, relative to this one"}}
+_LINKS = {"links": {"type": "object", "description": "URLs of its files, relative to this URL"}}
 _NUMBERS = {"type": "array", "items": {"type": ["number", "null"]}}
 _BANDS = {"type": "object", "additionalProperties": _NUMBERS}
 _CURVE = {
@@ -212,7 +212,7 @@ _CURVE = {
         "bands": {"type": "object", "description": "Lower and upper edge by name, keV"},
         "bucket": {"type": "number", "description": "Length of a point, s; 0 for the bins as they were recorded"},
         "time": {"type": "array", "items": {"type": "string", "format": "date-time"}, "description": "Starts"},
-        "recorded": {**_NUMBERS, "description": "How much of it was recorded, s"},
+        "recorded": {**_NUMBERS, "description": "Recorded time, s"},
         "mean": {**_BANDS, "description": "Mean rate, ct s⁻¹; null in gaps"},
         "low": {**_BANDS, "description": "Lowest rate, ct s⁻¹"},
         "high": {**_BANDS, "description": "Highest rate, ct s⁻¹"},
@@ -224,8 +224,8 @@ _CURVE = {
 }
 _IMAGE = row_schema(IMAGES, _LINKS)
 _GOES = (
-    p.number("goes_min", "Measured GOES flux of the flare at least", "W m⁻²"),
-    p.number("goes_max", "Measured GOES flux of the flare below", "W m⁻²"),
+    p.number("goes_min", "Minimum measured GOES flux of the flare", "W m⁻²"),
+    p.number("goes_max", "Maximum measured GOES flux of the flare (exclusive)", "W m⁻²"),
 )
 _ENERGY = (
     p.number("energy_low", "Energy range reaches above this", "keV"),
@@ -244,7 +244,7 @@ BROWSING = (
             p.time("end", "Peak before this"),
             *_GOES,
             _SIMULATED,
-            p.text("text", "A piece of the flare id"),
+            p.text("text", "Part of the flare id"),
             p.sort(public_names(FLARES), "-t_peak"),
             *p.PAGE,
         ),
@@ -261,16 +261,16 @@ BROWSING = (
             p.text("uid", "Unique id of the science request"),
             p.text("flare_id", "Flare"),
             p.text("recipe_id", "Recipe"),
-            p.text("author", "User who asked for it; auto for previews"),
+            p.text("author", "User who requested it; auto for previews"),
             p.METHOD,
             *_ENERGY,
             *_GOES,
-            p.truth("trusted", "Images without doubts, or with doubts"),
+            p.truth("trusted", "Images without warnings (true) or with warnings (false)"),
             p.verdict("position"),
             p.verdict("flux"),
             p.verdict("shape"),
             _SIMULATED,
-            p.text("text", "A piece of image id, uid or flare id"),
+            p.text("text", "Part of the image id, uid or flare id"),
             p.sort(public_names(IMAGES), "-t_start"),
             *p.PAGE,
         ),
@@ -294,12 +294,12 @@ BROWSING = (
             _END,
             p.text("product", "sci-xray-cpd or sci-xray-spec"),
             p.text("uid", "Unique id of the science request"),
-            p.truth("background", "Taken as background, or not"),
+            p.truth("background", "Background files only (true) or none (false)"),
             p.number("energy_low", "Channels begin at or below this", "keV"),
             p.number("energy_high", "Channels reach this", "keV"),
             _SIMULATED,
-            p.truth("superseded", "Also those of which there is a newer version"),
-            p.text("text", "A piece of the name or purpose"),
+            p.truth("superseded", "Include superseded versions"),
+            p.text("text", "Part of the name or purpose"),
             p.sort(public_names(SCIENCE_FILES), "-t_start"),
             *p.PAGE,
         ),
@@ -307,13 +307,15 @@ BROWSING = (
     Endpoint(
         "GET",
         "/lightcurve",
-        "Quick-look light curves of a window, in five energy bands",
+        "Quick-look light curves in five energy bands",
         lightcurve,
         _CURVE,
         (
             p.time("start", "Start of the window", required=True),
             p.time("end", "End of the window", required=True),
-            p.number("resolution", f"Length of a point at most; by default the window in {_SCREEN} points", "s"),
+            p.number(
+                "resolution", f"Maximum length of a point; by default the window is divided into {_SCREEN} points", "s"
+            ),
             p.truth("simulated", "Simulated light curves instead of real ones"),
         ),
     ),

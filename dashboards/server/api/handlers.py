@@ -11,15 +11,15 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from archive import NotInArchive, QueryRefused
-from dashboards.server.answers import RETRY_AFTER_S, refuse_other_origins
 from dashboards.server.api.call import Call, Endpoint, Reply, Who
 from dashboards.server.api.endpoints import ENDPOINTS, ROOT
 from dashboards.server.api.errors import Refused
 from dashboards.server.api.openapi import openapi_document
 from dashboards.server.api.parameters import read_parameters
 from dashboards.server.bounded_threads import BoundedThreads, ServerBusy, journal_threads
+from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import client_of, fair_use, is_there, timed
-from dashboards.server.turns import Busy
+from dashboards.server.responses import RETRY_AFTER_S, refuse_other_origins
 from dashboards.shared.access import Visitor
 from dashboards.shared.clock import now
 from dashboards.shared.limits import WebLimits
@@ -30,10 +30,10 @@ from jobs.shared.limits import Limits
 
 _LIMITS = Limits()
 _SENTENCES = {
-    400: "this call is not built like one",
-    403: "a call with a cookie needs the token against forged forms; programs use Authorization: Bearer",
-    404: "there is nothing at this address",
-    500: "the server met something it did not expect; its log has the details",
+    400: "malformed request",
+    403: "requests with a cookie need an XSRF token; programs use Authorization: Bearer",
+    404: "not found",
+    500: "internal server error; details are in the server log",
 }
 
 
@@ -62,7 +62,7 @@ class JsonHandler(RequestHandler):
     def _sentence(self, status: int) -> str:
         if status == 405:
             return f"{self.request.method} is not possible here"
-        return _SENTENCES.get(status, "this cannot be answered")
+        return _SENTENCES.get(status, "the request failed")
 
     def refuse(self, refused: Refused) -> None:
         """End with an error."""
@@ -147,16 +147,16 @@ class EndpointHandler(JsonHandler):
         """
         visitor = await visitor_asking(self)
         if visitor.name is None and "Authorization" in self.request.headers:
-            message = "this token is nobody's: it was revoked, or is not written as “Authorization: Bearer stix_…”"
+            message = "invalid token: it was revoked, or is not written as “Authorization: Bearer stix_…”"
             raise Refused(401, message, "Authorization")
         if visitor.name is None and endpoint.who is Who.USERS:
-            message = "only registered users may do this; make a token at /account and send it as Authorization: Bearer"
+            message = "sign-in required: create a token at /account and send it as Authorization: Bearer"
             raise Refused(401, message, "Authorization")
         return visitor
 
     async def _reply(self, endpoint: Endpoint, visitor: Visitor, path: dict[str, str]) -> Reply:
         if endpoint.body is not None and "json" not in self.request.headers.get("Content-Type", ""):
-            message = "the body must be JSON, with Content-Type: application/json"
+            message = "the body must be JSON (Content-Type: application/json)"
             raise Refused(400, message, "Content-Type", self.request.headers.get("Content-Type", ""))
         given = self.request.query_arguments
         values = read_parameters(endpoint.parameters, given)

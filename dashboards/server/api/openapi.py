@@ -11,13 +11,13 @@ from dashboards.server.api.endpoints import ENDPOINTS, VERSION
 from dashboards.server.api.rows import CLOCK
 
 _STATUSES = {
-    400: "A parameter or key is unknown, missing or wrong; `field` and `value` say which",
-    401: "Only registered users may call this, or the token is nobody's",
-    403: "The call came with a cookie and without the token against forged forms",
-    404: "There is no such thing, or not for you",
-    413: "The body is too long",
-    429: "Too many calls at once, or request quota reached; the header Retry-After says when to try again",
-    503: "The archive cannot be read now",
+    400: "A parameter or key is unknown, missing or invalid; see `field` and `value`",
+    401: "Sign-in required, or the token is invalid",
+    403: "The request has a cookie but no XSRF token",
+    404: "Not found, or not visible to you",
+    413: "The body is too large",
+    429: "Too many calls at once, or request quota reached; see the header Retry-After",
+    503: "The archive is temporarily unavailable",
 }
 
 
@@ -100,7 +100,7 @@ _ERROR = {
     "properties": {
         "status": {"type": "integer"},
         "error": {"type": "string", "description": "One sentence"},
-        "field": {"type": "string", "description": "Parameter or key it is about"},
-        "value": {"type": "string", "description": "What that was"},
+        "field": {"type": "string", "description": "Invalid parameter or key"},
+        "value": {"type": "string", "description": "Its value"},
     },
 }

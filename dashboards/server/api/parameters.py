@@ -100,7 +100,7 @@ def verdict(aspect: str) -> Parameter:
         _require(given in words, "expected trusted or doubtful")
         return given
 
-    meaning = f"Whether the {aspect} is trusted; images from before there were verdicts are left out"
+    meaning = f"Whether the {aspect} is trusted; images without verdicts are excluded"
     return Parameter(f"verdict_{aspect}", meaning, read, {"type": "string", "enum": list(words)})
 
 
@@ -110,12 +110,12 @@ def text(name: str, meaning: str) -> Parameter:
 
 
 def choices(name: str, meaning: str, allowed: Sequence[str]) -> Parameter:
-    """Some of a few words, joined by commas."""
+    """Some of a few words, separated by commas."""
 
     def read(given: str) -> tuple[str, ...]:
         found = tuple(word for word in given.split(",") if word)
         fits = bool(found) and set(found) <= set(allowed)
-        _require(fits, f"expected some of {', '.join(allowed)}, joined by commas")
+        _require(fits, f"expected a comma-separated list of {', '.join(allowed)}")
         return found
 
     schema = {"type": "array", "items": {"type": "string", "enum": list(allowed)}}
@@ -123,7 +123,7 @@ def choices(name: str, meaning: str, allowed: Sequence[str]) -> Parameter:
 
 
 class _Joined(Parameter):
-    """A list whose items are joined by commas."""
+    """A list whose items are separated by commas."""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -138,12 +138,12 @@ def sort(columns: Collection[str], default: str) -> Parameter:
         found = tuple(word for word in given.split(",") if word)
         unknown = [word for word in found if word.removeprefix("-") not in columns]
         fits = not unknown and 0 < len(found) <= 5
-        _require(fits, f"expected up to 5 of {', '.join(sorted(columns))}, joined by commas")
+        _require(fits, f"expected up to 5 of {', '.join(sorted(columns))}, separated by commas")
         return found
 
     return Parameter(
         name="sort",
-        meaning="Columns to sort by, joined by commas; a leading - turns one round",
+        meaning="Columns to sort by, separated by commas; a leading - sorts in descending order",
         read=read,
         schema={"type": "string", "maxLength": _LONGEST},
         default=default,
@@ -152,8 +152,8 @@ def sort(columns: Collection[str], default: str) -> Parameter:
 
 #: Page of a list.
 PAGE = (
-    whole("limit", "How many to give out", 1, 1000, 100),
-    whole("offset", "How many to pass over", 0, 10**9, 0),
+    whole("limit", "Maximum number of items", 1, 1000, 100),
+    whole("offset", "Number of items to skip", 0, 10**9, 0),
 )
 METHOD = choices("method", "Any of these reconstruction methods", METHODS)
 
@@ -169,8 +169,8 @@ def read_parameters(declared: Sequence[Parameter], given: Mapping[str, Sequence[
     known = {parameter.name: parameter for parameter in declared}
     for name in given:
         if name not in known:
-            told = f"this address has {', '.join(known)}" if known else "this address has none"
-            message = f"there is no parameter {name[:60]!r}; {told}"
+            told = f"expected {', '.join(known)}" if known else "no parameters are expected"
+            message = f"unknown parameter {name[:60]!r}; {told}"
             raise Refused(400, message, name[:60])
     return {name: _value(parameter, given.get(name, ())) for name, parameter in known.items()}
 

@@ -29,7 +29,7 @@ def requests(archive: Archive, call: Call) -> Reply:
     """A page of the caller's requests; an operator's sees everybody's unless asked for one user's."""
     v, journal = call.values, journal_of(archive)
     if not call.visitor.operator and v["user"] not in {None, call.visitor.name}:
-        message = "only operators can ask for the requests of others"
+        message = "only operators can list requests of other users"
         raise Refused(403, message, "user", v["user"])
     user = v["user"] if call.visitor.operator else call.visitor.name
     found = journal.requests(user, v["state"], uid=v["uid"], limit=v["limit"], offset=v["offset"])
@@ -161,7 +161,7 @@ def _own(journal: Journal, call: Call) -> Request:
 def _name(call: Call) -> str:
     """The caller's name. Guests never come here; this is the last of the doors that say so."""
     if call.visitor.name is None:
-        message = "only registered users can submit requests; please log in"
+        message = "sign in to submit requests"
         raise NotAllowed(message)
     return call.visitor.name
 
@@ -173,19 +173,22 @@ _REQUEST: dict[str, Any] = {
         "request_id": {"type": "integer"},
         "user": {"type": "string"},
         "state": {"type": "string", "enum": [str(state) for state in RequestState]},
-        "position": {"type": ["integer", "null"], "description": "Requests served before this one; null: none waits"},
+        "position": {
+            "type": ["integer", "null"],
+            "description": "Number of requests ahead of this one; null if it is not waiting",
+        },
         "uid": {"type": "string"},
-        "recipes": {"type": "integer", "description": "Image sets it leads to"},
-        "step": {"type": "string", "description": "What is going on"},
+        "recipes": {"type": "integer", "description": "Number of image sets"},
+        "step": {"type": "string", "description": "Current step"},
         "step_number": {"type": "integer"},
         "step_count": {"type": "integer"},
-        "reason": {"type": "string", "description": "Why it, or a part of it, failed; what it waits for"},
+        "reason": {"type": "string", "description": "Why it, or a part of it, failed, or what it is waiting for"},
         "cancelling": {"type": "boolean"},
         "submitted_at": _TIME,
         "started_at": _TIME,
         "finished_at": _TIME,
         "elapsed_s": {"type": "number", "description": "Computing time so far, s"},
-        "answered_by": {"type": ["integer", "null"], "description": "Earlier request that had the answer"},
+        "answered_by": {"type": ["integer", "null"], "description": "Earlier request with the same result"},
         "request": REQUEST_SCHEMA,
     },
 }
@@ -209,7 +212,7 @@ _SUBMITTED = {
         **_DETAILED["properties"],
         "whole_bins": {
             "type": ["array", "null"],
-            "description": "The whole bins that each time range becomes",
+            "description": "The whole time bins used for each time range",
             "items": {
                 "type": "object",
                 "properties": {
@@ -232,8 +235,8 @@ REQUESTING = (
         page_schema(_REQUEST),
         (
             p.choices("state", "In any of these states", [str(state) for state in RequestState]),
-            p.text("uid", "About this science file"),
-            p.text("user", "Operators: of this user"),
+            p.text("uid", "For this science file"),
+            p.text("user", "Requests of this user (operators only)"),
             *p.PAGE,
         ),
         who=Who.USERS,
@@ -241,7 +244,7 @@ REQUESTING = (
     Endpoint(
         "POST",
         "/requests",
-        "Ask for images; the same request again is the same request",
+        "Request images; an identical request returns the existing one",
         post,
         _SUBMITTED,
         who=Who.USERS,
@@ -257,11 +260,13 @@ REQUESTING = (
         places=_PLACE,
         who=Who.USERS,
     ),
-    Endpoint("POST", "/requests/{request_id}/cancel", "Take it back", cancel, _DETAILED, places=_PLACE, who=Who.USERS),
+    Endpoint(
+        "POST", "/requests/{request_id}/cancel", "Cancel a request", cancel, _DETAILED, places=_PLACE, who=Who.USERS
+    ),
     Endpoint(
         "POST",
         "/requests/{request_id}/retry",
-        "Try it again after it failed or was cancelled",
+        "Retry a request that failed or was cancelled",
         retry,
         _DETAILED,
         places=_PLACE,

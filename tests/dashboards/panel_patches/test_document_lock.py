@@ -14,7 +14,7 @@ from bokeh.server.server import Server
 from panel.io.state import set_curdoc, state
 from tornado.ioloop import IOLoop
 
-from dashboards.panel_patches.document_lock import handle_in_turn, locked_updates
+from dashboards.panel_patches.document_lock import handle_under_lock, locked_updates
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def scheduled(document):
 
 
 def test_an_event_that_comes_with_a_change_waits_for_the_lock(document):
-    handle_in_turn()
-    handle_in_turn()  # once is enough, twice is harmless
+    handle_under_lock()
+    handle_under_lock()  # once is enough, twice is harmless
     button, pressed = pn.widgets.Button(label="press"), []
     button._process_event = pressed.append
     state._change_callbacks[document] = {}
@@ -44,7 +44,7 @@ def test_an_event_that_comes_with_a_change_waits_for_the_lock(document):
 
 
 def test_a_change_that_is_urgent_waits_for_the_lock(document):
-    handle_in_turn()
+    handle_under_lock()
     field, heard = pn.widgets.TextInput(), []
     field.param.watch(lambda event: heard.append(event.new), "value")
     field._priority_changes = ["value"]

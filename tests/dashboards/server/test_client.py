@@ -169,7 +169,7 @@ def test_the_token_comes_from_the_environment(
     imaged_server: Any, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
-    with pytest.raises(ApiError, match="only registered users") as refused:
+    with pytest.raises(ApiError, match="sign-in required") as refused:
         ArchiveClient(imaged_server.url, cache=tmp_path).requests()
     assert refused.value.status == 401
     monkeypatch.setenv(TOKEN_VARIABLE, token)

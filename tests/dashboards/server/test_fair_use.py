@@ -10,8 +10,8 @@ import pytest
 from bokeh.server.session import ServerSession
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
+from dashboards.server.fair_queue import Busy, Client
 from dashboards.server.fair_use import FairUse, client_of
-from dashboards.server.turns import Busy, Client
 from dashboards.shared.limits import WebLimits
 
 HERE, THERE = Client("127.0.0.1"), Client("127.0.0.2")

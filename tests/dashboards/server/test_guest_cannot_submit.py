@@ -205,7 +205,7 @@ def test_behind_every_address_stands_another_door(members: Members) -> None:
         return Call(visitor, {}, {}, {"request_id": str(request_id)}, body, NOW, Limits())
 
     before = members.queued
-    with pytest.raises(NotAllowed, match="only registered users"):
+    with pytest.raises(NotAllowed, match="sign in to submit requests"):
         post(members.archive, call(GUEST))
     for change in (cancel, retry):
         for visitor in (GUEST, Visitor("bob"), Visitor("")):

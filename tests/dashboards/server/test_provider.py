@@ -146,15 +146,15 @@ def test_what_goes_wrong_is_a_sentence(
         no = client.get("/login?error=access_denied&error_description=words+of+anybody")
         assert (no.status, sentence(no).startswith("The sign-in was refused: by you")) == (401, True)
         odd = client.get("/login?error=a%0d%0ab&error_description=words+of+anybody")
-        assert (odd.status, "means nothing here" in sentence(odd), "words" in odd.text) == (401, True, False)
-        assert sentence(client.get("/login?code=the+code&state=forged")).startswith("This sign-in was begun elsewhere")
+        assert (odd.status, "invalid response" in sentence(odd), "words" in odd.text) == (401, True, False)
+        assert sentence(client.get("/login?code=the+code&state=forged")).startswith("This sign-in has expired")
         assert who(client) == "alice@example.org"  # whoever sends such a link signs nobody out
 
         for fault, status, part in (
             ("nameless", 401, "does not say your name"),
             ("refuses", 401, "did not confirm"),
-            ("broken", 503, "does not answer"),
-            ("babbles", 502, "means nothing here"),
+            ("broken", 503, "does not respond"),
+            ("babbles", 502, "invalid response"),
         ):
             provider.fault = fault
             answer = sign_in(new_client(server.url))
@@ -165,4 +165,4 @@ def test_what_goes_wrong_is_a_sentence(
         assert (answer.status, "list of users cannot be read" in sentence(answer)) == (503, True)
         provider.close()
         answer = sign_in(new_client(server.url))
-        assert (answer.status, "does not answer" in sentence(answer)) == (503, True)
+        assert (answer.status, "does not respond" in sentence(answer)) == (503, True)

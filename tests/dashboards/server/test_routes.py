@@ -118,7 +118,7 @@ def test_a_missing_file_is_a_404_too(server: Any, small: Any) -> None:
     try:
         path.unlink()
         status, _, body = request(server, f"/archive/png/{small.images[3].image_id}")
-        assert (status, json.loads(body)["error"]) == (404, "the file of this image is missing")
+        assert (status, json.loads(body)["error"]) == (404, "the image file is missing")
     finally:
         path.write_bytes(content)
 
@@ -127,7 +127,7 @@ def test_a_missing_file_is_a_404_too(server: Any, small: Any) -> None:
 def test_nothing_can_be_written(server: Any, small: Any, method: str) -> None:
     status, _, body = request(server, f"/archive/fits/{small.images[0].image_id}", method)
     assert status == 405
-    assert "only be read" in json.loads(body)["error"]
+    assert "read-only" in json.loads(body)["error"]
 
 
 def test_who_may_have_a_hidden_file(small: Any) -> None:

@@ -44,7 +44,7 @@ def test_ports_that_are_none(port: str, capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit) as stop:
         build_parser().parse_args(["--port", port])
     assert stop.value.code == 2
-    assert "is no port" in capsys.readouterr().err or port == "-1"
+    assert "is not a port" in capsys.readouterr().err or port == "-1"
 
 
 def test_the_root_is_the_image_archive(server: Any) -> None:
@@ -105,7 +105,7 @@ def test_everything_is_on() -> None:
 def test_a_provider_that_is_none() -> None:
     with pytest.raises(SystemExit) as stop:
         prepare_provider("sitx")
-    assert "nothing called 'sitx' can sign people in; there are" in str(stop.value.code)
+    assert "unknown sign-in provider 'sitx'; available:" in str(stop.value.code)
     assert "stix" in str(stop.value.code)
 
 

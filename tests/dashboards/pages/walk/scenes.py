@@ -93,8 +93,8 @@ def places_of(archive: Archive) -> dict[str, str]:
 GUEST, USER, OPERATOR = "", "alice", "olga"
 BOTH = (GUEST, USER)
 ACCOUNT_FORMS = (
-    "What for", "Make a token", "Revoke", "Current password", "New password", "New password again",
-    "Change the password", "Sign out everywhere",
+    "What for", "Create token", "Revoke", "Current password", "New password", "New password again",
+    "Change password", "Sign out everywhere",
 )  # fmt: skip
 _PICKED, _ANALYSIS = "image_archive?picked={picked}", f"science_data?uid={FLARE}&tab=analysis"
 SCENES = (

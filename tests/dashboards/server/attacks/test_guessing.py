@@ -89,7 +89,7 @@ def test_signing_out_again_and_again_fills_nothing(target: Any, new_client: type
     assert "You are signed out in this browser." in answer.text
     assert "user" not in client.cookies
     client.cookies["user"] = cookie
-    assert "Nobody is signed in with this browser." in client.get("/logout").text  # this server knows all the same
+    assert "You are not signed in." in client.get("/logout").text  # this server knows all the same
     assert ended_sessions(target) <= before + SIGN_OUTS
 
 

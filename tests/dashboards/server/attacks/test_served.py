@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from dashboards.server.allowed_routes import REMOVED, SERVED
 from dashboards.server.security_headers import HEADERS
-from dashboards.server.served_routes import REMOVED, SERVED
 
 ROOT = Path(__file__).resolve().parents[4]
 PAGES = ("", "image_archive", "lightcurves", "science_data", "operations")
@@ -27,13 +27,13 @@ from dashboards.server import serve
 from dashboards.shared.keys import set_keys
 from dashboards.shared.source import archive_source
 set_keys(archive_source().folder)
-from dashboards.server import server, served_routes
+from dashboards.server import server, allowed_routes
 
 class Telling(server.ArchiveServe):
     def customize_server(self, made):
         served = super().customize_server(made)
         def tell():
-            Path(sys.argv[1]).write_text(json.dumps(sorted(served_routes.patterns(served._tornado))))
+            Path(sys.argv[1]).write_text(json.dumps(sorted(allowed_routes.patterns(served._tornado))))
             IOLoop.current().stop()
         IOLoop.current().add_callback(tell)
         return served

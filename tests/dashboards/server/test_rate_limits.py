@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboards.server.attempts import Attempts, SessionCounts, neighbourhood
+from dashboards.server.rate_limits import Attempts, SessionCounts, neighbourhood
 from dashboards.shared.limits import WebLimits
 
 

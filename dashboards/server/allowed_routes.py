@@ -2,7 +2,7 @@
 
 Panel and Bokeh add routes without being asked: a page's token for other sites (``autoload.js``), a module that is
 imported because an address names it (``components``), a page that is made on request (``liveness?endpoint=``).
-`keep_listed` removes what this list does not name, so that no new version of them opens a door by being installed.
+`remove_unlisted` removes what this list does not name, so that no new version of them opens a door by being installed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ REMOVED: Mapping[str, str] = {
 }
 
 
-def keep_listed(application: Application) -> None:
+def remove_unlisted(application: Application) -> None:
     """Remove every route that is not in `SERVED`; one that `REMOVED` does not know either is logged."""
     for router in (application.default_router, application.wildcard_router):
         for owner, rule, pattern in list(_paths(router)):
@@ -59,7 +59,7 @@ def keep_listed(application: Application) -> None:
                 owner.rules.remove(rule)
                 if pattern not in REMOVED:
                     log.warning(
-                        "a route that is not listed in dashboards.server.served_routes is not served: %s", pattern
+                        "a route that is not listed in dashboards.server.allowed_routes is not served: %s", pattern
                     )
 
 

@@ -19,10 +19,10 @@ from stixcore.printable import without_folders
 #: When a client may try again what cannot be answered now, s.
 RETRY_AFTER_S = "5"
 SENTENCES = {
-    403: "this file may not be sent",
-    404: "the file of this image is missing",
-    405: "this address can only be read",
-    412: "a condition of the request (If-Match, If-Unmodified-Since) does not hold: the file is another one now",
+    403: "access to this file is not allowed",
+    404: "the image file is missing",
+    405: "method not allowed: this address is read-only",
+    412: "precondition failed (If-Match, If-Unmodified-Since): the file has changed",
 }
 
 
@@ -32,7 +32,7 @@ def write_json_error(handler: RequestHandler, status: int, sentence: str) -> Non
     if status == 503:
         handler.set_header("Retry-After", RETRY_AFTER_S)
     handler.finish(
-        {"status": status, "error": without_folders(sentence) or SENTENCES.get(status, "this cannot be answered")}
+        {"status": status, "error": without_folders(sentence) or SENTENCES.get(status, "the request failed")}
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dashboards.server.turns import AtWork, Busy, Client, Shares, Turns
+from dashboards.server.fair_queue import AtWork, Busy, Client, Shares, Turns
 from dashboards.shared.limits import TurnLimits
 
 LIMITS = TurnLimits(places=1, places_address=1, share=2.0, rate=1.0, waiting=3, waiting_address=5, refusal=0.01)
@@ -182,11 +182,11 @@ def test_who_has_gone_gets_no_turn() -> None:
 def test_things_at_work_are_counted_per_client_and_address() -> None:
     work = AtWork("downloads", 1, 3, 10)
     end = work.begin(COLLEAGUE)
-    with pytest.raises(Busy, match=r"1 downloads are being sent to you"):
+    with pytest.raises(Busy, match=r"limit of 1 downloads at once for you is reached"):
         work.begin(Client("10.9.9.9", COLLEAGUE.name))  # wherever it comes from
     work.begin(ABUSER)
     work.begin(ABUSER)
-    with pytest.raises(Busy, match=r"3 downloads are being sent to your network address") as refused:
+    with pytest.raises(Busy, match=r"limit of 3 downloads at once for your network address") as refused:
         work.begin(Client("10.0.0.1", "browser 2"))
     assert refused.value.retry_after == 10
     work.begin(VISITOR)

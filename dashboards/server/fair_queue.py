@@ -309,10 +309,8 @@ class AtWork:
         if of_address >= self._address or (client.name and of_client >= self._client):
             whose = "you" if client.name and of_client >= self._client else "your network address"
             number = self._client if whose == "you" else self._address
-            sentence = (
-                f"{number} {self._what} are being sent to {whose}, and no more are possible at once. "
-                f"Try again in {self._retry_after} s."
-            )
+            sentence = f"The limit of {number} {self._what} at once for {whose} is reached. "
+            sentence += f"Try again in {self._retry_after} s."
             raise Busy(sentence, self._retry_after)
         self._clients.append(client)
         return lambda: self._clients.remove(client)

@@ -1,0 +1,167 @@
+"""What the scripts correct is still wrong in a browser without them. A test that fails says what to remove."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from dashboards.panel_patches.page_scripts import HEAD, LOADED, patch_scripts
+
+APP = """
+import sys
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.plotting import figure
+
+pn.extension("tabulator")
+
+def app():
+    table = pn.widgets.Tabulator(pd.DataFrame({"a": [1, 2]}), height=200)
+    fields = [pmui.IntInput(label="Count", value=1), pmui.MultiChoice(label="Kinds", options=["a", "b"], value=["a"])]
+    lines = pn.Column(*[pn.pane.HTML("<p>line</p>") for _ in range(60)])
+    return pmui.Page(title="Upstream", main=[*fields, table, pn.pane.Bokeh(figure(height=100)), lines])
+
+pn.serve({"app": app}, port=int(sys.argv[1]), show=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page of these components, as Panel serves it by itself."""
+    script = tmp_path_factory.mktemp("upstream") / "app.py"
+    script.write_text(APP)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-W", "ignore", str(script), str(port)]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            address = f"http://127.0.0.1:{port}/app"
+            wait_for(address)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
+                )
+                page = browser.new_page()
+                page.goto(address)
+                page.locator(".tabulator-row").first.wait_for(timeout=60_000)
+                page.locator(".MuiChip-deletable").first.wait_for()
+                yield page
+                browser.close()
+        finally:
+            server.terminate()
+
+
+def wait_for(address: str) -> None:
+    until = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=20).close()
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.3)
+        else:
+            return
+
+
+def attributes(page: Page, selector: str, name: str) -> list[str | None]:
+    return [one.get_attribute(name) for one in page.locator(selector).all()]
+
+
+def test_every_script_is_in_the_page() -> None:
+    folder = Path(__file__).resolve().parents[3] / "dashboards" / "panel_patches"
+    assert {path.stem for path in folder.glob("*.js")} == {*HEAD, *LOADED}
+    for names in (HEAD, LOADED):
+        assert not patch_scripts(names).startswith("//")
+
+
+def test_accessible_components_title(upstream: Page) -> None:
+    assert attributes(upstream, "h3.title", "role") == [None]
+
+
+def test_accessible_components_main_content(upstream: Page) -> None:
+    assert attributes(upstream, ".main-content", "tabindex") == [None]
+
+
+def test_accessible_components_number_buttons(upstream: Page) -> None:
+    names = attributes(upstream, ".MuiInputAdornment-positionEnd > button", "aria-label")
+    assert names
+    assert None in names
+
+
+def test_accessible_components_progress_bar(upstream: Page) -> None:
+    upstream.locator(".MuiLinearProgress-root").first.wait_for(state="attached")
+    assert None in attributes(upstream, ".MuiLinearProgress-root", "aria-label")
+
+
+def test_accessible_components_table(upstream: Page) -> None:
+    assert attributes(upstream, ".tabulator-tableholder", "tabindex") == ["0"]
+    assert "0" in attributes(upstream, ".tabulator-cell", "tabindex")
+
+
+def test_accessible_components_chips(upstream: Page) -> None:
+    assert None in attributes(upstream, ".MuiChip-deletable", "aria-label")
+
+
+def test_long_columns(upstream: Page) -> None:
+    heights = upstream.locator(".bk-panel-models-layout-Column").evaluate_all(
+        "columns => columns.map(column => getComputedStyle(column).maxHeight)"
+    )
+    assert set(heights) - {"none"}
+
+
+def test_choices_by_key(upstream: Page) -> None:
+    upstream.locator(".MuiSelect-select[role=combobox]").first.press("Enter")
+    upstream.wait_for_timeout(500)
+    assert upstream.locator("[role=listbox], .MuiMenu-list").count() == 0
+
+
+def test_chips_by_key(upstream: Page) -> None:
+    upstream.locator(".MuiChip-deletable").first.press("Enter")
+    upstream.wait_for_timeout(500)
+    assert upstream.locator(".MuiChip-deletable").count() == 1
+
+
+def test_tables_drawn_once(upstream: Page) -> None:
+    draws = upstream.evaluate(
+        """async () => {
+          const view = Bokeh.Models.get("panel.models.tabulator.DataTabulator").prototype.default_view.prototype
+          const {style_redraw} = view
+          let draws = 0
+          view.style_redraw = function() { draws += 1 }
+          const tables = []
+          const walk = (view) => {
+            if (view.style_redraw) { tables.push(view) }
+            for (const child of view.children?.() ?? []) { walk(child) }
+          }
+          for (const root of Bokeh.index.roots) { walk(root) }
+          tables[0]?.render()
+          await new Promise((done) => setTimeout(done, 2000))
+          view.style_redraw = style_redraw
+          return [tables.length, draws]
+        }"""
+    )
+    assert draws[0] == 1
+    assert draws[1] > 1
+
+
+def test_figures_measured_when_ready(upstream: Page) -> None:
+    thrown = upstream.evaluate(
+        """() => {
+          let view = Bokeh.Models.get("Figure").prototype.default_view.prototype
+          while (!Object.hasOwn(view, "_measure_layout")) { view = Object.getPrototypeOf(view) }
+          try { view._measure_layout.call({layout: null, el: document.body, state: {}}) } catch { return true }
+          return false
+        }"""
+    )
+    assert thrown
