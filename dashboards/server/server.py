@@ -1,4 +1,4 @@
-"""Our ``panel serve``: the same server, with only the routes of `dashboards.server.allowed_routes`, and safe headers."""
+"""Our ``panel serve``: only the routes of `dashboards.server.allowed_routes`, and security headers on every answer."""
 
 from __future__ import annotations
 

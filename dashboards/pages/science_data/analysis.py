@@ -29,7 +29,7 @@ from dashboards.pages.science_data.map_plot import MapPlot
 from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.spectrum_plot import SpectrumPlot
 from dashboards.pages.science_data.tracking import Tracking
-from dashboards.panel_patches.document_lock import locked_updates, in_a_thread
+from dashboards.panel_patches.document_lock import in_a_thread, locked_updates
 from dashboards.shared.access import Visitor
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.formatting import METHOD_NAMES
