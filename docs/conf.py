@@ -40,7 +40,8 @@ suppress_warnings = ["ref.python"]  # the same short name in two modules; types 
 
 html_theme = "furo"
 html_title = f"{project} {release}"
-html_additional_pages = {"index": "redirect.html"}
+# old addresses
+html_additional_pages = {"index": "redirect.html", "docs/one_pull": "redirect.html"}
 templates_path = ["_templates"]
 html_copy_source = False
 html_show_sourcelink = False

@@ -22,10 +22,10 @@ from jobs.shared import logs
 from jobs.shared.lock import AlreadyRunning
 from stixcore.errors import StixError
 from stixcore.fits.windows import WindowRule
-from stixcore.fits.write import software_version
 from stixcore.imaging.reconstruction import Method
 from stixcore.printable import printable
 from stixcore.reconstruct import ShiftBins
+from stixcore.software import software_version
 from stixcore.times import parse_time
 
 INTERRUPTED = 130

@@ -68,7 +68,7 @@ def test_links_lead_somewhere(page):
 
 
 def test_a_link_to_a_name_that_is_gone_is_noticed():
-    page = ROOT / "docs" / "one_pull.md"
+    page = ROOT / "docs" / "code_walkthrough.md"
     assert "has no clean_loop" in fault(page, "../stixcore/imaging/clean.py#clean_loop")
     assert fault(page, "../stixcore/imaging/clean.py#_clean_loop") == ""
     assert "no such heading" in fault(page, "../stixcore/CONVENTIONS.md#no-such-thing")
