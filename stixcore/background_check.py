@@ -1,4 +1,4 @@
-"""Whether a background is one: without the flare, and as bright as the quietest part of the science file itself."""
+"""Check of a background: it must not contain the flare, and is compared with the quietest part of the science file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stixcore.spectra import recorded_counts
 from stixcore.times import format_time
 from stixcore.visibility.pixels import MetaPixels, sum_pixels
 
-#: The quietest part is at least this long, and has at least this many counts in all detectors and pixels.
+#: Least duration [s] of the quietest part, and least counts in all detectors and pixels.
 MIN_SECONDS, MIN_COUNTS = 120.0, 400.0
 
 
@@ -30,7 +30,7 @@ class BackgroundCheck:
     seconds : float
         Sum of the bins.
     observed, expected : float, ct
-        Recorded, and predicted by the background, in the band, sub-collimators and pixels of the image.
+        Recorded counts and those predicted from the background, in the band, sub-collimators and pixels of the image.
     sigma : float
         Error of the ratio.
     """
@@ -44,20 +44,20 @@ class BackgroundCheck:
 
     @property
     def ratio(self) -> float:
-        """Observed ÷ expected. Below 1 too much is subtracted; above 1 too little, or no part of the file is quiet."""
+        """Observed ÷ expected. Below 1: too much is subtracted. Above 1: too little, or the file has no quiet part."""
         return self.observed / self.expected
 
 
 @dataclass(frozen=True)
 class QuietLevel:
-    """What the quietest part of a science file says of the background of an image that none was subtracted from.
+    """Background of an image without background subtraction, estimated from the quietest part of the science file.
 
     Attributes
     ----------
     seconds : float
-        Of the quietest part.
+        Duration of the quietest part.
     expected : float, ct
-        In the window, band, sub-collimators and pixels of the image, at the level of the quietest part.
+        Background counts in the window, band, sub-collimators and pixels of the image.
     sigma : float, ct
         Its error.
     """
@@ -68,7 +68,7 @@ class QuietLevel:
 
 
 def net_change(counts: tuple[float, float], level: float, sigma: float) -> tuple[float, float]:
-    """Relative change of an image's net counts with another level of the background, and its error.
+    """Relative change of the net counts of an image for another background level, and its error.
 
     (B - L) ÷ (N - B) of N counts, a background B and a level L.
 
@@ -84,7 +84,7 @@ def net_change(counts: tuple[float, float], level: float, sigma: float) -> tuple
 
 
 def require_part(part: AskedWindow, name: str) -> None:
-    """Refuse a part of a background file most of which is not in the file.
+    """Refuse a background range that lies mostly outside the file.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def require_part(part: AskedWindow, name: str) -> None:
 
 
 def require_apart(science: PixelData, times: slice, background: PixelData) -> None:
-    """Refuse a background that holds the flare: one with a bin in the time of the image.
+    """Refuse a background with bins during the image, which would contain the flare.
 
     Parameters
     ----------
@@ -114,6 +114,7 @@ def require_apart(science: PixelData, times: slice, background: PixelData) -> No
     Raises
     ------
     SelectionError
+        When a bin of the background overlaps the bins of the image.
     """
     start, end = science.t_start[times][0], science.t_end[times][-1]
     inside = (background.t_start < end - TIME_TOLERANCE) & (background.t_end > start + TIME_TOLERANCE)
@@ -128,7 +129,7 @@ def require_apart(science: PixelData, times: slice, background: PixelData) -> No
 
 
 def quietest_run(science: PixelData, times: slice, channels: slice) -> slice | None:
-    """The run of bins with the lowest rate in a band, among those of the attenuator, pixels and detectors of a window.
+    """Find the run of bins with the lowest rate in a band, with attenuator, pixels and detectors as in a window.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ def check_background(
     pixel_set: PixelSet,
     calibration: Calibration | None,
 ) -> BackgroundCheck | None:
-    """Compare a background with the quietest part of a science file; None where that cannot be told.
+    """Compare a background with the quietest part of a science file; None where that is not possible.
 
     Parameters
     ----------
@@ -191,7 +192,7 @@ def check_background(
         if run is None:
             return None
         pixels = _summed(science, run, background, band, pixel_set, calibration)
-    except StixError:  # another band or file than a comparison allows: nothing is known
+    except StixError:  # the band or the file does not allow a comparison
         return None
     detectors = detector_indices(labels)
     observed, expected = pixels.totals(detectors)
@@ -211,7 +212,7 @@ def quiet_level(
     pixel_set: PixelSet,
     calibration: Calibration | None,
 ) -> QuietLevel | None:
-    """Background of an image at the level of the quietest part of its own file; None where that cannot be told.
+    """Background of an image at the level of the quietest part of its own file; None where that is not possible.
 
     Parameters
     ----------
@@ -229,7 +230,7 @@ def quiet_level(
         if run is None:
             return None
         pixels = _summed(science, times, science.part(run), band, pixel_set, calibration)
-    except StixError:  # a file whose quiet bins allow no comparison: nothing is known
+    except StixError:  # the quiet bins do not allow a comparison
         return None
     detectors = detector_indices(labels)
     _, expected = pixels.totals(detectors)
@@ -245,7 +246,7 @@ def _summed(
     pixel_set: PixelSet,
     calibration: Calibration | None,
 ) -> MetaPixels:
-    """Counts of some bins and the background expected in them, both as recorded: without a correction of the edges."""
+    """Counts of some bins and the background expected in them, without energy-edge correction."""
     return sum_pixels(
         science,
         *science.window(times),

@@ -1,7 +1,7 @@
-"""A back projection while somebody drags a box over a spectrogram: the first image of a recipe, and nothing else.
+"""A quick back projection while a user selects times and energies on a spectrogram.
 
-It takes the steps of `stixcore.reconstruct` in the same order with the same functions, so it shows what the recipe will
-give; it only skips reading what is in memory and the checksums of the files.
+It uses the functions of `stixcore.reconstruct` in the same order, so it shows what the recipe will give. It skips only
+reading files that are already in memory, and their checksums.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from stixcore.visibility.pixels import MetaPixels
 
 @dataclass(frozen=True, eq=False)
 class InstantImage:
-    """A back projection, where its map is centred, and the counts it was made from.
+    """A back projection, the center of its map, and the counts it was made from.
 
     Attributes
     ----------
@@ -53,9 +53,9 @@ class InstantImage:
     pixels : MetaPixels
         Counts and background; times and energies in whole bins and channels.
     counts, background : float, ct
-        Recorded, and expected of the quiet Sun, in the sub-collimators and pixels that make the image.
+        Recorded counts and expected background, in the sub-collimators and pixels of the image.
     recorded : float, ct
-        In all detectors and pixels: what the 10,000-count rule counts.
+        Recorded counts in all detectors and pixels, to which the 10,000-count rule applies.
     elapsed : float, s
     """
 
@@ -77,21 +77,25 @@ def instant_image(
     pointing: Pointing,
     catalog: CalibrationCatalog = SHIPPED,
 ) -> InstantImage:
-    """Back projection of a request on opened files.
+    """Back projection of a request, from files that are open already.
 
     Parameters
     ----------
     request : ImageRequest
-        Its methods are not looked at.
+        Its methods are ignored.
     science, background : PixelData
     pointing : Pointing
-        Of the request, else from the auxiliary files.
+        Pointing of the request, else from the auxiliary files.
     catalog : CalibrationCatalog
+
+    Returns
+    -------
+    InstantImage
 
     Raises
     ------
     SelectionError, CalibrationError, ReconstructionError
-        When the files or the selection allow no image.
+        When the files or the selection do not allow an image.
     """
     with single_threaded():
         return _instant_image(request, science, background, pointing, catalog)
@@ -138,7 +142,7 @@ def _other_places(
     pointing: Pointing,
     calibration: Calibration,
 ) -> FlareLocation | None:
-    """What the full disk shows while somebody has chosen a place by hand; None when there is no band for it."""
+    """Full-disk search for a location that was given; None when the file has no band for it."""
     try:
         pixels = select_pixels(science, background, request, request.start, request.end, band, calibration)
         return search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, science.header))
@@ -154,14 +158,20 @@ def snapped(
     high: float,
     rule: WindowRule = WindowRule.CENTRES,
 ) -> tuple[np.datetime64, np.datetime64, float, float]:
-    """A box as whole bins of a file: the window that contains exactly its bins, and whole channels, grown outward.
+    """Snap a selection to whole bins and channels of a file.
 
-    An open last channel has no width and is left out.
+    Channels are extended outward. An open last channel has no width and is excluded.
+
+    Returns
+    -------
+    start, end : datetime64
+        The window that contains exactly these bins.
+    low, high : float, keV
 
     Raises
     ------
     SelectionError
-        When nothing of the box is inside the file.
+        When the selection is outside the file.
     """
     closed = science.e_high[np.isfinite(science.e_high)]
     low, high = max(low, float(science.e_low[0])), min(high, float(closed[-1]))

@@ -121,7 +121,7 @@ class ImageSet:
         Helioprojective axes, phase centre = map centre.
     images : mapping of Method to Reconstruction
     failures : mapping of Method to str
-        Methods that gave up, and why.
+        Methods that failed, with the reason.
     location : FlareLocation or None
         The full-disk search in this recipe's window, None when the file has no band for it.
     map_center_stix : (x, y), arcsec
@@ -132,11 +132,11 @@ class ImageSet:
     ensembles : mapping of Method to Ensemble
         Uncertainty maps, where they were asked for.
     calibration : Calibration or None
-        What was used; None for sets that were not made by `reconstruct`.
+        Calibration used; None for sets that were not made by `reconstruct`.
     background_check : BackgroundCheck or None
-        What the background predicts for the quietest part of the science file.
+        Comparison of the background with the quietest part of the science file.
     position : PositionError or None
-        How sure the position of the flare is, in this band; None where no circle can be fitted.
+        Error of the flare position, in this band; None where no circle can be fitted.
     background_asked : AskedWindow or None
         The part of the background file that was asked for, beside its whole bins; None where all of it is used.
     quiet_level : QuietLevel or None
@@ -179,17 +179,17 @@ class ImageSet:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """What `stixcore.imaging.trust.assess` finds about the set; computed once."""
+        """Findings of `stixcore.imaging.trust.assess` about the set; computed once."""
         with single_threaded():  # the same numbers in every process
             return assess(self)
 
 
 def default_methods() -> dict[Method, MethodParameters]:
-    """Every method as images are made unless somebody asks otherwise.
+    """Default parameters of every method.
 
     MEM_GE takes its total flux from the counts, the only estimate without bias (``docs/science/mem_ge.md``). The
     largest visibility amplitude, as the Data Center takes it, is 28 % too high with 3,000 counts, and the ground
-    software's own estimate 1.3 to 1.6 times the truth on simulated flares. CLEAN goes on until only noise is left
+    software's estimate is 1.3 to 1.6 times the truth for simulated flares. CLEAN continues until only noise is left
     (``docs/decisions/clean_stop_rule.md``).
     """
     defaults: dict[Method, MethodParameters] = {method: parameters() for method, parameters in PARAMETERS.items()}
@@ -227,7 +227,7 @@ def apparent_radius(pointing: Pointing, header: ProductHeader) -> float:
         return float(header.ephemeris["RSUN_ARC"])
     if "DSUN_OBS" in header.ephemeris:
         return float(np.arcsin(SOLAR_RADIUS / float(header.ephemeris["DSUN_OBS"])) * ARCSEC_PER_RADIAN)
-    message = f"{header.name}: neither an auxiliary file nor the header tells the apparent solar radius"
+    message = f"{header.name}: neither an auxiliary file nor the header gives the apparent solar radius"
     raise CalibrationError(message)
 
 
@@ -543,7 +543,7 @@ def _reconstruct(
                     )
             elif location is not None:
                 images[method] = location.full_disk
-        except ReconstructionError as error:  # one method that gives up does not take the others along
+        except ReconstructionError as error:  # the other methods are still run
             failures[method] = str(error)
     if failures and not images:
         message = "; ".join(f"{method}: {reason}" for method, reason in failures.items())

@@ -1,19 +1,18 @@
-"""How sure is a picture: the same method on simulated copies of the data, for every method alike.
+"""Uncertainty of images: the same method is applied to simulated copies of the data, in the same way for every method.
 
-A parametric bootstrap (Efron & Tibshirani 1993, chapter 6): the reconstruction takes the place of the truth. Its data
-are simulated with the noise of the measurement and the calibration error of 5 % and imaged like the measured ones.
-Visibilities get Gaussian noise of their sigma, which holds both; counts (EM) get the calibration error in gain and
-phase of every sub-collimator and then Poisson's law. A back projection, linear and without a model, is repeated
-around the data.
+A parametric bootstrap (Efron & Tibshirani 1993, chapter 6): data are simulated from the reconstruction with the noise
+of the measurement and the calibration error of 5 %, and imaged like the measured data. Visibilities get Gaussian noise
+of their sigma, which includes both. Counts (EM) get the calibration error in gain and phase of every sub-collimator,
+then Poisson noise. A back projection is linear and has no model; its copies are the data with added noise.
 
-Two things come out. The scatter of the copies is "sigma". Their mean distance from what they were made of is "bias":
-what the method does to a source like this one (regularization, beam, stop rule). "error" holds both, and is what a
-reader who asks "where is the truth" wants: it is calibrated on simulated flares so that the truth lies within one
-error in 60 to 76 % of the pixels with signal (docs/accuracy.md). It holds no error that all copies share otherwise:
-pointing, the background level, the choice between the flare and a side lobe.
+The result has three parts. "sigma" is the scatter of the copies. "bias" is the mean of the copies minus the image they
+were simulated from, the effect of the method (regularization, beam, stop rule) on such a source. "error" combines both
+and is calibrated on simulated flares: the truth lies within one error in 60 to 76 % of the pixels with signal
+(docs/accuracy.md). Errors that all copies have in common are not included: pointing, background level, confusion of the
+flare with a side lobe.
 
-What "truth" means is the method's business: the sky for EM, MEM_GE and forward fits; the sky seen with the clean beam
-for CLEAN and multi-scale CLEAN; the sky seen with the dirty beam for a back projection.
+The truth is the sky for EM, MEM_GE and forward fits, the sky convolved with the clean beam for CLEAN and multi-scale
+CLEAN, and the sky convolved with the dirty beam for a back projection.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ from stixcore.visibility.miscalibration import miscalibrated
 Floats = NDArray[np.float64]
 
 MAX_MEMBERS = 1000
-#: How much of the bias enters the error, by method: the picture is smoother than the sky, so that the bias of its
-#: copies is smaller than its own. Calibrated with ``python -m benchmarks coverage``.
+#: Weight of the bias in the error, by method: an image is smoother than the sky, so the bias of its copies is smaller
+#: than its own. Calibrated with ``python -m benchmarks coverage``.
 BIAS_WEIGHT: Mapping[Method, float] = {
     Method.BP: 0.0,
     Method.CLEAN: 1.5,
@@ -49,11 +48,11 @@ BIAS_WEIGHT: Mapping[Method, float] = {
     Method.MEM_GE: 1.6,
     Method.VIS_FWDFIT: 0.5,
 }
-#: Error in units of the picture itself, by method: EM stops early, and what it never shows, such as the core of a halo,
-#: is in none of its copies. Calibrated together with `BIAS_WEIGHT`.
-PICTURE_WEIGHT: Mapping[Method, float] = {Method.EM: 0.08}
-#: The bias changes its sign within a source; what counts is its size around a pixel, within the finest resolution,
-#: arcsec.
+#: Additional error as a fraction of the image, by method: EM stops early, and structure that it does not show, such as
+#: the core of a halo, is missing in its copies too. Calibrated together with `BIAS_WEIGHT`.
+IMAGE_WEIGHT: Mapping[Method, float] = {Method.EM: 0.08}
+#: The bias changes sign within a source, so its mean square is taken over this FWHM around a pixel, the finest
+#: resolution, arcsec.
 BIAS_REACH = 15.0
 #: Error of a centroid from the whole pixels of the half-maximum region, pixels.
 CENTROID_ROUNDING = 0.125
@@ -61,15 +60,15 @@ CENTROID_ROUNDING = 0.125
 
 @dataclass(frozen=True)
 class Measured:
-    """One number over an ensemble; NaN where the method does not give it.
+    """Statistics of one quantity over an ensemble; NaN where the method does not give it.
 
     Attributes
     ----------
     mean, sigma : float
         Mean and standard deviation of the copies.
     error : float
-        Half-width of the interval around the image's own value that holds the truth in about 68 % of cases: sigma,
-        bias and, for places and widths, the rounding to pixels, in quadrature.
+        Half-width of the interval around the value of the image that contains the truth in about 68 % of cases: sigma,
+        bias and, for positions and widths, the rounding to pixels, in quadrature.
     """
 
     mean: float
@@ -85,16 +84,16 @@ class Ensemble:
     ----------
     method : Method
     n : int
-        Members that gave an image.
+        Number of copies that gave an image.
     seed : int
     mean, sigma : (ny, nx) float, unit of the image
-        Of the copies.
+        Mean and standard deviation of the copies.
     bias : (ny, nx) float, unit of the image
-        Mean of the copies minus what they were made of, as the map shows it; 0 for a back projection.
+        Mean of the copies minus the image they were simulated from; 0 for a back projection.
     error : (ny, nx) float, unit of the image
-        Half-width of the interval around the image that holds the truth (see above) in 60 to 76 % of pixels.
+        Half-width of the interval around the image that contains the truth in 60 to 76 % of pixels (see the module).
     significance : (ny, nx) float
-        mean ÷ sigma; 0 where no member differs from another.
+        mean ÷ sigma; 0 where all copies are equal.
     peak_x, peak_y, centroid_x, centroid_y : Measured, arcsec, helioprojective
     flux : Measured, ct s⁻¹ cm⁻² keV⁻¹
     fwhm : Measured, arcsec
@@ -155,7 +154,11 @@ def perturbed_ensemble(
     seed : int
         The same seed gives the same numbers.
     image : Reconstruction, optional
-        Of these data, when it was made already.
+        Image of these data, if it exists already.
+
+    Returns
+    -------
+    Ensemble
 
     Raises
     ------
@@ -202,7 +205,7 @@ def perturbed_ensemble(
         mean=mean,
         sigma=sigma,
         bias=bias,
-        error=_error(sigma, weight * bias, PICTURE_WEIGHT.get(method, 0.0) * source, image.grid),
+        error=_error(sigma, weight * bias, IMAGE_WEIGHT.get(method, 0.0) * source, image.grid),
         significance=np.divide(mean, sigma, out=np.zeros_like(mean), where=sigma > 0),
         peak_x=measured([member.peak[0] for member in images], peak_x, rounding),
         peak_y=measured([member.peak[1] for member in images], peak_y, rounding),
@@ -214,7 +217,7 @@ def perturbed_ensemble(
 
 
 def _error(sigma: Floats, bias: Floats, unseen: Floats, grid: ImageGrid) -> Floats:
-    """√(σ² + ⟨b² + w²⟩), the mean over a Gaussian of `BIAS_REACH`; w is what neither sigma nor bias can show."""
+    """√(σ² + ⟨b² + w²⟩), the mean over a Gaussian of `BIAS_REACH`; w is structure missing in image and copies."""
     around = ndimage.gaussian_filter(bias**2 + unseen**2, BIAS_REACH / FWHM_PER_SIGMA / grid.pixel, mode="nearest")
     return np.asarray(np.sqrt(sigma**2 + around))
 
@@ -257,7 +260,7 @@ def _members(method: Method, parameters: MethodParameters, copies: Iterator[Imag
     for copy in copies:
         try:
             image = run_method(method, parameters, copy)
-        except ReconstructionError:  # noise alone can make a copy impossible; their number is in ``n``
+        except ReconstructionError:  # noise can make a copy unusable; ``n`` counts the others
             continue
         if image.image.max() > 0:
             yield image

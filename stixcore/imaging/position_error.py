@@ -1,4 +1,4 @@
-"""How sure the position of a flare is: from a circle's residuals, the two rows of pixels, the pointing and rivals."""
+"""Error of a flare position: from the residuals of a circle, the two rows of pixels, the pointing and other peaks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
 
-#: A circle is looked for this far from the map's center, arcsec.
+#: Largest distance of the fitted circle from the center of the map, arcsec.
 REACH = 100.0
-#: Degrees of freedom that the residuals and the distance of the rows count in the pooled variance of an axis.
+#: Degrees of freedom assigned to the residuals and to the distance of the rows in the pooled variance of an axis.
 RESIDUAL_WEIGHT, ROW_WEIGHT = 10.0, 2.0
 #: A position further than this from the truth is wrong, arcsec.
 OFF = 5.0
@@ -32,19 +32,19 @@ WIDTHS = (3.0, 6.0, 10.0, 14.0, 19.0, 25.0, 33.0, 43.0, 56.0, 75.0, 100.0)
 
 @dataclass(frozen=True)
 class PositionError:
-    """Standard deviation of a position, helioprojective x and y, arcsec, and how likely it is wrong.
+    """Standard deviation of a position, helioprojective x and y, arcsec, and the probability that it is wrong.
 
     Attributes
     ----------
     sigma_x, sigma_y : float
-        All together, the pointing's own error included; NaN where that is unknown.
+        Total error, including that of the pointing; NaN where that is unknown.
     rows_apart : float
-        Distance between the positions from the top and from the bottom row of pixels; NaN where there is one only.
+        Distance between the positions from the top and from the bottom row of pixels; NaN where only one exists.
     off : float
-        Probability that the source is more than `OFF` from the position, as far as fit, rows, scatter of the pointing
-        and rivals tell. Errors of the pointing that last are not in it: they move every position alike.
+        Probability that the source is more than `OFF` from the position, from fit, rows, scatter of the pointing and
+        rivals. Constant errors of the pointing are not included: they shift all positions equally.
     rival : float
-        The part of it that belongs to other peaks of the full-disk map.
+        Probability that the source is at another peak of the full-disk map.
     """
 
     sigma_x: float
@@ -67,21 +67,25 @@ def position_error(
     scatter: float = 0.0,
     rivals: Sequence[tuple[float, float]] = (),
 ) -> PositionError | None:
-    """Error of the position of one circle, None where none can be fitted.
+    """Error of the position of one circle; None where no circle can be fitted.
 
     Parameters
     ----------
     vis : Visibilities
         Helioprojective axes.
     rows : (Visibilities, Visibilities) or None
-        The same from the top and from the bottom row of pixels alone: independent counts, so that half their distance
-        is an error of the position of all counts, whatever σ says.
+        The same from only the top and only the bottom row of pixels. Their counts are independent, so half their
+        distance is an error of the position from all counts, independent of σ.
     pointing_sigma : (x, y), arcsec
-        Of the pointing, its lasting part and its scatter; NaN where it is unknown, and the error with it.
+        Error of the pointing, constant part and scatter; NaN where it is unknown, which makes the result NaN.
     scatter : float, arcsec
         Standard deviation of the pointing in the window, on each axis.
     rivals : sequence of (x, y), arcsec
-        Other places where the flare could be, relative to the phase center.
+        Other possible positions of the flare, relative to the phase center.
+
+    Returns
+    -------
+    PositionError or None
 
     Notes
     -----
@@ -89,8 +93,8 @@ def position_error(
     residuals and has about 10 degrees of freedom.
 
     The probability is not that of a Gaussian with this σ: faint and wide sources have more than one minimum of χ². It
-    is the sum of p ∝ exp(-χ²/2s²) over all places, χ² that of the best circle there. s² is the circle's reduced χ², at
-    least 1, times what the rows make of σ_fit².
+    is the sum of p ∝ exp(-χ²/2s²) over all positions, with χ² of the best circle there. s² is the reduced χ² of the
+    fitted circle, at least 1, times the factor by which the rows increase σ_fit².
     """
     try:
         source, chi2 = fit_circle(vis, REACH)
@@ -111,7 +115,7 @@ def position_error(
 
 
 def _distance(rows: tuple[Visibilities, Visibilities] | None) -> Floats | None:
-    """From the bottom row's position to the top row's, (2,) float; None where a row tells nothing."""
+    """From the bottom row's position to the top row's, (2,) float; None where a row gives no position."""
     if rows is None:
         return None
     try:
@@ -128,7 +132,7 @@ def _probabilities(
     scatter: float,
     rivals: Sequence[tuple[float, float]],
 ) -> tuple[float, float]:
-    """That the source is more than `OFF` from ``place``, and that it is at one of the rivals."""
+    """Probabilities that the source is more than `OFF` from ``place``, and that it is at one of the rivals."""
     side = 2 * int(REACH / PIXEL) + 1
     grid = ImageGrid((side, side), PIXEL)
     operator = FourierOperator(vis.u, vis.v, grid)
@@ -148,7 +152,7 @@ def _probabilities(
 
 
 def _explained(vis: Visibilities, operator: FourierOperator, center: tuple[float, float]) -> Floats:
-    """How much χ² the best circle at each place around ``center`` takes away, (ny, nx) float.
+    """Decrease of χ² by the best circle at each position around ``center``, (ny, nx) float.
 
     χ²(x, y) = Σ|V|²/σ² - max A²/B over all widths, A = Σ g Re[V e^{-2πi(ux+vy)}]/σ² where positive, B = Σ g²/σ², g the
     circle's visibility of unit flux.

@@ -1,6 +1,6 @@
-"""Can this picture be trusted? Every reason for doubt, against thresholds that are defined here and nowhere else.
+"""Can an image be trusted? All reasons for doubt, with thresholds that are defined only here.
 
-What is doubted is the position, the flux or the shape of an image, each for its own reasons (`verdict`).
+Each doubt concerns the position, the flux or the shape of an image (`verdict`).
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where doubt begins.
+    """Thresholds of doubts and notes.
 
     Attributes
     ----------
     off : float
-        Probability that the position is wrong by more than 5″. The highest at which 9 of 10 flares are found whose
-        top and bottom pixels put them more than 10″ apart (``docs/decisions/verdicts.md``).
+        Probability that the position is wrong by more than 5″: the highest value that detects 9 of 10 flares whose
+        positions from top and bottom pixels differ by more than 10″ (``docs/decisions/verdicts.md``).
     pointing_sigma : float, arcsec
         Scatter of the pointing in the time range, on each axis.
     sidelobe_ratio : float
         A rival on the disk ÷ the highest peak of the full-disk map (hayesla/stix_flarelist_science and the ground
         software use 0.9).
     rival : float
-        Probability that the flare is at such a rival, by all sub-collimators: below it, a high peak of the coarse ones
-        is a side lobe and no more than a note.
+        Probability, from all sub-collimators, that the flare is at such a rival. Below it, a high peak of the coarse
+        sub-collimators is a side lobe, and the finding is a note.
     net_counts : float, ct
         Counts above background in the sub-collimators used.
     signal_to_noise : float
@@ -56,10 +56,10 @@ class Thresholds:
         Of an image that is a model of the source (per degree of freedom), in units of the best image's, at least 1: at
         4 the residuals are twice what counts and calibration allow.
     low_chi2 : float
-        Probability that data with these errors leave as small a χ²: below it, an image follows them too closely.
+        Probability that data with these errors give such a small χ². Below it, an image fits the data too closely.
     unexplained : float
-        Root of the share of the visibilities' power that an image leaves over, beyond what counts and calibration
-        allow. A bright flare can have a significant misfit that is a small one.
+        Fraction of the visibilities' amplitude (rms) that an image does not fit, beyond counting and calibration
+        errors. In bright flares even a small misfit is significant.
     background : float
         Share by which the net counts would change with the background of the quietest part of the science file, either
         way and beyond three standard deviations (``docs/decisions/background_interval.md``). Without a background,
@@ -103,30 +103,30 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
-#: A background that misses the quietest part of the science file by more than this factor is noted.
+#: A background that differs from the quietest part of the science file by more than this factor gives a note.
 BACKGROUND_RATIO = 1.25
-#: Images without more than this share of the counted flux are remarked on, or with more than this above it (an
-#: amplitude is calibrated to 5 %).
+#: An image gets a note if it misses more than the first fraction of the counted flux, or exceeds it by more than the
+#: second (amplitudes are calibrated to 5 %).
 MISSING_NOTE, EXCESS_NOTE = 0.15, 0.05
 #: Scatter of the pointing in a window, arcsec: the ground software warns above 3.
 POINTING_RMS_NOTE = 3.0
-#: Ratio of the pixel rows from which uneven illumination is noted.
+#: Ratio of the pixel rows above which uneven illumination gives a note.
 TOP_BOTTOM_NOTE = 1.25
-#: The frame in which flux gathers from outside is this part of the field wide, on each side.
+#: Width of the frame in which flux from outside the field appears, on each side: the field divided by this.
 FRAME = 20
-#: A field wider than this is remarked on, arcsec; previews have 258″, and twice that where flux lies outside.
+#: A field wider than this gives a note, arcsec; previews have 258″, or twice that where flux lies outside.
 WIDE_FIELD = 400.0
 
 
 class Severity(StrEnum):
-    """A note is worth knowing; a doubt means: do not use the picture without looking into it."""
+    """A note is information; a doubt means that the image must not be used without further checks."""
 
     NOTE = "note"
     DOUBT = "doubt"
 
 
 class Aspect(StrEnum):
-    """What of an image can be doubted."""
+    """Property of an image that can be doubted."""
 
     POSITION = "position"
     FLUX = "flux"
@@ -141,14 +141,14 @@ _SHAPE = frozenset({Aspect.SHAPE})
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason to be careful: a stable code, how serious, and one sentence.
+    """A finding about an image or a set of images: a stable code, its severity, and one sentence.
 
     Attributes
     ----------
     method : Method or None
-        Of the image that it is about; None: of the whole set.
+        Method of the image concerned; None for the whole set.
     doubts : frozenset of Aspect
-        What a doubt is about; without meaning for a note.
+        Aspects that a doubt concerns; ignored for a note.
     """
 
     code: str
@@ -160,40 +160,45 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Reasons to doubt position, flux and shape of an image, one sentence each; trusted where there are none."""
+    """Reasons to doubt position, flux and shape of an image, Aspects without reasons are trusted."""
 
     position: tuple[str, ...] = ()
     flux: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
 
     def word(self, aspect: Aspect) -> str:
-        """Either "trusted" or "doubtful"."""
+        """``"trusted"`` or ``"doubtful"``."""
         return "doubtful" if self.reasons[aspect] else "trusted"
 
     @property
     def reasons(self) -> Mapping[Aspect, tuple[str, ...]]:
-        """By what they doubt."""
+        """The reasons of each aspect."""
         return {Aspect.POSITION: self.position, Aspect.FLUX: self.flux, Aspect.SHAPE: self.shape}
 
     @property
     def trusted(self) -> bool:
-        """Whether nothing is doubted."""
+        """Whether no aspect is doubted."""
         return not (self.position or self.flux or self.shape)
 
 
 def verdict(findings: tuple[Finding, ...], method: Method) -> Verdict:
-    """Judge the image of a method by what was found about it and about its set."""
+    """Verdict on the image of a method, from the findings about it and about its set."""
     doubts = [found for found in about(findings, method) if found.severity is Severity.DOUBT]
     return Verdict(*(tuple(found.text for found in doubts if aspect in found.doubts) for aspect in Aspect))
 
 
 def assess(images: ImageSet, limits: Thresholds = THRESHOLDS) -> tuple[Finding, ...]:
-    """Everything that speaks against a set of images, most serious first; empty when nothing does.
+    """Find all reasons for doubt about a set of images, and notes.
 
     Parameters
     ----------
     images : ImageSet
     limits : Thresholds
+
+    Returns
+    -------
+    tuple of Finding
+        Doubts first, then notes.
     """
     found = [
         *_location(images, limits),
@@ -208,12 +213,12 @@ def assess(images: ImageSet, limits: Thresholds = THRESHOLDS) -> tuple[Finding, 
 
 
 def about(findings: tuple[Finding, ...], method: Method | None) -> tuple[Finding, ...]:
-    """What was found about the whole set, and about the image of a method."""
+    """Findings about the whole set and about the image of a method."""
     return tuple(finding for finding in findings if finding.method in (None, method))
 
 
 def is_trusted(findings: tuple[Finding, ...], method: Method | None = None) -> bool:
-    """Whether nothing but notes was found: at all, or about the image of a method and the set that it is of."""
+    """Whether there are no doubts: in all findings, or in those about the image of a method and its set."""
     found = findings if method is None else about(findings, method)
     return all(finding.severity is not Severity.DOUBT for finding in found)
 
@@ -305,7 +310,7 @@ def _percent(change: float, error: float) -> str:
 
 
 def _not_subtracted(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
-    """Without a background EM takes all counts for the flare; the others image visibilities, which are differences."""
+    """Without a background EM attributes all counts to the flare; other methods use differences of counts."""
     if Method.EM not in images.images:
         return
     level = images.quiet_level
@@ -331,7 +336,7 @@ def _illumination(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     rows = images.pixels.top_bottom[detector_indices(images.vis.labels)]
     top, bottom = rows.sum(axis=0)
     if min(top, bottom) <= 0:
-        return  # too few counts to say; the counts speak for themselves
+        return  # too few counts for a ratio; there is a finding about the counts already
     ratio = max(top / bottom, bottom / top)
     spread = np.sqrt(images.counts[0]) / max(top + bottom, 1.0)  # Poisson error of the asymmetry
     if ratio > TOP_BOTTOM_NOTE and (ratio - 1.0) / (ratio + 1.0) > 3.0 * spread:
@@ -347,7 +352,7 @@ def _illumination(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
 
 
 def _uneven(rows: Floats, counts: tuple[float, float]) -> float:
-    """Scatter of top ÷ bottom, (n, 2) net counts, among sub-collimators beyond counting; 0 where counting explains it.
+    """Scatter of top ÷ bottom net counts among sub-collimators, beyond counting noise; 0 where noise explains it.
 
     Parameters
     ----------
@@ -431,7 +436,7 @@ def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
 
 
 def _flux(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
-    """Where an image's flux came from, and how much of the counted flux it holds."""
+    """Findings about the flux estimate of an image and its share of the counted flux."""
     for method, image in models.items():
         parameters = images.recipe.methods.get(method)
         wanted = parameters.flux_estimate if isinstance(parameters, MemGeParameters) else ""
@@ -483,10 +488,10 @@ def _misfit(images: ImageSet, models: Mapping[Method, Reconstruction], limits: T
 
 
 def _degrees_of_freedom(image: Reconstruction, vis: Visibilities) -> tuple[int, float]:
-    """Numbers that χ² is divided by, and those that the image leaves free.
+    """Degrees of freedom by which χ² is divided, and the effective ones.
 
-    The pixels of an image follow the data without being counted as parameters. MEM_GE knows how many data decide its
-    image, its effective parameters γ; others leave about half of the data free.
+    The pixels of an image fit the data but are not counted as parameters. MEM_GE determines its effective number of
+    parameters γ; other pixel images leave about half of the data free.
     """
     ndof = max(2 * len(vis) - image.n_parameters, 1)
     if image.n_parameters:
@@ -495,7 +500,7 @@ def _degrees_of_freedom(image: Reconstruction, vis: Visibilities) -> tuple[int, 
 
 
 def unexplained(image: Reconstruction, vis: Visibilities, unit: float = 1.0) -> float:
-    """Root of the share of the visibilities' power that an image leaves over beyond what their errors allow, 0 … 1.
+    """Fraction of the visibilities' amplitude (rms) that an image does not fit, beyond their errors, 0 … 1.
 
     √((χ² - unit)·ndof / Σ|V|²/σ²) with ndof = 2 n_vis - n_parameters.
 
@@ -504,7 +509,7 @@ def unexplained(image: Reconstruction, vis: Visibilities, unit: float = 1.0) -> 
     image : Reconstruction
     vis : Visibilities
     unit : float
-        χ² per degree of freedom that the errors allow.
+        χ² per degree of freedom that counts as a perfect fit.
     """
     ndof = max(2 * len(vis) - image.n_parameters, 1)
     power = float((vis.amplitude**2 / vis.sigma**2).sum())
@@ -512,7 +517,7 @@ def unexplained(image: Reconstruction, vis: Visibilities, unit: float = 1.0) -> 
 
 
 def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
-    # an image whose source is outside the field says nothing about the others, and has a doubt of its own
+    # an image whose source is outside the field is excluded; it has a separate finding
     inside = {m: r for m, r in models.items() if r.image.max() > 0 and not _peak_at_edge(r)}
     centers = {m: measure_source(r.image, r.grid, r.sources) for m, r in inside.items()}
     if len(centers) == 2:
@@ -538,7 +543,7 @@ def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], lim
 def flux_at_edge(image: Reconstruction, limits: Thresholds = THRESHOLDS) -> bool:
     """Whether an image has its maximum at the edge of the map, or much of its flux near it.
 
-    A source outside the field leaves flux that no pixel can explain; MEM_GE and EM put it at the edge.
+    A source outside the field adds flux that no pixel can fit; MEM_GE and EM place it at the edge.
     """
     if image.sources or image.image.max() <= 0 or "residual" in image.planes:
         return False  # a fit has no edge; CLEAN's residual reaches it everywhere

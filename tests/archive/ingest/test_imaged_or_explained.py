@@ -20,7 +20,7 @@ EXPLAINED = {
     "solo_L1_stix-sci-spectrogram-88217860_20200508T082937_V01.fits": "found a sci-xray-spec",
     "solo_L1_stix-sci-xray-spec_20200505T235959-20200506T000019_V01_0087031812-50886.fits": "found a sci-xray-spec",
     # its header tells nothing of the Sun, and no ephemeris of 2020-05-08 is in the folder
-    "solo_L1_stix-sci-xray-l0-87031824_20200508T011207_V01.fits": "tells the apparent solar radius",
+    "solo_L1_stix-sci-xray-l0-87031824_20200508T011207_V01.fits": "gives the apparent solar radius",
 }
 
 
