@@ -80,7 +80,7 @@ FILTERS: dict[str, tuple[str, str]] = {
     "text": ("Uid, flare or image id", "2203"),
     "GOES class": ("GOES class", "C1-M5"),
     "position": ("Solar X [″]", "-300..300"),
-    "counts": ("Counts at least", "10000"),
+    "counts": ("Min. counts", "10000"),
 }
 
 

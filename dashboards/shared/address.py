@@ -72,7 +72,7 @@ class AddressState(param.Parameterized):
                     continue
                 if not self._take(name, given[name]):
                     setattr(self, name, list(default) if isinstance(default, list) else default)
-                    complaints.append(f"The address says {key}={given[name][:60]}, which means nothing here.")
+                    complaints.append(f"Ignored invalid {key}={given[name][:60]} in the URL.")
         return complaints
 
     def _take(self, name: str, text: str) -> bool:
@@ -113,6 +113,6 @@ def _value(parameter: Any, text: str) -> Any:
 def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):  # bounds let "nan" through
-        message = f"{text} is no number"
+        message = f"{text} is not a number"
         raise ValueError(message)
     return number

@@ -118,7 +118,7 @@ def read_scenes(archive: Archive, images: Sequence[Image], problems: list[str]) 
         try:
             yield Scene(image, read_image_file(archive.path_of(image.file)))
         except InvalidProduct:
-            problems.append(f"The file of {image.image_id} cannot be read; it is left out.")
+            problems.append(f"Left out {image.image_id}: its file cannot be read.")
 
 
 def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
@@ -135,15 +135,15 @@ def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
     about_centres = choice.place == CENTRE or (choice.place == AUTO and not _overlap([s.file.extent for s in scenes]))
     notes = []
     if about_centres and choice.place == AUTO:
-        notes.append("These maps lie in different places: positions are offsets from the centre of each map.")
+        notes.append("These maps do not overlap: positions are offsets from the centre of each map.")
     shown = [_values(scene, reference, about_centres) if choice.difference else None for scene in scenes]
     if choice.difference and any(
         values is None for scene, values in zip(scenes, shown, strict=True) if scene is not reference
     ):
-        notes.append("Where units differ from those of the reference there is no difference; the image is shown.")
+        notes.append("Images whose unit differs from the reference are shown without subtraction.")
     units = {scene.file.unit for scene in scenes}
     if choice.scale == COMMON and len(units) > 1:
-        notes.append("Images of different units have a scale per unit.")
+        notes.append("Each unit has its own colour scale.")
     highest = {unit: max(float(np.nanmax(s.file.pixels)) for s in scenes if s.file.unit == unit) for unit in units}
     panels = []
     for scene, difference in zip(scenes, shown, strict=True):

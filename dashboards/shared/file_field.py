@@ -50,14 +50,14 @@ class FileField(pmui.FileInput):
         data, names = msg.get("data"), ("name", "chunk", "total_chunks", "mime_type")
         # a number instead of data would become that many zero bytes
         if not isinstance(data, (bytes, memoryview)) or not all(isinstance(msg.get(n), (str, int)) for n in names):
-            return "The file arrived damaged; drop it again."
+            return "The upload was corrupted. Please try again."
         most = self.max_file_size or 0
         with _guard:
             size = _incomplete.get(self, 0) + len(data)
             if size > most:
                 return f"The file is larger than {most >> 20} MiB."
             if len(data) + sum(_incomplete.values()) > _LIMITS.uploads:
-                return "The server receives too many files now; try again in a minute."
+                return "The server is receiving too many files. Try again in a minute."
             _incomplete[self] = size
         return ""
 

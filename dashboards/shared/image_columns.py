@@ -16,8 +16,8 @@ from dashboards.shared.paged_table import TableColumn
 
 Cell = Callable[[ImageRow, Links], str]
 
-CENTROID = "Centroid of what is above half the maximum, helioprojective, from Solar Orbiter"
-SIDELOBE = "Second peak of the full-disk map ÷ first; doubtful from 0.9 where it is on the disk"
+CENTROID = "Centroid of the area above half maximum, helioprojective, seen from Solar Orbiter"
+SIDELOBE = "Second-highest ÷ highest peak of the full-disk map; 0.9 or more on the disk is doubtful"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _counts(row: ImageRow, _: Links) -> str:
     if row.counts is None or row.counts.net is None:
         return formatting.UNKNOWN
     whole, background = formatting.counts(row.counts.total), formatting.counts(row.counts.background)
-    return f'<span title="{whole} counts, {background} of them background">{formatting.counts(row.counts.net)}</span>'
+    return f'<span title="{whole} counts, including {background} background">{formatting.counts(row.counts.net)}</span>'
 
 
 def _chi2(row: ImageRow, _: Links) -> str:
@@ -101,7 +101,7 @@ def _doubts(image: Image) -> str:
 
 
 def _simulated(image: Image) -> str:
-    return _mark("simulated", "SIMULATED", "made from simulated data") if image.simulated else ""
+    return _mark("simulated", "SIMULATED", "Made from simulated data") if image.simulated else ""
 
 
 def _doubt(image: Image) -> str:
@@ -115,13 +115,13 @@ def _mark(kind: str, label: str, tooltip: str) -> str:
 def cautions_text(image: Image) -> str:
     """Why one should be careful with an image, a line each."""
     lines = [f"{caution.severity}: {caution.text}" for caution in read_cautions(image.warnings)]
-    return "\n".join(lines) or "nothing speaks against it"
+    return "\n".join(lines) or "No quality warnings."
 
 
 def _file(row: ImageRow, links: Links) -> str:
     place = links.fits(row.image) if links.cheap else None
     if place is None:
-        return '<span title="Open the row to download">FITS</span>'
+        return '<span title="Click the row to download">FITS</span>'
     name = row.image.file.rpartition("/")[2]
     title = f"{name}, {formatting.size(row.image.size)}"
     fits = f'<a class="file" href="{escape(place)}" download="{escape(name)}" title="{escape(title)}">FITS</a>'
@@ -132,7 +132,7 @@ def script_links(image: Image, links: Links, most: int | None = None) -> str:
     """Links to the scripts that make an image again."""
     what = f"{formatting.method_name(image.method)}, {formatting.time_range(image)}, {formatting.band(image)}"
     return " ".join(
-        f'<a class="script" href="{escape(place)}" download title="{escape(f"{name} script that makes {what} again")}">'
+        f'<a class="script" href="{escape(place)}" download title="{escape(f"{name} script that reproduces {what}")}">'
         f"{escape(name)}</a>"
         for name, place in links.scripts(image)[:most]
     )
@@ -180,25 +180,41 @@ def _more(field: str, title: str, cell: Cell, tooltip: str, sort: str, width: in
 
 IMAGE_COLUMNS = (
     Column("picture", "", _thumbnail, width=76, min_width=76, align="center"),
-    Column("time", "Time (UTC)", _time, f"Start and length, {formatting.CLOCK}", "t_start", True, 150, 144),
-    Column("uid", "Observation", _uid, "Unique id of the science request; flare id", "uid", False, 126, 118, 4),
+    Column("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 150, 144),
+    Column("uid", "Observation", _uid, "Unique id of the science request, and flare id", "uid", False, 126, 118, 4),
     Column("band", "Energy", _band, "Energy range", "e_low", False, 96, 84, 2),
     Column("method", "Method", _method, "Reconstruction method", "method", False, 120, 112, 1),
     Column(
-        "x", "Solar X [″]", _x, "Peak, helioprojective, from Solar Orbiter", "peak_hpc_x", False, 96, 84, 5, "right"
+        "x",
+        "Solar X [″]",
+        _x,
+        "Peak, helioprojective, seen from Solar Orbiter",
+        "peak_hpc_x",
+        False,
+        96,
+        84,
+        5,
+        "right",
     ),
     Column(
-        "y", "Solar Y [″]", _y, "Peak, helioprojective, from Solar Orbiter", "peak_hpc_y", False, 96, 84, 5, "right"
+        "y",
+        "Solar Y [″]",
+        _y,
+        "Peak, helioprojective, seen from Solar Orbiter",
+        "peak_hpc_y",
+        False,
+        96,
+        84,
+        5,
+        "right",
     ),
-    Column(
-        "goes", "GOES", _goes, "Measured GOES class of the flare, where known", "goes_flux", True, 80, 72, 6, "center"
-    ),
+    Column("goes", "GOES", _goes, "Measured GOES class of the flare, if known", "goes_flux", True, 80, 72, 6, "center"),
     Column("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 92, 80, 8, "right"),
     Column(
         "chi2",
         "χ²",
         _chi2,
-        "Per degree of freedom: 1 is perfect",
+        "χ² per degree of freedom; 1 is a perfect fit",
         "chi2",
         False,
         74,
@@ -206,22 +222,22 @@ IMAGE_COLUMNS = (
         7,
         "right",
     ),
-    Column(
-        "trust", "Trust", _trust, "Whether something speaks against the image", "trusted", False, 112, 104, 3, "center"
-    ),
+    Column("trust", "Trust", _trust, "Whether the image has quality warnings", "trusted", False, 112, 104, 3, "center"),
     _more("flare", "Flare", _flare, "Flare id", "-flare_id", 100),
     _more("cx", "Centroid X [″]", _field("centroid_hpc_x", ".1f"), CENTROID, "centroid_hpc_x", 84, "right"),
     _more("cy", "Centroid Y [″]", _field("centroid_hpc_y", ".1f"), CENTROID, "centroid_hpc_y", 84, "right"),
-    _more("flux", "Flux", _field("total_flux"), "Of the sources, ct s⁻¹ cm⁻² keV⁻¹", "-total_flux", 72, "right"),
-    _more("max", "Brightest pixel", _brightest, "In the unit of the image", "-max", 120, "right"),
+    _more(
+        "flux", "Flux", _field("total_flux"), "Total flux of the sources, ct s⁻¹ cm⁻² keV⁻¹", "-total_flux", 72, "right"
+    ),
+    _more("max", "Brightest pixel", _brightest, "Maximum, in the unit of the image", "-max", 120, "right"),
     _more("sidelobe", "Side lobe", _field("sidelobe_ratio", ".2f"), SIDELOBE, "-sidelobe_ratio", 76, "right"),
-    _more("iterations", "Iterations", _field("n_iter", "d"), "Of the method", "-n_iter", 84, "right"),
-    _more("stopped", "Stopped by", _stopped, "Why the iteration ended", "stopped_by", 110),
+    _more("iterations", "Iterations", _field("n_iter", "d"), "Number of iterations", "-n_iter", 84, "right"),
+    _more("stopped", "Stopped by", _stopped, "Why the iteration stopped", "stopped_by", 110),
     _more("pixels", "Pixels", _pixels, "Size of the map", "-nx", 92),
-    _more("author", "Made by", _author, "User who asked for it", "author", 88),
-    _more("made", "Made", _made, "When it was made, UTC", "-created_at", 96),
-    _more("recipe", "Recipe", _recipe, "Everything that determines the image, hashed", "recipe_id", 146),
-    Column("file", "File", _file, "FITS, and scripts that make it again", width=136, min_width=100, align="center"),
+    _more("author", "Made by", _author, "User who requested it", "author", 88),
+    _more("made", "Made", _made, "Time of creation, UTC", "-created_at", 96),
+    _more("recipe", "Recipe", _recipe, "Hash of everything that determines the image", "recipe_id", 146),
+    Column("file", "File", _file, "FITS file, and scripts that reproduce it", width=136, min_width=100, align="center"),
 )
 
 #: Always there: a picture to click on.

@@ -49,7 +49,7 @@ def picture_html(detail: ImageDetail, links: Links, *, large: bool = True) -> st
     picture = (
         f'<a href="{escape(place)}" target="_blank"><img class="large" src="{escape(place)}" alt="{escape(what)}"></a>'
         if place
-        else '<p class="nothing">This image has no picture; its FITS file can be downloaded.</p>'
+        else '<p class="nothing">No picture of this image. The FITS file can be downloaded.</p>'
     )
     return f"{_simulated(image)}{f'<figure>{picture}</figure>' if large else ''}{_download(image, links)}"
 
@@ -90,11 +90,15 @@ def numbers_html(detail: ImageDetail) -> str:
         *_header_rows(detail),
         (
             "Made",
-            f"{formatting.day(image.created_at)} {formatting.clock(image.created_at)} UTC by {escape(image.author)}",
+            f"{_author(image)}, {formatting.day(image.created_at)} {formatting.clock(image.created_at)} UTC",
         ),
     ]
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     return f"{_cautions(image)}{_sources(detail)}<dl>{listed}</dl>"
+
+
+def _author(image: Image) -> str:
+    return "automatically" if image.author == "auto" else f"by {escape(image.author)}"
 
 
 def _times(detail: ImageDetail) -> str:
@@ -136,7 +140,7 @@ def _measured_rows(detail: ImageDetail) -> list[tuple[str, str]]:
     image, errors = detail.image, {} if detail.file is None else detail.file.errors
     unit = image.unit or ("" if detail.file is None else detail.file.unit)
     size = "" if detail.size is None else f"{formatting.arcsec(detail.size.fwhm)}{_plus_minus(errors.get('fwhm'))}″"
-    meaning = "" if image.chi2 is None else "<br><i>per degree of freedom, 1 is perfect</i>"
+    meaning = "" if image.chi2 is None else "<br><i>per degree of freedom; 1 is a perfect fit</i>"
     flux = f"{formatting.number(image.total_flux)}{_plus_minus(errors.get('flux'), '.2g')} <i>ct s⁻¹ cm⁻² keV⁻¹</i>"
     return [
         ("Brightest pixel", f"{formatting.number(image.max)} <i>{escape(formatting.unit(unit))}</i>"),
@@ -177,7 +181,7 @@ def _sources(detail: ImageDetail) -> str:
         if any(key in source for source in sources)
     )
     return (
-        "<h3>Fitted sources <i>(± of the fit alone)</i></h3><div class='scroll sources'><table><thead><tr><td></td>"
+        "<h3>Fitted sources <i>(± from the fit only)</i></h3><div class='scroll sources'><table><thead><tr><td></td>"
         f"{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -194,12 +198,12 @@ def _candidate_rows(detail: ImageDetail) -> list[tuple[str, str]]:
     if not candidates:
         return []
     lines = "<br>".join(f"{formatting.position(one.x, one.y)} <i>{one.relative_height:.2f}</i>" for one in candidates)
-    return [("Candidates", f"{lines}<br><i>peaks of the full disk and their height</i>")]
+    return [("Candidates", f"{lines}<br><i>peaks of the full-disk map and their relative heights</i>")]
 
 
 def _header_rows(detail: ImageDetail) -> list[tuple[str, str]]:
     if detail.file is None:
-        return [("File", "cannot be read: what stands only there is missing here")]
+        return [("File", "unreadable; values stored only in it are missing here")]
     header = detail.file.header
     rows = []
     if "SUBCOLLS" in header:
@@ -237,11 +241,11 @@ def _run_rows(image: Image, run: Run) -> list[tuple[str, str]]:
         if other.uid != run.background_uid:
             why = f", {escape(other.reason)}" if other.reason else ""
             background += (
-                f"<br><i>not uid {escape(other.uid)}: {formatting.number(other.distance_h, '+.1f')} h{why}</i>"
+                f"<br><i>not used: uid {escape(other.uid)}, {formatting.number(other.distance_h, '+.1f')} h{why}</i>"
             )
-    counts = f"{formatting.counts(run.counts_total)}, of them background {formatting.counts(run.counts_background)}"
+    counts = f"{formatting.counts(run.counts_total)}, including {formatting.counts(run.counts_background)} background"
     if image.method == Method.FULL_DISK_BP:  # its band is not that of the set
-        counts = f"{formatting.UNKNOWN}<br><i>of the other images, {escape(run.band)}: {counts}</i>"
+        counts = f"{formatting.UNKNOWN}<br><i>other images, {escape(run.band)}: {counts}</i>"
     location = f"{formatting.position(run.hpc_x, run.hpc_y)}{_location_error(run)}"
     roll = f", roll {formatting.number(run.roll_deg, '.2f')}°" if run.roll_deg is not None else ""
     pointing = formatting.position(run.pointing_x, run.pointing_y)
@@ -288,7 +292,7 @@ def _cautions(image: Image) -> str:
         return '<p class="good">No quality warnings.</p>'
     doubts = [caution for caution in cautions if caution.severity == "doubt"]
     notes = [caution for caution in cautions if caution.severity != "doubt"]
-    lead = "" if image.trusted else f"{_doubted(image)}: do not use this image without looking into it"
+    lead = "" if image.trusted else f"{_doubted(image)}: check this image before you use it"
     doubted = _caution_list("doubt", "Doubts", doubts, lead) if doubts or lead else ""
     return doubted + (_caution_list("note", "Notes", notes) if notes else "")
 
@@ -309,7 +313,7 @@ def _doubted(image: Image) -> str:
 
 
 def _simulated(image: Image) -> str:
-    return '<p class="simulated">SIMULATED DATA, no real flare</p>' if image.simulated else ""
+    return '<p class="simulated">SIMULATED DATA, not a real flare</p>' if image.simulated else ""
 
 
 def _unit(image: Image) -> str:

@@ -70,7 +70,7 @@ def energy_band(text: str) -> tuple[float, float] | None:
         return None
     found = _BAND.fullmatch(text.strip())
     if found is None or float(found[1]) >= float(found[2]):
-        message = f"“{text}” is no energy range; write 4-10"
+        message = f"“{text}” is not an energy range (example: 4-10)"
         raise NotUnderstood(message)
     return float(found[1]), float(found[2])
 
@@ -88,7 +88,7 @@ def number_range(text: str) -> Ends:
         return None, None
     low, high = _ends(plain)
     if (low is None and high is None) or (low is not None and high is not None and low > high):
-        message = f"“{text}” is no range; write -600..-400, or ≥ 500"
+        message = f"“{text}” is not a range (examples: -600..-400, ≥ 500)"
         raise NotUnderstood(message)
     return low, high
 
@@ -105,7 +105,7 @@ def at_least(text: str) -> float | None:
     if not text.strip():
         return None
     if not re.fullmatch(_NUMBER, plain, re.ASCII):
-        message = f"“{text}” is no number; write 10000"
+        message = f"“{text}” is not a number (example: 10000)"
         raise NotUnderstood(message)
     return float(plain)
 
@@ -126,10 +126,10 @@ def goes_range(text: str) -> Ends:
     try:
         low, high = _goes_ends(plain)
     except SelectionError as error:
-        message = f"“{text}” is no GOES class; write C1 (and above), C1-M5, C or < M1"
+        message = f"“{text}” is not a GOES class (examples: C1 for C1 and above, C1-M5, C, < M1)"
         raise NotUnderstood(message) from error
     if low is not None and high is not None and low >= high:
-        message = f"“{text}” goes from a high to a low GOES class"
+        message = f"“{text}” ends at a lower GOES class than it starts"
         raise NotUnderstood(message)
     return low, high
 
@@ -181,6 +181,6 @@ def _parsed(text: str) -> np.datetime64 | None:
     except ValueError:  # a thirteenth month
         time = None
     if time is None or time < EARLIEST:
-        message = f"“{text}” is no time; write 2022, 2022-11-11 or 2022-11-11T13:56"
+        message = f"“{text}” is not a time (examples: 2022, 2022-11-11, 2022-11-11T13:56)"
         raise NotUnderstood(message)
     return time

@@ -60,7 +60,7 @@ def sky_figure(
     x0, x1, y0, y1 = panel.extent
     plot: Any = figure(
         html_attributes=aria_label(
-            f"Map: {title.replace(chr(10), ' ')}" if title else "Map of the image; its numbers stand beside it"
+            f"Map: {title.replace(chr(10), ' ')}" if title else "Map of the image; its values are listed beside it"
         ),
         x_range=ranges[0],
         y_range=ranges[1],

@@ -26,11 +26,11 @@ ARCHIVE_DEFAULT = "stix-archive"
 
 log = logging.getLogger(__name__)
 
-_FULL = "The disk of the archive is full. Please tell the operator."
-_CLOSED = "The archive may not be read or written at present. Please tell the operator."
+_FULL = "The archive's disk is full. Please tell the operator."
+_CLOSED = "The server has no permission to use the archive. Please tell the operator."
 _DAMAGED = "The index of the archive is damaged. An operator can repair it with “stix-jobs check --repair”."
 _BUSY = "The archive is busy. Try again in a moment."
-_NO_JOURNAL = "Requests cannot be read or written at present. Please tell the operator."
+_NO_JOURNAL = "The request queue is not available. Please tell the operator."
 
 
 class Unavailable(StixError):
@@ -73,7 +73,7 @@ class ArchiveSource:
         if not months:
             return ""
         return (
-            f"A part of the index is damaged ({', '.join(months)}): lists are not complete. "
+            f"Part of the index is damaged ({', '.join(months)}), so lists are incomplete. "
             "An operator can repair it with “stix-jobs check --repair”."
         )
 

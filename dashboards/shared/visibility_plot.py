@@ -66,7 +66,7 @@ def _predicted(visibilities: Mapping[str, StoredVisibilities]) -> list[tuple[str
 
 def _plot(labels: FactorRange, label: str, height: int) -> Any:
     plot: Any = figure(
-        html_attributes=aria_label(f"{label} of every sub-collimator: measured, and as each method predicts"),
+        html_attributes=aria_label(f"{label} of every sub-collimator: measured, and predicted by each method"),
         x_range=labels,
         height=height,
         sizing_mode="stretch_width",

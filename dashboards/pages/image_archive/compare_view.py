@@ -17,8 +17,8 @@ from dashboards.shared.sky_figure import CONTOUR_COLORS, sky_figure, sky_ranges
 from dashboards.shared.style import LOW, style
 
 SIZE = 270
-SCALES = {"each its own": OWN, "the same for all": COMMON}
-PLACES = {"automatic": AUTO, "on the Sun": SUN, "about each map's centre": CENTRE}
+SCALES = {"one per image": OWN, "common": COMMON}
+PLACES = {"automatic": AUTO, "on the Sun": SUN, "relative to each map's centre": CENTRE}
 
 
 class CompareView:
@@ -33,7 +33,7 @@ class CompareView:
         self._state, self._quiet = state, False
         of = state.param
         common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
-        self._reference = pmui.Select(label="Compared with", options={"": ""}, value="", width=370, **common)
+        self._reference = pmui.Select(label="Reference", options={"": ""}, value="", width=370, **common)
         self._reference.param.watch(self._refer, "value")
         self._notices = Notices()
         self._legend = pn.pane.HTML("", stylesheets=[style("pages/image_archive/compare")], margin=0)
@@ -43,10 +43,10 @@ class CompareView:
             pmui.Select.from_param(of.place, label="Positions", options=PLACES, width=190, **common),
             self._reference,
             pmui.Checkbox.from_param(
-                of.contours, label="Contours on the others", description="", size="small", margin=(4, 8)
+                of.contours, label="Contours of the reference", description="", size="small", margin=(4, 8)
             ),
             pmui.Checkbox.from_param(
-                of.difference, label="Others minus this one", description="", size="small", margin=(4, 8)
+                of.difference, label="Subtract the reference", description="", size="small", margin=(4, 8)
             ),
             align_items="center",
             sizing_mode="stretch_width",
@@ -105,7 +105,7 @@ class CompareView:
         if comparison is None:
             number = self._state.n_selected
             if not notices and number < 2:
-                text = f"Select 2 to {MOST_COMPARED} images in the table to see them side by side; {number} selected."
+                text = f"Select 2 to {MOST_COMPARED} images in the table to compare them ({number} selected)."
                 notices.append(Notice("info", text))
             return notices
         if any(panel.image.simulated for panel in comparison.panels):
@@ -134,4 +134,4 @@ def legend_html() -> str:
         f'<span><i style="background:{color}"></i>{level:.0%}</span>'
         for level, color in zip(CONTOUR_LEVELS, CONTOUR_COLORS, strict=True)
     )
-    return f"<p>Contours in parts of the reference's maximum: {levels}</p>"
+    return f"<p>Contours relative to the reference's maximum: {levels}</p>"

@@ -206,7 +206,7 @@ class ExportState(param.Parameterized):
 
     def _submit(self, build: Any, visitor: Visitor, now: np.datetime64) -> bool:
         if visitor.name is None:
-            self.problem = "Sign in to have this made here; the scripts above are for everybody."
+            self.problem = "Sign in to render this here, or download the script."
             return False
         name = visitor.name
 
@@ -228,7 +228,7 @@ class ExportState(param.Parameterized):
         journal = journal_of(archive)
         request = journal.get(self.request_id)
         if not visitor.may_change_request(request):  # whatever number a browser sends
-            message = f"there is no request {self.request_id} of yours"
+            message = f"you have no request {self.request_id}"
             raise NotAllowed(message)
         rendering = find_rendering(archive, journal, request) if request.state == RequestState.DONE else None
         failed = request.reason if request.state == RequestState.FAILED else ""
@@ -246,7 +246,7 @@ def parse_bands(text: str) -> tuple[tuple[float, float], ...]:
     for part in text.split(","):
         found = _BAND.fullmatch(part)
         if found is None:
-            message = f"{part.strip()!r} is no energy range; write them as 4-10, 16-28"
+            message = f"{part.strip()!r} is not an energy range (example: 4-10, 16-28)"
             raise BadRequest(message)
         bands.append((float(found[1]), float(found[2])))
     return tuple(bands)
@@ -256,7 +256,7 @@ def _progress(journal: Journal, request: Request) -> Progress:
     if request.state == RequestState.QUEUED:
         before = journal.position(request.request_id) or 0
         for_what = {0: "a worker", 1: "another request"}.get(before, f"{before} other requests")
-        return Progress(str(request.state), f"waits for {for_what}", 0.0)
+        return Progress(str(request.state), f"waiting for {for_what}", 0.0)
     share = request.step_number / request.step_count if request.step_count else 0.0
     return Progress(str(request.state), request.step or str(request.state), min(share, 1.0))
 

@@ -26,7 +26,7 @@ from stixcore.errors import StixError
 
 SMALL: dict[str, Any] = {"size": "small", "margin": (6, 12, 6, 0), "description": "", "sx": LOW}
 POLL_MS = 700
-SIGN_IN = "Made here, by the worker, it is for registered users: sign in first. The script is for everybody."
+SIGN_IN = "Sign in to render this here, or download the script."
 
 
 class ExportActions:
@@ -85,10 +85,10 @@ class ExportActions:
             "Create animation",
             [
                 pn.FlexBox(
-                    pmui.FloatInput.from_param(of.frame_time, label="Time of a frame [s]", width=150, **SMALL),
+                    pmui.FloatInput.from_param(of.frame_time, label="Seconds per frame", width=150, **SMALL),
                     pmui.Select.from_param(of.scale, label="Colours", width=110, **SMALL),
-                    pmui.Select.from_param(of.size, label="Side of a frame [px]", width=150, **SMALL),
-                    pmui.FloatInput.from_param(of.field, label="Field [arcsec], 0: all", width=170, **SMALL),
+                    pmui.Select.from_param(of.size, label="Frame size [px]", width=150, **SMALL),
+                    pmui.FloatInput.from_param(of.field, label="Field of view [arcsec], 0: all", width=170, **SMALL),
                     pmui.Checkbox.from_param(of.common_scale, label="One colour scale per band and method", **SMALL),
                     align_items="center",
                 ),
@@ -107,9 +107,7 @@ class ExportActions:
         choices: list[Any] = [
             pmui.Select.from_param(of.view, label="As seen from", options=VIEWS, width=220, **SMALL),
             pmui.Select.from_param(of.assumption, label="Sources are", options=ASSUMPTIONS, width=290, **SMALL),
-            pmui.Select.from_param(
-                of.other, label="Map that the script fetches", options=list(OTHER_MAPS), width=220, **SMALL
-            ),
+            pmui.Select.from_param(of.other, label="Map for the script", options=list(OTHER_MAPS), width=220, **SMALL),
         ]
         signed_in = self._visitor().name is not None
         if signed_in:
@@ -124,7 +122,7 @@ class ExportActions:
     def _uploader(self, choice: pmui.Select) -> FileField:
         """Takes a map from the visitor's disk."""
         field = FileField(
-            label="Upload a map (FITS, up to 16 MB; for you alone)",
+            label="Upload a map (FITS, up to 16 MB, visible only to you)",
             accept=".fits,.fts,.gz",
             max_file_size=Limits().map_size,
             size="small",
@@ -147,7 +145,7 @@ class ExportActions:
         self._open(
             "Image cube",
             [
-                _html("<p>A movie of the flare of the first selected image: times × energies × methods.</p>"),
+                _html("<p>Images of the first selected image's flare at the times, energies and methods below.</p>"),
                 pn.FlexBox(
                     pmui.TextInput.from_param(
                         of.cube_start, label="From (UTC)", placeholder="start of the file", width=250, **SMALL
@@ -176,11 +174,7 @@ class ExportActions:
     def _download(self, _: Any) -> None:
         self._open(
             "Download",
-            [
-                pmui.Checkbox.from_param(
-                    self.state.param.inputs, label="with the level-1 files they are made of", **SMALL
-                )
-            ],
+            [pmui.Checkbox.from_param(self.state.param.inputs, label="Include the level-1 files", **SMALL)],
             self._files,
             None,
         )
@@ -196,7 +190,7 @@ class ExportActions:
         self._links_pane, self._news = _html(), _html()  # a document does not take the old ones a second time
         self.state.param.update(request_id=0, progress=None, rendering=None, problem="")
         try:
-            self._chosen, problem = tuple(self._selection()), "Select one image or more first."
+            self._chosen, problem = tuple(self._selection()), "Select at least one image first."
         except StixError as error:  # there are too many
             self._chosen, problem = (), str(error)
         if not self._chosen:
@@ -224,7 +218,7 @@ class ExportActions:
                 self._poll.start()
 
         go = pmui.Button(
-            label="Make it here", icon="play_arrow", variant="contained", size="small", margin=(8, 0), on_click=start
+            label="Render here", icon="play_arrow", variant="contained", size="small", margin=(8, 0), on_click=start
         )
         self._show_news()
         return [go, self._news]
@@ -233,7 +227,7 @@ class ExportActions:
 
     def _script(self, what: str, address: Callable[[Sequence[Image]], str]) -> Callable[[], str]:
         def html() -> str:
-            return _link(address(self._chosen), f"Python script of this {what}")
+            return _link(address(self._chosen), f"Python script for this {what}")
 
         return html
 
@@ -247,7 +241,7 @@ class ExportActions:
 
     def _show_links(self, *_: Any) -> None:
         if self._chosen and not routes_are_served():
-            self._links_pane.object = "<p>This server has no addresses for files; python -m dashboards has.</p>"
+            self._links_pane.object = "<p>This server cannot send files. Start it with “python -m dashboards”.</p>"
         else:
             self._links_pane.object = self._address() if self._chosen else ""
 
@@ -283,7 +277,7 @@ class ExportActions:
 
 
 def _choice_of(maps: Sequence[str]) -> list[str] | dict[str, str]:
-    return list(maps) or {"none yet: upload one": ""}
+    return list(maps) or {"none yet; upload one": ""}
 
 
 def _html(text: str = "") -> pn.pane.HTML:
@@ -295,9 +289,7 @@ def _link(address: str, label: str) -> str:
 
 
 def _count(images: Sequence[Image]) -> str:
-    simulated = (
-        ' <b class="simulated">SIMULATED data among them</b>' if any(image.simulated for image in images) else ""
-    )
+    simulated = ' <b class="simulated">Includes SIMULATED data</b>' if any(image.simulated for image in images) else ""
     return f"{len(images)} image{'' if len(images) == 1 else 's'} selected.{simulated}"
 
 

@@ -136,7 +136,7 @@ class ImageFilterState(AddressState):
         """Whose images are asked for; a guest has none, and the empty name is nobody's."""
         if self.author == MINE:
             if visitor.name is None:
-                self.complaints = {**self.complaints, "author": "sign in to see the images that you made"}
+                self.complaints = {**self.complaints, "author": "Sign in to see your own images"}
             return visitor.name or ""
         return self.author.strip() or None
 

@@ -87,7 +87,7 @@ class ImageFilters:
             pmui.TextInput.from_param(of.goes, label="GOES class", placeholder="C1-M5, or ≥ C1", width=140, **common),
             pmui.TextInput.from_param(of.x, label="Solar X [″]", placeholder="-600..-400", width=130, **common),
             pmui.TextInput.from_param(of.y, label="Solar Y [″]", placeholder="≥ 100", width=130, **common),
-            pmui.TextInput.from_param(of.counts, label="Counts at least", placeholder="10000", width=150, **common),
+            pmui.TextInput.from_param(of.counts, label="Min. counts", placeholder="10000", width=150, **common),
             pmui.Select.from_param(of.author, label="Made by", options=authors, width=130, **common),
         ]
         self._only_images(of_images)

@@ -91,7 +91,7 @@ class Selection:
         """
         number = self.count(archive, visitor)
         if number > most:
-            message = f"{grouped(number)} images are selected; this works for up to {grouped(most)}"
+            message = f"{grouped(number)} images are selected; the limit is {grouped(most)}"
             raise TooMany(message)
         found: dict[str, Image] = {}
         if self.ids:

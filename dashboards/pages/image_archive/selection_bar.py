@@ -73,15 +73,15 @@ class SelectionBar:
         self._tracks.disabled = picked > MOST_TRACKED
 
 
-_PASSING = "too long for the address, and forgotten when the page is left or loaded anew"
+_PASSING = "not part of the URL: lost when you leave or reload the page"
 
 
 def _limit(picked: int) -> str:
     """What cannot be done with so many images, or so few."""
     if picked == 1:
-        return f"select 2 to {MOST_COMPARED} to compare them"
+        return f"select 2 to {MOST_COMPARED} to compare"
     if picked > MOST:
-        return f"downloads take up to {grouped(MOST)}, tracks {MOST_TRACKED}"
+        return f"limit for downloads: {grouped(MOST)}, for tracks: {MOST_TRACKED}"
     if picked > MOST_TRACKED:
-        return f"tracks take up to {MOST_TRACKED}"
+        return f"limit for tracks: {MOST_TRACKED}"
     return ""

@@ -236,7 +236,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
                 return
             missing = len(asked.ids) - len(found)
             self.selection_problem = (
-                f"{missing} of the {len(asked.ids)} images that the address selects are not in the archive"
+                f"{missing} of the {len(asked.ids)} selected images in the URL are not in the archive"
                 if missing
                 else ""
             )

@@ -62,7 +62,7 @@ class TracksView:
         points: tuple[TrackPoint, ...] = self._state.tracks
         notices = [Notice("warning", self._state.views_problem)] if self._state.views_problem else []
         if not points and not notices:
-            text = f"Select up to {MOST_TRACKED} images in the table to see position, size and flux against time."
+            text = f"Select up to {MOST_TRACKED} images in the table to plot position, size and flux against time."
             notices.append(Notice("info", text))
         if any(point.image.simulated for point in points):
             notices.append(Notice("simulated", "Some of these images are made from simulated data."))
@@ -74,8 +74,8 @@ class TracksView:
 
 
 MEANING = (
-    "Forward fits show their strongest source; other methods the centroid and size of what is above half the maximum. "
-    "Error bars stand where the file has errors: forward fits, and images with an ensemble. Click a point to open it."
+    "Forward fits show the strongest source; other methods show centroid and size of the area above half maximum. "
+    "Error bars are shown for forward fits and for images with an ensemble. Click a point to open its image."
 )
 
 

@@ -202,16 +202,16 @@ def notices_for(state: ImageArchiveState) -> list[Notice]:
         notices.append(Notice("info", _nothing(state)))
     elif simulated:
         which = "These images are" if simulated == len(listing.rows) else "Some of these images are"
-        notices.append(Notice("simulated", f"{which} made from simulated data and show no real flares."))
+        notices.append(Notice("simulated", f"{which} made from simulated data and do not show real flares."))
     return notices
 
 
 def _nothing(state: ImageArchiveState) -> str:
     what = "image" if state.tab == IMAGES_TAB else "band without image"
     if state.filtered:
-        return f"No {what} is in this selection."
+        return f"No {what} matches the filter."
     if state.is_damaged:
-        return f"No {what} can be shown: that part of the index is damaged."
+        return f"Cannot show any {what}: that part of the index is damaged."
     if state.tab == NO_IMAGE_TAB:
-        return "Every band of every file has its images."
-    return "The archive holds no images yet. They appear after “stix-jobs ingest” and “stix-jobs previews”."
+        return "Every band of every file has images."
+    return "The archive has no images yet. Run “stix-jobs ingest”, then “stix-jobs previews”."

@@ -107,7 +107,7 @@ def light_times(archive: Archive, time: np.datetime64, *, simulated: bool = Fals
 def why_unknown(*, simulated: bool = False) -> str:
     """Why the other clocks are not offered, one sentence."""
     what = "simulated file" if simulated else "ephemeris or science file"
-    return f"No {what} in the archive says how far Solar Orbiter was from the Sun at this time."
+    return f"No {what} in the archive gives Solar Orbiter's distance from the Sun at this time."
 
 
 def earth_distance(time: np.datetime64) -> float:

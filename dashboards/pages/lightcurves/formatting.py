@@ -38,7 +38,7 @@ def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downl
     view = curves.view
     if view is not None and view.time.size:
         bins = (
-            f"bins of {length(view.bucket_s)}: their mean, and thin their highest rate"
+            f"bins of {length(view.bucket_s)}: mean rate, maximum as a thin line"
             if view.bucket_s
             else "bins as recorded"
         )
@@ -58,9 +58,9 @@ def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downl
         light = curves.light
         later = "later" if light.to_earth_later >= 0 else "earlier"
         parts.append(
-            f'<span title="{escape(light.source)}">light from the Sun needs {light.to_solar_orbiter:.1f} s to Solar '
+            f'<span title="{escape(light.source)}">light from the Sun takes {light.to_solar_orbiter:.1f} s to Solar '
             f"Orbiter and reaches Earth {abs(light.to_earth_later):.1f} s {later}"
-            f"{', in the middle of the window' if curves.window.span >= SHIFT_CHANGES_S else ''}</span>"
+            f"{', at mid-window' if curves.window.span >= SHIFT_CHANGES_S else ''}</span>"
         )
     links = _downloads(curves.window, simulated) if downloads and curves.recorded else ""
     return f'<p class="status">{" · ".join(parts)}{links}</p>'
@@ -75,13 +75,13 @@ def images_html(images: WindowImages, state: LightCurvesState) -> str:
         text = f"{ranges} with {formatting.plural(len(images.images), 'image')}"
         if images.chosen < images.recipes:
             text += (
-                f", spread over the window, of {grouped(images.recipes)}: more than {MOST_ON_CURVES} pictures "
-                "would hide the curves. Zoom in for the others"
+                f" shown out of {grouped(images.recipes)}: more than {MOST_ON_CURVES} pictures "
+                "would hide the curves. Zoom in to see the others"
             )
         return f"<h3>Images of this window</h3><p>{text}.</p>"
     if images.nearest is None:
-        return "<h3>Images of this window</h3><p>There is none, and the archive has no other that you may see.</p>"
-    return f"<h3>Images of this window</h3><p>There is none. {nearest_html(images.nearest, state)}</p>"
+        return "<h3>Images of this window</h3><p>No images in this window, and no others that you can see.</p>"
+    return f"<h3>Images of this window</h3><p>No images in this window. {nearest_html(images.nearest, state)}</p>"
 
 
 def nearest_html(nearest: NearestImage, state: LightCurvesState) -> str:
@@ -92,7 +92,7 @@ def nearest_html(nearest: NearestImage, state: LightCurvesState) -> str:
     place = escape(address_of(Window.between(image.t_start, image.t_end), state))
     return (
         f"The nearest, {escape(formatting.time_range(image))}, {escape(formatting.band(image))} of {escape(whose)}, "
-        f'is {away} {"later" if nearest.later else "earlier"}: <a href="{place}">go there</a>.'
+        f'is {away} {"later" if nearest.later else "earlier"}: <a href="{place}">go to it</a>.'
     )
 
 
@@ -106,15 +106,15 @@ def address_of(window: Window, state: LightCurvesState) -> str:
 def nothing_recorded(extent: Extent | None, *, damaged: bool = False) -> str:
     """Why the plot is empty."""
     if damaged:
-        return "Nothing can be shown of this window. A part of the index is damaged: it may be what was recorded then."
+        return "No data for this window. Part of the index is damaged and may have covered it."
     if extent is None:
-        return "The archive holds no quick-look light curves yet. They appear when their files are ingested."
+        return "The archive has no quick-look light curves yet. Run “stix-jobs ingest” on quick-look files to add them."
     begin, end = (
         f"{formatting.day(time)} {formatting.clock(time)}" for time in (extent.window.begin, extent.window.end)
     )
     if extent.what == "light curves":
-        return f"Nothing was recorded in this window. The light curves of this archive reach from {begin} to {end}."
-    return f"The archive holds no quick-look light curves. Its {extent.what} reach from {begin} to {end}."
+        return f"No data in this window. The light curves in this archive cover {begin} to {end}."
+    return f"The archive has no quick-look light curves. Its {extent.what} cover {begin} to {end}."
 
 
 def _downloads(window: Window, simulated: bool) -> str:

@@ -244,7 +244,7 @@ class LightCurvePlot:
         self._y_range = plot.y_range
         plot.on_change("inner_width", self._widened)
         plot.html_attributes = aria_label(
-            "Count rates against time, by energy band, with flares and images; CSV has the numbers"
+            "Count rates against time by energy band, with flares and images; values are in the CSV download"
         )
         plot.left[0].axis_label = "Count rate [ct s⁻¹]"
         plot.extra_y_ranges = {"part": Range1d(start=0.0, end=1.0)}
@@ -328,7 +328,7 @@ class LightCurvePlot:
 
     def _strip_figure(self, colors: Colors) -> Any:
         plot = self._figure(colors, 176, y_range=Range1d(start=0.0, end=1.0), toolbar_location=None, name="strip")
-        plot.html_attributes = aria_label("Triggers against time, and when the attenuator was in")
+        plot.html_attributes = aria_label("Triggers and attenuator state against time")
         self._trigger_range = plot.y_range
         plot.left[0].axis_label = "Triggers [s⁻¹]"
         plot.left[0].ticker.desired_num_ticks = 3

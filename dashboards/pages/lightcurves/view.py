@@ -258,9 +258,11 @@ def notices_for(state: LightCurvesState) -> list[Notice]:
         unknown = why_unknown(simulated=state.simulated)
         notices.append(Notice("warning", f"{unknown} The axis shows UTC at Solar Orbiter."))
     if curves.coarser:
-        notices.append(Notice("info", "The bins are longer than you chose: so many would find no room in this window."))
+        notices.append(Notice("info", "Bins were widened to fit this window."))
     if not curves.recorded:
         notices.append(Notice("info", formatting.nothing_recorded(state.extent, damaged=state.is_damaged)))
     elif state.simulated:
-        notices.append(Notice("simulated", "These light curves are made from simulated data and show no real flares."))
+        notices.append(
+            Notice("simulated", "These light curves are made from simulated data and do not show real flares.")
+        )
     return notices

@@ -159,7 +159,7 @@ def go_to(text: str, archive: Archive, window: Window) -> Window:
         return flare_window(text, archive)
     begin, end = earliest(text), latest(text)
     if begin is None or end is None:
-        message = "Write a flare id (ten digits) or a time"
+        message = "Enter a flare id (ten digits) or a time"
         raise NotUnderstood(message)
     meant = Window.between(begin, end)
     if meant.span >= DAY_S:
@@ -178,7 +178,7 @@ def flare_window(flare_id: str, archive: Archive) -> Window:
     try:
         flare = archive.flare(flare_id)
     except NotInArchive as error:
-        message = f"The archive knows no flare {flare_id}"
+        message = f"The archive has no flare {flare_id}"
         raise NotUnderstood(message) from error
     whole = Window.between(flare.t_start or flare.t_peak, flare.t_end or flare.t_peak)
     return whole.around(max(whole.span * (1 + 2 * AROUND_FLARE), LEAST_AROUND_FLARE_S))

@@ -44,7 +44,7 @@ def _worker_tile(work: Work) -> str:
         text = f"{alive[0].engine}, for {_ago(work.now, since)}" if len(alive) == 1 else f"{len(alive)} workers"
         return _tile("Worker", value, text, "good")
     last = max((worker.beat_at for worker in work.workers), default=None)
-    heard = f"not heard of for {_ago(work.now, last)}" if last is not None else "start “stix-jobs worker”"
+    heard = f"no heartbeat for {_ago(work.now, last)}" if last is not None else "start “stix-jobs worker”"
     return _tile("Worker", "none", heard, "bad")
 
 
@@ -52,7 +52,7 @@ def _queue_tile(work: Work) -> str:
     waiting, running = work.number(RequestState.QUEUED), work.number(RequestState.RUNNING)
     ended = work.ended or {}
     parts = [f"{grouped(ended[state])} {state}" for state in RequestState if ended.get(state)]
-    text = f"last 24 h: {', '.join(parts)}" if parts else "none ended in the last 24 h"
+    text = f"last 24 h: {', '.join(parts)}" if parts else "none finished in the last 24 h"
     return _tile("Requests", f"{grouped(waiting)} waiting", f"{grouped(running)} running; {text}")
 
 
@@ -72,9 +72,9 @@ def _check_tile(condition: Condition, now: np.datetime64 | None) -> str:
     when = f"{formatting.day(condition.checked)} {formatting.clock(condition.checked)} UTC"
     if now is not None:
         when = f"{_ago(now, condition.checked)} ago, {when}"
-    if condition.unmended:
-        return _tile("Last check", f"{grouped(condition.unmended)} to mend", when, "bad")
-    return _tile("Last check", "all is well", when, "good")
+    if condition.unrepaired:
+        return _tile("Last check", f"{grouped(condition.unrepaired)} to fix", when, "bad")
+    return _tile("Last check", "no problems", when, "good")
 
 
 def _disk_tile(condition: Condition) -> str:
@@ -85,8 +85,7 @@ def _disk_tile(condition: Condition) -> str:
 
 def _files_tile(condition: Condition) -> str:
     text = f"{formatting.plural(condition.quarantined, 'refused file')} in quarantine"
-    wait = "waits" if condition.incoming == 1 else "wait"
-    return _tile("Incoming", f"{formatting.plural(condition.incoming, 'file')} {wait}", text)
+    return _tile("Incoming", f"{formatting.plural(condition.incoming, 'file')} waiting", text)
 
 
 def _calibration_tile(condition: Condition) -> str:
@@ -102,7 +101,7 @@ def _calibration_tile(condition: Condition) -> str:
 def running_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
     """A request at work, with its progress."""
     share = min(request.step_number / request.step_count, 1.0) if request.step_count else 0.0
-    step = "being cancelled" if request.cancelling else request.step or "being planned"
+    step = "cancelling" if request.cancelling else request.step or "planning"
     counted = f"{request.step_number} of {request.step_count}" if request.step_count else ""
     begun = request.started_at if request.started_at is not None else now
     bar = (
@@ -113,14 +112,14 @@ def running_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
         request,
         visitor,
         f'<span class="step">{escape(step)}{bar}</span>',
-        f"<span>{counted}{'; ' if counted else ''}{_ago(now, begun)} since it began</span>",
+        f"<span>{counted}{'; ' if counted else ''}{_ago(now, begun)} since start</span>",
     )
 
 
 def waiting_html(before: int, request: Request, visitor: Visitor, now: np.datetime64) -> str:
     """A request that waits, with its place in the queue."""
-    place = "comes next" if before == 0 else f"{grouped(before)} before it"
-    reason = f"; next attempt after: {request.reason}" if request.reason else ""
+    place = "next in the queue" if before == 0 else f"{grouped(before)} ahead of it"
+    reason = f"; retrying after: {request.reason}" if request.reason else ""
     return _request(
         request,
         visitor,
@@ -143,7 +142,7 @@ def failure_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
 def _request(request: Request, visitor: Visitor, middle: str, end: str) -> str:
     sets = formatting.plural(request.recipes, "image set")
     sets = _kind(request.body) or sets
-    author = request.user if visitor.may_change_request(request) else "somebody"
+    author = request.user if visitor.may_change_request(request) else "another user"
     uid = escape(request.uid)
     return (
         f'<div class="request"><span class="id">{request.request_id}</span>'
@@ -164,8 +163,8 @@ def unlisted_html(work: Work) -> str:
     """That there are requests which this visitor is not shown."""
     if not work.unlisted:
         return ""
-    are = "request of somebody else is" if work.unlisted == 1 else "requests of others are"
-    return f'<p class="empty">{grouped(work.unlisted)} {are} private and not listed.</p>'
+    are = "private request of another user is" if work.unlisted == 1 else "private requests of other users are"
+    return f'<p class="empty">{grouped(work.unlisted)} {are} not listed.</p>'
 
 
 # Failed previews, findings --------------------------------------------------------------------------------------------
@@ -189,18 +188,18 @@ def findings_html(condition: Condition) -> str:
         heads = '<th scope="col">Where</th><th scope="col">Finding</th>'
         rows = "".join(
             f'<tr><td class="short {one.level}">{one.level}</td><td class="short">{one.code}</td>'
-            f"<td>{escape(one.file)}</td><td>{escape(one.message)}{' (mended)' if one.repaired else ''}</td></tr>"
+            f"<td>{escape(one.file)}</td><td>{escape(one.message)}{' (repaired)' if one.repaired else ''}</td></tr>"
             for one in sorted(condition.findings, key=lambda one: _order(one.level))[:_FINDINGS]
         )
     else:
-        heads = '<th scope="col" class="n">How many</th><th scope="col">Meaning</th>'
+        heads = '<th scope="col" class="n">Number</th><th scope="col">Meaning</th>'
         rows = "".join(
             f'<tr><td class="short {KINDS[code].level}">{KINDS[code].level}</td><td class="short">{escape(code)}</td>'
             f'<td class="n">{grouped(number)}</td><td>{escape(KINDS[code].meaning)}</td></tr>'
             for code, number in sorted((condition.found or {}).items(), key=lambda pair: _order(KINDS[pair[0]].level))
         )
     more = len(condition.findings) - _FINDINGS
-    rest = f'<p class="empty">and {grouped(more)} more; “stix-jobs check” lists them all.</p>' if more > 0 else ""
+    rest = f'<p class="empty">{grouped(more)} more; run “stix-jobs check” to list all.</p>' if more > 0 else ""
     return (
         f'<table class="findings"><thead><tr><th scope="col">Level</th><th scope="col">What</th>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table>{rest}"
@@ -220,7 +219,7 @@ def _order(level: Level) -> int:
 def throughput_html(condition: Condition) -> str:
     """Bars of the last day by hour, and of the last week by day."""
     key = (
-        '<p class="key empty">image sets begun:<i class="previews"></i>previews<i class="requested"></i>asked for</p>'
+        '<p class="key empty">image sets started:<i class="previews"></i>previews<i class="requested"></i>requested</p>'
         '<div class="charts">'
     )
     hours = _bars(condition.hours, "by hour, the last 24 hours (UTC)", lambda one: str(one.start)[11:13], 3)
@@ -256,7 +255,7 @@ def _bars(made: Sequence[Throughput], caption: str, label: Callable[[Throughput]
     )
 
 
-def kept_html(condition: Condition) -> str:
+def disk_usage_html(condition: Condition) -> str:
     """What fills the disk."""
     rows = "".join(
         f'<tr><td>{escape(one.what)}</td><td class="n">{grouped(one.files)}</td>'

@@ -113,9 +113,9 @@ class Condition:
     checked : datetime64 or None
         When the last check was, UTC.
     found : dict
-        How often it found what, with what was mended counted as well.
-    unmended : int
-        Errors and warnings among them that were not mended.
+        How often it found what, repaired ones included.
+    unrepaired : int
+        Errors and warnings among them that were not repaired.
     findings : tuple of Finding
         One by one, for operators: they name files that may be hidden.
     hours, days : tuple of Throughput
@@ -134,7 +134,7 @@ class Condition:
 
     checked: np.datetime64 | None = None
     found: dict[Code, int] | None = None
-    unmended: int = 0
+    unrepaired: int = 0
     findings: tuple[Finding, ...] = ()
     hours: tuple[Throughput, ...] = ()
     days: tuple[Throughput, ...] = ()
@@ -207,7 +207,7 @@ class OperationsState(param.Parameterized):
     def _act(self, visitor: Visitor, action: Callable[[Journal, str | None], str]) -> None:
         try:
             if visitor.name is None and not visitor.operator:
-                message = "only operators, and users with their own requests, can do that; please log in"
+                message = "sign in to change your requests"
                 raise NotAllowed(message)
             with in_plain_words():
                 answer = action(journal_of(self._source.archive()), None if visitor.operator else visitor.name)
@@ -251,7 +251,7 @@ def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) ->
     return Condition(
         checked=checked,
         found=dict(Counter(finding.code for finding in findings)),
-        unmended=sum(finding.level is not Level.INFO and not finding.repaired for finding in findings),
+        unrepaired=sum(finding.level is not Level.INFO and not finding.repaired for finding in findings),
         findings=findings if visitor.operator else (),
         hours=_summed(made, now.astype("datetime64[h]").astype("datetime64[us]"), _HOUR, 24),
         days=_summed(made, now.astype("datetime64[D]").astype("datetime64[us]"), _DAY, 7),
@@ -291,11 +291,11 @@ def _cancelled(request: Request) -> str:
     if request.state == RequestState.CANCELLED:
         return f"Request {number} is cancelled."
     if request.cancelling:
-        return f"Request {number} is being cancelled: its worker stops it within a second or two."
-    return f"Request {number} had ended already."
+        return f"Request {number} is being cancelled; this takes a second or two."
+    return f"Request {number} had already finished."
 
 
 def _queued(request: Request) -> str:
     if request.state == RequestState.QUEUED:
         return f"Request {request.request_id} is back in the queue."
-    return f"Request {request.request_id} is {request.state}: there is nothing to retry."
+    return f"Request {request.request_id} is {request.state} and cannot be retried."

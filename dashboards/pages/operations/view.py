@@ -40,10 +40,10 @@ class OperationsPage:
         self.state, self._visitor = state, visitor
         self._notices = Notices()
         self._tiles, self._failed, self._findings, self._made = (_html() for _ in range(4))
-        self._running = RequestList("Running", "Nothing runs.", "Cancel", "cancel", self._cancel)
-        self._waiting = RequestList("Waiting", "Nothing waits.", "Cancel", "cancel", self._cancel)
+        self._running = RequestList("Running", "No request is running.", "Cancel", "cancel", self._cancel)
+        self._waiting = RequestList("Waiting", "No request is waiting.", "Cancel", "cancel", self._cancel)
         self._failures = RequestList(
-            "Requests that failed in the last seven days", "None failed.", "Retry", "replay", self._retry
+            "Failed requests, last seven days", "No request has failed.", "Retry", "replay", self._retry
         )
         state.param.watch(self._show_work, "work")
         state.param.watch(self._show_condition, "condition")
@@ -90,7 +90,9 @@ class OperationsPage:
             margin=0,
             stylesheets=[style("shared/image_page")],
         )
-        page = frame(PAGES["operations"], [body], description="What the STIX image archive is doing, and how it fares")
+        page = frame(
+            PAGES["operations"], [body], description="Status of the STIX image archive: queue, workers, failures, disk"
+        )
         page.busy_indicator = None  # a page that looks every two seconds would always be busy
         return page
 
@@ -124,13 +126,13 @@ class OperationsPage:
         if condition is None:
             return
         failed = board.failed_runs_html(condition.failed_runs) if condition.failed_runs else _NO_FAILED
-        again = "<small>to try again: stix-jobs previews --uid UID --force</small>" if condition.failed_runs else ""
-        self._failed.object = f"<h2>Previews that failed{again}</h2>{failed}"
+        again = "<small>to retry: stix-jobs previews --uid UID --force</small>" if condition.failed_runs else ""
+        self._failed.object = f"<h2>Failed previews{again}</h2>{failed}"
         self._made.object = f"<h2>Throughput</h2>{board.throughput_html(condition)}"
         found = board.findings_html(condition) if condition.found else _NO_FINDINGS
         self._findings.object = (
             f"<h2>Findings of the last check</h2>{found if condition.checked is not None else _NO_CHECK}"
-            f"<h2>On disk</h2>{board.kept_html(condition)}"
+            f"<h2>On disk</h2>{board.disk_usage_html(condition)}"
         )
         self._show_tiles()
 
@@ -146,9 +148,9 @@ class OperationsPage:
         self._notices.show(notices)
 
 
-_NO_FAILED = '<p class="empty">None failed.</p>'
-_NO_FINDINGS = '<p class="empty">It found nothing.</p>'
-_NO_CHECK = '<p class="empty">There was no check yet: “stix-jobs check” compares files and index.</p>'
+_NO_FAILED = '<p class="empty">No preview has failed.</p>'
+_NO_FINDINGS = '<p class="empty">No findings.</p>'
+_NO_CHECK = '<p class="empty">No check has been run yet. Run “stix-jobs check” to compare files and index.</p>'
 
 
 def _html() -> pn.pane.HTML:

@@ -47,10 +47,10 @@ LOOK_MS = 400
 #: Side of the maps; with their axes they fit on a telephone.
 MAP_PIXELS = 290
 CUTS = {"one interval": ONE, "steps": STEPS, "native bins": BINS, "equal counts": COUNTS}
-RULES = {"with their centres inside": WindowRule.CENTRES, "that cover the range": WindowRule.OUTWARD}
-SHIFTS = {"moved to their own bin": ShiftBins.AUTO, "left where they are": ShiftBins.OFF}
-PLACES = {"search the disk": SEARCHED, "as typed or clicked": GIVEN}
-POINTINGS = {"from the auxiliary files": AUTO, "assumed: Sun centre, north up": ASSUMED, "as typed": GIVEN}
+RULES = {"bins centred in the range": WindowRule.CENTRES, "bins that cover the range": WindowRule.OUTWARD}
+SHIFTS = {"moved to their time bin": ShiftBins.AUTO, "not moved": ShiftBins.OFF}
+PLACES = {"search the disk": SEARCHED, "as entered or clicked": GIVEN}
+POINTINGS = {"from the auxiliary files": AUTO, "assumed: Sun centre, north up": ASSUMED, "as entered": GIVEN}
 
 
 class AnalysisView:
@@ -146,12 +146,12 @@ class AnalysisView:
         of = self._form.param
         self._from = pmui.TextInput(label="From (UTC)", width=240, **FIELD)
         self._to = pmui.TextInput(label="To (UTC)", width=240, **FIELD)
-        self._low = pmui.FloatInput(label="From keV", width=124, **FIELD)
-        self._high = pmui.FloatInput(label="To keV", width=124, **FIELD)
+        self._low = pmui.FloatInput(label="From [keV]", width=124, **FIELD)
+        self._high = pmui.FloatInput(label="To [keV]", width=124, **FIELD)
         for widget in (self._from, self._to, self._low, self._high):
             widget.param.watch(self._typed, "value")
         step = pmui.FloatInput.from_param(of.step, label="Step [s]", width=120, **FIELD)
-        counts = pmui.FloatInput.from_param(of.counts, label="Counts each", width=140, **FIELD)
+        counts = pmui.FloatInput.from_param(of.counts, label="Counts per image", width=140, **FIELD)
 
         def show_number(*_: Any) -> None:
             step.visible, counts.visible = self._form.cut == STEPS, self._form.cut == COUNTS
@@ -170,7 +170,7 @@ class AnalysisView:
                 step,
                 counts,
                 pmui.TextInput.from_param(
-                    of.energies, label="More energies [keV]", placeholder="10-15, 15-25", width=190, **FIELD
+                    of.energies, label="More energy ranges [keV]", placeholder="10-15, 15-25", width=190, **FIELD
                 ),
                 sizing_mode="stretch_width",
             ),
@@ -195,7 +195,7 @@ class AnalysisView:
         choice: dict[str, Any] = {"margin": (6, 10, 4, 0), "description": "", "width": 300}
         late: list[Any] = []
         if self._form.data.can_shift_bins:  # files before December 2021 in full time resolution
-            late = [pmui.Select.from_param(of.shift_bins, label="Late counts", options=SHIFTS, width=230, **FIELD)]
+            late = [pmui.Select.from_param(of.shift_bins, label="Delayed counts", options=SHIFTS, width=230, **FIELD)]
         return [
             parts.group(
                 "Methods",
@@ -212,8 +212,8 @@ class AnalysisView:
             ),
             parts.group(
                 "Map and data",
-                pmui.IntInput.from_param(of.side, label="Pixels a side", **number),
-                pmui.FloatInput.from_param(of.pixel, label="Pixel [″]", **number),
+                pmui.IntInput.from_param(of.side, label="Map size [pixels]", **number),
+                pmui.FloatInput.from_param(of.pixel, label="Pixel size [″]", **number),
                 pmui.Select.from_param(
                     of.pixel_set, label="Pixel set", options={str(s): s for s in PixelSet}, width=130, **FIELD
                 ),
@@ -222,10 +222,10 @@ class AnalysisView:
                 ),
             ),
             parts.group(
-                "Typed times",
+                "Time range",
                 pmui.Select.from_param(of.window_rule, label="Time bins", options=RULES, width=230, **FIELD),
                 pmui.Checkbox.from_param(
-                    of.exact, label="Whole bins only", size="small", margin=(6, 10, 6, 0), description=""
+                    of.exact, label="Require whole bins", size="small", margin=(6, 10, 6, 0), description=""
                 ),
                 *late,
             ),
@@ -236,7 +236,7 @@ class AnalysisView:
                 pmui.FloatInput.from_param(of.y, label="Solar Y [″]", **number),
             ),
             pn.pane.HTML(
-                "The full disk as the coarse grids see it, with the brightest places. Click one to centre there.",
+                "Full-disk map from the coarse grids, with its brightest peaks. Click a peak to centre the map there.",
                 styles={"font-size": "13px"},
                 margin=0,
             ),
@@ -428,9 +428,7 @@ class AnalysisView:
         self._check.visible = tracking.request_id > 0
         notices = []
         if visitor.name is None:
-            notices.append(
-                Notice("info", "You look at this as a guest. Registered users can submit: sign in at the top right.")
-            )
+            notices.append(Notice("info", "You are browsing as a guest. Sign in (top right) to submit requests."))
         if tracking.problem:
             notices.append(Notice("warning", f"{tracking.problem[0].upper()}{tracking.problem[1:]}."))
         self._notices.show(notices)

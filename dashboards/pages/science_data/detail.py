@@ -49,7 +49,7 @@ def related_html(related: Sequence[RelatedFile], links: Links) -> str:
     rows = "".join(
         f"<li>{_link(row.kind, row.name, row.size, links)} <i>{escape(row.what)}</i></li>" for row in related
     )
-    return f"<h3>Files of the same time</h3><ul>{rows}</ul>" if rows else ""
+    return f"<h3>Files for the same time</h3><ul>{rows}</ul>" if rows else ""
 
 
 def header_html(cards: Cards) -> str:
@@ -69,7 +69,7 @@ def header_html(cards: Cards) -> str:
 def _attenuator(low: int, high: int) -> str:
     if high == 0:
         return "out"
-    return "in" if low > 0 else "in for a part of the time"
+    return "in" if low > 0 else "in part of the time"
 
 
 def _flare(flare: Flare) -> str:

@@ -55,7 +55,7 @@ class DetectorDrawing:
 
     def _draw(self, centers: Floats, labels: list[str]) -> Any:
         drawn = quiet_figure(
-            html_attributes=aria_label("Counts of every pixel of the 32 detectors, drawn where they lie"),
+            html_attributes=aria_label("Counts of every pixel, laid out like the 32 detectors"),
             height=380,
             sizing_mode="stretch_width",
             max_width=460,

@@ -131,7 +131,7 @@ class FileView(param.Parameterized):
         if typed and isinstance(self.data, PixelData) and (window := self.data.asked(start, end, rule)).differs:
             asked = str(window)
         if asked and exact:
-            self.problem = f"the time range is not one of whole bins: {asked}"
+            self.problem = f"the time range does not match whole bins: {asked}"
             return
         self.problem, self.asked = "", asked
         if box != self.box:  # a box that is dragged stays in the same bins most of the time
@@ -158,7 +158,7 @@ class FileView(param.Parameterized):
         bins = bins_of_window(spectra.t_start, spectra.t_end, start, end, name=self.path.name, rule=rule)
         channels = (spectra.e_high > low) & (spectra.e_low < high)
         if not channels.any():
-            message = f"nothing of {self.path.name} is in this energy range"
+            message = f"{self.path.name} has no data in this energy range"
             raise SelectionError(message)
         return TimeEnergySelection(
             *window_of_bins(spectra.t_start, spectra.t_end, bins),

@@ -78,7 +78,7 @@ class ScienceFileView:
             self.file = FileView(detail.path)
         except (StixError, OSError) as error:
             log.warning("%s cannot be shown: %s", detail.file.name, error)
-            self._problem = f"{detail.file.name} cannot be read any more: {public_sentence(error)}"
+            self._problem = f"{detail.file.name} can no longer be read: {public_sentence(error)}"
 
     def view(self) -> pn.Column:
         """Everything of this file."""
@@ -112,9 +112,13 @@ class ScienceFileView:
         """Show the images that were made of this file."""
         self.detail = detail
         self._strip.show(detail.images)
-        why = "It is a background." if detail.file.is_background else "Bands without images are listed in the archive."
-        why = why if detail.has_pixels else "Images are made from pixel data; a spectrogram has no pixels."
-        self._no_images.object = "" if detail.images else f"There are no images of this file. {why}"
+        why = (
+            "It is a background file."
+            if detail.file.is_background
+            else "See “Bands without image” in the image archive."
+        )
+        why = why if detail.has_pixels else "A spectrogram has no pixel data to make images from."
+        self._no_images.object = "" if detail.images else f"No images of this file. {why}"
 
     # -----------------------------------------------------------------------------------------------------------------
 
@@ -194,14 +198,14 @@ class ScienceFileView:
         if file.box is not None:
             box = file.box
             said.append(
-                f"<b>Chosen</b> {formatting.clock(box.start)} – {formatting.clock(box.end)} "
+                f"<b>Selected</b> {formatting.clock(box.start)} – {formatting.clock(box.end)} "
                 f"({box.seconds:.4g} s), {energy_text(box.low, box.high)}"
             )
         else:
-            said.append("Drag a box over the spectrogram to choose a time and energy range.")
+            said.append("Drag a box over the spectrogram to select a time and energy range.")
         merged = file.drawn.merged
         if merged > 1:
-            said.append(f"Up to {merged} time bins are drawn as one; zoom in for more.")
+            said.append(f"Up to {merged} time bins are merged for display; zoom in for detail.")
         if file.spectra.caution:
             said.append(escape(file.spectra.caution))
         if file.problem:

@@ -72,20 +72,20 @@ def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
         share = 100.0 * instant.background / instant.counts if instant.counts else np.nan
         lines.append(
             f"<p>{formatting.counts(instant.recorded)} counts recorded; "
-            f"{formatting.counts(instant.counts)} in the pixels that are imaged, "
-            f"{formatting.counts(instant.background)} of them background "
+            f"{formatting.counts(instant.counts)} in the imaged pixels, "
+            f"including {formatting.counts(instant.background)} background "
             f"({formatting.number(share, '.1f')}\N{NO-BREAK SPACE}%).</p>"
         )
         if instant.recorded < enough:
             lines.append(
-                f"<p class='advice'>Fewer than {formatting.counts(enough)} counts: expect mostly noise. Take a longer "
-                "time or a wider band.</p>"
+                f"<p class='advice'>Fewer than {formatting.counts(enough)} counts: expect mostly noise. Choose a "
+                "longer time or a wider energy range.</p>"
             )
         rival = 0.0 if instant.search is None else instant.search.rival(instant.pointing.rsun)
         if rival >= DOUBTFUL_SIDELOBE_RATIO and instant.location.found_by != "given":
             lines.append(
-                f"<p class='advice'>Another place on the disk is {rival:.2f} times as bright: the "
-                "location is doubtful. Look at the candidates under “Location”.</p>"
+                f"<p class='advice'>A second peak on the disk reaches {rival:.2f} of the maximum: the "
+                "location is doubtful. See the candidates under “Location”.</p>"
             )
         lines.append(
             f"<p>Peak at {formatting.position(*instant.image.peak)}, "
@@ -95,7 +95,7 @@ def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
     if feedback.background:
         lines.append(f"<p>{escape(feedback.background)}</p>")
     if feedback.n_images and not feedback.problem:
-        lines.append(f"<p><b>{formatting.counts(feedback.n_images)} images</b> would be made.</p>")
+        lines.append(f"<p><b>{formatting.counts(feedback.n_images)} images</b> will be made.</p>")
     if feedback.problem:
         lines.append(f"<p class='advice'>{escape(feedback.problem[0].upper() + feedback.problem[1:])}.</p>")
     return "".join(lines)
@@ -110,8 +110,8 @@ def status_html(status: RequestStatus | None, *, answered: bool) -> str:
     match request.state:
         case RequestState.QUEUED:
             before = status.position or 0
-            place = "is next" if before == 0 else f"waits behind {before} other{'s' if before > 1 else ''}"
-            nobody = "" if status.workers else " No worker serves this archive at present: it waits until one does."
+            place = "is next" if before == 0 else f"waits for {before} other{'s' if before > 1 else ''}"
+            nobody = "" if status.workers else " No worker is running; it waits until one starts."
             return f"<p>{head} {place}.{nobody}</p><progress aria-label='waiting'></progress>"
         case RequestState.RUNNING:
             steps = max(request.step_count, 1)
@@ -123,13 +123,13 @@ def status_html(status: RequestStatus | None, *, answered: bool) -> str:
                 f"<progress max='1' value='{min(done, 1.0):.3f}' aria-label='progress'></progress>"
             )
         case RequestState.DONE:
-            how = "was answered at once: these images had been made" if answered else "is done"
+            how = "needed no computation: these images exist already" if answered else "is done"
             some = f" {escape(request.reason)}" if request.reason else ""
             return f"<p class='done'>{head} {how}. Its images are below.{some}</p>"
         case RequestState.CANCELLED:
             return f"<p>{head} was cancelled.</p>"
         case _:
-            return f"<p class='advice'>{head} failed: {escape(request.reason or 'no reason is recorded')}</p>"
+            return f"<p class='advice'>{head} failed: {escape(request.reason or 'no reason recorded')}</p>"
 
 
 def requests_html(requests: Sequence[Request], current: int) -> str:

@@ -149,7 +149,7 @@ class ImagingForm(param.Parameterized):
     def __init__(self, view: FileView, source: ArchiveSource, file: ScienceFile | None, **params: Any) -> None:
         super().__init__(**params)
         if not isinstance(view.data, PixelData):
-            message = f"{view.path.name} holds no pixel data, and images need them"
+            message = f"{view.path.name} has no pixel data, which imaging requires"
             raise BadRequest(message)
         self.view, self.file, self._source = view, file, source
         self.data: PixelData = view.data
@@ -212,7 +212,7 @@ class ImagingForm(param.Parameterized):
             channels = self.data.energy_channels(*band)
             grown = float(self.data.e_low[channels][0]), float(self.data.e_high[channels][-1])
             if not np.isfinite(grown[1]):
-                message = f"“{text}” reaches into the open channel, which has no width"
+                message = f"“{text}” includes the last channel, which has no upper edge"
                 raise NotUnderstood(message)
             if grown not in ranges:
                 ranges.append(grown)
@@ -243,7 +243,7 @@ class ImagingForm(param.Parameterized):
         }
         wanted = {method: chosen[method] for method in Method if str(method) in self.methods}
         if not wanted:
-            message = "choose at least one method"
+            message = "select at least one method"
             raise BadRequest(message)
         return wanted
 
@@ -308,7 +308,7 @@ class ImagingForm(param.Parameterized):
     ) -> tuple[PixelData | None, str]:
         """The background to subtract, and why that one; ``choice`` as `candidates` gives it, if it is known."""
         if self.background == NONE:
-            return None, "No background is subtracted."
+            return None, "No background subtraction."
         if self.background == AUTO:
             choice = choice or self.candidates(box)
             if choice.chosen is None:
@@ -320,7 +320,7 @@ class ImagingForm(param.Parameterized):
             path, said = self._source.archive().path_of(row.path), f"Background {row.uid}, as chosen."
         found = opened(path)
         if not isinstance(found, PixelData):
-            message = f"{path.name} holds no pixel data and cannot serve as background"
+            message = f"{path.name} has no pixel data and cannot be used as background"
             raise BadRequest(message)
         return found, said
 

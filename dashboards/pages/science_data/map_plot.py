@@ -97,7 +97,7 @@ class MapPlot:
 
     def _draw(self, size: int) -> Any:
         drawn = quiet_figure(
-            html_attributes=aria_label("Back projection of the chosen box; its brightest place is told beside it"),
+            html_attributes=aria_label("Back projection of the selected range; the text beside it gives the peak"),
             width=size + AXIS_WIDTH,  # Bokeh's own 600 would widen the page of a telephone
             frame_width=size,
             frame_height=size,

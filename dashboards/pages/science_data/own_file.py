@@ -87,7 +87,7 @@ class OwnFiles(param.Parameterized):
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="stix-own-")
         try:
-            with _place(_LOOKED_AT, f"{harmless(name)} must wait for other files; drop it again in a moment"):
+            with _place(_LOOKED_AT, f"the server is busy with other files; upload {harmless(name)} again in a moment"):
                 summary = receive_upload(Path(self._folder.name), name, content, self._limits)
             path = Path(summary.path)
             with self._lock:
@@ -108,9 +108,9 @@ class OwnFiles(param.Parameterized):
         if self.step:
             return  # one set at a time
         if not _BEGUN.acquire(blocking=False):
-            self.problem = "images of many files are being made; try again in a minute"
+            self.problem = "the server is busy with other files; try again in a minute"
             return
-        self.param.update(step="beginning", share=0.0, problem="", images=())
+        self.param.update(step="starting", share=0.0, problem="", images=())
         self._in_use = form.view.path
 
         def work() -> None:
@@ -138,7 +138,7 @@ class OwnFiles(param.Parameterized):
             return ()
         (part, *more) = form.request(box).parts()
         if more:
-            message = "a file of your own is imaged one box at a time; choose one interval and one energy range"
+            message = "for your own file, choose one time interval and one energy range at a time"
             raise StixError(message)
         background, _ = form.background_data(box)
         simulated = form.data.header.simulated

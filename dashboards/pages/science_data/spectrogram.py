@@ -123,7 +123,7 @@ class SpectrogramPlot:
         select = BoxSelectTool(renderers=[], continuous=True, description="Choose time and energy")
         select.overlay.update(line_color=CHOSEN, fill_color=CHOSEN, fill_alpha=0.2)
         drawn = quiet_figure(
-            html_attributes=aria_label("Count rate against time and energy; a box chooses what is imaged"),
+            html_attributes=aria_label("Count rate against time and energy; drag a box to select the range to image"),
             height=250,
             x_range=self._x,
             y_range=Range1d(start=4, end=150),
@@ -232,7 +232,7 @@ class SpectrogramPlot:
 
     def _strip(self) -> Any:
         drawn = quiet_figure(
-            html_attributes=aria_label("Live time and attenuator against time"),
+            html_attributes=aria_label("Live time and attenuator state against time"),
             height=104,
             x_range=self._x,
             y_range=Range1d(start=0, end=100),

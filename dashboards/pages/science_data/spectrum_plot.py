@@ -22,7 +22,7 @@ class SpectrumPlot:
         self._errors = ColumnDataSource({"x": [], "lower": [], "upper": []})
         self._band = BoxAnnotation(left=4, right=5, visible=False, fill_color=CHOSEN, fill_alpha=0.15)
         drawn = quiet_figure(
-            html_attributes=aria_label("Count rate against energy: recorded, background, and without it"),
+            html_attributes=aria_label("Count rate against energy: recorded, background, background-subtracted"),
             height=height,
             x_axis_type="log",
             y_axis_type="log",

@@ -79,7 +79,7 @@ class Tracking(param.Parameterized):
         def act(archive: Archive, journal: Journal) -> None:
             name = self._visitor().name
             if name is None:
-                message = "only registered users can submit requests; please sign in"
+                message = "sign in to submit requests"
                 raise NotAllowed(message)
             request, new = submit(archive, journal, build(), name, self._clock())
             self.param.update(request_id=request.request_id, answered=not new or not request.state.is_open)
@@ -120,7 +120,7 @@ class Tracking(param.Parameterized):
         """
         visitor = self._visitor()
         if visitor.name is None:
-            message = "only registered users can change requests; please sign in"
+            message = "sign in to change requests"
             raise NotAllowed(message)
         return None if visitor.operator else visitor.name
 

@@ -38,7 +38,7 @@ from dashboards.shared.style import LOW, style
 from jobs.imaging.uploads import UploadLimits
 
 PRODUCTS = {"any type": ANY, "pixel data": PIXELS, "spectrogram": SPECTROGRAMS}
-AIMS = {"any purpose": ANY, "no background": FLARES, "background": BACKGROUNDS}
+AIMS = {"any purpose": ANY, "science": FLARES, "background": BACKGROUNDS}
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
             pmui.Select.from_param(of.product, label="Type", options=PRODUCTS, width=136, **common),
             pmui.Select.from_param(of.aim, label="Purpose", options=AIMS, width=146, **common),
             pmui.TextInput.from_param(of.band, label="Covers [keV]", placeholder="16-28", width=120, **common),
-            pmui.IntInput.from_param(of.minutes, label="Minutes at least", width=130, **common),
+            pmui.IntInput.from_param(of.minutes, label="Min. length [min]", width=130, **common),
             clear,
             align_items="center",
             sizing_mode="stretch_width",
@@ -164,8 +164,8 @@ class ScienceDataPage(AddressedPage[ScienceState]):
 
         field.param.watch(received, "value")
         said = pn.pane.HTML(
-            f"Level-1 pixel data or a spectrogram, {UploadLimits().size >> 20} MiB at most. It is looked at and "
-            "imaged in this session, never enters the archive, and is forgotten when you leave.",
+            f"Level-1 pixel data or a spectrogram, at most {UploadLimits().size >> 20} MiB. The file stays in this "
+            "session, is not added to the archive, and is deleted when you leave.",
             styles={"font-size": "13px"},
             margin=(0, 0, 12, 0),
         )
@@ -209,11 +209,11 @@ def notices_for(state: ScienceState) -> list[Notice]:
     if state.own is not None:
         return [
             *notices,
-            Notice("info", "This is your own file: it is in this session only and forgotten when you leave."),
+            Notice("info", "This is your own file. It is kept for this session only and deleted when you leave."),
         ]
     if state.detail is not None:
         if state.detail.file.simulated:
-            notices.append(Notice("simulated", "This file was simulated and shows no real flare."))
+            notices.append(Notice("simulated", "This file contains simulated data, not a real flare."))
         return notices
     if state.listing.problem:
         return [*notices, Notice("error", state.listing.problem)]
@@ -222,13 +222,13 @@ def notices_for(state: ScienceState) -> list[Notice]:
     simulated = sum(file.simulated for file in state.listing.rows)
     if simulated:
         which = "These files were" if simulated == len(state.listing.rows) else "Some of these files were"
-        notices.append(Notice("simulated", f"{which} simulated and show no real flares."))
+        notices.append(Notice("simulated", f"{which} simulated and do not show real flares."))
     return notices
 
 
 def _nothing(state: ScienceState) -> str:
     if state.filtered:
-        return "No file is in this selection."
+        return "No file matches the filter."
     if state.source.lacks(SCIENCE_FILES.name):
-        return "No file can be shown: that part of the index is damaged."
-    return "The archive holds no science files yet. They come with “stix-jobs ingest FOLDER --archive DIR”."
+        return "Cannot show any file: that part of the index is damaged."
+    return "The archive has no science files yet. Run “stix-jobs ingest FOLDER --archive DIR”."

@@ -256,12 +256,12 @@ def test_the_form_asks_who_it_is_when_it_is_sent(members: Members) -> None:
     before = members.queued
     looking.append(GUEST)  # signed out elsewhere
     tracking.submit(lambda: parse_request(json.dumps(members.body(8))))
-    assert "only registered users" in tracking.problem
+    assert "sign in to" in tracking.problem
     assert (tracking.request_id, members.queued) == (0, before)
     tracking.request_id = members.submit("alice", 908)
     for act in (tracking.cancel, tracking.retry):
         act()
-        assert "only registered users" in tracking.problem
+        assert "sign in to" in tracking.problem
         assert members.journal.get(tracking.request_id).state is RequestState.QUEUED
     looking.append(Visitor("bob"))
     tracking.cancel()

@@ -79,10 +79,10 @@ def test_scales_are_each_its_own_or_the_same(scene: Any) -> None:
     assert [panel.high for panel in own] == pytest.approx([1.0, 3.0, 9.0])
     common = compare(scenes, CompareChoice(scale=COMMON))
     assert [panel.high for panel in common.panels] == pytest.approx([3.0, 3.0, 9.0])
-    assert common.notes == ("Images of different units have a scale per unit.",)
+    assert common.notes == ("Each unit has its own colour scale.",)
     minus = compare(scenes, CompareChoice(difference=True))
     assert [panel.is_difference for panel in minus.panels] == [False, True, False]
-    assert "units differ" in minus.notes[0]
+    assert "unit differs" in minus.notes[0]
 
 
 def test_the_usual_reference_is_no_back_projection(scene: Any) -> None:
@@ -144,7 +144,7 @@ def test_picked_images_are_compared_when_their_tab_is_in_front(picked: ImageArch
     picked.select(off=picked.selection.ids[1:])
     assert picked.comparison is None
     picked.select_all()
-    assert "works for up to 8" in picked.views_problem
+    assert "the limit is 8" in picked.views_problem
 
 
 def test_a_broken_file_is_named_and_left_out(imaged: Archive, picked: ImageArchiveState) -> None:

@@ -40,7 +40,7 @@ def test_all_sessions_together_have_one_bound() -> None:
     one._handle_msg(piece(600))
     other._handle_msg(piece(401))
     assert refused(one) == []
-    assert refused(other) == ["The server receives too many files now; try again in a minute."]
+    assert refused(other) == ["The server is receiving too many files. Try again in a minute."]
     one._handle_msg(piece(301, chunk=2))
     assert refused(one) == ["The file is larger than 0 MiB."]  # and what it had is dropped
     other._handle_msg(piece(401))

@@ -60,7 +60,7 @@ def test_numbers_on_the_page_are_those_of_the_header(details: Any) -> None:
             *([formatting.number(header["TOTFLUX"])] if "TOTFLUX" in header else []),
         ):
             assert value in shown, (detail.image.image_id, value)
-        assert ("degree of freedom, 1 is perfect" in shown) == ("CHI2" in header)
+        assert ("degree of freedom; 1 is a perfect fit" in shown) == ("CHI2" in header)
         image = detail.image
         assert (image.n_iter, image.stopped_by) == (header["NITER"], header["STOPPED"])
         for column_value, keyword in ((image.chi2, "CHI2"), (image.total_flux, "TOTFLUX")):
@@ -100,7 +100,7 @@ def test_the_visibilities_are_those_of_the_files(imaged: Archive, details: Any) 
 def test_a_missing_file_is_said_and_the_rest_is_there(imaged: Archive, small: Any) -> None:
     detail = load_detail(small.archive, small.images[1].image_id)  # its FITS file has no world coordinates
     assert detail.file is None
-    assert "cannot be read" in numbers_html(detail)
+    assert "unreadable" in numbers_html(detail)
     assert small.images[1].uid in numbers_html(detail)
     assert detail.visibilities == {}
     assert detail.n_of_flare == 2
@@ -133,8 +133,8 @@ def test_backgrounds_that_were_not_taken_have_their_reason(small: Any) -> None:
     text += '"qualifies": false, "reason": "too hot"}]'
     run = replace(small.archive.run(small.images[0].recipe_id), background_uid="1", background_candidates=text)
     shown = numbers_html(ImageDetail(small.images[0], run, (small.images[0],)))
-    assert "not uid 2&lt;: +3.0 h, too hot" in shown
-    assert "not uid 1:" not in shown
+    assert "not used: uid 2&lt;, +3.0 h, too hot" in shown
+    assert "not used: uid 1" not in shown
     assert read_backgrounds(None) == read_backgrounds("no") == read_backgrounds('[{"uid": 1}]') == ()
 
 
@@ -166,5 +166,5 @@ def test_the_location_has_its_error(small: Any) -> None:
 def test_the_counts_of_a_set_are_not_those_of_its_full_disk_map(details: Any) -> None:
     for detail, header, _ in details:
         shown = text_of(numbers_html(detail))
-        of_others = f"of the other images, {detail.run.band}: {formatting.counts(header['CNTS_TOT'])}"
+        of_others = f"other images, {detail.run.band}: {formatting.counts(header['CNTS_TOT'])}"
         assert (of_others in shown) == (detail.image.method == "full_disk_bp")

@@ -58,7 +58,7 @@ def test_from_asking_to_the_film(imaged, state, images):
     assert state.animate(images, ANNA, NOW)
     assert state.is_working
     # other tests may have left requests in the queue of this archive
-    assert re.fullmatch(r"waits for (a worker|another request|\d+ other requests)", state.progress.sentence)
+    assert re.fullmatch(r"waiting for (a worker|another request|\d+ other requests)", state.progress.sentence)
     Worker(imaged.root, RequestPlanner(), SerialExecutor(), lambda: NOW).run(until_idle=True)
     state.poll(ANNA)
     assert not state.is_working
@@ -71,7 +71,7 @@ def test_only_ones_own_requests_are_looked_at(imaged, state, images):
     for stranger in (GUEST, Visitor("bob")):
         state.poll(stranger)
         assert (state.progress, state.rendering) == (None, None)
-        assert state.problem == f"there is no request {state.request_id} of yours"
+        assert state.problem == f"you have no request {state.request_id}"
     state.problem = ""
     state.poll(Visitor("olga", operator=True))
     assert state.progress is not None
@@ -89,7 +89,7 @@ def test_a_cube_is_a_grid_of_times_bands_and_methods(imaged, state, images):
     assert len(state.cube_request(imaged, images).imaging.time_ranges) == 3  # bins of 20 s
     state.cube_bands = "soft"
     assert not state.cube(images, ANNA, NOW)
-    assert state.problem == "'soft' is no energy range; write them as 4-10, 16-28"
+    assert state.problem == "'soft' is not an energy range (example: 4-10, 16-28)"
 
 
 def test_bands_are_read():

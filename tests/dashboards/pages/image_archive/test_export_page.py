@@ -24,15 +24,15 @@ def test_scripts_and_downloads_of_a_selection(watched: Any, small: Any) -> None:
     address = script.get_attribute("href")
     assert address.startswith("archive/selection/animation.py?images=")
     assert set(address.partition("images=")[2].partition("&")[0].split(",")) == ids
-    expect(dialog).to_contain_text("sign in first")
-    expect(dialog.get_by_role("button", name="Make it here")).to_have_count(0)
+    expect(dialog).to_contain_text("Sign in to render this here")
+    expect(dialog.get_by_role("button", name="Render here")).to_have_count(0)
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
     page.get_by_role("button", name="Download…").click()
     zipped = dialog.get_by_role("link", name="Zip: FITS, scripts, manifest, citation")
     expect(zipped).to_have_attribute("href", re.compile(r"bundle\.zip\?images=[0-9a-f,a-z_-]+$"))
-    dialog.get_by_label("with the level-1 files they are made of").check()
+    dialog.get_by_label("Include the level-1 files").check()
     expect(zipped).to_have_attribute("href", re.compile(r"bundle\.zip\?images=.*&inputs=yes$"))
     with page.expect_download() as started:
         dialog.get_by_role("link", name="Table as CSV").click()

@@ -106,7 +106,7 @@ def test_filters_work_in_the_archive(watched: Any, small: Any) -> None:
     expect_ids(page, expected(small, lambda image: image.uid == "2211100007"))
 
     watched.type_into("To (UTC)", "<b>soon")
-    expect(page.get_by_text("“<b>soon” is no time")).to_be_visible()
+    expect(page.get_by_text("“<b>soon” is not a time")).to_be_visible()
     expect_ids(page, expected(small, lambda image: image.uid == "2211100007"))
     watched.type_into("To (UTC)", "2021")
     expect(page.get_by_text("No image is in this selection.")).to_be_visible()
@@ -184,7 +184,7 @@ def test_the_address_restores_everything(watched: Any, small: Any) -> None:
     expect(page.get_by_text("26–30 of 30 images")).to_be_visible()
 
     watched.visit(f"image_archive?page=many&image={small.hidden.image_id}")
-    expect(page.get_by_text("The address says page=many, which means nothing here.")).to_be_visible()
+    expect(page.get_by_text("Ignored invalid page=many in the URL.")).to_be_visible()
     expect(page.get_by_text("There is no image")).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
 
@@ -277,5 +277,5 @@ def test_a_missing_and_an_empty_archive(
         expect(page.get_by_role("alert")).to_contain_text("There is no archive here yet")
         Archive(tmp_path / "archive", create=True)
         page.reload()
-        expect(page.get_by_text("The archive holds no images yet")).to_be_visible()
+        expect(page.get_by_text("The archive has no images yet")).to_be_visible()
         page.goto("about:blank")

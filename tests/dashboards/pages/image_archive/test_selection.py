@@ -61,7 +61,7 @@ def test_hidden_images_are_not_handed_out(small: Any) -> None:
 
 
 def test_too_many_are_refused_in_words(small: Any) -> None:
-    with pytest.raises(TooMany, match="61 images are selected; this works for up to 60"):
+    with pytest.raises(TooMany, match="61 images are selected; the limit is 60"):
         Selection.of_all(ImageFilter()).images(small.archive, most=60)
 
 

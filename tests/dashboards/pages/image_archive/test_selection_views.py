@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import panel as pn
+import panel_material_ui as pmui
 import pytest
 from bokeh.models import ColumnDataSource, Plot
 from bokeh.models.annotations import Whisker
@@ -19,37 +19,34 @@ from dashboards.pages.image_archive.tracks_view import tracks_figure
 from dashboards.shared.access import GUEST
 from dashboards.shared.links import RouteLinks
 from dashboards.shared.source import ArchiveSource
+from tests.dashboards.pages.components import component, text_of
 
 
 def nothing() -> None:
     """Do nothing."""
 
 
-@pytest.fixture
-def bar() -> SelectionBar:
-    return SelectionBar(nothing, nothing, nothing, nothing, ExportActions(tuple, RouteLinks(), lambda: GUEST))
-
-
 @pytest.mark.parametrize(
-    ("picked", "text", "compare", "tracks", "export"),
+    ("selected", "text", "compare", "tracks", "export"),
     [
         (0, "0</b> selected", False, False, False),
         (1, "select 2 to 8", False, True, True),
         (8, "8</b> selected", True, True, True),
         (9, "9</b> selected", False, True, True),
-        (301, "tracks take up to 300", False, False, True),
-        (2001, "downloads take up to 2", False, False, False),
+        (301, "limit for tracks: 300", False, False, True),
+        (2001, "limit for downloads: 2", False, False, False),
     ],
 )
-def test_only_what_works_can_be_clicked(
-    bar: SelectionBar, picked: int, text: str, compare: bool, tracks: bool, export: bool
-) -> None:
-    bar.show(picked, 61)
-    assert text in bar._number.object
-    assert (bar._compare.visible and not bar._compare.disabled) == compare
-    assert (bar._tracks.visible and not bar._tracks.disabled) == tracks
-    assert bar._export.visible == export
-    assert bar._all.label == "Select all 61 matches"
+def test_only_what_works_can_be_clicked(selected: int, text: str, compare: bool, tracks: bool, export: bool) -> None:
+    actions = ExportActions(tuple, RouteLinks(), lambda: GUEST)
+    bar = SelectionBar(nothing, nothing, nothing, nothing, actions)
+    bar.show(selected, 61)
+    assert text in text_of(bar.widget)
+    for label, works in (("Compare", compare), ("Tracks", tracks)):
+        button = component(bar.widget, pmui.Button, label=label)
+        assert (button.visible and not button.disabled) == works
+    assert actions.widget.visible == export
+    assert component(bar.widget, pmui.Button, label="Select all 61 matches").visible
 
 
 def test_a_point_of_a_track_leads_to_its_image(small: Any) -> None:
@@ -68,27 +65,29 @@ def test_a_point_of_a_track_leads_to_its_image(small: Any) -> None:
     np.testing.assert_allclose(high - low, 2 * np.asarray(sources[0].data["sigma"]))
 
 
+def row_of(filters: ImageFilters, label: str) -> Any:
+    """The row with the field of that label."""
+    return next(row for row in filters.widget if any(getattr(one, "label", "") == label for one in row.select()))
+
+
 def test_fields_that_are_in_use_are_unfolded(small: Any) -> None:
     source = ArchiveSource(small.archive.root)
-    assert not ImageFilters(ImageArchiveState(source))._more.visible
+    assert not row_of(ImageFilters(ImageArchiveState(source)), "GOES class").visible
     state = ImageArchiveState(source, goes="C1", author="somebody")
     filters = ImageFilters(state)
-    assert filters._more.visible
-    filters._unfold()
-    assert filters._more_button.label == "More (2 in use)"
-    assert filters._fold_button.label == "Filter (2 in use)"
-    filters._fold()
-    assert "open" in filters._first.css_classes
+    assert row_of(filters, "GOES class").visible
+    component(filters.widget, pmui.Button, label="Less").clicks += 1
+    assert not row_of(filters, "GOES class").visible
+    assert component(filters.widget, pmui.Button, label="More (2 in use)").visible
+    component(filters.widget, pmui.Button, label="Filter (2 in use)").clicks += 1
+    assert "open" in row_of(filters, "From (UTC)").css_classes
     state.tab = NO_IMAGE_TAB
-    goes = next(widget for widget in filters._more.objects if getattr(widget, "label", "") == "GOES class")
-    assert goes.disabled
-    assert isinstance(filters.widget, pn.Column)
+    assert component(filters.widget, pmui.TextInput, label="GOES class").disabled
 
 
 def test_columns_are_written_into_the_state_only_when_they_differ(small: Any) -> None:
     state = ImageArchiveState(ArchiveSource(small.archive.root))
-    filters = ImageFilters(state)
-    columns = next(widget for widget in filters._more.objects if getattr(widget, "label", "") == "Columns")
+    columns = component(ImageFilters(state).widget, pmui.MultiChoice, label="Columns")
     usual = list(columns.value)
     columns.value = [*usual, "recipe"]
     assert "recipe" in state.columns

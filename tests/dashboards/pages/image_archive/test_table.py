@@ -190,7 +190,7 @@ def test_what_is_unknown_is_a_dash(small: Any) -> None:
     assert [shown[name] for name in ("x", "y", "goes", "counts", "chi2")] == ["–"] * 5
     assert shown["picture"] == "no picture"
     detail = ImageDetail(image, None, (image,))
-    assert "no picture" in picture_html(detail, LINKS)
+    assert "No picture" in picture_html(detail, LINKS)
     assert "None" not in numbers_html(detail) + comparison_html(detail, LINKS)
     assert "nan" not in numbers_html(detail) + comparison_html(detail, LINKS)
 

@@ -122,7 +122,7 @@ def test_moving_by_buttons_and_names(watched: Any, curves: Any) -> None:
     watched.type_into("Flare id or time (UTC)", "2211101501")
     expect(page.get_by_text("2022-11-10 14:")).to_be_visible()
     watched.type_into("Flare id or time (UTC)", "<i>never")
-    expect(page.get_by_role("alert")).to_contain_text("“<i>never” is no time")
+    expect(page.get_by_role("alert")).to_contain_text("“<i>never” is not a time")
     watched.type_into("Flare id or time (UTC)", "2022-11-10")
     expect_window(watched, curves.start, 86_400)
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -186,10 +186,10 @@ def test_images_of_the_window_and_of_no_other(watched: Any, curves: Any) -> None
     expect(dialog).to_have_count(0)
 
     page.get_by_role("button", name="Next").click()  # the hidden image of 4 h is nobody's business
-    expect(page.get_by_text("There is none.")).to_be_visible()
+    expect(page.get_by_text("No images in this window.")).to_be_visible()
     expect(page.get_by_text("is 29 min earlier")).to_be_visible()
     expect(cards).to_have_count(0)
-    page.get_by_role("link", name="go there").click()
+    page.get_by_role("link", name="go to it").click()
     expect(cards).to_have_count(2)
     expect(page.get_by_text("flare 2200000003")).to_be_visible()
 
@@ -231,8 +231,8 @@ def test_share_and_downloads(watched: Any, curves: Any, desktop: BrowserContext)
 def test_bad_addresses_unknown_clocks_and_gaps_are_explained(watched: Any, curves: Any) -> None:
     page = watched.visit(at(curves, 8.2, 0.5, "&bin=seven&clock=earth"))
     plot_of(page)
-    expect(page.get_by_text("The address says bin=seven, which means nothing here.")).to_be_visible()
-    expect(page.get_by_text("Nothing was recorded in this window.")).to_be_visible()
+    expect(page.get_by_text("Ignored invalid bin=seven in the URL.")).to_be_visible()
+    expect(page.get_by_text("No data in this window.")).to_be_visible()
     expect(page.get_by_text("The axis shows UTC at Solar Orbiter.")).to_be_visible()
     expect(page.get_by_role("link", name="CSV")).to_have_count(0)
 
@@ -265,5 +265,5 @@ def test_a_missing_and_an_empty_archive(
         expect(page.get_by_role("alert")).to_contain_text("There is no archive here yet")
         Archive(tmp_path / "archive", create=True)
         page.reload()
-        expect(page.get_by_text("The archive holds no quick-look light curves yet.")).to_be_visible()
+        expect(page.get_by_text("The archive has no quick-look light curves yet.")).to_be_visible()
         page.goto("about:blank")

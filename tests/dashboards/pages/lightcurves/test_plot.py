@@ -137,19 +137,19 @@ def test_the_status_names_what_is_there_and_escapes(curves: Any) -> None:
 def test_no_image_says_how_far_the_nearest_is(curves: Any) -> None:
     state = state_of(curves, 10, 1, pictures=True, clock="earth")
     html = images_html(state.images, state)
-    assert "There is none." in html
+    assert "No images in this window." in html
     assert "is 4 h later" in html
     assert "clock=earth&amp;img=yes" in html
     assert "image=" not in html
 
 
 def test_empty_archives_are_explained(curves: Any, small: Any) -> None:
-    assert "holds no quick-look light curves yet" in nothing_recorded(None)
+    assert "has no quick-look light curves yet" in nothing_recorded(None)
     assert "damaged" in nothing_recorded(None, damaged=True)
-    assert "reach from 2022-11-10 00:00:00" in nothing_recorded(state_of(curves, 0, 1).extent)
+    assert "cover 2022-11-10 00:00:00" in nothing_recorded(state_of(curves, 0, 1).extent)
     state = LightCurvesState(ArchiveSource(small.archive.root))
     state.load()
-    assert "Its images reach from" in nothing_recorded(state.extent)
+    assert "Its images cover" in nothing_recorded(state.extent)
 
 
 def test_the_opening_draws_the_bands_with_their_gaps(curves: Any) -> None:

@@ -71,7 +71,7 @@ def test_who_has_signed_out_meanwhile_can_press_nothing(archive: Archive) -> Non
     now[0] = GUEST
     button.clicks += 1
     assert Journal(archive.root).get(number).state == RequestState.QUEUED
-    assert "please log in" in page._notices.pane.object
+    assert "Sign in to change your requests" in page._notices.pane.object
     assert buttons(page) == []
 
 

@@ -107,7 +107,8 @@ def test_an_operator_cancels_and_retries_what_is_anybodys(archive: Archive, stat
 
 @pytest.mark.parametrize("act", [OperationsState.cancel, OperationsState.retry])
 @pytest.mark.parametrize(
-    ("visitor", "sentence"), [(GUEST, "please log in"), (Visitor("guest"), "another user's"), (BERT, "another user's")]
+    ("visitor", "sentence"),
+    [(GUEST, "Sign in to change your requests"), (Visitor("guest"), "another user's"), (BERT, "another user's")],
 )
 def test_others_change_nothing(
     archive: Archive, state: OperationsState, act: Any, visitor: Visitor, sentence: str
@@ -135,7 +136,7 @@ def test_a_request_that_is_not_there_is_one_sentence(state: OperationsState) -> 
 def test_a_damaged_journal_is_one_sentence(archive: Archive, state: OperationsState) -> None:
     Journal(archive.root).path.write_bytes(b"no database at all" * 100)
     state.load(OPERATOR)
-    assert "Requests cannot be read or written at present" in state.problem
+    assert "The request queue is not available" in state.problem
     assert state.condition is not None
     state.cancel(1, OPERATOR)
     assert state.refused
@@ -150,7 +151,7 @@ def test_findings_by_sort_for_everybody_and_by_name_for_operators(archive: Archi
     keep_findings(archive.root, found, NOW)
     for visitor, listed in ((GUEST, ()), (ANNA, ()), (OPERATOR, found)):
         condition = look_at_condition(archive, visitor, NOW)
-        assert (condition.checked, condition.unmended, condition.findings) == (NOW, 1, listed)
+        assert (condition.checked, condition.unrepaired, condition.findings) == (NOW, 1, listed)
         assert condition.found == {Code.IMAGE_MISSING: 1, Code.LEFTOVER: 1, Code.QUARANTINE: 1}
 
 

@@ -132,7 +132,7 @@ def test_one_box_at_a_time(november: Archive) -> None:
 
     own.make_images(form, view.peak_minute(), pass_on)
     assert done.wait(60)
-    assert "one box at a time" in own.problem
+    assert "one energy range at a time" in own.problem
     own.forget()
 
 

@@ -34,7 +34,7 @@ def test_from_the_table_to_a_file_and_its_images(watched: Any, november: Archive
     expect(rows.first).to_contain_text(LONG)
     page.wait_for_url("**sort=-counts")
     page.get_by_label("Purpose").click()
-    page.get_by_role("menuitem", name="no background").click()
+    page.get_by_role("menuitem", name="science").click()
     expect(page.get_by_text("1–2 of 2 files")).to_be_visible()
     watched.type_into("Uid, name or subject", "2211111136")
     expect(page.get_by_text("1 file", exact=True)).to_be_visible()
@@ -46,7 +46,7 @@ def test_from_the_table_to_a_file_and_its_images(watched: Any, november: Archive
 
     expect(page.get_by_text("Images of this file")).to_be_visible()
     watched.brush(0.42, 0.5, 0.2, 0.7)
-    expect(page.get_by_text("Chosen")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Selected")).to_be_visible(timeout=60_000)
     chosen = page.wait_for_function(
         """() => {
             const boxes = Bokeh.documents.flatMap(d => [...d._all_models.values()])
@@ -114,11 +114,11 @@ def test_the_file_is_downloaded_byte_for_byte(watched: Any, november: Archive) -
 def test_a_spectrogram_and_a_wrong_address(watched: Any) -> None:
     page = watched.visit(f"science_data?uid={LONG}")
     expect(page.get_by_text("10\N{NARROW NO-BREAK SPACE}352 bins")).to_be_visible()
-    expect(page.get_by_text("time bins are drawn as one")).to_be_visible()
-    expect(page.get_by_text("a spectrogram has no pixels")).to_be_visible()
+    expect(page.get_by_text("time bins are merged for display")).to_be_visible()
+    expect(page.get_by_text("A spectrogram has no pixel data")).to_be_visible()
     watched.visit("science_data?uid=2201010001&rows=7")
     expect(page.get_by_text("No science file has the name or uid '2201010001'.")).to_be_visible()
-    expect(page.get_by_text("The address says rows=7, which means nothing here.")).to_be_visible()
+    expect(page.get_by_text("Ignored invalid rows=7 in the URL.")).to_be_visible()
     expect(page.get_by_text("1–3 of 3 files")).to_be_visible()
 
 

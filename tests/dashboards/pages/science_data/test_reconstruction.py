@@ -64,7 +64,7 @@ def test_a_guest_sees_everything_and_cannot_submit(
     edges = read_pixel_data(archive.locate(FLARE))
     start = np.datetime64(page.get_by_label("From (UTC)").input_value(), "us")
     assert np.abs(edges.t_start - start).min() < np.timedelta64(1, "ms")
-    expect(page.get_by_text("You look at this as a guest")).to_be_visible()
+    expect(page.get_by_text("You are browsing as a guest")).to_be_visible()
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_text("Only registered users can submit requests; please sign in.")).to_be_visible()
     assert Journal(archive.root).requests() == []
@@ -80,7 +80,7 @@ def test_everything_in_the_advanced_form_has_a_name(
     for button in ("Less: CLEAN iterations", "More: CLEAN iterations", "Less: Roll [°]", "More: Roll [°]"):
         expect(page.get_by_role("button", name=button)).to_be_visible(timeout=SLOW)
     expect(page.get_by_label("Time bins")).to_be_visible()
-    expect(page.get_by_label("Late counts")).to_have_count(0)  # of files before December 2021
+    expect(page.get_by_label("Delayed counts")).to_have_count(0)  # of files before December 2021
     axe(page)
     # longer than the window, and yet nothing lies on it
     form, images = page.get_by_role("button", name="Submit"), page.get_by_text("Images of this file")
@@ -116,7 +116,7 @@ def test_everything_in_the_advanced_form_has_a_name(
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Less: CLEAN iterations")).to_be_focused()
     # what is not allowed becomes what is nearest to it
-    for label, typed, taken in (("Pixel [″]", "0", "0.1"), ("Pixels a side", "5000", "1,024")):
+    for label, typed, taken in (("Pixel size [″]", "0", "0.1"), ("Map size [pixels]", "5000", "1,024")):
         watched.type_into(label, typed)
         expect(page.get_by_label(label, exact=True)).to_have_value(taken)
 
@@ -131,7 +131,7 @@ def test_from_the_brush_to_images_everywhere(
     expect(page.locator("p.box")).not_to_have_text(first, timeout=SLOW)
     known = page.locator("[data-image]").count()
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_text("No worker serves this archive at present")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("No worker is running")).to_be_visible(timeout=SLOW)
     page.wait_for_url("**request=1**")
     (request,) = Journal(archive.root).requests("alice")
 
@@ -146,7 +146,7 @@ def test_from_the_brush_to_images_everywhere(
     expect(page.get_by_text(f"Peak at ({bp.peak_hpc_x:.1f}″, {bp.peak_hpc_y:.1f}″)")).to_be_visible()
 
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_text("was answered at once")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("needed no computation")).to_be_visible(timeout=SLOW)
     page.reload()  # found again by its number
     expect(page.get_by_text("Request 1 is done")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("link", name="1", exact=True)).to_be_visible()

@@ -48,22 +48,22 @@ def test_files_are_listed_filtered_and_sorted_by_the_archive(november: Archive) 
     state.param.update(text="", start="2022-11-11", end="2022-11-11T12")
     assert uids(state) == [FLARE]
     state.start = "soon"
-    assert "“soon” is no time" in state.complaints["start"]
+    assert "“soon” is not a time" in state.complaints["start"]
 
 
 def test_less_than_no_minutes_are_none(november: Archive) -> None:
     state = ScienceState(ArchiveSource(november.root), minutes=-5)
     assert state.minutes == 0
     assert state.take_address("?minutes=-5&page=0") == [
-        "The address says minutes=-5, which means nothing here.",
-        "The address says page=0, which means nothing here.",
+        "Ignored invalid minutes=-5 in the URL.",
+        "Ignored invalid page=0 in the URL.",
     ]
 
 
 def test_the_address_holds_file_filter_and_order(november: Archive) -> None:
     state = ScienceState(ArchiveSource(november.root))
     assert state.take_address(f"?uid={FLARE}&type=pixels&sort=-counts&theme=dark&rows=7") == [
-        "The address says rows=7, which means nothing here."
+        "Ignored invalid rows=7 in the URL."
     ]
     state.load()
     assert state.detail.file.uid == FLARE

@@ -37,7 +37,7 @@ QUIET = {
     "Reset": "nothing was zoomed",
     "Save": "the browser hands a picture over",
     "Map in this archive": "there is none",
-    "Less: Minutes at least": "it is at its least",
+    "Less: Min. length [min]": "it is at its least",
 }
 #: How the names of figures begin that are looked at, or show all there is.
 LOOKED_AT = ("Amplitude [", "Phase [", "Count rate against time, by", "Live time and")

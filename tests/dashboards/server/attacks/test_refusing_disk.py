@@ -21,7 +21,7 @@ from jobs.queue.journal import Journal
 
 NOW = np.datetime64("2026-11-28T12:00:00", "us")
 BODY = '{"hidden":false,"uid":"1"}'
-FULL, CLOSED = "The disk of the archive is full.", "may not be read or written at present"
+FULL, CLOSED = "The archive's disk is full.", "has no permission to use the archive"
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_a_disk_that_refuses_is_a_sentence(
         assert sentence in answer.text, answer.text
         assert str(root) not in answer.text
     assert cancelled.status == 503
-    assert sentence in cancelled.text or "Requests cannot be read or written at present." in cancelled.text
+    assert sentence in cancelled.text or "The request queue is not available." in cancelled.text
     assert out.status == 503
     assert sentence in out.text
     assert "You are signed out in this browser." in out.text
@@ -159,5 +159,5 @@ def test_what_a_page_writes_is_refused_in_a_sentence(disk: tuple[Any, Path], ref
     with refuse(root):
         state.upload("map.fits", b"SIMPLE  =" + b" " * 30_000, Visitor("alice"))
         said = state.problem
-    assert said.startswith(FULL if refuse is full else "The archive may not be")
+    assert said.startswith(FULL if refuse is full else "The server has no permission")
     assert not [path for path in root.rglob("*.fits") if path.parent.name == "alice"]
