@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their place, flushed to disk, renamed.
+"""Atomic writes: a file is written under a temporary name, flushed to disk and renamed.
 
 A rename within a folder is atomic, so a reader sees the old file or the new one. The temporary file is flushed before
 the rename and the folder after it, so both survive a power cut in that order. A process killed in between leaves a
@@ -27,20 +27,20 @@ READABLE, PRIVATE, PRIVATE_FOLDER = 0o666, 0o600, 0o700
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Name of a temporary file that takes the place of ``path`` when the block ends well.
+    """Name of a temporary file that replaces ``path`` when the block ends without an error.
 
-    Folders are made as needed. When the block raises, or writes nothing, ``path`` stays as it was.
+    Folders are created as needed. When the block raises, or writes nothing, ``path`` is not changed.
 
     Parameters
     ----------
     path : Path
-        Where the file shall be. An existing file is replaced.
+        Path of the file. An existing file is replaced.
 
     Yields
     ------
     Path
-        A hidden name in the same folder which does not exist yet. It ends in the suffix of ``path``, for libraries that
-        go by it.
+        A hidden path in the same folder, which does not exist yet. It has the suffix of ``path``, for libraries that
+        need it.
     """
     make_folder(path.parent)
     temporary = path.parent / f"{PART}{secrets.token_hex(8)}{path.suffix[:16]}"
@@ -48,30 +48,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         temporary.replace(path)
-    except BaseException:  # a Ctrl-C shall not leave litter either
+    except BaseException:  # also after Ctrl-C
         temporary.unlink(missing_ok=True)
         raise
     _flush(path.parent)
 
 
 def write_bytes(path: Path, content: bytes, mode: int = READABLE) -> None:
-    """Write ``content`` as the file ``path``, whole or not at all; ``mode`` is what the umask leaves of it."""
+    """Write bytes atomically; ``mode`` is the permissions before the umask."""
     with atomic_path(path) as temporary, create(temporary, mode) as writer:
         writer.write(content)
 
 
 def write_text(path: Path, content: str, mode: int = READABLE) -> None:
-    """Write ``content`` as UTF-8, whole or not at all; ``mode`` as in `write_bytes`."""
+    """Write text as UTF-8, atomically; ``mode`` as in `write_bytes`."""
     write_bytes(path, content.encode(), mode)
 
 
 def create(path: Path, mode: int = READABLE) -> BinaryIO:
-    """Create a file, which must not exist, and open it for writing; nobody can open it with more rights before."""
+    """Create a new file with the permissions ``mode`` and open it for writing."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb")
 
 
 def copy_file(source: Path, target: Path, sha256: str | None = None, mode: int = READABLE) -> str:
-    """Copy bytes (no times, no permissions), whole or not at all.
+    """Copy the content of a file (no times, no permissions), atomically.
 
     Parameters
     ----------
@@ -79,33 +79,33 @@ def copy_file(source: Path, target: Path, sha256: str | None = None, mode: int =
         A regular file; a link is not followed.
     target : Path
     sha256 : str, optional
-        What the copy must hash to.
+        Expected SHA-256 of the copy.
     mode : int
         As in `write_bytes`.
 
     Returns
     -------
     str
-        SHA-256 of what was written, 64 hex digits.
+        SHA-256 of the copy, 64 hex digits.
 
     Raises
     ------
     ArchiveError
-        When the copy does not hash to ``sha256``: the source changed while it was read. Or it cannot be read.
+        When the copy has another SHA-256 because the source changed meanwhile, or the source cannot be read.
     NotRegularFile
-        When ``source`` is a link, or no file.
+        When ``source`` is a link or not a file.
     """
     with atomic_path(target) as temporary, open_regular(source) as reader, create(temporary, mode) as writer:
         return copy_stream(reader, writer, source.name, sha256)
 
 
 def copy_stream(reader: BinaryIO, writer: BinaryIO, name: str, sha256: str | None = None) -> str:
-    """Copy what is left in one open file to another; returns its SHA-256, 64 hex digits.
+    """Copy the rest of an open file to another; returns its SHA-256, 64 hex digits.
 
     Raises
     ------
     ArchiveError
-        When that is not ``sha256``, or ``reader`` fails; ``name`` is how the message calls it.
+        When it differs from ``sha256``, or ``reader`` fails; the message quotes ``name``.
     """
     digest = hashlib.sha256()
     while block := _read(reader, name):
@@ -127,14 +127,14 @@ def _read(reader: BinaryIO, name: str) -> bytes:
 
 
 def move_file(source: Path, target: Path, mode: int | None = None) -> None:
-    """Move a file of ours to its place, whole or not at all, even to another file system.
+    """Move a file atomically, also to another file system.
 
     Parameters
     ----------
     source, target : Path
         An existing ``target`` is replaced.
     mode : int, optional
-        Permissions it gets.
+        New permissions of the file.
     """
     make_folder(target.parent)
     if mode is not None:
@@ -151,16 +151,16 @@ def move_file(source: Path, target: Path, mode: int | None = None) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file for good; no complaint where there is none."""
+    """Remove a file, if it exists, and flush its folder."""
     path.unlink(missing_ok=True)
     if path.parent.is_dir():
         _flush(path.parent)
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Make a folder and those above it, each flushed, so that a file in it is not lost after a power cut.
+    """Create a folder and its parents, flushing each, so that its files survive a power cut.
 
-    ``mode``, less the umask, is for each that is made.
+    ``mode``, before the umask, applies to each new folder.
     """
     missing = [place for place in (folder, *folder.parents) if not place.is_dir()]
     for place in reversed(missing):
@@ -177,7 +177,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Temporary files that a killed process left below ``folder``; one may belong to a writer that is still at work."""
+    """Temporary files under ``folder``: of killed processes, or of writers still in progress."""
     return sorted(folder.rglob(f"{PART}*"))
 
 
@@ -190,7 +190,7 @@ def _flush(path: Path) -> None:
 
 
 def identity(path: Path) -> tuple[int, int, int] | None:
-    """What tells whether a file was replaced: another inode, time or size; None when there is none."""
+    """Identity of a file, to notice a replacement: inode, time, size; None when there is no file."""
     try:
         entry = path.stat()
     except FileNotFoundError:

@@ -80,14 +80,14 @@ class ArchiveClient:
     ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.netloc:
-            message = f"{address!r} is no address of a server; it begins with https:// or http://"
+            message = f"{address!r} is not the address of a server (it must begin with https:// or http://)"
             raise ValueError(message)
         self._root = f"{address.rstrip('/')}/api/v1/"
         self._token = token if token is not None else os.environ.get(TOKEN_VARIABLE)
         self._cache = cache or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "stix-flare-archive"
         self._timeout_s = timeout_s
         if self._token and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-            warnings.warn(f"the token goes to {parts.netloc} where others can read it; use https", stacklevel=2)
+            warnings.warn(f"the token is sent to {parts.netloc} unencrypted; use https", stacklevel=2)
 
     def __repr__(self) -> str:
         return f"ArchiveClient({self._root.removesuffix('/api/v1/')!r})"
@@ -205,7 +205,7 @@ class ArchiveClient:
         return self._call("requests", json.dumps(request).encode())
 
     def request(self, request_id: int) -> Row:
-        """How a request stands; its images so far under ``parts``."""
+        """Status of a request, with the images made so far under ``parts``."""
         return self._call(f"requests/{request_id:d}")
 
     def requests(self, *, limit: int | None = None, **which: Any) -> list[Row]:
@@ -213,11 +213,11 @@ class ArchiveClient:
         return self._list("requests", which, limit)
 
     def cancel(self, request_id: int) -> Row:
-        """Take a request back."""
+        """Cancel a request."""
         return self._call(f"requests/{request_id:d}/cancel", b"{}")
 
     def retry(self, request_id: int) -> Row:
-        """Put a request that failed or was cancelled into the queue again."""
+        """Retry a request that failed or was cancelled."""
         return self._call(f"requests/{request_id:d}/retry", b"{}")
 
     def wait(
@@ -300,7 +300,7 @@ class ArchiveClient:
         return document
 
     def _open(self, address: str, body: bytes | None = None) -> HTTPResponse:
-        """The answer to one call. Redirects are not followed: the token is meant for this server."""
+        """Response to one call. Redirects are not followed, so that the token stays with this server."""
         url = urljoin(self._root, address)
         if urlsplit(url)[:2] != urlsplit(self._root)[:2]:
             message = f"{url} is not on this server"
@@ -341,7 +341,7 @@ class ArchiveClient:
                 digest.update(block)
                 stream.write(block)
         if digest.hexdigest() != sha256:
-            message = f"{response.url} arrived with another check sum than the archive's index says"
+            message = f"the checksum of {response.url} differs from the one in the index of the archive"
             raise ApiError(message, response.status)
 
 
@@ -354,7 +354,7 @@ _OPENER = urllib.request.build_opener(_NoRedirect)
 
 
 def _query(which: Mapping[str, Any]) -> str:
-    """Parameters as a query string; what is None is left out."""
+    """Parameters as a query string, without None."""
     texts = {name: _text(value) for name, value in which.items() if value is not None}
     return "?" + urlencode(texts, safe=",:") if texts else ""
 
@@ -383,9 +383,9 @@ def _ended_well(row: Row) -> Row:
 
 
 def _safe(text: str, pattern: re.Pattern[str]) -> str:
-    """A name from the server that becomes a part of a path here."""
+    """Check a name from the server before it becomes part of a local path."""
     if not pattern.fullmatch(text):
-        message = f"the server names a file {text[:80]!r}, which is no name of this archive's"
+        message = f"the server gave the file name {text[:80]!r}, which is not valid"
         raise ApiError(message)
     return text
 

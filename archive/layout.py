@@ -1,6 +1,6 @@
-"""Names and places: file names of every generation, paths inside the archive, which version is newer.
+"""File names of every generation, paths inside the archive, and the order of versions.
 
-Everything here is text and dates; no file is opened. Names were collected from files of 2020 to 2026:
+This module opens no file. Names were collected from files of 2020 to 2026:
 
 - ``solo_L1_stix-sci-xray-cpd_<start>-<end>_V02U_<uid>-<telecommand>.fits`` science data; "U" means it may still change
 - ``solo_L1A_stix-sci-xray-l1-<uid>_<start>-<end>_<serial>_V01.fits`` the same before 2023
@@ -28,16 +28,16 @@ from stixcore.imaging.reconstruction import Method
 #: Methods of an image, in the order pages show them. A suffix of a file name never changes its meaning.
 METHODS = tuple(str(method) for method in Method)
 
-#: Parquet files of a table; a file that is being written beside them has another name.
+#: Pattern of the Parquet files of a table, which temporary files do not match.
 PARTITIONS = "[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"
 
 #: Folder of the daily energy calibration (level CAL) inside an archive.
 CAL_FILES = PurePosixPath("calibration", "cal")
 
-#: Products outside SCI whose names carry a range.
+#: Products outside SCI with a time range in their names.
 _OF_RANGES = (ProductKind.ENERGY_CALIBRATION, ProductKind.FLARE_LIST)
 
-#: From early to official: of two files with the same content the one of the later level counts.
+#: Levels from early to official: of two files with the same content the one of the later level is used.
 LEVELS = ("L0", "L1A", "L1", "L2", "ANC", "CAL", "L3")
 
 _PRODUCT = re.compile(
@@ -55,7 +55,7 @@ _VERSION = re.compile(r"(\d+)(U?)", re.ASCII)
 
 @dataclass(frozen=True)
 class FileName:
-    """What the name of a STIX file says.
+    """Parts of the name of a STIX file.
 
     Attributes
     ----------
@@ -66,11 +66,11 @@ class FileName:
     uid : str
         Unique id of the science request, ten digits, empty where the product has none.
     start, end : datetime64[s]
-        Range in the name; a name with a day alone has that midnight and the next.
+        Time range in the name; for a name with a day only, that day from midnight to midnight.
     whole_day : bool
-        The name holds a day, no range.
+        The name has a day instead of a range.
     moment : bool
-        The name holds one moment, which may be days after the data (2020: when they came down).
+        The name has one time, which may be days after the data (2020: time of the downlink).
     """
 
     name: str
@@ -91,7 +91,7 @@ class FileName:
 
 @dataclass(frozen=True)
 class ImageName:
-    """What the name of an image file says: times (datetime64[s]), energies (keV), uid, recipe and method."""
+    """Parts of the name of an image file: times (datetime64[s]), energies (keV), uid, recipe and method."""
 
     start: np.datetime64
     end: np.datetime64
@@ -103,12 +103,12 @@ class ImageName:
 
 
 def parse_file_name(name: str) -> FileName:
-    """Take the name of a STIX product apart.
+    """Parse the name of a STIX product.
 
     Raises
     ------
     InvalidName
-        When the name is not built like one, or holds a date that does not exist.
+        When the name does not have this form, or has a date that does not exist.
     """
     found = _PRODUCT.fullmatch(name)
     if found is None:
@@ -131,12 +131,12 @@ def parse_file_name(name: str) -> FileName:
 
 
 def build_file_name(header: ProductHeader) -> str:
-    """Name, in today's style, for a product that came under a name of its owner's invention.
+    """Name, in the present form, for a product that was renamed.
 
     Raises
     ------
     InvalidName
-        When the header has no level or version that a name could carry.
+        When level or version in the header cannot be part of a name.
     """
     product = PRODUCTS[header.kind]
     if product.folder == "SCI" or header.kind in _OF_RANGES:
@@ -149,9 +149,9 @@ def build_file_name(header: ProductHeader) -> str:
 
 
 def archive_path(name: FileName, kind: ProductKind) -> PurePosixPath:
-    """Place of a file, relative to the archive: ``fits/L1/2022/11/11/SCI/<name>``.
+    """Path of a file, relative to the archive: ``fits/L1/2022/11/11/SCI/<name>``.
 
-    Daily energy calibration has one place, where the catalogue looks for it.
+    Daily energy calibration is in one folder, where the calibration catalogue reads it.
     """
     if kind is ProductKind.ENERGY_CALIBRATION:
         return CAL_FILES / name.name
@@ -159,9 +159,9 @@ def archive_path(name: FileName, kind: ProductKind) -> PurePosixPath:
 
 
 def version_rank(level: str, version: str) -> tuple[int, bool, int]:
-    """Key that sorts versions from old to new: level first; incomplete ones ("03U") before complete ones; then number.
+    """Key that sorts versions from old to new: by level, then incomplete ("03U") before complete, then number.
 
-    A file with a "U" lacks packets: "03U" does not replace a complete "02". Unknown levels and versions come first.
+    A "U" means that packets are missing: "03U" does not replace a complete "02". Unknown levels and versions are first.
     """
     found = _VERSION.fullmatch(version)
     number, final = (int(found[1]), not found[2]) if found else (-1, False)
@@ -169,7 +169,7 @@ def version_rank(level: str, version: str) -> tuple[int, bool, int]:
 
 
 def image_folder(t_start: np.datetime64, recipe_id: str) -> PurePosixPath:
-    """Folder of everything one recipe makes: ``images/2022/11/11/<recipe_id>``, by the day of its start."""
+    """Folder of the files of one recipe: ``images/2022/11/11/<recipe_id>``, by the day of its start."""
     return PurePosixPath("images", *_day_folders(t_start), recipe_id)
 
 
@@ -195,7 +195,7 @@ def image_name(
     Raises
     ------
     InvalidName
-        When a part is not what the name needs.
+        When a part is not valid in a name.
     """
     low, high = energy
     name = f"stix_L3_{stamp(t_start)}-{stamp(t_end)}_{low:.10g}-{high:.10g}keV_{uid}_{recipe_id}_{method}.fits"
@@ -204,12 +204,12 @@ def image_name(
 
 
 def parse_image_name(name: str) -> ImageName:
-    """Take the name of an image apart.
+    """Parse the name of an image.
 
     Raises
     ------
     InvalidName
-        When the name is not built like one.
+        When the name does not have this form.
     """
     found = _IMAGE.fullmatch(name)
     if found is None:
@@ -233,12 +233,12 @@ def image_id(recipe_id: str, method: str) -> str:
 
 
 def skipped_run_id(uid: str, band: str, flare_id: str = "") -> str:
-    """Identity of a recorded skip, 16 hex digits like a recipe's: however often it is met, it is recorded once."""
+    """Run id of a skip, 16 hex digits. The same skip always has the same id, so that it is recorded once."""
     return hashlib.sha256(f"skipped/{uid}/{band}/{flare_id}".encode()).hexdigest()[:16]
 
 
 def stamp(time: np.datetime64) -> str:
-    """Time as names carry it, cut to the second: ``20221111T014500``."""
+    """Time in file names, truncated to the second: ``20221111T014500``."""
     return str(time.astype("datetime64[s]")).replace("-", "").replace(":", "")
 
 
@@ -253,5 +253,5 @@ def _time(name: str, text: str) -> np.datetime64:
     try:
         return np.datetime64(iso, "s")
     except ValueError:
-        message = f"{name!r} holds {text}, which is no date"
+        message = f"{name!r} contains {text}, which is not a date"
         raise InvalidName(message) from None

@@ -1,4 +1,4 @@
-"""Opening files that somebody else may exchange at any moment: one open, and everything else from its descriptor.
+"""Opening files that others may replace at any time: open once, then use the descriptor.
 
 To look at a name and to open it later is to open whatever is there by then: a link to a secret, a pipe that never
 ends. Here a file is opened once, without following links and without waiting, and what it is comes from the
@@ -38,7 +38,7 @@ class NotRegularFile(OSError):
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells a file from another one under the same name: device, inode, mode, size [byte], time of change [ns]."""
+    """Identity of a file, to notice a replacement: device, inode, mode, size [byte], time of modification [ns]."""
 
     device: int
     inode: int
@@ -48,7 +48,7 @@ class Identity:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Identity:
-        """From what the system says about a file."""
+        """Identity from the result of ``os.stat``."""
         return cls(status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns)
 
     @property
@@ -88,7 +88,7 @@ def open_regular(path: Path, *, below: Path | None = None) -> BufferedReader:
 
 
 def append_to_regular(path: Path) -> BufferedWriter:
-    """Open a regular file to write at its end; it is made where there is none. Errors as `open_regular`."""
+    """Open a regular file for appending, and create it if missing. Errors as `open_regular`."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _SAFELY, 0o666)
     except OSError as error:
@@ -128,7 +128,7 @@ def open_folder(folder: Path, *, below: Path | None = None) -> Iterator[int]:
 
 
 def remove_same(path: Path, identity: Identity, *, below: Path | None = None) -> bool:
-    """Remove a file, unless its name means another one by now, or it was written to.
+    """Remove a file, unless it was replaced or modified meanwhile.
 
     Returns
     -------
@@ -146,14 +146,14 @@ def remove_same(path: Path, identity: Identity, *, below: Path | None = None) ->
 
 
 def kind_of(mode: int) -> str:
-    """What is there instead of a regular file, by its mode."""
+    """Description of a file that is not regular, from its mode."""
     if stat.S_ISLNK(mode):
         return "a symbolic link, which is not followed"
     return "a pipe" if stat.S_ISFIFO(mode) else "a folder or special file"
 
 
 def _check_opened(path: Path, descriptor: int) -> None:
-    """Close what was opened if it is no regular file."""
+    """Close a descriptor that is not of a regular file."""
     try:
         _check_regular(path, os.fstat(descriptor).st_mode)
     except BaseException:

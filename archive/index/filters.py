@@ -1,4 +1,4 @@
-"""What a reader may ask the tables for: plain values here, SQL conditions inside."""
+"""Filters of the tables: plain values, converted to SQL conditions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NET_COUNTS = "recipe_id IN (SELECT run_id FROM runs WHERE counts_total - coales
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFilter:
-    """Which images; None and empty stand for "any".
+    """Filter of images; None and empty values match any.
 
     Attributes
     ----------
@@ -28,24 +28,24 @@ class ImageFilter:
     e_low, e_high : float
         Images whose energy range overlaps this one, keV.
     goes_min, goes_max : float
-        Measured GOES flux of the flare, W m⁻²; the lower end belongs to the range.
+        Measured GOES flux of the flare, W m⁻²; the lower limit is included.
     x_min, x_max, y_min, y_max : float
         Box around the peak, helioprojective, arcsec.
     counts_min : float
         Counts above background in the selection of the recipe, ct.
     trusted, simulated : bool
     verdict_position, verdict_flux, verdict_shape : str
-        "trusted" or "doubtful"; images from before there were verdicts are neither.
+        "trusted" or "doubtful"; older images without verdicts match neither.
     automatic : bool
-        Made by the previews, or (False) asked for by a user.
+        Made by the previews (True) or requested by a user (False).
     ids : tuple of str
         Any of these images.
     text : str
-        A piece of uid, flare id or image id.
+        Part of uid, flare id or image id.
     viewer : str
-        This user's hidden images are shown to them; nobody else's are.
+        Include the hidden images of this user.
     all_hidden : bool
-        Show every hidden image (operators).
+        Include all hidden images, for operators.
     """
 
     t_start: np.datetime64 | None = None
@@ -78,7 +78,7 @@ class ImageFilter:
 
     @property
     def conditions(self) -> Conditions:
-        """The same in SQL."""
+        """The filter as SQL conditions."""
         return Conditions.of(
             ("t_end > ?", self.t_start),
             ("t_start < ?", self.t_end),
@@ -104,14 +104,14 @@ class ImageFilter:
             ("simulated = ?", self.simulated),
             (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
             ("image_id IN (SELECT unnest(?))", list(self.ids) or None),
-            _holding(self.text) if self.text else ("true", None),
+            _contains_text(self.text) if self.text else ("true", None),
             _visible(self.viewer, self.all_hidden),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFilter:
-    """Which runs; None and empty stand for "any". Attributes as `ImageFilter`, and ``statuses``, ``kind``, ``band``."""
+    """Filter of runs; None and empty match any. Attributes as `ImageFilter`, with ``statuses``, ``kind``, ``band``."""
 
     t_start: np.datetime64 | None = None
     t_end: np.datetime64 | None = None
@@ -128,7 +128,7 @@ class RunFilter:
 
     @property
     def conditions(self) -> Conditions:
-        """The same in SQL."""
+        """The filter as SQL conditions."""
         return Conditions.of(
             ("t_end > ?", self.t_start),
             ("t_start < ?", self.t_end),
@@ -146,7 +146,7 @@ class RunFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class ScienceFilter:
-    """Which science files; None and empty stand for "any".
+    """Filter of science files; None and empty values match any.
 
     Attributes
     ----------
@@ -160,9 +160,9 @@ class ScienceFilter:
     e_low, e_high : float
         Files whose channels cover this range, keV.
     text : str
-        A piece of file name or purpose, upper and lower case alike.
+        Part of file name or purpose; case is ignored.
     superseded : bool
-        Also files of which a newer version is there.
+        Include files that have a newer version.
     """
 
     t_start: np.datetime64 | None = None
@@ -179,7 +179,7 @@ class ScienceFilter:
 
     @property
     def conditions(self) -> Conditions:
-        """The same in SQL."""
+        """The filter as SQL conditions."""
         return Conditions.of(
             ("t_end > ?", self.t_start),
             ("t_start < ?", self.t_end),
@@ -197,17 +197,17 @@ class ScienceFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class FlareFilter:
-    """Which flares; None and empty stand for "any".
+    """Filter of flares; None and empty values match any.
 
     Attributes
     ----------
     t_start, t_end : datetime64
         Flares whose peak is in this range, UTC at Solar Orbiter.
     goes_min, goes_max : float
-        Measured GOES flux at the peak, W m⁻²; the lower end belongs to the range.
+        Measured GOES flux at the peak, W m⁻²; the lower limit is included.
     simulated : bool
     text : str
-        A piece of the flare id.
+        Part of the flare id.
     """
 
     t_start: np.datetime64 | None = None
@@ -219,7 +219,7 @@ class FlareFilter:
 
     @property
     def conditions(self) -> Conditions:
-        """The same in SQL."""
+        """The filter as SQL conditions."""
         return Conditions.of(
             ("t_peak >= ?", self.t_start),
             ("t_peak < ?", self.t_end),
@@ -230,11 +230,11 @@ class FlareFilter:
         )
 
 
-def _holding(text: str) -> tuple[str, tuple[str, ...]]:
-    """Condition of the images in whose uid, flare id or image id a text stands.
+def _contains_text(text: str) -> tuple[str, tuple[str, ...]]:
+    """Condition that selects images whose uid, flare id or image id contains a text.
 
-    The image id is that of the recipe, a hyphen and a method. It is not looked at: it takes three times as long to read
-    as the recipe's, and there are only a few methods.
+    The image id is recipe id, hyphen and method. These are compared separately, because reading the image id takes
+    three times as long as reading the recipe id.
     """
     parts: list[tuple[str, tuple[str, ...]]] = [
         ("contains(uid, ?)", (text,)),
@@ -244,7 +244,7 @@ def _holding(text: str) -> tuple[str, tuple[str, ...]]:
     methods = tuple(method for method in METHODS if text in method)
     if methods:
         parts.append((_any_of("method", methods), methods))
-    for place in (place for place, sign in enumerate(text) if sign == "-"):  # from the one into the other
+    for place in (place for place, sign in enumerate(text) if sign == "-"):  # across the hyphen
         begun = tuple(method for method in METHODS if method.startswith(text[place + 1 :]))
         if begun:
             parts.append((f"suffix(recipe_id, ?) AND {_any_of('method', begun)}", (text[:place], *begun)))

@@ -1,4 +1,4 @@
-"""Changes of the index layout: each has a name and is applied once, in order.
+"""Migrations of the index: each has a name and is applied once, in order.
 
 ``index/schema.json`` lists the names that were applied. Code that finds a name it does not know is older than the index
 and refuses it; code that knows more names brings the index up to date when it opens the archive for writing.
@@ -23,7 +23,7 @@ from archive.layout import PARTITIONS
 
 @dataclass(frozen=True)
 class Migration:
-    """One step: a name, and a function that changes the index folder. A killed step is run again from its start."""
+    """One step: a name, and a function that changes the index folder. A killed step is repeated from its start."""
 
     name: str
     apply: Callable[[Path], None]
@@ -34,7 +34,7 @@ def _first_layout(index: Path) -> None:
 
 
 def _numbers_to_publish(index: Path) -> None:
-    """Columns that came with verdicts, calibration and windows are added, empty; χ² becomes per degree of freedom."""
+    """Add the empty columns of verdicts, calibration and windows; convert χ² to χ² per degree of freedom."""
     for table in TABLES.values():
         for path in sorted((index / table.name).glob(PARTITIONS)):
             rows = pq.read_table(path, partitioning=None)
@@ -73,7 +73,7 @@ MIGRATIONS = (
 
 
 def pending(index: Path, migrations: Sequence[Migration] = MIGRATIONS) -> list[Migration]:
-    """Steps that were not applied yet.
+    """Steps that have not been applied yet.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def pending(index: Path, migrations: Sequence[Migration] = MIGRATIONS) -> list[M
 
 
 def migrate(index: Path, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
-    """Apply what is pending, under the write lock; returns the names of the steps taken.
+    """Apply pending steps, under the write lock; returns their names.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""In which order rows are listed, and which of them a page can hold."""
+"""Sort order of rows, and conditions on the rows before a given one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archive.index.columns import Table
 from archive.index.schema import IMAGES
 from archive.index.sql import Conditions
 
-#: Counts above background, which stand in the run of an image: images can be sorted by them as by a column.
+#: Net counts of the run of an image. Images can be sorted by them as by a column.
 NET_COUNTS = "net_counts"
 _COMPUTED = {
     IMAGES.name: {
@@ -22,19 +22,18 @@ _COMPUTED = {
 
 @dataclass(frozen=True)
 class Order:
-    """Columns that rows are sorted by. Empty values come last either way.
+    """Columns that rows are sorted by. Empty values always come last.
 
-    Rows that compare equal in what was asked for come newest first, and those of one time by their key: without a key
-    they could stand on two pages, or on none.
+    Equal rows are sorted newest first, then by key. Without the key a row could be on two pages, or on none.
 
     Attributes
     ----------
     columns : tuple of (str, bool)
-        Name (or SQL, when computed), and whether the largest value comes first. The key is not among them.
+        Name (or SQL expression), and whether the order is descending. Without the key.
     key : str
-        Column that decides in the end.
+        Column that decides last.
     is_computed : bool
-        Something that is no column decides, too: to ask for its values twice would take longer than to sort.
+        An SQL expression is among the columns. Computing it twice would take longer than sorting.
     """
 
     columns: tuple[tuple[str, bool], ...]
@@ -43,12 +42,12 @@ class Order:
 
     @classmethod
     def of(cls, table: Table[Any], sort: Sequence[str]) -> Order:
-        """Order of a table by some of its columns; a leading "-" turns one round.
+        """Order of a table by some of its columns; a leading "-" means descending.
 
         Raises
         ------
         QueryRefused
-            When there is no such column.
+            When the table has no such column.
         """
         computed = _COMPUTED.get(table.name, {})
         known = {name: name for name in table.names} | computed
@@ -56,7 +55,9 @@ class Order:
         for column in (*sort, f"-{table.time}"):
             name = column.removeprefix("-")
             if name not in known:
-                message = f"table {table.name} has no column {name!r} to sort by; there are {', '.join(sorted(known))}"
+                message = (
+                    f"table {table.name} has no column {name!r} to sort by; its columns are {', '.join(sorted(known))}"
+                )
                 raise QueryRefused(message)
             columns.setdefault(known[name], column.startswith("-"))
         return cls(tuple(columns.items()), table.key, not columns.keys().isdisjoint(computed.values()))
@@ -68,7 +69,7 @@ class Order:
 
     @property
     def clause_without_key(self) -> str:
-        """``ORDER BY`` without the key: the key is text, and reading it of a million rows takes the longest of all."""
+        """``ORDER BY`` without the key, which is text and slow to read for a million rows."""
         terms = (f"{name} {'DESC' if falling else 'ASC'} NULLS LAST" for name, falling in self.columns)
         return f" ORDER BY {', '.join(terms)}"
 
@@ -78,7 +79,7 @@ class Order:
         return f"{self.clause_without_key}, {self.key} ASC"
 
     def until(self, last: Sequence[Any]) -> Conditions:
-        """Condition of the rows that come before some values, or are equal to them.
+        """Condition that selects the rows before or equal to some values.
 
         Parameters
         ----------
@@ -89,7 +90,7 @@ class Order:
         return Conditions((term,), values)
 
     def through(self, last: Sequence[Any], key: str) -> Conditions:
-        """Condition of a row and those that come before it, from its values as `until` takes them, and its key."""
+        """Condition that selects a row, given by its values (see `until`) and key, and the rows before it."""
         term, values = _until((*self.columns, (self.key, False)), (*last, key))
         return Conditions((term,), values)
 
@@ -97,8 +98,8 @@ class Order:
 def _until(columns: Sequence[tuple[str, bool]], last: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
     (name, falling), value = columns[0], last[0]
     term, values = _until(columns[1:], last[1:]) if len(columns) > 1 else ("true", ())
-    if value is None:  # everything that is known comes before
+    if value is None:  # known values come before empty ones
         return f"{name} IS NOT NULL OR ({term})", values
     sign = ">" if falling else "<"
-    # the first half says nothing new, and lets DuckDB pass over whole blocks of rows
+    # the first part is redundant, but lets DuckDB skip blocks of rows
     return f"{name} {sign}= ? AND ({name} {sign} ? OR ({term}))", (value, value, *values)

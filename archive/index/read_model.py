@@ -1,4 +1,4 @@
-"""The read model: a DuckDB file derived from the Parquet files, for pages that must be quick.
+"""The read model: a DuckDB file derived from the Parquet files, for fast pages.
 
 ``index/read/current.json`` names the model in use and the months that were written since it was built. A writer adds a
 month to that list *before* it renames the month's file, so whoever takes the listed months from Parquet and the rest
@@ -31,7 +31,7 @@ _NAME = re.compile(r"index-[0-9a-f]{8}\.duckdb")
 
 @dataclass(frozen=True)
 class ReadModel:
-    """A model and what it does not know.
+    """A read model and the months it does not cover.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class ReadModel:
 
 
 def current(index: Path) -> ReadModel | None:
-    """Model that the pointer names, or None when there is none or the pointer cannot be understood."""
+    """The model named by the pointer; None when there is none or the pointer is not valid."""
     try:
         pointer = json.loads(_pointer(index).read_text())
         name, changed = pointer["database"], pointer["changed"]

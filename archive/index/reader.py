@@ -1,8 +1,8 @@
-"""Reading the index: SQL over Parquet files and read model, and nothing but reading.
+"""Read-only SQL over the Parquet files and the read model.
 
-Every query runs on a cursor of its own, over a DuckDB that lives in memory and sees one view per table. The views are
-made anew when other files are behind them; the files themselves are opened by each query, so that a month that was
-replaced is seen at once. An answer during which a month was replaced is thrown away, and the question asked again.
+Every query has its own cursor on an in-memory DuckDB with one view per table. The views are replaced when the list of
+files changes. Each query opens the files, so that it sees a replaced month at once. If a month is replaced during a
+query, the query is repeated.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from archive.index.write import partitions
 
 #: Memory of all running queries of one process. A query that needs more fails; it never spills to disk.
 MEMORY_LIMIT = "1GB"
-#: The most an answer to `Reader.query` may weigh, byte: it is held in memory as a whole.
+#: Largest answer of `Reader.query`, byte: it is held in memory.
 ANSWER_LIMIT = 512 << 20
-#: Rows of an answer that are taken at a time.
+#: Rows fetched at a time.
 _BATCH = 20_000
-#: How often a question is asked again because a month was replaced meanwhile, before the writers are kept out.
+#: Attempts before a query that is disturbed by writers takes the write lock.
 _ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where the rows of one table are: months in Parquet files, and the rest in the read model, if there is one."""
+    """Location of the rows of a table: months in Parquet files, and the other months in the read model, if any."""
 
     table: AnyTable
     files: tuple[Path, ...]
@@ -60,8 +60,8 @@ class _Source:
     def by_key(self, keys: Mapping[str, str]) -> tuple[str, list[Any]]:
         """Query for the rows with some keys, and its parameters.
 
-        The model finds them by its index, which it uses for a condition that stands alone: the months it does not
-        know are taken away afterwards. A month's file is only opened for a key that is known to be in it, or in any.
+        DuckDB uses the index of the model only if there is no other condition, so outdated months are removed
+        afterwards. The file of a month is opened only if a key is in that month, or in an unknown one.
         """
         in_model, in_files, files = list(keys), list(keys), self.files
         if all(keys.values()):
@@ -88,7 +88,7 @@ class _Source:
         return Conditions(tuple(f"{time} < TIMESTAMP '{a}-01' OR {time} >= TIMESTAMP '{b}-01'" for a, b in spans))
 
 
-#: Errors of DuckDB that are the asker's fault.
+#: Errors of DuckDB that are caused by the query.
 _MISTAKES = (
     duckdb.ProgrammingError,
     duckdb.DataError,
@@ -111,9 +111,9 @@ class Reader:
     index : Path
         Folder of the index, absolute.
     writers_out : function
-        Context manager that keeps writers out, for the rare question that they would disturb for ever.
+        Context manager that holds the write lock, for a query that writers keep disturbing.
     incomplete : bool
-        Leave out months that cannot be read instead of answering nothing: for those who only show what there is.
+        Leave out unreadable months instead of raising IndexDamaged.
     """
 
     index: Path
@@ -127,7 +127,7 @@ class Reader:
     _damaged: dict[Path, tuple[int, int, int] | None] = field(default_factory=dict, repr=False)
 
     def query(self, sql: str, parameters: Sequence[Any] = (), time_limit_s: float | None = None) -> pa.Table:
-        """Answer of one SELECT.
+        """Run one SELECT.
 
         Parameters
         ----------
@@ -136,14 +136,14 @@ class Reader:
         parameters : sequence
             Values for the question marks: numbers, text, times, lists.
         time_limit_s : float, optional
-            Seconds after which the query is stopped.
+            Time limit, s.
 
         Raises
         ------
         QueryRefused
-            When it is no SQL, more than one statement, does anything but read, or has too large an answer.
+            When it is not valid SQL, is more than one statement, does not only read, or has too large an answer.
         QueryTimeout
-            When it ran into the time limit.
+            When it exceeds the time limit.
         IndexDamaged
             When a file of the index cannot be read.
         """
@@ -152,7 +152,7 @@ class Reader:
         return self._answer(lambda _: (sql, values), _arrow_table, time_limit_s)
 
     def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[_Record]:
-        """Answer of one of our own questions, as tuples: quicker than `query` for short answers.
+        """Run one of the package's own queries; returns tuples, which is faster than `query` for short answers.
 
         Raises
         ------
@@ -163,13 +163,13 @@ class Reader:
         return self._answer(lambda _: (sql, values), _fetch_all)
 
     def by_key(self, table: Table[Any], keys: Mapping[str, str]) -> list[_Record]:
-        """Rows with some keys, as tuples, in no order; those that do not exist are left out.
+        """Rows with some keys, as tuples, in any order, without keys that do not exist.
 
         Parameters
         ----------
         table : Table
         keys : mapping of str to str
-            Month ("2022-11") per key, empty where it is not known. Not more than some thousands.
+            Month ("2022-11") of each key, empty if unknown; at most a few thousand keys.
 
         Raises
         ------
@@ -184,18 +184,18 @@ class Reader:
             answer = self._attempt(question, take, time_limit_s)
             if answer is not None:
                 return answer
-        with self.writers_out():  # they change the index faster than this question can be answered
+        with self.writers_out():  # writers change the index faster than the query runs
             answer = self._attempt(question, take, time_limit_s)
         if answer is None:
-            message = f"{self.index} changed while it was read, although nobody may write; is the lock on another disk?"
+            message = f"{self.index} changed while it was read under the write lock; is the lock on another disk?"
             raise ArchiveBusy(message)
         return answer
 
     def _attempt[T](self, question: _Question, take: _Take[T], time_limit_s: float | None) -> T | None:
         """Answer, or None when a month was replaced meanwhile.
 
-        DuckDB opens a file more than once in a query: footer of the old file, data of the new one. It may notice, or
-        not. An answer counts only when every file was the same before and after.
+        DuckDB opens a file more than once per query, and may read the footer of the old file and the data of the new
+        one. An answer is valid only if every file is the same before and after.
         """
         sources = self._look()
         sql, values = question(sources)
@@ -222,42 +222,42 @@ class Reader:
         return answer if _identities(sources, self.index, series) == before else None
 
     def _is_mistake(self, error: duckdb.Error) -> bool:
-        """Whether the question was wrong, and not a file of the index broken."""
+        """Whether the query caused the error, and not a damaged file of the index."""
         if isinstance(error, duckdb.PermissionException):
             return True
         return isinstance(error, _MISTAKES) and str(self.index) not in str(error)
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Months that cannot be read and were left out, "images 2022-11"."""
+        """Unreadable months that were left out: "images 2022-11"."""
         left = (path for path, known in self._damaged.items() if identity(path) == known)
         return tuple(sorted(f"{path.parent.name} {path.stem}" for path in left))
 
     def _leave_out(self, sources: tuple[_Source, ...]) -> bool:
-        """Look for months that cannot be read; whether there are some among the sources."""
+        """Find unreadable months to leave out; returns whether there are any."""
         damaged = [path for source in sources for path in source.files if not _is_readable(source.table, path)]
         self._damaged.update((path, identity(path)) for path in damaged)
         return bool(damaged)
 
     def _whole(self, files: Iterable[Path]) -> tuple[Path, ...]:
-        """Without those that cannot be read, until they are replaced."""
+        """Files without those known to be damaged."""
         if not self._damaged:
             return tuple(files)
         return tuple(path for path in files if path not in self._damaged or self._damaged[path] != identity(path))
 
     def state(self) -> tuple[object, ...]:
-        """What the tables look like from outside: equal as long as every question has the same answer."""
+        """Identity of the index: equal as long as every query has the same answer."""
         sources = self._look()
         places = ((source.table.name, source.files, source.months, source.model) for source in sources)
         return (*places, *_identities(sources, self.index, []))
 
     def close(self) -> None:
-        """Let go of every file; the next query opens them again."""
+        """Close every file; the next query opens them again."""
         with self._lock:
             self._sources, self._connection = (), None
 
     def _cursor(self, sources: tuple[_Source, ...], series: list[str]) -> duckdb.DuckDBPyConnection:
-        """Cursor that knows all tables, and those series the question is about: their files may be broken."""
+        """Cursor with views of all tables, and of the series in the query only, because their files may be damaged."""
         views = series_views(self.index, series)
         with self._lock:
             known = sources == self._sources and views.items() <= self._views.items()

@@ -28,7 +28,7 @@ _FORMAT = 2
 
 @dataclass(frozen=True)
 class Record:
-    """The rows of one run and of its images, in the order of their keys."""
+    """The rows of one run and of its images, sorted by key."""
 
     run: Run
     images: tuple[Image, ...]
@@ -59,7 +59,7 @@ def keep_records(root: Path, runs: Iterable[Run], images: Iterable[Image]) -> No
     root : Path
         Folder of the archive.
     runs, images : iterables of rows
-        All images of each of these runs; others are passed over.
+        All images of each of these runs; others are ignored.
     """
     by_recipe: dict[str, list[Image]] = {}
     for image in images:
@@ -70,7 +70,7 @@ def keep_records(root: Path, runs: Iterable[Run], images: Iterable[Image]) -> No
 
 
 def read_record(folder: Path) -> Record | None:
-    """Record of the run whose images are in a folder; None when there is none, or none that can be understood."""
+    """Record in the folder of a run; None when there is none or it is not valid."""
     try:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if content["format"] not in (1, _FORMAT):
@@ -102,7 +102,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _row[Row](table: Table[Row], values: dict[str, Any]) -> Row:
-    """A row from JSON values; columns that came later have their default, and what was dropped since is passed over."""
+    """A row from JSON values. Newer columns get their default; columns that no longer exist are ignored."""
     known = {c.name: _from_json(c, values[c.name]) for c in table.columns if c.name in values}
     (row,) = table.to_rows(table.to_arrow([known]))  # checks every type
     return row

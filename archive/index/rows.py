@@ -1,7 +1,7 @@
-"""Rows of a table: all that a filter lets through, one page of them, their number, the one with a key.
+"""Rows of a table that match a filter: all, one page, their number, or one row by key.
 
-A page is chosen in three steps, each of which reads little: where it ends, by the columns that decide the order; its
-keys, among the rows that come no later; its rows, by key.
+A page is read in three fast steps: its last row, using only the columns that decide the order; the keys up to that row;
+the rows by key (see ``docs/decisions/pages_of_rows.md``).
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from archive.index.order import Order
 from archive.index.reader import Reader
 from archive.index.sql import Conditions, select
 
-#: Answers to "how many" that are kept.
+#: Largest number of cached counts.
 _COUNTS_KEPT = 500
-#: A page that begins further down is chosen in one step less: so many rows would not be few any more.
+#: Pages that end after this row skip the first step, which would read too many rows.
 _NEAR = 5000
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row stands among others: how many come before it, and how many there are."""
+    """Position of a row in a list: number of rows before it, and number of all rows."""
 
     number: int
     total: int
 
     def beside(self, by: int) -> int:
-        """Number of the row that many further on; the first or last one where there is none."""
+        """Number of the row ``by`` rows later, limited to the first and last row."""
         return min(max(self.number + by, 0), self.total - 1)
 
 
 class Rows:
-    """Typed answers of a reader; safe to share between threads.
+    """Typed rows from a reader; can be shared between threads.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class Rows:
         self._counts: dict[tuple[object, ...], int] = {}
 
     def select[Row](self, table: Table[Row], conditions: Conditions, sort: Sequence[str]) -> list[Row]:
-        """Every row that a filter lets through, in order."""
+        """All rows that match a filter, sorted."""
         whole = select(table.selection, table.name, conditions.where + Order.of(table, sort).clause)
         return table.from_records(self._reader.records(whole, conditions.values))
 
     def page[Row](
         self, table: Table[Row], conditions: Conditions, sort: Sequence[str], limit: int, offset: int
     ) -> list[Row]:
-        """Some rows after some others."""
+        """``limit`` rows after the first ``offset`` rows."""
         order = Order.of(table, sort)
         if limit < 1:
             return []
@@ -69,12 +69,12 @@ class Rows:
     def page_and_count[Row](
         self, table: Table[Row], conditions: Conditions, sort: Sequence[str], size: int, number: int
     ) -> tuple[list[Row], int]:
-        """A page by its number, from 1, and the number of rows on all pages; the last page for one behind it.
+        """A page by its number, from 1, and the number of rows on all pages. A number too high gives the last page.
 
-        A filter is looked through once for both, unless the number is known already.
+        One pass over the table gives both, unless the count is cached.
         """
         order, state = Order.of(table, sort), self._reader.state()
-        count = self._counts.get(_question(table, conditions, state))
+        count = self._counts.get(_count_key(table, conditions, state))
         if count is not None or order.is_computed or number * size > _NEAR:
             if count is None:
                 count = self.count(table, conditions)
@@ -87,13 +87,13 @@ class Rows:
         both = f"WITH matches AS MATERIALIZED ({matches}) {number_and_first} LIMIT ?"
         found = self._reader.records(both, [*conditions.values, number * size])
         count = int(found[0][0]) if found else 0
-        self._keep(_question(table, conditions, state), count)
+        self._keep(_count_key(table, conditions, state), count)
         offset = (min(number, _pages(count, size)) - 1) * size
         return (self._up_to(table, conditions, order, found[-1][1:], size, offset) if found else []), count
 
     def count(self, table: Table[Any], conditions: Conditions) -> int:
-        """Number of rows; the answer is kept while the index stays as it is, for who turns pages or sorts anew."""
-        key = _question(table, conditions, self._reader.state())
+        """Number of matching rows, cached until the index changes: other pages and orders need the same count."""
+        key = _count_key(table, conditions, self._reader.state())
         known = self._counts.get(key)
         if known is None:
             ((known,),) = self._reader.records(key[0], conditions.values)
@@ -101,7 +101,7 @@ class Rows:
         return int(known)
 
     def place(self, table: Table[Any], conditions: Conditions, sort: Sequence[str], key: str) -> Place | None:
-        """Where the row with a key stands among those that a filter lets through; None when it is none of them."""
+        """Position of the row with a key among the matching rows; None when it does not match."""
         order = Order.of(table, sort)
         it = conditions & Conditions.of((f"{table.key} = ?", key))
         found = self._reader.records(select(order.names, table.name, it.where), it.values)
@@ -110,7 +110,7 @@ class Rows:
         through = conditions & order.through(found[0], key)
         ((number,),) = self._reader.records(select("count(*)", table.name, through.where), through.values)
         total = self.count(table, conditions)
-        # between the questions rows may have gone
+        # rows may be removed between the queries
         return Place(min(int(number), total) - 1, total) if number and total else None
 
     def one[Row](self, table: Table[Row], key: str) -> Row:
@@ -136,15 +136,15 @@ class Rows:
         limit: int,
         offset: int,
     ) -> list[Row]:
-        """Rows of a page whose last one has known values, in the columns that decide the order."""
+        """Rows of a page, given the values of its last row in the columns that decide the order."""
         found = self._between(table, conditions & order.until(last), order, limit, offset)
-        # rows that were removed between the two questions are missed at the end of the page
+        # if rows were removed between the queries, the page is short: read it again
         return found if len(found) == limit else self._between(table, conditions, order, limit, offset)
 
     def _between[Row](
         self, table: Table[Row], conditions: Conditions, order: Order, limit: int, offset: int
     ) -> list[Row]:
-        """Rows of a page by their keys, so that only they are read whole."""
+        """Rows of a page: first the keys, then all columns of these rows."""
         page = select(f"{table.key}, {table.time}", table.name, f"{conditions.where}{order.clause} LIMIT ? OFFSET ?")
         found = self._reader.records(page, [*conditions.values, limit, offset])
         months = {key: f"{time:%Y-%m}" for key, time in found}
@@ -160,8 +160,8 @@ class Rows:
         self._counts[key] = count
 
 
-def _question(table: Table[Any], conditions: Conditions, state: object) -> tuple[str, str, object]:
-    """What a count depends on: the question in SQL, its values, the index."""
+def _count_key(table: Table[Any], conditions: Conditions, state: object) -> tuple[str, str, object]:
+    """Cache key of a count: query, values and identity of the index."""
     return select("count(*)", table.name, conditions.where), repr(conditions.values), state
 
 

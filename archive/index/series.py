@@ -1,8 +1,8 @@
-"""What is stored of the light curves, as data: one documented field per column, and where the files are.
+"""Tables of the light curves: one documented field per column, and reading and writing of their files.
 
 ``index/lightcurves/<yyyy-mm-dd>.parquet`` holds the bins that start on a day, and
-``index/lightcurve_minutes/<yyyy-mm>.parquet`` the minutes of a month. Simulated and real rows stand in the same files
-and are never put together.
+``index/lightcurve_minutes/<yyyy-mm>.parquet`` the minutes of a month. Simulated and real rows are in the same files
+and are never combined.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class LightCurveBin:
 
 @dataclass(frozen=True, kw_only=True)
 class LightCurveMinute:
-    """What one minute holds: bins that start in it."""
+    """One minute: the bins that start in it."""
 
     time: Annotated[np.datetime64, Column("Start of the minute", _UTC)]
     seconds: Annotated[float, Column("Length of its bins together", "s")]
@@ -89,7 +89,7 @@ LIGHT_CURVE_MINUTES = Table(
     "lightcurve_minutes", LightCurveMinute, "time", "time", "One-minute means, minima and maxima of `lightcurves`."
 )
 
-#: Series: tables that are derived from quick-look files as a whole and never row by row.
+#: Series: tables that are derived from quick-look files and not written row by row.
 SERIES: dict[str, Table[LightCurveBin] | Table[LightCurveMinute]] = {
     table.name: table for table in (LIGHT_CURVES, LIGHT_CURVE_MINUTES)
 }
@@ -127,14 +127,14 @@ def _any_file(folder: Path) -> bool:
 
 
 def write_rows(path: Path, rows: pa.Table, inputs: Mapping[str, str] | None = None) -> bool:
-    """Write the rows of one file unless they stand there already; no rows, no file.
+    """Write the rows of one file, unless it has them already. Without rows the file is removed.
 
     Parameters
     ----------
     path : Path
     rows : pa.Table
     inputs : mapping of str to str, optional
-        Names and hashes of the quick-look files the rows were made of.
+        Names and SHA-256 of the quick-look files that the rows were made from.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def write_rows(path: Path, rows: pa.Table, inputs: Mapping[str, str] | None = No
 
 
 def read_rows(path: Path, table: Table[LightCurveBin] | Table[LightCurveMinute]) -> pa.Table:
-    """Rows of one file; none where there is no file.
+    """Rows of one file; empty when there is no file.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def read_rows(path: Path, table: Table[LightCurveBin] | Table[LightCurveMinute])
 
 
 def inputs_of(path: Path) -> dict[str, str] | None:
-    """Names and hashes of the files that a day was made of, or None when that cannot be told."""
+    """Names and SHA-256 of the files that a day was made from; None when unknown."""
     try:
         found = json.loads((pq.read_schema(path).metadata or {})[_INPUTS])
     except (pa.ArrowException, OSError, ValueError, KeyError):
@@ -184,5 +184,5 @@ def _holds(path: Path, rows: pa.Table) -> bool:
     try:
         present = pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError):
-        return False  # damaged: written anew
+        return False  # damaged: rewrite it
     return bool(present.equals(rows) and present.schema.metadata == rows.schema.metadata)

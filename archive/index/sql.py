@@ -1,4 +1,4 @@
-"""Small pieces of SQL. Names come from the schema, never from a reader; values are parameters where SQL takes them."""
+"""Small pieces of SQL. Names come from the schema, never from users; values are parameters where SQL allows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Conditions:
-    """Conditions that all hold, with the values for their question marks."""
+    """Conditions joined by AND, with the values of their parameters."""
 
     terms: tuple[str, ...] = ()
     values: tuple[Any, ...] = ()
@@ -22,7 +22,7 @@ class Conditions:
     def of(cls, *pairs: tuple[str, Any]) -> Conditions:
         """Conditions from (term, value) pairs; a pair whose value is None is left out.
 
-        A tuple as value fills several question marks.
+        A tuple is the values of several parameters.
         """
         used = [(term, value) for term, value in pairs if value is not None]
         values = [part for _, value in used for part in (value if isinstance(value, tuple) else (value,))]
@@ -34,7 +34,7 @@ class Conditions:
 
     @property
     def where(self) -> str:
-        """``WHERE`` clause, empty where there is nothing to ask."""
+        """``WHERE`` clause; empty without conditions."""
         return " WHERE " + " AND ".join(f"({term})" for term in self.terms) if self.terms else ""
 
 
@@ -44,17 +44,17 @@ def quoted(text: str | Path) -> str:
 
 
 def select(what: str, source: str, rest: str = "") -> str:
-    """``SELECT`` from a table; all three are our own text."""
+    """``SELECT`` from a table. No argument may contain text from users."""
     return f"SELECT {what} FROM {source}{rest}"  # noqa: S608 (names of the schema, question marks for values)
 
 
 def parquet_scan(files: Iterable[Path]) -> str:
-    """Query of all rows of some Parquet files. A folder called "a=b" on the way to them is no column."""
+    """Query of all rows of some Parquet files. A folder named "a=b" in their path is not read as a column."""
     return select("*", f"read_parquet([{', '.join(map(quoted, files))}], hive_partitioning = false)")
 
 
 def bindable(value: Any) -> Any:
-    """A parameter as DuckDB takes it: times naive and UTC, NumPy scalars as Python's, tuples as lists."""
+    """A parameter as DuckDB accepts it: naive UTC times, Python scalars, lists."""
     if isinstance(value, np.datetime64):
         return value.astype("datetime64[us]").item()
     if isinstance(value, datetime) and value.tzinfo is not None:

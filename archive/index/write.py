@@ -1,7 +1,7 @@
 """Writing the index: one Parquet file per table and month, replaced whole.
 
-Only one process writes at a time (the archive's write lock); any number read meanwhile. Rows of a month are sorted by
-time and key, so the same rows are the same bytes whatever order they came in.
+Only one process writes at a time, under the write lock of the archive; others can read meanwhile. Rows of a month are
+sorted by time and key, so that the same rows give the same bytes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from archive.index.columns import Table
 from archive.index.read_model import mark_changed
 from archive.layout import PARTITIONS
 
-#: Written while rows move from one month to another; whoever writes next finishes what a killed process began.
+#: Exists while rows move from one month to another, so that the next writer can complete the move after a crash.
 MOVES = "moves.json"
 
 
 def upsert(index: Path, table: Table[Any], rows: Iterable[Any | Mapping[str, Any]]) -> tuple[str, ...]:
-    """Insert rows, or replace those with the same key, wherever they stand. Called under the write lock.
+    """Insert rows, or replace those with the same key in any month. Call under the write lock.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def upsert(index: Path, table: Table[Any], rows: Iterable[Any | Mapping[str, Any
         Folder of the index.
     table : Table
     rows : iterable of rows, or of mappings with the columns as keys
-        Of rows with one key the last stays.
+        Of rows with the same key the last is used.
 
     Returns
     -------
     tuple of str
-        Months ("2022-11") whose file changed; empty when everything stood there already.
+        Months ("2022-11") whose file changed; empty when nothing changed.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def upsert(index: Path, table: Table[Any], rows: Iterable[Any | Mapping[str, Any
 
 
 def delete(index: Path, table: Table[Any], keys: Iterable[str]) -> tuple[str, ...]:
-    """Remove the rows with these keys. Called under the write lock.
+    """Remove the rows with these keys. Call under the write lock.
 
     Returns
     -------
@@ -95,9 +95,9 @@ def delete(index: Path, table: Table[Any], keys: Iterable[str]) -> tuple[str, ..
 
 
 def finish_moves(index: Path, table: Table[Any]) -> tuple[str, ...]:
-    """Remove what moved to another month from the month it came from; returns the months that changed.
+    """Remove rows that moved to another month from their old month; returns the months that changed.
 
-    A row is written to its new month first, so a process killed in between leaves it twice and never loses it.
+    A row is written to its new month first, so that a killed process leaves it twice and never loses it.
     """
     journal = _moves(index, table)
     if not journal.is_file():
@@ -124,7 +124,7 @@ def _read(index: Path, table: Table[Any], month: str) -> pa.Table:
     if not path.is_file():
         return table.arrow.empty_table()
     try:
-        found = pq.read_table(path, partitioning=None)  # a folder called "a=b" is no column
+        found = pq.read_table(path, partitioning=None)  # do not read a folder "a=b" as a column
         return found.select(table.arrow.names).cast(table.arrow)
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise _damaged(path, error) from error
@@ -149,7 +149,7 @@ def _without(table: Table[Any], rows: pa.Table, keys: pa.Array | pa.ChunkedArray
 
 
 def _months_of(index: Path, table: Table[Any], keys: list[str]) -> dict[str, set[str]]:
-    """Months in which keys stand; more than one only while a row moves."""
+    """Months of some keys; more than one only while a row moves."""
     files = partitions(index, table.name)
     homes: dict[str, set[str]] = {}
     if not (keys and files):

@@ -1,6 +1,6 @@
-"""Quick-look light curves: the bins of all quick-look files as one series, and its one-minute means for long views.
+"""Quick-look light curves: the bins of all quick-look files as one series, and one-minute means for long time ranges.
 
-Derived from the files and nothing else: `rebuild_light_curves` makes them anew at any time. Reading order: `tables`
-(what is stored), `merge` (many files, one series), `minutes` (its one-minute means), `write` (when files arrive),
-`read` (any window at any resolution).
+They are derived from the files alone, and `write.rebuild_light_curves` remakes them at any time. `archive.index.series`
+declares what is stored, `merge` combines files into one series, `minutes` makes the one-minute means, `write` updates
+the series when files arrive, and `read` returns any time window at any resolution.
 """

@@ -1,4 +1,4 @@
-"""Many quick-look files, one series: where files overlap the newest counts, where it has nothing the others fill in."""
+"""Merging quick-look files into one series: the newest file takes precedence, older ones fill its gaps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from stixcore.fits.products import LightCurve
 
-#: A bin may reach this far into its neighbor, as a part of its length: the clock on board is corrected now and then.
+#: Allowed overlap of neighboring bins, as a fraction of their length: the clock on board is corrected now and then.
 MAY_OVERLAP = 0.125
-#: Longer bins belong to no light curve, s.
+#: Longest bin of a light curve, s.
 LONGEST_BIN_S = 600.0
 
 
@@ -42,13 +42,13 @@ class Layer:
 
     @classmethod
     def of(cls, curve: LightCurve, name: str, version: str) -> Layer:
-        """Bins of a file that was read."""
+        """Layer from a light curve that was read."""
         start = curve.t_start.astype("datetime64[us]").astype(np.int64)
         end = start + np.rint(curve.duration * 1e6).astype(np.int64)
         return cls(name, version, start, end, curve.duration, curve.counts, curve.triggers, curve.rcr)
 
     def take(self, bins: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Layer:
-        """Some of its bins."""
+        """Layer with some of the bins."""
         return replace(
             self,
             start=self.start[bins],
@@ -61,17 +61,17 @@ class Layer:
 
 
 def merged(layers: Sequence[Layer]) -> list[Layer]:
-    """What each file contributes to the series, so that no moment is told twice.
+    """Bins that each file contributes to the series, without overlap.
 
     Parameters
     ----------
     layers : sequence of Layer
-        From the file that counts least to the one that counts most.
+        By increasing precedence.
 
     Returns
     -------
     list of Layer
-        Together they cover what any of the files covers, but for pieces shorter than a bin.
+        Together they cover every time that a file covers, except for gaps shorter than a bin.
     """
     kept: list[Layer] = []
     start = end = np.empty(0, dtype=np.int64)
@@ -90,17 +90,17 @@ def _allowance(layer: Layer) -> NDArray[np.int64]:
 
 
 def _covered(layer: Layer, start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Bins that share more with the kept ones than they may."""
+    """Bins that overlap the kept ones by more than is allowed."""
     if not start.size:
         return np.zeros(layer.start.size, dtype=bool)
     allowed = _allowance(layer)
-    # the last kept bin that begins before this one ends; kept bins follow one another, so their ends rise too
+    # the last kept bin that begins before this one ends; kept bins do not overlap, so their ends increase too
     before = np.searchsorted(start, layer.end - allowed, side="left") - 1
     return np.asarray((before >= 0) & (end[np.maximum(before, 0)] > layer.start + allowed))
 
 
 def _without_repetition(layer: Layer) -> Layer:
-    """Bins of one file that do not repeat the ones before them (packets are sent twice now and then)."""
+    """Bins of a file without repetitions (packets are sometimes sent twice)."""
     allowed = _allowance(layer)
     if (layer.start[1:] + allowed[1:] >= layer.end[:-1]).all():
         return layer

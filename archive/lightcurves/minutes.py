@@ -1,4 +1,4 @@
-"""One-minute means, minima and maxima of a series: what long views are drawn from."""
+"""One-minute means, minima and maxima of the light curves, for plots of long time ranges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MINUTE_US = 60_000_000
 
 
 def minutes_of(rows: pa.Table) -> pa.Table:
-    """Sum bins up.
+    """Combine bins into minutes.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def minutes_of(rows: pa.Table) -> pa.Table:
     time = rows["time"].to_numpy().astype("datetime64[us]").astype(np.int64)
     simulated = rows["simulated"].to_numpy()
     minute = time // MINUTE_US
-    # first row of every minute; a minute of the simulation is another one
+    # first row of every minute; simulated minutes are separate
     first = np.flatnonzero(np.concatenate([[True], (np.diff(minute) != 0) | (np.diff(simulated.astype(int)) != 0)]))
     duration = rows["duration_s"].to_numpy()
     seconds = np.add.reduceat(duration, first)

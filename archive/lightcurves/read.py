@@ -1,7 +1,7 @@
-"""Any window of the light curves at any resolution: DuckDB over an explicit list of files.
+"""Light curves of any time window at any resolution, read with DuckDB.
 
-Short windows are read from the files of their days, long ones from the one-minute means. Files are opened by each query
-and never listed: their names follow from the dates.
+Short windows are read from the files of their days, long ones from the one-minute means. File names follow from the
+dates, so that no folder is listed.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from stixcore.flares.series import QuicklookSeries
 
 Floats = NDArray[np.float64]
 
-#: Windows up to this long are read from the files of their days unless their buckets are long.
+#: Windows up to this long are read from the files of their days, unless their buckets are long.
 LONGEST_OF_BINS_US = 10 * 86_400_000_000
-#: Buckets of at least this many minutes are made from the one-minute means: rounding them costs little then.
+#: Buckets of at least this many minutes are made from the one-minute means, and rounded to whole minutes.
 MINUTES_FROM = 5
-#: More than this many points make no sense on any screen, and take long.
+#: Largest number of points of a view.
 MAX_POINTS = 200_000
 
 _SECOND_US = 1_000_000
@@ -53,24 +53,24 @@ type _Table = Table[LightCurveBin] | Table[LightCurveMinute]
 _ATTEMPTS = 20
 #: Windows longer than this per point hold too many bins, unless most of them are missing.
 _FEW_BINS_US = 8 * _SECOND_US
-#: What is seen, and the column of the bins it comes from.
+#: Curves of a view, and their columns in the table of bins.
 _COLUMNS = {**dict(zip(BANDS, COUNTS, strict=True)), "triggers": "triggers"}
 
 
 @dataclass(frozen=True, eq=False)
 class LightCurveView:
-    """A window of the light curves, as it is drawn.
+    """A time window of the light curves, for a plot.
 
-    Where nothing was recorded there is one row of NaN, with ``rcr`` -1, so that lines break.
+    A gap is one row of NaN with ``rcr`` -1, so that lines break.
 
     Attributes
     ----------
     time : (n,) datetime64[us]
         Start of each bucket, UTC at Solar Orbiter.
     bucket_s : float, s
-        Length of the buckets; 0 for the bins as they were recorded, which differ in length.
+        Length of the buckets; 0 for the recorded bins, whose lengths differ.
     seconds : (n,) float, s
-        How much was recorded in the bucket; of a bin its length.
+        Recorded time in the bucket; length of a bin.
     low, mean, high : (n, 5) float, ct s⁻¹
         Lowest, mean and highest rate of the bins in the bucket, per band.
     triggers_low, triggers_mean, triggers_high : (n,) float, s⁻¹
@@ -92,7 +92,7 @@ class LightCurveView:
 
 @dataclass
 class LightCurveReader:
-    """Windows of the light curves of one index folder; safe to share between threads.
+    """Reads the light curves of one index folder; can be shared between threads.
 
     Parameters
     ----------
@@ -107,21 +107,21 @@ class LightCurveReader:
     def view(
         self, start: np.datetime64, end: np.datetime64, max_points: int = 2000, *, simulated: bool = False
     ) -> LightCurveView:
-        """A window at the resolution a drawing needs.
+        """A time window at the resolution of a plot.
 
         Parameters
         ----------
         start, end : datetime64
-            UTC at Solar Orbiter. Buckets at the ends are whole, so the view may begin a little before and end after.
+            UTC at Solar Orbiter. Buckets are complete, so the view may begin slightly earlier and end later.
         max_points : int
-            As many buckets at most; fewer when the bins themselves are fewer. A row for every gap comes on top.
+            Largest number of buckets, not counting one row per gap.
         simulated : bool
             Simulated or real light curves; the two are never mixed.
 
         Raises
         ------
         QueryRefused
-            When the window is empty or ``max_points`` makes no sense.
+            When the window is empty or ``max_points`` is out of range.
         IndexDamaged
             When a file cannot be read.
         """
@@ -140,7 +140,7 @@ class LightCurveReader:
         return self._native(span, max_points, simulated) or self._of_bins(span, seconds, simulated)
 
     def bins(self, start: np.datetime64, end: np.datetime64, *, simulated: bool = False) -> QuicklookSeries:
-        """The bins that start in a time range, as detection takes them.
+        """The bins that start in a time range, for flare detection.
 
         Raises
         ------
@@ -160,14 +160,14 @@ class LightCurveReader:
     def stored(
         self, start: np.datetime64, end: np.datetime64, *, minutes: bool = False, simulated: bool = False
     ) -> Iterator[pa.Table]:
-        """Rows as they are stored, a day (or a month of minutes) at a time, for downloads that must not fill memory.
+        """Stored rows, one day (or one month of minutes) at a time, to limit the memory of downloads.
 
         Parameters
         ----------
         start, end : datetime64
-            Of the rows' beginnings, UTC at Solar Orbiter.
+            Range of the start times of the rows, UTC at Solar Orbiter.
         minutes : bool
-            The one-minute means, not the bins as recorded.
+            One-minute means instead of recorded bins.
         simulated : bool
 
         Raises
@@ -184,12 +184,12 @@ class LightCurveReader:
             yield rows.filter(pc.and_(inside, pc.equal(rows["simulated"], simulated)))
 
     def close(self) -> None:
-        """Let go of the connection; the next query opens another one."""
+        """Close the connection; the next query opens another one."""
         with self._lock:
             self._connection = None
 
     def _native(self, span: _Span, max_points: int, simulated: bool) -> LightCurveView | None:
-        """The bins themselves, or None when they are too many."""
+        """The recorded bins, or None when there are too many."""
         if span[1] - span[0] > max_points * _FEW_BINS_US:
             return None
         rates = ", ".join(f"{column} / duration_s AS mean_{name}" for name, column in _COLUMNS.items())

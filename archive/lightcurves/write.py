@@ -1,7 +1,7 @@
-"""Filling the light curves when quick-look files arrive, and making them anew from all files.
+"""Updating the light curves when quick-look files arrive, and rebuilding them from all files.
 
-A day is always made from every file that reaches into it, newest version on top, so the result depends on the set of
-files and not on the order in which they came. A file that was replaced in part keeps the rest of its bins.
+A day is always made from every file that overlaps it, the newest version first. The result depends on the set of files
+and not on the order of ingest. Where a newer file covers only part of an older one, the rest of the older one is used.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _DAY = np.timedelta64(1, "D")
-#: A bin that begins on the day before may cover the first moments of a day.
+#: A bin that begins on the day before can reach into a day.
 _MARGIN = np.timedelta64(round(LONGEST_BIN_S * 1e6), "us")
 #: Band edges may differ by this much from the nominal ones, keV.
 _EDGE_TOLERANCE = 0.6
@@ -51,14 +51,14 @@ _EDGE_TOLERANCE = 0.6
 
 @dataclass(frozen=True)
 class LightCurveUpdate:
-    """What an update did.
+    """Result of an update.
 
     Attributes
     ----------
     days, months : tuple of str
         Files that changed: "2022-11-11", "2022-11".
     unusable : tuple of (str, str)
-        Quick-look files that give nothing to the light curves, and why.
+        Quick-look files that could not be used, and why.
     """
 
     days: tuple[str, ...] = ()
@@ -67,26 +67,28 @@ class LightCurveUpdate:
 
 
 def update_light_curves(archive: Archive, new: Iterable[QuicklookFile]) -> LightCurveUpdate:
-    """Make the days anew that some files reach into.
+    """Remake the days that some files overlap.
 
-    Ingest calls it before it writes the rows of the files, so that a process killed in between finds all its work to do
-    again. The files must be in their places already.
+    Ingest calls this before it writes the rows of the files, so that all work is repeated after a crash in between. The
+    files must be in the archive already.
 
     Parameters
     ----------
     archive : Archive
     new : iterable of QuicklookFile
-        Rows that are new, or take the place of rows with the same name.
+        New rows, or rows that replace others of the same name.
 
     Returns
     -------
     LightCurveUpdate
-        The same files again change nothing, byte for byte.
+        Empty when nothing changed: the same files give the same bytes.
 
     Raises
     ------
-    IndexDamaged, ArchiveBusy
-        A file of the index that cannot be read; another writer that does not end.
+    IndexDamaged
+        When a file of the index cannot be read.
+    ArchiveBusy
+        When another process holds the write lock for too long.
     """
     arriving = {row.name: row for row in new}
     if not arriving:
@@ -99,25 +101,25 @@ def update_light_curves(archive: Archive, new: Iterable[QuicklookFile]) -> Light
 
 
 def rebuild_light_curves(archive: Archive) -> LightCurveUpdate:
-    """Make all light curves anew from the quick-look files of the archive; what no file tells of is removed.
+    """Rebuild all light curves from the quick-look files of the archive, and remove days without files.
 
     Raises
     ------
     ArchiveBusy
-        When another writer does not end.
+        When another process holds the write lock for too long.
     """
     with archive.write_lock():
         files = _known_files(archive)
         days = {day for row in files for day in _days_of(row)}
         strangers = {np.datetime64(path.stem) for path in (archive.index / LIGHT_CURVES.name).glob(DAY_FILES)}
         months = {path.stem for path in (archive.index / LIGHT_CURVE_MINUTES.name).glob(PARTITIONS)}
-        # a month whose days are all gone is made of its first day, and so of nothing
+        # a month without days is remade from its first day, and so becomes empty
         lost = {np.datetime64(month, "D") for month in months - {str(day)[:7] for day in days | strangers}}
         return _make(archive, files, sorted(days | strangers | lost), whole_months=True)
 
 
 def stale_days(archive: Archive) -> tuple[str, ...]:
-    """Days whose light curve was not made from the quick-look files the index has now; only headers are read."""
+    """Days whose light curve does not match the quick-look files of the index. Only headers are read."""
     files = _known_files(archive)
     days = {day for row in files for day in _days_of(row)}
     present = {np.datetime64(path.stem) for path in (archive.index / LIGHT_CURVES.name).glob(DAY_FILES)}
@@ -126,7 +128,7 @@ def stale_days(archive: Archive) -> tuple[str, ...]:
     for day in sorted(days | present):
         made_of = inputs_of(day_file(archive.index, day)) if day in present else {}
         expected = {row.name: row.sha256 for row in _reaching_into(files, day)}
-        # a day that no file begins on may well be empty
+        # a day on which no file begins can be empty
         if made_of != expected and (day in present or day in begun):
             stale.append(str(day))
     return tuple(stale)
@@ -142,7 +144,7 @@ def _days_of(row: QuicklookFile) -> list[np.datetime64]:
 
 
 def _reaching_into(files: list[QuicklookFile], day: np.datetime64) -> list[QuicklookFile]:
-    """Files that matter to a day, from the one that counts least to the one that counts most."""
+    """Files that overlap a day, by increasing precedence."""
     begin = day.astype("datetime64[us]")
     near = [row for row in files if row.t_start < begin + _DAY + _MARGIN and row.t_end > begin - _MARGIN]
     return sorted(near, key=lambda row: row.version_order)
@@ -151,7 +153,7 @@ def _reaching_into(files: list[QuicklookFile], day: np.datetime64) -> list[Quick
 def _make(
     archive: Archive, files: list[QuicklookFile], days: list[np.datetime64], *, whole_months: bool = False
 ) -> LightCurveUpdate:
-    """Make some days anew, in rising order; with ``whole_months`` they are all there is in their months."""
+    """Remake some days, in increasing order. With ``whole_months`` their months have no other days."""
     source = _Source(archive)
     changed_days, changed_months = [], []
     for month, days_of_month in _by_month(days):
@@ -177,14 +179,14 @@ def _by_month(days: list[np.datetime64]) -> Iterator[tuple[np.datetime64, list[n
 
 @dataclass
 class _Source:
-    """Files, read once as long as they are needed; days are asked for in rising order."""
+    """Files, each read once and kept while needed. Days must be requested in increasing order."""
 
     archive: Archive
     unusable: dict[str, str] = field(default_factory=dict)
     _layers: dict[str, Layer | None] = field(default_factory=dict)
 
     def layers(self, rows: list[QuicklookFile]) -> list[Layer]:
-        """Layers of files, in the same order; those that cannot be used are left out and remembered."""
+        """Layers of files, in the same order. Unusable files are left out and recorded."""
         self._layers = {name: layer for name, layer in self._layers.items() if name in {row.name for row in rows}}
         for row in rows:
             if row.name not in self._layers:
@@ -252,7 +254,7 @@ def _other_minutes(archive: Archive, month: np.datetime64, days: list[np.datetim
     try:
         present = read_rows(month_file(archive.index, month), LIGHT_CURVE_MINUTES)
     except IndexDamaged as error:
-        log.warning("made anew from the bins of the month: %s", error)
+        log.warning("remade from the bins of the month: %s", error)
         files = sorted((archive.index / LIGHT_CURVES.name).glob(f"{month}-[0-9][0-9].parquet"))
         present = pa.concat_tables([minutes_of(read_rows(file, LIGHT_CURVES)) for file in files])
     made_anew = pa.array(np.array(days, dtype="datetime64[D]"), type=pa.date32())

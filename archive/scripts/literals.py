@@ -1,4 +1,4 @@
-"""Values as source text of a language. The only place where what somebody typed becomes part of a script.
+"""Values as source text of a language. Only here does text from users become part of a script.
 
 File and user names may hold quotes, backslashes, line breaks, template braces or any other character. A value goes
 through one of these functions, comes out as one literal, and cannot end it.
@@ -43,7 +43,7 @@ def python_literal(value: Any, *, indent: int = 0) -> str:
             return _bracketed("{", items, "}", indent)
         case Sequence():
             return _bracketed("[", [python_literal(item, indent=indent + 1) for item in value], "]", indent)
-    message = f"{type(value).__name__} is no plain value"
+    message = f"{type(value).__name__} is not a plain value"
     raise TypeError(message)
 
 
@@ -68,13 +68,13 @@ def idl_literal(value: Any) -> str:
             return _idl_text(value)
         case Sequence() if len(value) > 0:
             return "[" + ", ".join(idl_literal(item) for item in value) + "]"
-    message = f"{type(value).__name__} is no plain value of IDL"
+    message = f"{type(value).__name__} is not a plain value of IDL"
     raise TypeError(message)
 
 
 def _number(value: float) -> str:
     if not math.isfinite(value):
-        message = f"{value} is no finite number"
+        message = f"{value} is not a finite number"
         raise TypeError(message)
     return repr(int(value) if isinstance(value, int) else float(value))
 

@@ -15,7 +15,7 @@ LINEAR, LOG = "linear", "log"
 
 @dataclass(frozen=True)
 class AnimationLooks:
-    """What an animation looks like.
+    """Appearance of an animation.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def animation_script(sources: Sequence[ImageSource], looks: AnimationLooks) -> s
 
 @dataclass(frozen=True)
 class OverlayLooks:
-    """What an overlay shows.
+    """Content of an overlay.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ def overlay_script(sources: Sequence[ImageSource], looks: OverlayLooks) -> str:
 
 
 def _parts(*names: str, extra: Sequence[str] = ()) -> dict[str, str]:
-    """Several parts as the places of a template: their imports in order, constants, functions."""
+    """Values for a template from several parts: their sorted imports, constants and functions."""
     lines, constants, functions = {"from pathlib import Path", *extra}, list[str](), list[str]()
     for opening, body in map(part, names):
         for line in opening.splitlines():

@@ -1,4 +1,4 @@
-"""What a script is made of: an image, its recipe, and where its input files can be had."""
+"""Data for the scripts of an image: its row, its recipe, and addresses of its input files."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class InputFile:
     name, uid, sha256 : str
         As in the recipe.
     addresses : tuple of str
-        Where it can be downloaded, best first.
+        Where to download it, best first.
 
     Raises
     ------
     InvalidName
-        For a name that would lead to another folder.
+        For a name that would leave its folder.
     """
 
     name: str
@@ -43,7 +43,7 @@ class InputFile:
 
     def __post_init__(self) -> None:
         if self.name in ("", ".", "..") or "/" in self.name or "\0" in self.name:
-            message = f"{self.name!r} is no file name"
+            message = f"{self.name!r} is not a file name"
             raise InvalidName(message)
 
     def as_document(self) -> dict[str, Any]:
@@ -65,11 +65,11 @@ class ImageSource:
     background : InputFile or None
     aspect : tuple of InputFile
     energy_table : InputFile or None
-        Table of the archive's own; None where the software ships it.
+        Energy table of the archive; None for a table of the software.
     cal_file : InputFile or None
         Daily CAL file.
     in_force : tuple of (str, str or None)
-        Start and end of each time in which that table is in force; None: no end is known.
+        Start and end of each period of validity of that table; None for no known end.
     fits : InputFile
         The image itself.
     """
@@ -96,26 +96,26 @@ class ImageSource:
 
 
 def read_source(archive: Archive, image: Image, server: str) -> ImageSource:
-    """Look up what the scripts of an image need.
+    """Collect what the scripts of an image need.
 
     Parameters
     ----------
     archive : Archive
     image : Image
-        Who may see it was asked before.
+        The caller has checked who may see it.
     server : str
         Address of the server of this archive, without a final slash: ``http://localhost:5006``.
 
     Raises
     ------
     NotInArchive
-        When the index has no recipe for it.
+        When the index has no recipe of the image.
     """
     return _source(archive, image, archive.run(image.recipe_id).recipe, server)
 
 
 def read_sources(archive: Archive, images: Iterable[Image], server: str) -> tuple[ImageSource, ...]:
-    """The same for several images, in their order, with one question to the index."""
+    """`read_source` for several images, in their order, with one query."""
     chosen = tuple(images)
     ids = sorted({image.recipe_id for image in chosen})
     rows = archive.rows("SELECT run_id, recipe FROM runs WHERE run_id IN (SELECT unnest(?))", [ids]) if ids else []
@@ -124,7 +124,7 @@ def read_sources(archive: Archive, images: Iterable[Image], server: str) -> tupl
 
 
 def source_of(image: Image, recipe: Mapping[str, Any], server: str) -> ImageSource:
-    """From an image and its recipe in hand."""
+    """Source from the row of an image and its recipe."""
     simulated = image.simulated
 
     def file(reference: Mapping[str, str], kind: str) -> InputFile:
@@ -157,7 +157,7 @@ def _is_shipped(table: Mapping[str, str]) -> bool:
 
 
 def public_addresses(name: str) -> tuple[str, ...]:
-    """Where the public archives keep a file of this name; nothing for a name they would not use."""
+    """Addresses of a file in the public archives; empty for a name they do not use."""
     try:
         parsed = parse_file_name(name)
     except InvalidName:
@@ -170,7 +170,7 @@ def public_addresses(name: str) -> tuple[str, ...]:
 
 def _source(archive: Archive, image: Image, recipe: str | None, server: str) -> ImageSource:
     if not recipe:
-        message = f"the index holds no recipe for image {image.image_id!r}"
+        message = f"the index has no recipe for image {image.image_id!r}"
         raise NotInArchive(message)
     source = source_of(image, json.loads(recipe), server)
     if source.energy_table is None:

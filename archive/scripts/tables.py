@@ -1,4 +1,4 @@
-"""Rows of images as tables to take along."""
+"""Rows of images as CSV and Parquet, for download."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archive.index.schema import IMAGES, Image
 
 
 def images_csv(images: Sequence[Image]) -> str:
-    """Rows of the index as CSV with a head; times UTC at Solar Orbiter, what is unknown empty."""
+    """Rows of the index as CSV with a header line; times are UTC at Solar Orbiter, unknown values empty."""
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     names = [column.name for column in IMAGES.columns]
@@ -22,14 +22,14 @@ def images_csv(images: Sequence[Image]) -> str:
 
 
 def images_parquet(images: Sequence[Image]) -> bytes:
-    """The same as Parquet, with the types of the index."""
+    """Rows of the index as Parquet, with its types."""
     stream = BytesIO()
     pq.write_table(IMAGES.to_arrow(images), stream)
     return stream.getvalue()
 
 
 def _cell(value: object) -> object:
-    """A value for a spreadsheet, which must not take text for a formula."""
+    """A value that a spreadsheet does not take for a formula."""
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return f"'{value}"
     return "" if value is None else value

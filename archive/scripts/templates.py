@@ -1,4 +1,4 @@
-"""Templates are files in ``templates/``. A ``{{ name }}`` in them is replaced once, by text fit to stand there."""
+"""Templates are files in ``templates/``. A ``{{ name }}`` in them is replaced once, by valid source text."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def template(name: str) -> str:
 
 
 def fill(name: str, values: Mapping[str, str]) -> str:
-    """A template with its places filled; what stands in a value is not looked at again.
+    """Fill the places of a template; values are not searched for places.
 
     Raises
     ------
     KeyError
-        When the template has a place that no value is for.
+        When a place has no value.
     """
     return _PLACE.sub(lambda place: values[place[1]], template(name))
 
 
 @cache
 def part(name: str) -> tuple[str, str]:
-    """A module of ``parts/`` as text to stand inside a script: its imports, and what follows them."""
+    """A module of ``parts/`` as text for a script: its imports, and the rest."""
     _, _, text = files(_PACKAGE).joinpath("parts", f"{name}.py").read_text("utf-8").partition('"""\n')
     imports, _, body = text.partition("\n\n\n")
     return imports.strip("\n"), body.strip("\n")

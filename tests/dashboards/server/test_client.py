@@ -111,7 +111,7 @@ def test_files_are_kept_and_compared(stix: ArchiveClient) -> None:
     assert stix.fits(row["image_id"]).stat().st_mtime_ns == before  # not again
     path.write_bytes(b"damaged")
     assert hashlib.sha256(stix.fits(row).read_bytes()).hexdigest() == row["sha256"]
-    with pytest.raises(ApiError, match="another check sum"):
+    with pytest.raises(ApiError, match="differs from the one in the index"):
         stix.fits({**row, "sha256": "0" * 64})
     assert not (path.parents[1] / ("0" * 16)).exists() or not any((path.parents[1] / ("0" * 16)).iterdir())
     science = stix.science_files(product="sci-xray-cpd", limit=1)[0]
@@ -178,7 +178,7 @@ def test_the_token_comes_from_the_environment(
     with pytest.warns(UserWarning, match="use https"):
         ArchiveClient("http://stix.example.org")
     for address in ("stix.example.org", "ftp://stix.example.org", "file:///etc/passwd"):
-        with pytest.raises(ValueError, match="no address of a server"):
+        with pytest.raises(ValueError, match="not the address of a server"):
             ArchiveClient(address)
 
 
@@ -204,7 +204,7 @@ def test_a_server_that_is_none_or_means_harm(answering: Callable[..., str], tmp_
         {"image_id": "../../evil", "sha256": "0" * 64},
         {"image_id": "0" * 16 + "-clean", "sha256": "../../evil"},
     ):
-        with pytest.raises(ApiError, match="which is no name of this archive's"):
+        with pytest.raises(ApiError, match="which is not valid"):
             client.fits(row)
     gone = ArchiveClient(answering(lambda handler: reply(handler, 502, b"bad gateway")))
     with pytest.raises(ApiError, match="answers 502"):
