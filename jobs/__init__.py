@@ -1,1 +1,1 @@
-"""When work runs, on what, and what became of it."""
+"""Work on an archive: downloads, flare detection, previews, requests and renderings, and where it runs."""

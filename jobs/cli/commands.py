@@ -1,4 +1,4 @@
-"""What each command of ``stix-jobs`` does: read the arguments, call one function, say what came of it."""
+"""The commands of ``stix-jobs``: each reads its arguments, calls one function and prints the result."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def now() -> np.datetime64:
 
 
 def run_ingest(arguments: argparse.Namespace) -> int:
-    """Take files in."""
+    """Ingest files."""
     if not arguments.paths and arguments.incoming is None:
         tell("stix-jobs ingest: name files or folders, or --incoming DIR")
         return WRONG_USAGE
@@ -108,7 +108,7 @@ def run_flares(arguments: argparse.Namespace) -> int:
 
 
 def run_import_flares(arguments: argparse.Namespace) -> int:
-    """Take a flare list in."""
+    """Import a flare list."""
     from jobs.cli.repair import keep_flare_list
     from jobs.flares.lists import import_flares
 
@@ -123,7 +123,7 @@ def run_import_flares(arguments: argparse.Namespace) -> int:
 
 
 def run_previews(arguments: argparse.Namespace) -> int:
-    """Make the images that lack."""
+    """Make missing and stale previews."""
     from jobs.executors.make import make_executor
     from jobs.previews.run import make_previews
 
@@ -137,8 +137,8 @@ def run_previews(arguments: argparse.Namespace) -> int:
             archive, now(), uids=arguments.uid, force=arguments.force, executor=executor, progress=show
         )
     failed = report.having(RunStatus.FAILED)
-    if report.given_up:
-        say(f"{len(report.given_up)} image sets and skips discarded: their inputs have changed")
+    if report.discarded:
+        say(f"{len(report.discarded)} image sets and skips discarded: their inputs have changed")
     say(
         f"{plural(report.considered, 'file')}, {plural(len(report.having(RunStatus.DONE)), 'image set')} made, "
         f"{plural(len(report.having(RunStatus.SKIPPED)), 'band')} skipped with a reason, {len(failed)} failed"
@@ -289,12 +289,12 @@ def run_query(arguments: argparse.Namespace) -> int:
 
 
 def run_check(arguments: argparse.Namespace) -> int:
-    """Look for what is wrong, and mend it if asked to."""
+    """Check the archive, and repair it on request."""
     from archive.checks.findings import is_sound, keep_findings
     from archive.checks.run import check
     from jobs.cli.repair import Remaker, lost_flares, restore_flares
 
-    # a repair brings the folder of the index back, too, where it was lost as a whole
+    # a repair also restores a lost index folder
     archive = Archive(arguments.archive, create=arguments.repair and (arguments.archive / "fits").is_dir())
     remake = Remaker(archive) if arguments.repair else None
     findings = check(archive, now(), repair=arguments.repair, deep=not arguments.quick, remake=remake)
@@ -316,7 +316,7 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:
-    """Look whether the installation is well."""
+    """Examine the installation."""
     from jobs.cli.doctor import examine, is_well
 
     answers = examine(arguments.archive, now(), pages=arguments.pages)
@@ -332,7 +332,7 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
 
 def run_fetch(arguments: argparse.Namespace) -> int:
-    """Download new files and take them in."""
+    """Download new files and ingest them."""
     from jobs.fetch.client import FetchStatus, fetch
 
     archive = Archive(arguments.archive, create=True)

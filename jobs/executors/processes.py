@@ -196,7 +196,7 @@ class ChildExecutor(Executor):
     def _bury(self, child: _Child) -> None:
         """Replace a dead child; its task is started again, or given up."""
         _wait(child.process)
-        how, work, child.work = _manner_of_death(child.process.returncode), child.work, None
+        how, work, child.work = _exit_reason(child.process.returncode), child.work, None
         if work is not None:
             log.warning("a worker process %s, try %d of %d of its task", how, work.tries, TRIES)
             if work.tries < TRIES:
@@ -212,7 +212,7 @@ class ChildExecutor(Executor):
 
     def _fault(self, code: int | None) -> WorkerDied:
         """What ended a task for good; ``code`` is the last one of its tries."""
-        how = f"the process that worked on it {_manner_of_death(code)}, {TRIES} times"
+        how = f"the process that worked on it {_exit_reason(code)}, {TRIES} times"
         if code == -signal.SIGKILL:  # by somebody else; the system does so when memory gets short
             return WorkerDied(how)
         memory = self._arguments[1]
@@ -239,7 +239,7 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
         process.wait(_PATIENCE_S)
 
 
-def _manner_of_death(code: int | None) -> str:
+def _exit_reason(code: int | None) -> str:
     if code is not None and code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     return f"ended with exit status {code}"

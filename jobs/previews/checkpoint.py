@@ -1,7 +1,7 @@
-"""What the last previews had seen: nothing that came from months which are the same since needs a second look.
+"""What the last previews saw of the index, so that the next ones check only months that have changed.
 
-Cron starts the previews every minute, for years. A month of the index is one file, replaced whole, so its size and time
-tell whether anything in it changed.
+Cron starts the previews every minute. A month of the index is one file that is replaced whole, so its size and time
+show whether it has changed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _FILE = "read/previews.json"
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Months of the index, as "table/2022-11", each with what tells whether its file was replaced.
+class PreviewCheckpoint:
+    """Months of the index by "table/2022-11", with size [byte] and modification time [ns] of their files.
 
     Attributes
     ----------
     by : str
-        Software, rules and calibration: others may decide otherwise.
+        Software, rules and calibration; when they change, every month is checked.
     months : dict
     """
 
@@ -39,15 +39,15 @@ class Seen:
     months: dict[str, list[int]]
 
     @classmethod
-    def now(cls, archive: Archive, rules: PreviewRules) -> Seen:
-        """As they are."""
+    def now(cls, archive: Archive, rules: PreviewRules) -> PreviewCheckpoint:
+        """The present state of the index."""
         paths = (path for table in (*_REACH, "runs") for path in partitions(archive.index, table))
         by = f"{software_version()} {rules} {archive.calibration!r}"
         return cls(by, {_name(path): _identity(path) for path in paths})
 
     @classmethod
-    def before(cls, archive: Archive) -> Seen | None:
-        """As the last previews kept them; None when there were none, or nothing that can be understood."""
+    def before(cls, archive: Archive) -> PreviewCheckpoint | None:
+        """The state that the last previews kept; None when there is none that can be read."""
         try:
             content = json.loads((archive.index / _FILE).read_text(encoding="utf-8"))
             return cls(str(content["by"]), {str(name): list(one) for name, one in content["months"].items()})
@@ -55,18 +55,18 @@ class Seen:
             return None
 
     def keep(self, archive: Archive) -> None:
-        """Write them down for the next previews; the file may be deleted at any time."""
+        """Keep for the next previews; the file may be deleted at any time."""
         content = {"by": self.by, "months": self.months}
         write_text(archive.index / _FILE, json.dumps(content, sort_keys=True) + "\n")
 
-    def with_runs_of(self, other: Seen) -> Seen:
-        """These, with the runs of another moment."""
+    def with_runs_of(self, other: PreviewCheckpoint) -> PreviewCheckpoint:
+        """The same months, with the runs of another state."""
         mine = {name: one for name, one in self.months.items() if not name.startswith("runs/")}
         theirs = {name: one for name, one in other.months.items() if name.startswith("runs/")}
-        return Seen(self.by, mine | theirs)
+        return PreviewCheckpoint(self.by, mine | theirs)
 
-    def touched_since(self, earlier: Seen | None) -> set[str]:
-        """Months ("2022-11") whose runs may be others than ``earlier``: something they are made from was written."""
+    def touched_since(self, earlier: PreviewCheckpoint | None) -> set[str]:
+        """Months ("2022-11") whose runs may have become stale since ``earlier``, because an input was written."""
         runs = {name.partition("/")[2] for name in self.months if name.startswith("runs/")}
         if earlier is None or earlier.by != self.by:
             return runs

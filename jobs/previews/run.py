@@ -1,4 +1,4 @@
-"""Previews: images of every new pixel-data file, without anybody asking."""
+"""Previews: images of every new pixel-data file, made automatically."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from jobs.imaging.task import (
     skipped_run,
 )
 from jobs.inputs import InputCatalog, flare_named_in
-from jobs.previews.checkpoint import Seen
-from jobs.previews.stale import Outdated, give_up_outdated
+from jobs.previews.checkpoint import PreviewCheckpoint
+from jobs.previews.stale import StalePreview, discard_stale_previews
 from jobs.previews.windows import PreviewRules, PreviewWindow, SkippedBand, intervals_of, preview_windows
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
@@ -45,7 +45,7 @@ class PreviewReport:
 
     considered: int
     runs: tuple[Run, ...]
-    given_up: tuple[Outdated, ...] = ()
+    discarded: tuple[StalePreview, ...] = ()
 
     def having(self, status: RunStatus) -> tuple[Run, ...]:
         """Runs with one status."""
@@ -62,10 +62,10 @@ def make_previews(
     rules: PreviewRules | None = None,
     progress: Callable[[int, int, Run], None] | None = None,
 ) -> PreviewReport:
-    """Make the preview images of every pixel-data file that lacks some, or has some that would be others today.
+    """Make the missing and the stale preview images of all pixel-data files.
 
-    Running it again changes nothing: a file whose bands all have a run, done or skipped for a reason, is left alone.
-    It costs next to nothing while nothing came (`jobs.previews.checkpoint`).
+    Running it again changes nothing: a file is finished when each of its bands has a run, done or skipped with a
+    reason. Without new files it returns at once (`jobs.previews.checkpoint`).
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def make_previews(
     now : datetime64
         Written as creation time.
     uids : sequence of str
-        These science requests only.
+        Only these science requests.
     force : bool
-        Also files that have their previews already, and those that failed.
+        Also make previews that exist, and those that failed, again.
     executor : Executor, optional
         Where the images are made; in this process by default.
     rules : PreviewRules, optional
@@ -83,12 +83,12 @@ def make_previews(
         Called after each run with its number (from 1), how many there are, and its row.
     """
     rules = rules or PreviewRules()
-    seen, before = Seen.now(archive, rules), Seen.before(archive)
+    seen, before = PreviewCheckpoint.now(archive, rules), PreviewCheckpoint.before(archive)
     if seen == before and not (uids or force):
         return PreviewReport(0, ())
     inputs = InputCatalog.of(archive)
     months = None if force else seen.touched_since(before)
-    given_up = give_up_outdated(archive, rules, inputs=inputs, months=months, uids=uids)
+    discarded = discard_stale_previews(archive, rules, inputs=inputs, months=months, uids=uids)
     known = _known(archive)
     files = (file for file in inputs.science.values() if _is_candidate(file) and (not uids or file.uid in uids))
     plans = [plan for file in files if (plan := _plan(archive, inputs, file, rules, now, known, force=force))]
@@ -106,11 +106,11 @@ def make_previews(
             file_outcomes(archive, batch)
             batch = []
     file_outcomes(archive, batch)
-    if runs or given_up:
+    if runs or discarded:
         archive.build_read_model()
     if not uids:  # what came while these were made is looked at by the next previews
-        seen.with_runs_of(Seen.now(archive, rules)).keep(archive)
-    return PreviewReport(len(plans), tuple(runs), given_up)
+        seen.with_runs_of(PreviewCheckpoint.now(archive, rules)).keep(archive)
+    return PreviewReport(len(plans), tuple(runs), discarded)
 
 
 def file_outcomes(archive: Archive, outcomes: Iterable[ImagingOutcome]) -> None:

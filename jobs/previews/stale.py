@@ -1,7 +1,7 @@
-"""Previews that would be made otherwise today: a nearer background, an ephemeris, a flare, a newer version came later.
+"""Stale previews: their inputs have changed, because a background, auxiliary file, flare or newer version arrived.
 
-Files arrive in any order. What was imaged without them is given up here and made again by the previews that follow, so
-that the archive depends on the set of files and not on the order in which they came.
+Files arrive in any order. Stale previews are discarded here and the next `make_previews` makes them again, so the
+archive depends on which files it has and not on the order in which they arrived.
 """
 
 from __future__ import annotations
@@ -31,69 +31,68 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outdated:
-    """A preview, or a recorded skip, that would be another today, and why."""
+class StalePreview:
+    """A preview or recorded skip whose inputs have changed, and which of them."""
 
     run: Run
     reason: str
 
 
-def give_up_outdated(
+def discard_stale_previews(
     archive: Archive,
     rules: PreviewRules | None = None,
     *,
     inputs: InputCatalog | None = None,
     months: Collection[str] | None = None,
     uids: Sequence[str] = (),
-) -> tuple[Outdated, ...]:
-    """Remove previews that would be made otherwise today; the next `make_previews` makes them.
+) -> tuple[StalePreview, ...]:
+    """Remove stale previews; the next `make_previews` makes them again.
 
-    Runs of users stay as they are: they were asked for like that. A preview that a user was given as the answer to a
-    request becomes the user's. Where the same background would be chosen today, for the same images, but among other
-    candidates, only the record of the choice is brought up to date.
+    Runs that users requested are kept. A preview that answered a user's request becomes that user's run. Where the
+    same background is chosen from other candidates, only the record of the choice is updated.
 
     Parameters
     ----------
     archive : Archive
     rules : PreviewRules, optional
-        Those of the previews.
+        As `make_previews`.
     inputs : InputCatalog, optional
-        What the archive has; asked for by default.
+        Files and flares of the archive; read from its index by default.
     months : collection of str, optional
-        Look at the runs of these months ("2022-11") only; by default at all.
+        Check only runs of these months ("2022-11"); all by default.
     uids : sequence of str
-        Previews of these science requests only.
+        Check only previews of these science requests.
 
     Returns
     -------
-    tuple of Outdated
+    tuple of StalePreview
         What was removed.
     """
-    today = _Today(archive, rules or PreviewRules(), inputs or InputCatalog.of(archive))
-    outdated: list[Outdated] = []
+    check = StalenessCheck(archive, rules or PreviewRules(), inputs or InputCatalog.of(archive))
+    stale: list[StalePreview] = []
     rewritten: list[Run] = []
     for run in _previews(archive, months):
         if uids and run.uid not in uids:
             continue
-        reason = today.objection(run)
+        reason = check.stale_reason(run)
         if reason:
-            outdated.append(Outdated(run, reason))
+            stale.append(StalePreview(run, reason))
             log.info("%s %s: %s, made again", run.uid, run.band, reason)
-        elif run.status == RunStatus.DONE and run.science_name in today.inputs.science:
-            choice = today.background_of(run)
+        elif run.status == RunStatus.DONE and run.science_name in check.inputs.science:
+            choice = check.background_of(run)
             said = choice.chosen.uid if choice.chosen else None, choice.reason, choice.candidates_json
             if said != (run.background_uid, run.background_reason, run.background_candidates):
                 uid, why, candidates = said
                 rewritten.append(
                     replace(run, background_uid=uid, background_reason=why, background_candidates=candidates)
                 )
-    _discard(archive, [one.run for one in outdated])
+    _discard(archive, [one.run for one in stale])
     _rewrite(archive, rewritten)
-    return tuple(outdated)
+    return tuple(stale)
 
 
 def _previews(archive: Archive, months: Collection[str] | None) -> Iterable[Run]:
-    """Previews and skips, month by month: a month of them fits into memory, whatever the years."""
+    """Previews and skips, one month at a time to bound memory."""
     if months is None:
         return archive.runs(RunFilter(kind=RunKind.AUTO, all_hidden=True), sort=("t_start",))
     one, moment = np.timedelta64(1, "M"), np.timedelta64(1, "us")
@@ -116,7 +115,7 @@ def _previews(archive: Archive, months: Collection[str] | None) -> Iterable[Run]
 
 
 def _discard(archive: Archive, runs: Sequence[Run]) -> None:
-    """Files first, then images, then runs: while a run stands in the index it is known what remains to be given up."""
+    """Remove files, then image rows, then runs: a run in the index shows that its removal is unfinished."""
     if not runs:
         return
     with archive.write_lock():
@@ -141,7 +140,7 @@ def _discard(archive: Archive, runs: Sequence[Run]) -> None:
 
 
 def _rewrite(archive: Archive, runs: Sequence[Run]) -> None:
-    """Write changed runs, with the author of their images, into record and index."""
+    """Write changed runs, and the author of their images, to their records and the index."""
     if not runs:
         return
     with archive.write_lock():
@@ -155,22 +154,22 @@ def _rewrite(archive: Archive, runs: Sequence[Run]) -> None:
 
 
 @dataclass(frozen=True)
-class _Today:
-    """What would be done today."""
+class StalenessCheck:
+    """Compares recorded previews with what their inputs are now."""
 
     archive: Archive
     rules: PreviewRules
     inputs: InputCatalog
 
-    def objection(self, run: Run) -> str:
-        """Why a run would be another today; empty when it would not."""
+    def stale_reason(self, run: Run) -> str:
+        """Why a run is stale; empty when it is not."""
         file = self.inputs.science.get(run.science_name)
         if file is None:
-            return ""  # gone: nothing better can be made
+            return ""  # the science file is gone: it cannot be imaged again
         if file.superseded_by is not None:
-            return f"{file.superseded_by} took the place of its science file"
+            return f"its science file was replaced by {file.superseded_by}"
         if run.status == RunStatus.FAILED:
-            return "its science file was taken in anew" if file.ingested_at > run.started_at else ""
+            return "its science file was ingested again" if file.ingested_at > run.started_at else ""
         recipe = json.loads(run.recipe) if run.recipe else None
         checks: tuple[Callable[[ScienceFile, Run, Any], str], ...] = (
             self._other_flare,
@@ -180,17 +179,17 @@ class _Today:
         return next((reason for check in checks if (reason := check(file, run, recipe))), "")
 
     def background_of(self, run: Run) -> BackgroundChoice:
-        """The background that would be chosen today for a run that is done."""
+        """The background that is now chosen for a run that is done."""
         recipe = json.loads(run.recipe or "")
         file = self.inputs.science[run.science_name]
         return self.inputs.background_for(file, *_window(recipe), tuple(recipe["energy_range_kev"]))
 
     def _other_flare(self, file: ScienceFile, run: Run, recipe: Any) -> str:
-        """Whether the flare list gives the file other flares, or the flare other limits, than when it was imaged."""
+        """Whether the flares in the file, or the limits of its flare, have changed in the flare list."""
         flares = self.inputs.flares_in(file)
         wanted = set(flares) or {flare_named_in(file.purpose)}
         if (run.flare_id or "") not in wanted:
-            return "the flare list has other flares in its file now"
+            return "the flares in its file have changed"
         flare = flares.get(run.flare_id or "")
         if flare is None or flare.updated_at <= run.started_at:
             return ""
@@ -201,11 +200,7 @@ class _Today:
         except (StixError, OSError):
             return ""
         own = [window for window in windows if window.flare_id == run.flare_id and band_label(window.band) == run.band]
-        return (
-            ""
-            if any(_is_same(window, run, recipe) for window in own)
-            else "the flare list has other limits for its flare"
-        )
+        return "" if any(_is_same(window, run, recipe) for window in own) else "the limits of its flare have changed"
 
     def _other_files(self, file: ScienceFile, run: Run, recipe: Any) -> str:
         if recipe is None:  # a skip needs no other files
@@ -215,16 +210,16 @@ class _Today:
         chosen = self.background_of(run).chosen
         used = recipe["background"]
         if (chosen and (chosen.name, chosen.sha256)) != (used and (used["name"], used["sha256"])):
-            return f"the background to use is {chosen.name if chosen else 'none'} now"
+            return f"the background is now {chosen.name if chosen else 'none'}"
         near = self.inputs.aspect_for(file, *_window(recipe))
         if {(row.name, row.sha256) for row in near} == {(one["name"], one["sha256"]) for one in recipe["aspect"]}:
             return ""
         if not recipe["aspect"] and not self._points(near, recipe):
-            return ""  # there is a file, and it has no record near
-        return "there are other auxiliary files now"
+            return ""  # the file has no record near this time
+        return "its auxiliary files have changed"
 
     def _other_calibration(self, _file: ScienceFile, run: Run, recipe: Any) -> str:
-        """Whether today's energy table or CAL file is another one."""
+        """Whether the energy table or CAL file has changed."""
         if recipe is None:
             return ""
         today = self.inputs.calibration.reference_at(run.t_start, run.t_end)
@@ -233,13 +228,13 @@ class _Today:
             old = CalibrationCatalog(version_1=True).energy_table_at(run.t_start)
             used = {"energy_table": {"name": old.name, "sha256": old.sha256}, "cal_file": None}
         if used["energy_table"] != asdict(today.energy_table):
-            return f"the energy table to use is {today.energy_table.name} now"
+            return f"the energy table is now {today.energy_table.name}"
         if used["cal_file"] != (today.cal_file and asdict(today.cal_file)):
-            return f"the daily energy calibration to use is {today.cal_file.name if today.cal_file else 'none'} now"
+            return f"the daily energy calibration is now {today.cal_file.name if today.cal_file else 'none'}"
         return ""
 
     def _points(self, files: Iterable[AuxFile], recipe: Any) -> bool:
-        """Whether a pointing can be had from some files."""
+        """Whether files give a pointing for a recipe's window."""
         try:
             pointing_at([read_aspect(self.archive.path_of(row.path)) for row in files], *_window(recipe))
         except (StixError, OSError, ValueError):
@@ -253,7 +248,7 @@ def _window(recipe: Any) -> tuple[np.datetime64, np.datetime64]:
 
 
 def _is_same(window: Any, run: Run, recipe: Any) -> bool:
-    """Whether a window of today is the one of a run: the same window, or a skip for the same reason."""
+    """Whether a window, or a skip and its reason, is the one of a run."""
     if not isinstance(window, PreviewWindow):
         return bool(run.status == RunStatus.SKIPPED and run.reason == window.reason)
     if recipe is None:

@@ -29,7 +29,7 @@ class Running:
 
 
 @dataclass(eq=False)
-class Active:
+class ClaimedRequest:
     """A claimed request.
 
     Attributes

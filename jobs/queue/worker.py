@@ -24,7 +24,7 @@ from archive import Archive
 from jobs.executors.base import Event, Executor, Finished, Progress, Started
 from jobs.executors.make import make_executor
 from jobs.imaging.parts import PartResult, file_results
-from jobs.queue.claimed import TRANSIENT, Active, Running, sentence_of, verdict
+from jobs.queue.claimed import TRANSIENT, ClaimedRequest, Running, sentence_of, verdict
 from jobs.queue.journal import Journal, Part, Request, RequestState
 from jobs.queue.leases import Leases
 from jobs.queue.owners import Owner
@@ -89,7 +89,7 @@ class Worker:
         self._clock, self._timer, self._sleep = clock, timer, sleep
         self._accepts = accepts or (lambda user: user not in RESERVED_NAMES)
         self._owner = Owner(self.archive.root)
-        self._active: dict[int, Active] = {}
+        self._active: dict[int, ClaimedRequest] = {}
         self._stopping = threading.Event()
         self._last_clock = clock()
         self._due: dict[str, float] = {}
@@ -209,7 +209,7 @@ class Worker:
             if len(known) < len(tasks):  # what waits for the others is made of them anew
                 known -= {number for number in known if tasks[number].waits_for_others}
             left = deque((number, task) for number, task in enumerate(tasks) if number not in known)
-            self._active[request.request_id] = Active(request, left, finished=len(known))
+            self._active[request.request_id] = ClaimedRequest(request, left, finished=len(known))
 
     def _hand_out(self) -> None:
         """Image sets of all requests in turn: the one with the fewest at work comes first."""
@@ -242,7 +242,7 @@ class Worker:
                 self.leases.progress(active.request.request_id, self.name, *active.step)
                 active.told = active.step
 
-    def _hear(self, active: Active, event: Event) -> None:
+    def _hear(self, active: ClaimedRequest, event: Event) -> None:
         match event:
             case Started(ticket):
                 active.running[ticket].started = self._timer()
@@ -345,7 +345,7 @@ class Worker:
         log.warning("request %d waits %g s for its next attempt: %s", request.request_id, delay, fault)
         self.leases.release(request.request_id, self.name, self._clock(), delay_s=delay, fault=fault)
 
-    def _abandon(self, active: Active, fault: str = "") -> None:
+    def _abandon(self, active: ClaimedRequest, fault: str = "") -> None:
         """Stop what a request has at work; ``fault``: for a later attempt."""
         for ticket, running in list(active.running.items()):
             self._executor.cancel(ticket)

@@ -27,7 +27,7 @@ from jobs.cli.parser import build_parser, main
 from jobs.fetch.client import PARTIAL
 from jobs.inputs import InputCatalog
 from jobs.previews.run import make_previews
-from jobs.previews.stale import give_up_outdated
+from jobs.previews.stale import discard_stale_previews
 from jobs.previews.windows import PreviewRules
 from jobs.queue.journal import Journal, Part, RequestState
 from jobs.queue.leases import Leases
@@ -132,9 +132,9 @@ def own(at_once, tmp_path):
     return Archive(root)
 
 
-def test_nothing_is_given_up_while_nothing_comes(own):
+def test_no_preview_is_stale_while_no_file_arrives(own):
     before = rows_of(own)
-    assert give_up_outdated(own) == ()
+    assert discard_stale_previews(own) == ()
     assert rows_of(own) == before
 
 
@@ -144,15 +144,15 @@ def previews_of(archive):
 
 @pytest.mark.parametrize(
     ("table", "reason"),
-    [("science_files", "the background to use is none now"), ("aux_files", "other auxiliary files")],
+    [("science_files", "the background is now none"), ("aux_files", "auxiliary files have changed")],
 )
 def test_previews_made_with_what_is_not_to_be_used_any_more_are_given_up(own, flare, table, reason):
     name = flare[1]["background" if table == "science_files" else "auxiliary"]
     own.delete(table, [name])
     runs = previews_of(own)
-    given_up = give_up_outdated(own)
-    assert {one.run.run_id for one in given_up} == {run.run_id for run in runs}
-    assert all(reason in one.reason for one in given_up)
+    discarded = discard_stale_previews(own)
+    assert {one.run.run_id for one in discarded} == {run.run_id for run in runs}
+    assert all(reason in one.reason for one in discarded)
     assert previews_of(own) == []
     assert own.images(ImageFilter(all_hidden=True)) == []
     assert not any(own.path_of(run.folder).exists() for run in runs)
@@ -161,13 +161,13 @@ def test_previews_made_with_what_is_not_to_be_used_any_more_are_given_up(own, fl
 def test_previews_of_a_superseded_version_are_given_up(own, flare):
     row = own.science_file(flare[1]["file"])
     own.upsert("science_files", [replace(row, superseded_by="newer.fits")])
-    assert {one.reason for one in give_up_outdated(own)} == {"newer.fits took the place of its science file"}
+    assert {one.reason for one in discard_stale_previews(own)} == {"its science file was replaced by newer.fits"}
 
 
 def test_previews_of_a_reissued_file_are_given_up(own, flare):
     row = own.science_file(flare[1]["file"])
     own.upsert("science_files", [replace(row, sha256="0" * 64)])
-    assert {one.reason for one in give_up_outdated(own)} == {"its science file was reissued"}
+    assert {one.reason for one in discard_stale_previews(own)} == {"its science file was reissued"}
 
 
 def test_previews_without_pointing_stay_where_no_file_has_a_record_near(own, flare, monkeypatch):
@@ -177,11 +177,11 @@ def test_previews_without_pointing_stay_where_no_file_has_a_record_near(own, fla
     run = previews_of(own)[0]
     recipe = json.loads(run.recipe) | {"aspect": []}
     own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
-    assert [one.run.run_id for one in give_up_outdated(own)] == [run.run_id]
+    assert [one.run.run_id for one in discard_stale_previews(own)] == [run.run_id]
     own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
     monkeypatch.setattr(module, "read_aspect", lambda path: pytest.fail("not there"))
     monkeypatch.setattr(module._Today, "_points", lambda *words: False)
-    assert give_up_outdated(own) == ()
+    assert discard_stale_previews(own) == ()
 
 
 def with_a_cal_file(inputs, run):
@@ -202,14 +202,14 @@ def with_another_table(inputs, run):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (with_a_cal_file, "the daily energy calibration to use is cal.fits now"),
-        (with_another_table, "the energy table to use is elut_table_20991231 now"),
+        (with_a_cal_file, "the daily energy calibration is now cal.fits"),
+        (with_another_table, "the energy table is now elut_table_20991231"),
     ],
 )
 def test_previews_with_an_older_calibration_are_given_up(own, change, reason):
     runs = previews_of(own)
-    given_up = give_up_outdated(own, inputs=change(InputCatalog.of(own), runs[0]))
-    assert {(one.run.run_id, one.reason) for one in given_up} == {(run.run_id, reason) for run in runs}
+    discarded = discard_stale_previews(own, inputs=change(InputCatalog.of(own), runs[0]))
+    assert {(one.run.run_id, one.reason) for one in discarded} == {(run.run_id, reason) for run in runs}
 
 
 @pytest.mark.parametrize(
@@ -217,14 +217,14 @@ def test_previews_with_an_older_calibration_are_given_up(own, change, reason):
     [
         (
             lambda recipe: recipe["calibration"].update(cal_file={"name": "a.fits", "uid": "", "sha256": "a" * 64}),
-            "the daily energy calibration to use is none now",
+            "the daily energy calibration is now none",
         ),
         (
             lambda recipe: recipe["calibration"]["energy_table"].update(sha256="a" * 64),
-            "the energy table to use is elut_table_20251120 now",
+            "the energy table is now elut_table_20251120",
         ),
         # version 1, which took elut_table_20250523 of the list of its time
-        (lambda recipe: recipe.pop("calibration"), "the energy table to use is elut_table_20251120 now"),
+        (lambda recipe: recipe.pop("calibration"), "the energy table is now elut_table_20251120"),
     ],
 )
 def test_the_calibration_in_the_recipe_is_compared(own, change, reason):
@@ -232,7 +232,7 @@ def test_the_calibration_in_the_recipe_is_compared(own, change, reason):
     recipe = json.loads(run.recipe)
     change(recipe)
     own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
-    assert [(one.run.run_id, one.reason) for one in give_up_outdated(own)] == [(run.run_id, reason)]
+    assert [(one.run.run_id, one.reason) for one in discard_stale_previews(own)] == [(run.run_id, reason)]
 
 
 def test_a_preview_of_version_1_stays_where_its_table_is_in_force_still(own):
@@ -242,14 +242,14 @@ def test_a_preview_of_version_1_stays_where_its_table_is_in_force_still(own):
     then = np.datetime64("2024-02-01T12:00", "us")
     moved = replace(run, recipe=json.dumps(recipe), t_start=then, t_end=then + (run.t_end - run.t_start))
     own.upsert("runs", [moved])
-    assert give_up_outdated(own, months=["2024-02"]) == ()
+    assert discard_stale_previews(own, months=["2024-02"]) == ()
 
 
 def test_runs_of_users_stay_as_they_were_asked_for(own, flare):
     run = previews_of(own)[0]
     own.upsert("runs", [replace(run, kind=RunKind.USER, author="alice")])
     own.delete("science_files", [flare[1]["background"]])
-    give_up_outdated(own)
+    discard_stale_previews(own)
     assert own.run(run.run_id).author == "alice"
     assert own.images(ImageFilter(recipe_id=run.run_id))
 
@@ -263,23 +263,23 @@ def test_preview_that_answered_a_request_becomes_the_users(own, flare):
         leases.record(request.request_id, "w", [Part(0, run.run_id, "")], 1.0)
         leases.finish(request.request_id, "w", NOW, RequestState.DONE)
     own.delete("science_files", [flare[1]["background"]])
-    assert run.run_id in {one.run.run_id for one in give_up_outdated(own)}
+    assert run.run_id in {one.run.run_id for one in discard_stale_previews(own)}
     after = own.run(run.run_id)
     assert (after.kind, after.author) == (RunKind.USER, "alice")
     images = own.images(ImageFilter(recipe_id=run.run_id))
     assert {image.author for image in images} == {"alice"}
     assert all(own.path_of(image.file).is_file() for image in images)
     assert read_record(own.path_of(run.folder)).run == after
-    assert give_up_outdated(own) == ()
+    assert discard_stale_previews(own) == ()
 
 
 def test_failed_preview_is_tried_again_when_its_file_comes_again(own, flare):
     row, run = own.science_file(flare[1]["file"]), previews_of(own)[0]
     own.upsert("runs", [replace(run, run_id="f" * 16, status=RunStatus.FAILED, recipe=None, folder=None)])
     own.upsert("science_files", [replace(row, ingested_at=run.started_at)])
-    assert give_up_outdated(own) == ()
+    assert discard_stale_previews(own) == ()
     own.upsert("science_files", [replace(row, ingested_at=run.started_at + np.timedelta64(1, "s"))])
-    assert [one.run.run_id for one in give_up_outdated(own)] == ["f" * 16]
+    assert [one.run.run_id for one in discard_stale_previews(own)] == ["f" * 16]
 
 
 @pytest.fixture
@@ -291,9 +291,9 @@ def looked_at(own, monkeypatch):
 
     def give_up(*words, months, **options):
         calls.append(months)
-        return give_up_outdated(*words, months=months, **options)
+        return discard_stale_previews(*words, months=months, **options)
 
-    monkeypatch.setattr(module, "give_up_outdated", give_up)
+    monkeypatch.setattr(module, "discard_stale_previews", give_up)
     return calls
 
 
@@ -355,7 +355,7 @@ def test_another_candidate_changes_the_record_of_the_choice_alone(own, flare):
         "science_files", [replace(row, name="far.fits", t_start=row.t_start - far, t_end=row.t_end - far, uid="1")]
     )
     before = {run.run_id for run in previews_of(own)}
-    assert give_up_outdated(own) == ()
+    assert discard_stale_previews(own) == ()
     assert {run.run_id for run in previews_of(own)} == before
     assert all("nearest of 2" in run.background_reason for run in previews_of(own))
     folder = own.path_of(previews_of(own)[0].folder)
@@ -366,17 +366,17 @@ def test_flare_with_other_limits_gives_its_file_other_windows(own, flare):
     (listed,) = own.flares()
     assert {run.flare_id for run in previews_of(own)} == {listed.flare_id}
     own.upsert("flares", [replace(listed, source="list", updated_at=later())])
-    assert give_up_outdated(own) == ()
+    assert discard_stale_previews(own) == ()
     shorter = replace(listed, t_end=listed.t_start + np.timedelta64(20, "s"), updated_at=later())
     own.upsert("flares", [shorter])
-    assert {one.reason for one in give_up_outdated(own)} == {"the flare list has other limits for its flare"}
+    assert {one.reason for one in discard_stale_previews(own)} == {"the limits of its flare have changed"}
 
 
 def test_other_flare_in_the_file_gives_it_other_images(own, flare):
     (listed,) = own.flares()
     own.delete("flares", [listed.flare_id])
     own.upsert("flares", [replace(listed, flare_id="2603149999")])
-    assert {one.reason for one in give_up_outdated(own)} == {"the flare list has other flares in its file now"}
+    assert {one.reason for one in discard_stale_previews(own)} == {"the flares in its file have changed"}
 
 
 # Lock -----------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from archive import Archive, ImageFilter, ingest
 from archive.index.schema import RunKind
 from jobs.imaging.task import ImagingTask, RunContext, run_imaging_task
 from jobs.previews.run import make_previews
-from jobs.previews.stale import give_up_outdated
+from jobs.previews.stale import discard_stale_previews
 from jobs.previews.windows import PreviewRules
 from stixcore.recipe import Recipe
 from stixcore.reconstruct import ImageRequest
@@ -53,9 +53,9 @@ def test_a_preview_looks_twice_as_far(archive):
 
 def test_a_widened_preview_is_not_made_again(archive):
     before = archive.runs()
-    assert give_up_outdated(archive, RULES) == ()
+    assert discard_stale_previews(archive, RULES) == ()
     report = make_previews(archive, NOW + np.timedelta64(1, "D"), uids=["2211146020"], rules=RULES)
-    assert (report.runs, report.given_up) == ((), ())
+    assert (report.runs, report.discarded) == ((), ())
     assert archive.runs() == before
 
 
