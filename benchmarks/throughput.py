@@ -131,7 +131,7 @@ def _cluster(folder: Path) -> Iterator[tuple[list[str], list[int]]]:
         "--memory-limit",
         "0",
         "--preload",
-        "jobs.imaging.parts",
+        "jobs.imaging.task",
         "--local-directory",
         str(folder),
     ]

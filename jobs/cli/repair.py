@@ -19,7 +19,7 @@ from archive.checks.findings import Code, Finding
 from archive.errors import NotInArchive
 from archive.index.records import read_record
 from archive.layout import parse_image_name
-from jobs.imaging.task import ImagingOutcome, RunContext, write_products
+from jobs.imaging.task import RunContext, RunRows, write_products
 from jobs.previews.run import file_outcomes
 from stixcore.errors import StixError
 from stixcore.recipe import FileReference, Recipe, sha256_of
@@ -96,7 +96,7 @@ class Remaker:
             hidden=run.hidden,
         )
 
-    def _clear(self, outcome: ImagingOutcome) -> None:
+    def _clear(self, outcome: RunRows) -> None:
         """Remove images that this recipe no longer makes, such as one of a method that gives up today."""
         if outcome.run.folder is None:
             return

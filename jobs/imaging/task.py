@@ -1,26 +1,31 @@
-"""One set of images: from a task to files and rows. This is what workers run; only the submitter writes the index."""
+"""One image set: from a task to files and rows, for previews and requests alike. The caller writes the index."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
 
 import numpy as np
 
+from archive.atomic import leftovers
 from archive.index.records import write_record
 from archive.index.schema import Image, Run, RunKind, RunStatus
 from archive.layout import image_folder, image_id, skipped_run_id
+from jobs.executors.base import report_progress
 from jobs.imaging.products import energy_of, finite, save_images, save_report, warnings_text
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import StixError, public_sentence
+from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.metrics import measure_source
-from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Aspect, about, flux_at_edge, is_trusted, verdict
-from stixcore.recipe import FileReference
+from stixcore.recipe import FileReference, Recipe
 from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
 from stixcore.software import software_version
 
@@ -96,11 +101,23 @@ class ImagingTask:
 
 
 @dataclass(frozen=True)
-class ImagingOutcome:
+class RunRows:
     """Rows for the index: the run, and its images when it succeeded."""
 
     run: Run
     images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImagingResult:
+    """What a task gave: its run, and its rows; ``rows`` is None when the archive had the images already.
+
+    ``hidden`` says whether the task asked for images that only its author sees.
+    """
+
+    run_id: str
+    hidden: bool
+    rows: RunRows | None
 
 
 def band_label(band: tuple[float, float]) -> str:
@@ -124,20 +141,75 @@ class Locator:
         return self.paths[reference.name]
 
 
-def run_imaging_task(task: ImagingTask) -> ImagingOutcome:
-    """Make the recipe, run it, write its files. A file or selection that allows no image ends as a failed run."""
+def run_task(task: ImagingTask, *, is_made: Callable[[str], bool] | None = None) -> ImagingResult:
+    """Make the images of a task: recipe, images, files, rows. The index is not touched.
+
+    It reports one step per method, one before and one after.
+
+    Parameters
+    ----------
+    task : ImagingTask
+    is_made : callable, optional
+        Whether the archive has the images of a recipe id; then nothing is made.
+
+    Raises
+    ------
+    StixError
+        When the files or the selection allow no image.
+    """
+    begin, hidden = perf_counter(), task.context.hidden
+    recipe = _prepare(task)
+    if is_made is not None and is_made(recipe.recipe_id):
+        return ImagingResult(recipe.recipe_id, hidden, None)
+    rows = _run(task, recipe, begin)
+    return ImagingResult(rows.run.run_id, hidden, rows)
+
+
+def run_preview(task: ImagingTask) -> RunRows:
+    """The same for a preview, where files or a selection that allow no image end as a failed run."""
     begin = perf_counter()
     try:
-        recipe = prepare_recipe(task.request, task.science, task.background, task.aspect, catalog=task.calibration)
-        locate = Locator.of(task.science, task.background, *task.aspect)
-        images = reconstruct(recipe, locate, catalog=task.calibration)
-        if task.context.kind == RunKind.AUTO and any(flux_at_edge(image) for image in _models(images)):
-            # Flux from outside the field gathers at its edge: previews look twice as far, with as many pixels.
-            images = reconstruct(replace(recipe, pixel=2.0 * recipe.pixel), locate, catalog=task.calibration)
+        return _run(task, _prepare(task), begin)
     except StixError as error:
         log.warning("%s %s: %s", task.context.uid, task.context.band, error)
-        return ImagingOutcome(failed_run(task, public_sentence(error), perf_counter() - begin))
-    return write_products(task.root, images, task.science, task.context, task.created, begin=begin)
+        return RunRows(failed_run(task, public_sentence(error), perf_counter() - begin))
+
+
+def _prepare(task: ImagingTask) -> Recipe:
+    report_progress("finding the flare", 1, _steps(task))
+    return prepare_recipe(task.request, task.science, task.background, task.aspect, catalog=task.calibration)
+
+
+def _run(task: ImagingTask, recipe: Recipe, begin: float) -> RunRows:
+    steps = _steps(task)
+    run = partial(
+        reconstruct,
+        locate=Locator.of(task.science, task.background, *task.aspect),
+        progress=lambda method, number, _: report_progress(METHOD_NAMES[method], number + 2, steps),
+        ensemble=task.ensemble,
+        catalog=task.calibration,
+    )
+    images = run(recipe)
+    if task.context.kind == RunKind.AUTO and any(flux_at_edge(image) for image in _models(images)):
+        # Flux from outside the field gathers at its edge: previews look twice as far, with as many pixels.
+        images = run(replace(recipe, pixel=2.0 * recipe.pixel))
+    report_progress("writing files", steps, steps)
+    rows = write_products(task.root, images, task.science, task.context, task.created, begin=begin)
+    _remove_leftovers(task.root, rows)
+    return rows
+
+
+def _steps(task: ImagingTask) -> int:
+    """Steps that a task reports: one per method, one before and one after."""
+    return len(task.request.methods or PARAMETERS) + 2
+
+
+def _remove_leftovers(root: Path, made: RunRows) -> None:
+    """Remove what a killed process left half-written in the folder of this recipe."""
+    first = min((root / image.file).stat().st_mtime for image in made.images)
+    for path in leftovers((root / made.images[0].file).parent):
+        if path.stat().st_mtime < first:
+            path.unlink(missing_ok=True)
 
 
 def _models(images: ImageSet) -> list[Reconstruction]:
@@ -153,7 +225,7 @@ def write_products(
     created: np.datetime64,
     *,
     begin: float | None = None,
-) -> ImagingOutcome:
+) -> RunRows:
     """Files of a set of images into the archive, and the rows that describe them (not yet in the index).
 
     The rows stand beside the images, too, in the record that the index can be rebuilt from: it comes last and says that
@@ -222,7 +294,7 @@ def write_products(
     if begin is not None:
         run = replace(run, elapsed_s=perf_counter() - begin)
     write_record(root / folder, run, rows)
-    return ImagingOutcome(run, tuple(rows))
+    return RunRows(run, tuple(rows))
 
 
 def _done_run(images: ImageSet, context: RunContext, created: np.datetime64, folder: str, warnings: str) -> Run:

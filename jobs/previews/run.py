@@ -16,12 +16,12 @@ from archive.layout import skipped_run_id
 from jobs.executors.base import Executor
 from jobs.executors.make import run_all
 from jobs.imaging.task import (
-    ImagingOutcome,
     ImagingTask,
     RunContext,
+    RunRows,
     band_label,
     failed_run,
-    run_imaging_task,
+    run_preview,
     skipped_run,
 )
 from jobs.inputs import InputCatalog, flare_named_in
@@ -96,8 +96,8 @@ def make_previews(
     recorded = [step for step in steps if isinstance(step, Run)]
     tasks = [step for step in steps if isinstance(step, ImagingTask)]
     runs: list[Run] = []
-    batch: list[ImagingOutcome] = []
-    for outcome in chain(map(ImagingOutcome, recorded), _outcomes(tasks, executor)):
+    batch: list[RunRows] = []
+    for outcome in chain(map(RunRows, recorded), _outcomes(tasks, executor)):
         batch.append(outcome)
         runs.append(outcome.run)
         if progress is not None:
@@ -113,7 +113,7 @@ def make_previews(
     return PreviewReport(len(plans), tuple(runs), discarded)
 
 
-def file_outcomes(archive: Archive, outcomes: Iterable[ImagingOutcome]) -> None:
+def file_outcomes(archive: Archive, outcomes: Iterable[RunRows]) -> None:
     """Put runs and images into the index; a run that was done takes the place of its recorded skip or failure."""
     outcomes = list(outcomes)
     if not outcomes:
@@ -222,13 +222,13 @@ def plan_imaging(
     )
 
 
-def _outcomes(tasks: list[ImagingTask], executor: Executor | None) -> Iterator[ImagingOutcome]:
-    for task, result in run_all(run_imaging_task, tasks, executor=executor):
-        if isinstance(result, ImagingOutcome):
+def _outcomes(tasks: list[ImagingTask], executor: Executor | None) -> Iterator[RunRows]:
+    for task, result in run_all(run_preview, tasks, executor=executor):
+        if isinstance(result, RunRows):
             yield result
         else:  # a fault of ours, not of the data: recorded like one, and told in the log
             log.error("%s %s failed", task.context.uid, task.context.band, exc_info=result)
-            yield ImagingOutcome(failed_run(task, f"internal error: {type(result).__name__}: {result}", 0.0))
+            yield RunRows(failed_run(task, f"internal error: {type(result).__name__}: {result}", 0.0))
 
 
 def _unreadable(file: ScienceFile, flare_id: str | None, band: str, reason: str, now: np.datetime64) -> Run:

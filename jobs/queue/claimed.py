@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from archive.errors import ArchiveBusy
 from jobs.executors.base import Progress
-from jobs.imaging.parts import PartResult
+from jobs.imaging.task import ImagingResult
 from jobs.queue.journal import Part, Request, RequestState
 from jobs.queue.planner import Result, Task
 from jobs.shared.errors import ExecutorFault, WorkerCrashed, WorkerDied
@@ -52,7 +52,7 @@ class ClaimedRequest:
     waiting: deque[tuple[int, Task]]
     finished: int
     running: dict[int, Running] = field(default_factory=dict)
-    unfiled: list[tuple[int, PartResult]] = field(default_factory=list)
+    unfiled: list[tuple[int, ImagingResult]] = field(default_factory=list)
     ended: list[Part] = field(default_factory=list)
     spent: float = 0.0
     total_spent: float = 0.0
@@ -99,7 +99,7 @@ class ClaimedRequest:
         running = self.running.pop(ticket)
         self.spend(running, now)
         self.finished += 1
-        if isinstance(result, PartResult):
+        if isinstance(result, ImagingResult):
             self.unfiled.append((running.part, result))
         elif result is not None:  # it has no rows
             self.ended.append(Part(running.part, result.run_id, ""))

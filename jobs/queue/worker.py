@@ -23,10 +23,11 @@ import numpy as np
 from archive import Archive
 from jobs.executors.base import Event, Executor, Finished, Progress, Started
 from jobs.executors.make import make_executor
-from jobs.imaging.parts import PartResult, file_results
+from jobs.imaging.task import ImagingResult
 from jobs.queue.claimed import TRANSIENT, ClaimedRequest, Running, sentence_of, verdict
 from jobs.queue.journal import Journal, Part, Request, RequestState
 from jobs.queue.leases import Leases
+from jobs.queue.make_once import file_results
 from jobs.queue.owners import Owner
 from jobs.queue.planner import Planner
 from jobs.queue.settings import WorkerSettings
@@ -290,7 +291,7 @@ class Worker:
                 active.ended.clear()
                 active.spent = 0.0
 
-    def _put_into_index(self, made: list[PartResult]) -> None:
+    def _put_into_index(self, made: list[ImagingResult]) -> None:
         """File results. What cannot be filed is not among the unfiled afterwards, unless it is worth another try."""
         active = tuple(self._active.values())
         try:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from archive import Archive
-from jobs.imaging.parts import PartResult, run_part
-from jobs.imaging.task import ImagingTask
+from jobs.imaging.task import ImagingResult, ImagingTask
 from jobs.queue.journal import Request
+from jobs.queue.make_once import make_once
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest
 from jobs.renderings.requests import CubeRequest, parse_any
@@ -17,7 +17,7 @@ from jobs.renderings.run import RenderResult, RenderTask, purge_renderings, run_
 from jobs.shared.limits import Limits
 
 type Task = ImagingTask | RenderTask
-type Result = PartResult | RenderResult
+type Result = ImagingResult | RenderResult
 
 
 class RequestPlanner:
@@ -51,7 +51,7 @@ class RequestPlanner:
         StixError
             When the inputs allow no result.
         """
-        return run_rendering(task) if isinstance(task, RenderTask) else run_part(task)
+        return run_rendering(task) if isinstance(task, RenderTask) else make_once(task)
 
     def purge(self, archive: Archive, now: np.datetime64) -> int:
         """Remove old renderings; returns how many."""

@@ -14,7 +14,7 @@ from jobs.executors.base import Finished, Progress, Started
 from jobs.executors.dask import DaskExecutor
 from jobs.executors.make import make_executor, run_all
 from jobs.executors.processes import ChildExecutor
-from jobs.imaging.task import run_imaging_task
+from jobs.imaging.task import run_preview
 from jobs.shared.errors import SchedulerLost, WorkerDied
 from stixcore.errors import InvalidProduct
 
@@ -140,7 +140,7 @@ def test_a_stopped_task_makes_room(outer_executor, tmp_path):
 def test_images_are_the_same_byte_for_byte(outer_executor, imaging_tasks, tmp_path):
     def images(executor, folder):
         tasks = [replace(task, root=tmp_path / folder) for task in imaging_tasks]
-        outcomes = [outcome for _, outcome in run_all(run_imaging_task, tasks, executor=executor)]
+        outcomes = [outcome for _, outcome in run_all(run_preview, tasks, executor=executor)]
         assert [outcome.run.reason for outcome in outcomes] == [""] * 3
         rows = {image.image_id: image.sha256 for outcome in outcomes for image in outcome.images}
         # the record of a run holds how long it took

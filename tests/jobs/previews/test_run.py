@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from archive import Archive, ImageFilter, RunFilter, RunKind, RunStatus, ingest
 from jobs.executors.make import make_executor
-from jobs.imaging.task import ImagingTask, RunContext, run_imaging_task
+from jobs.imaging.task import ImagingTask, RunContext, run_preview
 from jobs.inputs import InputCatalog
 from jobs.previews.run import make_previews, plan_imaging
 from jobs.queue.planning import plan_request
@@ -90,7 +90,7 @@ def test_a_preview_without_a_background_doubts_the_flux_of_em(small_task, energy
     """Unless the quietest part of the file shows that it has little: below 1 % from 4 keV on, 21 % from 16 keV on."""
     methods = {Method.CLEAN: default_clean(), Method.EM: EmParameters()}
     request = replace(small_task.request, methods=methods, energy=energy)
-    outcome = run_imaging_task(replace(small_task, background=None, request=request))
+    outcome = run_preview(replace(small_task, background=None, request=request))
     assert {image.method: image.verdict_flux for image in outcome.images} == {"clean": "trusted", "em": word}
     said = [json.loads(image.warnings) for image in outcome.images if image.method == "em"]
     doubts = [one["code"] for one in said[0] if one["severity"] == "doubt"]
@@ -123,7 +123,7 @@ def test_the_row_of_an_image_has_the_verdict_on_each_part(small_task, monkeypatc
     )
     monkeypatch.setattr(import_module("stixcore.reconstruct"), "assess", lambda images: found)
     methods = small_task.request.methods | {Method.BP: BackProjectionParameters()}
-    outcome = run_imaging_task(replace(small_task, request=replace(small_task.request, methods=methods)))
+    outcome = run_preview(replace(small_task, request=replace(small_task.request, methods=methods)))
     rows = {image.method: (image.verdict_position, image.verdict_flux, image.verdict_shape) for image in outcome.images}
     assert rows == {"clean": ("doubtful", "trusted", "trusted"), "bp": ("trusted", "doubtful", "trusted")}
     for image in outcome.images:
@@ -134,7 +134,7 @@ def test_the_row_of_an_image_has_the_verdict_on_each_part(small_task, monkeypatc
 def test_every_step_of_a_task_uses_its_own_calibration(small_task, own_calibration, monkeypatch):
     """Also the second look at a wider field: the table is in this catalogue only."""
     monkeypatch.setattr("jobs.imaging.task.flux_at_edge", lambda image: True)
-    outcome = run_imaging_task(replace(small_task, calibration=own_calibration))
+    outcome = run_preview(replace(small_task, calibration=own_calibration))
     assert (outcome.run.reason, outcome.run.energy_table) == ("", "elut_table_20991231")
     assert {image.pixel_arcsec for image in outcome.images} == {4.0}
 

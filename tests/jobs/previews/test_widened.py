@@ -7,7 +7,7 @@ import pytest
 
 from archive import Archive, ImageFilter, ingest
 from archive.index.schema import RunKind
-from jobs.imaging.task import ImagingTask, RunContext, run_imaging_task
+from jobs.imaging.task import ImagingTask, RunContext, run_preview
 from jobs.previews.run import make_previews
 from jobs.previews.stale import discard_stale_previews
 from jobs.previews.windows import PreviewRules
@@ -64,10 +64,10 @@ def test_what_a_user_asked_for_keeps_its_field_and_is_doubted(files, tmp_path):
     window = np.datetime64("2022-11-14T18:17:00"), np.datetime64("2022-11-14T18:18:00")
     context = RunContext(RunKind.USER, "ann", "2211146020", science.name, "6-10 keV")
     task = ImagingTask(tmp_path, ImageRequest(*window, (6.0, 10.0)), science, background, (aspect,), context, NOW)
-    outcome = run_imaging_task(task)
+    outcome = run_preview(task)
     images = {image.method: image for image in outcome.images}
     assert images["mem_ge"].pixel_arcsec == 2.0
     assert (images["mem_ge"].verdict_flux, images["mem_ge"].verdict_shape) == ("doubtful", "doubtful")
     assert '"flux_outside"' in images["mem_ge"].warnings
-    wide = run_imaging_task(replace(task, root=tmp_path / "wide", context=replace(context, kind=RunKind.AUTO)))
+    wide = run_preview(replace(task, root=tmp_path / "wide", context=replace(context, kind=RunKind.AUTO)))
     assert {image.pixel_arcsec for image in wide.images if image.method != "full_disk_bp"} == {4.0}
