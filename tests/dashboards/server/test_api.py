@@ -94,7 +94,7 @@ def test_hidden_images_are_in_the_answers_of_their_author_and_operators(
         ("/images?offset=-1", 400, "offset", "expected a whole number"),
         ("/images?foo=1", 400, "foo", "unknown parameter 'foo'; expected start, end"),
         ("/images?limit=1&limit=2", 400, "limit", "given more than once"),
-        ("/images?method=magic", 400, "method", "expected some of full_disk_bp, bp, clean"),
+        ("/images?method=magic", 400, "method", "expected a comma-separated list of full_disk_bp, bp, clean"),
         ("/images?trusted=perhaps", 400, "trusted", "expected true or false"),
         ("/images?verdict_flux=perhaps", 400, "verdict_flux", "expected trusted or doubtful"),
         ("/images?energy_low=nan", 400, "energy_low", "expected a number"),
