@@ -27,7 +27,7 @@ from stixcore.imaging.methods import run_method
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.imaging.threads import single_threaded
-from stixcore.reconstruct import default_methods
+from stixcore.options import default_methods
 from stixcore.simulation.sources import visibilities
 from stixcore.visibility.form import SYSTEMATIC_ERROR
 

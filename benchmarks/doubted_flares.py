@@ -22,7 +22,8 @@ from stixcore.imaging.metrics import SourceMeasure, measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.trust import Finding, Severity
 from stixcore.instrument.geometry import PixelSet
-from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest
+from stixcore.reconstruct import ImageSet, prepare_recipe, reconstruct
 from stixcore.simulation.campaign import FlareSizes, simulate_campaign
 
 Floats = NDArray[np.float64]

@@ -29,8 +29,9 @@ from stixcore.imaging.methods import ImagingInput, run_method
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
+from stixcore.options import ImageRequest, default_methods
 from stixcore.recipe import Recipe
-from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe
+from stixcore.reconstruct import prepare_recipe
 from stixcore.visibility.form import form_visibilities
 from stixcore.visibility.pixels import MetaPixels, sum_pixels
 from stixcore.visibility.visibilities import Visibilities

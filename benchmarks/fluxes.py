@@ -25,7 +25,8 @@ from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.methods import MethodParameters, run_method
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
-from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest, default_methods
+from stixcore.reconstruct import prepare_recipe, reconstruct
 
 COUNTS = (3e3, 1e4, 1e5, 1e6)
 N_TRIALS = 200

@@ -21,7 +21,8 @@ from stixcore.imaging.methods import FullDiskParameters, MethodParameters
 from stixcore.imaging.metrics import signal_to_noise
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import THRESHOLDS, Severity, assess
-from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest
+from stixcore.reconstruct import ImageSet, prepare_recipe, reconstruct
 
 Floats = NDArray[np.float64]
 

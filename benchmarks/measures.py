@@ -20,7 +20,7 @@ from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.methods import ImagingInput, MethodParameters, run_method
 from stixcore.imaging.metrics import measure_source, relative_rms
 from stixcore.imaging.reconstruction import Method, Reconstruction
-from stixcore.reconstruct import default_methods
+from stixcore.options import default_methods
 from stixcore.simulation.sources import Circle, Ellipse, Loop
 
 Floats = NDArray[np.float64]

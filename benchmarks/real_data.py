@@ -15,8 +15,9 @@ import numpy as np
 from stixcore.coordinates import Pointing
 from stixcore.imaging.grid import ImageGrid
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices, uv_points
+from stixcore.options import ImageRequest
 from stixcore.recipe import FileReference, Recipe
-from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
+from stixcore.reconstruct import ImageSet, prepare_recipe, reconstruct
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities
 

@@ -12,8 +12,9 @@ from stixcore.imaging.clean import clean
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import locate_flare
 from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.options import ImageRequest
 from stixcore.recipe import Recipe
-from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
+from stixcore.reconstruct import ImageSet, prepare_recipe, reconstruct
 from stixcore.visibility.form import form_visibilities
 from stixcore.visibility.pixels import MetaPixels, sum_pixels
 from stixcore.visibility.visibilities import Visibilities

@@ -22,10 +22,9 @@ from stixcore.imaging.location import FlareLocation
 from stixcore.imaging.reconstruction import Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import detector_indices
+from stixcore.options import ImageRequest, ShiftBins
 from stixcore.recipe import Location
 from stixcore.reconstruct import (
-    ImageRequest,
-    ShiftBins,
     apparent_radius,
     calibration_at,
     chosen_bins,

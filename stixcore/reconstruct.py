@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -20,27 +19,25 @@ from stixcore.background_check import (
     require_part,
 )
 from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
-from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.calibration.pointing import assumed_pointing, pointing_at
 from stixcore.coordinates import SOLAR_RADIUS, Pointing, hpc_to_stix
 from stixcore.errors import CalibrationError, InvalidProduct, ReconstructionError, SelectionError
 from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.read import read_aspect, read_pixel_data
-from stixcore.fits.windows import AskedWindow, WindowRule
-from stixcore.imaging.clean import CleanParameters, StopRule
+from stixcore.fits.windows import AskedWindow
 from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
 from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FULL_DISK_FIELD, SIDELOBE_DISTANCE, FlareLocation, locate_flare
-from stixcore.imaging.mem import FluxEstimate, MemGeParameters
-from stixcore.imaging.methods import PARAMETERS, ImagingInput, MethodParameters, run_method
+from stixcore.imaging.methods import ImagingInput, run_method
 from stixcore.imaging.position_error import PositionError, position_error
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Finding, assess
-from stixcore.instrument.geometry import IMAGING_LABELS, LOCATION_LABELS, PixelSet, detector_indices
+from stixcore.instrument.geometry import LOCATION_LABELS, PixelSet, detector_indices
+from stixcore.options import ImageRequest, ShiftBins, default_methods
 from stixcore.recipe import FileReference, Location, Recipe, sha256_of
 from stixcore.times import format_time, parse_time
 from stixcore.visibility.form import form_visibilities
@@ -50,63 +47,9 @@ from stixcore.visibility.visibilities import Visibilities
 #: Band in which a flare is searched on the full disk, keV, whatever the band of the image.
 LOCATION_ENERGY = (6.0, 10.0)
 ATTENUATED_LOCATION_END = 25.0
-#: CLEAN that stops by noise takes 50 to 130 of these; the limit is for flares that no set of points explains.
-CLEAN_ITERATIONS = 500
 #: A circle is looked for this far from the full-disk peak, arcsec (the ground software's box).
 CIRCLE_REACH = 100.0
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
-
-
-class ShiftBins(StrEnum):
-    """Counts of files before 2021-12-09 14:00 UTC belong to the time bin before.
-
-    ``AUTO``: they are moved there where that is right (`PixelData.can_shift_bins`). ``OFF``: they stay, as the ground
-    software leaves them by default.
-    """
-
-    AUTO = "auto"
-    OFF = "off"
-
-
-@dataclass(frozen=True)
-class ImageRequest:
-    """What somebody wants imaged; the rest of the recipe is found in the files.
-
-    Attributes
-    ----------
-    start, end : datetime64
-        UTC at Solar Orbiter.
-    energy : (low, high), keV
-    methods : mapping of Method to parameters; all methods with their defaults when empty
-    location : (x, y) in arcsec helioprojective, or None to search the full disk
-    pointing : Pointing that replaces the auxiliary files, or None
-    window_rule : WindowRule
-        How the time range becomes whole bins.
-    exact : bool
-        Refuse a time range that is not one of whole bins.
-    shift_bins : ShiftBins
-        Whether counts of early files move to the time bin that they belong to.
-    background_range : (start, end) or None
-        Part of the background file to use; with it, the science file can be its own background. It must not overlap
-        the window.
-    """
-
-    start: np.datetime64
-    end: np.datetime64
-    energy: tuple[float, float]
-    methods: Mapping[Method, MethodParameters] | None = None
-    location: tuple[float, float] | None = None
-    pointing: Pointing | None = None
-    shape: tuple[int, int] = (129, 129)
-    pixel: float = 2.0
-    subcollimators: tuple[str, ...] = IMAGING_LABELS
-    pixel_set: PixelSet = PixelSet.TOP_BOT
-    amplitude_scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026
-    edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW
-    window_rule: WindowRule = WindowRule.CENTRES
-    exact: bool = False
-    shift_bins: ShiftBins = ShiftBins.AUTO
-    background_range: tuple[np.datetime64, np.datetime64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,30 +125,6 @@ class ImageSet:
         """Findings of `stixcore.imaging.trust.assess` about the set; computed once."""
         with single_threaded():  # the same numbers in every process
             return assess(self)
-
-
-def default_methods() -> dict[Method, MethodParameters]:
-    """Default parameters of every method.
-
-    MEM_GE takes its total flux from the counts, the only estimate without bias (``docs/science/mem_ge.md``). The
-    largest visibility amplitude, as the Data Center takes it, is 28 % too high with 3,000 counts, and the ground
-    software's estimate is 1.3 to 1.6 times the truth for simulated flares. CLEAN continues until only noise is left
-    (``docs/decisions/clean_stop_rule.md``).
-    """
-    defaults: dict[Method, MethodParameters] = {method: parameters() for method, parameters in PARAMETERS.items()}
-    defaults[Method.CLEAN] = default_clean()
-    defaults[Method.MEM_GE] = default_mem_ge()
-    return defaults
-
-
-def default_clean() -> CleanParameters:
-    """CLEAN as in `default_methods`."""
-    return CleanParameters(max_iterations=CLEAN_ITERATIONS, stop_rule=StopRule.NOISE)
-
-
-def default_mem_ge() -> MemGeParameters:
-    """MEM_GE as in `default_methods`."""
-    return MemGeParameters(flux_estimate=FluxEstimate.COUNTS)
 
 
 def reference_to(path: Path, uid: str = "") -> FileReference:

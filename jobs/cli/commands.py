@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,18 +17,15 @@ import numpy as np
 
 from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
 from archive.calibration import calibration_catalog
+from jobs.cli.imaging_options import imaging_options
 from jobs.imaging.products import describe, save_images, save_report
-from jobs.queue import request_json
-from jobs.shared.errors import BadRequest
 from jobs.shared.limits import Limits
 from jobs.shared.lock import single_instance
 from jobs.shared.logs import say, tell
-from stixcore.fits.windows import WindowRule
-from stixcore.imaging.methods import MethodParameters
-from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import Aspect
+from stixcore.options import ImageRequest
 from stixcore.printable import plural, printable
-from stixcore.reconstruct import ImageRequest, ShiftBins, default_methods, prepare_recipe, reconstruct
+from stixcore.reconstruct import prepare_recipe, reconstruct
 
 log = logging.getLogger(__name__)
 
@@ -169,54 +166,19 @@ def _progress(what: str) -> Iterator[Callable[[int, int, Run], None]]:
         yield show
 
 
-def _methods(names: Iterable[str], settings: Iterable[str]) -> Mapping[Method, MethodParameters]:
-    """Methods by name with the parameters that were set, each ``METHOD.PARAMETER=VALUE``; the others are defaults.
-
-    Raises
-    ------
-    BadRequest
-        Names the setting that cannot be.
-    """
-    chosen: dict[str, dict[str, object]] = {str(method): {} for method in default_methods() if method in names}
-    for setting in settings:
-        target, equals, value = setting.partition("=")
-        method, dot, parameter = target.partition(".")
-        if not (equals and dot):
-            message = f"expected METHOD.PARAMETER=VALUE, found {setting!r}"
-            raise BadRequest(message)
-        if method not in chosen:
-            message = f"--set {setting}: {method} is not among the methods asked for: {', '.join(chosen)}"
-            raise BadRequest(message)
-        try:
-            chosen[method][parameter] = json.loads(value)
-        except ValueError:  # a word, as those of stop_rule
-            chosen[method][parameter] = value
-    try:
-        return request_json.methods(chosen)
-    except ValueError as error:
-        message = f"--set: {error}"
-        raise BadRequest(message) from error
-
-
 def run_image(arguments: argparse.Namespace) -> int:
     """Image one time and energy range of a file."""
     from jobs.imaging.task import Locator
 
+    options = imaging_options(arguments)
     limits = Limits()  # those of requests: what no page takes is refused before anything is written
-    shape, location = (arguments.shape, arguments.shape), tuple(arguments.location) if arguments.location else None
-    limits.check_map(shape, arguments.pixel, location)
+    limits.check_map(options["shape"], options["pixel"], options["location"])
     limits.check_ensemble(arguments.ensemble)
     request = ImageRequest(
         start=arguments.start,
         end=arguments.end,
         energy=(arguments.energy[0], arguments.energy[1]),
-        methods=_methods(arguments.method, arguments.set),
-        location=location,
-        shape=shape,
-        pixel=arguments.pixel,
-        window_rule=WindowRule(arguments.bins),
-        exact=arguments.exact,
-        shift_bins=ShiftBins(arguments.shift_bins),
+        **options,
         background_range=tuple(arguments.background_range) if arguments.background_range else None,
     )
     catalog = calibration_catalog(arguments.archive.expanduser().resolve())  # the shipped one where no archive is

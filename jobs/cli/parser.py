@@ -17,14 +17,12 @@ from typing import NoReturn
 import numpy as np
 
 from jobs.cli import calibration, commands, users
+from jobs.cli.imaging_options import add_imaging_options
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.shared import logs
 from jobs.shared.lock import AlreadyRunning
 from stixcore.errors import StixError
-from stixcore.fits.windows import WindowRule
-from stixcore.imaging.reconstruction import Method
 from stixcore.printable import printable
-from stixcore.reconstruct import ShiftBins
 from stixcore.software import software_version
 from stixcore.times import parse_time
 
@@ -180,45 +178,8 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
     image.add_argument("--aux", type=Path, nargs="+", default=[], metavar="F", help="ephemeris/aspect file, or two")
     image.add_argument("--start", type=_time, required=True, metavar="T", help="2022-11-11T11:36:00")
     image.add_argument("--end", type=_time, required=True, metavar="T")
-    image.add_argument("--exact", action="store_true", help="refuse a time range that is not one of whole bins")
-    image.add_argument(
-        "--bins",
-        choices=[rule.value for rule in WindowRule],
-        default=WindowRule.CENTRES.value,
-        help="centres: bins whose centres lie in the range (default); outward: bins that cover it, as IDL selects them",
-    )
-    image.add_argument(
-        "--shift-bins",
-        choices=[choice.value for choice in ShiftBins],
-        default=ShiftBins.AUTO.value,
-        help="move counts of files before 2021-12-09 to the bin they belong to, in full resolution (default: auto)",
-    )
     image.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help="keV")
-    image.add_argument(
-        "--method",
-        nargs="+",
-        choices=[method.value for method in Method],
-        default=list(Method),
-        metavar="METHOD",
-        help=f"{', '.join(method.value for method in Method)} (default: all of them)",
-    )
-    image.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="METHOD.PARAMETER=VALUE",
-        help="a parameter of a method; the ground software's demo: clean.stop_rule=negative_extreme, "
-        "mem_ge.flux_estimate=amplitude, --bins outward, --shift-bins off",
-    )
-    image.add_argument("--shape", type=int, default=129, metavar="N", help="pixels a side (default %(default)s)")
-    image.add_argument("--pixel", type=float, default=2.0, metavar="ARCSEC", help="pixel size (default %(default)s)")
-    image.add_argument(
-        "--location",
-        type=float,
-        nargs=2,
-        metavar=("X", "Y"),
-        help="map center, arcsec (default: found on the full disk)",
-    )
+    add_imaging_options(image)
     image.add_argument(
         "--ensemble", type=int, default=0, metavar="N", help="add uncertainty maps from N simulated copies"
     )

@@ -17,7 +17,8 @@ from jobs.imaging.task import Locator
 from jobs.shared.errors import LimitReached
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.imaging.reconstruction import METHOD_NAMES
-from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest
+from stixcore.reconstruct import prepare_recipe, reconstruct
 
 #: Time and memory (beyond what the libraries take) for one set of images.
 SECONDS, MEMORY = 120.0, 1 << 30

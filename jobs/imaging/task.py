@@ -25,8 +25,9 @@ from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Aspect, about, flux_at_edge, is_trusted, verdict
+from stixcore.options import ImageRequest
 from stixcore.recipe import FileReference, Recipe
-from stixcore.reconstruct import ImageRequest, ImageSet, prepare_recipe, reconstruct
+from stixcore.reconstruct import ImageSet, prepare_recipe, reconstruct
 from stixcore.software import software_version
 
 log = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ from jobs.previews.windows import PreviewRules, PreviewWindow, SkippedBand, inte
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_pixel_data
-from stixcore.reconstruct import ImageRequest
+from stixcore.options import ImageRequest
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from jobs.imaging.task import ImagingTask, RunContext, band_label
 from jobs.inputs import BackgroundChoice, InputCatalog, flare_named_in
 from jobs.queue.requests import AUTO, NONE, ImagingRequest
 from jobs.queue.submit import background_file_of, science_file_of
-from stixcore.reconstruct import ImageRequest
+from stixcore.options import ImageRequest
 
 
 def plan_request(archive: Archive, request: ImagingRequest, user: str, created: np.datetime64) -> list[ImagingTask]:

@@ -9,38 +9,65 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, PlainSerializer, PlainValidator, Strict, TypeAdapter, ValidationError, WithJsonSchema
 
 from archive.index.schema import ScienceFile
-from jobs.queue import request_json as read
 from jobs.shared.errors import BadRequest, LimitReached
 from jobs.shared.limits import Limits
-from stixcore.calibration.energy import EdgeCorrection
-from stixcore.calibration.grids import AmplitudeScheme
-from stixcore.coordinates import Pointing
 from stixcore.errors import StixError
 from stixcore.fits.spec import IMAGEABLE
-from stixcore.fits.windows import WindowRule
-from stixcore.imaging.methods import MethodParameters
-from stixcore.imaging.reconstruction import Method
-from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
-from stixcore.reconstruct import ImageRequest, ShiftBins, default_methods
-from stixcore.times import format_time
+from stixcore.instrument.geometry import detector_indices
+from stixcore.options import (
+    AUTO,
+    ImageRequest,
+    ImagingOptions,
+    Number,
+    explain,
+    found,
+    load_object,
+    reader,
+    schema_of,
+)
+from stixcore.times import format_time, parse_time
+
+__all__ = ["AUTO", "NONE", "ImagingRequest", "parse_request", "request_schema"]
 
 REQUEST_VERSION = 1
-AUTO, NONE = read.AUTO, read.NONE
+NONE = "none"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,150}", re.ASCII)
+_TEXT = TypeAdapter(Annotated[str, Strict()])
+
+
+def _read_uid(value: Any) -> str:
+    """A file name, or a uid with its leading zeros."""
+    name = _TEXT.validate_python(value)
+    return f"{int(name):010d}" if name.isascii() and name.isdigit() and len(name) <= 10 else name
+
+
+def _read_time(value: Any) -> np.datetime64:
+    """ISO 8601, to the millisecond."""
+    time: np.datetime64 = parse_time(_TEXT.validate_python(value)).astype("datetime64[ms]").astype("datetime64[us]")
+    return time
+
+
+Uid = Annotated[str, PlainValidator(_read_uid), WithJsonSchema({"type": "string"})]
+Time = Annotated[
+    np.datetime64,
+    PlainValidator(reader(_read_time)),
+    PlainSerializer(format_time),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+_SOME = {"minItems": 1}
 
 
 @dataclass(frozen=True)
-class ImagingRequest:
-    """Image sets of one science file: every time range with every energy range, all other choices the same.
+class ImagingRequest(ImagingOptions):
+    """Image sets of one science file: every time range with every energy range, all options the same.
 
     Attributes
     ----------
@@ -51,20 +78,6 @@ class ImagingRequest:
     energy_ranges : tuple of (low, high), keV
     background : str
         "auto" (nearest that qualifies), "none", or the uid or name of a file.
-    methods : mapping of Method to parameters
-        All methods with their defaults when empty.
-    location : (x, y) in arcsec helioprojective, or None to search the full disk
-    pointing : Pointing or None
-        None: from the auxiliary files.
-    shape : (ny, nx); pixel : float, arcsec
-    subcollimators, pixel_set, amplitude_scheme, edge_correction
-        See `stixcore.recipe.Recipe`.
-    window_rule : WindowRule
-        How a time range becomes whole bins.
-    exact : bool
-        Refuse a time range that is not one of whole bins.
-    shift_bins : ShiftBins
-        Whether counts of early files move to the time bin that they belong to.
     hidden : bool
         Only the user and operators see the images.
 
@@ -74,23 +87,17 @@ class ImagingRequest:
         When a value cannot be right whatever the data are.
     """
 
-    uid: str
-    time_ranges: tuple[tuple[np.datetime64, np.datetime64], ...]
-    energy_ranges: tuple[tuple[float, float], ...]
-    background: str = AUTO
-    methods: Mapping[Method, MethodParameters] = field(default_factory=default_methods)
-    location: tuple[float, float] | None = None
-    pointing: Pointing | None = None
-    shape: tuple[int, int] = (129, 129)
-    pixel: float = 2.0
-    subcollimators: tuple[str, ...] = IMAGING_LABELS
-    pixel_set: PixelSet = PixelSet.TOP_BOT
-    amplitude_scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026
-    edge_correction: EdgeCorrection = EdgeCorrection.POWER_LAW
-    window_rule: WindowRule = WindowRule.CENTRES
-    exact: bool = False
-    shift_bins: ShiftBins = ShiftBins.AUTO
-    hidden: bool = False
+    uid: Annotated[Uid, Field(description="Science request, or the name of a file")]
+    time_ranges: Annotated[
+        tuple[tuple[Time, Time], ...],
+        Field(description="Start and end, ISO 8601 UTC at Solar Orbiter", json_schema_extra=_SOME),
+    ]
+    energy_ranges: Annotated[
+        tuple[tuple[Number, Number], ...],
+        Field(alias="energy_ranges_kev", description="Lower and upper edge, keV", json_schema_extra=_SOME),
+    ]
+    background: Annotated[Uid, Field(description="auto, none, or uid or name of a file")] = AUTO
+    hidden: Annotated[bool, Strict(), Field(description="Only you and operators see the images")] = False
 
     def __post_init__(self) -> None:
         for name in (self.uid, self.background):
@@ -161,52 +168,30 @@ class ImagingRequest:
     def parts(self) -> list[ImageRequest]:
         """Its image sets, in the order of their numbers: all energy ranges of the first time range come first."""
         return [
-            ImageRequest(
-                start=start,
-                end=end,
-                energy=energy,
-                methods=self.methods,
-                location=self.location,
-                pointing=self.pointing,
-                shape=self.shape,
-                pixel=self.pixel,
-                subcollimators=self.subcollimators,
-                pixel_set=self.pixel_set,
-                amplitude_scheme=self.amplitude_scheme,
-                edge_correction=self.edge_correction,
-                window_rule=self.window_rule,
-                exact=self.exact,
-                shift_bins=self.shift_bins,
-            )
+            ImageRequest(start=start, end=end, energy=energy, **self.options)
             for (start, end), energy in product(self.time_ranges, self.energy_ranges)
         ]
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no blanks, ASCII; the keys carry the units."""
-        document = {
-            "version": REQUEST_VERSION,
-            "uid": self.uid,
-            "time_ranges": [[format_time(start), format_time(end)] for start, end in self.time_ranges],
-            "energy_ranges_kev": [list(energy) for energy in self.energy_ranges],
-            "background": self.background,
-            "methods": {
-                str(method): json.loads(json.dumps(asdict(parameters), default=str))
-                for method, parameters in self.methods.items()
-            },
-            "location": None if self.location is None else {read.X: self.location[0], read.Y: self.location[1]},
-            "pointing": read.pointing_document(self.pointing),
-            "shape": list(self.shape),
-            "pixel_arcsec": self.pixel,
-            "subcollimators": list(self.subcollimators),
-            "pixel_set": str(self.pixel_set),
-            "amplitude_scheme": str(self.amplitude_scheme),
-            "edge_correction": str(self.edge_correction),
-            "window_rule": str(self.window_rule),
-            "exact": self.exact,
-            "shift_bins": str(self.shift_bins),
-            "hidden": self.hidden,
-        }
+        document = {"version": REQUEST_VERSION, **_REQUEST.dump_python(self, mode="json", by_alias=True)}
         return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+_REQUEST = TypeAdapter(ImagingRequest)
+_KEYS = ("version", *_REQUEST.json_schema()["properties"])
+
+
+def request_schema() -> dict[str, Any]:
+    """JSON schema of a request for images."""
+    limits, schema = Limits(), schema_of(_REQUEST)
+    schema["properties"] = {"version": {"type": "integer", "const": REQUEST_VERSION}, **schema["properties"]}
+    return {
+        **schema,
+        "additionalProperties": False,
+        "description": "Images of one science file: every time range with every energy range, all else the same. "
+        f"At most {limits.recipes} combinations and {limits.body} bytes.",
+    }
 
 
 def parse_request(text: str | bytes, limits: Limits | None = None) -> ImagingRequest:
@@ -226,53 +211,39 @@ def parse_request(text: str | bytes, limits: Limits | None = None) -> ImagingReq
     if len(text) > limits.body:
         message = f"a request may be {limits.body} bytes long, this one has {len(text)}"
         raise LimitReached(message)
-    document: Any = None
-    with suppress(ValueError, RecursionError):
-        document = json.loads(text, parse_constant=read.no_constant)
-    if not isinstance(document, dict):
+    try:
+        document = load_object(text)
+    except ValueError as error:
+        raise BadRequest(*error.args) from error
+    if document is None:
         message = "a request is a JSON object"
         raise BadRequest(message)
-    known = ", ".join(_READERS)
     for key in document:
-        _require(key in _READERS, f"unknown key {str(key)[:60]!r}; a request has {known}")
+        _require(key in _KEYS, f"unknown key {str(key)[:60]!r}; a request has {', '.join(_KEYS)}")
     for key in ("uid", "time_ranges", "energy_ranges_kev"):
         _require(key in document, f"{key} is missing")
-    values = {}
-    for key, value in document.items():
-        name, reader = _READERS[key]
-        try:
-            values[name] = reader(value)
-        except (TypeError, ValueError, KeyError, OverflowError, RecursionError, StixError) as error:
-            message = f"{key}: {error}"
-            raise BadRequest(message) from error
-    version = values.pop("version", REQUEST_VERSION)
+    version = document.pop("version", REQUEST_VERSION)
+    right = isinstance(version, int) and not isinstance(version, bool)
+    _require(right, f"version: expected a whole number, {found(version)}")
     _require(version == REQUEST_VERSION, f"version: found {version}, this software reads {REQUEST_VERSION}")
-    request = ImagingRequest(**values)
+    request = read_request(document)
     request.check_limits(limits)
     return request
 
 
-#: Key of the JSON → attribute, and how its value is read.
-_READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "version": ("version", read.whole),
-    "uid": ("uid", read.uid),
-    "time_ranges": ("time_ranges", read.several(read.pair(read.time))),
-    "energy_ranges_kev": ("energy_ranges", read.several(read.pair(read.number))),
-    "background": ("background", read.uid),
-    "methods": ("methods", read.methods),
-    "location": ("location", read.location),
-    "pointing": ("pointing", read.pointing),
-    "shape": ("shape", read.shape),
-    "pixel_arcsec": ("pixel", read.number),
-    "subcollimators": ("subcollimators", read.several(read.text)),
-    "pixel_set": ("pixel_set", PixelSet),
-    "amplitude_scheme": ("amplitude_scheme", AmplitudeScheme),
-    "edge_correction": ("edge_correction", EdgeCorrection),
-    "window_rule": ("window_rule", WindowRule),
-    "exact": ("exact", read.truth),
-    "shift_bins": ("shift_bins", ShiftBins),
-    "hidden": ("hidden", read.truth),
-}
+def read_request(document: dict[str, Any]) -> ImagingRequest:
+    """A request from the values of a JSON object.
+
+    Raises
+    ------
+    BadRequest
+        Names the key that is wrong.
+    """
+    try:
+        return _REQUEST.validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        message = f"{error.errors(include_url=False)[0]['loc'][0]}: {explain(error)}"
+        raise BadRequest(message) from error
 
 
 def _require(fits: object, message: str) -> None:

@@ -14,7 +14,7 @@ from jobs.shared.limits import Limits
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.spec import ProductKind
 from stixcore.fits.windows import AskedWindow
-from stixcore.reconstruct import ShiftBins
+from stixcore.options import ShiftBins
 
 
 def submit(

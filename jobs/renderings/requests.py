@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Strict, TypeAdapter, ValidationError
 
 from archive.scripts.parts import ASSUMPTIONS
 from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
-from jobs.queue import request_json as read
 from jobs.queue.requests import ImagingRequest, parse_request
 from jobs.renderings.overlay_maps import MAP_NAME
 from jobs.shared.errors import BadRequest, LimitReached
 from jobs.shared.limits import Limits
+from stixcore.options import Whole, explain, found, load_object
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{16}-[a-z_]{1,20}", re.ASCII)
 MAX_IMAGES, MAX_OVERLAID = 500, 12
@@ -120,6 +123,8 @@ class CubeRequest:
 
 
 type RenderingRequest = AnimationRequest | OverlayRequest | CubeRequest
+_COPIES, _IMAGES = TypeAdapter(Whole), TypeAdapter(tuple[Annotated[str, Strict()], ...])
+
 type AnyRequest = ImagingRequest | RenderingRequest
 
 
@@ -135,53 +140,44 @@ def parse_any(text: str | bytes, limits: Limits | None = None) -> AnyRequest:
     if len(text) > limits.body:
         message = f"a request may be {limits.body} bytes long, this one has {len(text)}"
         raise LimitReached(message)
-    try:
-        document = json.loads(text, parse_constant=read.no_constant)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict) or "kind" not in document:
-        return parse_request(text, limits)
-    try:
-        return _rendering(document, limits)
-    except (TypeError, KeyError, ValueError, OverflowError, RecursionError) as error:
-        message = f"this is no request for a rendering: {type(error).__name__} {error}"
-        raise BadRequest(message) from error
+    document: Mapping[str, Any] | None = None
+    with suppress(ValueError):  # parse_request says what is wrong
+        document = load_object(text)
+    return _rendering(document, limits) if document is not None and "kind" in document else parse_request(text, limits)
 
 
 def _rendering(document: Mapping[str, Any], limits: Limits) -> RenderingRequest:
-    kind = RenderingKind(document["kind"])
-    if kind is RenderingKind.CUBE:
-        _known(document, ("kind", "imaging", "looks", "ensemble"))
-        return CubeRequest(
-            imaging=parse_request(json.dumps(document["imaging"]), limits),
-            looks=_looks(AnimationLooks, document.get("looks", {})),
-            ensemble=read.whole(document.get("ensemble", 12)),
-        )
-    _known(document, ("kind", "images", "looks"))
-    images = read.several(read.text)(document["images"])
-    looks = document.get("looks", {})
-    if kind is RenderingKind.ANIMATION:
-        return AnimationRequest(images, _looks(AnimationLooks, looks))
-    return OverlayRequest(images, _looks(OverlayLooks, looks))
+    try:
+        kind = RenderingKind(document["kind"])
+        imaging = kind is RenderingKind.CUBE
+        _known(document, ("kind", "imaging", "looks", "ensemble") if imaging else ("kind", "images", "looks"))
+        if imaging:
+            return CubeRequest(
+                imaging=parse_request(json.dumps(document["imaging"]), limits),
+                looks=_looks(AnimationLooks, document.get("looks", {})),
+                ensemble=_COPIES.validate_python(document.get("ensemble", 12)),
+            )
+        images, looks = _IMAGES.validate_python(document["images"]), document.get("looks", {})
+        if kind is RenderingKind.ANIMATION:
+            return AnimationRequest(images, _looks(AnimationLooks, looks))
+        return OverlayRequest(images, _looks(OverlayLooks, looks))
+    except ValidationError as error:
+        message = f"this is not a request for a rendering: {error.title}: {explain(error)}"
+        raise BadRequest(message) from error
+    except (KeyError, ValueError) as error:
+        message = f"this is not a request for a rendering: {type(error).__name__} {error}"
+        raise BadRequest(message) from error
 
 
 def _looks[Looks: (AnimationLooks, OverlayLooks)](kind: type[Looks], values: Any) -> Looks:
     """Looks from JSON: every value of the type of its default."""
-    given = read.mapping(values)
-    default = kind()
-    _known(given, tuple(item.name for item in fields(kind)))
-    return kind(**{name: _typed(name, getattr(default, name), value) for name, value in given.items()})
-
-
-def _typed(name: str, default: Any, value: Any) -> Any:
-    readers: dict[type, Any] = {bool: read.truth, int: read.whole, float: read.number, str: read.text}
-    if isinstance(default, tuple):
-        return read.several(read.number)(value)
-    if default is None:
-        if value is None:
-            return None
-        return read.text(value) if name == "map_file" else read.number(value)
-    return readers[type(default)](value)
+    _require(isinstance(values, Mapping), f"looks: expected an object, {found(values)}")
+    _known(values, tuple(item.name for item in fields(kind)))
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        message = f"{error.errors(include_url=False)[0]['loc'][0]}: {explain(error)}"
+        raise BadRequest(message) from error
 
 
 def _known(document: Mapping[str, Any], keys: tuple[str, ...]) -> None:

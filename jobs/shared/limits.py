@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from archive.accounts.names import NAME_LENGTH, RESERVED_NAMES
 from jobs.shared.errors import LimitReached
 from stixcore.imaging.ensemble import MAX_MEMBERS
+from stixcore.options import MAX_DISTANCE, PIXEL, SIDE
 
 __all__ = ["NAME_LENGTH", "RESERVED_NAMES", "Limits"]
 
@@ -52,10 +53,10 @@ class Limits:
     """
 
     recipes: int = 500
-    side: tuple[int, int] = (16, 1024)
-    pixel: tuple[float, float] = (0.1, 60.0)
+    side: tuple[int, int] = SIDE
+    pixel: tuple[float, float] = PIXEL
     ensemble: tuple[int, int] = (2, MAX_MEMBERS)
-    distance: float = 10_000.0
+    distance: float = MAX_DISTANCE
     body: int = 256 * 1024
     open_requests: int = 50
     compute: float = 4 * 3600.0

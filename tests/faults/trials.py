@@ -208,7 +208,8 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
     from stixcore.errors import InvalidProduct, StixError
     from stixcore.fits.read import read_pixel_data
     from stixcore.imaging.reconstruction import Method
-    from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
+    from stixcore.options import ImageRequest, default_methods
+    from stixcore.reconstruct import prepare_recipe, reconstruct
 
     ingest = import_module("archive.ingest.ingest").ingest
     methods = [Method(name) for name in names]

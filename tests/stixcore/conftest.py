@@ -21,7 +21,8 @@ from stixcore.fits.products import AspectTable, PixelData, ProductHeader
 from stixcore.fits.read import read_aspect, read_pixel_data
 from stixcore.fits.spec import ProductKind
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet
-from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest
+from stixcore.reconstruct import prepare_recipe, reconstruct
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities
 

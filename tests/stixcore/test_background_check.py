@@ -14,8 +14,9 @@ from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import THRESHOLDS, Severity, assess, verdict
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
+from stixcore.options import ImageRequest
 from stixcore.recipe import Recipe
-from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+from stixcore.reconstruct import prepare_recipe, reconstruct
 from stixcore.times import format_time
 from stixcore.visibility.pixels import sum_pixels
 

@@ -5,7 +5,8 @@ import pytest
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.reconstruction import Method
-from stixcore.reconstruct import ImageRequest, ShiftBins, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest, ShiftBins
+from stixcore.reconstruct import prepare_recipe, reconstruct
 from stixcore.times import parse_time
 
 

@@ -13,7 +13,8 @@ from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import assess
 from stixcore.instant import instant_image, snapped
 from stixcore.instrument.geometry import PixelSet
-from stixcore.reconstruct import ImageRequest, ShiftBins, find_pointing, prepare_recipe, read_background, reconstruct
+from stixcore.options import ImageRequest, ShiftBins
+from stixcore.reconstruct import find_pointing, prepare_recipe, read_background, reconstruct
 
 pytestmark = pytest.mark.needs_shared_data
 START, END = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")

@@ -5,7 +5,8 @@ import numpy as np
 from stixcore.calibration.pointing import pointing_at
 from stixcore.fits.read import read_aspect, read_pixel_data
 from stixcore.fits.windows import WindowRule
-from stixcore.reconstruct import ImageRequest, prepare_recipe
+from stixcore.options import ImageRequest
+from stixcore.reconstruct import prepare_recipe
 
 
 def test_the_range_counts_and_not_its_bins(shared_data):

@@ -10,7 +10,8 @@ from stixcore.coordinates import PointingSource, hpc_to_stix
 from stixcore.errors import InvalidProduct, SelectionError
 from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.reconstruction import Method
-from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest
+from stixcore.reconstruct import prepare_recipe, reconstruct
 
 pytestmark = pytest.mark.needs_shared_data
 WINDOW = np.datetime64("2022-11-11T11:35:40.271", "us"), np.datetime64("2022-11-11T11:37:40.271", "us")

@@ -39,7 +39,7 @@ from dashboards.shared.style import style
 from jobs.queue.requests import AUTO
 from stixcore.fits.windows import WindowRule
 from stixcore.instrument.geometry import PixelSet
-from stixcore.reconstruct import ShiftBins
+from stixcore.options import ShiftBins
 from stixcore.times import format_time
 
 #: How often the journal is looked at while a request is open, ms.

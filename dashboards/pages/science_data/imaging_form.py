@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,17 @@ from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instant import InstantImage, instant_image
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
-from stixcore.reconstruct import (
+from stixcore.options import (
     CLEAN_ITERATIONS,
+    MAX_DISTANCE,
     ImageRequest,
     ShiftBins,
-    apparent_radius,
     default_clean,
     default_mem_ge,
     default_methods,
+    option_schemas,
 )
+from stixcore.reconstruct import apparent_radius
 from stixcore.spectra import Interval, WindowSpectrum, equal_counts, equal_steps, native_bins
 
 ONE, STEPS, BINS, COUNTS = "one", "steps", "bins", "counts"
@@ -91,6 +94,23 @@ class Feedback:
     asked: str = ""
 
 
+_OPTIONS = option_schemas()
+
+
+def _described(key: str) -> dict[str, Any]:
+    return {"default": _OPTIONS[key]["default"], "doc": _OPTIONS[key]["description"]}
+
+
+def _limited(key: str) -> dict[str, Any]:
+    schema = _OPTIONS[key]
+    return {"default": schema["default"], "bounds": (schema["minimum"], schema["maximum"])}
+
+
+def _choice(key: str, choices: type[StrEnum]) -> param.Selector[Any]:
+    described = _described(key)
+    return param.Selector(default=choices(described["default"]), objects=list(choices), doc=described["doc"])
+
+
 class ImagingForm(param.Parameterized):
     """Choices of a visitor; the box is chosen in the `FileView`.
 
@@ -118,20 +138,20 @@ class ImagingForm(param.Parameterized):
     em_tolerance = TypedNumber(default=EmParameters().tolerance, bounds=(1e-6, 1.0), step=0.0005)
     mem_percent = TypedNumber(default=0.0, bounds=(0.0, 20.0), step=0.5, doc="Regularization, %; 0: by signal to noise")
     shape_of_sources: param.Selector[Any] = param.Selector(default="the best of all", objects=list(SHAPES))
-    side = TypedInteger(default=129, bounds=(16, 1024), step=16, doc="Pixels along a side")
-    pixel = TypedNumber(default=2.0, bounds=(0.1, 60.0), step=0.5, doc="Size of a pixel, arcsec")
+    side = TypedInteger(**_limited("shape"), step=16, doc="Pixels along a side")
+    pixel = TypedNumber(**_limited("pixel_arcsec"), step=0.5, doc="Size of a pixel, arcsec")
     subcollimators = param.ListSelector(default=list(IMAGING_LABELS), objects=list(ALL_LABELS))
-    pixel_set: param.Selector[Any] = param.Selector(default=PixelSet.TOP_BOT, objects=list(PixelSet))
-    window_rule: param.Selector[Any] = param.Selector(
-        default=WindowRule.CENTRES, objects=list(WindowRule), doc="How typed times become whole bins"
-    )
-    exact = param.Boolean(default=False, doc="Refuse typed times that are not those of whole bins")
-    shift_bins: param.Selector[Any] = param.Selector(
-        default=ShiftBins.AUTO, objects=list(ShiftBins), doc="Whether late counts move to their own time bin"
-    )
+    pixel_set = _choice("pixel_set", PixelSet)
+    window_rule = _choice("window_rule", WindowRule)
+    exact = param.Boolean(**_described("exact"))
+    shift_bins = _choice("shift_bins", ShiftBins)
     place: param.Selector[Any] = param.Selector(default=SEARCHED, objects=[SEARCHED, GIVEN], doc="Location")
-    x = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=5.0, doc="Solar X of the map's centre, arcsec")
-    y = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=5.0, doc="Solar Y of the map's centre, arcsec")
+    x = TypedNumber(
+        default=0.0, bounds=(-MAX_DISTANCE, MAX_DISTANCE), step=5.0, doc="Solar X of the map's centre, arcsec"
+    )
+    y = TypedNumber(
+        default=0.0, bounds=(-MAX_DISTANCE, MAX_DISTANCE), step=5.0, doc="Solar Y of the map's centre, arcsec"
+    )
     pointing: param.Selector[Any] = param.Selector(default=AUTO, objects=[AUTO, ASSUMED, GIVEN])
     roll = TypedNumber(default=0.0, bounds=(-360.0, 360.0), step=0.5, doc="deg")
     pointing_x = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=1.0, doc="arcsec")
@@ -171,13 +191,8 @@ class ImagingForm(param.Parameterized):
             energy_ranges=tuple(self.energy_ranges(box)),
             background=self.background,
             methods=self.method_parameters(),
-            location=self._given_place(),
             pointing=pointing,
-            shape=(self.side, self.side),
-            pixel=float(self.pixel),
-            subcollimators=tuple(label for label in ALL_LABELS if label in self.subcollimators),
-            pixel_set=self.pixel_set,
-            shift_bins=self.shift_bins,
+            **self._options(),
             hidden=self.hidden,
         )
         request.check_limits(limits or Limits())
@@ -284,13 +299,19 @@ class ImagingForm(param.Parameterized):
             box.start,
             box.end,
             (box.low, box.high),
-            location=self._given_place(),
-            shape=(self.side, self.side),
-            pixel=float(self.pixel),
-            subcollimators=tuple(label for label in ALL_LABELS if label in self.subcollimators),
-            pixel_set=self.pixel_set,
-            shift_bins=self.shift_bins,
+            **self._options(),
         )
+
+    def _options(self) -> dict[str, Any]:
+        """Options of the form but for methods and pointing, as keyword arguments of `ImagingOptions`."""
+        return {
+            "location": self._given_place(),
+            "shape": (self.side, self.side),
+            "pixel": float(self.pixel),
+            "subcollimators": tuple(label for label in ALL_LABELS if label in self.subcollimators),
+            "pixel_set": self.pixel_set,
+            "shift_bins": self.shift_bins,
+        }
 
     def candidates(self, box: TimeEnergySelection) -> BackgroundChoice:
         """Backgrounds for a box, best first, with the reasons for and against each: as the worker will choose."""

@@ -10,11 +10,10 @@ from dashboards.server.api import parameters as p
 from dashboards.server.api.browsing import page_schema
 from dashboards.server.api.call import Call, Endpoint, Reply, Who
 from dashboards.server.api.errors import Refused
-from dashboards.server.api.request_body import REQUEST_SCHEMA
 from dashboards.server.api.rows import iso
 from dashboards.shared.source import journal_of
 from jobs.queue.journal import Journal, Request, RequestState
-from jobs.queue.requests import ImagingRequest, parse_request
+from jobs.queue.requests import ImagingRequest, parse_request, request_schema
 from jobs.queue.submit import science_file_of, submit, whole_bins
 from jobs.shared.errors import BadRequest, LimitReached, NoSuchRequest, NotAllowed
 from stixcore.times import format_time
@@ -23,6 +22,9 @@ CLOCK = "Times of a request are UTC; the time ranges in it are UTC at Solar Orbi
 _UNITS = {"elapsed_s": "s"}
 #: Numbers that the journal's column can hold.
 REQUEST_ID = r"[0-9]{1,15}"
+
+
+REQUEST_SCHEMA = request_schema()
 
 
 def requests(archive: Archive, call: Call) -> Reply:

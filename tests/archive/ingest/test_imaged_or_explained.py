@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from archive import Archive, OutcomeStatus, ScienceFile, ingest
 from stixcore.errors import StixError
 from stixcore.imaging.reconstruction import Method
+from stixcore.options import ImageRequest, default_methods
 from stixcore.recipe import FileReference
-from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
+from stixcore.reconstruct import prepare_recipe, reconstruct
 
 #: Science files that no image can be made of, and the words of the reason.
 EXPLAINED = {

@@ -10,8 +10,8 @@ from archive.index.schema import Image
 from archive.scripts.sources import source_of
 from stixcore.calibration.catalog import SHIPPED
 from stixcore.coordinates import Pointing, PointingSource
+from stixcore.options import default_methods
 from stixcore.recipe import CalibrationReference, FileReference, Location, Recipe, TableReference
-from stixcore.reconstruct import default_methods
 
 SERVER = "http://127.0.0.1:1"
 TABLE, CAL_FILE = "elut_table_20270105", "solo_CAL_stix-cal-energy_20270302T230511-20270303T230512_V02.fits"

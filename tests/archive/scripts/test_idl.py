@@ -18,7 +18,7 @@ from stixcore.imaging.mem import MemGeParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.weights import Weighting
 from stixcore.instrument.geometry import PixelSet
-from stixcore.reconstruct import default_methods
+from stixcore.options import default_methods
 
 STUBS = Path(__file__).with_name("ssw_stubs.pro")
 pytestmark = pytest.mark.needs_gdl

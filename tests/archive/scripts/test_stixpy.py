@@ -12,7 +12,8 @@ from archive.scripts.images import stixpy_script
 from archive.scripts.sources import source_of
 from stixcore.fits.read import read_pixel_data
 from stixcore.imaging.reconstruction import Method
-from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest, default_methods
+from stixcore.reconstruct import prepare_recipe, reconstruct
 from stixcore.times import parse_time
 
 

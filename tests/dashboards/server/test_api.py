@@ -16,7 +16,7 @@ from archive.index.schema import FLARES, IMAGES, SCIENCE_FILES
 from dashboards.server.api.endpoints import ENDPOINTS, ROOT
 from dashboards.server.api.openapi import openapi_document
 from dashboards.server.api.parameters import PAGE, next_page, read_parameters
-from dashboards.server.api.request_body import REQUEST_SCHEMA
+from dashboards.server.api.requesting import REQUEST_SCHEMA
 from dashboards.server.api.rows import row_document, row_schema
 from jobs.queue.requests import ImagingRequest, parse_request
 

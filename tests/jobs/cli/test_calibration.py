@@ -15,8 +15,9 @@ from stixcore.image_files.write import write_image
 from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method
+from stixcore.options import ImageRequest, default_methods
 from stixcore.recipe import SINCE_VERSION_2, Recipe
-from stixcore.reconstruct import ImageRequest, default_methods, prepare_recipe, reconstruct
+from stixcore.reconstruct import prepare_recipe, reconstruct
 
 FLARE, QUIET = "2211116471", "2211098157"
 WINDOW = ("2022-11-11T11:36:00", "2022-11-11T11:37:00")

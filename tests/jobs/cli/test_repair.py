@@ -21,7 +21,7 @@ from jobs.inputs import InputCatalog
 from jobs.previews.run import file_outcomes, make_previews, plan_imaging
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
-from stixcore.reconstruct import ImageRequest
+from stixcore.options import ImageRequest
 
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
 

@@ -11,7 +11,7 @@ from jobs.executors.make import make_executor
 from jobs.imaging.task import ImagingTask, RunContext
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
-from stixcore.reconstruct import ImageRequest
+from stixcore.options import ImageRequest
 from stixcore.simulation.campaign import simulate_campaign
 
 HERE = Path(__file__).parent

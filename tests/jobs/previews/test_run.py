@@ -23,7 +23,7 @@ from stixcore.imaging.em import EmParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import Aspect, Finding, Severity
 from stixcore.instrument.energy_tables import Validity
-from stixcore.reconstruct import ImageRequest, default_clean
+from stixcore.options import ImageRequest, default_clean
 
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
 

@@ -11,8 +11,8 @@ from jobs.imaging.task import ImagingTask, RunContext, run_preview
 from jobs.previews.run import make_previews
 from jobs.previews.stale import discard_stale_previews
 from jobs.previews.windows import PreviewRules
+from stixcore.options import ImageRequest
 from stixcore.recipe import Recipe
-from stixcore.reconstruct import ImageRequest
 
 pytestmark = pytest.mark.needs_shared_data
 

@@ -25,8 +25,9 @@ from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import ALL_LABELS, PixelSet
+from stixcore.options import ShiftBins, default_methods
 from stixcore.recipe import Recipe
-from stixcore.reconstruct import ShiftBins, default_methods, prepare_recipe
+from stixcore.reconstruct import prepare_recipe
 
 NOW = np.datetime64("2026-03-21T00:00:00", "us")
 SECOND = np.timedelta64(1_000_000, "us")
@@ -153,12 +154,12 @@ def test_parameters_that_are_not_given_have_their_defaults():
         ({"energy_ranges_kev": [[4, True]]}, "energy_ranges_kev: expected a number"),
         ({"energy_ranges_kev": [[4, 10**400]]}, "energy_ranges_kev: expected a number"),
         ({"methods": {}}, "at least one method"),
-        ({"methods": ["magic"]}, "methods: 'magic' is not a valid Method"),
+        ({"methods": ["magic"]}, "methods: expected full_disk_bp, .* or vis_fwdfit, found 'magic'"),
         ({"methods": {"clean": {"gian": 1}}}, "methods: clean has no parameter 'gian'; it has beam_fwhm, gain"),
         ({"methods": {"clean": {"gain": 7}}}, "methods: CLEAN needs"),
         ({"methods": {"clean": {"gain": "high"}}}, "methods: expected a number, found 'high'"),
         ({"methods": {"clean": {"max_iterations": 1.5}}}, "methods: expected a whole number"),
-        ({"methods": {"clean": {"weighting": "heavy"}}}, "methods: 'heavy' is not a valid Weighting"),
+        ({"methods": {"clean": {"weighting": "heavy"}}}, "methods: expected natural or uniform, found 'heavy'"),
         ({"methods": {"vis_fwdfit": {"configuration": ["square"]}}}, "methods: a configuration is"),
         ({"methods": {"vis_fwdfit": {"fwhm_limits": 3}}}, "methods: "),
         ({"location": [1, 2]}, "location: expected an object with x_arcsec, y_arcsec"),
@@ -167,7 +168,7 @@ def test_parameters_that_are_not_given_have_their_defaults():
         ({"shape": [129]}, "shape: expected a list of two"),
         ({"subcollimators": ["11z"]}, "sub-collimators must be distinct labels"),
         ({"subcollimators": ["3a", "3a"]}, "the same sub-collimator is asked for twice"),
-        ({"pixel_set": "HALF"}, "pixel_set: 'HALF' is not a valid PixelSet"),
+        ({"pixel_set": "HALF"}, "pixel_set: expected TOP, .*, found 'HALF'"),
         ({"hidden": 1}, "hidden: expected true or false"),
         ({"version": 2}, "version: found 2, this software reads 1"),
         ({"colour": "red"}, "unknown key 'colour'; a request has version, uid"),

@@ -9,7 +9,7 @@ from stixcore.imaging.clean import NOISE_LEVEL, CleanParameters, StopRule, clean
 from stixcore.imaging.methods import run_method
 from stixcore.imaging.reconstruction import Method, StopReason
 from stixcore.imaging.weights import Weighting, visibility_weights
-from stixcore.reconstruct import CLEAN_ITERATIONS, default_methods
+from stixcore.options import CLEAN_ITERATIONS, default_methods
 
 N_TRIALS = 20
 NOW = default_methods()[Method.CLEAN]

@@ -12,7 +12,8 @@ from benchmarks.flags import HEADING, NEXT, flux_worth, write_section
 from benchmarks.flags import _counted as counted
 from benchmarks.november_2022 import aspect_files, background, idl_flares
 from stixcore.imaging.trust import Severity
-from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest
+from stixcore.reconstruct import prepare_recipe, reconstruct
 
 
 @pytest.mark.needs_shared_data

@@ -11,7 +11,8 @@ from stixcore.imaging.forward_fit.image import draw
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction
-from stixcore.reconstruct import ImageRequest, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest
+from stixcore.reconstruct import prepare_recipe, reconstruct
 
 GRID = ImageGrid((129, 129), 2.0, (100.0, 50.0))
 

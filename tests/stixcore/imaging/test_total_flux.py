@@ -14,7 +14,7 @@ from stixcore.imaging.methods import run_method
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.total_flux import counted_flux
 from stixcore.instrument.geometry import detector_indices
-from stixcore.reconstruct import default_methods
+from stixcore.options import default_methods
 
 N_TRIALS = 30
 

@@ -23,7 +23,8 @@ from stixcore.imaging.trust import (
     unexplained,
     verdict,
 )
-from stixcore.reconstruct import ImageRequest, default_mem_ge, prepare_recipe, reconstruct
+from stixcore.options import ImageRequest, default_mem_ge
+from stixcore.reconstruct import prepare_recipe, reconstruct
 from stixcore.references import FileReference
 
 pytestmark = pytest.mark.needs_shared_data

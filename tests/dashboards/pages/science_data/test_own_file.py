@@ -137,7 +137,7 @@ def test_one_box_at_a_time(november: Archive) -> None:
 
 
 def test_images_that_take_too_long_are_given_up(november: Archive, tmp_path: Path) -> None:
-    from stixcore.reconstruct import ImageRequest
+    from stixcore.options import ImageRequest
 
     request = ImageRequest(
         np.datetime64("2022-11-11T11:36", "us"), np.datetime64("2022-11-11T11:37", "us"), energy=(6.0, 10.0)

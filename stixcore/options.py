@@ -1,0 +1,436 @@
+"""What determines images besides their files: one declaration of every option.
+
+`ImagingOptions` is embedded in what people ask for (`ImageRequest`, and the requests of `jobs`). Its fields carry unit,
+bounds, default and help, so that the form, the API schema, the command line and the documentation are generated from
+them (`option_schemas`); JSON is read and written by pydantic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from stixcore.calibration.energy import EdgeCorrection
+from stixcore.calibration.grids import AmplitudeScheme
+from stixcore.calibration.pointing import assumed_pointing
+from stixcore.coordinates import Pointing, PointingSource
+from stixcore.errors import StixError
+from stixcore.fits.windows import WindowRule
+from stixcore.imaging.clean import CleanParameters, StopRule
+from stixcore.imaging.mem import FluxEstimate, MemGeParameters
+from stixcore.imaging.methods import PARAMETERS, MethodParameters
+from stixcore.imaging.reconstruction import Method
+from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
+
+#: CLEAN that stops by noise takes 50 to 130 of these; the limit is for flares that no set of points explains.
+CLEAN_ITERATIONS = 500
+AUTO, ASSUMED = "auto", "assumed"
+X, Y, ROLL = "x_arcsec", "y_arcsec", "roll_deg"
+#: Larger numbers in JSON are mistakes.
+_LARGEST = 1e15
+
+
+class ShiftBins(StrEnum):
+    """Counts of files before 2021-12-09 14:00 UTC belong to the time bin before.
+
+    ``AUTO``: they are moved there where that is right (`PixelData.can_shift_bins`). ``OFF``: they stay, as the ground
+    software leaves them by default.
+    """
+
+    AUTO = "auto"
+    OFF = "off"
+
+
+def default_clean() -> CleanParameters:
+    """CLEAN as in `default_methods`."""
+    return CleanParameters(max_iterations=CLEAN_ITERATIONS, stop_rule=StopRule.NOISE)
+
+
+def default_mem_ge() -> MemGeParameters:
+    """MEM_GE as in `default_methods`."""
+    return MemGeParameters(flux_estimate=FluxEstimate.COUNTS)
+
+
+def default_methods() -> dict[Method, MethodParameters]:
+    """Default parameters of every method.
+
+    MEM_GE takes its total flux from the counts, the only estimate without bias (``docs/science/mem_ge.md``). The
+    largest visibility amplitude, as the Data Center takes it, is 28 % too high with 3,000 counts, and the ground
+    software's estimate is 1.3 to 1.6 times the truth for simulated flares. CLEAN continues until only noise is left
+    (``docs/decisions/clean_stop_rule.md``).
+    """
+    defaults: dict[Method, MethodParameters] = {method: parameters() for method, parameters in PARAMETERS.items()}
+    defaults[Method.CLEAN] = default_clean()
+    defaults[Method.MEM_GE] = default_mem_ge()
+    return defaults
+
+
+# Values that JSON writes in its own way ---------------------------------------------------------------------------
+
+Number = Annotated[float, Strict()]
+Whole = Annotated[int, Strict()]
+
+
+def found(value: Any) -> str:
+    """A wrong value as messages quote it."""
+    text = repr(value[:60]) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)[:60]
+    return f"found {text}"
+
+
+def reader[Value](read: Callable[[Any], Value]) -> Callable[[Any], Value]:
+    """A function for `PlainValidator`, whose `StixError` becomes the ValueError that pydantic collects."""
+
+    def validate(value: Any) -> Value:
+        try:
+            return read(value)
+        except StixError as error:
+            raise ValueError(*error.args) from error
+
+    return validate
+
+
+def _numbers(value: Any, names: tuple[str, ...]) -> list[float]:
+    """The numbers of an object that has exactly these keys."""
+    if not isinstance(value, Mapping) or set(value) != set(names):
+        message = f"expected an object with {', '.join(names)}, {found(value)}"
+        raise ValueError(message)
+    return [_NUMBER.validate_python(value[name]) for name in names]
+
+
+def _read_location(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    x, y = _numbers(value, (X, Y))
+    return x, y
+
+
+def _read_pointing(value: Any) -> Pointing | None:
+    if value in (None, AUTO):
+        return None
+    if value == ASSUMED:
+        return assumed_pointing()
+    roll, x, y = _numbers(value, (ROLL, X, Y))
+    return Pointing(PointingSource.MANUAL, roll, x, y)
+
+
+def _write_pointing(value: Pointing | None) -> str | dict[str, float]:
+    if value is None:
+        return AUTO
+    return ASSUMED if value == assumed_pointing() else {ROLL: value.roll, X: value.x, Y: value.y}
+
+
+def _read_shape(value: Any) -> tuple[int, int]:
+    if isinstance(value, list) and len(value) != 2:
+        message = f"expected a list of two, {found(value)}"
+        raise ValueError(message)
+    return _SIDES.validate_python(value if isinstance(value, list) else (value, value))
+
+
+def read_methods(value: Any) -> dict[Method, MethodParameters]:
+    """Methods from JSON: a list of names, or an object of parameters by name; None for all methods.
+
+    Parameters that are not given have the values of `default_methods`.
+
+    Raises
+    ------
+    ValueError, StixError
+        Names the method or parameter that is wrong.
+    """
+    if value is None:
+        return default_methods()
+    given = value if isinstance(value, Mapping) else {name: {} for name in _NAMES.validate_python(value)}
+    return {_METHOD.validate_python(name): _parameters(name, values) for name, values in given.items()}
+
+
+def _parameters(name: str, values: Any) -> MethodParameters:
+    default = default_methods()[Method(name)]
+    known = sorted(item.name for item in fields(default))
+    if not isinstance(values, Mapping):
+        message = f"expected an object with parameters of {name}, {found(values)}"
+        raise ValueError(message)  # noqa: TRY004 - pydantic takes a ValueError for a wrong value
+    for parameter in values:
+        if parameter not in known:
+            message = f"{name} has no parameter {parameter!r}; it has {', '.join(known) or 'none'}"
+            raise ValueError(message)
+    text = json.dumps({**asdict(default), **values}, default=str)
+    read: MethodParameters = TypeAdapter(type(default)).validate_json(text, strict=True)
+    return read
+
+
+def _write_methods(methods: Mapping[Method, MethodParameters]) -> dict[str, Any]:
+    return {
+        str(method): json.loads(json.dumps(asdict(parameters), default=str)) for method, parameters in methods.items()
+    }
+
+
+_NUMBER, _SIDES = TypeAdapter(Number), TypeAdapter(tuple[Whole, Whole])
+_NAMES, _METHOD = TypeAdapter(list[Annotated[str, Strict()]]), TypeAdapter(Method)
+
+
+# Their JSON schema ------------------------------------------------------------------------------------------------
+
+
+def _object(names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name: {"type": "number"} for name in names},
+        "required": list(names),
+        "additionalProperties": False,
+    }
+
+
+def _methods_schema() -> dict[str, Any]:
+    """Names of methods, or every parameter of each with its type and default."""
+    properties = {}
+    for method, parameters in default_methods().items():
+        schema = inline(TypeAdapter(type(parameters)).json_schema())
+        values = _write_methods({method: parameters})[str(method)]
+        described = {name: {**schema["properties"][name], "default": value} for name, value in values.items()}
+        properties[str(method)] = {"type": "object", "additionalProperties": False, "properties": described}
+    names = {"type": "array", "items": {"type": "string", "enum": list(properties)}, "minItems": 1}
+    return {
+        "oneOf": [
+            names,
+            {"type": "object", "properties": properties, "additionalProperties": False},
+            {"type": "null"},
+        ]
+    }
+
+
+def inline(schema: dict[str, Any]) -> dict[str, Any]:
+    """A JSON schema without ``$defs`` and titles: each definition at its place."""
+    definitions = schema.get("$defs", {})
+
+    def resolved(item: Any) -> Any:
+        if isinstance(item, list):
+            return [resolved(each) for each in item]
+        if not isinstance(item, dict):
+            return item
+        if "$ref" in item:
+            item = {**definitions[item["$ref"].rpartition("/")[2]], **item}
+        skipped = {"$ref", "$defs"} | ({"title"} if isinstance(item.get("title"), str) else set())
+        return {key: resolved(value) for key, value in item.items() if key not in skipped}
+
+    plain: dict[str, Any] = resolved(schema)
+    return plain
+
+
+#: Pixels along a side of a requested image, and size of a pixel in arcsec: least and most.
+SIDE, PIXEL = (16, 1024), (0.1, 60.0)
+_SIDE = {"minimum": SIDE[0], "maximum": SIDE[1]}
+_SIDE_SCHEMA = {"type": "integer", **_SIDE}
+#: Map centre from Sun centre along either axis, at most, arcsec.
+MAX_DISTANCE = 10_000.0
+
+Methods = Annotated[
+    Mapping[Method, MethodParameters],
+    PlainValidator(reader(read_methods)),
+    PlainSerializer(_write_methods),
+    WithJsonSchema(_methods_schema()),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagingOptions:
+    """What determines images besides their files and their times and energies.
+
+    Attributes
+    ----------
+    methods : mapping of Method to parameters
+        All methods with their defaults when empty.
+    location : (x, y) in arcsec helioprojective, or None to search the full disk
+    pointing : Pointing that replaces the auxiliary files, or None
+    shape : (ny, nx), pixel
+    pixel : float, arcsec
+    subcollimators, pixel_set, amplitude_scheme, edge_correction
+        See `stixcore.recipe.Recipe`.
+    window_rule : WindowRule
+        How the time range becomes whole bins.
+    exact : bool
+        Refuse a time range that is not one of whole bins.
+    shift_bins : ShiftBins
+        Whether counts of early files move to the time bin that they belong to.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
+
+    methods: Annotated[Methods, Field(description="Methods by name, or with parameters; all of them by default")] = (
+        field(default_factory=default_methods)
+    )
+    location: Annotated[
+        tuple[float, float] | None,
+        PlainValidator(_read_location),
+        PlainSerializer(lambda place: None if place is None else dict(zip((X, Y), place, strict=True))),
+        WithJsonSchema({"oneOf": [_object((X, Y)), {"type": "null"}]}),
+        Field(
+            description="Map centre, helioprojective as seen from Solar Orbiter, arcsec; null: found on the full disk",
+            json_schema_extra={"unit": "arcsec", "minimum": -MAX_DISTANCE, "maximum": MAX_DISTANCE},
+        ),
+    ] = None
+    pointing: Annotated[
+        Pointing | None,
+        PlainValidator(_read_pointing),
+        PlainSerializer(_write_pointing),
+        WithJsonSchema(
+            {"oneOf": [{"type": "string", "enum": [AUTO, ASSUMED]}, _object((ROLL, X, Y)), {"type": "null"}]}
+        ),
+        Field(description="From the aspect solution (auto), assumed, or typed"),
+    ] = None
+    shape: Annotated[
+        tuple[int, int],
+        PlainValidator(_read_shape),
+        PlainSerializer(list),
+        WithJsonSchema(
+            {"oneOf": [_SIDE_SCHEMA, {"type": "array", "items": _SIDE_SCHEMA, "minItems": 2, "maxItems": 2}]}
+        ),
+        Field(
+            description="Pixels a side, or [ny, nx]",
+            json_schema_extra={"unit": "pixel", "default": 129, **_SIDE},
+        ),
+    ] = (129, 129)
+    pixel: Annotated[
+        Number,
+        Field(
+            alias="pixel_arcsec",
+            description="Pixel size, arcsec",
+            json_schema_extra={"unit": "arcsec", "minimum": PIXEL[0], "maximum": PIXEL[1]},
+        ),
+    ] = 2.0
+    subcollimators: Annotated[
+        tuple[Annotated[str, Strict()], ...],
+        WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(ALL_LABELS)}, "minItems": 1}),
+        Field(description="Labels of the sub-collimators to use, such as 3a"),
+    ] = IMAGING_LABELS
+    pixel_set: Annotated[PixelSet, Field(description="Which rows of pixels of a detector to use")] = PixelSet.TOP_BOT
+    amplitude_scheme: Annotated[
+        AmplitudeScheme, Field(description="Calibration of the visibility amplitudes, by year of the ground software")
+    ] = AmplitudeScheme.GSW_2026
+    edge_correction: Annotated[
+        EdgeCorrection, Field(description="How counts of a channel are corrected to its nominal edges")
+    ] = EdgeCorrection.POWER_LAW
+    window_rule: Annotated[
+        WindowRule,
+        Field(description="Bins whose centres lie in the time range, or bins that cover it (ground software)"),
+    ] = WindowRule.CENTRES
+    exact: Annotated[bool, Strict(), Field(description="Refuse a range that is not one of whole bins")] = False
+    shift_bins: Annotated[
+        ShiftBins,
+        Field(description="Move counts of files before 2021-12-09 to the time bin they belong to, in full resolution"),
+    ] = ShiftBins.AUTO
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """These options as keyword arguments, for another class that embeds them."""
+        return {item.name: getattr(self, item.name) for item in fields(ImagingOptions)}
+
+
+@dataclass(frozen=True)
+class ImageRequest(ImagingOptions):
+    """One time and energy range to image, and how; the rest of the recipe is found in the files.
+
+    Attributes
+    ----------
+    start, end : datetime64
+        UTC at Solar Orbiter.
+    energy : (low, high), keV
+    background_range : (start, end) or None
+        Part of the background file to use; with it, the science file can be its own background. It must not overlap
+        the window.
+    """
+
+    start: np.datetime64
+    end: np.datetime64
+    energy: tuple[float, float]
+    background_range: tuple[np.datetime64, np.datetime64] | None = None
+
+
+def option_schemas() -> dict[str, dict[str, Any]]:
+    """JSON schema of each option by its key, with description, default, bounds and unit."""
+    properties: dict[str, dict[str, Any]] = schema_of(TypeAdapter(ImagingOptions))["properties"]
+    return properties
+
+
+def schema_of(adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    """JSON schema of what an adapter reads, without definitions elsewhere."""
+    return inline(adapter.json_schema())
+
+
+# Reading ----------------------------------------------------------------------------------------------------------
+
+_EXPECTED = {
+    "string_type": "a text",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "mapping_type": "an object",
+    "dict_type": "an object",
+}
+
+
+def explain(error: ValidationError) -> str:
+    """The first wrong value in a sentence: "expected a number, found 'high'"."""
+    first = error.errors(include_url=False)[0]
+    given, context, kind = first["input"], first.get("ctx", {}), first["type"]
+    if kind == "value_error":
+        return str(context["error"])
+    if (kind in ("too_long", "too_short", "missing") and context.get("field_type") == "Tuple") or kind == "missing":
+        return f"expected a list of two, {found(given)}"
+    if kind == "enum":
+        return f"expected {context['expected'].replace(chr(39), '')}, {found(given)}"
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, {found(given)}"
+    return f"{first['msg'][:1].lower()}{first['msg'][1:]}, {found(given)}"
+
+
+def load_object(text: str | bytes) -> dict[str, Any] | None:
+    """A JSON object, or None when the text is none; NaN and Infinity are no JSON.
+
+    Raises
+    ------
+    ValueError
+        Names the key with a number beyond 10¹⁵.
+    """
+    document: Any = None
+    with suppress(ValueError, RecursionError):
+        document = json.loads(text, parse_constant=_no_constant)
+    if not isinstance(document, dict):
+        return None
+    for key, value in document.items():
+        large = _large_number(value)
+        if large is not None:
+            message = f"{key}: expected a number, {found(large)}"
+            raise ValueError(message)
+    return document
+
+
+def _no_constant(name: str) -> float:
+    message = f"{name} is no JSON"
+    raise ValueError(message)
+
+
+def _large_number(value: Any) -> float | None:
+    if isinstance(value, Mapping):
+        return _large_number(list(value.values()))
+    if isinstance(value, list):
+        return next((large for item in value if (large := _large_number(item)) is not None), None)
+    return value if isinstance(value, (int, float)) and abs(value) > _LARGEST else None
