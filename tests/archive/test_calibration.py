@@ -239,7 +239,7 @@ def test_damage_stops_those_who_need_it_is_found_and_restored(own, published, sh
     assert not [one for one in check(archive, NOW) if one.code.startswith("calibration-")]
 
 
-def test_a_list_that_would_stop_the_archive_is_refused(tmp_path, published):
+def test_an_unusable_list_of_tables_is_refused(tmp_path, published):
     path = published / "elut_index.csv"
     good = path.read_text()
     path.write_text(f"{good.replace('none', '2027-03-01T00:00:00')}\n19, 2027-03-01T00:00:00, none, {NEW}")

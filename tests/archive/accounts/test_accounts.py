@@ -219,7 +219,7 @@ def test_a_name_with_a_password_is_nobody_elses(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["accounts = 1", "[accounts]\nallow = []", '[accounts]\nallowed = "*"', "[accounts]\noperators = [1]", "["]
 )
-def test_a_slip_in_the_configuration_lets_nobody_in(tmp_path: Path, text: str) -> None:
+def test_an_invalid_configuration_lets_nobody_in(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.toml").write_text(text)
     with pytest.raises(AccountsDamaged, match=r"config\.toml"):
         ProviderUsers.of(tmp_path)

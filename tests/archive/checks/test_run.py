@@ -308,7 +308,7 @@ def test_file_in_a_wrong_folder_goes_back_to_its_own(own):
     assert (place.is_file(), elsewhere.exists()) == (True, False)
 
 
-def test_file_that_todays_rules_refuse_is_told_and_left_alone(own, monkeypatch):
+def test_file_refused_by_current_rules_is_reported_and_kept(own, monkeypatch):
     from archive.ingest import describe as rules
 
     monkeypatch.setattr(rules, "BEYOND", np.datetime64("2022-11-30"))
@@ -588,14 +588,14 @@ def test_leftovers_of_killed_writers_go_after_an_hour(own, place):
     assert check(own, later(hours)) == ()
 
 
-def test_download_may_be_taken_up_again_for_a_week(own):
+def test_unfinished_download_is_kept_for_a_week(own):
     part = own.root / "incoming/.fetch-solo_L1_stix-ql-lightcurve_20221111_V01.fits"
     part.write_bytes(b"x")
     assert check(own, later(24 * 6), repair=True) == ()
     assert [one.code for one in check(own, later(24 * 8), repair=True)] == [Code.LEFTOVER]
 
 
-def test_quarantine_and_waiting_files_are_told_and_are_no_fault(own, make):
+def test_quarantined_and_waiting_files_are_information_only(own, make):
     folder = own.root / "quarantine/2022-11-11"
     folder.mkdir(parents=True)
     (folder / "x.fits.reason.json").write_text("{}")
@@ -603,7 +603,7 @@ def test_quarantine_and_waiting_files_are_told_and_are_no_fault(own, make):
     found = check(own, later(25), repair=True)
     assert [one.code for one in found] == [Code.QUARANTINE, Code.INCOMING]
     assert is_sound(found)
-    assert "1 refused file" in found[0].message
+    assert "1 rejected file" in found[0].message
 
 
 # Faults while checking ------------------------------------------------------------------------------------------------
@@ -648,7 +648,7 @@ def test_archive_that_nobody_can_write_to_is_checked_all_the_same(own, make, mon
     assert science(own).is_file()
 
 
-def test_disk_full_while_mending_loses_nothing(own, make, monkeypatch):
+def test_disk_full_during_repair_loses_nothing(own, make, monkeypatch):
     damaged(own, make)
     before = make.tree(own.root / "fits")
 

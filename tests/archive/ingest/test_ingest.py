@@ -232,7 +232,7 @@ def test_a_half_file_may_still_be_arriving(archive: Archive, make) -> None:
 
 
 @pytest.mark.parametrize("seconds", [61, -61])
-def test_a_file_that_stays_broken_is_refused_whatever_the_clock(archive: Archive, make, seconds: int) -> None:
+def test_a_broken_file_is_refused_despite_a_wrong_clock(archive: Archive, make, seconds: int) -> None:
     path = archive.root / "incoming" / "bad.fits"
     path.write_text("rubbish")
     now = np.datetime64(path.stat().st_mtime_ns // 1000, "us") + np.timedelta64(seconds, "s")

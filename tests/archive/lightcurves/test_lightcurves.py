@@ -311,7 +311,7 @@ def test_rebuild_removes_what_no_file_tells_of(archive, make, tmp_path):
 
 
 @pytest.mark.parametrize("which", ["lightcurves/2022-11-11", "lightcurve_minutes/2022-11"])
-def test_damaged_file_is_made_anew_when_its_day_is(archive, make, tmp_path, which):
+def test_damaged_file_is_remade_with_its_day(archive, make, tmp_path, which):
     take(archive, make, CurveFile().write(tmp_path), CurveFile("2022-11-20T00:00:00.000").write(tmp_path))
     before = make.tree(archive.index)
     (archive.index / f"{which}.parquet").write_bytes(b"PAR1 and then nothing")
@@ -438,7 +438,7 @@ def test_window_that_cannot_be_is_refused(wavy, end, points):
         wavy.light_curve(day("2022-11-11"), day(end), points)
 
 
-def test_broken_file_is_told(archive, make, tmp_path):
+def test_broken_file_is_reported(archive, make, tmp_path):
     take(archive, make, CurveFile().write(tmp_path))
     (archive.index / "lightcurves/2022-11-11.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(IndexDamaged, match="2022-11-11"):
