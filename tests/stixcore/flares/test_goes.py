@@ -59,7 +59,7 @@ def test_what_is_no_class_is_refused(text):
     if text == "C":
         assert flux_of_class(text) is None  # a letter alone is a class without a number
         return
-    with pytest.raises(SelectionError, match="no GOES class"):
+    with pytest.raises(SelectionError, match="not a GOES class"):
         flux_of_class(text)
 
 
