@@ -144,14 +144,14 @@ def test_what_goes_wrong_is_a_sentence(
         client = new_client(server.url)
         sign_in(client)
         no = client.get("/login?error=access_denied&error_description=words+of+anybody")
-        assert (no.status, sentence(no).startswith("The sign-in was refused: by you")) == (401, True)
+        assert (no.status, sentence(no).startswith("The sign-in was cancelled, or refused")) == (401, True)
         odd = client.get("/login?error=a%0d%0ab&error_description=words+of+anybody")
         assert (odd.status, "invalid response" in sentence(odd), "words" in odd.text) == (401, True, False)
         assert sentence(client.get("/login?code=the+code&state=forged")).startswith("This sign-in has expired")
         assert who(client) == "alice@example.org"  # whoever sends such a link signs nobody out
 
         for fault, status, part in (
-            ("nameless", 401, "does not say your name"),
+            ("nameless", 401, "did not send a user name"),
             ("refuses", 401, "did not confirm"),
             ("broken", 503, "does not respond"),
             ("babbles", 502, "invalid response"),
