@@ -111,7 +111,9 @@ def small_task(science_of, tmp_path):
     science, background, auxiliary, record = science_of(0)
     time = np.datetime64(record["peak_utc"], "us")
     place, methods = (record["hpc_x"], record["hpc_y"]), {Method.CLEAN: CleanParameters()}
-    request = ImageRequest(time, time + np.timedelta64(40, "s"), (4.0, 10.0), methods, place, shape=(32, 32))
+    request = ImageRequest(
+        time, time + np.timedelta64(40, "s"), (4.0, 10.0), methods=methods, location=place, shape=(32, 32)
+    )
     context = RunContext(RunKind.AUTO, "auto", record["uid"], science.name, "4-10 keV")
     return ImagingTask(tmp_path, request, science, background, (auxiliary,), context, NOW)
 
