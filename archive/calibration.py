@@ -368,7 +368,7 @@ def _read_cal_list(folder: Path) -> tuple[CalFile, ...]:
     try:
         rows = json.loads(decoded(read_regular(folder / CAL_LIST, MAX_LIST_BYTES), CAL_LIST))
     except (ValueError, RecursionError) as error:
-        message = f"{place} must list the CAL files, and is no JSON: {excerpt(str(error))}"
+        message = f"{place} must list the CAL files, and is not JSON: {excerpt(str(error))}"
         raise CalibrationError(message) from error
     if not isinstance(rows, list):
         message = f"{place} must list the CAL files, and holds {excerpt(str(rows))}"
@@ -383,7 +383,7 @@ def _read_cal_list(folder: Path) -> tuple[CalFile, ...]:
 def _cal_file(folder: Path, row: object, place: str) -> CalFile:
     """One row of the list; `_cal_row` wrote it."""
     if not isinstance(row, dict):
-        message = f"{place}: {excerpt(str(row))} is no object"
+        message = f"{place}: {excerpt(str(row))} is not an object"
         raise CalibrationError(message)
     for key, types in _CAL_KEYS.items():
         if type(row.get(key)) not in types:

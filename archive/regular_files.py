@@ -32,7 +32,7 @@ class NotRegularFile(OSError):
     """
 
     def __init__(self, path: PurePath, found: str) -> None:
-        super().__init__(f"{printable(path.name)} is no regular file but {found}")
+        super().__init__(f"{printable(path.name)} is not a regular file but {found}")
         self.found = found
 
 

@@ -59,7 +59,7 @@ def fill(journal: Journal) -> None:
     """Write the requests in one go: they fail, for their file is not there."""
     now = np.datetime64("now", "us")
     for number in range(USERS):
-        journal.submit(f"user{number}", f'{{"n":{number}}}', now, uid="2603141000", recipes=1)
+        journal.submit(f"user{number}", f'{{"n":{number}}}', now, uid="2603141000", task_count=1)
     with journal.writing() as db:
         db.execute(
             "WITH RECURSIVE n(i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "

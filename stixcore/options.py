@@ -424,7 +424,7 @@ def load_object(text: str | bytes) -> dict[str, Any] | None:
 
 
 def _no_constant(name: str) -> float:
-    message = f"{name} is no JSON"
+    message = f"{name} is not JSON"
     raise ValueError(message)
 
 

@@ -239,7 +239,7 @@ class Recipe:
         try:
             return cls._from_dict(read_document(text))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            message = f"this is no recipe of version 1 or {RECIPE_VERSION}: {error}"
+            message = f"this is not a recipe of version 1 or {RECIPE_VERSION}: {error}"
             raise SelectionError(message) from error
 
     @classmethod

@@ -56,7 +56,7 @@ def read_document(text: str) -> Any:
 
 
 def _no_constant(name: str) -> float:
-    message = f"{name} is no JSON"
+    message = f"{name} is not JSON"
     raise ValueError(message)
 
 

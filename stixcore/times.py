@@ -52,7 +52,7 @@ def parse_time(text: str) -> np.datetime64:
     except ValueError:
         time = np.datetime64("NaT", "us")
     if np.isnat(time):
-        message = f"{text!r} is no time; write it as 2022-11-11T11:36:00 (UTC at Solar Orbiter)"
+        message = f"{text!r} is not a time; write it as 2022-11-11T11:36:00 (UTC at Solar Orbiter)"
         raise SelectionError(message)
     return time
 

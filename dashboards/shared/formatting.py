@@ -58,6 +58,19 @@ def method_name(method: str) -> str:
     return METHOD_NAMES.get(method, method)
 
 
+#: How a recipe found its location, as `Recipe.location.method` has it.
+LOCATION_NAMES = {
+    "given": "given in the request",
+    "full_disk_bp": "full-disk back projection",
+    "full_disk_bp+vis_fwdfit": "full-disk back projection, refined by a circle fit",
+}
+
+
+def location_name(method: str) -> str:
+    """How a location was found, for people."""
+    return LOCATION_NAMES.get(method, method)
+
+
 def number(value: float | None, form: str = ".3g") -> str:
     """A number, with a real minus sign and no ``e``: ``3 180``, ``2.5 × 10⁻⁵``; a dash where it is unknown."""
     if value is None or not np.isfinite(value):

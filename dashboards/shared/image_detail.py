@@ -254,7 +254,7 @@ def _run_rows(image: Image, run: Run) -> list[tuple[str, str]]:
         ("Background", background),
         (
             "Location",
-            f"{location}<br><i>{escape(formatting.method_name(run.location_method or ''))}</i>",
+            f"{location}<br><i>{escape(formatting.location_name(run.location_method or ''))}</i>",
         ),
         (
             "Pointing",

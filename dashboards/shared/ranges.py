@@ -42,7 +42,7 @@ def earliest(text: str) -> np.datetime64 | None:
     Raises
     ------
     NotUnderstood
-        When it is no time.
+        When it is not a time.
     """
     time = _parsed(text)
     return None if time is None else time.astype("datetime64[us]")

@@ -65,7 +65,7 @@ def _entry(shown: Shown, folder: Path, name: str) -> list[str]:
     clean = images.images.get(Method.CLEAN)
     place = f"({images.recipe.location.x:.0f}, {images.recipe.location.y:.0f}) arcsec"
     findings = assess(images)
-    doubts = "; ".join(finding.text for finding in findings) or "nothing speaks against it"
+    doubts = "; ".join(finding.text for finding in findings) or "no quality warnings"
     doubted = [str(method) for method in images.images if not is_trusted(findings, method)]
     verdict = "doubtful" if len(doubted) == len(images.images) else "trusted"
     if verdict == "trusted" and doubted:

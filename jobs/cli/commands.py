@@ -270,10 +270,10 @@ def run_check(arguments: argparse.Namespace) -> int:
         say(json.dumps([asdict(finding) for finding in findings]))
     else:
         for finding in findings:
-            mended = " (mended)" if finding.repaired else ""
+            mended = " (repaired)" if finding.repaired else ""
             say(f"{finding.level} {finding.code} {finding.file}: {finding.message}{mended}")
         counted = Counter(str(finding.level) for finding in findings)
-        say(", ".join(f"{number} {level}" for level, number in sorted(counted.items())) or "nothing found: all is well")
+        say(", ".join(f"{number} {level}" for level, number in sorted(counted.items())) or "no problems")
     return DONE if is_sound(findings) else SOME_FAILED
 
 

@@ -190,7 +190,7 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
 
 def _seed(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        message = f"{text!r} is no seed: a whole number from 0"
+        message = f"{text!r} is not a seed (a whole number from 0)"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 

@@ -349,7 +349,7 @@ def _reason_to_skip(archive: Archive, file: RemoteFile, transport: Transport) ->
 def _changed(headers: Headers, size: int, since: float) -> bool:
     """Whether the file on the server may differ from ours, of a size [byte] and fetched at a time [Unix, s]."""
     offered, modified = headers.get("Content-Length"), last_modified(headers)
-    return (offered is not None and int(offered) != size) or (modified is not None and modified > since)
+    return (offered is not None and offered != str(size)) or (modified is not None and modified > since)
 
 
 def _reason_of(note: Path) -> str:

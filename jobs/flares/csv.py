@@ -38,7 +38,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?", re.ASCII
 
 
 class InvalidFlareList(StixError):
-    """A file that is no flare list: no CSV, or without a column for the time of the peak."""
+    """A file that is not a flare list: no CSV, or without a column for the time of the peak."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def read_flare_list(path: Path) -> FlareList:
     header, lines = _table(path)
     places = _places(header)
     if "t_peak" not in places:
-        message = f"{path.name} is no flare list: it has no column peak_utc (it has {', '.join(header[:8])} …)"
+        message = f"{path.name} is not a flare list: it has no column peak_utc (it has {', '.join(header[:8])} …)"
         raise InvalidFlareList(message)
     layers: dict[str, tuple[int, Layer]] = {}
     bad: list[BadLine] = []
@@ -112,16 +112,16 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Header, and the lines with their numbers."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            message = f"{path.name} is no flare list: it has more than {MAX_BYTES} bytes"
+            message = f"{path.name} is not a flare list: it has more than {MAX_BYTES} bytes"
             raise InvalidFlareList(message)
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        message = f"{path.name} is no flare list: {error}"
+        message = f"{path.name} is not a flare list: {error}"
         raise InvalidFlareList(message) from error
     if not rows:
-        message = f"{path.name} is no flare list: it is empty"
+        message = f"{path.name} is not a flare list: it is empty"
         raise InvalidFlareList(message)
     header, lines = [cell.strip() for cell in rows[0][1]], rows[1:]
     if lines and all(len(cells) == len(header) + 1 for _, cells in lines):

@@ -62,7 +62,7 @@ def import_flares(archive: Archive, csv_path: Path, now: np.datetime64) -> Impor
     Raises
     ------
     InvalidFlareList
-        When the file is no flare list. Nothing is done.
+        When the file is not a flare list. Nothing is done.
     IndexDamaged, ArchiveBusy
         A file of the index that cannot be read; another writer that does not end.
     """

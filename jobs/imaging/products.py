@@ -287,7 +287,7 @@ def _background_range(images: ImageSet) -> dict[str, Any] | None:
 
 
 def finite(value: float) -> float | None:
-    """A number, or nothing where it is unknown (NaN is no JSON)."""
+    """A number, or nothing where it is unknown (NaN is not JSON)."""
     return float(value) if np.isfinite(value) else None
 
 

@@ -167,7 +167,7 @@ def check_upload(path: Path, limits: UploadLimits | None = None) -> UploadSummar
         with open_regular(path) as stream:
             size = os.fstat(stream.fileno()).st_size
     except (NotRegularFile, FileNotFoundError) as error:
-        message = f"{path.name} is no regular file"
+        message = f"{path.name} is not a regular file"
         raise UploadRefused(message) from error
     if size > limits.size:
         message = f"{path.name} has {size >> 20} MiB; a dropped file may have {limits.size >> 20} MiB"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from archive.errors import ArchiveBusy
 from jobs.executors.base import Progress
 from jobs.imaging.task import ImagingResult
-from jobs.queue.journal import Part, Request, RequestState
+from jobs.queue.journal import Request, RequestState, TaskResult
 from jobs.queue.planner import Result, Task
 from jobs.shared.errors import ExecutorFault, WorkerCrashed, WorkerDied
 from stixcore.errors import StixError, public_sentence
@@ -53,7 +53,7 @@ class ClaimedRequest:
     finished: int
     running: dict[int, Running] = field(default_factory=dict)
     unfiled: list[tuple[int, ImagingResult]] = field(default_factory=list)
-    ended: list[Part] = field(default_factory=list)
+    ended: list[TaskResult] = field(default_factory=list)
     spent: float = 0.0
     total_spent: float = 0.0
     fault: str = ""
@@ -80,7 +80,7 @@ class ClaimedRequest:
         """Note a step of an image set."""
         running = self.running[progress.ticket]
         running.number, self.steps = progress.number, progress.total
-        of_all = self.request.recipes
+        of_all = self.request.task_count
         prefix = f"image set {running.part + 1} of {of_all}: " if of_all > 1 else ""
         self.step = (prefix + progress.step, self.finished * progress.total + self._under_way, of_all * progress.total)
 
@@ -102,12 +102,12 @@ class ClaimedRequest:
         if isinstance(result, ImagingResult):
             self.unfiled.append((running.part, result))
         elif result is not None:  # it has no rows
-            self.ended.append(Part(running.part, result.run_id, ""))
+            self.ended.append(TaskResult(running.part, result.run_id, ""))
         elif isinstance(error, TRANSIENT) and not isinstance(error, WorkerCrashed):
             self.finished -= 1
             self.give_back(running.part, sentence_of(error), everything=not isinstance(error, WorkerDied))
         else:
-            self.ended.append(Part(running.part, None, sentence_of(error)))
+            self.ended.append(TaskResult(running.part, None, sentence_of(error)))
 
     def give_back(self, part: int, fault: str, *, everything: bool) -> None:
         """Leave an image set for a later attempt; ``everything``: those that wait would fare no better."""
@@ -125,11 +125,11 @@ class ClaimedRequest:
 
     def drop_waiting(self, reason: str) -> None:
         """Give up what was not handed out yet."""
-        self.ended += [Part(number, None, reason) for number, _ in self.waiting]
+        self.ended += [TaskResult(number, None, reason) for number, _ in self.waiting]
         self.waiting.clear()
 
 
-def verdict(parts: Sequence[Part]) -> tuple[RequestState, str]:
+def verdict(parts: Sequence[TaskResult]) -> tuple[RequestState, str]:
     """State and reason of a request all of whose image sets have ended."""
     failed = [part for part in parts if part.run_id is None]
     if not failed:

@@ -21,9 +21,9 @@ import numpy as np
 
 from jobs.queue.journal_file import (
     JournalFile,
-    Part,
     Request,
     RequestState,
+    TaskResult,
     WorkerSign,
     request_of,
     stamp_of,
@@ -32,7 +32,7 @@ from jobs.queue.journal_file import (
 from jobs.shared.errors import LimitReached, NoSuchRequest, NotAllowed
 from jobs.shared.limits import NAME_LENGTH, RESERVED_NAMES, Limits
 
-__all__ = ["Journal", "Part", "Request", "RequestState", "WorkerSign", "hash_of"]
+__all__ = ["Journal", "Request", "RequestState", "TaskResult", "WorkerSign", "hash_of"]
 
 
 class Journal(JournalFile):
@@ -45,7 +45,7 @@ class Journal(JournalFile):
         now: np.datetime64,
         *,
         uid: str,
-        recipes: int,
+        task_count: int,
         limits: Limits | None = None,
         answer: int | None = None,
     ) -> tuple[Request, bool]:
@@ -61,7 +61,7 @@ class Journal(JournalFile):
         body : str
             Canonical JSON.
         now : datetime64
-        uid, recipes : str, int
+        uid, task_count : str, int
             For lists.
         limits : Limits, optional
         answer : int, optional
@@ -97,7 +97,7 @@ class Journal(JournalFile):
                 "INSERT INTO requests "
                 "(user, body, body_hash, uid, recipes, state, submitted_at, queued_at, not_before) VALUES ("
                 "?, ?, ?, ?, ?, 'queued', ?, ?, ?) RETURNING *",
-                (user, body, digest, uid, recipes, time, time, time),
+                (user, body, digest, uid, task_count, time, time, time),
             ).fetchone()
             if answer is not None:
                 row = _copy_answer(db, row["request_id"], answer, time)
@@ -116,10 +116,10 @@ class Journal(JournalFile):
             raise _unknown(request_id)
         return request_of(found[0])
 
-    def parts(self, request_id: int) -> tuple[Part, ...]:
+    def parts(self, request_id: int) -> tuple[TaskResult, ...]:
         """Image sets of a request that are finished, in the order of the request."""
         found = self.read("SELECT * FROM parts WHERE request_id = ? ORDER BY part", (request_id,))
-        return tuple(Part(row["part"], row["run_id"], row["reason"]) for row in found)
+        return tuple(TaskResult(row["part"], row["run_id"], row["reason"]) for row in found)
 
     def requests(
         self,

@@ -108,7 +108,7 @@ class Request:
         The request itself, canonical JSON (`jobs.queue.requests.ImagingRequest`).
     uid : str
         Science file it is about.
-    recipes : int
+    task_count : int
         Image sets it leads to.
     state : RequestState
     submitted_at, started_at, finished_at : datetime64[us] or None, UTC
@@ -134,7 +134,7 @@ class Request:
     user: str
     body: str
     uid: str
-    recipes: int
+    task_count: int
     state: RequestState
     submitted_at: np.datetime64
     started_at: np.datetime64 | None
@@ -152,7 +152,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Part:
+class TaskResult:
     """What became of one image set of a request: a run of the archive, or the reason why there is none."""
 
     part: int
@@ -268,7 +268,7 @@ def request_of(row: sqlite3.Row) -> Request:
         user=row["user"],
         body=row["body"],
         uid=row["uid"],
-        recipes=row["recipes"],
+        task_count=row["recipes"],
         state=RequestState(row["state"]),
         submitted_at=time_of(row["submitted_at"]),
         started_at=None if row["started_at"] is None else time_of(row["started_at"]),

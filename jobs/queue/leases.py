@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jobs.queue.journal_file import JournalFile, Part, Request, RequestState, request_of, stamp_of
+from jobs.queue.journal_file import JournalFile, Request, RequestState, TaskResult, request_of, stamp_of
 from jobs.shared.limits import Limits
 
 # A request sent back to the queue at a time that has not come yet was sent back before the clock was set back.
@@ -98,7 +98,7 @@ class Leases(JournalFile):
                 (step, number, total, request_id, owner),
             )
 
-    def record(self, request_id: int, owner: str, parts: Sequence[Part], elapsed_s: float) -> bool:
+    def record(self, request_id: int, owner: str, parts: Sequence[TaskResult], elapsed_s: float) -> bool:
         """Note finished parts and the computing time spent since the last call; False when another worker has it."""
         with self.writing() as db:
             held = db.execute(

@@ -120,7 +120,7 @@ class ImagingRequest(ImagingOptions):
             raise BadRequest(*error.args) from error
 
     @property
-    def recipes(self) -> int:
+    def task_count(self) -> int:
         """Number of image sets."""
         return len(self.time_ranges) * len(self.energy_ranges)
 
@@ -131,8 +131,8 @@ class ImagingRequest(ImagingOptions):
         ------
         LimitReached
         """
-        if self.recipes > limits.recipes:
-            message = f"this request asks for {self.recipes} image sets, {limits.recipes} at most"
+        if self.task_count > limits.task_count:
+            message = f"this request asks for {self.task_count} image sets, {limits.task_count} at most"
             raise LimitReached(message)
         limits.check_map(self.shape, self.pixel, self.location)
 
@@ -190,7 +190,7 @@ def request_schema() -> dict[str, Any]:
         **schema,
         "additionalProperties": False,
         "description": "Images of one science file: every time range with every energy range, all else the same. "
-        f"At most {limits.recipes} combinations and {limits.body} bytes.",
+        f"At most {limits.task_count} combinations and {limits.body} bytes.",
     }
 
 

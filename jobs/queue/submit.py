@@ -67,7 +67,7 @@ def submit(
         body,
         now,
         uid=file.uid,
-        recipes=request.recipes,
+        task_count=request.task_count,
         limits=limits,
         answer=None if answer is None else answer.request_id,
     )

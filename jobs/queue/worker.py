@@ -25,7 +25,7 @@ from jobs.executors.base import Event, Executor, Finished, Progress, Started
 from jobs.executors.make import make_executor
 from jobs.imaging.task import ImagingResult
 from jobs.queue.claimed import TRANSIENT, ClaimedRequest, Running, sentence_of, verdict
-from jobs.queue.journal import Journal, Part, Request, RequestState
+from jobs.queue.journal import Journal, Request, RequestState, TaskResult
 from jobs.queue.leases import Leases
 from jobs.queue.make_once import file_results
 from jobs.queue.owners import Owner
@@ -175,7 +175,7 @@ class Worker:
             if request is None:
                 return
             number, user = request.request_id, request.user
-            sets = "1 image set" if request.recipes == 1 else f"{request.recipes} image sets"
+            sets = "1 image set" if request.task_count == 1 else f"{request.task_count} image sets"
             log.info("request %d of %s begins: %s, %s", number, user, request.uid, sets)
             self._begin(request)
             self._due["extra"] = self._timer() + 2.0 * self.settings.beat  # other workers have the first choice
@@ -193,7 +193,7 @@ class Worker:
         started = request.started_at
         try:
             if not self._accepts(request.user):
-                self._finish(request, RequestState.FAILED, f"{request.user} is no registered user")
+                self._finish(request, RequestState.FAILED, f"{request.user} is not a registered user")
                 return
             tasks = self._planner.plan(
                 self.archive, request, self._clock() if started is None else started, self.limits
@@ -271,7 +271,7 @@ class Worker:
                     active.spend(active.running.pop(ticket), now)
                     active.finished += 1
                     reason = f"stopped after {limits.task:g} s, the most an image set may take"
-                    active.ended.append(Part(running.part, None, reason))
+                    active.ended.append(TaskResult(running.part, None, reason))
             if active.waiting and active.request.elapsed_s + active.total_spent > limits.request:
                 active.drop_waiting(f"the request took {limits.request:g} s of computing, the most it may take")
 
@@ -284,7 +284,7 @@ class Worker:
             self._put_into_index(made)
             self._unfiled_since, self._filed_at = None, self._timer()
         for active in self._active.values():
-            active.ended += [Part(number, result.run_id, "") for number, result in active.unfiled]
+            active.ended += [TaskResult(number, result.run_id, "") for number, result in active.unfiled]
             active.unfiled.clear()
             if active.ended or active.spent:
                 self.leases.record(active.request.request_id, self.name, active.ended, active.spent)
@@ -309,7 +309,7 @@ class Worker:
             log.exception("results cannot be filed")
             reason = f"its images could not be put into the index: {sentence_of(error)}"
             for one in active:
-                one.ended += [Part(number, None, reason) for number, _ in one.unfiled]
+                one.ended += [TaskResult(number, None, reason) for number, _ in one.unfiled]
                 one.unfiled.clear()
         else:
             for one in active:
@@ -324,12 +324,14 @@ class Worker:
             request = active.request
             if active.cancelling:
                 made = sum(part.run_id is not None for part in self.journal.parts(request_id))
-                self._finish(request, RequestState.CANCELLED, f"cancelled after {made} of {request.recipes} image sets")
+                self._finish(
+                    request, RequestState.CANCELLED, f"cancelled after {made} of {request.task_count} image sets"
+                )
             elif active.fault and request.faults + 1 < self.limits.retries:
                 self._send_back(request, active.fault)
             else:
                 if active.lost:
-                    given_up = [Part(number, None, active.fault) for number in sorted(active.lost)]
+                    given_up = [TaskResult(number, None, active.fault) for number in sorted(active.lost)]
                     self.leases.record(request_id, self.name, given_up, 0.0)
                 self._finish(request, *verdict(self.journal.parts(request_id)))
             del self._active[request_id]

@@ -49,7 +49,7 @@ class AnimationRequest:
         _check_looks(self.looks)
 
     @property
-    def recipes(self) -> int:
+    def task_count(self) -> int:
         """Number of parts."""
         return 1
 
@@ -69,7 +69,7 @@ class OverlayRequest:
         _check_images(self.images, MAX_OVERLAID)
         looks = self.looks
         name = looks.map_file or ""
-        _require(MAP_NAME.fullmatch(name), f"{name!r} is no file name of a map")
+        _require(MAP_NAME.fullmatch(name), f"{name!r} is not the file name of a map")
         _require(looks.view in ("other", "stix"), f"view: expected other or stix, found {looks.view!r}")
         expected = ", ".join(ASSUMPTIONS)
         _require(looks.assumption in ASSUMPTIONS, f"assumption: expected {expected}, found {looks.assumption!r}")
@@ -80,7 +80,7 @@ class OverlayRequest:
         _check_field(looks.field)
 
     @property
-    def recipes(self) -> int:
+    def task_count(self) -> int:
         """Number of parts."""
         return 1
 
@@ -110,9 +110,9 @@ class CubeRequest:
         _require(0 <= self.ensemble <= 100, "ensemble: expected 0 to 100 copies")
 
     @property
-    def recipes(self) -> int:
+    def task_count(self) -> int:
         """Number of parts: image sets, and the cube itself."""
-        return self.imaging.recipes + 1
+        return self.imaging.task_count + 1
 
     def to_json(self) -> str:
         """Canonical JSON."""
@@ -192,7 +192,7 @@ def _check_images(images: tuple[str, ...], most: int) -> None:
         message = f"{len(images)} images, {most} at most"
         raise LimitReached(message)
     for image_id in images:
-        _require(_IMAGE_ID.fullmatch(image_id), f"{image_id[:60]!r} is no id of an image")
+        _require(_IMAGE_ID.fullmatch(image_id), f"{image_id[:60]!r} is not the id of an image")
 
 
 def _check_looks(looks: AnimationLooks) -> None:

@@ -120,7 +120,7 @@ def submit_rendering(
     earlier = journal.last_done(body, user)
     if earlier is not None and earlier.user == user and find_rendering(archive, journal, earlier) is not None:
         return earlier, False
-    return journal.submit(user, body, now, uid=uid, recipes=request.recipes, limits=limits)
+    return journal.submit(user, body, now, uid=uid, task_count=request.task_count, limits=limits)
 
 
 def images_of(archive: Archive, ids: Sequence[str], user: str) -> list[Image]:

@@ -18,7 +18,7 @@ class Limits:
 
     Attributes
     ----------
-    recipes : int
+    task_count : int
         Image sets one request may lead to (intervals × energy ranges).
     side : (low, high)
         Pixels along a side of an image.
@@ -52,7 +52,7 @@ class Limits:
         All uploaded maps of one user together.
     """
 
-    recipes: int = 500
+    task_count: int = 500
     side: tuple[int, int] = SIDE
     pixel: tuple[float, float] = PIXEL
     ensemble: tuple[int, int] = (2, MAX_MEMBERS)

@@ -474,7 +474,7 @@ def edge_difference(table: EnergyLookupTable, run: CalEnergy) -> NDArray[np.floa
 
 def _read_cal(path: Path, reference: FileReference) -> CalEnergy:
     if not path.is_file():  # a pipe would be waited for
-        message = f"the CAL file {path.name} is not there, or is no regular file; add it again"
+        message = f"the CAL file {path.name} is not there, or is not a regular file; add it again"
         raise CalibrationError(message)
     found = sha256_of(path)
     if found != reference.sha256:

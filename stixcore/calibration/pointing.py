@@ -71,7 +71,7 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     wrong = outlying_records(attitude, ATTITUDE_FLOORS, witness=aspect / OUTLIER)
     oriented = records.chosen(~wrong)
     if oriented is None:
-        message = f"no aspect record within {MAX_GAP} of {start + (end - start) // 2} that is no outlier"
+        message = f"no aspect record within {MAX_GAP} of {start + (end - start) // 2} that is not an outlier"
         raise CalibrationError(message)
     roll = oriented.mean_angle("roll")
     # spacecraft attitude: YAW = -3600·yaw, PITCH = 3600·pitch, turned by the roll

@@ -211,7 +211,7 @@ def estimate_total_flux(vis: Visibilities, grid: ImageGrid, estimate: FluxEstima
         For the estimate from counts, which visibilities do not hold.
     """
     if estimate == FluxEstimate.COUNTS:
-        message = "the flux from counts is no property of visibilities: use counted_flux"
+        message = "visibilities do not contain the flux of the counts: use counted_flux"
         raise SelectionError(message)
     if estimate == FluxEstimate.AMPLITUDE:
         return float(vis.amplitude.max())

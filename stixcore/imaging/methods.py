@@ -127,7 +127,7 @@ def _run(method: Method, parameters: MethodParameters, given: ImagingInput) -> R
         case ForwardFitParameters():
             return forward_fit(given.vis, given.grid, parameters)
         case _:
-            message = f"{type(parameters).__name__} are no parameters for {method}"
+            message = f"{type(parameters).__name__} are not parameters of {method}"
             raise ReconstructionError(message)
 
 

@@ -202,7 +202,7 @@ def _numbers(row: list[str], titles: list[str], place: str) -> list[float]:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise _bad(place, f"column {excerpt(title)}: {excerpt(cell)} is no finite number")
+            raise _bad(place, f"column {excerpt(title)}: {excerpt(cell)} is not a finite number")
         numbers.append(number)
     return numbers
 

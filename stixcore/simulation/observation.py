@@ -170,7 +170,7 @@ def channel_range(low: float, high: float) -> slice:
     """
     edges = SCIENCE_EDGES.tolist()
     if low not in edges or high not in edges or not low < high:
-        message = f"{low:g}-{high:g} keV is no range of science channels, whose edges are {edges}"
+        message = f"{low:g}-{high:g} keV is not a range of science channels, whose edges are {edges}"
         raise SelectionError(message)
     return slice(edges.index(low), edges.index(high))
 

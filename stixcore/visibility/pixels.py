@@ -255,7 +255,7 @@ def summed_pixel_set(data: PixelData) -> PixelSet | None:
     used = np.flatnonzero(data.pixel_mask.all(axis=0))
     found = next((one for one in PixelSet if np.array_equal(np.sort(one.pixels), used)), None)
     if found is None:
-        message = f"{data.header.name}: pixels {used.tolist()} were summed on board, which is no pixel set of imaging"
+        message = f"{data.header.name}: pixels {used.tolist()} were summed on board; this is not a set for imaging"
         raise SelectionError(message)
     return found
 

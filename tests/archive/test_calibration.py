@@ -211,8 +211,8 @@ def replaced(name, make):
         (edited(NEW, "895.13635", "895.2"), f"calibration/{NEW} was changed after it was added"),
         (edited(NEW, "895.13635", ""), f"calibration/{NEW} was changed after it was added"),
         (replaced(NEW, lambda path: None), f"{NEW} cannot be read: No such file"),
-        (replaced(NEW, lambda path: path.symlink_to("/dev/zero")), f"{NEW} is no regular file but a symbolic link"),
-        (replaced(NEW, os.mkfifo), f"{NEW} is no regular file but a pipe"),
+        (replaced(NEW, lambda path: path.symlink_to("/dev/zero")), f"{NEW} is not a regular file but a symbolic link"),
+        (replaced(NEW, os.mkfifo), f"{NEW} is not a regular file but a pipe"),
         (edited("elut_index.csv", "2027-02-01", "2027-02-02"), "elut_index.csv was changed after it was added"),
         (replaced("elut_index.csv", lambda path: None), "elut_index.csv cannot be read"),
         (replaced("elut_index.csv", lambda path: path.write_bytes(b"\xff\0")), "elut_index.csv was changed"),
@@ -267,14 +267,14 @@ def test_a_cal_file_that_was_truncated_is_restored(own, shared_data):
 
 
 ROW_DAMAGE = [
-    ("[" * 100_000, "is no JSON"),
+    ("[" * 100_000, "is not JSON"),
     ("{}", "must list the CAL files, and holds"),
-    ("[null]", "row 1: 'None' is no object"),
+    ("[null]", "row 1: 'None' is not an object"),
     (b"\xff", "is not text"),
     ({"name": "../../../etc/passwd"}, "name: '../../../etc/passwd' cannot be"),
     ({"name": 5}, "name: '5' is not of the type str"),
     ({"sha256": "0"}, "sha256: '0' cannot be"),
-    ({"t_start": "today"}, "is no time"),
+    ({"t_start": "today"}, "is not a time"),
     ({"t_start": None}, "t_start: 'None' is not of the type str"),
     ({"t_end": "2025-01-01"}, "t_end: '2025-01-01' cannot be"),
     ({"livetime_s": float("inf")}, "livetime_s: 'inf' cannot be"),
@@ -316,8 +316,8 @@ def test_one_refused_file_does_not_stop_the_others(tmp_path, published, shared_d
     os.mkfifo(pipe)
     outcome = add(tmp_path, pipe, link, source, published)
     assert outcome[CAL_NAME].status is outcome[NEW].status is AddStatus.ADDED
-    assert "is no regular file but a pipe" in outcome[pipe.name].reason
-    assert "is no regular file but a symbolic link" in outcome[link.name].reason
+    assert "is not a regular file but a pipe" in outcome[pipe.name].reason
+    assert "is not a regular file but a symbolic link" in outcome[link.name].reason
     assert [file.name for file in calibration_catalog(tmp_path).cal_files] == [CAL_NAME]
 
 

@@ -107,7 +107,7 @@ def test_a_disk_that_may_only_be_read(disk, files, capsys):
         assert stix_jobs(["query", "select count(*) as n from science_files", "--archive", root]) == 0
         assert "3" in capsys.readouterr().out
         assert stix_jobs(["check", "--archive", root]) == 0
-        assert "all is well" in capsys.readouterr().out
+        assert "no problems" in capsys.readouterr().out
         assert stix_jobs(["ingest", str(files[5]), "--archive", root]) == 1
         said = capsys.readouterr().err
         assert "Read-only file system" in said
@@ -230,6 +230,6 @@ def test_a_month_of_the_index_comes_back_from_the_files(tmp_path, files, what, c
             month.write_bytes(b"PAR1" + os.urandom(1000) + b"PAR1")
     archive.close()
     assert stix_jobs(["check", "--repair", "--archive", str(archive.root)]) == 0
-    assert "(mended)" in capsys.readouterr().out
+    assert "(repaired)" in capsys.readouterr().out
     assert archive.query("SELECT * EXCLUDE ingested_at FROM science_files ORDER BY name").to_pylist() == before
     assert is_sound(check(archive, NOW))

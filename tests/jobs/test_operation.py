@@ -29,7 +29,7 @@ from jobs.inputs import InputCatalog
 from jobs.previews.run import make_previews
 from jobs.previews.stale import discard_stale_previews
 from jobs.previews.windows import PreviewRules
-from jobs.queue.journal import Journal, Part, RequestState
+from jobs.queue.journal import Journal, RequestState, TaskResult
 from jobs.queue.leases import Leases
 from jobs.shared import logs
 from jobs.shared.lock import AlreadyRunning, single_instance
@@ -258,9 +258,9 @@ def test_preview_that_answered_a_request_becomes_the_users(own, flare):
     run = previews_of(own)[0]
     journal, leases = Journal(own.root), Leases(own.root)
     for user in ("alice", "bob"):
-        request, _ = journal.submit(user, f'"{user}"', NOW, uid=run.uid, recipes=1)
+        request, _ = journal.submit(user, f'"{user}"', NOW, uid=run.uid, task_count=1)
         leases.claim("w", NOW, 60.0)
-        leases.record(request.request_id, "w", [Part(0, run.run_id, "")], 1.0)
+        leases.record(request.request_id, "w", [TaskResult(0, run.run_id, "")], 1.0)
         leases.finish(request.request_id, "w", NOW, RequestState.DONE)
     own.delete("science_files", [flare[1]["background"]])
     assert run.run_id in {one.run.run_id for one in discard_stale_previews(own)}

@@ -227,10 +227,10 @@ def test_a_value_of_another_type_is_named_with_its_key(place, value, sentence):
     ("text", "sentence"),
     [
         ("[" * 100_000, "too deep"),
-        (a_recipe().to_json().replace('"pixel_arcsec":2.0', '"pixel_arcsec":NaN'), "NaN is no JSON"),
+        (a_recipe().to_json().replace('"pixel_arcsec":2.0', '"pixel_arcsec":NaN'), "NaN is not JSON"),
         (a_recipe().to_json().replace('"pixel_arcsec":2.0', '"pixel_arcsec":1e999'), "pixel_arcsec: expected a number"),
         (a_recipe().to_json().replace('"pixel_arcsec":2.0', '"pixel_arcsec":2.0,"pixel_arcsec":2.0'), "is there twice"),
-        (a_recipe().to_json().replace('"roll_deg":-1.4', '"roll_deg":-Infinity'), "-Infinity is no JSON"),
+        (a_recipe().to_json().replace('"roll_deg":-1.4', '"roll_deg":-Infinity'), "-Infinity is not JSON"),
     ],
 )
 def test_text_that_only_python_reads_is_no_recipe(text, sentence):
@@ -274,5 +274,5 @@ def test_times_survive_to_the_millisecond(when):
 def test_time_with_zone_letter_and_nonsense():
     assert parse_time("2022-11-11T11:36:00Z") == np.datetime64("2022-11-11T11:36:00")
     for text in ("yesterday", "today", "now", "", "NaT", "2022-13-01", "2022", "5"):
-        with pytest.raises(SelectionError, match="is no time"):
+        with pytest.raises(SelectionError, match="is not a time"):
             parse_time(text)

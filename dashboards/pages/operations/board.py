@@ -140,7 +140,7 @@ def failure_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
 
 
 def _request(request: Request, visitor: Visitor, middle: str, end: str) -> str:
-    sets = formatting.plural(request.recipes, "image set")
+    sets = formatting.plural(request.task_count, "image set")
     sets = _kind(request.body) or sets
     author = request.user if visitor.may_change_request(request) else "another user"
     uid = escape(request.uid)

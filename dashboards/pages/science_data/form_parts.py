@@ -115,8 +115,8 @@ def status_html(status: RequestStatus | None, *, answered: bool) -> str:
             return f"<p>{head} {place}.{nobody}</p><progress aria-label='waiting'></progress>"
         case RequestState.RUNNING:
             steps = max(request.step_count, 1)
-            done = (len(status.parts) + request.step_number / steps) / max(request.recipes, 1)
-            sets = f", set {len(status.parts) + 1} of {request.recipes}" if request.recipes > 1 else ""
+            done = (len(status.parts) + request.step_number / steps) / max(request.task_count, 1)
+            sets = f", set {len(status.parts) + 1} of {request.task_count}" if request.task_count > 1 else ""
             stop = " It is being cancelled." if request.cancelling else ""
             return (
                 f"<p>{head} runs: {escape(request.step or 'beginning')}{sets}.{stop}</p>"
@@ -137,7 +137,7 @@ def requests_html(requests: Sequence[Request], current: int) -> str:
     rows = "".join(
         f"<li><a href='?uid={escape(request.uid)}&amp;tab=analysis&amp;request={request.request_id}'"
         f"{' aria-current=true' if request.request_id == current else ''}>{request.request_id}</a> "
-        f"{escape(str(request.state))}, {request.recipes} set{'s' if request.recipes != 1 else ''}, "
+        f"{escape(str(request.state))}, {request.task_count} set{'s' if request.task_count != 1 else ''}, "
         f"{formatting.day(request.submitted_at)} {formatting.clock(request.submitted_at)} UTC</li>"
         for request in requests
     )

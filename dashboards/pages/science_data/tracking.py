@@ -11,7 +11,7 @@ import param
 from archive import Archive
 from dashboards.shared.access import Visitor
 from dashboards.shared.source import ArchiveSource, Unavailable, in_plain_words, journal_of
-from jobs.queue.journal import Journal, Part, Request
+from jobs.queue.journal import Journal, Request, TaskResult
 from jobs.queue.requests import ImagingRequest
 from jobs.queue.submit import submit
 from jobs.shared.errors import NoSuchRequest, NotAllowed
@@ -30,7 +30,7 @@ class RequestStatus:
     request : Request
     position : int or None
         How many are served before it; None when it does not wait.
-    parts : tuple of Part
+    parts : tuple of TaskResult
         Image sets that are finished.
     workers : int
         Workers that serve this archive.
@@ -38,7 +38,7 @@ class RequestStatus:
 
     request: Request
     position: int | None
-    parts: tuple[Part, ...]
+    parts: tuple[TaskResult, ...]
     workers: int
 
 

@@ -98,7 +98,7 @@ def test_hidden_images_are_in_the_answers_of_their_author_and_operators(
         ("/images?trusted=perhaps", 400, "trusted", "expected true or false"),
         ("/images?verdict_flux=perhaps", 400, "verdict_flux", "expected trusted or doubtful"),
         ("/images?energy_low=nan", 400, "energy_low", "expected a number"),
-        ("/images?start=yesterday", 400, "start", "'yesterday' is no time"),
+        ("/images?start=yesterday", 400, "start", "'yesterday' is not a time"),
         ("/images?start=0001-01-01", 400, "start", "from 1970 to 2199"),
         ("/images?sort=file", 400, "sort", "expected up to 5 of author,"),
         ("/images?text=" + "x" * 201, 400, "text", "up to 200 printable characters"),

@@ -57,7 +57,7 @@ class Members:
     def submit(self, user: str, second: int) -> int:
         """Put a request into the queue, by the back door."""
         text = parse_request(json.dumps(self.body(second))).to_json()
-        return self.journal.submit(user, text, NOW, uid="1", recipes=1)[0].request_id
+        return self.journal.submit(user, text, NOW, uid="1", task_count=1)[0].request_id
 
     @property
     def queued(self) -> int:
@@ -221,7 +221,7 @@ def test_behind_every_address_stands_another_door(members: Members) -> None:
 @pytest.mark.parametrize("name", ["", "guest", "auto", "x" * 65])
 def test_the_journal_takes_nothing_from_a_guest(members: Members, name: str) -> None:
     with pytest.raises(NotAllowed, match="only registered users"):
-        members.journal.submit(name, "{}", NOW, uid="1", recipes=1)
+        members.journal.submit(name, "{}", NOW, uid="1", task_count=1)
 
 
 @pytest.mark.parametrize("name", ["", "guest", "auto"])

@@ -7,7 +7,7 @@ import pytest
 
 from archive import Archive
 from dashboards.server.own_requests import own_requests
-from jobs.queue.journal import Journal, Part, RequestState
+from jobs.queue.journal import Journal, RequestState, TaskResult
 from jobs.queue.leases import Leases
 
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
@@ -22,7 +22,7 @@ def test_requests_of_one_user_newest_first_with_what_they_are(archive: Archive) 
     journal = Journal(archive.root)
     for number, (user, kind) in enumerate([("anna", ""), ("bob", ""), ("anna", "animation"), ("anna", "cube")]):
         body = json.dumps({"uid": f"221111{number}", **({"kind": kind} if kind else {})})
-        journal.submit(user, body, NOW, uid=f"221111{number}", recipes=1)
+        journal.submit(user, body, NOW, uid=f"221111{number}", task_count=1)
     cube, animation, images = own_requests(archive, journal, "anna")
     assert [one.kind for one in (cube, animation, images)] == ["cube", "animation", "images"]
     assert images.page == "science_data?uid=2211110&tab=analysis&request=1"
@@ -31,9 +31,9 @@ def test_requests_of_one_user_newest_first_with_what_they_are(archive: Archive) 
 
 def test_files_that_were_made_and_that_were_removed(archive: Archive) -> None:
     journal, leases = Journal(archive.root), Leases(archive.root)
-    request, _ = journal.submit("anna", json.dumps({"kind": "overlay"}), NOW, uid="2211110", recipes=1)
+    request, _ = journal.submit("anna", json.dumps({"kind": "overlay"}), NOW, uid="2211110", task_count=1)
     assert leases.claim("worker", NOW, 30.0) is not None
-    assert leases.record(request.request_id, "worker", [Part(0, "0123456789abcdef", "")], 1.0)
+    assert leases.record(request.request_id, "worker", [TaskResult(0, "0123456789abcdef", "")], 1.0)
     assert leases.finish(request.request_id, "worker", NOW, RequestState.DONE)
     folder = archive.root / "renderings" / "0123456789abcdef"
     folder.mkdir(parents=True)

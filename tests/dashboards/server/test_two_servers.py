@@ -55,7 +55,7 @@ def submit(client: Any, request: dict[str, Any]) -> int:
 def test_a_session_is_one_at_both(two: tuple[Any, Any], new_client: Any, open_tab: Any, archive: Archive) -> None:
     journal = Journal(archive.root)
     texts = [parse_request(json.dumps(wanted(energy))).to_json() for energy in (6.0, 7.0)]
-    waiting = [journal.submit(NAME, text, NOW, uid="1", recipes=1)[0] for text in texts]
+    waiting = [journal.submit(NAME, text, NOW, uid="1", task_count=1)[0] for text in texts]
     one, other = (new_client(server.url) for server in two)
     other.cookies = one.cookies  # one browser: cookies know no ports
     assert one.sign_in(NAME, PASSWORD).status == 303

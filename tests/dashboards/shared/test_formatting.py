@@ -43,3 +43,9 @@ def test_sizes(size: int, text: str) -> None:
 def test_units_of_fits() -> None:
     assert formatting.unit("ct s-1 cm-2 keV-1 arcsec-2") == "ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻²"
     assert formatting.unit("") == ""
+
+
+def test_locations_say_how_they_were_found() -> None:
+    assert formatting.location_name("full_disk_bp+vis_fwdfit") == "full-disk back projection, refined by a circle fit"
+    assert formatting.location_name("given") == "given in the request"
+    assert formatting.location_name("another") == "another"

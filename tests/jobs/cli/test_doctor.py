@@ -224,7 +224,7 @@ def test_a_worker_that_died(root):
 
 def test_requests_without_a_worker(root):
     Leases(root).sign_out("here-1")
-    Journal(root).submit("ada", "{}", clock(), uid="1", recipes=1)
+    Journal(root).submit("ada", "{}", clock(), uid="1", task_count=1)
     assert "1 requests wait, and no worker" in verdicts(root)["worker"].text
 
 

@@ -437,7 +437,7 @@ def test_command_rebuilds_an_index_that_was_deleted(own_archive, stix_jobs):
     assert stix_jobs("check", "--archive", own.root)[0] == 1  # looking makes nothing
     assert not own.index.exists()
     status, out, _ = stix_jobs("check", "--archive", own.root, "--repair")
-    assert (status, "(mended)" in out) == (0, True)
+    assert (status, "(repaired)" in out) == (0, True)
     again = Archive(own.root)
     assert again.query("SELECT * EXCLUDE updated_at FROM flares").to_pylist() == flares
     make_previews(again, NOW)  # bands that were skipped have no files
@@ -466,7 +466,7 @@ def test_record_holds_rows_exactly(own, tmp_path):
     run, image = run_of(own), replace(image_of(own), e_high=np.inf, chi2=None)
     write_record(tmp_path, run, [image])
     assert read_record(tmp_path) == Record(run, (image,))
-    content = json.loads((tmp_path / RECORD).read_text(), parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
+    content = json.loads((tmp_path / RECORD).read_text(), parse_constant=lambda text: pytest.fail(f"not JSON: {text}"))
     # what came later has its default; what was dropped is passed over
     del content["run"]["hidden"], content["images"][0]["flare_id"]
     content["run"]["mood"] = "good"

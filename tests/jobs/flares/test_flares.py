@@ -557,7 +557,7 @@ def test_bad_values_of_other_columns(tmp_path, column, value):
 def test_file_that_is_no_list_is_refused(archive, tmp_path, content, why):
     path = tmp_path / "list.csv"
     path.write_bytes(content)
-    with pytest.raises(InvalidFlareList, match=f"list.csv is no flare list: .*{why}"):
+    with pytest.raises(InvalidFlareList, match=f"list.csv is not a flare list: .*{why}"):
         import_flares(archive, path, NOW)
     assert archive.flares() == []
 

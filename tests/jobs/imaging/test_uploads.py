@@ -70,7 +70,7 @@ def test_only_regular_files(tmp_path, shared_data):
     (tmp_path / "link.fits").symlink_to(shared_data / GOOD)
     os.mkfifo(tmp_path / "pipe.fits")
     for name in ("link.fits", "pipe.fits", "nothing.fits"):
-        with pytest.raises(UploadRefused, match=f"{name} is no regular file"):
+        with pytest.raises(UploadRefused, match=f"{name} is not a regular file"):
             check_upload(tmp_path / name)
 
 

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from jobs.queue.journal import Journal, Part, RequestState, hash_of
+from jobs.queue.journal import Journal, RequestState, TaskResult, hash_of
 from jobs.queue.leases import Leases
 from jobs.shared.errors import JournalVersion, LimitReached, NoSuchRequest, NotAllowed
 from jobs.shared.limits import Limits
@@ -33,7 +33,7 @@ def leases(tmp_path):
 
 
 def put(journal, user, body="{}", now=NOW, **options):
-    request, _ = journal.submit(user, body, now, uid="2603141000", recipes=1, **options)
+    request, _ = journal.submit(user, body, now, uid="2603141000", task_count=1, **options)
     return request.request_id
 
 
@@ -50,10 +50,10 @@ def test_reading_makes_no_file(journal):
 
 
 def test_a_submitted_request_waits(journal):
-    request, new = journal.submit("anna", '{"a":1}', NOW, uid="2603141000", recipes=3)
+    request, new = journal.submit("anna", '{"a":1}', NOW, uid="2603141000", task_count=3)
     assert new
     assert journal.get(request.request_id) == request
-    assert (request.state, request.user, request.body, request.recipes) == ("queued", "anna", '{"a":1}', 3)
+    assert (request.state, request.user, request.body, request.task_count) == ("queued", "anna", '{"a":1}', 3)
     assert request.submitted_at == NOW
     assert journal.position(request.request_id) == 0
 
@@ -73,7 +73,7 @@ def test_a_request_taken_while_its_place_is_counted(journal, leases, monkeypatch
 
 def test_the_same_request_is_one_while_it_is_open(journal, leases):
     first = put(journal, "anna")
-    assert journal.submit("anna", "{}", after(1), uid="x", recipes=1) == (journal.get(first), False)
+    assert journal.submit("anna", "{}", after(1), uid="x", task_count=1) == (journal.get(first), False)
     assert put(journal, "bert") != first
     leases.claim("w", NOW, LEASE)
     assert put(journal, "anna") == first
@@ -210,7 +210,7 @@ def test_an_expired_lease_is_taken_up_by_another_and_the_first_writes_no_more(jo
     assert leases.requeue(after(60), LEASE) == [request]
     assert leases.claim("quick", after(60), LEASE).attempts == 2
     assert leases.beat("slow", after(61), LEASE) == {}
-    assert not leases.record(request, "slow", [Part(0, "f" * 16, "")], 1.0)
+    assert not leases.record(request, "slow", [TaskResult(0, "f" * 16, "")], 1.0)
     assert not leases.finish(request, "slow", after(61), RequestState.FAILED, "late")
     assert not leases.release(request, "slow", after(61))
     leases.progress(request, "slow", "late", 1, 2)
@@ -240,7 +240,7 @@ def test_deaths_are_forgiven_when_something_gets_done(journal, leases):
     request = put(journal, "anna")
     for part in range(5):
         assert leases.claim("w", NOW, LEASE)
-        leases.record(request, "w", [Part(part, "f" * 16, "")], 1.0)
+        leases.record(request, "w", [TaskResult(part, "f" * 16, "")], 1.0)
         assert leases.requeue(after(60), LEASE, deaths=1) == [request]
 
 
@@ -311,11 +311,11 @@ def test_nobody_touches_what_is_anothers(journal):
 def test_retry_starts_afresh_and_keeps_what_was_made(journal, leases):
     request = put(journal, "anna")
     leases.claim("w", NOW, LEASE)
-    leases.record(request, "w", [Part(0, "f" * 16, ""), Part(1, None, "no counts")], 1.0)
+    leases.record(request, "w", [TaskResult(0, "f" * 16, ""), TaskResult(1, None, "no counts")], 1.0)
     end(leases, "w", request, state=RequestState.FAILED)
     again = journal.retry(request, after(5), user="anna")
     assert (again.state, again.attempts, again.reason, again.finished_at) == ("queued", 0, "", None)
-    assert journal.parts(request) == (Part(0, "f" * 16, ""),)
+    assert journal.parts(request) == (TaskResult(0, "f" * 16, ""),)
     assert journal.retry(request, after(6)) == again
     assert leases.claim("w", after(5), LEASE).request_id == request
 
@@ -331,11 +331,11 @@ def test_retrying_what_is_asked_again_already_gives_that(journal):
 def test_an_answer_that_is_there_is_given_at_once(journal, leases):
     first = put(journal, "anna")
     leases.claim("w", NOW, LEASE)
-    leases.record(first, "w", [Part(0, "f" * 16, "")], 1.0)
+    leases.record(first, "w", [TaskResult(0, "f" * 16, "")], 1.0)
     assert journal.last_done("{}", "bert") is None
     end(leases, "w", first)
     assert journal.last_done("{}", "bert").request_id == first
-    answered, _ = journal.submit("bert", "{}", after(9), uid="x", recipes=1, answer=first)
+    answered, _ = journal.submit("bert", "{}", after(9), uid="x", task_count=1, answer=first)
     assert (answered.state, answered.answered_by, answered.finished_at) == ("done", first, after(9))
     assert journal.parts(answered.request_id) == journal.parts(first)
     assert journal.last_done("{}", "anna").request_id == first  # one's own comes first
@@ -369,7 +369,7 @@ def test_workers_leave_a_sign(journal, leases):
 def test_old_requests_are_forgotten_and_open_ones_never(journal, leases):
     old, waiting = put(journal, "anna", "1"), put(journal, "anna", "2")
     leases.claim("w", NOW, LEASE)
-    leases.record(old, "w", [Part(0, None, "x")], 0.0)
+    leases.record(old, "w", [TaskResult(0, None, "x")], 0.0)
     end(leases, "w", old)
     assert journal.purge(after(86400 * 364)) == 0
     assert journal.purge(after(86400 * 366)) == 1
@@ -409,7 +409,7 @@ def test_what_was_acknowledged_survives_a_kill(journal):
         "from jobs.queue.journal import Journal\n"
         "from jobs.shared.limits import Limits\n"
         "for n in range(10_000):\n"
-        "    r, _ = Journal(sys.argv[1]).submit('bert', str(n), np.datetime64(n, 'us'), uid='', recipes=1,\n"
+        "    r, _ = Journal(sys.argv[1]).submit('bert', str(n), np.datetime64(n, 'us'), uid='', task_count=1,\n"
         "                                       limits=Limits(open_requests=10**6))\n"
         "    print(r.request_id, flush=True)\n"
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from archive import Archive, OtherFile, RunFilter, RunStatus
 from archive.layout import image_id
-from jobs.queue.journal import Journal, Part, RequestState
+from jobs.queue.journal import Journal, RequestState, TaskResult
 from jobs.queue.leases import Leases
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest, parse_request
@@ -46,7 +46,7 @@ def test_the_rest_has_defaults():
     request = parse_request(text())
     assert request.methods == default_methods()
     assert (request.background, request.location, request.pointing, request.hidden) == ("auto", None, None, False)
-    assert (request.shape, request.pixel, request.recipes) == ((129, 129), 2.0, 1)
+    assert (request.shape, request.pixel, request.task_count) == ((129, 129), 2.0, 1)
 
 
 times = st.integers(0, 10**11).map(lambda n: np.datetime64("2022-01-01", "us") + n * np.timedelta64(1, "ms"))
@@ -147,7 +147,7 @@ def test_parameters_that_are_not_given_have_their_defaults():
         ({"background": ""}, "'' is neither"),
         ({"time_ranges": []}, "at least one time range"),
         ({"time_ranges": [["2026-03-14", "2026-03-14"]]}, "the time range 2026-03-14.* is empty"),
-        ({"time_ranges": [["now", "2026-03-14"]]}, "time_ranges: 'now' is no time"),
+        ({"time_ranges": [["now", "2026-03-14"]]}, "time_ranges: 'now' is not a time"),
         ({"time_ranges": [["2026-03-14"]]}, "time_ranges: expected a list of two"),
         ({"time_ranges": LEAST["time_ranges"] * 2}, "the same time range is asked for twice"),
         ({"energy_ranges_kev": [[10, 4]]}, "the energy range 10-4 keV is empty"),
@@ -221,7 +221,7 @@ def test_five_hundred_are_allowed():
         text(time_ranges=[[s, "2026-03-15"] for s in seconds], energy_ranges_kev=[[4, 10], [10, 16]])
     )
     parts = request.parts()
-    assert len(parts) == request.recipes == 500
+    assert len(parts) == request.task_count == 500
     assert [part.energy for part in parts[:3]] == [(4.0, 10.0), (10.0, 16.0), (4.0, 10.0)]
     assert [part.start for part in parts[::2]] == [np.datetime64(s, "us") for s in seconds]
 
@@ -326,7 +326,7 @@ def test_limits_hold_for_requests_made_by_hand(finished_archive, tmp_path, flare
     with pytest.raises(LimitReached, match="2000 pixels a side, 16 to 1024"):
         submit(finished_archive, Journal(tmp_path), like(flare[1], shape=(2000, 2000)), "anna", NOW)
     with pytest.raises(LimitReached, match="1 image sets, 0 at most"):
-        submit(finished_archive, Journal(tmp_path), like(flare[1]), "anna", NOW, Limits(recipes=0))
+        submit(finished_archive, Journal(tmp_path), like(flare[1]), "anna", NOW, Limits(task_count=0))
     with pytest.raises(NotAllowed):
         submit(finished_archive, Journal(tmp_path), like(flare[1]), "guest", NOW)
 
@@ -337,7 +337,7 @@ def answer(archive, journal, request, run, user="anna"):
     submitted, new = submit(archive, journal, request, user, NOW)
     assert new
     leases.claim("w", NOW, 30.0)
-    leases.record(submitted.request_id, "w", [Part(0, run.run_id, "")], 1.0)
+    leases.record(submitted.request_id, "w", [TaskResult(0, run.run_id, "")], 1.0)
     leases.finish(submitted.request_id, "w", NOW, RequestState.DONE)
     return submitted.request_id
 

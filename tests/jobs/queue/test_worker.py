@@ -311,15 +311,15 @@ def test_rows_that_nobody_checked_are_refused(archive, journal, asked, worker):
         "too_big": body.replace('"shape":[129,129]', '"shape":[129,2000]'),
         "no_file": body.replace(asked(1).uid, "1234567890"),
     }
-    ids = {user: journal.submit(user, text, NOW, uid="", recipes=1)[0].request_id for user, text in bad.items()}
-    ids["stranger"] = journal.submit("stranger", body, NOW, uid="", recipes=1)[0].request_id
+    ids = {user: journal.submit(user, text, NOW, uid="", task_count=1)[0].request_id for user, text in bad.items()}
+    ids["stranger"] = journal.submit("stranger", body, NOW, uid="", task_count=1)[0].request_id
     worker(accepts=lambda user: user != "stranger").run(until_idle=True)
     reasons = {user: journal.get(request).reason for user, request in ids.items()}
     assert {journal.get(request).state for request in ids.values()} == {"failed"}
     assert reasons["no_json"] == "a request is a JSON object"
     assert "2000 pixels a side" in reasons["too_big"]
     assert "no science file" in reasons["no_file"]
-    assert reasons["stranger"] == "stranger is no registered user"
+    assert reasons["stranger"] == "stranger is not a registered user"
     assert archive.count_runs() == 0
 
 

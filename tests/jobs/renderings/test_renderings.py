@@ -103,7 +103,7 @@ def test_a_cube_of_times_bands_and_methods(archive, journal):
         ensemble=4,
     )
     done, rendering = made(archive, journal, request)
-    assert len(journal.parts(done.request_id)) == request.recipes == 7
+    assert len(journal.parts(done.request_id)) == request.task_count == 7
     with (rendering.folder / "measures.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 3 * 2 * 2
@@ -256,7 +256,7 @@ def test_json_there_and_back(archive):
     [
         ({"kind": "film"}, "film"),
         ({"images": []}, "at least one image"),
-        ({"images": ["../x"]}, "no id of an image"),
+        ({"images": ["../x"]}, "not the id of an image"),
         ({"images": "x"}, "a list"),
         ({"looks": {"scale": "cubic"}}, "scale"),
         ({"looks": {"size": 5000}}, "size"),

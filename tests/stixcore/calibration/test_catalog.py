@@ -167,8 +167,8 @@ def test_lists_are_merged():
         (lambda text: text.replace("895.13635,", "895.13635,7,", 1), "line 4: a row of 36 numbers, 35 needed"),
         (lambda text: text.replace("Offset (ADC),Gain (keV/ADC)", "Offset (ADC),Pixel"), "'Pixel' stands where 'Gain'"),
         (lambda text: text.replace("895.13635,", f'"{"1" * 200_000}",', 1), "line 4 cannot be read: field larger"),
-        (lambda text: text.replace("895.13635", "895\0.1", 1), "is no finite number"),
-        (lambda text: text.replace("895.13635", "x" * 100_000, 1), "'x{79}…' is no finite number"),
+        (lambda text: text.replace("895.13635", "895\0.1", 1), "is not a finite number"),
+        (lambda text: text.replace("895.13635", "x" * 100_000, 1), "'x{79}…' is not a finite number"),
         (lambda text: text.replace("Offset", "Ofset"), "Offset"),
     ],
 )

@@ -590,11 +590,11 @@ def test_time_bins_of_early_flight_software(shared_data, tmp_path):
     assert read_pixel_data(demo).header.bins_late
     assert not read_pixel_data(shared_data / EARLY).header.bins_late
     assert not read_pixel_data(shared_data / V02).header.bins_late
-    mended = tmp_path / demo.name
+    repaired = tmp_path / demo.name
     with fits.open(demo) as hdus:
         hdus[0].header["HISTORY"] = "Time and count arrays were shifted to fix offset"
-        hdus.writeto(mended)
-    assert not read_pixel_data(mended).header.bins_late
+        hdus.writeto(repaired)
+    assert not read_pixel_data(repaired).header.bins_late
 
 
 def test_counts_move_to_the_bin_before(pixel_data):

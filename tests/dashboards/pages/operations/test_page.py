@@ -26,7 +26,7 @@ OPERATOR = Visitor("oscar", operator=True)
 
 def submit(root: Path, user: str, uid: str, *, hidden: bool = False) -> int:
     body = json.dumps({"uid": uid, "hidden": hidden})
-    return Journal(root).submit(user, body, now(), uid=uid, recipes=1)[0].request_id
+    return Journal(root).submit(user, body, now(), uid=uid, task_count=1)[0].request_id
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ HOUR = np.timedelta64(1, "h")
 
 def submit(root: Path, user: str, name: str, *, hidden: bool = False) -> int:
     body = json.dumps({"uid": name, "hidden": hidden})
-    return Journal(root).submit(user, body, NOW, uid=name, recipes=2)[0].request_id
+    return Journal(root).submit(user, body, NOW, uid=name, task_count=2)[0].request_id
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_hidden_requests_are_for_their_author_and_operators(
 
 def test_a_body_that_cannot_be_understood_is_private(archive: Archive, state: OperationsState) -> None:
     for body in ("nonsense", "[]", "{}"):
-        Journal(archive.root).submit("anna", body, NOW, uid="x", recipes=1)
+        Journal(archive.root).submit("anna", body, NOW, uid="x", task_count=1)
     state.load(GUEST)
     assert lists(state)[1] == []
     assert state.work.unlisted == 3

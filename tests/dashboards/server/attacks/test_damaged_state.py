@@ -251,7 +251,7 @@ def site(
     (folder / "a.fits.reason.json").write_text('{"file": "a.fits", "sha256": null, "reason": "no content"}')
     journal, leases = Journal(root), Leases(root)
     body = json.dumps({"kind": "animation", "images": [images[0].image_id]})
-    journal.submit("alice", body, NOW, uid="1", recipes=1)
+    journal.submit("alice", body, NOW, uid="1", task_count=1)
     assert leases.claim("worker", NOW, 60.0) is not None
     with journal.writing() as db:
         db.execute("INSERT INTO parts VALUES (1, 0, '0123456789abcdef', '')")
@@ -261,7 +261,7 @@ def site(
     (made / "animation.png").write_bytes(b"picture")
     (made / "rendering.json").write_text('{"files": ["animation.png"], "notes": []}')
     for user in users:
-        journal.submit(user, '{"hidden":false}', NOW, uid="2", recipes=1)
+        journal.submit(user, '{"hidden":false}', NOW, uid="2", task_count=1)
     with serve(root, "tests.dashboards.server.attacks.server_without_rights") as server:
         yield Site(server, root, new_client, images[0].image_id)
 

@@ -33,7 +33,7 @@ PAGES = ("image_archive", "lightcurves", "science_data", "operations")
 def waiting_request(target: Any, user: str) -> int:
     """A request of a user in the queue."""
     body = json.dumps({"hidden": False, "for": user, "number": Journal(target.root).counts()[RequestState.QUEUED]})
-    return Journal(target.root).submit(user, body, NOW, uid="1", recipes=1)[0].request_id
+    return Journal(target.root).submit(user, body, NOW, uid="1", task_count=1)[0].request_id
 
 
 def refused(tab: Any, **headers: str | None) -> int:

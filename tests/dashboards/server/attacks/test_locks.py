@@ -100,7 +100,7 @@ class Crowd:
         page = self.alice.submit("/account", {"action": "token", "label": "locks"})
         self.token = f"Bearer {re.findall(r'<pre id="token">(stix_[^<]+)</pre>', page.text)[0]}"
         self.leaving = [enter("bob") for _ in range(2)]
-        self.request = Journal(target.root).submit("alice", BODY, NOW, uid="1", recipes=1)[0].request_id
+        self.request = Journal(target.root).submit("alice", BODY, NOW, uid="1", task_count=1)[0].request_id
 
     def actions(self) -> list[Callable[[], Any]]:
         """Everything that writes, each in a connection of its own."""
@@ -203,7 +203,7 @@ def test_nothing_that_may_wait_is_done_in_the_loop(
 ) -> None:
     """No file of the archive is opened, no lock taken and no password hashed in the thread that serves everybody."""
     root, name = target.root, "tests.dashboards.server.attacks.watched_server"
-    number = Journal(root).submit("alice", BODY.replace("1", "2"), NOW, uid="2", recipes=1)[0].request_id
+    number = Journal(root).submit("alice", BODY.replace("1", "2"), NOW, uid="2", task_count=1)[0].request_id
     with serve(root, name) as server:
         guest, alice, bob = (new_client(server.url) for _ in range(3))
         for client, who in ((alice, "alice"), (bob, "bob")):

@@ -35,7 +35,7 @@ def disk(
         root = place / "archive"
         shutil.copytree(small.archive.root, root)
         Accounts(root).make_token("alice", "", NOW)
-        Journal(root).submit("alice", BODY, NOW, uid="1", recipes=1)
+        Journal(root).submit("alice", BODY, NOW, uid="1", task_count=1)
         with serve(root, "tests.dashboards.server.attacks.server_without_rights") as server:
             yield server, root
     finally:
