@@ -357,7 +357,7 @@ class ImageRequest(ImagingOptions):
     start: np.datetime64
     end: np.datetime64
     energy: tuple[float, float]
-    background_range: tuple[np.datetime64, np.datetime64] | None = None
+    background_range: tuple[np.datetime64, np.datetime64] | None = field(default=None, kw_only=True)
 
 
 def option_schemas() -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Annotated, Any
 
@@ -97,7 +97,9 @@ class ImagingRequest(ImagingOptions):
         Field(alias="energy_ranges_kev", description="Lower and upper edge, keV", json_schema_extra=_SOME),
     ]
     background: Annotated[Uid, Field(description="auto, none, or uid or name of a file")] = AUTO
-    hidden: Annotated[bool, Strict(), Field(description="Only you and operators see the images")] = False
+    hidden: Annotated[bool, Strict(), Field(description="Only you and operators see the images")] = field(
+        default=False, kw_only=True
+    )
 
     def __post_init__(self) -> None:
         for name in (self.uid, self.background):

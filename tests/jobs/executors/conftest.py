@@ -75,7 +75,7 @@ def imaging_tasks(flare_files, tmp_path):
     return [
         ImagingTask(
             root=tmp_path,
-            request=ImageRequest(peak + n * minute, peak + (n + 1) * minute, (4.0, 10.0), methods),
+            request=ImageRequest(peak + n * minute, peak + (n + 1) * minute, (4.0, 10.0), methods=methods),
             science=science,
             background=background,
             aspect=(),
