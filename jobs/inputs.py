@@ -1,7 +1,7 @@
-"""What images are made from: which background file, which auxiliary (aspect) files, which flare.
+"""Choose the inputs of an image: background file, auxiliary (aspect) files and flare.
 
-Previews, requests, pages, the download and the command line all ask here, so that they cannot disagree. The choices
-enter the recipe and so its id.
+Previews, requests, pages, the download and the command line all use these functions, so they agree. The choices are
+part of the recipe and of its id.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from stixcore.errors import CalibrationError
 from stixcore.fits.spec import ProductKind
 from stixcore.reconstruct import LOCATION_ENERGY
 
-#: A background is searched this far before and after a flare.
+#: Backgrounds are searched this far before and after a flare.
 MAX_DISTANCE = np.timedelta64(60, "D")
 #: Shorter quiet intervals add more noise than they remove.
 MIN_DURATION = 600.0  # s
-#: The last so many files that start before a moment include all that reach it: a file holds a day.
+#: A file covers a day, so of the files that start before a time, the last ones include all that cover it.
 _ASPECT_FILES = 64
 _FLARE_IN_PURPOSE = re.compile(r"\bFlare (\d{10})\b")
 _NOTHING = np.timedelta64(0, "us")
@@ -37,18 +37,18 @@ type _Time = np.datetime64
 
 @dataclass(frozen=True, eq=False)
 class InputCatalog:
-    """Files and flares of an archive, read from the index once and then searched in memory.
+    """Files and flares of an archive, read from the index once and searched in memory.
 
     Attributes
     ----------
     science : dict
         Pixel-data files by name, every version.
     quiet : dict
-        Current background files, ordered by their middle; under False real ones, under True simulated ones.
+        Current background files ordered by their middle; real ones under False, simulated ones under True.
     aspect : dict
-        Current auxiliary files, ordered by start and name; real and simulated ones.
+        The same for auxiliary files, ordered by start and name.
     flares : list of Flare
-        Those with start and end, ordered by peak.
+        Flares with start and end, ordered by peak.
     calibration : CalibrationCatalog
     """
 
@@ -60,7 +60,7 @@ class InputCatalog:
 
     @classmethod
     def of(cls, archive: Archive) -> InputCatalog:
-        """Everything in an archive."""
+        """All files and flares of an archive."""
         every = archive.science_files(ScienceFilter(product=ProductKind.PIXEL_DATA, superseded=True))
         quiet = (file for file in every if file.is_background and file.superseded_by is None)
         found = archive.query("SELECT * FROM aux_files WHERE superseded_by IS NULL")
@@ -71,7 +71,7 @@ class InputCatalog:
     def around(
         cls, archive: Archive, file: ScienceFile, start: _Time, end: _Time, *, backgrounds: bool = True
     ) -> InputCatalog:
-        """What windows of one science file between ``start`` and ``end`` may need; optionally without backgrounds."""
+        """Inputs for windows of one science file from ``start`` to ``end``; optionally without backgrounds."""
         which = ScienceFilter(product=ProductKind.PIXEL_DATA, is_background=True, simulated=file.simulated)
         reach = float((end - start) / np.timedelta64(2, "s")) + MAX_GAP / np.timedelta64(1, "s")
         return cls._sorted(
@@ -102,12 +102,12 @@ class InputCatalog:
         )
 
     def flares_in(self, file: ScienceFile) -> dict[str, Flare]:
-        """Flares whose peak is in a file, by id; simulated ones in simulated files only."""
+        """Flares with their peak in a file, by id; simulated ones only for simulated files."""
         inside = self.flares[bisect_left(self._peaks, file.t_start) : bisect_left(self._peaks, file.t_end)]
         return {flare.flare_id: flare for flare in inside if flare.simulated == file.simulated}
 
     def flare_during(self, start: _Time, end: _Time) -> Flare | None:
-        """The flare that shares most time with a window; None when none does."""
+        """The flare that overlaps a window most; None when none does."""
 
         def shared(flare: Flare) -> np.timedelta64:
             if flare.t_start is None or flare.t_end is None:
@@ -120,14 +120,14 @@ class InputCatalog:
     def background_for(
         self, file: ScienceFile, start: _Time, end: _Time, energy: tuple[float, float]
     ) -> BackgroundChoice:
-        """The background of a window of a file, ``energy`` in keV: see `choose_background`."""
+        """Choose the background for a window of a file, ``energy`` in keV; see `choose_background`."""
         middle = start + (end - start) // 2
         files, middles = self.quiet[file.simulated], self._middles[file.simulated]
         near = files[bisect_left(middles, middle - MAX_DISTANCE) : bisect_right(middles, middle + MAX_DISTANCE)]
         return choose_background(near, start, end, energy, file.name, self.calibration)
 
     def aspect_for(self, file: ScienceFile, start: _Time, end: _Time) -> list[AuxFile]:
-        """Auxiliary files that give the pointing of a window of a file: see `choose_aspect`."""
+        """Auxiliary files with the pointing for a window of a file; see `choose_aspect`."""
         rows, starts = self.aspect[file.simulated], self._aspect_starts[file.simulated]
         begun = rows[: bisect_right(starts, start + (end - start) // 2 + MAX_GAP)]
         return choose_aspect(begun[-_ASPECT_FILES:], start, end)
@@ -146,9 +146,9 @@ class InputCatalog:
 
 
 def choose_aspect(files: Iterable[AuxFile], start: np.datetime64, end: np.datetime64) -> list[AuxFile]:
-    """Auxiliary files whose records come within `MAX_GAP` of the middle of a window.
+    """Auxiliary files with records within `MAX_GAP` of the middle of a window.
 
-    The nearest comes first; of two equally near, the one that starts first. The order enters the recipe's id.
+    The nearest comes first; at equal distance, the one that starts first. The order is part of the recipe's id.
     """
     middle = start + (end - start) // 2
     near = (row for row in files if row.t_start - MAX_GAP <= middle <= row.t_end + MAX_GAP)
@@ -158,20 +158,20 @@ def choose_aspect(files: Iterable[AuxFile], start: np.datetime64, end: np.dateti
 
 
 def flare_named_in(purpose: str) -> str:
-    """Id of the flare that a science file was requested for ("Flare 2211111136, Solar Flare, …"); empty: none named."""
+    """Id of the flare in the purpose of a science file ("Flare 2211111136, Solar Flare, …"); empty without one."""
     named = _FLARE_IN_PURPOSE.search(purpose)
     return named[1] if named else ""
 
 
 @dataclass(frozen=True)
 class BackgroundCandidate:
-    """A possible background.
+    """A background file and whether it qualifies.
 
     Attributes
     ----------
     name, uid : str
     distance_h : float
-        From the flare to the middle of the background, hours, negative when it was taken before.
+        Hours from the flare to the middle of the background; negative when it is earlier.
     qualifies : bool
     reason : str
         Why it does not qualify; empty when it does.
@@ -186,7 +186,7 @@ class BackgroundCandidate:
 
 @dataclass(frozen=True)
 class BackgroundChoice:
-    """The chosen file (None: none qualifies), why, and all that were looked at, best first."""
+    """The chosen file (None when none qualifies), the reason, and all candidates, best first."""
 
     chosen: ScienceFile | None
     reason: str
@@ -194,7 +194,7 @@ class BackgroundChoice:
 
     @property
     def candidates_json(self) -> str:
-        """For the index."""
+        """The candidates as JSON, for the index."""
         return json.dumps([asdict(candidate) for candidate in self.candidates])
 
 
@@ -206,22 +206,22 @@ def choose_background(
     own_name: str = "",
     catalog: CalibrationCatalog = SHIPPED,
 ) -> BackgroundChoice:
-    """Nearest in time among the files that qualify, at most 60 days away on either side.
+    """Choose the nearest background file in time that qualifies, at most 60 days away.
 
     Parameters
     ----------
     files : iterable of ScienceFile
         Background files, see `ScienceFile.is_background`.
     start, end : datetime64
-        The flare's window. Distances are from its middle; its energy table is the one in force at its start, as for the
-        image (`stixcore.reconstruct.calibration_at`).
+        Time window of the image. Distances are measured from its middle. The energy table is the one in force at its
+        start, as for the image (`stixcore.reconstruct.calibration_at`).
     energy : (low, high), keV
-        Band of the images. The background also covers `LOCATION_ENERGY`, the band of the full-disk map in which the
-        flare is located.
+        Band of the image. The background must also cover `LOCATION_ENERGY`, the band of the full-disk map that locates
+        the flare.
     own_name : str
-        Name of the science file, which is never its own background.
+        Name of the science file, which cannot be its own background.
     catalog : CalibrationCatalog
-        Says which energy table was in force when.
+        Gives the energy table in force at a time.
     """
     time = start + (end - start) // 2
     covered = min(energy[0], LOCATION_ENERGY[0]), max(energy[1], LOCATION_ENERGY[1])
@@ -252,7 +252,7 @@ def _why_not(
     energy: tuple[float, float],
     catalog: CalibrationCatalog,
 ) -> str:
-    """Why a file cannot serve as background, empty when it can."""
+    """Why a file does not qualify as background; empty when it does."""
     try:
         own, flare = catalog.energy_table_at(file.t_start).name, catalog.energy_table_at(start).name
     except CalibrationError as error:

@@ -1,4 +1,4 @@
-"""Requests: what users ask for, the journal that keeps it, and the worker that does it.
+"""Requests: what users ask for, the journal that stores them, and the worker that runs them.
 
 Pages import `requests` and `submit` only.
 """

@@ -1,4 +1,4 @@
-"""A request that a worker has claimed: what of it waits, runs, is to be filed; and what became of it."""
+"""A request that a worker has claimed: its waiting, running and finished image sets, and its final state."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from jobs.queue.planner import Result, Task
 from jobs.shared.errors import ExecutorFault, WorkerCrashed, WorkerDied
 from stixcore.errors import StixError, public_sentence
 
-#: What may pass by itself.
+#: Faults that may be temporary; the image set is tried again.
 TRANSIENT = (OSError, sqlite3.OperationalError, ExecutorFault, ArchiveBusy)
 
 
 @dataclass
 class Running:
-    """An image set at work: its number, when it was started (monotonic, s; None: not yet), its step."""
+    """A running image set: its number, start time (monotonic, s; None: not started) and current step."""
 
     part: int
     started: float | None = None
@@ -30,22 +30,23 @@ class Running:
 
 @dataclass(eq=False)
 class ClaimedRequest:
-    """A claimed request.
+    """A request that this worker has claimed, and the progress of its image sets.
 
     Attributes
     ----------
     request : Request
         As claimed.
-    waiting : (number, task) of every image set to be handed out
+    waiting : (number, task) of every image set that is not yet submitted
     running : ticket → Running
-    unfiled : (number, result) of image sets that are made and not in the index yet
-    ended : image sets to be noted in the journal
+    unfiled : (number, result) of finished image sets that are not yet in the index
+    ended : results that are not yet in the journal
     spent : float, s
-        Computing time not noted yet.
+        Computing time that is not yet in the journal.
     fault : str
-        Why the request will have to go back to the queue.
-    lost : set of numbers of image sets that a fault ended
+        Why the request must return to the queue; empty when it need not.
+    lost : set of int; numbers of the image sets that a fault ended
     cancelling : bool
+        Whether the user has cancelled it.
     """
 
     request: Request
@@ -65,19 +66,19 @@ class ClaimedRequest:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is left to hand out, wait for, file or note."""
+        """Whether every image set has ended and is in the index and in the journal."""
         return not (self.waiting or self.running or self.unfiled or self.ended)
 
     @property
     def can_go_on(self) -> bool:
-        """Whether something can be handed out now."""
+        """Whether an image set can be submitted now."""
         if not self.waiting:
             return False
         _, task = self.waiting[0]
         return not (task.waits_for_others and (self.running or self.unfiled or self.ended))
 
     def hear(self, progress: Progress) -> None:
-        """Note a step of an image set."""
+        """Record the current step of an image set."""
         running = self.running[progress.ticket]
         running.number, self.steps = progress.number, progress.total
         of_all = self.request.task_count
@@ -89,19 +90,19 @@ class ClaimedRequest:
         return sum(running.number for running in self.running.values())
 
     def spend(self, running: Running, now: float) -> None:
-        """Note the time that an image set took."""
+        """Add the computing time of an image set."""
         if running.started is not None:
             self.spent += now - running.started
             self.total_spent += now - running.started
 
     def take(self, ticket: int, result: Result | None, error: Exception | None, now: float) -> None:
-        """Take the end of an image set."""
+        """Record the result or the error of an image set."""
         running = self.running.pop(ticket)
         self.spend(running, now)
         self.finished += 1
         if isinstance(result, ImagingResult):
             self.unfiled.append((running.part, result))
-        elif result is not None:  # it has no rows
+        elif result is not None:  # a rendering, which has no rows
             self.ended.append(TaskResult(running.part, result.run_id, ""))
         elif isinstance(error, TRANSIENT) and not isinstance(error, WorkerCrashed):
             self.finished -= 1
@@ -110,7 +111,7 @@ class ClaimedRequest:
             self.ended.append(TaskResult(running.part, None, sentence_of(error)))
 
     def give_back(self, part: int, fault: str, *, everything: bool) -> None:
-        """Leave an image set for a later attempt; ``everything``: those that wait would fare no better."""
+        """Leave an image set for a later attempt; with ``everything``, also those that wait, which would fail too."""
         self.fault = fault
         self.lost.add(part)
         if everything:
@@ -118,19 +119,19 @@ class ClaimedRequest:
             self.waiting.clear()
 
     def take_back(self, runs: Collection[str], fault: str, *, everything: bool) -> None:
-        """Leave those made image sets for a later attempt whose runs could not be filed."""
+        """Leave image sets for a later attempt whose runs could not be put into the index."""
         for number, _ in [pair for pair in self.unfiled if pair[1].run_id in runs]:
             self.give_back(number, fault, everything=everything)
         self.unfiled = [pair for pair in self.unfiled if pair[1].run_id not in runs]
 
     def drop_waiting(self, reason: str) -> None:
-        """Give up what was not handed out yet."""
+        """Fail the image sets that are not yet submitted."""
         self.ended += [TaskResult(number, None, reason) for number, _ in self.waiting]
         self.waiting.clear()
 
 
 def verdict(parts: Sequence[TaskResult]) -> tuple[RequestState, str]:
-    """State and reason of a request all of whose image sets have ended."""
+    """Final state and reason of a request whose image sets have all ended."""
     failed = [part for part in parts if part.run_id is None]
     if not failed:
         return RequestState.DONE, ""
@@ -142,7 +143,7 @@ def verdict(parts: Sequence[TaskResult]) -> tuple[RequestState, str]:
 
 
 def sentence_of(error: BaseException | None) -> str:
-    """Why something failed, for the user."""
+    """The reason of a failure in one sentence, for the user."""
     if error is None:
         return "it ended without a reason"
     if isinstance(error, StixError | ExecutorFault):

@@ -1,10 +1,10 @@
-"""The journal of requests, for pages, API and command line. What it acknowledged is never lost, whoever is killed.
+"""The journal of requests, for pages, API and command line. Acknowledged requests survive any crash.
 
     queued ──► running ──► done | failed | cancelled          (retry: back to queued)
        ▲          │
-       └──────────┘  lease expired, worker died, fault that may pass
+       └──────────┘  lease expired, worker died, temporary fault
 
-These callers insert, read and ask for a cancellation; what workers do with it is in `jobs.queue.leases`.
+These callers submit, read and cancel requests. What workers do is in `jobs.queue.leases`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["Journal", "Request", "RequestState", "TaskResult", "WorkerSign", "ha
 
 
 class Journal(JournalFile):
-    """The journal of an archive, as everybody but workers uses it."""
+    """The journal of an archive, for everything except workers."""
 
     def submit(
         self,
@@ -51,8 +51,7 @@ class Journal(JournalFile):
     ) -> tuple[Request, bool]:
         """Put a request into the queue.
 
-        The same request of the same user, while it waits or runs, is the same request: submitting it again changes
-        nothing.
+        Submitting a request again while it is queued or running returns the existing one.
 
         Parameters
         ----------
@@ -65,17 +64,17 @@ class Journal(JournalFile):
             For lists.
         limits : Limits, optional
         answer : int, optional
-            A request that is done and had the same body: the new one is done as well, at once.
+            An earlier request with the same body that is done. The new request gets its results and is done at once.
 
         Returns
         -------
         Request, bool
-            And whether it is new.
+            The request, and whether it is new.
 
         Raises
         ------
         NotAllowed
-            For a guest.
+            When the user is a guest.
         LimitReached
             When the user has too many requests open, or has used up the computing time.
         """
@@ -104,12 +103,12 @@ class Journal(JournalFile):
             return request_of(row), True
 
     def get(self, request_id: int) -> Request:
-        """A request.
+        """The request with a number.
 
         Raises
         ------
         NoSuchRequest
-            When there is none of that number.
+            When no request has that number.
         """
         found = self.read("SELECT * FROM requests WHERE request_id = ?", (request_id,))
         if not found:
@@ -117,7 +116,7 @@ class Journal(JournalFile):
         return request_of(found[0])
 
     def parts(self, request_id: int) -> tuple[TaskResult, ...]:
-        """Image sets of a request that are finished, in the order of the request."""
+        """Results of the finished image sets of a request, in the order of the request."""
         found = self.read("SELECT * FROM parts WHERE request_id = ? ORDER BY part", (request_id,))
         return tuple(TaskResult(row["part"], row["run_id"], row["reason"]) for row in found)
 
@@ -130,7 +129,7 @@ class Journal(JournalFile):
         limit: int = 100,
         offset: int = 0,
     ) -> list[Request]:
-        """Requests, newest first; of one user, in some states, about one science file."""
+        """Requests, newest first, optionally of one user, in some states, or for one science file."""
         where, values = _conditions(user, states, uid)
         sql = f"SELECT * FROM requests WHERE {where} ORDER BY request_id DESC LIMIT ? OFFSET ?"  # noqa: S608 - columns are ours
         return [request_of(row) for row in self.read(sql, (*values, limit, offset))]
@@ -138,18 +137,18 @@ class Journal(JournalFile):
     def count(
         self, user: str | None = None, states: Sequence[RequestState | str] = (), *, uid: str | None = None
     ) -> int:
-        """How many requests `requests` would find without a limit."""
+        """Number of requests that `requests` finds without a limit."""
         where, values = _conditions(user, states, uid)
         found = self.read(f"SELECT count(*) FROM requests WHERE {where}", values)  # noqa: S608 - columns are ours
         return int(found[0][0]) if found else 0
 
     def counts(self) -> dict[RequestState, int]:
-        """How many requests there are in every state."""
+        """Number of requests in each state."""
         found = dict(map(tuple, self.read("SELECT state, count(*) FROM requests GROUP BY state")))
         return {state: int(found.get(state, 0)) for state in RequestState}
 
     def position(self, request_id: int) -> int | None:
-        """How many requests are served before this one if nothing changes; None when it does not wait any more."""
+        """Number of requests that will be claimed before this one as things are; None when it is not queued."""
         found = self.read("SELECT user, state FROM requests WHERE request_id = ?", (request_id,))
         if not found:
             raise _unknown(request_id)
@@ -161,9 +160,9 @@ class Journal(JournalFile):
             (user, request_id),
         )
         shares = {row["user"]: row for row in self.read(_SHARES)}
-        if user not in shares:  # a worker took it between these questions, and it was the last of its user
+        if user not in shares:  # claimed between these queries, and the last one of its user
             return None
-        turn = own[0] + shares[user]["running"]  # users take turns; this request waits for that turn of its user
+        turn = own[0] + shares[user]["running"]  # users take turns: this is the turn of its user that it waits for
         before: int = own[0]
         for other, share in shares.items():
             if other != user:
@@ -172,7 +171,7 @@ class Journal(JournalFile):
         return before
 
     def queue(self, limit: int = 50) -> list[tuple[int, Request]]:
-        """What waits, in the order in which it is served if nothing changes, each with its `position`."""
+        """Queued requests in the order in which they will be claimed as things are, each with its `position`."""
         turns = [
             (share["running"], share["served"], share["first"], share["user"], share["queued"])
             for share in self.read(_SHARES)
@@ -189,14 +188,14 @@ class Journal(JournalFile):
         return [(place, request) for place, request in placed if request is not None]
 
     def _oldest(self, user: str, limit: int) -> list[Request]:
-        """What waits of one user, the oldest first."""
+        """Queued requests of a user, oldest first."""
         sql = (
             "SELECT * FROM requests INDEXED BY waiting WHERE state = 'queued' AND user = ? ORDER BY request_id LIMIT ?"
         )
         return [request_of(row) for row in self.read(sql, (user, limit))]
 
     def failures(self, since: np.datetime64, limit: int = 50) -> list[Request]:
-        """Requests that failed, or some of whose image sets did, since ``since``; the last to end comes first."""
+        """Requests that ended after ``since`` and failed, wholly or in part; the most recent first."""
         found = self.read(
             "SELECT * FROM requests WHERE state IN ('failed', 'done') AND finished_at >= ? "
             "AND (state = 'failed' OR reason != '') ORDER BY finished_at DESC, request_id DESC LIMIT ?",
@@ -205,7 +204,7 @@ class Journal(JournalFile):
         return [request_of(row) for row in found]
 
     def finished_since(self, time: np.datetime64) -> dict[RequestState, int]:
-        """How many requests came to which end since ``time``: the throughput."""
+        """Number of requests that ended after ``time``, by final state."""
         found = self.read(
             "SELECT state, count(*) FROM requests "
             "WHERE state IN ('done', 'failed', 'cancelled') AND finished_at >= ? GROUP BY state",
@@ -214,7 +213,7 @@ class Journal(JournalFile):
         return {RequestState(state): number for state, number in map(tuple, found)}
 
     def last_done(self, body: str, user: str) -> Request | None:
-        """The last request with this body that is done, without failed parts; the user's own if there is one."""
+        """The latest request with this body that is done without failures; preferably one of this user."""
         found = self.read(
             "SELECT * FROM requests WHERE body_hash = ? AND state = 'done' AND reason = '' "
             "ORDER BY user = ? DESC, finished_at DESC LIMIT 1",
@@ -223,7 +222,7 @@ class Journal(JournalFile):
         return request_of(found[0]) if found else None
 
     def askers(self, runs: Sequence[str]) -> dict[str, str]:
-        """Who was given some runs as the answer to a request: of each that somebody was, the first user."""
+        """For each of the runs that answered a request, the user who requested it first."""
         found = self.read(
             "SELECT run_id, user FROM parts JOIN requests USING (request_id) "
             "WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY request_id DESC",
@@ -232,19 +231,19 @@ class Journal(JournalFile):
         return {row["run_id"]: row["user"] for row in found}
 
     def workers(self) -> list[WorkerSign]:
-        """Workers that did not say goodbye, with their last sign of life."""
+        """Workers that have not signed out, with their last heartbeat."""
         return [
             WorkerSign(row["owner"], row["engine"], time_of(row["started_at"]), time_of(row["beat_at"]))
             for row in self.read("SELECT * FROM workers ORDER BY started_at")
         ]
 
     def cancel(self, request_id: int, now: np.datetime64, *, user: str | None = None) -> Request:
-        """Cancel a request: at once when it waits; within about a second when it runs.
+        """Cancel a request: at once when it is queued, within about a second when it is running.
 
         Parameters
         ----------
         user : str, optional
-            Who wants it: only one's own can be cancelled. None: an operator.
+            Who cancels it. Users can cancel only their own requests; None is an operator.
 
         Raises
         ------
@@ -263,10 +262,10 @@ class Journal(JournalFile):
     def retry(
         self, request_id: int, now: np.datetime64, *, user: str | None = None, limits: Limits | None = None
     ) -> Request:
-        """Put a request that failed or was cancelled, or some of whose parts failed, back into the queue.
+        """Put a request that was cancelled, or failed wholly or in part, back into the queue.
 
-        Parameters and errors as `cancel`, and LimitReached as `submit`. When the user has the same request open
-        already, that one is returned.
+        Parameters and errors are those of `cancel`, and LimitReached as for `submit`. When the same request of the user
+        is already open, that one is returned.
         """
         with self.writing() as db:
             present = self._own(db, request_id, user)
@@ -290,9 +289,9 @@ class Journal(JournalFile):
             return self._own(db, request_id, user)
 
     def purge(self, now: np.datetime64, *, keep_days: float = 365.0) -> int:
-        """Forget requests that ended more than ``keep_days`` ago, and workers not heard of for a day.
+        """Remove requests that ended more than ``keep_days`` ago, and workers without a heartbeat for a day.
 
-        The runs they made stay in the archive, with their author. Returns the number of requests.
+        Their runs stay in the archive, with their author. Returns the number of removed requests.
         """
         before = stamp_of(now) - round(keep_days * 86400e6)
         with self.writing() as db:
@@ -302,7 +301,7 @@ class Journal(JournalFile):
             ).rowcount
 
     def _own(self, db: sqlite3.Connection, request_id: int, user: str | None) -> Request:
-        """A request that ``user`` may change."""
+        """The request, if ``user`` may change it."""
         row = db.execute("SELECT * FROM requests WHERE request_id = ?", (request_id,)).fetchone()
         if row is None:
             raise _unknown(request_id)
@@ -329,7 +328,7 @@ def hash_of(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-#: Per user who waits: how many wait, how many run, the number of the last claim, the oldest that waits.
+#: Per user with queued requests: how many are queued and running, the number of the last claim, the oldest queued one.
 _SHARES = """
 SELECT user, count(*) AS queued, min(request_id) AS first,
        (SELECT count(*) FROM requests r INDEXED BY running WHERE r.state = 'running' AND r.user = q.user) AS running,
@@ -339,7 +338,7 @@ FROM requests q INDEXED BY waiting WHERE state = 'queued' GROUP BY user
 
 
 def _check_share(db: sqlite3.Connection, user: str, time: int, limits: Limits) -> None:
-    """Refuse a request of a user who has their share.
+    """Refuse a request of a user whose quota is reached.
 
     Raises
     ------
@@ -367,7 +366,7 @@ def _check_share(db: sqlite3.Connection, user: str, time: int, limits: Limits) -
 
 
 def _copy_answer(db: sqlite3.Connection, request_id: int, answer: int, time: int) -> sqlite3.Row:
-    """Give a new request the parts of an older one."""
+    """Copy the results of an older request to a new one."""
     db.execute("INSERT INTO parts SELECT ?, part, run_id, reason FROM parts WHERE request_id = ?", (request_id, answer))
     row: sqlite3.Row = db.execute(
         "UPDATE requests SET state = 'done', started_at = ?, finished_at = ?, answered_by = ? "

@@ -1,7 +1,7 @@
-"""The file of the journal, ``<archive>/requests.sqlite``: its tables, its rows as values, its connections.
+"""The journal's file, ``<archive>/requests.sqlite``: tables, rows and connections.
 
-Every call opens a connection of its own, so any thread of any process may call. The file must be on a local disk:
-SQLite's shared memory does not reach across a network.
+Every call opens its own connection, so it can come from any thread of any process. The file must be on a local disk:
+SQLite's shared memory does not work over a network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobs.shared.errors import JournalVersion
 
 FILE_NAME = "requests.sqlite"
 VERSION = 1
-#: How long a call waits for another one that writes, s.
+#: How long a call waits while another one writes, s.
 PATIENCE_S = 10.0
 
 SCHEMA = """
@@ -78,7 +78,7 @@ CREATE INDEX history ON requests (state, finished_at) WHERE finished_at IS NOT N
 
 
 class RequestState(StrEnum):
-    """Where a request stands."""
+    """State of a request."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -88,7 +88,7 @@ class RequestState(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether something will still happen to it by itself."""
+        """Whether it is queued or running."""
         return self in OPEN
 
 
@@ -97,37 +97,37 @@ OPEN = (RequestState.QUEUED, RequestState.RUNNING)
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the journal knows it.
+    """A request in the journal.
 
     Attributes
     ----------
     request_id : int
-        Ascending in the order of submission.
+        Increases in the order of submission.
     user : str
     body : str
         The request itself, canonical JSON (`jobs.queue.requests.ImagingRequest`).
     uid : str
-        Science file it is about.
+        Science file to image.
     task_count : int
-        Image sets it leads to.
+        Number of image sets.
     state : RequestState
     submitted_at, started_at, finished_at : datetime64[us] or None, UTC
     attempts : int
-        How often a worker took it up.
+        Number of times a worker claimed it.
     faults : int
-        How many of them ended in a fault of the machinery.
+        Number of attempts that ended in a temporary fault, such as a full disk.
     owner : str or None
-        Worker that has it.
+        Worker that holds it.
     cancelling : bool
-        Somebody wants it cancelled and the worker has not answered yet.
+        It is to be cancelled, and its worker has not yet stopped.
     step, step_number, step_count : str, int, int
-        What is going on, the how-manieth step of how many.
+        Current step, its number, and the number of steps.
     reason : str
-        Why it failed, what part of it failed, or what the next attempt waits for; one sentence.
+        Why it failed, which part of it failed, or why it is tried again; one sentence.
     elapsed_s : float, s
         Computing time so far.
     answered_by : int or None
-        Earlier request that had the answer already.
+        Earlier request with the same results.
     """
 
     request_id: int
@@ -153,7 +153,7 @@ class Request:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What became of one image set of a request: a run of the archive, or the reason why there is none."""
+    """Result of one image set of a request: a run of the archive, or the reason why there is none."""
 
     part: int
     run_id: str | None
@@ -162,7 +162,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class WorkerSign:
-    """A worker that is or was at work, with its last sign of life."""
+    """A worker and the time of its last heartbeat."""
 
     owner: str
     engine: str
@@ -170,7 +170,7 @@ class WorkerSign:
     beat_at: np.datetime64
 
     def is_alive(self, now: np.datetime64) -> bool:
-        """Whether it gave a sign within the last minute; it does so every ten seconds."""
+        """Whether its last heartbeat is less than a minute old; it sends one every ten seconds."""
         return bool(now - self.beat_at < np.timedelta64(60, "s"))
 
 
@@ -180,9 +180,9 @@ class JournalFile:
     Parameters
     ----------
     root : path
-        Folder of the archive. The file is made by the first write; reading makes nothing.
+        Folder of the archive. The first write creates the file.
     patience_s : float, s
-        How long a call waits for another one that writes.
+        How long a call waits while another one writes.
     """
 
     def __init__(self, root: str | Path, patience_s: float = PATIENCE_S) -> None:
@@ -191,12 +191,12 @@ class JournalFile:
 
     @contextmanager
     def writing(self, *, flushed: bool = True) -> Iterator[sqlite3.Connection]:
-        """A transaction of its own.
+        """A write transaction.
 
         Parameters
         ----------
         flushed : bool
-            When the block has ended, a power cut cannot undo it. Signs of life need not wait for the disk.
+            Wait until it is on disk, so that a power failure cannot undo it. Heartbeats need not wait.
         """
         with closing(self._connect(str(self.path))) as db:
             db.execute(f"PRAGMA synchronous = {'FULL' if flushed else 'NORMAL'}")
@@ -215,7 +215,7 @@ class JournalFile:
             db.execute("COMMIT")
 
     def read(self, sql: str, values: Any = ()) -> list[sqlite3.Row]:
-        """Rows of one SELECT; nothing when there is no journal."""
+        """Rows of a SELECT; empty when there is no journal."""
         if not self.path.is_file():
             return []
         with closing(self._connect(f"{self.path.absolute().as_uri()}?mode=ro")) as db:
@@ -227,7 +227,7 @@ class JournalFile:
             return db.execute(sql, values).fetchall()
 
     def hold(self) -> sqlite3.Connection:
-        """Open a connection that does nothing: while one is open the others come and go in a third of the time."""
+        """Open an idle connection: while one is open, other calls take a third of the time."""
         with self.writing(flushed=False):
             pass
         db = self._connect(str(self.path))
@@ -243,7 +243,7 @@ class JournalFile:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    """Make the tables, once, whoever comes first."""
+    """Create the tables, unless another process has done so."""
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -262,7 +262,7 @@ def _newer(path: Path) -> JournalVersion:
 
 
 def request_of(row: sqlite3.Row) -> Request:
-    """A row as a value."""
+    """A request from its row."""
     return Request(
         request_id=row["request_id"],
         user=row["user"],
@@ -287,7 +287,7 @@ def request_of(row: sqlite3.Row) -> Request:
 
 
 def stamp_of(time: np.datetime64) -> int:
-    """A time as the journal keeps it: microseconds since 1970."""
+    """A time as the journal stores it: microseconds since 1970."""
     return int(time.astype("datetime64[us]").astype(np.int64))
 
 

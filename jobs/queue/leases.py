@@ -1,4 +1,4 @@
-"""The journal of requests, for workers: claim with a lease, renew it, write only what is still held."""
+"""The journal of requests, for workers, who claim requests with a lease and write only while they hold it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from jobs.queue.journal_file import JournalFile, Request, RequestState, TaskResult, request_of, stamp_of
 from jobs.shared.limits import Limits
 
-# A request sent back to the queue at a time that has not come yet was sent back before the clock was set back.
-# The indexes are named because SQLite, knowing nothing of the numbers, takes others and needs a hundred times as long.
+# queued_at in the future means that the clock was set back since.
+# The indexes are named because SQLite, without statistics, chooses others and takes a hundred times as long.
 _CLAIM = """
 UPDATE requests SET state = 'running', owner = :owner, beat_at = :now, lease_until = :until, attempts = attempts + 1,
     started_at = coalesce(started_at, :now), served = (SELECT coalesce(max(served), 0) + 1 FROM requests), reason = ''
@@ -39,13 +39,13 @@ WHERE state = 'running'
 
 
 class Leases(JournalFile):
-    """The journal of an archive, as workers use it."""
+    """The journal of an archive, for workers."""
 
     def claim(self, owner: str, now: np.datetime64, lease_s: float) -> Request | None:
-        """Take the next request of the queue; None when there is none.
+        """Claim the next request; None when there is none.
 
         The user with the fewest running requests comes first, then the one who was served longest ago; of a user, the
-        oldest request. A request that is running already under another user's name waits for that answer.
+        oldest request. A request that is already running for another user waits for that result.
         """
         values = {"owner": owner, "now": stamp_of(now), "until": stamp_of(now) + round(lease_s * 1e6)}
         if not self.read("SELECT 1 FROM requests WHERE state = 'queued' LIMIT 1"):
@@ -59,12 +59,12 @@ class Leases(JournalFile):
         return bool(self.read("SELECT 1 FROM requests WHERE state = 'queued' AND not_before <= ?", (stamp_of(now),)))
 
     def beat(self, owner: str, now: np.datetime64, lease_s: float) -> dict[int, bool]:
-        """Renew the lease of everything a worker has.
+        """Renew the leases of a worker.
 
         Returns
         -------
         dict
-            The requests it still has, each with whether it is to be cancelled. One that is missing was taken away.
+            The requests it still holds, each with whether it is to be cancelled.
         """
         time = stamp_of(now)
         with self.writing(flushed=False) as db:
@@ -76,7 +76,7 @@ class Leases(JournalFile):
         return {row["request_id"]: bool(row["cancelling"]) for row in found}
 
     def sign_in(self, owner: str, engine: str, now: np.datetime64) -> None:
-        """Leave a sign of life of a worker, for people; ``engine`` says on what it runs."""
+        """Record a heartbeat of a worker, shown to operators; ``engine`` says where its tasks run."""
         with self.writing(flushed=False) as db:
             db.execute(
                 "INSERT INTO workers VALUES (:owner, :engine, :now, :now) "
@@ -85,12 +85,12 @@ class Leases(JournalFile):
             )
 
     def sign_out(self, owner: str) -> None:
-        """Say goodbye."""
+        """Remove a worker that leaves."""
         with self.writing() as db:
             db.execute("DELETE FROM workers WHERE owner = ?", (owner,))
 
     def progress(self, request_id: int, owner: str, step: str, number: int, total: int) -> None:
-        """Tell what a running request is doing."""
+        """Record the current step of a running request."""
         with self.writing(flushed=False) as db:
             db.execute(
                 "UPDATE requests SET step = ?, step_number = ?, step_count = ? "
@@ -99,7 +99,7 @@ class Leases(JournalFile):
             )
 
     def record(self, request_id: int, owner: str, parts: Sequence[TaskResult], elapsed_s: float) -> bool:
-        """Note finished parts and the computing time spent since the last call; False when another worker has it."""
+        """Record finished image sets and the computing time since the last call; False if the lease was lost."""
         with self.writing() as db:
             held = db.execute(
                 "UPDATE requests SET elapsed_s = elapsed_s + ?, deaths = CASE WHEN ? THEN 0 ELSE deaths END "
@@ -114,7 +114,7 @@ class Leases(JournalFile):
         return bool(held)
 
     def finish(self, request_id: int, owner: str, now: np.datetime64, state: RequestState, reason: str = "") -> bool:
-        """End a running request; False when another worker has it, and nothing was changed."""
+        """End a running request; False, and nothing changes, if the lease was lost."""
         with self.writing() as db:
             return bool(
                 db.execute(
@@ -127,7 +127,7 @@ class Leases(JournalFile):
     def release(
         self, request_id: int, owner: str, now: np.datetime64, *, delay_s: float = 0.0, fault: str = ""
     ) -> bool:
-        """Put a running request back into the queue, for at least ``delay_s``; with ``fault``, that was the reason."""
+        """Put a running request back into the queue for at least ``delay_s``, because of ``fault`` if given."""
         with self.writing() as db:
             return bool(
                 db.execute(
@@ -146,7 +146,7 @@ class Leases(JournalFile):
             )
 
     def owners(self) -> set[str]:
-        """Workers that have requests."""
+        """Workers that hold requests."""
         return {row["owner"] for row in self.read("SELECT DISTINCT owner FROM requests WHERE state = 'running'")}
 
     def requeue(
@@ -157,18 +157,18 @@ class Leases(JournalFile):
         is_dead: Callable[[str], bool] = lambda _: False,
         deaths: int = Limits.deaths,
     ) -> list[int]:
-        """Put requests back into the queue whose lease has run out, or whose worker is known to be dead.
+        """Put requests back into the queue whose lease has expired, or whose worker is known to be dead.
 
-        A lease from the future was given before the clock was set back, and counts as run out too: a worker that lives
-        renews it within a second.
+        A lease that begins in the future predates a clock change and counts as expired, too: a live worker renews it
+        within a second.
 
         Parameters
         ----------
         now, lease_s
         is_dead : callable
-            Whether a worker is known not to live any more.
+            Whether a worker is known to be dead.
         deaths : int
-            A request is failed when more workers than this died with it and none got anything done.
+            A request fails when more workers than this died while they held it and none finished an image set.
         """
         dead = [owner for owner in self.owners() if is_dead(owner)]
         values = {"now": stamp_of(now), "lease": round(lease_s * 1e6), "dead": json.dumps(dead), "deaths": deaths}

@@ -1,4 +1,4 @@
-"""Image sets of requests are made once and put into the index once, also when a worker is killed in between."""
+"""Make image sets of requests once and put them into the index once, even if a worker is killed in between."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stixcore.recipe import sha256_of
 
 
 def make_once(task: ImagingTask) -> ImagingResult:
-    """Run a task, unless the archive has its images already, with error bars where the task wants them.
+    """Run a task, unless the archive already has its images, with error bars if the task asks for them.
 
     Raises
     ------
@@ -35,24 +35,24 @@ def make_once(task: ImagingTask) -> ImagingResult:
 
 
 def is_finished(archive: Archive, recipe_id: str) -> bool:
-    """Whether a recipe was run, its rows are in the index and its files are those the rows describe."""
+    """Whether the run of a recipe is done and in the index, and its files match its rows."""
     run = _run(archive, recipe_id)
     if run is None or run.status != RunStatus.DONE:
         return False
-    images = _images(archive, recipe_id)  # all there were: they come before their run
+    images = _images(archive, recipe_id)  # complete, because images are written before their run
     return bool(images) and all(_is_there(archive, image) for image in images)
 
 
 def file_results(archive: Archive, results: Iterable[ImagingResult]) -> set[str]:
-    """Put image sets into the index, images first. Existing rows are kept, and become visible if one author wants it.
+    """Put image sets into the index, images first. Existing rows stay, and become visible if one author wants it.
 
-    A recipe may have been run twice at the same time, by a preview or by a process whose worker died. Its files then
-    hold the same images with another date; rows and record follow the files.
+    Two processes may have run the same recipe at once, for instance one whose worker has died. Its files then
+    have the same pixels and another date, and its rows and record are updated to match.
 
     Returns
     -------
     set of str
-        Runs that the archive had when their task ran and that have been removed since.
+        Runs that existed when their task ran and have been removed since.
     """
     with archive.write_lock():
         runs: dict[str, Run] = {}
@@ -101,7 +101,7 @@ def _is_there(archive: Archive, image: Image) -> bool:
 
 
 def _has_error_bars(archive: Archive, recipe_id: str) -> bool:
-    """Whether every image but the full disk has its uncertainty map."""
+    """Whether every image except the full-disk map has an uncertainty map."""
     images = [image for image in _images(archive, recipe_id) if image.method != Method.FULL_DISK_BP]
     return all(has_extension(archive.path_of(image.file), UNCERTAINTY_EXTENSION) for image in images)
 

@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether they still live: a lock that the operating system lets go when its process ends."""
+"""Names of workers, and locks that show whether a worker is alive: the system releases them when it ends."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}", re.ASCII)
 
 
 class Owner:
-    """A worker's name, with a lock on a file of that name for as long as the process lives.
+    """The name of a worker, with a lock on a file of that name while its process lives.
 
-    So its requests can be taken up at once when it was killed, without waiting for the lease; where locks do not reach
-    (another machine), the lease decides.
+    When it is killed, others on this machine can claim its requests at once. On other machines, which do not see the
+    lock, they wait until the lease expires.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Owner:
         self._lock.acquire(timeout=0)
 
     def is_dead(self, name: str) -> bool:
-        """Whether another worker is known not to live any more."""
+        """Whether another worker is known to be dead."""
         path = _lock_file(self._root, name)
         if name == self.name or not _NAME.fullmatch(name) or not path.is_file():
             return False
@@ -49,7 +49,7 @@ class Owner:
         return True
 
     def release(self) -> None:
-        """Let go of the name, in peace."""
+        """Release the name when the worker leaves."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
         self._lock.release()

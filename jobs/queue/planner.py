@@ -1,4 +1,4 @@
-"""What the worker knows of the tasks of a request; `jobs.renderings.planner` knows the rest."""
+"""The interface between the worker and what it runs; `jobs.renderings.planner` implements it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from jobs.shared.limits import Limits
 
 
 class Task(Protocol):
-    """A task; pickles."""
+    """A task. It can be pickled."""
 
     @property
     def waits_for_others(self) -> bool:
-        """Whether it starts only when all other tasks of its request have ended and are in the index."""
+        """Whether it starts only after all other tasks of its request have ended and are in the index."""
 
 
 class Result(Protocol):
-    """What a task gives back; pickles."""
+    """The result of a task. It can be pickled."""
 
     @property
     def run_id(self) -> str:
-        """Id of the run, or of the rendering."""
+        """Id of the run or the rendering."""
 
 
 class Planner(Protocol):
-    """Plans and runs requests; pickles, since its method `run` is sent to child processes."""
+    """Plans and runs requests. It can be pickled, because its method `run` is sent to child processes."""
 
     @property
     def preload(self) -> tuple[str, ...]:
@@ -54,4 +54,4 @@ class Planner(Protocol):
         """
 
     def purge(self, archive: Archive, now: np.datetime64) -> int:
-        """Remove results that are kept for a while only; returns how many."""
+        """Remove expired results; returns how many."""

@@ -1,4 +1,4 @@
-"""From a request to image sets: which files each of them needs."""
+"""Plan a request: its image sets and the files that each of them needs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def plan_request(archive: Archive, request: ImagingRequest, user: str, created: 
     archive : Archive
     request : ImagingRequest
     user : str
-        Becomes the author.
+        Author of the runs.
     created : datetime64
-        Written as time of creation, the same whenever the request is planned: so the same files come out.
+        Creation time, the same whenever the request is planned, so that the files are the same.
 
     Raises
     ------

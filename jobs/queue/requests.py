@@ -1,7 +1,7 @@
-"""What a user asks for: image sets of one science file, for several time and energy ranges. A value, and JSON.
+"""A user's request: image sets of one science file, for several time and energy ranges, and its JSON.
 
-The form, the API and the Python client send the same JSON; unknown keys are refused. ``to_json`` is canonical (defaults
-written out, times to the millisecond), so equal requests are equal texts.
+The form, the API and the Python client send the same JSON; unknown keys are refused. ``to_json`` is canonical (with all
+defaults, times in milliseconds), so equal requests have equal JSON.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _SOME = {"minItems": 1}
 
 @dataclass(frozen=True)
 class ImagingRequest(ImagingOptions):
-    """Image sets of one science file: every time range with every energy range, all options the same.
+    """Image sets of one science file: every time range with every energy range, with the same options.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class ImagingRequest(ImagingOptions):
     Raises
     ------
     BadRequest
-        When a value cannot be right whatever the data are.
+        When a value is invalid for any data.
     """
 
     uid: Annotated[Uid, Field(description="Science request, or the name of a file")]
@@ -127,11 +127,12 @@ class ImagingRequest(ImagingOptions):
         return len(self.time_ranges) * len(self.energy_ranges)
 
     def check_limits(self, limits: Limits) -> None:
-        """Refuse what is more than one request may ask for.
+        """Check that the request is within the limits.
 
         Raises
         ------
         LimitReached
+            When it asks for too many image sets or too large a map.
         """
         if self.task_count > limits.task_count:
             message = f"this request asks for {self.task_count} image sets, {limits.task_count} at most"
@@ -139,11 +140,12 @@ class ImagingRequest(ImagingOptions):
         limits.check_map(self.shape, self.pixel, self.location)
 
     def check_file(self, file: ScienceFile) -> None:
-        """Refuse what a science file cannot satisfy, as far as its row in the index tells.
+        """Check that a science file has the data of the request, as far as its row in the index shows.
 
         Raises
         ------
         BadRequest
+            When it has no pixel data, or a time or energy range is outside the file.
         """
         _require(file.product in IMAGEABLE, f"{file.name} holds no pixel data, and images need them")
         covered = f"{format_time(file.t_start)} … {format_time(file.t_end)}"
@@ -156,7 +158,7 @@ class ImagingRequest(ImagingOptions):
             _require(inside, f"the energy range {low:g}-{high:g} keV is not inside {file.name}, which covers {covered}")
 
     def check_background(self, file: ScienceFile) -> None:
-        """Refuse a background file that was taken during one of the time ranges: it holds the flare.
+        """Check that a background file does not overlap one of the time ranges: it would contain the flare.
 
         Raises
         ------
@@ -168,14 +170,14 @@ class ImagingRequest(ImagingOptions):
             _require(apart, f"the background {file.name} ({covered}) overlaps the time range {start} … {end}")
 
     def parts(self) -> list[ImageRequest]:
-        """Its image sets, in the order of their numbers: all energy ranges of the first time range come first."""
+        """Its image sets in order: all energy ranges of the first time range come first."""
         return [
             ImageRequest(start=start, end=end, energy=energy, **self.options)
             for (start, end), energy in product(self.time_ranges, self.energy_ranges)
         ]
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no blanks, ASCII; the keys carry the units."""
+        """Canonical JSON: sorted keys, no spaces, ASCII."""
         document = {"version": REQUEST_VERSION, **_REQUEST.dump_python(self, mode="json", by_alias=True)}
         return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -197,17 +199,16 @@ def request_schema() -> dict[str, Any]:
 
 
 def parse_request(text: str | bytes, limits: Limits | None = None) -> ImagingRequest:
-    """A request from JSON as people and programs write it: everything but uid and ranges has a default.
+    """Read a request from JSON. Everything except uid and ranges has a default.
 
-    Methods may be a list of names or an object of parameters, each of which has its default; ``shape`` may be one
-    number.
+    Methods are a list of names, or an object with their parameters; ``shape`` may be a single number.
 
     Raises
     ------
     BadRequest
         Naming the key that is missing, unknown or wrong.
     LimitReached
-        When it is longer, or asks for more, than one request may.
+        When it is too long or asks for too much.
     """
     limits = limits or Limits()
     if len(text) > limits.body:
@@ -239,7 +240,7 @@ def read_request(document: dict[str, Any]) -> ImagingRequest:
     Raises
     ------
     BadRequest
-        Names the key that is wrong.
+        Naming the invalid key.
     """
     try:
         return _REQUEST.validate_json(json.dumps(document), strict=True)

@@ -1,4 +1,4 @@
-"""The numbers of the worker's loop."""
+"""Intervals and limits of the worker's loop."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """How long everything may take, s unless it says otherwise.
+    """Intervals and limits of the worker's loop, in seconds unless stated otherwise.
 
     Attributes
     ----------
     lease : float
-        A request whose worker was not heard of for so long is taken up by another.
+        Another worker takes over a request whose worker sent no heartbeat for this long.
     beat : float
-        Between signs of life; a cancellation is noticed within this.
+        Interval between heartbeats, and the longest delay of a cancellation.
     poll : float
-        Longest wait for events, and between two looks at an empty queue.
+        Longest wait for events, and interval between checks of an empty queue.
     sweep : float
-        Between two looks for expired leases.
+        Interval between checks for expired leases.
     drain : float
-        After SIGTERM: how long image sets that were begun may go on.
+        How long running image sets may continue after SIGTERM.
     backoff : tuple of float
-        Waits after the first, second, … fault of a request; the last one for all further.
+        Delays after the first, second, … fault of a request; the last one also for all later faults.
     lock_wait : float
-        How long the archive's write lock is waited for at a time.
+        Timeout of one attempt to take the archive's write lock.
     patience : float
-        A result that cannot be filed for so long is a fault.
+        After failing to put a result into the index for this long, the request returns to the queue.
     tidy : float
-        Idle time after which the read model is derived anew.
+        Idle time after which the read model is rebuilt.
     at_once : int
-        Requests claimed beyond those that keep all processes busy, so that a small one need not wait for a big one.
+        Largest number of claimed requests while all of them have image sets waiting, so that small requests need not
+        wait for big ones.
     memory_bytes : int or None, byte
         See `make_executor`.
     """

@@ -1,4 +1,4 @@
-"""Submitting a request: refused with a reason, queued, or answered at once. For pages too, so nothing heavy here."""
+"""Submit a request: it is refused with a reason, queued, or answered at once. Pages import this; keep it light."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def submit(
     now: np.datetime64,
     limits: Limits | None = None,
 ) -> tuple[Request, bool]:
-    """Put a request into the queue, or answer it at once when the same one was answered before.
+    """Put a request into the queue, or answer it at once with the results of an earlier one.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ def submit(
     Returns
     -------
     Request, bool
-        And whether it is new: the same request of the same user, open or done, is the same request.
+        The request, and whether it is new. If the user has submitted it before, the earlier one is returned.
 
     Raises
     ------
     BadRequest
-        When the science or background file is not in the archive or cannot satisfy it.
+        When the science or background file is not in the archive or lacks the data.
     LimitReached, NotAllowed
-        Too much; a guest.
+        When a limit is exceeded; when the user is a guest.
     """
     limits = limits or Limits()
     request.check_limits(limits)
@@ -74,12 +74,12 @@ def submit(
 
 
 def require_exact(archive: Archive, request: ImagingRequest, file: ScienceFile) -> None:
-    """Refuse time ranges that are not of whole bins, where a request wants them so.
+    """Check that the time ranges of an ``exact`` request consist of whole bins.
 
     Raises
     ------
     BadRequest
-        Naming the whole bins of the first such range; or when the file has none for it, or cannot be read.
+        Naming the whole bins nearest to the first range that does not; or when the file has none, or cannot be read.
     """
     for window in whole_bins(archive, request, file):
         if window.differs:
@@ -88,14 +88,14 @@ def require_exact(archive: Archive, request: ImagingRequest, file: ScienceFile) 
 
 
 def whole_bins(archive: Archive, request: ImagingRequest, file: ScienceFile) -> tuple[AskedWindow, ...]:
-    """The time ranges of a request beside the whole bins that they become.
+    """The time ranges of a request, each with the whole bins that are used for it.
 
     Raises
     ------
     BadRequest
-        When the file has none for one of them, or cannot be read.
+        When the file has no bins for one of them, or cannot be read.
     """
-    from stixcore.fits.read import read_pixel_data  # only here: pages that ask for no bins read no file
+    from stixcore.fits.read import read_pixel_data  # imported only where a file is read, to keep pages light
 
     try:
         data = read_pixel_data(archive.path_of(file.path))
@@ -107,12 +107,12 @@ def whole_bins(archive: Archive, request: ImagingRequest, file: ScienceFile) -> 
 
 
 def science_file_of(archive: Archive, uid: str) -> ScienceFile:
-    """Science file that a request names, by uid or name.
+    """The science file of a request, by uid or name.
 
     Raises
     ------
     BadRequest
-        When there is none.
+        When it is not in the archive.
     """
     try:
         return archive.science_file(uid)
@@ -121,12 +121,12 @@ def science_file_of(archive: Archive, uid: str) -> ScienceFile:
 
 
 def background_file_of(archive: Archive, uid: str) -> ScienceFile:
-    """Background file that a request names, by uid or name.
+    """The background file of a request, by uid or name.
 
     Raises
     ------
     BadRequest
-        When there is none, or it is no pixel data.
+        When it is not in the archive or has no pixel data.
     """
     found = science_file_of(archive, uid)
     if found.product != ProductKind.PIXEL_DATA:
@@ -136,7 +136,7 @@ def background_file_of(archive: Archive, uid: str) -> ScienceFile:
 
 
 def _still_holds(archive: Archive, journal: Journal, earlier: Request, file: ScienceFile) -> bool:
-    """Whether an earlier answer would come out again: its runs are there, and no newer input file is."""
+    """Whether the results of an earlier request are still valid: its runs exist, and no input file is newer."""
     runs = {part.run_id for part in journal.parts(earlier.request_id)}
     found = archive.query(
         "SELECT count(*) AS n FROM runs WHERE status = 'done' AND list_contains(?, run_id)",

@@ -1,6 +1,6 @@
 """Time steps of an image cube: a fixed length, a fixed number of counts, or the bins of the file.
 
-Steps share no bin: each is the window that contains exactly its bins (`stixcore.fits.windows`).
+Steps do not share bins: each is the window of exactly its bins (`stixcore.fits.windows`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ type Interval = tuple[np.datetime64, np.datetime64]
 
 
 class StepRule(StrEnum):
-    """How a time range is cut; each bin belongs to the step that holds its centre."""
+    """How a time range is divided; each bin belongs to the step that contains its centre."""
 
     FIXED = "fixed"
     COUNTS = "counts"
@@ -33,7 +33,7 @@ class StepRule(StrEnum):
 def steps_of_file(
     science: Path, start: np.datetime64, end: np.datetime64, rule: StepRule, amount: float, energy: tuple[float, float]
 ) -> tuple[Interval, ...]:
-    """Time steps within a range of a file of pixel data.
+    """Divide a time range of a pixel-data file into steps.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ def steps_of_file(
     start, end : datetime64
     rule : StepRule
     amount : float
-        Seconds for `FIXED`, counts (all detectors, not corrected) for `COUNTS`; nothing for `NATIVE`.
+        Seconds for `FIXED`; counts (sum of all detectors, not corrected) for `COUNTS`; ignored for `NATIVE`.
     energy : (low, high), keV
-        Band whose counts are counted.
+        Energy band of the counts.
 
     Raises
     ------
     BadRequest
-        When nothing of the file is in the range, or the amount is none.
+        When the file has no data in the range, or the amount is not positive.
     """
     data = read_pixel_data(science)
     if rule != StepRule.NATIVE and not amount > 0:
@@ -67,7 +67,7 @@ def steps_of_file(
 
 
 def fixed_steps(start: np.datetime64, end: np.datetime64, length: float) -> tuple[Interval, ...]:
-    """Steps of ``length`` seconds; a rest shorter than half a step is left out.
+    """Steps of ``length`` seconds; a remainder shorter than half a step is omitted.
 
     Raises
     ------
@@ -83,14 +83,14 @@ def fixed_steps(start: np.datetime64, end: np.datetime64, length: float) -> tupl
 
 
 def whole_bins(steps: Sequence[Interval], data: PixelData) -> tuple[Interval, ...]:
-    """The same steps in whole bins: each bin belongs to the step that holds its centre, so that none is in two steps.
+    """Round steps to whole bins: each bin belongs to the step that contains its centre, so steps do not share bins.
 
-    A step without the centre of a bin is left out; where all are, they become the one bin that they lie in.
+    A step that contains no bin centre is omitted; if none does, the result is the one bin they are in.
 
     Parameters
     ----------
     steps : sequence of (start, end)
-        One after the other.
+        Consecutive.
     data : PixelData
     """
     centres = bin_centres(data.t_start, data.t_end)

@@ -1,8 +1,8 @@
-"""The worker: claims requests, has their image sets made, files them, and survives whatever happens to the rest.
+"""The worker: claims requests, runs their tasks on an executor, and puts the results into the index.
 
-One loop, one thread. Every turn: sign of life, expired leases, claims, hand-out, events, time limits, filing, ends.
-What a request asks for runs elsewhere (`jobs.executors.base`), so nothing in it can stop the loop; what the loop does
-is safe to repeat, so nothing is lost when it is killed between two steps.
+One loop in one thread. Each turn sends the heartbeat, requeues expired leases, claims requests, submits tasks, reads
+events, enforces time limits, files results and ends complete requests. Tasks run elsewhere (`jobs.executors.base`), so
+they cannot stop the loop. Every step can be repeated, so nothing is lost when the worker is killed between two of them.
 """
 
 from __future__ import annotations
@@ -39,34 +39,36 @@ __all__ = ["Planner", "Worker", "WorkerSettings", "run_worker"]
 
 log = logging.getLogger(__name__)
 
-#: A clock that went back by more than this was set.
+#: A larger step backwards means that the clock was set.
 _CLOCK_STEP = np.timedelta64(5, "s")
 
 
 class Worker:
-    """The loop.
+    """The worker's loop.
 
     Parameters
     ----------
     root : Path
         Folder of an archive.
     planner : Planner
-        Knows what requests may ask for.
+        Plans and runs requests.
     executor : Executor
-        Where image sets are made; closed with the worker.
+        Where tasks run; closed with the worker.
     clock : callable
-        Present time, UTC (datetime64[us]).
+        Current time, UTC (datetime64[us]).
     settings : WorkerSettings, optional
     limits : Limits, optional
     accepts : callable, optional
-        Whether a user is registered. A row in the journal is no proof.
+        Whether a user is registered, because anyone who can write the journal could add a row.
+    engine : str, optional
+        Where tasks run, for people.
     timer, sleep : callables
-        Seconds that only grow; waiting.
+        Monotonic time [s] and a function that waits.
 
     Raises
     ------
     NotAnArchive
-        When the folder is none.
+        When the folder is not an archive.
     """
 
     def __init__(
@@ -101,15 +103,15 @@ class Worker:
 
     @property
     def name(self) -> str:
-        """Under which the journal knows this worker."""
+        """Name of this worker in the journal."""
         return self._owner.name
 
     def stop(self) -> None:
-        """Claim no more, end what was begun, leave; may be called from a signal handler or another thread."""
+        """Finish running tasks, then leave; may be called from a signal handler or another thread."""
         self._stopping.set()
 
     def run(self, *, until_idle: bool = False) -> int:
-        """Work until `stop`; with ``until_idle``, until nothing waits. Returns how many requests were ended."""
+        """Work until `stop`, or with ``until_idle`` until the queue is empty; returns the number of ended requests."""
         log.info("worker %s on %s serves %s", self.name, self._engine, self.archive.root)
         with closing(self.leases.hold()), self._ending():
             stop_at: float | None = None
@@ -124,7 +126,7 @@ class Worker:
         return self.ended
 
     def turn(self) -> None:
-        """Do once what the loop does all the time; after a fault of the machinery the next turn tries again."""
+        """Run every step of the loop once; a step that fails is tried again in the next turn."""
         steps = (self._beat, self._sweep, self._claim, self._hand_out, self._listen, self._end_overdue, self._file)
         for step in (*steps, self._close_complete, self._tidy):
             try:
@@ -136,14 +138,14 @@ class Worker:
                 log.exception("a mistake of ours; the worker goes on")
                 self._sleep(self.settings.poll)
 
-    # Signs of life
+    # Heartbeats and leases
 
     def _beat(self) -> None:
         now = self._clock()
         if now < self._last_clock - _CLOCK_STEP:
             log.warning("the clock was set back from %s to %s", self._last_clock, now)
             self._due["beat"] = 0.0
-            self._due["sweep"] = self._timer() + self.settings.lease  # the others renew their leases meanwhile
+            self._due["sweep"] = self._timer() + self.settings.lease  # time for the others to renew their leases
         self._last_clock = now
         if self._is_due("sign", 10.0 * self.settings.beat):
             self.leases.sign_in(self.name, self._engine, now)
@@ -153,7 +155,7 @@ class Worker:
         for request_id in self._active.keys() - held.keys():
             log.warning("request %d was taken by another worker", request_id)
             self._abandon(self._active.pop(request_id))
-        for request_id in held.keys() - self._active.keys():  # a fault of the journal between claim and beginning
+        for request_id in held.keys() - self._active.keys():  # the journal failed after the claim
             self.leases.release(request_id, self.name, now)
         for active in self._active.values():
             if held[active.request.request_id] and not active.cancelling:
@@ -178,13 +180,13 @@ class Worker:
             sets = "1 image set" if request.task_count == 1 else f"{request.task_count} image sets"
             log.info("request %d of %s begins: %s, %s", number, user, request.uid, sets)
             self._begin(request)
-            self._due["extra"] = self._timer() + 2.0 * self.settings.beat  # other workers have the first choice
+            self._due["extra"] = self._timer() + 2.0 * self.settings.beat  # other workers may claim first
 
     def _has_room(self) -> bool:
         waiting = sum(len(active.waiting) for active in self._active.values())
         if waiting < self._executor.free:
             return True
-        # big ones only: a small request may have a turn between their image sets
+        # claim one more, so that a small request need not wait for big ones
         only_big = bool(self._active) and all(active.waiting for active in self._active.values())
         return only_big and len(self._active) < self.settings.at_once and self._is_due("extra", self.settings.beat)
 
@@ -207,13 +209,13 @@ class Worker:
             log.exception("request %d cannot be planned", request.request_id)
             self._finish(request, RequestState.FAILED, sentence_of(error))
         else:
-            if len(known) < len(tasks):  # what waits for the others is made of them anew
+            if len(known) < len(tasks):  # an animation or cube is made again from the new images
                 known -= {number for number in known if tasks[number].waits_for_others}
             left = deque((number, task) for number, task in enumerate(tasks) if number not in known)
             self._active[request.request_id] = ClaimedRequest(request, left, finished=len(known))
 
     def _hand_out(self) -> None:
-        """Image sets of all requests in turn: the one with the fewest at work comes first."""
+        """Submit tasks of all requests in turn: the request with the fewest running tasks comes first."""
         while not self._stopping.is_set() and self._executor.free > 0:
             candidates = [active for active in self._active.values() if active.can_go_on]
             if not candidates:
@@ -222,7 +224,7 @@ class Worker:
             number, task = active.waiting.popleft()
             active.running[self._executor.submit(self._planner.run, task)] = Running(number)
 
-    # What comes back
+    # Events and results
 
     def _listen(self) -> None:
         at_work = any(active.running for active in self._active.values())
@@ -250,13 +252,13 @@ class Worker:
             case Progress():
                 active.hear(event)
             case Finished(ticket, result, error):
-                # a lost scheduler ends all image sets at once, and is told of once, with what becomes of the request
+                # a lost scheduler ends all tasks at once; it is logged once, when the request goes back to the queue
                 if error is not None and not isinstance(error, StixError | SchedulerLost):
                     log.warning("request %d: %r", active.request.request_id, error, exc_info=error)
                 active.take(ticket, result, error, self._timer())
 
     def _has_work(self) -> bool:
-        """Whether the turn has something to go on with though nothing is at work."""
+        """Whether the next turn has something to do although no task is running."""
         return any(
             active.is_complete or active.unfiled or active.ended or (active.can_go_on and self._executor.free > 0)
             for active in self._active.values()
@@ -276,7 +278,7 @@ class Worker:
                 active.drop_waiting(f"the request took {limits.request:g} s of computing, the most it may take")
 
     def _file(self) -> None:
-        """Put what was made into the index, then note it in the journal."""
+        """Put results into the index, then record them in the journal."""
         made = [result for active in self._active.values() for _, result in active.unfiled]
         if made:
             if not self._is_due("file", 0.0):
@@ -292,7 +294,7 @@ class Worker:
                 active.spent = 0.0
 
     def _put_into_index(self, made: list[ImagingResult]) -> None:
-        """File results. What cannot be filed is not among the unfiled afterwards, unless it is worth another try."""
+        """Put results into the index. Those that cannot be filed fail, except after a temporary fault."""
         active = tuple(self._active.values())
         try:
             gone = file_results(self.archive, made)
@@ -349,7 +351,7 @@ class Worker:
         self.leases.release(request.request_id, self.name, self._clock(), delay_s=delay, fault=fault)
 
     def _abandon(self, active: ClaimedRequest, fault: str = "") -> None:
-        """Stop what a request has at work; ``fault``: for a later attempt."""
+        """Stop the running tasks of a request; with ``fault``, leave all its tasks for a later attempt."""
         for ticket, running in list(active.running.items()):
             self._executor.cancel(ticket)
             active.spend(active.running.pop(ticket), self._timer())
@@ -358,10 +360,10 @@ class Worker:
         if not fault:
             active.waiting.clear()
 
-    # Quiet times
+    # Idle times
 
     def _tidy(self) -> None:
-        """After a while without work: read model, old requests."""
+        """When idle: rebuild the read model, remove old requests and renderings."""
         if self._active or self._stopping.is_set():
             return
         if self._filed_at is not None and self._timer() - self._filed_at > self.settings.tidy:
@@ -384,7 +386,7 @@ class Worker:
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
-        """Whatever ends the loop: requests go back to the queue, processes and locks go."""
+        """However the loop ends, return requests to the queue, and stop processes and release locks."""
         try:
             yield
         finally:
@@ -403,7 +405,7 @@ class Worker:
             self.archive.close()
 
     def _is_due(self, what: str, interval: float) -> bool:
-        """Whether something is to be done now, and then not for ``interval`` seconds."""
+        """Whether a step is due now; if so, it is due again after ``interval`` seconds."""
         now = self._timer()
         if now < self._due.get(what, 0.0):
             return False
@@ -423,23 +425,25 @@ def run_worker(
     accepts: Callable[[str], bool] | None = None,
     until_idle: bool = False,
 ) -> int:
-    """Run a worker in the main thread until SIGTERM or Ctrl-C, which let it end what it began; again: at once.
+    """Run a worker in the main thread until SIGTERM or Ctrl-C.
+
+    It then finishes running tasks; a second signal ends it at once.
 
     Parameters
     ----------
     root, planner, clock, settings, limits, accepts
         As `Worker`.
     workers : int
-        Child processes.
+        Number of child processes.
     scheduler : str, optional
-        Address of a Dask scheduler to work on instead.
+        Address of a Dask scheduler to use instead.
     until_idle : bool
-        Leave when nothing waits.
+        Return when the queue is empty.
 
     Returns
     -------
     int
-        Number of requests that were ended.
+        Number of ended requests.
 
     Raises
     ------
