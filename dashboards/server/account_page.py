@@ -1,4 +1,4 @@
-"""``/account``: what users have asked for, and what they can do about themselves: tokens, password, sessions."""
+"""``/account``: the user's requests, and forms for tokens, password and sessions."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class AccountPage(PlainPage):
-    """The page, and its forms. A token cannot use it: only who signed in with a browser can make another one."""
+    """The page and its forms. A token gives no access: another one can only be created after sign-in."""
 
     async def get(self) -> None:
-        """The page; guests are asked to sign in."""
+        """Show the page; guests are asked to sign in."""
         visitor = await visitor_with_cookie(self)
         if visitor.name is None:
             self.go("login?next=account")
@@ -35,7 +35,7 @@ class AccountPage(PlainPage):
         await self._show(visitor)
 
     async def post(self) -> None:
-        """Do what one of the forms asks for."""
+        """Process one of the forms."""
         visitor = await visitor_with_cookie(self)
         if visitor.name is None:
             self.go("login?next=account")
@@ -120,7 +120,7 @@ class AccountPage(PlainPage):
 
 
 def _user(visitor: Visitor) -> User | None:
-    """The visitor's entry in the list of users; one whom a provider vouches for may have none."""
+    """The visitor's entry in the list of users; None for a user of an external provider without one."""
     try:
         return accounts().user(visitor.name or "")
     except NoSuchUser:
@@ -131,7 +131,7 @@ def _user(visitor: Visitor) -> User | None:
 
 
 def _requests(visitor: Visitor) -> list[OwnRequest] | None:
-    """What the visitor has asked for; None when that cannot be read at present."""
+    """The visitor's requests; None if they cannot be read at present."""
     try:
         return archive_source().ask(lambda archive: own_requests(archive, journal_of(archive), visitor.name or ""))
     except StixError as error:

@@ -1,8 +1,8 @@
-"""Every route of the server, with the reason why it is there. What is not listed here is not served.
+"""Every route of the server, with the reason for it. Other routes are not served.
 
-Panel and Bokeh add routes without being asked: a page's token for other sites (``autoload.js``), a module that is
-imported because an address names it (``components``), a page that is made on request (``liveness?endpoint=``).
-`remove_unlisted` removes what this list does not name, so that no new version of them opens a door by being installed.
+Panel and Bokeh add routes by default: a page's token for other sites (``autoload.js``), a module that is imported
+because the URL names it (``components``), a page that is made on request (``liveness?endpoint=``). `remove_unlisted`
+removes all routes that are not listed, so that a new version of them cannot add one unnoticed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SERVED: Mapping[str, str] = {
     r"/archive/.*$": "404 as JSON",
     **{f"{pattern}$": "the JSON API" for pattern, *_ in API_ROUTES},
 }
-#: What Panel and Bokeh would serve besides, and why it is removed.
+#: Default routes of Panel and Bokeh that are removed, and why.
 REMOVED: Mapping[str, str] = {
     **{f"{address}/autoload.js$": "gives a page's token to other sites" for address in _PAGES},
     **{f"{address}/metadata$": "nobody asks for it" for address in _PAGES},
@@ -52,7 +52,7 @@ REMOVED: Mapping[str, str] = {
 
 
 def remove_unlisted(application: Application) -> None:
-    """Remove every route that is not in `SERVED`; one that `REMOVED` does not know either is logged."""
+    """Remove every route that is not in `SERVED`; log those that are not in `REMOVED` either."""
     for router in (application.default_router, application.wildcard_router):
         for owner, rule, pattern in list(_paths(router)):
             if pattern not in SERVED:

@@ -1,4 +1,4 @@
-"""Threads for work that may wait (locks, disk, password hashes), so that the loop that serves everybody never does."""
+"""Threads for work that may block (locks, disk, password hashes), so that the event loop never does."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from stixcore.errors import StixError
 
 
 class ServerBusy(StixError):
-    """As much work of one kind as the server takes is waiting already."""
+    """Too much work of one kind is waiting already."""
 
 
 class BoundedThreads:
-    """Some threads for one kind of work, and a bound on what may wait for them.
+    """A thread pool for one kind of work, with a limit on what may wait for it.
 
     Parameters
     ----------
     name : str
-        Of the threads.
+        Name of the threads.
     threads : int
-        Pieces of work at the same time.
+        Number of threads.
     waiting : int
-        Pieces of work that may wait for a thread.
+        Calls that may wait for a thread.
     """
 
     def __init__(self, name: str, threads: int, waiting: int) -> None:
@@ -39,7 +39,7 @@ class BoundedThreads:
         Raises
         ------
         ServerBusy
-            When too much is waiting; the function is not called.
+            If too much is waiting; the function is not called.
         """
         if self._present >= self._most:
             message = "the server is busy; try again in a moment"
@@ -53,17 +53,17 @@ class BoundedThreads:
 
 @cache
 def password_threads() -> BoundedThreads:
-    """Two passwords at a time: each takes 64 MiB and a tenth of a second of a core."""
+    """Two password hashes at a time: each takes 64 MiB and a tenth of a second of a core."""
     return BoundedThreads("password", 2, WebLimits().waiting)
 
 
 @cache
 def account_threads() -> BoundedThreads:
-    """For changes of accounts and sessions, which wait for a lock and for the disk."""
+    """Threads for changes of accounts and sessions, which wait for a lock and for the disk."""
     return BoundedThreads("account", 4, WebLimits().waiting)
 
 
 @cache
 def journal_threads() -> BoundedThreads:
-    """For questions to the journal of requests, which wait while a worker or a backup has it."""
+    """Threads for queries of the journal, which wait while a worker or a backup locks it."""
     return BoundedThreads("journal", 4, WebLimits().waiting)

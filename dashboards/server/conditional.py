@@ -1,7 +1,7 @@
-"""Conditional requests and ranges, as RFC 9110 has them (sections 13 and 14).
+"""Conditional requests and ranges, as in RFC 9110 (sections 13 and 14).
 
-A download that is resumed must never join two versions of a file: a range is sent only when `If-Range` holds exactly,
-and everything about a file comes from one descriptor.
+A resumed download must never join two versions of a file: a range is sent only if `If-Range` matches exactly, and all
+validators of a file come from one file descriptor.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from http import HTTPStatus
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
-#: An entity tag: whether it is weak, and what is compared.
+#: An entity tag: whether it is weak, and its opaque part.
 ENTITY_TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
-#: One range of bytes: first and last place, one of which may be left out. Digits that fit into 64 bits.
+#: One byte range: first and last position, one of which may be left out. Digits that fit into 64 bits.
 ONE_RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
-#: A file that has just been written could be written again within the second that Last-Modified names.
+#: A file could be written again within the second that Last-Modified names.
 SETTLED = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class Validators:
-    """What tells one version of something from another.
+    """Validators of one version of a resource.
 
     Attributes
     ----------
@@ -42,15 +42,15 @@ class Validators:
 
 
 def precondition(method: str, headers: HTTPHeaders, current: Validators) -> HTTPStatus:
-    """Whether a request is carried out, by the order of section 13.2.2.
+    """Evaluate the preconditions of a request, in the order of section 13.2.2.
 
     Parameters
     ----------
     method : str
     headers : HTTPHeaders
-        Of the request.
+        Headers of the request.
     current : Validators
-        Of what exists now.
+        Validators of the current version.
 
     Returns
     -------
@@ -72,17 +72,17 @@ def precondition(method: str, headers: HTTPHeaders, current: Validators) -> HTTP
 
 
 def wanted_range(method: str, headers: HTTPHeaders, current: Validators, now: datetime) -> str | None:
-    """The range that is sent, as Tornado reads it; None for the whole, which every range may be answered with.
+    """The range to send, in Tornado's form; None for the whole content, which is a valid answer to any range.
 
-    That is: for another method than GET, several ranges, what is no range, and an `If-Range` that does not hold.
+    The whole content is sent for methods other than GET, several or invalid ranges, and if `If-Range` does not match.
 
     Parameters
     ----------
     method : str
     headers : HTTPHeaders
-        Of the request.
+        Headers of the request.
     current : Validators
-        Of what exists now.
+        Validators of the current version.
     now : datetime, UTC
     """
     found = ONE_RANGE.fullmatch(headers.get("Range", ""))
@@ -100,46 +100,46 @@ def wanted_range(method: str, headers: HTTPHeaders, current: Validators, now: da
 
 
 def _matches(field: str, etag: str | None, *, weak: bool) -> bool:
-    """Whether a list of entity tags names the current one; ``*`` names whatever exists."""
+    """Whether a list of entity tags contains the current one; ``*`` matches any version."""
     if field.strip() == "*":
         return True
     return etag is not None and any(tag == etag and (weak or not w) for w, tag in ENTITY_TAG.findall(field))
 
 
 def _date(field: str | None) -> datetime | None:
-    """A date of HTTP; None for what is none, which is ignored."""
+    """An HTTP date; None if it is invalid, and then ignored."""
     try:
         date = parsedate_to_datetime(field or "")
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except (OverflowError, TypeError, ValueError):  # also a year or an offset beyond those of a datetime
+    except (OverflowError, TypeError, ValueError):  # includes years and offsets beyond those of a datetime
         return None
 
 
 def file_etag(status: os.stat_result) -> str:
-    """Entity tag of a file: it changes whenever the file is written, even if its size and date are set back."""
+    """Entity tag of a file: it changes whenever the file is written, even if its size and date stay the same."""
     version = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
     return f'"{hashlib.sha256(version.encode()).hexdigest()[:24]}"'
 
 
 def content_etag(content: bytes) -> str:
-    """Entity tag of something that is made for each request."""
+    """Entity tag of content that is generated for each request."""
     return f'"{hashlib.sha256(content).hexdigest()[:24]}"'
 
 
 def check_conditions(handler: RequestHandler, current: Validators | None = None) -> bool:
-    """Whether a handler shall send what it has; if not, it has been answered with 304.
+    """Whether a handler should send its content; if not, it has been answered with 304.
 
     Parameters
     ----------
     handler : RequestHandler
-        With all headers of its answer set.
+        All headers of its answer are set.
     current : Validators, optional
-        None where nothing tells versions apart.
+        None if there are no validators.
 
     Raises
     ------
     HTTPError
-        412, when a condition does not hold.
+        412 if a precondition fails.
     """
     status = precondition(handler.request.method or "", handler.request.headers, current or Validators())
     if status is HTTPStatus.PRECONDITION_FAILED:
@@ -150,12 +150,12 @@ def check_conditions(handler: RequestHandler, current: Validators | None = None)
 
 
 def send_content(handler: RequestHandler, content: str | bytes) -> None:
-    """End an answer with content that is in memory, or with 304, or with the headers alone.
+    """Finish a response with content that is in memory, with 304, or with the headers alone.
 
     Raises
     ------
     HTTPError
-        412, when a condition does not hold.
+        412 if a precondition fails.
     """
     content = content.encode() if isinstance(content, str) else content
     etag = content_etag(content)
@@ -168,14 +168,14 @@ def send_content(handler: RequestHandler, content: str | bytes) -> None:
 
 
 def choose_version(handler: StaticFileHandler) -> bool:
-    """Whether a handler of files answers 304; else its request holds the range that is sent, or none.
+    """Whether a file handler answers 304; otherwise its request contains the range to send, or none.
 
     Replaces Tornado's `should_return_304` (`dashboards.panel_patches.static_files`).
 
     Raises
     ------
     HTTPError
-        412, when a condition does not hold.
+        412 if a precondition fails.
     """
     current = Validators(handler.compute_etag(), handler.modified)
     if not check_conditions(handler, current):

@@ -1,17 +1,17 @@
-"""Connections that are open, what each has sent of an incomplete message, and when one of them is closed.
+"""Open connections: what each has sent of an incomplete message, and when it is closed.
 
-Tornado bounds neither the number of connections nor what they send together, and waits an hour for a header. Here every
-connection that the server waits for is known with the time since when: the header of a request, its body, a message of
-a web socket. The rules, with numbers from `WebLimits`:
+Tornado limits neither the number of connections nor the total size of what they send, and waits an hour for a header.
+Here the server knows every connection, what it waits for (the header of a request, its body, a message of a web
+socket) and since when. The rules, with numbers from `WebLimits`:
 
-- a header, a body, a message that does not come in time ends its connection, and so does an answer that is not taken;
-- where there are too many connections, or no file descriptors are left, the one that has been waited for longest is
-  closed; where all are in use, the new one is refused;
-- where too much of incomplete messages is in memory, the connection that has sent most of it is closed;
-- a body that is too long is refused with 413 without being kept.
+- a connection is closed if a header, body or message does not arrive in time, or if the client does not read an answer;
+- if there are too many connections, or no file descriptors are left, the connection that the server has waited for
+  longest is closed; if all are in use, the new one is refused;
+- if incomplete messages take too much memory, the connection that has sent most is closed;
+- a body that is too long is refused with 413 and discarded.
 
-Times are counted by a clock that stops while the server is busy with something else, so that a connection is never
-closed for what the server has not read yet.
+Times are measured by a clock that stops while the server is busy with something else, so that no connection is closed
+for data that the server has not read yet.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from dashboards.shared.limits import WebLimits
 
 log = logging.getLogger(__name__)
 
-#: How often connections are looked through, s.
+#: Interval of the checks, s.
 TICK_S = 1.0
 
 
 class Bursts:
-    """One line of the log for many events of a kind.
+    """Logs many events of a kind in one line.
 
     Parameters
     ----------
     period : float, s
-        How long events are counted before they are reported.
+        How long events are counted before they are logged.
     """
 
     def __init__(self, period: float) -> None:
@@ -57,7 +57,7 @@ class Bursts:
         self._counts: Counter[str] = Counter()
 
     def note(self, event: str) -> None:
-        """Count an event; the first one of a burst starts its period."""
+        """Count an event; the first one starts a period."""
         if not self._counts[event]:
             IOLoop.current().call_later(self._period, self._report, event)
         self._counts[event] += 1
@@ -67,7 +67,7 @@ class Bursts:
 
 
 class Phase(Enum):
-    """What a connection is waited for."""
+    """What the server waits for on a connection."""
 
     HEADER = "header"
     BODY = "body"
@@ -83,14 +83,14 @@ class Connection:
     ----------
     stream : IOStream
     address : str
-        Network address of the other end (a proxy's, where there is one).
+        Network address of the client (of the proxy, if there is one).
     phase : Phase
     since : int
         Tick at which the phase or the incomplete message began.
     unfinished : int, byte
         Received since the last complete message.
     sent : int
-        Tick at which the other end took something last.
+        Tick at which the client last read data.
     body : RequestBody, optional
         The body that is being received.
     """
@@ -111,16 +111,16 @@ class Connections:
     ----------
     limits : WebLimits
     most : int
-        Connections that may be open.
+        Maximum number of open connections.
     most_address : int, optional
-        Connections of one network address that may be open; None where all come from a proxy.
+        Maximum of one network address; None behind a proxy.
 
     Attributes
     ----------
     of_address : Counter
-        Open connections, web sockets included, by network address.
+        Open connections, including web sockets, by network address.
     unfinished : int, byte
-        What all connections have sent of incomplete messages.
+        Bytes of incomplete messages, over all connections.
     """
 
     def __init__(self, limits: WebLimits, most: int, most_address: int | None = None) -> None:
@@ -129,14 +129,14 @@ class Connections:
         self.unfinished = 0
         self.bursts = Bursts(limits.burst)
         self._all: set[Connection] = set()
-        self._waited: dict[Connection, None] = {}  # in the order of `since`
+        self._waited: dict[Connection, None] = {}  # in order of `since`
         self._now = 0
 
     def __len__(self) -> int:
         return len(self._all)
 
     def open(self, stream: IOStream, address: str) -> Connection | None:
-        """Take a new connection, or None when there are too many and all are in use."""
+        """Accept a new connection; return None if there are too many and all are in use."""
         if self.most_address is not None and self.of_address[address] >= self.most_address:
             if not self.make_room(address):
                 self.bursts.note("connections refused because all others of their address are in use")
@@ -151,7 +151,7 @@ class Connections:
         return connection
 
     def closed(self, connection: Connection) -> None:
-        """Forget a connection; it may have been forgotten before."""
+        """Remove a connection; it may have been removed before."""
         if connection not in self._all:
             return
         self._settle(connection)
@@ -162,7 +162,7 @@ class Connections:
             del self.of_address[connection.address]
 
     def make_room(self, address: str | None = None) -> bool:
-        """Close the connection (of an address) that has been waited for longest; says whether there was one."""
+        """Close the connection (of an address) that the server has waited for longest; return whether there was one."""
         for connection in self._waited:
             if address not in {None, connection.address}:
                 continue
@@ -173,9 +173,9 @@ class Connections:
         return False
 
     def received(self, connection: Connection, size: int) -> bool:
-        """Count bytes that came; says whether the connection may stay open."""
+        """Count received bytes; return whether the connection may stay open."""
         if connection not in self._all or connection.phase is Phase.BUSY:
-            return True  # while a request is answered, Tornado reads one piece at most
+            return True  # while a request is answered, Tornado reads at most one chunk
         if connection.phase is Phase.IDLE:
             self._wait(connection, Phase.HEADER)
         elif connection.phase is Phase.SOCKET and not connection.unfinished:
@@ -191,34 +191,34 @@ class Connections:
         return True
 
     def await_request(self, connection: Connection) -> None:
-        """The answer before is sent; the next request may come."""
+        """Wait for the next request, after an answer was sent."""
         self._settle(connection)
         self._wait(connection, Phase.IDLE)
 
     def await_body(self, connection: Connection, body: RequestBody) -> None:
-        """The header is there, and announces a body."""
+        """Wait for the body that a header has announced."""
         self._settle(connection)
         self._wait(connection, Phase.BODY)
         connection.body = body
 
     def discard(self, connection: Connection) -> None:
-        """Throw away what has arrived of a message."""
+        """Discard what has arrived of a message."""
         self._settle(connection)
 
     def serve(self, connection: Connection) -> None:
-        """The request is complete."""
+        """Mark the request as complete."""
         self._rest(connection, Phase.BUSY)
 
     def settle(self, connection: Connection) -> None:
-        """A message of a web socket is complete."""
+        """Mark the message of a web socket as complete."""
         self._rest(connection, Phase.SOCKET)
 
     def progress(self, connection: Connection) -> None:
-        """The other end has taken something."""
+        """Record that the client has read data."""
         connection.sent = self._now
 
     def tick(self) -> None:
-        """Let a second pass, and close what is overdue."""
+        """Advance the clock by a second, and close overdue connections."""
         self._now += 1
         limits = self.limits
         for connection in list(self._waited):
@@ -228,7 +228,7 @@ class Connections:
                     connection.body.late()
             elif connection.phase is Phase.SOCKET:
                 if not connection.stream.reading():
-                    self._wait(connection, Phase.SOCKET)  # the server itself is slow to take it
+                    self._wait(connection, Phase.SOCKET)  # the server itself is slow to read it
                 elif waited > limits.message_time:
                     self.bursts.note(f"web sockets closed: a message took longer than {limits.message_time:g} s")
                     connection.stream.close()
@@ -260,7 +260,7 @@ class Connections:
 
 
 class RequestBody(HTTPMessageDelegate):
-    """A request on its way to its handler; a body that is too long or too slow does not get there.
+    """Passes a request to its handler; refuses a body that is too long or too slow.
 
     Parameters
     ----------
@@ -280,22 +280,22 @@ class RequestBody(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        """Refuse what announces too much; hand everything else on."""
+        """Refuse a body that is too long; pass on everything else."""
         length, limit = headers.get("Content-Length", "0"), self._connections.limits.body
         if length != "0" or "Transfer-Encoding" in headers:
             self._connections.await_body(self._connection, self)
         else:
             self._connections.serve(self._connection)
-        # a number of more digits than the limit has is larger, and Python refuses to read thousands of them
+        # a number with more digits than the limit is larger, and Python refuses to parse thousands of digits
         if length.isdecimal() and (len(length.lstrip("0")) > len(str(limit)) or int(length) > limit):
-            headers.pop("Expect", None)  # else Tornado says "Continue" after the answer
+            headers.pop("Expect", None)  # otherwise Tornado sends "Continue" after the answer
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_long(limit))
             return None
         self._begun = True
         return self._handler.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Hand a piece on, or throw it away."""
+        """Pass on a chunk, or discard it."""
         if self._refused:
             self._connections.discard(self._connection)
             return None
@@ -306,7 +306,7 @@ class RequestBody(HTTPMessageDelegate):
         return self._handler.data_received(chunk)
 
     def finish(self) -> None:
-        """The request is complete."""
+        """Complete the request."""
         self._connections.serve(self._connection)
         if self._refused:
             self._end()
@@ -314,13 +314,13 @@ class RequestBody(HTTPMessageDelegate):
             self._handler.finish()
 
     def on_connection_close(self) -> None:
-        """The other end has gone, or was closed."""
+        """Handle a closed connection."""
         if self._begun:
             self._begun = False
             self._handler.on_connection_close()
 
     def late(self) -> None:
-        """The body has not come in time."""
+        """Refuse a body that has not arrived in time."""
         if self._refused or self._http.stream.writing():
             self._http.stream.close()
             return
@@ -329,9 +329,9 @@ class RequestBody(HTTPMessageDelegate):
         self._end()
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
-        """Answer now; what still comes is thrown away."""
+        """Answer now, and discard the rest of the body."""
         self._refused = True
-        self.on_connection_close()  # which lets go of what the handler has of it
+        self.on_connection_close()  # releases what the handler has of the body
         self._connections.discard(self._connection)
         self._connections.bursts.note(f"requests refused because {sentence}")
         if self._http.stream.closed():
@@ -343,7 +343,7 @@ class RequestBody(HTTPMessageDelegate):
         IOLoop.current().call_later(self._connections.limits.linger, self._end)
 
     def _end(self) -> None:
-        """End the answer; Tornado then closes the connection if the body is not complete."""
+        """Finish the answer; Tornado then closes the connection if the body is not complete."""
         if not self._ended and not self._http.stream.closed():
             self._ended = True
             self._http.finish()
@@ -366,13 +366,13 @@ class LimitedServer(HTTPServer):
     def initialize(  # type: ignore[override] # `install` gives these two, Bokeh the others
         self, *arguments: Any, limits: WebLimits, most: int, most_address: int | None = None, **named: Any
     ) -> None:
-        """Begin with no connection."""
+        """Start without connections."""
         self.connections = Connections(limits, most, most_address)
         super().initialize(*arguments, **({"max_header_size": limits.header} | named))
         PeriodicCallback(self.connections.tick, 1000 * TICK_S).start()
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        """Listen at these sockets, which are taken over."""
+        """Listen on these sockets, and take ownership of them."""
         super().add_sockets([SheddingListener.of(given, self._shed) for given in sockets])
 
     def _shed(self) -> bool:
@@ -380,7 +380,7 @@ class LimitedServer(HTTPServer):
         return self.connections.make_room()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
-        """Take a new connection, or refuse it."""
+        """Accept a new connection, or refuse it."""
         known = self.connections.open(stream, str(address[0]) if isinstance(address, tuple) and address else "")
         if known is None:
             stream.close()
@@ -399,7 +399,7 @@ class LimitedServer(HTTPServer):
         return RequestBody(handler, http, known, self.connections)
 
     def on_close(self, server_conn: object) -> None:
-        """A connection has ended, or has become a web socket."""
+        """Handle a connection that was closed, or has become a web socket."""
         super().on_close(server_conn)
         stream = server_conn.stream  # type: ignore[attr-defined]
         known = _known(stream)
@@ -413,7 +413,7 @@ def _known(stream: Any) -> Connection | None:
 
 
 def usable_connections(limits: WebLimits) -> int:
-    """How many connections may be open, after the process was allowed as many files as it may have and needs."""
+    """Number of connections that may be open, after raising the process's limit on open files if necessary."""
     wanted = limits.connections + limits.descriptors
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != allowed < wanted:
@@ -432,7 +432,7 @@ def usable_connections(limits: WebLimits) -> int:
 
 
 def install(limits: WebLimits, *, behind_proxy: bool = False) -> None:
-    """Let this process serve under these rules; behind a proxy all connections come from the proxy's address."""
+    """Apply these rules in this process; behind a proxy all connections come from the proxy's address."""
     most = usable_connections(limits)
     most_address = None if behind_proxy else min(limits.connections_address, max(most // 2, 1))
     HTTPServer.configure(LimitedServer, limits=limits, most=most, most_address=most_address)

@@ -1,4 +1,4 @@
-"""Downloads that are written while they are sent: each piece is made in turn, in a thread for downloads only."""
+"""Downloads that are generated while they are sent: each chunk in turn, in separate threads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from stixcore.errors import StixError
 
 log = logging.getLogger(__name__)
 
-#: What is written to a connection at a time, byte.
+#: Size of one write to a connection, byte.
 _PART = 1 << 20
 
 
 async def make_piece[Answer](handler: RequestHandler, question: Callable[[], Answer]) -> Answer:
-    """A piece of a download, made in turn.
+    """Generate a chunk of a download when it is the client's turn.
 
     Raises
     ------
@@ -33,23 +33,23 @@ async def make_piece[Answer](handler: RequestHandler, question: Callable[[], Ans
 
 
 async def send_pieces(handler: RequestHandler, first: bytes | None, pieces: Iterator[bytes], what: str) -> None:
-    """Send a download whose headers are set, as fast as the client takes it.
+    """Send a download whose headers are set, as fast as the client reads it.
 
     Parameters
     ----------
     handler : RequestHandler
     first : bytes, optional
-        The first piece.
+        The first chunk.
     pieces : iterator of bytes
-        The others.
+        The other chunks.
     what : str
         For the log, as in "{what} was not sent to its end".
 
     Raises
     ------
     StreamClosedError
-        When the client has gone or takes nothing (`WebLimits.send_time`), or a piece could not be made. The connection
-        is closed then, so that nobody takes the file for whole.
+        If the client has disconnected or does not read (`WebLimits.send_time`), or a chunk could not be generated. The
+        connection is then closed, so that nobody mistakes the file for a complete one.
     """
     piece = first
     while piece is not None:
@@ -66,6 +66,6 @@ async def send_pieces(handler: RequestHandler, first: bytes | None, pieces: Iter
 
 @cache
 def _download_threads() -> BoundedThreads:
-    """So that a large download delays no lookup."""
+    """Separate threads, so that a large download delays no lookup."""
     limits = fair_use().limits
     return BoundedThreads("download", limits.pieces.places, limits.waiting)

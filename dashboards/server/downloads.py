@@ -1,4 +1,4 @@
-"""Downloads of several images: bundle, table, scripts for an animation or an overlay.
+"""Downloads of several images: bundle, table, and scripts for an animation or an overlay.
 
 ``/archive/selection/bundle.zip|table.csv|table.parquet|animation.py|overlay.py?images=<id>,<id>…``
 """
@@ -39,10 +39,10 @@ from jobs.shared.errors import BadRequest, LimitReached
 
 
 class SelectionHandler(RequestHandler):
-    """Sends something made of the images named in the address."""
+    """Sends a download of the images named in the URL."""
 
     async def get(self, what: str) -> None:
-        """Send it."""
+        """Send the download."""
         try:
             ids = parse_ids(self.get_query_argument("images", ""))
             make = _SENDERS[what]
@@ -52,19 +52,19 @@ class SelectionHandler(RequestHandler):
         except (BadRequest, LimitReached) as error:
             raise HTTPError(400, reason="Bad Request") from error
         except StreamClosedError:
-            return  # who has gone needs no answer
+            return  # the client has disconnected
 
     async def head(self, what: str) -> None:
         """Send the headers."""
         await self.get(what)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """One JSON object with one sentence."""
+        """Send one JSON object with one sentence."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")
 
     def announce(self, name: str, media_type: str) -> None:
-        """Headers of a file that the browser saves."""
+        """Set the headers of a file that the browser saves."""
         self.set_header("Content-Type", media_type)
         self.set_header("Content-Disposition", f'attachment; filename="{name}"')
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -72,7 +72,7 @@ class SelectionHandler(RequestHandler):
 
 
 def parse_ids(text: str) -> tuple[str, ...]:
-    """Ids of images from an address: commas between them; an id named twice counts once.
+    """Ids of images from a comma-separated list, without duplicates.
 
     Raises
     ------
@@ -82,12 +82,12 @@ def parse_ids(text: str) -> tuple[str, ...]:
 
 
 def visible_images(archive: Archive, ids: Sequence[str], visitor: Visitor) -> list[Image]:
-    """Images by id, in that order.
+    """Images by id, in the given order.
 
     Raises
     ------
     NotInArchive
-        When one of them is not there for this visitor.
+        If one of them does not exist for this visitor.
     """
     return [visible_image(archive, image_id, visitor) for image_id in ids]
 
@@ -110,7 +110,7 @@ def _script_of(handler: SelectionHandler, ids: Sequence[str], kind: str) -> Call
     given = {name: handler.get_query_argument(name) for name in handler.request.query_arguments if name != "images"}
     if kind == "animation":
         animation = AnimationLooks(**_values(AnimationLooks(), given))
-        AnimationRequest(tuple(ids), animation)  # refuses what makes no sense
+        AnimationRequest(tuple(ids), animation)  # raises an error for invalid options
         return lambda sources: animation_script(sources, animation)
     values = _values(OverlayLooks(), given)
     overlay = OverlayLooks(**values)
@@ -122,7 +122,7 @@ def _script_of(handler: SelectionHandler, ids: Sequence[str], kind: str) -> Call
 
 
 def _values(default: AnimationLooks | OverlayLooks, given: Mapping[str, str]) -> dict[str, Any]:
-    """Looks from an address: every value of the type of its default."""
+    """Options from the query string, each with the type of its default."""
     values: dict[str, Any] = {}
     for name, text in given.items():
         if name not in {field.name for field in fields(default)} or name == "map_file":
@@ -159,9 +159,9 @@ async def _send_table(handler: SelectionHandler, ids: Sequence[str], form: str) 
 
 
 async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
-    """A zip file, written while it is sent: no more than one member is in memory.
+    """Send a zip file while it is written: no more than one member is in memory.
 
-    Looking at files, writing scripts and packing them all take place in threads for downloads.
+    File lookups, scripts and compression all run in the threads for downloads.
     """
     inputs = handler.get_query_argument("inputs", "no") == "yes"
     visitor, server, most = await visitor_asking(handler), server_address(handler), fair_use().limits.bundle
@@ -196,23 +196,23 @@ async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
 def bundle_pieces(
     sources: Sequence[ImageSource], paths: Mapping[str, Path], created: np.datetime64, *, inputs: bool
 ) -> Iterator[bytes]:
-    """The zip file of a bundle, a member at a time.
+    """The zip file of a bundle, one member at a time.
 
     Parameters
     ----------
     sources : sequence of ImageSource
     paths : mapping of str to Path
-        Where files are, by name.
+        Paths of files, by name.
     created : datetime64
         Time of all members, UTC.
     inputs : bool
-        Take the level-1, auxiliary and calibration files along.
+        Whether to include the level-1, auxiliary and calibration files.
     """
     drain = _Drain()
     with zipfile.ZipFile(drain, "w") as package:
         for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs):
             entry = zipfile.ZipInfo(member.name, created.item().timetuple()[:6])
-            entry.external_attr = 0o644 << 16  # readable for a group; zipfile's own is for the owner alone
+            entry.external_attr = 0o644 << 16  # readable for all; zipfile's default is the owner only
             texts = not member.name.endswith(".fits")
             package.writestr(entry, member.read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
             yield drain.take()
@@ -220,7 +220,7 @@ def bundle_pieces(
 
 
 def _paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) -> dict[str, Path]:
-    """Where the files of a bundle are."""
+    """Paths of the files in a bundle."""
     paths = {source.fits.name: archive.path_of(source.image.file) for source in sources}
     if inputs:
         names = sorted({file.name for source in sources for file in source.inputs})
@@ -240,23 +240,23 @@ def _calibration_path(archive: Archive, name: str) -> Path:
 
 
 class _Drain(io.RawIOBase):
-    """A stream that is written at one end and emptied at the other; it cannot seek, and a zip file need not."""
+    """A write-only stream that is emptied while it is written; it cannot seek, and zip files do not require it."""
 
     def __init__(self) -> None:
         super().__init__()
         self._content = bytearray()
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def write(self, content: Any) -> int:
-        """Take bytes."""
+        """Append bytes."""
         self._content += content
         return len(content)
 
     def take(self) -> bytes:
-        """Give what came since the last time."""
+        """Return the bytes since the last call."""
         taken = bytes(self._content)
         self._content.clear()
         return taken

@@ -1,7 +1,7 @@
-"""Turns at something that many clients want at once: who had least lately is next.
+"""Fair scheduling between clients: the client that has used least recently is next.
 
-A client that wants more than its share waits while others are there, and is refused when it lets too many requests
-wait. One that is alone has everything: a share matters only between clients.
+A client that wants more than its share waits while others are there, and is refused if too many of its requests wait.
+A single client may use everything: shares matter only between clients.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from time import monotonic
 
 from dashboards.shared.limits import TurnLimits
 
-#: How often clients that wait for their share are looked at again, s.
+#: How often the shares of waiting clients are checked, s.
 _LOOK_AGAIN = 0.1
-#: Clients whose shares are remembered; one that is forgotten begins with a full share.
+#: Clients whose shares are remembered; a forgotten one starts with a full share.
 _CLIENTS = 20_000
 
 
 class Busy(Exception):
-    """A client has as much as it may have now.
+    """A client has used what it may use now.
 
     Parameters
     ----------
     sentence : str
     retry_after : int, s
-        When it may ask again.
+        When it may try again.
     """
 
     def __init__(self, sentence: str, retry_after: int) -> None:
@@ -37,7 +37,7 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks.
+    """A client of the server.
 
     Attributes
     ----------
@@ -52,27 +52,27 @@ class Client:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Under which its share is counted: a name has one share, wherever it comes from."""
+        """Key of its share: a named client has one share at all addresses."""
         return ("", self.name) if self.name else (self.address, "")
 
 
 @dataclass
 class _Share:
-    """What a client has left of its share, and when that was."""
+    """Remaining share of a client, and its time."""
 
     left: float
     at: float
 
 
 class Shares:
-    """Shares of all clients: each is used up, and comes back with time.
+    """Shares of all clients: each is used up, and regenerates with time.
 
     Parameters
     ----------
     whole : float
-        Of a client that was not here lately.
+        Share of a new client.
     rate : float, 1/s
-        At which it comes back.
+        Rate of regeneration.
     """
 
     def __init__(self, whole: float, rate: float) -> None:
@@ -80,21 +80,21 @@ class Shares:
         self._shares: dict[tuple[str, str], _Share] = {}
 
     def left(self, key: tuple[str, str], now: float) -> float:
-        """What is left, at most `whole`; less than 0 when more was used than there was."""
+        """Remaining share, at most `whole`; negative if more was used than there was."""
         share = self._shares.get(key)
         return self.whole if share is None else min(share.left + (now - share.at) * self.rate, self.whole)
 
     def use(self, key: tuple[str, str], amount: float, now: float) -> None:
-        """Use an amount; a negative one is given back. A debt is never more than a quarter of a share."""
+        """Use an amount; a negative amount is returned. A debt is never more than a quarter of a share."""
         left = self.left(key, now) - amount
-        self._shares.pop(key, None)  # the dictionary is in the order of last use
+        self._shares.pop(key, None)  # the dictionary is in order of last use
         if left < self.whole:
             self._shares[key] = _Share(max(left, -self.whole / 4), now)
         while len(self._shares) > _CLIENTS:
             del self._shares[next(iter(self._shares))]
 
     def wait(self, key: tuple[str, str], now: float) -> float:
-        """Time [s] until something is left."""
+        """Time [s] until some share is left."""
         return max(-self.left(key, now), 0.0) / self.rate
 
 
@@ -105,7 +105,7 @@ class Turn:
     Attributes
     ----------
     cost : float
-        Of the share; may be set until the turn ends.
+        Cost in units of the share; may be set until the turn ends.
     """
 
     client: Client
@@ -115,23 +115,23 @@ class Turn:
     granted: asyncio.Future[bool] = field(repr=False)
 
     def answer(self, *, granted: bool) -> None:
-        """Grant it or not, once."""
+        """Grant or refuse it, once."""
         if not self.granted.done():
             self.granted.set_result(granted)
 
 
 class Turns:
-    """Turns at one thing.
+    """Turns at one resource.
 
     Parameters
     ----------
     what : str
-        For the sentence of a refusal, as in "Too many {what} at once".
+        For the message of a refusal, as in "Too many {what} at once".
     limits : TurnLimits
     others : callable
-        Whether anybody but a client is there now.
+        Whether any client but this one is there now.
     clock : callable
-        Time [s] that does not go back.
+        Monotonic time [s].
     """
 
     def __init__(
@@ -149,9 +149,9 @@ class Turns:
         self._timer: asyncio.TimerHandle | None = None
 
     def one_at_a_time(self) -> Turns:
-        """Turns at a part of the same thing that only one client can do at once, in the order of these shares.
+        """Turns at a part of the same resource that only one client can use at a time, in the order of these shares.
 
-        Nobody waits there for a share: who has a turn at the whole has waited for it.
+        There is no waiting for a share: a client with a turn at the whole has already waited.
         """
         part = Turns(self._what, replace(self._limits, places=1, places_address=1), lambda _: False, self._clock)
         part._clients, part._addresses = self._clients, self._addresses
@@ -161,20 +161,20 @@ class Turns:
     async def turn(
         self, client: Client, cost: float = 0.0, is_there: Callable[[], bool] = lambda: True
     ) -> AsyncIterator[Turn]:
-        """Wait for a turn, and have it.
+        """Wait for a turn, and hold it inside the block.
 
         Parameters
         ----------
         client : Client
         cost : float
-            Of the client's share; it may be set while the turn lasts, when it is not known before.
+            Cost in units of the client's share; may be set during the turn if it is not known before.
         is_there : callable
-            Whether the client still waits for an answer; one that has gone gets no turn.
+            Whether the client still waits for an answer; a client that has disconnected gets no turn.
 
         Raises
         ------
         Busy
-            When the client lets too many requests wait, or has waited too long.
+            If too many requests of the client wait, or it has waited too long.
         """
         turn = Turn(client, cost, self._clock(), is_there, asyncio.get_running_loop().create_future())
         await self._grant(turn)
@@ -186,25 +186,25 @@ class Turns:
             self._serve()
 
     def charge(self, client: Client, cost: float) -> None:
-        """Count something as used by a client; a negative cost is given back."""
+        """Charge a cost to a client; a negative cost is returned."""
         now = self._clock()
         self._clients.use(client.key, cost, now)
         self._addresses.use((client.address, ""), cost, now)
 
     def left(self, client: Client) -> float:
-        """What a client has left of its share."""
+        """Remaining share of a client."""
         return self._clients.left(client.key, self._clock())
 
     @property
     def busy_clients(self) -> set[Client]:
-        """Who has a turn or waits for one."""
+        """Clients that have a turn or wait for one."""
         return {turn.client for turn in (*self._taken, *self._waiting)}
 
     async def _grant(self, turn: Turn) -> None:
         waiting = sum(other.client.key == turn.client.key for other in self._waiting)
         most = self._limits.waiting if turn.client.name else self._limits.waiting_address
         if waiting >= most:
-            await asyncio.sleep(self._limits.refusal)  # who asks again at once is not answered at once
+            await asyncio.sleep(self._limits.refusal)  # slow down clients that retry at once
             raise self._too_many(turn.client)
         self._waiting.append(turn)
         patience = asyncio.get_running_loop().call_later(self._limits.patience, lambda: turn.answer(granted=False))
@@ -224,14 +224,14 @@ class Turns:
             raise Busy(sentence, wait)
 
     def _withdraw(self, turn: Turn) -> None:
-        """Take back a turn that was not granted, or granted as the client was given up."""
+        """Withdraw a turn that was not granted, or that was granted just as the client disconnected."""
         for turns in (self._waiting, self._taken):
             if turn in turns:
                 turns.remove(turn)
         self._serve()
 
     def _serve(self) -> None:
-        """Give turns as long as there are places; look again soon when somebody has to wait for their share."""
+        """Grant turns while there are places; check again soon if a client has to wait for its share."""
         for waiting in self._waiting:
             if not waiting.is_there():
                 waiting.answer(granted=False)
@@ -247,7 +247,7 @@ class Turns:
         self._serve()
 
     def _next(self) -> Turn | None:
-        """Of those who may have a turn now, the one whose address, then whose client had least; then the first."""
+        """The next turn: least use by address, then by client; then first come, first served."""
         now = self._clock()
         served = [turn.client.address for turn in self._taken]
         heads: dict[Client, Turn] = {}
@@ -267,7 +267,7 @@ class Turns:
         return -address, -self._clients.left(turn.client.key, now), turn.asked_at
 
     def _wait(self, client: Client, now: float) -> float:
-        """Time [s] until a client's share allows another turn; nobody waits for the share of an absent one."""
+        """Time [s] until a client's share allows another turn; the share of an absent client does not matter."""
         key, address = client.key, (client.address, "")
         wait = max(self._clients.wait(key, now), self._addresses.wait(address, now))
         return wait if wait > 0 and self._others(client) else 0.0
@@ -282,14 +282,14 @@ class Turns:
 
 
 class AtWork:
-    """How many things of a client are being done; one more than allowed is refused.
+    """Limits the number of concurrent operations of a client.
 
     Parameters
     ----------
     what : str
-        For the sentence of a refusal.
+        For the message of a refusal.
     client, address : int
-        Of one user or browser, and of one network address together.
+        Limit of one user or browser, and of one network address.
     retry_after : int, s
     """
 
@@ -298,7 +298,7 @@ class AtWork:
         self._clients: list[Client] = []
 
     def begin(self, client: Client) -> Callable[[], None]:
-        """Count one more; gives what ends it.
+        """Count one more; return the function that ends it.
 
         Raises
         ------

@@ -1,7 +1,7 @@
-"""Who may have how much of the web server now: pages, files, calls of the API, downloads.
+"""Fair use of the web server: pages, files, API calls, downloads.
 
-All of them share one processor with the event loop, so what one client takes others wait for. The numbers are in
-`dashboards.shared.limits`, the order of turns is made in `dashboards.server.fair_queue`.
+All of them share one processor with the event loop, so clients delay each other. The numbers are in
+`dashboards.shared.limits`, the scheduling is in `dashboards.server.fair_queue`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from dashboards.server.responses import looked_up, too_many_requests, write_json
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.visitors import COOKIE
 
-#: Cookie by which a browser is known again; it says nothing about who uses it.
+#: Cookie that identifies a browser; it contains nothing about its user.
 BROWSER = "stix_browser"
-#: The client whose page is being made.
+#: The client whose page is being created.
 _CLIENT: ContextVar[Client | None] = ContextVar("client", default=None)
 
 
 class PageRefused(ProtocolError):
-    """A web socket asks for a page again that was given up, while its client has as many as it may have."""
+    """A web socket requests a page that was closed, while its client has the maximum number of pages."""
 
 
 @dataclass
@@ -48,11 +48,11 @@ class OpenPage:
     Attributes
     ----------
     made_at : float, ms
-        Of the clock of Bokeh's sessions, by which they know when they were left.
+        Time of Bokeh's session clock, which also records when a session was left.
     cost : float, s
-        Computing time that it took.
+        Computing time of the page.
     returned : bool
-        Whether its client got back a part of what it cost.
+        Whether a part of the cost was returned to the client.
     """
 
     session: ServerSession
@@ -63,7 +63,7 @@ class OpenPage:
 
     @property
     def was_opened(self) -> bool:
-        """Whether its web socket was opened, now or before."""
+        """Whether its web socket is or was open."""
         left_at = monotonic() * 1000 - self.session.milliseconds_since_last_unsubscribe
         return self.session.connection_count > 0 or left_at > self.made_at
 
@@ -75,14 +75,14 @@ class FairUse:
     ----------
     limits : WebLimits, optional
     clock : callable
-        Time [s] that does not go back.
+        Monotonic time [s].
     """
 
     def __init__(self, limits: WebLimits | None = None, clock: Callable[[], float] = monotonic) -> None:
         self.limits = limits or WebLimits()
         self._clock = clock
         self.pages = Turns("pages", self.limits.pages, self.others_than, clock)
-        #: The part of a page that is made in the event loop: two at once would both take twice as long.
+        #: The part of a page that is created in the event loop: two at once would both take twice as long.
         self.making = self.pages.one_at_a_time()
         self.files = Turns("files", self.limits.files, self.others_than, clock)
         self.calls = Turns("calls", self.limits.calls, self.others_than, clock)
@@ -92,9 +92,9 @@ class FairUse:
         self._seen: dict[Client, float] = {}
 
     def others_than(self, client: Client) -> bool:
-        """Whether anybody else is there: asks for something, has just done so, or looks at a page.
+        """Whether any other client is active: has a request now or had one recently, or looks at a page.
 
-        Asked for a client that has to wait for its share, which may have got something back meanwhile.
+        Called for a client that waits for its share, so open pages are checked first: they may return a part of it.
         """
         self._look_at_pages()
         if any(other.key != client.key for other in self._seen):
@@ -108,7 +108,7 @@ class FairUse:
         return any(page.client.key != client.key and page.session.connection_count for page in self._pages)
 
     def saw(self, client: Client) -> None:
-        """Remember that a client asked for something."""
+        """Record that a client has sent a request."""
         self._seen.pop(client, None)
         self._seen[client] = self._clock()
         while len(self._seen) > 1000:
@@ -116,7 +116,7 @@ class FairUse:
 
     @asynccontextmanager
     async def making_page(self, request: HTTPServerRequest) -> AsyncIterator[Client]:
-        """Wait until a page may be made for a request, and hold its turn meanwhile.
+        """Wait until a page may be created for a request, and hold the turn inside the block.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class FairUse:
                 self.saw(client)
 
     async def make(self, client: Client, make: Callable[[], Awaitable[ServerSession]]) -> ServerSession:
-        """Make the session of a page whose turn it is, one at a time, and count it until it ends."""
+        """Create the session of a page whose turn it is, one at a time, and count it until it ends."""
         async with self.making.turn(client) as turn:
             begin = thread_time()
             session = await make()
@@ -144,18 +144,18 @@ class FairUse:
         return session
 
     def made(self, session: ServerSession, client: Client, cost: float = 0.0) -> None:
-        """Count a page that took so much computing time [s] as open until its session ends."""
+        """Count a page with its computing time [s] as open until its session ends."""
         if all(page.session is not session for page in self._pages):  # a page and its web socket may make the same one
             self._pages.append(OpenPage(session, client, monotonic() * 1000, cost))
             self._give_up_unused(client.address)
 
     @property
     def open_pages(self) -> int:
-        """Pages with a session."""
+        """Number of pages with a session."""
         return len(self._pages)
 
     def _look_at_pages(self) -> None:
-        """Forget pages that have ended; give back a part of what those cost whose web socket was opened."""
+        """Remove pages that have ended; return a part of the cost of those whose web socket was opened."""
         self._pages = [page for page in self._pages if not page.session.destroyed]
         for page in self._pages:
             if not page.returned and page.was_opened:
@@ -177,9 +177,9 @@ class FairUse:
         raise Busy(sentence, wait)
 
     def _give_up_unused(self, address: str) -> None:
-        """Let Bokeh end the oldest pages of an address that nobody has opened, when they are too many.
+        """Let Bokeh close the oldest pages of an address whose web socket was never opened, if there are too many.
 
-        Should their browser come after all, the page is made again.
+        If their browser connects later, the page is created again.
         """
         unused = [
             page.session
@@ -194,12 +194,12 @@ class FairUse:
 
 @cache
 def fair_use() -> FairUse:
-    """Of this process."""
+    """Fair use of this process."""
     return FairUse()
 
 
 async def make_in_turn(session_id: Any, request: Any, context: Any, make: Callable[[], Awaitable[Any]]) -> Any:
-    """Count the pages that this process makes, and make those in turn that a web socket asks for."""
+    """Count the pages that this process creates; those that a web socket requests wait for their turn."""
     fair, known = fair_use(), any(session.id == session_id for session in context.sessions)
     if known or request is None:
         return await make()
@@ -214,20 +214,20 @@ async def make_in_turn(session_id: Any, request: Any, context: Any, make: Callab
 
 
 def install() -> None:
-    """Let this process make all sessions by `make_in_turn`."""
+    """Create all sessions of this process with `make_in_turn`."""
     make_sessions_by(make_in_turn)
     for name in ("asyncio", "tornado.application"):
         logging.getLogger(name).addFilter(_is_no_refusal)
 
 
 def client_of(request: HTTPServerRequest, user: str | None = None) -> Client:
-    """Who sends a request: a user, a browser that was here before, or one of all others at its address.
+    """Client of a request: a user, a browser that was here before, or all others of its address together.
 
     Parameters
     ----------
     request : HTTPServerRequest
     user : str, optional
-        When it is known already, by a token.
+        User name, if already known from a token.
     """
     address = neighbourhood(request.remote_ip or "")
     signed = user or _signed(request, COOKIE).split(":")[0]
@@ -244,7 +244,7 @@ def is_there(request: HTTPServerRequest) -> bool:
 
 
 def mark_browser(handler: RequestHandler) -> None:
-    """Give a browser the cookie by which it is known again, when it has none."""
+    """Set the cookie that identifies a browser, if it has none."""
     if not pn.config.cookie_secret or _signed(handler.request, BROWSER):
         return
     value = create_signed_value(pn.config.cookie_secret, BROWSER, secrets.token_hex(8))
@@ -259,7 +259,7 @@ def mark_browser(handler: RequestHandler) -> None:
 
 
 def refuse_page(handler: RequestHandler, busy: Busy) -> None:
-    """Answer 429 with a short page, which asks again by itself when its time has come."""
+    """Answer 429 with a short page that reloads when the client may try again."""
     handler.clear()
     too_many_requests(handler, busy.retry_after)
     handler.set_header("Refresh", str(busy.retry_after))
@@ -282,20 +282,20 @@ def refuse_json(handler: RequestHandler, busy: Busy) -> None:
 async def look_up_file[Answer](
     handler: RequestHandler, question: Callable[[], Answer], threads: BoundedThreads | None = None
 ) -> Answer:
-    """`looked_up` in turn, for a file or a text. Errors as `answer_in_turn`."""
+    """Call `looked_up` in turn, for a file or a text. Errors as in `answer_in_turn`."""
     return await answer_in_turn(handler, fair_use().files, question, threads)
 
 
 async def answer_in_turn[Answer](
     handler: RequestHandler, turns: Turns, question: Callable[[], Answer], threads: BoundedThreads | None = None
 ) -> Answer:
-    """`looked_up` when it is the client's turn.
+    """Call `looked_up` when it is the client's turn.
 
     Raises
     ------
     Busy
     HTTPError
-        As `looked_up`.
+        As in `looked_up`.
     """
     client = client_of(handler.request)
     fair_use().saw(client)
@@ -305,14 +305,14 @@ async def answer_in_turn[Answer](
 
 
 def timed[Answer](question: Callable[[], Answer]) -> tuple[Answer, float]:
-    """An answer, and the computing time [s] that it took in this thread."""
+    """Result of a function, and its computing time [s] in this thread."""
     begin = thread_time()
     answer = question()
     return answer, thread_time() - begin
 
 
 def _signed(request: HTTPServerRequest, name: str) -> str:
-    """Value of a cookie that this server has signed, else nothing."""
+    """Value of a cookie if it is signed by this server, else an empty string."""
     morsel = request.cookies.get(name)
     if morsel is None or not pn.config.cookie_secret:
         return ""
@@ -321,5 +321,5 @@ def _signed(request: HTTPServerRequest, name: str) -> str:
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """Whether a record is worth logging: Bokeh has said in a line of its own that a web socket was refused."""
+    """Whether to log a record: Bokeh logs a second line when a web socket is refused."""
     return not (record.exc_info and isinstance(record.exc_info[1], PageRefused))

@@ -1,8 +1,8 @@
-"""The first content of a page goes to the browser before the session of the live page is made.
+"""Send the first content of a page before the session of the live page is created.
 
-Making a session with all its widgets takes some hundred milliseconds of processor; what a visitor wants to see first
-takes one or two questions to the archive. So that is sent first, with the scripts the page had last, and what needs the
-session after it; the session starts from the state that the first content has loaded.
+Creating a session with all its widgets takes some hundred milliseconds of processor time; the first content takes one
+or two queries of the archive. So the first content is sent first, with the scripts that the page had last, and the part
+that needs the session after it; the session starts from the loaded state of the first content.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dashboards.shared.visitors import COOKIE, visitor_of_cookie, visitor_with_c
 if TYPE_CHECKING:
     from dashboards.shared.addressed import AddressedPage
 
-#: In front of the first content, when there will be no live page.
+#: Precedes the first content if there will be no live page.
 BROKEN = (
     '<p role="alert" style="position: fixed; inset: auto 0 0; z-index: 101; margin: 0; padding: 12px 24px; '
     'background: #b3261e; color: #fff">This page could not be loaded completely. Reload it in a moment.</p>'
@@ -38,15 +38,15 @@ BROKEN = (
 
 
 class FirstContentHandler(PageHandler):
-    """A page whose first content is sent before its session is made."""
+    """A page whose first content is sent before its session is created."""
 
-    #: Style sheets and scripts that a page had last, by its name and theme: they run while the session is made.
+    #: Last style sheets and scripts of a page, by name and theme: they load while the session is created.
     known: ClassVar[dict[tuple[str, bool], str]] = {}
 
     _sent, _early, _key = False, "", ("", False)
 
     async def get(self, *arguments: Any, **named: Any) -> None:
-        """Answer a page; from its address with a slash at the end, which would break all its links, to that without."""
+        """Send a page; redirect a URL with a trailing slash, which would break relative links."""
         name = (self.application_context.url or "").strip("/")
         if name and self.request.path.endswith("/"):
             self.redirect(url_concat(f"../{name}", parse_qsl(self.request.query, keep_blank_values=True)))
@@ -60,7 +60,7 @@ class FirstContentHandler(PageHandler):
             refuse_page(self, busy)
 
     async def get_session(self) -> Any:
-        """Send the first content, then make the session. What is read from files is read in threads."""
+        """Send the first content, then create the session. Files are read in threads."""
         make: Any = super().get_session
         page, cookie = _page(self.application_context.url or ""), self.get_cookie(COOKIE) or ""
         if pn.config.authorize_callback:
@@ -91,9 +91,9 @@ class FirstContentHandler(PageHandler):
         self._early = self.known.get(self._key, "")
         preloaded, document = await in_thread(ask)
         self.set_header("Content-Type", "text/html")
-        self.set_header("X-Accel-Buffering", "no")  # a proxy must not wait for the rest
+        self.set_header("X-Accel-Buffering", "no")  # proxies must not buffer the response
         self.write(document + self._early)
-        # a client that takes nothing keeps no place among the pages that are made
+        # a client that does not read must not keep its turn
         done, _ = await asyncio.wait([asyncio.ensure_future(self.flush())], timeout=fair_use().limits.page_flush)
         for flushed in done:
             flushed.result()
@@ -101,14 +101,14 @@ class FirstContentHandler(PageHandler):
         return preloaded
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Say what cannot be said by a status any more, below what was sent."""
+        """Append an error below the first content, when the status is already sent."""
         if not self._sent:
             super().send_error(status_code, **kwargs)
         elif not self._finished:
             self.finish(BROKEN)
 
     def write(self, chunk: str | bytes | dict[str, Any]) -> None:
-        """Send a document, without what was sent of it."""
+        """Send a document without the part that is already sent."""
         if self._sent and isinstance(chunk, str) and LIVE in chunk:
             resources, _, rest = chunk.partition(RESOURCES)[2].partition(LIVE)
             self.known[self._key] = resources
@@ -119,16 +119,16 @@ class FirstContentHandler(PageHandler):
 
 
 def _look(preloaded: PreloadedState[Any] | None, cookie: str) -> tuple[Any, Visitor]:
-    """State of the page without first content, for who has a cookie, and who that is."""
-    from dashboards.pages.operations.view import OperationsPage  # pages import what imports this package
+    """State of a page without first content for the visitor of a cookie, and the visitor."""
+    from dashboards.pages.operations.view import OperationsPage  # pages import modules of this package
 
     visitor = visitor_of_cookie(cookie)
     return None if preloaded is not None else OperationsPage.load(lambda: visitor), visitor
 
 
 def _page(address: str) -> type[AddressedPage[Any]] | None:
-    """Which page is at an address of this server; None when it has no first content of its own."""
-    from dashboards.pages.image_archive.view import ImageArchivePage  # pages import what imports this package
+    """Page class of a path; None if it has no first content of its own."""
+    from dashboards.pages.image_archive.view import ImageArchivePage  # pages import modules of this package
     from dashboards.pages.lightcurves.view import LightCurvesPage
     from dashboards.pages.science_data.view import ScienceDataPage
 

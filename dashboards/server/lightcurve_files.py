@@ -1,7 +1,7 @@
 """Light curves as files: ``/archive/lightcurve.csv`` and ``.parquet`` with ``?start=<unix s>&span=<s>``.
 
-The bins as they were recorded, or ``bins=minutes``, the one-minute means; real ones, or ``series=simulated``. Sent a
-day (a month of minutes) at a time, so that neither a window of years nor a slow line fills the server's memory.
+The bins as they were recorded, or, with ``bins=minutes``, one-minute means; real data, or ``series=simulated``. Sent
+one day (or one month of minutes) at a time, so that neither long windows nor slow clients fill the server's memory.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from dashboards.shared.ranges import EARLIEST
 from dashboards.shared.source import archive_source, in_plain_words
 
 RECORDED, MINUTES = "recorded", "minutes"
-#: Longest window of bins as recorded, s: a year of them is 600 MB of text.
+#: Longest window of recorded bins, s: a year of them is 600 MB of text.
 LONGEST_RECORDED_S = 366 * 86_400.0
-#: Name of the time column; a file alone must say whose clock it is.
+#: Name of the time column; it includes the clock, because files are used without their context.
 TIME = "time_utc_solar_orbiter"
 
 Writer = Callable[[pa.Schema, Iterator[pa.Table]], Iterator[bytes]]
@@ -43,7 +43,7 @@ Writer = Callable[[pa.Schema, Iterator[pa.Table]], Iterator[bytes]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a file shall hold."""
+    """Content of a requested file."""
 
     window: Window
     minutes: bool = False
@@ -51,12 +51,12 @@ class Wanted:
 
     @property
     def table(self) -> Table[Any]:
-        """The table its rows are from."""
+        """Table of its rows."""
         return LIGHT_CURVE_MINUTES if self.minutes else LIGHT_CURVES
 
     @property
     def name(self) -> str:
-        """Name of the file, without its ending."""
+        """Name of the file, without extension."""
         first, last = (str(time.astype("datetime64[s]")) for time in (self.window.begin, self.window.end))
         times = f"{first}_{last}".translate(str.maketrans("", "", "-:"))
         kind = "minutes" if self.minutes else "bins"
@@ -64,7 +64,7 @@ class Wanted:
 
 
 def wanted(arguments: dict[str, str]) -> Wanted:
-    """What an address asks for.
+    """Parse a query string.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def wanted(arguments: dict[str, str]) -> Wanted:
     Raises
     ------
     NotUnderstood
-        When one of them means nothing, or the window is too long for its bins.
+        If one of them is invalid, or the window is too long for its bins.
     """
     values = {"bins": RECORDED, "series": "real"} | arguments
     strangers = sorted(values.keys() - {"start", "span", "bins", "series"})
@@ -102,7 +102,7 @@ def _number(values: dict[str, str], name: str) -> float:
 
 
 def csv_pieces(schema: pa.Schema, tables: Iterator[pa.Table]) -> Iterator[bytes]:
-    """Text with one head."""
+    """CSV file with one header, one chunk per table."""
     stream = BytesIO()
     pyarrow.csv.write_csv(_named(schema.empty_table()), stream)
     yield stream.getvalue()
@@ -125,18 +125,18 @@ def parquet_pieces(schema: pa.Schema, tables: Iterator[pa.Table]) -> Iterator[by
 
 
 class _Growing(BytesIO):
-    """A file whose beginning is sent while its end is written: `tell` counts from its very beginning."""
+    """A file whose beginning is sent while its end is written: `tell` counts from the start of the file."""
 
     def __init__(self) -> None:
         super().__init__()
         self._taken = 0
 
     def tell(self) -> int:
-        """Bytes written so far, sent ones included."""
+        """Bytes written so far, including those already sent."""
         return self._taken + super().tell()
 
     def take(self) -> bytes:
-        """What was written since the last time."""
+        """Return the bytes since the last call."""
         piece = self.getvalue()
         self._taken += len(piece)
         self.seek(0)
@@ -144,10 +144,10 @@ class _Growing(BytesIO):
         return piece
 
     def close(self) -> None:
-        """Parquet closes its file; what it wrote last is still to be sent."""
+        """Do nothing: Parquet closes its file before the last bytes are sent."""
 
 
-#: Ending → media type and how such a file is written.
+#: Extension → media type and writer.
 KINDS: dict[str, tuple[str, Writer]] = {
     "csv": ("text/csv; charset=utf-8", csv_pieces),
     "parquet": ("application/vnd.apache.parquet", parquet_pieces),
@@ -158,10 +158,10 @@ class LightCurveHandler(RequestHandler):
     """Sends a window of the light curves."""
 
     def check_xsrf_cookie(self) -> None:
-        """Nothing can be changed here: a POST is answered with 405."""
+        """Do nothing: there is nothing to change, and a POST is answered with 405."""
 
     async def get(self, kind: str) -> None:
-        """Send the file piece by piece."""
+        """Send the file in chunks."""
         try:
             want = wanted({name: self.get_query_argument(name) for name in self.request.query_arguments})
         except NotUnderstood as error:
@@ -187,7 +187,7 @@ class LightCurveHandler(RequestHandler):
         try:
             await self._send(want, kind, media_type, first)
         except StreamClosedError:
-            return  # the visitor has gone
+            return  # the client has disconnected
         finally:
             end()
 
@@ -213,12 +213,12 @@ class LightCurveHandler(RequestHandler):
         await self.get(kind)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """One JSON object with one sentence."""
+        """Send one JSON object with one sentence."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")
 
 
 def _named(rows: pa.Table) -> pa.Table:
-    """Rows with times as ISO 8601."""
+    """Rows with ISO 8601 times."""
     times = pc.strftime(rows.column(0), format="%Y-%m-%dT%H:%M:%S")
     return rows.set_column(0, TIME, times)

@@ -1,6 +1,6 @@
-"""Pages and their web sockets: a socket serves only the visitor that its session was made for.
+"""Pages and their web sockets: a socket serves only the visitor that its session was created for.
 
-Bokeh compares nothing when a socket opens: the token of a page, however somebody came by it, would be enough.
+Bokeh does not check this when a socket opens: the token of a page would be enough, however it was obtained.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dashboards.shared.limits import WebLimits
 from dashboards.shared.session_owner import SessionOwner, making_sessions_for, owner_of, record_owner
 from dashboards.shared.visitors import COOKIE, visitor_with_cookie
 
-#: Messages that make the server write down the whole page, or all that is known of it.
+#: Messages that request the whole page, or information about the server.
 _WHOLE = ("PULL-DOC-REQ", "SERVER-INFO-REQ")
 _SENTENCES = {
     503: "The archive is busy. Try again in a moment.",
@@ -37,13 +37,13 @@ _SENTENCES = {
 
 
 def install(page_handler: type[PageHandler]) -> None:
-    """Serve pages with these handlers in this process, and nothing else for each page."""
+    """Use these handlers for pages in this process, and no other routes per page."""
     serve_only(page_handler, SocketHandler)
     pn.state.on_session_created(record_owner)
 
 
 class _Refusing:
-    """Errors of both handlers: one sentence."""
+    """Error messages of both handlers."""
 
     def write_error(self: Any, status_code: int, **_: Any) -> None:
         """Send one sentence."""
@@ -52,17 +52,17 @@ class _Refusing:
 
 
 class PageHandler(_Refusing, DocHandler):
-    """A page that only its own scripts run in."""
+    """A page that runs only its own scripts."""
 
     _nonce = ""
 
     def set_default_headers(self) -> None:
-        """Only scripts of this page run in it."""
+        """Allow only scripts of this page."""
         self._nonce = self._nonce or secrets.token_urlsafe(16)
         self.set_header("Content-Security-Policy", page_policy(self._nonce))
 
     def write(self, chunk: str | bytes | dict[str, Any]) -> None:
-        """Send text; scripts of the template get the nonce of this answer."""
+        """Send text; scripts of the template get the nonce of this response."""
         super().write(chunk.replace(NONCE, self._nonce) if isinstance(chunk, str) else chunk)
 
 
@@ -72,7 +72,7 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
     _asked = 0
 
     async def prepare(self) -> None:
-        """Refuse whatever is not the owner's own page, before the socket opens."""
+        """Refuse all but the owner's own page before the socket opens."""
         prepared: Any = super().prepare()
         await prepared
         if self._finished:
@@ -85,9 +85,9 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
             raise HTTPError(403, "a web socket of another visitor than the owner of the session")
 
     async def _async_open(self, token: str) -> None:
-        """See Bokeh. A session that has ended is made again, for the visitor who opens the socket.
+        """See Bokeh. A session that has ended is created again, for the visitor who opens the socket.
 
-        Another visitor may have been making it since `prepare`, so the owner is compared again once it exists.
+        Another visitor may have created it since `prepare`, so the owner is checked again once it exists.
         """
         session_id, context = get_session_id(token), self.application_context
         with making_sessions_for(self._owner):
@@ -106,7 +106,7 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
             await opened
 
     async def on_message(self, message: str | bytes) -> None:
-        """See Bokeh. Nothing is done for a visitor who has left, and the whole page is sent a few times at most."""
+        """See Bokeh. Ignores messages of a visitor who has signed out, and limits requests for the whole page."""
         stream = None if self.ws_connection is None else self.ws_connection.stream
         if stream is None or stream.closed():
             return
@@ -119,7 +119,7 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
         await handled
 
     def _may_use(self, session_id: ID) -> bool:
-        """Whether the visitor owns the session; one that has ended (a restart, a long pause) belongs to nobody."""
+        """Whether the visitor owns the session; a session that has ended (a restart, a long pause) has no owner."""
         try:
             session = self.application_context.get_session(session_id)
         except ProtocolError:
@@ -127,12 +127,12 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
         return owner_of(session.document.session_context).visitor.name == self._owner.visitor.name
 
     def _session_id(self) -> ID:
-        """Session id of the token that the page sent.
+        """Session id in the token that the page sent.
 
         Raises
         ------
         HTTPError
-            403 when it is none of this server's, or too old.
+            403 if it is not a token of this server, or has expired.
         """
         protocol, _, token = (
             part.strip() for part in self.request.headers.get("Sec-WebSocket-Protocol", "").partition(",")

@@ -1,4 +1,4 @@
-"""Everything a user has asked for, whatever it was about: what it was, where it stands, where its results are."""
+"""Requests of a user: kind, state, and links to the results."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from archive import Archive
 from jobs.queue.journal import Journal, Request, RequestState
 from jobs.renderings.run import find_rendering
 
-#: How many are listed, the newest first.
+#: Number of requests that are listed, newest first.
 LISTED = 100
-#: What is asked for when a request does not say.
+#: Kind of a request that does not name one.
 IMAGES = "images"
 
 
 @dataclass(frozen=True)
 class OwnRequest:
-    """One of them.
+    """One request of a user.
 
     Attributes
     ----------
     request : Request
     kind : str
-        "images", or what is made of them: "animation", "overlay", "cube".
+        "images", or what is made from them: "animation", "overlay", "cube".
     page : str
-        Address of the page that shows it; empty where its files are all there is.
+        URL of the page that shows it; empty if there are only files.
     files : tuple of (str, str)
-        Names and addresses of files that were made.
+        Names and URLs of its files.
     """
 
     request: Request
@@ -38,7 +38,7 @@ class OwnRequest:
 
     @property
     def is_gone(self) -> bool:
-        """Whether files were made, and removed since."""
+        """Whether its files have been removed."""
         return self.kind != IMAGES and self.request.state == RequestState.DONE and not self.files
 
 

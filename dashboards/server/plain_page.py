@@ -1,4 +1,4 @@
-"""Pages without scripts: sign-in, sign-out, account. HTML from a template, forms with a token against forgery."""
+"""Pages without scripts: sign-in, sign-out, account. HTML from a template, forms with an XSRF token."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from dashboards.shared.frame import SITE, THEME_COOKIE
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.style import style
 
-#: Where a visitor goes who came from nowhere; relative, so that a proxy may put the pages under another path.
+#: Default page; relative, so that a proxy may add a path prefix.
 HOME = "image_archive"
 
-#: Scripts from nowhere, forms to here only, in no frame.
+#: No scripts, forms only to this server, not in a frame.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
@@ -35,24 +35,24 @@ _SENTENCES = {
 
 
 class PlainPage(RequestHandler):
-    """Base of these pages."""
+    """Base class of these pages."""
 
     def initialize(self) -> None:
-        """The cookie against forged forms belongs to forms, which hold its value: no script need see it."""
+        """Set the XSRF cookie as HTTP-only: the forms contain its value, so no script needs it."""
         self.settings["xsrf_cookie_kwargs"] = {"httponly": True, "samesite": "Lax", "secure": self.is_secure}
 
     def check_xsrf_cookie(self) -> None:
-        """See Tornado. The cookie and the form agree also when another host of this site has set both."""
+        """See Tornado. Also checks the origin, because another host of this site can set both cookie and form."""
         refuse_other_origins(self)
         super().check_xsrf_cookie()
 
     @property
     def is_secure(self) -> bool:
-        """Whether the browser speaks HTTPS, to this server or to a proxy before it."""
+        """Whether the browser uses HTTPS, to this server or to a proxy in front of it."""
         return self.request.protocol == "https"
 
     def set_default_headers(self) -> None:
-        """Nothing is stored, framed, guessed or told to others."""
+        """Disable caching, framing, content sniffing and referrers."""
         self.set_header("Content-Security-Policy", _POLICY)
         self.set_header("Cache-Control", "no-store")
         self.set_header("Referrer-Policy", "same-origin")
@@ -75,24 +75,24 @@ class PlainPage(RequestHandler):
         )
 
     def go(self, address: str) -> None:
-        """Send the browser on; unlike Tornado's redirect, a relative address stays relative."""
+        """Redirect the browser; unlike Tornado's redirect, a relative URL stays relative."""
         self.set_status(303)
         self.set_header("Location", address)
         self.finish()
 
     def try_again_later(self, error: Exception) -> None:
-        """Answer 503; when another change was in the way, also say when to try again."""
+        """Answer 503; after a conflict with another change, also set the time to retry."""
         self.set_status(503)
         if isinstance(error, (ArchiveBusy, ServerBusy)):
             self.set_header("Retry-After", str(math.ceil(WebLimits().lock_time)))
 
     def next_address(self) -> str:
-        """Where the visitor came from.
+        """The page to return to.
 
         Raises
         ------
         HTTPError
-            400 when that is another site.
+            400 if it is on another site.
         """
         given = self.get_argument("next", "")
         try:
@@ -101,7 +101,7 @@ class PlainPage(RequestHandler):
             raise HTTPError(400, log_message=str(error)) from error
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """One sentence."""
+        """Write one sentence."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         cause = error.__cause__ if isinstance(error, HTTPError) else None
         sentence = str(cause) if status_code == 400 and cause else _SENTENCES.get(status_code, "Something went wrong.")
@@ -109,12 +109,12 @@ class PlainPage(RequestHandler):
 
 
 def local_address(text: str) -> str:
-    """An address on this site.
+    """A URL on this site.
 
     Raises
     ------
     ValueError
-        When it leads, or might lead some browser, to another one.
+        If it leads, or may lead in some browser, to another site.
     """
     try:
         parts = urlsplit(text)

@@ -1,7 +1,7 @@
-"""Signing in with one of Panel's providers (OAuth, OpenID Connect): cookies that stay here, and sentences.
+"""Sign-in with one of Panel's providers (OAuth, OpenID Connect): cookies of this site only, and short error messages.
 
-Panel shows what goes wrong on a page of its own, which asks other hosts for its looks and leaves no way back; when a
-provider does not answer, it logs a traceback.
+Panel shows errors on a page of its own, which loads style sheets from other hosts and has no link back; if a provider
+does not respond, it logs a traceback.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ log = logging.getLogger(__name__)
 
 
 def guarded(known: Any) -> type[PlainPage]:
-    """A provider of Panel's with these cookies and sentences."""
+    """Subclass of a Panel provider with these cookies and messages."""
 
     class Guarded(known, PlainPage):
         _problem = ""
 
         async def get(self) -> None:
-            """Send the visitor to the provider, or take what the provider sends back."""
+            """Redirect to the provider, or process its response."""
             told = self.get_argument("error", "")
-            if told:  # in the address, where anybody may have written it: for the log, and not for the page
+            if told:  # anybody may have written it into the URL: for the log, and not for the page
                 self._problem = _REFUSED if told == "access_denied" else _UNCLEAR
                 raise HTTPError(401, "the sign-in provider says %r", told)
             try:
@@ -47,13 +47,13 @@ def guarded(known: Any) -> type[PlainPage]:
                 raise
             except (OSError, HTTPClientError) as error:
                 raise self._silent(error) from error
-            except Exception as error:  # whatever comes of an answer that Panel cannot read
+            except Exception as error:  # whatever a response causes that Panel cannot read
                 raise HTTPError(502, "the answer of the sign-in provider cannot be read: %r", error) from error
 
         async def get_authenticated_user(self, *arguments: Any, **options: Any) -> str | None:
-            """See Panel. A name without an account is refused with a sentence."""
+            """See Panel. A name without an account is refused with a message."""
             name: str | None = await super().get_authenticated_user(*arguments, **options)
-            if name is None:  # on the way to the provider
+            if name is None:  # redirected to the provider
                 return None
             try:
                 if accounts().from_provider(name) is not None:
@@ -68,17 +68,17 @@ def guarded(known: Any) -> type[PlainPage]:
             raise refusal
 
         def set_cookie(self, *arguments: Any, **options: Any) -> None:
-            """See Tornado. It stays on this site and, over HTTPS, on HTTPS."""
+            """See Tornado. Limits the cookie to this site and, over HTTPS, to HTTPS."""
             strict: dict[str, Any] = {"samesite": "Lax", "secure": self.is_secure}
             super().set_cookie(*arguments, **(strict | options))
 
         def write_error(self, status_code: int, **kwargs: Any) -> None:
-            """One sentence, and ways to go on. A session that was begun before goes on too."""
+            """Show a message with links to continue. An existing session stays valid."""
             problem = self._problem or _sentence(status_code, kwargs.get("exc_info", (None, None, None))[1])
             self.render_page("not_signed_in", problem=problem)
 
         def _raise_error(self, response: Any, body: Any = None, status: int = 400) -> None:
-            """Called by Panel with an answer that is not what it asked for, or None when none came in time."""
+            """Called by Panel with an unexpected response, or None if there was none in time."""
             if response is None or response.code >= 500:
                 raise self._silent(response and response.code)
             super()._raise_error(response, body, status)
@@ -91,7 +91,7 @@ def guarded(known: Any) -> type[PlainPage]:
 
 
 def _sentence(status: int, error: BaseException | None) -> str:
-    """What a visitor is told of a fault that Panel found."""
+    """Message about an error that Panel reports."""
     if isinstance(error, HTTPError) and error.reason == "state mismatch":
         return _STALE
     if isinstance(error, HTTPError) and "missing user information" in (error.log_message or ""):

@@ -2,7 +2,7 @@
 
 Tornado trusts ``X-Real-Ip``, ``X-Scheme``, ``X-Forwarded-For`` and ``X-Forwarded-Proto`` from any client. Here one
 header gives the address and ``X-Forwarded-Proto`` the scheme, and only the entry of the outermost configured proxy is
-used: everything to the left of it comes from the visitor.
+used: entries to the left of it come from the visitor.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _NAME = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
 
 
 def install(proxies: int, address_header: str = ADDRESS_HEADER) -> None:
-    """Let this process read the headers of that many proxies, and no other.
+    """Read the headers of this number of proxies in this process.
 
     Parameters
     ----------
     proxies : int
-        Proxies between visitors and this server, at least 1.
+        Number of proxies between visitors and this server, at least 1.
     address_header : str
-        To which each of them appends the address that connected to it.
+        Header to which each proxy appends the address of its client.
 
     Raises
     ------
     ValueError
-        When there is no proxy, or no header can be called that.
+        If there is no proxy, or the header name is invalid.
     """
     if proxies < 1 or not _NAME.fullmatch(address_header):
         message = f"expected one or more proxies and the name of a header, found {proxies} and {address_header!r}"
@@ -46,13 +46,13 @@ def install(proxies: int, address_header: str = ADDRESS_HEADER) -> None:
 
 
 def forwarded_address(headers: HTTPHeaders, peer: str, proxies: int, header: str = ADDRESS_HEADER) -> str:
-    """Address of the visitor: the entry that many places from the right.
+    """Address of the visitor: the entry at position ``proxies`` from the right.
 
     Parameters
     ----------
     headers : HTTPHeaders
     peer : str
-        Address of the connection; the answer when the header has fewer entries, or no address in that place.
+        Address of the connection; returned if the header has fewer entries, or the entry is not an address.
     proxies : int
     header : str
     """
@@ -62,10 +62,10 @@ def forwarded_address(headers: HTTPHeaders, peer: str, proxies: int, header: str
 
 
 def forwarded_scheme(headers: HTTPHeaders, present: str, proxies: int) -> str:
-    """Scheme of the visitor ("http" or "https"), as the outermost proxy that names it says.
+    """Scheme of the visitor ("http" or "https") according to the outermost proxy that sets it.
 
-    Most proxies write ``X-Forwarded-Proto`` where they find none and replace it where they find one, so the list may be
-    shorter than the row of proxies.
+    Most proxies set ``X-Forwarded-Proto`` if it is missing and replace it otherwise, so the list may be shorter than
+    the number of proxies.
     """
     entries = _entries(headers, SCHEME_HEADER)
     found = entries[-min(proxies, len(entries))] if entries else ""

@@ -1,4 +1,4 @@
-"""How often people may try to sign in, and how often one user may begin and end sessions."""
+"""Rate limits for sign-in attempts, and for sessions and account changes of one user."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address
 
 from dashboards.shared.limits import WebLimits
 
-#: Entries of a table kept at most; the least recently used ones are forgotten first.
+#: Maximum number of entries in a table; the least recently used ones are removed first.
 _ENTRIES = 20_000
 #: Delay of the first attempt that is slowed down, s; it doubles with every further one.
 _FIRST_DELAY_S = 0.25
@@ -16,7 +16,7 @@ _FIRST_DELAY_S = 0.25
 
 @dataclass
 class Tally:
-    """Events per key within the last ``window`` seconds. Times are seconds of any clock that does not go back."""
+    """Events per key within the last ``window`` seconds. Times are monotonic seconds."""
 
     window: float
     entries: int = _ENTRIES
@@ -26,29 +26,29 @@ class Tally:
         return len(self._times)
 
     def count(self, key: tuple[str, ...], now: float) -> int:
-        """Events of a key."""
+        """Number of events of a key."""
         return len(self._current(key, now))
 
     def wait(self, key: tuple[str, ...], most: int, now: float) -> float:
-        """How long until another event makes no more than ``most``, s; 0 when it may come now."""
+        """Time [s] until another event is within ``most``; 0 if it is now."""
         times = self._current(key, now)
         return times[-most] + self.window - now if len(times) >= most else 0.0
 
     def add(self, key: tuple[str, ...], now: float) -> None:
-        """Count an event; the least recently used entries make room for it."""
+        """Count an event; the least recently used entries are removed if there are too many."""
         self._times.setdefault(key, deque()).append(now)
         self._times.move_to_end(key)
         while len(self._times) > self.entries:
             self._times.popitem(last=False)
 
     def take_back(self, key: tuple[str, ...], time: float) -> None:
-        """Do not count the event of that time any more."""
+        """Remove the event of that time."""
         times = self._times.get(key)
         if times is not None and time in times:
             times.remove(time)
 
     def forget(self, key: tuple[str, ...]) -> None:
-        """Count none of a key's events any more."""
+        """Remove all events of a key."""
         self._times.pop(key, None)
 
     def _current(self, key: tuple[str, ...], now: float) -> deque[float]:
@@ -65,17 +65,17 @@ class Tally:
 
 
 class Attempts:
-    """Attempts to sign in with one web process that were not successful.
+    """Failed attempts to sign in with one web process.
 
-    They are counted by name and address together, and by address. A name tried from many addresses is slowed down and
-    never locked: its owner, at an address of their own, waits some seconds and gets in. An attempt counts from its
-    beginning, so many at the same time are many.
+    They are counted by name and address, and by address. A name that is tried from many addresses is slowed down but
+    never locked: its owner, at another address, waits some seconds and gets in. An attempt counts from its start, so
+    concurrent attempts all count.
 
     Parameters
     ----------
     limits : WebLimits
     entries : int
-        Keys remembered at most; the least recently used ones are forgotten first.
+        Maximum number of keys; the least recently used ones are removed first.
     """
 
     def __init__(self, limits: WebLimits | None = None, entries: int = _ENTRIES) -> None:
@@ -83,18 +83,18 @@ class Attempts:
         self._tally = Tally(self._limits.attempt_window, entries)
 
     def begin(self, name: str, address: str, now: float) -> float:
-        """Count an attempt, if one is allowed now.
+        """Count an attempt, if it is allowed now.
 
         Parameters
         ----------
         name, address : str
         now : float, s
-            Of any clock that does not go back.
+            Monotonic time.
 
         Returns
         -------
         float, s
-            0, or how long to wait; then nothing was counted.
+            0, or how long to wait; then the attempt is not counted.
         """
         place = neighbourhood(address)
         wait = max(
@@ -107,14 +107,14 @@ class Attempts:
         return wait
 
     def delay(self, name: str, now: float) -> float:
-        """How long the answer to an attempt that has begun is held back, s: longer with every attempt at that name."""
+        """Delay of the answer to an attempt that has begun, s; it grows with every attempt at that name."""
         above = self._tally.count(("name", name), now) - self._limits.attempts_per_name
         if above <= 0:
             return 0.0
         return min(_FIRST_DELAY_S * 2.0 ** min(above - 1, 30), self._limits.attempt_delay)
 
     def succeeded(self, name: str, address: str, begun: float) -> None:
-        """The attempt that began at that time was successful: nobody was guessing."""
+        """Do not count a successful attempt, and no earlier ones at that name from that address."""
         pair, *others = _keys(name, neighbourhood(address))
         self._tally.forget(pair)
         for key in others:
@@ -122,7 +122,7 @@ class Attempts:
 
 
 class SessionCounts:
-    """How often one user begins or ends sessions, or changes their account, with one web process.
+    """Sessions that one user begins or ends, and account changes, with one web process.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class SessionCounts:
         self._tally = Tally(limits.session_window)
 
     def begin(self, what: str, name: str, now: float) -> float:
-        """Count one of "begin", "end" and "change", if it is allowed now; 0, or how long to wait [s]."""
+        """Count one of "begin", "end" and "change" if it is allowed now; return 0, or how long to wait [s]."""
         wait = self._tally.wait((what, name), self._most[what], now)
         if wait <= 0:
             self._tally.add((what, name), now)
@@ -143,7 +143,7 @@ class SessionCounts:
 
 
 def neighbourhood(address: str) -> str:
-    """An address as attempts are counted: of IPv6 the first 64 bits, since one customer has all of the rest."""
+    """Network address for rate limits: the first 64 bits of IPv6, since one customer has all of the rest."""
     try:
         found = ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What routes have in common: errors as JSON, and threads that ask the index."""
+"""Shared parts of routes: JSON errors, and threads that query the index."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dashboards.server.bounded_threads import BoundedThreads, ServerBusy
 from dashboards.shared.source import Unavailable
 from stixcore.printable import without_folders
 
-#: When a client may try again what cannot be answered now, s.
+#: When a client may retry after a temporary error, s.
 RETRY_AFTER_S = "5"
 SENTENCES = {
     403: "access to this file is not allowed",
@@ -27,7 +27,7 @@ SENTENCES = {
 
 
 def write_json_error(handler: RequestHandler, status: int, sentence: str) -> None:
-    """End a response with ``{"status": 404, "error": "there is no image '…'"}``."""
+    """Finish a response with ``{"status": 404, "error": "there is no image '…'"}``."""
     handler.set_header("X-Content-Type-Options", "nosniff")
     if status == 503:
         handler.set_header("Retry-After", RETRY_AFTER_S)
@@ -37,7 +37,7 @@ def write_json_error(handler: RequestHandler, status: int, sentence: str) -> Non
 
 
 def refuse_other_origins(handler: RequestHandler) -> None:
-    """Refuse a form that another site sends, or another host of the same site: such a host can set our cookies.
+    """Refuse a form sent by another site, or by another host of the same site: such a host can set our cookies.
 
     Raises
     ------
@@ -57,24 +57,24 @@ def refuse_other_origins(handler: RequestHandler) -> None:
 
 
 def too_many_requests(handler: RequestHandler, wait: float) -> None:
-    """Set status 429, and the time [s] after which to try again; the sentence is left to the handler."""
+    """Set status 429 and the time [s] after which to retry; the handler writes the message."""
     handler.set_status(429)
     handler.set_header("Retry-After", str(math.ceil(wait)))
 
 
 async def looked_up[Answer](question: Callable[[], Answer], threads: BoundedThreads | None = None) -> Answer:
-    """Answer of a question to the archive, asked in a thread: a slow one delays nobody else.
+    """Result of a function of the archive, called in a thread: a slow one delays no other request.
 
     Parameters
     ----------
     question : callable
     threads : BoundedThreads, optional
-        Other threads than those that ask the index.
+        Used instead of the threads that query the index.
 
     Raises
     ------
     HTTPError
-        404 for what is not in the archive, 503 when the archive cannot be read.
+        404 if it is not in the archive, 503 if the archive cannot be read.
     """
     try:
         return await (in_thread(question) if threads is None else threads.run(question))
@@ -85,7 +85,7 @@ async def looked_up[Answer](question: Callable[[], Answer], threads: BoundedThre
 
 
 async def in_thread[Answer](question: Callable[[], Answer]) -> Answer:
-    """Answer of something slow."""
+    """Result of a slow function."""
     return await asyncio.get_running_loop().run_in_executor(_lookups(), question)
 
 

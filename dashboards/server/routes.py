@@ -1,11 +1,11 @@
-"""Files of the archive under stable addresses.
+"""Files of the archive under permanent URLs.
 
-``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; what images are made from under
+``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; input files of images under
 ``/archive/science/<name>``, ``…/aux/…``, ``…/quicklook/…``, ``…/other/…`` and ``…/calibration/…``. A plug-in of
 ``panel serve --plugins dashboards.server.routes``.
 
-Addresses hold ids and names, never paths; what is hidden from a visitor does not exist for them. Conditions and ranges
-are as in `dashboards.server.conditional`. Errors are JSON.
+URLs contain ids and names, never paths; hidden files are 404 for other visitors. Conditions and ranges are as in
+`dashboards.server.conditional`. Errors are JSON.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ from jobs.shared.errors import NoSuchRequest
 
 #: Pictures change only when their recipe is run again with newer software.
 PICTURE_AGE_S = 300
-#: Bytes of a file that are in memory at a time.
+#: Size of the chunks that are read, byte.
 PIECE_BYTES = 64 << 10
-#: Files of renderings that a page shows.
+#: Extensions of rendering files that a page shows.
 SHOWN = (".mp4", ".gif", ".png")
 
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file to send: where it is inside the archive, under which name, and whether the browser shall save it."""
+    """A file to send: its path inside the archive, its name, and whether the browser should save it."""
 
     root: Path
     place: PurePosixPath
@@ -62,7 +62,7 @@ class FoundFile:
 
     @property
     def freshness(self) -> str:
-        """Value of the header Cache-Control; what is for one visitor only is gone with them."""
+        """Value of the header Cache-Control; private files are not cached."""
         if self.hidden:
             return "no-store"
         return "no-cache" if self.save else f"private, max-age={PICTURE_AGE_S}"
@@ -75,16 +75,16 @@ class FoundFile:
 
 
 def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> FoundFile:
-    """The file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`FILE_KINDS`).
+    """Find the file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`FILE_KINDS`).
 
-    Or ("rendering") what the worker made of images, by request and name.
+    The kind "rendering" finds files made by the worker, by request and name.
 
     Raises
     ------
     NotInArchive
-        When there is no such image or file for this visitor, or the image has no such file.
+        If there is no such image or file for this visitor, or the image has no such file.
     Unavailable
-        When the archive cannot be read.
+        If the archive cannot be read.
     """
 
     def find(archive: Archive) -> FoundFile:
@@ -103,7 +103,7 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
                 message = f"image {key!r} has no {kind}"
                 raise NotInArchive(message)
             place = found
-        archive.path_of(place)  # refuses what leads out of the archive
+        archive.path_of(place)  # refuses paths outside the archive
         is_picture = kind in {"png", "thumbnail"}
         media_type = "image/png" if is_picture else "text/csv" if place.endswith(".csv") else "application/fits"
         return FoundFile(archive.root, PurePosixPath(place), media_type, save=not is_picture, hidden=hidden)
@@ -112,7 +112,7 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
 
 
 def _input_place(archive: Archive, kind: str, name: str) -> str:
-    """Place of an input file, every version of which has a name of its own."""
+    """Path of an input file; every version has its own name."""
     rows = archive.rows(select("path", FILE_KINDS[kind].name, " WHERE name = ?"), [name])
     if not rows:
         message = f"there is no file {name!r}"
@@ -121,7 +121,7 @@ def _input_place(archive: Archive, kind: str, name: str) -> str:
 
 
 def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
-    """A file of a rendering: its user's and the operators'. For others it does not exist."""
+    """A file of a rendering, for its user and operators. For others it does not exist."""
     number, _, name = key.partition("/")
     journal = journal_of(archive)
     try:
@@ -139,10 +139,9 @@ def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
 
 
 class ImageFileHandler(StaticFileHandler):
-    """Sends one file; Tornado's static files with ids for names.
+    """Sends one file; Tornado's static file handler with ids instead of paths.
 
-    The file is opened once: size, date, entity tag and content are those of one version, even if it is replaced
-    meanwhile.
+    The file is opened once: size, date, entity tag and content belong to one version, even if it is replaced meanwhile.
     """
 
     found: FoundFile
@@ -150,11 +149,11 @@ class ImageFileHandler(StaticFileHandler):
     _status: os.stat_result
 
     def initialize(self) -> None:  # type: ignore[override] # Tornado wants a folder here
-        """The folder is known only when the image is found."""
+        """Do nothing: the folder is known only when the file is found."""
         super().initialize(path="")
 
     def check_xsrf_cookie(self) -> None:
-        """Nothing can be changed here: a POST is answered with 405."""
+        """Do nothing: there is nothing to change, and a POST is answered with 405."""
 
     async def get(self, path: str, include_body: bool = True) -> None:
         """Send the file; ``path`` is ``<kind>/<image_id>`` or ``<kind>/<name>``."""
@@ -171,7 +170,7 @@ class ImageFileHandler(StaticFileHandler):
             await super().get(str(self.found.place), include_body)
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        """Open the file, if it is one of the archive."""
+        """Open the file if it is in the archive."""
         place = super().validate_absolute_path(root, absolute_path)
         if place is not None:
             try:
@@ -182,7 +181,7 @@ class ImageFileHandler(StaticFileHandler):
         return place
 
     def should_return_304(self) -> bool:
-        """Whether the visitor has this version; else which range of it is sent."""
+        """Whether the client has this version; otherwise sets the range to send."""
         return choose_version(self)
 
     def get_content_size(self) -> int:
@@ -190,7 +189,7 @@ class ImageFileHandler(StaticFileHandler):
         return self._status.st_size
 
     def get_modified_time(self) -> datetime:
-        """When the file was written."""
+        """Modification time of the file."""
         return datetime.fromtimestamp(int(self._status.st_mtime), UTC)
 
     def get_content(  # type: ignore[override] # a class method of Tornado, which would open the file again
@@ -199,7 +198,7 @@ class ImageFileHandler(StaticFileHandler):
         start: int | None = None,
         end: int | None = None,
     ) -> Iterator[bytes]:
-        """The file from ``start`` to before ``end``, piece by piece."""
+        """Yield the file from ``start`` to before ``end`` in chunks."""
         place, end = start or 0, self._status.st_size if end is None else end
         self._file.seek(place)
         while piece := self._file.read(min(PIECE_BYTES, end - place)):
@@ -211,41 +210,41 @@ class ImageFileHandler(StaticFileHandler):
         return self.found.media_type
 
     def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - as Tornado calls it
-        """Name to save it under; no guessing of types; how long it stays fresh."""
+        """Set the file name, caching, and no content sniffing."""
         self.set_header("Content-Disposition", self.found.disposition)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", self.found.freshness)
 
     def compute_etag(self) -> str | None:
-        """Tag of the version that is open, where Tornado would read all of it."""
+        """Entity tag of the open file; Tornado's version would read all of it."""
         return file_etag(self._status)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """One JSON object with one sentence."""
+        """Send one JSON object with one sentence."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")
 
 
 class UnknownHandler(RequestHandler):
-    """Everything else under ``/archive/``."""
+    """Answers all other paths under ``/archive/`` with 404."""
 
     def check_xsrf_cookie(self) -> None:
-        """There is nothing that a form could change."""
+        """Do nothing: there is nothing to change."""
 
     def prepare(self) -> None:
-        """There is nothing here."""
+        """Answer 404."""
         raise HTTPError(404)
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        """One JSON object with one sentence."""
+        """Send one JSON object with one sentence."""
         write_json_error(self, status_code, "not found")
 
 
 class LivenessHandler(RequestHandler):
-    """Says that the server answers. Panel's own would make a whole page for anybody who asks."""
+    """Reports that the server responds. Panel's handler would create a whole page for every request."""
 
     def get(self) -> None:
-        """One JSON object."""
+        """Send one JSON object."""
         self.finish({self.request.path: True})
 
 

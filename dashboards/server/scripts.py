@@ -1,4 +1,4 @@
-"""Scripts that make an image again, under ``/archive/script/<image_id>.py|-stixpy.py|.pro|.ipynb``."""
+"""Scripts that reproduce an image, under ``/archive/script/<image_id>.py|-stixpy.py|.pro|.ipynb``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEDIA_TYPES = {
     ".pro": "text/plain",
     ".ipynb": "application/json",
 }
-#: As Tornado's routes know them: the longer suffix first.
+#: Alternatives for Tornado's routes, the longer suffix first.
 SUFFIXES = r"-stixpy\.py|\.py|\.pro|\.ipynb"
 
 
@@ -37,22 +37,22 @@ class Script:
 
 
 def write_script(source: ArchiveSource, image_id: str, suffix: str, server: str, visitor: Visitor) -> Script:
-    """The script of one flavour for an image.
+    """Write the script of one kind for an image.
 
     Parameters
     ----------
     source : ArchiveSource
     image_id, suffix : str
     server : str
-        Address under which the visitor reached this server; input files are downloaded from there.
+        URL under which the visitor reached this server; the script downloads input files from there.
     visitor : Visitor
 
     Raises
     ------
     NotInArchive
-        When there is no such image for this visitor, or its recipe is lost.
+        If there is no such image for this visitor, or its recipe is lost.
     Unavailable
-        When the archive cannot be read.
+        If the archive cannot be read.
     """
 
     def write(archive: Archive) -> Script:
@@ -63,7 +63,7 @@ def write_script(source: ArchiveSource, image_id: str, suffix: str, server: str,
 
 
 def server_address(handler: RequestHandler) -> str:
-    """Address of this server as the visitor wrote it, without a final slash; a proxy's path is kept."""
+    """URL of this server as the visitor entered it, without a trailing slash; includes a proxy's path."""
     return handler.request.full_url().partition("/archive/")[0]
 
 
@@ -71,7 +71,7 @@ class ScriptHandler(RequestHandler):
     """Sends a script."""
 
     async def get(self, image_id: str, suffix: str) -> None:
-        """Write the script and send it."""
+        """Write and send the script."""
         server, visitor = server_address(self), await visitor_asking(self)
         try:
             script = await look_up_file(self, lambda: write_script(archive_source(), image_id, suffix, server, visitor))
@@ -81,7 +81,7 @@ class ScriptHandler(RequestHandler):
         self.set_header("Content-Type", f"{MEDIA_TYPES[suffix]}; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{script.name}"')
         self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Cache-Control", "no-cache")  # it holds the address under which it was asked for
+        self.set_header("Cache-Control", "no-cache")  # it contains the URL of the server in the request
         send_content(self, script.text)
 
     async def head(self, image_id: str, suffix: str) -> None:
@@ -89,6 +89,6 @@ class ScriptHandler(RequestHandler):
         await self.get(image_id, suffix)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """One JSON object with one sentence."""
+        """Send one JSON object with one sentence."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")

@@ -1,4 +1,4 @@
-"""Headers of every answer: Tornado applies them last, so that no handler can forget them.
+"""Security headers of every response: Tornado applies them last, so that no handler can forget them.
 
 The content security policy of a live page is as strict as Panel 1.10 and Bokeh 3.10 allow:
 
@@ -6,7 +6,7 @@ The content security policy of a live page is as strict as Panel 1.10 and Bokeh 
 - ``blob:``: Panel loads a component's inline module (``_esm``) from a blob, and es-module-shims fetches it first.
 - ``style-src 'unsafe-inline'``: both write style elements and attributes while they draw.
 
-Scripts in the page itself need the page's nonce, so that HTML which slips into a page runs nothing.
+Scripts in the page itself need the page's nonce, so that injected HTML cannot run scripts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from tornado.httputil import HTTPHeaders
 from tornado.web import OutputTransform
 
-#: For whatever is no page: nothing in it runs; a browser may show a picture or a film by itself.
+#: For responses that are not pages: nothing in them runs; a browser may show a picture or a video.
 FILE_POLICY = (
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 )
@@ -28,7 +28,7 @@ HEADERS = {
 
 
 def page_policy(nonce: str) -> str:
-    """Content security policy of a live page whose own scripts carry ``nonce``."""
+    """Content security policy of a live page whose own scripts have ``nonce``."""
     return (
         "default-src 'none'; "
         f"script-src 'self' 'nonce-{nonce}' 'unsafe-eval' blob:; "
@@ -39,7 +39,7 @@ def page_policy(nonce: str) -> str:
 
 
 class SecurityHeaders(OutputTransform):
-    """Adds `HEADERS` to every answer, except where its handler has set one itself."""
+    """Adds `HEADERS` to every response, unless its handler has set them."""
 
     def transform_first_chunk(
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool

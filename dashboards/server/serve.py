@@ -1,6 +1,6 @@
-"""The command line of the pages: ``panel serve`` with everything on.
+"""Command line of the pages: ``panel serve`` with all options.
 
-Also who may sign in and how: by default with a password of the archive, else with one of Panel's providers.
+Also configures sign-in: by default with a password of the archive, else with one of Panel's providers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jobs.executors.child_environment import forbid_inspection
 from jobs.shared.logs import escape_records
 
 LOOPBACK, PORT = "127.0.0.1", 5006
-#: More proxies in a row than anybody has; a larger number is a mistake.
+#: Largest plausible number of proxies; a larger one is a mistake.
 MOST_PROXIES = 9
 
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     hide_disconnects()
     forbid_inspection()
     escape_records()
-    from dashboards.server.server import serve  # which imports Bokeh, and that wants its keys first
+    from dashboards.server.server import serve  # imports Bokeh, which needs its keys first
 
     if arguments.behind_proxy:
         try:
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Options of ``python -m dashboards``."""
+    """Parser of ``python -m dashboards``."""
     parser = argparse.ArgumentParser(
         prog="python -m dashboards",
         description="Serve the pages of the STIX flare-imaging archive. The archive is the folder named by "
@@ -103,8 +103,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[str]:
-    """Arguments of ``panel``: which pages, at which address, opened under which names."""
-    from dashboards.shared.frame import PAGES, THEME_COOKIE  # which imports Bokeh, and that wants its keys first
+    """Arguments of ``panel``: pages, address, and allowed host names."""
+    from dashboards.shared.frame import PAGES, THEME_COOKIE  # imports Bokeh, which needs its keys first
 
     folder, limits = Path(__file__).resolve().parents[1], WebLimits()
     origins = [*_own_names(port, address), *(host if ":" in host else f"{host}:{port}" for host in hosts)]
@@ -114,7 +114,7 @@ def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[
         *("--plugins", ROUTES_MODULE),
         *("--index", next(iter(PAGES))),
         "--warm",
-        # the token in a page holds neither who is signed in nor what a proxy was sent
+        # the token in a page contains neither the user nor headers of a proxy
         *("--include-cookies", THEME_COOKIE, "--include-headers", "User-Agent"),
         *("--check-unused-sessions", str(round(limits.unused_look * 1000))),
         *("--unused-session-lifetime", str(round(limits.unused_time * 1000))),
@@ -123,7 +123,7 @@ def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[
 
 
 def sign_in_arguments(provider: str = OWN_PROVIDER, *, behind_proxy: bool = False) -> list[str]:
-    """Arguments of ``panel``: guests browse, users sign in, forms cannot be forged."""
+    """Arguments of ``panel`` for sign-in: guests browse, users sign in, forms have an XSRF token."""
     return [
         *("--oauth-provider", provider, "--oauth-optional"),
         "--enable-xsrf-cookies",
@@ -132,12 +132,12 @@ def sign_in_arguments(provider: str = OWN_PROVIDER, *, behind_proxy: bool = Fals
 
 
 def prepare_provider(provider: str) -> None:
-    """Make a provider of Panel's keep its cookies on this site, and speak in sentences.
+    """Make a Panel provider keep its cookies on this site and show short messages.
 
     Raises
     ------
     SystemExit
-        When there is no such provider.
+        If there is no such provider.
     """
     from panel.auth import AUTH_PROVIDERS
 
@@ -154,7 +154,7 @@ def prepare_provider(provider: str) -> None:
 
 
 def _own_names(port: int, address: str) -> list[str]:
-    """Names of this machine that lead to an address; a page opened under another name would not come alive."""
+    """Host names of this machine for an address; a page opened under another name would not become live."""
     names = ["localhost", LOOPBACK]
     try:
         everywhere = ip_address(address).is_unspecified

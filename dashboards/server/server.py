@@ -1,4 +1,4 @@
-"""Our ``panel serve``: only the routes of `dashboards.server.allowed_routes`, and security headers on every answer."""
+"""Customized ``panel serve``: only the routes of `dashboards.server.allowed_routes`, and security headers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ArchiveServe(Serve):
     """The command ``serve`` of Panel, for the pages of the archive."""
 
     def customize_server(self, server: Any) -> Any:
-        """Take away the routes that are not listed; add headers to every answer."""
+        """Remove unlisted routes; add headers to every response."""
         served: Any = super().customize_server(server)
         application = served._tornado  # noqa: SLF001 - Bokeh's server names its application in no other way
         allowed_routes.remove_unlisted(application)
@@ -40,7 +40,7 @@ def serve(arguments: list[str]) -> None:
     Parameters
     ----------
     arguments : list of str
-        As for ``panel serve``.
+        Arguments of ``panel serve``.
     """
     if untested := untested_versions():
         log.warning(
@@ -55,7 +55,7 @@ def serve(arguments: list[str]) -> None:
     limit_unpacked_data(limits.message)
     shorten_message_errors(limits.burst)
     session_memory.install()
-    settings.perform_error_diagnostics = False  # Bokeh would inspect the signature of every callback of every page
+    settings.perform_error_diagnostics = False  # otherwise Bokeh inspects the signature of every callback of every page
     parser = argparse.ArgumentParser(prog="python -m dashboards")
     command: Any = ArchiveServe(parser=parser)
     command.invoke(parser.parse_args(arguments))

@@ -1,4 +1,4 @@
-"""Signing in with a password, and signing out for all open tabs.
+"""Sign-in with a password, and sign-out for all open tabs.
 
 Panel finds `SignInPage` as the provider ``stix`` (entry point group ``panel.auth``) and serves it at ``/login``.
 """
@@ -26,18 +26,18 @@ from dashboards.shared.limits import WebLimits
 from dashboards.shared.source import disk_sentence
 from dashboards.shared.visitors import COOKIE, accounts, may_be_valid, sessions, signed_text, ticket, visitor_asking
 
-#: Everything that Panel or a provider may have left in the browser.
+#: All cookies that Panel or a provider may have set.
 SIGN_IN_COOKIES = (COOKIE, "id_token", "access_token", "refresh_token", "oauth_expiry", "is_guest")
-#: When the list of users cannot be read.
+#: Message when the list of users cannot be read.
 NOBODY_CAN = "Sign-in is unavailable: the list of users cannot be read. Please contact the operator."
-#: Longest name and password that are looked at; longer ones are wrong.
+#: Longest name and password that are checked; longer ones are wrong.
 _LONGEST = 300
 
 log = logging.getLogger(__name__)
 
 
 class SignInPage(PlainPage):
-    """``/login``: a form, and its answers."""
+    """``/login``: shows a form and processes it."""
 
     #: Panel sets these on the handler of any provider.
     _login_endpoint = "/login"
@@ -45,7 +45,7 @@ class SignInPage(PlainPage):
     _error_template: Any = None
 
     def get(self) -> None:
-        """The form."""
+        """Show the form."""
         self._show_form()
 
     async def post(self) -> None:
@@ -93,9 +93,9 @@ class SignInPage(PlainPage):
 
 
 class SignOutPage(PlainPage):
-    """``/logout``: ends the session of this browser, with all its open tabs.
+    """``/logout``: ends the session of this browser in all its open tabs.
 
-    A link on our own pages does it at once; a visitor who comes from elsewhere is asked first.
+    A link on our own pages does so immediately; a visitor from another site is asked first.
     """
 
     async def get(self) -> None:
@@ -112,7 +112,7 @@ class SignOutPage(PlainPage):
     async def _sign_out(self) -> None:
         target = self.next_address()
         cookie = self.get_cookie(COOKIE) or ""
-        for name in SIGN_IN_COOKIES:  # whatever happens to the list of ended sessions
+        for name in SIGN_IN_COOKIES:  # even if the ended session cannot be recorded
             self.clear_cookie(name, path=pn.config.cookie_path)
         user = signed_text(cookie).partition(":")[0]
         present = now()
@@ -139,7 +139,7 @@ class SignOutPage(PlainPage):
 
 
 def begin_session(page: PlainPage, user: User) -> None:
-    """Give the browser the cookie of a new session."""
+    """Set the cookie of a new session."""
     page.clear_cookie("is_guest")
     page.set_secure_cookie(
         COOKIE,
@@ -153,7 +153,7 @@ def begin_session(page: PlainPage, user: User) -> None:
 
 
 def sentence_of(error: Exception) -> str:
-    """Why something about an account could not be done, for the visitor; the log has the details."""
+    """Message about a failed account change, for the visitor; the log has the details."""
     if isinstance(error, (ArchiveBusy, ServerBusy)):
         return "Another change is being saved. Try again in a moment."
     if isinstance(error, OSError):
@@ -162,18 +162,18 @@ def sentence_of(error: Exception) -> str:
 
 
 def in_minutes(seconds: float) -> str:
-    """A time to wait, for people."""
+    """A waiting time as text."""
     minutes = math.ceil(seconds / 60)
     return "a minute" if minutes == 1 else f"{minutes} minutes"
 
 
 @cache
 def attempts() -> Attempts:
-    """Attempts of this process."""
+    """Failed attempts in this process."""
     return Attempts(WebLimits())
 
 
 @cache
 def session_counts() -> SessionCounts:
-    """Sessions begun and ended, and accounts changed, in this process."""
+    """Session and account changes in this process."""
     return SessionCounts(WebLimits())

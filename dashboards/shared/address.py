@@ -1,7 +1,7 @@
-"""State in the address: parameters to query string and back, one bad value at a time.
+"""State in the address: converts parameters to a query string and back, one value at a time.
 
-Panel's own ``location.sync`` drops a whole address when one value in it is bad. Here each value is taken or refused by
-itself, refused ones are named, what belongs to others (``?theme=dark``) is kept, and defaults stay out of the address.
+Panel's own ``location.sync`` drops the whole query string when one value in it is invalid. Here each value is checked
+by itself, invalid ones are reported, parameters of others (``?theme=dark``) are kept, and defaults are left out.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import param
 
 
 class AddressState(param.Parameterized):
-    """A state whose parameters stand in the page's address.
+    """A state whose parameters are kept in the URL of the page.
 
-    Subclasses list them in `address_keys`, parameter name → name in the address. Parameters may be text, numbers,
-    yes/no, a choice among texts, or a list of texts (joined by commas).
+    Subclasses list them in `address_keys`, parameter name → name in the URL. Parameters may be strings, numbers,
+    Booleans, a choice among strings, or a list of strings (joined by commas).
     """
 
     address_keys: ClassVar[Mapping[str, str]] = {}
-    #: What `load` finds out; other parameters are what a visitor chooses.
+    #: Parameters that `load` sets; the visitor sets the others.
     outcomes: ClassVar[Sequence[str]] = ()
 
     def __init__(self, **params: Any) -> None:
@@ -30,15 +30,15 @@ class AddressState(param.Parameterized):
         self._foreign: tuple[tuple[str, str], ...] = ()
 
     def load(self) -> None:
-        """Find out everything that the address asks for."""
+        """Load everything that the URL asks for."""
 
     def tell(self) -> None:
-        """Tell watchers what was loaded before they came."""
+        """Notify watchers of what was loaded before they were registered."""
         self.param.trigger(*self.outcomes)
 
     @property
     def address(self) -> str:
-        """Query string with its question mark; empty when everything is at its default."""
+        """Query string, including the question mark; empty when all parameters have their defaults."""
         return "?" + urlencode(self.address_pairs, safe=",:") if self.address_pairs else ""
 
     @property
@@ -52,15 +52,15 @@ class AddressState(param.Parameterized):
         return [*mine, *self._foreign]
 
     def take_address(self, search: str) -> list[str]:
-        """Set the parameters from a query string, without telling watchers; the rest go to their defaults.
+        """Set the parameters from a query string without notifying watchers; the others are reset to their defaults.
 
         Returns
         -------
         list of str
-            One sentence for each value that means nothing; that parameter has its default.
+            One sentence for each invalid value; its parameter has its default.
         """
         names = {key: name for name, key in self.address_keys.items()}
-        pairs = parse_qsl(search.removeprefix("?"), keep_blank_values=True)  # "bands=" says: none of them
+        pairs = parse_qsl(search.removeprefix("?"), keep_blank_values=True)  # "bands=" selects none
         self._foreign = tuple((key, text) for key, text in pairs if key not in names)
         given = {names[key]: text for key, text in pairs if key in names}
         complaints = []
@@ -76,7 +76,7 @@ class AddressState(param.Parameterized):
         return complaints
 
     def _take(self, name: str, text: str) -> bool:
-        """Set a parameter from text; whether it means something, and is not only near to what does."""
+        """Set a parameter from text; return whether the text is valid. A value that would be rounded is not."""
         try:
             value = _value(self.param[name], text)
             setattr(self, name, value)
@@ -96,7 +96,7 @@ def _text(value: Any) -> str:
 
 
 def _value(parameter: Any, text: str) -> Any:
-    """A parameter's value from text; ValueError when it is none (param raises that for what is out of bounds)."""
+    """Value of a parameter from text; raises ValueError when it is invalid (param does so for values out of bounds)."""
     if isinstance(parameter, param.Boolean):
         return {"yes": True, "no": False}.get(text, text)
     if isinstance(parameter, param.Integer):

@@ -1,4 +1,4 @@
-"""A page of which the address says everything: how it is begun from that, shown first as plain HTML, and made alive."""
+"""A page whose state is in the URL: preloaded from it, first shown as plain HTML, then live."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from dashboards.shared.visitors import session_visitor
 
 
 class AddressedPage[State: AddressState](ABC):
-    """Widgets around a state, in the order begin, opening, follow the address, view.
+    """Widgets around a state; steps: preload, opening, follow the address, view.
 
-    `dashboards.server.first_content` asks the class for the first two before there is a session.
+    `dashboards.server.first_content` calls the class methods of the first two before there is a session.
 
     Parameters
     ----------
     state : AddressState
     links : Links
-        Where the browser finds files.
+        URLs of files.
 
     Attributes
     ----------
     title, description : str
-        In the header and the tab of the browser; for search machines.
+        Title in the header and the browser's tab; description for search engines.
     """
 
     title: ClassVar[str]
@@ -44,7 +44,7 @@ class AddressedPage[State: AddressState](ABC):
 
     @classmethod
     def from_session(cls) -> Self:
-        """The page for the session that is being made: archive of this server, state from the address."""
+        """The page for the session being created: archive of this server, state from the URL."""
         preloaded = preloaded_or(lambda: cls.preload(session_visitor, session_search()))
         page = cls(preloaded.state, session_links())
         page.follow_address(preloaded)
@@ -52,33 +52,33 @@ class AddressedPage[State: AddressState](ABC):
 
     @classmethod
     def preload(cls, visitor: Callable[[], Visitor], search: str) -> PreloadedState[State]:
-        """What the page needs before it has widgets."""
+        """Load what the page needs before it has widgets."""
         return preload(cls.new_state(visitor), search)
 
     @classmethod
     @abstractmethod
     def new_state(cls, visitor: Callable[[], Visitor]) -> State:
-        """Of somebody who comes to the page, over the archive of this server."""
+        """New state for a visitor, over the archive of this server."""
 
     @classmethod
     def document_title(cls, state: State) -> str:  # noqa: ARG003 - a page may name what it shows
-        """Of the browser's tab."""
+        """Title of the browser's tab."""
         return f"{cls.title} · {SITE}"
 
     @classmethod
     @abstractmethod
     def opening(cls, state: State, links: Links, *, dark: bool) -> str:
-        """The page as plain HTML, until it is alive."""
+        """The page as plain HTML, shown until the page is live."""
 
     def follow_address(self, preloaded: PreloadedState[State]) -> None:
-        """Show what is loaded, and keep the address up to date."""
+        """Show what is loaded, and keep the URL up to date."""
         self._address_notices = [Notice("warning", complaint) for complaint in preloaded.complaints]
         follow_address(preloaded)
         self.state.tell()
         self._show_notices()
 
     def servable(self) -> None:
-        """Put the page into the document of this session."""
+        """Add the page to the document of this session."""
         self.view().servable(title=self.document_title(self.state))
         open_with(lambda: self.opening(self.state, self._links, dark=is_dark()))
 
@@ -88,4 +88,4 @@ class AddressedPage[State: AddressState](ABC):
 
     @abstractmethod
     def _show_notices(self) -> None:
-        """Say what the visitor has to be told."""
+        """Show notices to the visitor."""

@@ -6,5 +6,5 @@ import numpy as np
 
 
 def now() -> np.datetime64:
-    """The present moment, UTC."""
+    """Current time, UTC."""
     return np.datetime64("now", "us")

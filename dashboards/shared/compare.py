@@ -1,4 +1,4 @@
-"""Images side by side: on one scale, one minus another, contours of one on the others."""
+"""Images side by side: on a common scale, as differences, with contours of a reference."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Extent = tuple[float, float, float, float]
 
 LEAST_COMPARED, MOST_COMPARED = 2, 8
-#: Contours, in parts of the maximum.
+#: Contour levels, as fractions of the maximum.
 CONTOUR_LEVELS = (0.3, 0.5, 0.7, 0.9)
 OWN, COMMON = "own", "common"
 AUTO, SUN, CENTRE = "auto", "sun", "centre"
@@ -32,7 +32,7 @@ AUTO, SUN, CENTRE = "auto", "sun", "centre"
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An image of the index with the contents of its file."""
+    """An image of the index with the content of its file."""
 
     image: Image
     file: ImageFile
@@ -40,26 +40,28 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One picture of a comparison.
+    """One image of a comparison.
 
     Attributes
     ----------
     image : Image
     values : (ny, nx) float
-        What the picture shows; NaN where the other image of a difference does not reach.
+        Displayed values; NaN outside the other image of a difference.
     extent : (x0, x1, y0, y1), arcsec
-        Edges of the picture.
+        Edges of the displayed map.
     low, high : float
-        Ends of the colour scale.
+        Limits of the colour scale.
     unit : str
-        As FITS writes it.
+        Unit as in FITS.
     is_reference, is_difference : bool
     contours : mapping of level to lines
-        Contours of the reference, level in parts of its maximum.
+        Contours of the reference, by level (fraction of its maximum).
     limb : tuple of lines
+        Solar limb.
     sun : tuple of lines
         Heliographic grid, every 10°.
     beam_fwhm : float or None, arcsec
+        FWHM of the beam.
     """
 
     image: Image
@@ -78,15 +80,15 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Pictures in order of time, the box they all look at, and what must be said about them.
+    """Panels in time order, their common field of view, and notes about them.
 
     Attributes
     ----------
     panels : tuple of Panel
     view : (x0, x1, y0, y1), arcsec
-        Square; linked panning and zooming start from it.
+        Field of view, a square; linked panning and zooming start from it.
     about_centres : bool
-        Positions are offsets from the centre of each map, because the maps lie in different places.
+        Positions are offsets from the centre of each map, because the maps do not overlap.
     notes : tuple of str
     """
 
@@ -97,7 +99,7 @@ class Comparison:
 
 
 class CompareChoice(AddressState):
-    """How images are compared."""
+    """Options of a comparison."""
 
     scale: param.Selector[Any] = param.Selector(
         default=OWN, objects=[OWN, COMMON], doc="Colour scale of each or of all"
@@ -113,7 +115,7 @@ class CompareChoice(AddressState):
 
 
 def read_scenes(archive: Archive, images: Sequence[Image], problems: list[str]) -> Iterator[Scene]:
-    """Images with their files, one after the other; a sentence joins ``problems`` for each that cannot be read."""
+    """Yield images with their files, one at a time; append a sentence to ``problems`` for each unreadable one."""
     for image in images:
         try:
             yield Scene(image, read_image_file(archive.path_of(image.file)))
@@ -122,14 +124,14 @@ def read_scenes(archive: Archive, images: Sequence[Image], problems: list[str]) 
 
 
 def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
-    """Put images side by side.
+    """Compare images.
 
     Parameters
     ----------
     scenes : sequence of Scene
         At least one.
     choice : CompareChoice
-        A reference that is not among them means the first image that is no back projection.
+        If the reference is not among the scenes, the first image that is not a back projection is used.
     """
     reference = next((scene for scene in scenes if scene.image.image_id == choice.reference), _usual(scenes))
     about_centres = choice.place == CENTRE or (choice.place == AUTO and not _overlap([s.file.extent for s in scenes]))
@@ -177,20 +179,24 @@ def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
 
 
 def _usual(scenes: Sequence[Scene]) -> Scene:
-    """What the others are compared with unless somebody chooses: a back projection is no model of the source."""
+    """Default reference: a back projection is avoided, because it is not a model of the source."""
     blurred = (Method.FULL_DISK_BP, Method.BP)
     return next((scene for scene in scenes if scene.image.method not in blurred), scenes[0])
 
 
 def resampled(file: ImageFile, onto: ImageGrid, *, about_centres: bool = False) -> Floats:
-    """Pixels of an image on another grid, bilinear; NaN where the image does not reach.
+    """Image resampled to another grid, bilinear; NaN outside the image.
 
     Parameters
     ----------
     file : ImageFile
     onto : ImageGrid
     about_centres : bool
-        Lay the centres of the two maps on each other.
+        Align the centres of the two maps.
+
+    Returns
+    -------
+    (ny, nx) float, in the unit of the image
     """
     grid = file.grid
     if grid.shape == onto.shape and grid.pixel == onto.pixel and (about_centres or grid.center == onto.center):
@@ -204,7 +210,7 @@ def resampled(file: ImageFile, onto: ImageGrid, *, about_centres: bool = False) 
 
 
 def _values(scene: Scene, reference: Scene, about_centres: bool) -> Floats | None:
-    """The image minus the reference, on the image's own grid; None where units differ."""
+    """Image minus reference on the image's own grid; None if their units differ."""
     if scene.file.unit != reference.file.unit:
         return None
     return scene.file.pixels - resampled(reference.file, scene.file.grid, about_centres=about_centres)
@@ -240,13 +246,13 @@ def _moved(extent: Extent, shift: tuple[float, float]) -> Extent:
 
 
 def _overlap(extents: Sequence[Extent]) -> bool:
-    """Whether all boxes share some place."""
+    """Whether all extents have a common overlap."""
     x0, x1, y0, y1 = np.array(extents).T
     return bool(x0.max() < x1.min() and y0.max() < y1.min())
 
 
 def _view(extents: Sequence[Extent]) -> Extent:
-    """A square around the smallest of the pictures, so that a full-disk map does not make the others tiny."""
+    """A square around the smallest map, so that a full-disk map does not make the others tiny."""
     x0, x1, y0, y1 = min(extents, key=lambda extent: extent[1] - extent[0])
     half, x, y = max(x1 - x0, y1 - y0) / 2.0, (x0 + x1) / 2.0, (y0 + y1) / 2.0
     return x - half, x + half, y - half, y + half

@@ -1,4 +1,4 @@
-"""One image with everything that is known of it, and what the other methods made of the same recipe."""
+"""One image with everything known about it, and the images of the same recipe by other methods."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Caution:
-    """One reason to be careful with an image: how serious ("doubt", "note"), one sentence, and what it doubts.
+    """One reason for caution with an image.
 
-    ``aspects`` are of "position", "flux", "shape"; none for a note, and for rows that do not say it.
+    ``level`` is "doubt" or "note"; ``aspects`` are among "position", "flux" and "shape", and empty for notes and for
+    rows without this information.
     """
 
     severity: str
@@ -34,23 +35,23 @@ class Caution:
 
 @dataclass(frozen=True)
 class ImageDetail:
-    """An opened image.
+    """An image with its details.
 
     Attributes
     ----------
     image : Image
     run : Run or None
-        The run that made it; None when its row is missing.
+        The run that made it; None if its row is missing.
     siblings : tuple of Image
-        What all methods made of the recipe, this image included, in the order pages show methods.
+        Images of the recipe by all methods, including this one, in the order in which pages list methods.
     file : ImageFile or None
-        Contents of its FITS file; None when that cannot be read.
+        Content of its FITS file; None if it cannot be read.
     size : SourceMeasure or None
-        Measured on the file's pixels.
+        Measured on the pixels of the file.
     visibilities : mapping of method to StoredVisibilities
-        Of every image of the recipe that predicts some.
+        Of every image of the recipe that predicts visibilities.
     n_of_flare : int
-        Images of the same flare that this visitor may see, this one included; 0 when it belongs to none.
+        Number of images of the same flare visible to this visitor, including this one; 0 without a flare.
     """
 
     image: Image
@@ -63,7 +64,7 @@ class ImageDetail:
 
     @property
     def clocks(self) -> tuple[tuple[str, np.datetime64, float], ...]:
-        """The start on other clocks: whose, when, and how many seconds later than at Solar Orbiter; from the file."""
+        """Start time on other clocks, from the file: name, time, and seconds later than at Solar Orbiter."""
         header = {} if self.file is None else self.file.header
         shifts = (("at Earth", header.get("EAR_TDEL"), 1.0), ("at the Sun", header.get("SUN_TIME"), -1.0))
         return tuple(
@@ -74,12 +75,12 @@ class ImageDetail:
 
 
 def load_detail(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> ImageDetail:
-    """Everything about an image.
+    """Load everything about an image.
 
     Raises
     ------
     NotInArchive
-        When there is no such image for this visitor.
+        If there is no such image for this visitor.
     """
     image = visible_image(archive, image_id, visitor)
     same = ImageFilter(recipe_id=image.recipe_id, viewer=visitor.name, all_hidden=visitor.operator)
@@ -109,7 +110,7 @@ def _file(archive: Archive, image: Image) -> ImageFile | None:
 
 
 def _visibilities(archive: Archive, image: Image) -> StoredVisibilities | None:
-    if image.method == Method.FULL_DISK_BP:  # those of the flare map, once more
+    if image.method == Method.FULL_DISK_BP:  # the same as those of the flare map
         return None
     try:
         return read_visibilities(archive.path_of(image.file))
@@ -125,7 +126,7 @@ def _n_of_flare(archive: Archive, image: Image, visitor: Visitor) -> int:
 
 
 def read_cautions(text: str) -> tuple[Caution, ...]:
-    """Cautions from the column of the index that holds them as JSON; nothing from what is no such JSON."""
+    """Cautions from the JSON column of the index; empty if the text is invalid."""
     try:
         entries = json.loads(text)
     except ValueError:
@@ -145,7 +146,7 @@ def _aspects(value: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class BackgroundCandidate:
-    """A background file that was looked at: its uid, how far away in time [h], and why it was not taken."""
+    """A background file that was considered: uid, distance in time [h], and the reason why it was not used."""
 
     uid: str
     distance_h: float
@@ -154,7 +155,7 @@ class BackgroundCandidate:
 
 
 def read_backgrounds(text: str | None) -> tuple[BackgroundCandidate, ...]:
-    """Candidates from the column of the index that holds them as JSON; nothing from what is no such JSON."""
+    """Background candidates from the JSON column of the index; empty if the text is invalid."""
     try:
         entries = json.loads(text or "[]")
         return tuple(

@@ -1,4 +1,4 @@
-"""Exceptions of the pages, named for the reader's mistake. Every message is one sentence."""
+"""Exceptions of the pages for invalid input. Every message is one sentence."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from stixcore.errors import StixError
 
 
 class NotUnderstood(StixError):
-    """Something that was typed into a field or an address, and means nothing."""
+    """A typed value or a URL parameter is invalid."""

@@ -1,4 +1,4 @@
-"""How Bokeh figures look: one grey that can be read on the light and on the dark page, no white boxes."""
+"""Style of Bokeh figures: one grey that is readable on light and dark pages, no white backgrounds."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from bokeh.models import ColumnDataSource, DatetimeTickFormatter
 from bokeh.models.annotations import TeeHead, Whisker
 from bokeh.plotting import figure
 
-#: Contrast of 4 to 1 and more on both pages, so that switching the theme needs no new figure.
+#: Contrast of at least 4:1 on both pages, so that switching the theme needs no new figure.
 INK = "#75818e"
 LINE = "rgba(117, 129, 142, 0.25)"
-#: Marks what is chosen, as the original does.
+#: Marks the selection.
 CHOSEN = "#00a0bc"
-#: Blue, orange, green, red, purple: the order of the quick-look bands, and brown; told apart by the colour-blind, and
-#: with a contrast of 3 to 1 on both pages.
+#: Blue, orange, green, red, purple (the order of the quick-look bands) and brown; distinguishable with colour
+#: blindness, with a contrast of 3:1 on both pages.
 CURVES = ("#2a6f9f", "#d27700", "#25a06a", "#d01c30", "#ab6fe0", "#7a6a5a")
 
 
 def clock_formatter() -> DatetimeTickFormatter:
-    """Times on an axis, with no more digits than needed."""
+    """Times on an axis, with as few digits as possible."""
     return DatetimeTickFormatter(
         microseconds="%H:%M:%S.%3N",
         milliseconds="%H:%M:%S.%3N",
@@ -35,7 +35,7 @@ def clock_formatter() -> DatetimeTickFormatter:
 
 
 def error_bars(base: str, source: ColumnDataSource, color: str, width: float = 1.0) -> Whisker:
-    """Bars from the columns "lower" to "upper", heads in the colour of the bars: Bokeh's own are black."""
+    """Error bars from the columns "lower" and "upper", with caps in the same colour: Bokeh's default is black."""
     heads = [TeeHead(size=10, line_color=color, line_width=width) for _ in range(2)]
     return Whisker(
         base=base,
@@ -50,12 +50,12 @@ def error_bars(base: str, source: ColumnDataSource, color: str, width: float = 1
 
 
 def aria_label(what: str) -> dict[str, str]:
-    """What a screen reader says instead of a canvas, as ``html_attributes`` of a figure."""
+    """Label of a canvas for screen readers, as ``html_attributes`` of a figure."""
     return {"role": "figure", "aria-label": what}
 
 
 def quiet_figure(**settings: Any) -> figure:
-    """A figure in the style of the pages; ``settings`` as `bokeh.plotting.figure` takes them."""
+    """A figure in the style of the pages; ``settings`` are arguments of `bokeh.plotting.figure`."""
     common: dict[str, Any] = {
         "toolbar_location": "right",
         "sizing_mode": "stretch_width",

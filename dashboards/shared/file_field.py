@@ -1,4 +1,4 @@
-"""A field for a file that a visitor drops, which bounds what the server keeps of it."""
+"""A file input that limits how much the server keeps of a dropped file."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import panel_material_ui as pmui
 from dashboards.shared.limits import WebLimits
 
 _LIMITS = WebLimits()
-#: What each field has of files that are not complete, byte.
+#: Bytes of incomplete files, by field.
 _incomplete: WeakKeyDictionary[FileField, int] = WeakKeyDictionary()
 #: Messages of different sessions are handled in different threads.
 _guard = threading.Lock()
 
 
 class FileField(pmui.FileInput):
-    """Panel's field, which lets only the browser look at ``max_file_size`` and keeps whatever comes.
+    """Panel's file input checks ``max_file_size`` only in the browser; this one also checks it on the server.
 
     Parameters
     ----------
     **params
-        As for `panel_material_ui.FileInput`; ``max_file_size`` [byte] is required.
+        Arguments of `panel_material_ui.FileInput`; ``max_file_size`` [byte] is required.
     """
 
     def __init__(self, **params: Any) -> None:
@@ -46,7 +46,7 @@ class FileField(pmui.FileInput):
             self._forget()
 
     def _problem(self, msg: dict[str, Any]) -> str:
-        """Why a piece of a file is not taken; else it is counted."""
+        """Why a chunk is refused; empty if it was counted."""
         data, names = msg.get("data"), ("name", "chunk", "total_chunks", "mime_type")
         # a number instead of data would become that many zero bytes
         if not isinstance(data, (bytes, memoryview)) or not all(isinstance(msg.get(n), (str, int)) for n in names):
@@ -62,7 +62,7 @@ class FileField(pmui.FileInput):
         return ""
 
     def _forget(self) -> None:
-        """Drop files that have not arrived completely."""
+        """Drop incomplete files."""
         with _guard:
             _incomplete.pop(self, None)
         self._file_buffer.clear()

@@ -1,4 +1,4 @@
-"""Numbers and names as pages write them: units, dashes, thin spaces."""
+"""Numbers and names as text: units, dashes, thin spaces."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dashboards.shared.listing import grouped
 from stixcore.imaging.reconstruction import METHOD_NAMES as _METHOD_NAMES
 from stixcore.imaging.reconstruction import Method
 
-#: Names of methods, short enough for a column.
+#: Short names of methods.
 METHOD_NAMES: Mapping[str, str] = {
     str(method): "Full disk" if method is Method.FULL_DISK_BP else name for method, name in _METHOD_NAMES.items()
 }
 
-#: Digits of exponents.
+#: Superscript digits.
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 UNKNOWN = "–"
@@ -43,7 +43,7 @@ def duration(t_start: np.datetime64, t_end: np.datetime64) -> str:
 
 
 def time_range(row: Image | Run) -> str:
-    """``2022-11-11 13:56:34 – 13:57:30``; the day again where it is another one."""
+    """``2022-11-11 13:56:34 – 13:57:30``; the second date is given if it differs."""
     begin, end = day(row.t_start), day(row.t_end)
     return f"{begin} {clock(row.t_start)} – {end + ' ' if end != begin else ''}{clock(row.t_end)}"
 
@@ -54,7 +54,7 @@ def band(row: Image | Run) -> str:
 
 
 def method_name(method: str) -> str:
-    """Name of a method for people."""
+    """Display name of a method."""
     return METHOD_NAMES.get(method, method)
 
 
@@ -72,7 +72,7 @@ def location_name(method: str) -> str:
 
 
 def number(value: float | None, form: str = ".3g") -> str:
-    """A number, with a real minus sign and no ``e``: ``3 180``, ``2.5 × 10⁻⁵``; a dash where it is unknown."""
+    """A number with a minus sign and without ``e``: ``3 180``, ``2.5 × 10⁻⁵``; a dash if unknown."""
     if value is None or not np.isfinite(value):
         return UNKNOWN
     text = f"{value:{form}}"

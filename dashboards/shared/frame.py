@@ -1,4 +1,4 @@
-"""The frame around every page: header with the pages, theme, light and dark, Back and Forward."""
+"""The frame of every page: header, navigation, theme, light and dark mode, Back and Forward."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dashboards.shared.source import archive_source
 from dashboards.shared.style import style
 from dashboards.shared.visitors import can_sign_in, session_visitor
 
-#: Address → title of every page, in the order of the header.
+#: Path → title of every page, in the order of the header.
 PAGES: Mapping[str, str] = {
     "image_archive": "Image archive",
     "lightcurves": "Light curves",
@@ -39,7 +39,7 @@ PAGES: Mapping[str, str] = {
 
 SITE = "STIX flare images"
 
-#: Night blue of the spacecraft's sky, the orange of a flare.
+#: Night blue, and the orange of a flare.
 THEME: dict[str, Any] = {
     "light": {
         "palette": {
@@ -69,13 +69,13 @@ refuse_chosen_sessions()
 
 VIEWPORT = "width=device-width, initial-scale=1"
 
-#: Where a document stops being plain and loads style sheets and scripts, and from where on it needs its session.
+#: Positions in the document: before style sheets and scripts, and before the part that needs the session.
 RESOURCES, LIVE = "<!-- resources -->", "<!-- live -->"
 
-#: In place of a script's nonce, until `dashboards.server.live_pages` sends the page; no content of a page can know it.
+#: Placeholder of a script's nonce until `dashboards.server.live_pages` sends the page; no content can contain it.
 NONCE = secrets.token_hex(16)
 
-#: Cookie with the choice between light and dark; the page's own script writes it.
+#: Cookie with the choice of light or dark mode, written by the page's script.
 THEME_COOKIE = "stix_theme"
 
 
@@ -85,9 +85,9 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
     Parameters
     ----------
     title : str
-        Of the browser's tab, one of the values of `PAGES`.
+        Title of the browser's tab, one of the values of `PAGES`.
     main : sequence of Viewable
-        Its content, from top to bottom.
+        Content, from top to bottom.
     description : str
         One sentence for search engines and bookmarks.
     """
@@ -112,32 +112,32 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
     )
     count_session()
     if pn.state.curdoc is not None:
-        # Panel says so only while it writes a page: a session that a web socket makes again (after a restart, or when a
-        # page took long to load) would ask a foreign host for its style sheets
+        # Panel sets this only while it writes a page: a session that a web socket creates again (after a restart, or
+        # when a page took long to load) would load its style sheets from another host
         pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
     with edit_readonly(page):
-        page.busy = busy_sign()  # takes the place of Panel's, which is the same for all sessions
+        page.busy = busy_sign()  # replaces Panel's, which is shared by all sessions
     return page
 
 
 def open_with(make_opening: Callable[[], str]) -> None:
-    """Let the document of this session begin with some plain HTML, unless the visitor has it already."""
+    """Start the document of this session with plain HTML, unless the visitor already has it."""
     document = pn.state.curdoc
     if document is not None and not is_preloaded():
         document.template_variables.update(opening=make_opening(), opening_css=opening_css())
 
 
 def begin_document(title: str, opening: str, *, description: str, dark: bool) -> str:
-    """The document up to `RESOURCES`, for a session that is not made yet.
+    """The document up to `RESOURCES`, for a session that does not exist yet.
 
     Parameters
     ----------
     title : str
-        Of the browser's tab; text.
+        Title of the browser's tab; plain text.
     opening : str
         HTML.
     description : str
-        As `frame` gets it.
+        As in `frame`.
     dark : bool
     """
     document: str = _template().render(
@@ -158,19 +158,19 @@ def begin_document(title: str, opening: str, *, description: str, dark: bool) ->
 
 
 def is_dark() -> bool:
-    """Whether the visitor of this session gets the dark theme."""
+    """Whether this session uses the dark theme."""
     theme = str(pn.config.theme) if "theme" in pn.state.session_args else None
     return prefers_dark(theme, pn.state.cookies.get(THEME_COOKIE))
 
 
 def prefers_dark(theme: str | None, cookie: str | None) -> bool:
-    """Whether a visitor gets the dark theme: as the address says (``?theme=dark``), else the choice of last time."""
+    """Whether to use the dark theme: as in the URL (``?theme=dark``), else as chosen last time."""
     return (cookie if theme is None else theme) == "dark"
 
 
 @cache
 def _template() -> Template:
-    """Panel's own template, with content before scripts."""
+    """Panel's template, with content before scripts."""
     text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
     names = {"nonce": NONCE, "head_patches": patch_scripts(HEAD), "loaded_patches": patch_scripts(LOADED)}
     template: Template = BASE_TEMPLATE.environment.from_string(text, globals=names)
@@ -178,14 +178,14 @@ def _template() -> Template:
 
 
 def session_search() -> str:
-    """Query string of the address of this session."""
+    """Query string of the URL of this session."""
     return str(pn.state.location.search or "") if pn.state.location is not None else ""
 
 
 def follow_address(preloaded: PreloadedState[Any]) -> None:
-    """Keep the address of this session as the state of its page says."""
+    """Update the URL of this session when the state of its page changes."""
     location, state = pn.state.location, preloaded.state
-    if location is None:  # not served, a test perhaps
+    if location is None:  # not served, for example in a test
         return
 
     def write(*_: Any) -> None:
@@ -193,12 +193,12 @@ def follow_address(preloaded: PreloadedState[Any]) -> None:
             location.search = state.address
 
     state.param.watch(write, list(state.address_keys))
-    if state.address != preloaded.address:  # what was loaded says otherwise
+    if state.address != preloaded.address:  # loading has changed the state
         write()
 
 
 def _navigation(current: str) -> Viewable:
-    """Links to the pages, with a mark at the one that is shown, and to the account; on a narrow screen in a menu."""
+    """Links to the pages, the current one marked, and to the account; a menu on narrow screens."""
     pages = "".join(
         f'<a href="{address}" {'aria-current="page"' if title == current else ""}>{title}</a>'
         for address, title in PAGES.items()
@@ -215,7 +215,7 @@ def _navigation(current: str) -> Viewable:
 
 
 def _account_links() -> str:
-    """Who is signed in, or where to do it; nothing where nobody can. The page's script lets these links come back."""
+    """User who is signed in, or a link to sign in; empty without sign-in. The page's script adds the return address."""
     if not can_sign_in():
         return ""
     name = session_visitor().name

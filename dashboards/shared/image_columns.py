@@ -1,4 +1,4 @@
-"""Columns of the image table, as data: what a cell shows, what its header sorts by, what may go on a narrow screen."""
+"""Columns of the image table: cell content, sort key, and which are hidden on narrow screens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIDELOBE = "Second-highest ÷ highest peak of the full-disk map; 0.9 or more on 
 
 @dataclass(frozen=True)
 class Column(TableColumn[[ImageRow, Links]]):
-    """One column; ``usual`` ones are shown unless the visitor chooses otherwise."""
+    """One column; ``usual`` columns are shown by default."""
 
     usual: bool = True
 
@@ -46,7 +46,7 @@ def _time(row: ImageRow, _: Links) -> str:
         f'<span class="when"><span title="{escape(formatting.time_range(image))} {formatting.CLOCK}">'
         f"{formatting.day(image.t_start)} "
         f'<br class="wide">{formatting.clock(image.t_start)} <i class="wide">{length}</i></span>'
-        # on a telephone there is room for no other column
+        # a telephone has no space for other columns
         f'<span class="narrow">{escape(formatting.method_name(image.method))}, '
         f'<span class="whole">{escape(formatting.band(image))}</span></span>'
         f'<span class="narrow">{_doubts(image)}</span></span>'
@@ -90,13 +90,13 @@ def _chi2(row: ImageRow, _: Links) -> str:
 
 
 def _trust(row: ImageRow, _: Links) -> str:
-    """The verdict, and beside it whether the data are simulated."""
+    """The verdict, with a mark for simulated data."""
     image = row.image
     return _simulated(image) + (_doubt(image) or _mark("good", "trusted", cautions_text(image)))
 
 
 def _doubts(image: Image) -> str:
-    """What must not be overlooked."""
+    """Mark for doubts about an image."""
     return _simulated(image) + _doubt(image)
 
 
@@ -113,7 +113,7 @@ def _mark(kind: str, label: str, tooltip: str) -> str:
 
 
 def cautions_text(image: Image) -> str:
-    """Why one should be careful with an image, a line each."""
+    """Cautions of an image, one per line."""
     lines = [f"{caution.severity}: {caution.text}" for caution in read_cautions(image.warnings)]
     return "\n".join(lines) or "No quality warnings."
 
@@ -125,11 +125,11 @@ def _file(row: ImageRow, links: Links) -> str:
     name = row.image.file.rpartition("/")[2]
     title = f"{name}, {formatting.size(row.image.size)}"
     fits = f'<a class="file" href="{escape(place)}" download="{escape(name)}" title="{escape(title)}">FITS</a>'
-    return f"{fits} {script_links(row.image, links, most=3)}"  # there is room for no more
+    return f"{fits} {script_links(row.image, links, most=3)}"  # no space for more
 
 
 def script_links(image: Image, links: Links, most: int | None = None) -> str:
-    """Links to the scripts that make an image again."""
+    """Links to the scripts that reproduce an image."""
     what = f"{formatting.method_name(image.method)}, {formatting.time_range(image)}, {formatting.band(image)}"
     return " ".join(
         f'<a class="script" href="{escape(place)}" download title="{escape(f"{name} script that reproduces {what}")}">'
@@ -173,7 +173,7 @@ def _recipe(row: ImageRow, _: Links) -> str:
 
 
 def _more(field: str, title: str, cell: Cell, tooltip: str, sort: str, width: int, align: str = "left") -> Column:
-    """A column for those who choose it; it stays when others have to go. ``sort`` with "-": largest first."""
+    """An optional column, kept on narrow screens. ``sort`` with "-": largest first."""
     downwards = sort.startswith("-")
     return Column(field, title, cell, tooltip, sort.removeprefix("-"), downwards, width, width, 1, align, usual=False)
 
@@ -240,12 +240,12 @@ IMAGE_COLUMNS = (
     Column("file", "File", _file, "FITS file, and scripts that reproduce it", width=136, min_width=100, align="center"),
 )
 
-#: Always there: a picture to click on.
+#: Always shown: a picture to click.
 PICTURE = IMAGE_COLUMNS[0]
 
 
 def chosen_columns(names: Sequence[str]) -> tuple[Column, ...]:
-    """The columns of these names in the order of the table, the picture first; the usual ones when none is known."""
+    """The columns with these names in table order, the picture first; the default columns if no name is known."""
     known = {column.field for column in IMAGE_COLUMNS} - {PICTURE.field}
     wanted = known.intersection(names)
     if not wanted:

@@ -1,4 +1,4 @@
-"""One image large, with its numbers, and what every method made of the same recipe, side by side."""
+"""One image in full size with its numbers, and a comparison of all methods of the same recipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboards.shared.image_columns import script_links
 from dashboards.shared.links import Links
 from stixcore.imaging.reconstruction import Method
 
-#: Rows of the comparison: what, its unit, and the text of its value.
+#: Rows of the comparison: name, unit, and formatter.
 COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
     ("Peak, Solar X", "arcsec", lambda image: formatting.arcsec(image.peak_hpc_x)),
     ("Peak, Solar Y", "arcsec", lambda image: formatting.arcsec(image.peak_hpc_y)),
@@ -36,13 +36,13 @@ COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
 
 
 def title_of(detail: ImageDetail) -> str:
-    """Head of the detail, one line on a telephone: start and band."""
+    """Title of the detail, one line on a telephone: start and band."""
     start = detail.image.t_start
     return f"{formatting.day(start)} {formatting.clock(start)} UTC · {formatting.band(detail.image)}"
 
 
 def picture_html(detail: ImageDetail, links: Links, *, large: bool = True) -> str:
-    """The picture, large (or left to others), with what must be said about it."""
+    """The picture (large, or none if it is drawn elsewhere) with its cautions."""
     image = detail.image
     place = links.picture(image)
     what = f"{formatting.method_name(image.method)} image, {formatting.time_range(image)} UTC, {formatting.band(image)}"
@@ -55,7 +55,7 @@ def picture_html(detail: ImageDetail, links: Links, *, large: bool = True) -> st
 
 
 def switch_html(detail: ImageDetail, links: Links) -> str:
-    """All methods of the recipe as small pictures; a click shows that one large."""
+    """Thumbnails of all methods of the recipe; a click shows that image."""
     buttons = []
     for image in detail.siblings:
         place = links.thumbnail(image)
@@ -69,7 +69,7 @@ def switch_html(detail: ImageDetail, links: Links) -> str:
 
 
 def numbers_html(detail: ImageDetail) -> str:
-    """What is known of the observation and of this image, with units."""
+    """Properties of the observation and of this image, with units."""
     image, run = detail.image, detail.run
     rows = [
         ("Time", _times(detail)),
@@ -154,7 +154,7 @@ def _plus_minus(sigma: float | None, form: str = ".1f") -> str:
     return "" if sigma is None else f" ± {formatting.number(sigma, form)}"
 
 
-#: What a forward fit says of a source: name, unit, form.
+#: Source parameters of a forward fit: name, key, unit, format.
 SOURCE_NUMBERS: Sequence[tuple[str, str, str, str]] = (
     ("flux", "Flux", "ct s⁻¹ cm⁻² keV⁻¹", ".3g"),
     ("x", "Solar X", "″", ".1f"),
@@ -168,7 +168,7 @@ SOURCE_NUMBERS: Sequence[tuple[str, str, str, str]] = (
 
 
 def _sources(detail: ImageDetail) -> str:
-    """A column per source of a forward fit."""
+    """One column per source of a forward fit."""
     sources = () if detail.file is None else detail.file.sources
     if not sources:
         return ""
@@ -189,7 +189,7 @@ def _sources(detail: ImageDetail) -> str:
 def _with_sigma(source: Mapping[str, Any], key: str, form: str) -> str:
     if key not in source:
         return formatting.UNKNOWN
-    sigma = _plus_minus(source.get(f"{key}_sigma"), form.replace("3", "2"))  # an error has two digits
+    sigma = _plus_minus(source.get(f"{key}_sigma"), form.replace("3", "2"))  # errors have two digits
     return f"{formatting.number(source[key], form)}{sigma}"
 
 
@@ -218,7 +218,7 @@ def _header_rows(detail: ImageDetail) -> list[tuple[str, str]]:
 
 
 def comparison_html(detail: ImageDetail, links: Links) -> str:
-    """A table with a column per method."""
+    """A table with one column per method."""
     heads = "".join(_head(image, current=image.image_id == detail.image.image_id) for image in detail.siblings)
     body = "".join(
         f"<tr><th scope='row'>{name}{f' <i>[{unit}]</i>' if unit else ''}</th>"
@@ -244,7 +244,7 @@ def _run_rows(image: Image, run: Run) -> list[tuple[str, str]]:
                 f"<br><i>not used: uid {escape(other.uid)}, {formatting.number(other.distance_h, '+.1f')} h{why}</i>"
             )
     counts = f"{formatting.counts(run.counts_total)}, including {formatting.counts(run.counts_background)} background"
-    if image.method == Method.FULL_DISK_BP:  # its band is not that of the set
+    if image.method == Method.FULL_DISK_BP:  # its band differs from that of the image set
         counts = f"{formatting.UNKNOWN}<br><i>other images, {escape(run.band)}: {counts}</i>"
     location = f"{formatting.position(run.hpc_x, run.hpc_y)}{_location_error(run)}"
     roll = f", roll {formatting.number(run.roll_deg, '.2f')}°" if run.roll_deg is not None else ""
@@ -264,7 +264,7 @@ def _run_rows(image: Image, run: Run) -> list[tuple[str, str]]:
 
 
 def _location_error(run: Run) -> str:
-    """The standard deviation of the location, where it is known."""
+    """Standard deviation of the location, if known."""
     if run.hpc_sigma_x is None or run.hpc_sigma_y is None:
         return ""
     return f" <i>± {formatting.number(run.hpc_sigma_x, '.1f')}″, {formatting.number(run.hpc_sigma_y, '.1f')}″</i>"
@@ -298,7 +298,7 @@ def _cautions(image: Image) -> str:
 
 
 def _caution_list(kind: str, head: str, cautions: Sequence[Caution], lead: str = "") -> str:
-    """A headed list; a doubt begins with what it is about, "Position, shape: …"."""
+    """A list with a heading; a doubt starts with its aspects, "Position, shape: …"."""
     about = (f"{', '.join(one.aspects).capitalize()}: " if one.aspects else "" for one in cautions)
     items = "".join(f"<li>{escape(said + one.text)}</li>" for said, one in zip(about, cautions, strict=True))
     said = f"<p>{lead}</p>" if lead else ""
@@ -306,7 +306,7 @@ def _caution_list(kind: str, head: str, cautions: Sequence[Caution], lead: str =
 
 
 def _doubted(image: Image) -> str:
-    """What of an image is doubtful, "Position, flux doubtful"; "Doubtful" for rows from before there were verdicts."""
+    """Doubtful aspects of an image, "Position, flux doubtful"; "Doubtful" for rows without verdicts."""
     words_of = {"position": image.verdict_position, "flux": image.verdict_flux, "shape": image.verdict_shape}
     doubted = ", ".join(name for name, word in words_of.items() if word == "doubtful")
     return f"{doubted} doubtful".capitalize() if doubted else "Doubtful"

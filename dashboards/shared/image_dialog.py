@@ -1,4 +1,4 @@
-"""A dialog with one image large, its numbers, and the other methods' images of the same data."""
+"""A dialog with one image in full size, its numbers, and images of the same data by other methods."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from dashboards.shared.visibility_plot import visibility_figure
 
 
 class ImageDialog:
-    """Shows a detail; tells which image the visitor wants next.
+    """Shows an image and reports which one the visitor wants next.
 
     Parameters
     ----------
     links : Links
     on_choose : callable
-        Called with the id of another image of the same recipe; with "" when the dialog was closed.
+        Called with the id of another image of the same recipe, or with "" when the dialog was closed.
     on_step : callable
         Called with +1 for the next row of the table, -1 for the one before.
     """
@@ -81,7 +81,7 @@ class ImageDialog:
         self.widget.param.watch(self._closed, "open")
 
     def show(self, detail: ImageDetail, steps: Steps) -> None:
-        """Show this image, from which one can go so, and open the dialog if it is closed."""
+        """Show an image, with its previous and next buttons; open the dialog if it is closed."""
         before, self._detail = self._detail, detail
         self._previous.disabled, self._next.disabled = not steps.before, not steps.after
         self._switch.html = image_detail.switch_html(detail, self._links)
@@ -96,7 +96,7 @@ class ImageDialog:
         self.widget.param.update(title=image_detail.title_of(detail), open=True)
 
     def _show_picture(self) -> None:
-        """The large picture as it was drawn, or as a figure that can be zoomed."""
+        """Show the picture as a file or as a figure that can be zoomed."""
         detail = self._detail
         if detail is None:
             return
@@ -120,13 +120,13 @@ class ImageDialog:
 
     def _chosen(self, image_id: str) -> None:
         detail = self._detail
-        # a browser may send anything
+        # browser input is not trusted
         if detail is not None and any(image.image_id == image_id for image in detail.siblings):
             self._on_choose(image_id)
 
 
 class OpenedImage:
-    """The image that a page has opened, if any: its dialog is made when first needed, as most visits never do.
+    """The open image of a page; its dialog is created when first needed, because most visits never need it.
 
     Parameters
     ----------
@@ -137,11 +137,11 @@ class OpenedImage:
     def __init__(self, links: Links, on_choose: Callable[[str], None], on_step: Callable[[int], None]) -> None:
         self._links, self._on_choose, self._on_step = links, on_choose, on_step
         self.dialog: ImageDialog | None = None
-        #: Where the dialog goes; takes no room.
+        #: Container of the dialog; takes no space.
         self.place = pn.Column(margin=0)
 
     def show(self, detail: ImageDetail | None, steps: Steps) -> None:
-        """Show this image, from which one can go so; None closes the dialog."""
+        """Show an image, with its previous and next buttons; None closes the dialog."""
         if detail is not None:
             if self.dialog is None:
                 self.dialog = ImageDialog(self._links, self._on_choose, self._on_step)
@@ -153,7 +153,7 @@ class OpenedImage:
 
 
 class StepKeys(JSComponent):
-    """Arrow keys step from image to image while the dialog is open, unless somebody types; then the focus goes back."""
+    """Arrow keys step from image to image while the dialog is open, except in text fields; then restores the focus."""
 
     _esm = """
     export function render({model}) {
@@ -193,14 +193,14 @@ class StepKeys(JSComponent):
             self._on_step(data)
 
 
-#: Side of the live map; with its axes it fits where the drawn picture stands.
+#: Side of the live map, pixel; with its axes it has the size of the picture.
 SKY_PIXELS = 430
 
-#: The dialog has the colour of the page; on a telephone it is the screen.
+#: The dialog has the colour of the page; on a telephone it fills the screen.
 PAPER = {
     "& .MuiDialog-paper": {"backgroundImage": "none"},
     "& .MuiIconButton-root": {"color": "inherit"},
-    # what does not fit is scrolled: Bokeh allows each part the height of the window and no more, and they would overlap
+    # scroll what does not fit: Bokeh limits each part to the height of the window, and they would overlap
     "& .MuiDialogContent-root > .child-wrapper > *": {"flexShrink": 0, "maxHeight": "none !important"},
     "@media (max-width: 700px)": {
         "& .MuiDialog-paper": {"margin": 0, "width": "100%", "maxWidth": "100%", "height": "100%", "maxHeight": "100%"},

@@ -9,14 +9,14 @@ from archive import Image
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts in the selection of a recipe and background in them, ct; None where unknown."""
+    """Counts and background counts in the selection of a recipe, ct; None if unknown."""
 
     total: float | None
     background: float | None
 
     @property
     def net(self) -> float | None:
-        """What is left above background, ct."""
+        """Counts above background, ct."""
         if self.total is None:
             return None
         return self.total - (self.background or 0.0)
@@ -24,7 +24,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class ImageRow:
-    """A row of the table: an image and the counts it was made of."""
+    """A row of the table: an image and its counts."""
 
     image: Image
     counts: Counts | None = None

@@ -1,4 +1,4 @@
-"""Images in a row: small pictures with time, energy, method, position and whether to trust them; a click opens one."""
+"""Images in a row: thumbnails with time, energy, method, position and verdict; a click opens one."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from dashboards.shared.style import style
 
 
 class ImageStrip:
-    """Shows images, those of one recipe together; tells which one was clicked.
+    """Shows images grouped by recipe and reports which one was clicked.
 
     Parameters
     ----------
     links : Links
-        Where the browser finds the pictures.
+        URLs of the pictures.
     on_open : callable
         Called with the id of an image.
     """
@@ -35,24 +35,24 @@ class ImageStrip:
         self.widget = ImageCards(on_click=self._clicked, sizing_mode="stretch_width", margin=0, visible=False)
 
     def show(self, rows: Sequence[Image]) -> None:
-        """Show these images, their recipes in the order in which they come; takes no room without any."""
+        """Show images, recipes in the given order; takes no space without images."""
         self._known = frozenset(image.image_id for image in rows)
         self.widget.param.update(html=strip_html(rows, self._links), visible=bool(rows))
 
     def _clicked(self, image_id: str) -> None:
-        if image_id in self._known:  # a browser may send anything
+        if image_id in self._known:  # browser input is not trusted
             self._on_open(image_id)
 
 
 def strip_html(images: Sequence[Image], links: Links) -> str:
-    """A group per recipe, a card per image in it. Everything from the index is escaped."""
+    """One group per recipe with one card per image. Everything from the index is escaped."""
     order = {recipe: number for number, recipe in enumerate(dict.fromkeys(image.recipe_id for image in images))}
     ordered = sorted(images, key=lambda image: (order[image.recipe_id], METHODS.index(image.method)))
     return "".join(_group(list(group), links) for _, group in groupby(ordered, lambda image: image.recipe_id))
 
 
 def _group(images: Sequence[Image], links: Links) -> str:
-    # the full-disk map has a band of its own, in which the flare was located
+    # the full-disk map has its own band, in which the flare was located
     first = next((image for image in images if image.method != "full_disk_bp"), images[0])
     flare = f"flare {first.flare_id}" if first.flare_id else f"uid {first.uid}"
     whose = ", ".join(part for part in (flare, first.goes_class) if part)
@@ -81,9 +81,9 @@ def _card(image: Image, links: Links) -> str:
 
 
 class ImageCards(JSComponent):
-    """HTML whose buttons tell the server which image they stand for.
+    """HTML whose buttons report which image they belong to.
 
-    Its name must not begin with an underscore: Bokeh hides such models from the browser.
+    The name must not begin with an underscore: Bokeh does not send such models to the browser.
     """
 
     html: str = param.String("")  # type: ignore[assignment]

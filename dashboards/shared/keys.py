@@ -1,4 +1,4 @@
-"""Keys that sign cookies and sessions. Bokeh reads them once, when it is imported, so nothing here may import it."""
+"""Keys that sign cookies and sessions. Bokeh reads them when it is imported, so this module must not import it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from secrets import token_urlsafe
 from archive.accounts import WebSecrets, web_secrets
 from archive.errors import ArchiveError
 
-#: Our own way to sign in, by the entry point of this name in ``pyproject.toml``; Panel has others (OAuth, OpenID).
+#: Sign-in with a password, by the entry point of this name in ``pyproject.toml``; Panel has others (OAuth, OpenID).
 OWN_PROVIDER = "stix"
 
 log = logging.getLogger(__name__)
 
 
 def set_keys(folder: Path) -> None:
-    """Tell Panel and Bokeh the archive's keys, by environment: on a command line everybody could read them.
+    """Pass the archive's keys to Panel and Bokeh in the environment: on a command line all local users could read them.
 
-    Keys that the environment has already stay. Where no archive is yet, or it cannot be written, keys are made for
-    this process alone: its sessions end with it.
+    Existing keys in the environment are kept. If there is no archive, or it is not writable, keys are made for this
+    process only: its sessions end with it.
     """
     keys = WebSecrets(token_urlsafe(48), token_urlsafe(48))
     try:

@@ -1,6 +1,6 @@
-"""Addresses of an image's files.
+"""URLs of an image's files.
 
-They are relative to the page's own address, so that they stay right behind a proxy that puts the pages elsewhere.
+They are relative to the URL of the page, so that they also work behind a proxy with a path prefix.
 """
 
 from __future__ import annotations
@@ -13,49 +13,49 @@ from typing import Protocol
 from archive import Archive, Image, NotInArchive
 from dashboards.shared.source import Unavailable, archive_source
 
-#: What people call a script, and the suffix of its address.
+#: Label and URL suffix of each script.
 SCRIPTS = (("Python", ".py"), ("IDL", ".pro"), ("Notebook", ".ipynb"), ("stixpy", "-stixpy.py"))
 ROUTES_MODULE = "dashboards.server.routes"
 
 
 class Links(Protocol):
-    """Where a browser finds the files of an image; None where it cannot have them.
+    """URLs of the files of an image; None where there is no URL.
 
     Attributes
     ----------
     cheap : bool
-        Links cost nothing, so that every row of a table may have one to its FITS file.
+        Links are short, so that every row of a table may link its FITS file.
     """
 
     cheap: bool
 
     def thumbnail(self, image: Image) -> str | None:
-        """Small picture."""
+        """Thumbnail."""
 
     def picture(self, image: Image) -> str | None:
-        """Large picture with axes."""
+        """Full-size picture with axes."""
 
     def fits(self, image: Image) -> str | None:
         """FITS file."""
 
     def scripts(self, image: Image) -> Sequence[tuple[str, str]]:
-        """Scripts that make the image again: what each is called, and its address; none where there are no routes."""
+        """Label and URL of each script that reproduces the image; empty without routes."""
 
     def product(self, kind: str, name: str) -> str | None:
-        """STIX file of that name; ``kind`` is "science", "quicklook", "aux" or "other"."""
+        """STIX file by name; ``kind`` is "science", "quicklook", "aux" or "other"."""
 
 
 class RouteLinks:
-    """Addresses under ``/archive/``, where `dashboards.server.routes` answers."""
+    """URLs under ``/archive/``, served by `dashboards.server.routes`."""
 
     cheap = True
 
     def thumbnail(self, image: Image) -> str | None:
-        """Small picture."""
+        """Thumbnail."""
         return f"archive/thumbnail/{image.image_id}" if image.thumbnail else None
 
     def picture(self, image: Image) -> str | None:
-        """Large picture with axes."""
+        """Full-size picture with axes."""
         return f"archive/png/{image.image_id}" if image.png else None
 
     def fits(self, image: Image) -> str | None:
@@ -63,16 +63,16 @@ class RouteLinks:
         return f"archive/fits/{image.image_id}"
 
     def scripts(self, image: Image) -> Sequence[tuple[str, str]]:
-        """Scripts that make the image again."""
+        """Scripts that reproduce the image."""
         return tuple((name, f"archive/script/{image.image_id}{suffix}") for name, suffix in SCRIPTS)
 
     def product(self, kind: str, name: str) -> str | None:
-        """STIX file of that name."""
+        """STIX file by name."""
         return f"archive/{kind}/{name}"
 
 
 class NoLinks(RouteLinks):
-    """For files that are not in the archive: they have no address."""
+    """Links of files that are not in the archive: they have no URL."""
 
     def product(self, kind: str, name: str) -> str | None:  # noqa: ARG002 - as links are asked
         """None."""
@@ -80,7 +80,7 @@ class NoLinks(RouteLinks):
 
 
 class InlineLinks:
-    """The files themselves in the page, for a plain ``panel serve`` that has no routes.
+    """Embeds the files in the page, for a plain ``panel serve`` without routes.
 
     Parameters
     ----------
@@ -93,11 +93,11 @@ class InlineLinks:
         self._archive = archive
 
     def thumbnail(self, image: Image) -> str | None:
-        """Small picture."""
+        """Thumbnail."""
         return self._inline(image.thumbnail, "image/png")
 
     def picture(self, image: Image) -> str | None:
-        """Large picture with axes."""
+        """Full-size picture with axes."""
         return self._inline(image.png, "image/png")
 
     def fits(self, image: Image) -> str | None:
@@ -105,11 +105,11 @@ class InlineLinks:
         return self._inline(image.file, "application/fits")
 
     def scripts(self, image: Image) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - as links are asked
-        """None: a script names addresses it downloads from, and there are none."""
+        """Empty: scripts contain download URLs, and there are none."""
         return ()
 
     def product(self, kind: str, name: str) -> str | None:  # noqa: ARG002 - too large for a page
-        """STIX file of that name: there is no address for it."""
+        """None: STIX files are not embedded."""
         return None
 
     def _inline(self, place: str | None, kind: str) -> str | None:
@@ -129,9 +129,9 @@ def session_links() -> Links:
     try:
         return InlineLinks(archive_source().archive())
     except Unavailable:
-        return RouteLinks()  # there will be nothing to link to
+        return RouteLinks()  # without an archive there is nothing to link to
 
 
 def routes_are_served() -> bool:
-    """Whether this process was started with ``--plugins dashboards.server.routes``; nothing else imports it."""
+    """Whether this process was started with ``--plugins dashboards.server.routes``, which alone imports that module."""
     return ROUTES_MODULE in sys.modules

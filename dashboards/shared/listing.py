@@ -1,4 +1,4 @@
-"""One page of rows, and the arithmetic of paging."""
+"""One page of rows, and its page numbers."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Listing[Row]:
-    """Some rows out of many.
+    """Some rows of a longer list.
 
     Attributes
     ----------
     rows : tuple
     total : int
-        Number of rows that the filter lets through.
+        Number of rows that match the filter.
     page, page_size : int
-        Which page this is, from 1, and how many rows a full one has.
+        Page number, from 1, and number of rows of a full page.
     problem : str
-        Why there are no rows, in plain words; empty when nothing is wrong.
+        Why rows could not be loaded, for the visitor; empty if they could.
     """
 
     rows: tuple[Row, ...] = ()
@@ -33,7 +33,7 @@ class Listing[Row]:
 
     @property
     def first(self) -> int:
-        """Number of the first row, from 1; 0 when there is none."""
+        """Number of the first row, from 1; 0 if there is none."""
         return (self.page - 1) * self.page_size + 1 if self.rows else 0
 
     @property
@@ -42,7 +42,7 @@ class Listing[Row]:
         return self.first + len(self.rows) - 1 if self.rows else 0
 
     def range_text(self, noun: str) -> str:
-        """``1-25 of 1 234 images``, and ``1 image`` where there is no other; ``noun`` is a plural."""
+        """``1-25 of 1 234 images``, or ``1 image`` for a single one; ``noun`` is a plural."""
         if not self.rows:
             return f"no {noun}"
         if self.total == 1:

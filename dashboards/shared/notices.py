@@ -1,4 +1,4 @@
-"""Sentences for the visitor: what is wrong, what is missing, what must be known."""
+"""Messages for the visitor: errors, warnings, and information."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dashboards.shared.style import style
 
 @dataclass(frozen=True)
 class Notice:
-    """A sentence and how loud it is: "info", "warning", "error" or "simulated"."""
+    """A message and its level: "info", "warning", "error" or "simulated"."""
 
     kind: str
     text: str
 
 
 class Notices:
-    """A strip of notices; takes no room while there are none."""
+    """A list of notices; takes no space while empty."""
 
     def __init__(self) -> None:
         self.pane = pn.pane.HTML(
@@ -28,7 +28,7 @@ class Notices:
         )
 
     def show(self, notices: Sequence[Notice]) -> None:
-        """Show these, and no others."""
+        """Replace the notices."""
         html = "".join(_box(notice) for notice in notices)
         self.pane.param.update(object=html, visible=bool(html))
 

@@ -1,6 +1,6 @@
 """First content: the page as plain HTML, shown while the scripts of the live page load.
 
-The live page needs about a second to come alive in a browser; its first rows need not wait for that.
+The live page takes about a second to load in a browser; its first rows are shown before that.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dashboards.shared.image_rows import ImageRow
 from dashboards.shared.links import Links
 from dashboards.shared.style import style
 
-#: Room to the left and right of the table, and for the boxes to tick, pixel.
+#: Margins of the table and width of the checkboxes, pixel.
 MARGIN = 88
 USUAL = chosen_columns(())
 
@@ -24,7 +24,7 @@ def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -
     Parameters
     ----------
     site, title, total : str
-        Text; escaped here.
+        Plain text; escaped here.
     table : str
         HTML.
     dark : bool
@@ -38,7 +38,7 @@ def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -
 
 
 def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column] = USUAL) -> str:
-    """Rows as a plain table with the cells of the live one."""
+    """Rows as a plain table with the cells of the live table."""
     heads = '<th class="box"></th>' + "".join(
         f'<th class="p{c.priority}" style="text-align:{c.align}">{escape(c.title)}</th>' for c in columns
     )
@@ -48,7 +48,7 @@ def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column]
         + "</tr>"
         for row in rows
     )
-    # what there is beyond these is shared out by the browser
+    # the browser distributes the remaining width
     widths = '<col style="width:40px">' + "".join(
         f'<col class="p{c.priority}" style="width:{c.min_width}px">' for c in columns
     )
@@ -56,7 +56,7 @@ def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column]
 
 
 def narrow_css(columns: Sequence[Column] = USUAL) -> str:
-    """Which columns go on which width of screen, as Tabulator decides it."""
+    """Which columns are hidden at which screen width, as Tabulator does it."""
     rules = []
     for priority in sorted({column.priority for column in columns} - {0}):
         needed = sum(column.min_width for column in columns if column.priority <= priority) + MARGIN

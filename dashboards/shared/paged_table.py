@@ -1,4 +1,4 @@
-"""What tables that show one page have in common: the archive filters, sorts and pages, Tabulator holds ready HTML."""
+"""Base of tables that show one page: the archive filters, sorts and pages; Tabulator shows HTML cells."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from panel.io.model import JSCode
 
-#: The archive has sorted; the browser keeps the order in which rows came. (Tabulator swaps the two for "desc".)
+#: The archive has sorted; the browser keeps the order of the rows. (Tabulator swaps the two for "desc".)
 AS_SENT = JSCode(
     "(a, b, rowA, rowB, column, dir) => (dir === 'asc' ? 1 : -1) * (rowA.getData()._index - rowB.getData()._index)"
 )
 
-#: Tabulator sorts by a click on a head and lets no key come there.
+#: Tabulator sorts by a click on a header, which cannot be reached by keyboard.
 KEYED_HEAD = JSCode(
     "(cell, _, rendered) => { rendered(() => { const head = cell.getElement().closest('.tabulator-col'); "
     "head.tabIndex = 0; head.addEventListener('keydown', (event) => { "
@@ -24,24 +24,24 @@ KEYED_HEAD = JSCode(
 
 @dataclass(frozen=True)
 class TableColumn[**Row]:
-    """One column.
+    """One column of a table.
 
     Attributes
     ----------
     field, title : str
-        Name inside, and head.
+        Field name, and header.
     cell : callable
-        HTML of a cell, from what the table knows of a row. Everything that comes from the index is escaped.
+        Returns the HTML of a cell for a row. Values from the index are escaped.
     tooltip : str
-        What the head says to a resting pointer.
+        Tooltip of the header.
     sort : str
-        Column of the index behind it; empty when it cannot be sorted by.
+        Column of the index to sort by; empty if it cannot be sorted.
     downwards : bool
-        The first click on the head puts the largest first.
+        The first click on the header sorts largest first.
     width, min_width : int, pixel
-        Share of the table's width, and what it cannot do without.
+        Share of the table's width, and minimum width.
     priority : int
-        The higher, the sooner it goes when the screen is narrow; 0 stays.
+        Columns with higher numbers are hidden first on narrow screens; 0 is never hidden.
     align : str
         "left", "center" or "right".
     """
@@ -61,15 +61,15 @@ class TableColumn[**Row]:
 def table_options(
     columns: Sequence[TableColumn[...]], row_height: int, heads: Mapping[str, JSCode] | None = None
 ) -> dict[str, Any]:
-    """Arguments for a Tabulator of these columns.
+    """Arguments of a Tabulator widget with these columns.
 
     Parameters
     ----------
     columns : sequence of TableColumn
     row_height : int
-        Pixel.
+        Height of a row, pixel.
     heads : mapping, optional
-        Field → what draws the head of its column, where that is no text.
+        Field → JavaScript that draws the header of its column, where it is not text.
     """
     return {
         "show_index": False,
@@ -89,7 +89,7 @@ def table_options(
 
 
 def sorters_of(columns: Sequence[TableColumn[...]], sort: Sequence[str]) -> list[dict[str, str]]:
-    """Tabulator's sorters for an order of the archive, "-" for downwards; what has no column is left out."""
+    """Tabulator's sorters for a sort order of the archive ("-" for descending); unknown columns are left out."""
     fields = {column.sort: column.field for column in columns if column.sort}
     return [
         {"field": fields[name.removeprefix("-")], "dir": "desc" if name.startswith("-") else "asc"}
@@ -99,13 +99,13 @@ def sorters_of(columns: Sequence[TableColumn[...]], sort: Sequence[str]) -> list
 
 
 def sort_of(columns: Sequence[TableColumn[...]], sorters: Sequence[Mapping[str, str]]) -> list[str]:
-    """The archive's order for Tabulator's sorters."""
+    """Sort order of the archive for Tabulator's sorters."""
     names = {column.field: column.sort for column in columns if column.sort}
     return [("-" if s["dir"] == "desc" else "") + names[s["field"]] for s in sorters if s["field"] in names]
 
 
 def _configuration(columns: Sequence[TableColumn[...]], row_height: int, heads: Mapping[str, JSCode]) -> dict[str, Any]:
-    """What Panel has no parameter for."""
+    """Settings without a Panel parameter."""
     return {
         "responsiveLayout": "hide",
         "rowHeight": row_height,

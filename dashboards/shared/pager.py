@@ -8,8 +8,8 @@ from dashboards.shared.listing import Listing
 
 
 def turn_to[Row](pager: pmui.Pagination, listing: Listing[Row]) -> None:
-    """Let a pager show which page a listing is, and of how many."""
+    """Set a pager to the page and page count of a listing."""
     steps = {"count": listing.pages, "value": listing.page - 1}
-    # the pager's value must lie below its count at every moment
+    # the pager's value must never exceed its count
     for name in steps if listing.pages > pager.count else reversed(steps):
         setattr(pager, name, steps[name])

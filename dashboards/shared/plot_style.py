@@ -1,17 +1,17 @@
-"""Looks of live figures: readable on a light page and on a dark one, for the visitor may change between them."""
+"""Style of live figures: readable on light and dark pages, because the visitor may switch between them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Contrast of four and more against both backgrounds.
+#: Contrast of at least 4:1 on both backgrounds.
 TEXT = "#6f7c89"
 LINES = "rgba(128, 140, 152, 0.35)"
 FONT = "Roboto, Helvetica, Arial, sans-serif"
 
 
 def style_plot(plot: Any) -> None:
-    """Give a Bokeh figure the looks of the pages."""
+    """Apply the style of the pages to a Bokeh figure."""
     plot.border_fill_alpha = 0.0
     plot.outline_line_color = LINES
     plot.title.text_color, plot.title.text_font = TEXT, FONT

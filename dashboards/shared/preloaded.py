@@ -1,7 +1,7 @@
-"""A page that is preloaded: its state is loaded, its widgets are not made yet.
+"""A preloaded page: its state is loaded, its widgets are not created yet.
 
-What a visitor sees first needs the state alone, so `dashboards.server.first_content` begins a page before the
-session of its live part is made. The session then takes the page that was preloaded.
+The first content needs only the state, so `dashboards.server.first_content` loads it before the session of the live
+page is created. The session then continues with this state.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class PreloadedState[State: AddressState]:
     ----------
     state : AddressState
     complaints : tuple of str
-        One sentence for each value of the address that means nothing.
+        One sentence for each invalid value in the URL.
     address : str
-        What the state made of the address, before anything was loaded.
+        Query string of the state before anything was loaded.
     """
 
     state: State
@@ -33,14 +33,14 @@ class PreloadedState[State: AddressState]:
     address: str
 
 
-#: The page that the present request has preloaded.
+#: The page that the current request has preloaded.
 _PRELOADED: ContextVar[PreloadedState[Any] | None] = ContextVar("preloaded", default=None)
 #: The loaded state of a page that has no first content.
 _LOADED: ContextVar[Any] = ContextVar("loaded", default=None)
 
 
 def preload[State: AddressState](state: State, search: str) -> PreloadedState[State]:
-    """Set a state from a query string and load what it asks for."""
+    """Set a state from a query string and load its data."""
     complaints = tuple(state.take_address(search))
     address = state.address
     state.load()
@@ -49,7 +49,7 @@ def preload[State: AddressState](state: State, search: str) -> PreloadedState[St
 
 @contextmanager
 def session_from_preloaded(preloaded: PreloadedState[Any]) -> Iterator[None]:
-    """Let the session that is made inside go on with a page that was preloaded."""
+    """Let the session that is created inside continue with a preloaded page."""
     token = _PRELOADED.set(preloaded)
     try:
         yield
@@ -58,18 +58,18 @@ def session_from_preloaded(preloaded: PreloadedState[Any]) -> Iterator[None]:
 
 
 def is_preloaded() -> bool:
-    """Whether the session that is being made goes on with a page."""
+    """Whether the session being created continues with a preloaded page."""
     return _PRELOADED.get() is not None
 
 
 def preloaded_or[State: AddressState](make: Callable[[], PreloadedState[State]]) -> PreloadedState[State]:
-    """The page that the session goes on with; else it is begun now."""
+    """The preloaded page of the session being created; without one, the result of ``make``."""
     return _PRELOADED.get() or make()
 
 
 @contextmanager
 def session_from_loaded(state: Any) -> Iterator[None]:
-    """Let the session that is made inside start from a state that was loaded outside of the server's loop."""
+    """Let the session that is created inside start from a state that was loaded outside the event loop."""
     token = _LOADED.set(state)
     try:
         yield
@@ -78,6 +78,6 @@ def session_from_loaded(state: Any) -> Iterator[None]:
 
 
 def loaded_or[State](make: Callable[[], State]) -> State:
-    """The state that the session starts from; else it is loaded now."""
+    """The loaded state of the session being created; without one, the result of ``make``."""
     state: State | None = _LOADED.get()
     return make() if state is None else state

@@ -1,4 +1,4 @@
-"""Times, energies, places and GOES classes as people type them."""
+"""Times, energies, positions and GOES classes from text."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NUMBER = r"-?\d{1,7}(?:\.\d{1,3})?"
 _RANGE = re.compile(rf"({_NUMBER})?\s*(?:\.\.+|…|to|:)\s*({_NUMBER})?", re.ASCII | re.IGNORECASE)
 _ONE_SIDED = re.compile(r"(≥|>=?|≤|<=?)\s*(.+)")
 _CLASSES = re.compile(r"([A-Z][\d.]*)\s*(?:-|–|to|\.\.+|…)\s*([A-Z][\d.]*)", re.ASCII)
-#: What a letter alone stands for: from the first flux to the next letter's, W m⁻².
+#: Flux range of a letter alone, up to the next letter's, W m⁻².
 _LETTERS = {"A": (1e-8, 1e-7), "B": (1e-7, 1e-6), "C": (1e-6, 1e-5), "M": (1e-5, 1e-4), "X": (1e-4, None)}
 
 type Ends = tuple[float | None, float | None]
 
 
 def earliest(text: str) -> np.datetime64 | None:
-    """First moment of a time that may be given in part: "2022-11" is 2022-11-01T00:00:00.
+    """First moment of a time that may be incomplete: "2022-11" is 2022-11-01T00:00:00.
 
     Parameters
     ----------
@@ -42,29 +42,29 @@ def earliest(text: str) -> np.datetime64 | None:
     Raises
     ------
     NotUnderstood
-        When it is not a time.
+        If it is not a time.
     """
     time = _parsed(text)
     return None if time is None else time.astype("datetime64[us]")
 
 
 def latest(text: str) -> np.datetime64 | None:
-    """The moment after a time that may be given in part: "2022-11" is 2022-12-01T00:00:00; arguments as `earliest`."""
+    """First moment after a time that may be incomplete: "2022-11" is 2022-12-01T00:00:00; arguments as `earliest`."""
     time = _parsed(text)
     if time is None:
         return None
-    unit: Any = np.datetime_data(time.dtype)[0]  # the precision it was given in
+    unit: Any = np.datetime_data(time.dtype)[0]  # the precision of the text
     after: np.datetime64 = (time + np.timedelta64(1, unit)).astype("datetime64[us]")
     return after
 
 
 def energy_band(text: str) -> tuple[float, float] | None:
-    """Lower and upper edge, keV, from "4-10" or "4–10 keV"; None from nothing.
+    """Lower and upper edge [keV] from "4-10" or "4–10 keV"; None from empty text.
 
     Raises
     ------
     NotUnderstood
-        When it is no range, or an empty one.
+        If it is not a range, or an empty one.
     """
     if not text.strip():
         return None
@@ -76,12 +76,12 @@ def energy_band(text: str) -> tuple[float, float] | None:
 
 
 def number_range(text: str) -> Ends:
-    """Lower and upper end from "-600..-400", "-600 to -400", "≥ 500" or "..0"; None where there is none.
+    """Lower and upper end from "-600..-400", "-600 to -400", "≥ 500" or "..0"; None for an open end.
 
     Raises
     ------
     NotUnderstood
-        When it is no range, or an empty one.
+        If it is not a range, or an empty one.
     """
     plain = text.strip().replace("−", "-").removesuffix("″")
     if not plain:
@@ -94,12 +94,12 @@ def number_range(text: str) -> Ends:
 
 
 def at_least(text: str) -> float | None:
-    """A smallest number: "10000", "10 000" or "≥ 10,000"; None from nothing.
+    """A minimum: "10000", "10 000" or "≥ 10,000"; None from empty text.
 
     Raises
     ------
     NotUnderstood
-        When it is no number.
+        If it is not a number.
     """
     plain = re.sub(r"[\s,]", "", text).lstrip("≥>=")
     if not text.strip():
@@ -113,12 +113,12 @@ def at_least(text: str) -> float | None:
 def goes_range(text: str) -> Ends:
     """Lowest and highest GOES flux [W m⁻²] from "C1" or "≥ C1" (and above), "< M1", "C1-M5" or "C" (all of C).
 
-    The upper end does not belong to the range; where a class is named as the upper end, it does.
+    The upper end is exclusive, but a class named as the upper end is included.
 
     Raises
     ------
     NotUnderstood
-        When it is neither a class nor a range of them.
+        If it is neither a class nor a range of classes.
     """
     plain = re.sub(r"\s+", " ", text.strip()).upper().replace("TO", "to").removesuffix("+")
     if not plain:
@@ -161,7 +161,7 @@ def _goes_ends(text: str) -> Ends:
 
 
 def _class_span(text: str) -> Ends:
-    """From the flux of a class to what lies just above it; a letter alone spans all its classes."""
+    """Flux range of a class, upper end exclusive; a letter alone spans all its classes."""
     flux = flux_of_class(text)
     if flux is None:
         return _LETTERS[text]
@@ -169,16 +169,16 @@ def _class_span(text: str) -> Ends:
 
 
 def _parsed(text: str) -> np.datetime64 | None:
-    """A time with the precision it was given in, so that adding one gives the end of that year, day or second."""
+    """A time with the precision of the text, so that adding one gives the end of that year, day or second."""
     if not text.strip():
         return None
     try:
         found = _TIME.fullmatch(without_utc(text))
-    except SelectionError as error:  # another offset than UTC
+    except SelectionError as error:  # a UTC offset
         raise NotUnderstood(str(error)) from error
     try:
         time = np.datetime64(found[1].replace(" ", "T")) if found else None
-    except ValueError:  # a thirteenth month
+    except ValueError:  # for example a thirteenth month
         time = None
     if time is None or time < EARLIEST:
         message = f"“{text}” is not a time (examples: 2022, 2022-11-11, 2022-11-11T13:56)"

@@ -1,7 +1,7 @@
-"""Whose live page it is: the visitor that a Bokeh session was made for.
+"""The visitor that a Bokeh session was created for.
 
-The handlers in `dashboards.server.live_pages` know the visitor from the signed cookie of a request. They hand it to the
-session that is made inside that request; the cookie itself never enters the page, nor the token in it.
+The handlers in `dashboards.server.live_pages` read the visitor from the signed cookie of a request and pass it to the
+session that is created in that request; neither the cookie nor its token is in the page.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from dashboards.shared.access import GUEST, Visitor
 
 @dataclass(frozen=True)
 class SessionOwner:
-    """The visitor that a session was made for.
+    """The visitor that a session was created for.
 
     Attributes
     ----------
     cookie : str
-        The signed cookie of the request that made the session. It says who the visitor is *now*: the visitor may have
+        Signed cookie of the request that created the session. It identifies the current visitor, who may have
         signed out since.
     visitor : Visitor
-        Who it was at that time.
+        The visitor at that time.
     """
 
     cookie: str = ""
@@ -38,20 +38,20 @@ NOBODY = SessionOwner()
 
 @dataclass
 class _Making:
-    """The owner of the sessions that a request makes, for as long as it makes them."""
+    """Owner of the sessions that a request creates, while it creates them."""
 
     owner: SessionOwner
     present: bool = True
 
 
 _PRESENT: ContextVar[_Making | None] = ContextVar("owner", default=None)
-#: By session context; an entry ends with its session.
+#: By session context; entries are removed with their session.
 _owners: WeakKeyDictionary[Any, SessionOwner] = WeakKeyDictionary()
 
 
 @contextmanager
 def making_sessions_for(owner: SessionOwner) -> Iterator[None]:
-    """Make sessions inside this block belong to ``owner``.
+    """Make ``owner`` the owner of sessions that are created inside this block.
 
     Callbacks that a session leaves behind inherit the context; after the block they find no owner in it.
     """
@@ -65,16 +65,16 @@ def making_sessions_for(owner: SessionOwner) -> Iterator[None]:
 
 
 def present_owner() -> SessionOwner | None:
-    """The owner of the session that is being made now; None outside of `making_sessions_for`."""
+    """Owner of the session being created; None outside `making_sessions_for`."""
     making = _PRESENT.get()
     return making.owner if making is not None and making.present else None
 
 
 def record_owner(session_context: Any) -> None:
-    """Record the owner of a session that is being made. Bokeh's hook ``on_session_created`` calls this."""
+    """Record the owner of a session being created. Called by Bokeh's hook ``on_session_created``."""
     _owners[session_context] = present_owner() or NOBODY
 
 
 def owner_of(session_context: Any) -> SessionOwner:
-    """The owner of a session; `NOBODY` for one that was made without our handlers (a plain ``panel serve``)."""
+    """Owner of a session; `NOBODY` if it was not created by our handlers (a plain ``panel serve``)."""
     return _owners.get(session_context, NOBODY)

@@ -1,4 +1,4 @@
-"""A map as a live figure: zoomed with the wheel, values under the pointer; limb, grid, scale bar, beam as in print."""
+"""A map as a live figure: zoom with the wheel, values under the pointer; limb, grid, scale bar and beam."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from dashboards.shared.plot_style import FONT, TEXT, style_plot
 from jobs.imaging.figures import color_table
 from stixcore.solar_grid import Line
 
-#: Contours, from the outermost inwards: light enough for the dark map, far enough apart to be told from each other.
+#: Contours, from the outermost inwards: light enough for the dark map, and distinguishable.
 CONTOUR_COLORS = ("#3f9dff", "#52cf7a", "#ffd84a", "#ffffff")
 LIMB, GRID = "rgba(255,255,255,0.6)", "rgba(255,255,255,0.25)"
 
 
 def sky_ranges(view: tuple[float, float, float, float]) -> tuple[Range1d, Range1d]:
-    """Ranges of x and y, to be shared by figures that move together."""
+    """Ranges of x and y, shared by figures that pan and zoom together."""
     x0, x1, y0, y1 = view
     return Range1d(start=x0, end=x1), Range1d(start=y0, end=y1)
 
@@ -55,7 +55,7 @@ def sky_figure(
         Positions are offsets from the centre of the map.
     beam_fwhm : float, arcsec, optional
     bar : bool
-        With a colour bar.
+        Whether to add a colour bar.
     """
     x0, x1, y0, y1 = panel.extent
     plot: Any = figure(
@@ -127,7 +127,7 @@ def _scale(plot: Any, x_range: Range1d) -> None:
             unit="''",
             dimensional=Angular(exclude=["°", "'"]),
             location="bottom_right",
-            background_fill_color="black",  # the label may lie on a bright source
+            background_fill_color="black",  # the label may overlap a bright source
             background_fill_alpha=0.5,
             border_line_alpha=0.0,
             label="@{value}″",
@@ -162,7 +162,7 @@ def _std_gamma_2() -> tuple[str, ...]:
 
 @cache
 def _diverging() -> tuple[str, ...]:
-    """Blue for less, orange for more, black for the same: told apart by every eye, and quiet on a dark page."""
+    """Blue below, orange above, black at zero: distinguishable with colour blindness, and subdued on a dark page."""
     up = np.linspace(0.0, 1.0, 128)[:, None] ** 0.8
     more, less = up * np.array([[255.0, 166.0, 77.0]]), up * np.array([[92.0, 173.0, 255.0]])
     return _hexadecimal(np.concatenate([less[::-1], more]).astype(np.uint8))

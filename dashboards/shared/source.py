@@ -1,4 +1,4 @@
-"""Where the archive is, and what to say when it cannot be read."""
+"""Where the archive is, and messages when it cannot be read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobs.queue.journal import Journal
 from jobs.shared.errors import JournalVersion
 from stixcore.errors import CalibrationError, StixError
 
-#: Folder of the archive, for those who do not name one.
+#: Environment variable with the folder of the archive.
 ARCHIVE_VARIABLE = "STIX_ARCHIVE"
 ARCHIVE_DEFAULT = "stix-archive"
 
@@ -39,7 +39,7 @@ class Unavailable(StixError):
 
 @dataclass
 class ArchiveSource:
-    """The archive that pages show: opened when first needed, and tried again for as long as it cannot be.
+    """The archive of the pages: opened when first needed; opening is retried after errors.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class ArchiveSource:
         Raises
         ------
         Unavailable
-            When the folder is no archive, or its index is of another version.
+            If the folder is not an archive, or its index has another version.
         """
         if self._archive is None or not self._archive.index.is_dir():
             with in_plain_words():
@@ -63,12 +63,12 @@ class ArchiveSource:
         return self._archive
 
     def lacks(self, table: str) -> bool:
-        """Whether months of a table are damaged and left out: then nobody can say that it is empty."""
+        """Whether months of a table are damaged and left out, so that it may not be complete."""
         return self._archive is not None and any(month.startswith(f"{table} ") for month in self._archive.left_out)
 
     @property
     def warning(self) -> str:
-        """What is missing in everything that is shown, in plain words; empty when nothing is."""
+        """What is missing from all results, for the visitor; empty if nothing is."""
         months = self._archive.left_out if self._archive is not None else ()
         if not months:
             return ""
@@ -78,12 +78,12 @@ class ArchiveSource:
         )
 
     def ask[Answer](self, question: Callable[[Archive], Answer]) -> Answer:
-        """Answer of the archive.
+        """Result of a function of the archive.
 
         Raises
         ------
         Unavailable
-            When there is none, for reasons that are not the question's.
+            If the archive cannot be read.
         """
         archive = self.archive()
         with in_plain_words():
@@ -92,7 +92,7 @@ class ArchiveSource:
 
 @contextmanager
 def in_plain_words() -> Iterator[None]:
-    """Turn what can go wrong with an archive into a sentence for visitors; the log keeps the details."""
+    """Replace errors of an archive by a sentence for visitors; the log has the details."""
     try:
         yield
     except NotAnArchive as error:
@@ -128,7 +128,7 @@ def in_plain_words() -> Iterator[None]:
 
 
 def disk_sentence(error: OSError) -> str:
-    """What a fault of the disk means, for visitors."""
+    """Message about a disk error, for visitors."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _FULL
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
@@ -147,12 +147,12 @@ def _journal_sentence(error: sqlite3.Error | JournalVersion) -> str:
 
 
 def journal_of(archive: Archive) -> Journal:
-    """The journal of an archive, for the web: nobody there waits long for its lock."""
+    """Journal of an archive for the web server, with a short wait for its lock."""
     return Journal(archive.root, WebLimits().lock_time)
 
 
 def archive_source() -> ArchiveSource:
-    """The one source of this process for the folder that ``$STIX_ARCHIVE`` names; without it, ``./stix-archive``."""
+    """The shared source of this process for the folder in ``$STIX_ARCHIVE``, else ``./stix-archive``."""
     return _source_of(Path(os.environ.get(ARCHIVE_VARIABLE, ARCHIVE_DEFAULT)).resolve())
 
 

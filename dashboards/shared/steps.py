@@ -1,4 +1,4 @@
-"""Where one can go from what is opened: whether the list has something before it and after it."""
+"""Previous and next: whether the list has an entry before and after the open one."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from archive.index.rows import Place
 
 @dataclass(frozen=True)
 class Steps:
-    """Whether there is one before, and one after."""
+    """Whether there is a previous and a next entry."""
 
     before: bool = False
     after: bool = False
 
     @classmethod
     def at(cls, place: Place | None) -> Steps:
-        """From a row at some place of a list; None for one that is not in it."""
+        """Steps from a row at some place of a list; None if it is not in the list."""
         return cls() if place is None else cls(place.number > 0, place.number < place.total - 1)
 
     @classmethod
     def among(cls, ids: Sequence[str], current: str) -> Steps:
-        """From one of some ids to its neighbours."""
+        """Steps from one of some ids to its neighbours."""
         return cls.at(Place(ids.index(current), len(ids)) if current in ids else None)
 
 
 def beside(ids: Sequence[str], current: str, by: int) -> str:
-    """The id that many further on; the first or last one where there is none, and the present one of no list."""
+    """The id ``by`` places further, at most the first or last; ``current`` if it is not in the list."""
     return ids[Place(ids.index(current), len(ids)).beside(by)] if current in ids else current

@@ -1,8 +1,8 @@
 """Numbers that visitors type.
 
-A number field hands over whatever was typed. A plain parameter refuses what is out of bounds with an exception that no
-visitor sees, and field and page would say different things; these take the nearest allowed value, which the field then
-shows. What is no number, or nothing, changes nothing.
+A number field passes on whatever was typed. A plain parameter raises an exception for values out of bounds, which no
+visitor sees, and field and page would differ; these parameters take the nearest allowed value, which the field then
+shows. Empty or invalid input is ignored.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from param.parameterized import instance_descriptor
 
 
 class TypedNumber(param.Number[Any]):
-    """A number that stays within its bounds."""
+    """A number that is clipped to its bounds."""
 
-    @instance_descriptor  # bounds may be those of one instance
+    @instance_descriptor  # bounds may belong to one instance
     def __set__(self, obj: Any, val: Any) -> None:
         super().__set__(obj, _allowed(self, obj, val, whole=False))
 
 
 class TypedInteger(param.Integer[Any]):
-    """A whole number that stays within its bounds."""
+    """An integer that is clipped to its bounds."""
 
     @instance_descriptor
     def __set__(self, obj: Any, val: Any) -> None:
@@ -35,7 +35,7 @@ def _allowed(parameter: param.Number[Any], obj: Any, value: Any, *, whole: bool)
         return getattr(obj, str(parameter.name))
     is_number = isinstance(value, int) or (isinstance(value, float) and not whole)
     if not is_number:
-        return value  # param says what it is
+        return value  # param raises its own error
     low, high = parameter.bounds or (None, None)
     above = value if low is None else max(value, low)
     return above if high is None else min(above, high)

@@ -1,4 +1,4 @@
-"""Amplitude and phase of every sub-collimator: what was measured, with error bars, and what each method predicts."""
+"""Amplitude and phase of every sub-collimator: measured, with error bars, and predicted by each method."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dashboards.shared.figure_style import aria_label, error_bars
 from dashboards.shared.plot_style import TEXT, style_plot
 from stixcore.image_files.read import StoredVisibilities
 
-#: Distinguishable for the colour-blind: Okabe & Ito's, as in the printed report, and one more for multi-scale CLEAN.
+#: Distinguishable with colour blindness: Okabe & Ito, as in the printed report, and one more for multi-scale CLEAN.
 COLORS = {"clean": "#0072b2", "ms_clean": "#a14e45", "mem_ge": "#d55e00", "em": "#009e73", "vis_fwdfit": "#cc79a7"}
 
 
 def visibility_figure(visibilities: Mapping[str, StoredVisibilities]) -> Any | None:
-    """Both plots over one axis of labels; a click in the legend hides a method. None where nothing is stored.
+    """Amplitudes and phases over one axis of labels; a click in the legend hides a method. None without visibilities.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def visibility_figure(visibilities: Mapping[str, StoredVisibilities]) -> Any | N
     measured = next(iter(visibilities.values()))
     labels = FactorRange(factors=list(measured.labels))
     amplitude, phase = np.abs(measured.measured), np.rad2deg(np.angle(measured.measured))
-    # σ of the phase is σ of the amplitude ÷ the amplitude, as long as that is small; never more than half a turn
+    # σ of the phase is σ of the amplitude ÷ the amplitude while that is small; never more than half a turn
     phase_sigma = np.rad2deg(np.minimum(measured.sigma / np.maximum(amplitude, 1e-30), np.pi))
     upper = _plot(labels, "Amplitude [ct s⁻¹ cm⁻² keV⁻¹]", 260)
     lower = _plot(labels, "Phase [°]", 200)

@@ -1,4 +1,4 @@
-"""Who is looking at a page, or asking an address."""
+"""Who looks at a page or sends a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dashboards.shared.limits import WebLimits
 from dashboards.shared.session_owner import owner_of, present_owner
 from dashboards.shared.source import archive_source
 
-#: Panel's cookie with the name of who has signed in, signed with the key of this archive's servers.
+#: Panel's cookie with the name of the user, signed with the key of this archive's servers.
 COOKIE = "user"
 
 _BEARER = "bearer "
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 
 
 def session_visitor() -> Visitor:
-    """Who looks at the page of this session, now.
+    """Current visitor of the page of this session.
 
-    Ask again in every callback that submits, cancels or shows what is hidden: who has signed out elsewhere, was removed
-    or whose time is over is a guest from then on.
+    Call it again in every callback that submits, cancels or shows hidden images: a user who has signed out elsewhere,
+    was removed or whose session has expired is a guest from then on.
     """
     making = present_owner()
-    if making is not None:  # the session is made in the event loop, where no file is read
+    if making is not None:  # the session is being created in the event loop, where no file is read
         return making.visitor
     document = pn.state.curdoc
     context = None if document is None else document.session_context
@@ -45,23 +45,23 @@ def session_visitor() -> Visitor:
 
 
 async def reading[Answer](function: Callable[..., Answer], *arguments: Any) -> Answer:
-    """Call a function that reads the lists of users and sessions, in a thread: they are files."""
+    """Call a function that reads the files of users and sessions, in a thread."""
     return await asyncio.get_running_loop().run_in_executor(_reading_threads(), function, *arguments)
 
 
 async def visitor_asking(handler: RequestHandler) -> Visitor:
-    """`request_visitor`, asked in a thread: the lists of users and sessions are files."""
+    """`request_visitor` in a thread, because users and sessions are files."""
     return await reading(request_visitor, handler)
 
 
 async def visitor_with_cookie(handler: RequestHandler) -> Visitor:
-    """Who asks an address where no token counts; asked in a thread."""
+    """Visitor of a request where tokens are not accepted; read in a thread."""
     cookie = handler.get_cookie(COOKIE) or ""
     return await reading(visitor_of_cookie, cookie)
 
 
 async def may_be_valid(cookie: str) -> bool:
-    """Whether the session of a cookie is one, or nobody can know it now; asked in a thread."""
+    """Whether the session of a cookie is valid, or cannot be checked now; read in a thread."""
 
     def ask() -> bool:
         try:
@@ -73,9 +73,9 @@ async def may_be_valid(cookie: str) -> bool:
 
 
 def request_visitor(handler: RequestHandler) -> Visitor:
-    """Who asks an address: by a token (``Authorization: Bearer …``) if one is sent, else by the cookie.
+    """Visitor of a request: by token (``Authorization: Bearer …``) if there is one, else by cookie.
 
-    Reads files: handlers of the loop ask `visitor_asking`.
+    Reads files: use `visitor_asking` in the event loop.
     """
     authorization = handler.request.headers.get("Authorization")
     if authorization is not None:
@@ -84,7 +84,7 @@ def request_visitor(handler: RequestHandler) -> Visitor:
 
 
 def visitor_of_cookie(cookie: str) -> Visitor:
-    """Who the cookie of a session belongs to; a guest when it is forged, too old, or its session has ended."""
+    """Visitor of a session cookie; a guest if it is forged, expired, or its session has ended."""
     try:
         return visitor_of_session(cookie)
     except ArchiveError as error:
@@ -98,7 +98,7 @@ def visitor_of_session(cookie: str) -> Visitor:
     Raises
     ------
     AccountsDamaged
-        When the list of users, or that of ended sessions, cannot be read.
+        If the list of users, or of ended sessions, cannot be read.
     """
     signed = signed_text(cookie)
     if not signed or sessions().has_ended(cookie):
@@ -107,7 +107,7 @@ def visitor_of_session(cookie: str) -> Visitor:
 
 
 def signed_text(cookie: str) -> str:
-    """What this server has signed in a cookie of a session; empty when it is forged or too old. Reads no file."""
+    """Content of a session cookie signed by this server; empty if it is forged or expired. Reads no file."""
     if not (cookie and can_sign_in()):
         return ""
     signed = decode_signed_value(pn.config.cookie_secret, COOKIE, cookie, max_age_days=pn.config.oauth_expiry)
@@ -118,7 +118,7 @@ def signed_text(cookie: str) -> str:
 
 
 def visitor_of_authorization(authorization: str) -> Visitor:
-    """Who the header ``Authorization`` belongs to; a guest when the token is nobody's."""
+    """Visitor of an ``Authorization`` header; a guest if the token is unknown."""
     if not (authorization.lower().startswith(_BEARER) and can_sign_in()):
         return GUEST
     try:
@@ -129,25 +129,25 @@ def visitor_of_authorization(authorization: str) -> Visitor:
 
 
 def can_sign_in() -> bool:
-    """Whether this server was started with a way to sign in; a plain ``panel serve`` has none."""
+    """Whether this server has sign-in; a plain ``panel serve`` has none."""
     return bool(pn.config.oauth_provider and pn.config.cookie_secret)
 
 
 def ticket(name: str, generation: str) -> str:
-    """What the cookie of a new session says: the user, the password it was begun with, and something of its own.
+    """Content of the cookie of a new session: the user, the generation of the password, and a random part.
 
-    The last part makes two sessions of the same second two sessions, so that one can be ended without the other.
+    The random part distinguishes two sessions of the same second, so that one can be ended without the other.
     """
     return f"{name}:{generation}:{secrets.token_hex(8)}"
 
 
 def accounts() -> Accounts:
-    """The users of this server's archive."""
+    """Users of this server's archive."""
     return _accounts(archive_source().folder)
 
 
 def sessions() -> Sessions:
-    """The sessions of this server's archive that were ended."""
+    """Ended sessions of this server's archive."""
     return _sessions(archive_source().folder)
 
 
@@ -174,5 +174,5 @@ def _sessions(folder: Path) -> Sessions:
 
 @cache
 def _reading_threads() -> ThreadPoolExecutor:
-    """Threads of their own: somebody is recognized also while others wait for the index."""
+    """Separate threads, so that visitors are identified even while others wait for the index."""
     return ThreadPoolExecutor(2, thread_name_prefix="visitor")
