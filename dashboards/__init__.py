@@ -1,5 +1,5 @@
-"""What a person wants to see: web pages over the archive.
+"""Web pages of the archive.
 
-This folder holds what ``panel serve dashboards/*.py`` shall serve and nothing else; everything the pages are made of is
-in the folders below. See ``DESIGN.md``.
+The modules in this folder are the pages that ``panel serve dashboards/*.py`` serves; what they consist of is in the
+folders. See ``DESIGN.md``.
 """

@@ -290,7 +290,7 @@ class ImagingOptions:
         WithJsonSchema(
             {"oneOf": [{"type": "string", "enum": [AUTO, ASSUMED]}, _object((ROLL, X, Y)), {"type": "null"}]}
         ),
-        Field(description="From the aspect solution (auto), assumed, or typed"),
+        Field(description="Roll in degrees and pointing in arcsec, or assumed; null: from the aspect solution"),
     ] = None
     shape: Annotated[
         tuple[int, int],
@@ -360,9 +360,12 @@ class ImageRequest(ImagingOptions):
     background_range: tuple[np.datetime64, np.datetime64] | None = field(default=None, kw_only=True)
 
 
+_OPTIONS = TypeAdapter(ImagingOptions)
+
+
 def option_schemas() -> dict[str, dict[str, Any]]:
     """JSON schema of each option by its key, with description, default, bounds and unit."""
-    properties: dict[str, dict[str, Any]] = schema_of(TypeAdapter(ImagingOptions))["properties"]
+    properties: dict[str, dict[str, Any]] = schema_of(_OPTIONS)["properties"]
     return properties
 
 
@@ -387,9 +390,25 @@ _EXPECTED = {
 }
 
 
-def explain(error: ValidationError) -> str:
+def read_options(document: Mapping[str, Any]) -> ImagingOptions:
+    """Options from the values of a JSON object; those that are not given have their defaults.
+
+    Raises
+    ------
+    ValueError
+        Names the key that is wrong, and what was expected.
+    """
+    try:
+        return _OPTIONS.validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        raise ValueError(explain(error, key=True)) from error
+
+
+def explain(error: ValidationError, *, key: bool = False) -> str:
     """The first wrong value in a sentence: "expected a number, found 'high'"."""
     first = error.errors(include_url=False)[0]
+    if key:
+        return f"{first['loc'][0]}: {explain(error)}"
     given, context, kind = first["input"], first.get("ctx", {}), first["type"]
     if kind == "value_error":
         return str(context["error"])

@@ -172,13 +172,13 @@ def run_image(arguments: argparse.Namespace) -> int:
 
     options = imaging_options(arguments)
     limits = Limits()  # those of requests: what no page takes is refused before anything is written
-    limits.check_map(options["shape"], options["pixel"], options["location"])
+    limits.check_map(options.shape, options.pixel, options.location)
     limits.check_ensemble(arguments.ensemble)
     request = ImageRequest(
         start=arguments.start,
         end=arguments.end,
         energy=(arguments.energy[0], arguments.energy[1]),
-        **options,
+        **options.options,
         background_range=tuple(arguments.background_range) if arguments.background_range else None,
     )
     catalog = calibration_catalog(arguments.archive.expanduser().resolve())  # the shipped one where no archive is

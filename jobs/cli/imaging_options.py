@@ -1,4 +1,8 @@
-"""Options of ``stix-jobs image`` about the images: arguments made from `stixcore.options`, and read back."""
+"""Options of ``stix-jobs image``: an argument for each option of `stixcore.options.ImagingOptions`.
+
+An option with choices, numbers or yes and no gets its argument from its schema. Methods, location and pointing have a
+form of their own on a command line.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +11,19 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from jobs.shared.errors import BadRequest
-from stixcore.fits.windows import WindowRule
-from stixcore.imaging.methods import MethodParameters
+from stixcore.errors import StixError
 from stixcore.imaging.reconstruction import Method
-from stixcore.options import ShiftBins, X, Y, default_methods, explain, option_schemas, read_methods
+from stixcore.options import ROLL, ImagingOptions, X, Y, default_methods, option_schemas, read_options
+
+#: Options whose argument is not named like their key.
+_FLAGS = {"window_rule": "--bins", "pixel_arcsec": "--pixel"}
+#: Options that are several numbers, and the keys of these in JSON.
+_NUMBERS = {"location": {"X": X, "Y": Y}, "pointing": {"ROLL": ROLL, "X": X, "Y": Y}}
 
 
 def add_imaging_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that a recipe depends on, besides files, times and energies."""
-    schemas = option_schemas()
-
-    def add(flag: str, key: str, **more: Any) -> None:
-        schema = schemas[key]
-        said = "default: found on the full disk" if schema["default"] is None else f"default: {schema['default']}"
-        what = str(schema["description"]).partition(";")[0]
-        parser.add_argument(flag, help=f"{what[:1].lower()}{what[1:]} ({said})", **more)
-
-    def choice(flag: str, key: str) -> None:
-        add(flag, key, choices=schemas[key]["enum"], default=schemas[key]["default"])
-
-    parser.add_argument("--exact", action="store_true", help=_sentence(schemas["exact"]))
-    choice("--bins", "window_rule")
-    choice("--shift-bins", "shift_bins")
     parser.add_argument(
         "--method",
         nargs="+",
@@ -48,32 +40,61 @@ def add_imaging_options(parser: argparse.ArgumentParser) -> None:
         help="a parameter of a method; the ground software's demo: clean.stop_rule=negative_extreme, "
         "mem_ge.flux_estimate=amplitude, --bins outward, --shift-bins off",
     )
-    add("--shape", "shape", type=int, default=schemas["shape"]["default"], metavar="N")
-    add("--pixel", "pixel_arcsec", type=float, default=schemas["pixel_arcsec"]["default"], metavar="ARCSEC")
-    add("--location", "location", type=float, nargs=2, metavar=(X[0].upper(), Y[0].upper()))
+    for key, schema in option_schemas().items():
+        if key != "methods":
+            flag = _FLAGS.get(key, f"--{key.replace('_', '-')}")
+            parser.add_argument(flag, dest=key, help=_help(schema), **_form(key, schema))
 
 
-def imaging_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Keyword arguments of `stixcore.options.ImagingOptions`, as far as the command line has them.
+def _form(key: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What an argument accepts."""
+    if key in _NUMBERS:
+        return {"type": float, "nargs": len(_NUMBERS[key]), "metavar": tuple(_NUMBERS[key])}
+    if key == "shape":
+        return {"type": int, "metavar": "N"}
+    if "enum" in schema:
+        return {"choices": schema["enum"]}
+    if schema["type"] == "boolean":
+        return {"action": "store_true", "default": None}
+    if schema["type"] == "array":
+        return {"nargs": "+", "metavar": "LABEL"}
+    return {"type": float, "metavar": schema["unit"].upper()}
+
+
+def _help(schema: Mapping[str, Any]) -> str:
+    what, _, searched = str(schema["description"]).partition("; null: ")
+    what, default = what[:1].lower() + what[1:], schema["default"]
+    if default is False:
+        return what
+    if isinstance(default, list):
+        return f"{what} (default: {default[-1]} to {default[0]})"
+    return f"{what} (default: {searched if default is None else default})"
+
+
+def imaging_options(arguments: argparse.Namespace) -> ImagingOptions:
+    """The options on a command line.
 
     Raises
     ------
     BadRequest
-        Names the setting that is wrong.
+        Names the option that is wrong.
     """
-    return {
-        "methods": _methods(arguments.method, arguments.set),
-        "location": tuple(arguments.location) if arguments.location else None,
-        "shape": (arguments.shape, arguments.shape),
-        "pixel": arguments.pixel,
-        "window_rule": WindowRule(arguments.bins),
-        "exact": arguments.exact,
-        "shift_bins": ShiftBins(arguments.shift_bins),
-    }
+    document = {key: value for key in option_schemas() if (value := getattr(arguments, key, None)) is not None}
+    for key, names in _NUMBERS.items():
+        if key in document:
+            document[key] = dict(zip(names.values(), document[key], strict=True))
+    document["methods"] = _methods(arguments.method, arguments.set)
+    try:
+        return read_options(document)
+    except (ValueError, StixError) as error:
+        message = str(error)
+        if message.startswith("methods: "):
+            message = message.replace("methods", "--set", 1)
+        raise BadRequest(message) from error
 
 
-def _methods(names: Iterable[str], settings: Iterable[str]) -> Mapping[Method, MethodParameters]:
-    """Methods by name with the parameters that were set, each ``METHOD.PARAMETER=VALUE``; the others are defaults."""
+def _methods(names: Iterable[str], settings: Iterable[str]) -> dict[str, dict[str, object]]:
+    """Methods by name with the parameters that were set, each ``METHOD.PARAMETER=VALUE``."""
     chosen: dict[str, dict[str, object]] = {str(method): {} for method in default_methods() if method in names}
     for setting in settings:
         target, equals, value = setting.partition("=")
@@ -88,13 +109,4 @@ def _methods(names: Iterable[str], settings: Iterable[str]) -> Mapping[Method, M
             chosen[method][parameter] = json.loads(value)
         except ValueError:  # a word, as those of stop_rule
             chosen[method][parameter] = value
-    try:
-        return read_methods(chosen)
-    except ValueError as error:
-        message = f"--set: {explain(error) if isinstance(error, ValidationError) else error}"
-        raise BadRequest(message) from error
-
-
-def _sentence(schema: Mapping[str, Any]) -> str:
-    text = str(schema["description"])
-    return text[:1].lower() + text[1:]
+    return chosen

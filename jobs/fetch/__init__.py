@@ -1,1 +1,5 @@
-"""Downloads from the STIX archive: what is missing here, politely and resumably."""
+"""Downloads of missing files from the STIX archive.
+
+`client` decides what to download, `companions` which files belong together; `transport` makes the requests: pauses,
+retries, resumed transfers.
+"""

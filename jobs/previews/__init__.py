@@ -1,1 +1,1 @@
-"""Previews: which windows and bands of each science file are imaged without being asked, and when they are stale."""
+"""Previews: images made automatically from each science file; which windows and bands, and when they are stale."""

@@ -245,8 +245,7 @@ def read_request(document: dict[str, Any]) -> ImagingRequest:
     try:
         return _REQUEST.validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
-        message = f"{error.errors(include_url=False)[0]['loc'][0]}: {explain(error)}"
-        raise BadRequest(message) from error
+        raise BadRequest(explain(error, key=True)) from error
 
 
 def _require(fits: object, message: str) -> None:

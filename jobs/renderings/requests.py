@@ -176,8 +176,7 @@ def _looks[Looks: (AnimationLooks, OverlayLooks)](kind: type[Looks], values: Any
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        message = f"{error.errors(include_url=False)[0]['loc'][0]}: {explain(error)}"
-        raise BadRequest(message) from error
+        raise BadRequest(explain(error, key=True)) from error
 
 
 def _known(document: Mapping[str, Any], keys: tuple[str, ...]) -> None:

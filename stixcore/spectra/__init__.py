@@ -1,4 +1,4 @@
-"""Counts over time and energy, for eyes and for choosing what to image: spectrograms, spectra, bins in groups."""
+"""Counts over time and energy: spectrograms, spectra, and time bins grouped into intervals for images."""
 
 from stixcore.spectra.bins import Interval, equal_counts, equal_steps, native_bins
 from stixcore.spectra.count_spectra import CountSpectra, count_spectra, merge_bins, pixel_counts, recorded_counts

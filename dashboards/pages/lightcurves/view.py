@@ -9,7 +9,7 @@ import panel as pn
 import panel.ui as pmui
 
 from archive.index.series import BANDS
-from dashboards.pages.lightcurves import formatting
+from dashboards.pages.lightcurves import wording
 from dashboards.pages.lightcurves.clocks import Clock, why_unknown
 from dashboards.pages.lightcurves.first_content import curves_svg
 from dashboards.pages.lightcurves.plot import BAND_NAMES, LightCurvePlot
@@ -98,7 +98,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
     def opening(cls, state: LightCurvesState, _: Links, *, dark: bool) -> str:
         """The page as plain HTML, until it is alive."""
         picture = curves_svg(state.curves, state.bands, log=state.scale == LOG) if not state.opened else ""
-        return opening_html(SITE, cls.title, formatting.window_text(state.curves.window), picture, dark=dark)
+        return opening_html(SITE, cls.title, wording.window_text(state.curves.window), picture, dark=dark)
 
     def follow_address(self, preloaded: PreloadedState[LightCurvesState]) -> None:
         """Show what is loaded, and keep the address up to date."""
@@ -167,7 +167,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
     def _lengths(self) -> dict[str, float]:
         """Lengths to choose from, the present one among them."""
         span = self.state.span
-        present = {} if span in SPANS.values() else {formatting.length(span): span}
+        present = {} if span in SPANS.values() else {wording.length(span): span}
         return {**present, **SPANS}
 
     def _choices(self) -> pn.FlexBox:
@@ -230,7 +230,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
         self._plot.show(state.curves, Clock(state.clock))
         if self._clock is not None:
             self._clock.disabled = self._only_one_clock
-        self._status.object = formatting.status_html(
+        self._status.object = wording.status_html(
             state.curves, state.extent, simulated=state.simulated, downloads=routes_are_served()
         )
 
@@ -238,7 +238,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
         state = self.state
         self._plot.show_images(state.images)
         self._strip.show(state.images.images)
-        html = formatting.images_html(state.images, state) if state.pictures else ""
+        html = wording.images_html(state.images, state) if state.pictures else ""
         self._images_head.param.update(object=html, visible=bool(html))
 
     def _show_notices(self, *_: Any) -> None:
@@ -260,7 +260,7 @@ def notices_for(state: LightCurvesState) -> list[Notice]:
     if curves.coarser:
         notices.append(Notice("info", "Bins were widened to fit this window."))
     if not curves.recorded:
-        notices.append(Notice("info", formatting.nothing_recorded(state.extent, damaged=state.is_damaged)))
+        notices.append(Notice("info", wording.nothing_recorded(state.extent, damaged=state.is_damaged)))
     elif state.simulated:
         notices.append(
             Notice("simulated", "These light curves are made from simulated data and do not show real flares.")
