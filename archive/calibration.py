@@ -1,9 +1,9 @@
-"""Calibration that an archive adds to what the software ships: newer energy tables, and daily CAL files.
+"""Calibration of an archive beyond what the software ships: newer energy tables and daily CAL files.
 
 They are in the folder ``calibration`` of the archive: tables and ``elut_index.csv`` as STIX-CONF publishes them, CAL
-files in ``calibration/cal`` with ``cal_files.json`` as their list, whether they were added or taken in; their rows are
-in the table ``other_files``. A table or file is written before the list that names it, so a list never names what is
-not there. ``SHA256SUMS`` records the tables and their list as they were added.
+files in ``calibration/cal``, added or ingested, with their list ``cal_files.json``; their rows are in the table
+``other_files``. A table or file is written before the list that names it, so a list never names a missing file.
+``SHA256SUMS`` records the hashes of the tables and of their list when they were added.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from stixcore.times import parse_time
 FOLDER, CAL_FOLDER = CAL_FILES.parts
 INDEX = "elut_index.csv"
 CAL_LIST = "cal_files.json"
-#: Stored edges may differ by so much from those of the file's own offset and gain, keV.
+#: Allowed difference between stored edges and those computed from the file's own offset and gain, keV.
 EDGE_TOLERANCE = 1e-3
 #: Record of what was added, in the format of the program ``sha256sum``.
 SUMS = "SHA256SUMS"
 #: Largest table or list that is read, bytes; published tables have 70 kB.
 MAX_BYTES = 1 << 22
-#: The same of the list of CAL files: some 400 bytes for each of them.
+#: The same for the list of CAL files, which has about 400 bytes per file.
 MAX_LIST_BYTES = 1 << 26
 _SUM = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_.-]+)")
 _REMEDY = "stix-jobs calibration add with the published files restores it"
@@ -74,12 +74,12 @@ _CAL_KEYS: dict[str, tuple[type, ...]] = {
 
 
 class UnknownEnergyTable(CalibrationError):
-    """A CAL file names an on-board energy table that is not known: it can be used once that table is added."""
+    """A CAL file names an unknown on-board energy table; it can be used once that table is added."""
 
 
 @dataclass(frozen=True)
 class CalibrationEntry:
-    """One line of the list: what it is, when it holds (UTC; ``end`` None: open), its hash and where it is from."""
+    """One entry of the list: kind, name, validity (UTC; ``end`` is None if open), hash and origin."""
 
     kind: str
     name: str
@@ -90,9 +90,9 @@ class CalibrationEntry:
 
 
 def calibration_catalog(root: Path) -> CalibrationCatalog:
-    """The catalogue of an archive: shipped tables and its own. Read again when a table or a list changes.
+    """The catalogue of an archive: shipped tables and its own. It is read again when a table or a list changes.
 
-    What is damaged is in its ``faults``: the lists, tables that cannot be read, and those that are not what was added.
+    Its ``faults`` describe damaged lists, and tables that cannot be read or have changed since they were added.
     """
     folder = root / FOLDER
     try:
@@ -100,7 +100,7 @@ def calibration_catalog(root: Path) -> CalibrationCatalog:
         stamps = tuple((path.name, identity(path)) for path in entries)
     except FileNotFoundError:
         return SHIPPED
-    except OSError as error:  # something else has the name of the folder
+    except OSError as error:  # not a folder
         damage = f"the folder {FOLDER} of the archive cannot be read: {error.strerror}"
         return CalibrationCatalog(faults=CatalogFaults((), damage, damage))
     return _read_catalog(folder, stamps)
@@ -140,12 +140,12 @@ def _read_catalog(folder: Path, stamps: tuple[tuple[str, object], ...]) -> Calib
 
 
 def read_regular(path: Path, limit: int = MAX_BYTES) -> bytes:
-    """Content of a regular file; nothing else is opened.
+    """Read a regular file; links, pipes and devices are not opened.
 
     Raises
     ------
     CalibrationError
-        When it cannot be read, is a link, pipe or device, or is larger than ``limit`` bytes.
+        When it cannot be read, is not a regular file, or is larger than ``limit`` bytes.
     """
     try:
         with open_regular(path) as stream:
@@ -162,17 +162,17 @@ def read_regular(path: Path, limit: int = MAX_BYTES) -> bytes:
 
 
 def sha256_of_bytes(content: bytes) -> str:
-    """SHA-256, 64 hex digits."""
+    """SHA-256 of some bytes, 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def own_content(folder: Path, name: str, recorded: Mapping[str, frozenset[str]]) -> bytes:
-    """Content of a table, or of their list, in the archive.
+    """Read a table of the archive, or the list of tables.
 
     Raises
     ------
     CalibrationError
-        When it cannot be read, or does not have the SHA-256 that was recorded when it was added.
+        When it cannot be read, or its SHA-256 is not the recorded one.
     """
     content = read_regular(folder / name)
     found = sha256_of_bytes(content)
@@ -185,14 +185,14 @@ def own_content(folder: Path, name: str, recorded: Mapping[str, frozenset[str]])
 
 
 def recorded_sums(folder: Path) -> dict[str, frozenset[str]]:
-    """SHA-256 of the archive's own tables and of their list, by file name, as recorded when they were added.
+    """Recorded SHA-256 of the archive's own tables and of their list, by file name.
 
     While the list is replaced, both the old and the new one are recorded.
 
     Raises
     ------
     CalibrationError
-        When the record cannot be understood.
+        When the record is damaged.
     """
     if not (folder / SUMS).exists():
         return {}
@@ -214,12 +214,12 @@ def record_sums(folder: Path, sums: Mapping[str, Iterable[str]]) -> None:
 
 
 def calibration_place(root: Path, name: str) -> str:
-    """Where in the archive an energy table or a CAL file is that it added to the shipped ones, by the file's name.
+    """Path in the archive of one of its own energy tables or CAL files, by file name.
 
     Raises
     ------
     NotInArchive
-        When it has no such file.
+        When the archive has no such file.
     CalibrationError
         When something in the folder is damaged.
     """
@@ -233,7 +233,7 @@ def calibration_place(root: Path, name: str) -> str:
 
 
 def list_calibration(root: Path) -> tuple[CalibrationEntry, ...]:
-    """Energy tables, science channels, phase corrections and CAL files, in order of time within each kind.
+    """List energy tables, science channels, phase corrections and CAL files, each kind in order of time.
 
     Raises
     ------
@@ -272,25 +272,25 @@ def _write_cal_list(folder: Path, files: Mapping[str, CalFile]) -> None:
 
 
 def require_usable_cal_file(root: Path, path: Path) -> None:
-    """Refuse a CAL file that the catalogue of an archive cannot use.
+    """Check that the catalogue of an archive can use a CAL file.
 
     Raises
     ------
     UnknownEnergyTable
-        When its energy table is not known yet.
+        When its energy table is unknown.
     CalibrationError
         When it contradicts itself or the list of tables.
     InvalidProduct
-        When it is another product, or damaged.
+        When it is another product or damaged.
     """
     catalog = calibration_catalog(root)
-    if catalog.faults.validity:  # the file may be right
+    if catalog.faults.validity:  # without a valid list, the file cannot be judged
         raise UnknownEnergyTable(catalog.faults.validity)
     require_consistent(CalFile.of(path), catalog)
 
 
 def list_of_cal_files(root: Path) -> tuple[CalFile, ...]:
-    """The list of CAL files as it must be by the files that are in their folder, in the order of their names.
+    """Make the list of CAL files from the files in their folder, ordered by name.
 
     Raises
     ------
@@ -299,20 +299,20 @@ def list_of_cal_files(root: Path) -> tuple[CalFile, ...]:
     """
     tables, found = calibration_catalog(root), []
     damage = [tables.faults.validity, *(text for _, text in tables.faults.tables)]
-    if any(damage):  # files that cannot be judged stay in the list
+    if any(damage):  # files that cannot be checked stay in the list
         raise CalibrationError(next(text for text in damage if text))
     for path in sorted((root / CAL_FILES).glob("[!.]*.fits")):
         try:
             file = CalFile.of(path)
             require_consistent(file, tables)
         except StixError:
-            continue  # the check of the files says what is wrong with it
+            continue  # the check of files reports it
         found.append(file)
     return tuple(found)
 
 
 def listed_cal_files(root: Path) -> tuple[CalFile, ...] | None:
-    """The list of CAL files as it is; None where it cannot be understood."""
+    """The stored list of CAL files; None when it is damaged."""
     folder = root / FOLDER
     try:
         return _read_cal_list(folder) if (folder / CAL_LIST).is_file() else ()
@@ -321,12 +321,12 @@ def listed_cal_files(root: Path) -> tuple[CalFile, ...] | None:
 
 
 def write_cal_list(root: Path, files: Iterable[CalFile]) -> None:
-    """Write the list of CAL files, under the write lock."""
+    """Write the list of CAL files; the caller holds the write lock."""
     _write_cal_list(root / FOLDER, {file.name: file for file in files})
 
 
 def register_cal_files(root: Path, names: Iterable[str]) -> None:
-    """Add CAL files that are in their folder, and can be used, to the list, under the write lock."""
+    """Add CAL files in their folder to the list if they can be used; the caller holds the write lock."""
     present = listed_cal_files(root)
     if present is None:
         write_cal_list(root, list_of_cal_files(root))
@@ -335,7 +335,7 @@ def register_cal_files(root: Path, names: Iterable[str]) -> None:
 
 
 def require_consistent(file: CalFile, catalog: CalibrationCatalog) -> None:
-    """Refuse a CAL file that contradicts itself or the list of tables."""
+    """Check that a CAL file does not contradict itself or the list of tables."""
     table = catalog.tables.get(file.energy_table)
     if table is None:
         message = f"{file.name}: taken with the energy table {file.energy_table}, which is not known; add it first"
@@ -381,7 +381,7 @@ def _read_cal_list(folder: Path) -> tuple[CalFile, ...]:
 
 
 def _cal_file(folder: Path, row: object, place: str) -> CalFile:
-    """One row of the list; `_cal_row` wrote it."""
+    """Read one row of the list, written by `_cal_row`."""
     if not isinstance(row, dict):
         message = f"{place}: {excerpt(str(row))} is not an object"
         raise CalibrationError(message)

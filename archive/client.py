@@ -6,9 +6,9 @@
     for image in stix.images(start="2022-11-11", method="clean", limit=5):
         print(image["t_start"], image["peak_hpc_x"], image["peak_hpc_y"])
 
-Only the standard library is needed, and sunpy for `ArchiveClient.map`: a copy of this file beside a script does without
-the package (``from client import ArchiveClient``). This is the one module of the package that opens a network. It
-imports nothing of the package, and nothing of the package imports it.
+It needs only the standard library, and sunpy for `ArchiveClient.map`. A copy of this file beside a script works without
+the package (``from client import ArchiveClient``). It is the one module of the archive package that uses the network.
+It imports nothing from the package and is not imported by it.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 TOKEN_VARIABLE = "STIX_TOKEN"  # noqa: S105 - the name of a variable
-#: Rows asked for at a time.
+#: Rows per call.
 _PAGE = 500
 _BLOCK = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-#: States in which a request does not change any more.
+#: Final states of a request.
 _ENDED = frozenset({"done", "failed", "cancelled"})
 
 type Row = dict[str, Any]
 
 
 class ApiError(Exception):
-    """The server refused a call, or could not be reached.
+    """The server refused a call or could not be reached.
 
     Attributes
     ----------
     status : int
         HTTP status; 0 when there was no answer.
     field, value : str
-        Parameter or key that the server's sentence is about.
+        Parameter or key that the server refused, and its value.
     """
 
     def __init__(self, sentence: str, status: int = 0, field: str = "", value: str = "") -> None:
@@ -57,7 +57,7 @@ class ApiError(Exception):
 
 
 class RequestFailed(Exception):
-    """A request ended without its images; the message is the reason."""
+    """A request failed or was cancelled; the message is the reason."""
 
 
 class ArchiveClient:
@@ -66,13 +66,13 @@ class ArchiveClient:
     Parameters
     ----------
     address : str
-        Where its pages are, e.g. "https://stix.example.org".
+        Address of its pages, e.g. "https://stix.example.org".
     token : str, optional
-        Personal token, from the account page; needed to ask for images. Default: the environment's ``STIX_TOKEN``.
+        Personal token from the account page, needed to request images. Default: environment variable ``STIX_TOKEN``.
     cache : Path, optional
         Folder for downloaded files. Default: ``stix-flare-archive`` in the user's cache folder.
     timeout_s : float
-        How long an answer may take, s.
+        Timeout of a call, s.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class ArchiveClient:
     def __repr__(self) -> str:
         return f"ArchiveClient({self._root.removesuffix('/api/v1/')!r})"
 
-    # -- looking around -----------------------------------------------------------------------------------------------
+    # -- finding data -------------------------------------------------------------------------------------------------
 
     def flares(self, *, limit: int | None = None, **which: Any) -> list[Row]:
         """Flares, newest first.
@@ -100,7 +100,7 @@ class ArchiveClient:
         Parameters
         ----------
         limit : int, optional
-            As many at most; all by default.
+            Largest number of rows; all by default.
         **which
             Parameters of ``/api/v1/flares``: start, end (ISO 8601, UTC at Solar Orbiter), goes_min, goes_max [W m⁻²],
             simulated, text, sort.
@@ -112,7 +112,7 @@ class ArchiveClient:
         return self._list("flares", which, limit)
 
     def images(self, *, limit: int | None = None, **which: Any) -> list[Row]:
-        """Images, newest first; parameters and errors as `flares`.
+        """Images, newest first; parameters and errors as for `flares`.
 
         ``which``: start, end, uid, flare_id, method (one or a list), energy_low, energy_high [keV], trusted and others.
         """
@@ -124,7 +124,7 @@ class ArchiveClient:
         Raises
         ------
         ApiError
-            With status 404 when there is none.
+            With status 404 when no image has this id.
         """
         return self._call(f"images/{quote(image_id, safe='')}")
 
@@ -140,13 +140,13 @@ class ArchiveClient:
         start, end : str
             ISO 8601, UTC at Solar Orbiter.
         resolution : float, s, optional
-            Length of a point at most; the server chooses otherwise.
+            Longest interval between points; chosen by the server by default.
         simulated : bool
 
         Returns
         -------
         dict
-            ``time``; ``mean``, ``low``, ``high`` by band [ct s⁻¹]; units under ``units``.
+            ``time``; ``mean``, ``low`` and ``high`` per band [ct s⁻¹]; and ``units``.
         """
         which = {"start": start, "end": end, "resolution": resolution, "simulated": simulated or None}
         return self._call(f"lightcurve{_query(which)}")
@@ -154,53 +154,53 @@ class ArchiveClient:
     # -- files --------------------------------------------------------------------------------------------------------
 
     def fits(self, image: Row | str) -> Path:
-        """FITS file of an image, downloaded unless it is there already; its check sum is compared either way.
+        """FITS file of an image, downloaded unless it is in the cache. Its SHA-256 is always checked.
 
         Parameters
         ----------
         image : dict or str
-            Row of `images`, or an image id.
+            Row of `images` or image id.
 
         Raises
         ------
         ApiError
-            Also when the file is not what the archive's index says.
+            Also when the file does not have the SHA-256 in the index.
         """
         row = self.image(image) if isinstance(image, str) else image
         image_id = _safe(row["image_id"], _NAME)
         return self._download(f"../../archive/fits/{image_id}", f"{image_id}.fits", row["sha256"])
 
     def science_fits(self, file: Row) -> Path:
-        """A science file, by its row of `science_files`; as `fits`."""
+        """FITS file of a row of `science_files`; otherwise as `fits`."""
         name = _safe(file["name"], _NAME)
         return self._download(f"../../archive/science/{name}", name, file["sha256"])
 
     def map(self, image: Row | str) -> Any:
-        """An image as `sunpy.map.Map`; arguments and errors as `fits`."""
+        """An image as `sunpy.map.Map`; arguments and errors as for `fits`."""
         import sunpy.map
 
         return sunpy.map.Map(self.fits(image))
 
-    # -- asking for images --------------------------------------------------------------------------------------------
+    # -- requesting images --------------------------------------------------------------------------------------------
 
     def submit(self, request: Mapping[str, Any]) -> Row:
-        """Ask for images.
+        """Submit a request for images.
 
         Parameters
         ----------
         request : mapping
-            ``uid``, ``time_ranges`` [[start, end], …] and ``energy_ranges_kev`` [[low, high], …]; everything else has a
-            default, see the API's description.
+            ``uid``, ``time_ranges`` [[start, end], …] and ``energy_ranges_kev`` [[low, high], …]. Other keys have
+            defaults; see the description of the API.
 
         Returns
         -------
         dict
-            The request as it stands, with its ``request_id``. The same request again is the same request.
+            The request with its ``request_id``. Submitting it again returns the same request.
 
         Raises
         ------
         ApiError
-            401 without a token, 400 for what cannot be done, 429 when the queue holds enough of yours.
+            Status 401 without a token, 400 for an invalid request, 429 when your request quota is reached.
         """
         return self._call("requests", json.dumps(request).encode())
 
@@ -234,22 +234,23 @@ class ArchiveClient:
         Parameters
         ----------
         progress : function, optional
-            Called with the request whenever it has moved on.
+            Called with the request whenever it has progressed.
         poll_s, timeout_s : float, s
-            Time between questions; how long to wait.
+            Interval between calls, and longest time to wait.
         patience_s : float, s
-            For how long the server may be away in between.
+            Longest time for which the server may be unreachable.
 
         Returns
         -------
         dict
-            The request, done; ids of its images under ``parts``.
+            The request, which is done; ids of its images are under ``parts``.
 
         Raises
         ------
         RequestFailed
-            When it failed, wholly, or was cancelled.
+            When the whole request failed or was cancelled.
         TimeoutError
+            When it has not ended after ``timeout_s``.
         ApiError
         """
         begin = heard = time.monotonic()
@@ -326,7 +327,7 @@ class ArchiveClient:
         if path.is_file() and _hash_file(path) == sha256:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".part-{secrets.token_hex(8)}")  # whoever reads the cache sees whole files
+        part = path.with_name(f".part-{secrets.token_hex(8)}")  # so that the cache contains only complete files
         try:
             self._receive(address, part, sha256)
             part.replace(path)
@@ -354,7 +355,7 @@ _OPENER = urllib.request.build_opener(_NoRedirect)
 
 
 def _query(which: Mapping[str, Any]) -> str:
-    """Parameters as a query string, without None."""
+    """Parameters as a query string; None is omitted."""
     texts = {name: _text(value) for name, value in which.items() if value is not None}
     return "?" + urlencode(texts, safe=",:") if texts else ""
 

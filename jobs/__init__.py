@@ -1,1 +1,1 @@
-"""Work on an archive: downloads, flare detection, previews, requests and renderings, and where it runs."""
+"""Work on an archive: downloads, flare detection, previews, requests and renderings, and the executors that run it."""

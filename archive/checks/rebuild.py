@@ -1,8 +1,8 @@
-"""Rebuilding rows of images and runs from image files.
+"""Rebuild rows of images and runs from image files.
 
-The record beside the images has what the FITS files do not: author, flare, GOES class. Without a record, a rebuilt row
-belongs to an unknown user and is hidden, because the run may have been private. The next run of the previews with the
-same recipe replaces it.
+The record beside the images has values that are not in the FITS files: author, flare, GOES class. Without it, a row
+belongs to an unknown user and is hidden, because the run may have been private. The next preview with the same recipe
+replaces it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ _TIME_TOLERANCE = np.timedelta64(1, "ms")
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Rows made from an image file: of the image, and of its run as far as one image determines it."""
+    """Rows from an image file: that of the image, and that of its run as far as one image determines it."""
 
     image: Image
     run: Run
@@ -213,7 +213,7 @@ def _facts(
         created_at=created,
     )
     low, high = content["energy_range_kev"]
-    # pixels may cover other energies than were asked for; only the full-disk map has a band of its own
+    # pixels may cover other energies than requested; only the full-disk map has its own band
     covered = (low, high) if name.method == Method.FULL_DISK_BP else (image.e_low, image.e_high)
     pointing, location = content["pointing"], content["location"]
     cal_file = header.get("FLNM_CAL", "none")
@@ -265,7 +265,7 @@ def _facts(
 def _require_own(
     path: Path, header: fits.Header, pixels: NDArray[np.float64], recipe: dict[str, Any], method: str
 ) -> None:
-    """Refuse an image that this recipe cannot have produced.
+    """Check that an image can come from this recipe.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def _require_own(
         ("MAPC_HPX", location["x_arcsec"]),
         ("MAPC_HPY", location["y_arcsec"]),
     ]
-    if method != Method.FULL_DISK_BP:  # it has a grid of its own
+    if method != Method.FULL_DISK_BP:  # which has its own grid
         (ny, nx), scale = recipe["shape"], recipe["pixel_arcsec"]
         decided += [
             ("NAXIS1", nx),

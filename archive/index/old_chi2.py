@@ -1,8 +1,8 @@
-"""χ² of images made when it was Σ|ΔV|²/σ² ÷ (n_vis - 1): to the value per degree of freedom.
+"""Convert χ² of old images, defined as Σ|ΔV|²/σ² ÷ (n_vis - 1), to χ² per degree of freedom.
 
-Files written since carry their degrees of freedom in the keyword CHI2DOF; a file without it has the older value, whose
-definition allows the conversion. For a forward fit that needs the number of fitted parameters: from the recipe, or,
-where the model was chosen automatically, from the sources in the image file.
+Newer files have their degrees of freedom in the keyword CHI2DOF; files without it have the old value. For a forward fit
+the conversion needs the number of fitted parameters, which comes from the recipe or, if the model was chosen
+automatically, from the sources in the image file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stixcore.imaging.reconstruction import Method
 
 
 def chi2_in_header(header: fits.Header, recipe: Mapping[str, Any], shapes: Sequence[str]) -> float | None:
-    """χ² per degree of freedom of an image file, whichever definition it was written with.
+    """χ² per degree of freedom of an image file, old or new.
 
     Parameters
     ----------
@@ -32,23 +32,23 @@ def chi2_in_header(header: fits.Header, recipe: Mapping[str, Any], shapes: Seque
     recipe : mapping
         Content of the recipe.
     shapes : sequence of str
-        Of the fitted sources; empty but for a forward fit.
+        Shapes of the fitted sources; empty unless it is a forward fit.
     """
     chi2 = header.get("CHI2")
     return chi2 if "CHI2DOF" in header else per_degree_of_freedom(chi2, str(header["ALG_USED"]), recipe, shapes)
 
 
 def converted_value(chi2: float | None, method: str, recipe: str | None, file: Path) -> float | None:
-    """The older value of a row as the present one; None where it is not known how many parameters were fitted.
+    """Convert the old value of a row; None if the number of fitted parameters is unknown.
 
     Parameters
     ----------
     chi2 : float or None
     method : str
     recipe : str or None
-        Of the run, JSON.
+        Recipe of the run, JSON.
     file : Path
-        The image, for the sources of a forward fit.
+        Image file, for the sources of a forward fit.
     """
     if chi2 is None or recipe is None:
         return None
@@ -57,13 +57,13 @@ def converted_value(chi2: float | None, method: str, recipe: str | None, file: P
         shapes = _shapes(content, file) if method == Method.VIS_FWDFIT else ()
         return per_degree_of_freedom(chi2, method, content, shapes)
     except (ValueError, KeyError, TypeError, SelectionError, InvalidProduct):
-        return None  # unknown: neither recipe nor file says how many parameters were fitted
+        return None  # neither recipe nor file gives the number of fitted parameters
 
 
 def per_degree_of_freedom(
     chi2: float | None, method: str, recipe: Mapping[str, Any], shapes: Sequence[str]
 ) -> float | None:
-    """χ²_new = χ²_old (n_vis - 1)/(2 n_vis - n_par), n_par = 0 for an image that is no parametric model."""
+    """χ²_new = χ²_old (n_vis - 1)/(2 n_vis - n_par), n_par = 0 unless the image is a parametric model."""
     if chi2 is None:
         return None
     n_vis, n_par = len(recipe["subcollimators"]), 0

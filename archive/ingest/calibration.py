@@ -1,7 +1,7 @@
-"""Adding calibration to an archive: everything is read and judged before anything is written.
+"""Add calibration files to an archive. All files are read and checked before any is written.
 
-Energy tables are added with their list, together or not at all; each CAL file stands for itself. What is in the archive
-already but damaged is restored.
+Energy tables and their list are added together or not at all; CAL files are added one by one. Damaged files in the
+archive are replaced by intact copies.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ from stixcore.instrument.energy_tables import (
     parse_validity,
 )
 
-#: Largest CAL file that is taken, bytes; one has 160 kB.
+#: Largest CAL file that is accepted, bytes; they have 160 kB.
 MAX_CAL_BYTES = 1 << 24
 
 
 class AddStatus(StrEnum):
-    """Outcome for one file passed to ``calibration add``."""
+    """Result for one file passed to ``calibration add``."""
 
     ADDED = "added"
     RESTORED = "restored"
@@ -62,7 +62,7 @@ class AddStatus(StrEnum):
 
 @dataclass(frozen=True)
 class AddedFile:
-    """One file of `add_calibration`: name, status, and a sentence where it was refused or something is to be noted."""
+    """Result for one file of `add_calibration`: name, status, and the reason of a refusal or a note."""
 
     name: str
     status: AddStatus
@@ -72,10 +72,10 @@ class AddedFile:
 def add_calibration(
     root: Path, paths: Iterable[Path], write_lock: AbstractContextManager[None]
 ) -> tuple[AddedFile, ...]:
-    """Add energy tables with their list, and CAL files. Folders are searched. What is damaged is refused, by name.
+    """Add energy tables with their list, and CAL files. Folders are searched, and damaged files are refused.
 
-    New tables come with ``elut_index.csv`` that says when they are in force. They are added together or not at all;
-    each CAL file stands for itself. The write lock is taken when everything was read.
+    New tables must come with ``elut_index.csv``, which gives their validity, and are added together or not at all. CAL
+    files are added one by one. The write lock is taken after all files have been read.
     """
     texts: dict[Path, bytes] = {}
     cal_files: list[tuple[CalFile, str]] = []
@@ -116,10 +116,10 @@ def _is_table(path: Path) -> bool:
 def _add_tables(
     folder: Path, texts: Mapping[Path, bytes], unread: Mapping[Path, str], catalog: CalibrationCatalog
 ) -> list[AddedFile]:
-    """Tables and their list: all or none, for a list is wrong without its tables."""
+    """Add tables and their list, all or none, because a list is invalid without its tables."""
     try:
         recorded = recorded_sums(folder)
-    except CalibrationError:  # it is written again with the tables
+    except CalibrationError:  # a damaged list is written again with the tables
         recorded = {}
     refused = dict(unread)
     tables: dict[str, EnergyLookupTable] = {}
@@ -167,7 +167,7 @@ def _write_tables(
     catalog: CalibrationCatalog,
     recorded: Mapping[str, frozenset[str]],
 ) -> None:
-    """Tables before the list that names them; a kill in between leaves the old list, which is still recorded."""
+    """Write tables before their list; a kill in between leaves the old list, which is still recorded."""
     make_folder(folder)
     sums = {f"{table.name}.csv": {table.sha256} for table in catalog.added}
     for name in sorted(set(changed) - {INDEX}):
@@ -185,7 +185,7 @@ def _write_tables(
 def _require_same(
     table: EnergyLookupTable, catalog: CalibrationCatalog, recorded: Mapping[str, frozenset[str]]
 ) -> None:
-    """Refuse other numbers under a known name."""
+    """Check that a table with a known name has the same numbers."""
     file_name, known = f"{table.name}.csv", catalog.tables.get(table.name)
     if known is None and file_name in recorded and table.sha256 not in recorded[file_name]:
         message = f"{file_name}: was added with SHA-256 {min(recorded[file_name])}, and this one has {table.sha256}"
@@ -198,7 +198,7 @@ def _require_same(
 def _objection(
     index: tuple[Validity, ...] | None, new: Mapping[str, EnergyLookupTable], catalog: CalibrationCatalog
 ) -> str:
-    """Why tables and list do not go together, or not with what is known; empty when they do."""
+    """Why tables and list contradict each other or known tables; empty when they do not."""
     if index is None:
         return f"{INDEX} must be added with it: it says when a table is in force" if new else ""
     shipped = shipped_calibration().validity
@@ -221,7 +221,7 @@ def _objection(
 
 
 def _compared(path: Path, content: bytes) -> AddedFile:
-    """Science channels and phase corrections come with the software: the same ones are known, others are refused."""
+    """Compare science channels or phase corrections with the shipped ones; others are refused."""
     shipped = shipped_calibration()
     try:
         if path.name.startswith("ScienceEnergyChannels_"):
@@ -246,8 +246,8 @@ def _compared(path: Path, content: bytes) -> AddedFile:
 
 
 def _read_cal_file(path: Path) -> tuple[CalFile, str]:
-    """A CAL file under the name the archive gives it, and what is to be noted about it."""
-    read_regular(path, MAX_CAL_BYTES)  # refuses a pipe, which the readers of FITS would wait for
+    """Read a CAL file under its name in the archive; returns it with a note, which may be empty."""
+    read_regular(path, MAX_CAL_BYTES)  # refuses a pipe, for which FITS readers would wait
     file = replace(CalFile.of(path), name=identify(path).name.name)
     try:
         with warnings.catch_warnings(), path.open("rb") as stream:
@@ -262,7 +262,7 @@ def _read_cal_file(path: Path) -> tuple[CalFile, str]:
 
 
 def _add_cal_files(root: Path, files: Sequence[tuple[CalFile, str]]) -> list[AddedFile]:
-    """Each file stands for itself; the list is written whatever happens to one of them."""
+    """Add CAL files one by one; the list is written even if one of them fails."""
     if not files:
         return []
     outcome: list[AddedFile] = []
@@ -289,12 +289,12 @@ def _add_cal_files(root: Path, files: Sequence[tuple[CalFile, str]]) -> list[Add
 
 
 def _store_cal_file(folder: Path, file: CalFile, other: CalFile | None) -> AddStatus:
-    """Copy a CAL file into the archive, unless it is there whole.
+    """Copy a CAL file into the archive, unless an intact copy is there.
 
     Raises
     ------
     CalibrationError
-        When another file of that name is in the archive.
+        When the archive has another file of that name.
     """
     if other is not None and other.sha256 != file.sha256:
         message = f"{file.name}: another file of that name is in the archive (SHA-256 {other.sha256})"

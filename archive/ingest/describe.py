@@ -1,7 +1,7 @@
-"""What a STIX file says of itself, checked, as a row of the index.
+"""Check a STIX file and describe it as a row of the index.
 
-The readers of `stixcore.fits` refuse what they cannot read. This module refuses what can be read and cannot be true: a
-checksum that does not fit, a name that contradicts the header, a year before launch.
+The readers of `stixcore.fits` refuse what they cannot read. This module also refuses readable files that cannot be
+right: a wrong checksum, a name that contradicts the header, a time before launch.
 """
 
 from __future__ import annotations
@@ -49,30 +49,30 @@ from stixcore.fits.spec import ProductKind
 from stixcore.fits.structure import checked_stream
 
 LAUNCH = np.datetime64("2020-02-10")
-#: A wrong year is noticed; the computer's clock is not asked, for a clock that was set back would refuse every file.
+#: Latest time that is accepted. A fixed date, because a clock that is set back would refuse every file.
 BEYOND = np.datetime64("2050-01-01")
 LONGEST = np.timedelta64(4, "D")
-#: Lists of flares are monthly.
+#: Longest time range of a flare list; the lists are monthly.
 LONGEST_LIST = np.timedelta64(40, "D")
-#: The orbit is between 0.28 and 1.02 au.
+#: Accepted distances from the Sun; the orbit is between 0.28 and 1.02 au.
 ORBIT_AU = (0.2, 1.2)
 AU_M = 149_597_870_700.0
 
-#: Larger than any real file; beyond it a file is not even read.
+#: Largest file that is read, bytes; real files are smaller.
 MAX_BYTES = 1 << 30
 
 BACKGROUND_MIN_S = 1200.0
-#: Files that were asked for as background show 61 to 70 ct/s in 4-10 keV, with 8 pixels as with 12. Half as much again
-#: leaves room for an active Sun.
+#: Largest rate of a background, ct/s in 4-10 keV. Files requested as background have 61 to 70, with 8 or 12 pixels; the
+#: limit allows half as much again for an active Sun.
 BACKGROUND_MAX_RATE = 100.0
 
 _ONES = 0xFFFFFFFF
-_CHUNK = 1 << 22  # counts held at a time while a file is summed up
+_CHUNK = 1 << 22  # number of counts that are summed at a time
 
 
 @dataclass(frozen=True)
 class Description:
-    """A checked file: which table it belongs to, and its row."""
+    """A checked file: its table and its row."""
 
     table: AnyTable
     row: ProductFile
@@ -80,7 +80,7 @@ class Description:
 
 @dataclass(frozen=True)
 class _Envelope:
-    """What any file row needs and no reader tells."""
+    """Values of every file row that the readers do not give."""
 
     identity: Identity
     sha256: str
@@ -96,20 +96,20 @@ def describe(path: Path, sha256: str, now: np.datetime64, *, by_header: bool = F
     Parameters
     ----------
     path : Path
-        A regular file.
+        Path of a regular file.
     sha256 : str
-        Its hash.
+        SHA-256 of the file.
     now : datetime64
         For the column ``ingested_at``, UTC.
     by_header : bool
-        Name it by its header, as `identify` does.
+        Name the file by its header, as `identify` does.
 
     Raises
     ------
     WrongName
-        When it is sound, and has the name of another file.
+        When it is valid and has the name of another file.
     InvalidProduct
-        When it is no product that the archive keeps, is damaged, or contradicts itself.
+        When it is not a product of the archive, is damaged, or contradicts itself.
     """
     _check_beginning(path)
     identity = identify(path, by_header=by_header)
@@ -191,7 +191,7 @@ def _describe_light_curve(path: Path, sealed: _Sealed) -> Description:
 
 
 def _checked_end(path: Path, data: CountSeries) -> np.datetime64:
-    """End of a series whose times and counts are sane."""
+    """End of a series, after checking its times and counts."""
     t_end = data.t_start[-1] + _microseconds(data.duration[-1])
     _check_times(path, data.t_start[0], t_end)
     if not (np.isfinite(data.counts).all() and data.counts.min() >= 0):
@@ -217,7 +217,7 @@ def _describe_aspect(path: Path, sealed: _Sealed) -> Description:
 
 
 def _describe_other(path: Path, sealed: _Sealed) -> Description:
-    """Describe any product without a table of its own."""
+    """Describe a product that has no table of its own."""
     data = read_table_summary(path)
     envelope, kind = sealed(), data.header.kind
     if kind is ProductKind.VISIBILITIES and not has_visibilities(path):
@@ -227,7 +227,7 @@ def _describe_other(path: Path, sealed: _Sealed) -> Description:
         data.t_start,
         data.t_end,
         longest=LONGEST_LIST if kind is ProductKind.FLARE_LIST else LONGEST,
-        moment=not data.cadence,  # one row of housekeeping, a status that was asked for once
+        moment=not data.cadence,  # housekeeping may be a single row, a status that was requested once
     )
     row = OtherFile(
         **_common(envelope),
@@ -243,7 +243,7 @@ def _describe_other(path: Path, sealed: _Sealed) -> Description:
     return Description(OTHER_FILES, row)
 
 
-#: Products with a table of their own; the others have one together.
+#: Products with their own table; the others share one.
 _DESCRIBE: dict[ProductKind, Callable[[Path, _Sealed], Description]] = {
     ProductKind.PIXEL_DATA: _describe_pixel_data,
     ProductKind.RAW_PIXEL_DATA: _describe_pixel_data,
@@ -255,7 +255,7 @@ _DESCRIBE: dict[ProductKind, Callable[[Path, _Sealed], Description]] = {
 
 
 def reason_against(name: str) -> str:
-    """Why a file of this name is not looked at, where nobody named it; empty when it is."""
+    """Why a file in a folder is ignored because of its name; empty when it is not."""
     try:
         parsed = parse_file_name(name)
     except InvalidName:
@@ -264,7 +264,7 @@ def reason_against(name: str) -> str:
 
 
 def _check_beginning(path: Path) -> None:
-    """Refuse anything but plain FITS before a library guesses: a compressed file may unpack to any size."""
+    """Check that a file is plain FITS, before a library unpacks a compressed file to any size."""
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise InvalidProduct(path, f"at most {MAX_BYTES} bytes", f"{size} bytes")
@@ -275,15 +275,15 @@ def _check_beginning(path: Path) -> None:
 
 
 def _envelope(path: Path, identity: Identity, sha256: str, now: np.datetime64) -> _Envelope:
-    """Verify what stands outside the data: CHECKSUM and DATASUM where present."""
+    """Verify CHECKSUM and DATASUM where present, and read the values of the envelope."""
     try:
-        # the stream is ours: astropy leaves its own open when it gives up on a damaged file
+        # opened here, because astropy does not close its own stream when a damaged file raises
         with warnings.catch_warnings(), path.open("rb") as stream:
             warnings.simplefilter("ignore", AstropyWarning)
             with fits.open(checked_stream(path, stream), memmap=False) as hdus:
                 check_sums(path, hdus)
                 primary = hdus[0].header
-                # an image may bear the name, too
+                # an image extension may have this name, too
                 table = next(hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name == "DATA")
                 columns = tuple(table.columns.names)
                 created = _date(primary.get("DATE"))
@@ -293,12 +293,12 @@ def _envelope(path: Path, identity: Identity, sha256: str, now: np.datetime64) -
 
 
 def check_sums(path: Path, hdus: fits.HDUList) -> None:
-    """Compare DATASUM and CHECKSUM, where an extension has them, with its content.
+    """Verify DATASUM and CHECKSUM of every extension that has them.
 
     Raises
     ------
     InvalidProduct
-        When one does not fit: the file is damaged.
+        When one is wrong, because the file is damaged.
     """
     content = np.memmap(path, dtype=np.uint8, mode="r")
     for hdu in hdus:
@@ -306,7 +306,7 @@ def check_sums(path: Path, hdus: fits.HDUList) -> None:
         data = _ones_complement_sum(content[place["datLoc"] : place["datLoc"] + place["datSpan"]])
         both = _ones_complement_sum(content[place["hdrLoc"] : place["datLoc"]]) + data
         datasum, checksum = (str(hdu.header.get(key, "")).strip() for key in ("DATASUM", "CHECKSUM"))
-        # an extension whose CHECKSUM is right adds up to "all ones", which is the other zero of this arithmetic
+        # with a correct CHECKSUM the sum is all ones, the negative zero of ones' complement
         for key, value, wrong in (
             ("DATASUM", datasum, datasum and (not datasum.isdecimal() or (int(datasum) - data) % _ONES)),
             ("CHECKSUM", checksum, checksum and both % _ONES),
@@ -317,9 +317,9 @@ def check_sums(path: Path, hdus: fits.HDUList) -> None:
 
 
 def _ones_complement_sum(content: NDArray[np.uint8]) -> int:
-    """Sum of 32-bit words as FITS checksums take it: ones' complement, which is arithmetic modulo 2³² - 1.
+    """Sum of 32-bit words as used by FITS checksums: ones' complement, which is arithmetic modulo 2³² - 1.
 
-    A file that was cut off may end in the middle of a word; what is missing counts as zero.
+    A truncated file may end in the middle of a word; missing bytes count as zero.
     """
     words = np.pad(content, (0, -content.size % 4)) if content.size % 4 else content
     return int(words.view(">u4").sum(dtype=np.uint64)) % _ONES
@@ -333,7 +333,7 @@ def _check_times(
     longest: np.timedelta64 = LONGEST,
     moment: bool = False,
 ) -> None:
-    """Refuse times that cannot be; with ``moment`` the file may hold one moment."""
+    """Check the times of a file; with ``moment``, start and end may be equal."""
     if not LAUNCH <= start <= end < BEYOND or (start == end and not moment):
         raise InvalidProduct(path, f"times between {LAUNCH} and {BEYOND}", f"{start} to {end}")
     if end - start > longest:
@@ -371,7 +371,7 @@ def _request(header: ProductHeader) -> dict[str, Any]:
 
 
 def _sum_up(data: PixelData) -> tuple[float, float | None]:
-    """All counts, and the mean rate 4-10 keV, a few time bins at a time."""
+    """Sum of all counts, and the mean rate in 4-10 keV; computed in chunks of time bins."""
     step = max(1, _CHUNK // (32 * 12 * data.e_low.size))
     band = _band(data.e_low, data.e_high)
     total = in_band = 0.0
@@ -390,21 +390,21 @@ def _band(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def _rate(counts: float, duration: np.ndarray, low: np.ndarray, high: np.ndarray) -> float | None:
-    """Counts per second, or None when the channels do not make up 4-10 keV."""
+    """Counts per second, or None when the channels do not cover 4-10 keV."""
     whole = low.min() <= 4 and high.max() >= 10 and 4 in low and 10 in high
     return counts / float(duration.sum()) if whole else None
 
 
 def _asked_as_background(purpose: str) -> bool:
-    """The word "background", as in "BKG quiet, Background, …"; a "Solar Flare" with background is a flare."""
+    """Whether the purpose names a background, as in "BKG quiet, Background, …", and not a "Solar Flare"."""
     return bool(re.search(r"\bbackground\b", purpose, re.IGNORECASE)) and "solar flare" not in purpose.lower()
 
 
 def _is_background(data: PixelData, rate: float | None, *, complete: bool) -> bool:
-    """By the purpose of the request, or, for early files that record none, by looks.
+    """Whether a file is a background, by the purpose of the request or, in early files without one, by its data.
 
-    A background by looks is one single bin of 20 minutes or more, all detectors, attenuator out, and a low rate in 4-10
-    keV: where flares are brightest and the background is the same with 8 pixels and 12.
+    By its data it is a background if it has a single bin of at least 20 minutes, all detectors, the attenuator out, and
+    a low rate in 4-10 keV, where flares are brightest and the background is the same with 8 and with 12 pixels.
     """
     if data.header.purpose:
         return _asked_as_background(data.header.purpose)
@@ -417,7 +417,7 @@ def _is_background(data: PixelData, rate: float | None, *, complete: bool) -> bo
 
 
 def _number(value: float | str | None) -> float | None:
-    """A header value as a number; None for what is absent, text or not finite."""
+    """A header value as a number; None if it is absent, text or not finite."""
     if isinstance(value, (int, float)) and math.isfinite(value):
         return float(value)
     return None

@@ -1,4 +1,4 @@
-"""``stix-jobs calibration``: which energy tables and CAL files there are, and more of them."""
+"""``stix-jobs calibration``: list and add energy tables and CAL files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from archive.layout import CAL_FILES
 from jobs.cli.commands import DONE, SOME_FAILED, WRONG_USAGE, now
 from jobs.shared.logs import say, tell
 
-#: Digits of a SHA-256 in the list for people; ``--json`` has all.
+#: Digits of a SHA-256 in the printed list; ``--json`` has all of them.
 SHORT_HASH = 12
 _STORED = (AddStatus.ADDED, AddStatus.RESTORED)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     actions = parser.add_subparsers(title="actions", required=True, metavar="list | add", dest="action")
     listed = actions.add_parser("list", help="show all", description="Energy tables and CAL files that images use.")
     listed.add_argument("--json", action="store_true", help="as one JSON array")
@@ -39,12 +39,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="elut_table_*.csv with elut_index.csv, solo_CAL_*.fits, or folders with them",
     )
-    for each in (listed, added):  # before or after the action
+    for each in (listed, added):  # so that the option may be before or after the action
         each.add_argument("--archive", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="the archive")
 
 
 def run_calibration(arguments: argparse.Namespace) -> int:
-    """List or add."""
+    """List calibration files, or add some."""
     if arguments.action == "add":
         return _add(arguments)
     root = Archive(arguments.archive).root

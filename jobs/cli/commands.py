@@ -31,12 +31,12 @@ log = logging.getLogger(__name__)
 
 DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
 ARCHIVE_VARIABLE = "STIX_ARCHIVE"
-#: Beyond what the process has, byte: DuckDB's own limit (1 GB), an answer (0.5 GB) and the printing of it.
+#: Memory that a query may use, byte: DuckDB's own limit (1 GB), the result (0.5 GB) and printing it.
 QUERY_MEMORY = 2 << 30
 
 
 def now() -> np.datetime64:
-    """The clock, UTC; everything below the command line receives it as an argument."""
+    """Current time, UTC. Everything below the command line receives it as an argument."""
     return np.datetime64("now", "us")
 
 
@@ -51,7 +51,7 @@ def run_ingest(arguments: argparse.Namespace) -> int:
     counted = Counter(str(outcome.status) for outcome in outcomes)
     refused = _print_refused(outcomes)
     named = {Path(path) for path in arguments.paths}
-    for outcome in outcomes:  # a file that was named gets an answer of its own
+    for outcome in outcomes:  # files named on the command line are reported one by one
         if outcome.path in named and outcome.status is OutcomeStatus.IGNORED:
             tell(str(outcome))
             refused += 1
@@ -71,13 +71,13 @@ def _nothing_in(paths: Iterable[Path]) -> str:
 
 
 def _reasons(outcomes: Iterable[Outcome], named: Container[Path]) -> Counter[str]:
-    """Why files that a folder holds were ignored, and how many for each reason; a name is left out of its reason."""
+    """Number of files in folders that were ignored, by reason without the file name."""
     ignored = (one for one in outcomes if one.status is OutcomeStatus.IGNORED and one.path not in named)
     return Counter(one.reason.removeprefix(f"{one.path.name}: ") for one in ignored)
 
 
 def _wait(arguments: argparse.Namespace) -> float:
-    """Seconds to wait for the same command that runs already; cron does not want to wait at all."""
+    """Seconds to wait when the same command is already running; none for cron."""
     return 0.0 if arguments.no_wait else float("inf")
 
 
@@ -147,7 +147,7 @@ def run_previews(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int, Run], None]]:
-    """A bar on a terminal, one line per item otherwise."""
+    """Show a progress bar on a terminal, and one line per run otherwise."""
     if not sys.stderr.isatty():
         yield lambda number, total, run: tell(
             f"{number}/{total} {run.uid} {run.band} {run.status} {run.reason}".rstrip(), logging.INFO
@@ -155,7 +155,7 @@ def _progress(what: str) -> Iterator[Callable[[int, int, Run], None]]:
         return
     from tqdm import tqdm
 
-    tqdm.monitor_interval = 0  # or a thread that watches the bar outlives it
+    tqdm.monitor_interval = 0  # otherwise a monitoring thread outlives the bar
     with tqdm(desc=what, unit="run") as bar:
 
         def show(number: int, total: int, run: Run) -> None:
@@ -171,7 +171,7 @@ def run_image(arguments: argparse.Namespace) -> int:
     from jobs.imaging.task import Locator
 
     options = imaging_options(arguments)
-    limits = Limits()  # those of requests: what no page takes is refused before anything is written
+    limits = Limits()  # the same as for requests, checked before anything is written
     limits.check_map(options.shape, options.pixel, options.location)
     limits.check_ensemble(arguments.ensemble)
     request = ImageRequest(
@@ -181,7 +181,7 @@ def run_image(arguments: argparse.Namespace) -> int:
         **options.options,
         background_range=tuple(arguments.background_range) if arguments.background_range else None,
     )
-    catalog = calibration_catalog(arguments.archive.expanduser().resolve())  # the shipped one where no archive is
+    catalog = calibration_catalog(arguments.archive.expanduser().resolve())  # the shipped one if there is no archive
     recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux, catalog=catalog)
     files = Locator.of(arguments.science, arguments.background, *arguments.aux)
     images = reconstruct(recipe, files, ensemble=arguments.ensemble, seed=arguments.seed, catalog=catalog)
@@ -203,13 +203,13 @@ def run_image(arguments: argparse.Namespace) -> int:
 
 
 def run_reproduce(arguments: argparse.Namespace) -> int:
-    """Make an image again and compare."""
+    """Make an image again and compare the pixels."""
     from jobs.imaging.reproduce import reproduce
 
     path = Path(arguments.image)
     if path.suffix or path.exists():
         archive = Archive(arguments.archive) if arguments.archive.is_dir() else None
-    else:  # an id, as pages and `query` give it
+    else:  # an image id
         archive = Archive(arguments.archive)
         path = archive.path_of(archive.image(arguments.image).file)
     comparison = reproduce(path, archive)
@@ -218,7 +218,7 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
 
 
 def run_worker(arguments: argparse.Namespace) -> int:
-    """Work on requests until told to stop."""
+    """Run requests until stopped."""
     from jobs.queue.worker import run_worker as work
     from jobs.renderings.planner import RequestPlanner
 
@@ -236,7 +236,7 @@ def run_worker(arguments: argparse.Namespace) -> int:
 
 
 def run_query(arguments: argparse.Namespace) -> int:
-    """Ask the index, with bounds: a slip in a join must not take the machine along."""
+    """Query the index, with limits on memory so that a wrong join cannot exhaust the machine."""
     from jobs.cli.tables import print_table
     from jobs.executors.memory import limited_memory
 
@@ -251,7 +251,7 @@ def run_query(arguments: argparse.Namespace) -> int:
 
 
 def run_check(arguments: argparse.Namespace) -> int:
-    """Check the archive, and repair it on request."""
+    """Check the archive, and repair it if requested."""
     from archive.checks.findings import is_sound, keep_findings
     from archive.checks.run import check
     from jobs.cli.repair import Remaker, lost_flares, restore_flares
@@ -264,7 +264,7 @@ def run_check(arguments: argparse.Namespace) -> int:
         restore_flares(archive, now())
     try:
         keep_findings(archive.root, findings, now())
-    except OSError as error:  # an archive that may not be written to can still be looked at
+    except OSError as error:  # a read-only archive can still be checked
         log.warning("what was found cannot be kept for the pages: %s", error)
     if arguments.json:
         say(json.dumps([asdict(finding) for finding in findings]))
@@ -311,7 +311,7 @@ def run_fetch(arguments: argparse.Namespace) -> int:
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
-    """Fill an archive with something to look at and serve it."""
+    """Fill an archive with demonstration data and serve it."""
     from jobs.cli.demo import build_demo
 
     say("simulating a campaign…" if arguments.data is None else f"reading {arguments.data}…")
@@ -325,7 +325,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 
 def _become_server(archive: Path, port: int) -> None:
-    """Go on as the process of the pages: jobs must not import dashboards, and signals reach who they are for."""
+    """Replace this process by the server, because jobs must not import dashboards; signals then reach the server."""
     say(f"pages at http://localhost:{port} (Ctrl-C ends them)")
     environment = os.environ | {ARCHIVE_VARIABLE: str(archive.resolve())}
     command = [sys.executable, "-m", "dashboards", "--port", str(port)]

@@ -14,14 +14,14 @@ from jobs.previews.run import PreviewReport, make_previews
 from stixcore.errors import StixError
 from stixcore.simulation.campaign import simulate_campaign
 
-#: The campaign that everybody sees: the same seed gives the same files.
+#: Seed of the simulated campaign; the same seed gives the same files.
 SEED = 104
 START = np.datetime64("2024-05-10T06:00:00", "us")
 DAYS, FLARES_PER_DAY = 1.25, 6.0
 
 
 class NothingToShow(StixError):
-    """No file of the given folder could be used."""
+    """None of the files in the given folder could be used."""
 
 
 def build_demo(
@@ -31,23 +31,23 @@ def build_demo(
     data: Path | None = None,
     progress: Callable[[int, int, Run], None] | None = None,
 ) -> tuple[list[Outcome], PreviewReport]:
-    """Fill an archive with something to look at; done again, it adds what is missing and nothing else.
+    """Fill an archive with demonstration data. Running it again adds only what is missing.
 
     Parameters
     ----------
     root : Path
-        Folder of the archive, made when needed.
+        Folder of the archive, created if needed.
     now : datetime64
-        Present time, UTC.
+        Current time, UTC.
     data : Path, optional
-        Folder of level-1 files. Without it a campaign is simulated, and everything made from it says SIMULATED.
+        Folder of level-1 files. Without it a campaign is simulated, and all products are marked SIMULATED.
     progress : callable, optional
         As `make_previews`.
 
     Raises
     ------
     NothingToShow
-        When no science file of ``data`` came into the archive.
+        When no science file of ``data`` could be ingested.
     """
     archive = Archive(root, create=True)
     if data is not None:

@@ -1,7 +1,7 @@
-"""Is this installation well? One look at everything an operator would look at, with what to do about it.
+"""Check an installation: everything an operator would check, with advice on problems.
 
-Nothing is changed; the one thing written is a hidden file per folder that goes at once. `archive.checks.run` looks into
-the files of an archive, this into what runs around them.
+Nothing is changed, except for a hidden file in each folder that is removed at once. `archive.checks.run` checks the
+files of an archive; this module checks the programs and the machine around them.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ from stixcore.errors import StixError
 from stixcore.printable import plural
 from stixcore.software import CREATOR, software_version
 
-#: Where ``python -m dashboards`` listens unless told otherwise.
+#: Default address of ``python -m dashboards``.
 PAGES_URL = "http://127.0.0.1:5006"
-#: Less free disk than this, in bytes or as a share, is too little; files (inodes) by share.
+#: Least free disk space, in bytes and as a fraction; the fraction also applies to inodes.
 LEAST_FREE, LEAST_SHARE = 5e9, 0.02
-#: A file that waits this long in ``incoming`` was forgotten.
+#: A file in ``incoming`` that is older than this is reported.
 LONGEST_WAIT = np.timedelta64(15, "m")
-#: A pipeline that did not run for so long is run by hand.
+#: A pipeline that has not run for longer than this is assumed to be run by hand.
 LONGEST_IDLE = np.timedelta64(1, "D")
-#: A check older than this is due.
+#: A new check is due after this time.
 LONGEST_UNCHECKED = np.timedelta64(15, "D")
-#: The disk's clock (of a file server, perhaps) may differ from this machine's by so much.
+#: Allowed difference between the disk's clock (perhaps of a file server) and that of this machine.
 CLOCK_TOLERANCE = np.timedelta64(5, "s")
-#: Files that nobody but their owner may read.
+#: Files that only their owner may read.
 SECRETS = (USERS_FILE, SECRETS_FILE, ENDED_FILE)
-#: What the pipeline runs; each takes a lock of its name, whose file tells when that was.
+#: Commands of the pipeline. The modification time of the lock file of each is when it last ran.
 PIPELINE = ("ingest", "flares", "previews")
 
 
 class Verdict(StrEnum):
-    """What a look found."""
+    """Result of a check."""
 
     GOOD = "good"
     NOTE = "note"  # worth knowing; nothing to do, or nothing urgent
@@ -65,7 +65,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What one look found: of what, the verdict, a sentence, and what to do (empty when nothing)."""
+    """Result of one check: its subject, verdict, a sentence, and advice (empty when none is needed)."""
 
     subject: str
     verdict: Verdict
@@ -74,21 +74,21 @@ class Answer:
 
 
 def examine(root: Path, now: np.datetime64, *, pages: str = PAGES_URL) -> tuple[Answer, ...]:
-    """Look at everything.
+    """Run all checks.
 
     Parameters
     ----------
     root : Path
         Folder of the archive.
     now : datetime64
-        UTC, by this machine's clock.
+        Current time, UTC, by this machine's clock.
     pages : str
-        Address of the pages; empty: they are not looked at.
+        Address of the pages; when empty, they are not checked.
     """
     answers = list(_software())
     try:
         archive = Archive(root)
-    except (StixError, OSError) as error:  # without an archive there is nothing else to look at
+    except (StixError, OSError) as error:  # without an archive there is nothing else to check
         remedy = "name it with --archive or $STIX_ARCHIVE"
         return (*answers, Answer("archive", Verdict.WRONG, str(error), remedy))
     answers.append(Answer("archive", Verdict.GOOD, str(archive.root)))
@@ -116,7 +116,7 @@ def _look_at(archive: Archive, now: np.datetime64, pages: str) -> list[Answer]:
     for subject, look in looks:
         try:
             answers += look()
-        except (StixError, OSError, ValueError) as error:  # what cannot be looked at is not well
+        except (StixError, OSError, ValueError) as error:  # what cannot be checked is reported as a problem
             answers.append(Answer(subject, Verdict.WRONG, str(error)))
         except sqlite3.Error as error:
             text = f"{JOURNAL_FILE} cannot be read: {error}"
@@ -125,7 +125,7 @@ def _look_at(archive: Archive, now: np.datetime64, pages: str) -> list[Answer]:
 
 
 def is_well(answers: Sequence[Answer]) -> bool:
-    """Whether nothing is wrong."""
+    """Whether no check found a problem."""
     return all(answer.verdict is not Verdict.WRONG for answer in answers)
 
 
@@ -207,7 +207,7 @@ def _clock(archive: Archive, now: np.datetime64) -> Iterator[Answer]:
     difference = disk - now
     try:
         ahead = _last_ingest(archive)
-    except StixError:  # the look at the index says so
+    except StixError:  # the check of the index reports it
         ahead = None
     if abs(difference) > CLOCK_TOLERANCE:  # ``now`` was read moments ago
         text = f"files are stamped {difference / np.timedelta64(1, 's'):+.0f} s from this machine's clock"
@@ -291,7 +291,7 @@ def _pipeline(root: Path, now: np.datetime64) -> Iterator[Answer]:
 
 
 def _accounts(root: Path) -> Iterator[Answer]:
-    """Nobody can sign in, or everybody is a guest, when one of these files is damaged."""
+    """Check the files of users and sessions: if one is damaged, nobody can sign in or everyone is a guest."""
     users = Accounts(root).users()
     Sessions(root).has_ended("")
     if (root / SECRETS_FILE).exists():
@@ -346,10 +346,10 @@ def _pages(url: str) -> Iterator[Answer]:
         return
     begin = perf_counter()
     try:
-        # a person typed the address; the first page shows that the archive is found, not only that something listens
+        # the operator typed the address; this page shows that the server finds the archive, not only that it responds
         with urlopen(f"{url.rstrip('/')}/image_archive", timeout=20) as answer:  # noqa: S310 - see above
             answer.read()
-    except (OSError, ValueError) as error:  # an HTTP status is one of them
+    except (OSError, ValueError) as error:  # HTTP errors are a kind of OSError
         remedy = "start them: systemctl start stix-pages, or python -m dashboards; --pages URL when they are elsewhere"
         yield Answer("pages", Verdict.WRONG, f"{url} does not answer: {error}", remedy)
     else:
@@ -357,14 +357,14 @@ def _pages(url: str) -> Iterator[Answer]:
 
 
 def _last_ingest(archive: Archive) -> np.datetime64 | None:
-    """When the newest file came into the archive, UTC; None for an empty one."""
+    """Time when the newest file was ingested, UTC; None for an empty archive."""
     newest = select("max(ingested_at) AS t", f"({select_files('ingested_at')})")
     found = archive.query(newest)["t"][0].as_py()
     return None if found is None else np.datetime64(found, "us")
 
 
 def _time_of(path: Path) -> np.datetime64:
-    """When a file was written last, UTC."""
+    """Time of the last modification of a file, UTC."""
     return np.datetime64(path.stat().st_mtime_ns // 1000, "us")
 
 
@@ -373,7 +373,7 @@ def _text(time: np.datetime64) -> str:
 
 
 def _ago(span: np.timedelta64) -> str:
-    """A span in the largest unit that makes it more than one."""
+    """A time span as text, in the largest unit of which it has more than one."""
     seconds = float(span / np.timedelta64(1, "s"))
     for name, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * length:

@@ -23,7 +23,7 @@ _NUMBERS = {"location": {"X": X, "Y": Y}, "pointing": {"ROLL": ROLL, "X": X, "Y"
 
 
 def add_imaging_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that a recipe depends on, besides files, times and energies."""
+    """Add the imaging options: all that the recipe depends on except files, times and energies."""
     parser.add_argument(
         "--method",
         nargs="+",
@@ -107,6 +107,6 @@ def _methods(names: Iterable[str], settings: Iterable[str]) -> dict[str, dict[st
             raise BadRequest(message)
         try:
             chosen[method][parameter] = json.loads(value)
-        except ValueError:  # a word, as those of stop_rule
+        except ValueError:  # a word, such as those of stop_rule
             chosen[method][parameter] = value
     return chosen

@@ -1,7 +1,7 @@
-"""Whether a lock on this file system keeps a second process out.
+"""Test whether file locks work between two processes on a file system.
 
-Some do not: network file systems without a lock service, FUSE file systems, NFS mounted with ``local_lock``. There,
-two writers of the index overwrite each other's rows without a word.
+On some they do not: network file systems without a lock service, FUSE file systems, NFS mounted with ``local_lock``.
+There, two writers of the index silently overwrite each other's rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from jobs.executors.child_environment import child_environment
 
-#: Time for a second process to start and to try, on a busy machine, s.
+#: Time for a second process to start and try the lock, on a busy machine, s.
 _PATIENCE_S = 60.0
 _TAKEN, _REFUSED = 0, 3
 
@@ -26,12 +26,12 @@ def locks_hold(folder: Path) -> bool:
     Parameters
     ----------
     folder : Path
-        Must be writable. A hidden file in it is made and removed.
+        Must be writable. A hidden file is created in it and removed.
 
     Returns
     -------
     bool
-        Whether the second process was kept out. Nothing is known about processes on other machines.
+        Whether the second process was excluded. Other machines are not tested.
 
     Raises
     ------

@@ -36,10 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
         return command(arguments)
-    except BrokenPipeError:  # "| head" is no fault
+    except BrokenPipeError:  # not an error: the reader, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return commands.DONE
-    except AlreadyRunning as other:  # the other one does what is to be done
+    except AlreadyRunning as other:  # the other process does the same work
         logging.getLogger("stix-jobs").info("%s", other)
         return commands.DONE
     except (StixError, OSError) as error:
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints show names as they may be shown."""
+    """A parser that escapes unprintable characters in error messages."""
 
     def error(self, message: str) -> NoReturn:
         """See `argparse.ArgumentParser.error`."""
@@ -62,7 +62,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Commands and options; also read by the documentation."""
+    """Parser of all commands and options; the documentation is also made from it."""
     parser = _Parser(
         prog="stix-jobs",
         description="STIX flare-imaging archive: files in, images out. Times are UTC at Solar Orbiter.",
@@ -165,7 +165,7 @@ def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
 
 
 def _add_image_options(image: argparse.ArgumentParser) -> None:
-    _add_archive_option(image)  # its calibration counts
+    _add_archive_option(image)  # for its calibration
     image.add_argument("science", type=Path, metavar="SCIENCE.fits", help="L1 pixel data")
     image.add_argument("--background", type=Path, metavar="F", help="background file (default: none is subtracted)")
     image.add_argument(

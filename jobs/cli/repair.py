@@ -1,4 +1,4 @@
-"""What ``stix-jobs check --repair`` must compute: images made again from their recipes, flares found again.
+"""Repairs of ``stix-jobs check --repair`` that need computing: images from their recipes, and the flare list.
 
 An image is made again with the same recipe, context and creation time, so the same software writes the same file.
 """
@@ -27,27 +27,27 @@ from stixcore.reconstruct import reconstruct
 
 log = logging.getLogger(__name__)
 
-#: Folder of the archive with the flare lists that were imported, in their order.
+#: Folder of the archive with the imported flare lists, in the order of import.
 FLARE_LISTS = "flare_lists"
 
 
 @dataclass(frozen=True)
 class Remaker:
-    """Makes the images of a run again from its recipe; what `archive.checks.run.check` takes as ``remake``.
+    """Makes the images of a run again from its recipe; the argument ``remake`` of `archive.checks.run.check`.
 
-    The index keeps who asked for the run, when, and for which flare. Uncertainty maps that somebody had added to an
-    image are not made again: they are no part of the recipe.
+    User, time and flare of the run are taken from the index. Uncertainty maps that were added to an image are not made
+    again, because they are not part of the recipe.
 
     Attributes
     ----------
     archive : Archive
-        Holds the science, background and auxiliary files; they must be those the recipe was made for.
+        Holds the science, background and auxiliary files of the recipe, unchanged.
     """
 
     archive: Archive
 
     def __call__(self, run: Run, images: Sequence[Image]) -> bool:
-        """Whether the images of ``run`` are there again, files and rows."""
+        """Make the images of a run again; returns whether its files and rows are complete."""
         begin = perf_counter()
         try:
             recipe = Recipe.from_json(run.recipe or "")
@@ -70,7 +70,7 @@ class Remaker:
         return self.archive.locate(reference.name)
 
     def _context(self, run: Run, images: Sequence[Image]) -> RunContext:
-        """Everything about a run that is not in its recipe; the GOES class from any image, the record or the flare."""
+        """Properties of a run that are not in its recipe; the GOES class is from an image, the record or the flare."""
         record = read_record(self.archive.root / run.folder) if run.folder else None
         known = [*images, *(record.images if record else ())]
         goes_class, goes_flux = next(((i.goes_class, i.goes_flux) for i in known), (None, None))
@@ -97,7 +97,7 @@ class Remaker:
         )
 
     def _clear(self, outcome: RunRows) -> None:
-        """Remove images that this recipe no longer makes, such as one of a method that gives up today."""
+        """Remove images that the recipe no longer makes, for instance because a method now fails."""
         if outcome.run.folder is None:
             return
         kept = {Path(image.file).name for image in outcome.images}
@@ -107,12 +107,12 @@ class Remaker:
 
 
 def keep_flare_list(archive: Archive, csv_path: Path) -> Path:
-    """Keep a flare list that was imported: nothing else in the archive holds what it says. The same list is kept once.
+    """Store an imported flare list, so that its flares can be restored. The same list is stored once.
 
     Returns
     -------
     Path
-        ``flare_lists/<number>/<name>`` inside the archive; rows go by the name of their list.
+        ``flare_lists/<number>/<name>`` in the archive; rows have the name of their list.
     """
     folder, sha256 = archive.root / FLARE_LISTS, sha256_of(csv_path)
     with archive.write_lock():
@@ -127,7 +127,7 @@ def keep_flare_list(archive: Archive, csv_path: Path) -> Path:
 
 
 def lost_flares(archive: Archive, findings: Iterable[Finding]) -> bool:
-    """Whether a check tells that flares were lost: a month of them, or the whole index."""
+    """Whether a check has found that flares are lost: a month of them, or the whole index."""
     codes = {finding.code for finding in findings}
     return Code.ROWS_LOST in codes or (
         Code.FILE_UNINDEXED in codes and archive.query("SELECT 1 FROM flares LIMIT 1").num_rows == 0
@@ -135,14 +135,14 @@ def lost_flares(archive: Archive, findings: Iterable[Finding]) -> bool:
 
 
 def restore_flares(archive: Archive, now: np.datetime64) -> int:
-    """Find the flares of all light curves again and import every list that was kept; after rows of them were lost.
+    """Restore the flare list: detect flares in all light curves and import every stored list again.
 
-    Where nothing was lost nothing changes.
+    Rows that are not lost do not change.
 
     Returns
     -------
     int
-        Rows that were written.
+        Number of rows written.
     """
     from jobs.flares.detect import detect_flares
     from jobs.flares.lists import import_flares
@@ -154,5 +154,5 @@ def restore_flares(archive: Archive, now: np.datetime64) -> int:
 
 
 def _flare_lists(archive: Archive) -> list[Path]:
-    """Lists that were kept, in the order in which they were imported."""
+    """Stored lists, in the order of import."""
     return sorted(path for path in (archive.root / FLARE_LISTS).glob("[0-9]*/[!.]*") if path.parent.name.isdigit())

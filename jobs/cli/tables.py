@@ -1,4 +1,4 @@
-"""Printing query results: for eyes, for programs, for files."""
+"""Print query results as text, JSON, CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from stixcore.printable import printable
 def print_table(table: pa.Table, form: str, stream: TextIO) -> None:
     """Write ``table`` as "table" (aligned text), "json" (list of objects), "csv" or "parquet" (binary).
 
-    JSON has no NaN and no infinity: they are null there.
+    In JSON, NaN and infinity are null.
 
     Raises
     ------
     QueryRefused
-        When a value cannot be written so: a list in CSV, a time beyond Python's years.
+        When the format cannot hold a value: a list in CSV, a time outside Python's years.
     """
     try:
         _write(table, form, stream)
@@ -38,7 +38,7 @@ def _write(table: pa.Table, form: str, stream: TextIO) -> None:
         stream.write("\n")
     elif form == "csv":
         stream.flush()
-        if stream.isatty():  # for eyes after all
+        if stream.isatty():  # show it on a terminal
             text = BytesIO()
             pyarrow.csv.write_csv(table, text)
             stream.write(printable(text.getvalue().decode(), lines=True))
@@ -52,7 +52,7 @@ def _write(table: pa.Table, form: str, stream: TextIO) -> None:
 
 
 def _finite(value: object) -> object:
-    """The same value with null for every number that JSON does not know, in lists and structs, too."""
+    """A value with None for every number that is not finite, also inside lists and structs."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -61,7 +61,7 @@ def _finite(value: object) -> object:
 
 
 def _aligned(table: pa.Table) -> str:
-    """Columns padded to their widest cell, numbers to the right."""
+    """Columns padded to their widest cell, numbers aligned right."""
     texts = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
     names = [printable(name) for name in table.column_names]
     widths = [max([len(name), *map(len, cells)]) for name, cells in zip(names, texts, strict=True)]

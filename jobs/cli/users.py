@@ -1,4 +1,4 @@
-"""``stix-jobs user``: who may sign in. A password is typed in, twice, and never stands on a command line."""
+"""``stix-jobs user``: manage users. Passwords are typed in twice, and are never command-line arguments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ACTIONS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     told = "; ".join(f"{action}: {text}" for action, text in ACTIONS.items())
     parser.add_argument("action", choices=ACTIONS, metavar="|".join(ACTIONS), help=told)
     parser.add_argument("user", nargs="?", default="", metavar="NAME", help="a-z, 0-9 and . _ @ + -")
@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_user(arguments: argparse.Namespace) -> int:
-    """Do one of the actions."""
+    """Run an action."""
     if not arguments.user and arguments.action != "list":
         tell(f"stix-jobs user {arguments.action}: name the user")
         return WRONG_USAGE
@@ -68,7 +68,7 @@ def run_user(arguments: argparse.Namespace) -> int:
 
 
 def _ask_password(name: str) -> str:
-    """A password from the terminal, twice; from standard input where there is no terminal."""
+    """Ask for a password twice on the terminal, or read it from standard input if there is no terminal."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
     password = getpass(f"Password of {name}: ")

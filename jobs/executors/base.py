@@ -1,9 +1,8 @@
-"""Where work runs: this process, child processes, a Dask cluster. One interface, one set of promises.
+"""The interface of executors: this process, child processes or a Dask cluster.
 
-A task is a function, importable by name, and one argument; both are pickled. Tasks do not depend on one another and may
-run twice: a process that dies is replaced and its task started again, here and on a cluster. A task that raises comes
-back as its exception, so one bad input never ends a batch. Only the process that submits writes the index; tasks
-write files and return rows.
+A task is a function that can be imported by name and one argument; both are pickled. Tasks are independent and may run
+twice: a process that dies is replaced and its task is started again. A task that raises returns its exception, so one
+bad input never ends a batch. Only the submitting process writes the index; tasks write files and return rows.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
-#: A task that was running when its process died is started again until it has had this many tries.
+#: Number of times a task is started if its process dies.
 TRIES = 3
 
 type Report = Callable[[str, int, int], None]
@@ -25,7 +24,7 @@ _report: ContextVar[Report | None] = ContextVar("stix_jobs_report", default=None
 
 
 def report_progress(step: str, number: int, total: int) -> None:
-    """Tell whoever waits for the task at hand which step begins, the ``number``-th of ``total``; costs nothing else."""
+    """Report that a step of the current task begins, the ``number``-th of ``total``; does nothing if nobody listens."""
     report = _report.get()
     if report is not None:
         report(step, number, total)
@@ -43,14 +42,14 @@ def reporting_to(report: Report) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Started:
-    """A task began, for the first time or again."""
+    """A task has started, for the first time or again."""
 
     ticket: int
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a task said with `report_progress`."""
+    """A task has called `report_progress`."""
 
     ticket: int
     step: str
@@ -60,7 +59,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finished:
-    """A task ended, with a result or (``error``) an exception."""
+    """A task has ended with a result or an exception (``error``)."""
 
     ticket: int
     result: Any = None
@@ -71,7 +70,7 @@ type Event = Started | Progress | Finished
 
 
 class Executor(ABC):
-    """Runs tasks. One thread uses it; close it, or use it as a context."""
+    """Runs tasks. Use it from one thread, and close it or use it as a context manager."""
 
     def __init__(self) -> None:
         self._tickets = count(1)
@@ -79,27 +78,27 @@ class Executor(ABC):
     @property
     @abstractmethod
     def free(self) -> int:
-        """How many tasks it would take now; more may be submitted, but they could not be called back cheaply."""
+        """Number of tasks it can take now. More may be submitted, but are harder to cancel."""
 
     @abstractmethod
     def submit(self, function: Callable[[Any], Any], task: Any) -> int:
-        """Have ``function(task)`` run; returns the ticket that its events carry."""
+        """Submit ``function(task)``; returns the ticket that identifies its events."""
 
     @abstractmethod
     def events(self, timeout_s: float) -> list[Event]:
-        """What happened since the last call; waits at most ``timeout_s`` when nothing did."""
+        """Events since the last call; if there are none, waits at most ``timeout_s``."""
 
     @abstractmethod
     def cancel(self, ticket: int) -> None:
-        """Let a task go, running or not: no more events of it. Child processes are stopped at once."""
+        """Cancel a task, running or not: it has no more events. Child processes are stopped at once."""
 
     def stop(self, ticket: int) -> None:
-        """Cancel a task that hangs, at whatever price."""
+        """Cancel a task that hangs, if necessary by restarting its worker."""
         self.cancel(ticket)
 
     @abstractmethod
     def close(self) -> None:
-        """Stop; what runs is let go."""
+        """Stop the executor; running tasks are cancelled."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
-"""What a child process inherits: a short list of variables, and no look into its parent.
+"""What a child process inherits: a short list of variables, and no access to its parent.
 
 The server keeps secrets in its environment (keys of cookies and sessions, client secrets of sign-in providers). A child
-that reads a file of somebody else's gets none of them, in its own environment or from ``/proc``.
+that reads an untrusted file gets none of them, neither in its own environment nor from ``/proc``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import os
 import sys
 from collections.abc import Mapping
 
-#: Variables that a child inherits: where programs, modules, home and temporary files are, language and time zone, how
-#: many threads numerical libraries start, and what changes how Python itself runs.
+#: Variables that a child inherits: paths of programs, modules, home and temporary files; language and time zone;
+#: threads of numerical libraries; and options of Python itself.
 INHERITED = frozenset(
     {
         *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT"),
@@ -33,27 +33,27 @@ def child_environment(environment: Mapping[str, str] | None = None) -> dict[str,
     Parameters
     ----------
     environment : mapping, optional
-        That of the parent; by default of this process.
+        Environment of the parent; by default that of this process.
 
     Returns
     -------
     dict
-        Those of its variables that are `INHERITED`.
+        The variables that are in `INHERITED`.
     """
     present = os.environ if environment is None else environment
     return {name: value for name, value in present.items() if name in INHERITED}
 
 
 def forbid_inspection() -> bool:
-    """Close this process's environment and memory to other processes of the same user (Linux: PR_SET_DUMPABLE).
+    """Hide this process's environment and memory from other processes of the same user (Linux: PR_SET_DUMPABLE).
 
-    Without it a child can read ``/proc/<parent>/environ`` and attach to its parent as a debugger does. Root still can,
-    and core dumps are no longer written. It does not survive the start of another program.
+    Without it a child can read ``/proc/<parent>/environ`` and attach to its parent like a debugger. Root still can.
+    Core dumps are no longer written. The setting is lost when the process executes another program.
 
     Returns
     -------
     bool
-        Whether the system does so; False where it cannot.
+        Whether the system supports it.
     """
     if sys.platform != "linux":
         return False

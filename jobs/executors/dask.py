@@ -1,6 +1,6 @@
-"""A Dask cluster as the place where work runs: its workers have the same software and the same folders.
+"""An executor that runs tasks on a Dask cluster, whose workers have the same software and the same folders.
 
-Dask starts the tasks of a worker that died again elsewhere by itself, `TRIES` times by default (``allowed-failures``).
+If a worker dies, Dask starts its tasks on another one, `TRIES` times by default (``allowed-failures``).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from jobs.shared.errors import SchedulerLost, WorkerDied
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
-#: A scheduler that was lost is looked for this often, s.
+#: Interval between attempts to reach a lost scheduler, s.
 RETRY_S = 5.0
-#: The number of workers is asked for this often, s.
+#: Interval between queries of the number of workers, s.
 _COUNT_S = 2.0
-#: Tasks in flight however few threads there are: an adaptive cluster grows with what waits.
+#: Least number of tasks in flight, however few threads there are: an adaptive cluster grows with its queue.
 _LEAST_IN_FLIGHT = 16
 _RESULT_TIMEOUT_S = 10.0
 _RESTART_TIMEOUT_S = 30.0
@@ -37,7 +37,7 @@ _RESTART_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class _Call:
-    """What travels to a worker."""
+    """What is sent to a worker."""
 
     ticket: int
     topic: str
@@ -46,9 +46,9 @@ class _Call:
 
 
 class DaskExecutor(Executor):
-    """Tasks on the workers of a Dask scheduler.
+    """Runs tasks on the workers of a Dask scheduler.
 
-    When the scheduler is lost, what was running ends with `SchedulerLost`, and nothing is taken until it is back.
+    When the scheduler is lost, running tasks end with `SchedulerLost`, and no tasks are taken until it is back.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class DaskExecutor(Executor):
     Raises
     ------
     SchedulerLost
-        When none answers.
+        When no scheduler answers.
     """
 
     def __init__(self, address: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
@@ -68,7 +68,7 @@ class DaskExecutor(Executor):
         self._address = address
         self._topic = f"stix-jobs-{uuid.uuid4().hex}"
         self._running: dict[int, Future] = {}
-        self._places: dict[int, str] = {}  # worker on which a ticket was started last
+        self._places: dict[int, str] = {}  # ticket → worker on which it was last started
         self._news: Queue[int | Event] = Queue()
         self._threads, self._counted = 0, float("-inf")
         self._tried = monotonic()
@@ -78,12 +78,12 @@ class DaskExecutor(Executor):
 
     @property
     def free(self) -> int:
-        """Twice as many tasks as threads, less those in flight."""
+        """Twice the number of threads, minus the tasks in flight."""
         client = self._connected()
         if client is None:
             return 0
         if monotonic() - self._counted > _COUNT_S:
-            with contextlib.suppress(OSError, TimeoutError):  # lost this moment: the next call sees it
+            with contextlib.suppress(OSError, TimeoutError):  # just lost: the next call notices
                 self._threads = sum(client.nthreads().values())
             self._counted = monotonic()
         return max(2 * self._threads, _LEAST_IN_FLIGHT) - len(self._running)
@@ -113,7 +113,7 @@ class DaskExecutor(Executor):
         return [event for item in news if (event := self._event(item)) is not None]
 
     def cancel(self, ticket: int) -> None:
-        """Forget a task. One that began goes on to its end over there, unless it is stopped with `stop`."""
+        """Cancel a task. If it has started, it continues on the cluster, unless `stop` is used; its result is lost."""
         future = self._running.pop(ticket, None)
         self._places.pop(ticket, None)
         if future is not None and self._client is not None:
@@ -121,7 +121,7 @@ class DaskExecutor(Executor):
                 future.cancel(force=True)
 
     def stop(self, ticket: int) -> None:
-        """Forget a task and restart the worker it hangs on; what else that worker did is started again elsewhere."""
+        """Cancel a task and restart its worker; other tasks of that worker are started again elsewhere."""
         place, client = self._places.get(ticket), self._client
         self.cancel(ticket)
         if place is not None and client is not None:
@@ -131,13 +131,13 @@ class DaskExecutor(Executor):
             self._restarts[-1].start()
 
     def close(self) -> None:
-        """Leave the scheduler; what was submitted is cancelled."""
+        """Disconnect from the scheduler; submitted tasks are cancelled."""
         for ticket in list(self._running):
             self.cancel(ticket)
         client, self._client = self._client, None
         if client is not None:
             client.close(timeout=2)
-        for thread in self._restarts:  # without a client they end
+        for thread in self._restarts:  # they end without a client
             thread.join(_RESTART_TIMEOUT_S)
 
     def _connect(self, timeout_s: float) -> Client:
@@ -150,7 +150,7 @@ class DaskExecutor(Executor):
         return client
 
     def _connected(self) -> Client | None:
-        """The client, or None while the scheduler is away. What was running then is given up."""
+        """The client, or None while the scheduler is away; running tasks then end with an error."""
         if self._client is not None and self._client.status == "running":
             return self._client
         if self._client is not None:
@@ -170,7 +170,7 @@ class DaskExecutor(Executor):
         return self._client
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
-        """Called by the client's own thread with what a task logged."""
+        """Receive what a task has logged; called in the client's thread."""
         said = event[1]
         ticket = said["ticket"]
         if said["total"]:
@@ -180,7 +180,7 @@ class DaskExecutor(Executor):
             self._news.put(Started(ticket))
 
     def _event(self, news: int | Event) -> Event | None:
-        """What an item of the queue means; None for what concerns nobody any more."""
+        """The event of an item of the queue; None when its task has been cancelled."""
         if isinstance(news, Finished):
             return news
         if not isinstance(news, int):
@@ -193,12 +193,12 @@ class DaskExecutor(Executor):
         except TimeoutError:
             if future.status == "error":
                 finished = Finished(news, error=TimeoutError("the task timed out"))
-            else:  # the worker that held the result died, and it is made again
+            else:  # the worker that held the result died; Dask runs the task again
                 future.add_done_callback(lambda _: self._news.put(news))
                 return None
         except KilledWorker:
             finished = Finished(news, error=WorkerDied("the Dask workers that worked on it died, one after the other"))
-        except Exception as error:  # noqa: BLE001 - the caller decides what becomes of it
+        except Exception as error:  # noqa: BLE001 - the caller handles it
             finished = Finished(news, error=self._lost() if future.status in ("cancelled", "lost") else error)
         del self._running[news]
         self._places.pop(news, None)
@@ -209,7 +209,7 @@ class DaskExecutor(Executor):
 
 
 def _carry_out(call: _Call) -> Any:
-    """Run a task on a worker of the cluster; what it reports travels through the scheduler's event log."""
+    """Run a task on a worker of the cluster; its progress is sent through the scheduler's event log."""
     worker = get_worker()
 
     def say(step: str, number: int, total: int) -> None:
@@ -221,9 +221,9 @@ def _carry_out(call: _Call) -> Any:
 
 
 def _is_no_farewell(record: logging.LogRecord) -> bool:
-    """Whether a record is worth logging: a client that is closed while it looks for its scheduler is no fault.
+    """Whether to log a record: not when a client is closed while it tries to reach its scheduler.
 
-    Dask reports it with a traceback, and we say in one line that the scheduler is lost.
+    Dask logs that with a traceback, and we log in one line that the scheduler is lost.
     """
     return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
 

@@ -1,6 +1,6 @@
-"""The executor that a command line asks for, and a batch of tasks run on one.
+"""Choose an executor from command-line options, and run a batch of tasks on one.
 
-Dask is imported when a scheduler is named, and not before.
+Dask is imported only when a scheduler is given.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jobs.executors.processes import ChildExecutor
 from jobs.executors.serial import SerialExecutor
 from jobs.shared.errors import SchedulerLost
 
-#: How long a batch waits for a scheduler that went away, s.
+#: How long a batch waits for a lost scheduler, s.
 PATIENCE_S = 600.0
 
 
@@ -28,20 +28,20 @@ def make_executor(
     memory_bytes: int | None = None,
     isolated: bool = False,
 ) -> Executor:
-    """Executor for what a user asked for on the command line.
+    """Make the executor for some command-line options.
 
     Parameters
     ----------
     workers : int
-        Child processes; with one, and not ``isolated``, work runs in this process.
+        Number of child processes. With one, and not ``isolated``, tasks run in this process.
     scheduler : str, optional
-        Address of a Dask scheduler, "tcp://host:8786"; ``workers`` does not count then.
+        Address of a Dask scheduler, "tcp://host:8786"; ``workers`` is then ignored.
     preload : tuple of str
-        Modules that child processes import while they wait for their first task.
+        Modules that child processes import before their first task.
     memory_bytes : int, optional
-        Memory that a child process may take beyond what its modules need.
+        Memory that a child process may use beyond that of its modules.
     isolated : bool
-        Never in this process: a crash, or too much memory, must not end it.
+        Never run tasks in this process, so that a crash or lack of memory does not end it.
 
     Raises
     ------
@@ -64,18 +64,18 @@ def run_all[Task, Result](
     *,
     executor: Executor | None = None,
 ) -> Iterator[tuple[Task, Result | Exception]]:
-    """Apply ``function`` to every task; closing the generator cancels what is left.
+    """Apply ``function`` to every task; closing the generator cancels the remaining ones.
 
     Parameters
     ----------
     function : callable
-        Importable by name unless it runs in this process.
+        Must be importable by name unless tasks run in this process.
     tasks : iterable
-        Taken from as places get free, so it may be a generator of any length.
+        Consumed only as fast as tasks run, so it may be a long generator.
     workers : int
-        1: in this process, in order. More: that many child processes, in the order of completion.
+        With 1, tasks run in this process, in order; with more, in child processes, in the order of completion.
     executor : Executor, optional
-        Runs them instead; stays open.
+        Runs the tasks instead; it is not closed.
 
     Yields
     ------
@@ -84,7 +84,7 @@ def run_all[Task, Result](
     Raises
     ------
     SchedulerLost
-        When the scheduler of a cluster went away and did not come back for `PATIENCE_S`. Until then it is waited for.
+        When the scheduler of a cluster is lost for longer than `PATIENCE_S`.
     """
     if executor is None:
         with make_executor(workers) as own:
@@ -120,7 +120,7 @@ def run_all[Task, Result](
 
 
 def _wait_for(since: float | None) -> float:
-    """Wait a moment for a place to work; ``since`` when there has been none, None for the first time."""
+    """Wait a moment for a free worker; ``since``: when the wait began, None the first time."""
     since = time.monotonic() if since is None else since
     if time.monotonic() - since > PATIENCE_S:
         message = f"there has been no place to work for {PATIENCE_S:g} s"

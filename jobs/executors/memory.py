@@ -1,4 +1,4 @@
-"""How much private memory a process may take: beyond it, an allocation fails instead of the machine."""
+"""Limit the private memory of a process, so that an allocation fails before the machine runs out of memory."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def limit_memory(extra: int) -> None:
-    """Let private memory grow by ``extra`` bytes at most; where the system cannot (other than Linux), do nothing.
+    """Let private memory grow by at most ``extra`` bytes (Linux; does nothing on other systems).
 
-    The address space (RLIMIT_AS) would be the wrong thing to limit: threads reserve much more of it than they use.
+    Limiting the address space (RLIMIT_AS) would not work: threads reserve much more of it than they use.
     """
     status = Path("/proc/self/status")
     if not status.is_file():
@@ -26,7 +26,7 @@ def limit_memory(extra: int) -> None:
 
 @contextmanager
 def limited_memory(extra: int) -> Iterator[None]:
-    """`limit_memory` for a while."""
+    """Apply `limit_memory` within a context."""
     try:
         import resource
     except ImportError:  # not a Unix

@@ -1,7 +1,7 @@
-"""Child processes of our own: warm, watched, and replaced when they die.
+"""An executor of child processes, which are kept running, watched, and replaced when they die.
 
-`concurrent.futures` gives up a whole pool when one process is killed, cannot stop a running task, passes no progress;
-children of `multiprocessing` inherit the whole environment, and the server's holds secrets.
+`concurrent.futures` breaks the whole pool when one process is killed, cannot stop a running task and reports no
+progress. Children of `multiprocessing` inherit the whole environment, and the server's contains secrets.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from jobs.shared.errors import WorkerCrashed, WorkerDied
 
 log = logging.getLogger(__name__)
 
-#: A child that has not left by itself after this long is killed, s.
+#: A child that does not exit within this time is killed, s.
 _PATIENCE_S = 1.0
-#: What a child runs: it finds modules where its parent does, also those that no variable names.
+#: The program of a child, with the module search path of its parent, which is not only in environment variables.
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from jobs.executors.processes import serve; serve()"
 )
@@ -42,7 +42,7 @@ _PROGRAM = (
 
 @dataclass
 class _Work:
-    """A task and how often it was started."""
+    """A task and the number of times it was started."""
 
     ticket: int
     message: bytes
@@ -51,7 +51,7 @@ class _Work:
 
 @dataclass(eq=False)
 class _Child:
-    """A process and what it is doing."""
+    """A process and its current task."""
 
     process: subprocess.Popen[bytes]
     pipe: Connection
@@ -62,9 +62,9 @@ class _Child:
 class ChildExecutor(Executor):
     """A fixed number of child processes.
 
-    Fresh interpreters: a forked copy of a process with threads (DuckDB, BLAS) may hang. They inherit the variables that
-    `child_environment` allows. Children ignore Ctrl-C and SIGTERM, which are for the parent to act on, and leave at
-    once when the parent is gone, however it went.
+    Each is a new interpreter, because a forked copy of a process with threads (DuckDB, BLAS) may hang. Children inherit
+    the variables of `child_environment`, ignore Ctrl-C and SIGTERM, which the parent handles, and exit at once when
+    the parent ends in any way.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ class ChildExecutor(Executor):
     preload : tuple of str
         Modules to import before the first task.
     memory_bytes : int, optional
-        Memory that a child may take beyond what it has after importing ``preload``; a task that wants more ends with
-        a MemoryError, and its process is replaced. Linux only.
+        Memory that a child may use beyond what it has after importing ``preload``. A task that needs more ends with a
+        MemoryError, and its process is replaced. Linux only.
     """
 
     def __init__(self, workers: int, *, preload: tuple[str, ...] = (), memory_bytes: int | None = None) -> None:
@@ -89,7 +89,7 @@ class ChildExecutor(Executor):
 
     @property
     def free(self) -> int:
-        """Children without work."""
+        """Number of idle children."""
         return sum(child.work is None for child in self._children) - len(self._waiting)
 
     @property
@@ -110,10 +110,10 @@ class ChildExecutor(Executor):
         Raises
         ------
         WorkerDied
-            When no process lives long enough to take a task.
+            When processes die before they can take a task.
         """
         self._hand_out()
-        # the end of a process is the end of its pipe
+        # the pipe closes when the process ends
         sources: dict[Any, _Child] = {child.pipe: child for child in self._children if not child.pipe.closed}
         for source in wait(list(sources), 0.0 if self._news else timeout_s):
             child = sources[source]
@@ -132,7 +132,7 @@ class ChildExecutor(Executor):
                 self._replace(child)
 
     def close(self) -> None:
-        """Stop every child: an idle one leaves by itself, a busy one is killed."""
+        """Stop every child: idle ones exit, busy ones are killed."""
         self._waiting.clear()
         for child in self._children:
             if child.work is not None or not child.ready:
@@ -147,15 +147,15 @@ class ChildExecutor(Executor):
         words = [json.dumps(sys.path), str(theirs.fileno()), json.dumps(self._arguments)]
         process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-P", "-c", _PROGRAM, *words],
-            stdin=subprocess.PIPE,  # ends with this process, however it ends
+            stdin=subprocess.PIPE,  # closed when this process ends in any way
             pass_fds=[theirs.fileno()],
             env=child_environment(),
         )
-        theirs.close()  # so that the end of the process is the end of the pipe
+        theirs.close()  # so that the pipe closes when the process ends
         return _Child(process, ours)
 
     def _hand_out(self) -> None:
-        """Give waiting work to idle children."""
+        """Send waiting tasks to idle children."""
         for child in [child for child in self._children if child.work is None and child.ready]:
             if not self._waiting:
                 break
@@ -170,7 +170,7 @@ class ChildExecutor(Executor):
             self._news.append(Started(work.ticket))
 
     def _listen(self, child: _Child) -> None:
-        """Take what a child said; all of it, so that what it said before it died is not lost."""
+        """Read all messages of a child, including those sent before it died."""
         while True:
             try:
                 if not child.pipe.poll():
@@ -187,14 +187,14 @@ class ChildExecutor(Executor):
                 result, error = content
                 self._news.append(Finished(child.work.ticket, result, error))
                 child.work = None
-                if isinstance(error, MemoryError):  # what is left of its memory is in pieces
+                if isinstance(error, MemoryError):  # its remaining memory is fragmented
                     self._replace(child)
                     return
         if child.process.poll() is not None:
             self._bury(child)
 
     def _bury(self, child: _Child) -> None:
-        """Replace a dead child; its task is started again, or given up."""
+        """Replace a dead child; its task is started again or fails."""
         _wait(child.process)
         how, work, child.work = _exit_reason(child.process.returncode), child.work, None
         if work is not None:
@@ -211,9 +211,9 @@ class ChildExecutor(Executor):
             raise WorkerDied(message)
 
     def _fault(self, code: int | None) -> WorkerDied:
-        """What ended a task for good; ``code`` is the last one of its tries."""
+        """The final error of a task; ``code`` is the exit code of its last try."""
         how = f"the process that worked on it {_exit_reason(code)}, {TRIES} times"
-        if code == -signal.SIGKILL:  # by somebody else; the system does so when memory gets short
+        if code == -signal.SIGKILL:  # not by us; the system does this when it runs out of memory
             return WorkerDied(how)
         memory = self._arguments[1]
         maybe = "" if memory is None else f"; it may need more than the {memory >> 20} MiB of memory it may take"
@@ -246,11 +246,11 @@ def _exit_reason(code: int | None) -> str:
 
 
 def serve() -> None:
-    """What a child does: one task after the other, until the pipe is closed. Its arguments are those of the program."""
+    """Run tasks in a child, one after the other, until the pipe is closed; arguments are read from `sys.argv`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     descriptor = int(sys.argv[2])
-    os.set_inheritable(descriptor, False)  # what a task starts shall not keep the pipe open
+    os.set_inheritable(descriptor, False)  # programs started by a task must not keep the pipe open
     parent, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -262,7 +262,7 @@ def serve() -> None:
         importlib.import_module(name)
     if memory_bytes is not None:
         limit_memory(memory_bytes)
-    with suppress(OSError):  # the parent has gone, or closed
+    with suppress(OSError):  # the parent has ended or closed the pipe
         pipe.send(("ready",))
         while True:
             try:
@@ -279,7 +279,7 @@ def _run(message: bytes) -> bytes:
     try:
         function, task = pickle.loads(message)  # noqa: S301 - the parent made it
         return pickle.dumps(("finished", function(task), None))
-    except Exception as error:  # noqa: BLE001 - the parent decides what becomes of it
+    except Exception as error:  # noqa: BLE001 - the parent handles it
         return _pickled_error(error)
 
 
@@ -287,13 +287,13 @@ def _pickled_error(error: Exception) -> bytes:
     error.add_note("".join(traceback.format_exception(error)))
     try:
         answer = pickle.dumps(("finished", None, error))
-        pickle.loads(answer)  # noqa: S301 - some exceptions go into a pickle and do not come out again
-    except Exception:  # noqa: BLE001 - whatever an exception's own methods raise
+        pickle.loads(answer)  # noqa: S301 - some exceptions can be pickled but not unpickled
+    except Exception:  # noqa: BLE001 - methods of an exception may raise anything
         return pickle.dumps(("finished", None, RuntimeError(f"{type(error).__name__}: {error}")))
     return answer
 
 
 def _leave_with_parent(parent: int) -> None:
-    """Read from a pipe into which nobody writes: it ends with the process that holds its other end."""
+    """Exit when the parent ends: read from a pipe that nobody writes to and that closes with the parent."""
     os.read(parent, 1)
     os._exit(1)

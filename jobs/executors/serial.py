@@ -1,4 +1,4 @@
-"""Tasks run in this process, one after the other."""
+"""An executor that runs tasks in this process, one after the other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobs.executors.base import Event, Executor, Finished, Progress, Started, re
 
 
 class SerialExecutor(Executor):
-    """In this process, one after the other, while somebody waits for events."""
+    """Runs one task per call of `events`, in this process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class SerialExecutor(Executor):
 
     @property
     def free(self) -> int:
-        """One at a time."""
+        """1 if no task waits, otherwise 0."""
         return 1 - len(self._waiting)
 
     def submit(self, function: Callable[[Any], Any], task: Any) -> int:
@@ -47,8 +47,8 @@ class SerialExecutor(Executor):
 
 
 def outcome(function: Callable[[Any], Any], task: Any) -> tuple[Any, Exception | None]:
-    """Result of ``function(task)``, or its exception."""
+    """Result of ``function(task)`` or its exception."""
     try:
         return function(task), None
-    except Exception as error:  # noqa: BLE001 - the caller decides what becomes of it
+    except Exception as error:  # noqa: BLE001 - the caller handles it
         return None, error

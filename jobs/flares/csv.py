@@ -1,13 +1,13 @@
-"""Reading flare lists: CSV files with a header line.
+"""Read flare lists: CSV files with a header line.
 
-Known are the columns of the STIX Data Center's list (as stixdcpy saves it), of the science flare lists with locations
-that were made from it (hayesla/stix_flarelist_science, all versions), and of lists that name their columns likewise.
-Columns nobody asked for are passed over.
+Supported are the columns of the STIX Data Center's list (as stixdcpy saves it), of the science flare lists with
+locations made from it (hayesla/stix_flarelist_science, all versions), and of lists with the same column names. Other
+columns are ignored.
 
-What is not known stays empty: "", "nan", "NA", a flux of 0, and a location of exactly (0, 0), which is how some lists
-write "none". Locations in the frame of the instrument (``CFL_X_arcsec``, ``loc_x_stix``) are not taken: without the
-pointing they are no place on the Sun. A GOES class of a flare that the list itself says could not be seen from the
-Earth is the class of something else, and is not taken either.
+Unknown values are empty: "", "nan", "NA", a flux of 0, and a location of exactly (0, 0), which some lists write for
+"none". Locations in the instrument frame (``CFL_X_arcsec``, ``loc_x_stix``) are ignored, because without the pointing
+they do not give a place on the Sun. The GOES class of a flare that was not visible from the Earth, according to the
+list, is that of another flare and is ignored, too.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from stixcore.flares import flux_of_class
 from stixcore.flares.detect import flare_id_of
 from stixcore.times import without_utc
 
-#: Larger than any list of real flares, byte.
+#: Largest file that is read, byte; real lists are smaller.
 MAX_BYTES = 1 << 28
-#: Farther from the Sun's center than this no flare can be seen, arcsec: its radius is 3500 at perihelion.
+#: Largest distance of a flare from the Sun's center, arcsec; the solar radius is 3500 at perihelion.
 FARTHEST = 5000.0
 
 _UNKNOWN = {"", "nan", "none", "null", "na", "n/a", "nat"}
@@ -38,21 +38,21 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?", re.ASCII
 
 
 class InvalidFlareList(StixError):
-    """A file that is not a flare list: no CSV, or without a column for the time of the peak."""
+    """A file that is not a flare list: not CSV, or without a column for the peak time."""
 
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that was not taken.
+    """A line that was not imported.
 
     Attributes
     ----------
     line : int
         Number of the line in the file, from 1.
     field : str
-        Column, as the file calls it; empty when the line as a whole is wrong.
+        Column name in the file; empty when the whole line is wrong.
     value : str
-        What stands there.
+        Text in that column.
     reason : str
     """
 
@@ -68,7 +68,7 @@ class BadLine:
 
 @dataclass(frozen=True)
 class FlareList:
-    """A list as it was read: its flares, the lines that were not taken, classes that were not; see `ImportReport`."""
+    """Content of a list: its flares, the rejected lines, and the number of ignored GOES classes; see `ImportReport`."""
 
     source: str
     lines: int
@@ -83,7 +83,7 @@ def read_flare_list(path: Path) -> FlareList:
     Raises
     ------
     InvalidFlareList
-        When the file cannot be read, is no CSV, or has no column for the time of the peak.
+        When the file cannot be read, is not CSV, or has no column for the peak time.
     """
     header, lines = _table(path)
     places = _places(header)
@@ -109,7 +109,7 @@ def read_flare_list(path: Path) -> FlareList:
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header, and the lines with their numbers."""
+    """Column names, and the other lines with their numbers."""
     try:
         if path.stat().st_size > MAX_BYTES:
             message = f"{path.name} is not a flare list: it has more than {MAX_BYTES} bytes"
@@ -125,18 +125,18 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise InvalidFlareList(message)
     header, lines = [cell.strip() for cell in rows[0][1]], rows[1:]
     if lines and all(len(cells) == len(header) + 1 for _, cells in lines):
-        header = ["", *header]  # pandas wrote its row numbers and no name for them
+        header = ["", *header]  # pandas writes row numbers in a column without a name
     return header, lines
 
 
 def _places(header: list[str]) -> dict[str, int]:
-    """Place of each column of `_COLUMNS`, by the first of its names that the header has."""
+    """Index of each column of `_COLUMNS`, by the first of its names in the header."""
     lower = [name.lower() for name in header]
     named = {what: next((name for name in names if name in lower), None) for what, names in _COLUMNS.items()}
     return {what: lower.index(name) for what, name in named.items() if name is not None}
 
 
-#: Columns of known lists, in lower case, best first.
+#: Column names of known lists, in lower case, in order of preference.
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "flare_id": ("flare_id", "flare id"),
     "t_start": ("start_utc",),
@@ -160,7 +160,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "map_x": ("bp_peak_hpc_x", "max x coord bp"),
     "map_y": ("bp_peak_hpc_y", "max y coord bp"),
 }
-#: Locations, best first, and how they were found.
+#: Columns of locations, in order of preference, and the method of each.
 _LOCATIONS = (
     ("fit_x", "fit_y", "forward fit"),
     ("listed_x", "listed_y", "as listed"),
@@ -169,7 +169,7 @@ _LOCATIONS = (
 
 
 class _Refused(Exception):
-    """A line that cannot be taken."""
+    """A line that cannot be imported."""
 
     def __init__(self, reason: str, field: str = "", value: str = "") -> None:
         super().__init__(reason)
@@ -178,14 +178,14 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class _Row:
-    """One line; every question says what is wrong with its cell."""
+    """One line; every method raises `_Refused` when its cell is invalid."""
 
     header: list[str]
     places: dict[str, int]
     cells: list[str]
 
     def refuse(self, what: str, reason: str) -> NoReturn:
-        """Give the line up because of a cell."""
+        """Reject the line because of a cell."""
         place = self.places.get(what)
         if place is None:
             raise _Refused(reason)
@@ -245,12 +245,12 @@ class _Row:
 
 
 def _flare(row: _Row) -> tuple[dict[str, Any], bool]:
-    """Values of one line that are known, and whether its GOES class was not taken.
+    """Known values of one line, and whether its GOES class was ignored.
 
     Raises
     ------
     _Refused
-        When something stands in it that cannot be.
+        When a value is invalid.
     """
     if len(row.cells) != len(row.header):
         reason = f"expected {len(row.header)} fields as in the header, found {len(row.cells)}"
@@ -276,7 +276,7 @@ def _flare(row: _Row) -> tuple[dict[str, Any], bool]:
         **{name: row.number(name, 0.0, 1e12, "ct") for name in _COUNTS},
         "attenuator_in": row.truth("attenuator_in"),
         "goes_class": None if unseen else goes_class,
-        # lists without the flux have its two digits in the class
+        # without a flux column, the class gives two digits
         "goes_flux": None if unseen else (goes_flux or (flux_of_class(goes_class) if goes_class else None)),
         **{name: row.goes_class(name) for name in _ESTIMATES},
         "hpc_x": hpc_x,

@@ -1,7 +1,7 @@
-"""The flare list from the quick-look light curves: ``stix-jobs flares``.
+"""Detect flares in the quick-look light curves: ``stix-jobs flares``.
 
-Every day is looked at with the same hours around it, whatever range was asked for, and a flare belongs to the day of
-its peak. So a flare at midnight or at the border between two files is found once, and doing it again changes nothing.
+Each day is searched with the same hours before and after it, whatever the requested range, and a flare belongs to the
+day of its peak. So a flare at midnight or between two files is found once, and running it again changes nothing.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from stixcore.flares import (
 
 _DAY = np.timedelta64(1, "D")
 _SECOND = np.timedelta64(1_000_000, "us")
-#: A flare that was detected once and is not any more is removed when this much of it is covered by light curves still.
+#: A flare that is no longer detected is removed if light curves still cover this fraction of it.
 COVERED = 0.9
-#: The distance from the Sun may be taken from a file this far away: it changes by 2 % a day at most.
+#: Largest time difference of a file that gives the distance from the Sun, which changes by at most 2 % a day.
 NEAR_ENOUGH = np.timedelta64(86_400_000_000, "us")
 
 
@@ -55,20 +55,20 @@ class NoInterval(StixError):
 
 @dataclass(frozen=True)
 class FlareReport:
-    """What a detection did.
+    """Result of `detect_flares`.
 
     Attributes
     ----------
     days : int
-        Days with light curves that were looked at; real and simulated ones count apart.
+        Number of days with light curves that were searched, real and simulated ones counted separately.
     detected : tuple of str
-        Ids of the flares detection sees in the time range, as detection calls them.
+        Ids of the flares detected in the time range, before they are matched with imported lists.
     written, removed : tuple of str
-        Ids of rows of the flare list that are new or differ, and of those that are gone.
+        Ids of rows of the flare list that were added or changed, and of those that were removed.
     confirmed : tuple of str
-        Ids of flares in the time range that an imported list has too.
+        Ids of flares in the time range that are also in an imported list.
     clashes : tuple of str
-        Ids of simulated flares that were left out because a real flare has that id.
+        Ids of simulated flares that were omitted because a real flare has the same id.
     """
 
     days: int
@@ -88,31 +88,31 @@ def detect_flares(
     rules: DetectionRules | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FlareReport:
-    """Detect flares in the light curves of the archive and bring the flare list up to date.
+    """Detect flares in the light curves of the archive and update the flare list.
 
     Parameters
     ----------
     archive : Archive
     start, end : datetime64 or None
-        Peaks in this time range, UTC at Solar Orbiter; everything the archive has by default. Flares of the list with
-        their peak outside stay as they are.
+        Time range of the peaks, UTC at Solar Orbiter; by default all of the archive. Flares with their peak outside
+        are not changed.
     now : datetime64
-        Present time, UTC.
+        Current time, UTC.
     rules : DetectionRules, optional
     progress : callable, optional
-        Called after each day with its number (from 1) and how many there are.
+        Called after each day with its number (from 1) and the number of days.
 
     Returns
     -------
     FlareReport
-        Done again, nothing is written or removed.
+        A second call writes and removes nothing.
 
     Raises
     ------
     NoInterval
         When ``start`` is not before ``end``.
     IndexDamaged, ArchiveBusy
-        A file of the index that cannot be read; another writer that does not end.
+        When a file of the index cannot be read; when another process holds the write lock for too long.
     """
     if start is not None and end is not None and not start < end:
         message = f"no flares can be detected between {start} and {end}: the time range is empty"
@@ -151,7 +151,7 @@ def _joined(changes: list[Changes], name: str) -> tuple[str, ...]:
 def _days(
     archive: Archive, start: np.datetime64 | None, end: np.datetime64 | None, *, simulated: bool
 ) -> tuple[np.datetime64, np.datetime64, list[np.datetime64]]:
-    """Time range, cut to what the archive has, and the days of it that have light curves."""
+    """The time range, limited to that of the archive, and its days with light curves."""
     (have,) = archive.rows(
         "SELECT min(t_start) AS first, max(t_end) AS last FROM quicklook_files WHERE simulated = ?", [simulated]
     )
@@ -169,7 +169,7 @@ def _days(
 
 @dataclass
 class _Search:
-    """Detection over some days of real, or of simulated, light curves."""
+    """Detection in some days of real or of simulated light curves."""
 
     archive: Archive
     simulated: bool
@@ -183,7 +183,7 @@ class _Search:
         self._distances = _Distances(self.archive, self.simulated)
 
     def look_at(self, day: np.datetime64, rules: DetectionRules | None) -> None:
-        """Detect the flares with their peak on a day, and see which of the earlier ones could be seen and are not."""
+        """Detect the flares with their peak on a day, and find earlier ones that are no longer detected."""
         begin = day.astype("datetime64[us]")
         series = self.archive.light_curve_bins(begin - REACH, begin + _DAY + REACH, simulated=self.simulated)
         first, last = max(begin, self.start), min(begin + _DAY, self.end)
@@ -206,7 +206,7 @@ class _Search:
 
 
 def _each_once(layers: list[Layer]) -> list[Layer]:
-    """Without flares that two days tell of, should they ever disagree about a midnight: the higher one stays."""
+    """Remove duplicates, in case two days disagree about a flare at midnight; the one with the higher peak stays."""
     chosen: list[Layer] = []
     for layer in sorted(layers, key=lambda one: one.t_peak):
         if not chosen or layer.t_peak - chosen[-1].t_peak >= SAME_FLARE:
@@ -217,7 +217,7 @@ def _each_once(layers: list[Layer]) -> list[Layer]:
 
 
 def _layer(flare: DetectedFlare, dsun_au: float | None) -> Layer:
-    """What detection says, in the columns of the flare list."""
+    """A detected flare in the columns of the flare list."""
     known = estimate_class(flare.net_counts, dsun_au, attenuated=flare.attenuator_in) if dsun_au else EstimatedClass()
     values: dict[str, Any] = {
         "flare_id": flare.flare_id,
@@ -241,14 +241,14 @@ def _layer(flare: DetectedFlare, dsun_au: float | None) -> Layer:
 
 
 def _coverage(series: QuicklookSeries, layer: Layer) -> float:
-    """How much of a flare was recorded, as a share of its length."""
+    """Fraction of the duration of a flare that light curves cover."""
     start, end = layer.values["t_start"], layer.values["t_end"]
     inside = (series.t_start >= start) & (series.t_start < end)
     return float(series.duration[inside].sum() / ((end - start) / _SECOND))
 
 
 class _Distances:
-    """Distance of Solar Orbiter from the Sun, au, by the files of the archive; each is read once."""
+    """Distance of Solar Orbiter from the Sun, au, from the files of the archive; each is read once."""
 
     def __init__(self, archive: Archive, simulated: bool) -> None:
         self._archive, self._simulated = archive, simulated
@@ -257,7 +257,7 @@ class _Distances:
         self._ephemerides: dict[str, AspectTable | None] = {}
 
     def at(self, time: np.datetime64) -> float | None:
-        """From the quick-look file, else an ephemeris file, else the nearest science file; None without any."""
+        """Distance from the quick-look file, an ephemeris file, else the nearest science file; None without any."""
         for row in reversed(self._files_of(time.astype("datetime64[D]"))):
             distance = self._in_header(row.path) if row.t_start <= time < row.t_end else None
             if distance is not None:
@@ -283,7 +283,7 @@ class _Distances:
     def _in_header(self, path: str) -> float | None:
         if path not in self._of_header:
             self._of_header[path] = None
-            with suppress(InvalidProduct, OSError):  # a file that went missing is a finding of the check, not ours
+            with suppress(InvalidProduct, OSError):  # `stix-jobs check` reports missing files
                 distance = read_header(self._archive.path_of(path)).ephemeris.get("DSUN_OBS")
                 if isinstance(distance, (int, float)) and np.isfinite(distance) and distance > 0:
                     self._of_header[path] = distance / AU_M

@@ -1,4 +1,4 @@
-"""Taking existing flare lists into the archive: ``stix-jobs import-flares``."""
+"""Import flare lists into the archive: ``stix-jobs import-flares``."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from jobs.flares.rows import NEIGHBORHOOD, Changes, combined, layers_of, replace
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did.
+    """Result of `import_flares`.
 
     Attributes
     ----------
     source : str
-        Name of the list, as rows carry it.
+        Name of the list in the rows.
     lines : int
-        Flares in the file, good or bad.
+        Number of flares in the file, valid or not.
     written, unchanged : tuple of str
-        Ids of rows of the flare list that are new or differ, and of those of the list that stood there already.
+        Ids of rows that were added or changed, and of those that were the same already.
     removed : tuple of str
-        Ids of detected flares that go by the id of the list now.
+        Former ids of detected flares that now have the id of the imported list.
     confirmed : tuple of str
-        Ids of flares of the list that detection has seen too.
+        Ids of flares that have also been detected.
     bad : tuple of BadLine
     unseen : int
-        Flares whose GOES class was not taken: they could not be seen from the Earth.
+        Number of flares whose GOES class was ignored because they were not visible from the Earth.
     """
 
     source: str
@@ -44,27 +44,26 @@ class ImportReport:
 
 
 def import_flares(archive: Archive, csv_path: Path, now: np.datetime64) -> ImportReport:
-    """Take a flare list into the archive.
+    """Import a flare list into the archive.
 
     Parameters
     ----------
     archive : Archive
     csv_path : Path
     now : datetime64
-        Present time, UTC.
+        Current time, UTC.
 
     Returns
     -------
     ImportReport
-        The same list again changes nothing. A list that knows less than an earlier one of the same flare leaves the
-        rest as it is.
+        Importing the same list again changes nothing. Values that a later list lacks are kept from an earlier one.
 
     Raises
     ------
     InvalidFlareList
-        When the file is not a flare list. Nothing is done.
+        When the file is not a flare list. Nothing is imported.
     IndexDamaged, ArchiveBusy
-        A file of the index that cannot be read; another writer that does not end.
+        When a file of the index cannot be read; when another process holds the write lock for too long.
     """
     flares = read_flare_list(Path(csv_path))
     changes = Changes()

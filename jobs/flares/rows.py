@@ -1,12 +1,12 @@
-"""Rows of the flare list: what detection says and what imported lists say, put together by one rule.
+"""Rows of the flare list, combined from detected flares and imported lists.
 
-Every row keeps both as they came (columns ``detected`` and ``imported``), and the columns that people read follow from
-them. So the order of imports and detections does not matter, each can be repeated or change its mind, and neither can
-spoil the other.
+Each row stores both sources unchanged (columns ``detected`` and ``imported``); the other columns are derived from them.
+So the order of imports and detections does not matter, and each can be repeated with another result without losing
+the other.
 
-The rule: a detected and an imported flare are one when their peaks are less than five minutes apart, nearest first. The
-row has the id of the list and everything the list says, and detection fills what is missing. One thing detection knows
-better: the attenuator, whose flag in the public lists is known to be wrong.
+A detected and an imported flare are the same when their peaks are less than five minutes apart, nearest first. The row
+has the id and the values of the imported list; detection adds what is missing. The attenuator is the exception: it is
+taken from detection, because the flag in the public lists is known to be wrong.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from archive.index.schema import FLARES
 from archive.index.sql import Conditions, select
 
 DETECTED = "detected"
-#: Peaks of one flare in two lists.
+#: Peaks closer than this belong to the same flare.
 SAME_FLARE = np.timedelta64(300_000_000, "us")
-#: Rows this far around are looked at when some change: their partners may.
+#: Rows within this time of a changed row are combined again, because their partners may change.
 NEIGHBORHOOD = 2 * SAME_FLARE
 
 _TIMES = ("t_start", "t_peak", "t_end")
 _OWN = ("simulated", "source", "updated_at", "detected", "imported")
-#: What a layer may say.
+#: Fields that a layer may have.
 LAYER_FIELDS = tuple(entry.name for entry in fields(Flare) if entry.name not in _OWN)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What one source says of a flare.
+    """The values of a flare from one source.
 
     Attributes
     ----------
     source : str
         `DETECTED`, or the name of a list.
     values : mapping of str to value
-        Some of `LAYER_FIELDS`, ``flare_id`` and ``t_peak`` among them; unknown ones are left out.
+        Some of `LAYER_FIELDS`, with ``flare_id`` and ``t_peak``; unknown values are omitted.
     """
 
     source: str
@@ -51,27 +51,27 @@ class Layer:
 
     @property
     def flare_id(self) -> str:
-        """Its id."""
+        """Id of the flare."""
         return str(self.values["flare_id"])
 
     @property
     def t_peak(self) -> np.datetime64:
-        """Its peak."""
+        """Time of the peak."""
         peak: np.datetime64 = self.values["t_peak"]
         return peak
 
     def over(self, older: Layer) -> Layer:
-        """The same with what only an older one knows."""
+        """Fill missing values from an older layer."""
         return Layer(self.source, {**older.values, **self.values})
 
     def to_json(self) -> str:
-        """Text for the table."""
+        """JSON for the table."""
         plain = {key: str(value) if key in _TIMES else value for key, value in sorted(self.values.items())}
         return json.dumps({"source": self.source, **plain})
 
     @classmethod
     def from_json(cls, text: str) -> Layer:
-        """Layer that `to_json` wrote."""
+        """Read a layer that `to_json` wrote."""
         plain = json.loads(text)
         source = str(plain.pop("source"))
         return cls(
@@ -81,18 +81,18 @@ class Layer:
 
 @dataclass(frozen=True)
 class Changes:
-    """What became of the rows.
+    """Changes of the flare list.
 
     Attributes
     ----------
     written, removed : tuple of str
-        Ids of rows that are new or differ, and of rows that are gone.
+        Ids of rows that were added or changed, and of those that were removed.
     unchanged : tuple of str
-        Ids of rows that were looked at and stay as they are.
+        Ids of rows that were compared and have not changed.
     together : tuple of str
         Ids of rows that are both detected and imported.
     clashes : tuple of str
-        Ids of simulated flares that a real one has already; they are left out.
+        Ids of simulated flares that were omitted because a real flare has the same id.
     """
 
     written: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ class Changes:
 def combined(
     imported: Iterable[Layer], detected: Iterable[Layer], now: np.datetime64, *, simulated: bool
 ) -> list[Flare]:
-    """Rows for the flares of two lists.
+    """Combine imported and detected flares into rows.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def combined(
 
 
 def _pairs(imported: list[Layer], detected: list[Layer]) -> Iterator[tuple[int, int, int]]:
-    """Distance of the peaks [µs], zero for the same id, and places in both lists, for all that may be one flare."""
+    """Candidate pairs: distance of the peaks [µs] (zero for the same id) and the indices in both lists."""
     by_id = {one.flare_id: j for j, one in enumerate(detected)}
     order = sorted(range(len(detected)), key=lambda j: detected[j].t_peak)
     peaks = np.array([detected[j].t_peak for j in order], dtype="datetime64[us]")
@@ -168,7 +168,7 @@ def _row(imported: Layer | None, detected: Layer | None, now: np.datetime64, sim
 
 
 def rows_between(archive: Archive, start: np.datetime64, end: np.datetime64, *, simulated: bool) -> list[Flare]:
-    """Rows with their peak in a time range, real or simulated."""
+    """Real or simulated rows with their peak in a time range."""
     where = Conditions.of(("t_peak >= ?", start), ("t_peak < ?", end), ("simulated = ?", simulated)).where
     return FLARES.to_rows(archive.query(select("*", FLARES.name, where), [start, end, simulated]))
 
@@ -183,9 +183,9 @@ def layers_of(rows: Iterable[Flare]) -> tuple[list[Layer], list[Layer]]:
 
 
 def replace_rows(archive: Archive, before: list[Flare], after: list[Flare]) -> Changes:
-    """Write what differs and remove what is gone; called under the write lock.
+    """Write changed rows and remove missing ones; the caller holds the write lock.
 
-    A row that says the same as before keeps the time it was written.
+    Unchanged rows keep their ``updated_at``.
     """
     known = {row.flare_id: row for row in before}
     clashes = _taken_by_others(archive, [row for row in after if row.flare_id not in known])
@@ -204,7 +204,7 @@ def replace_rows(archive: Archive, before: list[Flare], after: list[Flare]) -> C
 
 
 def _taken_by_others(archive: Archive, rows: list[Flare]) -> set[str]:
-    """Ids of new simulated rows that real flares have."""
+    """Ids of new simulated rows that are already ids of real flares."""
     ids = [row.flare_id for row in rows if row.simulated]
     if not ids:
         return set()

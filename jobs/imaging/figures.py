@@ -1,6 +1,6 @@
-"""Pictures for people: thumbnails and annotated maps, north up, in the colours of the field.
+"""Pictures of images: thumbnails and annotated maps, north up, with the usual colours for STIX.
 
-Drawn with Pillow: a map takes a few milliseconds, where Matplotlib with a WCS takes most of a second.
+They are drawn with Pillow: a map takes a few milliseconds, with Matplotlib and a WCS most of a second.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def color_table() -> Bytes:
 
 
 def colored(image: Floats, low: float = 0.0, high: float | None = None) -> Bytes:
-    """(ny, nx, 3) uint8 with row 0 on top; values from ``low`` to ``high`` (the maximum by default)."""
+    """Colours of an image, (ny, nx, 3) uint8, row 0 at the top; ``low`` to ``high`` (default: the maximum) is shown."""
     top = float(image.max()) if high is None else high
     span = top - low if top > low else 1.0
     index = np.clip((image[::-1] - low) / span * 255.0, 0.0, 255.0).astype(np.uint8)
@@ -46,10 +46,10 @@ def colored(image: Floats, low: float = 0.0, high: float | None = None) -> Bytes
 
 
 def thumbnail(image: Floats, low: float = 0.0) -> bytes:
-    """A small PNG of the map, nothing drawn on it; values up to ``low`` times the maximum stay black."""
+    """A small PNG of a map without annotations; values up to ``low`` times the maximum are black."""
     step = max(min(image.shape) // THUMBNAIL_PIXELS, 1)
     ny, nx = (side // step * step for side in image.shape)
-    # the highest of each block: a mean would drown the peaks of a full-disk map in its ripples
+    # the maximum of each block: a mean would hide the peaks of a full-disk map in its ripples
     blocks = image[:ny, :nx].reshape(ny // step, step, nx // step, step).max(axis=(1, 3))
     picture = Picture.fromarray(colored(blocks, low * float(image.max())))
     return png(picture.resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Picture.Resampling.BICUBIC))
@@ -73,14 +73,14 @@ def draw_map(
     image : (ny, nx) float
     grid : ImageGrid
     title, caption : str
-        Line above and line below the map.
+        Lines above and below the map.
     rsun : float, arcsec
-        Apparent solar radius; without it neither limb nor grid is drawn.
+        Apparent solar radius; when it is NaN or zero, limb and grid are not drawn.
     b0 : float, deg
-        Heliographic latitude of the observer; longitudes of the grid count from the central meridian.
+        Heliographic latitude of the observer. Longitudes of the grid are measured from the central meridian.
     beam_fwhm : float, arcsec, optional
     size : int
-        Side of the map in pixels of the picture.
+        Side of the map in the picture, pixels.
     """
     left, top, right, bottom = 74, 34, 16, 64
     canvas = Picture.new("RGB", (size + left + right, size + top + bottom), "white")
@@ -101,7 +101,7 @@ def draw_map(
 
 
 class _Frame:
-    """Arcseconds to pixels of the picture."""
+    """Conversion from arcseconds to pixels of the picture."""
 
     def __init__(self, grid: ImageGrid, size: int) -> None:
         (ny, nx), (x, y) = grid.shape, grid.center
@@ -125,7 +125,7 @@ def _draw_sun(draw: ImageDraw.ImageDraw, frame: _Frame, rsun: float, b0: float) 
 def _polyline(
     draw: ImageDraw.ImageDraw, frame: _Frame, x: Floats, y: Floats, color: tuple[int, ...], width: int = 1
 ) -> None:
-    """A line through those points that lie in or near the picture."""
+    """Draw a line through the points that are in or near the picture."""
     column, row = frame.column(x), frame.row(y)
     near = np.isfinite(column) & np.isfinite(row)
     near[near] = (np.abs(column[near] - frame.size / 2) < frame.size) & (
@@ -176,12 +176,12 @@ def nice_step(length: float) -> float:
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The typeface of all pictures."""
+    """The font of all pictures."""
     return ImageFont.load_default(size)
 
 
 def png(picture: Picture.Image) -> bytes:
-    """A picture as PNG."""
+    """Encode a picture as PNG."""
     stream = BytesIO()
     picture.save(stream, format="PNG", compress_level=3)
     return stream.getvalue()

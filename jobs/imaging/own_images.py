@@ -1,4 +1,4 @@
-"""Images of a file that is not in the archive: made in a child process, written to a folder of the caller's."""
+"""Images of a file that is not in the archive, made in a child process and written to a given folder."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from stixcore.imaging.reconstruction import METHOD_NAMES
 from stixcore.options import ImageRequest
 from stixcore.reconstruct import prepare_recipe, reconstruct
 
-#: Time and memory (beyond what the libraries take) for one set of images.
+#: Limits of time [s] and of memory [byte] (beyond that of the libraries) for one image set.
 SECONDS, MEMORY = 120.0, 1 << 30
 
 
 @dataclass(frozen=True)
 class OwnTask:
-    """A set of images: request, files, folder for what is made, time written into the headers, calibration."""
+    """A task for one image set: request, input files, output folder, time written into headers, calibration."""
 
     request: ImageRequest
     science: Path
@@ -38,7 +38,7 @@ class OwnTask:
 
 
 def make_own_images(task: OwnTask) -> dict[str, Any]:
-    """Make them, and describe them as ``stix-jobs image --json`` does.
+    """Make the images of a task and describe them as ``stix-jobs image --json`` does.
 
     Raises
     ------
@@ -62,14 +62,14 @@ def run_in_child(
     seconds: float = SECONDS,
     memory: int = MEMORY,
 ) -> dict[str, Any]:
-    """`make_own_images` in a process of its own with limits.
+    """Run `make_own_images` in a child process with limits.
 
     Raises
     ------
     LimitReached
-        When it takes too long, or too much memory.
+        When it takes too long or needs too much memory.
     StixError, WorkerDied
-        As `make_own_images`; when the process ends before its work.
+        As `make_own_images`; when the process ends early.
     """
     with ChildExecutor(1, preload=("jobs.imaging.own_images",), memory_bytes=memory) as child:
         child.submit(make_own_images, task)

@@ -1,4 +1,4 @@
-"""Files of one recipe: FITS images, pictures, and the rows that describe them."""
+"""Files of one recipe: FITS images, pictures and the values that describe them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from stixcore.recipe import sha256_of
 from stixcore.reconstruct import ImageSet
 from stixcore.times import format_time
 
-#: Ripples of a full-disk map below this share of its peak are left out of its small picture, as the original did.
+#: The thumbnail of a full-disk map omits ripples below this fraction of its peak, as the Data Center's does.
 FULL_DISK_FLOOR = 0.4
 
 _FLUX = SOURCE_COLUMNS["flux"]
-#: Units of the numbers of `describe` whose key names none, as FITS writes them. ``max`` has the ``unit`` of its image.
+#: Units, in FITS notation, of numbers of `describe` whose key does not name one. ``max`` has the ``unit`` of its image.
 UNITS = {
     "location": dict.fromkeys(("hpc_x", "hpc_y", "stix_x", "stix_y", "sigma_x", "sigma_y"), "arcsec"),
     "counts": dict.fromkeys(("total", "background"), "ct"),
@@ -48,7 +48,7 @@ UNITS = {
 
 @dataclass(frozen=True)
 class SavedImage:
-    """Where one image went: FITS file, picture, small picture; SHA-256 and size [byte] of the FITS file."""
+    """Files of one image: FITS file, picture and thumbnail; SHA-256 and size [byte] of the FITS file."""
 
     fits: Path
     picture: Path
@@ -58,15 +58,15 @@ class SavedImage:
 
 
 def save_images(images: ImageSet, folder: Path, created: np.datetime64) -> dict[Method, SavedImage]:
-    """Write FITS, PNG and thumbnail of every image, each whole or not at all.
+    """Write FITS file, PNG and thumbnail of every image, each atomically.
 
     Parameters
     ----------
     images : ImageSet
     folder : Path
-        Made when needed.
+        Created if needed.
     created : datetime64
-        Time written into the headers.
+        Creation time in the headers.
     """
     saved = {}
     for method, image in images.images.items():
@@ -81,14 +81,14 @@ def save_images(images: ImageSet, folder: Path, created: np.datetime64) -> dict[
 
 
 def save_report(path: Path, images: ImageSet, science: Path) -> None:
-    """Write the report sheet of a set of images; ``science`` is its science file, for the light curve."""
+    """Write the report of an image set; the light curve is read from its science file ``science``."""
     data = read_pixel_data(science)
     rate = data.summed(images.pixels.e_low, images.pixels.e_high) / data.duration
     write_bytes(path, png(draw_report(images, data.t_start, data.duration, rate)))
 
 
 def file_name(images: ImageSet, method: Method) -> str:
-    """Name of an image's FITS file, as the archive names it."""
+    """Name of an image's FITS file in the archive."""
     recipe = images.recipe
     return image_name(
         images.pixels.t_start,
@@ -101,7 +101,7 @@ def file_name(images: ImageSet, method: Method) -> str:
 
 
 def energy_of(images: ImageSet, method: Method) -> tuple[float, float]:
-    """Band of an image, keV: the full-disk map has its own."""
+    """Energy band of an image, keV; the full-disk map has its own."""
     if method is Method.FULL_DISK_BP:
         return images.recipe.location_energy
     return images.pixels.e_low, images.pixels.e_high
@@ -111,7 +111,7 @@ def _picture(images: ImageSet, method: Method, image: Reconstruction) -> Picture
     pixels, recipe = images.pixels, images.recipe
     low, high = energy_of(images, method)
     parameters = recipe.methods.get(method)
-    # counted in the band of the set, which is not that of the full-disk map
+    # the counts are those of the image set's band, which differs from that of the full-disk map
     counts = "" if method is Method.FULL_DISK_BP else f"{images.counts[0]:.0f} counts; "
     simulated = "  SIMULATED" if pixels.header.simulated else ""
     return draw_map(
@@ -127,7 +127,7 @@ def _picture(images: ImageSet, method: Method, image: Reconstruction) -> Picture
 
 
 def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, Any]:
-    """Everything about a set of images as plain JSON values: what ``stix-jobs image --json`` prints."""
+    """An image set as JSON values, as printed by ``stix-jobs image --json``."""
     recipe, vis, location = images.recipe, images.vis, images.location
     total, background = images.counts
     findings = images.findings
@@ -172,7 +172,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
         "background_check": background_check(images),
         "counts": {"total": total, "background": background},
         "calibration": _calibration(images),
-        # u, v in helioprojective axes; real and imaginary part refer to the map centre
+        # u and v are along helioprojective axes; the phase centre is the map centre
         "visibilities": [
             {"label": label, "u": float(u), "v": float(v), "re": value.real, "im": value.imag, "sigma": float(sigma)}
             for label, u, v, value, sigma in zip(vis.labels, vis.u, vis.v, vis.vis.tolist(), vis.sigma, strict=True)
@@ -191,7 +191,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
 
 
 def _calibration(images: ImageSet) -> dict[str, str | None]:
-    """Tables and CAL file by name, and the amplitude scheme."""
+    """Names of the calibration tables and of the CAL file, and the amplitude scheme."""
     named: dict[str, str | None] = {"amplitude_scheme": str(images.recipe.amplitude_scheme)}
     if images.calibration is not None:
         used = images.calibration.reference
@@ -208,7 +208,7 @@ def _calibration(images: ImageSet) -> dict[str, str | None]:
 
 
 def _uncertainty(images: ImageSet, method: Method) -> dict[str, Any]:
-    """Errors of position, flux and size, and the numbers behind them, where an ensemble was made."""
+    """Errors of position, flux and size, and the numbers they are made of, if an ensemble was made."""
     if method not in images.ensembles:
         return {}
     ensemble = images.ensembles[method]
@@ -216,7 +216,7 @@ def _uncertainty(images: ImageSet, method: Method) -> dict[str, Any]:
 
 
 def verdict_as_json(judged: Verdict) -> dict[str, Any]:
-    """A verdict as plain JSON values: "trusted" or "doubtful" for each aspect, and the reasons for each."""
+    """A verdict as JSON values: "trusted" or "doubtful" for each aspect, and the reasons."""
     return {
         **{str(aspect): judged.word(aspect) for aspect in Aspect},
         "reasons": {str(aspect): list(reasons) for aspect, reasons in judged.reasons.items()},
@@ -224,7 +224,7 @@ def verdict_as_json(judged: Verdict) -> dict[str, Any]:
 
 
 def findings_as_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
-    """Findings as plain JSON values; a doubt says what it is about: ``"doubts": ["position", "shape"]``."""
+    """Findings as JSON values; ``"doubts": ["position", "shape"]`` names the doubtful aspects."""
     return [
         {"code": found.code, "severity": str(found.severity), "text": found.text}
         | ({} if found.method is None else {"method": str(found.method)})
@@ -244,10 +244,10 @@ def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method
         "centroid_hpc_y": source.y,
         "fwhm_arcsec": source.fwhm,
         "total_flux": finite(image.total_flux),
-        # MEM_GE: which estimate it was made with
+        # MEM_GE: the flux estimate that it used
         "flux_estimate": image.flux_estimate or None,
         "certificate": {name: finite(value) for name, value in image.certificate.items()},
-        # of the flux that was counted, what the image does not hold
+        # fraction of the measured flux that is not in the image
         "missing_flux": finite(image.certificate.get("missing_flux", float("nan"))),
         "max": float(image.image.max()),
         "unit": image.unit,
@@ -260,7 +260,7 @@ def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method
 
 
 def background_check(images: ImageSet) -> dict[str, Any] | None:
-    """What the background predicts for the quietest part of the science file; None where that is unknown."""
+    """The background compared with the quietest part of the science file; None where that is unknown."""
     check = images.background_check
     if check is None:
         return None
@@ -275,7 +275,7 @@ def background_check(images: ImageSet) -> dict[str, Any] | None:
 
 
 def _background_range(images: ImageSet) -> dict[str, Any] | None:
-    """The part of the background file that was asked for, and its whole bins; None where all of it is used."""
+    """The requested part of the background file and its whole bins; None when the whole file is used."""
     part = images.background_asked
     if part is None:
         return None
@@ -287,10 +287,10 @@ def _background_range(images: ImageSet) -> dict[str, Any] | None:
 
 
 def finite(value: float) -> float | None:
-    """A number, or nothing where it is unknown (NaN is not JSON)."""
+    """A number, or None if it is not finite, because JSON has no NaN."""
     return float(value) if np.isfinite(value) else None
 
 
 def warnings_text(findings: tuple[Finding, ...]) -> str:
-    """Findings for a column of the index."""
+    """Findings as JSON text, for a column of the index."""
     return json.dumps(findings_as_json(findings), ensure_ascii=False)

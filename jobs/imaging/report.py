@@ -1,7 +1,7 @@
-"""The report of one recipe: light curve, six maps and the visibilities on one sheet.
+"""The report of one recipe: light curve, six maps and the visibilities on one page.
 
-Panels as in the Data Center's report, each named for what it is, plus one the original lacks: amplitude and phase of
-every sub-collimator, data against each method.
+It has the panels of the Data Center's report and one more: amplitude and phase of every sub-collimator, as measured and
+for each method.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ Floats = NDArray[np.float64]
 
 SIZE = 300  # of a map
 PANEL = (SIZE + 90, SIZE + 98)
-#: Maps of the sheet; it has room for six.
-#: Multi-scale CLEAN, a second CLEAN, has none.
+#: Methods of the six maps; multi-scale CLEAN is not shown.
 ORDER = (Method.FULL_DISK_BP, Method.BP, Method.CLEAN, Method.MEM_GE, Method.EM, Method.VIS_FWDFIT)
-#: Colors of the methods against the data: distinguishable for the color-blind (Okabe & Ito).
+#: Colors of the methods, distinguishable with color blindness (Okabe & Ito).
 COLORS = {
     Method.CLEAN: (0, 114, 178),
     Method.MS_CLEAN: (86, 180, 233),
@@ -42,13 +41,13 @@ BLACK, GRAY, SHADE, DOUBT = (0, 0, 0), (110, 110, 110), (170, 235, 240), (176, 0
 
 
 def draw_report(images: ImageSet, t_start: NDArray[np.datetime64], duration: Floats, rate: Floats) -> Picture.Image:
-    """One sheet for a set of images.
+    """Draw the report of an image set.
 
     Parameters
     ----------
     images : ImageSet
     t_start : (n_time,) datetime64; duration : (n_time,) float, s; rate : (n_time,) float, ct s⁻¹
-        Light curve of the science file in the band of the images.
+        Light curve of the science file in the energy band of the images.
     """
     width, height = PANEL
     sheet = Picture.new("RGB", (4 * width, 2 * height + 40), "white")
@@ -70,7 +69,7 @@ def draw_report(images: ImageSet, t_start: NDArray[np.datetime64], duration: Flo
 
 
 def doubts_line(findings: tuple[Finding, ...], methods: Sequence[Method]) -> str:
-    """What is doubtful about the images of which methods, in one line; empty where nothing is."""
+    """The doubtful aspects and the methods they concern, in one line; empty when there are none."""
     doubted: dict[str, list[Method]] = {}
     for method in methods:
         parts = ", ".join(part for part, reasons in verdict(findings, method).reasons.items() if reasons)
@@ -111,7 +110,7 @@ def _name(images: ImageSet, method: Method) -> str:
 
 
 class _Plot:
-    """A pair of axes on a panel: data to pixels, frame and ticks."""
+    """A pair of axes on a panel: conversion to pixels, frame and ticks."""
 
     def __init__(
         self, draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], x: Sequence[float], y: Sequence[float]
@@ -127,7 +126,7 @@ class _Plot:
         )
 
     def frame(self, label: str, y_text: Callable[[float], str]) -> None:
-        """Box, ticks of y and a label above."""
+        """Draw the frame, the ticks of y and a label above."""
         left, top = self.box[:2]
         self.draw.rectangle(self.box, outline=BLACK)
         step = nice_step((self.y[1] - self.y[0]) / 3.0)
@@ -160,7 +159,7 @@ def _light_curve(images: ImageSet, t_start: NDArray[np.datetime64], duration: Fl
 
 
 def _visibilities(images: ImageSet) -> Picture.Image:
-    """Amplitude above, phase below; data in black with error bars, one color per method."""
+    """Amplitudes above, phases below; data in black with error bars, and one color per method."""
     panel = Picture.new("RGB", PANEL, "white")
     draw = ImageDraw.Draw(panel)
     vis, n = images.vis, len(images.vis)

@@ -1,4 +1,4 @@
-"""Run the recipe inside an image file again and say whether the pixels agree."""
+"""Make an image again from the recipe in its file, and compare the pixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stixcore.reconstruct import reconstruct
 
 Floats = NDArray[np.float64]
 
-#: Largest difference, relative to the brightest pixel, that rounding to FITS' 32 bits and other libraries explain.
+#: Largest relative difference that 32-bit storage and other library versions explain.
 TOLERANCE = 1e-6
 
 
@@ -33,12 +33,12 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the difference is rounding."""
+        """Whether the difference is within `TOLERANCE`."""
         return self.difference <= TOLERANCE
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """The result in one sentence."""
         verdict = "reproduced" if self.agrees else "NOT reproduced"
         return f"{self.name}: {verdict}, largest difference {self.difference:.1e} of the maximum"
 
@@ -51,12 +51,12 @@ def reproduce(path: Path, archive: Archive | None = None) -> Comparison:
     path : Path
         Image file of this software.
     archive : Archive, optional
-        Where the input files are; those beside the image come first.
+        Holds the input files; files beside the image are preferred.
 
     Raises
     ------
     InvalidProduct
-        When the file is no image of this software, an input is missing, or has changed.
+        When the file is not an image of this software, or an input is missing or has changed.
     """
     recipe = read_recipe(path)
     with fits.open(path) as hdus:
@@ -80,19 +80,19 @@ def reproduce(path: Path, archive: Archive | None = None) -> Comparison:
 
 
 def compare(path: Path, other: Path) -> Comparison:
-    """Compare an image with the same one made elsewhere.
+    """Compare an image with the same image made elsewhere.
 
     Parameters
     ----------
     path : Path
         Image file of this software.
     other : Path
-        The same, of somebody else's making.
+        The other image file.
 
     Raises
     ------
     InvalidProduct
-        When one of them is no such file, or they belong to different recipes.
+        When one of them is not an image of this software, or their recipes differ.
     """
     recipe, found = read_recipe(path).recipe_id, read_recipe(other).recipe_id
     if found != recipe:

@@ -1,4 +1,4 @@
-"""One image set: from a task to files and rows, for previews and requests alike. The caller writes the index."""
+"""Make one image set, for previews and for requests: files and rows. The caller writes the index."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the index shall know of a run besides its numbers.
+    """Information for the index about a run that is not in its recipe.
 
     Attributes
     ----------
     kind : RunKind
     author : str
-        User who asked for it, "auto" for previews.
+        User who requested it, "auto" for previews.
     uid, science_name, flare_id, goes_class, goes_flux
-        Of the observation, empty or None where unknown.
+        Properties of the observation, empty or None where unknown.
     band : str
-        As pages show it, "4-10 keV".
+        Energy band, such as "4-10 keV".
     background_uid, background_reason, background_candidates
-        The choice of the background and its record (JSON).
+        The chosen background, the reason, and the candidates (JSON).
     simulated : bool
     hidden : bool
-        Shown to its author and operators only.
+        Only its author and operators can see it.
     """
 
     kind: RunKind
@@ -70,7 +70,7 @@ class RunContext:
 
 @dataclass(frozen=True)
 class ImagingTask:
-    """One recipe to be made and run; pickles, so that it can travel to another process or machine.
+    """A task that makes one image set. It can be pickled and sent to another process or machine.
 
     Attributes
     ----------
@@ -80,14 +80,14 @@ class ImagingTask:
     science, background, aspect : paths
     context : RunContext
     created : datetime64
-        The time of the run; workers do not look at a clock for what they write.
+        Creation time that is written to files and rows; workers do not use their clock for it.
     ensemble : int
-        Simulated copies of the data per method, for error bars; 0: none.
+        Number of simulated copies of the data per method, for error bars; 0 makes none.
     calibration : CalibrationCatalog
-        Of the archive: every process chooses from the same tables.
+        Calibration of the archive, so that every process uses the same tables.
     """
 
-    #: It needs nothing from other tasks.
+    #: It does not depend on other tasks.
     waits_for_others: ClassVar[bool] = False
 
     root: Path
@@ -103,7 +103,7 @@ class ImagingTask:
 
 @dataclass(frozen=True)
 class RunRows:
-    """Rows for the index: the run, and its images when it succeeded."""
+    """Rows for the index: the run and, when it succeeded, its images."""
 
     run: Run
     images: tuple[Image, ...] = ()
@@ -111,9 +111,9 @@ class RunRows:
 
 @dataclass(frozen=True)
 class ImagingResult:
-    """What a task gave: its run, and its rows; ``rows`` is None when the archive had the images already.
+    """Result of a task: its run and its rows; ``rows`` is None when the archive already had the images.
 
-    ``hidden`` says whether the task asked for images that only its author sees.
+    ``hidden`` is whether the task asked for hidden images.
     """
 
     run_id: str
@@ -122,36 +122,36 @@ class ImagingResult:
 
 
 def band_label(band: tuple[float, float]) -> str:
-    """Energy band as pages show it and runs record it, "4-10 keV"."""
+    """Energy band as shown on pages and stored with runs, such as "4-10 keV"."""
     return f"{band[0]:g}-{band[1]:g} keV"
 
 
 @dataclass(frozen=True)
 class Locator:
-    """Finds the files of a recipe among given paths; pickles."""
+    """Finds the files of a recipe among given paths. It can be pickled."""
 
     paths: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     def of(cls, *paths: Path | None) -> Locator:
-        """From paths; None is passed over."""
+        """Make a locator of some paths; None is ignored."""
         return cls({path.name: path for path in paths if path is not None})
 
     def __call__(self, reference: FileReference) -> Path:
-        """Path of a file that a recipe names."""
+        """Path of a file in a recipe."""
         return self.paths[reference.name]
 
 
 def run_task(task: ImagingTask, *, is_made: Callable[[str], bool] | None = None) -> ImagingResult:
-    """Make the images of a task: recipe, images, files, rows. The index is not touched.
+    """Make the images of a task: recipe, images, files and rows. The index is not changed.
 
-    It reports one step per method, one before and one after.
+    Progress is reported in one step per method, one before and one after.
 
     Parameters
     ----------
     task : ImagingTask
     is_made : callable, optional
-        Whether the archive has the images of a recipe id; then nothing is made.
+        Whether the archive already has the images of a recipe id. If so, nothing is made.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def run_task(task: ImagingTask, *, is_made: Callable[[str], bool] | None = None)
 
 
 def run_preview(task: ImagingTask) -> RunRows:
-    """The same for a preview, where files or a selection that allow no image end as a failed run."""
+    """Run the task of a preview. If no image is possible, the result is a failed run instead of an exception."""
     begin = perf_counter()
     try:
         return _run(task, _prepare(task), begin)
@@ -192,7 +192,7 @@ def _run(task: ImagingTask, recipe: Recipe, begin: float) -> RunRows:
     )
     images = run(recipe)
     if task.context.kind == RunKind.AUTO and any(flux_at_edge(image) for image in _models(images)):
-        # Flux from outside the field gathers at its edge: previews look twice as far, with as many pixels.
+        # Flux from outside the field collects at its edge: repeat with a field twice as wide and as many pixels.
         images = run(replace(recipe, pixel=2.0 * recipe.pixel))
     report_progress("writing files", steps, steps)
     rows = write_products(task.root, images, task.science, task.context, task.created, begin=begin)
@@ -201,12 +201,12 @@ def _run(task: ImagingTask, recipe: Recipe, begin: float) -> RunRows:
 
 
 def _steps(task: ImagingTask) -> int:
-    """Steps that a task reports: one per method, one before and one after."""
+    """Number of steps that a task reports: one per method, one before and one after."""
     return len(task.request.methods or PARAMETERS) + 2
 
 
 def _remove_leftovers(root: Path, made: RunRows) -> None:
-    """Remove what a killed process left half-written in the folder of this recipe."""
+    """Remove unfinished files of a killed process from the folder of this recipe."""
     first = min((root / image.file).stat().st_mtime for image in made.images)
     for path in leftovers((root / made.images[0].file).parent):
         if path.stat().st_mtime < first:
@@ -227,17 +227,18 @@ def write_products(
     *,
     begin: float | None = None,
 ) -> RunRows:
-    """Files of a set of images into the archive, and the rows that describe them (not yet in the index).
+    """Write the files of an image set to the archive, and return its rows for the index.
 
-    The rows stand beside the images, too, in the record that the index can be rebuilt from: it comes last and says that
-    the set is complete. ``begin`` is when the run began, by `perf_counter`; without it only reconstruction is timed.
+    The rows are also written to a record beside the images, from which the index can be rebuilt. It is written last and
+    shows that the image set is complete. ``begin`` is the start of the run by `perf_counter`; without it, the run time
+    is that of the reconstruction only.
     """
     recipe = images.recipe
     folder = image_folder(images.pixels.t_start, recipe.recipe_id)
     saved = save_images(images, root / folder, created)
     save_report(root / folder / "report.png", images, science)
     findings = images.findings
-    with single_threaded():  # the same numbers in every process
+    with single_threaded():  # so that every process gives the same numbers
         sources = {
             method: measure_source(image.image, image.grid, image.sources) for method, image in images.images.items()
         }
@@ -334,7 +335,7 @@ def _done_run(images: ImageSet, context: RunContext, created: np.datetime64, fol
 
 
 def _calibration_columns(images: ImageSet) -> dict[str, Any]:
-    """Columns of `Run` that name the calibration."""
+    """Columns of `Run` with the calibration."""
     if images.calibration is None:
         return {}
     used = images.calibration.reference
@@ -348,7 +349,7 @@ def _calibration_columns(images: ImageSet) -> dict[str, Any]:
 
 
 def failed_run(task: ImagingTask, reason: str, elapsed: float) -> Run:
-    """Row of a run that made nothing."""
+    """Row of a run that failed."""
     request, context = task.request, task.context
     return Run(
         run_id=skipped_run_id(context.uid, context.band, context.flare_id or ""),
@@ -370,7 +371,7 @@ def skipped_run(
     created: np.datetime64,
     status: RunStatus = RunStatus.SKIPPED,
 ) -> Run:
-    """Row of a band that was not tried, with the reason."""
+    """Row of a band that is not imaged, with the reason."""
     low, high = (float(edge) for edge in context.band.removesuffix(" keV").split("-"))
     return Run(
         run_id=skipped_run_id(context.uid, context.band, context.flare_id or ""),
@@ -385,7 +386,7 @@ def skipped_run(
 
 
 def _context_columns(context: RunContext, created: np.datetime64) -> dict[str, Any]:
-    """Columns of `Run` that come from the context."""
+    """Columns of `Run` from the context."""
     return {
         "kind": str(context.kind),
         "author": context.author,

@@ -1,8 +1,8 @@
-"""Files that people drop on a page: looked at in a process of its own, with little memory and time, before all else.
+"""Check files that users upload on a page, in a child process with limits.
 
-`receive_upload` takes bytes and a name from a browser and gives a checked file on disk, or a sentence. Whatever the
-file does to the libraries that read it, it does in a child that may take so much memory and time, and may write
-nothing; the process that serves pages only reads a line of JSON.
+`receive_upload` takes bytes and a name from a browser and stores a checked file, or refuses it with one sentence.
+Untrusted files are read only by a child with limits on memory and time and without permission to write. The process
+that serves pages only reads one line of JSON from it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from jobs.shared.errors import LimitReached
 from stixcore.errors import StixError
 from stixcore.times import format_time
 
-#: Below the archive: uploads/<first 16 digits of the SHA-256>/<name>
+#: Folder in the archive: uploads/<first 16 digits of the SHA-256>/<name>
 UPLOADS = "uploads"
-#: The file, and what the libraries read besides.
+#: Limit of open files: the upload, and files that the libraries read.
 _OPEN_FILES = 64
 
 
 class UploadRefused(StixError):
-    """A dropped file that is no file of ours, or that cannot be read within the limits."""
+    """An upload that is not a STIX science file, or that cannot be read within the limits."""
 
 
 @dataclass(frozen=True)
@@ -63,24 +63,23 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class UploadSummary:
-    """A dropped file that passed.
+    """An upload that passed the checks.
 
     Attributes
     ----------
     path : str
-        Where it is.
     name : str
-        What the archive would call it.
+        Its name by the rules of the archive.
     product, uid, sha256 : str
     size : int, byte
     t_start, t_end : str
         ISO 8601, UTC at Solar Orbiter.
     n_bins, n_channels : int
     e_low, e_high : float or None, keV
-        The last edge may be open: None.
+        None when the last channel has no upper edge.
     counts : float or None
     rcr_max : int or None
-        Attenuator in when it is more than 0.
+        The attenuator is in when it is greater than 0.
     is_background, simulated : bool
     purpose : str
     """
@@ -110,23 +109,23 @@ class UploadSummary:
 
 
 def receive_upload(root: Path, name: str, content: bytes, limits: UploadLimits | None = None) -> UploadSummary:
-    """Keep and check a file from a browser; the same file twice is one file.
+    """Store and check a file from a browser; a file that is uploaded twice is stored once.
 
     Parameters
     ----------
     root : Path
-        Folder of the archive; the file goes below its ``uploads``.
+        Folder of the archive; the file is stored in its folder ``uploads``.
     name : str
-        As the browser says; only what is harmless in it counts.
+        Name given by the browser; unsafe characters are removed.
     content : bytes
     limits : UploadLimits, optional
 
     Raises
     ------
     LimitReached
-        When it is larger than allowed; nothing is written.
+        When the file is too large; nothing is written.
     UploadRefused
-        When it is no science file, is damaged, or takes too much; nothing is left of it.
+        When it is not a science file, is damaged or exceeds a limit; it is removed.
     """
     limits = limits or UploadLimits()
     if len(content) > limits.size:
@@ -141,26 +140,26 @@ def receive_upload(root: Path, name: str, content: bytes, limits: UploadLimits |
     except StixError:
         if not known:
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # another name of the same bytes is in it
+            with suppress(OSError):  # not empty: it holds the same bytes under another name
                 path.parent.rmdir()
         raise
 
 
 def harmless(name: str) -> str:
-    """The last part of a name, without anything a file system or a page could take for more than a name."""
+    """The last part of a path, without characters that are unsafe in a file system or on a page."""
     last = re.split(r"[/\\]", name)[-1]
     return re.sub(r"[^A-Za-z0-9._-]", "_", last).lstrip(".")[-150:] or "unnamed.fits"
 
 
 def check_upload(path: Path, limits: UploadLimits | None = None) -> UploadSummary:
-    """Look at a file on disk in a child process with limits.
+    """Check a file on disk in a child process with limits.
 
     Raises
     ------
     LimitReached
-        When it is larger than allowed.
+        When it is too large.
     UploadRefused
-        With one sentence that names the field that is wrong, or the limit that was met.
+        With one sentence that names the invalid field or the exceeded limit.
     """
     limits = limits or UploadLimits()
     try:
@@ -189,7 +188,7 @@ def check_upload(path: Path, limits: UploadLimits | None = None) -> UploadSummar
 
 
 def _summary(path: Path, code: int, said: bytes, limits: UploadLimits) -> UploadSummary:
-    """What the child said, believed only as far as its form goes."""
+    """The answer of the child, whose form is checked because the child is not trusted."""
     if code in {-signal.SIGXCPU, -signal.SIGKILL}:
         message = f"{path.name} takes more than {limits.cpu} s of computing time to be looked at"
         raise UploadRefused(message)
@@ -219,7 +218,7 @@ def _main(path: Path, memory: int, cpu: int) -> None:
         answer = {"refused": str(error)}
     except MemoryError:
         answer = _refused(path, f"one that takes more than {memory >> 20} MiB of memory to be read")
-    except Exception as error:  # noqa: BLE001 - a reader that stumbles over a file has refused it
+    except Exception as error:  # noqa: BLE001 - any error of a reader refuses the file
         answer = _refused(path, f"{type(error).__name__}: {error}")
     sys.stdout.write(json.dumps(answer, allow_nan=False) + "\n")
 
@@ -237,7 +236,7 @@ def _answer(path: Path, row: ScienceFile) -> dict[str, Any]:
 
 
 def _limit(memory: int, cpu: int) -> None:
-    """Private memory, computing time, open files; and nothing may be written."""
+    """Limit private memory, computing time and open files, and forbid writing."""
     import resource
 
     from jobs.executors.memory import limit_memory

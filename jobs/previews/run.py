@@ -41,7 +41,7 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class PreviewReport:
-    """What a preview run did: science files that lacked previews, the runs they led to, what was given up before."""
+    """Result of `make_previews`: science files without previews, their runs, and the stale previews it removed."""
 
     considered: int
     runs: tuple[Run, ...]
@@ -108,13 +108,13 @@ def make_previews(
     file_outcomes(archive, batch)
     if runs or discarded:
         archive.build_read_model()
-    if not uids:  # what came while these were made is looked at by the next previews
+    if not uids:  # inputs that arrived meanwhile are checked by the next call
         seen.with_runs_of(PreviewCheckpoint.now(archive, rules)).keep(archive)
     return PreviewReport(len(plans), tuple(runs), discarded)
 
 
 def file_outcomes(archive: Archive, outcomes: Iterable[RunRows]) -> None:
-    """Put runs and images into the index; a run that was done takes the place of its recorded skip or failure."""
+    """Put runs and images into the index; a run that is done replaces its recorded skip or failure."""
     outcomes = list(outcomes)
     if not outcomes:
         return
@@ -128,7 +128,7 @@ def file_outcomes(archive: Archive, outcomes: Iterable[RunRows]) -> None:
 
 
 def _is_candidate(file: ScienceFile) -> bool:
-    """Whether a pixel-data file shows flares, and no newer version took its place."""
+    """Whether a pixel-data file is a flare observation and its newest version."""
     return not file.is_background and file.superseded_by is None
 
 
@@ -148,7 +148,7 @@ def _plan(
     *,
     force: bool,
 ) -> list[ImagingTask | Run]:
-    """What is to be done for a file: tasks, and runs that are decided without imaging."""
+    """Plan a file: its tasks, and the runs of bands that are skipped or unreadable."""
     flares = inputs.flares_in(file)
     named = flare_named_in(file.purpose)
     wanted = {(flare or None, band_label(band)) for flare in flares or {named} for band in rules.bands}
@@ -202,7 +202,7 @@ def plan_imaging(
     context: RunContext,
     now: np.datetime64,
 ) -> ImagingTask:
-    """A task for a science file of the archive: its background and auxiliary files chosen, with the reasons."""
+    """A task for a science file of the archive, with its background and auxiliary files chosen."""
     choice = inputs.background_for(file, request.start, request.end, request.energy)
     aspect = inputs.aspect_for(file, request.start, request.end)
     return ImagingTask(
@@ -226,7 +226,7 @@ def _outcomes(tasks: list[ImagingTask], executor: Executor | None) -> Iterator[R
     for task, result in run_all(run_preview, tasks, executor=executor):
         if isinstance(result, RunRows):
             yield result
-        else:  # a fault of ours, not of the data: recorded like one, and told in the log
+        else:  # a fault of the software: recorded as a failed run, with a traceback in the log
             log.error("%s %s failed", task.context.uid, task.context.band, exc_info=result)
             yield RunRows(failed_run(task, f"internal error: {type(result).__name__}: {result}", 0.0))
 

@@ -1,7 +1,7 @@
-"""Maps of other instruments to draw on: ``overlays/`` of the archive.
+"""Maps of other instruments for overlays, in the folder ``overlays/`` of the archive.
 
-What operators put there is for everybody. What a user uploads goes into a folder of that user's name and is called
-``<user>/<name>``: their own overlays and those of operators may show it, nobody else's.
+Files that operators put there are for everybody. A file that a user uploads is in a folder with that user's name and is
+called ``<user>/<name>``; only that user and operators can use it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MAP_NAME = re.compile(r"(?:[a-z0-9][a-z0-9._@+-]{0,63}/)?[A-Za-z0-9][A-Za-z0-9._
 
 
 def map_path(archive: Archive, name: str) -> Path:
-    """A map of the archive.
+    """Path of a map.
 
     Raises
     ------
     BadRequest
-        When there is none of that name.
+        When there is no map with that name.
     """
     path = archive.root / MAPS / name
     if MAP_NAME.fullmatch(name) is None or not _is_regular(path, archive.root / MAPS):
@@ -38,7 +38,7 @@ def map_path(archive: Archive, name: str) -> Path:
 
 
 def _is_regular(path: Path, folder: Path) -> bool:
-    """Whether it is a file below a folder, without a link on the way."""
+    """Whether a path is a regular file below a folder, without symbolic links on the way."""
     try:
         open_regular(path, below=folder).close()
     except OSError:
@@ -47,11 +47,12 @@ def _is_regular(path: Path, folder: Path) -> bool:
 
 
 def check_map(archive: Archive, name: str, user: str | None, *, operator: bool = False) -> None:
-    """Refuse a map that is not there for this user: the two must not be told apart.
+    """Check that a map exists and that this user may use it.
 
     Raises
     ------
     BadRequest
+        With the same message in both cases, so that names of other users' maps cannot be guessed.
     """
     owner = PurePosixPath(name).parent.name
     if owner and owner != user and not operator:
@@ -61,24 +62,24 @@ def check_map(archive: Archive, name: str, user: str | None, *, operator: bool =
 
 
 def maps_of(archive: Archive, user: str | None = None, *, operator: bool = False) -> list[str]:
-    """Names of the maps that a user may draw on: everybody's, then their own; an operator's are all."""
+    """Names of the maps that a user may use: those for everybody, then their own; for an operator, all maps."""
     common, owned = _maps(archive)
     return common + [name for name in owned if operator or PurePosixPath(name).parent.name == user]
 
 
 def keep_map(archive: Archive, name: str, content: bytes, user: str | None, limits: Limits | None = None) -> str:
-    """Keep a map that a registered user uploads, for their overlays; gives the name it has here.
+    """Store a map that a registered user uploads; returns its name in the archive.
 
-    Only its first bytes are looked at: whether it is a map is found out in a child process, when it is drawn.
+    Only its first bytes are checked here. A child process reads it when it is drawn.
 
     Raises
     ------
     NotAllowed
-        For a guest.
+        When the user is a guest.
     LimitReached
-        When it is too large, or this user has too many. What other users have does not count.
+        When it is too large, or this user's maps are too many or too large together.
     BadRequest
-        When it is no FITS file.
+        When it is not a FITS file.
     """
     limits = limits or Limits()
     try:
@@ -106,7 +107,7 @@ def keep_map(archive: Archive, name: str, content: bytes, user: str | None, limi
 
 
 def _check_room(archive: Archive, owner: str, size: int, limits: Limits) -> None:
-    """Refuse one more map of a user who has as many, or as large ones, as a user may have."""
+    """Check that a user may store one more map of this size."""
     present = [path.stat().st_size for path in (archive.root / MAPS / owner).glob("*") if path.is_file()]
     if len(present) >= limits.maps:
         message = f"you have {len(present)} uploaded maps, {limits.maps} at most; ask the operator to remove some"
@@ -120,7 +121,7 @@ def _check_room(archive: Archive, owner: str, size: int, limits: Limits) -> None
 
 
 def _maps(archive: Archive) -> tuple[list[str], list[str]]:
-    """Everybody's maps, and those of users."""
+    """Names of the maps for everybody and of those of users."""
     folder = archive.root / MAPS
     names = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*"), *folder.glob("*/*")))
     known = [name for name in names if MAP_NAME.fullmatch(name) and _is_regular(folder / name, folder)]

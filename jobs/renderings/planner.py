@@ -1,4 +1,4 @@
-"""What a request may ask for, images or a rendering of images: how each kind is planned and run."""
+"""How each kind of request, for images or for a rendering, is planned and run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ type Result = ImagingResult | RenderResult
 
 
 class RequestPlanner:
-    """The worker's `jobs.queue.worker.Planner` for every kind of request."""
+    """The worker's `jobs.queue.planner.Planner`, for every kind of request."""
 
     #: Modules that child processes import while they wait for work.
     preload: tuple[str, ...] = ("jobs.renderings.planner",)
@@ -44,7 +44,7 @@ class RequestPlanner:
         return [*(replace(task, ensemble=asked.ensemble) for task in images), last]
 
     def run(self, task: Task) -> Result:
-        """Run a task, in whatever process this is.
+        """Run a task in this process.
 
         Raises
         ------

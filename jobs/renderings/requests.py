@@ -1,7 +1,7 @@
-"""What a user may have made from images: an animation, an overlay, an image cube. Values, and JSON.
+"""Requests for an animation, an overlay or an image cube, and their JSON.
 
-The key ``kind`` tells these requests from those for images (`jobs.queue.requests`); the rest of the rules is the same:
-unknown keys are refused, ``to_json`` is canonical.
+The key ``kind`` distinguishes these requests from those for images (`jobs.queue.requests`). As there, unknown keys are
+refused and ``to_json`` is canonical.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FRAME_TIMES, SIZES, FIELDS = (0.02, 10.0), (128, 1088), (10.0, 10_000.0)
 
 
 class RenderingKind(StrEnum):
-    """What is made."""
+    """Kind of rendering."""
 
     ANIMATION = "animation"
     OVERLAY = "overlay"
@@ -39,7 +39,7 @@ class RenderingKind(StrEnum):
 
 @dataclass(frozen=True)
 class AnimationRequest:
-    """An animation of images, whose ids are given in any order."""
+    """An animation of images, given by their ids in any order."""
 
     images: tuple[str, ...]
     looks: AnimationLooks = field(default_factory=AnimationLooks)
@@ -60,7 +60,7 @@ class AnimationRequest:
 
 @dataclass(frozen=True)
 class OverlayRequest:
-    """Contours of images on the map ``looks.map_file``, a file in ``overlays/`` of the archive."""
+    """Contours of images on the map ``looks.map_file`` in the folder ``overlays/`` of the archive."""
 
     images: tuple[str, ...]
     looks: OverlayLooks
@@ -91,14 +91,14 @@ class OverlayRequest:
 
 @dataclass(frozen=True)
 class CubeRequest:
-    """Images of one file in several times and bands, with error bars, as one cube with tables and animation.
+    """Images of one file in several times and energy bands, as a cube with error bars, tables and animation.
 
     Attributes
     ----------
     imaging : ImagingRequest
     looks : AnimationLooks
     ensemble : int
-        Simulated copies of the data per image, for the error bars; 0: those of forward fits only.
+        Number of simulated copies of the data per image, for error bars; with 0 only forward fits have error bars.
     """
 
     imaging: ImagingRequest
@@ -111,7 +111,7 @@ class CubeRequest:
 
     @property
     def task_count(self) -> int:
-        """Number of parts: image sets, and the cube itself."""
+        """Number of parts: the image sets and the cube."""
         return self.imaging.task_count + 1
 
     def to_json(self) -> str:
@@ -129,7 +129,7 @@ type AnyRequest = ImagingRequest | RenderingRequest
 
 
 def parse_any(text: str | bytes, limits: Limits | None = None) -> AnyRequest:
-    """A request of any kind from JSON.
+    """Read a request of any kind from JSON.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def parse_any(text: str | bytes, limits: Limits | None = None) -> AnyRequest:
         message = f"a request may be {limits.body} bytes long, this one has {len(text)}"
         raise LimitReached(message)
     document: Mapping[str, Any] | None = None
-    with suppress(ValueError):  # parse_request says what is wrong
+    with suppress(ValueError):  # parse_request reports invalid JSON
         document = load_object(text)
     return _rendering(document, limits) if document is not None and "kind" in document else parse_request(text, limits)
 
@@ -170,7 +170,7 @@ def _rendering(document: Mapping[str, Any], limits: Limits) -> RenderingRequest:
 
 
 def _looks[Looks: (AnimationLooks, OverlayLooks)](kind: type[Looks], values: Any) -> Looks:
-    """Looks from JSON: every value of the type of its default."""
+    """Looks from JSON; every value must have the type of its default."""
     _require(isinstance(values, Mapping), f"looks: expected an object, {found(values)}")
     _known(values, tuple(item.name for item in fields(kind)))
     try:

@@ -1,7 +1,7 @@
-"""Animations, overlays and cubes as tasks of the worker: submitted, planned, made once, found again.
+"""Submit, make, find and remove animations, overlays and cubes.
 
-``<archive>/renderings/<rendering_id>/`` holds the files of one, and ``rendering.json`` which says what they are. The
-folder appears whole or not at all, so it needs no row in the index. Pages import this module: nothing heavy at its top.
+``<archive>/renderings/<rendering_id>/`` holds the files of one rendering and ``rendering.json``, which describes them.
+The folder is created in one step, so it needs no row in the index. Pages import this module, so it must import fast.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from stixcore.recipe import sha256_of
 from stixcore.times import format_time
 
 FOLDER, RECORD = "renderings", "rendering.json"
-#: How long a rendering is kept; asked for again, it is made again.
+#: How long a rendering is kept; after that a new request makes it again.
 KEPT = np.timedelta64(30, "D")
-#: What files of a rendering may be called, and how they are sent.
+#: Allowed names of files of a rendering, with their media types.
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".gif": "image/gif",
@@ -48,7 +48,7 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True)
 class RenderTask:
-    """One rendering to be made; pickles.
+    """A rendering to be made. It can be pickled.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class RenderTask:
     created : datetime64
     """
 
-    #: A cube is made from the images of the other tasks.
+    #: A cube needs the images of the other tasks.
     waits_for_others: ClassVar[bool] = True
 
     root: Path
@@ -72,14 +72,14 @@ class RenderTask:
 
 @dataclass(frozen=True)
 class RenderResult:
-    """A rendering that was made, or had been there."""
+    """A rendering that was made or already existed."""
 
     run_id: str
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """What stands in the archive: folder, names of its files, sentences about it."""
+    """A rendering in the archive: folder, names of its files, and notes about it."""
 
     folder: Path
     files: tuple[str, ...]
@@ -96,16 +96,16 @@ def submit_rendering(
     *,
     operator: bool = False,
 ) -> tuple[Request, bool]:
-    """Put a request into the queue; the same one of the same user, open or done, is returned as it is.
+    """Put a request into the queue. If the same user has submitted it before, the earlier one is returned.
 
-    An operator may draw on maps that others uploaded.
+    Operators may use maps that others have uploaded.
 
     Raises
     ------
     BadRequest
-        When an image or a map is not there for this user, or the file of a cube cannot satisfy it.
+        When an image or a map is missing or hidden from this user, or the file of a cube lacks the data.
     LimitReached, NotAllowed
-        Too much; a guest.
+        When a limit is exceeded; when the user is a guest.
     """
     if isinstance(request, CubeRequest):
         request.imaging.check_limits(limits or Limits())
@@ -129,7 +129,7 @@ def images_of(archive: Archive, ids: Sequence[str], user: str) -> list[Image]:
     Raises
     ------
     BadRequest
-        When one of them is not there, or hidden from this user.
+        When one of them is missing or hidden from this user.
     """
     images = []
     for image_id in ids:
@@ -145,7 +145,7 @@ def images_of(archive: Archive, ids: Sequence[str], user: str) -> list[Image]:
 
 
 def find_rendering(archive: Archive, journal: Journal, request: Request) -> Rendering | None:
-    """What came of a request; None while there is nothing."""
+    """The rendering of a request; None when there is none yet, or no longer."""
     for part in reversed(journal.parts(request.request_id)):
         if part.run_id:
             folder = archive.root / FOLDER / part.run_id
@@ -158,9 +158,9 @@ def find_rendering(archive: Archive, journal: Journal, request: Request) -> Rend
 
 
 def purge_renderings(archive: Archive, now: np.datetime64, kept: np.timedelta64 = KEPT) -> int:
-    """Remove renderings that were made longer ago than ``kept``, and what killed workers left; gives how many.
+    """Remove renderings older than ``kept`` and folders left by killed workers; returns how many.
 
-    Nothing is lost: whoever asks for one again has it made again.
+    Nothing is lost, because a new request makes them again.
     """
     folder, removed = archive.root / FOLDER, 0
     for one in folder.iterdir() if folder.is_dir() else ():
@@ -168,14 +168,14 @@ def purge_renderings(archive: Archive, now: np.datetime64, kept: np.timedelta64 
             _remove_left(one, now)
         elif _changed(one / RECORD if (one / RECORD).is_file() else one) < now - kept:
             gone = one.with_name(f"{PART}{secrets.token_hex(8)}")
-            one.rename(gone)  # whole or not at all, as it came
+            one.rename(gone)  # removed in one step, as it was created
             shutil.rmtree(gone, ignore_errors=True)
             removed += 1
     return removed
 
 
 def run_rendering(task: RenderTask) -> RenderResult:
-    """Make a rendering, unless it is there.
+    """Make a rendering, unless it exists.
 
     Raises
     ------
@@ -215,32 +215,32 @@ def run_rendering(task: RenderTask) -> RenderResult:
 
 @contextmanager
 def _whole_folder(folder: Path, now: np.datetime64) -> Iterator[Path]:
-    """A folder that appears under its name, whole, when the block ends well."""
+    """A hidden folder that gets its name when the block ends without an error."""
     for left in folder.parent.glob(f"{PART}*"):
         _remove_left(left, now)
     part = folder.parent / f"{PART}{secrets.token_hex(8)}"
     part.mkdir(parents=True)
     try:
         yield part
-        if not folder.is_dir():  # otherwise an orphan of a dead worker was faster: it made the same
+        if not folder.is_dir():  # otherwise an orphaned task of a dead worker has made the same
             part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def _remove_left(part: Path, now: np.datetime64) -> None:
-    """Remove an unfinished folder of a worker that was killed long ago."""
+    """Remove the unfinished folder of a worker that was killed long ago."""
     if _changed(part) < now - np.timedelta64(1, "D"):
         shutil.rmtree(part, ignore_errors=True)
 
 
 def _changed(path: Path) -> np.datetime64:
-    """When something was written last, UTC."""
+    """Time of the last modification, UTC."""
     return np.datetime64(round(path.stat().st_mtime), "s")
 
 
 def _images_of_parts(archive: Archive, task: RenderTask) -> list[Image]:
-    """Images of the image sets of a cube, which stand before it in its request."""
+    """Images for a cube, made by the other tasks of its request."""
     runs = [part.run_id for part in Journal(task.root).parts(task.request_id) if part.run_id]
     images = [image for run in runs for image in _of_run(archive, run) if not image.hidden or image.author == task.user]
     if not images:
@@ -256,7 +256,7 @@ def _of_run(archive: Archive, run_id: str) -> list[Image]:
 
 
 def _identity(archive: Archive, request: RenderingRequest, images: Sequence[Image]) -> str:
-    """16 hex digits: the request and the contents of all files it draws."""
+    """16 hex digits of a hash of the request and of the contents of all files it uses."""
     digest = hashlib.sha256(request.to_json().encode())
     for image in images:
         digest.update(image.sha256.encode())

@@ -1,4 +1,4 @@
-"""What renderings are made of: film, overlay, cube. Only workers import this module."""
+"""Make animations, overlays and cubes. Only workers import this module."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
 
-#: A contact sheet is at most so wide, and its pictures at most so large, pixels.
+#: Largest width of a contact sheet, and largest side of its pictures, pixels.
 SHEET_WIDTH, SHEET_PICTURE = 6000, 112
-#: Methods in the order in which one is preferred for the animation of a cube.
+#: Methods for the animation of a cube, in order of preference.
 FOR_ANIMATION = ("clean", "ms_clean", "mem_ge", "em", "vis_fwdfit", "bp", "full_disk_bp")
 
 
 def animate(archive: Archive, images: Sequence[Image], looks: AnimationLooks, folder: Path) -> list[str]:
-    """Write ``animation.mp4``, ``animation.gif``, ``frames.zip`` and ``animation.csv``; gives sentences about them."""
+    """Write ``animation.mp4``, ``animation.gif``, ``frames.zip`` and ``animation.csv``; returns notes on them."""
     shown = [film.read_image(archive.path_of(image.file)) for image in images]
     curve, notes = _light_curve(archive, images)
     total = len(images) + 2
@@ -70,21 +70,21 @@ def _light_curve(archive: Archive, images: Sequence[Image]) -> tuple[Any, list[s
 
 
 def overlay(archive: Archive, images: Sequence[Image], other: Path, looks: OverlayLooks, folder: Path) -> list[str]:
-    """Write ``overlay.png``; gives sentences about what was drawn and what was not.
+    """Write ``overlay.png``; returns notes on what was drawn and what was not.
 
     Raises
     ------
     BadRequest
-        When the other map cannot be read as one.
+        When the other file cannot be read as a map.
     """
     shown = [overlays.read_stix(archive.path_of(image.file)) for image in images]
     report_progress("reading the other map", 2, len(images) + 2)
     try:
-        with TemporaryDirectory(prefix="stix-map-") as ours:  # what is read is what was opened, whatever is there later
+        with TemporaryDirectory(prefix="stix-map-") as ours:  # a private copy, in case the file is replaced meanwhile
             copy_file(other, Path(ours, other.name))
             base = overlays.read_map(str(Path(ours, other.name)))
     except Exception as error:
-        # whatever sunpy and its readers raise for a file that is no map
+        # sunpy and its readers raise many kinds of errors for a file that is not a map
         message = f"{other.name} cannot be read as a map: {type(error).__name__} {error}"
         raise BadRequest(message) from error
     report_progress("drawing", len(images) + 1, len(images) + 2)
@@ -101,7 +101,7 @@ def overlay(archive: Archive, images: Sequence[Image], other: Path, looks: Overl
 
 
 def assemble_cube(archive: Archive, images: Sequence[Image], looks: AnimationLooks, folder: Path) -> list[str]:
-    """Write ``cube.fits``, ``measures.csv``, ``contact_sheet.png`` and the animation of one method and band."""
+    """Write ``cube.fits``, ``measures.csv``, ``contact_sheet.png`` and an animation of one method and band."""
     flares = [image for image in images if image.method != "full_disk_bp"] or list(images)
     flares.sort(key=lambda image: (METHODS.index(image.method), image.e_low, image.t_start))
     read = [film.read_image(archive.path_of(image.file)) for image in flares]
@@ -123,9 +123,10 @@ def assemble_cube(archive: Archive, images: Sequence[Image], looks: AnimationLoo
 
 
 def measure(image: Image, path: Path) -> dict[str, Any]:
-    """Position, size and flux of an image with their errors, as plain values; empty where unknown.
+    """Position, size and flux of an image with their errors; empty where unknown.
 
-    The source of a forward fit is the brightest one, as fitted; of other methods, what is above half the maximum.
+    For a forward fit they are those of the brightest fitted source; for other methods, of the part of the map above
+    half the maximum.
     """
     stored = read_image_file(path)
     source = measure_source(stored.pixels, stored.grid, stored.sources)
@@ -157,7 +158,7 @@ def _ensemble_errors(path: Path) -> dict[str, Any]:
             return {}
         header = hdus[UNCERTAINTY_EXTENSION].header
         keys = {"x_err": "CENT_X", "y_err": "CENT_Y", "fwhm_err": "FWHM", "flux_err": "FLUX"}
-        # files of 2026-11 and before have the scatter alone, no bias
+        # files from before 2026-12 have only the scatter, not the bias
         return {name: header.get(f"I{key}", header.get(f"S{key}")) for name, key in keys.items()}
 
 
@@ -182,7 +183,7 @@ def _write_cube(
     grid: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
 ) -> None:
-    """One image extension (energy, time, y, x) per method, and a table of what each map is."""
+    """Write one image extension (energy, time, y, x) per method, and a table that describes each map."""
     hdus = fits.HDUList([fits.PrimaryHDU()])
     hdus[0].header["CREATOR"] = (CREATOR, "software")
     hdus[0].header["UID"] = (images[0].uid, "science request")
@@ -241,7 +242,7 @@ def _column(name: str, values: Sequence[Any]) -> fits.Column:
 
 
 def _contact_sheet(images: Sequence[Image], maps: Sequence[Floats]) -> Picture.Image:
-    """A row per method and band, a column per time; every row has one colour scale."""
+    """A picture with a row per method and band and a column per time; each row has its own colour scale."""
     times = sorted({image.t_start for image in images})
     kinds = list(dict.fromkeys((image.method, image.e_low, image.e_high) for image in images))
     side = max(min(SHEET_PICTURE, SHEET_WIDTH // len(times)), 24)

@@ -1,1 +1,1 @@
-"""What several folders of `jobs` use: errors, limits, logs and the lock of the pipeline."""
+"""Shared by the folders of `jobs`: errors, limits, logs and the lock of the pipeline."""

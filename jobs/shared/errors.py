@@ -1,4 +1,7 @@
-"""Exceptions of jobs. A `StixError` is the fault of what was asked for and not retried; a fault of the machinery is."""
+"""Exceptions of jobs.
+
+A `StixError` is caused by the input and is not retried. An `ExecutorFault` is caused by the system and is retried.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +9,35 @@ from stixcore.errors import StixError
 
 
 class BadRequest(StixError):
-    """A request for images that is not built like one, or that its science file cannot satisfy."""
+    """A request that is invalid, or that needs data its files do not have."""
 
 
 class LimitReached(StixError):
-    """More than one user, or one request, may have."""
+    """A limit for one user or one request is exceeded."""
 
 
 class NotAllowed(StixError):
-    """Somebody who may not do that: a guest who submits, a user who cancels what is another's."""
+    """The user may not do this, such as a guest who submits a request or a user who cancels that of another."""
 
 
 class NoSuchRequest(StixError):
-    """The journal has no request of that number."""
+    """No request has this number."""
 
 
 class JournalVersion(StixError):
-    """A journal written by newer software."""
+    """The journal was written by newer software."""
 
 
 class ExecutorFault(Exception):
-    """The place where work runs failed, not the work: worth another try."""
+    """The executor failed, not the task; the task can be tried again."""
 
 
 class WorkerDied(ExecutorFault):
-    """A process was killed or crashed while it worked, every time it was tried."""
+    """A process was killed or crashed in every attempt to run a task."""
 
 
 class WorkerCrashed(WorkerDied):
-    """A process came to an end by itself while it worked, every time it was tried: the work is what ends it."""
+    """A process crashed in every attempt to run a task, so the task itself is the cause."""
 
 
 class SchedulerLost(ExecutorFault):

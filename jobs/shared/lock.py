@@ -1,4 +1,4 @@
-"""One of a kind at a time: cron may start a command while the one before is still at work."""
+"""Run a command only once at a time, because cron may start it again before it has ended."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from stixcore.errors import StixError
 
 
 class AlreadyRunning(StixError):
-    """The same command is at work on the same archive: leave quietly, it does what is to be done."""
+    """The same command is already running on the same archive."""
 
 
 @contextmanager
 def single_instance(archive: Path, name: str, *, wait_s: float = 0.0) -> Iterator[None]:
-    """Be the only one that does ``name`` on an archive; inside, nobody else is.
+    """Hold the lock of a command on an archive within this context.
 
-    An operating-system lock on ``locks/<name>.lock``: it goes with the process that held it, however that ended.
+    It is an operating-system lock on ``locks/<name>.lock``, released in any case when the process ends.
 
     Parameters
     ----------
     archive : Path
         Folder of the archive.
     name : str
-        What is done: "ingest", "previews", "fetch", …
+        Name of the command: "ingest", "previews", "fetch", …
     wait_s : float
-        How long to wait for the other one; 0: not at all, infinity: for ever.
+        How long to wait for the other process; 0 does not wait, infinity waits forever.
 
     Raises
     ------
     AlreadyRunning
-        When somebody else does it, and still does after that time.
+        When another process holds the lock, and still does after that time.
     """
     folder = archive / "locks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def single_instance(archive: Path, name: str, *, wait_s: float = 0.0) -> Iterato
         message = f"stix-jobs {name} is already at work on {archive}"
         raise AlreadyRunning(message) from None
     try:
-        (folder / f"{name}.lock").touch()  # when it ran last, for `jobs.cli.doctor`
+        (folder / f"{name}.lock").touch()  # `jobs.cli.doctor` reads when the command last ran
         yield
     finally:
         lock.release()

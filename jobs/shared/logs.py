@@ -1,4 +1,4 @@
-"""Logging, configured once by the command line: lines for people, or one JSON object a line for machines."""
+"""Logging, configured once by the command line: plain lines for people, or one JSON object per line for programs."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from typing import Any, TextIO
 
 from stixcore.printable import printable
 
-#: Key under which `fields` travels through a log record.
+#: Attribute of a log record that holds its `fields`.
 _FIELDS = "stix_fields"
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def fields(**values: Any) -> dict[str, dict[str, Any]]:
-    """Values for a log record besides its sentence: ``log.info("fetched %s", name, extra=fields(file=name))``."""
+    """Extra values of a log record: ``log.info("fetched %s", name, extra=fields(file=name))``."""
     return {_FIELDS: values}
 
 
 def configure(*, verbose: bool = False, as_json: bool = False, stream: TextIO | None = None, **context: Any) -> None:
-    """Send the log to standard error (or ``stream``); called once, by a command line and never by a library.
+    """Send the log to standard error or ``stream``; called once by the command line, never by a library.
 
     Parameters
     ----------
     verbose : bool
-        Every step; otherwise warnings and errors.
+        Log every step; otherwise only warnings and errors.
     as_json : bool
-        One JSON object a line: ``time`` (UTC), ``level``, ``logger``, ``message``, fields, ``exception``.
+        One JSON object per line: ``time`` (UTC), ``level``, ``logger``, ``message``, fields, ``exception``.
     stream : text stream, optional
     context
         Fields of every JSON line, such as the command and the archive.
@@ -45,15 +45,15 @@ def configure(*, verbose: bool = False, as_json: bool = False, stream: TextIO | 
 
 
 def tell(sentence: str, level: int = logging.ERROR, *, lines: bool = False) -> None:
-    """Say something on standard error: a plain line to a person, a line of the log where a machine reads along.
+    """Write a message to standard error: as a plain line for people, or as a log record if the log is JSON.
 
     Parameters
     ----------
     sentence : str
     level : int
-        Of the log line; a person sees every sentence.
+        Level of the log record; plain lines are written at every level.
     lines : bool
-        Line breaks in the sentence are meant; otherwise they are escaped like everything that is not printable.
+        Keep line breaks in the sentence; otherwise they are escaped like other unprintable characters.
     """
     if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         logging.getLogger("stix-jobs").log(level, "%s", sentence)
@@ -62,14 +62,14 @@ def tell(sentence: str, level: int = logging.ERROR, *, lines: bool = False) -> N
 
 
 def say(*sentences: str) -> None:
-    """Print lines to standard output, at once; what is not printable in them is escaped."""
+    """Print lines to standard output and flush; unprintable characters are escaped."""
     for sentence in sentences:
         sys.stdout.write(printable(sentence) + "\n")
     sys.stdout.flush()
 
 
 class _EscapedRecord(logging.LogRecord):
-    """A record whose text is safe for a terminal and for readers of the log, whatever names and values it quotes."""
+    """A log record with unprintable characters escaped, which are unsafe on a terminal and in a log file."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -77,19 +77,19 @@ class _EscapedRecord(logging.LogRecord):
             self.exc_text = _escaped_traceback(*self.exc_info)
 
     def getMessage(self) -> str:  # noqa: N802 - logging's
-        """Return the message in one line, with what is not printable escaped."""
+        """Return the message in one line, with unprintable characters escaped."""
         return printable(super().getMessage())
 
 
 def escape_records() -> None:
-    """Escape what is not printable in every log record of this process, from whichever logger."""
+    """Escape unprintable characters in the log records of all loggers of this process."""
     logging.setLogRecordFactory(_EscapedRecord)
 
 
 def _escaped_traceback(
     kind: type[BaseException] | None, error: BaseException | None, place: TracebackType | None
 ) -> str:
-    """A traceback in which no line looks like the beginning of another entry of the log."""
+    """A traceback in which no line can be taken for a new log record."""
     lines = "".join(traceback.format_exception(kind, error, place)).rstrip("\n").split("\n")
     return "\n".join([printable(lines[0]), *(f"  {printable(line)}" for line in lines[1:])])
 
@@ -99,14 +99,14 @@ def _print_escaped(kind: type[BaseException], error: BaseException, place: Trace
 
 
 class _Utc(logging.Formatter):
-    """Lines for people, in UTC like every other time of the archive."""
+    """Formats plain lines with times in UTC."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
         return _stamp(record)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, whatever is logged.
+    """Formats each log record as one line of JSON.
 
     Parameters
     ----------
