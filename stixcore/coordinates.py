@@ -1,9 +1,8 @@
-"""STIX imaging frame ↔ helioprojective (Solar Orbiter view), given a pointing.
+"""Conversion between the STIX imaging frame and helioprojective coordinates (Solar Orbiter view), given a pointing.
 
-Planar arcsecond algebra, as the ground software does it.
-
-The instrument is mounted turned by 90° to the spacecraft, so its axes are exchanged: x_stx along +y', y_stx along -x',
-where (x', y') is the helioprojective frame turned by the roll. See CONVENTIONS.md.
+The geometry is planar, as in the ground software. The instrument is rotated by 90° relative to the spacecraft, so that
+x_stx points along +y' and y_stx along -x', where (x', y') is the helioprojective frame rotated by the roll. See
+CONVENTIONS.md.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 SOLAR_RADIUS = 695_700_000.0  # m
-#: Precision of the aspect solution (Warmuth et al. 2020, Sol. Phys. 295, 90), and of the spacecraft's attitude, arcsec.
+#: Errors of the aspect solution (Warmuth et al. 2020, Sol. Phys. 295, 90) and of the spacecraft's attitude, arcsec.
 ASPECT_SIGMA, SPACECRAFT_SIGMA = 4.0, 30.0
 
 
@@ -26,13 +25,13 @@ class PointingSource(StrEnum):
 
     ASPECT = "aspect"  # the aspect system's solution
     SPACECRAFT = "spacecraft"  # yaw and pitch of the spacecraft; good to about an arcminute
-    ASSUMED = "assumed"  # no record at all: instrument on Sun centre, solar north up
+    ASSUMED = "assumed"  # no records: instrument on Sun centre, solar north up
     MANUAL = "manual"  # given by the user
 
 
 @dataclass(frozen=True)
 class Pointing:
-    """Where the instrument looks.
+    """Pointing and roll of the instrument, and the position of the observer.
 
     Attributes
     ----------
@@ -48,16 +47,16 @@ class Pointing:
     dsun : float, m
         Distance from Sun centre; NaN when unknown.
     rms_x, rms_y : float or None, arcsec
-        Standard deviation of the pointing over the records of the window, and those beside it where it has few; None
-        with fewer than two.
+        Standard deviation of the pointing over the records of the window, and those beside it where there are few;
+        None with fewer than two records.
     peak_to_peak : float or None, arcsec
-        Largest distance between two of these records on an axis.
+        Largest difference between these records along an axis.
     rms_roll : float or None, deg
         Standard deviation of the roll.
     records, rejected : int
-        Records that were averaged, and outliers that were left out.
+        Number of records that were averaged, and of outliers that were left out.
     interpolated : bool
-        Whether the window has no usable record of its own: the pointing is that between its neighbours.
+        Whether the pointing is interpolated, because the window contains no usable record.
     """
 
     source: PointingSource
@@ -80,7 +79,8 @@ class Pointing:
     def sigma(self) -> float:
         """Error of the pointing on each axis, arcsec; NaN where it was assumed or given.
 
-        σ² = 4² + sd², sd the larger of the two in the window; 30² instead of 4² for the spacecraft's attitude.
+        σ² = 4² + sd², where sd is the larger of ``rms_x`` and ``rms_y``; 30² instead of 4² for the spacecraft's
+        attitude.
         """
         own = {PointingSource.ASPECT: ASPECT_SIGMA, PointingSource.SPACECRAFT: SPACECRAFT_SIGMA}.get(self.source)
         if own is None:
@@ -89,7 +89,7 @@ class Pointing:
 
 
 def hpc_to_stix(x: ArrayLike, y: ArrayLike, pointing: Pointing) -> tuple[Floats, Floats]:
-    """Helioprojective (solar west, north) to STIX frame, arcsec."""
+    """Convert helioprojective (solar west, north) to STIX coordinates, arcsec."""
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     cos, sin = np.cos(np.deg2rad(pointing.roll)), np.sin(np.deg2rad(pointing.roll))
     # x' = x cos r + y sin r,  y' = -x sin r + y cos r;  x_stx = y' - P_y,  y_stx = -(x' - P_x)
@@ -98,7 +98,7 @@ def hpc_to_stix(x: ArrayLike, y: ArrayLike, pointing: Pointing) -> tuple[Floats,
 
 
 def stix_to_hpc(x: ArrayLike, y: ArrayLike, pointing: Pointing) -> tuple[Floats, Floats]:
-    """STIX frame to helioprojective (solar west, north), arcsec."""
+    """Convert STIX to helioprojective (solar west, north) coordinates, arcsec."""
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     cos, sin = np.cos(np.deg2rad(pointing.roll)), np.sin(np.deg2rad(pointing.roll))
     # x' = P_x - y_stx,  y' = P_y + x_stx;  x = x' cos r - y' sin r,  y = x' sin r + y' cos r
@@ -107,9 +107,9 @@ def stix_to_hpc(x: ArrayLike, y: ArrayLike, pointing: Pointing) -> tuple[Floats,
 
 
 def rotate_uv_to_hpc(u: ArrayLike, v: ArrayLike, roll: float) -> tuple[Floats, Floats]:
-    """(u, v) points of the STIX frame in helioprojective axes, so that u·x_stx + v·y_stx = u'·x + v'·y for offsets.
+    """Rotate (u, v) points from STIX to helioprojective axes, so that u·x_stx + v·y_stx = u'·x + v'·y for offsets.
 
-    ``roll`` in degrees. Rotating the points instead of the finished map avoids resampling.
+    ``roll`` is in degrees. Rotating the points instead of the image avoids resampling.
     """
     u, v = np.asarray(u, dtype=float), np.asarray(v, dtype=float)
     cos, sin = np.cos(np.deg2rad(roll)), np.sin(np.deg2rad(roll))
@@ -118,5 +118,5 @@ def rotate_uv_to_hpc(u: ArrayLike, v: ArrayLike, roll: float) -> tuple[Floats, F
 
 
 def position_angle_to_hpc(angle: ArrayLike, roll: float) -> Floats:
-    """Position angle from +x_stx to the same direction from solar west, counter-clockwise, in [0, 180) deg."""
+    """Convert a position angle from +x_stx to one from solar west, counter-clockwise, in [0, 180) deg."""
     return np.mod(np.asarray(angle, dtype=float) + 90.0 + roll, 180.0)

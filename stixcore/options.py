@@ -1,8 +1,8 @@
-"""What determines images besides their files: one declaration of every option.
+"""Imaging options, each declared once.
 
-`ImagingOptions` is embedded in what people ask for (`ImageRequest`, and the requests of `jobs`). Its fields carry unit,
-bounds, default and help, so that the form, the API schema, the command line and the documentation are generated from
-them (`option_schemas`); JSON is read and written by pydantic.
+Image requests (`ImageRequest`, and the requests of `jobs`) embed `ImagingOptions`. Each field has a unit, bounds, a
+default and a help text, from which the form, the API schema, the command line and the documentation are generated
+(`option_schemas`). pydantic reads and writes the JSON.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from stixcore.imaging.methods import PARAMETERS, MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
 
-#: CLEAN that stops by noise takes 50 to 130 of these; the limit is for flares that no set of points explains.
+#: CLEAN with the noise stop rule takes 50 to 130 iterations; the limit is for flares that no set of points explains.
 CLEAN_ITERATIONS = 500
 AUTO, ASSUMED = "auto", "assumed"
 X, Y, ROLL = "x_arcsec", "y_arcsec", "roll_deg"
@@ -47,10 +47,10 @@ _LARGEST = 1e15
 
 
 class ShiftBins(StrEnum):
-    """Counts of files before 2021-12-09 14:00 UTC belong to the time bin before.
+    """Whether to move the counts of files before 2021-12-09 14:00 UTC, which belong to the preceding time bin.
 
-    ``AUTO``: they are moved there where that is right (`PixelData.can_shift_bins`). ``OFF``: they stay, as the ground
-    software leaves them by default.
+    ``AUTO``: move them where `PixelData.can_shift_bins` allows it. ``OFF``: leave them, as the ground software does by
+    default.
     """
 
     AUTO = "auto"
@@ -58,21 +58,21 @@ class ShiftBins(StrEnum):
 
 
 def default_clean() -> CleanParameters:
-    """CLEAN as in `default_methods`."""
+    """Default parameters of CLEAN, see `default_methods`."""
     return CleanParameters(max_iterations=CLEAN_ITERATIONS, stop_rule=StopRule.NOISE)
 
 
 def default_mem_ge() -> MemGeParameters:
-    """MEM_GE as in `default_methods`."""
+    """Default parameters of MEM_GE, see `default_methods`."""
     return MemGeParameters(flux_estimate=FluxEstimate.COUNTS)
 
 
 def default_methods() -> dict[Method, MethodParameters]:
     """Default parameters of every method.
 
-    MEM_GE takes its total flux from the counts, the only estimate without bias (``docs/science/mem_ge.md``). The
-    largest visibility amplitude, as the Data Center takes it, is 28 % too high with 3,000 counts, and the ground
-    software's estimate is 1.3 to 1.6 times the truth for simulated flares. CLEAN continues until only noise is left
+    MEM_GE takes its total flux from the counts, the only unbiased estimate (``docs/science/mem_ge.md``). The largest
+    visibility amplitude, which the Data Center uses, is 28 % too high with 3,000 counts, and the ground software's
+    estimate is 1.3 to 1.6 times the true flux of simulated flares. CLEAN continues until only noise is left
     (``docs/decisions/clean_stop_rule.md``).
     """
     defaults: dict[Method, MethodParameters] = {method: parameters() for method, parameters in PARAMETERS.items()}
@@ -81,20 +81,20 @@ def default_methods() -> dict[Method, MethodParameters]:
     return defaults
 
 
-# Values that JSON writes in its own way ---------------------------------------------------------------------------
+# Values with a JSON form of their own -----------------------------------------------------------------------------
 
 Number = Annotated[float, Strict()]
 Whole = Annotated[int, Strict()]
 
 
 def found(value: Any) -> str:
-    """A wrong value as messages quote it."""
+    """An invalid value, quoted for an error message."""
     text = repr(value[:60]) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)[:60]
     return f"found {text}"
 
 
 def reader[Value](read: Callable[[Any], Value]) -> Callable[[Any], Value]:
-    """A function for `PlainValidator`, whose `StixError` becomes the ValueError that pydantic collects."""
+    """A function for `PlainValidator` that turns a `StixError` into the ValueError that pydantic collects."""
 
     def validate(value: Any) -> Value:
         try:
@@ -106,7 +106,7 @@ def reader[Value](read: Callable[[Any], Value]) -> Callable[[Any], Value]:
 
 
 def _numbers(value: Any, names: tuple[str, ...]) -> list[float]:
-    """The numbers of an object that has exactly these keys."""
+    """The numbers in an object that must have exactly these keys."""
     if not isinstance(value, Mapping) or set(value) != set(names):
         message = f"expected an object with {', '.join(names)}, {found(value)}"
         raise ValueError(message)
@@ -143,14 +143,14 @@ def _read_shape(value: Any) -> tuple[int, int]:
 
 
 def read_methods(value: Any) -> dict[Method, MethodParameters]:
-    """Methods from JSON: a list of names, or an object of parameters by name; None for all methods.
+    """Read methods from JSON: a list of names, or an object of parameters by name; None for all methods.
 
-    Parameters that are not given have the values of `default_methods`.
+    Missing parameters have the values of `default_methods`.
 
     Raises
     ------
     ValueError, StixError
-        Names the method or parameter that is wrong.
+        When a method or parameter is invalid. The message names it.
     """
     if value is None:
         return default_methods()
@@ -196,7 +196,7 @@ def _object(names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _methods_schema() -> dict[str, Any]:
-    """Names of methods, or every parameter of each with its type and default."""
+    """JSON schema of methods: a list of names, or the parameters of each with type and default."""
     properties = {}
     for method, parameters in default_methods().items():
         schema = inline(TypeAdapter(type(parameters)).json_schema())
@@ -214,7 +214,7 @@ def _methods_schema() -> dict[str, Any]:
 
 
 def inline(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema without ``$defs`` and titles: each definition at its place."""
+    """Replace references in a JSON schema by their definitions and remove titles."""
     definitions = schema.get("$defs", {})
 
     def resolved(item: Any) -> Any:
@@ -231,11 +231,11 @@ def inline(schema: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-#: Pixels along a side of a requested image, and size of a pixel in arcsec: least and most.
+#: Bounds of a requested image: pixels per side, and pixel size in arcsec.
 SIDE, PIXEL = (16, 1024), (0.1, 60.0)
 _SIDE = {"minimum": SIDE[0], "maximum": SIDE[1]}
 _SIDE_SCHEMA = {"type": "integer", **_SIDE}
-#: Map centre from Sun centre along either axis, at most, arcsec.
+#: Largest distance of the map centre from Sun centre along either axis, arcsec.
 MAX_DISTANCE = 10_000.0
 
 Methods = Annotated[
@@ -248,24 +248,26 @@ Methods = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class ImagingOptions:
-    """What determines images besides their files and their times and energies.
+    """Everything that determines images apart from the files, the time range and the energy range.
 
     Attributes
     ----------
     methods : mapping of Method to parameters
-        All methods with their defaults when empty.
-    location : (x, y) in arcsec helioprojective, or None to search the full disk
-    pointing : Pointing that replaces the auxiliary files, or None
+        All methods with their default parameters when empty.
+    location : (x, y) or None
+        Helioprojective, arcsec; None to search the full disk.
+    pointing : Pointing or None
+        Replaces the pointing from the auxiliary files.
     shape : (ny, nx), pixel
     pixel : float, arcsec
     subcollimators, pixel_set, amplitude_scheme, edge_correction
         See `stixcore.recipe.Recipe`.
     window_rule : WindowRule
-        How the time range becomes whole bins.
+        How the time range is converted to whole bins.
     exact : bool
-        Refuse a time range that is not one of whole bins.
+        Refuse a time range that does not consist of whole bins.
     shift_bins : ShiftBins
-        Whether counts of early files move to the time bin that they belong to.
+        Whether to move the counts of early files to the time bin that they belong to.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
@@ -336,13 +338,13 @@ class ImagingOptions:
 
     @property
     def options(self) -> dict[str, Any]:
-        """These options as keyword arguments, for another class that embeds them."""
+        """The options as keyword arguments for another class that embeds them."""
         return {item.name: getattr(self, item.name) for item in fields(ImagingOptions)}
 
 
 @dataclass(frozen=True)
 class ImageRequest(ImagingOptions):
-    """One time and energy range to image, and how; the rest of the recipe is found in the files.
+    """One time and energy range to image, with imaging options; the files provide the rest of the recipe.
 
     Attributes
     ----------
@@ -350,8 +352,8 @@ class ImageRequest(ImagingOptions):
         UTC at Solar Orbiter.
     energy : (low, high), keV
     background_range : (start, end) or None
-        Part of the background file to use; with it, the science file can be its own background. It must not overlap
-        the window.
+        Part of the background file to use. With it, the science file can also serve as the background file; the range
+        must not overlap the window.
     """
 
     start: np.datetime64
@@ -370,7 +372,7 @@ def option_schemas() -> dict[str, dict[str, Any]]:
 
 
 def schema_of(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """JSON schema of what an adapter reads, without definitions elsewhere."""
+    """JSON schema of what an adapter reads, without references."""
     return inline(adapter.json_schema())
 
 
@@ -391,12 +393,12 @@ _EXPECTED = {
 
 
 def read_options(document: Mapping[str, Any]) -> ImagingOptions:
-    """Options from the values of a JSON object; those that are not given have their defaults.
+    """Read options from the values of a JSON object; missing ones have their defaults.
 
     Raises
     ------
     ValueError
-        Names the key that is wrong, and what was expected.
+        When a value is invalid. The message names the key and what was expected.
     """
     try:
         return _OPTIONS.validate_json(json.dumps(document), strict=True)
@@ -405,7 +407,7 @@ def read_options(document: Mapping[str, Any]) -> ImagingOptions:
 
 
 def explain(error: ValidationError, *, key: bool = False) -> str:
-    """The first wrong value in a sentence: "expected a number, found 'high'"."""
+    """Describe the first invalid value in a sentence: "expected a number, found 'high'"."""
     first = error.errors(include_url=False)[0]
     if key:
         return f"{first['loc'][0]}: {explain(error)}"
@@ -422,12 +424,12 @@ def explain(error: ValidationError, *, key: bool = False) -> str:
 
 
 def load_object(text: str | bytes) -> dict[str, Any] | None:
-    """A JSON object, or None when the text is none; NaN and Infinity are no JSON.
+    """Parse a JSON object; None when the text is not one. NaN and Infinity are not valid.
 
     Raises
     ------
     ValueError
-        Names the key with a number beyond 10¹⁵.
+        When a number is larger than 10¹⁵. The message names the key.
     """
     document: Any = None
     with suppress(ValueError, RecursionError):

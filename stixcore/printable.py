@@ -1,7 +1,7 @@
-"""Text from outside as it may be shown: without control characters, and without folders of this machine.
+"""Make untrusted text safe to display: no control characters, no folders of this machine.
 
-Names of files, header values and what libraries say about them may hold anything: escape sequences that a terminal
-obeys, line breaks that forge a line of a log, marks that reverse the direction of writing, bytes that are no text.
+File names, header values and error messages of libraries may contain anything: terminal escape sequences, line breaks
+that forge log lines, marks that reverse the direction of writing, undecodable bytes.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 import unicodedata
 
-#: An absolute path of a file system, but no address (http://host/path) and no relative path (a/b).
+#: An absolute path in a file system, but not a URL (http://host/path) or a relative path (a/b).
 _PATH = re.compile(r"(?<![\w.:/~-])/(?:[^/\s'\"<>|;:,()]+/)+([^/\s'\"<>|;:,()]*)")
 
 
 def printable(text: object, *, lines: bool = False) -> str:
-    r"""Text in which every character that is not printable stands as its escape, ``\x1b`` or ``\u202e``.
+    r"""Replace every character that is not printable by its escape, such as ``\x1b`` or ``\u202e``.
 
     Parameters
     ----------
     text : object
-        Its ``str``.
+        Converted with ``str``.
     lines : bool
-        Leave line breaks as they are.
+        Keep line breaks.
     """
     plain = str(text)
     if plain.isprintable():
@@ -30,17 +30,17 @@ def printable(text: object, *, lines: bool = False) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """``1 file``, ``45 files``."""
+    """Number and noun: ``1 file``, ``45 files``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def excerpt(text: str, length: int = 80) -> str:
-    """Text in quotes, cut to ``length`` characters, for messages about content of unknown size."""
+    """Text in quotes, truncated to ``length`` characters, for messages."""
     return repr(text if len(text) <= length else f"{text[: length - 1]}…")
 
 
 def without_folders(text: str) -> str:
-    """Text in which an absolute path is its last part: visitors need not know where on the machine something is."""
+    """Replace absolute paths by their last part, so that messages do not reveal folders of this machine."""
     return _PATH.sub(lambda found: found[1] or "…", text)
 
 

@@ -1,8 +1,8 @@
 """The Recipe: everything that determines an image, frozen, and nothing else.
 
 The preview job, the form and the command line make recipes; one function (`stixcore.reconstruct.reconstruct`) runs
-them. The same recipe gives the same id and the same pixels. It stands in every image file, in the index and in every
-script we hand out.
+them. The same recipe gives the same id and the same pixels. Every image file, the index and every generated script
+contain it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
     "sha256_of",
 ]
 
-#: Version of new recipes. Those of version 1 are still read and keep their id and their pixels; they do not name
+#: Version of new recipes. Recipes of version 1 are still read, with the same id and the same pixels; they do not name
 #: their calibration.
 RECIPE_VERSION = 2
 
@@ -56,7 +56,7 @@ class Location:
     x, y : float, arcsec
         Helioprojective, as seen from Solar Orbiter.
     found_by : str
-        "full_disk_bp" (brightest point of the full-disk map), "given" (by a person), …
+        "full_disk_bp" (brightest point of the full-disk map), "given" (by the user), …
     """
 
     x: float
@@ -73,31 +73,31 @@ class Recipe:
     science : FileReference
     background : FileReference or None
     aspect : tuple of FileReference
-        Auxiliary files the pointing was taken from; empty when it was assumed or given.
+        Auxiliary files that the pointing was taken from; empty when it was assumed or given.
     pointing : Pointing
-        As applied.
+        The pointing that is applied.
     time_range : (str, str)
         ISO 8601 UTC at Solar Orbiter, milliseconds.
     energy_range : (float, float), keV
     location : Location
-        Centre of the map and place for which the grid transmission is taken.
+        Centre of the map, and the position at which the grid transmission is evaluated.
     location_energy : (float, float), keV
-        Band of the full-disk map.
+        Energy band of the full-disk map.
     methods : mapping of Method to its parameters
     subcollimators : tuple of str
     pixel_set, amplitude_scheme, edge_correction
         See the enums.
     shape : (ny, nx); pixel : float, arcsec
     calibration : CalibrationReference or None
-        None in recipes of version 1: the tables that were in force then are used.
+        None in recipes of version 1, which use the tables of their time.
     shift_bins : bool
         Whether counts are moved one time bin earlier (files before 2021-12-09 14:00 UTC).
     window_rule : WindowRule
-        How the time range becomes whole bins; a recipe without it is one of the time when ranges grew outward.
+        How the time range is converted to whole bins. Recipes without this key date from when ranges grew outward.
     background_range : (str, str) or None
-        Part of the background file that is used, as ``time_range``; None: all of it.
+        Part of the background file to use, in the format of ``time_range``; None for the whole file.
     version : int
-        Of the recipe's text.
+        Version of the JSON format.
 
     Raises
     ------
@@ -184,7 +184,7 @@ class Recipe:
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; the keys carry the units."""
+        """The recipe as plain JSON values; keys include the units."""
         data: dict[str, Any] = {
             "version": self.version,
             "science": asdict(self.science),
@@ -213,7 +213,7 @@ class Recipe:
             "shape": list(self.shape),
             "pixel_arcsec": self.pixel,
         }
-        # Keys of version 2 are written only where they differ from the default, so that a later key changes no id.
+        # Keys of version 2 are written only where they differ from the default, so that new keys do not change ids.
         for name, default in SINCE_VERSION_2.items():
             value = getattr(self, name)
             if value != default:
@@ -233,8 +233,8 @@ class Recipe:
         Raises
         ------
         SelectionError
-            For anything that is not a recipe: other version, unknown or missing keys, values of another type or beyond
-            their bounds (`stixcore.recipe_json`). Names the key and the value.
+            When the text is not a recipe: unsupported version, unknown or missing keys, values of the wrong type or
+            out of bounds (`stixcore.recipe_json`). The message names the key and the value.
         """
         try:
             return cls._from_dict(read_document(text))
@@ -277,14 +277,14 @@ class Recipe:
             window_rule=WindowRule(data.get("window_rule", WindowRule.OUTWARD)),
             version=data["version"],
         )
-        if recipe.to_dict() != data:  # an unknown or misspelt key would silently change nothing
+        if recipe.to_dict() != data:  # an unknown or misspelt key would be ignored silently
             unknown = set(data) - set(recipe.to_dict())
             message = f"unknown keys {sorted(unknown)}" if unknown else "keys that this version does not know"
             raise ValueError(message)
         return recipe
 
 
-#: Fields that version 1 did not have, with the value that means the same as its absence.
+#: Fields that version 1 did not have, with the value that is equivalent to a missing key.
 SINCE_VERSION_2: Mapping[str, Any] = {
     "calibration": None,
     "shift_bins": False,
@@ -306,7 +306,7 @@ def _range(data: Any) -> tuple[str, str] | None:
     return None if data is None else (data[0], data[1])
 
 
-#: Attributes of a pointing that earlier recipes did not have, and their keys, which are left out where unknown.
+#: Pointing attributes that earlier recipes did not have, and their keys, which are omitted where the value is unknown.
 _SCATTER: Mapping[str, str] = {
     "rms_x": "rms_x_arcsec",
     "rms_y": "rms_y_arcsec",
@@ -334,7 +334,7 @@ def _nan_for_none(value: float | None) -> float:
 def _plain(parameters: MethodParameters) -> dict[str, Any]:
     """Parameters as JSON values: tuples become lists, enums their text.
 
-    Parameters that came after recipes had been written are left out where they mean what was done before them: those
+    Parameters that were introduced later are omitted where their value is the earlier behaviour, so that existing
     recipes keep their text and id.
     """
     values: dict[str, Any] = json.loads(json.dumps(asdict(parameters), default=str))
@@ -358,7 +358,7 @@ def _parameters(method: Method, values: Mapping[str, Any]) -> MethodParameters:
 
 
 def _typed(kind: type[MethodParameters], name: str, value: Any) -> Any:
-    """A JSON value as the parameter's own type, told by its default (enums, tuples)."""
+    """A JSON value in the type of the parameter, which its default shows (enums, tuples)."""
     default = getattr(kind(), name)
     if isinstance(value, list):
         return _tuple(value)

@@ -1,7 +1,7 @@
-"""What the JSON of a recipe holds: one declaration of its keys, types and bounds.
+"""The JSON format of recipes: one declaration of keys, types and bounds.
 
-A value that does not fit is named with its key. Nothing is converted: the canonical text of a recipe, and so its id, is
-that of the values as they are.
+Errors name the invalid value and its key. Values are not converted, so that the canonical text of a recipe, and with
+it the id, stays the same.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import PixelSet
 from stixcore.times import parse_time
 
-#: Parameters of methods that the first recipes did not have, with what was done before there was a choice.
+#: Method parameters that the first recipes did not have, with the value that stands for the earlier behaviour.
 LATER_PARAMETERS: Mapping[str, Any] = {
     "stop_rule": StopRule.NEGATIVE_EXTREME,
     "selection": ModelSelection.PLAIN_BIC,
 }
-#: No number of a recipe is larger; the distance from the Sun, in metres, is below 10¹².
+#: Largest number in a recipe; the distance from the Sun, in metres, is below 10¹².
 _LARGEST = 1e15
 
 type Check = Callable[[str, Any], None]
 
 
 def read_document(text: str) -> Any:
-    """The values of a JSON text, all keys and types as a recipe has them.
+    """Parse the JSON text of a recipe and check its keys, types and bounds.
 
     Raises
     ------
     ValueError
-        One sentence with the key and the value that do not fit.
+        When a value is invalid. The message names the key and the value.
     """
     try:
         document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
@@ -130,7 +130,7 @@ def _several(check: Check, length: int | None = None) -> Check:
 
 
 def _mapping(check: Callable[[str], Check]) -> Check:
-    """An object; ``check`` gives that of the value of a key."""
+    """Check of an object; ``check`` returns the check for the value of a key."""
 
     def check_all(key: str, value: Any) -> None:
         if not isinstance(value, dict):
@@ -166,7 +166,7 @@ def _method(name: str) -> Check:
 
 @cache
 def _parameters(method: Method) -> Check:
-    """Of the parameters of a method, as its dataclass declares them."""
+    """Check of a method's parameters, as its dataclass declares them."""
     kind = PARAMETERS[method]
     hints = get_type_hints(kind)
     checks = {field.name: _declared(hints[field.name]) for field in fields(kind)}
@@ -175,7 +175,7 @@ def _parameters(method: Method) -> Check:
 
 
 def _declared(hint: Any) -> Check:
-    """Of a type annotation of a parameter."""
+    """Check that corresponds to a parameter's type annotation."""
     arguments = get_args(hint)
     if isinstance(hint, UnionType):
         return _or_null(*(_declared(argument) for argument in arguments if argument is not NoneType))

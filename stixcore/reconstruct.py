@@ -44,17 +44,17 @@ from stixcore.visibility.form import form_visibilities
 from stixcore.visibility.pixels import MetaPixels, sum_pixels, summed_pixel_set
 from stixcore.visibility.visibilities import Visibilities
 
-#: Band in which a flare is searched on the full disk, keV, whatever the band of the image.
+#: Energy band of the full-disk search for the flare, keV, independent of the band of the image.
 LOCATION_ENERGY = (6.0, 10.0)
 ATTENUATED_LOCATION_END = 25.0
-#: A circle is looked for this far from the full-disk peak, arcsec (the ground software's box).
+#: The circle fit is limited to this distance from the full-disk peak, arcsec (the ground software's box).
 CIRCLE_REACH = 100.0
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """The images of one recipe and what they were made from.
+    """The images of one recipe and the data they were made from.
 
     Attributes
     ----------
@@ -66,22 +66,22 @@ class ImageSet:
     failures : mapping of Method to str
         Methods that failed, with the reason.
     location : FlareLocation or None
-        The full-disk search in this recipe's window, None when the file has no band for it.
+        Result of the full-disk search in this recipe's window; None when the file lacks the energy band for it.
     map_center_stix : (x, y), arcsec
         Map centre in the STIX frame.
     asked : AskedWindow
-        The time range of the recipe beside the whole bins that it contains.
+        The time range of the recipe and the whole bins that it contains.
     elapsed : float, s
     ensembles : mapping of Method to Ensemble
-        Uncertainty maps, where they were asked for.
+        Uncertainty maps, where they were requested.
     calibration : Calibration or None
-        Calibration used; None for sets that were not made by `reconstruct`.
+        Calibration used; None for image sets that were not made by `reconstruct`.
     background_check : BackgroundCheck or None
         Comparison of the background with the quietest part of the science file.
     position : PositionError or None
-        Error of the flare position, in this band; None where no circle can be fitted.
+        Error of the flare position in this band; None where no circle can be fitted.
     background_asked : AskedWindow or None
-        The part of the background file that was asked for, beside its whole bins; None where all of it is used.
+        The requested part of the background file and its whole bins; None where the whole file is used.
     quiet_level : QuietLevel or None
         Background in the window at the level of the file's quietest part; None where a background was subtracted or
         no part of the file is quiet.
@@ -105,15 +105,15 @@ class ImageSet:
 
     @property
     def counts(self) -> tuple[float, float]:
-        """Recorded counts and expected background of the sub-collimators used, ct."""
+        """Recorded counts and expected background in the sub-collimators used, ct."""
         return self.pixels.totals(detector_indices(self.vis.labels))
 
     @property
     def location_sigma(self) -> tuple[float | None, float | None]:
         """Standard deviation of the recipe's location, helioprojective x and y, arcsec; None where it is unknown.
 
-        It is that of a fitted circle: a place that was given, or is the peak of the full-disk map, has none, nor has
-        one that rests on an assumed pointing.
+        It is known for the position of a fitted circle only: not for a given position, nor for the peak of the
+        full-disk map, nor with an assumed pointing.
         """
         if self.position is None or not self.recipe.location.found_by.endswith(str(Method.VIS_FWDFIT)):
             return None, None
@@ -133,12 +133,12 @@ def reference_to(path: Path, uid: str = "") -> FileReference:
 
 
 def apparent_radius(pointing: Pointing, header: ProductHeader) -> float:
-    """Apparent solar radius [arcsec]: from the pointing record, else from the science header.
+    """Apparent solar radius [arcsec] from the pointing record, else from the science header.
 
     Raises
     ------
     CalibrationError
-        When neither knows it.
+        When neither has a value.
     """
     if np.isfinite(pointing.rsun):
         return pointing.rsun
@@ -153,20 +153,20 @@ def apparent_radius(pointing: Pointing, header: ProductHeader) -> float:
 def find_pointing(
     science: PixelData, aspect: Sequence[Path], start: np.datetime64, end: np.datetime64
 ) -> tuple[Pointing, tuple[Path, ...]]:
-    """Pointing during a window from auxiliary files, or the flagged fallback; and the files it came from."""
+    """Pointing during a window and the auxiliary files it came from; the assumed pointing where they have none."""
     if aspect:
         try:
             return pointing_at([read_aspect(path) for path in aspect], start, end), tuple(aspect)
-        except CalibrationError:  # no record near the window: the fallback carries its own flag
+        except CalibrationError:  # no record near the window: the assumed pointing is flagged by its source
             pass
     rsun = apparent_radius(assumed_pointing(), science.header)
     return assumed_pointing(rsun), ()
 
 
 def location_energy(science: PixelData, times: slice, energy: tuple[float, float]) -> tuple[float, float]:
-    """Band to search the flare in: 6-10 keV where the file covers it, else the band of the image.
+    """Energy band of the full-disk search: 6-10 keV where the file covers it, else the band of the image.
 
-    With the attenuator in, few photons below 10 keV arrive: the band then reaches as far up as the file, to 25 keV.
+    With the attenuator in, few photons below 10 keV arrive, so the band extends upward, to 25 keV at most.
     """
     low, high = LOCATION_ENERGY
     if science.rcr[times].any():
@@ -183,7 +183,7 @@ def prepare_recipe(
     *,
     catalog: CalibrationCatalog = SHIPPED,
 ) -> Recipe:
-    """Complete a request to a recipe: pointing from the auxiliary files, location from the full disk.
+    """Make a recipe from a request: find the pointing in the auxiliary files and the location on the full disk.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def prepare_recipe(
     Raises
     ------
     InvalidProduct, SelectionError, CalibrationError, ReconstructionError
-        When a file or the selection does not allow an image.
+        When no image can be made from the files or the selection.
     """
     if background is None and request.background_range is not None:
         message = f"{science.name}: a part of a background file (background_range) is asked for, but no background file"
@@ -211,10 +211,10 @@ def prepare_recipe(
         if part is not None:
             require_part(part, background.name)
     summed = summed_pixel_set(data)
-    if summed is not None and request.pixel_set is PixelSet.TOP_BOT:  # the default; the file has one pixel set alone
+    if summed is not None and request.pixel_set is PixelSet.TOP_BOT:  # the default; the file has only this pixel set
         request = replace(request, pixel_set=summed)
     data = shifted(data, shift=shift)
-    # a range outside the file is refused before anything is computed
+    # refuse a range outside the file before anything is computed
     times = chosen_bins(data, request)
     if quiet is not None:
         require_apart(data, times, quiet)
@@ -255,26 +255,26 @@ def prepare_recipe(
 
 
 def calibration_at(data: PixelData, times: slice, catalog: CalibrationCatalog) -> Calibration:
-    """Calibration of a run of time bins: the energy table in force at its first bin, and the nearest CAL file."""
+    """Calibration for consecutive time bins: the energy table in force at the first bin, and the nearest CAL file."""
     return catalog.choose(data.t_start[times][0], data.t_end[times][-1])
 
 
 def shifted(data: PixelData, *, shift: bool) -> PixelData:
-    """A file with its counts in the time bins that they belong to, where that is wanted and possible."""
+    """Pixel data with counts moved to their correct time bins if ``shift`` is set and the file allows it."""
     return data.with_shifted_bins() if shift and data.can_shift_bins else data
 
 
 def read_background(
     path: Path, part: tuple[np.datetime64, np.datetime64] | None, *, shift: bool = False
 ) -> tuple[PixelData, AskedWindow | None]:
-    """A background file, or the bins of it whose centres lie in a time range; and that range beside those bins.
+    """Read a background file, or its bins whose centres lie in a time range; also return that range and its bins.
 
-    Its late counts are shifted where those of the science file are.
+    Late counts are moved to their correct time bins where those of the science file are.
 
     Raises
     ------
     InvalidProduct, SelectionError
-        When the file cannot be read or has no such bins.
+        When the file cannot be read or has no bins in the range.
     """
     data = shifted(read_pixel_data(path), shift=shift)
     return (data, None) if part is None else (data.part(data.time_bins(*part)), data.asked(*part))
@@ -286,7 +286,7 @@ def chosen_bins(data: PixelData, request: ImageRequest) -> slice:
     Raises
     ------
     SelectionError
-        When the file has none, or holds another exposure than an exact request asks for.
+        When the file has no such bins, or the exposure differs from that of an exact request.
     """
     times = data.time_bins(request.start, request.end, request.window_rule)
     if request.exact:
@@ -310,7 +310,7 @@ def find_location(
     Returns
     -------
     Location, FlareLocation
-        The refined place, and the search behind it with its other candidates.
+        The refined position, and the full-disk search with its other candidates.
     """
     pixels = select_pixels(data, quiet, request, request.start, request.end, band, calibration)
     rough = search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, data.header))
@@ -318,7 +318,7 @@ def find_location(
     vis = form_visibilities(
         pixels, request.subcollimators, flare_xy=(float(x), float(y)), scheme=request.amplitude_scheme
     ).to_helioprojective(pointing, rough.x, rough.y)
-    grid = ImageGrid((1, 1), request.pixel, (rough.x, rough.y))  # the fit needs a centre, not a picture
+    grid = ImageGrid((1, 1), request.pixel, (rough.x, rough.y))  # the fit needs a centre, not an image
     try:
         (circle,) = forward_fit(vis, grid, ForwardFitParameters(("circle",), position_limit=CIRCLE_REACH)).sources
     except ReconstructionError:  # too few visibilities for a fit
@@ -330,7 +330,7 @@ def find_location(
 
 
 def _rounded(x: float, y: float, found_by: str) -> Location:
-    """To a thousandth of an arcsec: the same on every machine, whatever its linear algebra library."""
+    """Location rounded to 0.001″, so that it does not depend on the machine's linear algebra library."""
     return Location(round(float(x), 3), round(float(y), 3), found_by)
 
 
@@ -343,7 +343,7 @@ def select_pixels(
     band: tuple[float, float],
     calibration: Calibration,
 ) -> MetaPixels:
-    """A, B, C, D sums of a time and energy range, the way a request or recipe wants them."""
+    """A, B, C, D sums of a time and energy range, with the options of a request or recipe."""
     return sum_pixels(
         data,
         start,
@@ -358,8 +358,8 @@ def select_pixels(
 
 
 def search_full_disk(pixels: MetaPixels, scheme: AmplitudeScheme, pointing: Pointing, rsun: float) -> FlareLocation:
-    """Full-disk map of the coarse sub-collimators, with the candidates in it."""
-    # Transmission on axis: the place is not known yet.
+    """Full-disk map of the coarse sub-collimators, and the candidates in it."""
+    # The position is not known yet, so the on-axis transmission is used.
     return locate_flare(form_visibilities(pixels, LOCATION_LABELS, scheme=scheme), pointing, rsun)
 
 
@@ -372,28 +372,28 @@ def reconstruct(
     seed: int = 0,
     catalog: CalibrationCatalog = SHIPPED,
 ) -> ImageSet:
-    """Run a recipe.
+    """Make the images of a recipe.
 
     Parameters
     ----------
     recipe : Recipe
     locate : callable
-        Gives the path of a file the recipe names.
+        Returns the path of a file that the recipe names.
     progress : callable, optional
-        Called before each method with its name, number (from 0) and how many there are.
+        Called before each method with its name, its number (from 0) and the number of methods.
     ensemble : int
-        Simulated copies of the data per method, for uncertainty maps; 0: none. It does not change the images.
+        Simulated copies of the data per method, for uncertainty maps; 0 for none. It does not change the images.
     seed : int
-        Of the perturbations.
+        Seed of the simulated noise.
     catalog : CalibrationCatalog
-        Holds the energy table that the recipe names; a CAL file may also come from ``locate``.
+        Contains the energy table that the recipe names; CAL files may also come from ``locate``.
 
     Raises
     ------
     InvalidProduct
-        When a file's contents are not those the recipe was made for.
+        When the contents of a file differ from those the recipe was made for.
     SelectionError, CalibrationError, ReconstructionError
-        When the data do not allow any of the images.
+        When none of the images can be made from the data.
     """
     with single_threaded():
         return _reconstruct(recipe, locate, progress, ensemble, seed, catalog)
@@ -462,7 +462,7 @@ def _reconstruct(
                     )
             elif location is not None:
                 images[method] = location.full_disk
-        except ReconstructionError as error:  # the other methods are still run
+        except ReconstructionError as error:  # continue with the other methods
             failures[method] = str(error)
     if failures and not images:
         message = "; ".join(f"{method}: {reason}" for method, reason in failures.items())
@@ -488,13 +488,13 @@ def _reconstruct(
 
 
 def _scatter(pointing: Pointing) -> float:
-    """Of the pointing in the window on each axis, whatever the roll, arcsec; 0 where it is unknown."""
+    """Scatter of the pointing in the window on each axis, whatever the roll, arcsec; 0 where it is unknown."""
     return float(np.hypot(pointing.rms_x or 0.0, pointing.rms_y or 0.0) / np.sqrt(2.0))
 
 
 def _rivals(location: FlareLocation, recipe: Recipe) -> list[tuple[float, float]]:
     """Other peaks of the full-disk map on or near the disk, relative to the map's center, arcsec."""
-    reach = recipe.pointing.rsun * FULL_DISK_FIELD / 2.0  # NaN where the radius is unknown: all of them
+    reach = recipe.pointing.rsun * FULL_DISK_FIELD / 2.0  # NaN, so that all peaks count, where the radius is unknown
     center = np.array([recipe.location.x, recipe.location.y])
     return [
         (one.x - center[0], one.y - center[1])
@@ -510,7 +510,7 @@ def _rows(
     calibration: Calibration,
     flare_xy: tuple[float, float],
 ) -> tuple[Visibilities, Visibilities] | None:
-    """Visibilities of the top and of the bottom row of pixels alone; None for other choices of pixels."""
+    """Visibilities from the top row and from the bottom row of pixels; None unless both rows are selected."""
     if recipe.pixel_set is not PixelSet.TOP_BOT:
         return None
     try:
@@ -539,7 +539,7 @@ def _rows(
 def _full_disk(
     recipe: Recipe, science: PixelData, quiet: PixelData | None, calibration: Calibration
 ) -> FlareLocation | None:
-    """The full-disk search of this recipe's window; None when the coarse sub-collimators or their band are missing."""
+    """Full-disk search in this recipe's window; None when the coarse sub-collimators or their band are missing."""
     try:
         pixels = select_pixels(
             science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.location_energy, calibration

@@ -1,4 +1,4 @@
-"""References to files and tables by name and hash, as recipes hold them."""
+"""References to files and tables by name and hash, for recipes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def sha256_of(path: Path) -> str:
 
 @dataclass(frozen=True)
 class FileReference:
-    """A file by name, request id ("uid", empty where there is none) and SHA-256."""
+    """Reference to a file: name, request id ("uid", empty where there is none) and SHA-256."""
 
     name: str
     uid: str
@@ -24,7 +24,7 @@ class FileReference:
 
 @dataclass(frozen=True)
 class TableReference:
-    """A table of the instrument by name and SHA-256 of the file in which it was published."""
+    """Reference to an instrument table: name, and SHA-256 of the published file."""
 
     name: str
     sha256: str
@@ -41,7 +41,7 @@ class CalibrationReference:
     phase_table : TableReference
         Phase corrections of the sub-collimators.
     cal_file : FileReference or None
-        Daily energy calibration (``CAL``) that replaces the edges of the energy table; None: there was none.
+        Daily energy calibration (``CAL``) that replaces the edges of the energy table; None without one.
     """
 
     energy_table: TableReference

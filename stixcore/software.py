@@ -1,4 +1,4 @@
-"""Name and version of this software, as written to FITS headers and shown to people."""
+"""Name and version of this software, for FITS headers and pages."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -6,7 +6,7 @@ CREATOR = "stix-flare-archive"
 
 
 def software_version() -> str:
-    """Version of the installed distribution, "unknown" when the source runs uninstalled."""
+    """Version of the installed distribution; "unknown" when it is not installed."""
     try:
         return version(CREATOR)
     except PackageNotFoundError:

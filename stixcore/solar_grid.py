@@ -1,4 +1,4 @@
-"""Limb and heliographic grid as lines in the plane of the sky, for every picture and page that draws them."""
+"""Solar limb and heliographic grid as lines in the plane of the sky."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-#: x and y of a line's points, arcsec, helioprojective.
+#: Helioprojective x and y of the points of a line, arcsec.
 Line = tuple[Floats, Floats]
 
 GRID_STEP = 10.0  # degrees of heliographic longitude and latitude
@@ -27,9 +27,9 @@ def heliographic_grid(rsun: float, b0: float, step: float = GRID_STEP) -> Iterat
     ----------
     rsun : float, arcsec
     b0 : float, deg
-        Heliographic latitude of the observer, who is taken at infinity.
+        Heliographic latitude of the observer, who is assumed to be at infinity.
     step : float, deg
-        Between lines; longitudes count from the central meridian.
+        Distance between lines; longitudes count from the central meridian.
     """
     fine = np.arange(-180.0, 180.1, 0.25)
     for latitude in np.arange(step - 90.0, 90.0 - step / 2.0, step):
@@ -49,7 +49,7 @@ def _on_disk(rsun: float, b0: float, longitude: Floats, latitude: Floats) -> Lin
 
 
 def clipped(line: Line, extent: tuple[float, float, float, float]) -> list[Line]:
-    """The pieces of a line that lie in or near a box ``(x0, x1, y0, y1)``, arcsec, each of two points or more."""
+    """The parts of a line in or near a box ``(x0, x1, y0, y1)``, arcsec, of two points or more each."""
     (x, y), (x0, x1, y0, y1) = line, extent
     margin_x, margin_y = (x1 - x0) / 2.0, (y1 - y0) / 2.0
     with np.errstate(invalid="ignore"):

@@ -1,7 +1,4 @@
-"""Times as text: one reader and one writer for everything that people and programs type.
-
-Times are UTC at Solar Orbiter.
-"""
+"""Read and write times as text. Times are UTC at Solar Orbiter."""
 
 from __future__ import annotations
 
@@ -12,20 +9,19 @@ import numpy as np
 from stixcore.errors import SelectionError
 
 _ISO_TIME = re.compile(r"(\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?)")
-#: A time of day with its zone; an address may have turned ``+00:00`` into `` 00:00``.
+#: A time of day with its zone; URL decoding may have turned ``+00:00`` into `` 00:00``.
 _ZONED = re.compile(
     r"(?P<time>.*\d{2}:\d{2}(:\d{2}(\.\d+)?)?)\s*(?P<zone>[Zz]|[+-]\d{2}(:?\d{2})?|(?<=\S) 00:00)", re.ASCII
 )
 
 
 def without_utc(text: str) -> str:
-    """A time as text without the mark that it is UTC: a final ``Z``, ``+00:00`` or ``+0000``.
+    """Remove the UTC designator from a time: a final ``Z``, ``+00:00`` or ``+0000``.
 
     Raises
     ------
     SelectionError
-        When it has another offset. It is not converted: a local time beside times at Solar Orbiter is a mistake more
-        often than not.
+        When the time has another offset. It is not converted, as a local time is probably a mistake here.
     """
     text = text.strip()
     zoned = _ZONED.fullmatch(text)
@@ -38,16 +34,16 @@ def without_utc(text: str) -> str:
 
 
 def parse_time(text: str) -> np.datetime64:
-    """ISO 8601 UTC (a final ``Z`` or ``+00:00`` is allowed) as datetime64[us].
+    """Parse an ISO 8601 time in UTC (with or without ``Z`` or ``+00:00``) to datetime64[us].
 
     Raises
     ------
     SelectionError
-        When the text is no such time.
+        When the text is not a valid time.
     """
     bare = without_utc(text)
     try:
-        # numpy would also take "today" and bare numbers
+        # NumPy also accepts "today" and bare numbers
         time: np.datetime64 = np.datetime64(bare if _ISO_TIME.fullmatch(bare) else "NaT", "us")
     except ValueError:
         time = np.datetime64("NaT", "us")
@@ -58,6 +54,6 @@ def parse_time(text: str) -> np.datetime64:
 
 
 def format_time(time: np.datetime64) -> str:
-    """ISO 8601 with milliseconds, rounded."""
+    """Time in ISO 8601, rounded to milliseconds."""
     rounded = (time.astype("datetime64[us]") + np.timedelta64(500, "us")).astype("datetime64[ms]")
     return str(rounded)

@@ -1,4 +1,4 @@
-"""Quiet-Sun background: what a background file predicts for a flare's exposure."""
+"""Quiet-Sun background in a flare's exposure, predicted from a background file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def expected_background(
     elut: str,
     catalog: CalibrationCatalog = SHIPPED,
 ) -> tuple[Floats, Floats]:
-    """Background counts expected in another exposure, and their sigma.
+    """Background counts expected in the exposure of a flare, and their sigma.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ def expected_background(
     e_low, e_high : (n_channel,) float, keV
         Channels of the flare data; each must exist in the background file.
     livetime, livetime_sigma : (32,) float, s
-        Of the flare exposure.
+        Live time of the flare exposure.
     elut : str
         Name of the on-board energy table in force during the flare.
     catalog : CalibrationCatalog
-        Says which table was in force during the background.
+        Determines the table that was in force during the background.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def expected_background(
     Raises
     ------
     CalibrationError
-        When a channel is missing, or another energy table was on board.
+        When a channel is missing, or a different energy table was on board.
     """
     name = background.header.name
     own_elut = catalog.energy_table_at(background.t_start[0]).name
@@ -56,7 +56,7 @@ def expected_background(
     quiet_livetime, quiet_livetime_sigma = detector_livetime(quiet)
     counts = quiet.counts.sum(axis=0)[:, :, position]
     variance = quiet.counts_variance.sum(axis=0)[:, :, position]
-    # B = L·C_b/L_b;  σ_B = |B| √((σ_L/L)² + (σ_Cb/C_b)² + (σ_Lb/L_b)²), terms with a zero denominator left out
+    # B = L·C_b/L_b;  σ_B = |B| √((σ_L/L)² + (σ_Cb/C_b)² + (σ_Lb/L_b)²), without terms with a zero denominator
     ratio = _ratio(livetime, quiet_livetime)[:, None, None]
     expected = ratio * counts
     relative = (_ratio(livetime_sigma, livetime) ** 2 + _ratio(quiet_livetime_sigma, quiet_livetime) ** 2)[

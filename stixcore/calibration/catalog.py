@@ -1,7 +1,7 @@
-"""Which calibration for which time: the shipped tables, what an archive adds, and the daily CAL files.
+"""Calibration by date: the shipped tables, tables added by an archive, and the daily CAL files.
 
-One catalogue is made where the archive is known and passed down as an argument, so that every process chooses from the
-same tables. A recipe names what was chosen, by name and hash.
+The catalogue is made once, where the archive is known, and passed as an argument, so that every process uses the same
+tables. Recipes refer to the chosen calibration by name and hash.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 #: Days around the window in which a CAL file is searched (ground software 0.6.2, ``stx_get_calibration_file``).
 CAL_REACH = np.timedelta64(10, "D")
-#: Shortest run and live time of a CAL file, s (the same).
+#: Shortest run and live time of a CAL file, s (ground software, as above).
 CAL_MIN_DURATION = 3e4
-#: Tables that recipes of version 1 took: as stixpy 0.3 lists them, with three starts that STIX-CONF corrected later.
+#: Tables for recipes of version 1, as stixpy 0.3 lists them: with three start times that STIX-CONF corrected later.
 _VERSION_1_LAST = "elut_table_20250523"
 _VERSION_1_STARTS = {
     "elut_table_20240205": np.datetime64("2024-02-19T06:00:00", "us"),
     "elut_table_20240709": np.datetime64("2024-07-31T00:21:00", "us"),
     "elut_table_20241114": np.datetime64("2024-12-09T01:06:00", "us"),
 }
-#: How sentences begin that say why there is none.
+#: Beginning of sentences that explain why no CAL file is used.
 NO_CAL_FILE = "no daily energy calibration"
 
 
 @dataclass(frozen=True)
 class CalFile:
-    """A CAL file as the catalogue lists it.
+    """A CAL file in the catalogue.
 
     Attributes
     ----------
@@ -67,12 +67,12 @@ class CalFile:
 
     @classmethod
     def of(cls, path: Path) -> CalFile:
-        """From the file.
+        """Make the entry of a file.
 
         Raises
         ------
         InvalidProduct
-            When it is another product, or damaged.
+            When the file is a different product, or damaged.
         """
         run = read_cal_energy(path)
         return cls(
@@ -95,7 +95,7 @@ class CalFile:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """The calibration of one window: what the recipe names, as numbers.
+    """The calibration of one time window: the tables that the recipe names.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class Calibration:
     phases : PhaseTable
     cal_file : FileReference or None
     reason : str
-        Why this CAL file, or none.
+        Why this CAL file, or no CAL file, was chosen.
     """
 
     catalog: CalibrationCatalog
@@ -116,7 +116,7 @@ class Calibration:
 
     @property
     def reference(self) -> CalibrationReference:
-        """For the recipe."""
+        """Reference to this calibration for the recipe."""
         return CalibrationReference(
             TableReference(self.energy_table.name, self.energy_table.sha256),
             TableReference(self.phases.name, self.phases.sha256),
@@ -126,16 +126,16 @@ class Calibration:
 
 @dataclass(frozen=True)
 class CatalogFaults:
-    """What is damaged in the calibration of an archive, one sentence each. It stops what needs it, and nothing else.
+    """Damaged parts of an archive's calibration, one sentence each; they only block what depends on them.
 
     Attributes
     ----------
     tables : tuple of (str, str)
-        Energy tables that cannot be used, each with its sentence.
+        Energy tables that cannot be used: name and sentence.
     validity : str
-        About the list of tables: what is in force after the start of the last shipped table is then not known.
+        Damage to the list of tables: the table in force after the start of the last shipped one is then unknown.
     cal_files : str
-        About the list of CAL files: none can be chosen.
+        Damage to the list of CAL files: none can be chosen.
     """
 
     tables: tuple[tuple[str, str], ...] = ()
@@ -144,25 +144,25 @@ class CatalogFaults:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """All of them."""
+        """All sentences."""
         return tuple(text for text in (self.validity, *(text for _, text in self.tables), self.cal_files) if text)
 
 
 @dataclass(frozen=True)
 class CalibrationCatalog:
-    """Energy tables by date and by name, and CAL files. Small when pickled: the shipped tables are not in it.
+    """Energy tables by date and by name, and CAL files. Pickles are small, as they omit the shipped tables.
 
     Attributes
     ----------
     added : tuple of EnergyLookupTable
         Tables that an archive adds to the shipped ones.
     added_validity : tuple of Validity
-        When they, or shipped ones, are in force: rows that the shipped list does not have.
+        Validity of added and shipped tables, where the shipped list does not have it.
     cal_files : tuple of CalFile
     version_1 : bool
-        Choose as recipes of version 1 did.
+        Choose tables by the rules of recipe version 1.
     faults : CatalogFaults
-        What of it cannot be used.
+        Parts of the archive's calibration that cannot be used.
     """
 
     added: tuple[EnergyLookupTable, ...] = ()
@@ -172,7 +172,7 @@ class CalibrationCatalog:
     faults: CatalogFaults = CatalogFaults()
 
     def __repr__(self) -> str:
-        """Short, and another one for other contents."""
+        """Short text that differs between catalogues with different contents."""
         names = [*(f"{t.name} {t.sha256}" for t in self.added), *map(str, self.added_validity)]
         names += [f"{file.name} {file.sha256}" for file in self.cal_files]
         names += self.faults.sentences
@@ -180,12 +180,12 @@ class CalibrationCatalog:
         return f"CalibrationCatalog({digest}, version_1={self.version_1})"
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        # Without what was derived: tasks that travel to workers stay small.
+        # Omit derived values, so that tasks sent to workers stay small.
         return type(self), (self.added, self.added_validity, self.cal_files, self.version_1, self.faults)
 
     @cached_property
     def validity(self) -> tuple[Validity, ...]:
-        """When each table is in force, in order of time."""
+        """Validity of each table, in order of time."""
         shipped = shipped_calibration().validity
         if self.version_1:
             end = next(i for i, row in enumerate(shipped) if row.name == _VERSION_1_LAST)
@@ -200,9 +200,9 @@ class CalibrationCatalog:
 
     @property
     def known_until(self) -> np.datetime64:
-        """Beyond it the newest table is in doubt: it has then been in force longer than any table before it.
+        """Date after which the newest table may be outdated: it has been in force longer than any table before it.
 
-        The published list has no date of its own, so its age is judged by the rhythm in which tables were replaced.
+        The published list is not dated, so its age is judged by how often tables were replaced.
         """
         closed = [row.end - row.start for row in self.validity if row.end is not None]
         last = self.validity[-1]
@@ -210,12 +210,12 @@ class CalibrationCatalog:
         return last.start + longest if last.end is None else last.end
 
     def energy_table_at(self, date: np.datetime64) -> EnergyLookupTable:
-        """Table in force at ``date`` (UTC); in a gap between two tables the earlier one.
+        """Table in force at ``date`` (UTC); the earlier one in a gap between two tables.
 
         Raises
         ------
         CalibrationError
-            Before the first table; when the table, or the list that says so, is damaged.
+            When the date is before the first table, or the table or the list of tables is damaged.
         """
         name = self._in_force(date)
         table = self.tables.get(name)
@@ -224,7 +224,7 @@ class CalibrationCatalog:
         return table
 
     def _in_force(self, date: np.datetime64) -> str:
-        """Name of the table in force at a date; errors as `energy_table_at`."""
+        """Name of the table in force at a date; raises the errors of `energy_table_at`."""
         if self.faults.validity and date >= shipped_calibration().validity[-1].start:
             raise CalibrationError(self.faults.validity)
         started = [row.name for row in self.validity if row.start <= date]
@@ -239,7 +239,7 @@ class CalibrationCatalog:
         Raises
         ------
         CalibrationError
-            When there is none of that name, or it is another one.
+            When there is no table of that name, or its hash differs.
         """
         table = self.tables.get(reference.name)
         if table is None:
@@ -257,18 +257,18 @@ class CalibrationCatalog:
         return table
 
     def with_table(self, path: Path, in_force: Iterable[tuple[str, str | None]]) -> CalibrationCatalog:
-        """With one energy table more, from a published file.
+        """Catalogue with one more energy table, from a published file.
 
         Parameters
         ----------
         path : Path
         in_force : iterable of (str, str or None)
-            Start and end of each time in which it was in force, ISO 8601 UTC; None: no end is known.
+            Start and end of each interval in which the table was in force, ISO 8601 UTC; None when no end is known.
 
         Raises
         ------
         CalibrationError
-            When the file is not such a table, or another one is known for a start.
+            When the file is not an energy table, or a different table has the same start.
         """
         table = read_energy_table(path)
         times = [
@@ -276,11 +276,11 @@ class CalibrationCatalog:
             for start, end in in_force
         ]
         validity = (*self.added_validity, *times)
-        merged_validity(shipped_calibration().validity, validity)  # refuses contradictions
+        merged_validity(shipped_calibration().validity, validity)  # raises an error for contradictions
         return replace(self, added=(*self.added, table), added_validity=validity)
 
     def doubt_about(self, date: np.datetime64) -> str:
-        """Why the table of a date may not be the right one, one sentence; empty when there is no reason."""
+        """Sentence that explains why the table of a date may be wrong; empty when there is no doubt."""
         for row, following in pairwise(self.validity):
             if row.end is not None and row.end <= date < following.start:
                 return (
@@ -302,15 +302,15 @@ class CalibrationCatalog:
         return shipped.channels[started[-1] if started else shipped.channel_validity[0].name]
 
     def choose(self, start: np.datetime64, end: np.datetime64) -> Calibration:
-        """Calibration of a window, by the rules of the ground software 0.6.2.
+        """Choose the calibration of a window by the rules of the ground software 0.6.2.
 
-        The CAL file nearest in time (middles) among those of the same energy table whose day is within ten days of the
-        window and which are at least 3·10⁴ s long, by their name and by their live time.
+        The CAL file is the one nearest in time (middle to middle) among those that have the same energy table, are
+        dated within ten days of the window, and have a duration (from the name) and a live time of at least 3·10⁴ s.
 
         Raises
         ------
         CalibrationError
-            When no energy table covers the window, or the table, the list of CAL files or the chosen one is damaged.
+            When no energy table covers the window, or the table, the list of CAL files or the chosen file is damaged.
         """
         table = self.energy_table_at(start)
         phases = shipped_calibration().phases
@@ -321,7 +321,7 @@ class CalibrationCatalog:
         return Calibration(self, _with_edges(table, _read_cal(best.path, reference)), phases, reference, reason)
 
     def reference_at(self, start: np.datetime64, end: np.datetime64) -> CalibrationReference:
-        """What `choose` would choose, without reading the CAL file; raises as `choose`."""
+        """Reference to what `choose` returns, without reading the CAL file; raises the same errors."""
         table, phases = self.energy_table_at(start), shipped_calibration().phases
         best, _ = self._nearest_cal(start, end, table)
         return CalibrationReference(
@@ -331,14 +331,14 @@ class CalibrationCatalog:
         )
 
     def referenced(self, recipe: Recipe, locate: Callable[[FileReference], Path]) -> Calibration:
-        """Calibration that a recipe names; that of its time for recipes that name none.
+        """Calibration that a recipe names; the version-1 tables for recipes that name none.
 
         Raises
         ------
         CalibrationError
-            When a table is missing here, or is another one than in the recipe.
+            When a table is missing, or differs from the one in the recipe.
         InvalidProduct
-            When the CAL file is another one.
+            When the CAL file differs from the one in the recipe.
         """
         phases, wanted = shipped_calibration().phases, recipe.calibration
         if wanted is None:
@@ -354,7 +354,7 @@ class CalibrationCatalog:
         table = self.energy_table(wanted.energy_table)
         start, end = recipe.t_start, recipe.t_end
         if wanted.cal_file is None:
-            # the recipe says what it needs: damage elsewhere does not stop it
+            # the recipe names what it needs, so damage to the rest of the catalogue does not matter
             best, why = (None, NO_CAL_FILE) if self.faults.sentences else self._nearest_cal(start, end, table)
             reason = why if best is None else f"{NO_CAL_FILE}: the recipe names none, though there is {best.name}"
             return Calibration(self, table, phases, None, reason)
@@ -367,7 +367,7 @@ class CalibrationCatalog:
     def _nearest_cal(
         self, start: np.datetime64, end: np.datetime64, table: EnergyLookupTable
     ) -> tuple[CalFile | None, str]:
-        """The CAL file of a window, and why it or none."""
+        """The CAL file of a window, if any, and the reason for the choice."""
         if self.faults.cal_files:
             raise CalibrationError(self.faults.cal_files)
         first, last = start.astype("datetime64[D]") - CAL_REACH, end.astype("datetime64[D]") + CAL_REACH
@@ -387,7 +387,7 @@ class CalibrationCatalog:
     def _why_none(
         self, near: Sequence[CalFile], start: np.datetime64, end: np.datetime64, table: EnergyLookupTable
     ) -> str:
-        """Why no CAL file can be used: what is wrong with the nearest one, or how far away it is."""
+        """Why no CAL file can be used: the fault of the nearest one, or how far away it is."""
         closest = min(
             near or self.cal_files, key=lambda file: abs(file.middle - (start + (end - start) // 2)), default=None
         )
@@ -409,19 +409,19 @@ class CalibrationCatalog:
 
 
 def _apart(middle: np.datetime64, start: np.datetime64, end: np.datetime64) -> str:
-    """How far a time is from the middle of a window, in words."""
+    """Distance of a time from the middle of a window, as text."""
     hours = float((middle - (start + (end - start) // 2)) / np.timedelta64(3600, "s"))
     distance = f"{abs(hours):.1f} h" if abs(hours) < 48.0 else f"{abs(hours) / 24.0:.1f} days"
     return f"{distance} {'after' if hours > 0 else 'before'} the window"
 
 
 def merged_validity(known: Iterable[Validity], added: Iterable[Validity]) -> tuple[Validity, ...]:
-    """Two lists as one: an open or overlapping interval ends where the next one starts.
+    """Merge two lists: an open or overlapping interval ends where the next one starts.
 
     Raises
     ------
     CalibrationError
-        When they name different tables for the same start, or different starts after each other for the same table.
+        When they have different tables with the same start, or two consecutive intervals of the same table.
     """
     by_start: dict[np.datetime64, Validity] = {row.start: row for row in known}
     for row in added:
@@ -443,7 +443,7 @@ def merged_validity(known: Iterable[Validity], added: Iterable[Validity]) -> tup
 
 
 def _minute(time: np.datetime64) -> str:
-    """For sentences."""
+    """A time to the minute, for messages."""
     return str(time)[:16].replace("T", " ")
 
 
@@ -453,7 +453,7 @@ def _with_edges(table: EnergyLookupTable, run: CalEnergy) -> EnergyLookupTable:
     Raises
     ------
     CalibrationError
-        When the run was taken with another table: edges belong to one list of ADC values.
+        When the run was taken with a different table: the edges belong to that table's ADC values.
     """
     if run.energy_table != table.name:
         message = f"{run.name}: taken with the energy table {run.energy_table}, not with {table.name}"
@@ -462,7 +462,7 @@ def _with_edges(table: EnergyLookupTable, run: CalEnergy) -> EnergyLookupTable:
 
 
 def edge_difference(table: EnergyLookupTable, run: CalEnergy) -> NDArray[np.float64]:
-    """Edges of a calibration run minus those its own offset and gain give, (32, 12, 31) float, keV.
+    """Edges of a calibration run minus those computed from its offset and gain, (32, 12, 31) float, keV.
 
     E = (ADC - offset)·gain with the ADC edges of the table.
     """
@@ -473,7 +473,7 @@ def edge_difference(table: EnergyLookupTable, run: CalEnergy) -> NDArray[np.floa
 
 
 def _read_cal(path: Path, reference: FileReference) -> CalEnergy:
-    if not path.is_file():  # a pipe would be waited for
+    if not path.is_file():  # reading a pipe would block
         message = f"the CAL file {path.name} is not there, or is not a regular file; add it again"
         raise CalibrationError(message)
     found = sha256_of(path)
@@ -482,7 +482,7 @@ def _read_cal(path: Path, reference: FileReference) -> CalEnergy:
     return read_cal_energy(path)
 
 
-#: The tables that come with the software, and nothing else.
+#: Catalogue of the shipped tables only.
 SHIPPED = CalibrationCatalog()
 
 

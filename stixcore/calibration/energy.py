@@ -1,8 +1,8 @@
-"""Energy-edge correction: pixels do not switch channels exactly at the nominal energies.
+"""Energy-edge correction: the channel edges of pixels differ from the nominal energies.
 
 Inner edges cancel when channels are summed, so only the first and the last selected channel are corrected, per
-detector and pixel, by the ratio of a power-law spectrum over the wanted and over the actual interval (ground software
-v0.6.2). The flat-spectrum variant is what ``stixpy`` and the ground software before 2026 do.
+detector and pixel, by the ratio of the integrals of a power-law spectrum over the nominal and over the actual interval
+(ground software v0.6.2). ``stixpy`` and the ground software before 2026 use a flat spectrum.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class EdgeCorrection(StrEnum):
 
 
 def actual_edges(table: EnergyLookupTable, energy: float) -> Floats:
-    """Energies at which pixels really switch at nominal edge ``energy``, (32, 12) float, keV.
+    """Actual energies of the nominal edge ``energy`` in every pixel, (32, 12) float, keV.
 
-    An edge the table does not hold (0 keV, the open upper end) is taken as nominal.
+    The nominal energy is returned for edges that the table does not contain (0 keV, the open upper end).
     """
     match = np.flatnonzero(np.abs(table.nominal - energy) < 1e-3)
     if match.size == 0:
@@ -49,11 +49,12 @@ def spectral_indices(spectrum: Floats, e_low: Floats, e_high: Floats) -> Floats:
 
     Notes
     -----
-    Below the peak the slope to the next channel, above it the slope from the one before, 0 at the peak. Taken first
-    between channel centres, then between centres weighted by that power law, ⟨E⟩ = ∫E·E^-γ dE / ∫E^-γ dE.
+    γ is the slope to the next channel below the peak, the slope from the previous channel above it, and 0 at the peak.
+    It is computed first between channel centres, then between the mean energies of the channels for that power law,
+    ⟨E⟩ = ∫E·E^-γ dE / ∫E^-γ dE.
     """
     closed = np.where(np.isfinite(e_high), e_high, e_low + 1.0)
-    # The open last channel has no width, so no density: all counts above 150 keV would pose as the peak.
+    # The open last channel has no width and so no density: all counts above 150 keV would look like the peak.
     spectrum = np.where(np.isfinite(e_high), spectrum, np.nan)
     peak = int(np.nanargmax(spectrum)) if np.isfinite(spectrum).any() else 0
     centre = 0.5 * (e_low + closed)
@@ -74,12 +75,12 @@ def _power_integral(low: Floats, high: Floats, index: Floats | float) -> Floats:
     power = 1.0 - np.asarray(index, dtype=float)
     near_one = np.abs(power) < 1e-9
     safe = np.where(near_one, 1.0, power)
-    low = np.maximum(low, 1e-3)  # a channel from 0 keV: keep the power finite
+    low = np.maximum(low, 1e-3)  # the integral over a channel from 0 keV must be finite
     return np.asarray(np.where(near_one, np.log(high / low), (high**safe - low**safe) / safe))
 
 
 def _peak_integral(low: Floats, high: Floats, middle: float, below: float, above: float) -> Floats:
-    """Integral of a spectrum E^-γ_low below ``middle`` and continuous E^-γ_high above it."""
+    """Integral of a continuous spectrum, E^-γ_low below ``middle`` and E^-γ_high above it."""
     continuity = middle ** (below - above)
     lower = _power_integral(np.minimum(low, middle), np.minimum(high, middle), below)
     upper = _power_integral(np.maximum(low, middle), np.maximum(high, middle), above)
@@ -89,7 +90,7 @@ def _peak_integral(low: Floats, high: Floats, middle: float, below: float, above
 def edge_factors(
     table: EnergyLookupTable, e_low: Floats, e_high: Floats, channels: slice, index: Floats
 ) -> tuple[Floats, Floats]:
-    """Factors for the first and for the last selected channel, (32, 12) float each.
+    """Correction factors of the first and of the last selected channel, (32, 12) float each.
 
     Parameters
     ----------
@@ -97,9 +98,9 @@ def edge_factors(
     e_low, e_high : (n_channel,) float, keV
         Nominal edges of all channels of the file.
     channels : slice
-        The selection; with a single channel the first factor corrects both edges and the second is 1.
+        Selected channels; for a single channel the first factor corrects both edges and the second is 1.
     index : (n_channel,) float
-        Spectral index per channel (all zeros: flat spectrum).
+        Spectral index per channel; all zeros for a flat spectrum.
     """
     first, last = channels.start, channels.stop - 1
     low, high = float(e_low[first]), float(e_high[last])

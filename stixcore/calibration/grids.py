@@ -1,7 +1,7 @@
-"""Grid transmission and what it does to amplitudes.
+"""Grid transmission and its effect on amplitudes.
 
-The ground software changed its amplitude calibration in February-April 2026. Both ways are kept under a name, and the
-name is written into every header:
+The ground software changed its amplitude calibration in February-April 2026. Both schemes are available by name, and
+every header contains the name:
 
 ``gsw-2026``
     Counts are not divided by the transmission; amplitudes are multiplied by π³/(8√2)/sin²(π√T), with T measured in
@@ -44,7 +44,7 @@ def flight_transmission(x: float, y: float) -> Floats:
 
     Notes
     -----
-    θ = (x cos ō + y sin ō), signed, in degrees; ō = mean grid orientation seen from the detector side.
+    θ = (x cos ō + y sin ō), signed, in degrees; ō is the mean grid orientation seen from the detector side.
     Source: ground software v0.6.2, ``stx_subc_transmission, /simple_transm``.
     """
     table = transmission_table()
@@ -61,10 +61,10 @@ def _geometric(grid: GridTable, x: float, y: float) -> Floats:
 
 
 def geometric_transmission(x: float, y: float) -> Floats:
-    """Transmission of front times rear grid from geometry with internal shadowing, (32,) float.
+    """Transmission of front and rear grid from their geometry, with internal shadowing, (32,) float.
 
-    The finest grids (labels 1 and 2) are multi-layered and taken as 1, as in the ground software before 2026;
-    detectors without a grid likewise. ``x``, ``y`` as in `flight_transmission`.
+    It is 1 for the finest grids (labels 1 and 2), which have several layers, as in the ground software before 2026, and
+    for detectors without a grid. ``x`` and ``y`` are those of `flight_transmission`.
     """
     transmission = _geometric(grid_table("front"), x, y) * _geometric(grid_table("rear"), x, y)
     fine = np.array([label[:-1] in ("1", "2") for label in subcollimator_table().label])
@@ -72,14 +72,14 @@ def geometric_transmission(x: float, y: float) -> Floats:
 
 
 def modulation_factor(transmission: Floats) -> Floats:
-    """M = π³/(8√2) / sin²(π√T): turns the C-A, D-B differences into visibility amplitudes (``gsw-2026``)."""
+    """M = π³/(8√2) / sin²(π√T), which converts the differences C-A, D-B to visibility amplitudes (``gsw-2026``)."""
     return np.asarray(IDEAL_AMPLITUDE_FACTOR / np.sin(np.pi * np.sqrt(transmission)) ** 2)
 
 
 def amplitude_factor(scheme: AmplitudeScheme, x: float, y: float) -> Floats:
-    """Factor from C-A and D-B rates to visibilities, (32,) float; NaN where a detector has no grid.
+    """Factor that converts C-A and D-B rates to visibilities, (32,) float; NaN for detectors without a grid.
 
-    ``x``, ``y`` [arcsec] is the flare in the STIX frame.
+    ``x``, ``y`` [arcsec] are the flare position in the STIX frame.
     """
     if scheme is AmplitudeScheme.GSW_2026:
         transmission = flight_transmission(x, y)

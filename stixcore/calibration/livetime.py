@@ -1,7 +1,7 @@
 """Live time from trigger rates.
 
-Each pair of detectors shares one trigger accumulator. The model is the ground software's (``stx_livetime_fraction``),
-Krucker et al. 2020, A&A 642, A15.
+Each pair of detectors shares one trigger accumulator. The model is that of the ground software
+(``stx_livetime_fraction``) and of Krucker et al. 2020, A&A 642, A15.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ LATENCY_TIME = 1.10e-6  # η, s
 
 
 def pileup_factor() -> float:
-    """β = 1 - q/2 with q = area of a large pixel ÷ area of a detector; 0.9406."""
+    """β = 1 - q/2 = 0.9406, with q = area of a large pixel ÷ area of a detector."""
     return float(1.0 - 0.5 * pixel_area()[0] / DETECTOR_AREA)
 
 
 def livetime_fraction(triggers: Floats, triggers_sigma: Floats, duration: Floats) -> tuple[Floats, Floats]:
-    """Fraction of the time a detector group could accept photons, and its sigma.
+    """Fraction of the time in which a detector group could accept photons, and its sigma.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def livetime_fraction(triggers: Floats, triggers_sigma: Floats, duration: Floats
     Raises
     ------
     CalibrationError
-        When the trigger rate is beyond what the electronics can report (one per τ + η).
+        When the trigger rate exceeds what the electronics can report (one per τ + η).
     """
     dead, beta = READOUT_TIME + LATENCY_TIME, pileup_factor()
     rate = triggers / duration

@@ -1,4 +1,4 @@
-"""Aspect table → where the instrument looked. The table is given, never fetched."""
+"""Pointing of the instrument from aspect tables."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ Mask = NDArray[np.bool_]
 #: Offsets of the STIX axis (ground software, ``Mapcenter_correction_factors.csv``), arcsec.
 SPACECRAFT_OFFSET = (26.1, 58.2)
 ASPECT_OFFSET = (60.0, 8.0)
-#: An aspect solution further than this from the spacecraft's own attitude is not believed, arcsec.
+#: An aspect solution further than this from the spacecraft's own attitude is not used, arcsec.
 MAX_DISAGREEMENT = 240.0
 #: A single record further than this from its neighbours is left out; jitter is below 1″.
 OUTLIER = 5.0  # arcsec
-#: Records on either side that a record is compared with, in the window or outside it.
+#: Number of records on either side that a record is compared with, inside or outside the window.
 NEIGHBOURS = 3
-#: With fewer records than this, a window does not tell how far the pointing moved.
+#: With fewer records than this in a window, the movement of the pointing is not known.
 FEW = 4
-#: Likewise roll, pitch and yaw, deg.
+#: As `OUTLIER`, for roll, pitch and yaw, deg.
 ATTITUDE_FLOORS = (0.1, OUTLIER / 3600.0, OUTLIER / 3600.0)
-#: A record further than this from the window does not describe it.
+#: Records further than this from the window are not used.
 MAX_GAP = np.timedelta64(300, "s")
 
 
 def assumed_pointing(rsun: float = float("nan")) -> Pointing:
-    """The fallback without any aspect record: axis offset of the instrument only, solar north up."""
+    """Fallback without aspect records: only the axis offset of the instrument, with solar north up."""
     return Pointing(PointingSource.ASSUMED, 0.0, *SPACECRAFT_OFFSET, rsun=rsun)
 
 
@@ -45,16 +45,17 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     tables : AspectTable or sequence of them
         One file, or the two on either side of midnight.
     start, end : datetime64
-        Window, UTC at Solar Orbiter: the time range that was asked for, not its whole bins, as in the ground software
+        Window, UTC at Solar Orbiter: the requested time range, not its whole bins, as in the ground software
         (``docs/decisions/pointing_window.md``).
 
     Returns
     -------
     Pointing
-        Mean over the records inside the window, outliers left out (`outlying_records`); where none is left, linear
-        interpolation at its centre between the two that bracket it. The aspect solution where it is valid and within
-        240″ of the spacecraft's attitude, else that. Its scatter is that of all records that are the nearest one for a
-        part of the window; where these are fewer than four, the next one on either side counts, too.
+        Mean over the records inside the window, without outliers (`outlying_records`). Where no record is left, linear
+        interpolation at the centre of the window between the records before and after it. The aspect solution is used
+        where it is valid and within 240″ of the spacecraft's attitude, otherwise the attitude. The scatter is that of
+        the records that are nearest to some part of the window; with fewer than four of them, the next record on either
+        side is included.
 
     Raises
     ------
@@ -63,8 +64,8 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
 
     Notes
     -----
-    Ground software ``stx_create_auxiliary_data``, which averages outliers too. The time stamps were already moved by
-    half their cadence.
+    Ground software ``stx_create_auxiliary_data``, which includes outliers in the mean. The time stamps have already
+    been moved by half their cadence.
     """
     records = _Records([tables] if isinstance(tables, AspectTable) else list(tables), start, end)
     attitude, aspect = records.attitude(), records.solution()
@@ -74,7 +75,7 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
         message = f"no aspect record within {MAX_GAP} of {start + (end - start) // 2} that is not an outlier"
         raise CalibrationError(message)
     roll = oriented.mean_angle("roll")
-    # spacecraft attitude: YAW = -3600·yaw, PITCH = 3600·pitch, turned by the roll
+    # spacecraft attitude: YAW = -3600·yaw, PITCH = 3600·pitch, rotated by the roll
     yaw, pitch = -3600.0 * oriented.column("yaw"), 3600.0 * oriented.column("pitch")
     cos, sin = np.cos(np.deg2rad(roll)), np.sin(np.deg2rad(roll))
     path = np.stack(
@@ -113,12 +114,12 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
 def _solved(
     records: _Records, oriented: _Chosen, oriented_well: Mask, aspect: Floats, attitude: Floats
 ) -> _Chosen | None:
-    """The records whose aspect solution counts; None when there is none, or a bracket of the window lacks one."""
+    """The records whose aspect solution is used; None when there are none, or one beside the window has none."""
     valid = np.isfinite(aspect).all(axis=1)
     needed = valid[oriented.rows[oriented.weights > 0.0]]
     if not needed.any() or (oriented.interpolated and not needed.all()):
-        return None  # between two records both must be valid
-    # pitch and yaw, without the roll
+        return None  # interpolation needs two valid records
+    # the witness is pitch and yaw, without the roll
     wrong = outlying_records(aspect, (OUTLIER, OUTLIER), witness=(attitude / ATTITUDE_FLOORS)[:, 1:])
     return records.chosen(oriented_well & valid & ~wrong, among=valid)
 
@@ -131,21 +132,21 @@ def _scatter(values: Floats) -> tuple[list[float], list[float]] | None:
 
 
 def outlying_records(values: Floats, floors: Sequence[float], witness: Floats | None = None) -> Mask:
-    """Single records far from their neighbours: a fault of one record, not a movement of the spacecraft.
+    """Find single records far from their neighbours: faults of one record, not movements of the spacecraft.
 
-    A record is an outlier where its distance from the median of the three records on either side of it is above 1, in
-    units of the floors and all columns together, and above 5 times the median distance of these. It is a movement where
-    a record beside it is as far off, where the two records before or after it differ by more than 1 (it continues a
-    trend), where the witness moves, too, or where more than a fifth of all records are like that. The first and the
-    last record are not judged.
+    A record is an outlier where its distance from the median of the three records on either side is above 1, in units
+    of the floors and for all columns together, and above 5 times the median distance of these records. It is a movement
+    instead where an adjacent record is as far off, where the two records before or after it differ by more than 1 (it
+    continues a trend), where the witness moves too, or where more than a fifth of all records are affected. The first
+    and the last record are never outliers.
 
     Parameters
     ----------
     values : (n, k) float
-        In order of time; rows with NaN are passed over.
+        In order of time; rows with NaN are ignored.
     floors : k floats, same unit
     witness : (n, m) float or None
-        What another instrument saw, in units of its floors; NaN where it saw nothing.
+        Measurements of another instrument, in units of its floors; NaN where there is none.
     """
     found = np.zeros(len(values), dtype=bool)
     known = np.flatnonzero(np.isfinite(values).all(axis=1))
@@ -168,7 +169,7 @@ def outlying_records(values: Floats, floors: Sequence[float], witness: Floats | 
 
 
 def _from_neighbours(values: Floats) -> tuple[Floats, Floats]:
-    """Distance of each row from the median of its neighbours, and the median distance of these; NaN if unknown."""
+    """Distance of each row from the median of its neighbours, and the median distance of the neighbours, or NaN."""
     around = [step for step in range(-NEIGHBOURS, NEIGHBOURS + 1) if step]
     place = np.arange(len(values))[:, None] + around
     outside = (place < 0) | (place >= len(values))
@@ -198,13 +199,13 @@ def _beside(marked: Mask) -> Mask:
 
 
 class _Records:
-    """The aspect records in a window and up to three on either side of it, in order of time."""
+    """The aspect records in a window, and up to three on either side of it, in order of time."""
 
     def __init__(self, tables: Sequence[AspectTable], start: np.datetime64, end: np.datetime64) -> None:
         time = np.concatenate([table.time for table in tables])
         known = np.concatenate([np.isfinite(table.roll + table.pitch + table.yaw) for table in tables])
         order = np.argsort(time, kind="stable")
-        order = order[known[order]]  # a record without attitude tells nothing
+        order = order[known[order]]  # records without attitude are useless
         time = time[order]
         self.tables, self.start, self.end = tables, start, end
         first, last = np.searchsorted(time, start), np.searchsorted(time, end, side="right")
@@ -223,12 +224,13 @@ class _Records:
         return self.start + (self.end - self.start) // 2
 
     def chosen(self, good: Mask, among: Mask | None = None) -> _Chosen | None:
-        """The good records for the window; None when there is none near it.
+        """The good records for the window; None when there are none near it.
 
         Parameters
         ----------
-        good, among : (n,) bool
-            ``among`` are those that could have been good (default: all): the others of them are outliers.
+        good : (n,) bool
+        among : (n,) bool, optional
+            Records that could have been good, by default all of them; those that are not good are outliers.
         """
         among = np.ones_like(good) if among is None else among
         rows = np.flatnonzero(good)
@@ -252,7 +254,7 @@ class _Records:
         )
 
     def _around(self, rows: NDArray[np.int64]) -> slice:
-        """Those of some records that are the nearest for a part of the window; where these are few, one more a side."""
+        """The records nearest to some part of the window; with few of them, also the next record on either side."""
         time = self.time[rows]
         middles = time[:-1] + (time[1:] - time[:-1]) // 2
         first, last = (int(np.searchsorted(middles, edge)) for edge in (self.start, self.end))
@@ -260,32 +262,32 @@ class _Records:
         return slice(max(first - more, 0), last + 1 + more)
 
     def attitude(self) -> Floats:
-        """Roll, pitch and yaw, deg, (n, 3); the roll relative to that of the middle record."""
+        """Roll, pitch and yaw, deg, (n, 3); the roll is relative to that of the middle record."""
         roll = _column(self.tables, "roll")[self.rows]
         roll = (roll - roll[roll.size // 2] + 180.0) % 360.0 - 180.0
         return np.stack([roll, *(_column(self.tables, name)[self.rows] for name in ("pitch", "yaw"))], axis=1)
 
     def solution(self) -> Floats:
-        """Aspect solution y_srf, z_srf, arcsec, (n, 2); NaN where there is no valid one."""
+        """Aspect solution y_srf, z_srf, arcsec, (n, 2); NaN where it is not valid."""
         values = np.stack([_column(self.tables, name)[self.rows] for name in ("y_srf", "z_srf")], axis=1)
         return np.where(_column(self.tables, "sas_ok")[self.rows, None] > 0.0, values, np.nan)
 
 
 @dataclass(frozen=True, eq=False)
 class _Chosen:
-    """Records that describe a window, outliers left out.
+    """The records used for a window, without outliers.
 
     Attributes
     ----------
     tables : sequence of AspectTable
     in_tables, rows : (n,) int
-        Which they are, in all tables one after another and in `_Records`.
+        Row numbers in the concatenated tables, and in `_Records`.
     weights : (n,) float
-        0 for those that only show how far the pointing moved.
+        0 for records that only enter the scatter.
     interpolated : bool
-        Whether they are the two beside the window.
+        Whether the pointing is interpolated between the records beside the window.
     rejected : int
-        Outliers that are not among them.
+        Number of outliers that were left out.
     """
 
     tables: Sequence[AspectTable]
@@ -304,27 +306,27 @@ class _Chosen:
         return np.asarray(self.weights[used] @ values[used])
 
     def mean_angle(self, name: str) -> float:
-        """Weighted mean on the circle, deg: rolls near ±180° do not average to 0."""
+        """Weighted circular mean, deg, so that rolls near ±180° do not average to 0."""
         radians = np.deg2rad(self.column(name))
         return float(np.rad2deg(np.arctan2(self.mean(np.sin(radians)), self.mean(np.cos(radians)))))
 
     def turned(self, name: str) -> Floats:
-        """An angle relative to its mean, deg, on the circle."""
+        """An angle relative to its mean, deg, in [-180, 180)."""
         return np.asarray((self.column(name) - self.mean_angle(name) + 180.0) % 360.0 - 180.0)
 
     def stonyhurst_lon(self) -> float:
-        """Longitude of the heliocentric Earth equatorial position, deg."""
+        """Stonyhurst longitude from the mean heliocentric Earth equatorial position, deg."""
         x, y, _ = self.mean(np.concatenate([table.heeq for table in self.tables])[self.in_tables])
         return float(np.rad2deg(np.arctan2(y, x)))
 
 
 def _column(tables: Sequence[AspectTable], name: str) -> Floats:
-    """A column of all tables one after another."""
+    """A column of all tables, concatenated."""
     return np.concatenate([np.asarray(getattr(table, name), dtype=float) for table in tables])
 
 
 def _bracket(time: NDArray[np.datetime64], middle: np.datetime64) -> tuple[NDArray[np.int64], Floats]:
-    """The records before and after ``middle`` with their interpolation weights; one alone at the end, none far away."""
+    """Records before and after ``middle``, and interpolation weights; one or none where others are too far away."""
     after = int(np.searchsorted(time, middle))
     near = [i for i in (after - 1, after) if 0 <= i < time.size and abs(time[i] - middle) <= MAX_GAP]
     if len(near) < 2:

@@ -13,7 +13,7 @@ from stixcore.instrument.tables import phase_correction
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Frame, Visibilities
 
-#: Systematic error of amplitudes, relative (``syserr_sigamp`` of the ground software).
+#: Relative systematic error of the amplitudes (``syserr_sigamp`` of the ground software).
 SYSTEMATIC_ERROR = 0.05
 
 
@@ -25,7 +25,7 @@ def form_visibilities(
     scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026,
     systematic: float = SYSTEMATIC_ERROR,
 ) -> Visibilities:
-    """Calibrated visibilities, phase centre at the origin of the STIX frame.
+    """Form calibrated visibilities with the phase centre at the origin of the STIX frame.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def form_visibilities(
     Returns
     -------
     Visibilities
-        Frame STIX.
+        In the STIX frame.
 
     Raises
     ------
     ReconstructionError
-        When no detector of the selection was on, or a rate is not a finite number.
+        When no selected detector was on, or a rate is not finite.
 
     Notes
     -----

@@ -1,6 +1,6 @@
-"""What an error of the calibration does to counts: a wrong gain and a wrong phase of every sub-collimator.
+"""Simulate calibration errors in counts: a gain error and a phase error in every sub-collimator.
 
-It is what the systematic error in the sigma of visibilities stands for, put where it arises.
+The systematic error in the sigma of visibilities represents these errors; here they are applied to the counts.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ Floats = NDArray[np.float64]
 
 
 def miscalibrated(expected: Floats, error: float, rng: Generator) -> Floats:
-    """Expected A, B, C, D when gain and phase of each sub-collimator are off: V → V (1 + g) e^{iφ}.
+    """Apply gain and phase errors to the expected A, B, C, D of each sub-collimator: V → V (1 + g) e^{iφ}.
 
     Parameters
     ----------
     expected : (n, 4) float
-        Counts or areas of the flare, no background.
+        Counts or areas of the flare, without background.
     error : float
         Standard deviation of g, and of φ in rad; 0.05 is the systematic error of the ground software.
     rng : numpy Generator
@@ -26,7 +26,7 @@ def miscalibrated(expected: Floats, error: float, rng: Generator) -> Floats:
     Returns
     -------
     (n, 4) float
-        None is negative.
+        Not negative.
     """
     gain, turn = error * rng.normal(size=(2, len(expected)))
     a, b, c, d = expected.T

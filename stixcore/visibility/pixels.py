@@ -1,7 +1,7 @@
 """Time and energy selection → A, B, C, D sums of every detector, with background, energy edges and live time applied.
 
-Order as in the ground software (``stx_construct_pixel_data`` → ``stx_sum_pixel_data``): live time, background per
-pixel and channel, energy-edge correction, sums.
+The order is that of the ground software (``stx_construct_pixel_data`` → ``stx_sum_pixel_data``): live time, background
+per pixel and channel, energy-edge correction, sums.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ class MetaPixels:
     Attributes
     ----------
     header : ProductHeader
-        Of the science file.
+        Header of the science file.
     background_name : str
-        Name of the background file, empty for none.
+        Name of the background file; empty without one.
     t_start, t_end : datetime64[us]
         The interval in whole bins, UTC at Solar Orbiter.
     e_low, e_high : float, keV
-        Likewise, whole channels.
+        The energy range in whole channels.
     pixel_set : PixelSet
     counts, counts_variance : (32, 4) float, ct and ct²
-        As recorded: before background and energy-edge correction.
+        As recorded, before background subtraction and energy-edge correction.
     background, background_variance : (32, 4) float, ct and ct²
         Expected background in the same exposure; zero without a background file.
     edge_factor : (32, 4) float
-        Energy-edge correction of flare counts: mean over the pixels, weighted over channels with the flare's spectrum.
+        Energy-edge correction of flare counts: mean over pixels, weighted over channels by the flare's spectrum.
     rate, rate_sigma : (32, 4) float, ct s⁻¹ keV⁻¹ cm⁻²
         (counts - background), energy-edge corrected per pixel and channel, ÷ (live time · ΔE · area).
     livetime, livetime_sigma : (32,) float, s
     duration : float, s
         Sum of the time bins.
     rcr : int
-        Rate-control state (0: attenuator out).
+        Rate-control state; 0 with the attenuator out.
     detector_mask : (32,) bool
     top_bottom : (32, 2) float, ct
-        Net counts of the top and the bottom row, to see partial illumination.
+        Net counts of the top and the bottom row, for detecting partial illumination.
     """
 
     header: ProductHeader
@@ -84,12 +84,12 @@ class MetaPixels:
         return self.livetime * (self.e_high - self.e_low) * self.pixel_set.area
 
     def switched_on(self, labels: Iterable[str]) -> tuple[str, ...]:
-        """Those of the sub-collimators ``labels`` whose detectors were on.
+        """The sub-collimators among ``labels`` whose detectors were on.
 
         Raises
         ------
         ReconstructionError
-            When none was.
+            When all were off.
         """
         wanted = tuple(labels)
         index = detector_indices(wanted)
@@ -132,18 +132,18 @@ def sum_pixels(
     calibration : Calibration, optional
         Energy table with its edges; by default the shipped table in force at the start.
     window_rule : WindowRule
-        How the time range becomes whole bins.
+        How the time range is converted to whole bins.
 
     Raises
     ------
     SelectionError
-        When the range leaves the file, or attenuator, pixels or detectors change within it, or the chosen pixels were
-        not read out, or were summed on board with others.
+        When the range is outside the file, when the attenuator, pixels or detectors change within it, or when the
+        selected pixels were not read out or were summed on board with others.
     CalibrationError
         When the background cannot be combined with the data.
     """
     times, channels = science.time_bins(start, end, window_rule), science.energy_channels(low, high)
-    # Channels outside the range are read too: the spectrum around the range decides the energy-edge correction.
+    # Read channels outside the range too: the energy-edge correction depends on the spectrum around the range.
     window = science.read(times)
     _require_constant(window, pixel_set)
     for data in (science, background):
@@ -194,7 +194,7 @@ def sum_pixels(
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(exposure > 0, total / exposure, np.nan)
         sigma = np.sqrt(total_variance / exposure**2 + (rate * (livetime_sigma / livetime)[:, None]) ** 2)
-    # Mean factor of a meta-pixel for the flare's spectrum; the ratio of its own net counts, a few at times, is noise.
+    # Mean factor of a meta-pixel for the flare's spectrum; the ratio of its own net counts, sometimes a few, is noise.
     share = np.maximum((counts - expected)[:, pixel_set.pixels, channels].sum(axis=(0, 1)), 0.0)
     share = share / share.sum() if share.any() else np.full(share.size, 1.0 / share.size)
     edge_factor = (factor[:, pixel_set.pixels, channels] @ share).reshape(32, -1, 4).mean(axis=1)
@@ -243,12 +243,12 @@ def _require_constant(window: PixelCounts, pixel_set: PixelSet) -> None:
 
 
 def summed_pixel_set(data: PixelData) -> PixelSet | None:
-    """The one pixel set of a file whose pixels were summed on board; None where pixels were kept apart.
+    """The pixel set of a file whose pixels were summed on board; None for a file with individual pixels.
 
     Raises
     ------
     SelectionError
-        When the file sums pixels that are no pixel set of imaging.
+        When the pixels that were summed are not one of the pixel sets for imaging.
     """
     if not data.pixels_summed:
         return None
@@ -261,7 +261,7 @@ def summed_pixel_set(data: PixelData) -> PixelSet | None:
 
 
 def _require_summed(data: PixelData, pixel_set: PixelSet) -> None:
-    """Refuse a part of pixels that were summed on board."""
+    """Refuse a pixel set that is only part of what was summed on board."""
     summed = summed_pixel_set(data)
     if summed not in (None, pixel_set):
         message = f"{data.header.name}: pixels were summed on board as {summed}; choose pixel set {summed}"
@@ -269,7 +269,7 @@ def _require_summed(data: PixelData, pixel_set: PixelSet) -> None:
 
 
 def _require_covering(background: PixelData, window: PixelCounts, pixel_set: PixelSet) -> None:
-    """Refuse a background that did not read what the flare data did: its zeros would pass for a measured nothing."""
+    """Refuse a background without some of the pixels in the flare data: their zeros would look like measurements."""
     name = background.header.name
     pixels = [int(pixel) for pixel in pixel_set.pixels if not background.pixel_mask[:, pixel].all()]
     if pixels:
@@ -282,7 +282,7 @@ def _require_covering(background: PixelData, window: PixelCounts, pixel_set: Pix
 
 
 def _common_channels(background: PixelData, window: PixelCounts, channels: slice) -> NDArray[np.int64]:
-    """Channels of the flare data that the background has too; those selected are always asked for."""
+    """Channels of the flare data that the background has too, and all selected channels."""
     known = {(round(float(low), 3), float(high)) for low, high in zip(background.e_low, background.e_high, strict=True)}
     selected = range(*channels.indices(window.e_low.size))
     return np.array(

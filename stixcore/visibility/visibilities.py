@@ -1,4 +1,4 @@
-"""The frozen container of complex visibilities, and its way to and from ``xrayvision``."""
+"""The container of complex visibilities, and its conversion to and from ``xrayvision``."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Visibilities:
     u, v : (n_vis,) float, arcsec⁻¹
     vis : (n_vis,) complex, ct s⁻¹ keV⁻¹ cm⁻²
     sigma : (n_vis,) float
-        Standard deviation of the amplitude, taken for the real and the imaginary part each.
+        Standard deviation of the amplitude, used for the real and for the imaginary part.
     labels : tuple of str
         Sub-collimators, "10a" … "1c".
     phase_center : (2,) float, arcsec
-        Point of ``frame`` the phases refer to.
+        Point in ``frame`` that the phases refer to.
     frame : Frame
     meta : mapping
-        Whatever is worth keeping (time, energy, scheme …); never used in computation.
+        Additional information (time, energy, scheme …); never used in computations.
     """
 
     u: Floats
@@ -75,12 +75,12 @@ class Visibilities:
         return np.rad2deg(np.angle(self.vis))
 
     def select(self, labels: Iterable[str]) -> Visibilities:
-        """These sub-collimators only, in this order.
+        """Visibilities of these sub-collimators, in this order.
 
         Raises
         ------
         SelectionError
-            When one is not there.
+            When one is missing.
         """
         wanted = tuple(labels)
         missing = [label for label in wanted if label not in self.labels]
@@ -93,16 +93,16 @@ class Visibilities:
         )
 
     def shifted(self, x: float, y: float) -> Visibilities:
-        """The same sky with the phase centre moved to (x, y) of this frame, arcsec."""
+        """Visibilities with the phase centre moved to (x, y) in this frame, arcsec."""
         dx, dy = x - self.phase_center[0], y - self.phase_center[1]
         # mapcentre phase: -2π(u x_c + v y_c)
         turned = self.vis * np.exp(-2j * np.pi * (self.u * dx + self.v * dy))
         return replace(self, vis=turned, phase_center=(x, y))
 
     def to_helioprojective(self, pointing: Pointing, x: float, y: float) -> Visibilities:
-        """From the STIX frame to helioprojective axes (north up), with the phase centre at (x, y) arcsec.
+        """Convert from the STIX frame to helioprojective axes (north up), with the phase centre at (x, y) arcsec.
 
-        (u, v) are rotated instead of the finished map, so nothing is resampled.
+        The (u, v) points are rotated instead of the image, so nothing is resampled.
         """
         if self.frame is not Frame.STIX:
             message = "these visibilities are in helioprojective axes already"
@@ -113,7 +113,7 @@ class Visibilities:
         return replace(moved, u=u, v=v, phase_center=(x, y), frame=Frame.HPC)
 
     def to_xrayvision(self) -> XrayVisibilities:
-        """As ``xrayvision.visibility.Visibilities`` (units attached; the meta keys it knows are filled)."""
+        """Convert to ``xrayvision.visibility.Visibilities``, with units and the meta keys that it supports."""
         import astropy.units as unit
         from xrayvision.visibility import Visibilities as Xray
         from xrayvision.visibility import VisMeta
@@ -131,7 +131,7 @@ class Visibilities:
 
     @classmethod
     def from_xrayvision(cls, xray: XrayVisibilities, frame: Frame = Frame.STIX) -> Visibilities:
-        """From ``xrayvision.visibility.Visibilities``; a set without labels is numbered "v0", "v1" and so on.
+        """Convert from ``xrayvision.visibility.Visibilities``; missing labels become "v0", "v1" and so on.
 
         Raises
         ------
