@@ -1,1 +1,1 @@
-"""Images from visibilities: one Fourier operator, one result type, a module per method."""
+"""Images from visibilities: one Fourier operator, one result type, one module per method."""

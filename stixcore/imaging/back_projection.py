@@ -27,9 +27,9 @@ def back_project(
     operator: FourierOperator | None = None,
     method: Method = Method.BP,
 ) -> Reconstruction:
-    """Dirty map I(x, y) = Σ w Re[V e^{-2πi(ux+vy)}] / Σ w, ct s⁻¹ cm⁻² keV⁻¹ beam⁻¹.
+    """Make a dirty map I(x, y) = Σ w Re[V e^{-2πi(ux+vy)}] / Σ w, ct s⁻¹ cm⁻² keV⁻¹ beam⁻¹.
 
-    The peak of a point source is its flux; it is no brightness per solid angle.
+    The peak of a point source is its flux, not its brightness per solid angle.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ def back_project(
     grid : ImageGrid
     parameters : BackProjectionParameters, optional
     operator : FourierOperator, optional
-        Of the same points and grid, when it exists already.
+        Existing operator for the same (u, v) points and grid.
     method : Method
         BP or FULL_DISK_BP.
 
     Raises
     ------
     ReconstructionError
-        For unusable visibilities.
+        When the visibilities are unusable.
     """
     begin = perf_counter()
     require_usable(vis)

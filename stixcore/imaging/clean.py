@@ -1,7 +1,7 @@
-"""Högbom CLEAN on visibilities, step by step as the ground software's ``stx_vis_clean``, with its stop rule or ours.
+"""Högbom CLEAN on visibilities, with the steps of the ground software's ``stx_vis_clean`` and two stop rules.
 
-Högbom 1974, A&AS 15, 417. Components, restored map and residual are distinct results: the integral of the CLEAN map
-contains the pedestal of the residual, so fluxes are taken from the components.
+Högbom 1974, A&AS 15, 417. Components, restored map and residual are separate results. Fluxes are taken from the
+components, because the integral of the CLEAN map includes the pedestal of the residual.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from stixcore.visibility.visibilities import Visibilities
 Floats = NDArray[np.float64]
 
 
-#: By noise, a peak of this many sigma of the dirty map is the last: with one sigma faint sources get 5 to 15 % too much
-#: flux, with 1.5 extended ones too little (``docs/decisions/clean_stop_rule.md``).
+#: The noise rule stops below a peak of this many sigma of the dirty map. With one sigma, faint sources get 5 to 15 %
+#: too much flux; with 1.5, extended sources get too little (``docs/decisions/clean_stop_rule.md``).
 NOISE_LEVEL = 1.25
 
 
@@ -38,19 +38,19 @@ class StopRule(StrEnum):
 
 @dataclass(frozen=True)
 class CleanParameters:
-    """Parameters of `clean`; defaults are those of the STIX demo and the Data Center.
+    """Parameters of `clean`; the defaults are those of the STIX demo and the Data Center.
 
     Attributes
     ----------
     max_iterations : int
     gain : float
-        Share of the peak removed per iteration.
+        Fraction of the peak that is removed per iteration.
     beam_fwhm : float, arcsec
-        Of the Gaussian beam that restores the components.
+        FWHM of the Gaussian beam that restores the components.
     weighting : Weighting
     stop_rule : StopRule
-        A hole of a side lobe can be the largest residual while most of an extended source is still in the residual:
-        the ground software's rule then leaves flux behind.
+        For an extended source, a negative side lobe can be the largest residual while most of the source is still in
+        the residual; the ground software's rule then leaves flux behind.
     """
 
     max_iterations: int = 200
@@ -64,12 +64,12 @@ class CleanParameters:
 
 
 def require_loop(name: str, max_iterations: int, gain: float, beam_fwhm: float) -> None:
-    """What every CLEAN needs.
+    """Check the parameters that all CLEAN methods have.
 
     Raises
     ------
     SelectionError
-        Names the values that no loop can have.
+        When a value is out of range. The message names it.
     """
     if not (max_iterations >= 0 and 0 < gain <= 1 and beam_fwhm > 0):
         message = (
@@ -87,7 +87,7 @@ def clean(
     operator: FourierOperator | None = None,
     counted_flux: float | None = None,
 ) -> Reconstruction:
-    """CLEAN map, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
+    """Make a CLEAN map, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
 
     Parameters
     ----------
@@ -96,20 +96,21 @@ def clean(
     grid : ImageGrid
     parameters : CleanParameters, optional
     operator : FourierOperator, optional
-        Of the same points and grid, when it exists already.
+        Existing operator for the same (u, v) points and grid.
     counted_flux : float, optional, ct s⁻¹ cm⁻² keV⁻¹
-        Flux of all that was counted (`stixcore.imaging.total_flux.counted_flux`), to say what the components miss.
+        Flux from the counts (`stixcore.imaging.total_flux.counted_flux`), for reporting what the components miss.
 
     Returns
     -------
     Reconstruction
-        ``image`` = restored components + residual; planes "components", "restored", "residual", "dirty", all per
-        arcsec². ``chi2`` and ``total_flux`` are those of the components. ``certificate``: what `missing` says.
+        ``image`` is restored components + residual; planes are "components", "restored", "residual" and "dirty", all
+        per arcsec². ``chi2`` and ``total_flux`` are those of the components. ``certificate`` has the values of
+        `missing`.
 
     Raises
     ------
     ReconstructionError
-        For unusable visibilities.
+        When the visibilities are unusable.
     """
     begin = perf_counter()
     require_usable(vis)
@@ -122,7 +123,7 @@ def clean(
     level = NOISE_LEVEL * noise if p.stop_rule == StopRule.NOISE else np.inf
     components, residual, history, stopped_by = _clean_loop(dirty, point_spread, p.max_iterations, p.gain, level)
 
-    # convolved = components ⊗ (beam/Σbeam)/Δ²; the Gaussian is separable and components are few
+    # convolved = components ⊗ (beam/Σbeam)/Δ²; the Gaussian is separable
     beam_x, beam_y = (beam_matrix(axis.size, grid.pixel, p.beam_fwhm) for axis in (grid.x, grid.y))
     restored = beam_y @ components @ beam_x / beam_sum(grid, p.beam_fwhm) / grid.pixel_area
     planes = clean_planes(grid, p.beam_fwhm, components / grid.pixel_area, restored, residual, dirty)
@@ -144,7 +145,7 @@ def clean(
 def clean_planes(
     grid: ImageGrid, beam_fwhm: float, components: Floats, restored: Floats, residual: Floats, dirty: Floats
 ) -> dict[str, Floats]:
-    """Planes of a CLEAN map by name, per arcsec²: residual and dirty map, per beam so far, ÷ the beam's integral."""
+    """Planes of a CLEAN map by name, per arcsec²; residual and dirty map are divided by the beam's integral."""
     beam = beam_sum(grid, beam_fwhm)
     return {
         "components": components,
@@ -155,18 +156,18 @@ def clean_planes(
 
 
 def map_noise(vis: Visibilities, weights: Floats) -> float:
-    """Sigma of a pixel of the dirty map, √Σ(wσ)² ÷ Σw, ct s⁻¹ cm⁻² keV⁻¹: the same in every pixel."""
+    """Sigma of the dirty map, √Σ(wσ)² ÷ Σw, ct s⁻¹ cm⁻² keV⁻¹; it is the same in every pixel."""
     return float(np.sqrt(((weights * vis.sigma) ** 2).sum()) / weights.sum())
 
 
 def missing(components: float, residual: Floats, noise: float, counted_flux: float | None) -> dict[str, float]:
-    """What the components leave behind, ct s⁻¹ cm⁻² keV⁻¹.
+    """Flux that is not in the components, ct s⁻¹ cm⁻² keV⁻¹.
 
     Returns
     -------
     dict
-        "residual_peak", the highest point of the residual; "noise", the sigma of the dirty map; and, where the counts
-        are known, "counted_flux" and "missing_flux" = counted_flux - Σ components.
+        "residual_peak", the maximum of the residual; "noise", the sigma of the dirty map; and, where the flux from the
+        counts is known, "counted_flux" and "missing_flux" = counted_flux - Σ components.
     """
     said = {"residual_peak": float(residual.max()), "noise": noise}
     if counted_flux is not None:
@@ -177,9 +178,9 @@ def missing(components: float, residual: Floats, noise: float, counted_flux: flo
 def _clean_loop(
     dirty: Floats, point_spread: Floats, max_iterations: int, gain: float, level: float
 ) -> tuple[Floats, Floats, Floats, StopReason]:
-    """Components, residual, peak before each step, and why it stopped; all in units of the dirty map.
+    """Components, residual and peak before each step, in units of the dirty map, and the stop reason.
 
-    When the largest |residual| is a hole it stops, before subtracting (ground software, negative_max = 1), unless the
+    The loop stops before a step whose largest |residual| is negative (ground software, negative_max = 1), unless the
     highest peak is still above ``level``.
     """
     nx = dirty.shape[1]
@@ -201,10 +202,10 @@ def _clean_loop(
 
 
 def take_component(residual: Floats, spread: Floats, row: int, column: int, flux: float, scaled: Floats) -> None:
-    """Subtract ``flux`` times the point spread around a pixel from a residual, in place.
+    """Subtract ``flux`` times the point-spread function around a pixel from a residual, in place.
 
-    ``spread`` is twice as wide as the map, (2 ny - 1, 2 nx - 1), so that any shift of it is a window into it;
-    ``scaled`` is memory to work in, (ny, nx).
+    ``spread`` is twice as wide as the map, (2 ny - 1, 2 nx - 1), so that every shift is a slice of it; ``scaled`` is a
+    working array, (ny, nx).
     """
     ny, nx = residual.shape
     window = spread[ny - 1 - row : 2 * ny - 1 - row, nx - 1 - column : 2 * nx - 1 - column]

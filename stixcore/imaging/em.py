@@ -1,8 +1,8 @@
-"""EM: expectation maximization on the counts of A, B, C, D, with the background inside the model.
+"""EM: expectation maximization on the counts of A, B, C, D, with the background in the model.
 
-Massa et al. 2019, A&A 624, A130; ground software ``stx_em``. The data are the counts as recorded and the model expects
-flare and background, so nothing is subtracted and negative counts never arise. Each row of the matrix is a constant
-plus the sine or cosine of a visibility's phase, so its products are those of the Fourier operator.
+Massa et al. 2019, A&A 624, A130; ground software ``stx_em``. The data are the recorded counts and the model includes
+flare and background, so nothing is subtracted and no counts are negative. Each row of the matrix is a constant plus
+the sine or cosine of a visibility's phase, so its products are computed with the Fourier operator.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from stixcore.visibility.pixels import MetaPixels
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-#: The stopping rule is looked at every so many iterations, after the first ten (reference).
+#: The stopping rule is checked after ten iterations, then at this interval (as in the reference).
 CHECK_INTERVAL = 25
 FIRST_CHECK = 10
-#: Longest extrapolation allowed at first; it doubles each time it proves too short.
+#: Initial limit of the extrapolation, doubled whenever it is reached.
 FIRST_EXTRAPOLATION = 4.0
-#: Energy-edge factors beyond these are a ratio of two numbers near zero and no property of the detector.
+#: Range of plausible energy-edge factors; values outside it are ratios of two numbers near zero.
 CREDIBLE_EDGE_FACTORS = (0.5, 2.0)
 
 
@@ -56,7 +56,7 @@ class EmParameters:
     max_iterations : int
         Applications of the EM step.
     tolerance : float
-        The iteration stops when the STD index falls below it. Stopping early is what regularizes the image.
+        The iteration stops when the STD index falls below it. Early stopping regularizes the image.
     acceleration : Acceleration
     """
 
@@ -81,12 +81,12 @@ def em(
     scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026,
     operator: FourierOperator | None = None,
 ) -> Reconstruction:
-    """Map of expectation maximization, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
+    """Make an expectation-maximization map, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
 
     Parameters
     ----------
     pixels : MetaPixels
-        Counts as recorded and the background expected in them.
+        Recorded counts and the background expected in them.
     grid : ImageGrid
         North up, centered at a helioprojective position.
     pointing : Pointing
@@ -97,23 +97,23 @@ def em(
         Flare position in the STIX frame, for the grid transmission.
     scheme : AmplitudeScheme
     operator : FourierOperator, optional
-        Of the same sub-collimators' helioprojective (u, v) and ``grid``, when it exists already.
+        Existing operator for ``grid`` and the helioprojective (u, v) of the same sub-collimators.
 
     Returns
     -------
     Reconstruction
-        No pixel is negative. ``history``: STD index at each check; ``chi2``: against visibilities of the same counts.
-        ``certificate``: "c_stat" of the counts (about 1 when only Poisson noise is left), "std_index" as the reference
-        computes it on rates, "std_index_counts" the same on counts (1: residuals as large as Poisson noise makes
-        them), "expected_counts" of the flare and "background_counts" in the model.
+        No pixel is negative. ``history`` is the STD index at each check, and ``chi2`` that of visibilities from the
+        same counts. ``certificate`` has "c_stat" of the counts (about 1 when only Poisson noise is left), "std_index"
+        computed from rates as in the reference, "std_index_counts" computed from counts (1 when residuals are as large
+        as Poisson noise), "expected_counts" of the flare and "background_counts" in the model.
 
     Raises
     ------
     ReconstructionError
-        When no detector of the selection was on, or counts are negative, not finite or all zero.
+        When no selected detector was on, or counts are negative, not finite or all zero.
     """
     begin = perf_counter()
-    # For χ² only; the image is made from counts.
+    # Visibilities are used for χ² only; the image is made from counts.
     stix_vis = form_visibilities(pixels, labels, flare_xy=flare_xy, scheme=scheme)
     vis = stix_vis.to_helioprojective(pointing, *grid.center)
     operator = operator or FourierOperator(vis.u, vis.v, grid)
@@ -123,14 +123,15 @@ def em(
     center_x, center_y = hpc_to_stix(*grid.center, pointing)
     center_stix = (float(center_x), float(center_y))
     response, exposure = _response(pixels, index, operator, center_stix, flare_xy, scheme)
-    # Per mean exposure: changes no iterate, and the STD index has the unit and the tolerance of the reference's rates.
+    # Dividing by the mean exposure does not change the iterates; the STD index gets the unit of the reference's rates,
+    # for which the tolerance is meant.
     unit = float(exposure.mean())
     solution = expectation_maximization(
         response.scaled(exposure / unit), counts / unit, background / unit, parameters or EmParameters()
     )
     image, std_index = solution.image, float(solution.std_index[-1]) if solution.std_index.size else float("nan")
     expected = response.scaled(exposure).forward(image)
-    # A sub-collimator without a single count has no error bar.
+    # A sub-collimator without counts has no error.
     chi2 = chi_square(operator.forward(image), vis) if (vis.sigma > 0).all() else float("nan")
     return Reconstruction(
         Method.EM,
@@ -163,9 +164,9 @@ def expected_counts(
     scheme: AmplitudeScheme,
     operator: FourierOperator,
 ) -> Floats:
-    """Counts of the flare, without background, that an image makes expect in A, B, C, D: (n_sub, 4) float.
+    """Flare counts, without background, that an image predicts in A, B, C, D, (n_sub, 4) float.
 
-    Parameters as of `em`; ``image`` in ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
+    ``image`` is in ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻²; the other parameters are those of `em`.
     """
     center_x, center_y = hpc_to_stix(*grid.center, pointing)
     response, exposure = _response(
@@ -182,19 +183,19 @@ def _response(
     flare_xy: tuple[float, float],
     scheme: AmplitudeScheme,
 ) -> tuple[CountResponse, Floats]:
-    """Response as rates, and the exposure (n_sub, 4) that turns it into counts."""
+    """Response in rates, and the exposure (n_sub, 4) that converts it to counts."""
     response = count_response(operator, index, center_stix, flare_xy, scheme, pixels.pixel_set)
-    # net counts = exposure/edge factor · (rate modelled in this scheme)
+    # net counts = exposure/edge factor · (modelled rate in this scheme)
     exposure = pixels.exposure[index, None] * _scheme_gain(scheme, flare_xy)[index, None] / _edge_factors(pixels, index)
     return response, exposure
 
 
 @dataclass(frozen=True, eq=False)
 class CountResponse:
-    """The matrix H from an image to expected A, B, C, D: never formed.
+    """The matrix H from an image to expected A, B, C, D, which is never formed.
 
-    With ψ = 2π(u x + v y) - φ, (x, y) in the STIX frame, and φ the phase of grids and pixels:
-    A, C = Δ² Σ (M0 ∓ 2 M1 cos ψ) I and B, D = Δ² Σ (M0 ∓ 2 M1 sin ψ) I, the upper sign for A and B.
+    With ψ = 2π(u x + v y) - φ, where (x, y) is in the STIX frame and φ is the phase of grids and pixels,
+    A, C = Δ² Σ (M0 ∓ 2 M1 cos ψ) I and B, D = Δ² Σ (M0 ∓ 2 M1 sin ψ) I, with the upper sign for A and B.
 
     Attributes
     ----------
@@ -203,7 +204,7 @@ class CountResponse:
     phase : (n_sub,) complex
         e^{iψ} at the center of the grid.
     mean, modulation : (n_sub, 4) float
-        M0 and 2 M1, times whatever turns the result into the unit of the data.
+        M0 and 2 M1, times the factor that converts the result to the unit of the data.
     """
 
     operator: FourierOperator
@@ -212,17 +213,17 @@ class CountResponse:
     modulation: Floats
 
     def scaled(self, factor: Floats) -> CountResponse:
-        """Rows times ``factor`` (n_sub, 4)."""
+        """The response with its rows multiplied by ``factor`` (n_sub, 4)."""
         return CountResponse(self.operator, self.phase, self.mean * factor, self.modulation * factor)
 
     def forward(self, image: Floats) -> Floats:
         """Hx, (n_sub, 4)."""
-        # Σ I e^{iψ} Δ² = cosine and sine moment of every sub-collimator
+        # Σ I e^{iψ} Δ²: cosine and sine moments of every sub-collimator
         moment = self.operator.forward(image) * self.phase
         return self.mean * (image.sum() * self.operator.grid.pixel_area) + self.modulation * _abcd(moment)
 
     def adjoint(self, values: Floats, out: Floats | None = None) -> Floats:
-        """Hᵀt, (ny, nx), of (n_sub, 4) values."""
+        """Hᵀt, (ny, nx), for (n_sub, 4) values t."""
         area = self.operator.grid.pixel_area
         # (t_C - t_A) cos ψ + (t_D - t_B) sin ψ = Re[((t_C - t_A) + i (t_D - t_B)) e^{-iψ}]
         a, b, c, d = (values * self.modulation).T * area
@@ -231,7 +232,7 @@ class CountResponse:
         return image
 
     def squared_forward(self, image: Floats) -> Floats:
-        """(H∘H)x, (n_sub, 4): rows of squared elements, which are constants plus cosines of ψ and 2ψ."""
+        """(H∘H)x, (n_sub, 4); the squared elements are constants plus cosines of ψ and 2ψ."""
         # (M0 ± 2M1 cos ψ)² = M0² + 2M1² ± 4 M0 M1 cos ψ + 2M1² cos 2ψ, and - cos 2ψ for the sine
         area = self.operator.grid.pixel_area
         first = self.operator.forward(image) * self.phase
@@ -247,7 +248,7 @@ class CountResponse:
 
 
 def _abcd(moment: Complex) -> Floats:
-    """(-cos, -sin, +cos, +sin) of (n_sub,) complex moments, (n_sub, 4): what A, B, C and D see of them."""
+    """(-cos, -sin, +cos, +sin) of (n_sub,) complex moments, (n_sub, 4), for A, B, C and D."""
     seen = np.empty((moment.size, 4))
     seen[:, 2:] = moment[:, None].view(float)
     np.negative(seen[:, 2:], out=seen[:, :2])
@@ -262,7 +263,7 @@ def count_response(
     scheme: AmplitudeScheme,
     pixel_set: PixelSet,
 ) -> CountResponse:
-    """Response of ``detectors`` (indices) to a map centered at ``center_stix`` [arcsec, STIX frame], as rates."""
+    """Response, in rates, of ``detectors`` (indices) to a map centered at ``center_stix`` [arcsec, STIX frame]."""
     # M1 = k·(4/π³) sin(π/4k)·sin²(π√T), k = 1 for large pixels, 2 for small ones
     k = 2.0 if pixel_set is PixelSet.SMALL else 1.0
     ideal = k * 4.0 / np.pi**3 * np.sin(np.pi / (4.0 * k))
@@ -272,23 +273,23 @@ def count_response(
     else:
         mean = np.full(detectors.size, 0.25)
         modulation = np.full(detectors.size, ideal)
-    # No pixel expects negative counts. This cuts the formula's modulation for the two finest grids, which are not
-    # calibrated, and with small pixels that of 5a, 5c and 6b by up to 5 %; for large pixels it cuts nothing.
+    # No pixel can expect negative counts. This limits the modulation of the two finest grids, which are not calibrated,
+    # and with small pixels that of 5a, 5c and 6b by up to 5 %; large pixels are not affected.
     doubled = np.minimum(2.0 * modulation, mean)
     u, v = uv_points()[detectors].T
-    # φ = φ0 + grid correction + ad-hoc correction, the phase of `form_visibilities`
+    # φ = φ0 + grid correction + ad-hoc correction, as in `form_visibilities`
     phase = np.deg2rad(pixel_set.phase + phase_correction()[detectors])
     turn = np.exp(1j * (2.0 * np.pi * (u * center_stix[0] + v * center_stix[1]) - phase))
     return CountResponse(operator, turn, np.repeat(mean[:, None], 4, axis=1), np.repeat(doubled[:, None], 4, axis=1))
 
 
 def _scheme_gain(scheme: AmplitudeScheme, flare_xy: tuple[float, float]) -> Floats:
-    """Rate recorded ÷ rate the response speaks of, (32,): 4T under ``gsw-2021``, which divides rates by it."""
+    """Recorded rate ÷ rate in the response, (32,) float: 4T for ``gsw-2021``, which divides rates by it."""
     return np.ones(32) if scheme is AmplitudeScheme.GSW_2026 else 4.0 * geometric_transmission(*flare_xy)
 
 
 def _edge_factors(pixels: MetaPixels, index: NDArray[np.int64]) -> Floats:
-    """Energy-edge factors (n_sub, 4); where net counts are so few that they mean nothing, the median of the others."""
+    """Energy-edge factors (n_sub, 4); implausible ones, from few net counts, become the median of the others."""
     factor = pixels.edge_factor[index]
     low, high = CREDIBLE_EDGE_FACTORS
     credible = (factor >= low) & (factor <= high)
@@ -308,7 +309,7 @@ def _require_counts(counts: Floats, background: Floats, name: str, labels: tuple
 
 @dataclass(frozen=True, eq=False)
 class EmSolution:
-    """Result of `expectation_maximization`: the image, and what was seen at each check of the stopping rule."""
+    """Result of `expectation_maximization`: the image, and the values at each check of the stopping rule."""
 
     image: Floats
     n_iter: int
@@ -327,7 +328,7 @@ def expectation_maximization(
     response : CountResponse
         H.
     data, background : (n_sub, 4) float
-        y ≥ 0 as recorded, and b, in the unit of H. The reference's case is rates and b = 0.
+        Recorded y ≥ 0, and b, in the unit of H. The reference uses rates and b = 0.
     parameters : EmParameters
     """
     steps = _Steps(response, data, background)
@@ -342,7 +343,7 @@ def c_statistic(data: Floats, expected: Floats) -> float:
 
 
 class _Steps:
-    """The EM step and the measures of a step, with the arrays they need."""
+    """The EM step and its measures, with their working arrays."""
 
     def __init__(self, response: CountResponse, data: Floats, background: Floats) -> None:
         self.response, self.data, self.background = response, data, background
@@ -352,16 +353,16 @@ class _Steps:
         self.expected = data
 
     def step(self, image: Floats, out: Floats | None = None) -> Floats:
-        """One iteration; ``expected`` keeps Hx + b of the image given."""
+        """Do one iteration, and store Hx + b of the given image in ``expected``."""
         self.expected = self.response.forward(image) + self.background
-        # z = y/(Hx + b); where nothing is expected nothing was seen
+        # z = y/(Hx + b); where nothing is expected, nothing is recorded
         z = np.divide(self.data, self.expected, out=np.zeros_like(self.data), where=self.expected > 0)
         self.response.adjoint(z, out=self._ratio)
         self._ratio *= self._inverse
         return np.multiply(image, self._ratio, out=out)
 
     def std_index(self, image: Floats) -> float:
-        """Variance of the back-projected residual ÷ what noise gives it, of the image `step` returned last.
+        """Variance of the back-projected residual ÷ that from noise, for the image that `step` returned last.
 
         Σ (x (Hᵀ1 - Hᵀz))² / Σ x² (H∘H)ᵀ(1/(Hx + b)).
         """
@@ -372,7 +373,7 @@ class _Steps:
 
 
 def _plain(steps: _Steps, p: EmParameters) -> EmSolution:
-    """The reference's loop."""
+    """Iterate without extrapolation, as the reference does."""
     image = np.ones(steps.sensitivity.shape)
     std_index: list[float] = []
     c_stat: list[float] = []
@@ -389,10 +390,10 @@ def _plain(steps: _Steps, p: EmParameters) -> EmSolution:
 
 
 def _squarem(steps: _Steps, p: EmParameters) -> EmSolution:
-    """Cycles of two EM steps, an extrapolation along them and a third step.
+    """Iterate in cycles: two EM steps, an extrapolation along them and a third step.
 
-    An extrapolation less likely than the first step is dropped, so the likelihood never falls from cycle to cycle. The
-    stopping rule is looked at before each extrapolation.
+    An extrapolation that is less likely than the first step is dropped, so that the likelihood never decreases from
+    cycle to cycle. The stopping rule is checked before each extrapolation.
     """
     image = np.ones(steps.sensitivity.shape)
     std_index: list[float] = []
@@ -416,7 +417,7 @@ def _squarem(steps: _Steps, p: EmParameters) -> EmSolution:
         image = second
         if alpha > 1.0:
             far = first + (2.0 * alpha - 1.0) * r + alpha**2 * q
-            np.maximum(far, 0.1 * second, out=far)  # a pixel may shrink but neither vanish nor turn negative
+            np.maximum(far, 0.1 * second, out=far)  # pixels must stay positive
             landed = steps.step(far)
             iteration += 1
             if kl_div(steps.data, steps.expected).sum() <= deviance:

@@ -1,7 +1,7 @@
-"""The Fourier kernel exp(2πi(ux+vy)) between an image and a handful of visibilities: its only home.
+"""The Fourier transform between an image and a few visibilities, with the kernel exp(2πi(ux+vy)).
 
-On a regular grid the kernel is separable, so a transform is two thin matrix products (a tenth of a millisecond for 24
-visibilities and 256² pixels) and no dense n_pixel × n_vis matrix exists anywhere.
+The kernel is separable on a regular grid, so a transform is two thin matrix products (a tenth of a millisecond for 24
+visibilities and 256² pixels), and no dense n_pixel × n_vis matrix is needed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Complex = NDArray[np.complex128]
 class FourierOperator:
     """Forward transform F, adjoint F*, Gram matrices and point-spread function for given (u, v) points and grid.
 
-    ``V = F I`` with V_k = Δ² Σ I(x, y) e^{+2πi(u_k x + v_k y)}, x and y measured from the centre of the grid: the phase
-    centre of the visibilities has to be the centre of the grid.
+    ``V = F I`` with V_k = Δ² Σ I(x, y) e^{+2πi(u_k x + v_k y)}. x and y are measured from the centre of the grid, which
+    must be the phase centre of the visibilities.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class FourierOperator:
     Raises
     ------
     ReconstructionError
-        Without any (u, v) point, or with one that is not finite.
+        When there are no (u, v) points, or one is not finite.
     """
 
     def __init__(self, u: Floats, v: Floats, grid: ImageGrid) -> None:
@@ -43,7 +43,7 @@ class FourierOperator:
         # E_u[k, i] = e^{2πi u_k x_i},  E_v[k, j] = e^{2πi v_k y_j}
         self.kernel_x: Complex = np.exp(2j * np.pi * np.outer(u, grid.x))
         self.kernel_y: Complex = np.exp(2j * np.pi * np.outer(v, grid.y))
-        # Pixel axis first: seen as real numbers (cos, sin of k = 0, 1, …) they enter real matrix products as they are.
+        # With the pixel axis first, a view as real numbers (cos, sin of k = 0, 1, …) works in real matrix products.
         self._x_columns: Complex = np.ascontiguousarray(self.kernel_x.T)  # (nx, n_vis)
         self._y_columns: Complex = np.ascontiguousarray(self.kernel_y.T)  # (ny, n_vis)
         self._x_rows: Floats = np.ascontiguousarray(self._x_columns.view(float).T)  # (2 n_vis, nx)
@@ -54,7 +54,7 @@ class FourierOperator:
         return int(self.u.size)
 
     def forward(self, image: Floats) -> Complex:
-        """Visibilities of an image, (n_vis,) complex; the image (ny, nx) float per arcsec²."""
+        """Visibilities (n_vis,) complex of an image (ny, nx) float per arcsec²."""
         # V_k = Δ² Σ_i (Iᵀ E_vᵀ)_{i,k} E_u[k, i]
         partial = (image.T @ self._y_columns.view(float)).view(complex)  # (nx, n_vis)
         return np.asarray((partial * self._x_columns).sum(axis=0) * self.grid.pixel_area)
@@ -62,7 +62,7 @@ class FourierOperator:
     def adjoint(self, vis: Complex, out: Floats | None = None) -> Floats:
         """Real part of Σ_k V_k e^{-2πi(u_k x + v_k y)}, (ny, nx) float: F* without Δ², so that ⟨FI, V⟩ = Δ² ⟨I, F*V⟩.
 
-        ``out`` (ny, nx) float, contiguous, receives the result: a loop saves the time of a new array.
+        The result is written to ``out``, (ny, nx) float and contiguous, if given; this saves allocations in loops.
         """
         # Re[V e^{-iα} e^{-iβ}] = Re(V e^{-iα}) cos β + Im(V e^{-iα}) sin β, α along y, β along x
         turned = vis * self._y_columns.conj()  # (ny, n_vis)
@@ -71,11 +71,12 @@ class FourierOperator:
     def gram(self, weights: Floats | None = None) -> Floats:
         """F diag(w) Fᵀ of the real transform I → [Re V; Im V], (2 n_vis, 2 n_vis) float.
 
-        ``weights`` (ny, nx) float, one everywhere when None. Products of the kernels of two visibilities are kernels at
-        the sum and the difference of their (u, v): a transform at n_vis (n_vis + 1) points replaces the dense matrix.
+        ``weights`` is (ny, nx) float; None for ones. The product of the kernels of two visibilities is a sum of kernels
+        at the sum and the difference of their (u, v), so a transform at n_vis (n_vis + 1) points replaces the dense
+        matrix.
         """
         a, b = np.triu_indices(self.n_vis)
-        if weights is None:  # separable: every sum is a product of a sum over x and one over y
+        if weights is None:  # every sum is the product of a sum over x and one over y
             plus = (self.kernel_x @ self.kernel_x.T) * (self.kernel_y @ self.kernel_y.T)
             minus = (self.kernel_x @ self.kernel_x.conj().T) * (self.kernel_y @ self.kernel_y.conj().T)
         else:
@@ -92,7 +93,7 @@ class FourierOperator:
 
     @cached_property
     def _pair_columns(self) -> tuple[Complex, Complex]:
-        """Kernels at the sums, then the differences, of the (u, v) of all pairs a ≤ b: (nx, n) and (ny, n) complex."""
+        """Kernels at the sums, then the differences, of the (u, v) of all pairs a ≤ b, (nx, n) and (ny, n) complex."""
         a, b = np.triu_indices(self.n_vis)
 
         def pairs(columns: Complex) -> Complex:
@@ -102,7 +103,7 @@ class FourierOperator:
         return pairs(self._x_columns), pairs(self._y_columns)
 
     def point_spread(self, weights: Floats) -> Floats:
-        """Σ w cos(2π(ux+vy)) / Σ w on a grid of (2ny-1) × (2nx-1) pixels, 1 in the middle."""
+        """Point-spread function Σ w cos(2π(ux+vy)) / Σ w on (2ny-1) × (2nx-1) pixels, 1 in the centre."""
         ny, nx = self.grid.shape
         wide = FourierOperator(self.u, self.v, ImageGrid((2 * ny - 1, 2 * nx - 1), self.grid.pixel))
         return wide.adjoint(weights.astype(complex)) / weights.sum()

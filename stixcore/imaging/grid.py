@@ -12,14 +12,14 @@ from stixcore.errors import SelectionError
 Floats = NDArray[np.float64]
 
 
-#: Pixels along a side of an image, at most; and the size of a pixel, arcsec.
+#: Largest number of pixels per side of an image, and range of the pixel size in arcsec.
 SIDE_LIMIT = 4096
 PIXEL_LIMITS = (1e-3, 1e4)
 
 
 @dataclass(frozen=True)
 class ImageGrid:
-    """A square-pixel grid, solar north up: axis 0 is y (north), axis 1 is x (west).
+    """A grid of square pixels with solar north up: axis 0 is y (north), axis 1 is x (west).
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class ImageGrid:
         return self.pixel**2
 
     def position(self, row: float, column: float) -> tuple[float, float]:
-        """Helioprojective (x, y) [arcsec] of a pixel position (0-based, pixel centres at whole numbers)."""
+        """Helioprojective (x, y) [arcsec] of a pixel position (0-based, pixel centres at integers)."""
         return (
             self.center[0] + (column - (self.shape[1] - 1) / 2.0) * self.pixel,
             self.center[1] + (row - (self.shape[0] - 1) / 2.0) * self.pixel,

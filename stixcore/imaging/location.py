@@ -1,6 +1,6 @@
-"""Where on the Sun is the flare: full-disk back projection of the coarse sub-collimators.
+"""Location of the flare on the Sun, from a full-disk back projection of the coarse sub-collimators.
 
-Ground software ``stx_estimate_flare_location``, without its half-pixel bias and with a sub-pixel peak.
+As ``stx_estimate_flare_location`` of the ground software, but without its half-pixel bias and with a sub-pixel peak.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Floats = NDArray[np.float64]
 
 FULL_DISK_PIXELS = 512
 FULL_DISK_FIELD = 2.6  # solar radii
-#: Peaks closer than this belong together, arcsec.
+#: Peaks closer than this are one candidate, arcsec.
 SIDELOBE_DISTANCE = 200.0
-#: Full-disk peaks as high as this share of the highest make a location doubtful.
+#: A location is ambiguous when another full-disk peak is at least this fraction of the highest one.
 DOUBTFUL_SIDELOBE_RATIO = 0.9
-#: Distance from Sun centre in apparent radii, beyond which a source is unlikely.
+#: Distance from Sun centre, in apparent radii, beyond which a source is unlikely.
 DISK_RADIUS = 1.3
 
 
@@ -48,7 +48,7 @@ class FlareLocation:
     Attributes
     ----------
     x, y : float, arcsec
-        Helioprojective, sub-pixel peak of the full-disk map.
+        Sub-pixel peak of the full-disk map, helioprojective.
     sidelobe_ratio : float
         Second peak (further than 200″ away) ÷ first.
     candidates : tuple of Candidate
@@ -63,12 +63,12 @@ class FlareLocation:
     full_disk: Reconstruction
 
     def rival(self, rsun: float) -> float:
-        """Height of the highest other candidate on or near the disk, relative to the highest peak; 0 without one.
+        """Height of the second candidate on or near the disk, relative to the highest peak; 0 without one.
 
         Parameters
         ----------
         rsun : float, arcsec
-            Apparent solar radius; NaN: unknown, every candidate counts.
+            Apparent solar radius; NaN when unknown, so that every candidate counts.
         """
         reach = DISK_RADIUS * rsun if np.isfinite(rsun) else np.inf
         heights = [one.relative_height for one in self.candidates[1:] if np.hypot(one.x, one.y) < reach]
@@ -89,7 +89,7 @@ def locate_flare(vis: Visibilities, pointing: Pointing, rsun: float, n_candidate
     Parameters
     ----------
     vis : Visibilities
-        STIX frame; sub-collimators 10a … 7c of them are used.
+        In the STIX frame; sub-collimators 10a … 7c are used.
     pointing : Pointing
     rsun : float, arcsec
         Apparent solar radius.
@@ -98,7 +98,7 @@ def locate_flare(vis: Visibilities, pointing: Pointing, rsun: float, n_candidate
     Raises
     ------
     SelectionError, ReconstructionError
-        For unusable visibilities or radius.
+        When the visibilities or the radius are unusable.
     """
     begin = perf_counter()
     grid = full_disk_grid(rsun)
@@ -115,7 +115,7 @@ def locate_flare(vis: Visibilities, pointing: Pointing, rsun: float, n_candidate
         candidates.append(Candidate(x, y, height))
         near = np.hypot(grid.y[:, None] - grid.y[row], grid.x[None, :] - grid.x[column]) < SIDELOBE_DISTANCE
         remaining[near] = -np.inf
-    candidates.sort(key=lambda candidate: candidate.relative_height, reverse=True)  # pixels may rank them otherwise
+    candidates.sort(key=lambda candidate: candidate.relative_height, reverse=True)  # the order of pixels may differ
     highest = candidates[0].relative_height
     ranked = tuple(Candidate(c.x, c.y, c.relative_height / highest) for c in candidates)
     best = ranked[0]
@@ -131,7 +131,7 @@ def locate_flare(vis: Visibilities, pointing: Pointing, rsun: float, n_candidate
 
 
 def _refine_peak(vis: Visibilities, x: float, y: float, limit: float) -> tuple[float, float, float]:
-    """Newton steps on the map, a sum of cosines with exact derivatives; at most ``limit`` arcsec from the pixel."""
+    """Sub-pixel peak by Newton's method, with exact derivatives; at most ``limit`` arcsec from the pixel."""
     position = np.array([x, y])
     frequency = 2.0 * np.pi * np.stack([vis.u, vis.v], axis=1)
     for _ in range(10):

@@ -1,9 +1,9 @@
 """MEM_GE: the image of maximum entropy that explains the visibilities, solved in the dual.
 
 Massa et al. 2020, ApJ 894, 46: minimize J(x) = χ²(x) + λ Σ x (ln(x/m) - 1) over x ≥ 0 with Σx = f, where f = F/Δ² for a
-total flux F and m = f/N is the flat image. The image has as many unknowns as pixels, its dual has two per visibility:
-x = f·softmax(-Hᵀν/λ), and Newton's method finds ν in a handful of steps, with a duality gap that proves the result.
-docs/science/mem_ge.md says how this differs from the ground software's picture, and why.
+total flux F and m = f/N is the flat image. The image has one unknown per pixel, the dual problem two per visibility:
+x = f·softmax(-Hᵀν/λ). Newton's method finds ν in a few steps, and the duality gap bounds the error of the result.
+docs/science/mem_ge.md explains the differences from the ground software's image.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from stixcore.visibility.visibilities import Visibilities
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-#: Pixels a side of the grid on which the total flux is estimated, as in the reference.
+#: Pixels per side of the grid on which the total flux is estimated, as in the reference.
 FLUX_GRID = 64
-#: Fractions of the largest sensible λ that the reference allows.
+#: Range of λ in units of the largest useful λ, as in the reference.
 PERCENT_LAMBDA_RANGE = (1e-4, 0.2)
 #: Sub-collimators without calibrated phases, left out of the signal-to-noise ratio.
 FINE_LABELS = frozenset(f"{n}{letter}" for n in (1, 2) for letter in "abc")
-#: By discrepancy, χ² per degree of freedom is 1 to this.
+#: Tolerance of χ² per degree of freedom, for regularization by discrepancy.
 DISCREPANCY_TOLERANCE = 0.01
 
 
@@ -58,7 +58,7 @@ class FluxEstimate(StrEnum):
     COUNTS = "counts"  # A + B + C + D over 4T (`counted_flux`): no bias; "amplitude" where no background is subtracted
 
 
-#: Instead of the name of an estimate, for a flux that was given.
+#: Replaces the name of the estimate when the flux is given.
 GIVEN = "given"
 
 
@@ -76,15 +76,15 @@ class MemGeParameters:
     Attributes
     ----------
     total_flux : float or None, ct s⁻¹ cm⁻² keV⁻¹
-        F; by ``flux_estimate`` when None.
+        F; estimated as ``flux_estimate`` says when None.
     flux_estimate : FluxEstimate
     percent_lambda : float or None
-        p, the fraction λ ÷ λ_max with λ_max = 2·max|Hᵀ(Hx₀ - V)|, from 10⁻⁴ to 0.2 (0.02 is 2 %);
-        chosen by ``regularization`` when None.
+        The fraction p = λ ÷ λ_max with λ_max = 2·max|Hᵀ(Hx₀ - V)|, from 10⁻⁴ to 0.2 (0.02 is 2 %); chosen as
+        ``regularization`` says when None.
     regularization : Regularization
     early_stop : EarlyStop
     gap_tolerance : float
-        Newton ends when J is within this of its minimum, relative to 1 + χ².
+        Newton's method ends when J is this close to its minimum, relative to 1 + χ².
     max_iterations : int
     """
 
@@ -124,7 +124,7 @@ def mem_ge(
     operator: FourierOperator | None = None,
     counted_flux: float | None = None,
 ) -> Reconstruction:
-    """Maximum-entropy map, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
+    """Make a maximum-entropy map, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
 
     Parameters
     ----------
@@ -133,27 +133,27 @@ def mem_ge(
     grid : ImageGrid
     parameters : MemGeParameters, optional
     operator : FourierOperator, optional
-        Of the same points and grid, when it exists already.
+        Existing operator for the same (u, v) points and grid.
     counted_flux : float, optional, ct s⁻¹ cm⁻² keV⁻¹
-        What `stixcore.imaging.total_flux.counted_flux` gives, for ``flux_estimate="counts"``; only said otherwise.
+        Result of `stixcore.imaging.total_flux.counted_flux`; used with ``flux_estimate="counts"``, and always reported.
 
     Returns
     -------
     Reconstruction
-        No pixel is negative and Σ image·Δ² = F (to 1 % only with ``early_stop="gsw"``). ``history``: duality gap before
-        and after each Newton step; after an early stop, objective after each iteration.
-        ``certificate``: "flux_constraint" F, "largest_amplitude" max |V|, "counted_flux" where it is known, "snr",
-        "lambda", "percent_lambda" p, "objective" J of these visibilities,
-        "duality_gap" (J is at most this far above its minimum, in units of χ²; NaN after an early stop). The optimum
-        adds "chi2_per_dof", "degrees_of_freedom" = 2 n_vis and "effective_parameters" γ, the number of data that decide
-        the image against the entropy; the early stop adds "merged_visibilities", how many were left.
+        No pixel is negative, and Σ image·Δ² = F (within 1 % with ``early_stop="gsw"``). ``history`` is the duality gap
+        before and after each Newton step; after an early stop, the objective after each iteration. ``certificate`` has
+        "flux_constraint" F, "largest_amplitude" max |V|, "counted_flux" where it is known, "snr", "lambda",
+        "percent_lambda" p, "objective" J of these visibilities, and "duality_gap" (J is at most this far above its
+        minimum, in units of χ²; NaN after an early stop). The optimum adds "chi2_per_dof", "degrees_of_freedom" =
+        2 n_vis and "effective_parameters" γ, the number of data that determine the image against the entropy; the early
+        stop adds "merged_visibilities", the number of visibilities after merging.
 
     Raises
     ------
     ReconstructionError
-        For unusable visibilities, or when no non-negative image in this field has any flux.
+        When the visibilities are unusable, or every non-negative image in this field is zero.
     SelectionError
-        When the flux is to come from counts and ``counted_flux`` is missing.
+        When ``flux_estimate`` is "counts" and ``counted_flux`` is missing.
     """
     begin = perf_counter()
     require_usable(vis)
@@ -186,7 +186,7 @@ def mem_ge(
 
 
 def _total_flux(vis: Visibilities, grid: ImageGrid, p: MemGeParameters, counted_flux: float | None) -> float:
-    """F as the parameters want it."""
+    """Total flux F, given or estimated."""
     if p.total_flux is not None:
         return p.total_flux
     if p.flux_estimate != FluxEstimate.COUNTS:
@@ -198,17 +198,17 @@ def _total_flux(vis: Visibilities, grid: ImageGrid, p: MemGeParameters, counted_
 
 
 def estimate_total_flux(vis: Visibilities, grid: ImageGrid, estimate: FluxEstimate = FluxEstimate.LANDWEBER) -> float:
-    """Total flux from visibilities, ct s⁻¹ cm⁻² keV⁻¹.
+    """Estimate the total flux from visibilities, ct s⁻¹ cm⁻² keV⁻¹.
 
-    The reference takes that of the non-negative least-squares image on 64 × 64 pixels over the field of ``grid``, with
-    an early stop. Part of the noise becomes faint flux all over such an image, and is counted.
+    The reference uses the flux of the non-negative least-squares image on 64 × 64 pixels over the field of ``grid``,
+    with early stopping. Such an image turns part of the noise into faint flux everywhere, which is included.
 
     Raises
     ------
     ReconstructionError
-        When that image is empty.
+        When that image is zero.
     SelectionError
-        For the estimate from counts, which visibilities do not hold.
+        For the estimate from counts, which needs more than visibilities.
     """
     if estimate == FluxEstimate.COUNTS:
         message = "visibilities do not contain the flux of the counts: use counted_flux"
@@ -235,7 +235,7 @@ def visibility_snr(vis: Visibilities) -> float:
 
 
 def snr_percent_lambda(snr: float) -> float:
-    """Fraction p = 2/(SNR² + 90) of the largest sensible λ: the rule of ``stx_mem_ge``, within the allowed range."""
+    """Fraction p = 2/(SNR² + 90) of the largest useful λ, limited to the allowed range (rule of ``stx_mem_ge``)."""
     return float(np.clip(2.0 / (snr**2 + 90.0), *PERCENT_LAMBDA_RANGE))
 
 
@@ -246,14 +246,14 @@ def _resistant_mean(values: Floats, cut: float = 3.0) -> float:
     if sigma < 1e-24:
         sigma = deviation.mean() / 0.8
     good = values[deviation <= cut * sigma]
-    # The sigma of data truncated at the cut is too small by this polynomial of it.
+    # Truncation at the cut makes sigma too small, by this polynomial of the cut.
     truncation = np.polynomial.polynomial.polyval(cut, [-0.15405, 0.90723, -0.23584, 0.020142])
     return float(values[deviation <= cut * good.std() / truncation].mean())
 
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """What both solvers return."""
+    """Result of either solver."""
 
     image: Floats
     n_iter: int
@@ -263,11 +263,11 @@ class _Picture:
 
 
 def _largest_weight(system: WhitenedSystem, flux: float) -> float:
-    """λ_max = 2·max|Hᵀ(Hx₀ - d)|, x₀ the flat image: against an entropy of this weight χ² hardly pulls."""
+    """λ_max = 2·max|Hᵀ(Hx₀ - d)| for the flat image x₀: with this weight, the entropy dominates χ²."""
     shape = system.operator.grid.shape
     flat = np.full(shape, flux / (shape[0] * shape[1]))
     largest = 2.0 * float(np.abs(system.adjoint(system.forward(flat) - system.data)).max())
-    return max(largest, float(np.finfo(float).tiny))  # zero when the flat image fits exactly
+    return max(largest, float(np.finfo(float).tiny))  # not zero even when the flat image fits exactly
 
 
 # ---- the optimum, in the dual ----
@@ -301,7 +301,7 @@ def _optimum(vis: Visibilities, operator: FourierOperator, flux: float, percent:
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """The dual function at ν; the image is ``scale`` times the solver's exponentials, until its next evaluation."""
+    """The dual function at ν. Until the next evaluation, the image is ``scale`` times the solver's exponentials."""
 
     nu: Complex
     value: float
@@ -318,7 +318,7 @@ class _Solution:
     weight : float
         λ.
     nu : (n_vis,) complex
-        Real and imaginary part are the two dual numbers of a visibility.
+        Real and imaginary parts are the two dual variables of a visibility.
     image : (ny, nx) float
     chi2 : float
         |Hx - d|².
@@ -338,7 +338,7 @@ class _Solution:
 
     @property
     def chi2_per_dof(self) -> float:
-        """χ² ÷ 2 n_vis; docs/science/mem_ge.md says why γ is not taken off."""
+        """χ² ÷ 2 n_vis; docs/science/mem_ge.md explains why γ is not subtracted."""
         return self.chi2 / (2.0 * self.nu.size)
 
     @property
@@ -351,7 +351,7 @@ class _Solution:
 class _Dual:
     """Maximize g(ν) = -|ν|²/4 - νᵀd - λ f ln Σ exp(-(Hᵀν)/λ) by Newton's method with a line search.
 
-    g is the dual of J up to a constant and strictly concave; at its maximum ν = 2(Hx - d) with x = f·softmax(-Hᵀν/λ).
+    g is the dual of J up to a constant, and strictly concave; at its maximum, ν = 2(Hx - d) with x = f·softmax(-Hᵀν/λ).
     """
 
     def __init__(self, system: WhitenedSystem, flux: float, parameters: MemGeParameters) -> None:
@@ -360,13 +360,13 @@ class _Dual:
         self._exponentials = np.empty(system.operator.grid.shape)
 
     def solve(self, weight: float, start: Complex | None = None) -> _Solution:
-        """Maximum for λ = ``weight`` from ν = ``start``, by default from the flat image, ν = 0."""
+        """Find the maximum for λ = ``weight``, starting at ν = ``start``; by default at the flat image, ν = 0."""
         p, data = self.parameters, self.system.data
         point = self._point(np.zeros_like(data) if start is None else start, weight)
         gaps: list[float] = []
         while True:
             residual = point.predicted - data
-            # ∇g = Hx - d - ν/2, and J(x) - g(ν) = |∇g|²: the duality gap costs nothing
+            # ∇g = Hx - d - ν/2, and J(x) - g(ν) = |∇g|²: the duality gap needs no extra work
             gradient = residual - 0.5 * point.nu
             gaps.append(norm2(gradient))
             covariance = self._covariance(point)
@@ -386,7 +386,7 @@ class _Dual:
         return _Solution(weight, point.nu, image, norm2(residual), covariance, np.array(gaps), stopped_by)
 
     def _point(self, nu: Complex, weight: float) -> _Point:
-        """g(ν) and Hx; exponents are taken below the largest, so that none overflows."""
+        """g(ν) and Hx; the largest exponent is subtracted from all, so that none overflows."""
         e = self.system.adjoint(nu / -weight, out=self._exponentials)
         top = float(e.max())
         np.subtract(e, top, out=e)
@@ -397,12 +397,12 @@ class _Dual:
         return _Point(nu, float(value), scale, self.system.forward(e) * scale)
 
     def _covariance(self, point: _Point) -> Floats:
-        """K at the point evaluated last."""
+        """K at the point that was evaluated last."""
         predicted = _real(point.predicted)
         return self.system.gram(self._exponentials) * point.scale - np.outer(predicted, predicted / self.flux)
 
     def _step(self, point: _Point, gradient: Complex, covariance: Floats, weight: float) -> _Point | None:
-        """Newton step, shortened until g has grown enough; None when no length makes it grow."""
+        """Newton step, shortened until g increases enough; None when it does not increase for any length."""
         # -∇∇g = ½ + K/λ
         hessian = covariance / weight
         hessian.flat[:: hessian.shape[0] + 1] += 0.5
@@ -410,7 +410,7 @@ class _Dual:
         slope, length = np.vdot(gradient, direction).real, 1.0
         while length > 1e-10:
             trial = self._point(point.nu + length * direction, weight)
-            # Armijo's rule, with room for rounding
+            # Armijo's rule, with a tolerance for rounding
             if trial.value >= point.value + 1e-4 * length * slope - 1e-13 * abs(point.value):
                 return trial
             length *= 0.5
@@ -427,7 +427,7 @@ def _complex(values: Floats) -> Complex:
 
 
 def _meet_discrepancy(dual: _Dual, solution: _Solution, ceiling: float) -> tuple[_Solution, StopReason]:
-    """Solution at the λ where χ² = 2 n_vis: a safeguarded secant in ln λ, each solve started from the last image."""
+    """Find the λ where χ² = 2 n_vis, by a safeguarded secant in ln λ; each solve starts from the previous image."""
     lowest, highest = np.log(PERCENT_LAMBDA_RANGE) + np.log(ceiling)
     too_small: tuple[float, float] | None = None
     too_large: tuple[float, float] | None = None
@@ -446,12 +446,12 @@ def _meet_discrepancy(dual: _Dual, solution: _Solution, ceiling: float) -> tuple
             there = float(np.clip(here - 1.2 * excess, lowest, highest))
             if abs(there - here) < 1e-9:
                 return solution, StopReason.END_OF_RANGE
-        # the same image at another λ: -Hᵀν/λ stays
+        # scaling ν with λ keeps -Hᵀν/λ, and so the image
         solution = dual.solve(float(np.exp(there)), solution.nu * np.exp(there - here))
     return solution, StopReason.MAX_ITERATIONS
 
 
-# ---- the ground software's picture ----
+# ---- the ground software's image ----
 
 
 def _early_stopped(
@@ -461,7 +461,7 @@ def _early_stopped(
     system = WhitenedSystem.of(u, v, value, sigma, operator.grid)
     weight = percent * _largest_weight(system, flux)
     image, history, stopped_by = monotone_fista(system, flux, weight, p.max_iterations)
-    # J of the visibilities as given, to compare with the optimum's; that of the merged ones is in the history.
+    # J of the original visibilities, for comparison with the optimum; the history has J of the merged ones.
     given = WhitenedSystem(operator, vis.vis / vis.sigma, vis.sigma)
     entropy = entropy_objective(image, flux / image.size)
     objective = norm2(given.forward(image) - given.data) + percent * _largest_weight(given, flux) * entropy

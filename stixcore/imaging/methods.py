@@ -1,4 +1,4 @@
-"""The imaging methods by name: their parameters and how each is called.
+"""The imaging methods by name: their parameters, and a function that runs them.
 
 To add a method: write its module, add a member to `Method`, an entry to `PARAMETERS` and a line in `run_method`.
 """
@@ -29,7 +29,7 @@ from stixcore.visibility.visibilities import Visibilities
 
 @dataclass(frozen=True)
 class FullDiskParameters:
-    """The full-disk map has no parameters: sub-collimators 10a … 7c, natural weighting, 512², 2.6 solar radii."""
+    """The full-disk map has no parameters; it uses 10a … 7c, natural weighting, and 512² pixels on 2.6 solar radii."""
 
 
 type MethodParameters = (
@@ -55,17 +55,17 @@ PARAMETERS: Mapping[Method, type[MethodParameters]] = {
 
 @dataclass(frozen=True, eq=False)
 class ImagingInput:
-    """What a method may use.
+    """Input of the imaging methods.
 
     Attributes
     ----------
     vis : Visibilities
         Helioprojective axes, phase centre = centre of ``grid``.
     pixels : MetaPixels
-        The counts behind them.
+        The counts that the visibilities come from.
     grid : ImageGrid
     operator : FourierOperator
-        Of ``vis`` and ``grid``, shared by all methods.
+        Operator for ``vis`` and ``grid``, shared by all methods.
     pointing : Pointing
     flare_xy : (x, y), arcsec
         Map centre in the STIX frame.
@@ -84,17 +84,17 @@ class ImagingInput:
 def run_method(method: Method, parameters: MethodParameters, given: ImagingInput) -> Reconstruction:
     """Run one method on prepared input.
 
-    Where the background is known, ``certificate`` of an image with a total flux holds "counted_flux", and what the
-    image misses of it, "missing_flux" = counted_flux - total_flux; both in ct s⁻¹ cm⁻² keV⁻¹.
+    Where the background is known, the ``certificate`` of an image with a total flux has "counted_flux" and
+    "missing_flux" = counted_flux - total_flux, both in ct s⁻¹ cm⁻² keV⁻¹.
 
     Raises
     ------
     ReconstructionError
-        When the input cannot be imaged, or the parameters belong to another method.
+        When no image can be made from the input, or the parameters are those of another method.
     """
     image = _run(method, parameters, given)
     if "missing_flux" in image.certificate or not np.isfinite(image.total_flux):
-        return image  # CLEAN said so itself, or a map that measures no flux
+        return image  # CLEAN has added it, or the map has no total flux
     counted = _known_flux(given)
     if counted is None:
         return image
@@ -132,10 +132,10 @@ def _run(method: Method, parameters: MethodParameters, given: ImagingInput) -> R
 
 
 def _with_flux(parameters: MemGeParameters, given: ImagingInput) -> tuple[MemGeParameters, float | None]:
-    """Parameters of MEM_GE, and the flux of the counts where it is known.
+    """Parameters of MEM_GE, and the flux from the counts where it is known.
 
-    Without a background file the counts hold the background as well, which no visibility sees; the largest amplitude
-    does not, and is taken (`Reconstruction.flux_estimate` says so).
+    Without a background file, the counts include the background. The largest amplitude does not, so it is used instead,
+    and `Reconstruction.flux_estimate` shows that.
     """
     if parameters.total_flux is not None or parameters.flux_estimate != FluxEstimate.COUNTS:
         return parameters, _known_flux(given)
@@ -145,7 +145,7 @@ def _with_flux(parameters: MemGeParameters, given: ImagingInput) -> tuple[MemGeP
 
 
 def _known_flux(given: ImagingInput) -> float | None:
-    """Flux of the counts, or None where the background is unknown or as bright: said only, nothing depends on it."""
+    """Flux from the counts, for reports only; None where the background is unknown or as bright as the flare."""
     if not given.pixels.background_name:
         return None
     try:

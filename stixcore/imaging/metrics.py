@@ -1,4 +1,4 @@
-"""Numbers measured on images: centroid, width, agreement. For trust, tests and pages alike."""
+"""Measures of images: centroid, width, agreement with a reference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 #: FWHM of a Gaussian in units of its standard deviation, 2√(2 ln 2).
 FWHM_PER_SIGMA = float(2.0 * np.sqrt(2.0 * np.log(2.0)))
-#: A source is what hangs together with the peak above this share of it.
+#: A source is the connected region around the peak above this fraction of it.
 SOURCE_LEVEL = 0.5
 
 
@@ -41,15 +41,15 @@ class SourceMeasure:
 
 
 def strongest_source(sources: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Of fitted sources (at least one; as `Reconstruction.sources`) the one with the largest flux.
+    """The fitted source with the largest flux, of at least one in the format of `Reconstruction.sources`.
 
-    The brightest pixel belongs to the narrowest of them, which need not be the strongest.
+    It need not be the narrowest one, which has the brightest pixel.
     """
     return max(sources, key=lambda source: float(source["flux"]))
 
 
 def measure_source(image: Floats, grid: ImageGrid, sources: Sequence[Mapping[str, Any]] = ()) -> SourceMeasure:
-    """Measure the brightest source of an image: of fitted sources the one with the largest flux.
+    """Measure the brightest source of an image; for fitted sources, the one with the largest flux.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def measure_source(image: Floats, grid: ImageGrid, sources: Sequence[Mapping[str
         With a positive maximum.
     grid : ImageGrid
     sources : sequence of mappings
-        Fitted sources, as `Reconstruction.sources`.
+        Fitted sources, in the format of `Reconstruction.sources`.
     """
     if sources:
         strongest = strongest_source(sources)
@@ -68,7 +68,7 @@ def measure_source(image: Floats, grid: ImageGrid, sources: Sequence[Mapping[str
     rows, columns = np.nonzero(regions == regions[row, column])
     weight = image[rows, columns]
     total = weight.sum()
-    # sums and not products of vectors, which linear algebra adds up in an order that depends on its threads
+    # sums instead of vector products, because the order of summation in BLAS depends on its threads
     x, y = grid.position(float((rows * weight).sum() / total), float((columns * weight).sum() / total))
     area = rows.size * grid.pixel_area
     return SourceMeasure(x, y, float(np.sqrt(4.0 * area / np.pi)), float(area))
@@ -80,9 +80,9 @@ def relative_rms(image: Floats, truth: Floats) -> float:
 
 
 def signal_to_noise(amplitude: Floats, sigma: Floats) -> float:
-    """Resistant mean of amplitude ÷ sigma: values further than 3 sigma (from the median deviation) are left out.
+    """Resistant mean of amplitude ÷ sigma, as in the ground software's ``stx_vis_get_snr``.
 
-    Ground software ``stx_vis_get_snr``.
+    Values further than 3 sigma from the median are left out, with sigma from the median absolute deviation.
     """
     ratio = amplitude / sigma
     median = np.median(ratio)

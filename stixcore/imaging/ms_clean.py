@@ -1,9 +1,9 @@
-"""Multi-scale CLEAN: components are Gaussians of several widths instead of points, so extended flux is found whole.
+"""Multi-scale CLEAN: components are Gaussians of several widths instead of points, to recover all extended flux.
 
-After Cornwell 2008, IEEE J. Sel. Topics Signal Process. 2, 793. Two things differ. Scales are Gaussians, whose Fourier
-transform is known: the residual seen by a scale and the response of one scale to another are back projections with
-other weights, and nothing is convolved. And the scale of a step is the one that lowers the residual most, with a mild
-preference for narrow ones: without it, one wide component is put where two narrow sources are.
+After Cornwell 2008, IEEE J. Sel. Topics Signal Process. 2, 793, with two differences. Scales are Gaussians, whose
+Fourier transform is known: the residual at a scale and the response of one scale to another are back projections with
+other weights, so nothing is convolved. Each step takes the scale that reduces the residual most, with a slight
+preference for narrow scales; without it, two narrow sources are replaced by one wide component.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from stixcore.visibility.visibilities import Visibilities
 Floats = NDArray[np.float64]
 
 MAX_SCALES = 8
-#: The last peak, in sigma of the residual of its scale: higher than in CLEAN, for it is the highest of all scales.
+#: CLEAN ends below a peak of this many sigma of the residual at its scale. It is higher than in CLEAN, because the peak
+#: is the highest of all scales.
 NOISE_LEVEL = 1.5
 
 
@@ -45,13 +46,13 @@ class MultiScaleCleanParameters:
     ----------
     max_iterations : int
     gain : float
-        Share of the peak removed per iteration.
+        Fraction of the peak that is removed per iteration.
     beam_fwhm : float, arcsec
-        Of the Gaussian beam that restores the components.
+        FWHM of the Gaussian beam that restores the components.
     scales : tuple of float, arcsec
         FWHM of the components, increasing; 0 is a point.
     scale_bias : float
-        β: a scale's gain counts 1 - β·scale/(widest scale) times. 0: none.
+        β: the gain of a scale is weighted by 1 - β·scale/(widest scale); 0 for equal weights.
     weighting : Weighting
     """
 
@@ -83,9 +84,9 @@ def ms_clean(
     operator: FourierOperator | None = None,
     counted_flux: float | None = None,
 ) -> Reconstruction:
-    """Multi-scale CLEAN map, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
+    """Make a multi-scale CLEAN map, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻².
 
-    It ends when the highest peak of every scale is noise and the deepest hole of one is deeper, or after
+    The iteration ends when the highest peak of every scale is noise and some scale has a deeper hole, or after
     ``max_iterations``.
 
     Parameters
@@ -95,21 +96,21 @@ def ms_clean(
     grid : ImageGrid
     parameters : MultiScaleCleanParameters, optional
     operator : FourierOperator, optional
-        Of the same points and grid, when it exists already.
+        Existing operator for the same (u, v) points and grid.
     counted_flux : float, optional, ct s⁻¹ cm⁻² keV⁻¹
-        Flux of all that was counted (`stixcore.imaging.total_flux.counted_flux`), to say what the components miss.
+        Flux from the counts (`stixcore.imaging.total_flux.counted_flux`), for reporting what the components miss.
 
     Returns
     -------
     Reconstruction
-        ``image`` = restored components + residual; planes "components" (Gaussians drawn with their widths),
-        "restored", "residual", "dirty", all per arcsec². ``chi2`` and ``total_flux`` are those of the components;
-        ``certificate``: what `stixcore.imaging.clean.missing` says, and "flux_<scale>" of each scale.
+        ``image`` is restored components + residual; planes are "components" (Gaussians of their widths), "restored",
+        "residual" and "dirty", all per arcsec². ``chi2`` and ``total_flux`` are those of the components.
+        ``certificate`` has the values of `stixcore.imaging.clean.missing`, and "flux_<scale>" of each scale.
 
     Raises
     ------
     ReconstructionError
-        For unusable visibilities.
+        When the visibilities are unusable.
     """
     begin = perf_counter()
     require_usable(vis)
@@ -121,7 +122,7 @@ def ms_clean(
     bias = 1.0 - p.scale_bias * np.array(p.scales) / max(p.scales[-1], np.finfo(float).tiny)
     history, stopped_by = loop.run(p.max_iterations, p.gain, bias)
 
-    # components ⊗ scale, and ⊗ beam: Gaussians of √(scale² + beam²)
+    # components ⊗ scale, and ⊗ beam: Gaussians of FWHM √(scale² + beam²)
     drawn = [_smooth(part, grid, scale) for part, scale in zip(loop.components, p.scales, strict=True)]
     restored = np.sum(
         [
@@ -150,19 +151,19 @@ def ms_clean(
 
 
 def scale_visibilities(u: Floats, v: Floats, scales: tuple[float, ...]) -> Floats:
-    """Visibilities of Gaussians of unit flux, exp(-π² s² (u² + v²)/(4 ln 2)), (n_scales, n_vis), s the FWHM."""
+    """Visibilities of Gaussians of unit flux and FWHM s, exp(-π² s² (u² + v²)/(4 ln 2)), (n_scales, n_vis)."""
     squares = np.square(scales)[:, None] * (u**2 + v**2)
     return np.asarray(np.exp(-(np.pi**2) * squares / (4.0 * np.log(2.0))))
 
 
 class _Loop:
-    """Residuals of all scales, and what a component of one scale takes from each of them."""
+    """Residuals at all scales, and the response of each scale to components of another."""
 
     def __init__(self, vis: Visibilities, operator: FourierOperator, weights: Floats, seen: Floats) -> None:
         n = len(seen)
         total = weights.sum()
         self.dirty = operator.adjoint(vis.vis * weights) / total
-        # R_s = Σ w g_s Re[V e^{-2πi(ux+vy)}] / Σ w, the residual as scale s sees it
+        # R_s = Σ w g_s Re[V e^{-2πi(ux+vy)}] / Σ w, the residual at scale s
         self.residuals = np.stack([operator.adjoint(vis.vis * weights * factor) / total for factor in seen])
         self.components = np.zeros_like(self.residuals)
         self._vis, self._operator, self._weights, self._seen = vis, operator, weights, seen
@@ -174,20 +175,20 @@ class _Loop:
             for s in range(n)
             for t in range(s, n)
         }
-        # response of a scale to itself, and sigma of its residual
+        # response of each scale to itself, and sigma of its residual
         self._own = np.array([(weights * factor**2).sum() / total for factor in seen])
         self._sigma = np.array([np.sqrt(((weights * factor * vis.sigma) ** 2).sum()) / total for factor in seen])
         self.noise = map_noise(vis, weights)
         self._scaled = np.empty_like(self.dirty)
 
     def run(self, max_iterations: int, gain: float, bias: Floats) -> tuple[Floats, StopReason]:
-        """Clean; the significance of the peak before each step, and why it stopped."""
+        """Run the loop; return the significance of the peak before each step, and the stop reason."""
         history: list[float] = []
         nx = self.dirty.shape[1]
         for _ in range(max_iterations):
             highest = [int(residual.argmax()) for residual in self.residuals]
             peaks = np.array([residual.flat[at] for residual, at in zip(self.residuals, highest, strict=True)])
-            # a component of flux R_s/B_ss lowers Σ w|V|² by R_s²/B_ss
+            # a component of flux R_s/B_ss reduces Σ w|V|² by R_s²/B_ss
             best = int(np.argmax(bias * peaks / np.sqrt(self._own)))
             significance = float((peaks / self._sigma).max())
             if peaks[best] <= 0 or (significance <= NOISE_LEVEL and self._deepest() > significance):
@@ -206,19 +207,19 @@ class _Loop:
         return float((-self.residuals.min(axis=(1, 2)) / self._sigma).max())
 
     def predicted(self) -> NDArray[np.complex128]:
-        """Visibilities of the components, Σ c g(u, v) exp(2πi(ux + vy)), (n_vis,): none is cut off by the map."""
+        """Visibilities of the components, Σ c g(u, v) exp(2πi(ux + vy)), (n_vis,), also of parts outside the map."""
         area = self._operator.grid.pixel_area
         parts = zip(self._seen, self.components, strict=True)
         return np.asarray(np.sum([factor * self._operator.forward(part / area) for factor, part in parts], axis=0))
 
     def residual(self) -> Floats:
-        """Residual as a point sees it, the dirty map of what is left."""
+        """Dirty map of the residual visibilities."""
         left = (self._vis.vis - self.predicted()) * self._weights
         return np.asarray(self._operator.adjoint(left) / self._weights.sum())
 
 
 def _smooth(components: Floats, grid: ImageGrid, fwhm: float) -> Floats:
-    """Components as Gaussians of ``fwhm``, per arcsec²; points where it is 0."""
+    """Components as Gaussians of ``fwhm``, per arcsec²; as points when it is 0."""
     if fwhm == 0:
         return components / grid.pixel_area
     along_x, along_y = (beam_matrix(axis.size, grid.pixel, fwhm) for axis in (grid.x, grid.y))

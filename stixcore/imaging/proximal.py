@@ -1,7 +1,7 @@
-"""The reference's way to MEM_GE: merged visibilities, projections, proximal steps and first-order solvers.
+"""MEM_GE as in the reference implementation: merged visibilities, proximal steps and first-order solvers.
 
 Massa et al. 2020, ApJ 894, 46; Combettes & Pesquet 2011, "Proximal splitting methods in signal processing"; Beck &
-Teboulle 2009, SIAM J. Imaging Sci. 2, 183. Stopping rules and constants are the ground software's (SSW ``mem_ge``).
+Teboulle 2009, SIAM J. Imaging Sci. 2, 183. Stopping rules and constants are those of SSW ``mem_ge``, the reference.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from stixcore.visibility.visibilities import Visibilities
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-#: Factor by which the reference overestimates the largest eigenvalue of HHᵀ to get a safe step.
+#: Factor by which the reference overestimates the largest eigenvalue of HHᵀ, for a safe step.
 LIPSCHITZ_FACTOR = 2.1
-#: Both first-order iterations stop when the image changes by less than this, relative.
+#: Relative change of the image at which both first-order iterations stop.
 RELATIVE_CHANGE = 1e-3
-#: Prox iterations of rejected steps after which the reference gives up.
+#: Number of prox iterations in rejected steps after which the reference stops.
 MAX_REJECTED_PROX = 500
 
 
@@ -32,7 +32,7 @@ MAX_REJECTED_PROX = 500
 class WhitenedSystem:
     """Visibilities in units of their errors: χ²(x) = |Hx - d|² with H = [Re F; Im F]/σ, d = [Re V; Im V]/σ.
 
-    Real and imaginary parts stay together in complex vectors (n_vis,); |·|² of them is that of the real vectors.
+    Real and imaginary parts are kept in complex vectors (n_vis,), whose |·|² is that of the real vectors.
     """
 
     operator: FourierOperator
@@ -41,7 +41,7 @@ class WhitenedSystem:
 
     @classmethod
     def of(cls, u: Floats, v: Floats, vis: Complex, sigma: Floats, grid: ImageGrid) -> WhitenedSystem:
-        """System of these visibilities on this grid."""
+        """System for visibilities on a grid."""
         return cls(FourierOperator(u, v, grid), vis / sigma, sigma)
 
     def forward(self, image: Floats) -> Complex:
@@ -59,15 +59,16 @@ class WhitenedSystem:
 
     @property
     def lipschitz(self) -> float:
-        """2.1·‖HHᵀ‖₂, as the reference takes it for the gradient 2Hᵀ(Hx - d)."""
+        """2.1·‖HHᵀ‖₂, the reference's Lipschitz constant of the gradient 2Hᵀ(Hx - d)."""
         return float(LIPSCHITZ_FACTOR * np.linalg.eigvalsh(self.gram())[-1])
 
 
 def merge_cells(vis: Visibilities, grid: ImageGrid) -> tuple[Floats, Floats, Complex, Floats]:
-    """u, v, V, σ after averaging the visibilities that share a (u, v) cell of size 1/(nΔ), as SSW ``mem_ge`` does.
+    """Average the visibilities in each (u, v) cell of size 1/(nΔ), as SSW ``mem_ge`` does; returns u, v, V, σ.
 
-    The mean keeps the (u, v) of the first member. A cell holds the number of its entry and 0 means empty, so entry 0 is
-    never added to and the next member of its cell opens a new entry: the reference's slip, kept to get its picture.
+    The mean has the (u, v) of the first member. A cell stores the index of its entry and 0 means empty, so that nothing
+    is added to entry 0, and the next visibility in its cell makes a new entry. This error of the reference is
+    reproduced to get the same image.
     """
     ny, nx = grid.shape
     rows, columns = np.round(vis.v * ny * grid.pixel), np.round(vis.u * nx * grid.pixel)
@@ -92,7 +93,7 @@ def norm2(values: Complex) -> float:
 
 
 def projected_landweber(system: WhitenedSystem, max_iterations: int = 1000) -> tuple[Floats, int]:
-    """Non-negative least squares, min |Hx - d|² s.t. x ≥ 0, stopped where the reference stops; image and iterations.
+    """Non-negative least squares, min |Hx - d|² for x ≥ 0, stopped as in the reference; image and iterations.
 
     x ← max(0, x - 2Hᵀ(Hx - d)/L) from x = 0 until ‖Δx‖ < 10⁻³‖x‖.
     """
@@ -111,7 +112,7 @@ def projected_landweber(system: WhitenedSystem, max_iterations: int = 1000) -> t
 
 
 def entropy_prox(y: Floats, level: float, weight: float) -> Floats:
-    """Proximal step of the entropy: argmin_x ½|x - y|² + w Σ x (ln(x/m) - 1), pixel by pixel; always positive.
+    """Proximal step of the entropy, argmin_x ½|x - y|² + w Σ x (ln(x/m) - 1), for each pixel; always positive.
 
     The root of x - y + w ln(x/m) = 0 is x = w·ω(y/w + ln(m/w)) with Wright's omega, ω(z) + ln ω(z) = z.
     (The reference finds it by bisection to 10⁻¹⁰.)
@@ -122,9 +123,9 @@ def entropy_prox(y: Floats, level: float, weight: float) -> Floats:
 def entropy_prox_with_flux(
     y: Floats, flux: float, level: float, weight: float, max_iterations: int = 250
 ) -> tuple[Floats, int]:
-    """`entropy_prox` under Σx = ``flux`` by Dykstra's alternation, until the sum is right to 1 %; image and iterations.
+    """`entropy_prox` with Σx = ``flux`` by Dykstra's algorithm, until the sum is right to 1 %; image and iterations.
 
-    The reference stops at 1 %, so sums of early-stopped maps differ from the constraint by up to that.
+    As the reference stops at 1 %, the sum of an early-stopped map can differ from the constraint by that much.
     """
     x, p, q = y, np.zeros_like(y), np.zeros_like(y)
     for iteration in range(max_iterations):
@@ -146,7 +147,7 @@ def entropy_objective(image: Floats, level: float) -> float:
 def monotone_fista(
     system: WhitenedSystem, flux: float, weight: float, max_iterations: int = 1000
 ) -> tuple[Floats, Floats, StopReason]:
-    """Minimize |Hx - d|² + λ Σ x (ln(x/m) - 1) under Σx = f as the ground software does, which stops early.
+    """Minimize |Hx - d|² + λ Σ x (ln(x/m) - 1) for Σx = f as in the ground software, which stops early.
 
     Parameters
     ----------
@@ -160,7 +161,7 @@ def monotone_fista(
     Returns
     -------
     image : (ny, nx) float
-        That before the last step, as in the reference.
+        The image before the last step, as in the reference.
     history : (n_iter,) float
         Objective after each iteration.
     stopped_by : StopReason

@@ -1,4 +1,4 @@
-"""The common result of every imaging method, and how well an image explains the visibilities."""
+"""The result type of all imaging methods, and how well an image fits the visibilities."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
 
-#: Unit of every image but the back projections, as FITS writes it.
+#: Unit of every image except back projections, in FITS notation.
 SURFACE_BRIGHTNESS = "ct / (s cm2 keV arcsec2)"
-#: Unit of a back projection: not deconvolved, so its values are per dirty beam and not per solid angle.
+#: Unit of a back projection, which is not deconvolved, so that its values are per dirty beam.
 PER_BEAM = "ct / (s cm2 keV beam)"
 
 
 class Method(StrEnum):
-    """The seven products; the values are the suffixes of file names and never change their meaning."""
+    """The seven kinds of image; the values are the suffixes of file names, and their meaning never changes."""
 
     FULL_DISK_BP = "full_disk_bp"
     BP = "bp"
@@ -35,7 +35,7 @@ class Method(StrEnum):
     VIS_FWDFIT = "vis_fwdfit"
 
 
-#: Names for people, on pictures, reports and pages.
+#: Display names for figures, reports and pages.
 METHOD_NAMES: Mapping[Method, str] = {
     Method.FULL_DISK_BP: "Full-disk back projection",
     Method.BP: "Back projection",
@@ -53,16 +53,16 @@ class StopReason(StrEnum):
     DIRECT = "direct"  # no iteration
     CONVERGED = "converged"
     MAX_ITERATIONS = "max_iterations"
-    NEGATIVE_RESIDUAL = "negative_residual"  # CLEAN: the largest residual is a hole
-    NOISE = "noise"  # CLEAN: the highest peak left is noise
+    NEGATIVE_RESIDUAL = "negative_residual"  # CLEAN: the largest residual is negative
+    NOISE = "noise"  # CLEAN: the highest remaining peak is noise
     STOPPING_RULE = "stopping_rule"  # EM, early-stopped MEM_GE: the method's own rule, before convergence
-    STALLED = "stalled"  # no step improves the objective any more
-    END_OF_RANGE = "end_of_range"  # MEM_GE: no regularization in the allowed range gives the chi² asked for
+    STALLED = "stalled"  # no further step improves the objective
+    END_OF_RANGE = "end_of_range"  # MEM_GE: no regularization in the allowed range gives the requested chi²
 
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """An image and what is to be said about it.
+    """An image and information about it.
 
     Attributes
     ----------
@@ -71,28 +71,27 @@ class Reconstruction:
     image : (ny, nx) float, unit as ``unit``
     unit : str
     chi2 : float
-        Per degree of freedom: 1 for a right fit, about 0.5 for pixels, see `chi_square` (NaN: none).
+        Per degree of freedom: 1 for a correct fit, about 0.5 for an image of pixels, see `chi_square`; NaN without one.
     total_flux : float, ct s⁻¹ cm⁻² keV⁻¹
-        Of the sources: the sum of the image, of the components for CLEAN; NaN for a back projection.
+        Flux of the sources: sum of the image, for CLEAN sum of the components; NaN for a back projection.
     n_parameters : int
         Fitted parameters of a parametric model; 0 for other images.
     n_iter : int
     stopped_by : StopReason
     planes : mapping of str to (ny, nx) float
-        Further images of the method (CLEAN: components, residual …).
+        Additional images of the method (CLEAN: components, residual …).
     sources : tuple of mappings
         Parametric sources with errors (forward fit).
     model_selection : tuple of mappings
-        The models a forward fit tried, one row each, the chosen one marked.
+        The models that a forward fit tried, one row each, with the chosen one marked.
     elapsed : float, s
     history : float array
-        The quantity the stopping rule watches, each time it was looked at.
+        The quantity of the stopping rule at each check.
     certificate : mapping of str to float
-        Numbers that say how good the solution is, by name (MEM_GE: objective, duality gap …; EM: C-statistic …;
-        CLEAN: missing flux …).
+        Measures of the solution's quality, by name (MEM_GE: objective, duality gap …; EM: C-statistic …; CLEAN: missing
+        flux …).
     flux_estimate : str
-        Where a flux that the method needs came from (MEM_GE: "counts", "amplitude", "landweber", "given"); empty for
-        the others.
+        Origin of the total flux of MEM_GE: "counts", "amplitude", "landweber" or "given"; empty for other methods.
     """
 
     method: Method
@@ -114,7 +113,7 @@ class Reconstruction:
 
     @property
     def peak(self) -> tuple[float, float]:
-        """Helioprojective (x, y), arcsec: brightest pixel; for fitted sources the place of the one with most flux."""
+        """Helioprojective (x, y) of the brightest pixel, or of the fitted source with the largest flux, arcsec."""
         if self.sources:
             strongest = strongest_source(self.sources)
             return float(strongest["x"]), float(strongest["y"])
@@ -124,37 +123,37 @@ class Reconstruction:
 def chi_square(predicted: NDArray[np.complex128], vis: Visibilities, n_parameters: int = 0) -> float:
     """χ² per degree of freedom: χ² = Σ|V_pred - V_obs|²/σ² ÷ (2 n_vis - n_parameters).
 
-    The one definition for images, FITS headers, index and pages. σ is that of the real and of the imaginary part
-    alike: counting and compression, background, live time, and a systematic error of 5 % of the amplitude
-    (`stixcore.visibility.form.SYSTEMATIC_ERROR`) in quadrature. Where the calibration is better than that 5 %, as in
-    the simulator, bright sources come out below 1.
+    This definition is used for images, FITS headers, index and pages. σ is the error of the real and of the imaginary
+    part: counting statistics and compression, background, live time, and a systematic error of 5 % of the amplitude
+    (`stixcore.visibility.form.SYSTEMATIC_ERROR`), in quadrature. Where the calibration is better than 5 %, as in the
+    simulator, χ² of bright sources is below 1.
 
     Parameters
     ----------
     predicted : (n_vis,) complex
     vis : Visibilities
     n_parameters : int
-        Fitted parameters of a parametric model, which has 1 where it is right. Pixels of an image are not counted: 0.
-        Yet they follow the data as γ parameters would, and χ² is about 1 - γ/(2 n_vis): medians on real flares are 0.5
-        for CLEAN, 0.53 for MEM_GE and 0.81 for EM, which stops early. MEM_GE knows its γ ("effective_parameters": 32 of
-        48 for 2.9 million counts); for the others there is no such number.
+        Fitted parameters of a parametric model, whose χ² is 1 if the model is correct; 0 for an image, as pixels are
+        not counted. Pixels nevertheless fit the data as γ parameters would, and χ² is about 1 - γ/(2 n_vis): medians
+        for real flares are 0.5 for CLEAN, 0.53 for MEM_GE and 0.81 for EM, which stops early. γ is known for MEM_GE
+        only ("effective_parameters": 32 of 48 for 2.9 million counts).
 
     Notes
     -----
-    The ground software (``stx_plot_fit_map``) divides by n_vis - 1 instead: its value is 2 n_vis/(n_vis - 1) times that
-    of an image here, about 2 for a perfect one.
+    The ground software (``stx_plot_fit_map``) divides by n_vis - 1 instead, so its value for an image is
+    2 n_vis/(n_vis - 1) times the one here, and about 2 for a perfect image.
     """
     residual = np.abs(predicted - vis.vis) ** 2 / vis.sigma**2
     return float(residual.sum() / max(2 * len(vis) - n_parameters, 1))
 
 
 def require_usable(vis: Visibilities) -> None:
-    """Refuse visibilities no method can work with.
+    """Refuse visibilities that no method can use.
 
     Raises
     ------
     ReconstructionError
-        When there are none, all are zero, a value is not finite or a sigma not positive.
+        When there are none, all are zero, a value is not finite, or a sigma is not positive.
     """
     if len(vis) == 0:
         message = "there are no visibilities"

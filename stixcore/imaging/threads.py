@@ -1,4 +1,4 @@
-"""One thread for linear algebra: the products here are thin, and waking other threads costs more than it brings."""
+"""Limit linear algebra to one thread: for the thin matrix products here, more threads cost more than they gain."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from threadpoolctl import ThreadpoolController
 
 @cache
 def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks at the loaded libraries once, a few milliseconds
+    return ThreadpoolController()  # inspects the loaded libraries, which takes a few milliseconds
 
 
 def single_threaded() -> AbstractContextManager[object]:
-    """Within this context BLAS uses one thread; on a busy machine that is up to fifty times faster here."""
+    """Context in which BLAS uses one thread; on a busy machine imaging is up to fifty times faster with it."""
     context: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return context

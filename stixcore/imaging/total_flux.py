@@ -1,7 +1,7 @@
-"""Total flux of the sources from the counts themselves: the component of zero frequency.
+"""Total flux of the sources from the counts: the visibility at zero frequency.
 
-Every sub-collimator counts A + B + C + D = 4·T·F whatever the shape of the source. No amplitude is formed, so noise
-adds nothing: the estimate is unbiased and as sharp as the counts allow.
+Every sub-collimator counts A + B + C + D = 4·T·F, whatever the shape of the source. The estimate is unbiased, because
+it uses no amplitudes, which noise increases, and its error is that of the counts.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def counted_flux(
     flare_xy: tuple[float, float] = (0.0, 0.0),
     scheme: AmplitudeScheme = AmplitudeScheme.GSW_2026,
 ) -> float:
-    """Flux of everything the sub-collimators see, ct s⁻¹ cm⁻² keV⁻¹.
+    """Flux of everything in the field of view of the sub-collimators, ct s⁻¹ cm⁻² keV⁻¹.
 
-    That is more than the flux of a map where emission lies outside of it, or where the background was underestimated.
+    It exceeds the flux of a map when there is emission outside the map, or when the background is underestimated.
 
     Parameters
     ----------
@@ -35,18 +35,18 @@ def counted_flux(
     flare_xy : (x, y), arcsec
         Flare position in the STIX frame, for the grid transmission.
     scheme : AmplitudeScheme
-        Whose transmission is taken: measured in flight (``gsw-2026``) or from geometry (``gsw-2021``).
+        Determines the transmission: measured in flight (``gsw-2026``) or from geometry (``gsw-2021``).
 
     Raises
     ------
     ReconstructionError
-        When there are no counts above background, or no sub-collimator was switched on.
+        When there are no counts above background, or no sub-collimator was on.
     """
     index = detector_indices(pixels.switched_on(labels))
     known = flight_transmission if scheme is AmplitudeScheme.GSW_2026 else geometric_transmission
     transmission = known(*flare_xy)[index]
     exposure = pixels.exposure[index]
-    # F = Σ L·(A + B + C + D) ÷ Σ 4·L·T, the most likely F where the background is faint
+    # F = Σ L·(A + B + C + D) ÷ Σ 4·L·T, the most likely F when the background is faint
     flux = float((exposure * pixels.rate[index].sum(axis=1)).sum() / (4.0 * exposure * transmission).sum())
     if not (np.isfinite(flux) and flux > 0):
         message = f"{pixels.header.name}: there are no counts above background, so no total flux"

@@ -1,4 +1,4 @@
-"""How much each visibility counts in a dirty map."""
+"""Weights of the visibilities in a dirty map."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class Weighting(StrEnum):
 
 
 def visibility_weights(weighting: Weighting, u: Floats, v: Floats) -> Floats:
-    """Weights w (n_vis,): natural 1, uniform √(u²+v²)."""
+    """Weights (n_vis,): 1 for natural, √(u²+v²) for uniform weighting."""
     return np.ones_like(u) if weighting is Weighting.NATURAL else np.hypot(u, v)

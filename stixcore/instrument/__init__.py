@@ -1,1 +1,1 @@
-"""What the instrument is: sub-collimators, pixels, grids and their tables."""
+"""Geometry and tables of the instrument: sub-collimators, pixels, grids, energy channels."""

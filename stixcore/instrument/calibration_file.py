@@ -1,7 +1,7 @@
 """The shipped calibration data file, ``data/calibration.json.xz``: energy tables, science channels, phase corrections.
 
-The numbers come from i4Ds/STIX-CONF; ``stixcore.instrument.makers.calibration`` makes the file from a folder of its
-tables, and the file names its source. Each table carries the SHA-256 of the file in which it was published.
+The tables come from i4Ds/STIX-CONF; ``stixcore.instrument.makers.calibration`` makes the file from a folder of them.
+The file names its source, and contains the SHA-256 of the published file of each table.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stixcore.instrument.energy_tables import (
 
 SCHEMA = 1
 FILE_NAME = "calibration.json.xz"
-#: The two published files that the phase corrections are the sum of; their hash is that of one after the other.
+#: The two published files whose sum is the phase correction; the hash is that of both files, concatenated.
 PHASE_FILES = ("GridCorrection.csv", "PhaseCorrFactors.csv")
 PHASE_TABLE = "GridCorrection+PhaseCorrFactors"
 
@@ -50,16 +50,16 @@ class PhaseTable:
 
 @dataclass(frozen=True, eq=False)
 class ShippedCalibration:
-    """Contents of the file.
+    """Contents of the shipped calibration file.
 
     Attributes
     ----------
     source : str
-        Where the numbers come from.
+        Origin of the tables.
     tables : dict
         Energy tables by name.
     validity : tuple of Validity
-        Of the energy tables, in order of time.
+        Validity of the energy tables, in order of time.
     channels : dict
         Science channels by name.
     channel_validity : tuple of Validity
@@ -76,12 +76,12 @@ class ShippedCalibration:
 
 @cache
 def shipped_calibration() -> ShippedCalibration:
-    """Read the file, once a process.
+    """Read the shipped calibration file; the result is cached.
 
     Raises
     ------
     CalibrationError
-        When it is of another schema.
+        When the file has an unsupported schema version.
     """
     packed = files("stixcore.instrument").joinpath("data", FILE_NAME).read_bytes()
     data = json.loads(lzma.decompress(packed))

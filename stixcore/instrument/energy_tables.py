@@ -1,6 +1,6 @@
-"""On-board energy look-up tables (ELUT), when each was in force, and the science channels: as STIX-CONF publishes them.
+"""On-board energy look-up tables (ELUT), their validity, and the science channels, as published in STIX-CONF.
 
-Every parser takes the text of a file and its name, and refuses what it does not understand with one sentence.
+Every parser takes the text and the name of a file. A text that it cannot parse raises an error of one sentence.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from stixcore.printable import excerpt
 N_DETECTORS = 32
 N_PIXELS = 12
 N_EDGES = 31
-#: Energy channels of the on-board converter (ADC): its numbers have 12 bits.
+#: Number of energy channels of the on-board converter (ADC), which has 12 bits.
 N_ADC = 4096
-#: Gains beyond these are no gains of this instrument, keV/ADC: published ones are 0.104 to 0.113.
+#: Range of plausible gains, keV/ADC; published ones are 0.104 to 0.113.
 PLAUSIBLE_GAIN = (0.05, 0.2)
-#: Edges are set to the nearest ADC value, 0.06 keV away at most; further away than this something is wrong, keV.
+#: Edges further than this from their nominal energy are errors, keV: they are set to the nearest ADC value, which is
+#: 0.06 keV away at most.
 EDGE_REACH = 2.0
-#: Table names as ``ob_elut_name`` of CAL files has them; published files add ``.csv``.
+#: Table names, as in ``ob_elut_name`` of CAL files; published files add ``.csv``.
 TABLE_NAME = re.compile(r"elut_table_[0-9]{8}")
 CHANNELS_NAME = re.compile(r"ScienceEnergyChannels_[0-9]+")
 _FIRST_TITLES = ("Offset", "Gain", "Pixel", "Detector")
@@ -40,20 +41,20 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 @dataclass(frozen=True, eq=False)
 class EnergyLookupTable:
-    """On-board energy look-up table (ELUT), or the edges a daily calibration measured while it was in force.
+    """On-board energy look-up table (ELUT), or the edges that a daily calibration measured while it was in force.
 
     Attributes
     ----------
     name : str
-        For the record, e.g. ``elut_table_20220918``.
+        For example ``elut_table_20220918``.
     edges : (32, 12, 31) float, keV
         Actual energies of the on-board channel edges, per detector and pixel.
     nominal : (31,) float, keV
-        Science-channel edges they stand for (4 … 150 keV).
+        Corresponding edges of the science channels (4 … 150 keV).
     sha256 : str
-        Of the file in which the table was published.
+        SHA-256 of the published file.
     adc : (32, 12, 31) int, or None
-        The edges as on board.
+        On-board edges in ADC units.
     offset, gain : (32, 12) float in ADC and keV/ADC, or None
     """
 
@@ -75,18 +76,18 @@ class EnergyLookupTable:
         gain: NDArray[np.float64],
         adc: NDArray[np.int64],
     ) -> EnergyLookupTable:
-        """From what is on board: E = (ADC - offset)·gain."""
+        """Make a table from on-board values: E = (ADC - offset)·gain."""
         edges = (adc - offset[:, :, None]) * gain[:, :, None]
         return cls(name, edges, nominal, sha256, adc, offset, gain)
 
     def agrees_with(self, other: EnergyLookupTable) -> bool:
-        """Whether both hold the same numbers."""
+        """Whether both tables have the same edges."""
         return np.array_equal(self.edges, other.edges) and np.array_equal(self.nominal, other.nominal)
 
 
 @dataclass(frozen=True)
 class Validity:
-    """A name and the half-open interval [start, end), UTC, in which it holds; ``end`` None: no end is known."""
+    """Interval [start, end), UTC, in which a named table is in force; ``end`` is None when no end is known."""
 
     name: str
     start: np.datetime64
@@ -95,19 +96,19 @@ class Validity:
 
 @dataclass(frozen=True)
 class ScienceChannels:
-    """A set of science channels: name and the finite edges from 0 keV up."""
+    """A set of science channels: its name, and the finite edges from 0 keV upward."""
 
     name: str
     edges: tuple[float, ...]
 
 
 def table_name(file_name: str) -> str:
-    """Name of a table from that of its file.
+    """Name of a table from the name of its file.
 
     Raises
     ------
     CalibrationError
-        When it is not of the form ``elut_table_YYYYMMDD``.
+        When the name is not of the form ``elut_table_YYYYMMDD``.
     """
     name = file_name.strip().removesuffix(".csv")
     if not TABLE_NAME.fullmatch(name):
@@ -117,7 +118,7 @@ def table_name(file_name: str) -> str:
 
 
 def parse_energy_table(text: str, file_name: str, sha256: str) -> EnergyLookupTable:
-    """Energy table from the text of ``elut_table_YYYYMMDD.csv``.
+    """Parse an energy table from the text of ``elut_table_YYYYMMDD.csv``.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def parse_energy_table(text: str, file_name: str, sha256: str) -> EnergyLookupTa
     )
 
     def require(right: NDArray[np.bool_], expected: str, first: int) -> None:
-        """Refuse the first number that is not right; columns of ``right`` start with column ``first``."""
+        """Raise an error for the first value that is not ``right``, whose first column is column ``first``."""
         if not right.all():
             row, column = np.argwhere(~right)[0]
             found = f"column {excerpt(titles[first + column])}: {values[row, first + column]:.9g} is not {expected}"
@@ -164,7 +165,7 @@ def parse_energy_table(text: str, file_name: str, sha256: str) -> EnergyLookupTa
 
 
 def _nominal_energies(titles: list[str], place: str) -> NDArray[np.float64]:
-    """Energies of the edges, which stand in the column names only, (31,) float, keV."""
+    """Energies of the edges from the column names, (31,) float, keV."""
     for title, first in zip(titles, _FIRST_TITLES, strict=False):
         if title.partition(" ")[0] != first:
             raise _bad(place, f"column name {excerpt(title)} stands where {first!r} was expected")
@@ -179,7 +180,7 @@ def _nominal_energies(titles: list[str], place: str) -> NDArray[np.float64]:
 
 
 def _csv_rows(lines: list[str], before: int, file_name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not empty, each with the number of its line; cells without blanks and empty ones at the end."""
+    """Rows that are not empty, with their line numbers; cells are stripped, and empty cells at the end removed."""
     reader = csv.reader(lines)
     try:
         for row in reader:
@@ -208,21 +209,21 @@ def _numbers(row: list[str], titles: list[str], place: str) -> list[float]:
 
 
 def read_energy_table(path: Path) -> EnergyLookupTable:
-    """Energy table from a published file, with its SHA-256.
+    """Read an energy table from a published file, with its SHA-256.
 
     Raises
     ------
     CalibrationError
-        When it is not such a table.
+        When the file is not an energy table.
     OSError
-        When it cannot be read.
+        When the file cannot be read.
     """
     content = path.read_bytes()
     return parse_energy_table(decoded(content, path.name), path.name, hashlib.sha256(content).hexdigest())
 
 
 def decoded(content: bytes, file_name: str) -> str:
-    """Text of a published file.
+    """Decode the content of a published file.
 
     Raises
     ------
@@ -236,20 +237,20 @@ def decoded(content: bytes, file_name: str) -> str:
 
 
 def parse_validity(text: str, file_name: str, names: re.Pattern[str] = TABLE_NAME) -> tuple[Validity, ...]:
-    """Rows of ``elut_index.csv`` or ``science_echan_index.csv``, in order of time.
+    """Parse the rows of ``elut_index.csv`` or ``science_echan_index.csv``, in order of time.
 
-    The running number is not looked at: the published list has 17 twice. Names lose their ``.csv``.
+    The running number is ignored, as the published list has 17 twice. ``.csv`` is removed from the names.
 
     Parameters
     ----------
     text, file_name : str
     names : compiled pattern
-        What the names must be, without ``.csv``.
+        Pattern of valid names, without ``.csv``.
 
     Raises
     ------
     CalibrationError
-        When a date or a name cannot be read, intervals are empty or overlap, or one name follows itself.
+        When a date or a name is invalid, intervals are empty or overlap, or two consecutive rows have the same name.
     """
     rows: list[tuple[Validity, int]] = []
     for number, line in enumerate(text.lstrip("\ufeff").splitlines()[1:], 2):
@@ -283,12 +284,12 @@ def parse_validity(text: str, file_name: str, names: re.Pattern[str] = TABLE_NAM
 
 
 def parse_science_channels(text: str, file_name: str) -> ScienceChannels:
-    """Science channels from ``ScienceEnergyChannels_….csv``.
+    """Parse science channels from the text of ``ScienceEnergyChannels_….csv``.
 
     Raises
     ------
     CalibrationError
-        When it does not list 32 channels that join.
+        When the text does not list 32 adjacent channels.
     """
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.lstrip("\ufeff").splitlines())]
     channels = [row for row in rows if len(row) > 4 and row[0].isdigit()]
@@ -303,12 +304,12 @@ def parse_science_channels(text: str, file_name: str) -> ScienceChannels:
 
 
 def parse_phases(text: str, file_name: str) -> NDArray[np.float64]:
-    """Phase corrections from ``GridCorrection.csv`` or ``PhaseCorrFactors.csv``, (32,) float, deg; 0 where none.
+    """Parse phase corrections from ``GridCorrection.csv`` or ``PhaseCorrFactors.csv``, (32,) float, deg; 0 if missing.
 
     Raises
     ------
     CalibrationError
-        When a line does not hold a sub-collimator number and an angle.
+        When a line is not a sub-collimator number and an angle.
     """
     phase = np.zeros(N_DETECTORS)
     for line in text.lstrip("\ufeff").splitlines():

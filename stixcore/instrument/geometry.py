@@ -1,4 +1,4 @@
-"""Sub-collimators, pixels and the (u, v) plane: functions of the instrument's tables."""
+"""Sub-collimators, pixels and (u, v) points, from the instrument's tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRID_SEPARATION = 545.30  # mm, front to rear grid
 DETECTOR_SEPARATION = 47.78  # mm, rear grid to detector plane
 DETECTOR_AREA = 8.8 * 9.2 / 100.0  # cm²
 
-#: Sub-collimators 10a … 3c, coarse to fine: the ones with calibrated phases, the default of every method.
+#: Sub-collimators 10a … 3c, coarse to fine, which have calibrated phases: the default of every method.
 IMAGING_LABELS: tuple[str, ...] = tuple(f"{n}{letter}" for n in range(10, 2, -1) for letter in "abc")
 #: Sub-collimators 10a … 7c, used to find the flare on the full disk.
 LOCATION_LABELS: tuple[str, ...] = IMAGING_LABELS[:12]
@@ -29,7 +29,7 @@ BACKGROUND_MONITOR = 9  # detector index of the background monitor (detector 10)
 
 
 class PixelSet(StrEnum):
-    """Which of the 12 pixels are summed to A, B, C, D ("sumcase" in the ground software)."""
+    """Pixels of a detector that are summed to A, B, C, D ("sumcase" in the ground software)."""
 
     TOP = "TOP"
     BOT = "BOT"
@@ -39,7 +39,7 @@ class PixelSet(StrEnum):
 
     @property
     def pixels(self) -> NDArray[np.int64]:
-        """Pixel indices, column order A B C D repeated."""
+        """Pixel indices, in the order A B C D, repeated for each row of pixels."""
         return _PIXELS[self]
 
     @property
@@ -68,7 +68,7 @@ def detector_indices(labels: Iterable[str]) -> NDArray[np.int64]:
     Raises
     ------
     SelectionError
-        For a label that is no imaging sub-collimator, and for one named twice.
+        When a label is not an imaging sub-collimator, or occurs twice.
     """
     wanted = list(labels)
     known = subcollimator_table().label
@@ -106,9 +106,10 @@ def mean_orientation() -> NDArray[np.float64]:
 
 @cache
 def detector_centers() -> NDArray[np.float64]:
-    """Centre (x, y) of every detector in the detector plane, (32, 2) float, mm, as the Data Center draws it.
+    """Centre (x, y) of every detector in the detector plane, (32, 2) float, mm, as drawn by the Data Center.
 
-    Six columns of four or six detectors, 25 mm apart; flare locator (9) and background monitor (10) sit in the second.
+    There are six columns of four or six detectors, 25 mm apart; the flare locator (9) and the background monitor (10)
+    are in the second one.
     """
     outer, middle, inner = (36.5, 13.5), (59.5, 36.5, 13.5), (73.5, 50.5, 27.5)
     columns = zip((-62.5, -37.5, -12.5, 12.5, 37.5, 62.5), (outer, middle, inner, inner, middle, outer), strict=True)
@@ -118,13 +119,13 @@ def detector_centers() -> NDArray[np.float64]:
 
 
 def pixel_boxes() -> NDArray[np.float64]:
-    """Left, right, bottom, top of the twelve pixels from the centre of their detector, (12, 4) float, mm; a drawing.
+    """Left, right, bottom, top of the 12 pixels from the centre of their detector, (12, 4) float, mm, for drawings.
 
-    Columns A to D from left to right; the small pixels lie over the border between top and bottom, centred in theirs.
+    Columns A to D run from left to right; the small pixels are centred in them, on the border between top and bottom.
     """
     width, height = 8.8 / 4.0, 9.2 / 2.0
     left = -4.4 + width * np.arange(4)
-    small = 0.5 * np.sqrt(100.0 * pixel_area()[8])  # side of a square of their area
+    small = 0.5 * np.sqrt(100.0 * pixel_area()[8])  # half the side of a square of the same area
     middle = left + 0.5 * width
     rows = (
         np.stack([left, left + width, np.zeros(4), np.full(4, height)], axis=1),

@@ -1,8 +1,8 @@
-"""The instrument's tables, read on first use and kept.
+"""The instrument's tables, read on first use and cached.
 
-The design of grids and detectors ships with ``stixpy`` (BSD-3), as plain text next to its code. It is read from there
-without importing ``stixpy``, which would load sunpy and Matplotlib. What changes with time or is newer (energy tables,
-science channels, phase corrections, the transmission of 2026) is in ``data/`` here with its source.
+The design of grids and detectors is part of ``stixpy`` (BSD-3), in text files that are read without importing
+``stixpy``, which would load sunpy and Matplotlib. Tables that change with time or are newer (energy tables, science
+channels, phase corrections, the transmission of 2026) are in ``data/`` here, with their source.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ N_DETECTORS, N_PIXELS = energy_tables.N_DETECTORS, energy_tables.N_PIXELS
 
 
 def _stixpy_table(*parts: str) -> Path:
-    """Path of a table inside the installed ``stixpy``; the package itself is not imported."""
+    """Path of a table in the installed ``stixpy``, found without importing the package."""
     spec = find_spec("stixpy")
     if spec is None or spec.origin is None:  # pragma: no cover - stixpy is a declared dependency
         message = "the package stixpy, which carries the instrument's tables, is not installed"
@@ -41,14 +41,14 @@ def _ecsv_rows(path: Path) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class GridTable:
-    """One grid plate (front or rear), a row per detector, averaged over the layers of the finest grids.
+    """Parameters of the front or the rear grids, one row per detector, averaged over the layers of the finest grids.
 
     Attributes
     ----------
     pitch, slit, thickness : (32,) float, mm
         NaN where the detector has no grid (flare locator, background monitor).
     orientation : (32,) float, deg
-        As seen from the detector side.
+        Seen from the detector side.
     """
 
     pitch: NDArray[np.float64]
@@ -79,7 +79,7 @@ def grid_table(side: str) -> GridTable:
 
 @dataclass(frozen=True)
 class SubcollimatorTable:
-    """Design of the 32 sub-collimators, a row per detector.
+    """Design of the 32 sub-collimators, one row per detector.
 
     Attributes
     ----------
@@ -136,14 +136,14 @@ def phase_correction() -> NDArray[np.float64]:
     """Sum of the grid and the ad-hoc phase corrections, (32,) float, deg.
 
     ``GridCorrection.csv`` (grid measurements, September 2021) and ``PhaseCorrFactors.csv`` (more than 50 compact
-    flares, January 2022); Massa et al. 2022, Sol. Phys. 297, 93. Labels 1 and 2 are not calibrated (zero).
+    flares, January 2022); Massa et al. 2022, Sol. Phys. 297, 93. Labels 1 and 2 are not calibrated: 0.
     """
     return shipped_calibration().phases.degrees
 
 
 @dataclass(frozen=True)
 class TransmissionTable:
-    """Sub-collimator transmission T = intercept + slope·θ, 10-15 keV, (32,) each; slope per degree."""
+    """Sub-collimator transmission T = intercept + slope·θ at 10-15 keV, (32,) float each; the slope is per degree."""
 
     intercept: NDArray[np.float64]
     slope: NDArray[np.float64]
@@ -151,7 +151,7 @@ class TransmissionTable:
 
 @cache
 def transmission_table() -> TransmissionTable:
-    """Transmission measured in flight (STIX ground software v0.6.2; source in the file's header)."""
+    """Transmission measured in flight (ground software v0.6.2; the file's header names the source)."""
     text = files("stixcore.instrument").joinpath("data", "subcollimator_transmission.csv").read_text(encoding="utf-8")
     rows = [line.split(",") for line in text.splitlines() if line and line[0].isdigit()]
     table = np.array([[float(row[2]), float(row[3])] for row in rows])

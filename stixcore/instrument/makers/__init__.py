@@ -1,1 +1,1 @@
-"""Programs that make the shipped data files from published ones. Nothing else imports them."""
+"""Programs that make the shipped data files from published ones."""

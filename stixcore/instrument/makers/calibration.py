@@ -1,9 +1,10 @@
-"""Make ``data/calibration.json.xz`` from a folder of tables as i4Ds/STIX-CONF publishes them.
+"""Make ``data/calibration.json.xz`` from a folder of tables published in i4Ds/STIX-CONF.
 
     python -m stixcore.instrument.makers.calibration FOLDER [OUT]
 
-The folder holds ``elut_index.csv`` and its tables, ``science_echan_index.csv`` and its sets, ``GridCorrection.csv`` and
-``PhaseCorrFactors.csv``. The same folder gives the same file, bit for bit. After an update set `SOURCE`.
+The folder contains ``elut_index.csv`` and its tables, ``science_echan_index.csv`` and its sets of channels,
+``GridCorrection.csv`` and ``PhaseCorrFactors.csv``. The same folder gives the same file, bit for bit. Update `SOURCE`
+with the tables.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SOURCE = "i4Ds/STIX-CONF, commit fd35ff9 (energy tables, science channels); phas
 
 
 def packed_calibration(folder: Path) -> bytes:
-    """Contents of the data file.
+    """Make the contents of the data file.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def packed_calibration(folder: Path) -> bytes:
 
 
 def calibration_document(folder: Path) -> dict[str, Any]:
-    """The same as plain JSON values."""
+    """Contents of the data file as plain JSON values."""
     validity = parse_validity(_text(folder, "elut_index.csv"), "elut_index.csv")
     channel_validity = parse_validity(
         _text(folder, "science_echan_index.csv"), "science_echan_index.csv", CHANNELS_NAME
@@ -93,7 +94,7 @@ def _text(folder: Path, name: str) -> str:
 
 
 def main(folder: Path, out: Path) -> None:
-    """Write the file."""
+    """Write the data file."""
     out.write_bytes(packed_calibration(folder))
 
 
