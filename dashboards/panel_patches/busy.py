@@ -1,7 +1,7 @@
-"""The progress bar of a page moves while the server works for the visitor of that page.
+"""The progress bar of a page moves only while the server works for the visitor of that page.
 
 `panel.state.busy` is one value for all sessions, and `panel_material_ui.Page` follows it: each click of each visitor
-sends a message to all pages, and a click fails when the session of another visitor ends at that moment. The smallest
+sends a message to all pages, and a click fails if the session of another visitor ends at that moment. The smallest
 program that shows it::
 
     with set_curdoc(one):
@@ -21,14 +21,14 @@ import param
 from bokeh.document import Document
 from panel.io.state import state
 
-#: Document of a session → whether there is work for it.
+#: Document of a session → whether the server works for it.
 _signs: dict[Document, Any] = {}
 #: Busy event → its document.
 _owners: dict[str, Document | None] = {}
 
 
 def busy_sign() -> Any:
-    """A reactive Boolean for the page of the session that is being made."""
+    """A reactive Boolean for the page of the session being created."""
     sign, document = param.rx(False), pn.state.curdoc
     if document is not None:
         _signs[document] = sign

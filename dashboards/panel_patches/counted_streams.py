@@ -37,7 +37,7 @@ class _Counted:
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         size: int | None = super().read_from_fd(buf)  # type: ignore[misc]
         if size and self.connection is not None and not self.connections.received(self.connection, size):
-            return 0  # as if the other end had closed
+            return 0  # as if the client had closed
         return size
 
     def write_to_fd(self, data: memoryview) -> int:

@@ -1,4 +1,4 @@
-"""A visitor who closes the page leaves no traceback in the log.
+"""Visitors who close the page leave no traceback in the log.
 
 Panel, Bokeh and Tornado log a traceback when a browser goes away while a message is on its way to it, or while one of
 its own is handled. The smallest program that shows it::
@@ -27,7 +27,7 @@ def hide_disconnects() -> None:
 
 
 def is_no_disconnect(record: logging.LogRecord) -> bool:
-    """Whether a record is something else than a message to, or from, a browser that has gone."""
+    """Whether a record is not about a message to or from a browser that has disconnected."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, AssertionError):
         raised_in = traceback.extract_tb(error.__traceback__)[-1]

@@ -10,8 +10,8 @@ race of two threads, after which its field ignores all input. The smallest progr
 Panel also runs scheduled changes on the event loop; here they run in a thread, like clicks, while the coroutine holds
 the lock.
 
-Results of other threads must not be passed by ``document.add_next_tick_callback``, which is made for that:
-``panel.io.resources.patch_model_css`` restores the list of events from before it began, so that a callback added
+Results of other threads must not be passed with ``document.add_next_tick_callback``, although it is made for that:
+``panel.io.resources.patch_model_css`` restores the list of events from before its start, so that a callback added
 meanwhile is never called. `locked_updates` replaces it.
 
 Panel 1.10, Bokeh 3.10.
@@ -42,12 +42,12 @@ _SOON_S, _MOST = 0.05, 1200
 
 def handle_under_lock() -> None:
     """Let Panel handle events and changes in threads, under the lock. May be called more than once."""
-    setattr(Syncable, "_change_coroutine", _change)  # noqa: B010 - a method of Panel's is replaced
+    setattr(Syncable, "_change_coroutine", _change)  # noqa: B010 - replaces a method of Panel
     setattr(Syncable, "_event_coroutine", _event)  # noqa: B010
 
 
 def in_a_thread(callback: Callable[[], object]) -> Any:
-    """A periodic callback that Panel runs in a thread and not in the loop that serves everybody."""
+    """A periodic callback that Panel runs in a thread instead of the event loop."""
 
     async def run() -> None:
         await asyncio.get_running_loop().run_in_executor(_periodic_threads(), copy_context().run, callback)
@@ -57,13 +57,13 @@ def in_a_thread(callback: Callable[[], object]) -> Any:
 
 @cache
 def _periodic_threads() -> ThreadPoolExecutor:
-    """Threads of their own: what waits in them, for a lock perhaps, keeps no click waiting."""
+    """Separate threads: callbacks that wait in them, for example for a lock, delay no click."""
     return ThreadPoolExecutor(4, thread_name_prefix="periodic")
 
 
 @with_lock
 async def _change(component: Any, document: Document, event_id: str | None = None) -> None:
-    """As `Syncable._change_coroutine`: handle changed values, unless an event has had that done before."""
+    """Like `Syncable._change_coroutine`: handle changed values, unless an event has already done so."""
     if event_id is not None:
         waiting = state._change_callbacks.get(document, {})
         if waiting.pop(event_id, None) is None:
@@ -75,7 +75,7 @@ async def _change(component: Any, document: Document, event_id: str | None = Non
 
 @with_lock
 async def _event(component: Any, document: Document, event: Any) -> None:
-    """As `Syncable._event_coroutine`: handle the changes that came before an event, then the event."""
+    """Like `Syncable._event_coroutine`: handle the changes that came before an event, then the event."""
     for change in list(state._change_callbacks.get(document, {}).values()):
         await change()
     await _handle(document, partial(component._process_bokeh_event, document, event))
@@ -83,39 +83,39 @@ async def _event(component: Any, document: Document, event: Any) -> None:
 
 async def _handle(document: Document, work: Callable[[], None]) -> None:
     with set_curdoc(document):
-        # Panel begins this with the first change; in a thread it would ask the loop without end to begin it there
+        # Panel starts this with the first change; in a thread it would keep asking the loop to start it there
         state._schedule_busy_cleanup()
         try:
             await asyncio.to_thread(work)
-        except Exception as error:  # noqa: BLE001 - Panel decides what becomes of it, as in its own coroutines
+        except Exception as error:  # noqa: BLE001 - Panel handles it, as in its own coroutines
             state._handle_exception(error)
 
 
 def locked_updates(document: Document | None) -> Callable[[Callable[[], Any]], None]:
-    """By what other threads have a page changed: ``locked_updates(document)(change)``.
+    """Return a function with which other threads change a page: ``locked_updates(document)(change)``.
 
-    Changes are made one after the other, in the order in which they came; not before the session of the page is made,
-    and not after its end. Where there is no session, they are made at once. To be asked while the page is made.
+    Changes are made one after the other, in the order of the calls; only after the session of the page is created, and
+    not after its end. Without a session they are made immediately. Call this while the page is created.
     """
     context = None if document is None else document.session_context
     return _Turn(document, context) if document is not None and context is not None else lambda change: change()
 
 
 class _Turn:
-    """What waits for the lock of a document."""
+    """Changes that wait for the lock of a document."""
 
     def __init__(self, document: Document, context: Any) -> None:
         self._document, self._context = document, context
         self._loop: asyncio.AbstractEventLoop = context.server_context.application_context.io_loop.asyncio_loop
         self._waiting: deque[Callable[[], Any]] = deque()
-        self._running: set[asyncio.Task[Any]] = set()  # else nothing keeps them from being collected
+        self._running: set[asyncio.Task[Any]] = set()  # otherwise they could be garbage-collected
 
     def __call__(self, change: Callable[[], Any]) -> None:
         self._waiting.append(change)
         self._loop.call_soon_threadsafe(self._begin, _MOST)
 
     def _begin(self, tries: int) -> None:
-        """On the loop of the server."""
+        """Start on the event loop of the server."""
         session = self._context.session
         if session is None and tries:
             self._loop.call_later(_SOON_S, self._begin, tries - 1)

@@ -18,6 +18,6 @@ from tornado.httputil import HTTPHeaders
 
 
 def read_forwarded_headers(apply: Callable[[Any, HTTPHeaders], None]) -> None:
-    """Let this process call ``apply(context, headers)``, which sets ``remote_ip`` and ``protocol`` of a context."""
-    context: Any = httpserver._HTTPRequestContext  # the one place where Tornado reads these headers
+    """Call ``apply(context, headers)`` in this process, which sets ``remote_ip`` and ``protocol`` of a context."""
+    context: Any = httpserver._HTTPRequestContext  # the only place where Tornado reads these headers
     context._apply_xheaders = apply

@@ -1,7 +1,7 @@
-"""The log of a web socket message that fails is short.
+"""Web socket messages that fail leave only short log records.
 
-Bokeh writes the whole content of a message that it cannot handle into the log, with a traceback, as often as such a
-message comes. The smallest program that shows it::
+Bokeh writes the whole content of a message that it cannot handle into the log, with a traceback, for every such
+message. The smallest program that shows it::
 
     while True:
         socket.send(header); socket.send("{}"); socket.send('{"x": "' + 1_000_000 * "x" + '"}')
@@ -18,20 +18,20 @@ from collections.abc import Callable
 
 from bokeh.core.serialization import DeserializationError
 
-#: Loggers that report messages which fail, with their content.
+#: Loggers that report failed messages with their content.
 LOGGERS = ("bokeh.server.protocol_handler", "bokeh.server.views.ws")
-#: Tracebacks in one burst; more of them say nothing new.
+#: Tracebacks per burst; further ones say nothing new.
 TRACEBACKS = 5
 
 
 def shorten_message_errors(period: float) -> None:
-    """Shorten what this process logs about messages that fail; ``period`` is the length of a burst [s]."""
+    """Shorten the log records of this process about failed messages; ``period`` is the length of a burst [s]."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(ShortMessageErrors(period))
 
 
 class ShortMessageErrors(logging.Filter):
-    """Cuts the content of messages out of the log, and limits the records of a burst.
+    """Removes the content of messages from the log, and limits the records of a burst.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class ShortMessageErrors(logging.Filter):
 
 
 class _Shown(str):
-    """A text that is its own `repr`."""
+    """A string whose `repr` is the string itself."""
 
     __slots__ = ()
 

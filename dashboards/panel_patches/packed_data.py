@@ -1,7 +1,7 @@
 """Compressed data in a message is unpacked up to a limit.
 
-Bokeh unpacks the gzip data in a message of a browser whatever its size: 1 MB of packed zeros becomes 1 GB. The smallest
-program that shows it::
+Bokeh unpacks the gzip data in a message from a browser whatever its size: 1 MB of packed zeros becomes 1 GB. The
+smallest program that shows it::
 
     packed = base64.b64encode(gzip.compress(bytes(1_000_000_000)))
     Deserializer().deserialize({"type": "bytes", "data": packed.decode()})
@@ -19,7 +19,7 @@ from bokeh.core.serialization import DeserializationError, Deserializer
 
 
 def limit_unpacked_data(most: int) -> None:
-    """Let this process unpack at most ``most`` bytes per value of a message."""
+    """Unpack at most ``most`` bytes per value of a message in this process."""
     decode: Any = Deserializer._decode_bytes
 
     def decode_bytes(self: Deserializer, value: Any) -> Any:
@@ -41,7 +41,7 @@ def unpacked(content: bytes, most: int) -> bytes:
     Raises
     ------
     DeserializationError
-        When the result is larger, or ``content`` is damaged.
+        If the result is larger, or ``content`` is damaged.
     """
     try:
         unpacking = zlib.decompressobj(wbits=31)

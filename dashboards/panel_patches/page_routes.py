@@ -15,5 +15,5 @@ from panel.io.server import DocHandler, WSHandler
 
 
 def serve_only(page: type[DocHandler], socket: type[WSHandler]) -> None:
-    """Serve pages with these handlers in this process, and nothing else below the address of a page."""
+    """Use these handlers for pages in this process, and no other routes below the URL of a page."""
     per_app_patterns[:] = [(r"/ws", socket), (r"/?", page)]

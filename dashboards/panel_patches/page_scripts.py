@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-#: Before any component exists.
+#: Loaded before any component exists.
 HEAD = (
     "focus_after_dialog", "long_columns", "accessible_components", "choices_by_key", "chips_by_key", "back_and_forward",
 )  # fmt: skip
-#: After the scripts of Bokeh and Panel are loaded, before a component exists.
+#: Loaded after the scripts of Bokeh and Panel, before a component exists.
 LOADED = ("tables_drawn_once", "figures_measured_when_ready")
 
 

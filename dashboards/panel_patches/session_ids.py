@@ -1,7 +1,7 @@
 """Only the server chooses session ids.
 
-Bokeh takes the id of a session from the URL, from a header, or from a token in the URL. Whoever sends somebody a link
-with an id then shares the live page of the person who follows it. The smallest program that shows it::
+Bokeh takes the id of a session from the URL, from a header, or from a token in the URL. Anyone who sends a link with
+an id then shares the live page of the person who follows it. The smallest program that shows it::
 
     urlopen("http://localhost:5006/app?bokeh-session-id=chosen")  # 200, and the session has this id
 
@@ -16,15 +16,15 @@ from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError
 
-#: What Bokeh would take a session id from.
+#: Query parameters and header from which Bokeh would take a session id.
 ARGUMENTS = ("bokeh-session-id", "bokeh-token")
 HEADER = "Bokeh-Session-Id"
 
 
 def refuse_chosen_sessions() -> None:
-    """Refuse every request that names a session, in this process, with 400.
+    """Answer every request to this process that contains a session id with 400.
 
-    Pages, their web sockets and whatever else makes sessions are `AuthRequestHandler`, also in a plain ``panel serve``.
+    All handlers that create sessions (pages, web sockets) are `AuthRequestHandler`, also in a plain ``panel serve``.
     """
     prepare: Any = AuthRequestHandler.prepare
 
@@ -37,5 +37,5 @@ def refuse_chosen_sessions() -> None:
 
 
 def names_session(request: HTTPServerRequest) -> bool:
-    """Whether a request says which session it wants."""
+    """Whether a request contains a session id."""
     return HEADER in request.headers or any(name in request.arguments for name in ARGUMENTS)

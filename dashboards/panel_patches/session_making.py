@@ -1,8 +1,8 @@
-"""A hook around the making of every session.
+"""A hook for the creation of every session.
 
-Bokeh makes a session for a page, and again for a web socket whose session has ended, and offers no place to refuse or
+Bokeh creates a session for a page, and again for a web socket whose session has ended, and offers no way to refuse or
 delay it: `ServerLifecycle.on_session_created` comes after the decision and cannot wait. The smallest program that shows
-it: ``N`` web sockets with valid tokens of ended sessions make ``N`` pages at once, on the loop that serves everybody.
+it: ``N`` web sockets with valid tokens of ended sessions create ``N`` pages at once, on the event loop.
 
 Bokeh 3.10.
 """
@@ -20,7 +20,7 @@ type MakeSession = Callable[[Any, Any, ApplicationContext, Callable[[], Awaitabl
 
 
 def make_sessions_by(hook: MakeSession) -> None:
-    """Let this process call ``hook(session_id, request, context, make)`` for every session; ``make()`` makes it."""
+    """Call ``hook(session_id, request, context, make)`` for every session of this process; ``make()`` creates it."""
     make = ApplicationContext.create_session_if_needed
 
     @wraps(make)

@@ -1,7 +1,8 @@
-"""A server without free file descriptors closes connections, and its log stays short.
+"""A server without free file descriptors closes connections, and logs little.
 
-When `accept` fails because no file can be opened, Tornado logs a traceback and is asked again at once, since the
-connection still waits: that keeps a processor busy and fills the disk with log. The smallest program that shows it::
+When `accept` fails because no file can be opened, Tornado logs a traceback and calls it again immediately, since the
+connection still waits: that keeps a processor busy and fills the disk with log records. The smallest program that shows
+it::
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
     HTTPServer(app).listen(5006)  # then open 30 connections
@@ -20,9 +21,9 @@ from typing import Any, Self
 
 from tornado.ioloop import IOLoop
 
-#: Errors of `accept` that say that no further file can be opened.
+#: Errors of `accept` when no further file can be opened.
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-#: How long the listener pauses when there is nothing that it could close, s.
+#: How long the listener pauses if there is nothing to close, s.
 PAUSE_S = 1.0
 
 
@@ -34,7 +35,7 @@ class SheddingListener(socket.socket):
     shed : callable
         Closes another connection; returns whether there was one.
     spare : int, optional
-        A descriptor that is kept to refuse connections with.
+        A spare descriptor for refusing connections.
     """
 
     shed: Callable[[], bool]
@@ -42,7 +43,7 @@ class SheddingListener(socket.socket):
 
     @classmethod
     def of(cls, given: socket.socket, shed: Callable[[], bool]) -> Self:
-        """A listener that takes over the descriptor of a socket."""
+        """Create a listener that takes over the descriptor of a socket."""
         family, kind, proto = given.family, given.type, given.proto
         listener = cls(family, kind, proto, fileno=given.detach())
         listener.setblocking(False)
@@ -50,12 +51,12 @@ class SheddingListener(socket.socket):
         return listener
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """The next connection.
+        """Accept the next connection.
 
         Raises
         ------
         BlockingIOError
-            When there is none, or no descriptor for it.
+            If there is none, or no descriptor for it.
         """
         try:
             return super().accept()
@@ -67,10 +68,10 @@ class SheddingListener(socket.socket):
         raise BlockingIOError
 
     def _refuse(self) -> None:
-        """Take the connection with the one descriptor that is kept for this, and close it; else wait a moment."""
+        """Accept the connection with the spare descriptor and close it; without one, pause the listener."""
         if self.spare is None:
             loop = IOLoop.current()
-            loop.update_handler(self, 0)  # or it would be asked again and again
+            loop.update_handler(self, 0)  # otherwise it would be called again and again
             loop.call_later(PAUSE_S, self._listen)
             return
         os.close(self.spare)

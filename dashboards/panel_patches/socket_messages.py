@@ -1,7 +1,7 @@
-"""The whole of a web socket message is bounded, not only its parts.
+"""The total size of a web socket message is limited, not only the size of its parts.
 
-Bokeh sends one message in several parts, each a web socket message of its own, and `WSHandler` bounds neither their
-number nor their sum. The smallest program that shows it::
+Bokeh sends one message in several parts, each a web socket message of its own, and `WSHandler` limits neither their
+number nor their total size. The smallest program that shows it::
 
     socket.send('{"msgid": "1", "msgtype": "PATCH-DOC", "num_buffers": 1000000}')
     while True:
@@ -35,7 +35,7 @@ class SocketMessages:
         return handler.request.connection.stream if handler.ws_connection is None else handler.ws_connection.stream
 
     async def _receive(self, fragment: str | bytes) -> Any:
-        """Take a part; return the message that it completes, or None."""
+        """Process a part; return the message that it completes, or None."""
         handler: Any = self
         if self._refused:
             return None
@@ -56,12 +56,12 @@ class SocketMessages:
         self._settle()
 
     def on_pong(self, data: bytes) -> None:
-        """Take a pong."""
+        """Handle a pong."""
         super().on_pong(data)  # type: ignore[misc]
         self._settle()
 
     def _settle(self) -> None:
-        """Tell the connections that no incomplete message is left, if that is so."""
+        """Report that no incomplete message is left, if that is the case."""
         handler: Any = self
         protocol = handler.ws_connection
         fragments = None if protocol is None else protocol._fragmented_message_buffer

@@ -1,4 +1,4 @@
-"""Whether the installed versions of Panel and what is below it are those that the pages are made for."""
+"""Check that the installed versions of Panel and its dependencies are those that the pages are made for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
 
-#: Distribution of this project, and those whose private parts its pages replace.
+#: Distribution of this project; its pages replace private parts of the packages below.
 PROJECT = "stix-flare-archive"
 REPLACED_IN = ("bokeh", "panel", "panel-material-ui", "tornado")
 
@@ -14,7 +14,7 @@ REPLACED_IN = ("bokeh", "panel", "panel-material-ui", "tornado")
 def untested_versions() -> list[str]:
     """Installed packages that are outside the bounds of ``pyproject.toml``, as "panel 1.11.0 (made for <1.11,>=1.10)".
 
-    Empty when the project itself is not installed, and its bounds are not known.
+    Empty if the project itself is not installed, so that its bounds are unknown.
     """
     try:
         wanted = [Requirement(text) for text in requires(PROJECT) or ()]

@@ -321,5 +321,5 @@ def _signed(request: HTTPServerRequest, name: str) -> str:
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """Whether to log a record: Bokeh logs a second line when a web socket is refused."""
+    """Whether to log a record: Bokeh itself already logs that a web socket was refused."""
     return not (record.exc_info and isinstance(record.exc_info[1], PageRefused))

@@ -106,7 +106,7 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
             await opened
 
     async def on_message(self, message: str | bytes) -> None:
-        """See Bokeh. Ignores messages of a visitor who has signed out, and limits requests for the whole page."""
+        """See Bokeh. Ignores messages of a closed connection, and limits requests for the whole page."""
         stream = None if self.ws_connection is None else self.ws_connection.stream
         if stream is None or stream.closed():
             return

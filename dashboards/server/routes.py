@@ -62,7 +62,7 @@ class FoundFile:
 
     @property
     def freshness(self) -> str:
-        """Value of the header Cache-Control; private files are not cached."""
+        """Value of the header Cache-Control; hidden files are not stored."""
         if self.hidden:
             return "no-store"
         return "no-cache" if self.save else f"private, max-age={PICTURE_AGE_S}"

@@ -1,4 +1,4 @@
-"""Addresses to look around: flares, images, science files, light curves. Open to everybody."""
+"""Endpoints for browsing: flares, images, science files, light curves. Open to everybody."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dashboards.server.api.rows import (
 )
 from dashboards.shared.access import visible_image
 
-#: Most points of a light curve in one answer: about 2 MB.
+#: Most points of a light curve in one response: about 2 MB.
 POINTS = 20_000
 #: Points without a resolution: as many as a screen shows.
 _SCREEN = 2000
@@ -38,7 +38,7 @@ IMAGE_ID, SCIENCE_NAME = r"[0-9a-f]{16}-[a-z_]{1,20}", r"[A-Za-z0-9._-]{1,150}"
 
 
 def page_schema(item: dict[str, Any]) -> dict[str, Any]:
-    """JSON schema of a page of a list."""
+    """JSON schema of one page of a list."""
     return {
         "type": "object",
         "required": ["total", "limit", "offset", "next", "clock", "units", "items"],
@@ -55,7 +55,7 @@ def page_schema(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def flares(archive: Archive, call: Call) -> Reply:
-    """A page of flares."""
+    """One page of flares."""
     v = call.values
     which = FlareFilter(
         t_start=v["start"],
@@ -71,7 +71,7 @@ def flares(archive: Archive, call: Call) -> Reply:
 
 
 def images(archive: Archive, call: Call) -> Reply:
-    """A page of images; hidden ones to their author and to operators."""
+    """One page of images; hidden images are visible to their author and to operators."""
     v = call.values
     which = ImageFilter(
         t_start=v["start"],
@@ -100,11 +100,11 @@ def images(archive: Archive, call: Call) -> Reply:
 
 
 def image(archive: Archive, call: Call) -> Reply:
-    """One image, with the run that made it."""
+    """One image with its run."""
     found = visible_image(archive, call.path["image_id"], call.visitor)
     try:
         run = row_document(RUNS, archive.run(found.recipe_id))
-    except NotInArchive:  # a finding of the next check
+    except NotInArchive:  # reported by the next check
         run = None
     document = image_document(found, "../") | {
         "run": run,
@@ -116,7 +116,7 @@ def image(archive: Archive, call: Call) -> Reply:
 
 
 def image_document(row: Image, up: str) -> dict[str, Any]:
-    """An image as JSON, with the addresses of its files relative to the call's own."""
+    """An image as JSON, with file URLs relative to the URL of the call."""
     files = f"{up}../../archive"
     links = {
         "self": f"{up}images/{row.image_id}" if not up else row.image_id,
@@ -129,7 +129,7 @@ def image_document(row: Image, up: str) -> dict[str, Any]:
 
 
 def science_files(archive: Archive, call: Call) -> Reply:
-    """A page of science files."""
+    """One page of science files."""
     v = call.values
     which = ScienceFilter(
         t_start=v["start"],
@@ -153,7 +153,7 @@ def _science_document(row: ScienceFile) -> dict[str, Any]:
 
 
 def lightcurve(archive: Archive, call: Call) -> Reply:
-    """Quick-look light curves of a window."""
+    """Quick-look light curves of a time window."""
     v = call.values
     start, end, resolution = v["start"], v["end"], v["resolution"]
     span = (end - start) / np.timedelta64(1, "s")

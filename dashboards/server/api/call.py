@@ -1,4 +1,4 @@
-"""One call of the API, and how an address answers it."""
+"""A call of the API, its reply, and the declaration of an endpoint."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from jobs.shared.limits import Limits
 
 @dataclass(frozen=True)
 class Call:
-    """A call, with its parameters read.
+    """A call with its parsed parameters.
 
     Attributes
     ----------
     visitor : Visitor
     values : mapping of str to Any
-        By name of the parameter.
+        Parameter values, by name.
     given : mapping of str to sequence of bytes
-        The parameters as they came.
+        The parameters as received.
     path : mapping of str to str
-        What stands in the address itself.
+        Values in the path.
     body : bytes
     now : datetime64, UTC
     limits : Limits
@@ -42,7 +42,7 @@ class Call:
     limits: Limits
 
     def page(self, items: Sequence[Any], total: int, units: Mapping[str, str], clock: str) -> dict[str, Any]:
-        """A page of a list."""
+        """One page of a list."""
         return {
             "total": total,
             "limit": self.values["limit"],
@@ -56,7 +56,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered: a document, and where what was made can be found."""
+    """A reply: a document, and the location of what was created."""
 
     document: Mapping[str, Any]
     status: int = 200
@@ -72,7 +72,7 @@ class Who(Enum):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address of the API.
+    """One endpoint of the API.
 
     Attributes
     ----------
@@ -80,17 +80,17 @@ class Endpoint:
         ``GET``, ``/images/{image_id}``.
     summary : str
     answer : function
-        Of the archive and the call; runs in a thread.
+        Called with the archive and the call, in a thread.
     schema : mapping
-        JSON schema of the answer.
+        JSON schema of the reply.
     parameters : tuple of Parameter
     places : mapping of str to str
-        Pattern of what stands in the path, by name.
+        Patterns of the values in the path, by name.
     who : Who
     body : mapping, optional
         JSON schema of the body.
     statuses : tuple of int
-        Of good answers.
+        Success statuses.
     """
 
     method: str

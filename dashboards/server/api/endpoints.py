@@ -1,4 +1,4 @@
-"""Every address of the API, below `ROOT`."""
+"""Every endpoint of the API, below `ROOT`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an API call can be refused for: a status, a sentence, and the field and value that it is about."""
+"""Errors of API calls: status, sentence, and the field and value concerned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stixcore.printable import without_folders
 
 
 class Refused(StixError):
-    """An answer that is an error.
+    """An error response.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ class Refused(StixError):
         HTTP status.
     sentence : str
     field, value : str
-        Parameter or key, and what it was.
+        Name and value of the parameter or key.
     """
 
     def __init__(self, status: int, sentence: str, field: str = "", value: str = "") -> None:
@@ -26,6 +26,6 @@ class Refused(StixError):
 
     @property
     def document(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """The error as JSON."""
         about = {"field": self.field, "value": self.value[:200]} if self.field else {}
         return {"status": self.status, "error": without_folders(self.sentence), **about}

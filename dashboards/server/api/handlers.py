@@ -1,4 +1,4 @@
-"""Tornado's side of the API: who calls, parameters and body in, JSON out."""
+"""Tornado handlers of the API: visitor, parameters and body in, JSON out."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ _SENTENCES = {
 
 
 class JsonHandler(RequestHandler):
-    """What every answer of the API has in common."""
+    """Base class of all API handlers."""
 
     def set_default_headers(self) -> None:
-        """JSON for the one who asked, to be asked for again."""
+        """Set the content type to JSON; responses are private and revalidated."""
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.set_header("Cache-Control", "private, no-cache")
         self.set_header("Vary", "Authorization, Cookie")
         self.set_header("X-Content-Type-Options", "nosniff")
 
     def check_xsrf_cookie(self) -> None:
-        """A form of somebody else's page can make a browser send a cookie, and nothing else that opens a door."""
+        """Check calls with a cookie; a token needs no check, because browsers do not add it by themselves."""
         if self.get_cookie(COOKIE) and "Authorization" not in self.request.headers:
             refuse_other_origins(self)
             super().check_xsrf_cookie()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """One JSON object with one sentence."""
+        """Send one JSON object with one sentence."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         refused = error if isinstance(error, Refused) else Refused(status_code, self._sentence(status_code))
         self.finish(refused.document)
@@ -65,7 +65,7 @@ class JsonHandler(RequestHandler):
         return _SENTENCES.get(status, "the request failed")
 
     def refuse(self, refused: Refused) -> None:
-        """End with an error."""
+        """Finish with an error."""
         self.set_status(refused.status)
         if refused.status == 503:
             self.set_header("Retry-After", RETRY_AFTER_S)
@@ -76,12 +76,12 @@ class JsonHandler(RequestHandler):
 
 @stream_request_body
 class EndpointHandler(JsonHandler):
-    """One path of the API, with all its methods.
+    """Handler of one path of the API, with all its methods.
 
     Parameters
     ----------
     endpoints : dict of str to Endpoint
-        By method.
+        Endpoints by method.
     """
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
@@ -89,7 +89,7 @@ class EndpointHandler(JsonHandler):
         super().__init__(application, request, **kwargs)
 
     def initialize(self, endpoints: dict[str, Endpoint]) -> None:
-        """Take what the route says."""
+        """Store the endpoints of the route."""
         self._endpoints = endpoints
 
     def prepare(self) -> None:
@@ -101,26 +101,26 @@ class EndpointHandler(JsonHandler):
             self.refuse(Refused(413, message, "body"))
 
     def data_received(self, chunk: bytes) -> None:
-        """Collect the body, as far as it is looked at: one that came without its length may be endless."""
+        """Collect the body up to the limit: a body without Content-Length may be endless."""
         if len(self._body) <= _LIMITS.body:
             self._body += chunk
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """As everywhere, and which methods there are."""
+        """As in the base class, with the allowed methods."""
         if status_code == 405:
             self.set_header("Allow", ", ".join(self._endpoints))
         super().write_error(status_code, **kwargs)
 
     async def get(self, **path: str) -> None:
-        """Answer."""
+        """Answer a GET request."""
         await self._answer("GET", path)
 
     async def head(self, **path: str) -> None:
-        """Answer without the body."""
+        """Answer without a body."""
         await self._answer("GET", path)
 
     async def post(self, **path: str) -> None:
-        """Do something, and answer."""
+        """Answer a POST request."""
         await self._answer("POST", path)
 
     async def _answer(self, method: str, path: dict[str, str]) -> None:
@@ -138,12 +138,12 @@ class EndpointHandler(JsonHandler):
         self.finish(json.dumps(reply.document, allow_nan=False, ensure_ascii=False))
 
     async def _visitor(self, endpoint: Endpoint) -> Visitor:
-        """Who calls.
+        """Visitor of the call.
 
         Raises
         ------
         Refused
-            When the token is nobody's, or a guest calls what is for users.
+            If the token is unknown, or a guest calls an endpoint for users.
         """
         visitor = await visitor_asking(self)
         if visitor.name is None and "Authorization" in self.request.headers:
@@ -185,30 +185,30 @@ class EndpointHandler(JsonHandler):
 
 
 class OpenApiHandler(JsonHandler):
-    """The description of the API."""
+    """Sends the OpenAPI description."""
 
     def get(self) -> None:
         """Send it."""
         self.finish(json.dumps(openapi_document()))
 
     def head(self) -> None:
-        """Its headers."""
+        """Send its headers."""
         self.get()
 
 
 class NothingHandler(JsonHandler):
-    """Everything else below ``/api/``."""
+    """Answers all other paths below ``/api/`` with 404."""
 
     def check_xsrf_cookie(self) -> None:
-        """There is nothing that a form could change."""
+        """Do nothing: there is nothing to change."""
 
     def prepare(self) -> None:
-        """Say so."""
+        """Answer 404."""
         raise HTTPError(404)
 
 
 def _about(path: dict[str, str]) -> tuple[str, str]:
-    """Name and value of what stands in the address."""
+    """Name and value of the variable part of the path."""
     return next(iter(path.items()), ("", ""))
 
 
@@ -234,7 +234,7 @@ def _pattern(path: str, methods: dict[str, Endpoint]) -> str:
 
 @cache
 def _threads() -> BoundedThreads:
-    """Threads that answer calls, beside those of the files: a script that asks much delays no picture."""
+    """Threads for calls, separate from those for files: a script with many calls delays no picture."""
     return BoundedThreads("api", 4, WebLimits().waiting)
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI file, from the same declarations as the handlers."""
+"""The OpenAPI document, from the same declarations as the handlers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATUSES = {
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """The whole file."""
+    """The whole document."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
@@ -76,7 +76,7 @@ def _response(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _refusals(endpoint: Endpoint) -> list[int]:
-    """Statuses of bad answers, those that this address can give."""
+    """Error statuses of an endpoint."""
     possible = {
         400: True,
         401: True,

@@ -1,4 +1,4 @@
-"""Parameters of an address: declared once, read and documented from that."""
+"""Query parameters: declared once, used for parsing and documentation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dashboards.server.api.errors import Refused
 from stixcore.errors import StixError
 from stixcore.times import parse_time
 
-#: Longest text of a parameter.
+#: Longest value of a parameter.
 _LONGEST = 200
 _WHOLE = re.compile(r"\d{1,12}", re.ASCII)
 _NUMBER = re.compile(r"[-+]?\d{1,12}(\.\d{0,12})?([eE][-+]?\d{1,2})?", re.ASCII)
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-#: Times that any software on the way can express.
+#: Times that all libraries involved can represent.
 _TIMES = np.datetime64("1970-01-01", "us"), np.datetime64("2200-01-01", "us")
 
 
@@ -33,7 +33,7 @@ class Parameter:
     ----------
     name, meaning : str
     read : function
-        From text to value; ValueError or StixError for what is none.
+        From text to value; raises ValueError or StixError if the text is invalid.
     schema : mapping
         JSON schema of the value.
     required : bool
@@ -49,7 +49,7 @@ class Parameter:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The parameter in an OpenAPI file."""
+        """The parameter in an OpenAPI document."""
         default = {"default": self.default} if isinstance(self.default, (int, str)) else {}
         return {
             "name": self.name,
@@ -61,7 +61,7 @@ class Parameter:
 
 
 def time(name: str, meaning: str, *, required: bool = False) -> Parameter:
-    """A moment, UTC at Solar Orbiter."""
+    """A time, UTC at Solar Orbiter."""
     return Parameter(
         name,
         f"{meaning}; UTC at Solar Orbiter, ISO 8601",
@@ -72,12 +72,12 @@ def time(name: str, meaning: str, *, required: bool = False) -> Parameter:
 
 
 def number(name: str, meaning: str, unit: str) -> Parameter:
-    """A number with its unit."""
+    """A number with a unit."""
     return Parameter(name, f"{meaning}, {unit}", _number, {"type": "number"})
 
 
 def whole(name: str, meaning: str, least: int, most: int, default: int) -> Parameter:
-    """A whole number within bounds."""
+    """An integer within bounds."""
 
     def read(text: str) -> int:
         fits = _WHOLE.fullmatch(text) is not None and least <= int(text) <= most
@@ -88,12 +88,12 @@ def whole(name: str, meaning: str, least: int, most: int, default: int) -> Param
 
 
 def truth(name: str, meaning: str) -> Parameter:
-    """Yes or no."""
+    """A Boolean, yes or no."""
     return Parameter(name, meaning, _truth, {"type": "boolean"})
 
 
 def verdict(aspect: str) -> Parameter:
-    """Trusted or doubtful."""
+    """A verdict, trusted or doubtful."""
     words = ("trusted", "doubtful")
 
     def read(given: str) -> str:
@@ -105,12 +105,12 @@ def verdict(aspect: str) -> Parameter:
 
 
 def text(name: str, meaning: str) -> Parameter:
-    """A word or two."""
+    """Short text."""
     return Parameter(name, meaning, str, {"type": "string", "maxLength": _LONGEST})
 
 
 def choices(name: str, meaning: str, allowed: Sequence[str]) -> Parameter:
-    """Some of a few words, separated by commas."""
+    """Some of the allowed values, separated by commas."""
 
     def read(given: str) -> tuple[str, ...]:
         found = tuple(word for word in given.split(",") if word)
@@ -123,11 +123,11 @@ def choices(name: str, meaning: str, allowed: Sequence[str]) -> Parameter:
 
 
 class _Joined(Parameter):
-    """A list whose items are separated by commas."""
+    """A list with items separated by commas."""
 
     @property
     def document(self) -> dict[str, Any]:
-        """The parameter in an OpenAPI file."""
+        """The parameter in an OpenAPI document."""
         return {**super().document, "style": "form", "explode": False}
 
 
@@ -150,7 +150,7 @@ def sort(columns: Collection[str], default: str) -> Parameter:
     )
 
 
-#: Page of a list.
+#: Parameters of paging.
 PAGE = (
     whole("limit", "Maximum number of items", 1, 1000, 100),
     whole("offset", "Number of items to skip", 0, 10**9, 0),
@@ -159,12 +159,12 @@ METHOD = choices("method", "Any of these reconstruction methods", METHODS)
 
 
 def read_parameters(declared: Sequence[Parameter], given: Mapping[str, Sequence[bytes]]) -> dict[str, Any]:
-    """Values of the parameters of a call; those that are not given have their default.
+    """Parameter values of a call; missing ones have their default.
 
     Raises
     ------
     Refused
-        Naming the parameter that is unknown, missing, given twice or wrong.
+        With the name of the parameter that is unknown, missing, given twice or invalid.
     """
     known = {parameter.name: parameter for parameter in declared}
     for name in given:
@@ -176,7 +176,7 @@ def read_parameters(declared: Sequence[Parameter], given: Mapping[str, Sequence[
 
 
 def next_page(values: Mapping[str, Any], given: Mapping[str, Sequence[bytes]], total: int) -> str | None:
-    """Query string of the next page; None when this one is the last."""
+    """Query string of the next page; None on the last page."""
     offset = values["offset"] + values["limit"]
     if offset >= total:
         return None

@@ -1,4 +1,4 @@
-"""Addresses to ask for images: the queue of requests. For registered users; the same queue as the form's."""
+"""Endpoints for image requests, for registered users; the same queue as the form's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stixcore.times import format_time
 
 CLOCK = "Times of a request are UTC; the time ranges in it are UTC at Solar Orbiter."
 _UNITS = {"elapsed_s": "s"}
-#: Numbers that the journal's column can hold.
+#: Numbers that fit into the journal's column.
 REQUEST_ID = r"[0-9]{1,15}"
 
 
@@ -28,7 +28,7 @@ REQUEST_SCHEMA = request_schema()
 
 
 def requests(archive: Archive, call: Call) -> Reply:
-    """A page of the caller's requests; an operator's sees everybody's unless asked for one user's."""
+    """One page of the caller's requests; operators see those of all users, or of one."""
     v, journal = call.values, journal_of(archive)
     if not call.visitor.operator and v["user"] not in {None, call.visitor.name}:
         message = "only operators can list requests of other users"
@@ -40,13 +40,13 @@ def requests(archive: Archive, call: Call) -> Reply:
 
 
 def request(archive: Archive, call: Call) -> Reply:
-    """One request, with the images it has led to so far."""
+    """One request, with its images so far."""
     journal = journal_of(archive)
     return Reply(_detailed(archive, journal, _own(journal, call), call))
 
 
 def post(archive: Archive, call: Call) -> Reply:
-    """Put a request into the queue."""
+    """Submit a request."""
     journal = journal_of(archive)
     user, wanted = _name(call), _read(call)
     try:
@@ -60,7 +60,7 @@ def post(archive: Archive, call: Call) -> Reply:
 
 
 def _whole_bins(archive: Archive, wanted: ImagingRequest) -> list[dict[str, Any]] | None:
-    """Which whole bins each time range becomes; None where the file does not say."""
+    """The whole bins of each time range; None if the file does not contain them."""
     try:
         windows = whole_bins(archive, wanted, science_file_of(archive, wanted.uid))
     except BadRequest:
@@ -76,7 +76,7 @@ def _whole_bins(archive: Archive, wanted: ImagingRequest) -> list[dict[str, Any]
 
 
 def cancel(archive: Archive, call: Call) -> Reply:
-    """Take a request back."""
+    """Cancel a request."""
     journal = journal_of(archive)
     row = _own(journal, call)
     changed = journal.cancel(row.request_id, call.now, user=None if call.visitor.operator else _name(call))
@@ -84,7 +84,7 @@ def cancel(archive: Archive, call: Call) -> Reply:
 
 
 def retry(archive: Archive, call: Call) -> Reply:
-    """Put a request that failed or was cancelled into the queue again."""
+    """Put a failed or cancelled request back into the queue."""
     journal = journal_of(archive)
     row, user = _own(journal, call), None if call.visitor.operator else _name(call)
     try:
@@ -123,7 +123,7 @@ def _read(call: Call) -> ImagingRequest:
     Raises
     ------
     Refused
-        Naming the key that is wrong.
+        With the name of the invalid key.
     """
     try:
         return parse_request(call.body, call.limits)
@@ -135,7 +135,7 @@ def _read(call: Call) -> ImagingRequest:
 
 
 def _detailed(archive: Archive, journal: Journal, row: Request, call: Call) -> dict[str, Any]:
-    """A request with its parts and their images."""
+    """A request with its tasks and their images."""
     parts = [
         {"part": part.part, "run_id": part.run_id, "reason": part.reason, "images": _images(archive, part.run_id, call)}
         for part in journal.parts(row.request_id)
@@ -151,7 +151,7 @@ def _images(archive: Archive, run_id: str | None, call: Call) -> list[str]:
 
 
 def _own(journal: Journal, call: Call) -> Request:
-    """The request of the address, when it is the caller's; another's does not exist for them."""
+    """The request in the URL, if it is the caller's; other users' requests do not exist for them."""
     request_id = int(call.path["request_id"])
     row = journal.get(request_id)
     if row.user != call.visitor.name and not call.visitor.operator:
@@ -161,7 +161,7 @@ def _own(journal: Journal, call: Call) -> Request:
 
 
 def _name(call: Call) -> str:
-    """The caller's name. Guests never come here; this is the last of the doors that say so."""
+    """The caller's name. Guests are refused earlier; this is the last check."""
     if call.visitor.name is None:
         message = "sign in to submit requests"
         raise NotAllowed(message)

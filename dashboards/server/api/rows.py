@@ -1,4 +1,4 @@
-"""Rows of the index as JSON, with units and the clock said; schemas from the same declarations."""
+"""Rows of the index as JSON, with units and clock; schemas from the same declarations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLOCK = (
     "and sees the same light minutes earlier."
 )
 
-#: Columns that say where something is on the server's disk, or what only the archive itself needs.
+#: Columns with paths on the server's disk, or for internal use.
 _PRIVATE = {
     FLARES.name: frozenset({"detected", "imported"}),
     IMAGES.name: frozenset({"file", "png", "thumbnail"}),
@@ -34,38 +34,38 @@ _JSON_TYPES: Mapping[type, Mapping[str, Any]] = {
 
 
 def public_columns(table: Table[Any]) -> list[Field]:
-    """Columns that are given out."""
+    """Columns of the API."""
     return [column for column in table.columns if column.name not in _PRIVATE[table.name]]
 
 
 def public_names(table: Table[Any]) -> list[str]:
-    """Their names."""
+    """Names of the columns of the API."""
     return [column.name for column in public_columns(table)]
 
 
 def row_document(table: Table[Any], row: Any) -> dict[str, Any]:
-    """A row as JSON values; what holds JSON is taken apart."""
+    """A row as JSON values; columns with JSON text are parsed."""
     return {column.name: _plain(column, getattr(row, column.name)) for column in public_columns(table)}
 
 
 def units(columns: Iterable[Field]) -> dict[str, str]:
-    """Unit of every column that has one."""
+    """Units of the columns that have one."""
     return {c.name: c.unit for c in columns if c.unit and c.unit != "JSON" and c.python is not np.datetime64}
 
 
 def row_schema(table: Table[Any], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """JSON schema of `row_document`, and of what is added to it."""
+    """JSON schema of `row_document`, with additional properties."""
     columns = {column.name: _schema(column) for column in public_columns(table)}
     return {"type": "object", "description": table.meaning, "properties": {**columns, **(more or {})}}
 
 
 def iso(time: np.datetime64 | None) -> str | None:
-    """A time with its Z, to the millisecond."""
+    """An ISO 8601 time with Z, to the millisecond."""
     return None if time is None or np.isnat(time) else f"{np.datetime_as_string(time, unit='ms')}Z"
 
 
 def finite(value: float | None) -> float | None:
-    """A number that JSON can hold: infinite and unknown ones are null."""
+    """A number for JSON: infinite and unknown values become null."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
@@ -85,6 +85,6 @@ def _schema(column: Field) -> dict[str, Any]:
     if column.unit == "JSON":
         return described
     kind = dict(_JSON_TYPES[column.python])
-    if column.nullable or column.python is float:  # the highest energy edge may be infinite, which JSON cannot say
+    if column.nullable or column.python is float:  # JSON has no number for an infinite energy edge
         kind["type"] = [kind["type"], "null"]
     return {**kind, **described}
