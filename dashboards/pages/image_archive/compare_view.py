@@ -1,4 +1,4 @@
-"""Selected images side by side, with what is compared."""
+"""Selected images side by side, with the options of the comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLACES = {"automatic": AUTO, "on the Sun": SUN, "relative to each map's centre":
 
 
 class CompareView:
-    """Pictures of `ImageArchiveState.comparison`, and the choices behind them.
+    """Images of `ImageArchiveState.comparison` with their options.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class CompareView:
 
 
 def image_titles(images: Sequence[Image]) -> list[tuple[str, str]]:
-    """What and when: ``CLEAN 4–10 keV``, ``2022-11-11 11:36:40``; the recipe's id with images of the same title."""
+    """Title and subtitle: ``CLEAN 4–10 keV``, ``2022-11-11 11:36:40``; the recipe id is added to equal titles."""
     titles = [
         (
             f"{formatting.method_name(image.method)} {formatting.band(image)}",
@@ -129,7 +129,7 @@ def image_titles(images: Sequence[Image]) -> list[tuple[str, str]]:
 
 
 def legend_html() -> str:
-    """Colours of the contours."""
+    """Legend of the contours."""
     levels = "".join(
         f'<span><i style="background:{color}"></i>{level:.0%}</span>'
         for level, color in zip(CONTOUR_LEVELS, CONTOUR_COLORS, strict=True)

@@ -1,4 +1,4 @@
-"""What a visitor wants made of selected images: choices, addresses that follow from them, what the worker says."""
+"""Exports of selected images: options, URLs of the downloads, and the progress of the worker."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _BAND = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[-–]\s*(\d+(?:\.\d+)?)\s*", re.ASCII
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the worker is with a request: its state, what it does, the share that is done (0 to 1)."""
+    """Progress of a request: its state, a description, and the completed fraction (0 to 1)."""
 
     state: str
     sentence: str
@@ -50,7 +50,7 @@ class Progress:
 
 
 class ExportState(param.Parameterized):
-    """Choices for animation, overlay, cube and download, and the request that follows from them."""
+    """Options for animation, overlay, cube and download, and the requests and URLs made from them."""
 
     frame_time = TypedNumber(0.25, bounds=(0.02, 10.0), step=0.05, doc="s that a frame is shown")
     scale: param.Selector[Any] = param.Selector(default=LINEAR, objects=[LINEAR, LOG], doc="Colours")
@@ -74,7 +74,7 @@ class ExportState(param.Parameterized):
 
     inputs = param.Boolean(default=False, doc="Take the level-1 files along")
 
-    #: Parameters whose change changes addresses.
+    #: Parameters that affect the URLs.
     choices: ClassVar = [
         "frame_time", "scale", "common_scale", "field", "size", "other", "view", "assumption", "inputs",
     ]  # fmt: skip
@@ -90,66 +90,66 @@ class ExportState(param.Parameterized):
         self.param.watch(self._keep_field, "field")
 
     def _keep_field(self, event: param.parameterized.Event) -> None:
-        """Nothing is drawn smaller than the least field: the script and the worker would refuse it."""
+        """Clip the field of view to its minimum: the script and the worker would refuse smaller ones."""
         if 0 < event.new < FIELDS[0]:
             self.field = FIELDS[0]
 
-    # Addresses, relative to the page
+    # URLs, relative to the page
 
     def animation_script(self, images: Sequence[Image]) -> str:
-        """Address of the script that makes the animation."""
+        """URL of the script that makes the animation."""
         looks = self.animation_looks
         field = "" if looks.field is None else f"{looks.field:g}"
         choices = f"frame_time={looks.frame_time:g}&scale={looks.scale}&common_scale={int(looks.common_scale)}"
         return f"{_selection('animation.py', images)}&{choices}&field={field}&size={looks.size}"
 
     def overlay_script(self, images: Sequence[Image]) -> str:
-        """Address of the script that draws the overlay."""
+        """URL of the script that draws the overlay."""
         instrument, wavelength = OTHER_MAPS[self.other]
         choices = f"instrument={instrument}&wavelength={wavelength}&view={self.view}&assumption={self.assumption}"
         return f"{_selection('overlay.py', images)}&{choices}"
 
     def bundle(self, images: Sequence[Image]) -> str:
-        """Address of the zip file."""
+        """URL of the zip file."""
         return _selection("bundle.zip", images) + ("&inputs=yes" if self.inputs else "")
 
     def table(self, images: Sequence[Image], form: str) -> str:
-        """Address of the table, "csv" or "parquet"."""
+        """URL of the table, "csv" or "parquet"."""
         return _selection(f"table.{form}", images)
 
     def rendered(self, name: str) -> str:
-        """Address of a file that the worker made."""
+        """URL of a file made by the worker."""
         return f"archive/rendering/{self.request_id}/{quote(name)}"
 
     # Requests
 
     @property
     def animation_looks(self) -> AnimationLooks:
-        """As chosen."""
+        """The selected options."""
         return AnimationLooks(
             float(self.frame_time), self.scale, bool(self.common_scale), float(self.field) or None, int(self.size)
         )
 
     def animate(self, images: Sequence[Image], visitor: Visitor, now: np.datetime64) -> bool:
-        """Have the animation made; whether that could be asked for."""
+        """Submit a request for the animation; return whether it was submitted."""
         return self._submit(lambda _: AnimationRequest(_ids(images), self.animation_looks), visitor, now)
 
     def overlay(self, images: Sequence[Image], visitor: Visitor, now: np.datetime64) -> bool:
-        """Have the overlay drawn on the chosen map of the archive."""
+        """Submit a request for an overlay on the selected map of the archive."""
         looks = OverlayLooks(self.map_name, view=self.view, assumption=self.assumption)
         return self._submit(lambda _: OverlayRequest(_ids(images), looks), visitor, now)
 
     def cube(self, images: Sequence[Image], visitor: Visitor, now: np.datetime64) -> bool:
-        """Have the images of a cube made, of the observation of the first selected image."""
+        """Submit a request for an image cube, from the observation of the first selected image."""
         return self._submit(lambda archive: self.cube_request(archive, images), visitor, now)
 
     def cube_request(self, archive: Archive, images: Sequence[Image]) -> CubeRequest:
-        """The request for a cube that the choices amount to.
+        """The request for a cube with the current options.
 
         Raises
         ------
         StixError
-            When they amount to none.
+            If the options are invalid.
         """
         from jobs.queue.time_steps import StepRule, steps_of_file
         from stixcore.imaging.methods import PARAMETERS
@@ -169,20 +169,20 @@ class ExportState(param.Parameterized):
         methods = {Method(method): PARAMETERS[Method(method)]() for method in self.cube_methods}
         first = images[0]
         location = None
-        if first.method != "full_disk_bp":  # all images of a cube have one centre
+        if first.method != "full_disk_bp":  # all images of a cube have the same centre
             location = (float(first.center_hpc_x), float(first.center_hpc_y))
         imaging = ImagingRequest(name, steps, bands, methods=methods, location=location)
         return CubeRequest(imaging, self.animation_looks)
 
     def maps(self, visitor: Visitor) -> list[str]:
-        """Maps of other instruments in the archive that this visitor may draw on."""
+        """Maps of other instruments in the archive that this visitor may use."""
         try:
             return self._source.ask(lambda archive: maps_of(archive, visitor.name, operator=visitor.operator))
         except StixError:
             return []
 
     def upload(self, name: str, content: bytes, visitor: Visitor) -> None:
-        """Keep a map that the visitor has, and choose it."""
+        """Store a map uploaded by the visitor, and select it."""
         try:
             kept = self._source.ask(lambda archive: keep_map(archive, name, content, visitor.name))
         except StixError as error:
@@ -191,7 +191,7 @@ class ExportState(param.Parameterized):
             self.param.update(problem="", map_name=kept)
 
     def poll(self, visitor: Visitor) -> None:
-        """Ask how far the worker is with a request of this visitor; an operator may ask for anybody's."""
+        """Update the progress of a request of this visitor; operators may follow all requests."""
         if not self.request_id:
             return
         try:
@@ -201,7 +201,7 @@ class ExportState(param.Parameterized):
 
     @property
     def is_working(self) -> bool:
-        """Whether a request is waiting or at work."""
+        """Whether a request is waiting or running."""
         return self.progress is not None and RequestState(self.progress.state).is_open
 
     def _submit(self, build: Any, visitor: Visitor, now: np.datetime64) -> bool:
@@ -227,7 +227,7 @@ class ExportState(param.Parameterized):
     def _look(self, archive: Archive, visitor: Visitor) -> None:
         journal = journal_of(archive)
         request = journal.get(self.request_id)
-        if not visitor.may_change_request(request):  # whatever number a browser sends
+        if not visitor.may_change_request(request):  # the number comes from the browser
             message = f"you have no request {self.request_id}"
             raise NotAllowed(message)
         rendering = find_rendering(archive, journal, request) if request.state == RequestState.DONE else None

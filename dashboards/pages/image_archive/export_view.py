@@ -1,4 +1,4 @@
-"""What can be made of the selected images: buttons, and the dialogs behind them."""
+"""Exports of the selected images: buttons and their dialogs."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ SIGN_IN = "Sign in to render this here, or download the script."
 
 
 class ExportActions:
-    """Buttons beside a selection.
+    """Export buttons for a selection.
 
     Parameters
     ----------
     selection : callable
-        The images that are selected, when asked.
+        Returns the selected images.
     links : Links
     visitor : callable
-        Who is looking, when asked.
+        Returns the current visitor.
     source : ArchiveSource, optional
-        The one of this server by default.
+        By default that of this server.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ExportActions:
         self._selection, self._links, self._visitor = selection, links, visitor
         self.state = ExportState(source or archive_source())
         self._chosen: tuple[Image, ...] = ()
-        self._dialog: pmui.Dialog | None = None  # made when first opened: most visitors never do
+        self._dialog: pmui.Dialog | None = None  # created when first opened: most visitors never open it
         self._links_pane = _html()
         self._news = _html()
         self._poll = pn.state.add_periodic_callback(in_a_thread(self._look), POLL_MS, start=False)
@@ -74,7 +74,7 @@ class ExportActions:
         self._address: Callable[[], str] = str
 
     def _table(self) -> StringIO:
-        """The table from inside the page: it needs no address."""
+        """The table in the page itself: it needs no URL."""
         return StringIO(images_csv(self._selection()))
 
     # The four dialogs
@@ -120,7 +120,7 @@ class ExportActions:
         )
 
     def _uploader(self, choice: pmui.Select) -> FileField:
-        """Takes a map from the visitor's disk."""
+        """Upload field for a map."""
         field = FileField(
             label="Upload a map (FITS, up to 16 MB, visible only to you)",
             accept=".fits,.fts,.gz",
@@ -187,11 +187,11 @@ class ExportActions:
         make: Callable[..., bool] | None,
     ) -> None:
         self._address = address
-        self._links_pane, self._news = _html(), _html()  # a document does not take the old ones a second time
+        self._links_pane, self._news = _html(), _html()  # a document does not accept the old ones again
         self.state.param.update(request_id=0, progress=None, rendering=None, problem="")
         try:
             self._chosen, problem = tuple(self._selection()), "Select at least one image first."
-        except StixError as error:  # there are too many
+        except StixError as error:  # too many images
             self._chosen, problem = (), str(error)
         if not self._chosen:
             body: list[Any] = [_html(f"<p>{escape(problem)}</p>")]
@@ -209,12 +209,12 @@ class ExportActions:
         self._dialog.param.update(title=title, open=True)
 
     def _maker(self, make: Callable[..., bool]) -> list[Any]:
-        """What has it made by the worker."""
+        """Components for a request to the worker."""
         if self._visitor().name is None:
             return [_html(f'<p class="quiet">{SIGN_IN}</p>')]
 
         def start(_: Any) -> None:
-            if make(self._chosen, self._visitor(), now()):  # who has signed out meanwhile is a guest
+            if make(self._chosen, self._visitor(), now()):  # a user who has signed out meanwhile is a guest
                 self._poll.start()
 
         go = pmui.Button(
@@ -223,7 +223,7 @@ class ExportActions:
         self._show_news()
         return [go, self._news]
 
-    # What they say
+    # Content
 
     def _script(self, what: str, address: Callable[[Sequence[Image]], str]) -> Callable[[], str]:
         def html() -> str:

@@ -1,4 +1,4 @@
-"""Bands that have no image, with the reason."""
+"""Bands without images, with the reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEADS = ("Time (UTC)", "Observation", "Energy", "Status", "Why there is no image
 
 
 def runs_without_image_html(runs: Sequence[Run]) -> str:
-    """A plain table: nothing in it can be clicked."""
+    """A plain table, without links or buttons."""
     heads = "".join(f"<th scope='col'>{head}</th>" for head in HEADS)
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, runs))}</tbody></table>"
 

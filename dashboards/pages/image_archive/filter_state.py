@@ -1,4 +1,4 @@
-"""Which rows a page shows, as typed by the visitor, and as the archive takes it."""
+"""Filter of a page: as typed by the visitor, and as used by the archive."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.ranges import at_least, earliest, energy_band, goes_range, latest, number_range
 
 ANY, TRUSTED, DOUBTFUL = "any", "trusted", "doubtful"
-#: Choice of the trust in one aspect of an image → aspect and word, as in "flux-trusted".
+#: Choice of the verdict on one aspect of an image → aspect and verdict, as in "flux-trusted".
 ASPECT_TRUST = {
     f"{aspect}-{word}": (aspect, word) for aspect in ("position", "flux", "shape") for word in (TRUSTED, DOUBTFUL)
 }
-#: Who made an image, besides the name of a user.
+#: Values of ``author`` besides user names.
 AUTOMATIC, USERS, MINE = "auto", "users", "mine"
 
 
 class ImageFilterState(AddressState):
     """A filter over images and runs.
 
-    What cannot be understood is left out and said in `complaints`.
+    Invalid values are ignored and reported in `complaints`.
     """
 
     start = param.String("", doc="Earliest time, UTC at Solar Orbiter; may be given in part")
@@ -67,11 +67,11 @@ class ImageFilterState(AddressState):
 
     @property
     def filtered(self) -> bool:
-        """Whether anything is filtered out at all."""
+        """Whether any filter is set."""
         return any(getattr(self, name) != self.param[name].default for name in self.filter_names)
 
     def clear_filter(self) -> None:
-        """Let everything through."""
+        """Reset all filters."""
         self.param.update(**{name: self.param[name].default for name in self.filter_names})
 
     def image_filter(self, visitor: Visitor = GUEST) -> ImageFilter:
@@ -119,7 +119,7 @@ class ImageFilterState(AddressState):
         )
 
     def run_filter(self, visitor: Visitor = GUEST) -> RunFilter:
-        """The filter for runs that made no image; of the rest of the filter nothing applies to them."""
+        """The filter for runs without images; other filters do not apply to them."""
         meaning = self._understand({"start": earliest, "end": latest})
         return RunFilter(
             t_start=meaning["start"],
@@ -133,7 +133,7 @@ class ImageFilterState(AddressState):
         )
 
     def _author(self, visitor: Visitor) -> str | None:
-        """Whose images are asked for; a guest has none, and the empty name is nobody's."""
+        """Selected author, None for all; for a guest's own images an empty name, which matches no user."""
         if self.author == MINE:
             if visitor.name is None:
                 self.complaints = {**self.complaints, "author": "Sign in to see your own images"}
@@ -141,7 +141,7 @@ class ImageFilterState(AddressState):
         return self.author.strip() or None
 
     def _understand(self, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
-        """What typed values mean, None where they mean nothing."""
+        """Parsed values of typed fields, None for invalid ones."""
         meaning: dict[str, Any] = {}
         complaints: dict[str, str] = {}
         for name, read in readers.items():

@@ -1,4 +1,4 @@
-"""The fields above the image table: what is shown, and which columns."""
+"""Filter fields above the image table, and the choice of columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboards.shared import formatting
 from dashboards.shared.image_columns import IMAGE_COLUMNS, PICTURE, chosen_columns
 from dashboards.shared.style import LOW, style
 
-#: Bands people look for: those of the previews and those of the quick-look light curves.
+#: Common bands: those of the previews and of the quick-look light curves.
 BANDS = {"any energy": ""} | {
     f"{low}–{high} keV": f"{low}-{high}" for low, high in ((4, 10), (10, 15), (15, 25), (16, 28), (25, 50), (50, 84))
 }
@@ -22,12 +22,12 @@ TRUST = {"trusted or not": ANY, "trusted": TRUSTED, "doubtful": DOUBTFUL} | {
     f"{aspect} {word}": choice for choice, (aspect, word) in ASPECT_TRUST.items()
 }
 AUTHORS = {"anyone": "", "automatic": AUTOMATIC, "users": USERS, "me": MINE}
-#: Fields of the second row, which stays folded until one of them is used.
+#: Fields of the second row, which is collapsed until one of them is used.
 MORE = ("flare", "uid", "goes", "x", "y", "counts", "author")
 
 
 class ImageFilters:
-    """Fields tied to an `ImageArchiveState`. On a telephone they hide behind a button.
+    """Fields linked to an `ImageArchiveState`. On a telephone they are hidden behind a button.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class ImageFilters:
         return pmui.MultiChoice(**looks) if of is None else pmui.MultiChoice.from_param(of, **looks)
 
     def _only_images(self, widgets: list[Any]) -> None:
-        """These mean nothing for bands that have no image."""
+        """Disable fields that do not apply to bands without images."""
 
         def enable(*_: Any) -> None:
             for widget in widgets:

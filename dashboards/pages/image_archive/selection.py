@@ -1,6 +1,6 @@
-"""Images a visitor has picked from the table, one by one or all that a filter lets through.
+"""Images that a visitor has selected in the table, one by one or all that match a filter.
 
-A pick knows nothing of pages, order or what is shown: it outlives all three.
+A selection does not depend on page, order or tab.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.listing import grouped
 from stixcore.errors import StixError
 
-#: As many ids stand in an address; more make it too long to pass on.
+#: Maximum number of ids in a URL; more make it too long to share.
 FEW = 20
-#: As many images are handed to those who do something with all of them at once.
+#: Maximum number of images for actions on all of them at once.
 MOST = 2000
 
 
 class TooMany(StixError):
-    """More images are picked than can be dealt with at once; the message is for the visitor."""
+    """More images are selected than an action allows; the message is for the visitor."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which images are picked.
+    """Selected images.
 
     Attributes
     ----------
     ids : tuple of str
-        Picked one by one, in the order of picking.
+        Images selected one by one, in the order of selection.
     which : ImageFilter or None
-        Everything that this lets through is picked, too.
+        All images that match this filter are selected, too.
     without : frozenset of str
-        But for these.
+        Images excluded from the filter.
     """
 
     ids: tuple[str, ...] = ()
@@ -43,16 +43,16 @@ class Selection:
 
     @classmethod
     def of_all(cls, which: ImageFilter) -> Selection:
-        """Everything that a filter lets through, now and later."""
+        """All images that match a filter, now and later."""
         return cls(which=which)
 
     @property
     def is_few(self) -> bool:
-        """Whether the selection can stand in an address."""
+        """Whether the selection fits into a URL."""
         return self.which is None and len(self.ids) <= FEW
 
     def turned(self, on: Iterable[str], off: Iterable[str]) -> Selection:
-        """The selection after some images were picked that were not, and some put back that were."""
+        """The selection after some images were added and some removed."""
         ids, without = dict.fromkeys(self.ids), set(self.without)
         for image_id in on:
             if image_id in without:
@@ -67,7 +67,7 @@ class Selection:
         return replace(self, ids=tuple(ids), without=frozenset(without))
 
     def among(self, archive: Archive, image_ids: Sequence[str], visitor: Visitor = GUEST) -> frozenset[str]:
-        """Those of some images that are picked."""
+        """The selected ones among some images."""
         picked = set(self.ids).intersection(image_ids)
         rest = [image_id for image_id in image_ids if image_id not in picked and image_id not in self.without]
         if self.which is not None and rest:
@@ -76,18 +76,18 @@ class Selection:
         return frozenset(picked)
 
     def count(self, archive: Archive, visitor: Visitor = GUEST) -> int:
-        """How many images are picked."""
+        """Number of selected images."""
         if self.which is None:
             return len(self.ids)
         return len(self.ids) + archive.count_images(self._filter(visitor)) - len(self.without)
 
     def images(self, archive: Archive, visitor: Visitor = GUEST, most: int = MOST) -> tuple[Image, ...]:
-        """The picked images that this visitor may see, oldest first.
+        """The selected images that this visitor may see, oldest first.
 
         Raises
         ------
         TooMany
-            When they are more than ``most``.
+            If there are more than ``most``.
         """
         number = self.count(archive, visitor)
         if number > most:
@@ -103,5 +103,5 @@ class Selection:
         return tuple(sorted(found.values(), key=lambda image: (image.t_start, image.e_low, image.image_id)))
 
     def _filter(self, visitor: Visitor) -> ImageFilter:
-        """The filter, for who is looking now: somebody may have signed out since."""
+        """The filter for the current visitor, who may have signed out since."""
         return replace(self.which or ImageFilter(), viewer=visitor.name, all_hidden=visitor.operator)

@@ -1,4 +1,4 @@
-"""The strip above the table: how many images are selected, and what can be done with them."""
+"""Bar above the table with the number of selected images and their actions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dashboards.shared.style import style
 
 
 class SelectionBar:
-    """Number of selected images, with the actions on them.
+    """Number of selected images, with actions.
 
     Parameters
     ----------
     on_all, on_none : callable
-        Called to select everything that the filter lets through, and nothing.
+        Called to select all images that match the filter, and none.
     on_compare, on_tracks : callable
-        Called to show the selected images side by side, and their numbers against time.
+        Called to show the selected images side by side, and their measurements over time.
     export : ExportActions
     """
 
@@ -56,9 +56,9 @@ class SelectionBar:
         self.show(0, 0)
 
     def show(self, picked: int, matches: int, *, passing: bool = False) -> None:
-        """Say how many images are selected, of how many that match the filter.
+        """Show the number of selected images, and of images that match the filter.
 
-        ``passing``: the address cannot hold the selection, which is gone when the page is loaded anew.
+        ``passing``: the selection does not fit into the URL, so it is lost when the page is reloaded.
         """
         remarks = [_limit(picked), _PASSING if passing else ""]
         said = "; ".join(remark for remark in remarks if remark)
@@ -77,7 +77,7 @@ _PASSING = "not part of the URL: lost when you leave or reload the page"
 
 
 def _limit(picked: int) -> str:
-    """What cannot be done with so many images, or so few."""
+    """Which actions are not available for this number of images."""
     if picked == 1:
         return f"select 2 to {MOST_COMPARED} to compare"
     if picked > MOST:

@@ -1,4 +1,4 @@
-"""State of the image archive page: which images, in which order, which page, which one is opened."""
+"""State of the image archive page: images, order, page, selection, and the open image."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from stixcore.imaging.reconstruction import Method
 PAGE_SIZES = (25, 50, 100)
 IMAGES_TAB, NO_IMAGE_TAB, COMPARE_TAB, TRACKS_TAB = "images", "imageless", "compare", "tracks"
 TABS = (IMAGES_TAB, NO_IMAGE_TAB, COMPARE_TAB, TRACKS_TAB)
-#: In the address, for a selection of everything the filter beside it lets through.
+#: Value in the URL for a selection of all images that match its filter.
 ALL = "all"
 
 _COUNTS = "SELECT run_id, counts_total, counts_background FROM runs WHERE run_id IN (SELECT unnest(?))"
@@ -47,13 +47,13 @@ type Who = Visitor | Callable[[], Visitor]
 class ImageArchiveState(ImageFilterState, CompareChoice):
     """Everything that the image archive page shows.
 
-    Change the parameters above `listing` and read those from there on; each change leads to one new listing.
+    Set the parameters above `listing` and read the others; each change causes one new listing.
 
     Parameters
     ----------
     source : ArchiveSource
-    visitor : Visitor, or function that says who it is now
-        Whose hidden images are shown.
+    visitor : Visitor, or function that returns the current one
+        Whose hidden images are included.
     """
 
     sort = param.List(default=["-t_start"], item_type=str, bounds=(1, 4), doc="Columns; a leading “-” turns one round")
@@ -138,23 +138,23 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
 
     @property
     def _visitor(self) -> Visitor:
-        """Who looks now."""
+        """The current visitor."""
         return self._who() if callable(self._who) else self._who
 
     @property
     def is_damaged(self) -> bool:
-        """Whether what the list of this tab shows is not all that there is, as far as anybody knows."""
+        """Whether the list of this tab may be incomplete, because part of its table is damaged."""
         return self._source.lacks(RUNS.name if self.tab == NO_IMAGE_TAB else IMAGES.name)
 
     def load(self) -> None:
-        """Ask the archive for everything that is shown."""
+        """Load everything that is shown."""
         self._load_selection()
         self._load_tab()
         self._show_views()
         self._opened()
 
     def step(self, by: int) -> None:
-        """Open the image that many rows further down the list, and turn to its page; stays at the ends of the list."""
+        """Open the image that many rows further in the list, and turn to its page; stops at the ends of the list."""
 
         def neighbour(archive: Archive) -> dict[str, Any]:
             which, sort = self.image_filter(self._visitor), self._sort()
@@ -171,24 +171,24 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
             self.detail_problem = str(error)
 
     def select(self, on: Iterable[str] = (), off: Iterable[str] = ()) -> None:
-        """Pick images that were not picked, and put back some that were."""
+        """Add images to the selection, and remove others."""
         self.selection = self.selection.turned(on, off)
 
     def select_all(self) -> None:
-        """Pick everything that the filter lets through."""
+        """Select all images that match the filter."""
         self.selection = Selection.of_all(self.image_filter(self._visitor))
 
     def select_none(self) -> None:
-        """Put everything back."""
+        """Clear the selection."""
         self.selection = Selection()
 
     def selected_images(self, most: int) -> tuple[Image, ...]:
-        """The picked images, oldest first.
+        """The selected images, oldest first.
 
         Raises
         ------
         TooMany, Unavailable
-            When they are more than ``most``; when the archive cannot be read.
+            If there are more than ``most``; if the archive cannot be read.
         """
         return self._source.ask(lambda archive: self.selection.images(archive, self._visitor, most))
 
@@ -199,14 +199,14 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         if changed & {*self.filter_names, "sort", "page_size"} and not changed & {"page", "runs_page"}:
             first = {name: 1 for name in ("page", "runs_page") if getattr(self, name) != 1}
             if first:
-                self.param.update(**first)  # comes back here
+                self.param.update(**first)  # calls this method again
                 return
         self._load_tab()
 
     def _load_tab(self) -> None:
         if self.tab == NO_IMAGE_TAB:
             self._load_runs()
-        else:  # the number of matches stands above pictures and plots, too
+        else:  # the number of matches is also shown above pictures and plots
             self._load_images()
 
     def _load_images(self) -> None:
@@ -225,7 +225,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         return Listing(rows, total, page, size)
 
     def _load_selection(self) -> None:
-        """Take the selection from the address; `selection_problem` says how many images are not available."""
+        """Load the selection from the URL; `selection_problem` says how many images are not available."""
         if self.selected == [ALL]:
             self.selection = Selection.of_all(self.image_filter(self._visitor))
         elif self.selected and not self.selection.ids:
@@ -247,7 +247,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         try:
             rows = self._source.ask(lambda archive: selection.among(archive, ids, self._visitor))
             number = self._source.ask(lambda archive: selection.count(archive, self._visitor))
-        except Unavailable:  # the listing says so
+        except Unavailable:  # the listing reports it
             return
         if selection == Selection() or selection.is_few:
             selected = list(selection.ids)
@@ -256,7 +256,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         self.param.update(selected_rows=rows, n_selected=number, selected=selected)
 
     def _show_views(self, *_: param.parameterized.Event) -> None:
-        """Read the files of the picked images where a view needs them."""
+        """Read the files of the selected images if a view needs them."""
         if self.tab == COMPARE_TAB:
             if self.n_selected < LEAST_COMPARED:
                 self.param.update(comparison=None, views_problem="")
@@ -304,7 +304,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         return Listing(tuple(runs), total, page, size)
 
     def _sort(self) -> tuple[str, ...]:
-        """The columns to sort by, without those that do not exist."""
+        """The sort columns, without unknown ones."""
         names = {*IMAGES.names, NET_COUNTS}
         known = tuple(column for column in self.sort if column.removeprefix("-") in names)
         return known or tuple(self.param["sort"].default)
@@ -326,7 +326,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
 
 
 def _own_counts(image: Image, counts: dict[str, Counts]) -> Counts | None:
-    """Counts of an image: those of its recipe, but none for the full-disk map, which has a band of its own."""
+    """Counts of an image: those of its recipe, but none for the full-disk map, which has its own band."""
     return None if image.method == Method.FULL_DISK_BP else counts.get(image.recipe_id)
 
 

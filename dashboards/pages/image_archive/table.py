@@ -1,4 +1,4 @@
-"""The image table: Tabulator holds the rows of one page, the archive does filtering, sorting and paging."""
+"""The image table: Tabulator shows one page of rows; the archive filters, sorts and pages."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dashboards.shared.paged_table import sort_of, sorters_of, table_options
 from dashboards.shared.style import style
 
 KEY = "image_id"
-#: Pixel.
+#: Height of a row, pixel.
 ROW_HEIGHT = 72
 
-#: Tabulator lets the frame around the rows be reached by keyboard and gives it no role, which leaves people who hear
-#: the page in a grid without rows. Nothing scrolls in there: the frame need not be reached.
+#: Tabulator makes the frame around the rows focusable without giving it a role, so that screen readers announce a grid
+#: without rows. The frame does not scroll, so it need not be focusable.
 MEND_GRID = JSCode(
     "(cell, _, rendered) => { rendered(() => { const table = cell.getTable(); "
     "table.element.querySelector('.tabulator-tableholder').removeAttribute('tabindex') }); "
@@ -29,16 +29,16 @@ MEND_GRID = JSCode(
 
 
 class TickedTabulator(pn.widgets.Tabulator):
-    """Tabulator with boxes to tick whose columns keep their own configuration.
+    """Tabulator with checkboxes whose columns keep their own configuration.
 
-    Panel 1.10 hands out configurations by place, and with boxes in front every column gets its neighbour's.
+    Panel 1.10 assigns configurations by position, and with checkboxes in front every column gets that of its neighbour.
     """
 
     def _get_configuration(self, columns: list[Any]) -> dict[str, Any]:
         configuration: dict[str, Any] = super()._get_configuration([])
         own = {column["field"]: column for column in self._configuration["columns"]}
         configuration["columns"] = [
-            # the boxes themselves stay on the narrowest screen
+            # checkboxes stay on the narrowest screen
             column | own.get(column.get("field"), {"responsive": 0})
             for column in self._config_columns(columns)
         ]
@@ -46,16 +46,16 @@ class TickedTabulator(pn.widgets.Tabulator):
 
 
 class ImageTable:
-    """Shows rows, tells of clicks on them and on column heads, and of boxes that were ticked.
+    """Shows rows, and reports clicks on rows and column headers, and ticked checkboxes.
 
     Parameters
     ----------
     on_open : callable
         Called with the id of the image whose row was clicked.
     on_sort : callable
-        Called with columns of the index to sort by, "-" for downwards.
+        Called with columns of the index to sort by, "-" for descending.
     on_pick : callable
-        Called with the ids of the images whose box was ticked, and of those whose tick was taken away.
+        Called with the ids of the images that were ticked, and of those that were unticked.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ImageTable:
     ) -> None:
         self._on_open, self._on_sort, self._on_pick = on_open, on_sort, on_pick
         self._columns, self._quiet = IMAGE_COLUMNS, False
-        #: A click on a link is no wish to look, nor is one on a box to tick.
+        #: Clicks on links and checkboxes do not open the image.
         self._opening = {column.field for column in IMAGE_COLUMNS} - {"file"}
         self._shown = chosen_columns(())
         self.widget = TickedTabulator(
@@ -83,10 +83,10 @@ class ImageTable:
     def show(
         self, rows: Sequence[ImageRow], sort: Sequence[str], links: Links, picked: frozenset[str] = frozenset()
     ) -> None:
-        """Show these rows, with the arrows in the heads as ``sort`` says, and the boxes of picked images ticked."""
+        """Show rows, with sort arrows according to ``sort`` and the boxes of selected images ticked."""
         self._quiet = True
         try:
-            # one after the other: Panel looks the selection up in the rows that go
+            # one after the other: Panel looks the selection up in the previous rows
             self.widget.selection = []
             self.widget.param.update(value=self._frame(rows, links), sorters=sorters_of(self._columns, sort))
             self.widget.selection = self._places(picked, rows)
@@ -94,7 +94,7 @@ class ImageTable:
             self._quiet = False
 
     def tick(self, picked: frozenset[str]) -> None:
-        """Tick the boxes of these images, and no others."""
+        """Tick the checkboxes of these images, and no others."""
         selection = [place for place, image_id in enumerate(self.widget.value[KEY]) if image_id in picked]
         if selection != sorted(self.widget.selection):
             self._quiet = True
@@ -104,7 +104,7 @@ class ImageTable:
                 self._quiet = False
 
     def choose(self, columns: Sequence[Column]) -> None:
-        """Show these columns, from the next rows on."""
+        """Show these columns, starting with the next rows."""
         if tuple(columns) != self._shown:
             self._shown = tuple(columns)
             self.widget.hidden_columns = self._hidden()

@@ -1,4 +1,4 @@
-"""Position, size and flux of many images against time."""
+"""Position, size and flux of many images over time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from archive import Image
 from dashboards.shared.compare import Scene
 from stixcore.imaging.metrics import measure_source, strongest_source
 
-#: Every image's file is read: more of them keep the visitor waiting.
+#: Every image's file is read, so more images would take too long.
 MOST_TRACKED = 300
 UNKNOWN = float("nan")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A number and its standard deviation; NaN where unknown."""
+    """A value and its standard deviation; NaN if unknown."""
 
     value: float = UNKNOWN
     sigma: float = UNKNOWN
@@ -28,17 +28,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class TrackPoint:
-    """What one image says of its brightest source.
+    """Measurements of the brightest source in one image.
 
     Attributes
     ----------
     image : Image
     x, y : Measured, arcsec
-        Of a forward fit the strongest source's position, else the centroid above half maximum.
+        Position of the strongest source of a forward fit, else the centroid above half maximum.
     fwhm : Measured, arcsec
-        Of that source (of an ellipse the geometric mean), else of the area above half maximum.
+        FWHM of that source (geometric mean for an ellipse), else of the area above half maximum.
     flux : Measured, ct s⁻¹ cm⁻² keV⁻¹
-        Of all sources; a back projection has none.
+        Total flux of all sources; NaN for a back projection.
     """
 
     image: Image
@@ -54,17 +54,17 @@ class TrackPoint:
 
     @property
     def series(self) -> tuple[str, float, float]:
-        """What belongs together in one line: method and band."""
+        """Key of the line that a point belongs to: method, and lower and upper edge of the band [keV]."""
         return self.image.method, self.image.e_low, self.image.e_high
 
 
 def track(scenes: Iterable[Scene]) -> tuple[TrackPoint, ...]:
-    """Measure images, in the order of their times; of each no more is kept than its numbers."""
+    """Measure images, in time order; only the numbers are kept."""
     return tuple(sorted(map(_measured, scenes), key=lambda point: (point.t_mid, point.image.image_id)))
 
 
 def tracks_csv(points: Sequence[TrackPoint]) -> str:
-    """The table behind the plots; times UTC at Solar Orbiter, positions helioprojective."""
+    """The plotted values as CSV; times in UTC at Solar Orbiter, positions helioprojective."""
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     numbers = ("x", "y", "fwhm", "flux")

@@ -1,4 +1,4 @@
-"""Position, size and flux of the selected images against time; a click on a point opens its image."""
+"""Position, size and flux of the selected images over time; a click on a point opens its image."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ MEANING = (
 
 
 def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) -> Any:
-    """Four plots over one time axis, a colour per method and a marker per band."""
+    """Four plots over a shared time axis, with a colour per method and a marker per band."""
     series: dict[tuple[str, float, float], list[TrackPoint]] = {}
     for point in points:
         series.setdefault(point.series, []).append(point)
@@ -94,7 +94,7 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
             x_axis_type="datetime",
             x_range=time,
             y_range=_value_range([getattr(point, name) for point in points]),
-            height=300 if name == "x" else 220,  # the legend stands above the first
+            height=300 if name == "x" else 220,  # the legend is above the first plot
             sizing_mode="stretch_width",
             y_axis_label=label,
             tools="pan,wheel_zoom,box_zoom,reset",
@@ -138,7 +138,7 @@ def _time_range(points: Sequence[TrackPoint]) -> Range1d:
 
 
 def _value_range(measured: Sequence[Measured]) -> Range1d:
-    """Room for all values with their error bars."""
+    """Range that includes all values with their error bars."""
     ends = np.array([(one.value - sigma, one.value + sigma) for one in measured for sigma in (_known(one.sigma),)])
     low, high = (float(np.nanmin(ends)), float(np.nanmax(ends))) if np.isfinite(ends).any() else (0.0, 1.0)
     margin = 0.08 * (high - low) or 1.0

@@ -1,4 +1,4 @@
-"""The image archive: every image, newest first, what to do with those that are picked, and the bands that have none."""
+"""The image archive: all images, newest first, actions on selected ones, and bands without images."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from dashboards.shared.source import archive_source
 from dashboards.shared.style import style
 from dashboards.shared.visitors import session_visitor
 
-#: What a visitor may have to be told about.
+#: Parameters that may cause notices.
 NOTICED = ["listing", "runs", "complaints", "detail_problem", "selection_problem", "tab"]
 PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
 
@@ -50,7 +50,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
     ----------
     state : ImageArchiveState
     links : Links
-        Where the browser finds the files.
+        URLs of the files.
     """
 
     title = PAGES["image_archive"]
@@ -85,12 +85,12 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
 
     @classmethod
     def new_state(cls, visitor: Callable[[], Visitor]) -> ImageArchiveState:
-        """Of somebody who comes to the page, over the archive of this server."""
+        """New state for a visitor, over the archive of this server."""
         return ImageArchiveState(archive_source(), visitor)
 
     @classmethod
     def opening(cls, state: ImageArchiveState, links: Links, *, dark: bool) -> str:
-        """The page as plain HTML, until it is alive."""
+        """The page as plain HTML, shown until the page is live."""
         listing = state.listing
         plain = listing.rows and not state.opened and state.tab == IMAGES_TAB
         table = table_html(listing.rows, links, chosen_columns(state.columns)) if plain else ""
@@ -165,7 +165,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         self._bar.show(state.n_selected, matches, passing=state.n_selected > 0 and not state.selected)
 
     def _show_tab(self, *_: Any) -> None:
-        """Bring the tab of the state to the front; pictures and plots are made when they are first looked at."""
+        """Show the tab of the state; pictures and plots are created when first shown."""
         tab = self.state.tab
         place = self._views.get(tab)
         if place is not None and not place.objects:
@@ -188,7 +188,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
 
 
 def notices_for(state: ImageArchiveState) -> list[Notice]:
-    """What a visitor must be told about what is shown."""
+    """Notices about what is shown."""
     listing = state.runs if state.tab == NO_IMAGE_TAB else state.listing
     notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
     if state.selection_problem:

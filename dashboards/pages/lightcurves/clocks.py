@@ -1,12 +1,13 @@
-"""Clocks: the same moment as read at Solar Orbiter, at Earth, and when the light left the Sun.
+"""Clocks: times at Solar Orbiter, at Earth, and at the Sun (emission of the light).
 
 Times everywhere are UTC at Solar Orbiter. A file's header has EAR_TDEL, how much later light from the Sun reaches Earth
-than Solar Orbiter, and SUN_TIME, how long it took to Solar Orbiter:
+than Solar Orbiter, and SUN_TIME, the light time from the Sun to Solar Orbiter:
 
     at Earth = at Solar Orbiter + EAR_TDEL        at the Sun = at Solar Orbiter - SUN_TIME
 
-Both follow from two distances. That of Earth is a short series, that of Solar Orbiter stands in ephemeris files (every
-64 s) and, for its middle, in each science file. The results agree with the headers to some hundredths of a second.
+Both follow from two distances. Earth's is computed from a short series; Solar Orbiter's is in ephemeris files (every
+64 s) and, for the middle of the observation, in each science file. The results agree with the headers to some
+hundredths of a second.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from stixcore.errors import StixError
 from stixcore.fits.read import read_aspect
 from stixcore.simulation.ephemeris import ASTRONOMICAL_UNIT, LIGHT_SPEED, earth_ecliptic
 
-#: Solar Orbiter comes closer to the Sun or goes away at up to this speed, m s⁻¹, which changes by up to this, m s⁻².
+#: Maximum radial speed of Solar Orbiter, m s⁻¹, and maximum radial acceleration, m s⁻².
 FASTEST, HARDEST = 35_000.0, 0.05
-#: Between two known distances at most this far apart, and beyond one at most this far, the distance is worked out.
+#: Largest gap between two known distances for interpolation, and largest extrapolation beyond one.
 BETWEEN, BEYOND = np.timedelta64(3, "D"), np.timedelta64(12, "h")
-#: Record of an ephemeris file that is kept: in between, 8.5 min, the distance is straight to some hundred meters.
+#: Every so many records of an ephemeris file are kept: within 8.5 min the distance is linear to some hundred meters.
 EVERY = 8
-#: Of Earth's distance and of what headers round, s.
+#: Uncertainty of Earth's distance and of rounded headers, s.
 ROUNDING_S = 0.03
 
 _FILES = """
@@ -39,7 +40,7 @@ _FILES = """
 
 
 class Clock(StrEnum):
-    """Whose clock times are read on."""
+    """Clock on which times are shown."""
 
     SOLAR_ORBITER = "solo"
     EARTH = "earth"
@@ -48,7 +49,7 @@ class Clock(StrEnum):
 
 @dataclass(frozen=True)
 class Distance:
-    """Distance of Solar Orbiter from the Sun at one moment, m."""
+    """Distance of Solar Orbiter from the Sun at some time, m."""
 
     time: np.datetime64
     meters: float
@@ -56,18 +57,18 @@ class Distance:
 
 @dataclass(frozen=True)
 class LightTimes:
-    """What light needs, at one moment.
+    """Light travel times at some time.
 
     Attributes
     ----------
     to_solar_orbiter : float, s
-        From the Sun; what headers call SUN_TIME.
+        Light time from the Sun; SUN_TIME in headers.
     to_earth_later : float, s
-        How much later it reaches Earth; EAR_TDEL.
+        How much later the light reaches Earth; EAR_TDEL.
     uncertainty : float, s
-        Of both, at most.
+        Maximum error of both.
     source : str
-        Where the distance of Solar Orbiter is from, for people.
+        Source of Solar Orbiter's distance, as text.
     """
 
     to_solar_orbiter: float
@@ -76,12 +77,12 @@ class LightTimes:
     source: str
 
     def shift(self, clock: Clock) -> float:
-        """What to add to UTC at Solar Orbiter, s."""
+        """Offset to add to UTC at Solar Orbiter, s."""
         return {Clock.SOLAR_ORBITER: 0.0, Clock.EARTH: self.to_earth_later, Clock.SUN: -self.to_solar_orbiter}[clock]
 
 
 def light_times(archive: Archive, time: np.datetime64, *, simulated: bool = False) -> LightTimes | None:
-    """Light times at a moment, or None when no file of the archive tells where Solar Orbiter was.
+    """Light times at some time; None if no file of the archive contains the position of Solar Orbiter.
 
     Parameters
     ----------
@@ -105,23 +106,23 @@ def light_times(archive: Archive, time: np.datetime64, *, simulated: bool = Fals
 
 
 def why_unknown(*, simulated: bool = False) -> str:
-    """Why the other clocks are not offered, one sentence."""
+    """Why other clocks are not available, one sentence."""
     what = "simulated file" if simulated else "ephemeris or science file"
     return f"No {what} in the archive gives Solar Orbiter's distance from the Sun at this time."
 
 
 def earth_distance(time: np.datetime64) -> float:
-    """Distance of Earth from the Sun, m, good to 3e-5."""
+    """Distance of Earth from the Sun, m, with a relative error of 3e-5."""
     return float(earth_ecliptic(np.array([time]))[1][0])
 
 
 def interpolated(known: Sequence[Distance], time: np.datetime64) -> tuple[float, float] | None:
-    """Distance at a moment [m] and how wrong it may be [m]; None when nothing known is near enough.
+    """Distance at some time [m] and its maximum error [m]; None if no known distance is near enough.
 
     Parameters
     ----------
     known : sequence of Distance
-        In rising order of time.
+        In ascending order of time.
     time : datetime64
     """
     times = np.array([distance.time for distance in known], dtype="datetime64[us]")
@@ -148,7 +149,7 @@ def _of_distance(time: np.datetime64, meters: float, error: float, source: str) 
 
 @lru_cache(maxsize=64)
 def _track(path: str, sha256: str) -> tuple[Distance, ...]:  # noqa: ARG001 (a file that changed is read again)
-    """Distances of an ephemeris file; none when it cannot be read any more."""
+    """Distances of an ephemeris file; empty if it cannot be read any more."""
     try:
         table = read_aspect(path)
     except (StixError, OSError):

@@ -1,4 +1,4 @@
-"""Light curves as a plain drawing in the document, until the live plot stands."""
+"""Light curves as a static drawing in the document, until the live plot is ready."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dashboards.pages.lightcurves.plot import LIGHT, ROOM
 from dashboards.pages.lightcurves.series import columns_of, rate_limits
 from dashboards.pages.lightcurves.state import Curves
 
-#: Of the drawing, in its own unit; it is stretched over the width of the page.
+#: Size of the drawing in its own unit; it is stretched to the width of the page.
 WIDTH, HEIGHT = 1000, 400
-#: As many points a curve at most: the drawing travels with every page.
+#: Maximum number of points per curve: the drawing is sent with every page.
 POINTS = 400
 
 
 def curves_svg(curves: Curves, bands: Sequence[str], *, log: bool) -> str:
-    """The mean rates of a window as SVG; empty when there is nothing to draw."""
+    """Mean rates of a window as SVG; empty if there is nothing to draw."""
     if curves.view is None or not curves.recorded:
         return ""
     begin, span = curves.window.start * 1e3, curves.window.span * 1e3
@@ -27,7 +27,7 @@ def curves_svg(curves: Curves, bands: Sequence[str], *, log: bool) -> str:
     columns = columns_of(curves.view, log=log)
     inside = (columns["time"] >= begin) & (columns["time"] <= begin + span)
     rows = np.flatnonzero(inside)
-    # breaks are kept whatever is left out
+    # gaps are always kept
     some = np.unique(np.r_[rows[:: max(rows.size // POINTS, 1)], rows[np.isnan(columns["triggers"][rows])]])
     x = (columns["time"][some] - begin) / span * WIDTH
     paths = []
@@ -43,7 +43,7 @@ def curves_svg(curves: Curves, bands: Sequence[str], *, log: bool) -> str:
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    """Points joined by lines, with a break where one is missing."""
+    """SVG path of connected points, with gaps at missing ones."""
     steps, drawing = [], False
     for left, top in zip(x, y, strict=True):
         if np.isfinite(top):

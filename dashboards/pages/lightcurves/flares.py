@@ -1,4 +1,4 @@
-"""Flares of a window of the light curves, as spans with a name and a class."""
+"""Flares of a window of the light curves, as labelled spans."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archive.index.schema import FLARES
 from archive.index.sql import select
 from dashboards.pages.lightcurves.window import Window
 
-#: More spans than this hide the curves; the strongest are shown.
+#: More spans would hide the curves; the strongest are shown.
 MOST_FLARES = 200
 
 _COLUMNS = (
@@ -28,17 +28,17 @@ _IN_WINDOW = """
 
 @dataclass(frozen=True)
 class FlareSpan:
-    """One flare as it is shaded.
+    """One flare as a shaded span.
 
     Attributes
     ----------
     flare_id : str
     start, peak, end : datetime64
-        UTC at Solar Orbiter; all the same where a list gives the peak only.
+        UTC at Solar Orbiter; all equal if a list contains only the peak.
     class_text : str
-        Measured GOES class, or the range it was estimated to be in, marked as such; empty when nothing is known.
+        Measured GOES class, or an estimated range, marked as such; empty if unknown.
     peak_counts : float or None, ct
-        Most counts in a bin of 4 s, 4-10 keV.
+        Maximum counts in a bin of 4 s, 4-10 keV.
     """
 
     flare_id: str
@@ -50,34 +50,34 @@ class FlareSpan:
 
     @property
     def label(self) -> str:
-        """Id, and class below it."""
+        """Id and, on a second line, class."""
         return f"{self.flare_id}\n{self.class_text}".strip()
 
 
 def flares_in(archive: Archive, window: Window, *, simulated: bool) -> tuple[list[FlareSpan], int]:
-    """The strongest flares that reach into a window, strongest first, and how many there are altogether."""
+    """The strongest flares that overlap a window, strongest first, and the total number."""
     rows = archive.rows(select(_COLUMNS, FLARES.name, _IN_WINDOW), [simulated, window.begin, window.end, MOST_FLARES])
     return [_span(row) for row in rows], rows[0]["total"] if rows else 0
 
 
 def labelled(flares: Sequence[FlareSpan], window: Window, most: int) -> list[FlareSpan]:
-    """Flares whose names find room side by side, the strongest first.
+    """Flares whose labels fit side by side, strongest first.
 
     Parameters
     ----------
     flares : sequence of FlareSpan
         Strongest first.
     window : Window
-        What is seen; flares whose peak is outside have their name elsewhere.
+        Visible window; flares whose peak is outside get no label.
     most : int
-        Number of names that find room in it.
+        Number of labels that fit into it.
     """
     room = window.span / most
     taken: list[float] = []
     chosen = []
     for flare in flares:
         since = float((flare.peak - window.begin) / np.timedelta64(1, "s"))
-        # half a name reaches out on either side
+        # half a label extends to either side
         if room / 2 <= since <= window.span - room / 2 and all(abs(since - other) >= room for other in taken):
             taken.append(since)
             chosen.append(flare)
@@ -85,7 +85,7 @@ def labelled(flares: Sequence[FlareSpan], window: Window, most: int) -> list[Fla
 
 
 def class_text(measured: str | None, low: str | None, middle: str | None, high: str | None) -> str:
-    """``C3.4`` when GOES measured it, else ``B5-C1 est.``: a range, and said to be an estimate."""
+    """``C3.4`` if measured by GOES, else ``B5-C1 est.``: a range, marked as an estimate."""
     if measured:
         return measured
     if low and high and low != high:

@@ -1,4 +1,4 @@
-"""The images of a window of the light curves: all, those on the curves, and the nearest elsewhere."""
+"""Images of a window of the light curves: all, those shown on the curves, and the nearest one outside."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from archive.layout import METHODS
 from dashboards.pages.lightcurves.window import Window
 from dashboards.shared.access import Visitor
 
-#: Recipes with a picture on the curves, at most: more would hide them.
+#: Maximum number of recipes with a picture on the curves: more would hide them.
 MOST_ON_CURVES = 40
-#: The method whose picture stands for a recipe, the first that there is.
+#: Methods whose picture represents a recipe, in order of preference.
 SHOWN_FIRST = ("clean", "ms_clean", "mem_ge", "em", "vis_fwdfit", "bp", "full_disk_bp")
 
 _RECIPE = "recipe_id, min(t_start) AS t_start, bool_or(trusted) AS trusted, max(coalesce(goes_flux, 0)) AS goes_flux"
@@ -26,15 +26,15 @@ _BY_RECIPE = "GROUP BY recipe_id ORDER BY t_start, recipe_id"
 
 @dataclass(frozen=True)
 class NearestImage:
-    """The image nearest to a window that has none.
+    """The image nearest to a window without images.
 
     Attributes
     ----------
     image : Image
     away : timedelta64
-        From the window's edge to the image's time range.
+        From the edge of the window to the image's time range.
     later : bool
-        After the window, not before it.
+        Whether it is after the window.
     """
 
     image: Image
@@ -44,18 +44,18 @@ class NearestImage:
 
 @dataclass(frozen=True)
 class WindowImages:
-    """What the IMG button loads.
+    """Images that the IMG button loads.
 
     Attributes
     ----------
     images : tuple of Image
-        Images of the chosen recipes, every method, in rising order of time.
+        Images of the chosen recipes by all methods, in ascending order of time.
     recipes : int
-        Recipes of the window altogether; more than those chosen when there are too many for the curves.
+        Total number of recipes in the window; more than those chosen if there are too many for the curves.
     nearest : NearestImage or None
-        When there are none.
+        Set if the window has no images.
     problem : str
-        Why nothing could be loaded; empty when nothing is wrong.
+        Why images could not be loaded; empty if they could.
     """
 
     images: tuple[Image, ...] = ()
@@ -65,7 +65,7 @@ class WindowImages:
 
     @property
     def on_curves(self) -> tuple[Image, ...]:
-        """One image for each chosen recipe: a trusted one, if there is any."""
+        """One image per chosen recipe, trusted if possible."""
         best: dict[str, Image] = {}
         for image in self.images:
             other = best.get(image.recipe_id)
@@ -80,16 +80,16 @@ class WindowImages:
 
 
 def images_in(archive: Archive, window: Window, visitor: Visitor, *, simulated: bool) -> WindowImages:
-    """Images whose time range overlaps a window, and no others.
+    """Images whose time range overlaps a window.
 
     Parameters
     ----------
     archive : Archive
     window : Window
     visitor : Visitor
-        Hidden images are seen by their author and operators only.
+        Hidden images are visible to their author and operators only.
     simulated : bool
-        Of simulated or of real data, as the curves.
+        Simulated or real data, as for the curves.
     """
     inside = _filter(visitor, simulated, t_start=window.begin, t_end=window.end)
     conditions = inside.conditions
@@ -103,7 +103,7 @@ def images_in(archive: Archive, window: Window, visitor: Visitor, *, simulated: 
 
 
 def nearest_image(archive: Archive, window: Window, visitor: Visitor, *, simulated: bool) -> NearestImage | None:
-    """The image nearest to a window in which there is none; arguments as `images_in`."""
+    """The image nearest to a window without images; arguments as `images_in`."""
     before = archive.images(_filter(visitor, simulated, t_end=window.begin), sort=("-t_end",), limit=1)
     after = archive.images(_filter(visitor, simulated, t_start=window.end), sort=("t_start",), limit=1)
     candidates = [
@@ -114,7 +114,7 @@ def nearest_image(archive: Archive, window: Window, visitor: Visitor, *, simulat
 
 
 def spread(recipes: Sequence[dict[str, Any]], window: Window, most: int) -> list[dict[str, Any]]:
-    """At most so many recipes, spread over the window: of each part of it the trusted one of the strongest flare."""
+    """At most ``most`` recipes, spread over the window: of each part, a trusted one of the strongest flare."""
     if len(recipes) <= most:
         return [*recipes]
     best: dict[int, dict[str, Any]] = {}
@@ -123,7 +123,7 @@ def spread(recipes: Sequence[dict[str, Any]], window: Window, most: int) -> list
         part = min(max(int(since / window.span * most), 0), most - 1)
         if part not in best or _strength(recipe) > _strength(best[part]):
             best[part] = recipe
-    # parts without a recipe leave room for more of the others
+    # parts without a recipe leave room for more in the others
     chosen = {recipe["recipe_id"] for recipe in best.values()}
     rest = sorted((recipe for recipe in recipes if recipe["recipe_id"] not in chosen), key=_strength, reverse=True)
     chosen |= {recipe["recipe_id"] for recipe in rest[: most - len(best)]}

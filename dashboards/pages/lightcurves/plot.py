@@ -1,8 +1,8 @@
 """The plot of the light-curve page: count rates with flares and pictures above, attenuator and triggers below.
 
-Plain Bokeh models, one update of each source per view. Times on the x axis are UTC at Solar Orbiter throughout; the
-axis that is seen belongs to a second range, shifted by the light time, which the browser keeps in step. So a change of
-clock moves no data and the address keeps its meaning.
+Plain Bokeh models, with one update of each source per view. The x axis is in UTC at Solar Orbiter; the visible axis
+belongs to a second range, shifted by the light time, which the browser keeps in step. So a change of clock moves no
+data and the URL keeps its meaning.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ from dashboards.shared import formatting
 from dashboards.shared.figure_style import aria_label
 from dashboards.shared.links import Links
 
-#: Names of the bands.
+#: Labels of the bands.
 BAND_NAMES: Mapping[str, str] = {band: f"{band.replace('_', '–')} keV" for band in BANDS}
 
-#: Pan and zoom have come to rest when nothing moved for so long, ms.
+#: Pan and zoom have ended if nothing has moved for this time, ms.
 REST_MS = 120
-#: Side of a picture on the curves, and room for the name of a flare, screen pixel.
+#: Side of a picture on the curves, and width of a flare label, screen pixel.
 PICTURE_PX, NAME_PX = 64, 100
-#: Part of the plot above the curves, for the names of flares, and for pictures as well.
+#: Fraction of the plot above the curves for flare labels, and for labels and pictures.
 ROOM, ROOM_WITH_PICTURES = 0.22, 0.48
-#: A plot narrower than this has a legend in several rows, screen pixel.
+#: A narrower plot has a legend in several rows, screen pixel.
 NARROW_PX = 560
-#: Width of the plot until the browser has told, screen pixel.
+#: Width of the plot until the browser reports it, screen pixel.
 GUESSED_WIDTH = 1000
-#: Heights of pictures in the plot, as a part of it; the first that is free is taken.
+#: Heights of pictures, as a fraction of the plot; the first free one is used.
 ROWS = (0.765, 0.57, 0.375)
 
 
@@ -66,8 +66,8 @@ ROWS = (0.765, 0.57, 0.375)
 class Colors:
     """Colours of a theme.
 
-    Bands are blue, orange, green, red, purple, light and dark enough for those to whom two of them have the same hue:
-    tests/dashboards/shared/test_colors.py looks with their eyes.
+    Bands are blue, orange, green, red and purple, with different lightness for colour blindness:
+    tests/dashboards/shared/test_colors.py simulates it.
     """
 
     bands: tuple[str, str, str, str, str]
@@ -92,26 +92,26 @@ DARK = Colors(
 
 @dataclass
 class _Sources:
-    """What is drawn."""
+    """Data sources of the plot."""
 
     rates: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(columns_empty()))
     attenuator: ColumnDataSource = field(default_factory=lambda: ColumnDataSource({"left": [], "right": []}))
     flares: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(flare_columns(())))
     names: ColumnDataSource = field(default_factory=lambda: ColumnDataSource({"x": [], "text": []}))
-    #: Frames have a source of their own: Bokeh cannot draw pictures of a source in which something is selected.
+    #: Frames have a separate source: Bokeh cannot draw pictures of a source with a selection.
     frames: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(dict(_NO_PICTURES)))
     pictures: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(dict(_NO_PICTURES)))
 
 
 class LightCurvePlot:
-    """Shows curves; tells where the visitor moved to and what was clicked.
+    """Shows curves; reports where the visitor moved to and what was clicked.
 
     Parameters
     ----------
     links : Links
-        Where the browser finds thumbnails.
+        URLs of thumbnails.
     on_window : callable
-        Called with the window, when panning or zooming has come to rest.
+        Called with the window after panning or zooming.
     on_image : callable
         Called with the id of the image whose picture was clicked.
     on_flare : callable
@@ -154,13 +154,13 @@ class LightCurvePlot:
         self._fill()
 
     def show_images(self, images: WindowImages) -> None:
-        """Show pictures of these images, the times they are made of shaded."""
+        """Show pictures of these images, with their time ranges shaded."""
         self._images = images
         self._fill_pictures()
         self._fill_limits()
 
     def show_bands(self, bands: Sequence[str]) -> None:
-        """Show these bands and no others."""
+        """Show these bands, and no others."""
         self._bands = bands
         for band, renderers in self._lines.items():
             for renderer in renderers:
@@ -168,7 +168,7 @@ class LightCurvePlot:
         self._fill_limits()
 
     def set_scale(self, scale: str) -> None:
-        """Rates logarithmic or linear."""
+        """Set a logarithmic or linear rate axis."""
         if scale != self._scale:
             self._scale = scale
             self._build()
@@ -176,7 +176,7 @@ class LightCurvePlot:
             self._fill_pictures()
 
     def set_dark(self, dark: bool) -> None:
-        """Light or dark."""
+        """Set the light or dark theme."""
         if dark != self._dark:
             self._dark = dark
             self._build()
@@ -185,19 +185,19 @@ class LightCurvePlot:
 
     @property
     def window(self) -> Window:
-        """What the browser shows now."""
+        """Window that the browser shows now."""
         return Window(self.x_range.start / 1e3, (self.x_range.end - self.x_range.start) / 1e3)
 
     # Models ---------------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        """Make the figures anew: scale and colours cannot change in place."""
+        """Rebuild the figures: scale and colours cannot change in place."""
         colors = DARK if self._dark else LIGHT
         self._main, below = self._main_figure(colors), self._strip_figure(colors)
         self._column.children = [self._main, below]
 
     def _join_ranges(self) -> None:
-        """Let the browser keep the clock that is seen in step, and us know when the range moved."""
+        """Let the browser keep the visible clock in step and report changes of the range."""
         step = CustomJS(
             args={"seen": self.x_range, "clock": self._clock_range},
             code="const [s] = clock.tags; clock.setv({start: seen.start + s, end: seen.end + s})",
@@ -212,7 +212,7 @@ class LightCurvePlot:
             height=height,
             sizing_mode="stretch_width",
             x_range=self.x_range,
-            x_axis_type=None,  # the axis that is seen is the clock's
+            x_axis_type=None,  # the visible axis is that of the clock
             tools=[],
             min_border_left=74,
             min_border_right=16,
@@ -223,7 +223,7 @@ class LightCurvePlot:
             **options,
         )
         plot.extra_x_ranges = {"clock": self._clock_range}
-        # by their places: `plot.yaxis` and its like search all models, which adds up to a tenth of the session's making
+        # by position: `plot.yaxis` and similar search all models, which adds up to a tenth of the session's creation
         plot.center[0].grid_line_color = colors.line
         _paint(plot.left[0], colors)
         pan, wheel = PanTool(dimensions="width"), WheelZoomTool(dimensions="width")
@@ -248,19 +248,19 @@ class LightCurvePlot:
         )
         plot.left[0].axis_label = "Count rate [ct s⁻¹]"
         plot.extra_y_ranges = {"part": Range1d(start=0.0, end=1.0)}
-        plot.extra_y_scales = {"part": LinearScale()}  # it would be logarithmic as the rates are
+        plot.extra_y_scales = {"part": LinearScale()}  # otherwise it would be logarithmic like the rates
         self._add_clock(plot, colors, shown=False)
         bars = self._draw_flares(plot, colors)
         self._draw_curves(plot, colors)
         frames = self._draw_pictures(plot, colors)
-        plot.add_tools(TapTool(renderers=[bars, frames], visible=False))  # of several only one would be active
+        plot.add_tools(TapTool(renderers=[bars, frames], visible=False))  # with several tools only one would be active
         return plot
 
     def _draw_flares(self, plot: Any, colors: Colors) -> Any:
-        """Shades, names, and the bars on top that can be clicked."""
+        """Draw shades, labels, and the clickable bars on top."""
         common: dict[str, Any] = {"source": self._sources.flares, "y_range_name": "part", "line_color": None}
         plot.quad("left", "right", 1.0, 0.0, fill_color=colors.flare, fill_alpha=0.13, **common)
-        # the line keeps the bar of a short flare in a long window visible
+        # the line keeps the bar of a short flare visible in a long window
         line: dict[str, Any] = {"line_color": colors.flare, "line_alpha": 0.8, "nonselection_line_alpha": 0.8}
         fill: dict[str, Any] = {"fill_color": colors.flare, "fill_alpha": 0.8, "nonselection_fill_alpha": 0.8}
         bars = plot.quad("left", "right", 1.0, 0.968, **(common | line | fill))
@@ -291,7 +291,7 @@ class LightCurvePlot:
                 renderer.visible = band in self._bands
         self._legend = _legend(items, colors)
         plot.add_layout(self._legend, "above")
-        # an unseen line finds the bucket under the pointer; steps find none
+        # an invisible line finds the bucket under the pointer; steps do not
         guide = plot.line("time", f"mean_{BANDS[0]}", source=self._sources.rates, line_alpha=0)
         rates = [(BAND_NAMES[band], f"@mean_{band}{{0,0.0}} ct s⁻¹") for band in BANDS]
         plot.add_tools(
@@ -307,7 +307,7 @@ class LightCurvePlot:
         )
 
     def _draw_pictures(self, plot: Any, colors: Colors) -> Any:
-        """Times that images are made of, pictures, and the frames around them that can be clicked."""
+        """Draw shaded time ranges, pictures, and their clickable frames."""
         common: dict[str, Any] = {"source": self._sources.pictures, "y_range_name": "part"}
         side = {"w_units": "screen", "h_units": "screen"}
         shades = plot.quad(
@@ -345,7 +345,7 @@ class LightCurvePlot:
         return plot
 
     def _add_clock(self, plot: Any, colors: Colors, *, shown: bool) -> None:
-        """Axis and grid of the clock that is seen; the upper figure has the grid only."""
+        """Add axis and grid of the visible clock; the upper figure has only the grid."""
         axis = DatetimeAxis(x_range_name="clock", visible=shown, formatter=_time_format())
         _paint(axis, colors)
         plot.add_layout(axis, "below")
@@ -362,7 +362,7 @@ class LightCurvePlot:
             self._sources.rates.data = columns_of(curves.view, log=log)
             left, right = attenuator_spans(curves.view)
             self._sources.attenuator.data = {"left": left, "right": right}
-            self._attenuator_item.visible = bool(left.size)  # without a span the legend would have a name and no colour
+            self._attenuator_item.visible = bool(left.size)  # the legend would have a label without colour
         else:
             self._sources.rates.data = columns_empty()
         self._sources.flares.data = flare_columns(curves.flares)
@@ -415,14 +415,14 @@ class LightCurvePlot:
         self._sources.frames.data = dict(columns)
 
     def _widened(self, _attribute: str, _old: Any, _new: Any) -> None:
-        """The browser has told how wide the plot is: names and pictures that found room may find none now."""
+        """Update labels and pictures to the width reported by the browser."""
         self._legend.ncols = len(BANDS) if self._width > NARROW_PX else 2
         self._fill_names()
         self._fill_pictures()
 
     @property
     def _width(self) -> int:
-        """Width of the plot in the browser, screen pixel; a guess until it has told."""
+        """Width of the plot in the browser, screen pixel; an estimate until the browser reports it."""
         try:
             return int(self._main.inner_width) or GUESSED_WIDTH
         except UnsetValueError:
@@ -431,7 +431,7 @@ class LightCurvePlot:
     # What a visitor does --------------------------------------------------------------------------------------------
 
     def _moving(self, _attribute: str, _old: Any, _new: Any) -> None:
-        """The range moved, by the visitor or by us; wait until it rests."""
+        """The range has moved, by the visitor or the program; wait until it rests."""
         document = self.x_range.document
         if document is None:
             return
@@ -442,7 +442,7 @@ class LightCurvePlot:
     def _rested(self) -> None:
         self._waiting = None
         now, shown = self.window, self._curves.window
-        # less than a pixel is rounding
+        # less than a pixel is a rounding error
         if max(abs(now.start - shown.start), abs(now.span - shown.span)) > max(0.5, shown.span / 5000):
             self._on_window(now)
 
@@ -461,13 +461,13 @@ _NO_PICTURES: Mapping[str, list[Any]] = {
 
 
 def columns_empty() -> dict[str, Any]:
-    """The columns of the rates without a row."""
+    """Columns of the rates without rows."""
     names = ("time", "triggers", *(f"{kind}_{band}" for band in BANDS for kind in ("mean", "high")))
     return {name: np.zeros(0) for name in names}
 
 
 def flare_columns(flares: Sequence[FlareSpan]) -> dict[str, list[Any]]:
-    """Spans of flares, with what the pointer says about them."""
+    """Columns of flare spans, with tooltips."""
     return {
         "left": [_ms(flare.start) for flare in flares],
         "right": [_ms(flare.end) for flare in flares],
@@ -478,14 +478,14 @@ def flare_columns(flares: Sequence[FlareSpan]) -> dict[str, list[Any]]:
 
 
 def picture_rows(middles: Sequence[float], width: float) -> list[float]:
-    """Heights of pictures, so that neighbors do not cover one another while there is room.
+    """Heights of pictures, so that neighbours do not overlap while there is space.
 
     Parameters
     ----------
     middles : sequence of float
-        Places along x, in rising order.
+        Positions along x, in ascending order.
     width : float
-        Of a picture, in the same unit.
+        Width of a picture, in the same unit.
     """
     ends = [-np.inf] * len(ROWS)
     heights = []
@@ -498,10 +498,10 @@ def picture_rows(middles: Sequence[float], width: float) -> list[float]:
 
 
 def axis_label(clock: Clock, light: LightTimes | None, at_ends: Sequence[LightTimes | None] = ()) -> str:
-    """Whose clock the axis shows, and by how many seconds it differs from Solar Orbiter's.
+    """Axis label: the clock, and its offset from Solar Orbiter's in seconds.
 
-    The axis has one shift for the whole window. In a long one the light time changes by up to 10 s a day: then it also
-    says how large it is ``at_ends``.
+    The axis has one offset for the whole window. In a long window the light time changes by up to 10 s a day: then the
+    label also contains the offsets ``at_ends``.
     """
     if clock == Clock.SOLAR_ORBITER or light is None:
         return f"Time [{formatting.CLOCK}]"
@@ -514,7 +514,7 @@ def axis_label(clock: Clock, light: LightTimes | None, at_ends: Sequence[LightTi
 
 
 def _shift_text(clock: Clock, light: LightTimes) -> str:
-    """``+ 290.1 s``; with what is uncertain of it when that is seen."""
+    """``+ 290.1 s``; with the uncertainty if it is visible."""
     shift = light.shift(clock)
     amount = f"{abs(shift):.1f}" if light.uncertainty < 0.5 else f"{abs(shift):.0f} ± {np.ceil(light.uncertainty):.0f}"
     return f"{'−' if shift < 0 else '+'} {amount} s"
@@ -539,7 +539,7 @@ def _legend(items: list[Any], colors: Colors) -> Legend:
 
 
 def _time_format() -> DatetimeTickFormatter:
-    """Times with as much of the date as tells them apart."""
+    """Time labels with as much of the date as necessary."""
     return DatetimeTickFormatter(
         milliseconds="%H:%M:%S.%3N",
         seconds="%H:%M:%S",

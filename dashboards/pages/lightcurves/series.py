@@ -1,4 +1,4 @@
-"""Light curves as columns for drawing: steps that end where recording ends, gaps as breaks, attenuator as spans."""
+"""Light curves as columns for drawing: steps that end with the recording, gaps, and attenuator spans."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Columns = dict[str, NDArray[Any]]
 
 
 def columns_of(view: LightCurveView, *, log: bool) -> Columns:
-    """Columns for the source of the plot, one row per bucket and some at gaps.
+    """Columns of the plot's source, one row per bucket and extra rows at gaps.
 
     Parameters
     ----------
     view : LightCurveView
     log : bool
-        Rates of zero have no place on a logarithmic axis and become gaps.
+        Rates of zero cannot be drawn on a logarithmic axis and become gaps.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def columns_of(view: LightCurveView, *, log: bool) -> Columns:
 
 
 def attenuator_spans(view: LightCurveView) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Left and right ends [ms since 1970] of the times with the attenuator in."""
+    """Start and end [ms since 1970] of the times with the attenuator in."""
     if view.time.size == 0:
         return np.zeros(0), np.zeros(0)
     inside = np.concatenate([[False], view.rcr > 0, [False]])
@@ -54,18 +54,18 @@ def attenuator_spans(view: LightCurveView) -> tuple[NDArray[np.float64], NDArray
 def rate_limits(
     view: LightCurveView, bands: list[str], begin: float, end: float, *, log: bool, room: float
 ) -> tuple[float, float]:
-    """Lower and upper end of the rate axis for what is seen, with room for names above, ct s⁻¹.
+    """Lower and upper end of the rate axis for the visible data, with space for labels above, ct s⁻¹.
 
     Parameters
     ----------
     view : LightCurveView
     bands : list of str
-        Bands that are shown.
+        Visible bands.
     begin, end : float, ms since 1970
-        What is seen.
+        Visible time range.
     log : bool
     room : float
-        Part of the axis above the highest rate.
+        Fraction of the axis above the highest rate.
     """
     time = _milliseconds(view.time)
     seen = (time + _length_ms(view) > begin) & (time < end)
@@ -82,7 +82,7 @@ def rate_limits(
 
 
 def _steps(view: LightCurveView) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Times and the rows they show: after every run of buckets its last value once more, at its end, and then a gap."""
+    """Times and row indices: after every run of buckets its last value is repeated at its end, followed by a gap."""
     begin, n = _milliseconds(view.time), view.time.size
     if n == 0:
         return np.zeros(0), np.zeros(0, dtype=np.int64)
@@ -94,7 +94,7 @@ def _steps(view: LightCurveView) -> tuple[NDArray[np.float64], NDArray[np.int64]
 
 
 def _length_ms(view: LightCurveView) -> NDArray[np.float64]:
-    """Length of the buckets; of bins as recorded their own."""
+    """Length of the buckets, or of each recorded bin."""
     return np.where(view.rcr < 0, 0.0, view.bucket_s * 1e3 if view.bucket_s else view.seconds * 1e3)
 
 

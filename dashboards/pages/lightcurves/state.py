@@ -1,4 +1,4 @@
-"""State of the light-curve page: which window, what of it is shown, and what the archive has of it."""
+"""State of the light-curve page: window, display options, and the data of the archive."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from dashboards.shared.source import ArchiveSource
 from dashboards.shared.steps import Steps, beside
 from stixcore.errors import StixError
 
-#: Wished length of the bins, s; 0: as fine as the window can show.
+#: Requested bin lengths, s; 0: as fine as the window allows.
 BINS = (0.0, 4.0, 20.0, 60.0, 300.0, 3600.0, 86_400.0)
-#: In windows longer than this, s, the light time changes by seconds: it does by up to 10 s a day.
+#: In longer windows [s] the light time changes by seconds: up to 10 s a day.
 SHIFT_CHANGES_S = 21_600.0
 REAL, SIMULATED = "real", "simulated"
 LOG, LINEAR = "log", "linear"
@@ -36,7 +36,7 @@ LATEST = np.datetime64("2060")
 
 @dataclass(frozen=True)
 class Extent:
-    """From the first to the last moment of something, and what that is: "light curves", "images" or "flares"."""
+    """Time range of available data, and what they are: "light curves", "images" or "flares"."""
 
     window: Window
     what: str
@@ -44,26 +44,26 @@ class Extent:
 
 @dataclass(frozen=True)
 class Curves:
-    """Everything that the plot shows of a window.
+    """Data of the plot for a window.
 
     Attributes
     ----------
     window : Window
-        What is seen; the curves reach further on either side.
+        Visible window; the curves extend beyond it on both sides.
     view : LightCurveView or None
-        None when nothing could be loaded.
+        None if nothing could be loaded.
     coarser : bool
-        The bins are longer than was wished for.
+        The bins are longer than requested.
     flares : tuple of FlareSpan
-        The strongest, with those in the margins.
+        The strongest flares, including those in the margins.
     n_flares : int
-        All of them.
+        Total number of flares.
     light : LightTimes or None
-        In the middle of the window; None when no file tells.
+        At the middle of the window; None if unknown.
     light_ends : tuple of LightTimes or None
-        At its first and last moment, where another clock is shown and the window so long that these differ; else empty.
+        At both ends of the window, if another clock is shown and the window is so long that they differ; else empty.
     problem : str
-        Why nothing could be loaded, in plain words; empty when nothing is wrong.
+        Why nothing could be loaded, for the visitor; empty if it could.
     """
 
     window: Window
@@ -77,7 +77,7 @@ class Curves:
 
     @property
     def recorded(self) -> bool:
-        """Whether anything was recorded inside the window itself."""
+        """Whether there are data inside the visible window."""
         if self.view is None:
             return False
         inside = (self.view.time < self.window.end) & (self.view.time >= self.window.begin)
@@ -87,13 +87,13 @@ class Curves:
 class LightCurvesState(AddressState):
     """Everything that the light-curve page shows.
 
-    Change the parameters above `curves` and read those from there on; each change leads to what it needs and no more.
+    Set the parameters above `curves` and read the others; each change loads only what it affects.
 
     Parameters
     ----------
     source : ArchiveSource
     visitor : callable
-        Who looks, asked each time: whoever has signed out elsewhere sees no hidden image any more.
+        Returns the current visitor, so that a user who has signed out elsewhere sees no hidden images any more.
     """
 
     start: float | None = param.Number(  # type: ignore[assignment]
@@ -146,7 +146,7 @@ class LightCurvesState(AddressState):
 
     @property
     def address_pairs(self) -> list[tuple[str, str]]:
-        """Names and values of the query string: a start never without its span, so that a link stays what it is."""
+        """Names and values of the query string: a start always has its span, so that links stay valid."""
         pairs = super().address_pairs
         if self.start is not None and self.span == self.param["span"].default:
             pairs.insert(1, ("span", f"{self.span:.15g}"))
@@ -156,7 +156,7 @@ class LightCurvesState(AddressState):
 
     @property
     def simulated(self) -> bool:
-        """Whether the simulated series is shown: as wished, else only where there is no real one."""
+        """Whether the simulated series is shown: as selected, else only if there are no real data."""
         if self.series:
             return bool(self.series == SIMULATED)
         return False not in self.extents and True in self.extents
@@ -168,18 +168,18 @@ class LightCurvesState(AddressState):
 
     @property
     def extent(self) -> Extent | None:
-        """What there is of the shown series."""
+        """Time range of the shown series."""
         extent: Extent | None = self.extents.get(self.simulated)
         return extent
 
     @property
     def is_damaged(self) -> bool:
-        """Whether part of what says which light curves there are cannot be read."""
+        """Whether part of the table of light-curve files cannot be read."""
         return self._source.lacks(QUICKLOOK_FILES.name)
 
     @property
     def window(self) -> Window:
-        """What is seen; without a start in the address, the end of the data."""
+        """The visible window; without a start in the URL, the end of the data."""
         if self.start is not None:
             return Window(self.start, self.span)
         end = self.extent.window.end if self.extent else np.datetime64("2022-01-01", "us")
@@ -188,11 +188,11 @@ class LightCurvesState(AddressState):
     # What a visitor does --------------------------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Ask the archive for everything that is shown."""
+        """Load everything that is shown."""
         try:
             self.extents = self._source.ask(lambda archive: extents(archive, self._visitor()))
         except StixError:
-            self.extents = {}  # the curves say why
+            self.extents = {}  # the curves report the error
         self._moved()
         self._opened()
 
@@ -203,34 +203,34 @@ class LightCurvesState(AddressState):
         self.param.update(start=min(max(limited.start, low), high), span=limited.span)
 
     def shift(self, windows: int) -> None:
-        """Show the window so many spans later."""
+        """Show the window that many spans later."""
         self.show(self.window.moved(windows))
 
     def show_last(self, span: float) -> None:
-        """Show the last so many seconds of what there is."""
+        """Show the last ``span`` seconds of the data."""
         if self.extent is not None:
             self.show(Window(unix_seconds(self.extent.window.end) - span, span))
 
     def go_to(self, text: str) -> None:
-        """Show a flare, by its id, or a time.
+        """Show a flare, by id, or a time.
 
         Raises
         ------
         NotUnderstood
-            When it is neither, or there is no such flare.
+            If it is neither, or there is no such flare.
         Unavailable
-            When the archive cannot be read.
+            If the archive cannot be read.
         """
         window = self._source.ask(lambda archive: go_to(text, archive, self.window))
         self.show(window)
 
     def step(self, by: int) -> None:
-        """Open the image that many further on in the strip; stays at its ends."""
+        """Open the image that many places further in the strip; stops at its ends."""
         self.opened = beside(self._ids, self.opened, by)
 
     @property
     def steps(self) -> Steps:
-        """Where one can go from the opened image."""
+        """Previous and next of the open image."""
         return Steps.among(self._ids, self.opened)
 
     @property
@@ -290,7 +290,7 @@ class LightCurvesState(AddressState):
 
 
 def extents(archive: Archive, visitor: Visitor = GUEST) -> dict[bool, Extent]:
-    """What an archive has to show: of its light curves, without any of its images, without these of its flares.
+    """Time ranges of the data in an archive: of its light curves, otherwise of its images, otherwise of its flares.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The light curves: quick-look count rates of any window, flares, and the images of what is shown."""
+"""The light curves: quick-look count rates of any window, with flares and images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CLOCKS = {
     "Solar Orbiter": Clock.SOLAR_ORBITER.value, "Earth": Clock.EARTH.value, "Sun": Clock.SUN.value
 }  # fmt: skip
 
-#: Copies the address of what is shown now, even while the page is still catching up with a pan.
+#: Copies the URL of the current view, even while the page is still processing a pan.
 SHARE = """
 const url = new URL(location.href)
 url.searchParams.set("start", Math.round(seen.start / 1000))
@@ -61,7 +61,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
     ----------
     state : LightCurvesState
     links : Links
-        Where the browser finds pictures.
+        URLs of the pictures.
     """
 
     title = PAGES["lightcurves"]
@@ -91,17 +91,17 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
 
     @classmethod
     def new_state(cls, visitor: Callable[[], Visitor]) -> LightCurvesState:
-        """Of somebody who comes to the page, over the archive of this server."""
+        """New state for a visitor, over the archive of this server."""
         return LightCurvesState(archive_source(), visitor)
 
     @classmethod
     def opening(cls, state: LightCurvesState, _: Links, *, dark: bool) -> str:
-        """The page as plain HTML, until it is alive."""
+        """The page as plain HTML, shown until the page is live."""
         picture = curves_svg(state.curves, state.bands, log=state.scale == LOG) if not state.opened else ""
         return opening_html(SITE, cls.title, wording.window_text(state.curves.window), picture, dark=dark)
 
     def follow_address(self, preloaded: PreloadedState[LightCurvesState]) -> None:
-        """Show what is loaded, and keep the address up to date."""
+        """Show what is loaded, and keep the URL up to date."""
         self._plot.show_bands(self.state.bands)
         self._plot.set_scale(self.state.scale)
         super().follow_address(preloaded)
@@ -125,7 +125,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
     # -----------------------------------------------------------------------------------------------------------------
 
     def _times(self) -> pn.FlexBox:
-        """Where on the time axis."""
+        """Controls of the time range."""
         state = self.state
         common: dict[str, Any] = {"size": "small", "margin": (6, 8, 4, 0)}
         button: dict[str, Any] = {"variant": "outlined", **common}
@@ -165,13 +165,13 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
         )
 
     def _lengths(self) -> dict[str, float]:
-        """Lengths to choose from, the present one among them."""
+        """Lengths to choose from, including the current one."""
         span = self.state.span
         present = {} if span in SPANS.values() else {wording.length(span): span}
         return {**present, **SPANS}
 
     def _choices(self) -> pn.FlexBox:
-        """How the curves are drawn."""
+        """Display options of the curves."""
         of = self.state.param
         common: dict[str, Any] = {"size": "small", "margin": (4, 12, 4, 0), "description": ""}
         names = {BAND_NAMES[band]: band for band in BANDS}
@@ -205,7 +205,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
 
     @property
     def _only_one_clock(self) -> bool:
-        """Whether there is nothing to choose: the light times are unknown, and no other clock was asked for."""
+        """Whether there is no choice: the light times are unknown, and no other clock is selected."""
         return bool(self.state.curves.light is None and self.state.clock == Clock.SOLAR_ORBITER)
 
     def _series(self, series: dict[str, str]) -> pmui.Select:
@@ -247,7 +247,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
 
 
 def notices_for(state: LightCurvesState) -> list[Notice]:
-    """What a visitor must be told about what is shown."""
+    """Notices about what is shown."""
     curves = state.curves
     if curves.problem:
         return [Notice("error", curves.problem)]

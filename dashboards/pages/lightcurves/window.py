@@ -1,4 +1,4 @@
-"""Windows of time on the light curves: where they begin, how they move, how fine they are drawn."""
+"""Time windows of the light curves: limits, movement, and resolution."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dashboards.shared.ranges import earliest, latest
 #: Shortest and longest window, s.
 SHORTEST_S, LONGEST_S = 20.0, 20 * 366 * 86_400.0
 DAY_S, WEEK_S = 86_400.0, 7 * 86_400.0
-#: Buckets of a window when their length is left to the page, at most: about one per pixel of a large screen.
+#: Maximum number of buckets if their length is automatic: about one per pixel of a large screen.
 POINTS = 1500
-#: Lengths of the buckets that the page takes by itself, s; those above a day are whole days.
+#: Automatic bucket lengths, s; those above a day are whole days.
 LENGTHS = (
     4.0,
     8.0,
@@ -37,13 +37,13 @@ LENGTHS = (
     43_200.0,
     86_400.0,
 )
-#: How much is loaded on either side of the window, in windows, so that a pan finds curves and no blank.
+#: Margin that is loaded on both sides, in windows, so that a pan shows curves immediately.
 MARGIN = 0.5
-#: Bins cannot be chosen so short that a window has more of them: no screen shows them, and every pan would carry them.
+#: Maximum number of bins in a window: no screen shows more, and every pan would transfer them.
 MOST_POINTS = 12_000
 #: Shortest bins of the quick-look light curves, s.
 CADENCE_S = 4.0
-#: A flare is shown with this much of its length on either side, and at least this long in all, s.
+#: Margin around a flare, in units of its length, and minimum length of its window, s.
 AROUND_FLARE, LEAST_AROUND_FLARE_S = 0.5, 1200.0
 
 _FLARE_ID = re.compile(r"\d{10}", re.ASCII)
@@ -58,30 +58,30 @@ class Window:
 
     @classmethod
     def between(cls, begin: np.datetime64, end: np.datetime64) -> Window:
-        """From one time to another."""
+        """Window from one time to another."""
         return cls(unix_seconds(begin), float((end - begin) / np.timedelta64(1, "s")))
 
     @property
     def begin(self) -> np.datetime64:
-        """First moment, UTC at Solar Orbiter."""
+        """Start, UTC at Solar Orbiter."""
         return moment(self.start)
 
     @property
     def end(self) -> np.datetime64:
-        """Moment after the last one."""
+        """End (exclusive), UTC at Solar Orbiter."""
         return moment(self.start + self.span)
 
     @property
     def middle(self) -> np.datetime64:
-        """Moment half-way."""
+        """Middle, UTC at Solar Orbiter."""
         return moment(self.start + self.span / 2)
 
     def moved(self, windows: float) -> Window:
-        """The window so many spans later."""
+        """The window that many spans later."""
         return Window(self.start + windows * self.span, self.span)
 
     def around(self, span: float) -> Window:
-        """A window of another span with the same middle."""
+        """A window with another span and the same middle."""
         return Window(self.start + (self.span - span) / 2, span)
 
     @property
@@ -90,23 +90,23 @@ class Window:
         return self.around(self.span * (1 + 2 * MARGIN))
 
     def limited(self) -> Window:
-        """Neither too short nor too long, begin and span in whole seconds: what an address says."""
+        """The window within the allowed lengths, with start and span in whole seconds, as in URLs."""
         span = min(max(self.span, SHORTEST_S), LONGEST_S)
         return Window(float(round(self.around(span).start)), float(round(span)))
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """How finely a window is asked for.
+    """Resolution of a query.
 
     Attributes
     ----------
     loaded : Window
-        What to ask the archive for.
+        Window to load.
     points : int
-        As many buckets at most.
+        Maximum number of buckets.
     wish_too_fine : bool
-        The bins that were wished for would be too many; these are longer.
+        The requested bins would be too many; these are longer.
     """
 
     loaded: Window
@@ -115,14 +115,14 @@ class Resolution:
 
 
 def resolution(window: Window, bin_s: float = 0.0) -> Resolution:
-    """How to ask for a window.
+    """Resolution for a window.
 
     Parameters
     ----------
     window : Window
-        What is seen.
+        Visible window.
     bin_s : float, s
-        Wished length of the bins; 0 leaves it to the page.
+        Requested bin length; 0 for automatic.
     """
     loaded = window.loaded
     too_fine = 0 < bin_s < window.span / MOST_POINTS
@@ -130,7 +130,7 @@ def resolution(window: Window, bin_s: float = 0.0) -> Resolution:
         most = MOST_POINTS if too_fine else POINTS
         bin_s = next((length for length in LENGTHS if window.span <= most * length), 0.0)
         bin_s = bin_s or np.ceil(window.span / most / DAY_S) * DAY_S
-    # a bound that bins never reach asks for them as they were recorded, one that just fits for buckets of that length
+    # a limit that is never reached returns recorded bins; one that just fits returns buckets of that length
     if bin_s <= CADENCE_S:
         return Resolution(loaded, min(max(round(2 * loaded.span / CADENCE_S) + 2, 2), MAX_POINTS), too_fine)
     buckets = max(int(np.ceil(loaded.span / bin_s)), 1)
@@ -138,21 +138,21 @@ def resolution(window: Window, bin_s: float = 0.0) -> Resolution:
 
 
 def go_to(text: str, archive: Archive, window: Window) -> Window:
-    """The window a visitor asks for by a flare id, or by a time that may be given in part.
+    """The window of a flare id, or of a time that may be incomplete.
 
     Parameters
     ----------
     text : str
-        Ten digits, or a time as `ranges.earliest` takes it. A year, month or day is shown whole; a moment comes
-        into the middle of a window as long as the present one.
+        Ten digits, or a time as in `ranges.earliest`. A year, month or day is shown whole; a moment is centred in a
+        window as long as the current one.
     archive : Archive
     window : Window
-        The present one.
+        The current one.
 
     Raises
     ------
     NotUnderstood
-        When it is neither, or there is no such flare.
+        If it is neither, or there is no such flare.
     """
     text = text.strip()
     if _FLARE_ID.fullmatch(text):
@@ -168,12 +168,12 @@ def go_to(text: str, archive: Archive, window: Window) -> Window:
 
 
 def flare_window(flare_id: str, archive: Archive) -> Window:
-    """The window that shows a flare with what is around it.
+    """The window of a flare with some margin.
 
     Raises
     ------
     NotUnderstood
-        When there is no such flare.
+        If there is no such flare.
     """
     try:
         flare = archive.flare(flare_id)
@@ -185,7 +185,7 @@ def flare_window(flare_id: str, archive: Archive) -> Window:
 
 
 def moment(seconds: float) -> np.datetime64:
-    """A time from seconds since 1970."""
+    """Time from seconds since 1970."""
     return np.datetime64(round(seconds * 1e6), "us")
 
 

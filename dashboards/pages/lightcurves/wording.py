@@ -1,4 +1,4 @@
-"""What the light-curve page says: which window, how fine, what there is, how far the nearest image is away."""
+"""Text of the light-curve page: window, resolution, available data, distance to the nearest image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def length(seconds: float) -> str:
 
 
 def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downloads: bool) -> str:
-    """The line above the plot: window, bins, flares, what the archive has, downloads."""
+    """The line above the plot: window, bins, flares, available data, downloads."""
     parts = [f"<b>{escape(window_text(curves.window))}</b>"]
     view = curves.view
     if view is not None and view.time.size:
@@ -67,7 +67,7 @@ def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downl
 
 
 def images_html(images: WindowImages, state: LightCurvesState) -> str:
-    """The head of the strip; without images, that there are none here and where the nearest is."""
+    """Title of the image strip; without images, a link to the nearest one."""
     if images.problem:
         return f"<h3>Images</h3><p>{escape(images.problem)}</p>"
     if images.recipes:
@@ -85,7 +85,7 @@ def images_html(images: WindowImages, state: LightCurvesState) -> str:
 
 
 def nearest_html(nearest: NearestImage, state: LightCurvesState) -> str:
-    """How far the nearest image is away, with a link to its window."""
+    """Distance to the nearest image, with a link to its window."""
     image = nearest.image
     away = length(float(nearest.away / np.timedelta64(1, "s")))
     whose = f"flare {image.flare_id}" if image.flare_id else f"uid {image.uid}"
@@ -97,7 +97,7 @@ def nearest_html(nearest: NearestImage, state: LightCurvesState) -> str:
 
 
 def address_of(window: Window, state: LightCurvesState) -> str:
-    """Address that shows a window's surroundings, everything else as it is."""
+    """URL of a window and its surroundings, with all other settings unchanged."""
     around = window.around(max(4 * window.span, LEAST_AROUND_FLARE_S)).limited()
     query = [(key, value) for key, value in state.address_pairs if key not in {"start", "span", "image"}]
     return "?" + urlencode([("start", f"{around.start:.0f}"), ("span", f"{around.span:.0f}"), *query], safe=",:")

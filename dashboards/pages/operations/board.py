@@ -1,4 +1,4 @@
-"""What the operations page says, as HTML: tiles, requests, findings, bars. Everything from outside is escaped here."""
+"""Content of the operations page as HTML: tiles, requests, findings, bars. External text is escaped here."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dashboards.shared.access import Visitor
 from dashboards.shared.listing import grouped
 from jobs.queue.journal import Request, RequestState
 
-#: Below this share of free space the disk is short.
+#: Below this fraction of free space the disk is nearly full.
 _SHORT = 0.05
 _WIDTH, _HEIGHT, _FOOT = 480.0, 130.0, 16.0
 
 
 def tiles_html(work: Work | None, condition: Condition | None) -> str:
-    """The state of things at a glance."""
+    """Overview tiles."""
     tiles = [] if work is None else [_worker_tile(work), _queue_tile(work)]
     if condition is not None:
         now = work.now if work is not None else None
@@ -99,7 +99,7 @@ def _calibration_tile(condition: Condition) -> str:
 
 
 def running_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
-    """A request at work, with its progress."""
+    """A running request with its progress."""
     share = min(request.step_number / request.step_count, 1.0) if request.step_count else 0.0
     step = "cancelling" if request.cancelling else request.step or "planning"
     counted = f"{request.step_number} of {request.step_count}" if request.step_count else ""
@@ -117,7 +117,7 @@ def running_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
 
 
 def waiting_html(before: int, request: Request, visitor: Visitor, now: np.datetime64) -> str:
-    """A request that waits, with its place in the queue."""
+    """A waiting request with its place in the queue."""
     place = "next in the queue" if before == 0 else f"{grouped(before)} ahead of it"
     reason = f"; retrying after: {request.reason}" if request.reason else ""
     return _request(
@@ -129,7 +129,7 @@ def waiting_html(before: int, request: Request, visitor: Visitor, now: np.dateti
 
 
 def failure_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
-    """A request that failed, with the reason."""
+    """A failed request with the reason."""
     ended = request.finished_at if request.finished_at is not None else now
     return _request(
         request,
@@ -152,7 +152,7 @@ def _request(request: Request, visitor: Visitor, middle: str, end: str) -> str:
 
 
 def _kind(body: str) -> str:
-    """What is asked for other than images: "animation", "overlay"; empty for images."""
+    """Kind of a request that is not for images: "animation", "overlay"; empty for images."""
     try:
         return escape(str(json.loads(body).get("kind", "")))
     except (ValueError, AttributeError):
@@ -160,7 +160,7 @@ def _kind(body: str) -> str:
 
 
 def unlisted_html(work: Work) -> str:
-    """That there are requests which this visitor is not shown."""
+    """Note about requests that are not visible to this visitor."""
     if not work.unlisted:
         return ""
     are = "private request of another user is" if work.unlisted == 1 else "private requests of other users are"
@@ -171,7 +171,7 @@ def unlisted_html(work: Work) -> str:
 
 
 def failed_runs_html(runs: Sequence[Run]) -> str:
-    """Previews that failed, with the reason and how to try again."""
+    """Failed previews, with the reason and how to retry."""
     rows = "".join(
         f'<tr><td class="short">{formatting.day(run.t_start)} {formatting.clock(run.t_start)}</td>'
         f'<td class="short">{escape(run.uid)}</td><td class="short">{escape(run.band)}</td>'
@@ -183,7 +183,7 @@ def failed_runs_html(runs: Sequence[Run]) -> str:
 
 
 def findings_html(condition: Condition) -> str:
-    """What the last check found: one by one for operators, the sorts and their number for others."""
+    """Findings of the last check: in full for operators, their kinds and numbers for others."""
     if condition.findings:
         heads = '<th scope="col">Where</th><th scope="col">Finding</th>'
         rows = "".join(
@@ -217,7 +217,7 @@ def _order(level: Level) -> int:
 
 
 def throughput_html(condition: Condition) -> str:
-    """Bars of the last day by hour, and of the last week by day."""
+    """Bars by hour for the last day, and by day for the last week."""
     key = (
         '<p class="key empty">image sets started:<i class="previews"></i>previews<i class="requested"></i>requested</p>'
         '<div class="charts">'
@@ -256,7 +256,7 @@ def _bars(made: Sequence[Throughput], caption: str, label: Callable[[Throughput]
 
 
 def disk_usage_html(condition: Condition) -> str:
-    """What fills the disk."""
+    """Disk usage by kind of file."""
     rows = "".join(
         f'<tr><td>{escape(one.what)}</td><td class="n">{grouped(one.files)}</td>'
         f'<td class="n">{_bytes(one.bytes)}</td></tr>'
@@ -275,7 +275,7 @@ def _bytes(number: int) -> str:
 
 
 def _ago(now: np.datetime64, time: np.datetime64) -> str:
-    """``12 s``, ``5 min``, ``3 h``, ``4 days``; a clock that was set back makes nothing negative."""
+    """``12 s``, ``5 min``, ``3 h``, ``4 days``; never negative, even if the clock was set back."""
     seconds = max(float((now - time) / np.timedelta64(1, "s")), 0.0)
     for unit, size, above in (("days", 86400.0, 172800.0), ("h", 3600.0, 7200.0), ("min", 60.0, 120.0)):
         if seconds >= above:

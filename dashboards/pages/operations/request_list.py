@@ -1,4 +1,4 @@
-"""A list of requests that changes under the eyes of the visitor: rows stay what they are while their text changes."""
+"""A list of requests that is updated in place: rows are kept while their text changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dashboards.shared.style import style
 
 @dataclass(frozen=True)
 class Line:
-    """A request as a line: its number, its HTML, whether this visitor may do something with it."""
+    """One line: number of the request, its HTML, and whether this visitor may act on it."""
 
     request_id: int
     html: str
@@ -21,17 +21,16 @@ class Line:
 
 
 class RequestList:
-    """Lines with a button each for those who may press it.
+    """Lines with a button for visitors who may act on the request.
 
-    A line that is there already keeps its button, so that it can be pressed, and keeps the keyboard's focus, while its
-    progress goes on.
+    Existing lines keep their button and the keyboard focus while their progress is updated.
 
     Parameters
     ----------
     title, empty : str
-        Heading; what is said when there is no line.
+        Heading; text for an empty list.
     verb, icon : str
-        What the button does: "Cancel".
+        Label of the button, for example "Cancel", and its icon.
     on_act : callable
         Called with the number of the request.
     """
@@ -47,7 +46,7 @@ class RequestList:
         self.view = pn.Column(self._head, sizing_mode="stretch_width", margin=0)
 
     def show(self, lines: Sequence[Line], note: str = "") -> None:
-        """Show these lines; ``note`` (HTML) stands above them."""
+        """Show these lines, with ``note`` (HTML) above them."""
         head = f"<h2>{self._title}</h2>{note if lines or note else self._empty}"
         if self._head.object != head:
             self._head.object = head

@@ -1,4 +1,4 @@
-"""State of the operations page: what runs, what waits, what failed, what a check found, how much was made."""
+"""State of the operations page: workers, queue, failures, findings and throughput."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from jobs.shared.errors import NotAllowed
 from stixcore.errors import StixError, public_sentence
 from stixcore.printable import without_folders
 
-#: How many requests or runs a list shows.
+#: Maximum number of requests or runs in a list.
 SHOWN = 25
 _HOUR, _DAY, _WEEK = np.timedelta64(1, "h"), np.timedelta64(1, "D"), np.timedelta64(7, "D")
-#: Files in a folder are counted up to here: a full one must not slow the page down.
+#: Files in a folder are counted up to this number, so that a full folder does not slow the page down.
 _MANY = 10_000
 
 _THROUGHPUT = (
@@ -42,7 +42,7 @@ _DISK_USAGE = " UNION ALL ".join(
 
 @dataclass(frozen=True)
 class Work:
-    """What the journal says now.
+    """Content of the journal.
 
     Attributes
     ----------
@@ -50,16 +50,16 @@ class Work:
         UTC.
     workers : tuple of WorkerSign
     counts : dict
-        Requests by state, those that are not listed among them.
+        Requests by state, including those that are not listed.
     running : tuple of Request
     waiting : tuple of (int, Request)
-        With how many come before it; the first of them.
+        The first waiting requests, with the number of requests before each.
     failures : tuple of Request
-        Of the last week.
+        Failures of the last week.
     ended : dict
-        How many requests ended in which way within the last day.
+        Number of requests of the last day, by final state.
     unlisted : int
-        Requests of others that run, wait or failed and are hidden.
+        Running, waiting or failed requests of other users that are hidden.
     """
 
     now: np.datetime64
@@ -73,17 +73,17 @@ class Work:
 
     @property
     def alive(self) -> tuple[WorkerSign, ...]:
-        """Workers that live."""
+        """Workers with a recent heartbeat."""
         return tuple(worker for worker in self.workers if worker.is_alive(self.now))
 
     def number(self, state: RequestState) -> int:
-        """Requests in a state."""
+        """Number of requests in a state."""
         return (self.counts or {}).get(state, 0)
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Image sets made in an hour or a day from ``start``: previews, and those that people asked for."""
+    """Image sets made in an hour or a day from ``start``: previews, and those of requests."""
 
     start: np.datetime64
     previews: int
@@ -91,13 +91,13 @@ class Throughput:
 
     @property
     def total(self) -> int:
-        """Both."""
+        """Total number of image sets."""
         return self.previews + self.requested
 
 
 @dataclass(frozen=True)
 class DiskUsage:
-    """Files of one sort: how many, how large together [byte]."""
+    """Files of one kind: number and total size [byte]."""
 
     what: str
     files: int
@@ -106,30 +106,30 @@ class DiskUsage:
 
 @dataclass(frozen=True)
 class Condition:
-    """What archive and disk say; asked for less often.
+    """Condition of archive and disk; queried less often.
 
     Attributes
     ----------
     checked : datetime64 or None
-        When the last check was, UTC.
+        Time of the last check, UTC.
     found : dict
-        How often it found what, repaired ones included.
+        Number of findings by kind, including repaired ones.
     unrepaired : int
-        Errors and warnings among them that were not repaired.
+        Number of errors and warnings that were not repaired.
     findings : tuple of Finding
-        One by one, for operators: they name files that may be hidden.
+        Findings, for operators only: they may name hidden files.
     hours, days : tuple of Throughput
-        The last 24 hours, the last seven days, the present one last.
+        The last 24 hours and the last seven days, each in ascending order including the current one.
     failed_runs : tuple of Run
-        Previews that failed, the latest first.
+        Failed previews, latest first.
     usage : tuple of DiskUsage
     disk_free, disk_total : int, byte
     incoming, quarantined : int
-        Files that wait to be taken in; files that were refused.
+        Number of files waiting for ingestion; number of rejected files.
     energy_table, energy_table_doubt : str
-        The newest energy table with its date; why it may be out of date, empty when there is no reason.
+        The newest energy table with its date; why it may be outdated, or empty.
     cal_files : int
-        Daily energy calibrations.
+        Number of daily energy calibrations.
     """
 
     checked: np.datetime64 | None = None
@@ -150,15 +150,15 @@ class Condition:
 
 
 class OperationsState(param.Parameterized):
-    """Everything that the operations page shows, and what an operator may do there.
+    """State of the operations page, and the actions of operators.
 
-    The visitor is an argument of every call: who has signed out elsewhere is a guest from then on.
+    The visitor is an argument of every call, because a user who has signed out elsewhere is a guest from then on.
 
     Parameters
     ----------
     source : ArchiveSource
     clock : callable
-        Present time, UTC.
+        Returns the current time, UTC.
     """
 
     work = param.ClassSelector(class_=Work, default=None, allow_None=True, doc="What the journal says")
@@ -172,12 +172,12 @@ class OperationsState(param.Parameterized):
         self._source, self._clock = source, clock
 
     def load(self, visitor: Visitor = GUEST) -> None:
-        """Ask for everything."""
+        """Load everything."""
         self.refresh_work(visitor)
         self.refresh_condition(visitor)
 
     def refresh_work(self, visitor: Visitor = GUEST) -> None:
-        """Ask the journal."""
+        """Query the journal."""
         try:
             archive = self._source.archive()
             with in_plain_words():
@@ -188,7 +188,7 @@ class OperationsState(param.Parameterized):
             self.param.update(work=work, problem="")
 
     def refresh_condition(self, visitor: Visitor = GUEST) -> None:
-        """Ask archive and disk."""
+        """Query archive and disk."""
         try:
             condition = self._source.ask(lambda archive: look_at_condition(archive, visitor, self._clock()))
         except StixError as error:
@@ -197,11 +197,11 @@ class OperationsState(param.Parameterized):
             self.condition = condition
 
     def cancel(self, request_id: int, visitor: Visitor) -> None:
-        """Cancel a request: an operator any, users their own."""
+        """Cancel a request: any for operators, their own for users."""
         self._act(visitor, lambda journal, user: _cancelled(journal.cancel(request_id, self._clock(), user=user)))
 
     def retry(self, request_id: int, visitor: Visitor) -> None:
-        """Put a request that failed back into the queue: an operator any, users their own."""
+        """Put a failed request back into the queue: any for operators, their own for users."""
         self._act(visitor, lambda journal, user: _queued(journal.retry(request_id, self._clock(), user=user)))
 
     def _act(self, visitor: Visitor, action: Callable[[Journal, str | None], str]) -> None:
@@ -219,7 +219,7 @@ class OperationsState(param.Parameterized):
 
 
 def look_at_work(journal: Journal, visitor: Visitor, now: np.datetime64) -> Work:
-    """What a visitor may see of the journal."""
+    """The visible part of the journal for a visitor."""
     running = journal.requests(states=[RequestState.RUNNING], limit=SHOWN)
     waiting = journal.queue(SHOWN)
     failures = journal.failures(now - _WEEK, SHOWN)
@@ -237,7 +237,7 @@ def look_at_work(journal: Journal, visitor: Visitor, now: np.datetime64) -> Work
 
 
 def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) -> Condition:
-    """What a visitor may see of archive and disk."""
+    """The visible condition of archive and disk for a visitor."""
     made = [
         Throughput(np.datetime64(row["hour"], "us"), int(row["previews"]), int(row["requested"]))
         for row in archive.rows(_THROUGHPUT, [now - _WEEK - _DAY, now])
@@ -268,7 +268,7 @@ def look_at_condition(archive: Archive, visitor: Visitor, now: np.datetime64) ->
 
 
 def _summed(made: list[Throughput], last: np.datetime64, step: np.timedelta64, number: int) -> tuple[Throughput, ...]:
-    """Sums over the ``number`` steps up to the one that begins at ``last``."""
+    """Sums over ``number`` intervals, the last of which begins at ``last``."""
     found = []
     for start in (last - step * back for back in reversed(range(number))):
         inside = [one for one in made if start <= one.start < start + step]
@@ -277,7 +277,7 @@ def _summed(made: list[Throughput], last: np.datetime64, step: np.timedelta64, n
 
 
 def _count(folder: Path, counts: Callable[[Path], bool]) -> int:
-    """Files below a folder, up to `_MANY`."""
+    """Number of files below a folder, up to `_MANY`."""
     number = 0
     for path in folder.rglob("*"):
         number += path.is_file() and counts(path)

@@ -1,4 +1,4 @@
-"""Operations: is the worker alive, what waits and runs, what failed, what the last check found, how much was made."""
+"""The operations page: workers, queue, failures, findings of the last check, throughput."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from dashboards.shared.source import archive_source
 from dashboards.shared.style import style
 from dashboards.shared.visitors import session_visitor
 
-#: How often the page looks at the journal, and at archive and disk, ms.
+#: Refresh intervals of the journal, and of archive and disk, ms.
 WORK_MS, CONDITION_MS = 2_000, 30_000
 
 
 class OperationsPage:
-    """Components around an `OperationsState`; refreshes by itself while somebody looks.
+    """Components around an `OperationsState`; refreshed while the page is open.
 
     Parameters
     ----------
     state : OperationsState
     visitor : callable
-        Who looks at the page, asked again every time.
+        Returns the current visitor; called at every refresh.
     """
 
     def __init__(self, state: OperationsState, visitor: Callable[[], Visitor] = session_visitor) -> None:
@@ -51,7 +51,7 @@ class OperationsPage:
 
     @classmethod
     def from_session(cls) -> OperationsPage:
-        """The page for the session that is being made."""
+        """The page for the session being created."""
         page = cls(loaded_or(lambda: cls.load(session_visitor)))
         page._show_work()
         page._show_condition()
@@ -60,13 +60,13 @@ class OperationsPage:
 
     @classmethod
     def load(cls, visitor: Callable[[], Visitor]) -> OperationsState:
-        """What the page shows to somebody, read from journal, archive and disk."""
+        """Load the state for a visitor from journal, archive and disk."""
         state = OperationsState(archive_source(), now)
         state.load(visitor())
         return state
 
     def servable(self) -> None:
-        """Put the page into the document of this session, and keep it up to date."""
+        """Add the page to the document of this session, and keep it up to date."""
         title = PAGES["operations"]
         self.view().servable(title=f"{title} · {SITE}")
         content = f'<style>{style("pages/operations/operations")}</style><div class="board">{self._tiles.object}</div>'
@@ -93,7 +93,7 @@ class OperationsPage:
         page = frame(
             PAGES["operations"], [body], description="Status of the STIX image archive: queue, workers, failures, disk"
         )
-        page.busy_indicator = None  # a page that looks every two seconds would always be busy
+        page.busy_indicator = None  # a page that refreshes every two seconds would always be busy
         return page
 
     # -----------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Interactive analysis of a file: a box, the form, an image at once, and the request on its way."""
+"""Interactive analysis of a file: selection, form, instant image, and the submitted request."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ from stixcore.instrument.geometry import PixelSet
 from stixcore.options import ShiftBins
 from stixcore.times import format_time
 
-#: How often the journal is looked at while a request is open, ms.
+#: Interval for checking the journal while a request is open, ms.
 LOOK_MS = 400
-#: Side of the maps; with their axes they fit on a telephone.
+#: Side of the maps, pixel; with their axes they fit on a telephone.
 MAP_PIXELS = 290
 CUTS = {"one interval": ONE, "steps": STEPS, "native bins": BINS, "equal counts": COUNTS}
 RULES = {"bins centred in the range": WindowRule.CENTRES, "bins that cover the range": WindowRule.OUTWARD}
@@ -61,9 +61,9 @@ class AnalysisView:
     view : FileView
     form : ImagingForm
     tracking : Tracking or None
-        None for a file of the visitor's own: ``on_own`` makes its images.
+        None for a file of the visitor's own, whose images are made by ``on_own``.
     visitor : callable
-        Who looks at the page.
+        Returns the current visitor.
     on_images : callable
         Called when there may be new images.
     on_own : callable, optional
@@ -98,7 +98,7 @@ class AnalysisView:
             pn.state.on_session_destroyed(lambda _: self._latest.close())
 
     def view(self) -> pn.Column:
-        """Everything."""
+        """All components."""
         form, view = self._form, self._view
         view.param.watch(self._box_changed, "box")
         form.param.watch(lambda *_: self._ask(), [*form.seen_at_once, *form.counted])
@@ -130,7 +130,7 @@ class AnalysisView:
         )
 
     def watch(self) -> None:
-        """Look by itself for as long as something will happen."""
+        """Poll while the request is open."""
         tracking = self._tracking
         if tracking is None or self._document is None:
             return
@@ -303,10 +303,10 @@ class AnalysisView:
         self._view.choose(start, end, low, high, typed=True, rule=form.window_rule, exact=form.exact)
         self._range = start, end
         self._show_fields()
-        self._ask()  # the same bins may have been chosen before
+        self._ask()  # the same bins may have been selected before
 
     def _rule_changed(self, *_: Any) -> None:
-        """Take the bins of the times that were typed last by the new rule."""
+        """Apply the new rule to the times that were typed last."""
         box = self._view.box
         if self._range is not None and box is not None:
             self._choose_typed(*self._range, box.low, box.high)
@@ -317,7 +317,7 @@ class AnalysisView:
         self._ask()
 
     def _show_fields(self) -> None:
-        """The snapped values, as they will be used."""
+        """Show the snapped values that will be used."""
         box = self._view.box
         if box is None:
             return
@@ -329,7 +329,7 @@ class AnalysisView:
             self._typing = False
 
     def _ask(self) -> None:
-        """Have the image and numbers of the box computed; whatever is older is forgotten."""
+        """Start the computation of image and numbers for the box; earlier computations are discarded."""
         box = self._view.box
         if box is None:
             return
@@ -357,7 +357,7 @@ class AnalysisView:
             options = parts.background_options(feedback.choice)
             if options != self._background.options:
                 self._background.options = options
-                self._background.param.trigger("value")  # the same value has another label now
+                self._background.param.trigger("value")  # the same value has a new label
         self._show_disk(feedback)
 
     def _show_disk(self, feedback: Feedback) -> None:
@@ -369,7 +369,7 @@ class AnalysisView:
         self._disk.show(disk.image, disk.grid, rsun=pointing.rsun, b0=pointing.b0, marks=marks, floor=0.4)
 
     def _tapped(self, x: float, y: float) -> None:
-        """Centre the map at a click, on a candidate when one is near."""
+        """Centre the map at a click, or at a nearby candidate."""
         search = None if self.feedback is None or self.feedback.instant is None else self.feedback.instant.search
         places = [(place.x, place.y) for place in search.candidates] if search is not None else []
         near = min(places, key=lambda place: np.hypot(place[0] - x, place[1] - y), default=None)
@@ -393,7 +393,7 @@ class AnalysisView:
 
     @property
     def _followed(self) -> Tracking:
-        """What is followed, for buttons and clocks that are only there with it."""
+        """The tracked request, for components that exist only with one."""
         if self._tracking is None:
             message = "nothing is followed for a file of the visitor's own"
             raise RuntimeError(message)

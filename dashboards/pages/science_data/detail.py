@@ -1,4 +1,4 @@
-"""What is known of a science file, as HTML: facts, header, files of the same flare."""
+"""Details of a science file as HTML: properties, header, files of the same flare."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dashboards.pages.science_data.table import TYPES, energy_text, subject_of
 from dashboards.shared import formatting
 from dashboards.shared.links import Links
 
-#: Long headers begin with what changes from file to file.
+#: FITS headers: name, and cards as (keyword, value, comment).
 Cards = Sequence[tuple[str, tuple[tuple[str, str, str], ...]]]
 
 
 def facts_html(detail: ScienceDetail, links: Links) -> str:
-    """Head of an opened file: uid, subject, numbers, download."""
+    """Summary of an open file: uid, subject, numbers, download."""
     file = detail.file
     kind = TYPES.get(file.product, file.product)
     low, high = formatting.number(file.bin_min_s, ".4g"), formatting.number(file.bin_max_s, ".4g")
@@ -45,7 +45,7 @@ def facts_html(detail: ScienceDetail, links: Links) -> str:
 
 
 def related_html(related: Sequence[RelatedFile], links: Links) -> str:
-    """Everything one needs to work on the same flare at home."""
+    """All files for working on the same flare offline."""
     rows = "".join(
         f"<li>{_link(row.kind, row.name, row.size, links)} <i>{escape(row.what)}</i></li>" for row in related
     )
@@ -53,7 +53,7 @@ def related_html(related: Sequence[RelatedFile], links: Links) -> str:
 
 
 def header_html(cards: Cards) -> str:
-    """FITS headers as they stand in the file."""
+    """FITS headers as in the file."""
     blocks = "".join(
         f"<h4>{escape(name)}</h4><table>"
         + "".join(

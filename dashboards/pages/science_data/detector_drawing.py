@@ -1,4 +1,4 @@
-"""Counts per pixel on a drawing of the 32 detectors, twelve pixels each."""
+"""Counts per pixel on a drawing of the 32 detectors with twelve pixels each."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, pixel_area, subcol
 Floats = NDArray[np.float64]
 
 _SPECIAL = {FLARE_LOCATOR: "flare locator", BACKGROUND_MONITOR: "background monitor"}
-#: Detectors are drawn larger than they are, with the distances between them as they are.
+#: Detectors are enlarged by this factor; their distances are not.
 LARGER = 1.9
 _PIXEL_NAMES = [f"{row} {column}" for row in ("top", "bottom", "small") for column in "ABCD"]
 
 
 class DetectorDrawing:
-    """The detector plane; colours are counts per area, so that small and large pixels compare."""
+    """The detector plane; colours are counts per area, so that small and large pixels are comparable."""
 
     def __init__(self) -> None:
         centers, boxes, names = detector_centers(), pixel_boxes(), subcollimator_table().label

@@ -1,4 +1,4 @@
-"""What is drawn of one science file: spectrogram in as many bins as there is room for, curves, spectrum, pixels."""
+"""Plots of one science file: spectrogram in as many bins as fit, light curves, spectrum, pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stixcore.spectra import CountSpectra, WindowSpectrum, merge_bins, pixel_cou
 
 Floats = NDArray[np.float64]
 
-#: Time bins that a drawing has room for.
+#: Maximum number of time bins in a drawing.
 DRAWN_BINS = 400
 #: Bands of the light curves, keV: those of the quick-look data.
 BANDS: tuple[tuple[float, float], ...] = ((4, 10), (10, 15), (15, 25), (25, 50), (50, 84))
@@ -52,7 +52,7 @@ class Curve:
 
 
 class FileView(param.Parameterized):
-    """One opened science file.
+    """One open science file.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class FileView(param.Parameterized):
     Raises
     ------
     StixError, OSError
-        When the file cannot be read.
+        If the file cannot be read.
     """
 
     corrected = param.Boolean(default=True, doc="Rates are corrected for dead time")
@@ -76,7 +76,7 @@ class FileView(param.Parameterized):
         self.path = path
         self.data = opened(path)
         self.spectra = spectra_of(path)
-        self.asked = ""  # a typed time range beside its whole bins, where they differ
+        self.asked = ""  # the typed time range, if it differs from the whole bins
 
     @property
     def has_pixels(self) -> bool:
@@ -85,13 +85,13 @@ class FileView(param.Parameterized):
 
     @property
     def drawn(self) -> CountSpectra:
-        """Spectrogram of the file, or of where the drawing was zoomed to, in as many bins as there is room for."""
+        """Spectrogram of the file, or of the zoomed part, in as many bins as fit."""
         shown = self.spectra if self.span is None else self.spectra.between(*self.span)
         return merge_bins(shown, DRAWN_BINS)
 
     @property
     def curves(self) -> list[Curve]:
-        """Light curves of the bands that the file has channels in."""
+        """Light curves of the bands covered by the file."""
         drawn, curves = self.drawn, []
         for low, high in BANDS:
             rate = drawn.light_curve(low, high, corrected=self.corrected)
@@ -111,16 +111,16 @@ class FileView(param.Parameterized):
         rule: WindowRule = WindowRule.CENTRES,
         exact: bool = False,
     ) -> None:
-        """Choose a time and energy range; it snaps to whole bins. What cannot be is said in `problem`.
+        """Select a time and energy range, rounded to whole bins. Errors are reported in `problem`.
 
         Parameters
         ----------
         typed : bool
-            Times that were typed: `asked` says where whole bins differ from them.
+            Whether the times were typed: then `asked` says where whole bins differ from them.
         rule : WindowRule
-            How times become whole bins.
+            How times are rounded to whole bins.
         exact : bool
-            Refuse typed times that are not those of whole bins.
+            Refuse typed times that are not bin edges.
         """
         try:
             box = self.snap(start, end, low, high, rule)
@@ -134,7 +134,7 @@ class FileView(param.Parameterized):
             self.problem = f"the time range does not match whole bins: {asked}"
             return
         self.problem, self.asked = "", asked
-        if box != self.box:  # a box that is dragged stays in the same bins most of the time
+        if box != self.box:  # a dragged box often stays in the same bins
             self.box = box
 
     def snap(
@@ -145,12 +145,12 @@ class FileView(param.Parameterized):
         high: float,
         rule: WindowRule = WindowRule.CENTRES,
     ) -> TimeEnergySelection:
-        """A range as whole bins.
+        """A range rounded to whole bins.
 
         Raises
         ------
         SelectionError
-            When nothing of it is inside the file.
+            If it does not overlap the file.
         """
         if isinstance(self.data, PixelData):
             return TimeEnergySelection(*snapped(self.data, start, end, low, high, rule))
@@ -172,12 +172,12 @@ class FileView(param.Parameterized):
         background: PixelData | None = None,
         calibration: CalibrationCatalog = SHIPPED,
     ) -> WindowSpectrum:
-        """Spectrum of the chosen time range, of the whole file without one.
+        """Spectrum of the time range, or of the whole file.
 
         Raises
         ------
         StixError
-            When it cannot be computed; see `stixcore.spectra.window_spectrum`.
+            If it cannot be computed; see `stixcore.spectra.window_spectrum`.
         """
         if isinstance(self.data, PixelData):
             times = slice(None) if box is None else self.data.time_bins(box.start, box.end)
@@ -194,7 +194,7 @@ class FileView(param.Parameterized):
         )
 
     def pixels(self, box: TimeEnergySelection | None = None) -> Floats | None:
-        """Counts of every detector and pixel in the chosen range, (32, 12) ct; None for a spectrogram."""
+        """Counts per detector and pixel in the range, (32, 12) ct; None for a spectrogram."""
         if not isinstance(self.data, PixelData):
             return None
         if box is None:
@@ -203,7 +203,7 @@ class FileView(param.Parameterized):
         return pixel_counts(self.data, times, channels)
 
     def recorded(self, box: TimeEnergySelection) -> float:
-        """Counts of all detectors and pixels in a box, ct; of a spectrogram those that were summed on board."""
+        """Counts of all detectors and pixels in a box, ct; for a spectrogram, those summed on board."""
         if (pixels := self.pixels(box)) is not None:
             return float(pixels.sum())
         shown = self.spectra.within(box.start, box.end)
@@ -211,14 +211,14 @@ class FileView(param.Parameterized):
         return float(shown.counts[:, channels].sum())
 
     def cards(self) -> Sequence[tuple[str, tuple[tuple[str, str, str], ...]]]:
-        """Headers of the file; nothing when they cannot be read any more."""
+        """Headers of the file; empty if they cannot be read any more."""
         try:
             return read_cards(self.path)
         except (StixError, OSError):
             return ()
 
     def peak_minute(self) -> TimeEnergySelection:
-        """Where somebody would begin: a minute at the peak of the lowest band, 6-10 keV where the file has it."""
+        """Default selection: a minute at the peak of the lowest band, 6-10 keV if available."""
         low, high = self._first_band()
         rate = self.spectra.light_curve(low, high)
         peak = int(np.nanargmax(np.where(np.isfinite(rate), rate, -1.0)))

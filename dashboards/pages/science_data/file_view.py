@@ -1,4 +1,4 @@
-"""One science file: spectrogram and light curves on top, tabs below, its images at the bottom."""
+"""One science file: spectrogram and light curves on top, tabs below, images at the bottom."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ScienceFileView:
     detail : ScienceDetail
     links : Links
     strip : ImageStrip
-        Where the images of the file are shown.
+        Component for the images of the file.
     own : OwnFiles, optional
         For a file of the visitor's own.
     """
@@ -81,7 +81,7 @@ class ScienceFileView:
             self._problem = f"{detail.file.name} can no longer be read: {public_sentence(error)}"
 
     def view(self) -> pn.Column:
-        """Everything of this file."""
+        """All components of this file."""
         html: dict[str, Any] = {
             "stylesheets": [style("pages/science_data/detail")],
             "margin": 0,
@@ -109,7 +109,7 @@ class ScienceFileView:
         return pn.Column(*parts, sizing_mode="stretch_width", margin=0)
 
     def show_images(self, detail: ScienceDetail) -> None:
-        """Show the images that were made of this file."""
+        """Show the images made from this file."""
         self.detail = detail
         self._strip.show(detail.images)
         why = (
@@ -145,7 +145,7 @@ class ScienceFileView:
 
     @property
     def _readable(self) -> FileView:
-        """The file, in whatever is drawn only where it could be read."""
+        """The file, for components that require a readable one."""
         if self.file is None:
             message = "the file could not be read"
             raise RuntimeError(message)
@@ -192,7 +192,7 @@ class ScienceFileView:
         self._say()
 
     def _say(self) -> None:
-        """One line under the plots: what is chosen, and what of it is not as one would think."""
+        """One line below the plots: the selection, and how it differs from the input."""
         file = self._readable
         said = []
         if file.box is not None:
@@ -213,7 +213,7 @@ class ScienceFileView:
         self._said.object = " ".join(said)
 
     def _tabs(self) -> Any:
-        """Preview, and what can be done with pixel data; each is made when it is first looked at."""
+        """Preview, and analysis of pixel data; each is created when first shown."""
         if self.file is None or not self.file.has_pixels:
             self.state.tab = PREVIEW_TAB
             return self._preview()
@@ -234,7 +234,7 @@ class ScienceFileView:
         return pn.Column(tabs, room, sizing_mode="stretch_width", margin=0)
 
     def _own_images(self, own: OwnFiles) -> list[Any]:
-        """Room for the images of a file that is not in the archive."""
+        """Container for the images of a file that is not in the archive."""
         pane = html_pane()
 
         def show(*_: Any) -> None:
@@ -294,7 +294,7 @@ class ScienceFileView:
         )
 
         def toggle_header(_: Any) -> None:
-            if not header.object:  # some thirty kilobytes that few look at
+            if not header.object:  # about thirty kilobytes that few visitors look at
                 header.object = f"<div class='scroll'>{header_html(file.cards())}</div>"
             header.visible = not header.visible
 
@@ -310,7 +310,7 @@ class ScienceFileView:
         )
 
     def _selection(self, *_: Any) -> None:
-        """Spectrum and pixels of what is chosen, computed in a thread so that brushing stays smooth."""
+        """Spectrum and pixels of the selection, computed in a thread so that dragging stays smooth."""
         file = self._readable
         box = file.box
 

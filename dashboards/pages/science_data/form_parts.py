@@ -1,4 +1,4 @@
-"""Parts of the imaging form: fields that are tied to a parameter, groups with a heading, what is known of a box."""
+"""Parts of the imaging form: fields linked to a parameter, groups with a heading, and feedback on a selection."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def group(title: str, *parts: Any) -> pn.Column:
 
 
 def html_pane() -> pn.pane.HTML:
-    """Room for sentences."""
+    """Container for text."""
     return pn.pane.HTML("", stylesheets=[style("pages/science_data/analysis")], sizing_mode="stretch_width", margin=0)
 
 
 def background_options(choice: BackgroundChoice) -> dict[str, str]:
-    """What can be chosen as background, best first; those that do not qualify say why."""
+    """Background options, best first; unsuitable ones with the reason."""
     auto = f"automatic: {choice.chosen.uid}" if choice.chosen is not None else "automatic: none qualifies"
     options = {auto: AUTO, "none": NONE}
     for candidate in choice.candidates:
@@ -52,12 +52,12 @@ def background_options(choice: BackgroundChoice) -> dict[str, str]:
 
 
 def subcollimator_options() -> dict[str, str]:
-    """Labels with the state of their calibration."""
+    """Sub-collimators with the state of their calibration."""
     return {label if label in IMAGING_LABELS else f"{label} (phase not calibrated)": label for label in ALL_LABELS}
 
 
 def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
-    """Counts, background, advice, number of images; or why there is nothing."""
+    """Counts, background, advice and number of images; or why there is no image."""
     lines = []
     instant = feedback.instant
     if feedback.asked:
@@ -102,7 +102,7 @@ def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
 
 
 def status_html(status: RequestStatus | None, *, answered: bool) -> str:
-    """Where a request stands, in a sentence, with a bar while it runs."""
+    """State of a request in one sentence, with a progress bar while it runs."""
     if status is None:
         return ""
     request = status.request
@@ -133,7 +133,7 @@ def status_html(status: RequestStatus | None, *, answered: bool) -> str:
 
 
 def requests_html(requests: Sequence[Request], current: int) -> str:
-    """The visitor's requests about this file, as links that find them again."""
+    """The visitor's requests for this file, as links."""
     rows = "".join(
         f"<li><a href='?uid={escape(request.uid)}&amp;tab=analysis&amp;request={request.request_id}'"
         f"{' aria-current=true' if request.request_id == current else ''}>{request.request_id}</a> "

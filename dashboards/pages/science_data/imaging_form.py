@@ -1,4 +1,4 @@
-"""The form of the interactive reconstruction: everything of a request but the box, and the image it would give."""
+"""The form for interactive reconstruction: all options of a request, and a preview of the image."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ from stixcore.spectra import Interval, WindowSpectrum, equal_counts, equal_steps
 
 ONE, STEPS, BINS, COUNTS = "one", "steps", "bins", "counts"
 SEARCHED, GIVEN, ASSUMED = "searched", "given", "assumed"
-#: Images of fewer counts than these are mostly noise: a rule of thumb of the original pipeline.
+#: Images of fewer counts are mostly noise: a rule of thumb of the original pipeline.
 ENOUGH_COUNTS = 10_000
-#: Shapes that a forward fit may be told to take.
+#: Source shapes of a forward fit.
 SHAPES: dict[str, tuple[str, ...]] = {
     "the best of all": ("auto",),
     "circle": ("circle",),
@@ -64,24 +64,24 @@ SHAPES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Feedback:
-    """What is known of a box before anything is submitted.
+    """Results for a box before submission.
 
     Attributes
     ----------
     box : TimeEnergySelection
     instant : InstantImage or None
     spectrum : WindowSpectrum or None
-        With the expected background.
+        Includes the expected background.
     background : str
-        Which background, and why.
+        Which background is used, and why.
     choice : BackgroundChoice or None
-        All backgrounds that could be, best first.
+        All possible backgrounds, best first.
     n_images : int
-        Images that the request would lead to; 0 when it cannot be built.
+        Number of images of the request; 0 if the request is invalid.
     problem : str
         Why there is no image, or no request.
     asked : str
-        The typed time range beside its whole bins; empty where they are the same.
+        The typed time range, if it differs from the whole bins; else empty.
     """
 
     box: TimeEnergySelection
@@ -112,12 +112,12 @@ def _choice(key: str, choices: type[StrEnum]) -> param.Selector[Any]:
 
 
 class ImagingForm(param.Parameterized):
-    """Choices of a visitor; the box is chosen in the `FileView`.
+    """Options selected by a visitor; the box is selected in the `FileView`.
 
     Parameters
     ----------
     view : FileView
-        Of pixel data.
+        View of pixel data.
     source : ArchiveSource
     file : ScienceFile or None
         Its row in the index; None for a file of the visitor's own.
@@ -158,12 +158,12 @@ class ImagingForm(param.Parameterized):
     pointing_y = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=1.0, doc="arcsec")
     hidden = param.Boolean(default=False, doc="Only the author and operators see the images")
 
-    #: Whatever changes what the instant image shows.
+    #: Parameters that affect the instant image.
     seen_at_once = (
         "background", "side", "pixel", "subcollimators", "pixel_set", "shift_bins", "place", "x", "y", "pointing",
         "roll", "pointing_x", "pointing_y",
     )  # fmt: skip
-    #: Whatever changes how many images there will be.
+    #: Parameters that affect the number of images.
     counted = ("cut", "step", "counts", "energies", "methods")
 
     def __init__(self, view: FileView, source: ArchiveSource, file: ScienceFile | None, **params: Any) -> None:
@@ -177,12 +177,12 @@ class ImagingForm(param.Parameterized):
     # The request -----------------------------------------------------------------------------------------------------
 
     def request(self, box: TimeEnergySelection, limits: Limits | None = None) -> ImagingRequest:
-        """What would be submitted.
+        """The request for the current options.
 
         Raises
         ------
         BadRequest, LimitReached, SelectionError, NotUnderstood
-            When it cannot be.
+            If the options are invalid.
         """
         pointing = self._given_pointing()
         request = ImagingRequest(
@@ -199,7 +199,7 @@ class ImagingForm(param.Parameterized):
         return request
 
     def intervals(self, box: TimeEnergySelection) -> list[Interval]:
-        """Time intervals: the box, or what it is cut into."""
+        """Time intervals: the box, or its subdivisions."""
         times = self.data.time_bins(box.start, box.end)
         match self.cut:
             case "steps":
@@ -213,7 +213,7 @@ class ImagingForm(param.Parameterized):
                 return [(box.start, box.end)]
 
     def energy_ranges(self, box: TimeEnergySelection) -> list[tuple[float, float]]:
-        """Energy ranges: that of the box, and those that were typed, grown to whole channels.
+        """Energy ranges: that of the box and the typed ones, extended to whole channels.
 
         Raises
         ------
@@ -234,12 +234,12 @@ class ImagingForm(param.Parameterized):
         return ranges
 
     def method_parameters(self) -> dict[Method, MethodParameters]:
-        """The chosen methods with their parameters.
+        """The selected methods with their parameters.
 
         Raises
         ------
         BadRequest
-            When none is chosen.
+            If none is selected.
         """
         defaults = default_methods()
         chosen = {
@@ -277,7 +277,7 @@ class ImagingForm(param.Parameterized):
     # What is known beforehand ------------------------------------------------------------------------------------
 
     def feedback(self, box: TimeEnergySelection) -> Feedback:
-        """Counts, background, spectrum and an instant image of a box. Whatever is wrong is a sentence in it."""
+        """Counts, background, spectrum and an instant image of a box. Errors are reported in the result."""
         try:
             choice = self.candidates(box)
             background, said = self.background_data(box, choice)
@@ -303,7 +303,7 @@ class ImagingForm(param.Parameterized):
         )
 
     def _options(self) -> dict[str, Any]:
-        """Options of the form but for methods and pointing, as keyword arguments of `ImagingOptions`."""
+        """Options of the form except methods and pointing, as keyword arguments of `ImagingOptions`."""
         return {
             "location": self._given_place(),
             "shape": (self.side, self.side),
@@ -314,20 +314,20 @@ class ImagingForm(param.Parameterized):
         }
 
     def candidates(self, box: TimeEnergySelection) -> BackgroundChoice:
-        """Backgrounds for a box, best first, with the reasons for and against each: as the worker will choose."""
+        """Backgrounds for a box, best first, with reasons, as the worker will choose them."""
         return choose_background(
             self._background_files(), box.start, box.end, (box.low, box.high), self.name_of, self.calibration
         )
 
     @property
     def calibration(self) -> CalibrationCatalog:
-        """Energy tables and CAL files of the archive: as the worker will choose from."""
+        """Energy tables and CAL files of the archive, as used by the worker."""
         return self._source.ask(lambda archive: archive.calibration)
 
     def background_data(
         self, box: TimeEnergySelection, choice: BackgroundChoice | None = None
     ) -> tuple[PixelData | None, str]:
-        """The background to subtract, and why that one; ``choice`` as `candidates` gives it, if it is known."""
+        """The background to subtract, and the reason; ``choice`` is the result of `candidates`, if known."""
         if self.background == NONE:
             return None, "No background subtraction."
         if self.background == AUTO:
@@ -371,7 +371,7 @@ class ImagingForm(param.Parameterized):
 
 
 def aspect_paths(archive: Archive, box: TimeEnergySelection, *, simulated: bool) -> Sequence[Any]:
-    """Auxiliary files around a box, nearest first, as the worker takes them."""
+    """Auxiliary files around a box, nearest first, as used by the worker."""
     middle = box.start + (box.end - box.start) // 2
     rows = archive.aux_for(middle, within_s=float(MAX_GAP / np.timedelta64(1, "s")), simulated=simulated)
     return [archive.path_of(row.path) for row in choose_aspect(rows, box.start, box.end)]

@@ -1,4 +1,4 @@
-"""A map in the browser: colours of std_gamma_2, north up, limb, heliographic grid, scale bar; a click gives a place."""
+"""A map with the colours of std_gamma_2, north up, limb, heliographic grid, scale bar; a click selects a position."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from stixcore.solar_grid import heliographic_grid, limb
 
 Floats = NDArray[np.float64]
 
-#: Maps with more pixels a side are sent with the highest of each block: a browser has no room for more.
+#: Larger maps are reduced to the maximum of each block, to limit the amount of data.
 MOST_PIXELS = 256
-#: What the axes take beside a map, pixel.
+#: Space for the axes of a map, pixel.
 AXIS_WIDTH = 76
 
 
 class MapPlot:
-    """One map.
+    """A single map.
 
     Parameters
     ----------
     size : int
-        Width and height without the axes, pixel: a circle shall be one.
+        Width and height without the axes, pixel, so that circles are round.
     on_tap : callable, optional
         Called with Solar X and Y [arcsec] of a click.
     """
@@ -67,11 +67,11 @@ class MapPlot:
         image : (ny, nx) float
         grid : ImageGrid
         rsun : float, arcsec; b0 : float, deg
-            Of the observer; NaN where unknown.
+            For the observer; NaN if unknown.
         marks : sequence of (x, y, name)
-            Places to mark, arcsec.
+            Positions to mark, arcsec.
         floor : float
-            Share of the maximum up to which everything is black.
+            Fraction of the maximum below which the map is black.
         """
         (ny, nx), (x, y), pixel = grid.shape, grid.center, grid.pixel
         width, height = nx * pixel, ny * pixel
@@ -98,7 +98,7 @@ class MapPlot:
     def _draw(self, size: int) -> Any:
         drawn = quiet_figure(
             html_attributes=aria_label("Back projection of the selected range; the text beside it gives the peak"),
-            width=size + AXIS_WIDTH,  # Bokeh's own 600 would widen the page of a telephone
+            width=size + AXIS_WIDTH,  # Bokeh's default of 600 would widen the page on a telephone
             frame_width=size,
             frame_height=size,
             sizing_mode=None,
@@ -136,14 +136,14 @@ class MapPlot:
 
 @lru_cache(maxsize=1)
 def palette() -> list[str]:
-    """std_gamma_2, as Bokeh takes colours."""
+    """std_gamma_2 as a Bokeh palette."""
     return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in color_table()]
 
 
 @lru_cache(maxsize=16)
 def sun_lines(rsun: float, b0: float) -> dict[str, Any]:
     """Limb and heliographic grid every ten degrees, as columns of a multi-line."""
-    # every eighth point of lines that were made for pictures: a browser needs no more
+    # every eighth point: the lines are made for high-resolution pictures
     lines = [(x[::8], y[::8]) for x, y in (limb(rsun), *heliographic_grid(rsun, b0))]
     seen = [(x, y) for x, y in lines if np.isfinite(x).any()]
     return {
@@ -155,7 +155,7 @@ def sun_lines(rsun: float, b0: float) -> dict[str, Any]:
 
 
 def _fewer(image: Floats) -> Floats:
-    """The map in at most `MOST_PIXELS` a side: the highest of each block, since a mean would drown small peaks."""
+    """The map with at most `MOST_PIXELS` per side: the maximum of each block, because a mean would hide small peaks."""
     step = -(-max(image.shape) // MOST_PIXELS)
     if step == 1:
         return image

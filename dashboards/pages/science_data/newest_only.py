@@ -1,4 +1,4 @@
-"""Answers to a question that changes faster than it can be answered: one at a time, and only the newest."""
+"""Runs one computation at a time, and then only the newest one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 class NewestOnly:
-    """Runs questions in a thread of this process. While one runs, the newest that came meanwhile waits, and no other.
+    """Runs computations in a thread of this process. While one runs, only the newest later one waits.
 
-    So nothing stale is ever begun, and a box that is being dragged is followed as fast as answers can be had, without
-    a delay that would be too long on a quiet machine and too short on a busy one.
+    So no outdated computation is started, and results follow a dragged box as fast as possible, without a fixed delay
+    that would be too long on an idle machine and too short on a busy one.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class NewestOnly:
         self.begun = 0
 
     def ask(self, question: Callable[[], None]) -> None:
-        """Have a question answered; it passes its answer on by itself, from the other thread."""
+        """Schedule a computation; it passes on its result itself, from the other thread."""
         with self._lock:
             if self._closed:
                 return
@@ -38,7 +38,7 @@ class NewestOnly:
         _threads().submit(self._work, question)
 
     def close(self) -> None:
-        """Begin nothing more: the session has ended."""
+        """Start no further computation: the session has ended."""
         with self._lock:
             self._closed, self._next = True, None
 
@@ -47,7 +47,7 @@ class NewestOnly:
             self.begun += 1
             try:
                 question()
-            except Exception:  # the next one shall be answered all the same
+            except Exception:  # an error must not stop the next one
                 log.exception("a question of a page failed")
             with self._lock:
                 question, self._next = self._next, None
@@ -56,5 +56,5 @@ class NewestOnly:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    """Threads of all sessions: two, so that one long question leaves room for the others."""
+    """Threads of all sessions: two, so that one slow computation does not block the others."""
     return ThreadPoolExecutor(2, thread_name_prefix="latest")

@@ -1,4 +1,4 @@
-"""Science files that somebody looks at: opened once, kept for a while, opened anew when they change on disk."""
+"""Cache of open science files, which are opened again when they change on disk."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from stixcore.fits.read import read_aspect, read_header, read_pixel_data, read_s
 from stixcore.fits.spec import ProductKind
 from stixcore.spectra import CountSpectra, count_spectra
 
-#: How many values of one kind are kept. Pixel data leave their counts on disk; a spectrogram is 5 MB at most so far.
+#: Number of values per kind. Pixel data leave their counts on disk; a spectrogram is 5 MB at most so far.
 KEPT = 8
 
 
 @dataclass
 class FileCache[Value]:
-    """What a function makes of files, by their path, size and time of change; the least used is forgotten first.
+    """Results of a function of files, by path, size and modification time; the least recently used is removed first.
 
     Parameters
     ----------
     read : callable
-        Gives the value for a path. It may run twice at a time when two ask at once; that costs time and nothing else.
+        Returns the value for a path. It may run twice at a time if two callers need it, which only costs time.
     kept : int
     """
 
@@ -34,7 +34,7 @@ class FileCache[Value]:
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __call__(self, path: Path) -> Value:
-        """Value for a file; raises what ``read`` raises, and OSError when there is no such file."""
+        """Value for a file; raises what ``read`` raises, and OSError if there is no such file."""
         status = path.stat()
         key = (path, status.st_mtime_ns, status.st_size)
         with self._lock:
@@ -49,7 +49,7 @@ class FileCache[Value]:
         return value
 
     def forget(self, path: Path) -> None:
-        """Let go of a file that shall not stay."""
+        """Remove a file from the cache."""
         with self._lock:
             for key in [key for key in self._values if key[0] == path]:
                 del self._values[key]

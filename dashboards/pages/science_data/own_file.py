@@ -1,4 +1,4 @@
-"""A file of the visitor's own: checked in a child process, kept for the session, never in the archive."""
+"""A file of the visitor's own: checked in a child process, kept for the session, never added to the archive."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from stixcore.fits.products import PixelData
 
 log = logging.getLogger(__name__)
 
-#: Sets of images of dropped files that are made at a time, over all sessions.
+#: Image sets of dropped files that are made at a time, over all sessions.
 _AT_ONCE = threading.BoundedSemaphore(WebLimits().own_files)
-#: Those and the ones that wait, each in a thread.
+#: Image sets that are made or waiting, each in a thread.
 _BEGUN = threading.BoundedSemaphore(WebLimits().own_files + WebLimits().own_waiting)
-#: Dropped files that are looked at, over all sessions: each keeps a thread that answers pages, and a process.
+#: Dropped files that are checked at a time, over all sessions: each occupies a page thread and a process.
 _LOOKED_AT = threading.BoundedSemaphore(WebLimits().own_files)
 
 
@@ -50,14 +50,14 @@ class OwnImage:
 
 
 class OwnFiles(param.Parameterized):
-    """The last file that was dropped in one session, and the images of the last run.
+    """The last file dropped in one session, and the images of the last run.
 
     Parameters
     ----------
     source : ArchiveSource
-        Lends background and auxiliary files.
+        Provides background and auxiliary files.
     clock : callable
-        Present time, UTC.
+        Returns the current time, UTC.
     limits : UploadLimits, optional
     """
 
@@ -79,11 +79,11 @@ class OwnFiles(param.Parameterized):
 
     @property
     def folder(self) -> Path | None:
-        """Where the files of this session are; None before the first one and after `forget`."""
+        """Folder for the files of this session; None before the first one and after `forget`."""
         return None if self._folder is None else Path(self._folder.name)
 
     def receive(self, name: str, content: bytes) -> ScienceDetail | None:
-        """Take a file from a browser; None when it is refused, and `problem` says why."""
+        """Accept a file from a browser; return None if it is refused, with the reason in `problem`."""
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="stix-own-")
         try:
@@ -104,7 +104,7 @@ class OwnFiles(param.Parameterized):
     def make_images(
         self, form: ImagingForm, box: TimeEnergySelection, pass_on: Callable[[dict[str, Any]], None]
     ) -> None:
-        """Make the images of a box in a child process; ``pass_on`` gets parameters to set, from another thread."""
+        """Make the images of a box in a child process; ``pass_on`` receives parameters to set, from another thread."""
         if self.step:
             return  # one set at a time
         if not _BEGUN.acquire(blocking=False):
@@ -157,18 +157,18 @@ class OwnFiles(param.Parameterized):
             return tuple(_own_image(image) for image in about["images"])
 
     def _forget_earlier(self) -> None:
-        """Remove all files but the last one, and one of which images are being made."""
+        """Remove all files except the last one and the one that is being imaged."""
         with self._lock:
             earlier = self._paths - {self._last, self._in_use}
             self._paths -= earlier
         for path in earlier:
             _forget(path)
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # another name of the same bytes is in it, or the session has ended
+            with suppress(OSError):  # not empty (the same bytes under another name), or the session has ended
                 path.parent.rmdir()
 
     def forget(self) -> None:
-        """Remove everything: the session has ended."""
+        """Remove all files, at the end of the session."""
         for path in self._paths:
             _forget(path)
         if self._folder is not None:
@@ -183,12 +183,12 @@ def _forget(path: Path) -> None:
 
 @contextmanager
 def _place(places: threading.BoundedSemaphore, refusal: str) -> Iterator[None]:
-    """One of so many places.
+    """Hold one of a limited number of places.
 
     Raises
     ------
     LimitReached
-        With that refusal, when none is free.
+        With this message, if none is free.
     """
     if not places.acquire(blocking=False):
         raise LimitReached(refusal)
@@ -208,7 +208,7 @@ def _own_image(about: dict[str, Any]) -> OwnImage:
 
 
 def _row(summary: UploadSummary, path: Path) -> ScienceFile:
-    """The row that the archive would have of a dropped file; it is shown, and goes nowhere."""
+    """Index row of a dropped file, for display only."""
     data = opened(path)
     start, end = summary.times
     pixels = data if isinstance(data, PixelData) else None

@@ -1,4 +1,4 @@
-"""Images of a file that is not in the archive: pictures, numbers and FITS files inside the page."""
+"""Images of a file that is not in the archive: pictures, numbers and FITS files embedded in the page."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dashboards.shared import formatting
 
 
 def own_images_html(images: Sequence[OwnImage]) -> str:
-    """A card per image."""
+    """One card per image."""
     cards = "".join(_card(image) for image in images)
     return f"<div class='cards'>{cards}</div>" if cards else ""
 
 
 def running_html(step: str, share: float) -> str:
-    """What is being done."""
+    """The current step, with a progress bar."""
     if not step:
         return ""
     return f"<p>{escape(step)}…</p><progress max='1' value='{share:.3f}' aria-label='progress'></progress>"

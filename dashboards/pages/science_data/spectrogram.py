@@ -1,4 +1,4 @@
-"""Spectrogram, light curves and live time of a file over one time axis; a box over it chooses time and energy."""
+"""Spectrogram, light curves and live time of a file over one time axis; a box selects time and energy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from stixcore.spectra import CountSpectra
 
 Floats = NDArray[np.float64]
 
-#: A lowest channel that begins at 0 keV is drawn from here: the axis is logarithmic.
+#: Drawn lower edge of a channel that begins at 0 keV: the axis is logarithmic.
 LOWEST = 3.0
 _EDGES = (4, 5, 6, 8, 10, 12, 15, 20, 25, 32, 50, 84, 150)
 
@@ -41,7 +41,7 @@ class SpectrogramPlot:
     on_box : callable
         Called with start, end, lower and upper edge while a box is drawn, and whether it is finished.
     on_zoom : callable
-        Called with the shown time range.
+        Called with the visible time range.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class SpectrogramPlot:
         self._x.on_change("end", self._zoomed)
 
     def show(self, spectra: CountSpectra, curves: Sequence[Curve], *, corrected: bool, whole: bool = True) -> None:
-        """Draw these; ``whole``: zoom out to all of it."""
+        """Draw spectra and curves; ``whole``: zoom out to all of them."""
         rate = spectra.rate(corrected=corrected)
         left, right = milliseconds(spectra.t_start), milliseconds(spectra.t_end)
         self._cells.data = cells_of(spectra, rate, left, right)
@@ -106,7 +106,7 @@ class SpectrogramPlot:
                 self._quiet = False
 
     def mark(self, box: TimeEnergySelection | None) -> None:
-        """Show what is chosen."""
+        """Show the selection."""
         if box is None:
             for shown in (self._box, *self._bands):
                 shown.visible = False
@@ -119,7 +119,7 @@ class SpectrogramPlot:
     # -----------------------------------------------------------------------------------------------------------------
 
     def _spectrogram(self) -> Any:
-        # brushing must not select (and send) thousands of rectangles: only where the box lies is wanted
+        # brushing must not select (and send) thousands of rectangles: only the position of the box is needed
         select = BoxSelectTool(renderers=[], continuous=True, description="Choose time and energy")
         select.overlay.update(line_color=CHOSEN, fill_color=CHOSEN, fill_alpha=0.2)
         drawn = quiet_figure(
@@ -207,7 +207,7 @@ class SpectrogramPlot:
         return drawn
 
     def _draw_curves(self, curves: Sequence[Curve], left: Floats, right: Floats) -> None:
-        """Steps over the true bins: each bin twice, at its two edges; a gap between bins is a gap in the line."""
+        """Draw steps over the true bins: each bin twice, at its two edges; gaps between bins are gaps in the line."""
         gap = np.concatenate([left[1:] - right[:-1] > 1000.0, [False]])
         x = np.stack([left, right, np.where(gap, right, np.nan)], axis=1)
         keep = np.stack([np.ones_like(gap), np.ones_like(gap), gap], axis=1).astype(bool)
@@ -271,7 +271,7 @@ class SpectrogramPlot:
 
 
 def milliseconds(time: Any) -> Any:
-    """Times as Bokeh takes them: ms since 1970, float."""
+    """Times as ms since 1970 (float), the unit of Bokeh."""
     return np.asarray(time).astype("datetime64[us]").astype(np.int64) / 1e3
 
 
@@ -281,7 +281,7 @@ def moment(milliseconds_: float) -> np.datetime64:
 
 
 def cells_of(spectra: CountSpectra, rate: Floats, left: Floats, right: Floats) -> dict[str, Any]:
-    """A rectangle per time bin and channel in which something was counted; the rest is the colour of nothing."""
+    """One rectangle per time bin and channel with counts; the others have the background colour."""
     row, channel = np.nonzero(np.isfinite(rate) & (rate > 0))
     bottom = np.maximum(spectra.e_low, LOWEST)
     return {

@@ -1,4 +1,4 @@
-"""Spectrum of a time range, with the background expected in it."""
+"""Spectrum of a time range, with the expected background."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 class SpectrumPlot:
-    """Steps over the channels, logarithmic both ways."""
+    """Steps over the channels, on logarithmic axes."""
 
     def __init__(self, height: int = 320) -> None:
         self._steps = ColumnDataSource({"x": [], "rate": [], "background": [], "net": []})
@@ -53,14 +53,14 @@ class SpectrumPlot:
         drawn.xaxis.ticker = FixedTicker(ticks=[4, 6, 10, 15, 25, 50, 84, 150], minor_ticks=[])
         drawn.xaxis.formatter = CustomJSTickFormatter(code="return String(tick)")
         legend = drawn.legend[0]
-        legend.location = "bottom_left"  # where a spectrum that falls leaves room
+        legend.location = "bottom_left"  # a falling spectrum leaves space there
         legend.label_text_color = INK
         legend.label_text_font_size = "12px"
         legend.background_fill_alpha = legend.border_line_alpha = 0.0
         self.model = drawn
 
     def show(self, spectrum: WindowSpectrum, band: tuple[float, float] | None) -> None:
-        """Draw a spectrum, with the chosen band marked."""
+        """Draw a spectrum, with the selected band marked."""
         low = np.maximum(spectrum.e_low, LOWEST)
         x = np.stack([low, spectrum.e_high], axis=1).ravel()
 
@@ -77,7 +77,7 @@ class SpectrumPlot:
         }
         seen = np.concatenate([spectrum.rate, spectrum.background, spectrum.net])
         seen = seen[np.isfinite(seen) & (seen > 0)]
-        if seen.size:  # a logarithmic axis without data complains
+        if seen.size:  # Bokeh warns about a logarithmic axis without data
             self.model.y_range.update(start=0.5 * float(seen.min()), end=2.0 * float(seen.max()))
         self.model.x_range.update(start=0.95 * float(low[0]), end=1.05 * float(spectrum.e_high[-1]))
         lower, upper = spectrum.rate - spectrum.rate_error, spectrum.rate + spectrum.rate_error

@@ -1,4 +1,4 @@
-"""State of the science data page: which files, in which order; which one is opened, and what belongs to it."""
+"""State of the science data page: files, order, and the open file with related data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ANY = "any"
 PIXELS, SPECTROGRAMS = "pixels", "spectrograms"
 FLARES, BACKGROUNDS = "flares", "backgrounds"
 PREVIEW_TAB, ANALYSIS_TAB = "preview", "analysis"
-#: Images of one file that are shown at most; a file rarely has more than a dozen sets.
+#: Maximum number of images of one file; a file rarely has more than a dozen sets.
 MOST_IMAGES = 240
 
 _PRODUCTS = {PIXELS: str(ProductKind.PIXEL_DATA), SPECTROGRAMS: str(ProductKind.SPECTROGRAM)}
@@ -45,7 +45,7 @@ _PRODUCTS = {PIXELS: str(ProductKind.PIXEL_DATA), SPECTROGRAMS: str(ProductKind.
 
 @dataclass(frozen=True)
 class RelatedFile:
-    """A file that belongs to the same flare: "science", "aux" or "quicklook", name, what it is, size [byte]."""
+    """A file of the same flare: "science", "aux" or "quicklook", name, description, size [byte]."""
 
     kind: str
     name: str
@@ -55,7 +55,7 @@ class RelatedFile:
 
 @dataclass(frozen=True)
 class ScienceDetail:
-    """An opened science file.
+    """An open science file.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class ScienceDetail:
     related : tuple of RelatedFile
         Other files of the same time: science, quick-look, auxiliary, and the backgrounds of its images.
     images : tuple of Image
-        Images made from it, newest runs first, as far as this visitor may see them.
+        Images made from it that this visitor may see, newest runs first.
     """
 
     file: ScienceFile
@@ -82,15 +82,15 @@ class ScienceDetail:
 
 
 class ScienceState(AddressState):
-    """Everything that the science data page shows, but for the form of the interactive analysis.
+    """Everything that the science data page shows, except the form of the interactive analysis.
 
-    Change the parameters above `listing` and read those from there on.
+    Set the parameters above `listing` and read the others.
 
     Parameters
     ----------
     source : ArchiveSource
     visitor : Visitor
-        Whose hidden images are shown.
+        Whose hidden images are included.
     """
 
     start = param.String("", doc="Earliest time, UTC at Solar Orbiter; may be given in part")
@@ -147,15 +147,15 @@ class ScienceState(AddressState):
 
     @property
     def filtered(self) -> bool:
-        """Whether anything is filtered out at all."""
+        """Whether any filter is set."""
         return any(getattr(self, name) != self.param[name].default for name in self.filter_names)
 
     def clear_filter(self) -> None:
-        """Let everything through."""
+        """Reset all filters."""
         self.param.update(**{name: self.param[name].default for name in self.filter_names})
 
     def load(self) -> None:
-        """Ask the archive for what is shown: the opened file, else the list."""
+        """Load what is shown: the open file, else the list."""
         self._opened()
         self._image_opened()
 
@@ -170,11 +170,11 @@ class ScienceState(AddressState):
             self.detail_problem = str(error)
 
     def close_file(self) -> None:
-        """Go back to the list."""
+        """Return to the list."""
         self.param.update(uid="", tab=PREVIEW_TAB, opened_image="", request=0, own=None)
 
     def step(self, by: int) -> None:
-        """Open the file that many rows further down the list, and turn to its page; stays at the ends of the list."""
+        """Open the file that many rows further in the list, and turn to its page; stops at the ends of the list."""
         detail: ScienceDetail | None = self.detail
         if detail is None:
             return
@@ -201,12 +201,12 @@ class ScienceState(AddressState):
             self.detail_problem = str(error)
 
     def step_image(self, by: int) -> None:
-        """Open the image that many places further on among those of the file; stays at the ends."""
+        """Open the image that many places further among those of the file; stops at the ends."""
         self.opened_image = beside(self._image_ids, self.opened_image, by)
 
     @property
     def image_steps(self) -> Steps:
-        """Where one can go from the opened image."""
+        """Previous and next of the open image."""
         return Steps.among(self._image_ids, self.opened_image)
 
     @property
@@ -214,14 +214,14 @@ class ScienceState(AddressState):
         return [image.image_id for image in self.detail.images] if self.detail is not None else []
 
     def reload_images(self) -> None:
-        """Look for images of the opened file again."""
+        """Load the images of the open file again."""
         detail: ScienceDetail | None = self.detail
         if detail is None:
             return
         try:
             images = self.source.ask(lambda archive: _images(archive, detail.file.uid, self.visitor))
         except StixError:
-            return  # those that are shown stay
+            return  # keep those that are shown
         if images != detail.images:
             self.detail = replace(detail, images=images)
 
@@ -230,7 +230,7 @@ class ScienceState(AddressState):
     def _reordered(self, *events: param.parameterized.Event) -> None:
         changed = {event.name for event in events}
         if "page" not in changed and self.page != 1:
-            self.page = 1  # comes back here
+            self.page = 1  # calls this method again
             return
         self._load_list()
 
@@ -270,7 +270,7 @@ class ScienceState(AddressState):
         )
 
     def _sort(self) -> tuple[str, ...]:
-        """The columns to sort by, without those that do not exist."""
+        """The sort columns, without unknown ones."""
         known = tuple(column for column in self.sort if column.removeprefix("-") in SCIENCE_FILES.names)
         return known or tuple(self.param["sort"].default)
 
@@ -302,20 +302,20 @@ class ScienceState(AddressState):
 
 
 def _key(archive: Archive, row: ScienceFile) -> str:
-    """Name of a file in an address: its uid, unless that would lead to another file."""
+    """Name of a file in a URL: its uid, unless that identifies another file."""
     return row.uid if row.uid and archive.science_file(row.uid).name == row.name else row.name
 
 
 def load_science(archive: Archive, uid: str, visitor: Visitor = GUEST) -> ScienceDetail:
-    """A science file with what belongs to it.
+    """A science file with related data.
 
     Raises
     ------
     NotInArchive
-        When there is none of that uid or name.
+        If there is no file with that uid or name.
     """
     file = archive.science_file(uid)
-    # a flare is filed under its peak, which may lie outside the file
+    # flares are indexed by their peak, which may be outside the file
     margin = np.timedelta64(1, "h")
     flares = tuple(
         flare
@@ -339,7 +339,7 @@ _BACKGROUNDS = "SELECT DISTINCT background_uid AS uid FROM runs WHERE background
 def _related(
     archive: Archive, file: ScienceFile, flares: tuple[Flare, ...], images: tuple[Image, ...]
 ) -> tuple[RelatedFile, ...]:
-    """Everything one needs to work on the same flare at home; a background has no flare, and so only its pointing."""
+    """All files for working on the same flare offline; for a background, which has no flare, only its pointing."""
     start = min([file.t_start, *(flare.t_start for flare in flares if flare.t_start)])
     end = max([file.t_end, *(flare.t_end for flare in flares if flare.t_end)])
     near = archive.science_files(ScienceFilter(t_start=start, t_end=end, simulated=file.simulated))
@@ -354,12 +354,12 @@ def _related(
 
 
 def _backgrounds(archive: Archive, uid: str) -> list[RelatedFile]:
-    """Those that were subtracted in images of a science file."""
+    """Backgrounds that were subtracted in images of a science file."""
     found = []
     for used in archive.rows(_BACKGROUNDS, [uid]):
         try:
             row = archive.science_file(used["uid"])
-        except NotInArchive:  # it was taken away since
+        except NotInArchive:  # it was removed since
             continue
         found.append(RelatedFile("science", row.name, "background of images", row.size))
     return found
@@ -370,7 +370,7 @@ def _related_file(row: ProductFile) -> RelatedFile:
     return RelatedFile(kind, row.name, PRODUCT_WORDS[row.product], row.size)
 
 
-#: What products are called on pages.
+#: Display names of products.
 PRODUCT_WORDS = {
     str(ProductKind.PIXEL_DATA): "pixel data",
     str(ProductKind.RAW_PIXEL_DATA): "raw pixel data",

@@ -1,4 +1,4 @@
-"""The table of science files: Tabulator holds the rows of one page, the archive does filtering, sorting and paging."""
+"""The table of science files: Tabulator shows one page of rows; the archive filters, sorts and pages."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dashboards.shared.style import style
 from stixcore.fits.spec import ProductKind
 
 KEY = "name"
-#: Three lines on a narrow screen, pixel.
+#: Height of a row, pixel: three lines on a narrow screen.
 ROW_HEIGHT = 66
-#: Short words for the column of types.
+#: Short names for the column of types.
 TYPES = {
     str(ProductKind.PIXEL_DATA): "pixel data",
     str(ProductKind.RAW_PIXEL_DATA): "raw pixel data",
@@ -43,7 +43,7 @@ def _subject(file: ScienceFile) -> str:
 
 
 def subject_of(file: ScienceFile) -> str:
-    """Why the data were asked for, or a dash where the file does not say."""
+    """Why the data were requested, or a dash if the file does not say."""
     return file.purpose or formatting.UNKNOWN
 
 
@@ -93,14 +93,14 @@ FILE_COLUMNS = (
 
 
 class ScienceTable:
-    """Shows rows, tells of clicks on them and on column heads.
+    """Shows rows, and reports clicks on rows and column headers.
 
     Parameters
     ----------
     on_open : callable
         Called with the name of the file whose row was clicked.
     on_sort : callable
-        Called with columns of the index to sort by, "-" for downwards.
+        Called with columns of the index to sort by, "-" for descending.
     """
 
     def __init__(self, on_open: Callable[[str], None], on_sort: Callable[[list[str]], None]) -> None:
@@ -117,7 +117,7 @@ class ScienceTable:
         self.widget.param.watch(self._sorted, "sorters")
 
     def show(self, rows: Sequence[ScienceFile], sort: Sequence[str]) -> None:
-        """Show these rows, with the arrows in the heads as ``sort`` says."""
+        """Show rows, with sort arrows according to ``sort``."""
         self._quiet = True
         try:
             self.widget.param.update(value=_frame(rows), sorters=sorters_of(FILE_COLUMNS, sort))
@@ -143,7 +143,7 @@ def _frame(rows: Sequence[ScienceFile]) -> pd.DataFrame:
 
 
 def files_html(rows: Sequence[ScienceFile]) -> str:
-    """Rows as a plain table with the cells of the live one, for the opening."""
+    """Rows as a plain table with the cells of the live table, for the first content."""
     heads = "".join(
         f'<th class="s{c.priority}" style="text-align:{c.align}">{escape(c.title)}</th>' for c in FILE_COLUMNS
     )

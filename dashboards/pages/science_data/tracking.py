@@ -1,4 +1,4 @@
-"""A request on its way: submitted, waiting at a place in the queue, running step by step, ended."""
+"""A submitted request: waiting in the queue, running, ended."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from jobs.queue.submit import submit
 from jobs.shared.errors import NoSuchRequest, NotAllowed
 from stixcore.errors import StixError
 
-#: Requests of a user that are listed under the form.
+#: Number of requests of a user that are listed below the form.
 SHOWN = 8
 
 
 @dataclass(frozen=True)
 class RequestStatus:
-    """Where a request stands.
+    """State of a request.
 
     Attributes
     ----------
     request : Request
     position : int or None
-        How many are served before it; None when it does not wait.
+        Number of requests before it; None if it is not waiting.
     parts : tuple of TaskResult
-        Image sets that are finished.
+        Finished image sets.
     workers : int
-        Workers that serve this archive.
+        Number of workers for this archive.
     """
 
     request: Request
@@ -43,17 +43,17 @@ class RequestStatus:
 
 
 class Tracking(param.Parameterized):
-    """The request that a page follows, and the others of the same visitor about the same file.
+    """The request that a page follows, and other requests of the visitor for the same file.
 
     Parameters
     ----------
     source : ArchiveSource
     visitor : callable
-        Who looks at the page, asked again every time something is wanted.
+        Returns the current visitor; called for every action.
     clock : callable
-        Present time, UTC.
+        Returns the current time, UTC.
     uid : str
-        Science file.
+        Uid of the science file.
     """
 
     request_id = param.Integer(default=0, bounds=(0, None), doc="The request that is followed; 0 for none")
@@ -70,11 +70,11 @@ class Tracking(param.Parameterized):
 
     @property
     def is_open(self) -> bool:
-        """Whether something will still happen by itself."""
+        """Whether the request may still change."""
         return self.status is not None and self.status.request.state.is_open
 
     def submit(self, build: Callable[[], ImagingRequest]) -> None:
-        """Submit what ``build`` gives, if the visitor may, whatever the browser sent; `problem` says why not."""
+        """Submit the result of ``build``, if the visitor may; `problem` contains the reason if not."""
 
         def act(archive: Archive, journal: Journal) -> None:
             name = self._visitor().name
@@ -87,11 +87,11 @@ class Tracking(param.Parameterized):
         self._do(act)
 
     def cancel(self) -> None:
-        """Cancel the request that is followed."""
+        """Cancel the followed request."""
         self._do(lambda _, journal: journal.cancel(self.request_id, self._clock(), user=self._actor()))
 
     def retry(self) -> None:
-        """Put it back into the queue."""
+        """Put the followed request back into the queue."""
 
         def act(_: Archive, journal: Journal) -> None:
             again = journal.retry(self.request_id, self._clock(), user=self._actor())
@@ -105,13 +105,13 @@ class Tracking(param.Parameterized):
         self.refresh()
 
     def refresh(self) -> None:
-        """Look at the journal."""
+        """Query the journal."""
         self._do(lambda *_: None)
 
     # -----------------------------------------------------------------------------------------------------------------
 
     def _actor(self) -> str | None:
-        """In whose name requests are changed; None for an operator, who may change them all.
+        """User in whose name requests are changed; None for an operator, who may change all of them.
 
         Raises
         ------

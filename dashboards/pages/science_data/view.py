@@ -1,4 +1,4 @@
-"""Science data: a table of level-1 files; one of them opened, with what is in it and what was made of it."""
+"""Science data: a table of level-1 files, or one open file with its content and images."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
     ----------
     state : ScienceState
     links : Links
-        Where the browser finds files.
+        URLs of files.
     """
 
     title = PAGES["science_data"]
@@ -78,17 +78,17 @@ class ScienceDataPage(AddressedPage[ScienceState]):
 
     @classmethod
     def new_state(cls, visitor: Callable[[], Visitor]) -> ScienceState:
-        """Of somebody who comes to the page, over the archive of this server."""
+        """New state for a visitor, over the archive of this server."""
         return ScienceState(archive_source(), visitor())
 
     @classmethod
     def document_title(cls, state: ScienceState) -> str:
-        """Of the browser's tab."""
+        """Title of the browser's tab."""
         return f"{state.uid + ' · ' if state.uid else ''}{cls.title} · {SITE}"
 
     @classmethod
     def opening(cls, state: ScienceState, _: Links, *, dark: bool) -> str:
-        """The page as plain HTML, until it is alive."""
+        """The page as plain HTML, shown until the page is live."""
         rows = () if state.detail else state.listing.rows
         total = state.listing.range_text("files") if rows else (state.uid if state.detail else "")
         return opening_html(SITE, cls.title, total, files_html(rows) if rows else "", dark=dark)
@@ -144,7 +144,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         )
 
     def _upload(self) -> pn.Column:
-        """Room for a file of the visitor's own."""
+        """Upload field for a file of the visitor's own."""
         field = FileField(
             label="Open a file of your own",
             accept=".fits",
@@ -202,7 +202,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
 
 
 def notices_for(state: ScienceState) -> list[Notice]:
-    """What a visitor must be told about what is shown."""
+    """Notices about what is shown."""
     notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
     if state.detail_problem:
         notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
