@@ -1,7 +1,7 @@
 // Components of panel-material-ui 0.16 and Tabulator get the labels, roles and tab stops that they lack.
 // Buttons in number fields, the progress bar and the title have no name or role; every cell of a table is a tab stop.
 //     pmui.IntInput(label="Count")  // its buttons have neither text nor aria-label
-// Every component draws in a shadow root of its own, at a time of its own, so each root is observed.
+// Every component draws in its own shadow root, at its own time, so each root is observed.
 (function() {
   const mend = (root) => {
     const every = (selector, tell) => root.querySelectorAll(selector).forEach(tell)
@@ -10,22 +10,22 @@
     every("h5.MuiTypography-root", (head) => { head.ariaHidden = head.textContent.trim() ? null : "true" })
     every(".main-content:not([tabindex])", (main) => {  // arrow keys scroll it
       main.tabIndex = 0
-      main.style.outlineOffset = "-3px"  // it fills the window: outside of it nobody sees that it has the focus
+      main.style.outlineOffset = "-3px"  // it fills the window: a focus ring outside of it would be invisible
     })
-    // a frame around rows and cells without a button need not be reached: nothing scrolls or is edited in there. By itself,
-    // Chromium comes to a frame that can be scrolled and has nothing else to come to
+    // a frame around rows, and cells without a button, need no focus: nothing in them scrolls or can be edited. Chromium
+    // focuses a frame that can be scrolled and contains nothing else to focus
     every(".tabulator-tableholder", (frame) => {
       frame.style.overflow = frame.querySelector(".tabulator-row") ? "" : "hidden"
       frame.removeAttribute("tabindex")
     })
-    // what is chosen of many: Tab stops at the first one, arrow keys go to the others
+    // chosen values: Tab stops at the first one, arrow keys move to the others
     every("[role=combobox]", (choice) => {
       choice.querySelectorAll(".MuiChip-deletable").forEach((chip, number) => {
         chip.tabIndex = number ? -1 : 0
         chip.ariaLabel = `Take away ${chip.textContent}`
       })
     })
-    // the choice that had the focus leaves the list when it is chosen: without it, no key would close the list any more
+    // a chosen option is removed from the list and loses the focus: without it, no key would close the list
     if (document.activeElement === document.body) {
       const next = root.querySelector(".MuiMenu-list > [role=menuitem]:not(.Mui-disabled)")
       const list = next ?? root.querySelector(".MuiMenu-paper")

@@ -1,5 +1,5 @@
-// The chosen values of a MultiChoice (chips) are removed by the keyboard.
-// The chips of panel-material-ui 0.16 take the focus, and ignore Enter, Delete and space; every one of them is a tab stop.
+// The chosen values of a MultiChoice (chips) can be removed with the keyboard.
+// The chips of panel-material-ui 0.16 take the focus but ignore Enter, Delete and space; every one of them is a tab stop.
 //     pmui.MultiChoice(options=["a", "b"], value=["a"])  // focus the chip, Enter: it stays
 // The space bar acts on keyup: the field has the focus by then and would open otherwise.
 for (const kind of ["keydown", "keyup"]) {

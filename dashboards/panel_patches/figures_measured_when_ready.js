@@ -1,6 +1,6 @@
 // A figure is not measured before it is ready.
-// Bokeh 3.10 measures a figure that is still being made when the size of something around it changes, which throws; it
-// measures again when the figure is ready.
+// Bokeh 3.10 measures a figure that is still being created when the size of its container changes, which throws an
+// error; it measures again when the figure is ready.
 //     view._measure_layout()  // on a figure without layout: TypeError
 (function() {
   let view = window.Bokeh?.Models.get("Figure")?.prototype.default_view?.prototype

@@ -1,5 +1,5 @@
 // A dialog that closes returns the focus to where it was.
-// panel-material-ui 0.16 looks for that place in the document and finds the outermost shadow host, so the focus is lost; a
+// panel-material-ui 0.16 looks for that element in the document and finds the outermost shadow host, so the focus is lost; a
 // table may also have redrawn its cells, under the same labels.
 //     pmui.Row(button, pmui.Dialog("text", open=False))  // open by Enter, close by Escape: document.activeElement is body
 (function() {

@@ -1,5 +1,5 @@
-// A column may be longer than the window.
-// Bokeh 3.10 limits the height of a Column to that of the window: what follows a longer one is drawn over it.
+// A column may be taller than the window.
+// Bokeh 3.10 limits the height of a Column to that of the window: what follows a taller one is drawn over it.
 //     pn.Column(*[pn.pane.Markdown("line")] * 200)  // getComputedStyle(column).maxHeight is "100%", not "none"
 (function() {
   const columns = new CSSStyleSheet()

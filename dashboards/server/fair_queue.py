@@ -15,7 +15,7 @@ from time import monotonic
 from dashboards.shared.limits import TurnLimits
 
 #: How often the shares of waiting clients are checked, s.
-_LOOK_AGAIN = 0.1
+_CHECK_INTERVAL_S = 0.1
 #: Clients whose shares are remembered; a forgotten one starts with a full share.
 _CLIENTS = 20_000
 
@@ -240,9 +240,9 @@ class Turns:
             self._taken.append(turn)
             turn.answer(granted=True)
         if self._waiting and len(self._taken) < self._limits.places and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
+            self._timer = asyncio.get_running_loop().call_later(_CHECK_INTERVAL_S, self._check_again)
 
-    def _look_again(self) -> None:
+    def _check_again(self) -> None:
         self._timer = None
         self._serve()
 

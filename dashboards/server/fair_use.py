@@ -96,7 +96,7 @@ class FairUse:
 
         Called for a client that waits for its share, so open pages are checked first: they may return a part of it.
         """
-        self._look_at_pages()
+        self._update_pages()
         if any(other.key != client.key for other in self._seen):
             now = self._clock()
             self._seen = {other: at for other, at in self._seen.items() if now - at < self.limits.seen}
@@ -124,7 +124,7 @@ class FairUse:
         """
         client = client_of(request)
         self.saw(client)
-        self._look_at_pages()
+        self._update_pages()
         self._check_room(client)
         async with self.pages.turn(client, is_there=lambda: is_there(request)):
             token = _CLIENT.set(client)
@@ -147,14 +147,14 @@ class FairUse:
         """Count a page with its computing time [s] as open until its session ends."""
         if all(page.session is not session for page in self._pages):  # a page and its web socket may make the same one
             self._pages.append(OpenPage(session, client, monotonic() * 1000, cost))
-            self._give_up_unused(client.address)
+            self._close_unused(client.address)
 
     @property
     def open_pages(self) -> int:
         """Number of pages with a session."""
         return len(self._pages)
 
-    def _look_at_pages(self) -> None:
+    def _update_pages(self) -> None:
         """Remove pages that have ended; return a part of the cost of those whose web socket was opened."""
         self._pages = [page for page in self._pages if not page.session.destroyed]
         for page in self._pages:
@@ -176,7 +176,7 @@ class FairUse:
         sentence = f"{whose} open{where}, which is the limit. Close some, or try again in {wait} s."
         raise Busy(sentence, wait)
 
-    def _give_up_unused(self, address: str) -> None:
+    def _close_unused(self, address: str) -> None:
         """Let Bokeh close the oldest pages of an address whose web socket was never opened, if there are too many.
 
         If their browser connects later, the page is created again.

@@ -28,7 +28,7 @@ from dashboards.shared.session_owner import SessionOwner, making_sessions_for, o
 from dashboards.shared.visitors import COOKIE, visitor_with_cookie
 
 #: Messages that request the whole page, or information about the server.
-_WHOLE = ("PULL-DOC-REQ", "SERVER-INFO-REQ")
+_WHOLE_PAGE = ("PULL-DOC-REQ", "SERVER-INFO-REQ")
 _SENTENCES = {
     503: "The archive is busy. Try again in a moment.",
     400: "Session ids are chosen by this server. Open the page without bokeh-session-id or bokeh-token.",
@@ -69,7 +69,7 @@ class PageHandler(_Refusing, DocHandler):
 class SocketHandler(SocketMessages, _Refusing, WSHandler):
     """The web socket of a page."""
 
-    _asked = 0
+    _whole_page_requests = 0
 
     async def prepare(self) -> None:
         """Refuse all but the owner's own page before the socket opens."""
@@ -110,9 +110,9 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
         stream = None if self.ws_connection is None else self.ws_connection.stream
         if stream is None or stream.closed():
             return
-        if isinstance(message, str) and any(kind in message for kind in _WHOLE):
-            self._asked += 1
-            if self._asked > WebLimits().pulls:
+        if isinstance(message, str) and any(kind in message for kind in _WHOLE_PAGE):
+            self._whole_page_requests += 1
+            if self._whole_page_requests > WebLimits().pulls:
                 self.close(1008, "Too many requests for the whole page.")
                 return
         handled: Any = super().on_message(message)

@@ -44,10 +44,10 @@ class OwnRequest:
 
 def own_requests(archive: Archive, journal: Journal, user: str) -> list[OwnRequest]:
     """The last requests of a user, newest first."""
-    return [_of(archive, journal, request) for request in journal.requests(user, limit=LISTED)]
+    return [_own_request(archive, journal, request) for request in journal.requests(user, limit=LISTED)]
 
 
-def _of(archive: Archive, journal: Journal, request: Request) -> OwnRequest:
+def _own_request(archive: Archive, journal: Journal, request: Request) -> OwnRequest:
     kind = _kind(request.body)
     if kind == IMAGES:
         return OwnRequest(

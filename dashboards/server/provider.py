@@ -22,7 +22,7 @@ _REFUSED = "The sign-in was cancelled, or refused by the sign-in service."
 _STALE = "This sign-in has expired, or was started in another browser."
 _NOT_CONFIRMED = "The sign-in service did not confirm this sign-in. If this happens again, contact the operator."
 _NO_NAME = "The sign-in service did not send a user name. Please contact the operator."
-_SILENT = "The sign-in service does not respond. Try again in a few minutes."
+_NO_RESPONSE = "The sign-in service does not respond. Try again in a few minutes."
 _UNCLEAR = "The sign-in service sent an invalid response. Please contact the operator."
 
 log = logging.getLogger(__name__)
@@ -36,17 +36,17 @@ def guarded(known: Any) -> type[PlainPage]:
 
         async def get(self) -> None:
             """Redirect to the provider, or process its response."""
-            told = self.get_argument("error", "")
-            if told:  # anybody may have written it into the URL: for the log, and not for the page
-                self._problem = _REFUSED if told == "access_denied" else _UNCLEAR
-                raise HTTPError(401, "the sign-in provider says %r", told)
+            reported = self.get_argument("error", "")
+            if reported:  # anybody may have written it into the URL: for the log, and not for the page
+                self._problem = _REFUSED if reported == "access_denied" else _UNCLEAR
+                raise HTTPError(401, "the sign-in provider says %r", reported)
             try:
                 answering: Any = super().get()
                 await answering
             except HTTPError:
                 raise
             except (OSError, HTTPClientError) as error:
-                raise self._silent(error) from error
+                raise self._no_response_error(error) from error
             except Exception as error:  # whatever a response causes that Panel cannot read
                 raise HTTPError(502, "the answer of the sign-in provider cannot be read: %r", error) from error
 
@@ -80,11 +80,11 @@ def guarded(known: Any) -> type[PlainPage]:
         def _raise_error(self, response: Any, body: Any = None, status: int = 400) -> None:
             """Called by Panel with an unexpected response, or None if there was none in time."""
             if response is None or response.code >= 500:
-                raise self._silent(response and response.code)
+                raise self._no_response_error(response and response.code)
             super()._raise_error(response, body, status)
 
-        def _silent(self, why: Any) -> HTTPError:
-            self._problem = _SILENT
+        def _no_response_error(self, why: Any) -> HTTPError:
+            self._problem = _NO_RESPONSE
             return HTTPError(503, "the sign-in provider does not answer: %s", why)
 
     return Guarded

@@ -1,4 +1,4 @@
-"""Who may see what. Pages and routes ask here and nowhere else."""
+"""Access rules: who may see what. All pages and routes use these and no others."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from jobs.queue.journal import Request
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who looks at a page.
+    """A visitor of a page.
 
     Attributes
     ----------
     name : str or None
         Name of a registered user; None for a guest.
     operator : bool
-        Sees what is hidden from everybody else.
+        Operators also see hidden images and requests.
     """
 
     name: str | None = None
     operator: bool = False
 
     def may_see(self, image: Image) -> bool:
-        """Whether an image may be shown: hidden ones only to their author and operators."""
+        """Whether an image may be shown: hidden images only to their author and operators."""
         return not image.hidden or self.operator or (self.name is not None and image.author == self.name)
 
     def may_change_request(self, request: Request) -> bool:
@@ -33,7 +33,7 @@ class Visitor:
         return self.operator or (self.name is not None and request.user == self.name)
 
     def may_see_request(self, request: Request) -> bool:
-        """Whether a request may be listed: one for hidden images only to its author and operators."""
+        """Whether a request may be listed: requests for hidden images only for their author and operators."""
         if self.may_change_request(request):
             return True
         try:
@@ -46,12 +46,12 @@ GUEST = Visitor()
 
 
 def visible_image(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> Image:
-    """The image of that id, for this visitor.
+    """Image by id, if this visitor may see it.
 
     Raises
     ------
     NotInArchive
-        When there is none, or none for them: the two must not be told apart.
+        If it does not exist, or is hidden from the visitor: the two must be indistinguishable.
     """
     image: Image | None
     try:

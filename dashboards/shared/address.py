@@ -1,4 +1,4 @@
-"""State in the address: converts parameters to a query string and back, one value at a time.
+"""Page state in the URL: converts parameters to a query string and back, one value at a time.
 
 Panel's own ``location.sync`` drops the whole query string when one value in it is invalid. Here each value is checked
 by itself, invalid ones are reported, parameters of others (``?theme=dark``) are kept, and defaults are left out.
@@ -70,12 +70,12 @@ class AddressState(param.Parameterized):
                 setattr(self, name, list(default) if isinstance(default, list) else default)
                 if name not in given:
                     continue
-                if not self._take(name, given[name]):
+                if not self._set_from_text(name, given[name]):
                     setattr(self, name, list(default) if isinstance(default, list) else default)
                     complaints.append(f"Ignored invalid {key}={given[name][:60]} in the URL.")
         return complaints
 
-    def _take(self, name: str, text: str) -> bool:
+    def _set_from_text(self, name: str, text: str) -> bool:
         """Set a parameter from text; return whether the text is valid. A value that would be rounded is not."""
         try:
             value = _value(self.param[name], text)

@@ -133,7 +133,9 @@ def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
     choice : CompareChoice
         If the reference is not among the scenes, the first image that is not a back projection is used.
     """
-    reference = next((scene for scene in scenes if scene.image.image_id == choice.reference), _usual(scenes))
+    reference = next(
+        (scene for scene in scenes if scene.image.image_id == choice.reference), _default_reference(scenes)
+    )
     about_centres = choice.place == CENTRE or (choice.place == AUTO and not _overlap([s.file.extent for s in scenes]))
     notes = []
     if about_centres and choice.place == AUTO:
@@ -157,7 +159,7 @@ def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
         else:
             low, high = 0.0, highest[scene.file.unit] if choice.scale == COMMON else float(np.nanmax(values))
         shift = scene.file.grid.center if about_centres else (0.0, 0.0)
-        extent = _moved(scene.file.extent, shift)
+        extent = _shifted(scene.file.extent, shift)
         lines, grid = _sun(scene.file, shift)
         panels.append(
             Panel(
@@ -178,7 +180,7 @@ def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
     return Comparison(tuple(panels), _view([panel.extent for panel in panels]), about_centres, tuple(notes))
 
 
-def _usual(scenes: Sequence[Scene]) -> Scene:
+def _default_reference(scenes: Sequence[Scene]) -> Scene:
     """Default reference: a back projection is avoided, because it is not a model of the source."""
     blurred = (Method.FULL_DISK_BP, Method.BP)
     return next((scene for scene in scenes if scene.image.method not in blurred), scenes[0])
@@ -240,7 +242,7 @@ def _sun(file: ImageFile, shift: tuple[float, float]) -> tuple[tuple[Line, ...],
     return near[0], near[1]
 
 
-def _moved(extent: Extent, shift: tuple[float, float]) -> Extent:
+def _shifted(extent: Extent, shift: tuple[float, float]) -> Extent:
     x0, x1, y0, y1 = extent
     return x0 - shift[0], x1 - shift[0], y0 - shift[1], y1 - shift[1]
 

@@ -172,7 +172,7 @@ def _recipe(row: ImageRow, _: Links) -> str:
     return f"<code>{escape(row.image.recipe_id)}</code>"
 
 
-def _more(field: str, title: str, cell: Cell, tooltip: str, sort: str, width: int, align: str = "left") -> Column:
+def _optional(field: str, title: str, cell: Cell, tooltip: str, sort: str, width: int, align: str = "left") -> Column:
     """An optional column, kept on narrow screens. ``sort`` with "-": largest first."""
     downwards = sort.startswith("-")
     return Column(field, title, cell, tooltip, sort.removeprefix("-"), downwards, width, width, 1, align, usual=False)
@@ -223,20 +223,20 @@ IMAGE_COLUMNS = (
         "right",
     ),
     Column("trust", "Trust", _trust, "Whether the image has quality warnings", "trusted", False, 112, 104, 3, "center"),
-    _more("flare", "Flare", _flare, "Flare id", "-flare_id", 100),
-    _more("cx", "Centroid X [″]", _field("centroid_hpc_x", ".1f"), CENTROID, "centroid_hpc_x", 84, "right"),
-    _more("cy", "Centroid Y [″]", _field("centroid_hpc_y", ".1f"), CENTROID, "centroid_hpc_y", 84, "right"),
-    _more(
+    _optional("flare", "Flare", _flare, "Flare id", "-flare_id", 100),
+    _optional("cx", "Centroid X [″]", _field("centroid_hpc_x", ".1f"), CENTROID, "centroid_hpc_x", 84, "right"),
+    _optional("cy", "Centroid Y [″]", _field("centroid_hpc_y", ".1f"), CENTROID, "centroid_hpc_y", 84, "right"),
+    _optional(
         "flux", "Flux", _field("total_flux"), "Total flux of the sources, ct s⁻¹ cm⁻² keV⁻¹", "-total_flux", 72, "right"
     ),
-    _more("max", "Brightest pixel", _brightest, "Maximum, in the unit of the image", "-max", 120, "right"),
-    _more("sidelobe", "Side lobe", _field("sidelobe_ratio", ".2f"), SIDELOBE, "-sidelobe_ratio", 76, "right"),
-    _more("iterations", "Iterations", _field("n_iter", "d"), "Number of iterations", "-n_iter", 84, "right"),
-    _more("stopped", "Stopped by", _stopped, "Why the iteration stopped", "stopped_by", 110),
-    _more("pixels", "Pixels", _pixels, "Size of the map", "-nx", 92),
-    _more("author", "Made by", _author, "User who requested it", "author", 88),
-    _more("made", "Made", _made, "Time of creation, UTC", "-created_at", 96),
-    _more("recipe", "Recipe", _recipe, "Hash of everything that determines the image", "recipe_id", 146),
+    _optional("max", "Brightest pixel", _brightest, "Maximum, in the unit of the image", "-max", 120, "right"),
+    _optional("sidelobe", "Side lobe", _field("sidelobe_ratio", ".2f"), SIDELOBE, "-sidelobe_ratio", 76, "right"),
+    _optional("iterations", "Iterations", _field("n_iter", "d"), "Number of iterations", "-n_iter", 84, "right"),
+    _optional("stopped", "Stopped by", _stopped, "Why the iteration stopped", "stopped_by", 110),
+    _optional("pixels", "Pixels", _pixels, "Size of the map", "-nx", 92),
+    _optional("author", "Made by", _author, "User who requested it", "author", 88),
+    _optional("made", "Made", _made, "Time of creation, UTC", "-created_at", 96),
+    _optional("recipe", "Recipe", _recipe, "Hash of everything that determines the image", "recipe_id", 146),
     Column("file", "File", _file, "FITS file, and scripts that reproduce it", width=136, min_width=100, align="center"),
 )
 

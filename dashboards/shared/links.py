@@ -74,7 +74,7 @@ class RouteLinks:
 class NoLinks(RouteLinks):
     """Links of files that are not in the archive: they have no URL."""
 
-    def product(self, kind: str, name: str) -> str | None:  # noqa: ARG002 - as links are asked
+    def product(self, kind: str, name: str) -> str | None:  # noqa: ARG002 - signature of `Links`
         """None."""
         return None
 
@@ -104,7 +104,7 @@ class InlineLinks:
         """FITS file."""
         return self._inline(image.file, "application/fits")
 
-    def scripts(self, image: Image) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - as links are asked
+    def scripts(self, image: Image) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - signature of `Links`
         """Empty: scripts contain download URLs, and there are none."""
         return ()
 

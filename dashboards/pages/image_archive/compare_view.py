@@ -34,7 +34,7 @@ class CompareView:
         of = state.param
         common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
         self._reference = pmui.Select(label="Reference", options={"": ""}, value="", width=370, **common)
-        self._reference.param.watch(self._refer, "value")
+        self._reference.param.watch(self._set_reference, "value")
         self._notices = Notices()
         self._legend = pn.pane.HTML("", stylesheets=[style("pages/image_archive/compare")], margin=0)
         self._pictures = pn.FlexBox(gap="8px", sizing_mode="stretch_width", margin=0)
@@ -62,7 +62,7 @@ class CompareView:
         if self._state.comparison is None:
             self._show()
 
-    def _refer(self, event: Any) -> None:
+    def _set_reference(self, event: Any) -> None:
         if not self._quiet and event.new:
             self._state.reference = event.new
 

@@ -76,7 +76,7 @@ class ImageFilterState(AddressState):
 
     def image_filter(self, visitor: Visitor = GUEST) -> ImageFilter:
         """The filter for images; sets `complaints`."""
-        meaning = self._understand(
+        parsed = self._parse_fields(
             {
                 "start": earliest,
                 "end": latest,
@@ -88,13 +88,13 @@ class ImageFilterState(AddressState):
             }
         )
         (low, high), (goes_min, goes_max), (x_min, x_max), (y_min, y_max) = (
-            meaning[name] or (None, None) for name in ("band", "goes", "x", "y")
+            parsed[name] or (None, None) for name in ("band", "goes", "x", "y")
         )
         author = self._author(visitor)
         aspect, word = ASPECT_TRUST.get(self.trust, (None, None))
         return ImageFilter(
-            t_start=meaning["start"],
-            t_end=meaning["end"],
+            t_start=parsed["start"],
+            t_end=parsed["end"],
             text=self.text.strip(),
             flare_id=self.flare.strip() or None,
             uid=self.uid.strip() or None,
@@ -107,7 +107,7 @@ class ImageFilterState(AddressState):
             x_max=x_max,
             y_min=y_min,
             y_max=y_max,
-            counts_min=meaning["counts"],
+            counts_min=parsed["counts"],
             automatic={AUTOMATIC: True, USERS: False}.get(author or ""),
             author=None if author in (AUTOMATIC, USERS) else author,
             trusted={TRUSTED: True, DOUBTFUL: False}.get(self.trust),
@@ -120,10 +120,10 @@ class ImageFilterState(AddressState):
 
     def run_filter(self, visitor: Visitor = GUEST) -> RunFilter:
         """The filter for runs without images; other filters do not apply to them."""
-        meaning = self._understand({"start": earliest, "end": latest})
+        parsed = self._parse_fields({"start": earliest, "end": latest})
         return RunFilter(
-            t_start=meaning["start"],
-            t_end=meaning["end"],
+            t_start=parsed["start"],
+            t_end=parsed["end"],
             text=self.text.strip(),
             flare_id=self.flare.strip() or None,
             uid=self.uid.strip() or None,
@@ -140,15 +140,15 @@ class ImageFilterState(AddressState):
             return visitor.name or ""
         return self.author.strip() or None
 
-    def _understand(self, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    def _parse_fields(self, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
         """Parsed values of typed fields, None for invalid ones."""
-        meaning: dict[str, Any] = {}
+        parsed: dict[str, Any] = {}
         complaints: dict[str, str] = {}
         for name, read in readers.items():
             try:
-                meaning[name] = read(getattr(self, name))
+                parsed[name] = read(getattr(self, name))
             except NotUnderstood as error:
-                meaning[name] = None
+                parsed[name] = None
                 complaints[name] = str(error)
         self.complaints = complaints
-        return meaning
+        return parsed

@@ -96,13 +96,13 @@ def light_times(archive: Archive, time: np.datetime64, *, simulated: bool = Fals
         track = _track(archive.path_of(file.path).as_posix(), file.sha256)
         found = interpolated(track, time)
         if found is not None:
-            return _of_distance(time, *found, f"distance of Solar Orbiter from {file.name}")
+            return _light_times_at(time, *found, f"distance of Solar Orbiter from {file.name}")
     rows = archive.rows(_FILES, [simulated, time - BETWEEN, time + BETWEEN])
     known = [Distance(np.datetime64(row["time"], "us"), row["dsun_au"] * ASTRONOMICAL_UNIT) for row in rows]
     found = interpolated(known, time)
     if found is None:
         return None
-    return _of_distance(time, *found, "distance of Solar Orbiter from the headers of science files nearby")
+    return _light_times_at(time, *found, "distance of Solar Orbiter from the headers of science files nearby")
 
 
 def why_unknown(*, simulated: bool = False) -> str:
@@ -141,7 +141,7 @@ def interpolated(known: Sequence[Distance], time: np.datetime64) -> tuple[float,
     return nearest.meters, FASTEST * abs(_seconds(nearest.time - time))
 
 
-def _of_distance(time: np.datetime64, meters: float, error: float, source: str) -> LightTimes:
+def _light_times_at(time: np.datetime64, meters: float, error: float, source: str) -> LightTimes:
     to_solar_orbiter = meters / LIGHT_SPEED
     later = earth_distance(time) / LIGHT_SPEED - to_solar_orbiter
     return LightTimes(to_solar_orbiter, later, ROUNDING_S + error / LIGHT_SPEED, f"{source}, of Earth computed")

@@ -114,7 +114,7 @@ def nearest_image(archive: Archive, window: Window, visitor: Visitor, *, simulat
 
 
 def spread(recipes: Sequence[dict[str, Any]], window: Window, most: int) -> list[dict[str, Any]]:
-    """At most ``most`` recipes, spread over the window: of each part, a trusted one of the strongest flare."""
+    """At most ``most`` recipes, spread over the window: in each part the strongest flare's, trusted ones first."""
     if len(recipes) <= most:
         return [*recipes]
     best: dict[int, dict[str, Any]] = {}

@@ -204,7 +204,7 @@ class LightCurvePlot:
         )
         for name in ("start", "end"):
             self.x_range.js_on_change(name, step)
-            self.x_range.on_change(name, self._moving)
+            self.x_range.on_change(name, self._range_moved)
         self._clock_range.js_on_change("tags", step)
 
     def _figure(self, colors: Colors, height: int, **options: Any) -> Any:
@@ -242,7 +242,7 @@ class LightCurvePlot:
             name="rates",
         )
         self._y_range = plot.y_range
-        plot.on_change("inner_width", self._widened)
+        plot.on_change("inner_width", self._resized)
         plot.html_attributes = aria_label(
             "Count rates against time by energy band, with flares and images; values are in the CSV download"
         )
@@ -414,7 +414,7 @@ class LightCurvePlot:
         self._sources.pictures.data = columns
         self._sources.frames.data = dict(columns)
 
-    def _widened(self, _attribute: str, _old: Any, _new: Any) -> None:
+    def _resized(self, _attribute: str, _old: Any, _new: Any) -> None:
         """Update labels and pictures to the width reported by the browser."""
         self._legend.ncols = len(BANDS) if self._width > NARROW_PX else 2
         self._fill_names()
@@ -430,16 +430,16 @@ class LightCurvePlot:
 
     # What a visitor does --------------------------------------------------------------------------------------------
 
-    def _moving(self, _attribute: str, _old: Any, _new: Any) -> None:
+    def _range_moved(self, _attribute: str, _old: Any, _new: Any) -> None:
         """The range has moved, by the visitor or the program; wait until it rests."""
         document = self.x_range.document
         if document is None:
             return
         if self._waiting is not None:
             document.remove_timeout_callback(self._waiting)
-        self._waiting = document.add_timeout_callback(self._rested, REST_MS)
+        self._waiting = document.add_timeout_callback(self._range_settled, REST_MS)
 
-    def _rested(self) -> None:
+    def _range_settled(self) -> None:
         self._waiting = None
         now, shown = self.window, self._curves.window
         # less than a pixel is a rounding error

@@ -174,7 +174,7 @@ class ScienceFileView:
     def _draw(self, *, whole: bool) -> None:
         drawn = self._readable.drawn
         self._plot.show(drawn, self._readable.curves, corrected=self._readable.corrected, whole=whole)
-        self._say()
+        self._show_summary()
 
     def _brushed(self, start: np.datetime64, end: np.datetime64, low: float, high: float, final: bool) -> None:  # noqa: ARG002 - all count
         self._readable.choose(start, end, low, high)
@@ -189,28 +189,28 @@ class ScienceFileView:
 
     def _chosen(self, *_: Any) -> None:
         self._plot.mark(self._readable.box)
-        self._say()
+        self._show_summary()
 
-    def _say(self) -> None:
+    def _show_summary(self) -> None:
         """One line below the plots: the selection, and how it differs from the input."""
         file = self._readable
-        said = []
+        summary = []
         if file.box is not None:
             box = file.box
-            said.append(
+            summary.append(
                 f"<b>Selected</b> {formatting.clock(box.start)} – {formatting.clock(box.end)} "
                 f"({box.seconds:.4g} s), {energy_text(box.low, box.high)}"
             )
         else:
-            said.append("Drag a box over the spectrogram to select a time and energy range.")
+            summary.append("Drag a box over the spectrogram to select a time and energy range.")
         merged = file.drawn.merged
         if merged > 1:
-            said.append(f"Up to {merged} time bins are merged for display; zoom in for detail.")
+            summary.append(f"Up to {merged} time bins are merged for display; zoom in for detail.")
         if file.spectra.caution:
-            said.append(escape(file.spectra.caution))
+            summary.append(escape(file.spectra.caution))
         if file.problem:
-            said.append(escape(f"{file.problem[0].upper()}{file.problem[1:]}."))
-        self._said.object = " ".join(said)
+            summary.append(escape(f"{file.problem[0].upper()}{file.problem[1:]}."))
+        self._said.object = " ".join(summary)
 
     def _tabs(self) -> Any:
         """Preview, and analysis of pixel data; each is created when first shown."""

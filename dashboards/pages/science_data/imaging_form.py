@@ -280,7 +280,7 @@ class ImagingForm(param.Parameterized):
         """Counts, background, spectrum and an instant image of a box. Errors are reported in the result."""
         try:
             choice = self.candidates(box)
-            background, said = self.background_data(box, choice)
+            background, explanation = self.background_data(box, choice)
         except (StixError, OSError) as error:
             return Feedback(box, problem=public_sentence(error))
         spectrum, instant, problem, n_images = None, None, "", 0
@@ -292,7 +292,7 @@ class ImagingForm(param.Parameterized):
             self.request(box)
         except (StixError, OSError) as error:
             problem = public_sentence(error)
-        return Feedback(box, instant, spectrum, said, choice, n_images, problem, self.view.asked)
+        return Feedback(box, instant, spectrum, explanation, choice, n_images, problem, self.view.asked)
 
     def _instant_request(self, box: TimeEnergySelection) -> ImageRequest:
         return ImageRequest(
@@ -335,15 +335,15 @@ class ImagingForm(param.Parameterized):
             if choice.chosen is None:
                 return None, f"{choice.reason[0].upper()}{choice.reason[1:]}."
             path = self._source.archive().path_of(choice.chosen.path)
-            said = f"Background {choice.chosen.uid}: {choice.reason}."
+            explanation = f"Background {choice.chosen.uid}: {choice.reason}."
         else:
             row = self._source.ask(lambda archive: archive.science_file(self.background))
-            path, said = self._source.archive().path_of(row.path), f"Background {row.uid}, as chosen."
+            path, explanation = self._source.archive().path_of(row.path), f"Background {row.uid}, as chosen."
         found = opened(path)
         if not isinstance(found, PixelData):
             message = f"{path.name} has no pixel data and cannot be used as background"
             raise BadRequest(message)
-        return found, said
+        return found, explanation
 
     def pointing_in(self, box: TimeEnergySelection) -> Pointing:
         """Pointing in a box: as given, else from the auxiliary files, else assumed."""

@@ -79,7 +79,7 @@ class MapPlot:
         top = float(image.max())
         self._colors.update(low=floor * top, high=top if top > 0 else 1.0)
         self._image.data = {
-            "image": [_fewer(image).astype(np.float32)], "x": [left], "y": [bottom], "dw": [width], "dh": [height],
+            "image": [_reduced(image).astype(np.float32)], "x": [left], "y": [bottom], "dw": [width], "dh": [height],
         }  # fmt: skip
         self._marks.data = {
             "x": [mark[0] for mark in marks],
@@ -154,7 +154,7 @@ def sun_lines(rsun: float, b0: float) -> dict[str, Any]:
     }
 
 
-def _fewer(image: Floats) -> Floats:
+def _reduced(image: Floats) -> Floats:
     """The map with at most `MOST_PIXELS` per side: the maximum of each block, because a mean would hide small peaks."""
     step = -(-max(image.shape) // MOST_PIXELS)
     if step == 1:

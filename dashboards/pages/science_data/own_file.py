@@ -31,11 +31,11 @@ from stixcore.fits.products import PixelData
 log = logging.getLogger(__name__)
 
 #: Image sets of dropped files that are made at a time, over all sessions.
-_AT_ONCE = threading.BoundedSemaphore(WebLimits().own_files)
+_RUNNING = threading.BoundedSemaphore(WebLimits().own_files)
 #: Image sets that are made or waiting, each in a thread.
 _BEGUN = threading.BoundedSemaphore(WebLimits().own_files + WebLimits().own_waiting)
 #: Dropped files that are checked at a time, over all sessions: each occupies a page thread and a process.
-_LOOKED_AT = threading.BoundedSemaphore(WebLimits().own_files)
+_CHECKED = threading.BoundedSemaphore(WebLimits().own_files)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class OwnFiles(param.Parameterized):
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="stix-own-")
         try:
-            with _place(_LOOKED_AT, f"the server is busy with other files; upload {harmless(name)} again in a moment"):
+            with _place(_CHECKED, f"the server is busy with other files; upload {harmless(name)} again in a moment"):
                 summary = receive_upload(Path(self._folder.name), name, content, self._limits)
             path = Path(summary.path)
             with self._lock:
@@ -118,7 +118,7 @@ class OwnFiles(param.Parameterized):
                 pass_on({"step": step, "share": number / max(total, 1)})
 
             try:
-                with _AT_ONCE:
+                with _RUNNING:
                     found = self._make(form, box, progress)
                 pass_on({"step": "", "share": 1.0, "images": found})
             except (StixError, ExecutorFault, OSError) as error:

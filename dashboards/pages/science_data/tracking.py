@@ -135,12 +135,12 @@ class Tracking(param.Parameterized):
             except StixError as error:
                 problem = str(error)
             with in_plain_words():
-                self._look(journal)
+                self._update_status(journal)
         except Unavailable as error:
             problem = str(error)
         self.problem = problem
 
-    def _look(self, journal: Journal) -> None:
+    def _update_status(self, journal: Journal) -> None:
         visitor = self._visitor()
         mine = journal.requests(visitor.name, uid=self._uid, limit=SHOWN) if visitor.name else []
         status = None

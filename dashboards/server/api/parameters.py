@@ -169,8 +169,8 @@ def read_parameters(declared: Sequence[Parameter], given: Mapping[str, Sequence[
     known = {parameter.name: parameter for parameter in declared}
     for name in given:
         if name not in known:
-            told = f"expected {', '.join(known)}" if known else "no parameters are expected"
-            message = f"unknown parameter {name[:60]!r}; {told}"
+            hint = f"expected {', '.join(known)}" if known else "no parameters are expected"
+            message = f"unknown parameter {name[:60]!r}; {hint}"
             raise Refused(400, message, name[:60])
     return {name: _value(parameter, given.get(name, ())) for name, parameter in known.items()}
 
