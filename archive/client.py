@@ -268,7 +268,7 @@ class ArchiveClient:
                     progress(row)
                 seen = stand
                 if row["state"] in _ENDED:
-                    return _ended_well(row)
+                    return _done_or_raise(row)
             if time.monotonic() - begin + poll_s > timeout_s:
                 message = f"request {request_id} has not ended within {timeout_s:g} s"
                 raise TimeoutError(message)
@@ -376,7 +376,7 @@ def _refusal(error: urllib.error.HTTPError) -> ApiError:
         return ApiError(f"{error.url} answers {error.code} {error.reason}", error.code)
 
 
-def _ended_well(row: Row) -> Row:
+def _done_or_raise(row: Row) -> Row:
     if row["state"] != "done":
         message = f"request {row['request_id']} {row['state']}: {row['reason']}"
         raise RequestFailed(message)

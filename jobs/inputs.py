@@ -231,7 +231,7 @@ def choose_background(
         if file.name == own_name or abs(middle - time) > MAX_DISTANCE:
             continue
         distance = float((middle - time) / np.timedelta64(3600, "s"))
-        reason = _why_not(file, start, end, covered, catalog)
+        reason = _reason_against(file, start, end, covered, catalog)
         judged.append((BackgroundCandidate(file.name, file.uid, distance, not reason, reason), file))
     judged.sort(key=lambda pair: (not pair[0].qualifies, abs(pair[0].distance_h), pair[0].name))
     candidates = tuple(candidate for candidate, _ in judged)
@@ -245,7 +245,7 @@ def choose_background(
     return BackgroundChoice(chosen, reason, candidates)
 
 
-def _why_not(
+def _reason_against(
     file: ScienceFile,
     start: np.datetime64,
     end: np.datetime64,
@@ -257,7 +257,7 @@ def _why_not(
         own, flare = catalog.energy_table_at(file.t_start).name, catalog.energy_table_at(start).name
     except CalibrationError as error:
         return str(error)
-    objections = (
+    conditions = (
         (file.t_start <= start + (end - start) // 2 < file.t_end, "was taken during the flare"),
         (file.duration_s < MIN_DURATION, f"only {file.duration_s:.0f} s long, {MIN_DURATION:.0f} s needed"),
         (not file.all_detectors, "not all detectors were read out"),
@@ -268,7 +268,7 @@ def _why_not(
         (file.rcr_max > 0, "the attenuator was in"),
         (own != flare, f"another energy table was on board ({own}, not {flare})"),
     )
-    return next((reason for applies, reason in objections if applies), "")
+    return next((reason for applies, reason in conditions if applies), "")
 
 
 def _by_simulated[Row](rows: dict[bool, list[Row]], key: Callable[[Row], _Time]) -> dict[bool, list[_Time]]:

@@ -138,7 +138,7 @@ def _add_tables(
         except CalibrationError as error:
             refused[path] = str(error)
     new = {name: table for name, table in tables.items() if name not in catalog.tables}
-    objection = "" if refused else _objection(index, new, catalog)
+    objection = "" if refused else _contradiction(index, new, catalog)
     if not (refused or objection):
         damaged = {f"{name}.csv" for name, _ in catalog.faults.tables} | ({INDEX} if catalog.faults.validity else set())
         changed = {f"{name}.csv" for name in new}
@@ -195,7 +195,7 @@ def _require_same(
         raise CalibrationError(message)
 
 
-def _objection(
+def _contradiction(
     index: tuple[Validity, ...] | None, new: Mapping[str, EnergyLookupTable], catalog: CalibrationCatalog
 ) -> str:
     """Why tables and list contradict each other or known tables; empty when they do not."""

@@ -320,11 +320,11 @@ def run_demo(arguments: argparse.Namespace) -> int:
     _print_refused(outcomes)
     say(f"{len(report.having(RunStatus.DONE))} new image sets in {arguments.archive}")
     if not arguments.no_serve:
-        _become_server(arguments.archive, arguments.port)
+        _exec_server(arguments.archive, arguments.port)
     return DONE
 
 
-def _become_server(archive: Path, port: int) -> None:
+def _exec_server(archive: Path, port: int) -> None:
     """Replace this process by the server, because jobs must not import dashboards; signals then reach the server."""
     say(f"pages at http://localhost:{port} (Ctrl-C ends them)")
     environment = os.environ | {ARCHIVE_VARIABLE: str(archive.resolve())}

@@ -69,11 +69,11 @@ class DaskExecutor(Executor):
         self._topic = f"stix-jobs-{uuid.uuid4().hex}"
         self._running: dict[int, Future] = {}
         self._places: dict[int, str] = {}  # ticket → worker on which it was last started
-        self._news: Queue[int | Event] = Queue()
+        self._queue: Queue[int | Event] = Queue()
         self._threads, self._counted = 0, float("-inf")
         self._tried = monotonic()
         self._restarts: list[threading.Thread] = []
-        logging.getLogger("distributed.client").addFilter(_is_no_farewell)
+        logging.getLogger("distributed.client").addFilter(_is_worth_logging)
         self._client: Client | None = self._connect(timeout_s)
 
     @property
@@ -93,24 +93,24 @@ class DaskExecutor(Executor):
         ticket = next(self._tickets)
         client = self._connected()
         if client is None:
-            self._news.put(Finished(ticket, error=self._lost()))
+            self._queue.put(Finished(ticket, error=self._lost()))
             return ticket
         call = _Call(ticket, self._topic, function, task)
-        future = client.submit(_carry_out, call, key=f"{self._topic}-{ticket}", pure=False)
+        future = client.submit(_run_call, call, key=f"{self._topic}-{ticket}", pure=False)
         self._running[ticket] = future
-        future.add_done_callback(lambda _: self._news.put(ticket))
+        future.add_done_callback(lambda _: self._queue.put(ticket))
         return ticket
 
     def events(self, timeout_s: float) -> list[Event]:
         """See `Executor.events`."""
         if self._running:
             self._connected()
-        news = []
+        items = []
         with contextlib.suppress(Empty):
-            news.append(self._news.get(timeout=timeout_s))
+            items.append(self._queue.get(timeout=timeout_s))
             while True:
-                news.append(self._news.get_nowait())
-        return [event for item in news if (event := self._event(item)) is not None]
+                items.append(self._queue.get_nowait())
+        return [event for item in items if (event := self._event(item)) is not None]
 
     def cancel(self, ticket: int) -> None:
         """Cancel a task. If it has started, it continues on the cluster, unless `stop` is used; its result is lost."""
@@ -156,7 +156,7 @@ class DaskExecutor(Executor):
         if self._client is not None:
             log.warning("lost the Dask scheduler at %s", self._address)
             for ticket in self._running:
-                self._news.put(Finished(ticket, error=self._lost()))
+                self._queue.put(Finished(ticket, error=self._lost()))
             self._running.clear()
             self._places.clear()
             with contextlib.suppress(OSError, TimeoutError):
@@ -171,44 +171,44 @@ class DaskExecutor(Executor):
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """Receive what a task has logged; called in the client's thread."""
-        said = event[1]
-        ticket = said["ticket"]
-        if said["total"]:
-            self._news.put(Progress(ticket, said["step"], said["number"], said["total"]))
+        content = event[1]
+        ticket = content["ticket"]
+        if content["total"]:
+            self._queue.put(Progress(ticket, content["step"], content["number"], content["total"]))
         else:
-            self._places[ticket] = said["worker"]
-            self._news.put(Started(ticket))
+            self._places[ticket] = content["worker"]
+            self._queue.put(Started(ticket))
 
-    def _event(self, news: int | Event) -> Event | None:
+    def _event(self, item: int | Event) -> Event | None:
         """The event of an item of the queue; None when its task has been cancelled."""
-        if isinstance(news, Finished):
-            return news
-        if not isinstance(news, int):
-            return news if news.ticket in self._running else None
-        future = self._running.get(news)
+        if isinstance(item, Finished):
+            return item
+        if not isinstance(item, int):
+            return item if item.ticket in self._running else None
+        future = self._running.get(item)
         if future is None:
             return None
         try:
-            finished = Finished(news, future.result(timeout=_RESULT_TIMEOUT_S))
+            finished = Finished(item, future.result(timeout=_RESULT_TIMEOUT_S))
         except TimeoutError:
             if future.status == "error":
-                finished = Finished(news, error=TimeoutError("the task timed out"))
+                finished = Finished(item, error=TimeoutError("the task timed out"))
             else:  # the worker that held the result died; Dask runs the task again
-                future.add_done_callback(lambda _: self._news.put(news))
+                future.add_done_callback(lambda _: self._queue.put(item))
                 return None
         except KilledWorker:
-            finished = Finished(news, error=WorkerDied("the Dask workers that worked on it died, one after the other"))
+            finished = Finished(item, error=WorkerDied("the Dask workers that worked on it died, one after the other"))
         except Exception as error:  # noqa: BLE001 - the caller handles it
-            finished = Finished(news, error=self._lost() if future.status in ("cancelled", "lost") else error)
-        del self._running[news]
-        self._places.pop(news, None)
+            finished = Finished(item, error=self._lost() if future.status in ("cancelled", "lost") else error)
+        del self._running[item]
+        self._places.pop(item, None)
         return finished
 
     def _lost(self) -> SchedulerLost:
         return SchedulerLost(f"lost the Dask scheduler at {self._address}")
 
 
-def _carry_out(call: _Call) -> Any:
+def _run_call(call: _Call) -> Any:
     """Run a task on a worker of the cluster; its progress is sent through the scheduler's event log."""
     worker = get_worker()
 
@@ -220,7 +220,7 @@ def _carry_out(call: _Call) -> Any:
         return call.function(call.task)
 
 
-def _is_no_farewell(record: logging.LogRecord) -> bool:
+def _is_worth_logging(record: logging.LogRecord) -> bool:
     """Whether to log a record: not when a client is closed while it tries to reach its scheduler.
 
     Dask logs that with a traceback, and we log in one line that the scheduler is lost.

@@ -81,7 +81,7 @@ class ChildExecutor(Executor):
         super().__init__()
         self._arguments = (preload, memory_bytes)
         self._waiting: deque[_Work] = deque()
-        self._news: list[Event] = []
+        self._events: list[Event] = []
         self._stillborn = 0
         self._children: list[_Child] = []
         self._finalizer = weakref.finalize(self, _kill_all, self._children)
@@ -115,17 +115,17 @@ class ChildExecutor(Executor):
         self._hand_out()
         # the pipe closes when the process ends
         sources: dict[Any, _Child] = {child.pipe: child for child in self._children if not child.pipe.closed}
-        for source in wait(list(sources), 0.0 if self._news else timeout_s):
+        for source in wait(list(sources), 0.0 if self._events else timeout_s):
             child = sources[source]
             self._listen(child)
         self._hand_out()
-        news, self._news = self._news, []
-        return news
+        events, self._events = self._events, []
+        return events
 
     def cancel(self, ticket: int) -> None:
         """See `Executor.cancel`."""
         self._waiting = deque(work for work in self._waiting if work.ticket != ticket)
-        self._news = [event for event in self._news if event.ticket != ticket]
+        self._events = [event for event in self._events if event.ticket != ticket]
         for child in self._children:
             if child.work is not None and child.work.ticket == ticket:
                 child.work = None
@@ -167,7 +167,7 @@ class ChildExecutor(Executor):
                 self._replace(child)
                 continue
             child.work, work.tries = work, work.tries + 1
-            self._news.append(Started(work.ticket))
+            self._events.append(Started(work.ticket))
 
     def _listen(self, child: _Child) -> None:
         """Read all messages of a child, including those sent before it died."""
@@ -177,23 +177,23 @@ class ChildExecutor(Executor):
                     break
                 kind, *content = child.pipe.recv()
             except (EOFError, OSError, pickle.UnpicklingError):
-                self._bury(child)
+                self._replace_dead(child)
                 return
             if kind == "ready":
                 child.ready, self._stillborn = True, 0
             elif child.work is not None and kind == "progress":
-                self._news.append(Progress(child.work.ticket, *content))
+                self._events.append(Progress(child.work.ticket, *content))
             elif child.work is not None:
                 result, error = content
-                self._news.append(Finished(child.work.ticket, result, error))
+                self._events.append(Finished(child.work.ticket, result, error))
                 child.work = None
                 if isinstance(error, MemoryError):  # its remaining memory is fragmented
                     self._replace(child)
                     return
         if child.process.poll() is not None:
-            self._bury(child)
+            self._replace_dead(child)
 
-    def _bury(self, child: _Child) -> None:
+    def _replace_dead(self, child: _Child) -> None:
         """Replace a dead child; its task is started again or fails."""
         _wait(child.process)
         how, work, child.work = _exit_reason(child.process.returncode), child.work, None
@@ -202,7 +202,7 @@ class ChildExecutor(Executor):
             if work.tries < TRIES:
                 self._waiting.appendleft(work)
             else:
-                self._news.append(Finished(work.ticket, error=self._fault(child.process.returncode)))
+                self._events.append(Finished(work.ticket, error=self._fault(child.process.returncode)))
         self._stillborn += not child.ready
         self._replace(child)
         if self._stillborn >= TRIES * len(self._children):

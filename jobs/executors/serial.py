@@ -32,10 +32,10 @@ class SerialExecutor(Executor):
             return []
         ticket = next(iter(self._waiting))
         function, task = self._waiting.pop(ticket)
-        told: list[Event] = [Started(ticket)]
-        with reporting_to(lambda step, number, total: told.append(Progress(ticket, step, number, total))):
+        events: list[Event] = [Started(ticket)]
+        with reporting_to(lambda step, number, total: events.append(Progress(ticket, step, number, total))):
             result, error = outcome(function, task)
-        return [*told, Finished(ticket, result, error)]
+        return [*events, Finished(ticket, result, error)]
 
     def cancel(self, ticket: int) -> None:
         """See `Executor.cancel`."""

@@ -162,10 +162,10 @@ def fetch(
         offered = newest(found)
         (archive.root / "incoming").mkdir(exist_ok=True)
         files = _fetch_all(archive, offered, transport, progress)
-        outcomes = _take_in(archive, now)
+        outcomes = _ingest_downloads(archive, now)
         for candidate in _backgrounds(archive, files, base_url, transport):
             files += _fetch_all(archive, [candidate], transport, progress)
-            outcomes += _take_in(archive, now)
+            outcomes += _ingest_downloads(archive, now)
     return FetchReport(tuple(files), tuple(outcomes))
 
 
@@ -196,7 +196,7 @@ def _fetch_all(
     return files
 
 
-def _take_in(archive: Archive, now: np.datetime64) -> list[Outcome]:
+def _ingest_downloads(archive: Archive, now: np.datetime64) -> list[Outcome]:
     with single_instance(archive.root, "ingest", wait_s=_INGEST_WAIT_S):
         return list(ingest(archive, [], now, incoming=archive.root / "incoming"))
 
@@ -277,13 +277,13 @@ def search(
         except (TypeError, AttributeError, LookupError, ValueError) as error:
             message = f"the installed stixpy cannot search {base_url} for {level} {kind}: {error}"
             raise RemoteFault(message) from error
-        for file in _understood(urls):
+        for file in _known_products(urls):
             if file.name.product.replace("-", "_") in products:
                 found[file.name.name] = file
     return [found[name] for name in sorted(found)]
 
 
-def _understood(urls: Iterable[str]) -> Iterator[RemoteFile]:
+def _known_products(urls: Iterable[str]) -> Iterator[RemoteFile]:
     """Files whose name belongs to a product that the archive keeps."""
     for url in urls:
         try:

@@ -1,7 +1,6 @@
-"""What science files need beside them: aspect and light curves of every day they touch, and a background.
+"""Companions of science files: aspect and light-curve files of each day they touch, and a background.
 
-A science file may begin before the time range that was asked for, or end after it, and its background is often days
-away.
+A science file may begin before the requested time range or end after it, and its background is often days away.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from stixcore.fits.spec import IMAGEABLE, ProductKind
 from stixcore.reconstruct import LOCATION_ENERGY
 
 _DAY = np.timedelta64(1, "D")
-#: Days around a flare in which a background is looked for on a server, one range after the other.
+#: Time ranges around a flare in which a background is searched on a server, one after the other.
 REACHES = (np.timedelta64(3, "D"), np.timedelta64(14, "D"))
-#: Largest file of one time bin, byte: a background is one, and today's have 60 to 160 kB.
+#: Largest file with one time bin, such as a background, byte; current ones have 60 to 160 kB.
 BACKGROUND_BYTES = 400_000
-#: So many possible backgrounds are fetched for one flare.
+#: Largest number of possible backgrounds that are fetched for one flare.
 CANDIDATES = 3
 
 type Span = tuple[np.datetime64, np.datetime64]
 
 
 def missing_days(names: Iterable[FileName], asked: Span) -> list[Span]:
-    """Runs of whole UTC days that science files touch outside the range that was asked for.
+    """Runs of whole UTC days that science files touch outside the requested range ``asked``.
 
-    Aspect records up to 300 s beside a file describe it, too.
+    Aspect records up to 300 s before or after a file also belong to it.
     """
     first, last = (time.astype("datetime64[D]") for time in asked)
     touched: set[np.datetime64] = set()
@@ -51,7 +50,7 @@ def missing_days(names: Iterable[FileName], asked: Span) -> list[Span]:
 
 
 def without_background(archive: Archive, names: Iterable[str]) -> list[ScienceFile]:
-    """Science files with pixels that no background of the archive fits, in order of time."""
+    """Pixel-data files without a suitable background in the archive, in order of time."""
     found = []
     for name in names:
         try:
@@ -64,7 +63,7 @@ def without_background(archive: Archive, names: Iterable[str]) -> list[ScienceFi
 
 
 def has_background(archive: Archive, file: ScienceFile) -> bool:
-    """Whether a background of the archive fits a science file, in the band in which flares are located."""
+    """Whether the archive has a suitable background for a science file, in the energy band that locates flares."""
     which = ScienceFilter(product=str(ProductKind.PIXEL_DATA), is_background=True, simulated=file.simulated)
     middle = middle_of(file)
     choice = choose_background(archive.science_files(which), middle, middle, LOCATION_ENERGY, file.name)
@@ -77,7 +76,7 @@ def middle_of(file: ScienceFile) -> np.datetime64:
 
 
 def possible_backgrounds(names: Sequence[FileName], flare: np.datetime64) -> list[int]:
-    """Which files may be backgrounds by their names, nearest first: compressed pixel data of ten minutes or more."""
+    """Indices of files that may be backgrounds by name, nearest first: compressed pixel data of ten minutes or more."""
     shortest = np.timedelta64(int(MIN_DURATION), "s")
     fit = [
         number

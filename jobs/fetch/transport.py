@@ -1,7 +1,7 @@
 """Polite HTTP: one request at a time, a pause between requests, retries, and limits on time and size.
 
 A request that fails for a temporary reason (no answer, broken connection, 429, 5xx) is repeated after a growing pause,
-or after the pause that the server asks for.
+or after the pause that the server requests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 #: Failures of the connection; a transfer is read from urllib3, which has its own.
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
-#: The longest pause that a server may ask for, s.
+#: The longest pause that a server can request, s.
 LONGEST_PAUSE_S = 600.0
 #: Limit for a page that lists a folder, byte.
 _LARGEST_PAGE = 1 << 25

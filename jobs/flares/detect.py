@@ -194,7 +194,7 @@ class _Search:
 
     def file(self, now: np.datetime64) -> Changes:
         """Write the rows of the time range."""
-        found = _each_once(self.found)
+        found = _without_duplicates(self.found)
         with self.archive.write_lock():
             around = self.start - NEIGHBORHOOD, self.end + NEIGHBORHOOD
             before = rows_between(self.archive, *around, simulated=self.simulated)
@@ -205,7 +205,7 @@ class _Search:
             return replace_rows(self.archive, before, after)
 
 
-def _each_once(layers: list[Layer]) -> list[Layer]:
+def _without_duplicates(layers: list[Layer]) -> list[Layer]:
     """Remove duplicates, in case two days disagree about a flare at midnight; the one with the higher peak stays."""
     chosen: list[Layer] = []
     for layer in sorted(layers, key=lambda one: one.t_peak):

@@ -188,7 +188,7 @@ def replace_rows(archive: Archive, before: list[Flare], after: list[Flare]) -> C
     Unchanged rows keep their ``updated_at``.
     """
     known = {row.flare_id: row for row in before}
-    clashes = _taken_by_others(archive, [row for row in after if row.flare_id not in known])
+    clashes = _ids_of_real_flares(archive, [row for row in after if row.flare_id not in known])
     after = [row for row in after if row.flare_id not in clashes]
     written = [row for row in after if not _same(known.get(row.flare_id), row)]
     removed = sorted(known.keys() - {row.flare_id for row in after})
@@ -203,7 +203,7 @@ def replace_rows(archive: Archive, before: list[Flare], after: list[Flare]) -> C
     )
 
 
-def _taken_by_others(archive: Archive, rows: list[Flare]) -> set[str]:
+def _ids_of_real_flares(archive: Archive, rows: list[Flare]) -> set[str]:
     """Ids of new simulated rows that are already ids of real flares."""
     ids = [row.flare_id for row in rows if row.simulated]
     if not ids:

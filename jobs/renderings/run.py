@@ -165,7 +165,7 @@ def purge_renderings(archive: Archive, now: np.datetime64, kept: np.timedelta64 
     folder, removed = archive.root / FOLDER, 0
     for one in folder.iterdir() if folder.is_dir() else ():
         if one.name.startswith(PART):
-            _remove_left(one, now)
+            _remove_unfinished(one, now)
         elif _changed(one / RECORD if (one / RECORD).is_file() else one) < now - kept:
             gone = one.with_name(f"{PART}{secrets.token_hex(8)}")
             one.rename(gone)  # removed in one step, as it was created
@@ -217,7 +217,7 @@ def run_rendering(task: RenderTask) -> RenderResult:
 def _whole_folder(folder: Path, now: np.datetime64) -> Iterator[Path]:
     """A hidden folder that gets its name when the block ends without an error."""
     for left in folder.parent.glob(f"{PART}*"):
-        _remove_left(left, now)
+        _remove_unfinished(left, now)
     part = folder.parent / f"{PART}{secrets.token_hex(8)}"
     part.mkdir(parents=True)
     try:
@@ -228,7 +228,7 @@ def _whole_folder(folder: Path, now: np.datetime64) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _remove_left(part: Path, now: np.datetime64) -> None:
+def _remove_unfinished(part: Path, now: np.datetime64) -> None:
     """Remove the unfinished folder of a worker that was killed long ago."""
     if _changed(part) < now - np.timedelta64(1, "D"):
         shutil.rmtree(part, ignore_errors=True)

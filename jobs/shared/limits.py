@@ -1,4 +1,4 @@
-"""How much one request and one user may ask for: every bound in one place."""
+"""Limits of one request and of one user."""
 
 from __future__ import annotations
 
@@ -70,11 +70,12 @@ class Limits:
     maps_size: int = 256 << 20
 
     def check_map(self, shape: tuple[int, int], pixel: float, location: tuple[float, float] | None) -> None:
-        """Refuse a map that is too large, too fine, too coarse or too far from the Sun.
+        """Check that a map is not too large, too fine, too coarse or too far from the Sun.
 
         Raises
         ------
         LimitReached
+            When it is.
         """
         (least, most), (low, high) = self.side, self.pixel
         farthest = max(map(abs, location or (0.0,)))
@@ -87,11 +88,12 @@ class Limits:
             _refuse(f"a map {farthest:g} arcsec from Sun centre, {self.distance:g} at most")
 
     def check_ensemble(self, n: int) -> None:
-        """Refuse a number of simulated copies that is no ensemble; 0 is none.
+        """Check a number of simulated copies; 0 means no ensemble.
 
         Raises
         ------
         LimitReached
+            When it is out of bounds.
         """
         low, high = self.ensemble
         if n and not low <= n <= high:
