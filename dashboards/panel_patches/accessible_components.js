@@ -3,8 +3,8 @@
 //     pmui.IntInput(label="Count")  // its buttons have neither text nor aria-label
 // Every component draws in its own shadow root, at its own time, so each root is observed.
 (function() {
-  const mend = (root) => {
-    const every = (selector, tell) => root.querySelectorAll(selector).forEach(tell)
+  const repair = (root) => {
+    const every = (selector, change) => root.querySelectorAll(selector).forEach(change)
     every(".MuiLinearProgress-root", (bar) => bar.setAttribute("aria-label", "Working"))
     every("h3.title", (title) => { title.setAttribute("role", "heading"); title.setAttribute("aria-level", "1") })
     every("h5.MuiTypography-root", (head) => { head.ariaHidden = head.textContent.trim() ? null : "true" })
@@ -40,7 +40,7 @@
     }
   }
   const watch = (root) => {
-    new MutationObserver(() => mend(root)).observe(root, {childList: true, subtree: true})
+    new MutationObserver(() => repair(root)).observe(root, {childList: true, subtree: true})
     return root
   }
   const attach = Element.prototype.attachShadow

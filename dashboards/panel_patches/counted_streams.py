@@ -1,7 +1,7 @@
 r"""Connections report what they receive and send, and when they are closed.
 
-Tornado makes the stream of a connection itself, of a class that cannot be chosen, and neither limits nor reports what
-all connections together have sent of incomplete messages. The smallest program that shows it::
+Tornado creates the stream of a connection itself, of a fixed class, and neither limits nor reports the total size of
+incomplete messages over all connections. The smallest program that shows it::
 
     sockets = [create_connection(server) for _ in range(1000)]
     for one in sockets:
@@ -18,7 +18,7 @@ from tornado.iostream import IOStream, SSLIOStream
 
 
 def counted(stream: IOStream, connections: Any, connection: Any) -> IOStream:
-    """A new stream, which from now on reports to ``connections`` as ``connection``."""
+    """Make a new stream report to ``connections`` as ``connection``; return it."""
     changed: Any = stream
     changed.__class__ = CountedTlsStream if isinstance(stream, SSLIOStream) else CountedStream
     changed.connections, changed.connection = connections, connection
@@ -28,7 +28,7 @@ def counted(stream: IOStream, connections: Any, connection: Any) -> IOStream:
 class _Counted:
     """A stream that reports to `dashboards.server.connections.Connections`.
 
-    These are the methods that Tornado leaves to subclasses of its streams.
+    These are the methods that Tornado's streams require of subclasses.
     """
 
     connections: Any

@@ -1,7 +1,7 @@
 """Visitors who close the page leave no traceback in the log.
 
-Panel, Bokeh and Tornado log a traceback when a browser goes away while a message is on its way to it, or while one of
-its own is handled. The smallest program that shows it::
+Panel, Bokeh and Tornado log a traceback when a browser disconnects while a message is being sent to it, or while one of
+its messages is handled. The smallest program that shows it::
 
     pn.extension()
     pn.state.add_periodic_callback(lambda: pane.param.trigger("object"), 1)  # then close the browser's tab
@@ -21,7 +21,7 @@ LOGGERS = ("asyncio", "bokeh.server.protocol_handler", "tornado.application")
 
 
 def hide_disconnects() -> None:
-    """Keep connections that were closed by the browser out of the log of this process."""
+    """Do not log connections that were closed by the browser, in this process."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(is_no_disconnect)
 

@@ -2,7 +2,7 @@
 
 Panel handles a click, or Enter in a field, that comes within 50 ms of another change without that lock. Bokeh then
 refuses direct changes of figures ("_pending_writes should be non-None"), and a change from the browser can be lost in a
-race of two threads, after which its field ignores all input. The smallest program that shows it::
+race of two threads; its field then ignores all input. The smallest program that shows it::
 
     button._server_event(document, "a click")  # while a change waits
     document.session_callbacks[0].callback.nolock  # True

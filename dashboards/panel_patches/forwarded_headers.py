@@ -1,7 +1,7 @@
-"""The visitor's address is read from proxy headers by our own rule.
+"""The visitor's address is read from proxy headers by a rule of this project.
 
 With ``xheaders=True`` Tornado takes the last entry of ``X-Forwarded-For`` that is not a listed proxy, from two headers
-with fixed names, and cannot be told how many proxies there are. The smallest program that shows it::
+with fixed names, and has no setting for the number of proxies. The smallest program that shows it::
 
     curl -H "X-Forwarded-For: 198.51.100.7, 10.0.0.1" http://localhost:5006/  # remote_ip is that of the inner proxy
 

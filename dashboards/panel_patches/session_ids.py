@@ -5,7 +5,7 @@ an id then shares the live page of the person who follows it. The smallest progr
 
     urlopen("http://localhost:5006/app?bokeh-session-id=chosen")  # 200, and the session has this id
 
-Bokeh 3.10; with signed session ids, the same holds for an id that the server has signed for somebody else.
+Bokeh 3.10; with signed session ids, the same holds for an id that the server has signed for another visitor.
 """
 
 from __future__ import annotations

@@ -363,7 +363,7 @@ class LimitedServer(HTTPServer):
 
     connections: Connections
 
-    def initialize(  # type: ignore[override] # `install` gives these two, Bokeh the others
+    def initialize(  # type: ignore[override] # `install` passes these two, Bokeh the others
         self, *arguments: Any, limits: WebLimits, most: int, most_address: int | None = None, **named: Any
     ) -> None:
         """Start without connections."""

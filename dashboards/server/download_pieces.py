@@ -27,7 +27,7 @@ async def make_piece[Answer](handler: RequestHandler, question: Callable[[], Ans
     ------
     Busy
     HTTPError
-        As `dashboards.server.responses.looked_up`.
+        As in `dashboards.server.responses.looked_up`.
     """
     return await answer_in_turn(handler, fair_use().pieces, question, _download_threads())
 

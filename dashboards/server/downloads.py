@@ -212,7 +212,7 @@ def bundle_pieces(
     with zipfile.ZipFile(drain, "w") as package:
         for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs):
             entry = zipfile.ZipInfo(member.name, created.item().timetuple()[:6])
-            entry.external_attr = 0o644 << 16  # readable for all; zipfile's default is the owner only
+            entry.external_attr = 0o644 << 16  # readable for all; the default of zipfile is owner only
             texts = not member.name.endswith(".fits")
             package.writestr(entry, member.read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
             yield drain.take()

@@ -199,7 +199,13 @@ def fair_use() -> FairUse:
 
 
 async def make_in_turn(session_id: Any, request: Any, context: Any, make: Callable[[], Awaitable[Any]]) -> Any:
-    """Count the pages that this process creates; those that a web socket requests wait for their turn."""
+    """Count the pages that this process creates; those that a web socket requests wait for their turn.
+
+    Raises
+    ------
+    PageRefused
+        If a web socket requests a page that the client may not have now.
+    """
     fair, known = fair_use(), any(session.id == session_id for session in context.sessions)
     if known or request is None:
         return await make()

@@ -78,7 +78,7 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
         if self._finished:
             return
         if not (self.request.headers.get("Origin") or self.request.headers.get("Sec-Websocket-Origin")):
-            raise HTTPError(403, "a web socket without Origin")  # one that is not ours is refused by check_origin
+            raise HTTPError(403, "a web socket without Origin")  # a foreign Origin is refused by check_origin
         session = self._session_id()
         self._owner = SessionOwner(self.get_cookie(COOKIE) or "", await visitor_with_cookie(self))
         if not self._may_use(session):

@@ -1,1 +1,1 @@
-"""What two or more pages use: page frame, tables, figures, formatting, addresses and the archive they show."""
+"""Shared by two or more pages: page frame, tables, figures, formatting, URLs and access to the archive."""

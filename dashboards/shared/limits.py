@@ -1,7 +1,7 @@
-"""How much one visitor or one network address may take from the web server: every bound in one place.
+"""Limits of the web server, per visitor, per network address and in total.
 
-What one *request for images* may take is in `jobs.shared.limits`. The table in ``docs/security.md`` shows both; a test
-compares it with these numbers.
+Limits of image requests are in `jobs.shared.limits`. The tables in ``docs/security.md`` show both; a test compares them
+with these numbers.
 """
 
 from __future__ import annotations

@@ -92,7 +92,13 @@ class ArchiveSource:
 
 @contextmanager
 def in_plain_words() -> Iterator[None]:
-    """Replace errors of an archive by a sentence for visitors; the log has the details."""
+    """Replace errors of an archive by a sentence for visitors; the log has the details.
+
+    Raises
+    ------
+    Unavailable
+        Instead of any error of the archive, its journal, its calibration, or the disk.
+    """
     try:
         yield
     except NotAnArchive as error:

@@ -192,8 +192,6 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         """
         return self._source.ask(lambda archive: self.selection.images(archive, self._visitor, most))
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     def _reordered(self, *events: param.parameterized.Event) -> None:
         changed = {event.name for event in events}
         if changed & {*self.filter_names, "sort", "page_size"} and not changed & {"page", "runs_page"}:

@@ -21,7 +21,7 @@ ROW_HEIGHT = 72
 
 #: Tabulator makes the frame around the rows focusable without giving it a role, so that screen readers announce a grid
 #: without rows. The frame does not scroll, so it need not be focusable.
-MEND_GRID = JSCode(
+UNFOCUSABLE_FRAME = JSCode(
     "(cell, _, rendered) => { rendered(() => { const table = cell.getTable(); "
     "table.element.querySelector('.tabulator-tableholder').removeAttribute('tabindex') }); "
     "return '<span class=\"unseen\">Picture</span>' }"
@@ -74,7 +74,7 @@ class ImageTable:
             hidden_columns=self._hidden(),
             selectable="checkbox",
             stylesheets=[style("shared/image_table"), style("shared/image_cells")],
-            **table_options(self._columns, ROW_HEIGHT, {PICTURE.field: MEND_GRID}),
+            **table_options(self._columns, ROW_HEIGHT, {PICTURE.field: UNFOCUSABLE_FRAME}),
         )
         self.widget.on_click(self._clicked)
         self.widget.param.watch(self._sorted, "sorters")

@@ -123,8 +123,6 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         self._show_tab()
         return frame(self.title, [self._body], description=self.description)
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     def _page_size(self) -> pmui.Select:
         return pmui.Select.from_param(
             self.state.param.page_size, label="Rows", width=84, size="small", margin=(6, 12, 0, 0), description=""

@@ -1,1 +1,1 @@
-"""Quick-look light curves, with the images of what they show."""
+"""Quick-look light curves, with flares and images."""

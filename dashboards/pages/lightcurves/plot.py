@@ -146,7 +146,7 @@ class LightCurvePlot:
         self.pane = pn.pane.Bokeh(self._column, sizing_mode="stretch_width", margin=(4, 0))
         self._build()
 
-    # What is shown --------------------------------------------------------------------------------------------------
+    # Display --------------------------------------------------------------------------------------------------------
 
     def show(self, curves: Curves, clock: Clock) -> None:
         """Show a window of the curves."""
@@ -428,7 +428,7 @@ class LightCurvePlot:
         except UnsetValueError:
             return GUESSED_WIDTH
 
-    # What a visitor does --------------------------------------------------------------------------------------------
+    # User actions ---------------------------------------------------------------------------------------------------
 
     def _range_moved(self, _attribute: str, _old: Any, _new: Any) -> None:
         """The range has moved, by the visitor or the program; wait until it rests."""

@@ -152,7 +152,7 @@ class LightCurvesState(AddressState):
             pairs.insert(1, ("span", f"{self.span:.15g}"))
         return pairs
 
-    # What is shown --------------------------------------------------------------------------------------------------
+    # Display --------------------------------------------------------------------------------------------------------
 
     @property
     def simulated(self) -> bool:
@@ -185,7 +185,7 @@ class LightCurvesState(AddressState):
         end = self.extent.window.end if self.extent else np.datetime64("2022-01-01", "us")
         return Window(unix_seconds(end) - self.span, self.span).limited()
 
-    # What a visitor does --------------------------------------------------------------------------------------------
+    # User actions ---------------------------------------------------------------------------------------------------
 
     def load(self) -> None:
         """Load everything that is shown."""
@@ -236,8 +236,6 @@ class LightCurvesState(AddressState):
     @property
     def _ids(self) -> list[str]:
         return [image.image_id for image in self.images.images]
-
-    # ----------------------------------------------------------------------------------------------------------------
 
     def _moved(self, *_: param.parameterized.Event) -> None:
         self._load_curves()

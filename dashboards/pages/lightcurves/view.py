@@ -122,8 +122,6 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
         page.param.watch(lambda event: self._plot.set_dark(event.new), "dark_theme")
         return page
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     def _times(self) -> pn.FlexBox:
         """Controls of the time range."""
         state = self.state

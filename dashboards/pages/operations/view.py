@@ -96,8 +96,6 @@ class OperationsPage:
         page.busy_indicator = None  # a page that refreshes every two seconds would always be busy
         return page
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     def _cancel(self, request_id: int) -> None:
         self.state.cancel(request_id, self._visitor())
 

@@ -1,1 +1,1 @@
-"""Science files: a table, the content of a file, and the form that reconstructs images from it."""
+"""Science files: a table, the content of a file, and the form for reconstructing images from it."""

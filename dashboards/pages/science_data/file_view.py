@@ -120,8 +120,6 @@ class ScienceFileView:
         why = why if detail.has_pixels else "A spectrogram has no pixel data to make images from."
         self._no_images.object = "" if detail.images else f"No images of this file. {why}"
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     def _navigation(self) -> pn.FlexBox:
         state = self.state
         return pn.FlexBox(

@@ -174,7 +174,7 @@ class ImagingForm(param.Parameterized):
         self.view, self.file, self._source = view, file, source
         self.data: PixelData = view.data
 
-    # The request -----------------------------------------------------------------------------------------------------
+    # Request ---------------------------------------------------------------------------------------------------------
 
     def request(self, box: TimeEnergySelection, limits: Limits | None = None) -> ImagingRequest:
         """The request for the current options.
@@ -274,7 +274,7 @@ class ImagingForm(param.Parameterized):
             case _:
                 return None
 
-    # What is known beforehand ------------------------------------------------------------------------------------
+    # Feedback before submission ----------------------------------------------------------------------------------
 
     def feedback(self, box: TimeEnergySelection) -> Feedback:
         """Counts, background, spectrum and an instant image of a box. Errors are reported in the result."""
@@ -327,7 +327,13 @@ class ImagingForm(param.Parameterized):
     def background_data(
         self, box: TimeEnergySelection, choice: BackgroundChoice | None = None
     ) -> tuple[PixelData | None, str]:
-        """The background to subtract, and the reason; ``choice`` is the result of `candidates`, if known."""
+        """The background to subtract, and the reason; ``choice`` is the result of `candidates`, if known.
+
+        Raises
+        ------
+        BadRequest
+            If the selected file has no pixel data.
+        """
         if self.background == NONE:
             return None, "No background subtraction."
         if self.background == AUTO:

@@ -116,8 +116,6 @@ class SpectrogramPlot:
         for band in self._bands:
             band.update(left=left, right=right, visible=True)
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     def _spectrogram(self) -> Any:
         # brushing must not select (and send) thousands of rectangles: only the position of the box is needed
         select = BoxSelectTool(renderers=[], continuous=True, description="Choose time and energy")

@@ -225,8 +225,6 @@ class ScienceState(AddressState):
         if images != detail.images:
             self.detail = replace(detail, images=images)
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     def _reordered(self, *events: param.parameterized.Event) -> None:
         changed = {event.name for event in events}
         if "page" not in changed and self.page != 1:

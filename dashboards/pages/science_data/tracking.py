@@ -108,8 +108,6 @@ class Tracking(param.Parameterized):
         """Query the journal."""
         self._do(lambda *_: None)
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     def _actor(self) -> str | None:
         """User in whose name requests are changed; None for an operator, who may change all of them.
 

@@ -98,7 +98,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         self._body[:] = [self._notices.pane, self._content, self._image.place]
         return frame(self.title, [self._body], description=self.description)
 
-    # The list --------------------------------------------------------------------------------------------------------
+    # List of files ---------------------------------------------------------------------------------------------------
 
     def _show_list(self, *_: Any) -> None:
         if self._table is None:
@@ -178,7 +178,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         if event.new is not None and event.new + 1 != self.state.listing.page:
             self.state.page = event.new + 1
 
-    # One file --------------------------------------------------------------------------------------------------------
+    # Open file -------------------------------------------------------------------------------------------------------
 
     def _show_file(self, *_: Any) -> None:
         detail = self.state.own or self.state.detail

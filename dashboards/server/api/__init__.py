@@ -1,1 +1,1 @@
-"""``/api/v1``: the archive as JSON. Declared in `endpoints`; handlers and OpenAPI file follow."""
+"""``/api/v1``: the archive as JSON. Handlers and the OpenAPI document are made from the declarations in `endpoints`."""

@@ -153,7 +153,13 @@ def _science_document(row: ScienceFile) -> dict[str, Any]:
 
 
 def lightcurve(archive: Archive, call: Call) -> Reply:
-    """Quick-look light curves of a time window."""
+    """Quick-look light curves of a time window.
+
+    Raises
+    ------
+    Refused
+        400 if the window is empty, or has too many points at this resolution.
+    """
     v = call.values
     start, end, resolution = v["start"], v["end"], v["resolution"]
     span = (end - start) / np.timedelta64(1, "s")

@@ -28,7 +28,13 @@ REQUEST_SCHEMA = request_schema()
 
 
 def requests(archive: Archive, call: Call) -> Reply:
-    """One page of the caller's requests; operators see those of all users, or of one."""
+    """One page of the caller's requests; operators see those of all users, or of one.
+
+    Raises
+    ------
+    Refused
+        403 if a user asks for the requests of another user.
+    """
     v, journal = call.values, journal_of(archive)
     if not call.visitor.operator and v["user"] not in {None, call.visitor.name}:
         message = "only operators can list requests of other users"
@@ -46,7 +52,13 @@ def request(archive: Archive, call: Call) -> Reply:
 
 
 def post(archive: Archive, call: Call) -> Reply:
-    """Submit a request."""
+    """Submit a request.
+
+    Raises
+    ------
+    Refused
+        400 if the request is invalid, 429 if a limit is reached.
+    """
     journal = journal_of(archive)
     user, wanted = _name(call), _read(call)
     try:
@@ -84,7 +96,13 @@ def cancel(archive: Archive, call: Call) -> Reply:
 
 
 def retry(archive: Archive, call: Call) -> Reply:
-    """Put a failed or cancelled request back into the queue."""
+    """Put a failed or cancelled request back into the queue.
+
+    Raises
+    ------
+    Refused
+        429 if a limit is reached.
+    """
     journal = journal_of(archive)
     row, user = _own(journal, call), None if call.visitor.operator else _name(call)
     try:
