@@ -1,4 +1,4 @@
-"""Level-1 FITS files: what each product looks like on disk, and readers that return frozen values.
+"""Level-1 FITS files: the layout of each product, and readers that return immutable values.
 
 Image files are written and read by `stixcore.image_files`; `write` is its deprecated old name.
 """

@@ -17,11 +17,11 @@ from stixcore.fits.read import DAMAGE
 from stixcore.instrument.energy_tables import N_ADC, N_DETECTORS, N_EDGES, N_PIXELS, PLAUSIBLE_GAIN
 from stixcore.printable import excerpt
 
-#: (LEVEL, STYPE, SSTYPE, SSID) in the primary header; level L1 has the spectra that it was made from.
+#: (LEVEL, STYPE, SSTYPE, SSID) in the primary header; the spectra that the calibration is made from have level L1.
 IDENTITY = ("CAL", 21, 6, 41)
 #: The highest energy of the science channels is 150 keV.
 HIGHEST_EDGE = 200.0
-#: Header times are rounded; live time may be longer than the run by so much, s.
+#: Largest excess of live time over the duration of the run, s: header times are rounded.
 LIVETIME_TOLERANCE = 1.0
 _FULL_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
 _RUN_TIMES = re.compile(r"_(\d{8}T\d{6})-(\d{8}T\d{6})_V(\d+)(U?)")
@@ -37,15 +37,15 @@ class CalEnergy:
         File name.
     t_start, t_end : datetime64[us], UTC
     duration : float, s
-        From the file name, as the ground software takes it; from the header where the name has no times.
+        From the file name, as in the ground software; from the header where the name has no times.
     version : (int, bool)
-        Number, and whether the file is complete; greater is better.
+        Version number, and whether the file is complete; greater is better.
     livetime : float, s
     energy_table : str
         On-board energy table of the run.
     offset, gain : (32, 12) float, ADC and keV/ADC
     edges : (32, 12, 31) float, keV
-        Actual energies of the on-board edges.
+        Actual energies of the on-board channel edges.
     gain_range_ok : bool
     """
 
@@ -63,7 +63,7 @@ class CalEnergy:
 
 
 def is_cal_energy(header: fits.Header) -> bool:
-    """Whether a primary header is that of a daily energy calibration."""
+    """Whether a primary header belongs to a daily energy calibration."""
     return tuple(header.get(key) for key in ("LEVEL", "STYPE", "SSTYPE", "SSID")) == IDENTITY
 
 
@@ -73,11 +73,11 @@ def read_cal_energy(path: Path) -> CalEnergy:
     Raises
     ------
     InvalidProduct
-        When the file is another product, or damaged.
+        When the file is a different product, or damaged.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", AstropyWarning)  # astropy only warns of a truncated file
+            warnings.simplefilter("error", AstropyWarning)  # astropy only warns about truncated files
             with fits.open(path, memmap=False) as hdus:
                 return _read(path, hdus)
     except (*DAMAGE, AstropyWarning) as error:
@@ -105,7 +105,7 @@ def _read(path: Path, hdus: fits.HDUList) -> CalEnergy:
     if not (np.isfinite(inner).all() and (np.diff(inner, axis=2) > 0).all()):
         raise InvalidProduct(path, "finite edges that increase", "others in e_edges_actual")
     low, high = PLAUSIBLE_GAIN
-    if not ((gain >= low) & (gain <= high)).all():  # NaN is none, either
+    if not ((gain >= low) & (gain <= high)).all():  # false for NaN, too
         raise InvalidProduct(path, f"gains of {low} to {high} keV/ADC", f"{gain.min():.4g} to {gain.max():.4g}")
     if not ((offset > 0) & (offset < N_ADC)).all():
         raise InvalidProduct(path, f"offsets of 0 to {N_ADC} ADC", f"{offset.min():.4g} to {offset.max():.4g}")
@@ -139,7 +139,7 @@ def _read(path: Path, hdus: fits.HDUList) -> CalEnergy:
 
 
 def _date(path: Path, header: fits.Header, key: str) -> np.datetime64:
-    """A date of the header, which must be written in full: numpy also takes "today" and bare numbers."""
+    """A date in the header, which must be complete: NumPy also accepts "today" and bare numbers."""
     value = header[key]
     if not (isinstance(value, str) and _FULL_DATE.fullmatch(value)):
         raise InvalidProduct(path, f"{key} such as 2025-03-02T23:05:11.912", excerpt(str(value)))
@@ -147,5 +147,5 @@ def _date(path: Path, header: fits.Header, key: str) -> np.datetime64:
 
 
 def _iso(stamp: str) -> str:
-    """20250302T230511 → 2025-03-02T23:05:11."""
+    """Convert 20250302T230511 to 2025-03-02T23:05:11."""
     return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:11]}:{stamp[11:13]}:{stamp[13:]}"

@@ -1,7 +1,7 @@
-"""Integer compression of the telemetry ("k-s-m"): decode, encode, and the variance it costs.
+"""Integer compression of the telemetry ("k-s-m"): encoding, decoding, and the variance of decoded values.
 
-A value is kept as sign bit (s), exponent (k bits) and mantissa (m bits). Numbers below 2^(m+1) are exact; above, all
-values that share a code decode to the middle of their interval.
+A value is stored as sign bit (s), exponent (k bits) and mantissa (m bits). Values below 2^(m+1) are exact; larger
+values with the same code decode to the middle of their interval.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from stixcore.errors import SelectionError
 
 
 def _shift(value: NDArray[np.int64], m: int) -> NDArray[np.int64]:
-    """Number of low bits that were dropped: bit_length(value) - 1 - m, at least 0."""
+    """Number of low bits that are dropped: bit_length(value) - 1 - m, at least 0."""
     # value = f·2^e with 0.5 ≤ f < 1, so e is the bit length
     bit_length: NDArray[np.int64] = np.frexp(value.astype(float))[1]
     return np.maximum(bit_length - 1 - m, 0)
 
 
 def compress(value: ArrayLike, skm: tuple[int, int, int]) -> NDArray[np.int64]:
-    """Codes of non-negative integers.
+    """Encode non-negative integers.
 
     Raises
     ------
     SelectionError
-        For a negative value, a signed scheme, and a value the exponent cannot hold.
+        When a value is negative or too large for the exponent, or the scheme is signed.
     """
     s, k, m = skm
     number = np.asarray(value, dtype=np.int64)
@@ -42,7 +42,7 @@ def compress(value: ArrayLike, skm: tuple[int, int, int]) -> NDArray[np.int64]:
 
 
 def decompress(code: ArrayLike, skm: tuple[int, int, int]) -> NDArray[np.int64]:
-    """Values for codes: ((2^m + mantissa) << e) + (1 << (e-1)) - 1 with e = (code >> m) - 1, exact below 2^(m+1)."""
+    """Decode values: ((2^m + mantissa) << e) + (1 << (e-1)) - 1 with e = (code >> m) - 1, exact below 2^(m+1)."""
     _, _, m = skm
     number = np.asarray(code, dtype=np.int64)
     e = np.maximum((number >> m) - 1, 0)
@@ -51,7 +51,7 @@ def decompress(code: ArrayLike, skm: tuple[int, int, int]) -> NDArray[np.int64]:
 
 
 def compression_variance(value: ArrayLike, skm: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Variance of a decompressed value: (Δ² + 2)/12 with interval width Δ = 2^e; zero where the code is exact."""
+    """Variance of decoded values: (Δ² + 2)/12 with interval width Δ = 2^e; zero for exact values."""
     _, _, m = skm
     number = np.asarray(np.rint(value), dtype=np.int64)
     width = np.exp2(_shift(number, m))

@@ -1,7 +1,7 @@
-"""Which product a file is: by the service types of its header first, by its name where the header has none.
+"""Identify the product of a file from the service types in its header, or from its name where it has none.
 
-The one table of products. `stixcore.fits.read` asks it for the kind of an opened file, `archive.layout` for the kind
-behind a name; both get the same answer. Service types: STIXCore product classes; old names: files of 2020 to 2022.
+`stixcore.fits.read` uses this table of products for opened files and `archive.layout` for file names, so that both give
+the same result. Service types are those of the STIXCore product classes; old names are those of files of 2020 to 2022.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stixcore.fits.spec import ProductKind
 
-#: Levels whose times are UTC. L0 and low latency (LL01 …) count on-board time and are not for science.
+#: Levels with times in UTC. L0 and low latency (LL01 …) use on-board time and are not for science.
 LEVELS = ("L1A", "L1", "L2", "L3", "ANC", "CAL")
 #: Beginning of every name: level, product, and in names before 2023 the request id.
 NAME_BEGIN = (
@@ -23,21 +23,21 @@ NAME_BEGIN = (
 
 @dataclass(frozen=True)
 class Product:
-    """How one kind of product is marked.
+    """How to recognize one kind of product.
 
     Attributes
     ----------
     kind : ProductKind
     name : str
-        Product part of today's file names.
+        Product part of current file names.
     services : tuple of (int, int, int)
         STYPE, SSTYPE, SSID of the primary header.
     folder : str
-        Folder of a day's files in the public archive.
+        Folder within a day in the public archive.
     older : tuple of str
-        Product parts of earlier names, lower case.
+        Product parts of earlier file names, lower case.
     levels : tuple of str
-        Levels at which the marks mean this kind.
+        Levels at which these service types and names mean this kind.
     """
 
     kind: ProductKind
@@ -95,17 +95,17 @@ PRODUCTS: dict[ProductKind, Product] = {
 }
 
 _NAME = re.compile(NAME_BEGIN, re.ASCII)
-#: A supplement of a request is the same product.
+#: The supplement of a request has the same product.
 _SUPPLEMENT = re.compile(r"-sup\d+$", re.ASCII)
 
 
 def kind_of_header(header: Mapping[str, object]) -> ProductKind | None:
-    """Kind by the service types of a primary header.
+    """Kind of product from the service types of a primary header.
 
     Returns
     -------
     ProductKind or None
-        None for service types, or a level, of no product that this package knows.
+        None when no product in this package has these service types and this level.
 
     Raises
     ------
@@ -121,13 +121,13 @@ def kind_of_header(header: Mapping[str, object]) -> ProductKind | None:
 
 
 def kind_of_product(level: str, product: str) -> ProductKind | None:
-    """Kind by level and product part of a name, in any case; None for a product that this package does not know."""
+    """Kind of product from level and product part of a name, in any case; None for an unknown product."""
     name = _SUPPLEMENT.sub("", product.lower())
     found = (one.kind for one in PRODUCTS.values() if name in (one.name, *one.older) and level in one.levels)
     return next(found, None)
 
 
 def kind_of_name(name: str) -> ProductKind | None:
-    """Kind by a file name; None for other names."""
+    """Kind of product from a file name; None for other names."""
     found = _NAME.match(name)
     return kind_of_product(found["level"], found["product"]) if found else None

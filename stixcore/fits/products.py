@@ -1,6 +1,6 @@
-"""What the readers return: frozen values that know their axes and units.
+"""Immutable values that the readers return.
 
-Axis order of counts is always (time, detector, pixel, channel). Times are ``datetime64[us]``, UTC at Solar Orbiter.
+The axis order of counts is always (time, detector, pixel, channel). Times are ``datetime64[us]``, UTC at Solar Orbiter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stixcore.fits.windows import AskedWindow, WindowRule, asked_window, bins_of
 Times = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
 
-#: A file whose shortest bin is below this is taken to be in full time resolution, s.
+#: A file whose shortest bin is below this is considered to have full time resolution, s.
 FULL_RESOLUTION_S = 4.0
 
 
@@ -35,20 +35,20 @@ class ProductHeader:
     level, version : str
         "L1", "L1A" …; "01", "02U" …
     request_id : str
-        Unique id of the science request ("uid"), empty where the product has none.
+        Unique id of the science request ("uid"); empty where the product has none.
     date_beg, date_end : datetime64[us]
-        First and last moment, UTC at Solar Orbiter.
+        Start and end, UTC at Solar Orbiter.
     ephemeris : mapping
-        Header keywords of the observer as they stand in the file (see ``EPHEMERIS_KEYWORDS``).
+        Header keywords of the observer, as in the file (see ``EPHEMERIS_KEYWORDS``).
     simulated : bool
-        The file says that it was simulated.
+        Whether the file is marked as simulated.
     bins_late : bool
-        Counts may stand one time bin too late: the flight software before 2021-12-09 14:00 UTC paired them so, and
-        nothing in the file says that it was mended.
+        Whether counts may be one time bin late: the flight software before 2021-12-09 14:00 UTC assigned them to the
+        next bin, and the file is not marked as corrected.
     bins_kept_late : bool
-        The file says that they were left so because they may be summed on board.
+        Whether the file is marked as not corrected because its counts may be summed on board.
     original_name : str
-        Name under which the file was written (FILENAME); empty where it is not told.
+        Name under which the file was written (FILENAME); empty when it is unknown.
     """
 
     name: str
@@ -75,13 +75,13 @@ class PixelCounts:
     counts, counts_variance : (n_time, 32, 12, n_channel) float, ct and ct²
         Decompressed counts; variance = compression error² + counts (Poisson). Pixels that were not read out are 0.
     triggers, triggers_variance : (n_time, 16) float
-        Same rule, per trigger accumulator.
+        Triggers of each accumulator, with the same variance.
     t_start, t_end : (n_time,) datetime64[us]
     duration : (n_time,) float, s
     e_low, e_high : (n_channel,) float, keV
         The last upper edge may be inf.
     rcr : (n_time,) int
-        Rate-control state: 0 attenuator out, 1 and more attenuator in.
+        Rate-control state; 0 with the attenuator out, 1 or more with the attenuator in.
     pixel_mask : (n_time, 12) bool, detector_mask : (n_time, 32) bool
     """
 
@@ -102,9 +102,9 @@ class PixelCounts:
 
 @dataclass(frozen=True, eq=False)
 class PixelData:
-    """An L1 pixel-data file whose counts are read only where they are asked for.
+    """An L1 pixel-data file whose counts are read on request.
 
-    Everything but the counts is in memory; ``read`` touches the chosen time bins and channels and nothing else.
+    Everything except the counts is in memory; ``read`` reads only the selected time bins and channels.
 
     Attributes
     ----------
@@ -115,7 +115,8 @@ class PixelData:
     rcr : (n_time,) int
     pixel_mask : (n_time, 12) bool, detector_mask : (n_time, 32) bool
     pixels_summed : bool
-        Pixels were summed to A, B, C, D on board: only the sums over all pixels of ``pixel_mask`` were measured.
+        Whether pixels were summed to A, B, C, D on board, so that only sums over the pixels of ``pixel_mask`` are
+        known.
     """
 
     path: Path
@@ -132,7 +133,7 @@ class PixelData:
     pixels_summed: bool = False
 
     def read(self, times: slice | None = None, channels: slice | None = None) -> PixelCounts:
-        """Counts of a run of time bins and channels (all by default)."""
+        """Read the counts of consecutive time bins and channels, by default all."""
         times = slice(None) if times is None else times
         channels = slice(None) if channels is None else channels
         counts, counts_variance, triggers, triggers_variance = self.loader(times, channels)
@@ -153,12 +154,12 @@ class PixelData:
         )
 
     def summed(self, low: float, high: float) -> Floats:
-        """Counts of all detectors and pixels in a band [keV], per time bin, (n_time,) float, ct.
+        """Counts per time bin in a band [keV], summed over detectors and pixels, (n_time,) float, ct.
 
         Raises
         ------
         SelectionError
-            When the band leaves the file.
+            When the band is outside the file.
         """
         return self.read(channels=self.energy_channels(low, high)).counts.sum(axis=(1, 2, 3))
 
@@ -168,25 +169,25 @@ class PixelData:
         Raises
         ------
         SelectionError
-            When the window is empty, outside the file or inside a gap between two bins.
+            When the window is empty, outside the file, or in a gap between two bins.
         """
         return bins_of_window(self.t_start, self.t_end, start, end, name=self.header.name, rule=rule)
 
     @property
     def can_shift_bins(self) -> bool:
-        """Whether counts belong to the bin before and can be moved there: late, and in full time resolution.
+        """Whether counts are one bin late and can be moved, which requires full time resolution.
 
-        The ground software's ``shift_duration``, whose documentation allows it for data in full resolution only; a file
-        counts as such where its shortest bin is below 4 s.
+        The documentation of the ground software's ``shift_duration`` allows it for data in full time resolution only;
+        here these are files whose shortest bin is below 4 s.
         """
         return (
             self.header.bins_late and not self.header.bins_kept_late and float(self.duration.min()) < FULL_RESOLUTION_S
         )
 
     def with_shifted_bins(self) -> PixelData:
-        """The same file with all that a row recorded in the time bin of the row before.
+        """The data with the counts of each row moved to the time bin of the previous row.
 
-        What the first row recorded has no bin, and the last bin has no counts: there is one bin less.
+        There is one bin less: the counts of the first row have no bin, and the last bin has no counts.
         """
 
         def load(times: slice, channels: slice) -> tuple[Floats, Floats, Floats, Floats]:
@@ -205,7 +206,7 @@ class PixelData:
         )
 
     def part(self, bins: slice) -> PixelData:
-        """A run of time bins as a file of its own."""
+        """Consecutive time bins as separate pixel data."""
         first, last, _ = bins.indices(self.t_start.size)
 
         def load(times: slice, channels: slice) -> tuple[Floats, Floats, Floats, Floats]:
@@ -228,7 +229,7 @@ class PixelData:
         return window_of_bins(self.t_start, self.t_end, bins)
 
     def asked(self, start: np.datetime64, end: np.datetime64, rule: WindowRule = WindowRule.CENTRES) -> AskedWindow:
-        """A window beside the bins that it contains; raises as `time_bins`."""
+        """A requested window and the bins that it contains; raises the errors of `time_bins`."""
         return asked_window(self.t_start, self.t_end, self.duration, self.time_bins(start, end, rule), start, end)
 
     def energy_channels(self, low: float, high: float) -> slice:
@@ -237,7 +238,7 @@ class PixelData:
         Raises
         ------
         SelectionError
-            When the range is empty or leaves the file.
+            When the range is empty or outside the file.
         """
         if not low < high:
             message = f"{self.header.name}: the energy range {low:g}-{high:g} keV is empty"
@@ -279,29 +280,29 @@ class CountSeries:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LightCurve(CountSeries):
-    """Quick-look light curve, in five bands; ``counts_variance`` (n_time, n_band) in ct²."""
+    """Quick-look light curve in five bands; ``counts_variance`` is (n_time, n_band) float, ct²."""
 
     counts_variance: Floats
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Spectrogram(CountSeries):
-    """Science spectrogram, in the channels that were transmitted."""
+    """Science spectrogram in the transmitted channels."""
 
 
 @dataclass(frozen=True)
 class TableSummary:
-    """What every table of rows has, whatever its columns: quick-look products, housekeeping, calibration, lists.
+    """Summary of any table of rows: quick-look products, housekeeping, calibration, lists.
 
     Attributes
     ----------
     t_start, t_end : datetime64[us]
-        Of all rows; DATE-BEG and DATE-END of a list, whose rows have no bins. Equal for one moment.
+        Of all rows; DATE-BEG and DATE-END for lists, whose rows have no time bins. Equal for a single moment.
     n_rows : int
     cadence : float or None
-        Median length of a row, or median distance of rows that are moments, s; None for one moment and for a list.
+        Median length of the rows, or median distance of rows without length, s; None for a single moment or a list.
     counts : float or None
-        Sum of all counts; None for a product without counts, and where some are negative or not finite.
+        Sum of all counts; None for a product without counts, or when some are negative or not finite.
     """
 
     header: ProductHeader
@@ -314,21 +315,22 @@ class TableSummary:
 
 @dataclass(frozen=True, eq=False)
 class AspectTable:
-    """Spacecraft position, roll and aspect solution, one row per 64 s.
+    """Spacecraft position, roll and aspect solution, with one row per 64 s.
 
     Attributes
     ----------
     time : (n,) datetime64[us]
-        Stamp minus 32 s: the middle of the record's 64 s (as the ground software does).
+        Middle of each 64 s record: the time stamp minus 32 s, as in the ground software.
     roll, pitch, yaw : (n,) float, deg
     y_srf, z_srf : (n,) float, arcsec
         Aspect solution in the spacecraft reference frame.
     sas_ok : (n,) bool
-        Rows with a valid aspect solution: finite, within 1.1 radii of Sun centre, and flagged so in files with a flag.
+        Whether the aspect solution is valid: finite, within 1.1 radii of Sun centre, and flagged as valid in files that
+        have a flag.
     rsun : (n,) float, arcsec
         Apparent solar radius.
     stonyhurst_lon, heliographic_lat : (n,) float, deg
-        Of Solar Orbiter; the column is called ``solo_loc_carrington_lonlat``, and its longitude is Stonyhurst.
+        Of Solar Orbiter. The column is named ``solo_loc_carrington_lonlat``, but its longitude is Stonyhurst.
     dsun : (n,) float, m
     heeq : (n, 3) float, m
         Cartesian heliocentric Earth equatorial position.

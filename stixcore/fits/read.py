@@ -1,8 +1,8 @@
-"""Reading STIX products: the one place where a STIX FITS file is opened.
+"""Read STIX products. This is the only module that opens STIX FITS files.
 
-Headers and table layouts come from ``astropy.io.fits``; rows are read through a memory map of the table, so only the
-selected time bins and channels are touched. Every complaint is an `InvalidProduct` that names file, expectation and
-finding.
+Headers and table layouts are parsed by ``astropy.io.fits``. Rows are read through a memory map of the table, so that
+only the selected time bins and channels are read. Every error is an `InvalidProduct` that names the file, what was
+expected and what was found.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, pixel_area
 N_ACCUMULATORS = 16
 N_CHANNELS = 32
 PIXEL_MASK_SHAPES = ((N_PIXELS,), (N_PIXELS, N_PIXELS))
-#: Aspect records are stamped at their end; ground software and stixpy move them to the middle of the 64 s cadence.
+#: Aspect records are stamped at their end; the ground software and stixpy move them to the middle of the 64 s cadence.
 ASPECT_STAMP_SHIFT = np.timedelta64(32, "s")
 #: Aspect solutions further from Sun centre than this many radii on an axis are not valid (ground software).
 MAX_ASPECT_RADII = 1.1
-#: Rows further from DATE-BEG than this are a mistake, s.
+#: Rows further from DATE-BEG than this are errors, s.
 YEAR_S = 366 * 86400.0
-#: Bins up to this long may lie inside one another, s: real ones overlap by 0.1 s, and once by 3 of 3.6 s.
+#: Bins up to this long may be inside one another, s: real bins overlap by 0.1 s, in one case by 3 of 3.6 s.
 OVERLAP_S = 60.0
-#: Rate-control states are 0 to 7; more is damage.
+#: Rate-control states are 0 to 7; larger values are damage.
 RCR_MAX = 255
 #: Row shapes of a column with one value.
 SCALAR = ((), (1,))
-#: Compression of counts and triggers when a file does not say (the setting of all science requests so far).
+#: Compression of counts and triggers when a file does not specify it (that of all science requests so far).
 DEFAULT_SKM = {"counts": (0, 4, 4), "triggers": (0, 5, 3)}
-#: Flight software of before this moment paired counts with the next bin's times (ground software ``shift_duration``).
+#: Before this time, the flight software assigned counts to the next bin (ground software ``shift_duration``).
 BINS_MENDED_ON_BOARD = np.datetime64("2021-12-09T14:00:00", "us")
 BINS_KEPT_LATE = "offset not fixed as possibly summed on board"
 BINS_MENDED_ON_GROUND = "Time and count arrays were shifted to fix offset"
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d*)?")
-#: What astropy and NumPy have been seen to raise for files damaged in one way or another.
+#: Errors that astropy and NumPy raise for damaged files.
 DAMAGE = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NameError, OSError, TypeError, ValueError,
     fits.VerifyError,
@@ -68,7 +68,7 @@ DAMAGE = (
 
 @dataclass(frozen=True)
 class _Table:
-    """One binary table: header, and its rows as a memory map that knows column names."""
+    """One binary table: its header, and its rows as a memory map with column names."""
 
     file: str
     name: str
@@ -79,9 +79,9 @@ class _Table:
         return next((name for name in names if name in self.columns.names), None)
 
     def read(self, name: str, rows: slice = slice(None), cut: slice | None = None) -> NDArray[Any]:
-        """Physical values: stored × TSCAL + TZERO, as float unless the column holds text.
+        """Physical values, stored × TSCAL + TZERO, as float unless the column contains text.
 
-        ``rows`` and ``cut`` (on the last axis) are applied before anything is converted, so the rest is never touched.
+        ``rows`` and ``cut`` (on the last axis) are applied before the conversion, so that the rest is not read.
         """
         column = self.columns[name]
         raw = self.rows[name][rows]
@@ -100,7 +100,7 @@ class _Table:
         return values
 
     def numbers(self, name: str, *shapes: tuple[int, ...], row: int | None = None) -> Floats:
-        """A column of numbers whose rows have one of some shapes (the first one is what they get); all rows, or one."""
+        """A numeric column, all rows or one; rows must have one of the given shapes and are returned in the first."""
         if name not in self.columns.names:
             raise InvalidProduct(self.file, f"column {name} in {self.name}", f"columns {self.columns.names}")
         dtype, column = self.rows.dtype[name], self.columns[name]
@@ -113,7 +113,7 @@ class _Table:
         return values.reshape(-1, *shapes[0])
 
     def seconds(self, name: str) -> Floats:
-        """A time column in seconds; files say "cs" or "s"."""
+        """A time column in seconds; the unit in files is "cs" or "s"."""
         values = self.numbers(name, *SCALAR)
         unit = str(self.columns[name].unit or "s").strip()
         if unit not in ("s", "cs"):
@@ -124,7 +124,7 @@ class _Table:
 
 
 class _Product:
-    """An opened file whose extensions were checked against the specification of its kind."""
+    """An open file whose extensions have been checked against the specification of its kind."""
 
     def __init__(self, path: Path, hdus: fits.HDUList) -> None:
         self.path = path
@@ -165,7 +165,7 @@ class _Product:
         return self.tables["DATA"]
 
     def _identify(self) -> ProductKind:
-        """Kind by the service types of the header, else by the names the file had and has, else by content."""
+        """Kind from the service types of the header, else from the original or current file name, else from content."""
         telescope = str(self.primary.get("TELESCOP", "")).upper()
         if "STIX" not in telescope + str(self.primary.get("INSTRUME", "")).upper():
             raise InvalidProduct(self.file, "a STIX product (TELESCOP = 'SOLO/STIX')", f"TELESCOP = {telescope!r}")
@@ -183,7 +183,7 @@ class _Product:
         return kind
 
     def _kind_by_content(self) -> ProductKind:
-        """Kind of a file that was renamed and has no service types: one from before 2022, or a made-up one."""
+        """Kind of a renamed file without service types, which is from before 2022 or artificial."""
         names, dtype = self.data.columns.names, self.data.rows.dtype
         if "spice_disc_size" in names:
             return ProductKind.ASPECT
@@ -193,7 +193,7 @@ class _Product:
         if shape and len(shape) == 3 and shape[0] == N_DETECTORS and shape[1] >= 8 and masks in PIXEL_MASK_SHAPES:
             return ProductKind.PIXEL_DATA
         if shape and len(shape) == 1 and "triggers" in names:
-            # Quick-look data are no answer to a request; the number of bands alone would take a 5-channel spectrogram.
+            # Quick-look data have no request; the number of bands alone would also accept a 5-channel spectrogram.
             return ProductKind.SPECTROGRAM if self.control_value("request_id") else ProductKind.LIGHT_CURVE
         expected = "compressed pixel data, spectrogram, quick-look light curve or aspect/ephemeris data"
         raise InvalidProduct(self.file, expected, f"DATA with columns {names[:12]} and counts of shape {shape} per row")
@@ -202,7 +202,7 @@ class _Product:
         return self.data.read(self.names[key]) if key in self.names else None
 
     def attenuator(self) -> NDArray[np.int64]:
-        """Rate-control state as a number; the earliest files hold text that ends in it."""
+        """Rate-control state as a number; in the earliest files it is the end of a text."""
         if "rcr" not in self.names:
             return self._attenuator_of_control()
         values = self.required("rcr")
@@ -214,7 +214,7 @@ class _Product:
         return self._states(self.numbers("rcr", *SCALAR))
 
     def _attenuator_of_control(self) -> NDArray[np.int64]:
-        """Rate-control state of every row by its row of CONTROL: files of 2020 keep it there."""
+        """Rate-control state of every row from the CONTROL extension, where files of 2020 have it."""
         control = self.tables.get("CONTROL")
         if control is None or control.find(("rcr",)) is None:
             found = f"columns {self.data.columns.names}"
@@ -239,7 +239,7 @@ class _Product:
 
     def header(self) -> ProductHeader:
         primary = self.primary
-        # long comments are cut into cards of 72 characters, whose trailing blanks FITS does not keep
+        # long comments are split into cards of 72 characters, which lose their trailing blanks
         comment = "".join(str(card).ljust(72) for card in primary.get("COMMENT", ()))
         reason = re.search(r"reason: ?'([^']*)'", comment)
         request = self.control_value("request_id")
@@ -275,17 +275,17 @@ class _Product:
         for key in (f"DATE-{which}", f"DATE_{which}"):  # underscore in files before 2023
             if key in self.primary:
                 text = str(self.primary[key]).strip().removesuffix("Z")
-                if not ISO_DATE.fullmatch(text):  # NumPy would take "", "NaT" and "now" for dates
+                if not ISO_DATE.fullmatch(text):  # NumPy accepts "", "NaT" and "now" as dates
                     raise InvalidProduct(self.file, f"an ISO date in {key}", repr(text))
                 return np.datetime64(text, "us")
         raise InvalidProduct(self.file, f"keyword DATE-{which}", "neither that nor its underscore form")
 
     @property
     def order(self) -> slice | NDArray[np.int64]:
-        """Rows that count, by time: all, apart from spectrograms of 2020.
+        """Rows to use, in order of time: all rows, except in spectrograms of 2020.
 
-        They hold what came down for one request, packet after packet: the same bins twice, and empty ones. Of the
-        rows of one time that with the most counts is taken.
+        Those contain all packets received for a request, with duplicate and empty bins. Of rows with the same time, the
+        one with the most counts is used.
         """
         if self.kind is not ProductKind.SPECTROGRAM or "SSID" in self.primary:
             return slice(None)
@@ -321,7 +321,7 @@ class _Product:
         table = self.tables["ENERGIES"]
         low, high = table.numbers("e_low", *SCALAR), table.numbers("e_high", *SCALAR)
         if low.size == N_CHANNELS and (np.diff(low) > 0).all():
-            # all channels: each ends where the next begins. Files of 2020 say 16-17 and 18-20 keV.
+            # with all channels present, each ends where the next begins; files of 2020 have 16-17 and 18-20 keV
             high[:-1] = low[1:]
             if n_channel != N_CHANNELS:
                 low, high = self._sent_channels(low, high)
@@ -339,7 +339,7 @@ class _Product:
         return low, high
 
     def _sent_channels(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-        """Edges of the channels that were sent, where ENERGIES lists all 32: those that the mask of CONTROL has."""
+        """Edges of the transmitted channels, from the mask in CONTROL, for files whose ENERGIES lists all 32."""
         control = self.tables.get("CONTROL")
         name = None if control is None else control.find(("energy_bin_edge_mask", "energy_bin_mask"))
         if control is None or name is None or control.rows.size == 0:
@@ -348,12 +348,12 @@ class _Product:
             used = np.flatnonzero(control.numbers(name, (N_CHANNELS,), row=0))
             return low[used], high[used]
         edges = np.flatnonzero(control.numbers(name, (N_CHANNELS + 1,), row=0))
-        return low[edges[:-1]], high[edges[1:] - 1]  # a channel of the file reaches from one edge to the next
+        return low[edges[:-1]], high[edges[1:] - 1]  # a channel in the file extends from one edge to the next
 
     def compression_scheme(self, what: str) -> tuple[int, int, int] | None:
-        """Scheme of the integers that were sent; None where they were not compressed (0, 0, 0)."""
+        """Compression scheme of the transmitted integers; None where they are not compressed (0, 0, 0)."""
         control = self.tables.get("CONTROL")
-        # early files shorten "triggers" to "trig"
+        # early files abbreviate "triggers" to "trig"
         names = (f"compression_scheme_{what}_skm", f"compression_scheme_{what[:4]}_skm")
         name = None if control is None else control.find(names)
         if control is None or name is None or control.rows.size == 0:
@@ -367,9 +367,9 @@ class _Product:
         return s, k, m
 
     def transmitted_channels(self, n_channel: int) -> slice:
-        """Channels that were sent down: early L1 and L1A files always hold all 32 and leave the others empty.
+        """Transmitted channels: early L1 and L1A files always have all 32, and leave the others empty.
 
-        The run from the first to the last one in the mask of CONTROL, as in the ground software.
+        They are the channels from the first to the last one in the mask of CONTROL, as in the ground software.
         """
         control = self.tables["CONTROL"]
         name = control.find(("energy_bin_edge_mask", "energy_bin_mask"))
@@ -387,7 +387,7 @@ def _microseconds(seconds: Floats) -> NDArray[np.timedelta64]:
 
 
 def _tells(keyword: str, value: object) -> bool:
-    """Whether a header keyword of the observer has a value of its kind; one that has not is as good as absent."""
+    """Whether a header keyword of the observer has a value of the correct type; otherwise it is ignored."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return isinstance(value, str) if keyword in EPHEMERIS_TEXTS else is_number
 
@@ -407,17 +407,17 @@ def _opened(path: str | Path) -> Iterator[_Product]:
         if start != b"SIMPLE  =":
             raise InvalidProduct(path, "a FITS file (SIMPLE  =)", f"a file that begins with {start!r}")
         stream = checked_stream(path, file)
-        warnings.simplefilter("ignore", AstropyWarning)  # what matters of them is checked and raised below
-        # The stream is ours, because astropy leaves it open when it gives up on a damaged file.
+        warnings.simplefilter("ignore", AstropyWarning)  # relevant faults are checked and raised below
+        # Open the stream here, because astropy does not close it when it fails on a damaged file.
         with fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus:
             yield _Product(path, hdus)
 
 
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
-    """Turn what libraries raise for a damaged file into the one exception that names it."""
+    """Convert errors of libraries for a damaged file to an `InvalidProduct` that names it."""
     try:
-        with np.errstate(all="ignore"):  # NaN and infinities are looked for by name
+        with np.errstate(all="ignore"):  # NaN and infinities are checked explicitly
             yield
     except MemoryError as error:
         raise InvalidProduct(path, "a file that fits into memory", "one that takes more than there is") from error
@@ -426,24 +426,24 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 
 def read_header(path: str | Path) -> ProductHeader:
-    """Identity, times and observer of any STIX product this package reads.
+    """Read identity, times and observer of any supported STIX product.
 
     Raises
     ------
     InvalidProduct
-        When the file is no such product, is truncated, or contradicts itself.
+        When the file is not a supported product, is truncated, or is inconsistent.
     """
     with _opened(path) as product:
         return product.header()
 
 
 def _pixels_in_use(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels in use, (n_time, 12): a flag per pixel, or a row of flags per pixel set (L1A, summed pixel data)."""
+    """Pixels in use, (n_time, 12) bool, from a flag per pixel or a row of flags per pixel set (L1A, summed data)."""
     return np.asarray(values.any(axis=1) if values.ndim == 3 else values.astype(bool))
 
 
 def _check_pixel_shapes(product: _Product) -> tuple[int, int]:
-    """Lengths of the pixel and the channel axis."""
+    """Lengths of the pixel and channel axes."""
     dtype, file = product.data.rows.dtype, product.file
     shape, masks = dtype[product.names["counts"]].shape, dtype[product.names["pixel_masks"]].shape
     if len(shape) != 3 or shape[0] != N_DETECTORS or shape[1] > N_PIXELS:
@@ -461,9 +461,9 @@ def _check_pixel_shapes(product: _Product) -> tuple[int, int]:
 
 
 def _pixel_shares(product: _Product, masks: NDArray[np.bool_]) -> Floats:
-    """Share of every pixel in the sum of its pixel set, by area, (n_set, 12); sets in the order of the file.
+    """Fraction of every pixel in the area of its pixel set, (n_set, 12) float; sets are in the order of the file.
 
-    Which pixels a sum is of is what its mask says: on board the order is D, C, B, A.
+    The masks determine the pixels of each sum: the on-board order is D, C, B, A.
 
     Parameters
     ----------
@@ -485,8 +485,8 @@ def _pixel_shares(product: _Product, masks: NDArray[np.bool_]) -> Floats:
 def read_pixel_data(path: str | Path) -> PixelData:
     """Open an L1 pixel-data file of any generation (V01, V02, early L1, L1A): compressed, raw (rpd) or summed (scpd).
 
-    Raw counts are exact: their variance is Poisson's alone. Counts that were summed on board to A, B, C, D are shared
-    out to the pixels of their sum by area; ``PixelData.pixels_summed`` says so.
+    Raw counts are exact: their variance is that of Poisson noise only. Counts that were summed on board to A, B, C, D
+    are distributed over the pixels of each sum by area, and ``PixelData.pixels_summed`` is set.
 
     Parameters
     ----------
@@ -501,7 +501,7 @@ def read_pixel_data(path: str | Path) -> PixelData:
     Raises
     ------
     InvalidProduct
-        When the file is no pixel data, is truncated, or its axes disagree.
+        When the file is not pixel data, is truncated, or has inconsistent axes.
     """
     with _opened(path) as product:
         _expect(product, *IMAGEABLE)
@@ -528,7 +528,7 @@ def read_pixel_data(path: str | Path) -> PixelData:
         names, header = product.names, product.header()
 
     def with_error(key: str, rows: slice, cut: slice | None = None) -> tuple[Floats, Floats]:
-        """Values and the variance of their compression; ``cut`` selects on the last axis."""
+        """Values and their variance from compression; ``cut`` selects on the last axis."""
         error = names.get(f"{key}_err")
         values = data.read(names[key], rows, cut)
         good = np.isfinite(values) & (values >= 0)
@@ -557,7 +557,7 @@ def read_pixel_data(path: str | Path) -> PixelData:
         counts, lost = np.zeros(shape), np.zeros(shape)
         where = _pixel_positions(pixel_mask[times], n_pixel)
         counts[:, :, where], lost[:, :, where] = values, values_lost
-        # σ² = compression² + Poisson (science notes §3.2)
+        # σ² = compression² + Poisson
         return counts, lost + counts, triggers, triggers_lost + triggers
 
     return PixelData(
@@ -582,7 +582,7 @@ def _expect(product: _Product, *kinds: ProductKind) -> None:
 
 
 def _pixel_positions(mask: NDArray[np.bool_], n_pixel: int) -> NDArray[np.int64]:
-    """Pixel numbers behind the pixel axis of a file: all 12, or those that were read out."""
+    """Pixel numbers along the pixel axis of a file: all 12, or those that were read out."""
     return np.arange(N_PIXELS) if n_pixel == N_PIXELS or not mask.size else np.flatnonzero(mask[0])[:n_pixel]
 
 
@@ -616,7 +616,7 @@ def read_spectrogram(path: str | Path) -> Spectrogram:
 
 
 def _series_columns(product: _Product) -> dict[str, Any]:
-    """What light curves and spectrograms have in common: counts over time and energy, one trigger number per bin."""
+    """Fields common to light curves and spectrograms: counts over time and energy, one trigger count per bin."""
     counts = product.numbers("counts", product.data.rows.dtype[product.names["counts"]].shape)
     t_start, _, duration = product.bins()
     e_low, e_high = product.energies(counts.shape[1])
@@ -650,7 +650,7 @@ def read_aspect(path: str | Path) -> AspectTable:
         if flag is not None and flag.dtype.kind in "SU":
             flag = np.isin(flag, ("T", "True", "1"))
         rsun = product.numbers("spice_disc_size", *SCALAR)
-        # a solution further than 1.1 radii from Sun centre is none; garbage up to 2·10⁶″ occurs without a flag
+        # solutions further than 1.1 radii from Sun centre are invalid; values up to 2·10⁶″ occur without a flag
         limit = np.where(np.isfinite(rsun), MAX_ASPECT_RADII * rsun, np.inf)
         finite = np.isfinite(y_srf) & np.isfinite(z_srf) & (np.abs(y_srf) < limit) & (np.abs(z_srf) < limit)
         lonlat = product.numbers("stonyhurst", (2,))
@@ -671,7 +671,7 @@ def read_aspect(path: str | Path) -> AspectTable:
         )
 
 
-#: Products with counts that no other reader here takes: their column, and the axes of a row. A variance is counts².
+#: Products with counts that no other reader supports: their column, and the axes of a row. A variance is counts².
 _COUNTS = {
     ProductKind.BACKGROUND_MONITOR: ("counts", 1),  # band
     ProductKind.QUICKLOOK_SPECTRA: ("spectra", 2),  # detector, channel
@@ -680,19 +680,19 @@ _COUNTS = {
 
 
 def read_table_summary(path: str | Path) -> TableSummary:
-    """Times, number of rows and sum of counts of any product; see `TableSummary`.
+    """Read times, number of rows and sum of counts of any product; see `TableSummary`.
 
     Raises
     ------
     InvalidProduct
-        When the file is no product, is truncated, has times that are not finite or leave the year after DATE-BEG, or
-        counts with other axes than its kind.
+        When the file is not a supported product, is truncated, has times that are not finite or more than a year after
+        DATE-BEG, or counts with the wrong axes for its kind.
     """
     with _opened(path) as product:
         header = product.header()
         n_rows = int(product.data.rows.size)
         t_start, t_end, cadence = header.date_beg, header.date_end, None
-        if product.kind is not ProductKind.FLARE_LIST:  # has dates of flares instead
+        if product.kind is not ProductKind.FLARE_LIST:  # lists have the dates of flares instead
             centre, length = product.data.seconds("time"), product.data.seconds("timedel")
             if (length < 0).any() or length.max() > YEAR_S or np.abs(centre).max() > YEAR_S:
                 found = f"time {centre.min():g} to {centre.max():g} s, timedel {length.min():g} to {length.max():g} s"
@@ -730,7 +730,7 @@ def has_visibilities(path: str | Path) -> bool:
 
 
 def read_cards(path: str | Path) -> tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]:
-    """Headers of a STIX file as they stand in it: per extension its name and its cards (keyword, value, comment).
+    """Read the headers of a STIX file unchanged: name and cards (keyword, value, comment) of each extension.
 
     Raises
     ------

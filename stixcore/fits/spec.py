@@ -1,6 +1,6 @@
-"""What each product looks like on disk, as data: extensions, columns, and their names over the years.
+"""Layout of each product: extensions, columns, and their current and former names.
 
-The reader and the archive's checker share it. Layouts were taken from real files of every generation (2020-2026).
+The reader and the archive's checks use it. The layouts are those of real files of every generation (2020-2026).
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from enum import StrEnum
 
 
 class ProductKind(StrEnum):
-    """Kinds of file this package can read; the values are the product part of today's file names.
+    """Kinds of file that this package can read; the values are the product part of current file names.
 
-    ``cal-energy`` exists twice: calibration spectra at level L1 (here ``cal-spectra``), gain and offset at level CAL.
+    ``cal-energy`` exists twice: as calibration spectra at level L1 (here ``cal-spectra``), and as gain and offset at
+    level CAL.
     """
 
     PIXEL_DATA = "sci-xray-cpd"
@@ -35,7 +36,7 @@ class ProductKind(StrEnum):
     FLARE_LIST = "flarelist"
 
 
-#: Kinds with counts per detector and pixel, which images are made from.
+#: Kinds with counts per detector and pixel, from which images are made.
 IMAGEABLE = (ProductKind.PIXEL_DATA, ProductKind.RAW_PIXEL_DATA, ProductKind.SUMMED_PIXEL_DATA)
 
 
@@ -76,7 +77,7 @@ _PIXELS = _TIME | {
 
 
 def _table(kind: ProductKind, *required: str, optional: tuple[str, ...] = ()) -> ProductSpec:
-    """A table of rows over time with some columns of its own."""
+    """Specification of a table of rows over time, with these columns."""
     own = {name: Column((name,)) for name in required} | {name: Column((name,), required=False) for name in optional}
     return ProductSpec(kind, ("DATA",), _TIME | own)
 
@@ -130,7 +131,7 @@ SPECS: dict[ProductKind, ProductSpec] = {
                 "y_srf": Column(("y_srf",)),
                 "z_srf": Column(("z_srf",)),
                 "sas_ok": Column(("sas_ok",), required=False),  # absent before the file was renamed to ANC
-                "stonyhurst": Column(("solo_loc_carrington_lonlat",)),  # its longitude is Stonyhurst, whatever its name
+                "stonyhurst": Column(("solo_loc_carrington_lonlat",)),  # its longitude is Stonyhurst, despite the name
                 "distance": Column(("solo_loc_carrington_dist",)),
                 "heeq": Column(("solo_loc_heeq_zxy",)),
                 "attitude": Column(("roll_angle_rpy",)),
@@ -150,12 +151,12 @@ SPECS: dict[ProductKind, ProductSpec] = {
     )
 }
 
-#: Header keywords of the observer that travel from the science file into every image.
+#: Header keywords of the observer that are copied from the science file to every image.
 EPHEMERIS_KEYWORDS: tuple[str, ...] = (
     "RSUN_ARC", "HGLT_OBS", "HGLN_OBS", "CRLT_OBS", "CRLN_OBS", "DSUN_OBS",
     "HEEX_OBS", "HEEY_OBS", "HEEZ_OBS", "HCIX_OBS", "HCIY_OBS", "HCIZ_OBS", "HCIX_VOB", "HCIY_VOB", "HCIZ_VOB",
     "HAEX_OBS", "HAEY_OBS", "HAEZ_OBS", "HEQX_OBS", "HEQY_OBS", "HEQZ_OBS", "GSEX_OBS", "GSEY_OBS", "GSEZ_OBS",
     "OBS_VR", "EAR_TDEL", "SUN_TIME", "SPICE_MK",
 )  # fmt: skip
-#: Those of them that are no numbers.
+#: Keywords among them that are text.
 EPHEMERIS_TEXTS = frozenset({"SPICE_MK"})

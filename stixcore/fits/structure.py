@@ -1,7 +1,7 @@
-"""The structure of a FITS file, checked before a library relies on it: cards, sizes, columns.
+"""Check the structure of a FITS file before a library opens it: cards, sizes, columns.
 
-A library that meets ``NAXIS2 = 'now'`` fails somewhere inside with a sentence about types; one that meets a size of
-10¹⁸ asks for that much memory. Here every complaint names the keyword and the extension, and only headers are read.
+A library that reads ``NAXIS2 = 'now'`` fails with a message about types, and one that reads a size of 10¹⁸ allocates
+that much memory. Here every error names the keyword and the extension, and only headers are read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stixcore.errors import InvalidProduct
 
 BLOCK, CARD = 2880, 80
 MAX_COLUMNS = 999  # the FITS standard's limit
-#: Headers of real files take 5 blocks; one that takes more than this is none.
+#: Largest number of blocks of a header; those of real files have 5.
 MAX_HEADER_BLOCKS = 1000
 #: Bytes of one element of a column, by the letter of its format.
 WIDTHS = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
@@ -26,7 +26,7 @@ _VALUE = re.compile(
     r"(?P<text>'(?:[ -&(-~]|'')*')"
     r"|(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?)"
     r"|(?P<truth>[TF])"
-    r"|\([^()]*\)"  # complex numbers, which we need nowhere
+    r"|\([^()]*\)"  # complex numbers, which no keyword here uses
     r"|",
     re.IGNORECASE,
 )
@@ -46,15 +46,15 @@ class _Header:
     values: dict[str, Value]
     twice: frozenset[str]
     data: int  # byte where its data begin
-    broken: bool = False  # holds line breaks
+    broken: bool = False  # contains line breaks
 
     def whole(self, keyword: str, low: int = 0, high: int | None = None, default: int | None = None) -> int:
-        """A whole number of this header.
+        """An integer in this header.
 
         Raises
         ------
         InvalidProduct
-            When it is absent and has no default, is no whole number, or leaves the range.
+            When it is missing without a default, is not an integer, or is out of range.
         """
         value = self._once(keyword)
         if keyword not in self.values and default is not None:
@@ -66,7 +66,7 @@ class _Header:
         raise InvalidProduct(self.file, f"{keyword} = {wanted} in {self.name}", self._said(keyword))
 
     def text(self, keyword: str, *, default: str | None = None) -> str:
-        """A text of this header, stripped."""
+        """A text in this header, stripped."""
         value = self._once(keyword)
         if keyword not in self.values and default is not None:
             return default
@@ -75,7 +75,7 @@ class _Header:
         raise InvalidProduct(self.file, f"a text for {keyword} in {self.name}", self._said(keyword))
 
     def finite(self, keyword: str) -> None:
-        """Refuse anything but a finite number, when the keyword is there."""
+        """Refuse a keyword whose value is not a finite number."""
         value = self._once(keyword)
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if keyword in self.values and not number:
@@ -91,20 +91,20 @@ class _Header:
 
 
 def checked_stream(path: Path, stream: BinaryIO) -> BinaryIO:
-    """The file for a library to read, its structure checked; line breaks in its headers are blanks there.
+    """Check a file and return it for a library to read, with blanks instead of line breaks in its headers.
 
-    Some programs end texts with a line break, which no FITS header may hold.
+    Some programs end texts with a line break, which is not allowed in FITS headers.
 
     Parameters
     ----------
     path : Path
-        For messages, and the size of the file.
+        Used for messages and for the size of the file.
     stream : binary file
 
     Returns
     -------
     binary file
-        ``stream`` at its beginning, or a copy in memory where something had to be replaced.
+        ``stream`` at its beginning, or a copy in memory if something was replaced.
 
     Raises
     ------
@@ -121,24 +121,24 @@ def checked_stream(path: Path, stream: BinaryIO) -> BinaryIO:
 
 
 def check_structure(path: Path, stream: BinaryIO) -> list[tuple[int, int]]:
-    """Walk through the headers of a FITS file.
+    """Check the headers of a FITS file.
 
     Parameters
     ----------
     path : Path
-        For messages, and the size of the file.
+        Used for messages and for the size of the file.
     stream : binary file
         Left at its beginning.
 
     Returns
     -------
     list of (int, int)
-        Bytes of the headers that hold line breaks.
+        Byte ranges of the headers that contain line breaks.
 
     Raises
     ------
     InvalidProduct
-        When a card cannot be read, a size is impossible or leaves the file, or the columns of a table contradict it.
+        When a card cannot be read, a size is invalid or exceeds the file, or the columns of a table do not match it.
     """
     size, place, number = path.stat().st_size, 0, 0
     broken = []
@@ -146,7 +146,7 @@ def check_structure(path: Path, stream: BinaryIO) -> list[tuple[int, int]]:
         stream.seek(place)
         beginning = stream.read(BLOCK)
         if number and not beginning.strip(b" \x00\r\n"):
-            break  # padding after the last extension, or the line break of a program that took the file for text
+            break  # padding after the last extension, or a line break from a program that treated the file as text
         first = b"XTENSION=" if number else b"SIMPLE  ="
         if not beginning.startswith(first):
             expected = f"{first.decode()[:8].strip()} at byte {place}, where a header begins"
@@ -169,7 +169,7 @@ def _read_header(file: str, stream: BinaryIO, place: int, number: int) -> _Heade
     values: dict[str, Value] = {}
     twice: set[str] = set()
     broken = False
-    latest: Value = ""  # HIERARCH may have a text, too: it is astropy's to read
+    latest: Value = ""  # HIERARCH may also have text, which astropy parses
     for blocks in range(1, MAX_HEADER_BLOCKS + 1):
         raw = stream.read(BLOCK)
         broken |= b"\r" in raw or b"\n" in raw
@@ -215,7 +215,7 @@ def _value(file: str, what: str, keyword: str, text: str) -> Value:
 
 
 def _data_size(header: _Header, file_size: int) -> int:
-    """Bytes of data after a header; they must be in the file."""
+    """Bytes of data after a header, which must be within the file."""
     bits = header.whole("BITPIX", -64, 64)
     if bits not in (8, 16, 32, 64, -32, -64):
         raise InvalidProduct(header.file, f"BITPIX = 8, 16, 32, 64, -32 or -64 in {header.name}", f"BITPIX = {bits}")
@@ -252,7 +252,7 @@ def _check_table(header: _Header, axes: list[int], bits: int) -> None:
 
 
 def _column_bytes(header: _Header, n: int) -> int:
-    """Bytes of one column in a row, by TFORM; TDIM must agree."""
+    """Bytes of one column in a row, from TFORM; TDIM must be consistent with it."""
     text = header.text(f"TFORM{n}")
     match = _FORMAT.fullmatch(text)
     if match is None or (match[3] and match[2] not in "PQ"):

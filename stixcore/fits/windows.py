@@ -1,7 +1,7 @@
-"""Which time bins a window contains: the one rule of images, spectra, time steps and pages.
+"""Time bins in a window. Images, spectra, time steps and pages all use this rule.
 
-A window contains exactly the bins whose centres lie in [start, end), so consecutive windows share no bin and leave none
-out, whether bins overlap or leave gaps. A window without any centre takes the bin that contains its middle.
+A window contains exactly the bins whose centres lie in [start, end), so consecutive windows neither share nor omit
+bins, even if bins overlap or leave gaps. A window without any centre contains the bin around its middle.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from stixcore.errors import SelectionError
 
 Times = NDArray[np.datetime64]
 
-#: Bin edges closer than this count as equal: files keep times to a centisecond, headers to a millisecond.
+#: Bin edges closer than this are equal: times have centiseconds in files and milliseconds in headers.
 TIME_TOLERANCE = np.timedelta64(10, "ms")
 _MILLISECOND = np.timedelta64(1, "ms")
 
 
 class WindowRule(StrEnum):
-    """How a time window becomes whole bins.
+    """How a time window is converted to whole bins.
 
     ``CENTRES``: the bins whose centres lie in [start, end).
-    ``OUTWARD``: the bins that cover the window, as the ground software selects them and as recipes of version 1 do.
+    ``OUTWARD``: the bins that cover the window, as in the ground software and in recipes of version 1.
     """
 
     CENTRES = "centres"
@@ -34,20 +34,20 @@ class WindowRule(StrEnum):
 
 @dataclass(frozen=True)
 class AskedWindow:
-    """A window that was asked for beside the whole bins that it contains.
+    """A requested window and the whole bins that it contains.
 
     Attributes
     ----------
     start, end : datetime64
-        As asked.
+        The requested window.
     t_start, t_end : datetime64
-        First and last moment of the bins.
+        Start of the first and end of the last bin.
     seconds : float
         Sum of the bins.
     differs : bool
-        The bins hold another exposure than the window, by more than 10 ms.
+        Whether the exposure of the bins differs from the window by more than 10 ms.
     cut : str
-        Says that the window begins before the file or ends after it; empty when it does neither.
+        Message that the window begins before the file or ends after it; empty when it does neither.
     """
 
     start: np.datetime64
@@ -82,18 +82,18 @@ def bins_of_window(
     Parameters
     ----------
     t_start, t_end : (n,) datetime64[us]
-        Edges of the bins, whose centres rise.
+        Edges of the bins, whose centres increase.
     start, end : datetime64
-        A window that begins before the first bin or ends after the last one is cut.
+        Window; the part before the first or after the last bin is ignored.
     name : str
-        Of the file, for messages.
+        Name of the file, for messages.
     rule : WindowRule
 
     Raises
     ------
     SelectionError
-        When the window is empty, outside the file, or inside a gap between two bins; with the rule ``OUTWARD`` when it
-        leaves the file.
+        When the window is empty, outside the file, or in a gap between two bins; with the rule ``OUTWARD``, also when
+        it is partly outside the file.
     """
     if not start < end:
         message = f"{name}: the time range {start} … {end} is empty"
@@ -105,10 +105,10 @@ def bins_of_window(
         return slice(first, stop)
     if not (start < t_end[-1] and end > t_start[0]):
         raise SelectionError(_outside(t_start, t_end, start, end, name))
-    # no centre: the bin that holds the middle of what the file has of the window
+    # no centre: use the bin around the middle of the part of the window that is in the file
     middle = max(start, t_start[0]) + (min(end, t_end[-1]) - max(start, t_start[0])) // 2
     holding = np.flatnonzero((t_start <= middle) & (middle < t_end))
-    if holding.size:  # of bins that overlap, the one whose centre is nearest
+    if holding.size:  # if bins overlap, use the one whose centre is nearest
         chosen = int(holding[np.argmin(np.abs(bin_centres(t_start, t_end)[holding] - middle))])
         return slice(chosen, chosen + 1)
     after = int(np.searchsorted(bin_centres(t_start, t_end), middle))
@@ -122,7 +122,7 @@ def bins_of_window(
 def _covering(t_start: Times, t_end: Times, start: np.datetime64, end: np.datetime64, name: str) -> slice:
     """Bins from the last that starts at or before ``start`` to the first that ends at or after ``end``."""
     last = int(np.searchsorted(t_end, end - TIME_TOLERANCE, side="left"))
-    # where bins overlap a little, the range may be inside one that begins before another does
+    # where bins overlap slightly, the first bin found may come after the last one
     first = min(int(np.searchsorted(t_start, start + TIME_TOLERANCE, side="right")) - 1, last)
     if first < 0 or last >= t_end.size:
         raise SelectionError(_outside(t_start, t_end, start, end, name))
@@ -134,10 +134,10 @@ def _outside(t_start: Times, t_end: Times, start: np.datetime64, end: np.datetim
 
 
 def window_of_bins(t_start: Times, t_end: Times, bins: slice) -> tuple[np.datetime64, np.datetime64]:
-    """The window that contains exactly a run of bins: `bins_of_window` gives the same run again.
+    """The window that contains exactly some consecutive bins: `bins_of_window` returns the same bins for it.
 
-    Its edges are those of the first and the last bin; where a neighbour reaches over them, whole milliseconds between
-    the two centres (recipes keep milliseconds).
+    Its edges are those of the first and the last bin. Where an adjacent bin overlaps, the edge is a whole millisecond
+    between the two centres, as recipes store milliseconds.
     """
     first, stop, _ = bins.indices(t_start.size)
     centre = bin_centres(t_start, t_end)
@@ -158,7 +158,7 @@ def _between(one: np.datetime64, other: np.datetime64) -> np.datetime64:
 def asked_window(
     t_start: Times, t_end: Times, duration: NDArray[np.float64], bins: slice, start: np.datetime64, end: np.datetime64
 ) -> AskedWindow:
-    """What was asked beside the bins that were taken; an edge that falls into a gap beside the bins changes nothing."""
+    """The requested window and the bins used; an edge in a gap next to the bins does not make them differ."""
     first, stop, _ = bins.indices(t_start.size)
     begins = t_end[first - 1] if first else t_start[0]
     ends = t_start[stop] if stop < t_start.size else t_end[-1]
@@ -176,7 +176,7 @@ def asked_window(
 
 
 def _span(start: np.datetime64, end: np.datetime64) -> str:
-    """``2022-11-11 11:36:00-11:37:00``, with milliseconds where there are any."""
+    """A time range as ``2022-11-11 11:36:00-11:37:00``, with milliseconds if there are any."""
     begin, finish = _clock(start), _clock(end)
     same_day = begin[:10] == finish[:10]
     return f"{begin}-{finish[11:] if same_day else finish}"

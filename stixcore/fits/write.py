@@ -1,6 +1,6 @@
-"""Deprecated: image files are written by `stixcore.image_files.write`. This name works until 0.3.0.
+"""Deprecated: use `stixcore.image_files.write`. This module will be removed in 0.3.0.
 
-Scripts handed out before 0.2.0 import `write_image` from here. Importing this module gives a `DeprecationWarning`.
+Scripts generated before 0.2.0 import `write_image` from here. Importing this module emits a `DeprecationWarning`.
 """
 
 import warnings

@@ -1,4 +1,4 @@
-"""Primary header of an image: WCS, both clocks, observer, counts, pointing, algorithm and verdict."""
+"""Primary header of an image: WCS, times, observer, counts, pointing, algorithm and findings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stixcore.times import format_time
 
 Card = tuple[str, Any, str]
 
-#: How a sentence is written in a header.
+#: Replacements for characters that headers cannot contain.
 _ASCII = str.maketrans(
     {
         "χ": "chi",
@@ -48,7 +48,7 @@ def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fi
     images : ImageSet
     method : Method
     created : datetime64
-        When the file is made; time is an argument.
+        Creation time of the file.
     """
     image, recipe, pixels = images.images[method], images.recipe, images.pixels
     header = fits.Header()
@@ -74,7 +74,7 @@ def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fi
 
 
 def _card_text(text: str) -> str:
-    """A text as a header can hold it: what is no printable ASCII (a file may have any name) as an escape."""
+    """Text for a header: characters that are not printable ASCII, which file names may contain, are escaped."""
     return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode()
 
 
@@ -87,7 +87,7 @@ def _wcs_cards(image: Reconstruction) -> Iterator[Card]:
     yield "CUNIT2", "arcsec", ""
     yield "CDELT1", pixel, "[arcsec]"
     yield "CDELT2", pixel, "[arcsec]"
-    # Planar about Sun centre, as the pointing is: CRPIX = (n + 1)/2 - centre/Δ
+    # Planar about Sun centre, like the pointing: CRPIX = (n + 1)/2 - centre/Δ
     yield "CRPIX1", (nx + 1) / 2.0 - x / pixel, "pixel of Sun centre"
     yield "CRPIX2", (ny + 1) / 2.0 - y / pixel, "pixel of Sun centre"
     yield "CRVAL1", 0.0, "[arcsec]"
@@ -125,7 +125,7 @@ def _observer_cards(images: ImageSet) -> Iterator[Card]:
     pointing, ephemeris = images.recipe.pointing, images.pixels.header.ephemeris
 
     def known(value: float, keyword: str) -> float | None:
-        """The pointing record's value at the window, else that of the science file."""
+        """Value of the pointing record, else of the science file."""
         if np.isfinite(value):
             return float(value)
         return float(ephemeris[keyword]) if keyword in ephemeris else None
@@ -140,7 +140,7 @@ def _observer_cards(images: ImageSet) -> Iterator[Card]:
     same_longitude = ephemeris.get("CRLN_OBS") == ephemeris.get("HGLN_OBS")
     same_height = ephemeris.get("HAEZ_OBS") == ephemeris.get("HAEX_OBS")
     for key, value in ephemeris.items():
-        # Early files repeat the Stonyhurst longitude as Carrington's, and HAEX as HAEZ: wrong values do not travel on.
+        # Early files repeat the Stonyhurst longitude as Carrington's, and HAEX as HAEZ: do not copy wrong values.
         wrong = (key in ("CRLN_OBS", "CRLT_OBS") and same_longitude) or (key == "HAEZ_OBS" and same_height)
         if not wrong and key not in ("RSUN_ARC", "HGLN_OBS", "HGLT_OBS", "DSUN_OBS"):
             yield key, value, ""
@@ -163,7 +163,7 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
     yield "ENERGY_H", float(energy[1]), "[keV]"
     yield "REQ_EL", float(recipe.energy_range[0]), "[keV] energy range that was asked for"
     yield "REQ_EH", float(recipe.energy_range[1]), "[keV] its end"
-    # No WAVELNTH/WAVEUNIT: sunpy lowers the case of "keV" and then warns that it does not know the unit.
+    # No WAVELNTH/WAVEUNIT: sunpy converts "keV" to lower case and then warns that the unit is unknown.
     yield "ALG_USED", str(method), "imaging algorithm"
     yield from _result_cards(images, image)
     yield "CNTS_TOT", counts, "[ct] recorded, sub-collimators used"
@@ -197,12 +197,12 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
 
 
 def _result_cards(images: ImageSet, image: Reconstruction) -> Iterator[Card]:
-    """How the image came out."""
+    """Cards with the results of the reconstruction."""
     yield "NITER", image.n_iter, "iterations"
     yield "STOPPED", str(image.stopped_by), "why the iteration ended"
     yield "CHI2", _finite(image.chi2), "chi^2 / CHI2DOF; a fit of sources: 1"
     if np.isfinite(image.chi2):
-        # pixels count as no parameters
+        # pixels do not count as parameters
         usual = "degrees of freedom of CHI2" if image.n_parameters else "2 n_vis; CHI2 of pixels is usually 0.5"
         yield "CHI2DOF", 2 * len(images.vis) - image.n_parameters, usual
         yield "EFFPAR", _finite(image.certificate.get("effective_parameters", np.nan)), "data that decide the image"
@@ -247,7 +247,7 @@ def _verdict_cards(images: ImageSet, method: Method) -> Iterator[Card]:
 
 
 def _missing(image: Reconstruction) -> float | None:
-    """Counted flux that is not in the image."""
+    """Flux from the counts that is not in the image; None where it is unknown."""
     return _finite(image.certificate.get("missing_flux", np.nan))
 
 

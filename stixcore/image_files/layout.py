@@ -9,7 +9,7 @@ UNCERTAINTY_EXTENSION = "UNCERTAINTY"
 SOURCES_EXTENSION = "SOURCES"
 CANDIDATES_EXTENSION = "CANDIDATES"
 
-#: Columns of the table of fitted sources and their units; NaN where a shape has no such parameter.
+#: Columns of the table of fitted sources, with units; NaN where a shape does not have the parameter.
 SOURCE_COLUMNS: Mapping[str, str] = {
     "flux": "ct s-1 cm-2 keV-1",
     "x": "arcsec",

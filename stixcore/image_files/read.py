@@ -1,4 +1,4 @@
-"""Image files read back: pixels on their grid, header, and the tables behind them."""
+"""Read image files: pixels with their grid, header and tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Complex = NDArray[np.complex128]
 
 @dataclass(frozen=True, eq=False)
 class StoredVisibilities:
-    """Visibilities as an image file holds them, phases about the map centre.
+    """Visibilities in an image file, with phases relative to the map centre.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class StoredVisibilities:
         Sub-collimators, "10a" … "3c".
     measured : (n,) complex, ct s⁻¹ cm⁻² keV⁻¹
     sigma : (n,) float
-        Standard deviation of real and of imaginary part, same unit.
+        Standard deviation of the real and of the imaginary part, in the same unit.
     predicted : (n,) complex or None
-        What the image predicts; a back projection, which is no model of the source, predicts nothing.
+        Prediction of the image; None for a back projection, which is not a model of the source.
     """
 
     labels: tuple[str, ...]
@@ -53,7 +53,7 @@ class StoredVisibilities:
 
 @dataclass(frozen=True, eq=False)
 class ImageFile:
-    """One image as it stands in its file.
+    """The contents of an image file.
 
     Attributes
     ----------
@@ -61,22 +61,21 @@ class ImageFile:
     grid : ImageGrid
         Helioprojective, north up.
     unit : str
-        As FITS writes it.
+        In FITS notation.
     header : mapping of str to value
         Primary header.
     visibilities : StoredVisibilities or None
-        None where the file has no such table; so for ``sources`` and ``candidates``, which files of 2026-11 and before
-        lack.
+        None where the file has no table of them.
     sources : tuple of mappings
-        Of a forward fit: ``shape``, and ``flux``, ``x``, ``y``, ``fwhm`` … with their ``<name>_sigma``, as far as the
-        shape has them.
+        Sources of a forward fit: ``shape``, and ``flux``, ``x``, ``y``, ``fwhm`` … with their ``<name>_sigma``, as far
+        as the shape has them. Empty without a table, as in files before 2026-12; so is ``candidates``.
     candidates : tuple of Candidate
         Highest peaks of the full-disk map, best first.
     beam_fwhm : float or None, arcsec
-        Of the beam that the components of a CLEAN were drawn with; other methods have none.
+        FWHM of the beam that restores the components of CLEAN; None for other methods.
     errors : mapping of str to float
-        Errors from an ensemble, bias included, where one was made: ``x``, ``y`` of the centroid, ``fwhm`` (arcsec),
-        ``flux`` (ct s⁻¹ cm⁻² keV⁻¹).
+        Errors from an ensemble, including bias: ``x``, ``y`` of the centroid, ``fwhm`` (arcsec), ``flux``
+        (ct s⁻¹ cm⁻² keV⁻¹). Empty without an ensemble.
     """
 
     pixels: Floats
@@ -91,18 +90,18 @@ class ImageFile:
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """West-east and south-north edges of the picture: x0, x1, y0, y1, arcsec."""
+        """Edges of the image, x0, x1, y0, y1, arcsec: east, west, south, north."""
         (ny, nx), pixel, (x, y) = self.grid.shape, self.grid.pixel, self.grid.center
         return x - nx * pixel / 2.0, x + nx * pixel / 2.0, y - ny * pixel / 2.0, y + ny * pixel / 2.0
 
 
 def read_image_file(path: Path) -> ImageFile:
-    """Read an image of this software.
+    """Read an image file.
 
     Raises
     ------
     InvalidProduct
-        When the file is none, or broken.
+        When the file is not an image of this software, or is damaged.
     """
     try:
         with fits.open(path, memmap=False) as hdus:
@@ -131,12 +130,12 @@ def read_image_file(path: Path) -> ImageFile:
 
 
 def read_visibilities(path: Path) -> StoredVisibilities | None:
-    """The visibilities of an image file alone, quicker than the whole; None where it has no such table.
+    """Read only the visibilities of an image file, which is faster; None where it has no table of them.
 
     Raises
     ------
     InvalidProduct
-        When the file is broken.
+        When the file is damaged.
     """
     try:
         with fits.open(path, memmap=False) as hdus:
@@ -146,12 +145,12 @@ def read_visibilities(path: Path) -> StoredVisibilities | None:
 
 
 def read_sources(path: Path) -> tuple[Mapping[str, Any], ...]:
-    """The fitted sources of an image file alone, as `Reconstruction.sources`; empty where it has none.
+    """Read only the fitted sources of an image file, as in `Reconstruction.sources`; empty where it has none.
 
     Raises
     ------
     InvalidProduct
-        When the file is missing or broken.
+        When the file is missing or damaged.
     """
     try:
         with fits.open(path, memmap=False) as hdus:
@@ -172,7 +171,7 @@ def _visibilities(hdus: fits.HDUList) -> StoredVisibilities | None:
 
 
 def fitted_sources(hdus: fits.HDUList) -> tuple[Mapping[str, Any], ...]:
-    """The table of fitted sources, as `Reconstruction.sources`; empty where there is none."""
+    """The table of fitted sources, as in `Reconstruction.sources`; empty where there is none."""
     if SOURCES_EXTENSION not in hdus:
         return ()
     sources = []
@@ -205,7 +204,7 @@ def _errors(hdus: fits.HDUList) -> Mapping[str, float]:
         return {}
     header = hdus[UNCERTAINTY_EXTENSION].header
     keywords = {"x": "CENT_X", "y": "CENT_Y", "fwhm": "FWHM", "flux": "FLUX"}
-    # files of 2026-11 and before have the scatter alone
+    # files before 2026-12 have only the scatter
     return {
         name: float(header[f"I{key}" if f"I{key}" in header else f"S{key}"])
         for name, key in keywords.items()
@@ -214,18 +213,18 @@ def _errors(hdus: fits.HDUList) -> Mapping[str, float]:
 
 
 def has_extension(path: Path, name: str) -> bool:
-    """Whether an image file has a table of this name."""
+    """Whether an image file has an extension of this name."""
     with fits.open(path) as hdus:
         return name in hdus
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe inside an image file.
+    """Read the recipe in an image file.
 
     Raises
     ------
     InvalidProduct
-        When the file is no image of this software.
+        When the file is not an image of this software.
     """
     if not path.is_file():
         raise InvalidProduct(path, f"a FITS image with an extension {RECIPE_EXTENSION}", "no such file")

@@ -1,7 +1,7 @@
-"""Images to FITS the field can use: WCS, both clocks, observer, counts, pointing, algorithm, and the Recipe itself.
+"""Write images to FITS files, with WCS, times, observer, counts, pointing, algorithm and the recipe.
 
-One image per file: sunpy opens it with ``sunpy.map.Map(file)``. Everything else of a reconstruction (further planes,
-visibilities, the recipe, fitted sources, candidates of the location) stands in tables, which sunpy passes over.
+Each file contains one image, which ``sunpy.map.Map(file)`` opens. The rest of the reconstruction (additional planes,
+visibilities, the recipe, fitted sources, candidate locations) is in tables, which sunpy ignores.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ FITS_BLOCK = 2880  # bytes
 
 
 def _as_stored(table: fits.BinTableHDU) -> bytes:
-    """A table as it is in a file, after the one block of an empty primary header."""
+    """Bytes of a table in a file, after the block of the empty primary header."""
     file = io.BytesIO()
     table.writeto(file)
     return file.getvalue()[FITS_BLOCK:]
 
 
-@lru_cache(maxsize=2)  # all images of a set have the same recipe; astropy looks at its text letter by letter
+@lru_cache(maxsize=2)  # all images of a set have the same recipe, and astropy checks its text character by character
 def _recipe_table(text: str) -> bytes:
     column = fits.Column("recipe", f"{len(text)}A", array=np.array([text]))
     return _as_stored(fits.BinTableHDU.from_columns([column], name=RECIPE_EXTENSION))
@@ -60,9 +60,9 @@ def _visibility_table(images: ImageSet, image: Reconstruction, method: Method) -
         fits.Column("imag", "D", unit="ct s-1 cm-2 keV-1", array=vis.vis.imag),
         fits.Column("sigma", "D", unit="ct s-1 cm-2 keV-1", array=vis.sigma),
     ]
-    if method not in (Method.FULL_DISK_BP, Method.BP):  # a dirty map is no model of the source
+    if method not in (Method.FULL_DISK_BP, Method.BP):  # a dirty map is not a model of the source
         model = image.planes.get("components", image.image)
-        with single_threaded():  # several threads add up in an order of their own: the last digits would vary
+        with single_threaded():  # the order of summation, and so the last digits, would vary with several threads
             predicted = FourierOperator(vis.u, vis.v, image.grid).forward(model)
         columns += [
             fits.Column("model_real", "D", unit="ct s-1 cm-2 keV-1", array=predicted.real),
@@ -72,7 +72,7 @@ def _visibility_table(images: ImageSet, image: Reconstruction, method: Method) -
 
 
 def _image_table(name: str, planes: Mapping[str, NDArray[np.float64]], units: Mapping[str, str]) -> fits.BinTableHDU:
-    """Further images of the same grid: a column each, a table row per image row, so that a column reads as (ny, nx)."""
+    """Additional images on the same grid, one column each and one row per image row, so that columns are (ny, nx)."""
     columns = [
         fits.Column(key, f"{plane.shape[1]}E", unit=units[key], array=plane.astype(np.float32))
         for key, plane in planes.items()
@@ -80,7 +80,7 @@ def _image_table(name: str, planes: Mapping[str, NDArray[np.float64]], units: Ma
     return fits.BinTableHDU.from_columns(columns, name=name)
 
 
-#: What the columns are, for a reader who has only the file.
+#: Descriptions of the columns, for readers who have only the file.
 UNCERTAINTY_MEANING = (
     "Parametric bootstrap: data simulated from this image, noise and 5 % calibration",
     "error included, imaged in the same way. mean, sigma: of those copies. bias: mean",
@@ -91,7 +91,7 @@ UNCERTAINTY_MEANING = (
 
 
 def _uncertainty_table(ensemble: Ensemble, unit: str) -> fits.BinTableHDU:
-    """Mean, sigma, significance, bias and error of an ensemble, with the errors of its measures in the header."""
+    """Table of mean, sigma, significance, bias and error of an ensemble; errors of its measures are in the header."""
     planes = {
         "mean": ensemble.mean,
         "sigma": ensemble.sigma,
@@ -120,7 +120,7 @@ def _uncertainty_table(ensemble: Ensemble, unit: str) -> fits.BinTableHDU:
 
 
 def _sources_table(sources: Sequence[Mapping[str, Any]]) -> fits.BinTableHDU:
-    """Parametric sources, a row each, helioprojective; every value with its standard deviation."""
+    """Table of parametric sources, one row each, helioprojective; every value has a standard deviation."""
     columns = [fits.Column("shape", "8A", array=np.array([str(source["shape"]) for source in sources]))]
     for key, unit in SOURCE_COLUMNS.items():
         for name in (key, f"{key}_sigma"):
@@ -131,7 +131,7 @@ def _sources_table(sources: Sequence[Mapping[str, Any]]) -> fits.BinTableHDU:
 
 @lru_cache(maxsize=2)  # the same in all images of a set
 def _candidates_table(candidates: tuple[Candidate, ...]) -> bytes:
-    """Highest peaks of the full-disk map, where the flare might be."""
+    """Table of the highest peaks of the full-disk map, which are candidates for the flare position."""
     columns = [
         fits.Column("x", "D", unit="arcsec", array=np.array([one.x for one in candidates])),
         fits.Column("y", "D", unit="arcsec", array=np.array([one.y for one in candidates])),
@@ -141,7 +141,7 @@ def _candidates_table(candidates: tuple[Candidate, ...]) -> bytes:
 
 
 def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits.HDUList:
-    """One image with its tables, checksums not yet set."""
+    """One image with its tables, still without checksums."""
     image = images.images[method]
     hdus = fits.HDUList(
         [
@@ -164,19 +164,19 @@ def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits
 def write_image(path: Path, images: ImageSet, method: Method, created: np.datetime64) -> None:
     """Write one image with CHECKSUM and DATASUM.
 
-    The file grows under its name; who needs it whole or not at all writes to a temporary name and renames.
+    The file is not written atomically; to avoid partial files, write to a temporary name and rename.
 
     Parameters
     ----------
     path : Path
-        Replaced when it exists.
+        Overwritten if it exists.
     images : ImageSet
     method : Method
     created : datetime64
-        Written as DATE.
+        Creation time, written as DATE.
     """
     hdus = image_hdus(images, method, created)
-    hdus.update_extend()  # all keywords have to stand before they are summed
+    hdus.update_extend()  # all keywords must be set before the checksum
     for hdu in hdus:
-        hdu.add_checksum(when=f"on {format_time(created)}")  # astropy would write the time of day
+        hdu.add_checksum(when=f"on {format_time(created)}")  # the default comment is the current time
     hdus.writeto(path, overwrite=True)

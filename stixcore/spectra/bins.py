@@ -1,8 +1,7 @@
-"""A time range in pieces that can be imaged each: steps, the file's own bins, equal counts. Always whole bins.
+"""Divide a time range into intervals of whole bins for imaging: equal steps, native bins, or equal counts.
 
-No piece crosses a change of attenuator, pixels or detectors, because a selection that does is no selection
-(`stixcore.visibility.pixels.sum_pixels` refuses it), nor a gap longer than the bins beside it. Pieces share no bin:
-each is the window that contains exactly its bins.
+No interval includes a change of attenuator, pixels or detectors (`stixcore.visibility.pixels.sum_pixels` refuses it),
+or a gap longer than the adjacent bins. Intervals do not share bins: each is the window that contains exactly its bins.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ type Interval = tuple[np.datetime64, np.datetime64]
 
 
 def native_bins(data: PixelData, times: slice) -> list[Interval]:
-    """Every bin of the file by itself."""
+    """Every bin of the file as an interval."""
     start, stop, _ = times.indices(data.t_start.size)
     return [data.window(slice(row, row + 1)) for row in range(start, stop)]
 
 
 def equal_steps(data: PixelData, times: slice, step: float) -> list[Interval]:
-    """Intervals of about ``step`` seconds: as few whole bins as reach it, to within half a bin.
+    """Intervals of about ``step`` seconds: the fewest whole bins that reach it, to within half a bin.
 
-    What is left at the end is an interval by itself when it is half a step or more, else part of the one before.
+    The rest at the end is a separate interval when it is at least half a step, else part of the previous one.
     """
     if not step > 0:
         message = f"the step must be longer than nothing, found {step:g} s"
@@ -36,9 +35,9 @@ def equal_steps(data: PixelData, times: slice, step: float) -> list[Interval]:
 
 
 def equal_counts(data: PixelData, times: slice, channels: slice, counts: float) -> list[Interval]:
-    """Intervals with ``counts`` recorded counts or more each, all detectors and pixels: as few whole bins as have them.
+    """Intervals with at least ``counts`` recorded counts in all detectors and pixels, in the fewest whole bins.
 
-    What is left at the end belongs to the interval before it.
+    The rest at the end belongs to the previous interval.
     """
     if not counts > 0:
         message = f"the number of counts must be more than nothing, found {counts:g}"
@@ -48,7 +47,7 @@ def equal_counts(data: PixelData, times: slice, channels: slice, counts: float) 
 
 
 def _grouped(data: PixelData, times: slice, weight: Floats, enough: float, *, slack: float) -> list[Interval]:
-    """Runs of bins whose weights add up to ``enough``; ``slack`` is the share of the next bin that may be missing."""
+    """Groups of bins whose weights sum to ``enough``; up to the fraction ``slack`` of the next bin may be missing."""
     start, stop, _ = times.indices(data.t_start.size)
     runs: list[tuple[int, int]] = []
     first, total, shortest = start, 0.0, 0.5 * enough if slack else enough
@@ -69,7 +68,7 @@ def _grouped(data: PixelData, times: slice, weight: Floats, enough: float, *, sl
 
 
 def _differs(data: PixelData, one: int, other: int) -> bool:
-    """Whether two neighbouring bins have another attenuator state, pixels or detectors, or a long gap between them."""
+    """Whether two adjacent bins differ in attenuator state, pixels or detectors, or have a long gap between them."""
     gap = data.t_start[other] - data.t_end[one]
     return bool(
         gap > max(data.t_end[one] - data.t_start[one], data.t_end[other] - data.t_start[other])

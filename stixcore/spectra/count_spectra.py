@@ -1,4 +1,4 @@
-"""A file as a spectrogram: counts over time and energy, summed over detectors, and what dead time took of them."""
+"""Spectrogram of a file: counts over time and energy, summed over detectors and corrected for dead time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, trigger_accumulato
 
 Floats = NDArray[np.float64]
 
-#: Counts that are in memory at a time while a file is summed up, numbers.
+#: Number of count values in memory at a time while a file is summed.
 _CHUNK = 4_000_000
 N_ACCUMULATORS = 16
 
@@ -26,8 +26,8 @@ N_ACCUMULATORS = 16
 class CountSpectra:
     """Counts over time and energy, summed over the imaging detectors.
 
-    Pixel data: the thirty detectors behind grids, all pixels that were read out (flare locator and background monitor
-    look through other apertures). Spectrograms: the detectors that were summed on board.
+    For pixel data, the sum is over the thirty detectors with grids and all pixels that were read out; the flare locator
+    and the background monitor have other apertures. For spectrograms, detectors were summed on board.
 
     Attributes
     ----------
@@ -39,13 +39,13 @@ class CountSpectra:
     counts : (n_time, n_channel) float, ct
         As recorded.
     corrected : (n_time, n_channel) float, ct
-        Divided by the live fraction of each detector; as recorded where that is unknown.
+        Divided by the live fraction of each detector; as recorded where it is unknown.
     live_fraction : (n_time,) float
         Mean over the detectors; NaN where it is unknown.
     rcr : (n_time,) int
-        Rate-control state, the highest of what was merged.
+        Rate-control state; the highest one of merged bins.
     merged : int
-        Largest number of the file's own bins in one of these.
+        Largest number of bins of the file in one bin here.
     caution : str
         Why rates are not corrected for dead time; empty when they are.
     """
@@ -65,7 +65,7 @@ class CountSpectra:
 
     @property
     def width(self) -> Floats:
-        """Width of the channels, (n_channel,) float, keV; NaN for an open one."""
+        """Width of the channels, (n_channel,) float, keV; NaN for an open channel."""
         return np.where(np.isfinite(self.e_high), self.e_high - self.e_low, np.nan)
 
     def rate(self, *, corrected: bool = True) -> Floats:
@@ -74,7 +74,7 @@ class CountSpectra:
         return np.asarray(values / (self.duration[:, None] * self.width))
 
     def light_curve(self, low: float, high: float, *, corrected: bool = True) -> Floats:
-        """Rate in the channels inside ``low`` … ``high`` keV, (n_time,) float, ct s⁻¹; NaN when there are none."""
+        """Rate in the channels within ``low`` … ``high`` keV, (n_time,) float, ct s⁻¹; NaN when there are none."""
         inside = (self.e_low >= low) & (self.e_high <= high)
         if not inside.any():
             return np.full(self.duration.size, np.nan)
@@ -82,7 +82,7 @@ class CountSpectra:
         return np.asarray(values[:, inside].sum(axis=1) / self.duration)
 
     def between(self, start: np.datetime64, end: np.datetime64) -> CountSpectra:
-        """The bins to draw between two times: all that overlap them; the whole file when none does."""
+        """The bins to plot between two times: all that overlap the range, or the whole file when none does."""
         inside = (self.t_end > start) & (self.t_start < end)
         return self._rows(inside) if inside.any() else self
 
@@ -92,7 +92,7 @@ class CountSpectra:
         Raises
         ------
         SelectionError
-            When it contains none.
+            When the window contains no bins.
         """
         rows = np.zeros(self.t_start.size, dtype=bool)
         rows[bins_of_window(self.t_start, self.t_end, start, end, name=self.header.name)] = True
@@ -104,12 +104,12 @@ class CountSpectra:
 
 
 def count_spectra(data: PixelData | Spectrogram) -> CountSpectra:
-    """Spectrogram of a file in its own bins.
+    """Spectrogram of a file in its native bins.
 
     Parameters
     ----------
     data : PixelData or Spectrogram
-        Pixel data are read a few time bins at a time, so that a file of any length fits into memory.
+        Pixel data are read a few time bins at a time, so that memory does not limit the size of the file.
     """
     if isinstance(data, Spectrogram):
         return _of_spectrogram(data)
@@ -144,7 +144,7 @@ def count_spectra(data: PixelData | Spectrogram) -> CountSpectra:
 
 
 def _of_spectrogram(data: Spectrogram) -> CountSpectra:
-    """Triggers of a spectrogram are the sum over the sixteen accumulators, so all are taken to be alike."""
+    """Count spectra of a spectrogram; its triggers are summed, so the sixteen accumulators are assumed to be equal."""
     caution, live = "", np.full(data.duration.size, np.nan)
     corrected = data.counts
     try:
@@ -168,10 +168,10 @@ def _of_spectrogram(data: Spectrogram) -> CountSpectra:
 
 
 def merge_bins(spectra: CountSpectra, most: int) -> CountSpectra:
-    """The same in about ``most`` time bins at most: neighbours are added up, never across a change of attenuator.
+    """Merge adjacent time bins to about ``most`` at most, but not across a change of attenuator.
 
-    Counts, live time and durations add up, so that rates stay what they are. A file that has no more bins is returned
-    as it is.
+    Counts, live time and durations are summed, so that mean rates do not change. Spectra with fewer bins are returned
+    unchanged.
     """
     if most < 1:
         message = f"a spectrogram needs at least one time bin, not {most}"
@@ -197,7 +197,7 @@ def merge_bins(spectra: CountSpectra, most: int) -> CountSpectra:
 
 
 def pixel_counts(data: PixelData, times: slice | None = None, channels: slice | None = None) -> Floats:
-    """Counts of every detector and pixel in a run of time bins and channels, (32, 12) float, ct; not corrected."""
+    """Recorded counts of every detector and pixel in consecutive time bins and channels, (32, 12) float, ct."""
     total = np.zeros((N_DETECTORS, N_PIXELS))
     for _, part in _chunks(data, times, channels):
         total += part.counts.sum(axis=(0, 3))
@@ -205,7 +205,7 @@ def pixel_counts(data: PixelData, times: slice | None = None, channels: slice | 
 
 
 def recorded_counts(data: PixelData, times: slice | None = None, channels: slice | None = None) -> Floats:
-    """Counts of all detectors and pixels in each time bin, (n_time,) float, ct: what the 10,000-count rule counts."""
+    """Recorded counts of all detectors and pixels per time bin, (n_time,) float, ct, as in the 10,000-count rule."""
     parts = [part.counts.sum(axis=(1, 2, 3)) for _, part in _chunks(data, times, channels)]
     return np.concatenate(parts) if parts else np.empty(0)
 
@@ -213,7 +213,7 @@ def recorded_counts(data: PixelData, times: slice | None = None, channels: slice
 def _chunks(
     data: PixelData, times: slice | None = None, channels: slice | None = None
 ) -> Iterator[tuple[slice, PixelCounts]]:
-    """Runs of time bins, as many at once as fit into memory."""
+    """Slices of time bins that fit into memory."""
     start, stop, _ = (times or slice(None)).indices(data.t_start.size)
     step = max(1, _CHUNK // (N_DETECTORS * N_PIXELS * max(data.e_low[channels or slice(None)].size, 1)))
     for first in range(start, stop, step):

@@ -18,16 +18,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class WindowSpectrum:
-    """Count rate over energy, summed over the thirty imaging detectors and the pixels that were read out.
+    """Count rate over energy, summed over the thirty imaging detectors and all pixels that were read out.
 
     Attributes
     ----------
     e_low, e_high : (n_channel,) float, keV
-        Closed channels of the file.
+        Channels of the file, without open ones.
     rate, rate_error : (n_channel,) float, ct s⁻¹ keV⁻¹
-        With background, corrected for dead time.
+        Including background, corrected for dead time.
     background, background_error : (n_channel,) float, ct s⁻¹ keV⁻¹
-        Expected in the same pixels; NaN without a background, and in channels that it does not have.
+        Expected in the same pixels; NaN without a background file, and in channels that the file does not have.
     """
 
     e_low: Floats
@@ -39,14 +39,14 @@ class WindowSpectrum:
 
     @property
     def net(self) -> Floats:
-        """What is left above background, (n_channel,) float, ct s⁻¹ keV⁻¹; NaN where that is unknown."""
+        """Rate above background, (n_channel,) float, ct s⁻¹ keV⁻¹; NaN where it is unknown."""
         return self.rate - self.background
 
 
 def window_spectrum(
     data: PixelData, times: slice, background: PixelData | None = None, catalog: CalibrationCatalog = SHIPPED
 ) -> WindowSpectrum:
-    """Spectrum of a run of time bins.
+    """Spectrum of consecutive time bins.
 
     Parameters
     ----------
@@ -54,12 +54,12 @@ def window_spectrum(
     times : slice
     background : PixelData, optional
     catalog : CalibrationCatalog
-        Says which energy table was in force when.
+        Determines the energy tables in force.
 
     Raises
     ------
     CalibrationError
-        When the trigger rate is beyond what the electronics can report, or another energy table was on board during
+        When the trigger rate exceeds what the electronics can report, or a different energy table was on board during
         the background.
     """
     detectors = detector_indices(ALL_LABELS)
@@ -70,7 +70,7 @@ def window_spectrum(
     exposure = livetime[detectors][:, None]
 
     def per_second(counts: Floats) -> Floats:
-        """(32, 12, n) ct → (n,) ct s⁻¹."""
+        """Convert (32, 12, n) ct to (n,) ct s⁻¹."""
         return np.asarray((counts[detectors].sum(axis=1) / exposure).sum(axis=0))
 
     def error_per_second(variance: Floats) -> Floats:
