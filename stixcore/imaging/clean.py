@@ -24,8 +24,8 @@ from stixcore.visibility.visibilities import Visibilities
 Floats = NDArray[np.float64]
 
 
-#: The noise rule stops below a peak of this many sigma of the dirty map. With one sigma, faint sources get 5 to 15 %
-#: too much flux; with 1.5, extended sources get too little (``docs/decisions/clean_stop_rule.md``).
+#: For the noise rule, a peak up to this many sigma of the dirty map is noise. With one sigma, faint sources get 5 to
+#: 15 % too much flux; with 1.5, extended sources get too little (``docs/decisions/clean_stop_rule.md``).
 NOISE_LEVEL = 1.25
 
 

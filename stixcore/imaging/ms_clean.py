@@ -33,8 +33,8 @@ from stixcore.visibility.visibilities import Visibilities
 Floats = NDArray[np.float64]
 
 MAX_SCALES = 8
-#: CLEAN ends below a peak of this many sigma of the residual at its scale. It is higher than in CLEAN, because the peak
-#: is the highest of all scales.
+#: A peak up to this many sigma of the residual at its scale is noise. It is more than in CLEAN, because the peak is the
+#: highest of all scales.
 NOISE_LEVEL = 1.5
 
 

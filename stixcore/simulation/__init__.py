@@ -1,20 +1,20 @@
-"""Simulated flares in the real file layout: the demo's data, and the truth in tests.
+"""Simulated flares in the layout of real files, for demonstrations and for tests with known truth.
 
-Reading order: `sources` (shapes on the sky), `spectrum`, `flare` (shape × spectrum × time), `instrument` (sky → rate
-per pixel), `observation` (rates → counts as they are telemetered), `files` and its neighbors (counts → FITS),
-`campaign` (days of it). `quick` skips files and makes A, B, C, D sums in a fraction of a millisecond.
+Modules in reading order: `sources` (shapes on the sky), `spectrum`, `flare` (shape × spectrum × time), `instrument`
+(sky → rate per pixel), `observation` (rates → telemetered counts), `files`, `layout` and `quicklook` (counts → FITS),
+`campaign` (days of files). `quick` makes A, B, C, D sums without files in a fraction of a millisecond.
 
 Design notes
 ------------
-- The simulator runs the calibration backwards with the same tables and functions: transmission and modulation of
+- The simulator inverts the calibration with the same tables and functions: transmission and modulation of
   ``gsw-2026``, live time, pixel areas, phase corrections, (u, v) points, energy look-up tables, integer compression.
-  What it cannot test is therefore a wrong table or a wrong sign shared by both directions; those are tested against
-  numbers from IDL.
-- Spectra are count spectra: what the detectors would record per cm² without grids, ct s⁻¹ keV⁻¹ cm⁻². That is the unit
-  of a visibility, so a source's band flux is the visibility at u = v = 0. No photon response matrix is applied.
-- Every random draw comes from a NumPy generator that is passed in, every date is an argument: the same seed gives the
-  same bytes.
-- Kept simple on purpose: grid transmission does not depend on energy; the coarse flare locator is half open
-  everywhere; the background monitor sees through fixed apertures; detectors are alike but for grid and energy table;
-  no pile-up distorts the spectrum; temperature cycles and calibration drifts do not exist.
+  It therefore cannot detect a wrong table or a wrong sign that both directions share; these are tested against values
+  from IDL.
+- Spectra are count spectra: the counts that detectors would record per cm² without grids, ct s⁻¹ keV⁻¹ cm⁻². That is
+  the unit of a visibility, so the flux of a source in a band is the visibility at u = v = 0. No photon response matrix
+  is applied.
+- Random numbers come from a NumPy generator that is an argument, as all dates are: the same seed gives the same bytes.
+- Deliberate simplifications: grid transmission does not depend on energy; the coarse flare locator is half open
+  everywhere; the background monitor has fixed apertures; detectors differ only in grid and energy table; no pile-up
+  distorts the spectrum; there are no temperature cycles or calibration drifts.
 """

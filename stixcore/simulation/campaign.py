@@ -1,4 +1,4 @@
-"""Days of simulated flares with everything an archive takes in: pixel data, background, auxiliary, quick-look files."""
+"""Days of simulated flares, with all files of an archive: pixel data, background, auxiliary and quick-look files."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ Times = NDArray[np.datetime64]
 
 SECOND = np.timedelta64(1_000_000, "us")
 DAY = np.timedelta64(1, "D")
-#: Bands whose expected counts stand in the truth: those of the preview images.
+#: Bands of the expected counts in the truth: those of the preview images.
 TRUTH_BANDS = ((4.0, 10.0), (16.0, 28.0))
-#: Quiet interval of a background file, s; shorter when the flares leave no room.
+#: Duration of a background file, s; shorter when there is not enough time between flares.
 BACKGROUND_DURATION = 3200.0
 SHORTEST_BACKGROUND = 300
 MARGIN = 60.0  # s before and after a flare that its request includes
 BIN_COUNTS, BIN_LONGEST, BINS_AT_MOST = 4000.0, 20, 100
-# One generator per purpose and item, so that more flares do not change the first ones.
+# One generator per purpose and item, so that additional flares do not change the first ones.
 _TIMES, _FLARE, _COUNTS, _QUIET, _CURVE = range(5)
 
 
 @dataclass(frozen=True)
 class FlareSizes:
-    """What random flares look like.
+    """Distribution of random flares.
 
     Attributes
     ----------
     rate : (low, high), ct s⁻¹
-        4-10 keV at the peak, detected by the 30 imaging detectors; drawn from a power law N(>r) ~ r^-slope.
+        Rate at the peak in 4-10 keV and the 30 imaging detectors; drawn from a power law N(>r) ~ r^-slope.
     slope : float
     non_thermal_from : float, ct s⁻¹
         Flares at least this bright have footpoints in 16-28 keV.
     off_limb : float
-        Share of flares just above the limb (1.00-1.04 solar radii); the rest lies within 0.95 of the disk.
+        Fraction of flares just above the limb (1.00-1.04 solar radii); the others are within 0.95 radii of Sun centre.
     """
 
     rate: tuple[float, float] = (350.0, 15_000.0)
@@ -68,13 +68,13 @@ class FlareSizes:
 
 
 def random_flare(rng: Generator, peak: np.datetime64, orbit: Orbit, sizes: FlareSizes | None = None) -> Flare:
-    """A flare of random size, shape and place.
+    """A flare of random size, shape and position.
 
     Parameters
     ----------
     rng : numpy Generator
     peak : datetime64
-        Of its soft light curve.
+        Peak of the soft light curve.
     orbit : Orbit
     sizes : FlareSizes, optional
     """
@@ -96,7 +96,7 @@ def random_flare(rng: Generator, peak: np.datetime64, orbit: Orbit, sizes: Flare
     elif shape == 1:
         body = Ellipse(x, y, length, width, angle)
     else:
-        # an opening that leaves the circles of the loop a width of 13″ and more
+        # an opening angle for which the circles of the loop are at least 13″ wide
         opening = rng.choice((-1.0, 1.0)) * rng.uniform(40.0, 80.0)
         body = Loop(x, y, length, round(0.55 * length, 1), angle, round(opening, 1))
     rise = round(rng.uniform(25.0, 60.0) * (1.0 + scale), 1)
@@ -123,7 +123,7 @@ def random_flare(rng: Generator, peak: np.datetime64, orbit: Orbit, sizes: Flare
 
 
 def _footpoints(rng: Generator, body: Source, angle: float) -> tuple[Source, Source]:
-    """Two small sources at the ends of the chord, of unequal brightness."""
+    """Two small sources of unequal brightness, at the ends of the chord."""
     half = rng.uniform(14.0, 28.0)
     along = np.deg2rad(angle + (90.0 if isinstance(body, Loop) else 0.0))
     dx, dy = half * np.cos(along), half * np.sin(along)
@@ -136,7 +136,7 @@ def _footpoints(rng: Generator, body: Source, angle: float) -> tuple[Source, Sou
 
 
 def native_bins(flares: Sequence[Flare], start: np.datetime64, end: np.datetime64, rate: float) -> tuple[Times, Floats]:
-    """Time bins as the instrument chooses them: short where it is bright, whole seconds, at most 20 s.
+    """Time bins as the instrument chooses them: shorter at higher rates, in whole seconds, at most 20 s.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def native_bins(flares: Sequence[Flare], start: np.datetime64, end: np.datetime6
     start, end : datetime64
         Whole seconds apart.
     rate : float, ct s⁻¹
-        Of background in all detectors.
+        Background rate in all detectors.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def native_bins(flares: Sequence[Flare], start: np.datetime64, end: np.datetime6
     counts = np.full(n, rate)
     for component in components_of(flares):
         low, high = component.spectrum.band
-        area = 0.22 * 0.81 * N_DETECTORS  # cm², good enough to choose bins by
+        area = 0.22 * 0.81 * N_DETECTORS  # cm², accurate enough for the choice of bins
         flux = integrate(component.spectrum, np.array([min(low, 4.0), max(high, 28.0)]))[0]
         counts += flux * area * mean_level(component.profile, t, np.ones(n))
     wanted = max(BIN_COUNTS, counts.sum() / BINS_AT_MOST)
@@ -170,7 +170,7 @@ def native_bins(flares: Sequence[Flare], start: np.datetime64, end: np.datetime6
 
 
 def net_counts(flares: Sequence[Flare], observation: Observation, orbit: Orbit, band: tuple[float, float]) -> float:
-    """Expected counts of the flares alone in a band: all 12 pixels of the 30 imaging detectors, nominal edges."""
+    """Expected counts in a band without background, in all pixels of the 30 imaging detectors, with nominal edges."""
     pointing = orbit.pointing(observation.t_start[0] + (observation.t_end[-1] - observation.t_start[0]) // 2)
     total = 0.0
     for component in components_of(flares):
@@ -194,12 +194,12 @@ def simulate_campaign(
     min_separation: float = 1500.0,
     science: bool = True,
 ) -> list[dict[str, Any]]:
-    """Write a campaign's files and say what was put in.
+    """Write the files of a campaign and return the truth.
 
     Parameters
     ----------
     folder : path
-        Files go flat into it; it is made when missing.
+        Folder of the files, without subfolders; created if missing.
     seed : int
         The same seed and arguments give the same bytes.
     start : datetime64
@@ -208,19 +208,20 @@ def simulate_campaign(
         Length of the quick-look coverage.
     flares_per_day : float
     orbit : Orbit, optional
-        A quiet cruise at 0.6 au by default, with ``start`` as its reference.
+        By default a quiet cruise at 0.6 au, with ``start`` as its reference.
     sizes : FlareSizes, optional
     min_separation : float, s
-        Between flare peaks; 0 lets them fall anywhere, so that some overlap (they then share one request).
+        Between flare peaks; with 0, flares may overlap and then share a request.
     science : bool
-        False: quick-look and auxiliary files only.
+        False for quick-look and auxiliary files only.
 
     Returns
     -------
     list of dict
-        One per flare, by time: ``flare_id``, ``peak_utc``, ``start_utc``, ``end_utc``, ``hpc_x``, ``hpc_y`` [arcsec],
-        ``components``, ``peak_rate`` [ct s⁻¹, 4-10 keV, 30 detectors]; with science also ``uid``, ``file``,
-        ``background``, ``auxiliary`` (names) and ``expected_counts``: of this flare alone in its file, per band.
+        One per flare, in order of time: ``flare_id``, ``peak_utc``, ``start_utc``, ``end_utc``, ``hpc_x``, ``hpc_y``
+        [arcsec], ``components``, ``peak_rate`` [ct s⁻¹, 4-10 keV, 30 detectors]; with ``science`` also ``uid``,
+        ``file``, ``background``, ``auxiliary`` (names) and ``expected_counts``, those of this flare in its file, per
+        band.
 
     Raises
     ------
@@ -255,7 +256,7 @@ def simulate_campaign(
 def _peak_times(
     rng: Generator, start: np.datetime64, end: np.datetime64, n: int, separation: float
 ) -> list[np.datetime64]:
-    """Random moments, whole seconds, at least ``separation`` seconds from each other and from the ends."""
+    """Random times, in whole seconds, at least ``separation`` seconds from each other and from the ends."""
     free = (end - start) / SECOND - separation * (n + 1)
     if n < 0 or free < 0:
         message = f"{n} flares at least {separation:g} s apart do not fit between {start} and {end}"
@@ -265,21 +266,21 @@ def _peak_times(
 
 
 def _peak_rate(flare: Flare, orbit: Orbit) -> float:
-    """Counts per second, 4-10 keV, imaging detectors, of the first component at its peak."""
+    """Peak rate of the first component in 4-10 keV and the imaging detectors, ct s⁻¹."""
     component = flare.components[0]
     area = pixel_response(component.sources, orbit.pointing(flare.peak))[QUICKLOOK_DETECTORS].sum()
     return float(integrate(component.spectrum, np.array([4.0, 10.0]))[0] * area)
 
 
 def _days_of(start: np.datetime64, end: np.datetime64) -> list[tuple[np.datetime64, np.datetime64]]:
-    """The campaign cut at midnights."""
+    """Start and end of each UTC day of the campaign."""
     midnights = np.arange(start.astype("datetime64[D]"), end.astype("datetime64[D]") + DAY).astype("datetime64[us]")
     bounds = [start, *(midnight for midnight in midnights if start < midnight < end), end]
     return list(pairwise(bounds))
 
 
 def _request_id(time: np.datetime64, number: int) -> int:
-    """Request id: yymmdd and a number of four digits."""
+    """Request id: yymmdd and a four-digit number."""
     day = str(np.datetime_as_string(time, unit="D"))[2:].replace("-", "")
     return int(day) * 10_000 + number % 10_000
 
@@ -295,7 +296,7 @@ def _write_backgrounds(
     segments: Sequence[tuple[np.datetime64, np.datetime64]],
     orbit: Orbit,
 ) -> list[tuple[np.datetime64, str]]:
-    """One quiet interval per day, in the widest gap between flares; middle and name of each file."""
+    """Write one background file per day, in the widest gap between flares; return middle and name of each."""
     written: list[tuple[np.datetime64, str]] = []
     for i, (begin, finish) in enumerate(segments):
         if (finish - begin) / DAY < 0.2 and written:
@@ -307,7 +308,7 @@ def _write_backgrounds(
         ]
         width, first = max(gaps, default=(np.timedelta64(0, "us"), begin))
         if width < SHORTEST_BACKGROUND * SECOND:
-            continue  # no quiet minutes that day
+            continue  # no quiet interval on that day
         duration = min(BACKGROUND_DURATION, np.floor(0.8 * (width / SECOND)))
         quiet_start = _whole_second(first + (width - round(duration) * SECOND) // 2)
         observation = observe(
@@ -329,7 +330,7 @@ def _write_backgrounds(
 
 
 def _requests(flares: Sequence[Flare]) -> list[tuple[np.datetime64, np.datetime64, list[int]]]:
-    """Intervals to ask for, with the flares in them; those that overlap become one."""
+    """Intervals to request, with the flares in them; overlapping intervals are merged."""
     margin = round(MARGIN) * SECOND
     merged: list[tuple[np.datetime64, np.datetime64, list[int]]] = []
     for i, flare in enumerate(flares):
@@ -351,12 +352,12 @@ def _write_flares(
     backgrounds: Sequence[tuple[np.datetime64, str]],
     orbit: Orbit,
 ) -> None:
-    """One pixel-data file per request; what the files hold is added to the flares' records."""
+    """Write one pixel-data file per request, and add its contents to the records of the flares."""
     for number, (begin, finish, members) in enumerate(_requests(flares)):
         inside = [flares[i] for i in members]
         brightest = max(records[i]["peak_rate"] for i in members)
         rate = Background().rate
-        if brightest < 450.0:  # the smallest ones come as one bin
+        if brightest < 450.0:  # the smallest flares have a single bin
             t_start, duration = np.array([begin]), np.array([(finish - begin) / SECOND])
         else:
             t_start, duration = native_bins(inside, begin, finish, rate)

@@ -1,4 +1,4 @@
-"""L1 pixel data, auxiliary and quick-look files in the layout of version 02; `layout` has the parts."""
+"""Write L1 pixel data, auxiliary and quick-look files in the layout of version 02, from the parts in `layout`."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from stixcore.simulation.quicklook import QUICKLOOK_BANDS, QUICKLOOK_BIN, QUICKL
 Floats = NDArray[np.float64]
 
 ASPECT_CADENCE = 64  # s
-ASPECT_STAMP_SHIFT = 32  # s, records are stamped this long after the middle of what they describe
+ASPECT_STAMP_SHIFT = 32  # s, from the middle of a record to its time stamp
 QUICKLOOK_PACKET = 580  # light-curve bins per telemetry packet
 DAY = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True)
 class ScienceRequest:
-    """What was asked of the instrument: decides which part of an observation reaches the file.
+    """A science request, which determines the part of an observation in the file.
 
     Attributes
     ----------
@@ -55,11 +55,11 @@ class ScienceRequest:
     sequence : int
         Telecommand sequence number, the last part of the file name.
     reason : str
-        As operators write it: "Flare 2211090050, Solar Flare, …" or "BKG quiet, Background, …".
+        As written by operators: "Flare 2211090050, Solar Flare, …" or "BKG quiet, Background, …".
     energy : (low, high), keV
-        Edges of science channels; high may be inf.
+        Edges of science channels; the upper one may be inf.
     n_pixels : 8 or 12
-        Large ones only, or all.
+        Large pixels only, or all pixels.
     """
 
     request_id: int
@@ -84,21 +84,21 @@ def write_pixel_data(
     ----------
     folder : Path
     observation : Observation
-        A draw (`observe`), not expected values: counts have to be whole numbers.
+        With random counts (`observe`), not expected values: counts must be integers.
     request : ScienceRequest
     orbit : Orbit
     truth : mapping
-        For the TRUTH extension.
+        Content of the TRUTH extension.
 
     Returns
     -------
     Path
-        Of the file.
+        Path of the file.
 
     Raises
     ------
     SelectionError
-        For fractions of counts, and for time bins that do not fit into centiseconds.
+        When counts are not integers, or time bins are not multiples of a centisecond.
     """
     channels, pixels = channel_range(*request.energy), slice(0, request.n_pixels)
     counts = observation.counts[:, :, pixels, channels]
@@ -188,7 +188,7 @@ def write_auxiliary(
         The UTC day.
     orbit : Orbit
     aspect_lost : (start, end), optional
-        Records in between have no valid aspect solution (``sas_ok`` false).
+        Records in this range have no valid aspect solution (``sas_ok`` is false).
     """
     day = day.astype("datetime64[D]")
     described = day.astype("datetime64[us]") + np.arange(0, 86_400, ASPECT_CADENCE) * np.timedelta64(1, "s")
@@ -267,9 +267,9 @@ def write_quicklook(
     ----------
     folder : Path
     flares : sequence of Flare
-        All that may reach into the day.
+        All flares that may contribute to the day.
     start, end : datetime64
-        Within one UTC day; whole bins from ``start``.
+        Within one UTC day; the file has whole bins from ``start``.
     orbit : Orbit
     rng : numpy Generator
     background : Background, optional

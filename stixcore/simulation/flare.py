@@ -1,4 +1,4 @@
-"""A flare: components, each a shape on the sky with a spectrum and a light curve."""
+"""Flares: components, each of which has a shape on the sky, a spectrum and a light curve."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def seconds(time: Times | np.datetime64, origin: np.datetime64) -> Floats:
 
 
 class Profile(Protocol):
-    """A light curve that reaches 1 at its peak."""
+    """A light curve whose peak is 1."""
 
     @property
     def peak(self) -> np.datetime64:
-        """Moment of the peak, UTC at Solar Orbiter."""
+        """Time of the peak, UTC at Solar Orbiter."""
 
     def integral(self, t: Floats) -> Floats:
         """∫ of the light curve up to ``t`` seconds after the peak, s."""
@@ -41,7 +41,7 @@ class Profile(Protocol):
 
 @dataclass(frozen=True)
 class FastRise:
-    """Gaussian rise, exponential decay: what most flares look like in soft bands.
+    """Gaussian rise and exponential decay, as in the soft bands of most flares.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Gaussian:
 
 
 def mean_level(profile: Profile, t_start: Times, duration: Floats) -> Floats:
-    """Mean of a light curve over time bins, (n,) float; 1 is the peak."""
+    """Mean of a light curve in each time bin, (n,) float, in units of the peak."""
     begin = seconds(t_start, profile.peak)
     return (profile.integral(begin + duration) - profile.integral(begin)) / duration
 
@@ -99,7 +99,7 @@ class Component:
     Attributes
     ----------
     sources : tuple of Source
-        Helioprojective positions; their shares divide the flux.
+        With helioprojective positions; the flux is divided by their shares.
     spectrum : Spectrum
     profile : Profile
     """
@@ -109,12 +109,12 @@ class Component:
     profile: Profile
 
     def __post_init__(self) -> None:
-        shares(self.sources)  # refuses an empty component
+        shares(self.sources)  # raises an error for an empty component
 
 
 @dataclass(frozen=True)
 class Flare:
-    """Components together; the first one is the flare's name-giver: its peak and position are the flare's.
+    """A flare of one or more components; its peak, position and id are those of the first one.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ class Flare:
         return str(np.datetime_as_string(self.peak, unit="m"))[2:].translate(str.maketrans("", "", "-T:"))
 
     def interval(self, level: float = 0.02) -> tuple[np.datetime64, np.datetime64]:
-        """From the first to the last moment any component is above ``level`` of its peak."""
+        """First and last time at which any component is above ``level`` of its peak."""
         begin, end = [], []
         for component in self.components:
             before, after = component.profile.interval(level)
@@ -158,7 +158,7 @@ class Flare:
         return min(begin), max(end)
 
     def describe(self) -> dict[str, Any]:
-        """Everything that was put in, ready for JSON."""
+        """All parameters of the flare, as JSON values."""
         return {
             "flare_id": self.flare_id,
             "peak_utc": str(np.datetime_as_string(self.peak, unit="ms")),

@@ -1,7 +1,7 @@
-"""From sky to rate: effective area of every pixel, dead time, background; the calibration's model run backwards.
+"""Model of the instrument, from the sky to rates: effective area of every pixel, dead time, background.
 
-Tables and functions are those of `stixcore.calibration` and `stixcore.instrument`; the truth is the amplitude scheme
-``gsw-2026``.
+It is the inverse of the calibration, with the tables and functions of `stixcore.calibration` and
+`stixcore.instrument`, and the amplitude scheme ``gsw-2026``.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ SCIENCE_EDGES = np.array(
 N_CHANNELS = 32
 N_ACCUMULATORS = 16
 
-#: Open share of the coarse flare locator. The real one is an H-shaped absorber whose shadow tells the position.
+#: Open fraction of the coarse flare locator. The real one is an H-shaped absorber whose shadow shows the position.
 FLARE_LOCATOR_TRANSMISSION = 0.5
 #: Apertures of the background monitor as real flares show them: two open pixels, two faint ones, the rest closed.
 BACKGROUND_MONITOR_TRANSMISSION = np.array([0.145, 0.002, 0.012, 0.002, 0.002, 0.012, 0.002, 0.145] + [0.001] * 4)
 
 #: Quiet-Sun counts of the whole instrument above 4 keV, ct s⁻¹ (quiet interval of 2022-11-09).
 BACKGROUND_RATE = 716.0
-#: Small pixels record this share of a large pixel's background per cm².
+#: Background of small pixels per cm², relative to large pixels.
 SMALL_PIXEL_BACKGROUND = 0.6
 #: Triggers without a count (below threshold), s⁻¹ per accumulator, in the same interval.
 EMPTY_TRIGGER_RATE = 9.4
@@ -64,8 +64,8 @@ _LINES = ((7.8, 0.86, 0.5), (12.0, 0.14, 0.6), (30.6, 4.75, 1.1), (34.9, 0.75, 1
 def modulation(transmission: Floats, large: bool = True) -> Floats:
     """Half amplitude of the modulation per unit flux and area: M₁ = k (4/π³) sin(π/4k) sin²(π√T).
 
-    k is 1 for large, 2 for small pixels (Massa et al. 2019, A&A 624, A130; ground software ``stx_em``). At most T/2, so
-    that no pixel gets fewer than no counts; that matters for point sources in grids 1 and 2 and in small pixels only.
+    k is 1 for large and 2 for small pixels (Massa et al. 2019, A&A 624, A130; ground software ``stx_em``). The result
+    is at most T/2, so that no counts are negative; this only affects point sources in grids 1 and 2 and small pixels.
     """
     k = 1.0 if large else 2.0
     ideal = k * 4.0 / np.pi**3 * np.sin(np.pi / (4.0 * k)) * np.sin(np.pi * np.sqrt(np.maximum(transmission, 0.0))) ** 2
@@ -75,14 +75,15 @@ def modulation(transmission: Floats, large: bool = True) -> Floats:
 def pixel_response(sources: Sequence[Source], pointing: Pointing | None) -> Floats:
     """Effective area of every pixel for sources of unit total flux, (32, 12) float, cm².
 
-    Counts per second = flux [ct s⁻¹ cm⁻²] × this. Pixel patterns, ψ the phase of the visibility minus all corrections:
-    A: T - 2M₁cos ψ, B: T - 2M₁sin ψ, C: T + 2M₁cos ψ, D: T + 2M₁sin ψ, times the area.
+    Counts per second are this area × flux [ct s⁻¹ cm⁻²]. The patterns, times the area of the pixel, are
+    A: T - 2M₁cos ψ, B: T - 2M₁sin ψ, C: T + 2M₁cos ψ, D: T + 2M₁sin ψ,
+    where ψ is the phase of the visibility minus all corrections.
 
     Parameters
     ----------
     sources : sequence of Source
     pointing : Pointing or None
-        None: positions are in the STIX frame.
+        None when positions are in the STIX frame.
     """
     u, v = np.nan_to_num(uv_points()).T
     correction = phase_correction()
@@ -102,7 +103,7 @@ def pixel_response(sources: Sequence[Source], pointing: Pointing | None) -> Floa
 
 
 def channel_edges(elut: EnergyLookupTable | None) -> Floats:
-    """Edges between the 32 channels of every pixel, (32, 12, 33) float, keV; nominal ones without a table."""
+    """Edges of the 32 channels in every pixel, (32, 12, 33) float, keV; nominal edges without a table."""
     edges = np.tile(SCIENCE_EDGES, (N_DETECTORS, N_PIXELS, 1))
     if elut is not None:
         for channel, energy in enumerate(SCIENCE_EDGES):
@@ -112,12 +113,12 @@ def channel_edges(elut: EnergyLookupTable | None) -> Floats:
 
 @dataclass(frozen=True)
 class Background:
-    """Everything that is recorded without a flare.
+    """Rates without a flare.
 
     Attributes
     ----------
     rate : float, ct s⁻¹
-        Of all detectors and pixels above 4 keV.
+        Sum over all detectors and pixels above 4 keV.
     """
 
     rate: float = BACKGROUND_RATE
@@ -128,7 +129,7 @@ class Background:
             raise SelectionError(message)
 
     def pixel_rates(self, edges: Floats) -> Floats:
-        """Counts s⁻¹ in the channels of every pixel, (32, 12, 32) float; ``edges`` (32, 12, 33) keV."""
+        """Rates in the channels of every pixel, (32, 12, 32) float, ct s⁻¹; ``edges`` is (32, 12, 33) float, keV."""
         total = _background_cumulative()
         per_channel = np.diff(np.interp(edges, ENERGY_GRID, total), axis=-1)
         weight = pixel_area() * np.where(np.arange(N_PIXELS) < 8, 1.0, SMALL_PIXEL_BACKGROUND)
@@ -149,10 +150,10 @@ def _background_cumulative() -> Floats:
 
 
 def dead_time(incident: Floats) -> tuple[Floats, Floats]:
-    """Live fraction and trigger rate of accumulators that see ``incident`` events per second.
+    """Live fraction and trigger rate of accumulators with ``incident`` events per second.
 
-    The live-time model of `stixcore.calibration.livetime` solved for the triggers: from n = r/(1 - r(τ+η)) follows
-    r = n/(1 + (τ+η)n), and f = exp(-βηn)/(1 + (τ+η)n).
+    This is the live-time model of `stixcore.calibration.livetime`, solved for the triggers: n = r/(1 - r(τ+η)) gives
+    r = n/(1 + (τ+η)n) and f = exp(-βηn)/(1 + (τ+η)n).
     """
     dead = READOUT_TIME + LATENCY_TIME
     fraction = np.exp(-pileup_factor() * LATENCY_TIME * incident) / (1.0 + dead * incident)
@@ -160,7 +161,7 @@ def dead_time(incident: Floats) -> tuple[Floats, Floats]:
 
 
 def group_rates(per_detector: Floats) -> Floats:
-    """Sum of rates over the detectors of each trigger accumulator: (…, 32) → (…, 16)."""
+    """Sum rates over the detectors of each trigger accumulator: (…, 32) → (…, 16)."""
     groups = np.zeros((*per_detector.shape[:-1], N_ACCUMULATORS))
     for detector, accumulator in enumerate(trigger_accumulator()):
         groups[..., accumulator] += per_detector[..., detector]

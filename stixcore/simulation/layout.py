@@ -1,8 +1,9 @@
-"""The parts real STIX files of version 02 are made of: table columns, primary header, checksums, file names.
+"""Parts of STIX files of version 02: table columns, primary header, checksums, file names.
 
-Column formats, zero points, dimensions and units, keyword order and comments follow files of the data center (stixcore
-1.2, December 2023). Deliberately different: ORIGIN, CREATOR, OBS_MODE and COMMENT say SIMULATED, an extension TRUTH
-holds what was put in, checksum comments carry no clock, and comments with Astropy's column serialization are left out.
+Column formats, zero points, dimensions and units, keyword order and comments are those of files of the data center
+(stixcore 1.2, December 2023). There are deliberate differences: ORIGIN, CREATOR, OBS_MODE and COMMENT contain
+SIMULATED, an extension TRUTH has the input parameters, checksum comments contain no time, and the comments with
+Astropy's column serialization are omitted.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from stixcore.simulation.ephemeris import Orbit, header_values
 Times = NDArray[np.datetime64]
 
 VERSION = 2
-#: What the files say of the program that made them; raise it when the model changes.
+#: Name and version of the program in the files; increase the version when the model changes.
 SIMULATOR_VERSION = "1.0"
-#: On-board time is about this far behind UTC seconds since 2000.
+#: Approximate difference of on-board time from UTC seconds since 2000.
 OBT_OFFSET = 137.3
 IDB_VERSION = "2.26.36"
 
@@ -51,16 +52,16 @@ _SYSTEMS = {
 
 
 def column(name: str, values: NDArray[Any], unit: str = "", dim: str | None = None) -> fits.Column:
-    """A table column as stixcore writes it: unsigned numbers with TZERO and TSCAL 1, a blank TUNIT where there is none.
+    """A table column as in real files: unsigned numbers with TZERO and TSCAL 1, and a blank TUNIT without a unit.
 
     Parameters
     ----------
     name : str
     values : (n_row, …) array
-        Its dtype decides the format; text is padded to the longest.
+        The dtype determines the format; text is padded to the longest value.
     unit : str
     dim : str, optional
-        TDIM where it does not follow from the shape (real files give some one-element columns one).
+        TDIM where it does not follow from the shape (in real files, some one-element columns have it).
     """
     kind = values.dtype.str[1:]
     repeat = int(np.prod(values.shape[1:]))
@@ -82,18 +83,18 @@ def table(name: str, columns: Sequence[fits.Column]) -> fits.BinTableHDU:
 
 
 def smallest_unsigned(values: NDArray[Any]) -> NDArray[Any]:
-    """Whole numbers in the smallest unsigned type that holds them; real files choose per file, too."""
+    """Integers in the smallest unsigned type for their values; in real files, the type also differs between files."""
     largest = int(values.max(initial=0))
     return np.rint(values).astype("u1" if largest < 1 << 8 else "u2" if largest < 1 << 16 else "u4")
 
 
 def iso(time: np.datetime64) -> str:
-    """``2022-11-09T12:17:30.283``."""
+    """Time as ``2022-11-09T12:17:30.283``."""
     return str(np.datetime_as_string(time, unit="ms"))
 
 
 def compact(time: np.datetime64) -> str:
-    """``20221109T121730``, as in file names."""
+    """Time as ``20221109T121730``, for file names."""
     return str(np.datetime_as_string(time, unit="s")).translate(str.maketrans("", "", "-:"))
 
 
@@ -104,7 +105,7 @@ def on_board_time(time: np.datetime64) -> float:
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """What distinguishes one simulated file from another.
+    """Properties of one simulated file.
 
     Attributes
     ----------
@@ -118,7 +119,7 @@ class FileIdentity:
     reason : str
         Purpose of the request, as the real COMMENT has it; empty without a request.
     truth : mapping
-        Goes into the TRUTH extension as JSON.
+        Content of the TRUTH extension, written as JSON.
     """
 
     name: str
@@ -132,7 +133,7 @@ class FileIdentity:
 
 @dataclass(frozen=True)
 class DataRange:
-    """Extremes of a file's data for its header."""
+    """Extremes of a file's data, for its header."""
 
     minimum: float
     maximum: float
@@ -143,7 +144,7 @@ class DataRange:
 def primary(
     identity: FileIdentity, orbit: Orbit, start: np.datetime64, end: np.datetime64, data: DataRange
 ) -> fits.PrimaryHDU:
-    """Primary header with the keywords of a real file in their order; the ephemeris is that of the middle, as there."""
+    """Primary header with the keywords of a real file, in the same order; the ephemeris is for the middle time."""
     hdu = fits.PrimaryHDU()
     header = hdu.header
     middle = start + (end - start) // 2
@@ -202,7 +203,7 @@ def primary(
 
 
 def _fitting(value: float | str, comment: str) -> str:
-    """The part of a comment that a card has room for; long text continues on more cards, which have room for all."""
+    """The part of a comment that fits on a card; values that are continued on several cards have room for all of it."""
     if isinstance(value, str) and len(value) > 65:
         return comment
     width = max(len(value) + 2, 20) if isinstance(value, str) else 20
@@ -221,7 +222,7 @@ def _microseconds(seconds: float) -> np.timedelta64:
 
 
 def idb_versions(start: np.datetime64, end: np.datetime64) -> fits.BinTableHDU:
-    """IDB_VERSIONS: which instrument database the telemetry was decoded with."""
+    """Extension IDB_VERSIONS: version of the instrument database that decoded the telemetry."""
     return table(
         "IDB_VERSIONS",
         [
@@ -233,7 +234,7 @@ def idb_versions(start: np.datetime64, end: np.datetime64) -> fits.BinTableHDU:
 
 
 def energies(e_low: NDArray[np.float64], e_high: NDArray[np.float64]) -> fits.BinTableHDU:
-    """ENERGIES: the channels of the counts; the open last edge is NaN."""
+    """Extension ENERGIES: the channels of the counts; the last edge is NaN if open."""
     return table(
         "ENERGIES",
         [
@@ -245,12 +246,12 @@ def energies(e_low: NDArray[np.float64], e_high: NDArray[np.float64]) -> fits.Bi
 
 
 def write(path: Path, identity: FileIdentity, hdus: Sequence[fits.PrimaryHDU | fits.BinTableHDU]) -> Path:
-    """Write extensions plus TRUTH, each with its checksum; an existing file is replaced."""
+    """Write the extensions and TRUTH, each with a checksum; an existing file is overwritten."""
     text = json.dumps(identity.truth, sort_keys=True, ensure_ascii=True)
     truth = table("TRUTH", [column("json", np.array([text]))])
     complete = fits.HDUList([*hdus, truth])
     for hdu in complete:
-        hdu.add_checksum(when="simulated")  # Astropy's own comment would hold the time of writing
+        hdu.add_checksum(when="simulated")  # the default comment is the current time
     complete.writeto(path, overwrite=True)
     return path
 

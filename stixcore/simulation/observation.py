@@ -1,4 +1,4 @@
-"""Counts as the instrument would telemeter them: expected values, Poisson noise, integer compression."""
+"""Simulated telemetry: expected counts, Poisson noise, integer compression."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ Floats = NDArray[np.float64]
 Times = NDArray[np.datetime64]
 Scheme = tuple[int, int, int]
 
-#: Compression on board (s, k, m) of pixel counts and of triggers.
+#: On-board compression (s, k, m) of pixel counts and of triggers.
 COUNTS_SKM: Scheme = (0, 4, 4)
 TRIGGERS_SKM: Scheme = (0, 5, 3)
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What all pixels record in a run of time bins: expected values, or one draw of them.
+    """Counts of all pixels in consecutive time bins: expected values, or random counts.
 
     Attributes
     ----------
     t_start : (n_time,) datetime64[us]; duration : (n_time,) float, s
     counts, counts_comp_err : (n_time, 32, 12, 32) float, ct
-        All detectors, pixels and science channels; error of the integer compression alone, zero before it.
+        All detectors, pixels and science channels; the error is that of the integer compression only.
     triggers, triggers_comp_err : (n_time, 16) float
     rcr : (n_time,) int
-        Rate-control state: 1 and more with the attenuator in.
+        Rate-control state; 1 or more with the attenuator in.
     live_fraction : (n_time, 32) float
-        The truth, which the triggers only estimate.
+        True live fraction, of which the triggers give an estimate.
     """
 
     t_start: Times
@@ -85,22 +85,22 @@ def expected_counts(
     Parameters
     ----------
     flares : sequence of Flare
-        Any number; none for a background interval.
+        May be empty, for a background interval.
     t_start : (n_time,) datetime64; duration : (n_time,) float, s
     pointing : Pointing
-        One for the whole run.
+        The same for all time bins.
     background : Background, optional
-        The usual one by default; ``Background(0)`` for none.
+        ``Background(0)`` for none.
     nominal_edges : bool
-        True: all pixels switch channels at the nominal energies. False: where the energy look-up table on board at the
-        first bin says.
+        True for the nominal channel edges in all pixels; False for those of the energy look-up table on board at the
+        first bin.
     rcr : int or (n_time,) int
-        With 1 and more the attenuator is in.
+        Rate-control state; 1 or more with the attenuator in.
 
     Raises
     ------
     SelectionError
-        For time bins that are empty or of no length.
+        When there are no time bins, or one has no length.
     """
     if t_start.size == 0 or t_start.shape != duration.shape or not (duration > 0).all():
         message = f"an observation needs time bins of positive duration, found {t_start.size} starts and {duration}"
@@ -138,7 +138,7 @@ def expected_counts(
 
 
 def observe(expected: Observation, rng: Generator, *, compressed: bool = True) -> Observation:
-    """One draw: Poisson counts and triggers, through the on-board integer compression unless told otherwise."""
+    """Random Poisson counts and triggers, by default with the on-board integer compression."""
     counts, triggers = rng.poisson(expected.counts), rng.poisson(expected.triggers)
     if not compressed:
         return replace(expected, counts=counts.astype(float), triggers=triggers.astype(float))
@@ -153,7 +153,7 @@ def observe(expected: Observation, rng: Generator, *, compressed: bool = True) -
 
 
 def through_compression(values: NDArray[np.int64], skm: Scheme) -> NDArray[np.int64]:
-    """Values after compression on board and decompression on ground; small ones stay what they are."""
+    """Compress and decompress values; small values do not change."""
     coarse = values >= 1 << (skm[2] + 1)
     result = values.copy()
     result[coarse] = decompress(compress(values[coarse], skm), skm)
@@ -166,7 +166,7 @@ def channel_range(low: float, high: float) -> slice:
     Raises
     ------
     SelectionError
-        When either is no edge of a science channel.
+        When either is not an edge of a science channel.
     """
     edges = SCIENCE_EDGES.tolist()
     if low not in edges or high not in edges or not low < high:
@@ -176,7 +176,7 @@ def channel_range(low: float, high: float) -> slice:
 
 
 def as_pixel_data(observation: Observation, name: str = "simulated") -> PixelData:
-    """The observation as if read from a file with all pixels, channels above 4 keV; expected counts stay fractions."""
+    """The observation as pixel data with all pixels and the channels above 4 keV; counts need not be integers."""
     channels = channel_range(4.0, np.inf)
     counts = observation.counts[..., channels]
     lost = observation.counts_comp_err[..., channels]
@@ -204,7 +204,7 @@ def as_pixel_data(observation: Observation, name: str = "simulated") -> PixelDat
 
 
 def simulated_header(name: str, date_beg: np.datetime64, date_end: np.datetime64) -> ProductHeader:
-    """Identity of data that never was in a file."""
+    """Header of simulated data without a file."""
     return ProductHeader(
         name=name,
         kind=ProductKind.PIXEL_DATA,

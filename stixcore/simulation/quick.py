@@ -1,7 +1,7 @@
-"""A, B, C, D sums without files: for benchmarks and tests that need hundreds of flares.
+"""Simulate A, B, C, D sums without files, for benchmarks and tests with hundreds of flares.
 
-One time bin, one energy band, no dead time, no energy-edge effect, no compression: Poisson noise in the same instrument
-model, and that is all. About 0.3 ms for a circle.
+The simulation has the same instrument model with Poisson noise, in one time bin and one energy band, but no dead time,
+energy-edge effects or compression. It takes about 0.3 ms for a circle.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def flux_for_counts(
     duration: float = 60.0,
     pixel_set: PixelSet = PixelSet.TOP_BOT,
 ) -> float:
-    """True flux, ct s⁻¹ cm⁻² keV⁻¹, behind ``total_counts`` in `simulate_pixel_sums` with the same arguments."""
+    """True flux for ``total_counts`` in `simulate_pixel_sums` with the same arguments, ct s⁻¹ cm⁻² keV⁻¹."""
     area = meta_response(sources, pointing, pixel_set)[detector_indices(IMAGING_LABELS)].sum()
     return float(total_counts / (area * duration * (energy[1] - energy[0])))
 
@@ -63,31 +63,31 @@ def simulate_pixel_sums(
     t_start: np.datetime64 = _DATE,
     calibration_error: float = 0.0,
 ) -> MetaPixels:
-    """One draw of A, B, C, D sums.
+    """Simulate random A, B, C, D sums.
 
     Parameters
     ----------
     sources : sequence of Source
-        Helioprojective with a pointing, else in the STIX frame.
+        With helioprojective positions if a pointing is given, else in the STIX frame.
     total_counts : float
         Expected counts of the sources in ``pixel_set``, summed over the 24 default sub-collimators (labels 3-10).
     rng : numpy Generator, optional
-        Without one the result is noise-free, with the sigmas of a noisy one.
+        Without it, the result has no noise, but the sigmas of a result with noise.
     pointing : Pointing, optional
     background : float
-        Expected background counts in the same pixels; its level is taken as known exactly.
+        Expected background counts in the same pixels, assumed to be known exactly.
     energy : (low, high), keV; duration : float, s
-        Only scale counts to rates.
+        Used only to convert counts to rates.
     pixel_set : PixelSet
     t_start : datetime64
     calibration_error : float
-        Relative error of amplitudes and error of phases [rad], drawn for every sub-collimator: what the systematic
-        error in the sigma of visibilities stands for.
+        Relative error of amplitudes and error of phases [rad], random in every sub-collimator, which the systematic
+        error in the sigma of visibilities represents.
 
     Raises
     ------
     SelectionError
-        For counts that are negative.
+        When counts are negative.
     """
     if not (total_counts >= 0 and background >= 0):
         message = f"counts must not be negative, found {total_counts} of the sources and {background} of background"
@@ -134,9 +134,9 @@ def true_visibilities(
     pointing: Pointing | None = None,
     relative_sigma: float = 0.01,
 ) -> Visibilities:
-    """Analytic visibilities of sources of total ``flux``, STIX frame, phase center at its origin.
+    """Analytic visibilities of sources of total ``flux`` in the STIX frame, with the phase center at its origin.
 
-    ``relative_sigma`` is their sigma in units of the flux: nothing is drawn from it.
+    ``relative_sigma`` is their sigma in units of the flux; no noise is added.
     """
     wanted = tuple(labels)
     u, v = uv_points()[detector_indices(wanted)].T

@@ -1,4 +1,4 @@
-"""Quick-look light curves: five bands every four seconds, as the instrument sums them on board."""
+"""Quick-look light curves: five bands every four seconds, as summed on board."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ Floats = NDArray[np.float64]
 
 QUICKLOOK_BIN = 4  # s
 QUICKLOOK_BANDS = np.array([4.0, 10.0, 15.0, 25.0, 50.0, 84.0])  # keV
-#: Detectors that are summed: all but flare locator and background monitor.
+#: Detectors that are summed: all except the flare locator and the background monitor.
 QUICKLOOK_DETECTORS = np.delete(np.arange(N_DETECTORS), [FLARE_LOCATOR, BACKGROUND_MONITOR])
 
 
 def quicklook_rates(
     flares: Sequence[Flare], start: np.datetime64, n_time: int, pointing: Pointing, background: Background | None = None
 ) -> tuple[Floats, Floats]:
-    """Expected rates of quick-look bins from ``start`` on.
+    """Expected rates in quick-look bins, starting at ``start``.
 
     Returns
     -------
     rates : (n_time, 5) float, ct s⁻¹
     trigger_rates : (n_time,) float, s⁻¹
-        Sum of all accumulators.
+        Sum over all accumulators.
     """
     edges = channel_edges(energy_lookup_table(start))
     band_of_channel = _band_matrix()
@@ -48,7 +48,7 @@ def quicklook_rates(
     duration = np.full(n_time, float(QUICKLOOK_BIN))
 
     def detector_rates(pixel_rates: Floats) -> tuple[Floats, Floats]:
-        """(32, 12, 32) rates → bands (32, 5) and all channels (32,)."""
+        """Sum rates (32, 12, 32) to bands (32, 5) and over all channels (32,)."""
         per_detector = pixel_rates.sum(axis=1)
         return per_detector @ band_of_channel, per_detector.sum(axis=1)
 
@@ -57,7 +57,7 @@ def quicklook_rates(
     bright: list[tuple[Floats, Floats]] = []
     for component in components_of(flares):
         level = mean_level(component.profile, t_start, duration)
-        if level.max() < 1e-9:  # a flare of another time
+        if level.max() < 1e-9:  # a flare at another time
             continue
         area = pixel_response(component.sources, pointing)[:, :, None]
         bands, total = detector_rates(area * integrate(component.spectrum, edges))
@@ -72,6 +72,6 @@ def quicklook_rates(
 
 
 def _band_matrix() -> Floats:
-    """(32, 5) float: 1 where a science channel belongs to a quick-look band."""
+    """Matrix (32, 5) float: 1 where a science channel is in a quick-look band, else 0."""
     low, high = SCIENCE_EDGES[:-1, None], SCIENCE_EDGES[1:, None]
     return ((low >= QUICKLOOK_BANDS[:-1]) & (high <= QUICKLOOK_BANDS[1:])).astype(float)

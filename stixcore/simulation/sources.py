@@ -1,8 +1,8 @@
-"""Shapes on the sky with analytic visibilities: circles, ellipses, loops, and any number of them together.
+"""Shapes on the sky with analytic visibilities: circles, ellipses, loops, and combinations of them.
 
 Positions are helioprojective (x toward solar west, y toward north, arcsec) or, without a pointing, in the STIX frame.
-Angles run counter-clockwise from +x of that frame. Parametrization as in the ground software's forward fit (Volpara et
-al. 2022, A&A 668, A145).
+Angles are counter-clockwise from +x of that frame. The parameters are those of the ground software's forward fit
+(Volpara et al. 2022, A&A 668, A145).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from stixcore.imaging.metrics import FWHM_PER_SIGMA
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-#: Circles a loop is made of (binomial weights of order 20, those above 1 %).
+#: Circles of a loop (binomial weights of order 20 that are above 1 %).
 _LOOP_WEIGHTS = np.array([comb(20, k) for k in range(21)]) / 2.0**20
 _LOOP_WEIGHTS = _LOOP_WEIGHTS[_LOOP_WEIGHTS > 0.01] / _LOOP_WEIGHTS[_LOOP_WEIGHTS > 0.01].sum()
 _MIN_LOOP_FWHM = 1.0  # arcsec
 
 
 class Source(Protocol):
-    """A shape of unit flux at a place."""
+    """A shape of unit flux at a position."""
 
     @property
     def x(self) -> float:
@@ -42,10 +42,10 @@ class Source(Protocol):
 
     @property
     def share(self) -> float:
-        """Part of a component's flux, relative to the other sources of that component."""
+        """Fraction of a component's flux, relative to the other sources of that component."""
 
     def envelope(self, u: Floats, v: Floats) -> Complex:
-        """Visibility of unit flux about the source's own centroid; u, v [arcsec⁻¹] in the axes of its position."""
+        """Visibility for unit flux relative to the source's centroid; u, v [arcsec⁻¹] are in the frame of ``x, y``."""
 
 
 def _require(shape: object, positive: Sequence[float], finite: Sequence[float]) -> None:
@@ -85,7 +85,7 @@ class Ellipse:
     ----------
     fwhm_max, fwhm_min : float, arcsec
     angle : float, deg
-        Of the major axis, counter-clockwise from +x.
+        Angle of the major axis, counter-clockwise from +x.
     """
 
     x: float
@@ -107,16 +107,16 @@ class Ellipse:
 
 @dataclass(frozen=True)
 class Loop:
-    """Gaussian loop: equal circles along an arc, brightest at its top.
+    """Gaussian loop: circles of equal size along an arc, brightest at its top.
 
     Attributes
     ----------
     fwhm_max, fwhm_min : float, arcsec
-        Of an ellipse with the same second moments.
+        FWHM of an ellipse with the same second moments.
     angle : float, deg
-        As the ground software counts it: the chord between the feet runs along ``angle`` + 90°.
+        As in the ground software: the direction of the chord between the feet is ``angle`` + 90°.
     loop_angle : float, deg
-        Opening of the arc, measured by its FWHM; the sign says to which side it bends, 0 is straight.
+        Opening angle of the arc (FWHM). The sign gives the side to which it bends; 0 is straight.
     """
 
     x: float
@@ -135,7 +135,7 @@ class Loop:
 
     @cached_property
     def circles(self) -> tuple[Floats, Floats, float]:
-        """Offsets (n,), (n,) of the circles from the centroid, and their common FWHM, arcsec."""
+        """Offsets of the circles from the centroid, (n,) and (n,) float, and their common FWHM, arcsec."""
         t = np.linspace(-0.5, 0.5, _LOOP_WEIGHTS.size)
         # θ_j = |a| t_j,  a = λ/κ with κ = √(Σ t² w)·2.3548
         opening = np.deg2rad(self.loop_angle) / (np.sqrt(_LOOP_WEIGHTS @ t**2) * FWHM_PER_SIGMA)
@@ -159,7 +159,7 @@ class Loop:
 
 
 def source_position(source: Source, pointing: Pointing | None) -> tuple[float, float]:
-    """Position in the STIX frame, arcsec; without a pointing the source is there already."""
+    """Position in the STIX frame, arcsec; without a pointing, the position of the source itself."""
     if pointing is None:
         return source.x, source.y
     x, y = hpc_to_stix(source.x, source.y, pointing)
@@ -167,7 +167,7 @@ def source_position(source: Source, pointing: Pointing | None) -> tuple[float, f
 
 
 def source_visibility(source: Source, u: Floats, v: Floats, pointing: Pointing | None) -> Complex:
-    """Visibility of one source of unit flux in the STIX frame, phase center at its origin.
+    """Visibility of one source of unit flux in the STIX frame, with the phase center at its origin.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def source_visibility(source: Source, u: Floats, v: Floats, pointing: Pointing |
     u, v : (n,) float, arcsec⁻¹
         STIX frame.
     pointing : Pointing or None
-        Turns helioprojective positions and angles into the STIX frame; None: they are STIX coordinates.
+        Used to convert helioprojective positions and angles to the STIX frame; None when they are in the STIX frame.
     """
     x, y = source_position(source, pointing)
     own_u, own_v = (u, v) if pointing is None else rotate_uv_to_hpc(u, v, pointing.roll)
@@ -183,12 +183,12 @@ def source_visibility(source: Source, u: Floats, v: Floats, pointing: Pointing |
 
 
 def shares(sources: Sequence[Source]) -> Floats:
-    """Relative fluxes, summing to 1.
+    """Relative fluxes, which sum to 1.
 
     Raises
     ------
     SelectionError
-        Without any source, or when all shares are zero.
+        When there are no sources, or all shares are zero.
     """
     values = np.array([source.share for source in sources], dtype=float)
     if not values.sum() > 0:
@@ -198,7 +198,7 @@ def shares(sources: Sequence[Source]) -> Floats:
 
 
 def visibilities(sources: Sequence[Source], u: Floats, v: Floats, pointing: Pointing | None = None) -> Complex:
-    """Visibilities of sources together with unit total flux, (n,) complex, STIX frame, phase center at its origin."""
+    """Visibilities of sources of unit total flux, (n,) complex, in the STIX frame, with phase center at its origin."""
     total = np.zeros(u.shape, dtype=complex)
     for source, share in zip(sources, shares(sources), strict=True):
         total += share * source_visibility(source, u, v, pointing)
@@ -206,6 +206,6 @@ def visibilities(sources: Sequence[Source], u: Floats, v: Floats, pointing: Poin
 
 
 def describe(source: Source) -> dict[str, Any]:
-    """Shape and numbers of a source, ready for JSON."""
+    """Shape and parameters of a source, as JSON values."""
     values: dict[str, Any] = asdict(source)  # type: ignore[call-overload]  # every shape here is a dataclass
     return {"shape": type(source).__name__.lower(), **values}

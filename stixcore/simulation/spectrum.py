@@ -1,7 +1,7 @@
-"""Count spectra: what detectors record per cm² and keV without grids in front.
+"""Count spectra: counts per cm² and keV in detectors without grids.
 
-Two emission models, seen through the same entrance window: thermal (exponential) and non-thermal (power law above a
-break). They are count models; the detectors' response matrix is not applied.
+There are two emission models behind the same entrance window: thermal (exponential) and non-thermal (power law above a
+break). They model counts; the detectors' response matrix is not applied.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from stixcore.errors import SelectionError
 
 Floats = NDArray[np.float64]
 
-#: Grid the spectra are integrated on, keV: fine enough that linear interpolation costs less than 1e-5.
+#: Grid for the integration of spectra, keV, on which the error of linear interpolation is below 1e-5.
 ENERGY_GRID = np.geomspace(1.0, 400.0, 6000)
-WINDOW_ENERGY = 5.5  # keV, where the entrance window lets 1/e pass
+WINDOW_ENERGY = 5.5  # keV, where the transmission of the entrance window is 1/e
 ATTENUATOR_DEPTH = 4.25  # optical depth of 0.6 mm aluminum at 10 keV
 
 
 def window_transmission(energy: Floats) -> Floats:
-    """Entrance window and blankets, exp(-(E_w/E)³): 7 % at 4 keV, 46 % at 6 keV, 85 % at 10 keV."""
+    """Transmission of entrance window and blankets, exp(-(E_w/E)³): 7 % at 4 keV, 46 % at 6 keV, 85 % at 10 keV."""
     return np.asarray(np.exp(-((WINDOW_ENERGY / energy) ** 3)))
 
 
 def attenuator_transmission(energy: Floats) -> Floats:
-    """0.6 mm aluminum, exp(-4.25 (E/10 keV)^-2.9): nothing below 8 keV, 57 % at 20 keV."""
+    """Transmission of 0.6 mm aluminum, exp(-4.25 (E/10 keV)^-2.9): almost zero below 8 keV, 57 % at 20 keV."""
     return np.asarray(np.exp(-ATTENUATOR_DEPTH * (energy / 10.0) ** -2.9))
 
 
 class Spectrum(Protocol):
-    """Shape of a count spectrum and its flux at the top of the light curve."""
+    """Shape of a count spectrum, and its flux at the peak of the light curve."""
 
     @property
     def flux(self) -> float:
@@ -42,13 +42,13 @@ class Spectrum(Protocol):
 
     @property
     def band(self) -> tuple[float, float]:
-        """Band of the flux, keV."""
+        """Energy band of the flux, keV."""
 
     def shape(self, energy: Floats) -> Floats:
         """Relative counts per keV behind the entrance window."""
 
     def __hash__(self) -> int:
-        """Spectra are values: their integrals are cached."""
+        """Spectra are hashable, because their integrals are cached."""
 
 
 def _require_flux(spectrum: Spectrum) -> None:
@@ -106,7 +106,7 @@ class PowerLawSpectrum:
 
 
 def cumulative(density: Floats) -> Floats:
-    """∫ density dE from the start of ``ENERGY_GRID``; trapezoids."""
+    """∫ density dE from the start of ``ENERGY_GRID``, by the trapezoidal rule."""
     steps = 0.5 * (density[1:] + density[:-1]) * np.diff(ENERGY_GRID)
     return np.concatenate([[0.0], np.cumsum(steps)])
 
@@ -129,9 +129,9 @@ def integrate(spectrum: Spectrum, edges: Floats, *, attenuated: bool = False) ->
     ----------
     spectrum : Spectrum
     edges : (…, n + 1) float, keV
-        Rising; outside 1-400 keV there is nothing.
+        Increasing; the spectrum is zero outside 1-400 keV.
     attenuated : bool
-        With the attenuator in front.
+        Whether the attenuator is in.
 
     Returns
     -------
@@ -142,6 +142,6 @@ def integrate(spectrum: Spectrum, edges: Floats, *, attenuated: bool = False) ->
 
 
 def describe(spectrum: Spectrum) -> dict[str, Any]:
-    """Model and numbers of a spectrum, ready for JSON."""
+    """Model and parameters of a spectrum, as JSON values."""
     values: dict[str, Any] = asdict(spectrum)  # type: ignore[call-overload]  # every model here is a dataclass
     return {"model": type(spectrum).__name__.removesuffix("Spectrum").lower(), **values}
