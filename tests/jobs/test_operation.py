@@ -180,7 +180,7 @@ def test_previews_without_pointing_stay_where_no_file_has_a_record_near(own, fla
     assert [one.run.run_id for one in discard_stale_previews(own)] == [run.run_id]
     own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
     monkeypatch.setattr(module, "read_aspect", lambda path: pytest.fail("not there"))
-    monkeypatch.setattr(module._Today, "_points", lambda *words: False)
+    monkeypatch.setattr(module.StalenessCheck, "_points", lambda *words: False)
     assert discard_stale_previews(own) == ()
 
 
@@ -445,7 +445,7 @@ def test_lines_for_people_are_in_utc_and_steps_only_on_request(root_logger):
     logging.getLogger("jobs.fetch.client").info("a step")
     logging.getLogger("jobs.fetch.client").warning("look at this")
     (line,) = stream.getvalue().splitlines()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z WARNING jobs\.fetch: look at this", line)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z WARNING jobs\.fetch\.client: look at this", line)
 
 
 def test_everything_a_command_says_on_standard_error_is_json_where_a_machine_reads(
