@@ -71,7 +71,7 @@ def _measure(page: Any, url: str) -> tuple[list[float], list[float]]:
     page.get_by_label("Name").fill(NAME)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_text("images would be made").wait_for()
+    page.get_by_text("will be made").wait_for()
     page.wait_for_function("!document.getElementById('opening')")
     brushes = [_brush(page, number) for number in range(8)][2:]  # the first ones warm up
     submissions = [_submit(page, number) for number in range(4)][1:]

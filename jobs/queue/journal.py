@@ -80,7 +80,7 @@ class Journal(JournalFile):
         """
         limits = limits or Limits()
         if user in RESERVED_NAMES or len(user) > NAME_LENGTH:
-            message = "only registered users can submit requests; please log in"
+            message = "sign in to submit requests"
             raise NotAllowed(message)
         digest, time = hash_of(body), stamp_of(now)
         with self.writing() as db:

@@ -220,7 +220,7 @@ def test_behind_every_address_stands_another_door(members: Members) -> None:
 
 @pytest.mark.parametrize("name", ["", "guest", "auto", "x" * 65])
 def test_the_journal_takes_nothing_from_a_guest(members: Members, name: str) -> None:
-    with pytest.raises(NotAllowed, match="only registered users"):
+    with pytest.raises(NotAllowed, match="sign in to submit requests"):
         members.journal.submit(name, "{}", NOW, uid="1", task_count=1)
 
 

@@ -20,7 +20,7 @@ def test_scripts_and_downloads_of_a_selection(watched: Any, small: Any) -> None:
     page.get_by_role("button", name="Create animation…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("2 images selected.")
-    script = dialog.get_by_role("link", name="Python script of this animation")
+    script = dialog.get_by_role("link", name="Python script for this animation")
     address = script.get_attribute("href")
     assert address.startswith("archive/selection/animation.py?images=")
     assert set(address.partition("images=")[2].partition("&")[0].split(",")) == ids

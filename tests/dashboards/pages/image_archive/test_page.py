@@ -109,7 +109,7 @@ def test_filters_work_in_the_archive(watched: Any, small: Any) -> None:
     expect(page.get_by_text("“<b>soon” is not a time")).to_be_visible()
     expect_ids(page, expected(small, lambda image: image.uid == "2211100007"))
     watched.type_into("To (UTC)", "2021")
-    expect(page.get_by_text("No image is in this selection.")).to_be_visible()
+    expect(page.get_by_text("No image matches the filter.")).to_be_visible()
 
 
 def test_a_row_opens_large_with_numbers_and_methods(watched: Any, small: Any) -> None:
@@ -123,7 +123,7 @@ def test_a_row_opens_large_with_numbers_and_methods(watched: Any, small: Any) ->
     image = image_of(small, shown[2])
     for text in (
         f"uid {image.uid}",
-        "of them background 5\N{NARROW NO-BREAK SPACE}000",
+        "including 5\N{NARROW NO-BREAK SPACE}000 background",
         "roll −1.57°",
         "[arcsec]",
         "keV",

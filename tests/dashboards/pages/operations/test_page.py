@@ -105,11 +105,11 @@ def test_it_refreshes_by_itself(
     submit(archive.root, "carla", "2211110003", hidden=True)
     with serve(archive.root) as server:
         page = watch(desktop, server.url).visit("operations")
-        expect(page.get_by_text("1 to mend")).to_be_visible()
+        expect(page.get_by_text("1 to fix")).to_be_visible()
         expect(page.get_by_text("start “stix-jobs worker”")).to_be_visible()
         expect(page.get_by_role("cell", name="image-missing")).to_be_visible()
         expect(page.get_by_text("secret")).to_have_count(0)
-        expect(page.get_by_text("1 request of somebody else is private")).to_be_visible()
+        expect(page.get_by_text("1 private request of another user is not listed")).to_be_visible()
 
         number = submit(archive.root, "anna", "2211116471")
         expect(page.get_by_text("1 before it")).to_be_visible()

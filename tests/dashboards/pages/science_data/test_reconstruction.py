@@ -46,7 +46,7 @@ def sign_in_at_the_form(page: Page, url: str) -> str:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/science_data?**")
-    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("will be made")).to_be_visible(timeout=SLOW)
     return page.locator("p.box").inner_text()
 
 
@@ -57,7 +57,7 @@ def test_a_guest_sees_everything_and_cannot_submit(
     page = watched.visit(f"science_data?uid={FLARE}")
     page.get_by_role("tab", name="Interactive analysis").click()
     page.wait_for_url("**tab=analysis**")
-    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("will be made")).to_be_visible(timeout=SLOW)
     first = page.locator("p.box").inner_text()
     watched.brush(0.4, 0.52, 0.3, 0.6)
     expect(page.locator("p.box")).not_to_have_text(first, timeout=SLOW)
@@ -66,7 +66,7 @@ def test_a_guest_sees_everything_and_cannot_submit(
     assert np.abs(edges.t_start - start).min() < np.timedelta64(1, "ms")
     expect(page.get_by_text("You are browsing as a guest")).to_be_visible()
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_text("Only registered users can submit requests; please sign in.")).to_be_visible()
+    expect(page.get_by_text("Sign in to submit requests.", exact=True)).to_be_visible()
     assert Journal(archive.root).requests() == []
 
 
@@ -75,7 +75,7 @@ def test_everything_in_the_advanced_form_has_a_name(
 ) -> None:
     watched = watch(desktop, form_server.url)
     page = watched.visit(f"science_data?uid={FLARE}&tab=analysis")
-    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("will be made")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Advanced").click()
     for button in ("Less: CLEAN iterations", "More: CLEAN iterations", "Less: Roll [°]", "More: Roll [°]"):
         expect(page.get_by_role("button", name=button)).to_be_visible(timeout=SLOW)
@@ -209,7 +209,7 @@ def test_a_file_of_ones_own(
     )
     expect(page.get_by_text("This is your own file")).to_be_visible(timeout=SLOW)
     page.get_by_role("tab", name="Interactive analysis").click()
-    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("will be made")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Make the images").click()
     expect(page.locator(".cards section")).to_have_count(len(Method), timeout=2 * SLOW)
     picture = page.locator(".cards img").first.element_handle()

@@ -34,7 +34,7 @@ def _dialog(name: str) -> Callable[[Page], None]:
 
 
 def _analysis(page: Page) -> None:
-    expect(page.get_by_text("images would be made")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("will be made")).to_be_visible(timeout=60_000)
 
 
 def _advanced(page: Page) -> None:

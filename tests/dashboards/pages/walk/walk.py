@@ -220,7 +220,7 @@ def test_from_the_brush_to_the_light_curves(
     """Brush → submit → images at the bottom → in the archive → on the light-curve page under IMG."""
     watched = watch(contexts(USER), walked.url)
     page = watched.visit(f"science_data?uid={FLARE}&tab=analysis")
-    expect(page.get_by_text("images would be made")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("will be made")).to_be_visible(timeout=SLOW)
     first = page.locator("p.box").inner_text()
     watched.brush(0.62, 0.68, 0.3, 0.6)
     expect(page.locator("p.box")).not_to_have_text(first, timeout=SLOW)
