@@ -1,6 +1,6 @@
-"""X-ray visibility imaging for STIX: from a FITS file in hand to an image in hand.
+"""X-ray visibility imaging for STIX: from FITS files to images.
 
-The names below are the ones an analysis uses, in that order. Nothing is computed or read at import.
+The public names are imported here. Importing the package computes and reads nothing.
 """
 
 from stixcore.calibration.pointing import assumed_pointing, pointing_at

@@ -94,7 +94,7 @@ def found(value: Any) -> str:
 
 
 def reader[Value](read: Callable[[Any], Value]) -> Callable[[Any], Value]:
-    """A function for `PlainValidator` that turns a `StixError` into the ValueError that pydantic collects."""
+    """A function for `PlainValidator` that raises ValueError, which pydantic collects, instead of `StixError`."""
 
     def validate(value: Any) -> Value:
         try:

@@ -444,7 +444,7 @@ def _reconstruct(
         rows,
         (recipe.pointing.sigma, recipe.pointing.sigma),
         scatter=_scatter(recipe.pointing),
-        rivals=() if location is None else _rivals(location, recipe),
+        rivals=() if location is None else _other_peaks(location, recipe),
     )
     images: dict[Method, Reconstruction] = {}
     failures: dict[Method, str] = {}
@@ -492,7 +492,7 @@ def _scatter(pointing: Pointing) -> float:
     return float(np.hypot(pointing.rms_x or 0.0, pointing.rms_y or 0.0) / np.sqrt(2.0))
 
 
-def _rivals(location: FlareLocation, recipe: Recipe) -> list[tuple[float, float]]:
+def _other_peaks(location: FlareLocation, recipe: Recipe) -> list[tuple[float, float]]:
     """Other peaks of the full-disk map on or near the disk, relative to the map's center, arcsec."""
     reach = recipe.pointing.rsun * FULL_DISK_FIELD / 2.0  # NaN, so that all peaks count, where the radius is unknown
     center = np.array([recipe.location.x, recipe.location.y])

@@ -361,7 +361,7 @@ class CalibrationCatalog:
         own = next((file for file in self.cal_files if file.name == wanted.cal_file.name), None)
         path = own.path if own is not None and own.path.is_file() else locate(wanted.cal_file)
         run = _read_cal(path, wanted.cal_file)
-        reason = f"as the recipe says: {_apart(run.t_start + (run.t_end - run.t_start) // 2, start, end)}"
+        reason = f"as the recipe says: {_distance(run.t_start + (run.t_end - run.t_start) // 2, start, end)}"
         return Calibration(self, _with_edges(table, run), phases, wanted.cal_file, reason)
 
     def _nearest_cal(
@@ -372,9 +372,9 @@ class CalibrationCatalog:
             raise CalibrationError(self.faults.cal_files)
         first, last = start.astype("datetime64[D]") - CAL_REACH, end.astype("datetime64[D]") + CAL_REACH
         near = [file for file in self.cal_files if first <= file.middle.astype("datetime64[D]") <= last]
-        fit = [file for file in near if not self._cal_objection(file, table)]
+        fit = [file for file in near if not self._cal_fault(file, table)]
         if not fit:
-            return None, f"{NO_CAL_FILE}: {self._why_none(near, start, end, table)}"
+            return None, f"{NO_CAL_FILE}: {self._reason_for_none(near, start, end, table)}"
         middle = start + (end - start) // 2
 
         def rank(file: CalFile) -> tuple[np.timedelta64, bool, int, str]:
@@ -382,9 +382,9 @@ class CalibrationCatalog:
             return abs(file.middle - middle), not complete, -number, file.name
 
         best = min(fit, key=rank)
-        return best, f"nearest of {len(fit)} CAL files within 10 days: {_apart(best.middle, start, end)}"
+        return best, f"nearest of {len(fit)} CAL files within 10 days: {_distance(best.middle, start, end)}"
 
-    def _why_none(
+    def _reason_for_none(
         self, near: Sequence[CalFile], start: np.datetime64, end: np.datetime64, table: EnergyLookupTable
     ) -> str:
         """Why no CAL file can be used: the fault of the nearest one, or how far away it is."""
@@ -394,10 +394,10 @@ class CalibrationCatalog:
         if closest is None:
             return "no CAL file within 10 days, and none at all in the archive"
         if near:
-            return self._cal_objection(closest, table)
-        return f"no CAL file within 10 days; the nearest, {closest.name}, is {_apart(closest.middle, start, end)}"
+            return self._cal_fault(closest, table)
+        return f"no CAL file within 10 days; the nearest, {closest.name}, is {_distance(closest.middle, start, end)}"
 
-    def _cal_objection(self, file: CalFile, table: EnergyLookupTable) -> str:
+    def _cal_fault(self, file: CalFile, table: EnergyLookupTable) -> str:
         """Why a CAL file cannot be used; empty when it can."""
         if file.duration < CAL_MIN_DURATION:
             return f"{file.name} is {file.duration:.0f} s long, {CAL_MIN_DURATION:.0f} s needed"
@@ -408,7 +408,7 @@ class CalibrationCatalog:
         return ""
 
 
-def _apart(middle: np.datetime64, start: np.datetime64, end: np.datetime64) -> str:
+def _distance(middle: np.datetime64, start: np.datetime64, end: np.datetime64) -> str:
     """Distance of a time from the middle of a window, as text."""
     hours = float((middle - (start + (end - start) // 2)) / np.timedelta64(3600, "s"))
     distance = f"{abs(hours):.1f} h" if abs(hours) < 48.0 else f"{abs(hours) / 24.0:.1f} days"
@@ -465,6 +465,11 @@ def edge_difference(table: EnergyLookupTable, run: CalEnergy) -> NDArray[np.floa
     """Edges of a calibration run minus those computed from its offset and gain, (32, 12, 31) float, keV.
 
     E = (ADC - offset)·gain with the ADC edges of the table.
+
+    Raises
+    ------
+    CalibrationError
+        When the table has no ADC edges.
     """
     if table.adc is None:
         message = f"{table.name} does not hold ADC edges"

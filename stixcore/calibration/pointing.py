@@ -83,7 +83,7 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     )
     source, used = PointingSource.SPACECRAFT, oriented
     x, y = (float(value) for value in oriented.mean(path))
-    solved = _solved(records, oriented, ~wrong, aspect, attitude)
+    solved = _with_solution(records, oriented, ~wrong, aspect, attitude)
     if solved is not None:
         # P = (⟨y_srf⟩ + 60, -⟨z_srf⟩ + 8)
         solution = aspect[solved.rows] * (1.0, -1.0) + ASPECT_OFFSET
@@ -111,7 +111,7 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     )
 
 
-def _solved(
+def _with_solution(
     records: _Records, oriented: _Chosen, oriented_well: Mask, aspect: Floats, attitude: Floats
 ) -> _Chosen | None:
     """The records whose aspect solution is used; None when there are none, or one beside the window has none."""
@@ -155,14 +155,14 @@ def outlying_records(values: Floats, floors: Sequence[float], witness: Floats | 
     scaled = values[known] / np.asarray(floors)
     distance, spread = _from_neighbours(scaled)
     far = distance > np.maximum(5.0 * spread, 1.0)
-    alone = far & ~_beside(far)
+    alone = far & ~_adjacent(far)
     alone[[0, -1]] = False
     step = np.linalg.norm(np.diff(scaled, axis=0), axis=1) > 1.0
     alone[2:] &= ~step[:-1]
     alone[:-2] &= ~step[1:]
     if witness is not None:
         moving = np.nan_to_num(_from_neighbours(witness[known])[0]) > 1.0
-        alone &= ~(moving | _beside(moving))
+        alone &= ~(moving | _adjacent(moving))
     if alone.sum() <= max(1, known.size // 5):
         found[known] = alone
     return found
@@ -190,7 +190,7 @@ def _median(values: Floats, number: NDArray[np.int64]) -> Floats:
     return np.asarray((ordered[row, lower] + ordered[row, upper]) / 2.0)
 
 
-def _beside(marked: Mask) -> Mask:
+def _adjacent(marked: Mask) -> Mask:
     """Whether the row before or after is marked."""
     found = np.zeros_like(marked)
     found[1:] |= marked[:-1]

@@ -254,7 +254,7 @@ class _Product:
             request_id=f"{int(request):010d}" if request else "",
             date_beg=begin,
             date_end=self.date("END"),
-            ephemeris={key: primary[key] for key in EPHEMERIS_KEYWORDS if _tells(key, primary.get(key))},
+            ephemeris={key: primary[key] for key in EPHEMERIS_KEYWORDS if _has_valid_type(key, primary.get(key))},
             purpose=" ".join(reason.group(1).split()) if reason else "",
             simulated="SIMULATED" in comment.upper() or "SIMULATED" in str(primary.get("OBS_MODE", "")).upper(),
             bins_kept_late=BINS_KEPT_LATE in comment,
@@ -324,7 +324,7 @@ class _Product:
             # with all channels present, each ends where the next begins; files of 2020 have 16-17 and 18-20 keV
             high[:-1] = low[1:]
             if n_channel != N_CHANNELS:
-                low, high = self._sent_channels(low, high)
+                low, high = self._transmitted_edges(low, high)
         if low.size != n_channel:
             raise InvalidProduct(self.file, f"{n_channel} rows in ENERGIES (length of counts)", f"{low.size} rows")
         if np.isnan(high[-1]):
@@ -338,7 +338,7 @@ class _Product:
             raise InvalidProduct(self.file, "rising channel edges in ENERGIES", found)
         return low, high
 
-    def _sent_channels(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    def _transmitted_edges(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
         """Edges of the transmitted channels, from the mask in CONTROL, for files whose ENERGIES lists all 32."""
         control = self.tables.get("CONTROL")
         name = None if control is None else control.find(("energy_bin_edge_mask", "energy_bin_mask"))
@@ -386,7 +386,7 @@ def _microseconds(seconds: Floats) -> NDArray[np.timedelta64]:
     return np.rint(seconds * 1e6).astype("int64").astype("timedelta64[us]")
 
 
-def _tells(keyword: str, value: object) -> bool:
+def _has_valid_type(keyword: str, value: object) -> bool:
     """Whether a header keyword of the observer has a value of the correct type; otherwise it is ignored."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return isinstance(value, str) if keyword in EPHEMERIS_TEXTS else is_number
@@ -402,7 +402,7 @@ def _opened(path: str | Path) -> Iterator[_Product]:
     path = Path(path)
     if not path.is_file():
         raise InvalidProduct(path, "a regular file", "a folder or special file" if path.exists() else "no such file")
-    with _damage_named(path), path.open("rb") as file, warnings.catch_warnings():
+    with _as_invalid_product(path), path.open("rb") as file, warnings.catch_warnings():
         start = file.read(9)
         if start != b"SIMPLE  =":
             raise InvalidProduct(path, "a FITS file (SIMPLE  =)", f"a file that begins with {start!r}")
@@ -414,7 +414,7 @@ def _opened(path: str | Path) -> Iterator[_Product]:
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def _as_invalid_product(path: Path) -> Iterator[None]:
     """Convert errors of libraries for a damaged file to an `InvalidProduct` that names it."""
     try:
         with np.errstate(all="ignore"):  # NaN and infinities are checked explicitly
@@ -545,7 +545,7 @@ def read_pixel_data(path: str | Path) -> PixelData:
         return values, lost
 
     def load(times: slice, channels: slice) -> tuple[Floats, Floats, Floats, Floats]:
-        with _damage_named(Path(path)):
+        with _as_invalid_product(Path(path)):
             triggers, triggers_lost = with_error("triggers", times)
             chosen = range(used.start, used.stop)[channels]
             values, values_lost = with_error("counts", times, slice(chosen.start, chosen.stop, chosen.step))

@@ -66,7 +66,13 @@ class _Header:
         raise InvalidProduct(self.file, f"{keyword} = {wanted} in {self.name}", self._said(keyword))
 
     def text(self, keyword: str, *, default: str | None = None) -> str:
-        """A text in this header, stripped."""
+        """A text in this header, stripped.
+
+        Raises
+        ------
+        InvalidProduct
+            When it is missing or empty without a default, or is not text.
+        """
         value = self._once(keyword)
         if keyword not in self.values and default is not None:
             return default
@@ -75,7 +81,13 @@ class _Header:
         raise InvalidProduct(self.file, f"a text for {keyword} in {self.name}", self._said(keyword))
 
     def finite(self, keyword: str) -> None:
-        """Refuse a keyword whose value is not a finite number."""
+        """Check that a keyword, if present, is a finite number.
+
+        Raises
+        ------
+        InvalidProduct
+            When it is not.
+        """
         value = self._once(keyword)
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if keyword in self.values and not number:

@@ -32,8 +32,8 @@ NOISE_LEVEL = 1.25
 class StopRule(StrEnum):
     """When CLEAN ends before its last iteration."""
 
-    NEGATIVE_EXTREME = "negative_extreme"  # the ground software's: when the largest residual is a hole
-    NOISE = "noise"  # when the largest residual is a hole and the highest peak is noise
+    NEGATIVE_EXTREME = "negative_extreme"  # when the largest residual is negative (ground software)
+    NOISE = "noise"  # when the largest residual is negative and the highest peak is noise
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class CleanParameters:
     stop_rule : StopRule
         For an extended source, a negative side lobe can be the largest residual while most of the source is still in
         the residual; the ground software's rule then leaves flux behind.
+
+    Raises
+    ------
+    SelectionError
+        When a value is out of range.
     """
 
     max_iterations: int = 200

@@ -43,7 +43,7 @@ CREDIBLE_EDGE_FACTORS = (0.5, 2.0)
 class Acceleration(StrEnum):
     """Whether iterations are extrapolated."""
 
-    NONE = "none"  # the reference's path
+    NONE = "none"  # as in the reference
     SQUAREM = "squarem"  # Varadhan & Roland 2008, Scand. J. Stat. 35, 335: same limit, fewer iterations
 
 
@@ -58,6 +58,11 @@ class EmParameters:
     tolerance : float
         The iteration stops when the STD index falls below it. Early stopping regularizes the image.
     acceleration : Acceleration
+
+    Raises
+    ------
+    SelectionError
+        When ``max_iterations`` or ``tolerance`` is not positive.
     """
 
     max_iterations: int = 5000

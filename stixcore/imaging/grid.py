@@ -27,6 +27,11 @@ class ImageGrid:
     pixel : float, arcsec
     center : (x, y), arcsec
         Helioprojective coordinates of the middle of the grid (between pixels when a side is even).
+
+    Raises
+    ------
+    SelectionError
+        When the number of pixels or the pixel size is out of range.
     """
 
     shape: tuple[int, int]

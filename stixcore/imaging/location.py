@@ -76,7 +76,13 @@ class FlareLocation:
 
 
 def full_disk_grid(rsun: float) -> ImageGrid:
-    """512² pixels over 2.6 solar radii around Sun centre; ``rsun`` [arcsec] is the apparent radius."""
+    """512² pixels over 2.6 solar radii around Sun centre; ``rsun`` [arcsec] is the apparent radius.
+
+    Raises
+    ------
+    SelectionError
+        When the radius is not positive.
+    """
     if not (np.isfinite(rsun) and rsun > 0):
         message = f"the apparent solar radius must be positive, found {rsun} arcsec"
         raise SelectionError(message)

@@ -53,9 +53,9 @@ class Regularization(StrEnum):
 class FluxEstimate(StrEnum):
     """How the total flux is found when it is not given."""
 
-    LANDWEBER = "landweber"  # the reference's: flux of the non-negative least-squares image; too high in wide fields
-    AMPLITUDE = "amplitude"  # the largest |V|: too high by what noise adds, +28 % with 3,000 counts, +11 % with 10⁴
-    COUNTS = "counts"  # A + B + C + D over 4T (`counted_flux`): no bias; "amplitude" where no background is subtracted
+    LANDWEBER = "landweber"  # flux of the non-negative least-squares image (reference); too high in wide fields
+    AMPLITUDE = "amplitude"  # the largest |V|, biased by noise: +28 % with 3,000 counts, +11 % with 10⁴
+    COUNTS = "counts"  # A + B + C + D over 4T (`counted_flux`), unbiased; "amplitude" without background subtraction
 
 
 #: Replaces the name of the estimate when the flux is given.
@@ -66,7 +66,7 @@ class EarlyStop(StrEnum):
     """Whose unfinished iteration is wanted instead of the optimum."""
 
     NONE = "none"
-    GSW = "gsw"  # the ground software's: visibilities merged per (u, v) cell, FISTA until the image changes by 0.1 %
+    GSW = "gsw"  # as in the ground software: visibilities merged per (u, v) cell, FISTA until changes are below 0.1 %
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,12 @@ class MemGeParameters:
     gap_tolerance : float
         Newton's method ends when J is this close to its minimum, relative to 1 + χ².
     max_iterations : int
+
+    Raises
+    ------
+    SelectionError
+        When a value is out of range, or ``percent_lambda`` or ``early_stop`` is combined with regularization by
+        discrepancy.
     """
 
     total_flux: float | None = None
@@ -163,22 +169,22 @@ def mem_ge(
     total_flux = _total_flux(vis, grid, p, counted_flux)
     percent = snr_percent_lambda(snr) if p.percent_lambda is None else p.percent_lambda
     solver = _early_stopped if p.early_stop == EarlyStop.GSW else _optimum
-    picture = solver(vis, operator, total_flux / grid.pixel_area, percent, p)
+    result = solver(vis, operator, total_flux / grid.pixel_area, percent, p)
     return Reconstruction(
         Method.MEM_GE,
         grid,
-        picture.image,
-        chi2=chi_square(operator.forward(picture.image), vis),
-        total_flux=float(picture.image.sum() * grid.pixel_area),
-        n_iter=picture.n_iter,
-        stopped_by=picture.stopped_by,
-        history=picture.history,
+        result.image,
+        chi2=chi_square(operator.forward(result.image), vis),
+        total_flux=float(result.image.sum() * grid.pixel_area),
+        n_iter=result.n_iter,
+        stopped_by=result.stopped_by,
+        history=result.history,
         certificate={
             "flux_constraint": total_flux,
             "largest_amplitude": float(vis.amplitude.max()),
             **({} if counted_flux is None else {"counted_flux": counted_flux}),
             "snr": snr,
-            **picture.certificate,
+            **result.certificate,
         },
         flux_estimate=GIVEN if p.total_flux is not None else str(p.flux_estimate),
         elapsed=perf_counter() - begin,
@@ -252,7 +258,7 @@ def _resistant_mean(values: Floats, cut: float = 3.0) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Picture:
+class _SolverResult:
     """Result of either solver."""
 
     image: Floats
@@ -273,7 +279,9 @@ def _largest_weight(system: WhitenedSystem, flux: float) -> float:
 # ---- the optimum, in the dual ----
 
 
-def _optimum(vis: Visibilities, operator: FourierOperator, flux: float, percent: float, p: MemGeParameters) -> _Picture:
+def _optimum(
+    vis: Visibilities, operator: FourierOperator, flux: float, percent: float, p: MemGeParameters
+) -> _SolverResult:
     system = WhitenedSystem(operator, vis.vis / vis.sigma, vis.sigma)
     dual, ceiling = _Dual(system, flux, p), _largest_weight(system, flux)
     solution = dual.solve(percent * ceiling)
@@ -282,7 +290,7 @@ def _optimum(vis: Visibilities, operator: FourierOperator, flux: float, percent:
         solution, stopped_by = _meet_discrepancy(dual, solution, ceiling)
     # J = χ² + λ Σ x (ln(x/m) - 1)
     objective = solution.chi2 + solution.weight * entropy_objective(solution.image, flux / solution.image.size)
-    return _Picture(
+    return _SolverResult(
         solution.image,
         dual.n_steps,
         stopped_by,
@@ -456,7 +464,7 @@ def _meet_discrepancy(dual: _Dual, solution: _Solution, ceiling: float) -> tuple
 
 def _early_stopped(
     vis: Visibilities, operator: FourierOperator, flux: float, percent: float, p: MemGeParameters
-) -> _Picture:
+) -> _SolverResult:
     u, v, value, sigma = merge_cells(vis, operator.grid)
     system = WhitenedSystem.of(u, v, value, sigma, operator.grid)
     weight = percent * _largest_weight(system, flux)
@@ -472,4 +480,4 @@ def _early_stopped(
         "duality_gap": float("nan"),
         "merged_visibilities": float(u.size),
     }
-    return _Picture(image, history.size, stopped_by, history, certificate)
+    return _SolverResult(image, history.size, stopped_by, history, certificate)

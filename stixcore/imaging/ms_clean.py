@@ -54,6 +54,11 @@ class MultiScaleCleanParameters:
     scale_bias : float
         β: the gain of a scale is weighted by 1 - β·scale/(widest scale); 0 for equal weights.
     weighting : Weighting
+
+    Raises
+    ------
+    SelectionError
+        When a value is out of range, or the scales do not increase.
     """
 
     max_iterations: int = 500
@@ -191,7 +196,7 @@ class _Loop:
             # a component of flux R_s/B_ss reduces Σ w|V|² by R_s²/B_ss
             best = int(np.argmax(bias * peaks / np.sqrt(self._own)))
             significance = float((peaks / self._sigma).max())
-            if peaks[best] <= 0 or (significance <= NOISE_LEVEL and self._deepest() > significance):
+            if peaks[best] <= 0 or (significance <= NOISE_LEVEL and self._deepest_hole() > significance):
                 return np.array(history), StopReason.NOISE
             history.append(significance)
             row, column = divmod(highest[best], nx)
@@ -202,7 +207,7 @@ class _Loop:
                 take_component(self.residuals[other], beam, row, column, flux, self._scaled)
         return np.array(history), StopReason.MAX_ITERATIONS
 
-    def _deepest(self) -> float:
+    def _deepest_hole(self) -> float:
         """Depth of the deepest hole, in sigma of its scale."""
         return float((-self.residuals.min(axis=(1, 2)) / self._sigma).max())
 

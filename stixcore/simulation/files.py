@@ -60,6 +60,11 @@ class ScienceRequest:
         Edges of science channels; the upper one may be inf.
     n_pixels : 8 or 12
         Large pixels only, or all pixels.
+
+    Raises
+    ------
+    SelectionError
+        When a value is out of range, or the energies are not edges of science channels.
     """
 
     request_id: int
@@ -273,6 +278,11 @@ def write_quicklook(
     orbit : Orbit
     rng : numpy Generator
     background : Background, optional
+
+    Raises
+    ------
+    SelectionError
+        When the range is shorter than one bin or not within one day.
     """
     start = start.astype("datetime64[us]")
     n = int((end - start) / np.timedelta64(QUICKLOOK_BIN, "s"))

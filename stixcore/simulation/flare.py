@@ -119,6 +119,11 @@ class Flare:
     Attributes
     ----------
     components : tuple of Component
+
+    Raises
+    ------
+    SelectionError
+        When there are no components.
     """
 
     components: tuple[Component, ...]

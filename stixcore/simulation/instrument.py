@@ -119,6 +119,11 @@ class Background:
     ----------
     rate : float, ct s⁻¹
         Sum over all detectors and pixels above 4 keV.
+
+    Raises
+    ------
+    SelectionError
+        When the rate is negative.
     """
 
     rate: float = BACKGROUND_RATE

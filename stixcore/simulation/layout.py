@@ -192,7 +192,7 @@ def primary(
         ("DATE_SUN", iso(start - _microseconds(place["SUN_TIME"])), "Start time of observation, corrected to Sun"),
     )
     for keyword, value, comment in cards:
-        header.append((keyword, value, _fitting(value, comment)), end=True)
+        header.append((keyword, value, _shortened_comment(value, comment)), end=True)
     if identity.level == "ANC":
         header.append(("STX_GSW", "none (simulated)", "Version of STX-GSW that provided data"), end=True)
     header.add_history(f"Simulated by stixcore.simulation {SIMULATOR_VERSION}")
@@ -202,7 +202,7 @@ def primary(
     return hdu
 
 
-def _fitting(value: float | str, comment: str) -> str:
+def _shortened_comment(value: float | str, comment: str) -> str:
     """The part of a comment that fits on a card; values that are continued on several cards have room for all of it."""
     if isinstance(value, str) and len(value) > 65:
         return comment

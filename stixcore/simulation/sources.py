@@ -117,6 +117,11 @@ class Loop:
         As in the ground software: the direction of the chord between the feet is ``angle`` + 90°.
     loop_angle : float, deg
         Opening angle of the arc (FWHM). The sign gives the side to which it bends; 0 is straight.
+
+    Raises
+    ------
+    SelectionError
+        When a value is out of range, or ``fwhm_max`` is less than ``fwhm_min``.
     """
 
     x: float

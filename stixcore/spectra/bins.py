@@ -27,6 +27,11 @@ def equal_steps(data: PixelData, times: slice, step: float) -> list[Interval]:
     """Intervals of about ``step`` seconds: the fewest whole bins that reach it, to within half a bin.
 
     The rest at the end is a separate interval when it is at least half a step, else part of the previous one.
+
+    Raises
+    ------
+    SelectionError
+        When ``step`` is not positive.
     """
     if not step > 0:
         message = f"the step must be longer than nothing, found {step:g} s"
@@ -38,6 +43,11 @@ def equal_counts(data: PixelData, times: slice, channels: slice, counts: float) 
     """Intervals with at least ``counts`` recorded counts in all detectors and pixels, in the fewest whole bins.
 
     The rest at the end belongs to the previous interval.
+
+    Raises
+    ------
+    SelectionError
+        When ``counts`` is not positive.
     """
     if not counts > 0:
         message = f"the number of counts must be more than nothing, found {counts:g}"
@@ -54,11 +64,11 @@ def _grouped(data: PixelData, times: slice, weight: Floats, enough: float, *, sl
     for row in range(start, stop):
         total += float(weight[row - start])
         ends = row + 1 == stop
-        changes = not ends and _differs(data, row, row + 1)
+        changes = not ends and _separated(data, row, row + 1)
         next_weight = 0.0 if ends else float(weight[row + 1 - start])
         if not ends and not changes and total + slack * next_weight < enough:
             continue
-        joins = runs and runs[-1][1] == first and not _differs(data, first - 1, first)
+        joins = runs and runs[-1][1] == first and not _separated(data, first - 1, first)
         if total < shortest and (ends or changes) and joins:
             runs[-1] = (runs[-1][0], row + 1)
         else:
@@ -67,7 +77,7 @@ def _grouped(data: PixelData, times: slice, weight: Floats, enough: float, *, sl
     return [data.window(slice(a, b)) for a, b in runs]
 
 
-def _differs(data: PixelData, one: int, other: int) -> bool:
+def _separated(data: PixelData, one: int, other: int) -> bool:
     """Whether two adjacent bins differ in attenuator state, pixels or detectors, or have a long gap between them."""
     gap = data.t_start[other] - data.t_end[one]
     return bool(

@@ -172,6 +172,11 @@ def merge_bins(spectra: CountSpectra, most: int) -> CountSpectra:
 
     Counts, live time and durations are summed, so that mean rates do not change. Spectra with fewer bins are returned
     unchanged.
+
+    Raises
+    ------
+    SelectionError
+        When ``most`` is less than 1.
     """
     if most < 1:
         message = f"a spectrogram needs at least one time bin, not {most}"

@@ -43,6 +43,11 @@ class Visibilities:
     frame : Frame
     meta : mapping
         Additional information (time, energy, scheme …); never used in computations.
+
+    Raises
+    ------
+    SelectionError
+        When the arrays do not have one value per label.
     """
 
     u: Floats
@@ -103,6 +108,11 @@ class Visibilities:
         """Convert from the STIX frame to helioprojective axes (north up), with the phase centre at (x, y) arcsec.
 
         The (u, v) points are rotated instead of the image, so nothing is resampled.
+
+        Raises
+        ------
+        SelectionError
+            When the visibilities are already in helioprojective axes.
         """
         if self.frame is not Frame.STIX:
             message = "these visibilities are in helioprojective axes already"
