@@ -218,7 +218,7 @@ def test_a_value_of_another_type_is_named_with_its_key(place, value, sentence):
     for key in path:
         inside = inside[key]
     inside[last] = value
-    with pytest.raises(SelectionError, match="no recipe of version 1 or 2: ") as caught:
+    with pytest.raises(SelectionError, match="not a recipe of version 1 or 2: ") as caught:
         Recipe.from_json(json.dumps(data))
     assert sentence in str(caught.value)
 

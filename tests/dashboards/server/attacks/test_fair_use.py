@@ -121,4 +121,4 @@ def test_many_downloads(imaged_server: Any, imaged: Any) -> None:
     assert {answer[0] for answer in answers} == {200, 429}
     for _, head, body in refused:
         assert re.search(r"^retry-after: [1-9]\d*\r$", head, re.MULTILINE | re.IGNORECASE)
-        assert "no more are possible at once" in json.loads(body)["error"]
+        assert "at once for your network address is reached" in json.loads(body)["error"]
