@@ -77,7 +77,7 @@ class InputCatalog:
         return cls._sorted(
             (file,),
             archive.science_files(which) if backgrounds else (),
-            archive.aux_for(start + (end - start) // 2, within_s=reach, simulated=file.simulated),
+            archive.aux_for(_middle(start, end), within_s=reach, simulated=file.simulated),
             archive.flares(file.t_start, file.t_end),
             archive.calibration,
         )
@@ -91,7 +91,7 @@ class InputCatalog:
         flares: Iterable[Flare],
         calibration: CalibrationCatalog,
     ) -> InputCatalog:
-        by_middle = sorted(quiet, key=_middle)
+        by_middle = sorted(quiet, key=_middle_of)
         by_start = sorted(aspect, key=lambda row: (row.t_start, row.name))
         return cls(
             {file.name: file for file in science},
@@ -121,7 +121,7 @@ class InputCatalog:
         self, file: ScienceFile, start: _Time, end: _Time, energy: tuple[float, float]
     ) -> BackgroundChoice:
         """Choose the background for a window of a file, ``energy`` in keV; see `choose_background`."""
-        middle = start + (end - start) // 2
+        middle = _middle(start, end)
         files, middles = self.quiet[file.simulated], self._middles[file.simulated]
         near = files[bisect_left(middles, middle - MAX_DISTANCE) : bisect_right(middles, middle + MAX_DISTANCE)]
         return choose_background(near, start, end, energy, file.name, self.calibration)
@@ -129,7 +129,7 @@ class InputCatalog:
     def aspect_for(self, file: ScienceFile, start: _Time, end: _Time) -> list[AuxFile]:
         """Auxiliary files with the pointing for a window of a file; see `choose_aspect`."""
         rows, starts = self.aspect[file.simulated], self._aspect_starts[file.simulated]
-        begun = rows[: bisect_right(starts, start + (end - start) // 2 + MAX_GAP)]
+        begun = rows[: bisect_right(starts, _middle(start, end) + MAX_GAP)]
         return choose_aspect(begun[-_ASPECT_FILES:], start, end)
 
     @cached_property
@@ -138,7 +138,7 @@ class InputCatalog:
 
     @cached_property
     def _middles(self) -> dict[bool, list[_Time]]:
-        return _by_simulated(self.quiet, _middle)
+        return _by_simulated(self.quiet, _middle_of)
 
     @cached_property
     def _aspect_starts(self) -> dict[bool, list[_Time]]:
@@ -150,7 +150,7 @@ def choose_aspect(files: Iterable[AuxFile], start: np.datetime64, end: np.dateti
 
     The nearest comes first; at equal distance, the one that starts first. The order is part of the recipe's id.
     """
-    middle = start + (end - start) // 2
+    middle = _middle(start, end)
     near = (row for row in files if row.t_start - MAX_GAP <= middle <= row.t_end + MAX_GAP)
     return sorted(
         near, key=lambda row: (max(row.t_start - middle, middle - row.t_end, _NOTHING), row.t_start, row.name)
@@ -223,11 +223,11 @@ def choose_background(
     catalog : CalibrationCatalog
         Gives the energy table in force at a time.
     """
-    time = start + (end - start) // 2
+    time = _middle(start, end)
     covered = min(energy[0], LOCATION_ENERGY[0]), max(energy[1], LOCATION_ENERGY[1])
     judged = []
     for file in files:
-        middle = file.t_start + (file.t_end - file.t_start) // 2
+        middle = _middle_of(file)
         if file.name == own_name or abs(middle - time) > MAX_DISTANCE:
             continue
         distance = float((middle - time) / np.timedelta64(3600, "s"))
@@ -258,7 +258,7 @@ def _reason_against(
     except CalibrationError as error:
         return str(error)
     conditions = (
-        (file.t_start <= start + (end - start) // 2 < file.t_end, "was taken during the flare"),
+        (file.t_start <= _middle(start, end) < file.t_end, "was taken during the flare"),
         (file.duration_s < MIN_DURATION, f"only {file.duration_s:.0f} s long, {MIN_DURATION:.0f} s needed"),
         (not file.all_detectors, "not all detectors were read out"),
         (
@@ -275,5 +275,9 @@ def _by_simulated[Row](rows: dict[bool, list[Row]], key: Callable[[Row], _Time])
     return {which: [key(row) for row in some] for which, some in rows.items()}
 
 
-def _middle(file: ScienceFile) -> _Time:
-    return file.t_start + (file.t_end - file.t_start) // 2
+def _middle(start: _Time, end: _Time) -> _Time:
+    return start + (end - start) // 2
+
+
+def _middle_of(file: ScienceFile) -> _Time:
+    return _middle(file.t_start, file.t_end)

@@ -1,13 +1,17 @@
-"""Choice of the background file and its record."""
+"""Choice of background, auxiliary files and flare for a window."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from archive.index.schema import AuxFile, ScienceFile
-from jobs.inputs import choose_aspect, choose_background
+from archive.index.schema import AuxFile, Flare, ScienceFile
+from jobs.inputs import InputCatalog, choose_aspect, choose_background
 from stixcore.calibration.catalog import SHIPPED
+from stixcore.calibration.pointing import MAX_GAP
 from stixcore.reconstruct import LOCATION_ENERGY
 
 FLARE = np.datetime64("2022-11-11T12:00:00", "us")
@@ -149,3 +153,84 @@ def test_aspect_files_come_nearest_first_then_by_start_then_by_name():
     half = np.timedelta64(30, "s")
     for rows in (files, files[::-1]):
         assert [row.name for row in choose_aspect(rows, FLARE - half, FLARE + half)] == order
+
+
+# The catalogue of inputs
+
+hours = st.floats(-100 * 24, 100 * 24, allow_nan=False)
+
+
+def catalogue(quiet=(), rows=(), flares=()) -> InputCatalog:
+    return InputCatalog._sorted((), quiet, rows, flares, SHIPPED)
+
+
+def flare_at(name: str, start: float, end: float) -> Flare:
+    """A flare between two times, minutes from `FLARE`."""
+    begin, stop = (FLARE + np.timedelta64(round(minutes * 60), "s") for minutes in (start, end))
+    return Flare(
+        flare_id=name,
+        t_peak=begin + (stop - begin) // 2,
+        t_start=begin,
+        t_end=stop,
+        peak_counts=1e4,
+        source="detected",
+        updated_at=FLARE,
+    )
+
+
+@given(st.lists(hours, max_size=8), st.floats(0, 3600))
+def test_the_catalogue_chooses_a_background_as_from_all_files(middles, length):
+    files = [background(f"{number}", middle) for number, middle in enumerate(middles)]
+    end = FLARE + np.timedelta64(round(length), "s")
+    own = background("own", 0)
+    chosen = catalogue(quiet=files).background_for(own, FLARE, end, (4.0, 10.0))
+    assert chosen == choose_background(files, FLARE, end, (4.0, 10.0), "own")
+
+
+@given(st.lists(st.tuples(hours, st.floats(0, 48)), max_size=8), st.floats(0, 3600))
+def test_the_catalogue_chooses_aspect_files_as_from_all_files(times, length):
+    rows = [aspect(f"{number}", start, start + span) for number, (start, span) in enumerate(times)]
+    end = FLARE + np.timedelta64(round(length), "s")
+    assert catalogue(rows=rows).aspect_for(background("own", 0), FLARE, end) == choose_aspect(rows, FLARE, end)
+
+
+def test_distances_are_measured_from_the_middle_of_the_window():
+    end = FLARE + np.timedelta64(4, "h")
+    choice = choose_background([background("near", 5), background("start", -2)], FLARE, end, (4.0, 10.0))
+    assert [candidate.distance_h for candidate in choice.candidates] == [3.0, -4.0]
+    row = aspect("at the middle", 1.99, 2.01)
+    assert choose_aspect([row, aspect("at the start", -0.01, 0.01)], FLARE, end) == [row]
+
+
+def test_sixty_days_are_near_enough():
+    choice = choose_background([background("edge", 60 * 24)], FLARE, FLARE, (4.0, 10.0))
+    assert choice.chosen is not None
+    assert catalogue(quiet=[choice.chosen]).background_for(background("own", 0), FLARE, FLARE, (4.0, 10.0)) == choice
+
+
+def test_records_up_to_the_largest_gap_are_near_enough():
+    gap = float(MAX_GAP / np.timedelta64(1, "h"))
+    edges = [aspect("before", -9.0, -gap), aspect("after", gap, 9.0)]
+    assert {row.name for row in choose_aspect(edges, FLARE, FLARE)} == {"before", "after"}
+    assert catalogue(rows=edges).aspect_for(background("own", 0), FLARE, FLARE) == choose_aspect(edges, FLARE, FLARE)
+
+
+@pytest.mark.parametrize(
+    ("flares", "expected"),
+    [
+        ([("short", -5, 2), ("long", 1, 30)], "long"),
+        ([("long", -30, 8), ("short", 7, 30)], "long"),
+        ([("before", -30, 0), ("after", 10, 30)], None),
+        ([], None),
+    ],
+)
+def test_a_window_belongs_to_the_flare_that_it_overlaps_most(flares, expected):
+    found = catalogue(flares=[flare_at(*flare) for flare in flares]).flare_during(
+        FLARE, FLARE + np.timedelta64(10, "m")
+    )
+    assert (found.flare_id if found else None) == expected
+
+
+def test_flares_without_start_or_end_are_no_choice():
+    lacking = replace(flare_at("lacking", 0, 10), t_end=None), replace(flare_at("also", 0, 10), t_start=None)
+    assert catalogue(flares=lacking).flare_during(FLARE, FLARE + np.timedelta64(10, "m")) is None

@@ -299,7 +299,7 @@ def test_image_takes_parameters_of_methods(stix_jobs, image_words):
     for wrong, told in {
         "clean.gain=2": "0 < gain ≤ 1",
         "clean.gaim=2": "clean has no parameter 'gaim'; it has beam_fwhm, gain",
-        "clean.stop_rule=never": "'never' is not a valid StopRule",
+        "clean.stop_rule=never": "expected negative_extreme or noise, found 'never'",
         "em.tolerance=0.1": "em is not among the methods asked for: clean",
         "clean.gain": "expected METHOD.PARAMETER=VALUE, found 'clean.gain'",
     }.items():
