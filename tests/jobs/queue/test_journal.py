@@ -83,7 +83,7 @@ def test_the_same_request_is_one_while_it_is_open(journal, leases):
 
 @pytest.mark.parametrize("user", ["", "guest", "auto", "x" * 65])
 def test_guests_cannot_submit(journal, user):
-    with pytest.raises(NotAllowed, match="registered users"):
+    with pytest.raises(NotAllowed, match="sign in to submit requests"):
         put(journal, user)
     assert journal.requests() == []
 
