@@ -40,10 +40,16 @@ class Cluster:
                 self._start("worker", "--nthreads", "1", "--memory-limit", "0", "--local-directory", str(folder))
             )
         until = time.monotonic() + 60.0
-        while not self._file.exists():
+        while (address := self._written_address()) is None:
             assert time.monotonic() < until, (folder / "cluster.log").read_text()
             time.sleep(0.02)
-        self.address = json.loads(self._file.read_text())["address"]
+        self.address = address
+
+    def _written_address(self):
+        """Address in the scheduler's file; None before the file is there, and complete."""
+        with suppress(FileNotFoundError, json.JSONDecodeError):
+            return json.loads(self._file.read_text())["address"]
+        return None
 
     def _start(self, what, *options):
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--no-dashboard", *options]
