@@ -153,8 +153,8 @@ def test_lists_are_merged():
         (lambda text: text.replace(",931,", ",941,", 1), "line 4: column 'ADC Edge #1 - 5 keV': 940 is not above"),
         (lambda text: text.replace(",931,", ",931.5,", 1), "931.5 is not a whole number from 0 to 4095"),
         (lambda text: text.replace(",2245\n", ",99999\n", 1), "99999 is not a whole number"),
-        (lambda text: text.replace(",931,", ",nan,", 1), "line 4: column 'ADC Edge #0 - 4 keV': 'nan' is no finite"),
-        (lambda text: text.replace(",931,", ",x,", 1), "line 4: column 'ADC Edge #0 - 4 keV': 'x' is no finite"),
+        (lambda text: text.replace(",931,", ",nan,", 1), "line 4: column 'ADC Edge #0 - 4 keV': 'nan' is not a finite"),
+        (lambda text: text.replace(",931,", ",x,", 1), "line 4: column 'ADC Edge #0 - 4 keV': 'x' is not a finite"),
         (lambda text: text.replace(",0,0,931", ",0.5,0,931", 1), "line 4: column 'Pixel': 0.5 is not a whole number"),
         (lambda text: text.replace(",0,0,931", ",0,32,931", 1), "line 4: column 'Detector': 32 is not a whole number"),
         (
