@@ -165,7 +165,7 @@ def test_files_of_others_that_are_being_looked_at(tmp_path: Path, monkeypatch: p
         looked_at.acquire(timeout=60)
     mine = OwnFiles(ArchiveSource(tmp_path), lambda: NOW)
     assert mine.receive("mine.fits", b"") is None
-    assert mine.problem == "mine.fits must wait for other files; drop it again in a moment"
+    assert mine.problem == "the server is busy with other files; upload mine.fits again in a moment"
     go_on.set()
     for thread in threads:
         thread.join()
