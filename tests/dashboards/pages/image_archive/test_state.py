@@ -118,7 +118,7 @@ def test_what_means_nothing_is_said_and_left_out(state: ImageArchiveState) -> No
 def test_mine_are_those_of_who_looks(small: Any, state: ImageArchiveState) -> None:
     state.author = "mine"
     assert state.listing.total == 0
-    assert "sign in" in state.complaints["author"]
+    assert "Sign in" in state.complaints["author"]
     hers = ImageArchiveState(ArchiveSource(small.archive.root), Visitor("alice"), author="mine")
     hers.load()
     assert [row.image for row in hers.listing.rows] == [small.hidden]
@@ -350,7 +350,7 @@ def test_picks_in_an_address_are_shared(small: Any, state: ImageArchiveState) ->
     stranger.take_address(f"?picked={small.hidden.image_id},{small.images[0].image_id},nonsense")
     stranger.load()
     assert stranger.n_selected == 1
-    assert stranger.selection_problem.startswith("2 of the 3 images")
+    assert stranger.selection_problem.startswith("2 of the 3 selected images")
 
 
 def test_many_picks_do_not_stand_in_the_address(state: ImageArchiveState) -> None:
