@@ -161,7 +161,7 @@ def test_impossible_recipes_cannot_be_built(change, word):
 def test_text_that_is_no_recipe_is_refused(damage):
     data = a_recipe().to_dict()
     damage(data)
-    with pytest.raises(SelectionError, match="no recipe"):
+    with pytest.raises(SelectionError, match="not a recipe"):
         Recipe.from_json(json.dumps(data))
 
 
@@ -234,7 +234,7 @@ def test_a_value_of_another_type_is_named_with_its_key(place, value, sentence):
     ],
 )
 def test_text_that_only_python_reads_is_no_recipe(text, sentence):
-    with pytest.raises(SelectionError, match="no recipe") as caught:
+    with pytest.raises(SelectionError, match="not a recipe") as caught:
         Recipe.from_json(text)
     assert sentence in str(caught.value)
 
@@ -259,7 +259,7 @@ def test_a_part_of_a_background_needs_one():
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"version": 1}'])
 def test_other_json_is_refused(text):
-    with pytest.raises(SelectionError, match="no recipe"):
+    with pytest.raises(SelectionError, match="not a recipe"):
         Recipe.from_json(text)
 
 

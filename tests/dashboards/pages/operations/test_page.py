@@ -112,7 +112,7 @@ def test_it_refreshes_by_itself(
         expect(page.get_by_text("1 private request of another user is not listed")).to_be_visible()
 
         number = submit(archive.root, "anna", "2211116471")
-        expect(page.get_by_text("1 before it")).to_be_visible()
+        expect(page.get_by_text("1 ahead of it")).to_be_visible()
         leases = Leases(archive.root)
         leases.sign_in("w", "2 processes", now())
         for request in (leases.claim("w", now(), 300.0), leases.claim("w", now(), 300.0)):

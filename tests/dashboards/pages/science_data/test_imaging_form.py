@@ -111,7 +111,7 @@ def test_a_box_can_be_cut(form: ImagingForm) -> None:
     form.param.update(cut=COUNTS, counts=1e6)
     assert len(form.intervals(box)) < 10
     form.param.update(cut=BINS, energies="10-15")
-    assert form.request(box).recipes == 20
+    assert form.request(box).task_count == 20
     feedback = form.feedback(box)
     assert (feedback.n_images, feedback.problem) == (20 * len(default_methods()), "")
 
