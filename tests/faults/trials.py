@@ -22,7 +22,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -268,16 +268,7 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
         pixel_file, aux = (path, aspect) if path.name in requests else (science, path)
         method = methods[trial.seed % len(methods)]
         try:
-            request = requests[pixel_file.name]
-            request = ImageRequest(
-                request.start,
-                request.end,
-                request.energy,
-                {method: default_methods()[method]},
-                pointing=request.pointing,
-                shape=request.shape,
-                pixel=request.pixel,
-            )
+            request = replace(requests[pixel_file.name], methods={method: default_methods()[method]})
             recipe = prepare_recipe(request, pixel_file, None, [aux])
             images = reconstruct(recipe, lambda reference: path if reference.name == path.name else _locate(reference))
         except OutOfTime:
