@@ -270,8 +270,8 @@ def run_check(arguments: argparse.Namespace) -> int:
         say(json.dumps([asdict(finding) for finding in findings]))
     else:
         for finding in findings:
-            mended = " (repaired)" if finding.repaired else ""
-            say(f"{finding.level} {finding.code} {finding.file}: {finding.message}{mended}")
+            suffix = " (repaired)" if finding.repaired else ""
+            say(f"{finding.level} {finding.code} {finding.file}: {finding.message}{suffix}")
         counted = Counter(str(finding.level) for finding in findings)
         say(", ".join(f"{number} {level}" for level, number in sorted(counted.items())) or "no problems")
     return DONE if is_sound(findings) else SOME_FAILED

@@ -1,4 +1,4 @@
-"""Damage of every kind to files and index: found, mended, and nothing left to find. Images: jobs/cli/test_repair."""
+"""Damage of every kind to files and index is found and repaired, and nothing is left. Images: jobs/cli/test_repair."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Damage to images, runs and their records: found, mended, nothing left to find. Files: checks/test_run."""
+"""Damage to images, runs and their records: found and repaired, and nothing is left to find. Files: checks/test_run."""
 
 import json
 import shutil
@@ -90,7 +90,7 @@ def image_of(archive, author="auto", method="clean") -> Image:
     return image
 
 
-def mended(archive, *, remake=True):
+def repair(archive, *, remake=True):
     found = check(archive, later(), repair=True, remake=Remaker(archive) if remake else None)
     assert is_sound(found), [one.message for one in found if not one.repaired]
     again = check(archive, later())
@@ -259,7 +259,7 @@ def test_damage_is_found_and_mended_to_what_was(own, damage, look, close_look, a
 def test_without_remaking_the_run_goes_so_that_previews_make_it_again(own, damage):
     run = run_of(own)
     damage(own)
-    mended(own, remake=False)
+    repair(own, remake=False)
     assert own.runs(RunFilter(author="auto", statuses=("done",))) == []
     assert not own.path_of(run.folder).exists()
     assert run_of(own, "alice").hidden
@@ -270,7 +270,7 @@ def test_without_remaking_the_run_goes_so_that_previews_make_it_again(own, damag
 def test_images_whose_science_file_is_gone_cannot_be_made_again(own):
     own.path_of(own.science_file(run_of(own).science_name).path).unlink()
     image_gone(own)
-    found = mended(own)
+    found = repair(own)
     assert {Code.FILE_MISSING, Code.IMAGE_MISSING} <= {one.code for one in found}
     assert own.runs(RunFilter(author="auto", statuses=("done",))) == []
 
@@ -293,7 +293,7 @@ def test_an_image_comes_back_with_the_doubts_about_it_and_none_about_others(own)
     own.upsert("runs", [replace(run, warnings=json.dumps(said))])
     own.path_of(f"{run.folder}/{RECORD}").unlink()
     own.delete("images", [f"{run.run_id}-{method}" for method in ("bp", "clean")])
-    mended(own)
+    repair(own)
     bp, clean = (own.image(f"{run.run_id}-{method}") for method in ("bp", "clean"))
     assert (bp.trusted, json.loads(bp.warnings)) == (True, said[:1])
     assert (clean.trusted, json.loads(clean.warnings)) == (False, said)
@@ -305,7 +305,7 @@ def test_without_a_record_the_image_tells_what_it_can_and_stays_private(own):
     all_rows_gone(own)
     own.path_of(f"{run.folder}/{RECORD}").unlink()
     assert codes(check(own, later())) == {"image-unindexed", "record-missing"}
-    mended(own)
+    repair(own)
     rebuilt, picture = own.run(run.run_id), own.image(image.image_id)
     assert (rebuilt.author, rebuilt.kind, rebuilt.hidden) == (UNKNOWN, RunKind.USER, True)
     assert (picture.author, picture.hidden, picture.trusted) == (UNKNOWN, True, False)
@@ -338,7 +338,7 @@ def test_set_that_a_killed_writer_left_is_no_run(own):
     next(folder.glob("*_clean.fits")).unlink()
     assert check(own, later(0.5), repair=True) == ()  # the writer may still be at work
     assert codes(check(own, later())) == {"image-unindexed"}
-    mended(own)
+    repair(own)
     assert not folder.exists()
     assert own.runs(RunFilter(author=UNKNOWN, all_hidden=True)) == []
 
@@ -357,7 +357,7 @@ def test_folder_without_images_is_litter(own):
     assert check(own, later()) == ()
     (folder / "x.png").write_bytes(b"x")
     assert codes(check(own, later())) == {"leftover"}
-    mended(own)
+    repair(own)
     assert not folder.exists()
 
 
@@ -375,7 +375,7 @@ def test_rows_that_change_while_an_image_is_looked_into_are_left_to_the_next_che
     assert [one.repaired for one in found if one.code is Code.ROW_CONTRADICTS] == [False]
     monkeypatch.undo()
     assert image_of(own).n_iter == 3
-    mended(own)
+    repair(own)
     assert image_of(own).n_iter != 3
 
 
@@ -386,7 +386,7 @@ def test_damaged_month_comes_back_from_the_records(own, table):
     shutil.rmtree(own.index / "read")
     (own.index / table / "2026-03.parquet").write_bytes(b"PAR1 nothing")
     assert codes(check(own, later(), deep=False)) == {"month-unreadable"}
-    mended(own)
+    repair(own)
     assert rows_of(own) == before
 
 

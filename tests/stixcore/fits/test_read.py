@@ -585,7 +585,7 @@ def test_the_exception_crosses_process_borders():
 
 
 def test_time_bins_of_early_flight_software(shared_data, tmp_path):
-    """Many bins before 2021-12-09: late unless the file says it was mended; one bin, or later, is never late."""
+    """Many bins before 2021-12-09: late unless the file says it was corrected; one bin, or later, is never late."""
     demo = shared_data / DEMO
     assert read_pixel_data(demo).header.bins_late
     assert not read_pixel_data(shared_data / EARLY).header.bins_late
