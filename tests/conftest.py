@@ -3,6 +3,8 @@
 Mark a test with ``needs_shared_data``, ``needs_chromium``, ``needs_fitsverify``, ``needs_gdl``, ``needs_setpriv`` or
 ``needs_mount`` and it is skipped, with a sentence, where that thing is absent; asking for the fixture
 ``shared_data`` or ``browser`` marks it too.
+Mark a test ``thorough`` if it only repeats, with more seeds, cases or stages, what another test shows: it runs with
+``--thorough`` (``make test-thorough``) alone.
 With ``STIX_NO_SILENT_SKIP=1`` (as ``.ci/run`` sets it) the run fails if a test was skipped for any other
 reason, was skipped although the thing is there, or is marked ``xfail``.
 """
@@ -147,7 +149,21 @@ def reason_of(report: pytest.CollectReport | pytest.TestReport) -> str:
     return str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="also run the tests marked thorough")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked thorough, unless asked for."""
+    if config.getoption("--thorough"):
+        return
+    repeated = [item for item in items if item.get_closest_marker("thorough")]
+    items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+    config.hook.pytest_deselected(items=repeated)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "thorough: repeats another test with more cases; needs --thorough")
     for marker, need in NEEDS.items():
         config.addinivalue_line("markers", f"{marker}: skipped where {need.what} is absent")
     config.addinivalue_line("markers", "slow_attack: left out of the short form of make attack")
