@@ -106,15 +106,16 @@ class InputCatalog:
         inside = self.flares[bisect_left(self._peaks, file.t_start) : bisect_left(self._peaks, file.t_end)]
         return {flare.flare_id: flare for flare in inside if flare.simulated == file.simulated}
 
-    def flare_during(self, start: _Time, end: _Time) -> Flare | None:
-        """The flare that overlaps a window most; None when none does."""
+    def flare_during(self, file: ScienceFile, start: _Time, end: _Time) -> Flare | None:
+        """The flare that overlaps a window of a file most; None when none does. Simulated ones as in `flares_in`."""
 
         def shared(flare: Flare) -> np.timedelta64:
             if flare.t_start is None or flare.t_end is None:
                 return _NOTHING
             return min(flare.t_end, end) - max(flare.t_start, start)
 
-        best = max(self.flares, key=shared, default=None)
+        same = (flare for flare in self.flares if flare.simulated == file.simulated)
+        best = max(same, key=shared, default=None)
         return best if best is not None and shared(best) > _NOTHING else None
 
     def background_for(

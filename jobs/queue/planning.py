@@ -52,7 +52,7 @@ def _task(
         choice = inputs.background_for(file, part.start, part.end, part.energy)
     else:
         choice = BackgroundChoice(given, "as asked for" if given else "no background subtracted: as asked for", ())
-    flare = inputs.flare_during(part.start, part.end)
+    flare = inputs.flare_during(file, part.start, part.end)
     return ImagingTask(
         root=archive.root,
         request=part,

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive import Archive
 from archive.index.schema import AuxFile, Flare, ScienceFile
-from jobs.inputs import InputCatalog, choose_aspect, choose_background
+from jobs.inputs import MIN_DURATION, InputCatalog, choose_aspect, choose_background, flare_named_in
 from stixcore.calibration.catalog import SHIPPED
 from stixcore.calibration.pointing import MAX_GAP
 from stixcore.reconstruct import LOCATION_ENERGY
@@ -56,6 +57,12 @@ def test_nearest_in_time_on_either_side():
     assert choice.chosen.name == "after"
     assert choice.reason == "nearest of 3 that qualify: 20.0 h after the flare"
     assert [candidate.name for candidate in choice.candidates] == ["after", "before", "far"]
+
+
+@pytest.mark.parametrize(("hours", "side"), [(-0.5, "before"), (0.5, "after")])
+def test_the_reason_says_on_which_side_of_the_flare(hours, side):
+    choice = choose_background([background("near", hours)], FLARE, FLARE, (4.0, 10.0))
+    assert choice.reason == f"nearest of 1 that qualify: 0.5 h {side} the flare"
 
 
 @pytest.mark.parametrize(
@@ -119,24 +126,43 @@ def test_the_background_also_covers_the_band_in_which_the_flare_is_located(energ
     assert choice.candidates[1].reason.endswith(f"keV, not {low:g}-{high:g} keV")
 
 
-def aspect(name: str, start: float, end: float) -> AuxFile:
+HALF = np.timedelta64(1600, "s")
+
+
+@pytest.mark.parametrize(
+    ("change", "qualifies"),
+    [
+        ({"duration_s": MIN_DURATION}, True),
+        ({"e_low": 4.0, "e_high": 10.0}, True),
+        ({"t_start": FLARE - HALF, "t_end": FLARE}, True),
+        ({"t_start": FLARE, "t_end": FLARE + HALF}, False),
+    ],
+)
+def test_the_limits_of_a_background_belong_to_it(change, qualifies):
+    """A file of just the shortest duration or just the band qualifies; of its time range only the start belongs."""
+    choice = choose_background([background("edge", 1, **change)], FLARE, FLARE, (4.0, 10.0))
+    assert choice.candidates[0].qualifies is qualifies
+
+
+def aspect(name: str, start: float, end: float, **changes) -> AuxFile:
     """An auxiliary file with records between two times, hours from the flare."""
     begin, stop = (FLARE + np.timedelta64(round(hours * 3600), "s") for hours in (start, end))
-    return AuxFile(
-        name=name,
-        product="aux-ephemeris",
-        level="ANC",
-        version="01",
-        sha256="a" * 64,
-        size=1,
-        path=f"fits/{name}",
-        t_start=begin,
-        t_end=stop,
-        n_records=1,
-        has_sas_ok=True,
-        n_sas_ok=1,
-        ingested_at=FLARE,
-    )
+    values = {
+        "name": name,
+        "product": "aux-ephemeris",
+        "level": "ANC",
+        "version": "01",
+        "sha256": "a" * 64,
+        "size": 1,
+        "path": f"fits/{name}",
+        "t_start": begin,
+        "t_end": stop,
+        "n_records": 1,
+        "has_sas_ok": True,
+        "n_sas_ok": 1,
+        "ingested_at": FLARE,
+    }
+    return AuxFile(**(values | changes))
 
 
 def test_aspect_files_come_nearest_first_then_by_start_then_by_name():
@@ -164,18 +190,19 @@ def catalogue(quiet=(), rows=(), flares=()) -> InputCatalog:
     return InputCatalog._sorted((), quiet, rows, flares, SHIPPED)
 
 
-def flare_at(name: str, start: float, end: float) -> Flare:
+def flare_at(name: str, start: float, end: float, **changes) -> Flare:
     """A flare between two times, minutes from `FLARE`."""
     begin, stop = (FLARE + np.timedelta64(round(minutes * 60), "s") for minutes in (start, end))
-    return Flare(
-        flare_id=name,
-        t_peak=begin + (stop - begin) // 2,
-        t_start=begin,
-        t_end=stop,
-        peak_counts=1e4,
-        source="detected",
-        updated_at=FLARE,
-    )
+    values = {
+        "flare_id": name,
+        "t_peak": begin + (stop - begin) // 2,
+        "t_start": begin,
+        "t_end": stop,
+        "peak_counts": 1e4,
+        "source": "detected",
+        "updated_at": FLARE,
+    }
+    return Flare(**(values | changes))
 
 
 @given(st.lists(hours, max_size=8), st.floats(0, 3600))
@@ -225,12 +252,85 @@ def test_records_up_to_the_largest_gap_are_near_enough():
     ],
 )
 def test_a_window_belongs_to_the_flare_that_it_overlaps_most(flares, expected):
-    found = catalogue(flares=[flare_at(*flare) for flare in flares]).flare_during(
-        FLARE, FLARE + np.timedelta64(10, "m")
-    )
+    inputs = catalogue(flares=[flare_at(*flare) for flare in flares])
+    found = inputs.flare_during(background("file", 0), FLARE, FLARE + np.timedelta64(10, "m"))
     assert (found.flare_id if found else None) == expected
 
 
 def test_flares_without_start_or_end_are_no_choice():
     lacking = replace(flare_at("lacking", 0, 10), t_end=None), replace(flare_at("also", 0, 10), t_start=None)
-    assert catalogue(flares=lacking).flare_during(FLARE, FLARE + np.timedelta64(10, "m")) is None
+    inputs, file = catalogue(flares=lacking), background("file", 0)
+    assert inputs.flare_during(file, FLARE, FLARE + np.timedelta64(10, "m")) is None
+    assert inputs.flares_in(file) == {}
+
+
+def test_flares_of_a_file_have_their_peak_in_it():
+    """From the start of the file, up to but without its end."""
+    file = background("file", 0)
+    peaks = {"before": -HALF - np.timedelta64(1, "us"), "first": -HALF, "last": HALF - np.timedelta64(1, "us")}
+    flares = [flare_at(name, -60, 60, t_peak=FLARE + peak) for name, peak in (peaks | {"after": HALF}).items()]
+    assert list(catalogue(flares=flares).flares_in(file)) == ["first", "last"]
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_real_and_simulated_flares_are_never_mixed(simulated):
+    inputs = catalogue(flares=[flare_at("real", -5, 5), flare_at("simulated", -5, 6, simulated=True)])
+    file, end = background("file", 0, simulated=simulated), FLARE + np.timedelta64(5, "m")
+    expected = "simulated" if simulated else "real"
+    assert list(inputs.flares_in(file)) == [expected]
+    assert inputs.flare_during(file, FLARE, end).flare_id == expected
+    other = catalogue(flares=[flare_at("other", -5, 5, simulated=not simulated)])
+    assert other.flare_during(file, FLARE, end) is None
+
+
+def test_the_flare_that_a_purpose_names():
+    assert flare_named_in("Flare 2211111136, Solar Flare, CL1") == "2211111136"
+    assert flare_named_in("BKG quiet, Background") == ""
+
+
+@pytest.fixture(scope="module")
+def mixed_archive(tmp_path_factory):
+    """An archive with real and simulated inputs around `FLARE`, current and superseded ones."""
+    archive = Archive(tmp_path_factory.mktemp("mixed"), create=True)
+    gap = float(MAX_GAP / np.timedelta64(1, "h"))
+    both = [(prefix, {"simulated": prefix == "simulated "}) for prefix in ("real ", "simulated ")]
+    science = [background(f"{p}own", 0.2, is_background=False, **which) for p, which in both]
+    science += [background(f"{p}data", -2, is_background=False, **which) for p, which in both]
+    science += [background(f"{p}quiet", 30, **which) for p, which in both]
+    science += [background(f"{p}old", 20, superseded_by="newer", **which) for p, which in both]
+    aux = [aspect(f"{p}before", -24, -gap, **which) for p, which in both]
+    aux += [aspect(f"{p}after", 0.5 + gap, 24, **which) for p, which in both]
+    aux += [aspect(f"{p}superseded", -1, 1, superseded_by="newer", **which) for p, which in both]
+    flares = [flare_at(f"{p}flare", 0, 20 if which["simulated"] else 10, **which) for p, which in both]
+    for table, rows in (("science_files", science), ("aux_files", aux), ("flares", flares)):
+        archive.upsert(table, rows)
+    return archive
+
+
+@pytest.mark.parametrize("prefix", ["real ", "simulated "])
+@pytest.mark.parametrize("minutes", [(0, 0), (0, 30), (30, 30)])
+def test_a_catalogue_around_a_window_chooses_as_that_of_the_archive(mixed_archive, prefix, minutes):
+    """For every window between the times it was made for."""
+    file = mixed_archive.science_file(f"{prefix}own")
+    first, last = FLARE, FLARE + np.timedelta64(30, "m")
+    start, end = (FLARE + np.timedelta64(number, "m") for number in minutes)
+    around, of = InputCatalog.around(mixed_archive, file, first, last), InputCatalog.of(mixed_archive)
+    assert around.science == {file.name: file}
+    assert of.science[file.name] == file
+    for inputs in (around, of):
+        assert inputs.background_for(file, start, end, (4.0, 10.0)).chosen.name == f"{prefix}quiet"
+    assert around.background_for(file, start, end, (4.0, 10.0)) == of.background_for(file, start, end, (4.0, 10.0))
+    names = {(0, 0): ["before"], (0, 30): [], (30, 30): ["after"]}[minutes]
+    assert [row.name for row in of.aspect_for(file, start, end)] == [f"{prefix}{name}" for name in names]
+    assert around.aspect_for(file, start, end) == of.aspect_for(file, start, end)
+    assert around.flares_in(file) == of.flares_in(file)
+    assert list(of.flares_in(file)) == [f"{prefix}flare"]
+
+
+def test_a_catalogue_without_backgrounds_has_the_rest(mixed_archive):
+    file = mixed_archive.science_file("real own")
+    end = FLARE + np.timedelta64(30, "m")
+    inputs = InputCatalog.around(mixed_archive, file, FLARE, end, backgrounds=False)
+    assert inputs.quiet == {False: [], True: []}
+    assert inputs.aspect == InputCatalog.around(mixed_archive, file, FLARE, end).aspect
+    assert inputs.aspect[False] != []
