@@ -1,1 +1,1 @@
-"""Accuracy and speed, measured: tables for people. Speed is a ratio to a peer in the same run, never a test."""
+"""Tables of accuracy and speed. Speeds are ratios to other packages in the same run and are never tested."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [name …]``: print the tables; without a name all but those that take minutes."""
+"""``python -m benchmarks [name …]``: print tables; by default all that take less than minutes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 from importlib import import_module
 
 TABLES = ("speed", "locations", "forward_fits", "reference_2020", "flares")
-#: Minutes each, or in want of a running server; only when named.
+#: These take minutes each or need a running server; they run only when named.
 LONG_TABLES = (
     "science", "fluxes", "coverage", "throughput", "journal", "take_home", "pages", "image_page",
     "reconstruction_page", "energy_edges", "flags",
@@ -16,7 +16,7 @@ LONG_TABLES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("names", nargs="*", choices=[*TABLES, *LONG_TABLES, []], help="which tables")
+    parser.add_argument("names", nargs="*", choices=[*TABLES, *LONG_TABLES, []], help="tables to print")
     names = parser.parse_args().names or TABLES
     print(f"{platform.python_implementation()} {platform.python_version()} on {platform.machine()}")
     for name in names:

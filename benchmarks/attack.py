@@ -1,7 +1,7 @@
-"""``make attack``: every attack that the service must withstand, against servers that it starts on loopback.
+"""``make attack``: all attacks that the service must withstand, against servers started on loopback.
 
-Each attack is a test; its docstring says what must hold. The short form (``--short``, in CI) has smaller floods and
-leaves out attacks that are marked ``slow_attack``, which CI runs with all other tests.
+Each attack is a test whose docstring states the required result. The short form (``--short``, in CI) uses smaller
+floods and skips attacks marked ``slow_attack``, which CI runs with all other tests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.load.sections import markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: What is attacked, and where the attacks are.
+#: Folders with the attacks.
 SHORT = (
     "tests/dashboards/server/attacks",
     "tests/faults/test_exchanged_files.py",
@@ -43,7 +43,7 @@ LONG = (
 
 @dataclass
 class Outcome:
-    """Results of one test's cases."""
+    """Results of the cases of one test."""
 
     cases: int = 0
     held: int = 0
@@ -78,17 +78,17 @@ class Report:
             held = f"{outcome.held}" if outcome.held == outcome.cases - outcome.skipped else f"**{outcome.held}**"
             skipped = f" ({outcome.skipped} skipped)" if outcome.skipped else ""
             rows.append([about, what_holds(file, name), outcome.cases, held + skipped, f"{outcome.seconds:.1f}"])
-        return markdown_table(("about", "what must hold", "cases", "held", "s"), rows)
+        return markdown_table(("topic", "required result", "cases", "passed", "s"), rows)
 
 
 def what_holds(file: str, function: str) -> str:
-    """First line of a test's docstring; else its name in words."""
+    """First line of the docstring of a test, or its name in words."""
     return docstrings(ROOT / file).get(function) or function.removeprefix("test_").replace("_", " ")
 
 
 @cache
 def docstrings(path: Path) -> dict[str, str]:
-    """First lines of the docstrings of a module's functions."""
+    """First lines of the docstrings of the functions of a module."""
     if not path.is_file():
         return {}
     found = ast.walk(ast.parse(path.read_text()))
@@ -117,7 +117,7 @@ def main() -> None:
     print(report.table())
     lost = sum(outcome.cases - outcome.held - outcome.skipped for outcome in report.outcomes.values())
     cases = sum(outcome.cases for outcome in report.outcomes.values())
-    print(f"\n{cases} attacks, {lost} got through; {perf_counter() - begin:.0f} s.")
+    print(f"\n{cases} attacks, {lost} succeeded; {perf_counter() - begin:.0f} s.")
     if ran.returncode:
         print(ran.stdout[-20_000:], ran.stderr[-2000:], sep="\n", file=sys.stderr)
     sys.exit(1 if ran.returncode or not cases else 0)

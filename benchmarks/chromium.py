@@ -1,4 +1,4 @@
-"""A served archive and a browser that looks at it: what the benchmarks of the pages share."""
+"""A served archive and a browser, for the benchmarks of the pages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from statistics import median
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-#: How long anything is waited for, s.
+#: Timeout of all waits, s.
 PATIENCE_S = 120.0
-#: What the project asks for of every page, s.
+#: Targets for all pages, s.
 FIRST_CONTENT_BAR, FLIP_BAR = 0.6, 0.4
-#: How many times as long an archive of a million images may take.
+#: Factor by which the targets are longer for an archive with a million images.
 MANY_RATIO = 2.0
 
-#: Notes when a frame is drawn that has what a selector finds in it.
+#: Records when the first frame with an element of a selector is drawn.
 _PAINTED = """([selector]) => {
   const look = () => {
     if (document.querySelector(selector)) { window.painted = performance.now() } else { requestAnimationFrame(look) }
@@ -34,7 +34,7 @@ _PAINTED = """([selector]) => {
 
 @contextmanager
 def serving(archive: Path, log: Path | None = None) -> Iterator[str]:
-    """The pages of an archive, served as ``python -m dashboards`` does, on a free port."""
+    """Serve the pages of an archive, like ``python -m dashboards``, on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -47,7 +47,7 @@ def serving(archive: Path, log: Path | None = None) -> Iterator[str]:
         deadline = time.monotonic() + PATIENCE_S
         while not _answers(f"{url}/liveness"):
             if process.poll() is not None or time.monotonic() > deadline:
-                message = f"the pages do not come up: {'' if log is None else log.read_text()}"
+                message = f"the server did not start: {'' if log is None else log.read_text()}"
                 raise RuntimeError(message)
             time.sleep(0.1)
         yield url
@@ -66,7 +66,7 @@ def _answers(address: str) -> bool:
 
 @contextmanager
 def chromium(height: int = 900) -> Iterator[BrowserContext]:
-    """A browser without a window."""
+    """A headless browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
@@ -78,19 +78,19 @@ def chromium(height: int = 900) -> Iterator[BrowserContext]:
 
 
 def visit(page: Page, address: str, content: str, alive: str) -> tuple[float, float]:
-    """Open an address.
+    """Open a URL.
 
     Parameters
     ----------
     content : str
-        Selector of what a visitor came for, in the document itself.
+        Selector of the main content in the document.
     alive : str
-        Expression of JavaScript that is true when the live page stands.
+        JavaScript expression that is true when the live page is ready.
 
     Returns
     -------
     first, live : float
-        Until the browser paints the content, and until the live page stands, s.
+        Time until the browser paints the content, and until the live page is ready, s.
     """
     page.goto("about:blank")
     begin = time.perf_counter()
@@ -103,11 +103,11 @@ def visit(page: Page, address: str, content: str, alive: str) -> tuple[float, fl
 
 
 def judged(what: Sequence[object], times: Sequence[float], bar: float | None) -> list[object]:
-    """A row: what was measured, median and worst [s], bar [s], and whether the median is within."""
+    """A row: name, median and worst [s], target [s], and whether the median meets the target."""
     middle = median(times)
     judgement = ["–", ""] if bar is None else [f"{bar:g}", "yes" if middle <= bar else "NO"]
     return [*what, f"{middle:.2f}", f"{max(times):.2f}", *judgement]
 
 
-#: Heads of the columns of `judged`.
-JUDGED = ["median [s]", "worst [s]", "bar [s]", "within"]
+#: Column names of `judged`.
+JUDGED = ["median [s]", "worst [s]", "target [s]", "met"]

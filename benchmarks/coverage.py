@@ -1,8 +1,8 @@
-"""How often the truth lies within one error of an image: uncertainty maps and the errors of position, flux and size.
+"""How often the truth is within one error of an image: uncertainty maps and errors of position, flux and size.
 
-The simulated flares have a calibration error of 5 % in gain and phase of every sub-collimator, which is what the sigma
-of visibilities and the ensembles hold. Counted are pixels where the truth is above 10 % of its peak. The truth is the
-sky; for CLEAN and multi-scale CLEAN seen with the clean beam, for a back projection with the dirty beam.
+The simulated flares have a calibration error of 5 % in gain and phase of every sub-collimator, as included in the sigma
+of visibilities and in ensembles. Pixels with a truth above 10 % of its peak are counted. The truth is the sky; for both
+CLEANs convolved with the clean beam, for a back projection with the dirty beam.
 
 ``python -m benchmarks coverage``; in pieces ``python -m benchmarks.coverage --method em --scene loop --counts 1e4``.
 """
@@ -34,13 +34,13 @@ from stixcore.visibility.form import SYSTEMATIC_ERROR
 Floats = NDArray[np.float64]
 
 METHODS = tuple(method for method in Method if method is not Method.FULL_DISK_BP)
-#: Pixels with signal: truth above this share of its peak.
+#: Pixels with signal: truth above this fraction of its peak.
 SIGNAL = 0.1
 N_FLARES, N_MEMBERS = 20, 16
-#: `BIAS_WEIGHT` was fitted to flares below this number; the table is made of others.
+#: `BIAS_WEIGHT` was fitted to flares below this number; the table uses other flares.
 FIRST_FLARE = 1000
 WORKERS = 2
-#: What the project asks for, %.
+#: Target, %.
 BAR = (60.0, 76.0)
 
 type Task = tuple[Method, Scene, float, int, int]
@@ -48,15 +48,15 @@ type Task = tuple[Method, Scene, float, int, int]
 
 @dataclass(frozen=True)
 class Covered:
-    """One flare: share of pixels within one error and within one sigma of the copies; whether each number is.
+    """One flare: fraction of pixels within one error and within one sigma of the copies; the same for each number.
 
     Attributes
     ----------
     pixels, by_sigma : float, 0 … 1
     position : float
-        Share of the two coordinates of the centroid, 0, 0.5 or 1.
+        Fraction of the two coordinates of the centroid, 0, 0.5 or 1.
     flux, size : float
-        0 or 1; NaN where the method gives none.
+        0 or 1; NaN if the method does not provide it.
     """
 
     pixels: float
@@ -128,16 +128,16 @@ def coverage_table(
                 ]
             )
     title = (
-        f"Truth within one error [%], asked for {BAR[0]:g} to {BAR[1]:g}: {n} flares each, ensembles of {members}, "
+        f"Truth within one error [%], target {BAR[0]:g} to {BAR[1]:g}: {n} flares each, ensembles of {members}, "
         f"{100 * SYSTEMATIC_ERROR:g} % calibration error"
     )
     by_counts = [f"pixels, {expected:,.0f} ct" for expected in counts]
-    columns = ["method", "scene", *by_counts, "pixels", "sigma alone", "position", "flux", "size"]
+    columns = ["method", "scene", *by_counts, "pixels", "sigma only", "position", "flux", "size"]
     return title, columns, rows
 
 
 def covered(task: Task) -> Covered:
-    """Image one flare, make its ensemble and look where the truth is."""
+    """Image one flare with its ensemble and compare with the truth."""
     method, scene, counts, number, members = task
     given = observe(scene, counts, number, calibration_error=SYSTEMATIC_ERROR)
     data, parameters = ready(given), default_methods()[method]
@@ -163,7 +163,7 @@ def covered(task: Task) -> Covered:
 
 
 def truth_as_shown(given: Observation, method: Method) -> Floats:
-    """The true image as the map of a method is meant to show it."""
+    """The true image as it should appear in the map of a method."""
     if method in (Method.CLEAN, Method.MS_CLEAN):
         return given.truth(BEAM)
     if method is not Method.BP:
@@ -182,7 +182,7 @@ def _percent(values: Sequence[float]) -> str:
 
 
 def main() -> None:
-    """Parts of the table, named on the command line."""
+    """Compute the parts of the table named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage")
     parser.add_argument("--method", nargs="+", type=Method, choices=METHODS, default=METHODS)
     parser.add_argument("--scene", nargs="+", type=Scene, choices=tuple(Scene), default=tuple(Scene))

@@ -1,8 +1,8 @@
-"""Flares that are imaged three times: from all counts, and from the top and the bottom row of pixels alone.
+"""Flares imaged three times: from all counts, and from the top and the bottom row of pixels only.
 
-The rows have independent counts of the same flare. Half of what they differ by is an error of the image of all counts.
-Real ones are those of November 2022; simulated ones are files of `simulate_campaign`, faint ones among them, with a
-known place.
+The rows have independent counts of the same flare; half of their difference estimates the error of the image of all
+counts. Real flares are those of November 2022; simulated ones, some of them faint, come from `simulate_campaign` and
+have a known position.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from stixcore.simulation.campaign import FlareSizes, simulate_campaign
 Floats = NDArray[np.float64]
 
 BAND = (6.0, 10.0)
-#: Around the peak, where IDL has no window.
+#: Window around the peak if IDL has none.
 HALF_WINDOW = np.timedelta64(60, "s")
-#: Of a simulated campaign: days, flares a day, counts per second at the peak.
+#: Simulated campaign: days, flares per day, counts per second at the peak.
 DAYS, PER_DAY, RATES = 1.0, 24.0, (15.0, 3000.0)
-#: IDL's place is no truth beyond this many radii from Sun center.
+#: Solar radii from Sun center beyond which IDL's position is not used as the truth.
 DISK = 1.1
 
 
@@ -48,7 +48,7 @@ class Case:
     aspect : tuple of Path
     start, end : datetime64
     truth : (x, y) or None
-        IDL's circle, or where the simulated flare is; arcsec, helioprojective.
+        Position of IDL's circle or of the simulated flare; arcsec, helioprojective.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A flare, its images of all counts and of each row (None where a row makes none)."""
+    """A flare with its images of all counts and of each row (None if a row gives none)."""
 
     case: Case
     images: ImageSet
@@ -70,7 +70,7 @@ class Judged:
 
     @property
     def net_counts(self) -> float:
-        """Above background, ct."""
+        """Counts above background, ct."""
         return self.images.counts[0] - self.images.counts[1]
 
     @property
@@ -80,12 +80,12 @@ class Judged:
 
     @property
     def rows_apart(self) -> float:
-        """Between the locations from the two rows, arcsec; infinite where one has none."""
+        """Distance of the locations from the two rows, arcsec; infinite if one has none."""
         return np.inf if self.rows is None else float(np.hypot(*(place_of(self.rows[0]) - place_of(self.rows[1]))))
 
     @property
     def location_doubts(self) -> tuple[str, ...]:
-        """Doubts of the location in the frame of the pointing, which rows and IDL share."""
+        """Warnings about the location, except for the pointing, which is the same for rows and IDL."""
         return tuple(
             found.code
             for found in self.images.findings
@@ -93,7 +93,7 @@ class Judged:
         )
 
     def doubted(self, method: Method, aspect: str) -> bool:
-        """Whether position, flux or shape of an image are doubted, the pointing left aside."""
+        """Whether position, flux or shape of an image has a warning, except for the pointing."""
         return any(
             found.method in (None, method) and _doubts(found, aspect) and not found.code.startswith("pointing")
             for found in self.images.findings
@@ -115,7 +115,7 @@ class Judged:
 
 
 def place_of(images: ImageSet) -> Floats:
-    """Location of a set, (2,) float, arcsec."""
+    """Location of an image set, (2,) float, arcsec."""
     return np.array([images.recipe.location.x, images.recipe.location.y])
 
 
@@ -124,7 +124,7 @@ def _doubts(found: Finding, aspect: str) -> bool:
 
 
 def judge(case: Case) -> Judged | None:
-    """Image a flare; None when its file allows no image."""
+    """Image a flare; None if its file cannot be imaged."""
     paths = {path.name: path for path in (case.science, case.background, *case.aspect)}
 
     def made(pixel_set: PixelSet) -> ImageSet:
@@ -146,7 +146,7 @@ def judge(case: Case) -> Judged | None:
 
 
 def november_2022() -> Iterator[Case]:
-    """The 68 files of flares, in IDL's windows where there are any, else in the two minutes around the peak."""
+    """The 68 files of flares, in IDL's windows if available, otherwise in the two minutes around the peak."""
     aspect, quiet = tuple(aspect_files()), background()
     listed = {flare.uid: flare for flare in idl_flares()}
     for path in sorted((FOLDER / "l1").glob("*.fits")):
@@ -164,13 +164,13 @@ def november_2022() -> Iterator[Case]:
 
 
 def on_the_disk(case: Case, rsun: float) -> Case:
-    """Without IDL's place where that is off the disk: it cannot be the truth."""
+    """Remove IDL's position if it is off the disk, as it cannot be the truth."""
     lies_off = case.truth is not None and np.hypot(*case.truth) > DISK * rsun
     return replace(case, truth=None) if lies_off else case
 
 
 def simulated(seed: int, days: float = DAYS) -> Iterator[Case]:
-    """Flares of a campaign; its files live as long as this generator."""
+    """Flares of a campaign; its files exist until the generator is closed."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         start = np.datetime64("2026-03-14T00:00:00", "us")

@@ -1,9 +1,9 @@
-"""Which energy-edge correction makes real data agree with itself: 69 files of November 2022.
+"""Which energy-edge correction makes real data self-consistent: 69 files of November 2022.
 
-No position enters, only consistency: the two pixel rows measure the same visibility, A + C and B + D the same flux, and
-an image exists that explains the visibilities. The window of a file is the brightest minute in its band; the band is
-6-10 keV, then 4-10 keV. No CAL file of November 2022 is known, and no science file of the days of the one that is, so
-daily calibration and medians of neighbouring days cannot be judged here.
+Positions are not used, only consistency: the two pixel rows measure the same visibility, A + C and B + D the same flux,
+and there is an image that explains the visibilities. The window of a file is the brightest minute in its band, 6-10
+keV, then 4-10 keV. There is no CAL file of November 2022, and no science file for the days of the known one, so daily
+calibration and medians of neighboring days cannot be tested here.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ Floats = NDArray[np.float64]
 
 BANDS = ((6.0, 10.0), (4.0, 10.0))
 WINDOW_S = 60.0
-#: Visibilities enter relative differences when both rows have at least this signal-to-noise ratio.
+#: Signal-to-noise ratio of both rows from which visibilities are used in relative differences.
 CLEAR = 10.0
-#: Files with most counts that enter the means: in the others noise is all there is.
+#: Number of files with the most counts that are used in the means; the others are dominated by noise.
 BRIGHTEST = 30
-#: In force in November 2022; from June 2025; from June 2026.
+#: Energy tables in force in November 2022, from June 2025, and from June 2026.
 RIGHT, WRONG, NEWEST = "elut_table_20220918", "elut_table_20250523", "elut_table_20260529"
 
 
@@ -68,16 +68,16 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Consistency:
-    """Of one file with one correction; arrays over the visibilities of labels 3-10.
+    """Results for one file with one correction; arrays over the visibilities of labels 3-10.
 
     Attributes
     ----------
     rows : float
         χ² per degree of freedom of the visibilities of the TOP row against those of BOT, counting errors only.
     amplitude : (n,) float
-        |V_TOP| / |V_BOT| - 1 where both are clear, %.
+        |V_TOP| / |V_BOT| - 1 where both are significant, %.
     phase : (n,) float
-        Phase of V_TOP minus that of V_BOT where both are clear, deg.
+        Phase of V_TOP minus that of V_BOT where both are significant, deg.
     sums : float
         χ² per degree of freedom of A + C against B + D.
     sum_ratio : (n,) float
@@ -85,7 +85,7 @@ class Consistency:
     mem : float
         χ² per degree of freedom of MEM_GE.
     vis, clear : (24,) complex and bool
-        Both rows together, and which of them are clear.
+        Both rows together, and whether they are significant.
     counts : float
         Net.
     """

@@ -22,20 +22,20 @@ from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method
 from stixcore.imaging.threads import single_threaded
 
-#: Beyond this a location is wrong, arcsec; likewise the place of an image's source.
+#: Error beyond which a location, or the position of a source in an image, counts as wrong, arcsec.
 OFF = 5.0
-#: Half of the difference of the rows, relative, beyond which a flux or a width is wrong.
+#: Half the relative difference of the pixel rows beyond which a flux or a width counts as wrong.
 FLUX_OFF, WIDTH_OFF = 0.1, 0.25
-#: Bars of recall and precision of the location's doubt.
+#: Targets for recall and precision of the warning about the location.
 RECALL, PRECISION = 0.9, 0.4
-#: Flares with more counts above background must not be doubted where IDL agrees within `CLOSE`.
+#: Flares with more counts above background must have no warning where IDL agrees within `CLOSE`.
 BRIGHT, CLOSE = 1e5, 1.0
 METHODS = (Method.CLEAN, Method.MS_CLEAN, Method.EM, Method.MEM_GE, Method.VIS_FWDFIT)
 SEED = 20221109
-#: In the title of the table of their images.
+#: Appears in the title of the table of images of real flares.
 REAL = "real flares"
-#: The section of docs/accuracy.md that has the tables, and the one that follows.
-HEADING, NEXT = "## Doubts", "## By scene"
+#: Heading of the section of docs/accuracy.md with the tables, and of the next section.
+HEADING, NEXT = "## Quality warnings", "## By scene"
 
 type Table = tuple[str, list[str], list[list[object]]]
 
@@ -47,14 +47,14 @@ def run() -> None:
 
 
 def flag_tables(days: float = DAYS) -> list[Table]:
-    """Titles, columns and rows; those of real files only where they are."""
+    """Titles, columns and rows; those of real files only if the files exist."""
     with single_threaded():
         made = [found for case in simulated(SEED, days) if (found := judge(case)) is not None]
         real = []
         if SHARED_DATA.is_dir():
             real = [found for case in november_2022() if (found := judge(case)) is not None]
     if not real:
-        print("\nThe flares of November 2022 need ../shared/data, which is not here")
+        print("\nSkipped the flares of November 2022: ../shared/data does not exist")
         return [location_table([], made), image_table("simulated flares", made)]
     real = [replace(one, case=on_the_disk(one.case, one.images.recipe.pointing.rsun)) for one in real]
     return [
@@ -68,18 +68,18 @@ def flag_tables(days: float = DAYS) -> list[Table]:
 
 
 def location_table(real: Sequence[Judged], made: Sequence[Judged]) -> Table:
-    """How well the doubt of a location finds those that are more than 5″ off."""
+    """How well the warning about a location finds locations that are wrong by more than 5″."""
     rows = [
         _flag_row("real, rows more than 10″ apart", real, lambda one: one.rows_apart / 2.0),
-        _flag_row("real, off IDL's circle", [one for one in real if one.case.truth], _off_truth),
+        _flag_row("real, compared with IDL's circle", [one for one in real if one.case.truth], _off_truth),
         _flag_row("simulated, rows more than 10″ apart", made, lambda one: one.rows_apart / 2.0),
-        _flag_row("simulated, off the truth", made, _off_truth),
+        _flag_row("simulated, compared with the truth", made, _off_truth),
     ]
     title = (
-        f"Doubt of the location; off: by more than {OFF:g}″ (half the distance of the rows); asked for: recall "
+        f"Warnings about the location; wrong: by more than {OFF:g}″ (half the distance of the rows); target: recall "
         f"{RECALL:g}, precision {PRECISION:g}"
     )
-    return title, ["flares", "n", "off", "doubted", "both", "recall", "precision"], [row for row in rows if row[1]]
+    return title, ["flares", "n", "wrong", "flagged", "both", "recall", "precision"], [row for row in rows if row[1]]
 
 
 def _off_truth(one: Judged) -> float:
@@ -87,7 +87,7 @@ def _off_truth(one: Judged) -> float:
 
 
 def from_truth(one: Judged, place: NDArray[np.float64]) -> float:
-    """Distance of a place from the truth, arcsec."""
+    """Distance of a position from the truth, arcsec."""
     assert one.case.truth is not None
     return float(np.hypot(place[0] - one.case.truth[0], place[1] - one.case.truth[1]))
 
@@ -97,7 +97,7 @@ def _flag_row(name: str, flares: Sequence[Judged], off_by: Callable[[Judged], fl
 
 
 def _counted(pairs: Sequence[tuple[bool, bool]]) -> list[object]:
-    """Number, off, doubted, both, recall and precision of pairs (off, doubted)."""
+    """Number, wrong, flagged, both, recall and precision of pairs (wrong, flagged)."""
     off, doubted = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
     both = sum(pair == (True, True) for pair in pairs)
     return [len(pairs), off, doubted, both, _share(both, off), _share(both, doubted)]
@@ -112,7 +112,7 @@ def _share(hits: int, of: int) -> str:
 
 
 def image_table(name: str, flares: Sequence[Judged]) -> Table:
-    """Doubts of position, flux and shape of each image against what its two rows differ by."""
+    """Warnings about position, flux and shape of each image, compared with the difference of its two pixel rows."""
     rows: list[list[object]] = []
     for method in METHODS:
         measured = [(one, found) for one in flares if (found := one.measured(method)) is not None]
@@ -133,10 +133,10 @@ def image_table(name: str, flares: Sequence[Judged]) -> Table:
         for aspect, pairs in (("position", places), ("flux", fluxes), ("shape", widths)):
             rows.append([METHOD_NAMES[method], aspect, *_counted([(bool(off), flag) for off, flag in pairs])])
     title = (
-        f"Doubts of images, {name}; off: half the difference of the rows above {OFF:g}″, {100 * FLUX_OFF:g} % of the "
-        f"flux, {100 * WIDTH_OFF:g} % of the width"
+        f"Warnings about images, {name}; wrong: half the difference of the rows above {OFF:g}″, "
+        f"{100 * FLUX_OFF:g} % of the flux, {100 * WIDTH_OFF:g} % of the width"
     )
-    return title, ["method", "aspect", "n", "off", "doubted", "both", "recall", "precision"], rows
+    return title, ["method", "aspect", "n", "wrong", "flagged", "both", "recall", "precision"], rows
 
 
 def distance_table(real: Sequence[Judged]) -> Table:
@@ -176,15 +176,15 @@ def place_of_source(one: Judged, method: Method) -> NDArray[np.float64]:
 
 
 def bright_table(real: Sequence[Judged]) -> Table:
-    """Doubts of bright flares where IDL agrees."""
+    """Warnings about bright flares where IDL agrees."""
     rows: list[list[object]] = []
     for one in real:
         if one.net_counts > BRIGHT and one.case.truth is not None and _off_truth(one) < CLOSE:
             doubts = [found for found in one.images.findings if found.severity == "doubt"]
             texts = [found.code + (f" ({found.method})" if found.method else "") for found in doubts]
             rows.append([one.case.name, f"{one.net_counts:.0f}", f"{_off_truth(one):.2f}", ", ".join(texts) or "none"])
-    title = f"Flares with more than 10⁵ net counts within {CLOSE:g}″ of IDL's circle, and every doubt"
-    return title, ["uid", "net counts", "off [″]", "doubts"], rows
+    title = f"Flares with more than 10⁵ net counts within {CLOSE:g}″ of IDL's circle, with all warnings"
+    return title, ["uid", "net counts", "distance [″]", "warnings"], rows
 
 
 def section(tables: Iterable[Table]) -> str:
@@ -197,36 +197,37 @@ def section(tables: Iterable[Table]) -> str:
     text = "\n\n".join(parts)
     return f"""{HEADING}
 
-What `assess` doubts against what is wrong, [by the rules and for the reasons given there](decisions/verdicts.md). Real
-flares are those of 9-11 November 2022; simulated ones have 15 to 3,000 counts per second at their peak, most of them
-few. Their location is known, or IDL's circle is taken for it, which is made of the same counts: it shares their noise,
-so that fewer locations are off it than are wrong. A flare that IDL puts off the disk has no truth. The two rows of
-pixels have counts of their own. Errors are binomial. The pointing, which rows and IDL share, is left aside.
-Before 2026-11-29 a standard deviation above 5″ doubted 6 of the flares with IDL's circle, 2 of them
-rightly: precision 0.33 ± 0.19, recall 1.0. `python -m benchmarks flags` makes the tables.
+Warnings raised by `assess` compared with actual errors ([rules and reasons](decisions/verdicts.md)). The real flares
+are those of 9-11 November 2022; the simulated ones have 15 to 3,000 counts per second at their peak, most of them few.
+The location of simulated flares is known; for real flares it is taken from IDL's circle fit, which shares the noise of
+the same counts, so that some wrong locations remain undetected. Flares that IDL locates off the disk are left out. The
+top and bottom pixel rows have independent counts. Uncertainties are binomial. Errors of the pointing, which is the same
+for both rows and for IDL, are not included. Until 2026-11-29 a location was flagged if its standard deviation exceeded
+5″; this flagged 6 of the flares with IDL's circle, 2 of them correctly: precision 0.33 ± 0.19, recall 1.0.
+`python -m benchmarks flags` makes these tables.
 {flux_worth(tables)}
 {text}
 """
 
 
 def flux_worth(tables: Iterable[Table]) -> str:
-    """What a trusted flux of a real flare is worth, by the rows: a paragraph, empty without real flares."""
+    """How reliable trusted fluxes of real flares are, by their pixel rows: a paragraph, empty without real flares."""
     for title, _, rows in tables:
-        if title.startswith(f"Doubts of images, {REAL};"):
+        if title.startswith(f"Warnings about images, {REAL};"):
             fluxes = [row[2:6] for row in rows if row[1] == "flux"]
             n, off, doubted, both = (sum(int(str(row[place])) for row in fluxes) for place in range(4))
             return (
-                f'\nWhat "flux trusted" is worth: of {n} fluxes of real flares, all methods together, {off} are off by '
-                f"more than {100 * FLUX_OFF:g} % by their rows.\nThe doubts find {both} of them (recall "
-                f"{both / max(off, 1):.2f}), and {both} of the {doubted} doubted ones are off that far (precision "
-                f"{both / max(doubted, 1):.2f});\n{off - both} of the {n - doubted} trusted fluxes are off. What both "
-                "rows miss alike, such as flux outside of the map, they cannot show.\n"
+                f"\nHow reliable a trusted flux is: of {n} fluxes of real flares with all methods, {off} are wrong by "
+                f"more than {100 * FLUX_OFF:g} %,\njudged by their rows. Warnings find {both} of them (recall "
+                f"{both / max(off, 1):.2f}); {both} of the {doubted} flagged fluxes are wrong\n(precision "
+                f"{both / max(doubted, 1):.2f}), as are {off - both} of the {n - doubted} trusted ones. Errors common "
+                "to both rows, such as\nflux outside the map, cannot be detected in this way.\n"
             )
     return ""
 
 
 def write_section(tables: Iterable[Table], page: Path) -> None:
-    """Put the section into a page, in the place of an earlier one or before `NEXT`."""
+    """Write the section into a page, replacing an earlier one, or before `NEXT`."""
     text = page.read_text(encoding="utf-8")
     before, follows, after = text.partition(f"{NEXT}\n")
     before = before.partition(f"{HEADING}\n")[0]
@@ -234,10 +235,10 @@ def write_section(tables: Iterable[Table], page: Path) -> None:
 
 
 def main() -> None:
-    """The tables, and docs/accuracy.md with them."""
+    """Print the tables; with ``--write``, also write them to docs/accuracy.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flags")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/accuracy.md")
-    parser.add_argument("--days", type=float, default=DAYS, help="of simulated flares, 24 a day")
+    parser.add_argument("--write", action="store_true", help="write the tables to docs/accuracy.md")
+    parser.add_argument("--days", type=float, default=DAYS, help="days of simulated flares, 24 flares per day")
     asked = parser.parse_args()
     tables = flag_tables(asked.days)
     for table in tables:

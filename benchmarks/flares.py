@@ -1,15 +1,15 @@
-"""Flare detection on simulated weeks: what is found and what is false, against the significance of the peak.
+"""Flare detection in simulated weeks: detection rate and false alarms against the significance of the peak.
 
-A week holds 200 flares at random moments, so that some overlap, in quick-look files like the instrument's: Poisson
-noise, dead time, compression on board. For every flare the simulator is asked twice, with and without it; the
-difference is what it adds to the 4-10 keV band.
+A week contains 200 flares at random times, some of which overlap, in quick-look files like those of the instrument:
+Poisson noise, dead time, onboard compression. Every flare is simulated twice, with and without it; the difference is
+its contribution to the 4-10 keV band.
 
-- Its *significance* is the most it adds to a bin of 4 s over the standard deviation of such a bin without it: counting
-  and compression, of the background and of the other flares at that moment.
-- It counts as *merged* when the curve is higher at the peak of another one less than five minutes away: by the rule
-  these two are one flare. (320 s, for the noise moves the peak of a one-minute mean by up to five bins.)
-- It counts as *found* when a detected flare lies within two minutes of its peak, one for each.
-- What was detected and lies within two minutes of no flare is a *false alarm*, in the row of its own significance.
+- The *significance* of a flare is its largest contribution to a bin of 4 s divided by the standard deviation of that
+  bin without it (counting and compression noise of the background and of simultaneous flares).
+- A flare is *merged* if the curve is higher at the peak of another flare less than five minutes away: by the rule, the
+  two are one flare. (320 s, because noise shifts the peak of a one-minute mean by up to five bins.)
+- A flare is *found* if a detected flare is within two minutes of its peak; each detection counts once.
+- A detection that is not within two minutes of any flare is a *false alarm*, in the row of its significance.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _DAY, _BIN = np.timedelta64(1, "D"), np.timedelta64(QUICKLOOK_BIN, "s")
 
 @dataclass(frozen=True)
 class TrueFlare:
-    """What was put in: peak of its own counts, those counts [ct per 4 s], the level under it, its significance.
+    """A simulated flare: time of its peak, counts there [ct per 4 s], level without it, significance.
 
-    ``t_curve`` is where the one-minute mean of the whole curve, free of noise, peaks next to it: on the decay of
-    another flare that is some seconds earlier.
+    ``t_curve`` is the nearest peak of the one-minute mean of the noise-free curve, which is some seconds earlier during
+    the decay of another flare.
     """
 
     t_peak: np.datetime64
@@ -62,7 +62,7 @@ class TrueFlare:
 
 @dataclass(frozen=True)
 class Week:
-    """A simulated week and what was found in it."""
+    """A simulated week and the flares detected in it."""
 
     truth: list[TrueFlare]
     merged: list[bool]
@@ -72,7 +72,7 @@ class Week:
 
 
 def simulate_week(folder: Path, seed: int, sizes: FlareSizes) -> list[TrueFlare]:
-    """Write a week of quick-look files; returns what is in them, by time."""
+    """Write a week of quick-look files; returns their flares in order of time."""
     orbit = Orbit(START)
     rng = np.random.default_rng(seed)
     peaks = np.sort(rng.uniform(600.0, DAYS * 86_400.0 - 600.0, FLARES))
@@ -101,7 +101,7 @@ def _truth(flares: list[Flare], flare: Flare, orbit: Orbit) -> TrueFlare:
     mean = np.convolve(with_it, np.full(15, 1 / 15), mode="same")
     summit = around.start + int(np.argmax(mean[around]))
     if summit in (around.start, around.stop - 1):
-        summit = top  # a shoulder has no summit
+        summit = top  # a shoulder is not a peak
     middle = begin + _BIN // 2
     sigma = float(deviation(without[[top]])[0])
     return TrueFlare(
@@ -110,7 +110,7 @@ def _truth(flares: list[Flare], flare: Flare, orbit: Orbit) -> TrueFlare:
 
 
 def merged(truth: list[TrueFlare]) -> list[bool]:
-    """Flares that are part of a higher one by the five-minute rule."""
+    """Whether flares belong to a higher one by the five-minute rule."""
     return [
         any(abs(one.t_curve - other.t_curve) < MERGED_WITHIN and other.curve > one.curve for other in truth)
         for one in truth
@@ -118,7 +118,7 @@ def merged(truth: list[TrueFlare]) -> list[bool]:
 
 
 def assign(truth: list[TrueFlare], is_merged: list[bool], detected: list[DetectedFlare]) -> list[DetectedFlare | None]:
-    """For every true flare the detected one, nearest pairs first; a merged flare takes none away from another."""
+    """The detected flare for every true one, nearest pairs first; merged flares are matched last."""
     pairs = sorted(
         (is_merged[i], abs(one.t_peak - flare.t_peak), i, j)
         for i, one in enumerate(truth)
@@ -149,7 +149,7 @@ def run_week(seed: int, sizes: FlareSizes) -> Week:
 
 
 def read_series(paths: list[Path]) -> QuicklookSeries:
-    """Quick-look files that follow one another."""
+    """Consecutive quick-look files."""
     files = [read_light_curve(path) for path in paths]
     return QuicklookSeries(
         *(np.concatenate([getattr(file, name) for file in files]) for name in ("t_start", "duration", "counts", "rcr"))
@@ -157,7 +157,7 @@ def read_series(paths: list[Path]) -> QuicklookSeries:
 
 
 def table(weeks: list[Week]) -> list[list[object]]:
-    """Per range of significance: flares, merged ones, the others, found of them, share, false alarms."""
+    """Per range of significance: flares, merged ones, others, found among these, fraction, false alarms."""
     rows: list[list[object]] = []
     for low, high in pairwise(EDGES):
         inside = [
@@ -178,8 +178,8 @@ def table(weeks: list[Week]) -> list[list[object]]:
 def run(seeds: tuple[int, ...] = (1, 2, 3)) -> None:
     """Print the tables."""
     populations = {
-        "the demo's flares (350-15,000 ct/s)": FlareSizes(),
-        "small flares too (1-3,000 ct/s)": FlareSizes((1.0, 3000.0), 0.25),
+        "flares of the demo (350-15,000 ct/s)": FlareSizes(),
+        "including small flares (1-3,000 ct/s)": FlareSizes((1.0, 3000.0), 0.25),
     }
     for name, sizes in populations.items():
         weeks = [run_week(seed, sizes) for seed in seeds]
@@ -193,7 +193,7 @@ def run(seeds: tuple[int, ...] = (1, 2, 3)) -> None:
                 if one.significance >= 6 and not is_merged and found is None:
                     print(f"  missed: {one}")
         seconds = [week.seconds for week in weeks]
-        print(f"  detection takes {1e3 * min(seconds) / DAYS:.0f} ms a day")
+        print(f"  detection takes {1e3 * min(seconds) / DAYS:.0f} ms per day")
 
 
 if __name__ == "__main__":

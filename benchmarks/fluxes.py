@@ -1,4 +1,4 @@
-"""Bias of the total flux by method, scene and counts, from 3,000 counts up: the archive's choices beside earlier ones.
+"""Bias of the total flux by method, scene and counts, from 3,000 counts: current defaults and earlier ones.
 
 ``python -m benchmarks fluxes``; in pieces ``python -m benchmarks.fluxes --counts 3e3 --n 50``. Two processes.
 """
@@ -30,9 +30,9 @@ from stixcore.reconstruct import prepare_recipe, reconstruct
 
 COUNTS = (3e3, 1e4, 1e5, 1e6)
 N_TRIALS = 200
-#: EM and the forward fit take a hundred times as long as the others and were not changed.
+#: EM and the forward fit take a hundred times as long as the others and did not change.
 N_SLOW = 40
-#: The choices were made on flares below this number.
+#: Defaults were chosen on flares below this number.
 FIRST_FLARE = 1000
 WORKERS = 2
 #: Real flares with fewer net counts are left out.
@@ -42,7 +42,7 @@ type Choice = tuple[Method, MethodParameters]
 
 
 def choices() -> Mapping[str, Choice]:
-    """What is compared, by name."""
+    """The choices compared, by name."""
     now = default_methods()
     return {
         "MEM_GE, F from counts": (Method.MEM_GE, now[Method.MEM_GE]),
@@ -140,7 +140,7 @@ def ratio_table() -> Table:
         for when, values in ratios.items()
     ]
     title = f"CLEAN ÷ MEM_GE, total flux of the real flares with {LEAST_COUNTS:,.0f} net counts and more, 6-10 keV"
-    return title, ["", "what", "flares", "lowest", "5 %", "median", "95 %", "highest"], rows
+    return title, ["", "ratio", "flares", "lowest", "5 %", "median", "95 %", "highest"], rows
 
 
 def _one_flare(task: tuple[Scene, float, int, bool]) -> dict[str, float]:
@@ -156,7 +156,7 @@ def _one_flare(task: tuple[Scene, float, int, bool]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Parts of the table, named on the command line."""
+    """Compute the parts of the table named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fluxes")
     parser.add_argument("--counts", nargs="+", type=float, default=COUNTS)
     parser.add_argument("--n", type=int, default=N_TRIALS, help="flares of each kind")

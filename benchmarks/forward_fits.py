@@ -1,4 +1,4 @@
-"""Pointing, full-disk peak and circle fit of 56 real flares against the ground software's IDL."""
+"""Pointing, full-disk peak and circle fit of 56 real flares compared with the IDL ground software."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from stixcore.reconstruct import ImageSet, prepare_recipe, reconstruct
 
 Floats = NDArray[np.float64]
 
-#: Differences from IDL beyond which a flare needs a reason, arcsec.
+#: Differences from IDL beyond which a reason is listed, arcsec.
 FAR_FIT, FAR_PEAK = 5.0, 10.0
-#: IDL's list has the pointing of this long before to this long after each peak.
+#: IDL's list contains the mean pointing from this long before to this long after each peak.
 LIST_WINDOW = np.timedelta64(20, "s")
 METHODS: dict[Method, MethodParameters] = {
     Method.FULL_DISK_BP: FullDiskParameters(),
@@ -38,29 +38,29 @@ METHODS: dict[Method, MethodParameters] = {
 
 @dataclass(frozen=True)
 class Compared:
-    """A flare by our pipeline minus by IDL; (x, y) differences in arcsec, helioprojective unless said otherwise.
+    """Our result minus IDL's for one flare; (x, y) differences in arcsec, helioprojective unless noted.
 
     Attributes
     ----------
     flare : IdlFlare
     fit : (2,) float
-        Circle fit against IDL's.
+        Our circle fit minus IDL's.
     fit_same_pointing : (2,) float
-        The same with our position in the instrument's frame and the pointing of IDL's list.
+        The same with our position in the instrument frame and the pointing of IDL's list.
     fit_sigma : (2,) float
-        Our own.
+        Our standard deviation.
     peak : (2,) float
-        Sub-pixel full-disk peak against IDL's circle fit.
+        Our sub-pixel full-disk peak minus IDL's circle fit.
     peak_idl : (2,) float
-        Against IDL's own full-disk peak without its bias of half a pixel.
+        Our full-disk peak minus IDL's, corrected for its bias of half a pixel.
     pointing_window, pointing_list : (2,) float
-        Axis of the instrument in the map's window, and 20 s before to 20 s after the flare's peak.
+        Pointing in the window of the map, and from 20 s before to 20 s after the peak of the flare.
     reduced_chi2 : float
         Of the circle.
     warnings : tuple of str
-        Doubts of `stixcore.imaging.trust`.
+        Warnings of `stixcore.imaging.trust`.
     model, evidence : str, float
-        What the visibilities prefer to a circle, or "circle", and by how much BIC.
+        Model preferred to a circle, or "circle", and the difference in BIC.
     """
 
     flare: IdlFlare
@@ -94,24 +94,24 @@ class Compared:
 def run() -> None:
     """Print the tables."""
     if not SHARED_DATA.is_dir():
-        print("\nThe flares of November 2022 need ../shared/data, which is not here")
+        print("\nSkipped the flares of November 2022: ../shared/data does not exist")
         return
     aspects = [read_aspect(path) for path in aspect_files()]
     compared = [compare(flare, aspects) for flare in idl_flares()]
     _print_flares(compared)
     _print_summary(compared)
     _print_far(
-        f"Every circle fit more than {FAR_FIT:g}″ from IDL's, and why",
+        f"Circle fits more than {FAR_FIT:g}″ from IDL's, with the reason",
         [(one, one.fit) for one in compared if np.hypot(*one.fit) > FAR_FIT],
     )
     _print_far(
-        f"Every full-disk peak more than {FAR_PEAK:g}″ from IDL's circle fit, and why",
+        f"Full-disk peaks more than {FAR_PEAK:g}″ from IDL's circle fit, with the reason",
         [(one, one.peak) for one in compared if np.hypot(*one.peak) > FAR_PEAK],
     )
 
 
 def compare(flare: IdlFlare, aspects: Sequence[AspectTable]) -> Compared:
-    """Run a flare through the pipeline with a circle as its only model."""
+    """Image a flare with a circle as the only model."""
     request = ImageRequest(flare.start, flare.end, (6.0, 10.0), methods=METHODS)
     recipe = prepare_recipe(request, flare.file, background(), aspect_files())
     paths = {path.name: path for path in (flare.file, background(), *aspect_files())}
@@ -120,7 +120,7 @@ def compare(flare: IdlFlare, aspects: Sequence[AspectTable]) -> Compared:
     circle, peak = images.images[Method.VIS_FWDFIT].sources[0], (images.location.x, images.location.y)
     fit = (circle["x"], circle["y"])
     of_list = pointing_at(aspects, flare.peak - LIST_WINDOW, flare.peak + LIST_WINDOW)
-    # IDL counts its 512 pixels from -256 instead of -255.5: its peaks are half a pixel too far south and east.
+    # IDL's 512 pixels start at -256 instead of -255.5, so that its peaks are half a pixel too far south and east.
     half_pixel = full_disk_grid(recipe.pointing.rsun).pixel / 2.0
     x_stix, y_stix = hpc_to_stix(*flare.full_disk, of_list)
     idl_peak = np.array(stix_to_hpc(x_stix + half_pixel, y_stix - half_pixel, of_list))
@@ -172,9 +172,9 @@ def _print_flares(compared: Sequence[Compared]) -> None:
         ]
         for one in compared
     ]
-    columns = ["uid", "dx", "dy", "fit off [″]", "in IDL σ", "peak off [″]", "side lobe", "red. χ²", "net ct"]
+    columns = ["uid", "dx", "dy", "fit distance [″]", "in IDL σ", "peak distance [″]", "side lobe", "red. χ²", "net ct"]
     print_table(
-        f"Circle fit and full-disk peak of {len(rows)} flares against IDL's VIS_FWDFIT_PSO, 6-10 keV",
+        f"Circle fit and full-disk peak of {len(rows)} flares compared with IDL's VIS_FWDFIT_PSO, 6-10 keV",
         [*columns, "model by BIC", "warnings"],
         rows,
     )
@@ -185,8 +185,8 @@ def _print_summary(compared: Sequence[Compared]) -> None:
         _summary("circle fit - IDL's circle fit", compared, lambda one: one.fit, "median ≤ 0.5, p90 ≤ 2.2"),
         _summary("  with the pointing of IDL's list", compared, lambda one: one.fit_same_pointing, ""),
         _summary("full-disk peak - IDL's circle fit", compared, lambda one: one.peak, "median ≤ 4, p90 < 10"),
-        _summary("full-disk peak - IDL's without its bias", compared, lambda one: one.peak_idl, ""),
-        _summary("pointing in the map's window", compared, lambda one: one.pointing_window, "each axis ≤ 0.5"),
+        _summary("full-disk peak - IDL's, bias corrected", compared, lambda one: one.peak_idl, ""),
+        _summary("pointing in the window of the map", compared, lambda one: one.pointing_window, "each axis ≤ 0.5"),
         _summary("pointing in the window of IDL's list", compared, lambda one: one.pointing_list, ""),
     ]
     columns = [
@@ -198,7 +198,7 @@ def _print_summary(compared: Sequence[Compared]) -> None:
         "mean x, y",
         "± s.e.",
         "median x, y",
-        "bar",
+        "target",
     ]
     print_table("Summary", columns, rows)
     in_sigma = [one.in_idl_sigma for one in compared]
@@ -208,7 +208,7 @@ def _print_summary(compared: Sequence[Compared]) -> None:
     print(
         f"\n  Circle fits in IDL's sigma: median {np.median(in_sigma):.2f}, p90 {np.percentile(in_sigma, 90):.2f}, "
         f"largest {max(in_sigma):.2f}\n"
-        f"  Systematic offset of the circle fits (bar: 0.1″): weighted mean ({offset[0]:+.3f}, {offset[1]:+.3f})″, "
+        f"  Systematic offset of the circle fits (target: 0.1″): weighted mean ({offset[0]:+.3f}, {offset[1]:+.3f})″, "
         f"mean of the {len(near)} within {FAR_FIT:g}″ ({near[:, 0].mean():+.3f}, {near[:, 1].mean():+.3f}) ± "
         f"({near[:, 0].std(ddof=1) / np.sqrt(len(near)):.3f}, {near[:, 1].std(ddof=1) / np.sqrt(len(near)):.3f})″"
     )
@@ -232,13 +232,13 @@ def _print_far(title: str, far: Sequence[tuple[Compared, Floats]]) -> None:
         [one.flare.uid, f"{np.hypot(*shift):.2f}", " ".join(one.warnings) or "none", _reason(one)] for one, shift in far
     ]
     if rows:
-        print_table(title, ["uid", "off [″]", "warnings", "what speaks against it"], rows)
+        print_table(title, ["uid", "off [″]", "warnings", "reasons"], rows)
     else:
         print(f"\n{title}: none")
 
 
 def _reason(one: Compared) -> str:
-    """Numbers beyond, or close to, where doubt begins, and how sure both fits are themselves."""
+    """Values near or beyond the thresholds of warnings, and the standard deviations of both fits."""
     reasons = []
     if one.sidelobe_ratio >= THRESHOLDS.sidelobe_ratio - 0.01:
         reasons.append(f"side-lobe ratio {one.sidelobe_ratio:.3f}")
@@ -253,4 +253,4 @@ def _reason(one: Compared) -> str:
     if one.model != "circle":
         reasons.append(f"{one.model} fits better than one circle (ΔBIC {one.evidence:.0f})")
     ours, idl = np.hypot(*one.fit_sigma), np.hypot(*one.flare.fit_sigma)
-    return ", ".join([*reasons, f"position known to {ours:.1f}″ by our sigma, {idl:.1f}″ by IDL's"])
+    return ", ".join([*reasons, f"sigma of the position: {ours:.1f}″ (ours), {idl:.1f}″ (IDL)"])

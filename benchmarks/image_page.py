@@ -1,7 +1,7 @@
-"""The image archive page in a real browser, at 61 rows and at a million: ``python -m benchmarks image_page``.
+"""The image archive page in a real browser, with 61 rows and with a million: ``python -m benchmarks image_page``.
 
-The archives stay in ``$STIX_BENCH``, else in a temporary folder; a million rows are made only where they can stay (four
-minutes, once). Times are from what a visitor does to the change they wait for, server and browser on the same machine.
+Archives are kept in ``$STIX_BENCH``; otherwise a temporary folder is used, without the million rows (which take four
+minutes once). Times are from an action to the expected change, with server and browser on the same machine.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from benchmarks.timing import print_table
 
 FEW, MANY = 61, images.ROWS
 REPEAT = 5
-#: How long another order is waited for, s.
+#: Timeout for a change of order, s.
 SORT_PATIENCE_S = 20.0
-#: What the project asks for, s.
-BARS = {"first content": FIRST_CONTENT_BAR, "page flip": FLIP_BAR}
-#: Rows that come with the document, and whether the live table stands.
+#: Targets, s.
+BARS = {"first content": FIRST_CONTENT_BAR, "next page": FLIP_BAR}
+#: Rows that are part of the document, and whether the live table is ready.
 _ROWS = "#opening tbody tr"
 _ALIVE = "Bokeh.documents[0].roots().length > 0"
 
@@ -41,9 +41,9 @@ def run() -> None:
             archive.close()
         few, *many = [_measure(archive.root) for archive in archives]
     table = [_row(name, few[name], [times[name] for times in many]) for name in few]
-    columns = ["what", *(f"{size:,} rows [s]" for size in sizes), "bar [s]", "within"]
+    columns = ["what", *(f"{size:,} rows [s]" for size in sizes), "target [s]", "met"]
     title = f"Image archive page in Chromium, warm, median of {REPEAT}, load {os.getloadavg()[0]:.1f}"
-    print_table(f"{title}; at a million {MANY_RATIO:g} times the bar", columns, table)
+    print_table(f"{title}; with a million rows the target is {MANY_RATIO:g} times as long", columns, table)
 
 
 def _row(name: str, few: float, many: list[float]) -> list[object]:
@@ -55,14 +55,14 @@ def _row(name: str, few: float, many: list[float]) -> list[object]:
 def _measure(archive: Path) -> dict[str, float]:
     with serving(archive) as url, chromium() as context:
         page, address = context.new_page(), f"{url}/image_archive"
-        for _ in range(2):  # Chromium keeps compiled scripts from the second time on
+        for _ in range(2):  # Chromium caches compiled scripts from the second visit
             visit(page, address, _ROWS, _ALIVE)
         first, live = zip(*(visit(page, address, _ROWS, _ALIVE) for _ in range(REPEAT)), strict=True)
         page.wait_for_selector(".tabulator-row")
         times = {
             "first content": median(first),
             "live page": median(live),
-            "page flip": median(_flip(page, number) for number in (2, 3, 2, 3, 2)),
+            "next page": median(_flip(page, number) for number in (2, 3, 2, 3, 2)),
             "sort by χ²": median(_sorted(page) for _ in range(REPEAT)),
         }
         page.get_by_role("button", name="More", exact=True).click()
@@ -84,12 +84,12 @@ FILTERS: dict[str, tuple[str, str]] = {
 }
 
 
-#: The line above the table.
+#: Line above the table.
 NUMBER = re.compile(r"\d of [\d\s]+ images|^no images")
 
 
 def _until_total_changes(page: Any, action: Callable[[], None]) -> float:
-    """From an action until the line with the number of rows says something else."""
+    """Time from an action until the line with the number of rows changes."""
     line = page.get_by_text(NUMBER).first
     before = line.inner_text()
     begin = time.perf_counter()
@@ -113,7 +113,7 @@ def _sorted(page: Any) -> float:
     page.locator(".tabulator-col", has_text="χ²").click()
     while _first_picture(page) == before:
         if time.perf_counter() - begin > SORT_PATIENCE_S:
-            message = "the first row is still the same after a click on the head of a column"
+            message = "the first row did not change after a click on a column header"
             raise TimeoutError(message)
         page.wait_for_timeout(5)
     return time.perf_counter() - begin

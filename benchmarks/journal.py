@@ -1,7 +1,7 @@
-"""10,000 requests in the journal: how long a worker needs to start, and to pick the next one.
+"""10,000 requests in the journal: time to start a worker, and to claim the next request.
 
-The start is that of the command ``stix-jobs worker``, from the moment it is typed until its first claim is in the
-journal. A pick is `Leases.claim`; the other rows are what pages ask.
+The start is measured from the command ``stix-jobs worker`` until its first claim is in the journal. The other rows are
+`Leases.claim` and the queries of the pages.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ def run() -> None:
         starts, processor = (sorted(some) for some in zip(*(_start(root) for _ in range(STARTS)), strict=True))
         journal, leases, now = Journal(root), Leases(root), np.datetime64("now", "us")
         last = journal.requests(limit=1)[0].request_id
-        with_hold = leases.hold()  # as a worker has it
+        with_hold = leases.hold()  # as in a worker
         rows = [
-            _row("pick the next request", lambda: leases.claim("w", now, 600.0), BAR_PICK_MS),
-            _row("place in the queue, of the last", lambda: journal.position(last)),
-            _row("the first 25 of the queue", lambda: journal.queue(25)),
+            _row("claim the next request", lambda: leases.claim("w", now, 600.0), BAR_PICK_MS),
+            _row("queue position of the last request", lambda: journal.position(last)),
+            _row("list the first 25 of the queue", lambda: journal.queue(25)),
             _row("requests by state", journal.counts),
-            _row("a sign of life", lambda: leases.beat("w", now, 600.0)),
+            _row("renew a lease", lambda: leases.beat("w", now, 600.0)),
         ]
         with_hold.close()
     print_table(
-        f"A journal with {REQUESTS} requests of {USERS} users that wait (load {os.getloadavg()[0]:.1f})",
-        ["what", "best [ms]", "median [ms]", "slowest [ms]", "bar [ms]"],
+        f"A journal with {REQUESTS} waiting requests of {USERS} users (load {os.getloadavg()[0]:.1f})",
+        ["operation", "best [ms]", "median [ms]", "slowest [ms]", "target [ms]"],
         [
-            ["start of a worker to its first claim", *_summary(starts), 1e3 * BAR_START_S],
-            ["… of which processor time", *_summary(processor), ""],
+            ["start a worker until its first claim", *_summary(starts), 1e3 * BAR_START_S],
+            ["… of which CPU time", *_summary(processor), ""],
             *rows,
         ],
     )
 
 
 def fill(journal: Journal) -> None:
-    """Write the requests in one go: they fail, for their file is not there."""
+    """Write all requests at once; they will fail, as their file does not exist."""
     now = np.datetime64("now", "us")
     for number in range(USERS):
         journal.submit(f"user{number}", f'{{"n":{number}}}', now, uid="2603141000", task_count=1)
@@ -71,7 +71,7 @@ def fill(journal: Journal) -> None:
 
 
 def _start(root: Path) -> tuple[float, float]:
-    """Seconds from the command to its first claim, and the processor's share; puts back what it claimed."""
+    """Seconds from the command to its first claim, and CPU time; releases what was claimed."""
     journal = Journal(root)
     before = journal.read("SELECT coalesce(max(served), 0) AS n FROM requests")[0]["n"]
     begin = time.perf_counter()
@@ -79,7 +79,7 @@ def _start(root: Path) -> tuple[float, float]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while journal.read("SELECT coalesce(max(served), 0) AS n FROM requests")[0]["n"] == before:
         if process.poll() is not None or time.perf_counter() - begin > 120.0:
-            message = "the worker does not claim anything"
+            message = "the worker did not claim a request"
             raise RuntimeError(message)
         time.sleep(0.005)
     taken, processor = time.perf_counter() - begin, cpu_seconds(process.pid)

@@ -1,4 +1,4 @@
-"""The 24 real visibilities of 2020-06-07, 6-10 keV, that ``xrayvisim`` ships: what peers are compared on."""
+"""The 24 real visibilities of 2020-06-07, 6-10 keV, shipped with ``xrayvisim``, for comparison with other packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stixcore.visibility.visibilities import Visibilities
 
 
 def stored() -> Any:
-    """As the package has them (class of ``xrayvision``)."""
+    """As shipped (class of ``xrayvision``)."""
     spec = find_spec("xrayvision")
     assert spec is not None
     assert spec.origin is not None
@@ -24,11 +24,11 @@ def stored() -> Any:
 
 
 def ours() -> Visibilities:
-    """In our container, relative to their phase centre."""
+    """In our container, relative to their phase center."""
     raw = stored()
     return Visibilities(raw.u.value, raw.v.value, raw.vis.value, raw.amplitude_error.value, IMAGING_LABELS)
 
 
 def theirs() -> Any:
-    """As ``xrayvision.visibility.Visibilities`` with the phase centre at the origin, which is what it images about."""
+    """As ``xrayvision.visibility.Visibilities`` with the phase center at the origin, around which it images."""
     return ours().to_xrayvision()

@@ -1,9 +1,9 @@
-"""Location and flux of simulated flares anywhere in the field: errors and biases by decade of counts.
+"""Location and flux of simulated flares anywhere in the field of view: errors and biases by decade of counts.
 
-More flares than the 400 here uncover a bias of the flux: with 3,000 it is -0.44 ± 0.11 % at 1-3·10⁴ counts, -0.21 ±
-0.06 % at 3-10·10⁴ and -0.07 ± 0.02 % above. It comes with the 5 % systematic error that the ground software adds to
-sigma: being a share of the measured amplitude, it gives more weight to amplitudes that noise made smaller, and without
-it the bias is gone.
+With more than these 400 flares, a bias of the flux becomes visible: with 3,000 flares it is -0.44 ± 0.11 % at 1-3·10⁴
+counts, -0.21 ± 0.06 % at 3-10·10⁴ and -0.07 ± 0.02 % above. It is caused by the 5 % systematic error that the ground
+software adds to sigma: as a fraction of the measured amplitude, it gives more weight to amplitudes reduced by noise.
+Without it, there is no bias.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 N_FLARES = 400
 SEED = 20221111
-#: Farthest from Sun centre, in apparent radii: 0.9 of the full-disk map's half width.
+#: Largest distance from Sun center, in apparent radii: 0.9 of half the width of the full-disk map.
 REACH = 0.9 * FULL_DISK_FIELD / 2.0
 #: Apparent solar radius at one astronomical unit, arcsec.
 RADIUS_AT_1_AU = 959.63
@@ -42,7 +42,7 @@ DECADES = ((1e4, 1e5), (1e5, 1e6))
 
 @dataclass(frozen=True)
 class SimulatedFlare:
-    """Truth: where the instrument looked, what was there.
+    """Truth: pointing and source.
 
     Attributes
     ----------
@@ -62,14 +62,14 @@ class SimulatedFlare:
 
 @dataclass(frozen=True)
 class Found:
-    """What the pipeline made of a flare; positions minus truth [arcsec], fluxes ÷ truth - 1 [%].
+    """Results for a flare: positions minus truth [arcsec], fluxes ÷ truth - 1 [%].
 
     Attributes
     ----------
     peak, refined : (2,) float
-        Sub-pixel peak of the full-disk map, and the circle fitted around it: the location of a recipe.
+        Sub-pixel peak of the full-disk map, and the circle fitted around it, which is the location of a recipe.
     same_shape, auto : float
-        Flux of the fit with the shape of the truth and of the default choice among four models.
+        Flux of the fit with the true shape, and of the default choice among four models.
     sidelobe_ratio : float
     """
 
@@ -99,8 +99,8 @@ def run() -> None:
                 significance.append(ratio)
     columns = ["counts", "quantity", "unit", "n", "median |error|", "p90", "p95", "bias", "± s.e.", "bias/s.e."]
     title = (
-        f"Location and flux of {N_FLARES} simulated flares: within {REACH:.2f} solar radii of Sun centre (0.9 of the "
-        "full-disk map's half width),\n"
+        f"Location and flux of {N_FLARES} simulated flares: within {REACH:.2f} solar radii of Sun center (0.9 of "
+        "half the width of the full-disk map),\n"
         "0.4-1 au, any roll, pointing within 300″; circles and ellipses (half each) of 10-60″, "
         f"{BACKGROUND:.0f} background counts"
     )
@@ -110,7 +110,7 @@ def run() -> None:
 
 
 def simulated_flare(number: int) -> SimulatedFlare:
-    """Flare ``number`` of the campaign; the same whatever the others are."""
+    """Flare ``number`` of the campaign, independent of the others."""
     rng = np.random.default_rng((SEED, number))
     rsun = RADIUS_AT_1_AU / rng.uniform(0.4, 1.0)
     radius, angle = REACH * rsun * np.sqrt(rng.uniform()), rng.uniform(0.0, 2.0 * np.pi)
@@ -154,7 +154,7 @@ def locate(flare: SimulatedFlare, rng: np.random.Generator) -> Found:
 
 
 def _quantities(found: Sequence[Found], truth: Sequence[SimulatedFlare]) -> list[tuple[str, str, bool, Floats]]:
-    """Name, unit, whether it is one of the archive's own numbers, signed errors."""
+    """Name, unit, whether the archive uses the quantity, signed errors."""
 
     def of(value: Callable[[Found], float], shape: type | None = None) -> Floats:
         pairs = zip(found, truth, strict=True)
@@ -179,15 +179,15 @@ def _row(errors: Floats) -> tuple[list[object], float]:
 
 
 def _print_bias(ratios: Floats) -> None:
-    """Whether the biases together are more than chance."""
+    """Whether all biases together are significant."""
     total, n = float((ratios**2).sum()), ratios.size
     above = int((np.abs(ratios) > 1.0).sum())
     print(
-        f"\n  The archive's own numbers (location x, y and flux, two decades): {above} of {n} biases exceed their "
+        f"\n  Quantities used by the archive (location x, y and flux, two decades): {above} of {n} biases exceed their "
         f"standard error, {0.317 * n:.1f} expected by chance;\n"
         f"  Σ(bias/s.e.)² = {total:.1f} for {n} numbers: "
         f"probability {chi2_distribution.sf(total, n):.2f} without bias.\n"
-        "  There is one all the same, of the flux, too small for this many flares: benchmarks/locations.py tells of it"
+        "  The known bias of the flux (see benchmarks/locations.py) is too small to be seen with this many flares"
     )
 
 
@@ -200,9 +200,7 @@ def _print_misses(flares: Sequence[SimulatedFlare], found: Sequence[Found]) -> N
             size = shape.fwhm if isinstance(shape, Circle) else f"{shape.fwhm_max:.0f}×{shape.fwhm_min:.0f}"
             rows.append([flare.counts, size, float(np.hypot(*one.peak)), distance, one.sidelobe_ratio])
     doubtful = sum(one.sidelobe_ratio >= DOUBTFUL_SIDELOBE_RATIO for one in found)
-    print(
-        f"  {len(rows)} of {len(found)} located more than 10″ from the truth; {doubtful} called doubtful by side lobes"
-    )
+    print(f"  {len(rows)} of {len(found)} located more than 10″ from the truth; {doubtful} with a side-lobe warning")
     if rows:
-        columns = ["counts", "FWHM [″]", "peak off [″]", "location off [″]", "side-lobe ratio"]
-        print_table("Every location more than 10″ off", columns, rows)
+        columns = ["counts", "FWHM [″]", "peak error [″]", "location error [″]", "side-lobe ratio"]
+        print_table("Locations wrong by more than 10″", columns, rows)

@@ -1,4 +1,4 @@
-"""What is measured on the images of one simulated observation, ours and the peers'."""
+"""Measurements on the images of one simulated observation, ours and those of other packages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stixcore.simulation.sources import Circle, Ellipse, Loop
 
 Floats = NDArray[np.float64]
 
-#: The archive's parameters until 2026-11-29, where they were others; those recipes can still be run.
+#: Default parameters until 2026-11-29 where they differed; these recipes can still be run.
 BEFORE: Mapping[str, tuple[Method, MethodParameters]] = {
     "CLEAN, before": (Method.CLEAN, CleanParameters()),
     "MEM_GE, before": (Method.MEM_GE, MemGeParameters(flux_estimate=FluxEstimate.AMPLITUDE)),
@@ -35,13 +35,13 @@ METHODS = (
     "BP", "CLEAN", "CLEAN, before", "CLEAN ⊗", "MS_CLEAN", "EM", "MEM_GE", "MEM_GE, before",
     "VIS_FWDFIT", "VIS_FWDFIT, before",
 )  # fmt: skip
-#: CLEAN once more, against the truth seen with its beam.
+#: CLEAN compared with the truth convolved with its beam.
 SMEARED, BEAM = "CLEAN ⊗", 20.0
-#: Two sources are separated when there is a maximum this near to each, arcsec,
+#: Two sources are separated if there is a maximum within this distance of each, arcsec,
 NEAR = 10.0
-#: the fainter at least this high relative to the image's highest,
+#: the fainter maximum is at least this high relative to the highest pixel,
 FAINTEST = 0.3
-#: and the image sinks between them to this share of the fainter, or lower.
+#: and the image drops between them to this fraction of the fainter one, or lower.
 DIP = 0.9
 _NAMES = {
     Method.BP: "BP",
@@ -53,35 +53,35 @@ _NAMES = {
 }
 
 
-#: How a forward fit comes to its model: its shapes are given, or it chooses among four, by today's rule or plain BIC.
+#: Choice of the forward-fit model: shapes are given, or one of four is chosen, by the current rule or by plain BIC.
 CHOICES = ("known", "by BIC", "by BIC, before")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One image against the truth.
+    """One image compared with the truth.
 
     Attributes
     ----------
     scene : Scene
     counts : float
     number : int
-        Of the noise realization.
+        Number of the noise realization.
     method : str
     peer : bool
-        Made by ``xrayvisim`` or ``stixpy``.
+        Whether the image was made by ``xrayvisim`` or ``stixpy``.
     rms : float
-        ‖image - truth‖ ÷ ‖truth‖ over all pixels; a back projection, which has no scale, is scaled to its best.
+        ‖image - truth‖ ÷ ‖truth‖ over all pixels; a back projection, which has no absolute scale, is scaled to fit.
     peak : float
         Highest pixel ÷ that of the truth; NaN for a back projection.
     width : float
         FWHM of the brightest source ÷ that of the truth's, both measured in the same way on the same pixels.
     position : float, arcsec
-        Centroid of the brightest source from the truth's; of two sources, from the nearer one.
+        Distance of the centroid of the brightest source from that of the truth (the nearer one of two sources).
     flux : float
         Total flux ÷ truth; NaN for a back projection.
     separated : bool or None
-        Whether both sources are seen; None where there are not two.
+        Whether both sources are separated; None if there are not two.
     """
 
     scene: Scene
@@ -99,22 +99,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Parameters of one forward fit against the truth.
+    """Parameters of one forward fit compared with the truth.
 
     Attributes
     ----------
     choice : str
-        Of the model: one of `CHOICES`.
+        Choice of the model: one of `CHOICES`.
     model : str
     flux : float
         Total flux ÷ truth - 1.
     fwhm : float
-        FWHM ÷ truth - 1 of the brightest source (of a halo's core; of a loop the geometric mean of its axes); NaN where
-        the fit has another number of sources.
+        FWHM ÷ truth - 1 of the brightest source (with a halo, of the core; of a loop, the geometric mean of the axes);
+        NaN if the fit has a different number of sources.
     position : float, arcsec
-        Flux-weighted centroid of all sources from the true one.
+        Distance of the flux-weighted centroid of all sources from the true one.
     separated : bool or None
-        Whether there is one fitted source within 10″ of each of the two true ones.
+        Whether there is a fitted source within 10″ of each of the two true ones.
     """
 
     scene: Scene
@@ -129,14 +129,14 @@ class Fitted:
 
 
 def our_images(given: Observation, *, before: bool = False) -> dict[str, Reconstruction]:
-    """The methods with the archive's defaults, and with the earlier ones if asked for."""
+    """The methods with the default parameters of the archive, and optionally with earlier ones."""
     parameters, data = default_methods(), ready(given)
     chosen = {name: (method, parameters[method]) for method, name in _NAMES.items()} | (dict(BEFORE) if before else {})
     return {name: run_method(method, wanted, data) for name, (method, wanted) in chosen.items()}
 
 
 def ready(given: Observation) -> ImagingInput:
-    """An observation as the methods take it."""
+    """An observation as input of the methods."""
     operator = FourierOperator(given.vis.u, given.vis.v, given.grid)
     scheme = AmplitudeScheme.GSW_2026
     return ImagingInput(given.vis, given.pixels, given.grid, operator, LEVEL, given.flare_xy, scheme)
@@ -167,7 +167,7 @@ def measure(given: Observation, method: str, image: Floats, total_flux: float, *
 
 
 def measure_ours(given: Observation) -> tuple[list[Measured], list[Fitted]]:
-    """Every method of ours on one observation."""
+    """All our methods on one observation."""
     images = our_images(given, before=True)
     measured = [measure(given, name, result.image, result.total_flux) for name, result in images.items()]
     measured.append(measure(given, SMEARED, images["CLEAN"].image, images["CLEAN"].total_flux))
@@ -177,12 +177,12 @@ def measure_ours(given: Observation) -> tuple[list[Measured], list[Fitted]]:
 
 
 def best_scaled(image: Floats, truth: Floats) -> Floats:
-    """An image times the factor that brings it closest to the truth."""
+    """An image scaled to fit the truth."""
     return np.asarray(image * (np.vdot(image, truth) / np.vdot(image, image)))
 
 
 def is_separated(image: Floats, grid: ImageGrid, positions: Floats) -> bool:
-    """Whether an image shows two sources at these places, (2, 2) float, arcsec: see `NEAR`, `FAINTEST` and `DIP`."""
+    """Whether an image separates two sources at ``positions``, (2, 2) float, arcsec (`NEAR`, `FAINTEST`, `DIP`)."""
     maxima = np.argwhere((image == ndimage.maximum_filter(image, size=3)) & (image >= FAINTEST * image.max()))
     if len(maxima) < 2:
         return False
@@ -222,7 +222,7 @@ def _fitted(given: Observation, result: Reconstruction, choice: str) -> Fitted:
 
 
 def _rank(scene: Scene, source: Mapping[str, Any]) -> float:
-    """Brightest first; of a halo the narrow one."""
+    """Brightest first; with a halo, the core first."""
     return float(source["fwhm"] if scene is Scene.HALO else -source["flux"])
 
 
@@ -235,7 +235,7 @@ def _true_width(given: Observation) -> float:
 
 
 def _are_apart(places: Floats, positions: Floats) -> bool:
-    """Whether there is one place near each position."""
+    """Whether there is a source near each position."""
     if len(places) != 2:
         return False
     distance = np.hypot(*(places[:, None] - positions[None]).transpose(2, 0, 1))

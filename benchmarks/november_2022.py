@@ -1,4 +1,4 @@
-"""The flares of 9-11 November 2022 with the positions that the ground software's IDL found (from ``../shared``)."""
+"""The flares of 9-11 November 2022 with their positions from the IDL ground software (in ``../shared``)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from benchmarks.real_data import SHARED_DATA
 
 FOLDER = SHARED_DATA / "nov2022"
-#: Quiet interval that is the background of them all.
+#: Quiet interval used as background of all flares.
 BACKGROUND_UID = "2211098157"
 
 
 @dataclass(frozen=True)
 class IdlFlare:
-    """One row of IDL's list that has a window, and the file; positions in arcsec, helioprojective.
+    """One row with a window of IDL's list, and the file; positions in arcsec, helioprojective.
 
     Attributes
     ----------
@@ -26,11 +26,11 @@ class IdlFlare:
     start, end : datetime64[us]
         Window of IDL's map, 6-10 keV.
     peak : datetime64[us]
-        IDL's pointing is that of 20 s before to 20 s after it.
+        IDL's pointing is the mean from 20 s before to 20 s after the peak.
     pointing : (x, y)
-        Offset of the instrument's axis.
+        Offset of the instrument axis.
     full_disk : (x, y)
-        Peak of the full-disk back projection, a whole pixel with IDL's bias of half a pixel.
+        Brightest pixel of the full-disk back projection, with IDL's bias of half a pixel.
     fit, fit_sigma : (x, y)
         Circle of VIS_FWDFIT_PSO.
     """
@@ -57,7 +57,7 @@ def aspect_files() -> list[Path]:
 
 
 def idl_flares() -> list[IdlFlare]:
-    """Those with a file and a window."""
+    """Flares with a file and a window."""
     known = {path.stem.split("_")[-1].split("-")[0] for path in (FOLDER / "l1").glob("*.fits")}
 
     def pair(row: dict[str, str], name: str) -> tuple[float, float]:

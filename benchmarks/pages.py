@@ -1,6 +1,6 @@
-"""The light-curve page in a real browser, over an hour and over 240 days: ``python -m benchmarks pages``.
+"""The light-curve page in a real browser, for one hour and for 240 days: ``python -m benchmarks pages``.
 
-The year of light curves stays in ``$STIX_BENCH`` (else in a temporary folder, and is made anew: a minute).
+The year of light curves is kept in ``$STIX_BENCH``; otherwise it is made in a temporary folder, which takes a minute.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ def run() -> None:
         with serving(folder, Path(scratch) / "log.txt") as url, chromium() as context:
             rows = _light_curves(context, url)
     title = f"Light-curve page in Chromium, warm, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
-    print_table(title, ["window", "what", *JUDGED], rows)
+    print_table(title, ["window", "operation", *JUDGED], rows)
 
 
 def _light_curves(context: BrowserContext, url: str) -> list[list[object]]:
-    """First content; panning over a year and over an hour of it."""
+    """First content, and panning, for a year and for one hour of it."""
     start = lightcurves.FIRST.astype("datetime64[s]").astype(int) + 60 * 86_400
     page = context.new_page()
     rows: list[list[object]] = []
-    for name, span in (("an hour", 3600), ("240 days", 240 * 86_400)):
+    for name, span in (("one hour", 3600), ("240 days", 240 * 86_400)):
         address = f"{url}/lightcurves?start={start}&span={span}"
-        for _ in range(2):  # warms up: Chromium keeps compiled scripts from the second time on
+        for _ in range(2):  # warm up: Chromium caches compiled scripts from the second visit
             visit(page, address, _CURVES, _ALIVE)
         first, live = zip(*(visit(page, address, _CURVES, _ALIVE) for _ in range(REPEAT)), strict=True)
         rows += [
             judged([name, "first content"], first, FIRST_CONTENT_BAR),
             judged([name, "live plot"], live, None),
-            judged([name, "pan by a tenth"], _pans(page), PAN_BAR),
+            judged([name, "pan by a tenth of the window"], _pans(page), PAN_BAR),
         ]
     return rows
 
 
-#: Curves that come with the document; the figure of the rates, and whether it stands.
+#: Curves that are part of the document; the figure of the rates, and whether it is ready.
 _CURVES = "svg.curves"
 _FIGURE = "[...(window.Bokeh?.documents?.[0]?._all_models.values() ?? [])].find((model) => model.name === 'rates')"
 _ALIVE = f"({_FIGURE})?.inner_width > 0"
@@ -61,7 +61,7 @@ _WATCH = f"""() => {{
 
 
 def _pans(page: Page) -> list[float]:
-    """Dragging to and fro: from letting go until the new window is drawn, the 120 ms included that we wait for rest."""
+    """Time from the end of a drag until the new window is drawn, including the delay of 120 ms before an update."""
     box = page.locator(".bk-Figure").first.bounding_box()
     assert box is not None
     x, y = box["x"] + 600, box["y"] + 200
@@ -75,5 +75,5 @@ def _pans(page: Page) -> list[float]:
         page.mouse.up()
         page.wait_for_function("window.arrived !== undefined")
         times.append((float(page.evaluate("window.arrived")) - released) / 1e3)
-        page.wait_for_timeout(400)  # whatever is still under way arrives
-    return times[2:]  # the first ones warm up
+        page.wait_for_timeout(400)  # pending updates arrive
+    return times[2:]  # the first ones are warm-up

@@ -1,4 +1,4 @@
-"""The Python peers ``xrayvisim`` and ``stixpy`` on an observation of `benchmarks.scenes`."""
+"""The packages ``xrayvisim`` and ``stixpy`` on an observation of `benchmarks.scenes`."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from stixcore.simulation.instrument import modulation
 Floats = NDArray[np.float64]
 
 _SIZES = {"shape": SHAPE * u.pix, "pixel_size": [PIXEL, PIXEL] * u.arcsec / u.pix}
-#: Amplitude of a pixel's modulation by an ideal sub-collimator, which is what stixpy's matrix has.
+#: Modulation amplitude of a pixel with an ideal sub-collimator, as in stixpy's matrix.
 _IDEAL_MODULATION = 4.0 / np.pi**3 * np.sin(np.pi / 4.0)
 
 
 @dataclass(frozen=True, eq=False)
 class PeerImage:
-    """North-up image, per arcsec² unless it is a dirty map, and the flux the method stands for."""
+    """North-up image, per arcsec² except for dirty maps, and the total flux of the method."""
 
     image: Floats
     total_flux: float
 
 
 def peer_images(given: Observation) -> dict[str, PeerImage]:
-    """Every method the peers have, called as their users do, by the name of ours."""
-    logging.disable(logging.INFO)  # they report their iterations
+    """All methods of the other packages, called as their users would, under our names."""
+    logging.disable(logging.INFO)  # they print their iterations
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations of their own
+        warnings.simplefilter("ignore")  # deprecation warnings inside the packages
         return {"BP": _bp(given), "CLEAN": _clean(given), "EM": _em(given), "MEM_GE": _mem(given)}
 
 
@@ -56,7 +56,7 @@ def _clean(given: Observation) -> PeerImage:
 
 
 def _mem(given: Observation) -> PeerImage:
-    """With the ground software's λ; the peer's own default is a fixed fraction."""
+    """With λ of the ground software; the default of the package is a fixed fraction."""
     from xrayvision.mem import mem
 
     percent = snr_percent_lambda(visibility_snr(given.vis)) * u.dimensionless_unscaled
@@ -66,15 +66,15 @@ def _mem(given: Observation) -> PeerImage:
 
 
 def _visibilities(given: Observation) -> object:
-    # the peer images about the origin whatever the phase center
+    # the package images around the origin, independent of the phase center
     return replace(given.vis, phase_center=(0.0, 0.0)).to_xrayvision()
 
 
 def _em(given: Observation) -> PeerImage:
-    """In the instrument's frame, from counts recast so that its model of the instrument holds.
+    """In the instrument frame, from counts scaled to match its model of the instrument.
 
-    Its matrix knows ideal sub-collimators only, transmission 1/4 and full modulation, so the mean and the modulation of
-    every detector's four rates are scaled to those of an ideal one.
+    Its matrix models only ideal sub-collimators, with transmission 1/4 and full modulation, so the mean and the
+    modulation of the four rates of every detector are scaled to those of an ideal one.
     """
     from astropy.time import Time
     from stixpy.coordinates.frames import STIXImaging
@@ -83,7 +83,7 @@ def _em(given: Observation) -> PeerImage:
 
     order = detector_indices(reversed(IMAGING_LABELS))
     u_points, v_points = uv_points()[order].T
-    container = SimpleNamespace(  # all that its ``em`` looks at
+    container = SimpleNamespace(  # all that its ``em`` uses
         u=u_points / u.arcsec,
         v=v_points / u.arcsec,
         meta=VisMeta({"isc": order + 1, "time_range": Time(["2022-11-10T12:00:00", "2022-11-10T12:01:00"])}),
@@ -99,7 +99,7 @@ def _em(given: Observation) -> PeerImage:
         np.clip(rates, 0.0, None) * u.ct / (u.s * u.keV * u.cm**2),
         container,
         flare_location=STIXImaging(*np.array(given.flare_xy) * u.arcsec),
-        idx=[0],  # its own list replaces whatever is given, and None fails
+        idx=[0],  # its own list overrides the argument, and None fails
         **_SIZES,
     )
     # x = -y_stix, y = x_stix

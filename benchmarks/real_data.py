@@ -1,4 +1,4 @@
-"""Real flares for the benchmarks, from ``../shared/data``; nothing of it is in this repository."""
+"""Real flares for the benchmarks, from ``../shared/data``, which is not part of this repository."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLARES = {
         "1178428688",
         "1178082832",
         "20200607",
-        "2020-06-07T21:38:49.384",  # the bins that the ground software takes for its demo, 21:39:00-21:42:49
+        "2020-06-07T21:38:49.384",  # the bins used in the demo of the ground software, 21:39:00-21:42:49
         "2020-06-07T21:43:09.084",
     ),
     "2022": ("nov2022", "2211116471", "2211098157", "20221111", "2022-11-11T11:35:40.271", "2022-11-11T11:37:40.271"),
@@ -39,7 +39,7 @@ FLARES = {
 
 @dataclass(frozen=True, eq=False)
 class RealFlare:
-    """A flare's recipe and everything that was made of it."""
+    """Recipe of a flare and all intermediate results."""
 
     recipe: Recipe
     paths: dict[str, Path]
@@ -82,13 +82,13 @@ class RealFlare:
 
         isc = detector_indices(reversed(IMAGING_LABELS)) + 1
         u_points, v_points = uv_points()[isc - 1].T
-        # all that its ``em`` looks at
+        # all that its ``em`` uses
         container = SimpleNamespace(
             u=u_points / u.arcsec,
             v=v_points / u.arcsec,
             meta=VisMeta({"isc": isc, "time_range": Time(["2020-06-07T21:39:00", "2020-06-07T21:42:49"])}),
         )
-        # its rates are divided by 4T and its matrix has no sin²: here only the time matters
+        # its rates are divided by 4T and its matrix has no sin²; only the time matters here
         rates = np.clip(self.pixels.rate, 0.0, None) * u.ct / (u.s * u.keV * u.cm**2)
         location = STIXImaging(*np.array(self.flare_xy) * u.arcsec)
 
@@ -101,14 +101,14 @@ class RealFlare:
                 flare_location=location,
                 maxiter=iterations,
                 tolerance=1e-12,
-                idx=[0],  # its own list replaces whatever is given, and None fails
+                idx=[0],  # its own list overrides the argument, and None fails
             )
 
         return of
 
 
 def real_flare(which: str, n: int = 129, pixel: float = 2.0) -> RealFlare:
-    """The flare of "2020" (the ground software's demo) or "2022" (M1.2), 6-10 keV."""
+    """The flare of "2020" (demo of the ground software) or "2022" (M1.2), 6-10 keV."""
     folder, uid, quiet, day, start, end = FLARES[which]
     root = SHARED_DATA / folder
     (science,), (background,), (aspect,) = (

@@ -1,4 +1,4 @@
-"""The interactive reconstruction, measured in a browser: brush to instant image, submission to images on the page."""
+"""Interactive reconstruction in a browser: from a selection to the instant image, from submission to images."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from benchmarks.timing import print_table
 from stixcore.options import default_methods
 
 FLARE, NAME, PASSWORD = "2211116471", "benchmark", "a long pass phrase"
-#: What the project asks for, s.
+#: Targets, s.
 BRUSH_BAR, SUBMIT_BAR = 0.3, 4.0
 
-#: Calls back when an element that a selector finds, in any shadow root, says something else than before.
+#: Waits until the text of an element, in any shadow root, changes.
 _CHANGED = """([selector, before]) => {
   const find = (node) => {
     for (const element of node.querySelectorAll('*')) {
@@ -41,7 +41,7 @@ _CHANGED = """([selector, before]) => {
 def run() -> None:
     """Print the table."""
     if not SHARED_DATA.is_dir():
-        print("\n  The page needs ../shared/data, which is not here")
+        print("\n  Skipped the reconstruction page: ../shared/data does not exist")
         return
     with tempfile.TemporaryDirectory() as folder:
         root = _archive(Path(folder))
@@ -49,10 +49,10 @@ def run() -> None:
             load = os.getloadavg()[0]
             brushes, submissions = _measure(context.new_page(), url)
     rows = [
-        judged(["brush → instant image"], brushes, BRUSH_BAR),
+        judged(["select a box → instant image"], brushes, BRUSH_BAR),
         judged(["submit → images shown"], submissions, SUBMIT_BAR),
     ]
-    print_table(f"Interactive reconstruction in Chromium, uid {FLARE}, load {load:.1f}", ["what", *JUDGED], rows)
+    print_table(f"Interactive reconstruction in Chromium, uid {FLARE}, load {load:.1f}", ["operation", *JUDGED], rows)
 
 
 def _archive(folder: Path) -> Path:
@@ -73,13 +73,13 @@ def _measure(page: Any, url: str) -> tuple[list[float], list[float]]:
     page.get_by_role("button", name="Sign in").click()
     page.get_by_text("will be made").wait_for()
     page.wait_for_function("!document.getElementById('opening')")
-    brushes = [_brush(page, number) for number in range(8)][2:]  # the first ones warm up
+    brushes = [_brush(page, number) for number in range(8)][2:]  # the first ones are warm-up
     submissions = [_submit(page, number) for number in range(4)][1:]
     return brushes, submissions
 
 
 def _brush(page: Any, number: int) -> float:
-    """Draw a box; time from the release of the button to what the instant image says of itself."""
+    """Draw a box; time from the release of the mouse button to the new text of the instant image."""
     place = page.locator(".bk-Figure").first.bounding_box()
     left, top = place["x"] + (0.41 + 0.012 * number) * place["width"], place["y"] + 0.3 * place["height"]
     before = page.locator("p.box").inner_text()
@@ -93,7 +93,7 @@ def _brush(page: Any, number: int) -> float:
 
 
 def _submit(page: Any, number: int) -> float:
-    """Choose a minute, submit it; time until its images are on the page."""
+    """Choose a minute and submit it; time until its images are on the page."""
     before = page.locator("p.box").inner_text()
     for label, second in (("To (UTC)", 50), ("From (UTC)", 10)):
         page.get_by_label(label).fill(f"2022-11-11T11:{37 + number}:{second}")

@@ -1,4 +1,4 @@
-"""The 24 visibilities of 2020-06-07 by every method, beside the numbers of the ground software's IDL."""
+"""The 24 visibilities of 2020-06-07 with all methods, compared with the IDL ground software."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from stixcore.instrument.geometry import PixelSet, detector_indices, uv_points
 
 REFERENCE = SHARED_DATA.parent / "reference_20200607.json"
 GRID = ImageGrid((129, 129), 2.0)
-#: Names of a source's values, here and in the reference.
+#: Names of the values of a source, here and in the reference.
 VALUES = {
     "flux": "flux",
     "x": "x",
@@ -45,7 +45,7 @@ type Numbers = Mapping[str, float]
 def run() -> None:
     """Print the tables."""
     if not REFERENCE.is_file():
-        print(f"\nThe comparison with IDL on 2020-06-07 needs {REFERENCE.name}, which is not in ../shared")
+        print(f"\nSkipped the comparison with IDL on 2020-06-07: {REFERENCE.name} is not in ../shared")
         return
     reference = json.loads(REFERENCE.read_text())
     with single_threaded():
@@ -118,7 +118,7 @@ def _maps() -> list[tuple[str, str, Reconstruction]]:
             part = Reconstruction(Method.CLEAN, GRID, result.planes[plane], n_iter=result.n_iter)
             maps.append((f"  its {plane}", f"gdl_{theirs}_{short}_bw20", part))
     maps += [
-        ("MEM_GE as IDL stops it", "gdl_mem_ge", mem_ge(vis, GRID, gsw)),
+        ("MEM_GE with IDL's stop rule", "gdl_mem_ge", mem_ge(vis, GRID, gsw)),
         ("MEM_GE at its optimum", "gdl_mem_ge", mem_ge(vis, GRID)),
         ("MEM_GE, F = max |V| (default)", "gdl_mem_ge", mem_ge(vis, GRID, amplitude)),
     ]
@@ -135,7 +135,7 @@ def _print_maps(idl: Mapping[str, Any]) -> None:
         per_area = result.method is not Method.BP
         flux, their_flux = image.sum() * GRID.pixel_area, other["total_flux"]
         chi2 = chi_square(operator.forward(image), vis)
-        components = theirs.startswith("gdl_cleancomp")  # single pixels: centroid and width say nothing
+        components = theirs.startswith("gdl_cleancomp")  # single pixels: centroid and width are not meaningful
         rows.append(
             [
                 name,
@@ -158,7 +158,7 @@ def _print_maps(idl: Mapping[str, Any]) -> None:
         )
     columns = ["map", "peak", "- IDL [%]", "at", "IDL at", "total flux", "- IDL", "centroid", "- IDL", "FWHM", "- IDL"]
     print_table(
-        "Maps of the same, 129² × 2″ (CLEAN: beam 20″; IDL's iterations: natural "
+        "Maps of the same visibilities, 129² × 2″ (CLEAN: beam 20″; IDL's iterations: natural "
         f"{idl['clean_iterations']['natural']}, uniform {idl['clean_iterations']['uniform']})",
         [*columns, "chi²/23", "IDL", "iterations"],
         rows,
@@ -169,7 +169,7 @@ def _print_maps(idl: Mapping[str, Any]) -> None:
 
 
 def _print_em(idl: Mapping[str, Any]) -> None:
-    """On the noise-free synthetic counts that IDL's ``stx_em`` was run on; there is no EM of IDL on real counts."""
+    """On the noise-free synthetic counts used with IDL's ``stx_em``; there is no EM result of IDL for real counts."""
     labels = [f"{number}{letter}" for number in range(3, 11) for letter in "abc"]
     index, grid, center = detector_indices(labels), ImageGrid((65, 65), 4.0), (300.0, -200.0)
     u, v = uv_points()[index].T.copy()
@@ -198,7 +198,7 @@ def _print_em(idl: Mapping[str, Any]) -> None:
 
 
 def _print_level_1() -> None:
-    """All methods from the counts, with today's calibration, beside each other: what EM has no reference for."""
+    """All methods from the counts with the current calibration; there is no reference for EM."""
     given = real_flare("2020")
     rows: list[list[object]] = []
     for method, result in given.images.images.items():
@@ -223,11 +223,11 @@ def _print_level_1() -> None:
         "method",
         "total flux",
         "peak",
-        "centroid - map centre",
+        "centroid - map center",
         "FWHM [″]",
         "chi²/23",
         "iterations",
-        "stopped by",
+        "stop reason",
     ]
     counts = "{:.0f} counts, {:.0f} of background".format(*given.images.counts)
-    print_table(f"The same flare from its level-1 file, defaults of the archive ({counts})", columns, rows)
+    print_table(f"The same flare from its level-1 file with the defaults of the archive ({counts})", columns, rows)

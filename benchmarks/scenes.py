@@ -29,12 +29,12 @@ LEVEL = Pointing(PointingSource.MANUAL, 0.0, 0.0, 0.0, rsun=1600.0)
 BACKGROUND = 1658.0
 SEPARATION = 30.0  # arcsec, of the two sources
 SEED = 20200607
-#: An ellipse's truth is drawn as this many circles, half of their width apart.
+#: Number of circles, half of their width apart, by which the true image of an ellipse is approximated.
 ELLIPSE_CIRCLES = 33
 
 
 class Scene(StrEnum):
-    """What is in the sky."""
+    """True brightness distributions."""
 
     CIRCLE = "circle"
     TWO = "two sources"
@@ -46,7 +46,7 @@ class Scene(StrEnum):
 DESCRIPTION = {
     Scene.CIRCLE: "a Gaussian circle of 20″",
     Scene.TWO: f"two Gaussian circles of 12″, {SEPARATION:g}″ apart, with 60 and 40 % of the flux",
-    Scene.HALO: "a Gaussian circle of 12″ in the middle of one of 50″, half of the flux each",
+    Scene.HALO: "a Gaussian circle of 12″ at the center of one of 50″, with half of the flux each",
     Scene.LOOP: "a loop of 40″ by 25″ (second moments) with an opening of 120°, 11″ thick",
     Scene.ELLIPSE: "a Gaussian ellipse of 40″ by 15″",
 }
@@ -95,7 +95,7 @@ class Observation:
 
     @property
     def positions(self) -> Floats:
-        """Places of the sources, (n, 2) float, arcsec."""
+        """Positions of the sources, (n, 2) float, arcsec."""
         return np.array([[source.x, source.y] for source in self.sources])
 
     def truth(self, beam_fwhm: float = 0.0) -> Floats:
@@ -104,12 +104,12 @@ class Observation:
 
 
 def observe(scene: Scene, counts: float, number: int, calibration_error: float = 0.0) -> Observation:
-    """Realization ``number`` of a scene; the sky of a number is the same for all ``counts``.
+    """Realization ``number`` of a scene; for all ``counts``, the same number gives the same sky.
 
-    Gain and phase of every sub-collimator are off by ``calibration_error`` (1 sigma, relative and rad).
+    Gain and phase of every sub-collimator have errors of ``calibration_error`` (1 sigma, relative and rad).
 
-    The scene is turned at random and lies anywhere within 1000″ of Sun center; the map is centered up to 8″ off in x
-    and in y, so that no source sits on a pixel by design.
+    Orientation and position (within 1000″ of Sun center) are random; the map center is up to 8″ away in x and y, so
+    that sources are not centered on pixels by design.
     """
     order = list(Scene).index(scene)
     sky = np.random.default_rng((SEED, order, number))
@@ -165,7 +165,7 @@ def pixel_integrals(sources: Sequence[Source], grid: ImageGrid, beam_fwhm: float
 
 
 def _circles(source: Source) -> list[tuple[float, Circle]]:
-    """A circle as itself, a loop and an ellipse as the circles that they are made of."""
+    """A circle unchanged, a loop or an ellipse as the circles that approximate it."""
     if isinstance(source, Loop):
         weights, x, y, fwhm = loop_circles(source.fwhm_max, source.fwhm_min, source.angle, source.loop_angle)
         places = zip(weights, source.x + x, source.y + y, strict=True)

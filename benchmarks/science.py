@@ -1,4 +1,4 @@
-"""Accuracy of every method on more than a thousand simulated flares of known truth, and the peers' on the same data.
+"""Accuracy of all methods on more than a thousand simulated flares of known truth, and of other packages.
 
 ``make bench-science``. Prints the tables and writes them to docs/accuracy.md with docs/figures/accuracy.png.
 """
@@ -38,11 +38,11 @@ from benchmarks.timing import print_table
 from stixcore.imaging.threads import single_threaded
 
 N_REALIZATIONS = 90
-#: Of these the peers make images too; one of their MEM images takes seconds.
+#: Realizations that are also imaged with other packages, whose MEM takes seconds per image.
 N_PEERS = 4
 WORKERS = 2
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-#: What the project asks for at this many counts.
+#: Targets at this number of counts.
 BAR_COUNTS = 1e5
 POSITION_MEDIAN, POSITION_P95 = 1.0, 4.0  # arcsec
 FLUX_BAR, FWHM_BAR, SEPARATED_BAR = 5.0, 10.0, 95.0  # %
@@ -50,7 +50,7 @@ FLUX_BAR, FWHM_BAR, SEPARATED_BAR = 5.0, 10.0, 95.0  # %
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table, for people at a terminal and for the documentation."""
+    """A titled table, for the terminal and for the documentation."""
 
     title: str
     columns: list[str]
@@ -66,7 +66,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that was measured."""
+    """All measurements."""
 
     ours: list[Measured]
     fits: list[Fitted]
@@ -102,7 +102,7 @@ def run(n_realizations: int = N_REALIZATIONS, n_peers: int = N_PEERS, docs: Path
 
 def campaign(n_realizations: int, n_peers: int) -> Results:
     """All scenes, counts and noise realizations, on two processes."""
-    # those with peers, the long ones, first
+    # the slow ones, with other packages, first
     tasks: list[Task] = sorted(
         ((s, c, n, n < n_peers) for n in range(n_realizations) for s in Scene for c in COUNTS),
         key=lambda task: not task[3],
@@ -177,7 +177,7 @@ def _position_table(results: Results) -> Table:
         rows.append(row)
     title = (
         f"Position error at {_power(BAR_COUNTS)} counts, median / 95 % [″]; "
-        f"asked for: {POSITION_MEDIAN:g} / {POSITION_P95:g}"
+        f"target: {POSITION_MEDIAN:g} / {POSITION_P95:g}"
     )
     return Table(title, ["method", *Scene, "all scenes", "met"], rows)
 
@@ -190,8 +190,8 @@ def _fit_table(results: Results) -> Table:
         for choice in CHOICES
     ]
     title = (
-        f"Forward fit, median |error| / share within the bar of {FLUX_BAR:g} % (flux) and {FWHM_BAR:g} % (FWHM "
-        "of the brightest source, where the fit has as many sources as the scene)"
+        f"Forward fit, median |error| / fraction within the target of {FLUX_BAR:g} % (flux) and {FWHM_BAR:g} % (FWHM "
+        "of the brightest source, if the fit has as many sources as the scene)"
     )
     columns = ["scene", "counts", "shapes", "models", "flux bias [%]", "flux [%]", "FWHM [%]", "position [″]"]
     return Table(title, columns, rows)
@@ -229,7 +229,7 @@ def _separation_table(results: Results) -> Table:
         rows.append(
             [f"VIS_FWDFIT, two circles {choice}", *(_percent([one.separated for one in part]) for part in fits)]
         )
-    title = f"Two sources 30″ apart seen as two [%]; asked for at {_power(BAR_COUNTS)}: more than {SEPARATED_BAR:g}"
+    title = f"Two sources 30″ apart that are separated [%]; target at {_power(BAR_COUNTS)}: more than {SEPARATED_BAR:g}"
     return Table(title, ["method", *(f"{_power(counts)} counts" for counts in COUNTS)], rows)
 
 
@@ -258,7 +258,7 @@ def _numbers(values: Sequence[Measured]) -> list[str]:
 
 
 def _same_flares(results: Results, method: str, **where: Any) -> tuple[list[Measured], list[Measured]]:
-    """A method's images by us and by the peer, of the flares both made."""
+    """Images of a method by us and by another package, of the flares that both imaged."""
     theirs = _pick(results.peers, method=method, **where)
     made = {(one.scene, one.counts, one.number) for one in theirs}
     mine = _pick(results.ours, method=method, **where)
@@ -275,7 +275,9 @@ def _peer_table(results: Results) -> Table:
             if values:
                 rows.append([method, name, len(values), *_numbers(values)])
     return Table(
-        "Ours and the peers' images of the same flares, all scenes and counts", ["method", "by", "n", *_NUMBERS], rows
+        "Our images and those of other packages of the same flares, all scenes and counts",
+        ["method", "by", "n", *_NUMBERS],
+        rows,
     )
 
 
@@ -289,7 +291,7 @@ def _peer_rms_table(results: Results) -> Table:
                 row.append(" / ".join(_median(values, lambda one: one.rms, ".3f") for values in pair))
             if results.peers:
                 rows.append(row)
-    return Table("RMS error of the same images, ours / the peer's", ["scene", "counts", *_PEERS], rows)
+    return Table("RMS error of the same images, ours / other package", ["scene", "counts", *_PEERS], rows)
 
 
 # ---- page and figure ----
@@ -331,56 +333,57 @@ def _page(tables: dict[str, list[Table]], n_realizations: int, n_peers: int) -> 
     text = {name: "\n\n".join(table.markdown() for table in group) for name, group in tables.items()}
     return f"""# How accurate the images are
 
-Made by `make bench-science`: {cells * n_realizations:,} simulated flares of known truth, {n_realizations} noise
-realizations of five scenes with 10⁴, 10⁵ and 10⁶ counts of the source in the 24 sub-collimators 3a … 10c (6-10 keV,
-60 s) and {BACKGROUND:.0f} counts of background. The simulation is the instrument model of the calibration with Poisson
-noise: what is measured here is the methods, not the calibration. The scenes, each turned at random, anywhere within
-1000″ of Sun center:
+Measured with `make bench-science` on {cells * n_realizations:,} simulated flares of known truth: {n_realizations} noise
+realizations of five scenes, with 10⁴, 10⁵ and 10⁶ source counts in the 24 sub-collimators 3a … 10c (6-10 keV, 60 s) and
+{BACKGROUND:.0f} background counts. The simulation uses the instrument model of the calibration and adds Poisson noise,
+so it tests the methods, not the calibration. The scenes have random orientations and positions within 1000″ of Sun
+center:
 
 {scenes}
 
-All are imaged on {SHAPE[1]} × {SHAPE[0]} pixels of {PIXEL:g}″, centered up to 8″ off the scene in x and in y, with the
-archive's default parameters.
+All are imaged on {SHAPE[1]} × {SHAPE[0]} pixels of {PIXEL:g}″ with the default parameters of the archive. The map
+center is up to 8″ away from the center of the scene in x and y.
 
 ![Images and errors](figures/accuracy.png)
 
-*Above: one flare per scene with 10⁵ counts, the inner 120″, each image with its own color scale. Below: RMS error
-(median) against counts; open symbols: the Python peers.*
+*Top: one flare per scene with 10⁵ counts, the inner 120″, each image with its own color scale. Bottom: median RMS error
+against counts; open symbols: other Python packages.*
 
-## What is compared
+## Definitions
 
-- **RMS error**: ‖image − truth‖ ÷ ‖truth‖ over all pixels, the truth integrated over each pixel. A back projection is
-  not deconvolved and has no scale: it is multiplied by the factor that suits it best.
-- **CLEAN ⊗**: CLEAN against the truth smeared with CLEAN's beam of {BEAM:g}″, which is what its map is meant to show.
-- **peak**: highest pixel. **width**: diameter of a circle with the area above half maximum around it.
-  **position**: distance of that area's centroid from the truth's; of two sources, from the nearer one. Truth and image
-  are measured in the same way on the same pixels.
-- **before**: with the archive's parameters until 2026-11-29 on the same flares: CLEAN with the ground software's stop
-  rule, MEM_GE with the largest amplitude as its flux, the forward fit's model by plain BIC. What has no such row was
-  not changed; multi-scale CLEAN was not there.
-- **flux**: sum of the image; of the components for both CLEANs, of the fitted sources for VIS_FWDFIT. MEM_GE takes it
-  from the counts.
-- **separated**: within {NEAR:g}″ of each of the two sources there is a local maximum of at least
-  {100 * FAINTEST:.0f} % of the image's highest, and on the straight line between them the image sinks to
-  {100 * DIP:.0f} % of the lower one or less. A forward fit separates them with a circle within {NEAR:g}″ of each.
-- VIS_FWDFIT chooses among circle, ellipse, loop and two circles by BIC, unless the shapes are said to be known.
+- **RMS error**: ‖image − truth‖ ÷ ‖truth‖ over all pixels, with the truth integrated over each pixel. A back projection
+  is not deconvolved and has no absolute scale; it is multiplied by the best-fitting factor.
+- **CLEAN ⊗**: CLEAN compared with the truth convolved with the CLEAN beam of {BEAM:g}″, which is what its map
+  represents.
+- **peak**: highest pixel. **width**: diameter of a circle with the area above half maximum around the peak.
+  **position**: distance of the centroid of that area from that of the truth (from the nearer one of two sources). Truth
+  and image are measured in the same way on the same pixels.
+- **before**: the same flares with the default parameters until 2026-11-29: CLEAN with the stop rule of the ground
+  software, MEM_GE with the largest amplitude as its flux, the forward-fit model chosen by plain BIC. Methods without
+  such a row did not change; multi-scale CLEAN is new.
+- **flux**: sum of the image; for both CLEANs the sum of the components, for VIS_FWDFIT of the fitted sources. MEM_GE
+  takes its flux from the counts.
+- **separated**: there is a local maximum of at least {100 * FAINTEST:.0f} % of the image maximum within {NEAR:g}″ of
+  each source, and on the straight line between them the image drops to {100 * DIP:.0f} % of the lower one or less. For
+  a forward fit: there is a fitted circle within {NEAR:g}″ of each source.
+- VIS_FWDFIT chooses among circle, ellipse, loop and two circles by BIC, unless the shapes are given ("known").
 
-## Against what was asked for
+## Comparison with the targets
 
 {text["bars"]}
 
-Where it is missed: back projection and CLEAN see two sources 30″ apart through a beam that joins them at half maximum,
-so that the centroid lies between them, although CLEAN's map does show both.
+Back projection and CLEAN miss the position target for two sources 30″ apart: their beam merges the sources at half
+maximum, so that the centroid lies between them, although the CLEAN map shows both.
 
 ## Fluxes and errors
 
-In the tables of fluxes MEM_GE with F from the largest amplitude and CLEAN with the ground software's stop are what was
-until 2026-11-29, the others what is now. The flares are none of those that choices and weights were made on. In the
-table of errors the flares have a calibration error, which the ones above have not; "sigma alone" is the scatter of the
-copies without the bias. [What the errors are](science/methods.md#how-reliable-is-an-image).
-The errors of sizes (last column) are too small for a small round source by either CLEAN: the map shows it a few
-percent too wide or narrow, which no copy of the map shows. Take its size from a forward fit.
-`python -m benchmarks.fluxes` and `python -m benchmarks.coverage` make parts of these tables.
+In the tables of fluxes, MEM_GE with F from the largest amplitude and CLEAN with the stop rule of the ground software
+were the defaults until 2026-11-29; the other columns are the current defaults. None of these flares was used to make
+choices or fit weights. In the table of errors, unlike above, the flares have a calibration error; "sigma only" is the
+scatter of the copies without the bias. [How errors are estimated](science/methods.md#how-reliable-is-an-image). For
+small round sources imaged with either CLEAN, the errors of the size (last column) are too small: the source appears a
+few percent too wide or too narrow in all copies alike. Use the size from a forward fit instead.
+`python -m benchmarks.fluxes` and `python -m benchmarks.coverage` compute parts of these tables.
 
 {text["errors"]}
 
@@ -390,11 +393,11 @@ Medians of {n_realizations} realizations.
 
 {text["scenes"]}
 
-## The peers on the same data
+## Comparison with other Python packages
 
-`xrayvisim` gets the same visibilities and is called as its users do (CLEAN: 200 iterations, gain 0.1, beam 20″; MEM:
-the ground software's λ, its own estimate of the flux). `stixpy`'s EM knows ideal sub-collimators only; it gets the same
-counts, background subtracted, scaled per detector so that its model holds. {n_peers} realizations of each scene and
+`xrayvisim` gets the same visibilities and is called as its users would (CLEAN: 200 iterations, gain 0.1, beam 20″; MEM:
+λ of the ground software, its own estimate of the flux). The EM of `stixpy` models only ideal sub-collimators; it gets
+the same counts, background subtracted, scaled per detector to match its model. {n_peers} realizations of each scene and
 number of counts.
 
 {text["peers"]}

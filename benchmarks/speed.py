@@ -1,4 +1,4 @@
-"""Speed: ours against ``xrayvisim`` and ``stixpy`` on the same real data, in turns, in one process."""
+"""Speed compared with ``xrayvisim`` and ``stixpy`` on the same real data, alternately in one process."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from stixcore.imaging.threads import single_threaded
 
 SIZES = ((129, 2.0), (256, 1.0))
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "speed.md"
-PREFACE = """# How fast it is
+PREFACE = """# Speed
 
-Made by `make bench ARGS=speed`: best times on two cores of a virtual machine, linear algebra on one thread, ours and
-the Python peers (`xrayvisim`, `stixpy`) in turns in one process on the same real data. *bar* is what the project asks
-of itself. What else the machine does changes the times; a ratio is of one run.
+Best times on two cores of a virtual machine, with linear algebra on one thread. Our code and other Python packages
+(`xrayvisim`, `stixpy`) run alternately in one process on the same real data. Times depend on the load of the machine;
+ratios compare times of the same run. `make bench ARGS=speed` writes this page.
 """
-#: What the project asks for, at 129² and 256².
+#: Targets at 129² and 256².
 BARS = {"BP": (50, 60), "CLEAN": (500, 1500), "MEM_GE": (150, 250), "EM": (2, 12)}
 
 
 def run() -> None:
     """Print the tables and write them to docs/speed.md."""
-    warnings.simplefilter("ignore")  # the peers' own
+    warnings.simplefilter("ignore")  # from the other packages
     logging.disable(logging.INFO)
     found = list(tables())
     for table in found:
@@ -47,7 +47,7 @@ def run() -> None:
     if SHARED_DATA.is_dir():
         PAGE.write_text(PREFACE + "".join(markdown_table(*table) for table in found), encoding="utf-8")
     else:
-        print("\n  EM and the whole recipe need ../shared/data, which is not here; docs/speed.md stays as it is")
+        print("\n  Skipped EM and the whole recipe: ../shared/data does not exist; docs/speed.md was not written")
 
 
 def tables() -> Iterator[Table]:
@@ -61,8 +61,9 @@ def tables() -> Iterator[Table]:
         ]
         if SHARED_DATA.is_dir():
             rows.append(_row("EM per iteration", number, n, *_em(n, pixel)))
-    columns = ["method", "pixels", "ours [ms]", "peer [ms]", "ratio", "bar", "what was compared"]
-    yield "Speed against the Python peers (visibilities of 2020-06-07; EM: counts of the same flare)", columns, rows
+    columns = ["method", "pixels", "ours [ms]", "other [ms]", "ratio", "target", "remarks"]
+    title = "Comparison with other Python packages (visibilities of 2020-06-07; EM: counts of the same flare)"
+    yield title, columns, rows
     if SHARED_DATA.is_dir():
         yield _all_products()
 
@@ -73,7 +74,7 @@ def _row(name: str, number: int, n: int, timed: Timed[Any, Any], remark: str) ->
 
 
 def _as_we_run(function: Callable[[], Any]) -> Callable[[], Any]:
-    """The way we run: linear algebra on one thread."""
+    """As in production: linear algebra on one thread."""
 
     def run_single_threaded() -> Any:
         with single_threaded():
@@ -114,11 +115,11 @@ def _clean(n: int, pixel: float) -> tuple[Timed[Any, Any], str]:
     ours, their_map = timed.our_result, np.asarray(timed.their_result[0].data)
     difference = np.abs(their_map - ours.image).max() / ours.image.max()
     same_peak = np.argmax(their_map) == np.argmax(ours.image)
-    # The peer's beam lies on 3n pixels: with an even n its middle is between pixels, and it is read half a pixel off.
-    peer_off = "; the peer's beam is half a pixel off on even sizes" if n % 2 == 0 else ""
+    # The other beam has 3n pixels: with even n its center is between pixels, and it is shifted by half a pixel.
+    peer_off = "; on even sizes the other beam is shifted by half a pixel" if n % 2 == 0 else ""
     return timed, (
         f"{ours.n_iter} iterations, maps agree to {difference:.0e}, "
-        f"{'same' if same_peak else 'other'} peak pixel, χ² {ours.chi2:.3f}{peer_off}"
+        f"{'same' if same_peak else 'different'} peak pixel, χ² {ours.chi2:.3f}{peer_off}"
     )
 
 
@@ -135,13 +136,13 @@ def _mem(n: int, pixel: float) -> tuple[Timed[Any, Any], str]:
     )
     ours = timed.our_result
     return timed, (
-        f"ours at its optimum: J {ours.certificate['objective']:.3f}, gap {ours.certificate['duality_gap']:.0e}, "
-        f"χ² {ours.chi2:.3f}; peer stops early"
+        f"ours converges to the optimum: J {ours.certificate['objective']:.3f}, "
+        f"gap {ours.certificate['duality_gap']:.0e}, χ² {ours.chi2:.3f}; the other stops earlier"
     )
 
 
 def _em(n: int, pixel: float) -> tuple[Timed[Any, Any], str]:
-    """Per iteration, the cost of setting up taken off by the difference between a long and a short run."""
+    """Per iteration, without the cost of setup: from the difference between a long and a short run."""
     given = real_flare("2020")
     grid = ImageGrid((n, n), pixel, given.grid.center)
     short, long = 25, 125
@@ -160,7 +161,7 @@ def _em(n: int, pixel: float) -> tuple[Timed[Any, Any], str]:
         (many.ours - few.ours) / steps, (many.theirs - few.theirs) / steps, many.our_result, many.their_result
     )
     whole = many.theirs / many.ours
-    return timed, f"whole calls of {long} iterations, set-up included: {whole:.0f}×; χ² {many.our_result.chi2:.2f}"
+    return timed, f"whole calls of {long} iterations including setup: {whole:.0f}×; χ² {many.our_result.chi2:.2f}"
 
 
 def _all_products() -> Table:
@@ -170,7 +171,7 @@ def _all_products() -> Table:
     rows: list[list[object]] = []
     for n, pixel in SIZES:
         given = real_flare("2022", n, pixel)
-        # the bars are those of the six products before multi-scale CLEAN
+        # the targets are for the six products without multi-scale CLEAN
         six = {method: chosen for method, chosen in given.recipe.methods.items() if method is not Method.MS_CLEAN}
         of_six = replace(given.recipe, methods=six)
         best = min(_timed(lambda given=given, recipe=of_six: reconstruct(recipe, given.locate))[0] for _ in range(7))
@@ -190,10 +191,10 @@ def _all_products() -> Table:
     columns = [
         "pixels",
         "six products [s]",
-        "bar",
+        "target",
         "and multi-scale CLEAN [s]",
         "with FITS and PNG [s]",
-        "bar",
+        "target",
         "slowest",
     ]
     title = "All seven products of one recipe, warm (uid 2211116471, 6-10 keV; files read and verified each time)"

@@ -1,8 +1,8 @@
-"""Twenty images of an archive, chosen at random, made again by the scripts its server hands out.
+"""Twenty random images of an archive, reproduced with the scripts downloaded from its server.
 
-The Python script is downloaded from a running server, run alone in an empty folder by a fresh interpreter, and its
-image compared with the archive's. ``$STIX_ARCHIVE`` names the archive, ``$STIX_SERVER`` its server
-(default http://127.0.0.1:5006).
+Each Python script is downloaded from a running server and run in an empty folder with a new interpreter; its image is
+compared with that of the archive. ``$STIX_ARCHIVE`` is the archive, ``$STIX_SERVER`` its server (default
+http://127.0.0.1:5006).
 """
 
 from __future__ import annotations

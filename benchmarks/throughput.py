@@ -1,9 +1,8 @@
 """A whole archive imaged with one process, two, and a Dask cluster of two workers: time, memory, and the same files.
 
-Every engine is a process of its own over an archive of its own: ingest, flares, then previews, of which the time is
-taken. Memory is the largest of any single process (the scheduler of the cluster aside), asked for ten times a second;
-processor time is that of all processes together, so that a busy machine does not hide what the work costs. The images
-of all engines are compared: rows and pixels have to be equal, bit for bit.
+Every executor runs in a separate process on a separate archive: ingest, flares, then previews, which are timed. Memory
+is the largest of any single process except for the scheduler of the cluster, sampled ten times per second. CPU time is
+that of all processes, which is independent of other load. Rows and pixels of all archives must be bitwise equal.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from jobs.cli.parser import main as stix_jobs
 ENGINES = ("1 process", "2 processes", "Dask, 2 workers")
 BAR_S, BAR_MIB = 240.0, 1024.0
 _EVERY_S = 0.1
-#: What depends on when something was made, and on nothing else; hash and size of a file, whose header holds the time.
+#: Columns that depend only on the time of processing; hash and size of files, whose headers contain times.
 _TIMES = ("created_at", "elapsed_s", "sha256", "size")
 
 
 @dataclass
 class Measured:
-    """What one engine took.
+    """Time and memory of one executor.
 
     Attributes
     ----------
@@ -54,7 +53,7 @@ class Measured:
 
 
 def run() -> None:
-    """Print the table, of the files of November 2022 or, without them, of a simulated week."""
+    """Print the table for the files of November 2022 or, without them, for a simulated week."""
     with TemporaryDirectory(prefix="throughput-") as folder:
         measure(Path(folder))
 
@@ -77,7 +76,7 @@ def measure(folder: Path) -> None:
         rows.append([engine, sets, len(images[engine]), skipped, taken.seconds, taken.cpu, rate, taken.peak_mib, same])
     load = os.getloadavg()[0]
     print_table(
-        f"All previews of an archive ({os.cpu_count()} cores, load {load:.1f}; bar {BAR_S:g} s, {BAR_MIB:g} MiB)",
+        f"All previews of an archive ({os.cpu_count()} cores, load {load:.1f}; targets {BAR_S:g} s, {BAR_MIB:g} MiB)",
         ["engine", "image sets", "images", "skipped", "time [s]", "CPU [s]", "flares/min", "peak MiB", "same images"],
         rows,
     )
@@ -121,7 +120,7 @@ def _children(number: str) -> Iterator[tuple[list[str], list[int]]]:
 
 @contextmanager
 def _cluster(folder: Path) -> Iterator[tuple[list[str], list[int]]]:
-    """A scheduler and two workers on loopback; their processes, without the scheduler's."""
+    """Start a scheduler and two workers on loopback; returns the processes of the workers."""
     file = folder / "scheduler.json"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     common = ["--no-dashboard", "--scheduler-file", str(file)]
@@ -155,7 +154,7 @@ def _cluster(folder: Path) -> Iterator[tuple[list[str], list[int]]]:
 
 
 def _rows(archive: Archive) -> list[dict[str, object]]:
-    """Rows of all images but times, with a hash of the pixels."""
+    """Rows of all images without times, with a hash of the pixels."""
     from hashlib import sha256
 
     from astropy.io import fits
@@ -167,7 +166,7 @@ def _rows(archive: Archive) -> list[dict[str, object]]:
 
 
 def _tree(pids: list[int]) -> list[int]:
-    """Processes and all below them."""
+    """Processes and all their descendants."""
     found, waiting = [], list(pids)
     while waiting:
         pid = waiting.pop()
@@ -175,13 +174,13 @@ def _tree(pids: list[int]) -> list[int]:
         for path in Path(f"/proc/{pid}/task").glob("*/children"):
             try:
                 waiting += map(int, path.read_text().split())
-            except OSError:  # it has gone
+            except OSError:  # it has ended
                 continue
     return found
 
 
 def _peak(pid: int) -> int:
-    """Largest resident set of a process, KiB; 0 when it has gone."""
+    """Largest resident set of a process, KiB; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -190,7 +189,7 @@ def _peak(pid: int) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time of a process, s; 0 when it has gone."""
+    """CPU time of a process, s; 0 if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Timing two implementations of the same thing side by side."""
+"""Compare the times of two implementations."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Timed[Ours, Theirs]:
 
     @property
     def ratio(self) -> float:
-        """How many times faster ours is."""
+        """Factor by which ours is faster."""
         return self.theirs / self.ours
 
 
 def side_by_side[Ours, Theirs](
     ours: Callable[[], Ours], theirs: Callable[[], Theirs], *, repeat: int = 20, peer_repeat: int = 3
 ) -> Timed[Ours, Theirs]:
-    """Best of several runs of each, taken in turns so that a busy moment of the machine hits both."""
+    """Best of several runs of each, alternating so that other load affects both."""
     our_best = their_best = float("inf")
-    our_result, their_result = ours(), None  # the first run warms caches up
+    our_result, their_result = ours(), None  # the first run fills caches
     for turn in range(peer_repeat):
         begin = perf_counter()
         their_result = theirs()
@@ -44,14 +44,14 @@ type Table = tuple[str, list[str], list[list[object]]]
 
 
 def markdown_table(title: str, columns: list[str], rows: list[list[object]]) -> str:
-    """The same for a page, with the title as a heading."""
+    """The same in Markdown, with the title as a heading."""
     lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"\n## {title}\n\n{body}\n"
 
 
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
-    """Aligned text with a title."""
+    """Aligned text table with a title."""
     texts = [[_cell(value) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[i]) for row in texts)]) for i, name in enumerate(columns)]
     print(f"\n{title}")

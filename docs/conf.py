@@ -1,4 +1,4 @@
-"""Sphinx reads the whole tree, so that README, changelog and design notes are pages where they lie."""
+"""Sphinx reads the whole tree, so that README, changelog and design notes become pages in place."""
 
 import os
 import re
@@ -27,7 +27,7 @@ include_patterns = ["docs/**", "README.md", "CHANGELOG.md", "*/DESIGN.md", "stix
 exclude_patterns = ["docs/_build", ".*"]
 myst_heading_anchors = 4
 
-autodoc_typehints = "none"  # the signature's own text is shorter than what is made of it
+autodoc_typehints = "none"  # the source text of a signature is shorter than its evaluation
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = False
@@ -36,7 +36,7 @@ napoleon_use_rtype = False
 python_maximum_signature_line_length = 88
 toc_object_entries = False
 
-suppress_warnings = ["ref.python"]  # the same short name in two modules; types of attributes are no links then
+suppress_warnings = ["ref.python"]  # the same short name in two modules; types of attributes are then not links
 
 html_theme = "furo"
 html_title = f"{project} {release}"
@@ -50,7 +50,7 @@ _INLINE_CODE = re.compile(r"``.*?``|`[^`]+`")
 
 
 class SourceLinks(SphinxPostTransform):
-    """Links to files of the repository: a Python file becomes its page with the source, a folder its name."""
+    """Resolve links to files of the repository: a Python file becomes its source page, a folder its name."""
 
     default_priority = 1  # before the resolver that would warn about them
 
@@ -67,15 +67,15 @@ class SourceLinks(SphinxPostTransform):
     def _to_source(self, path: Path, name: str, link: Element) -> Node:
         module = path.relative_to(ROOT).with_suffix("").as_posix()
         if module.replace("/", ".") not in getattr(self.env, "_viewcode_modules", {}):
-            return inline("", "", *link.children)  # a page's script: three lines, not worth a page
+            return inline("", "", *link.children)  # page scripts have three lines and need no page
         target = self.app.builder.get_relative_uri(self.env.docname, f"_modules/{module}")
         return reference("", "", *link.children, refuri=f"{target}#{name}" if name else target, internal=True)
 
 
 def escape_formulas(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Docstrings are plain text with formulas: |V|, a*b and names_ mean themselves and no markup.
+    """Escape docstrings: they are plain text with formulas, in which |V|, a*b and names_ are not markup.
 
-    What a module's docstring indents is an example or a drawing, and kept as it is.
+    Indented parts of a module docstring are examples or drawings and are kept.
     """
     kept: list[str] = []
     literal = False
@@ -105,7 +105,7 @@ def _escaped(text: str) -> str:
 
 
 def write_pages(app: Sphinx) -> None:
-    """Pages that are made from the code, so that they cannot differ from it."""
+    """Write the pages that are generated from the code."""
     from archive import schema_markdown
     from docs.figures import methods
     from docs.makers import reference
@@ -135,12 +135,12 @@ def write_pages(app: Sphinx) -> None:
     for name, text in pages.items():
         path = folder / f"{name}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:  # an unchanged page is not read again
+        if not path.exists() or path.read_text(encoding="utf-8") != text:  # unchanged pages are not read again
             path.write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:
     app.connect("builder-inited", write_pages)
-    # after napoleon, which would take an escaped star for a name
+    # after napoleon, which would take an escaped asterisk for a name
     app.connect("autodoc-process-docstring", escape_formulas, priority=900)
     app.add_post_transform(SourceLinks)

@@ -1,7 +1,7 @@
-"""``python -m docs.screenshots``: pictures of the pages, taken from a simulated archive with a real browser.
+"""``python -m docs.screenshots``: screenshots of the pages with a simulated archive, taken in a real browser.
 
-Without ``--all`` only the few that README and documentation show are taken, small enough to be committed; with it every
-page, light and dark, wide and narrow, goes into a folder for looking at. Pictures of real data are never committed.
+Without ``--all``, only the few screenshots of README and documentation are taken, small enough to be committed. With
+it, all pages are written to a folder, light and dark, wide and narrow. Screenshots of real data are never committed.
 """
 
 import argparse
@@ -25,12 +25,12 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = ROOT / "docs" / "pictures"
 CHROMIUM = "/usr/bin/chromium"
 WIDTHS = {"wide": (1280, 860), "phone": (390, 844)}
-LARGEST = 150_000  # bytes of a committed picture
+LARGEST = 150_000  # bytes of a committed screenshot
 COLORS = 256
 
 
 def _nothing(page: Page) -> None:
-    """The page as it opens."""
+    """Leave the page as it opens."""
 
 
 def _open_first_image(page: Page) -> None:
@@ -41,7 +41,7 @@ def _open_first_image(page: Page) -> None:
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture: its name, the address, what is done there first, and the committed variants as (width, theme)."""
+    """A screenshot: name, address, actions before it is taken, and the committed variants as (width, theme)."""
 
     name: str
     address: str
@@ -73,7 +73,7 @@ def served(archive: Path) -> Iterator[str]:
             deadline = time.monotonic() + 120
             while not _answers(url):
                 if server.poll() is not None or time.monotonic() > deadline:
-                    message = "the pages did not come up"
+                    message = "the server did not start"
                     raise SystemExit(message)
                 time.sleep(0.1)
             yield url
@@ -90,23 +90,23 @@ def _answers(url: str) -> bool:
 
 
 def take(browser: Browser, url: str, shot: Shot, width: str, theme: str) -> bytes:
-    """One picture as PNG."""
+    """Take one screenshot, as PNG."""
     size = WIDTHS[width]
     separator = "&" if "?" in shot.address else "?"
     with browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:
         page = context.new_page()
         page.goto(f"{url}/{shot.address}{separator}theme={'dark' if theme == 'dark' else 'default'}")
-        expect(page.locator("#opening")).to_have_count(0)  # the live page stands; sign-in has none
+        expect(page.locator("#opening")).to_have_count(0)  # wait for the live page; the sign-in page has none
         page.wait_for_load_state("networkidle")
         shot.act(page)
         page.wait_for_load_state("networkidle")
         page.evaluate("() => Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
-        page.wait_for_timeout(600)  # what fades in has come
+        page.wait_for_timeout(600)  # fade-in animations have ended
         return page.screenshot()
 
 
 def small(picture: bytes) -> bytes:
-    """The same with few colors, a fraction of the size; thin lines keep theirs, however few pixels they have."""
+    """Reduce the number of colors for a smaller file; thin lines keep theirs, even if they have few pixels."""
     stream = BytesIO()
     Picture.open(BytesIO(picture)).convert("RGB").quantize(COLORS, Picture.Quantize.MAXCOVERAGE, kmeans=2).save(
         stream, "PNG", optimize=True
@@ -115,15 +115,17 @@ def small(picture: bytes) -> bytes:
 
 
 def file_name(shot: Shot, width: str, theme: str) -> str:
-    """Wide and light is what most pictures are; only the others say so."""
+    """File name; only variants other than wide and light are named in it."""
     return "_".join([shot.name, *(part for part in (theme, width) if part not in ("light", "wide"))]) + ".png"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m docs.screenshots", description=__doc__)
-    parser.add_argument("--archive", type=Path, metavar="DIR", help="instead of a simulated one; only with --out")
-    parser.add_argument("--all", action="store_true", help="every page, light and dark, wide and narrow")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default docs/pictures")
+    parser.add_argument(
+        "--archive", type=Path, metavar="DIR", help="use this archive, not a simulated one; only with --out"
+    )
+    parser.add_argument("--all", action="store_true", help="all pages, light and dark, wide and narrow")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: docs/pictures)")
     arguments = parser.parse_args()
     if arguments.out is None and (arguments.archive or arguments.all):
         parser.error("--archive and --all need --out: only the small set from simulated files is committed")

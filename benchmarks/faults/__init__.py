@@ -1,1 +1,1 @@
-"""Faults as they come in operation, with the real programs."""
+"""Faults of real operation: cron with files in any order, killed processes."""

@@ -1,4 +1,4 @@
-"""Comparing archives: all rows of all tables, without what depends on when something was done."""
+"""Comparison of archives: all rows of all tables, without columns that depend on the time of processing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from archive import Archive
 from archive.index import schema
 
 TABLES = {name: table.key for name, table in schema.TABLES.items()}
-#: What depends on the clock, and on nothing else. The header of an image holds the time, and so its hash depends on it.
+#: Columns that depend only on the clock. The header of an image contains the time, so its hash depends on it.
 TIMES = {"ingested_at", "started_at", "created_at", "updated_at", "elapsed_s"}
 HASHES = {"sha256", "size"}
 

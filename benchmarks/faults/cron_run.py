@@ -1,10 +1,10 @@
-"""A real cron: files dropped in random order, in batches, while cron fires every minute; then compared with one run.
+"""Files copied to ``incoming`` in random order and batches, while a real cron runs; compared with a single run.
 
     python -m benchmarks.faults.cron_run --data FOLDER… [--batches 3] [--seed 1] [--work DIR]
 
-Uses the line of deploy/crontab.example that takes files in and makes images, in the crontab of whoever starts it: an
-entry that is there is put back at the end. Needs Debian's package cron and the right to start its daemon; one that is
-running already is used. Installs nothing. Takes at least three minutes, plus what the images need.
+Uses the line of deploy/crontab.example that ingests files and makes images, in the crontab of the current user, which
+is restored at the end. Needs the Debian package cron and the permission to start its daemon, unless it is already
+running. Installs nothing. Takes at least three minutes plus the time for the images.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def crontab_for(root: Path) -> str:
 
 @contextmanager
 def cron(table: str) -> Iterator[None]:
-    """Have cron run a table; afterwards everything is as it was."""
+    """Install a crontab; the previous one is restored on exit."""
     before = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
     subprocess.run(["crontab", "-"], input=table, text=True, check=True)
     daemon = subprocess.Popen(["cron", "-f"])
@@ -55,7 +55,7 @@ def cron(table: str) -> Iterator[None]:
 
 
 def at_rest(root: Path, quiet_s: float = 75.0) -> None:
-    """Wait until incoming is empty, no command is at work and nothing was written for longer than a minute."""
+    """Wait until incoming is empty, no command is running and nothing was written for more than a minute."""
     since, last = time.monotonic(), -1.0
     while time.monotonic() - since < quiet_s:
         time.sleep(2)
@@ -102,7 +102,7 @@ def main() -> int:
         mine, others = ours[table], theirs[table]
         same = sum(mine.get(name) == row for name, row in others.items())
         equal &= same == len(mine) == len(others)
-        print(f"{table:16s} {len(others):6d} rows in one run, {len(mine):6d} by cron, {same:6d} the same")
+        print(f"{table:16s} {len(others):6d} rows of a single run, {len(mine):6d} with cron, {same:6d} equal")
         for name in [name for name in mine if name in others and mine[name] != others[name]]:
             wrong = [column for column in mine[name] if mine[name][column] != others[name][column]]
             print(f"  {name} differs in {', '.join(wrong)}")

@@ -1,13 +1,13 @@
-"""SIGKILL at random moments of ingest, previews and worker: after the restart a check finds nothing, and nothing lacks.
+"""SIGKILL at random times during ingest, previews and worker: after a restart, nothing is wrong or missing.
 
     python -m benchmarks.faults.kills [--kills 200] [--minutes M] [--seed 1] [--work DIR]
 
-A simulated flare goes through an archive once, undisturbed. Then, for every kill, a copy of the archive as it was
-before one of the steps is made, the step is started, and killed at a random moment; of the worker sometimes one of its
-child processes is killed instead, and one kill in four hits the restart as well. Then the step is started again and
-left alone: `check` must find nothing, no step may have anything left to do, and all rows must be those of the
-undisturbed archive. Commands run in fresh processes, forked from one that has imported everything: the moments are
-those of the work, not of the imports.
+A simulated flare is processed once without interruption. Then, for every kill, a step is started on a copy of the
+archive from before that step and killed at a random time; sometimes a child process of the worker is killed instead,
+and one time in four the restart is killed as well. Then the step runs again without interruption: `check` must report
+no findings, no step may have anything left to do, and all rows must be equal to those of the undisturbed archive.
+Commands run in processes forked from one that has already imported everything, so that kills hit the work, not the
+imports.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from jobs.queue.submit import submit
 from stixcore.simulation.campaign import simulate_campaign
 
 STEPS = ("ingest", "previews", "worker")
-#: Share of kills that hit a child process of the worker, and that are followed by one of the restart.
+#: Fraction of kills that hit a child process of the worker, and that are followed by a kill of the restart.
 CHILD_SHARE, AGAIN_SHARE = 0.3, 0.25
 PRELOAD = [
     *(
@@ -59,13 +59,13 @@ PRELOAD = [
         "duckdb",
     ),
 ]
-#: How often each step is killed: the worker takes longest, for its child processes import everything anew.
+#: How often each step is killed: the worker is slowest, as its child processes import everything again.
 SHARES = {"ingest": 0.4, "previews": 0.4, "worker": 0.2}
 START = np.datetime64("2026-03-14T06:00:00", "us")
 
 
 def command(step: str, root: str) -> None:
-    """What a process does; its words go nowhere."""
+    """Run a command in the process; its output is discarded."""
     from jobs.cli.parser import main
 
     os.setpgid(0, 0)
@@ -91,8 +91,8 @@ class Steps:
 
 
 def undisturbed(context: Any, folder: Path) -> Steps:
-    """Run every step once."""
-    warm = context.Process(target=int)  # the process that all others are forked from imports everything now
+    """Run all steps once."""
+    warm = context.Process(target=int)  # import everything in the process from which the others are forked
     warm.start()
     warm.join()
     root, data = folder / "undisturbed", folder / "files"
@@ -125,7 +125,7 @@ def submit_one(archive: Archive, truth: dict[str, Any], energy: tuple[int, int])
 
 
 def state_of(archive: Archive) -> dict[str, Any]:
-    """Rows of the index, and what became of the requests."""
+    """Rows of the index, and results of the requests."""
     journal = Journal(archive.root)
     requests = [
         (
@@ -149,7 +149,7 @@ def finish(context: Any, step: str, root: Path) -> None:
 
 
 def kill_once(context: Any, step: str, root: Path, delay: float, rng: np.random.Generator) -> str:
-    """Start a step and kill it, or a child of it, after a while; says what was hit."""
+    """Start a step and kill it or a child process after a while; returns what was hit."""
     process = context.Process(target=command, args=(step, str(root)))
     process.start()
     time.sleep(delay)
@@ -159,11 +159,11 @@ def kill_once(context: Any, step: str, root: Path, delay: float, rng: np.random.
     children = children_of(process.pid)
     if step == "worker" and children and rng.random() < CHILD_SHARE:
         os.kill(int(rng.choice(children)), signal.SIGKILL)
-        process.join(600)  # it replaces the child and goes on
+        process.join(600)  # the worker replaces its child and continues
         return "child"
     process.kill()
     process.join()
-    for child in children:  # they leave with their parent; nothing must be at work when the archive is copied away
+    for child in children:  # they exit with their parent; no process may be running when the archive is copied
         wait_for(lambda pid=child: not Path(f"/proc/{pid}/task").exists(), 30.0)
     return "itself"
 
@@ -191,17 +191,17 @@ def complaints(archive: Archive, expected: dict[str, Any]) -> list[str]:
     state = state_of(archive)
     found += [f"{name} differs" for name in expected if state[name] != expected[name]]
     if any((archive.root / "incoming").iterdir()):
-        found.append("files wait in incoming")
+        found.append("files left in incoming")
     open_ones = Journal(archive.root).counts()
     if open_ones[RequestState.QUEUED] + open_ones[RequestState.RUNNING]:
-        found.append("requests are left")
+        found.append("requests left")
     return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no new kill after so long")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new kill after this time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, help="folder for the archives (default: a temporary one)")
     arguments = parser.parse_args()
@@ -236,8 +236,8 @@ def main() -> int:
             print(f"{step}, kill {killed()}: {sentence}", flush=True)
         archive.close()
     print_table(
-        f"SIGKILL at random moments (seed {arguments.seed}), then the same command again",
-        ["step", "undisturbed [s]", "killed", "a child killed", "had ended before", "wrong afterwards"],
+        f"SIGKILL at random times (seed {arguments.seed}), then the same command again",
+        ["step", "undisturbed [s]", "killed", "child killed", "ended before the kill", "failed"],
         [
             [step, steps.seconds[step], *(hits[step, what] for what in ("itself", "child", "too late")), faults[step]]
             for step in STEPS

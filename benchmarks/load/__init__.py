@@ -1,1 +1,1 @@
-"""Archives as large as those of many years, to see what the pages make of them."""
+"""Load tests: archives as large as after many years, many visitors, bad input."""

@@ -1,7 +1,7 @@
-"""One client that asks for as much as it can get: pages, bundles and connections whose request never ends.
+"""An abusive client: it requests pages and bundles at full speed and keeps connections with endless requests open.
 
-It comes from a loopback address of its own, keeps no cookie, opens no web socket, and asks again at once.
-``python -m benchmarks.load.abuse URL SECONDS [--bundle PATH]`` does so and prints the answers as JSON.
+It has its own loopback address, keeps no cookies, opens no web socket and repeats every request immediately.
+``python -m benchmarks.load.abuse URL SECONDS [--bundle PATH]`` prints the numbers of responses as JSON.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Address of the abuser; visitors have others.
+#: Address of the abusive client; visitors have others.
 ADDRESS = "127.0.0.2"
 #: Connections for each kind of request.
 PAGES, BUNDLES, HALF_OPEN = 8, 6, 100
-#: A request without its last line.
+#: A request without the final empty line.
 _BEGUN = "GET /image_archive HTTP/1.1\r\nHost: {host}\r\nX-Slow: "
 _READ = 1 << 16
 
 
 @dataclass
 class Abuser:
-    """What it asked for, and what it got.
+    """The abusive client and the responses it got.
 
     Parameters
     ----------
     url : str
-        Of the server, on loopback.
+        Server on loopback.
     bundle : str
         Path of a bundle.
     address : str
@@ -51,7 +51,7 @@ class Abuser:
     async def run(
         self, until: float, pages: int = PAGES, bundles: int = BUNDLES, half_open: int = HALF_OPEN
     ) -> Counter[str]:
-        """Ask for everything until a moment of `monotonic`; gives the number of answers by kind and status."""
+        """Send requests until a time of `monotonic`; returns the number of responses by kind and status."""
         kinds: Sequence[tuple[int, Callable[[], Awaitable[None]]]] = (
             (pages, lambda: self._ask("page", "/image_archive")),
             (bundles if self.bundle else 0, lambda: self._ask("bundle", self.bundle)),
@@ -68,7 +68,7 @@ class Abuser:
             except TimeoutError:
                 return
             except (OSError, asyncio.IncompleteReadError):
-                self.answers["broken off"] += 1
+                self.answers["disconnected"] += 1
                 await asyncio.sleep(0.05)
 
     async def _ask(self, kind: str, path: str) -> None:
@@ -78,10 +78,10 @@ class Abuser:
             status = (await reader.readline()).split()
             while await reader.read(_READ):
                 pass
-            self.answers[f"{kind} {status[1].decode() if len(status) > 1 else 'broken off'}"] += 1
+            self.answers[f"{kind} {status[1].decode() if len(status) > 1 else 'disconnected'}"] += 1
 
     async def _half_open(self) -> None:
-        """Send a header that never ends, a letter at a time, until the server closes the connection."""
+        """Send an endless header, one letter at a time, until the server closes the connection."""
         async with _Connection(self.url, self.address) as (reader, writer):
             writer.write(_BEGUN.format(host=urlsplit(self.url).netloc).encode())
             while not reader.at_eof():
@@ -93,7 +93,7 @@ class Abuser:
 
 
 class _Connection:
-    """A connection from an address, closed at the end."""
+    """A connection from an address, closed on exit."""
 
     def __init__(self, url: str, address: str) -> None:
         self._place, self._address = urlsplit(url), address
@@ -112,7 +112,7 @@ class _Connection:
 
 @contextmanager
 def abused(url: str, bundle: str, seconds: float) -> Iterator[Counter[str]]:
-    """An abuser in a process of its own meanwhile; at the end its answers are in what this gives."""
+    """Run an abusive client in a child process; on exit the counter contains its responses."""
     command = [sys.executable, "-m", "benchmarks.load.abuse", url, str(seconds), "--bundle", bundle]
     answers: Counter[str] = Counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)

@@ -1,6 +1,7 @@
-"""A browser without a window: it gets a page, opens its websocket, takes the document, works a control, goes away.
+"""A minimal browser: it gets a page, opens its web socket, pulls the document, uses a control and leaves.
 
-Speaks Bokeh's protocol as BokehJS does, so the server does everything it does for a person; only drawing is left out.
+It speaks the Bokeh protocol as BokehJS does, so that the server does everything as for a person; only drawing is
+omitted.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 _TOKEN = re.compile(r'"token":\s*"([^"]+)"')
-#: A server that says nothing for this long has failed, s.
+#: Time without a message after which the server has failed, s.
 PATIENCE = 60.0
-#: A visitor who has been told for this long that the server is busy gives up, s.
+#: Time after which a visitor gives up on a busy server, s.
 GIVE_UP = 300.0
-#: A server that has not begun to change the page by then has nothing to change, s.
+#: Time within which the server begins to change the page, if at all, s.
 SOON = 1.0
-#: Connections at a time: everybody has a browser of their own, and waits for the server and for nobody else.
+#: Concurrent connections: every visitor has a browser and waits only for the server.
 AsyncHTTPClient.configure(None, max_clients=1000)
 
 
 class PageFailed(Exception):
-    """The page did not come, or its server fell silent."""
+    """The page did not load, or its server stopped responding."""
 
 
 @dataclass
@@ -40,13 +41,13 @@ class Visit:
     Attributes
     ----------
     url : str
-        Address of the page.
+        URL of the page.
     document : dict
-        What the server sent, as JSON.
+        Document sent by the server, as JSON.
     ready_s : float
-        From the first request to the whole document.
+        Time from the first request to the complete document.
     refused : int
-        How often the server was too busy, and the browser asked again by itself.
+        Number of refusals by a busy server after which the page was requested again automatically.
     """
 
     url: str
@@ -59,7 +60,7 @@ class Visit:
 
     @classmethod
     async def open(cls, url: str, source: str = "") -> Visit:
-        """Get a page and its document, from a network address of this machine."""
+        """Get a page and its document from a network address of this machine."""
         begin, refused = perf_counter(), 0
         async with asyncio.timeout(GIVE_UP):
             while (page := await get(url, source)).code == HTTPStatus.TOO_MANY_REQUESTS:
@@ -88,7 +89,7 @@ class Visit:
         return visit
 
     def models(self, **having: Any) -> list[dict[str, Any]]:
-        """Models of the document with some attributes, anywhere in it."""
+        """All models of the document with certain attributes."""
         found: list[dict[str, Any]] = []
 
         def look(part: Any) -> None:
@@ -106,12 +107,12 @@ class Visit:
         return found
 
     async def change(self, label: str, value: Any, answer: str) -> float:
-        """Give the control with a label a value, as a person does.
+        """Set the value of the control with a label, as a person does.
 
         Returns
         -------
         float
-            Time [s] until the server has changed an attribute called ``answer`` of anything.
+            Time [s] until the server has changed an attribute called ``answer`` of any model.
         """
         begin = perf_counter()
         (control, *_) = self.models(label=label)
@@ -123,23 +124,23 @@ class Visit:
                 return perf_counter() - begin
 
     async def type_into(self, label: str, text: str) -> dict[str, Any]:
-        """Type into a field; the whole document afterwards."""
+        """Type into a field; returns the complete document."""
         (control, *_) = self.models(label=label)
         event = {"kind": "ModelChanged", "model": {"id": control["id"]}, "attr": "value", "new": text}
         await self._send("PATCH-DOC", {"events": [event]})
-        await self._receive("OK")  # it is written down, and will be handled
+        await self._receive("OK")  # acknowledged, and will be handled
         with suppress(TimeoutError):
             await asyncio.wait_for(self._receive("PATCH-DOC"), SOON)
         return await self.pull()
 
     async def pull(self) -> dict[str, Any]:
-        """The whole document, after what is being done to it."""
+        """The complete document, after pending changes."""
         await self._send("PULL-DOC-REQ", {})
         document: dict[str, Any] = (await self._receive("PULL-DOC-REPLY"))["doc"]
         return document
 
     async def drain(self, seconds: float) -> None:
-        """Read for a while what the server says of itself, as a browser does while its person looks."""
+        """Read messages of the server for a while, as a browser does while a person looks at the page."""
         end = perf_counter() + seconds
         while (left := end - perf_counter()) > 0:
             try:
@@ -148,7 +149,7 @@ class Visit:
                 return
 
     def close(self) -> None:
-        """Go, as a browser does whose tab is closed: without a word."""
+        """Leave without notice, as a browser does when its tab is closed."""
         if self._reader is not None:
             self._reader.cancel()
         if self._socket is not None:
@@ -178,7 +179,7 @@ class Visit:
         return message
 
     async def _read(self) -> None:
-        """Take messages as they come: header, metadata, content, and as many buffers as the header says."""
+        """Read messages: header, metadata, content and the buffers announced in the header."""
         assert self._socket is not None
         parts: list[str | bytes] = []
         while (part := await self._socket.read_message()) is not None:
@@ -191,7 +192,7 @@ class Visit:
 
 
 async def get(url: str, source: str = "") -> HTTPResponse:
-    """One GET, from a network address of this machine; the answer, whatever its status."""
+    """One GET from a network address of this machine; returns the response with any status."""
     return await AsyncHTTPClient().fetch(
         url,
         raise_error=False,

@@ -1,8 +1,8 @@
 """An archive of a million images: ``python -m benchmarks.load.images FOLDER [--rows N]``.
 
-A small simulated campaign is imaged first, by the service itself. Its rows are then repeated over five years with
-times, places and numbers of their own, and go through the archive's own writer into monthly files. Every row says
-SIMULATED and leads to real files: those of the campaign, which the rows share.
+First a small simulated campaign is imaged by the service. Its rows are then repeated over five years with different
+times, positions and numbers, and written to monthly files by the archive. Every row is marked as simulated and refers
+to existing files: those of the campaign, which the rows share.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROWS = 1_000_000
 FIRST, YEARS = np.datetime64("2021-01-01", "M"), 5
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
 SEED = 20220211
-#: Users among whom the made images are shared out, and how many of a thousand are not automatic.
+#: Users to whom images are assigned, and how many images of a thousand are not automatic.
 AUTHORS, MADE = ("alice", "bob", "carol"), 30
 
 EVERYTHING = ImageFilter(all_hidden=True)
@@ -37,14 +37,14 @@ Values = dict[str, Any]
 
 
 def build(folder: Path, rows: int = ROWS, seed: int = SEED) -> Archive:
-    """Make the archive, or take the one that is there; the same arguments give the same rows.
+    """Make the archive, or reuse an existing one; the same arguments give the same rows.
 
     Parameters
     ----------
     folder : Path
-        Of the archive.
+        Folder of the archive.
     rows : int
-        Images, to within a month's last recipe.
+        Approximate number of images.
     seed : int
     """
     archive = Archive(folder, create=True)
@@ -67,7 +67,7 @@ def build(folder: Path, rows: int = ROWS, seed: int = SEED) -> Archive:
 
 
 def _templates(archive: Archive, seed: int) -> list[tuple[Values, list[Values]]]:
-    """Runs of a simulated third of a day, with their images, as values of their columns."""
+    """Runs and images of a third of a simulated day, as column values."""
     with TemporaryDirectory() as folder:
         simulate_campaign(Path(folder), seed, np.datetime64("2026-03-14T06:00:00", "us"), 0.34, 6.0)
         ingest(archive, [Path(folder)], NOW)
@@ -85,7 +85,7 @@ def _values(row: Run | Image) -> Values:
 def _month(
     templates: list[tuple[Values, list[Values]]], month: np.datetime64, recipes: int, rng: Generator
 ) -> Iterator[tuple[Run, list[Image]]]:
-    """Runs of a month, with their images."""
+    """Runs and images of a month."""
     begin, end = month.astype("datetime64[us]"), (month + np.timedelta64(1, "M")).astype("datetime64[us]")
     starts = np.sort(begin + rng.integers(0, (end - begin).astype(int) - 60_000_000, recipes).astype("m8[us]"))
     for start in starts:
@@ -122,7 +122,7 @@ def _month(
 
 
 def _numbers(image: Values, recipe_id: str, x: float, y: float, goes: float, rng: Generator) -> Values:
-    """What differs from image to image."""
+    """Values that differ between images."""
     off_x, off_y = rng.normal(0.0, 3.0, 2)
     return {
         "recipe_id": recipe_id,

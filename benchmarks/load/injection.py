@@ -1,7 +1,7 @@
-"""Words that mean something elsewhere, through every page: ``python -m benchmarks.load.injection --archive DIR``.
+"""Injection into every page: ``python -m benchmarks.load.injection --archive DIR``.
 
-A real server with a real archive. Every word stands once in every key of every page's address, and is typed once into
-one of the fields of the pages. The addresses of files and the JSON interface are tried by the tests.
+Runs a server on an archive. Every string is used once as the value of every URL parameter of every page, and typed once
+into one of the fields of the pages. The URLs of files and the JSON API are covered by the tests.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from benchmarks.load.sections import circumstances, markdown_table, verdict, wri
 from benchmarks.load.sessions import programs
 from benchmarks.load.words import FORMATS, HTML, PATHS, SQL, WORDS, Target, in_the_address, in_the_document, targets
 
-#: Pages that are asked for at a time, and words that are typed into one of them before it is opened anew.
+#: Concurrent requests for pages, and strings typed into a page before it is opened again.
 AT_ONCE, TYPED = 2, 50
 
 
 def run(archive: Path, *, whole: bool = True) -> str:
-    """Try all words, or one of twenty; the section about it.
+    """Try all strings, or one in twenty; returns the section.
 
     Parameters
     ----------
     archive : Path
-        Is only read.
+        Archive with images; only read.
     whole : bool
     """
     words = WORDS if whole else WORDS[::20]
@@ -39,22 +39,22 @@ def run(archive: Path, *, whole: bool = True) -> str:
             faults += wrong
         traces = log.read_text().count("Traceback")
     bars = [
-        ["different words", len(set(words)), f"≥ 500: {verdict(met=len(set(words)) >= 500)}"],
-        ["pages that fail, tags that come through", len(faults), f"none: {verdict(met=not faults)}"],
+        ["different strings", len(set(words)), f"≥ 500: {verdict(met=len(set(words)) >= 500)}"],
+        ["pages that fail, unescaped tags", len(faults), f"none: {verdict(met=not faults)}"],
         ["tracebacks in the server's log", traces, f"none: {verdict(met=traces == 0)}"],
     ]
-    columns = ("page", "keys of its address", "words in each", "words typed", "faults")
+    columns = ("page", "URL parameters", "strings in each", "strings typed", "failures")
     listed = "".join(f"\n- `{fault[:200]}`" for fault in faults[:20])
     return (
-        f"{len(SQL)} pieces of SQL, {len(HTML)} of HTML, {len(PATHS)} paths and {len(FORMATS)} format strings, as "
-        "values of every key of the address of every page, and typed into its fields.\n\n"
-        f"{markdown_table(columns, rows)}\n\n{markdown_table(('what', 'measured', 'bar'), bars)}\n{listed}\n"
+        f"{len(SQL)} SQL fragments, {len(HTML)} HTML fragments, {len(PATHS)} paths and {len(FORMATS)} format strings, "
+        "as the value of every URL parameter of every page, and typed into its fields.\n\n"
+        f"{markdown_table(columns, rows)}\n\n{markdown_table(('quantity', 'measured', 'target'), bars)}\n{listed}\n"
         + circumstances("python -m benchmarks.load.injection")
     )
 
 
 async def _through(url: str, target: Target, words: Sequence[str], typed: Sequence[str]) -> list[str]:
-    """Faults of a page: with words in its address, and with words typed into its fields."""
+    """Failures of a page, with strings in its URL and typed into its fields."""
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def address(word: str) -> list[str]:
@@ -75,9 +75,9 @@ async def _through(url: str, target: Target, words: Sequence[str], typed: Sequen
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load.injection", description=__doc__)
-    parser.add_argument("--archive", type=Path, required=True, help="with images; is only read")
-    parser.add_argument("--some", action="store_true", help="one word of twenty")
-    parser.add_argument("--no-page", action="store_true", help="print only, leave docs/reliability.md alone")
+    parser.add_argument("--archive", type=Path, required=True, help="archive with images; only read")
+    parser.add_argument("--some", action="store_true", help="use one string in twenty")
+    parser.add_argument("--no-page", action="store_true", help="print only, do not write docs/reliability.md")
     given = parser.parse_args()
     text = run(given.archive, whole=not given.some)
     print(text)

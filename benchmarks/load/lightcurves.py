@@ -1,8 +1,8 @@
 """A year of light curves: ``python -m benchmarks.load.lightcurves FOLDER [--days N] [--start DATE]``.
 
-Four-second bins with background, flares, attenuator and gaps go through the archive's own writers into its daily files
-and one-minute means; the quick-look files they would be from, and the flares, get their rows. No FITS files are made,
-so `stix-jobs check` misses them. Every row says that it is simulated. May fill an archive that holds images already.
+Four-second bins with background, flares, attenuator and gaps are written to daily files and one-minute means by the
+archive; the corresponding quick-look files and the flares get rows. FITS files are not written, so `stix-jobs check`
+reports them as missing. Every row is marked as simulated. The archive may already contain images.
 """
 
 from __future__ import annotations
@@ -27,20 +27,19 @@ NOW = np.datetime64("2026-03-20T00:00:00", "us")
 SEED = 20220211
 CADENCE_S, BINS = 4.0, 21_600
 FLARES_PER_DAY = 12.0
-#: Counts of a bin without flares per band, what share of the 4-10 keV counts of a flare the others have, and the
-#: time in which a flare decays in each, s.
+#: Quiet counts of a bin per band, counts of a flare relative to 4-10 keV, and decay time of a flare, s.
 QUIET = np.array([180.0, 50.0, 60.0, 780.0, 400.0])
 SHARES = np.array([1.0, 0.25, 0.09, 0.03, 0.004])
 DECAYS = np.array([600.0, 400.0, 150.0, 60.0, 40.0])
-#: Counts of a bin in 4-10 keV from which the attenuator goes in, and what it lets through in each band.
+#: Counts of a bin in 4-10 keV above which the attenuator is inserted, and its transmission in each band.
 ATTENUATED_FROM, LET_THROUGH = 30_000.0, np.array([0.05, 0.3, 0.8, 0.95, 1.0])
-#: A gap of some hours on every so manieth day.
+#: Days between gaps of some hours.
 GAP_EVERY = 20
 
 
 @dataclass(frozen=True)
 class Burst:
-    """One flare: when it begins and peaks, s of the day, and its counts in 4-10 keV at the peak, ct."""
+    """One flare: start and peak, s of the day, and counts in 4-10 keV at the peak, ct."""
 
     begin: float
     peak: float
@@ -48,15 +47,15 @@ class Burst:
 
 
 def build(folder: Path, days: int = DAYS, first: np.datetime64 = FIRST, seed: int = SEED) -> Archive:
-    """Make the light curves, or take the ones that are there; the same arguments give the same rows.
+    """Make the light curves, or reuse existing ones; the same arguments give the same rows.
 
     Parameters
     ----------
     folder : Path
-        Of the archive; made when needed.
+        Folder of the archive, created if needed.
     days : int
     first : datetime64[D]
-        Day of the first bin.
+        First day.
     seed : int
     """
     archive = Archive(folder, create=True)
@@ -179,7 +178,7 @@ def _flare(day: np.datetime64, burst: Burst) -> Flare:
 
 
 def _goes_class(counts: float) -> str:
-    """Letter and digit for counts at the peak: 10 000 make a C1."""
+    """GOES-like class for counts at the peak: 10 000 correspond to C1."""
     flux = counts * 1e-10
     letter, unit = next(
         (name, unit) for name, unit in zip("XMCBA", (1e-4, 1e-5, 1e-6, 1e-7, 0.0), strict=True) if flux >= unit

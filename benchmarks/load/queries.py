@@ -1,7 +1,7 @@
-"""A million images and a year of light curves, asked as the pages ask: ``python -m benchmarks.load.queries``.
+"""Queries of the pages on a million images and a year of light curves: ``python -m benchmarks.load.queries``.
 
-Server side only, no browser: the listing of the image archive page (filter, sort, count, one page of rows, the counts
-of their runs) and a window of the light curves. Bars: page p95 ≤ 50 ms, a year of light curves ≤ 200 ms, memory flat.
+Without a browser: the table of the image archive page (filter, sort, count, one page of rows, the counts of their runs)
+and a window of the light curves. Targets: page p95 ≤ 50 ms, a year of light curves ≤ 200 ms, constant memory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SORTS = ("-t_start", "t_start", "-goes_flux", "-total_flux", "chi2", "peak_hpc_x
 
 
 def filters(rng: np.random.Generator) -> dict[str, ImageFilter]:
-    """One of every kind of question that the page can be asked."""
+    """One filter of every kind that the page offers."""
     start = np.datetime64("2021-01-01", "us") + rng.integers(0, 5 * 365 * 86400).astype("m8[s]")
     day = start.astype("M8[D]")
     return {
@@ -36,18 +36,18 @@ def filters(rng: np.random.Generator) -> dict[str, ImageFilter]:
         "one day": ImageFilter(t_start=start, t_end=start + np.timedelta64(1, "D")),
         "one month": ImageFilter(t_start=start, t_end=start + np.timedelta64(30, "D")),
         "one year": ImageFilter(t_start=start, t_end=start + np.timedelta64(365, "D")),
-        "a method": ImageFilter(methods=("clean",)),
-        "a class and more": ImageFilter(goes_min=1e-5),
-        "energies and trust": ImageFilter(e_low=4.0, e_high=10.0, trusted=True),
-        "a place": ImageFilter(x_min=-200.0, x_max=0.0, y_min=100.0, y_max=250.0),
-        "many counts": ImageFilter(counts_min=50_000.0),
-        "a user's own": ImageFilter(author="alice", viewer="alice"),
-        "a piece of a flare id": ImageFilter(text=str(day)[2:].replace("-", "")[:5]),
+        "method": ImageFilter(methods=("clean",)),
+        "minimum GOES class": ImageFilter(goes_min=1e-5),
+        "energy and trusted": ImageFilter(e_low=4.0, e_high=10.0, trusted=True),
+        "position": ImageFilter(x_min=-200.0, x_max=0.0, y_min=100.0, y_max=250.0),
+        "minimum counts": ImageFilter(counts_min=50_000.0),
+        "images of a user": ImageFilter(author="alice", viewer="alice"),
+        "part of a flare id": ImageFilter(text=str(day)[2:].replace("-", "")[:5]),
     }
 
 
 def ask_page(archive: Archive, which: ImageFilter, sort: str, page: int) -> int:
-    """What the page asks for one listing; returns how many images match."""
+    """Run the queries for one page of the table; returns the number of matching images."""
     rows, total = archive.image_page(which, sort=(sort,), size=SIZE, page=page)
     if rows:
         archive.rows(
@@ -59,7 +59,7 @@ def ask_page(archive: Archive, which: ImageFilter, sort: str, page: int) -> int:
 
 @dataclass(frozen=True)
 class Asked:
-    """How long one question took, ms: on the clock, and computing time of all cores."""
+    """Time of one query, ms: elapsed, and CPU time of all cores."""
 
     wall: float
     cpu: float
@@ -78,11 +78,11 @@ def memory_mib() -> float:
 
 
 def measure_pages(archive: Archive, number: int = QUERIES, seed: int = 1) -> tuple[dict[str, list[Asked]], list[float]]:
-    """Times by kind of question, and resident memory [MiB] after every fifty."""
+    """Times by kind of query, and resident memory [MiB] after every fifty."""
     rng = np.random.default_rng(seed)
     times: dict[str, list[Asked]] = {}
     memory = []
-    for kind, which in filters(rng).items():  # a server that was just started is no steady state
+    for kind, which in filters(rng).items():  # warm up: a server that was just started is not in a steady state
         ask_page(archive, which, SORTS[0], 1)
         times[kind] = []
     for turn in range(number):
@@ -96,7 +96,7 @@ def measure_pages(archive: Archive, number: int = QUERIES, seed: int = 1) -> tup
 
 
 def measure_windows(archive: Archive, number: int = 40) -> dict[str, list[Asked]]:
-    """Times of light-curve windows, by their length."""
+    """Times of light-curve windows by length."""
     spans = {"one hour": 1 / 24, "one day": 1.0, "one month": 30.0, "one year": 364.0}
     rng = np.random.default_rng(2)
     times: dict[str, list[Asked]] = {}
@@ -115,12 +115,12 @@ def measure_windows(archive: Archive, number: int = 40) -> dict[str, list[Asked]
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load.queries", description=__doc__)
-    parser.add_argument("--images", type=Path, default=Path("load-images"), help="archive of a million images")
-    parser.add_argument("--lightcurves", type=Path, default=Path("load-lightcurves"), help="archive of a year")
+    parser.add_argument("--images", type=Path, default=Path("load-images"), help="a million images")
+    parser.add_argument("--lightcurves", type=Path, default=Path("load-lightcurves"), help="a year of light curves")
     parser.add_argument("--rows", type=int, default=images.ROWS)
     parser.add_argument("--days", type=int, default=lightcurves.DAYS)
     parser.add_argument("--queries", type=int, default=QUERIES)
-    parser.add_argument("--no-page", action="store_true", help="print only, leave docs/reliability.md alone")
+    parser.add_argument("--no-page", action="store_true", help="print only, do not write docs/reliability.md")
     given = parser.parse_args()
     text = report(
         images.build(given.images, given.rows), lightcurves.build(given.lightcurves, given.days), given.queries
@@ -131,7 +131,7 @@ def main() -> None:
 
 
 def report(million: Archive, year: Archive, queries: int) -> str:
-    """Measure both, and the section about it."""
+    """Measure both; returns the section."""
     times, memory = measure_pages(million, queries)
     together = [one for kind in times.values() for one in kind]
     growth = memory[-1] - memory[len(memory) // 4]
@@ -142,13 +142,14 @@ def report(million: Archive, year: Archive, queries: int) -> str:
         _row(f"light curves: {span}", found, YEAR_MS if span == "one year" else None) for span, found in windows.items()
     ]
     growth_met = verdict(met=growth <= GROWTH_MIB)
-    table = markdown_table(("question", "asked", "median, ms", "p95, ms", "slowest, ms", "p95 of CPU, ms", "bar"), rows)
+    columns = ("query", "repetitions", "median, ms", "p95, ms", "slowest, ms", "p95 of CPU, ms", "target")
+    table = markdown_table(columns, rows)
     bins = int(year.rows("SELECT count(*) AS n FROM lightcurves")[0]["n"])
     return (
-        f"{million.count_images(images.EVERYTHING):,} images, {bins:,} light-curve samples. A page is filter, sort, "
-        f"count, {SIZE} rows and the counts of their runs, as the image archive asks.\n\n{table}\n\n"
-        f"Resident memory after a quarter of the queries {memory[len(memory) // 4]:.0f} MiB, at the end "
-        f"{memory[-1]:.0f} MiB: grown by {growth:.1f} MiB, at most {GROWTH_MIB:g}: {growth_met}.\n\n"
+        f"{million.count_images(images.EVERYTHING):,} images, {bins:,} light-curve samples. A page consists of the "
+        f"queries of the image archive: filter, sort, count, {SIZE} rows, and the counts of their runs.\n\n{table}\n\n"
+        f"Resident memory: {memory[len(memory) // 4]:.0f} MiB after a quarter of the queries, {memory[-1]:.0f} MiB at "
+        f"the end; growth {growth:.1f} MiB, target ≤ {GROWTH_MIB:g} MiB: {growth_met}.\n\n"
         + circumstances("python -m benchmarks.load.queries")
     )
 

@@ -1,4 +1,4 @@
-"""``docs/reliability.md`` is made of sections; each command replaces its own, and nobody types a figure into one."""
+"""Sections of ``docs/reliability.md``: each command replaces its own."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from filelock import FileLock
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 HEAD = """# Reliability
 
-What the service does when files are broken, disks full, processes killed, and many people come at once. Every table was
-written by the run that measured it (`make soak`, or the command named below it); none is typed.
+The archive under faults, load and attacks. Each table is the output of the command shown with it.
 """
 
 
 def write_section(name: str, title: str, text: str, page: Path = PAGE) -> None:
-    """Put a section in the place of its last version, or at the end; sections of others stay as they are.
+    """Replace a section of the page, or append it.
 
     Parameters
     ----------
     name : str
-        Of the section, lower case with hyphens; stays the same from run to run.
+        Name of the section, in lower case with hyphens.
     title : str
     text : str
         Markdown below the title.
@@ -44,13 +43,13 @@ def write_section(name: str, title: str, text: str, page: Path = PAGE) -> None:
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table; floats get four digits."""
+    """A table in Markdown; floats have four digits."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 
 
 def circumstances(command: str) -> str:
-    """Sentence on when and on what a section was measured."""
+    """Sentence with the time of the measurement and the machine."""
     cores, load = os.cpu_count(), os.getloadavg()[0]
     day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
     return (
@@ -60,7 +59,7 @@ def circumstances(command: str) -> str:
 
 
 def verdict(*, met: bool) -> str:
-    """A word for the last column."""
+    """Result for the last column."""
     return "met" if met else "**missed**"
 
 

@@ -1,11 +1,11 @@
-"""Fifty people at once: ``python -m benchmarks.load.sessions --archive DIR [--minutes 10] [--sessions 50] [--abuse]``.
+"""Fifty simultaneous visitors: ``python -m benchmarks.load.sessions --archive DIR [--minutes 10] [--abuse]``.
 
-A real server and a real worker on this machine, on a copy of an archive with images. Every visitor has a network
-address of their own, opens a page, looks at it for a while, works a control, looks again, leaves after some minutes and
-comes back. Meanwhile requests are submitted and must finish. Bars: no error, p95 of an interaction ≤ 1 s, memory per
-session ≤ 25 MB and given back.
-With ``--abuse`` one more client asks for pages, bundles and endless requests at full speed (`benchmarks.load.abuse`);
-then the bar is p95 of a page ≤ 1.5 s.
+Runs a server and a worker on this machine, on a copy of an archive with images. Every simulated visitor has a network
+address, opens a page, waits, uses a control, waits again, leaves after some minutes and comes back. Meanwhile requests
+are submitted and must finish. Targets: no errors, p95 of an interaction ≤ 1 s, at most 25 MB of memory per session, and
+memory is released.
+With ``--abuse``, one more client sends requests for pages and bundles, and endless requests, at full speed
+(`benchmarks.load.abuse`); the additional target is p95 of a page ≤ 1.5 s.
 """
 
 from __future__ import annotations
@@ -43,31 +43,31 @@ from stixcore.fits.spec import ProductKind
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERACTION_S, PAGE_S, SESSION_MB = 1.0, 1.5, 25.0
-#: Images in the bundle that the abuser wants.
+#: Images in the bundles that the abusive client requests.
 BUNDLE_IMAGES = 100
-#: How long a person looks before the next click, s.
+#: Time a visitor waits before the next click, s.
 LOOK = (8.0, 22.0)
-#: In which the first visitors come, s; the time with all of them there begins afterwards.
+#: Time within which the first visitors arrive, s; measurement with all of them begins afterwards.
 RAMP_S = 60.0
-#: Clicks before a person leaves, and the page is opened anew.
+#: Clicks before a visitor leaves and opens the page again.
 CLICKS = 8
-#: What is clicked on the image archive page: a control, its values, and what changes when the answer is there.
+#: Controls used on the image archive page: label, values, and what changes with the response.
 CONTROLS = {
     "Energy": ("4–10 keV", "16–28 keV", "any energy"),
     "Trust": ("trusted", "doubtful", "trusted or not"),
     "Rows": ("50", "25"),
 }
-#: What one client does besides, in a sentence.
+#: Description of the abusive client.
 ABUSE = (
-    f"Meanwhile one client at {ADDRESS} asks at full speed, over {PAGES} connections for pages, over {BUNDLES} for "
-    f"bundles of {BUNDLE_IMAGES} images, and over {HALF_OPEN} with a request that never ends."
+    f"Meanwhile one client at {ADDRESS} sends requests at full speed: {PAGES} connections for pages, {BUNDLES} for "
+    f"bundles of {BUNDLE_IMAGES} images, and {HALF_OPEN} with a request that never ends."
 )
 PAGE, ANSWER, USER = "image_archive", "data", "load"
 
 
 @dataclass
 class Observed:
-    """What the visitors saw: times in s, how often a page came by itself after a refusal, and what went wrong."""
+    """What the visitors saw: times [s], number of pages that loaded automatically after a refusal, and errors."""
 
     ready: list[float] = field(default_factory=list)
     refused: int = 0
@@ -76,7 +76,7 @@ class Observed:
 
 
 async def visitor(url: str, seed: int, until: float, observed: Observed, look: tuple[float, float] = LOOK) -> None:
-    """One person at a network address of their own, until a moment of `monotonic`."""
+    """One visitor with their own network address, until a time of `monotonic`."""
     choice, source = random.Random(seed), f"127.1.{seed // 200}.{seed % 200 + 1}"
     while monotonic() < until:
         visit = None
@@ -87,12 +87,12 @@ async def visitor(url: str, seed: int, until: float, observed: Observed, look: t
             chosen = {"Energy": "any energy", "Trust": "trusted or not", "Rows": "25"}
             for click in range(CLICKS):
                 await visit.drain(min(choice.uniform(*look), max(until - monotonic(), 0.0)))
-                if click and monotonic() >= until:  # nobody comes for nothing
+                if click and monotonic() >= until:  # every visitor clicks at least once
                     break
                 label = choice.choice(list(CONTROLS))
                 chosen[label] = choice.choice([value for value in CONTROLS[label] if value != chosen[label]])
                 observed.interactions.append(await visit.change(label, chosen[label], ANSWER))
-        except Exception as error:  # noqa: BLE001 - whatever a visitor meets is what is looked for
+        except Exception as error:  # noqa: BLE001 - every error of a visitor is a result
             observed.errors.append(f"{type(error).__name__}: {error}")
             await asyncio.sleep(1.0)
         finally:
@@ -103,7 +103,7 @@ async def visitor(url: str, seed: int, until: float, observed: Observed, look: t
 async def crowd(
     url: str, number: int, seconds: float, *, ramp_s: float = 0.0, look: tuple[float, float] = LOOK
 ) -> Observed:
-    """Many at once; the first ones come over ``ramp_s``."""
+    """Simultaneous visitors; the first ones arrive within ``ramp_s``."""
     observed, until = Observed(), monotonic() + ramp_s + seconds
 
     async def arrive(seed: int) -> None:
@@ -116,7 +116,7 @@ async def crowd(
 
 @contextmanager
 def programs(archive: Path, *, worker: bool = True) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
-    """Server (and worker) of an archive, ended by their own process ids; their logs stand beside the archive."""
+    """Server (and worker) of an archive, ended by their process ids; their logs are written next to the archive."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -142,7 +142,7 @@ def programs(archive: Path, *, worker: bool = True) -> Iterator[tuple[str, subpr
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Until the server answers; imports take a minute on a busy machine."""
+    """Wait until the server responds; imports take a minute on a busy machine."""
     until = monotonic() + 300
     while monotonic() < until and server.poll() is None:
         try:
@@ -150,7 +150,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except OSError:
             sleep(0.1)
-    message = f"the server did not come up:\n{log.read_text()}"
+    message = f"the server did not start:\n{log.read_text()}"
     raise RuntimeError(message)
 
 
@@ -160,7 +160,7 @@ def resident_mib(process: subprocess.Popen[bytes]) -> float:
 
 
 def submit_requests(archive: Archive, number: int) -> Journal:
-    """Back projections and CLEANs of the files at hand, in a user's name."""
+    """Submit back projections and CLEAN images of the available files as a user."""
     Accounts(archive.root).add(USER, "not needed by anybody but this run", np.datetime64("now", "us"))
     journal = Journal(archive.root)
     files = archive.science_files(ScienceFilter(product=str(ProductKind.PIXEL_DATA), is_background=False))
@@ -173,14 +173,14 @@ def submit_requests(archive: Archive, number: int) -> Journal:
 
 
 def run(source: Path, minutes: float, number: int, requests: int, *, abuse: bool = False) -> str:
-    """Two crowds with a pause, and the section about them."""
+    """Run two crowds with a pause; returns the section."""
     answers: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "archive"
         shutil.copytree(source, root)
         archive = Archive(root)
         with programs(root) as (url, server, log):
-            asyncio.run(crowd(url, 2, 3.0, look=(0.2, 0.5)))  # the first visitors wait for imports, not for others
+            asyncio.run(crowd(url, 2, 3.0, look=(0.2, 0.5)))  # wait until everything is imported
             memory = {"before": resident_mib(server)}
             journal = submit_requests(archive, requests)
             observed = Observed()
@@ -190,7 +190,7 @@ def run(source: Path, minutes: float, number: int, requests: int, *, abuse: bool
                     observed_now, peak = _watched(url, server, number, seconds)
                 answers += answers_now
                 memory[f"{turn} crowd"] = peak
-                sleep(45)  # a session is given up 15 s after its tab was closed; who looks for them does so every 17 s
+                sleep(45)  # a session ends 15 s after its tab was closed; the check runs every 17 s
                 memory[f"after the {turn}"] = resident_mib(server)
                 observed.ready += observed_now.ready
                 observed.refused += observed_now.refused
@@ -209,7 +209,7 @@ def _bundle(archive: Archive) -> str:
 
 
 def _watched(url: str, server: subprocess.Popen[bytes], number: int, seconds: float) -> tuple[Observed, float]:
-    """A crowd, and the most memory the server had meanwhile, MiB."""
+    """Run a crowd; returns the largest memory of the server, MiB."""
     peaks: list[float] = []
 
     async def both() -> Observed:
@@ -223,7 +223,7 @@ def _watched(url: str, server: subprocess.Popen[bytes], number: int, seconds: fl
 
 
 def _states(journal: Journal) -> dict[str, int]:
-    """Requests by state, after they had five minutes more to end."""
+    """Requests by state, after up to five more minutes for them to finish."""
     end = monotonic() + 300
     while True:
         found: dict[str, int] = {}
@@ -251,30 +251,30 @@ def _report(
     rows = [
         ["visits", len(seen.ready), ""],
         ["interactions", len(seen.interactions), ""],
-        ["errors met by visitors", len(seen.errors), f"none: {verdict(met=not seen.errors)}"],
-        ["pages that came by themselves after a refusal (429)", seen.refused, ""],
+        ["errors seen by visitors", len(seen.errors), f"none: {verdict(met=not seen.errors)}"],
+        ["pages that loaded automatically after a refusal (429)", seen.refused, ""],
         ["tracebacks in the server's log", traces, f"none: {verdict(met=traces == 0)}"],
         ["page complete, median and p95, s", _two(seen.ready), page_bar],
         ["interaction, median and p95, s", _two(seen.interactions), f"p95 ≤ 1 s: {verdict(met=p95 <= INTERACTION_S)}"],
         ["memory per session, MB", f"{each:.1f}", f"≤ 25 MB: {verdict(met=each <= SESSION_MB)}"],
         [
-            "kept from the first crowd to after the second, MB",
+            "memory growth from after the first crowd to after the second, MB",
             f"{kept:.1f}",
             f"≤ 25 MB: {verdict(met=kept <= SESSION_MB)}",
         ],
-        ["reconstruction requests meanwhile", _in_words(states), f"all done: {verdict(met=states.keys() == {'done'})}"],
+        ["reconstruction requests", _in_words(states), f"all done: {verdict(met=states.keys() == {'done'})}"],
     ]
     if answers is not None:
         rows.append(["answers to the abusive client", _in_words(answers), ""])
     steps = ", ".join(f"{name} {found:.0f}" for name, found in memory.items())
     errors = "".join(f"\n- `{error[:200]}`\n" for error in sorted(set(seen.errors))[:10])
     return (
-        f"{number} simultaneous sessions over {minutes:g} minutes, in two crowds, each of which comes "
-        f"within {RAMP_S:g} s more; visitors share the cores with server "
-        f"and worker. A visitor looks {LOOK[0]:g} to {LOOK[1]:g} s before each click."
+        f"{number} simultaneous sessions for {minutes:g} minutes, in two crowds; the visitors of a crowd arrive "
+        f"within the first {RAMP_S:g} s. Simulated visitors, server and worker share the same cores. "
+        f"A visitor waits {LOOK[0]:g} to {LOOK[1]:g} s before each click."
         + (f" {ABUSE}" if answers is not None else "")
         + "\n\n"
-        + markdown_table(("what", "measured", "bar"), rows)
+        + markdown_table(("quantity", "measured", "target"), rows)
         + f"\n\nResident memory of the server, MiB: {steps}.\n{errors}\n"
         + circumstances("python -m benchmarks.load.sessions" + (" --abuse" if answers is not None else ""))
     )
@@ -290,18 +290,18 @@ def _in_words(states: Mapping[str, int]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load.sessions", description=__doc__)
-    parser.add_argument("--archive", type=Path, required=True, help="with images; copied, not changed")
+    parser.add_argument("--archive", type=Path, required=True, help="archive with images; a copy is used")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--requests", type=int, default=20)
-    parser.add_argument("--abuse", action="store_true", help="with one abusive client beside them")
-    parser.add_argument("--no-page", action="store_true", help="print only, leave docs/reliability.md alone")
+    parser.add_argument("--abuse", action="store_true", help="add an abusive client")
+    parser.add_argument("--no-page", action="store_true", help="print only, do not write docs/reliability.md")
     given = parser.parse_args()
     text = run(given.archive, given.minutes, given.sessions, given.requests, abuse=given.abuse)
     print(text)
     if not given.no_page:
-        beside = " and one abusive client" if given.abuse else " at once"
-        write_section("abuse" if given.abuse else "sessions", f"{given.sessions} people{beside}", text)
+        title = f"{given.sessions} " + ("visitors and one abusive client" if given.abuse else "simultaneous visitors")
+        write_section("abuse" if given.abuse else "sessions", title, text)
 
 
 if __name__ == "__main__":

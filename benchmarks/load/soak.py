@@ -1,9 +1,8 @@
-"""The whole of it: ``make soak`` (SOAK_MINUTES=45), or some parts of it: ``make soak ARGS="faults sessions"``.
+"""Tests with faults, bad input and load: ``make soak`` (SOAK_MINUTES=45), or ``make soak ARGS="faults sessions"``.
 
-Broken files, every fault test, words that mean something elsewhere, queries on large archives, fifty people at once, a
-hundred with one abusive client beside them. Each part writes its own section of ``docs/reliability.md``; one that fails
-does not keep the others from running, and is named at the end. Less time makes the parts smaller, and says so by the
-numbers in their tables.
+Damaged files, all fault tests, injection, queries on large archives, fifty simultaneous visitors, and a hundred with
+one abusive client. Each part writes its section of ``docs/reliability.md``. If a part fails, the others still run, and
+the failure is reported at the end. With less time, the parts are smaller, as the numbers in their tables show.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from benchmarks.load.sections import circumstances, markdown_table, verdict, wri
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTES = 45.0
-#: What may be spent on parts that could go on for ever, of those 45. Building the large archives takes about 7 minutes.
+#: Minutes, of these 45, for parts without a natural end. Building the large archives takes about 7 minutes.
 BAD_INPUT_MINUTES, SESSION_MINUTES = 12.0, 10.0
 SESSIONS, REQUESTS, ABUSED_SESSIONS = 50, 20, 100
 
 
 def faults() -> str:
-    """Run every test of faults, and the section about them."""
+    """Run all fault tests; returns their section."""
     command = [sys.executable, "-m", "pytest", "tests/faults", "-q", "-n", "2", "-rA", "--durations=0"]
     begin = perf_counter()
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -51,33 +50,33 @@ def faults() -> str:
             ]
         )
     all_good = verdict(met=ran.returncode == 0)
-    table = markdown_table(("about", "what must hold", "cases", "held"), rows)
+    table = markdown_table(("topic", "required result", "cases", "passed"), rows)
     return (
-        f"Disks that are full, slow or closed, clocks that jump, months of the index that are damaged, attempts to "
-        f"break out of `query`; all held: {all_good}.\n\n{table}\n\n{perf_counter() - begin:.0f} s. "
+        f"Full, slow and inaccessible disks, clock jumps, damaged months of the index, attempts to escape from "
+        f"`query`. All passed: {all_good}.\n\n{table}\n\n{perf_counter() - begin:.0f} s. "
         + circumstances("python -m pytest tests/faults")
     )
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the soak: the title of its section, and what measures and writes it."""
+    """One part: the title of its section, and the function that measures and formats it."""
 
     title: str
     measure: Callable[[], str]
 
 
 def parts(minutes: float, shared: Path, work: Path) -> dict[str, Part]:
-    """Every part by its name, in the order in which they are run.
+    """All parts by name, in the order in which they run.
 
     Parameters
     ----------
     minutes : float
-        For all parts together, min.
+        Total time for all parts, min.
     shared : Path
         Folder of real files.
     work : Path
-        Folder for the large archives; what is there already is used.
+        Folder for the large archives; existing archives are reused.
     """
     scale = minutes / MINUTES
     whole = scale > 0.5
@@ -96,25 +95,25 @@ def parts(minutes: float, shared: Path, work: Path) -> dict[str, Part]:
         return sessions.run(small_archive(work), shorter, ABUSED_SESSIONS, REQUESTS, abuse=True)
 
     return {
-        "abuse": Part(f"{ABUSED_SESSIONS} people and one abusive client", abused_crowd),
+        "abuse": Part(f"{ABUSED_SESSIONS} visitors and one abusive client", abused_crowd),
         "bad-input": Part("Bad input", lambda: bad_input.run(shared, cases, BAD_INPUT_MINUTES * scale)),
         "faults": Part("Faults", faults),
         "injection": Part("Injection", lambda: injection.run(small_archive(work), whole=whole)),
         "queries": Part("Queries on a large archive", ask_large_archives),
-        "sessions": Part("Fifty people at once", crowd),
+        "sessions": Part("Fifty simultaneous visitors", crowd),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load.soak", description=__doc__)
     names = list(parts(MINUTES, Path(), Path()))
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(names)}; all of them by default")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(names)}; default: all")
     parser.add_argument("--minutes", type=float, default=float(os.environ.get("SOAK_MINUTES", MINUTES)))
     parser.add_argument("--shared", type=Path, default=bad_input.SHARED, help="folder of real files")
-    parser.add_argument("--work", type=Path, help="folder for the large archives, kept; a temporary one otherwise")
+    parser.add_argument("--work", type=Path, help="folder in which large archives are kept (default: temporary)")
     given = parser.parse_args()
     if unknown := set(given.parts) - set(names):
-        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        parser.error(f"unknown part: {', '.join(sorted(unknown))} (choose from {', '.join(names)})")
     failed = []
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
         for name, part in parts(given.minutes, given.shared, given.work or Path(temporary)).items():
@@ -123,19 +122,19 @@ def main() -> None:
             begin = perf_counter()
             try:
                 text = part.measure()
-            except Exception as error:  # noqa: BLE001 - the other parts have something to say, too
+            except Exception as error:  # noqa: BLE001 - the other parts still run
                 failed.append(f"{name}: {type(error).__name__}: {error}")
                 text = f"This part could not be measured: {type(error).__name__}."
             write_section(name, part.title, text)
             missed = "**missed**" in text
-            print(f"{name}: {perf_counter() - begin:.0f} s{', a bar was missed' if missed else ''}", flush=True)
+            print(f"{name}: {perf_counter() - begin:.0f} s{', missed a target' if missed else ''}", flush=True)
     for problem in failed:
         print(problem, file=sys.stderr)
     sys.exit(1 if failed else 0)
 
 
 def small_archive(work: Path) -> Path:
-    """A simulated campaign with its previews, for visitors to look at."""
+    """A simulated campaign with previews, for simulated visitors."""
     folder = work / "visited"
     if not folder.exists():
         subprocess.run(

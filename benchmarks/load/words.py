@@ -1,4 +1,4 @@
-"""Words that mean something in SQL, HTML, paths or format strings, and ways to hand them to the pages of a server."""
+"""Strings with a meaning in SQL, HTML, paths or format strings, and ways to send them to the pages of a server."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ FORMATS = [
 ]
 WORDS = [*SQL, *HTML, *PATHS, *FORMATS]
 
-#: A tag of `HTML` as a browser would take it: not escaped.
+#: A tag of `HTML` that is not escaped.
 TAG = re.compile(r"<(script src|img src=x onerror|svg/onload|a href) \w+=alert\(1\)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Target:
-    """A page: what its address may hold, and its fields in which one can type.
+    """A page with its URL parameters and text fields.
 
     Attributes
     ----------
     page : str
     keys : tuple of str
-        Names in the address.
+        URL parameters.
     fields : tuple of str
         Labels.
     """
@@ -91,7 +91,7 @@ class Target:
 
 
 def targets() -> tuple[Target, ...]:
-    """Every page. What the addresses hold is asked of the pages' own states."""
+    """All pages; the URL parameters come from their state classes."""
     from dashboards.pages.image_archive.state import ImageArchiveState
     from dashboards.pages.lightcurves.state import LightCurvesState
     from dashboards.pages.science_data.state import ScienceState
@@ -108,7 +108,7 @@ def targets() -> tuple[Target, ...]:
 
 
 async def in_the_address(url: str, target: Target, word: str) -> list[str]:
-    """A page with a word as every value of its address, and as a name; what is wrong with the answer."""
+    """Open a page with a string as every value of its URL, and as a parameter name; returns the failures."""
     query = urlencode([*((key, word) for key in target.keys), (word, "1")])
     answer = await AsyncHTTPClient().fetch(
         f"{url}/{target.page}?{query}", raise_error=False, request_timeout=PATIENCE, connect_timeout=PATIENCE
@@ -117,7 +117,7 @@ async def in_the_address(url: str, target: Target, word: str) -> list[str]:
 
 
 async def in_the_document(url: str, target: Target, words: Sequence[str]) -> list[str]:
-    """Open a page with the first word in its address, then type each into the fields in turn; what is wrong with it."""
+    """Open a page with the first string in its URL, then type each string into the fields; returns the failures."""
     faults = []
     query = urlencode([(key, words[0]) for key in target.keys])
     visit = await Visit.open(f"{url}/{target.page}?{query}")
@@ -133,7 +133,7 @@ async def in_the_document(url: str, target: Target, words: Sequence[str]) -> lis
 
 
 def html_of(document: Any) -> Iterator[str]:
-    """HTML of everything in a document that is shown as such."""
+    """HTML of all parts of a document that are rendered as HTML."""
     if isinstance(document, list):
         for part in document:
             yield from html_of(part)

@@ -11,28 +11,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TurnLimits:
-    """Bounds of something that many clients want at once (`dashboards.server.fair_queue`).
+    """Limits of one kind of work that clients compete for (`dashboards.server.fair_queue`).
 
-    A client is a user, a browser that was here before, or all others of one network address together.
+    A client is a user, a browser with a cookie of this server, or all other visitors of one network address together.
 
     Attributes
     ----------
     places, places_address : int
-        Done at once: over all, and for one address while others are there.
+        Number done at the same time: in total, and for one address while others are active.
     share : float, s of computing
-        What one client may use at once while others are there.
+        Computing time that one client may use in a burst while others are active.
     rate : float, s/s
-        What it gets back of that.
+        Rate at which the used share is given back.
     shares_address : float
-        Shares that all clients of one address may use together.
+        Number of shares that all clients of one address may use together.
     waiting, waiting_address : int
-        Requests that wait: of one user or browser, and of all others of an address.
+        Waiting requests: of one user or browser, and of all other visitors of an address.
     patience : float, s
-        Longest wait, after which a request is refused.
+        Longest wait before a request is refused.
     again : float, s
-        After which a request that has waited too long may be sent again.
+        ``Retry-After`` of a request that waited too long.
     refusal : float, s
-        After which a request is refused that finds too many waiting.
+        Delay before a request is refused because too many are waiting.
     """
 
     places: int
@@ -49,95 +49,95 @@ class TurnLimits:
 
 @dataclass(frozen=True)
 class WebLimits:
-    """Bounds of the web server; the defaults suit an institute's server with a few cores.
+    """Limits of the web server; the defaults suit a server with a few cores.
 
     Attributes
     ----------
     body : int, byte
-        Largest body of an HTTP request. Larger data (a dropped file) comes through the page's web socket.
+        Largest body of an HTTP request. Larger data (uploaded files) are sent over the web socket of the page.
     body_time : float, s
-        Time in which a body must arrive.
+        Time within which a body must arrive.
     header : int, byte
         Largest header of an HTTP request.
     header_time : float, s
-        Time in which the header of a request must arrive.
+        Time within which the header of a request must arrive.
     idle_time : float, s
-        Time after which a kept connection that sends no further request is closed.
+        Time after which an idle keep-alive connection is closed.
     send_time : float, s
-        Time after which a connection whose other end takes nothing of an answer is closed.
+        Time after which a connection is closed if the client does not read the response.
     linger : float, s
-        Time for which what still comes of a refused body is read and thrown away: a client that sends before it reads
-        would not see the answer otherwise.
+        Time for which the rest of a refused body is read and discarded: a client that sends everything before it reads
+        would otherwise not see the response.
     message : int, byte
-        Largest message of a web socket, with all its parts.
+        Largest web-socket message, including all its fragments.
     message_time : float, s
-        Time in which a message of a web socket must arrive.
+        Time within which a web-socket message must arrive.
     pulls : int
-        Requests of one web socket for the whole page; a browser sends one.
+        Requests for the whole document on one web socket; a browser sends one.
     unfinished : int, byte
-        What all connections together may have sent of messages that are not complete.
+        Total size of incomplete messages on all connections.
     upload_chunk : int, byte
-        Size of the pieces in which a page sends a dropped file; one piece is one message.
+        Size of the chunks in which a page sends an uploaded file; each chunk is one message.
     uploads : int, byte
-        What all sessions together may have sent of dropped files that are not complete.
+        Total size of incomplete uploads of all sessions.
     connections : int
-        Open connections, web sockets included; fewer where the process may open fewer files.
+        Open connections, including web sockets; fewer if the process may open fewer files.
     connections_address : int
-        Open connections of one network address. Not counted behind a proxy, which limits them itself.
+        Open connections of one network address. Not counted behind a proxy, which has its own limit.
     sockets_page : int
-        Web sockets of one page: its own, and those that a lost connection leaves behind for a while.
+        Web sockets of one page: the current one, and those left for a while by lost connections.
     descriptors : int
-        Files that the process may open besides connections: index, queue, images, programs.
+        File descriptors reserved for everything but connections: index, queue, images, libraries.
     burst : float, s
-        Time in which events of one kind are counted and reported in one line of the log.
+        Interval over which events of one kind are summarized in one log line.
     attempt_window : float, s
-        Time for which an attempt to sign in that failed is counted.
+        Time for which a failed sign-in is counted.
     attempts_per_pair : int
-        Attempts at one name from one address within that time.
+        Failed sign-ins for one name from one address within that time.
     attempts_per_address : int
-        Attempts from one address within that time; one address may be a whole institute.
+        Failed sign-ins from one address within that time; an address may be that of a whole institute.
     attempts_per_name : int
-        Attempts at one name from all addresses within that time before its answers are delayed.
+        Failed sign-ins for one name from all addresses within that time before responses are delayed.
     attempt_delay : float, s
-        Longest delay of the answer to an attempt at a name that is tried from many addresses.
+        Longest delay of a response for a name that is tried from many addresses.
     session_window : float, s
-        Time over which the next three are counted.
+        Interval over which the next three are counted.
     sign_ins, sign_outs : int
-        Sessions that one user may begin, and end, within that time.
+        Times one user may sign in, and sign out, within that time.
     account_changes : int
-        Tokens, passwords and sign-outs everywhere of one user within that time.
+        Changes of tokens and passwords, and sign-outs on all devices, of one user within that time.
     lock_time : float, s
         Longest wait for a lock of the archive or its journal.
     waiting : int
-        Pieces of work of one kind (passwords, changes of accounts, questions to the journal) that may wait.
+        Waiting operations of one kind (password checks, account changes, journal queries).
     pages : TurnLimits
-        Pages that are made: computing time.
+        Computing time for pages.
     page_returned : float
-        Part of that which a client gets back when the web socket of the page has been opened.
+        Fraction of that time that is given back to the client when the page opens its web socket.
     page_flush : float, s
-        How long the making of a page waits for a slow client to take its first content.
+        Longest wait for a slow client to read the first content of a page.
     pages_address, pages_client : int
-        Pages that are open: of one address, and of one user or browser.
+        Open pages: of one address, and of one user or browser.
     pages_unused : int
-        Pages without a web socket of one address; above that the oldest are closed early.
+        Pages of one address without a web socket; beyond that number, the oldest are closed early.
     unused_time : float, s
         Time after which a page without a web socket is closed.
     unused_grace : float, s
-        Time for which such a page is never closed early.
+        Age below which such a page is never closed early.
     unused_look : float, s
-        Time between checks for such pages.
+        Interval between checks for such pages.
     seen : float, s
-        How long a client that asked for something counts as being there.
+        Time after its last request for which a client counts as active.
     files, calls, pieces : TurnLimits
-        Files of images, calls of the API, and pieces of bundles and light curves: computing time.
+        Computing time for image files, API calls, and chunks of bundles and light curves.
     downloads_address, downloads_client : int
-        Bundles and light curves that are being sent to one address, and to one user or browser.
+        Concurrent downloads of bundles and light curves: by one address, and by one user or browser.
     bundle : int, byte
         Largest bundle.
     own_files : int
-        Dropped files that are looked at, and sets of images that are made of them, at once.
+        Uploaded files that are read, and image sets that are made from them, at the same time.
     own_waiting : int
-        Sets of images of dropped files that may wait.
+        Image sets from uploaded files that may wait.
     """
 
     body: int = 1 << 20

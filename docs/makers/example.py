@@ -1,4 +1,4 @@
-"""The flare that the documentation speaks of: 2022-11-11 11:36 UTC, simulated, in files as the instrument's."""
+"""The example flare of the documentation: 2022-11-11 11:36 UTC, simulated, in files like those of the instrument."""
 
 import shutil
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _MINUTE = np.timedelta64(60, "s")
 
 @dataclass(frozen=True)
 class ExampleFiles:
-    """Files of the example under their own names, and what was put in."""
+    """Files of the example under their original names, and the simulated truth."""
 
     science: Path
     background: Path
@@ -63,7 +63,7 @@ def write_example(folder: Path) -> ExampleFiles:
 
 
 def give_short_names(files: ExampleFiles, folder: Path) -> None:
-    """Copies under the names that examples use: science.fits, background.fits, aux.fits."""
+    """Copy the files to the names used in examples: science.fits, background.fits, aux.fits."""
     for path, name in ((files.science, "science"), (files.background, "background"), (files.aux, "aux")):
         shutil.copy(path, folder / f"{name}.fits")
 

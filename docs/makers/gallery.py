@@ -1,4 +1,4 @@
-"""The gallery: simulated flares always, real ones where the folder of real files is. Nothing of it is committed."""
+"""The gallery: simulated flares, and real ones if the folder of real files exists. No picture is committed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ CAMPAIGN_SEED, CAMPAIGN_START, CAMPAIGN_DAYS = 104, np.datetime64("2024-05-10T06
 REAL_FLARES = {
     "2211116471": "M1.2, the largest of the three days",
     "2211115828": "some hours later in the same active region",
-    "2211105581": "minutes before midnight: few counts, and the page says so",
-    "2211090238": "no flare at the brightest minute of the file: what doubt looks like",
+    "2211105581": "minutes before midnight: few counts, with the resulting warnings",
+    "2211090238": "no flare in the brightest minute of the file: an example of warnings",
 }
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A flare of the gallery: its heading, what is said of it, its images."""
+    """A flare of the gallery: heading, description and images."""
 
     heading: str
     text: str
@@ -35,12 +35,12 @@ class Shown:
 
 
 def gallery(folder: Path, work: Path, real: Path | None) -> str:
-    """Text of the page; its pictures are written into ``folder``, simulated files into ``work``."""
+    """Text of the page; pictures are written to ``folder``, simulated files to ``work``."""
     lines = [
         "# Gallery",
         "",
-        "Made with these pages by the code they describe. Each strip: the full disk, then the flare by every method,",
-        "6-10 keV, north up, each map with its own color scale.",
+        "Generated together with these pages by the code they describe. Each strip shows the full disk, then the",
+        "flare by every method, 6-10 keV, north up, each map with its own color scale.",
         "",
         "## Simulated flares",
     ]
@@ -51,7 +51,7 @@ def gallery(folder: Path, work: Path, real: Path | None) -> str:
     if not flares:
         lines += [
             "",
-            "The folder of real files is not on the machine that made these pages (`STIX_SHARED_DATA` names it).",
+            "The folder of real files (`STIX_SHARED_DATA`) was not available when these pages were built.",
         ]
     for shown in flares:
         lines += _entry(shown, folder, f"real-{shown.images.recipe.science.uid}")
@@ -82,7 +82,7 @@ def _entry(shown: Shown, folder: Path, name: str) -> list[str]:
 
 
 def strip(images: ImageSet) -> Picture.Image:
-    """All maps of a set side by side."""
+    """All maps of an image set side by side."""
     pointing = images.recipe.pointing
     maps = [
         draw_map(image.image, image.grid, title=str(method), rsun=pointing.rsun, b0=pointing.b0, size=SIDE)
@@ -112,14 +112,16 @@ def _simulated(folder: Path) -> Iterator[Shown]:
     files = write_example(folder)
     peak = files.flare.peak
     images = _imaged(_around(peak), files.science, files.background, [files.aux])
-    yield Shown(f"Simulated, {_minute(peak)}", "A loop with two footpoints: the example of these pages.", images)
+    yield Shown(f"Simulated, {_minute(peak)}", "A loop with two footpoints: the example used on these pages.", images)
     for record in simulate_campaign(folder, CAMPAIGN_SEED, CAMPAIGN_START, CAMPAIGN_DAYS, 6.0):
         paths = [folder / record[key] for key in ("file", "background", "auxiliary")]
         peak = np.datetime64(record["peak_utc"], "us")
         images = _imaged(_around(peak), paths[0], paths[1], [paths[2]])
         shape = record["components"][0]["sources"][0]["shape"]
         true = f"({record['hpc_x']:.0f}, {record['hpc_y']:.0f}) arcsec"
-        yield Shown(f"Simulated, {_minute(peak)}", f"One of the demo's campaign: {shape} put at {true}.", images)
+        yield Shown(
+            f"Simulated, {_minute(peak)}", f"From the campaign of the demo: {shape} simulated at {true}.", images
+        )
 
 
 def _real(data: Path) -> Iterator[Shown]:

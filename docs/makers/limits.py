@@ -1,4 +1,4 @@
-"""The tables of limits in ``docs/security.md``, made from the classes that hold them: python -m docs.makers.limits."""
+"""Write the tables of limits in ``docs/security.md`` from the classes: python -m docs.makers.limits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from jobs.shared.limits import Limits
 
 PAGE = Path(__file__).resolve().parents[1] / "security.md"
 BEGIN, END = "<!-- limits -->", "<!-- end limits -->"
-TURNS = "What many want at once is done in turn (`TurnLimits`); a client that is alone there is not limited:"
+TURNS = "Work that clients compete for is scheduled fairly (`TurnLimits`); a client without competition is not limited:"
 CLASSES = (WebLimits, Limits, UploadLimits)
 
 
 def limits_table() -> str:
-    """Every limit: where it stands, its value, what it bounds."""
+    """Table of all limits: name, value and meaning."""
     lines = ["| limit | value | meaning |", "| --- | --- | --- |"]
     for cls in CLASSES:
         for names, unit, meaning in attributes(cls):
@@ -31,7 +31,7 @@ def limits_table() -> str:
 
 
 def turns_table() -> str:
-    """The limits of everything that is done in turn, a column each."""
+    """Table of the limits of fairly scheduled work, one column per kind."""
     limits = WebLimits()
     kinds = [field.name for field in fields(WebLimits) if isinstance(getattr(limits, field.name), TurnLimits)]
     lines = [f"| limit | {' | '.join(f'`{kind}`' for kind in kinds)} | meaning |", "| --- " * (len(kinds) + 2) + "|"]
@@ -47,7 +47,7 @@ def attributes(cls: type[Any]) -> Iterator[tuple[list[str], str, str]]:
     Raises
     ------
     ValueError
-        When a field is not described, or what is described is no field.
+        If a field is not described, or a description has no field.
     """
     text = (getdoc(cls) or "").partition("Attributes\n----------\n")[2]
     described = []
@@ -63,7 +63,7 @@ def attributes(cls: type[Any]) -> Iterator[tuple[list[str], str, str]]:
 
 
 def shown(value: Any, unit: str) -> str:
-    """A value for people."""
+    """A value with its unit."""
     if isinstance(value, tuple):
         return " to ".join(shown(one, "") for one in value) + f" {unit}".rstrip()
     if unit == "byte":
@@ -75,7 +75,7 @@ def shown(value: Any, unit: str) -> str:
 
 
 def with_table(page: str) -> str:
-    """A page with the tables in their place."""
+    """A page with its tables replaced."""
     begin, rest = page.split(BEGIN)
     return f"{begin}{BEGIN}\n\n{limits_table()}\n\n{TURNS}\n\n{turns_table()}\n\n{END}{rest.split(END)[1]}"
 

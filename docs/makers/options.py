@@ -1,4 +1,4 @@
-"""The table of options in ``docs/how-to/api.md``, made from their declaration: python -m docs.makers.options."""
+"""Write the table of options in ``docs/how-to/api.md`` from their declaration: python -m docs.makers.options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEGIN, END = "<!-- options -->", "<!-- end options -->"
 
 
 def options_table() -> str:
-    """Every option of a request: key, default, values, meaning."""
+    """Table of the options of a request: key, default, values, meaning."""
     lines = ["| key | default | values | meaning |", "| --- | --- | --- | --- |"]
     for key, schema in option_schemas().items():
         lines.append(f"| `{key}` | {default(schema)} | {values(schema)} | {schema['description']} |")
@@ -23,7 +23,7 @@ def options_table() -> str:
 
 
 def default(schema: dict[str, Any]) -> str:
-    """The default as JSON, or what a long one stands for."""
+    """The default as JSON, or a short name for a long one."""
     if "default" not in schema:
         return f"all {len(Method)} methods"
     value = schema["default"]
@@ -31,7 +31,7 @@ def default(schema: dict[str, Any]) -> str:
 
 
 def values(schema: dict[str, Any]) -> str:
-    """Which values are accepted."""
+    """Accepted values."""
     if "enum" in schema:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
     if "minimum" in schema:
@@ -40,7 +40,7 @@ def values(schema: dict[str, Any]) -> str:
 
 
 def with_table(page: str) -> str:
-    """A page with the table in its place."""
+    """A page with its table replaced."""
     begin, rest = page.split(BEGIN)
     return f"{begin}{BEGIN}\n\n{options_table()}\n\n{END}{rest.split(END)[1]}"
 

@@ -1,4 +1,4 @@
-"""Pages made from the code: the Python packages, the command line, tables, products, FITS keywords, decisions."""
+"""Pages generated from the code: Python packages, command line, tables, products, FITS keywords, decisions."""
 
 import argparse
 import re
@@ -19,7 +19,7 @@ DECISION = re.compile(
 
 
 def modules(package: str) -> list[str]:
-    """Names of the modules of a package, itself first; no page scripts."""
+    """Names of the modules of a package, itself first, without page scripts."""
     found = [package]
     folder = ROOT / package
     for module in walk_packages([str(folder)], f"{package}."):
@@ -30,7 +30,7 @@ def modules(package: str) -> list[str]:
 
 
 def python_pages() -> Iterator[tuple[str, str]]:
-    """Name and text of a page per package and sub-package, in the order an analysis meets them."""
+    """Name and text of one page per package and sub-package, in the order of an analysis."""
     for package in PACKAGES:
         names = modules(package)
         chapters: dict[str, list[str]] = {}
@@ -51,7 +51,7 @@ def _chapter(chapter: str, members: list[str]) -> str:
 
 
 def command_line() -> str:
-    """Every command of ``stix-jobs`` and of ``python -m dashboards``, as ``--help`` says it."""
+    """All commands of ``stix-jobs`` and ``python -m dashboards``, with the text of ``--help``."""
     from dashboards.server.serve import build_parser as build_server_parser
     from jobs.cli.parser import build_parser
 
@@ -75,13 +75,13 @@ def _commands(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.Argum
 
 
 def _usage(title: str, parser: argparse.ArgumentParser) -> list[str]:
-    # whose machine this was made on, and how wide its terminal is, must not show
+    # the text must not depend on the machine or the width of its terminal
     parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=100)  # type: ignore[assignment]
     return [f"## `{title}`\n", "```text", parser.format_help().rstrip(), "```\n"]
 
 
 def products() -> str:
-    """What is read of each STIX product: extensions, columns and their spellings."""
+    """Extensions and columns that are read from each STIX product, with their spellings."""
     from stixcore.fits.spec import EPHEMERIS_KEYWORDS, SPECS
 
     lines = [
@@ -96,11 +96,11 @@ def products() -> str:
             spelled = ", ".join(f"`{spelling}`" for spelling in column.names)
             lines.append(f"| `{name}` | {spelled} | {'yes' if column.required else 'no'} |")
     keywords = ", ".join(f"`{keyword}`" for keyword in EPHEMERIS_KEYWORDS)
-    return "\n".join([*lines, "", "## Observer", "", f"Keywords that travel into every image: {keywords}.", ""])
+    return "\n".join([*lines, "", "## Observer", "", f"Keywords copied to every image: {keywords}.", ""])
 
 
 def keywords(images: object) -> str:
-    """Keywords and extensions of an image file, from one that is made here."""
+    """Keywords and extensions of an image file, from one written for this page."""
     import numpy as np
 
     from stixcore import ImageSet, Method
@@ -111,8 +111,9 @@ def keywords(images: object) -> str:
     lines = [
         "# FITS files of images",
         "",
-        "One image per file; `sunpy.map.Map(file)` opens it. Below is the header of a CLEAN image of a simulated",
-        "flare, written by `stixcore/image_files/write.py` while these pages were made. Units stand in brackets.",
+        "Each file contains one image and can be opened with `sunpy.map.Map(file)`. Below is the header of a CLEAN",
+        "image of a simulated flare, written by `stixcore/image_files/write.py` when these pages were",
+        "built. Units are in brackets.",
         "",
         "## Primary header",
         "",
@@ -162,7 +163,7 @@ def decisions() -> str:
 
 
 def summary_of(name: str) -> str:
-    """First line of what a module or a dotted object says of itself."""
+    """First line of the docstring of a module or object."""
     module, _, attribute = name.rpartition(".")
     try:
         thing = import_module(name)

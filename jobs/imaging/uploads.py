@@ -41,16 +41,16 @@ class UploadRefused(StixError):
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """How much one dropped file may take.
+    """Limits of one uploaded file.
 
     Attributes
     ----------
     size : int, byte
-        Real files take 0.07 to 60 MB.
+        Largest file. Real files have 0.07 to 60 MB.
     memory : int, byte
-        Beyond what the imported libraries take.
+        Memory beyond that of the imported libraries.
     seconds : float, s
-        Time until the answer, imports included, on a busy machine.
+        Time limit, including imports on a busy machine.
     cpu : int, s
         Computing time.
     """
@@ -129,7 +129,8 @@ def receive_upload(root: Path, name: str, content: bytes, limits: UploadLimits |
     """
     limits = limits or UploadLimits()
     if len(content) > limits.size:
-        message = f"{harmless(name)} has {len(content) >> 20} MiB; a dropped file may have {limits.size >> 20} MiB"
+        size, limit = len(content) >> 20, limits.size >> 20
+        message = f"{harmless(name)} has {size} MiB; the limit for uploaded files is {limit} MiB"
         raise LimitReached(message)
     path = root / UPLOADS / hashlib.sha256(content).hexdigest()[:16] / harmless(name)
     known = path.is_file()
@@ -169,7 +170,7 @@ def check_upload(path: Path, limits: UploadLimits | None = None) -> UploadSummar
         message = f"{path.name} is not a regular file"
         raise UploadRefused(message) from error
     if size > limits.size:
-        message = f"{path.name} has {size >> 20} MiB; a dropped file may have {limits.size >> 20} MiB"
+        message = f"{path.name} has {size >> 20} MiB; the limit for uploaded files is {limits.size >> 20} MiB"
         raise LimitReached(message)
     command = [sys.executable, "-P", "-m", "jobs.imaging.uploads", str(path), str(limits.memory), str(limits.cpu)]
     try:

@@ -14,42 +14,42 @@ __all__ = ["NAME_LENGTH", "RESERVED_NAMES", "Limits"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of requests; the defaults suit an institute's server with a few cores.
+    """Limits of image requests; the defaults suit a server with a few cores.
 
     Attributes
     ----------
     task_count : int
-        Image sets one request may lead to (intervals × energy ranges).
+        Image sets of one request (time intervals × energy ranges).
     side : (low, high)
-        Pixels along a side of an image.
+        Pixels along each side of an image.
     pixel : (low, high), arcsec
-        Size of a pixel.
+        Pixel size.
     ensemble : (low, high)
-        Simulated copies of the data for uncertainty maps, where there are any.
+        Simulated copies of the data for uncertainty maps, if requested.
     distance : float, arcsec
-        Map centre from Sun centre, along either axis.
+        Distance of the map center from Sun center, along either axis.
     body : int, byte
-        Length of a request as JSON.
+        Size of a request as JSON.
     open_requests : int
-        Requests of one user that wait or run.
+        Waiting and running requests of one user.
     compute : float, s
-        Computing time of one user within ``compute_window``.
+        Computing time of one user within `compute_window`.
     compute_window : float, s
-        Time over which computing time is counted.
+        Interval over which computing time is counted.
     task : float, s
-        Time that one image set may take.
+        Time limit of one image set.
     request : float, s
         Computing time of one request.
     retries : int
-        Attempts after faults of the machinery (disk full, lost scheduler, killed processes).
+        Attempts after infrastructure failures (full disk, lost scheduler, killed processes).
     deaths : int
-        Times a request is taken up again after the worker that had it died without getting any of it done.
+        Times a request is resumed after its worker died without completing any of its image sets.
     map_size : int, byte
-        Largest map of another instrument that is uploaded.
+        Largest uploaded map of another instrument.
     maps : int
         Uploaded maps of one user.
     maps_size : int, byte
-        All uploaded maps of one user together.
+        Total size of the uploaded maps of one user.
     """
 
     task_count: int = 500

@@ -51,7 +51,7 @@ def test_what_is_no_science_file(tmp_path, shared_data, name, said):
 
 
 def test_too_large_is_refused_before_it_is_written(tmp_path, content):
-    with pytest.raises(LimitReached, match=r"x\.fits has 0 MiB; a dropped file may have 0 MiB"):
+    with pytest.raises(LimitReached, match=r"x\.fits has 0 MiB; the limit for uploaded files is 0 MiB"):
         receive_upload(tmp_path, "x.fits", content, UploadLimits(size=60_000))
     assert list(tmp_path.iterdir()) == []
 

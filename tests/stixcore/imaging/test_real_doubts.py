@@ -59,13 +59,13 @@ def test_a_section_takes_the_place_of_the_earlier_one(tmp_path: Path) -> None:
     assert text.endswith(f"{NEXT}\n\nrest\n")
 
 
-def test_what_a_trusted_flux_is_worth_is_counted_over_methods() -> None:
+def test_reliability_of_trusted_fluxes_counts_all_methods() -> None:
     rows = [["CLEAN", "position", 9, 9, 9, 9], ["CLEAN", "flux", 10, 4, 3, 2], ["EM", "flux", 10, 1, 1, 0]]
-    text = flux_worth([("Doubts of images, real flares; off", [], rows)])
-    assert "of 20 fluxes of real flares, all methods together, 5 are off by more than 10 %" in text
-    assert "The doubts find 2 of them (recall 0.40), and 2 of the 4 doubted ones are off that far" in text
-    assert "3 of the 16 trusted fluxes are off" in text
-    assert flux_worth([("Doubts of images, simulated flares; off", [], rows)]) == ""
+    text = flux_worth([("Warnings about images, real flares; wrong", [], rows)])
+    assert "of 20 fluxes of real flares with all methods, 5 are wrong by more than 10 %" in text
+    assert "Warnings find 2 of them (recall 0.40); 2 of the 4 flagged fluxes are wrong" in text
+    assert "as are 3 of the 16 trusted ones" in text
+    assert flux_worth([("Warnings about images, simulated flares; wrong", [], rows)]) == ""
 
 
 def test_a_case_knows_whether_its_truth_is_on_the_disk() -> None:
