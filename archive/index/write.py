@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from archive.atomic import atomic_path, remove_file, write_text
@@ -150,6 +149,8 @@ def _without(table: Table[Any], rows: pa.Table, keys: pa.Array | pa.ChunkedArray
 
 def _months_of(index: Path, table: Table[Any], keys: list[str]) -> dict[str, set[str]]:
     """Months of some keys; more than one only while a row moves."""
+    import pyarrow.dataset as ds  # imports pandas: commands that write nothing start without
+
     files = partitions(index, table.name)
     homes: dict[str, set[str]] = {}
     if not (keys and files):

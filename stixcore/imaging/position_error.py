@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import ncx2
+from scipy.special import chndtr
 
 from stixcore.errors import ReconstructionError
 from stixcore.imaging.forward_fit import fit_circle
@@ -142,11 +142,11 @@ def _probabilities(
     weight = np.exp((here - best) / (2.0 * scale))
     elsewhere = sum(float(np.exp((one - best) / (2.0 * scale)).sum()) for one in there)
     distance = np.hypot(grid.x[None, :] - place[0], grid.y[:, None] - place[1])
-    # P(|d + ε| < OFF): ε the scatter on each axis, and the extent of a pixel
+    # P(|d + ε| < OFF), non-central χ²: ε the scatter on each axis, and the extent of a pixel
     spread = float(np.hypot(scatter, PIXEL / np.sqrt(12.0)))
     near = distance < OFF + 6.0 * spread
     inside = np.zeros(distance.shape)
-    inside[near] = ncx2.cdf((OFF / spread) ** 2, 2, (distance[near] / spread) ** 2)
+    inside[near] = chndtr((OFF / spread) ** 2, 2, (distance[near] / spread) ** 2)
     whole = float(weight.sum()) + elsewhere
     return 1.0 - float((weight * inside).sum()) / whole, elsewhere / whole
 
