@@ -15,7 +15,8 @@ from archive.errors import ArchiveBusy, IndexVersion, NotAnArchive
 from archive.index import read_model
 from archive.index import write as parquet_index
 from archive.index.migrations import migrate, pending
-from archive.index.schema import TABLES, table_named
+from archive.index.records import keep_records
+from archive.index.schema import TABLES, Image, Run, table_named
 from archive.queries import ArchiveQueries
 from stixcore.calibration.catalog import CalibrationCatalog
 
@@ -147,6 +148,28 @@ class Archive(ArchiveQueries):
         declared = table_named(table)
         with self.write_lock():
             return parquet_index.delete(self.index, declared, keys)
+
+    def write_runs(self, runs: Iterable[Run], images: Iterable[Image]) -> None:
+        """Write runs and their images: first the records beside the files, then the index, images before runs.
+
+        So a run that is in the index as done has all of its images, and a lost index can be rebuilt.
+
+        Parameters
+        ----------
+        runs : iterable of Run
+        images : iterable of Image
+            All images of these runs.
+
+        Raises
+        ------
+        BadRow, IndexDamaged, ArchiveBusy
+            As `upsert`.
+        """
+        runs, images = list(runs), list(images)
+        with self.write_lock():
+            keep_records(self.root, runs, images)
+            self.upsert("images", images)
+            self.upsert("runs", runs)
 
     def build_read_model(self) -> Path:
         """Rebuild the read model after a batch of writes, unless it is up to date; returns its file."""

@@ -21,7 +21,7 @@ from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.calibration.pointing import MAX_GAP
 from stixcore.errors import CalibrationError
 from stixcore.fits.spec import ProductKind
-from stixcore.reconstruct import LOCATION_ENERGY
+from stixcore.prepare import LOCATION_ENERGY
 
 #: Backgrounds are searched this far before and after a flare.
 MAX_DISTANCE = np.timedelta64(60, "D")
@@ -215,7 +215,7 @@ def choose_background(
         Background files, see `ScienceFile.is_background`.
     start, end : datetime64
         Time window of the image. Distances are measured from its middle. The energy table is the one in force at its
-        start, as for the image (`stixcore.reconstruct.calibration_at`).
+        start, as for the image (`stixcore.prepare.prepare`).
     energy : (low, high), keV
         Band of the image. The background must also cover `LOCATION_ENERGY`, the band of the full-disk map that locates
         the flare.

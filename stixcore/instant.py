@@ -1,7 +1,7 @@
 """A quick back projection while a user selects times and energies on a spectrogram.
 
-It uses the functions of `stixcore.reconstruct` in the same order, so it shows what the recipe will give. It skips only
-reading files that are already in memory, and their checksums.
+It prepares the data as a recipe does (`stixcore.prepare`), so it shows what the recipe will give. It skips only reading
+files that are already in memory, and their checksums.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from time import perf_counter
 
 import numpy as np
 
-from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
-from stixcore.coordinates import Pointing, hpc_to_stix
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.coordinates import Pointing
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.products import PixelData
 from stixcore.fits.windows import WindowRule
@@ -22,19 +22,9 @@ from stixcore.imaging.location import FlareLocation
 from stixcore.imaging.reconstruction import Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import detector_indices
-from stixcore.options import ImageRequest, ShiftBins
+from stixcore.options import ImageRequest
+from stixcore.prepare import PreparedData, prepare
 from stixcore.recipe import Location
-from stixcore.reconstruct import (
-    apparent_radius,
-    calibration_at,
-    chosen_bins,
-    find_location,
-    location_energy,
-    search_full_disk,
-    select_pixels,
-    shifted,
-)
-from stixcore.visibility.form import form_visibilities
 from stixcore.visibility.pixels import MetaPixels
 
 
@@ -108,43 +98,26 @@ def _instant_image(
     catalog: CalibrationCatalog,
 ) -> InstantImage:
     begin = perf_counter()
-    shift = request.shift_bins is ShiftBins.AUTO and science.can_shift_bins
-    science = shifted(science, shift=shift)
-    background = None if background is None else shifted(background, shift=shift)
-    times, channels = chosen_bins(science, request), science.energy_channels(*request.energy)
-    calibration = calibration_at(science, times, catalog)
-    pixels = select_pixels(science, background, request, request.start, request.end, request.energy, calibration)
-    band = location_energy(science, times, request.energy)
+    data = prepare(request, science, background, pointing, catalog)
     search: FlareLocation | None
     if request.location is None:
-        center, search = find_location(science, background, request, band, pointing, calibration)
+        center, search = data.find_location()
     else:
-        center = Location(float(request.location[0]), float(request.location[1]), "given")
-        search = _other_places(request, science, background, band, pointing, calibration)
-    x, y = hpc_to_stix(center.x, center.y, pointing)
-    vis = form_visibilities(
-        pixels, request.subcollimators, flare_xy=(float(x), float(y)), scheme=request.amplitude_scheme
-    ).to_helioprojective(pointing, center.x, center.y)
+        center, search = Location(float(request.location[0]), float(request.location[1]), "given"), _other_places(data)
+    vis = data.visibilities(data.pixels, center.x, center.y)
     image = back_project(vis, ImageGrid(request.shape, request.pixel, (center.x, center.y)))
-    counts, quiet = pixels.totals(detector_indices(vis.labels))
-    recorded = float(science.read(times, channels).counts.sum())
+    counts, quiet = data.pixels.totals(detector_indices(vis.labels))
+    channels = data.science.energy_channels(*data.energy)
+    recorded = float(data.science.read(data.times, channels).counts.sum())
     return InstantImage(
-        image, center, search, pointing, pixels, counts, quiet, recorded, elapsed=perf_counter() - begin
+        image, center, search, pointing, data.pixels, counts, quiet, recorded, elapsed=perf_counter() - begin
     )
 
 
-def _other_places(
-    request: ImageRequest,
-    science: PixelData,
-    background: PixelData | None,
-    band: tuple[float, float],
-    pointing: Pointing,
-    calibration: Calibration,
-) -> FlareLocation | None:
+def _other_places(data: PreparedData) -> FlareLocation | None:
     """Full-disk search for a location that was given; None when the file has no band for it."""
     try:
-        pixels = select_pixels(science, background, request, request.start, request.end, band, calibration)
-        return search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, science.header))
+        return data.search_full_disk()
     except (SelectionError, CalibrationError):
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -15,41 +15,27 @@ from stixcore.background_check import (
     QuietLevel,
     check_background,
     quiet_level,
-    require_apart,
-    require_part,
 )
 from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
-from stixcore.calibration.grids import AmplitudeScheme
-from stixcore.calibration.pointing import assumed_pointing, pointing_at
-from stixcore.coordinates import SOLAR_RADIUS, Pointing, hpc_to_stix
+from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import CalibrationError, InvalidProduct, ReconstructionError, SelectionError
-from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.read import read_aspect, read_pixel_data
 from stixcore.fits.windows import AskedWindow
 from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
-from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
 from stixcore.imaging.fourier import FourierOperator
-from stixcore.imaging.grid import ImageGrid
-from stixcore.imaging.location import FULL_DISK_FIELD, SIDELOBE_DISTANCE, FlareLocation, locate_flare
+from stixcore.imaging.location import FULL_DISK_FIELD, SIDELOBE_DISTANCE, FlareLocation
 from stixcore.imaging.methods import ImagingInput, run_method
 from stixcore.imaging.position_error import PositionError, position_error
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Finding, assess
-from stixcore.instrument.geometry import LOCATION_LABELS, PixelSet, detector_indices
-from stixcore.options import ImageRequest, ShiftBins, default_methods
+from stixcore.instrument.geometry import PixelSet, detector_indices
+from stixcore.options import ImageRequest, default_methods
+from stixcore.prepare import PreparedData, background_part, find_pointing, prepare
 from stixcore.recipe import FileReference, Location, Recipe, sha256_of
 from stixcore.times import format_time, parse_time
-from stixcore.visibility.form import form_visibilities
-from stixcore.visibility.pixels import MetaPixels, sum_pixels, summed_pixel_set
+from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities
-
-#: Energy band of the full-disk search for the flare, keV, independent of the band of the image.
-LOCATION_ENERGY = (6.0, 10.0)
-ATTENUATED_LOCATION_END = 25.0
-#: The circle fit is limited to this distance from the full-disk peak, arcsec (the ground software's box).
-CIRCLE_REACH = 100.0
-ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,49 +118,6 @@ def reference_to(path: Path, uid: str = "") -> FileReference:
     return FileReference(path.name, uid, sha256_of(path))
 
 
-def apparent_radius(pointing: Pointing, header: ProductHeader) -> float:
-    """Apparent solar radius [arcsec] from the pointing record, else from the science header.
-
-    Raises
-    ------
-    CalibrationError
-        When neither has a value.
-    """
-    if np.isfinite(pointing.rsun):
-        return pointing.rsun
-    if "RSUN_ARC" in header.ephemeris:
-        return float(header.ephemeris["RSUN_ARC"])
-    if "DSUN_OBS" in header.ephemeris:
-        return float(np.arcsin(SOLAR_RADIUS / float(header.ephemeris["DSUN_OBS"])) * ARCSEC_PER_RADIAN)
-    message = f"{header.name}: neither an auxiliary file nor the header gives the apparent solar radius"
-    raise CalibrationError(message)
-
-
-def find_pointing(
-    science: PixelData, aspect: Sequence[Path], start: np.datetime64, end: np.datetime64
-) -> tuple[Pointing, tuple[Path, ...]]:
-    """Pointing during a window and the auxiliary files it came from; the assumed pointing where they have none."""
-    if aspect:
-        try:
-            return pointing_at([read_aspect(path) for path in aspect], start, end), tuple(aspect)
-        except CalibrationError:  # no record near the window: the assumed pointing is flagged by its source
-            pass
-    rsun = apparent_radius(assumed_pointing(), science.header)
-    return assumed_pointing(rsun), ()
-
-
-def location_energy(science: PixelData, times: slice, energy: tuple[float, float]) -> tuple[float, float]:
-    """Energy band of the full-disk search: 6-10 keV where the file covers it, else the band of the image.
-
-    With the attenuator in, few photons below 10 keV arrive, so the band extends upward, to 25 keV at most.
-    """
-    low, high = LOCATION_ENERGY
-    if science.rcr[times].any():
-        high = max(high, float(science.e_high[science.e_high <= ATTENUATED_LOCATION_END].max(initial=high)))
-    covered = science.e_low[0] <= low and science.e_high[-1] >= high
-    return (low, high) if covered else energy
-
-
 def prepare_recipe(
     request: ImageRequest,
     science: Path,
@@ -200,35 +143,20 @@ def prepare_recipe(
     InvalidProduct, SelectionError, CalibrationError, ReconstructionError
         When no image can be made from the files or the selection.
     """
-    if background is None and request.background_range is not None:
-        message = f"{science.name}: a part of a background file (background_range) is asked for, but no background file"
-        raise SelectionError(message)
     data = read_pixel_data(science)
-    shift = request.shift_bins is ShiftBins.AUTO and data.can_shift_bins
-    quiet = None
-    if background is not None:
-        quiet, part = read_background(background, request.background_range, shift=shift)
-        if part is not None:
-            require_part(part, background.name)
-    summed = summed_pixel_set(data)
-    if summed is not None and request.pixel_set is PixelSet.TOP_BOT:  # the default; the file has only this pixel set
-        request = replace(request, pixel_set=summed)
-    data = shifted(data, shift=shift)
-    # refuse a range outside the file before anything is computed
-    times = chosen_bins(data, request)
-    if quiet is not None:
-        require_apart(data, times, quiet)
-    _ = data.energy_channels(*request.energy)
-    pointing, sources = (
-        (request.pointing, ()) if request.pointing else find_pointing(data, aspect, request.start, request.end)
-    )
-    band = location_energy(data, times, request.energy)
-    calibration = calibration_at(data, times, catalog)
+    quiet = None if background is None else read_pixel_data(background)
+    pointing: Pointing | None = request.pointing
+    sources: tuple[Path, ...] = ()
+    if pointing is None:
+        pointing = find_pointing(data, [read_aspect(path) for path in aspect], request.start, request.end)
+        sources = () if pointing.source is PointingSource.ASSUMED else tuple(aspect)
+    prepared = prepare(request, data, quiet, pointing, catalog)
     if request.location is None:
         with single_threaded():
-            location, _ = find_location(data, quiet, request, band, pointing, calibration)
+            location, _ = prepared.find_location()
     else:
         location = Location(float(request.location[0]), float(request.location[1]), "given")
+    options = prepared.options  # with the pixel set of a file whose pixels were summed on board
     return Recipe(
         science=reference_to(science, data.header.request_id),
         background=None if background is None or quiet is None else reference_to(background, quiet.header.request_id),
@@ -237,130 +165,63 @@ def prepare_recipe(
         time_range=(format_time(request.start), format_time(request.end)),
         energy_range=(float(request.energy[0]), float(request.energy[1])),
         location=location,
-        location_energy=band,
+        location_energy=prepared.location_energy,
         methods=dict(request.methods or default_methods()),
         subcollimators=request.subcollimators,
-        pixel_set=request.pixel_set,
+        pixel_set=options.pixel_set,
         amplitude_scheme=request.amplitude_scheme,
         edge_correction=request.edge_correction,
         shape=request.shape,
         pixel=float(request.pixel),
-        calibration=calibration.reference,
+        calibration=prepared.calibration.reference,
         window_rule=request.window_rule,
-        shift_bins=shift,
+        shift_bins=prepared.shift,
         background_range=None
         if background is None or request.background_range is None
         else (format_time(request.background_range[0]), format_time(request.background_range[1])),
     )
 
 
-def calibration_at(data: PixelData, times: slice, catalog: CalibrationCatalog) -> Calibration:
-    """Calibration for consecutive time bins: the energy table in force at the first bin, and the nearest CAL file."""
-    return catalog.choose(data.t_start[times][0], data.t_end[times][-1])
+def prepare_data(
+    recipe: Recipe, locate: Callable[[FileReference], Path], catalog: CalibrationCatalog = SHIPPED
+) -> PreparedData:
+    """Open and prepare the files of a recipe.
 
-
-def shifted(data: PixelData, *, shift: bool) -> PixelData:
-    """Pixel data with counts moved to their correct time bins if ``shift`` is set and the file allows it."""
-    return data.with_shifted_bins() if shift and data.can_shift_bins else data
-
-
-def read_background(
-    path: Path, part: tuple[np.datetime64, np.datetime64] | None, *, shift: bool = False
-) -> tuple[PixelData, AskedWindow | None]:
-    """Read a background file, or its bins whose centres lie in a time range; also return that range and its bins.
-
-    Late counts are moved to their correct time bins where those of the science file are.
+    Parameters
+    ----------
+    recipe, locate, catalog
+        See `reconstruct`.
 
     Raises
     ------
-    InvalidProduct, SelectionError
-        When the file cannot be read or has no bins in the range.
+    InvalidProduct
+        When the contents of a file differ from those the recipe was made for.
+    SelectionError, CalibrationError
+        When the files do not allow the selection.
     """
-    data = shifted(read_pixel_data(path), shift=shift)
-    return (data, None) if part is None else (data.part(data.time_bins(*part)), data.asked(*part))
-
-
-def chosen_bins(data: PixelData, request: ImageRequest) -> slice:
-    """Time bins of a request.
-
-    Raises
-    ------
-    SelectionError
-        When the file has no such bins, or the exposure differs from that of an exact request.
-    """
-    times = data.time_bins(request.start, request.end, request.window_rule)
-    if request.exact:
-        asked = data.asked(request.start, request.end, request.window_rule)
-        if asked.differs:
-            message = f"{data.header.name}: the time range is not one of whole bins: {asked}"
-            raise SelectionError(message)
-    return times
-
-
-def find_location(
-    data: PixelData,
-    quiet: PixelData | None,
-    request: ImageRequest,
-    band: tuple[float, float],
-    pointing: Pointing,
-    calibration: Calibration,
-) -> tuple[Location, FlareLocation]:
-    """Brightest point of the full disk, refined by a circle fitted to all chosen sub-collimators around it.
-
-    Returns
-    -------
-    Location, FlareLocation
-        The refined position, and the full-disk search with its other candidates.
-    """
-    pixels = select_pixels(data, quiet, request, request.start, request.end, band, calibration)
-    rough = search_full_disk(pixels, request.amplitude_scheme, pointing, apparent_radius(pointing, data.header))
-    x, y = hpc_to_stix(rough.x, rough.y, pointing)
-    vis = form_visibilities(
-        pixels, request.subcollimators, flare_xy=(float(x), float(y)), scheme=request.amplitude_scheme
-    ).to_helioprojective(pointing, rough.x, rough.y)
-    grid = ImageGrid((1, 1), request.pixel, (rough.x, rough.y))  # the fit needs a centre, not an image
-    try:
-        (circle,) = forward_fit(vis, grid, ForwardFitParameters(("circle",), position_limit=CIRCLE_REACH)).sources
-    except ReconstructionError:  # too few visibilities for a fit
-        return _rounded(rough.x, rough.y, str(Method.FULL_DISK_BP)), rough
-    if max(abs(circle["x"] - rough.x), abs(circle["y"] - rough.y)) > 0.99 * CIRCLE_REACH:
-        # no source where the full disk has its peak
-        return _rounded(rough.x, rough.y, str(Method.FULL_DISK_BP)), rough
-    return _rounded(circle["x"], circle["y"], f"{Method.FULL_DISK_BP}+{Method.VIS_FWDFIT}"), rough
-
-
-def _rounded(x: float, y: float, found_by: str) -> Location:
-    """Location rounded to 0.001″, so that it does not depend on the machine's linear algebra library."""
-    return Location(round(float(x), 3), round(float(y), 3), found_by)
-
-
-def select_pixels(
-    data: PixelData,
-    quiet: PixelData | None,
-    choice: ImageRequest | Recipe,
-    start: np.datetime64,
-    end: np.datetime64,
-    band: tuple[float, float],
-    calibration: Calibration,
-) -> MetaPixels:
-    """A, B, C, D sums of a time and energy range, with the options of a request or recipe."""
-    return sum_pixels(
-        data,
-        start,
-        end,
-        *band,
-        background=quiet,
-        pixel_set=choice.pixel_set,
-        edge_correction=choice.edge_correction,
-        calibration=calibration,
-        window_rule=choice.window_rule,
+    science = read_pixel_data(_verified(recipe.science, locate))
+    if recipe.shift_bins:
+        science = science.with_shifted_bins()
+    background, asked = None, None
+    if recipe.background is not None:
+        part = recipe.background_range
+        used = None if part is None else (parse_time(part[0]), parse_time(part[1]))
+        whole = read_pixel_data(_verified(recipe.background, locate))
+        background, asked = background_part(whole, used, shift=recipe.shift_bins)
+    return PreparedData(
+        science=science,
+        background=background,
+        options=recipe,
+        start=recipe.t_start,
+        end=recipe.t_end,
+        energy=recipe.energy_range,
+        location_energy=recipe.location_energy,
+        times=science.time_bins(recipe.t_start, recipe.t_end, recipe.window_rule),
+        pointing=recipe.pointing,
+        calibration=catalog.referenced(recipe, locate),
+        shift=recipe.shift_bins,
+        background_asked=asked,
     )
-
-
-def search_full_disk(pixels: MetaPixels, scheme: AmplitudeScheme, pointing: Pointing, rsun: float) -> FlareLocation:
-    """Full-disk map of the coarse sub-collimators, and the candidates in it."""
-    # The position is not known yet, so the on-axis transmission is used.
-    return locate_flare(form_visibilities(pixels, LOCATION_LABELS, scheme=scheme), pointing, rsun)
 
 
 def reconstruct(
@@ -408,40 +269,30 @@ def _reconstruct(
     catalog: CalibrationCatalog,
 ) -> ImageSet:
     begin = perf_counter()
-    science = read_pixel_data(_verified(recipe.science, locate))
-    if recipe.shift_bins:
-        science = science.with_shifted_bins()
-    quiet, background_asked = None, None
-    if recipe.background is not None:
-        part = recipe.background_range
-        used = None if part is None else (parse_time(part[0]), parse_time(part[1]))
-        quiet, background_asked = read_background(_verified(recipe.background, locate), used, shift=recipe.shift_bins)
-    calibration = catalog.referenced(recipe, locate)
-    pixels = select_pixels(science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.energy_range, calibration)
-    asked = science.asked(recipe.t_start, recipe.t_end, recipe.window_rule)
-    times = science.time_bins(recipe.t_start, recipe.t_end, recipe.window_rule)
-    chosen = recipe.energy_range, recipe.subcollimators, recipe.pixel_set, calibration
-    quiet_check = None if quiet is None else check_background(science, quiet, times, *chosen)
-    level = quiet_level(science, times, *chosen) if quiet is None else None
+    data = prepare_data(recipe, locate, catalog)
+    asked = data.science.asked(recipe.t_start, recipe.t_end, recipe.window_rule)
+    selection = data.energy, recipe.subcollimators, recipe.pixel_set, data.calibration
+    quiet_check, level = None, None
+    if data.background is not None:
+        quiet_check = check_background(data.science, data.background, data.times, *selection)
+    else:
+        level = quiet_level(data.science, data.times, *selection)
     center = recipe.location
-    x, y = hpc_to_stix(center.x, center.y, recipe.pointing)
-    flare_xy = (float(x), float(y))
-    vis_stix = form_visibilities(pixels, recipe.subcollimators, flare_xy=flare_xy, scheme=recipe.amplitude_scheme)
-    vis = vis_stix.to_helioprojective(recipe.pointing, center.x, center.y)
+    vis = data.visibilities(data.pixels, center.x, center.y)
+    flare_xy = data.flare_xy(center.x, center.y)
     given = ImagingInput(
         vis=vis,
-        pixels=pixels,
+        pixels=data.pixels,
         grid=recipe.grid,
         operator=FourierOperator(vis.u, vis.v, recipe.grid),
         pointing=recipe.pointing,
         flare_xy=flare_xy,
         scheme=recipe.amplitude_scheme,
     )
-    location = _full_disk(recipe, science, quiet, calibration)
-    rows = _rows(recipe, science, quiet, calibration, flare_xy)
+    location = _full_disk(data, required=Method.FULL_DISK_BP in recipe.methods)
     position = position_error(
         vis,
-        rows,
+        _rows(data, center),
         (recipe.pointing.sigma, recipe.pointing.sigma),
         scatter=_scatter(recipe.pointing),
         rivals=() if location is None else _other_peaks(location, recipe),
@@ -470,7 +321,7 @@ def _reconstruct(
     elapsed = perf_counter() - begin
     return ImageSet(
         recipe,
-        pixels,
+        data.pixels,
         vis,
         images,
         failures,
@@ -479,10 +330,10 @@ def _reconstruct(
         asked,
         elapsed,
         ensembles,
-        calibration,
+        data.calibration,
         quiet_check,
         position,
-        background_asked,
+        data.background_asked,
         level,
     )
 
@@ -503,32 +354,13 @@ def _other_peaks(location: FlareLocation, recipe: Recipe) -> list[tuple[float, f
     ]
 
 
-def _rows(
-    recipe: Recipe,
-    science: PixelData,
-    quiet: PixelData | None,
-    calibration: Calibration,
-    flare_xy: tuple[float, float],
-) -> tuple[Visibilities, Visibilities] | None:
+def _rows(data: PreparedData, center: Location) -> tuple[Visibilities, Visibilities] | None:
     """Visibilities from the top row and from the bottom row of pixels; None unless both rows are selected."""
-    if recipe.pixel_set is not PixelSet.TOP_BOT:
+    if data.options.pixel_set is not PixelSet.TOP_BOT:
         return None
     try:
         top, bottom = (
-            form_visibilities(
-                select_pixels(
-                    science,
-                    quiet,
-                    replace(recipe, pixel_set=row),
-                    recipe.t_start,
-                    recipe.t_end,
-                    recipe.energy_range,
-                    calibration,
-                ),
-                recipe.subcollimators,
-                flare_xy=flare_xy,
-                scheme=recipe.amplitude_scheme,
-            ).to_helioprojective(recipe.pointing, recipe.location.x, recipe.location.y)
+            data.visibilities(data.sum_pixels(data.energy, row), center.x, center.y)
             for row in (PixelSet.TOP, PixelSet.BOT)
         )
     except (SelectionError, CalibrationError):  # a row without usable pixels
@@ -536,18 +368,12 @@ def _rows(
     return top, bottom
 
 
-def _full_disk(
-    recipe: Recipe, science: PixelData, quiet: PixelData | None, calibration: Calibration
-) -> FlareLocation | None:
-    """Full-disk search in this recipe's window; None when the coarse sub-collimators or their band are missing."""
+def _full_disk(data: PreparedData, *, required: bool) -> FlareLocation | None:
+    """Full-disk search; None when the coarse sub-collimators or their band are missing and it is not required."""
     try:
-        pixels = select_pixels(
-            science, quiet, recipe, recipe.t_start, recipe.t_end, recipe.location_energy, calibration
-        )
-        rsun = apparent_radius(recipe.pointing, science.header)
-        return search_full_disk(pixels, recipe.amplitude_scheme, recipe.pointing, rsun)
+        return data.search_full_disk()
     except (SelectionError, CalibrationError):
-        if Method.FULL_DISK_BP in recipe.methods:
+        if required:
             raise
         return None
 

@@ -20,7 +20,7 @@ from archive.errors import NotInArchive
 from archive.index.records import read_record
 from archive.layout import parse_image_name
 from jobs.imaging.task import RunContext, RunRows, write_products
-from jobs.previews.run import file_outcomes
+from jobs.previews.run import index_previews
 from stixcore.errors import StixError
 from stixcore.recipe import FileReference, Recipe, sha256_of
 from stixcore.reconstruct import reconstruct
@@ -61,7 +61,7 @@ class Remaker:
         self._clear(outcome)
         kept = {image.image_id for image in outcome.images}
         with self.archive.write_lock():
-            file_outcomes(self.archive, [outcome])
+            index_previews(self.archive, [outcome])
             self.archive.delete("images", [image.image_id for image in images if image.image_id not in kept])
         log.info("run %s was made again", run.run_id)
         return True

@@ -14,7 +14,7 @@ from archive.layout import FileName
 from jobs.inputs import MIN_DURATION, choose_background
 from stixcore.calibration.pointing import MAX_GAP
 from stixcore.fits.spec import IMAGEABLE, ProductKind
-from stixcore.reconstruct import LOCATION_ENERGY
+from stixcore.prepare import LOCATION_ENERGY
 
 _DAY = np.timedelta64(1, "D")
 #: Time ranges around a flare in which a background is searched on a server, one after the other.

@@ -10,7 +10,6 @@ from itertools import chain
 import numpy as np
 
 from archive import Archive
-from archive.index.records import keep_records
 from archive.index.schema import Flare, Run, RunKind, RunStatus, ScienceFile
 from archive.layout import skipped_run_id
 from jobs.executors.base import Executor
@@ -103,9 +102,9 @@ def make_previews(
         if progress is not None:
             progress(len(runs), len(steps), outcome.run)
         if len(batch) >= BATCH:
-            file_outcomes(archive, batch)
+            index_previews(archive, batch)
             batch = []
-    file_outcomes(archive, batch)
+    index_previews(archive, batch)
     if runs or discarded:
         archive.build_read_model()
     if not uids:  # inputs that arrived meanwhile are checked by the next call
@@ -113,17 +112,16 @@ def make_previews(
     return PreviewReport(len(plans), tuple(runs), discarded)
 
 
-def file_outcomes(archive: Archive, outcomes: Iterable[RunRows]) -> None:
+def index_previews(archive: Archive, outcomes: Iterable[RunRows]) -> None:
     """Put runs and images into the index; a run that is done replaces its recorded skip or failure."""
     outcomes = list(outcomes)
     if not outcomes:
         return
     done = [outcome.run for outcome in outcomes if outcome.run.status == RunStatus.DONE]
     with archive.write_lock():
-        keep_records(archive.root, done, [image for outcome in outcomes for image in outcome.images])
-        # images first: a run that is recorded as done has all of them
-        archive.upsert("images", [image for outcome in outcomes for image in outcome.images])
-        archive.upsert("runs", [outcome.run for outcome in outcomes])
+        archive.write_runs(
+            (outcome.run for outcome in outcomes), (image for outcome in outcomes for image in outcome.images)
+        )
         archive.delete("runs", [skipped_run_id(run.uid, run.band, run.flare_id or "") for run in done])
 
 

@@ -17,7 +17,6 @@ import numpy as np
 
 from archive import Archive, AuxFile, Run, RunFilter, RunKind, RunStatus, ScienceFile
 from archive.index.filters import ImageFilter
-from archive.index.records import keep_records
 from jobs.imaging.task import band_label
 from jobs.inputs import BackgroundChoice, InputCatalog, flare_named_in
 from jobs.previews.windows import PreviewRules, PreviewWindow, intervals_of, preview_windows
@@ -148,9 +147,7 @@ def _rewrite(archive: Archive, runs: Sequence[Run]) -> None:
         for run in runs:
             images = archive.images(ImageFilter(recipe_id=run.run_id, all_hidden=True))
             changed += [replace(image, author=run.author) for image in images]
-        keep_records(archive.root, runs, changed)
-        archive.upsert("images", changed)
-        archive.upsert("runs", runs)
+        archive.write_runs(runs, changed)
 
 
 @dataclass(frozen=True)

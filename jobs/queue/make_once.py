@@ -9,7 +9,6 @@ from functools import lru_cache
 from archive import Archive
 from archive.errors import NotInArchive
 from archive.index.filters import ImageFilter
-from archive.index.records import keep_records
 from archive.index.schema import Image, Run, RunStatus
 from jobs.imaging.task import ImagingResult, ImagingTask, run_task
 from stixcore.image_files.layout import UNCERTAINTY_EXTENSION
@@ -43,7 +42,7 @@ def is_finished(archive: Archive, recipe_id: str) -> bool:
     return bool(images) and all(_is_there(archive, image) for image in images)
 
 
-def file_results(archive: Archive, results: Iterable[ImagingResult]) -> set[str]:
+def index_results(archive: Archive, results: Iterable[ImagingResult]) -> set[str]:
     """Put image sets into the index, images first. Existing rows stay, and become visible if one author wants it.
 
     Two processes may have run the same recipe at once, for instance one whose worker has died. Its files then
@@ -72,9 +71,7 @@ def file_results(archive: Archive, results: Iterable[ImagingResult]) -> set[str]
             made = result.rows.images if result.rows is not None else ()
             rows = {image.image_id: image for image in (*made, *present)}
             images |= {key: replace(_as_on_disk(archive, image), hidden=hidden) for key, image in rows.items()}
-        keep_records(archive.root, runs.values(), images.values())
-        archive.upsert("images", images.values())
-        archive.upsert("runs", runs.values())
+        archive.write_runs(runs.values(), images.values())
     return gone
 
 

@@ -27,7 +27,7 @@ from jobs.imaging.task import ImagingResult
 from jobs.queue.claimed import TRANSIENT, ClaimedRequest, Running, sentence_of, verdict
 from jobs.queue.journal import Journal, Request, RequestState, TaskResult
 from jobs.queue.leases import Leases
-from jobs.queue.make_once import file_results
+from jobs.queue.make_once import index_results
 from jobs.queue.owners import Owner
 from jobs.queue.planner import Planner
 from jobs.queue.settings import WorkerSettings
@@ -297,7 +297,7 @@ class Worker:
         """Put results into the index. Those that cannot be filed fail, except after a temporary fault."""
         active = tuple(self._active.values())
         try:
-            gone = file_results(self.archive, made)
+            gone = index_results(self.archive, made)
         except TRANSIENT as fault:
             self._due["file"] = self._timer() + self.settings.lock_wait
             if self._unfiled_since is None:

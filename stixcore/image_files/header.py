@@ -12,7 +12,8 @@ from stixcore.coordinates import SOLAR_RADIUS, stix_to_hpc
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.trust import Aspect, verdict
 from stixcore.instrument.geometry import LOCATION_LABELS
-from stixcore.reconstruct import ImageSet, apparent_radius
+from stixcore.prepare import apparent_radius
+from stixcore.reconstruct import ImageSet
 from stixcore.software import CREATOR, software_version
 from stixcore.times import format_time
 

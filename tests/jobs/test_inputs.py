@@ -13,7 +13,7 @@ from archive.index.schema import AuxFile, Flare, ScienceFile
 from jobs.inputs import MIN_DURATION, InputCatalog, choose_aspect, choose_background, flare_named_in
 from stixcore.calibration.catalog import SHIPPED
 from stixcore.calibration.pointing import MAX_GAP
-from stixcore.reconstruct import LOCATION_ENERGY
+from stixcore.prepare import LOCATION_ENERGY
 
 FLARE = np.datetime64("2022-11-11T12:00:00", "us")
 

@@ -7,14 +7,15 @@ import pytest
 
 from stixcore.errors import SelectionError
 from stixcore.fits.products import PixelData
-from stixcore.fits.read import read_pixel_data
+from stixcore.fits.read import read_aspect, read_pixel_data
 from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import assess
 from stixcore.instant import instant_image, snapped
 from stixcore.instrument.geometry import PixelSet
 from stixcore.options import ImageRequest, ShiftBins
-from stixcore.reconstruct import find_pointing, prepare_recipe, read_background, reconstruct
+from stixcore.prepare import background_part, find_pointing
+from stixcore.reconstruct import prepare_recipe, reconstruct
 
 pytestmark = pytest.mark.needs_shared_data
 START, END = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")
@@ -37,7 +38,7 @@ def test_same_pixels_as_the_final_back_projection(november_flare, changes):
     paths = {path.name: path for path in november_flare}
     final = reconstruct(recipe, lambda file: paths[file.name])
     data = read_pixel_data(science)
-    pointing, _ = find_pointing(data, [aspect], request.start, request.end)
+    pointing = find_pointing(data, [read_aspect(aspect)], request.start, request.end)
     instant = instant_image(request, data, read_pixel_data(background), pointing)
     assert instant.location == recipe.location
     assert instant.image.peak == final.images[Method.BP].peak
@@ -64,7 +65,7 @@ def test_shifted_bins_stand_in_the_recipe_and_change_the_images(november_flare, 
     assert shifted.pixels.t_start == plain.pixels.t_start
     assert "bins_shifted" in {finding.code for finding in assess(shifted)}
     assert "bins_shifted" not in {finding.code for finding in assess(plain)}
-    pointing, _ = find_pointing(data, [aspect], request.start, request.end)
+    pointing = find_pointing(data, [read_aspect(aspect)], request.start, request.end)
     instant = instant_image(request, data, read_pixel_data(background), pointing)
     assert (instant.counts, instant.background) == shifted.counts
 
@@ -91,7 +92,7 @@ def test_late_counts_of_a_background_are_shifted_like_the_flares(november_flare,
     moved, after, kept = made(0, ShiftBins.AUTO), made(1, ShiftBins.OFF), made(0, ShiftBins.OFF)
     assert moved == pytest.approx(after, rel=5e-3)
     assert kept[1] > 1.5 * after[1]
-    quiet, _ = read_background(science, (START, END), shift=True)
+    quiet, _ = background_part(data, (START, END), shift=True)
     assert quiet.read().counts.sum() == data.read(slice(bins.start + 1, bins.stop + 1)).counts.sum() > 0
 
 
@@ -109,3 +110,15 @@ def test_a_box_snaps_to_whole_bins_inside_the_file(november_flare):
     assert everything == (data.t_start[0], data.t_end[-1], 4.0, data.e_high[np.isfinite(data.e_high)][-1])
     with pytest.raises(SelectionError, match="not inside the file"):
         snapped(data, np.datetime64("2022-11-12"), np.datetime64("2022-11-13"), 6, 10)
+
+
+def test_refuses_what_the_recipe_refuses(november_flare):
+    science, _, aspect = november_flare
+    data = read_pixel_data(science)
+    pointing = find_pointing(data, [read_aspect(aspect)], START, END)
+    for make in (
+        lambda: prepare_recipe(ASKED, science, science, [aspect]),
+        lambda: instant_image(ASKED, data, data, pointing),
+    ):
+        with pytest.raises(SelectionError, match="is its own background"):
+            make()

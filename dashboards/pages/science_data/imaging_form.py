@@ -22,9 +22,9 @@ from jobs.queue.requests import AUTO, NONE, ImagingRequest
 from jobs.shared.errors import BadRequest
 from jobs.shared.limits import Limits
 from stixcore.calibration.catalog import CalibrationCatalog
-from stixcore.calibration.pointing import MAX_GAP, assumed_pointing, pointing_at
+from stixcore.calibration.pointing import MAX_GAP, assumed_pointing
 from stixcore.coordinates import Pointing, PointingSource
-from stixcore.errors import CalibrationError, StixError, public_sentence
+from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
 from stixcore.fits.spec import ProductKind
 from stixcore.fits.windows import WindowRule
@@ -45,7 +45,7 @@ from stixcore.options import (
     default_methods,
     option_schemas,
 )
-from stixcore.reconstruct import apparent_radius
+from stixcore.prepare import find_pointing
 from stixcore.spectra import Interval, WindowSpectrum, equal_counts, equal_steps, native_bins
 
 ONE, STEPS, BINS, COUNTS = "one", "steps", "bins", "counts"
@@ -357,12 +357,7 @@ class ImagingForm(param.Parameterized):
         if given is not None:
             return given
         paths = self._source.ask(lambda archive: aspect_paths(archive, box, simulated=self.data.header.simulated))
-        if paths:
-            try:
-                return pointing_at([aspect_of(path) for path in paths], box.start, box.end)
-            except CalibrationError:  # no record near the box
-                pass
-        return assumed_pointing(apparent_radius(assumed_pointing(), self.data.header))
+        return find_pointing(self.data, [aspect_of(path) for path in paths], box.start, box.end)
 
     @property
     def name_of(self) -> str:

@@ -18,7 +18,7 @@ from archive.index.records import RECORD, Record, read_record, write_record
 from jobs.cli.repair import Remaker, keep_flare_list, restore_flares
 from jobs.imaging.task import RunContext, run_preview
 from jobs.inputs import InputCatalog
-from jobs.previews.run import file_outcomes, make_previews, plan_imaging
+from jobs.previews.run import index_previews, make_previews, plan_imaging
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
 from stixcore.options import ImageRequest
@@ -65,7 +65,7 @@ def template(campaign, tmp_path_factory):
             simulated=True, hidden=kind is RunKind.USER,
         )  # fmt: skip
         task = plan_imaging(archive, InputCatalog.of(archive), file, request, context, NOW)
-        file_outcomes(archive, [run_preview(task)])
+        index_previews(archive, [run_preview(task)])
     archive.build_read_model()
     assert len(archive.runs(RunFilter(all_hidden=True, statuses=("done",)))) == 2
     archive.close()

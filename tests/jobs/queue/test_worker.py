@@ -23,10 +23,10 @@ from jobs.executors.base import Executor, Finished, Started
 from jobs.executors.make import make_executor
 from jobs.executors.serial import SerialExecutor
 from jobs.imaging.task import ImagingResult, run_preview
-from jobs.previews.run import file_outcomes
+from jobs.previews.run import index_previews
 from jobs.queue.claimed import sentence_of
 from jobs.queue.journal import Journal
-from jobs.queue.make_once import file_results, is_finished
+from jobs.queue.make_once import index_results, is_finished
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest
 from jobs.queue.submit import submit
@@ -343,7 +343,7 @@ def test_progress_is_told(archive, journal, asked, worker):
 def test_a_finished_recipe_is_found_and_not_made_again(archive, journal, asked, worker):
     (task,) = plan_request(archive, asked(1), "auto", NOW)
     made = run_preview(task)
-    file_outcomes(archive, [made])
+    index_previews(archive, [made])
     before = contents(archive.root)
     request = ask(archive, journal, asked(1))
     worker().run(until_idle=True)
@@ -368,9 +368,9 @@ def test_filing_twice_is_filing_once(archive, asked):
     (task,) = plan_request(archive, asked(1), "anna", NOW)
     made = run_preview(task)
     result = ImagingResult(made.run.run_id, False, made)
-    file_results(archive, [result])
+    index_results(archive, [result])
     before = contents(archive.root)
-    file_results(archive, [result, ImagingResult(made.run.run_id, True, None)])
+    index_results(archive, [result, ImagingResult(made.run.run_id, True, None)])
     assert contents(archive.root) == before
 
 
@@ -380,7 +380,7 @@ def test_rows_follow_the_files_when_a_recipe_was_run_twice_at_a_time(archive, as
     )
     outcomes = [run_preview(first), run_preview(again)]  # the second overwrote the files of the first
     for made in outcomes:
-        file_results(archive, [ImagingResult(made.run.run_id, False, made)])
+        index_results(archive, [ImagingResult(made.run.run_id, False, made)])
     assert is_finished(archive, outcomes[0].run.run_id)
     assert [run.author for run in archive.runs()] == ["anna"]
 
