@@ -317,6 +317,7 @@ def test_a_catalogue_around_a_window_chooses_as_that_of_the_archive(mixed_archiv
     around, of = InputCatalog.around(mixed_archive, file, first, last), InputCatalog.of(mixed_archive)
     assert around.science == {file.name: file}
     assert of.science[file.name] == file
+    assert f"{prefix}old" in of.science  # images of superseded files are judged by them
     for inputs in (around, of):
         assert inputs.background_for(file, start, end, (4.0, 10.0)).chosen.name == f"{prefix}quiet"
     assert around.background_for(file, start, end, (4.0, 10.0)) == of.background_for(file, start, end, (4.0, 10.0))
