@@ -172,7 +172,7 @@ def sum_pixels(
     if edge_correction is not EdgeCorrection.NONE:
         index = np.zeros(window.e_low.size)
         if edge_correction is EdgeCorrection.POWER_LAW:
-            width = np.where(np.isfinite(window.e_high), window.e_high - window.e_low, 1.0)
+            width = window.e_high - window.e_low
             net = (counts - expected)[detector_indices(IMAGING_LABELS)][:, :8].sum(axis=(0, 1)) / width
             index = spectral_indices(net, window.e_low, window.e_high)
         first, last = edge_factors(elut, window.e_low, window.e_high, channels, index)

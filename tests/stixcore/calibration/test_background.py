@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stixcore.calibration.background import expected_background
+from stixcore.calibration.livetime import detector_livetime
 from stixcore.errors import CalibrationError
 
 ELUT = "elut_table_20220918"  # in force in November 2022
@@ -50,11 +51,17 @@ def test_error(pixel_data):
     quiet = pixel_data(400.0, duration=100.0, triggers=triggers)
     livetime, livetime_sigma = np.full(32, 50.0), np.full(32, 1.5)
     expected, sigma = expected_background(quiet, E_LOW, E_HIGH, livetime, livetime_sigma, ELUT)
-    from stixcore.calibration.livetime import detector_livetime
-
     quiet_livetime, quiet_sigma = (values[:, None, None] for values in detector_livetime(quiet.read()))
     relative = np.sqrt((1.5 / 50.0) ** 2 + 400.0 / 400.0**2 + (quiet_sigma / quiet_livetime) ** 2)
     np.testing.assert_allclose(sigma, expected * relative)
+
+
+def test_error_of_the_live_time_of_the_background(pixel_data):
+    """Alone: the counts and the live time of the flare are exact."""
+    quiet = pixel_data(400.0, counts_variance=0.0, duration=100.0, triggers=40000.0)
+    expected, sigma = expected_background(quiet, E_LOW, E_HIGH, np.full(32, 50.0), ZERO, ELUT)
+    quiet_livetime, quiet_sigma = (values[:, None, None] for values in detector_livetime(quiet.read()))
+    np.testing.assert_allclose(sigma, expected * quiet_sigma / quiet_livetime)
 
 
 def test_pixels_without_counts_have_no_error(pixel_data):

@@ -10,7 +10,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from stixcore.calibration.catalog import SHIPPED, CalFile, CalibrationCatalog, edge_difference, merged_validity
+from stixcore.calibration.catalog import (
+    SHIPPED,
+    CalFile,
+    CalibrationCatalog,
+    CatalogFaults,
+    edge_difference,
+    merged_validity,
+)
 from stixcore.calibration.energy import actual_edges, edge_factors
 from stixcore.errors import CalibrationError, InvalidProduct
 from stixcore.fits.cal_energy import read_cal_energy
@@ -305,6 +312,27 @@ def test_cal_files_that_do_not_qualify(cal_file, change, word):
     assert chosen.cal_file is None
     assert word in chosen.reason
     assert chosen.energy_table is SHIPPED.energy_table_at(start)
+
+
+def test_a_cal_file_of_the_shortest_duration_and_live_time_qualifies(cal_file):
+    file = replace(cal_file, duration=30_000.0, livetime=30_000.0)
+    start = time("2025-03-03")
+    assert CalibrationCatalog(cal_files=(file,)).reference_at(start, start).cal_file.name == file.name
+
+
+def test_the_text_of_a_catalog_tells_its_content(cal_file):
+    other = replace(cal_file, sha256="0" * 64)
+    contents = [
+        {},
+        {"version_1": True},
+        {"cal_files": (cal_file,)},
+        {"cal_files": (other,)},
+        {"added": (SHIPPED.energy_table_at(time("2025-03-03")),)},
+        {"added_validity": SHIPPED.validity[-1:]},
+        {"faults": CatalogFaults(cal_files="damaged")},
+    ]
+    assert len({repr(CalibrationCatalog(**one)) for one in contents}) == len(contents)
+    assert repr(CalibrationCatalog(cal_files=(cal_file,))) == repr(CalibrationCatalog(cal_files=(replace(cal_file),)))
 
 
 def test_the_newest_complete_version_of_the_nearest_run(cal_file):

@@ -75,13 +75,14 @@ def test_a_single_channel(table, gamma):
     np.testing.assert_array_equal(nothing, 1.0)
 
 
-def test_the_peak_channel_alone(table):
+@pytest.mark.parametrize(("below", "above"), [(-4.0, 5.0), (0.0, 5.0), (-4.0, 0.0)])
+def test_the_peak_channel_alone(table, below, above):
     """Two power laws that meet at the middle of the channel, with the slopes of its neighbours."""
     index = FLAT.copy()
-    index[[1, 3]] = -4.0, 5.0
+    index[[1, 3]] = below, above
 
     def spectrum(energy):
-        return energy**4.0 if energy < 6.5 else 6.5**9.0 * energy**-5.0
+        return energy**-below if energy < 6.5 else 6.5 ** (above - below) * energy**-above
 
     factor, _ = edge_factors(table, LOW, HIGH, slice(2, 3), index)
     edge = table.edges[9, 1]

@@ -379,6 +379,77 @@ def test_outliers_are_single_records():
     assert not outlying_records(np.array([[0.0], [150.0], [0.0]]), (5.0,)).any()  # too few to tell
 
 
+def outliers_one_by_one(values, floors, witness):
+    """The rule of `outlying_records` as its docstring has it, record by record."""
+    known = [row for row in range(len(values)) if np.isfinite(values[row]).all()]
+    scaled, seen = values[known] / np.array(floors), witness[known]
+    n = len(known)
+
+    def from_neighbours(data, row):
+        beside = [data[i] for i in range(max(row - 3, 0), min(row + 4, n)) if i != row and np.isfinite(data[i]).all()]
+        if len(beside) < 3:
+            return 0.0, np.inf
+        middle = np.median(beside, axis=0)
+        return np.linalg.norm(data[row] - middle), np.median([np.linalg.norm(one - middle) for one in beside])
+
+    def adjacent(test, row):
+        return any(test(i) for i in (row - 1, row + 1) if 0 <= i < n)
+
+    def is_far(row):
+        distance, spread = from_neighbours(scaled, row)
+        return distance > max(1.0, 5.0 * spread)
+
+    def moves(row):
+        return from_neighbours(seen, row)[0] > 1.0
+
+    def steps(one, other):
+        return one >= 0 and other < n and np.linalg.norm(scaled[other] - scaled[one]) > 1.0
+
+    found = [
+        row
+        for row in range(1, n - 1)
+        if is_far(row)
+        and not adjacent(is_far, row)
+        and not (steps(row - 2, row - 1) or steps(row + 1, row + 2))
+        and not (moves(row) or adjacent(moves, row))
+    ]
+    return [known[row] for row in found] if n >= 4 and len(found) <= max(1, n // 5) else []
+
+
+def test_outliers_by_their_rule_one_by_one():
+    """Random records, jumps and gaps, with another instrument that sees some of the jumps."""
+    rng, number = np.random.default_rng(6), 0
+    for _ in range(80):
+        n = rng.integers(3, 13)
+        values = rng.normal(0.0, rng.choice([0.05, 0.3]), size=(n, 2))
+        witness = rng.normal(0.0, 0.2, size=(n, 1))
+        for row in rng.integers(0, n, size=rng.integers(0, 3)):
+            values[row] += rng.choice([-1.0, 1.0, 3.0]) * rng.uniform(0.5, 2.0)
+        if rng.random() < 0.3:
+            witness[rng.integers(0, n)] += rng.uniform(0.0, 3.0)
+        for data in (values, witness):
+            data[rng.random(n) < 0.08] = np.nan
+        expected = outliers_one_by_one(values, (1.0, 0.5), witness)
+        assert np.flatnonzero(outlying_records(values, (1.0, 0.5), witness)).tolist() == expected
+        number += bool(expected)
+    assert number > 10
+
+
+@pytest.mark.parametrize(("distance", "is_outlier"), [(0.9, False), (1.2, True), (-1.2, True)])
+def test_outliers_are_further_from_their_neighbours_than_the_floor(distance, is_outlier):
+    """For all columns together: 0.6 and 0.8 of their floors are 1."""
+    values = np.zeros((10, 2))
+    values[3] = distance * np.array([0.6 * 5.0, 0.8 * 2.0])
+    assert outlying_records(values, (5.0, 2.0)).tolist() == [is_outlier and row == 3 for row in range(10)]
+
+
+@pytest.mark.parametrize(("spread", "is_outlier"), [(0.35, True), (0.45, False)])
+def test_outliers_are_further_than_five_times_the_scatter_of_their_neighbours(spread, is_outlier):
+    values = np.zeros((9, 1))
+    values[[1, 3, 6], 0], values[[2, 5, 7], 0], values[4, 0] = spread, -spread, 2.0
+    assert outlying_records(values, (1.0,)).tolist() == [is_outlier and row == 4 for row in range(9)]
+
+
 @pytest.mark.parametrize(("number", "are_outliers"), [(6, True), (7, False)])
 def test_more_than_a_fifth_of_the_records_are_no_outliers(number, are_outliers):
     """Of 30 records: what happens so often is how the spacecraft moves."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stixcore.calibration.catalog import CalFile, CalibrationCatalog, energy_lookup_table
-from stixcore.calibration.energy import EdgeCorrection, edge_factors
+from stixcore.calibration.energy import EdgeCorrection, edge_factors, spectral_indices
 from stixcore.calibration.livetime import detector_livetime
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.read import read_pixel_data
@@ -276,6 +276,27 @@ def test_background_is_subtracted_before_the_edges_are_corrected(pixel_data):
     np.testing.assert_allclose(pixels.counts_variance, pixels.counts)
 
 
+def test_the_spectrum_of_the_edge_correction_is_per_kev(pixel_data):
+    """Counts of E⁻⁵ in channels of different width: without their widths the slopes would be others.
+
+    It is the spectrum of the large pixels of the detectors for imaging.
+    """
+    edges = np.array([4.0, 5.0, 6.0, 8.0, 9.0, 12.0, 13.0])
+    low, high = edges[:-1], edges[1:]
+    counts = 1e7 * (low**-4 - high**-4)
+    index = spectral_indices(counts / (high - low), low, high)
+    np.testing.assert_allclose(index[2:], 5.0, rtol=0.05)
+    recorded = counts + np.zeros((1, 32, 12, 1))
+    recorded[:, :, 8:], recorded[:, [8, 9]] = 1e5, 1e5
+    pixels = whole(pixel_data(recorded, e_low=low, e_high=high), 6, 12)
+    net = recorded[0, :, :, 2:5].copy()
+    first, last = edge_factors(energy_lookup_table(T0), low, high, slice(2, 5), index)
+    net[:, :, 0] *= first
+    net[:, :, 2] *= last
+    expected = net[:, :8].sum(axis=2).reshape(32, 2, 4).sum(axis=1) / pixels.exposure[:, None]
+    np.testing.assert_allclose(pixels.rate, expected, rtol=1e-9)
+
+
 def test_edge_correction_of_a_single_channel_is_applied_once(pixel_data):
     data = pixel_data()
     pixels = whole(data, 7, 8, edge_correction=FLAT)
@@ -314,6 +335,14 @@ def test_edge_factor_is_that_of_the_flare_spectrum(pixel_data):
     np.testing.assert_array_equal(without.edge_factor, 1.0)
 
 
+def test_channels_without_net_counts_have_no_weight_in_the_edge_factor(pixel_data):
+    """A background above the counts in the first and the last channel: only the middle, uncorrected, is left."""
+    counts, quiet = 100.0 * np.ones(8), 10.0 * np.ones(8)
+    quiet[[2, 5]] = 200.0
+    pixels = whole(pixel_data(counts), background=pixel_data(quiet), edge_correction=FLAT)
+    np.testing.assert_allclose(pixels.edge_factor, 1.0, rtol=1e-12)
+
+
 def test_an_all_dark_file_gives_zero_rates(pixel_data):
     pixels = whole(pixel_data(0.0))
     np.testing.assert_array_equal(pixels.rate, 0.0)
@@ -330,6 +359,14 @@ def test_background_without_the_pixels(pixel_data):
         CalibrationError, match=r"quiet\.fits: this background file did not read out pixels \[8, 9, 10, 11\]"
     ):
         whole(pixel_data(), background=quiet, pixel_set=PixelSet.ALL)
+
+
+def test_background_with_pixels_off_for_a_part_of_the_time(pixel_data):
+    mask = np.ones((2, 12), dtype=bool)
+    mask[1, 5] = False
+    quiet = pixel_data(np.ones((2, 32, 12, 8)), pixel_mask=mask, name="quiet.fits")
+    with pytest.raises(CalibrationError, match=r"quiet\.fits: this background file did not read out pixels \[5\]"):
+        whole(pixel_data(), background=quiet)
 
 
 def test_background_with_detectors_off(pixel_data):
