@@ -320,6 +320,15 @@ def test_a_cal_file_of_the_shortest_duration_and_live_time_qualifies(cal_file):
     assert CalibrationCatalog(cal_files=(file,)).reference_at(start, start).cal_file.name == file.name
 
 
+def test_a_damaged_list_of_tables_matters_from_the_last_shipped_table_on():
+    damaged = CalibrationCatalog(faults=CatalogFaults(validity="the list of tables is damaged"))
+    last = SHIPPED.validity[-1].start
+    with pytest.raises(CalibrationError, match="the list of tables is damaged"):
+        damaged.energy_table_at(last)
+    before = last - np.timedelta64(1, "us")
+    assert damaged.energy_table_at(before) is SHIPPED.energy_table_at(before)
+
+
 def test_the_text_of_a_catalog_tells_its_content(cal_file):
     other = replace(cal_file, sha256="0" * 64)
     contents = [
