@@ -15,6 +15,7 @@ from archive import (
     Archive,
     AuxFile,
     Flare,
+    FlareFilter,
     ImageFilter,
     NotInArchive,
     QuicklookFile,
@@ -328,6 +329,101 @@ def test_runs(archive: Archive, make) -> None:
     assert [row.run_id for row in archive.runs(RunFilter(viewer="ann"))] == ["c", "b", "a"]
     assert [row.run_id for row in archive.runs(RunFilter(statuses=("skipped", "failed")))] == ["b"]
     assert archive.count_runs(RunFilter(all_hidden=True, kind="user")) == 1
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory, make) -> Archive:
+    """Runs, science files and flares that differ in what filters ask for; tests must not change it."""
+    archive = Archive(tmp_path_factory.mktemp("listed"), create=True)
+    runs = [
+        make.run("a", uid="1", t_start=T0, t_end=T0 + hours(1)),
+        make.run("b", uid="3", flare_id="2211111200", band="15-25 keV", t_start=T0 + hours(2), t_end=T0 + hours(3)),
+        make.run("c", uid="3", kind="user", author="ann", simulated=True, t_start=T0 + hours(4), t_end=T0 + hours(5)),
+    ]
+    archive.upsert("runs", runs)
+    files = [
+        science("a", 0, 1),
+        science("b", 2, 2, is_background=True, e_high=28.0, purpose="BKG quiet"),
+        science("c", 5, 3, product="sci-xray-spec", simulated=True, e_low=5.0, e_high=10.0),
+        science("replaced", 3, 2, superseded_by="b"),
+    ]
+    archive.upsert("science_files", files)
+    flares = [
+        Flare(
+            flare_id=f"2211111{2 + n}0{n}",
+            t_peak=T0 + hours(n),
+            goes_flux=1e-6 * (1 + n),
+            simulated=n == 2,
+            source="detected",
+            updated_at=T0,
+        )
+        for n in range(3)
+    ]
+    archive.upsert("flares", flares)
+    return archive
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (RunFilter(t_start=T0 + hours(1)), {"b", "c"}),
+        (RunFilter(t_end=T0 + hours(2)), {"a"}),
+        (RunFilter(t_start=T0 + hours(0.9), t_end=T0 + hours(2.1)), {"a", "b"}),
+        (RunFilter(uid="1"), {"a"}),
+        (RunFilter(flare_id="2211111200"), {"b"}),
+        (RunFilter(author="ann"), {"c"}),
+        (RunFilter(band="15-25 keV"), {"b"}),
+        (RunFilter(kind="user"), {"c"}),
+        (RunFilter(simulated=True), {"c"}),
+        (RunFilter(simulated=False), {"a", "b"}),
+        (RunFilter(text="c"), {"c"}),
+        (RunFilter(text="1111120"), {"b"}),
+        (RunFilter(text="2"), {"b"}),
+    ],
+)
+def test_filters_of_runs(listed: Archive, which: RunFilter, expected: set[str]) -> None:
+    """A time range that only touches a run does not overlap it."""
+    assert {row.run_id for row in listed.runs(which)} == expected
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (ScienceFilter(t_start=T0 + hours(1)), {"b", "c"}),
+        (ScienceFilter(t_end=T0 + hours(2)), {"a"}),
+        (ScienceFilter(product="sci-xray-spec"), {"c"}),
+        (ScienceFilter(uid="b"), {"b"}),
+        (ScienceFilter(is_background=True), {"b"}),
+        (ScienceFilter(simulated=True), {"c"}),
+        (ScienceFilter(min_duration_s=7200.0), {"b", "c"}),
+        (ScienceFilter(e_low=4.0), {"a", "b"}),
+        (ScienceFilter(e_high=28.0), {"a", "b"}),
+        (ScienceFilter(e_high=28.1), {"a"}),
+        (ScienceFilter(text="QUIET"), {"b"}),
+        (ScienceFilter(text="C"), {"c"}),
+    ],
+)
+def test_filters_of_science_files(listed: Archive, which: ScienceFilter, expected: set[str]) -> None:
+    """The band of a filter is covered by a file of just that band."""
+    assert {row.name for row in listed.science_files(which)} == expected
+    assert listed.count_science_files(which) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (FlareFilter(t_start=T0 + hours(1)), {"2211111301", "2211111402"}),
+        (FlareFilter(t_end=T0 + hours(1)), {"2211111200"}),
+        (FlareFilter(goes_min=2e-6), {"2211111301", "2211111402"}),
+        (FlareFilter(goes_max=2e-6), {"2211111200"}),
+        (FlareFilter(simulated=True), {"2211111402"}),
+        (FlareFilter(text="1301"), {"2211111301"}),
+    ],
+)
+def test_filters_of_flares(listed: Archive, which: FlareFilter, expected: set[str]) -> None:
+    """By their peak; the first time and the smallest flux are included, the last time and the largest flux are not."""
+    assert {row.flare_id for row in listed.flare_page(which)} == expected
+    assert listed.count_flares(which) == len(expected)
 
 
 def test_flares(archive: Archive) -> None:

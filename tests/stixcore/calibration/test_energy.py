@@ -154,7 +154,10 @@ def test_index_of_a_power_law(gamma):
 
 @pytest.mark.parametrize("lowest", [4.0, 0.0])
 def test_two_passes_step_by_step(lowest):
-    """Slopes between channel centres, then between ⟨E⟩ = ∫E·E^-γ ÷ ∫E^-γ with the γ found; here by quadrature, from 1 eV."""
+    """Slopes between channel centres, then between ⟨E⟩ = ∫E·E^-γ ÷ ∫E^-γ with the γ found; here by quadrature.
+
+    The integral over a channel from 0 keV begins at 1 eV.
+    """
     low, high = np.array([lowest, *LOW[1:8]]), HIGH[:8]
     spectrum = np.array([3.0, 8.0, 11.0, 9.0, 4.0, 2.0, 1.5, 0.9])
 
