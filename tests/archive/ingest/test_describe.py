@@ -60,7 +60,9 @@ LONG = {"bins_s": (1500.0,), "counts": 40}  # 41 ct/s in 4-10 keV
         ({"purpose": "Flare 2211111200, Solar Flare, CL1", **LONG}, False),
         ({"purpose": "Backgrounds", **LONG}, False),
         ({"purpose": "", **LONG}, True),
-        ({"purpose": "", **LONG, "bins_s": (1100.0,)}, False),
+        ({"purpose": "", **LONG, "bins_s": (1200.0,)}, True),
+        ({"purpose": "", **LONG, "bins_s": (1199.0,)}, False),
+        ({"purpose": "", "bins_s": (1536.0,), "counts": 100}, True),  # 100 ct/s
         ({"purpose": "", **LONG, "bins_s": (1500.0, 1500.0)}, False),
         ({"purpose": "", **LONG, "counts": 100}, False),  # 102 ct/s
         ({"purpose": "", **LONG, "edges": (4.0, 6.0, 12.0)}, False),  # the rate cannot be told
@@ -100,6 +102,28 @@ def test_what_cannot_be_true_is_refused(tmp_path: Path, make, change: dict[str, 
     assert caught.value.file == path.name
     assert caught.value.expected
     assert caught.value.found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start": "2020-02-10T00:00:00.000"},
+        {"start": "2049-12-31T23:58:59.000"},
+        {"bins_s": (86400.0 * 4,)},
+        {"header": {"DSUN_OBS": 0.21 * module.AU_M}},
+        {"header": {"DSUN_OBS": 1.19 * module.AU_M}},
+    ],
+)
+def test_what_is_just_possible_is_taken(tmp_path: Path, make, change: dict[str, Any]) -> None:
+    recipe = make.pixel_file(**change)
+    row = describe(recipe.write(tmp_path), SHA, make.now).row
+    assert row.t_start == np.datetime64(recipe.start)
+    assert row.duration_s == sum(recipe.bins_s)
+
+
+def test_a_file_ends_before_the_latest_time_that_is_accepted(tmp_path: Path, make) -> None:
+    with pytest.raises(InvalidProduct, match="times between 2020-02-10"):
+        describe(make.pixel_file(start="2049-12-31T23:59:00.000").write(tmp_path), SHA, make.now)
 
 
 def test_a_renamed_file_gets_its_name_back(tmp_path: Path, make) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from archive import Archive, OutcomeStatus, ingest
 from archive.checks.run import check
+from archive.errors import WrongName
 from archive.index.schema import FILE_TABLES, TABLES
 from archive.ingest.describe import describe, reason_against
 from archive.ingest.names import identify
@@ -129,6 +130,38 @@ def test_a_day_is_not_filed_under_its_neighbour(shared_data, tmp_path: Path) -> 
     wrong = renamed.rename(tmp_path / "solo_L1_stix-ql-lightcurve_20210116_V01.fits")
     with pytest.raises(InvalidProduct, match="data near 2021-01-16T00:00:00 as in the file name"):
         identify(wrong)
+
+
+@pytest.mark.parametrize(("seconds", "fits_name"), [(-61, False), (-60, True), (60, True), (61, False)])
+def test_names_are_a_minute_near_the_start(tmp_path: Path, make, seconds: int, fits_name: bool) -> None:
+    """Names have whole seconds, and those of early files the uncorrected time."""
+    begin = np.datetime64("2022-11-11T12:00:00.000") + np.timedelta64(seconds, "s")
+    times = {"DATE-BEG": str(begin), "DATE-END": str(begin + np.timedelta64(60, "s"))}
+    path = make.pixel_file(header=times).write(tmp_path)
+    if fits_name:
+        assert identify(path).name.name == path.name
+    else:
+        with pytest.raises(WrongName, match="DATE-BEG near 2022-11-11T12:00:00 as in the file name"):
+            identify(path)
+
+
+@pytest.mark.parametrize(
+    ("middle", "fits_name"),
+    [("10T17:59", False), ("10T18:00", True), ("11T12:00", True), ("12T06:00", True), ("12T06:01", False)],
+)
+def test_a_daily_file_has_its_middle_near_its_day(shared_data, tmp_path: Path, middle: str, fits_name: bool) -> None:
+    source = shared_data / "nov2022" / "aux" / "solo_L2_stix-aux-ephemeris_20221111_V01.fits"
+    path = tmp_path / source.name
+    time, hour = np.datetime64(f"2022-11-{middle}:00.000"), np.timedelta64(1, "h")
+    with fits.open(source) as hdus:
+        primary = fits.PrimaryHDU(header=hdus[0].header)
+        primary.header["DATE-BEG"], primary.header["DATE-END"] = str(time - hour), str(time + hour)
+        fits.HDUList([primary, *hdus[1:]]).writeto(path)
+    if fits_name:
+        assert identify(path).name.name == path.name
+    else:
+        with pytest.raises(WrongName, match="data near 2022-11-11T00:00:00 as in the file name"):
+            identify(path)
 
 
 def test_a_name_of_another_product_is_refused(shared_data, tmp_path: Path, make) -> None:

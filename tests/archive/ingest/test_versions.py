@@ -62,6 +62,14 @@ def test_a_part_does_not_replace_the_whole() -> None:
     assert successors(aux("day", 0, 24), aux("morning", 0, 11, version="02")) == {"day": None, "morning": None}
 
 
+def test_half_of_an_observation_is_enough() -> None:
+    assert successors(aux("day", 0, 24), aux("half", 0, 12, version="02"))["day"] == "half"
+
+
+def test_a_status_of_a_moment_has_versions_too() -> None:
+    assert successors(aux("old", 0, 0), aux("new", 0, 0, version="02"))["old"] == "new"
+
+
 def test_neighbours_simulations_and_other_products_are_left_alone() -> None:
     rows = [
         aux("today"),
