@@ -27,6 +27,9 @@ pn.extension("tabulator")
 def app():
     table = pn.widgets.Tabulator(pd.DataFrame({"a": [1, 2]}), height=200)
     fields = [pmui.IntInput(label="Count", value=1), pmui.MultiChoice(label="Kinds", options=["a", "b"], value=["a"])]
+    dialog = pmui.Dialog(pmui.Typography("text"), open=False, close_on_click=True)
+    fields.append(pmui.Button(label="Open", on_click=lambda event: dialog.param.update(open=True)))
+    fields.append(dialog)
     lines = pn.Column(*[pn.pane.HTML("<p>line</p>") for _ in range(60)])
     return pmui.Page(title="Upstream", main=[*fields, table, pn.pane.Bokeh(figure(height=100)), lines])
 
@@ -160,3 +163,27 @@ def test_figures_measured_when_ready(upstream: Page) -> None:
         }"""
     )
     assert thrown
+
+
+def test_focus_after_dialog(upstream: Page) -> None:
+    button = upstream.get_by_role("button", name="Open", exact=True)
+    button.press("Enter")
+    upstream.get_by_role("dialog").wait_for()
+    upstream.keyboard.press("Escape")
+    upstream.get_by_role("dialog").wait_for(state="hidden")
+    upstream.wait_for_timeout(500)
+    assert upstream.evaluate("document.activeElement.tagName") == "BODY"
+
+
+def test_back_and_forward(upstream: Page) -> None:
+    upstream.evaluate(
+        """() => {
+          window.place = [...Bokeh.documents[0]._all_models.values()].find(model => /Location/.test(model.type))
+          window.place.search = "?a=1"
+        }"""
+    )
+    upstream.wait_for_function("location.search == '?a=1'")
+    upstream.evaluate("history.back()")
+    upstream.wait_for_function("location.search == ''")
+    upstream.wait_for_timeout(500)
+    assert upstream.evaluate("window.place.search") == "?a=1"
