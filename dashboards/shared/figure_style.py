@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 #: Contrast of at least 4:1 on both pages, so that switching the theme needs no new figure.
 INK = "#75818e"
 LINE = "rgba(117, 129, 142, 0.25)"
+FONT = "Roboto, Helvetica, Arial, sans-serif"
 #: Marks the selection.
 CHOSEN = "#00a0bc"
 #: Blue, orange, green, red, purple (the order of the quick-look bands) and brown; distinguishable with colour
@@ -60,19 +61,29 @@ def quiet_figure(**settings: Any) -> figure:
         "toolbar_location": "right",
         "sizing_mode": "stretch_width",
         "background_fill_alpha": 0.0,
-        "border_fill_alpha": 0.0,
-        "outline_line_color": LINE,
         "min_border_left": 64,
         "min_border_right": 12,
     }
     drawn = figure(**(common | settings))
     drawn.toolbar.logo = None
     drawn.toolbar.autohide = False
-    for axis in drawn.axis:
+    style_figure(drawn)
+    return drawn
+
+
+def style_figure(plot: Any) -> None:
+    """Apply the style of the pages to a Bokeh figure, its title, axes, grid and legends."""
+    plot.border_fill_alpha = 0.0
+    plot.outline_line_color = LINE
+    plot.title.text_color, plot.title.text_font = INK, FONT
+    plot.title.text_font_size, plot.title.text_font_style = "13px", "normal"
+    plot.grid.grid_line_color = LINE
+    for axis in plot.axis:
         axis.axis_label_text_color = axis.major_label_text_color = INK
-        axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = INK
+        axis.axis_label_text_font = axis.major_label_text_font = FONT
         axis.axis_label_text_font_style = "normal"
         axis.axis_label_text_font_size = axis.major_label_text_font_size = "12px"
-    for grid in drawn.grid:
-        grid.grid_line_color = LINE
-    return drawn
+        axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = INK
+    for legend in plot.legend:
+        legend.background_fill_alpha = legend.border_line_alpha = 0.0
+        legend.label_text_color, legend.label_text_font = INK, FONT

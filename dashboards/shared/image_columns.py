@@ -1,4 +1,4 @@
-"""Columns of the image table: cell content, sort key, and which are hidden on narrow screens."""
+"""Rows and columns of the image table: cell content, sort key, and which are hidden on narrow screens."""
 
 from __future__ import annotations
 
@@ -10,14 +10,37 @@ from archive import Image
 from archive.index.order import NET_COUNTS
 from dashboards.shared import formatting
 from dashboards.shared.detail import read_cautions
-from dashboards.shared.image_rows import ImageRow
 from dashboards.shared.links import Links
 from dashboards.shared.paged_table import TableColumn
 
-Cell = Callable[[ImageRow, Links], str]
-
 CENTROID = "Centroid of the area above half maximum, helioprojective, seen from Solar Orbiter"
 SIDELOBE = "Second-highest ÷ highest peak of the full-disk map; 0.9 or more on the disk is doubtful"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts and background counts in the selection of a recipe, ct; None if unknown."""
+
+    total: float | None
+    background: float | None
+
+    @property
+    def net(self) -> float | None:
+        """Counts above background, ct."""
+        if self.total is None:
+            return None
+        return self.total - (self.background or 0.0)
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """A row of the table: an image and its counts."""
+
+    image: Image
+    counts: Counts | None = None
+
+
+Cell = Callable[[ImageRow, Links], str]
 
 
 @dataclass(frozen=True)

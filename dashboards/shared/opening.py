@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from dashboards.shared.image_columns import Column, chosen_columns
-from dashboards.shared.image_rows import ImageRow
+from dashboards.shared.image_columns import Column, ImageRow, chosen_columns
 from dashboards.shared.links import Links
 from dashboards.shared.style import style
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from dashboards.shared import formatting
 from dashboards.shared.compare import Panel
-from dashboards.shared.figure_style import aria_label
-from dashboards.shared.plot_style import FONT, TEXT, style_plot
+from dashboards.shared.figure_style import FONT, INK, aria_label, style_figure
 from jobs.imaging.figures import color_table
 from stixcore.solar_grid import Line
 
@@ -77,7 +76,7 @@ def sky_figure(
     )
     plot.add_tools(ResetTool())
     plot.toolbar.logo = None
-    style_plot(plot)
+    style_figure(plot)
     plot.grid.visible = False
     mapper = LinearColorMapper(
         palette=_diverging() if panel.is_difference else _std_gamma_2(),
@@ -148,8 +147,8 @@ def _color_bar(mapper: ColorMapper, unit: str) -> ColorBar:
         title_text_font_size="11px",
         title_text_font=FONT,
         title_text_font_style="normal",
-        title_text_color=TEXT,
-        major_label_text_color=TEXT,
+        title_text_color=INK,
+        major_label_text_color=INK,
         major_label_text_font=FONT,
         background_fill_alpha=0.0,
     )

@@ -12,8 +12,7 @@ from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from dashboards.shared import formatting
-from dashboards.shared.figure_style import aria_label, error_bars
-from dashboards.shared.plot_style import TEXT, style_plot
+from dashboards.shared.figure_style import INK, aria_label, error_bars, style_figure
 from stixcore.image_files.read import StoredVisibilities
 
 #: Distinguishable with colour blindness: Okabe & Ito, as in the printed report, and one more for multi-scale CLEAN.
@@ -52,7 +51,7 @@ def visibility_figure(visibilities: Mapping[str, StoredVisibilities]) -> Any | N
     lower.yaxis.ticker = [-180, -90, 0, 90, 180]
     lower.xaxis.axis_label = "Sub-collimator, coarse to fine"
     for plot in (upper, lower):
-        style_plot(plot)
+        style_figure(plot)
     return gridplot([[upper], [lower]], sizing_mode="stretch_width", toolbar_location=None)
 
 
@@ -84,7 +83,7 @@ def _points(plot: Any, labels: tuple[str, ...], values: Any, sigmas: Any | None,
         source = ColumnDataSource(data)
         return plot.scatter("label", "value", source=source, marker="dash", size=14, line_width=3, color=COLORS[method])
     source = ColumnDataSource(data | {"lower": values - sigmas, "upper": values + sigmas, "sigma": sigmas})
-    plot.add_layout(error_bars("label", source, TEXT))
-    points = plot.scatter("label", "value", source=source, size=6, color=TEXT)
+    plot.add_layout(error_bars("label", source, INK))
+    points = plot.scatter("label", "value", source=source, size=6, color=INK)
     plot.add_tools(HoverTool(renderers=[points], tooltips=[("@label", "@value{0.00} ± @sigma{0.00}")]))
     return points

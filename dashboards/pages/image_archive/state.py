@@ -25,7 +25,7 @@ from dashboards.shared.compare import (
     read_scenes,
 )
 from dashboards.shared.detail import ImageDetail, load_detail
-from dashboards.shared.image_rows import Counts, ImageRow
+from dashboards.shared.image_columns import Counts, ImageRow
 from dashboards.shared.listing import Listing, pages_of
 from dashboards.shared.source import ArchiveSource, Unavailable
 from dashboards.shared.steps import Steps

@@ -9,8 +9,7 @@ import pandas as pd
 import panel as pn
 from panel.io.model import JSCode
 
-from dashboards.shared.image_columns import IMAGE_COLUMNS, PICTURE, Column, chosen_columns
-from dashboards.shared.image_rows import ImageRow
+from dashboards.shared.image_columns import IMAGE_COLUMNS, PICTURE, Column, ImageRow, chosen_columns
 from dashboards.shared.links import Links
 from dashboards.shared.paged_table import sort_of, sorters_of, table_options
 from dashboards.shared.style import style

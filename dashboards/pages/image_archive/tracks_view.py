@@ -17,9 +17,8 @@ from bokeh.plotting import figure
 from dashboards.pages.image_archive.state import ImageArchiveState
 from dashboards.pages.image_archive.tracks import MOST_TRACKED, Measured, TrackPoint, tracks_csv
 from dashboards.shared import formatting
-from dashboards.shared.figure_style import CURVES, aria_label, error_bars
+from dashboards.shared.figure_style import CURVES, aria_label, error_bars, style_figure
 from dashboards.shared.notices import Notice, Notices
-from dashboards.shared.plot_style import style_plot
 
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex")
 QUANTITIES = {
@@ -122,7 +121,7 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
             legend = Legend(orientation="horizontal", ncols=4, click_policy="hide")
             legend.items = items
             plot.add_layout(legend, "above")
-        style_plot(plot)
+        style_figure(plot)
         plots.append([plot])
     return gridplot(plots, sizing_mode="stretch_width", toolbar_location="right", merge_tools=True)
 
