@@ -9,10 +9,13 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect, sync_playwright
 
+#: Milliseconds to wait for anything: a busy machine is no fault of the page.
+PATIENCE = 60_000
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=20_000)  # a busy machine is no fault of the page
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
@@ -31,6 +34,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         host = urlsplit(self.url).netloc
+        self.page.set_default_timeout(PATIENCE)
         self.page.on("console", lambda m: self.faults.append(m.text) if m.type in {"error", "warning"} else None)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("requestfailed", self._check_failure)
@@ -53,7 +57,7 @@ class Watched:
     def visit(self, address: str) -> Page:
         """Open an address and wait until the live page stands."""
         self.page.goto(f"{self.url}/{address}")
-        expect(self.page.locator("#opening")).to_have_count(0, timeout=20_000)
+        expect(self.page.locator("#opening")).to_have_count(0)
         return self.page
 
     def type_into(self, label: str, text: str) -> None:

@@ -10,8 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from archive import Archive
-
 pytestmark = pytest.mark.needs_chromium
 
 #: What the page has drawn, as the browser's models say.
@@ -52,7 +50,9 @@ def expect_window(watched: Any, start: float, span: float, within: float = 0.02)
     )
 
 
-def test_the_day_with_its_flares(watched: Any, curves: Any) -> None:
+def test_the_day_with_its_flares_is_shared_and_left(watched: Any, curves: Any, desktop: BrowserContext) -> None:
+    """The page without an address: what it shows, its link and its files, and the buttons and names that lead away."""
+    desktop.grant_permissions(["clipboard-read", "clipboard-write"])
     page = watched.visit("lightcurves")
     plot_of(page)
     expect(page.get_by_text("2022-11-10 00:00:00 – 2022-11-11 00:00:00 UTC at Solar Orbiter, 24 h")).to_be_visible()
@@ -73,48 +73,28 @@ def test_the_day_with_its_flares(watched: Any, curves: Any) -> None:
     assert drawn["points"] > 1300
     assert drawn["legend"] == ["4–10 keV", "10–15 keV", "15–25 keV", "25–50 keV", "50–84 keV"]
 
+    page.get_by_role("button", name="Share").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"{watched.url}/lightcurves?start={curves.start}&span=86400"
+    with page.expect_download() as started:
+        page.get_by_role("link", name="CSV").click()
+    text = Path(started.value.path()).read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 23 * 900
+    assert rows[0]["time_utc_solar_orbiter"] == "2022-11-10T00:00:00.000000"
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Parquet").click()
+    assert started.value.suggested_filename == "stix_ql-lightcurve_bins_20221110T000000_20221111T000000.parquet"
+    assert pq.read_table(started.value.path()).num_rows == len(rows)
 
-def test_pan_and_zoom_write_the_address_and_back_restores_it(watched: Any, curves: Any) -> None:
-    page = watched.visit(at(curves, 2, 2))
-    box = plot_of(page)
-    width = page.evaluate(f"({MODEL})('rates').inner_width")
-    x, y = box["x"] + 600, box["y"] + 200
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x - width / 4, y, steps=6)
-    page.mouse.up()
-    expect_window(watched, curves.start + 2.5 * 3600, 7200)
-    expect(page.get_by_text("2022-11-10 02:30:0")).to_be_visible()
-    panned = page.url
-
-    page.mouse.wheel(0, -240)
-    page.wait_for_function("Number(new URLSearchParams(location.search).get('span')) < 7000")
-    zoomed = page.url
-    page.go_back()
-    page.wait_for_url(panned)
-    plot_of(page)
-    expect(page.get_by_text("2022-11-10 02:30:0")).to_be_visible()
-    page.go_forward()
-    page.wait_for_url(zoomed)
-    plot_of(page)
-    shown = page.evaluate(f"(() => {{ const r = ({MODEL})('rates').x_range; return (r.end - r.start) / 1000 }})()")
-    assert shown == pytest.approx(float(watched.query["span"][0]))
-
-
-def test_a_figure_may_be_measured_before_it_is_ready(watched: Any, curves: Any) -> None:
-    page = watched.visit(at(curves, 2, 1))
-    plot_of(page)
-    unready = f"Object.create(Bokeh.index.find_one(({MODEL})('rates')), {{layout: {{value: undefined}}}})"
-    for ask in ("_measure_layout", "_after_layout"):
-        page.evaluate(f"() => {unready}.{ask}()")
-
-
-def test_moving_by_buttons_and_names(watched: Any, curves: Any) -> None:
-    page = watched.visit(at(curves, 2, 1))
+    page.get_by_label("Length").click()
+    page.get_by_role("menuitem", name="1 h", exact=True).click()
+    expect_window(watched, curves.start + 11.5 * 3600, 3600)
     page.get_by_role("button", name="Next").click()
-    expect_window(watched, curves.start + 3 * 3600, 3600)
+    expect_window(watched, curves.start + 12.5 * 3600, 3600)
     page.get_by_role("button", name="Previous").click()
-    expect_window(watched, curves.start + 2 * 3600, 3600)
+    expect_window(watched, curves.start + 11.5 * 3600, 3600)
     page.get_by_role("button", name="Last day of data").click()
     expect_window(watched, curves.start, 86_400)
     page.get_by_role("button", name="Last week of data").click()
@@ -126,32 +106,74 @@ def test_moving_by_buttons_and_names(watched: Any, curves: Any) -> None:
     watched.type_into("Flare id or time (UTC)", "2022-11-10")
     expect_window(watched, curves.start, 86_400)
     expect(page.get_by_role("alert")).to_have_count(0)
-    page.get_by_label("Length").click()
-    page.get_by_role("menuitem", name="1 h", exact=True).click()
-    expect_window(watched, curves.start + 11.5 * 3600, 3600)
 
 
-def test_how_the_curves_are_drawn(watched: Any, curves: Any) -> None:
+def test_the_curves_are_drawn_as_chosen_and_back_restores_it(watched: Any, curves: Any) -> None:
     page = watched.visit(at(curves, 2, 2))
     plot_of(page)
-    page.get_by_role("button", name="25–50 keV").click()
+    # a figure may be measured before it is ready
+    unready = f"Object.create(Bokeh.index.find_one(({MODEL})('rates')), {{layout: {{value: undefined}}}})"
+    for ask in ("_measure_layout", "_after_layout"):
+        page.evaluate(f"() => {unready}.{ask}()")
+
+    # a click that comes while Panel still waits with a change is handled outside of the document's lock
+    bands = page.get_by_role("button", name="25–50 keV").element_handle()
+    page.get_by_role("button", name="Next").evaluate(
+        "(next, bands) => { bands.click(); requestAnimationFrame(() => next.click()) }", bands
+    )
+    expect_window(watched, curves.start + 4 * 3600, 7200)
+    page.wait_for_function(f"({MODEL})('rates').x_range.start === {curves.start + 4 * 3600} * 1000")
     page.wait_for_url("**bands=4_10,10_15,15_25,50_84**")
     seen = f"(() => ({MODEL})('rates').above[0].items.map((item) => item.renderers[0].visible))()"
     page.wait_for_function(f"JSON.stringify({seen}) === '[true,true,true,false,true]'")
-    page.get_by_label("Scale").click()
-    page.get_by_role("menuitem", name="linear").click()
-    page.wait_for_function(
+    as_chosen = (
         f"({MODEL})('rates').y_scale.type === 'LinearScale' && JSON.stringify({seen}) === '[true,true,true,false,true]'"
     )
+    page.get_by_label("Scale").click()
+    page.get_by_role("menuitem", name="linear").click()
+    page.wait_for_function(as_chosen)
     page.get_by_label("Bins").click()
     page.get_by_role("menuitem", name="5 min").click()
     expect(page.get_by_text("bins of 5 min")).to_be_visible()
+    page.wait_for_url("**bin=**")
     assert {"bands", "scale", "bin"} <= watched.query.keys()
 
-
-def test_images_of_the_window_and_of_no_other(watched: Any, curves: Any) -> None:
-    page = watched.visit(at(curves, 2.5, 1))
+    # moving and zooming write the address
+    box = plot_of(page)
+    width = page.evaluate(f"({MODEL})('rates').inner_width")
+    x, y = box["x"] + 600, box["y"] + 200
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - width / 4, y, steps=6)
+    page.mouse.up()
+    expect_window(watched, curves.start + 4.5 * 3600, 7200)
+    expect(page.get_by_text("2022-11-10 04:30:0")).to_be_visible()
+    panned = page.url
+    page.mouse.wheel(0, -240)
+    page.wait_for_function("Number(new URLSearchParams(location.search).get('span')) < 7000")
+    zoomed = page.url
+    page.go_back()
+    page.wait_for_url(panned)
     plot_of(page)
+    expect(page.get_by_text("2022-11-10 04:30:0")).to_be_visible()
+    page.wait_for_function(as_chosen)
+    page.go_forward()
+    page.wait_for_url(zoomed)
+    plot_of(page)
+    shown = page.evaluate(f"(() => {{ const r = ({MODEL})('rates').x_range; return (r.end - r.start) / 1000 }})()")
+    assert shown == pytest.approx(float(watched.query["span"][0]))
+
+
+def test_a_gap_and_the_images_of_the_window_and_of_no_other(watched: Any, curves: Any) -> None:
+    page = watched.visit(at(curves, 8.02, 0.96, "&bin=seven&clock=earth"))
+    plot_of(page)
+    expect(page.get_by_text("Ignored invalid bin=seven in the URL.")).to_be_visible()
+    expect(page.get_by_text("No data in this window.")).to_be_visible()
+    expect(page.get_by_text("The axis shows UTC at Solar Orbiter.")).to_be_visible()
+    expect(page.get_by_role("link", name="CSV")).to_have_count(0)
+
+    watched.type_into("Flare id or time (UTC)", "2022-11-10 03:01:12")
+    expect(page.get_by_role("link", name="CSV")).to_be_visible()
     page.get_by_role("button", name="IMG").click()
     cards = page.locator("[data-image]")
     expect(cards).to_have_count(2)
@@ -194,49 +216,6 @@ def test_images_of_the_window_and_of_no_other(watched: Any, curves: Any) -> None
     expect(page.get_by_text("flare 2200000003")).to_be_visible()
 
 
-def test_a_click_right_after_another(watched: Any, curves: Any) -> None:
-    """A click that comes while Panel still waits with a change is handled outside of the document's lock."""
-    page = watched.visit(at(curves, 2, 1))
-    plot_of(page)
-    bands = page.get_by_role("button", name="25–50 keV").element_handle()
-    page.get_by_role("button", name="Next").evaluate(
-        "(next, bands) => { bands.click(); requestAnimationFrame(() => next.click()) }", bands
-    )
-    expect_window(watched, curves.start + 3 * 3600, 3600)
-    page.wait_for_function(f"({MODEL})('rates').x_range.start === {curves.start + 3 * 3600} * 1000")
-    page.wait_for_url("**bands=4_10,10_15,15_25,50_84**")
-
-
-def test_share_and_downloads(watched: Any, curves: Any, desktop: BrowserContext) -> None:
-    desktop.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = watched.visit("lightcurves")
-    plot_of(page)
-    page.get_by_role("button", name="Share").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"{watched.url}/lightcurves?start={curves.start}&span=86400"
-
-    with page.expect_download() as started:
-        page.get_by_role("link", name="CSV").click()
-    text = Path(started.value.path()).read_text()
-    rows = list(csv.DictReader(io.StringIO(text)))
-    assert len(rows) == 23 * 900
-    assert rows[0]["time_utc_solar_orbiter"] == "2022-11-10T00:00:00.000000"
-    with page.expect_download() as started:
-        page.get_by_role("link", name="Parquet").click()
-    assert started.value.suggested_filename == "stix_ql-lightcurve_bins_20221110T000000_20221111T000000.parquet"
-    assert pq.read_table(started.value.path()).num_rows == len(rows)
-
-
-def test_bad_addresses_unknown_clocks_and_gaps_are_explained(watched: Any, curves: Any) -> None:
-    page = watched.visit(at(curves, 8.2, 0.5, "&bin=seven&clock=earth"))
-    plot_of(page)
-    expect(page.get_by_text("Ignored invalid bin=seven in the URL.")).to_be_visible()
-    expect(page.get_by_text("No data in this window.")).to_be_visible()
-    expect(page.get_by_text("The axis shows UTC at Solar Orbiter.")).to_be_visible()
-    expect(page.get_by_role("link", name="CSV")).to_have_count(0)
-
-
 PAPER_LIGHT, PAPER_DARK = "#ffffff", "#131b24"
 
 
@@ -255,15 +234,3 @@ def test_dark_on_a_telephone(
     page.get_by_role("button", name="Toggle theme").click()
     page.wait_for_function(f"({paper}) === '{PAPER_LIGHT}'")
     context.close()
-
-
-def test_a_missing_and_an_empty_archive(
-    watch: Callable[..., Any], desktop: BrowserContext, serve: Callable[..., Any], tmp_path: Path
-) -> None:
-    with serve(tmp_path / "archive") as server:
-        page = watch(desktop, server.url).visit("lightcurves")
-        expect(page.get_by_role("alert")).to_contain_text("There is no archive here yet")
-        Archive(tmp_path / "archive", create=True)
-        page.reload()
-        expect(page.get_by_text("The archive has no quick-look light curves yet.")).to_be_visible()
-        page.goto("about:blank")

@@ -1,4 +1,4 @@
-"""The operations page: tied to its state, and in a real browser."""
+"""The operations page, tied to its state; in a real browser it is in test_new_archive.py."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, expect
 
 from archive import Archive
 from archive.checks.findings import Code, Finding, Level, keep_findings
@@ -24,8 +22,8 @@ from jobs.queue.leases import Leases
 OPERATOR = Visitor("oscar", operator=True)
 
 
-def submit(root: Path, user: str, uid: str, *, hidden: bool = False) -> int:
-    body = json.dumps({"uid": uid, "hidden": hidden})
+def submit(root: Path, user: str, uid: str) -> int:
+    body = json.dumps({"uid": uid, "hidden": False})
     return Journal(root).submit(user, body, now(), uid=uid, task_count=1)[0].request_id
 
 
@@ -93,36 +91,3 @@ def test_the_energy_table_has_a_short_word(doubt: str, word: str) -> None:
     shown = _calibration_tile(replace(Condition(), energy_table="elut_table_20260529", energy_table_doubt=doubt))
     assert f"<b>{word}</b>" in shown
     assert shown.count("elut_table_20260529") == (0 if doubt else 1)
-
-
-@pytest.mark.needs_chromium
-def test_it_refreshes_by_itself(
-    watch: Callable[..., Any], desktop: BrowserContext, serve: Callable[..., Any], archive: Archive
-) -> None:
-    hour = np.timedelta64(1, "h")
-    finding = Finding(Level.ERROR, Code.IMAGE_MISSING, "images", "images/secret.fits", "images/secret.fits is gone")
-    keep_findings(archive.root, [finding], now() - hour)
-    submit(archive.root, "carla", "2211110003", hidden=True)
-    with serve(archive.root) as server:
-        page = watch(desktop, server.url).visit("operations")
-        expect(page.get_by_text("1 to fix")).to_be_visible()
-        expect(page.get_by_text("start “stix-jobs worker”")).to_be_visible()
-        expect(page.get_by_role("cell", name="image-missing")).to_be_visible()
-        expect(page.get_by_text("secret")).to_have_count(0)
-        expect(page.get_by_text("1 private request of another user is not listed")).to_be_visible()
-
-        number = submit(archive.root, "anna", "2211116471")
-        expect(page.get_by_text("1 ahead of it")).to_be_visible()
-        leases = Leases(archive.root)
-        leases.sign_in("w", "2 processes", now())
-        for request in (leases.claim("w", now(), 300.0), leases.claim("w", now(), 300.0)):
-            leases.progress(request.request_id, "w", "MEM_GE", 6, 8)
-        bar = page.get_by_role("progressbar", name=f"Request {number}")
-        expect(bar).to_have_attribute("aria-valuenow", "75")
-        expect(page.get_by_text("MEM_GE")).to_have_count(1)
-        expect(page.get_by_text("at work")).to_be_visible()
-        leases.finish(number, "w", now(), RequestState.FAILED, "no detector is <on>")
-        expect(page.get_by_text("no detector is <on>")).to_be_visible()
-        expect(page.get_by_role("button", name="Retry")).to_have_count(0)  # a guest
-        expect(page.get_by_text("anna")).to_have_count(0)
-        page.goto("about:blank")

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,30 @@ from dashboards.pages.science_data.own_file import OwnFiles
 from dashboards.pages.science_data.own_images import own_images_html, running_html
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.source import ArchiveSource
+from jobs.imaging import uploads
 from jobs.imaging.own_images import OwnTask, run_in_child
-from jobs.imaging.uploads import UploadLimits, UploadRefused
+from jobs.imaging.uploads import UploadLimits, UploadRefused, UploadSummary, check_upload
 from jobs.shared.errors import LimitReached
 
 FLARE = "2211116471"
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
+#: A busy machine is no fault of the file.
+PATIENT = UploadLimits(seconds=240.0)
+#: What a child process has said of files that it accepted, by their bytes.
+CHECKED = dict[bytes, UploadSummary]()
+
+
+@pytest.fixture(autouse=True)
+def checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the same bytes checked once, by a child process: they are the same in every test."""
+
+    def check(path: Path, limits: UploadLimits | None = None) -> UploadSummary:
+        content = path.read_bytes()
+        if content not in CHECKED:
+            CHECKED[content] = check_upload(path, limits)
+        return replace(CHECKED[content], path=str(path))
+
+    monkeypatch.setattr(uploads, "check_upload", check)
 
 
 def everything_in(root: Path) -> set[Path]:
@@ -30,7 +49,7 @@ def everything_in(root: Path) -> set[Path]:
 
 def test_it_is_imaged_and_leaves_no_trace(november: Archive) -> None:
     before = everything_in(november.root)
-    own = OwnFiles(ArchiveSource(november.root), lambda: NOW)
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW, PATIENT)
     detail = own.receive("../../my flare.fits", november.locate(FLARE).read_bytes())
     assert own.problem == ""
     row, indexed = detail.file, november.science_file(FLARE)
@@ -67,7 +86,7 @@ def test_it_is_imaged_and_leaves_no_trace(november: Archive) -> None:
 
 def test_only_the_last_file_is_kept(november: Archive) -> None:
     """A session keeps the last file that it accepted, and none before it."""
-    own = OwnFiles(ArchiveSource(november.root), lambda: NOW)
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW, PATIENT)
     content = november.locate(FLARE).read_bytes()
     kept = [own.receive(f"{name}.fits", content) for name in "ab"]
     assert [path.name for path in own.folder.rglob("*.fits")] == ["b.fits"]
@@ -80,17 +99,16 @@ def test_only_the_last_file_is_kept(november: Archive) -> None:
 
 
 def test_a_file_of_which_images_are_made_stays_until_they_are(november: Archive) -> None:
-    own = OwnFiles(ArchiveSource(november.root), lambda: NOW)
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW, PATIENT)
     first = own.receive("first.fits", november.locate(FLARE).read_bytes())
     view = FileView(first.path)
     form = ImagingForm(view, ArchiveSource(november.root), None, methods=["bp"], side=33, pixel=8.0)
     dropped, done = threading.Event(), threading.Event()
-    make = own._make
 
-    def waits(*arguments: Any) -> Any:
+    def waits(*_: Any) -> Any:
         assert dropped.wait(60)
         assert first.path.exists()
-        return make(*arguments)
+        return ()
 
     def pass_on(values: dict[str, Any]) -> None:
         own.param.update(**values)
@@ -111,7 +129,7 @@ def test_a_file_of_which_images_are_made_stays_until_they_are(november: Archive)
 
 
 def test_what_is_no_file_of_ours_is_refused(november: Archive) -> None:
-    own = OwnFiles(ArchiveSource(november.root), lambda: NOW, UploadLimits(size=2 << 20))
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW, UploadLimits(size=2 << 20, seconds=240.0))
     assert own.receive("x.fits", b"SIMPLE  = nonsense") is None
     assert "x.fits" in own.problem
     assert own.receive("large.fits", b" " * (3 << 20)) is None
@@ -120,7 +138,7 @@ def test_what_is_no_file_of_ours_is_refused(november: Archive) -> None:
 
 
 def test_one_box_at_a_time(november: Archive) -> None:
-    own = OwnFiles(ArchiveSource(november.root), lambda: NOW)
+    own = OwnFiles(ArchiveSource(november.root), lambda: NOW, PATIENT)
     detail = own.receive("own.fits", november.locate(FLARE).read_bytes())
     view = FileView(detail.path)
     form = ImagingForm(view, ArchiveSource(november.root), None, energies="10-15")
