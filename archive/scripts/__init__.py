@@ -1,6 +1,6 @@
-"""Scripts and tables that users download: Python, IDL and notebooks that reproduce an image, animations and overlays.
+"""Scripts and tables for download: Python, IDL and notebooks that reproduce an image, animations and overlays.
 
-A script is text, generated from the templates in ``templates/``; nothing in here runs it. `sources` collects what the
-scripts of an image need, `images`, `idl` and `selections` write scripts, `bundle` packs an image with its scripts,
-`tables` writes rows, and `literals` writes values as source text. `parts` has functions that are inserted into scripts.
+Scripts are text, generated from ``templates/``, and are not run here. `sources` collects the data for the scripts of an
+image; `images`, `idl` and `selections` write scripts; `bundle` packs images with their scripts; `tables` writes rows;
+`literals` writes values as source text. `parts` contains functions that are inserted into scripts.
 """

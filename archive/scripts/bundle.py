@@ -1,4 +1,4 @@
-"""Selected images to take along: FITS files, their scripts, a manifest with checksums, how to cite them."""
+"""Bundles of selected images: FITS files, scripts, a manifest with checksums, and references to cite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archive.scripts.images import FLAVOURS, script_name
 from archive.scripts.sources import ImageSource, InputFile
 
 FOLDER = "stix_images"
-#: What every publication that shows such images names; the papers of single methods follow.
+#: References for every publication with such images; papers about the methods are added.
 PAPERS = (
     "Instrument: Krucker et al. 2020, A&A 642, A15, doi:10.1051/0004-6361/201937362",
     "Imaging concept: Massa et al. 2023, Solar Physics 298, 114, doi:10.1007/s11207-023-02205-7",
@@ -34,7 +34,7 @@ METHOD_PAPERS = {
 
 @dataclass(frozen=True)
 class Member:
-    """A file of a bundle: its name there, and its content, read when asked for."""
+    """A file of a bundle: its name, and its content, which is read on demand."""
 
     name: str
     read: Callable[[], bytes]
@@ -47,19 +47,19 @@ def bundle_members(
     *,
     inputs: bool = False,
 ) -> Iterator[Member]:
-    """Files of a bundle, one after the other; the manifest comes last, when all checksums are known.
+    """Yield the files of a bundle; the manifest is last, when all checksums are known.
 
-    Everything lies in one folder, so that scripts find their files beside them.
+    All files are in one folder, where scripts look for their input files.
 
     Parameters
     ----------
     sources : sequence of ImageSource
     locate : callable
-        Path of an image or input file. One that is missing is named in the manifest and left out.
+        Path of an image or input file. Missing files are listed in the manifest and left out.
     created : datetime64
         Written into the manifest.
     inputs : bool
-        Take the level-1, auxiliary and calibration files along.
+        Include the level-1, auxiliary and calibration files.
     """
     manifest: list[dict[str, object]] = []
 
@@ -97,12 +97,12 @@ def bundle_members(
         "files": manifest,
         "missing": missing,
     }
-    # read last: the list has grown by then
+    # evaluated last, when the list is complete
     yield Member(f"{FOLDER}/manifest.json", lambda: json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 
 def citation(sources: Sequence[ImageSource]) -> str:
-    """What to cite and to say when these images are published."""
+    """References and acknowledgments for publications with these images."""
     methods = sorted({source.image.method for source in sources})
     papers = [*PAPERS, *(METHOD_PAPERS[method] for method in methods if method in METHOD_PAPERS)]
     uids = ", ".join(sorted({source.image.uid for source in sources}))
@@ -110,7 +110,7 @@ def citation(sources: Sequence[ImageSource]) -> str:
         "Solar Orbiter is a mission of ESA and NASA. STIX is an instrument of Solar Orbiter.",
         "Images made with stix-flare-archive from STIX level-1 data, science requests (uid) " + uids + ".",
         "Preview images are quick looks: read their warnings before publishing.",
-        *(["SIMULATED data are among them: they are not observations."] if _simulated(sources) else []),
+        *(["Some of these images are made from SIMULATED data, not from observations."] if _simulated(sources) else []),
         "",
         "Please cite:",
         *(f"  {paper}" for paper in papers),

@@ -18,10 +18,10 @@ from stixcore.times import format_time
 LOCATION_LABELS = [f"{number}{letter}" for number in range(10, 6, -1) for letter in "abc"]
 FULL_DISK_PIXELS, FULL_DISK_FIELD = 512, 2.6
 LINE_WIDTH = 100
-#: The ground software takes the bins that cover a time range: this much inside a bin's edge, and none beside it.
+#: The ground software uses the bins that cover a time range: with this margin, it does not include adjacent bins, s.
 _INSIDE = np.timedelta64(50, "ms")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-#: Below this upper edge [keV] an image is thermal: the Data Center fits one ellipse, above it two circles.
+#: Upper edge [keV] up to which an image is thermal: the Data Center fits one ellipse, above it two circles.
 THERMAL_END = 16.0
 #: Value of a fixed source parameter → field of ``srcin.<shape>[i].param_opt``.
 FIXED = {"flux": "param_flux", "x": "param_x", "y": "param_y", "fwhm": "param_fwhm"}
@@ -66,7 +66,7 @@ def idl_script(source: ImageSource) -> str:
         "imsize": idl_literal([int(columns), int(rows)]),
         "pixel": idl_literal([float(recipe["pixel_arcsec"])] * 2),
         "products": "\n\n".join(
-            ["; ---- 5. The images, each to a FITS file " + "-" * 77, _output_stem(source), *missing, *sections]
+            ["; ---- 5. Images and FITS files ---------- " + "-" * 77, _output_stem(source), *missing, *sections]
         ),
         "plots": "\n".join(_plot(method) for method in _PRODUCTS if method in recipe["methods"]),
     }
@@ -74,17 +74,17 @@ def idl_script(source: ImageSource) -> str:
 
 
 def script_name(source: ImageSource) -> str:
-    """Name of the file; IDL's names hold no "-"."""
+    """File name of the script, without "-", which is not allowed in IDL."""
     return re.sub(r"\W", "_", f"stix_{stamp(source.image.t_start)}_{source.image.image_id}", flags=re.ASCII) + ".pro"
 
 
 def _part_of_background(part: list[str] | None) -> str:
-    """Stop a script whose image took a part of a file: that may be the flare's own file, and would be subtracted."""
+    """Lines that stop a script if only a part of the background file was used, which may contain the flare."""
     if part is None:
         return ""
     return (
-        "; The image used only this part of the background file, and the ground software takes whole files of one\n"
-        "; time bin: make such a file of it, put its name and checksum above, and set background_is_that_part to 1\n"
+        "; The image uses only this part of the background file, but the ground software needs a file with a single\n"
+        "; time bin: write such a file, enter its name and checksum above, and set background_is_that_part to 1\n"
         f"background_range = {_text_list(part)}\n"
         "background_is_that_part = 0\n"
         "if ~background_is_that_part then message, 'make a background file of one time bin first, see the comment'\n"
@@ -92,18 +92,18 @@ def _part_of_background(part: list[str] | None) -> str:
 
 
 def _calibration(source: ImageSource, *, shifted: bool) -> str:
-    """Energy table, CAL file and shifted bins: what the ground software does with each."""
+    """Energy table, CAL file and shifted bins, as far as the ground software supports them."""
     used = source.recipe.get("calibration")
     lines = []
     if used is not None:
         lines += [
-            "; Energy table of the archive. The ground software takes the one that its own list has for the date: an",
-            "; older installation has another one, and counts at the ends of the energy range differ",
+            "; Energy table used by the archive. The ground software selects its own by date: an older installation",
+            "; may have a different one, and counts at the ends of the energy range differ",
             f"energy_table = {idl_literal(used['energy_table']['name'])}",
         ]
     if source.cal_file is None:
         lines += [
-            "; Energy edges measured near the day of the flare: set this to 1 to have the file downloaded and applied",
+            "; Set this to 1 to download and apply energy edges measured near the day of the flare",
             "use_daily_calibration = 0",
             "calibration_name = ''",
         ]
@@ -112,14 +112,14 @@ def _calibration(source: ImageSource, *, shifted: bool) -> str:
         lines += [f"{name} = {value}" for name, value in _file_values("calibration", source.cal_file).items()]
     if shifted:
         lines += [
-            "; Counts belong to the time bin before. The ground software moves them for visibilities, not for EM and",
-            "; the flare location",
+            "; Counts belong to the previous time bin. The ground software shifts them for visibilities, but not for",
+            "; EM and the flare location",
         ]
     return "\n".join([*lines, f"shift_bins = {int(shifted)}"])
 
 
 def idl_time(iso: str) -> str:
-    """``2022-11-11T11:36:00.000`` as the ground software's examples write it: ``11-Nov-2022 11:36:00.000``."""
+    """``2022-11-11T11:36:00.000`` in the format of the ground software's examples: ``11-Nov-2022 11:36:00.000``."""
     day, _, clock = iso.partition("T")
     year, month, date = day.split("-")
     return f"{int(date)}-{MONTHS[int(month) - 1]}-{year} {clock}"
@@ -141,9 +141,9 @@ def _background(file: InputFile | None) -> str:
 
 
 def _auxiliary(files: Sequence[InputFile]) -> str:
-    """Arrays with an element per file, addresses with a row per file; IDL wants rows of one length."""
+    """Arrays with one element per file, and addresses with one row per file; in IDL rows have equal lengths."""
     if not files:
-        return "; No auxiliary file: the pointing below was assumed or given\nn_aux = 0"
+        return "; No auxiliary file: the pointing below was assumed or set by a user\nn_aux = 0"
     most = max(len(file.addresses) for file in files)
     rows = [_text_list(file.addresses + file.addresses[-1:] * (most - len(file.addresses))) for file in files]
     return "\n".join(
@@ -157,7 +157,7 @@ def _auxiliary(files: Sequence[InputFile]) -> str:
 
 
 def _text_list(texts: Sequence[str]) -> str:
-    """A list of texts, as many a line as fit."""
+    """A list of strings, with as many per line as fit."""
     lines = [""]
     for literal in (idl_literal(text) for text in texts):
         if lines[-1] and len(lines[-1]) + len(literal) > LINE_WIDTH:
@@ -176,7 +176,7 @@ def _output_stem(source: ImageSource) -> str:
 
 
 def _product(method: str, comment: str, *lines: str) -> str:
-    """Lines that make one image and write it."""
+    """Lines that make and write one image."""
     return "\n".join(
         [
             f"; {comment}",
@@ -189,10 +189,10 @@ def _product(method: str, comment: str, *lines: str) -> str:
 def _full_disk(_: Mapping[str, Any]) -> str:
     return _product(
         "full_disk_bp",
-        "Full disk, back projection of the coarse sub-collimators: where is the flare?",
+        "Full-disk back projection with the coarse sub-collimators, to locate the flare",
         f"disk_index = stx_label2ind({idl_literal(LOCATION_LABELS)})",
         "disk_center = stx_hpc2stx_coord([0d0, 0d0], aux_data)",
-        "; Grid transmission on axis: the place is not known yet",
+        "; Grid transmission on axis, as the location is not known yet",
         "disk_vis = stx_construct_calibrated_visibility(path_sci_file, time_range, location_energy, disk_center, $",
         "  path_bkg_file=path_bkg_file, xy_flare=[0d0, 0d0], sumcase=pixel_set, subc_index=disk_index, $",
         "  calib_data=calib_data, shift_duration=shift_bins, /silent)",
@@ -227,12 +227,12 @@ def _clean(parameters: Mapping[str, Any]) -> str:
 
 
 def _stop_rule(parameters: Mapping[str, Any]) -> list[str]:
-    """A word on a stop rule that the ground software does not have."""
+    """Comment on a stop rule that does not exist in the ground software."""
     if parameters.get("stop_rule") != "noise":
         return []
     return [
-        "; The ground software stops as soon as the largest residual is a hole; the archive went on until the highest",
-        "; peak was noise, so its components may hold more flux",
+        "; The ground software stops when the largest absolute residual is negative; the archive continues until the",
+        "; highest peak is noise, so its components may contain more flux",
     ]
 
 
@@ -251,7 +251,7 @@ def _em(parameters: Mapping[str, Any]) -> str:
 
 def _mem_ge(parameters: Mapping[str, Any]) -> str:
     flux, share = parameters["total_flux"], parameters["percent_lambda"]
-    lines = ["; A variable that is not defined leaves the choice to the ground software's own rule"]
+    lines = ["; With undefined variables, the ground software uses its own rule"]
     if flux is not None:
         lines.append(f"mem_total_flux = {idl_literal(float(flux))}")
     elif parameters["flux_estimate"] == "amplitude":
@@ -275,7 +275,7 @@ def _vis_fwdfit(parameters: Mapping[str, Any]) -> str:
     configuration = list(parameters["configuration"])
     if configuration == ["auto"]:
         choice = [
-            "; The archive chose among circle, ellipse, loop and two circles; the ground software wants to be told",
+            "; The archive chose among circle, ellipse, loop and two circles; the ground software needs a given shape",
             f"if energy_range[1] le {idl_literal(THERMAL_END)} then configuration = ['ellipse'] $",
             "else configuration = ['circle', 'circle']",
         ]
@@ -294,7 +294,7 @@ def _vis_fwdfit(parameters: Mapping[str, Any]) -> str:
 
 
 def _fixed(configuration: Sequence[str], fixed: Sequence[Mapping[str, float]]) -> list[str]:
-    """Values that are not fitted, as far as the ground software has a field of the same meaning."""
+    """Parameters that are not fitted, if the ground software has an equivalent field."""
     lines, seen = list[str](), dict[str, int]()
     for shape, values in zip(configuration, fixed, strict=False):
         number = seen.get(shape, 0)
@@ -304,13 +304,15 @@ def _fixed(configuration: Sequence[str], fixed: Sequence[Mapping[str, float]]) -
                 field = f"srcin.{shape}[{number}].param_opt.{FIXED[name]}"
                 lines.append(f"{field} = {idl_literal(repr(float(value)))}")
             else:
-                lines.append(f"; the archive's image has a fixed {re.sub(r'[^a-z_]', ' ', name)} of {float(value)!r}")
+                lines.append(
+                    f"; in the image of the archive, fixed {re.sub(r'[^a-z_]', ' ', name)} of {float(value)!r}"
+                )
     return lines
 
 
 def _plot(method: str) -> str:
     draw = f"plot_map, {method}_map, /cbar, /limb_plot, grid_spacing=10, title='{method}'"
-    return f"if (!d.flags and 256) ne 0 then window, /free  ; where there are windows\n{draw}"
+    return f"if (!d.flags and 256) ne 0 then window, /free  ; only if the device has windows\n{draw}"
 
 
 _PRODUCTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
@@ -324,5 +326,5 @@ _PRODUCTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 #: Methods of the archive that the ground software does not have.
 _NOT_IN_IDL: Mapping[str, str] = {
-    "ms_clean": "The archive made a multi-scale CLEAN, too, which the ground software does not have",
+    "ms_clean": "The archive also made a multi-scale CLEAN, which the ground software does not have",
 }

@@ -1,4 +1,4 @@
-"""Scripts that make one image again: Python with this software, Python without it, IDL, and a notebook."""
+"""Scripts that reproduce one image: Python with this software, Python without it, IDL, and a notebook."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from archive.scripts.templates import fill, part
 from stixcore.recipe import SINCE_VERSION_2
 from stixcore.times import format_time
 
-#: Suffix of a script's address and file name → how it is written.
+#: Functions that write scripts, by suffix of their URL and file name.
 FLAVOURS: Mapping[str, Callable[[ImageSource], str]]
 
 _RUN_SCRIPT = """\
-    python {name}             makes the image, writes a FITS file and a picture beside this script
-    python {name} --no-plot   the same without the picture"""
+    python {name}             make the image, write a FITS file and a PNG file to the folder of this script
+    python {name} --no-plot   without the PNG file"""
 _RUN_NOTEBOOK = """\
-For the notebook itself: `pip install notebook`, then `jupyter notebook` in its folder. Run its cells from the top; they
-make the image and write a FITS file and a picture beside it."""
+To run the notebook, `pip install notebook` and start `jupyter notebook` in its folder. Run all cells in order; they
+make the image and write a FITS file and a PNG file to the folder of the notebook."""
 
 
 def python_script(source: ImageSource) -> str:
-    """Reconstructs with `stixcore`, writes the FITS file, plots with `sunpy.map`: the same pixels."""
+    """Reconstruct with `stixcore`, write the FITS file, plot with `sunpy.map`: the same pixels as in the archive."""
     return _python(source, _RUN_SCRIPT.format(name=script_name(source, ".py")))
 
 
@@ -47,7 +47,7 @@ def _python(source: ImageSource, how_to_run: str) -> str:
 
 
 def stixpy_script(source: ImageSource) -> str:
-    """Uses `stixpy` and `xrayvision` alone: an independent answer."""
+    """Reconstruct only with `stixpy` and `xrayvision`, independently of this software."""
     imports, functions = part("files")
     return fill(
         "stixpy.py.txt",
@@ -62,8 +62,10 @@ def stixpy_script(source: ImageSource) -> str:
 
 
 def notebook(source: ImageSource) -> str:
-    """The Python script as a notebook: a cell per section."""
-    opening, *sections = _python(source, _RUN_NOTEBOOK).split("\n# %% ")  # at the start of a line no value can be
+    """The Python script as a notebook, with one cell per section."""
+    opening, *sections = _python(source, _RUN_NOTEBOOK).split(
+        "\n# %% "
+    )  # values never start at the beginning of a line
     _, intro, code = opening.split('"""', 2)
     cells = [_markdown(intro.strip()), _code(code.strip("\n"))]
     for section in sections:

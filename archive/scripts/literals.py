@@ -1,7 +1,7 @@
-"""Values as source text of a language. Only here does text from users become part of a script.
+"""Values as source text. Only these functions insert text from users into scripts.
 
-File and user names may hold quotes, backslashes, line breaks, template braces or any other character. A value goes
-through one of these functions, comes out as one literal, and cannot end it.
+File and user names may contain quotes, backslashes, line breaks, template braces or any other character. Each function
+returns a single literal that the value cannot terminate.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ _WIDTH = 100
 
 
 def python_literal(value: Any, *, indent: int = 0) -> str:
-    """Plain values (None, truth, numbers, texts, lists, mappings) as a Python expression.
+    """Plain values (None, booleans, numbers, strings, lists, mappings) as a Python expression.
 
-    Characters that cannot be seen, or that change the direction of what follows, are written as escapes. Lists and
-    mappings that do not fit into a line get a line per item.
+    Invisible characters, and those that change the text direction, are escaped. Lists and mappings that do not fit on
+    a line have one item per line.
 
     Parameters
     ----------
     value : plain value
     indent : int
-        Levels of indentation of the line the expression begins in.
+        Indentation level of the line where the expression begins.
 
     Raises
     ------
     TypeError
-        For a value that is none of these, or no finite number.
+        If a value has another type or is not a finite number.
     """
     match value:
         case None | bool() | str():
@@ -48,16 +48,16 @@ def python_literal(value: Any, *, indent: int = 0) -> str:
 
 
 def idl_literal(value: Any) -> str:
-    """Plain values (truth, numbers, texts, lists of one kind) as an IDL expression.
+    """Plain values (booleans, numbers, strings, lists of one type) as an IDL expression.
 
-    Numbers with a fraction are double precision. Texts are in single quotes, which a doubled quote does not end;
-    characters outside printable ASCII are given as the bytes of their UTF-8 code, since an IDL program is read line by
-    line in an encoding of the machine's choice.
+    Floating-point numbers are double precision. Strings are in single quotes with quotes doubled; characters outside
+    printable ASCII are written as the bytes of their UTF-8 encoding, because IDL reads programs line by line in an
+    encoding that depends on the machine.
 
     Raises
     ------
     TypeError
-        For a value that is none of these, or no finite number.
+        If a value has another type or is not a finite number.
     """
     match value:
         case bool():
@@ -68,7 +68,7 @@ def idl_literal(value: Any) -> str:
             return _idl_text(value)
         case Sequence() if len(value) > 0:
             return "[" + ", ".join(idl_literal(item) for item in value) + "]"
-    message = f"{type(value).__name__} is not a plain value of IDL"
+    message = f"{type(value).__name__} cannot be written as an IDL value"
     raise TypeError(message)
 
 
@@ -96,7 +96,7 @@ def _idl_number(value: float) -> str:
 
 
 def _idl_text(value: str) -> str:
-    """Printable runs in quotes, the rest as bytes: ``'caf' + string([195B, 169B])``."""
+    """Printable characters in quotes, all others as bytes: ``'caf' + string([195B, 169B])``."""
     parts: list[str] = []
     plain, coded = "", list[int]()
     for byte in value.encode("utf-8", "replace"):

@@ -21,11 +21,11 @@ class AnimationLooks:
     ----------
     frame_time : float, s
     scale : str
-        Colours: "linear" or "log".
+        Color scale: "linear" or "log".
     common_scale : bool
-        One colour scale for all frames of a band and method, or one per frame.
+        Use one color scale for all frames of a band and method, not one per frame.
     field : float or None, arcsec
-        Side of the field; None: everything.
+        Side of the field of view; None: all images.
     size : int, pixel
         Side of a frame.
     """
@@ -38,7 +38,7 @@ class AnimationLooks:
 
 
 def animation_script(sources: Sequence[ImageSource], looks: AnimationLooks) -> str:
-    """Downloads the images, puts them on one grid in the order of time, writes MP4 and GIF."""
+    """Download the images, resample them to a common grid in order of time, write MP4 and GIF."""
     first = min(sources, key=lambda source: source.image.t_start)
     science = {source.science.name: source.science for source in sources}
     return fill(
@@ -65,17 +65,17 @@ class OverlayLooks:
     Attributes
     ----------
     map_file : str or None
-        Name of the other map; None: fetched by the user's script.
+        File name of the other map; None: the script downloads a map.
     instrument, wavelength : str, int (Angstrom)
-        Which map the script fetches: "aia" or "eui".
+        Map that the script downloads: "aia" or "eui".
     view : str
-        "other": as the other instrument sees it; "stix": the map reprojected to Solar Orbiter's view.
+        "other": view of the other instrument; "stix": the map reprojected to the view of Solar Orbiter.
     assumption : str
         "surface", "spherical" or "planar"; see ``parts/overlay.py``.
     levels : tuple of float
-        Contours, as shares of the brightest pixel.
+        Contour levels, as fractions of the brightest pixel.
     field : float or None, arcsec
-        Side of the field; None: around the sources.
+        Side of the field of view; None: around the sources.
     """
 
     map_file: str | None = None
@@ -88,7 +88,7 @@ class OverlayLooks:
 
 
 def overlay_script(sources: Sequence[ImageSource], looks: OverlayLooks) -> str:
-    """Contours of the images on the map of another instrument, fetched at the right light-travel time or given."""
+    """Draw contours of the images on a map of another instrument, downloaded with light travel time or given."""
     return fill(
         "overlay.py.txt",
         {
@@ -107,7 +107,7 @@ def overlay_script(sources: Sequence[ImageSource], looks: OverlayLooks) -> str:
 
 
 def _parts(*names: str, extra: Sequence[str] = ()) -> dict[str, str]:
-    """Values for a template from several parts: their sorted imports, constants and functions."""
+    """Template values from several parts: sorted imports, constants and functions."""
     lines, constants, functions = {"from pathlib import Path", *extra}, list[str](), list[str]()
     for opening, body in map(part, names):
         for line in opening.splitlines():

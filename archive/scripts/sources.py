@@ -1,4 +1,4 @@
-"""Data for the scripts of an image: its row, its recipe, and addresses of its input files."""
+"""Data for the scripts of an image: its row, its recipe, and URLs of its input files."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from archive.store import Archive
 from stixcore.instrument.calibration_file import shipped_calibration
 from stixcore.times import format_time
 
-#: Servers that hold the official files, in the layout of `archive.layout.archive_path`.
+#: Servers of the official files, with the layout of `archive.layout.archive_path`.
 PUBLIC_ARCHIVES = ("https://pub099.cs.technik.fhnw.ch/data/fits", "http://dataarchive.stix.i4ds.net/fits")
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that an image was made from.
+    """An input file of an image.
 
     Attributes
     ----------
     name, uid, sha256 : str
         As in the recipe.
     addresses : tuple of str
-        Where to download it, best first.
+        URLs for download, in order of preference.
 
     Raises
     ------
     InvalidName
-        For a name that would leave its folder.
+        If the name contains a path.
     """
 
     name: str
@@ -47,7 +47,7 @@ class InputFile:
             raise InvalidName(message)
 
     def as_document(self) -> dict[str, Any]:
-        """As plain values."""
+        """Plain values for a script."""
         return {"name": self.name, "uid": self.uid, "sha256": self.sha256, "addresses": list(self.addresses)}
 
 
@@ -69,7 +69,7 @@ class ImageSource:
     cal_file : InputFile or None
         Daily CAL file.
     in_force : tuple of (str, str or None)
-        Start and end of each period of validity of that table; None for no known end.
+        Start and end of each period of validity of the energy table; None if the end is not known.
     fits : InputFile
         The image itself.
     """
@@ -91,31 +91,31 @@ class ImageSource:
 
     @property
     def calibration(self) -> tuple[InputFile, ...]:
-        """Calibration files that the software does not ship."""
+        """Calibration files that are not part of the software."""
         return tuple(file for file in (self.energy_table, self.cal_file) if file is not None)
 
 
 def read_source(archive: Archive, image: Image, server: str) -> ImageSource:
-    """Collect what the scripts of an image need.
+    """Collect the data for the scripts of an image.
 
     Parameters
     ----------
     archive : Archive
     image : Image
-        The caller has checked who may see it.
+        Row of the image; the caller has checked permissions.
     server : str
-        Address of the server of this archive, without a final slash: ``http://localhost:5006``.
+        URL of the server of this archive, without a trailing slash: ``http://localhost:5006``.
 
     Raises
     ------
     NotInArchive
-        When the index has no recipe of the image.
+        If the index has no recipe of the image.
     """
     return _source(archive, image, archive.run(image.recipe_id).recipe, server)
 
 
 def read_sources(archive: Archive, images: Iterable[Image], server: str) -> tuple[ImageSource, ...]:
-    """`read_source` for several images, in their order, with one query."""
+    """`read_source` for several images, in their order, with a single query."""
     chosen = tuple(images)
     ids = sorted({image.recipe_id for image in chosen})
     rows = archive.rows("SELECT run_id, recipe FROM runs WHERE run_id IN (SELECT unnest(?))", [ids]) if ids else []
@@ -124,7 +124,7 @@ def read_sources(archive: Archive, images: Iterable[Image], server: str) -> tupl
 
 
 def source_of(image: Image, recipe: Mapping[str, Any], server: str) -> ImageSource:
-    """Source from the row of an image and its recipe."""
+    """Source of an image from its row and its recipe."""
     simulated = image.simulated
 
     def file(reference: Mapping[str, str], kind: str) -> InputFile:
@@ -157,7 +157,7 @@ def _is_shipped(table: Mapping[str, str]) -> bool:
 
 
 def public_addresses(name: str) -> tuple[str, ...]:
-    """Addresses of a file in the public archives; empty for a name they do not use."""
+    """URLs of a file in the public archives; empty for names that these do not use."""
     try:
         parsed = parse_file_name(name)
     except InvalidName:

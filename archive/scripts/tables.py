@@ -29,7 +29,7 @@ def images_parquet(images: Sequence[Image]) -> bytes:
 
 
 def _cell(value: object) -> object:
-    """A value that a spreadsheet does not take for a formula."""
+    """A value that spreadsheets do not interpret as a formula."""
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return f"'{value}"
     return "" if value is None else value

@@ -1,4 +1,4 @@
-"""Templates are files in ``templates/``. A ``{{ name }}`` in them is replaced once, by valid source text."""
+"""Templates are files in ``templates/``. Each ``{{ name }}`` is replaced once, by valid source text."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def template(name: str) -> str:
 
 
 def fill(name: str, values: Mapping[str, str]) -> str:
-    """Fill the places of a template; values are not searched for places.
+    """Fill the placeholders of a template; placeholders in values are not replaced.
 
     Raises
     ------
     KeyError
-        When a place has no value.
+        If a placeholder has no value.
     """
     return _PLACE.sub(lambda place: values[place[1]], template(name))
 

@@ -1,7 +1,7 @@
-"""Functions that stand, as text, inside the scripts people take home. They know nothing of this software.
+"""Functions whose text is inserted into scripts for download; they do not depend on this software.
 
-`jobs` calls the same functions, so that what the server draws is what a script draws.
+`jobs` calls the same functions, so that server and scripts draw the same pictures.
 """
 
-#: What may be assumed about the third dimension; ``overlay.py`` says what each means.
+#: Assumptions about the third dimension, explained in ``overlay.py``.
 ASSUMPTIONS = ("surface", "spherical", "planar")

@@ -1,4 +1,4 @@
-"""Images in the order of time, on one grid, as MP4, GIF and single frames."""
+"""Images in order of time on a common grid, as MP4, GIF and single frames."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ import zipfile
 import imageio.v2 as imageio
 import matplotlib.dates
 import numpy as np
-import sunpy.visualization.colormaps  # noqa: F401 - knows the colours of the field
+import sunpy.visualization.colormaps  # noqa: F401 - registers solar color tables
 from astropy.io import fits
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from PIL import Image as Picture
 from scipy.ndimage import map_coordinates
 
-#: Largest GIF, in bytes: a longer animation gets a smaller one.
+#: Largest GIF, in bytes; longer animations have smaller frames.
 GIF_BYTES = 8_000_000
 
 
 def read_image(path):
-    """An image of the archive: pixels, where they are on the Sun [arcsec], when, and in which band."""
+    """Read an image of the archive: pixels, their positions on the Sun [arcsec], times, energy band and method."""
     with fits.open(path) as hdus:
         header, data = hdus[0].header, np.asarray(hdus[0].data, dtype=float)
     rows, columns = data.shape
@@ -28,7 +28,7 @@ def read_image(path):
     return {
         "data": data,
         "pixel": pixel,
-        # the middle of the first pixel; row 0 is south, column 0 is east
+        # center of the first pixel; row 0 is south, column 0 is east
         "x0": (1 - header["CRPIX1"]) * pixel,
         "y0": (1 - header["CRPIX2"]) * pixel,
         "width": columns * pixel,
@@ -48,7 +48,7 @@ def read_image(path):
 
 
 def common_grid(images, field=None):
-    """One grid for all images: their middle, the finest pixel; ``field`` is its side in arcsec (None: all of them)."""
+    """Common grid of all images, with the finest pixel; ``field`` is its side in arcsec (None: all images)."""
     pixel = min(image["pixel"] for image in images)
     left = min(image["x0"] - image["pixel"] / 2 for image in images)
     right = max(image["x0"] - image["pixel"] / 2 + image["width"] for image in images)
@@ -57,7 +57,7 @@ def common_grid(images, field=None):
     x, y = (left + right) / 2, (bottom + top) / 2
     if field is None:
         field = max(right - left, top - bottom)
-    else:  # look at the brightest places
+    else:  # center on the brightest pixels
         x, y = np.median([peak_of(image) for image in images], axis=0)
     n = int(np.clip(round(field / pixel), 16, 1024))
     pixel = field / n
@@ -72,7 +72,7 @@ def peak_of(image):
 
 
 def on_grid(image, grid):
-    """Pixels of an image on the common grid (between pixels: linear); nothing where the image ends."""
+    """Resample an image to the common grid (linear interpolation); NaN outside the image."""
     rows = (grid["y"] - image["y0"]) / image["pixel"]
     columns = (grid["x"] - image["x0"]) / image["pixel"]
     places = np.meshgrid(rows, columns, indexing="ij")
@@ -80,13 +80,13 @@ def on_grid(image, grid):
 
 
 def light_curve(path, low, high):
-    """Middle of the time bins and count rate [ct/s] of a level-1 file in an energy range, all detectors."""
+    """Centers of the time bins and count rate [ct/s] of a level-1 file in an energy range, all detectors."""
     with fits.open(path) as hdus:
         energies, data = hdus["ENERGIES"].data, hdus["DATA"]
         header = hdus[0].header
         begin = np.datetime64(header.get("DATE-BEG") or header.get("DATE_BEG") or header["DATE_OBS"])
         in_seconds = str(data.columns["time"].unit) == "s"
-        per_second = 1.0 if in_seconds else 100.0  # level-1 times are in hundredths of a second
+        per_second = 1.0 if in_seconds else 100.0  # times in level-1 files are in units of 0.01 s
         middle = np.asarray(data.data["time"], dtype=float) / per_second
         length = np.asarray(data.data["timedel"], dtype=float) / per_second
         inside = (energies["e_low"] >= low) & (np.nan_to_num(energies["e_high"], nan=np.inf) <= high)
@@ -95,7 +95,7 @@ def light_curve(path, low, high):
 
 
 def joined(curves):
-    """Light curves of several files as one, with a gap between them; None when there are none."""
+    """Concatenate light curves of several files, with gaps between them; None if there are none."""
     if not curves:
         return None
     curves = sorted(curves, key=lambda curve: curve[0][0])
@@ -105,14 +105,14 @@ def joined(curves):
 
 
 def rates_of(images):
-    """A coarse light curve from the images themselves, for when the level-1 file is not at hand."""
+    """A coarse light curve from the images, if no level-1 file is available."""
     images = sorted(images, key=lambda image: image["start"])
     middles = [image["start"] + (image["end"] - image["start"]) // 2 for image in images]
     return np.array(middles), np.array([image["counts"] / image["exposure"] for image in images])
 
 
 def heliographic_lines(rsun, b0, step=10.0):
-    """Limb, and grid of longitude and latitude, as points with gaps; longitude counts from the central meridian."""
+    """Limb and grid lines as points with gaps; longitude is measured from the central meridian."""
     tilt, fine = np.deg2rad(b0), np.deg2rad(np.arange(-90.0, 90.1, 2.0))
     meridians = [(np.full(fine.size, lon), fine) for lon in np.deg2rad(np.arange(-90.0, 90.1, step))]
     parallels = [(fine, np.full(fine.size, lat)) for lat in np.deg2rad(np.arange(-80.0, 80.1, step))]
@@ -128,24 +128,24 @@ def heliographic_lines(rsun, b0, step=10.0):
 
 
 def label_of(image):
-    """What a frame says: time, band, method."""
+    """Label of a frame: time, band, method."""
     start, end = (str(image[name].astype("datetime64[s]")).replace("T", " ") for name in ("start", "end"))
     return f"{start} - {end[11:]} UTC   {image['low']:g}-{image['high']:g} keV   {image['method'].upper()}"
 
 
 def kind_of(image):
-    """Band and method: images of one kind can be compared by their colours."""
+    """Band and method; images of the same kind can share a color scale."""
     return image["low"], image["high"], image["method"]
 
 
 def draw_frames(images, curve, size=640, scale="linear", common_scale=True, field=None):
     """Yield a picture (size x size pixels, RGB) for every image.
 
-    ``scale``: "linear" or "log"; ``common_scale``: one colour scale per band and method, or one per frame.
+    ``scale``: "linear" or "log"; ``common_scale``: one color scale per band and method, not one per frame.
     """
     grid = common_grid(images, field)
     maps = [on_grid(image, grid) for image in images]
-    highest = {}  # by band and method: 16-28 keV is black on the scale of 4-10 keV
+    highest = {}  # by band and method: 16-28 keV would be black on the scale of 4-10 keV
     for image, pixels in zip(images, maps, strict=True):
         highest[kind_of(image)] = max(highest.get(kind_of(image), 0.0), float(np.nanmax(pixels)))
     inches = size / 100
@@ -199,7 +199,7 @@ def draw_frames(images, curve, size=640, scale="linear", common_scale=True, fiel
 def make_animation(images, curve, folder, frame_time=0.25, progress=None, **drawing):
     """Write animation.mp4, animation.gif, frames.zip and animation.csv into a folder; ``progress(number, total)``."""
     images = sorted(images, key=lambda image: (image["start"], image["low"], image["method"]))
-    drawing["size"] = max(int(drawing.get("size", 640)) // 16 * 16, 128)  # what films want
+    drawing["size"] = max(int(drawing.get("size", 640)) // 16 * 16, 128)  # the most widely supported pixel format
     frames = []
     with (
         imageio.get_writer(folder / "animation.mp4", fps=1 / frame_time, codec="libx264", quality=8) as film,
@@ -224,7 +224,7 @@ def make_animation(images, curve, folder, frame_time=0.25, progress=None, **draw
 
 
 def write_gif(path, frames, frame_time):
-    """Write a GIF, smaller and smaller until it has no more than ``GIF_BYTES``."""
+    """Write a GIF, reducing its size until it has at most ``GIF_BYTES``."""
     side = frames[0].width
     while True:
         small = [frame if frame.width == side else frame.resize((side, side)) for frame in frames]

@@ -1,4 +1,4 @@
-"""Files from beside the script, else from where they came from."""
+"""Input files from the folder of the script, or downloaded."""
 
 import hashlib
 import shutil
@@ -7,32 +7,32 @@ import urllib.request
 
 
 def get_file(file, folder):
-    """Path of an input file: beside this script, else downloaded to there. Another content is refused."""
+    """Path of an input file in the folder of this script; it is downloaded if missing, and its checksum is verified."""
     path = folder / file["name"]
     if is_there(path):
         if sha256_of(path) == file["sha256"]:
             return path
-        raise SystemExit(f"{path} has another content than the file this script was made for; move it away")
+        raise SystemExit(f"{path} does not match its checksum; move it away and run the script again")
     part = folder / "download.part"
     for address in file["addresses"]:
         print("downloading", address)
         try:
             if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
-                raise ValueError("only http and https addresses are opened")
+                raise ValueError("only http and https URLs are supported")
             with urllib.request.urlopen(address, timeout=60) as answer, part.open("wb") as stream:
                 shutil.copyfileobj(answer, stream)
             if sha256_of(part) == file["sha256"]:
                 part.replace(path)
                 return path
-            print("  the file there has another content")
+            print("  the downloaded file does not match its checksum")
         except (OSError, ValueError) as error:
-            print("  not there:", error)
+            print("  failed:", error)
     part.unlink(missing_ok=True)
-    raise SystemExit(f"cannot get {file['name']!r}: put it beside this script, in {folder.resolve()}")
+    raise SystemExit(f"cannot get {file['name']!r}: copy it to {folder.resolve()}")
 
 
 def is_there(path):
-    """Whether there is such a file; a name that the system cannot have is not there."""
+    """Whether a file exists; False for names that are invalid on this system."""
     try:
         return path.is_file()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Contours of images on the map of another instrument, in its view or in Solar Orbiter's."""
+"""Contours of images on a map of another instrument, in its view or in that of Solar Orbiter."""
 
 import gzip
 import io
@@ -20,24 +20,24 @@ LIGHT = 299_792_458.0  # m/s
 SYNODIC_RATE = 13.2 / 86400  # deg/s, seen from Earth
 ARCSEC = 206264.80624709636  # per radian
 ASSUMPTIONS = {
-    "surface": "every source lies on the solar surface; what is beside the disk is left out",
-    "spherical": "on the disk: on the surface; beside it: as far from the observer as Sun centre (spherical screen)",
-    "planar": "on the disk: on the surface; beside it: in the plane through Sun centre (plane of the sky)",
+    "surface": "all sources are on the solar surface; sources off the disk are left out",
+    "spherical": "on the disk: on the surface; off the disk: at the distance of Sun center (spherical screen)",
+    "planar": "on the disk: on the surface; off the disk: in the plane of the sky through Sun center",
 }
 
-# Units and axes as older software writes them.
+# Units and axes as written by older software.
 UNITS = {"arcsecs": "arcsec", "arcseconds": "arcsec", "arcsecond": "arcsec", "degrees": "deg", "degree": "deg"}
 AXES = {"solar_x": "HPLN-TAN", "solar-x": "HPLN-TAN", "solar_y": "HPLT-TAN", "solar-y": "HPLT-TAN"}
-# Keywords of which one names the observer.
+# Keywords for the observer; a map has at least one.
 OBSERVERS = ("HGLN_OBS", "CRLN_OBS", "HAEX_OBS", "HEEX_OBS", "HEQX_OBS", "GSEX_OBS")
 BLOCK, CARD = 2880, 80  # bytes, of a FITS header
 
-# ---- Where an observer is, and what it looks at ----------------------------------------------------------------------
-# Vectors are Stonyhurst: x to the meridian of Earth, z to solar north; in m.
+# ---- Positions of observers and sources ------------------------------------------------------------------------------
+# Vectors are Stonyhurst, in m: x toward the meridian of Earth, z to solar north.
 
 
 def observer_at(lon, lat, distance):
-    """An observer: longitude and latitude (Stonyhurst) in degrees, distance from Sun centre in m."""
+    """An observer: Stonyhurst longitude and latitude in degrees, distance from Sun center in m."""
     lon, lat = np.deg2rad(lon), np.deg2rad(lat)
     outward = np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
     west = np.array([-np.sin(lon), np.cos(lon), 0.0])
@@ -46,9 +46,9 @@ def observer_at(lon, lat, distance):
 
 
 def places(observer, x, y, assumption, owner=None):
-    """Places in space of what an observer sees at helioprojective x, y [arcsec]; NaN where the assumption has none.
+    """Positions in space of what an observer sees at helioprojective x, y [arcsec]; NaN if the assumption has none.
 
-    ``owner`` is whose picture is assumed to lie on a screen; the observer's own by default.
+    ``owner`` is the observer whose image is assumed to be on a screen; the observer itself by default.
     """
     owner = owner or observer
     x, y = np.asarray(x, dtype=float) / ARCSEC, np.asarray(y, dtype=float) / ARCSEC
@@ -68,7 +68,7 @@ def places(observer, x, y, assumption, owner=None):
 
 
 def _crossings(origin, ray, center, radius):
-    """Distances along rays to a sphere, near and far; NaN where it is missed."""
+    """Near and far distances along rays to a sphere; NaN for rays that miss it."""
     along = ray @ (origin - center)
     square = along**2 - ((origin - center) @ (origin - center) - radius**2)
     root = np.sqrt(np.where(square >= 0, square, np.nan))
@@ -84,26 +84,28 @@ def _last_crossing(origin, ray, center, radius):
 
 
 def seen_from(observer, points):
-    """Helioprojective x, y [arcsec] of places, and whether the Sun does not hide them."""
+    """Helioprojective x, y [arcsec] of positions, and whether they are visible (not behind the Sun)."""
     offset = points - observer["place"]
     length = np.linalg.norm(offset, axis=-1)
     x = np.arctan2(offset @ observer["west"], -(offset @ observer["outward"])) * ARCSEC
     y = np.arcsin(offset @ observer["north"] / length) * ARCSEC
-    closest = -(offset @ observer["place"]) / length  # how far along the line of sight it comes closest to Sun centre
+    closest = (
+        -(offset @ observer["place"]) / length
+    )  # distance along the line of sight of the point closest to Sun center
     miss = np.sqrt(np.maximum(observer["distance"] ** 2 - closest**2, 0.0))
     hidden = (closest < length * (1 - 1e-9)) & (miss < SOLAR_RADIUS * (1 - 1e-9))
     return x, y, ~hidden & np.isfinite(x)
 
 
-# ---- Images of STIX and maps of others -------------------------------------------------------------------------------
+# ---- STIX images and other maps --------------------------------------------------------------------------------------
 
 
 def read_stix(path):
-    """An image of the archive with its observer."""
+    """Read an image of the archive with its observer."""
     with fits.open(path) as hdus:
         header, data = hdus[0].header, np.asarray(hdus[0].data, dtype=float)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # astropy completes dates, and says so
+        warnings.simplefilter("ignore")  # astropy warns when it completes dates
         wcs = WCS(header)
     start, end = np.datetime64(header["DATE-BEG"]), np.datetime64(header["DATE-END"])
     return {
@@ -121,9 +123,9 @@ def read_stix(path):
 
 
 def read_map(path):
-    """A map of any instrument that sunpy can open, with its observer; a ValueError for one that is not helioprojective.
+    """Read a map of any instrument supported by sunpy, with its observer; ValueError if it is not helioprojective.
 
-    Helioprojective axes are HPLN and HPLT (Thompson 2006, table 1); sunpy translates their older names.
+    Helioprojective axes are HPLN and HPLT (Thompson 2006, table 1); sunpy translates older names.
     """
     found = sunpy.map.Map(pictures_of(path) if is_fits(path) else path)
     if isinstance(found, (list, tuple)):
@@ -132,7 +134,7 @@ def read_map(path):
         if not ctype.strip().startswith(name):
             raise ValueError(f"CTYPE{number} = {ctype.strip()!r}: expected a helioprojective map ({name}-TAN)")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # without a place in the header sunpy takes Earth, and says so
+        warnings.simplefilter("ignore")  # if the header has no observer, sunpy assumes Earth with a warning
         observer, wcs = found.observer_coordinate.heliographic_stonyhurst, found.wcs
     return {
         "data": np.asarray(found.data, dtype=float),
@@ -150,16 +152,16 @@ def read_map(path):
 
 
 def is_fits(path):
-    """Whether a file is FITS, also when packed with gzip."""
+    """Whether a file is FITS, possibly compressed with gzip."""
     with Path(path).open("rb") as stream:
         return stream.read(9).startswith((b"SIMPLE  =", b"\x1f\x8b"))
 
 
 def pictures_of(path):
-    """Data and header of every picture in a FITS file, with what older software writes put right.
+    """Data and header of all images in a FITS file, with headers of older software corrected.
 
-    Line ends in cards become blanks, units and axes get their standard names, and L0, B0 and RSUN of IDL's maps become
-    the observer's place: Stonyhurst longitude and latitude [deg] and apparent solar radius [arcsec].
+    Line breaks in cards become blanks, units and axes get their standard names, and L0, B0 and RSUN of IDL maps define
+    the observer: Stonyhurst longitude and latitude [deg] and apparent solar radius [arcsec].
     """
     content = Path(path).read_bytes()
     content = without_line_ends(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
@@ -167,12 +169,12 @@ def pictures_of(path):
         images = [hdu for hdu in hdus if hdu.is_image and hdu.data is not None and hdu.data.ndim >= 2]
         pictures = [(hdu.data, standard_header(hdu.header)) for hdu in images]
     if not pictures:
-        raise ValueError(f"{Path(path).name} holds no picture")
+        raise ValueError(f"{Path(path).name} contains no image")
     return pictures
 
 
 def standard_header(header):
-    """A header with units and observer as the standard wants them."""
+    """A header with standard units and observer."""
     header = header.copy()
     for key, names in (("CUNIT1", UNITS), ("CUNIT2", UNITS), ("CTYPE1", AXES), ("CTYPE2", AXES)):
         found = str(header.get(key, "")).strip().lower()
@@ -209,21 +211,21 @@ def pixel_of(wcs, x, y):
 
 
 def time_for(stix, distance):
-    """When an observer at this distance from the Sun [m] saw what STIX saw in the middle of its image."""
+    """Time at which an observer at this distance from the Sun [m] saw what STIX saw at the center of its time range."""
     delay = (distance - stix["observer"]["distance"]) / LIGHT
     return stix["middle"] + np.timedelta64(round(delay * 1e6), "us")
 
 
-# ---- The overlay ---------------------------------------------------------------------------------------------------
+# ---- Overlay -------------------------------------------------------------------------------------------------------
 
 
 def is_same(observer, other):
-    """Whether two observers are at the same place: then nothing need be assumed."""
+    """Whether two observers are at the same position, so that no assumption is needed."""
     return np.linalg.norm(observer["place"] - other["place"]) < 1e-5 * observer["distance"]
 
 
 def sources_of(stix, view, assumption, level=0.5):
-    """Every separate source above a share of the maximum: where it is, in which view, and why it cannot be drawn."""
+    """Separate sources above a fraction of the maximum: position, position in a view, and why it cannot be drawn."""
     data = stix["data"]
     marks, number = label(data >= level * data.max())
     found = []
@@ -238,15 +240,15 @@ def sources_of(stix, view, assumption, level=0.5):
             if "lon" in source:
                 there_x, there_y, visible = seen_from(view, place)
                 source |= {"there_x": float(there_x), "there_y": float(there_y)}
-                source["problem"] = "" if visible else "behind the limb, not visible from there"
+                source["problem"] = "" if visible else "it is behind the limb in this view"
             else:
-                source["problem"] = "beside the disk, where the assumption knows no place"
+                source["problem"] = "it is off the disk, where the assumption defines no position"
         found.append(source)
     return found
 
 
 def contours_of(stix, view, assumption, levels):
-    """Lines in a view: level, x, y [arcsec], with gaps where they are hidden or have no place."""
+    """Contour lines in a view: level, x, y [arcsec], with gaps where they are hidden or have no position."""
     generator = contourpy.contour_generator(z=stix["data"])
     top, own = float(stix["data"].max()), is_same(stix["observer"], view)
     for level in levels:
@@ -260,7 +262,7 @@ def contours_of(stix, view, assumption, levels):
 
 
 def look(base, view, x, y, assumption):
-    """Pixels of a map as another observer would see them at x, y [arcsec]; NaN where that cannot be told."""
+    """Pixels of a map as seen by another observer at x, y [arcsec]; NaN where not known."""
     if not is_same(view, base["observer"]):
         x, y, visible = seen_from(base["observer"], places(view, x, y, assumption, owner=base["observer"]))
         x, y = np.where(visible, x, np.nan), np.where(visible, y, np.nan)
@@ -273,14 +275,14 @@ def look(base, view, x, y, assumption):
 def make_overlay(
     stix_images, base, path, view="other", assumption="surface", levels=(0.5, 0.6, 0.7, 0.8, 0.9), field=None, size=900
 ):
-    """Draw contours on a map, write a PNG, and return sentences about what was drawn and what was not.
+    """Draw contours on a map, write a PNG, and return notes about what was and what was not drawn.
 
-    ``view``: "other" (as the other instrument sees it) or "stix" (the map reprojected to Solar Orbiter's view);
-    ``field``: side of the field in arcsec (None: around the sources).
+    ``view``: "other" (view of the other instrument) or "stix" (map reprojected to the view of Solar Orbiter);
+    ``field``: side of the field of view in arcsec (None: around the sources).
     """
     said = [f"assumption: {ASSUMPTIONS[assumption]}"]
     if base["is_earth_assumed"]:
-        said.append("the header of the map names no observer: it is taken to be at Earth")
+        said.append("the header of the map has no observer: Earth is assumed")
     observer = base["observer"] if view == "other" else stix_images[0]["observer"]
     lines, points = [], []
     for number, stix in enumerate(stix_images):
@@ -298,7 +300,7 @@ def make_overlay(
         wanted = time_for(stix, base["observer"]["distance"])
         late = float((base["time"] - wanted) / np.timedelta64(1, "s"))
         turned = abs(late) * SYNODIC_RATE
-        uncorrected = f"; the Sun turned by {turned:.1f} deg meanwhile, which is not corrected" if turned > 0.05 else ""
+        uncorrected = f"; solar rotation by {turned:.1f} deg is not corrected" if turned > 0.05 else ""
         length = f"{abs(late):.0f} s" if abs(late) < 86400 else f"{abs(late) / 86400:.1f} days"
         said.append(f"{name}: the map is {length} too {'late' if late > 0 else 'early'}{uncorrected}")
     simulated = any(stix["simulated"] for stix in stix_images)
@@ -306,15 +308,15 @@ def make_overlay(
     title = f"{base['name']}\nSTIX contours, {seen}{'   SIMULATED' if simulated else ''}"
     grid = field_around(points, observer, field, size)
     if not lines:
-        said.append("nothing of the images is visible in this view: no contour was drawn")
+        said.append("no contour was drawn: the sources are not visible in this view")
     if not draw_overlay(look(base, observer, *np.meshgrid(*grid), assumption), grid, base, observer, lines, title,
                         ASSUMPTIONS[assumption], path):  # fmt: skip
-        said.append("the map shows nothing of this field")
+        said.append("the map does not cover this field of view")
     return said
 
 
 def field_around(points, observer, field, size):
-    """Helioprojective x and y [arcsec] of a field's pixels: around the sources, or the whole disk without any."""
+    """Helioprojective x and y [arcsec] of the pixels of the field: around the sources, or the whole disk."""
     if points:
         x, y = np.mean(points, axis=0)
         field = field or max(300.0, 1.6 * np.ptp(np.array(points), axis=0).max())
@@ -331,7 +333,7 @@ def radius_of(observer):
 
 
 def draw_overlay(pixels, grid, base, observer, lines, title, assumption, path):
-    """Write the picture; False when the map shows nothing of the field."""
+    """Write the picture; False if the map does not cover the field of view."""
     x, y = grid
     half = (x[1] - x[0]) / 2
     extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)

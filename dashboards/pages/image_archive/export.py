@@ -32,8 +32,8 @@ OTHER_MAPS = {
 VIEWS = {"the other instrument": "other", "Solar Orbiter": "stix"}
 ASSUMPTIONS = {
     "on the solar surface": "surface",
-    "on a spherical screen beside the disk": "spherical",
-    "in the plane of the sky beside the disk": "planar",
+    "on a spherical screen off the disk": "spherical",
+    "in the plane of the sky off the disk": "planar",
 }
 RULES = {"s each": "fixed", "counts each": "counts", "bins of the file": "native"}
 CUBE_METHODS = ("bp", "clean", "ms_clean", "em", "mem_ge", "vis_fwdfit")

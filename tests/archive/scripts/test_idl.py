@@ -80,7 +80,7 @@ def test_every_routine_gets_the_values_of_the_recipe(made):
     assert files == [
         f"idl_stix_L3_{recipe.recipe_id}_{method}.fits" for method in Method if method is not Method.MS_CLEAN
     ]
-    assert "multi-scale CLEAN, too, which the ground software does not have" in idl_script(source)
+    assert "also made a multi-scale CLEAN, which the ground software does not have" in idl_script(source)
     assert not given["sock_copy", "url"]
 
 
@@ -111,7 +111,7 @@ def test_other_choices_arrive_too(made):
 @pytest.mark.parametrize("rule", StopRule)
 def test_a_stop_rule_that_idl_does_not_have_is_said(made, rule):
     source, _, _ = made(methods={Method.CLEAN: CleanParameters(stop_rule=rule)})
-    said = "the archive went on until the highest" in idl_script(source)
+    said = "the archive continues until the" in idl_script(source)
     assert said is (rule is StopRule.NOISE)
 
 
@@ -120,7 +120,7 @@ def test_what_is_missing_is_downloaded_and_what_differs_is_refused(made):
     (folder / "science.fits").write_bytes(b"something else")
     printed, complaints, _ = run(idl_script(source), folder)
     assert "done" not in printed
-    assert "has another content" in complaints
+    assert "does not match its checksum" in complaints
     (folder / "science.fits").unlink()
     printed, complaints, given = run(idl_script(source), folder)
     assert given["sock_copy", "url"] == [[address] for address in source.science.addresses]
@@ -192,7 +192,7 @@ def test_the_ground_software_gets_the_cal_file_and_shifted_bins(calibrated):
     assert given[name, "calib_data"] == [["structure"]] * 2
     assert [numbers(value) for value in given[name, "shift_duration"]] == [[1]] * 2
     (folder / used.cal_file.name).write_bytes(b"something else")
-    assert "has another content" in run(idl_script(source), folder)[1].replace("\n", "")
+    assert "does not match its checksum" in run(idl_script(source), folder)[1].replace("\n", "")
 
 
 def test_the_ground_software_is_left_alone_without_them(made):

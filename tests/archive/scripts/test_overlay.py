@@ -128,7 +128,7 @@ def test_the_picture_and_what_is_said_about_it(aia, tmp_path, view):
     write_stix(tmp_path / "stix.fits", 68.0, 10.0)
     stix = overlay.read_stix(tmp_path / "stix.fits")
     said = overlay.make_overlay([stix], base, tmp_path / "overlay.png", view=view, size=200)
-    assert said[0].startswith("assumption: every source lies on the solar surface")
+    assert said[0].startswith("assumption: all sources are on the solar surface")
     assert "longitude 68.0, latitude 10.0 deg" in said[1]
     assert "s too" in said[2]
     assert len(said) == 3
@@ -141,11 +141,11 @@ def test_what_cannot_be_seen_is_said_and_not_drawn(aia, tmp_path):
     write_stix(tmp_path / "beside.fits", 75.0, 10.0, observer_lon=-10.0, offset=80.0)
     behind, beside = (overlay.read_stix(tmp_path / f"{name}.fits") for name in ("behind", "beside"))
     said = overlay.make_overlay([behind], base, tmp_path / "overlay.png", size=100)
-    assert any("is not drawn: behind the limb, not visible from there" in sentence for sentence in said)
-    assert "nothing of the images is visible in this view: no contour was drawn" in said
+    assert any("is not drawn: it is behind the limb in this view" in sentence for sentence in said)
+    assert "no contour was drawn: the sources are not visible in this view" in said
     assert not list(overlay.contours_of(behind, base["observer"], "surface", [0.5, 0.9]))
     said = overlay.make_overlay([beside], base, tmp_path / "overlay.png", size=100)
-    assert any("beside the disk, where the assumption knows no place" in sentence for sentence in said)
+    assert any("off the disk, where the assumption defines no position" in sentence for sentence in said)
     said = overlay.make_overlay([beside], base, tmp_path / "overlay.png", size=100, assumption="planar")
     assert not any("not drawn" in sentence for sentence in said)
     # in its own view everything can be drawn
@@ -165,7 +165,7 @@ def test_a_map_of_another_day_is_said_to_be_days_away(aia, tmp_path):
     stix = overlay.read_stix(tmp_path / "stix.fits")
     base = overlay.read_map(str(aia)) | {"time": stix["middle"] + np.timedelta64(36, "h")}
     said = overlay.make_overlay([stix], base, tmp_path / "overlay.png", size=100)
-    assert any("the map is 1.5 days too late; the Sun turned by 19." in sentence for sentence in said)
+    assert any("the map is 1.5 days too late; solar rotation by 19." in sentence for sentence in said)
 
 
 @pytest.mark.parametrize(
@@ -224,4 +224,4 @@ def test_an_observer_that_nobody_names_is_said(aia, tmp_path):
     write_stix(tmp_path / "stix.fits", 68.0, 10.0)
     stix = overlay.read_stix(tmp_path / "stix.fits")
     said = overlay.make_overlay([stix], overlay.read_map(str(tmp_path / "map.fits")), tmp_path / "o.png", size=100)
-    assert "the header of the map names no observer: it is taken to be at Earth" in said
+    assert "the header of the map has no observer: Earth is assumed" in said

@@ -79,7 +79,7 @@ def test_files_beside_the_script_are_taken_and_others_refused(imaged, some, tmp_
     assert done.returncode == 1
     assert f"cannot get {source.science.name!r}" in done.stderr
     (tmp_path / source.science.name).write_bytes(b"something else")
-    assert "has another content" in run(script, "--no-plot").stderr
+    assert "does not match its checksum" in run(script, "--no-plot").stderr
 
 
 def test_the_notebook_runs_cell_after_cell(imaged, imaged_server, some, tmp_path):

@@ -149,7 +149,7 @@ def test_an_overlay_on_a_map_of_the_archive(archive, journal, shared_data):
     image = of_method(archive)[0]
     _, rendering = made(archive, journal, OverlayRequest((image,), OverlayLooks(name)))
     assert rendering.files == ("overlay.png",)
-    assert rendering.notes[0].startswith("assumption: every source lies on the solar surface")
+    assert rendering.notes[0].startswith("assumption: all sources are on the solar surface")
     asked, _ = submit_rendering(archive, journal, OverlayRequest((image,), OverlayLooks("text.fits")), "anna", NOW)
     work(archive)
     failed = journal.get(asked.request_id)
