@@ -12,10 +12,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("stixcore", "archive", "jobs", "dashboards")
 #: Scripts that `panel serve` runs from top to bottom; importing them would serve a page.
 SCRIPTS = re.compile(r"dashboards\.[a-z_]+")
-#: A date and what follows, in either form that the DESIGN.md files use.
-DECISION = re.compile(
-    r"(?:\*\*|- )(?P<date>\d{4}-\d{2}-\d{2})(?: · | \*\*)(?P<rest>.*?)(?=\n\n|\n- \d{4}|\Z)", re.DOTALL
-)
 
 
 def modules(package: str) -> list[str]:
@@ -136,29 +132,17 @@ def _cell(text: str) -> str:
 
 
 def decisions() -> str:
-    """All dated decisions, newest first, each with the package it was made for."""
-    found: list[tuple[str, str, str]] = []
-    for path in sorted(ROOT.glob("*/DESIGN.md")):
-        for match in DECISION.finditer(path.read_text(encoding="utf-8")):
-            rest = match["rest"].replace("\n  ", "\n").strip()
-            # a sentence in bold opens every decision, wherever its date stands
-            text = rest if rest.startswith("**") else f"**{rest}"
-            found.append((match["date"], path.parent.name, text))
-    found.sort(key=lambda decision: decision[0], reverse=True)
+    """List of the pages in ``docs/decisions``."""
     files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     titled = [(path, path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")) for path in files]
     lines = [
         "# Decisions",
         "",
-        "Gathered from the `DESIGN.md` of each package: what was decided and when, why, what it costs, and what would",
-        "change our mind.",
-        "",
-        "Decisions with numbers have a page of their own:",
+        "What was decided, among which options, why, and what would change our mind. The resulting design is in the",
+        "`DESIGN.md` of each package.",
         "",
         *(f"- [{title}](../decisions/{path.name})" for path, title in titled),
     ]
-    for date, package, text in found:
-        lines += ["", f"{date} · [{package}](../../{package}/DESIGN.md) · {text}"]
     return "\n".join([*lines, ""])
 
 
