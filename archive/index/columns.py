@@ -1,10 +1,11 @@
-"""From a declared row to its column types, Arrow schema, DuckDB DDL and documentation.
+"""Column types, Arrow schema, DuckDB DDL and documentation of a table, from its declaration.
 
 A table is a frozen dataclass whose fields carry a `Column`: ``t_start: Annotated[np.datetime64, Column("…", "UTC")]``.
-Everything else about it is derived here, so that nothing is said twice.
+Everything else is derived from it here.
 
-Times are naive timestamps in microseconds, UTC. DuckDB handles zoned ones only with its ICU extension and prints them
-in the zone of the connection, and NumPy has no zones: naive UTC is the one form that means the same in all three.
+Times are naive timestamps in microseconds, UTC: DuckDB supports time zones only with its ICU extension and prints such
+times in the zone of the connection, and NumPy has no time zones, so naive UTC is the only form with the same meaning in
+all three.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from archive.errors import BadRow
 
 @dataclass(frozen=True)
 class Column:
-    """Meaning and unit of one column, as its annotation carries them; "JSON" stands for text that holds JSON."""
+    """Meaning and unit of a column, for its annotation; the unit "JSON" marks text that contains JSON."""
 
     meaning: str
     unit: str = ""
@@ -32,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Field:
-    """One column with everything that is known of it."""
+    """One column with all its properties."""
 
     name: str
     python: type
@@ -47,7 +48,7 @@ class Field:
 
     @property
     def duckdb(self) -> str:
-        """Its type in DuckDB."""
+        """Type of the column in DuckDB."""
         return _DUCKDB[self.python]
 
 
@@ -75,17 +76,17 @@ class Table[Row]:
     Attributes
     ----------
     name : str
-        As queries call it.
+        Name in queries.
     row : type
         Frozen dataclass, one field per column.
     key : str
         Column whose values are unique.
     time : str
-        Column that says in which month's file a row stands.
+        Column that determines the month, and thus the file, of a row.
     meaning : str
         One sentence for the documentation.
     partition : str
-        "month" or "day": what one file holds.
+        "month" or "day": period of one file.
     """
 
     name: str
@@ -97,7 +98,7 @@ class Table[Row]:
 
     @cached_property
     def columns(self) -> tuple[Field, ...]:
-        """Columns in the order of declaration."""
+        """Columns in order of declaration."""
         hints = get_type_hints(self.row, include_extras=True)
         return tuple(_field(entry.name, hints[entry.name]) for entry in fields(cast("Any", self.row)))
 
@@ -108,7 +109,7 @@ class Table[Row]:
 
     @cached_property
     def selection(self) -> str:
-        """Every column, for a ``SELECT`` whose order does not depend on how the table was put together."""
+        """All columns, for a ``SELECT`` with a fixed order of columns."""
         return ", ".join(column.name for column in self.columns)
 
     @cached_property
@@ -124,7 +125,7 @@ class Table[Row]:
 
     @property
     def empty_select(self) -> str:
-        """A query with the columns and types of the table and no rows."""
+        """A query without rows that has the columns and types of the table."""
         casts = ", ".join(f"CAST(NULL AS {c.duckdb}) AS {c.name}" for c in self.columns)
         return f"SELECT {casts} WHERE false"
 
@@ -139,14 +140,14 @@ class Table[Row]:
         return "\n".join(lines) + "\n"
 
     def to_arrow(self, rows: Iterable[Row | Mapping[str, Any]]) -> pa.Table:
-        """Rows (or mappings with the columns as keys) as an Arrow table; of rows with one key the last stays.
+        """Rows (or mappings with the columns as keys) as an Arrow table; of rows with the same key the last is kept.
 
-        NaN and NaT become empty values: an unknown number is unknown however it came about.
+        NaN and NaT become empty values.
 
         Raises
         ------
         BadRow
-            When a row does not fit; the message names table, key, column and value.
+            If a row does not match the columns; the message names table, key, column and value.
         """
         made = [row if isinstance(row, self.row) else self._made(row) for row in rows]
         last = list({getattr(row, self.key): row for row in made}.values())
@@ -158,7 +159,7 @@ class Table[Row]:
         return self.from_records(zip(*(table.column(c.name).to_pylist() for c in self.columns), strict=True))
 
     def from_records(self, records: Iterable[Sequence[Any]]) -> list[Row]:
-        """Rows from the values of their columns, as DuckDB gives them out, in the order of `selection`."""
+        """Rows from values returned by DuckDB, in the order of `selection`."""
         names = [column.name for column in self.columns]
         times = [place for place, column in enumerate(self.columns) if column.python is np.datetime64]
         rows = []
@@ -204,7 +205,7 @@ class Table[Row]:
                 _arrow_array([value], column)
             except (pa.ArrowException, TypeError, ValueError, OverflowError):
                 return row, value
-        return rows[0], "values that do not go together"
+        return rows[0], "inconsistent values"
 
 
 def _field(name: str, hint: Any) -> Field:
@@ -222,6 +223,6 @@ def _arrow_array(values: list[Any], column: Field) -> pa.Array:
     if column.python is np.datetime64:
         times = [np.datetime64("NaT", "us") if value is None else value for value in values]
         return pa.array(np.array(times, dtype="datetime64[us]"), type=column.arrow.type)
-    if column.python is int:  # Arrow would cut 1.5 to 1
+    if column.python is int:  # Arrow would truncate 1.5 to 1
         values = [None if value is None else operator.index(value) for value in values]
     return pa.array(values, type=column.arrow.type, from_pandas=True)  # from_pandas: NaN is empty

@@ -1,7 +1,7 @@
-"""The tables of the index, as data: one frozen dataclass per table, one documented field per column.
+"""The tables of the index: one frozen dataclass per table, one documented field per column.
 
-Arrow schema, DuckDB tables and the documentation page (`schema_markdown`) derive from this file and nothing else.
-A new or changed column needs a step in `archive.index.migrations`.
+Arrow schema, DuckDB tables and the documentation page (`schema_markdown`) are derived from this file. Every new or
+changed column needs a step in `archive.index.migrations`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _CLOCK = "UTC"
 
 
 class RunKind(StrEnum):
-    """Who asked for a run."""
+    """Origin of a run."""
 
     AUTO = "auto"
     USER = "user"
 
 
 class RunStatus(StrEnum):
-    """What became of a run."""
+    """Result of a run."""
 
     DONE = "done"
     FAILED = "failed"
@@ -39,27 +39,29 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ProductFile:
-    """What the index knows of any STIX file."""
+    """Columns common to all STIX files."""
 
     name: Annotated[str, Column("File name")]
-    product: Annotated[str, Column("What it holds: sci-xray-cpd, ql-lightcurve, …; cal-spectra is cal-energy of L1")]
+    product: Annotated[str, Column("Product: sci-xray-cpd, ql-lightcurve, …; cal-spectra is cal-energy of L1")]
     level: Annotated[str, Column("L1, L1A, L2, ANC, CAL or L3")]
     version: Annotated[str, Column("01, 02, 02U (U: may still change)")]
     superseded_by: Annotated[
-        str | None, Column("Name of a newer version of the same observation; empty for the one to use")
+        str | None, Column("Name of a newer version of the same observation; empty for the current version")
     ] = None
     sha256: Annotated[str, Column("SHA-256 of the file, hexadecimal")]
     size: Annotated[int, Column("Size of the file", "byte")]
-    path: Annotated[str, Column("Place inside the archive")]
-    t_start: Annotated[np.datetime64, Column("Start of the first time bin; middle of the first aspect record", _UTC)]
-    t_end: Annotated[np.datetime64, Column("End of the last time bin; middle of the last aspect record", _UTC)]
-    simulated: Annotated[bool, Column("Made by the simulator")] = False
-    created: Annotated[np.datetime64 | None, Column("When the file was written, by its header", _CLOCK)] = None
-    ingested_at: Annotated[np.datetime64, Column("When it came into the archive", _CLOCK)]
+    path: Annotated[str, Column("Path inside the archive")]
+    t_start: Annotated[np.datetime64, Column("Start of the first time bin; center of the first aspect record", _UTC)]
+    t_end: Annotated[np.datetime64, Column("End of the last time bin; center of the last aspect record", _UTC)]
+    simulated: Annotated[bool, Column("Simulated data")] = False
+    created: Annotated[np.datetime64 | None, Column("When the file was written, according to its header", _CLOCK)] = (
+        None
+    )
+    ingested_at: Annotated[np.datetime64, Column("When the file was ingested", _CLOCK)]
 
     @property
     def version_order(self) -> tuple[tuple[int, bool, int], bool, np.datetime64, str]:
-        """Key that sorts versions of one observation from old to new: level and version, then the date of writing."""
+        """Sort key for versions of one observation, from old to new: level, version, date of writing."""
         written = self.created if self.created is not None else np.datetime64(0, "us")
         return version_rank(self.level, self.version), self.created is not None, written, self.name
 
@@ -68,27 +70,28 @@ class ProductFile:
 class ScienceFile(ProductFile):
     """One file of pixel data or one spectrogram."""
 
-    uid: Annotated[str, Column("Unique id of the science request, ten digits; empty where the file has none")]
-    purpose: Annotated[str, Column("Why the data were asked for: subject, purpose, comment of the request")]
+    uid: Annotated[str, Column("Unique id of the science request, ten digits; empty if the file has none")]
+    purpose: Annotated[str, Column("Reason for the science request: subject, purpose and comment")]
     is_background: Annotated[
-        bool, Column("Taken as background: by its purpose or, where none is recorded, long, quiet and complete")
+        bool,
+        Column("Used as background: by its purpose or, if none is recorded, because it is long, quiet and complete"),
     ]
-    duration_s: Annotated[float, Column("From start to end", "s")]
+    duration_s: Annotated[float, Column("Duration from start to end", "s")]
     n_bins: Annotated[int, Column("Number of time bins")]
     bin_min_s: Annotated[float, Column("Shortest time bin", "s")]
     bin_max_s: Annotated[float, Column("Longest time bin", "s")]
     n_channels: Annotated[int, Column("Number of energy channels")]
     e_low: Annotated[float, Column("Lower edge of the lowest channel", "keV")]
-    e_high: Annotated[float, Column("Upper edge of the highest channel; infinite where that is open", "keV")]
+    e_high: Annotated[float, Column("Upper edge of the highest channel; infinite if it is open", "keV")]
     n_pixels: Annotated[int | None, Column("Pixels read out per detector, 1 to 12; pixel data only")] = None
     all_detectors: Annotated[bool | None, Column("All 32 detectors in every time bin; pixel data only")] = None
     rcr_min: Annotated[int, Column("Lowest rate-control state; 0: attenuator out")]
     rcr_max: Annotated[int, Column("Highest rate-control state; 1 and more: attenuator in")]
-    counts: Annotated[float, Column("All counts of the file, all detectors, not corrected", "ct")]
+    counts: Annotated[float, Column("Total counts of the file, all detectors, uncorrected", "ct")]
     rate_4_10: Annotated[
-        float | None, Column("Mean count rate 4-10 keV, all detectors; empty without those channels", "ct/s")
+        float | None, Column("Mean count rate 4-10 keV, all detectors; empty if these channels are missing", "ct/s")
     ] = None
-    dsun_au: Annotated[float | None, Column("Distance of Solar Orbiter from Sun centre", "au")] = None
+    dsun_au: Annotated[float | None, Column("Distance of Solar Orbiter from Sun center", "au")] = None
     hgln: Annotated[float | None, Column("Stonyhurst longitude of Solar Orbiter", "deg")] = None
     hglt: Annotated[float | None, Column("Stonyhurst latitude of Solar Orbiter", "deg")] = None
 
@@ -101,7 +104,7 @@ class QuicklookFile(ProductFile):
     cadence_s: Annotated[float, Column("Median length of a time bin", "s")]
     n_bands: Annotated[int, Column("Number of energy bands")]
     e_low: Annotated[float, Column("Lower edge of the lowest band", "keV")]
-    e_high: Annotated[float, Column("Upper edge of the highest band; infinite where that is open", "keV")]
+    e_high: Annotated[float, Column("Upper edge of the highest band; infinite if it is open", "keV")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,23 +112,23 @@ class AuxFile(ProductFile):
     """One file of spacecraft position, roll and aspect solution."""
 
     n_records: Annotated[int, Column("Number of records, one per 64 s")]
-    has_sas_ok: Annotated[bool, Column("The file flags each aspect solution as valid or not")]
-    n_sas_ok: Annotated[int, Column("Records with a valid aspect solution; without flags: with a finite one")]
+    has_sas_ok: Annotated[bool, Column("Whether the file flags aspect solutions as valid or invalid")]
+    n_sas_ok: Annotated[int, Column("Records with a valid aspect solution; without flags, with a finite one")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class OtherFile(ProductFile):
-    """One file of a product that is kept and neither imaged nor drawn: quick-look products, calibration, housekeeping.
+    """One file of a product that is archived but neither imaged nor plotted.
 
-    On-board visibilities, aspect bursts, lists of flares.
+    Quick-look products, calibration, housekeeping, onboard visibilities, aspect bursts, lists of flares.
     """
 
-    uid: Annotated[str, Column("Unique id of the science request, ten digits; empty where the file has none")]
-    purpose: Annotated[str, Column("Why the data were asked for; empty where nothing was")]
+    uid: Annotated[str, Column("Unique id of the science request, ten digits; empty if the file has none")]
+    purpose: Annotated[str, Column("Reason for the science request; empty if there was none")]
     n_rows: Annotated[int, Column("Number of rows: time bins, records, calibration runs or flares")]
-    cadence_s: Annotated[float | None, Column("Median length, or distance, of rows; empty for lists", "s")] = None
-    counts: Annotated[float | None, Column("All counts of the file; empty for products without counts", "ct")] = None
-    energy_table: Annotated[str | None, Column("On-board energy table of a calibration run (level CAL)")] = None
+    cadence_s: Annotated[float | None, Column("Median length or spacing of rows; empty for lists", "s")] = None
+    counts: Annotated[float | None, Column("Total counts of the file; empty for products without counts", "ct")] = None
+    energy_table: Annotated[str | None, Column("Onboard energy table of a calibration run (level CAL)")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,82 +140,91 @@ class Flare:
     t_peak: Annotated[np.datetime64, Column("Peak of the 4-10 keV light curve", _UTC)]
     t_end: Annotated[np.datetime64 | None, Column("End", _UTC)] = None
     peak_counts: Annotated[
-        float | None, Column("Most counts in a bin of 4 s, 4-10 keV, with background; attenuator in: lower limit", "ct")
+        float | None,
+        Column("Maximum counts in a 4 s bin, 4-10 keV, with background; a lower limit if the attenuator is in", "ct"),
     ] = None
-    peak_counts_10_15: Annotated[float | None, Column("Most counts in a bin of 4 s, 10-15 keV", "ct")] = None
-    peak_counts_15_25: Annotated[float | None, Column("Most counts in a bin of 4 s, 15-25 keV", "ct")] = None
+    peak_counts_10_15: Annotated[float | None, Column("Maximum counts in a 4 s bin, 10-15 keV", "ct")] = None
+    peak_counts_15_25: Annotated[float | None, Column("Maximum counts in a 4 s bin, 15-25 keV", "ct")] = None
     total_counts: Annotated[float | None, Column("4-10 keV counts from start to end, with background", "ct")] = None
-    background_counts: Annotated[float | None, Column("Background in them", "ct")] = None
+    background_counts: Annotated[float | None, Column("Background counts in `total_counts`", "ct")] = None
     significance: Annotated[
-        float | None, Column("Peak of the one-minute mean above what is under it, in standard deviations of a 4 s bin")
+        float | None, Column("Peak of the one-minute mean above the background, in standard deviations of a 4 s bin")
     ] = None
     highest_band: Annotated[str | None, Column("Highest quick-look band with signal, e.g. 15-25")] = None
-    attenuator_in: Annotated[bool | None, Column("Attenuator in at some time of the flare")] = None
-    goes_class: Annotated[str | None, Column("Measured GOES class, e.g. C3.4; empty if GOES saw nothing")] = None
+    attenuator_in: Annotated[bool | None, Column("Attenuator in at some time during the flare")] = None
+    goes_class: Annotated[str | None, Column("Measured GOES class, e.g. C3.4; empty if GOES detected nothing")] = None
     goes_flux: Annotated[float | None, Column("Measured GOES flux at the peak, 0.1-0.8 nm", "W m⁻²")] = None
     goes_estimated_low: Annotated[str | None, Column("GOES class estimated from STIX counts, lower end")] = None
     goes_estimated: Annotated[str | None, Column("GOES class estimated from STIX counts")] = None
     goes_estimated_high: Annotated[str | None, Column("GOES class estimated from STIX counts, upper end")] = None
-    hpc_x: Annotated[float | None, Column("Location, as seen from Solar Orbiter", "arcsec")] = None
-    hpc_y: Annotated[float | None, Column("Location, as seen from Solar Orbiter", "arcsec")] = None
-    location_method: Annotated[str | None, Column("How it was located")] = None
-    dsun_au: Annotated[float | None, Column("Distance of Solar Orbiter from Sun centre", "au")] = None
-    simulated: Annotated[bool, Column("Made by the simulator")] = False
-    source: Annotated[str, Column("Where the row is from: detected, or the name of an imported list")]
-    detected: Annotated[str | None, Column("What detection alone says; empty when it was not detected", "JSON")] = None
-    imported: Annotated[str | None, Column("What the list alone says; empty when it is in none", "JSON")] = None
+    hpc_x: Annotated[float | None, Column("Location as seen from Solar Orbiter", "arcsec")] = None
+    hpc_y: Annotated[float | None, Column("Location as seen from Solar Orbiter", "arcsec")] = None
+    location_method: Annotated[str | None, Column("Method by which the flare was located")] = None
+    dsun_au: Annotated[float | None, Column("Distance of Solar Orbiter from Sun center", "au")] = None
+    simulated: Annotated[bool, Column("Simulated data")] = False
+    source: Annotated[str, Column("Origin of the row: detected, or the name of an imported list")]
+    detected: Annotated[str | None, Column("Values from detection; empty if the flare was not detected", "JSON")] = None
+    imported: Annotated[str | None, Column("Values from an imported list; empty if the flare is in none", "JSON")] = (
+        None
+    )
     updated_at: Annotated[np.datetime64, Column("When the row was written", _CLOCK)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One recipe that was run, or one set of images that was not made, with the reason."""
+    """One recipe that was run, or one image set that was skipped, with the reason."""
 
-    run_id: Annotated[str, Column("recipe_id; for a skip a hash of what was skipped; 16 hexadecimal digits")]
+    run_id: Annotated[str, Column("recipe_id; for skipped runs a hash of what was skipped; 16 hexadecimal digits")]
     kind: Annotated[str, Column("auto or user")]
     status: Annotated[str, Column("done, failed or skipped")]
-    reason: Annotated[str, Column("Why it failed or was skipped, one sentence; empty when done")] = ""
+    reason: Annotated[str, Column("Why it failed or was skipped, in one sentence; empty if done")] = ""
     uid: Annotated[str, Column("Unique id of the science request")]
     science_name: Annotated[str, Column("File name of the science data")]
-    flare_id: Annotated[str | None, Column("Flare the time range belongs to")] = None
-    band: Annotated[str, Column("Energy band as pages show it, e.g. 4-10 keV")]
-    t_start: Annotated[np.datetime64, Column("Start of the time range; of the file, where none was chosen", _UTC)]
-    t_end: Annotated[np.datetime64, Column("End of the time range; of the file, where none was chosen", _UTC)]
+    flare_id: Annotated[str | None, Column("Flare to which the time range belongs")] = None
+    band: Annotated[str, Column("Energy band as shown on pages, e.g. 4-10 keV")]
+    t_start: Annotated[np.datetime64, Column("Start of the time range, or of the file if none was chosen", _UTC)]
+    t_end: Annotated[np.datetime64, Column("End of the time range, or of the file if none was chosen", _UTC)]
     e_low: Annotated[float, Column("Lower edge of the energy range", "keV")]
     e_high: Annotated[float, Column("Upper edge of the energy range", "keV")]
-    counts_total: Annotated[float | None, Column("Counts in the selection, detectors of the image", "ct")] = None
-    counts_background: Annotated[float | None, Column("Background in them, scaled by livetime", "ct")] = None
+    counts_total: Annotated[
+        float | None, Column("Counts in the time and energy range, detectors of the image", "ct")
+    ] = None
+    counts_background: Annotated[
+        float | None, Column("Background counts in `counts_total`, scaled by livetime", "ct")
+    ] = None
     background_ratio: Annotated[float | None, Column("Quietest bins of the file: observed ÷ predicted counts")] = None
     background_uid: Annotated[str | None, Column("Unique id of the background file; empty for none")] = None
-    background_reason: Annotated[str | None, Column("Why that background, or none")] = None
-    energy_table: Annotated[str | None, Column("On-board energy table; empty for a skip")] = None
-    energy_table_sha256: Annotated[str | None, Column("SHA-256 of the energy table's file, hexadecimal")] = None
+    background_reason: Annotated[str | None, Column("Reason for the choice of background")] = None
+    energy_table: Annotated[str | None, Column("Onboard energy table; empty for skipped runs")] = None
+    energy_table_sha256: Annotated[str | None, Column("SHA-256 of the energy-table file, hexadecimal")] = None
     cal_file: Annotated[str | None, Column("Daily energy calibration (CAL file); empty for none")] = None
     phase_table: Annotated[str | None, Column("Phase corrections of the sub-collimators")] = None
-    phase_table_sha256: Annotated[str | None, Column("SHA-256 of the phase corrections' files, hexadecimal")] = None
-    background_candidates: Annotated[str | None, Column("Backgrounds that were looked at, best first", "JSON")] = None
-    hpc_x: Annotated[float | None, Column("Flare location, as seen from Solar Orbiter", "arcsec")] = None
-    hpc_y: Annotated[float | None, Column("Flare location, as seen from Solar Orbiter", "arcsec")] = None
+    phase_table_sha256: Annotated[str | None, Column("SHA-256 of the phase-correction files, hexadecimal")] = None
+    background_candidates: Annotated[str | None, Column("Backgrounds that were considered, best first", "JSON")] = None
+    hpc_x: Annotated[float | None, Column("Flare location as seen from Solar Orbiter", "arcsec")] = None
+    hpc_y: Annotated[float | None, Column("Flare location as seen from Solar Orbiter", "arcsec")] = None
     hpc_sigma_x: Annotated[float | None, Column("Standard deviation of the location", "arcsec")] = None
     hpc_sigma_y: Annotated[float | None, Column("Standard deviation of the location", "arcsec")] = None
-    sidelobe_ratio: Annotated[float | None, Column("Second peak ÷ first, full-disk map")] = None
-    location_method: Annotated[str | None, Column("How the location was found")] = None
-    pointing_source: Annotated[str | None, Column("Aspect solution, or what replaced it")] = None
+    sidelobe_ratio: Annotated[float | None, Column("Second highest peak ÷ highest peak in the full-disk map")] = None
+    location_method: Annotated[str | None, Column("Method by which the location was determined")] = None
+    pointing_source: Annotated[str | None, Column("Aspect solution, or the substitute for it")] = None
     roll_deg: Annotated[float | None, Column("Roll angle", "deg")] = None
     pointing_x: Annotated[float | None, Column("Pointing of the optical axis", "arcsec")] = None
     pointing_y: Annotated[float | None, Column("Pointing of the optical axis", "arcsec")] = None
     pointing_rms_x: Annotated[float | None, Column("Scatter of the pointing in the time range", "arcsec")] = None
     pointing_rms_y: Annotated[float | None, Column("Scatter of the pointing in the time range", "arcsec")] = None
-    pointing_peak_to_peak: Annotated[float | None, Column("Its range, the larger of both axes", "arcsec")] = None
-    author: Annotated[str, Column("User who asked for it; auto for previews")] = "auto"
-    hidden: Annotated[bool, Column("Shown to its author and operators only")] = False
+    pointing_peak_to_peak: Annotated[
+        float | None, Column("Range of the pointing, the larger of both axes", "arcsec")
+    ] = None
+    author: Annotated[str, Column("User who requested it; auto for previews")] = "auto"
+    hidden: Annotated[bool, Column("Visible only to its author and operators")] = False
     simulated: Annotated[bool, Column("Made from simulated data")] = False
-    warnings: Annotated[str, Column("What a reader should know before trusting it", "JSON")] = "[]"
-    recipe: Annotated[str | None, Column("The recipe; empty for a skip", "JSON")] = None
-    started_at: Annotated[np.datetime64, Column("When it was started, or skipped", _CLOCK)]
-    elapsed_s: Annotated[float | None, Column("How long it took", "s")] = None
+    warnings: Annotated[str, Column("Quality warnings", "JSON")] = "[]"
+    recipe: Annotated[str | None, Column("The recipe; empty for skipped runs", "JSON")] = None
+    started_at: Annotated[np.datetime64, Column("When it was started or skipped", _CLOCK)]
+    elapsed_s: Annotated[float | None, Column("Computing time", "s")] = None
     version: Annotated[str, Column("Version of the software")]
-    folder: Annotated[str | None, Column("Folder of its files inside the archive")] = None
+    folder: Annotated[str | None, Column("Path of its folder inside the archive")] = None
 
     def __post_init__(self) -> None:
         _one_of("run", self.run_id, "kind", self.kind, tuple(RunKind))
@@ -221,53 +233,53 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One image: what one method made of one recipe."""
+    """One image: the result of one method for one recipe."""
 
     image_id: Annotated[str, Column("recipe_id-method")]
     recipe_id: Annotated[str, Column("Identity of the recipe, 16 hexadecimal digits")]
     method: Annotated[str, Column(f"Reconstruction method: {', '.join(METHODS)}")]
     uid: Annotated[str, Column("Unique id of the science request")]
-    flare_id: Annotated[str | None, Column("Flare the time range belongs to")] = None
+    flare_id: Annotated[str | None, Column("Flare to which the time range belongs")] = None
     t_start: Annotated[np.datetime64, Column("Start of the time range", _UTC)]
     t_end: Annotated[np.datetime64, Column("End of the time range", _UTC)]
     e_low: Annotated[float, Column("Lower edge of the energy range", "keV")]
     e_high: Annotated[float, Column("Upper edge of the energy range", "keV")]
     goes_class: Annotated[str | None, Column("Measured GOES class of the flare, e.g. C3.4")] = None
     goes_flux: Annotated[float | None, Column("Measured GOES flux of the flare at its peak", "W m⁻²")] = None
-    peak_hpc_x: Annotated[float | None, Column("Peak, as seen from Solar Orbiter", "arcsec")] = None
-    peak_hpc_y: Annotated[float | None, Column("Peak, as seen from Solar Orbiter", "arcsec")] = None
-    centroid_hpc_x: Annotated[float | None, Column("Centroid of what is above half the maximum", "arcsec")] = None
-    centroid_hpc_y: Annotated[float | None, Column("Centroid of what is above half the maximum", "arcsec")] = None
+    peak_hpc_x: Annotated[float | None, Column("Brightest pixel as seen from Solar Orbiter", "arcsec")] = None
+    peak_hpc_y: Annotated[float | None, Column("Brightest pixel as seen from Solar Orbiter", "arcsec")] = None
+    centroid_hpc_x: Annotated[float | None, Column("Centroid of the pixels above half the maximum", "arcsec")] = None
+    centroid_hpc_y: Annotated[float | None, Column("Centroid of the pixels above half the maximum", "arcsec")] = None
     total_flux: Annotated[float | None, Column("Sum of the image times the pixel area", "ct s⁻¹ cm⁻² keV⁻¹")] = None
     max: Annotated[float | None, Column("Brightest pixel, in the unit of the image")] = None
-    unit: Annotated[str, Column("Unit of the image, as FITS writes it")] = ""
+    unit: Annotated[str, Column("Unit of the image in FITS notation")] = ""
     chi2: Annotated[
         float | None,
-        Column("χ² per degree of freedom of the visibilities, 1 is perfect; σ includes 5 % of the amplitude"),
+        Column("χ² per degree of freedom of the visibilities (ideally 1); σ includes 5 % of the amplitude"),
     ] = None
     n_iter: Annotated[int | None, Column("Iterations")] = None
     stopped_by: Annotated[str | None, Column("Why the iteration ended")] = None
     nx: Annotated[int, Column("Pixels along x", "pixel")]
     ny: Annotated[int, Column("Pixels along y", "pixel")]
     pixel_arcsec: Annotated[float, Column("Pixel size", "arcsec")]
-    center_hpc_x: Annotated[float, Column("Centre of the map", "arcsec")]
-    center_hpc_y: Annotated[float, Column("Centre of the map", "arcsec")]
-    sidelobe_ratio: Annotated[float | None, Column("Second peak ÷ first, full-disk map")] = None
-    trusted: Annotated[bool, Column("No part of it is doubtful; otherwise see warnings")]
+    center_hpc_x: Annotated[float, Column("Center of the map", "arcsec")]
+    center_hpc_y: Annotated[float, Column("Center of the map", "arcsec")]
+    sidelobe_ratio: Annotated[float | None, Column("Second highest peak ÷ highest peak in the full-disk map")] = None
+    trusted: Annotated[bool, Column("No verdict is doubtful; otherwise see the warnings")]
     verdict_position: Annotated[str | None, Column("trusted or doubtful")] = None
     verdict_flux: Annotated[str | None, Column("trusted or doubtful")] = None
     verdict_shape: Annotated[str | None, Column("trusted or doubtful")] = None
-    warnings: Annotated[str, Column("What a reader should know before trusting it", "JSON")] = "[]"
+    warnings: Annotated[str, Column("Quality warnings", "JSON")] = "[]"
     simulated: Annotated[bool, Column("Made from simulated data")] = False
-    file: Annotated[str, Column("Place of the FITS file inside the archive")]
-    png: Annotated[str | None, Column("Place of the picture inside the archive")] = None
-    thumbnail: Annotated[str | None, Column("Place of the small picture inside the archive")] = None
+    file: Annotated[str, Column("Path of the FITS file inside the archive")]
+    png: Annotated[str | None, Column("Path of the picture inside the archive")] = None
+    thumbnail: Annotated[str | None, Column("Path of the thumbnail inside the archive")] = None
     sha256: Annotated[str, Column("SHA-256 of the FITS file, hexadecimal")]
     size: Annotated[int, Column("Size of the FITS file", "byte")]
-    author: Annotated[str, Column("User who asked for it; auto for previews")] = "auto"
-    hidden: Annotated[bool, Column("Shown to its author and operators only")] = False
-    created_at: Annotated[np.datetime64, Column("When it was made", _CLOCK)]
-    elapsed_s: Annotated[float | None, Column("How long it took", "s")] = None
+    author: Annotated[str, Column("User who requested it; auto for previews")] = "auto"
+    hidden: Annotated[bool, Column("Visible only to its author and operators")] = False
+    created_at: Annotated[np.datetime64, Column("When the image was made", _CLOCK)]
+    elapsed_s: Annotated[float | None, Column("Computing time", "s")] = None
 
     def __post_init__(self) -> None:
         _one_of("image", self.image_id, "method", self.method, METHODS)
@@ -297,7 +309,7 @@ IMAGES = Table("images", Image, "image_id", "t_start", "Images, one row per reci
 type FileTable = Table[ScienceFile] | Table[QuicklookFile] | Table[AuxFile] | Table[OtherFile]
 type AnyTable = FileTable | Table[Flare] | Table[Run] | Table[Image]
 
-#: The tables of STIX files, by the word that addresses of pages use. A search for a file covers all of them.
+#: The tables of STIX files, by their names in URLs of pages. A search for a file covers all of them.
 FILE_KINDS: dict[str, FileTable] = {
     "science": SCIENCE_FILES,
     "quicklook": QUICKLOOK_FILES,
@@ -309,12 +321,12 @@ TABLES: dict[str, AnyTable] = {table.name: table for table in (*FILE_TABLES, FLA
 
 
 def table_named(name: str) -> AnyTable:
-    """Table of that name.
+    """Table by name.
 
     Raises
     ------
     NotInArchive
-        When there is none.
+        If there is no such table.
     """
     if name not in TABLES:
         message = f"there is no table {name!r}; the tables are {', '.join(TABLES)}"
@@ -323,7 +335,7 @@ def table_named(name: str) -> AnyTable:
 
 
 def select_files(columns: str, rest: str = "") -> str:
-    """A query over the files of all tables; both are our own text, and the columns those of every product file."""
+    """A query over all tables of files, with columns that all of them have. Arguments must not be user input."""
     return " UNION ALL ".join(select(columns, table.name, rest) for table in FILE_TABLES)
 
 
@@ -331,7 +343,7 @@ def schema_markdown() -> str:
     """Documentation of every table and column, as a Markdown page."""
     opening = (
         "# Tables of the index\n\n"
-        "What `stix-jobs query` and the pages can ask for. Times are UTC to the microsecond, without a zone; those of\n"
+        "Tables for queries with `stix-jobs query`. Times are UTC with microseconds, without a time zone; times of\n"
         "the observation are UTC at Solar Orbiter. Positions are helioprojective. Unknown values are empty.\n\n"
     )
     return opening + "\n".join(table.markdown for table in (*TABLES.values(), *SERIES.values()))

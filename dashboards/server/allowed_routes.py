@@ -27,15 +27,15 @@ SERVED: Mapping[str, str] = {
     **{f"{address}/ws$": f"web socket of {what}" for address, what in _PAGES.items()},
     r"/static/(?!extensions/)(.*)$": "scripts and style sheets of Bokeh",
     r"/static/extensions/(.*)$": "scripts, style sheets and fonts of Panel and panel.ui",
-    r"/favicon.ico$": "browsers ask for it",
-    r"/liveness$": "a supervisor asks whether the server answers",
-    r"/login$": "the form to sign in with, or the way to a provider",
+    r"/favicon.ico$": "requested by browsers",
+    r"/liveness$": "health check",
+    r"/login$": "sign-in form, or redirect to a provider",
     r"/logout$": "ends a session in every open tab",
     r"/account$": "a user's tokens, password, sessions and requests",
     r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)$": "an image: FITS file, picture, thumbnail",
     r"/archive/((?:science|quicklook|aux|other)/[^/]+\.fits)$": "a STIX file of the archive",
     r"/archive/(calibration/[^/]+\.(?:fits|csv))$": "an energy table or a CAL file that the archive added",
-    r"/archive/script/([0-9a-f]{16}-[a-z_]+?)(-stixpy\.py|\.py|\.pro|\.ipynb)$": "a script that makes an image again",
+    r"/archive/script/([0-9a-f]{16}-[a-z_]+?)(-stixpy\.py|\.py|\.pro|\.ipynb)$": "a script that reproduces an image",
     r"/archive/lightcurve\.(csv|parquet)$": "light curves of a time range",
     r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)$": "a file that a user's request rendered",
     r"/archive/selection/(bundle\.zip|table\.csv|table\.parquet|animation\.py|overlay\.py)$": "several images together",
@@ -44,10 +44,10 @@ SERVED: Mapping[str, str] = {
 }
 #: Default routes of Panel and Bokeh that are removed, and why.
 REMOVED: Mapping[str, str] = {
-    **{f"{address}/autoload.js$": "gives a page's token to other sites" for address in _PAGES},
-    **{f"{address}/metadata$": "nobody asks for it" for address in _PAGES},
+    **{f"{address}/autoload.js$": "reveals the token of a page to other sites" for address in _PAGES},
+    **{f"{address}/metadata$": "not used" for address in _PAGES},
     **{f"{address}/static/(.*)$": "the same files as /static" for address in _PAGES},
-    r"/components/(.*)$": "imports whichever module the address names",
+    r"/components/(.*)$": "imports any module named in the URL",
 }
 
 

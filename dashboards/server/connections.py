@@ -238,7 +238,7 @@ class Connections:
             if not connection.stream.writing():
                 connection.sent = self._now
             elif self._now - connection.sent > limits.send_time:
-                self.bursts.note(f"connections closed: they took nothing of an answer for {limits.send_time:g} s")
+                self.bursts.note(f"connections closed: the client read nothing for {limits.send_time:g} s")
                 connection.stream.close()
 
     def _wait(self, connection: Connection, phase: Phase) -> None:
@@ -376,7 +376,7 @@ class LimitedServer(HTTPServer):
         super().add_sockets([SheddingListener.of(given, self._shed) for given in sockets])
 
     def _shed(self) -> bool:
-        self.connections.bursts.note("connections that found no file descriptor left")
+        self.connections.bursts.note("connections refused because no file descriptor was left")
         return self.connections.make_room()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:

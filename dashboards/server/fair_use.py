@@ -273,7 +273,7 @@ def refuse_page(handler: RequestHandler, busy: Busy) -> None:
     handler.set_header("Cache-Control", "no-store")
     handler.set_header("X-Content-Type-Options", "nosniff")
     handler.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    text = f'<p role="alert">{escape(busy.sentence)}</p><p>This page tries again by itself.</p>'
+    text = f'<p role="alert">{escape(busy.sentence)}</p><p>This page reloads automatically.</p>'
     handler.finish(f'<!doctype html><html lang="en"><title>Too many requests</title>{text}</html>')
 
 

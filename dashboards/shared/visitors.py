@@ -88,7 +88,7 @@ def visitor_of_cookie(cookie: str) -> Visitor:
     try:
         return visitor_of_session(cookie)
     except ArchiveError as error:
-        log.error("nobody can be signed in: %s", error)  # noqa: TRY400 (a fault of files)
+        log.error("sign-in is not available: %s", error)  # noqa: TRY400 (a fault of files)
         return GUEST
 
 
@@ -124,7 +124,7 @@ def visitor_of_authorization(authorization: str) -> Visitor:
     try:
         return _visitor(accounts().of_token(authorization[len(_BEARER) :].strip()))
     except ArchiveError as error:
-        log.error("nobody can be signed in: %s", error)  # noqa: TRY400 (a fault of files)
+        log.error("sign-in is not available: %s", error)  # noqa: TRY400 (a fault of files)
         return GUEST
 
 

@@ -395,7 +395,7 @@ class AnalysisView:
     def _followed(self) -> Tracking:
         """The tracked request, for components that exist only with one."""
         if self._tracking is None:
-            message = "nothing is followed for a file of the visitor's own"
+            message = "requests are not tracked for a visitor's own file"
             raise RuntimeError(message)
         return self._tracking
 

@@ -119,11 +119,11 @@ def status_html(status: RequestStatus | None, *, answered: bool) -> str:
             sets = f", set {len(status.parts) + 1} of {request.task_count}" if request.task_count > 1 else ""
             stop = " It is being cancelled." if request.cancelling else ""
             return (
-                f"<p>{head} runs: {escape(request.step or 'beginning')}{sets}.{stop}</p>"
+                f"<p>{head} is running: {escape(request.step or 'starting')}{sets}.{stop}</p>"
                 f"<progress max='1' value='{min(done, 1.0):.3f}' aria-label='progress'></progress>"
             )
         case RequestState.DONE:
-            how = "needed no computation: these images exist already" if answered else "is done"
+            how = "needed no computation; the images already exist" if answered else "is done"
             some = f" {escape(request.reason)}" if request.reason else ""
             return f"<p class='done'>{head} {how}. Its images are below.{some}</p>"
         case RequestState.CANCELLED:

@@ -48,7 +48,7 @@ class NewestOnly:
             try:
                 question()
             except Exception:  # an error must not stop the next one
-                log.exception("a question of a page failed")
+                log.exception("a background update of a page failed")
             with self._lock:
                 question, self._next = self._next, None
                 self._busy = question is not None

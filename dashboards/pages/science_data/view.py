@@ -146,7 +146,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
     def _upload(self) -> pn.Column:
         """Upload field for a file of the visitor's own."""
         field = FileField(
-            label="Open a file of your own",
+            label="Open your own file",
             accept=".fits",
             max_file_size=UploadLimits().size,
             variant="outlined",

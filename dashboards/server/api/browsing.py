@@ -28,7 +28,7 @@ from dashboards.shared.access import visible_image
 
 #: Most points of a light curve in one response: about 2 MB.
 POINTS = 20_000
-#: Points without a resolution: as many as a screen shows.
+#: Number of points if no resolution is given: about one per pixel of a screen.
 _SCREEN = 2000
 
 _START = p.time("start", "Ends after this time")
@@ -46,7 +46,7 @@ def page_schema(item: dict[str, Any]) -> dict[str, Any]:
             "total": {"type": "integer", "description": "Total number of items"},
             "limit": {"type": "integer"},
             "offset": {"type": "integer"},
-            "next": {"type": ["string", "null"], "description": "The next page, relative to this address"},
+            "next": {"type": ["string", "null"], "description": "URL of the next page, relative to this URL"},
             "clock": {"type": "string", "description": "Meaning of the times"},
             "units": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Unit by column"},
             "items": {"type": "array", "items": item},
@@ -216,7 +216,7 @@ _CURVE = {
     "type": "object",
     "properties": {
         "bands": {"type": "object", "description": "Lower and upper edge by name, keV"},
-        "bucket": {"type": "number", "description": "Length of a point, s; 0 for the bins as they were recorded"},
+        "bucket": {"type": "number", "description": "Length of a point, s; 0 for the original bins"},
         "time": {"type": "array", "items": {"type": "string", "format": "date-time"}, "description": "Starts"},
         "recorded": {**_NUMBERS, "description": "Recorded time, s"},
         "mean": {**_BANDS, "description": "Mean rate, ct s⁻¹; null in gaps"},

@@ -61,7 +61,7 @@ class JsonHandler(RequestHandler):
 
     def _sentence(self, status: int) -> str:
         if status == 405:
-            return f"{self.request.method} is not possible here"
+            return f"method {self.request.method} is not allowed here"
         return _SENTENCES.get(status, "the request failed")
 
     def refuse(self, refused: Refused) -> None:
@@ -96,7 +96,7 @@ class EndpointHandler(JsonHandler):
         """Refuse a long body before it is sent."""
         length = self.request.headers.get("Content-Length", "0")
         if length.isdecimal() and int(length) > _LIMITS.body:
-            message = f"a request may be {_LIMITS.body} bytes long, this one has {length}"
+            message = f"the body has {length} bytes; the limit is {_LIMITS.body}"
             self.set_header("Connection", "close")
             self.refuse(Refused(413, message, "body"))
 
@@ -147,7 +147,9 @@ class EndpointHandler(JsonHandler):
         """
         visitor = await visitor_asking(self)
         if visitor.name is None and "Authorization" in self.request.headers:
-            message = "invalid token: it was revoked, or is not written as “Authorization: Bearer stix_…”"
+            message = (
+                "invalid token: it was revoked, or the header does not have the form “Authorization: Bearer stix_…”"
+            )
             raise Refused(401, message, "Authorization")
         if visitor.name is None and endpoint.who is Who.USERS:
             message = "sign-in required: create a token at /account and send it as Authorization: Bearer"
@@ -185,19 +187,19 @@ class EndpointHandler(JsonHandler):
 
 
 class OpenApiHandler(JsonHandler):
-    """Sends the OpenAPI description."""
+    """Serve the OpenAPI document."""
 
     def get(self) -> None:
-        """Send it."""
+        """Send the document."""
         self.finish(json.dumps(openapi_document()))
 
     def head(self) -> None:
-        """Send its headers."""
+        """Send only the headers."""
         self.get()
 
 
 class NothingHandler(JsonHandler):
-    """Answers all other paths below ``/api/`` with 404."""
+    """Answer all other paths below ``/api/`` with 404."""
 
     def check_xsrf_cookie(self) -> None:
         """Do nothing: there is nothing to change."""

@@ -33,7 +33,7 @@ def openapi_document() -> dict[str, Any]:
             "title": "STIX flare-imaging archive",
             "version": f"{VERSION}.{version('stix-flare-archive')}",
             "description": f"{CLOCK} Angles are arcsec, helioprojective as seen from Solar Orbiter. Unknown values are "
-            "null. Lists come in pages; `next` is the address of the next one, relative to the call's own.",
+            "null. Lists come in pages; `next` is the URL of the next one, relative to the URL of the call.",
             "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
         },
         "servers": [{"url": "."}],

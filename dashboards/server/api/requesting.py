@@ -169,7 +169,7 @@ def _images(archive: Archive, run_id: str | None, call: Call) -> list[str]:
 
 
 def _own(journal: Journal, call: Call) -> Request:
-    """The request in the URL, if it is the caller's; other users' requests do not exist for them."""
+    """The request in the URL, if it belongs to the caller; requests of other users are reported as missing."""
     request_id = int(call.path["request_id"])
     row = journal.get(request_id)
     if row.user != call.visitor.name and not call.visitor.operator:
@@ -202,7 +202,7 @@ _REQUEST: dict[str, Any] = {
         "step": {"type": "string", "description": "Current step"},
         "step_number": {"type": "integer"},
         "step_count": {"type": "integer"},
-        "reason": {"type": "string", "description": "Why it, or a part of it, failed, or what it is waiting for"},
+        "reason": {"type": "string", "description": "Why it or a part of it failed, or what it is waiting for"},
         "cancelling": {"type": "boolean"},
         "submitted_at": _TIME,
         "started_at": _TIME,

@@ -13,8 +13,8 @@ from archive.index.columns import Field, Table
 from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES
 
 CLOCK = (
-    "Times are UTC, ISO 8601. Times of the observation are UTC at Solar Orbiter, which is nearer to the Sun than Earth "
-    "and sees the same light minutes earlier."
+    "Times are UTC, ISO 8601. Times of observations are UTC at Solar Orbiter, where light from the Sun arrives "
+    "up to several minutes earlier than at Earth."
 )
 
 #: Columns with paths on the server's disk, or for internal use.

@@ -131,7 +131,7 @@ def test_methods_that_an_address_has_not(client: Any) -> None:
     ):
         answer = client.send(method, ROOT + path, b"")
         assert answer.status == 405
-        assert answer.json["error"] == f"{method} is not possible here"
+        assert answer.json["error"] == f"method {method} is not allowed here"
         assert answer.headers["Allow"] == allowed
 
 

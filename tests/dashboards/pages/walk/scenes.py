@@ -93,7 +93,7 @@ def places_of(archive: Archive) -> dict[str, str]:
 GUEST, USER, OPERATOR = "", "alice", "olga"
 BOTH = (GUEST, USER)
 ACCOUNT_FORMS = (
-    "What for", "Create token", "Revoke", "Current password", "New password", "New password again",
+    "Label", "Create token", "Revoke", "Current password", "New password", "New password again",
     "Change password", "Sign out everywhere",
 )  # fmt: skip
 _PICKED, _ANALYSIS = "image_archive?picked={picked}", f"science_data?uid={FLARE}&tab=analysis"

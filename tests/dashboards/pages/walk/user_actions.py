@@ -21,7 +21,7 @@ TYPED: Mapping[str, str] = {
     "Uid, name or subject": "2211",
     "Flare id or time (UTC)": "2022-11-11T11:36",
     "Covers [keV]": "6-10",
-    "What for": "walk",
+    "Label": "walk",
     "From (UTC)": "2022-11-11",
     "To (UTC)": "2022-11-11T18:00",
 }

@@ -215,7 +215,7 @@ def close_times(quick_server: Any) -> dict[str, float | None]:
                 one.sendall(b"GET /static/js/bokeh.min.js HTTP/1.1\r\nHost: x\r\n\r\n")
         # reading would be taking, and behind what is not read no end of a connection is seen: the server has to tell
         begun = time.monotonic()
-        while "connections closed: they took nothing of an answer" not in quick_server.log_text()[before:]:
+        while "connections closed: the client read nothing" not in quick_server.log_text()[before:]:
             if time.monotonic() > begun + PATIENCE_S:
                 return None
             time.sleep(0.2)
