@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -80,12 +81,8 @@ class ImageFilter:
     def conditions(self) -> Conditions:
         """The filter as SQL conditions."""
         return Conditions.of(
-            ("t_end > ?", self.t_start),
-            ("t_start < ?", self.t_end),
-            ("uid = ?", self.uid),
-            ("flare_id = ?", self.flare_id),
+            *_of_image_set(self),
             ("recipe_id = ?", self.recipe_id),
-            ("author = ?", self.author),
             (_any_of("recipe_id", self.recipe_ids), self.recipe_ids or None),
             (_any_of("method", self.methods), self.methods or None),
             ("e_high > ?", self.e_low),
@@ -101,11 +98,9 @@ class ImageFilter:
             ("verdict_position = ?", self.verdict_position),
             ("verdict_flux = ?", self.verdict_flux),
             ("verdict_shape = ?", self.verdict_shape),
-            ("simulated = ?", self.simulated),
             (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
             ("image_id IN (SELECT unnest(?))", list(self.ids) or None),
             _contains_text(self.text) if self.text else ("true", None),
-            _visible(self.viewer, self.all_hidden),
         )
 
 
@@ -130,17 +125,11 @@ class RunFilter:
     def conditions(self) -> Conditions:
         """The filter as SQL conditions."""
         return Conditions.of(
-            ("t_end > ?", self.t_start),
-            ("t_start < ?", self.t_end),
-            ("uid = ?", self.uid),
-            ("flare_id = ?", self.flare_id),
-            ("author = ?", self.author),
+            *_of_image_set(self),
             ("band = ?", self.band),
             ("kind = ?", self.kind),
             (_any_of("status", self.statuses), self.statuses or None),
-            ("simulated = ?", self.simulated),
             (_contains("run_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
-            _visible(self.viewer, self.all_hidden),
         )
 
 
@@ -228,6 +217,19 @@ class FlareFilter:
             ("simulated = ?", self.simulated),
             (_contains("flare_id"), self.text or None),
         )
+
+
+def _of_image_set(chosen: ImageFilter | RunFilter) -> tuple[tuple[str, Any], ...]:
+    """Conditions that images and runs share."""
+    return (
+        ("t_end > ?", chosen.t_start),
+        ("t_start < ?", chosen.t_end),
+        ("uid = ?", chosen.uid),
+        ("flare_id = ?", chosen.flare_id),
+        ("author = ?", chosen.author),
+        ("simulated = ?", chosen.simulated),
+        _visible(chosen.viewer, chosen.all_hidden),
+    )
 
 
 def _contains_text(text: str) -> tuple[str, tuple[str, ...]]:
