@@ -30,6 +30,11 @@ def test_value_of_the_ground_software_is_converted(method: str, shapes: tuple[st
     assert per_degree_of_freedom(2.0, method, RECIPE, shapes) == pytest.approx(2.0 * 23 / ndof)
 
 
+def test_as_many_parameters_as_values_leave_one_degree_of_freedom() -> None:
+    recipe = RECIPE | {"subcollimators": ["10a", "10b"]}
+    assert per_degree_of_freedom(2.0, "vis_fwdfit", recipe, ["circle"]) == 2.0
+
+
 def test_fixed_values_are_no_parameters() -> None:
     recipe = json.loads(json.dumps(RECIPE))
     recipe["methods"]["vis_fwdfit"]["fixed"] = [{"fwhm": 20.0}]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from archive import Archive, ImageFilter, IndexDamaged, QueryRefused, QueryTimeout, RunFilter, ScienceFilter
 from archive.errors import ArchiveBusy
+from archive.index import reader
 from archive.index.schema import TABLES
 
 
@@ -198,6 +199,24 @@ def test_many_threads_ask_one_archive(filled: Archive) -> None:
     with ThreadPoolExecutor(8) as pool:
         counts = list(pool.map(lambda _: (filled.count_images(), len(filled.images())), range(100)))
     assert set(counts) == {(12, 12)}
+
+
+def test_views_are_made_once_until_the_files_change(filled: Archive, make, monkeypatch) -> None:
+    opened, real = [], reader._open
+    monkeypatch.setattr(reader, "_open", lambda *words: opened.append(words) or real(*words))
+
+    def number_of_views(sql: str) -> int:
+        opened.clear()
+        filled.query(sql)
+        return len(opened)
+
+    number_of_views("SELECT 1")
+    assert number_of_views("SELECT count(*) FROM images") == 0
+    assert number_of_views("SELECT count(*) FROM lightcurves") == 1  # series have their view when they are asked for
+    assert number_of_views("SELECT count(*) FROM lightcurves") == 0
+    assert number_of_views("SELECT count(*) FROM images") == 0
+    filled.upsert("images", [make.image(99, "2031-01-01")])
+    assert number_of_views("SELECT count(*) FROM images") == 1
 
 
 def test_files_that_are_being_written_are_not_read(filled: Archive) -> None:
