@@ -28,7 +28,7 @@ def compose():
 
 
 @pytest.mark.needs_nginx
-def test_nginx_takes_its_configuration(tmp_path):
+def test_nginx_accepts_its_configuration(tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=stix.example.org", "-days", "1"]
     subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
@@ -47,7 +47,7 @@ def test_nginx_takes_its_configuration(tmp_path):
     assert not [line for line in warnings if 'the "listen ... http2" directive is deprecated' not in line]
 
 
-def test_nginx_hands_web_sockets_on_and_lets_nobody_forge_an_address():
+def test_nginx_forwards_web_sockets_and_overwrites_forged_addresses():
     text = (DEPLOY / "nginx" / "stix.conf").read_text()
     assert "proxy_set_header Upgrade $http_upgrade;" in text
     # $remote_addr and not $proxy_add_x_forwarded_for, which would keep what the visitor sent
@@ -78,7 +78,7 @@ def test_nginx_and_the_unit_have_the_limits_of_the_pages():
 
 
 @pytest.mark.needs_logrotate
-def test_logrotate_takes_its_configuration(tmp_path):
+def test_logrotate_accepts_its_configuration(tmp_path):
     own = tmp_path / "stix"
     own.write_text((DEPLOY / "logrotate" / "stix").read_text().replace("    su stix stix\n", ""))
     tested = subprocess.run(
@@ -104,7 +104,7 @@ def test_containers_run_commands_that_exist(compose):
         assert (ROOT / service["build"]["dockerfile"]).is_file()
 
 
-def test_the_image_copies_what_exists_and_what_is_not_kept_from_it():
+def test_container_image_copies_existing_files_that_are_not_ignored():
     text = (CONTAINER / "Containerfile").read_text()
     copied = [word for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE) for word in line.split()[:-1]]
     allowed = set(re.findall(r"^!(.+)$", (CONTAINER / "Containerfile.dockerignore").read_text(), re.MULTILINE))

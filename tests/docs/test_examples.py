@@ -43,7 +43,7 @@ def test_shell_commands_of_a_page_run(page, workplace, capfd):
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if blocks(page, "bash", "sh")], ids=name_of)
-def test_commands_and_options_that_are_only_shown_exist(page):
+def test_commands_and_options_in_the_documentation_exist(page):
     parser = build_parser()
     for block in blocks(page, "bash", "sh"):
         for words in commands(block):
@@ -56,13 +56,13 @@ def test_commands_and_options_that_are_only_shown_exist(page):
                     pytest.fail(f"{name_of(page)}:{block.line}: stix-jobs {' '.join(rest)} is no command")
 
 
-def test_python_that_is_not_run_is_python():
+def test_python_that_is_not_run_is_valid():
     for page in pages():
         for block in blocks(page, "python"):
             ast.parse(block.text, filename=f"{name_of(page)}:{block.line}")
 
 
-def test_words_of_make_exist():
+def test_make_targets_exist():
     known = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in pages():
         named = set(re.findall(r"(?:`|^ {4}|^)make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.MULTILINE))

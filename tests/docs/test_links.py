@@ -60,14 +60,14 @@ def fault(page: Path, target: str) -> str:
 
 
 @pytest.mark.parametrize("page", [*pages(), *DESIGN], ids=name_of)
-def test_links_lead_somewhere(page):
+def test_links_are_valid(page):
     text = page.read_text(encoding="utf-8")
     targets = [match["target"] or match["picture"] for match in LINK.finditer(text)]
     local = [target for target in targets if not re.match(r"[a-z]+:", target)]
     assert [wrong for target in local if (wrong := fault(page, target))] == []
 
 
-def test_a_link_to_a_name_that_is_gone_is_noticed():
+def test_a_link_to_a_missing_name_is_noticed():
     page = ROOT / "docs" / "code_walkthrough.md"
     assert "has no clean_loop" in fault(page, "../stixcore/imaging/clean.py#clean_loop")
     assert fault(page, "../stixcore/imaging/clean.py#_clean_loop") == ""
@@ -80,7 +80,7 @@ def without_spaces(text: str) -> str:
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if FORMULAS.search(page.read_text("utf-8"))], ids=name_of)
-def test_formulas_stand_in_the_code(page):
+def test_formulas_are_those_of_the_code(page):
     found = list(FORMULAS.finditer(page.read_text(encoding="utf-8")))
     for match in found:
         source = without_spaces((ROOT / match["file"]).read_text(encoding="utf-8"))

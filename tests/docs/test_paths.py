@@ -41,7 +41,7 @@ def test_paths_and_modules_exist(page: Path) -> None:
     assert [name for name in DOTTED.findall(text) if not exists(name)] == []
 
 
-def test_a_module_that_is_gone_is_noticed() -> None:
+def test_a_missing_module_is_noticed() -> None:
     assert exists("jobs.inputs.choose_background")
     assert not exists("jobs.inputs.choose_foreground")
     assert not exists("jobs.no_such_module.inputs")

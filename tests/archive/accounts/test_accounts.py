@@ -27,7 +27,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Accounts:
     return accounts
 
 
-def test_a_password_opens_its_own_account_only(whole: Accounts) -> None:
+def test_password_is_valid_for_its_account_only(whole: Accounts) -> None:
     assert whole.verify("alice", PASSWORD) == whole.user("alice")
     for name, password in (
         ("alice", PASSWORD + " "),
@@ -40,7 +40,7 @@ def test_a_password_opens_its_own_account_only(whole: Accounts) -> None:
         assert whole.verify(name, password) is None
 
 
-def test_the_file_holds_no_password_and_is_its_owners_alone(whole: Accounts) -> None:
+def test_users_file_has_no_plain_password_and_is_private(whole: Accounts) -> None:
     text = (whole.root / "users.json").read_text()
     assert PASSWORD not in text
     assert text.count("$argon2id$") == 2
@@ -55,7 +55,7 @@ def test_roles(whole: Accounts) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "alice", "a.b-c_d", "alice@example.org", "x" * 64, "4s", "a+b@c.de"])
-def test_names_that_are_possible(name: str) -> None:
+def test_valid_names(name: str) -> None:
     assert check_name(name) == name
 
 
@@ -82,19 +82,19 @@ def test_names_that_are_possible(name: str) -> None:
     + ["x" * 65, "%s", "{0}", "a;b"]
     + [f"a{sign}" for sign in string.punctuation if sign not in "._@+-"],
 )
-def test_names_that_are_not(name: str) -> None:
+def test_invalid_names(name: str) -> None:
     with pytest.raises(InvalidAccount, match="cannot be the name of a user"):
         check_name(name)
 
 
-def test_passwords_are_neither_short_nor_endless(tmp_path: Path) -> None:
+def test_password_length_is_limited(tmp_path: Path) -> None:
     for password in ("", "too short", "x" * 201):
         with pytest.raises(InvalidAccount, match="10 to 200 characters"):
             Accounts(tmp_path).add("alice", password, NOW)
     assert Accounts(tmp_path).users() == []
 
 
-def test_another_password_ends_sessions_and_leaves_tokens(tmp_path: Path) -> None:
+def test_new_password_ends_sessions_and_keeps_tokens(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path)
     before = accounts.add("alice", PASSWORD, NOW).generation
     token = accounts.make_token("alice", "notebook", NOW)
@@ -108,7 +108,7 @@ def test_another_password_ends_sessions_and_leaves_tokens(tmp_path: Path) -> Non
     assert accounts.of_session("alice", present) is None
 
 
-def test_who_is_removed_and_comes_again_is_somebody_else(tmp_path: Path) -> None:
+def test_a_user_added_again_is_a_different_user(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path)
     before = accounts.add("alice", PASSWORD, NOW).generation
     token = accounts.make_token("alice", "", NOW)
@@ -122,7 +122,7 @@ def test_who_is_removed_and_comes_again_is_somebody_else(tmp_path: Path) -> None
         accounts.add("alice", PASSWORD, NOW)
 
 
-def test_tokens_are_hashed_revocable_and_few(tmp_path: Path) -> None:
+def test_tokens_are_hashed_revocable_and_limited_in_number(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path)
     accounts.add("alice", PASSWORD, NOW)
     token = accounts.make_token("alice", " my notebook ", NOW)
@@ -165,7 +165,7 @@ def _add_tokens(root: Path, number: int) -> None:
         accounts.make_token("alice", str(number), NOW)
 
 
-def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_writers_lose_nothing(tmp_path: Path) -> None:
     Accounts(tmp_path).add("alice", PASSWORD, NOW)
     spawn = get_context("fork")
     writers = [spawn.Process(target=_add_tokens, args=(tmp_path, number)) for number in range(3)]
@@ -179,7 +179,7 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"users": []}', '{"version": 99, "users": []}', '{"version": 1, "users": [{"name": "a"}]}']
 )
-def test_a_damaged_file_lets_nobody_in_and_is_not_overwritten(tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_admits_no_user_and_is_not_overwritten(tmp_path: Path, text: str) -> None:
     (tmp_path / "users.json").write_text(text)
     accounts = Accounts(tmp_path)
     for attempt in (accounts.users, lambda: accounts.add("alice", PASSWORD, NOW), lambda: accounts.verify("a", "b")):
@@ -208,7 +208,7 @@ def test_users_of_a_sign_in_provider(tmp_path: Path) -> None:
     assert accounts.of_token(token) is None
 
 
-def test_a_name_with_a_password_is_nobody_elses(tmp_path: Path) -> None:
+def test_provider_users_cannot_take_a_name_with_a_password(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path)
     accounts.add("olga", PASSWORD, NOW, Role.OPERATOR)
     (tmp_path / "config.toml").write_text('[accounts]\nallowed = ["*"]\n')
@@ -219,7 +219,7 @@ def test_a_name_with_a_password_is_nobody_elses(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["accounts = 1", "[accounts]\nallow = []", '[accounts]\nallowed = "*"', "[accounts]\noperators = [1]", "["]
 )
-def test_an_invalid_configuration_lets_nobody_in(tmp_path: Path, text: str) -> None:
+def test_an_invalid_configuration_admits_no_user(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.toml").write_text(text)
     with pytest.raises(AccountsDamaged, match=r"config\.toml"):
         ProviderUsers.of(tmp_path)
@@ -237,7 +237,7 @@ def test_ended_sessions_are_remembered_until_they_would_have_expired(tmp_path: P
     assert len(json.loads((tmp_path / "signed-out.json").read_text())) == 1
 
 
-def test_secrets_are_made_once_and_kept_to_oneself(tmp_path: Path) -> None:
+def test_secrets_are_created_once_with_private_permissions(tmp_path: Path) -> None:
     first = web_secrets(tmp_path)
     assert first == web_secrets(tmp_path)
     assert min(len(first.cookie), len(first.session)) >= 64

@@ -118,7 +118,7 @@ def test_ingest_fills_the_table(archive, make, tmp_path):
     assert row == {"file": path.name, "version": "01", "simulated": False, "triggers": 2500.0, "duration_s": 4.0}
 
 
-def test_taking_files_again_changes_no_byte(archive, make, tmp_path):
+def test_ingesting_files_again_changes_no_byte(archive, make, tmp_path):
     files = [CurveFile().write(tmp_path), CurveFile("2022-11-12T00:00:00.000").write(tmp_path)]
     take(archive, make, *files)
     before = make.tree(archive.index)
@@ -128,7 +128,7 @@ def test_taking_files_again_changes_no_byte(archive, make, tmp_path):
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_order_of_arrival_does_not_matter(archive, make, tmp_path, order):
+def test_order_of_ingest_does_not_matter(archive, make, tmp_path, order):
     files = [
         CurveFile(version="01", counts=100.0).write(tmp_path),
         CurveFile("2022-11-11T06:30:00.000", version="02", counts=200.0).write(tmp_path),
@@ -143,7 +143,7 @@ def test_order_of_arrival_does_not_matter(archive, make, tmp_path, order):
     assert len(ours) == 3  # two days, one month
 
 
-def test_newest_version_wins_and_the_old_one_fills_in(archive, make, tmp_path):
+def test_newest_version_is_used_and_the_old_one_fills_gaps(archive, make, tmp_path):
     """The new file covers seven tenths of the old one, so it is a version of it; nothing the old one has is lost."""
     old = CurveFile(bins=1000, counts=100.0).write(tmp_path)
     new = CurveFile("2022-11-11T06:20:00.000", bins=700, version="02", counts=200.0).write(tmp_path)
@@ -157,7 +157,7 @@ def test_newest_version_wins_and_the_old_one_fills_in(archive, make, tmp_path):
     assert series.counts[:, 0].tolist() == [100.0] * 300 + [200.0] * 700
 
 
-def test_overlapping_files_of_one_version_tell_every_moment_once(archive, make, tmp_path):
+def test_overlapping_files_of_one_version_count_every_bin_once(archive, make, tmp_path):
     first = CurveFile(serial="_000001", bins=900, counts=100.0).write(tmp_path)
     # its clock is 1.5 s off: where both have a moment one of them counts, and no bin lies on another
     second = CurveFile("2022-11-11T06:30:01.500", serial="_000002", counts=200.0, created="2023-02-01T00:00:00")
@@ -169,13 +169,13 @@ def test_overlapping_files_of_one_version_tell_every_moment_once(archive, make, 
     assert series.counts[-900:, 0].tolist() == [200.0] * 900  # written later
 
 
-def test_file_that_was_replaced_leaves_nothing_behind(archive, make, tmp_path):
+def test_replaced_file_leaves_no_bins(archive, make, tmp_path):
     take(archive, make, CurveFile(bins=900, counts=100.0).write(tmp_path))
     take(archive, make, CurveFile(bins=300, counts=200.0, created="2024-01-01T00:00:00").write(tmp_path))
     assert bins_of(archive).counts[:, 0].tolist() == [200.0] * 300
 
 
-def test_bin_over_midnight_belongs_to_the_day_of_its_start(archive, make, tmp_path):
+def test_bin_across_midnight_belongs_to_the_day_of_its_start(archive, make, tmp_path):
     take(archive, make, CurveFile("2022-11-11T23:59:50.000", bins=6).write(tmp_path))
     seconds = {date: (bins_of(archive, date).t_start - day(date)) / SECOND for date in ("2022-11-11", "2022-11-12")}
     assert seconds["2022-11-11"].tolist() == [86_390.0, 86_394.0, 86_398.0]
@@ -184,7 +184,7 @@ def test_bin_over_midnight_belongs_to_the_day_of_its_start(archive, make, tmp_pa
     assert again["time"].to_numpy()[0] == day("2022-11-12T00:00:02")
 
 
-def test_bin_over_midnight_counts_on_the_other_side(archive, make, tmp_path):
+def test_bin_across_midnight_contributes_to_the_next_day(archive, make, tmp_path):
     """The new file begins the day; the old one's last bin reaches into it and must go."""
     old = CurveFile("2022-11-11T23:59:50.000", bins=3, counts=100.0)
     new = CurveFile("2022-11-12T00:00:00.000", bins=10, counts=200.0, version="02")
@@ -207,7 +207,7 @@ def test_simulated_and_real_are_never_mixed(archive, make, tmp_path):
             assert set(view.high[:, 0]) == {counts / 4}
 
 
-def test_packet_that_was_sent_twice_counts_once():
+def test_duplicate_packet_counts_once():
     start = np.array([0, 4, 8, 9, 13, 16]) * 1_000_000
     layer = Layer(
         "a", "01", start, start + 4_000_000, np.full(6, 4.0), np.ones((6, 5)), np.ones(6), np.zeros(6, dtype=np.int64)
@@ -245,7 +245,7 @@ def test_merged_files_neither_overlap_nor_lose_time(files):
     assert (kept[0].start == layers[-1].start).all()  # the newest file is whole
 
 
-def test_killed_between_light_curves_and_index_is_done_again(archive, make, tmp_path, monkeypatch):
+def test_ingest_killed_before_the_index_is_repeated(archive, make, tmp_path, monkeypatch):
     path = CurveFile().write(tmp_path)
     monkeypatch.setattr(Archive, "upsert", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -260,7 +260,7 @@ def test_killed_between_light_curves_and_index_is_done_again(archive, make, tmp_
 # Files that cannot be used --------------------------------------------------------------------------------------------
 
 
-def test_other_bands_give_nothing_and_are_told(archive, make, tmp_path, caplog):
+def test_files_with_other_bands_are_skipped_and_reported(archive, make, tmp_path, caplog):
     path = CurveFile(edges=(4.0, 12.0, 15.0, 25.0, 50.0, 84.0)).write(tmp_path)
     take(archive, make, path)
     assert bins_of(archive).t_start.size == 0
@@ -268,7 +268,7 @@ def test_other_bands_give_nothing_and_are_told(archive, make, tmp_path, caplog):
     assert rebuild_light_curves(archive).unusable == ((path.name, "its bands begin at 4, 12, 15, 25, 50 keV"),)
 
 
-def test_file_that_went_missing_is_told(archive, make, tmp_path):
+def test_missing_file_is_reported(archive, make, tmp_path):
     path = CurveFile().write(tmp_path)
     take(archive, make, path, CurveFile("2022-11-12T00:00:00.000").write(tmp_path))
     archive.locate(path.name).unlink()
@@ -282,7 +282,7 @@ def test_file_that_went_missing_is_told(archive, make, tmp_path):
 # Rebuilding -----------------------------------------------------------------------------------------------------------
 
 
-def test_rebuilt_light_curves_are_the_same_bytes(archive, make, tmp_path):
+def test_rebuilt_light_curves_have_the_same_bytes(archive, make, tmp_path):
     files = [
         CurveFile(version="01", counts=100.0).write(tmp_path),
         CurveFile("2022-11-11T06:30:00.000", version="02", simulated=True).write(tmp_path),
@@ -299,7 +299,7 @@ def test_rebuilt_light_curves_are_the_same_bytes(archive, make, tmp_path):
     assert make.tree(archive.index) == before
 
 
-def test_rebuild_removes_what_no_file_tells_of(archive, make, tmp_path):
+def test_rebuild_removes_bins_without_a_file(archive, make, tmp_path):
     path = CurveFile().write(tmp_path)
     take(archive, make, path)
     archive.delete("quicklook_files", [path.name])
@@ -380,7 +380,7 @@ def test_buckets_hold_minimum_mean_and_maximum(wavy, minutes, points, offset):
     assert wanted <= {int((time - np.datetime64(0, "us")) // length) for time in view.time[known]}
 
 
-def test_short_window_shows_the_bins_themselves(wavy):
+def test_short_window_has_the_original_bins(wavy):
     view = wavy.light_curve(day("2022-11-11T01:00"), day("2022-11-11T01:10"), 200)
     assert view.bucket_s == 0.0
     assert view.time.size == 150
@@ -404,7 +404,7 @@ def test_gaps_are_gaps(wavy, points, end):
         assert view.time[gap] == day(end)
 
 
-def test_years_come_from_the_minutes(wavy):
+def test_long_windows_use_one_minute_steps(wavy):
     view = wavy.light_curve(day("2022-01-01"), day("2023-01-01"), 5000)
     assert view.bucket_s % 60 == 0
     assert np.nansum(view.seconds) == 14_000 * 4
@@ -413,7 +413,7 @@ def test_years_come_from_the_minutes(wavy):
     assert np.nansum(view.mean[:, 2] * view.seconds) == pytest.approx(series.counts[:, 2].sum())
 
 
-def test_attenuator_shows_in_every_bucket_it_touches(archive, make, tmp_path):
+def test_attenuator_is_flagged_in_every_bucket_it_overlaps(archive, make, tmp_path):
     files = CurveFile(bins=400), CurveFile("2022-11-11T06:20:00.000", bins=3, version="02", rcr=2)
     take(archive, make, *(file.write(tmp_path) for file in files))
     assert archive.light_curve(day("2022-11-11"), day("2022-11-12"), 100).rcr.max() == 2
@@ -433,7 +433,7 @@ def test_empty_window_is_empty(archive, wavy):
 @pytest.mark.parametrize(
     ("end", "points"), [("2022-11-11", 100), ("2022-11-10", 100), ("2022-11-12", 1), ("2022-11-12", 10**6)]
 )
-def test_window_that_cannot_be_is_refused(wavy, end, points):
+def test_invalid_window_is_refused(wavy, end, points):
     with pytest.raises(QueryRefused, match="a light curve needs"):
         wavy.light_curve(day("2022-11-11"), day(end), points)
 
@@ -453,7 +453,7 @@ def test_replaced_day_is_seen_at_once(archive, make, tmp_path):
     assert archive.rows("SELECT max(counts_4_10) AS most FROM lightcurves") == [{"most": 500.0}]
 
 
-def test_tables_are_documented_and_can_be_asked(archive):
+def test_tables_are_documented_and_can_be_queried(archive):
     text = schema_markdown()
     assert "## `lightcurves`" in text
     assert "## `lightcurve_minutes`" in text

@@ -26,7 +26,7 @@ def middles(images, **drawing):
     return [int(frame[100:103, 123:126].astype(int).sum()) for frame in frames]
 
 
-def test_a_band_or_a_method_has_a_colour_scale_of_its_own():
+def test_every_band_and_method_has_its_color_scale():
     soft, faint, hard = image(0, 4.0, "clean", 1.0), image(1, 4.0, "clean", 0.1), image(2, 16.0, "clean", 0.01)
     other = image(3, 4.0, "mem_ge", 0.001)
     first, second, third, fourth = middles([soft, faint, hard, other])

@@ -22,7 +22,7 @@ def contents(source, folder, **options):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_stand_in_the_manifest_as_they_are(made, name):
+def test_hostile_names_are_unchanged_in_the_manifest(made, name):
     author = name + "x" * 300
     source, _, folder = made(science=name, author=author)
     files = contents(source, folder, inputs=True)
@@ -35,7 +35,7 @@ def test_hostile_names_stand_in_the_manifest_as_they_are(made, name):
     assert all(PurePosixPath(member).parent == PurePosixPath(FOLDER) for member in files)  # nothing leads elsewhere
 
 
-def test_what_is_missing_or_changed_is_said(made):
+def test_missing_and_changed_files_are_listed(made):
     source, _, folder = made()
     (folder / "aux.fits").write_bytes(b"something else")
     files = contents(source, folder, inputs=True)

@@ -13,7 +13,7 @@ NOW = np.datetime64("2026-11-29T12:00:00", "us")
 SHIPPED_TABLE = "elut_table_20220918"
 
 
-def test_own_tables_and_cal_files_go_into_the_bundle(calibrated):
+def test_bundle_includes_energy_tables_and_cal_files_of_the_archive(calibrated):
     source, _, folder, used = calibrated()
     members = bundle_members([source], lambda file: folder / file.name, NOW, inputs=True)
     files = {member.name: member.read() for member in members}
@@ -24,7 +24,7 @@ def test_own_tables_and_cal_files_go_into_the_bundle(calibrated):
     assert addresses == [f"calibration/{table}", f"calibration/{cal_file}"]
 
 
-def test_shipped_tables_stay_where_they_are(calibrated):
+def test_bundle_does_not_include_tables_of_the_software(calibrated):
     source, *_ = calibrated(SHIPPED_TABLE)
     assert [file.name for file in source.calibration] == [source.cal_file.name]
 
@@ -38,7 +38,7 @@ def test_a_recipe_without_calibration_needs_no_such_files(made):
     assert (folder / "science.fits").is_file()
 
 
-def test_every_choice_of_a_recipe_arrives_in_the_python_script(calibrated):
+def test_python_script_contains_every_value_of_the_recipe(calibrated):
     source, recipe, _, _ = calibrated(
         shift_bins=True, background_range=("2022-11-11T09:00:00.000", "2022-11-11T09:10:00.000")
     )

@@ -45,7 +45,7 @@ def numbers(value):
     return [float(word) for word in value]
 
 
-def test_every_routine_gets_the_values_of_the_recipe(made):
+def test_idl_routines_get_the_values_of_the_recipe(made):
     source, recipe, folder = made()
     printed, complaints, given = run(idl_script(source), folder, script_name(source))
     assert printed.endswith("done\n"), complaints
@@ -84,7 +84,7 @@ def test_every_routine_gets_the_values_of_the_recipe(made):
     assert not given["sock_copy", "url"]
 
 
-def test_other_choices_arrive_too(made):
+def test_idl_routines_get_other_options(made):
     methods = default_methods() | {
         Method.CLEAN: CleanParameters(77, 0.05, 14.5, Weighting.UNIFORM),
         Method.MEM_GE: MemGeParameters(total_flux=3.25, percent_lambda=0.015),
@@ -109,13 +109,13 @@ def test_other_choices_arrive_too(made):
 
 
 @pytest.mark.parametrize("rule", StopRule)
-def test_a_stop_rule_that_idl_does_not_have_is_said(made, rule):
+def test_a_comment_names_a_stop_rule_missing_in_idl(made, rule):
     source, _, _ = made(methods={Method.CLEAN: CleanParameters(stop_rule=rule)})
     said = "the archive continues until the" in idl_script(source)
     assert said is (rule is StopRule.NOISE)
 
 
-def test_what_is_missing_is_downloaded_and_what_differs_is_refused(made):
+def test_missing_files_are_downloaded_and_changed_ones_refused(made):
     source, _, folder = made()
     (folder / "science.fits").write_bytes(b"something else")
     printed, complaints, _ = run(idl_script(source), folder)
@@ -127,7 +127,7 @@ def test_what_is_missing_is_downloaded_and_what_differs_is_refused(made):
     assert "cannot get science.fits" in complaints
 
 
-def test_auxiliary_files_are_looked_for_at_all_their_addresses(made):
+def test_auxiliary_files_are_downloaded_from_any_of_their_urls(made):
     names = [f"solo_ANC_stix-asp-ephemeris_2022111{day}_V02.fits" for day in (1, 2)]
     source, _, folder = made(aspect=names)
     assert [len(file.addresses) for file in source.aspect] == [3, 3]
@@ -149,7 +149,7 @@ def test_auxiliary_files_are_looked_for_at_all_their_addresses(made):
         ("sumcase=pixel_set", "elut_corr=1"),
     ],
 )
-def test_a_wrong_keyword_or_a_missing_argument_would_be_noticed(made, right, wrong):
+def test_wrong_keywords_and_missing_arguments_are_noticed(made, right, wrong):
     source, _, folder = made()
     text = idl_script(source)
     assert right in text
@@ -159,7 +159,7 @@ def test_a_wrong_keyword_or_a_missing_argument_would_be_noticed(made, right, wro
 
 
 @pytest.mark.parametrize("name", ["it's {{ method }}.fits", 'a"b\\c;$&.fits', "one\ntwo 🌞 é.fits"])
-def test_hostile_names_run_and_are_printed(made, name):
+def test_script_with_hostile_names_runs_and_prints_them(made, name):
     source, _, folder = made(science=name, author="x" * 300 + name)
     printed, complaints, given = run(idl_script(source), folder)
     assert printed.endswith("done\n"), complaints
@@ -168,20 +168,20 @@ def test_hostile_names_run_and_are_printed(made, name):
     assert given["stx_mem_ge", "imsize"]
 
 
-def test_a_name_longer_than_a_file_may_have_is_printed(made):
+def test_a_name_too_long_for_a_file_is_printed(made):
     source, _, folder = made(science="🌞" * 300)
     printed, complaints, _ = run(idl_script(source), folder)
     assert "🌞" * 300 in printed
     assert "cannot get" in complaints
 
 
-def test_a_name_that_leads_elsewhere_is_refused(made):
+def test_a_name_with_a_path_is_refused(made):
     source, _, _ = made()
     with pytest.raises(InvalidName):
         replace(source.science, name="../science.fits")
 
 
-def test_the_ground_software_gets_the_cal_file_and_shifted_bins(calibrated):
+def test_idl_uses_the_cal_file_and_shifted_bins(calibrated):
     source, _, folder, used = calibrated(shift_bins=True)
     printed, complaints, given = run(idl_script(source), folder)
     assert printed.endswith("done\n"), complaints
@@ -195,7 +195,7 @@ def test_the_ground_software_gets_the_cal_file_and_shifted_bins(calibrated):
     assert "does not match its checksum" in run(idl_script(source), folder)[1].replace("\n", "")
 
 
-def test_the_ground_software_is_left_alone_without_them(made):
+def test_idl_uses_its_defaults_without_them(made):
     source, _, folder = made()
     printed, complaints, given = run(idl_script(source), folder)
     assert printed.endswith("done\n"), complaints
@@ -203,7 +203,7 @@ def test_the_ground_software_is_left_alone_without_them(made):
     assert [numbers(v) for v in given["stx_construct_calibrated_visibility", "shift_duration"]] == [[0]] * 2
 
 
-def test_a_part_of_a_background_file_stops_the_idl_script(made):
+def test_idl_script_stops_if_only_part_of_the_background_is_used(made):
     source, _, folder = made(background_range=("2022-11-11T09:00:00.000", "2022-11-11T09:10:00.000"))
     text = idl_script(source)
     printed, complaints, given = run(text, folder)

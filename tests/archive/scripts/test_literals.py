@@ -41,19 +41,19 @@ def test_python_reads_back_what_was_written(value):
 
 
 @given(st.text())
-def test_a_python_text_is_one_line_that_can_be_seen(value):
+def test_a_python_string_is_one_line_of_visible_characters(value):
     assert python_literal(value).isprintable()
 
 
 @given(st.text())
-def test_an_idl_text_is_one_line_of_printable_ascii(value):
+def test_an_idl_string_is_one_line_of_printable_ascii(value):
     written = idl_literal(value)
     assert written.isascii()
     assert written.isprintable()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
-def test_what_has_no_literal_is_refused(value):
+def test_values_without_a_literal_are_refused(value):
     with pytest.raises(TypeError):
         python_literal(value)
     with pytest.raises(TypeError):
@@ -70,7 +70,7 @@ def test_idl_prints_what_was_written(tmp_path: Path):
     assert [float(number) for number in numbers.split()] == [1.5, 1e-30, -2.0]
 
 
-def test_what_stands_in_a_value_is_not_filled_again():
+def test_placeholders_in_values_are_not_replaced():
     places = re.findall(r"\{\{ (\w+) \}\}", template("inputs.py.txt"))
     filled = fill("inputs.py.txt", dict.fromkeys(places, "0") | {"author": "'{{ method }}'"})
     assert "AUTHOR = '{{ method }}'" in filled

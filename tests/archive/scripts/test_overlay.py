@@ -58,7 +58,7 @@ def middle_of(lines, level=0.9):
 
 @pytest.mark.parametrize("assumption", ["surface", "spherical"])
 @pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (600.0, -900.0), (-1700.0, 300.0), (1980.0, 300.0)])
-def test_places_are_those_of_sunpy(x, y, assumption):
+def test_positions_agree_with_sunpy(x, y, assumption):
     observer = SkyCoord(-40 * u.deg, 5 * u.deg, 0.48 * u.au, frame="heliographic_stonyhurst", obstime=TIME)
     other = SkyCoord(10 * u.deg, -6 * u.deg, 0.99 * u.au, frame="heliographic_stonyhurst", obstime=TIME)
     ours = [
@@ -83,7 +83,7 @@ def test_places_are_those_of_sunpy(x, y, assumption):
     assert found_y == pytest.approx(expected.Ty.to_value("arcsec"), abs=1e-3)
 
 
-def test_a_place_behind_the_sun_is_hidden_and_one_beside_it_is_not():
+def test_positions_behind_the_sun_are_hidden_and_off_the_disk_visible():
     earth = overlay.observer_at(0.0, 0.0, 1.5e11)
     radius = overlay.SOLAR_RADIUS
     points = np.array(
@@ -92,7 +92,7 @@ def test_a_place_behind_the_sun_is_hidden_and_one_beside_it_is_not():
     assert overlay.seen_from(earth, points)[2].tolist() == [True, False, True, False, True]
 
 
-def test_contours_lie_within_a_pixel_of_the_source_in_both_views(aia, tmp_path):
+def test_contours_are_within_a_pixel_of_the_source_in_both_views(aia, tmp_path):
     base = overlay.read_map(str(aia))
     real = sunpy.map.Map(str(aia))
     # a place in the middle of the cut-out
@@ -123,7 +123,7 @@ def test_contours_lie_within_a_pixel_of_the_source_in_both_views(aia, tmp_path):
 
 
 @pytest.mark.parametrize("view", ["other", "stix"])
-def test_the_picture_and_what_is_said_about_it(aia, tmp_path, view):
+def test_overlay_and_its_notes(aia, tmp_path, view):
     base = overlay.read_map(str(aia))
     write_stix(tmp_path / "stix.fits", 68.0, 10.0)
     stix = overlay.read_stix(tmp_path / "stix.fits")
@@ -135,7 +135,7 @@ def test_the_picture_and_what_is_said_about_it(aia, tmp_path, view):
     assert (tmp_path / "overlay.png").stat().st_size > 20_000
 
 
-def test_what_cannot_be_seen_is_said_and_not_drawn(aia, tmp_path):
+def test_hidden_sources_are_noted_and_not_drawn(aia, tmp_path):
     base = overlay.read_map(str(aia))
     write_stix(tmp_path / "behind.fits", 140.0, 10.0, observer_lon=120.0)
     write_stix(tmp_path / "beside.fits", 75.0, 10.0, observer_lon=-10.0, offset=80.0)
@@ -153,14 +153,14 @@ def test_what_cannot_be_seen_is_said_and_not_drawn(aia, tmp_path):
     assert not any("not drawn" in sentence for sentence in said)
 
 
-def test_light_needs_its_time(tmp_path):
+def test_light_travel_time(tmp_path):
     write_stix(tmp_path / "stix.fits", 68.0, 10.0)
     stix = overlay.read_stix(tmp_path / "stix.fits")
     late = overlay.time_for(stix, 149_597_870_700.0) - stix["middle"]
     assert late / np.timedelta64(1, "s") == pytest.approx(0.5 * 499.005, abs=0.01)
 
 
-def test_a_map_of_another_day_is_said_to_be_days_away(aia, tmp_path):
+def test_note_on_a_map_of_another_day(aia, tmp_path):
     write_stix(tmp_path / "stix.fits", 68.0, 10.0)
     stix = overlay.read_stix(tmp_path / "stix.fits")
     base = overlay.read_map(str(aia)) | {"time": stix["middle"] + np.timedelta64(36, "h")}
@@ -171,7 +171,7 @@ def test_a_map_of_another_day_is_said_to_be_days_away(aia, tmp_path):
 @pytest.mark.parametrize(
     "frame", [("CRLN-CAR", "CRLT-CAR"), ("HGLN-CAR", "HGLT-CAR"), ("RA---TAN", "DEC--TAN"), ("HPLT-TAN", "HPLN-TAN")]
 )
-def test_a_map_of_another_frame_is_not_drawn_as_helioprojective(tmp_path, frame):
+def test_maps_that_are_not_helioprojective_are_refused(tmp_path, frame):
     header = fits.Header({"CTYPE1": frame[0], "CTYPE2": frame[1], "CUNIT1": "deg", "CUNIT2": "deg", "DATE-OBS": TIME})
     header.update({"CDELT1": 0.01, "CDELT2": 0.01, "CRPIX1": 4.5, "CRPIX2": 4.5, "CRVAL1": 0.0, "CRVAL2": 0.0})
     header.update({"HGLN_OBS": 0.0, "HGLT_OBS": 0.0, "DSUN_OBS": 1.5e11})
@@ -187,7 +187,7 @@ def test_a_map_of_another_frame_is_not_drawn_as_helioprojective(tmp_path, frame)
 OLD_MAP = "sci_9111_uid_2202155513_0_0_0_2022-02-15T18:11:49.918_fwfit.fits"
 
 
-def test_a_map_of_the_data_center_in_arcsecs_is_read_with_its_observer(shared_data):
+def test_data_center_map_in_arcsecs_is_read_with_its_observer(shared_data):
     base = overlay.read_map(str(shared_data / "formats" / OLD_MAP))
     # Solar Orbiter on that day, by L0, B0 and RSUN of the map
     assert base["observer"]["distance"] / 149_597_870_700.0 == pytest.approx(0.7234, abs=1e-3)
@@ -200,7 +200,7 @@ def test_a_map_of_the_data_center_in_arcsecs_is_read_with_its_observer(shared_da
     assert (x, y) == (pytest.approx(expected[0], abs=0.1), pytest.approx(expected[1], abs=0.1))
 
 
-def test_line_ends_in_cards_change_nothing(aia, tmp_path):
+def test_line_breaks_in_cards_are_ignored(aia, tmp_path):
     content = aia.read_bytes()
     path = tmp_path / "windows.fits"
     card, at = b"CUNIT1  = 'arcsec\r\n'".ljust(78) + b"\r\n", content.index(b"CUNIT1  =")
@@ -213,7 +213,7 @@ def test_line_ends_in_cards_change_nothing(aia, tmp_path):
     np.testing.assert_allclose(base["observer"]["place"], original["observer"]["place"])
 
 
-def test_an_observer_that_nobody_names_is_said(aia, tmp_path):
+def test_note_on_a_map_without_an_observer(aia, tmp_path):
     with fits.open(aia) as hdus:
         header = hdus[0].header
         for key in [key for key in header if key.endswith("_OBS") or key in ("DSUN_OBS", "L0", "B0", "RSUN")]:

@@ -37,7 +37,7 @@ def brought_along(requirement):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_what_a_script_says_to_install_is_what_it_imports(made, script):
+def test_script_imports_the_packages_it_requires(made, script):
     text = SCRIPTS[script](made()[0])
     (line,) = re.findall("pip install (.+)", text)
     named = {one.name: one for one in map(Requirement, line.replace('"', "").split())}

@@ -17,7 +17,7 @@ from stixcore.reconstruct import prepare_recipe, reconstruct
 from stixcore.times import parse_time
 
 
-def test_the_quiet_minute_of_its_own_file_is_the_background(shared_data, tmp_path):
+def test_background_is_the_quiet_minute_of_the_science_file(shared_data, tmp_path):
     demo = shared_data / "demo20200607"
     science, aspect = next(demo.glob("*_1178428688-*.fits")), next(demo.glob("*aux-ephemeris*.fits"))
     for path in (science, aspect):
