@@ -214,7 +214,7 @@ def record_sums(folder: Path, sums: Mapping[str, Iterable[str]]) -> None:
 
 
 def calibration_place(root: Path, name: str) -> str:
-    """Path in the archive of one of its own energy tables or CAL files, by file name.
+    """Path of an energy table or CAL file that was added to the archive, by file name.
 
     Raises
     ------

@@ -45,7 +45,7 @@ class ProviderUsers:
         Raises
         ------
         AccountsDamaged
-            When it cannot be read or has an invalid entry, so that a typing error lets nobody in.
+            If it cannot be read or has an invalid entry, so that a typing error admits no user.
         """
         path = root / FILE_NAME
         try:

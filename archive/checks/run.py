@@ -86,7 +86,7 @@ def check(
 
 
 def _check_leftovers(inspection: Inspection) -> None:
-    """Hidden files that no process uses any more."""
+    """Hidden files that are no longer in use."""
     incoming = str(inspection.root / "incoming")
     for place, folders, names in os.walk(inspection.root):
         in_incoming = place == incoming or place.startswith(incoming + os.sep)

@@ -1,8 +1,8 @@
 """The read model: a DuckDB file derived from the Parquet files, for fast pages.
 
 ``index/read/current.json`` names the model in use and the months that were written since it was built. A writer adds a
-month to that list *before* it renames the month's file, so whoever takes the listed months from Parquet and the rest
-from the model sees exactly what the Parquet files say, and a crash in between costs speed, never a row.
+month to that list *before* it renames the month's file. A reader that takes the listed months from Parquet and the rest
+from the model therefore sees exactly the rows of the Parquet files, and a crash in between costs speed, never a row.
 
 The folder may be deleted at any time. After touching ``index/`` by hand it must be.
 """

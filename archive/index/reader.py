@@ -362,7 +362,7 @@ def _attach(model: Path) -> str:
 
 
 def _open(index: Path, sources: tuple[_Source, ...], views: dict[str, str]) -> duckdb.DuckDBPyConnection:
-    """Open a database in memory that can read the given files, and can do nothing else any more."""
+    """Open a database in memory that can read only the given files, and do nothing else."""
     connection = duckdb.connect(":memory:")
     if sources[0].model is not None:
         connection.execute(_attach(sources[0].model))

@@ -1,7 +1,7 @@
 """The record of a run beside its images, ``run.json``: the rows of the index, in case the index is lost.
 
 An image file holds its recipe and its numbers, and not who asked for it, which flare it belongs to, why that background
-was chosen. Whoever writes a run into the index writes the record first; a check compares the two.
+was chosen. The record is written before the run is added to the index; a check compares the two.
 """
 
 from __future__ import annotations

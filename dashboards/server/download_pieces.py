@@ -49,7 +49,7 @@ async def send_pieces(handler: RequestHandler, first: bytes | None, pieces: Iter
     ------
     StreamClosedError
         If the client has disconnected or does not read (`WebLimits.send_time`), or a chunk could not be generated. The
-        connection is then closed, so that nobody mistakes the file for a complete one.
+        connection is then closed, so that the file is not mistaken for a complete one.
     """
     piece = first
     while piece is not None:

@@ -62,7 +62,7 @@ def guarded(known: Any) -> type[PlainPage]:
                 refusal = HTTPError(403, "%r has no account here", name)
             except ArchiveError as error:
                 self._problem = NOBODY_CAN
-                refusal = HTTPError(503, "nobody can sign in: %s", error)
+                refusal = HTTPError(503, "sign-in is not available: %s", error)
             for cookie in SIGN_IN_COOKIES:
                 self.clear_cookie(cookie, path=pn.config.cookie_path)
             raise refusal

@@ -68,7 +68,7 @@ class SignInPage(PlainPage):
             self._show_form(sentence_of(error), name)
             return
         except ArchiveError as error:
-            log.error("nobody can sign in: %s", error)  # noqa: TRY400 (a fault of files)
+            log.error("sign-in is not available: %s", error)  # noqa: TRY400 (a fault of files)
             self.set_status(503)
             self._show_form(NOBODY_CAN, name)
             return

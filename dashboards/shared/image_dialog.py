@@ -169,7 +169,7 @@ class StepKeys(JSComponent):
         }
       }
       document.addEventListener("keydown", press, true)
-      // The dialog is gone when this is: then the keys are free, and the focus goes back to where it was.
+      // When the dialog is removed, its keys are released and the focus returns to the previous element.
       const watch = (was) => {
         const here = mark.isConnected
         if (was && !here) {

@@ -305,7 +305,7 @@ def _accounts(root: Path) -> Iterator[Answer]:
 
 def _worker(root: Path, now: np.datetime64) -> Iterator[Answer]:
     if not (root / JOURNAL_FILE).exists():
-        yield Answer("worker", Verdict.NOTE, "nobody has asked for an image, and no worker has run here")
+        yield Answer("worker", Verdict.NOTE, "no images have been requested, and no worker has run here")
         return
     journal = Journal(root)
     signs, counts = journal.workers(), journal.counts()

@@ -51,7 +51,7 @@ def run_user(arguments: argparse.Namespace) -> int:
             say(f"{name} can sign in as {role}")
         case "remove":
             accounts.remove(name)
-            say(f"{name} is removed: sessions have ended, tokens open nothing any more")
+            say(f"removed {name}: their sessions and tokens are no longer valid")
         case "passwd":
             accounts.user(name)
             accounts.change_password(name, _ask_password(name))

@@ -149,7 +149,7 @@ def _light_times_at(time: np.datetime64, meters: float, error: float, source: st
 
 @lru_cache(maxsize=64)
 def _track(path: str, sha256: str) -> tuple[Distance, ...]:  # noqa: ARG001 (a file that changed is read again)
-    """Distances of an ephemeris file; empty if it cannot be read any more."""
+    """Distances of an ephemeris file; empty if it can no longer be read."""
     try:
         table = read_aspect(path)
     except (StixError, OSError):

@@ -93,7 +93,7 @@ class LightCurvesState(AddressState):
     ----------
     source : ArchiveSource
     visitor : callable
-        Returns the current visitor, so that a user who has signed out elsewhere sees no hidden images any more.
+        Returns the current visitor, so that a user who has signed out elsewhere no longer sees hidden images.
     """
 
     start: float | None = param.Number(  # type: ignore[assignment]

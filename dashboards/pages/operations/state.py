@@ -164,7 +164,7 @@ class OperationsState(param.Parameterized):
     work = param.ClassSelector(class_=Work, default=None, allow_None=True, doc="What the journal says")
     condition = param.ClassSelector(class_=Condition, default=None, allow_None=True, doc="What archive and disk say")
     problem = param.String("", doc="Why nothing can be shown; empty when it can")
-    answer = param.String("", doc="What came of the last thing that the visitor asked for")
+    answer = param.String("", doc="Result of the visitor's last action")
     refused = param.Boolean(default=False, doc="Whether it was refused")
 
     def __init__(self, source: ArchiveSource, clock: Callable[[], np.datetime64]) -> None:

@@ -211,7 +211,7 @@ class FileView(param.Parameterized):
         return float(shown.counts[:, channels].sum())
 
     def cards(self) -> Sequence[tuple[str, tuple[tuple[str, str, str], ...]]]:
-        """Headers of the file; empty if they cannot be read any more."""
+        """Headers of the file; empty if they can no longer be read."""
         try:
             return read_cards(self.path)
         except (StixError, OSError):
