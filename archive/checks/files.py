@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
 from archive.checks.findings import Code
 from archive.checks.inspection import Inspection, month_of_path
@@ -19,14 +18,13 @@ from archive.checks.rebuild import same_content
 from archive.errors import InvalidName
 from archive.index.columns import Table
 from archive.index.schema import FILE_TABLES, ProductFile
-from archive.ingest.describe import check_sums
+from archive.ingest.describe import check_sums, has_sums
 from archive.ingest.refile import content_in_place, describe_filed, is_machine_error, refile
 from archive.ingest.versions import with_successors
 from archive.layout import CAL_FILES, parse_file_name
 from archive.regular_files import NotRegularFile, open_regular
 from stixcore.errors import InvalidProduct
-from stixcore.fits.read import read_header
-from stixcore.fits.structure import checked_stream
+from stixcore.fits.read import open_product
 
 #: Columns that are not in the file.
 _NOT_IN_FILE = frozenset({"ingested_at", "superseded_by"})
@@ -177,7 +175,7 @@ def _look_into(inspection: Inspection, path: str, entry: _Entry, known: _Row | N
         with open_regular(place) as stream:
             verdict = replace(verdict, sha256=hashlib.file_digest(stream, "sha256").hexdigest())
         described = describe_filed(place, verdict.sha256, came)
-        return replace(verdict, row=(described.table, described.row), proven=_has_sums(place))
+        return replace(verdict, row=(described.table, described.row), proven=described.has_sums)
     except FileNotFoundError:
         return None  # removed meanwhile
     except NotRegularFile:
@@ -193,18 +191,12 @@ def _look_into(inspection: Inspection, path: str, entry: _Entry, known: _Row | N
 def _is_whole(path: Path) -> bool:
     """Whether a file is an undamaged STIX product: every extension has valid checksums."""
     try:
-        read_header(path)
-        with path.open("rb") as stream, fits.open(checked_stream(path, stream), memmap=False) as hdus:
-            check_sums(path, hdus)
+        with open_product(path) as product:
+            product.header()
+            check_sums(path, product.hdus)
+            return has_sums(product.hdus)
     except (InvalidProduct, OSError):
         return False
-    return _has_sums(path)
-
-
-def _has_sums(path: Path) -> bool:
-    """Whether every extension has checksums (`describe` has verified them)."""
-    with path.open("rb") as stream, fits.open(checked_stream(path, stream), memmap=False) as hdus:
-        return all("DATASUM" in hdu.header and "CHECKSUM" in hdu.header for hdu in hdus)
 
 
 def _judge(inspection: Inspection, verdicts: Iterable[_FileState]) -> list[_FileState]:

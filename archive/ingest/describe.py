@@ -10,7 +10,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ from stixcore.errors import InvalidProduct
 from stixcore.fits.cal_energy import read_cal_energy
 from stixcore.fits.products import CountSeries, PixelData, ProductHeader
 from stixcore.fits.read import (
+    OpenProduct,
     has_visibilities,
+    open_product,
     read_aspect,
     read_light_curve,
     read_pixel_data,
@@ -46,7 +48,6 @@ from stixcore.fits.read import (
     read_table_summary,
 )
 from stixcore.fits.spec import ProductKind
-from stixcore.fits.structure import checked_stream
 
 LAUNCH = np.datetime64("2020-02-10")
 #: Latest time that is accepted. A fixed date, because a clock that is set back would refuse every file.
@@ -76,6 +77,8 @@ class Description:
 
     table: AnyTable
     row: ProductFile
+    #: Whether every extension has checksums; they are valid.
+    has_sums: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,18 +115,20 @@ def describe(path: Path, sha256: str, now: np.datetime64, *, by_header: bool = F
         When it is not a product of the archive, is damaged, or contradicts itself.
     """
     _check_beginning(path)
-    identity = identify(path, by_header=by_header)
-    describe_kind = _DESCRIBE.get(identity.kind, _describe_other)
-    return describe_kind(path, lambda: _envelope(path, identity, sha256, now))
+    with open_product(path) as product:
+        identity = identify(path, by_header=by_header, opened=product)
+        describe_kind = _DESCRIBE.get(identity.kind, _describe_other)
+        described = describe_kind(product, lambda: _envelope(product, identity, sha256, now))
+        return replace(described, has_sums=has_sums(product.hdus))
 
 
 type _Sealed = Callable[[], _Envelope]
 
 
-def _describe_pixel_data(path: Path, sealed: _Sealed) -> Description:
-    data = read_pixel_data(path)
+def _describe_pixel_data(product: OpenProduct, sealed: _Sealed) -> Description:
+    data = read_pixel_data(product)
     envelope = sealed()
-    _check_times(path, data.t_start[0], data.t_end[-1])
+    _check_times(product.path, data.t_start[0], data.t_end[-1])
     counts, rate = _sum_up(data)
     everything = bool(data.detector_mask.all())
     row = ScienceFile(
@@ -149,9 +154,9 @@ def _describe_pixel_data(path: Path, sealed: _Sealed) -> Description:
     return Description(SCIENCE_FILES, row)
 
 
-def _describe_spectrogram(path: Path, sealed: _Sealed) -> Description:
-    data = read_spectrogram(path)
-    envelope, t_end = sealed(), _checked_end(path, data)
+def _describe_spectrogram(product: OpenProduct, sealed: _Sealed) -> Description:
+    data = read_spectrogram(product)
+    envelope, t_end = sealed(), _checked_end(product.path, data)
     low, high = data.e_low, data.e_high
     row = ScienceFile(
         **_common(envelope),
@@ -174,9 +179,9 @@ def _describe_spectrogram(path: Path, sealed: _Sealed) -> Description:
     return Description(SCIENCE_FILES, row)
 
 
-def _describe_light_curve(path: Path, sealed: _Sealed) -> Description:
-    data = read_light_curve(path)
-    envelope, t_end = sealed(), _checked_end(path, data)
+def _describe_light_curve(product: OpenProduct, sealed: _Sealed) -> Description:
+    data = read_light_curve(product)
+    envelope, t_end = sealed(), _checked_end(product.path, data)
     row = QuicklookFile(
         **_common(envelope),
         t_start=data.t_start[0],
@@ -199,12 +204,13 @@ def _checked_end(path: Path, data: CountSeries) -> np.datetime64:
     return np.datetime64(t_end)
 
 
-def _describe_aspect(path: Path, sealed: _Sealed) -> Description:
-    data = read_aspect(path)
+def _describe_aspect(product: OpenProduct, sealed: _Sealed) -> Description:
+    data = read_aspect(product)
     envelope = sealed()
     if (np.diff(data.time) <= np.timedelta64(0, "us")).any():
-        raise InvalidProduct(path, "time rising from record to record", "a record that is not after the one before it")
-    _check_times(path, data.time[0], data.time[-1])
+        found = "a record that is not after the one before it"
+        raise InvalidProduct(product.path, "time rising from record to record", found)
+    _check_times(product.path, data.time[0], data.time[-1])
     row = AuxFile(
         **_common(envelope),
         t_start=data.time[0],
@@ -216,14 +222,14 @@ def _describe_aspect(path: Path, sealed: _Sealed) -> Description:
     return Description(AUX_FILES, row)
 
 
-def _describe_other(path: Path, sealed: _Sealed) -> Description:
+def _describe_other(product: OpenProduct, sealed: _Sealed) -> Description:
     """Describe a product that has no table of its own."""
-    data = read_table_summary(path)
+    data = read_table_summary(product)
     envelope, kind = sealed(), data.header.kind
-    if kind is ProductKind.VISIBILITIES and not has_visibilities(path):
-        raise InvalidProduct(path, "visibilities that are not all zero", "all visibilities are zero")
+    if kind is ProductKind.VISIBILITIES and not has_visibilities(product):
+        raise InvalidProduct(product.path, "visibilities that are not all zero", "all visibilities are zero")
     _check_times(
-        path,
+        product.path,
         data.t_start,
         data.t_end,
         longest=LONGEST_LIST if kind is ProductKind.FLARE_LIST else LONGEST,
@@ -238,13 +244,13 @@ def _describe_other(path: Path, sealed: _Sealed) -> Description:
         n_rows=data.n_rows,
         cadence_s=data.cadence,
         counts=data.counts,
-        energy_table=read_cal_energy(path).energy_table if kind is ProductKind.ENERGY_CALIBRATION else None,
+        energy_table=read_cal_energy(product.path).energy_table if kind is ProductKind.ENERGY_CALIBRATION else None,
     )
     return Description(OTHER_FILES, row)
 
 
 #: Products with their own table; the others share one.
-_DESCRIBE: dict[ProductKind, Callable[[Path, _Sealed], Description]] = {
+_DESCRIBE: dict[ProductKind, Callable[[OpenProduct, _Sealed], Description]] = {
     ProductKind.PIXEL_DATA: _describe_pixel_data,
     ProductKind.RAW_PIXEL_DATA: _describe_pixel_data,
     ProductKind.SUMMED_PIXEL_DATA: _describe_pixel_data,
@@ -274,22 +280,25 @@ def _check_beginning(path: Path) -> None:
         raise InvalidProduct(path, "a FITS file that begins with SIMPLE = T", repr(beginning[:16]))
 
 
-def _envelope(path: Path, identity: Identity, sha256: str, now: np.datetime64) -> _Envelope:
+def _envelope(product: OpenProduct, identity: Identity, sha256: str, now: np.datetime64) -> _Envelope:
     """Verify CHECKSUM and DATASUM where present, and read the values of the envelope."""
+    path, hdus = product.path, product.hdus
     try:
-        # opened here, because astropy does not close its own stream when a damaged file raises
-        with warnings.catch_warnings(), path.open("rb") as stream:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
-            with fits.open(checked_stream(path, stream), memmap=False) as hdus:
-                check_sums(path, hdus)
-                primary = hdus[0].header
-                # an image extension may have this name, too
-                table = next(hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name == "DATA")
-                columns = tuple(table.columns.names)
-                created = _date(primary.get("DATE"))
+            check_sums(path, hdus)
+            # an image extension may have this name, too
+            table = next(hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name == "DATA")
+            columns = tuple(table.columns.names)
+            created = _date(product.primary.get("DATE"))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, fits.VerifyError) as error:
         raise InvalidProduct(path, "readable headers", f"{type(error).__name__}: {error}") from error
     return _Envelope(identity, sha256, path.stat().st_size, created, columns, now)
+
+
+def has_sums(hdus: fits.HDUList) -> bool:
+    """Whether every extension has checksums."""
+    return all("DATASUM" in hdu.header and "CHECKSUM" in hdu.header for hdu in hdus)
 
 
 def check_sums(path: Path, hdus: fits.HDUList) -> None:

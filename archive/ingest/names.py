@@ -18,7 +18,7 @@ from archive.layout import FileName, archive_path, build_file_name, parse_file_n
 from stixcore.errors import InvalidProduct
 from stixcore.fits.identity import LEVELS
 from stixcore.fits.products import ProductHeader
-from stixcore.fits.read import read_header
+from stixcore.fits.read import OpenProduct, read_header
 from stixcore.fits.spec import ProductKind
 
 #: Names have whole seconds, and those of early files the uncorrected time.
@@ -45,7 +45,7 @@ class Identity:
         return archive_path(self.name, self.kind)
 
 
-def identify(path: Path, *, by_header: bool = False) -> Identity:
+def identify(path: Path, *, by_header: bool = False, opened: OpenProduct | None = None) -> Identity:
     """Identity of a file.
 
     Parameters
@@ -53,6 +53,8 @@ def identify(path: Path, *, by_header: bool = False) -> Identity:
     path : Path
     by_header : bool
         Ignore the present name: older software may have given the file a wrong one.
+    opened : OpenProduct, optional
+        The file, if it is open already.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def identify(path: Path, *, by_header: bool = False) -> Identity:
     InvalidProduct
         When it is not a STIX product, or its level has no UTC times.
     """
-    header = read_header(path)
+    header = read_header(opened or path)
     name = (None if by_header else _own_name(path)) or _given_name(path, header)
     if name.level not in LEVELS:
         raise InvalidProduct(path, f"level {', '.join(LEVELS)} (the others count on-board time)", f"level {name.level}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,7 @@ class _Product:
     def __init__(self, path: Path, hdus: fits.HDUList) -> None:
         self.path = path
         self.file = path.name
+        self.hdus = hdus
         self.primary = hdus[0].header
         self.headers = {hdu.name: hdu.header for hdu in hdus}
         self.tables: dict[str, _Table] = {}
@@ -397,27 +398,50 @@ def _version(primary: fits.Header) -> str:
     return f"{int(value):02d}" if value.isdigit() else value
 
 
+#: What `open_product` gives; the readers below take it in place of a path.
+type OpenProduct = _Product
+
+
 @contextmanager
-def _opened(path: str | Path) -> Iterator[_Product]:
+def open_product(path: str | Path) -> Iterator[OpenProduct]:
+    """Open a file for several of the functions below, which then read its headers once.
+
+    Raises
+    ------
+    InvalidProduct
+        As `read_header`.
+    """
     path = Path(path)
     if not path.is_file():
         raise InvalidProduct(path, "a regular file", "a folder or special file" if path.exists() else "no such file")
-    with _as_invalid_product(path), path.open("rb") as file, warnings.catch_warnings():
-        start = file.read(9)
-        if start != b"SIMPLE  =":
-            raise InvalidProduct(path, "a FITS file (SIMPLE  =)", f"a file that begins with {start!r}")
-        stream = checked_stream(path, file)
-        warnings.simplefilter("ignore", AstropyWarning)  # relevant faults are checked and raised below
-        # Open the stream here, because astropy does not close it when it fails on a damaged file.
-        with fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus:
-            yield _Product(path, hdus)
+    with ExitStack() as stack:
+        with _as_invalid_product(path):
+            file = stack.enter_context(path.open("rb"))
+            start = file.read(9)
+            if start != b"SIMPLE  =":
+                raise InvalidProduct(path, "a FITS file (SIMPLE  =)", f"a file that begins with {start!r}")
+            # Open the stream here, because astropy does not close it when it fails on a damaged file.
+            hdus = stack.enter_context(fits.open(checked_stream(path, file), memmap=False, lazy_load_hdus=False))
+            product = _Product(path, hdus)
+        yield product
+
+
+@contextmanager
+def _opened(path: str | Path | OpenProduct) -> Iterator[_Product]:
+    if isinstance(path, _Product):
+        with _as_invalid_product(path.path):
+            yield path
+    else:
+        with open_product(path) as product, _as_invalid_product(product.path):
+            yield product
 
 
 @contextmanager
 def _as_invalid_product(path: Path) -> Iterator[None]:
     """Convert errors of libraries for a damaged file to an `InvalidProduct` that names it."""
     try:
-        with np.errstate(all="ignore"):  # NaN and infinities are checked explicitly
+        with np.errstate(all="ignore"), warnings.catch_warnings():  # NaN and infinities are checked explicitly
+            warnings.simplefilter("ignore", AstropyWarning)  # relevant faults are checked and raised explicitly
             yield
     except MemoryError as error:
         raise InvalidProduct(path, "a file that fits into memory", "one that takes more than there is") from error
@@ -425,7 +449,7 @@ def _as_invalid_product(path: Path) -> Iterator[None]:
         raise InvalidProduct(path, "a readable FITS file", f"{type(error).__name__}: {error}") from error
 
 
-def read_header(path: str | Path) -> ProductHeader:
+def read_header(path: str | Path | OpenProduct) -> ProductHeader:
     """Read identity, times and observer of any supported STIX product.
 
     Raises
@@ -482,7 +506,7 @@ def _pixel_shares(product: _Product, masks: NDArray[np.bool_]) -> Floats:
     return np.asarray(area / np.maximum(area.sum(axis=1, keepdims=True), np.finfo(float).tiny))
 
 
-def read_pixel_data(path: str | Path) -> PixelData:
+def read_pixel_data(path: str | Path | OpenProduct) -> PixelData:
     """Open an L1 pixel-data file of any generation (V01, V02, early L1, L1A): compressed, raw (rpd) or summed (scpd).
 
     Raw counts are exact: their variance is that of Poisson noise only. Counts that were summed on board to A, B, C, D
@@ -490,8 +514,8 @@ def read_pixel_data(path: str | Path) -> PixelData:
 
     Parameters
     ----------
-    path : path
-        File name.
+    path : path or OpenProduct
+        File name, or what `open_product` gives.
 
     Returns
     -------
@@ -505,7 +529,7 @@ def read_pixel_data(path: str | Path) -> PixelData:
     """
     with _opened(path) as product:
         _expect(product, *IMAGEABLE)
-        data, file = product.data, product.file
+        data, file, place = product.data, product.file, product.path
         n_pixel, n_channel = _check_pixel_shapes(product)
         t_start, t_end, duration = product.bins()
         e_low, e_high = product.energies(n_channel)
@@ -545,7 +569,7 @@ def read_pixel_data(path: str | Path) -> PixelData:
         return values, lost
 
     def load(times: slice, channels: slice) -> tuple[Floats, Floats, Floats, Floats]:
-        with _as_invalid_product(Path(path)):
+        with _as_invalid_product(place):
             triggers, triggers_lost = with_error("triggers", times)
             chosen = range(used.start, used.stop)[channels]
             values, values_lost = with_error("counts", times, slice(chosen.start, chosen.stop, chosen.step))
@@ -561,7 +585,7 @@ def read_pixel_data(path: str | Path) -> PixelData:
         return counts, lost + counts, triggers, triggers_lost + triggers
 
     return PixelData(
-        path=Path(path),
+        path=place,
         header=header,
         t_start=t_start,
         t_end=t_end,
@@ -586,7 +610,7 @@ def _pixel_positions(mask: NDArray[np.bool_], n_pixel: int) -> NDArray[np.int64]
     return np.arange(N_PIXELS) if n_pixel == N_PIXELS or not mask.size else np.flatnonzero(mask[0])[:n_pixel]
 
 
-def read_light_curve(path: str | Path) -> LightCurve:
+def read_light_curve(path: str | Path | OpenProduct) -> LightCurve:
     """Read a quick-look light curve.
 
     Raises
@@ -602,7 +626,7 @@ def read_light_curve(path: str | Path) -> LightCurve:
         return LightCurve(**columns, counts_variance=lost + columns["counts"])
 
 
-def read_spectrogram(path: str | Path) -> Spectrogram:
+def read_spectrogram(path: str | Path | OpenProduct) -> Spectrogram:
     """Read a science spectrogram (detector-summed counts over time and energy).
 
     Raises
@@ -633,7 +657,7 @@ def _series_columns(product: _Product) -> dict[str, Any]:
     }
 
 
-def read_aspect(path: str | Path) -> AspectTable:
+def read_aspect(path: str | Path | OpenProduct) -> AspectTable:
     """Read an auxiliary ephemeris/aspect file (``stix-asp-ephemeris``, earlier ``stix-aux-ephemeris``).
 
     Raises
@@ -679,7 +703,7 @@ _COUNTS = {
 }
 
 
-def read_table_summary(path: str | Path) -> TableSummary:
+def read_table_summary(path: str | Path | OpenProduct) -> TableSummary:
     """Read times, number of rows and sum of counts of any product; see `TableSummary`.
 
     Raises
@@ -715,7 +739,7 @@ def read_table_summary(path: str | Path) -> TableSummary:
         return TableSummary(header, t_start, t_end, n_rows, cadence, total)
 
 
-def has_visibilities(path: str | Path) -> bool:
+def has_visibilities(path: str | Path | OpenProduct) -> bool:
     """Whether any visibility of an on-board visibility file (``sci-xray-vis``) differs from zero.
 
     Raises
