@@ -12,21 +12,24 @@ reason, was skipped although the thing is there, or is marked ``xfail``.
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from stixpy.product.product import GenericProduct
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -183,6 +186,44 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if item.get_closest_marker(marker) and not need.usable():
             item.user_properties.append((MISSING_NEED, marker))
             pytest.skip(need.sentence)
+
+
+@pytest.fixture(scope="session")
+def built_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Build a folder once for all processes of a run, which must not change it; the first that asks builds it.
+
+    ``built_once(name, build)`` returns the folder, and what ``build(folder)`` returned where it was called.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # below the folder that all workers of pytest-xdist share
+        base = base.parent
+
+    def folder_of(name: str, build: Callable[[Path], object]) -> tuple[Path, Any]:
+        folder, answer = base / f"built-once-{name}", base / f"built-once-{name}.pickle"
+        with FileLock(f"{folder}.lock"):
+            if not answer.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # half of it, if building failed in another process
+                folder.mkdir()
+                answer.write_bytes(pickle.dumps(build(folder)))
+        return folder, pickle.loads(answer.read_bytes())
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def described_once() -> Callable[..., Any]:
+    """`describe_filed`, called once for each name and content: many tests check copies of the same files."""
+    from archive.ingest.refile import describe_filed
+
+    known: dict[tuple[str, str], Any] = {}
+
+    def describe(path: Path, sha256: str, now: np.datetime64) -> Any:
+        key = path.name, sha256
+        if key not in known:
+            known[key] = describe_filed(path, sha256, now)
+        return replace(known[key], row=replace(known[key].row, ingested_at=now))
+
+    return describe
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,9 +87,19 @@ def file_of(kind: type, name: str, start_h: float, length_h: float, **changes: A
     return kind(**(values | changes))
 
 
-@pytest.fixture
-def gallery(archive: Archive, make) -> Archive:
+@pytest.fixture(scope="module")
+def built_gallery(built_once: Callable[..., Any], make) -> Path:
     """Sixty images of ten recipes over two months, some of them without a class, some hidden."""
+    return built_once("gallery", lambda root: _build_gallery(Archive(root, create=True), make))[0]
+
+
+@pytest.fixture
+def gallery(built_gallery: Path, tmp_path: Path) -> Archive:
+    """A copy of it that a test may change."""
+    return Archive(shutil.copytree(built_gallery, tmp_path / "gallery"))
+
+
+def _build_gallery(archive: Archive, make) -> None:
     methods = ("full_disk_bp", "bp", "clean", "em", "mem_ge", "vis_fwdfit")
     rows = [
         make.image(
@@ -117,7 +129,7 @@ def gallery(archive: Archive, make) -> Archive:
     archive.upsert("runs", [_counted(make, number) for number in range(10)])
     archive.build_read_model()
     archive.upsert("images", rows[40:])
-    return archive
+    archive.close()
 
 
 def _counted(make, number: int) -> Any:

@@ -218,7 +218,7 @@ def test_a_clock_that_jumps_changes_no_answer(tmp_path, files, step):
 @pytest.mark.parametrize("what", ["deleted", "truncated", "other content"])
 def test_a_month_of_the_index_comes_back_from_the_files(tmp_path, files, what, capsys):
     archive = Archive(tmp_path / "archive", create=True)
-    ingest(archive, files, NOW)
+    ingest(archive, files[:4], NOW)
     before = archive.query("SELECT * EXCLUDE ingested_at FROM science_files ORDER BY name").to_pylist()
     (month,) = (archive.index / "science_files").glob("*.parquet")
     match what:

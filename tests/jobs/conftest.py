@@ -1,4 +1,4 @@
-"""A small simulated campaign and an archive made from it, once per run."""
+"""A small simulated campaign and an archive made from it, once for all processes of a run."""
 
 import json
 import shutil
@@ -15,22 +15,29 @@ NOW = np.datetime64("2026-03-20T00:00:00", "us")
 
 
 @pytest.fixture(scope="session")
-def campaign(tmp_path_factory):
+def campaign(built_once):
     """Folder of a third of a day with two flares, and what was put in."""
-    folder = tmp_path_factory.mktemp("campaign")
     start = np.datetime64("2026-03-14T06:00:00", "us")
-    truth = simulate_campaign(folder, 7, start, 0.34, 6.0, min_separation=3600.0)
+
+    def build(folder):
+        return simulate_campaign(folder, 7, start, 0.34, 6.0, min_separation=3600.0)
+
+    folder, truth = built_once("campaign", build)
     assert len(truth) == 2
     return folder, truth
 
 
 @pytest.fixture(scope="session")
-def finished_archive(campaign, tmp_path_factory):
+def finished_archive(campaign, built_once):
     """Archive with the campaign's previews; tests must not change it."""
-    archive = Archive(tmp_path_factory.mktemp("finished"), create=True)
-    ingest(archive, [campaign[0]], NOW)
-    make_previews(archive, NOW)
-    return archive
+
+    def build(folder):
+        archive = Archive(folder, create=True)
+        ingest(archive, [campaign[0]], NOW)
+        make_previews(archive, NOW)
+        archive.close()
+
+    return Archive(built_once("finished", build)[0])
 
 
 @pytest.fixture

@@ -62,22 +62,25 @@ def later():
 
 
 @pytest.fixture(scope="module")
-def flare(tmp_path_factory):
+def flare(built_once):
     """Folder with the files of one simulated flare: pixel data, background, ephemeris, light curve."""
-    folder = tmp_path_factory.mktemp("one-flare")
     start = np.datetime64("2026-03-14T06:00:00", "us")
-    (truth,) = simulate_campaign(folder, 3, start, 0.2, 5.0, min_separation=3600.0)
+    folder, (truth,) = built_once(
+        "one-flare", lambda folder: simulate_campaign(folder, 3, start, 0.2, 5.0, min_separation=3600.0)
+    )
     return folder, truth
 
 
 @pytest.fixture(scope="module")
-def at_once(flare, tmp_path_factory):
+def at_once(flare, built_once):
     """The archive that a single run makes of them."""
-    root = tmp_path_factory.mktemp("at-once") / "archive"
-    assert main(["ingest", str(flare[0]), "--archive", str(root)]) == 0
-    assert main(["flares", "--archive", str(root)]) == 0
-    assert main(["previews", "--archive", str(root)]) == 0
-    return Archive(root)
+
+    def build(root):
+        assert main(["ingest", str(flare[0]), "--archive", str(root)]) == 0
+        assert main(["flares", "--archive", str(root)]) == 0
+        assert main(["previews", "--archive", str(root)]) == 0
+
+    return Archive(built_once("at-once", build)[0])
 
 
 def cron_line(root):

@@ -487,12 +487,12 @@ def test_the_november_files_twice(archive: Archive, shared_data: Path, make) -> 
 
 @pytest.mark.needs_shared_data
 def test_in_batches_and_any_order_the_index_is_the_same(tmp_path: Path, shared_data: Path, make) -> None:
-    files = sorted(shared_data.glob("nov2022/l1/*.fits"))
+    files = sorted(shared_data.glob("nov2022/l1/*.fits"))[::3]
     at_once = Archive(tmp_path / "at once", create=True)
     ingest(at_once, files, make.now)
     in_batches = Archive(tmp_path / "in batches", create=True)
     random.Random(1).shuffle(files)
-    for batch in (files[:20], files[20:21], files[21:]):
+    for batch in (files[:8], files[8:9], files[9:]):
         for path in batch:
             shutil.copy(path, in_batches.root / "incoming")
         ingest(in_batches, [], make.now, incoming=in_batches.root / "incoming")

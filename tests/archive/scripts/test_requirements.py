@@ -41,11 +41,12 @@ def test_script_imports_the_packages_it_requires(made, script):
     text = SCRIPTS[script](made()[0])
     (line,) = re.findall("pip install (.+)", text)
     named = {one.name: one for one in map(Requirement, line.replace('"', "").split())}
+    modules = packages_distributions()
     there = set(named).union(*(brought_along(one) for one in named.values() if one.name != "sunpy-soar"))
     for module in imported(text):
         top, part, *_ = [*module.split("."), ""]
         if top in sys.stdlib_module_names:
             continue
-        assert there & {top.replace("_", "-"), *packages_distributions().get(top, ())}, module
+        assert there & {top.replace("_", "-"), *modules.get(top, ())}, module
         if top == "sunpy" and part in EXTRAS:
             assert part in named["sunpy"].extras, f"{module} wants sunpy[{part}]"

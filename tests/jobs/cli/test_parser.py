@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -365,7 +366,9 @@ def test_help_names_every_command():
 
 
 def test_demo_of_own_files(stix_jobs, campaign, tmp_path):
-    status, out, _ = stix_jobs("demo", "--data", campaign[0], "--no-serve", "--archive", tmp_path / "demo")
+    folder, truth = campaign  # both flares are in the light curve, one of them has pixel data
+    data = shutil.copytree(folder, tmp_path / "data", ignore=shutil.ignore_patterns(truth[1]["file"]))
+    status, out, _ = stix_jobs("demo", "--data", data, "--no-serve", "--archive", tmp_path / "demo")
     assert status == 0
     assert "new image sets" in out
     assert len(Archive(tmp_path / "demo").flares()) == 2

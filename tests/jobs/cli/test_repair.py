@@ -44,10 +44,14 @@ def codes(findings):
 
 
 @pytest.fixture(scope="module")
-def template(campaign, tmp_path_factory):
+def template(campaign, built_once):
     """Archive with one preview and one private run of a user, two small images each."""
+    return Archive(built_once("repair", lambda root: build_template(campaign, root))[0])
+
+
+def build_template(campaign, root):
     folder, truth = campaign
-    archive = Archive(tmp_path_factory.mktemp("repair") / "archive", create=True)
+    archive = Archive(root, create=True)
     record = truth[0]
     ingest(archive, [folder / record[key] for key in ("file", "background", "auxiliary")], NOW)
     file = archive.science_file(record["uid"])
@@ -69,11 +73,11 @@ def template(campaign, tmp_path_factory):
     archive.build_read_model()
     assert len(archive.runs(RunFilter(all_hidden=True, statuses=("done",)))) == 2
     archive.close()
-    return archive
 
 
 @pytest.fixture
-def own(template, tmp_path):
+def own(template, tmp_path, described_once, monkeypatch):
+    monkeypatch.setattr("archive.checks.files.describe_filed", described_once)
     root = tmp_path / "archive"
     shutil.copytree(template.root, root)
     return Archive(root)

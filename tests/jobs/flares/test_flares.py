@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -176,20 +177,21 @@ def test_flare_at_midnight_is_found_once(archive, fill):
     assert (flare.t_end - flare.t_start) / SECOND > 1200.0
 
 
-@pytest.mark.parametrize("pieces", [["12:34"], ["23:58", "23:59:40", "23:59:50"], ["06:00", "18:00"]])
-def test_any_pieces_give_the_same_list(archive, fill, tmp_path, pieces):
+def test_any_pieces_give_the_same_list(archive, fill, tmp_path):
     times = ("01:00", "05:59", "06:03", "12:30", "12:36", "17:58", "23:59:40")
     bumps = [Bump(f"2023-03-10T{time}", 900.0 + 400.0 * i) for i, time in enumerate(times)]
     bumps.append(Bump("2023-03-11T05:00", 2000.0))
-    other = Archive(tmp_path / "other", create=True)
-    for into in (archive, other):
-        fill("2023-03-10T00:00", 24, *bumps, into=into)
-        fill("2023-03-11T00:00", 12, *bumps, into=into)
+    fill("2023-03-10T00:00", 24, *bumps)
+    fill("2023-03-11T00:00", 12, *bumps)
+    archive.close()
+    filled = shutil.copytree(archive.root, tmp_path / "filled")
     detect(archive)
-    bounds = [None, *(f"2023-03-10T{time}" for time in pieces), None]
-    for start, end in reversed(list(pairwise(bounds))):
-        detect(other, start, end)
-    assert told(other) == told(archive)
+    for number, pieces in enumerate((["12:34"], ["23:58", "23:59:40", "23:59:50"], ["06:00", "18:00"])):
+        other = Archive(shutil.copytree(filled, tmp_path / f"other{number}"))
+        bounds = [None, *(f"2023-03-10T{time}" for time in pieces), None]
+        for start, end in reversed(list(pairwise(bounds))):
+            detect(other, start, end)
+        assert told(other) == told(archive), pieces
     assert len(ids(archive)) == 7  # 05:59 and 06:03 are one
 
 

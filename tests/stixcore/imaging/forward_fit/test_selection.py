@@ -48,7 +48,7 @@ SCENES = {
         ("ellipse", 1e4, 20, 18),
         ("loop", 1e5, 20, 19),
         ("circle+circle", 1e4, 20, 18),
-        ("circle+circle", 1e5, 40, 38),
+        pytest.param("circle+circle", 1e5, 40, 38, marks=pytest.mark.thorough),
     ],
 )
 def test_the_right_model_of_simulated_counts(truth, counts, n, right):

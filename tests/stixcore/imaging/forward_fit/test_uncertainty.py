@@ -29,7 +29,15 @@ def assert_calibrated(within, known_as):
     assert max(share.values()) <= CALIBRATED[1], share
 
 
-@pytest.mark.parametrize(("kind", "members"), [("circle", 40), ("ellipse", 40), ("loop", 0), ("two circles", 0)])
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        ("circle", 40),
+        ("loop", 0),
+        pytest.param("ellipse", 40, marks=pytest.mark.thorough),
+        pytest.param("two circles", 0, marks=pytest.mark.thorough),
+    ],
+)
 def test_noise_that_follows_sigma(flares, kind, members):
     """5 % of the amplitude and a floor, Gaussian, in real and imaginary part: what sigma claims is so."""
     rng = np.random.default_rng(1)
@@ -50,7 +58,13 @@ def test_noise_that_follows_sigma(flares, kind, members):
 
 @pytest.mark.parametrize(
     ("kind", "counts", "systematic"),
-    [("circle", 1e4, 0.05), ("circle", 1e5, 0.05), ("circle", 1e5, 0.0), ("circle", 1e6, 0.05), ("ellipse", 1e5, 0.05)],
+    [
+        ("circle", 1e4, 0.05),
+        ("circle", 1e5, 0.0),
+        ("ellipse", 1e5, 0.05),
+        pytest.param("circle", 1e5, 0.05, marks=pytest.mark.thorough),
+        pytest.param("circle", 1e6, 0.05, marks=pytest.mark.thorough),
+    ],
 )
 def test_simulated_counts(flares, kind, counts, systematic):
     """Poisson noise alone, with and without the 5 % that sigma adds for the calibration of the real instrument.
