@@ -1,6 +1,7 @@
 """Selecting images, and what can be done with them, in a real browser."""
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,40 @@ def expect_selected(page: Page, number: int) -> None:
     expect(page.get_by_role("status").filter(has_text="selected")).to_contain_text(f"{number} selected")
 
 
-def test_a_selection_survives_paging_sorting_and_filtering(watched: Any, small: Any) -> None:
-    page = watched.visit("image_archive")
-    boxes(page).nth(0).check()
+def test_a_shared_selection_and_what_is_made_of_it(watched: Any, small: Any) -> None:
+    """A guest gets scripts and files of a selection; it survives paging, sorting and filtering."""
+    picked = [small.newest_first[place] for place in (0, 2)]
+    page = watched.visit(f"image_archive?picked={','.join(picked)}")
+    expect_selected(page, 2)
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Table").click()
+    rows = list(csv.DictReader(Path(started.value.path()).read_text().splitlines()))
+    assert {row["image_id"] for row in rows} == set(picked)
+
+    page.get_by_role("button", name="Create animation…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("2 images selected.")
+    script = dialog.get_by_role("link", name="Python script for this animation")
+    address = script.get_attribute("href")
+    assert address.startswith("archive/selection/animation.py?images=")
+    assert set(address.partition("images=")[2].partition("&")[0].split(",")) == set(picked)
+    expect(dialog).to_contain_text("Sign in to render this here")
+    expect(dialog.get_by_role("button", name="Render here")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Download…").click()
+    zipped = dialog.get_by_role("link", name="Zip: FITS, scripts, manifest, citation")
+    expect(zipped).to_have_attribute("href", re.compile(r"bundle\.zip\?images=[0-9a-f,a-z_-]+$"))
+    dialog.get_by_label("Include the level-1 files").check()
+    expect(zipped).to_have_attribute("href", re.compile(r"bundle\.zip\?images=.*&inputs=yes$"))
+    with page.expect_download() as started:
+        dialog.get_by_role("link", name="Table as CSV").click()
+    assert started.value.suggested_filename == "stix_images.csv"
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+    boxes(page).nth(2).uncheck()
+    expect_selected(page, 1)
     boxes(page).nth(3).focus()
     page.keyboard.press("Space")
     expect_selected(page, 2)
@@ -31,8 +63,8 @@ def test_a_selection_survives_paging_sorting_and_filtering(watched: Any, small: 
     expect(page.get_by_text("26–50 of 61 images")).to_be_visible()
     boxes(page).nth(1).check()
     expect_selected(page, 3)
-    picked = {small.newest_first[place] for place in (0, 3, 26)}
-    page.wait_for_url(lambda url: all(image_id in url for image_id in picked))
+    everywhere = {small.newest_first[place] for place in (0, 3, 26)}
+    page.wait_for_url(lambda url: all(image_id in url for image_id in everywhere))
 
     page.get_by_role("button", name="Go to page 1", exact=True).click()
     expect(page.get_by_text("1–25 of 61 images")).to_be_visible()
@@ -63,86 +95,25 @@ def test_a_selection_survives_paging_sorting_and_filtering(watched: Any, small: 
     expect_selected(page, 25)
 
 
-def test_the_table_of_a_shared_selection_is_downloaded(watched: Any, small: Any) -> None:
-    picked = [small.newest_first[2], small.newest_first[40]]
-    page = watched.visit(f"image_archive?picked={','.join(picked)}")
-    expect_selected(page, 2)
-    with page.expect_download() as started:
-        page.get_by_role("button", name="Table").click()
-    rows = list(csv.DictReader(Path(started.value.path()).read_text().splitlines()))
-    assert {row["image_id"] for row in rows} == set(picked)
-
-
-def test_more_filters_and_other_columns(watched: Any, small: Any) -> None:
-    page = watched.visit("image_archive")
-    page.get_by_role("button", name="More", exact=True).click()
-    expect(page.get_by_role("button", name="Less", exact=True)).to_be_visible()  # nobody types faster than that
-    watched.type_into("GOES class", "≥ C1")
-    expect(page.get_by_text("1–20 of 20 images")).to_be_visible()
-    watched.type_into("Solar X [″]", "-500..-441")
-    expect(page.get_by_text("1–4 of 4 images")).to_be_visible()
-    watched.type_into("Min. counts", "many")
-    expect(page.get_by_text("“many” is not a number")).to_be_visible()
-    page.get_by_label("Columns").click()
-    page.get_by_role("menuitem", name="Recipe").click()
-    expect(page.locator(".tabulator-row").first).to_contain_text(small.images[6].recipe_id)
-    page.keyboard.press("Escape")
-    page.wait_for_url("**columns=**")
-    assert "recipe" in watched.query["columns"][0]
-    assert (watched.query["goes"], watched.query["x"]) == (["≥ C1"], ["-500..-441"])
-    page.reload()
-    expect(page.locator(".tabulator-col", has_text="Recipe")).to_be_visible()
-    expect(page.get_by_label("GOES class")).to_have_value("≥ C1")
-
-
 def of_one_recipe(archive: Archive) -> list[str]:
     (newest, *_) = archive.images(limit=1)
     return [image.image_id for image in archive.images(ImageFilter(recipe_id=newest.recipe_id))]
 
 
-def test_images_are_compared_and_tracked(
+#: One that is no model of the source, the usual one, and one whose unit differs.
+COMPARED = ("bp", "clean", "vis_fwdfit")
+
+
+def test_the_dialog_by_keyboard_and_images_compared_and_tracked(
     watch: Callable[..., Any], desktop: BrowserContext, imaged_server: Any, imaged: Archive, axe: Callable[..., None]
 ) -> None:
-    picked = [i for i in of_one_recipe(imaged) if not i.endswith("full_disk_bp")]
+    picked = [i for i in of_one_recipe(imaged) if i.endswith(tuple(f"-{method}" for method in COMPARED))]
+    assert len(picked) == len(COMPARED)
     watched = watch(desktop, imaged_server.url)
-    page = watched.visit(f"image_archive?picked={','.join(picked)}")
+    page = watched.visit(f"image_archive?method=clean&picked={','.join(picked)}")
     expect_selected(page, len(picked))
-    page.get_by_role("button", name="Compare").click()
-    expect(page.locator(".bk-Figure")).to_have_count(len(picked))
-    # wheel over one, and all have moved
-    ranges = (
-        "Bokeh.documents[0]._all_models.values().filter(m => m.type === 'Figure').map(m => m.x_range.start).toArray()"
-    )
-    page.wait_for_function(f"() => new Set({ranges}).size === 1")
-    before = page.evaluate(ranges)
-    page.locator(".bk-Figure").first.hover()
-    page.mouse.wheel(0, -300)
-    page.wait_for_function(f"before => {ranges}.every(start => start !== before)", arg=before[0])
-    page.wait_for_function(f"() => new Set({ranges}).size === 1")
-
-    page.get_by_label("Contours of the reference").check()
-    expect(page.get_by_text("Contours relative to the reference's maximum")).to_be_visible()
-    page.get_by_label("Subtract the reference").check()
-    expect(page.get_by_text("Images whose unit differs from the reference")).to_be_visible()
-    page.wait_for_url("**contours=yes&difference=yes**")
-    axe(page)
-
-    page.get_by_role("tab", name="Tracks").click()
-    expect(page.get_by_text("Forward fits show the strongest source")).to_be_visible()
-    with page.expect_download() as started:
-        page.get_by_role("button", name="Download table (CSV)").click()
-    rows = list(csv.DictReader(Path(started.value.path()).read_text().splitlines()))
-    assert {row["image_id"] for row in rows} == set(picked)
-    page.get_by_role("button", name="Clear selection").click()
-    expect(page.get_by_text("Select up to 300 images")).to_be_visible()
-
-
-def test_the_dialog_by_keyboard(
-    watch: Callable[..., Any], desktop: BrowserContext, imaged_server: Any, imaged: Archive, axe: Callable[..., None]
-) -> None:
-    watched = watch(desktop, imaged_server.url)
-    page = watched.visit("image_archive?method=clean")
     thumbnails = page.locator(".tabulator-row .thumb")
+    expect(thumbnails.nth(1)).to_be_visible()
     names = [str(name).removeprefix("Show ") for name in thumbnails.evaluate_all("all => all.map(b => b.ariaLabel)")]
     thumbnails.nth(0).focus()
     page.keyboard.press("Enter")
@@ -168,6 +139,36 @@ def test_the_dialog_by_keyboard(
     expect(dialog).to_have_count(0)
     expect(thumbnails.nth(0)).to_be_focused()
 
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator(".bk-Figure")).to_have_count(len(picked))
+    # wheel over one, and all have moved
+    figures = "[...Bokeh.documents[0]._all_models.values()].filter(m => m.type === 'Figure')"
+    shown = f"{figures}.filter(m => Bokeh.index.find_one(m)?.el.isConnected)"  # those of the dialog are gone
+    ranges = f"{shown}.map(m => m.x_range.start)"
+    page.wait_for_function(f"() => new Set({ranges}).size === 1")
+    before = page.evaluate(ranges)
+    page.locator(".bk-Figure").first.hover()
+    page.mouse.wheel(0, -300)
+    page.wait_for_function(f"before => {ranges}.every(start => start !== before)", arg=before[0])
+    page.wait_for_function(f"() => new Set({ranges}).size === 1")
+
+    page.get_by_label("Contours of the reference").check()
+    expect(page.get_by_text("Contours relative to the reference's maximum")).to_be_visible()
+    page.get_by_label("Subtract the reference").check()
+    expect(page.get_by_text("Images whose unit differs from the reference")).to_be_visible()
+    page.wait_for_url("**contours=yes&difference=yes**")
+    axe(page)
+
+    page.get_by_role("tab", name="Tracks").click()
+    expect(page.get_by_text("Forward fits show the strongest source")).to_be_visible()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download table (CSV)").click()
+    rows = list(csv.DictReader(Path(started.value.path()).read_text().splitlines()))
+    assert {row["image_id"] for row in rows} == set(picked)
+    page.get_by_role("button", name="Clear selection").click()
+    expect(page.get_by_text("Select up to 300 images")).to_be_visible()
+
+    page.get_by_role("tab", name="Images").click()
     page.locator(".tabulator-row").nth(1).click()
     dialog.get_by_role("link", name="all").click()
     page.wait_for_url("**image_archive?flare=*")
