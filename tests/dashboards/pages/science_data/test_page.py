@@ -1,7 +1,7 @@
 """The science data page in a real browser, on real files."""
 
 import http.client
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,22 +15,38 @@ pytestmark = [pytest.mark.needs_chromium, pytest.mark.needs_shared_data]
 FLARE, QUIET, LONG = "2211116471", "2211098157", "2212273755"
 
 
-@pytest.fixture(scope="module")
-def science_server(serve: Callable[[Path], Any], november: Archive) -> Iterator[Any]:
-    with serve(november.root) as started:
-        yield started
-
-
 @pytest.fixture
 def watched(watch: Callable[..., Any], desktop: BrowserContext, science_server: Any) -> Any:
     return watch(desktop, science_server.url)
 
 
-def test_from_the_table_to_a_file_and_its_images(watched: Any, november: Archive) -> None:
-    page = watched.visit("science_data")
+def test_from_the_table_to_a_file_its_neighbours_and_images(watched: Any, november: Archive) -> None:
+    page = watched.visit("science_data?uid=2201010001&rows=7")
+    expect(page.get_by_text("No science file has the name or uid '2201010001'.")).to_be_visible()
+    expect(page.get_by_text("Ignored invalid rows=7 in the URL.")).to_be_visible()
+    expect(page.get_by_text("1–3 of 3 files")).to_be_visible()
+    rows = page.locator(".tabulator-row")
+    rows.get_by_role("button", name=FLARE).click()
+    page.wait_for_url(f"**uid={FLARE}**")
+    expect(page.get_by_role("heading", name=FLARE)).to_be_visible()
+    expect_downloads(watched, november.locate(FLARE))
+
+    names = [row.uid for row in november.science_files(sort=("-t_start",))]
+    assert names == [LONG, FLARE, QUIET]
+    for step, uid in (("Previous", LONG), ("Next", FLARE), ("Next", QUIET)):
+        page.get_by_role("button", name=step).click()
+        page.wait_for_url(f"**uid={uid}**")
+        expect(page.get_by_role("heading", name=uid)).to_be_visible()
+        if uid == LONG:
+            expect(page.get_by_text("10\N{NARROW NO-BREAK SPACE}352 bins")).to_be_visible()
+            expect(page.get_by_text("time bins are merged for display")).to_be_visible()
+            expect(page.get_by_text("A spectrogram has no pixel data")).to_be_visible()
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    expect(page.get_by_role("button", name="Previous")).to_be_enabled()
+
+    page.get_by_role("button", name="All files").click()
     expect(page.get_by_text("1–3 of 3 files")).to_be_visible()
     page.locator(".tabulator-col", has_text="Counts").click()
-    rows = page.locator(".tabulator-row")
     expect(rows.first).to_contain_text(LONG)
     page.wait_for_url("**sort=-counts")
     page.get_by_label("Purpose").click()
@@ -46,7 +62,7 @@ def test_from_the_table_to_a_file_and_its_images(watched: Any, november: Archive
 
     expect(page.get_by_text("Images of this file")).to_be_visible()
     watched.brush(0.42, 0.5, 0.2, 0.7)
-    expect(page.get_by_text("Selected")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Selected")).to_be_visible()
     chosen = page.wait_for_function(
         """() => {
             const boxes = Bokeh.documents.flatMap(d => [...d._all_models.values()])
@@ -81,22 +97,10 @@ def _edges(november: Archive) -> list[Any]:
     return [*data.t_start, *data.t_end]
 
 
-def test_from_one_file_to_its_neighbours(watched: Any, november: Archive) -> None:
-    names = [row.uid for row in november.science_files(sort=("-t_start",))]
-    page = watched.visit(f"science_data?uid={names[1]}")
-    for step, uid in (("Previous", names[0]), ("Next", names[1]), ("Next", names[2])):
-        page.get_by_role("button", name=step).click()
-        page.wait_for_url(f"**uid={uid}**")
-        expect(page.get_by_role("heading", name=uid)).to_be_visible()
-    expect(page.get_by_role("button", name="Next")).to_be_disabled()
-    expect(page.get_by_role("button", name="Previous")).to_be_enabled()
-
-
-def test_the_file_is_downloaded_byte_for_byte(watched: Any, november: Archive) -> None:
-    page = watched.visit(f"science_data?uid={FLARE}")
-    path = november.locate(FLARE)
-    with page.expect_download() as started:
-        page.get_by_role("link", name=path.name).click()
+def expect_downloads(watched: Any, path: Path) -> None:
+    """The opened file comes byte for byte, whole and in part, and nothing else by its address."""
+    with watched.page.expect_download() as started:
+        watched.page.get_by_role("link", name=path.name).click()
     assert started.value.suggested_filename == path.name
     assert Path(started.value.path()).read_bytes() == path.read_bytes()
     connection = http.client.HTTPConnection(urlsplit(watched.url).netloc, timeout=20)
@@ -111,23 +115,12 @@ def test_the_file_is_downloaded_byte_for_byte(watched: Any, november: Archive) -
     connection.close()
 
 
-def test_a_spectrogram_and_a_wrong_address(watched: Any) -> None:
-    page = watched.visit(f"science_data?uid={LONG}")
-    expect(page.get_by_text("10\N{NARROW NO-BREAK SPACE}352 bins")).to_be_visible()
-    expect(page.get_by_text("time bins are merged for display")).to_be_visible()
-    expect(page.get_by_text("A spectrogram has no pixel data")).to_be_visible()
-    watched.visit("science_data?uid=2201010001&rows=7")
-    expect(page.get_by_text("No science file has the name or uid '2201010001'.")).to_be_visible()
-    expect(page.get_by_text("Ignored invalid rows=7 in the URL.")).to_be_visible()
-    expect(page.get_by_text("1–3 of 3 files")).to_be_visible()
-
-
 def test_on_a_telephone_in_the_dark(watch: Callable[..., Any], browser: Browser, science_server: Any) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
     phone = watch(context, science_server.url)
     page = phone.visit("science_data")
     expect(page.locator(".tabulator-row").first.locator(".narrow", has_text="0 keV and more")).to_be_visible()
-    phone.visit(f"science_data?uid={FLARE}")
+    page.locator(".tabulator-row", has_text=FLARE).get_by_role("button").first.click()
     expect(page.get_by_role("heading", name=FLARE)).to_be_visible()
     phone.expect_no_sideways_scrolling()
     context.close()
