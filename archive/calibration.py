@@ -342,7 +342,7 @@ def require_consistent(file: CalFile, catalog: CalibrationCatalog) -> None:
         raise UnknownEnergyTable(message)
     listed = catalog.energy_table_at(file.t_start).name
     if listed != file.energy_table:
-        message = f"{file.name}: says that {file.energy_table} was on board; the list of tables says {listed}"
+        message = f"{file.name} names energy table {file.energy_table}, but {listed} was in force then"
         raise CalibrationError(message)
     difference = float(np.abs(edge_difference(table, read_cal_energy(file.path))).max())
     if difference > EDGE_TOLERANCE:
@@ -387,7 +387,7 @@ def _cal_file(folder: Path, row: object, place: str) -> CalFile:
         raise CalibrationError(message)
     for key, types in _CAL_KEYS.items():
         if type(row.get(key)) not in types:
-            message = f"{place}, {key}: {excerpt(str(row.get(key)))} is not of the type {types[-1].__name__}"
+            message = f"{place}: {key} must be {types[-1].__name__}, found {excerpt(str(row.get(key)))}"
             raise CalibrationError(message)
     try:
         start, end = parse_time(row["t_start"]), parse_time(row["t_end"])

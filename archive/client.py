@@ -213,7 +213,7 @@ class ArchiveClient:
         return self._list("requests", which, limit)
 
     def cancel(self, request_id: int) -> Row:
-        """Cancel a request."""
+        """Cancel one of your requests, or any request as operator; returns the request."""
         return self._call(f"requests/{request_id:d}/cancel", b"{}")
 
     def retry(self, request_id: int) -> Row:

@@ -233,7 +233,7 @@ def image_id(recipe_id: str, method: str) -> str:
 
 
 def skipped_run_id(uid: str, band: str, flare_id: str = "") -> str:
-    """Run id of a skip, 16 hex digits. The same skip always has the same id, so that it is recorded once."""
+    """Run id of a band that was skipped or failed, 16 hex digits; stable, so that each is recorded once."""
     return hashlib.sha256(f"skipped/{uid}/{band}/{flare_id}".encode()).hexdigest()[:16]
 
 

@@ -190,7 +190,11 @@ def _check_folder(root: Path, index: Path, *, create: bool) -> None:
         raise NotAnArchive(message)
     if not create and not index.is_dir():
         lost = (root / "fits").is_dir() or (root / "images").is_dir()
-        advice = "stix-jobs check --repair rebuilds it" if lost else "stix-jobs ingest --archive creates one"
+        advice = (
+            "stix-jobs check --repair rebuilds it"
+            if lost
+            else f"create it with stix-jobs ingest FOLDER --archive {root}"
+        )
         what = "its index folder is missing" if lost else "it has no index folder"
         message = f"{root} is not an archive ({what}); {advice}"
         raise NotAnArchive(message)

@@ -1,6 +1,6 @@
 """Choose the inputs of an image: background file, auxiliary (aspect) files and flare.
 
-Previews, requests, pages, the download and the command line all use these functions, so they agree. The choices are
+Previews, requests, pages and downloads all use these functions, so they agree. The choices are
 part of the recipe and of its id.
 """
 

@@ -1,8 +1,8 @@
 """Imaging options, each declared once.
 
 Image requests (`ImageRequest`, and the requests of `jobs`) embed `ImagingOptions`. Each field has a unit, bounds, a
-default and a help text, from which the form, the API schema, the command line and the documentation are generated
-(`option_schemas`). pydantic reads and writes the JSON.
+default and a help text, from which the API schema, the command line and the documentation are generated
+(`option_schemas`); the form takes defaults, bounds and help from it. pydantic reads and writes the JSON.
 """
 
 from __future__ import annotations

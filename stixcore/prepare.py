@@ -208,7 +208,7 @@ def prepare(
         request.start,
         request.end,
         request.energy,
-        location_energy(science, times, request.energy),
+        location_energy(science, times, request.energy, background),
         times,
         pointing,
         catalog.choose(science.t_start[times][0], science.t_end[times][-1]),
@@ -269,14 +269,18 @@ def find_pointing(
     return assumed_pointing(apparent_radius(assumed_pointing(), science.header))
 
 
-def location_energy(science: PixelData, times: slice, energy: tuple[float, float]) -> tuple[float, float]:
+def location_energy(
+    science: PixelData, times: slice, energy: tuple[float, float], background: PixelData | None = None
+) -> tuple[float, float]:
     """Energy band of the full-disk search: 6-10 keV where the file covers it, else the band of the image.
 
-    With the attenuator in, few photons below 10 keV arrive, so the band extends upward, to 25 keV at most.
+    With the attenuator in, few photons below 10 keV arrive, so the band extends upward: to 25 keV, or to the end of the
+    background's channels.
     """
     low, high = LOCATION_ENERGY
     if science.rcr[times].any():
-        high = max(high, float(science.e_high[science.e_high <= ATTENUATED_LOCATION_END].max(initial=high)))
+        end = ATTENUATED_LOCATION_END if background is None else min(ATTENUATED_LOCATION_END, background.e_high[-1])
+        high = max(high, float(science.e_high[science.e_high <= end].max(initial=high)))
     covered = science.e_low[0] <= low and science.e_high[-1] >= high
     return (low, high) if covered else energy
 

@@ -242,7 +242,7 @@ class Accounts:
 
 def _users_of(document: dict[str, Any]) -> dict[str, User]:
     if document["version"] > VERSION:
-        message = "it was written by newer software than this"
+        message = "it was written by a newer version; update this installation"
         raise ValueError(message)
     found = [user_of(one) for one in document["users"]]
     return {user.name: user for user in found}

@@ -298,7 +298,7 @@ def _require_own(
         ]
     for key, value in decided:
         if key in header and not _same(header[key], value, 0.0 if isinstance(value, str) else 1e-6):
-            raise InvalidProduct(path, f"{key} {value}, as its recipe has it", str(header[key]))
+            raise InvalidProduct(path, f"{key} = {value} (from its recipe)", str(header[key]))
 
 
 def contradictions(row: Any, truth: Any, facts: dict[str, float]) -> list[str]:

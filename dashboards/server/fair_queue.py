@@ -192,7 +192,7 @@ class Turns:
         self._addresses.use((client.address, ""), cost, now)
 
     def left(self, client: Client) -> float:
-        """Remaining share of a client."""
+        """Computing time that a client may still use at once, s."""
         return self._clients.left(client.key, self._clock())
 
     @property

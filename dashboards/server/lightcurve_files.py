@@ -158,7 +158,7 @@ class LightCurveHandler(RequestHandler):
     """Sends a window of the light curves."""
 
     def check_xsrf_cookie(self) -> None:
-        """Do nothing: there is nothing to change, and a POST is answered with 405."""
+        """Skip the check: this handler changes nothing, and a POST is answered with 405."""
 
     async def get(self, kind: str) -> None:
         """Send the file in chunks."""

@@ -153,7 +153,7 @@ class ImageFileHandler(StaticFileHandler):
         super().initialize(path="")
 
     def check_xsrf_cookie(self) -> None:
-        """Do nothing: there is nothing to change, and a POST is answered with 405."""
+        """Skip the check: this handler changes nothing, and a POST is answered with 405."""
 
     async def get(self, path: str, include_body: bool = True) -> None:
         """Send the file; ``path`` is ``<kind>/<image_id>`` or ``<kind>/<name>``."""
@@ -229,7 +229,7 @@ class UnknownHandler(RequestHandler):
     """Answers all other paths under ``/archive/`` with 404."""
 
     def check_xsrf_cookie(self) -> None:
-        """Do nothing: there is nothing to change."""
+        """Skip the check: this handler changes nothing."""
 
     def prepare(self) -> None:
         """Answer 404."""

@@ -66,7 +66,8 @@ def has_background(archive: Archive, file: ScienceFile) -> bool:
     """Whether the archive has a suitable background for a science file, in the energy band that locates flares."""
     which = ScienceFilter(product=str(ProductKind.PIXEL_DATA), is_background=True, simulated=file.simulated)
     middle = middle_of(file)
-    choice = choose_background(archive.science_files(which), middle, middle, LOCATION_ENERGY, file.name)
+    files = archive.science_files(which)
+    choice = choose_background(files, middle, middle, LOCATION_ENERGY, file.name, archive.calibration)
     return choice.chosen is not None
 
 

@@ -166,7 +166,7 @@ class Transport:
             with self.request(url) as response:
                 content: bytes = response.raw.read(_LARGEST_PAGE)
                 if response.raw.read(1):  # urllib3 raises here if the page is incomplete
-                    message = f"{url} is larger than {_LARGEST_PAGE} bytes"
+                    message = f"{url} is larger than {_LARGEST_PAGE >> 20} MiB"
                     raise RemoteFault(message)
                 return content
 

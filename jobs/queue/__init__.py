@@ -1,4 +1,5 @@
 """Requests: what users ask for, the journal that stores them, and the worker that runs them.
 
-Pages use `requests` and `submit`, and read the `journal`; they do not import the worker or anything it uses.
+Pages submit requests and read the journal. They import neither the worker nor what only it uses (`claimed`, `leases`,
+`make_once`, `planner`, `planning`).
 """

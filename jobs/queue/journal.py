@@ -262,10 +262,10 @@ class Journal(JournalFile):
     def retry(
         self, request_id: int, now: np.datetime64, *, user: str | None = None, limits: Limits | None = None
     ) -> Request:
-        """Put a request that was cancelled, or failed wholly or in part, back into the queue.
+        """Requeue a request that was cancelled or that failed, also in part.
 
-        Parameters and errors are those of `cancel`, and LimitReached as for `submit`. When the same request of the user
-        is already open, that one is returned.
+        If the user already has the same request open, that one is returned. Parameters and errors are those of
+        `cancel`; raises LimitReached as `submit` does.
         """
         with self.writing() as db:
             present = self._own(db, request_id, user)

@@ -25,7 +25,7 @@ def test_an_archive_that_lost_its_index_is_to_be_repaired(archive: Archive) -> N
     shutil.rmtree(archive.root / "index")
     with pytest.raises(NotAnArchive, match=r"its index folder is missing.*check --repair rebuilds it"):
         Archive(archive.root)
-    with pytest.raises(NotAnArchive, match=r"it has no index folder.*ingest --archive creates one"):
+    with pytest.raises(NotAnArchive, match=r"it has no index folder.*create it with stix-jobs ingest FOLDER"):
         Archive(archive.root / "deeper")
 
 

@@ -202,7 +202,7 @@ class NothingHandler(JsonHandler):
     """Answer all other paths below ``/api/`` with 404."""
 
     def check_xsrf_cookie(self) -> None:
-        """Do nothing: there is nothing to change."""
+        """Skip the check: this handler changes nothing."""
 
     def prepare(self) -> None:
         """Answer 404."""

@@ -80,7 +80,7 @@ class Source:
 
     @property
     def n_par(self) -> int:
-        """Fit parameters, fixed ones included."""
+        """Number of fit parameters, including fixed ones."""
         return len(FIT_NAMES[self.shape])
 
     @property

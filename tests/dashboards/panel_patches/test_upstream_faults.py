@@ -6,6 +6,7 @@ The names of the tests are those of the modules in ``dashboards/panel_patches``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -272,3 +273,11 @@ def test_forwarded_headers(run_upstream: Run) -> None:
         print(context.remote_ip)
     """
     assert run_upstream(program) == "10.0.0.1"  # the inner proxy's, with no setting for the number of proxies
+
+
+def test_every_patch_is_guarded() -> None:
+    folder = Path(__file__).resolve().parents[3] / "dashboards" / "panel_patches"
+    guarded = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    ours = {"__init__", "page_scripts", "versions"}  # corrections of nothing
+    missing = [path.stem for path in folder.glob("*.py") if not any(name.startswith(path.stem) for name in guarded)]
+    assert set(missing) == ours
