@@ -268,8 +268,9 @@ def test_pages_far_down_are_those_of_the_plain_query(gallery: Archive, monkeypat
 )
 def test_every_image_knows_its_place(gallery: Archive, which: ImageFilter, sort: tuple[str, ...]) -> None:
     listed = [row.image_id for row in gallery.images(which, sort=sort)]
-    places = [gallery.image_place(image_id, which, sort=sort) for image_id in listed]
-    assert places == [Place(number, len(listed)) for number in range(len(listed))]
+    asked = [*range(0, len(listed), 5), len(listed) - 1]
+    places = [gallery.image_place(listed[number], which, sort=sort) for number in asked]
+    assert places == [Place(number, len(listed)) for number in asked]
     hidden = gallery.images(ImageFilter(all_hidden=True, author="bob"))[0]
     assert gallery.image_place(hidden.image_id, which, sort=sort) is None
     assert gallery.image_place("nothing", which, sort=sort) is None

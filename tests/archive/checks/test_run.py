@@ -583,12 +583,12 @@ def test_leftovers_of_killed_writers_go_after_an_hour(own, place):
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_bytes(b"x")
     hours = 24 * 8 if place == "incoming" else 1.1
-    assert check(own, later(0.9)) == ()
-    (found,) = check(own, later(hours))
+    assert check(own, later(0.9), deep=False) == ()
+    (found,) = check(own, later(hours), deep=False)
     assert (found.code, found.file) == (Code.LEFTOVER, relative(own, path))
     check(own, later(hours), repair=True)
     assert not path.exists()
-    assert check(own, later(hours)) == ()
+    assert check(own, later(hours), deep=False) == ()
 
 
 def test_unfinished_download_is_kept_for_a_week(own):
