@@ -606,7 +606,7 @@ def test_killing_worker_and_children_at_any_moment_loses_nothing(archive, journa
         elif children := children_of(process.pid):
             os.kill(children[0], signal.SIGKILL)
             kills["child"] += 1
-    process.wait(60)
+    wait_for(lambda: process.poll() is not None)
     assert kills["worker"] >= 2
     assert kills["child"] >= 2
     assert {journal.get(request).state for request in ids} == {"done"}
