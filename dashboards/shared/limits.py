@@ -73,7 +73,7 @@ class WebLimits:
     message_time : float, s
         Time within which a web-socket message must arrive.
     pulls : int
-        Requests for the whole document on one web socket; a browser sends one.
+        Bokeh PULL-DOC requests (the whole page) per web socket; a browser sends one.
     unfinished : int, byte
         Total size of incomplete messages on all connections.
     upload_chunk : int, byte
@@ -85,7 +85,7 @@ class WebLimits:
     connections_address : int
         Open connections of one network address. Not counted behind a proxy, which has its own limit.
     sockets_page : int
-        Web sockets of one page: the current one, and those left for a while by lost connections.
+        Web sockets of one page: the current one, and those of dropped connections that have not timed out.
     descriptors : int
         File descriptors reserved for everything but connections: index, queue, images, libraries.
     burst : float, s
@@ -101,7 +101,7 @@ class WebLimits:
     attempt_delay : float, s
         Longest delay of a response for a name that is tried from many addresses.
     session_window : float, s
-        Interval over which the next three are counted.
+        Interval over which sign-ins, sign-outs and account changes are counted.
     sign_ins, sign_outs : int
         Times one user may sign in, and sign out, within that time.
     account_changes : int
