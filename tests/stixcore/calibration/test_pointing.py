@@ -477,10 +477,11 @@ def test_what_continues_a_trend_is_no_outlier():
 def test_what_another_instrument_sees_is_no_outlier():
     values, quiet = np.zeros((10, 1)), np.zeros((10, 2))
     values[3] = 20.0
-    moving = quiet.copy()
-    moving[4] = 8.0
+    moving, still = quiet.copy(), quiet.copy()
+    moving[4], still[4] = 0.8, 0.6  # together 1.13 and 0.85 of the floors
     assert outlying_records(values, (5.0,), quiet).sum() == 1
     assert outlying_records(values, (5.0,), np.full_like(quiet, np.nan)).sum() == 1
+    assert outlying_records(values, (5.0,), still).sum() == 1
     assert outlying_records(values, (5.0,), moving).sum() == 0
 
 
