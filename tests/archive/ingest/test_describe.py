@@ -41,6 +41,16 @@ def test_a_small_file(tmp_path: Path, make) -> None:
     assert row.superseded_by is None
 
 
+def test_pixels_and_attenuator_may_change_within_a_file(tmp_path: Path, make) -> None:
+    masks = np.ones((3, 12), np.uint8)
+    masks[1, 8:] = 0
+    columns = {"pixel_masks": masks, "rcr": np.array([0, 2, 1], np.uint8), "timedel": np.array([20.0, 30.0, 10.0])}
+    row = describe(make.pixel_file(columns=columns).write(tmp_path), SHA, make.now).row
+    assert row.n_pixels == 12
+    assert (row.rcr_min, row.rcr_max) == (0, 2)
+    assert (row.bin_min_s, row.bin_max_s) == (10.0, 30.0)
+
+
 def test_large_files_are_summed_piece_by_piece(tmp_path: Path, make, monkeypatch) -> None:
     path = make.pixel_file(bins_s=(1.0,) * 7).write(tmp_path)
     whole = describe(path, SHA, make.now).row

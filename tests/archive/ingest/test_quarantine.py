@@ -38,6 +38,16 @@ def test_the_file_and_the_reason(tmp_path: Path, bad: Path) -> None:
     assert (note.parent / "bad.fits").read_text() == bad.read_text() == "rubbish"
 
 
+def test_the_copy_that_was_judged_is_kept(tmp_path: Path, bad: Path) -> None:
+    """Whoever owns the file may have changed it since."""
+    copy = tmp_path / "copy"
+    copy.write_text("what was judged")
+    note = put_aside(tmp_path / "quarantine", bad, REFUSAL, NOW, sha256_of(copy), copy=copy)
+    assert (note.parent / "bad.fits").read_text() == "what was judged"
+    assert not copy.exists()
+    assert bad.read_text() == "rubbish"
+
+
 def test_of_a_file_in_the_archive_the_place_is_named(tmp_path: Path, bad: Path) -> None:
     inside = tmp_path / "incoming" / "today" / "bad.fits"
     inside.parent.mkdir(parents=True)
