@@ -224,3 +224,39 @@ def test_real_pointing(shared_data: Path, make) -> None:
     assert isinstance(row, AuxFile)
     assert (row.n_records, row.has_sas_ok, row.level) == (1350, False, "L2")
     assert row.path == "fits/L2/2022/11/09/AUX/solo_L2_stix-aux-ephemeris_20221109_V01.fits"
+
+
+@pytest.mark.needs_shared_data
+def test_a_minute_of_a_light_curve(shared_data: Path, make) -> None:
+    """Its times are those of its header: twelve bins of 4 s."""
+    path = shared_data / "found" / "solo_L1_stix-ql-LightCurve_20210117_V01.fits"
+    row = describe(path, SHA, make.now).row
+    assert isinstance(row, QuicklookFile)
+    header = fits.getheader(path)
+    assert (row.t_start, row.t_end) == tuple(np.datetime64(header[key]) for key in ("DATE_BEG", "DATE_END"))
+    assert (row.n_bins, row.cadence_s, row.n_bands, row.e_low, row.e_high) == (12, 4.0, 5, 4.0, 84.0)
+
+
+@pytest.mark.needs_shared_data
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+def test_one_impossible_count_of_a_light_curve_is_enough(shared_data: Path, tmp_path: Path, make, value: float) -> None:
+    source = shared_data / "found" / "solo_L1_stix-ql-LightCurve_20210117_V01.fits"
+    with fits.open(source) as hdus:
+        counts = hdus["DATA"].data["counts"].astype(np.float32)
+        counts[3, 2] = value
+        columns = [c for c in hdus["DATA"].columns if c.name != "counts"]
+        columns.append(fits.Column("counts", "5E", array=counts))
+        data = fits.BinTableHDU.from_columns(columns, name="DATA")
+        fits.HDUList([*hdus[:2], data, hdus["ENERGIES"]]).writeto(tmp_path / source.name)
+    with pytest.raises(InvalidProduct, match="finite, non-negative counts"):
+        describe(tmp_path / source.name, SHA, make.now)
+
+
+@pytest.mark.needs_shared_data
+def test_two_aspect_records_of_one_time_are_refused(shared_data: Path, tmp_path: Path, make) -> None:
+    source = shared_data / "nov2022" / "aux" / "solo_L2_stix-aux-ephemeris_20221109_V01.fits"
+    with fits.open(source) as hdus:
+        hdus["DATA"].data["time"][7] = hdus["DATA"].data["time"][6]
+        hdus.writeto(tmp_path / source.name, checksum=True)
+    with pytest.raises(InvalidProduct, match="time rising from record to record"):
+        describe(tmp_path / source.name, SHA, make.now)

@@ -152,3 +152,16 @@ def test_times_and_rows_that_cannot_be_are_refused(shared_data, tmp_path: Path, 
         hdus["DATA"].data["time"][7] = 2**32 - 1
     with pytest.raises(InvalidProduct, match="rows within a year after DATE-BEG"):
         describe(tmp_path / name, "", make.now)
+
+
+def test_a_later_version_of_a_product_without_request_takes_over(archive: Archive, shared_data, tmp_path, make) -> None:
+    """Also when it comes alone: the earlier one is found by its time."""
+    source = shared_data / "products" / "solo_L1_stix-hk-maxi_20200501_V01.fits"
+    later = tmp_path / source.name.replace("V01", "V02")
+    with fits.open(source) as hdus:
+        hdus[0].header["VERSION"] = "02"
+        hdus.writeto(later, checksum=True)
+    for path in (source, later):
+        assert [outcome.status for outcome in ingest(archive, [path], make.now)] == [OutcomeStatus.INGESTED]
+    found = archive.rows("SELECT name, superseded_by FROM other_files ORDER BY name")
+    assert found == [{"name": source.name, "superseded_by": later.name}, {"name": later.name, "superseded_by": None}]

@@ -59,7 +59,8 @@ def test_a_bin_more_or_less_is_the_same_observation() -> None:
 
 
 def test_a_part_does_not_replace_the_whole() -> None:
-    assert successors(aux("day", 0, 24), aux("morning", 0, 11, version="02")) == {"day": None, "morning": None}
+    rows = aux("day", 0, 24), aux("morning", 0, 11, version="02"), aux("evening", 13, 11, version="02")
+    assert set(successors(*rows).values()) == {None}
 
 
 def test_half_of_an_observation_is_enough() -> None:
