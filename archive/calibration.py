@@ -338,7 +338,7 @@ def require_consistent(file: CalFile, catalog: CalibrationCatalog) -> None:
     """Check that a CAL file does not contradict itself or the list of tables."""
     table = catalog.tables.get(file.energy_table)
     if table is None:
-        message = f"{file.name}: taken with the energy table {file.energy_table}, which is not known; add it first"
+        message = f"{file.name}: recorded with the unknown energy table {file.energy_table}; add that table first"
         raise UnknownEnergyTable(message)
     listed = catalog.energy_table_at(file.t_start).name
     if listed != file.energy_table:
@@ -405,7 +405,7 @@ def _cal_file(folder: Path, row: object, place: str) -> CalFile:
         ("version", [type(part) for part in version] == [int, bool]),
     ):
         if not right:
-            message = f"{place}, {key}: {excerpt(str(row[key]))} cannot be"
+            message = f"{place}, {key}: {excerpt(str(row[key]))} is invalid"
             raise CalibrationError(message)
     return CalFile(
         path=folder / CAL_FOLDER / row["name"],

@@ -145,7 +145,7 @@ class Accounts:
     def make_token(self, name: str, label: str, now: np.datetime64) -> str:
         """A new API token of a user, shown this once and kept as a hash.
 
-        A name that only a provider vouches for gets an entry without password.
+        A user who signs in through a provider gets an entry without a password.
 
         Raises
         ------

@@ -200,15 +200,15 @@ def _contradiction(
 ) -> str:
     """Why tables and list contradict each other or known tables; empty when they do not."""
     if index is None:
-        return f"{INDEX} must be added with it: it says when a table is in force" if new else ""
+        return f"{INDEX} must be added together with the table: it contains the period of validity" if new else ""
     shipped = shipped_calibration().validity
     listed = {row.name for row in index}
     missing = sorted(listed - set(catalog.tables) - set(new))
     unlisted = sorted(set(new) - listed)
     if missing:
-        return f"{INDEX} names {missing[0]}, whose table is neither here nor given"
+        return f"{INDEX} lists {missing[0]}, but this table is neither in the archive nor among the files"
     if unlisted:
-        return f"{INDEX} does not say when {unlisted[0]} is in force"
+        return f"{INDEX} has no period of validity for {unlisted[0]}"
     starts = {(row.name, row.start) for row in index}
     for row in catalog.validity:
         if (row.name, row.start) not in starts:

@@ -444,9 +444,9 @@ def _place(archive: Archive, one: _Candidate, row: ProductFile, now: np.datetime
         refusal = _older(place, present, row, now)
         if refusal is not None:
             return _refuse(archive, one, refusal, now)
-        reason = f"{row.name}: a file of this name that was written later took its place."
+        reason = f"{row.name}: replaced by a later file of the same name."
         put_aside(archive.root / "quarantine", place, Refusal(reason), now, present)
-        remark = "took the place of a file of this name that was written earlier and is in quarantine now"
+        remark = "replaced an earlier file of the same name, which is now in quarantine"
     if present != row.sha256:
         move_file(_copy_of(one), place)
     return Outcome(one.path, OutcomeStatus.INGESTED, remark, row.name)

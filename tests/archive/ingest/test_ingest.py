@@ -283,7 +283,7 @@ def test_two_files_of_one_name(archive: Archive, inbox: Path, tmp_path: Path, ma
         assert "expected a newer DATE than 2023-02-01" in outcomes[1].reason
     else:
         assert outcomes[1].status is INGESTED
-        assert "took the place of a file of this name" in outcomes[1].reason
+        assert "replaced an earlier file of the same name" in outcomes[1].reason
 
 
 def test_two_files_of_one_name_and_date(archive: Archive, inbox: Path, tmp_path: Path, make) -> None:

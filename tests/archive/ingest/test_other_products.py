@@ -131,7 +131,7 @@ def test_a_cal_file_of_an_unknown_energy_table_waits_for_it(
         hdus.writeto(archive.root / "incoming" / CAL_FILE, checksum=True)
     (outcome,) = ingest(archive, [], make.now, incoming=archive.root / "incoming")
     assert outcome.status is OutcomeStatus.IGNORED
-    assert "elut_table_20990101, which is not known; add it first" in outcome.reason
+    assert "the unknown energy table elut_table_20990101; add that table first" in outcome.reason
     assert (archive.root / "incoming" / CAL_FILE).is_file()
 
 
