@@ -260,3 +260,16 @@ def test_two_aspect_records_of_one_time_are_refused(shared_data: Path, tmp_path:
         hdus.writeto(tmp_path / source.name, checksum=True)
     with pytest.raises(InvalidProduct, match="time rising from record to record"):
         describe(tmp_path / source.name, SHA, make.now)
+
+
+@pytest.mark.needs_shared_data
+def test_pointing_with_marked_solutions(shared_data: Path, tmp_path: Path, make) -> None:
+    source = shared_data / "nov2022" / "aux" / "solo_L2_stix-aux-ephemeris_20221109_V01.fits"
+    with fits.open(source) as hdus:
+        mark = fits.Column("sas_ok", "I", array=np.arange(1350) < 5)
+        data = fits.BinTableHDU.from_columns([*hdus["DATA"].columns, mark], name="DATA")
+        others = [data if hdu.name == "DATA" else hdu for hdu in hdus]
+        fits.HDUList(others).writeto(tmp_path / source.name, checksum=True)
+    row = describe(tmp_path / source.name, SHA, make.now).row
+    assert isinstance(row, AuxFile)
+    assert row.has_sas_ok

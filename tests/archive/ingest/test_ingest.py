@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -508,3 +509,20 @@ def test_whole_folders_of_real_data(archive: Archive, shared_data: Path, make) -
     assert all(not name.startswith("solo_") for name in refused)
     assert {name.split("_")[0] for name in refused} == {"AIA20220402", "sci", "bp"}
     assert {outcome.path.suffix for outcome in outcomes if outcome.status is IGNORED} == {".md", ".csv", ""}
+
+
+@pytest.mark.needs_shared_data
+def test_later_versions_of_two_days_in_one_batch_take_over(
+    archive: Archive, inbox: Path, shared_data: Path, make
+) -> None:
+    names = [f"solo_L2_stix-aux-ephemeris_202211{day}_V01.fits" for day in (10, 11)]
+    for name in names:
+        with fits.open(shared_data / "nov2022" / "aux" / name) as hdus:
+            hdus[0].header["VERSION"] = "02"
+            hdus.writeto(inbox / name.replace("V01", "V02"), checksum=True)
+    ingest(archive, [shared_data / "nov2022" / "aux" / name for name in names], make.now)
+    ingest(archive, [inbox], make.now)
+    found = archive.rows(
+        "SELECT name, superseded_by AS by FROM aux_files WHERE superseded_by IS NOT NULL ORDER BY name"
+    )
+    assert found == [{"name": name, "by": name.replace("V01", "V02")} for name in names]
