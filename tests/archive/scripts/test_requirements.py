@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from functools import cache
 from importlib.metadata import metadata, packages_distributions, requires
 
 import pytest
@@ -18,6 +19,12 @@ SCRIPTS = {
 }
 #: sunpy's parts that want more than sunpy, and so are extras of it: map, net, visualization, …
 EXTRAS = set(metadata("sunpy").get_all("Provides-Extra"))
+
+
+@cache
+def installed_modules():
+    """Distributions of every module that is installed; it takes seconds to find them."""
+    return packages_distributions()
 
 
 def imported(text):
@@ -41,7 +48,7 @@ def test_script_imports_the_packages_it_requires(made, script):
     text = SCRIPTS[script](made()[0])
     (line,) = re.findall("pip install (.+)", text)
     named = {one.name: one for one in map(Requirement, line.replace('"', "").split())}
-    modules = packages_distributions()
+    modules = installed_modules()
     there = set(named).union(*(brought_along(one) for one in named.values() if one.name != "sunpy-soar"))
     for module in imported(text):
         top, part, *_ = [*module.split("."), ""]
