@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from astropy.io import fits
+from filelock import FileLock
 from PIL import Image as Picture
 
 from archive import (
@@ -42,6 +44,10 @@ from archive.lightcurves.minutes import minutes_of
 from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 
+from .forked_programs import ForkedProgram, Forker, start_fresh
+
+#: Starts a program: words, environment, output, errors.
+type Start = Callable[[list[str], dict[str, str], IO[bytes], IO[bytes]], subprocess.Popen[bytes] | ForkedProgram]
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_DATA = Path(os.environ.get("STIX_SHARED_DATA", ROOT.parent / "shared" / "data"))
 #: A C-class flare of 2022-11-11.
@@ -296,7 +302,7 @@ class Server:
 
     url: str
     log: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForkedProgram
 
     def log_text(self) -> str:
         return self.log.read_text()
@@ -315,13 +321,11 @@ def free_port_fixture() -> Callable[[], int]:
 
 
 @contextmanager
-def running(arguments: list[str], archive: Path, log: Path, port: int) -> Iterator[Server]:
+def running(start: Start, arguments: list[str], archive: Path, log: Path, port: int) -> Iterator[Server]:
     """Start a server, wait until it answers, end it by its own process, look for faults in its log."""
     environment = os.environ | {"STIX_ARCHIVE": str(archive), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT
-        )
+        process = start(arguments, environment, stream, stream)
     server = Server(f"http://127.0.0.1:{port}", log, process)
     try:
         _wait(server)
@@ -352,15 +356,34 @@ def _wait(server: Server) -> None:
 
 
 @pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
-    """Serve an archive as ``python -m dashboards`` does; use as a context manager."""
+def start() -> Iterator[Start]:
+    """Start a module or a file: on Linux forked from a process that has imported the third-party packages."""
+    forkers: list[Forker] = []
 
-    def start(archive: Path, *arguments: str) -> Any:
+    def begin(
+        words: list[str], environment: dict[str, str], output: IO[bytes], errors: IO[bytes]
+    ) -> subprocess.Popen[bytes] | ForkedProgram:
+        if sys.platform != "linux":
+            return start_fresh(words, environment, output, errors)
+        if not forkers:
+            forkers.append(Forker())
+        return forkers[0].start(words, environment, output, errors)
+
+    yield begin
+    for forker in forkers:
+        forker.close()
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory, start: Start) -> Callable[..., Any]:
+    """Serve an archive as ``python -m dashboards`` does, in a new Python if ``fresh``; use as a context manager."""
+
+    def begin(archive: Path, *arguments: str, fresh: bool = False) -> Any:
         port, log = free_port(), tmp_path_factory.mktemp("server") / "log.txt"
         words = list(arguments) or ["dashboards"]
-        return running([*words, "--port", str(port)], archive, log, port)
+        return running(start_fresh if fresh else start, [*words, "--port", str(port)], archive, log, port)
 
-    return start
+    return begin
 
 
 @pytest.fixture(scope="session")
@@ -369,22 +392,38 @@ def server(serve: Callable[[Path], Any], small: Small) -> Iterator[Server]:
         yield started
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A copy of an archive that the first process of the test run to need it makes."""
+    common = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whose own folder is in that of all workers
+        common = common.parent
+    made, unfinished = common / f"made-{name}", factory.mktemp(name) / "unfinished"
+    with FileLock(common / f"made-{name}.lock"):
+        if not made.exists():
+            make(unfinished)
+            unfinished.rename(made)
+    return Path(shutil.copytree(made, unfinished.parent / "archive"))
+
+
+def make_imaged(root: Path) -> None:
+    """Fill the archive of `imaged`."""
+    folder, start = root.parent / "campaign", np.datetime64("2026-03-14T06:00:00", "us")
+    assert simulate_campaign(folder, 7, start, 0.34, 6.0, min_separation=3600.0)
+    with closing(Archive(root, create=True)) as archive:
+        ingest(archive, [folder], NOW)
+        if SHARED_DATA.is_dir():
+            names = (*REAL_FLARE, "2211098157-52648", "20221111_V01")
+            real = [path for path in sorted((SHARED_DATA / "nov2022").rglob("solo*.fits")) if path.stem.endswith(names)]
+            assert len(real) == len(names)
+            ingest(archive, real, NOW)
+        make_previews(archive, NOW)
+        archive.build_read_model()
+
+
 @pytest.fixture(scope="session")
 def imaged(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     """An archive with images really made: of a simulated flare, and of a real one where the real files are."""
-    archive = Archive(tmp_path_factory.mktemp("imaged") / "archive", create=True)
-    folder = tmp_path_factory.mktemp("campaign")
-    start = np.datetime64("2026-03-14T06:00:00", "us")
-    assert simulate_campaign(folder, 7, start, 0.34, 6.0, min_separation=3600.0)
-    ingest(archive, [folder], NOW)
-    if SHARED_DATA.is_dir():
-        names = (*REAL_FLARE, "2211098157-52648", "20221111_V01")
-        real = [path for path in sorted((SHARED_DATA / "nov2022").rglob("solo*.fits")) if path.stem.endswith(names)]
-        assert len(real) == len(names)
-        ingest(archive, real, NOW)
-    make_previews(archive, NOW)
-    archive.build_read_model()
-    return archive
+    return Archive(made_once(tmp_path_factory, "imaged", make_imaged))
 
 
 @pytest.fixture(scope="session")
@@ -399,8 +438,11 @@ def november(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Ite
     folder, spectrogram = shared_data / "nov2022", "*_2212273755-*.fits"
     names = ("l1/*_2211116471-*.fits", "l1/*_2211098157-*.fits", "aux/*_20221111_*.fits")
     paths = [path for name in names for path in folder.glob(name)]
-    archive = Archive(tmp_path_factory.mktemp("november") / "archive", create=True)
-    ingest(archive, [*paths, *(shared_data / "formats").glob(spectrogram)], NOW)
-    make_previews(archive, NOW)
-    yield archive
-    archive.close()
+
+    def make(root: Path) -> None:
+        with closing(Archive(root, create=True)) as archive:
+            ingest(archive, [*paths, *(shared_data / "formats").glob(spectrogram)], NOW)
+            make_previews(archive, NOW)
+
+    with closing(Archive(made_once(tmp_path_factory, "november", make))) as archive:
+        yield archive

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from collections.abc import Callable
+from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
 
-@pytest.fixture(scope="session")
-def run_upstream() -> Callable[[str], str]:
-    """Output of a program in a fresh Python, where no patch is installed."""
+@pytest.fixture
+def run_upstream(start: Callable[..., Any], tmp_path: Path) -> Callable[[str], str]:
+    """Output of a program in a process of its own, where no patch is installed."""
 
     def run(program: str) -> str:
-        words = [sys.executable, "-W", "ignore", "-c", dedent(program)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        script, output, errors = (tmp_path / name for name in ("program.py", "output", "errors"))
+        script.write_text(dedent(program))
+        with output.open("wb") as out, errors.open("wb") as err:
+            status = start([str(script)], dict(os.environ), out, err).wait(120)
+        assert status == 0, errors.read_text()
+        return output.read_text().strip()
 
     return run

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
@@ -51,15 +51,15 @@ COUNT_DRAWS = """
 
 
 @pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def upstream(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., Any]) -> Iterator[Page]:
     """A page of these components, as Panel serves it by itself."""
     script = tmp_path_factory.mktemp("upstream") / "app.py"
     script.write_text(APP)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [sys.executable, "-W", "ignore", str(script), str(port)]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    with script.with_suffix(".log").open("wb") as log:
+        server = start([str(script), str(port)], dict(os.environ), log, log)
         try:
             address = f"http://127.0.0.1:{port}/app"
             wait_for(address)
@@ -76,6 +76,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
                 browser.close()
         finally:
             server.terminate()
+            server.wait(60)
 
 
 def wait_for(address: str) -> None:

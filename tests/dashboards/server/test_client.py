@@ -68,6 +68,10 @@ def reply(handler: Any, status: int, body: bytes, **headers: str) -> None:
     handler.wfile.write(body)
 
 
+def worker_environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
 def test_the_file_alone_is_enough(imaged_server: Any, tmp_path: Path) -> None:
     (tmp_path / "client.py").write_bytes((ROOT / "archive" / "client.py").read_bytes())
     code = f"from client import ArchiveClient as C; print(len(C({imaged_server.url!r}).images(limit=2)))"
@@ -118,7 +122,7 @@ def test_files_are_kept_and_compared(stix: ArchiveClient) -> None:
     assert hashlib.sha256(stix.science_fits(science).read_bytes()).hexdigest() == science["sha256"]
 
 
-def test_submit_and_wait(stix: ArchiveClient, imaged: Archive) -> None:
+def test_submit_and_wait(stix: ArchiveClient, imaged: Archive, start: Callable[..., Any], tmp_path: Path) -> None:
     file = imaged.science_files(ScienceFilter(product="sci-xray-cpd", is_background=False, simulated=True))[0]
     wanted = {
         "uid": file.uid,
@@ -129,11 +133,11 @@ def test_submit_and_wait(stix: ArchiveClient, imaged: Archive) -> None:
     made = stix.submit(wanted)
     assert made["state"] == "queued"
     assert stix.submit(wanted)["request_id"] == made["request_id"]
-    words = ["-m", "jobs.cli", "worker", "--once", "--archive", str(imaged.root)]
     steps: list[str] = []
-    with subprocess.Popen([sys.executable, *words], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}) as worker:
-        done = stix.wait(made["request_id"], progress=lambda row: steps.append(row["state"]), poll_s=0.2, timeout_s=180)
-        assert worker.wait(120) == 0
+    with (tmp_path / "worker.txt").open("wb") as log:
+        worker = start(["jobs.cli", "worker", "--once", "--archive", str(imaged.root)], worker_environment(), log, log)
+    done = stix.wait(made["request_id"], progress=lambda row: steps.append(row["state"]), poll_s=0.2, timeout_s=180)
+    assert worker.wait(120) == 0
     assert (steps[0], steps[-1]) == ("queued", "done")
     (part,) = done["parts"]
     assert [image.rpartition("-")[2] for image in part["images"]] == ["bp", "clean"]
@@ -225,20 +229,26 @@ def test_waiting_outlives_a_restart_of_the_server(answering: Callable[..., str])
 
 
 def test_the_example_of_the_manual(
-    imaged_server: Any, imaged: Archive, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+    imaged_server: Any,
+    imaged: Archive,
+    token: str,
+    start: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: Any,
 ) -> None:
     text = (ROOT / "docs/how-to/api.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert "https://stix.example.org" in example
     monkeypatch.setenv(TOKEN_VARIABLE, token)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    words = ["-m", "jobs.cli", "worker", "--archive", str(imaged.root)]
-    with subprocess.Popen([sys.executable, *words], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}) as worker:
-        try:
-            exec(compile(example.replace("https://stix.example.org", imaged_server.url), "api.md", "exec"), {})
-        finally:
-            worker.terminate()
-            worker.wait(120)
+    with (tmp_path / "worker.txt").open("wb") as log:
+        worker = start(["jobs.cli", "worker", "--archive", str(imaged.root)], worker_environment(), log, log)
+    try:
+        exec(compile(example.replace("https://stix.example.org", imaged_server.url), "api.md", "exec"), {})
+    finally:
+        worker.terminate()
+        worker.wait(120)
     said = capfd.readouterr().out
     assert "-clean.fits" in said
     assert "arcsec" in said

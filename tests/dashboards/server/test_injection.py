@@ -79,7 +79,7 @@ def test_words_in_a_question_find_what_they_say_and_nothing_else(small: Any) -> 
 def test_every_field_of_the_address_of_a_page(key: str, small: Any) -> None:
     """What it does not understand it says, escaped; what it does is a value."""
     state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST)
-    everything = small.archive.count_images(ImageFilter())
+    everything, notices = small.archive.count_images(ImageFilter()), Notices()
     for number, payload in enumerate(WORDS):
         complaints = state.take_address("?" + urlencode({key: payload}))
         if number % 60 == 0:
@@ -88,7 +88,6 @@ def test_every_field_of_the_address_of_a_page(key: str, small: Any) -> None:
             assert state.listing.total <= everything
         if number % 5:
             continue
-        notices = Notices()
         notices.show([*(Notice("warning", text) for text in complaints), *notices_for(state)])
         shown = notices.pane.object + opening_html("site", "title", state.listing.range_text("images"), "", dark=False)
         assert not TAG.search(shown), payload
@@ -115,6 +114,7 @@ def test_a_request_of_such_words_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("kind", [LightCurvesState, ScienceState])
 def test_every_field_of_the_addresses_of_other_pages(kind: Any, small: Any) -> None:
+    notices = Notices()
     for key in kind.address_keys.values():
         state = kind(ArchiveSource(small.archive.root))
         for number, payload in enumerate(WORDS):
@@ -122,7 +122,6 @@ def test_every_field_of_the_addresses_of_other_pages(kind: Any, small: Any) -> N
             if number % 250 == 0:
                 state.load()
             if number % 11 == 0:
-                notices = Notices()
                 said = [*complaints, *(getattr(state, "complaints", None) or {}).values(), state.detail_problem]
                 notices.show([Notice("warning", text) for text in said])
                 assert not TAG.search(notices.pane.object), (key, payload)
@@ -135,13 +134,16 @@ def test_what_is_typed_above_the_light_curves(curves: Any) -> None:
             state.go_to(payload)
 
 
+@pytest.mark.parametrize(("every", "typed"), [(219, 72), pytest.param(73, 40, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("target", targets(), ids=lambda target: target.page)
-def test_pages_take_words_as_words(server: Any, target: Target) -> None:
+def test_pages_take_words_as_words(server: Any, target: Target, every: int, typed: int) -> None:
     """Some words in everything that the address of a page may hold and in its fields; all of them by ``make soak``."""
+    words = [*HTML[::typed], WORDS[3]]
+    assert len(words) >= len(target.fields)
 
     async def look() -> list[str]:
-        faults = [fault for word in WORDS[7::73] for fault in await in_the_address(server.url, target, word)]
-        return faults + await in_the_document(server.url, target, [*HTML[::40], WORDS[3]])
+        faults = [fault for word in WORDS[7::every] for fault in await in_the_address(server.url, target, word)]
+        return faults + await in_the_document(server.url, target, words)
 
     assert asyncio.run(look()) == []
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from archive.accounts import Accounts, web_secrets
 
 NOW = np.datetime64("2026-11-23T12:00:00", "us")
 WRONG = "a wrong password nobody has"
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., Any], small: Any) -> Iterator[Any]:
+    """A server with a command line of its own, which ``python -m dashboards`` has started."""
+    with serve(small.archive.root, fresh=True) as started:
+        yield started
 
 
 def test_secrets_stay_where_they_belong(client: Any, server: Any, users: dict[str, str], small: Any) -> None:

@@ -66,7 +66,7 @@ def test_first_content_is_there_before_any_script(server: Any, small: Any) -> No
 
 def test_plain_panel_serve_shows_pages_without_routes(serve: Callable[..., Any], small: Any) -> None:
     files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "dashboards").glob("*.py"))
-    with serve(small.archive.root, "panel", "serve", *files) as server:
+    with serve(small.archive.root, "panel", "serve", *files, fresh=True) as server:
         with urllib.request.urlopen(f"{server.url}/image_archive", timeout=20) as response:
             page = response.read().decode()
         assert "data:image/png;base64," in page  # pictures come inside the page
@@ -109,21 +109,35 @@ def test_a_provider_that_is_none() -> None:
     assert "stix" in str(stop.value.code)
 
 
+KEYS = """
+import os, sys, warnings
+from pathlib import Path
+from dashboards.shared.keys import set_keys
+
+def is_imported():
+    return any(name.startswith(("bokeh", "panel")) for name in sys.modules)
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of a fork where libraries have threads
+for folder in sys.argv[1:]:
+    if os.fork() == 0:  # a process for each
+        set_keys(Path(folder))
+        assert not is_imported()
+        from bokeh.settings import settings
+        assert settings.sign_sessions()
+        print(os.environ["PANEL_COOKIE_SECRET"] + settings.secret_key(), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0
+"""
+
+
 def test_keys_go_by_environment_and_stay_the_same(tmp_path: Path) -> None:
-    code = (
-        "import os, sys; from pathlib import Path; from dashboards.shared.keys import set_keys; "
-        "set_keys(Path(sys.argv[1])); "
-        "assert not any(name.startswith(('bokeh', 'panel')) for name in sys.modules); "
-        "from bokeh.settings import settings; assert settings.sign_sessions(); "
-        "print(os.environ['PANEL_COOKIE_SECRET'] + settings.secret_key())"
-    )
-
-    def keys(folder: Path) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        words = [sys.executable, "-c", code, str(folder)]
-        return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-
-    assert len(keys(tmp_path)) >= 128
-    assert keys(tmp_path) == keys(tmp_path)
-    assert keys(tmp_path / "nowhere") != keys(tmp_path / "nowhere")  # no archive is made by looking
+    folders = [tmp_path, tmp_path, tmp_path / "nowhere", tmp_path / "nowhere"]
+    words = [sys.executable, "-c", KEYS, *map(str, folders)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second, *others = done.stdout.splitlines()
+    assert len(first) >= 128
+    assert first == second
+    assert len({first, *others}) == 3  # no archive is made by looking
     assert not (tmp_path / "nowhere").exists()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,44 +17,21 @@ from dashboards.server.security_headers import HEADERS
 ROOT = Path(__file__).resolve().parents[4]
 PAGES = ("", "image_archive", "lightcurves", "science_data", "operations")
 
-#: Starts the real server, and lets it say which routes it has once it listens.
-TELL_ROUTES = """
-import json, sys
-from pathlib import Path
-from tornado.ioloop import IOLoop
-from dashboards.server import serve
-from dashboards.shared.keys import set_keys
-from dashboards.shared.source import archive_source
-set_keys(archive_source().folder)
-from dashboards.server import server, allowed_routes
-
-class Telling(server.ArchiveServe):
-    def customize_server(self, made):
-        served = super().customize_server(made)
-        def tell():
-            Path(sys.argv[1]).write_text(json.dumps(sorted(allowed_routes.patterns(served._tornado))))
-            IOLoop.current().stop()
-        IOLoop.current().add_callback(tell)
-        return served
-
-server.ArchiveServe = Telling
-serve.main(["--port", sys.argv[2]])
-"""
-
 
 @pytest.mark.slow_attack
-def test_the_server_serves_what_is_listed(tmp_path: Path, small: Any, free_port: Any) -> None:
+def test_the_server_serves_what_is_listed(
+    tmp_path: Path, small: Any, free_port: Callable[[], int], start: Callable[..., Any]
+) -> None:
     """The running server's routes are those of the list, each with a reason."""
-    told = tmp_path / "routes.json"
+    told, said = tmp_path / "routes.json", tmp_path / "log.txt"
     environment = os.environ | {"STIX_ARCHIVE": str(small.archive.root), "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(
-        [sys.executable, "-c", TELL_ROUTES, str(told), str(free_port())],
-        env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240,
-    )  # fmt: skip
-    assert told.exists(), ran.stderr
+    name = "tests.dashboards.server.attacks.server_that_tells_its_routes"
+    with said.open("wb") as log:
+        start([name, str(told), str(free_port())], environment, log, log).wait(240)
+    assert told.exists(), said.read_text()
     assert set(json.loads(told.read_text())) == set(SERVED)
     assert all(SERVED.values())
-    assert "is not served" not in ran.stderr
+    assert "is not served" not in said.read_text()
 
 
 @pytest.mark.parametrize("page", PAGES)
