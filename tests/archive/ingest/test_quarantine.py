@@ -88,6 +88,16 @@ def test_a_copy_whose_note_was_never_written_gets_it(tmp_path: Path, bad: Path) 
     assert len(list(day.iterdir())) == 2
 
 
+def test_other_content_without_a_note_is_not_overwritten(tmp_path: Path, bad: Path) -> None:
+    """A run that was killed may have left it."""
+    day = tmp_path / "quarantine" / "2026-11-22"
+    day.mkdir(parents=True)
+    (day / "bad.fits").write_text("other rubbish")
+    note = put_aside(tmp_path / "quarantine", bad, REFUSAL, NOW, sha256_of(bad))
+    assert note.name == f"{sha256_of(bad)[:8]}-bad.fits.reason.json"
+    assert (day / "bad.fits").read_text() == "other rubbish"
+
+
 def test_without_content_there_is_only_the_note(tmp_path: Path, make) -> None:
     for _ in range(2):
         note = put_aside(tmp_path / "quarantine", tmp_path / "link.fits", Refusal("a link"), NOW)
