@@ -132,7 +132,7 @@ def test_the_independent_script_says_what_it_leaves_out(calibrated, calibrated_s
     script.write_text(text)
     done = run(script)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(rf"energy table: stixpy takes elut_table_\d+\.csv, the archive took {TABLE}", done.stdout)
+    assert re.search(rf"energy table: stixpy uses elut_table_\d+\.csv, the archive {TABLE}", done.stdout)
     assert f"measured energy edges of {CAL_NAME} are not applied" in done.stdout
     (made,) = tmp_path.glob("stixpy_*.fits")
     flux = fits.getdata(made).sum() * 256.0
