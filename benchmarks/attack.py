@@ -104,7 +104,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="attack-") as folder:
         junit = Path(folder) / "outcomes.xml"
         options = ["-q", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", "--tb=short"]
-        options += ["-m", "not slow_attack"] if short else []
+        options += ["-m", "not slow_attack"] if short else ["--thorough"]
         ran = subprocess.run(
             [sys.executable, "-m", "pytest", *(SHORT if short else LONG), *options, f"--junit-xml={junit}"],
             cwd=ROOT,
