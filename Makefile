@@ -21,7 +21,7 @@ demo: $(VENV)/project ## simulate flares, image them and serve the pages on port
 	@$(BIN)/stix-jobs demo --archive "$(ARCHIVE)" --port $(PORT) $(if $(DATA),--data "$(DATA)")
 
 test: $(VENV)/project ## run the tests (ARGS="…" is passed to pytest)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10 $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --durations 10 $(ARGS)
 
 test-thorough: $(VENV)/project ## run all tests with all their repetitions, as before a release
 	@$(MAKE) --no-print-directory test ARGS="--thorough $(ARGS)"
