@@ -314,15 +314,15 @@ def _worker(root: Path, now: np.datetime64) -> Iterator[Answer]:
     remedy = "start it: systemctl start stix-worker, or stix-jobs worker"
     if alive:
         engines = ", ".join(sign.engine for sign in alive)
-        yield Answer("worker", Verdict.GOOD, f"{len(alive)} at work ({engines}); {waiting} requests wait or run")
+        yield Answer("worker", Verdict.GOOD, f"{len(alive)} running ({engines}); {waiting} requests wait or run")
     elif signs:
         last = max(sign.beat_at for sign in signs)
         text = f"the worker gave its last sign of life {_ago(now - last)}; {waiting} requests wait or run"
         yield Answer("worker", Verdict.WRONG, text, remedy)
     elif waiting:
-        yield Answer("worker", Verdict.WRONG, f"{waiting} requests wait, and no worker is at work", remedy)
+        yield Answer("worker", Verdict.WRONG, f"{waiting} requests wait, and no worker is running", remedy)
     else:
-        yield Answer("worker", Verdict.NOTE, "no worker is at work; no request waits", remedy)
+        yield Answer("worker", Verdict.NOTE, "no worker is running; no request waits", remedy)
 
 
 def _check(root: Path, now: np.datetime64) -> Iterator[Answer]:

@@ -141,7 +141,7 @@ def build_parser() -> argparse.ArgumentParser:
         each.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")
         each.add_argument("--scheduler", metavar="ADDR", help="Dask scheduler instead, tcp://host:8786")
     for each in (ingest, flares, previews):
-        each.add_argument("--no-wait", action="store_true", help="leave quietly when the same command is at work")
+        each.add_argument("--no-wait", action="store_true", help="exit quietly if the same command is running")
     return parser
 
 

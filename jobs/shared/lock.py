@@ -41,7 +41,7 @@ def single_instance(archive: Path, name: str, *, wait_s: float = 0.0) -> Iterato
     try:
         lock.acquire(timeout=-1 if wait_s == float("inf") else wait_s)
     except Timeout:
-        message = f"stix-jobs {name} is already at work on {archive}"
+        message = f"stix-jobs {name} is already running on {archive}"
         raise AlreadyRunning(message) from None
     try:
         (folder / f"{name}.lock").touch()  # `jobs.cli.doctor` reads when the command last ran

@@ -393,7 +393,7 @@ def test_second_instance_leaves_and_the_lock_goes_with_its_holder(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=-1, env=environment) as holder:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(AlreadyRunning, match="stix-jobs ingest is already at work"):
+        with pytest.raises(AlreadyRunning, match="stix-jobs ingest is already running"):
             single_instance(tmp_path, "ingest").__enter__()
         with single_instance(tmp_path, "previews"):
             pass

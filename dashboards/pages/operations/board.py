@@ -39,7 +39,7 @@ def _tile(head: str, value: str, text: str, mood: str = "") -> str:
 def _worker_tile(work: Work) -> str:
     alive = work.alive
     if alive:
-        value = "at work" if work.number(RequestState.RUNNING) else "ready"
+        value = "busy" if work.number(RequestState.RUNNING) else "ready"
         since = min(worker.started_at for worker in alive)
         text = f"{alive[0].engine}, for {_ago(work.now, since)}" if len(alive) == 1 else f"{len(alive)} workers"
         return _tile("Worker", value, text, "good")

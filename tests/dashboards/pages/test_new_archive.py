@@ -58,7 +58,7 @@ def test_from_no_archive_to_one_at_work(
         bar = page.get_by_role("progressbar", name=f"Request {number}")
         expect(bar).to_have_attribute("aria-valuenow", "75")
         expect(page.get_by_text("MEM_GE")).to_have_count(1)
-        expect(page.get_by_text("at work")).to_be_visible()
+        expect(page.get_by_text("busy", exact=True)).to_be_visible()
         leases.finish(number, "w", now(), RequestState.FAILED, "no detector is <on>")
         expect(page.get_by_text("no detector is <on>")).to_be_visible()
         expect(page.get_by_role("button", name="Retry")).to_have_count(0)  # a guest

@@ -528,7 +528,7 @@ def test_urlopen_is_what_it_was_afterwards(site, transport):
 
 
 def test_two_fetches_at_a_time_are_one_too_many(site, archive, fetched):
-    with single_instance(archive.root, "fetch"), pytest.raises(AlreadyRunning, match="already at work"):
+    with single_instance(archive.root, "fetch"), pytest.raises(AlreadyRunning, match="already running"):
         fetched()
 
 
