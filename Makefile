@@ -12,7 +12,7 @@ ARCHIVE ?= $(if $(DATA),./stix-archive,./demo-archive)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-thorough wheel-test walk lint format bench bench-science attack soak docs screenshots lock clean FORCE
+.PHONY: help demo test test-system test-thorough wheel-test walk lint format bench bench-science attack soak docs screenshots lock clean FORCE
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,11 +20,16 @@ help: ## list all targets
 demo: $(VENV)/project ## simulate flares, image them and serve the pages on port 5006 (DATA=folder: use your own files)
 	@$(BIN)/stix-jobs demo --archive "$(ARCHIVE)" --port $(PORT) $(if $(DATA),--data "$(DATA)")
 
-test: $(VENV)/project ## run the tests (ARGS="…" is passed to pytest)
-	@$(BIN)/python -m pytest -n 3 --dist worksteal --durations 10 $(ARGS)
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal --durations 10
+
+test: $(VENV)/project ## run the tests that need no running server or worker (ARGS="…" is passed to pytest)
+	@$(PYTEST) -m "not system" $(ARGS)
+
+test-system: $(VENV)/project ## run the tests of servers, pages in a browser, workers and faults
+	@$(PYTEST) -m system $(ARGS)
 
 test-thorough: $(VENV)/project ## run all tests with all their repetitions, as before a release
-	@$(MAKE) --no-print-directory test ARGS="--thorough $(ARGS)"
+	@$(PYTEST) --thorough $(ARGS)
 
 wheel-test: $(VENV)/project ## build sdist and wheel, and run the demo from the installed wheel (no network)
 	@.ci/wheel-test

@@ -3,6 +3,8 @@
 Mark a test with ``needs_shared_data``, ``needs_chromium``, ``needs_fitsverify``, ``needs_gdl``, ``needs_setpriv`` or
 ``needs_mount`` and it is skipped, with a sentence, where that thing is absent; asking for the fixture
 ``shared_data`` or ``browser`` marks it too.
+Mark a module ``system`` if it tests whole processes: workers, commands, faults. What starts a server is marked by its
+fixture. ``make test`` leaves these out, ``make test-system`` runs them.
 Mark a test ``thorough`` if it only repeats, with more seeds, cases or stages, what another test shows: it runs with
 ``--thorough`` (``make test-thorough``) alone.
 With ``STIX_NO_SILENT_SKIP=1`` (as ``.ci/run`` sets it) the run fails if a test was skipped for any other
@@ -36,7 +38,7 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 SHARED_DATA = Path(os.environ.get("STIX_SHARED_DATA", BESIDE))
 STRICT = os.environ.get("STIX_NO_SILENT_SKIP", "") not in {"", "0"}
 MISSING_NEED = "missing_need"
-MARKING_FIXTURES = {"shared_data": "needs_shared_data", "browser": "needs_chromium"}
+MARKING_FIXTURES = {"shared_data": "needs_shared_data", "browser": "needs_chromium", "start": "system"}
 
 # The same examples on every machine, and no verdict on how busy that machine is.
 hypothesis.settings.register_profile("stix", deadline=None, derandomize=True)
@@ -166,6 +168,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "system: runs servers, browsers, workers or commands in processes of their own")
     config.addinivalue_line("markers", "thorough: repeats another test with more cases; needs --thorough")
     for marker, need in NEEDS.items():
         config.addinivalue_line("markers", f"{marker}: skipped where {need.what} is absent")

@@ -24,6 +24,8 @@ from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_aspect, read_light_curve, read_pixel_data, read_spectrogram
 from stixcore.fits.spec import ProductKind
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2026-11-22T12:00:00", "us")
 READERS = {
     ProductKind.PIXEL_DATA: read_pixel_data,

@@ -17,6 +17,8 @@ from jobs.executors.child_environment import INHERITED, child_environment
 from jobs.executors.processes import ChildExecutor
 from jobs.imaging.uploads import check_upload
 
+pytestmark = pytest.mark.system
+
 SECRETS = {
     "PANEL_COOKIE_SECRET": "cookie",
     "BOKEH_SECRET_KEY": "sessions",

@@ -22,6 +22,8 @@ from archive.index.schema import select_files
 from jobs.cli.parser import main as stix_jobs
 from stixcore.recipe import sha256_of
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2026-11-22T12:00:00", "us")
 
 

@@ -19,6 +19,8 @@ from archive import Archive, ingest
 from jobs.fetch.client import PARTIAL, download
 from jobs.fetch.transport import Transport
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2030-01-01T00:00:00", "us")
 #: How often ingest runs while another process exchanges files.
 ROUNDS = 150 if os.environ.get("STIX_ATTACK") == "long" else 8

@@ -16,6 +16,8 @@ from archive import Archive, OutcomeStatus, ingest
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_aspect, read_pixel_data
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2026-11-22T12:00:00", "us")
 CARD = mutations.CARD
 

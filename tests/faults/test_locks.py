@@ -15,6 +15,8 @@ from archive.checks.findings import Level
 from archive.checks.run import check
 from jobs.cli.lock_probe import locks_hold
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2026-11-22T12:00:00", "us")
 #: What such a file system does: flock answers that all is well, and keeps nobody out.
 LOCKS_NOTHING = "import fcntl\nfcntl.flock = lambda *_: None\n"

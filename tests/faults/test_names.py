@@ -21,6 +21,8 @@ from jobs.shared.logs import escape_records
 from stixcore.errors import InvalidProduct, StixError, public_sentence
 from stixcore.printable import printable, without_folders
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2030-01-01T00:00:00", "us")
 FORGED = "2026-11-28T00:00:00Z ERROR forged"
 #: Colour, bell, C1, direction of writing, a line of a log, a byte that is no text.

@@ -13,6 +13,8 @@ import pytest
 from archive import Archive
 from jobs.cli.parser import main as stix_jobs
 
+pytestmark = pytest.mark.system
+
 SECRET = "do not read me"
 
 

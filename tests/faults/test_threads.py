@@ -12,6 +12,8 @@ from commands import stix_jobs
 
 from archive import Archive, QueryRefused, QueryTimeout, ingest
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2026-11-22T12:00:00", "us")
 #: How often the command runs: the fault showed itself in about one run of three.
 RUNS = 40 if os.environ.get("STIX_ATTACK") == "long" else 3

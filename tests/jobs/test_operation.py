@@ -37,6 +37,8 @@ from stixcore.calibration.catalog import CalFile, CalibrationCatalog
 from stixcore.instrument.energy_tables import Validity
 from stixcore.simulation.campaign import simulate_campaign
 
+pytestmark = pytest.mark.system
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MANUAL = REPOSITORY / "docs/how-to/operation.md"
 NOW = np.datetime64("2026-03-20T00:00:00", "us")

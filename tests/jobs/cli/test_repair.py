@@ -23,6 +23,8 @@ from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
 from stixcore.options import ImageRequest
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
 
 

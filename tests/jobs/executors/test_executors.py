@@ -18,6 +18,8 @@ from jobs.imaging.task import run_preview
 from jobs.shared.errors import SchedulerLost, WorkerDied
 from stixcore.errors import InvalidProduct
 
+pytestmark = pytest.mark.system
+
 
 def until(condition, seconds=20.0):
     end = time.monotonic() + seconds

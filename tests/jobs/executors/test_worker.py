@@ -12,6 +12,8 @@ from jobs.renderings.planner import RequestPlanner
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.reconstruction import Method
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2026-03-21T00:00:00", "us")
 SECOND = np.timedelta64(1_000_000, "us")
 

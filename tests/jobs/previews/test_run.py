@@ -25,6 +25,8 @@ from stixcore.imaging.trust import Aspect, Finding, Severity
 from stixcore.instrument.energy_tables import Validity
 from stixcore.options import ImageRequest, default_clean
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
 
 

@@ -39,6 +39,8 @@ from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method
 
+pytestmark = pytest.mark.system
+
 NOW = np.datetime64("2026-03-21T00:00:00", "us")
 SECOND = np.timedelta64(1_000_000, "us")
 QUICK = WorkerSettings(poll=0.02, beat=0.1, sweep=0.1, backoff=(0.0,))
