@@ -431,6 +431,7 @@ def test_messages_that_fail(quick_server: Any, new_client: type[Any], open_tab: 
     assert len(quick_server.log_text()) - before < 60_000
 
 
+@pytest.mark.slow_attack
 def test_file_without_an_end(quick_server: Any, new_client: type[Any], open_tab: type[Any]) -> None:
     """A dropped file that never ends is let go of at the size that a file may have."""
     count = 200 if LONG else 90  # of 2 MiB each

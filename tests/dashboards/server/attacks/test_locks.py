@@ -172,6 +172,7 @@ def story_while_held(crowd: Crowd, lock: Callable[[], Any]) -> list[Any]:
     return answers
 
 
+@pytest.mark.slow_attack
 def test_a_lock_held_elsewhere_stops_only_who_needs_it(crowd: Crowd) -> None:
     """While another process holds the locks of the archive, other visitors are answered within half a second."""
     locks = everything_in(crowd.target.root)

@@ -151,6 +151,7 @@ def test_a_disk_that_refuses_is_a_sentence(
     assert "Traceback" not in server.log_text()
 
 
+@pytest.mark.slow_attack
 @pytest.mark.needs_mount
 @pytest.mark.parametrize("refuse", [full, read_only])
 def test_what_a_page_writes_is_refused_in_a_sentence(disk: tuple[Any, Path], refuse: Any) -> None:
