@@ -103,7 +103,7 @@ def _instant_image(
     if request.location is None:
         center, search = data.find_location()
     else:
-        center, search = Location(float(request.location[0]), float(request.location[1]), "given"), _other_places(data)
+        center, search = Location.given(*request.location), _other_places(data)
     vis = data.visibilities(data.pixels, center.x, center.y)
     image = back_project(vis, ImageGrid(request.shape, request.pixel, (center.x, center.y)))
     counts, quiet = data.pixels.totals(detector_indices(vis.labels))

@@ -63,6 +63,11 @@ class Location:
     y: float
     found_by: str
 
+    @classmethod
+    def given(cls, x: float, y: float) -> Location:
+        """Location that the user gave."""
+        return cls(float(x), float(y), "given")
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -155,7 +155,7 @@ def prepare_recipe(
         with single_threaded():
             location, _ = prepared.find_location()
     else:
-        location = Location(float(request.location[0]), float(request.location[1]), "given")
+        location = Location.given(*request.location)
     options = prepared.options  # with the pixel set of a file whose pixels were summed on board
     return Recipe(
         science=reference_to(science, data.header.request_id),

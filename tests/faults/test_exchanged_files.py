@@ -258,7 +258,7 @@ def test_a_link_under_the_name_of_a_download(archive: Archive, tmp_path: Path) -
             """Nothing."""
 
     transport = Transport()
-    transport.request = lambda url, wish=None: Answer(wish or {})  # type: ignore[assignment, method-assign]
+    transport.request = lambda url, wish=None: Answer(wish or {})
     download(url, target, transport)
     assert victim.read_bytes() == SECRET
     assert target.read_bytes() == b"from the server"

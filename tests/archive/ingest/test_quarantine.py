@@ -39,7 +39,7 @@ def test_the_file_and_the_reason(tmp_path: Path, bad: Path) -> None:
 
 
 def test_the_copy_that_was_judged_is_kept(tmp_path: Path, bad: Path) -> None:
-    """Whoever owns the file may have changed it since."""
+    """The owner may have changed the file since it was judged."""
     copy = tmp_path / "copy"
     copy.write_text("what was judged")
     note = put_aside(tmp_path / "quarantine", bad, REFUSAL, NOW, sha256_of(copy), copy=copy)

@@ -30,5 +30,5 @@ if __name__ == "__main__":
             IOLoop.current().add_callback(tell)
             return served
 
-    server.ArchiveServe = Telling  # type: ignore[misc]
+    server.ArchiveServe = Telling
     serve.main(["--port", sys.argv[2]])

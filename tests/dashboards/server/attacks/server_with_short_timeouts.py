@@ -19,7 +19,7 @@ M_MMAP_THRESHOLD, GIVEN_BACK = -3, 1 << 20
 if __name__ == "__main__":
     ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, GIVEN_BACK)
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
-    limits.WebLimits = partial(  # type: ignore[misc]
+    limits.WebLimits = partial(
         limits.WebLimits,
         header_time=2.0,
         body_time=2.0,

@@ -62,7 +62,7 @@ def watch_stat() -> None:
             report("os.stat", path)
         return real(path, **options)
 
-    os.stat = reported  # type: ignore[assignment]
+    os.stat = reported
 
 
 if __name__ == "__main__":
@@ -76,5 +76,5 @@ if __name__ == "__main__":
         sys.addaudithook(hook)  # not before: imports raise events by the million
         run_forever(loop)
 
-    asyncio.BaseEventLoop.run_forever = run_watched  # type: ignore[method-assign]
+    asyncio.BaseEventLoop.run_forever = run_watched
     main()
