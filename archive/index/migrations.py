@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from archive.atomic import atomic_path, remove_file, write_text
 from archive.errors import IndexVersion
 from archive.index.old_chi2 import converted_value
-from archive.index.schema import IMAGES, RUNS, TABLES
+from archive.index.schema import FLARES, IMAGES, RUNS, TABLES, AnyTable
 from archive.layout import PARTITIONS
 
 
@@ -40,14 +40,30 @@ def _numbers_to_publish(index: Path) -> None:
             rows = pq.read_table(path, partitioning=None)
             if (rows.schema.metadata or {}).get(_CHI2) == _PER_DEGREE:
                 continue  # done before the step was interrupted
-            for name in [name for name in table.arrow.names if name not in rows.column_names]:
-                rows = rows.append_column(name, pa.nulls(rows.num_rows, table.arrow.field(name).type))
+            rows = _with_all_columns(table, rows)
             if table.name == IMAGES.name:
                 chi2 = pa.array(_chi2_per_degree(index, path, rows), pa.float64())
                 rows = rows.set_column(rows.column_names.index("chi2"), "chi2", chi2)
             rows = rows.replace_schema_metadata({_CHI2: _PER_DEGREE})
             with atomic_path(path) as temporary:
                 pq.write_table(rows, temporary, compression="zstd")
+
+
+def _located_flares(index: Path) -> None:
+    """Add the empty columns of positions and classes of flares and of the coarse flare locator."""
+    for table in (FLARES, RUNS, IMAGES):
+        for path in sorted((index / table.name).glob(PARTITIONS)):
+            rows = pq.read_table(path, partitioning=None)
+            if set(table.arrow.names) - set(rows.column_names):
+                with atomic_path(path) as temporary:
+                    pq.write_table(_with_all_columns(table, rows), temporary, compression="zstd")
+
+
+def _with_all_columns(table: AnyTable, rows: pa.Table) -> pa.Table:
+    """Rows with empty values in the columns that they lack."""
+    for name in [name for name in table.arrow.names if name not in rows.column_names]:
+        rows = rows.append_column(name, pa.nulls(rows.num_rows, table.arrow.field(name).type))
+    return rows
 
 
 _CHI2, _PER_DEGREE = b"chi2", b"per degree of freedom"
@@ -69,6 +85,7 @@ def _chi2_per_degree(index: Path, path: Path, images: pa.Table) -> list[float | 
 MIGRATIONS = (
     Migration("2026-11 first layout", _first_layout),
     Migration("2026-11 numbers to publish", _numbers_to_publish),
+    Migration("2026-11 located flares", _located_flares),
 )
 
 

@@ -152,21 +152,81 @@ class Flare:
     ] = None
     highest_band: Annotated[str | None, Column("Highest quick-look band with signal, e.g. 15-25")] = None
     attenuator_in: Annotated[bool | None, Column("Attenuator in at some time during the flare")] = None
-    goes_class: Annotated[str | None, Column("Measured GOES class, e.g. C3.4; empty if GOES detected nothing")] = None
+    goes_class: Annotated[
+        str | None,
+        Column("Measured GOES class, e.g. C3.4; empty if GOES detected nothing or could not see the flare"),
+    ] = None
     goes_flux: Annotated[float | None, Column("Measured GOES flux at the peak, 0.1-0.8 nm", "W m⁻²")] = None
-    goes_estimated_low: Annotated[str | None, Column("GOES class estimated from STIX counts, lower end")] = None
-    goes_estimated: Annotated[str | None, Column("GOES class estimated from STIX counts")] = None
-    goes_estimated_high: Annotated[str | None, Column("GOES class estimated from STIX counts, upper end")] = None
+    goes_estimated_low: Annotated[str | None, Column("GOES class estimated from STIX data, lower end of 1 σ")] = None
+    goes_estimated: Annotated[str | None, Column("GOES class estimated from STIX data")] = None
+    goes_estimated_high: Annotated[str | None, Column("GOES class estimated from STIX data, upper end of 1 σ")] = None
+    goes_estimated_flux: Annotated[float | None, Column("GOES flux estimated from STIX data", "W m⁻²")] = None
+    goes_estimated_from: Annotated[str | None, Column("Data of the estimate: background detector or counts")] = None
+    goes_source: Annotated[
+        str | None,
+        Column("Source of the class: a GOES satellite or an imported list (measured); background detector or counts"),
+    ] = None
+    goes_low: Annotated[str | None, Column("Lower end of 1 σ of the class, measured or else estimated")] = None
+    goes_high: Annotated[str | None, Column("Upper end of 1 σ of the class, measured or else estimated")] = None
+    background_detector_flux: Annotated[
+        float | None,
+        Column("Peak of the background detector, 4-10 keV, above the background before the flare", "ct s⁻¹ mm⁻²"),
+    ] = None
     hpc_x: Annotated[float | None, Column("Location as seen from Solar Orbiter", "arcsec")] = None
     hpc_y: Annotated[float | None, Column("Location as seen from Solar Orbiter", "arcsec")] = None
+    hpc_sigma: Annotated[
+        float | None, Column("Standard deviation of the location on each axis, with the pointing's", "arcsec")
+    ] = None
+    location_source: Annotated[str | None, Column("imaging, coarse locator or imported list")] = None
     location_method: Annotated[str | None, Column("Method by which the flare was located")] = None
+    location_verdict: Annotated[str | None, Column("trusted or doubtful")] = None
+    location_doubts: Annotated[str | None, Column("Why the location is doubtful: a list of sentences", "JSON")] = None
+    locator_x: Annotated[float | None, Column("Best position of the coarse flare locator", "arcsec")] = None
+    locator_y: Annotated[float | None, Column("Best position of the coarse flare locator", "arcsec")] = None
+    stonyhurst_lon: Annotated[float | None, Column("Stonyhurst longitude, -180 to 180", "deg")] = None
+    stonyhurst_lat: Annotated[float | None, Column("Heliographic latitude", "deg")] = None
+    carrington_lon: Annotated[float | None, Column("Carrington longitude, 0 to 360", "deg")] = None
+    heliographic_sigma: Annotated[
+        float | None,
+        Column("Standard deviation of the heliographic position; empty within 10° of the limb and beyond", "deg"),
+    ] = None
+    off_limb: Annotated[
+        bool | None,
+        Column("Beyond the limb from Solar Orbiter; the heliographic position is then that of the nearest limb point"),
+    ] = None
+    limb_height: Annotated[float | None, Column("Height of an off-limb source above that limb point", "Mm")] = None
+    solo_angle: Annotated[float | None, Column("Angle between local vertical and Solar Orbiter", "deg")] = None
+    earth_x: Annotated[float | None, Column("Location as seen from the Earth, also when it is behind", "arcsec")] = None
+    earth_y: Annotated[float | None, Column("Location as seen from the Earth, also when it is behind", "arcsec")] = None
+    earth_visible: Annotated[bool | None, Column("Visible from the Earth")] = None
+    earth_view: Annotated[
+        str | None, Column("As seen from the Earth: on disk; limb, within the error of the limb; or behind")
+    ] = None
+    earth_angle: Annotated[float | None, Column("Angle between local vertical and Earth", "deg")] = None
+    earth_lowest_height: Annotated[
+        float | None, Column("Lowest height that the Earth sees above a flare behind the limb", "Mm")
+    ] = None
+    earth_delay_s: Annotated[
+        float | None, Column("Light time from the flare to the Earth less that to Solar Orbiter", "s")
+    ] = None
+    sun_delay_s: Annotated[float | None, Column("Light time from the flare to Solar Orbiter", "s")] = None
     dsun_au: Annotated[float | None, Column("Distance of Solar Orbiter from Sun center", "au")] = None
+    hgln: Annotated[float | None, Column("Stonyhurst longitude of Solar Orbiter", "deg")] = None
+    hglt: Annotated[float | None, Column("Stonyhurst latitude of Solar Orbiter", "deg")] = None
+    sol_id: Annotated[str | None, Column("SOL identifier: peak at the Earth, Carrington longitude, colatitude")] = None
+    other_ids: Annotated[
+        str | None, Column("Other ids of this flare, in lists and in purposes of science requests; separated by blanks")
+    ] = None
+    best_image_thermal: Annotated[str | None, Column("Image id of the best thermal image")] = None
+    best_image_nonthermal: Annotated[str | None, Column("Image id of the best non-thermal image")] = None
     simulated: Annotated[bool, Column("Simulated data")] = False
     source: Annotated[str, Column("Origin of the row: detected, or the name of an imported list")]
     detected: Annotated[str | None, Column("Values from detection; empty if the flare was not detected", "JSON")] = None
     imported: Annotated[str | None, Column("Values from an imported list; empty if the flare is in none", "JSON")] = (
         None
     )
+    located: Annotated[str | None, Column("Values from the images of the flare; empty if it has none", "JSON")] = None
+    measured: Annotated[str | None, Column("Values from GOES/XRS files; empty if there are none", "JSON")] = None
     updated_at: Annotated[np.datetime64, Column("When the row was written", _CLOCK)]
 
 
@@ -207,6 +267,17 @@ class Run:
     hpc_sigma_y: Annotated[float | None, Column("Standard deviation of the location", "arcsec")] = None
     sidelobe_ratio: Annotated[float | None, Column("Second highest peak ÷ highest peak in the full-disk map")] = None
     location_method: Annotated[str | None, Column("Method by which the location was determined")] = None
+    locator_x: Annotated[float | None, Column("Best position of the coarse flare locator", "arcsec")] = None
+    locator_y: Annotated[float | None, Column("Best position of the coarse flare locator", "arcsec")] = None
+    locator_radius: Annotated[
+        float | None, Column("Radius of a circle with the area of the locator's 68 % region", "arcsec")
+    ] = None
+    locator_counts: Annotated[float | None, Column("Counts above background in the coarse locator", "ct")] = None
+    locator_chi2: Annotated[float | None, Column("χ² per degree of freedom at the locator's best position")] = None
+    locator_level: Annotated[
+        float | None,
+        Column("Confidence level of the locator's contour through the location; above 0.95 the two disagree"),
+    ] = None
     pointing_source: Annotated[str | None, Column("Aspect solution, or the substitute for it")] = None
     roll_deg: Annotated[float | None, Column("Roll angle", "deg")] = None
     pointing_x: Annotated[float | None, Column("Pointing of the optical axis", "arcsec")] = None
@@ -246,6 +317,10 @@ class Image:
     e_high: Annotated[float, Column("Upper edge of the energy range", "keV")]
     goes_class: Annotated[str | None, Column("Measured GOES class of the flare, e.g. C3.4")] = None
     goes_flux: Annotated[float | None, Column("Measured GOES flux of the flare at its peak", "W m⁻²")] = None
+    goes_estimated: Annotated[str | None, Column("GOES class of the flare estimated from STIX data")] = None
+    goes_estimated_flux: Annotated[float | None, Column("GOES flux of the flare estimated from STIX data", "W m⁻²")] = (
+        None
+    )
     peak_hpc_x: Annotated[float | None, Column("Brightest pixel as seen from Solar Orbiter", "arcsec")] = None
     peak_hpc_y: Annotated[float | None, Column("Brightest pixel as seen from Solar Orbiter", "arcsec")] = None
     centroid_hpc_x: Annotated[float | None, Column("Centroid of the pixels above half the maximum", "arcsec")] = None

@@ -29,7 +29,7 @@ SAME_FLARE = np.timedelta64(300_000_000, "us")
 NEIGHBORHOOD = 2 * SAME_FLARE
 
 _TIMES = ("t_start", "t_peak", "t_end")
-_OWN = ("simulated", "source", "updated_at", "detected", "imported")
+_OWN = ("simulated", "source", "updated_at", "detected", "imported", "located", "measured")
 #: Fields that a layer may have.
 LAYER_FIELDS = tuple(entry.name for entry in fields(Flare) if entry.name not in _OWN)
 
