@@ -1,4 +1,4 @@
-"""URLs of an image's files.
+"""URLs of pages and of an image's files.
 
 They are relative to the URL of the page, so that they also work behind a proxy with a path prefix.
 """
@@ -9,6 +9,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Protocol
+from urllib.parse import urlencode
 
 from archive import Archive, Image, NotInArchive
 from dashboards.shared.source import Unavailable, archive_source
@@ -16,6 +17,11 @@ from dashboards.shared.source import Unavailable, archive_source
 #: Label and URL suffix of each script.
 SCRIPTS = (("Python", ".py"), ("IDL", ".pro"), ("Notebook", ".ipynb"), ("stixpy", "-stixpy.py"))
 ROUTES_MODULE = "dashboards.server.routes"
+
+
+def flare_address(flare_id: str) -> str:
+    """URL of the page of a flare, ``flare?id=2211110123``; escape it where it becomes HTML."""
+    return "flare?" + urlencode({"id": flare_id})
 
 
 class Links(Protocol):
