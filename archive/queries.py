@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from archive.errors import NotInArchive
+from archive.errors import NotInArchive, QueryRefused
 from archive.index.columns import Table
 from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
+from archive.index.order import Order
 from archive.index.reader import Reader
 from archive.index.rows import Place, Rows
 from archive.index.schema import (
@@ -32,7 +33,7 @@ from archive.index.schema import (
     ScienceFile,
     select_files,
 )
-from archive.index.sql import Conditions
+from archive.index.sql import Conditions, select
 from archive.layout import version_rank
 from archive.lightcurves.read import LightCurveReader, LightCurveView
 from stixcore.fits.spec import ProductKind
@@ -347,6 +348,28 @@ class ArchiveQueries:
     ) -> list[Flare]:
         """One page of flares, newest first; arguments as `images`."""
         return self._select(FLARES, (which or FlareFilter()).conditions, sort, limit, offset)
+
+    def flare_table(self, which: FlareFilter | None = None, columns: Sequence[str] = ()) -> pa.Table:
+        """All flares that match a filter, oldest first, as an Arrow table.
+
+        Parameters
+        ----------
+        which : FlareFilter, optional
+        columns : sequence of str
+            Names of the columns; all by default.
+
+        Raises
+        ------
+        QueryRefused
+            When there is no such column.
+        """
+        unknown = [name for name in columns if name not in FLARES.names]
+        if unknown:
+            message = f"table flares has no column {unknown[0]!r}"
+            raise QueryRefused(message)
+        conditions = (which or FlareFilter()).conditions
+        rest = f"{conditions.where}{Order.of(FLARES, ('t_peak',)).clause}"
+        return self.query(select(", ".join(columns) or FLARES.selection, FLARES.name, rest), conditions.values)
 
     def count_flares(self, which: FlareFilter | None = None) -> int:
         """Number of flares that match a filter."""

@@ -11,6 +11,13 @@ from archive.index.schema import RunKind
 from archive.index.sql import Conditions
 from archive.layout import METHODS
 
+#: x0, x1, y0, y1.
+type Box = tuple[float, float, float, float]
+#: Value of `FlareFilter.verdict` for flares without a location.
+NO_LOCATION = "unknown"
+#: Apparent solar radius seen from Solar Orbiter, arcsec: asin(R / d), with R = 0.00465047 au.
+SOLAR_RADIUS = "(3600 * degrees(asin(0.00465047 / dsun_au)))"
+_WITH_IMAGES = "best_image_thermal IS NOT NULL OR best_image_nonthermal IS NOT NULL"
 _NET_COUNTS = "recipe_id IN (SELECT run_id FROM runs WHERE counts_total - coalesce(counts_background, 0) >= ?)"
 
 
@@ -186,7 +193,7 @@ class ScienceFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class FlareFilter:
-    """Filter of flares; None and empty values match any.
+    """Filter of flares; None and empty values match any. A flare whose value is unknown matches no limit on it.
 
     Attributes
     ----------
@@ -194,29 +201,76 @@ class FlareFilter:
         Flares whose peak is in this range, UTC at Solar Orbiter.
     goes_min, goes_max : float
         Measured GOES flux at the peak, W m⁻²; the lower limit is included.
+    estimated_min, estimated_max : float
+        GOES flux estimated from STIX data, W m⁻²; the lower limit is included.
+    verdict : str
+        "trusted" or "doubtful" location; "unknown" for flares without one.
+    earth_visible : bool
+        Visible from the Earth.
+    has_images : bool
+        With a best image in one of the bands (True), or in none (False).
+    x_min, x_max, y_min, y_max : float
+        Box around the location, helioprojective seen from Solar Orbiter, arcsec.
+    disk_box, earth_box, carrington_box : (float, float, float, float)
+        Box (x0, x1, y0, y1) around the location: seen from Solar Orbiter, in units of the apparent solar radius; seen
+        from the Earth, arcsec; Carrington longitude and heliographic latitude, deg.
     simulated : bool
     text : str
-        Part of the flare id.
+        Part of the flare id, of another id, or of the SOL identifier.
     """
 
     t_start: np.datetime64 | None = None
     t_end: np.datetime64 | None = None
     goes_min: float | None = None
     goes_max: float | None = None
+    estimated_min: float | None = None
+    estimated_max: float | None = None
+    verdict: str | None = None
+    earth_visible: bool | None = None
+    has_images: bool | None = None
+    x_min: float | None = None
+    x_max: float | None = None
+    y_min: float | None = None
+    y_max: float | None = None
+    disk_box: Box | None = None
+    earth_box: Box | None = None
+    carrington_box: Box | None = None
     simulated: bool | None = None
     text: str = ""
 
     @property
     def conditions(self) -> Conditions:
         """The filter as SQL conditions."""
+        unknown = self.verdict == NO_LOCATION
+        images = {True: _WITH_IMAGES, False: f"NOT ({_WITH_IMAGES})"}
         return Conditions.of(
             ("t_peak >= ?", self.t_start),
             ("t_peak < ?", self.t_end),
             ("goes_flux >= ?", self.goes_min),
             ("goes_flux < ?", self.goes_max),
+            ("goes_estimated_flux >= ?", self.estimated_min),
+            ("goes_estimated_flux < ?", self.estimated_max),
+            ("location_verdict = ?", None if unknown else self.verdict),
+            ("location_verdict IS NULL", () if unknown else None),
+            ("earth_visible = ?", self.earth_visible),
+            (images[bool(self.has_images)], None if self.has_images is None else ()),
+            ("hpc_x >= ?", self.x_min),
+            ("hpc_x <= ?", self.x_max),
+            ("hpc_y >= ?", self.y_min),
+            ("hpc_y <= ?", self.y_max),
+            (_in_box(f"hpc_x / {SOLAR_RADIUS}", f"hpc_y / {SOLAR_RADIUS}"), self.disk_box),
+            (_in_box("earth_x", "earth_y"), self.earth_box),
+            (_in_box("carrington_lon", "stonyhurst_lat"), self.carrington_box),
             ("simulated = ?", self.simulated),
-            (_contains("flare_id"), self.text or None),
+            (
+                _contains("flare_id", "other_ids", "lower(sol_id)"),
+                (self.text, self.text, self.text.lower()) if self.text else None,
+            ),
         )
+
+
+def _in_box(x: str, y: str) -> str:
+    return f"{x} BETWEEN ? AND ? AND {y} BETWEEN ? AND ?"
 
 
 def _of_image_set(chosen: ImageFilter | RunFilter) -> tuple[tuple[str, Any], ...]:

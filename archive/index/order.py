@@ -8,15 +8,18 @@ from typing import Any
 
 from archive.errors import QueryRefused
 from archive.index.columns import Table
-from archive.index.schema import IMAGES
+from archive.index.schema import FLARES, IMAGES
 from archive.index.sql import Conditions
 
 #: Net counts of the run of an image. Images can be sorted by them as by a column.
 NET_COUNTS = "net_counts"
+#: Duration of a flare, s. Flares can be sorted by it as by a column.
+DURATION = "duration_s"
 _COMPUTED = {
     IMAGES.name: {
         NET_COUNTS: "(SELECT counts_total - coalesce(counts_background, 0) FROM runs WHERE run_id = recipe_id)",
-    }
+    },
+    FLARES.name: {DURATION: "epoch(t_end - t_start)"},
 }
 
 

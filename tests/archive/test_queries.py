@@ -20,12 +20,14 @@ from archive import (
     FlareFilter,
     ImageFilter,
     NotInArchive,
+    QueryRefused,
     QuicklookFile,
     RunFilter,
     ScienceFile,
     ScienceFilter,
 )
 from archive.index.rows import Place
+from archive.index.schema import FLARES
 
 T0 = np.datetime64("2022-11-11T12:00", "us")
 TWO = {f"{3:016x}-bp", f"{5:016x}-clean"}
@@ -437,6 +439,68 @@ def test_filters_of_flares(listed: Archive, which: FlareFilter, expected: set[st
     """By their peak; the first time and the smallest flux are included, the last time and the largest flux are not."""
     assert {row.flare_id for row in listed.flare_page(which)} == expected
     assert listed.count_flares(which) == len(expected)
+
+
+@pytest.fixture
+def located(archive: Archive) -> Archive:
+    """A flare seen by all, one behind the limb of the Earth, and one of which only the peak is known."""
+    common: dict[str, Any] = {"source": "detected", "updated_at": T0}
+    seen = Flare(
+        flare_id="2211111200", t_start=T0 - hours(1), t_peak=T0, t_end=T0 + hours(1), goes_flux=1e-6,
+        goes_estimated_flux=2e-6, hpc_x=1000.0, hpc_y=-500.0, dsun_au=0.5, location_verdict="trusted",
+        earth_visible=True, earth_x=400.0, earth_y=-200.0, carrington_lon=350.0, stonyhurst_lat=-15.0,
+        best_image_thermal="a-clean", sol_id="SOL2022-11-11T12:00:00L350C105", **common,
+    )  # fmt: skip
+    behind = Flare(
+        flare_id="2211111301", t_start=T0, t_peak=T0 + hours(1), t_end=T0 + hours(1), goes_estimated_flux=1e-5,
+        hpc_x=-100.0, hpc_y=0.0, dsun_au=1.0, location_verdict="doubtful", earth_visible=False, earth_x=900.0,
+        earth_y=10.0, carrington_lon=20.0, stonyhurst_lat=5.0, other_ids="2211111302 12345", **common,
+    )  # fmt: skip
+    archive.upsert("flares", [seen, behind, Flare(flare_id="2211111402", t_peak=T0 + hours(2), **common)])
+    return archive
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (FlareFilter(estimated_min=2e-6), {"2211111200", "2211111301"}),
+        (FlareFilter(estimated_max=1e-5), {"2211111200"}),
+        (FlareFilter(verdict="trusted"), {"2211111200"}),
+        (FlareFilter(verdict="doubtful"), {"2211111301"}),
+        (FlareFilter(verdict="unknown"), {"2211111402"}),
+        (FlareFilter(earth_visible=True), {"2211111200"}),
+        (FlareFilter(earth_visible=False), {"2211111301"}),
+        (FlareFilter(has_images=True), {"2211111200"}),
+        (FlareFilter(has_images=False), {"2211111301", "2211111402"}),
+        (FlareFilter(x_min=0.0), {"2211111200"}),
+        (FlareFilter(x_max=0.0, y_min=-100.0, y_max=100.0), {"2211111301"}),
+        # 1000″ at 0.5 au, where the Sun has 1919″, is half a radius
+        (FlareFilter(disk_box=(0.5, 0.53, -0.3, -0.2)), {"2211111200"}),
+        (FlareFilter(disk_box=(-0.2, 0.0, -0.1, 0.1)), {"2211111301"}),
+        (FlareFilter(earth_box=(300.0, 500.0, -300.0, 0.0)), {"2211111200"}),
+        (FlareFilter(carrington_box=(0.0, 90.0, -10.0, 10.0)), {"2211111301"}),
+        (FlareFilter(text="12345"), {"2211111301"}),
+        (FlareFilter(text="sol2022-11-11t12"), {"2211111200"}),
+    ],
+)
+def test_filters_of_located_flares(located: Archive, which: FlareFilter, expected: set[str]) -> None:
+    """What is unknown matches no limit, and is never taken for zero."""
+    assert {row.flare_id for row in located.flare_page(which)} == expected
+    assert located.count_flares(which) == len(expected)
+    assert set(located.flare_table(which, ["flare_id"])["flare_id"].to_pylist()) == expected
+
+
+def test_flares_by_duration(located: Archive) -> None:
+    rows = located.flare_page(sort=("-duration_s",))
+    assert [row.flare_id for row in rows] == ["2211111200", "2211111301", "2211111402"]  # the unknown one last
+
+
+def test_the_table_of_all_flares(located: Archive) -> None:
+    table = located.flare_table()
+    assert table.column_names == [column.name for column in FLARES.columns]
+    assert table["flare_id"].to_pylist() == ["2211111200", "2211111301", "2211111402"]
+    with pytest.raises(QueryRefused, match="no column 'nothing'"):
+        located.flare_table(columns=["nothing"])
 
 
 def test_flares(archive: Archive) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from archive import Archive, ImageFilter, NotInArchive, ScienceFilter
-from archive.index.filters import FlareFilter
+from archive.index.filters import NO_LOCATION, FlareFilter
 from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, Image, ScienceFile
 from archive.index.series import BAND_EDGES, BANDS
 from dashboards.server.api import parameters as p
@@ -57,17 +58,23 @@ def page_schema(item: dict[str, Any]) -> dict[str, Any]:
 def flares(archive: Archive, call: Call) -> Reply:
     """One page of flares."""
     v = call.values
-    which = FlareFilter(
-        t_start=v["start"],
-        t_end=v["end"],
-        goes_min=v["goes_min"],
-        goes_max=v["goes_max"],
-        simulated=v["simulated"],
-        text=v["text"] or "",
-    )
+    which = _flare_filter(v)
     found = archive.flare_page(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
     items = [row_document(FLARES, row) for row in found]
     return Reply(call.page(items, archive.count_flares(which), units(public_columns(FLARES)), CLOCK))
+
+
+def _flare_filter(v: Mapping[str, Any]) -> FlareFilter:
+    return FlareFilter(
+        t_start=v["start"],
+        t_end=v["end"],
+        **{name: v[name] for name in _FLARE_LIMITS},
+        verdict=v["verdict"],
+        earth_visible=v["earth_visible"],
+        has_images=v["has_images"],
+        simulated=v["simulated"],
+        text=v["text"] or "",
+    )
 
 
 def images(archive: Archive, call: Call) -> Reply:
@@ -233,6 +240,11 @@ _GOES = (
     p.number("goes_min", "Minimum measured GOES flux of the flare", "W m⁻²"),
     p.number("goes_max", "Maximum measured GOES flux of the flare (exclusive)", "W m⁻²"),
 )
+_VERDICTS = ("trusted", "doubtful", NO_LOCATION)
+#: Limits of `FlareFilter` that have the same name as parameters.
+_FLARE_LIMITS = (
+    "goes_min", "goes_max", "estimated_min", "estimated_max", "x_min", "x_max", "y_min", "y_max",
+)  # fmt: skip
 _ENERGY = (
     p.number("energy_low", "Energy range reaches above this", "keV"),
     p.number("energy_high", "Energy range reaches below this", "keV"),
@@ -249,8 +261,17 @@ BROWSING = (
             p.time("start", "Peak at or after this"),
             p.time("end", "Peak before this"),
             *_GOES,
+            p.number("estimated_min", "Minimum GOES flux estimated from STIX data", "W m⁻²"),
+            p.number("estimated_max", "Maximum GOES flux estimated from STIX data (exclusive)", "W m⁻²"),
+            p.choice("verdict", "Verdict on the location; unknown for flares without one", _VERDICTS),
+            p.truth("earth_visible", "Visible from the Earth (true) or not (false)"),
+            p.truth("has_images", "With images (true) or without (false)"),
+            p.number("x_min", "Location from here, helioprojective x seen from Solar Orbiter", "arcsec"),
+            p.number("x_max", "Location up to here, helioprojective x", "arcsec"),
+            p.number("y_min", "Location from here, helioprojective y", "arcsec"),
+            p.number("y_max", "Location up to here, helioprojective y", "arcsec"),
             _SIMULATED,
-            p.text("text", "Part of the flare id"),
+            p.text("text", "Part of the flare id, of another id, or of the SOL identifier"),
             p.sort(public_names(FLARES), "-t_peak"),
             *p.PAGE,
         ),

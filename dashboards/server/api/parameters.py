@@ -92,16 +92,20 @@ def truth(name: str, meaning: str) -> Parameter:
     return Parameter(name, meaning, _truth, {"type": "boolean"})
 
 
-def verdict(aspect: str) -> Parameter:
-    """A verdict, trusted or doubtful."""
-    words = ("trusted", "doubtful")
+def choice(name: str, meaning: str, words: Sequence[str]) -> Parameter:
+    """One of some words."""
 
     def read(given: str) -> str:
-        _require(given in words, "expected trusted or doubtful")
+        _require(given in words, f"expected {', '.join(words[:-1])} or {words[-1]}")
         return given
 
+    return Parameter(name, meaning, read, {"type": "string", "enum": list(words)})
+
+
+def verdict(aspect: str) -> Parameter:
+    """A verdict, trusted or doubtful."""
     meaning = f"Whether the {aspect} is trusted; images without verdicts are excluded"
-    return Parameter(f"verdict_{aspect}", meaning, read, {"type": "string", "enum": list(words)})
+    return choice(f"verdict_{aspect}", meaning, ("trusted", "doubtful"))
 
 
 def text(name: str, meaning: str) -> Parameter:

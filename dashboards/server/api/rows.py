@@ -19,7 +19,7 @@ CLOCK = (
 
 #: Columns with paths on the server's disk, or for internal use.
 _PRIVATE = {
-    FLARES.name: frozenset({"detected", "imported"}),
+    FLARES.name: frozenset({"detected", "imported", "located", "measured"}),
     IMAGES.name: frozenset({"file", "png", "thumbnail"}),
     RUNS.name: frozenset({"folder", "background_candidates"}),
     SCIENCE_FILES.name: frozenset({"path"}),
