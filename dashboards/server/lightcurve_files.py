@@ -22,7 +22,6 @@ from tornado.web import HTTPError, RequestHandler
 
 from archive.index.columns import Table
 from archive.index.series import LIGHT_CURVE_MINUTES, LIGHT_CURVES
-from dashboards.pages.lightcurves.window import LONGEST_S, Window, unix_seconds
 from dashboards.server.conditional import check_conditions
 from dashboards.server.download_pieces import make_piece, send_pieces
 from dashboards.server.fair_queue import Busy
@@ -31,6 +30,7 @@ from dashboards.server.responses import write_json_error
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.ranges import EARLIEST
 from dashboards.shared.source import archive_source, in_plain_words
+from dashboards.shared.time_window import LONGEST_S, Window, unix_seconds
 
 RECORDED, MINUTES = "recorded", "minutes"
 #: Longest window of recorded bins, s: a year of them is 600 MB of text.

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archive.index.series import BANDS
-from dashboards.pages.lightcurves.plot import LIGHT, ROOM
-from dashboards.pages.lightcurves.series import columns_of, rate_limits
+from dashboards.pages.lightcurves.plot import ROOM
 from dashboards.pages.lightcurves.state import Curves
+from dashboards.shared.curve_colors import LIGHT
+from dashboards.shared.curve_series import columns_of, rate_limits
 
 #: Size of the drawing in its own unit; it is stretched to the width of the page.
 WIDTH, HEIGHT = 1000, 400

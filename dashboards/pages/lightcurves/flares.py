@@ -11,7 +11,7 @@ import numpy as np
 from archive import Archive
 from archive.index.schema import FLARES
 from archive.index.sql import select
-from dashboards.pages.lightcurves.window import Window
+from dashboards.shared.time_window import Window
 
 #: More spans would hide the curves; the strongest are shown.
 MOST_FLARES = 200

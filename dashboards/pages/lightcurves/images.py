@@ -12,8 +12,8 @@ from archive import Archive, Image, ImageFilter
 from archive.index.schema import IMAGES
 from archive.index.sql import select
 from archive.layout import METHODS
-from dashboards.pages.lightcurves.window import Window
 from dashboards.shared.access import Visitor
+from dashboards.shared.time_window import Window
 
 #: Maximum number of recipes with a picture on the curves: more would hide them.
 MOST_ON_CURVES = 40

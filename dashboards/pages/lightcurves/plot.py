@@ -35,18 +35,16 @@ from bokeh.plotting import figure
 
 from archive import Image
 from archive.index.series import BANDS
-from dashboards.pages.lightcurves.clocks import Clock, LightTimes
 from dashboards.pages.lightcurves.flares import FlareSpan, labelled
 from dashboards.pages.lightcurves.images import WindowImages
-from dashboards.pages.lightcurves.series import attenuator_spans, columns_of, rate_limits
 from dashboards.pages.lightcurves.state import LOG, Curves
-from dashboards.pages.lightcurves.window import LONGEST_S, SHORTEST_S, Window, unix_seconds
 from dashboards.shared import formatting
+from dashboards.shared.curve_colors import BAND_NAMES, DARK, LIGHT, Colors
+from dashboards.shared.curve_series import attenuator_spans, columns_of, rate_limits
 from dashboards.shared.figure_style import aria_label
+from dashboards.shared.light_times import Clock, LightTimes
 from dashboards.shared.links import Links
-
-#: Labels of the bands.
-BAND_NAMES: Mapping[str, str] = {band: f"{band.replace('_', '–')} keV" for band in BANDS}
+from dashboards.shared.time_window import LONGEST_S, SHORTEST_S, Window, unix_seconds
 
 #: Pan and zoom have ended if nothing has moved for this time, ms.
 REST_MS = 120
@@ -60,34 +58,6 @@ NARROW_PX = 560
 GUESSED_WIDTH = 1000
 #: Heights of pictures, as a fraction of the plot; the first free one is used.
 ROWS = (0.765, 0.57, 0.375)
-
-
-@dataclass(frozen=True)
-class Colors:
-    """Colours of a theme.
-
-    Bands are blue, orange, green, red and purple, with different lightness for colour blindness:
-    tests/dashboards/shared/test_colors.py simulates it.
-    """
-
-    bands: tuple[str, str, str, str, str]
-    ink: str
-    line: str
-    paper: str
-    flare: str
-    attenuator: str
-    trusted: str
-    doubtful: str
-
-
-LIGHT = Colors(
-    ("#0050a0", "#c87700", "#008f6b", "#bd2a28", "#ab5fd6"),
-    "#1c2733", "#e3e8ee", "#ffffff", "#5d7ea3", "#c75000", "#15612e", "#c47a00",
-)  # fmt: skip
-DARK = Colors(
-    ("#3f98e0", "#f5b042", "#2fd0a5", "#f06a5a", "#e8c8fd"),
-    "#e6edf5", "#2a3644", "#131b24", "#7fa3cc", "#ff9e57", "#2e9d57", "#ffc65c",
-)  # fmt: skip
 
 
 @dataclass

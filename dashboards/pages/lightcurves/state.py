@@ -13,16 +13,16 @@ from archive import Archive, ImageFilter, LightCurveView
 from archive.index.schema import FLARES, IMAGES, QUICKLOOK_FILES
 from archive.index.series import BANDS
 from archive.index.sql import select
-from dashboards.pages.lightcurves.clocks import Clock, LightTimes, light_times
 from dashboards.pages.lightcurves.flares import FlareSpan, flares_in
 from dashboards.pages.lightcurves.images import WindowImages, images_in
-from dashboards.pages.lightcurves.window import DAY_S, LONGEST_S, SHORTEST_S, Window, go_to, resolution, unix_seconds
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.address import AddressState
 from dashboards.shared.detail import ImageDetail, load_detail
+from dashboards.shared.light_times import Clock, LightTimes, light_times
 from dashboards.shared.ranges import EARLIEST
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.steps import Steps, beside
+from dashboards.shared.time_window import DAY_S, LONGEST_S, SHORTEST_S, Window, go_to, resolution, unix_seconds
 from stixcore.errors import StixError
 
 #: Requested bin lengths, s; 0: as fine as the window allows.

@@ -10,23 +10,24 @@ import panel.ui as pmui
 
 from archive.index.series import BANDS
 from dashboards.pages.lightcurves import wording
-from dashboards.pages.lightcurves.clocks import Clock, why_unknown
 from dashboards.pages.lightcurves.first_content import curves_svg
-from dashboards.pages.lightcurves.plot import BAND_NAMES, LightCurvePlot
+from dashboards.pages.lightcurves.plot import LightCurvePlot
 from dashboards.pages.lightcurves.state import BINS, LINEAR, LOG, REAL, SIMULATED, LightCurvesState
-from dashboards.pages.lightcurves.window import DAY_S, WEEK_S
 from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
+from dashboards.shared.curve_colors import BAND_NAMES
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.frame import PAGES, SITE, frame, is_dark
 from dashboards.shared.image_dialog import OpenedImage
 from dashboards.shared.image_strip import ImageStrip
+from dashboards.shared.light_times import Clock, why_unknown
 from dashboards.shared.links import Links, routes_are_served
 from dashboards.shared.notices import Notice
 from dashboards.shared.opening import opening_html
 from dashboards.shared.preloaded import PreloadedState
 from dashboards.shared.source import Unavailable, archive_source
 from dashboards.shared.style import style
+from dashboards.shared.time_window import DAY_S, WEEK_S
 
 SPANS = {
     "10 min": 600.0, "1 h": 3600.0, "6 h": 21_600.0, "1 day": DAY_S, "3 days": 3 * DAY_S, "1 week": WEEK_S,

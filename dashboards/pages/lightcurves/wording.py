@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from dashboards.pages.lightcurves.clocks import why_unknown
 from dashboards.pages.lightcurves.images import MOST_ON_CURVES, NearestImage, WindowImages
 from dashboards.pages.lightcurves.state import SHIFT_CHANGES_S, Curves, Extent, LightCurvesState
-from dashboards.pages.lightcurves.window import LEAST_AROUND_FLARE_S, Window
 from dashboards.shared import formatting
+from dashboards.shared.light_times import why_unknown
 from dashboards.shared.listing import grouped
+from dashboards.shared.time_window import LEAST_AROUND_FLARE_S, Window
 
 
 def window_text(window: Window) -> str:

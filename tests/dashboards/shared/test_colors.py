@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from dashboards.pages.lightcurves.plot import DARK, LIGHT
+from dashboards.shared.curve_colors import DARK, LIGHT
 from dashboards.shared.figure_style import CHOSEN, CURVES, INK
 from dashboards.shared.sky_figure import CONTOUR_COLORS
 from dashboards.shared.visibility_plot import COLORS as METHODS

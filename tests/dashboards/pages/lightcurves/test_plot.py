@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboards.pages.lightcurves.clocks import Clock, LightTimes
 from dashboards.pages.lightcurves.first_content import curves_svg
 from dashboards.pages.lightcurves.plot import LightCurvePlot, axis_label, picture_rows
-from dashboards.pages.lightcurves.series import attenuator_spans, columns_of, rate_limits
 from dashboards.pages.lightcurves.state import LightCurvesState
 from dashboards.pages.lightcurves.wording import images_html, length, nothing_recorded, status_html
+from dashboards.shared.curve_series import attenuator_spans, columns_of, rate_limits
+from dashboards.shared.light_times import Clock, LightTimes
 from dashboards.shared.links import RouteLinks
 from dashboards.shared.source import ArchiveSource
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from archive import Archive
 from archive.index.series import BANDS
-from dashboards.pages.lightcurves.clocks import Clock
 from dashboards.pages.lightcurves.images import MOST_ON_CURVES, WindowImages, images_in, spread
 from dashboards.pages.lightcurves.state import BINS, LightCurvesState
-from dashboards.pages.lightcurves.window import DAY_S, SHORTEST_S, Window
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.light_times import Clock
 from dashboards.shared.source import ArchiveSource
+from dashboards.shared.time_window import DAY_S, SHORTEST_S, Window
 
 HOUR, DAY = 3600.0, 86_400.0
 

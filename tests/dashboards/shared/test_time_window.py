@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.pages.lightcurves.flares import FlareSpan, class_text, flares_in, labelled
-from dashboards.pages.lightcurves.window import LENGTHS, MOST_POINTS, POINTS, Window, go_to, resolution
 from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.time_window import LENGTHS, MOST_POINTS, POINTS, Window, go_to, resolution
 
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -58,38 +57,3 @@ def test_go_to_a_flare_or_a_time(curves: Any) -> None:
 def test_what_is_neither_is_said(curves: Any, text: str) -> None:
     with pytest.raises(NotUnderstood):
         go_to(text, curves.archive, Window(curves.start, HOUR))
-
-
-def test_flares_have_the_class_that_is_known(curves: Any) -> None:
-    whole = Window(curves.start, DAY)
-    flares, total = flares_in(curves.archive, whole, simulated=False)
-    assert total == 2
-    assert [flare.label for flare in flares] == ["2211101501\nC2–C9 est.", "2211100301\nM1.2"]
-    assert flares_in(curves.archive, whole, simulated=True) == ([], 0)
-    assert flares_in(curves.archive, Window(curves.start + 4 * HOUR, HOUR), simulated=False) == ([], 0)
-
-
-@pytest.mark.parametrize(
-    ("measured", "low", "middle", "high", "text"),
-    [
-        ("C3.4", "C1", "C3", "C9", "C3.4"),
-        (None, "B5", "C1", "C3", "B5–C3 est."),
-        (None, "A", "A", "A", "A est."),
-        (None, None, "C2", None, "C2 est."),
-        (None, None, None, None, ""),
-    ],
-)
-def test_estimates_are_marked(
-    measured: str | None, low: str | None, middle: str | None, high: str | None, text: str
-) -> None:
-    assert class_text(measured, low, middle, high) == text
-
-
-def test_names_of_flares_never_overlap() -> None:
-    def at(second: int) -> FlareSpan:
-        peak = np.datetime64(second * 1_000_000, "us")
-        return FlareSpan(str(second), peak, peak, peak, "", None)
-
-    window = Window(0.0, 1000.0)
-    flares = [at(second) for second in (500, 560, 20, 700, 999, 5000)]
-    assert [flare.flare_id for flare in labelled(flares, window, 10)] == ["500", "700"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archive import Archive, ingest
-from dashboards.pages.lightcurves.clocks import (
+from dashboards.shared.light_times import (
     Clock,
     Distance,
     LightTimes,
