@@ -6,7 +6,7 @@ import argparse
 import platform
 from importlib import import_module
 
-TABLES = ("speed", "locations", "forward_fits", "reference_2020", "flares")
+TABLES = ("speed", "locations", "forward_fits", "reference_2020", "flares", "goes_law")
 #: These take minutes each or need a running server; they run only when named.
 LONG_TABLES = (
     "science", "fluxes", "coverage", "throughput", "journal", "take_home", "pages", "image_page",

@@ -235,6 +235,8 @@ def _layer(flare: DetectedFlare, dsun_au: float | None) -> Layer:
         "goes_estimated_low": known.low,
         "goes_estimated": known.center,
         "goes_estimated_high": known.high,
+        "goes_estimated_flux": known.flux,
+        "goes_estimated_from": known.source,
         "dsun_au": None if dsun_au is None else round(dsun_au, 6),
     }
     return Layer(DETECTED, {key: value for key, value in values.items() if value is not None})

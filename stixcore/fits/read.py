@@ -25,6 +25,7 @@ from stixcore.fits.compression import compression_variance
 from stixcore.fits.identity import kind_of_header, kind_of_name
 from stixcore.fits.products import (
     AspectTable,
+    CountSeries,
     Floats,
     LightCurve,
     PixelData,
@@ -626,6 +627,19 @@ def read_light_curve(path: str | Path | OpenProduct) -> LightCurve:
         return LightCurve(**columns, counts_variance=lost + columns["counts"])
 
 
+def read_background_monitor(path: str | Path | OpenProduct) -> CountSeries:
+    """Read the quick-look curve of the background detector, which the attenuator never covers: ``rcr`` is 0.
+
+    Raises
+    ------
+    InvalidProduct
+        As `read_pixel_data`.
+    """
+    with _opened(path) as product:
+        _expect(product, ProductKind.BACKGROUND_MONITOR)
+        return CountSeries(**_series_columns(product, attenuated=False))
+
+
 def read_spectrogram(path: str | Path | OpenProduct) -> Spectrogram:
     """Read a science spectrogram (detector-summed counts over time and energy).
 
@@ -639,7 +653,7 @@ def read_spectrogram(path: str | Path | OpenProduct) -> Spectrogram:
         return Spectrogram(**_series_columns(product))
 
 
-def _series_columns(product: _Product) -> dict[str, Any]:
+def _series_columns(product: _Product, *, attenuated: bool = True) -> dict[str, Any]:
     """Fields common to light curves and spectrograms: counts over time and energy, one trigger count per bin."""
     counts = product.numbers("counts", product.data.rows.dtype[product.names["counts"]].shape)
     t_start, _, duration = product.bins()
@@ -649,7 +663,7 @@ def _series_columns(product: _Product) -> dict[str, Any]:
         "header": product.header(),
         "counts": counts[order],
         "triggers": product.numbers("triggers", *SCALAR)[order],
-        "rcr": product.attenuator()[order],
+        "rcr": product.attenuator()[order] if attenuated else np.zeros(duration.size, int),
         "t_start": t_start,
         "duration": duration,
         "e_low": e_low,

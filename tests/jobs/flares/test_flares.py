@@ -149,7 +149,7 @@ def test_flares_of_a_day(archive, fill):
     assert first.attenuator_in is False
     assert first.dsun_au == pytest.approx(0.5)
     # x = log10(4000·0.25) = 3 within the noise
-    assert (first.goes_estimated_low, first.goes_estimated_high) == ("B7", "C1")
+    assert (first.goes_estimated_low, first.goes_estimated_high) == ("B7", "C1.3")
     assert first.goes_class is None
     assert first.goes_flux is None
     assert first.hpc_x is None
