@@ -376,14 +376,21 @@ class ArchiveQueries:
         return self._rows.count(FLARES, (which or FlareFilter()).conditions)
 
     def flare(self, flare_id: str) -> Flare:
-        """The flare with this id.
+        """The flare with this id, or with this other id; of several with the same other id, the earliest.
 
         Raises
         ------
         NotInArchive
             When there is none.
         """
-        return self._rows.one(FLARES, flare_id)
+        try:
+            return self._rows.one(FLARES, flare_id)
+        except NotInArchive:
+            other = Conditions.of(("list_contains(string_split(other_ids, ' '), ?)", flare_id))
+            found = self._select(FLARES, other, ("t_peak",), 1)
+            if not found:
+                raise
+            return found[0]
 
     def path_of(self, relative: str | PurePosixPath) -> Path:
         """Absolute path of a file of the archive.

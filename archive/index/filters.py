@@ -18,6 +18,10 @@ NO_LOCATION = "unknown"
 #: Apparent solar radius seen from Solar Orbiter, arcsec: asin(R / d), with R = 0.00465047 au.
 SOLAR_RADIUS = "(3600 * degrees(asin(0.00465047 / dsun_au)))"
 _WITH_IMAGES = "best_image_thermal IS NOT NULL OR best_image_nonthermal IS NOT NULL"
+#: Ids in the flare list of the flare with some id.
+_OF_FLARE = (
+    "flare_id = ? OR flare_id IN (SELECT flare_id FROM flares WHERE list_contains(string_split(other_ids, ' '), ?))"
+)
 _NET_COUNTS = "recipe_id IN (SELECT run_id FROM runs WHERE counts_total - coalesce(counts_background, 0) >= ?)"
 
 
@@ -29,8 +33,10 @@ class ImageFilter:
     ----------
     t_start, t_end : datetime64
         Images whose time range overlaps this one, UTC at Solar Orbiter.
-    uid, flare_id, recipe_id, author : str
+    uid, recipe_id, author : str
         Exact values.
+    flare_id : str
+        Id of a flare, or one of its other ids.
     recipe_ids, methods : tuple of str
         Any of these.
     e_low, e_high : float
@@ -49,7 +55,7 @@ class ImageFilter:
     ids : tuple of str
         Any of these images.
     text : str
-        Part of uid, flare id or image id.
+        Part of uid, image id, flare id, another id of the flare or its SOL identifier.
     viewer : str
         Include the hidden images of this user.
     all_hidden : bool
@@ -279,7 +285,7 @@ def _of_image_set(chosen: ImageFilter | RunFilter) -> tuple[tuple[str, Any], ...
         ("t_end > ?", chosen.t_start),
         ("t_start < ?", chosen.t_end),
         ("uid = ?", chosen.uid),
-        ("flare_id = ?", chosen.flare_id),
+        (_OF_FLARE, (chosen.flare_id,) * 2 if chosen.flare_id is not None else None),
         ("author = ?", chosen.author),
         ("simulated = ?", chosen.simulated),
         _visible(chosen.viewer, chosen.all_hidden),
@@ -287,7 +293,7 @@ def _of_image_set(chosen: ImageFilter | RunFilter) -> tuple[tuple[str, Any], ...
 
 
 def _contains_text(text: str) -> tuple[str, tuple[str, ...]]:
-    """Condition that selects images whose uid, flare id or image id contains a text.
+    """Condition that selects images whose uid, image id, flare id or another name of their flare contains a text.
 
     The image id is recipe id, hyphen and method. These are compared separately, because reading the image id takes
     three times as long as reading the recipe id.
@@ -296,6 +302,10 @@ def _contains_text(text: str) -> tuple[str, tuple[str, ...]]:
         ("contains(uid, ?)", (text,)),
         ("contains(flare_id, ?)", (text,)),
         ("contains(recipe_id, ?)", (text,)),
+        (
+            "flare_id IN (SELECT flare_id FROM flares WHERE contains(other_ids, ?) OR contains(lower(sol_id), ?))",
+            (text, text.lower()),
+        ),
     ]
     methods = tuple(method for method in METHODS if text in method)
     if methods:

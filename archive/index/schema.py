@@ -225,8 +225,13 @@ class Flare:
     imported: Annotated[str | None, Column("Values from an imported list; empty if the flare is in none", "JSON")] = (
         None
     )
-    located: Annotated[str | None, Column("Values from the images of the flare; empty if it has none", "JSON")] = None
+    located: Annotated[
+        str | None, Column("Values from the images and science files of the flare; empty if it has none", "JSON")
+    ] = None
     measured: Annotated[str | None, Column("Values from GOES/XRS files; empty if there are none", "JSON")] = None
+    limits_changed_at: Annotated[
+        np.datetime64 | None, Column("When start, peak or end last changed; empty: see `updated_at`", _CLOCK)
+    ] = None
     updated_at: Annotated[np.datetime64, Column("When the row was written", _CLOCK)]
 
 

@@ -114,6 +114,8 @@ def run_import_flares(arguments: argparse.Namespace) -> int:
     keep_flare_list(archive, arguments.csv)
     flares = plural(report.lines, "flare")
     say(f"{flares} in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
+    if report.merged:
+        say(f"  {plural(len(report.merged), 'flare')} with another id than the flare list has")
     for line in report.bad:
         tell(f"{arguments.csv.name}: {line}")
     return SOME_FAILED if report.bad else DONE

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from archive.ingest.describe import BEYOND, LAUNCH, ORBIT_AU
-from jobs.flares.rows import Layer
+from jobs.flares.rows import LIST, Layer
 from stixcore.errors import SelectionError, StixError
 from stixcore.flares import flux_of_class
 from stixcore.flares.detect import flare_id_of
@@ -281,6 +281,7 @@ def _flare(row: _Row) -> tuple[dict[str, Any], bool]:
         **{name: row.goes_class(name) for name in _ESTIMATES},
         "hpc_x": hpc_x,
         "hpc_y": hpc_y,
+        "location_source": None if hpc_x is None else LIST,
         "location_method": method,
         "dsun_au": row.number("dsun_au", *ORBIT_AU, "au"),
     }

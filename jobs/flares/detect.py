@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,12 @@ from jobs.flares.rows import (
     SAME_FLARE,
     Changes,
     Layer,
+    LayerSet,
     combined,
-    layers_of,
     near_any,
     replace_rows,
     rows_between,
+    with_given_ids,
 )
 from stixcore.errors import InvalidProduct, StixError
 from stixcore.fits.products import AspectTable
@@ -189,7 +190,7 @@ class _Search:
         first, last = max(begin, self.start), min(begin + _DAY, self.end)
         flares = [flare for flare in find_flares(series, rules) if first <= flare.t_peak < last]
         self.found += [_layer(flare, self._distances.at(flare.t_peak)) for flare in flares]
-        _, earlier = layers_of(rows_between(self.archive, first, last, simulated=self.simulated))
+        earlier = LayerSet.of(rows_between(self.archive, first, last, simulated=self.simulated)).detected
         self.vanished |= {one.flare_id for one in earlier if _coverage(series, one) >= COVERED}
 
     def file(self, now: np.datetime64) -> Changes:
@@ -198,10 +199,11 @@ class _Search:
         with self.archive.write_lock():
             around = self.start - NEIGHBORHOOD, self.end + NEIGHBORHOOD
             before = rows_between(self.archive, *around, simulated=self.simulated)
-            imported, detected = layers_of(before)
-            gone = self.vanished | near_any(detected, found)
-            kept = [one for one in detected if one.flare_id not in gone]
-            after = combined(imported, [*kept, *found], now, simulated=self.simulated)
+            layers = LayerSet.of(before)
+            found = with_given_ids(found, layers.detected)
+            gone = self.vanished | near_any(layers.detected, found)
+            kept = tuple(one for one in layers.detected if one.flare_id not in gone)
+            after = combined(replace(layers, detected=(*kept, *found)), now, simulated=self.simulated)
             return replace_rows(self.archive, before, after)
 
 

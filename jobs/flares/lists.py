@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from archive import Archive
 from jobs.flares.csv import BadLine, read_flare_list
-from jobs.flares.rows import NEIGHBORHOOD, Changes, combined, layers_of, replace_rows, rows_between
+from jobs.flares.rows import (
+    NEIGHBORHOOD,
+    Changes,
+    LayerSet,
+    combined,
+    over_earlier,
+    replace_rows,
+    rows_between,
+    without_duplicates,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,8 @@ class ImportReport:
     bad : tuple of BadLine
     unseen : int
         Number of flares whose GOES class was ignored because they were not visible from the Earth.
+    merged : tuple of str
+        Ids in the list that are now other ids of a flare: it has another id already, or the list has it twice.
     """
 
     source: str
@@ -41,6 +52,7 @@ class ImportReport:
     confirmed: tuple[str, ...]
     bad: tuple[BadLine, ...]
     unseen: int
+    merged: tuple[str, ...] = ()
 
 
 def import_flares(archive: Archive, csv_path: Path, now: np.datetime64) -> ImportReport:
@@ -66,21 +78,21 @@ def import_flares(archive: Archive, csv_path: Path, now: np.datetime64) -> Impor
         When a file of the index cannot be read; when another process holds the write lock for too long.
     """
     flares = read_flare_list(Path(csv_path))
-    changes = Changes()
+    changes, own = Changes(), set[str]()
     if flares.layers:
-        layers = {layer.flare_id: layer for layer in flares.layers}
-        peaks = np.array([layer.t_peak for layer in flares.layers])
+        listed = without_duplicates(flares.layers)
+        peaks = np.array([layer.t_peak for layer in listed])
         with archive.write_lock():
             around = peaks.min() - NEIGHBORHOOD, peaks.max() + NEIGHBORHOOD
             before = rows_between(archive, *around, simulated=False)
-            imported, detected = layers_of(before)
-            older = {layer.flare_id: layer for layer in imported}
-            newer = {name: layer.over(older[name]) if name in older else layer for name, layer in layers.items()}
-            after = combined((older | newer).values(), detected, now, simulated=False)
+            layers = LayerSet.of(before)
+            imported = over_earlier(listed, layers.imported)
+            ids = {name for layer in listed for name in layer.ids}
+            own = {layer.flare_id for layer in imported if layer.ids & ids}
+            after = combined(replace(layers, imported=imported), now, simulated=False)
             changes = replace_rows(archive, before, after)
         if changes.written or changes.removed:
             archive.build_read_model()
-    own = {layer.flare_id for layer in flares.layers}
     return ImportReport(
         source=flares.source,
         lines=flares.lines,
@@ -90,4 +102,5 @@ def import_flares(archive: Archive, csv_path: Path, now: np.datetime64) -> Impor
         confirmed=tuple(name for name in changes.together if name in own),
         bad=flares.bad,
         unseen=flares.unseen,
+        merged=tuple(sorted({layer.flare_id for layer in flares.layers} - own)),
     )

@@ -441,6 +441,40 @@ def test_filters_of_flares(listed: Archive, which: FlareFilter, expected: set[st
     assert listed.count_flares(which) == len(expected)
 
 
+def flares_of_images(archive: Archive, make) -> None:
+    flares = [
+        Flare(flare_id="2211111200", t_peak=T0, other_ids="2211111203 2211111204", source="detected", updated_at=T0),
+        Flare(flare_id="2211111301", t_peak=T0 + hours(1), source="detected", updated_at=T0),
+        Flare(flare_id="2211111402", t_peak=T0 + hours(2), source="detected", updated_at=T0),
+    ]
+    archive.upsert("flares", flares)
+    images = [
+        make.image(1, flare_id="2211111200"),
+        make.image(2, flare_id="2211111301", hidden=True, author="ada"),
+        make.image(3),
+    ]
+    archive.upsert("images", images)
+
+
+def test_images_by_any_id_of_their_flare(archive: Archive, make) -> None:
+    flares_of_images(archive, make)
+    (image,) = archive.images(ImageFilter(flare_id="2211111200"))
+    assert archive.images(ImageFilter(flare_id="2211111203")) == [image]
+    assert archive.images(ImageFilter(text="2211111203")) == [image]
+    assert archive.images(ImageFilter(flare_id="221111120")) == []
+
+
+def test_flare_by_any_of_its_ids(archive: Archive, make) -> None:
+    """A part of an id is none; the id of a row counts before the other id of another row."""
+    flares_of_images(archive, make)
+    assert archive.flare("2211111203").flare_id == "2211111200"
+    for nothing in ("221111120", "2211111205", "2211111203 2211111204", ""):
+        with pytest.raises(NotInArchive, match="has no flare_id"):
+            archive.flare(nothing)
+    archive.upsert("flares", [Flare(flare_id="2211111203", t_peak=T0, source="detected", updated_at=T0)])
+    assert archive.flare("2211111203").flare_id == "2211111203"
+
+
 @pytest.fixture
 def located(archive: Archive) -> Archive:
     """A flare seen by all, one behind the limb of the Earth, and one of which only the peak is known."""
