@@ -25,6 +25,32 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
+class SinglePixels:
+    """Counts of single pixels above background in every channel of a window, without energy-edge correction.
+
+    Attributes
+    ----------
+    e_low, e_high : (n_channel,) float, keV
+    net : (32, 12, n_channel) float, ct
+        NaN for pixels that were not read out, and for channels that the background lacks.
+    variance : (32, 12, n_channel) float, ct²
+    """
+
+    e_low: Floats
+    e_high: Floats
+    net: Floats
+    variance: Floats
+
+    def band(self, low: float, high: float) -> tuple[Floats, Floats] | None:
+        """Net counts and variance of the channels between two edges, (32, 12) each; None without such channels."""
+        first, last = np.flatnonzero(np.isclose(self.e_low, low)), np.flatnonzero(np.isclose(self.e_high, high))
+        if not (first.size and last.size) or last[0] < first[0]:
+            return None
+        channels = slice(int(first[0]), int(last[0]) + 1)
+        return self.net[:, :, channels].sum(axis=2), self.variance[:, :, channels].sum(axis=2)
+
+
+@dataclass(frozen=True, eq=False)
 class MetaPixels:
     """A, B, C, D of all 32 detectors for one time and energy interval.
 
@@ -55,6 +81,8 @@ class MetaPixels:
     detector_mask : (32,) bool
     top_bottom : (32, 2) float, ct
         Net counts of the top and the bottom row, for detecting partial illumination.
+    single : SinglePixels or None
+        Counts of single pixels in all channels; None where they are unknown, because pixels were summed on board.
     """
 
     header: ProductHeader
@@ -77,6 +105,7 @@ class MetaPixels:
     rcr: int
     detector_mask: NDArray[np.bool_]
     top_bottom: Floats
+    single: SinglePixels | None = None
 
     @property
     def exposure(self) -> Floats:
@@ -220,7 +249,24 @@ def sum_pixels(
         rcr=int(window.rcr[0]),
         detector_mask=window.detector_mask[0],
         top_bottom=np.stack([rows[:, :4].sum(axis=1), rows[:, 4:8].sum(axis=1)], axis=1),
+        single=_single_pixels(window, (science, background), counts - expected, variance + expected_variance),
     )
+
+
+def _single_pixels(
+    window: PixelCounts, files: tuple[PixelData, PixelData | None], net: Floats, variance: Floats
+) -> SinglePixels | None:
+    """Single pixels of a window from net counts and variance in all channels, (32, 12, n_channel) float."""
+    used = [data for data in files if data is not None]
+    if any(data.pixels_summed for data in used):
+        return None
+    known = np.logical_and.reduce([data.pixel_mask.all(axis=0) for data in (window, *used[1:])])
+    counts = np.where(known[:, None], net, np.nan)
+    if len(used) > 1:  # channels that the background lacks
+        shared = _common_channels(used[1], window, slice(0, 0))
+        missing = np.setdiff1d(np.arange(window.e_low.size), shared)
+        counts[:, :, missing] = np.nan
+    return SinglePixels(window.e_low, window.e_high, counts, variance)
 
 
 def _require_constant(window: PixelCounts, pixel_set: PixelSet) -> None:
