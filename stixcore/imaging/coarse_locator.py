@@ -148,7 +148,8 @@ class CoarseLocation:
         # a contour closes along the edge of the disk
         height = np.where(np.isfinite(self.delta_chi2), self.delta_chi2, 2.0 * limit + 1.0)
         lines = contour_generator(self.axis_x, self.axis_y, height, line_type=LineType.Separate).lines(limit)
-        return [np.stack(stix_to_hpc(*line.T, self.pointing), axis=1) for line in lines]
+        outlines = [np.asarray(line, dtype=float) for line in lines]
+        return [np.stack(stix_to_hpc(one[:, 0], one[:, 1], self.pointing), axis=1) for one in outlines]
 
     @cached_property
     def radius(self) -> float:

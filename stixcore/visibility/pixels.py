@@ -249,24 +249,19 @@ def sum_pixels(
         rcr=int(window.rcr[0]),
         detector_mask=window.detector_mask[0],
         top_bottom=np.stack([rows[:, :4].sum(axis=1), rows[:, 4:8].sum(axis=1)], axis=1),
-        single=_single_pixels(window, (science, background), counts - expected, variance + expected_variance),
+        single=None
+        if science.pixels_summed or (background is not None and background.pixels_summed)
+        else _single_pixels(window, background, counts - expected, variance + expected_variance),
     )
 
 
-def _single_pixels(
-    window: PixelCounts, files: tuple[PixelData, PixelData | None], net: Floats, variance: Floats
-) -> SinglePixels | None:
+def _single_pixels(window: PixelCounts, background: PixelData | None, net: Floats, variance: Floats) -> SinglePixels:
     """Single pixels of a window from net counts and variance in all channels, (32, 12, n_channel) float."""
-    used = [data for data in files if data is not None]
-    if any(data.pixels_summed for data in used):
-        return None
-    known = np.logical_and.reduce([data.pixel_mask.all(axis=0) for data in (window, *used[1:])])
-    counts = np.where(known[:, None], net, np.nan)
-    if len(used) > 1:  # channels that the background lacks
-        shared = _common_channels(used[1], window, slice(0, 0))
-        missing = np.setdiff1d(np.arange(window.e_low.size), shared)
-        counts[:, :, missing] = np.nan
-    return SinglePixels(window.e_low, window.e_high, counts, variance)
+    known = np.repeat(window.pixel_mask.all(axis=0)[:, None], window.e_low.size, axis=1)
+    if background is not None:
+        known &= background.pixel_mask.all(axis=0)[:, None]
+        known[:, np.setdiff1d(np.arange(window.e_low.size), _common_channels(background, window, slice(0, 0)))] = False
+    return SinglePixels(window.e_low, window.e_high, np.where(known, net, np.nan), variance)
 
 
 def _require_constant(window: PixelCounts, pixel_set: PixelSet) -> None:

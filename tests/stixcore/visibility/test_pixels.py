@@ -400,3 +400,38 @@ def test_a_real_background_that_ends_below_the_band(shared_data, demo):
     assert whole(demo.science, 16, 28, background=early).background.sum() > 0
     with pytest.raises(CalibrationError, match="no channel 28-32 keV in this background file, which covers 4-28 keV"):
         whole(demo.science, 28, 32, background=early)
+
+
+# --- single pixels ----------------------------------------------------------------------------------------------------
+
+
+def test_single_pixels_above_background_in_all_channels(pixel_data):
+    pixels = whole(pixel_data(100.0), background=pixel_data(30.0, name="quiet.fits"))
+    net, variance = pixels.single.band(4.0, 8.0)  # wider than the selection
+    np.testing.assert_allclose(net, np.full((32, 12), 4 * 70.0))
+    np.testing.assert_allclose(variance, np.full((32, 12), 4 * 130.0))
+    assert pixels.single.band(4.5, 8.0) is None
+    assert pixels.single.band(8.0, 5.0) is None
+    np.testing.assert_allclose(
+        pixels.single.band(6.0, 10.0)[0][:, :8].reshape(32, 2, 4).sum(axis=1), pixels.counts - pixels.background
+    )
+
+
+def test_pixels_and_channels_without_counts_are_unknown(pixel_data):
+    eight = np.arange(12) < 8
+    all_channels = pixel_data(100.0)
+    for science, background in (
+        (pixel_data(100.0, pixel_mask=eight), pixel_data(30.0)),
+        (all_channels, pixel_data(30.0, pixel_mask=eight)),
+    ):
+        net, _ = whole(science, background=background).single.band(4.0, 8.0)
+        np.testing.assert_array_equal(np.isnan(net), np.tile(~eight, (32, 1)))
+    fewer = whole(all_channels, background=pixel_data(30.0, e_low=np.arange(6.0, 12.0))).single
+    assert np.isnan(fewer.band(4.0, 8.0)[0]).all()
+    assert np.isfinite(fewer.band(6.0, 8.0)[0]).all()
+
+
+def test_single_pixels_are_unknown_when_they_were_summed_on_board(pixel_data):
+    assert whole(replace(pixel_data(), pixels_summed=True), pixel_set=PixelSet.ALL).single is None
+    quiet = replace(pixel_data(name="quiet.fits"), pixels_summed=True)
+    assert whole(pixel_data(), background=quiet, pixel_set=PixelSet.ALL).single is None
