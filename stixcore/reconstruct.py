@@ -71,6 +71,8 @@ class ImageSet:
     quiet_level : QuietLevel or None
         Background in the window at the level of the file's quietest part; None where a background was subtracted or
         no part of the file is quiet.
+    notes : tuple of Finding
+        Findings about the choice of the time range and band, in addition to those of the data.
     """
 
     recipe: Recipe
@@ -88,6 +90,7 @@ class ImageSet:
     position: PositionError | None = None
     background_asked: AskedWindow | None = None
     quiet_level: QuietLevel | None = None
+    notes: tuple[Finding, ...] = ()
 
     @property
     def counts(self) -> tuple[float, float]:
@@ -110,7 +113,7 @@ class ImageSet:
     def findings(self) -> tuple[Finding, ...]:
         """Findings of `stixcore.imaging.trust.assess` about the set; computed once."""
         with single_threaded():  # the same numbers in every process
-            return assess(self)
+            return (*assess(self), *self.notes)
 
 
 def reference_to(path: Path, uid: str = "") -> FileReference:

@@ -247,6 +247,7 @@ class Run:
     science_name: Annotated[str, Column("File name of the science data")]
     flare_id: Annotated[str | None, Column("Flare to which the time range belongs")] = None
     band: Annotated[str, Column("Energy band as shown on pages, e.g. 4-10 keV")]
+    window_reason: Annotated[str | None, Column("Rule that gave time range and band of a preview")] = None
     t_start: Annotated[np.datetime64, Column("Start of the time range, or of the file if none was chosen", _UTC)]
     t_end: Annotated[np.datetime64, Column("End of the time range, or of the file if none was chosen", _UTC)]
     e_low: Annotated[float, Column("Lower edge of the energy range", "keV")]

@@ -20,7 +20,7 @@ from archive.errors import NotInArchive
 from archive.index.records import read_record
 from archive.layout import parse_image_name
 from jobs.imaging.task import RunContext, RunRows, write_products
-from jobs.previews.run import index_previews
+from jobs.previews.run import index_previews, notes_of
 from stixcore.errors import StixError
 from stixcore.recipe import FileReference, Recipe, sha256_of
 from stixcore.reconstruct import reconstruct
@@ -94,6 +94,8 @@ class Remaker:
             background_candidates=run.background_candidates,
             simulated=run.simulated,
             hidden=run.hidden,
+            window_reason=run.window_reason,
+            notes=notes_of(run),
         )
 
     def _clear(self, outcome: RunRows) -> None:

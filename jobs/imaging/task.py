@@ -24,7 +24,7 @@ from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
-from stixcore.imaging.trust import Aspect, about, flux_at_edge, is_trusted, verdict
+from stixcore.imaging.trust import Aspect, Finding, about, flux_at_edge, is_trusted, verdict
 from stixcore.options import ImageRequest
 from stixcore.recipe import FileReference, Recipe
 from stixcore.reconstruct import ImageSet, prepare_recipe, reconstruct
@@ -51,6 +51,10 @@ class RunContext:
     simulated : bool
     hidden : bool
         Only its author and operators can see it.
+    window_reason : str or None
+        Rule that gave time range and band of a preview.
+    notes : tuple of Finding
+        Added to the findings about the images.
     """
 
     kind: RunKind
@@ -66,6 +70,8 @@ class RunContext:
     background_candidates: str | None = None
     simulated: bool = False
     hidden: bool = False
+    window_reason: str | None = None
+    notes: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -233,6 +239,8 @@ def write_products(
     shows that the image set is complete. ``begin`` is the start of the run by `perf_counter`; without it, the run time
     is that of the reconstruction only.
     """
+    if context.notes:
+        images = replace(images, notes=context.notes)
     recipe = images.recipe
     folder = image_folder(images.pixels.t_start, recipe.recipe_id)
     saved = save_images(images, root / folder, created)
@@ -394,6 +402,7 @@ def _context_columns(context: RunContext, created: np.datetime64) -> dict[str, A
         "science_name": context.science_name,
         "flare_id": context.flare_id,
         "band": context.band,
+        "window_reason": context.window_reason,
         "background_uid": context.background_uid,
         "background_reason": context.background_reason,
         "background_candidates": context.background_candidates,

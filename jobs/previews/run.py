@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,17 +26,22 @@ from jobs.imaging.task import (
 )
 from jobs.inputs import InputCatalog, flare_named_in
 from jobs.previews.checkpoint import PreviewCheckpoint
+from jobs.previews.quiet import background_of_file, quiet_rate
 from jobs.previews.stale import StalePreview, discard_stale_previews
 from jobs.previews.windows import PreviewRules, PreviewWindow, SkippedBand, intervals_of, preview_windows
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_pixel_data
+from stixcore.imaging.trust import Finding, Severity
 from stixcore.options import ImageRequest
 
 log = logging.getLogger(__name__)
 
 #: Rows go into the index after this many runs, so that a crash costs little and a batch is not slowed down.
 BATCH = 32
+RULES = PreviewRules()
+#: Code of the note that another band than that of the rules was imaged.
+OTHER_BAND = "other_band"
 
 
 @dataclass(frozen=True)
@@ -81,14 +87,14 @@ def make_previews(
     progress : callable, optional
         Called after each run with its number (from 1), how many there are, and its row.
     """
-    rules = rules or PreviewRules()
+    rules = rules or RULES
     seen, before = PreviewCheckpoint.now(archive, rules), PreviewCheckpoint.before(archive)
     if seen == before and not (uids or force):
         return PreviewReport(0, ())
     inputs = InputCatalog.of(archive)
     months = None if force else seen.touched_since(before)
     discarded = discard_stale_previews(archive, rules, inputs=inputs, months=months, uids=uids)
-    known = _known(archive)
+    known = _known(archive, rules)
     files = (file for file in inputs.science.values() if _is_candidate(file) and (not uids or file.uid in uids))
     plans = [plan for file in files if (plan := _plan(archive, inputs, file, rules, now, known, force=force))]
     steps = list(chain.from_iterable(plans))
@@ -102,9 +108,9 @@ def make_previews(
         if progress is not None:
             progress(len(runs), len(steps), outcome.run)
         if len(batch) >= BATCH:
-            index_previews(archive, batch)
+            index_previews(archive, batch, rules)
             batch = []
-    index_previews(archive, batch)
+    index_previews(archive, batch, rules)
     if runs or discarded:
         archive.build_read_model()
     if not uids:  # inputs that arrived meanwhile are checked by the next call
@@ -112,7 +118,7 @@ def make_previews(
     return PreviewReport(len(plans), tuple(runs), discarded)
 
 
-def index_previews(archive: Archive, outcomes: Iterable[RunRows]) -> None:
+def index_previews(archive: Archive, outcomes: Iterable[RunRows], rules: PreviewRules = RULES) -> None:
     """Put runs and images into the index; a run that is done replaces its recorded skip or failure."""
     outcomes = list(outcomes)
     if not outcomes:
@@ -122,7 +128,8 @@ def index_previews(archive: Archive, outcomes: Iterable[RunRows]) -> None:
         archive.write_runs(
             (outcome.run for outcome in outcomes), (image for outcome in outcomes for image in outcome.images)
         )
-        archive.delete("runs", [skipped_run_id(run.uid, run.band, run.flare_id or "") for run in done])
+        labels = [(run, label) for run in done for label in rules.labels_of(run.band)]
+        archive.delete("runs", [skipped_run_id(run.uid, label, run.flare_id or "") for run, label in labels])
 
 
 def _is_candidate(file: ScienceFile) -> bool:
@@ -130,10 +137,11 @@ def _is_candidate(file: ScienceFile) -> bool:
     return not file.is_background and file.superseded_by is None
 
 
-def _known(archive: Archive) -> set[tuple[str, str | None, str]]:
-    """Request, flare and band of every preview that was made, skipped or failed."""
+def _known(archive: Archive, rules: PreviewRules) -> set[tuple[str, str | None, str]]:
+    """Request, flare and band of the rules of every preview that was made, skipped or failed."""
     found = archive.query("SELECT uid, flare_id, band FROM runs WHERE kind = ?", [str(RunKind.AUTO)])
-    return set(zip(*(found[name].to_pylist() for name in ("uid", "flare_id", "band")), strict=True))
+    columns = (found[name].to_pylist() for name in ("uid", "flare_id", "band"))
+    return {(uid, flare_id, rules.labels_of(band)[0]) for uid, flare_id, band in zip(*columns, strict=True)}
 
 
 def _plan(
@@ -155,13 +163,14 @@ def _plan(
         return []
     try:
         data = read_pixel_data(archive.path_of(file.path))
-        windows = preview_windows(data, rules, intervals_of(flares.values()))
+        quiet = quiet_rate(archive, inputs, file)
+        windows = preview_windows(data, rules, intervals_of(flares.values()), quiet)
     except StixError as error:
         return [_unreadable(file, flare, band, public_sentence(error), now) for flare, band in sorted(missing, key=str)]
     steps: list[ImagingTask | Run] = []
     for window in windows:
         flare_id = window.flare_id or named or None
-        if (flare_id, band_label(window.band)) in missing:
+        if (flare_id, band_label(window.rule_band)) in missing:
             steps.append(_step(archive, inputs, file, data, window, flares.get(flare_id or ""), flare_id, now))
     return steps
 
@@ -188,8 +197,27 @@ def _step(
         simulated=file.simulated,
     )
     if isinstance(window, SkippedBand):
+        judged_by = background_of_file(inputs, file)
+        context = replace(context, background_uid=judged_by.uid if judged_by else None)
         return skipped_run(context, window.reason, (data.t_start[0], data.t_end[-1]), now)
+    context = replace(context, window_reason=window.why, notes=_notes(window))
     return plan_imaging(archive, inputs, file, ImageRequest(window.start, window.end, window.energy), context, now)
+
+
+def _notes(window: PreviewWindow) -> tuple[Finding, ...]:
+    """What a reader of the image must know about its window."""
+    if window.instead_of is None:
+        return ()
+    return (Finding(OTHER_BAND, Severity.NOTE, f"{band_label(window.band)}: {window.why}"),)
+
+
+def notes_of(run: Run) -> tuple[Finding, ...]:
+    """The notes with which a preview was made."""
+    return tuple(
+        Finding(one["code"], Severity(one["severity"]), one["text"])
+        for one in json.loads(run.warnings)
+        if one["code"] == OTHER_BAND
+    )
 
 
 def plan_imaging(

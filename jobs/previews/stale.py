@@ -19,6 +19,7 @@ from archive import Archive, AuxFile, Run, RunFilter, RunKind, RunStatus, Scienc
 from archive.index.filters import ImageFilter
 from jobs.imaging.task import band_label
 from jobs.inputs import BackgroundChoice, InputCatalog, flare_named_in
+from jobs.previews.quiet import background_of_file, quiet_rate
 from jobs.previews.windows import PreviewRules, PreviewWindow, intervals_of, preview_windows
 from jobs.queue.journal import Journal
 from stixcore.calibration.catalog import CalibrationCatalog
@@ -170,6 +171,7 @@ class StalenessCheck:
         recipe = json.loads(run.recipe) if run.recipe else None
         checks: tuple[Callable[[ScienceFile, Run, Any], str], ...] = (
             self._other_flare,
+            self._other_rules,
             self._other_files,
             self._other_calibration,
         )
@@ -190,14 +192,36 @@ class StalenessCheck:
         flare = flares.get(run.flare_id or "")
         if flare is None or flare.updated_at <= run.started_at:
             return ""
+        return "" if self._has_its_window(file, run, recipe) else "the limits of its flare have changed"
+
+    def _other_rules(self, file: ScienceFile, run: Run, recipe: Any) -> str:
+        """Whether a band that was skipped has enough counts by the rules or the background of now."""
+        if run.status != RunStatus.SKIPPED:
+            return ""
+        judged_by = background_of_file(self.inputs, file)
+        same_rules = f" {self.rules.min_net_counts:.0f} needed" in run.reason
+        if same_rules and (judged_by.uid if judged_by else None) == run.background_uid:
+            return ""
+        return "" if self._has_its_window(file, run, recipe) else "its counts are judged differently now"
+
+    def _has_its_window(self, file: ScienceFile, run: Run, recipe: Any) -> bool:
+        """Whether the window, or the reason for a skip, is still the one of a run; true if the file is unreadable."""
+        flares = self.inputs.flares_in(file)
         try:
             windows = preview_windows(
-                read_pixel_data(self.archive.path_of(file.path)), self.rules, intervals_of(flares.values())
+                read_pixel_data(self.archive.path_of(file.path)),
+                self.rules,
+                intervals_of(flares.values()),
+                quiet_rate(self.archive, self.inputs, file),
             )
         except (StixError, OSError):
-            return ""
-        own = [window for window in windows if window.flare_id == run.flare_id and band_label(window.band) == run.band]
-        return "" if any(_is_same(window, run, recipe) for window in own) else "the limits of its flare have changed"
+            return True
+        label = self.rules.labels_of(run.band)[0]
+        return any(
+            band_label(window.rule_band) == label and _is_same(window, run, recipe)
+            for window in windows
+            if window.flare_id in ("", run.flare_id)
+        )
 
     def _other_files(self, file: ScienceFile, run: Run, recipe: Any) -> str:
         if recipe is None:  # a skip needs no other files
@@ -252,4 +276,5 @@ def _is_same(window: Any, run: Run, recipe: Any) -> bool:
         return False
     begin, end = _window(recipe)
     tolerance = np.timedelta64(1, "ms")  # recipes keep milliseconds
-    return bool(abs(window.start - begin) <= tolerance and abs(window.end - end) <= tolerance)
+    same_time = abs(window.start - begin) <= tolerance and abs(window.end - end) <= tolerance
+    return bool(same_time and band_label(window.band) == run.band)

@@ -1,22 +1,31 @@
-"""Preview windows: which time and energy ranges of a science file become images. Pure functions of the file.
+"""Preview windows: which time and energy ranges of a science file become images. Pure functions of file and background.
 
 The rules are the STIX Data Center's (two bands, a minute at the peak, else the whole flaring interval, at least 10,000
 counts), without its known slips: the peak is one of rate, not of counts per bin, and a window never crosses an
-attenuator change.
+attenuator change. Small flares, which have fewer counts, get a window from 3,000 counts above background on, and a band
+without them is replaced by one of lower energy (docs/decisions/preview_windows.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archive.index.schema import Flare
+from jobs.imaging.task import band_label
 from stixcore.fits.products import PixelData
 
 Floats = NDArray[np.float64]
+Band = tuple[float, float]
+
+#: Background counts per second and pixel in a band [keV]; None where no background file says.
+type QuietRate = Callable[[Band], float | None]
+
+#: Share of a substitute that a file must cover; a narrower band is not what its name says.
+LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,16 +39,35 @@ class PreviewRules:
     window : float, s
         Length of the window at the peak; one native bin where that is longer.
     min_counts : float
-        Detector-summed counts a window needs.
+        Detector-summed counts a window needs, background included.
+    min_net_counts : float
+        Detector-summed counts above background with which a window is made, too, although it has fewer counts.
+    substitutes : (band, bands) pairs
+        What is imaged instead of a band that has neither: the first of these bands with ``min_net_counts``.
     flaring_level : float
         Without a flare list the flaring interval is where the rate exceeds the file's lowest rate by this share of the
         peak's excess.
     """
 
-    bands: tuple[tuple[float, float], ...] = ((4.0, 10.0), (16.0, 28.0))
+    bands: tuple[Band, ...] = ((4.0, 10.0), (16.0, 28.0))
     window: float = 60.0
     min_counts: float = 10_000.0
+    min_net_counts: float = 3_000.0
+    substitutes: tuple[tuple[Band, tuple[Band, ...]], ...] = (((16.0, 28.0), ((12.0, 20.0), (10.0, 15.0))),)
     flaring_level: float = 0.1
+
+    def substitutes_of(self, band: Band) -> tuple[Band, ...]:
+        """Bands that may be imaged instead of a band, in the order of preference."""
+        return next((others for replaced, others in self.substitutes if replaced == band), ())
+
+    def labels_of(self, label: str) -> tuple[str, ...]:
+        """Labels of all bands that may be imaged for the same band of the rules as this one; that band's comes first.
+
+        A run has the label of the band that was imaged, "12-20 keV", so that it answers for "16-28 keV".
+        """
+        named = [(band_label(band), *map(band_label, self.substitutes_of(band))) for band in self.bands]
+        of_rules = (labels for labels in named if labels[0] == label)
+        return next(of_rules, next((labels for labels in named if label in labels), (label,)))
 
 
 @dataclass(frozen=True)
@@ -58,35 +86,51 @@ class PreviewWindow:
     Attributes
     ----------
     band : (low, high), keV
-        The rule's band; ``energy`` is what the file has of it.
+        The band that is imaged: the rule's, or a substitute; ``energy`` is what the file has of it.
     start, end : datetime64[us]
         Whole bins.
     counts : float
         Detector-summed counts inside.
     why : str
         Which rule gave the window.
+    instead_of : (low, high) or None
+        The rule's band, where ``band`` is a substitute.
     """
 
-    band: tuple[float, float]
-    energy: tuple[float, float]
+    band: Band
+    energy: Band
     start: np.datetime64
     end: np.datetime64
     counts: float
     why: str
     flare_id: str = ""
+    instead_of: Band | None = None
+
+    @property
+    def rule_band(self) -> Band:
+        """The band of the rules for which this window is made."""
+        return self.instead_of or self.band
 
 
 @dataclass(frozen=True)
 class SkippedBand:
     """A band that gets no image, and the reason."""
 
-    band: tuple[float, float]
+    band: Band
     reason: str
     flare_id: str = ""
 
+    @property
+    def rule_band(self) -> Band:
+        """As of `PreviewWindow`."""
+        return self.band
+
 
 def preview_windows(
-    data: PixelData, rules: PreviewRules | None = None, flares: Sequence[FlareInterval] = ()
+    data: PixelData,
+    rules: PreviewRules | None = None,
+    flares: Sequence[FlareInterval] = (),
+    quiet: QuietRate | None = None,
 ) -> list[PreviewWindow | SkippedBand]:
     """Windows of a science file, or the reason why there is none: one entry per band and flare.
 
@@ -96,10 +140,17 @@ def preview_windows(
     rules : PreviewRules, optional
     flares : sequence of FlareInterval
         Flares that overlap the file; without any, the file is taken as one flare.
+    quiet : callable, optional
+        Rate of the background file. Without it, the lowest rate of the file is taken for background, so that a file of
+        one bin has no counts above it.
     """
     rules = rules or PreviewRules()
     whole = FlareInterval("", data.t_start[0], data.t_end[-1])
-    return [_choose_window(data, rules, band, flare) for flare in (flares or (whole,)) for band in rules.bands]
+    return [
+        _choose_window(data, rules, band, flare, quiet or (lambda _: None))
+        for flare in (flares or (whole,))
+        for band in rules.bands
+    ]
 
 
 def intervals_of(flares: Iterable[Flare]) -> list[FlareInterval]:
@@ -107,35 +158,111 @@ def intervals_of(flares: Iterable[Flare]) -> list[FlareInterval]:
     return [FlareInterval(one.flare_id, one.t_start, one.t_end) for one in flares if one.t_start and one.t_end]
 
 
+@dataclass(frozen=True, eq=False)
+class _Counts:
+    """A band of a file: the two possible windows of a flare, and recorded and background counts per bin."""
+
+    band: Band
+    energy: Band
+    minute: slice
+    flaring: slice
+    recorded: Floats
+    background: Floats
+
+    def total(self, bins: slice) -> float:
+        """Recorded counts of some bins."""
+        return float(self.recorded[bins].sum())
+
+    def net(self, bins: slice) -> float:
+        """Counts above background of some bins."""
+        return self.total(bins) - float(self.background[bins].sum())
+
+
 def _choose_window(
-    data: PixelData, rules: PreviewRules, band: tuple[float, float], flare: FlareInterval
+    data: PixelData, rules: PreviewRules, band: Band, flare: FlareInterval, quiet: QuietRate
 ) -> PreviewWindow | SkippedBand:
-    energy = (max(band[0], float(data.e_low[0])), min(band[1], _last_closed_edge(data)))
-    if energy[1] <= energy[0]:
-        covered = f"{data.e_low[0]:g}-{_last_closed_edge(data):g} keV"
-        return SkippedBand(band, f"the file covers {covered}, not {band[0]:g}-{band[1]:g} keV", flare.flare_id)
-    counts = data.summed(*energy)
-    rate = counts / data.duration
     inside = np.flatnonzero((data.t_end > flare.start) & (data.t_start < flare.end))
     if inside.size == 0:
         return SkippedBand(band, "no time bin of the file lies in the flare", flare.flare_id)
+
+    def window(counts: _Counts, bins: slice, explained: str, instead_of: Band | None = None) -> PreviewWindow:
+        why = f"{_window_reason(data, counts, bins, rules.window)}{explained}"
+        return PreviewWindow(
+            counts.band, counts.energy, *data.window(bins), counts.total(bins), why, flare.flare_id, instead_of
+        )
+
+    reason = _not_covered(data, band)
+    if not reason:
+        counts = _count(data, rules, band, flare, inside, quiet)
+        for bins in (counts.minute, counts.flaring):
+            if counts.total(bins) >= rules.min_counts:
+                return window(counts, bins, "")
+        for bins in (counts.minute, counts.flaring):
+            if counts.net(bins) >= rules.min_net_counts:
+                return window(counts, bins, f"; small flare: {counts.net(bins):.0f} counts above background")
+        reason = _too_few(counts, rules)
+    tried = reason
+    for other in rules.substitutes_of(band):
+        if _covered_share(data, other) < LEAST_SHARE:
+            continue
+        counts = _count(data, rules, other, flare, inside, quiet)
+        for bins in (counts.minute, counts.flaring):
+            if counts.net(bins) >= rules.min_net_counts:
+                explained = f", {counts.net(bins):.0f} counts above background; not {band_label(band)}: {reason}"
+                return window(counts, bins, explained, band)
+        tried += f"; {band_label(other)}: {max(map(counts.net, (counts.minute, counts.flaring))):.0f} above background"
+    return SkippedBand(band, tried, flare.flare_id)
+
+
+def _count(
+    data: PixelData,
+    rules: PreviewRules,
+    band: Band,
+    flare: FlareInterval,
+    inside: NDArray[np.int64],
+    quiet: QuietRate,
+) -> _Counts:
+    """Windows and counts of a band that the file covers at least in part."""
+    energy = _covered(data, band)
+    recorded = data.summed(*energy)
+    rate = recorded / data.duration
     peak = int(inside[np.argmax(rate[inside])])
     same = _same_configuration(data, peak)
     minute = _window(data, peak, rules.window, same)
-    total = float(counts[minute].sum())
-    if total >= rules.min_counts:
-        return _window_of(data, band, energy, minute, total, _window_reason(data, minute, rules.window), flare)
     flaring = _intersect(inside, same) if flare.flare_id else _flaring(rate, peak, rules.flaring_level, same)
     flaring = slice(min(flaring.start, minute.start), max(flaring.stop, minute.stop))
-    whole = float(counts[flaring].sum())
-    if whole >= rules.min_counts:
-        return _window_of(data, band, energy, flaring, whole, "whole flaring interval", flare)
-    short = f"the file ends at {energy[1]:g} keV; " if energy[1] < band[1] else ""
-    reason = (
-        f"{short}too few counts in {energy[0]:g}-{energy[1]:g} keV: {total:.0f} at the peak and {whole:.0f} in the "
-        f"whole flaring interval, {rules.min_counts:.0f} needed"
+    per_pixel = quiet(energy)
+    pixels = float(data.pixel_mask[peak].sum() * data.detector_mask[peak].sum())
+    background = float(rate.min()) if per_pixel is None else per_pixel * pixels
+    return _Counts(band, energy, minute, flaring, recorded, background * data.duration)
+
+
+def _too_few(counts: _Counts, rules: PreviewRules) -> str:
+    """Why a band has no window."""
+    energy, end = counts.energy, counts.band[1]
+    return (
+        f"{f'the file ends at {energy[1]:g} keV; ' if energy[1] < end else ''}too few counts in {band_label(energy)}: "
+        f"{counts.total(counts.minute):.0f} at the peak and {counts.total(counts.flaring):.0f} in the whole flaring "
+        f"interval, {rules.min_counts:.0f} needed; {max(map(counts.net, (counts.minute, counts.flaring))):.0f} above "
+        f"background, {rules.min_net_counts:.0f} needed"
     )
-    return SkippedBand(band, reason, flare.flare_id)
+
+
+def _covered(data: PixelData, band: Band) -> Band:
+    """What a file has of a band; the lower edge is not below the upper one where it has nothing of it."""
+    return max(band[0], float(data.e_low[0])), min(band[1], _last_closed_edge(data))
+
+
+def _covered_share(data: PixelData, band: Band) -> float:
+    low, high = _covered(data, band)
+    return (high - low) / (band[1] - band[0])
+
+
+def _not_covered(data: PixelData, band: Band) -> str:
+    """The reason why a file has nothing of a band; empty when it has some of it."""
+    if _covered_share(data, band) > 0:
+        return ""
+    return f"the file covers {band_label((float(data.e_low[0]), _last_closed_edge(data)))}, not {band_label(band)}"
 
 
 def _last_closed_edge(data: PixelData) -> float:
@@ -169,7 +296,9 @@ def _window(data: PixelData, peak: int, length: float, allowed: slice) -> slice:
     return slice(max(min(first, peak), allowed.start), min(max(last, peak) + 1, allowed.stop))
 
 
-def _window_reason(data: PixelData, bins: slice, length: float) -> str:
+def _window_reason(data: PixelData, counts: _Counts, bins: slice, length: float) -> str:
+    if bins is not counts.minute:
+        return "whole flaring interval"
     if bins.stop - bins.start == 1 and data.duration[bins.start] >= length:
         return f"the native bin at the peak, longer than {length:g} s"
     return f"{length:g} s at the peak"
@@ -186,15 +315,3 @@ def _flaring(rate: Floats, peak: int, level: float, allowed: slice) -> slice:
 
 def _intersect(inside: NDArray[np.int64], allowed: slice) -> slice:
     return slice(max(int(inside[0]), allowed.start), min(int(inside[-1]) + 1, allowed.stop))
-
-
-def _window_of(
-    data: PixelData,
-    band: tuple[float, float],
-    energy: tuple[float, float],
-    bins: slice,
-    counts: float,
-    why: str,
-    flare: FlareInterval,
-) -> PreviewWindow:
-    return PreviewWindow(band, energy, *data.window(bins), counts, why, flare.flare_id)

@@ -103,6 +103,8 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
+#: Fewer counts above background give a note: what 10,000 counts of all detectors leave in the 24 that make images.
+SMALL_FLARE = 7500.0
 #: A background that differs from the quietest part of the science file by more than this factor gives a note.
 BACKGROUND_RATIO = 1.25
 #: An image gets a note if it misses more than the first fraction of the counted flux, or exceeds it by more than the
@@ -266,6 +268,8 @@ def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     if total - background < limits.net_counts:
         text = f"only {total - background:.0f} counts above background in the sub-collimators used"
         yield Finding("few_counts", Severity.DOUBT, text, doubts=_FLUX | _SHAPE)
+    elif total - background < SMALL_FLARE:
+        yield Finding("small_flare", Severity.NOTE, _small_flare(images, total - background))
     ratio = signal_to_noise(images.vis.amplitude, images.vis.sigma)
     if ratio < limits.signal_to_noise:
         text = f"signal-to-noise ratio of the visibilities is {ratio:.1f}"
@@ -283,6 +287,16 @@ def _counts(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     elif images.pixels.header.bins_late:
         text = "taken before 2021-12-09 14:00 UTC: unless summed on board, counts stand one time bin too late"
         yield Finding("bins_late", Severity.NOTE, text)
+
+
+def _small_flare(images: ImageSet, net: float) -> str:
+    """What few counts mean for the numbers of an image."""
+    sigma = images.position.total if images.position is not None else float("nan")
+    position = f", here {sigma:.0f}″" if np.isfinite(sigma) else ""
+    return (
+        f"small flare: {net:.0f} counts above background in the sub-collimators used; the position is known to a few "
+        f"arcseconds{position}, fluxes of CLEAN and VIS_FWDFIT to 20 %, and noise changes the shape"
+    )
 
 
 def _background(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:

@@ -96,6 +96,7 @@ def test_thresholds_of_the_methods_page_are_those_of_the_code():
         EXCESS_NOTE,
         MISSING_NOTE,
         POINTING_RMS_NOTE,
+        SMALL_FLARE,
         THRESHOLDS,
         TOP_BOTTOM_NOTE,
         WIDE_FIELD,
@@ -103,6 +104,14 @@ def test_thresholds_of_the_methods_page_are_those_of_the_code():
 
     text = (ROOT / "docs" / "science" / "methods.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| [^|]+ \| [^|]*?(\d+(?:\.\d+)?)[^|]* \| [^|]+ \| (?:doubt|note) \|$", text, re.MULTILINE)
-    limits = (*astuple(THRESHOLDS), POINTING_RMS_NOTE, BACKGROUND_RATIO, WIDE_FIELD, MISSING_NOTE, EXCESS_NOTE)
+    limits = (
+        *astuple(THRESHOLDS),
+        POINTING_RMS_NOTE,
+        BACKGROUND_RATIO,
+        WIDE_FIELD,
+        MISSING_NOTE,
+        EXCESS_NOTE,
+        SMALL_FLARE,
+    )
     assert [float(row) for row in rows] == [float(limit) for limit in limits]
     assert f"(from {TOP_BOTTOM_NOTE:g} a note)" in text

@@ -341,9 +341,9 @@ def test_what_came_while_previews_were_made_is_looked_at_by_the_next(own, flare,
     (listed,) = own.flares()
     known = module._known
 
-    def meanwhile(archive):
+    def meanwhile(archive, rules):
         own.upsert("flares", [replace(listed, source="list")])
-        return known(archive)
+        return known(archive, rules)
 
     own.upsert("flares", [replace(listed, source="other list")])
     monkeypatch.setattr(module, "_known", meanwhile)

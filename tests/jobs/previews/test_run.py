@@ -14,6 +14,8 @@ from jobs.executors.make import make_executor
 from jobs.imaging.task import ImagingTask, RunContext, run_preview
 from jobs.inputs import InputCatalog
 from jobs.previews.run import make_previews, plan_imaging
+from jobs.previews.stale import discard_stale_previews
+from jobs.previews.windows import PreviewRules
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
@@ -205,6 +207,21 @@ def test_two_processes_give_what_one_gives(campaign, finished_archive, tmp_path)
     assert {image.image_id: image.sha256 for image in archive.images()} == alone
 
 
+def test_a_skip_is_judged_again_when_rules_or_background_change(own_archive):
+    strict = PreviewRules(min_counts=1e9, min_net_counts=1e9)
+    own_archive.delete("images", [image.image_id for image in own_archive.images()])
+    own_archive.delete("runs", [run.run_id for run in own_archive.runs()])
+    skipped = make_previews(own_archive, NOW, rules=strict).having(RunStatus.SKIPPED)
+    assert len(skipped) == 4
+    assert all("1000000000 needed" in run.reason for run in skipped)
+    assert discard_stale_previews(own_archive, strict) == ()
+    own_archive.write_runs([replace(run, background_uid="0") for run in skipped], [])
+    assert discard_stale_previews(own_archive, strict) == ()  # another background, the same answer
+    stale = discard_stale_previews(own_archive)
+    assert {one.reason for one in stale} == {"its counts are judged differently now"}
+    assert len(stale) == 4
+
+
 @pytest.mark.needs_shared_data
 def test_real_files_of_a_day(shared_data, tmp_path):
     """A bright flare with two bands, a weak one with one bin, the background of both."""
@@ -217,7 +234,12 @@ def test_real_files_of_a_day(shared_data, tmp_path):
     by_uid = {(run.uid, run.band): run for run in report.runs}
     assert {uid for uid, _ in by_uid} == {"2211116471", "2211113684"}  # not the background
     assert by_uid["2211116471", "16-28 keV"].status == RunStatus.DONE
-    assert by_uid["2211113684", "16-28 keV"].status == RunStatus.SKIPPED
+    weak = by_uid["2211113684", "10-15 keV"]  # instead of 16-28 keV
+    assert (weak.status, weak.e_low, weak.e_high) == (RunStatus.DONE, 10.0, 15.0)
+    assert "not 16-28 keV: the file ends at 18 keV; too few counts" in weak.window_reason
+    (note,) = (one for one in json.loads(weak.warnings) if one["code"] == "other_band")
+    assert note["text"] == f"10-15 keV: {weak.window_reason}"
+    assert make_previews(archive, NOW, uids=["2211113684"]).runs == ()  # it answers for 16-28 keV
     flare = by_uid["2211116471", "4-10 keV"]
     assert flare.flare_id == "2211111136"  # named by the request
     assert flare.background_uid == "2211098157"

@@ -1,5 +1,6 @@
 """Preview boxes: the rules on small hand-made files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,13 +88,17 @@ def test_too_few_counts_are_skipped_with_the_numbers():
     skipped = soft_box(pixel_data(np.full(30, 20.0), np.r_[np.full(15, 10.0), 10.1, np.full(14, 10.0)]))
     assert isinstance(skipped, SkippedBand)
     assert "602 at the peak and 602 in the whole flaring interval, 10000 needed" in skipped.reason
+    assert skipped.reason.endswith("; 2 above background, 3000 needed")
 
 
 def test_band_is_cut_to_the_file_and_said_to_be_missing_when_it_is_not_there():
     data = pixel_data([60], [1000], e_low=E_LOW[:9], e_high=np.append(E_LOW[1:9], 18.0), hard_rates=1000)
     assert preview_windows(data)[1].energy == (16.0, 18.0)
     data = pixel_data([60], [1000], e_low=E_LOW[:8], e_high=E_HIGH[:8])
-    assert preview_windows(data)[1] == SkippedBand((16.0, 28.0), "the file covers 4-16 keV, not 16-28 keV")
+    tried = "12-20 keV: 0 above background; 10-15 keV: 0 above background"
+    assert preview_windows(data)[1] == SkippedBand((16.0, 28.0), f"the file covers 4-16 keV, not 16-28 keV; {tried}")
+    data = pixel_data([60], [1000], e_low=E_LOW[:6], e_high=E_HIGH[:6])
+    assert preview_windows(data)[1] == SkippedBand((16.0, 28.0), "the file covers 4-10 keV, not 16-28 keV")
 
 
 def test_a_skipped_band_that_is_cut_says_where_the_file_ends():
@@ -135,6 +140,67 @@ def test_several_flares_of_a_list_give_several_boxes():
     ]
 
 
+def flash(peak, floor=10.0):
+    """Rates of thirty bins with a peak in bin 15."""
+    rates = np.full(30, floor)
+    rates[15] = peak
+    return rates
+
+
+def test_a_small_flare_is_made_from_3000_counts_above_background():
+    box = soft_box(pixel_data(np.full(30, 20.0), flash(161.0)))
+    assert (box.why, box.counts) == ("60 s at the peak; small flare: 3020 counts above background", 3620.0)
+    assert isinstance(soft_box(pixel_data(np.full(30, 20.0), flash(159.0))), SkippedBand)
+
+
+def test_the_background_file_says_what_is_above_background():
+    """A file of one bin has no quiet part; the rate is one per pixel."""
+    data = pixel_data([60], [100])
+    assert isinstance(soft_box(data), SkippedBand)
+    (box, _) = preview_windows(data, quiet=lambda band: 40.0 / 384)
+    assert box.why == "the native bin at the peak, longer than 60 s; small flare: 3600 counts above background"
+    assert isinstance(preview_windows(data, quiet=lambda band: 60.0 / 384)[0], SkippedBand)
+
+
+def hard_data(rates, e_low=E_LOW, e_high=E_HIGH):
+    """A file with these counts per second in every channel above 10 keV [keV: counts per second]."""
+    data = pixel_data(np.full(30, 20.0), flash(1000.0), e_low=e_low, e_high=e_high)
+    counts = data.read().counts.copy()
+    for energy, rate in rates.items():
+        counts[..., np.flatnonzero(e_low == energy)] = flash(rate, 0.1)[:, None, None, None] * 20.0 / 384
+    return replace(data, loader=lambda times, channels: (counts[times][..., channels],) * 2 + (np.zeros((1, 16)),) * 2)
+
+
+@pytest.mark.parametrize(
+    ("rates", "band"),
+    [
+        ({16: 600.0}, (16.0, 28.0)),  # 12,000 counts
+        ({16: 160.0, 12: 900.0, 10: 900.0}, (16.0, 28.0)),  # 3,200
+        ({16: 100.0, 12: 100.0, 10: 900.0}, (12.0, 20.0)),  # 4,000
+        ({16: 10.0, 12: 80.0, 10: 80.0}, (10.0, 15.0)),  # 3,200
+    ],
+)
+def test_a_band_without_counts_is_replaced_by_a_lower_one(rates, band):
+    window = preview_windows(hard_data(rates))[1]
+    assert (window.band, window.rule_band) == (band, (16.0, 28.0))
+    assert ("not 16-28 keV: too few counts in 16-28 keV" in window.why) == (band != (16.0, 28.0))
+
+
+def test_a_substitute_needs_half_of_its_band():
+    data = hard_data({12: 400.0}, E_LOW[:8], E_HIGH[:8])  # to 16 keV
+    assert (preview_windows(data)[1].band, preview_windows(data)[1].energy) == ((12.0, 20.0), (12.0, 16.0))
+    data = hard_data({10: 400.0}, E_LOW[:7], E_HIGH[:7])  # to 12 keV
+    assert preview_windows(data)[1] == SkippedBand((16.0, 28.0), "the file covers 4-12 keV, not 16-28 keV")
+
+
+def test_labels_of_a_band_and_its_substitutes():
+    rules = PreviewRules()
+    every = ("16-28 keV", "12-20 keV", "10-15 keV")
+    assert [rules.labels_of(label) for label in every] == [every] * 3
+    assert rules.labels_of("4-10 keV") == ("4-10 keV",)
+    assert rules.labels_of("6-12 keV") == ("6-12 keV",)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.5, 200), st.floats(0, 5000)), min_size=1, max_size=40),
@@ -143,7 +209,7 @@ def test_several_flares_of_a_list_give_several_boxes():
 def test_a_box_holds_enough_counts_and_whole_bins(bins, needed):
     durations, rates = np.array(bins).T
     data = pixel_data(durations, rates)
-    for box in preview_windows(data, PreviewRules(min_counts=needed)):
+    for box in preview_windows(data, PreviewRules(min_counts=needed, min_net_counts=needed)):
         if isinstance(box, PreviewWindow):
             assert box.counts >= needed
             assert box.start in data.t_start

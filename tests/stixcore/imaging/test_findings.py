@@ -130,6 +130,7 @@ FINDINGS = [
     ("position_error", lambda i: replace(i, position=PositionError(4.0, 4.0, off=0.9)), DOUBT, POSITION),
     ("time_range", a_bin_beyond("asked"), NOTE, None),
     ("few_counts", pixels(background=lambda p: p.counts - 10.0), DOUBT, FLUX | SHAPE),
+    ("small_flare", pixels(background=lambda p: p.counts - 40.0), NOTE, None),
     ("low_snr", lambda i: replace(i, vis=replace(i.vis, sigma=i.vis.amplitude / 2)), DOUBT, SHAPE),
     ("no_background", recipe(background=None), NOTE, None),
     ("background_unknown", without_background(None), DOUBT, FLUX),
