@@ -121,6 +121,19 @@ def run_import_flares(arguments: argparse.Namespace) -> int:
     return SOME_FAILED if report.bad else DONE
 
 
+def run_import_goes(arguments: argparse.Namespace) -> int:
+    """Import GOES/XRS files."""
+    from jobs.flares.goes_files import import_goes
+
+    archive = Archive(arguments.archive, create=True)
+    report = import_goes(archive, arguments.files)
+    when = f" from {report.start} to {report.end}" if report.start is not None else ""
+    say(f"{plural(report.files, 'GOES file')}{when}: {plural(report.minutes, 'minute')} new")
+    for sentence in report.bad:
+        tell(sentence)
+    return SOME_FAILED if report.bad else DONE
+
+
 def run_previews(arguments: argparse.Namespace) -> int:
     """Make missing and stale previews."""
     from jobs.executors.make import make_executor

@@ -90,8 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     flares.add_argument("--start", type=_time, metavar="T", help="peaks from here (default: everything)")
     flares.add_argument("--end", type=_time, metavar="T")
 
-    imported = add("import-flares", commands.run_import_flares, "take an existing flare list")
-    imported.add_argument("csv", type=Path, metavar="CSV")
+    _add_import_commands(add)
 
     previews = add("previews", commands.run_previews, "images of every science file that lacks them")
     previews.add_argument("--uid", nargs="+", default=[], metavar="UID", help="these science requests only")
@@ -135,7 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
     user = add("user", users.run_user, "who may sign in: add, remove and list users, passwords, tokens")
     users.add_options(user)
 
-    for each in (demo, ingest, flares, imported, previews, reproduce, worker, query, check, doctor, fetch, user):
+    for each in (demo, ingest, flares, previews, reproduce, worker, query, check, doctor, fetch, user):
         _add_archive_option(each)
     for each in (previews, worker):
         each.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")
@@ -149,6 +148,15 @@ def _add_archive_option(parser: argparse.ArgumentParser) -> None:
     default = Path(os.environ.get(commands.ARCHIVE_VARIABLE, "stix-archive"))
     text = f"default ${commands.ARCHIVE_VARIABLE}, then ./stix-archive"
     parser.add_argument("--archive", type=Path, default=default, metavar="DIR", help=text)
+
+
+def _add_import_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    imported = add("import-flares", commands.run_import_flares, "take an existing flare list")
+    imported.add_argument("csv", type=Path, metavar="CSV")
+    goes = add("import-goes", commands.run_import_goes, "take GOES/XRS files, for the measured class of flares")
+    for each in (imported, goes):
+        _add_archive_option(each)
+    goes.add_argument("files", nargs="+", type=Path, metavar="FILE", help="NetCDF files of NOAA, and folders of them")
 
 
 def _add_check_options(check: argparse.ArgumentParser) -> None:

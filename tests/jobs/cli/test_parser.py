@@ -353,6 +353,7 @@ def test_help_names_every_command():
         "ingest",
         "flares",
         "import-flares",
+        "import-goes",
         "previews",
         "image",
         "reproduce",
