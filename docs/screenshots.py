@@ -50,6 +50,7 @@ class Shot:
 
 
 SHOTS = (
+    Shot("flares", "flares", committed=(("wide", "light"), ("phone", "dark"))),
     Shot("image_archive", "image_archive", committed=(("wide", "light"), ("wide", "dark"), ("phone", "light"))),
     Shot("image", "image_archive", _open_first_image, committed=(("wide", "light"),)),
     Shot("lightcurves", "lightcurves", committed=(("wide", "light"), ("phone", "dark"))),

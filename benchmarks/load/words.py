@@ -92,6 +92,7 @@ class Target:
 
 def targets() -> tuple[Target, ...]:
     """All pages; the URL parameters come from their state classes."""
+    from dashboards.pages.flares.state import FlaresState
     from dashboards.pages.image_archive.state import ImageArchiveState
     from dashboards.pages.lightcurves.state import LightCurvesState
     from dashboards.pages.science_data.state import ScienceState
@@ -100,6 +101,7 @@ def targets() -> tuple[Target, ...]:
         return (*state.address_keys.values(), "theme", "unknown")
 
     return (
+        Target("flares", keys(FlaresState), ("From (UTC)", "To (UTC)", "Flare id or SOL identifier", "GOES class")),
         Target("lightcurves", keys(LightCurvesState), ("Flare id or time (UTC)",)),
         Target("image_archive", keys(ImageArchiveState), ("From (UTC)", "To (UTC)", "Uid, flare or image id")),
         Target("science_data", keys(ScienceState), ("From (UTC)", "To (UTC)", "Uid, name or subject", "Covers [keV]")),

@@ -128,11 +128,13 @@ def _look(preloaded: PreloadedState[Any] | None, cookie: str) -> tuple[Any, Visi
 
 def _page(address: str) -> type[AddressedPage[Any]] | None:
     """Page class of a path; None if it has no first content of its own."""
-    from dashboards.pages.image_archive.view import ImageArchivePage  # pages import modules of this package
+    from dashboards.pages.flares.view import FlaresPage  # pages import modules of this package
+    from dashboards.pages.image_archive.view import ImageArchivePage
     from dashboards.pages.lightcurves.view import LightCurvesPage
     from dashboards.pages.science_data.view import ScienceDataPage
 
     preloaded: dict[str, type[AddressedPage[Any]]] = {
-        "image_archive": ImageArchivePage, "lightcurves": LightCurvesPage, "science_data": ScienceDataPage
+        "flares": FlaresPage, "image_archive": ImageArchivePage, "lightcurves": LightCurvesPage,
+        "science_data": ScienceDataPage,
     }  # fmt: skip
     return preloaded.get(address.strip("/") or next(iter(PAGES)))

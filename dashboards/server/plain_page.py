@@ -20,7 +20,7 @@ from dashboards.shared.limits import WebLimits
 from dashboards.shared.style import style
 
 #: Default page; relative, so that a proxy may add a path prefix.
-HOME = "image_archive"
+HOME = "flares"
 
 #: No scripts, forms only to this server, not in a frame.
 _POLICY = (

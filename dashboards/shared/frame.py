@@ -31,6 +31,7 @@ from dashboards.shared.visitors import can_sign_in, session_visitor
 
 #: Path → title of every page, in the order of the header.
 PAGES: Mapping[str, str] = {
+    "flares": "Flares",
     "image_archive": "Image archive",
     "lightcurves": "Light curves",
     "science_data": "Science data",
@@ -101,7 +102,7 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
         meta_title=f"{title} · {SITE}",
         meta_description=description,
         meta_viewport=VIEWPORT,
-        site_url="image_archive",
+        site_url="flares",
         header=[_navigation(title)],
         main=[*main],
         dark_theme=is_dark(),

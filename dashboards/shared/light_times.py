@@ -47,6 +47,10 @@ class Clock(StrEnum):
     SUN = "sun"
 
 
+#: Name of each clock on pages → its value in URLs.
+CLOCKS = {"Solar Orbiter": Clock.SOLAR_ORBITER.value, "Earth": Clock.EARTH.value, "Sun": Clock.SUN.value}
+
+
 @dataclass(frozen=True)
 class Distance:
     """Distance of Solar Orbiter from the Sun at some time, m."""

@@ -162,7 +162,7 @@ class ExportActions:
                         options=methods,
                         chip=False,
                         width=260,
-                        **(SMALL | {"size": None, "stylesheets": [style("pages/image_archive/low_choice")]}),
+                        **(SMALL | {"size": None, "stylesheets": [style("shared/low_choice")]}),
                     ),
                     align_items="center",
                 ),

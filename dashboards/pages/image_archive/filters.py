@@ -52,7 +52,7 @@ class ImageFilters:
             self._more,
             sizing_mode="stretch_width",
             margin=0,
-            stylesheets=[style("pages/image_archive/filters")],
+            stylesheets=[style("shared/filters")],
         )
         state.param.watch(self._label, [*state.filter_names])
         self._label()
@@ -119,7 +119,7 @@ class ImageFilters:
         self, label: str, options: dict[str, str], *, width: int, of: Any = None, **more: Any
     ) -> pmui.MultiChoice:
         looks = {"label": label, "options": options, "chip": False, "width": width}
-        looks |= self._common | {"size": None, "stylesheets": [style("pages/image_archive/low_choice")]} | more
+        looks |= self._common | {"size": None, "stylesheets": [style("shared/low_choice")]} | more
         return pmui.MultiChoice(**looks) if of is None else pmui.MultiChoice.from_param(of, **looks)
 
     def _only_images(self, widgets: list[Any]) -> None:

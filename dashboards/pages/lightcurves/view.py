@@ -20,7 +20,7 @@ from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.frame import PAGES, SITE, frame, is_dark
 from dashboards.shared.image_dialog import OpenedImage
 from dashboards.shared.image_strip import ImageStrip
-from dashboards.shared.light_times import Clock, why_unknown
+from dashboards.shared.light_times import CLOCKS, Clock, why_unknown
 from dashboards.shared.links import Links, routes_are_served
 from dashboards.shared.notices import Notice
 from dashboards.shared.opening import opening_html
@@ -34,9 +34,6 @@ SPANS = {
     "30 days": 30 * DAY_S, "1 year": 365 * DAY_S,
 }  # fmt: skip
 BIN_NAMES = dict(zip(("automatic", "as recorded", "20 s", "1 min", "5 min", "1 h", "1 day"), BINS, strict=True))
-CLOCKS = {
-    "Solar Orbiter": Clock.SOLAR_ORBITER.value, "Earth": Clock.EARTH.value, "Sun": Clock.SUN.value
-}  # fmt: skip
 
 #: Copies the URL of the current view, even while the page is still processing a pan.
 SHARE = """

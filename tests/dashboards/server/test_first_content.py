@@ -56,7 +56,8 @@ def test_a_slash_too_much_leads_to_the_page(server: Any) -> None:
     [
         ("/image_archive", "1–25 of 61 images"),
         ("/image_archive?text=2211100007", "1–2 of 2 images"),
-        ("/", "1–25 of 61 images"),
+        ("/", "<span>Flares</span>"),
+        ("/flares", "<span>Flares</span>"),
         ("/lightcurves", "UTC at Solar Orbiter"),
         ("/science_data", "<span>Science data</span>"),
     ],

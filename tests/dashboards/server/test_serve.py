@@ -47,10 +47,10 @@ def test_ports_that_are_none(port: str, capsys: pytest.CaptureFixture[str]) -> N
     assert "is not a port" in capsys.readouterr().err or port == "-1"
 
 
-def test_the_root_is_the_image_archive(server: Any) -> None:
-    for path in ("/", "/image_archive"):
+def test_the_root_is_the_page_of_flares(server: Any) -> None:
+    for path in ("/", "/flares"):
         with urllib.request.urlopen(server.url + path, timeout=20) as response:
-            assert "<title>Image archive · STIX flare images</title>" in response.read().decode()
+            assert "<title>Flares · STIX flare images</title>" in response.read().decode()
 
 
 def test_first_content_is_there_before_any_script(server: Any, small: Any) -> None:

@@ -71,7 +71,7 @@ def test_the_token_of_the_page_opens_its_session(client: Any, open_tab: Any, sma
     assert asyncio.run(look(made)) > 10_000
 
 
-@pytest.mark.parametrize("page", ["image_archive", "science_data", "lightcurves"])
+@pytest.mark.parametrize("page", ["flares", "image_archive", "science_data", "lightcurves"])
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "file://"])
 def test_no_page_of_another_site_gets_a_socket(client: Any, open_tab: Any, page: str, origin: str) -> None:
     tab = open_tab(client, page)

@@ -25,6 +25,14 @@ def _more_filters(page: Page) -> None:
     expect(page.get_by_label("Flare id")).to_be_visible()
 
 
+def _more_flare_filters(page: Page) -> None:
+    folded = page.get_by_role("button", name="Filter", exact=True)
+    if folded.is_visible():  # on a telephone
+        folded.click()
+    page.get_by_role("button", name="More", exact=True).click()
+    expect(page.get_by_label("Estimated class")).to_be_visible()
+
+
 def _dialog(name: str) -> Callable[[Page], None]:
     def act(page: Page) -> None:
         page.get_by_role("button", name=name).click()
@@ -98,6 +106,11 @@ ACCOUNT_FORMS = (
 )  # fmt: skip
 _PICKED, _ANALYSIS = "image_archive?picked={picked}", f"science_data?uid={FLARE}&tab=analysis"
 SCENES = (
+    Scene("flares", "flares", who=BOTH),
+    Scene("flares, more filters", "flares", _more_flare_filters),
+    Scene("flares, from the Earth", "flares?view=earth&color=time"),
+    Scene("flares, Carrington map", "flares?view=carrington"),
+    Scene("flares, nothing found", "flares?text=nothing-is-called-so"),
     Scene("image archive", "image_archive", who=BOTH),
     Scene("image archive, more filters", "image_archive", _more_filters, (USER,)),
     Scene("image archive, nothing found", "image_archive?text=nothing-is-called-so"),

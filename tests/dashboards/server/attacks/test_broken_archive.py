@@ -23,6 +23,7 @@ ADDRESSES = (
     "/archive/rendering/1/x.png",
     "/api/v1/images",
     "/api/v1/requests",
+    "/flares",
     "/image_archive",
     "/operations",
     "/login",

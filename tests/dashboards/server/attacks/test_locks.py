@@ -263,4 +263,4 @@ def labelled(document: Any, label: str) -> str | None:
     return next((found for item in document.values() if (found := labelled(item, label))), None)
 
 
-PAGES = ("image_archive", "lightcurves", "science_data", "operations")
+PAGES = ("flares", "image_archive", "lightcurves", "science_data", "operations")

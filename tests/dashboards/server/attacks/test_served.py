@@ -15,7 +15,7 @@ from dashboards.server.allowed_routes import REMOVED, SERVED
 from dashboards.server.security_headers import HEADERS
 
 ROOT = Path(__file__).resolve().parents[4]
-PAGES = ("", "image_archive", "lightcurves", "science_data", "operations")
+PAGES = ("", "flares", "image_archive", "lightcurves", "science_data", "operations")
 
 
 @pytest.mark.slow_attack
@@ -65,7 +65,8 @@ def test_liveness_makes_no_page(target: Any, attacker: Any) -> None:
 
 
 ADDRESSES = (
-    "/", "/image_archive", "/lightcurves", "/science_data", "/operations", "/login", "/logout", "/account", "/liveness",
+    "/", "/flares", "/image_archive", "/lightcurves", "/science_data", "/operations", "/login", "/logout", "/account",
+    "/liveness",
     "/favicon.ico", "/static/js/bokeh.min.js", "/static/extensions/panel/panel.min.js", "/nothing", "/static/nothing",
     "/archive/nothing", "/archive/fits/0000000000000000-bp", "/api/v1/images", "/api/v1/nothing",
     "/api/v1/openapi.json", "/operations?bokeh-session-id=x",

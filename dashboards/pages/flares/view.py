@@ -1,0 +1,183 @@
+"""Flares: where on the Sun, how many per time, and a table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import panel as pn
+import panel.ui as pmui
+
+from dashboards.pages.flares.columns import chosen_columns
+from dashboards.pages.flares.filters import FlareFilters
+from dashboards.pages.flares.rate_plot import RatePlot
+from dashboards.pages.flares.state import BY_CLASS, BY_TIME, FlaresState
+from dashboards.pages.flares.sun_plot import SunPlot
+from dashboards.pages.flares.table import FlareTable, flares_html
+from dashboards.pages.flares.views import LOOKS, SunView
+from dashboards.shared.access import Visitor
+from dashboards.shared.addressed import AddressedPage
+from dashboards.shared.frame import PAGES, SITE, frame
+from dashboards.shared.image_dialog import OpenedImage
+from dashboards.shared.light_times import CLOCKS
+from dashboards.shared.links import Links
+from dashboards.shared.notices import Notice
+from dashboards.shared.opening import opening_html
+from dashboards.shared.pager import turn_to
+from dashboards.shared.source import archive_source
+from dashboards.shared.style import LOW, style
+
+VIEWS = {LOOKS[view].name: view.value for view in SunView}
+COLORS = {"class": BY_CLASS, "time": BY_TIME}
+#: Parameters that may cause notices.
+NOTICED = ["listing", "complaints", "detail_problem"]
+
+
+class FlaresPage(AddressedPage[FlaresState]):
+    """Widgets around a `FlaresState`.
+
+    Parameters
+    ----------
+    state : FlaresState
+    links : Links
+        URLs of the files.
+    """
+
+    title = PAGES["flares"]
+    description = "Solar flares seen by Solar Orbiter/STIX: position, class, images"
+
+    def __init__(self, state: FlaresState, links: Links) -> None:
+        super().__init__(state, links)
+        self._table = FlareTable(self._open, self._sort)
+        self._sun, self._rate = SunPlot(state.brush_sky), RatePlot(state.brush_time)
+        self._sun_text = pn.pane.HTML("", margin=(0, 0, 6, 0), styles={"font-size": "13px"})
+        self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
+        self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
+        self._image = OpenedImage(links, self._open, state.step)
+        self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
+        state.param.watch(self._show_flares, ["listing", "columns"])
+        state.param.watch(self._show_sky, ["sky", "view", "color"])
+        state.param.watch(lambda event: self._image.show(event.new, state.steps), "detail")
+        state.param.watch(self._show_notices, NOTICED)
+        self._pager.param.watch(self._turn, "value")
+
+    @classmethod
+    def new_state(cls, visitor: Callable[[], Visitor]) -> FlaresState:
+        """New state for a visitor, over the archive of this server."""
+        return FlaresState(archive_source(), visitor)
+
+    @classmethod
+    def opening(cls, state: FlaresState, links: Links, *, dark: bool) -> str:
+        """The page as plain HTML, shown until the page is live."""
+        listing = state.listing
+        rows = () if state.opened else listing.rows
+        table = flares_html(rows, links, chosen_columns(state.columns)) if rows else ""
+        return opening_html(SITE, cls.title, listing.range_text("flares") if table else "", table, dark=dark)
+
+    def view(self) -> pmui.Page:
+        """The whole page."""
+        of = self.state.param
+        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 0, 0), "description": "", "sx": LOW}
+        clock = pmui.Select.from_param(of.clock, label="Clock at", options=CLOCKS, width=140, **common)
+        size = pmui.Select.from_param(of.page_size, label="Rows", width=84, **common)
+        paging = pn.FlexBox(
+            self._total, clock, size, self._pager, sizing_mode="stretch_width", align_items="center"
+        )  # fmt: skip
+        self._body[:] = [
+            self._notices.pane,
+            FlareFilters(self.state).widget,
+            self._figures(),
+            paging,
+            self._table.widget,
+            self._image.place,
+        ]
+        return frame(self.title, [self._body], description=self.description)
+
+    def _figures(self) -> pn.Column:
+        """Sun and flare rate side by side; on a telephone they are hidden behind a button."""
+        of = self.state.param
+        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
+        self._whole = pmui.Button(
+            label="Whole Sun", variant="text", size="small", margin=(6, 0), on_click=lambda _: self._forget_area()
+        )
+        choices = pn.FlexBox(
+            pmui.Select.from_param(of.view, label="Sun seen from", options=VIEWS, width=170, **common),
+            pmui.Select.from_param(of.color, label="Colour", options=COLORS, width=96, **common),
+            self._whole,
+            align_items="center",
+        )
+        self._sun_place = pn.Column(choices, self._sun.pane, margin=(0, 16, 0, 0))
+        rate = pn.Column(self._rate.pane, self._sun_text, margin=0, styles={"flex": "1 1 340px"})
+        self._figure_row = pn.FlexBox(self._sun_place, rate, sizing_mode="stretch_width", css_classes=["foldable"])
+        fold = pmui.Button(
+            label="Sun and flare rate", icon="public", variant="text", size="small", margin=(0, 4, 4, 0),
+            css_classes=["fold"], on_click=lambda _: self._fold(),
+        )  # fmt: skip
+        self._show_sky()
+        return pn.Column(
+            fold, self._figure_row, sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/filters")]
+        )
+
+    def _fold(self) -> None:
+        is_open = "open" in self._figure_row.css_classes
+        self._figure_row.css_classes = ["foldable"] if is_open else ["foldable", "open"]
+
+    def _forget_area(self) -> None:
+        self.state.box = ""
+
+    def _open(self, image_id: str) -> None:
+        self.state.opened = image_id
+
+    def _sort(self, columns: list[str]) -> None:
+        self.state.sort = columns
+
+    def _turn(self, event: Any) -> None:
+        if event.new is not None and event.new + 1 != self.state.listing.page:
+            self.state.page = event.new + 1
+
+    def _show_flares(self, *_: Any) -> None:
+        state = self.state
+        self._table.choose(chosen_columns(state.columns))
+        self._table.show(state.listing.rows, state.sort, self._links)
+        self._total.object = escape(state.listing.range_text("flares"))
+        turn_to(self._pager, state.listing)
+
+    def _show_sky(self, *_: Any) -> None:
+        if not hasattr(self, "_whole"):  # before the view is made
+            return
+        state = self.state
+        self._sun_text.object = escape(self._sun.show(state.sky, SunView(state.view), state.color))
+        is_map = state.view == SunView.CARRINGTON
+        # the row wraps where there is no space for both: on a telephone
+        self._sun_place.styles = {"flex": "1 1 340px" if is_map else "0 0 370px", "max-width": "100%"}
+        self._rate.show(state.sky)
+        self._whole.visible = bool(state.box)
+
+    def _show_notices(self, *_: Any) -> None:
+        self._notices.show([*self._address_notices, *notices_for(self.state)])
+
+
+def notices_for(state: FlaresState) -> list[Notice]:
+    """Notices about what is shown."""
+    listing = state.listing
+    notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
+    if listing.problem:
+        return [*notices, Notice("error", listing.problem)]
+    if state.detail_problem:
+        notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
+    simulated = sum(row.flare.simulated for row in listing.rows)
+    if listing.total == 0:
+        notices.append(Notice("info", _nothing(state)))
+    elif simulated:
+        which = "These flares are" if simulated == len(listing.rows) else "Some of these flares are"
+        notices.append(Notice("simulated", f"{which} simulated and not real."))
+    return notices
+
+
+def _nothing(state: FlaresState) -> str:
+    if state.filtered:
+        return "No flare matches the filter."
+    if state.is_damaged:
+        return "Cannot show any flare: that part of the index is damaged."
+    return "The archive has no flares yet. Run “stix-jobs ingest”, then “stix-jobs flares”."
