@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import secrets
 import sys
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -33,6 +34,8 @@ DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
 ARCHIVE_VARIABLE = "STIX_ARCHIVE"
 #: Memory that a query may use, byte: DuckDB's own limit (1 GB), the result (0.5 GB) and printing it.
 QUERY_MEMORY = 2 << 30
+#: Largest number of processes that make the previews of the demonstration.
+DEMO_PROCESSES = 4
 
 
 def now() -> np.datetime64:
@@ -326,22 +329,29 @@ def run_fetch(arguments: argparse.Namespace) -> int:
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
-    """Fill an archive with demonstration data and serve it."""
+    """Fill an archive with demonstration data, and serve it with a worker until Ctrl-C."""
     from jobs.cli.demo import build_demo
+    from jobs.cli.demo_extras import set_accounts, submit_examples
+    from jobs.cli.demo_service import commands_of, require_free_port, serve
+    from jobs.executors.make import make_executor
+    from jobs.queue.worker import run_worker as work
+    from jobs.renderings.planner import RequestPlanner
 
+    if not arguments.no_serve:
+        require_free_port(arguments.port)
     say("simulating a campaign…" if arguments.data is None else f"reading {arguments.data}…")
-    with _progress("previews") as show:
-        outcomes, report = build_demo(arguments.archive, now(), data=arguments.data, progress=show)
+    with make_executor(min(DEMO_PROCESSES, os.cpu_count() or 1), None) as executor, _progress("previews") as show:
+        outcomes, report = build_demo(arguments.archive, now(), data=arguments.data, executor=executor, progress=show)
     _print_refused(outcomes)
     say(f"{len(report.having(RunStatus.DONE))} new image sets in {arguments.archive}")
-    if not arguments.no_serve:
-        _exec_server(arguments.archive, arguments.port)
-    return DONE
-
-
-def _exec_server(archive: Path, port: int) -> None:
-    """Replace this process by the server, because jobs must not import dashboards; signals then reach the server."""
-    say(f"pages at http://localhost:{port} (Ctrl-C ends them)")
-    environment = os.environ | {ARCHIVE_VARIABLE: str(archive.resolve())}
-    command = [sys.executable, "-m", "dashboards", "--port", str(port)]
-    os.execve(sys.executable, command, environment)  # noqa: S606 - our own module
+    archive = Archive(arguments.archive)
+    accounts = set_accounts(archive, now(), lambda: secrets.token_urlsafe(9))
+    if arguments.data is None:  # nothing simulated is added to real files
+        submit_examples(archive, now())
+    if arguments.no_serve:
+        work(archive.root, RequestPlanner(), now, until_idle=True)
+        return DONE
+    say(f"pages at http://localhost:{arguments.port} (Ctrl-C ends pages and worker)")
+    for account in accounts:
+        say(f"  sign in as {account.name:13s}  password {account.password}")
+    return DONE if serve(commands_of(archive.root, arguments.port), tell) else SOME_FAILED

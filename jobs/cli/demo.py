@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive, Outcome, OutcomeStatus, Run, ingest
+from jobs.executors.base import Executor
 from jobs.flares.detect import detect_flares
 from jobs.previews.run import PreviewReport, make_previews
 from stixcore.errors import StixError
@@ -29,6 +30,7 @@ def build_demo(
     now: np.datetime64,
     *,
     data: Path | None = None,
+    executor: Executor | None = None,
     progress: Callable[[int, int, Run], None] | None = None,
 ) -> tuple[list[Outcome], PreviewReport]:
     """Fill an archive with demonstration data. Running it again adds only what is missing.
@@ -41,7 +43,7 @@ def build_demo(
         Current time, UTC.
     data : Path, optional
         Folder of level-1 files. Without it a campaign is simulated, and all products are marked SIMULATED.
-    progress : callable, optional
+    executor, progress : optional
         As `make_previews`.
 
     Raises
@@ -62,4 +64,4 @@ def build_demo(
         message = f"no STIX file in {data} could be used ({reasons})"
         raise NothingToShow(message)
     detect_flares(archive, None, None, now)
-    return outcomes, make_previews(archive, now, progress=progress)
+    return outcomes, make_previews(archive, now, executor=executor, progress=progress)
