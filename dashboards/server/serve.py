@@ -105,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
 def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[str]:
     """Arguments of ``panel``: pages, address, and allowed host names."""
     from dashboards.shared.frame import PAGES, THEME_COOKIE  # imports Bokeh, which needs its keys first
+    from dashboards.shared.map_colors import COLORS_COOKIE
 
     folder, limits = Path(__file__).resolve().parents[1], WebLimits()
     origins = [*_own_names(port, address), *(host if ":" in host else f"{host}:{port}" for host in hosts)]
@@ -115,7 +116,7 @@ def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[
         *("--index", next(iter(PAGES))),
         "--warm",
         # the token in a page contains neither the user nor headers of a proxy
-        *("--include-cookies", THEME_COOKIE, "--include-headers", "User-Agent"),
+        *("--include-cookies", THEME_COOKIE, COLORS_COOKIE, "--include-headers", "User-Agent"),
         *("--check-unused-sessions", str(round(limits.unused_look * 1000))),
         *("--unused-session-lifetime", str(round(limits.unused_time * 1000))),
         *(part for origin in dict.fromkeys(origins) for part in ("--allow-websocket-origin", origin)),

@@ -160,7 +160,7 @@ def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
             low, high = 0.0, highest[scene.file.unit] if choice.scale == COMMON else float(np.nanmax(values))
         shift = scene.file.grid.center if about_centres else (0.0, 0.0)
         extent = _shifted(scene.file.extent, shift)
-        lines, grid = _sun(scene.file, shift)
+        lines, grid = sun_of(scene.file, shift)
         panels.append(
             Panel(
                 scene.image,
@@ -230,8 +230,8 @@ def _contours(file: ImageFile, about_centres: bool) -> tuple[tuple[float, tuple[
     return tuple(contours)
 
 
-def _sun(file: ImageFile, shift: tuple[float, float]) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """Limb and heliographic grid near an image."""
+def sun_of(file: ImageFile, shift: tuple[float, float] = (0.0, 0.0)) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    """Limb and heliographic grid near an image, minus ``shift`` (arcsec)."""
     rsun, b0 = float(file.header.get("RSUN_OBS", np.nan)), float(file.header.get("HGLT_OBS", 0.0))
     if not (np.isfinite(rsun) and rsun > 0):
         return (), ()

@@ -11,26 +11,34 @@ from dashboards.shared import formatting
 from dashboards.shared.detail import Caution, ImageDetail, read_backgrounds, read_cautions
 from dashboards.shared.frame import PAGES
 from dashboards.shared.image_columns import script_links
+from dashboards.shared.image_map import map_html
 from dashboards.shared.links import Links
+from jobs.imaging.figures import DEFAULT_COLORS
 from stixcore.imaging.reconstruction import Method
 
-#: Rows of the comparison: name, unit, and formatter.
+
+def _pair(x: float | None, y: float | None) -> str:
+    """Solar X and Y, one above the other: side by side they make the table wider than the dialog."""
+    return formatting.UNKNOWN if x is None or y is None else f"{formatting.arcsec(x)}<br>{formatting.arcsec(y)}"
+
+
+def _stop(image: Image) -> str:
+    if image.n_iter is None:
+        return formatting.UNKNOWN
+    reason = escape((image.stopped_by or formatting.UNKNOWN).replace("_", " "))
+    return f"{formatting.number(image.n_iter, 'd')}<br><i>{reason}</i>"
+
+
+#: Columns of the comparison: name, unit, and formatter.
 COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
-    ("Peak, Solar X", "arcsec", lambda image: formatting.arcsec(image.peak_hpc_x)),
-    ("Peak, Solar Y", "arcsec", lambda image: formatting.arcsec(image.peak_hpc_y)),
-    ("Centroid above half maximum, Solar X", "arcsec", lambda image: formatting.arcsec(image.centroid_hpc_x)),
-    ("Centroid above half maximum, Solar Y", "arcsec", lambda image: formatting.arcsec(image.centroid_hpc_y)),
+    ("Peak", "arcsec", lambda image: _pair(image.peak_hpc_x, image.peak_hpc_y)),
+    ("Centroid above half maximum", "arcsec", lambda image: _pair(image.centroid_hpc_x, image.centroid_hpc_y)),
     ("Total flux", "ct s⁻¹ cm⁻² keV⁻¹", lambda image: formatting.number(image.total_flux)),
     ("Brightest pixel", "", lambda image: f"{formatting.number(image.max)}{_unit(image)}"),
     ("χ² per degree of freedom", "", lambda image: formatting.number(image.chi2, ".2f")),
-    (
-        "Iterations",
-        "",
-        lambda image: formatting.number(image.n_iter, "d") if image.n_iter is not None else formatting.UNKNOWN,
-    ),
-    ("Stopped by", "", lambda image: escape((image.stopped_by or formatting.UNKNOWN).replace("_", " "))),
+    ("Iterations, stopped by", "", _stop),
     ("Energy", "", formatting.band),
-    ("Pixels", "", lambda image: f"{image.nx} × {image.ny}, {image.pixel_arcsec:.3g}″ each"),
+    ("Pixels", "", lambda image: f"{image.nx} × {image.ny}<br><i>{image.pixel_arcsec:.3g}″ each</i>"),
     ("Computed in", "s", lambda image: formatting.number(image.elapsed_s, ".2g")),
 )
 
@@ -41,16 +49,21 @@ def title_of(detail: ImageDetail) -> str:
     return f"{formatting.day(start)} {formatting.clock(start)} UTC · {formatting.band(detail.image)}"
 
 
-def picture_html(detail: ImageDetail, links: Links, *, large: bool = True) -> str:
-    """The picture (large, or none if it is drawn elsewhere) with its cautions."""
+def picture_html(detail: ImageDetail, links: Links, *, colors: str = DEFAULT_COLORS, large: bool = True) -> str:
+    """The picture in some colours (large, or none if it is drawn elsewhere) with its files.
+
+    It is drawn from the FITS file; the stored picture is shown when that cannot be read.
+    """
     image = detail.image
     place = links.picture(image)
     what = f"{formatting.method_name(image.method)} image, {formatting.time_range(image)} UTC, {formatting.band(image)}"
-    picture = (
-        f'<a href="{escape(place)}" target="_blank"><img class="large" src="{escape(place)}" alt="{escape(what)}"></a>'
-        if place
-        else '<p class="nothing">No picture of this image. The FITS file can be downloaded.</p>'
-    )
+    if detail.file is not None:
+        picture = map_html(detail.file, what, colors=colors, link=place)
+    elif place:
+        stored = f'<img class="large" src="{escape(place)}" alt="{escape(what)}">'
+        picture = f'<a href="{escape(place)}" target="_blank">{stored}</a>'
+    else:
+        picture = '<p class="nothing">No picture of this image. The FITS file can be downloaded.</p>'
     return f"{_simulated(image)}{f'<figure>{picture}</figure>' if large else ''}{_download(image, links)}"
 
 
@@ -218,19 +231,28 @@ def _header_rows(detail: ImageDetail) -> list[tuple[str, str]]:
 
 
 def comparison_html(detail: ImageDetail, links: Links) -> str:
-    """A table with one column per method."""
-    heads = "".join(_head(image, current=image.image_id == detail.image.image_id) for image in detail.siblings)
-    body = "".join(
-        f"<tr><th scope='row'>{name}{f' <i>[{unit}]</i>' if unit else ''}</th>"
-        + "".join(f"<td>{value(image)}</td>" for image in detail.siblings)
-        + "</tr>"
+    """A table with one row per method."""
+    names = "".join(
+        f"<th scope='col'>{name}{f'<br><i>[{unit}]</i>' if unit else ''}</th>" for name, unit, _ in COMPARED
+    )
+    rows = "".join(
+        _method_row(image, links, current=image.image_id == detail.image.image_id) for image in detail.siblings
+    )
+    return (
+        "<h3>All methods on the same data <i>(positions: Solar X above Solar Y)</i></h3><div class='scroll'>"
+        f"<table class='methods'><thead><tr><th scope='col'>Method</th>{names}<th scope='col'>File</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _method_row(image: Image, links: Links, *, current: bool) -> str:
+    head = f"<th scope='row'>{escape(formatting.method_name(image.method))}</th>"
+    cells = "".join(
+        f"<td data-name='{name}{f' [{unit}]' if unit else ''}'><div>{value(image)}</div></td>"
         for name, unit, value in COMPARED
     )
-    files = "".join(f"<td>{_download(image, links)}</td>" for image in detail.siblings)
-    return (
-        "<h3>All methods on the same data</h3><div class='scroll'><table><thead><tr><td></td>"
-        f"{heads}</tr></thead><tbody>{body}<tr><th scope='row'>File</th>{files}</tr></tbody></table></div>"
-    )
+    mark = " class='current'" if current else ""
+    return f"<tr{mark}>{head}{cells}<td class='files'><div>{_download(image, links)}</div></td></tr>"
 
 
 def _run_rows(image: Image, run: Run) -> list[tuple[str, str]]:
@@ -268,11 +290,6 @@ def _location_error(run: Run) -> str:
     if run.hpc_sigma_x is None or run.hpc_sigma_y is None:
         return ""
     return f" <i>± {formatting.number(run.hpc_sigma_x, '.1f')}″, {formatting.number(run.hpc_sigma_y, '.1f')}″</i>"
-
-
-def _head(image: Image, *, current: bool) -> str:
-    name = escape(formatting.method_name(image.method))
-    return f"<th scope='col' {'class=current' if current else ''}>{name}</th>"
 
 
 def _download(image: Image, links: Links) -> str:

@@ -14,6 +14,7 @@ from dashboards.shared.compare import CompareChoice, Scene, compare
 from dashboards.shared.detail import ImageDetail
 from dashboards.shared.image_strip import ImageCards
 from dashboards.shared.links import Links
+from dashboards.shared.map_colors import color_choice, session_colors
 from dashboards.shared.sky_figure import sky_figure, sky_ranges
 from dashboards.shared.steps import Steps
 from dashboards.shared.style import style
@@ -38,8 +39,8 @@ class ImageDialog:
         html: dict[str, Any] = {"stylesheets": [style("shared/image_detail")], "margin": 0}
         self._switch = ImageCards(on_click=self._chosen, sizing_mode="stretch_width", margin=(0, 0, 4, 0))
         self._switch.stylesheets = [style("shared/image_detail")]
-        self._picture = pn.pane.HTML("", **html)
-        self._sky = pn.pane.Bokeh(None, visible=False, margin=0, styles={"overflow-x": "auto"})
+        self._picture = pn.pane.HTML("", sizing_mode="stretch_width", **html)
+        self._sky = pn.pane.Bokeh(None, visible=False, margin=0, sizing_mode="stretch_width")
         self._numbers = pn.pane.HTML("", styles={"flex": "1 1 300px", "max-height": "none"}, **html)
         self._comparison = pn.pane.HTML("", sizing_mode="stretch_width", **html)
         self._visibilities = pn.Column(sizing_mode="stretch_width", margin=0)
@@ -48,12 +49,15 @@ class ImageDialog:
         self._next = pmui.Button(label="Next", icon="chevron_right", on_click=lambda _: on_step(1), **step)
         self._explore = pmui.Checkbox(value=False, label="Zoom and read values", size="small", margin=(0, 8))
         self._explore.param.watch(lambda _: self._show_picture(), "value")
+        self._colors = session_colors()
+        self._colors.param.watch(lambda _: self._show_picture(), "chosen")
         self.widget = pmui.Dialog(
             self._switch,
             pn.FlexBox(
                 self._previous,
                 self._next,
                 self._explore,
+                color_choice(self._colors, margin=(0, 8, 8, 0)),
                 StepKeys(on_step, width=0, height=0, margin=0),
                 align_items="center",
             ),
@@ -102,12 +106,21 @@ class ImageDialog:
             return
         self._explore.visible = detail.file is not None
         live = self._explore.value and detail.file is not None
-        self._picture.object = image_detail.picture_html(detail, self._links, large=not live)
+        self._picture.object = image_detail.picture_html(
+            detail, self._links, colors=self._colors.chosen, large=not live
+        )
         if live and detail.file is not None:
             comparison = compare([Scene(detail.image, detail.file)], CompareChoice())
             (panel,) = comparison.panels
             view = panel.extent if detail.image.method == "full_disk_bp" else comparison.view
-            self._sky.object = sky_figure(panel, sky_ranges(view), title="", size=SKY_PIXELS, beam_fwhm=panel.beam_fwhm)
+            self._sky.object = sky_figure(
+                panel,
+                sky_ranges(view),
+                title="",
+                size=SKY_PIXELS,
+                beam_fwhm=panel.beam_fwhm,
+                colors=self._colors.chosen,
+            )
         self._sky.visible = live
 
     def close(self) -> None:

@@ -7,20 +7,24 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from bokeh.models import BasicTickFormatter, ColorMapper, HoverTool, LinearColorMapper, Range1d, ResetTool
+from bokeh.models import BasicTickFormatter, ColorMapper, CustomJS, HoverTool, LinearColorMapper, Range1d, ResetTool
 from bokeh.models.annotations import ColorBar, ScaleBar
 from bokeh.models.annotations.dimensional import Angular
 from bokeh.plotting import figure
-from numpy.typing import NDArray
 
 from dashboards.shared import formatting
 from dashboards.shared.compare import Panel
 from dashboards.shared.figure_style import FONT, INK, aria_label, style_figure
-from jobs.imaging.figures import color_table
+from dashboards.shared.map_colors import hexadecimal, palette
+from jobs.imaging.figures import DEFAULT_COLORS
 from stixcore.solar_grid import Line
 
 #: Contours, from the outermost inwards: light enough for the dark map, and distinguishable.
 CONTOUR_COLORS = ("#3f9dff", "#52cf7a", "#ffd84a", "#ffffff")
+#: Space for axes, toolbar and colour bar, pixel: a first guess of the height until the browser reports the width.
+BESIDE, ABOVE_AND_BELOW = 140, 110
+#: Keeps the map square at every width.
+SQUARE = "plot.height = plot.inner_width + (plot.outer_height - plot.inner_height)"
 LIMB, GRID = "rgba(255,255,255,0.6)", "rgba(255,255,255,0.25)"
 
 
@@ -38,6 +42,7 @@ def sky_figure(
     size: int,
     about_centre: bool = False,
     beam_fwhm: float | None = None,
+    colors: str = DEFAULT_COLORS,
     bar: bool = True,
 ) -> Any:
     """Figure of one map.
@@ -49,10 +54,12 @@ def sky_figure(
         Of x and y; figures that share them pan and zoom together.
     title : str
     size : int, pixel
-        Side of the map.
+        Largest side of the map; it is smaller where the page is narrower.
     about_centre : bool
         Positions are offsets from the centre of the map.
     beam_fwhm : float, arcsec, optional
+    colors : str
+        One of `jobs.imaging.figures.COLOR_MAPS`; differences have their own.
     bar : bool
         Whether to add a colour bar.
     """
@@ -64,8 +71,9 @@ def sky_figure(
         x_range=ranges[0],
         y_range=ranges[1],
         title=title,
-        frame_width=size,
-        frame_height=size,
+        sizing_mode="stretch_width",
+        max_width=size + BESIDE,
+        height=size + ABOVE_AND_BELOW,
         tools="pan,wheel_zoom,box_zoom",
         active_scroll="wheel_zoom",
         toolbar_location="above",
@@ -74,12 +82,13 @@ def sky_figure(
         y_axis_label="north [arcsec]" if about_centre else "Solar Y [arcsec]",
         background_fill_color="black",
     )
+    plot.js_on_change("inner_width", CustomJS(args={"plot": plot}, code=SQUARE))
     plot.add_tools(ResetTool())
     plot.toolbar.logo = None
     style_figure(plot)
     plot.grid.visible = False
     mapper = LinearColorMapper(
-        palette=_diverging() if panel.is_difference else _std_gamma_2(),
+        palette=_diverging() if panel.is_difference else palette(colors),
         low=panel.low,
         high=panel.high,
         nan_color="#555555",
@@ -155,17 +164,8 @@ def _color_bar(mapper: ColorMapper, unit: str) -> ColorBar:
 
 
 @cache
-def _std_gamma_2() -> tuple[str, ...]:
-    return _hexadecimal(color_table())
-
-
-@cache
 def _diverging() -> tuple[str, ...]:
     """Blue below, orange above, black at zero: distinguishable with colour blindness, and subdued on a dark page."""
     up = np.linspace(0.0, 1.0, 128)[:, None] ** 0.8
     more, less = up * np.array([[255.0, 166.0, 77.0]]), up * np.array([[92.0, 173.0, 255.0]])
-    return _hexadecimal(np.concatenate([less[::-1], more]).astype(np.uint8))
-
-
-def _hexadecimal(colors: NDArray[np.uint8]) -> tuple[str, ...]:
-    return tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colors.tolist())
+    return hexadecimal(np.concatenate([less[::-1], more]).astype(np.uint8))

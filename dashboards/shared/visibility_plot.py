@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from bokeh.layouts import gridplot
-from bokeh.models import ColumnDataSource, FactorRange, HoverTool
+from bokeh.models import ColumnDataSource, CustomJS, FactorRange, HoverTool
 from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from dashboards.shared import formatting
-from dashboards.shared.figure_style import INK, aria_label, error_bars, style_figure
+from dashboards.shared.figure_style import FONT, INK, LINE, aria_label, error_bars, style_figure
 from stixcore.image_files.read import StoredVisibilities
 
 #: Distinguishable with colour blindness: Okabe & Ito, as in the printed report, and one more for multi-scale CLEAN.
 COLORS = {"clean": "#0072b2", "ms_clean": "#a14e45", "mem_ge": "#d55e00", "em": "#009e73", "vis_fwdfit": "#cc79a7"}
+
+#: A narrow figure has a legend in several rows, and more height for it.
+LEGEND_COLUMNS = """
+const wide = plot.inner_width > 560
+legend.ncols = wide ? legend.items.length : 2
+plot.height = wide ? 260 : 350
+"""
 
 
 def visibility_figure(visibilities: Mapping[str, StoredVisibilities]) -> Any | None:
@@ -30,7 +37,7 @@ def visibility_figure(visibilities: Mapping[str, StoredVisibilities]) -> Any | N
     if not visibilities:
         return None
     measured = next(iter(visibilities.values()))
-    labels = FactorRange(factors=list(measured.labels))
+    labels = FactorRange(factors=_places(measured.labels))
     amplitude, phase = np.abs(measured.measured), np.rad2deg(np.angle(measured.measured))
     # σ of the phase is σ of the amplitude ÷ the amplitude while that is small; never more than half a turn
     phase_sigma = np.rad2deg(np.minimum(measured.sigma / np.maximum(amplitude, 1e-30), np.pi))
@@ -44,9 +51,11 @@ def visibility_figure(visibilities: Mapping[str, StoredVisibilities]) -> Any | N
             _points(lower, measured.labels, phases, phase_sigmas, method),
         ]
         items.append(LegendItem(label=formatting.method_name(method), renderers=renderers))
-    legend = Legend(orientation="horizontal", click_policy="hide")
+    legend = Legend(orientation="horizontal", click_policy="hide", spacing=10, label_text_font_size="12px")
+    legend.update(padding=0, margin=4, glyph_width=12, label_standoff=3, border_line_alpha=0.0)
     legend.items = items
     upper.add_layout(legend, "above")
+    upper.js_on_change("inner_width", CustomJS(args={"plot": upper, "legend": legend}, code=LEGEND_COLUMNS))
     lower.y_range.start, lower.y_range.end = -190.0, 190.0
     lower.yaxis.ticker = [-180, -90, 0, 90, 180]
     lower.xaxis.axis_label = "Sub-collimator, coarse to fine"
@@ -73,17 +82,24 @@ def _plot(labels: FactorRange, label: str, height: int) -> Any:
         tools="",
         toolbar_location=None,
     )
-    plot.xaxis.major_label_orientation = 0.9
+    plot.xaxis.group_text_color = plot.xaxis.major_label_text_color = INK
+    plot.xaxis.group_text_font, plot.xaxis.separator_line_color = FONT, LINE
     return plot
 
 
+def _places(labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Grid and orientation, ("10", "a"), of each label: as groups they have room on a telephone."""
+    return [(label[:-1], label[-1]) for label in labels]
+
+
 def _points(plot: Any, labels: tuple[str, ...], values: Any, sigmas: Any | None, method: str) -> Any:
-    data = {"label": list(labels), "value": values, "what": [formatting.method_name(method)] * len(labels)}
+    names = {"label": _places(labels), "name": list(labels)}
+    data = names | {"value": values, "what": [formatting.method_name(method)] * len(labels)}
     if sigmas is None:
         source = ColumnDataSource(data)
         return plot.scatter("label", "value", source=source, marker="dash", size=14, line_width=3, color=COLORS[method])
     source = ColumnDataSource(data | {"lower": values - sigmas, "upper": values + sigmas, "sigma": sigmas})
     plot.add_layout(error_bars("label", source, INK))
     points = plot.scatter("label", "value", source=source, size=6, color=INK)
-    plot.add_tools(HoverTool(renderers=[points], tooltips=[("@label", "@value{0.00} ± @sigma{0.00}")]))
+    plot.add_tools(HoverTool(renderers=[points], tooltips=[("@name", "@value{0.00} ± @sigma{0.00}")]))
     return points

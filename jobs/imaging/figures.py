@@ -1,4 +1,4 @@
-"""Pictures of images: thumbnails and annotated maps, north up, with the usual colours for STIX.
+"""Pictures of images: thumbnails and annotated maps, north up, in colours whose lightness follows the flux.
 
 They are drawn with Pillow: a map takes a few milliseconds, with Matplotlib and a WCS most of a second.
 """
@@ -6,6 +6,7 @@ They are drawn with Pillow: a map takes a few milliseconds, with Matplotlib and 
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -26,9 +27,28 @@ LIMB_COLOR = (255, 255, 255, 150)
 GRID_COLOR = (255, 255, 255, 70)
 
 
+#: Colour maps, and the palettes of `bokeh.palettes` that they are. ``std_gamma_2``, the usual table of RHESSI and STIX,
+#: is sunpy's; its lightness falls between 0.65 and 0.75 of the maximum, which draws a ring in every source.
+PALETTES = {
+    "inferno": "Inferno256", "magma": "Magma256", "viridis": "Viridis256", "cividis": "Cividis256", "grey": "Greys256",
+}  # fmt: skip
+STD_GAMMA_2 = "std_gamma_2"
+COLOR_MAPS = (*PALETTES, STD_GAMMA_2)
+#: The choice and its reasons: docs/decisions/figures.md.
+DEFAULT_COLORS = "inferno"
+
+
 @cache
-def color_table() -> Bytes:
-    """The colours of ``std_gamma_2``, (256, 3) uint8, from the table that ships with sunpy (which is not imported)."""
+def color_table(name: str = DEFAULT_COLORS) -> Bytes:
+    """The colours of one of `COLOR_MAPS`, from zero to the maximum, (256, 3) uint8."""
+    if name == STD_GAMMA_2:
+        return _std_gamma_2()
+    palette = getattr(import_module("bokeh.palettes"), PALETTES[name])  # imported late: 0.2 s
+    return np.array([[int(color[start : start + 2], 16) for start in (1, 3, 5)] for color in palette], dtype=np.uint8)
+
+
+def _std_gamma_2() -> Bytes:
+    """The table that ships with sunpy, which is not imported."""
     spec = find_spec("sunpy")
     if spec is None or spec.origin is None:
         message = "the package sunpy, which carries the colour table std_gamma_2, is not installed"
@@ -37,12 +57,16 @@ def color_table() -> Bytes:
     return np.loadtxt(file, delimiter=",").astype(np.uint8)
 
 
-def colored(image: Floats, low: float = 0.0, high: float | None = None) -> Bytes:
-    """Colours of an image, (ny, nx, 3) uint8, row 0 at the top; ``low`` to ``high`` (default: the maximum) is shown."""
+def levels(image: Floats, low: float = 0.0, high: float | None = None) -> Bytes:
+    """Rows of the colour table for an image, (ny, nx) uint8, row 0 at the top: ``low`` to ``high`` (the maximum)."""
     top = float(image.max()) if high is None else high
     span = top - low if top > low else 1.0
-    index = np.clip((image[::-1] - low) / span * 255.0, 0.0, 255.0).astype(np.uint8)
-    return color_table()[index]
+    return np.clip((image[::-1] - low) / span * 255.0, 0.0, 255.0).astype(np.uint8)
+
+
+def colored(image: Floats, low: float = 0.0, high: float | None = None) -> Bytes:
+    """Colours of an image, (ny, nx, 3) uint8, row 0 at the top; ``low`` to ``high`` (default: the maximum) is shown."""
+    return color_table()[levels(image, low, high)]
 
 
 def thumbnail(image: Floats, low: float = 0.0) -> bytes:

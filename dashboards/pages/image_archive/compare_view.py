@@ -12,8 +12,9 @@ from archive import Image
 from dashboards.pages.image_archive.state import ImageArchiveState
 from dashboards.shared import formatting
 from dashboards.shared.compare import AUTO, CENTRE, COMMON, CONTOUR_LEVELS, MOST_COMPARED, OWN, SUN, Comparison
+from dashboards.shared.map_colors import color_choice, session_colors
 from dashboards.shared.notices import Notice, Notices
-from dashboards.shared.sky_figure import CONTOUR_COLORS, sky_figure, sky_ranges
+from dashboards.shared.sky_figure import BESIDE, CONTOUR_COLORS, sky_figure, sky_ranges
 from dashboards.shared.style import LOW, style
 
 SIZE = 270
@@ -31,6 +32,8 @@ class CompareView:
 
     def __init__(self, state: ImageArchiveState) -> None:
         self._state, self._quiet = state, False
+        self._colors = session_colors()
+        self._colors.param.watch(self._show, "chosen")
         of = state.param
         common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
         self._reference = pmui.Select(label="Reference", options={"": ""}, value="", width=370, **common)
@@ -48,6 +51,7 @@ class CompareView:
             pmui.Checkbox.from_param(
                 of.difference, label="Subtract the reference", description="", size="small", margin=(4, 8)
             ),
+            color_choice(self._colors, margin=(4, 8)),
             align_items="center",
             sizing_mode="stretch_width",
         )
@@ -94,8 +98,10 @@ class CompareView:
                     size=SIZE,
                     about_centre=comparison.about_centres,
                     beam_fwhm=panel.beam_fwhm,
+                    colors=self._colors.chosen,
                 ),
                 margin=0,
+                styles={"flex": "1 1 300px", "max-width": f"{SIZE + BESIDE}px"},
             )
             for (what, when), panel in zip(titles, comparison.panels, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""A map with the colours of std_gamma_2, north up, limb, heliographic grid, scale bar; a click selects a position."""
+"""A map with the chosen colours, north up, limb, heliographic grid, scale bar; a click selects a position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from bokeh.models import ColumnDataSource, HoverTool, LinearColorMapper, Range1d
 from numpy.typing import NDArray
 
 from dashboards.shared.figure_style import CHOSEN, aria_label, quiet_figure
-from jobs.imaging.figures import color_table, nice_step
+from dashboards.shared.map_colors import palette, session_colors
+from jobs.imaging.figures import nice_step
 from stixcore.imaging.grid import ImageGrid
 from stixcore.solar_grid import heliographic_grid, limb
 
@@ -36,11 +37,13 @@ class MapPlot:
     """
 
     def __init__(self, size: int, on_tap: Callable[[float, float], None] | None = None) -> None:
+        colors = session_colors()
         self._image = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         self._lines = ColumnDataSource({"xs": [], "ys": [], "alpha": [], "width": []})
         self._marks = ColumnDataSource({"x": [], "y": [], "name": []})
         self._scale = ColumnDataSource({"x0": [], "x1": [], "y": [], "text": []})
-        self._colors = LinearColorMapper(palette=palette(), low=0.0, high=1.0)
+        self._colors = LinearColorMapper(palette=palette(colors.chosen), low=0.0, high=1.0)
+        colors.param.watch(lambda event: self._colors.update(palette=palette(event.new)), "chosen")
         self._sun: tuple[float, float] | None = None
         self.model = self._draw(size)
         if on_tap is not None:
@@ -132,12 +135,6 @@ class MapPlot:
         )
         drawn.grid.visible = False
         return drawn
-
-
-@lru_cache(maxsize=1)
-def palette() -> list[str]:
-    """std_gamma_2 as a Bokeh palette."""
-    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in color_table()]
 
 
 @lru_cache(maxsize=16)

@@ -2,12 +2,15 @@
 
 import json
 import re
+from base64 import b64decode
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from PIL import Image as Picture
 
 from archive import Archive, Image
 from dashboards.shared import formatting
@@ -115,6 +118,29 @@ def test_methods_are_switched_by_small_pictures(small: Any) -> None:
     ]
     assert "img class" in picture_html(detail, RouteLinks())
     assert "img class" not in picture_html(detail, RouteLinks(), large=False)
+
+
+def test_the_picture_has_axes_and_a_bar_in_the_chosen_colours(details: Any) -> None:
+    detail, header, pixels = next(entry for entry in details if entry[0].image.method == "clean")
+    html = picture_html(detail, RouteLinks(), colors="viridis")
+    x0, x1, _, _ = detail.file.extent
+    bar, across = (re.search(f"<div class=['\"]{name}['\"]>(.*?)</div>", html)[1] for name in ("bar", "x"))
+    labels = re.findall(r'left:([\d.]+)%">([−\d]+)<', across)
+    assert len(labels) >= 3
+    for place, label in labels:
+        value = float(label.replace("−", "-"))
+        assert float(place) / 100 == pytest.approx((value - x0) / (x1 - x0), abs=1e-4)
+    levels = re.findall(r'bottom:([\d.]+)%">([\d.]+)<', bar)
+    assert len(levels) >= 3
+    for place, label in levels:
+        assert float(place) / 100 == pytest.approx(float(label) / pixels.max(), abs=2e-3)
+    assert formatting.unit(header["BUNIT"]) in text_of(html)
+    for name, top in (("viridis", "#fde724"), ("inferno", "#fcfea4")):
+        html = picture_html(detail, RouteLinks(), colors=name)
+        assert top in html
+        picture = Picture.open(BytesIO(b64decode(re.search(r'base64,([^"]+)"', html)[1])))
+        row, column = np.unravel_index(pixels[::-1].argmax(), pixels.shape)
+        assert "#{:02x}{:02x}{:02x}".format(*picture.convert("RGB").getpixel((int(column), int(row)))) == top
 
 
 def test_the_window_of_light_curves_holds_the_image(small: Any) -> None:

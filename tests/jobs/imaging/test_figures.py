@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from jobs.imaging.figures import THUMBNAIL_PIXELS, color_table, colored, draw_map, thumbnail
+from jobs.imaging.figures import (
+    DEFAULT_COLORS,
+    PALETTES,
+    STD_GAMMA_2,
+    THUMBNAIL_PIXELS,
+    color_table,
+    colored,
+    draw_map,
+    thumbnail,
+)
 from jobs.imaging.report import doubts_line
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method
@@ -23,13 +32,30 @@ def test_colors_are_those_of_sunpy():
     import sunpy.visualization.colormaps as cm
 
     expected = cm.cmlist["std_gamma_2"](np.arange(256))[:, :3] * 255
-    np.testing.assert_allclose(color_table(), expected, atol=1.5)
+    np.testing.assert_allclose(color_table(STD_GAMMA_2), expected, atol=1.5)
+
+
+def lightness(table):
+    """CIE L* of sRGB colours."""
+    values = table / 255.0
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    return np.where(luminance > 0.008856, 116.0 * np.cbrt(luminance) - 16.0, 903.3 * luminance)
+
+
+@pytest.mark.parametrize("name", [DEFAULT_COLORS, *PALETTES])
+def test_lightness_follows_the_flux(name):
+    """Where it falls, a ring appears in every source: std_gamma_2 falls by 25 around 0.7 of the maximum."""
+    steps, usual = (np.diff(lightness(color_table(one).astype(float))) for one in (name, STD_GAMMA_2))
+    assert steps.min() > -0.1
+    assert steps.sum() > 75.0
+    assert usual[usual < 0.0].sum() < -20.0
 
 
 def test_north_is_up_and_west_is_right():
     image = np.zeros((64, 64))
     image[56, 48] = 1.0  # north-west: high row, high column
-    rows, columns = np.nonzero(colored(image).sum(axis=2))
+    rows, columns = np.nonzero(colored(image).sum(axis=2) > 100)
     assert (rows, columns) == (64 - 1 - 56, 48)
     small = opened(thumbnail(image)).sum(axis=2)
     row, column = np.unravel_index(small.argmax(), small.shape)

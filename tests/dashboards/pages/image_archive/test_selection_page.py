@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from archive import Archive, ImageFilter
 
@@ -93,6 +93,33 @@ def test_a_shared_selection_and_what_is_made_of_it(watched: Any, small: Any) -> 
 
     page.locator(".tabulator-header input[type=checkbox]").check()
     expect_selected(page, 25)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_all_of_the_dialog_fits_and_colours_are_remembered(
+    watch: Callable[..., Any], browser: Browser, imaged_server: Any, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    page = watch(context, imaged_server.url).visit("image_archive?method=clean")
+    page.locator(".tabulator-row .thumb").first.click()
+    dialog = page.get_by_role("dialog")
+    table = dialog.locator("table.methods")
+    expect(table.locator("tbody tr")).to_have_count(7)
+    assert table.evaluate("t => t.scrollWidth <= t.parentElement.clientWidth")  # nothing is cut
+    expect(dialog.locator(".bk-Figure")).to_have_count(2)
+    legends = "[...Bokeh.documents[0]._all_models.values()].filter(m => m.type === 'Legend')"
+    # the browser reports the width after the figure is drawn
+    page.wait_for_function(f"() => {legends}.some(m => m.ncols === {2 if width < 700 else 6})")
+
+    picture = dialog.locator("img.large")
+    first = str(picture.get_attribute("src"))
+    dialog.get_by_role("combobox", name="Colours").click()
+    page.get_by_role("menuitem", name="cividis").click()
+    expect(picture).not_to_have_attribute("src", first)
+    chosen = str(picture.get_attribute("src"))
+    page.reload()
+    expect(picture).to_have_attribute("src", chosen)
+    context.close()
 
 
 def of_one_recipe(archive: Archive) -> list[str]:

@@ -195,12 +195,12 @@ def test_what_is_unknown_is_a_dash(small: Any) -> None:
     assert "nan" not in numbers_html(detail) + comparison_html(detail, LINKS)
 
 
-def test_methods_stand_side_by_side(small: Any) -> None:
+def test_methods_are_rows_of_a_comparison(small: Any) -> None:
     detail = load_detail(small.archive, small.images[11].image_id)
     html = comparison_html(detail, LINKS)
-    assert html.count("<th scope='col'") == 2
+    assert html.count("<th scope='row'") == 2
     assert html.index("Back projection") < html.index("CLEAN")
-    assert html.count("class=current") == 1
+    assert html.count("class='current'") == 1
     for image in detail.siblings:
         assert f"archive/fits/{image.image_id}" in html
 
