@@ -31,6 +31,7 @@ MIN_DURATION = 600.0  # s
 _ASPECT_FILES = 64
 _FLARE_IN_PURPOSE = re.compile(r"\bFlare (\d{10})\b")
 _NOTHING = np.timedelta64(0, "us")
+_DAY = np.timedelta64(86_400_000_000, "us")
 
 type _Time = np.datetime64
 
@@ -106,6 +107,10 @@ class InputCatalog:
         inside = self.flares[bisect_left(self._peaks, file.t_start) : bisect_left(self._peaks, file.t_end)]
         return {flare.flare_id: flare for flare in inside if flare.simulated == file.simulated}
 
+    def listed_id(self, flare_id: str) -> str:
+        """The id in the flare list of the flare with an id; unchanged if the list does not know it."""
+        return self._listed_ids.get(flare_id, flare_id)
+
     def flare_during(self, file: ScienceFile, start: _Time, end: _Time) -> Flare | None:
         """The flare that overlaps a window of a file most; None when none does. Simulated ones as in `flares_in`."""
 
@@ -114,7 +119,9 @@ class InputCatalog:
                 return _NOTHING
             return min(flare.t_end, end) - max(flare.t_start, start)
 
-        same = (flare for flare in self.flares if flare.simulated == file.simulated)
+        # a flare with a peak further away has ended
+        near = self.flares[bisect_left(self._peaks, start - _DAY) : bisect_right(self._peaks, end + _DAY)]
+        same = (flare for flare in near if flare.simulated == file.simulated)
         best = max(same, key=shared, default=None)
         return best if best is not None and shared(best) > _NOTHING else None
 
@@ -136,6 +143,11 @@ class InputCatalog:
     @cached_property
     def _peaks(self) -> list[_Time]:
         return [flare.t_peak for flare in self.flares]
+
+    @cached_property
+    def _listed_ids(self) -> dict[str, str]:
+        others = {name: flare.flare_id for flare in self.flares for name in (flare.other_ids or "").split()}
+        return others | {flare.flare_id: flare.flare_id for flare in self.flares}
 
     @cached_property
     def _middles(self) -> dict[bool, list[_Time]]:

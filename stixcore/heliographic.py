@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import erfa
 import numpy as np
 from astropy.constants import au, c
-from astropy.time import Time
 from numpy.typing import NDArray
 
 from stixcore.coordinates import SOLAR_RADIUS
@@ -266,9 +265,10 @@ def _beyond_limb(theta_x: float, theta_y: float, q: float, observer: Observer) -
 
 
 def _days(time: np.datetime64) -> float:
-    """Days since J2000 (TDB)."""
-    tdb = Time(time.astype("datetime64[us]"), scale="utc").tdb
-    return float((tdb.jd1 - J2000) + tdb.jd2)
+    """Days since J2000 (TT, within 2 ms of TDB), without the cost of `astropy.time.Time`."""
+    utc = float((time.astype("datetime64[us]") - _NOON_2000) / np.timedelta64(1, "D"))
+    day, fraction = erfa.taitt(*erfa.utctai(J2000, utc))
+    return float((day - J2000) + fraction)
 
 
 def _earth(time: np.datetime64) -> Vector:
@@ -277,6 +277,7 @@ def _earth(time: np.datetime64) -> Vector:
     return np.asarray(heliocentric["p"], dtype=float) * AU
 
 
+_NOON_2000 = np.datetime64("2000-01-01T12:00", "us")
 _RA, _DEC = (math.radians(angle) for angle in POLE)
 _POLE = np.array([math.cos(_DEC) * math.cos(_RA), math.cos(_DEC) * math.sin(_RA), math.sin(_DEC)])
 _NODE = np.array([-math.sin(_RA), math.cos(_RA), 0.0])

@@ -94,10 +94,12 @@ def _print_refused(outcomes: Iterable[Outcome]) -> int:
 def run_flares(arguments: argparse.Namespace) -> int:
     """Detect flares."""
     from jobs.flares.detect import detect_flares
+    from jobs.flares.locate import update_flares
 
     archive = Archive(arguments.archive, create=True)
     with single_instance(archive.root, "flares", wait_s=_wait(arguments)):
         report = detect_flares(archive, arguments.start, arguments.end, now())
+        update_flares(archive, now())
     say(
         f"{plural(len(report.detected), 'flare')} on {plural(report.days, 'day')} with light curves; "
         f"{plural(len(report.written), 'row')} written, {len(report.removed)} removed"
@@ -111,10 +113,12 @@ def run_import_flares(arguments: argparse.Namespace) -> int:
     """Import a flare list."""
     from jobs.cli.repair import keep_flare_list
     from jobs.flares.lists import import_flares
+    from jobs.flares.locate import update_flares
 
     archive = Archive(arguments.archive, create=True)
     report = import_flares(archive, arguments.csv, now())
     keep_flare_list(archive, arguments.csv)
+    update_flares(archive, now())
     flares = plural(report.lines, "flare")
     say(f"{flares} in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
     if report.merged:
@@ -140,6 +144,7 @@ def run_import_goes(arguments: argparse.Namespace) -> int:
 def run_previews(arguments: argparse.Namespace) -> int:
     """Make missing and stale previews."""
     from jobs.executors.make import make_executor
+    from jobs.flares.locate import update_flares
     from jobs.previews.run import make_previews
 
     archive = Archive(arguments.archive, create=True)
@@ -151,6 +156,7 @@ def run_previews(arguments: argparse.Namespace) -> int:
         report = make_previews(
             archive, now(), uids=arguments.uid, force=arguments.force, executor=executor, progress=show
         )
+        update_flares(archive, now())
     failed = report.having(RunStatus.FAILED)
     if report.discarded:
         say(f"{len(report.discarded)} image sets and skips discarded: their inputs have changed")

@@ -11,6 +11,7 @@ import numpy as np
 from archive import Archive, Outcome, OutcomeStatus, Run, ingest
 from jobs.executors.base import Executor
 from jobs.flares.detect import detect_flares
+from jobs.flares.locate import update_flares
 from jobs.previews.run import PreviewReport, make_previews
 from stixcore.errors import StixError
 from stixcore.simulation.campaign import simulate_campaign
@@ -64,4 +65,6 @@ def build_demo(
         message = f"no STIX file in {data} could be used ({reasons})"
         raise NothingToShow(message)
     detect_flares(archive, None, None, now)
-    return outcomes, make_previews(archive, now, executor=executor, progress=progress)
+    report = make_previews(archive, now, executor=executor, progress=progress)
+    update_flares(archive, now)
+    return outcomes, report

@@ -152,6 +152,8 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "goes_estimated": ("goes_estimated_mean_class",),
     "goes_estimated_high": ("goes_estimated_max_class",),
     "dsun_au": ("solo_distance_au", "solo_position_au_distance", "solo_au_distance"),
+    "hgln": ("solo_hgs_lon", "solo_position_lon"),
+    "hglt": ("solo_hgs_lat", "solo_position_lat"),
     "visible": ("visible_from_earth",),
     "fit_x": ("fwdfit_hpc_x", "x flare loc"),
     "fit_y": ("fwdfit_hpc_y", "y flare loc"),
@@ -284,6 +286,8 @@ def _flare(row: _Row) -> tuple[dict[str, Any], bool]:
         "location_source": None if hpc_x is None else LIST,
         "location_method": method,
         "dsun_au": row.number("dsun_au", *ORBIT_AU, "au"),
+        "hgln": row.number("hgln", -180.0, 360.0, "deg"),
+        "hglt": row.number("hglt", -90.0, 90.0, "deg"),
     }
     return {name: value for name, value in values.items() if value is not None}, unseen
 

@@ -203,7 +203,7 @@ class _Search:
             found = with_given_ids(found, layers.detected)
             gone = self.vanished | near_any(layers.detected, found)
             kept = tuple(one for one in layers.detected if one.flare_id not in gone)
-            after = combined(replace(layers, detected=(*kept, *found)), now, simulated=self.simulated)
+            after = combined(replace(layers, detected=(*kept, *found)), now, simulated=self.simulated, known=before)
             return replace_rows(self.archive, before, after)
 
 

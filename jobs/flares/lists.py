@@ -89,7 +89,7 @@ def import_flares(archive: Archive, csv_path: Path, now: np.datetime64) -> Impor
             imported = over_earlier(listed, layers.imported)
             ids = {name for layer in listed for name in layer.ids}
             own = {layer.flare_id for layer in imported if layer.ids & ids}
-            after = combined(replace(layers, imported=imported), now, simulated=False)
+            after = combined(replace(layers, imported=imported), now, simulated=False, known=before)
             changes = replace_rows(archive, before, after)
         if changes.written or changes.removed:
             archive.build_read_model()

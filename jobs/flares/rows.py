@@ -23,6 +23,7 @@ import numpy as np
 from archive import Archive, Flare
 from archive.index.schema import FLARES
 from archive.index.sql import Conditions, select
+from jobs.flares.geometry import geometry_of
 from stixcore.flares.detect import flare_id_of
 
 DETECTED = "detected"
@@ -142,7 +143,7 @@ class Changes:
     clashes: tuple[str, ...] = ()
 
 
-def combined(layers: LayerSet, now: np.datetime64, *, simulated: bool) -> list[Flare]:
+def combined(layers: LayerSet, now: np.datetime64, *, simulated: bool, known: Iterable[Flare] = ()) -> list[Flare]:
     """Combine layers into rows.
 
     Parameters
@@ -152,6 +153,8 @@ def combined(layers: LayerSet, now: np.datetime64, *, simulated: bool) -> list[F
     now : datetime64
         For ``updated_at``, UTC.
     simulated : bool
+    known : iterable of Flare
+        Rows so far: geometry that has not changed is taken from them.
     """
     imported, detected = list(layers.imported), list(layers.detected)
     partner = matches(imported, detected)
@@ -163,7 +166,8 @@ def combined(layers: LayerSet, now: np.datetime64, *, simulated: bool) -> list[F
     kinds += [{"detected": one} for j, one in enumerate(detected) if j not in taken]
     _attach(kinds, "located", layers.located)
     _attach(kinds, "measured", layers.measured)
-    rows = [_row(of_flare, now, simulated) for of_flare in kinds]
+    earlier = {row.flare_id: row for row in known}
+    rows = [_row(of_flare, now, simulated, earlier) for of_flare in kinds]
     listed = {row.flare_id for row in rows}
     return [_without_ids(row, listed) for row in rows]
 
@@ -292,7 +296,9 @@ def near_any(layers: Iterable[Layer], others: Iterable[Layer]) -> set[str]:
     return near
 
 
-def _row(layers: Mapping[str, Layer], now: np.datetime64, simulated: bool) -> Flare:
+def _row(
+    layers: Mapping[str, Layer], now: np.datetime64, simulated: bool, earlier: Mapping[str, Flare] | None = None
+) -> Flare:
     imported, detected = layers.get("imported"), layers.get("detected")
     own = _identity(layers)
     values: dict[str, Any] = {}
@@ -302,6 +308,7 @@ def _row(layers: Mapping[str, Layer], now: np.datetime64, simulated: bool) -> Fl
     values |= {"flare_id": own.flare_id, "t_peak": own.t_peak, "other_ids": _together(ids_in(own.values["other_ids"]))}
     if detected is not None and "attenuator_in" in detected.values:
         values["attenuator_in"] = detected.values["attenuator_in"]
+    values |= geometry_of(values, (earlier or {}).get(own.flare_id))
     values |= {kind: layer.to_json() for kind, layer in layers.items()}
     return Flare(
         **values,

@@ -156,7 +156,7 @@ def _plan(
 ) -> list[ImagingTask | Run]:
     """Plan a file: its tasks, and the runs of bands that are skipped or unreadable."""
     flares = inputs.flares_in(file)
-    named = flare_named_in(file.purpose)
+    named = inputs.listed_id(flare_named_in(file.purpose))
     wanted = {(flare or None, band_label(band)) for flare in flares or {named} for band in rules.bands}
     missing = {one for one in wanted if force or (file.uid, *one) not in known}
     if not missing:

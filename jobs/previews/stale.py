@@ -20,14 +20,17 @@ from archive.index.filters import ImageFilter
 from jobs.imaging.task import band_label
 from jobs.inputs import BackgroundChoice, InputCatalog, flare_named_in
 from jobs.previews.quiet import background_of_file, quiet_rate
-from jobs.previews.windows import PreviewRules, PreviewWindow, intervals_of, preview_windows
+from jobs.previews.windows import PreviewRules, PreviewWindow, SkippedBand, intervals_of, preview_windows
 from jobs.queue.journal import Journal
+from jobs.shared.links import rewrite_runs
 from stixcore.calibration.catalog import CalibrationCatalog
 from stixcore.calibration.pointing import pointing_at
 from stixcore.errors import StixError
 from stixcore.fits.read import read_aspect, read_pixel_data
 
 log = logging.getLogger(__name__)
+
+FLARES_CHANGED = "the flares in its file have changed"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def discard_stale_previews(
     """Remove stale previews; the next `make_previews` makes them again.
 
     Runs that users requested are kept. A preview that answered a user's request becomes that user's run. Where the
-    same background is chosen from other candidates, only the record of the choice is updated.
+    same background is chosen from other candidates, only the record of the choice is updated; where another flare has
+    the same window, only the flare of the preview.
 
     Parameters
     ----------
@@ -75,7 +79,10 @@ def discard_stale_previews(
         if uids and run.uid not in uids:
             continue
         reason = check.stale_reason(run)
-        if reason:
+        flare_id = check.flare_with_same_window(run) if reason == FLARES_CHANGED else run.flare_id
+        if reason == FLARES_CHANGED and flare_id != run.flare_id:
+            rewritten.append(replace(run, flare_id=flare_id))
+        elif reason:
             stale.append(StalePreview(run, reason))
             log.info("%s %s: %s, made again", run.uid, run.band, reason)
         elif run.status == RunStatus.DONE and run.science_name in check.inputs.science:
@@ -87,7 +94,7 @@ def discard_stale_previews(
                     replace(run, background_uid=uid, background_reason=why, background_candidates=candidates)
                 )
     _discard(archive, [one.run for one in stale])
-    _rewrite(archive, rewritten)
+    rewrite_runs(archive, rewritten)
     return tuple(stale)
 
 
@@ -122,7 +129,7 @@ def _discard(archive: Archive, runs: Sequence[Run]) -> None:
         users = Journal(archive.root).askers([run.run_id for run in runs])
         gone = [run for run in runs if run.run_id not in users]
         kept = [run for run in runs if run.run_id in users]
-        _rewrite(archive, [replace(run, kind=RunKind.USER, author=users[run.run_id]) for run in kept])
+        rewrite_runs(archive, [replace(run, kind=RunKind.USER, author=users[run.run_id]) for run in kept])
         images = [
             image
             for run in gone
@@ -137,18 +144,6 @@ def _discard(archive: Archive, runs: Sequence[Run]) -> None:
                 place.rmdir()
         archive.delete("images", [image.image_id for image in images])
         archive.delete("runs", [run.run_id for run in gone])
-
-
-def _rewrite(archive: Archive, runs: Sequence[Run]) -> None:
-    """Write changed runs, and the author of their images, to their records and the index."""
-    if not runs:
-        return
-    with archive.write_lock():
-        changed = []
-        for run in runs:
-            images = archive.images(ImageFilter(recipe_id=run.run_id, all_hidden=True))
-            changed += [replace(image, author=run.author) for image in images]
-        archive.write_runs(runs, changed)
 
 
 @dataclass(frozen=True)
@@ -186,11 +181,11 @@ class StalenessCheck:
     def _other_flare(self, file: ScienceFile, run: Run, recipe: Any) -> str:
         """Whether the flares in the file, or the limits of its flare, have changed in the flare list."""
         flares = self.inputs.flares_in(file)
-        wanted = set(flares) or {flare_named_in(file.purpose)}
+        wanted = set(flares) or {self.inputs.listed_id(flare_named_in(file.purpose))}
         if (run.flare_id or "") not in wanted:
-            return "the flares in its file have changed"
+            return FLARES_CHANGED
         flare = flares.get(run.flare_id or "")
-        if flare is None or flare.updated_at <= run.started_at:
+        if flare is None or (flare.limits_changed_at or flare.updated_at) <= run.started_at:
             return ""
         return "" if self._has_its_window(file, run, recipe) else "the limits of its flare have changed"
 
@@ -206,22 +201,36 @@ class StalenessCheck:
 
     def _has_its_window(self, file: ScienceFile, run: Run, recipe: Any) -> bool:
         """Whether the window, or the reason for a skip, is still the one of a run; true if the file is unreadable."""
-        flares = self.inputs.flares_in(file)
         try:
-            windows = preview_windows(
-                read_pixel_data(self.archive.path_of(file.path)),
-                self.rules,
-                intervals_of(flares.values()),
-                quiet_rate(self.archive, self.inputs, file),
-            )
+            windows = self._windows(file, run)
         except (StixError, OSError):
             return True
-        label = self.rules.labels_of(run.band)[0]
-        return any(
-            band_label(window.rule_band) == label and _is_same(window, run, recipe)
-            for window in windows
-            if window.flare_id in ("", run.flare_id)
+        return any(_is_same(window, run, recipe) for window in windows if window.flare_id in ("", run.flare_id))
+
+    def flare_with_same_window(self, run: Run) -> str | None:
+        """The flare that now has the window of a preview whose flare is gone; the flare of the run without one.
+
+        A skipped band may fit several flares; the first one takes it.
+        """
+        file = self.inputs.science[run.science_name]
+        named = self.inputs.listed_id(flare_named_in(file.purpose)) or None
+        try:
+            windows = self._windows(file, run)
+        except (StixError, OSError):
+            return run.flare_id
+        recipe = json.loads(run.recipe) if run.recipe else None
+        return next((one.flare_id or named for one in windows if _is_same(one, run, recipe)), run.flare_id)
+
+    def _windows(self, file: ScienceFile, run: Run) -> list[PreviewWindow | SkippedBand]:
+        """Windows of a file by the rule of a run's band, one for each flare."""
+        windows = preview_windows(
+            read_pixel_data(self.archive.path_of(file.path)),
+            self.rules,
+            intervals_of(self.inputs.flares_in(file).values()),
+            quiet_rate(self.archive, self.inputs, file),
         )
+        label = self.rules.labels_of(run.band)[0]
+        return [window for window in windows if band_label(window.rule_band) == label]
 
     def _other_files(self, file: ScienceFile, run: Run, recipe: Any) -> str:
         if recipe is None:  # a skip needs no other files

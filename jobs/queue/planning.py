@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archive import Archive
+from archive import Archive, NotInArchive
 from archive.index.schema import RunKind, ScienceFile
 from jobs.imaging.task import ImagingTask, RunContext, band_label
 from jobs.inputs import BackgroundChoice, InputCatalog, flare_named_in
@@ -65,7 +65,7 @@ def _task(
             uid=file.uid,
             science_name=file.name,
             band=band_label(part.energy),
-            flare_id=flare.flare_id if flare else flare_named_in(file.purpose) or None,
+            flare_id=flare.flare_id if flare else _named_flare(archive, file.purpose),
             goes_class=flare.goes_class if flare else None,
             goes_flux=flare.goes_flux if flare else None,
             background_uid=choice.chosen.uid if choice.chosen else None,
@@ -77,3 +77,12 @@ def _task(
         created=created,
         calibration=inputs.calibration,
     )
+
+
+def _named_flare(archive: Archive, purpose: str) -> str | None:
+    """The flare that a purpose names, by its id in the flare list if it is there."""
+    named = flare_named_in(purpose)
+    try:
+        return archive.flare(named).flare_id
+    except NotInArchive:
+        return named or None

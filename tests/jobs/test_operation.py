@@ -43,7 +43,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MANUAL = REPOSITORY / "docs/how-to/operation.md"
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
 #: What depends on when something was done, and on nothing else.
-TIMES = {"ingested_at", "started_at", "created_at", "updated_at", "elapsed_s"}
+TIMES = {"ingested_at", "started_at", "created_at", "updated_at", "limits_changed_at", "elapsed_s"}
 
 
 def rows_of(archive):
@@ -370,17 +370,40 @@ def test_another_candidate_changes_the_record_of_the_choice_alone(own, flare):
 def test_flare_with_other_limits_gives_its_file_other_windows(own, flare):
     (listed,) = own.flares()
     assert {run.flare_id for run in previews_of(own)} == {listed.flare_id}
-    own.upsert("flares", [replace(listed, source="list", updated_at=later())])
+    own.upsert("flares", [replace(listed, source="list", limits_changed_at=later())])
     assert discard_stale_previews(own) == ()
-    shorter = replace(listed, t_end=listed.t_start + np.timedelta64(20, "s"), updated_at=later())
+    shorter = replace(listed, t_end=listed.t_start + np.timedelta64(20, "s"), limits_changed_at=later())
     own.upsert("flares", [shorter])
     assert {one.reason for one in discard_stale_previews(own)} == {"the limits of its flare have changed"}
+
+
+def test_flare_whose_position_is_new_has_the_same_windows(own, flare, monkeypatch):
+    """No file is read for it: a row is written whenever its position changes."""
+    monkeypatch.setattr("jobs.previews.stale.read_pixel_data", lambda _path: pytest.fail("a file was read"))
+    (listed,) = own.flares()
+    own.upsert("flares", [replace(listed, hpc_x=1.0, updated_at=later())])
+    assert discard_stale_previews(own) == ()
+
+
+def test_flare_with_another_id_keeps_its_images(own, flare):
+    (listed,) = own.flares()
+    before = previews_of(own)
+    own.delete("flares", [listed.flare_id])
+    own.upsert("flares", [replace(listed, flare_id="2603149999")])
+    assert discard_stale_previews(own) == ()
+    assert {run.flare_id for run in previews_of(own)} == {"2603149999"}
+    assert {run.run_id for run in previews_of(own) if run.folder} == {run.run_id for run in before if run.folder}
+    assert {image.flare_id for image in own.images(limit=1000)} == {"2603149999"}
+    folder = own.path_of(next(run.folder for run in previews_of(own) if run.folder))
+    assert "2603149999" in (folder / RECORD).read_text()
+    assert make_previews(own, later()).runs == ()
 
 
 def test_other_flare_in_the_file_gives_it_other_images(own, flare):
     (listed,) = own.flares()
     own.delete("flares", [listed.flare_id])
-    own.upsert("flares", [replace(listed, flare_id="2603149999")])
+    end = listed.t_start + np.timedelta64(20, "s")
+    own.upsert("flares", [replace(listed, flare_id="2603149999", t_end=end)])
     assert {one.reason for one in discard_stale_previews(own)} == {"the flares in its file have changed"}
 
 
