@@ -135,6 +135,16 @@ class ArchiveQueries:
         """
         return self._rows.page_and_count(IMAGES, which.conditions, sort, size, page)
 
+    def set_page(
+        self, which: ImageFilter, *, sort: tuple[str, ...] = ("-t_start",), size: int = 25, page: int = 1
+    ) -> tuple[list[Run], int]:
+        """A page of image sets with an image that matches a filter, as runs, and the number of sets on all pages.
+
+        Arguments and errors as `image_page`; sorted by columns of runs, their net counts and the measured GOES flux of
+        their flares.
+        """
+        return self._rows.page_and_count(RUNS, which.set_conditions, sort, size, page)
+
     def image_place(
         self, image_id: str, which: ImageFilter | None = None, *, sort: tuple[str, ...] = ("-t_start",)
     ) -> Place | None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from archive.index.schema import RunKind
-from archive.index.sql import Conditions
+from archive.index.schema import IMAGES, RunKind, RunStatus
+from archive.index.sql import Conditions, select
 from archive.layout import METHODS
 
 #: x0, x1, y0, y1.
@@ -22,7 +22,11 @@ _WITH_IMAGES = "best_image_thermal IS NOT NULL OR best_image_nonthermal IS NOT N
 _OF_FLARE = (
     "flare_id = ? OR flare_id IN (SELECT flare_id FROM flares WHERE list_contains(string_split(other_ids, ' '), ?))"
 )
-_NET_COUNTS = "recipe_id IN (SELECT run_id FROM runs WHERE counts_total - coalesce(counts_background, 0) >= ?)"
+#: Flares with a text in another id or in the SOL identifier.
+_NAMED = "flare_id IN (SELECT flare_id FROM flares WHERE contains(other_ids, ?) OR contains(lower(sol_id), ?))"
+#: Net counts of a run, ct.
+NET_COUNTS_OF_RUN = "counts_total - coalesce(counts_background, 0)"
+_NET_COUNTS = f"recipe_id IN (SELECT run_id FROM runs WHERE {NET_COUNTS_OF_RUN} >= ?)"  # noqa: S608 (a constant)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,28 +96,53 @@ class ImageFilter:
 
     @property
     def conditions(self) -> Conditions:
-        """The filter as SQL conditions."""
-        return Conditions.of(
+        """The filter as SQL conditions on images."""
+        return self._of_one_image & Conditions.of(
             *_of_image_set(self),
             ("recipe_id = ?", self.recipe_id),
             (_any_of("recipe_id", self.recipe_ids), self.recipe_ids or None),
+            *_of_energy(self),
+            (_NET_COUNTS, self.counts_min),
+            (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
+            _contains_text(self.text) if self.text else ("true", None),
+        )
+
+    @property
+    def set_conditions(self) -> Conditions:
+        """The filter as SQL conditions on runs: image sets that contain a matching image."""
+        one = self._of_one_image
+        if "-" in self.text:  # a piece of an image id, which runs do not have
+            one = one & Conditions.of(_contains_text(self.text))
+        images = select("recipe_id", IMAGES.name, one.where)
+        text = self.text if "-" not in self.text else ""
+        return Conditions.of(
+            *_of_image_set(self),
+            ("status = ?", str(RunStatus.DONE)),
+            ("run_id = ?", self.recipe_id),
+            (_any_of("run_id", self.recipe_ids), self.recipe_ids or None),
+            *_of_energy(self),
+            (f"{NET_COUNTS_OF_RUN} >= ?", self.counts_min),
+            (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
+            (f"{_contains('run_id', 'uid', 'flare_id')} OR {_NAMED}", (*(text,) * 4, text.lower()) if text else None),
+            (f"run_id IN ({images})", one.values if one.terms else None),
+        )
+
+    @property
+    def _of_one_image(self) -> Conditions:
+        """Conditions on what differs between the images of a set."""
+        return Conditions.of(
             (_any_of("method", self.methods), self.methods or None),
-            ("e_high > ?", self.e_low),
-            ("e_low < ?", self.e_high),
             ("goes_flux >= ?", self.goes_min),
             ("goes_flux < ?", self.goes_max),
             ("peak_hpc_x >= ?", self.x_min),
             ("peak_hpc_x <= ?", self.x_max),
             ("peak_hpc_y >= ?", self.y_min),
             ("peak_hpc_y <= ?", self.y_max),
-            (_NET_COUNTS, self.counts_min),
             ("trusted = ?", self.trusted),
             ("verdict_position = ?", self.verdict_position),
             ("verdict_flux = ?", self.verdict_flux),
             ("verdict_shape = ?", self.verdict_shape),
-            (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
             ("image_id IN (SELECT unnest(?))", list(self.ids) or None),
-            _contains_text(self.text) if self.text else ("true", None),
         )
 
 
@@ -292,6 +321,10 @@ def _of_image_set(chosen: ImageFilter | RunFilter) -> tuple[tuple[str, Any], ...
     )
 
 
+def _of_energy(chosen: ImageFilter) -> tuple[tuple[str, Any], ...]:
+    return ("e_high > ?", chosen.e_low), ("e_low < ?", chosen.e_high)
+
+
 def _contains_text(text: str) -> tuple[str, tuple[str, ...]]:
     """Condition that selects images whose uid, image id, flare id or another name of their flare contains a text.
 
@@ -302,10 +335,7 @@ def _contains_text(text: str) -> tuple[str, tuple[str, ...]]:
         ("contains(uid, ?)", (text,)),
         ("contains(flare_id, ?)", (text,)),
         ("contains(recipe_id, ?)", (text,)),
-        (
-            "flare_id IN (SELECT flare_id FROM flares WHERE contains(other_ids, ?) OR contains(lower(sol_id), ?))",
-            (text, text.lower()),
-        ),
+        (_NAMED, (text, text.lower())),
     ]
     methods = tuple(method for method in METHODS if text in method)
     if methods:

@@ -8,18 +8,22 @@ from typing import Any
 
 from archive.errors import QueryRefused
 from archive.index.columns import Table
-from archive.index.schema import FLARES, IMAGES
-from archive.index.sql import Conditions
+from archive.index.filters import NET_COUNTS_OF_RUN
+from archive.index.schema import FLARES, IMAGES, RUNS
+from archive.index.sql import Conditions, select
 
-#: Net counts of the run of an image. Images can be sorted by them as by a column.
+#: Net counts of a run. Runs and images can be sorted by them as by a column.
 NET_COUNTS = "net_counts"
 #: Duration of a flare, s. Flares can be sorted by it as by a column.
 DURATION = "duration_s"
+#: Expressions that rows can be sorted by as by columns.
 _COMPUTED = {
-    IMAGES.name: {
-        NET_COUNTS: "(SELECT counts_total - coalesce(counts_background, 0) FROM runs WHERE run_id = recipe_id)",
-    },
+    IMAGES.name: {NET_COUNTS: f"({select(NET_COUNTS_OF_RUN, RUNS.name, ' WHERE run_id = recipe_id')})"},
     FLARES.name: {DURATION: "epoch(t_end - t_start)"},
+    RUNS.name: {
+        NET_COUNTS: f"({NET_COUNTS_OF_RUN})",
+        "goes_flux": f"({select('goes_flux', FLARES.name, ' WHERE flares.flare_id = runs.flare_id')})",
+    },
 }
 
 

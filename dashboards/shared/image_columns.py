@@ -50,8 +50,8 @@ class Column(TableColumn[[ImageRow, Links]]):
     usual: bool = True
 
 
-def _thumbnail(row: ImageRow, links: Links) -> str:
-    image = row.image
+def thumbnail(image: Image, links: Links) -> str:
+    """Button with the thumbnail of an image."""
     place = links.thumbnail(image)
     label = f"Show {formatting.method_name(image.method)}, {formatting.time_range(image)}, {formatting.band(image)}"
     inner = (
@@ -60,6 +60,10 @@ def _thumbnail(row: ImageRow, links: Links) -> str:
         else '<span class="nothing">no picture</span>'
     )
     return f'<button type="button" class="thumb" aria-label="{escape(label)}">{inner}</button>'
+
+
+def _thumbnail(row: ImageRow, links: Links) -> str:
+    return thumbnail(row.image, links)
 
 
 def _time(row: ImageRow, _: Links) -> str:
@@ -113,9 +117,12 @@ def _chi2(row: ImageRow, _: Links) -> str:
 
 
 def _trust(row: ImageRow, _: Links) -> str:
-    """The verdict, with a mark for simulated data."""
-    image = row.image
-    return _simulated(image) + (_doubt(image) or _mark("good", "trusted", cautions_text(image)))
+    return trust_mark(row.image)
+
+
+def trust_mark(image: Image) -> str:
+    """The verdict on an image, with a mark for simulated data."""
+    return _simulated(image) + (_doubt(image) or mark("good", "trusted", cautions_text(image)))
 
 
 def _doubts(image: Image) -> str:
@@ -124,14 +131,15 @@ def _doubts(image: Image) -> str:
 
 
 def _simulated(image: Image) -> str:
-    return _mark("simulated", "SIMULATED", "Made from simulated data") if image.simulated else ""
+    return mark("simulated", "SIMULATED", "Made from simulated data") if image.simulated else ""
 
 
 def _doubt(image: Image) -> str:
-    return "" if image.trusted else _mark("doubt", "doubtful", cautions_text(image))
+    return "" if image.trusted else mark("doubt", "doubtful", cautions_text(image))
 
 
-def _mark(kind: str, label: str, tooltip: str) -> str:
+def mark(kind: str, label: str, tooltip: str) -> str:
+    """A colored word; ``kind`` is "good", "doubt" or "simulated"."""
     return f'<span class="mark {kind}" title="{escape(tooltip)}">{label}</span>'
 
 
@@ -141,7 +149,8 @@ def cautions_text(image: Image) -> str:
     return "\n".join(lines) or "No quality warnings."
 
 
-def _file(row: ImageRow, links: Links) -> str:
+def file_links(row: ImageRow, links: Links) -> str:
+    """Links to the FITS file of an image and to the scripts that reproduce it."""
     place = links.fits(row.image) if links.cheap else None
     if place is None:
         return '<span title="Click the row to download">FITS</span>'
@@ -260,7 +269,9 @@ IMAGE_COLUMNS = (
     _optional("author", "Made by", _author, "User who requested it", "author", 88),
     _optional("made", "Made", _made, "Time of creation, UTC", "-created_at", 96),
     _optional("recipe", "Recipe", _recipe, "Hash of everything that determines the image", "recipe_id", 146),
-    Column("file", "File", _file, "FITS file, and scripts that reproduce it", width=136, min_width=100, align="center"),
+    Column(
+        "file", "File", file_links, "FITS file, and scripts that reproduce it", width=136, min_width=100, align="center"
+    ),
 )
 
 #: Always shown: a picture to click.

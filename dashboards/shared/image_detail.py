@@ -134,7 +134,11 @@ def _flare(detail: ImageDetail) -> str:
     if not image.flare_id:
         return formatting.UNKNOWN
     which = escape(image.flare_id)
-    links = [f'<a href="image_archive?flare={which}">all {detail.n_of_flare} images</a>'] if detail.n_of_flare else []
+    links = (
+        [f'<a href="image_archive?flare={which}&amp;author=anyone">all {detail.n_of_flare} images</a>']
+        if detail.n_of_flare
+        else []
+    )
     if "lightcurves" in PAGES:
         start, span = curve_window(image)
         links.append(f'<a href="lightcurves?start={start}&amp;span={span}">light curves</a>')

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from dashboards.shared.image_columns import Column, ImageRow, chosen_columns
 from dashboards.shared.links import Links
+from dashboards.shared.paged_table import TableColumn
 from dashboards.shared.style import style
 
 #: Margins of the table and width of the checkboxes, pixel.
 MARGIN = 88
-USUAL = chosen_columns(())
 
 
 def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -> str:
@@ -36,8 +35,8 @@ def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -
     )
 
 
-def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column] = USUAL) -> str:
-    """Rows as a plain table with the cells of the live table."""
+def table_html[Row](rows: Sequence[Row], links: Links, columns: Sequence[TableColumn[[Row, Links]]]) -> str:
+    """Rows as a plain table with the cells of the live table; narrow screens hide the columns that it hides."""
     heads = '<th class="box"></th>' + "".join(
         f'<th class="p{c.priority}" style="text-align:{c.align}">{escape(c.title)}</th>' for c in columns
     )
@@ -51,10 +50,11 @@ def table_html(rows: Sequence[ImageRow], links: Links, columns: Sequence[Column]
     widths = '<col style="width:40px">' + "".join(
         f'<col class="p{c.priority}" style="width:{c.min_width}px">' for c in columns
     )
-    return f"<table><colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
+    return f"<style>{narrow_css(columns)}</style><table>{table}</table>"
 
 
-def narrow_css(columns: Sequence[Column] = USUAL) -> str:
+def narrow_css(columns: Sequence[TableColumn[...]]) -> str:
     """Which columns are hidden at which screen width, as Tabulator does it."""
     rules = []
     for priority in sorted({column.priority for column in columns} - {0}):
@@ -65,4 +65,4 @@ def narrow_css(columns: Sequence[Column] = USUAL) -> str:
 
 def opening_css() -> str:
     """Styles of the opening."""
-    return style("shared/opening") + f"#opening {{ {style('shared/image_cells')} }}\n" + narrow_css()
+    return style("shared/opening") + f"#opening {{ {style('shared/image_cells')} }}\n"

@@ -20,7 +20,7 @@ ASPECT_TRUST = {
     f"{aspect}-{word}": (aspect, word) for aspect in ("position", "flux", "shape") for word in (TRUSTED, DOUBTFUL)
 }
 #: Values of ``author`` besides user names.
-AUTOMATIC, USERS, MINE = "auto", "users", "mine"
+AUTOMATIC, USERS, MINE, ANYONE = "auto", "users", "mine", "anyone"
 
 
 class ImageFilterState(AddressState):
@@ -45,7 +45,7 @@ class ImageFilterState(AddressState):
     x = param.String("", doc="Range of the peak's Solar X, arcsec, “-600..-400”")
     y = param.String("", doc="Range of the peak's Solar Y, arcsec")
     counts = param.String("", doc="Fewest counts above background, ct")
-    author = param.String("", doc="“auto”, “users”, “mine”, or the name of a user")
+    author = param.String(AUTOMATIC, doc="“auto”, “users”, “mine”, “anyone”, or the name of a user")
 
     complaints = param.Dict({}, doc="Parameter → why its value is not used")
 
@@ -109,7 +109,7 @@ class ImageFilterState(AddressState):
             y_max=y_max,
             counts_min=parsed["counts"],
             automatic={AUTOMATIC: True, USERS: False}.get(author or ""),
-            author=None if author in (AUTOMATIC, USERS) else author,
+            author=None if author in (AUTOMATIC, USERS, ANYONE) else author,
             trusted={TRUSTED: True, DOUBTFUL: False}.get(self.trust),
             verdict_position=word if aspect == "position" else None,
             verdict_flux=word if aspect == "flux" else None,
@@ -133,7 +133,7 @@ class ImageFilterState(AddressState):
         )
 
     def _author(self, visitor: Visitor) -> str | None:
-        """Selected author, None for all; for a guest's own images an empty name, which matches no user."""
+        """Selected author; for a guest's own images an empty name, which matches no user."""
         if self.author == MINE:
             if visitor.name is None:
                 self.complaints = {**self.complaints, "author": "Sign in to see your own images"}

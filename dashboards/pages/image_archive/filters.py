@@ -8,7 +8,16 @@ import panel as pn
 import panel.ui as pmui
 
 from archive.layout import METHODS
-from dashboards.pages.image_archive.filter_state import ANY, ASPECT_TRUST, AUTOMATIC, DOUBTFUL, MINE, TRUSTED, USERS
+from dashboards.pages.image_archive.filter_state import (
+    ANY,
+    ANYONE,
+    ASPECT_TRUST,
+    AUTOMATIC,
+    DOUBTFUL,
+    MINE,
+    TRUSTED,
+    USERS,
+)
 from dashboards.pages.image_archive.state import NO_IMAGE_TAB, ImageArchiveState
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import IMAGE_COLUMNS, PICTURE, chosen_columns
@@ -21,7 +30,7 @@ BANDS = {"any energy": ""} | {
 TRUST = {"trusted or not": ANY, "trusted": TRUSTED, "doubtful": DOUBTFUL} | {
     f"{aspect} {word}": choice for choice, (aspect, word) in ASPECT_TRUST.items()
 }
-AUTHORS = {"anyone": "", "automatic": AUTOMATIC, "users": USERS, "me": MINE}
+AUTHORS = {"automatic": AUTOMATIC, "anyone": ANYONE, "users": USERS, "me": MINE}
 #: Fields of the second row, which is collapsed until one of them is used.
 MORE = ("flare", "uid", "goes", "x", "y", "counts", "author")
 

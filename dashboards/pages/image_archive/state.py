@@ -13,6 +13,8 @@ from archive.index.rows import Place
 from archive.index.schema import IMAGES, RUNS
 from dashboards.pages.image_archive.filter_state import ImageFilterState
 from dashboards.pages.image_archive.selection import FEW, Selection, TooMany
+from dashboards.pages.image_archive.set_columns import SetRow
+from dashboards.pages.image_archive.sets import SET_SORTS, set_rows, with_images
 from dashboards.pages.image_archive.tracks import MOST_TRACKED, track
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.compare import (
@@ -33,11 +35,14 @@ from stixcore.errors import StixError
 from stixcore.imaging.reconstruction import Method
 
 PAGE_SIZES = (25, 50, 100)
-IMAGES_TAB, NO_IMAGE_TAB, COMPARE_TAB, TRACKS_TAB = "images", "imageless", "compare", "tracks"
-TABS = (IMAGES_TAB, NO_IMAGE_TAB, COMPARE_TAB, TRACKS_TAB)
+SETS_TAB, IMAGES_TAB, NO_IMAGE_TAB, COMPARE_TAB, TRACKS_TAB = "sets", "images", "imageless", "compare", "tracks"
+TABS = (SETS_TAB, IMAGES_TAB, NO_IMAGE_TAB, COMPARE_TAB, TRACKS_TAB)
+#: Image sets whose rows of single images can be shown at the same time.
+MOST_OPENED = 20
 #: Value in the URL for a selection of all images that match its filter.
 ALL = "all"
 
+_PAGES = {"page", "runs_page", "sets_page"}
 _COUNTS = "SELECT run_id, counts_total, counts_background FROM runs WHERE run_id IN (SELECT unnest(?))"
 
 
@@ -63,7 +68,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
     )
     opened = param.String("", doc="Id of the image that is shown large; empty for none")
     tab: param.Selector[Any] = param.Selector(
-        default=IMAGES_TAB, objects=list(TABS), doc="What is shown: a table, or pictures and plots of the picked images"
+        default=SETS_TAB, objects=list(TABS), doc="What is shown: a table, or pictures and plots of the picked images"
     )
     columns = param.List(
         default=[], item_type=str, bounds=(0, 40), doc="Columns of the table; empty for the usual ones"
@@ -72,8 +77,14 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         default=[], item_type=str, bounds=(0, FEW), doc="Picked images as an address has them: ids, or “all”"
     )
     runs_page = param.Integer(default=1, bounds=(1, None), doc="Page of the bands without image, from 1")
+    sets_page = param.Integer(default=1, bounds=(1, None), doc="Page of the image sets, from 1")
+    opened_sets = param.List(
+        default=[], item_type=str, bounds=(0, MOST_OPENED), doc="Recipe ids of sets whose images have rows"
+    )
 
     listing = param.ClassSelector(class_=Listing, default=Listing(), doc="Images of this page, as ImageRow")
+    sets = param.ClassSelector(class_=Listing, default=Listing(), doc="Image sets of this page, as SetRow")
+    set_rows = param.ClassSelector(class_=tuple, default=(), doc="These sets, and the images of opened ones, as SetRow")
     runs = param.ClassSelector(class_=Listing, default=Listing(), doc="Runs without image of this page, as Run")
     selection = param.ClassSelector(
         class_=Selection, default=Selection(), doc="Selected images; they outlive filter, order and page"
@@ -90,6 +101,8 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
 
     outcomes: ClassVar = (
         "listing",
+        "sets",
+        "set_rows",
         "runs",
         "selected_rows",
         "n_selected",
@@ -123,6 +136,8 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         "selected": "picked",
         **{name: name for name in CompareChoice.choice_names},
         "runs_page": "imageless_page",
+        "sets_page": "sets_page",
+        "opened_sets": "rows_of",
     }
 
     def __init__(self, source: ArchiveSource, visitor: Who = GUEST, **params: Any) -> None:
@@ -130,7 +145,9 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         self._source = source
         self._who = visitor
         self._read: tuple[Any, list[Scene]] = (None, [])
-        self.param.watch(self._reordered, [*self.filter_names, "sort", "page", "page_size", "runs_page", "tab"])
+        pages = [*_PAGES]
+        self.param.watch(self._reordered, [*self.filter_names, "sort", "page_size", "tab", *pages])
+        self.param.watch(self._show_set_rows, ["sets", "opened_sets"])
         self.param.watch(self._opened, "opened")
         self.param.watch(self._selection_changed, "selection")
         self.param.watch(self._show_views, ["selection", "tab"])
@@ -144,7 +161,8 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
     @property
     def is_damaged(self) -> bool:
         """Whether the list of this tab may be incomplete, because part of its table is damaged."""
-        return self._source.lacks(RUNS.name if self.tab == NO_IMAGE_TAB else IMAGES.name)
+        tables = {NO_IMAGE_TAB: (RUNS.name,), SETS_TAB: (RUNS.name, IMAGES.name)}.get(self.tab, (IMAGES.name,))
+        return any(self._source.lacks(name) for name in tables)
 
     def load(self) -> None:
         """Load everything that is shown."""
@@ -194,8 +212,8 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
 
     def _reordered(self, *events: param.parameterized.Event) -> None:
         changed = {event.name for event in events}
-        if changed & {*self.filter_names, "sort", "page_size"} and not changed & {"page", "runs_page"}:
-            first = {name: 1 for name in ("page", "runs_page") if getattr(self, name) != 1}
+        if changed & {*self.filter_names, "sort", "page_size"} and not changed & _PAGES:
+            first = {name: 1 for name in _PAGES if getattr(self, name) != 1}
             if first:
                 self.param.update(**first)  # calls this method again
                 return
@@ -204,6 +222,8 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
     def _load_tab(self) -> None:
         if self.tab == NO_IMAGE_TAB:
             self._load_runs()
+        elif self.tab == SETS_TAB:
+            self._load_sets()
         else:  # the number of matches is also shown above pictures and plots
             self._load_images()
 
@@ -213,6 +233,31 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         except StixError as error:
             self.listing = Listing(page_size=self.page_size, problem=str(error))
         self._selection_changed()
+
+    def _load_sets(self) -> None:
+        try:
+            sets, number = self._source.ask(self._sets)
+            self.param.update(sets=sets, listing=Listing(total=number, page_size=self.page_size))
+        except StixError as error:
+            nothing: Listing[Any] = Listing(page_size=self.page_size, problem=str(error))
+            self.param.update(sets=nothing, listing=nothing)
+        self._selection_changed()
+
+    def _sets(self, archive: Archive) -> tuple[Listing[SetRow], int]:
+        """A page of image sets, and the number of images that match."""
+        which, size = self.image_filter(self._visitor), self.page_size
+        sort = self._sort_by({*RUNS.names, *SET_SORTS})
+        runs, total = archive.set_page(which, sort=sort, size=size, page=self.sets_page)
+        rows = set_rows(archive, runs, self._visitor)
+        return Listing(rows, total, min(self.sets_page, pages_of(total, size)), size), archive.count_images(which)
+
+    def show_rows(self, recipe_id: str) -> None:
+        """Show the rows of the images of a set, or hide them."""
+        others = [one for one in self.opened_sets if one != recipe_id]
+        self.opened_sets = others if recipe_id in self.opened_sets else [*others, recipe_id][-MOST_OPENED:]
+
+    def _show_set_rows(self, *_: param.parameterized.Event) -> None:
+        self.set_rows = with_images(self.sets.rows, self.opened_sets)
 
     def _images(self, archive: Archive) -> Listing[ImageRow]:
         which, size = self.image_filter(self._visitor), self.page_size
@@ -241,7 +286,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
             self.selection = Selection(tuple(image_id for image_id in asked.ids if image_id in found))
 
     def _selection_changed(self, *_: param.parameterized.Event) -> None:
-        selection, ids = self.selection, [row.image.image_id for row in self.listing.rows]
+        selection, ids = self.selection, self._ids_on_page
         try:
             rows = self._source.ask(lambda archive: selection.among(archive, ids, self._visitor))
             number = self._source.ask(lambda archive: selection.count(archive, self._visitor))
@@ -252,6 +297,12 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         else:
             selected = [ALL] if selection == Selection.of_all(self.image_filter(self._visitor)) else []
         self.param.update(selected_rows=rows, n_selected=number, selected=selected)
+
+    @property
+    def _ids_on_page(self) -> list[str]:
+        if self.tab == SETS_TAB:
+            return [image_id for row in self.sets.rows for image_id in row.image_ids]
+        return [row.image.image_id for row in self.listing.rows]
 
     def _show_views(self, *_: param.parameterized.Event) -> None:
         """Read the files of the selected images if a view needs them."""
@@ -302,8 +353,10 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         return Listing(tuple(runs), total, page, size)
 
     def _sort(self) -> tuple[str, ...]:
-        """The sort columns, without unknown ones."""
-        names = {*IMAGES.names, NET_COUNTS}
+        """The sort columns of images, without unknown ones."""
+        return self._sort_by({*IMAGES.names, NET_COUNTS})
+
+    def _sort_by(self, names: set[str]) -> tuple[str, ...]:
         known = tuple(column for column in self.sort if column.removeprefix("-") in names)
         return known or tuple(self.param["sort"].default)
 

@@ -1,4 +1,4 @@
-"""The image table: Tabulator shows one page of rows; the archive filters, sorts and pages."""
+"""The tables of images and image sets: Tabulator shows one page of rows; the archive filters, sorts and pages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pandas as pd
 import panel as pn
 from panel.io.model import JSCode
 
-from dashboards.shared.image_columns import IMAGE_COLUMNS, PICTURE, Column, ImageRow, chosen_columns
+from dashboards.pages.image_archive.set_columns import SET_COLUMNS, SetRow, shown_columns
+from dashboards.shared.image_columns import IMAGE_COLUMNS, ImageRow, chosen_columns
 from dashboards.shared.links import Links
-from dashboards.shared.paged_table import sort_of, sorters_of, table_options
+from dashboards.shared.paged_table import TableColumn, sort_of, sorters_of, table_options
 from dashboards.shared.style import style
 
 KEY = "image_id"
@@ -44,13 +45,18 @@ class TickedTabulator(pn.widgets.Tabulator):
         return configuration
 
 
-class ImageTable:
-    """Shows rows, and reports clicks on rows and column headers, and ticked checkboxes.
+class RowTable[Row]:
+    """Shows one page of rows, and reports clicks on rows and column headers, and ticked checkboxes.
 
     Parameters
     ----------
-    on_open : callable
-        Called with the id of the image whose row was clicked.
+    columns : sequence of TableColumn
+    key : callable
+        Unique key of a row.
+    images : callable
+        Ids of the images that a row stands for; its box is ticked when all of them are selected.
+    on_click : callable
+        Called with a row and the field of the cell that was clicked.
     on_sort : callable
         Called with columns of the index to sort by, "-" for descending.
     on_pick : callable
@@ -59,42 +65,46 @@ class ImageTable:
 
     def __init__(
         self,
-        on_open: Callable[[str], None],
+        columns: Sequence[TableColumn[[Row, Links]]],
+        key: Callable[[Row], str],
+        images: Callable[[Row], Sequence[str]],
+        on_click: Callable[[Row, str], None],
         on_sort: Callable[[list[str]], None],
         on_pick: Callable[[list[str], list[str]], None],
     ) -> None:
-        self._on_open, self._on_sort, self._on_pick = on_open, on_sort, on_pick
-        self._columns, self._quiet = IMAGE_COLUMNS, False
-        #: Clicks on links and checkboxes do not open the image.
-        self._opening = {column.field for column in IMAGE_COLUMNS} - {"file"}
-        self._shown = chosen_columns(())
+        self._key, self._images = key, images
+        self._on_click, self._on_sort, self._on_pick = on_click, on_sort, on_pick
+        self._columns = self._shown = tuple(columns)
+        self._rows: tuple[Row, ...] = ()
+        self._quiet = False
         self.widget = TickedTabulator(
-            self._frame((), None),
+            self._frame(None),
             hidden_columns=self._hidden(),
             selectable="checkbox",
             stylesheets=[style("shared/image_table"), style("shared/image_cells")],
-            **table_options(self._columns, ROW_HEIGHT, {PICTURE.field: UNFOCUSABLE_FRAME}),
+            **table_options(self._columns, ROW_HEIGHT, {self._columns[0].field: UNFOCUSABLE_FRAME}),
         )
         self.widget.on_click(self._clicked)
         self.widget.param.watch(self._sorted, "sorters")
         self.widget.param.watch(self._ticked, "selection")
 
     def show(
-        self, rows: Sequence[ImageRow], sort: Sequence[str], links: Links, picked: frozenset[str] = frozenset()
+        self, rows: Sequence[Row], sort: Sequence[str], links: Links, picked: frozenset[str] = frozenset()
     ) -> None:
         """Show rows, with sort arrows according to ``sort`` and the boxes of selected images ticked."""
         self._quiet = True
         try:
             # one after the other: Panel looks the selection up in the previous rows
             self.widget.selection = []
-            self.widget.param.update(value=self._frame(rows, links), sorters=sorters_of(self._columns, sort))
-            self.widget.selection = self._places(picked, rows)
+            self._rows = tuple(rows)
+            self.widget.param.update(value=self._frame(links), sorters=sorters_of(self._columns, sort))
+            self.widget.selection = self._places(picked)
         finally:
             self._quiet = False
 
     def tick(self, picked: frozenset[str]) -> None:
         """Tick the checkboxes of these images, and no others."""
-        selection = [place for place, image_id in enumerate(self.widget.value[KEY]) if image_id in picked]
+        selection = self._places(picked)
         if selection != sorted(self.widget.selection):
             self._quiet = True
             try:
@@ -102,7 +112,7 @@ class ImageTable:
             finally:
                 self._quiet = False
 
-    def choose(self, columns: Sequence[Column]) -> None:
+    def choose(self, columns: Sequence[TableColumn[[Row, Links]]]) -> None:
         """Show these columns, starting with the next rows."""
         if tuple(columns) != self._shown:
             self._shown = tuple(columns)
@@ -111,32 +121,31 @@ class ImageTable:
     def _hidden(self) -> list[str]:
         return [KEY, *(column.field for column in self._columns if column not in self._shown)]
 
-    @staticmethod
-    def _places(picked: frozenset[str], rows: Sequence[ImageRow]) -> list[int]:
-        return [place for place, row in enumerate(rows) if row.image.image_id in picked]
+    def _places(self, picked: frozenset[str]) -> list[int]:
+        ids = [self._images(row) for row in self._rows]
+        return [place for place, images in enumerate(ids) if images and picked.issuperset(images)]
 
-    def _frame(self, rows: Sequence[ImageRow], links: Links | None) -> pd.DataFrame:
-        cells: dict[str, list[str]] = {KEY: [row.image.image_id for row in rows]}
+    def _frame(self, links: Links | None) -> pd.DataFrame:
+        cells: dict[str, list[str]] = {KEY: [self._key(row) for row in self._rows]}
         for column in self._columns:
             if links is None or column not in self._shown:
-                cells[column.field] = [""] * len(rows)
+                cells[column.field] = [""] * len(self._rows)
             else:
-                cells[column.field] = [f"<div>{column.cell(row, links)}</div>" for row in rows]
+                cells[column.field] = [f"<div>{column.cell(row, links)}</div>" for row in self._rows]
         return pd.DataFrame(cells, dtype=object)
 
     def _clicked(self, event: Any) -> None:
-        if event.column in self._opening:
-            self._on_open(str(self.widget.value[KEY].iloc[event.row]))
+        self._on_click(self._rows[event.row], event.column)
 
     def _ticked(self, event: Any) -> None:
         if self._quiet:
             return
-        ids = [str(image_id) for image_id in self.widget.value[KEY]]
-        now, before = ({ids[place] for place in places if place < len(ids)} for places in (event.new, event.old))
-        self._on_pick(
-            [image_id for image_id in ids if image_id in now - before],
-            [image_id for image_id in ids if image_id in before - now],
-        )
+
+        def ids(places: set[int]) -> list[str]:
+            rows = (self._rows[place] for place in sorted(places) if place < len(self._rows))
+            return [image_id for row in rows for image_id in self._images(row)]
+
+        self._on_pick(ids(set(event.new) - set(event.old)), ids(set(event.old) - set(event.new)))
 
     def _sorted(self, event: Any) -> None:
         if self._quiet:
@@ -144,3 +153,74 @@ class ImageTable:
         sort = sort_of(self._columns, event.new)
         if sort:
             self._on_sort(sort)
+
+
+class ImageTable(RowTable[ImageRow]):
+    """One row per image; a click opens it, except on links and checkboxes.
+
+    Parameters
+    ----------
+    on_open : callable
+        Called with the id of the image whose row was clicked.
+    on_sort, on_pick : callable
+        As `RowTable`.
+    """
+
+    def __init__(
+        self,
+        on_open: Callable[[str], None],
+        on_sort: Callable[[list[str]], None],
+        on_pick: Callable[[list[str], list[str]], None],
+    ) -> None:
+        self._opening = {column.field for column in IMAGE_COLUMNS} - {"file"}
+
+        def click(row: ImageRow, field: str) -> None:
+            if field in self._opening:
+                on_open(row.image.image_id)
+
+        super().__init__(IMAGE_COLUMNS, _image_id, lambda row: (_image_id(row),), click, on_sort, on_pick)
+        self.choose(chosen_columns(()))
+
+
+class SetTable(RowTable[SetRow]):
+    """One row per image set; a picture opens its image, the first column shows the rows of the images.
+
+    Parameters
+    ----------
+    on_open : callable
+        Called with the id of the image to open.
+    on_rows : callable
+        Called with the recipe id of the set whose rows are shown or hidden.
+    on_sort, on_pick : callable
+        As `RowTable`.
+    """
+
+    def __init__(
+        self,
+        on_open: Callable[[str], None],
+        on_rows: Callable[[str], None],
+        on_sort: Callable[[list[str]], None],
+        on_pick: Callable[[list[str], list[str]], None],
+    ) -> None:
+        methods = {column.field: column.method for column in SET_COLUMNS}
+
+        def click(row: SetRow, field: str) -> None:
+            if field == "rows" and not row.method:
+                on_rows(row.run.run_id)
+            elif field in methods and field != "file":
+                image = row.images.get(methods[field]) or row.main
+                if image is not None:
+                    on_open(image.image_id)
+
+        super().__init__(SET_COLUMNS, lambda row: row.key, lambda row: row.image_ids, click, on_sort, on_pick)
+
+    def show(
+        self, rows: Sequence[SetRow], sort: Sequence[str], links: Links, picked: frozenset[str] = frozenset()
+    ) -> None:
+        """Show rows as `RowTable`, with columns of pictures for the methods that they have."""
+        self.choose(shown_columns(rows))
+        super().show(rows, sort, links, picked)
+
+
+def _image_id(row: ImageRow) -> str:
+    return row.image.image_id

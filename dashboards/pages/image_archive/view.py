@@ -14,15 +14,17 @@ from dashboards.pages.image_archive.export_view import ExportActions
 from dashboards.pages.image_archive.filters import ImageFilters
 from dashboards.pages.image_archive.selection import MOST
 from dashboards.pages.image_archive.selection_bar import SelectionBar
+from dashboards.pages.image_archive.set_columns import shown_columns
 from dashboards.pages.image_archive.state import (
     COMPARE_TAB,
     IMAGES_TAB,
     NO_IMAGE_TAB,
+    SETS_TAB,
     TABS,
     TRACKS_TAB,
     ImageArchiveState,
 )
-from dashboards.pages.image_archive.table import ImageTable
+from dashboards.pages.image_archive.table import ImageTable, SetTable
 from dashboards.pages.image_archive.tracks_view import TracksView
 from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
@@ -39,7 +41,14 @@ from dashboards.shared.style import style
 from dashboards.shared.visitors import session_visitor
 
 #: Parameters that may cause notices.
-NOTICED = ["listing", "runs", "complaints", "detail_problem", "selection_problem", "tab"]
+NOTICED = ["listing", "sets", "runs", "complaints", "detail_problem", "selection_problem", "tab"]
+#: Tab → its list and page in the state, and what it lists.
+LISTS = {
+    SETS_TAB: ("sets", "sets_page", "image sets"),
+    NO_IMAGE_TAB: ("runs", "runs_page", "bands without image"),
+    **dict.fromkeys((IMAGES_TAB, COMPARE_TAB, TRACKS_TAB), ("listing", "page", "images")),
+}
+TABLE_TABS = (SETS_TAB, IMAGES_TAB, NO_IMAGE_TAB)
 PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
 
 
@@ -59,6 +68,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
     def __init__(self, state: ImageArchiveState, links: Links) -> None:
         super().__init__(state, links)
         self._table = ImageTable(self._open, self._sort, state.select)
+        self._set_table = SetTable(self._open, state.show_rows, self._sort, state.select)
         self._bar = SelectionBar(
             state.select_all,
             state.select_none,
@@ -75,10 +85,11 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         self._image = OpenedImage(links, self._open, state.step)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
         state.param.watch(self._show_images, ["listing", "columns"])
+        state.param.watch(self._show_sets, "set_rows")
         state.param.watch(self._show_selection, ["selected_rows", "n_selected", "listing", "tab"])
         state.param.watch(self._show_tab, "tab")
         state.param.watch(self._show_runs, "runs")
-        state.param.watch(self._show_paging, ["listing", "runs", "tab"])
+        state.param.watch(self._show_paging, ["listing", "sets", "runs", "tab"])
         state.param.watch(lambda event: self._image.show(event.new, state.steps), "detail")
         state.param.watch(self._show_notices, NOTICED)
         self._pager.param.watch(self._turn, "value")
@@ -91,15 +102,20 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
     @classmethod
     def opening(cls, state: ImageArchiveState, links: Links, *, dark: bool) -> str:
         """The page as plain HTML, shown until the page is live."""
-        listing = state.listing
-        plain = listing.rows and not state.opened and state.tab == IMAGES_TAB
-        table = table_html(listing.rows, links, chosen_columns(state.columns)) if plain else ""
-        return opening_html(SITE, cls.title, listing.range_text("images") if table else "", table, dark=dark)
+        text = table = ""
+        if state.set_rows and not state.opened and state.tab == SETS_TAB:
+            text = state.sets.range_text("image sets")
+            table = table_html(state.set_rows, links, shown_columns(state.set_rows))
+        elif state.listing.rows and not state.opened and state.tab == IMAGES_TAB:
+            text = state.listing.range_text("images")
+            table = table_html(state.listing.rows, links, chosen_columns(state.columns))
+        return opening_html(SITE, cls.title, text, table, dark=dark)
 
     def view(self) -> pmui.Page:
         """The whole page."""
         state = self.state
         self._tabs = pmui.Tabs(
+            ("Image sets", self._set_table.widget),
             ("Images", self._table.widget),
             ("Bands without image", self._runs_pane),
             ("Compare", self._views[COMPARE_TAB]),
@@ -144,12 +160,16 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
 
     @property
     def _listing(self) -> Listing[Any]:
-        listing: Listing[Any] = self.state.runs if self.state.tab == NO_IMAGE_TAB else self.state.listing
+        listing: Listing[Any] = getattr(self.state, LISTS[self.state.tab][0])
         return listing
 
     @property
     def _page_name(self) -> str:
-        return "runs_page" if self.state.tab == NO_IMAGE_TAB else "page"
+        return LISTS[self.state.tab][1]
+
+    def _show_sets(self, *_: Any) -> None:
+        state = self.state
+        self._set_table.show(state.set_rows, state.sort, self._links, state.selected_rows)
 
     def _show_images(self, *_: Any) -> None:
         state = self.state
@@ -158,6 +178,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
 
     def _show_selection(self, *_: Any) -> None:
         self._table.tick(self.state.selected_rows)
+        self._set_table.tick(self.state.selected_rows)
         state = self.state
         matches = 0 if state.tab == NO_IMAGE_TAB else state.listing.total  # a band without image cannot be selected
         self._bar.show(state.n_selected, matches, passing=state.n_selected > 0 and not state.selected)
@@ -170,7 +191,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
             made = CompareView(self.state) if tab == COMPARE_TAB else TracksView(self.state, self._open)
             place.append(made.widget)
         self._tabs.active = TABS.index(tab)
-        self._paging.visible = tab in (IMAGES_TAB, NO_IMAGE_TAB)
+        self._paging.visible = tab in TABLE_TABS
 
     def _show_runs(self, *_: Any) -> None:
         listing = self.state.runs
@@ -178,7 +199,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
 
     def _show_paging(self, *_: Any) -> None:
         listing = self._listing
-        self._total.object = listing.range_text("bands without image" if self.state.tab == NO_IMAGE_TAB else "images")
+        self._total.object = listing.range_text(LISTS[self.state.tab][2])
         turn_to(self._pager, listing)
 
     def _show_notices(self, *_: Any) -> None:
@@ -187,7 +208,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
 
 def notices_for(state: ImageArchiveState) -> list[Notice]:
     """Notices about what is shown."""
-    listing = state.runs if state.tab == NO_IMAGE_TAB else state.listing
+    listing: Listing[Any] = getattr(state, LISTS[state.tab][0])
     notices = [Notice("warning", f"{complaint}.") for complaint in state.complaints.values()]
     if state.selection_problem:
         notices.append(Notice("warning", f"{state.selection_problem}."))
@@ -195,8 +216,9 @@ def notices_for(state: ImageArchiveState) -> list[Notice]:
         return [*notices, Notice("error", listing.problem)]
     if state.detail_problem:
         notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
-    simulated = sum(row.image.simulated for row in state.listing.rows) if state.tab == IMAGES_TAB else 0
-    if listing.total == 0 and state.tab in (IMAGES_TAB, NO_IMAGE_TAB):
+    shown = {SETS_TAB: state.sets.rows, IMAGES_TAB: tuple(row.image for row in state.listing.rows)}.get(state.tab, ())
+    simulated = sum(one.simulated for one in shown)
+    if listing.total == 0 and state.tab in TABLE_TABS:
         notices.append(Notice("info", _nothing(state)))
     elif simulated:
         which = "These images are" if simulated == len(listing.rows) else "Some of these images are"
@@ -205,7 +227,7 @@ def notices_for(state: ImageArchiveState) -> list[Notice]:
 
 
 def _nothing(state: ImageArchiveState) -> str:
-    what = "image" if state.tab == IMAGES_TAB else "band without image"
+    what = LISTS[state.tab][2].replace("sets", "set").removesuffix("s").replace("bands", "band")
     if state.filtered:
         return f"No {what} matches the filter."
     if state.is_damaged:

@@ -146,7 +146,8 @@ def _request(request: Request, visitor: Visitor, middle: str, end: str) -> str:
     uid = escape(request.uid)
     return (
         f'<div class="request"><span class="id">{request.request_id}</span>'
-        f'<span><a href="image_archive?text={uid}">{uid}</a></span><span>{escape(author)}</span>{middle}'
+        f'<span><a href="image_archive?text={uid}&amp;author=anyone">{uid}</a></span>'
+        f"<span>{escape(author)}</span>{middle}"
         f'<span class="what">{sets}<br>{end}</span></div>'
     )
 

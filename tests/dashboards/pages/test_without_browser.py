@@ -37,7 +37,7 @@ def test_a_page_has_nothing_to_do_with_the_work_of_others(small: Any) -> None:
 
 
 def test_the_pager_follows_and_leads(small: Any) -> None:
-    state, body = page_of(small.archive.root, page=3)
+    state, body = page_of(small.archive.root, page=3, tab="images")
     pager = component(body, pmui.Pagination)
     assert (pager.count, pager.value) == (3, 2)
     state.methods = ["clean"]
@@ -82,7 +82,7 @@ def test_the_dialog_is_made_when_first_opened(small: Any) -> None:
     [
         ({"page": 1}, "simulated", "Some of these images are made from simulated data"),
         ({"text": "2211100031"}, "simulated", "These images are made from simulated data"),
-        ({"text": "nothing"}, "info", "No image matches the filter."),
+        ({"text": "nothing"}, "info", "No image set matches the filter."),
         ({"start": "soon"}, "warning", "“soon” is not a time"),
         ({"opened": "0123456789abcdef-clean"}, "warning", "There is no image '0123456789abcdef-clean'."),
     ],

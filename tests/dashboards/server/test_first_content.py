@@ -54,8 +54,8 @@ def test_a_slash_too_much_leads_to_the_page(server: Any) -> None:
 @pytest.mark.parametrize(
     ("page", "says"),
     [
-        ("/image_archive", "1–25 of 61 images"),
-        ("/image_archive?text=2211100007", "1–2 of 2 images"),
+        ("/image_archive?tab=images", "1–25 of 61 images"),
+        ("/image_archive?tab=images&text=2211100007", "1–2 of 2 images"),
         ("/", "<span>Flares</span>"),
         ("/flares", "<span>Flares</span>"),
         ("/lightcurves", "UTC at Solar Orbiter"),
@@ -80,7 +80,7 @@ def test_what_is_seen_first_needs_no_session(server: Any, page: str, says: str) 
 
 
 def test_both_parts_know_who_is_looking(signed_in: Callable[[str], Any], client: Any, small: Any) -> None:
-    page = f"/image_archive?text={small.hidden.image_id}"
+    page = f"/image_archive?tab=images&text={small.hidden.image_id}"
     assert small.hidden.image_id not in "".join(re.findall("<tr>.*</tr>", parts(client.url, page)[0]))
     alice = signed_in("alice")
     assert f"archive/thumbnail/{small.hidden.image_id}" in parts(alice.url, page, alice.cookies)[0]
@@ -109,7 +109,7 @@ def test_an_address_is_text(server: Any) -> None:
 
 def test_the_session_goes_on_with_what_was_loaded(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STIX_ARCHIVE", str(small.archive.root))
-    preloaded = ImageArchivePage.preload(lambda: GUEST, "?page=2&rows=many")
+    preloaded = ImageArchivePage.preload(lambda: GUEST, "?tab=images&page=2&rows=many")
     with session_from_preloaded(preloaded):
         page = ImageArchivePage.from_session()
         assert page.state is preloaded.state

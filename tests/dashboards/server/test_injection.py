@@ -29,6 +29,7 @@ from dashboards.server.api.parameters import PAGE, read_parameters
 from dashboards.shared.access import GUEST
 from dashboards.shared.clock import now
 from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.image_columns import chosen_columns
 from dashboards.shared.links import RouteLinks
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.opening import opening_html, table_html
@@ -78,7 +79,7 @@ def test_words_in_a_question_find_what_they_say_and_nothing_else(small: Any) -> 
 @pytest.mark.parametrize("key", sorted(ImageArchiveState.address_keys.values()))
 def test_every_field_of_the_address_of_a_page(key: str, small: Any) -> None:
     """What it does not understand it says, escaped; what it does is a value."""
-    state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST)
+    state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST, tab="images")
     everything, notices = small.archive.count_images(ImageFilter()), Notices()
     for number, payload in enumerate(WORDS):
         complaints = state.take_address("?" + urlencode({key: payload}))
@@ -94,12 +95,12 @@ def test_every_field_of_the_address_of_a_page(key: str, small: Any) -> None:
 
 
 def test_rows_are_escaped_where_they_become_html(small: Any) -> None:
-    state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST)
+    state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST, tab="images")
     state.load()
     row = state.listing.rows[0]
     for payload in HTML:
         image = replace(row.image, uid=payload, flare_id=payload, goes_class=payload, author=payload)
-        html = table_html([replace(row, image=image)], RouteLinks())
+        html = table_html([replace(row, image=image)], RouteLinks(), chosen_columns(()))
         assert not TAG.search(html), payload
 
 

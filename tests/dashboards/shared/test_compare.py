@@ -124,7 +124,7 @@ def test_limb_and_grid_are_where_they_are_on_the_sun(scene: Any) -> None:
 @pytest.fixture
 def picked(imaged: Archive) -> ImageArchiveState:
     """Images of one recipe, picked."""
-    state = ImageArchiveState(ArchiveSource(imaged.root))
+    state = ImageArchiveState(ArchiveSource(imaged.root), tab="images")
     state.load()
     state.select([i.image_id for i in imaged.images() if i.recipe_id == state.listing.rows[0].image.recipe_id])
     return state

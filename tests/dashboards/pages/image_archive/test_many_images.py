@@ -67,7 +67,7 @@ def test_a_page_of_many(many: tuple[Archive, pa.Table]) -> None:
     archive, table = many
     rows = table.select(["image_id", "method", "e_low", "chi2", "trusted", "hidden", "t_start"]).to_pandas()
     seen = rows[~rows.hidden]
-    state = ImageArchiveState(ArchiveSource(Path(archive.root)))
+    state = ImageArchiveState(ArchiveSource(Path(archive.root)), tab="images")
     state.load()
     assert state.listing.total == len(seen)
 

@@ -25,7 +25,7 @@ def expect_selected(page: Page, number: int) -> None:
 def test_a_shared_selection_and_what_is_made_of_it(watched: Any, small: Any) -> None:
     """A guest gets scripts and files of a selection; it survives paging, sorting and filtering."""
     picked = [small.newest_first[place] for place in (0, 2)]
-    page = watched.visit(f"image_archive?picked={','.join(picked)}")
+    page = watched.visit(f"image_archive?tab=images&picked={','.join(picked)}")
     expect_selected(page, 2)
     with page.expect_download() as started:
         page.get_by_role("button", name="Table").click()
@@ -137,7 +137,7 @@ def test_the_dialog_by_keyboard_and_images_compared_and_tracked(
     picked = [i for i in of_one_recipe(imaged) if i.endswith(tuple(f"-{method}" for method in COMPARED))]
     assert len(picked) == len(COMPARED)
     watched = watch(desktop, imaged_server.url)
-    page = watched.visit(f"image_archive?method=clean&picked={','.join(picked)}")
+    page = watched.visit(f"image_archive?tab=images&method=clean&picked={','.join(picked)}")
     expect_selected(page, len(picked))
     thumbnails = page.locator(".tabulator-row .thumb")
     expect(thumbnails.nth(1)).to_be_visible()

@@ -86,7 +86,7 @@ def test_fields_that_are_in_use_are_unfolded(small: Any) -> None:
 
 
 def test_columns_are_written_into_the_state_only_when_they_differ(small: Any) -> None:
-    state = ImageArchiveState(ArchiveSource(small.archive.root))
+    state = ImageArchiveState(ArchiveSource(small.archive.root), tab="images")
     columns = component(ImageFilters(state).widget, pmui.MultiChoice, label="Columns")
     usual = list(columns.value)
     columns.value = [*usual, "recipe"]

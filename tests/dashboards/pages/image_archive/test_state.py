@@ -8,16 +8,21 @@ import pytest
 
 from archive import Archive
 from dashboards.pages.image_archive.selection import TooMany
-from dashboards.pages.image_archive.state import NO_IMAGE_TAB, ImageArchiveState
+from dashboards.pages.image_archive.state import IMAGES_TAB, NO_IMAGE_TAB, ImageArchiveState
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.listing import Listing
 from dashboards.shared.source import ArchiveSource, Unavailable
 from dashboards.shared.steps import Steps
 
 
+def of_images(*args: Any, **params: Any) -> ImageArchiveState:
+    """State of the tab of single images."""
+    return ImageArchiveState(*args, **({"tab": IMAGES_TAB} | params))
+
+
 @pytest.fixture
 def state(small: Any) -> ImageArchiveState:
-    made = ImageArchiveState(ArchiveSource(small.archive.root))
+    made = of_images(ArchiveSource(small.archive.root))
     made.load()
     return made
 
@@ -49,10 +54,10 @@ def test_pages_together_are_everything_once(small: Any, state: ImageArchiveState
 
 def test_hidden_images_are_for_their_author_and_operators(small: Any, state: ImageArchiveState) -> None:
     hidden = small.hidden.image_id
-    state.text = hidden
+    state.param.update(text=hidden, author="anyone")
     assert state.listing.total == 0
     for visitor, sees in ((Visitor("alice"), 1), (Visitor("bob"), 0), (Visitor("bob", operator=True), 1)):
-        other = ImageArchiveState(ArchiveSource(small.archive.root), visitor, text=hidden)
+        other = of_images(ArchiveSource(small.archive.root), visitor, text=hidden, author="anyone")
         other.load()
         assert other.listing.total == sees
 
@@ -61,7 +66,7 @@ def test_an_opened_hidden_image_does_not_exist(small: Any, state: ImageArchiveSt
     state.opened = small.hidden.image_id
     assert state.detail is None
     assert "there is no image" in state.detail_problem
-    other = ImageArchiveState(ArchiveSource(small.archive.root), Visitor("alice"), opened=small.hidden.image_id)
+    other = of_images(ArchiveSource(small.archive.root), Visitor("alice"), opened=small.hidden.image_id)
     other.load()
     assert other.detail is not None
 
@@ -89,7 +94,7 @@ def test_an_opened_hidden_image_does_not_exist(small: Any, state: ImageArchiveSt
         ({"x": "-500..-481", "y": "≥ 200"}, 4),
         ({"y": "> 201"}, 0),
         ({"counts": "15 028"}, 5),
-        ({"author": "auto"}, 61),
+        ({"author": "anyone"}, 61),
         ({"author": "users"}, 0),
         ({"author": "bob"}, 0),
         ({"text": " 2200000007 "}, 2),
@@ -119,7 +124,7 @@ def test_mine_are_those_of_who_looks(small: Any, state: ImageArchiveState) -> No
     state.author = "mine"
     assert state.listing.total == 0
     assert "Sign in" in state.complaints["author"]
-    hers = ImageArchiveState(ArchiveSource(small.archive.root), Visitor("alice"), author="mine")
+    hers = of_images(ArchiveSource(small.archive.root), Visitor("alice"), author="mine")
     hers.load()
     assert [row.image for row in hers.listing.rows] == [small.hidden]
     assert hers.complaints == {}
@@ -220,7 +225,7 @@ def test_bands_without_image_have_reasons(state: ImageArchiveState) -> None:
 def test_the_address_of_a_state_restores_what_it_shows(small: Any, state: ImageArchiveState) -> None:
     state.param.update(methods=["clean"], band="4-10", sort=["-chi2", "uid"], start="2022-11-10", page_size=50)
     state.opened = ids(state)[3]
-    other = ImageArchiveState(ArchiveSource(small.archive.root))
+    other = of_images(ArchiveSource(small.archive.root))
     assert other.take_address(state.address) == []
     other.load()
     assert ids(other) == ids(state)
@@ -228,7 +233,7 @@ def test_the_address_of_a_state_restores_what_it_shows(small: Any, state: ImageA
 
 
 def test_a_page_in_the_address_survives_a_filter_in_it(state: ImageArchiveState) -> None:
-    state.take_address("?trust=trusted&page=2")
+    state.take_address("?tab=images&trust=trusted&page=2")
     state.load()
     assert (state.listing.page, state.listing.total) == (2, 45)
 
@@ -278,7 +283,7 @@ def test_what_is_wrong_with_an_archive_is_said_in_plain_words(
 
 
 def test_an_empty_archive_is_no_fault(tmp_path: Path) -> None:
-    state = ImageArchiveState(ArchiveSource(Archive(tmp_path / "new", create=True).root))
+    state = of_images(ArchiveSource(Archive(tmp_path / "new", create=True).root))
     state.load()
     assert (state.listing.total, state.listing.problem, state.listing.range_text("images")) == (0, "", "no images")
 
@@ -296,7 +301,7 @@ def test_an_archive_that_appears_later_is_found(tmp_path: Path, small: Any) -> N
 def test_state_follows_the_archive(tmp_path: Path, small: Any) -> None:
     shutil.copytree(small.archive.root / "index", tmp_path / "archive" / "index")
     archive = Archive(tmp_path / "archive", create=True)
-    state = ImageArchiveState(ArchiveSource(archive.root))
+    state = of_images(ArchiveSource(archive.root))
     state.load()
     archive.delete("images", [image.image_id for image in small.images[:10]])
     state.load()
@@ -337,7 +342,7 @@ def test_all_matches_are_picked_by_their_filter(state: ImageArchiveState) -> Non
 
 def test_picks_in_an_address_are_shared(small: Any, state: ImageArchiveState) -> None:
     state.select(ids(state)[3:6])
-    other = ImageArchiveState(ArchiveSource(small.archive.root))
+    other = of_images(ArchiveSource(small.archive.root))
     assert other.take_address(state.address) == []
     other.load()
     assert other.selected_images(10) == state.selected_images(10)
@@ -346,7 +351,7 @@ def test_picks_in_an_address_are_shared(small: Any, state: ImageArchiveState) ->
     other.take_address(state.address)
     other.load()
     assert other.n_selected == 31
-    stranger = ImageArchiveState(ArchiveSource(small.archive.root))
+    stranger = of_images(ArchiveSource(small.archive.root))
     stranger.take_address(f"?picked={small.hidden.image_id},{small.images[0].image_id},nonsense")
     stranger.load()
     assert stranger.n_selected == 1
@@ -362,7 +367,9 @@ def test_many_picks_do_not_stand_in_the_address(state: ImageArchiveState) -> Non
 
 def test_who_has_signed_out_sees_no_more_than_a_guest(small: Any) -> None:
     visitor = [Visitor("alice")]
-    state = ImageArchiveState(ArchiveSource(small.archive.root), lambda: visitor[0], text=small.hidden.image_id)
+    state = of_images(
+        ArchiveSource(small.archive.root), lambda: visitor[0], text=small.hidden.image_id, author="anyone"
+    )
     state.load()
     state.select_all()
     assert (state.listing.total, state.n_selected) == (1, 1)
@@ -373,7 +380,7 @@ def test_who_has_signed_out_sees_no_more_than_a_guest(small: Any) -> None:
 
 def test_the_full_disk_map_has_no_counts_of_its_set(imaged: Archive) -> None:
     """Its band is not that of the set, in which the counts are."""
-    state = ImageArchiveState(ArchiveSource(imaged.root))
+    state = of_images(ArchiveSource(imaged.root))
     state.load()
     counts = {row.image.method: row.counts for row in state.listing.rows}
     assert counts.pop("full_disk_bp") is None

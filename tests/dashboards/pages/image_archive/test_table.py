@@ -101,7 +101,7 @@ def test_nothing_from_the_index_becomes_markup(small: Any) -> None:
         numbers_html(detail),
         comparison_html(detail, LINKS),
         runs_without_image_html([run]),
-        opening_html(EVIL, EVIL, EVIL, table_html([ImageRow(image)], LINKS), dark=False),
+        opening_html(EVIL, EVIL, EVIL, table_html([ImageRow(image)], LINKS, chosen_columns(())), dark=False),
     ):
         found = Tags(html)
         assert found.handlers == []
@@ -214,7 +214,7 @@ def test_numbers_carry_units(small: Any) -> None:
 
 
 def test_narrow_screens_lose_the_least_important_first() -> None:
-    widths = [int(width) for width in re.findall(r"max-width: (\d+)px", narrow_css())]
+    widths = [int(width) for width in re.findall(r"max-width: (\d+)px", narrow_css(chosen_columns(())))]
     assert widths == sorted(widths)
     assert "file" in [column.field for column in IMAGE_COLUMNS if column.priority == 0]
 
