@@ -92,6 +92,7 @@ class Target:
 
 def targets() -> tuple[Target, ...]:
     """All pages; the URL parameters come from their state classes."""
+    from dashboards.pages.flare.state import FlareState
     from dashboards.pages.flares.state import FlaresState
     from dashboards.pages.image_archive.state import ImageArchiveState
     from dashboards.pages.lightcurves.state import LightCurvesState
@@ -105,6 +106,7 @@ def targets() -> tuple[Target, ...]:
         Target("lightcurves", keys(LightCurvesState), ("Flare id or time (UTC)",)),
         Target("image_archive", keys(ImageArchiveState), ("From (UTC)", "To (UTC)", "Uid, flare or image id")),
         Target("science_data", keys(ScienceState), ("From (UTC)", "To (UTC)", "Uid, name or subject", "Covers [keV]")),
+        Target("flare", keys(FlareState)),
         Target("operations", ("theme", "unknown")),
     )
 
@@ -115,7 +117,11 @@ async def in_the_address(url: str, target: Target, word: str) -> list[str]:
     answer = await AsyncHTTPClient().fetch(
         f"{url}/{target.page}?{query}", raise_error=False, request_timeout=PATIENCE, connect_timeout=PATIENCE
     )
-    return [] if answer.code == 200 and not TAG.search(answer.body.decode()) else [_fault(target, word, answer.code)]
+    return (
+        []
+        if answer.code in (200, 404) and not TAG.search(answer.body.decode())
+        else [_fault(target, word, answer.code)]
+    )
 
 
 async def in_the_document(url: str, target: Target, words: Sequence[str]) -> list[str]:

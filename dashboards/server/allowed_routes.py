@@ -15,11 +15,14 @@ from tornado.routing import PathMatches, RuleRouter
 from tornado.web import Application
 
 from dashboards.server.api.handlers import API_ROUTES
-from dashboards.shared.frame import PAGES
+from dashboards.shared.frame import LINKED_PAGES, PAGES
 
 log = logging.getLogger(__name__)
 
-_PAGES = {"": "the first page", **{f"/{page}": f"the page “{title}”" for page, title in PAGES.items()}}
+_PAGES = {
+    "": "the first page",
+    **{f"/{page}": f"the page “{title}”" for page, title in {**PAGES, **LINKED_PAGES}.items()},
+}
 
 #: Pattern of each route, and why it is served.
 SERVED: Mapping[str, str] = {

@@ -81,15 +81,17 @@ class FirstContentHandler(PageHandler):
         visitor = partial(visitor_of_cookie, self.get_cookie(COOKIE) or "")
         dark = prefers_dark(self.get_query_argument("theme", None), self.get_cookie(THEME_COOKIE))
 
-        def ask() -> tuple[PreloadedState[Any], str]:
+        def ask() -> tuple[PreloadedState[Any], str, int]:
             preloaded = page.preload(visitor, f"?{self.request.query}")
             opening = page.opening(preloaded.state, RouteLinks(), dark=dark)
             title = page.document_title(preloaded.state)
-            return preloaded, begin_document(title, opening, description=page.description, dark=dark)
+            document = begin_document(title, opening, description=page.description, dark=dark)
+            return preloaded, document, page.status(preloaded.state)
 
         self._key = page.title, dark
         self._early = self.known.get(self._key, "")
-        preloaded, document = await in_thread(ask)
+        preloaded, document, status = await in_thread(ask)
+        self.set_status(status)
         self.set_header("Content-Type", "text/html")
         self.set_header("X-Accel-Buffering", "no")  # proxies must not buffer the response
         self.write(document + self._early)
@@ -128,13 +130,17 @@ def _look(preloaded: PreloadedState[Any] | None, cookie: str) -> tuple[Any, Visi
 
 def _page(address: str) -> type[AddressedPage[Any]] | None:
     """Page class of a path; None if it has no first content of its own."""
-    from dashboards.pages.flares.view import FlaresPage  # pages import modules of this package
+    from dashboards.pages.flare.view import FlarePage  # pages import modules of this package
+    from dashboards.pages.flares.view import FlaresPage
     from dashboards.pages.image_archive.view import ImageArchivePage
     from dashboards.pages.lightcurves.view import LightCurvesPage
     from dashboards.pages.science_data.view import ScienceDataPage
 
     preloaded: dict[str, type[AddressedPage[Any]]] = {
-        "flares": FlaresPage, "image_archive": ImageArchivePage, "lightcurves": LightCurvesPage,
+        "flare": FlarePage,
+        "flares": FlaresPage,
+        "image_archive": ImageArchivePage,
+        "lightcurves": LightCurvesPage,
         "science_data": ScienceDataPage,
-    }  # fmt: skip
+    }
     return preloaded.get(address.strip("/") or next(iter(PAGES)))

@@ -66,6 +66,11 @@ class AddressedPage[State: AddressState](ABC):
         return f"{cls.title} · {SITE}"
 
     @classmethod
+    def status(cls, state: State) -> int:  # noqa: ARG003 - a page may have found nothing
+        """HTTP status of the page."""
+        return 200
+
+    @classmethod
     @abstractmethod
     def opening(cls, state: State, links: Links, *, dark: bool) -> str:
         """The page as plain HTML, shown until the page is live."""

@@ -38,6 +38,9 @@ PAGES: Mapping[str, str] = {
     "operations": "Operations",
 }
 
+#: Path → title of the pages that only links lead to.
+LINKED_PAGES: Mapping[str, str] = {"flare": "Flare"}
+
 SITE = "STIX flare images"
 
 #: Night blue, and the orange of a flare.
@@ -108,6 +111,7 @@ def frame(title: str, main: Sequence[Viewable], *, description: str = "") -> pmu
         dark_theme=is_dark(),
         theme_config=THEME,
         sx=HEADER,
+        stylesheets=[style("shared/print")],
         busy_indicator="linear",
         template=_template(),
     )

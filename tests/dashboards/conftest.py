@@ -446,3 +446,52 @@ def november(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Ite
 
     with closing(Archive(made_once(tmp_path_factory, "november", make))) as archive:
         yield archive
+
+
+@dataclass(frozen=True)
+class Flared:
+    """The archive of `Curves` whose flare at 3 h has a position, two image sets, and a hidden set of alice."""
+
+    archive: Archive
+    flare: Flare
+    images: tuple[Image, ...]
+    hidden: Image
+
+
+#: Position of the flare of `Flared`, as from Solar Orbiter at 0.6 au, 21° east of the Earth.
+PLACED = {
+    "hpc_x": 823.3, "hpc_y": 147.9, "hpc_sigma": 4.1, "location_source": "imaging", "location_verdict": "doubtful",
+    "location_doubts": '["the image sets differ by <b>5″"]', "stonyhurst_lon": 11.4, "stonyhurst_lat": 12.1,
+    "carrington_lon": 322.0, "heliographic_sigma": 0.16, "off_limb": False, "solo_angle": 32.9, "earth_x": 188.7,
+    "earth_y": 150.4, "earth_visible": True, "earth_view": "on disk", "earth_angle": 14.4, "earth_delay_s": 183.1,
+    "sun_delay_s": 308.7, "dsun_au": 0.622, "hgln": -21.5, "hglt": 7.9, "sol_id": "SOL2022-11-10T03:04:03L322C078",
+    "other_ids": "2211100300 2211100303", "goes_class": "M1.2", "goes_flux": 1.2e-5, "goes_source": "GOES-16",
+    "goes_estimated_low": "C8.1", "goes_estimated": "M1.0", "goes_estimated_high": "M1.4",
+    "goes_estimated_from": "background detector",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def flared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flared]:
+    archive = make_curves(tmp_path_factory.mktemp("flared") / "archive").archive
+    bare = make_flare(FIRST, 3)
+    begin, owner = bare.t_peak, bare.flare_id
+    images: list[Image] = []
+    times: dict[int, dict[str, np.datetime64]] = {}
+    for number, offset in ((200, 0), (201, 60)):
+        times[number] = {
+            "t_start": begin + np.timedelta64(offset, "s"),
+            "t_end": begin + np.timedelta64(offset + 60, "s"),
+        }
+        methods = ("full_disk_bp", "clean")
+        images += [make_image(archive.root, number, method, flare_id=owner, **times[number]) for method in methods]
+    times[202] = times[200]
+    hidden = make_image(archive.root, 202, "clean", flare_id=owner, hidden=True, author="alice", **times[202])
+    archive.upsert("images", [*images, hidden])
+    archive.upsert("runs", [make_run(number, flare_id=owner, **times[number]) for number in times])
+    best = {"best_image_thermal": images[1].image_id, "best_image_nonthermal": images[3].image_id}
+    flare = make_flare(FIRST, 3, **PLACED, **best)
+    archive.upsert("flares", [flare])
+    archive.build_read_model()
+    yield Flared(archive, flare, tuple(images), hidden)
+    archive.close()

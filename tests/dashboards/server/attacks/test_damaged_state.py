@@ -62,7 +62,7 @@ NOT_STATE = {
 }  # fmt: skip
 
 
-PAGES = ("flares", "image_archive", "operations", "science_data", "lightcurves")
+PAGES = ("flares", "image_archive", "operations", "science_data", "lightcurves", "flare")
 
 
 def another_json(content: bytes) -> bytes:

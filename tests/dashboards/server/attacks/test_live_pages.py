@@ -27,7 +27,7 @@ from dashboards.shared.limits import WebLimits
 from jobs.queue.journal import Journal, RequestState
 
 NOW = np.datetime64("2026-11-28T12:00:00", "us")
-PAGES = ("flares", "image_archive", "lightcurves", "science_data", "operations")
+PAGES = ("flares", "image_archive", "lightcurves", "science_data", "operations", "flare")
 
 
 def waiting_request(target: Any, user: str) -> int:

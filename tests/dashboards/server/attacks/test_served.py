@@ -15,7 +15,7 @@ from dashboards.server.allowed_routes import REMOVED, SERVED
 from dashboards.server.security_headers import HEADERS
 
 ROOT = Path(__file__).resolve().parents[4]
-PAGES = ("", "flares", "image_archive", "lightcurves", "science_data", "operations")
+PAGES = ("", "flares", "image_archive", "lightcurves", "science_data", "operations", "flare")
 
 
 @pytest.mark.slow_attack

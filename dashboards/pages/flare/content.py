@@ -1,0 +1,249 @@
+"""Everything that the archive knows about one flare."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from archive import Archive, Flare, Image, ImageFilter, LightCurveView, NotInArchive, Run
+from archive.index.schema import RUNS, select_files
+from archive.layout import METHODS
+from archive.scripts.sources import ImageSource, InputFile, read_sources
+from dashboards.shared.access import GUEST, Visitor, visible_image
+from dashboards.shared.light_times import Clock, LightTimes, light_times
+from dashboards.shared.time_window import Window, resolution
+from stixcore.errors import InvalidProduct
+from stixcore.image_files.read import ImageFile, read_image_file
+from stixcore.imaging.metrics import SourceMeasure, measure_source
+
+log = logging.getLogger(__name__)
+
+#: Most image sets on the page; the image archive shows the others.
+MOST_SETS = 24
+#: Margin of the light curves on each side, as a fraction of the flare, and shortest window, s.
+MARGIN, SHORTEST_S = 0.25, 600.0
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of one time and energy range by all methods, and their run; None if its row is missing."""
+
+    images: tuple[Image, ...]
+    run: Run | None
+
+    @property
+    def first(self) -> Image:
+        """An image in the band of the set; the full-disk map has its own."""
+        return next((image for image in self.images if image.method != "full_disk_bp"), self.images[0])
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredImage:
+    """An image with the content of its file and the size of its source; None if nothing is above zero."""
+
+    image: Image
+    file: ImageFile
+    size: SourceMeasure | None
+
+
+@dataclass(frozen=True)
+class UsedFile:
+    """A file that was used for the images of a flare.
+
+    Attributes
+    ----------
+    kind : str
+        "science", "background", "aux" or "calibration".
+    name, sha256 : str
+    size : int or None, byte
+        None if the archive does not have the file.
+    """
+
+    kind: str
+    name: str
+    sha256: str
+    size: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class FlareContent:
+    """A flare with its images, light curves and files.
+
+    Attributes
+    ----------
+    flare : Flare
+    window : Window
+        Time range of the light curves.
+    sets : tuple of ImageSet
+        Visible image sets, in order of time and energy, at most `MOST_SETS`.
+    n_sets : int
+        Number of visible image sets.
+    thermal, nonthermal : MeasuredImage or None
+        Best images; None if there is none for this visitor.
+    curves : LightCurveView or None
+        None if nothing is recorded in the window.
+    light : LightTimes or None
+        None if the distance of Solar Orbiter is unknown.
+    sources : tuple of ImageSource
+        One per image with a known recipe.
+    files : tuple of UsedFile
+    """
+
+    flare: Flare
+    window: Window
+    sets: tuple[ImageSet, ...] = ()
+    n_sets: int = 0
+    thermal: MeasuredImage | None = None
+    nonthermal: MeasuredImage | None = None
+    curves: LightCurveView | None = None
+    light: LightTimes | None = None
+    sources: tuple[ImageSource, ...] = ()
+    files: tuple[UsedFile, ...] = ()
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Images of all sets shown."""
+        return tuple(image for one in self.sets for image in one.images)
+
+    def shift(self, clock: Clock) -> float | None:
+        """Offset of a clock from that at Solar Orbiter, s; None if it is unknown."""
+        if clock is Clock.SOLAR_ORBITER:
+            return 0.0
+        own = self.flare.earth_delay_s if clock is Clock.EARTH else self.flare.sun_delay_s
+        if own is not None:
+            return own if clock is Clock.EARTH else -own
+        return None if self.light is None else self.light.shift(clock)
+
+
+def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST) -> FlareContent:
+    """Load everything about a flare.
+
+    Parameters
+    ----------
+    archive : Archive
+    flare_id : str
+        Any of its ids.
+    visitor : Visitor
+        Hidden images are visible to their author and operators only.
+
+    Raises
+    ------
+    NotInArchive
+        If there is no such flare.
+    """
+    flare = archive.flare(flare_id)
+    sets, total = image_sets(archive, flare.flare_id, visitor)
+    window = curve_window(flare, [one.first for one in sets])
+    view = _curves(archive, window, simulated=flare.simulated)
+    known = flare.earth_delay_s is not None and flare.sun_delay_s is not None
+    sources = _sources(archive, sets)
+    return FlareContent(
+        flare,
+        window,
+        sets,
+        total,
+        _measured(archive, flare.best_image_thermal, visitor),
+        _measured(archive, flare.best_image_nonthermal, visitor),
+        view,
+        None if known else light_times(archive, flare.t_peak, simulated=flare.simulated),
+        sources,
+        used_files(archive, sources),
+    )
+
+
+def visible_images(archive: Archive, flare_id: str, visitor: Visitor, limit: int) -> list[Image]:
+    """Images of a flare that a visitor may see, in order of time, energy and method."""
+    which = ImageFilter(flare_id=flare_id, viewer=visitor.name, all_hidden=visitor.operator)
+    found = archive.images(which, sort=("t_start", "e_low", "recipe_id"), limit=limit)
+    starts: dict[str, tuple[np.datetime64, float]] = {}
+    for image in found:  # the full-disk map of a set has another band
+        if image.method != "full_disk_bp" or image.recipe_id not in starts:
+            starts[image.recipe_id] = (image.t_start, image.e_low)
+    return sorted(found, key=lambda i: (*starts[i.recipe_id], i.recipe_id, METHODS.index(i.method)))
+
+
+def image_sets(archive: Archive, flare_id: str, visitor: Visitor) -> tuple[tuple[ImageSet, ...], int]:
+    """The first image sets of a flare, in order of time and energy, and the number of all; only visible ones."""
+    which = ImageFilter(flare_id=flare_id, viewer=visitor.name, all_hidden=visitor.operator).conditions
+    sql = f"SELECT count(DISTINCT recipe_id) AS total FROM images{which.where}"  # noqa: S608 - no user input
+    total = int(archive.rows(sql, which.values)[0]["total"])
+    found = visible_images(archive, flare_id, visitor, MOST_SETS * len(METHODS))
+    grouped = [tuple(group) for _, group in groupby(found, lambda image: image.recipe_id)][:MOST_SETS]
+    runs = _runs(archive, [images[0].recipe_id for images in grouped])
+    return tuple(ImageSet(images, runs.get(images[0].recipe_id)) for images in grouped), total
+
+
+def curve_window(flare: Flare, images: Sequence[Image] = ()) -> Window:
+    """The time range of a flare and its images with a margin."""
+    begins = [flare.t_start or flare.t_peak, *(image.t_start for image in images)]
+    ends = [flare.t_end or flare.t_peak, *(image.t_end for image in images)]
+    whole = Window.between(min(begins), max(ends))
+    return whole.around(max(whole.span * (1.0 + 2.0 * MARGIN), SHORTEST_S)).limited()
+
+
+def used_files(archive: Archive, sources: Iterable[ImageSource]) -> tuple[UsedFile, ...]:
+    """Input files of images, without duplicates, with their sizes."""
+    kinds: dict[str, tuple[str, InputFile]] = {}
+    for source in sources:
+        background = (source.background,) if source.background is not None else ()
+        for kind, files in (
+            ("science", (source.science,)),
+            ("background", background),
+            ("aux", source.aspect),
+            ("calibration", source.calibration),
+        ):
+            for file in files:
+                kinds.setdefault(file.name, (kind, file))
+    sql = select_files("name, size", " WHERE name IN (SELECT unnest($1))")
+    sizes = {row["name"]: int(row["size"]) for row in archive.rows(sql, [[*kinds]])} if kinds else {}
+    order = ("science", "background", "aux", "calibration")
+    ordered = sorted(kinds.items(), key=lambda item: (order.index(item[1][0]), item[0]))
+    return tuple(UsedFile(kind, name, file.sha256, sizes.get(name)) for name, (kind, file) in ordered)
+
+
+def json_sentences(text: str | None) -> tuple[str, ...]:
+    """Sentences of a JSON list in the index; empty if the text is invalid."""
+    try:
+        entries = json.loads(text or "[]")
+    except ValueError:
+        return ()
+    return tuple(str(entry) for entry in entries) if isinstance(entries, list) else ()
+
+
+def _runs(archive: Archive, recipe_ids: Sequence[str]) -> dict[str, Run]:
+    found: dict[str, Run] = {}
+    for recipe_id in recipe_ids:
+        try:
+            found[recipe_id] = archive.run(recipe_id)
+        except NotInArchive:
+            log.warning("the run %s of images is not in the table %s", recipe_id, RUNS.name)
+    return found
+
+
+def _sources(archive: Archive, sets: Sequence[ImageSet]) -> tuple[ImageSource, ...]:
+    """Sources of the images whose recipe is known."""
+    return read_sources(archive, [i for one in sets if one.run and one.run.recipe for i in one.images], "")
+
+
+def _measured(archive: Archive, image_id: str | None, visitor: Visitor) -> MeasuredImage | None:
+    if image_id is None:
+        return None
+    try:
+        image = visible_image(archive, image_id, visitor)
+        file = read_image_file(archive.path_of(image.file))
+    except (NotInArchive, InvalidProduct) as error:
+        log.warning("%s", error)
+        return None
+    size = measure_source(file.pixels, file.grid, file.sources) if file.pixels.max() > 0 else None
+    return MeasuredImage(image, file, size)
+
+
+def _curves(archive: Archive, window: Window, *, simulated: bool) -> LightCurveView | None:
+    wanted = resolution(window)
+    view = archive.light_curve(window.begin, window.end, wanted.points, simulated=simulated)
+    return view if bool(np.isfinite(view.mean).any()) else None

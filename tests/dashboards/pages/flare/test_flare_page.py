@@ -1,0 +1,73 @@
+"""The flare page in a real browser, on a really running server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+
+pytestmark = pytest.mark.needs_chromium
+
+
+@pytest.fixture(scope="module")
+def flare_server(serve: Callable[[Path], Any], flared: Any) -> Iterator[Any]:
+    with serve(flared.archive.root) as started:
+        yield started
+
+
+@pytest.fixture
+def watched(watch: Callable[..., Any], desktop: BrowserContext, flare_server: Any) -> Any:
+    return watch(desktop, flare_server.url)
+
+
+def test_a_flare_is_read_shared_and_printed(
+    watched: Any, flared: Any, desktop: BrowserContext, axe: Callable[..., None]
+) -> None:
+    """One visit: sections, clock, image dialog, citation, sections by link, paper."""
+    desktop.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = watched.visit("flare?id=2211100303")
+    expect(page.get_by_role("heading", name="Flare 2211100301")).to_be_visible()
+    expect(page.get_by_text("The image sets differ by <b>5″.")).to_be_visible()
+    expect(page.get_by_role("img", name="Count rates against time")).to_be_visible()
+    expect(page).to_have_title("Flare 2211100301 · STIX flare images")
+    axe(page)
+
+    page.get_by_role("combobox", name="Clock at").click()
+    page.get_by_role("menuitem", name="Earth").click()
+    expect(page.get_by_text("Time [UTC at Earth = Solar Orbiter +183.1 s], 2022-11-10")).to_be_visible()
+    page.wait_for_function("new URLSearchParams(location.search).get('clock') === 'earth'")
+
+    page.get_by_role("link", name="How to cite").click()
+    page.wait_for_function("location.hash === '#citation'")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").startswith("Flare 2211100301 (SOL2022-11-10T03:04:03")
+
+    page.emulate_media(media="print")
+    expect(page.get_by_role("button", name="Print")).to_be_hidden()
+    expect(page.get_by_role("link", name="Image archive")).to_be_hidden()
+    # on paper nothing scrolls: the document is as long as the page
+    page.wait_for_function("document.documentElement.scrollHeight > 1.5 * innerHeight")
+    page.emulate_media(media="screen")
+
+    page.get_by_role("button", name="CLEAN").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.wait_for_function(
+        "id => new URLSearchParams(location.search).get('image') === id", arg=flared.images[1].image_id
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_telephone_shows_all_of_it(
+    browser: Browser, watch: Callable[..., Any], flare_server: Any, axe: Callable[..., None], scheme: str
+) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme) as context:
+        watched = watch(context, flare_server.url)
+        theme = "dark" if scheme == "dark" else "default"
+        page = watched.visit(f"flare?id=2211100301&theme={theme}")
+        expect(page.get_by_role("heading", name="Geometry")).to_be_visible()
+        watched.expect_no_sideways_scrolling()
+        axe(page)
