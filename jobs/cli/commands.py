@@ -334,6 +334,31 @@ def run_fetch(arguments: argparse.Namespace) -> int:
     return SOME_FAILED if failed or refused else DONE
 
 
+def run_context(arguments: argparse.Namespace) -> int:
+    """Bring context maps of flares, from servers that the operator has configured."""
+    from jobs.fetch.context import ContextSettings, MapStatus, bring_context
+
+    archive = Archive(arguments.archive)
+    settings = ContextSettings.of(archive.root, arguments.base_url)
+    if not settings.instruments:
+        say(
+            "no server of context maps is configured, so nothing is fetched: "
+            "set aia_url or eui_url in the section [context] of config.toml, or give --base-url"
+        )
+        return DONE
+    with single_instance(archive.root, "context"):
+        results = bring_context(archive, settings, arguments.start, arguments.end)
+    for result in results:
+        if result.status in (MapStatus.FAILED, MapStatus.MISSING):
+            tell(f"{result.flare_id} {result.instrument}: {result.reason}")
+    counted = Counter(result.status for result in results)
+    say(
+        f"{plural(counted[MapStatus.BROUGHT], 'map')} brought, {counted[MapStatus.KNOWN]} known, "
+        f"{counted[MapStatus.MISSING]} not on the server, {counted[MapStatus.FAILED]} failed"
+    )
+    return SOME_FAILED if counted[MapStatus.FAILED] else DONE
+
+
 def run_demo(arguments: argparse.Namespace) -> int:
     """Fill an archive with demonstration data, and serve it with a worker until Ctrl-C."""
     from jobs.cli.demo import build_demo

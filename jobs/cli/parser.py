@@ -126,15 +126,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_doctor_options(doctor)
 
-    fetch = add("fetch", commands.run_fetch, "download new level-1, quick-look and auxiliary files")
-    fetch.add_argument("--start", type=_time, required=True, metavar="T")
-    fetch.add_argument("--end", type=_time, required=True, metavar="T")
-    fetch.add_argument("--base-url", default="", metavar="URL", help="folder with L1 and ANC (default: stixpy's)")
+    _add_fetch_commands(add)
 
     user = add("user", users.run_user, "who may sign in: add, remove and list users, passwords, tokens")
     users.add_options(user)
 
-    for each in (demo, ingest, flares, previews, reproduce, worker, query, check, doctor, fetch, user):
+    for each in (demo, ingest, flares, previews, reproduce, worker, query, check, doctor, user):
         _add_archive_option(each)
     for each in (previews, worker):
         each.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")
@@ -148,6 +145,20 @@ def _add_archive_option(parser: argparse.ArgumentParser) -> None:
     default = Path(os.environ.get(commands.ARCHIVE_VARIABLE, "stix-archive"))
     text = f"default ${commands.ARCHIVE_VARIABLE}, then ./stix-archive"
     parser.add_argument("--archive", type=Path, default=default, metavar="DIR", help=text)
+
+
+def _add_fetch_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    fetch = add("fetch", commands.run_fetch, "download new level-1, quick-look and auxiliary files")
+    fetch.add_argument("--start", type=_time, required=True, metavar="T")
+    fetch.add_argument("--end", type=_time, required=True, metavar="T")
+    fetch.add_argument("--base-url", default="", metavar="URL", help="folder with L1 and ANC (default: stixpy's)")
+    context = add("context", commands.run_context, "bring maps of AIA and EUI near flares, for overlays")
+    context.add_argument("--start", type=_time, metavar="T", help="flares with peaks from here (default: all flares)")
+    context.add_argument("--end", type=_time, metavar="T")
+    text = "server with the folders aia/synoptic and soar-sl-tap (default: those of config.toml)"
+    context.add_argument("--base-url", default="", metavar="URL", help=text)
+    for each in (fetch, context):
+        _add_archive_option(each)
 
 
 def _add_import_commands(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from pathlib import Path, PurePosixPath
 
-from archive import Archive
+from archive import Archive, context_maps
 from archive.accounts.names import check_name
 from archive.atomic import write_bytes
 from archive.errors import InvalidAccount
@@ -18,7 +18,7 @@ from archive.regular_files import open_regular
 from jobs.shared.errors import BadRequest, LimitReached, NotAllowed
 from jobs.shared.limits import Limits
 
-MAPS = "overlays"
+MAPS = context_maps.FOLDER
 MAP_NAME = re.compile(r"(?:[a-z0-9][a-z0-9._@+-]{0,63}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,150}", re.ASCII)
 
 
