@@ -125,6 +125,28 @@ def earth_at(time: np.datetime64) -> Observer:
     return Observer(0.0, math.degrees(math.asin(sin_b0)), distance)
 
 
+def place_of_icrs(ra: float, dec: float, distance: float, time: np.datetime64) -> Observer:
+    """Heliographic place of a position in the International Celestial Reference System, as of an observer.
+
+    Parameters
+    ----------
+    ra, dec : float, deg
+    distance : float, m
+        From the barycenter of the solar system, which may be 2 solar radii from Sun center.
+    time : datetime64
+        UTC; Stonyhurst longitudes are counted from the Earth at this time.
+    """
+    heliocentric, barycentric = erfa.epv00(J2000, _days(time))
+    earth = np.asarray(heliocentric["p"], dtype=float)
+    sun = (np.asarray(barycentric["p"], dtype=float) - earth) * AU
+    vector = distance * _unit(ra, dec) - sun
+    # λ = atan2(v·y, v·x) of the place less that of the Earth;  x: ascending node of the solar equator, y = pole × x
+    of_place, of_earth = (math.degrees(math.atan2(float(v @ _EAST), float(v @ _NODE))) for v in (vector, earth))
+    radius = float(np.linalg.norm(vector))
+    lon = (of_place - of_earth + 180.0) % 360.0 - 180.0
+    return Observer(lon, math.degrees(math.asin(float(vector @ _POLE) / radius)), radius)
+
+
 def carrington_of_earth(time: np.datetime64, light_time: float = 0.0) -> float:
     """Carrington longitude of the Earth's meridian (L₀), deg in [0, 360).
 

@@ -163,7 +163,7 @@ def _add_fetch_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _add_import_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     imported = add("import-flares", commands.run_import_flares, "take an existing flare list")
-    imported.add_argument("csv", type=Path, metavar="CSV")
+    imported.add_argument("csv", type=Path, metavar="LIST", help="a CSV file, or a level-3 list (FITS)")
     goes = add("import-goes", commands.run_import_goes, "take GOES/XRS files, for the measured class of flares")
     for each in (imported, goes):
         _add_archive_option(each)

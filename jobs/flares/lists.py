@@ -9,6 +9,7 @@ import numpy as np
 
 from archive import Archive
 from jobs.flares.csv import BadLine, read_flare_list
+from jobs.flares.level3 import is_fits, read_level3_list
 from jobs.flares.rows import (
     NEIGHBORHOOD,
     Changes,
@@ -62,6 +63,7 @@ def import_flares(archive: Archive, csv_path: Path, now: np.datetime64) -> Impor
     ----------
     archive : Archive
     csv_path : Path
+        A CSV file, or a FITS file of level 3.
     now : datetime64
         Current time, UTC.
 
@@ -77,7 +79,8 @@ def import_flares(archive: Archive, csv_path: Path, now: np.datetime64) -> Impor
     IndexDamaged, ArchiveBusy
         When a file of the index cannot be read; when another process holds the write lock for too long.
     """
-    flares = read_flare_list(Path(csv_path))
+    path = Path(csv_path)
+    flares = read_level3_list(path) if is_fits(path) else read_flare_list(path)
     changes, own = Changes(), set[str]()
     if flares.layers:
         listed = without_duplicates(flares.layers)

@@ -23,6 +23,7 @@ from stixcore.heliographic import (
     earth_at,
     light_delays,
     on_sun,
+    place_of_icrs,
     seen_from,
     sol_identifier,
 )
@@ -171,3 +172,31 @@ def test_reference_list_seen_from_the_earth(shared_data):
         view = seen_from(place, earth_at(np.datetime64(row["peak_utc"].replace(" ", "T"))))
         assert (view.x, view.y) == pytest.approx((float(row["earth_hpc_x"]), float(row["earth_hpc_y"])), abs=1e-3)
         assert view.visible
+
+
+@pytest.mark.parametrize(
+    ("time", "flare", "place", "solo_lon"),
+    [
+        (
+            "2024-09-01T00:36:22.248",
+            ((215.84809460010752, -20.992451883044513, 1841504.82153277),
+             (146.79958494770838, 15.441022971146749, 93737799.48453614)),
+            (-103.953, -21.926, 711_135.0),
+            164.373,
+        ),
+        (
+            "2024-09-01T02:21:46.759",
+            ((185.0107041640439, -13.118564873704335, 593792.7502450105),
+             (146.91802379015184, 15.392349977604386, 93614592.65956752)),
+            (73.965, -8.112, 700_571.0),
+            164.425,
+        ),
+    ],
+)  # fmt: skip
+def test_positions_of_the_level_3_list(time, flare, place, solo_lon):
+    """Two rows of the list of September 2024: barycentric positions in deg, deg and km, recomputed with sunpy."""
+    when = np.datetime64(time, "us")
+    source, solo = (place_of_icrs(ra, dec, distance * 1e3, when) for ra, dec, distance in flare)
+    assert (source.lon, source.lat) == pytest.approx(place[:2], abs=0.01)
+    assert source.distance / 1e3 == pytest.approx(place[2], abs=2.0)
+    assert solo.lon == pytest.approx(solo_lon, abs=0.01)
