@@ -22,7 +22,7 @@ from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO, FULL_DISK_FIELD, locate_flare
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import LOCATION_LABELS
-from stixcore.reconstruct import CIRCLE_REACH
+from stixcore.prepare import CIRCLE_REACH
 from stixcore.simulation.quick import flux_for_counts, simulate_pixel_sums
 from stixcore.simulation.sources import Circle, Ellipse
 from stixcore.visibility.form import form_visibilities

@@ -19,11 +19,12 @@ from stixcore.coordinates import SOLAR_RADIUS, Pointing, hpc_to_stix
 from stixcore.errors import CalibrationError, ReconstructionError, SelectionError
 from stixcore.fits.products import AspectTable, PixelData, ProductHeader
 from stixcore.fits.windows import AskedWindow
+from stixcore.imaging.coarse_locator import CoarseLocation, locate_coarsely, locator_counts
 from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FlareLocation, locate_flare
 from stixcore.imaging.reconstruction import Method
-from stixcore.instrument.geometry import LOCATION_LABELS, PixelSet
+from stixcore.instrument.geometry import FLARE_LOCATOR, LOCATION_LABELS, PixelSet
 from stixcore.options import ImageRequest, ShiftBins
 from stixcore.recipe import Location, Recipe
 from stixcore.visibility.form import form_visibilities
@@ -33,6 +34,8 @@ from stixcore.visibility.visibilities import Visibilities
 #: Energy band of the full-disk search for the flare, keV, independent of the band of the image.
 LOCATION_ENERGY = (6.0, 10.0)
 ATTENUATED_LOCATION_END = 25.0
+#: With the attenuator out, the band of the coarse flare locator begins here, keV: this gives it a third more counts.
+LOCATOR_START = 4.0
 #: The circle fit is limited to this distance from the full-disk peak, arcsec (the ground software's box).
 CIRCLE_REACH = 100.0
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
@@ -131,6 +134,23 @@ class PreparedData:
         # The position is not known yet, so the on-axis transmission is used.
         vis = form_visibilities(self.location_pixels, LOCATION_LABELS, scheme=self.options.amplitude_scheme)
         return locate_flare(vis, self.pointing, apparent_radius(self.pointing, self.science.header))
+
+    def locate_coarsely(self) -> CoarseLocation:
+        """Position from the coarse flare locator, in the band of the full-disk search, from 4 keV where possible.
+
+        Raises
+        ------
+        SelectionError, CalibrationError
+            With the reason, when the files allow none.
+        """
+        pixels = self.location_pixels
+        band = pixels.e_low, pixels.e_high
+        if pixels.single is not None and not pixels.rcr and band[0] > LOCATOR_START:
+            wider = pixels.single.band(LOCATOR_START, band[1])
+            if wider is not None and np.isfinite(wider[0][FLARE_LOCATOR, :8]).all():
+                band = LOCATOR_START, band[1]
+        counts = locator_counts(pixels, band)
+        return locate_coarsely(counts, self.pointing, apparent_radius(self.pointing, self.science.header))
 
     def find_location(self) -> tuple[Location, FlareLocation]:
         """Brightest point of the full disk, refined by a circle fitted to all chosen sub-collimators around it.

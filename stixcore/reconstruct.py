@@ -21,6 +21,7 @@ from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import CalibrationError, InvalidProduct, ReconstructionError, SelectionError
 from stixcore.fits.read import read_aspect, read_pixel_data
 from stixcore.fits.windows import AskedWindow
+from stixcore.imaging.coarse_locator import CoarseLocation
 from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.location import FULL_DISK_FIELD, SIDELOBE_DISTANCE, FlareLocation
@@ -73,6 +74,10 @@ class ImageSet:
         no part of the file is quiet.
     notes : tuple of Finding
         Findings about the choice of the time range and band, in addition to those of the data.
+    locator : CoarseLocation or None
+        Position from the coarse flare locator, independent of the images.
+    no_locator : str
+        Why there is none.
     """
 
     recipe: Recipe
@@ -91,6 +96,8 @@ class ImageSet:
     background_asked: AskedWindow | None = None
     quiet_level: QuietLevel | None = None
     notes: tuple[Finding, ...] = ()
+    locator: CoarseLocation | None = None
+    no_locator: str = ""
 
     @property
     def counts(self) -> tuple[float, float]:
@@ -108,6 +115,13 @@ class ImageSet:
             return None, None
         x, y = (value if np.isfinite(value) else None for value in (self.position.sigma_x, self.position.sigma_y))
         return x, y
+
+    @property
+    def locator_level(self) -> float | None:
+        """Confidence level of the locator's contour through the recipe's location; None without a locator."""
+        if self.locator is None:
+            return None
+        return float(self.locator.level(self.recipe.location.x, self.recipe.location.y))
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -293,6 +307,7 @@ def _reconstruct(
         scheme=recipe.amplitude_scheme,
     )
     location = _full_disk(data, required=Method.FULL_DISK_BP in recipe.methods)
+    locator, no_locator = _locator(data)
     position = position_error(
         vis,
         _rows(data, center),
@@ -338,6 +353,8 @@ def _reconstruct(
         position,
         data.background_asked,
         level,
+        locator=locator,
+        no_locator=no_locator,
     )
 
 
@@ -379,6 +396,14 @@ def _full_disk(data: PreparedData, *, required: bool) -> FlareLocation | None:
         if required:
             raise
         return None
+
+
+def _locator(data: PreparedData) -> tuple[CoarseLocation | None, str]:
+    """Position from the coarse flare locator, or the reason why there is none."""
+    try:
+        return data.locate_coarsely(), ""
+    except (SelectionError, CalibrationError, ReconstructionError) as error:
+        return None, str(error)
 
 
 def _verified(reference: FileReference, locate: Callable[[FileReference], Path]) -> Path:

@@ -34,6 +34,7 @@ _FLUX = SOURCE_COLUMNS["flux"]
 #: Units, in FITS notation, of numbers of `describe` whose key does not name one. ``max`` has the ``unit`` of its image.
 UNITS = {
     "location": dict.fromkeys(("hpc_x", "hpc_y", "stix_x", "stix_y", "sigma_x", "sigma_y"), "arcsec"),
+    "locator": dict.fromkeys(("hpc_x", "hpc_y", "stix_x", "stix_y", "radius"), "arcsec") | {"counts": "ct"},
     "counts": dict.fromkeys(("total", "background"), "ct"),
     "visibilities": {"u": "arcsec-1", "v": "arcsec-1", "re": _FLUX, "im": _FLUX, "sigma": _FLUX},
     "images": {
@@ -152,6 +153,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
             "method": recipe.location.found_by,
             "candidates": [] if location is None else [asdict(candidate) for candidate in location.candidates],
         },
+        "locator": _locator(images),
         "pointing": {
             "source": str(recipe.pointing.source),
             "roll_deg": recipe.pointing.roll,
@@ -188,6 +190,13 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
         "units": UNITS,
         "elapsed_s": images.elapsed,
     }
+
+
+def _locator(images: ImageSet) -> dict[str, Any]:
+    """Result of the coarse flare locator, or the reason why there is none."""
+    if images.locator is None:
+        return {"reason": images.no_locator}
+    return images.locator.summary() | {"level": images.locator_level}
 
 
 def _calibration(images: ImageSet) -> dict[str, str | None]:

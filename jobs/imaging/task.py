@@ -326,6 +326,7 @@ def _done_run(images: ImageSet, context: RunContext, created: np.datetime64, fol
         hpc_sigma_y=images.location_sigma[1],
         sidelobe_ratio=_sidelobe_ratio(images),
         location_method=recipe.location.found_by,
+        **_locator_columns(images),
         pointing_source=str(recipe.pointing.source),
         roll_deg=recipe.pointing.roll,
         pointing_x=recipe.pointing.x,
@@ -340,6 +341,21 @@ def _done_run(images: ImageSet, context: RunContext, created: np.datetime64, fol
         folder=folder,
         **_context_columns(context, created),
     )
+
+
+def _locator_columns(images: ImageSet) -> dict[str, Any]:
+    """Columns of `Run` with the result of the coarse flare locator."""
+    found = images.locator
+    if found is None:
+        return {}
+    return {
+        "locator_x": found.x,
+        "locator_y": found.y,
+        "locator_radius": found.radius,
+        "locator_counts": found.observed.total,
+        "locator_chi2": found.chi2,
+        "locator_level": images.locator_level,
+    }
 
 
 def _calibration_columns(images: ImageSet) -> dict[str, Any]:

@@ -235,6 +235,13 @@ def _pointing_cards(images: ImageSet) -> Iterator[Card]:
     yield "LOCATEBY", recipe.location.found_by, "how the centre was found"
     if images.location is not None:
         yield "SIDELOBE", images.location.sidelobe_ratio, "second full-disk peak / first"
+    if (found := images.locator) is not None:
+        yield "CFL_HPX", found.x, "[arcsec] coarse locator, solar west"
+        yield "CFL_HPY", found.y, "[arcsec] coarse locator, solar north"
+        yield "CFL_RAD", found.radius, "[arcsec] radius of its 68 % region"
+        yield "CFL_CNTS", found.observed.total, "[ct] net counts of the locator"
+        yield "CFL_CHI2", found.chi2, "chi^2 per degree of freedom there"
+        yield "CFL_LEV", images.locator_level, "confidence level at MAPC_HPX, MAPC_HPY"
     yield "POS_SIGX", images.location_sigma[0], "[arcsec] error of the place, with PNT_SIG"
     yield "POS_SIGY", images.location_sigma[1], "[arcsec] error of the place, with PNT_SIG"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from contourpy import LineType, contour_generator
@@ -38,7 +39,9 @@ STEP = 10.0  # arcsec
 #: The map ends at this distance from Sun centre, in apparent radii.
 REACH = 1.1
 #: Fewer counts above background give no position, ct; nor do counts below this many standard deviations.
-LEAST_COUNTS, LEAST_SIGNIFICANCE = 50.0, 5.0
+LEAST_COUNTS, LEAST_SIGNIFICANCE = 20.0, 3.0
+#: The fluence must be at least this many standard deviations.
+LEAST_FLUENCE = 5.0
 #: Confidence levels of the contours: 1, 2 and 3 σ.
 LEVELS = (0.6827, 0.9545, 0.9973)
 _LARGE = slice(0, 8)
@@ -151,6 +154,19 @@ class CoarseLocation:
         outlines = [np.asarray(line, dtype=float) for line in lines]
         return [np.stack(stix_to_hpc(one[:, 0], one[:, 1], self.pointing), axis=1) for one in outlines]
 
+    def summary(self) -> dict[str, Any]:
+        """The numbers as JSON values."""
+        return {
+            "hpc_x": self.x,
+            "hpc_y": self.y,
+            "stix_x": self.x_stix,
+            "stix_y": self.y_stix,
+            "radius": self.radius,
+            "counts": self.observed.total,
+            "chi2": self.chi2,
+            "energy_range_kev": list(self.observed.energy),
+        }
+
     @cached_property
     def radius(self) -> float:
         """Radius of a circle with the area of the 68 % region, arcsec."""
@@ -213,7 +229,7 @@ def locator_counts(pixels: MetaPixels, energy: tuple[float, float]) -> LocatorCo
             f"background; a position needs {LEAST_COUNTS:g} and {LEAST_SIGNIFICANCE:g} standard deviations"
         )
         raise SelectionError(message)
-    if not fluence > LEAST_SIGNIFICANCE * sigma:
+    if not fluence > LEAST_FLUENCE * sigma:
         message = (
             f"{name}: the imaging detectors have no flare at {energy[0]:g}-{energy[1]:g} keV: fluence "
             f"{fluence:.2f} ± {sigma:.2f} ct/mm²"

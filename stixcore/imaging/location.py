@@ -70,9 +70,28 @@ class FlareLocation:
         rsun : float, arcsec
             Apparent solar radius; NaN when unknown, so that every candidate counts.
         """
-        reach = DISK_RADIUS * rsun if np.isfinite(rsun) else np.inf
-        heights = [one.relative_height for one in self.candidates[1:] if np.hypot(one.x, one.y) < reach]
-        return max(heights, default=0.0)
+        return max((one.relative_height for one in self.candidates[1:] if _near_disk(one, rsun)), default=0.0)
+
+    def rivals_of(self, x: float, y: float, rsun: float) -> tuple[Candidate, ...]:
+        """Candidates on or near the disk that are not the peak at (x, y): more than 200″ from there.
+
+        Parameters
+        ----------
+        x, y : float, arcsec
+            Helioprojective.
+        rsun : float, arcsec
+            Apparent solar radius; NaN when unknown, so that every candidate counts.
+        """
+        return tuple(
+            one
+            for one in self.candidates
+            if _near_disk(one, rsun) and np.hypot(one.x - x, one.y - y) > SIDELOBE_DISTANCE
+        )
+
+
+def _near_disk(candidate: Candidate, rsun: float) -> bool:
+    reach = DISK_RADIUS * rsun if np.isfinite(rsun) else np.inf
+    return bool(np.hypot(candidate.x, candidate.y) < reach)
 
 
 def full_disk_grid(rsun: float) -> ImageGrid:

@@ -5,7 +5,7 @@ Each doubt concerns the position, the flux or the shape of an image (`verdict`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from scipy.special import gammainc
 from stixcore.background_check import net_change
 from stixcore.calibration.catalog import NO_CAL_FILE
 from stixcore.coordinates import PointingSource
-from stixcore.imaging.location import DISK_RADIUS, DOUBTFUL_SIDELOBE_RATIO
+from stixcore.imaging.location import DISK_RADIUS, DOUBTFUL_SIDELOBE_RATIO, Candidate
 from stixcore.imaging.mem import GIVEN, MemGeParameters
 from stixcore.imaging.metrics import measure_source, signal_to_noise
 from stixcore.imaging.position_error import OFF
@@ -48,6 +48,9 @@ class Thresholds:
     rival : float
         Probability, from all sub-collimators, that the flare is at such a rival. Below it, a high peak of the coarse
         sub-collimators is a side lobe, and the finding is a note.
+    locator : float
+        Confidence level of the coarse locator's contour. A location outside is doubted if a rival is inside; a rival
+        outside is a side lobe if the location is inside.
     net_counts : float, ct
         Counts above background in the sub-collimators used.
     signal_to_noise : float
@@ -87,6 +90,7 @@ class Thresholds:
     pointing_sigma: float = 10.0
     sidelobe_ratio: float = DOUBTFUL_SIDELOBE_RATIO
     rival: float = 0.05
+    locator: float = 0.9545
     net_counts: float = 3000.0
     signal_to_noise: float = 3.5
     chi2: float = 4.0
@@ -226,17 +230,10 @@ def is_trusted(findings: tuple[Finding, ...], method: Method | None = None) -> b
 
 
 def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
-    location, recipe = images.location, images.recipe
+    recipe = images.recipe
     rsun = recipe.pointing.rsun
-    rival = 0.0 if location is None else location.rival(rsun)
+    yield from _rivals(images, limits)
     position = images.position
-    if rival >= limits.sidelobe_ratio:
-        text = f"another place on the disk is {rival:.2f} times as bright in the coarse sub-collimators"
-        if position is None or position.rival > limits.rival:
-            # of everything: the images may show an empty place
-            yield Finding("sidelobe", Severity.DOUBT, f"{text}: the location is doubtful")
-        else:
-            yield Finding("sidelobe", Severity.NOTE, f"{text}; the others rule it out")
     distance = np.hypot(recipe.location.x, recipe.location.y) / rsun if np.isfinite(rsun) else 0.0
     if distance > limits.disk_radius:
         text = f"the map is centred {distance:.2f} solar radii from Sun centre"
@@ -252,6 +249,48 @@ def _location(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
             else f"the position is off by more than {OFF:g}″ with a probability of {100.0 * position.off:.0f} %"
         )
         yield Finding("position_error", Severity.DOUBT, text, doubts=_POSITION)
+
+
+def _rivals(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
+    """Other peaks of the full-disk map: what all sub-collimators and the coarse locator say about them."""
+    location, recipe, position = images.location, images.recipe, images.position
+    if location is None:
+        return
+    rsun = recipe.pointing.rsun
+    here, level = recipe.location, images.locator_level
+    others = location.rivals_of(here.x, here.y, rsun)
+    levels = _levels(images, others)
+    elsewhere = level is not None and level > limits.locator
+    if images.locator is not None and elsewhere:
+        found = images.locator
+        text = (
+            f"the coarse locator puts the flare at ({found.x:.0f}, {found.y:.0f})″, "
+            f"{np.hypot(found.x - here.x, found.y - here.y):.0f}″ from the location"
+        )
+        if min(levels, default=1.0) <= limits.locator:
+            text = f"{text}, where the full-disk map has another peak"
+            yield Finding("locator", Severity.DOUBT, text)
+        else:
+            yield Finding("locator", Severity.NOTE, f"{text}, where the full-disk map has no peak")
+    height = location.rival(rsun)
+    if height < limits.sidelobe_ratio:
+        return
+    text = f"another place on the disk is {height:.2f} times as bright in the coarse sub-collimators"
+    high = [one for other, one in zip(others, levels, strict=True) if other.relative_height >= limits.sidelobe_ratio]
+    if position is not None and position.rival <= limits.rival:
+        yield Finding("sidelobe", Severity.NOTE, f"{text}; the others rule it out")
+    elif level is not None and level <= limits.locator and min(high, default=0.0) > limits.locator:
+        yield Finding("sidelobe", Severity.NOTE, f"{text}; the coarse locator rules it out")
+    else:
+        # of everything: the images may show an empty place
+        yield Finding("sidelobe", Severity.DOUBT, f"{text}: the location is doubtful")
+
+
+def _levels(images: ImageSet, others: Sequence[Candidate]) -> list[float]:
+    """Confidence levels of the coarse locator's contours through other peaks; 1 without a locator."""
+    if images.locator is None:
+        return [1.0] * len(others)
+    return [float(images.locator.level(one.x, one.y)) for one in others]
 
 
 def _window(images: ImageSet) -> Iterator[Finding]:

@@ -19,6 +19,8 @@ from stixcore.calibration.livetime import LATENCY_TIME, READOUT_TIME, pileup_fac
 from stixcore.coordinates import Pointing
 from stixcore.errors import SelectionError
 from stixcore.instrument.energy_tables import EnergyLookupTable
+from stixcore.instrument.flare_locator import PIXEL_AREA as LOCATOR_PIXEL_AREA
+from stixcore.instrument.flare_locator import lit_areas
 from stixcore.instrument.geometry import BACKGROUND_MONITOR, FLARE_LOCATOR, PixelSet, uv_points
 from stixcore.instrument.tables import (
     N_DETECTORS,
@@ -39,9 +41,11 @@ SCIENCE_EDGES = np.array(
 )  # fmt: skip
 N_CHANNELS = 32
 N_ACCUMULATORS = 16
+MM2_PER_CM2 = 100.0
 
-#: Open fraction of the coarse flare locator. The real one is an H-shaped absorber whose shadow shows the position.
-FLARE_LOCATOR_TRANSMISSION = 0.5
+#: Counts of the coarse flare locator ÷ those that the fluence behind the other grids predicts, and the share of a fully
+#: lit pixel that reaches a pixel in the shadow, as in real flares (`stixcore.imaging.coarse_locator`).
+FLARE_LOCATOR_FACTOR, FLARE_LOCATOR_LEAKAGE = 1.04, 0.0026
 #: Apertures of the background monitor as real flares show them: two open pixels, two faint ones, the rest closed.
 BACKGROUND_MONITOR_TRANSMISSION = np.array([0.145, 0.002, 0.012, 0.002, 0.002, 0.012, 0.002, 0.145] + [0.001] * 4)
 
@@ -88,8 +92,12 @@ def pixel_response(sources: Sequence[Source], pointing: Pointing | None) -> Floa
     u, v = np.nan_to_num(uv_points()).T
     correction = phase_correction()
     pattern = np.zeros((N_DETECTORS, N_PIXELS))
+    lit = np.zeros(N_PIXELS)
     for source, share in zip(sources, shares(sources), strict=True):
-        transmission = flight_transmission(*source_position(source, pointing))
+        place = source_position(source, pointing)
+        transmission = flight_transmission(*place)
+        # the extent of a source moves the shadow's edge by less than 0.1 mm
+        lit += share * (lit_areas(*place) + FLARE_LOCATOR_LEAKAGE * LOCATOR_PIXEL_AREA)
         seen = source_visibility(source, u, v, pointing)
         for pixels, pixel_set in ((slice(0, 8), PixelSet.TOP_BOT), (slice(8, 12), PixelSet.SMALL)):
             large = pixel_set is PixelSet.TOP_BOT
@@ -97,9 +105,10 @@ def pixel_response(sources: Sequence[Source], pointing: Pointing | None) -> Floa
             swing = 2.0 * modulation(transmission, large) * np.stack([-raw.real, -raw.imag, raw.real, raw.imag])
             columns = (transmission + swing).T
             pattern[:, pixels] += share * np.tile(columns, 2 if large else 1)
-    pattern[FLARE_LOCATOR] = FLARE_LOCATOR_TRANSMISSION
     pattern[BACKGROUND_MONITOR] = BACKGROUND_MONITOR_TRANSMISSION
-    return pattern * pixel_area()
+    response = pattern * pixel_area()
+    response[FLARE_LOCATOR] = FLARE_LOCATOR_FACTOR * lit / MM2_PER_CM2
+    return response
 
 
 def channel_edges(elut: EnergyLookupTable | None) -> Floats:

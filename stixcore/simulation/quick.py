@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from stixcore.coordinates import Pointing
 from stixcore.errors import SelectionError
-from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices, uv_points
-from stixcore.instrument.tables import N_DETECTORS
+from stixcore.instrument.geometry import FLARE_LOCATOR, IMAGING_LABELS, PixelSet, detector_indices, uv_points
+from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, pixel_area
 from stixcore.simulation.instrument import pixel_response
 from stixcore.simulation.observation import simulated_header
 from stixcore.simulation.sources import Source, visibilities
 from stixcore.visibility.miscalibration import miscalibrated
-from stixcore.visibility.pixels import MetaPixels
+from stixcore.visibility.pixels import MetaPixels, SinglePixels
 from stixcore.visibility.visibilities import Frame, Visibilities
 
 Floats = NDArray[np.float64]
@@ -33,6 +33,8 @@ def meta_response(
 ) -> Floats:
     """Effective area of A, B, C, D of every detector, (32, 4) float, cm²."""
     area = pixel_response(sources, pointing)[:, pixel_set.pixels]
+    # Sums of the flare locator mean nothing; with the same ones everywhere, its model changes no other random number.
+    area[FLARE_LOCATOR] = 0.5 * pixel_area()[pixel_set.pixels]
     return np.asarray(area.reshape(N_DETECTORS, -1, 4).sum(axis=1))
 
 
@@ -101,6 +103,11 @@ def simulate_pixel_sums(
     counts = expected + quiet if rng is None else rng.poisson(expected + quiet).astype(float)
     exposure = duration * (energy[1] - energy[0]) * pixel_set.area
     end = t_start + np.timedelta64(round(duration * 1e6), "us")
+    single = None
+    if pixel_set is PixelSet.TOP_BOT:
+        scale = total_counts / area[used].sum()
+        locator = scale * pixel_response(sources, pointing)[FLARE_LOCATOR]
+        single = _single_pixels(counts, quiet, locator, None if rng is None else rng.spawn(1)[0], energy)
     rows = np.repeat((counts - quiet).sum(axis=1)[:, None] / 2.0, 2, axis=1)
     return MetaPixels(
         header=simulated_header("simulated", t_start, end),
@@ -123,7 +130,23 @@ def simulate_pixel_sums(
         rcr=0,
         detector_mask=np.ones(N_DETECTORS, dtype=bool),
         top_bottom=rows,
+        single=single,
     )
+
+
+def _single_pixels(
+    counts: Floats, quiet: Floats, locator: Floats, rng: Generator | None, energy: tuple[float, float]
+) -> SinglePixels:
+    """Counts of large pixels, half of the sums each, and of all pixels of the flare locator.
+
+    Random numbers of the locator come from their own generator, so that they change no others.
+    """
+    net, variance = np.zeros((N_DETECTORS, N_PIXELS)), np.zeros((N_DETECTORS, N_PIXELS))
+    net[:, :8], variance[:, :8] = np.tile((counts - quiet) / 2.0, 2), np.tile(counts / 2.0, 2)
+    background = quiet[FLARE_LOCATOR, 0] / 2.0 * pixel_area() / pixel_area()[0]
+    found = locator + background if rng is None else rng.poisson(locator + background)
+    net[FLARE_LOCATOR], variance[FLARE_LOCATOR] = found - background, found
+    return SinglePixels(np.array([energy[0]]), np.array([energy[1]]), net[:, :, None], variance[:, :, None])
 
 
 def true_visibilities(

@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stixcore.imaging.coarse_locator as module
+from jobs.imaging.products import describe
+from jobs.imaging.task import _locator_columns
 from stixcore.calibration.grids import flight_transmission
 from stixcore.calibration.pointing import pointing_at
 from stixcore.coordinates import Pointing, PointingSource, hpc_to_stix, stix_to_hpc
 from stixcore.errors import SelectionError
 from stixcore.fits.read import read_pixel_data
+from stixcore.image_files.header import image_header
 from stixcore.imaging.coarse_locator import (
     COUNT_FACTOR,
     LEAKAGE,
@@ -25,8 +28,14 @@ from stixcore.imaging.coarse_locator import (
     locate_coarsely,
     locator_counts,
 )
+from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.flare_locator import LARGE_AREA, PIXEL_AREA, lit_areas
 from stixcore.instrument.geometry import FLARE_LOCATOR, IMAGING_LABELS, detector_indices
+from stixcore.options import ImageRequest
+from stixcore.prepare import prepare
+from stixcore.simulation.instrument import pixel_response
+from stixcore.simulation.quick import simulate_pixel_sums
+from stixcore.simulation.sources import Circle
 from stixcore.visibility.pixels import SinglePixels, sum_pixels
 
 BAND = (4.0, 10.0)
@@ -292,7 +301,7 @@ def off():
         (pixels(3.0), {"detector_mask": off()}, BAND, r"\(detector 9\) was off"),
         (pixels(np.nan), {}, BAND, "not all read out at 4-10 keV"),
         (pixels(100.0), {}, (5.0, 10.0), "not all read out at 5-10 keV"),
-        (pixels(1.0), {}, BAND, "has 16 ± 68 counts above background; a position needs 50 and 5 standard deviations"),
+        (pixels(1.0), {}, BAND, "has 16 ± 68 counts above background; a position needs 20 and 3 standard deviations"),
         (pixels(5.0), {}, BAND, "has 80 ± 68 counts above background"),
         (pixels(-1.0), {}, BAND, "has -16 ± "),
         (pixels(0.0, np.s_[detector_indices(IMAGING_LABELS)]), {}, BAND, "imaging detectors have no flare"),
@@ -301,3 +310,70 @@ def off():
 def test_reasons_for_no_position(window, change, changes, energy, reason):
     with pytest.raises(SelectionError, match=reason):
         locator_counts(window(change, **changes), energy)
+
+
+# --- in the imaging chain ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.needs_shared_data
+def test_an_image_set_has_the_locator_in_headers_json_and_rows(november_images):
+    found, location = november_images.locator, november_images.recipe.location
+    assert found.observed.energy == BAND
+    assert np.hypot(found.x - location.x, found.y - location.y) < 40.0
+    assert november_images.locator_level == pytest.approx(float(found.level(location.x, location.y)))
+    header = image_header(november_images, Method.CLEAN, np.datetime64("2026-11-01T00:00:00"))
+    described = describe(november_images, {})["locator"]
+    row = _locator_columns(november_images)
+    for keyword, key, column, value in (
+        ("CFL_HPX", "hpc_x", "locator_x", found.x),
+        ("CFL_HPY", "hpc_y", "locator_y", found.y),
+        ("CFL_RAD", "radius", "locator_radius", found.radius),
+        ("CFL_CNTS", "counts", "locator_counts", found.observed.total),
+        ("CFL_CHI2", "chi2", "locator_chi2", found.chi2),
+        ("CFL_LEV", "level", "locator_level", november_images.locator_level),
+    ):
+        assert header[keyword] == described[key] == row[column] == value
+
+
+@pytest.mark.needs_shared_data
+def test_without_a_locator_there_is_its_reason(november_images):
+    images = replace(november_images, locator=None, no_locator="the coarse flare locator was off")
+    assert images.locator_level is None
+    assert describe(images, {})["locator"] == {"reason": "the coarse flare locator was off"}
+    assert _locator_columns(images) == {}
+    header = image_header(images, Method.CLEAN, np.datetime64("2026-11-01T00:00:00"))
+    assert not [key for key in header if key.startswith("CFL_")]
+
+
+@pytest.mark.needs_shared_data
+def test_the_band_of_the_locator(november):
+    flare = next(one for one in november.flares if one.request_id == "2211116471")
+    science = read_pixel_data(flare.file)
+    pointing = pointing_at(november.aspects, flare.start, flare.end)
+
+    def band(science=science, background=november.background):
+        asked = ImageRequest(flare.start, flare.end, (10.0, 16.0))
+        return prepare(asked, science, background, pointing).locate_coarsely().observed.energy
+
+    assert band() == BAND
+    # the attenuator removes the photons below 10 keV
+    assert band(replace(science, rcr=np.ones_like(science.rcr))) == (6.0, 25.0)
+    with pytest.raises(SelectionError, match="without a background"):
+        band(background=None)
+
+
+def test_the_simulator_lights_the_locator_where_the_source_is():
+    source = Circle(-700.0, 900.0, 20.0)
+    for counts, reach in ((1e4, 400.0), (1e6, 40.0)):
+        pixels = simulate_pixel_sums([source], counts, np.random.default_rng(3), pointing=TILTED, background=1658.0)
+        found = locate_coarsely(locator_counts(pixels, (6.0, 10.0)), TILTED, RSUN)
+        assert np.hypot(found.x - source.x, found.y - source.y) < reach
+        assert found.level(source.x, source.y) < LEVELS[2]
+    other = locate_coarsely(locator_counts(pixels, (6.0, 10.0)), replace(TILTED, roll=TILTED.roll + 180.0), RSUN)
+    assert np.hypot(other.x - source.x, other.y - source.y) > 500.0
+
+
+def test_counts_of_simulated_files_follow_the_areas():
+    response = pixel_response([Circle(-700.0, 900.0, 20.0)], TILTED)[FLARE_LOCATOR]
+    areas = lit_areas(*hpc_to_stix(-700.0, 900.0, TILTED))
+    np.testing.assert_allclose(100.0 * response, COUNT_FACTOR * (areas + 0.0026 * PIXEL_AREA))

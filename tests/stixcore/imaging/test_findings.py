@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from stixcore.background_check import BackgroundCheck, QuietLevel
-from stixcore.coordinates import PointingSource
+from stixcore.coordinates import PointingSource, hpc_to_stix
 from stixcore.imaging import trust
+from stixcore.imaging.coarse_locator import COUNT_FACTOR, LEAKAGE, locate_coarsely
 from stixcore.imaging.position_error import PositionError
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import Aspect, Severity, assess, flux_at_edge, verdict
+from stixcore.instrument.flare_locator import PIXEL_AREA, lit_areas
 from stixcore.references import FileReference
 
 pytestmark = pytest.mark.needs_shared_data
@@ -57,11 +59,26 @@ def only(*methods, **changes):
     return change
 
 
-def a_rival(probability):
+def a_rival(probability, height=0.95, **changes):
+    """A second peak of the full-disk map, 500″ west of Sun center."""
+
     def change(images):
-        rival = replace(images.location.candidates[1], x=500.0, y=0.0, relative_height=0.95)
+        rival = replace(images.location.candidates[1], x=500.0, y=0.0, relative_height=height)
         location = replace(images.location, candidates=(images.location.candidates[0], rival))
-        return replace(images, location=location, position=replace(images.position, rival=probability))
+        return replace(images, location=location, position=replace(images.position, rival=probability), **changes)
+
+    return change
+
+
+def seen_at(x, y):
+    """Counts of the coarse locator as if the flare were at (x, y), with a second peak 500″ west of Sun center."""
+
+    def change(images):
+        seen, pointing = images.locator.observed, images.recipe.pointing
+        areas = lit_areas(*hpc_to_stix(x, y, pointing)) + LEAKAGE * PIXEL_AREA
+        moved = replace(seen, net=np.where(np.isfinite(seen.net), COUNT_FACTOR * seen.fluence * areas, np.nan))
+        locator = locate_coarsely(moved, pointing, images.locator.rsun)
+        return replace(a_rival(0.0, height=0.6)(images), locator=locator)
 
     return change
 
@@ -123,8 +140,11 @@ def flux_off(method, share):
 DECONVOLVED = Method.CLEAN, Method.MS_CLEAN, Method.EM, Method.MEM_GE, Method.VIS_FWDFIT
 THREE = Method.CLEAN, Method.MEM_GE, Method.EM
 FINDINGS = [
-    ("sidelobe", a_rival(0.5), DOUBT, EVERYTHING),
-    ("sidelobe", a_rival(0.0), NOTE, None),
+    ("sidelobe", a_rival(0.5, locator=None), DOUBT, EVERYTHING),
+    ("sidelobe", a_rival(0.0, locator=None), NOTE, None),
+    ("sidelobe", a_rival(0.5), NOTE, None),  # the coarse locator rules it out
+    ("locator", seen_at(500.0, 0.0), DOUBT, EVERYTHING),
+    ("locator", seen_at(-500.0, 0.0), NOTE, None),  # where there is no peak
     ("off_disk", lambda i: recipe(location=replace(i.recipe.location, x=2100.0))(i), DOUBT, POSITION),
     ("position_unknown", lambda i: replace(i, position=None), DOUBT, POSITION),
     ("position_error", lambda i: replace(i, position=PositionError(4.0, 4.0, off=0.9)), DOUBT, POSITION),
@@ -189,6 +209,9 @@ def test_what_a_finding_doubts(images, code, change, severity, doubted):
 @pytest.mark.parametrize(
     ("code", "change"),
     [
+        ("locator", lambda i: i),
+        ("locator", lambda i: seen_at(i.recipe.location.x, i.recipe.location.y)(i)),
+        ("locator", lambda i: replace(seen_at(500.0, 0.0)(i), locator=None)),
         # a person chose the place: the flare need not be there
         ("location_disagrees", lambda i: recipe(location=replace(i.recipe.location, y=170.0, found_by="given"))(i)),
         ("location_disagrees", lambda i: recipe(location=replace(i.recipe.location, y=155.0))(i)),
@@ -207,6 +230,19 @@ def test_what_a_finding_doubts(images, code, change, severity, doubted):
 )
 def test_what_is_no_finding(images, code, change):
     assert code not in {finding.code for finding in assess(change(images))}
+
+
+def test_what_the_coarse_locator_says(images):
+    (found,) = [one for one in assess(seen_at(500.0, 0.0)(images)) if one.code == "locator"]
+    assert re.fullmatch(
+        r"the coarse locator puts the flare at \((49|50)\d, -?\d\)″, \d{3}″ from the location, where the full-disk map "
+        "has another peak",
+        found.text,
+    )
+    (found,) = [one for one in assess(seen_at(-500.0, 0.0)(images)) if one.code == "locator"]
+    assert found.text.endswith("from the location, where the full-disk map has no peak")
+    (found,) = [one for one in assess(a_rival(0.5)(images)) if one.code == "sidelobe"]
+    assert found.text.endswith("; the coarse locator rules it out")
 
 
 def test_the_image_of_clean_may_reach_the_edge(images):

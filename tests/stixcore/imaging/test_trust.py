@@ -138,7 +138,7 @@ def test_side_lobe(november_images, ratio):
         high = on_disk and ratio >= THRESHOLDS.sidelobe_ratio
         for probability, doubted in ((0.0, False), (0.04, False), (0.06, True)):
             position = replace(november_images.position, rival=probability)
-            found = of_set(replace(november_images, location=location, position=position))
+            found = of_set(replace(november_images, location=location, position=position, locator=None))
             expected = [("sidelobe", Severity.DOUBT if doubted else Severity.NOTE)] if high else []
             assert [(finding.code, finding.severity) for finding in found] == expected
 
