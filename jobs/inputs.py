@@ -12,10 +12,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from archive import Archive, AuxFile, Flare, ScienceFile, ScienceFilter
+from archive import Archive, AuxFile, Flare, Image, ScienceFile, ScienceFilter
 from archive.index.schema import AUX_FILES
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.calibration.pointing import MAX_GAP
@@ -168,6 +169,15 @@ def choose_aspect(files: Iterable[AuxFile], start: np.datetime64, end: np.dateti
     return sorted(
         near, key=lambda row: (max(row.t_start - middle, middle - row.t_end, _NOTHING), row.t_start, row.name)
     )
+
+
+#: Columns of images that are those of the flare.
+CLASSES = ("goes_class", "goes_flux", "goes_estimated", "goes_estimated_flux")
+
+
+def classes_of(flare: Flare | Image | None) -> dict[str, Any]:
+    """`CLASSES` of a flare, or of an image of it; None without one."""
+    return {name: getattr(flare, name, None) for name in CLASSES}
 
 
 def flare_named_in(purpose: str) -> str:

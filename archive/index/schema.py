@@ -168,6 +168,11 @@ class Flare:
     ] = None
     goes_low: Annotated[str | None, Column("Lower end of 1 σ of the class, measured or else estimated")] = None
     goes_high: Annotated[str | None, Column("Upper end of 1 σ of the class, measured or else estimated")] = None
+    goes_t_peak: Annotated[np.datetime64 | None, Column("Minute of the GOES peak", "UTC at the Earth")] = None
+    goes_background: Annotated[
+        float | None, Column("Lowest GOES flux from ten minutes before the flare to its peak", "W m⁻²")
+    ] = None
+    goes_note: Annotated[str | None, Column("Why GOES files give no class; empty if they do or there are none")] = None
     background_detector_flux: Annotated[
         float | None,
         Column("Peak of the background detector, 4-10 keV, above the background before the flare", "ct s⁻¹ mm⁻²"),

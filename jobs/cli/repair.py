@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +21,7 @@ from archive.errors import NotInArchive
 from archive.index.records import read_record
 from archive.layout import parse_image_name
 from jobs.imaging.task import RunContext, RunRows, write_products
+from jobs.inputs import classes_of
 from jobs.previews.run import index_previews, notes_of
 from stixcore.errors import StixError
 from stixcore.recipe import FileReference, Recipe, sha256_of
@@ -73,13 +75,10 @@ class Remaker:
         """Properties of a run that are not in its recipe; the GOES class is from an image, the record or the flare."""
         record = read_record(self.archive.root / run.folder) if run.folder else None
         known = [*images, *(record.images if record else ())]
-        goes_class, goes_flux = next(((i.goes_class, i.goes_flux) for i in known), (None, None))
+        classes = classes_of(known[0] if known else None)
         if not known and run.flare_id:
-            try:
-                flare = self.archive.flare(run.flare_id)
-                goes_class, goes_flux = flare.goes_class, flare.goes_flux
-            except NotInArchive:
-                pass
+            with suppress(NotInArchive):
+                classes = classes_of(self.archive.flare(run.flare_id))
         return RunContext(
             kind=RunKind(run.kind),
             author=run.author,
@@ -87,8 +86,7 @@ class Remaker:
             science_name=run.science_name,
             band=run.band,
             flare_id=run.flare_id,
-            goes_class=goes_class,
-            goes_flux=goes_flux,
+            **classes,
             background_uid=run.background_uid,
             background_reason=run.background_reason,
             background_candidates=run.background_candidates,

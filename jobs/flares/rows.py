@@ -23,6 +23,7 @@ import numpy as np
 from archive import Archive, Flare
 from archive.index.schema import FLARES
 from archive.index.sql import Conditions, select
+from jobs.flares.best_class import best_class
 from jobs.flares.geometry import geometry_of
 from stixcore.flares.detect import flare_id_of
 
@@ -34,6 +35,8 @@ NEIGHBORHOOD = 2 * SAME_FLARE
 _MINUTE = np.timedelta64(60_000_000, "us")
 
 _TIMES = ("t_start", "t_peak", "t_end")
+#: Times in JSON.
+_STAMPS = (*_TIMES, "goes_t_peak")
 _LAYERS = ("detected", "imported", "located", "measured")
 _OWN = ("simulated", "source", "updated_at", "limits_changed_at", *_LAYERS)
 #: Values of a position, which come from one layer together.
@@ -91,7 +94,7 @@ class Layer:
 
     def to_json(self) -> str:
         """JSON for the table."""
-        plain = {key: str(value) if key in _TIMES else value for key, value in sorted(self.values.items())}
+        plain = {key: str(value) if key in _STAMPS else value for key, value in sorted(self.values.items())}
         return json.dumps({"source": self.source, **plain})
 
     @classmethod
@@ -100,7 +103,7 @@ class Layer:
         plain = json.loads(text)
         source = str(plain.pop("source"))
         return cls(
-            source, {key: np.datetime64(value, "us") if key in _TIMES else value for key, value in plain.items()}
+            source, {key: np.datetime64(value, "us") if key in _STAMPS else value for key, value in plain.items()}
         )
 
 
@@ -309,6 +312,7 @@ def _row(
     if detected is not None and "attenuator_in" in detected.values:
         values["attenuator_in"] = detected.values["attenuator_in"]
     values |= geometry_of(values, (earlier or {}).get(own.flare_id))
+    values |= best_class(values, *_sources_of_class(layers))
     values |= {kind: layer.to_json() for kind, layer in layers.items()}
     return Flare(
         **values,
@@ -317,6 +321,15 @@ def _row(
         updated_at=now,
         limits_changed_at=now,
     )
+
+
+def _sources_of_class(layers: Mapping[str, Layer]) -> tuple[str | None, str | None]:
+    """Satellite and list that give a class."""
+    measured, imported = layers.get("measured"), layers.get("imported")
+    satellite = (
+        measured.values.get("goes_source", measured.source) if measured and "goes_class" in measured.values else None
+    )
+    return satellite, imported.source if imported and "goes_class" in imported.values else None
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class RunContext:
     kind : RunKind
     author : str
         User who requested it, "auto" for previews.
-    uid, science_name, flare_id, goes_class, goes_flux
+    uid, science_name, flare_id, goes_class, goes_flux, goes_estimated, goes_estimated_flux
         Properties of the observation, empty or None where unknown.
     band : str
         Energy band, such as "4-10 keV".
@@ -65,6 +65,8 @@ class RunContext:
     flare_id: str | None = None
     goes_class: str | None = None
     goes_flux: float | None = None
+    goes_estimated: str | None = None
+    goes_estimated_flux: float | None = None
     background_uid: str | None = None
     background_reason: str | None = None
     background_candidates: str | None = None
@@ -267,6 +269,8 @@ def write_products(
                 e_high=energy[1],
                 goes_class=context.goes_class,
                 goes_flux=context.goes_flux,
+                goes_estimated=context.goes_estimated,
+                goes_estimated_flux=context.goes_estimated_flux,
                 peak_hpc_x=image.peak[0],
                 peak_hpc_y=image.peak[1],
                 centroid_hpc_x=source.x,

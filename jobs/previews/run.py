@@ -24,7 +24,7 @@ from jobs.imaging.task import (
     run_preview,
     skipped_run,
 )
-from jobs.inputs import InputCatalog, flare_named_in
+from jobs.inputs import InputCatalog, classes_of, flare_named_in
 from jobs.previews.checkpoint import PreviewCheckpoint
 from jobs.previews.quiet import background_of_file, quiet_rate
 from jobs.previews.stale import StalePreview, discard_stale_previews
@@ -192,8 +192,7 @@ def _step(
         science_name=file.name,
         band=band_label(window.band),
         flare_id=flare_id,
-        goes_class=flare.goes_class if flare else None,
-        goes_flux=flare.goes_flux if flare else None,
+        **classes_of(flare),
         simulated=file.simulated,
     )
     if isinstance(window, SkippedBand):

@@ -7,7 +7,7 @@ import numpy as np
 from archive import Archive, NotInArchive
 from archive.index.schema import RunKind, ScienceFile
 from jobs.imaging.task import ImagingTask, RunContext, band_label
-from jobs.inputs import BackgroundChoice, InputCatalog, flare_named_in
+from jobs.inputs import BackgroundChoice, InputCatalog, classes_of, flare_named_in
 from jobs.queue.requests import AUTO, NONE, ImagingRequest
 from jobs.queue.submit import background_file_of, science_file_of
 from stixcore.options import ImageRequest
@@ -66,8 +66,7 @@ def _task(
             science_name=file.name,
             band=band_label(part.energy),
             flare_id=flare.flare_id if flare else _named_flare(archive, file.purpose),
-            goes_class=flare.goes_class if flare else None,
-            goes_flux=flare.goes_flux if flare else None,
+            **classes_of(flare),
             background_uid=choice.chosen.uid if choice.chosen else None,
             background_reason=choice.reason,
             background_candidates=choice.candidates_json,
