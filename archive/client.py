@@ -102,14 +102,41 @@ class ArchiveClient:
         limit : int, optional
             Largest number of rows; all by default.
         **which
-            Parameters of ``/api/v1/flares``: start, end (ISO 8601, UTC at Solar Orbiter), goes_min, goes_max [W m⁻²],
-            simulated, text, sort.
+            Parameters of ``/api/v1/flares``: start, end (ISO 8601, UTC at Solar Orbiter), goes_min, goes_max,
+            estimated_min, estimated_max [W m⁻²], verdict, earth_visible, has_images, x_min, x_max, y_min, y_max
+            [arcsec], simulated, text, sort.
 
         Raises
         ------
         ApiError
         """
         return self._list("flares", which, limit)
+
+    def save_flares(self, path: Path, form: str = "votable", **which: Any) -> Path:
+        """Save all flares that match, with every column, as a file with units and meanings; returns its path.
+
+        Parameters
+        ----------
+        path : Path
+            An existing file is replaced when the new one is complete.
+        form : str
+            votable, ecsv, fits, parquet, csv or json.
+        **which
+            As for `flares`, without sort.
+
+        Raises
+        ------
+        ApiError
+        """
+        part = path.with_name(f".part-{secrets.token_hex(8)}")
+        try:
+            with self._open(f"flares{_query({**which, 'format': form})}") as response, part.open("wb") as stream:
+                while block := response.read(_BLOCK):
+                    stream.write(block)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
 
     def images(self, *, limit: int | None = None, **which: Any) -> list[Row]:
         """Images, newest first; parameters and errors as for `flares`.

@@ -281,13 +281,14 @@ def run_worker(arguments: argparse.Namespace) -> int:
 
 def run_query(arguments: argparse.Namespace) -> int:
     """Query the index, with limits on memory so that a wrong join cannot exhaust the machine."""
-    from jobs.cli.tables import print_table
+    from jobs.cli.tables import columns_of, print_table
     from jobs.executors.memory import limited_memory
 
     archive = Archive(arguments.archive)
     try:
         with limited_memory(QUERY_MEMORY):
-            print_table(archive.query(arguments.sql, time_limit_s=arguments.time_limit), arguments.format, sys.stdout)
+            rows = archive.query(arguments.sql, time_limit_s=arguments.time_limit)
+            print_table(rows, arguments.format, sys.stdout, columns_of(arguments.sql))
     except MemoryError:
         tell(f"stix-jobs query: this takes more than {QUERY_MEMORY >> 30} GiB of memory")
         return SOME_FAILED

@@ -53,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+_FORMATS = ("table", "json", "csv", "ecsv", "votable", "fits", "parquet")
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that escapes unprintable characters in error messages."""
 
@@ -115,7 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
         help='"show tables", "describe images", or e.g. '
         '"select uid, e_low, e_high, method, peak_hpc_x, chi2, trusted from images"',
     )
-    query.add_argument("--format", choices=("table", "json", "csv", "parquet"), default="table")
+    query.add_argument("--format", choices=_FORMATS, default="table", help="default %(default)s")
     query.add_argument("--time-limit", type=float, default=60.0, metavar="S", help="seconds (default %(default)g)")
 
     check = add("check", commands.run_check, "compare files, rows and pictures; tell what is wrong")

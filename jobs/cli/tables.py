@@ -1,22 +1,31 @@
-"""Print query results as text, JSON, CSV or Parquet."""
+"""Print query results as text, JSON, CSV, ECSV, VOTable, FITS or Parquet."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from archive.errors import QueryRefused
+from archive.exports import FORMATS, described
+from archive.index.columns import Field
+from archive.index.schema import TABLES
 from stixcore.printable import printable
 
+#: Formats with units, meanings and UCDs, and those of them that are text.
+DESCRIBED, TEXTS = ("ecsv", "votable", "fits", "parquet"), ("ecsv", "votable")
 
-def print_table(table: pa.Table, form: str, stream: TextIO) -> None:
-    """Write ``table`` as "table" (aligned text), "json" (list of objects), "csv" or "parquet" (binary).
+
+def print_table(table: pa.Table, form: str, stream: TextIO, columns: Sequence[Field] = ()) -> None:
+    """Write ``table`` as "table" (aligned text), "json" (list of objects), "csv", or a format of `archive.exports`.
+
+    ECSV, VOTable, FITS and Parquet have units, meanings and UCDs of the columns that are among ``columns``.
 
     In JSON, NaN and infinity are null.
 
@@ -26,7 +35,10 @@ def print_table(table: pa.Table, form: str, stream: TextIO) -> None:
         When the format cannot hold a value: a list in CSV, a time outside Python's years.
     """
     try:
-        _write(table, form, stream)
+        if form in DESCRIBED:
+            _write_described(table, form, stream, columns)
+        else:
+            _write(table, form, stream)
     except (pa.ArrowException, ValueError, OverflowError) as error:
         message = f"the answer cannot be written as {form}: {error}"
         raise QueryRefused(message) from error
@@ -44,11 +56,28 @@ def _write(table: pa.Table, form: str, stream: TextIO) -> None:
             stream.write(printable(text.getvalue().decode(), lines=True))
         else:
             pyarrow.csv.write_csv(table, stream.buffer)
-    elif form == "parquet":
-        stream.flush()
-        pq.write_table(table, stream.buffer)
     else:
         stream.write(_aligned(table))
+
+
+def _write_described(table: pa.Table, form: str, stream: TextIO, columns: Sequence[Field]) -> None:
+    schema = described(table.schema, columns)
+    content = b"".join(FORMATS[form][1](schema, [table.cast(schema)]))
+    stream.flush()
+    if stream.isatty() and form in TEXTS:
+        stream.write(printable(content.decode(), lines=True))
+    else:
+        stream.buffer.write(content)
+
+
+def columns_of(sql: str) -> list[Field]:
+    """Columns of the tables of the index that a query names, where they have one meaning."""
+    words = set(re.findall(r"[a-z_]+", sql.lower()))
+    named = [table for name, table in TABLES.items() if name in words]
+    found: dict[str, list[Field]] = {}
+    for column in (column for table in named for column in table.columns):
+        found.setdefault(column.name, []).append(column)
+    return [same[0] for same in found.values() if len({(one.meaning, one.unit) for one in same}) == 1]
 
 
 def _finite(value: object) -> object:

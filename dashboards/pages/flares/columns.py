@@ -15,7 +15,7 @@ from archive.index.order import DURATION
 from dashboards.shared import formatting
 from dashboards.shared.formatting import UNKNOWN
 from dashboards.shared.light_times import Clock
-from dashboards.shared.links import Links
+from dashboards.shared.links import Links, flare_address
 from dashboards.shared.paged_table import TableColumn
 from dashboards.shared.time_window import AROUND_FLARE, LEAST_AROUND_FLARE_S, Window
 
@@ -107,15 +107,10 @@ def _id(row: FlareRow, _: Links) -> str:
     sol = f"<br><i>{escape(flare.sol_id).replace('L', '<wbr>L', 2)}</i>" if flare.sol_id else ""
     simulated = " <i>simulated</i>" if flare.simulated else ""
     others = f' title="Other ids: {escape(flare.other_ids)}"' if flare.other_ids else ""
-    link = f'<a class="id" href="{escape(flare_link(flare))}"{others}>{escape(flare.flare_id)}</a>'
+    link = f'<a class="id" href="{escape(flare_address(flare.flare_id))}"{others}>{escape(flare.flare_id)}</a>'
     # a telephone has no space for other columns
     narrow = f'<span class="narrow">{class_text(flare)}</span><span class="narrow">{_verdict(row, _)}</span>'
     return f'{link}<span class="wide">{simulated}{sol}</span>{narrow}'
-
-
-def flare_link(flare: Flare) -> str:
-    """URL with everything about a flare: its images, until it has a page."""
-    return images_address(flare)
 
 
 def shifted(time: np.datetime64, flare: Flare, clock: Clock) -> np.datetime64 | None:

@@ -10,6 +10,7 @@ import panel as pn
 import panel.ui as pmui
 
 from dashboards.pages.flares.columns import chosen_columns
+from dashboards.pages.flares.export import export_html
 from dashboards.pages.flares.filters import FlareFilters
 from dashboards.pages.flares.rate_plot import RatePlot
 from dashboards.pages.flares.state import BY_CLASS, BY_TIME, FlaresState
@@ -53,6 +54,9 @@ class FlaresPage(AddressedPage[FlaresState]):
         self._sun, self._rate = SunPlot(state.brush_sky), RatePlot(state.brush_time)
         self._sun_text = pn.pane.HTML("", margin=(0, 0, 6, 0), styles={"font-size": "13px"})
         self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
+        self._export = pn.pane.HTML(
+            "", margin=(8, 0, 2, 0), stylesheets=[style("shared/image_cells"), style("pages/flares/export")]
+        )
         self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
         self._image = OpenedImage(links, self._open, state.step)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
@@ -90,6 +94,7 @@ class FlaresPage(AddressedPage[FlaresState]):
             self._figures(),
             paging,
             self._table.widget,
+            self._export,
             self._image.place,
         ]
         return frame(self.title, [self._body], description=self.description)
@@ -142,6 +147,8 @@ class FlaresPage(AddressedPage[FlaresState]):
         self._table.show(state.listing.rows, state.sort, self._links)
         self._total.object = escape(state.listing.range_text("flares"))
         turn_to(self._pager, state.listing)
+        # without routes there is no API
+        self._export.object = export_html(state.flare_filter(), state.listing.total) if self._links.cheap else ""
 
     def _show_sky(self, *_: Any) -> None:
         if not hasattr(self, "_whole"):  # before the view is made

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from archive import Archive, ImageFilter, NotInArchive, ScienceFilter
+from archive.exports import EXTENSIONS, FORMATS, described
 from archive.index.filters import NO_LOCATION, FlareFilter
 from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, Image, ScienceFile
 from archive.index.series import BAND_EDGES, BANDS
 from dashboards.server.api import parameters as p
-from dashboards.server.api.call import Call, Endpoint, Reply
+from dashboards.server.api.call import Call, Endpoint, FileReply, Reply
 from dashboards.server.api.errors import Refused
 from dashboards.server.api.rows import (
     CLOCK,
@@ -29,6 +30,8 @@ from dashboards.shared.access import visible_image
 
 #: Most points of a light curve in one response: about 2 MB.
 POINTS = 20_000
+#: Flares in each piece of a file.
+ROWS_OF_PIECE = 4000
 #: Number of points if no resolution is given: about one per pixel of a screen.
 _SCREEN = 2000
 
@@ -59,9 +62,26 @@ def flares(archive: Archive, call: Call) -> Reply:
     """One page of flares."""
     v = call.values
     which = _flare_filter(v)
+    if v["format"] is not None:
+        return _flare_file(archive, call, which)
     found = archive.flare_page(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
     items = [row_document(FLARES, row) for row in found]
     return Reply(call.page(items, archive.count_flares(which), units(public_columns(FLARES)), CLOCK))
+
+
+def _flare_file(archive: Archive, call: Call, which: FlareFilter) -> Reply:
+    """All flares of a filter as a file, oldest first."""
+    for name in ("limit", "offset", "sort"):
+        if name in call.given:
+            message = f"{name}: a file has all flares, oldest first; leave {name} out, or format"
+            raise Refused(400, message, name)
+    form = call.values["format"]
+    media_type, write = FORMATS[form]
+    table = archive.flare_table(which, public_names(FLARES))
+    schema = described(table.schema, public_columns(FLARES))
+    parts = (table.slice(begin, ROWS_OF_PIECE).cast(schema) for begin in range(0, table.num_rows, ROWS_OF_PIECE))
+    name = f"stix_flares.{EXTENSIONS[form]}"
+    return Reply({}, file=FileReply(media_type, name, write(schema, parts)))
 
 
 def _flare_filter(v: Mapping[str, Any]) -> FlareFilter:
@@ -69,6 +89,7 @@ def _flare_filter(v: Mapping[str, Any]) -> FlareFilter:
         t_start=v["start"],
         t_end=v["end"],
         **{name: v[name] for name in _FLARE_LIMITS},
+        **{name: v[name] for name in ("disk_box", "earth_box", "carrington_box")},
         verdict=v["verdict"],
         earth_visible=v["earth_visible"],
         has_images=v["has_images"],
@@ -270,6 +291,10 @@ BROWSING = (
             p.number("x_max", "Location up to here, helioprojective x", "arcsec"),
             p.number("y_min", "Location from here, helioprojective y", "arcsec"),
             p.number("y_max", "Location up to here, helioprojective y", "arcsec"),
+            p.box("disk_box", "Area of the disk seen from Solar Orbiter", "apparent solar radii"),
+            p.box("earth_box", "Area of the disk seen from the Earth", "arcsec"),
+            p.box("carrington_box", "Area of Carrington longitude and latitude", "deg"),
+            p.choice("format", "All flares of the filter as one file, instead of a page as JSON", tuple(FORMATS)),
             _SIMULATED,
             p.text("text", "Part of the flare id, of another id, or of the SOL identifier"),
             p.sort(public_names(FLARES), "-t_peak"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -55,12 +55,22 @@ class Call:
 
 
 @dataclass(frozen=True)
+class FileReply:
+    """A file that is made while it is sent: media type, name, and pieces, which may raise errors of the archive."""
+
+    media_type: str
+    name: str
+    pieces: Iterator[bytes]
+
+
+@dataclass(frozen=True)
 class Reply:
-    """A reply: a document, and the location of what was created."""
+    """A reply: a document, and the location of what was created; or a file instead of the document."""
 
     document: Mapping[str, Any]
     status: int = 200
     location: str | None = None
+    file: FileReply | None = None
 
 
 class Who(Enum):

@@ -8,17 +8,19 @@ from functools import cache
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
+from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from archive import NotInArchive, QueryRefused
-from dashboards.server.api.call import Call, Endpoint, Reply, Who
+from dashboards.server.api.call import Call, Endpoint, FileReply, Reply, Who
 from dashboards.server.api.endpoints import ENDPOINTS, ROOT
 from dashboards.server.api.errors import Refused
 from dashboards.server.api.openapi import openapi_document
 from dashboards.server.api.parameters import read_parameters
 from dashboards.server.bounded_threads import BoundedThreads, ServerBusy, journal_threads
+from dashboards.server.download_pieces import make_piece, send_pieces
 from dashboards.server.fair_queue import Busy
-from dashboards.server.fair_use import client_of, fair_use, is_there, timed
+from dashboards.server.fair_use import client_of, fair_use, is_there, refuse_json, timed
 from dashboards.server.responses import RETRY_AFTER_S, refuse_other_origins
 from dashboards.shared.access import Visitor
 from dashboards.shared.clock import now
@@ -132,10 +134,35 @@ class EndpointHandler(JsonHandler):
         except Refused as refused:
             self.refuse(refused)
             return
+        if reply.file is not None:
+            await self._send_file(reply.file)
+            return
         self.set_status(reply.status)
         if reply.location is not None:
             self.set_header("Location", reply.location)
         self.finish(json.dumps(reply.document, allow_nan=False, ensure_ascii=False))
+
+    async def _send_file(self, file: FileReply) -> None:
+        """Send a file in pieces, as one of the client's downloads."""
+        try:
+            end = fair_use().downloads.begin(client_of(self.request))
+        except Busy as busy:
+            refuse_json(self, busy)
+            return
+        try:
+            first = await make_piece(self, lambda: next(file.pieces, None))
+            self.set_header("Content-Type", file.media_type)
+            self.set_header("Content-Disposition", f'attachment; filename="{file.name}"')
+            if self.request.method == "HEAD":
+                self.finish()
+            else:
+                await send_pieces(self, first, file.pieces, file.name)
+        except Busy as busy:
+            refuse_json(self, busy)
+        except StreamClosedError:
+            return  # the client has disconnected
+        finally:
+            end()
 
     async def _visitor(self, endpoint: Endpoint) -> Visitor:
         """Visitor of the call.

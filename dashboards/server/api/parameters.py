@@ -102,6 +102,19 @@ def choice(name: str, meaning: str, words: Sequence[str]) -> Parameter:
     return Parameter(name, meaning, read, {"type": "string", "enum": list(words)})
 
 
+def box(name: str, meaning: str, unit: str) -> Parameter:
+    """Edges of an area: x from and to, y from and to."""
+
+    def read(given: str) -> tuple[float, ...]:
+        edges = given.split(",")
+        _require(len(edges) == 4, "expected four numbers: x from and to, y from and to, separated by commas")
+        x0, x1, y0, y1 = (_number(edge) for edge in edges)
+        _require(x0 <= x1 and y0 <= y1, "expected each range from low to high")
+        return x0, x1, y0, y1
+
+    return Parameter(name, f"{meaning}: x from and to, y from and to, {unit}", read, {"type": "string"})
+
+
 def verdict(aspect: str) -> Parameter:
     """A verdict, trusted or doubtful."""
     meaning = f"Whether the {aspect} is trusted; images without verdicts are excluded"

@@ -211,6 +211,21 @@ def test_query_as_parquet(finished_archive, tmp_path):
     assert pq.read_table(tmp_path / "runs.parquet").num_rows == len(finished_archive.runs())
 
 
+@pytest.mark.parametrize("form", ["ecsv", "votable", "fits"])
+def test_query_with_units_of_the_index(stix_jobs, finished_archive, tmp_path, form):
+    """The columns of the tables that the query names have their units; computed ones have none."""
+    from astropy.table import Table
+
+    sql = "select image_id, peak_hpc_x, 2 as two from images"
+    command = [sys.executable, "-m", "jobs.cli", "query", sql, "--archive", finished_archive.root, "--format", form]
+    path = tmp_path / f"images.{form}"
+    path.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    rows = Table.read(path, format={"ecsv": "ascii.ecsv"}.get(form, form))
+    assert len(rows) == finished_archive.count_images()
+    assert rows["peak_hpc_x"].unit.to_string() == "arcsec"
+    assert (rows["two"].unit, rows["two"].dtype.kind, rows["two"][0]) == (None, "i", 2)
+
+
 def test_query_as_json_has_null_for_what_json_does_not_know(stix_jobs, own_archive):
     sql = "select 'inf'::double as a, 'nan'::double as b, ['-inf'::double, 1.5] as c, {'d': 'nan'::float} as e"
     status, out, _ = stix_jobs("query", sql, "--archive", own_archive.root, "--format", "json")

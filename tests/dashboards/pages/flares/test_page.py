@@ -19,7 +19,12 @@ def test_flares_are_found_sorted_and_opened(
     row = page.locator(".tabulator-row", has_text="2211110400")
     for text in ("04:00:00", "≈C3 (B9–C5)", "780″, 200″", "N12 W060 ± 2.1°", "behind", "1 028", "doubtful"):
         expect(row).to_contain_text(text)
-    for place in ("image_archive?flare=2211110400", "lightcurves?start=", "science_data?start=2022-11-11T03:58:32"):
+    for place in (
+        "flare?id=2211110400",
+        "image_archive?flare=2211110400",
+        "lightcurves?start=",
+        "science_data?start=2022-11-11T03:58:32",
+    ):
         expect(row.locator(f"a[href^='{place}']").first).to_be_visible()
     expect(page.get_by_role("figure")).to_have_count(2)
     axe(page)

@@ -1,0 +1,275 @@
+"""Tables as files with units, meanings and UCDs: JSON, CSV, ECSV, VOTable, FITS, Parquet.
+
+Each writer takes a schema whose fields carry "unit", "description" and "ucd" (see `described`) and the rows as a
+sequence of Arrow tables, and yields the file in pieces, so that it can be sent while it is made. Only FITS needs all
+rows before its first byte, because the header states their number.
+
+Times become ISO 8601 text with Z, except in Parquet, which has a type for them. An unknown value stays unknown: null
+in JSON, VOTable and Parquet, an empty cell in CSV and ECSV, NaN or an empty text in FITS, where yes and no are 1 and 0
+and unknown is 255.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO, StringIO
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from archive.index.columns import Field
+from archive.index.ucds import UCDS
+
+#: Units of the index that are no units: the clock of a time, and text with JSON.
+_NOT_UNITS = ("UTC", "JSON")
+_LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+#: Value of an unknown yes or no in FITS.
+FITS_UNKNOWN = 255
+#: Value of an unknown integer in FITS and VOTable.
+_LOWEST = int(np.iinfo(np.int64).min)
+_TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+type Writer = Callable[[pa.Schema, Iterable[pa.Table]], Iterator[bytes]]
+
+
+def described(schema: pa.Schema, columns: Sequence[Field]) -> pa.Schema:
+    """A schema with unit, description and UCD of each column that is among ``columns``; cast the rows to it.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Of a table or of the answer to a query.
+    columns : sequence of Field
+        Columns of the index with their meanings.
+    """
+    known = {column.name: column for column in columns}
+    fields = []
+    for field in schema:
+        column = known.get(field.name)
+        about = {} if column is None else _about(column)
+        metadata = {key: value for key, value in about.items() if value}
+        fields.append(pa.field(field.name, _wide(field.type), metadata=metadata))
+    return pa.schema(fields)
+
+
+def _wide(kind: pa.DataType) -> pa.DataType:
+    """The type that holds every number of its kind: all formats have 64-bit integers and real numbers."""
+    if pa.types.is_integer(kind):
+        return pa.int64()
+    return pa.float64() if pa.types.is_floating(kind) or pa.types.is_decimal(kind) else kind
+
+
+def _about(column: Field) -> dict[str, str]:
+    is_unit = not column.unit.startswith(_NOT_UNITS)
+    clock = f"; {column.unit}" if column.unit.startswith("UTC") else ""
+    return {
+        "unit": plain_unit(column.unit) if is_unit else "",
+        "description": f"{column.meaning}{clock}",
+        "ucd": UCDS.get(column.name, ""),
+    }
+
+
+def plain_unit(unit: str) -> str:
+    """A unit in the notation of the Virtual Observatory: ``W.m-2`` for ``W m⁻²``."""
+    return ".".join(unit.translate(_LOWERED).replace("/s", " s-1").split())
+
+
+def _text(field: pa.Field, key: str) -> str:
+    return ((field.metadata or {}).get(key.encode()) or b"").decode()
+
+
+def with_texts(table: pa.Table) -> pa.Table:
+    """The table with its times as ISO 8601 text with Z."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            seconds = pc.cast(table[place], pa.timestamp("ms"), safe=False)
+            text = pc.strftime(seconds, format=_TIME_FORMAT)
+            table = table.set_column(place, pa.field(field.name, pa.string(), metadata=field.metadata), text)
+    return table
+
+
+def csv_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """CSV with a header line."""
+    yield _csv(with_texts(schema.empty_table()), header=True)
+    for table in tables:
+        yield _csv(with_texts(table), header=False)
+
+
+def _csv(table: pa.Table, *, header: bool) -> bytes:
+    stream = BytesIO()
+    if header or table.num_rows:
+        pyarrow.csv.write_csv(table, stream, pyarrow.csv.WriteOptions(include_header=header))
+    return stream.getvalue()
+
+
+def ecsv_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """CSV with the header of astropy's Enhanced Character-Separated Values."""
+    yield _ecsv_header(schema).encode()
+    for table in tables:
+        yield _csv(_python_truths(with_texts(table)), header=False)
+
+
+def _ecsv_header(schema: pa.Schema) -> str:
+    from astropy.table import Column, Table
+
+    kinds = {pa.bool_(): bool, pa.int64(): np.int64, pa.float64(): np.float64}
+    empty = Table(
+        [
+            Column(
+                name=field.name,
+                dtype=kinds.get(field.type, str),
+                unit=_text(field, "unit") or None,
+                description=_text(field, "description") or None,
+                meta={"ucd": _text(field, "ucd")} if _text(field, "ucd") else None,
+                length=0,
+            )
+            for field in schema
+        ]
+    )
+    stream = StringIO()
+    empty.write(stream, format="ascii.ecsv", delimiter=",")
+    return stream.getvalue()
+
+
+def _python_truths(table: pa.Table) -> pa.Table:
+    """Yes and no as ECSV has them: True and False."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_boolean(field.type):
+            table = table.set_column(place, field.name, pc.if_else(table[place], "True", "False"))
+    return table
+
+
+def json_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """One JSON object: units, descriptions and UCDs by column, and a list of rows as objects."""
+    head: dict[str, dict[str, str]] = {
+        plural: {field.name: _text(field, key) for field in schema if _text(field, key)}
+        for plural, key in (("units", "unit"), ("descriptions", "description"), ("ucds", "ucd"))
+    }
+    yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "items": ['
+    separator = ""
+    for table in tables:
+        rows = with_texts(table).to_pylist()
+        text = ",\n".join(json.dumps(_finite(row), ensure_ascii=False, allow_nan=False) for row in rows)
+        if text:
+            yield f"{separator}{text}".encode()
+            separator = ",\n"
+    yield b"]}\n"
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+
+
+def parquet_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """Parquet with a row group per table; unit, description and UCD are metadata of the fields."""
+    stream = BytesIO()
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table.cast(schema))
+    yield stream.getvalue()
+
+
+def votable_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """VOTable 1.4 with its rows as TABLEDATA."""
+    head = [
+        '<?xml version="1.0" encoding="utf-8"?>\n',
+        '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n',
+        '<TIMESYS ID="utc" timescale="UTC" refposition="UNKNOWN"/>\n<TABLE>\n',
+        *(_votable_field(field) for field in schema),
+        "<DATA><TABLEDATA>\n",
+    ]
+    yield "".join(head).encode()
+    for table in tables:
+        columns = [_votable_cells(column) for column in with_texts(table).columns]
+        rows = ("".join(("<TR>", *cells, "</TR>\n")) for cells in zip(*columns, strict=True))
+        yield "".join(rows).encode()
+    yield b"</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n"
+
+
+def _votable_field(field: pa.Field) -> str:
+    quote = {'"': "&quot;"}
+    kinds = {pa.bool_(): "boolean", pa.int64(): "long", pa.float64(): "double"}
+    is_time = pa.types.is_timestamp(field.type)
+    kind = f'datatype="{kinds[field.type]}"' if field.type in kinds else 'datatype="unicodeChar" arraysize="*"'
+    if is_time:
+        kind += ' xtype="timestamp" ref="utc"'
+    more = "".join(f' {key}="{escape(_text(field, key), quote)}"' for key in ("unit", "ucd") if _text(field, key))
+    name = escape(field.name, quote)
+    description = escape(_text(field, "description"))
+    about = f"<DESCRIPTION>{description}</DESCRIPTION>" if description else ""
+    null = f'<VALUES null="{_LOWEST}"/>' if field.type == pa.int64() else ""
+    return f'<FIELD name="{name}" ID="{name}" {kind}{more}>{about}{null}</FIELD>\n'
+
+
+def _votable_cells(column: pa.ChunkedArray) -> list[str]:
+    """``<TD>…</TD>`` of a column; an unknown number or truth is an empty cell, or the null of the field."""
+    null = str(_LOWEST) if column.type == pa.int64() else ""
+    values = pc.fill_null(pc.cast(column, pa.string()), null).to_pylist()
+    if pa.types.is_string(column.type):
+        values = [_xml(value) for value in values]
+    return [f"<TD>{value}</TD>" for value in values]
+
+
+def _xml(text: str) -> str:
+    """Text for XML 1.0, which has no place for most control characters."""
+    return escape("".join(sign for sign in text if sign >= " " or sign in "\t\n"))
+
+
+def fits_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """FITS with one binary table; TCOMMn and TUCDn hold meaning and UCD of a column."""
+    from astropy.io import fits
+
+    whole = with_texts(pa.concat_tables([schema.empty_table(), *tables]).cast(schema))
+    hdu = fits.BinTableHDU.from_columns([_fits_column(field, whole[field.name]) for field in whole.schema])
+    for number, field in enumerate(whole.schema, start=1):
+        if _text(field, "ucd"):
+            hdu.header[f"TUCD{number}"] = _text(field, "ucd")
+        if _text(field, "description"):
+            hdu.header[f"TCOMM{number}"] = _ascii(_text(field, "description"))
+    hdu.header["EXTNAME"] = "FLARES" if "flare_id" in schema.names else "ROWS"
+    stream = BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(stream, checksum=True)
+    yield stream.getvalue()
+
+
+def _fits_column(field: pa.Field, column: pa.ChunkedArray) -> Any:
+    from astropy import units
+    from astropy.io import fits
+
+    unit = _text(field, "unit") and units.Unit(_text(field, "unit"), format="vounit").to_string("fits")
+    if pa.types.is_boolean(field.type):
+        truths = pc.fill_null(pc.cast(column, pa.uint8()), FITS_UNKNOWN).to_numpy()
+        return fits.Column(name=field.name, format="B", null=FITS_UNKNOWN, array=truths)
+    if pa.types.is_integer(field.type):
+        numbers = pc.fill_null(pc.cast(column, pa.int64()), _LOWEST).to_numpy()
+        return fits.Column(name=field.name, format="K", unit=unit or None, null=_LOWEST, array=numbers)
+    if pa.types.is_floating(field.type):
+        return fits.Column(name=field.name, format="D", unit=unit or None, array=column.to_numpy().astype(np.float64))
+    texts = [_ascii(text) for text in pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()]
+    return fits.Column(name=field.name, format=f"{max([1, *map(len, texts)])}A", array=np.array(texts, dtype=str))
+
+
+def _ascii(text: str) -> str:
+    """Text in the characters of FITS; others that are known are spelled out."""
+    signs = str.maketrans({"″": "arcsec", "°": " deg", "±": "+-", "–": "-", "−": "-", "σ": "sigma", "χ": "chi"})
+    return text.translate(signs).encode("ascii", "replace").decode()
+
+
+#: Format → media type and writer.
+FORMATS: dict[str, tuple[str, Writer]] = {
+    "json": ("application/json; charset=UTF-8", json_pieces),
+    "csv": ("text/csv; charset=utf-8", csv_pieces),
+    "ecsv": ("text/csv; charset=utf-8", ecsv_pieces),
+    "votable": ("application/x-votable+xml", votable_pieces),
+    "fits": ("application/fits", fits_pieces),
+    "parquet": ("application/vnd.apache.parquet", parquet_pieces),
+}
+#: Format → file name extension, where it is another.
+EXTENSIONS = {name: "vot" if name == "votable" else name for name in FORMATS}

@@ -1,0 +1,71 @@
+"""UCDs of the columns of flares: their meaning for programs of the Virtual Observatory.
+
+Unified Content Descriptors 1+ (IVOA, version 1.5), for the columns of `archive.index.schema.Flare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_CLASS = "meta.code.class;src.class"
+
+UCDS: Mapping[str, str] = {
+    "flare_id": "meta.id;meta.main",
+    "sol_id": "meta.id",
+    "other_ids": "meta.id",
+    "t_start": "time.start",
+    "t_peak": "time.epoch;stat.max",
+    "t_end": "time.end",
+    "peak_counts": "phot.count;em.X-ray.soft;stat.max",
+    "peak_counts_10_15": "phot.count;em.X-ray.medium;stat.max",
+    "peak_counts_15_25": "phot.count;em.X-ray.hard;stat.max",
+    "total_counts": "phot.count;em.X-ray.soft",
+    "background_counts": "phot.count;em.X-ray.soft;instr.background",
+    "significance": "stat.snr",
+    "highest_band": "instr.bandpass",
+    "attenuator_in": "meta.code;instr.filter",
+    "goes_class": _CLASS,
+    "goes_flux": "phot.flux;em.X-ray.soft",
+    "goes_estimated_low": f"{_CLASS};stat.min",
+    "goes_estimated": _CLASS,
+    "goes_estimated_high": f"{_CLASS};stat.max",
+    "goes_estimated_flux": "phot.flux;em.X-ray.soft",
+    "goes_estimated_from": "meta.note",
+    "goes_source": "meta.note",
+    "goes_low": f"{_CLASS};stat.min",
+    "goes_high": f"{_CLASS};stat.max",
+    "background_detector_flux": "phot.count;em.X-ray.soft",
+    "hpc_x": "pos.cartesian.x",
+    "hpc_y": "pos.cartesian.y",
+    "hpc_sigma": "stat.stdev;pos.cartesian",
+    "location_source": "meta.note;pos",
+    "location_method": "meta.note;pos",
+    "location_verdict": "meta.code.qual;pos",
+    "location_doubts": "meta.note;pos",
+    "locator_x": "pos.cartesian.x",
+    "locator_y": "pos.cartesian.y",
+    "stonyhurst_lon": "pos.bodyrc.lon",
+    "stonyhurst_lat": "pos.bodyrc.lat",
+    "carrington_lon": "pos.bodyrc.lon",
+    "heliographic_sigma": "stat.stdev;pos.bodyrc",
+    "off_limb": "meta.code;pos",
+    "limb_height": "pos.bodyrc.alt",
+    "solo_angle": "pos.emergenceAng",
+    "earth_x": "pos.cartesian.x",
+    "earth_y": "pos.cartesian.y",
+    "earth_visible": "meta.code;pos",
+    "earth_view": "meta.code;pos",
+    "earth_angle": "pos.emergenceAng",
+    "earth_lowest_height": "pos.bodyrc.alt;stat.min",
+    "earth_delay_s": "time.duration",
+    "sun_delay_s": "time.duration",
+    "dsun_au": "pos.distance;pos.heliocentric",
+    "hgln": "pos.bodyrc.lon;instr.obsty",
+    "hglt": "pos.bodyrc.lat;instr.obsty",
+    "best_image_thermal": "meta.id;meta.file",
+    "best_image_nonthermal": "meta.id;meta.file",
+    "simulated": "meta.code",
+    "source": "meta.bib",
+    "limits_changed_at": "time",
+    "updated_at": "time.processing",
+}

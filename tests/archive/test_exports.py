@@ -1,0 +1,147 @@
+"""Exported files are read back by the programs people have: values, units, meanings, and nothing unknown as zero."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from astropy.io import fits, votable
+from astropy.table import Table
+
+from archive import Flare
+from archive.exports import FORMATS, described, plain_unit
+from archive.index.schema import FLARES
+from archive.index.ucds import UCDS
+
+PEAK = np.datetime64("2022-11-11T12:00:00.25", "us")
+
+
+def flare(number: int, **values: Any) -> Flare:
+    peak = PEAK + np.timedelta64(number, "m")
+    return Flare(flare_id=f"221111120{number}", t_peak=peak, source="detected", updated_at=PEAK, **values)
+
+
+FLARE_ROWS = (
+    flare(
+        0, t_start=PEAK, hpc_x=-512.25, goes_flux=1.2e-5, goes_class="M1.2", dsun_au=0.6, earth_visible=True,
+        location_doubts='["Another <place>, 9″ off, is \\"bright\\" & near."]', background_detector_flux=68.5,
+    ),
+    flare(1, earth_visible=False, hpc_x=0.0),
+    flare(2),
+)  # fmt: skip
+
+
+def pieces(form: str) -> Iterator[bytes]:
+    table = FLARES.to_arrow(FLARE_ROWS)
+    schema = described(table.schema, FLARES.columns)
+    parts = (table.slice(begin, 2).cast(schema) for begin in range(0, table.num_rows, 2))
+    return FORMATS[form][1](schema, parts)
+
+
+def written(form: str, folder: Path) -> Path:
+    path = folder / f"flares.{form}"
+    path.write_bytes(b"".join(pieces(form)))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def test_votable_is_valid_and_has_all(tmp_path: Path) -> None:
+    path = written("votable", tmp_path)
+    assert votable.validate(path, output=None, xmllint=False)
+    table = votable.parse(path, verify="exception").get_first_table()
+    fields = {field.name: field for field in table.fields}
+    assert list(fields) == [column.name for column in FLARES.columns]
+    assert str(fields["background_detector_flux"].unit) == "ct / (s mm2)"
+    assert fields["hpc_x"].ucd == "pos.cartesian.x"
+    assert fields["hpc_x"].description == "Location as seen from Solar Orbiter"
+    rows = table.to_table()
+    assert list(rows["hpc_x"].filled(np.nan)[:2]) == [-512.25, 0.0]
+    assert list(np.ma.getmaskarray(rows["earth_visible"])) == [False, False, True]
+    assert list(rows["earth_visible"][:2]) == [True, False]
+    assert rows["t_peak"][0] == "2022-11-11T12:00:00.250Z"
+    assert rows["location_doubts"][0] == FLARE_ROWS[0].location_doubts
+
+
+def test_ecsv(tmp_path: Path) -> None:
+    rows = Table.read(written("ecsv", tmp_path), format="ascii.ecsv")
+    assert rows["hpc_x"].unit.to_string() == "arcsec"
+    assert rows["hpc_x"].meta["ucd"] == "pos.cartesian.x"
+    assert list(rows["hpc_x"][:2]) == [-512.25, 0.0]
+    assert list(rows["hpc_x"].mask) == [False, False, True]
+    assert list(rows["earth_visible"][:2]) == [True, False]
+    assert list(rows["earth_visible"].mask) == [False, False, True]
+    assert rows["location_doubts"][0] == FLARE_ROWS[0].location_doubts
+    assert list(rows["flare_id"]) == [row.flare_id for row in FLARE_ROWS]
+
+
+def test_fits(tmp_path: Path) -> None:
+    path = written("fits", tmp_path)
+    rows = Table.read(path)
+    assert rows["dsun_au"].unit.to_string() == "AU"
+    assert list(np.asarray(rows["hpc_x"])[:2]) == [-512.25, 0.0]
+    assert np.isnan(np.ma.getdata(rows["hpc_x"])[2])
+    assert list(rows["earth_visible"][:2]) == [1, 0]
+    assert list(rows["earth_visible"].mask) == [False, False, True]
+    with fits.open(path, checksum=True) as hdus:
+        header = hdus[1].header
+        number = hdus[1].columns.names.index("hpc_x") + 1
+        assert (header[f"TUCD{number}"], header["EXTNAME"]) == ("pos.cartesian.x", "FLARES")
+        assert header[f"TCOMM{number}"] == "Location as seen from Solar Orbiter"
+
+
+def test_parquet_and_csv_with_pandas(tmp_path: Path) -> None:
+    import pandas as pd
+
+    schema = pq.read_schema(written("parquet", tmp_path))
+    assert schema.field("hpc_x").metadata[b"unit"] == b"arcsec"
+    assert schema.field("hpc_x").metadata[b"ucd"] == b"pos.cartesian.x"
+    rows = pd.read_parquet(tmp_path / "flares.parquet")
+    assert rows["t_peak"][0] == pd.Timestamp("2022-11-11T12:00:00.25")
+    assert list(rows["earth_visible"]) == [True, False, None]
+    text = pd.read_csv(written("csv", tmp_path), dtype={"flare_id": str})
+    assert list(text["flare_id"]) == [row.flare_id for row in FLARE_ROWS]
+    assert (text["hpc_x"][0], text["hpc_x"][1], np.isnan(text["hpc_x"][2])) == (-512.25, 0.0, True)
+
+
+def test_json() -> None:
+    document = json.loads(b"".join(pieces("json")))
+    assert document["units"]["goes_flux"] == "W.m-2"
+    assert document["ucds"]["flare_id"] == "meta.id;meta.main"
+    assert [row["hpc_x"] for row in document["items"]] == [-512.25, 0.0, None]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_rows_are_a_file_too(form: str) -> None:
+    schema = described(FLARES.arrow, FLARES.columns)
+    content = b"".join(FORMATS[form][1](schema, []))
+    if form == "fits":
+        assert len(fits.getdata(io.BytesIO(content))) == 0
+    elif form == "parquet":
+        assert pq.read_table(pa.BufferReader(content)).num_rows == 0
+    else:
+        assert b"flare_id" in content
+
+
+def test_units_are_those_of_the_virtual_observatory() -> None:
+    assert plain_unit("ct s⁻¹ mm⁻²") == "ct.s-1.mm-2"
+    assert plain_unit("ct/s") == "ct.s-1"
+    assert plain_unit("arcsec") == "arcsec"
+
+
+def test_every_column_of_a_flare_has_a_ucd() -> None:
+    internal = {column.name for column in FLARES.columns if column.unit == "JSON"} - {"location_doubts"}
+    assert {column.name for column in FLARES.columns} - internal == set(UCDS)
