@@ -232,6 +232,16 @@ def image_id(recipe_id: str, method: str) -> str:
     return f"{recipe_id}-{method}"
 
 
+def cube_id(flare_id: str, uid: str) -> str:
+    """Id of the group of image sets that are the cube of a flare in one science request: ``cube-<flare_id>-<uid>``."""
+    return "-".join(part for part in ("cube", flare_id, uid) if part)
+
+
+def cube_folder(t_start: np.datetime64, group_id: str) -> PurePosixPath:
+    """Folder of tracks, movie and record of a cube: ``cubes/2022/11/11/<group_id>``, by the day of its preview."""
+    return PurePosixPath("cubes", *_day_folders(t_start), group_id)
+
+
 def skipped_run_id(uid: str, band: str, flare_id: str = "") -> str:
     """Run id of a band that was skipped or failed, 16 hex digits; stable, so that each is recorded once."""
     return hashlib.sha256(f"skipped/{uid}/{band}/{flare_id}".encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -249,6 +249,7 @@ def reconstruct(
     ensemble: int = 0,
     seed: int = 0,
     catalog: CalibrationCatalog = SHIPPED,
+    data: PreparedData | None = None,
 ) -> ImageSet:
     """Make the images of a recipe.
 
@@ -265,6 +266,8 @@ def reconstruct(
         Seed of the simulated noise.
     catalog : CalibrationCatalog
         Contains the energy table that the recipe names; CAL files may also come from ``locate``.
+    data : PreparedData, optional
+        The recipe's data, if its files are open already, for instance for many recipes of the same files.
 
     Raises
     ------
@@ -274,19 +277,20 @@ def reconstruct(
         When none of the images can be made from the data.
     """
     with single_threaded():
-        return _reconstruct(recipe, locate, progress, ensemble, seed, catalog)
+        begin = perf_counter()
+        images = _reconstruct(
+            recipe, prepare_data(recipe, locate, catalog) if data is None else data, progress, ensemble, seed
+        )
+        return replace(images, elapsed=perf_counter() - begin)
 
 
 def _reconstruct(
     recipe: Recipe,
-    locate: Callable[[FileReference], Path],
+    data: PreparedData,
     progress: Callable[[Method, int, int], None] | None,
     ensemble: int,
     seed: int,
-    catalog: CalibrationCatalog,
 ) -> ImageSet:
-    begin = perf_counter()
-    data = prepare_data(recipe, locate, catalog)
     asked = data.science.asked(recipe.t_start, recipe.t_end, recipe.window_rule)
     selection = data.energy, recipe.subcollimators, recipe.pixel_set, data.calibration
     quiet_check, level = None, None
@@ -336,7 +340,6 @@ def _reconstruct(
     if failures and not images:
         message = "; ".join(f"{method}: {reason}" for method, reason in failures.items())
         raise ReconstructionError(message)
-    elapsed = perf_counter() - begin
     return ImageSet(
         recipe,
         data.pixels,
@@ -346,7 +349,7 @@ def _reconstruct(
         location,
         flare_xy,
         asked,
-        elapsed,
+        0.0,
         ensembles,
         data.calibration,
         quiet_check,

@@ -187,7 +187,7 @@ def _look_at(inspection: Inspection, one: _Set) -> None:
         text = f"{one.folder} has no image and no run"
         one.fault(Code.LEFTOVER, "", one.folder, text)
     elif fits and one.run is not None:
-        if REPORT not in one.files:
+        if REPORT not in one.files and one.run.group_id is None:
             path = f"{one.folder}/{REPORT}"
             one.fault(Code.PICTURE_MISSING, RUNS.name, path, f"{path} is missing")
         if RECORD not in one.files:

@@ -56,6 +56,10 @@ class ImageFilter:
         "trusted" or "doubtful"; older images without verdicts match neither.
     automatic : bool
         Made by the previews (True) or requested by a user (False).
+    grouped : bool
+        In a group of image sets, such as the cube of a flare (True), or single (False).
+    group_id : str
+        Exact value.
     ids : tuple of str
         Any of these images.
     text : str
@@ -89,6 +93,8 @@ class ImageFilter:
     verdict_shape: str | None = None
     simulated: bool | None = None
     automatic: bool | None = None
+    grouped: bool | None = None
+    group_id: str | None = None
     ids: tuple[str, ...] = ()
     text: str = ""
     viewer: str | None = None
@@ -158,6 +164,8 @@ class RunFilter:
     band: str | None = None
     kind: str | None = None
     statuses: tuple[str, ...] = ()
+    grouped: bool | None = None
+    group_id: str | None = None
     simulated: bool | None = None
     text: str = ""
     viewer: str | None = None
@@ -316,6 +324,8 @@ def _of_image_set(chosen: ImageFilter | RunFilter) -> tuple[tuple[str, Any], ...
         ("uid = ?", chosen.uid),
         (_OF_FLARE, (chosen.flare_id,) * 2 if chosen.flare_id is not None else None),
         ("author = ?", chosen.author),
+        (f"group_id IS {'NOT ' if chosen.grouped else ''}NULL", None if chosen.grouped is None else ()),
+        ("group_id = ?", chosen.group_id),
         ("simulated = ?", chosen.simulated),
         _visible(chosen.viewer, chosen.all_hidden),
     )

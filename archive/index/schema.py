@@ -252,6 +252,9 @@ class Run:
     science_name: Annotated[str, Column("File name of the science data")]
     flare_id: Annotated[str | None, Column("Flare to which the time range belongs")] = None
     band: Annotated[str, Column("Energy band as shown on pages, e.g. 4-10 keV")]
+    group_id: Annotated[
+        str | None, Column("Group of image sets, e.g. the cube of a flare; empty for a single image set")
+    ] = None
     window_reason: Annotated[str | None, Column("Rule that gave time range and band of a preview")] = None
     t_start: Annotated[np.datetime64, Column("Start of the time range, or of the file if none was chosen", _UTC)]
     t_end: Annotated[np.datetime64, Column("End of the time range, or of the file if none was chosen", _UTC)]
@@ -322,6 +325,9 @@ class Image:
     method: Annotated[str, Column(f"Reconstruction method: {', '.join(METHODS)}")]
     uid: Annotated[str, Column("Unique id of the science request")]
     flare_id: Annotated[str | None, Column("Flare to which the time range belongs")] = None
+    group_id: Annotated[
+        str | None, Column("Group of image sets, e.g. the cube of a flare; empty for a single image set")
+    ] = None
     t_start: Annotated[np.datetime64, Column("Start of the time range", _UTC)]
     t_end: Annotated[np.datetime64, Column("End of the time range", _UTC)]
     e_low: Annotated[float, Column("Lower edge of the energy range", "keV")]
@@ -337,6 +343,15 @@ class Image:
     centroid_hpc_x: Annotated[float | None, Column("Centroid of the pixels above half the maximum", "arcsec")] = None
     centroid_hpc_y: Annotated[float | None, Column("Centroid of the pixels above half the maximum", "arcsec")] = None
     total_flux: Annotated[float | None, Column("Sum of the image times the pixel area", "ct s⁻¹ cm⁻² keV⁻¹")] = None
+    fwhm: Annotated[float | None, Column("Width of the brightest source at half maximum", "arcsec")] = None
+    centroid_sigma: Annotated[
+        float | None, Column("Standard deviation of the centroid on each axis, without the pointing's", "arcsec")
+    ] = None
+    flux_sigma: Annotated[float | None, Column("Standard deviation of the total flux", "ct s⁻¹ cm⁻² keV⁻¹")] = None
+    fwhm_sigma: Annotated[float | None, Column("Standard deviation of the width", "arcsec")] = None
+    sigma_source: Annotated[
+        str | None, Column("Source of these errors: simulated copies of the data (ensemble), or the fit; else empty")
+    ] = None
     max: Annotated[float | None, Column("Brightest pixel, in the unit of the image")] = None
     unit: Annotated[str, Column("Unit of the image in FITS notation")] = ""
     chi2: Annotated[

@@ -164,15 +164,23 @@ def run_previews(arguments: argparse.Namespace) -> int:
     from jobs.flares.locate import update_flares
     from jobs.flares.measure import measure_flares
     from jobs.previews.run import make_previews
+    from jobs.previews.settings import configured_cube
 
     archive, begun = Archive(arguments.archive, create=True), now()
+    cube = configured_cube(archive.root, arguments.cube)
     with (
         single_instance(archive.root, "previews", wait_s=_wait(arguments)),
         make_executor(arguments.workers, arguments.scheduler) as executor,
         _progress("previews") as show,
     ):
         report = make_previews(
-            archive, begun, uids=arguments.uid, force=arguments.force, executor=executor, progress=show
+            archive,
+            begun,
+            uids=arguments.uid,
+            force=arguments.force,
+            executor=executor,
+            cube=cube,
+            progress=show,
         )
         update_flares(archive, now())
         measure_flares(archive, now(), changed_since=begun)
@@ -184,6 +192,9 @@ def run_previews(arguments: argparse.Namespace) -> int:
         f"{plural(report.considered, 'file')}, {plural(len(report.having(RunStatus.DONE)), 'image set')} made, "
         f"{plural(len(report.having(RunStatus.SKIPPED)), 'band')} skipped with a reason, {len(failed)} failed"
     )
+    made = [cube for cube in report.cubes if cube.sets]
+    if made:
+        say(f"{plural(len(made), 'cube')} with {plural(sum(len(cube.sets) for cube in made), 'image set')} made")
     for run in failed:
         tell(f"{run.science_name} {run.band}: {run.reason}")
     return SOME_FAILED if failed else DONE

@@ -96,9 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_import_commands(add)
 
     previews = add("previews", commands.run_previews, "images of every science file that lacks them")
-    previews.add_argument("--uid", nargs="+", default=[], metavar="UID", help="these science requests only")
-    previews.add_argument("--force", action="store_true", help="make them again, and those that failed")
-
+    _add_preview_options(previews)
     _add_image_options(add("image", commands.run_image, "images of one time and energy range of a file"))
 
     reproduce = add("reproduce", commands.run_reproduce, "run an image's recipe again and compare the pixels")
@@ -142,6 +140,17 @@ def build_parser() -> argparse.ArgumentParser:
     for each in (ingest, flares, previews):
         each.add_argument("--no-wait", action="store_true", help="exit quietly if the same command is running")
     return parser
+
+
+def _add_preview_options(previews: argparse.ArgumentParser) -> None:
+    previews.add_argument("--uid", nargs="+", default=[], metavar="UID", help="these science requests only")
+    previews.add_argument("--force", action="store_true", help="make them again, and those that failed")
+    previews.add_argument(
+        "--cube",
+        action=argparse.BooleanOptionalAction,
+        help="also images in time steps and energy bands, tracks and a movie of every flare (default: as configured, "
+        "else yes)",
+    )
 
 
 def _add_archive_option(parser: argparse.ArgumentParser) -> None:

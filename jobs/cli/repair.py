@@ -92,6 +92,7 @@ class Remaker:
             background_candidates=run.background_candidates,
             simulated=run.simulated,
             hidden=run.hidden,
+            group_id=run.group_id,
             window_reason=run.window_reason,
             notes=notes_of(run),
         )

@@ -108,7 +108,7 @@ def _sets(archive: Archive, begin: np.datetime64, end: np.datetime64) -> dict[st
         ("t_end > ?", begin - _DAY),
         ("t_start < ?", end + _DAY),
         ("status = ?", str(RunStatus.DONE)),
-        ("NOT hidden AND flare_id IS NOT NULL", ()),
+        ("NOT hidden AND flare_id IS NOT NULL AND group_id IS NULL", ()),
     )
     columns = (
         "run_id, flare_id, simulated, band, counts_total, counts_background, hpc_x, hpc_y, hpc_sigma_x, hpc_sigma_y, "
@@ -127,7 +127,7 @@ def _offsets(archive: Archive, begin: np.datetime64, end: np.datetime64) -> dict
     where = Conditions.of(
         ("t_end > ?", begin - _DAY),
         ("t_start < ?", end + _DAY),
-        ("NOT hidden AND centroid_hpc_x IS NOT NULL", ()),
+        ("NOT hidden AND centroid_hpc_x IS NOT NULL AND group_id IS NULL", ()),
         ("method IN (SELECT unnest(?))", [str(method) for method in _DECONVOLVED]),
     )
     columns = "recipe_id, centroid_hpc_x, centroid_hpc_y"
@@ -183,7 +183,7 @@ def _images(archive: Archive, begin: np.datetime64, end: np.datetime64) -> dict[
     where = Conditions.of(
         ("t_end > ?", begin - _DAY),
         ("t_start < ?", end + _DAY),
-        ("NOT hidden AND flare_id IS NOT NULL", ()),
+        ("NOT hidden AND flare_id IS NOT NULL AND group_id IS NULL", ()),
         ("method IN (SELECT unnest(?))", [str(method) for method in BEST_METHODS]),
     )
     columns = "image_id, recipe_id, flare_id, method, e_low, e_high, trusted, simulated"

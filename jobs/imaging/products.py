@@ -19,7 +19,7 @@ from stixcore.fits.read import read_pixel_data
 from stixcore.image_files.layout import SOURCE_COLUMNS
 from stixcore.image_files.write import write_image
 from stixcore.imaging.clean import CleanParameters
-from stixcore.imaging.metrics import measure_source
+from stixcore.imaging.metrics import measure_source, strongest_source
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.trust import Aspect, Finding, Severity, Verdict, verdict
@@ -222,6 +222,33 @@ def _uncertainty(images: ImageSet, method: Method) -> dict[str, Any]:
         return {}
     ensemble = images.ensembles[method]
     return {"sigma": ensemble.errors(), "uncertainty": ensemble.numbers()}
+
+
+def errors_of(images: ImageSet, method: Method) -> dict[str, Any]:
+    """Columns of the index with the errors of centroid, flux and width of an image, and where they are from.
+
+    They are from simulated copies of the data if there are any, and otherwise from the fit of the strongest source;
+    an image of pixels without copies has none.
+    """
+    if method in images.ensembles:
+        sigma, source = images.ensembles[method].errors(), "ensemble"
+    elif images.images[method].sources:
+        strongest = strongest_source(images.images[method].sources)
+        sigma, source = {name: strongest.get(f"{name}_sigma") for name in ("x", "y", "flux", "fwhm")}, "fit"
+        if len(images.images[method].sources) > 1:
+            sigma["flux"] = None  # that of one source is not that of the sum
+    else:
+        return {}
+    known = {name: finite(value) for name, value in sigma.items() if value is not None}
+    x, y = known.get("x"), known.get("y")
+    # on each axis: σ² = (σx² + σy²)/2
+    both = None if x is None or y is None else float(np.hypot(x, y) / np.sqrt(2.0))
+    return {
+        "centroid_sigma": both,
+        "flux_sigma": known.get("flux"),
+        "fwhm_sigma": known.get("fwhm"),
+        "sigma_source": source,
+    }
 
 
 def verdict_as_json(judged: Verdict) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from archive.index.records import write_record
 from archive.index.schema import Image, Run, RunKind, RunStatus
 from archive.layout import image_folder, image_id, skipped_run_id
 from jobs.executors.base import report_progress
-from jobs.imaging.products import energy_of, finite, save_images, save_report, warnings_text
+from jobs.imaging.products import energy_of, errors_of, finite, save_images, save_report, warnings_text
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import StixError, public_sentence
 from stixcore.imaging.methods import PARAMETERS
@@ -51,6 +51,8 @@ class RunContext:
     simulated : bool
     hidden : bool
         Only its author and operators can see it.
+    group_id : str or None
+        Group of image sets to which it belongs; those of a group have no report.
     window_reason : str or None
         Rule that gave time range and band of a preview.
     notes : tuple of Finding
@@ -72,6 +74,7 @@ class RunContext:
     background_candidates: str | None = None
     simulated: bool = False
     hidden: bool = False
+    group_id: str | None = None
     window_reason: str | None = None
     notes: tuple[Finding, ...] = ()
 
@@ -245,8 +248,10 @@ def write_products(
         images = replace(images, notes=context.notes)
     recipe = images.recipe
     folder = image_folder(images.pixels.t_start, recipe.recipe_id)
-    saved = save_images(images, root / folder, created)
-    save_report(root / folder / "report.png", images, science)
+    # of a group, only the numbers of an ensemble are kept, in the rows: its maps would triple the files
+    saved = save_images(images if context.group_id is None else replace(images, ensembles={}), root / folder, created)
+    if context.group_id is None:
+        save_report(root / folder / "report.png", images, science)
     findings = images.findings
     with single_threaded():  # so that every process gives the same numbers
         sources = {
@@ -263,6 +268,7 @@ def write_products(
                 method=str(method),
                 uid=context.uid,
                 flare_id=context.flare_id,
+                group_id=context.group_id,
                 t_start=images.pixels.t_start,
                 t_end=images.pixels.t_end,
                 e_low=energy[0],
@@ -276,6 +282,8 @@ def write_products(
                 centroid_hpc_x=source.x,
                 centroid_hpc_y=source.y,
                 total_flux=finite(image.total_flux),
+                fwhm=finite(source.fwhm),
+                **errors_of(images, method),
                 max=float(image.image.max()),
                 unit=image.unit,
                 chi2=finite(image.chi2),
@@ -422,6 +430,7 @@ def _context_columns(context: RunContext, created: np.datetime64) -> dict[str, A
         "science_name": context.science_name,
         "flare_id": context.flare_id,
         "band": context.band,
+        "group_id": context.group_id,
         "window_reason": context.window_reason,
         "background_uid": context.background_uid,
         "background_reason": context.background_reason,

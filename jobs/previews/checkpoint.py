@@ -16,7 +16,6 @@ import numpy as np
 from archive import Archive
 from archive.atomic import write_text
 from archive.index.write import partitions
-from jobs.previews.windows import PreviewRules
 from stixcore.software import software_version
 
 #: Table → how many months away a change in it may matter: backgrounds are taken from 60 days on either side.
@@ -39,7 +38,7 @@ class PreviewCheckpoint:
     months: dict[str, list[int]]
 
     @classmethod
-    def now(cls, archive: Archive, rules: PreviewRules) -> PreviewCheckpoint:
+    def now(cls, archive: Archive, rules: object) -> PreviewCheckpoint:
         """The present state of the index."""
         paths = (path for table in (*_REACH, "runs") for path in partitions(archive.index, table))
         by = f"{software_version()} {rules} {archive.calibration!r}"

@@ -26,6 +26,8 @@ from jobs.imaging.task import (
 )
 from jobs.inputs import InputCatalog, classes_of, flare_named_in
 from jobs.previews.checkpoint import PreviewCheckpoint
+from jobs.previews.cubes import CubeRows, CubeRules
+from jobs.previews.make_cubes import make_cubes
 from jobs.previews.quiet import background_of_file, quiet_rate
 from jobs.previews.stale import StalePreview, discard_stale_previews
 from jobs.previews.windows import PreviewRules, PreviewWindow, SkippedBand, intervals_of, preview_windows
@@ -46,11 +48,12 @@ OTHER_BAND = "other_band"
 
 @dataclass(frozen=True)
 class PreviewReport:
-    """Result of `make_previews`: science files without previews, their runs, and the stale previews it removed."""
+    """Result of `make_previews`: science files without previews, their runs, removed stale previews, cubes made."""
 
     considered: int
     runs: tuple[Run, ...]
     discarded: tuple[StalePreview, ...] = ()
+    cubes: tuple[CubeRows, ...] = ()
 
     def having(self, status: RunStatus) -> tuple[Run, ...]:
         """Runs with one status."""
@@ -65,6 +68,7 @@ def make_previews(
     force: bool = False,
     executor: Executor | None = None,
     rules: PreviewRules | None = None,
+    cube: CubeRules | None = None,
     progress: Callable[[int, int, Run], None] | None = None,
 ) -> PreviewReport:
     """Make the missing and the stale preview images of all pixel-data files.
@@ -84,18 +88,20 @@ def make_previews(
     executor : Executor, optional
         Where the images are made; in this process by default.
     rules : PreviewRules, optional
+    cube : CubeRules, optional
+        Also make the missing and stale cubes of all flares; none are made, and none removed, without it.
     progress : callable, optional
         Called after each run with its number (from 1), how many there are, and its row.
     """
     rules = rules or RULES
-    seen, before = PreviewCheckpoint.now(archive, rules), PreviewCheckpoint.before(archive)
+    seen, before = PreviewCheckpoint.now(archive, (rules, cube)), PreviewCheckpoint.before(archive)
     if seen == before and not (uids or force):
         return PreviewReport(0, ())
     inputs = InputCatalog.of(archive)
     months = None if force else seen.touched_since(before)
     discarded = discard_stale_previews(archive, rules, inputs=inputs, months=months, uids=uids)
     known = _known(archive, rules)
-    files = (file for file in inputs.science.values() if _is_candidate(file) and (not uids or file.uid in uids))
+    files = [file for file in inputs.science.values() if _is_candidate(file) and (not uids or file.uid in uids)]
     plans = [plan for file in files if (plan := _plan(archive, inputs, file, rules, now, known, force=force))]
     steps = list(chain.from_iterable(plans))
     recorded = [step for step in steps if isinstance(step, Run)]
@@ -111,11 +117,14 @@ def make_previews(
             index_previews(archive, batch, rules)
             batch = []
     index_previews(archive, batch, rules)
-    if runs or discarded:
+    cubes: tuple[CubeRows, ...] = ()
+    if cube is not None:
+        cubes = make_cubes(archive, inputs, files, cube, now, months=months, runs=runs, force=force, executor=executor)
+    if runs or discarded or cubes:
         archive.build_read_model()
     if not uids:  # inputs that arrived meanwhile are checked by the next call
-        seen.with_runs_of(PreviewCheckpoint.now(archive, rules)).keep(archive)
-    return PreviewReport(len(plans), tuple(runs), discarded)
+        seen.with_runs_of(PreviewCheckpoint.now(archive, (rules, cube))).keep(archive)
+    return PreviewReport(len(plans), tuple(runs), discarded, cubes)
 
 
 def index_previews(archive: Archive, outcomes: Iterable[RunRows], rules: PreviewRules = RULES) -> None:
@@ -139,7 +148,9 @@ def _is_candidate(file: ScienceFile) -> bool:
 
 def _known(archive: Archive, rules: PreviewRules) -> set[tuple[str, str | None, str]]:
     """Request, flare and band of the rules of every preview that was made, skipped or failed."""
-    found = archive.query("SELECT uid, flare_id, band FROM runs WHERE kind = ?", [str(RunKind.AUTO)])
+    found = archive.query(
+        "SELECT uid, flare_id, band FROM runs WHERE kind = ? AND group_id IS NULL", [str(RunKind.AUTO)]
+    )
     columns = (found[name].to_pylist() for name in ("uid", "flare_id", "band"))
     return {(uid, flare_id, rules.labels_of(band)[0]) for uid, flare_id, band in zip(*columns, strict=True)}
 

@@ -93,15 +93,15 @@ def discard_stale_previews(
                 rewritten.append(
                     replace(run, background_uid=uid, background_reason=why, background_candidates=candidates)
                 )
-    _discard(archive, [one.run for one in stale])
+    discard_runs(archive, [one.run for one in stale])
     rewrite_runs(archive, rewritten)
     return tuple(stale)
 
 
 def _previews(archive: Archive, months: Collection[str] | None) -> Iterable[Run]:
-    """Previews and skips, one month at a time to bound memory."""
+    """Previews and skips without those of cubes, one month at a time to bound memory."""
     if months is None:
-        return archive.runs(RunFilter(kind=RunKind.AUTO, all_hidden=True), sort=("t_start",))
+        return archive.runs(RunFilter(kind=RunKind.AUTO, grouped=False, all_hidden=True), sort=("t_start",))
     one, moment = np.timedelta64(1, "M"), np.timedelta64(1, "us")
     return chain.from_iterable(
         [
@@ -109,6 +109,7 @@ def _previews(archive: Archive, months: Collection[str] | None) -> Iterable[Run]
             for run in archive.runs(
                 RunFilter(
                     kind=RunKind.AUTO,
+                    grouped=False,
                     all_hidden=True,
                     t_start=np.datetime64(month, "us") - moment,
                     t_end=(np.datetime64(month, "M") + one).astype("datetime64[us]"),
@@ -121,7 +122,7 @@ def _previews(archive: Archive, months: Collection[str] | None) -> Iterable[Run]
     )
 
 
-def _discard(archive: Archive, runs: Sequence[Run]) -> None:
+def discard_runs(archive: Archive, runs: Sequence[Run]) -> None:
     """Remove files, then image rows, then runs: a run in the index shows that its removal is unfinished."""
     if not runs:
         return

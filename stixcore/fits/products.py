@@ -153,6 +153,16 @@ class PixelData:
             detector_mask=self.detector_mask[times],
         )
 
+    def in_memory(self) -> PixelData:
+        """The same data with all counts in memory, for many selections from one file."""
+        counts, variance, triggers, triggers_variance = self.loader(slice(None), slice(None))
+
+        def load(times: slice, channels: slice) -> tuple[Floats, Floats, Floats, Floats]:
+            chosen = counts[times][..., channels], variance[times][..., channels]
+            return *chosen, triggers[times], triggers_variance[times]
+
+        return replace(self, loader=load)
+
     def summed(self, low: float, high: float) -> Floats:
         """Counts per time bin in a band [keV], summed over detectors and pixels, (n_time,) float, ct.
 

@@ -64,11 +64,11 @@ def _grouped(data: PixelData, times: slice, weight: Floats, enough: float, *, sl
     for row in range(start, stop):
         total += float(weight[row - start])
         ends = row + 1 == stop
-        changes = not ends and _separated(data, row, row + 1)
+        changes = not ends and separated(data, row, row + 1)
         next_weight = 0.0 if ends else float(weight[row + 1 - start])
         if not ends and not changes and total + slack * next_weight < enough:
             continue
-        joins = runs and runs[-1][1] == first and not _separated(data, first - 1, first)
+        joins = runs and runs[-1][1] == first and not separated(data, first - 1, first)
         if total < shortest and (ends or changes) and joins:
             runs[-1] = (runs[-1][0], row + 1)
         else:
@@ -77,7 +77,7 @@ def _grouped(data: PixelData, times: slice, weight: Floats, enough: float, *, sl
     return [data.window(slice(a, b)) for a, b in runs]
 
 
-def _separated(data: PixelData, one: int, other: int) -> bool:
+def separated(data: PixelData, one: int, other: int) -> bool:
     """Whether two adjacent bins differ in attenuator state, pixels or detectors, or have a long gap between them."""
     gap = data.t_start[other] - data.t_end[one]
     return bool(

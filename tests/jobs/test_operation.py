@@ -73,11 +73,18 @@ def flare(built_once):
     return folder, truth
 
 
+def without_cubes(root):
+    """Cubes have tests of their own."""
+    root.mkdir(exist_ok=True)
+    (root / "config.toml").write_text("[previews]\ncube = false\n")
+
+
 @pytest.fixture(scope="module")
 def at_once(flare, built_once):
     """The archive that a single run makes of them."""
 
     def build(root):
+        without_cubes(root)
         assert main(["ingest", str(flare[0]), "--archive", str(root)]) == 0
         assert main(["flares", "--archive", str(root)]) == 0
         assert main(["previews", "--archive", str(root)]) == 0
@@ -102,6 +109,7 @@ def test_files_in_any_order_and_commands_that_overlap_end_in_the_same_archive(fl
     batches = [order[:1], order[1:3], order[3:]]
     root = tmp_path / "archive"
     incoming = Archive(root, create=True).root / "incoming"
+    without_cubes(root)
     for batch in batches[:2]:
         for name in batch:
             shutil.copy(folder / name, incoming)

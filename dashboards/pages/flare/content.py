@@ -158,7 +158,7 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST) -> Fla
 
 def visible_images(archive: Archive, flare_id: str, visitor: Visitor, limit: int) -> list[Image]:
     """Images of a flare that a visitor may see, in order of time, energy and method."""
-    which = ImageFilter(flare_id=flare_id, viewer=visitor.name, all_hidden=visitor.operator)
+    which = ImageFilter(flare_id=flare_id, grouped=False, viewer=visitor.name, all_hidden=visitor.operator)
     found = archive.images(which, sort=("t_start", "e_low", "recipe_id"), limit=limit)
     starts: dict[str, tuple[np.datetime64, float]] = {}
     for image in found:  # the full-disk map of a set has another band
@@ -169,7 +169,7 @@ def visible_images(archive: Archive, flare_id: str, visitor: Visitor, limit: int
 
 def image_sets(archive: Archive, flare_id: str, visitor: Visitor) -> tuple[tuple[ImageSet, ...], int]:
     """The first image sets of a flare, in order of time and energy, and the number of all; only visible ones."""
-    which = ImageFilter(flare_id=flare_id, viewer=visitor.name, all_hidden=visitor.operator).conditions
+    which = ImageFilter(flare_id=flare_id, grouped=False, viewer=visitor.name, all_hidden=visitor.operator).conditions
     sql = f"SELECT count(DISTINCT recipe_id) AS total FROM images{which.where}"  # noqa: S608 - no user input
     total = int(archive.rows(sql, which.values)[0]["total"])
     found = visible_images(archive, flare_id, visitor, MOST_SETS * len(METHODS))

@@ -114,6 +114,8 @@ class ImageFilterState(AddressState):
             verdict_position=word if aspect == "position" else None,
             verdict_flux=word if aspect == "flux" else None,
             verdict_shape=word if aspect == "shape" else None,
+            # the steps of a cube would fill the first pages; they are found by their flare or id
+            grouped=None if self.text.strip() or self.flare.strip() else False,
             viewer=visitor.name,
             all_hidden=visitor.operator,
         )

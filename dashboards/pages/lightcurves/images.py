@@ -139,4 +139,4 @@ def _rank(image: Image) -> tuple[bool, int]:
 
 
 def _filter(visitor: Visitor, simulated: bool, **more: Any) -> ImageFilter:
-    return ImageFilter(simulated=simulated, viewer=visitor.name, all_hidden=visitor.operator, **more)
+    return ImageFilter(simulated=simulated, grouped=False, viewer=visitor.name, all_hidden=visitor.operator, **more)

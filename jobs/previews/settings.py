@@ -1,0 +1,71 @@
+"""Settings of previews in ``config.toml`` of an archive.
+
+The section ``[previews]`` has the keys ``cube`` (false: no cubes of flares), ``cube_max_steps`` and
+``cube_step_counts``, as of `CubeRules`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from archive.accounts.provider_users import FILE_NAME
+from jobs.previews.cubes import CubeRules
+from jobs.shared.errors import BadSettings
+
+SECTION = "previews"
+_KEYS = {
+    "cube": "true or false",
+    "cube_max_steps": "a whole number from 2",
+    "cube_step_counts": "a number from 2",
+}
+
+
+def configured_cube(root: Path, wanted: bool | None = None) -> CubeRules | None:
+    """Rules for the cubes of an archive; None when it wants none.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the archive.
+    wanted : bool, optional
+        Make cubes or not, whatever the configuration says.
+
+    Raises
+    ------
+    BadSettings
+        When the file cannot be read, or a key or value is invalid.
+    """
+    given = _section(root / FILE_NAME)
+    if not given.get("cube", True) if wanted is None else not wanted:
+        return None
+    default = CubeRules()
+    steps, counts = given.get("cube_max_steps", default.max_steps), given.get("cube_step_counts", default.step_counts)
+    return CubeRules(max_steps=steps, step_counts=float(counts))
+
+
+def _section(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        message = f"{path} cannot be read: {error}"
+        raise BadSettings(message) from error
+    section = document.get(SECTION, {})
+    for key, value in section.items() if isinstance(section, dict) else ((SECTION, section),):
+        if key not in _KEYS:
+            message = f"{path}: [{SECTION}] has {key!r}; its keys are {', '.join(_KEYS)}"
+            raise BadSettings(message)
+        if not _is_valid(key, value):
+            message = f"{path}: [{SECTION}] {key}: expected {_KEYS[key]}, found {value!r}"
+            raise BadSettings(message)
+    return dict(section)
+
+
+def _is_valid(key: str, value: object) -> bool:
+    if key == "cube":
+        return isinstance(value, bool)
+    kinds = int if key == "cube_max_steps" else int | float
+    return isinstance(value, kinds) and not isinstance(value, bool) and value >= 2

@@ -1,0 +1,112 @@
+"""Cubes of previews, made of a real flare once."""
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from archive import Archive, ImageFilter, RunFilter, ingest
+from jobs.imaging.reproduce import reproduce
+from jobs.previews.cubes import CubeRules
+from jobs.previews.run import make_previews
+from jobs.previews.windows import PreviewRules
+from stixcore.recipe import Recipe
+
+pytestmark = pytest.mark.needs_shared_data
+
+NOW = np.datetime64("2026-11-30T00:00:00", "us")
+RULES = PreviewRules(bands=((6.0, 10.0),))
+CUBE = CubeRules(step_counts=12_000.0, max_steps=3, copies=4)
+
+
+@pytest.fixture(scope="module")
+def made(shared_data, tmp_path_factory):
+    """An archive with the cube of a flare of 2022-11-10, and the report of the previews."""
+    archive = Archive(tmp_path_factory.mktemp("cube"), create=True)
+    folder = shared_data / "nov2022"
+    files = [path for uid in ("2211102195", "2211098157") for path in (folder / "l1").glob(f"*{uid}*")]
+    ingest(archive, [*files, folder / "aux"], NOW)
+    return archive, make_previews(archive, NOW, rules=RULES, cube=CUBE)
+
+
+def cube_folder_of(archive):
+    (record,) = archive.root.glob("cubes/*/*/*/*/cube.json")
+    return record.parent
+
+
+def test_steps_have_equal_counts_and_one_grid(made):
+    archive, report = made
+    (cube,) = report.cubes
+    runs = archive.runs(RunFilter(grouped=True), sort=("t_start",))
+    assert {run.run_id for run in runs} == set(cube.record["runs"])
+    images = archive.images(ImageFilter(grouped=True), limit=100)
+    assert len(images) == len(runs)
+    grids = {(one.center_hpc_x, one.center_hpc_y, one.nx, one.ny, one.pixel_arcsec) for one in images}
+    (preview,) = archive.runs(RunFilter(grouped=False))
+    assert {grid[:2] for grid in grids} == {(preview.hpc_x, preview.hpc_y)}
+    assert len(grids) == 1
+    thermal = [run for run in runs if run.band == "4-10 keV"]
+    counts = [run.counts_total - run.counts_background for run in thermal]
+    assert len(counts) == 3  # 47,000 counts above background
+    assert max(counts) < 2.0 * min(counts)
+    assert all(before.t_end <= after.t_start for before, after in pairwise(thermal))
+
+
+def test_sets_are_grouped_and_have_errors(made):
+    archive, _ = made
+    images = archive.images(ImageFilter(group_id=cube_folder_of(archive).name), limit=100)
+    assert {image.method for image in images} == {"clean"}
+    assert all(0 < image.flux_sigma < image.total_flux for image in images)
+    assert all(image.sigma_source == "ensemble" and image.fwhm_sigma > 0 for image in images)
+    assert not archive.images(ImageFilter(grouped=True, group_id="cube-0"))
+    single = archive.images(ImageFilter(grouped=False))
+    assert {image.method for image in single} > {"clean", "em"}
+    fitted = {image.method: image.sigma_source for image in single}
+    assert (fitted["vis_fwdfit"], fitted["clean"]) == ("fit", None)
+
+
+def test_an_image_of_a_cube_is_that_of_its_recipe(made):
+    """It is made from data that were prepared once for all steps."""
+    archive, _ = made
+    image = archive.images(ImageFilter(grouped=True), limit=1)[0]
+    assert reproduce(archive.path_of(image.file), archive).agrees
+
+
+def test_tracks_and_movie(made):
+    archive, report = made
+    folder = cube_folder_of(archive)
+    assert folder.name.startswith("cube-")
+    assert folder.name.endswith("-2211102195")
+    assert {path.name for path in folder.iterdir()} == {"cube.json", "movie.mp4", "poster.png", "tracks.parquet"}
+    table = pq.read_table(folder / "tracks.parquet")
+    assert table.num_rows == len(report.cubes[0].sets)
+    assert table.schema.field("x_sigma").metadata[b"unit"] == b"arcsec"
+    record = json.loads((folder / "cube.json").read_text())
+    assert [point["x"] for point in record["tracks"]] == table["x"].to_pylist()
+    assert record["movie"]["frames"] == 3
+    assert (folder / "poster.png").read_bytes()[:4] == b"\x89PNG"
+    assert (folder / "movie.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_a_cube_is_made_once_and_again_when_its_inputs_change(made):
+    archive, report = made
+    assert make_previews(archive, NOW, rules=RULES, cube=CUBE).cubes == ()
+    before = {run.run_id for run in archive.runs(RunFilter(grouped=True))}
+    assert before == set(report.cubes[0].record["runs"])
+    assert make_previews(archive, NOW, rules=RULES).cubes == ()  # without a cube nothing is made or removed
+    assert {run.run_id for run in archive.runs(RunFilter(grouped=True))} == before
+    (cube,) = make_previews(archive, NOW, rules=RULES, cube=replace(CUBE, step_counts=23_000.0)).cubes
+    after = {run.run_id for run in archive.runs(RunFilter(grouped=True))}
+    assert after == set(cube.record["runs"])
+    assert {image.recipe_id for image in archive.images(ImageFilter(grouped=True), limit=100)} == after
+    assert all(
+        Recipe.from_json(run.recipe).recipe_id == run.run_id and archive.path_of(run.folder).is_dir()
+        for run in archive.runs(RunFilter(grouped=True))
+    )
+    (none,) = make_previews(archive, NOW, rules=RULES, cube=replace(CUBE, step_counts=1e9)).cubes
+    assert (none.sets, none.record["reason"]) == ((), "no band has two steps with enough counts")
+    assert archive.runs(RunFilter(grouped=True)) == []
+    assert make_previews(archive, NOW, rules=RULES, cube=replace(CUBE, step_counts=1e9)).cubes == ()

@@ -1,0 +1,34 @@
+"""Settings of previews in config.toml."""
+
+import pytest
+
+from jobs.previews.cubes import CubeRules
+from jobs.previews.settings import configured_cube
+from jobs.shared.errors import BadSettings
+
+
+def test_cubes_are_made_unless_configured_otherwise(tmp_path):
+    assert configured_cube(tmp_path) == CubeRules()
+    assert configured_cube(tmp_path, wanted=False) is None
+    (tmp_path / "config.toml").write_text("[previews]\ncube = false\ncube_max_steps = 5\ncube_step_counts = 20000\n")
+    assert configured_cube(tmp_path) is None
+    assert configured_cube(tmp_path, wanted=True) == CubeRules(max_steps=5, step_counts=20_000.0)
+    (tmp_path / "config.toml").write_text('[accounts]\nallowed = ["*@example.org"]\n')
+    assert configured_cube(tmp_path) == CubeRules()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[previews]\ncubes = true\n", r"config.toml: \[previews\] has 'cubes'; its keys are cube, cube_max_steps"),
+        ("[previews]\ncube = 1\n", "cube: expected true or false, found 1"),
+        ("[previews]\ncube_max_steps = true\n", "cube_max_steps: expected a whole number from 2, found True"),
+        ("[previews]\ncube_max_steps = 1\n", "cube_max_steps: expected a whole number from 2, found 1"),
+        ("previews = 3\n", "has 'previews'"),
+        ("[previews", "config.toml cannot be read"),
+    ],
+)
+def test_what_is_invalid_is_named(tmp_path, text, message):
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(BadSettings, match=message):
+        configured_cube(tmp_path)
