@@ -15,7 +15,7 @@ from tornado.web import HTTPError, RequestHandler
 from archive.errors import ArchiveBusy
 from dashboards.server.bounded_threads import ServerBusy
 from dashboards.server.responses import refuse_other_origins
-from dashboards.shared.frame import SITE, THEME_COOKIE
+from dashboards.shared.frame import PAGES, SITE, THEME_COOKIE
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.style import style
 
@@ -70,6 +70,7 @@ class PlainPage(RequestHandler):
                 theme=theme if theme in {"light", "dark"} else "",
                 xsrf=self.xsrf_form_html(),
                 home=HOME,
+                pages=PAGES,
                 **values,
             )
         )

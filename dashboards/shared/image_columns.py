@@ -102,7 +102,10 @@ def _y(row: ImageRow, _: Links) -> str:
 
 
 def _goes(row: ImageRow, _: Links) -> str:
-    return escape(row.image.goes_class or formatting.UNKNOWN)
+    image = row.image
+    if image.goes_class:
+        return escape(image.goes_class)
+    return f"{escape(image.goes_estimated)} <i>est.</i>" if image.goes_estimated else formatting.UNKNOWN
 
 
 def _counts(row: ImageRow, _: Links) -> str:
@@ -240,7 +243,18 @@ IMAGE_COLUMNS = (
         5,
         "right",
     ),
-    Column("goes", "GOES", _goes, "Measured GOES class of the flare, if known", "goes_flux", True, 80, 72, 6, "center"),
+    Column(
+        "goes",
+        "GOES",
+        _goes,
+        "GOES class of the flare: measured, or estimated from STIX data (est.)",
+        "goes_flux",
+        True,
+        80,
+        72,
+        6,
+        "center",
+    ),
     Column("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 92, 80, 8, "right"),
     Column(
         "chi2",

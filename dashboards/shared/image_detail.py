@@ -29,6 +29,9 @@ def _stop(image: Image) -> str:
     return f"{formatting.number(image.n_iter, 'd')}<br><i>{reason}</i>"
 
 
+#: A background further from its flare than this gets a warning, h.
+FAR_BACKGROUND_H = 48.0
+
 #: Columns of the comparison: name, unit, and formatter.
 COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
     ("Peak", "arcsec", lambda image: _pair(image.peak_hpc_x, image.peak_hpc_y)),
@@ -96,7 +99,7 @@ def numbers_html(detail: ImageDetail) -> str:
         *_measured_rows(detail),
         ("Observation", _observation(image)),
         ("Flare", _flare(detail)),
-        ("GOES class", escape(image.goes_class or formatting.UNKNOWN)),
+        ("GOES class", _goes_class(image)),
         *(_run_rows(image, run) if run is not None else ()),
         *_candidate_rows(detail),
         ("Side-lobe ratio", formatting.number(image.sidelobe_ratio, ".2f")),
@@ -123,10 +126,29 @@ def _times(detail: ImageDetail) -> str:
 
 
 def _observation(image: Image) -> str:
-    text = f"uid {escape(image.uid)}"
-    if "science_data" not in PAGES:
-        return text
-    return f'<a href="science_data?uid={escape(image.uid)}">{text}</a>'
+    return _uid(image.uid)
+
+
+def _uid(uid: str) -> str:
+    """A uid that links to its file."""
+    text = f"uid {escape(uid)}"
+    return f'<a href="science_data?uid={escape(uid)}">{text}</a>' if "science_data" in PAGES else text
+
+
+def _goes_class(image: Image) -> str:
+    """Measured class, else the estimated one, marked as such."""
+    if image.goes_class:
+        return escape(image.goes_class)
+    return f"{escape(image.goes_estimated)} <i>estimated</i>" if image.goes_estimated else formatting.UNKNOWN
+
+
+def _far_background(run: Run) -> str:
+    """A warning if the background was recorded far from the flare: the instrument's background changes within days."""
+    candidates = read_backgrounds(run.background_candidates)
+    distances = [abs(one.distance_h) for one in candidates if one.uid == run.background_uid]
+    if not distances or distances[0] <= FAR_BACKGROUND_H:
+        return ""
+    return f' <b class="far">{distances[0]:.0f} h from the flare: check the flux</b>'
 
 
 def _flare(detail: ImageDetail) -> str:
@@ -260,14 +282,15 @@ def _method_row(image: Image, links: Links, *, current: bool) -> str:
 
 
 def _run_rows(image: Image, run: Run) -> list[tuple[str, str]]:
-    background = f"uid {escape(run.background_uid)}" if run.background_uid else "none subtracted"
+    background = _uid(run.background_uid) if run.background_uid else "none subtracted"
+    background += _far_background(run)
     if run.background_reason:
         background += f"<br><i>{escape(run.background_reason)}</i>"
     for other in read_backgrounds(run.background_candidates):
         if other.uid != run.background_uid:
             why = f", {escape(other.reason)}" if other.reason else ""
             background += (
-                f"<br><i>not used: uid {escape(other.uid)}, {formatting.number(other.distance_h, '+.1f')} h{why}</i>"
+                f"<br><i>not used: {_uid(other.uid)}, {formatting.number(other.distance_h, '+.1f')} h{why}</i>"
             )
     counts = f"{formatting.counts(run.counts_total)}, including {formatting.counts(run.counts_background)} background"
     if image.method == Method.FULL_DISK_BP:  # its band differs from that of the image set

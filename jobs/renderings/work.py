@@ -35,7 +35,7 @@ from stixcore.times import format_time
 Floats = NDArray[np.float64]
 
 #: Largest width of a contact sheet, and largest side of its pictures, pixels.
-SHEET_WIDTH, SHEET_PICTURE = 6000, 112
+SHEET_WIDTH, SHEET_PICTURE, SHEET_SHAPE = 6000, 112, 4 / 3
 #: Methods for the animation of a cube, in order of preference.
 FOR_ANIMATION = ("clean", "ms_clean", "mem_ge", "em", "vis_fwdfit", "bp", "full_disk_bp")
 
@@ -242,28 +242,48 @@ def _column(name: str, values: Sequence[Any]) -> fits.Column:
 
 
 def _contact_sheet(images: Sequence[Image], maps: Sequence[Floats]) -> Picture.Image:
-    """A picture with a row per method and band and a column per time; each row has its own colour scale."""
+    """Blocks with a row per method and band and a column per time; each row has its own colour scale.
+
+    Times continue in the next block, so that the sheet is about as wide as high.
+    """
     times = sorted({image.t_start for image in images})
     kinds = list(dict.fromkeys((image.method, image.e_low, image.e_high) for image in images))
-    side = max(min(SHEET_PICTURE, SHEET_WIDTH // len(times)), 24)
     left, top = 130, 34
-    sheet = Picture.new("RGB", (left + side * len(times), top + side * len(kinds)), "white")
+    columns = _sheet_columns(len(times), len(kinds))
+    side = max(min(SHEET_PICTURE, SHEET_WIDTH // columns), 24)
+    height = 18 + side * len(kinds)
+    blocks = -(-len(times) // columns)
+    sheet = Picture.new("RGB", (left + side * columns, top - 18 + blocks * height), "white")
     draw = ImageDraw.Draw(sheet)
     highest = {
         kind: max(float(np.nanmax(maps[n])) for n, image in enumerate(images) if _kind(image) == kind) for kind in kinds
     }
     for image, pixels in zip(images, maps, strict=True):
-        column, row = times.index(image.t_start), kinds.index(_kind(image))
+        (block, column), row = divmod(times.index(image.t_start), columns), kinds.index(_kind(image))
         picture = Picture.fromarray(colored(np.nan_to_num(pixels), 0.0, highest[_kind(image)]))
-        sheet.paste(picture.resize((side - 2, side - 2)), (left + column * side, top + row * side))
-    for row, (method, low, high) in enumerate(kinds):
-        draw.text((6, top + row * side + 6), f"{method.upper()}\n{low:g}-{high:g} keV", fill="black", font=font(12))
+        sheet.paste(picture.resize((side - 2, side - 2)), (left + column * side, top + block * height + row * side))
     every = -(-70 // side)
-    for column, time in enumerate(times):
-        if column % every == 0:
-            draw.text((left + column * side, 16), format_time(time)[11:19], fill="black", font=font(12))
+    for block in range(blocks):
+        for row, (method, low, high) in enumerate(kinds):
+            label = f"{method.upper()}\n{low:g}-{high:g} keV"
+            draw.text((6, top + block * height + row * side + 6), label, fill="black", font=font(12))
+        for column, time in enumerate(times[block * columns : (block + 1) * columns]):
+            if column % every == 0:
+                place = (left + column * side, top - 18 + block * height)
+                draw.text(place, format_time(time)[11:19], fill="black", font=font(12))
     draw.text((6, 2), f"{format_time(times[0])[:10]}  uid {images[0].uid}", fill="black", font=font(12))
     return sheet
+
+
+def _sheet_columns(times: int, kinds: int) -> int:
+    """Number of columns with which a sheet is nearest to `SHEET_SHAPE` (width ÷ height)."""
+
+    def off(columns: int) -> float:
+        blocks = -(-times // columns)
+        width, height = 130 + SHEET_PICTURE * columns, 16 + blocks * (18 + SHEET_PICTURE * kinds)
+        return abs(float(np.log(width / height / SHEET_SHAPE)))
+
+    return min(range(1, times + 1), key=off)
 
 
 def _kind(image: Image) -> tuple[str, float, float]:

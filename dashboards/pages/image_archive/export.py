@@ -13,6 +13,7 @@ import param
 
 from archive import Archive, Image
 from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
+from dashboards.shared import formatting
 from dashboards.shared.access import Visitor
 from dashboards.shared.source import ArchiveSource, journal_of
 from dashboards.shared.typed_numbers import TypedNumber
@@ -174,6 +175,28 @@ class ExportState(param.Parameterized):
         imaging = ImagingRequest(name, steps, bands, methods=methods, location=location)
         return CubeRequest(imaging, self.animation_looks)
 
+    def cube_plan(self, images: Sequence[Image]) -> str:
+        """What a cube with the current options consists of, or why it cannot be made; one sentence."""
+        from jobs.queue.time_steps import StepRule
+
+        try:
+            asked = self._source.ask(lambda archive: self.cube_request(archive, images)).imaging
+        except StixError as error:
+            return f"{str(error)[:1].upper()}{str(error)[1:]}."
+        steps = asked.time_ranges
+        lengths = sorted({float((end - start) / np.timedelta64(1, "s")) for start, end in steps})
+        each = " to ".join(f"{length:.4g}" for length in dict.fromkeys((lengths[0], lengths[-1])))
+        wished = float(self.cube_amount or 0)
+        longer = StepRule(self.cube_rule) == StepRule.FIXED and lengths[-1] > 1.05 * wished
+        why = f" instead of {wished:g} s, because steps are whole bins of the file" if longer else ""
+        return (
+            f"{formatting.plural(len(steps), 'time step')} of {each} s{why}, from {formatting.day(steps[0][0])} "
+            f"{formatting.clock(steps[0][0])} to {formatting.clock(steps[-1][1])} UTC, in "
+            f"{formatting.plural(len(asked.energy_ranges), 'energy range')}: "
+            f"{formatting.plural(len(steps) * len(asked.energy_ranges), 'image set')}. "
+            "Steps with too few counts are left out."
+        )
+
     def maps(self, visitor: Visitor) -> list[str]:
         """Maps of other instruments in the archive that this visitor may use."""
         try:
@@ -206,7 +229,7 @@ class ExportState(param.Parameterized):
 
     def _submit(self, build: Any, visitor: Visitor, now: np.datetime64) -> bool:
         if visitor.name is None:
-            self.problem = "Sign in to render this here, or download the script."
+            self.problem = "Sign in to render this here."
             return False
         name = visitor.name
 

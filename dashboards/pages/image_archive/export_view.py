@@ -26,7 +26,7 @@ from stixcore.errors import StixError
 
 SMALL: dict[str, Any] = {"size": "small", "margin": (6, 12, 6, 0), "description": "", "sx": LOW}
 POLL_MS = 700
-SIGN_IN = "Sign in to render this here, or download the script."
+SIGN_IN = "Sign in to render this here."
 
 
 class ExportActions:
@@ -167,7 +167,7 @@ class ExportActions:
                     align_items="center",
                 ),
             ],
-            lambda: "",
+            lambda: f"<p>{escape(self.state.cube_plan(self._chosen))}</p>",
             self.state.cube,
         )
 

@@ -49,15 +49,17 @@ from dashboards.shared.time_window import LONGEST_S, SHORTEST_S, Window, unix_se
 #: Pan and zoom have ended if nothing has moved for this time, ms.
 REST_MS = 120
 #: Side of a picture on the curves, and width of a flare label, screen pixel.
-PICTURE_PX, NAME_PX = 64, 100
+PICTURE_PX, NAME_PX = 48, 100
 #: Fraction of the plot above the curves for flare labels, and for labels and pictures.
-ROOM, ROOM_WITH_PICTURES = 0.22, 0.48
+ROOM, ROOM_WITH_PICTURES = 0.22, 0.55
 #: A narrower plot has a legend in several rows, screen pixel.
 NARROW_PX = 560
 #: Width of the plot until the browser reports it, screen pixel.
 GUESSED_WIDTH = 1000
-#: Heights of pictures, as a fraction of the plot; the first free one is used.
-ROWS = (0.765, 0.57, 0.375)
+#: Heights of pictures, as a fraction of the plot, all above the curves; the first free one is used.
+ROWS = (0.745, 0.555)
+#: Heights of rates and of triggers: with the controls, the time axis is in a window of 1280 × 800. Screen pixel.
+MAIN_PX, STRIP_PX = 320, 134
 
 
 @dataclass
@@ -205,7 +207,7 @@ class LightCurvePlot:
     def _main_figure(self, colors: Colors) -> Any:
         plot = self._figure(
             colors,
-            400,
+            MAIN_PX,
             y_axis_type=self._scale,
             y_range=Range1d(start=1.0, end=1000.0),
             toolbar_location="right",
@@ -244,7 +246,13 @@ class LightCurvePlot:
             ("peak", "@peak{%F %T} UTC at Solar Orbiter"),
         ]
         plot.add_tools(
-            HoverTool(renderers=[bars], tooltips=tooltips, formatters={"@peak": "datetime"}, visible=False),
+            HoverTool(
+                renderers=[bars],
+                tooltips=tooltips,
+                formatters={"@peak": "datetime"},
+                attachment="above",
+                visible=False,
+            ),
         )
         return bars
 
@@ -271,7 +279,9 @@ class LightCurvePlot:
                 line_policy="prev",
                 tooltips=[("UTC at Solar Orbiter", "@time{%F %T}"), *rates],
                 formatters={"@time": "datetime"},
-                point_policy="follow_mouse",
+                # on the curve; what is above the curves has its tooltip above the pointer, so that two never overlap
+                point_policy="snap_to_data",
+                attachment="horizontal",
                 name="values",
             )
         )
@@ -292,12 +302,17 @@ class LightCurvePlot:
         for renderer in (shades, stems):
             renderer.level = "underlay"
         plot.add_tools(
-            HoverTool(renderers=[frames], tooltips=[("image", "@label"), ("click", "to open it")], visible=False),
+            HoverTool(
+                renderers=[frames],
+                tooltips=[("image", "@label"), ("click", "to open it")],
+                attachment="above",
+                visible=False,
+            ),
         )
         return frames
 
     def _strip_figure(self, colors: Colors) -> Any:
-        plot = self._figure(colors, 176, y_range=Range1d(start=0.0, end=1.0), toolbar_location=None, name="strip")
+        plot = self._figure(colors, STRIP_PX, y_range=Range1d(start=0.0, end=1.0), toolbar_location=None, name="strip")
         plot.html_attributes = aria_label("Triggers and attenuator state against time")
         self._trigger_range = plot.y_range
         plot.left[0].axis_label = "Triggers [s⁻¹]"

@@ -52,6 +52,15 @@ PLAIN = {
 }
 
 
+#: A switch that is off has the colour of a button: grey looks disabled.
+CLEARLY_ON = {"color": "primary.main", "borderColor": "primary.main", "&.Mui-selected": {"borderWidth": "2px"}}
+
+#: On a telephone the display options come after the plot.
+PLOT_FIRST = """
+@media (max-width: 700px) { .after-plot { order: 1 } .below-options { order: 2 } }
+"""
+
+
 class LightCurvesPage(AddressedPage[LightCurvesState]):
     """Widgets around a `LightCurvesState`.
 
@@ -70,16 +79,20 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
         self._said = ""
         self._plot = LightCurvePlot(links, state.show, self._open, self._go_to, dark=is_dark())
         self._strip = ImageStrip(links, self._open)
+        self._strip.widget.css_classes = [*self._strip.widget.css_classes, "below-options"]
         html: dict[str, Any] = {
             "stylesheets": [style("pages/lightcurves/page")],
             "sizing_mode": "stretch_width",
             "margin": 0,
         }
         self._status = pn.pane.HTML("", **html)
-        self._images_head = pn.pane.HTML("", visible=False, **html)
+        self._about = pn.pane.HTML("", css_classes=["below-options"], **html)
+        self._images_head = pn.pane.HTML("", visible=False, css_classes=["below-options"], **html)
         self._clock: pmui.Select | None = None
         self._image = OpenedImage(links, self._open, state.step)
-        self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
+        self._body = pn.Column(
+            sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page"), PLOT_FIRST]
+        )
         state.param.watch(self._show_curves, ["curves", "clock"])
         state.param.watch(self._show_images, ["images", "pictures"])
         state.param.watch(lambda event: self._plot.show_bands(event.new), "bands")
@@ -112,6 +125,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
             self._choices(),
             self._status,
             self._plot.pane,
+            self._about,
             self._images_head,
             self._strip.widget,
             self._image.place,
@@ -185,7 +199,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
             of.clock, label="Clock at", options=CLOCKS, width=150, disabled=self._only_one_clock, **common
         )
         images = pmui.Toggle.from_param(
-            of.pictures, label="IMG", icon="image", size="small", margin=(4, 0), description=""
+            of.pictures, label="IMG", icon="image", size="small", margin=(4, 0), description="", sx=CLEARLY_ON
         )
         series = {"real": REAL, "simulated": SIMULATED}
         return pn.FlexBox(
@@ -197,6 +211,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
             images,
             align_items="center",
             sizing_mode="stretch_width",
+            css_classes=["after-plot"],
         )
 
     @property
@@ -227,8 +242,9 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
         if self._clock is not None:
             self._clock.disabled = self._only_one_clock
         self._status.object = wording.status_html(
-            state.curves, state.extent, simulated=state.simulated, downloads=routes_are_served()
+            state.curves, simulated=state.simulated, downloads=routes_are_served()
         )
+        self._about.object = wording.about_html(state.curves, state.extent, simulated=state.simulated)
 
     def _show_images(self, *_: Any) -> None:
         state = self.state

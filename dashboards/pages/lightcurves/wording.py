@@ -32,9 +32,15 @@ def length(seconds: float) -> str:
     return f"{formatting.number(seconds)} s"
 
 
-def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downloads: bool) -> str:
-    """The line above the plot: window, bins, flares, available data, downloads."""
-    parts = [f"<b>{escape(window_text(curves.window))}</b>"]
+def status_html(curves: Curves, *, simulated: bool, downloads: bool) -> str:
+    """The line above the plot: window and downloads."""
+    links = _downloads(curves.window, simulated) if downloads and curves.recorded else ""
+    return f'<p class="status"><b>{escape(window_text(curves.window))}</b>{links}</p>'
+
+
+def about_html(curves: Curves, extent: Extent | None, *, simulated: bool) -> str:
+    """The lines below the plot: bins, flares, available data, light times."""
+    parts = []
     view = curves.view
     if view is not None and view.time.size:
         bins = (
@@ -62,8 +68,8 @@ def status_html(curves: Curves, extent: Extent | None, *, simulated: bool, downl
             f"Orbiter and reaches Earth {abs(light.to_earth_later):.1f} s {later}"
             f"{', at mid-window' if curves.window.span >= SHIFT_CHANGES_S else ''}</span>"
         )
-    links = _downloads(curves.window, simulated) if downloads and curves.recorded else ""
-    return f'<p class="status">{" · ".join(parts)}{links}</p>'
+    text = " · ".join(parts)
+    return f'<p class="status">{text[:1].upper()}{text[1:]}</p>' if text else ""
 
 
 def images_html(images: WindowImages, state: LightCurvesState) -> str:
@@ -71,6 +77,7 @@ def images_html(images: WindowImages, state: LightCurvesState) -> str:
     if images.problem:
         return f"<h3>Images</h3><p>{escape(images.problem)}</p>"
     if images.recipes:
+        frames = '<span class="trusted">trusted</span>, <span class="doubtful">doubtful</span>'
         ranges = formatting.plural(images.chosen, "time and energy range")
         text = f"{ranges} with {formatting.plural(len(images.images), 'image')}"
         if images.chosen < images.recipes:
@@ -78,7 +85,7 @@ def images_html(images: WindowImages, state: LightCurvesState) -> str:
                 f" shown out of {grouped(images.recipes)}: more than {MOST_ON_CURVES} pictures "
                 "would hide the curves. Zoom in to see the others"
             )
-        return f"<h3>Images of this window</h3><p>{text}.</p>"
+        return f"<h3>Images of this window</h3><p>{text}. Frames on the curves: {frames}.</p>"
     if images.nearest is None:
         return "<h3>Images of this window</h3><p>No images in this window, and no others that you can see.</p>"
     return f"<h3>Images of this window</h3><p>No images in this window. {nearest_html(images.nearest, state)}</p>"

@@ -175,7 +175,8 @@ def failed_runs_html(runs: Sequence[Run]) -> str:
     """Failed previews, with the reason and how to retry."""
     rows = "".join(
         f'<tr><td class="short">{formatting.day(run.t_start)} {formatting.clock(run.t_start)}</td>'
-        f'<td class="short">{escape(run.uid)}</td><td class="short">{escape(run.band)}</td>'
+        f'<td class="short"><a href="science_data?uid={escape(run.uid)}">{escape(run.uid)}</a></td>'
+        f'<td class="short">{escape(run.band)}</td>'
         f"<td>{escape(run.reason or formatting.UNKNOWN)}</td></tr>"
         for run in runs
     )

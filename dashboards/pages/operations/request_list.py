@@ -47,7 +47,7 @@ class RequestList:
 
     def show(self, lines: Sequence[Line], note: str = "") -> None:
         """Show these lines, with ``note`` (HTML) above them."""
-        head = f"<h2>{self._title}</h2>{note if lines or note else self._empty}"
+        head = f"<h2>{self._title}</h2>{note if lines or note else self._empty}{_HEADS if lines else ''}"
         if self._head.object != head:
             self._head.object = head
         keys = [(line.request_id, line.may_act) for line in lines]
@@ -79,4 +79,8 @@ class RequestList:
         return pane, row
 
 
+_HEADS = (
+    '<div class="request heads"><span>Request</span><span>Observation</span><span>User</span><span>State</span>'
+    "<span>Content</span></div>"
+)
 _ROW = ":host { border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); align-items: center; }"

@@ -69,6 +69,8 @@ class SpectrumPlot:
 
         known = np.isfinite(spectrum.background).any()
         nothing = np.full(x.size, np.nan)
+        for item in self.model.legend[0].items[1:]:  # background, and the rate without it
+            item.visible = bool(known)
         self._steps.data = {
             "x": x,
             "rate": steps(spectrum.rate),

@@ -12,6 +12,7 @@ from tornado.web import create_signed_value
 
 from archive.accounts import Accounts, web_secrets
 from dashboards.server.plain_page import local_address
+from dashboards.shared.frame import PAGES
 
 
 def who(client: Any) -> str:
@@ -171,6 +172,8 @@ def test_account_page(signed_in: Callable[[str], Any], small: Any, client: Any) 
     assert (answer.status, answer.headers["Location"]) == (303, "login?next=account")
 
     bob, accounts = signed_in("bob"), Accounts(small.archive.root)
+    navigation = bob.get("/account").text.partition("</nav>")[0]
+    assert all(f'<a href="{address}">{name}</a>' in navigation for address, name in PAGES.items())
     page = bob.submit("/account", {"action": "token", "label": "<i>my</i> notebook"}).text
     token = re.search(r'<pre id="token">(stix_[^<]+)</pre>', page)
     assert token is not None

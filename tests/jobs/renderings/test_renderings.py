@@ -21,6 +21,7 @@ from jobs.renderings.overlay_maps import keep_map, maps_of
 from jobs.renderings.planner import RequestPlanner
 from jobs.renderings.requests import AnimationRequest, CubeRequest, OverlayRequest, parse_any
 from jobs.renderings.run import KEPT, find_rendering, purge_renderings, submit_rendering
+from jobs.renderings.work import _sheet_columns
 from jobs.shared.errors import BadRequest, LimitReached, NotAllowed
 from jobs.shared.limits import Limits
 from stixcore.imaging.methods import PARAMETERS
@@ -127,6 +128,16 @@ def test_a_cube_of_times_bands_and_methods(archive, journal):
         assert sheet.width > 3 * 100
     assert len(imageio.mimread(rendering.folder / "animation.mp4", memtest=False)) == 3
     assert any("the animation shows clean" in note for note in rendering.notes)
+
+
+@pytest.mark.parametrize(("times", "kinds"), [(1, 1), (59, 1), (60, 4), (7, 2), (300, 1)])
+def test_a_contact_sheet_is_about_as_wide_as_high(times, kinds):
+    columns = _sheet_columns(times, kinds)
+    width, height = columns, -(-times // columns) * kinds
+    assert columns <= times
+    assert width / height < 2.5
+    if times >= kinds:
+        assert width / height > 0.5
 
 
 def test_a_cube_without_error_bars_says_so(archive, journal):

@@ -87,6 +87,11 @@ def test_a_cube_is_a_grid_of_times_bands_and_methods(imaged, state, images):
     assert asked.imaging.location == (images[0].center_hpc_x, images[0].center_hpc_y)
     state.cube_rule = "native"
     assert len(state.cube_request(imaged, images).imaging.time_ranges) == 3  # bins of 20 s
+    assert "3 time steps of 20 s, from" in state.cube_plan(images)
+    state.param.update(cube_rule="fixed", cube_amount=7.0)
+    assert "of 20 s instead of 7 s, because steps are whole bins of the file" in state.cube_plan(images)
+    assert "2 energy ranges: 6 image sets." in state.cube_plan(images)
+    state.cube_rule = "native"
     state.cube_bands = "soft"
     assert not state.cube(images, ANNA, NOW)
     assert state.problem == "'soft' is not an energy range (example: 4-10, 16-28)"

@@ -195,6 +195,22 @@ def test_what_is_unknown_is_a_dash(small: Any) -> None:
     assert "nan" not in numbers_html(detail) + comparison_html(detail, LINKS)
 
 
+def test_a_far_background_and_an_estimated_class_are_said_and_uids_are_links(small: Any) -> None:
+    detail = load_detail(small.archive, small.images[11].image_id)
+    for hours, warned in ((109.2, True), (-12.0, False)):
+        near = {"uid": "77", "distance_h": hours, "qualifies": True}
+        other = {"uid": "88", "distance_h": 1.0, "qualifies": False, "reason": "bands"}
+        run = replace(detail.run, background_uid="77", background_candidates=json.dumps([other, near]))
+        html = numbers_html(replace(detail, run=run))
+        assert ("109 h from the flare: check the flux" in html) == warned
+        for uid in ("77", "88"):
+            assert f'<a href="science_data?uid={uid}">uid {uid}</a>' in html
+    image = replace(detail.image, goes_class=None, goes_estimated="C3")
+    assert "C3 <i>estimated</i>" in numbers_html(replace(detail, image=image))
+    assert cells(ImageRow(image))["goes"] == "C3 est."
+    assert cells(ImageRow(replace(image, goes_class="C2.1")))["goes"] == "C2.1"
+
+
 def test_methods_are_rows_of_a_comparison(small: Any) -> None:
     detail = load_detail(small.archive, small.images[11].image_id)
     html = comparison_html(detail, LINKS)

@@ -216,6 +216,17 @@ def test_a_gap_and_the_images_of_the_window_and_of_no_other(watched: Any, curves
     expect(page.get_by_text("flare 2200000003")).to_be_visible()
 
 
+def test_the_time_axis_is_in_a_window_of_1280_by_800(
+    watch: Callable[..., Any], browser: Browser, curves_server: Any, curves: Any
+) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = watch(context, curves_server.url).visit(at(curves, 2, 2))
+    plot_of(page)
+    strip = page.locator(".bk-Figure").nth(1).bounding_box()
+    assert strip["y"] + strip["height"] <= 800
+    context.close()
+
+
 PAPER_LIGHT, PAPER_DARK = "#ffffff", "#131b24"
 
 
@@ -229,6 +240,9 @@ def test_dark_on_a_telephone(
     paper = f"({MODEL})('rates').background_fill_color.value ?? ({MODEL})('rates').background_fill_color"
     page.wait_for_function(f"({paper}) === '{PAPER_DARK}'")
     expect(page.locator("[data-image]")).to_have_count(2)
+    curve, options = page.locator(".bk-Figure").first.bounding_box(), page.get_by_text("Bands").bounding_box()
+    assert curve["y"] < 844 / 2  # the curve is what the page is about
+    assert options["y"] > curve["y"] + curve["height"]
     phone.expect_no_sideways_scrolling()
     axe(page)
     page.get_by_role("button", name="Toggle theme").click()

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 
 from dashboards.pages.lightcurves.first_content import curves_svg
-from dashboards.pages.lightcurves.plot import LightCurvePlot, axis_label, picture_rows
+from dashboards.pages.lightcurves.plot import (
+    MAIN_PX,
+    PICTURE_PX,
+    ROOM_WITH_PICTURES,
+    ROWS,
+    LightCurvePlot,
+    axis_label,
+    picture_rows,
+)
 from dashboards.pages.lightcurves.state import LightCurvesState
-from dashboards.pages.lightcurves.wording import images_html, length, nothing_recorded, status_html
+from dashboards.pages.lightcurves.wording import about_html, images_html, length, nothing_recorded, status_html
 from dashboards.shared.curve_series import attenuator_spans, columns_of, rate_limits
 from dashboards.shared.light_times import Clock, LightTimes
 from dashboards.shared.links import RouteLinks
@@ -63,7 +71,12 @@ def test_the_highest_rate_leaves_room_for_names(curves: Any, log: bool) -> None:
 def test_pictures_stand_beside_or_below_one_another() -> None:
     first, second, third = picture_rows([0.0, 200.0, 210.0], 100.0)
     assert first == second > third
-    assert len(set(picture_rows([0.0, 1.0, 2.0, 3.0], 100.0))) == 3
+    assert len(set(picture_rows([0.0, 1.0, 2.0, 3.0], 100.0))) == len(ROWS)
+
+
+def test_pictures_hide_no_peak() -> None:
+    """The curves stay below the lowest picture; legend and margins take a tenth of the height."""
+    assert min(ROWS) - PICTURE_PX / (0.88 * MAIN_PX) / 2 >= 1.0 - ROOM_WITH_PICTURES
 
 
 @pytest.mark.parametrize(
@@ -126,12 +139,13 @@ def test_lengths_have_a_unit_that_fits() -> None:
 def test_the_status_names_what_is_there_and_escapes(curves: Any) -> None:
     state = state_of(curves, 2.5, 1)
     object.__setattr__(state.curves, "light", LIGHT)
-    html = status_html(state.curves, state.extent, simulated=False, downloads=True)
+    html = status_html(state.curves, simulated=False, downloads=True)
+    about = about_html(state.curves, state.extent, simulated=False)
     for text in ("2022-11-10 02:30:00 – 03:30:00", "1 flare in", "from 2022-11-10 to 2022-11-11", "300.0 s to Solar"):
-        assert text in html
-    assert "&lt;a file&gt;" in html
+        assert text in html + about
+    assert "&lt;a file&gt;" in about
     assert "archive/lightcurve.csv?start=" in html
-    assert "archive/" not in status_html(state.curves, state.extent, simulated=False, downloads=False)
+    assert "archive/" not in status_html(state.curves, simulated=False, downloads=False)
 
 
 def test_no_image_says_how_far_the_nearest_is(curves: Any) -> None:
