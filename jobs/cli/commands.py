@@ -164,10 +164,11 @@ def run_previews(arguments: argparse.Namespace) -> int:
     from jobs.flares.locate import update_flares
     from jobs.flares.measure import measure_flares
     from jobs.previews.run import make_previews
-    from jobs.previews.settings import configured_cube
+    from jobs.previews.settings import configured_copies, configured_cube
 
     archive, begun = Archive(arguments.archive, create=True), now()
     cube = configured_cube(archive.root, arguments.cube)
+    copies = configured_copies(archive.root, arguments.ensemble)
     with (
         single_instance(archive.root, "previews", wait_s=_wait(arguments)),
         make_executor(arguments.workers, arguments.scheduler) as executor,
@@ -180,6 +181,7 @@ def run_previews(arguments: argparse.Namespace) -> int:
             force=arguments.force,
             executor=executor,
             cube=cube,
+            copies=copies,
             progress=show,
         )
         update_flares(archive, now())

@@ -146,6 +146,12 @@ def _add_preview_options(previews: argparse.ArgumentParser) -> None:
     previews.add_argument("--uid", nargs="+", default=[], metavar="UID", help="these science requests only")
     previews.add_argument("--force", action="store_true", help="make them again, and those that failed")
     previews.add_argument(
+        "--ensemble",
+        type=int,
+        metavar="N",
+        help="uncertainty maps and errors of all methods from N simulated copies (default: as configured, else none)",
+    )
+    previews.add_argument(
         "--cube",
         action=argparse.BooleanOptionalAction,
         help="also images in time steps and energy bands, tracks and a movie of every flare (default: as configured, "

@@ -69,6 +69,7 @@ def make_previews(
     executor: Executor | None = None,
     rules: PreviewRules | None = None,
     cube: CubeRules | None = None,
+    copies: int = 0,
     progress: Callable[[int, int, Run], None] | None = None,
 ) -> PreviewReport:
     """Make the missing and the stale preview images of all pixel-data files.
@@ -90,6 +91,9 @@ def make_previews(
     rules : PreviewRules, optional
     cube : CubeRules, optional
         Also make the missing and stale cubes of all flares; none are made, and none removed, without it.
+    copies : int
+        Simulated copies of the data per method, for uncertainty maps and errors of the previews that are made: 0, or
+        2 to 1000. It does not make existing ones again.
     progress : callable, optional
         Called after each run with its number (from 1), how many there are, and its row.
     """
@@ -105,7 +109,7 @@ def make_previews(
     plans = [plan for file in files if (plan := _plan(archive, inputs, file, rules, now, known, force=force))]
     steps = list(chain.from_iterable(plans))
     recorded = [step for step in steps if isinstance(step, Run)]
-    tasks = [step for step in steps if isinstance(step, ImagingTask)]
+    tasks = [replace(step, ensemble=copies) for step in steps if isinstance(step, ImagingTask)]
     runs: list[Run] = []
     batch: list[RunRows] = []
     for outcome in chain(map(RunRows, recorded), _outcomes(tasks, executor)):

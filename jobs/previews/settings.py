@@ -1,7 +1,7 @@
 """Settings of previews in ``config.toml`` of an archive.
 
 The section ``[previews]`` has the keys ``cube`` (false: no cubes of flares), ``cube_max_steps`` and
-``cube_step_counts``, as of `CubeRules`.
+``cube_step_counts``, as of `CubeRules`, and ``ensemble``, the number of simulated copies for errors of previews.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import Any
 from archive.accounts.provider_users import FILE_NAME
 from jobs.previews.cubes import CubeRules
 from jobs.shared.errors import BadSettings
+from stixcore.imaging.ensemble import MAX_MEMBERS
 
 SECTION = "previews"
 _KEYS = {
     "cube": "true or false",
     "cube_max_steps": "a whole number from 2",
     "cube_step_counts": "a number from 2",
+    "ensemble": "0, or a whole number from 2 to 1000",
 }
 
 
@@ -45,6 +47,21 @@ def configured_cube(root: Path, wanted: bool | None = None) -> CubeRules | None:
     return CubeRules(max_steps=steps, step_counts=float(counts))
 
 
+def configured_copies(root: Path, wanted: int | None = None) -> int:
+    """Simulated copies of the data for the errors of previews in an archive; ``wanted`` instead, if it is given.
+
+    Raises
+    ------
+    BadSettings
+        When the file cannot be read, or a key or value is invalid.
+    """
+    copies = int(_section(root / FILE_NAME).get("ensemble", 0)) if wanted is None else wanted
+    if not _is_valid("ensemble", copies):
+        message = f"--ensemble: expected {_KEYS['ensemble']}, found {copies}"
+        raise BadSettings(message)
+    return copies
+
+
 def _section(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -67,5 +84,7 @@ def _section(path: Path) -> dict[str, Any]:
 def _is_valid(key: str, value: object) -> bool:
     if key == "cube":
         return isinstance(value, bool)
+    if key == "ensemble":
+        return type(value) is int and (value == 0 or 2 <= value <= MAX_MEMBERS)
     kinds = int if key == "cube_max_steps" else int | float
     return isinstance(value, kinds) and not isinstance(value, bool) and value >= 2

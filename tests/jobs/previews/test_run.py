@@ -222,6 +222,20 @@ def test_a_skip_is_judged_again_when_rules_or_background_change(own_archive):
     assert len(stale) == 4
 
 
+def test_copies_give_every_image_its_errors(small_task):
+    outcome = run_preview(replace(small_task, ensemble=3))
+    (image,) = outcome.images
+    assert image.sigma_source == "ensemble"
+    assert 0 < image.flux_sigma < image.total_flux
+    assert image.centroid_sigma > 0
+    assert 0 < image.fwhm_sigma < image.fwhm
+    header = fits.getheader(small_task.root / image.file, "UNCERTAINTY")
+    sigma = header["ICENT_X"], header["ICENT_Y"]
+    assert image.centroid_sigma == pytest.approx(np.hypot(*sigma) / np.sqrt(2.0))
+    (alone,) = run_preview(small_task).images
+    assert (alone.sigma_source, alone.flux_sigma, alone.fwhm) == (None, None, image.fwhm)
+
+
 @pytest.mark.needs_shared_data
 def test_real_files_of_a_day(shared_data, tmp_path):
     """A bright flare with two bands, a weak one with one bin, the background of both."""

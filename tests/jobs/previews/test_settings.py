@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.previews.cubes import CubeRules
-from jobs.previews.settings import configured_cube
+from jobs.previews.settings import configured_copies, configured_cube
 from jobs.shared.errors import BadSettings
 
 
@@ -17,6 +17,15 @@ def test_cubes_are_made_unless_configured_otherwise(tmp_path):
     assert configured_cube(tmp_path) == CubeRules()
 
 
+def test_copies_for_errors_of_previews(tmp_path):
+    assert configured_copies(tmp_path) == 0
+    (tmp_path / "config.toml").write_text("[previews]\nensemble = 30\n")
+    assert configured_copies(tmp_path) == 30
+    assert configured_copies(tmp_path, wanted=0) == 0
+    with pytest.raises(BadSettings, match=r"--ensemble: expected 0, or a whole number from 2 to 1000, found 1"):
+        configured_copies(tmp_path, wanted=1)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -24,6 +33,7 @@ def test_cubes_are_made_unless_configured_otherwise(tmp_path):
         ("[previews]\ncube = 1\n", "cube: expected true or false, found 1"),
         ("[previews]\ncube_max_steps = true\n", "cube_max_steps: expected a whole number from 2, found True"),
         ("[previews]\ncube_max_steps = 1\n", "cube_max_steps: expected a whole number from 2, found 1"),
+        ("[previews]\nensemble = 1\n", "ensemble: expected 0, or a whole number from 2 to 1000, found 1"),
         ("previews = 3\n", "has 'previews'"),
         ("[previews", "config.toml cannot be read"),
     ],
