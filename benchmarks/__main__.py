@@ -9,7 +9,7 @@ from importlib import import_module
 TABLES = ("speed", "locations", "forward_fits", "reference_2020", "flares", "goes_law")
 #: These take minutes each or need a running server; they run only when named.
 LONG_TABLES = (
-    "science", "fluxes", "coverage", "throughput", "journal", "take_home", "pages", "image_page",
+    "science", "fluxes", "coverage", "throughput", "journal", "take_home", "pages", "flares_page", "image_page",
     "reconstruction_page", "energy_edges", "flags", "locator", "flare_positions",
 )  # fmt: skip
 
