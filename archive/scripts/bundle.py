@@ -40,12 +40,22 @@ class Member:
     read: Callable[[], bytes]
 
 
+@dataclass(frozen=True)
+class ExtraFile:
+    """A file of a bundle beside those of its images: name, what it is, and its content."""
+
+    name: str
+    what: str
+    read: Callable[[], bytes]
+
+
 def bundle_members(
     sources: Sequence[ImageSource],
     locate: Callable[[InputFile], Path],
     created: np.datetime64,
     *,
     inputs: bool = False,
+    extra: Sequence[ExtraFile] = (),
 ) -> Iterator[Member]:
     """Yield the files of a bundle; the manifest is last, when all checksums are known.
 
@@ -60,6 +70,8 @@ def bundle_members(
         Written into the manifest.
     inputs : bool
         Include the level-1, auxiliary and calibration files.
+    extra : sequence of ExtraFile
+        Further files, such as reports.
     """
     manifest: list[dict[str, object]] = []
 
@@ -90,6 +102,8 @@ def bundle_members(
             text = write(source)
             what = f"script for {source.image.image_id}"
             yield member(script_name(source, suffix), what, text.encode)
+    for other in extra:
+        yield member(other.name, other.what, other.read)
     yield member("CITATION.txt", "how to cite", citation(sources).encode)
     document = {
         "created": f"{stamp(created)} UTC",

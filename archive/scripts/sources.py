@@ -123,6 +123,15 @@ def read_sources(archive: Archive, images: Iterable[Image], server: str) -> tupl
     return tuple(_source(archive, image, recipes.get(image.recipe_id), server) for image in chosen)
 
 
+def with_recipe(archive: Archive, images: Iterable[Image]) -> tuple[Image, ...]:
+    """Images whose recipe is in the index, in their order."""
+    chosen = tuple(images)
+    ids = sorted({image.recipe_id for image in chosen})
+    sql = "SELECT run_id FROM runs WHERE recipe IS NOT NULL AND run_id IN (SELECT unnest(?))"
+    known = {row["run_id"] for row in archive.rows(sql, [ids])} if ids else set()
+    return tuple(image for image in chosen if image.recipe_id in known)
+
+
 def source_of(image: Image, recipe: Mapping[str, Any], server: str) -> ImageSource:
     """Source of an image from its row and its recipe."""
     simulated = image.simulated

@@ -20,7 +20,7 @@ from archive import Archive, Image, NotInArchive
 from archive.calibration import calibration_place
 from archive.index.schema import select_files
 from archive.layout import stamp
-from archive.scripts.bundle import bundle_members
+from archive.scripts.bundle import ExtraFile, bundle_members
 from archive.scripts.selections import AnimationLooks, OverlayLooks, animation_script, overlay_script
 from archive.scripts.sources import ImageSource, read_sources
 from archive.scripts.tables import images_csv, images_parquet
@@ -63,12 +63,13 @@ class SelectionHandler(RequestHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]
         write_json_error(self, status_code, str(error.__cause__) if error is not None and error.__cause__ else "")
 
-    def announce(self, name: str, media_type: str) -> None:
-        """Set the headers of a file that the browser saves."""
-        self.set_header("Content-Type", media_type)
-        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Cache-Control", "no-cache")
+
+def announce(handler: RequestHandler, name: str, media_type: str) -> None:
+    """Set the headers of a file that the browser saves."""
+    handler.set_header("Content-Type", media_type)
+    handler.set_header("Content-Disposition", f'attachment; filename="{name}"')
+    handler.set_header("X-Content-Type-Options", "nosniff")
+    handler.set_header("Cache-Control", "no-cache")
 
 
 def parse_ids(text: str) -> tuple[str, ...]:
@@ -102,7 +103,7 @@ async def _send_script(handler: SelectionHandler, ids: Sequence[str], kind: str)
         )
 
     text = await look_up_file(handler, script)
-    handler.announce(f"stix_{kind}.py", "text/x-python; charset=utf-8")
+    announce(handler, f"stix_{kind}.py", "text/x-python; charset=utf-8")
     send_content(handler, text)
 
 
@@ -154,7 +155,7 @@ async def _send_table(handler: SelectionHandler, ids: Sequence[str], form: str) 
         return images_csv(chosen) if is_csv else images_parquet(chosen)
 
     content = await look_up_file(handler, table)
-    handler.announce(f"stix_images.{form}", "text/csv; charset=utf-8" if is_csv else "application/vnd.apache.parquet")
+    announce(handler, f"stix_images.{form}", "text/csv; charset=utf-8" if is_csv else "application/vnd.apache.parquet")
     send_content(handler, content)
 
 
@@ -164,26 +165,42 @@ async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
     File lookups, scripts and compression all run in the threads for downloads.
     """
     inputs = handler.get_query_argument("inputs", "no") == "yes"
-    visitor, server, most = await visitor_asking(handler), server_address(handler), fair_use().limits.bundle
+    visitor, server = await visitor_asking(handler), server_address(handler)
 
-    def begin() -> tuple[Iterator[bytes], np.datetime64]:
+    def begin() -> tuple[Iterator[bytes], str]:
         def look(archive: Archive) -> tuple[tuple[ImageSource, ...], dict[str, Path]]:
             sources = read_sources(archive, visible_images(archive, ids, visitor), server)
-            return sources, _paths(archive, sources, inputs=inputs)
+            return sources, bundle_paths(archive, sources, inputs=inputs)
 
         sources, paths = archive_source().ask(look)
-        size = sum(path.stat().st_size for path in paths.values() if path.is_file())
-        if size > most:
-            message = f"{size >> 20} MiB exceed the limit of {most >> 20} MiB; select fewer images or no input files"
-            raise LimitReached(message)
+        check_size(paths)
         created = now()
-        return bundle_pieces(sources, paths, created, inputs=inputs), created
+        return bundle_pieces(sources, paths, created, inputs=inputs), f"stix_images_{stamp(created)}.zip"
 
+    await send_bundle(handler, begin)
+
+
+def check_size(paths: Mapping[str, Path]) -> None:
+    """Check the size of a bundle.
+
+    Raises
+    ------
+    LimitReached
+    """
+    size = sum(path.stat().st_size for path in paths.values() if path.is_file())
+    most = fair_use().limits.bundle
+    if size > most:
+        message = f"{size >> 20} MiB exceed the limit of {most >> 20} MiB; select fewer images or no input files"
+        raise LimitReached(message)
+
+
+async def send_bundle(handler: RequestHandler, begin: Callable[[], tuple[Iterator[bytes], str]]) -> None:
+    """Send a zip file; ``begin`` returns its chunks and its name."""
     end = fair_use().downloads.begin(client_of(handler.request))
     try:
-        pieces, created = await make_piece(handler, begin)
+        pieces, name = await make_piece(handler, begin)
         piece = await make_piece(handler, lambda: next(pieces, None))
-        handler.announce(f"stix_images_{stamp(created)}.zip", "application/zip")
+        announce(handler, name, "application/zip")
         if not check_conditions(handler) or handler.request.method == "HEAD":
             handler.finish()
             return
@@ -194,7 +211,12 @@ async def _send_bundle(handler: SelectionHandler, ids: Sequence[str]) -> None:
 
 
 def bundle_pieces(
-    sources: Sequence[ImageSource], paths: Mapping[str, Path], created: np.datetime64, *, inputs: bool
+    sources: Sequence[ImageSource],
+    paths: Mapping[str, Path],
+    created: np.datetime64,
+    *,
+    inputs: bool,
+    extra: Sequence[ExtraFile] = (),
 ) -> Iterator[bytes]:
     """The zip file of a bundle, one member at a time.
 
@@ -207,19 +229,21 @@ def bundle_pieces(
         Time of all members, UTC.
     inputs : bool
         Whether to include the level-1, auxiliary and calibration files.
+    extra : sequence of ExtraFile
+        Further files.
     """
     drain = _Drain()
     with zipfile.ZipFile(drain, "w") as package:
-        for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs):
+        for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs, extra=extra):
             entry = zipfile.ZipInfo(member.name, created.item().timetuple()[:6])
             entry.external_attr = 0o644 << 16  # readable for all; the default of zipfile is owner only
-            texts = not member.name.endswith(".fits")
+            texts = not member.name.endswith((".fits", ".png", ".pdf"))
             package.writestr(entry, member.read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
             yield drain.take()
     yield drain.take()
 
 
-def _paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) -> dict[str, Path]:
+def bundle_paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) -> dict[str, Path]:
     """Paths of the files in a bundle."""
     paths = {source.fits.name: archive.path_of(source.image.file) for source in sources}
     if inputs:

@@ -32,6 +32,7 @@ from dashboards.server.conditional import choose_version, file_etag
 from dashboards.server.downloads import SELECTION_PATHS, SelectionHandler
 from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import look_up_file, refuse_json
+from dashboards.server.flare_files import FlareBundleHandler, ReportPdfHandler, report_place
 from dashboards.server.lightcurve_files import LightCurveHandler
 from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import SUFFIXES, ScriptHandler
@@ -91,7 +92,9 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
         if kind == "rendering":
             return _rendered(archive, key, visitor)
         hidden = False
-        if kind == "calibration":
+        if kind == "report":
+            place, hidden = report_place(archive, key.removesuffix(".png"), visitor)
+        elif kind == "calibration":
             place = calibration_place(archive.root, key)
         elif kind in FILE_KINDS:
             place = _input_place(archive, kind, key)
@@ -104,7 +107,7 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
                 raise NotInArchive(message)
             place = found
         archive.path_of(place)  # refuses paths outside the archive
-        is_picture = kind in {"png", "thumbnail"}
+        is_picture = kind in {"png", "thumbnail", "report"}
         media_type = "image/png" if is_picture else "text/csv" if place.endswith(".csv") else "application/fits"
         return FoundFile(archive.root, PurePosixPath(place), media_type, save=not is_picture, hidden=hidden)
 
@@ -254,6 +257,9 @@ ROUTES = [
     (rf"/archive/((?:{'|'.join(FILE_KINDS)})/[^/]+\.fits)", ImageFileHandler),
     (r"/archive/(calibration/[^/]+\.(?:fits|csv))", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
+    (r"/archive/(report/[0-9a-f]{16}\.png)", ImageFileHandler),
+    (r"/archive/report/([0-9a-f]{16})\.pdf", ReportPdfHandler),
+    (r"/archive/flare/(\d{10})\.zip", FlareBundleHandler),
     (r"/archive/lightcurve\.(csv|parquet)", LightCurveHandler),
     (r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)", ImageFileHandler),
     (rf"/archive/selection/({SELECTION_PATHS})", SelectionHandler),

@@ -10,7 +10,7 @@ from archive import Image
 from archive.index.order import NET_COUNTS
 from dashboards.shared import formatting
 from dashboards.shared.detail import read_cautions
-from dashboards.shared.links import Links
+from dashboards.shared.links import Links, flare_address
 from dashboards.shared.paged_table import TableColumn
 
 CENTROID = "Centroid of the area above half maximum, helioprojective, seen from Solar Orbiter"
@@ -81,7 +81,8 @@ def _time(row: ImageRow, _: Links) -> str:
 
 
 def _uid(row: ImageRow, _: Links) -> str:
-    flare = f"<br><i>flare {escape(row.image.flare_id)}</i>" if row.image.flare_id else ""
+    which = row.image.flare_id
+    flare = f'<br><i>flare <a href="{escape(flare_address(which))}">{escape(which)}</a></i>' if which else ""
     return f"{escape(row.image.uid)}{flare}"
 
 

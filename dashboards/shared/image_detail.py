@@ -12,7 +12,7 @@ from dashboards.shared.detail import Caution, ImageDetail, read_backgrounds, rea
 from dashboards.shared.frame import PAGES
 from dashboards.shared.image_columns import script_links
 from dashboards.shared.image_map import map_html
-from dashboards.shared.links import Links
+from dashboards.shared.links import Links, flare_address
 from jobs.imaging.figures import DEFAULT_COLORS
 from stixcore.imaging.reconstruction import Method
 
@@ -164,7 +164,8 @@ def _flare(detail: ImageDetail) -> str:
     if "lightcurves" in PAGES:
         start, span = curve_window(image)
         links.append(f'<a href="lightcurves?start={start}&amp;span={span}">light curves</a>')
-    return f"{which}<br>{' · '.join(links)}" if links else which
+    named = f'<a href="{escape(flare_address(image.flare_id))}">{which}</a>'
+    return f"{named}<br>{' · '.join(links)}" if links else named
 
 
 def curve_window(image: Image) -> tuple[int, int]:

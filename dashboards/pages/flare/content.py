@@ -13,7 +13,7 @@ import numpy as np
 from archive import Archive, Flare, Image, ImageFilter, LightCurveView, NotInArchive, Run
 from archive.index.schema import RUNS, select_files
 from archive.layout import METHODS
-from archive.scripts.sources import ImageSource, InputFile, read_sources
+from archive.scripts.sources import ImageSource, InputFile, read_sources, with_recipe
 from dashboards.shared.access import GUEST, Visitor, visible_image
 from dashboards.shared.light_times import Clock, LightTimes, light_times
 from dashboards.shared.time_window import Window, resolution
@@ -141,7 +141,8 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST) -> Fla
     window = curve_window(flare, [one.first for one in sets])
     view = _curves(archive, window, simulated=flare.simulated)
     known = flare.earth_delay_s is not None and flare.sun_delay_s is not None
-    sources = _sources(archive, sets)
+    shown = with_recipe(archive, [image for one in sets for image in one.images])
+    sources = read_sources(archive, shown, "")
     return FlareContent(
         flare,
         window,
@@ -223,11 +224,6 @@ def _runs(archive: Archive, recipe_ids: Sequence[str]) -> dict[str, Run]:
         except NotInArchive:
             log.warning("the run %s of images is not in the table %s", recipe_id, RUNS.name)
     return found
-
-
-def _sources(archive: Archive, sets: Sequence[ImageSet]) -> tuple[ImageSource, ...]:
-    """Sources of the images whose recipe is known."""
-    return read_sources(archive, [i for one in sets if one.run and one.run.recipe for i in one.images], "")
 
 
 def _measured(archive: Archive, image_id: str | None, visitor: Visitor) -> MeasuredImage | None:

@@ -8,7 +8,7 @@ from archive import Image
 from archive.scripts.bundle import METHOD_PAPERS, PAPERS
 from dashboards.pages.flare.content import FlareContent, UsedFile
 from dashboards.shared import formatting
-from dashboards.shared.links import Links
+from dashboards.shared.links import Links, routes_are_served
 
 KINDS = {
     "science": "science",
@@ -28,8 +28,9 @@ def files_html(content: FlareContent, links: Links) -> str:
     images = "".join(_image_row(image, links) for image in content.images)
     total = formatting.size(sum(image.size for image in content.images))
     head = "<thead><tr><th>File</th><th>Content</th><th>Size</th><th>SHA-256</th></tr></thead>"
+    downloads = _downloads(content) if routes_are_served() else ""
     return (
-        f'<div class="scroll" tabindex="0"><table class="files">{head}<tbody>{inputs}</tbody></table></div>'
+        f'{downloads}<div class="scroll" tabindex="0"><table class="files">{head}<tbody>{inputs}</tbody></table></div>'
         f"<details><summary>{formatting.plural(len(content.images), 'image file')}, {total}</summary>"
         f'<div class="scroll" tabindex="0"><table class="files">{head}<tbody>{images}</tbody></table></div></details>'
     )
@@ -61,6 +62,23 @@ def citation_html(content: FlareContent) -> str:
         f'<pre id="citation-text">{escape(citation_text(content))}</pre>'
         '<p class="screen"><button type="button" class="act" data-copy="citation-text">Copy</button></p>'
     )
+
+
+def _downloads(content: FlareContent) -> str:
+    flare_id = escape(content.flare.flare_id)
+    links = [f'<a class="file" href="archive/flare/{flare_id}.zip" download>Everything as ZIP</a>']
+    seen: set[str] = set()
+    for one in content.sets:
+        image = one.first
+        if image.recipe_id in seen or one.run is None or one.run.folder is None:
+            continue
+        seen.add(image.recipe_id)
+        place, band = f"archive/report/{image.recipe_id}", escape(formatting.band(image))
+        links.append(
+            f'<span>Report {band} {formatting.clock(image.t_start)}: <a class="file" href="{place}.png">PNG</a> '
+            f'<a class="file" href="{place}.pdf">PDF</a></span>'
+        )
+    return f'<p class="downloads">{"".join(links)}</p>'
 
 
 def _input_row(file: UsedFile, links: Links) -> str:

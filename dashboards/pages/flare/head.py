@@ -113,7 +113,7 @@ def _links(content: FlareContent) -> str:
     flare, window = content.flare, content.window
     links = [
         (f"lightcurves?start={window.start:.0f}&amp;span={window.span:.0f}&amp;img=yes", "light curves"),
-        (f"image_archive?flare={escape(flare.flare_id)}", "images"),
+        (f"image_archive?flare={escape(flare.flare_id)}&amp;author=anyone", "images"),
     ]
     uids = sorted({one.first.uid for one in content.sets if one.first.uid})
     links += [(f"science_data?uid={escape(uid)}", f"science file {escape(uid)}") for uid in uids[:3]]

@@ -53,7 +53,7 @@ def methods_html(content: FlareContent, links: Links) -> str:
         return '<p class="nothing">The archive has no images of this flare that you can see.</p>'
     more = ""
     if len(content.sets) < content.n_sets:
-        address = f"image_archive?flare={escape(content.flare.flare_id)}"
+        address = f"image_archive?flare={escape(content.flare.flare_id)}&amp;author=anyone"
         more = (
             f'<p>The first {len(content.sets)} of {content.n_sets} image sets; <a href="{address}">all images</a>.</p>'
         )

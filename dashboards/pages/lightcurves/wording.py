@@ -11,8 +11,12 @@ from dashboards.pages.lightcurves.images import MOST_ON_CURVES, NearestImage, Wi
 from dashboards.pages.lightcurves.state import SHIFT_CHANGES_S, Curves, Extent, LightCurvesState
 from dashboards.shared import formatting
 from dashboards.shared.light_times import why_unknown
+from dashboards.shared.links import flare_address
 from dashboards.shared.listing import grouped
 from dashboards.shared.time_window import LEAST_AROUND_FLARE_S, Window
+
+#: Flares with a link above the plot, strongest first.
+NAMED_FLARES = 3
 
 
 def window_text(window: Window) -> str:
@@ -52,7 +56,11 @@ def about_html(curves: Curves, extent: Extent | None, *, simulated: bool) -> str
     if curves.n_flares:
         few = len(curves.flares) < curves.n_flares
         which = f"the strongest {len(curves.flares)} of " if few else ""
-        parts.append(f"{which}{formatting.plural(curves.n_flares, 'flare')} in and near this window")
+        named = "".join(
+            f', <a href="{escape(flare_address(flare.flare_id))}">{escape(flare.flare_id)}</a>'
+            for flare in curves.flares[:NAMED_FLARES]
+        )
+        parts.append(f"{which}{formatting.plural(curves.n_flares, 'flare')} in and near this window{named}")
     if extent is not None:
         parts.append(
             f"the archive has {extent.what} from {formatting.day(extent.window.begin)} "

@@ -9,7 +9,7 @@ from archive import Flare
 from dashboards.pages.science_data.state import RelatedFile, ScienceDetail
 from dashboards.pages.science_data.table import TYPES, energy_text, subject_of
 from dashboards.shared import formatting
-from dashboards.shared.links import Links
+from dashboards.shared.links import Links, flare_address
 
 #: FITS headers: name, and cards as (keyword, value, comment).
 Cards = Sequence[tuple[str, tuple[tuple[str, str, str], ...]]]
@@ -74,7 +74,7 @@ def _attenuator(low: int, high: int) -> str:
 
 def _flare(flare: Flare) -> str:
     goes = f", GOES {flare.goes_class}" if flare.goes_class else ""
-    return f'<a href="image_archive?text={escape(flare.flare_id)}">{escape(flare.flare_id)}</a>{escape(goes)}'
+    return f'<a href="{escape(flare_address(flare.flare_id))}">{escape(flare.flare_id)}</a>{escape(goes)}'
 
 
 def _link(kind: str, name: str, size: int, links: Links) -> str:

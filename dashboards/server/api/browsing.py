@@ -13,6 +13,8 @@ from archive.exports import EXTENSIONS, FORMATS, described
 from archive.index.filters import NO_LOCATION, FlareFilter
 from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, Image, ScienceFile
 from archive.index.series import BAND_EDGES, BANDS
+from archive.scripts.sources import read_sources, with_recipe
+from dashboards.pages.flare.content import used_files
 from dashboards.server.api import parameters as p
 from dashboards.server.api.call import Call, Endpoint, FileReply, Reply
 from dashboards.server.api.errors import Refused
@@ -27,6 +29,7 @@ from dashboards.server.api.rows import (
     units,
 )
 from dashboards.shared.access import visible_image
+from dashboards.shared.links import flare_address
 
 #: Most points of a light curve in one response: about 2 MB.
 POINTS = 20_000
@@ -38,6 +41,9 @@ _SCREEN = 2000
 _START = p.time("start", "Ends after this time")
 _END = p.time("end", "Starts before this time")
 _SIMULATED = p.truth("simulated", "Only simulated data (true) or only real data (false)")
+#: Most images of one flare in a response.
+FLARE_IMAGES = 500
+FLARE_ID = r"[A-Za-z0-9_.:-]{1,40}"
 IMAGE_ID, SCIENCE_NAME = r"[0-9a-f]{16}-[a-z_]{1,20}", r"[A-Za-z0-9._-]{1,150}"
 
 
@@ -96,6 +102,37 @@ def _flare_filter(v: Mapping[str, Any]) -> FlareFilter:
         simulated=v["simulated"],
         text=v["text"] or "",
     )
+
+
+def flare(archive: Archive, call: Call) -> Reply:
+    """One flare by any of its ids, with its images and the files that they were made of."""
+    found = archive.flare(call.path["flare_id"])
+    which = ImageFilter(flare_id=found.flare_id, viewer=call.visitor.name, all_hidden=call.visitor.operator)
+    shown = archive.images(which, sort=("t_start", "image_id"), limit=FLARE_IMAGES)
+    files = used_files(archive, read_sources(archive, with_recipe(archive, shown), ""))
+    kinds = {"background": "science"}
+    document = row_document(FLARES, found) | {
+        "n_images": archive.count_images(which),
+        "images": [image_document(row, "../") for row in shown],
+        "files": [
+            {
+                "kind": file.kind,
+                "name": file.name,
+                "size": file.size,
+                "sha256": file.sha256,
+                "link": f"../../../archive/{kinds.get(file.kind, file.kind)}/{file.name}",
+            }
+            for file in files
+        ],
+        "links": {
+            "page": f"../../../{flare_address(found.flare_id)}",
+            "bundle": f"../../../archive/flare/{found.flare_id}.zip",
+        },
+        "clock": CLOCK,
+        "units": units(public_columns(FLARES)),
+        "image_units": units(public_columns(IMAGES)),
+    }
+    return Reply(document)
 
 
 def images(archive: Archive, call: Call) -> Reply:
@@ -257,6 +294,19 @@ _CURVE = {
     },
 }
 _IMAGE = row_schema(IMAGES, _LINKS)
+_FILES = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "kind": {"type": "string", "description": "science, background, aux or calibration"},
+            "name": {"type": "string"},
+            "size": {"type": ["integer", "null"], "description": "byte; null if the archive does not have it"},
+            "sha256": {"type": "string"},
+            "link": {"type": "string"},
+        },
+    },
+}
 _GOES = (
     p.number("goes_min", "Minimum measured GOES flux of the flare", "W m⁻²"),
     p.number("goes_max", "Maximum measured GOES flux of the flare (exclusive)", "W m⁻²"),
@@ -300,6 +350,14 @@ BROWSING = (
             p.sort(public_names(FLARES), "-t_peak"),
             *p.PAGE,
         ),
+    ),
+    Endpoint(
+        "GET",
+        "/flares/{flare_id}",
+        "One flare by any of its ids, with its images and the files that they were made of",
+        flare,
+        row_schema(FLARES, {"images": {"type": "array", "items": _IMAGE}, "files": _FILES, **_LINKS}),
+        places={"flare_id": FLARE_ID},
     ),
     Endpoint(
         "GET",
