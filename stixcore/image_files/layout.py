@@ -8,6 +8,7 @@ PLANES_EXTENSION = "PLANES"
 UNCERTAINTY_EXTENSION = "UNCERTAINTY"
 SOURCES_EXTENSION = "SOURCES"
 CANDIDATES_EXTENSION = "CANDIDATES"
+LOCATOR_EXTENSION = "LOCATOR"
 
 #: Columns of the table of fitted sources, with units; NaN where a shape does not have the parameter.
 SOURCE_COLUMNS: Mapping[str, str] = {

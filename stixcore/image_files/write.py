@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from stixcore.image_files.header import image_header
 from stixcore.image_files.layout import (
     CANDIDATES_EXTENSION,
+    LOCATOR_EXTENSION,
     PLANES_EXTENSION,
     RECIPE_EXTENSION,
     SOURCE_COLUMNS,
@@ -26,6 +27,7 @@ from stixcore.image_files.layout import (
     UNCERTAINTY_EXTENSION,
     VISIBILITY_EXTENSION,
 )
+from stixcore.imaging.coarse_locator import LEVELS, CoarseLocation
 from stixcore.imaging.ensemble import Ensemble
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.location import Candidate
@@ -140,6 +142,20 @@ def _candidates_table(candidates: tuple[Candidate, ...]) -> bytes:
     return _as_stored(fits.BinTableHDU.from_columns(columns, name=CANDIDATES_EXTENSION))
 
 
+def _locator_table(found: CoarseLocation) -> fits.BinTableHDU:
+    """Outlines of the coarse locator's regions: one row per corner, numbered by polygon."""
+    lines = [(level, line) for level in LEVELS for line in found.contours(level)]
+    corners = [len(line) for _, line in lines]
+    x, y = np.concatenate([line for _, line in lines]).T
+    columns = [
+        fits.Column("level", "D", array=np.repeat([level for level, _ in lines], corners)),
+        fits.Column("polygon", "J", array=np.repeat(np.arange(len(lines)), corners)),
+        fits.Column("x", "D", unit="arcsec", array=x),
+        fits.Column("y", "D", unit="arcsec", array=y),
+    ]
+    return fits.BinTableHDU.from_columns(columns, name=LOCATOR_EXTENSION)
+
+
 def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits.HDUList:
     """One image with its tables, still without checksums."""
     image = images.images[method]
@@ -156,6 +172,8 @@ def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits
         hdus.append(_sources_table(image.sources))
     if images.location is not None:
         hdus.append(fits.BinTableHDU.fromstring(_candidates_table(images.location.candidates)))
+    if images.locator is not None and method is Method.FULL_DISK_BP:
+        hdus.append(_locator_table(images.locator))
     if method in images.ensembles:
         hdus.append(_uncertainty_table(images.ensembles[method], image.unit))
     return hdus

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from astropy.wcs import WCS
 
 from stixcore.coordinates import Pointing, PointingSource, hpc_to_stix
 from stixcore.image_files.coarse_locator import locator_document, locator_map
+from stixcore.image_files.write import image_hdus
 from stixcore.imaging.coarse_locator import COUNT_FACTOR, LEVELS, LocatorCounts, locate_coarsely
+from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.flare_locator import lit_areas
 
 TILTED = Pointing(PointingSource.MANUAL, 25.0, -300.0, 200.0, rsun=1600.0)
@@ -60,6 +63,27 @@ def test_the_document_has_a_polygon_around_the_flare(found):
     for region in document["regions"]:
         assert any(around(np.array(line), 500.0, 300.0) for line in region["polygons"])
         assert not any(around(np.array(line), -900.0, -900.0) for line in region["polygons"])
+
+
+@pytest.mark.needs_shared_data
+def test_the_file_of_a_full_disk_map_has_the_outlines(november_images):
+    created = np.datetime64("2026-11-30T04:00:00")
+    table = image_hdus(november_images, Method.FULL_DISK_BP, created)["LOCATOR"].data
+    place = november_images.recipe.location
+    for level in LEVELS:
+        wanted = november_images.locator.contours(level)
+        numbers = np.unique(table["polygon"][table["level"] == level])
+        assert len(numbers) == len(wanted)
+        for number, line in zip(numbers, wanted, strict=True):
+            rows = table[table["polygon"] == number]
+            np.testing.assert_array_equal(np.stack([rows["x"], rows["y"]], axis=1), line)
+    outer = table[table["level"] == LEVELS[2]]
+    assert around(np.stack([outer["x"], outer["y"]], axis=1), place.x, place.y)
+    for images, method in (
+        (november_images, Method.CLEAN),
+        (replace(november_images, locator=None), Method.FULL_DISK_BP),
+    ):
+        assert "LOCATOR" not in [hdu.name for hdu in image_hdus(images, method, created)]
 
 
 def around(line, x, y):
