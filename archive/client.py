@@ -159,8 +159,10 @@ class ArchiveClient:
         """Science files, newest first; ``which``: start, end, product, uid, background, text, …; errors as `flares`."""
         return self._list("science-files", which, limit)
 
-    def light_curve(self, start: str, end: str, resolution: float | None = None, *, simulated: bool = False) -> Row:
-        """Quick-look light curves.
+    def light_curve(
+        self, start: str, end: str, resolution: float | None = None, *, simulated: bool = False, source: str = ""
+    ) -> Row:
+        """Light curves of quick-look files or of science files.
 
         Parameters
         ----------
@@ -169,13 +171,22 @@ class ArchiveClient:
         resolution : float, s, optional
             Longest interval between points; chosen by the server by default.
         simulated : bool
+        source : str
+            "quicklook" (default) or "science", for pixel data and spectrograms; the two are never mixed.
 
         Returns
         -------
         dict
-            ``time``; ``mean``, ``low`` and ``high`` per band [ct s⁻¹]; and ``units``.
+            ``time``; ``mean``, ``low`` and ``high`` per band [ct s⁻¹]; ``units``; ``source`` and, of science files,
+            ``files`` and ``cautions``.
         """
-        which = {"start": start, "end": end, "resolution": resolution, "simulated": simulated or None}
+        which = {
+            "start": start,
+            "end": end,
+            "resolution": resolution,
+            "simulated": simulated or None,
+            "source": source or None,
+        }
         return self._call(f"lightcurve{_query(which)}")
 
     # -- files --------------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from archive.index.schema import (
 from archive.index.sql import Conditions, select
 from archive.layout import version_rank
 from archive.lightcurves.read import LightCurveReader, LightCurveView
+from archive.lightcurves.science import ScienceCurve, science_curve
 from stixcore.fits.spec import ProductKind
 from stixcore.flares.series import QuicklookSeries
 
@@ -296,6 +297,18 @@ class ArchiveQueries:
     ) -> LightCurveView:
         """Quick-look light curves of a time window, at plot resolution; see `LightCurveReader.view`."""
         return self._light_curves.view(start, end, max_points, simulated=simulated)
+
+    def science_curve(
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        max_points: int = 2000,
+        *,
+        simulated: bool = False,
+        corrected: bool = True,
+    ) -> ScienceCurve:
+        """Light curves from pixel data and spectrograms; see `science_curve`."""
+        return science_curve(self, start, end, max_points, simulated=simulated, corrected=corrected)
 
     def light_curve_bins(self, start: np.datetime64, end: np.datetime64, *, simulated: bool = False) -> QuicklookSeries:
         """Quick-look bins that start in a time range, for flare detection; see `LightCurveReader.bins`."""

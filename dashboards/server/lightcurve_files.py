@@ -2,6 +2,7 @@
 
 The bins as they were recorded, or, with ``bins=minutes``, one-minute means; real data, or ``series=simulated``. Sent
 one day (or one month of minutes) at a time, so that neither long windows nor slow clients fill the server's memory.
+With ``source=science`` the bins of pixel data and spectrograms, corrected for live time, with their names in ``file``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from itertools import islice
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -20,8 +22,11 @@ import pyarrow.parquet as pq
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
+from archive import Archive
 from archive.index.columns import Table
 from archive.index.series import LIGHT_CURVE_MINUTES, LIGHT_CURVES
+from archive.lightcurves.read import MAX_POINTS
+from archive.lightcurves.science import LONGEST, science_rows
 from dashboards.server.conditional import check_conditions
 from dashboards.server.download_pieces import make_piece, send_pieces
 from dashboards.server.fair_queue import Busy
@@ -35,6 +40,7 @@ from dashboards.shared.time_window import LONGEST_S, Window, unix_seconds
 RECORDED, MINUTES = "recorded", "minutes"
 #: Longest window of recorded bins, s: a year of them is 600 MB of text.
 LONGEST_RECORDED_S = 366 * 86_400.0
+LONGEST_SCIENCE_S = float(LONGEST / np.timedelta64(1, "s"))
 #: Name of the time column; it includes the clock, because files are used without their context.
 TIME = "time_utc_solar_orbiter"
 
@@ -48,6 +54,7 @@ class Wanted:
     window: Window
     minutes: bool = False
     simulated: bool = False
+    science: bool = False
 
     @property
     def table(self) -> Table[Any]:
@@ -60,7 +67,8 @@ class Wanted:
         first, last = (str(time.astype("datetime64[s]")) for time in (self.window.begin, self.window.end))
         times = f"{first}_{last}".translate(str.maketrans("", "", "-:"))
         kind = "minutes" if self.minutes else "bins"
-        return f"stix_ql-lightcurve_{kind}_{times}{'_SIMULATED' if self.simulated else ''}"
+        source = "science" if self.science else "ql"
+        return f"stix_{source}-lightcurve_{kind}_{times}{'_SIMULATED' if self.simulated else ''}"
 
 
 def wanted(arguments: dict[str, str]) -> Wanted:
@@ -69,25 +77,30 @@ def wanted(arguments: dict[str, str]) -> Wanted:
     Parameters
     ----------
     arguments : dict
-        ``start``, ``span`` [s]; ``bins``: "recorded" or "minutes"; ``series``: "real" or "simulated".
+        ``start``, ``span`` [s]; ``bins``: "recorded" or "minutes"; ``series``: "real" or "simulated"; ``source``:
+        "quicklook" or "science".
 
     Raises
     ------
     NotUnderstood
         If one of them is invalid, or the window is too long for its bins.
     """
-    values = {"bins": RECORDED, "series": "real"} | arguments
-    strangers = sorted(values.keys() - {"start", "span", "bins", "series"})
-    if strangers or values["bins"] not in {RECORDED, MINUTES} or values["series"] not in {"real", "simulated"}:
-        message = "expected parameters: start, span, bins=recorded|minutes, series=real|simulated"
+    allowed = {"bins": (RECORDED, MINUTES), "series": ("real", "simulated"), "source": ("quicklook", "science")}
+    values = {name: words[0] for name, words in allowed.items()} | arguments
+    strangers = sorted(values.keys() - {"start", "span", *allowed})
+    if strangers or any(values[name] not in words for name, words in allowed.items()):
+        message = "expected parameters: start, span, " + ", ".join(f"{k}={'|'.join(v)}" for k, v in allowed.items())
         raise NotUnderstood(message)
-    minutes = values["bins"] == MINUTES
-    longest = LONGEST_S if minutes else LONGEST_RECORDED_S
+    minutes, science = values["bins"] == MINUTES, values["source"] == "science"
+    if minutes and science:
+        message = "bins of science files are not combined to minutes"
+        raise NotUnderstood(message)
+    longest = LONGEST_S if minutes else LONGEST_SCIENCE_S if science else LONGEST_RECORDED_S
     window = Window(_number(values, "start"), _number(values, "span"))
     if not (unix_seconds(EARLIEST) <= window.start <= 2**32 and 0 < window.span <= longest):
         message = f"expected start in seconds since 1970, not before {EARLIEST}, and span from 1 to {longest:.0f} s"
-        raise NotUnderstood(message if minutes else f"{message} (bins=minutes: {LONGEST_S:.0f} s)")
-    return Wanted(window, minutes, values["series"] == "simulated")
+        raise NotUnderstood(message if minutes or science else f"{message} (bins=minutes: {LONGEST_S:.0f} s)")
+    return Wanted(window, minutes, values["series"] == "simulated", science)
 
 
 def _number(values: dict[str, str], name: str) -> float:
@@ -99,6 +112,15 @@ def _number(values: dict[str, str], name: str) -> float:
         message = f"{name} must be a number of seconds"
         raise NotUnderstood(message)
     return number
+
+
+def tables_of(archive: Archive, want: Wanted) -> Iterator[pa.Table]:
+    """Rows of a requested file, in pieces."""
+    window, simulated = want.window, want.simulated
+    if want.science:
+        curve = archive.science_curve(window.begin, window.end, MAX_POINTS, simulated=simulated)
+        return iter([science_rows(curve, simulated=simulated)])
+    return archive.light_curve_rows(window.begin, window.end, minutes=want.minutes, simulated=simulated)
 
 
 def csv_pieces(schema: pa.Schema, tables: Iterator[pa.Table]) -> Iterator[bytes]:
@@ -167,14 +189,9 @@ class LightCurveHandler(RequestHandler):
         except NotUnderstood as error:
             raise HTTPError(400) from error
         media_type, write = KINDS[kind]
-        window = want.window
 
         def first() -> tuple[bytes, Iterator[bytes]]:
-            tables = archive_source().ask(
-                lambda archive: archive.light_curve_rows(
-                    window.begin, window.end, minutes=want.minutes, simulated=want.simulated
-                )
-            )
+            tables = archive_source().ask(lambda archive: tables_of(archive, want))
             pieces = write(want.table.arrow, tables)
             with in_plain_words():  # a damaged first day is still answered with a status
                 return b"".join(islice(pieces, 2)), pieces

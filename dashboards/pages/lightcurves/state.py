@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import param
 
 from archive import Archive, ImageFilter, LightCurveView
-from archive.index.schema import FLARES, IMAGES, QUICKLOOK_FILES
+from archive.index.schema import FLARES, IMAGES, QUICKLOOK_FILES, SCIENCE_FILES
 from archive.index.series import BANDS
 from archive.index.sql import select
+from archive.lightcurves.science import LONGEST, ScienceCurve
 from dashboards.pages.lightcurves.flares import FlareSpan, flares_in
 from dashboards.pages.lightcurves.images import WindowImages, images_in
 from dashboards.shared.access import GUEST, Visitor
@@ -64,6 +65,8 @@ class Curves:
         At both ends of the window, if another clock is shown and the window is so long that they differ; else empty.
     problem : str
         Why nothing could be loaded, for the visitor; empty if it could.
+    science : ScienceCurve or None
+        Where the view is from, if there are no quick-look bins and it is from science files.
     """
 
     window: Window
@@ -74,6 +77,7 @@ class Curves:
     light: LightTimes | None = None
     light_ends: tuple[LightTimes | None, ...] = ()
     problem: str = ""
+    science: ScienceCurve | None = None
 
     @property
     def recorded(self) -> bool:
@@ -262,7 +266,11 @@ class LightCurvesState(AddressState):
         other = self.clock != Clock.SOLAR_ORBITER and window.span >= SHIFT_CHANGES_S
         ends = (window.begin, window.end) if other else ()
         light, *at_ends = (light_times(archive, t, simulated=self.simulated) for t in (window.middle, *ends))
-        return Curves(window, view, wanted.wish_too_fine, tuple(flares), total, light, tuple(at_ends))
+        curves = Curves(window, view, wanted.wish_too_fine, tuple(flares), total, light, tuple(at_ends))
+        if curves.recorded or window.end - window.begin > LONGEST:
+            return curves
+        science = archive.science_curve(window.begin, window.end, wanted.points, simulated=self.simulated)
+        return replace(curves, view=science.view, science=science, coarser=False) if science.files else curves
 
     def _load_images(self, *_: param.parameterized.Event) -> None:
         if not self.pictures:
@@ -288,7 +296,7 @@ class LightCurvesState(AddressState):
 
 
 def extents(archive: Archive, visitor: Visitor = GUEST) -> dict[bool, Extent]:
-    """Time ranges of the data in an archive: of its light curves, otherwise of its images, otherwise of its flares.
+    """Time ranges of the data in an archive: of its light curves, otherwise of its images, science files or flares.
 
     Returns
     -------
@@ -300,6 +308,7 @@ def extents(archive: Archive, visitor: Visitor = GUEST) -> dict[bool, Extent]:
     for what, table, begin, end, where, values in (
         ("light curves", QUICKLOOK_FILES.name, "t_start", "t_end", "", ()),
         ("images", IMAGES.name, "t_start", "t_end", visible.where, visible.values),
+        ("science files", SCIENCE_FILES.name, "t_start", "t_end", " WHERE NOT is_background", ()),
         ("flares", FLARES.name, "t_peak", "t_peak", "", ()),
     ):
         question = select(f"simulated, min({begin}) AS first, max({end}) AS last", table, f"{where} GROUP BY simulated")

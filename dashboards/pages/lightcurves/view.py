@@ -271,6 +271,8 @@ def notices_for(state: LightCurvesState) -> list[Notice]:
         notices.append(Notice("warning", f"{unknown} The axis shows UTC at Solar Orbiter."))
     if curves.coarser:
         notices.append(Notice("info", "Bins were widened to fit this window."))
+    if curves.science is not None:
+        notices.append(Notice("info", wording.science_text(curves.science)))
     if not curves.recorded:
         notices.append(Notice("info", wording.nothing_recorded(state.extent, damaged=state.is_damaged)))
     elif state.simulated:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from archive.lightcurves.science import ScienceCurve
 from dashboards.pages.lightcurves.images import MOST_ON_CURVES, NearestImage, WindowImages
 from dashboards.pages.lightcurves.state import SHIFT_CHANGES_S, Curves, Extent, LightCurvesState
 from dashboards.shared import formatting
@@ -38,7 +39,8 @@ def length(seconds: float) -> str:
 
 def status_html(curves: Curves, *, simulated: bool, downloads: bool) -> str:
     """The line above the plot: window and downloads."""
-    links = _downloads(curves.window, simulated) if downloads and curves.recorded else ""
+    science = curves.science is not None
+    links = _downloads(curves.window, simulated, science=science) if downloads and curves.recorded else ""
     return f'<p class="status"><b>{escape(window_text(curves.window))}</b>{links}</p>'
 
 
@@ -78,6 +80,14 @@ def about_html(curves: Curves, extent: Extent | None, *, simulated: bool) -> str
         )
     text = " · ".join(parts)
     return f'<p class="status">{text[:1].upper()}{text[1:]}</p>' if text else ""
+
+
+def science_text(curve: ScienceCurve) -> str:
+    """That the curves are not from quick-look files, from which files they are, and what to know about them."""
+    names = ", ".join(curve.files)
+    sums = "pixel data: all detectors with grids; spectrograms: the detectors that were summed on board"
+    first = f"There are no quick-look light curves in this window. These are from {names} ({sums})."
+    return " ".join([first, "Rates are corrected for live time.", *curve.cautions])
 
 
 def images_html(images: WindowImages, state: LightCurvesState) -> str:
@@ -132,10 +142,11 @@ def nothing_recorded(extent: Extent | None, *, damaged: bool = False) -> str:
     return f"The archive has no quick-look light curves. Its {extent.what} cover {begin} to {end}."
 
 
-def _downloads(window: Window, simulated: bool) -> str:
+def _downloads(window: Window, simulated: bool, *, science: bool) -> str:
     whole = window.limited()
+    words = {"start": f"{whole.start:.0f}", "span": f"{whole.span:.0f}"}
     query = urlencode(
-        {"start": f"{whole.start:.0f}", "span": f"{whole.span:.0f}", **({"series": "simulated"} if simulated else {})}
+        words | ({"series": "simulated"} if simulated else {}) | ({"source": "science"} if science else {})
     )
     links = "".join(
         f'<a class="file" href="archive/lightcurve.{kind}?{escape(query)}" download>{name}</a>'

@@ -13,6 +13,8 @@ from archive.exports import EXTENSIONS, FORMATS, described
 from archive.index.filters import NO_LOCATION, FlareFilter
 from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, Image, ScienceFile
 from archive.index.series import BAND_EDGES, BANDS
+from archive.lightcurves.read import LightCurveView
+from archive.lightcurves.science import LONGEST
 from archive.scripts.sources import read_sources, with_recipe
 from dashboards.pages.flare.content import used_files
 from dashboards.server.api import parameters as p
@@ -37,6 +39,9 @@ POINTS = 20_000
 ROWS_OF_PIECE = 4000
 #: Number of points if no resolution is given: about one per pixel of a screen.
 _SCREEN = 2000
+#: Files that light curves are from, and rates with and without correction for live time.
+QUICK_LOOK, SCIENCE = "quicklook", "science"
+CORRECTED, RECORDED = "corrected", "recorded"
 
 _START = p.time("start", "Ends after this time")
 _END = p.time("end", "Starts before this time")
@@ -217,8 +222,21 @@ def _science_document(row: ScienceFile) -> dict[str, Any]:
     return row_document(SCIENCE_FILES, row) | {"links": {"fits": f"../../archive/science/{row.name}"}}
 
 
+def _light_curve(archive: Archive, v: Mapping[str, Any], points: int) -> tuple[LightCurveView, dict[str, Any]]:
+    """Light curves of the requested source, and what the answer says about them."""
+    start, end, simulated = v["start"], v["end"], bool(v["simulated"])
+    if v["source"] != SCIENCE:
+        return archive.light_curve(start, end, points, simulated=simulated), {"source": QUICK_LOOK}
+    if end - start > LONGEST:
+        raise Refused(400, f"end: light curves of science files are at most {LONGEST} long", "end", str(end))
+    corrected = v["livetime"] != RECORDED
+    curve = archive.science_curve(start, end, points, simulated=simulated, corrected=corrected)
+    about = {"files": list(curve.files), "live_time_corrected": corrected, "cautions": list(curve.cautions)}
+    return curve.view, {"source": SCIENCE, **about}
+
+
 def lightcurve(archive: Archive, call: Call) -> Reply:
-    """Quick-look light curves of a time window.
+    """Light curves of a time window, from quick-look or science files.
 
     Raises
     ------
@@ -239,7 +257,7 @@ def lightcurve(archive: Archive, call: Call) -> Reply:
             )
             raise Refused(400, message, "resolution", f"{resolution:g}")
         points = max(2, math.ceil(span / resolution) + 1)
-    view = archive.light_curve(start, end, points, simulated=bool(v["simulated"]))
+    view, about = _light_curve(archive, v, points)
 
     def numbers(values: Any) -> list[float | None]:
         return [finite(value) for value in values.tolist()]
@@ -271,7 +289,7 @@ def lightcurve(archive: Archive, call: Call) -> Reply:
         "triggers": numbers(view.triggers_mean),
         "rcr": view.rcr.tolist(),
     }
-    return Reply(document)
+    return Reply(document | about)
 
 
 _LINKS = {"links": {"type": "object", "description": "URLs of its files, relative to this URL"}}
@@ -289,6 +307,14 @@ _CURVE = {
         "high": {**_BANDS, "description": "Highest rate, ct s⁻¹"},
         "triggers": {**_NUMBERS, "description": "Triggers, s⁻¹"},
         "rcr": {"type": "array", "items": {"type": "integer"}, "description": "Rate-control state; -1 in gaps"},
+        "source": {"type": "string", "description": f"Kind of files: {QUICK_LOOK} or {SCIENCE}"},
+        "files": {"type": "array", "items": {"type": "string"}, "description": "Science files, in order of time"},
+        "live_time_corrected": {"type": "boolean", "description": "Whether rates of science files are corrected"},
+        "cautions": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "What to know about these files",
+        },
         "clock": {"type": "string"},
         "units": {"type": "object"},
     },
@@ -427,6 +453,8 @@ BROWSING = (
                 "resolution", f"Maximum length of a point; by default the window is divided into {_SCREEN} points", "s"
             ),
             p.truth("simulated", "Simulated light curves instead of real ones"),
+            p.choice("source", "Quick-look files (default); or pixel data and spectrograms", (QUICK_LOOK, SCIENCE)),
+            p.choice("livetime", f"Rates of {SCIENCE} files: corrected for live time (default)", (CORRECTED, RECORDED)),
         ),
     ),
 )
