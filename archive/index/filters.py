@@ -47,6 +47,8 @@ class ImageFilter:
         Images whose energy range overlaps this one, keV.
     goes_min, goes_max : float
         Measured GOES flux of the flare, W m⁻²; the lower limit is included.
+    estimated_min, estimated_max : float
+        GOES flux of the flare estimated from STIX data, W m⁻²; the lower limit is included.
     x_min, x_max, y_min, y_max : float
         Box around the peak, helioprojective, arcsec.
     counts_min : float
@@ -82,6 +84,8 @@ class ImageFilter:
     e_high: float | None = None
     goes_min: float | None = None
     goes_max: float | None = None
+    estimated_min: float | None = None
+    estimated_max: float | None = None
     x_min: float | None = None
     x_max: float | None = None
     y_min: float | None = None
@@ -140,6 +144,8 @@ class ImageFilter:
             (_any_of("method", self.methods), self.methods or None),
             ("goes_flux >= ?", self.goes_min),
             ("goes_flux < ?", self.goes_max),
+            ("goes_estimated_flux >= ?", self.estimated_min),
+            ("goes_estimated_flux < ?", self.estimated_max),
             ("peak_hpc_x >= ?", self.x_min),
             ("peak_hpc_x <= ?", self.x_max),
             ("peak_hpc_y >= ?", self.y_min),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archive import Image, Run
+from archive import Flare, Image, Run
 from dashboards.shared.listing import grouped
 from stixcore.imaging.reconstruction import METHOD_NAMES as _METHOD_NAMES
 from stixcore.imaging.reconstruction import Method
@@ -112,3 +112,16 @@ def position(x: float | None, y: float | None) -> str:
 def unit(fits_unit: str) -> str:
     """``ct s⁻¹ cm⁻²`` from the ``ct s-1 cm-2`` of FITS."""
     return re.sub(r"(?<=[A-Za-z])-?\d+", lambda power: power[0].translate(_RAISED), fits_unit)
+
+
+def goes_class(of: Flare | Image) -> str:
+    """Class of a flare, or of the flare of an image: ``C3.4`` if measured, ``≈C4`` if estimated, empty if unknown.
+
+    A range of one standard deviation is added where the row has one: ``≈C4 (C2–C9)``.
+    """
+    if of.goes_class:
+        return of.goes_class
+    low, high = (getattr(of, name, None) for name in ("goes_estimated_low", "goes_estimated_high"))
+    if not of.goes_estimated:
+        return f"≥{low}" if low else ""
+    return f"≈{of.goes_estimated}" + (f" ({low}–{high})" if low and high else "")

@@ -55,7 +55,7 @@ def _group(images: Sequence[Image], links: Links) -> str:
     # the full-disk map has its own band, in which the flare was located
     first = next((image for image in images if image.method != "full_disk_bp"), images[0])
     flare = f"flare {first.flare_id}" if first.flare_id else f"uid {first.uid}"
-    whose = ", ".join(part for part in (flare, first.goes_class) if part)
+    whose = ", ".join(part for part in (flare, formatting.goes_class(first)) if part)
     simulated = '<span class="mark simulated">SIMULATED</span>' if first.simulated else ""
     time, band = escape(formatting.time_range(first)), escape(formatting.band(first))
     cards = "".join(_card(image, links) for image in images)

@@ -183,7 +183,7 @@ SET_COLUMNS = (
     SetColumn("band", "Energy", _band, "Energy range", "e_low", False, 92, 84, 1),
     *(_picture(method) for method in METHODS),
     SetColumn("position", "Position", _position, POSITION, width=132, min_width=120, priority=12, align="right"),
-    SetColumn("goes", "GOES", _goes, "GOES class of the flare", "goes_flux", True, 84, 76, 13, "center"),
+    SetColumn("goes", "GOES", _goes, "GOES class of the flare; ≈: estimated", "goes_flux", True, 84, 76, 13, "center"),
     SetColumn("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 84, 76, 14, "right"),
     SetColumn("trust", "Trust", _trust, "Whether images have quality warnings", "", False, 120, 108, 1, "center"),
     SetColumn("file", "File", _file, "FITS file and scripts of an image", "", False, 110, 100, 15, "center"),

@@ -10,6 +10,7 @@ from archive.index.order import NET_COUNTS
 from archive.layout import METHODS
 from dashboards.pages.image_archive.set_columns import SetRow
 from dashboards.shared.access import Visitor
+from dashboards.shared.formatting import goes_class
 
 #: What sets can be sorted by besides the columns of runs.
 SET_SORTS = (NET_COUNTS, "goes_flux")
@@ -39,4 +40,4 @@ def with_images(sets: Sequence[SetRow], opened: Collection[str]) -> tuple[SetRow
 
 
 def _goes(images: dict[str, Image]) -> str:
-    return next((image.goes_class for image in images.values() if image.goes_class), "")
+    return next((known for image in images.values() if (known := goes_class(image))), "")

@@ -73,7 +73,8 @@ def _attenuator(low: int, high: int) -> str:
 
 
 def _flare(flare: Flare) -> str:
-    goes = f", GOES {flare.goes_class}" if flare.goes_class else ""
+    known = formatting.goes_class(flare)
+    goes = f", GOES {known}" if known else ""
     return f'<a href="{escape(flare_address(flare.flare_id))}">{escape(flare.flare_id)}</a>{escape(goes)}'
 
 

@@ -155,6 +155,8 @@ def images(archive: Archive, call: Call) -> Reply:
         e_high=v["energy_high"],
         goes_min=v["goes_min"],
         goes_max=v["goes_max"],
+        estimated_min=v["estimated_min"],
+        estimated_max=v["estimated_max"],
         trusted=v["trusted"],
         verdict_position=v["verdict_position"],
         verdict_flux=v["verdict_flux"],
@@ -336,6 +338,8 @@ _FILES = {
 _GOES = (
     p.number("goes_min", "Minimum measured GOES flux of the flare", "W m⁻²"),
     p.number("goes_max", "Maximum measured GOES flux of the flare (exclusive)", "W m⁻²"),
+    p.number("estimated_min", "Minimum GOES flux of the flare estimated from STIX data", "W m⁻²"),
+    p.number("estimated_max", "Maximum GOES flux of the flare estimated from STIX data (exclusive)", "W m⁻²"),
 )
 _VERDICTS = ("trusted", "doubtful", NO_LOCATION)
 #: Limits of `FlareFilter` that have the same name as parameters.
@@ -358,8 +362,6 @@ BROWSING = (
             p.time("start", "Peak at or after this"),
             p.time("end", "Peak before this"),
             *_GOES,
-            p.number("estimated_min", "Minimum GOES flux estimated from STIX data", "W m⁻²"),
-            p.number("estimated_max", "Maximum GOES flux estimated from STIX data (exclusive)", "W m⁻²"),
             p.choice("verdict", "Verdict on the location; unknown for flares without one", _VERDICTS),
             p.truth("earth_visible", "Visible from the Earth (true) or not (false)"),
             p.truth("has_images", "With images (true) or without (false)"),

@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from archive import Flare
 from dashboards.shared import formatting
+from dashboards.shared.formatting import goes_class
 
 T = np.datetime64("2022-11-11T23:59:30", "us")
 
@@ -49,3 +53,14 @@ def test_locations_say_how_they_were_found() -> None:
     assert formatting.location_name("full_disk_bp+vis_fwdfit") == "full-disk back projection, refined by a circle fit"
     assert formatting.location_name("given") == "given in the request"
     assert formatting.location_name("another") == "another"
+
+
+def test_estimated_classes_have_a_sign() -> None:
+    peak = np.datetime64("2022-11-11T11:37", "us")
+    flare = Flare(flare_id="2211111137", t_peak=peak, source="detected", updated_at=peak)
+    estimated = replace(flare, goes_estimated_low="C2", goes_estimated="C4", goes_estimated_high="C9")
+    assert goes_class(flare) == ""
+    assert goes_class(replace(estimated, goes_class="C3.4")) == "C3.4"
+    assert goes_class(estimated) == "≈C4 (C2–C9)"
+    assert goes_class(replace(flare, goes_estimated_low="M1")) == "≥M1"
+    assert goes_class(replace(flare, goes_estimated="C4")) == "≈C4"
