@@ -97,7 +97,8 @@ def test_a_preview_without_a_background_doubts_the_flux_of_em(small_task, energy
     outcome = run_preview(replace(small_task, background=None, request=request))
     assert {image.method: image.verdict_flux for image in outcome.images} == {"clean": "trusted", "em": word}
     said = [json.loads(image.warnings) for image in outcome.images if image.method == "em"]
-    doubts = [one["code"] for one in said[0] if one["severity"] == "doubt"]
+    # few counts from 16 keV on make the shape doubtful, not the flux
+    doubts = [one["code"] for one in said[0] if one["severity"] == "doubt" and one["code"] != "low_snr"]
     assert doubts == ([] if word == "trusted" else ["background_unknown"])
 
 
