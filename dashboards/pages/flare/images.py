@@ -101,7 +101,7 @@ def _run(run: Run | None) -> str:
 
 
 def _numbers(one: ImageSet) -> str:
-    heads = ("Method", "Peak X [″]", "Peak Y [″]", "Centroid X [″]", "Centroid Y [″]", "Flux", "χ²")
+    heads = ("Method", "Peak X [″]", "Peak Y [″]", "Centroid X [″]", "Centroid Y [″]", f"Flux [{FLUX_UNIT}]", "χ²")
     body = "".join(
         f"<tr><th scope='row'>{escape(formatting.method_name(image.method))}</th>"
         + "".join(

@@ -147,7 +147,7 @@ def sheet_html(state: FlareState, links: Links) -> str:
     content = state.content
     if content is None:
         return (
-            f'<h1>No such flare</h1><p role="alert">{escape(state.problem)}</p>'
+            f'<h1>{"No such flare" if state.unknown else "Flare"}</h1><p role="alert">{escape(state.problem)}</p>'
             '<p><a href="flares">All flares</a> · <a href="lightcurves">Light curves with all flares</a></p>'
         )
     sections = [

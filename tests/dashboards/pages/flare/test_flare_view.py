@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -295,8 +296,18 @@ def test_an_unknown_flare_is_said_with_links(flared: Any) -> None:
     state.take_address("?id=<i>")
     state.load()
     html = sheet_html(state, LINKS)
+    assert "<h1>No such flare</h1>" in html
     assert "The archive has no flare “&lt;i&gt;”." in html
     assert 'href="flares"' in html
+
+
+def test_an_archive_that_cannot_be_read_is_no_unknown_flare(tmp_path: Path) -> None:
+    state = FlareState(ArchiveSource(tmp_path))
+    state.take_address("?id=2211100301")
+    state.load()
+    assert "<h1>Flare</h1>" in sheet_html(state, LINKS)
+    assert "There is no archive here yet." in sheet_html(state, LINKS)
+    assert FlarePage.status(state) == 200
 
 
 def test_only_images_of_the_flare_are_opened(flared: Any) -> None:
