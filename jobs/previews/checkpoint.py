@@ -1,7 +1,8 @@
 """What the last previews saw of the index, so that the next ones check only months that have changed.
 
 Cron starts the previews every minute. A month of the index is one file that is replaced whole, so its size and time
-show whether it has changed.
+show whether it has changed. Flares are the exception: their rows also change when the previews locate them, so only their
+times count.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from archive import Archive
 from archive.atomic import write_text
+from archive.index.schema import FLARES
 from archive.index.write import partitions
 from stixcore.software import software_version
 
@@ -25,13 +29,15 @@ _FILE = "read/previews.json"
 
 @dataclass(frozen=True)
 class PreviewCheckpoint:
-    """Months of the index by "table/2022-11", with size [byte] and modification time [ns] of their files.
+    """Months of the index by "table/2022-11", with what changes when their inputs of previews change.
 
     Attributes
     ----------
     by : str
         Software, rules and calibration; when they change, every month is checked.
     months : dict
+        Size [byte] and modification time [ns] of a month's file; of flares, their number and the last change of their
+        times, µs.
     """
 
     by: str
@@ -89,5 +95,9 @@ def _name(path: Path) -> str:
 
 
 def _identity(path: Path) -> list[int]:
+    if path.parent.name == FLARES.name:
+        rows = pq.read_table(path, columns=["limits_changed_at", "updated_at"], partitioning=None)
+        changed = pc.coalesce(rows["limits_changed_at"], rows["updated_at"])
+        return [rows.num_rows, pc.max(changed).value if rows.num_rows else 0]
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]

@@ -314,7 +314,10 @@ def test_previews_look_again_only_where_something_came(own, flare, looked_at):
     make_previews(own, NOW)
     assert looked_at == []  # nothing since the last ones
     (listed,), row = own.flares(), own.science_file(flare[1]["background"])
-    own.upsert("flares", [replace(listed, source="list")])
+    own.upsert("flares", [replace(listed, hpc_x=1.0, updated_at=later())])
+    make_previews(own, NOW)
+    assert looked_at == []  # a new position needs no new image
+    own.upsert("flares", [replace(listed, limits_changed_at=later())])
     make_previews(own, NOW)
     assert looked_at == [{"2026-03"}]
     far = np.timedelta64(200, "D")
@@ -350,10 +353,10 @@ def test_what_came_while_previews_were_made_is_looked_at_by_the_next(own, flare,
     known = module._known
 
     def meanwhile(archive, rules):
-        own.upsert("flares", [replace(listed, source="list")])
+        own.upsert("flares", [replace(listed, limits_changed_at=later())])
         return known(archive, rules)
 
-    own.upsert("flares", [replace(listed, source="other list")])
+    own.upsert("flares", [replace(listed, limits_changed_at=NOW)])
     monkeypatch.setattr(module, "_known", meanwhile)
     make_previews(own, NOW)
     monkeypatch.setattr(module, "_known", known)
