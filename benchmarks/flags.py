@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.accuracy_page import PAGE, replace_section
 from benchmarks.doubted_flares import DAYS, Judged, judge, november_2022, on_the_disk, simulated
 from benchmarks.false_doubles import doubles_table
 from benchmarks.real_data import SHARED_DATA
@@ -226,14 +226,6 @@ def flux_worth(tables: Iterable[Table]) -> str:
     return ""
 
 
-def write_section(tables: Iterable[Table], page: Path) -> None:
-    """Write the section into a page, replacing an earlier one, or before `NEXT`."""
-    text = page.read_text(encoding="utf-8")
-    before, follows, after = text.partition(f"{NEXT}\n")
-    before = before.partition(f"{HEADING}\n")[0]
-    page.write_text(f"{before}{section(tables)}\n{follows}{after}", encoding="utf-8")
-
-
 def main() -> None:
     """Print the tables; with ``--write``, also write them to docs/accuracy.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flags")
@@ -244,7 +236,7 @@ def main() -> None:
     for table in tables:
         print_table(*table)
     if asked.write:
-        write_section(tables, Path(__file__).resolve().parents[1] / "docs" / "accuracy.md")
+        replace_section(PAGE, section(tables), NEXT)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.accuracy_page import PAGE, replace_section
 from benchmarks.flags import Table
 from benchmarks.locations import BACKGROUND, RADIUS_AT_1_AU
 from benchmarks.november_2022 import aspect_files, background, idl_flares
@@ -316,18 +316,6 @@ from the truth. `python -m benchmarks.locator --write` makes these tables.
 """
 
 
-def write_section(tables: Sequence[Table], page: Path) -> None:
-    """Write the section into a page, replacing an earlier one, or before `NEXT`."""
-    text = page.read_text(encoding="utf-8")
-    if HEADING in text:
-        before, _, rest = text.partition(f"{HEADING}\n")
-        after = rest[rest.index("\n## ") + 1 :]
-    else:
-        before, follows, rest = text.partition(f"{NEXT}\n")
-        after = follows + rest
-    page.write_text(f"{before}{section(tables)}{after}", encoding="utf-8")
-
-
 def main() -> None:
     """Print the tables; with ``--write``, also write them to docs/accuracy.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.locator")
@@ -337,7 +325,7 @@ def main() -> None:
     for table in tables:
         print_table(*table)
     if asked.write:
-        write_section(tables, Path(__file__).resolve().parents[1] / "docs" / "accuracy.md")
+        replace_section(PAGE, section(tables), NEXT)
 
 
 if __name__ == "__main__":

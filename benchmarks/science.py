@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import coverage, flags, fluxes
+from benchmarks.accuracy_page import keep_sections, replace_section
 from benchmarks.measures import (
     BEAM,
     BEFORE,
@@ -92,11 +93,13 @@ def run(n_realizations: int = N_REALIZATIONS, n_peers: int = N_PEERS, docs: Path
                 table.print()
     draw_figure(results, docs / "figures" / "accuracy.png")
     page = docs / "accuracy.md"
-    page.write_text(_page(tables, n_realizations, n_peers), encoding="utf-8")
+    earlier = page.read_text(encoding="utf-8") if page.is_file() else ""
+    written = keep_sections(_page(tables, n_realizations, n_peers), earlier, flags.NEXT)
+    page.write_text(written, encoding="utf-8")
     doubts = flags.flag_tables()
     for doubt in doubts:
         print_table(*doubt)
-    flags.write_section(doubts, page)
+    replace_section(page, flags.section(doubts), flags.NEXT)
     print(f"\n  {len(Scene) * len(COUNTS) * n_realizations} flares in {perf_counter() - begin:.0f} s; written: {page}")
 
 

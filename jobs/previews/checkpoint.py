@@ -1,8 +1,8 @@
 """What the last previews saw of the index, so that the next ones check only months that have changed.
 
 Cron starts the previews every minute. A month of the index is one file that is replaced whole, so its size and time
-show whether it has changed. Flares are the exception: their rows also change when the previews locate them, so only their
-times count.
+show whether it has changed. Flares are the exception: the previews themselves change their rows, so only the number of
+flares and their times count.
 """
 
 from __future__ import annotations

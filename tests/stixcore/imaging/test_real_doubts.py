@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.accuracy_page import keep_sections, replace_section
 from benchmarks.doubted_flares import Case, on_the_disk
-from benchmarks.flags import HEADING, NEXT, flux_worth, write_section
+from benchmarks.flags import HEADING, NEXT, flux_worth, section
 from benchmarks.flags import _counted as counted
 from benchmarks.november_2022 import aspect_files, background, idl_flares
 from stixcore.imaging.trust import Severity
@@ -48,14 +49,17 @@ def test_recall_and_precision_are_counted_with_their_errors() -> None:
 
 def test_a_section_takes_the_place_of_the_earlier_one(tmp_path: Path) -> None:
     page = tmp_path / "accuracy.md"
-    page.write_text(f"# Accuracy\n\n{NEXT}\n\nrest\n", encoding="utf-8")
+    page.write_text(f"# Accuracy\n\n## Positions\n\nby another command\n\n{NEXT}\n\nrest\n", encoding="utf-8")
     for cell in ("first", "second"):
-        write_section([("Doubts", ["column"], [[cell]])], page)
+        replace_section(page, section([("Doubts", ["column"], [[cell]])]), NEXT)
     text = page.read_text(encoding="utf-8")
     assert text.count(HEADING) == text.count(NEXT) == 1
     assert "| second |" in text
     assert "first" not in text
     assert text.startswith("# Accuracy\n")
+    assert "by another command" in text
+    kept = keep_sections(f"# Accuracy\n\n{NEXT}\n\nnew\n", text, NEXT)
+    assert kept.index("by another command") < kept.index("| second |") < kept.index(f"{NEXT}\n\nnew")
     assert text.endswith(f"{NEXT}\n\nrest\n")
 
 
