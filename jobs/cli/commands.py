@@ -94,16 +94,12 @@ def _print_refused(outcomes: Iterable[Outcome]) -> int:
 def run_flares(arguments: argparse.Namespace) -> int:
     """Detect flares."""
     from jobs.flares.detect import detect_flares
-    from jobs.flares.follow import follow_flares
-    from jobs.flares.locate import update_flares
-    from jobs.flares.measure import measure_flares
+    from jobs.flares.refresh import refresh_flares
 
     archive = Archive(arguments.archive, create=True)
     with single_instance(archive.root, "flares", wait_s=_wait(arguments)):
         report = detect_flares(archive, arguments.start, arguments.end, now())
-        update_flares(archive, now())
-        measure_flares(archive, now(), start=arguments.start, end=arguments.end)
-        follow_flares(archive)
+        refresh_flares(archive, now(), start=arguments.start, end=arguments.end)
     say(
         f"{plural(len(report.detected), 'flare')} on {plural(report.days, 'day')} with light curves; "
         f"{plural(len(report.written), 'row')} written, {len(report.removed)} removed"
@@ -116,18 +112,14 @@ def run_flares(arguments: argparse.Namespace) -> int:
 def run_import_flares(arguments: argparse.Namespace) -> int:
     """Import a flare list."""
     from jobs.cli.repair import keep_flare_list
-    from jobs.flares.follow import follow_flares
     from jobs.flares.lists import import_flares
-    from jobs.flares.locate import update_flares
-    from jobs.flares.measure import measure_flares
+    from jobs.flares.refresh import refresh_flares
 
     archive = Archive(arguments.archive, create=True)
     begun = now()
     report = import_flares(archive, arguments.csv, begun)
     keep_flare_list(archive, arguments.csv)
-    update_flares(archive, now())
-    measure_flares(archive, now(), changed_since=begun)
-    follow_flares(archive)
+    refresh_flares(archive, now(), changed_since=begun)
     flares = plural(report.lines, "flare")
     say(f"{flares} in {report.source}: {len(report.written)} written, {len(report.unchanged)} known")
     if report.merged:
@@ -139,17 +131,15 @@ def run_import_flares(arguments: argparse.Namespace) -> int:
 
 def run_import_goes(arguments: argparse.Namespace) -> int:
     """Import GOES/XRS files."""
-    from jobs.flares.follow import follow_flares
     from jobs.flares.goes_files import import_goes
-    from jobs.flares.measure import measure_flares
+    from jobs.flares.refresh import refresh_flares
 
     archive = Archive(arguments.archive, create=True)
     report = import_goes(archive, arguments.files)
     if report.start is not None and report.end is not None:
         # the light time to the Earth is below 20 minutes
         hour = np.timedelta64(1, "h")
-        measure_flares(archive, now(), start=report.start - hour, end=report.end + hour)
-        follow_flares(archive)
+        refresh_flares(archive, now(), start=report.start - hour, end=report.end + hour)
     when = f" from {report.start} to {report.end}" if report.start is not None else ""
     say(f"{plural(report.files, 'GOES file')}{when}: {plural(report.minutes, 'minute')} new")
     for sentence in report.bad:
@@ -160,9 +150,7 @@ def run_import_goes(arguments: argparse.Namespace) -> int:
 def run_previews(arguments: argparse.Namespace) -> int:
     """Make missing and stale previews."""
     from jobs.executors.make import make_executor
-    from jobs.flares.follow import follow_flares
-    from jobs.flares.locate import update_flares
-    from jobs.flares.measure import measure_flares
+    from jobs.flares.refresh import refresh_flares
     from jobs.previews.run import make_previews
     from jobs.previews.settings import configured_copies, configured_cube
 
@@ -184,9 +172,7 @@ def run_previews(arguments: argparse.Namespace) -> int:
             copies=copies,
             progress=show,
         )
-        update_flares(archive, now())
-        measure_flares(archive, now(), changed_since=begun)
-        follow_flares(archive)
+        refresh_flares(archive, now(), changed_since=begun)
     failed = report.having(RunStatus.FAILED)
     if report.discarded:
         say(f"{len(report.discarded)} image sets and skips discarded: their inputs have changed")

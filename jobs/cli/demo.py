@@ -11,7 +11,7 @@ import numpy as np
 from archive import Archive, Outcome, OutcomeStatus, Run, ingest
 from jobs.executors.base import Executor
 from jobs.flares.detect import detect_flares
-from jobs.flares.locate import update_flares
+from jobs.flares.refresh import refresh_flares
 from jobs.previews.run import PreviewReport, make_previews
 from stixcore.errors import StixError
 from stixcore.simulation.campaign import simulate_campaign
@@ -66,5 +66,5 @@ def build_demo(
         raise NothingToShow(message)
     detect_flares(archive, None, None, now)
     report = make_previews(archive, now, executor=executor, progress=progress)
-    update_flares(archive, now)
+    refresh_flares(archive, now)
     return outcomes, report
