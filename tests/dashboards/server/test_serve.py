@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dashboards.server.serve import build_parser, panel_arguments, prepare_provider, sign_in_arguments
-from dashboards.shared.frame import PAGES
+from dashboards.shared.frame import LINKED_PAGES, PAGES
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -30,7 +30,7 @@ def test_loopback_and_5006_by_default() -> None:
 def test_every_page_is_served_and_nothing_else() -> None:
     served = {Path(word).name for word in panel_arguments(1, "127.0.0.1") if word.endswith(".py")}
     folder = {path.name for path in (ROOT / "dashboards").glob("*.py")}
-    assert served == {f"{page}.py" for page in PAGES} == folder - {"__init__.py", "__main__.py"}
+    assert served == {f"{page}.py" for page in {**PAGES, **LINKED_PAGES}} == folder - {"__init__.py", "__main__.py"}
 
 
 def test_other_names_of_the_machine() -> None:
@@ -54,7 +54,7 @@ def test_the_root_is_the_page_of_flares(server: Any) -> None:
 
 
 def test_first_content_is_there_before_any_script(server: Any, small: Any) -> None:
-    with urllib.request.urlopen(f"{server.url}/image_archive?method=clean", timeout=20) as response:
+    with urllib.request.urlopen(f"{server.url}/image_archive?tab=images&method=clean", timeout=20) as response:
         page = response.read().decode()
     opening = page[page.index('id="opening"') : page.index("<script", page.index('id="opening"'))]
     newest = next(i for i in small.newest_first if i.endswith("-clean"))
@@ -86,7 +86,7 @@ def test_the_web_process_loads_neither_sunpy_nor_matplotlib(small: Any) -> None:
     code = (
         "import sys; from dashboards.pages.image_archive.view import ImageArchivePage; "
         "from dashboards.server import routes; p = ImageArchivePage.from_session(); p.view(); "
-        "p.state.opened = p.state.listing.rows[0].image.image_id; assert p.state.detail; "
+        "p.state.opened = p.state.sets.rows[0].main.image_id; assert p.state.detail; "
         "print(sorted({'sunpy', 'matplotlib', 'stixpy'} & set(sys.modules)))"
     )
     environment = os.environ | {"STIX_ARCHIVE": str(small.archive.root), "PYTHONPATH": str(ROOT)}

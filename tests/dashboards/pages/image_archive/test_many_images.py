@@ -41,6 +41,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, pa.Table]:
         "chi2": random.random(rows),
         "trusted": random.random(rows) < 0.8,
         "hidden": random.random(rows) < 0.01,
+        "author": np.full(rows, "auto"),
+        "group_id": np.full(rows, None),
     }
     defaults = {pa.string(): "", pa.int64(): 1, pa.float64(): 1.0, pa.bool_(): False}
     defaults[pa.timestamp("us")] = np.datetime64("2026-01-01", "us")
