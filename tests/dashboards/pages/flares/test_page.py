@@ -15,7 +15,7 @@ def test_flares_are_found_sorted_and_opened(
     watched = watch(desktop, flares_server.url)
     page = watched.visit("")  # the first page of the service
     expect(page.get_by_text("1–25 of 30 flares")).to_be_visible()
-    expect(page.get_by_role("link", name="Flares")).to_have_attribute("aria-current", "page")
+    expect(page.get_by_role("link", name="Flares", exact=True)).to_have_attribute("aria-current", "page")
     row = page.locator(".tabulator-row", has_text="2211110400")
     for text in ("04:00:00", "≈C3 (B9–C5)", "780″, 200″", "N12 W060 ± 2.1°", "behind", "1 028", "doubtful"):
         expect(row).to_contain_text(text)

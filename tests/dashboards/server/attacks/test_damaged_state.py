@@ -38,7 +38,8 @@ STATE: dict[str, tuple[str, ...]] = {
     "sessions": ("signed-out.json",),
     "journal": ("requests.sqlite",),
     "records": (
-        "renderings/*/rendering.json", "findings.json", "index/read/previews.json", "quarantine/*/*.reason.json",
+        "renderings/*/rendering.json", "findings.json", "index/read/previews.json", "index/read/flares.json",
+        "cubes/*/*/*/*/cube.json", "quarantine/*/*.reason.json",
         "images/**/run.json", "index/images/moves.json", "incoming/*.part.json",
     ),
     "configuration": ("config.toml", "web-secrets.json"),
@@ -46,12 +47,12 @@ STATE: dict[str, tuple[str, ...]] = {
     "pointer": ("index/read/current.json",),
     "read model": ("index/read/index-*.duckdb",),
     "tables": ("index/images/*.parquet", "index/runs/*.parquet"),
-    "light curves": ("index/lightcurves/*.parquet", "index/lightcurve_minutes/*.parquet"),
+    "light curves": ("index/lightcurves/*.parquet", "index/lightcurve_minutes/*.parquet", "goes/*.parquet"),
 }  # fmt: skip
 #: What else lies in an archive and is no state: data with hashes in the index, locks, unfinished files, SQLite's own.
 DATA = (
     "fits/**", "images/**/*.fits", "images/**/*.png", "renderings/*/*.png", "quarantine/*/*.fits", "incoming/*.fits*",
-    "overlays/**", "uploads/**", "locks/*.lock", "requests.sqlite-*",
+    "cubes/**", "overlays/**", "uploads/**", "locks/*.lock", "requests.sqlite-*",
 )  # fmt: skip
 #: File names in the code that are no files of an archive, and those of its calibration folder.
 NOT_STATE = {
