@@ -214,7 +214,7 @@ def test_the_address_opens_an_image_with_numbers_and_methods(
         "keV",
     ):
         expect(dialog).to_contain_text(text)
-    expect(dialog.locator("thead th[scope=col]")).to_have_count(2)
+    expect(dialog.locator("table.methods tbody tr")).to_have_count(2)
     page.wait_for_url(f"**image={shown[2]}*")
 
     dialog.get_by_role("button", name="Back projection").click()

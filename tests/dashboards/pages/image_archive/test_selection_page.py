@@ -101,7 +101,7 @@ def test_all_of_the_dialog_fits_and_colours_are_remembered(
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800})
     page = watch(context, imaged_server.url).visit("image_archive?method=clean")
-    page.locator(".tabulator-row .thumb").first.click()
+    page.locator(".tabulator-row .thumb:visible").first.click()
     dialog = page.get_by_role("dialog")
     table = dialog.locator("table.methods")
     expect(table.locator("tbody tr")).to_have_count(7)
