@@ -66,7 +66,8 @@ class Visit:
             while (page := await get(url, source)).code == HTTPStatus.TOO_MANY_REQUESTS:
                 refused += 1
                 await asyncio.sleep(float(page.headers["Refresh"]))
-        page.rethrow()
+        if page.code != HTTPStatus.NOT_FOUND:  # the page of an unknown flare is a page
+            page.rethrow()
         found = _TOKEN.search(page.body.decode())
         if found is None:
             message = f"{url}: no session in the page"
