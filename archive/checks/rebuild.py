@@ -22,12 +22,13 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from archive.errors import InvalidName
+from archive.image_errors import error_columns
 from archive.index.old_chi2 import chi2_in_header
 from archive.index.schema import Image, Run, RunKind, RunStatus
 from archive.ingest.describe import check_sums
 from archive.layout import image_id, parse_image_name
 from stixcore.errors import InvalidProduct
-from stixcore.image_files.read import fitted_sources
+from stixcore.image_files.read import ensemble_errors, fitted_sources
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method
@@ -128,7 +129,7 @@ def read_image(root: Path, relative: str) -> ImageFacts:
                 check_sums(path, hdus)
                 header, pixels = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=float)
                 recipe = str(hdus["RECIPE"].data["recipe"][0])
-                return _facts(root, relative, header, pixels, recipe, fitted_sources(hdus))
+                return _facts(root, relative, header, pixels, recipe, fitted_sources(hdus), ensemble_errors(hdus))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, fits.VerifyError) as error:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
 
@@ -140,6 +141,7 @@ def _facts(
     pixels: NDArray[np.float64],
     recipe: str,
     sources: Sequence[Mapping[str, Any]],
+    errors: Mapping[str, float],
 ) -> ImageFacts:
     path = root / relative
     recipe_id = hashlib.sha256(recipe.encode()).hexdigest()[:16]
@@ -185,6 +187,8 @@ def _facts(
         peak_hpc_y=peak[1],
         centroid_hpc_x=source.x,
         centroid_hpc_y=source.y,
+        fwhm=source.fwhm if np.isfinite(source.fwhm) else None,
+        **error_columns(errors, sources),
         total_flux=header.get("TOTFLUX"),
         max=float(pixels.max()),
         unit=str(header["BUNIT"]),

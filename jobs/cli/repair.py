@@ -147,12 +147,12 @@ def restore_flares(archive: Archive, now: np.datetime64) -> int:
     """
     from jobs.flares.detect import detect_flares
     from jobs.flares.lists import import_flares
-    from jobs.flares.locate import update_flares
+    from jobs.flares.refresh import refresh_flares
 
-    written = len(detect_flares(archive, None, None, now).written)
+    written = {*detect_flares(archive, None, None, now).written}
     for path in _flare_lists(archive):
-        written += len(import_flares(archive, path, now).written)
-    return written + len(update_flares(archive, now, everything=True).located)
+        written |= {*import_flares(archive, path, now).written}
+    return len(written | refresh_flares(archive, now, everything=True))
 
 
 def _flare_lists(archive: Archive) -> list[Path]:

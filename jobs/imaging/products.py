@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from archive.atomic import atomic_path, write_bytes
+from archive.image_errors import error_columns
 from archive.layout import image_name
 from jobs.imaging.figures import draw_map, png, thumbnail
 from jobs.imaging.report import draw_report
@@ -19,7 +20,7 @@ from stixcore.fits.read import read_pixel_data
 from stixcore.image_files.layout import SOURCE_COLUMNS
 from stixcore.image_files.write import write_image
 from stixcore.imaging.clean import CleanParameters
-from stixcore.imaging.metrics import measure_source, strongest_source
+from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.trust import Aspect, Finding, Severity, Verdict, verdict
@@ -225,30 +226,9 @@ def _uncertainty(images: ImageSet, method: Method) -> dict[str, Any]:
 
 
 def errors_of(images: ImageSet, method: Method) -> dict[str, Any]:
-    """Columns of the index with the errors of centroid, flux and width of an image, and where they are from.
-
-    They are from simulated copies of the data if there are any, and otherwise from the fit of the strongest source;
-    an image of pixels without copies has none.
-    """
-    if method in images.ensembles:
-        sigma, source = images.ensembles[method].errors(), "ensemble"
-    elif images.images[method].sources:
-        strongest = strongest_source(images.images[method].sources)
-        sigma, source = {name: strongest.get(f"{name}_sigma") for name in ("x", "y", "flux", "fwhm")}, "fit"
-        if len(images.images[method].sources) > 1:
-            sigma["flux"] = None  # that of one source is not that of the sum
-    else:
-        return {}
-    known = {name: finite(value) for name, value in sigma.items() if value is not None}
-    x, y = known.get("x"), known.get("y")
-    # on each axis: σ² = (σx² + σy²)/2
-    both = None if x is None or y is None else float(np.hypot(x, y) / np.sqrt(2.0))
-    return {
-        "centroid_sigma": both,
-        "flux_sigma": known.get("flux"),
-        "fwhm_sigma": known.get("fwhm"),
-        "sigma_source": source,
-    }
+    """Columns of the index with the errors of an image, see `archive.image_errors.error_columns`."""
+    ensemble = images.ensembles[method].errors() if method in images.ensembles else {}
+    return error_columns(ensemble, images.images[method].sources)
 
 
 def verdict_as_json(judged: Verdict) -> dict[str, Any]:

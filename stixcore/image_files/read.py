@@ -123,7 +123,7 @@ def read_image_file(path: Path) -> ImageFile:
                 fitted_sources(hdus),
                 _candidates(hdus),
                 _beam_fwhm(hdus),
-                _errors(hdus),
+                ensemble_errors(hdus),
             )
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
@@ -199,7 +199,8 @@ def _beam_fwhm(hdus: fits.HDUList) -> float | None:
     return None if beam is None else float(beam)
 
 
-def _errors(hdus: fits.HDUList) -> Mapping[str, float]:
+def ensemble_errors(hdus: fits.HDUList) -> Mapping[str, float]:
+    """Errors from simulated copies of the data, see `ImageFile.errors`; empty without copies."""
     if UNCERTAINTY_EXTENSION not in hdus:
         return {}
     header = hdus[UNCERTAINTY_EXTENSION].header
