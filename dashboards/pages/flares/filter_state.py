@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import param
 
 from archive.index.filters import NO_LOCATION, Box, FlareFilter
 from dashboards.pages.flares.views import SunView
-from dashboards.shared.address import AddressState
 from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.filter_state import FilterState
 from dashboards.shared.ranges import earliest, goes_range, latest, number_range
 
 ANY, TRUSTED, DOUBTFUL = "any", "trusted", "doubtful"
@@ -21,7 +20,7 @@ _EDGE = r"(-?\d{1,4}(?:\.\d{1,5})?)"
 _BOX = re.compile(rf"({'|'.join(SunView)}):{_EDGE},{_EDGE},{_EDGE},{_EDGE}", re.ASCII)
 
 
-class FlareFilterState(AddressState):
+class FlareFilterState(FilterState):
     """A filter over flares. Invalid values are ignored and reported in `complaints`."""
 
     start = param.String("", doc="Earliest peak, UTC at Solar Orbiter; may be given in part")
@@ -39,9 +38,7 @@ class FlareFilterState(AddressState):
     box = param.String("", doc="Area of the map: its view and edges, “earth:-500,0,100,400”")
     series: param.Selector[Any] = param.Selector(default=ANY, objects=[ANY, REAL, SIMULATED], doc="Origin of the data")
 
-    complaints = param.Dict({}, doc="Parameter → why its value is not used")
-
-    filter_names = (
+    filter_names: ClassVar = (
         "start",
         "end",
         "text",
@@ -55,15 +52,6 @@ class FlareFilterState(AddressState):
         "box",
         "series",
     )
-
-    @property
-    def filtered(self) -> bool:
-        """Whether any filter is set."""
-        return any(getattr(self, name) != self.param[name].default for name in self.filter_names)
-
-    def clear_filter(self) -> None:
-        """Reset all filters."""
-        self.param.update(**{name: self.param[name].default for name in self.filter_names})
 
     def flare_filter(self) -> FlareFilter:
         """The filter; sets `complaints`."""
@@ -103,19 +91,6 @@ class FlareFilterState(AddressState):
             carrington_box=box if view is SunView.CARRINGTON else None,
             simulated={REAL: False, SIMULATED: True}.get(self.series),
         )
-
-    def _parse_fields(self, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
-        """Parsed values of typed fields, None for invalid ones."""
-        parsed: dict[str, Any] = {}
-        complaints: dict[str, str] = {}
-        for name, read in readers.items():
-            try:
-                parsed[name] = read(getattr(self, name))
-            except NotUnderstood as error:
-                parsed[name] = None
-                complaints[name] = str(error)
-        self.complaints = complaints
-        return parsed
 
 
 def box_text(view: SunView, box: Box) -> str:

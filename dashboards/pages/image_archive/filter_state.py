@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import param
 
 from archive import ImageFilter, RunFilter, RunStatus
 from archive.layout import METHODS
 from dashboards.shared.access import GUEST, Visitor
-from dashboards.shared.address import AddressState
-from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.filter_state import FilterState
 from dashboards.shared.ranges import at_least, earliest, energy_band, goes_range, latest, number_range
 
 ANY, TRUSTED, DOUBTFUL = "any", "trusted", "doubtful"
@@ -23,7 +21,7 @@ ASPECT_TRUST = {
 AUTOMATIC, USERS, MINE, ANYONE = "auto", "users", "mine", "anyone"
 
 
-class ImageFilterState(AddressState):
+class ImageFilterState(FilterState):
     """A filter over images and runs.
 
     Invalid values are ignored and reported in `complaints`.
@@ -47,9 +45,7 @@ class ImageFilterState(AddressState):
     counts = param.String("", doc="Fewest counts above background, ct")
     author = param.String(AUTOMATIC, doc="“auto”, “users”, “mine”, “anyone”, or the name of a user")
 
-    complaints = param.Dict({}, doc="Parameter → why its value is not used")
-
-    filter_names = (
+    filter_names: ClassVar = (
         "start",
         "end",
         "text",
@@ -64,15 +60,6 @@ class ImageFilterState(AddressState):
         "counts",
         "author",
     )
-
-    @property
-    def filtered(self) -> bool:
-        """Whether any filter is set."""
-        return any(getattr(self, name) != self.param[name].default for name in self.filter_names)
-
-    def clear_filter(self) -> None:
-        """Reset all filters."""
-        self.param.update(**{name: self.param[name].default for name in self.filter_names})
 
     def image_filter(self, visitor: Visitor = GUEST) -> ImageFilter:
         """The filter for images; sets `complaints`."""
@@ -141,16 +128,3 @@ class ImageFilterState(AddressState):
                 self.complaints = {**self.complaints, "author": "Sign in to see your own images"}
             return visitor.name or ""
         return self.author.strip() or None
-
-    def _parse_fields(self, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
-        """Parsed values of typed fields, None for invalid ones."""
-        parsed: dict[str, Any] = {}
-        complaints: dict[str, str] = {}
-        for name, read in readers.items():
-            try:
-                parsed[name] = read(getattr(self, name))
-            except NotUnderstood as error:
-                parsed[name] = None
-                complaints[name] = str(error)
-        self.complaints = complaints
-        return parsed

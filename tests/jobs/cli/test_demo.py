@@ -148,4 +148,4 @@ def test_the_demonstration_serves_pages_and_a_worker_and_ends_cleanly(own_archiv
         assert f"sign in as {name}" in output
     assert "nanobind" not in output
     require_free_port(port)
-    assert not (own_archive.root / "overlays").exists()  # nothing simulated is added to files of one's own
+    assert not (own_archive.root / "overlays").exists()  # nothing simulated is added to real files
