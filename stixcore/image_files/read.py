@@ -52,6 +52,34 @@ class StoredVisibilities:
 
 
 @dataclass(frozen=True, eq=False)
+class StoredUncertainty:
+    """Uncertainty maps in an image file, from simulated copies of its data (`stixcore.imaging.ensemble`).
+
+    All maps have the shape (ny, nx) and the grid of the image.
+
+    Attributes
+    ----------
+    sigma : float, unit of the image
+        Standard deviation of the copies.
+    error : float, unit of the image
+        Half-width of the interval around the image that contains the truth in 60 to 76 % of pixels with signal: sigma
+        and the bias of the method. In files before 2026-12, which lack it, the same as ``sigma``.
+    significance : float
+        Mean of the copies ÷ sigma; 0 where all copies are equal.
+    n : int
+        Number of copies.
+    seed : int
+        Seed of their noise.
+    """
+
+    sigma: Floats
+    error: Floats
+    significance: Floats
+    n: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
 class ImageFile:
     """The contents of an image file.
 
@@ -140,6 +168,26 @@ def read_visibilities(path: Path) -> StoredVisibilities | None:
     try:
         with fits.open(path, memmap=False) as hdus:
             return _visibilities(hdus)
+    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
+
+
+def read_uncertainty(path: Path) -> StoredUncertainty | None:
+    """Read only the uncertainty maps of an image file; None where it has none.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is missing or damaged.
+    """
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            if UNCERTAINTY_EXTENSION not in hdus:
+                return None
+            table, header = hdus[UNCERTAINTY_EXTENSION].data, hdus[UNCERTAINTY_EXTENSION].header
+            names = "sigma", "error" if "error" in table.names else "sigma", "significance"
+            maps = (np.array(table[name], np.float64) for name in names)
+            return StoredUncertainty(*maps, n=int(header["ENS_N"]), seed=int(header["ENS_SEED"]))
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
 

@@ -11,7 +11,7 @@ from astropy.io import fits
 from stixcore.errors import InvalidProduct
 from stixcore.fits.windows import WindowRule
 from stixcore.image_files.header import image_header
-from stixcore.image_files.read import read_image_file, read_recipe
+from stixcore.image_files.read import read_image_file, read_recipe, read_uncertainty
 from stixcore.image_files.write import write_image
 from stixcore.imaging.reconstruction import Method
 from stixcore.reconstruct import reconstruct
@@ -226,3 +226,26 @@ def test_uncertainty_table_has_bias_and_error_and_says_what_they_are(november_im
     assert read_image_file(tmp_path / "clean.fits").errors == {
         name: value for name, value in ensemble.errors().items() if value is not None
     }
+    stored = read_uncertainty(tmp_path / "clean.fits")
+    for name in ("sigma", "error", "significance"):
+        np.testing.assert_allclose(getattr(stored, name), getattr(ensemble, name), rtol=1e-6)
+    assert (stored.n, stored.seed) == (4, 0)
+
+
+def test_image_without_uncertainty_has_no_map_and_a_missing_file_is_named(files, tmp_path):
+    assert read_uncertainty(files / "clean.fits") is None
+    with pytest.raises(InvalidProduct, match=r"missing\.fits"):
+        read_uncertainty(tmp_path / "missing.fits")
+
+
+@pytest.mark.needs_fitsverify
+def test_fitsverify_finds_nothing_in_uncertainty_tables(november_images, november_flare, tmp_path):
+    paths = {path.name: path for path in november_flare}
+    images = reconstruct(november_images.recipe, lambda file: paths[file.name], ensemble=2, seed=7)
+    assert set(images.ensembles) == set(images.images) - {Method.FULL_DISK_BP}
+    for method in images.ensembles:
+        path = tmp_path / f"{method}.fits"
+        write_image(path, images, method, np.datetime64("2026-11-29", "ms"))
+        report = subprocess.run(["fitsverify", "-q", path], capture_output=True, text=True, check=False)
+        assert report.stdout.startswith("verification OK"), report.stdout
+        assert read_uncertainty(path).seed == 7
