@@ -185,11 +185,16 @@ def read_uncertainty(path: Path) -> StoredUncertainty | None:
             if UNCERTAINTY_EXTENSION not in hdus:
                 return None
             table, header = hdus[UNCERTAINTY_EXTENSION].data, hdus[UNCERTAINTY_EXTENSION].header
-            names = "sigma", "error" if "error" in table.names else "sigma", "significance"
-            maps = (np.array(table[name], np.float64) for name in names)
-            return StoredUncertainty(*maps, n=int(header["ENS_N"]), seed=int(header["ENS_SEED"]))
-    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
+            error = "error" if "error" in table.names else "sigma"
+            return StoredUncertainty(
+                sigma=np.array(table["sigma"], np.float64),
+                error=np.array(table[error], np.float64),
+                significance=np.array(table["significance"], np.float64),
+                n=int(header["ENS_N"]),
+                seed=int(header["ENS_SEED"]),
+            )
+    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as problem:
+        raise InvalidProduct(path, "an image of this software", f"{type(problem).__name__}: {problem}") from problem
 
 
 def read_sources(path: Path) -> tuple[Mapping[str, Any], ...]:
