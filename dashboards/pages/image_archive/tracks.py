@@ -6,16 +6,22 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from typing import NamedTuple
 
 import numpy as np
 
 from archive import Image
+from dashboards.shared import formatting
 from dashboards.shared.compare import Scene
 from stixcore.imaging.metrics import measure_source, strongest_source
 
 #: Every image's file is read, so more images would take too long.
 MOST_TRACKED = 300
 UNKNOWN = float("nan")
+#: Author of previews.
+AUTO = "auto"
+#: Columns of the table that tell which points belong together.
+_LABELS = ("flare_id", "author", "group_id")
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,21 @@ class Measured:
 
     value: float = UNKNOWN
     sigma: float = UNKNOWN
+
+
+class Series(NamedTuple):
+    """Method, band [keV], and whose images: a user's name, "cube", or empty for previews."""
+
+    method: str
+    e_low: float
+    e_high: float
+    whose: str
+
+    @property
+    def text(self) -> str:
+        """``CLEAN, 4–10 keV``; with the name of a user, or "cube", after it."""
+        parts = (formatting.method_name(self.method), f"{self.e_low:g}–{self.e_high:g} keV", self.whose)
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -53,14 +74,33 @@ class TrackPoint:
         return self.image.t_start + (self.image.t_end - self.image.t_start) // 2
 
     @property
-    def series(self) -> tuple[str, float, float]:
-        """Key of the line that a point belongs to: method, and lower and upper edge of the band [keV]."""
-        return self.image.method, self.image.e_low, self.image.e_high
+    def series(self) -> Series:
+        """What the point is an image with: all points of one series look the same."""
+        image = self.image
+        whose = image.author if image.author != AUTO else "cube" if image.group_id else ""
+        return Series(image.method, image.e_low, image.e_high, whose)
+
+    @property
+    def subject(self) -> tuple[str, bool, str | None]:
+        """What the image shows: flare (data request, if there is none), whether it is simulated, group of image sets.
+
+        A line joins points of one series and one subject.
+        """
+        image = self.image
+        return image.flare_id or f"uid {image.uid}", image.simulated, image.group_id
 
 
 def track(scenes: Iterable[Scene]) -> tuple[TrackPoint, ...]:
     """Measure images, in time order; only the numbers are kept."""
     return tuple(sorted(map(_measured, scenes), key=lambda point: (point.t_mid, point.image.image_id)))
+
+
+def lines(points: Sequence[TrackPoint]) -> list[tuple[TrackPoint, ...]]:
+    """Points of one series divided into those that a line joins: each shows one flare, in the order of its points."""
+    found: dict[tuple[str, bool, str | None], list[TrackPoint]] = {}
+    for point in points:
+        found.setdefault(point.subject, []).append(point)
+    return [tuple(members) for members in found.values()]
 
 
 def tracks_csv(points: Sequence[TrackPoint]) -> str:
@@ -70,13 +110,17 @@ def tracks_csv(points: Sequence[TrackPoint]) -> str:
     numbers = ("x", "y", "fwhm", "flux")
     units = {"x": "arcsec", "y": "arcsec", "fwhm": "arcsec", "flux": "ct/s/cm2/keV"}
     heads = [f"{name}{part} [{units[name]}]" for name in numbers for part in ("", "_sigma")]
-    writer.writerow(["image_id", "method", "e_low [keV]", "e_high [keV]", "t_start [UTC]", "t_end [UTC]", *heads])
+    writer.writerow(
+        ["image_id", "method", "e_low [keV]", "e_high [keV]", "t_start [UTC]", "t_end [UTC]", *heads, *_LABELS]
+    )
     for point in points:
         image = point.image
         measured = [getattr(point, name) for name in numbers]
         values = [text for one in measured for text in (_text(one.value), _text(one.sigma))]
         times = (str(image.t_start), str(image.t_end))
-        writer.writerow([image.image_id, image.method, f"{image.e_low:g}", f"{image.e_high:g}", *times, *values])
+        labels = [getattr(image, name) or "" for name in _LABELS]
+        edges = (f"{image.e_low:g}", f"{image.e_high:g}")
+        writer.writerow([image.image_id, image.method, *edges, *times, *values, *labels])
     return stream.getvalue()
 
 

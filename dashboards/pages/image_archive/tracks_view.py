@@ -15,7 +15,7 @@ from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from dashboards.pages.image_archive.state import ImageArchiveState
-from dashboards.pages.image_archive.tracks import MOST_TRACKED, Measured, TrackPoint, tracks_csv
+from dashboards.pages.image_archive.tracks import MOST_TRACKED, Measured, Series, TrackPoint, lines, tracks_csv
 from dashboards.shared import formatting
 from dashboards.shared.figure_style import CURVES, aria_label, error_bars, style_figure
 from dashboards.shared.notices import Notice, Notices
@@ -73,18 +73,19 @@ class TracksView:
 
 
 MEANING = (
+    "A line joins images of one flare, band and method; dashed lines are images of a user, dotted lines are of cubes. "
     "Forward fits show the strongest source; other methods show centroid and size of the area above half maximum. "
     "Error bars are shown for forward fits and for images with an ensemble. Click a point to open its image."
 )
 
 
 def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) -> Any:
-    """Four plots over a shared time axis, with a colour per method and a marker per band."""
-    series: dict[tuple[str, float, float], list[TrackPoint]] = {}
+    """Four plots over a shared time axis, a colour per method and a marker per band; lines join images of one flare."""
+    series: dict[Series, list[TrackPoint]] = {}
     for point in points:
         series.setdefault(point.series, []).append(point)
-    methods = list(dict.fromkeys(method for method, _, _ in series))
-    bands = list(dict.fromkeys((low, high) for _, low, high in series))
+    methods = list(dict.fromkeys(one.method for one in series))
+    bands = list(dict.fromkeys((one.e_low, one.e_high) for one in series))
     time = _time_range(points)
     plots: list[list[Any]] = []
     for name, label in QUANTITIES.items():
@@ -102,16 +103,13 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
         plot.xaxis.axis_label = formatting.CLOCK if name == "flux" else None
         plot.toolbar.logo = None
         items = []
-        for (method, low, high), members in series.items():
-            color = CURVES[methods.index(method) % len(CURVES)]
-            marker = MARKERS[bands.index((low, high)) % len(MARKERS)]
+        for one, members in series.items():
+            color = CURVES[methods.index(one.method) % len(CURVES)]
+            marker = MARKERS[bands.index((one.e_low, one.e_high)) % len(MARKERS)]
             source = _source(members, name)
-            line = plot.line("time", "value", source=source, color=color, line_alpha=0.6)
             dots = plot.scatter("time", "value", source=source, color=color, marker=marker, size=9)
             plot.add_layout(error_bars("time", source, color, 1.5))
-            items.append(
-                LegendItem(label=f"{formatting.method_name(method)}, {low:g}–{high:g} keV", renderers=[line, dots])
-            )
+            items.append(LegendItem(label=one.text, renderers=[dots, *_join(plot, members, name, one, color)]))
             _link(source, members, on_open)
         plot.add_tools(
             TapTool(),
@@ -124,6 +122,24 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
         style_figure(plot)
         plots.append([plot])
     return gridplot(plots, sizing_mode="stretch_width", toolbar_location="right", merge_tools=True)
+
+
+def _join(plot: Any, points: Sequence[TrackPoint], name: str, one: Series, color: str) -> list[Any]:
+    """A line through the points of each flare; none where no flare has two points."""
+    joined = [members for members in lines(points) if len(members) > 1]
+    if not joined:
+        return []
+    time, value = [], []
+    for members in joined:
+        time += [*(_milliseconds(point) for point in members), np.nan]  # NaN ends the line of a flare
+        value += [*(getattr(point, name).value for point in members), np.nan]
+    source = ColumnDataSource({"time": time, "value": value})
+    dash = "solid" if not one.whose else "dotted" if one.whose == "cube" else "dashed"
+    return [plot.line("time", "value", source=source, color=color, line_alpha=0.6, line_dash=dash)]
+
+
+def _milliseconds(point: TrackPoint) -> float:
+    return float(point.t_mid.astype("datetime64[ms]").astype(float))
 
 
 def _dots(plot: Any) -> list[Any]:
@@ -153,18 +169,19 @@ def _source(points: Sequence[TrackPoint], name: str) -> ColumnDataSource:
     values, sigmas = (np.array([getattr(one, part) for one in measured]) for part in ("value", "sigma"))
     return ColumnDataSource(
         {
-            "time": [point.t_mid.astype("datetime64[ms]").astype(float) for point in points],
+            "time": [_milliseconds(point) for point in points],
             "value": values,
             "sigma": sigmas,
             "lower": values - sigmas,
             "upper": values + sigmas,
-            "what": [
-                f"{formatting.method_name(p.image.method)}, {formatting.band(p.image)}, "
-                f"{formatting.time_range(p.image)}"
-                for p in points
-            ],
+            "what": [f"{_subject(p)}{p.series.text}, {formatting.time_range(p.image)}" for p in points],
         }
     )
+
+
+def _subject(point: TrackPoint) -> str:
+    """``Flare 2211111136, ``; empty without a flare."""
+    return f"Flare {point.image.flare_id}, " if point.image.flare_id else ""
 
 
 def _link(source: ColumnDataSource, points: Sequence[TrackPoint], on_open: Callable[[str], None]) -> None:

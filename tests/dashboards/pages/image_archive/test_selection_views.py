@@ -7,7 +7,7 @@ import numpy as np
 import panel_material_ui as pmui
 import pytest
 from bokeh.models import ColumnDataSource, Plot
-from bokeh.models.annotations import Whisker
+from bokeh.models.annotations import Legend, Whisker
 
 from dashboards.pages.image_archive.compare_view import image_titles
 from dashboards.pages.image_archive.export_view import ExportActions
@@ -126,3 +126,46 @@ def test_images_that_would_be_called_the_same_can_be_told_apart(small: Any) -> N
     assert other[1].endswith(" ffffff")
     assert hard[0].endswith(" 16–28 keV")
     assert image.recipe_id[:6] not in hard[1]
+
+
+def test_lines_join_images_of_one_flare_and_one_author(small: Any) -> None:
+    """A filter finds many flares; nothing happens between two of them."""
+    first = replace(small.images[0], flare_id="2211111136", group_id=None, author="auto")
+
+    def point(minute: int, **changed: Any) -> TrackPoint:
+        shift = np.timedelta64(minute, "m")
+        image = replace(first, t_start=first.t_start + shift, t_end=first.t_end + shift, **changed)
+        return TrackPoint(image, *(Measured(float(minute)) for _ in range(4)))
+
+    points = [
+        point(0),
+        point(1, author="ada"),
+        point(2),
+        point(3, author="ada"),
+        point(4, flare_id="2211111536"),
+        point(5, flare_id="2211111536"),
+        point(6, flare_id="2211111936"),
+        point(7, flare_id="2211111936", simulated=True),
+        point(8, flare_id=None, uid="1"),
+        point(9, flare_id=None, uid="2"),
+        point(10, group_id="cube-2211111136-1"),
+        point(11, group_id="cube-2211111136-1"),
+        point(12, group_id="cube-2211111536-1"),
+    ]
+    plots = list(tracks_figure(points, print).select({"type": Plot}))
+    plot = next(plot for plot in plots if plot.left[0].axis_label == "Solar X [arcsec]")
+    drawn = {
+        str(renderer.glyph.line_dash): [
+            None if np.isnan(value) else value for value in renderer.data_source.data["value"]
+        ]
+        for renderer in plot.renderers
+        if type(renderer.glyph).__name__ == "Line"
+    }
+    assert sorted(drawn.values(), key=lambda values: values[0]) == [
+        [0.0, 2.0, None, 4.0, 5.0, None],
+        [1.0, 3.0, None],
+        [10.0, 11.0, None],
+    ]
+    assert len(drawn) == 3  # each in a dash of its own
+    legend = next(one for one in plot.above if isinstance(one, Legend))
+    assert [item.label.value.split(" keV")[1] for item in legend.items] == ["", ", ada", ", cube"]
