@@ -23,6 +23,7 @@ from dashboards.server.responses import in_thread, looked_up
 from dashboards.shared.access import Visitor
 from dashboards.shared.frame import LIVE, PAGES, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
 from dashboards.shared.links import RouteLinks
+from dashboards.shared.map_colors import COLORS_COOKIE, colors_of_request
 from dashboards.shared.preloaded import PreloadedState, session_from_loaded, session_from_preloaded
 from dashboards.shared.session_owner import SessionOwner, making_sessions_for
 from dashboards.shared.visitors import COOKIE, visitor_of_cookie, visitor_with_cookie
@@ -80,10 +81,12 @@ class FirstContentHandler(PageHandler):
     async def _send(self, page: type[AddressedPage[Any]]) -> PreloadedState[Any]:
         visitor = partial(visitor_of_cookie, self.get_cookie(COOKIE) or "")
         dark = prefers_dark(self.get_query_argument("theme", None), self.get_cookie(THEME_COOKIE))
+        colors = self.get_cookie(COLORS_COOKIE)
 
         def ask() -> tuple[PreloadedState[Any], str, int]:
             preloaded = page.preload(visitor, f"?{self.request.query}")
-            opening = page.opening(preloaded.state, RouteLinks(), dark=dark)
+            with colors_of_request(colors):
+                opening = page.opening(preloaded.state, RouteLinks(), dark=dark)
             title = page.document_title(preloaded.state)
             document = begin_document(title, opening, description=page.description, dark=dark)
             return preloaded, document, page.status(preloaded.state)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -29,17 +32,32 @@ class MapColors(param.Parameterized):
 
 
 _sessions: WeakKeyDictionary[Any, MapColors] = WeakKeyDictionary()
+#: The cookie of a request that is answered before it has a session.
+_REQUEST: ContextVar[str | None] = ContextVar("colors", default=None)
 
 
 def session_colors() -> MapColors:
-    """Colours of the current session: those of the cookie until another choice; a new default outside of sessions."""
+    """Colours of the current session: those of the cookie until another choice; outside of sessions, of the request."""
     document = pn.state.curdoc
     if document is None:
-        return MapColors()
+        return _of_cookie(_REQUEST.get())
     if document not in _sessions:
-        chosen = pn.state.cookies.get(COLORS_COOKIE)
-        _sessions[document] = MapColors(chosen=chosen if chosen in COLOR_MAPS else DEFAULT_COLORS)
+        _sessions[document] = _of_cookie(pn.state.cookies.get(COLORS_COOKIE))
     return _sessions[document]
+
+
+@contextmanager
+def colors_of_request(cookie: str | None) -> Iterator[None]:
+    """Let `session_colors` return the choice in the cookie of a request that has no session yet."""
+    token = _REQUEST.set(cookie)
+    try:
+        yield
+    finally:
+        _REQUEST.reset(token)
+
+
+def _of_cookie(cookie: str | None) -> MapColors:
+    return MapColors(chosen=cookie if cookie in COLOR_MAPS else DEFAULT_COLORS)
 
 
 @cache

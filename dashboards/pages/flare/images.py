@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 from archive import Image, Run
@@ -10,13 +11,14 @@ from dashboards.pages.flare.picture_drawing import caption_html, picture_svg
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import cautions_text
 from dashboards.shared.links import Links
+from jobs.imaging.figures import DEFAULT_COLORS
 
 NO_PICTURE = '<p class="nothing">The archive has no best image of this flare that you can see.</p>'
 
 
-def picture_html(content: FlareContent) -> str:
-    """The thermal image with non-thermal contours, and numbers with errors beside it."""
-    drawing = picture_svg(content)
+def picture_html(content: FlareContent, colors: str = DEFAULT_COLORS) -> str:
+    """The thermal image with non-thermal contours, and numbers with errors beside it; ``colors``: see `picture_svg`."""
+    drawing = picture_svg(content, colors)
     if not drawing:
         return NO_PICTURE
     shown = [("Thermal", content.thermal), ("Non-thermal", content.nonthermal)]
@@ -45,6 +47,8 @@ def best_numbers(name: str, shown: MeasuredImage) -> str:
 
 
 FLUX_UNIT = "ct s⁻¹ cm⁻² keV⁻¹"
+#: Where the errors of an image are from: `Image.sigma_source`, in words.
+ERROR_SOURCES = {"ensemble": "from simulated copies of the data", "fit": "from the fit"}
 
 
 def methods_html(content: FlareContent, links: Links) -> str:
@@ -91,7 +95,7 @@ def _run(run: Run | None) -> str:
     if run is None:
         return ""
     facts = [
-        f"{formatting.counts(run.counts_total)} counts, {formatting.counts(run.counts_background)} of them background",
+        _counts(run),
         f"location {formatting.position(run.hpc_x, run.hpc_y)}{_errors(run.hpc_sigma_x, run.hpc_sigma_y)}",
         f"background uid {escape(run.background_uid)}" if run.background_uid else "no background subtracted",
     ]
@@ -100,26 +104,60 @@ def _run(run: Run | None) -> str:
     return f'<p class="facts">{"; ".join(facts)}.</p>'
 
 
+def _counts(run: Run) -> str:
+    """``45 210 counts: 40 000 ± 224 above a background of 5 210``."""
+    total, background = run.counts_total, run.counts_background
+    if total is None or background is None:
+        return f"{formatting.counts(total)} counts"
+    # σ² = N: the error of the background, which is recorded for longer, is left out
+    net, sigma = formatting.counts(total - background), formatting.counts(math.sqrt(max(total, 0.0)))
+    return f"{formatting.counts(total)} counts: {net} ± {sigma} above a background of {formatting.counts(background)}"
+
+
 def _numbers(one: ImageSet) -> str:
-    heads = ("Method", "Peak X [″]", "Peak Y [″]", "Centroid X [″]", "Centroid Y [″]", f"Flux [{FLUX_UNIT}]", "χ²")
+    """A table of positions, sizes and fluxes with errors by method, and where the errors are from."""
+    heads = ("Method", "Peak [″]", "Centroid [″]", "FWHM [″]", f"Flux [{FLUX_UNIT}]", "χ²")
     body = "".join(
         f"<tr><th scope='row'>{escape(formatting.method_name(image.method))}</th>"
-        + "".join(
-            f"<td>{value}</td>"
-            for value in (
-                formatting.arcsec(image.peak_hpc_x),
-                formatting.arcsec(image.peak_hpc_y),
-                formatting.arcsec(image.centroid_hpc_x),
-                formatting.arcsec(image.centroid_hpc_y),
-                formatting.number(image.total_flux),
-                formatting.number(image.chi2, ".2f"),
-            )
-        )
-        + "</tr>"
+        f"{''.join(f'<td>{value}</td>' for value in _measures(image))}</tr>"
         for image in one.images
     )
     head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
-    return f"<div class='scroll' tabindex='0'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<div class='scroll' tabindex='0'>{table}</div>{_sources_of_errors(one)}"
+
+
+def _measures(image: Image) -> tuple[str, ...]:
+    """Numbers of an image, each with its error of one standard deviation where it is known."""
+    centroid = _pair(image.centroid_hpc_x, image.centroid_hpc_y)
+    return (
+        _pair(image.peak_hpc_x, image.peak_hpc_y),
+        centroid + (_error(image.centroid_sigma) if centroid != formatting.UNKNOWN else ""),
+        _with_error(image.fwhm, image.fwhm_sigma, ".1f"),
+        _with_error(image.total_flux, image.flux_sigma, ".3g"),
+        formatting.number(image.chi2, ".2f"),
+    )
+
+
+def _pair(x: float | None, y: float | None) -> str:
+    """``823.3, 147.9``."""
+    return formatting.UNKNOWN if x is None or y is None else f"{formatting.arcsec(x)}, {formatting.arcsec(y)}"
+
+
+def _with_error(value: float | None, sigma: float | None, form: str) -> str:
+    return formatting.number(value, form) + (_error(sigma, form if "f" in form else ".2g") if value is not None else "")
+
+
+def _sources_of_errors(one: ImageSet) -> str:
+    """Where the errors of a set are from; empty without errors."""
+    of_source: dict[str, list[str]] = {}
+    for image in one.images:
+        if image.sigma_source:
+            of_source.setdefault(image.sigma_source, []).append(formatting.method_name(image.method))
+    if not of_source:
+        return ""
+    said = "; ".join(f"{', '.join(methods)}: {ERROR_SOURCES.get(key, key)}" for key, methods in of_source.items())
+    return f'<p class="facts">Errors of one standard deviation, without that of the pointing. {escape(said)}.</p>'
 
 
 def _error(sigma: float | None, form: str = ".1f") -> str:

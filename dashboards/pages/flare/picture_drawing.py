@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +14,22 @@ from dashboards.pages.flare.content import FlareContent, MeasuredImage
 from dashboards.shared import formatting
 from dashboards.shared.compare import CONTOUR_LEVELS, SUN, CompareChoice, Extent, Panel, Scene, compare
 from dashboards.shared.sky_figure import CONTOUR_COLORS
-from jobs.imaging.figures import colored, nice_step
+from jobs.imaging.figures import DEFAULT_COLORS, color_table, levels, nice_step, png
 from stixcore.solar_grid import Line
 
 #: Side of the map and its margins at the left and below, in the unit of the drawing.
 SIDE, LEFT, BELOW = 400, 52, 40
 
 
-def picture_svg(content: FlareContent) -> str:
-    """The best image with contours, axes, limb and grid; empty without an image."""
+def picture_svg(content: FlareContent, colors: str = DEFAULT_COLORS) -> str:
+    """The best image with contours, axes, limb and grid; empty without an image.
+
+    Parameters
+    ----------
+    content : FlareContent
+    colors : str
+        One of `jobs.imaging.figures.COLOR_MAPS`.
+    """
     shown = content.thermal or content.nonthermal
     if shown is None:
         return ""
@@ -39,9 +45,9 @@ def picture_svg(content: FlareContent) -> str:
             for (_, contour), color in zip(panel.contours, CONTOUR_COLORS, strict=False)
         ),
     ]
-    pixels = BytesIO()
-    Picture.fromarray(colored(panel.values, panel.low, panel.high)).save(pixels, "PNG")
-    source = b64encode(pixels.getvalue()).decode()
+    pixels = Picture.fromarray(levels(panel.values, panel.low, panel.high))
+    pixels.putpalette(color_table(colors).tobytes())
+    source = b64encode(png(pixels)).decode()
     axes = "".join(_axis(name, *ends[name], place) for name in ends)
     label = f"{_said(shown)}{_contours_said(content)}"
     return (

@@ -29,9 +29,11 @@ from dashboards.shared.frame import SITE, frame, is_dark
 from dashboards.shared.image_dialog import OpenedImage
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import Links
+from dashboards.shared.map_colors import color_choice, session_colors
 from dashboards.shared.notices import Notice
 from dashboards.shared.source import archive_source
 from dashboards.shared.style import style
+from jobs.imaging.figures import DEFAULT_COLORS
 
 CLOCKS = {
     "Solar Orbiter": Clock.SOLAR_ORBITER.value, "Earth": Clock.EARTH.value, "Sun": Clock.SUN.value
@@ -55,6 +57,8 @@ class FlarePage(AddressedPage[FlareState]):
         super().__init__(state, links)
         self._sheet = FlareSheet(self._clicked, sizing_mode="stretch_width", margin=0, dark=is_dark())
         self._image = OpenedImage(links, self._open, state.step)
+        self._colors = session_colors()
+        self._colors.param.watch(self._show, "chosen")
         state.param.watch(self._show, ["content", "problem", "clock"])
         state.param.watch(lambda *_: self._image.show(state.detail, state.steps), "detail")
         state.param.watch(self._show_notices, ["detail_problem", "clock"])
@@ -83,7 +87,7 @@ class FlarePage(AddressedPage[FlareState]):
             f"<style>#opening {{ overflow: auto; }} #opening .sheet {{ padding: 60px 24px 0; }}\n"
             f"{sheet_css('#opening .sheet')}</style>"
             f'<div id="opening" class="{theme}"><header><b>{escape(SITE)}</b><span>{cls.title}</span></header>'
-            f'<div class="sheet {theme}">{sheet_html(state, links)}</div></div>'
+            f'<div class="sheet {theme}">{sheet_html(state, links, session_colors().chosen)}</div></div>'
         )
 
     def follow_address(self, preloaded: Any) -> None:
@@ -95,7 +99,7 @@ class FlarePage(AddressedPage[FlareState]):
         """The whole page."""
         body = pn.Column(
             self._notices.pane,
-            *([self._clock()] if self.state.content is not None else []),
+            *([self._choices()] if self.state.content is not None else []),
             self._sheet,
             self._image.place,
             sizing_mode="stretch_width",
@@ -105,6 +109,15 @@ class FlarePage(AddressedPage[FlareState]):
         page = frame(self.document_title(self.state).partition(" · ")[0], [body], description=self.description)
         page.param.watch(lambda event: self._sheet.param.update(dark=event.new), "dark_theme")
         return page
+
+    def _choices(self) -> pn.Row:
+        """Clock and colours; not on paper."""
+        return pn.Row(
+            self._clock(),
+            color_choice(self._colors, margin=(4, 8)),
+            margin=0,
+            stylesheets=["@media print { :host { display: none !important; } }"],
+        )
 
     def _clock(self) -> pmui.Select:
         content = self.state.content
@@ -118,11 +131,10 @@ class FlarePage(AddressedPage[FlareState]):
             margin=(4, 0),
             description="",
             disabled=not known and self.state.clock == Clock.SOLAR_ORBITER,
-            stylesheets=["@media print { :host { display: none !important; } }"],
         )
 
     def _show(self, *_: Any) -> None:
-        self._sheet.html = sheet_html(self.state, self._links)
+        self._sheet.html = sheet_html(self.state, self._links, self._colors.chosen)
 
     def _clicked(self, image_id: str) -> None:
         content = self.state.content
@@ -142,8 +154,17 @@ class FlarePage(AddressedPage[FlareState]):
         self._notices.show([*self._address_notices, *said])
 
 
-def sheet_html(state: FlareState, links: Links) -> str:
-    """All sections of the page, from top to bottom; without a flare, why."""
+def sheet_html(state: FlareState, links: Links, colors: str = DEFAULT_COLORS) -> str:
+    """All sections of the page, from top to bottom; without a flare, why.
+
+    Parameters
+    ----------
+    state : FlareState
+    links : Links
+        URLs of files.
+    colors : str
+        Colour map of the pictures, one of `jobs.imaging.figures.COLOR_MAPS`.
+    """
     content = state.content
     if content is None:
         return (
@@ -153,7 +174,7 @@ def sheet_html(state: FlareState, links: Links) -> str:
     sections = [
         ("doubts", "", doubts_html(content)),
         ("curves", "Light curves", curves_html(content, Clock(state.clock))),
-        ("picture", "Thermal and non-thermal emission", picture_html(content)),
+        ("picture", "Thermal and non-thermal emission", picture_html(content, colors)),
         ("images", "All methods", methods_html(content, links)),
         ("geometry", "Geometry", geometry_html(content)),
         ("files", "Files", files_html(content, links)),

@@ -35,6 +35,7 @@ from dashboards.shared.light_times import Clock
 from dashboards.shared.links import RouteLinks
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.time_window import Window
+from jobs.imaging.figures import DEFAULT_COLORS
 from stixcore.heliographic import AU, Observer
 from stixcore.image_files.read import ImageFile
 from stixcore.imaging.grid import ImageGrid
@@ -204,9 +205,29 @@ def test_one_picture_without_the_other_is_shown_alone(content: FlareContent, fla
 def test_every_method_opens_its_image(content: FlareContent) -> None:
     html = methods_html(content, LINKS)
     assert re.findall(r'data-image="([^"]*)"', html) == [image.image_id for image in content.images]
-    assert "20 200 counts, 5 000 of them background" in text_of(html).replace("\u2009", " ")
+    said = text_of(html).replace("\u2009", " ")
+    assert "20 200 counts: 15 200 ± 142 above a background of 5 000" in said
     more = text_of(methods_html(replace(content, n_sets=30), LINKS))
     assert "The first 2 of 30 image sets" in more
+
+
+def test_numbers_of_a_method_come_with_their_errors(content: FlareContent) -> None:
+    one = content.sets[0]
+    centroid = {"centroid_hpc_x": 823.31, "centroid_hpc_y": 147.9, "centroid_sigma": 1.24}
+    size = {"fwhm": 21.5, "fwhm_sigma": 0.5}
+    known = replace(one.images[1], **centroid, **size, flux_sigma=0.21, sigma_source="ensemble")
+    said = text_of(methods_html(replace(content, sets=(replace(one, images=(one.images[0], known)),)), LINKS))
+    assert "CLEAN 1500.0, 200.5 823.3, 147.9 ± 1.2 21.5 ± 0.5 1.25 ± 0.21 21.00" in said
+    assert "Full disk 1500.0, 200.5 – – 1.25" in said
+    assert "Errors of one standard deviation, without that of the pointing. CLEAN: from simulated copies" in said
+    assert "Errors of one" not in text_of(methods_html(content, LINKS))
+
+
+def test_the_picture_has_the_colours_of_the_visitor(content: FlareContent, flared: Any) -> None:
+    shown = replace(content, thermal=measured(flared.images[1], 800.0, 150.0))
+    default, chosen = (picture_html(shown, colors) for colors in (DEFAULT_COLORS, "viridis"))
+    assert default == picture_html(shown)
+    assert default != chosen
 
 
 def test_observers_and_flare_are_where_they_are() -> None:
