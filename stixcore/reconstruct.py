@@ -78,6 +78,9 @@ class ImageSet:
         Position from the coarse flare locator, independent of the images.
     no_locator : str
         Why there is none.
+    pointings : tuple of Pointing
+        Every pointing that the auxiliary files give for the window (`stixcore.pointings.solutions_in_window`), for the
+        image files. `reconstruct` does not read these files and leaves it empty.
     """
 
     recipe: Recipe
@@ -98,6 +101,7 @@ class ImageSet:
     notes: tuple[Finding, ...] = ()
     locator: CoarseLocation | None = None
     no_locator: str = ""
+    pointings: tuple[Pointing, ...] = ()
 
     @property
     def counts(self) -> tuple[float, float]:

@@ -25,6 +25,7 @@ from jobs.shared.lock import single_instance
 from jobs.shared.logs import say, tell
 from stixcore.imaging.trust import Aspect
 from stixcore.options import ImageRequest
+from stixcore.pointings import with_solutions
 from stixcore.printable import plural, printable
 from stixcore.reconstruct import prepare_recipe, reconstruct
 
@@ -228,6 +229,7 @@ def run_image(arguments: argparse.Namespace) -> int:
     recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux, catalog=catalog)
     files = Locator.of(arguments.science, arguments.background, *arguments.aux)
     images = reconstruct(recipe, files, ensemble=arguments.ensemble, seed=arguments.seed, catalog=catalog)
+    images = with_solutions(images, arguments.aux)
     saved = save_images(images, arguments.out, now())
     save_report(arguments.out / f"report-{recipe.recipe_id}.png", images, arguments.science)
     described = describe(images, saved)

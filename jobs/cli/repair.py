@@ -24,6 +24,7 @@ from jobs.imaging.task import RunContext, RunRows, write_products
 from jobs.inputs import classes_of
 from jobs.previews.run import index_previews, notes_of
 from stixcore.errors import StixError
+from stixcore.pointings import with_solutions
 from stixcore.recipe import FileReference, Recipe, sha256_of
 from stixcore.reconstruct import reconstruct
 
@@ -54,6 +55,7 @@ class Remaker:
         try:
             recipe = Recipe.from_json(run.recipe or "")
             made = reconstruct(recipe, self._locate, catalog=self.archive.calibration)
+            made = with_solutions(made, map(self._locate, recipe.aspect))
             science = self._locate(recipe.science)
             context = self._context(run, images)
             outcome = write_products(self.archive.root, made, science, context, run.started_at, begin=begin)

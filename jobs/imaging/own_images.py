@@ -18,6 +18,7 @@ from jobs.shared.errors import LimitReached
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.imaging.reconstruction import METHOD_NAMES
 from stixcore.options import ImageRequest
+from stixcore.pointings import with_solutions
 from stixcore.reconstruct import prepare_recipe, reconstruct
 
 #: Limits of time [s] and of memory [byte] (beyond that of the libraries) for one image set.
@@ -52,6 +53,7 @@ def make_own_images(task: OwnTask) -> dict[str, Any]:
         progress=lambda method, number, total: report_progress(METHOD_NAMES[method], number + 1, total),
         catalog=task.calibration,
     )
+    images = with_solutions(images, task.aspect)
     return describe(images, save_images(images, task.folder, task.created))
 
 

@@ -24,6 +24,7 @@ from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.trust import Aspect, Finding, Severity, Verdict, verdict
+from stixcore.pointings import pointing_choices
 from stixcore.recipe import sha256_of
 from stixcore.reconstruct import ImageSet
 from stixcore.times import format_time
@@ -36,6 +37,7 @@ _FLUX = SOURCE_COLUMNS["flux"]
 UNITS = {
     "location": dict.fromkeys(("hpc_x", "hpc_y", "stix_x", "stix_y", "sigma_x", "sigma_y"), "arcsec"),
     "locator": dict.fromkeys(("hpc_x", "hpc_y", "stix_x", "stix_y", "radius"), "arcsec") | {"counts": "ct"},
+    "pointings": dict.fromkeys(("hpc_x", "hpc_y"), "arcsec"),
     "counts": dict.fromkeys(("total", "background"), "ct"),
     "visibilities": {"u": "arcsec-1", "v": "arcsec-1", "re": _FLUX, "im": _FLUX, "sigma": _FLUX},
     "images": {
@@ -171,6 +173,7 @@ def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, 
             "rejected": recipe.pointing.rejected,
             "interpolated": recipe.pointing.interpolated,
         },
+        "pointings": [choice.to_dict() for choice in pointing_choices(recipe, images.pointings)],
         "background_range": _background_range(images),
         "background_check": background_check(images),
         "counts": {"total": total, "background": background},

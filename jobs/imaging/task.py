@@ -26,6 +26,7 @@ from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Aspect, Finding, about, flux_at_edge, is_trusted, verdict
 from stixcore.options import ImageRequest
+from stixcore.pointings import with_solutions
 from stixcore.recipe import FileReference, Recipe
 from stixcore.reconstruct import ImageSet, prepare_recipe, reconstruct
 from stixcore.software import software_version
@@ -194,9 +195,10 @@ def _prepare(task: ImagingTask) -> Recipe:
 
 def _run(task: ImagingTask, recipe: Recipe, begin: float) -> RunRows:
     steps = _steps(task)
+    locate = Locator.of(task.science, task.background, *task.aspect)
     run = partial(
         reconstruct,
-        locate=Locator.of(task.science, task.background, *task.aspect),
+        locate=locate,
         progress=lambda method, number, _: report_progress(METHOD_NAMES[method], number + 2, steps),
         ensemble=task.ensemble,
         catalog=task.calibration,
@@ -206,6 +208,7 @@ def _run(task: ImagingTask, recipe: Recipe, begin: float) -> RunRows:
         # Flux from outside the field collects at its edge: repeat with a field twice as wide and as many pixels.
         images = run(replace(recipe, pixel=2.0 * recipe.pixel))
     report_progress("writing files", steps, steps)
+    images = with_solutions(images, map(locate, recipe.aspect))
     rows = write_products(task.root, images, task.science, task.context, task.created, begin=begin)
     _remove_leftovers(task.root, rows)
     return rows

@@ -31,6 +31,7 @@ from stixcore.fits.products import AspectTable, PixelData
 from stixcore.fits.read import read_aspect
 from stixcore.imaging.reconstruction import Method
 from stixcore.options import default_methods
+from stixcore.pointings import solutions_in_window
 from stixcore.prepare import PreparedData, find_pointing
 from stixcore.recipe import Location, Recipe
 from stixcore.reconstruct import ImageSet, prepare_data, reconstruct
@@ -283,7 +284,8 @@ def _image(
         times=science.time_bins(recipe.t_start, recipe.t_end, recipe.window_rule),
         pointing=recipe.pointing,
     )
-    return reconstruct(recipe, locate, ensemble=task.rules.copies, catalog=task.calibration, data=own)
+    images = reconstruct(recipe, locate, ensemble=task.rules.copies, catalog=task.calibration, data=own)
+    return replace(images, pointings=solutions_in_window(recipe, aspects))
 
 
 def _write(task: CubeTask, images: ImageSet, band: Band) -> RunRows:

@@ -67,6 +67,30 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     Ground software ``stx_create_auxiliary_data``, which includes outliers in the mean. The time stamps have already
     been moved by half their cadence.
     """
+    return pointing_solutions(tables, start, end)[0]
+
+
+def pointing_solutions(
+    tables: AspectTable | Sequence[AspectTable], start: np.datetime64, end: np.datetime64
+) -> tuple[Pointing, ...]:
+    """All pointings that the records give for a time window: the aspect solution and the spacecraft's attitude.
+
+    Parameters
+    ----------
+    tables, start, end
+        As in `pointing_at`.
+
+    Returns
+    -------
+    tuple of Pointing
+        The one that `pointing_at` uses comes first. The aspect solution is missing where no record near the window has
+        a valid one, and second where it is too far from the attitude. All have the same roll and observer.
+
+    Raises
+    ------
+    CalibrationError
+        As in `pointing_at`.
+    """
     records = _Records([tables] if isinstance(tables, AspectTable) else list(tables), start, end)
     attitude, aspect = records.attitude(), records.solution()
     wrong = outlying_records(attitude, ATTITUDE_FLOORS, witness=aspect / OUTLIER)
@@ -81,20 +105,24 @@ def pointing_at(tables: AspectTable | Sequence[AspectTable], start: np.datetime6
     path = np.stack(
         [SPACECRAFT_OFFSET[0] + yaw * cos + pitch * sin, SPACECRAFT_OFFSET[1] - yaw * sin + pitch * cos], axis=1
     )
-    source, used = PointingSource.SPACECRAFT, oriented
-    x, y = (float(value) for value in oriented.mean(path))
+    attitude_only = _pointing(PointingSource.SPACECRAFT, oriented, oriented, path)
     solved = _with_solution(records, oriented, ~wrong, aspect, attitude)
-    if solved is not None:
-        # P = (⟨y_srf⟩ + 60, -⟨z_srf⟩ + 8)
-        solution = aspect[solved.rows] * (1.0, -1.0) + ASPECT_OFFSET
-        mean = solved.mean(solution)
-        if np.hypot(mean[0] - x, mean[1] - y) < MAX_DISAGREEMENT:
-            source, used, path = PointingSource.ASPECT, solved, solution
-            x, y = (float(value) for value in mean)
+    if solved is None:
+        return (attitude_only,)
+    # P = (⟨y_srf⟩ + 60, -⟨z_srf⟩ + 8)
+    solution = _pointing(PointingSource.ASPECT, oriented, solved, aspect[solved.rows] * (1.0, -1.0) + ASPECT_OFFSET)
+    if np.hypot(solution.x - attitude_only.x, solution.y - attitude_only.y) < MAX_DISAGREEMENT:
+        return solution, attitude_only
+    return attitude_only, solution
+
+
+def _pointing(source: PointingSource, oriented: _Chosen, used: _Chosen, path: Floats) -> Pointing:
+    """Pointing from the records with an attitude, and ``path`` (n, 2), the pointing of each record that is used."""
+    x, y = (float(value) for value in used.mean(path))
     moved, turned = _scatter(path), _scatter(oriented.turned("roll")[:, None])
     return Pointing(
         source,
-        roll,
+        oriented.mean_angle("roll"),
         x,
         y,
         rsun=float(oriented.mean(oriented.column("rsun"))),

@@ -9,6 +9,7 @@ UNCERTAINTY_EXTENSION = "UNCERTAINTY"
 SOURCES_EXTENSION = "SOURCES"
 CANDIDATES_EXTENSION = "CANDIDATES"
 LOCATOR_EXTENSION = "LOCATOR"
+POINTINGS_EXTENSION = "POINTINGS"
 
 #: Columns of the table of fitted sources, with units; NaN where a shape does not have the parameter.
 SOURCE_COLUMNS: Mapping[str, str] = {

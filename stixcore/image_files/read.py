@@ -12,9 +12,11 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import InvalidProduct
 from stixcore.image_files.layout import (
     CANDIDATES_EXTENSION,
+    POINTINGS_EXTENSION,
     RECIPE_EXTENSION,
     SOURCE_COLUMNS,
     SOURCES_EXTENSION,
@@ -104,6 +106,9 @@ class ImageFile:
     errors : mapping of str to float
         Errors from an ensemble, including bias: ``x``, ``y`` of the centroid, ``fwhm`` (arcsec), ``flux``
         (ct s⁻¹ cm⁻² keV⁻¹). Empty without an ensemble.
+    pointings : tuple of Pointing
+        Every pointing that the auxiliary files gave for the window, without observer. Empty without a table, as in
+        files before 2026-12 and where no auxiliary file was used.
     """
 
     pixels: Floats
@@ -115,6 +120,7 @@ class ImageFile:
     candidates: tuple[Candidate, ...] = ()
     beam_fwhm: float | None = None
     errors: Mapping[str, float] = field(default_factory=dict)
+    pointings: tuple[Pointing, ...] = ()
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
@@ -152,6 +158,7 @@ def read_image_file(path: Path) -> ImageFile:
                 _candidates(hdus),
                 _beam_fwhm(hdus),
                 ensemble_errors(hdus),
+                _pointings(hdus),
             )
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error
@@ -241,6 +248,30 @@ def _candidates(hdus: fits.HDUList) -> tuple[Candidate, ...]:
     return tuple(
         Candidate(float(row["x"]), float(row["y"]), float(row["relative_height"]))
         for row in hdus[CANDIDATES_EXTENSION].data
+    )
+
+
+def _pointings(hdus: fits.HDUList) -> tuple[Pointing, ...]:
+    if POINTINGS_EXTENSION not in hdus:
+        return ()
+
+    def known(value: float) -> float | None:
+        return float(value) if np.isfinite(value) else None
+
+    return tuple(
+        Pointing(
+            PointingSource(str(row["source"]).strip()),
+            float(row["roll"]),
+            float(row["x"]),
+            float(row["y"]),
+            rms_x=known(row["rms_x"]),
+            rms_y=known(row["rms_y"]),
+            peak_to_peak=known(row["peak_to_peak"]),
+            records=int(row["records"]),
+            rejected=int(row["rejected"]),
+            interpolated=bool(row["interpolated"]),
+        )
+        for row in hdus[POINTINGS_EXTENSION].data
     )
 
 

@@ -16,11 +16,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from stixcore.coordinates import Pointing
 from stixcore.image_files.header import image_header
 from stixcore.image_files.layout import (
     CANDIDATES_EXTENSION,
     LOCATOR_EXTENSION,
     PLANES_EXTENSION,
+    POINTINGS_EXTENSION,
     RECIPE_EXTENSION,
     SOURCE_COLUMNS,
     SOURCES_EXTENSION,
@@ -156,6 +158,27 @@ def _locator_table(found: CoarseLocation) -> fits.BinTableHDU:
     return fits.BinTableHDU.from_columns(columns, name=LOCATOR_EXTENSION)
 
 
+@lru_cache(maxsize=2)  # the same in all images of a set
+def _pointings_table(pointings: tuple[Pointing, ...]) -> bytes:
+    """Table of every pointing that the auxiliary files give for the window; NaN where a value is unknown."""
+
+    def numbers(name: str, unit: str) -> fits.Column:
+        values = [getattr(one, name) for one in pointings]
+        return fits.Column(name, "D", unit=unit, array=np.array([np.nan if v is None else v for v in values], float))
+
+    columns = [
+        fits.Column("source", "10A", array=np.array([str(one.source) for one in pointings])),
+        numbers("roll", "deg"),
+        *(numbers(name, "arcsec") for name in ("x", "y", "sigma", "rms_x", "rms_y", "peak_to_peak")),
+        fits.Column("records", "J", array=np.array([one.records for one in pointings])),
+        fits.Column("rejected", "J", array=np.array([one.rejected for one in pointings])),
+        fits.Column("interpolated", "L", array=np.array([one.interpolated for one in pointings])),
+    ]
+    table = fits.BinTableHDU.from_columns(columns, name=POINTINGS_EXTENSION)
+    table.header.add_comment("x, y: STIX pointing in the rolled frame, as STX_X and STX_Y; sigma: per axis.")
+    return _as_stored(table)
+
+
 def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits.HDUList:
     """One image with its tables, still without checksums."""
     image = images.images[method]
@@ -174,6 +197,8 @@ def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits
         hdus.append(fits.BinTableHDU.fromstring(_candidates_table(images.location.candidates)))
     if images.locator is not None and method is Method.FULL_DISK_BP:
         hdus.append(_locator_table(images.locator))
+    if images.pointings:
+        hdus.append(fits.BinTableHDU.fromstring(_pointings_table(images.pointings)))
     if method in images.ensembles:
         hdus.append(_uncertainty_table(images.ensembles[method], image.unit))
     return hdus

@@ -52,6 +52,10 @@ def test_image_json_holds_what_the_contract_names(stix_jobs, image_words):
     assert set(result["pointing"]) == {"source", "roll_deg", "x_arcsec", "y_arcsec"}
     assert result["pointing_scatter"]["sigma_arcsec"] >= 4.0
     assert result["pointing_scatter"]["rejected"] == 0
+    (used,) = (one for one in result["pointings"] if one["used"])
+    assert (used["source"], used["x_arcsec"]) == (result["pointing"]["source"], result["pointing"]["x_arcsec"])
+    assert {one["source"] for one in result["pointings"]} == {"aspect", "spacecraft"}
+    assert all(one["shift_suffices"] for one in result["pointings"])
     start, end = (words[words.index(word) + 1] for word in ("--start", "--end"))
     assert [np.datetime64(result["requested"][name]) for name in ("start", "end")] == [start, end]
     assert set(result["counts"]) == {"total", "background"}
