@@ -160,9 +160,16 @@ class ArchiveClient:
         return self._list("science-files", which, limit)
 
     def light_curve(
-        self, start: str, end: str, resolution: float | None = None, *, simulated: bool = False, source: str = ""
+        self,
+        start: str,
+        end: str,
+        resolution: float | None = None,
+        *,
+        simulated: bool = False,
+        source: str = "",
+        **corrections: str,
     ) -> Row:
-        """Light curves of quick-look files or of science files.
+        """Light curves of quick-look files, of science files or of the background detector.
 
         Parameters
         ----------
@@ -172,13 +179,16 @@ class ArchiveClient:
             Longest interval between points; chosen by the server by default.
         simulated : bool
         source : str
-            "quicklook" (default) or "science", for pixel data and spectrograms; the two are never mixed.
+            "quicklook" (default); "science", for pixel data and spectrograms; or "background-detector". They are never
+            mixed.
+        **corrections : str
+            ``livetime`` and ``attenuator``: "corrected" or "recorded".
 
         Returns
         -------
         dict
-            ``time``; ``mean``, ``low`` and ``high`` per band [ct s⁻¹]; ``units``; ``source`` and, of science files,
-            ``files`` and ``cautions``.
+            ``time``; ``mean``, ``low`` and ``high`` per band [ct s⁻¹]; ``units``; ``source``, ``live_time_corrected``,
+            ``attenuator_corrected``, ``cautions`` and, unless they are quick-look files, ``files``.
         """
         which = {
             "start": start,
@@ -186,6 +196,7 @@ class ArchiveClient:
             "resolution": resolution,
             "simulated": simulated or None,
             "source": source or None,
+            **corrections,
         }
         return self._call(f"lightcurve{_query(which)}")
 

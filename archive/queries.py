@@ -35,6 +35,8 @@ from archive.index.schema import (
 )
 from archive.index.sql import Conditions, select
 from archive.layout import version_rank
+from archive.lightcurves.corrections import NONE, Corrections
+from archive.lightcurves.detector import detector_curve
 from archive.lightcurves.read import LightCurveReader, LightCurveView
 from archive.lightcurves.science import ScienceCurve, science_curve
 from stixcore.fits.spec import ProductKind
@@ -293,10 +295,16 @@ class ArchiveQueries:
         return self._select(OTHER_FILES, overlap, ("t_start",))
 
     def light_curve(
-        self, start: np.datetime64, end: np.datetime64, max_points: int = 2000, *, simulated: bool = False
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        max_points: int = 2000,
+        *,
+        simulated: bool = False,
+        corrections: Corrections = NONE,
     ) -> LightCurveView:
         """Quick-look light curves of a time window, at plot resolution; see `LightCurveReader.view`."""
-        return self._light_curves.view(start, end, max_points, simulated=simulated)
+        return self._light_curves.view(start, end, max_points, simulated=simulated, corrections=corrections)
 
     def science_curve(
         self,
@@ -306,19 +314,40 @@ class ArchiveQueries:
         *,
         simulated: bool = False,
         corrected: bool = True,
+        attenuator: bool = False,
     ) -> ScienceCurve:
         """Light curves from pixel data and spectrograms; see `science_curve`."""
-        return science_curve(self, start, end, max_points, simulated=simulated, corrected=corrected)
+        return science_curve(
+            self, start, end, max_points, simulated=simulated, corrected=corrected, attenuator=attenuator
+        )
+
+    def detector_curve(
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        max_points: int = 2000,
+        *,
+        simulated: bool = False,
+        corrected: bool = False,
+    ) -> ScienceCurve:
+        """Light curves of the background detector; see `detector_curve`."""
+        return detector_curve(self, start, end, max_points, simulated=simulated, corrected=corrected)
 
     def light_curve_bins(self, start: np.datetime64, end: np.datetime64, *, simulated: bool = False) -> QuicklookSeries:
         """Quick-look bins that start in a time range, for flare detection; see `LightCurveReader.bins`."""
         return self._light_curves.bins(start, end, simulated=simulated)
 
     def light_curve_rows(
-        self, start: np.datetime64, end: np.datetime64, *, minutes: bool = False, simulated: bool = False
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        *,
+        minutes: bool = False,
+        simulated: bool = False,
+        corrections: Corrections = NONE,
     ) -> Iterator[pa.Table]:
         """Stored rows of the light curves, one file at a time; see `LightCurveReader.stored`."""
-        return self._light_curves.stored(start, end, minutes=minutes, simulated=simulated)
+        return self._light_curves.stored(start, end, minutes=minutes, simulated=simulated, corrections=corrections)
 
     def backgrounds(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,18 @@ from archive.index.series import (
     read_rows,
 )
 from archive.index.sql import parquet_scan, select
+from archive.lightcurves.corrections import (
+    NONE,
+    TRANSMISSION,
+    Corrections,
+    Quiet,
+    cautions_of,
+    corrected_rows,
+    corrected_sql,
+    live_fraction_sql,
+)
 from archive.lightcurves.minutes import MINUTE_US
+from stixcore.calibration.attenuator import QUIET_QUANTILE
 from stixcore.flares.series import QuicklookSeries
 
 Floats = NDArray[np.float64]
@@ -76,6 +87,8 @@ class LightCurveView:
     triggers_low, triggers_mean, triggers_high : (n,) float, s⁻¹
     rcr : (n,) int
         Highest rate-control state.
+    cautions : tuple of str
+        What to know about corrected rates.
     """
 
     time: NDArray[np.datetime64]
@@ -88,6 +101,7 @@ class LightCurveView:
     triggers_mean: Floats
     triggers_high: Floats
     rcr: NDArray[np.int64]
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass
@@ -105,7 +119,13 @@ class LightCurveReader:
     _connection: duckdb.DuckDBPyConnection | None = None
 
     def view(
-        self, start: np.datetime64, end: np.datetime64, max_points: int = 2000, *, simulated: bool = False
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        max_points: int = 2000,
+        *,
+        simulated: bool = False,
+        corrections: Corrections = NONE,
     ) -> LightCurveView:
         """A time window at the resolution of a plot.
 
@@ -117,6 +137,9 @@ class LightCurveReader:
             Largest number of buckets, not counting one row per gap.
         simulated : bool
             Simulated or real light curves; the two are never mixed.
+        corrections : Corrections
+            For live time and for the attenuator; by default rates are as recorded. Bins are corrected before they are
+            combined; from one-minute means, rates are corrected with the triggers of each minute.
 
         Raises
         ------
@@ -135,9 +158,54 @@ class LightCurveReader:
         # buckets begin at multiples of their length, so one more than fits into the window may be touched
         bucket = -(-(span[1] - span[0]) // (max_points - 1))
         minutes, seconds = (-(-bucket // unit) * unit for unit in (MINUTE_US, _SECOND_US))
-        if minutes >= MINUTES_FROM * MINUTE_US or (3 * bucket >= MINUTE_US and span[1] - span[0] > LONGEST_OF_BINS_US):
-            return self._of_minutes(span, minutes, simulated)
-        return self._native(span, max_points, simulated) or self._of_bins(span, seconds, simulated)
+        of_minutes = minutes >= MINUTES_FROM * MINUTE_US or (
+            3 * bucket >= MINUTE_US and span[1] - span[0] > LONGEST_OF_BINS_US
+        )
+        quiet: Quiet = {}
+        if of_minutes:
+            view = self._of_minutes(span, minutes, simulated, corrections)
+        else:
+            quiet = self.quiet_levels(start, end, simulated=simulated, corrections=corrections)
+            exact = _Correct(corrections, quiet)
+            view = self._native(span, max_points, simulated, exact) or self._of_bins(span, seconds, simulated, exact)
+        cautions = cautions_of(view.time, view.rcr, corrections, quiet, minutes=of_minutes)
+        return replace(view, cautions=cautions) if cautions else view
+
+    def quiet_levels(
+        self, start: np.datetime64, end: np.datetime64, *, simulated: bool = False, corrections: Corrections = NONE
+    ) -> Quiet:
+        """Quiet rates of the days of a window, where the attenuator moved; empty unless they are needed.
+
+        Parameters
+        ----------
+        start, end : datetime64
+            UTC at Solar Orbiter.
+        simulated : bool
+        corrections : Corrections
+            With a correction for live time, quiet rates are corrected, too.
+
+        Returns
+        -------
+        mapping
+            Rate [ct s⁻¹] by day (days since 1970) and band, of days with the attenuator both in and out.
+        """
+        if not corrections.attenuator:
+            return {}
+        day_us = 86_400 * _SECOND_US
+        # buckets may begin before the window and end after it
+        span = _whole_buckets((_microseconds(start) - MINUTE_US, _microseconds(end) + MINUTE_US), day_us)
+        rate = f"/ {live_fraction_sql('mean_triggers')}" if corrections.live_time else ""
+        levels = [
+            f"quantile_cont(mean_{band} {rate}, {QUIET_QUANTILE}) FILTER (WHERE rcr = 0) AS {_level(band)}"
+            for band in TRANSMISSION
+        ]
+        what = f"epoch_us(time) // {day_us} AS day, {', '.join(levels)}"
+        rest = "GROUP BY day HAVING max(rcr) > 0 AND min(rcr) = 0 ORDER BY day"
+        found = self._fetch(LIGHT_CURVE_MINUTES, what, span, simulated, rest)
+        return {
+            int(day): {band: float(found[_level(band)][place]) for band in TRANSMISSION}
+            for place, day in enumerate(found["day"])
+        }
 
     def bins(self, start: np.datetime64, end: np.datetime64, *, simulated: bool = False) -> QuicklookSeries:
         """The bins that start in a time range, for flare detection.
@@ -158,7 +226,13 @@ class LightCurveReader:
         )
 
     def stored(
-        self, start: np.datetime64, end: np.datetime64, *, minutes: bool = False, simulated: bool = False
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        *,
+        minutes: bool = False,
+        simulated: bool = False,
+        corrections: Corrections = NONE,
     ) -> Iterator[pa.Table]:
         """Stored rows, one day (or one month of minutes) at a time, to limit the memory of downloads.
 
@@ -169,6 +243,8 @@ class LightCurveReader:
         minutes : bool
             One-minute means instead of recorded bins.
         simulated : bool
+        corrections : Corrections
+            With any, counts are corrected and rows have two more columns; see `corrected_rows`.
 
         Raises
         ------
@@ -181,18 +257,27 @@ class LightCurveReader:
             rows = read_rows(file, table)
             time = rows["time"].cast(pa.timestamp("us"))
             inside = pc.and_(pc.greater_equal(time, begin), pc.less(time, after))
-            yield rows.filter(pc.and_(inside, pc.equal(rows["simulated"], simulated)))
+            chosen = rows.filter(pc.and_(inside, pc.equal(rows["simulated"], simulated)))
+            if corrections:
+                span = (chosen["time"][0].as_py(), chosen["time"][-1].as_py()) if chosen.num_rows else None
+                quiet = (
+                    self.quiet_levels(*map(np.datetime64, span), simulated=simulated, corrections=corrections)
+                    if span and not minutes
+                    else {}
+                )
+                chosen = corrected_rows(chosen, corrections, quiet, minutes=minutes)
+            yield chosen
 
     def close(self) -> None:
         """Close the connection; the next query opens another one."""
         with self._lock:
             self._connection = None
 
-    def _native(self, span: _Span, max_points: int, simulated: bool) -> LightCurveView | None:
+    def _native(self, span: _Span, max_points: int, simulated: bool, correct: _Correct) -> LightCurveView | None:
         """The recorded bins, or None when there are too many."""
         if span[1] - span[0] > max_points * _FEW_BINS_US:
             return None
-        rates = ", ".join(f"{column} / duration_s AS mean_{name}" for name, column in _COLUMNS.items())
+        rates = ", ".join(f"{correct.rate(name)} AS mean_{name}" for name in _COLUMNS)
         what = f"epoch_us(time) AS begin, duration_s AS seconds, {rates}, rcr"
         found = self._fetch(LIGHT_CURVES, what, span, simulated, f"ORDER BY begin LIMIT {max_points + 1}")
         if found["begin"].size > max_points:
@@ -202,19 +287,24 @@ class LightCurveReader:
         length = np.rint(found["seconds"] * 1e6).astype(np.int64)
         return _view(found, 0.0, found["begin"] + length, length // 2)
 
-    def _of_bins(self, span: _Span, bucket: int, simulated: bool) -> LightCurveView:
+    def _of_bins(self, span: _Span, bucket: int, simulated: bool, correct: _Correct) -> LightCurveView:
         rates = [
-            f"sum({column}) / sum(duration_s) AS mean_{name}, "
-            f"min({column} / duration_s) AS min_{name}, max({column} / duration_s) AS max_{name}"
-            for name, column in _COLUMNS.items()
+            f"sum({rate} * duration_s) / sum(duration_s) AS mean_{name}, "
+            f"min({rate}) AS min_{name}, max({rate}) AS max_{name}"
+            for name, rate in ((name, correct.rate(name)) for name in _COLUMNS)
         ]
         span = _whole_buckets(span, bucket)
         return self._bucketed(LIGHT_CURVES, span, bucket, simulated, "sum(duration_s)", rates)
 
-    def _of_minutes(self, span: _Span, bucket: int, simulated: bool) -> LightCurveView:
+    def _of_minutes(self, span: _Span, bucket: int, simulated: bool, corrections: Corrections) -> LightCurveView:
+        def rate(kind: str, name: str) -> str:
+            if name == "triggers" or not corrections.live_time:
+                return f"{kind}_{name}"
+            return f"{kind}_{name} / {live_fraction_sql(f'{kind}_triggers')}"
+
         rates = [
-            f"sum(mean_{name} * seconds) / sum(seconds) AS mean_{name}, "
-            f"min(min_{name}) AS min_{name}, max(max_{name}) AS max_{name}"
+            f"sum({rate('mean', name)} * seconds) / sum(seconds) AS mean_{name}, "
+            f"min({rate('min', name)}) AS min_{name}, max({rate('max', name)}) AS max_{name}"
             for name in _COLUMNS
         ]
         span = _whole_buckets(span, bucket)
@@ -265,6 +355,25 @@ class LightCurveReader:
             if self._connection is None:
                 self._connection = duckdb.connect(":memory:")
             return self._connection.cursor()
+
+
+@dataclass(frozen=True)
+class _Correct:
+    """Rates of recorded bins as SQL."""
+
+    corrections: Corrections
+    quiet: Quiet
+
+    def rate(self, name: str) -> str:
+        """Rate of a band, or of triggers, which are never corrected."""
+        rate = f"{_COLUMNS[name]} / duration_s"
+        if name == "triggers":
+            return rate
+        return corrected_sql(name, rate, "triggers / duration_s", self.corrections, self.quiet)
+
+
+def _level(band: str) -> str:
+    return f"quiet_{band}"
 
 
 def _view(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,9 @@ from archive.errors import QueryRefused
 from archive.index.filters import ScienceFilter
 from archive.index.schema import ScienceFile
 from archive.index.series import BAND_EDGES, BANDS, COUNTS, LIGHT_CURVES
+from archive.lightcurves.corrections import TRANSMISSION, Corrections, append_said, said_of
 from archive.lightcurves.read import LightCurveView
+from stixcore.calibration.attenuator import QUIET_QUANTILE, without_attenuator
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_pixel_data, read_spectrogram
 from stixcore.fits.spec import ProductKind
@@ -42,6 +44,13 @@ ATTENUATOR = (
     "Rates with the attenuator in are not corrected for it: its transmission changes within a band, so that of a band "
     "depends on the spectrum."
 )
+CORRECTED_ATTENUATOR = (
+    "Rates with the attenuator in are corrected in 25-50 and 50-84 keV only, above the quiet level of the file; below "
+    "25 keV the transmission depends on the spectrum."
+)
+NO_QUIET = "not corrected for the attenuator: too few bins with it out, so the quiet level is unknown."
+#: Bins with the attenuator out that the quiet level of a file needs.
+ENOUGH_QUIET = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +68,10 @@ class ScienceCurve:
     live_time_corrected : bool
     cautions : tuple of str
         Files and bins that are not what was asked for, and why.
+    live_fraction : (n,) float or None
+        Mean over the detectors; NaN where it is unknown, and in gaps.
+    attenuator_corrected : (n,) bool or None
+        Bins with the attenuator in that were corrected for it, in the bands where that is possible.
     """
 
     view: LightCurveView
@@ -66,6 +79,8 @@ class ScienceCurve:
     file: NDArray[np.int64] | None = None
     live_time_corrected: bool = True
     cautions: tuple[str, ...] = ()
+    live_fraction: Floats | None = None
+    attenuator_corrected: NDArray[np.bool_] | None = None
 
 
 def science_curve(
@@ -76,6 +91,7 @@ def science_curve(
     *,
     simulated: bool = False,
     corrected: bool = True,
+    attenuator: bool = False,
 ) -> ScienceCurve:
     """Light curves of the science files in a time window, in the five bands of quick-look light curves.
 
@@ -92,6 +108,8 @@ def science_curve(
         Simulated or real files; the two are never mixed.
     corrected : bool
         Divide rates by the live fraction.
+    attenuator : bool
+        Correct 25-50 and 50-84 keV for the attenuator. The quiet level is that of the file's own bins without it.
 
     Raises
     ------
@@ -122,14 +140,36 @@ def science_curve(
             if corrected and spectra.caution:
                 cautions.append(f"{row.name}: {spectra.caution}")
     taken.sort(key=lambda one: one[1].t_start[0])
+    rates, done = [], []
+    for name, spectra in taken:
+        of_file, inside = band_rates(spectra, corrected=corrected), spectra.rcr > 0
+        possible = attenuator and (~inside).sum() >= ENOUGH_QUIET
+        if possible:
+            of_file = _without_attenuator(of_file, inside)
+        elif attenuator and inside.any():
+            cautions.append(f"{name}: {NO_QUIET}")
+        rates.append(of_file)
+        done.append(inside & possible)
     if any((spectra.rcr > 0).any() for _, spectra in taken):
-        cautions.append(ATTENUATOR)
-    view, file = _view([spectra for _, spectra in taken], corrected)
-    return ScienceCurve(view, tuple(name for name, _ in taken), file, corrected, tuple(cautions))
+        cautions.append(CORRECTED_ATTENUATOR if any(one.any() for one in done) else ATTENUATOR)
+    return _curve(taken, rates, done, corrected, cautions)
 
 
-def science_rows(curve: ScienceCurve, *, simulated: bool) -> pa.Table:
-    """Bins of a curve as rows of the table of light curves; ``file`` is the science file, ``version`` is empty."""
+def _without_attenuator(rates: Floats, inside: NDArray[np.bool_]) -> Floats:
+    """Rates of a file in which the attenuator is in ``inside``, corrected in the bands where that is possible."""
+    rates = rates.copy()
+    for number, band in enumerate(BANDS):
+        if band in TRANSMISSION:
+            quiet = float(np.quantile(rates[~inside, number], QUIET_QUANTILE))
+            rates[inside, number] = without_attenuator(rates[inside, number], quiet, TRANSMISSION[band])
+    return rates
+
+
+def science_rows(curve: ScienceCurve, *, simulated: bool, say_corrections: bool = False) -> pa.Table:
+    """Bins of a curve as rows of the table of light curves; ``file`` is the file, ``version`` is empty.
+
+    With ``say_corrections`` there are two more columns: ``live_fraction`` and ``corrected_for``.
+    """
     keep = curve.view.rcr >= 0
     file = np.zeros(0, dtype=np.int64) if curve.file is None else curve.file[keep]
     columns = {
@@ -143,7 +183,13 @@ def science_rows(curve: ScienceCurve, *, simulated: bool) -> pa.Table:
         "version": [""] * int(keep.sum()),
     }
     schema = LIGHT_CURVES.arrow
-    return pa.table([pa.array(columns[field.name], field.type) for field in schema], schema)
+    rows = pa.table([pa.array(columns[field.name], field.type) for field in schema], schema)
+    if not say_corrections:
+        return rows
+    n = curve.view.rcr.size
+    live = np.full(n, np.nan) if curve.live_fraction is None else curve.live_fraction
+    done = np.zeros(n, dtype=bool) if curve.attenuator_corrected is None else curve.attenuator_corrected
+    return append_said(rows, live[keep], said_of(Corrections(curve.live_time_corrected, attenuator=True), done[keep]))
 
 
 def _files_in(archive: ArchiveQueries, start: np.datetime64, end: np.datetime64, simulated: bool) -> list[ScienceFile]:
@@ -183,21 +229,57 @@ def band_rates(spectra: CountSpectra, *, corrected: bool = True) -> Floats:
     return rates
 
 
-def _view(spectra: list[CountSpectra], corrected: bool) -> tuple[LightCurveView, NDArray[np.int64]]:
-    """The bins of all files together, with a row of NaN where the next one begins later than the last one ends."""
-    if not spectra:
-        none, bands = np.empty(0), np.empty((0, len(BANDS)))
-        whole = np.empty(0, dtype=np.int64)
-        times = np.empty(0, dtype="datetime64[us]")
-        return LightCurveView(times, 0.0, none, bands, bands, bands, none, none, none, whole), whole
-    begin, end = (np.concatenate([getattr(one, name) for one in spectra]) for name in ("t_start", "t_end"))
-    seconds = np.concatenate([one.duration for one in spectra])
-    rates = np.concatenate([band_rates(one, corrected=corrected) for one in spectra])
-    rcr = np.concatenate([one.rcr for one in spectra]).astype(np.int64)
-    file = np.repeat(np.arange(len(spectra)), [one.duration.size for one in spectra])
+def _curve(
+    taken: list[tuple[str, CountSpectra]],
+    rates: list[Floats],
+    done: list[NDArray[np.bool_]],
+    corrected: bool,
+    cautions: list[str],
+) -> ScienceCurve:
+    """The bins of all files together."""
+    spectra = [one for _, one in taken]
+
+    def joined(name: str, kind: str) -> NDArray[Any]:
+        return np.concatenate([np.zeros(0, kind), *(getattr(one, name) for one in spectra)])
+
+    begin, end = joined("t_start", "datetime64[us]"), joined("t_end", "datetime64[us]")
+    seconds, rcr = joined("duration", "float"), joined("rcr", "int64").astype(np.int64)
+    sizes = [one.duration.size for one in spectra]
+    file = np.repeat(np.arange(len(spectra)), sizes).astype(np.int64)
+    view, gaps = with_gaps(begin, end, seconds, np.concatenate([np.empty((0, len(BANDS))), *rates]), rcr)
+    return ScienceCurve(
+        view=view,
+        files=tuple(name for name, _ in taken),
+        file=np.insert(file, gaps, -1),
+        live_time_corrected=corrected,
+        cautions=tuple(cautions),
+        live_fraction=np.insert(joined("live_fraction", "float"), gaps, np.nan),
+        attenuator_corrected=np.insert(np.concatenate([np.zeros(0, bool), *done]), gaps, False),
+    )
+
+
+def with_gaps(
+    begin: NDArray[np.datetime64],
+    end: NDArray[np.datetime64],
+    seconds: Floats,
+    rates: Floats,
+    rcr: NDArray[np.int64],
+    triggers: Floats | None = None,
+) -> tuple[LightCurveView, NDArray[np.int64]]:
+    """View of bins, with a row of NaN where the next one begins later than the last one ends; and places of such rows.
+
+    Parameters
+    ----------
+    begin, end : (n,) datetime64
+    seconds : (n,) float, s
+    rates : (n, 5) float, ct s⁻¹
+    rcr : (n,) int
+    triggers : (n,) float, s⁻¹, optional
+    """
     gaps = np.flatnonzero((begin[1:] - end[:-1]) / np.timedelta64(1, "s") > 0.5 * seconds[1:]) + 1
     mean = np.insert(rates, gaps, np.nan, axis=0)
-    unknown = np.full(mean.shape[0], np.nan)
+    known = np.full(begin.size, np.nan) if triggers is None else triggers
+    known = np.insert(known, gaps, np.nan)
     view = LightCurveView(
         time=np.insert(begin, gaps, end[gaps - 1]).astype("datetime64[us]"),
         bucket_s=0.0,
@@ -205,9 +287,9 @@ def _view(spectra: list[CountSpectra], corrected: bool) -> tuple[LightCurveView,
         low=mean,
         mean=mean,
         high=mean,
-        triggers_low=unknown,
-        triggers_mean=unknown,
-        triggers_high=unknown,
+        triggers_low=known,
+        triggers_mean=known,
+        triggers_high=known,
         rcr=np.insert(rcr, gaps, -1),
     )
-    return view, np.insert(file, gaps, -1)
+    return view, gaps

@@ -2,7 +2,10 @@
 
 The bins as they were recorded, or, with ``bins=minutes``, one-minute means; real data, or ``series=simulated``. Sent
 one day (or one month of minutes) at a time, so that neither long windows nor slow clients fill the server's memory.
-With ``source=science`` the bins of pixel data and spectrograms, corrected for live time, with their names in ``file``.
+With ``source=science`` the bins of pixel data and spectrograms, with their names in ``file``, corrected for live time
+unless ``livetime=recorded``; with ``source=background-detector`` those of the background detector.
+``livetime=corrected`` and ``attenuator=corrected`` correct the counts, and two more columns say so: ``live_fraction``
+and ``corrected_for``.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from tornado.web import HTTPError, RequestHandler
 from archive import Archive
 from archive.index.columns import Table
 from archive.index.series import LIGHT_CURVE_MINUTES, LIGHT_CURVES
+from archive.lightcurves.corrections import NONE, Corrections, corrected_schema
+from archive.lightcurves.detector import LONGEST_DETECTOR
 from archive.lightcurves.read import MAX_POINTS
 from archive.lightcurves.science import LONGEST, science_rows
 from dashboards.server.conditional import check_conditions
@@ -40,7 +45,10 @@ from dashboards.shared.time_window import LONGEST_S, Window, unix_seconds
 RECORDED, MINUTES = "recorded", "minutes"
 #: Longest window of recorded bins, s: a year of them is 600 MB of text.
 LONGEST_RECORDED_S = 366 * 86_400.0
-LONGEST_SCIENCE_S = float(LONGEST / np.timedelta64(1, "s"))
+LONGEST_S_OF = {
+    "science": float(LONGEST / np.timedelta64(1, "s")),
+    "background-detector": float(LONGEST_DETECTOR / np.timedelta64(1, "s")),
+}
 #: Name of the time column; it includes the clock, because files are used without their context.
 TIME = "time_utc_solar_orbiter"
 
@@ -54,7 +62,8 @@ class Wanted:
     window: Window
     minutes: bool = False
     simulated: bool = False
-    science: bool = False
+    source: str = "quicklook"
+    corrections: Corrections = NONE
 
     @property
     def table(self) -> Table[Any]:
@@ -62,13 +71,19 @@ class Wanted:
         return LIGHT_CURVE_MINUTES if self.minutes else LIGHT_CURVES
 
     @property
+    def schema(self) -> pa.Schema:
+        """Columns of its rows."""
+        return corrected_schema(self.table.arrow) if self.corrections else self.table.arrow
+
+    @property
     def name(self) -> str:
         """Name of the file, without extension."""
         first, last = (str(time.astype("datetime64[s]")) for time in (self.window.begin, self.window.end))
         times = f"{first}_{last}".translate(str.maketrans("", "", "-:"))
         kind = "minutes" if self.minutes else "bins"
-        source = "science" if self.science else "ql"
-        return f"stix_{source}-lightcurve_{kind}_{times}{'_SIMULATED' if self.simulated else ''}"
+        source = "ql" if self.source == "quicklook" else self.source
+        corrected = "_corrected" if self.corrections else ""
+        return f"stix_{source}-lightcurve_{kind}_{times}{corrected}{'_SIMULATED' if self.simulated else ''}"
 
 
 def wanted(arguments: dict[str, str]) -> Wanted:
@@ -78,29 +93,45 @@ def wanted(arguments: dict[str, str]) -> Wanted:
     ----------
     arguments : dict
         ``start``, ``span`` [s]; ``bins``: "recorded" or "minutes"; ``series``: "real" or "simulated"; ``source``:
-        "quicklook" or "science".
+        "quicklook", "science" or "background-detector"; ``livetime``, ``attenuator``: "recorded" or "corrected".
 
     Raises
     ------
     NotUnderstood
         If one of them is invalid, or the window is too long for its bins.
     """
-    allowed = {"bins": (RECORDED, MINUTES), "series": ("real", "simulated"), "source": ("quicklook", "science")}
+    allowed = {
+        "bins": (RECORDED, MINUTES),
+        "series": ("real", "simulated"),
+        "source": ("quicklook", *LONGEST_S_OF),
+        "livetime": ("corrected" if arguments.get("source") == "science" else RECORDED, RECORDED, "corrected"),
+        "attenuator": (RECORDED, "corrected"),
+    }
     values = {name: words[0] for name, words in allowed.items()} | arguments
     strangers = sorted(values.keys() - {"start", "span", *allowed})
     if strangers or any(values[name] not in words for name, words in allowed.items()):
-        message = "expected parameters: start, span, " + ", ".join(f"{k}={'|'.join(v)}" for k, v in allowed.items())
+        known = "; ".join(f"{name}={'|'.join(dict.fromkeys(words))}" for name, words in allowed.items())
+        message = f"expected parameters: start, span; {known}"
         raise NotUnderstood(message)
-    minutes, science = values["bins"] == MINUTES, values["source"] == "science"
-    if minutes and science:
-        message = "bins of science files are not combined to minutes"
+    minutes, source = values["bins"] == MINUTES, values["source"]
+    corrections = Corrections(*(values[name] == "corrected" for name in ("livetime", "attenuator")))
+    if minutes and source != "quicklook":
+        message = f"bins of source={source} are not combined to minutes"
         raise NotUnderstood(message)
-    longest = LONGEST_S if minutes else LONGEST_SCIENCE_S if science else LONGEST_RECORDED_S
+    if corrections.attenuator and (minutes or source == "background-detector"):
+        message = (
+            "one-minute means are not corrected for the attenuator; leave attenuator or bins out"
+            if minutes
+            else "the attenuator never covers the background detector; leave attenuator out"
+        )
+        raise NotUnderstood(message)
+    longest = LONGEST_S if minutes else LONGEST_S_OF.get(source, LONGEST_RECORDED_S)
     window = Window(_number(values, "start"), _number(values, "span"))
     if not (unix_seconds(EARLIEST) <= window.start <= 2**32 and 0 < window.span <= longest):
         message = f"expected start in seconds since 1970, not before {EARLIEST}, and span from 1 to {longest:.0f} s"
-        raise NotUnderstood(message if minutes or science else f"{message} (bins=minutes: {LONGEST_S:.0f} s)")
-    return Wanted(window, minutes, values["series"] == "simulated", science)
+        whole = minutes or source != "quicklook"
+        raise NotUnderstood(message if whole else f"{message} (bins=minutes: {LONGEST_S:.0f} s)")
+    return Wanted(window, minutes, values["series"] == "simulated", source, corrections)
 
 
 def _number(values: dict[str, str], name: str) -> float:
@@ -116,11 +147,25 @@ def _number(values: dict[str, str], name: str) -> float:
 
 def tables_of(archive: Archive, want: Wanted) -> Iterator[pa.Table]:
     """Rows of a requested file, in pieces."""
-    window, simulated = want.window, want.simulated
-    if want.science:
-        curve = archive.science_curve(window.begin, window.end, MAX_POINTS, simulated=simulated)
-        return iter([science_rows(curve, simulated=simulated)])
-    return archive.light_curve_rows(window.begin, window.end, minutes=want.minutes, simulated=simulated)
+    window, simulated, corrections = want.window, want.simulated, want.corrections
+    if want.source == "quicklook":
+        return archive.light_curve_rows(
+            window.begin, window.end, minutes=want.minutes, simulated=simulated, corrections=corrections
+        )
+    corrected = corrections.live_time
+    curve = (
+        archive.science_curve(
+            window.begin,
+            window.end,
+            MAX_POINTS,
+            simulated=simulated,
+            corrected=corrected,
+            attenuator=corrections.attenuator,
+        )
+        if want.source == "science"
+        else archive.detector_curve(window.begin, window.end, MAX_POINTS, simulated=simulated, corrected=corrected)
+    )
+    return iter([science_rows(curve, simulated=simulated, say_corrections=bool(corrections))])
 
 
 def csv_pieces(schema: pa.Schema, tables: Iterator[pa.Table]) -> Iterator[bytes]:
@@ -192,7 +237,7 @@ class LightCurveHandler(RequestHandler):
 
         def first() -> tuple[bytes, Iterator[bytes]]:
             tables = archive_source().ask(lambda archive: tables_of(archive, want))
-            pieces = write(want.table.arrow, tables)
+            pieces = write(want.schema, tables)
             with in_plain_words():  # a damaged first day is still answered with a status
                 return b"".join(islice(pieces, 2)), pieces
 

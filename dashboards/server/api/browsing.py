@@ -13,6 +13,8 @@ from archive.exports import EXTENSIONS, FORMATS, described
 from archive.index.filters import NO_LOCATION, FlareFilter
 from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, Image, ScienceFile
 from archive.index.series import BAND_EDGES, BANDS
+from archive.lightcurves.corrections import Corrections
+from archive.lightcurves.detector import LONGEST_DETECTOR
 from archive.lightcurves.read import LightCurveView
 from archive.lightcurves.science import LONGEST
 from archive.scripts.sources import read_sources, with_recipe
@@ -40,7 +42,7 @@ ROWS_OF_PIECE = 4000
 #: Number of points if no resolution is given: about one per pixel of a screen.
 _SCREEN = 2000
 #: Files that light curves are from, and rates with and without correction for live time.
-QUICK_LOOK, SCIENCE = "quicklook", "science"
+QUICK_LOOK, SCIENCE, DETECTOR = "quicklook", "science", "background-detector"
 CORRECTED, RECORDED = "corrected", "recorded"
 
 _START = p.time("start", "Ends after this time")
@@ -226,15 +228,28 @@ def _science_document(row: ScienceFile) -> dict[str, Any]:
 
 def _light_curve(archive: Archive, v: Mapping[str, Any], points: int) -> tuple[LightCurveView, dict[str, Any]]:
     """Light curves of the requested source, and what the answer says about them."""
-    start, end, simulated = v["start"], v["end"], bool(v["simulated"])
-    if v["source"] != SCIENCE:
-        return archive.light_curve(start, end, points, simulated=simulated), {"source": QUICK_LOOK}
-    if end - start > LONGEST:
-        raise Refused(400, f"end: light curves of science files are at most {LONGEST} long", "end", str(end))
-    corrected = v["livetime"] != RECORDED
-    curve = archive.science_curve(start, end, points, simulated=simulated, corrected=corrected)
-    about = {"files": list(curve.files), "live_time_corrected": corrected, "cautions": list(curve.cautions)}
-    return curve.view, {"source": SCIENCE, **about}
+    start, end, simulated, source = v["start"], v["end"], bool(v["simulated"]), v["source"] or QUICK_LOOK
+    live_time = v["livetime"] == CORRECTED or (source == SCIENCE and v["livetime"] is None)
+    asked = Corrections(live_time, v.get("attenuator") == CORRECTED)
+    about = {"source": source, "live_time_corrected": live_time, "attenuator_corrected": asked.attenuator}
+    if source == QUICK_LOOK:
+        view = archive.light_curve(start, end, points, simulated=simulated, corrections=asked)
+        return view, about | {"cautions": list(view.cautions)}
+    longest = LONGEST if source == SCIENCE else LONGEST_DETECTOR
+    if end - start > longest:
+        what = "science files" if source == SCIENCE else "the background detector"
+        raise Refused(400, f"end: light curves of {what} are at most {longest} long", "end", str(end))
+    if source == SCIENCE:
+        curve = archive.science_curve(
+            start, end, points, simulated=simulated, corrected=live_time, attenuator=asked.attenuator
+        )
+    else:
+        if asked.attenuator:
+            message = f"attenuator: it never covers the {source.replace('-', ' ')}; leave attenuator out"
+            raise Refused(400, message, "attenuator", CORRECTED)
+        curve = archive.detector_curve(start, end, points, simulated=simulated, corrected=live_time)
+    about |= {"live_time_corrected": curve.live_time_corrected}
+    return curve.view, about | {"files": list(curve.files), "cautions": list(curve.cautions)}
 
 
 def lightcurve(archive: Archive, call: Call) -> Reply:
@@ -309,13 +324,21 @@ _CURVE = {
         "high": {**_BANDS, "description": "Highest rate, ct s⁻¹"},
         "triggers": {**_NUMBERS, "description": "Triggers, s⁻¹"},
         "rcr": {"type": "array", "items": {"type": "integer"}, "description": "Rate-control state; -1 in gaps"},
-        "source": {"type": "string", "description": f"Kind of files: {QUICK_LOOK} or {SCIENCE}"},
-        "files": {"type": "array", "items": {"type": "string"}, "description": "Science files, in order of time"},
-        "live_time_corrected": {"type": "boolean", "description": "Whether rates of science files are corrected"},
+        "source": {"type": "string", "description": f"Kind of files: {QUICK_LOOK}, {SCIENCE} or {DETECTOR}"},
+        "files": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Science files or files of the background detector, in order of time",
+        },
+        "live_time_corrected": {"type": "boolean", "description": "Whether rates are corrected for live time"},
+        "attenuator_corrected": {
+            "type": "boolean",
+            "description": "Whether rates with the attenuator in are corrected where that is possible; see cautions",
+        },
         "cautions": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "What to know about these files",
+            "description": "What to know about these files and corrections",
         },
         "clock": {"type": "string"},
         "units": {"type": "object"},
@@ -455,8 +478,21 @@ BROWSING = (
                 "resolution", f"Maximum length of a point; by default the window is divided into {_SCREEN} points", "s"
             ),
             p.truth("simulated", "Simulated light curves instead of real ones"),
-            p.choice("source", "Quick-look files (default); or pixel data and spectrograms", (QUICK_LOOK, SCIENCE)),
-            p.choice("livetime", f"Rates of {SCIENCE} files: corrected for live time (default)", (CORRECTED, RECORDED)),
+            p.choice(
+                "source",
+                "Quick-look files (default); pixel data and spectrograms; or the background detector",
+                (QUICK_LOOK, SCIENCE, DETECTOR),
+            ),
+            p.choice(
+                "livetime",
+                f"Rates corrected for live time or as recorded; default: {CORRECTED} for {SCIENCE}, else {RECORDED}",
+                (CORRECTED, RECORDED),
+            ),
+            p.choice(
+                "attenuator",
+                "Rates with the attenuator in: corrected in 25-50 and 50-84 keV, or as recorded (default)",
+                (CORRECTED, RECORDED),
+            ),
         ),
     ),
 )

@@ -52,14 +52,25 @@ def test_the_file_has_them_on_request_only(science: Any) -> None:
     window = {"start": str(unix_seconds(file.t_start)), "span": "3600", "series": "simulated"}
     want = wanted({**window, "source": "science"})
     assert want.name.startswith("stix_science-lightcurve_bins_")
-    text = b"".join(csv_pieces(want.table.arrow, tables_of(archive, want))).decode()
+    assert "_corrected" in want.name
+    text = b"".join(csv_pieces(want.schema, tables_of(archive, want))).decode()
     header, first, *_ = text.splitlines()
     assert header.startswith('"time_utc_solar_orbiter"')
+    assert header.endswith('"live_fraction","corrected_for"')
     assert file.name in first
+    assert first.endswith('"live time"')
+    recorded = wanted({**window, "source": "science", "livetime": "recorded"})
+    assert recorded.schema == recorded.table.arrow
+    assert not any("corrected_for" in table.column_names for table in tables_of(archive, recorded))
     quick = wanted(window)
-    assert not quick.science
+    assert quick.source == "quicklook"
     assert len(b"".join(csv_pieces(quick.table.arrow, tables_of(archive, quick))).splitlines()) == 1
-    for wrong in ({"source": "x"}, {"source": "science", "bins": "minutes"}, {"source": "science", "span": "90000"}):
+    for wrong in (
+        {"source": "x"}, {"source": "science", "bins": "minutes"}, {"source": "science", "span": "90000"},
+        {"livetime": "yes"}, {"attenuator": "corrected", "bins": "minutes"},
+        {"attenuator": "corrected", "source": "background-detector"},
+        {"source": "background-detector", "span": "700000"},
+    ):  # fmt: skip
         with pytest.raises(NotUnderstood):
             wanted({**window, **wrong})
 
@@ -81,3 +92,22 @@ def test_the_api_names_files_and_cautions(science: Any) -> None:
     assert corrected["mean"]["50_84_kev"][0] is None
     with pytest.raises(Refused):
         answer(source="science", end=file.t_start + np.timedelta64(25, "h"))
+
+
+def test_the_api_corrects_quick_look_curves_on_request(science: Any) -> None:
+    archive, file = science
+    values = {"start": file.t_start, "end": file.t_end, "resolution": None, "simulated": True, "livetime": None}
+
+    def answer(**more: Any) -> Any:
+        call: Any = SimpleNamespace(values={**values, "source": None, "attenuator": None, **more})
+        return lightcurve(archive, call).document
+
+    plain, both = answer(), answer(livetime="corrected", attenuator="corrected")
+    assert (plain["live_time_corrected"], plain["attenuator_corrected"]) == (False, False)
+    assert (both["live_time_corrected"], both["attenuator_corrected"]) == (True, True)
+    detector = answer(source="background-detector")
+    assert (detector["source"], detector["files"], detector["time"]) == ("background-detector", [], [])
+    with pytest.raises(Refused, match="never covers"):
+        answer(source="background-detector", attenuator="corrected")
+    with pytest.raises(Refused, match="background detector"):
+        answer(source="background-detector", end=file.t_start + np.timedelta64(9, "D"))
