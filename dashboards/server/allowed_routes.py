@@ -43,6 +43,7 @@ SERVED: Mapping[str, str] = {
     r"/archive/report/([0-9a-f]{16})\.pdf$": "the report of an image set as PDF",
     r"/archive/flare/(\d{10})\.zip$": "everything of a flare",
     r"/archive/locator/([0-9a-f]{16})\.(fits|json)$": "map and regions of the coarse flare locator",
+    r"/archive/pointing/([0-9a-f]{16})\.(json)$": "all pointings of an image set",
     r"/archive/lightcurve\.(csv|parquet)$": "light curves of a time range",
     r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)$": "a file that a user's request rendered",
     r"/archive/selection/(bundle\.zip|table\.csv|table\.parquet|animation\.py|overlay\.py)$": "several images together",

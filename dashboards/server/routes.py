@@ -35,6 +35,7 @@ from dashboards.server.fair_use import look_up_file, refuse_json
 from dashboards.server.flare_files import FlareBundleHandler, ReportPdfHandler, report_place
 from dashboards.server.lightcurve_files import LightCurveHandler
 from dashboards.server.locator import LocatorHandler
+from dashboards.server.pointings import PointingHandler
 from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import SUFFIXES, ScriptHandler
 from dashboards.server.sign_in import SignOutPage
@@ -262,6 +263,7 @@ ROUTES = [
     (r"/archive/report/([0-9a-f]{16})\.pdf", ReportPdfHandler),
     (r"/archive/flare/(\d{10})\.zip", FlareBundleHandler),
     (r"/archive/locator/([0-9a-f]{16})\.(fits|json)", LocatorHandler),
+    (r"/archive/pointing/([0-9a-f]{16})\.(json)", PointingHandler),
     (r"/archive/lightcurve\.(csv|parquet)", LightCurveHandler),
     (r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)", ImageFileHandler),
     (rf"/archive/selection/({SELECTION_PATHS})", SelectionHandler),
