@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -443,6 +443,13 @@ class ArchiveQueries:
             if not found:
                 raise
             return found[0]
+
+    def listed_ids(self, others: Collection[str]) -> dict[str, str]:
+        """Ids in the flare list of flares with these other ids, by other id; the earliest flare of several."""
+        which = Conditions.of(("list_has_any(string_split(other_ids, ' '), ?)", sorted(others) or None))
+        found = self._select(FLARES, which, ("-t_peak",)) if others else []
+        known = {other: flare.flare_id for flare in found for other in (flare.other_ids or "").split()}
+        return {other: known[other] for other in others if other in known}
 
     def path_of(self, relative: str | PurePosixPath) -> Path:
         """Absolute path of a file of the archive.

@@ -24,6 +24,11 @@ _OF_FLARE = (
 )
 #: Flares with a text in another id or in the SOL identifier.
 _NAMED = "flare_id IN (SELECT flare_id FROM flares WHERE contains(other_ids, ?) OR contains(lower(sol_id), ?))"
+#: Science files whose purpose has another id of the flare with some id.
+_FOR_FLARE = (
+    "len(list_filter((SELECT any_value(string_split(other_ids, ' ')) FROM flares WHERE flare_id = ?), "
+    "lambda other: contains(purpose, other))) > 0"
+)
 #: Net counts of a run, ct.
 NET_COUNTS_OF_RUN = "counts_total - coalesce(counts_background, 0)"
 _NET_COUNTS = f"recipe_id IN (SELECT run_id FROM runs WHERE {NET_COUNTS_OF_RUN} >= ?)"  # noqa: S608 (a constant)
@@ -205,7 +210,8 @@ class ScienceFilter:
     e_low, e_high : float
         Files whose channels cover this range, keV.
     text : str
-        Part of file name or purpose; case is ignored.
+        Part of file name or purpose; case is ignored. An id of the flare list also finds files with another id of this
+        flare in their purpose.
     superseded : bool
         Include files that have a newer version.
     """
@@ -235,7 +241,10 @@ class ScienceFilter:
             ("duration_s >= ?", self.min_duration_s),
             ("e_low <= ?", self.e_low),
             ("e_high >= ?", self.e_high),
-            (_contains("lower(name)", "lower(purpose)"), (self.text.lower(),) * 2 if self.text else None),
+            (
+                f"{_contains('lower(name)', 'lower(purpose)')} OR {_FOR_FLARE}",
+                (*(self.text.lower(),) * 2, self.text) if self.text else None,
+            ),
             ("superseded_by IS NULL", None if self.superseded else ()),
         )
 

@@ -6,7 +6,8 @@ for each method.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +107,18 @@ def _map(images: ImageSet, method: Method) -> Picture.Image:
 def _name(images: ImageSet, method: Method) -> str:
     name = METHOD_NAMES[method]
     sources = images.images[method].sources if method in images.images else ()
-    return f"{name} ({'+'.join(str(source['shape']) for source in sources)})" if sources else name
+    return f"{name} ({' + '.join(map(shape_text, sources))})" if sources else name
+
+
+def shape_text(source: Mapping[str, Any]) -> str:
+    """Shape of a fitted source; of a loop how much it is bent, because the image of a slightly bent one is an ellipse.
+
+    ``circle``, ``ellipse``, ``loop bent by 38° ± 7°``.
+    """
+    if "loop_angle" not in source:
+        return str(source["shape"])
+    sigma = source.get("loop_angle_sigma", np.nan)
+    return f"loop bent by {abs(source['loop_angle']):.0f}°{f' ± {sigma:.0f}°' if np.isfinite(sigma) else ''}"
 
 
 class _Plot:

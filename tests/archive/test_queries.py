@@ -471,6 +471,25 @@ def test_images_by_any_id_of_their_flare(archive: Archive, make) -> None:
     assert archive.images(ImageFilter(flare_id="221111120")) == []
 
 
+def test_listed_ids_of_other_ids(archive: Archive, make) -> None:
+    flares_of_images(archive, make)
+    earlier = Flare(flare_id="2211111100", t_peak=T0 - hours(1), other_ids="2211111204", source="x", updated_at=T0)
+    archive.upsert("flares", [earlier])
+    asked = {"2211111203", "2211111204", "2211111200", "2211119999"}
+    assert archive.listed_ids(asked) == {"2211111203": "2211111200", "2211111204": "2211111100"}
+    assert archive.listed_ids(set()) == {}
+
+
+def test_science_files_by_the_listed_id_of_their_flare(archive: Archive, make: Any) -> None:
+    """The purpose has the id of the request."""
+    flares_of_images(archive, make)
+    file = science("1", purpose="Flare 2211111204, Solar Flare")
+    archive.upsert("science_files", [file, science("2", purpose="quiet")])
+    for text in ("2211111200", "2211111204", "flare 2211111204"):
+        assert archive.science_files(ScienceFilter(text=text)) == [file]
+    assert archive.science_files(ScienceFilter(text="2211111301")) == []
+
+
 def test_flare_by_any_of_its_ids(archive: Archive, make) -> None:
     """A part of an id is none; the id of a row counts before the other id of another row."""
     flares_of_images(archive, make)

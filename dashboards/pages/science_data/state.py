@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,6 +30,7 @@ from dashboards.shared.ranges import earliest, energy_band, latest
 from dashboards.shared.source import ArchiveSource, Unavailable
 from dashboards.shared.steps import Steps, beside
 from dashboards.shared.typed_numbers import TypedInteger
+from jobs.inputs import flare_named_in
 from stixcore.errors import StixError
 from stixcore.fits.spec import IMAGEABLE, ProductKind
 
@@ -243,7 +245,7 @@ class ScienceState(AddressState):
         total = archive.count_science_files(which)
         page = min(self.page, pages_of(total, size))
         rows = archive.science_files(which, sort=self._sort(), limit=size, offset=(page - 1) * size) if total else []
-        return Listing(tuple(rows), total, page, size)
+        return Listing(with_listed_ids(archive, rows), total, page, size)
 
     def _filter(self) -> ScienceFilter:
         meaning: dict[str, Any] = {}
@@ -299,6 +301,23 @@ class ScienceState(AddressState):
             self.image = None
 
 
+def with_listed_ids(archive: Archive, files: Sequence[ScienceFile]) -> tuple[ScienceFile, ...]:
+    """Files whose purpose names a flare by its id in the flare list; the id of the request comes after it.
+
+    ``Flare 2405110442, Solar Flare`` becomes ``Flare 2405110441 (2405110442 in the request), Solar Flare``.
+    """
+    named = {file.name: flare_named_in(file.purpose) for file in files}
+    listed = archive.listed_ids({flare_id for flare_id in named.values() if flare_id})
+    return tuple(_renamed(file, named[file.name], listed.get(named[file.name])) for file in files)
+
+
+def _renamed(file: ScienceFile, named: str, listed: str | None) -> ScienceFile:
+    if listed is None:
+        return file
+    first, _, rest = file.purpose.partition(named)  # a purpose may repeat the id
+    return replace(file, purpose=f"{first}{listed} ({named} in the request){rest.replace(named, listed)}")
+
+
 def _key(archive: Archive, row: ScienceFile) -> str:
     """Name of a file in a URL: its uid, unless that identifies another file."""
     return row.uid if row.uid and archive.science_file(row.uid).name == row.name else row.name
@@ -312,7 +331,7 @@ def load_science(archive: Archive, uid: str, visitor: Visitor = GUEST) -> Scienc
     NotInArchive
         If there is no file with that uid or name.
     """
-    file = archive.science_file(uid)
+    (file,) = with_listed_ids(archive, [archive.science_file(uid)])
     # flares are indexed by their peak, which may be outside the file
     margin = np.timedelta64(1, "h")
     flares = tuple(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archive import Archive
+from archive import Archive, Flare
 from dashboards.pages.science_data.file_state import DRAWN_BINS, FileView
 from dashboards.pages.science_data.opened_files import FileCache, opened, spectra_of
 from dashboards.pages.science_data.state import BACKGROUNDS, FLARES, PIXELS, SPECTROGRAMS, ScienceState, load_science
@@ -49,6 +49,27 @@ def test_files_are_listed_filtered_and_sorted_by_the_archive(november: Archive) 
     assert uids(state) == [FLARE]
     state.start = "soon"
     assert "“soon” is not a time" in state.complaints["start"]
+
+
+def test_a_flare_has_the_id_of_the_flare_list(november: Archive, tmp_path: Path) -> None:
+    """The request of a file may name it otherwise."""
+    named = november.science_file(FLARE)
+    assert "Flare 2211111136" in named.purpose
+    archive = Archive(shutil.copytree(november.root, tmp_path / "archive"))
+    listed = Flare(
+        flare_id="2211111137",
+        t_peak=named.t_start,
+        other_ids="2211111130 2211111136",
+        source="list",
+        updated_at=named.t_end,
+    )
+    archive.upsert("flares", [listed])
+    state = state_of(archive, text="2211111137")
+    (row,) = state.listing.rows
+    before, between, after = named.purpose.split("2211111136")
+    assert row.purpose == f"{before}2211111137 (2211111136 in the request){between}2211111137{after}"
+    state.uid = FLARE
+    assert state.detail.file == row
 
 
 def test_less_than_no_minutes_are_none(november: Archive) -> None:
