@@ -17,6 +17,7 @@ from dashboards.shared.address import AddressState
 from stixcore.errors import InvalidProduct
 from stixcore.image_files.read import ImageFile, read_image_file
 from stixcore.imaging.grid import ImageGrid
+from stixcore.imaging.location import ripple_level
 from stixcore.imaging.reconstruction import Method
 from stixcore.solar_grid import Line, clipped, heliographic_grid, limb
 
@@ -157,7 +158,9 @@ def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
             high = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
             low = -high
         else:
-            low, high = 0.0, highest[scene.file.unit] if choice.scale == COMMON else float(np.nanmax(values))
+            low, high = lowest(scene.file), highest[scene.file.unit]
+            if choice.scale == OWN:
+                high = float(np.nanmax(values))
         shift = scene.file.grid.center if about_centres else (0.0, 0.0)
         extent = _shifted(scene.file.extent, shift)
         lines, grid = sun_of(scene.file, shift)
@@ -178,6 +181,11 @@ def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
             )
         )
     return Comparison(tuple(panels), _view([panel.extent for panel in panels]), about_centres, tuple(notes))
+
+
+def lowest(file: ImageFile) -> float:
+    """Lower end of the color scale: 0, but for a full-disk map the height of its ripples."""
+    return ripple_level(file.pixels) if file.header.get("ALG_USED") == Method.FULL_DISK_BP else 0.0
 
 
 def _default_reference(scenes: Sequence[Scene]) -> Scene:

@@ -9,6 +9,7 @@ from typing import Any
 from archive import Image, Run
 from dashboards.shared import formatting
 from dashboards.shared.detail import Caution, ImageDetail, read_backgrounds, read_cautions
+from dashboards.shared.disk_layer import disk_legend
 from dashboards.shared.frame import PAGES
 from dashboards.shared.image_columns import script_links
 from dashboards.shared.image_map import map_html
@@ -67,7 +68,9 @@ def picture_html(detail: ImageDetail, links: Links, *, colors: str = DEFAULT_COL
         picture = f'<a href="{escape(place)}" target="_blank">{stored}</a>'
     else:
         picture = '<p class="nothing">No picture of this image. The FITS file can be downloaded.</p>'
-    return f"{_simulated(image)}{f'<figure>{picture}</figure>' if large else ''}{_download(image, links)}"
+    legend = "" if detail.file is None else disk_legend(detail.file)
+    shown = f"<figure>{picture}</figure>" if large else ""
+    return f"{_simulated(image)}{shown}{legend}{_download(image, links)}"
 
 
 def switch_html(detail: ImageDetail, links: Links) -> str:

@@ -12,6 +12,7 @@ from panel.custom import JSComponent
 from dashboards.shared import image_detail
 from dashboards.shared.compare import CompareChoice, Scene, compare
 from dashboards.shared.detail import ImageDetail
+from dashboards.shared.disk_layer import draw_disk_marks
 from dashboards.shared.image_strip import ImageCards
 from dashboards.shared.links import Links
 from dashboards.shared.map_colors import color_choice, session_colors
@@ -121,6 +122,7 @@ class ImageDialog:
                 beam_fwhm=panel.beam_fwhm,
                 colors=self._colors.chosen,
             )
+            draw_disk_marks(self._sky.object, detail.file)
         self._sky.visible = live
 
     def close(self) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image as Picture
 
 from dashboards.shared import formatting
-from dashboards.shared.compare import sun_of
+from dashboards.shared.compare import lowest, sun_of
+from dashboards.shared.disk_layer import disk_spans, disk_svg, is_full_disk
 from dashboards.shared.map_colors import palette
+from dashboards.shared.svg_lines import points_of
 from jobs.imaging.figures import color_table, levels, nice_step, png
 from stixcore.image_files.read import ImageFile
 from stixcore.solar_grid import Line
@@ -37,14 +39,15 @@ def map_html(file: ImageFile, name: str, *, colors: str, link: str | None = None
         URL that a click on the map opens.
     """
     x0, x1, y0, y1 = file.extent
-    top = float(np.nanmax(file.pixels))
+    low, top = lowest(file), float(np.nanmax(file.pixels))
     picture = f'<img class="large" src="{_picture(file, colors)}" alt="{escape(name)}">'
     linked = f'<a href="{escape(link)}" target="_blank">{picture}</a>' if link else picture
     return (
         '<div class="map"><div class="y"><span>Solar Y [arcsec]</span>'
-        f"{_ticks(y0, y1, 'bottom')}</div><div class='sky'>{linked}{_lines(file)}{_scale(x1 - x0)}</div>"
+        f"{_ticks(y0, y1, 'bottom')}</div><div class='sky'>{linked}{_lines(file)}{disk_spans(file)}{_scale(x1 - x0)}"
+        "</div>"
         f'<div class="bar"><i style="background:linear-gradient(to top,{_gradient(colors)})"></i>'
-        f"{_ticks(0.0, top, 'bottom')}</div><div class='x'>{_ticks(x0, x1, 'left')}<span>Solar X [arcsec]</span></div>"
+        f"{_ticks(low, top, 'bottom')}</div><div class='x'>{_ticks(x0, x1, 'left')}<span>Solar X [arcsec]</span></div>"
         f'<div class="unit">{escape(formatting.unit(file.unit))}</div></div>'
     )
 
@@ -55,7 +58,7 @@ def _picture(file: ImageFile, colors: str) -> str:
     step = -(-max(image.shape) // MOST_PIXELS)
     ny, nx = (side // step * step for side in image.shape)
     blocks = np.asarray(image[:ny, :nx].reshape(ny // step, step, nx // step, step).max(axis=(1, 3)))
-    picture = Picture.fromarray(levels(np.nan_to_num(blocks)))
+    picture = Picture.fromarray(levels(np.nan_to_num(blocks), lowest(file)))
     picture.putpalette(color_table(colors).tobytes())
     return f"data:image/png;base64,{b64encode(png(picture)).decode()}"
 
@@ -80,7 +83,9 @@ def _ticks(low: float, high: float, side: str) -> str:
 def _lines(file: ImageFile) -> str:
     """Limb, heliographic grid and beam over the map, in a frame of 1000 units with north up."""
     limb, grid = sun_of(file)
-    drawn = _paths(file, grid, "grid") + _paths(file, limb, "limb")
+    disk = "".join(f'<polygon class="disk" points="{points_of(line, file.extent)}"/>' for line in limb)
+    drawn = disk if is_full_disk(file) else ""
+    drawn += _paths(file, grid, "grid") + _paths(file, limb, "limb") + disk_svg(file)
     x0, x1, _, _ = file.extent
     if file.beam_fwhm is not None:
         radius = file.beam_fwhm / 2.0 / (x1 - x0) * 1000.0
@@ -89,13 +94,7 @@ def _lines(file: ImageFile) -> str:
 
 
 def _paths(file: ImageFile, lines: Sequence[Line], name: str) -> str:
-    x0, x1, y0, y1 = file.extent
-    paths = []
-    for x, y in lines:
-        across, down = (x - x0) / (x1 - x0) * 1000.0, (y1 - y) / (y1 - y0) * 1000.0
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across.tolist(), down.tolist(), strict=True))
-        paths.append(f'<polyline class="{name}" points="{points}"/>')
-    return "".join(paths)
+    return "".join(f'<polyline class="{name}" points="{points_of(line, file.extent)}"/>' for line in lines)
 
 
 def _scale(width: float) -> str:

@@ -5,6 +5,7 @@ They are drawn with Pillow: a map takes a few milliseconds, with Matplotlib and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -69,14 +70,17 @@ def colored(image: Floats, low: float = 0.0, high: float | None = None) -> Bytes
     return color_table()[levels(image, low, high)]
 
 
-def thumbnail(image: Floats, low: float = 0.0) -> bytes:
-    """A small PNG of a map without annotations; values up to ``low`` times the maximum are black."""
+def thumbnail(image: Floats) -> bytes:
+    """A small PNG of a map without annotations; that of a full-disk map is `jobs.imaging.full_disk`'s."""
+    picture = Picture.fromarray(colored(block_maxima(image)))
+    return png(picture.resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Picture.Resampling.BICUBIC))
+
+
+def block_maxima(image: Floats) -> Floats:
+    """A map reduced to the size of a thumbnail: a mean would hide peaks that are smaller than a block."""
     step = max(min(image.shape) // THUMBNAIL_PIXELS, 1)
     ny, nx = (side // step * step for side in image.shape)
-    # the maximum of each block: a mean would hide the peaks of a full-disk map in its ripples
-    blocks = image[:ny, :nx].reshape(ny // step, step, nx // step, step).max(axis=(1, 3))
-    picture = Picture.fromarray(colored(blocks, low * float(image.max())))
-    return png(picture.resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Picture.Resampling.BICUBIC))
+    return np.asarray(image[:ny, :nx].reshape(ny // step, step, nx // step, step).max(axis=(1, 3)))
 
 
 def draw_map(
@@ -89,6 +93,9 @@ def draw_map(
     b0: float = 0.0,
     beam_fwhm: float | None = None,
     size: int = 512,
+    low: float = 0.0,
+    disk: tuple[int, int, int, int] = (0, 0, 0, 0),
+    over: Callable[[ImageDraw.ImageDraw, Frame], None] | None = None,
 ) -> Picture.Image:
     """Picture of a map with limb, heliographic grid, axes, scale bar and beam.
 
@@ -105,14 +112,22 @@ def draw_map(
     beam_fwhm : float, arcsec, optional
     size : int
         Side of the map in the picture, pixels.
+    low : float, unit of the image
+        Lower values have the first color.
+    disk : (red, green, blue, alpha)
+        Color of the solar disk, below limb and grid; transparent by default.
+    over : callable, optional
+        Draws on the map, after limb and grid.
     """
     left, top, right, bottom = 74, 34, 16, 64
     canvas = Picture.new("RGB", (size + left + right, size + top + bottom), "white")
-    map_picture = Picture.fromarray(colored(image)).resize((size, size), Picture.Resampling.BICUBIC)
+    map_picture = Picture.fromarray(colored(image, low)).resize((size, size), Picture.Resampling.BICUBIC)
     overlay = Picture.new("RGBA", (size, size), (0, 0, 0, 0))
-    frame = _Frame(grid, size)
+    frame = Frame(grid, size)
     if np.isfinite(rsun) and rsun > 0:
-        _draw_sun(ImageDraw.Draw(overlay), frame, rsun, b0 if np.isfinite(b0) else 0.0)
+        _draw_sun(ImageDraw.Draw(overlay), frame, rsun, b0 if np.isfinite(b0) else 0.0, disk)
+    if over is not None:
+        over(ImageDraw.Draw(overlay), frame)
     _draw_scale(ImageDraw.Draw(overlay), frame, beam_fwhm)
     map_picture.paste(overlay, (0, 0), overlay)
     canvas.paste(map_picture, (left, top))
@@ -124,7 +139,7 @@ def draw_map(
     return canvas
 
 
-class _Frame:
+class Frame:
     """Conversion from arcseconds to pixels of the picture."""
 
     def __init__(self, grid: ImageGrid, size: int) -> None:
@@ -134,20 +149,29 @@ class _Frame:
         self.width, self.height = nx * grid.pixel, ny * grid.pixel
 
     def column(self, x: Floats | float) -> Floats:
+        """Pixel columns of helioprojective x, arcsec."""
         return (np.asarray(x) - self.x0) / self.width * self.size
 
     def row(self, y: Floats | float) -> Floats:
+        """Pixel rows of helioprojective y, arcsec."""
         return self.size - (np.asarray(y) - self.y0) / self.height * self.size
 
 
-def _draw_sun(draw: ImageDraw.ImageDraw, frame: _Frame, rsun: float, b0: float) -> None:
+def _draw_sun(draw: ImageDraw.ImageDraw, frame: Frame, rsun: float, b0: float, disk: tuple[int, int, int, int]) -> None:
+    fill_circle(draw, frame, rsun, disk)
     _polyline(draw, frame, *limb(rsun), LIMB_COLOR, width=2)
     for x, y in heliographic_grid(rsun, b0):
         _polyline(draw, frame, x, y, GRID_COLOR)
 
 
+def fill_circle(draw: ImageDraw.ImageDraw, frame: Frame, radius: float, color: tuple[int, int, int, int]) -> None:
+    """Fill a circle around Sun center; ``radius`` in arcsec."""
+    west, south = float(frame.column(radius)), float(frame.row(-radius))
+    draw.ellipse((float(frame.column(-radius)), float(frame.row(radius)), west, south), fill=color)
+
+
 def _polyline(
-    draw: ImageDraw.ImageDraw, frame: _Frame, x: Floats, y: Floats, color: tuple[int, ...], width: int = 1
+    draw: ImageDraw.ImageDraw, frame: Frame, x: Floats, y: Floats, color: tuple[int, ...], width: int = 1
 ) -> None:
     """Draw a line through the points that are in or near the picture."""
     column, row = frame.column(x), frame.row(y)
@@ -160,7 +184,7 @@ def _polyline(
             draw.line(list(zip(column[run].tolist(), row[run].tolist(), strict=True)), fill=color, width=width)
 
 
-def _draw_scale(draw: ImageDraw.ImageDraw, frame: _Frame, beam_fwhm: float | None) -> None:
+def _draw_scale(draw: ImageDraw.ImageDraw, frame: Frame, beam_fwhm: float | None) -> None:
     length = nice_step(frame.width / 4.0)
     pixels = length / frame.width * frame.size
     x, y = frame.size - 14 - pixels, frame.size - 16
@@ -173,7 +197,7 @@ def _draw_scale(draw: ImageDraw.ImageDraw, frame: _Frame, beam_fwhm: float | Non
         )
 
 
-def _draw_axes(draw: ImageDraw.ImageDraw, frame: _Frame, left: int, top: int) -> None:
+def _draw_axes(draw: ImageDraw.ImageDraw, frame: Frame, left: int, top: int) -> None:
     step = nice_step(frame.width / 5.0)
     for value in np.arange(np.ceil(frame.x0 / step), np.floor((frame.x0 + frame.width) / step) + 1) * step:
         x = left + float(frame.column(value))

@@ -14,7 +14,9 @@ from PIL import Image as Picture
 from archive.atomic import atomic_path, write_bytes
 from archive.image_errors import error_columns
 from archive.layout import image_name
+from jobs.imaging.disk_marks import marks_of_images
 from jobs.imaging.figures import draw_map, png, thumbnail
+from jobs.imaging.full_disk import draw_full_disk, full_disk_thumbnail
 from jobs.imaging.report import draw_report
 from stixcore.fits.read import read_pixel_data
 from stixcore.image_files.layout import SOURCE_COLUMNS
@@ -28,9 +30,6 @@ from stixcore.pointings import pointing_choices
 from stixcore.recipe import sha256_of
 from stixcore.reconstruct import ImageSet
 from stixcore.times import format_time
-
-#: The thumbnail of a full-disk map omits ripples below this fraction of its peak, as the Data Center's does.
-FULL_DISK_FLOOR = 0.4
 
 _FLUX = SOURCE_COLUMNS["flux"]
 #: Units, in FITS notation, of numbers of `describe` whose key does not name one. ``max`` has the ``unit`` of its image.
@@ -79,7 +78,7 @@ def save_images(images: ImageSet, folder: Path, created: np.datetime64) -> dict[
             write_image(temporary, images, method, created)
         picture, small = path.with_suffix(".png"), path.with_suffix(".thumb.png")
         write_bytes(picture, png(_picture(images, method, image)))
-        write_bytes(small, thumbnail(image.image, FULL_DISK_FLOOR if method is Method.FULL_DISK_BP else 0.0))
+        write_bytes(small, _thumbnail(images, method, image))
         saved[method] = SavedImage(path, picture, small, sha256_of(path), path.stat().st_size)
     return saved
 
@@ -118,16 +117,30 @@ def _picture(images: ImageSet, method: Method, image: Reconstruction) -> Picture
     # the counts are those of the image set's band, which differs from that of the full-disk map
     counts = "" if method is Method.FULL_DISK_BP else f"{images.counts[0]:.0f} counts; "
     simulated = "  SIMULATED" if pixels.header.simulated else ""
+    title = f"{METHOD_NAMES[method]}   {format_time(pixels.t_start)[:19]} UTC   {low:g}-{high:g} keV{simulated}"
+    caption = (
+        f"{pixels.duration:.0f} s, seen and timed at Solar Orbiter; pointing: {recipe.pointing.source}; "
+        f"{counts}uid {recipe.science.uid}"
+    )
+    if method is Method.FULL_DISK_BP:
+        rsun, b0 = recipe.pointing.rsun, recipe.pointing.b0
+        marks = marks_of_images(images)
+        return draw_full_disk(image.image, image.grid, marks, title=title, caption=caption, rsun=rsun, b0=b0)
     return draw_map(
         image.image,
         image.grid,
-        title=f"{METHOD_NAMES[method]}   {format_time(pixels.t_start)[:19]} UTC   {low:g}-{high:g} keV{simulated}",
-        caption=f"{pixels.duration:.0f} s, seen and timed at Solar Orbiter; pointing: {recipe.pointing.source}; "
-        f"{counts}uid {recipe.science.uid}",
+        title=title,
+        caption=caption,
         rsun=recipe.pointing.rsun,
         b0=recipe.pointing.b0,
         beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters | MultiScaleCleanParameters) else None,
     )
+
+
+def _thumbnail(images: ImageSet, method: Method, image: Reconstruction) -> bytes:
+    if method is Method.FULL_DISK_BP:
+        return full_disk_thumbnail(image.image, image.grid, marks_of_images(images), images.recipe.pointing.rsun)
+    return thumbnail(image.image)
 
 
 def describe(images: ImageSet, saved: Mapping[Method, SavedImage]) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw
 
+from jobs.imaging.disk_marks import marks_of_images
 from jobs.imaging.figures import draw_map, font, nice_step
+from jobs.imaging.full_disk import draw_full_disk
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
@@ -92,11 +94,24 @@ def _map(images: ImageSet, method: Method) -> Picture.Image:
     image, recipe = images.images[method], images.recipe
     parameters = recipe.methods[method]
     chi2 = f"chi2 {image.chi2:.2f}" if np.isfinite(image.chi2) else ""
+    title, caption = _name(images, method), f"{chi2}  peak {image.image.max():.3g} {image.unit}".strip()
+    if method is Method.FULL_DISK_BP:
+        return draw_full_disk(
+            image.image,
+            image.grid,
+            marks_of_images(images),
+            title=title,
+            caption="green: images; white: other peaks; blue: locator",
+            rsun=recipe.pointing.rsun,
+            b0=recipe.pointing.b0,
+            size=SIZE,
+            legend=False,
+        )
     return draw_map(
         image.image,
         image.grid,
-        title=_name(images, method),
-        caption=f"{chi2}  peak {image.image.max():.3g} {image.unit}".strip(),
+        title=title,
+        caption=caption,
         rsun=recipe.pointing.rsun,
         b0=recipe.pointing.b0,
         beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters | MultiScaleCleanParameters) else None,

@@ -242,6 +242,8 @@ def _pointing_cards(images: ImageSet) -> Iterator[Card]:
         yield "CFL_CNTS", found.observed.total, "[ct] net counts of the locator"
         yield "CFL_CHI2", found.chi2, "chi^2 per degree of freedom there"
         yield "CFL_LEV", images.locator_level, "confidence level at MAPC_HPX, MAPC_HPY"
+    else:
+        yield "CFL_WHY", images.no_locator.translate(_ASCII) or None, ""
     yield "POS_SIGX", images.location_sigma[0], "[arcsec] error of the place, with PNT_SIG"
     yield "POS_SIGY", images.location_sigma[1], "[arcsec] error of the place, with PNT_SIG"
 

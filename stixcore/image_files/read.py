@@ -23,6 +23,7 @@ from stixcore.image_files.layout import (
     UNCERTAINTY_EXTENSION,
     VISIBILITY_EXTENSION,
 )
+from stixcore.image_files.locator_table import LocatorRegions, stored_regions
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import Candidate
 from stixcore.imaging.reconstruction import Method
@@ -109,6 +110,8 @@ class ImageFile:
     pointings : tuple of Pointing
         Every pointing that the auxiliary files gave for the window, without observer. Empty without a table, as in
         files before 2026-12 and where no auxiliary file was used.
+    locator : LocatorRegions or None
+        Regions of the coarse flare locator, in files of full-disk maps only.
     """
 
     pixels: Floats
@@ -121,6 +124,7 @@ class ImageFile:
     beam_fwhm: float | None = None
     errors: Mapping[str, float] = field(default_factory=dict)
     pointings: tuple[Pointing, ...] = ()
+    locator: LocatorRegions | None = None
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
@@ -159,6 +163,7 @@ def read_image_file(path: Path) -> ImageFile:
                 _beam_fwhm(hdus),
                 ensemble_errors(hdus),
                 _pointings(hdus),
+                stored_regions(hdus),
             )
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise InvalidProduct(path, "an image of this software", f"{type(error).__name__}: {error}") from error

@@ -28,6 +28,10 @@ FULL_DISK_FIELD = 2.6  # solar radii
 SIDELOBE_DISTANCE = 200.0
 #: A location is ambiguous when another full-disk peak is at least this fraction of the highest one.
 DOUBTFUL_SIDELOBE_RATIO = 0.9
+#: Ripples of a full-disk map reach this many of their standard deviations nearly everywhere; higher ones are peaks.
+RIPPLE_SIGMAS = 2.5
+#: Where peaks are hardly higher than the ripples, those above this fraction of the highest are peaks.
+LEAST_PEAK = 0.8
 #: Distance from Sun centre, in apparent radii, beyond which a source is unlikely.
 DISK_RADIUS = 1.3
 
@@ -92,6 +96,23 @@ class FlareLocation:
 def _near_disk(candidate: Candidate, rsun: float) -> bool:
     reach = DISK_RADIUS * rsun if np.isfinite(rsun) else np.inf
     return bool(np.hypot(candidate.x, candidate.y) < reach)
+
+
+def ripple_level(image: Floats) -> float:
+    """Value of a full-disk map below which there are ripples only: side lobes and noise, but no candidate.
+
+    Parameters
+    ----------
+    image : (ny, nx) float
+
+    Returns
+    -------
+    float
+        In the unit of the image, at most 0.8 of its maximum: min(2.5 σ, 0.8 max), σ = 1.4826 median |I - median I|.
+    """
+    # 1.4826: a normal distribution has its quartiles at 0.6745 σ
+    sigma = 1.4826 * float(np.median(np.abs(image - np.median(image))))
+    return min(RIPPLE_SIGMAS * sigma, LEAST_PEAK * float(image.max()))
 
 
 def full_disk_grid(rsun: float) -> ImageGrid:

@@ -12,9 +12,11 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from jobs.imaging.disk_marks import NOT_STORED, marks_of_file, marks_of_images
 from stixcore.coordinates import Pointing, PointingSource, hpc_to_stix
 from stixcore.image_files.coarse_locator import locator_document, locator_map
-from stixcore.image_files.write import image_hdus
+from stixcore.image_files.read import read_image_file
+from stixcore.image_files.write import image_hdus, write_image
 from stixcore.imaging.coarse_locator import COUNT_FACTOR, LEVELS, LocatorCounts, locate_coarsely
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.flare_locator import lit_areas
@@ -84,6 +86,33 @@ def test_the_file_of_a_full_disk_map_has_the_outlines(november_images):
         (replace(november_images, locator=None), Method.FULL_DISK_BP),
     ):
         assert "LOCATOR" not in [hdu.name for hdu in image_hdus(images, method, created)]
+
+
+@pytest.mark.needs_shared_data
+def test_a_file_has_the_marks_of_its_images(november_images, tmp_path):
+    path = tmp_path / "disk.fits"
+    write_image(path, november_images, Method.FULL_DISK_BP, np.datetime64("2026-11-30T04:00:00"))
+    stored, made = marks_of_file(read_image_file(path)), marks_of_images(november_images)
+    assert stored == made
+    assert stored.locator.location_level == made.locator.location_level == november_images.locator_level
+    for (level, lines), (wanted, outlines) in zip(stored.locator.outlines, made.locator.outlines, strict=True):
+        assert level == wanted
+        for one, other in zip(lines, outlines, strict=True):
+            np.testing.assert_array_equal(one, other)
+    write_image(path, november_images, Method.CLEAN, np.datetime64("2026-11-30T04:00:00"))
+    assert read_image_file(path).locator is None
+
+
+@pytest.mark.needs_shared_data
+@pytest.mark.parametrize(
+    ("reason", "said"), [("detector 9 was off by 3 ± 1 s", "detector 9 was off by 3 +- 1 s"), ("", NOT_STORED)]
+)
+def test_a_file_without_regions_says_why(november_images, tmp_path, reason, said):
+    path = tmp_path / "disk.fits"
+    images = replace(november_images, locator=None, no_locator=reason)
+    write_image(path, images, Method.FULL_DISK_BP, np.datetime64("2026-11-30T04:00:00"))
+    marks = marks_of_file(read_image_file(path))
+    assert (marks.locator, marks.no_locator) == (None, said)
 
 
 def around(line, x, y):

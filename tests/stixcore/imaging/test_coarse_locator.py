@@ -342,7 +342,8 @@ def test_without_a_locator_there_is_its_reason(november_images):
     assert describe(images, {})["locator"] == {"reason": "the coarse flare locator was off"}
     assert _locator_columns(images) == {}
     header = image_header(images, Method.CLEAN, np.datetime64("2026-11-01T00:00:00"))
-    assert not [key for key in header if key.startswith("CFL_")]
+    assert [key for key in header if key.startswith("CFL_")] == ["CFL_WHY"]
+    assert header["CFL_WHY"] == "the coarse flare locator was off"
 
 
 @pytest.mark.needs_shared_data

@@ -13,7 +13,13 @@ from stixcore.calibration.pointing import pointing_at
 from stixcore.coordinates import Pointing, PointingSource, hpc_to_stix
 from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.fits.read import read_pixel_data
-from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO, SIDELOBE_DISTANCE, full_disk_grid, locate_flare
+from stixcore.imaging.location import (
+    DOUBTFUL_SIDELOBE_RATIO,
+    SIDELOBE_DISTANCE,
+    full_disk_grid,
+    locate_flare,
+    ripple_level,
+)
 from stixcore.imaging.reconstruction import PER_BEAM, Method
 from stixcore.instrument.geometry import IMAGING_LABELS, LOCATION_LABELS, detector_indices, uv_points
 from stixcore.visibility.form import form_visibilities
@@ -180,3 +186,12 @@ def test_impossible_radius(rsun):
 def test_a_pointing_that_is_no_number(nowhere):
     with pytest.raises(ReconstructionError, match="finite"):
         locate_flare(point_source(0, 0), replace(LEVEL, **nowhere), 1600.0)
+
+
+def test_ripples_are_below_their_level_and_peaks_above():
+    image = np.random.default_rng(5).normal(0.0, 2.0, size=(200, 200))
+    image[50, 60] = 30.0
+    assert ripple_level(image) == pytest.approx(2.5 * 2.0, rel=0.03)
+    assert (image < ripple_level(image)).mean() == pytest.approx(0.9938, abs=0.002)
+    image[50, 60] = 5.5  # lower than the highest ripples
+    assert ripple_level(np.minimum(image, 5.5)) == pytest.approx(0.8 * 5.5)
