@@ -10,7 +10,8 @@ import numpy as np
 
 from stixcore.printable import plural
 
-#: Sets with positions closer than this agree, arcsec: about the size of a flare with two footpoints.
+#: Sets with positions closer than this agree, arcsec: twice the largest distance between the thermal and non-thermal
+#: centroid of a flare of November 2022 with two trusted positions (docs/decisions/flare_positions.md).
 SAME_PLACE = 40.0
 #: Scatter of positions of one flare that is not error (its bands and phases differ), arcsec.
 INTRINSIC = 5.0
@@ -147,12 +148,24 @@ def _sigma(place: list[ImageSetPosition], xy: np.ndarray, weights: np.ndarray) -
     return float(math.sqrt(np.average(variances, weights=shares) + scatter.mean()))
 
 
+def _contradicts(one: ImageSetPosition, best: ImageSetPosition, xy: tuple[float, float]) -> bool:
+    """Whether a set elsewhere cannot be explained by its errors: more than 3 σ from the position.
+
+    Both errors contain that of the pointing, which the sets share and which is at most the smaller of the two. So the
+    difference has at least σ² = |σ₁² - σ₂²|.
+    """
+    sigmas = [UNKNOWN_SIGMA if which.sigma is None else which.sigma for which in (one, best)]
+    sigma = math.sqrt(abs(sigmas[0] ** 2 - sigmas[1] ** 2))
+    return math.hypot(one.x - xy[0], one.y - xy[1]) > 3.0 * sigma
+
+
 def _doubts(place: list[ImageSetPosition], others: list[ImageSetPosition], xy: tuple[float, float]) -> list[str]:
     doubts: list[str] = []
     if not any(one.trusted for one in place):
         doubts += place[0].reasons
     votes = sum(one.votes for one in place)
-    rivals = _heaviest_place(others)[0] if others else []
+    far = [one for one in others if _contradicts(one, place[0], xy)]
+    rivals = _heaviest_place(far)[0] if far else []
     if sum(one.votes for one in rivals) >= RIVAL_SHARE * votes:
         rival = rivals[0]
         distance = math.hypot(rival.x - xy[0], rival.y - xy[1])

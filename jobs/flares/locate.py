@@ -29,8 +29,10 @@ from stixcore.imaging.reconstruction import Method
 
 _DAY = np.timedelta64(86_400_000_000, "us")
 _HALF_MINUTE = np.timedelta64(30_000_000, "us")
-#: Images whose energies have their middle below this are thermal, keV.
+#: Images whose energies have their middle below this are thermal, keV; but not those that begin at `SUBSTITUTE_FROM`
+#: or above: they show the highest energies of a flare that has no image above, and are its non-thermal image.
 THERMAL_BELOW = 15.0
+SUBSTITUTE_FROM = 10.0
 #: Methods of the best image, most wanted first; full-disk maps are never it.
 BEST_METHODS = (Method.MEM_GE, Method.CLEAN, Method.MS_CLEAN, Method.EM, Method.VIS_FWDFIT, Method.BP)
 _DECONVOLVED = (Method.CLEAN, Method.MS_CLEAN, Method.EM, Method.MEM_GE, Method.VIS_FWDFIT)
@@ -193,8 +195,10 @@ def _images(archive: Archive, begin: np.datetime64, end: np.datetime64) -> dict[
     for image_id, _, flare_id, method, low, high, trusted, simulated, counts in _records(
         archive, select(f"{columns}, net", source), where.values
     ):
-        order = (not trusted, BEST_METHODS.index(Method(method)), -(counts or 0.0), image_id)
-        key = flare_id, simulated, (low + high) / 2.0 < THERMAL_BELOW
+        below = (low + high) / 2.0 < THERMAL_BELOW
+        substitute = below and low >= SUBSTITUTE_FROM
+        order = (substitute, not trusted, BEST_METHODS.index(Method(method)), -(counts or 0.0), image_id)
+        key = flare_id, simulated, below and not substitute
         best[key] = min(best.get(key, order), order)
     return {key: order[-1] for key, order in best.items()}
 

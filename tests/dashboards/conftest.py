@@ -461,13 +461,13 @@ class Flared:
 #: Position of the flare of `Flared`, as from Solar Orbiter at 0.6 au, 21° east of the Earth.
 PLACED = {
     "hpc_x": 823.3, "hpc_y": 147.9, "hpc_sigma": 4.1, "location_source": "imaging", "location_verdict": "doubtful",
-    "location_doubts": '["the image sets differ by <b>5″"]', "stonyhurst_lon": 11.4, "stonyhurst_lat": 12.1,
-    "carrington_lon": 322.0, "heliographic_sigma": 0.16, "off_limb": False, "solo_angle": 32.9, "earth_x": 188.7,
-    "earth_y": 150.4, "earth_visible": True, "earth_view": "on disk", "earth_angle": 14.4, "earth_delay_s": 183.1,
-    "sun_delay_s": 308.7, "dsun_au": 0.622, "hgln": -21.5, "hglt": 7.9, "sol_id": "SOL2022-11-10T03:04:03L322C078",
-    "other_ids": "2211100300 2211100303", "goes_class": "M1.2", "goes_flux": 1.2e-5, "goes_source": "GOES-16",
-    "goes_estimated_low": "C8.1", "goes_estimated": "M1.0", "goes_estimated_high": "M1.4",
-    "goes_estimated_from": "background detector",
+    "location_doubts": '["2 image sets <b>(16-28 keV) put the flare 186″ away"]', "stonyhurst_lon": 11.4,
+    "stonyhurst_lat": 12.1, "carrington_lon": 322.0, "heliographic_sigma": 0.16, "off_limb": False,
+    "solo_angle": 32.9, "earth_x": 188.7, "earth_y": 150.4, "earth_visible": True, "earth_view": "on disk",
+    "earth_angle": 14.4, "earth_delay_s": 183.1, "sun_delay_s": 308.7, "dsun_au": 0.622, "hgln": -21.5, "hglt": 7.9,
+    "sol_id": "SOL2022-11-10T03:04:03L322C078", "other_ids": "2211100300 2211100303", "goes_class": "M1.2",
+    "goes_flux": 1.2e-5, "goes_source": "GOES-16", "goes_estimated_low": "C8.1", "goes_estimated": "M1.0",
+    "goes_estimated_high": "M1.4", "goes_estimated_from": "background detector",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from html import escape
 
 from archive import Image
 from dashboards.pages.flare.content import FlareContent, ImageSet, json_sentences
+from dashboards.pages.flare.separation import doubt_text
 from dashboards.shared import formatting
 from dashboards.shared.detail import read_cautions
 
@@ -21,11 +22,14 @@ class Doubt:
 
 
 def doubts_of(content: FlareContent) -> list[Doubt]:
-    """All reasons for doubt: of the position, of images, of their backgrounds; each once."""
+    """All reasons for doubt: of the position, of two images together, of images, of their backgrounds; each once."""
     flare = content.flare
     found: dict[str, list[str]] = {text: [] for text in json_sentences(flare.location_doubts)}
     if flare.location_verdict == "doubtful" and not found:
         found["The position is doubtful."] = []
+    apart = doubt_text(content)
+    if apart:
+        found[apart] = []
     for text, where in _of_images(content.sets):
         known = found.setdefault(text, [])
         if where not in known:

@@ -8,6 +8,7 @@ from html import escape
 from archive import Image, Run
 from dashboards.pages.flare.content import FlareContent, ImageSet, MeasuredImage
 from dashboards.pages.flare.picture_drawing import caption_html, picture_svg
+from dashboards.pages.flare.separation import fact_html
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import cautions_text
 from dashboards.shared.links import Links
@@ -26,7 +27,8 @@ def picture_html(content: FlareContent, colors: str = DEFAULT_COLORS) -> str:
     missing = "".join(
         f'<p class="nothing">No {name.lower()} image that you can see.</p>' for name, one in shown if one is None
     )
-    return f'<div class="two"><figure>{drawing}{caption_html(content)}</figure><div>{numbers}{missing}</div></div>'
+    facts = f"{numbers}{fact_html(content)}{missing}"
+    return f'<div class="two"><figure>{drawing}{caption_html(content)}</figure><div>{facts}</div></div>'
 
 
 def best_numbers(name: str, shown: MeasuredImage) -> str:

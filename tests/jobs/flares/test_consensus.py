@@ -45,6 +45,16 @@ def test_two_places_of_similar_weight_are_a_doubt():
     assert found.doubts == ("1 image set (16-28 keV) put the flare 1000″ away, at (-900″, -200″)",)
 
 
+def test_another_place_within_its_errors_is_no_doubt():
+    """Three σ; the error of the pointing is common to both sets and does not explain a distance."""
+    sets = [one(), one("b", x=150.0, sigma=20.0, counts=9_000.0)]
+    assert consensus(sets).doubts == ()
+    (doubt,) = consensus([sets[0], one("b", x=150.0, sigma=10.0, counts=9_000.0)]).doubts
+    assert doubt == "1 image set (4-10 keV) put the flare 50″ away, at (150″, -200″)"
+    (doubt,) = consensus([one(sigma=30.0), one("b", x=150.0, sigma=31.0, counts=9_000.0)]).doubts
+    assert "50″ away" in doubt
+
+
 def test_most_votes_win_and_not_most_sets():
     weak = [one(str(n), x=-900.0 + n, counts=3_000.0, reasons=("few counts",)) for n in range(5)]
     assert consensus([*weak, one()]).x == 100.0

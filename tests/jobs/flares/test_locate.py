@@ -190,6 +190,16 @@ def test_best_images(archive):
     assert row.best_image_thermal == f"{'a' * 16}-mem_ge"
 
 
+def test_substitute_of_the_non_thermal_band_is_the_non_thermal_image(archive):
+    """10-15 keV is never thermal, and gives way to harder images, even doubtful ones."""
+    row = located(archive, run("a", e_low=10.0, e_high=15.0), image("a", e_low=10.0, e_high=15.0))
+    assert (row.best_image_thermal, row.best_image_nonthermal) == (None, f"{'a' * 16}-clean")
+    row = located(archive, run("b"), image("b"))
+    assert (row.best_image_thermal, row.best_image_nonthermal) == (f"{'b' * 16}-clean", f"{'a' * 16}-clean")
+    row = located(archive, run("c"), image("c", e_low=12.0, e_high=20.0, trusted=False))
+    assert row.best_image_nonthermal == f"{'c' * 16}-clean"
+
+
 def test_coarse_locator_is_used_where_no_set_has_a_position(archive):
     locator = {"locator_x": 410.0, "locator_y": -80.0, "locator_counts": 900.0}
     row = located(archive, run("a", location_method="given", **locator))

@@ -30,7 +30,7 @@ def test_a_flare_is_read_shared_and_printed(
     desktop.grant_permissions(["clipboard-read", "clipboard-write"])
     page = watched.visit("flare?id=2211100303")
     expect(page.get_by_role("heading", name="Flare 2211100301")).to_be_visible()
-    expect(page.get_by_text("The image sets differ by <b>5″.")).to_be_visible()
+    expect(page.get_by_text("2 image sets <b>(16-28 keV) put the flare 186″ away.")).to_be_visible()
     expect(page.get_by_role("img", name="Count rates against time")).to_be_visible()
     expect(page).to_have_title("Flare 2211100301 · STIX flare images")
     axe(page)

@@ -28,6 +28,7 @@ from dashboards.pages.flare.geometry import (
 )
 from dashboards.pages.flare.head import estimated_class, head_html, heliographic, measured_class
 from dashboards.pages.flare.images import methods_html, picture_html
+from dashboards.pages.flare.separation import doubt_text, fact_html
 from dashboards.pages.flare.state import FlareState
 from dashboards.pages.flare.view import FlarePage, sheet_html
 from dashboards.shared.access import GUEST
@@ -137,16 +138,41 @@ def test_a_source_off_the_limb_has_a_height(flared: Any) -> None:
 def test_doubts_come_once_with_the_images_they_concern(content: FlareContent) -> None:
     found = doubts_of(content)
     assert [doubt.text for doubt in found] == [
-        "The image sets differ by <b>5″.",
+        "2 image sets <b>(16-28 keV) put the flare 186″ away.",
         "Another place is 0.95 times as bright.",
     ]
     assert found[0].where == ()
     assert found[1].where == ("4–10 keV at 03:01:00, all methods",)
     html = doubts_html(content)
-    assert "<b>5″" not in html
-    assert "&lt;b&gt;5″" in html
+    assert "<b>(16-28" not in html
+    assert "&lt;b&gt;(16-28" in html
     silent = replace(content, flare=replace(content.flare, location_doubts=None), sets=())
     assert [doubt.text for doubt in doubts_of(silent)] == ["The position is doubtful."]
+
+
+@pytest.mark.parametrize(
+    ("west", "sigma", "fact", "doubt"),
+    [
+        (16.0, None, "20″ (16″ west, 12″ south)", ""),
+        (-16.0, 3.0, "20″ ± 4″ (16″ east, 12″ south)", ""),
+        (160.0, None, "", "the non-thermal image is 160″ (160″ west, 12″ south) from the thermal one"),
+        (160.0, 50.0, "160″ ± 71″ (160″ west, 12″ south)", ""),
+    ],
+)
+def test_distance_of_thermal_and_non_thermal_source(
+    content: FlareContent, west: float, sigma: float | None, fact: str, doubt: str
+) -> None:
+    """A fact as long as both can be sources of one flare."""
+    image = replace(content.sets[0].images[0], centroid_hpc_x=800.0, centroid_hpc_y=150.0, centroid_sigma=sigma)
+    other = replace(image, centroid_hpc_x=800.0 + west, centroid_hpc_y=138.0)
+    both = replace(content, thermal=measured(image, 800.0, 150.0), nonthermal=measured(other, 800.0 + west, 138.0))
+    assert fact in text_of(fact_html(both))
+    assert bool(fact_html(both)) == bool(fact)
+    assert doubt_text(both).startswith(doubt)
+    assert bool(doubt_text(both)) == bool(doubt)
+    assert (doubt_text(both)[1:] in doubts_html(both)) or not doubt
+    alone = replace(both, nonthermal=None)
+    assert fact_html(alone) == doubt_text(alone) == ""
 
 
 def test_without_doubts_the_page_says_so(content: FlareContent) -> None:
