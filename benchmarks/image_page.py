@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.chromium import FIRST_CONTENT_BAR, FLIP_BAR, MANY_RATIO, chromium, serving, visit
+from benchmarks.chromium import FIRST_CONTENT_BAR, FLIP_BAR, MANY_RATIO, chromium, serving, visit, watched_page
 from benchmarks.load import images
 from benchmarks.timing import print_table
 
@@ -54,10 +54,10 @@ def _row(name: str, few: float, many: list[float]) -> list[object]:
 
 def _measure(archive: Path) -> dict[str, float]:
     with serving(archive) as url, chromium() as context:
-        page, address = context.new_page(), f"{url}/image_archive"
+        page, address = watched_page(context, _ROWS), f"{url}/image_archive"
         for _ in range(2):  # Chromium caches compiled scripts from the second visit
-            visit(page, address, _ROWS, _ALIVE)
-        first, live = zip(*(visit(page, address, _ROWS, _ALIVE) for _ in range(REPEAT)), strict=True)
+            visit(page, address, _ALIVE)
+        first, live = zip(*(visit(page, address, _ALIVE) for _ in range(REPEAT)), strict=True)
         page.wait_for_selector(".tabulator-row")
         times = {
             "first content": median(first),

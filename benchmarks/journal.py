@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from archive import Archive
-from benchmarks.throughput import cpu_seconds
+from benchmarks.processor_time import cpu_seconds
 from benchmarks.timing import print_table
 from jobs.queue.journal import Journal
 from jobs.queue.leases import Leases

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page
 
-from benchmarks.chromium import FIRST_CONTENT_BAR, JUDGED, chromium, judged, serving, visit
+from benchmarks.chromium import FIRST_CONTENT_BAR, JUDGED, chromium, judged, serving, visit, watched_page
 from benchmarks.load import lightcurves
 from benchmarks.timing import print_table
 
@@ -33,13 +33,13 @@ def run() -> None:
 def _light_curves(context: BrowserContext, url: str) -> list[list[object]]:
     """First content, and panning, for a year and for one hour of it."""
     start = lightcurves.FIRST.astype("datetime64[s]").astype(int) + 60 * 86_400
-    page = context.new_page()
+    page = watched_page(context, _CURVES)
     rows: list[list[object]] = []
     for name, span in (("one hour", 3600), ("240 days", 240 * 86_400)):
         address = f"{url}/lightcurves?start={start}&span={span}"
         for _ in range(2):  # warm up: Chromium caches compiled scripts from the second visit
-            visit(page, address, _CURVES, _ALIVE)
-        first, live = zip(*(visit(page, address, _CURVES, _ALIVE) for _ in range(REPEAT)), strict=True)
+            visit(page, address, _ALIVE)
+        first, live = zip(*(visit(page, address, _ALIVE) for _ in range(REPEAT)), strict=True)
         rows += [
             judged([name, "first content"], first, FIRST_CONTENT_BAR),
             judged([name, "live plot"], live, None),

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from archive import Archive, RunStatus
+from benchmarks.processor_time import cpu_seconds, descendants
 from benchmarks.real_data import SHARED_DATA
 from benchmarks.timing import print_table
 from jobs.cli.parser import main as stix_jobs
@@ -95,13 +96,13 @@ def _data(folder: Path) -> list[Path]:
 def _previews(root: Path, engine: str, folder: Path) -> Measured:
     words = [sys.executable, "-m", "jobs.cli", "previews", "--archive", str(root)]
     with _cluster(folder) if engine.startswith("Dask") else _children(engine[0]) as (options, watched):
-        before = sum(cpu_seconds(pid) for pid in _tree(watched))
+        before = sum(cpu_seconds(pid) for pid in descendants(watched))
         begin = time.perf_counter()
         process = subprocess.Popen([*words, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         taken = Measured()
         own: dict[int, float] = {}
         while process.poll() is None:
-            for pid in _tree([process.pid, *watched]):
+            for pid in descendants([process.pid, *watched]):
                 taken.memory[pid] = max(taken.memory.get(pid, 0), _peak(pid))
                 own[pid] = max(own.get(pid, 0.0), cpu_seconds(pid))
             time.sleep(_EVERY_S)
@@ -165,20 +166,6 @@ def _rows(archive: Archive) -> list[dict[str, object]]:
     return found
 
 
-def _tree(pids: list[int]) -> list[int]:
-    """Processes and all their descendants."""
-    found, waiting = [], list(pids)
-    while waiting:
-        pid = waiting.pop()
-        found.append(pid)
-        for path in Path(f"/proc/{pid}/task").glob("*/children"):
-            try:
-                waiting += map(int, path.read_text().split())
-            except OSError:  # it has ended
-                continue
-    return found
-
-
 def _peak(pid: int) -> int:
     """Largest resident set of a process, KiB; 0 if it has ended."""
     try:
@@ -186,12 +173,3 @@ def _peak(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a process, s; 0 if it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -20,6 +20,7 @@ import json
 import logging
 import resource
 import socket
+import struct
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Iterable
@@ -239,7 +240,7 @@ class Connections:
                 connection.sent = self._now
             elif self._now - connection.sent > limits.send_time:
                 self.bursts.note(f"connections closed: the client read nothing for {limits.send_time:g} s")
-                connection.stream.close()
+                _reset(connection.stream)
 
     def _wait(self, connection: Connection, phase: Phase) -> None:
         if connection not in self._all:
@@ -405,6 +406,16 @@ class LimitedServer(HTTPServer):
         known = _known(stream)
         if known is not None and not stream.closed():
             self.connections.settle(known)
+
+
+def _reset(stream: IOStream) -> None:
+    """Close a connection at once, without what the client has not read.
+
+    After an ordinary close the kernel would hold it, up to megabytes, for as long as the client keeps the connection.
+    """
+    if not stream.closed():
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream.close()
 
 
 def _known(stream: Any) -> Connection | None:

@@ -210,18 +210,31 @@ def _named(archive: Archive, begin: np.datetime64, end: np.datetime64, flares: l
     """
     where = Conditions.of(("t_end > ?", begin - _DAY), ("t_start < ?", end + _DAY), ("contains(purpose, ?)", "Flare "))
     others: dict[str, set[str]] = defaultdict(set)
+    lists = {kind: _Peaks([flare for flare in flares if flare.simulated == kind]) for kind in (True, False)}
     for purpose, simulated in _records(
         archive, select("DISTINCT purpose, simulated", SCIENCE_FILES.name, where.where), where.values
     ):
         name = flare_named_in(purpose)
         time = _time_of(name)
-        if time is None:
-            continue
-        apart = [(abs(flare.t_peak - time), flare.flare_id) for flare in flares if flare.simulated == simulated]
-        distance, flare_id = min(apart, default=(_DAY, ""))
-        if distance < SAME_FLARE + _HALF_MINUTE:
+        flare_id = None if time is None else lists[simulated].nearest(time, SAME_FLARE + _HALF_MINUTE)
+        if flare_id is not None:
             others[flare_id].add(name)
     return {flare_id: names - {flare_id} for flare_id, names in others.items()}
+
+
+class _Peaks:
+    """Peaks of flares in order of time, so that the nearest is found without a look at all others."""
+
+    def __init__(self, flares: Iterable[Flare]) -> None:
+        self._flares = sorted(flares, key=lambda flare: (flare.t_peak, flare.flare_id))
+        self._times = np.array([flare.t_peak for flare in self._flares], dtype="datetime64[us]")
+
+    def nearest(self, time: np.datetime64, within: np.timedelta64) -> str | None:
+        """Id of the flare with the nearest peak; of two as near, the lower id. None if all are ``within`` or more."""
+        first, last = np.searchsorted(self._times, [time - within, time + within])
+        apart = [(abs(flare.t_peak - time), flare.flare_id) for flare in self._flares[first:last]]
+        distance, flare_id = min(apart, default=(within, ""))
+        return flare_id if distance < within else None
 
 
 def _time_of(flare_id: str) -> np.datetime64 | None:

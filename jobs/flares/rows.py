@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -428,4 +428,4 @@ def _with_limits_of(known: Flare | None, row: Flare) -> Flare:
 
 
 def _same(known: Flare | None, row: Flare) -> bool:
-    return known is not None and asdict(replace(row, updated_at=known.updated_at)) == asdict(known)
+    return known is not None and replace(row, updated_at=known.updated_at) == known
