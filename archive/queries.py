@@ -143,8 +143,8 @@ class ArchiveQueries:
     ) -> tuple[list[Run], int]:
         """A page of image sets with an image that matches a filter, as runs, and the number of sets on all pages.
 
-        Arguments and errors as `image_page`; sorted by columns of runs, their net counts and the measured GOES flux of
-        their flares.
+        Arguments and errors as `image_page`; sorted by columns of runs, their net counts and the measured or
+        estimated GOES flux of their flares.
         """
         return self._rows.page_and_count(RUNS, which.set_conditions, sort, size, page)
 

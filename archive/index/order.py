@@ -22,7 +22,10 @@ _COMPUTED = {
     FLARES.name: {DURATION: "epoch(t_end - t_start)"},
     RUNS.name: {
         NET_COUNTS: f"({NET_COUNTS_OF_RUN})",
-        "goes_flux": f"({select('goes_flux', FLARES.name, ' WHERE flares.flare_id = runs.flare_id')})",
+        **{
+            name: f"({select(name, FLARES.name, ' WHERE flares.flare_id = runs.flare_id')})"
+            for name in ("goes_flux", "goes_estimated_flux")
+        },
     },
 }
 

@@ -15,7 +15,7 @@ from tornado.routing import PathMatches, RuleRouter
 from tornado.web import Application
 
 from dashboards.server.api.handlers import API_ROUTES
-from dashboards.shared.frame import LINKED_PAGES, PAGES
+from dashboards.shared.navigation import LINKED_PAGES, PAGES
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,10 @@ from dashboards.server.fair_use import fair_use, mark_browser, refuse_page
 from dashboards.server.live_pages import PageHandler
 from dashboards.server.responses import in_thread, looked_up
 from dashboards.shared.access import Visitor
-from dashboards.shared.frame import LIVE, PAGES, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
+from dashboards.shared.frame import LIVE, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
 from dashboards.shared.links import RouteLinks
 from dashboards.shared.map_colors import COLORS_COOKIE, colors_of_request
+from dashboards.shared.navigation import PAGES
 from dashboards.shared.preloaded import PreloadedState, session_from_loaded, session_from_preloaded
 from dashboards.shared.session_owner import SessionOwner, making_sessions_for
 from dashboards.shared.visitors import COOKIE, visitor_of_cookie, visitor_with_cookie

@@ -15,16 +15,20 @@ from tornado.web import HTTPError, RequestHandler
 from archive.errors import ArchiveBusy
 from dashboards.server.bounded_threads import ServerBusy
 from dashboards.server.responses import refuse_other_origins
-from dashboards.shared.frame import PAGES, SITE, THEME_COOKIE
+from dashboards.shared.frame import THEME_COOKIE
 from dashboards.shared.limits import WebLimits
+from dashboards.shared.navigation import SITE, account_links, navigation_html
 from dashboards.shared.style import style
 
 #: Default page; relative, so that a proxy may add a path prefix.
 HOME = "flares"
 
+#: Typeface of the live pages.
+_FONTS = "static/extensions/panel-material-ui/panel-material-ui.bundle.css"
+
 #: No scripts, forms only to this server, not in a frame.
 _POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; font-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
 _SENTENCES = {
@@ -61,16 +65,19 @@ class PlainPage(RequestHandler):
     def render_page(self, template: str, **values: Any) -> None:
         """Write a page from ``templates/<template>.html``."""
         theme = self.get_cookie(THEME_COOKIE)
+        visitor = values.get("visitor")
+        account = account_links(visitor.name if visitor else None, self.request.path.rpartition("/")[2])
         self.finish(
             _templates()
             .get_template(f"{template}.html")
             .render(
                 site=SITE,
-                css=style("server/account"),
+                css=f"{style('server/account')}\nheader {{ {style('shared/navigation')} }}",
+                fonts=_FONTS,
                 theme=theme if theme in {"light", "dark"} else "",
                 xsrf=self.xsrf_form_html(),
                 home=HOME,
-                pages=PAGES,
+                navigation=navigation_html("", account),
                 **values,
             )
         )

@@ -104,8 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def panel_arguments(port: int, address: str, hosts: Sequence[str] = ()) -> list[str]:
     """Arguments of ``panel``: pages, address, and allowed host names."""
-    from dashboards.shared.frame import LINKED_PAGES, PAGES, THEME_COOKIE  # imports Bokeh, which needs its keys first
+    from dashboards.shared.frame import THEME_COOKIE  # imports Bokeh, which needs its keys first
     from dashboards.shared.map_colors import COLORS_COOKIE
+    from dashboards.shared.navigation import LINKED_PAGES, PAGES
 
     folder, limits = Path(__file__).resolve().parents[1], WebLimits()
     origins = [*_own_names(port, address), *(host if ":" in host else f"{host}:{port}" for host in hosts)]

@@ -10,8 +10,9 @@ import panel.ui as pmui
 
 from dashboards.shared.access import Visitor
 from dashboards.shared.address import AddressState
-from dashboards.shared.frame import SITE, follow_address, is_dark, open_with, session_search
+from dashboards.shared.frame import follow_address, is_dark, open_with, session_search
 from dashboards.shared.links import Links, session_links
+from dashboards.shared.navigation import SITE
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.preloaded import PreloadedState, preload, preloaded_or
 from dashboards.shared.visitors import session_visitor

@@ -114,14 +114,22 @@ def unit(fits_unit: str) -> str:
     return re.sub(r"(?<=[A-Za-z])-?\d+", lambda power: power[0].translate(_RAISED), fits_unit)
 
 
-def goes_class(of: Flare | Image) -> str:
-    """Class of a flare, or of the flare of an image: ``C3.4`` if measured, ``≈C4`` if estimated, empty if unknown.
+def estimate(low: str | None, middle: str | None, high: str | None) -> str:
+    """A class estimated from STIX data: ``≈C4``, with its 1 σ range ``≈C4 (C2–C9)``; ``≥C2`` for a lower limit."""
+    span = f"{low}–{high}" if low and high and low != high else ""
+    if middle:
+        return f"≈{middle}{f' ({span})' if span else ''}"
+    if span:
+        return f"≈{span}"
+    return f"≥{low}" if low else (f"≤{high}" if high else "")
 
-    A range of one standard deviation is added where the row has one: ``≈C4 (C2–C9)``.
-    """
-    if of.goes_class:
-        return of.goes_class
-    low, high = (getattr(of, name, None) for name in ("goes_estimated_low", "goes_estimated_high"))
-    if not of.goes_estimated:
-        return f"≥{low}" if low else ""
-    return f"≈{of.goes_estimated}" + (f" ({low}–{high})" if low and high else "")
+
+def estimated_class(of: Flare | Image) -> str:
+    """Estimated class of a flare, or of the flare of an image, as `estimate` has it; empty if unknown."""
+    low, high = (getattr(of, f"goes_estimated_{end}", None) for end in ("low", "high"))  # images have no range
+    return estimate(low, of.goes_estimated, high)
+
+
+def goes_class(of: Flare | Image) -> str:
+    """Class of a flare, or of the flare of an image: ``C3.4`` if measured, else estimated; empty if unknown."""
+    return of.goes_class or estimated_class(of)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +21,13 @@ from dashboards.panel_patches.document_lock import handle_under_lock
 from dashboards.panel_patches.page_scripts import HEAD, LOADED, patch_scripts
 from dashboards.panel_patches.session_ids import refuse_chosen_sessions
 from dashboards.panel_patches.session_memory import count_session
+from dashboards.shared.navigation import SITE, account_links, navigation_html
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.opening import opening_css
 from dashboards.shared.preloaded import PreloadedState, is_preloaded
 from dashboards.shared.source import archive_source
 from dashboards.shared.style import style
 from dashboards.shared.visitors import can_sign_in, session_visitor
-
-#: Path → title of every page, in the order of the header.
-PAGES: Mapping[str, str] = {
-    "flares": "Flares",
-    "image_archive": "Image archive",
-    "lightcurves": "Light curves",
-    "science_data": "Science data",
-    "operations": "Operations",
-}
-
-#: Path → title of the pages that only links lead to.
-LINKED_PAGES: Mapping[str, str] = {"flare": "Flare"}
-
-SITE = "STIX flare images"
 
 #: Night blue, and the orange of a flare.
 THEME: dict[str, Any] = {
@@ -204,29 +190,9 @@ def follow_address(preloaded: PreloadedState[Any]) -> None:
 
 def _navigation(current: str) -> Viewable:
     """Links to the pages, the current one marked, and to the account; a menu on narrow screens."""
-    pages = "".join(
-        f'<a href="{address}" {'aria-current="page"' if title == current else ""}>{title}</a>'
-        for address, title in PAGES.items()
-    )
-    account = _account_links()
-    wide = f'<nav aria-label="Pages">{pages}</nav><nav aria-label="Account" class="account">{account}</nav>'
-    menu = f'<details><summary aria-label="Menu">☰</summary><nav aria-label="Menu">{pages}{account}</nav></details>'
     return pn.pane.HTML(
-        f'<div class="wide">{wide}</div>{menu}',
+        navigation_html(current, account_links(session_visitor().name) if can_sign_in() else ""),
         stylesheets=[style("shared/navigation")],
         margin=(0, 0, 0, 24),
         styles={"flex": "1 1 auto"},
-    )
-
-
-def _account_links() -> str:
-    """User who is signed in, or a link to sign in; empty without sign-in. The page's script adds the return address."""
-    if not can_sign_in():
-        return ""
-    name = session_visitor().name
-    if name is None:
-        return '<a data-returns="login" href="login">Sign in</a>'
-    return (
-        f'<a href="account" title="Account of {escape(name)}">{escape(name)}</a>'
-        '<a data-returns="logout" href="logout">Sign out</a>'
     )

@@ -10,9 +10,11 @@ from archive import Image
 from archive.index.order import NET_COUNTS
 from dashboards.shared import formatting
 from dashboards.shared.detail import read_cautions
-from dashboards.shared.links import Links, flare_address
+from dashboards.shared.links import Links, flare_link, uid_link
 from dashboards.shared.paged_table import TableColumn
 
+MEASURED = "Class of the flare, measured by GOES"
+ESTIMATED = "GOES class of the flare, estimated from STIX data"
 CENTROID = "Centroid of the area above half maximum, helioprojective, seen from Solar Orbiter"
 SIDELOBE = "Second-highest ÷ highest peak of the full-disk map; 0.9 or more on the disk is doubtful"
 
@@ -38,6 +40,11 @@ class ImageRow:
 
     image: Image
     counts: Counts | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it is made from simulated data."""
+        return self.image.simulated
 
 
 Cell = Callable[[ImageRow, Links], str]
@@ -82,8 +89,7 @@ def _time(row: ImageRow, _: Links) -> str:
 
 def _uid(row: ImageRow, _: Links) -> str:
     which = row.image.flare_id
-    flare = f'<br><i>flare <a href="{escape(flare_address(which))}">{escape(which)}</a></i>' if which else ""
-    return f"{escape(row.image.uid)}{flare}"
+    return uid_link(row.image.uid) + (f"<br><i>flare {flare_link(which)}</i>" if which else "")
 
 
 def _band(row: ImageRow, _: Links) -> str:
@@ -103,10 +109,11 @@ def _y(row: ImageRow, _: Links) -> str:
 
 
 def _goes(row: ImageRow, _: Links) -> str:
-    image = row.image
-    if image.goes_class:
-        return escape(image.goes_class)
-    return f"{escape(image.goes_estimated)} <i>est.</i>" if image.goes_estimated else formatting.UNKNOWN
+    return escape(row.image.goes_class or formatting.UNKNOWN)
+
+
+def _estimated(row: ImageRow, _: Links) -> str:
+    return escape(formatting.estimated_class(row.image) or formatting.UNKNOWN)
 
 
 def _counts(row: ImageRow, _: Links) -> str:
@@ -125,17 +132,18 @@ def _trust(row: ImageRow, _: Links) -> str:
 
 
 def trust_mark(image: Image) -> str:
-    """The verdict on an image, with a mark for simulated data."""
-    return _simulated(image) + (_doubt(image) or mark("good", "trusted", cautions_text(image)))
+    """The verdict on an image, with a small mark for simulated data."""
+    return (_doubt(image) or mark("good", "trusted", cautions_text(image))) + simulated_mark(image.simulated)
 
 
 def _doubts(image: Image) -> str:
     """Mark for doubts about an image."""
-    return _simulated(image) + _doubt(image)
+    return _doubt(image) + simulated_mark(image.simulated)
 
 
-def _simulated(image: Image) -> str:
-    return mark("simulated", "SIMULATED", "Made from simulated data") if image.simulated else ""
+def simulated_mark(simulated: bool) -> str:
+    """A small mark, which tables show only among real rows."""
+    return f" {mark('simulated', 'sim', 'Simulated, not real')}" if simulated else ""
 
 
 def _doubt(image: Image) -> str:
@@ -180,7 +188,7 @@ def _field(name: str, form: str = ".3g") -> Cell:
 
 
 def _flare(row: ImageRow, _: Links) -> str:
-    return escape(row.image.flare_id or formatting.UNKNOWN)
+    return flare_link(row.image.flare_id) if row.image.flare_id else formatting.UNKNOWN
 
 
 def _author(row: ImageRow, _: Links) -> str:
@@ -244,18 +252,8 @@ IMAGE_COLUMNS = (
         5,
         "right",
     ),
-    Column(
-        "goes",
-        "GOES",
-        _goes,
-        "GOES class of the flare: measured, or estimated from STIX data (est.)",
-        "goes_flux",
-        True,
-        80,
-        72,
-        6,
-        "center",
-    ),
+    Column("goes", "GOES", _goes, MEASURED, "goes_flux", True, 66, 60, 6, "center"),
+    Column("estimated", "Estimate", _estimated, ESTIMATED, "goes_estimated_flux", True, 84, 78, 6, "center"),
     Column("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 92, 80, 8, "right"),
     Column(
         "chi2",

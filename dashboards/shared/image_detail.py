@@ -10,10 +10,10 @@ from archive import Image, Run
 from dashboards.shared import formatting
 from dashboards.shared.detail import Caution, ImageDetail, read_backgrounds, read_cautions
 from dashboards.shared.disk_layer import disk_legend
-from dashboards.shared.frame import PAGES
 from dashboards.shared.image_columns import script_links
 from dashboards.shared.image_map import map_html
 from dashboards.shared.links import Links, flare_address
+from dashboards.shared.navigation import PAGES
 from jobs.imaging.figures import DEFAULT_COLORS
 from stixcore.imaging.reconstruction import Method
 
@@ -102,7 +102,7 @@ def numbers_html(detail: ImageDetail) -> str:
         *_measured_rows(detail),
         ("Observation", _observation(image)),
         ("Flare", _flare(detail)),
-        ("GOES class", _goes_class(image)),
+        ("GOES class", escape(formatting.goes_class(image) or formatting.UNKNOWN)),
         *(_run_rows(image, run) if run is not None else ()),
         *_candidate_rows(detail),
         ("Side-lobe ratio", formatting.number(image.sidelobe_ratio, ".2f")),
@@ -136,13 +136,6 @@ def _uid(uid: str) -> str:
     """A uid that links to its file."""
     text = f"uid {escape(uid)}"
     return f'<a href="science_data?uid={escape(uid)}">{text}</a>' if "science_data" in PAGES else text
-
-
-def _goes_class(image: Image) -> str:
-    """Measured class, else the estimated one, marked as such."""
-    if image.goes_class:
-        return escape(image.goes_class)
-    return f"{escape(image.goes_estimated)} <i>estimated</i>" if image.goes_estimated else formatting.UNKNOWN
 
 
 def _far_background(run: Run) -> str:

@@ -56,11 +56,10 @@ def _group(images: Sequence[Image], links: Links) -> str:
     first = next((image for image in images if image.method != "full_disk_bp"), images[0])
     flare = f"flare {first.flare_id}" if first.flare_id else f"uid {first.uid}"
     whose = ", ".join(part for part in (flare, formatting.goes_class(first)) if part)
-    simulated = '<span class="mark simulated">SIMULATED</span>' if first.simulated else ""
     time, band = escape(formatting.time_range(first)), escape(formatting.band(first))
     cards = "".join(_card(image, links) for image in images)
     return (
-        f'<section aria-label="{time}, {band}"><h4>{time} <b>{band}</b> <i>{escape(whose)}</i> {simulated}</h4>'
+        f'<section aria-label="{time}, {band}"><h4>{time} <b>{band}</b> <i>{escape(whose)}</i></h4>'
         f"<div>{cards}</div></section>"
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from base64 import b64encode
 from collections.abc import Sequence
+from html import escape
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -22,6 +23,16 @@ ROUTES_MODULE = "dashboards.server.routes"
 def flare_address(flare_id: str) -> str:
     """URL of the page of a flare, ``flare?id=2211110123``; escape it where it becomes HTML."""
     return "flare?" + urlencode({"id": flare_id})
+
+
+def flare_link(flare_id: str) -> str:
+    """Link to the page of a flare, with its id as text."""
+    return f'<a href="{escape(flare_address(flare_id))}">{escape(flare_id)}</a>'
+
+
+def uid_link(uid: str, text: str = "") -> str:
+    """Link to the science file of a unique id; plain text is the uid, if no other is given."""
+    return f'<a href="science_data?{escape(urlencode({"uid": uid}))}">{escape(text or uid)}</a>'
 
 
 class Links(Protocol):

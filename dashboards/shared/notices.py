@@ -29,8 +29,30 @@ class Notices:
 
     def show(self, notices: Sequence[Notice]) -> None:
         """Replace the notices."""
-        html = "".join(_box(notice) for notice in notices)
+        html = notices_html(notices)
         self.pane.param.update(object=html, visible=bool(html))
+
+
+def notices_html(notices: Sequence[Notice]) -> str:
+    """Notices as HTML."""
+    return "".join(_box(notice) for notice in notices)
+
+
+def simulated_notices(simulated: Sequence[bool], rows: str) -> list[Notice]:
+    """The banner above rows of which some are simulated; empty if none is.
+
+    Parameters
+    ----------
+    simulated : sequence of bool
+        Whether each row is simulated.
+    rows : str
+        What they are; a plural.
+    """
+    if not any(simulated):
+        return []
+    if all(simulated):
+        return [Notice("simulated", f"These {rows} are simulated, not real.")]
+    return [Notice("simulated", f"Some of these {rows} are simulated, not real.")]
 
 
 def _box(notice: Notice) -> str:

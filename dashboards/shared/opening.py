@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from html import escape
 
 from dashboards.shared.links import Links
-from dashboards.shared.paged_table import TableColumn
+from dashboards.shared.notices import Notice, notices_html
+from dashboards.shared.paged_table import Origin, TableColumn, origin_classes
 from dashboards.shared.style import style
 
 #: Margins of the table and width of the checkboxes, pixel.
 MARGIN = 88
 
 
-def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -> str:
+def opening_html(site: str, title: str, total: str, table: str, *, dark: bool, notices: Sequence[Notice] = ()) -> str:
     """The whole opening: header, number of rows, table.
 
     Parameters
@@ -26,16 +27,19 @@ def opening_html(site: str, title: str, total: str, table: str, *, dark: bool) -
     table : str
         HTML.
     dark : bool
+    notices : sequence of Notice
+        Shown above the filters, as on the live page.
     """
     theme = "dark" if dark else "light"
     header = f"<header><b>{escape(site)}</b><span>{escape(title)}</span></header>"
+    banner = f'<div class="notices">{notices_html(notices)}</div>' if notices else ""
     return (
-        f'<div id="opening" class="{theme}">{header}<div class="filters"></div><p>{escape(total)}</p>'
+        f'<div id="opening" class="{theme}">{header}{banner}<div class="filters"></div><p>{escape(total)}</p>'
         f'<div class="tabs"></div>{table}</div>'
     )
 
 
-def table_html[Row](rows: Sequence[Row], links: Links, columns: Sequence[TableColumn[[Row, Links]]]) -> str:
+def table_html[Row: Origin](rows: Sequence[Row], links: Links, columns: Sequence[TableColumn[[Row, Links]]]) -> str:
     """Rows as a plain table with the cells of the live table; narrow screens hide the columns that it hides."""
     heads = '<th class="box"></th>' + "".join(
         f'<th class="p{c.priority}" style="text-align:{c.align}">{escape(c.title)}</th>' for c in columns
@@ -51,7 +55,7 @@ def table_html[Row](rows: Sequence[Row], links: Links, columns: Sequence[TableCo
         f'<col class="p{c.priority}" style="width:{c.min_width}px">' for c in columns
     )
     table = f"<colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
-    return f"<style>{narrow_css(columns)}</style><table>{table}</table>"
+    return f'<style>{narrow_css(columns)}</style><table class="{" ".join(origin_classes(rows))}">{table}</table>'
 
 
 def narrow_css(columns: Sequence[TableColumn[...]]) -> str:
@@ -65,4 +69,7 @@ def narrow_css(columns: Sequence[TableColumn[...]]) -> str:
 
 def opening_css() -> str:
     """Styles of the opening."""
-    return style("shared/opening") + f"#opening {{ {style('shared/image_cells')} }}\n"
+    return (
+        style("shared/opening")
+        + f"#opening {{ {style('shared/image_cells')} }}\n#opening .notices {{ {style('shared/notices')} }}\n"
+    )

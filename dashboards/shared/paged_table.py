@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from panel.io.model import JSCode
 
@@ -20,6 +20,19 @@ KEYED_HEAD = JSCode(
     "if (event.target === head && [' ', 'Enter'].includes(event.key)) { event.preventDefault(); head.click() } }) }); "
     "return cell.getValue() }"
 )
+
+
+class Origin(Protocol):
+    """A row that is real or simulated."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it is made from simulated data."""
+
+
+def origin_classes(rows: Sequence[Origin]) -> list[str]:
+    """CSS classes of a table: without marks for simulated rows if all are; a banner says so."""
+    return ["one-origin"] if all(row.simulated for row in rows) else []
 
 
 @dataclass(frozen=True)

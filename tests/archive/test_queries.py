@@ -325,6 +325,22 @@ def test_unknown_values_come_last_either_way(gallery: Archive, sort: str) -> Non
     assert fluxes == sorted(fluxes, reverse=sort.startswith("-"))
 
 
+@pytest.mark.parametrize("sort", ["goes_flux", "-goes_estimated_flux"])
+def test_image_sets_sort_by_the_classes_of_their_flares(gallery: Archive, make, sort: str) -> None:
+    name = sort.removeprefix("-")
+    fluxes = {f"22111100{n:02d}": None if n == 3 else 1e-6 * (1 + 3 * n % 10) for n in range(10)}
+    gallery.upsert("runs", [make.run(f"{n:016x}", flare_id=flare_id) for n, flare_id in enumerate(fluxes)])
+    rows = [
+        Flare(flare_id=flare_id, t_peak=T0, source="detected", updated_at=T0, **{name: flux})
+        for flare_id, flux in fluxes.items()
+    ]
+    gallery.upsert("flares", rows)
+    found = [fluxes[run.flare_id] for run in gallery.set_page(ImageFilter(), sort=(sort,), size=20)[0]]
+    known = [flux for flux in found if flux is not None]
+    assert len(known) >= 8
+    assert found == [*sorted(known, reverse=sort.startswith("-")), None]
+
+
 def test_what_does_not_exist_is_named(archive: Archive) -> None:
     for question, message in [
         (lambda: archive.image("x-clean"), "table images has no image_id 'x-clean'"),

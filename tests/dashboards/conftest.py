@@ -93,6 +93,8 @@ def make_image(root: Path, number: int, method: str, **changes: Any) -> Image:
         "e_high": energy[1],
         "goes_class": "C3.4" if number % 3 == 0 else None,
         "goes_flux": 3.4e-6 * (number + 1) if number % 3 == 0 else None,
+        "goes_estimated": "C1.5" if number % 3 == 1 else None,
+        "goes_estimated_flux": 5e-7 * (number + 1) if number % 3 == 1 else None,
         "peak_hpc_x": -500.0 + 10.0 * number,
         "peak_hpc_y": 200.5,
         "total_flux": 1.25,

@@ -47,15 +47,14 @@ def measured_class(flare: Flare) -> str:
 
 
 def estimated_class(flare: Flare) -> str:
-    """``≈ M1.0 (C8.1–M1.4)`` and the data of the estimate; a dash if there is none."""
-    low, middle, high = flare.goes_estimated_low, flare.goes_estimated, flare.goes_estimated_high
-    one = middle or low or high
-    if one is None:
+    """``≈M1.0 (C8.1–M1.4)`` and the data of the estimate; a dash if there is none."""
+    known = formatting.estimated_class(flare)
+    if not known:
         return formatting.UNKNOWN
     source = f" <i>from the {escape(flare.goes_estimated_from)}</i>" if flare.goes_estimated_from else ""
     if flare.goes_estimated_from == "counts":
         source = " <i>from the counts</i>"
-    return f"≈ {escape(one)}{_range(low, high)}{source}"
+    return f"{escape(known)}{source}"
 
 
 def times_html(content: FlareContent) -> str:

@@ -25,11 +25,12 @@ from dashboards.pages.flare.state import FlareState
 from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
 from dashboards.shared.curve_colors import DARK, LIGHT, Colors
-from dashboards.shared.frame import SITE, frame, is_dark
+from dashboards.shared.frame import frame, is_dark
 from dashboards.shared.image_dialog import OpenedImage
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import Links
 from dashboards.shared.map_colors import color_choice, session_colors
+from dashboards.shared.navigation import SITE
 from dashboards.shared.notices import Notice
 from dashboards.shared.source import archive_source
 from dashboards.shared.style import style

@@ -14,6 +14,7 @@ from archive import Flare, Image
 from archive.index.order import DURATION
 from dashboards.shared import formatting
 from dashboards.shared.formatting import UNKNOWN
+from dashboards.shared.image_columns import simulated_mark
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import Links, flare_address
 from dashboards.shared.paged_table import TableColumn
@@ -28,6 +29,11 @@ class FlareRow:
     thermal: Image | None = None
     nonthermal: Image | None = None
     clock: Clock = Clock.SOLAR_ORBITER
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the flare is simulated."""
+        return self.flare.simulated
 
 
 Cell = Callable[[FlareRow, Links], str]
@@ -105,12 +111,12 @@ def _links(row: FlareRow, _: Links) -> str:
 def _id(row: FlareRow, _: Links) -> str:
     flare = row.flare
     sol = f"<br><i>{escape(flare.sol_id).replace('L', '<wbr>L', 2)}</i>" if flare.sol_id else ""
-    simulated = " <i>simulated</i>" if flare.simulated else ""
     others = f' title="Other ids: {escape(flare.other_ids)}"' if flare.other_ids else ""
     link = f'<a class="id" href="{escape(flare_address(flare.flare_id))}"{others}>{escape(flare.flare_id)}</a>'
     # a telephone has no space for other columns
-    narrow = f'<span class="narrow">{class_text(flare)}</span><span class="narrow">{_verdict(row, _)}</span>'
-    return f'{link}<span class="wide">{simulated}{sol}</span>{narrow}'
+    known = escape(formatting.goes_class(flare) or UNKNOWN)
+    narrow = f'<span class="narrow">{known}</span><span class="narrow">{_verdict(row, _)}</span>'
+    return f'{link}<span class="wide">{sol}</span>{narrow}'
 
 
 def shifted(time: np.datetime64, flare: Flare, clock: Clock) -> np.datetime64 | None:
@@ -143,19 +149,6 @@ def _duration(row: FlareRow, _: Links) -> str:
 # Class ---------------------------------------------------------------------------------------------------------------
 
 
-def estimated_text(flare: Flare) -> str:
-    """``≈C3 (B9–C5)``; ``≥C3`` if only a lower limit is known; a dash if nothing is."""
-    low, middle, high = flare.goes_estimated_low, flare.goes_estimated, flare.goes_estimated_high
-    if middle:
-        return f"≈{middle} ({low}–{high})" if low and high and low != high else f"≈{middle}"
-    return f"≥{low}" if low else UNKNOWN
-
-
-def class_text(flare: Flare) -> str:
-    """The measured class or, if there is none, the estimated one, as HTML."""
-    return escape(flare.goes_class or estimated_text(flare))
-
-
 def _goes(row: FlareRow, _: Links) -> str:
     source = f' title="{escape(flare_source)}"' if (flare_source := row.flare.goes_source or "") else ""
     return f"<span{source}>{escape(row.flare.goes_class or UNKNOWN)}</span>"
@@ -163,7 +156,8 @@ def _goes(row: FlareRow, _: Links) -> str:
 
 def _estimated(row: FlareRow, _: Links) -> str:
     origin = f' title="Estimated from {escape(row.flare.goes_estimated_from)}"' if row.flare.goes_estimated_from else ""
-    return f"<span{origin}>{escape(estimated_text(row.flare))}</span>"
+    known, *span = escape(formatting.estimated_class(row.flare) or UNKNOWN).split(" ", 1)
+    return f"<span{origin}>{' '.join([known, *(f'<span class=whole>{part}</span>' for part in span)])}</span>"
 
 
 # Position ------------------------------------------------------------------------------------------------------------
@@ -242,14 +236,15 @@ def reasons(text: str | None) -> list[str]:
 def _verdict(row: FlareRow, _: Links) -> str:
     """The verdict; the reasons are shown on hover and on focus."""
     flare = row.flare
+    simulated = simulated_mark(flare.simulated)
     if not flare.location_verdict:
-        return f'<span title="This flare has no position">{UNKNOWN}</span>'
+        return f'<span title="This flare has no position">{UNKNOWN}</span>{simulated}'
     good = flare.location_verdict == "trusted"
     why = reasons(flare.location_doubts) or (["No doubts about the position."] if good else ["No reason is given."])
     lines = "".join(f"<span>{escape(sentence)}</span>" for sentence in why)
     return (
         f'<button type="button" class="mark {"good" if good else "doubt"} why">{escape(flare.location_verdict)}'
-        f'<span class="reasons" role="tooltip">{lines}</span></button>'
+        f'<span class="reasons" role="tooltip">{lines}</span></button>{simulated}'
     )
 
 
@@ -290,7 +285,7 @@ FLARE_COLUMNS = (
     FlareColumn("position", "Solar X, Y", _position, _SEEN, "hpc_x", False, 108, 104, 5),
     FlareColumn(
         "heliographic", "Heliographic", _heliographic, "Stonyhurst latitude and longitude, with 1 σ",
-        "stonyhurst_lon", False, 122, 116, 7,
+        "stonyhurst_lon", False, 130, 128, 7,
     ),
     FlareColumn("earth", "From Earth", _earth, _VIEW, "earth_angle", False, 78, 74, 4),
     FlareColumn("counts", "Peak counts", _counts, _PEAK, "peak_counts", True, 112, 104, 9, "right"),

@@ -11,7 +11,7 @@ import panel as pn
 
 from dashboards.pages.flares.columns import FLARE_COLUMNS, PICTURES, FlareColumn, FlareRow, chosen_columns
 from dashboards.shared.links import Links
-from dashboards.shared.paged_table import sort_of, sorters_of, table_options
+from dashboards.shared.paged_table import origin_classes, sort_of, sorters_of, table_options
 from dashboards.shared.style import style
 
 KEY = "flare_id"
@@ -49,7 +49,11 @@ class FlareTable:
         """Show rows, with sort arrows according to ``sort``."""
         self._rows, self._quiet = rows, True
         try:
-            self.widget.param.update(value=self._frame(rows, links), sorters=sorters_of(FLARE_COLUMNS, sort))
+            self.widget.param.update(
+                value=self._frame(rows, links),
+                sorters=sorters_of(FLARE_COLUMNS, sort),
+                css_classes=origin_classes(rows),
+            )
         finally:
             self._quiet = False
 
@@ -100,6 +104,7 @@ def flares_html(rows: Sequence[FlareRow], links: Links, columns: Sequence[FlareC
         needed = sum(column.min_width for column in columns if column.priority <= priority) + 48
         rules += f"@media (max-width: {needed}px) {{ #opening .f{priority} {{ display: none; }} }}"
     return (
-        f'<style>{rules}</style><div class="maps"></div><table><colgroup>{widths}</colgroup>'
+        f'<style>{rules}</style><div class="maps"></div>'
+        f'<table class="{" ".join(origin_classes(rows))}"><colgroup>{widths}</colgroup>'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
     )

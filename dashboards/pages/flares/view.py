@@ -19,11 +19,12 @@ from dashboards.pages.flares.table import FlareTable, flares_html
 from dashboards.pages.flares.views import LOOKS, SunView
 from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
-from dashboards.shared.frame import PAGES, SITE, frame
+from dashboards.shared.frame import frame
 from dashboards.shared.image_dialog import OpenedImage
 from dashboards.shared.light_times import CLOCKS
 from dashboards.shared.links import Links
-from dashboards.shared.notices import Notice
+from dashboards.shared.navigation import PAGES, SITE
+from dashboards.shared.notices import Notice, simulated_notices
 from dashboards.shared.opening import opening_html
 from dashboards.shared.pager import turn_to
 from dashboards.shared.source import archive_source
@@ -77,7 +78,14 @@ class FlaresPage(AddressedPage[FlaresState]):
         listing = state.listing
         rows = () if state.opened else listing.rows
         table = flares_html(rows, links, chosen_columns(state.columns)) if rows else ""
-        return opening_html(SITE, cls.title, listing.range_text("flares") if table else "", table, dark=dark)
+        return opening_html(
+            SITE,
+            cls.title,
+            listing.range_text("flares") if table else "",
+            table,
+            dark=dark,
+            notices=simulated_notices([row.simulated for row in rows], "flares"),
+        )
 
     def view(self) -> pmui.Page:
         """The whole page."""
@@ -173,13 +181,9 @@ def notices_for(state: FlaresState) -> list[Notice]:
         return [*notices, Notice("error", listing.problem)]
     if state.detail_problem:
         notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
-    simulated = sum(row.flare.simulated for row in listing.rows)
     if listing.total == 0:
         notices.append(Notice("info", _nothing(state)))
-    elif simulated:
-        which = "These flares are" if simulated == len(listing.rows) else "Some of these flares are"
-        notices.append(Notice("simulated", f"{which} simulated and not real."))
-    return notices
+    return [*notices, *simulated_notices([row.simulated for row in listing.rows], "flares")]
 
 
 def _nothing(state: FlaresState) -> str:

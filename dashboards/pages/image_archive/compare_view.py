@@ -13,7 +13,7 @@ from dashboards.pages.image_archive.state import ImageArchiveState
 from dashboards.shared import formatting
 from dashboards.shared.compare import AUTO, CENTRE, COMMON, CONTOUR_LEVELS, MOST_COMPARED, OWN, SUN, Comparison
 from dashboards.shared.map_colors import color_choice, session_colors
-from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.notices import Notice, Notices, simulated_notices
 from dashboards.shared.sky_figure import BESIDE, CONTOUR_COLORS, sky_figure, sky_ranges
 from dashboards.shared.style import LOW, style
 
@@ -114,8 +114,7 @@ class CompareView:
                 text = f"Select 2 to {MOST_COMPARED} images in the table to compare them ({number} selected)."
                 notices.append(Notice("info", text))
             return notices
-        if any(panel.image.simulated for panel in comparison.panels):
-            notices.append(Notice("simulated", "Some of these images are made from simulated data."))
+        notices += simulated_notices([panel.image.simulated for panel in comparison.panels], "images")
         return [*notices, *(Notice("info", note) for note in comparison.notes)]
 
 

@@ -7,24 +7,28 @@ from html import escape
 
 from archive import Run
 from dashboards.shared import formatting
+from dashboards.shared.image_columns import simulated_mark
+from dashboards.shared.links import flare_link, uid_link
 
 HEADS = ("Time (UTC)", "Observation", "Energy", "Status", "Why there is no image")
 
 
 def runs_without_image_html(runs: Sequence[Run]) -> str:
-    """A plain table, without links or buttons."""
+    """A plain table."""
+    mixed = len({run.simulated for run in runs}) > 1
     heads = "".join(f"<th scope='col'>{head}</th>" for head in HEADS)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, runs))}</tbody></table>"
+    body = "".join(_row(run, mixed=mixed) for run in runs)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _row(run: Run) -> str:
-    flare = f"<br><i>flare {escape(run.flare_id)}</i>" if run.flare_id else ""
-    simulated = "<br><b>SIMULATED</b>" if run.simulated else ""
+def _row(run: Run, *, mixed: bool) -> str:
+    flare = f"<br><i>flare {flare_link(run.flare_id)}</i>" if run.flare_id else ""
+    simulated = simulated_mark(run.simulated) if mixed else ""
     cells = (
         f"{formatting.day(run.t_start)} <br>{formatting.clock(run.t_start)}",
-        f"{escape(run.uid)}{flare}{simulated}",
+        f"{uid_link(run.uid)}{flare}",
         escape(run.band),
-        f"<span class='{escape(run.status)}'>{escape(run.status)}</span>",
+        f"<span class='{escape(run.status)}'>{escape(run.status)}</span>{simulated}",
         escape(run.reason or formatting.UNKNOWN),
     )
     return (

@@ -40,6 +40,7 @@ class ImageFilterState(FilterState):
     flare = param.String("", doc="Flare id, exact")
     uid = param.String("", doc="Unique id of the science request, exact")
     goes = param.String("", doc="Measured GOES class or range of them, “C1” (and above), “C1-M5”")
+    estimated = param.String("", doc="GOES class estimated from STIX data, or range of them")
     x = param.String("", doc="Range of the peak's Solar X, arcsec, “-600..-400”")
     y = param.String("", doc="Range of the peak's Solar Y, arcsec")
     counts = param.String("", doc="Fewest counts above background, ct")
@@ -55,6 +56,7 @@ class ImageFilterState(FilterState):
         "flare",
         "uid",
         "goes",
+        "estimated",
         "x",
         "y",
         "counts",
@@ -69,13 +71,14 @@ class ImageFilterState(FilterState):
                 "end": latest,
                 "band": energy_band,
                 "goes": goes_range,
+                "estimated": goes_range,
                 "x": number_range,
                 "y": number_range,
                 "counts": at_least,
             }
         )
-        (low, high), (goes_min, goes_max), (x_min, x_max), (y_min, y_max) = (
-            parsed[name] or (None, None) for name in ("band", "goes", "x", "y")
+        (low, high), (goes_min, goes_max), (estimated_min, estimated_max), (x_min, x_max), (y_min, y_max) = (
+            parsed[name] or (None, None) for name in ("band", "goes", "estimated", "x", "y")
         )
         author = self._author(visitor)
         aspect, word = ASPECT_TRUST.get(self.trust, (None, None))
@@ -90,6 +93,8 @@ class ImageFilterState(FilterState):
             e_high=high,
             goes_min=goes_min,
             goes_max=goes_max,
+            estimated_min=estimated_min,
+            estimated_max=estimated_max,
             x_min=x_min,
             x_max=x_max,
             y_min=y_min,

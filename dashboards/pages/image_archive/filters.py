@@ -32,7 +32,7 @@ TRUST = {"trusted or not": ANY, "trusted": TRUSTED, "doubtful": DOUBTFUL} | {
 }
 AUTHORS = {"automatic": AUTOMATIC, "anyone": ANYONE, "users": USERS, "me": MINE}
 #: Fields of the second row, which is collapsed until one of them is used.
-MORE = ("flare", "uid", "goes", "x", "y", "counts", "author")
+MORE = ("flare", "uid", "goes", "estimated", "x", "y", "counts", "author")
 
 
 class ImageFilters:
@@ -94,6 +94,9 @@ class ImageFilters:
         authors = {**AUTHORS, **({} if author in AUTHORS.values() else {author: author})}
         of_images = [
             pmui.TextInput.from_param(of.goes, label="GOES class", placeholder="C1-M5, or ≥ C1", width=140, **common),
+            pmui.TextInput.from_param(
+                of.estimated, label="Estimated class", placeholder="B5-M1, or ≥ C1", width=150, **common
+            ),
             pmui.TextInput.from_param(of.x, label="Solar X [″]", placeholder="-600..-400", width=130, **common),
             pmui.TextInput.from_param(of.y, label="Solar Y [″]", placeholder="≥ 100", width=130, **common),
             pmui.TextInput.from_param(of.counts, label="Min. counts", placeholder="10000", width=150, **common),

@@ -10,8 +10,19 @@ from archive import Image, Run
 from archive.index.order import NET_COUNTS
 from archive.layout import METHODS
 from dashboards.shared import formatting
-from dashboards.shared.image_columns import Counts, ImageRow, cautions_text, file_links, mark, thumbnail, trust_mark
-from dashboards.shared.links import Links
+from dashboards.shared.image_columns import (
+    ESTIMATED,
+    MEASURED,
+    Counts,
+    ImageRow,
+    cautions_text,
+    file_links,
+    mark,
+    simulated_mark,
+    thumbnail,
+    trust_mark,
+)
+from dashboards.shared.links import Links, flare_link, uid_link
 from dashboards.shared.paged_table import TableColumn
 from stixcore.imaging.reconstruction import Method
 
@@ -28,8 +39,8 @@ class SetRow:
     run : Run
     images : mapping of str to Image
         Images of the set that the visitor may see, by method.
-    goes : str
-        GOES class of the flare; empty if unknown.
+    goes, estimated : str
+        GOES class of the flare, measured and estimated; empty if unknown.
     method : str
         Method of the row of a single image; empty for the row of the set.
     opened : bool
@@ -39,6 +50,7 @@ class SetRow:
     run: Run
     images: Mapping[str, Image] = field(default_factory=dict)
     goes: str = ""
+    estimated: str = ""
     method: str = ""
     opened: bool = False
 
@@ -104,7 +116,7 @@ def _time(row: SetRow, _: Links) -> str:
         f"{formatting.day(run.t_start)} "
         f'<br class="wide">{formatting.clock(run.t_start)} <i class="wide">{length}</i></span>'
         f'<span class="narrow whole">{escape(formatting.band(run))}</span>'
-        f'<span class="narrow">{_doubts(row)}</span></span>'
+        f'<span class="narrow">{_doubts(row)}{simulated_mark(row.simulated)}</span></span>'
     )
 
 
@@ -112,8 +124,8 @@ def _flare(row: SetRow, _: Links) -> str:
     if row.method:
         chi2 = formatting.number(row.images[row.method].chi2, ".2f")
         return f'<span title="χ² per degree of freedom; 1 is a perfect fit">χ² {chi2}</span>'
-    uid = f"<i>uid {escape(row.run.uid)}</i>"
-    return f"{escape(row.run.flare_id)}<br>{uid}" if row.run.flare_id else uid
+    uid = f"<i>{uid_link(row.run.uid)}</i>"
+    return f"{flare_link(row.run.flare_id)}<br>{uid}" if row.run.flare_id else uid
 
 
 def _band(row: SetRow, _: Links) -> str:
@@ -145,6 +157,10 @@ def _goes(row: SetRow, _: Links) -> str:
     return "" if row.method else escape(row.goes or formatting.UNKNOWN)
 
 
+def _estimated(row: SetRow, _: Links) -> str:
+    return "" if row.method else escape(row.estimated or formatting.UNKNOWN)
+
+
 def _counts(row: SetRow, _: Links) -> str:
     return "" if row.method else formatting.counts(row.counts.net)
 
@@ -152,8 +168,8 @@ def _counts(row: SetRow, _: Links) -> str:
 def _trust(row: SetRow, _: Links) -> str:
     if row.one is not None:
         return trust_mark(row.one.image)
-    simulated = mark("simulated", "SIMULATED", "Made from simulated data") if row.simulated else ""
-    return simulated + (_doubts(row) or (mark("good", "trusted", "No image is doubtful.") if row.images else ""))
+    verdict = _doubts(row) or (mark("good", "trusted", "No image is doubtful.") if row.images else "")
+    return verdict + simulated_mark(row.simulated)
 
 
 def _doubts(row: SetRow) -> str:
@@ -178,12 +194,13 @@ SET_COLUMNS = (
     SetColumn("rows", "", _toggle, "Rows of the single images", width=56, min_width=52, align="center"),
     SetColumn("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 136, 112),
     SetColumn(
-        "flare", "Flare", _flare, "Flare id, and unique id of the science request", "flare_id", True, 118, 112, 1
+        "flare", "Flare, uid", _flare, "Flare id, and unique id of the science request", "flare_id", True, 118, 112, 1
     ),
     SetColumn("band", "Energy", _band, "Energy range", "e_low", False, 92, 84, 1),
     *(_picture(method) for method in METHODS),
     SetColumn("position", "Position", _position, POSITION, width=132, min_width=120, priority=12, align="right"),
-    SetColumn("goes", "GOES", _goes, "GOES class of the flare; ≈: estimated", "goes_flux", True, 84, 76, 13, "center"),
+    SetColumn("goes", "GOES", _goes, MEASURED, "goes_flux", True, 66, 60, 13, "center"),
+    SetColumn("estimated", "Estimate", _estimated, ESTIMATED, "goes_estimated_flux", True, 84, 78, 13, "center"),
     SetColumn("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 84, 76, 14, "right"),
     SetColumn("trust", "Trust", _trust, "Whether images have quality warnings", "", False, 120, 108, 1, "center"),
     SetColumn("file", "File", _file, "FITS file and scripts of an image", "", False, 110, 100, 15, "center"),

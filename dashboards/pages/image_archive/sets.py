@@ -10,10 +10,10 @@ from archive.index.order import NET_COUNTS
 from archive.layout import METHODS
 from dashboards.pages.image_archive.set_columns import SetRow
 from dashboards.shared.access import Visitor
-from dashboards.shared.formatting import goes_class
+from dashboards.shared.formatting import estimated_class
 
 #: What sets can be sorted by besides the columns of runs.
-SET_SORTS = (NET_COUNTS, "goes_flux")
+SET_SORTS = (NET_COUNTS, "goes_flux", "goes_estimated_flux")
 
 
 def set_rows(archive: Archive, runs: Sequence[Run], visitor: Visitor) -> tuple[SetRow, ...]:
@@ -24,7 +24,7 @@ def set_rows(archive: Archive, runs: Sequence[Run], visitor: Visitor) -> tuple[S
     images: dict[str, dict[str, Image]] = {run.run_id: {} for run in runs}
     for image in archive.images(which, sort=("method",), limit=len(runs) * len(METHODS)):
         images[image.recipe_id][image.method] = image
-    return tuple(SetRow(run, images[run.run_id], _goes(images[run.run_id])) for run in runs)
+    return tuple(_row(run, images[run.run_id]) for run in runs)
 
 
 def with_images(sets: Sequence[SetRow], opened: Collection[str]) -> tuple[SetRow, ...]:
@@ -39,5 +39,8 @@ def with_images(sets: Sequence[SetRow], opened: Collection[str]) -> tuple[SetRow
     return tuple(rows)
 
 
-def _goes(images: dict[str, Image]) -> str:
-    return next((known for image in images.values() if (known := goes_class(image))), "")
+def _row(run: Run, images: dict[str, Image]) -> SetRow:
+    """A set with the classes of its flare, which its images have."""
+    measured = next((image.goes_class for image in images.values() if image.goes_class), "")
+    estimated = next((known for image in images.values() if (known := estimated_class(image))), "")
+    return SetRow(run, images, measured, estimated)

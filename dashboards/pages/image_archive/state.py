@@ -123,6 +123,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         "flare": "flare",
         "uid": "uid",
         "goes": "goes",
+        "estimated": "estimated",
         "x": "x",
         "y": "y",
         "counts": "counts",

@@ -12,7 +12,7 @@ from panel.io.model import JSCode
 from dashboards.pages.image_archive.set_columns import SET_COLUMNS, SetRow, shown_columns
 from dashboards.shared.image_columns import IMAGE_COLUMNS, ImageRow, chosen_columns
 from dashboards.shared.links import Links
-from dashboards.shared.paged_table import TableColumn, sort_of, sorters_of, table_options
+from dashboards.shared.paged_table import Origin, TableColumn, origin_classes, sort_of, sorters_of, table_options
 from dashboards.shared.style import style
 
 KEY = "image_id"
@@ -45,7 +45,7 @@ class TickedTabulator(pn.widgets.Tabulator):
         return configuration
 
 
-class RowTable[Row]:
+class RowTable[Row: Origin]:
     """Shows one page of rows, and reports clicks on rows and column headers, and ticked checkboxes.
 
     Parameters
@@ -97,7 +97,9 @@ class RowTable[Row]:
             # one after the other: Panel looks the selection up in the previous rows
             self.widget.selection = []
             self._rows = tuple(rows)
-            self.widget.param.update(value=self._frame(links), sorters=sorters_of(self._columns, sort))
+            self.widget.param.update(
+                value=self._frame(links), sorters=sorters_of(self._columns, sort), css_classes=origin_classes(rows)
+            )
             self.widget.selection = self._places(picked)
         finally:
             self._quiet = False

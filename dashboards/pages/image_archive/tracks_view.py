@@ -18,7 +18,7 @@ from dashboards.pages.image_archive.state import ImageArchiveState
 from dashboards.pages.image_archive.tracks import MOST_TRACKED, Measured, Series, TrackPoint, lines, tracks_csv
 from dashboards.shared import formatting
 from dashboards.shared.figure_style import CURVES, aria_label, error_bars, style_figure
-from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.notices import Notice, Notices, simulated_notices
 
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex")
 QUANTITIES = {
@@ -63,8 +63,7 @@ class TracksView:
         if not points and not notices:
             text = f"Select up to {MOST_TRACKED} images in the table to plot position, size and flux against time."
             notices.append(Notice("info", text))
-        if any(point.image.simulated for point in points):
-            notices.append(Notice("simulated", "Some of these images are made from simulated data."))
+        notices += simulated_notices([point.image.simulated for point in points], "images")
         if points:
             notices.append(Notice("info", MEANING))
         self._notices.show(notices)

@@ -28,12 +28,13 @@ from dashboards.pages.image_archive.table import ImageTable, SetTable
 from dashboards.pages.image_archive.tracks_view import TracksView
 from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
-from dashboards.shared.frame import PAGES, SITE, frame
+from dashboards.shared.frame import frame
 from dashboards.shared.image_columns import chosen_columns
 from dashboards.shared.image_dialog import OpenedImage
 from dashboards.shared.links import Links
 from dashboards.shared.listing import Listing
-from dashboards.shared.notices import Notice
+from dashboards.shared.navigation import PAGES, SITE
+from dashboards.shared.notices import Notice, simulated_notices
 from dashboards.shared.opening import opening_html, table_html
 from dashboards.shared.pager import turn_to
 from dashboards.shared.source import archive_source
@@ -103,13 +104,21 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
     def opening(cls, state: ImageArchiveState, links: Links, *, dark: bool) -> str:
         """The page as plain HTML, shown until the page is live."""
         text = table = ""
+        rows: tuple[Any, ...] = ()
         if state.set_rows and not state.opened and state.tab == SETS_TAB:
-            text = state.sets.range_text("image sets")
-            table = table_html(state.set_rows, links, shown_columns(state.set_rows))
+            rows, text = state.set_rows, state.sets.range_text("image sets")
+            table = table_html(rows, links, shown_columns(rows))
         elif state.listing.rows and not state.opened and state.tab == IMAGES_TAB:
-            text = state.listing.range_text("images")
-            table = table_html(state.listing.rows, links, chosen_columns(state.columns))
-        return opening_html(SITE, cls.title, text, table, dark=dark)
+            rows, text = state.listing.rows, state.listing.range_text("images")
+            table = table_html(rows, links, chosen_columns(state.columns))
+        return opening_html(
+            SITE,
+            cls.title,
+            text,
+            table,
+            dark=dark,
+            notices=simulated_notices([row.simulated for row in rows], "images"),
+        )
 
     def view(self) -> pmui.Page:
         """The whole page."""
@@ -216,14 +225,11 @@ def notices_for(state: ImageArchiveState) -> list[Notice]:
         return [*notices, Notice("error", listing.problem)]
     if state.detail_problem:
         notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
-    shown = {SETS_TAB: state.sets.rows, IMAGES_TAB: tuple(row.image for row in state.listing.rows)}.get(state.tab, ())
-    simulated = sum(one.simulated for one in shown)
-    if listing.total == 0 and state.tab in TABLE_TABS:
+    if state.tab not in TABLE_TABS:  # pictures and plots have their own
+        return notices
+    if listing.total == 0:
         notices.append(Notice("info", _nothing(state)))
-    elif simulated:
-        which = "These images are" if simulated == len(listing.rows) else "Some of these images are"
-        notices.append(Notice("simulated", f"{which} made from simulated data and do not show real flares."))
-    return notices
+    return [*notices, *simulated_notices([row.simulated for row in listing.rows], "images")]
 
 
 def _nothing(state: ImageArchiveState) -> str:

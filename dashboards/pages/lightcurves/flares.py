@@ -11,6 +11,7 @@ import numpy as np
 from archive import Archive
 from archive.index.schema import FLARES
 from archive.index.sql import select
+from dashboards.shared import formatting
 from dashboards.shared.time_window import Window
 
 #: More spans would hide the curves; the strongest are shown.
@@ -36,7 +37,7 @@ class FlareSpan:
     start, peak, end : datetime64
         UTC at Solar Orbiter; all equal if a list contains only the peak.
     class_text : str
-        Measured GOES class, or an estimated range, marked as such; empty if unknown.
+        GOES class, measured or else estimated; empty if unknown.
     peak_counts : float or None, ct
         Maximum counts in a bin of 4 s, 4-10 keV.
     """
@@ -84,18 +85,10 @@ def labelled(flares: Sequence[FlareSpan], window: Window, most: int) -> list[Fla
     return chosen
 
 
-def class_text(measured: str | None, low: str | None, middle: str | None, high: str | None) -> str:
-    """``C3.4`` if measured by GOES, else ``B5-C1 est.``: a range, marked as an estimate."""
-    if measured:
-        return measured
-    if low and high and low != high:
-        return f"{low}\N{EN DASH}{high} est."
-    one = middle or low or high
-    return f"{one} est." if one else ""
-
-
 def _span(row: dict[str, Any]) -> FlareSpan:
     peak = np.datetime64(row["t_peak"], "us")
     start, end = (np.datetime64(row[name], "us") if row[name] else peak for name in ("t_start", "t_end"))
-    text = class_text(row["goes_class"], row["goes_estimated_low"], row["goes_estimated"], row["goes_estimated_high"])
+    text = row["goes_class"] or formatting.estimate(
+        row["goes_estimated_low"], row["goes_estimated"], row["goes_estimated_high"]
+    )
     return FlareSpan(row["flare_id"], start, peak, end, text, row["peak_counts"])

@@ -17,11 +17,12 @@ from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
 from dashboards.shared.curve_colors import BAND_NAMES
 from dashboards.shared.errors import NotUnderstood
-from dashboards.shared.frame import PAGES, SITE, frame, is_dark
+from dashboards.shared.frame import frame, is_dark
 from dashboards.shared.image_dialog import OpenedImage
 from dashboards.shared.image_strip import ImageStrip
 from dashboards.shared.light_times import CLOCKS, Clock, why_unknown
 from dashboards.shared.links import Links, routes_are_served
+from dashboards.shared.navigation import PAGES, SITE
 from dashboards.shared.notices import Notice
 from dashboards.shared.opening import opening_html
 from dashboards.shared.preloaded import PreloadedState

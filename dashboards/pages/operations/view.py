@@ -14,7 +14,8 @@ from dashboards.pages.operations.state import OperationsState
 from dashboards.panel_patches.document_lock import in_a_thread
 from dashboards.shared.access import Visitor
 from dashboards.shared.clock import now
-from dashboards.shared.frame import PAGES, SITE, frame, is_dark, open_with
+from dashboards.shared.frame import frame, is_dark, open_with
+from dashboards.shared.navigation import PAGES, SITE
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.opening import opening_html
 from dashboards.shared.preloaded import loaded_or

@@ -34,9 +34,7 @@ def facts_html(detail: ScienceDetail, links: Links) -> str:
     ]
     listed = "".join(f"<span>{f'<i>{name}</i> ' if name else ''}{value}</span>" for name, value in facts)
     version = escape(f"{file.level} V{file.version}")
-    marks = ('<span class="mark quiet">background</span>' if file.is_background else "") + (
-        '<span class="mark simulated">SIMULATED</span>' if file.simulated else ""
-    )
+    marks = '<span class="mark quiet">background</span>' if file.is_background else ""
     return (
         f"<h2>{escape(file.uid or file.name)} <small>{escape(kind)} {version}</small>"
         f"{marks}</h2><p>{escape(subject_of(file))}</p><div class='facts'>{listed}</div>"

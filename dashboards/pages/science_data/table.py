@@ -12,7 +12,8 @@ import panel as pn
 
 from archive import ScienceFile
 from dashboards.shared import formatting
-from dashboards.shared.paged_table import TableColumn, sort_of, sorters_of, table_options
+from dashboards.shared.image_columns import simulated_mark
+from dashboards.shared.paged_table import TableColumn, origin_classes, sort_of, sorters_of, table_options
 from dashboards.shared.style import style
 from stixcore.fits.spec import ProductKind
 
@@ -29,8 +30,9 @@ TYPES = {
 
 
 def _uid(file: ScienceFile) -> str:
-    simulated = '<br><span class="mark simulated">SIMULATED</span>' if file.simulated else ""
-    return f'<button type="button" class="open">{escape(file.uid or file.name)}</button>{simulated}'
+    return (
+        f'<button type="button" class="open">{escape(file.uid or file.name)}</button>{simulated_mark(file.simulated)}'
+    )
 
 
 def _kind(file: ScienceFile) -> str:
@@ -120,7 +122,9 @@ class ScienceTable:
         """Show rows, with sort arrows according to ``sort``."""
         self._quiet = True
         try:
-            self.widget.param.update(value=_frame(rows), sorters=sorters_of(FILE_COLUMNS, sort))
+            self.widget.param.update(
+                value=_frame(rows), sorters=sorters_of(FILE_COLUMNS, sort), css_classes=origin_classes(rows)
+            )
         finally:
             self._quiet = False
 
@@ -159,6 +163,7 @@ def files_html(rows: Sequence[ScienceFile]) -> str:
         needed = sum(column.min_width for column in FILE_COLUMNS if column.priority <= priority) + 48
         rules += f"@media (max-width: {needed}px) {{ #opening .s{priority} {{ display: none; }} }}"
     return (
-        f"<style>{rules}</style><table><colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead>"
+        f'<style>{rules}</style><table class="{" ".join(origin_classes(rows))}"><colgroup>{widths}</colgroup>'
+        f"<thead><tr>{heads}</tr></thead>"
         f"<tbody>{body}</tbody></table>"
     )

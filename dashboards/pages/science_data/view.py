@@ -26,11 +26,12 @@ from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
 from dashboards.shared.clock import now
 from dashboards.shared.file_field import FileField
-from dashboards.shared.frame import PAGES, SITE, frame
+from dashboards.shared.frame import frame
 from dashboards.shared.image_dialog import OpenedImage
 from dashboards.shared.image_strip import ImageStrip
 from dashboards.shared.links import Links
-from dashboards.shared.notices import Notice
+from dashboards.shared.navigation import PAGES, SITE
+from dashboards.shared.notices import Notice, simulated_notices
 from dashboards.shared.opening import opening_html
 from dashboards.shared.pager import turn_to
 from dashboards.shared.source import archive_source
@@ -91,7 +92,8 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         """The page as plain HTML, shown until the page is live."""
         rows = () if state.detail else state.listing.rows
         total = state.listing.range_text("files") if rows else (state.uid if state.detail else "")
-        return opening_html(SITE, cls.title, total, files_html(rows) if rows else "", dark=dark)
+        notices = simulated_notices([file.simulated for file in rows], "files")
+        return opening_html(SITE, cls.title, total, files_html(rows) if rows else "", dark=dark, notices=notices)
 
     def view(self) -> pmui.Page:
         """The whole page."""
@@ -207,23 +209,19 @@ def notices_for(state: ScienceState) -> list[Notice]:
     if state.detail_problem:
         notices.append(Notice("warning", f"{state.detail_problem[0].upper()}{state.detail_problem[1:]}."))
     if state.own is not None:
-        return [
-            *notices,
-            Notice("info", "This is your own file. It is kept for this session only and deleted when you leave."),
-        ]
-    if state.detail is not None:
-        if state.detail.file.simulated:
+        notices.append(
+            Notice("info", "This is your own file. It is kept for this session only and deleted when you leave.")
+        )
+    shown = state.own or state.detail
+    if shown is not None:
+        if shown.file.simulated:
             notices.append(Notice("simulated", "This file contains simulated data, not a real flare."))
         return notices
     if state.listing.problem:
         return [*notices, Notice("error", state.listing.problem)]
     if state.listing.total == 0:
         notices.append(Notice("info", _nothing(state)))
-    simulated = sum(file.simulated for file in state.listing.rows)
-    if simulated:
-        which = "These files were" if simulated == len(state.listing.rows) else "Some of these files were"
-        notices.append(Notice("simulated", f"{which} simulated and do not show real flares."))
-    return notices
+    return [*notices, *simulated_notices([file.simulated for file in state.listing.rows], "files")]
 
 
 def _nothing(state: ScienceState) -> str:

@@ -80,8 +80,8 @@ def test_the_dialog_is_made_when_first_opened(small: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "kind", "text"),
     [
-        ({"page": 1}, "simulated", "Some of these images are made from simulated data"),
-        ({"text": "2211100031"}, "simulated", "These images are made from simulated data"),
+        ({"page": 1}, "simulated", "Some of these images are simulated, not real."),
+        ({"text": "2211100031"}, "simulated", "These images are simulated, not real."),
         ({"text": "nothing"}, "info", "No image set matches the filter."),
         ({"start": "soon"}, "warning", "“soon” is not a time"),
         ({"opened": "0123456789abcdef-clean"}, "warning", "There is no image '0123456789abcdef-clean'."),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dashboards.server.serve import build_parser, panel_arguments, prepare_provider, sign_in_arguments
-from dashboards.shared.frame import LINKED_PAGES, PAGES
+from dashboards.shared.navigation import LINKED_PAGES, PAGES
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -12,7 +12,7 @@ from tornado.web import create_signed_value
 
 from archive.accounts import Accounts, web_secrets
 from dashboards.server.plain_page import local_address
-from dashboards.shared.frame import PAGES
+from dashboards.shared.navigation import PAGES
 
 
 def who(client: Any) -> str:

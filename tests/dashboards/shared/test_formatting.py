@@ -5,7 +5,7 @@ import pytest
 
 from archive import Flare
 from dashboards.shared import formatting
-from dashboards.shared.formatting import goes_class
+from dashboards.shared.formatting import estimated_class, goes_class
 
 T = np.datetime64("2022-11-11T23:59:30", "us")
 
@@ -64,3 +64,7 @@ def test_estimated_classes_have_a_sign() -> None:
     assert goes_class(estimated) == "≈C4 (C2–C9)"
     assert goes_class(replace(flare, goes_estimated_low="M1")) == "≥M1"
     assert goes_class(replace(flare, goes_estimated="C4")) == "≈C4"
+    assert goes_class(replace(estimated, goes_estimated=None)) == "≈C2–C9"
+    assert goes_class(replace(flare, goes_estimated="A", goes_estimated_low="A", goes_estimated_high="A")) == "≈A"
+    assert goes_class(replace(flare, goes_estimated_high="C2")) == "≤C2"
+    assert estimated_class(replace(estimated, goes_class="C3.4")) == "≈C4 (C2–C9)"

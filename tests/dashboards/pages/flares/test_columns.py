@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from dashboards.pages.flares.columns import (
     FLARE_COLUMNS,
     FlareRow,
     earth_text,
-    estimated_text,
     heliographic_text,
     light_curve_address,
     reasons,
@@ -46,7 +46,8 @@ def test_a_flare_of_which_nothing_is_known_has_dashes() -> None:
     ],
 )
 def test_estimated_class(values: dict[str, Any], text: str) -> None:
-    assert estimated_text(changed(**values)) == text
+    column = next(column for column in FLARE_COLUMNS if column.field == "estimated")
+    assert re.sub("<[^>]*>", "", column.cell(FlareRow(changed(**values)), RouteLinks())) == text
 
 
 def test_positions() -> None:

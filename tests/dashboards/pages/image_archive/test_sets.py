@@ -65,6 +65,7 @@ def test_an_opened_set_has_a_row_per_image(state: ImageArchiveState) -> None:
         {"trust": "trusted", "methods": ["clean"], "band": "4-10"},
         {"start": "2022-11-11"},
         {"goes": "C1"},
+        {"estimated": "C1"},
         {"x": "≥ -300"},
         {"counts": "20000"},
         {"author": "anyone"},

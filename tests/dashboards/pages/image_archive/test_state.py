@@ -91,6 +91,8 @@ def test_an_opened_hidden_image_does_not_exist(small: Any, state: ImageArchiveSt
         ({"goes": "C1"}, 20),
         ({"goes": "C5-C9", "methods": ["bp"]}, 0),
         ({"goes": "C"}, 2),
+        ({"estimated": "≥ C1"}, 21),
+        ({"estimated": "M", "methods": ["bp"]}, 4),
         ({"x": "-500..-481", "y": "≥ 200"}, 4),
         ({"y": "> 201"}, 0),
         ({"counts": "15 028"}, 5),
@@ -153,6 +155,7 @@ def test_a_new_filter_or_order_goes_to_the_first_page(small: Any, state: ImageAr
         ("peak_hpc_x", "peak_hpc_x", False),
         ("-chi2", "chi2", True),
         ("-goes_flux", "goes_flux", True),
+        ("-goes_estimated_flux", "goes_estimated_flux", True),
         ("e_low", "e_low", False),
     ],
 )

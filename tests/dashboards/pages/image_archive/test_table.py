@@ -72,15 +72,17 @@ def test_doubts_are_shown_with_their_reason(small: Any) -> None:
 
 def test_simulated_is_said_in_every_place(small: Any) -> None:
     row = ImageRow(small.simulated)
-    assert "SIMULATED" in cells(row)["trust"]
-    assert "SIMULATED" in cells(row)["time"]  # all that is left on a telephone
+    assert cells(row)["trust"].endswith(" sim")
+    assert cells(row)["time"].endswith(" sim")  # all that is left on a telephone
     assert "SIMULATED" in picture_html(ImageDetail(small.simulated, None, (small.simulated,)), LINKS)
-    assert "SIMULATED" in runs_without_image_html([replace(load_run(small), simulated=True)])
+    simulated = replace(load_run(small), simulated=True)
+    assert ">sim<" in runs_without_image_html([simulated, load_run(small)])
+    assert ">sim<" not in runs_without_image_html([simulated])  # a banner says it of all rows
 
 
 def test_a_simulated_image_has_its_verdict(small: Any) -> None:
-    assert cells(ImageRow(replace(small.simulated, trusted=True)))["trust"] == "SIMULATEDtrusted"
-    assert cells(ImageRow(replace(small.simulated, trusted=False)))["trust"] == "SIMULATEDdoubtful"
+    assert cells(ImageRow(replace(small.simulated, trusted=True)))["trust"] == "trusted sim"
+    assert cells(ImageRow(replace(small.simulated, trusted=False)))["trust"] == "doubtful sim"
 
 
 def load_run(small: Any) -> Any:
@@ -206,9 +208,10 @@ def test_a_far_background_and_an_estimated_class_are_said_and_uids_are_links(sma
         for uid in ("77", "88"):
             assert f'<a href="science_data?uid={uid}">uid {uid}</a>' in html
     image = replace(detail.image, goes_class=None, goes_estimated="C3")
-    assert "C3 <i>estimated</i>" in numbers_html(replace(detail, image=image))
-    assert cells(ImageRow(image))["goes"] == "C3 est."
-    assert cells(ImageRow(replace(image, goes_class="C2.1")))["goes"] == "C2.1"
+    assert "<dd>≈C3</dd>" in numbers_html(replace(detail, image=image))
+    assert (cells(ImageRow(image))["goes"], cells(ImageRow(image))["estimated"]) == ("–", "≈C3")
+    both = cells(ImageRow(replace(image, goes_class="C2.1")))
+    assert (both["goes"], both["estimated"]) == ("C2.1", "≈C3")
 
 
 def test_methods_are_rows_of_a_comparison(small: Any) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
-from dashboards.pages.lightcurves.flares import FlareSpan, class_text, flares_in, labelled
+from dashboards.pages.lightcurves.flares import FlareSpan, flares_in, labelled
 from dashboards.shared.time_window import Window
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -17,25 +16,9 @@ def test_flares_have_the_class_that_is_known(curves: Any) -> None:
     whole = Window(curves.start, DAY)
     flares, total = flares_in(curves.archive, whole, simulated=False)
     assert total == 2
-    assert [flare.label for flare in flares] == ["2211101501\nC2–C9 est.", "2211100301\nM1.2"]
+    assert [flare.label for flare in flares] == ["2211101501\n≈C2–C9", "2211100301\nM1.2"]
     assert flares_in(curves.archive, whole, simulated=True) == ([], 0)
     assert flares_in(curves.archive, Window(curves.start + 4 * HOUR, HOUR), simulated=False) == ([], 0)
-
-
-@pytest.mark.parametrize(
-    ("measured", "low", "middle", "high", "text"),
-    [
-        ("C3.4", "C1", "C3", "C9", "C3.4"),
-        (None, "B5", "C1", "C3", "B5–C3 est."),
-        (None, "A", "A", "A", "A est."),
-        (None, None, "C2", None, "C2 est."),
-        (None, None, None, None, ""),
-    ],
-)
-def test_estimates_are_marked(
-    measured: str | None, low: str | None, middle: str | None, high: str | None, text: str
-) -> None:
-    assert class_text(measured, low, middle, high) == text
 
 
 def test_names_of_flares_never_overlap() -> None:
