@@ -11,7 +11,7 @@ from archive.index.order import NET_COUNTS
 from dashboards.shared import formatting
 from dashboards.shared.detail import read_cautions
 from dashboards.shared.links import Links, flare_link, uid_link
-from dashboards.shared.paged_table import TableColumn
+from dashboards.shared.paged_table import TableColumn, choose_columns
 
 MEASURED = "Class of the flare, measured by GOES"
 ESTIMATED = "GOES class of the flare, estimated from STIX data"
@@ -50,11 +50,7 @@ class ImageRow:
 Cell = Callable[[ImageRow, Links], str]
 
 
-@dataclass(frozen=True)
-class Column(TableColumn[[ImageRow, Links]]):
-    """One column; ``usual`` columns are shown by default."""
-
-    usual: bool = True
+Column = TableColumn[[ImageRow, Links]]
 
 
 def thumbnail(image: Image, links: Links) -> str:
@@ -293,8 +289,4 @@ PICTURE = IMAGE_COLUMNS[0]
 
 def chosen_columns(names: Sequence[str]) -> tuple[Column, ...]:
     """The columns with these names in table order, the picture first; the default columns if no name is known."""
-    known = {column.field for column in IMAGE_COLUMNS} - {PICTURE.field}
-    wanted = known.intersection(names)
-    if not wanted:
-        return tuple(column for column in IMAGE_COLUMNS if column.usual)
-    return tuple(column for column in IMAGE_COLUMNS if column is PICTURE or column.field in wanted)
+    return choose_columns(IMAGE_COLUMNS, PICTURE, names)

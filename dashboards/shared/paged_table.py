@@ -57,6 +57,8 @@ class TableColumn[**Row]:
         Columns with higher numbers are hidden first on narrow screens; 0 is never hidden.
     align : str
         "left", "center" or "right".
+    usual : bool
+        Shown unless other columns are chosen.
     """
 
     field: str
@@ -69,6 +71,7 @@ class TableColumn[**Row]:
     min_width: int = 60
     priority: int = 0
     align: str = "left"
+    usual: bool = True
 
 
 def table_options(
@@ -99,6 +102,16 @@ def table_options(
         "sizing_mode": "stretch_width",
         "margin": 0,
     }
+
+
+def choose_columns[Column: TableColumn[...]](
+    columns: Sequence[Column], always: Column, names: Sequence[str]
+) -> tuple[Column, ...]:
+    """The columns with these names in table order, and the one always shown; the usual ones if no name is known."""
+    wanted = {column.field for column in columns if column is not always}.intersection(names)
+    if not wanted:
+        return tuple(column for column in columns if column.usual)
+    return tuple(column for column in columns if column is always or column.field in wanted)
 
 
 def sorters_of(columns: Sequence[TableColumn[...]], sort: Sequence[str]) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from dashboards.shared.formatting import UNKNOWN
 from dashboards.shared.image_columns import simulated_mark
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import Links, flare_address
-from dashboards.shared.paged_table import TableColumn
+from dashboards.shared.paged_table import TableColumn, choose_columns
 from dashboards.shared.time_window import AROUND_FLARE, LEAST_AROUND_FLARE_S, Window
 
 
@@ -39,11 +39,7 @@ class FlareRow:
 Cell = Callable[[FlareRow, Links], str]
 
 
-@dataclass(frozen=True)
-class FlareColumn(TableColumn[[FlareRow, Links]]):
-    """One column; ``usual`` columns are shown by default."""
-
-    usual: bool = True
+FlareColumn = TableColumn[[FlareRow, Links]]
 
 
 # Pictures and links --------------------------------------------------------------------------------------------------
@@ -323,8 +319,4 @@ PICTURES = ("thermal", "nonthermal")
 
 def chosen_columns(names: Sequence[str]) -> tuple[FlareColumn, ...]:
     """The columns with these names in table order, with the id; the default columns if no name is known."""
-    known = {column.field for column in FLARE_COLUMNS} - {ID.field}
-    wanted = known.intersection(names)
-    if not wanted:
-        return tuple(column for column in FLARE_COLUMNS if column.usual)
-    return tuple(column for column in FLARE_COLUMNS if column is ID or column.field in wanted)
+    return choose_columns(FLARE_COLUMNS, ID, names)

@@ -15,7 +15,7 @@ from dashboards.pages.flares.filters import FlareFilters
 from dashboards.pages.flares.rate_plot import RatePlot
 from dashboards.pages.flares.state import BY_CLASS, BY_TIME, FlaresState
 from dashboards.pages.flares.sun_plot import SunPlot
-from dashboards.pages.flares.table import FlareTable, flares_html
+from dashboards.pages.flares.table import FlareTable
 from dashboards.pages.flares.views import LOOKS, SunView
 from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
@@ -25,8 +25,8 @@ from dashboards.shared.light_times import CLOCKS
 from dashboards.shared.links import Links
 from dashboards.shared.navigation import PAGES, SITE
 from dashboards.shared.notices import Notice, simulated_notices
-from dashboards.shared.opening import opening_html
-from dashboards.shared.pager import turn_to
+from dashboards.shared.opening import opening_html, table_html
+from dashboards.shared.pager import FIELD, Paging
 from dashboards.shared.source import archive_source
 from dashboards.shared.style import LOW, style
 
@@ -54,18 +54,17 @@ class FlaresPage(AddressedPage[FlaresState]):
         self._table = FlareTable(self._open, self._sort)
         self._sun, self._rate = SunPlot(state.brush_sky), RatePlot(state.brush_time)
         self._sun_text = pn.pane.HTML("", margin=(0, 0, 6, 0), styles={"font-size": "13px"})
-        self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
+        clock = pmui.Select.from_param(state.param.clock, label="Clock at", options=CLOCKS, width=140, **FIELD)
+        self._paging = Paging(state.param.page_size, self._turn, clock)
         self._export = pn.pane.HTML(
             "", margin=(8, 0, 2, 0), stylesheets=[style("shared/image_cells"), style("pages/flares/export")]
         )
-        self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
         self._image = OpenedImage(links, self._open, state.step)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
         state.param.watch(self._show_flares, ["listing", "columns"])
         state.param.watch(self._show_sky, ["sky", "view", "color"])
         state.param.watch(lambda event: self._image.show(event.new, state.steps), "detail")
         state.param.watch(self._show_notices, NOTICED)
-        self._pager.param.watch(self._turn, "value")
 
     @classmethod
     def new_state(cls, visitor: Callable[[], Visitor]) -> FlaresState:
@@ -77,7 +76,8 @@ class FlaresPage(AddressedPage[FlaresState]):
         """The page as plain HTML, shown until the page is live."""
         listing = state.listing
         rows = () if state.opened else listing.rows
-        table = flares_html(rows, links, chosen_columns(state.columns)) if rows else ""
+        cells, columns = style("pages/flares/cells"), chosen_columns(state.columns)
+        table = f'<div class="maps"></div>{table_html(rows, links, columns, boxes=False, css=cells)}' if rows else ""
         return opening_html(
             SITE,
             cls.title,
@@ -89,18 +89,11 @@ class FlaresPage(AddressedPage[FlaresState]):
 
     def view(self) -> pmui.Page:
         """The whole page."""
-        of = self.state.param
-        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 0, 0), "description": "", "sx": LOW}
-        clock = pmui.Select.from_param(of.clock, label="Clock at", options=CLOCKS, width=140, **common)
-        size = pmui.Select.from_param(of.page_size, label="Rows", width=84, **common)
-        paging = pn.FlexBox(
-            self._total, clock, size, self._pager, sizing_mode="stretch_width", align_items="center"
-        )  # fmt: skip
         self._body[:] = [
             self._notices.pane,
             FlareFilters(self.state).widget,
             self._figures(),
-            paging,
+            self._paging.widget,
             self._table.widget,
             self._export,
             self._image.place,
@@ -145,16 +138,14 @@ class FlaresPage(AddressedPage[FlaresState]):
     def _sort(self, columns: list[str]) -> None:
         self.state.sort = columns
 
-    def _turn(self, event: Any) -> None:
-        if event.new is not None and event.new + 1 != self.state.listing.page:
-            self.state.page = event.new + 1
+    def _turn(self, page: int) -> None:
+        self.state.page = page
 
     def _show_flares(self, *_: Any) -> None:
         state = self.state
         self._table.choose(chosen_columns(state.columns))
         self._table.show(state.listing.rows, state.sort, self._links)
-        self._total.object = escape(state.listing.range_text("flares"))
-        turn_to(self._pager, state.listing)
+        self._paging.show(state.listing, "flares")
         # without routes there is no API
         self._export.object = export_html(state.flare_filter(), state.listing.total) if self._links.cheap else ""
 

@@ -1,4 +1,4 @@
-"""The tables of images and image sets: Tabulator shows one page of rows; the archive filters, sorts and pages."""
+"""The tables of images and image sets, whose checkboxes select images."""
 
 from __future__ import annotations
 
@@ -12,12 +12,8 @@ from panel.io.model import JSCode
 from dashboards.pages.image_archive.set_columns import SET_COLUMNS, SetRow, shown_columns
 from dashboards.shared.image_columns import IMAGE_COLUMNS, ImageRow, chosen_columns
 from dashboards.shared.links import Links
-from dashboards.shared.paged_table import Origin, TableColumn, origin_classes, sort_of, sorters_of, table_options
-from dashboards.shared.style import style
-
-KEY = "image_id"
-#: Height of a row, pixel.
-ROW_HEIGHT = 72
+from dashboards.shared.paged_table import Origin, TableColumn
+from dashboards.shared.row_table import RowTable
 
 #: Tabulator makes the frame around the rows focusable without giving it a role, so that screen readers announce a grid
 #: without rows. The frame does not scroll, so it need not be focusable.
@@ -45,20 +41,15 @@ class TickedTabulator(pn.widgets.Tabulator):
         return configuration
 
 
-class RowTable[Row: Origin]:
-    """Shows one page of rows, and reports clicks on rows and column headers, and ticked checkboxes.
+class TickedTable[Row: Origin](RowTable[Row]):
+    """A table with checkboxes that select images.
 
     Parameters
     ----------
-    columns : sequence of TableColumn
-    key : callable
-        Unique key of a row.
+    columns, key, on_click, on_sort
+        As `RowTable`.
     images : callable
         Ids of the images that a row stands for; its box is ticked when all of them are selected.
-    on_click : callable
-        Called with a row and the field of the cell that was clicked.
-    on_sort : callable
-        Called with columns of the index to sort by, "-" for descending.
     on_pick : callable
         Called with the ids of the images that were ticked, and of those that were unticked.
     """
@@ -67,77 +58,41 @@ class RowTable[Row: Origin]:
         self,
         columns: Sequence[TableColumn[[Row, Links]]],
         key: Callable[[Row], str],
-        images: Callable[[Row], Sequence[str]],
         on_click: Callable[[Row, str], None],
         on_sort: Callable[[list[str]], None],
+        images: Callable[[Row], Sequence[str]],
         on_pick: Callable[[list[str], list[str]], None],
     ) -> None:
-        self._key, self._images = key, images
-        self._on_click, self._on_sort, self._on_pick = on_click, on_sort, on_pick
-        self._columns = self._shown = tuple(columns)
-        self._rows: tuple[Row, ...] = ()
-        self._quiet = False
-        self.widget = TickedTabulator(
-            self._frame(None),
-            hidden_columns=self._hidden(),
-            selectable="checkbox",
-            stylesheets=[style("shared/image_table"), style("shared/image_cells")],
-            **table_options(self._columns, ROW_HEIGHT, {self._columns[0].field: UNFOCUSABLE_FRAME}),
-        )
-        self.widget.on_click(self._clicked)
-        self.widget.param.watch(self._sorted, "sorters")
+        self._images, self._on_pick = images, on_pick
+        super().__init__(columns, key, on_click, on_sort)
         self.widget.param.watch(self._ticked, "selection")
 
     def show(
         self, rows: Sequence[Row], sort: Sequence[str], links: Links, picked: frozenset[str] = frozenset()
     ) -> None:
-        """Show rows, with sort arrows according to ``sort`` and the boxes of selected images ticked."""
-        self._quiet = True
-        try:
+        """Show rows as `RowTable`, with the boxes of selected images ticked."""
+        with self._silently():
             # one after the other: Panel looks the selection up in the previous rows
             self.widget.selection = []
-            self._rows = tuple(rows)
-            self.widget.param.update(
-                value=self._frame(links), sorters=sorters_of(self._columns, sort), css_classes=origin_classes(rows)
-            )
+            super().show(rows, sort, links)
             self.widget.selection = self._places(picked)
-        finally:
-            self._quiet = False
 
     def tick(self, picked: frozenset[str]) -> None:
         """Tick the checkboxes of these images, and no others."""
         selection = self._places(picked)
         if selection != sorted(self.widget.selection):
-            self._quiet = True
-            try:
+            with self._silently():
                 self.widget.selection = selection
-            finally:
-                self._quiet = False
 
-    def choose(self, columns: Sequence[TableColumn[[Row, Links]]]) -> None:
-        """Show these columns, starting with the next rows."""
-        if tuple(columns) != self._shown:
-            self._shown = tuple(columns)
-            self.widget.hidden_columns = self._hidden()
+    def _tabulator(self, frame: pd.DataFrame, **options: Any) -> pn.widgets.Tabulator:
+        return TickedTabulator(frame, selectable="checkbox", **options)
 
-    def _hidden(self) -> list[str]:
-        return [KEY, *(column.field for column in self._columns if column not in self._shown)]
+    def _heads(self) -> dict[str, JSCode]:
+        return {self._columns[0].field: UNFOCUSABLE_FRAME}
 
     def _places(self, picked: frozenset[str]) -> list[int]:
         ids = [self._images(row) for row in self._rows]
         return [place for place, images in enumerate(ids) if images and picked.issuperset(images)]
-
-    def _frame(self, links: Links | None) -> pd.DataFrame:
-        cells: dict[str, list[str]] = {KEY: [self._key(row) for row in self._rows]}
-        for column in self._columns:
-            if links is None or column not in self._shown:
-                cells[column.field] = [""] * len(self._rows)
-            else:
-                cells[column.field] = [f"<div>{column.cell(row, links)}</div>" for row in self._rows]
-        return pd.DataFrame(cells, dtype=object)
-
-    def _clicked(self, event: Any) -> None:
-        self._on_click(self._rows[event.row], event.column)
 
     def _ticked(self, event: Any) -> None:
         if self._quiet:
@@ -149,15 +104,8 @@ class RowTable[Row: Origin]:
 
         self._on_pick(ids(set(event.new) - set(event.old)), ids(set(event.old) - set(event.new)))
 
-    def _sorted(self, event: Any) -> None:
-        if self._quiet:
-            return
-        sort = sort_of(self._columns, event.new)
-        if sort:
-            self._on_sort(sort)
 
-
-class ImageTable(RowTable[ImageRow]):
+class ImageTable(TickedTable[ImageRow]):
     """One row per image; a click opens it, except on links and checkboxes.
 
     Parameters
@@ -165,7 +113,7 @@ class ImageTable(RowTable[ImageRow]):
     on_open : callable
         Called with the id of the image whose row was clicked.
     on_sort, on_pick : callable
-        As `RowTable`.
+        As `TickedTable`.
     """
 
     def __init__(
@@ -180,11 +128,11 @@ class ImageTable(RowTable[ImageRow]):
             if field in self._opening:
                 on_open(row.image.image_id)
 
-        super().__init__(IMAGE_COLUMNS, _image_id, lambda row: (_image_id(row),), click, on_sort, on_pick)
+        super().__init__(IMAGE_COLUMNS, _image_id, click, on_sort, lambda row: (_image_id(row),), on_pick)
         self.choose(chosen_columns(()))
 
 
-class SetTable(RowTable[SetRow]):
+class SetTable(TickedTable[SetRow]):
     """One row per image set; a picture opens its image, the first column shows the rows of the images.
 
     Parameters
@@ -194,7 +142,7 @@ class SetTable(RowTable[SetRow]):
     on_rows : callable
         Called with the recipe id of the set whose rows are shown or hidden.
     on_sort, on_pick : callable
-        As `RowTable`.
+        As `TickedTable`.
     """
 
     def __init__(
@@ -214,12 +162,12 @@ class SetTable(RowTable[SetRow]):
                 if image is not None:
                     on_open(image.image_id)
 
-        super().__init__(SET_COLUMNS, lambda row: row.key, lambda row: row.image_ids, click, on_sort, on_pick)
+        super().__init__(SET_COLUMNS, lambda row: row.key, click, on_sort, lambda row: row.image_ids, on_pick)
 
     def show(
         self, rows: Sequence[SetRow], sort: Sequence[str], links: Links, picked: frozenset[str] = frozenset()
     ) -> None:
-        """Show rows as `RowTable`, with columns of pictures for the methods that they have."""
+        """Show rows as `TickedTable`, with columns of pictures for the methods that they have."""
         self.choose(shown_columns(rows))
         super().show(rows, sort, links, picked)
 

@@ -36,7 +36,7 @@ from dashboards.shared.listing import Listing
 from dashboards.shared.navigation import PAGES, SITE
 from dashboards.shared.notices import Notice, simulated_notices
 from dashboards.shared.opening import opening_html, table_html
-from dashboards.shared.pager import turn_to
+from dashboards.shared.pager import Paging
 from dashboards.shared.source import archive_source
 from dashboards.shared.style import style
 from dashboards.shared.visitors import session_visitor
@@ -80,8 +80,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         self._runs_pane = pn.pane.HTML(
             "", stylesheets=[style("pages/image_archive/files_without_images")], sizing_mode="stretch_width", margin=0
         )
-        self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
-        self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
+        self._paging = Paging(state.param.page_size, self._turn)
         self._views = {tab: pn.Column(sizing_mode="stretch_width", margin=0) for tab in (COMPARE_TAB, TRACKS_TAB)}
         self._image = OpenedImage(links, self._open, state.step)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
@@ -93,7 +92,6 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         state.param.watch(self._show_paging, ["listing", "sets", "runs", "tab"])
         state.param.watch(lambda event: self._image.show(event.new, state.steps), "detail")
         state.param.watch(self._show_notices, NOTICED)
-        self._pager.param.watch(self._turn, "value")
 
     @classmethod
     def new_state(cls, visitor: Callable[[], Visitor]) -> ImageArchiveState:
@@ -134,24 +132,16 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
             sx=PLAIN_TABS,
         )
         self._tabs.param.watch(lambda event: state.param.update(tab=TABS[event.new]), "active")
-        self._paging = pn.FlexBox(
-            self._total, self._page_size(), self._pager, sizing_mode="stretch_width", align_items="center"
-        )
         self._body[:] = [
             self._notices.pane,
             ImageFilters(state).widget,
             self._bar.widget,
-            self._paging,
+            self._paging.widget,
             self._tabs,
             self._image.place,
         ]
         self._show_tab()
         return frame(self.title, [self._body], description=self.description)
-
-    def _page_size(self) -> pmui.Select:
-        return pmui.Select.from_param(
-            self.state.param.page_size, label="Rows", width=84, size="small", margin=(6, 12, 0, 0), description=""
-        )
 
     def _go_to(self, tab: str) -> None:
         self.state.tab = tab
@@ -162,19 +152,13 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
     def _sort(self, columns: list[str]) -> None:
         self.state.sort = columns
 
-    def _turn(self, event: Any) -> None:
-        listing = self._listing
-        if event.new is not None and event.new + 1 != listing.page:
-            self.state.param.update(**{self._page_name: event.new + 1})
+    def _turn(self, page: int) -> None:
+        self.state.param.update(**{LISTS[self.state.tab][1]: page})
 
     @property
     def _listing(self) -> Listing[Any]:
         listing: Listing[Any] = getattr(self.state, LISTS[self.state.tab][0])
         return listing
-
-    @property
-    def _page_name(self) -> str:
-        return LISTS[self.state.tab][1]
 
     def _show_sets(self, *_: Any) -> None:
         state = self.state
@@ -200,16 +184,14 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
             made = CompareView(self.state) if tab == COMPARE_TAB else TracksView(self.state, self._open)
             place.append(made.widget)
         self._tabs.active = TABS.index(tab)
-        self._paging.visible = tab in TABLE_TABS
+        self._paging.widget.visible = tab in TABLE_TABS
 
     def _show_runs(self, *_: Any) -> None:
         listing = self.state.runs
         self._runs_pane.object = files_without_images.runs_without_image_html(listing.rows) if listing.rows else ""
 
     def _show_paging(self, *_: Any) -> None:
-        listing = self._listing
-        self._total.object = listing.range_text(LISTS[self.state.tab][2])
-        turn_to(self._pager, listing)
+        self._paging.show(self._listing, LISTS[self.state.tab][2])
 
     def _show_notices(self, *_: Any) -> None:
         self._notices.show([*self._address_notices, *notices_for(self.state)])

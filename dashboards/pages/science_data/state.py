@@ -22,9 +22,8 @@ from archive import (
 from archive.index.rows import Place
 from archive.index.schema import FILE_KINDS, SCIENCE_FILES, ProductFile
 from dashboards.shared.access import GUEST, Visitor
-from dashboards.shared.address import AddressState
 from dashboards.shared.detail import ImageDetail, load_detail
-from dashboards.shared.errors import NotUnderstood
+from dashboards.shared.filter_state import FilterState
 from dashboards.shared.listing import Listing, pages_of
 from dashboards.shared.ranges import earliest, energy_band, latest
 from dashboards.shared.source import ArchiveSource, Unavailable
@@ -83,7 +82,7 @@ class ScienceDetail:
         return self.file.product in IMAGEABLE
 
 
-class ScienceState(AddressState):
+class ScienceState(FilterState):
     """Everything that the science data page shows, except the form of the interactive analysis.
 
     Set the parameters above `listing` and read the others.
@@ -118,7 +117,6 @@ class ScienceState(AddressState):
     steps = param.ClassSelector(class_=Steps, default=Steps(), doc="Where one can go from it, in the list")
     detail_problem = param.String("", doc="Why the opened file cannot be shown")
     image = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
-    complaints = param.Dict({}, doc="Parameter → why its value is not used")
 
     address_keys: ClassVar = {
         "start": "start",
@@ -146,15 +144,6 @@ class ScienceState(AddressState):
         self.param.watch(self._reordered, [*self.filter_names, "sort", "page", "page_size"])
         self.param.watch(self._opened, "uid")
         self.param.watch(self._image_opened, "opened_image")
-
-    @property
-    def filtered(self) -> bool:
-        """Whether any filter is set."""
-        return any(getattr(self, name) != self.param[name].default for name in self.filter_names)
-
-    def clear_filter(self) -> None:
-        """Reset all filters."""
-        self.param.update(**{name: self.param[name].default for name in self.filter_names})
 
     def load(self) -> None:
         """Load what is shown: the open file, else the list."""
@@ -248,14 +237,7 @@ class ScienceState(AddressState):
         return Listing(with_listed_ids(archive, rows), total, page, size)
 
     def _filter(self) -> ScienceFilter:
-        meaning: dict[str, Any] = {}
-        complaints: dict[str, str] = {}
-        for name, read in (("start", earliest), ("end", latest), ("band", energy_band)):
-            try:
-                meaning[name] = read(getattr(self, name))
-            except NotUnderstood as error:
-                meaning[name], complaints[name] = None, str(error)
-        self.complaints = complaints
+        meaning = self._parse_fields({"start": earliest, "end": latest, "band": energy_band})
         low, high = meaning["band"] or (None, None)
         text = self.text.strip()
         return ScienceFilter(

@@ -11,17 +11,10 @@ import panel.ui as pmui
 
 from archive.index.schema import SCIENCE_FILES
 from dashboards.pages.science_data.file_view import ScienceFileView
+from dashboards.pages.science_data.filters import ScienceFilters
 from dashboards.pages.science_data.own_file import OwnFiles
-from dashboards.pages.science_data.state import (
-    ANY,
-    BACKGROUNDS,
-    FLARES,
-    PAGE_SIZES,
-    PIXELS,
-    SPECTROGRAMS,
-    ScienceState,
-)
-from dashboards.pages.science_data.table import ScienceTable, files_html
+from dashboards.pages.science_data.state import ScienceState
+from dashboards.pages.science_data.table import FILE_COLUMNS, ScienceTable
 from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
 from dashboards.shared.clock import now
@@ -32,14 +25,14 @@ from dashboards.shared.image_strip import ImageStrip
 from dashboards.shared.links import Links
 from dashboards.shared.navigation import PAGES, SITE
 from dashboards.shared.notices import Notice, simulated_notices
-from dashboards.shared.opening import opening_html
-from dashboards.shared.pager import turn_to
+from dashboards.shared.opening import opening_html, table_html
+from dashboards.shared.pager import Paging
 from dashboards.shared.source import archive_source
-from dashboards.shared.style import LOW, style
+from dashboards.shared.style import style
 from jobs.imaging.uploads import UploadLimits
 
-PRODUCTS = {"any type": ANY, "pixel data": PIXELS, "spectrogram": SPECTROGRAMS}
-AIMS = {"any purpose": ANY, "science": FLARES, "background": BACKGROUNDS}
+#: Cells of the first content.
+CELLS = "td { height: 42px; } " + style("pages/science_data/cells")
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +56,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         self._opened: ScienceFileView | None = None
         self._image = OpenedImage(links, self._open_image, state.step_image)
         self._strip = ImageStrip(links, self._open_image)
-        self._total = pn.pane.HTML("", margin=(8, 0), styles={"font-size": "14px", "flex": "1 1 auto"})
-        self._pager = pmui.Pagination(count=1, value=0, size="small", margin=(2, 0), shape="rounded")
+        self._paging = Paging(state.param.page_size, self._turn)
         self._content = pn.Column(sizing_mode="stretch_width", margin=0)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
         state.param.watch(self._show_list, ["listing"])
@@ -75,7 +67,6 @@ class ScienceDataPage(AddressedPage[ScienceState]):
             pn.state.on_session_destroyed(lambda _: self._own.forget())
         state.param.watch(lambda *_: self._image.show(state.image, state.image_steps), ["image", "detail"])
         state.param.watch(self._show_notices, ["listing", "detail", "own", "complaints", "detail_problem"])
-        self._pager.param.watch(self._turn, "value")
 
     @classmethod
     def new_state(cls, visitor: Callable[[], Visitor]) -> ScienceState:
@@ -88,12 +79,13 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         return f"{state.uid + ' · ' if state.uid else ''}{cls.title} · {SITE}"
 
     @classmethod
-    def opening(cls, state: ScienceState, _: Links, *, dark: bool) -> str:
+    def opening(cls, state: ScienceState, links: Links, *, dark: bool) -> str:
         """The page as plain HTML, shown until the page is live."""
         rows = () if state.detail else state.listing.rows
         total = state.listing.range_text("files") if rows else (state.uid if state.detail else "")
         notices = simulated_notices([file.simulated for file in rows], "files")
-        return opening_html(SITE, cls.title, total, files_html(rows) if rows else "", dark=dark, notices=notices)
+        table = table_html(rows, links, FILE_COLUMNS, boxes=False, css=CELLS) if rows else ""
+        return opening_html(SITE, cls.title, total, table, dark=dark, notices=notices)
 
     def view(self) -> pmui.Page:
         """The whole page."""
@@ -106,44 +98,14 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         if self._table is None:
             return
         listing = self.state.listing
-        self._table.show(listing.rows, self.state.sort)
-        self._total.object = listing.range_text("files")
-        turn_to(self._pager, listing)
+        self._table.show(listing.rows, self.state.sort, self._links)
+        self._paging.show(listing, "files")
 
     def _list(self) -> list[Any]:
         if self._table is None:
             self._table = ScienceTable(self.state.open_file, self._sort)
         self._show_list()
-        size = pmui.Select.from_param(
-            self.state.param.page_size,
-            label="Rows",
-            options=list(PAGE_SIZES),
-            width=84,
-            size="small",
-            margin=(6, 12, 0, 0),
-            description="",
-        )
-        paging = pn.FlexBox(self._total, size, self._pager, sizing_mode="stretch_width", align_items="center")
-        return [self._filters(), paging, self._table.widget, self._upload()]
-
-    def _filters(self) -> pn.FlexBox:
-        of = self.state.param
-        common: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
-        clear = pmui.Button(
-            label="Clear", variant="text", size="small", margin=(8, 0), on_click=lambda _: self.state.clear_filter()
-        )
-        return pn.FlexBox(
-            pmui.TextInput.from_param(of.start, label="From (UTC)", placeholder="2022-11-11", width=150, **common),
-            pmui.TextInput.from_param(of.end, label="To (UTC)", placeholder="2022-11-11T18:00", width=165, **common),
-            pmui.TextInput.from_param(of.text, label="Uid, name or subject", width=172, **common),
-            pmui.Select.from_param(of.product, label="Type", options=PRODUCTS, width=136, **common),
-            pmui.Select.from_param(of.aim, label="Purpose", options=AIMS, width=146, **common),
-            pmui.TextInput.from_param(of.band, label="Covers [keV]", placeholder="16-28", width=120, **common),
-            pmui.IntInput.from_param(of.minutes, label="Min. length [min]", width=130, **common),
-            clear,
-            align_items="center",
-            sizing_mode="stretch_width",
-        )
+        return [ScienceFilters(self.state).widget, self._paging.widget, self._table.widget, self._upload()]
 
     def _upload(self) -> pn.Column:
         """Upload field for a file of the visitor's own."""
@@ -176,9 +138,8 @@ class ScienceDataPage(AddressedPage[ScienceState]):
     def _sort(self, columns: list[str]) -> None:
         self.state.sort = columns
 
-    def _turn(self, event: Any) -> None:
-        if event.new is not None and event.new + 1 != self.state.listing.page:
-            self.state.page = event.new + 1
+    def _turn(self, page: int) -> None:
+        self.state.page = page
 
     # Open file -------------------------------------------------------------------------------------------------------
 

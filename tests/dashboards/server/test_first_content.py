@@ -114,8 +114,8 @@ def test_the_session_goes_on_with_what_was_loaded(small: Any, monkeypatch: pytes
         page = ImageArchivePage.from_session()
         assert page.state is preloaded.state
     page.view()
-    assert "26–50 of 61 images" in page._total.object
-    assert (page._pager.count, page._pager.value) == (3, 1)
+    assert "26–50 of 61 images" in page._paging.total.object
+    assert (page._paging.pager.count, page._paging.pager.value) == (3, 1)
     assert len(page._table.widget.value) == 25
     assert "rows=many" in page._notices.pane.object
     again = preloaded_or(lambda: ImageArchivePage.preload(lambda: GUEST, ""))

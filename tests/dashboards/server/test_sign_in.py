@@ -172,7 +172,12 @@ def test_account_page(signed_in: Callable[[str], Any], small: Any, client: Any) 
     assert (answer.status, answer.headers["Location"]) == (303, "login?next=account")
 
     bob, accounts = signed_in("bob"), Accounts(small.archive.root)
-    navigation = bob.get("/account").text.partition("</nav>")[0]
+    html = bob.get("/account").text
+    navigation = html.partition("</nav>")[0]
+    assert 'title="Account of bob" aria-current="page"' in html
+    sheet = re.search(r'<link rel="stylesheet" href="([^"]+)"', html)
+    assert sheet is not None
+    assert "font-family:Roboto" in client.get(f"/{sheet[1]}").text  # the typeface of the live pages
     assert all(f'<a href="{address}">{name}</a>' in navigation for address, name in PAGES.items())
     page = bob.submit("/account", {"action": "token", "label": "<i>my</i> notebook"}).text
     token = re.search(r'<pre id="token">(stix_[^<]+)</pre>', page)

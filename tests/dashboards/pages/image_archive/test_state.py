@@ -92,7 +92,7 @@ def test_an_opened_hidden_image_does_not_exist(small: Any, state: ImageArchiveSt
         ({"goes": "C5-C9", "methods": ["bp"]}, 0),
         ({"goes": "C"}, 2),
         ({"estimated": "≥ C1"}, 21),
-        ({"estimated": "M", "methods": ["bp"]}, 4),
+        ({"estimated": "M", "methods": ["bp"]}, 3),
         ({"x": "-500..-481", "y": "≥ 200"}, 4),
         ({"y": "> 201"}, 0),
         ({"counts": "15 028"}, 5),

@@ -11,12 +11,13 @@ from archive.index.order import NET_COUNTS
 from archive.index.schema import IMAGES
 from dashboards.pages.image_archive.files_without_images import runs_without_image_html
 from dashboards.pages.image_archive.state import Counts, ImageRow
-from dashboards.pages.image_archive.table import KEY, ImageTable
+from dashboards.pages.image_archive.table import ImageTable
 from dashboards.shared.detail import ImageDetail, load_detail, read_cautions
 from dashboards.shared.image_columns import IMAGE_COLUMNS, chosen_columns
 from dashboards.shared.image_detail import comparison_html, numbers_html, picture_html
 from dashboards.shared.links import InlineLinks, RouteLinks
 from dashboards.shared.opening import narrow_css, opening_html, table_html
+from dashboards.shared.row_table import KEY
 
 LINKS = RouteLinks()
 EVIL = "<img src=x onerror=alert(1)>\"'&"
@@ -233,7 +234,7 @@ def test_numbers_carry_units(small: Any) -> None:
 
 
 def test_narrow_screens_lose_the_least_important_first() -> None:
-    widths = [int(width) for width in re.findall(r"max-width: (\d+)px", narrow_css(chosen_columns(())))]
+    widths = [int(width) for width in re.findall(r"max-width: (\d+)px", narrow_css(chosen_columns(()), 48))]
     assert widths == sorted(widths)
     assert "file" in [column.field for column in IMAGE_COLUMNS if column.priority == 0]
 

@@ -16,7 +16,7 @@ def test_flares_have_the_class_that_is_known(curves: Any) -> None:
     whole = Window(curves.start, DAY)
     flares, total = flares_in(curves.archive, whole, simulated=False)
     assert total == 2
-    assert [flare.label for flare in flares] == ["2211101501\n≈C2–C9", "2211100301\nM1.2"]
+    assert [flare.label for flare in flares] == ["2211101501\n≈C4 (C2–C9)", "2211100301\nM1.2"]
     assert flares_in(curves.archive, whole, simulated=True) == ([], 0)
     assert flares_in(curves.archive, Window(curves.start + 4 * HOUR, HOUR), simulated=False) == ([], 0)
 

@@ -69,7 +69,7 @@ def test_the_day_with_its_flares_is_shared_and_left(watched: Any, curves: Any, d
         }}"""
     ).json_value()
     assert drawn["flares"] == ["2211101501", "2211100301"]
-    assert drawn["names"] == ["2211101501\n≈C2–C9", "2211100301\nM1.2"]
+    assert drawn["names"] == ["2211101501\n≈C4 (C2–C9)", "2211100301\nM1.2"]
     assert drawn["points"] > 1300
     assert drawn["legend"] == ["4–10 keV", "10–15 keV", "15–25 keV", "25–50 keV", "50–84 keV"]
 
