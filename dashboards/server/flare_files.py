@@ -14,6 +14,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from archive import Archive, Flare, Image, ImageFilter, NotInArchive
+from archive.cubes import flare_cubes
 from archive.index.schema import FLARES
 from archive.regular_files import NotRegularFile, open_regular
 from archive.scripts.bundle import ExtraFile
@@ -159,7 +160,7 @@ def _begin(flare_id: str, visitor: Visitor, server: str) -> tuple[Iterator[bytes
 
 
 def _extra(archive: Archive, flare: Flare, images: Sequence[Image]) -> list[ExtraFile]:
-    """The row of the flare, and the reports of its image sets."""
+    """The row of the flare, reports of its image sets, and movie and tracks of its cubes."""
     row = json.dumps(row_document(FLARES, flare), indent=1, ensure_ascii=False).encode()
     extra = [ExtraFile(f"flare_{flare.flare_id}.json", "the flare's row of the index", lambda: row)]
     folders = {image.recipe_id: image.file.rpartition("/")[0] for image in images}
@@ -167,6 +168,11 @@ def _extra(archive: Archive, flare: Flare, images: Sequence[Image]) -> list[Extr
         path = archive.path_of(f"{folder}/{REPORT}")
         if path.is_file():
             extra.append(ExtraFile(f"report_{recipe_id}.png", f"report of recipe {recipe_id}", _reader(path)))
+    for cube in flare_cubes(archive, flare.flare_id):
+        for name in cube.files:
+            path = archive.path_of(str(cube.folder / name))
+            if path.is_file():
+                extra.append(ExtraFile(f"{cube.group_id}_{name}", "movie and tracks of the flare", _reader(path)))
     return extra
 
 

@@ -22,6 +22,7 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from archive import Archive, NotInArchive
 from archive.calibration import calibration_place
+from archive.cubes import cube_file
 from archive.index.schema import FILE_KINDS
 from archive.index.sql import select
 from archive.regular_files import NotRegularFile, open_regular
@@ -29,6 +30,7 @@ from dashboards.server.account_page import AccountPage
 from dashboards.server.api.handlers import API_ROUTES
 from dashboards.server.bounded_threads import journal_threads
 from dashboards.server.conditional import choose_version, file_etag
+from dashboards.server.context_picture import ContextPictureHandler
 from dashboards.server.downloads import SELECTION_PATHS, SelectionHandler
 from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import look_up_file, refuse_json
@@ -80,7 +82,8 @@ class FoundFile:
 def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> FoundFile:
     """Find the file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`FILE_KINDS`).
 
-    The kind "rendering" finds files made by the worker, by request and name.
+    The kind "rendering" finds files made by the worker, by request and name; "cube" those of the cube of a flare, by
+    group and name.
 
     Raises
     ------
@@ -93,6 +96,8 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
     def find(archive: Archive) -> FoundFile:
         if kind == "rendering":
             return _rendered(archive, key, visitor)
+        if kind == "cube":
+            return _of_cube(archive, key)
         hidden = False
         if kind == "report":
             place, hidden = report_place(archive, key.removesuffix(".png"), visitor)
@@ -123,6 +128,12 @@ def _input_place(archive: Archive, kind: str, name: str) -> str:
         message = f"there is no file {name!r}"
         raise NotInArchive(message)
     return str(rows[0]["path"])
+
+
+def _of_cube(archive: Archive, key: str) -> FoundFile:
+    """A file of the cube of a flare; cubes of previews are visible to all."""
+    place, media_type = cube_file(archive, *key.split("/", 1))
+    return FoundFile(archive.root, place, media_type, save=place.suffix not in SHOWN)
 
 
 def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
@@ -259,6 +270,8 @@ ROUTES = [
     (rf"/archive/((?:{'|'.join(FILE_KINDS)})/[^/]+\.fits)", ImageFileHandler),
     (r"/archive/(calibration/[^/]+\.(?:fits|csv))", ImageFileHandler),
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
+    (r"/archive/context/(\d{10})/(context_[a-z0-9_T]{1,40}\.fits)/(solo|earth)\.png", ContextPictureHandler),
+    (r"/archive/(cube/cube-[0-9-]{1,40}/[a-z0-9_.-]{1,80})", ImageFileHandler),
     (r"/archive/(report/[0-9a-f]{16}\.png)", ImageFileHandler),
     (r"/archive/report/([0-9a-f]{16})\.pdf", ReportPdfHandler),
     (r"/archive/flare/(\d{10})\.zip", FlareBundleHandler),

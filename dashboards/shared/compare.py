@@ -174,7 +174,9 @@ def compare(scenes: Sequence[Scene], choice: CompareChoice) -> Comparison:
                 scene.file.unit,
                 scene is reference,
                 is_difference,
-                _contours(reference.file, about_centres) if choice.contours and scene is not reference else (),
+                contours_of(reference.file, about_centres=about_centres)
+                if choice.contours and scene is not reference
+                else (),
                 lines,
                 grid,
                 scene.file.beam_fwhm,
@@ -226,7 +228,8 @@ def _values(scene: Scene, reference: Scene, about_centres: bool) -> Floats | Non
     return scene.file.pixels - resampled(reference.file, scene.file.grid, about_centres=about_centres)
 
 
-def _contours(file: ImageFile, about_centres: bool) -> tuple[tuple[float, tuple[Line, ...]], ...]:
+def contours_of(file: ImageFile, *, about_centres: bool = False) -> tuple[tuple[float, tuple[Line, ...]], ...]:
+    """Contours of an image: level (fraction of its maximum) and lines, for each of `CONTOUR_LEVELS`."""
     grid = file.grid
     center = (0.0, 0.0) if about_centres else grid.center
     found = contour_generator(grid.x + center[0], grid.y + center[1], file.pixels, line_type=LineType.Separate)

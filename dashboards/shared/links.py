@@ -9,10 +9,12 @@ import sys
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
+from pathlib import PurePosixPath
 from typing import Protocol
 from urllib.parse import urlencode
 
 from archive import Archive, Image, NotInArchive
+from archive.cubes import MEDIA_TYPES, Cube
 from dashboards.shared.source import Unavailable, archive_source
 
 #: Label and URL suffix of each script.
@@ -61,6 +63,9 @@ class Links(Protocol):
     def product(self, kind: str, name: str) -> str | None:
         """STIX file by name; ``kind`` is "science", "quicklook", "aux" or "other"."""
 
+    def cube(self, cube: Cube, name: str) -> str | None:
+        """File of a cube by name."""
+
 
 class RouteLinks:
     """URLs under ``/archive/``, served by `dashboards.server.routes`."""
@@ -86,6 +91,10 @@ class RouteLinks:
     def product(self, kind: str, name: str) -> str | None:
         """STIX file by name."""
         return f"archive/{kind}/{name}"
+
+    def cube(self, cube: Cube, name: str) -> str | None:
+        """File of a cube by name."""
+        return f"archive/cube/{cube.group_id}/{name}"
 
 
 class NoLinks(RouteLinks):
@@ -128,6 +137,10 @@ class InlineLinks:
     def product(self, kind: str, name: str) -> str | None:  # noqa: ARG002 - too large for a page
         """None: STIX files are not embedded."""
         return None
+
+    def cube(self, cube: Cube, name: str) -> str | None:
+        """File of a cube by name."""
+        return self._inline(str(cube.folder / name), MEDIA_TYPES[PurePosixPath(name).suffix])
 
     def _inline(self, place: str | None, kind: str) -> str | None:
         if place is None:

@@ -11,6 +11,8 @@ from itertools import groupby
 import numpy as np
 
 from archive import Archive, Flare, Image, ImageFilter, LightCurveView, NotInArchive, Run
+from archive.context_maps import ContextMap, context_maps
+from archive.cubes import Cube, flare_cubes
 from archive.index.schema import RUNS, select_files
 from archive.layout import METHODS
 from archive.scripts.sources import ImageSource, InputFile, read_sources, with_recipe
@@ -92,6 +94,10 @@ class FlareContent:
     sources : tuple of ImageSource
         One per image with a known recipe.
     files : tuple of UsedFile
+    cubes : tuple of Cube
+        Those with tracks, one per science request.
+    context : tuple of ContextMap
+        EUV maps of other instruments near the flare.
     """
 
     flare: Flare
@@ -104,6 +110,8 @@ class FlareContent:
     light: LightTimes | None = None
     sources: tuple[ImageSource, ...] = ()
     files: tuple[UsedFile, ...] = ()
+    cubes: tuple[Cube, ...] = ()
+    context: tuple[ContextMap, ...] = ()
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -154,6 +162,8 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST) -> Fla
         None if known else light_times(archive, flare.t_peak, simulated=flare.simulated),
         sources,
         used_files(archive, sources),
+        tuple(cube for cube in flare_cubes(archive, flare.flare_id) if cube.points),
+        tuple(context_maps(archive, flare)),
     )
 
 

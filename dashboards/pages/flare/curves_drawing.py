@@ -49,17 +49,22 @@ def curves_html(content: FlareContent, clock: Clock) -> str:
     lanes = _lanes(content.sets, window)
     if content.curves is None and not lanes:
         return plot
-    shown = f" = Solar Orbiter {formatting.number(offset, '+.1f')} s" if used is not Clock.SOLAR_ORBITER else ""
-    label = f"Time [UTC at {CLOCK_NAMES[used]}{shown}], {formatting.day(window.begin)}"
+    label = clock_label(used, offset, window)
     return (
         f'<div class="curves">{lanes}{plot}<div class="times"><div>{_time_labels(window, offset)}</div></div>'
         f'<p class="label">{escape(label)}</p>{_legend(content)}</div>'
     )
 
 
-def time_labels(window: Window, offset: float) -> list[tuple[float, str]]:
+def clock_label(clock: Clock, offset: float, window: Window) -> str:
+    """Name of a time axis: ``Time [UTC at Earth = Solar Orbiter +183.1 s], 2022-11-10``; plain text."""
+    shown = f" = Solar Orbiter {formatting.number(offset, '+.1f')} s" if clock is not Clock.SOLAR_ORBITER else ""
+    return f"Time [UTC at {CLOCK_NAMES[clock]}{shown}], {formatting.day(window.begin)}"
+
+
+def time_labels(window: Window, offset: float, most: int = MOST_LABELS) -> list[tuple[float, str]]:
     """Position [fraction of the window] and text of time labels on a clock ``offset`` seconds later."""
-    step = next((step for step in STEPS if window.span / step <= MOST_LABELS), STEPS[-1])
+    step = next((step for step in STEPS if window.span / step <= most), STEPS[-1])
     first = np.ceil((window.start + offset) / step) * step
     seconds = np.arange(first, window.start + offset + window.span + 1e-6, step)
     times = (np.round(seconds).astype("datetime64[s]")).astype(str)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from archive import Image
 from dashboards.pages.flare.content import FlareContent, MeasuredImage
 from dashboards.shared import formatting
 from dashboards.shared.compare import CONTOUR_LEVELS, SUN, CompareChoice, Extent, Panel, Scene, compare
@@ -18,7 +19,7 @@ from jobs.imaging.figures import DEFAULT_COLORS, color_table, levels, nice_step,
 from stixcore.solar_grid import Line
 
 #: Side of the map and its margins at the left and below, in the unit of the drawing.
-SIDE, LEFT, BELOW = 400, 52, 40
+SIDE, LEFT, BELOW = 400, 64, 40
 
 
 def picture_svg(content: FlareContent, colors: str = DEFAULT_COLORS) -> str:
@@ -34,9 +35,7 @@ def picture_svg(content: FlareContent, colors: str = DEFAULT_COLORS) -> str:
     if shown is None:
         return ""
     panel = _panel(shown, content.nonthermal if content.thermal is not None else None)
-    x0, x1, y0, y1 = panel.extent
-    ends = {"X": (x0, x1), "Y": (y0, y1)}
-    place = _Placement(panel.extent)
+    place = Placement(panel.extent)
     lines = [
         *(place.path(line, "sun") for line in panel.sun),
         *(place.path(line, "limb") for line in panel.limb),
@@ -44,17 +43,34 @@ def picture_svg(content: FlareContent, colors: str = DEFAULT_COLORS) -> str:
             f'<g style="stroke: {color}">{"".join(place.path(line, "contour") for line in contour)}</g>'
             for (_, contour), color in zip(panel.contours, CONTOUR_COLORS, strict=False)
         ),
+        _cross(content, place),
     ]
     pixels = Picture.fromarray(levels(panel.values, panel.low, panel.high))
     pixels.putpalette(color_table(colors).tobytes())
-    source = b64encode(png(pixels)).decode()
-    axes = "".join(_axis(name, *ends[name], place) for name in ends)
-    label = f"{_said(shown)}{_contours_said(content)}"
+    source = f"data:image/png;base64,{b64encode(png(pixels)).decode()}"
+    return map_svg(source, panel.extent, lines, f"{image_name(shown.image)}{_contours_said(content)}")
+
+
+def map_svg(source: str, extent: Extent, lines: Sequence[str], label: str) -> str:
+    """A map with axes.
+
+    Parameters
+    ----------
+    source : str
+        URL of its picture, escaped.
+    extent : (x0, x1, y0, y1), arcsec
+    lines : sequence of str
+        SVG over the picture, from `Placement`; it is cut off at the edges.
+    label : str
+        Text for visitors who do not see the map; plain text.
+    """
+    place, (x0, x1, y0, y1) = Placement(extent), extent
+    axes = _axis("X", x0, x1, place) + _axis("Y", y0, y1, place)
     return (
         f'<svg class="map" viewBox="0 0 {LEFT + SIDE + 12} {SIDE + BELOW + 8}" role="img" aria-label="{escape(label)}">'
-        f'<image href="data:image/png;base64,{source}" x="{LEFT}" y="4" width="{SIDE}" height="{SIDE}" '
-        f'preserveAspectRatio="none"/><clipPath id="map-clip"><rect x="{LEFT}" y="4" width="{SIDE}" height="{SIDE}"/>'
-        f'</clipPath><g clip-path="url(#map-clip)">{"".join(lines)}{_cross(content, place)}</g>{axes}</svg>'
+        f'<image href="{source}" x="{LEFT}" y="4" width="{SIDE}" height="{SIDE}" preserveAspectRatio="none"/>'
+        f'<svg x="{LEFT}" y="4" width="{SIDE}" height="{SIDE}" viewBox="{LEFT} 4 {SIDE} {SIDE}">{"".join(lines)}</svg>'
+        f"{axes}</svg>"
     )
 
 
@@ -63,7 +79,7 @@ def caption_html(content: FlareContent) -> str:
     if content.thermal is None and content.nonthermal is None:
         return ""
     shown = content.thermal or content.nonthermal
-    said = f"<b>{escape(_said(shown))}</b>" if shown is not None else ""
+    said = f"<b>{escape(image_name(shown.image))}</b>" if shown is not None else ""
     colors = "".join(
         f'<span><i style="background: {color}"></i>{level:.0%}</span>'
         for level, color in zip(CONTOUR_LEVELS, CONTOUR_COLORS, strict=True)
@@ -74,14 +90,14 @@ def caption_html(content: FlareContent) -> str:
     return f"<figcaption>{said}{legend}.{cross}</figcaption>"
 
 
-def _said(shown: MeasuredImage) -> str:
-    image = shown.image
+def image_name(image: Image) -> str:
+    """``MEM_GE, 4–10 keV, 2022-11-11 13:56:34 – 13:57:30``."""
     return f"{formatting.method_name(image.method)}, {formatting.band(image)}, {formatting.time_range(image)}"
 
 
 def _contours_said(content: FlareContent) -> str:
     other = content.nonthermal
-    return "" if other is None or content.thermal is None else f" with contours of {_said(other)}"
+    return "" if other is None or content.thermal is None else f" with contours of {image_name(other.image)}"
 
 
 def _panel(shown: MeasuredImage, contours: MeasuredImage | None) -> Panel:
@@ -93,7 +109,7 @@ def _panel(shown: MeasuredImage, contours: MeasuredImage | None) -> Panel:
     return next(panel for panel in panels if panel.image.image_id == shown.image.image_id)
 
 
-class _Placement:
+class Placement:
     """Converts helioprojective positions to the drawing."""
 
     def __init__(self, extent: Extent) -> None:
@@ -125,7 +141,7 @@ def connected(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
     return "".join(parts)
 
 
-def _cross(content: FlareContent, place: _Placement) -> str:
+def _cross(content: FlareContent, place: Placement) -> str:
     """Position of the flare, with bars of one standard deviation."""
     flare = content.flare
     if flare.hpc_x is None or flare.hpc_y is None:
@@ -135,7 +151,7 @@ def _cross(content: FlareContent, place: _Placement) -> str:
     return f'<path class="cross" d="M{x - half:.1f} {y:.1f}h{2 * half:.1f}M{x:.1f} {y - half:.1f}v{2 * half:.1f}"/>'
 
 
-def _axis(name: str, low: float, high: float, place: _Placement) -> str:
+def _axis(name: str, low: float, high: float, place: Placement) -> str:
     step = nice_step((high - low) / 4.0)
     values: Sequence[float] = np.arange(np.ceil(low / step) * step, high + 1e-9, step).tolist()
     bottom = SIDE + 4
@@ -151,7 +167,8 @@ def _axis(name: str, low: float, high: float, place: _Placement) -> str:
         f'<text x="{LEFT - 8}" y="{place.y(value) + 4:.1f}" text-anchor="end">{_text(value)}</text>'
         for value in values
     )
-    return f'{ticks}<text transform="translate(13 {bottom / 2:.0f}) rotate(-90)" text-anchor="middle">Solar Y</text>'
+    turned = f"translate(13 {bottom / 2:.0f}) rotate(-90)"
+    return f'{ticks}<text transform="{turned}" text-anchor="middle">Solar Y [arcsec]</text>'
 
 
 def _text(value: float) -> str:

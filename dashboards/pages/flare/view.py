@@ -15,6 +15,8 @@ import panel.ui as pmui
 import param
 from panel.custom import JSComponent
 
+from dashboards.pages.flare.context import context_html
+from dashboards.pages.flare.cube import cubes_html
 from dashboards.pages.flare.curves_drawing import curves_html
 from dashboards.pages.flare.doubts import doubts_html
 from dashboards.pages.flare.files import citation_html, files_html
@@ -177,11 +179,13 @@ def sheet_html(state: FlareState, links: Links, colors: str = DEFAULT_COLORS) ->
         ("curves", "Light curves", curves_html(content, Clock(state.clock))),
         ("picture", "Thermal and non-thermal emission", picture_html(content, colors)),
         ("images", "All methods", methods_html(content, links)),
+        ("cube", "Movie and tracks", cubes_html(content, links, Clock(state.clock))),
+        ("context", "Context maps", context_html(content)),
         ("geometry", "Geometry", geometry_html(content)),
         ("files", "Files", files_html(content, links)),
         ("citation", "How to cite", citation_html(content)),
     ]
-    anchors = "".join(f'<a href="#{name}">{title}</a>' for name, title, _ in sections if title)
+    anchors = "".join(f'<a href="#{name}">{title}</a>' for name, title, html in sections if title and html)
     body = "".join(
         f'<section id="{name}">{f"<h2>{title}</h2>" if title else ""}{html}</section>'
         for name, title, html in sections

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
+
+from archive import Archive
+from archive.cubes import flare_cubes
 
 pytestmark = pytest.mark.needs_chromium
 
 
 @pytest.fixture(scope="module")
-def flare_server(serve: Callable[[Path], Any], flared: Any) -> Iterator[Any]:
-    with serve(flared.archive.root) as started:
+def flare_server(serve: Callable[[Path], Any], cubed: Archive) -> Iterator[Any]:
+    with serve(cubed.root) as started:
         yield started
 
 
@@ -37,7 +42,7 @@ def test_a_flare_is_read_shared_and_printed(
 
     page.get_by_role("combobox", name="Clock at").click()
     page.get_by_role("menuitem", name="Earth").click()
-    expect(page.get_by_text("Time [UTC at Earth = Solar Orbiter +183.1 s], 2022-11-10")).to_be_visible()
+    expect(page.get_by_text("Time [UTC at Earth = Solar Orbiter +183.1 s], 2022-11-10").first).to_be_visible()
     page.wait_for_function("new URLSearchParams(location.search).get('clock') === 'earth'")
 
     page.get_by_role("link", name="How to cite").click()
@@ -58,6 +63,37 @@ def test_a_flare_is_read_shared_and_printed(
     page.wait_for_function(
         "id => new URLSearchParams(location.search).get('image') === id", arg=flared.images[1].image_id
     )
+
+
+def test_the_movie_of_the_cube_is_played_and_printed(watched: Any) -> None:
+    page = watched.visit("flare?id=2211100301")
+    movie, poster = page.locator("video"), page.locator("figure.movie img")
+    expect(movie).to_be_visible()
+    expect(poster).to_be_hidden()
+    movie.scroll_into_view_if_needed()
+    duration = movie.evaluate("async movie => { movie.muted = true; await movie.play(); return movie.duration }")
+    assert duration == pytest.approx(0.75, abs=0.1)
+    page.emulate_media(media="print")
+    expect(movie).to_be_hidden()
+    expect(poster).to_be_visible()
+    assert poster.evaluate("picture => picture.naturalWidth") == 64
+    page.emulate_media(media="screen")
+
+
+def test_files_of_a_cube_come_in_ranges(flare_server: Any, cubed: Archive) -> None:
+    (cube,) = flare_cubes(cubed, "2211100301")
+    place = f"{flare_server.url}/archive/cube/{cube.group_id}"
+    with urlopen(Request(f"{place}/movie.mp4", headers={"Range": "bytes=4-7"}), timeout=60) as answer:
+        assert (answer.status, answer.read()) == (206, b"ftyp")
+        assert answer.headers["Content-Type"] == "video/mp4"
+        assert answer.headers["Content-Disposition"] == 'inline; filename="movie.mp4"'
+    with urlopen(f"{place}/tracks.parquet", timeout=60) as answer:
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+    for lost in ("other.mp4", "cube.json.bak"):
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{place}/{lost}", timeout=60)
+        with refused.value as error:
+            assert error.code == 404
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,0 +1,176 @@
+"""Cubes of flares: tracks and movies that previews make, in the folder ``cubes/`` of the archive.
+
+The rows of their image sets carry the id of the group, so the index says which cubes a flare has; ``cube.json`` beside
+tracks and movie says what is in one (docs/decisions/cubes.md). Pages import this module; it writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from archive.errors import NotInArchive
+from archive.layout import cube_folder
+from archive.regular_files import open_regular
+from archive.store import Archive
+
+log = logging.getLogger(__name__)
+
+RECORD, TRACKS = "cube.json", "tracks.parquet"
+#: Media types of the files of a cube.
+MEDIA_TYPES = {
+    ".json": "application/json", ".mp4": "video/mp4", ".parquet": "application/vnd.apache.parquet", ".png": "image/png",
+}  # fmt: skip
+#: Largest record that is read, byte; a record of 36 steps has 14 kB.
+LARGEST = 4 << 20
+
+_NAME = re.compile(rf"[a-z][a-z0-9_-]*({'|'.join(map(re.escape, MEDIA_TYPES))})", re.ASCII)
+_MEASURES = ("x", "y", "x_sigma", "y_sigma", "fwhm", "fwhm_sigma", "flux", "flux_sigma", "net_counts")
+_DAY = np.timedelta64(1, "D")
+_GROUPS = """
+    SELECT group_id, min(t_start) AS first, max(t_end) AS last FROM images
+    WHERE {of} = ? AND group_id LIKE 'cube-%' AND author = 'auto' AND NOT hidden GROUP BY group_id ORDER BY group_id
+"""
+
+
+@dataclass(frozen=True)
+class CubePoint:
+    """Source of one step in one band; errors are one standard deviation, None where unknown.
+
+    Attributes
+    ----------
+    t_start, t_end : datetime64, UTC at Solar Orbiter
+    e_low, e_high : float, keV
+    x, y, x_sigma, y_sigma : float or None, arcsec, helioprojective
+        Centroid of the source; its error without that of the pointing.
+    fwhm, fwhm_sigma : float or None, arcsec
+    flux, flux_sigma : float or None, ct s⁻¹ cm⁻² keV⁻¹
+    net_counts : float or None, ct
+    """
+
+    t_start: np.datetime64
+    t_end: np.datetime64
+    e_low: float
+    e_high: float
+    x: float | None = None
+    y: float | None = None
+    x_sigma: float | None = None
+    y_sigma: float | None = None
+    fwhm: float | None = None
+    fwhm_sigma: float | None = None
+    flux: float | None = None
+    flux_sigma: float | None = None
+    net_counts: float | None = None
+
+
+@dataclass(frozen=True)
+class CubeMovie:
+    """A movie of a cube: names of the movie and of its poster, its band (keV), and its number of frames."""
+
+    file: str
+    poster: str
+    band: tuple[float, float]
+    frames: int
+
+
+@dataclass(frozen=True)
+class Cube:
+    """A complete cube.
+
+    Attributes
+    ----------
+    group_id : str
+    folder : PurePosixPath
+        Inside the archive.
+    points : tuple of CubePoint
+        In order of band and time; empty for a cube without images.
+    movie : CubeMovie or None
+    """
+
+    group_id: str
+    folder: PurePosixPath
+    points: tuple[CubePoint, ...] = ()
+    movie: CubeMovie | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of its files: movie, poster, tracks, record."""
+        shown = () if self.movie is None else (self.movie.file, self.movie.poster)
+        return (*shown, TRACKS, RECORD)
+
+
+def flare_cubes(archive: Archive, flare_id: str) -> list[Cube]:
+    """The cubes of a flare that have images, one per science request; damaged ones are left out."""
+    return list(_cubes(archive, "flare_id", flare_id))
+
+
+def cube_file(archive: Archive, group_id: str, name: str) -> tuple[PurePosixPath, str]:
+    """Path inside the archive and media type of a file of a cube.
+
+    Raises
+    ------
+    NotInArchive
+        If there is no such cube, or it has no such file.
+    """
+    found = _NAME.fullmatch(name)
+    for folder in _folders(archive, "group_id", group_id).get(group_id, ()):
+        if found is not None and (archive.root / folder / name).is_file():
+            return folder / name, MEDIA_TYPES[found[1]]
+    message = f"there is no file {name!r} of the cube {group_id!r}"
+    raise NotInArchive(message)
+
+
+def _cubes(archive: Archive, of: str, value: str) -> Iterator[Cube]:
+    for group_id, folders in _folders(archive, of, value).items():
+        for folder in folders:
+            try:
+                with open_regular(archive.root / folder / RECORD, below=archive.root) as stream:
+                    yield _cube(group_id, folder, json.loads(stream.read(LARGEST)))
+                break
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+                log.warning("%s: %s %s", folder / RECORD, type(error).__name__, error)
+
+
+def _folders(archive: Archive, of: str, value: str) -> dict[str, list[PurePosixPath]]:
+    """Possible folders of cubes by group: their day is that of the preview, in or near the range of the images."""
+    found = {}
+    for row in archive.rows(_GROUPS.format(of=of), [value]):
+        first, last = (np.datetime64(row[name], "D") for name in ("first", "last"))
+        days = np.arange(first - _DAY, min(last, first + 2 * _DAY) + 2 * _DAY)
+        found[str(row["group_id"])] = [cube_folder(day, row["group_id"]) for day in days]
+    return found
+
+
+def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cube:
+    points = sorted((_point(entry) for entry in record["tracks"]), key=lambda one: (one.e_low, one.e_high, one.t_start))
+    found, movie = record.get("movie"), None
+    if found:
+        low, high = found["band_kev"]
+        names = str(found["file"]), str(found["poster"])
+        if all(_NAME.fullmatch(name) for name in names):
+            movie = CubeMovie(*names, (float(low), float(high)), int(found["frames"]))
+    return Cube(group_id, folder, tuple(points), movie)
+
+
+def _point(entry: Mapping[str, Any]) -> CubePoint:
+    values = {name: _number(entry.get(name)) for name in _MEASURES}
+    return CubePoint(
+        np.datetime64(str(entry["t_start"]), "us"),
+        np.datetime64(str(entry["t_end"]), "us"),
+        float(entry["e_low"]),
+        float(entry["e_high"]),
+        **values,
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)

@@ -1,0 +1,269 @@
+"""The cubes of a flare: movie, and tracks of position, size and flux against time, as HTML and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from archive.cubes import RECORD, TRACKS, Cube, CubeMovie, CubePoint
+from dashboards.pages.flare.content import FlareContent
+from dashboards.pages.flare.curves_drawing import clock_label, time_labels
+from dashboards.shared import formatting
+from dashboards.shared.light_times import Clock
+from dashboards.shared.links import Links
+from dashboards.shared.time_window import Window, unix_seconds
+from jobs.imaging.figures import nice_step
+
+Band = tuple[float, float]
+
+#: Size of a plot and of its margins, in its own unit.
+WIDTH, HEIGHT, LEFT, RIGHT, ABOVE, BELOW = 340, 150, 46, 10, 22, 20
+MOST_LABELS = 4
+#: Half the size of a mark.
+MARK = 3.5
+#: Most colours of bands in the style sheet.
+COLORS = 5
+#: Error bars longer than this, in ranges of the values, do not stretch the axis.
+LONGEST_BAR = 1.0
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A quantity of a track: attribute of `CubePoint` and of its error, title, format of its values, kind of axis."""
+
+    name: str
+    sigma: str
+    title: str
+    form: str
+    log: bool = False
+
+
+QUANTITIES = (
+    Quantity("x", "x_sigma", "Solar X [arcsec]", ".1f"),
+    Quantity("y", "y_sigma", "Solar Y [arcsec]", ".1f"),
+    Quantity("fwhm", "fwhm_sigma", "FWHM [arcsec]", ".1f"),
+    Quantity("flux", "flux_sigma", "Flux [ct s⁻¹ cm⁻² keV⁻¹]", ".3g", log=True),
+)
+
+
+def cubes_html(content: FlareContent, links: Links, clock: Clock) -> str:
+    """Movie, tracks and files of every cube of a flare; empty without one."""
+    return "".join(_cube(one, content, links, clock) for one in content.cubes)
+
+
+def tracks_svg(points: Sequence[CubePoint], quantity: Quantity, window: Window, offset: float) -> str:
+    """One quantity against time: a line, marks and error bars for each band.
+
+    Parameters
+    ----------
+    points : sequence of CubePoint
+    quantity : Quantity
+    window : Window
+        Time range of the plot, UTC at Solar Orbiter.
+    offset : float, s
+        What the clock of the labels is ahead.
+    """
+    axis = ValueAxis.around(points, quantity)
+    grid = "".join(
+        f'<path class="grid" d="M{LEFT} {axis.y(value):.1f}H{WIDTH - RIGHT}"/>'
+        f'<text x="{LEFT - 6}" y="{axis.y(value) + 4:.1f}" text-anchor="end">{text}</text>'
+        for value, text in axis.ticks()
+    )
+    grid += "".join(
+        f'<path class="grid" d="M{LEFT + place * _WIDE:.1f} {ABOVE}V{HEIGHT - BELOW}"/>'
+        f'<text x="{LEFT + place * _WIDE:.1f}" y="{HEIGHT - 5}" text-anchor="middle">{text}</text>'
+        for place, text in time_labels(window, offset, MOST_LABELS)
+        if 0.0 <= place <= 1.0
+    )
+    bands = bands_of(points)
+    lines = "".join(
+        _track([one for one in points if (one.e_low, one.e_high) == band], quantity, number, axis, window)
+        for number, band in enumerate(bands)
+    )
+    label = f"{quantity.title} against time, {', '.join(map(_band, bands))}; values are in the table"
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{grid}'
+        f'<text class="title" x="{LEFT}" y="14">{escape(quantity.title)}</text>{lines}</svg>'
+    )
+
+
+@dataclass(frozen=True)
+class ValueAxis:
+    """The vertical axis of a plot: from ``low`` at the bottom to ``high``; of logarithms if ``log``."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @classmethod
+    def around(cls, points: Sequence[CubePoint], quantity: Quantity) -> ValueAxis:
+        """An axis with all values, and with error bars up to `LONGEST_BAR` of their range."""
+        pairs = np.array([(_value(one, quantity.name), _value(one, quantity.sigma)) for one in points])
+        values, sigmas = pairs[np.isfinite(pairs[:, 0])].T if len(points) else np.empty((2, 0))
+        if not values.size:
+            return cls(0.0, 1.0)
+        log = quantity.log and bool(values.min() > 0.0)
+        sigmas = np.nan_to_num(sigmas)
+        ends = np.array([values - sigmas, values + sigmas])
+        if log:  # a bar down to zero has no end
+            ends[0] = np.where(ends[0] > 0.0, ends[0], values)
+            values, ends = np.log10(values), np.log10(ends)
+        span = float(np.ptp(values)) or float(np.ptp(ends)) or max(abs(float(values[0])) * 0.1, 1.0)
+        low = float(np.maximum(ends[0], values - LONGEST_BAR * span).min())
+        high = float(np.minimum(ends[1], values + LONGEST_BAR * span).max())
+        margin = 0.08 * ((high - low) or 2.0 * span)
+        return cls(low - margin, high + margin, log)
+
+    def y(self, value: float) -> float:
+        """Distance from the top of the drawing; inside the plot."""
+        at = np.log10(max(value, 1e-12)) if self.log else value
+        place = ABOVE + (self.high - at) / (self.high - self.low) * _HIGH
+        return float(min(max(place, ABOVE), HEIGHT - BELOW))
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Values with labels, at round numbers."""
+        if not self.log:
+            step = nice_step((self.high - self.low) / 3.0)
+            decimals = max(0, -int(np.floor(np.log10(step))))
+            values = np.arange(np.ceil(self.low / step), np.floor(self.high / step) + 1.0) * step
+            return [(float(value), formatting.number(float(value) + 0.0, f".{decimals}f")) for value in values]
+        factors = (1.0,) if self.high - self.low > 1.5 else (1.0, 2.0, 5.0)
+        powers = range(int(np.floor(self.low)), int(np.ceil(self.high)), 1 if self.high - self.low < 4.0 else 2)
+        decades = [factor * 10.0**power for power in powers for factor in factors]
+        inside = [value for value in decades if self.low <= np.log10(value) <= self.high]
+        return [(value, formatting.number(value, ".3g")) for value in inside]
+
+
+def bands_of(points: Sequence[CubePoint]) -> list[Band]:
+    """Bands of points, in order of energy."""
+    return sorted({(one.e_low, one.e_high) for one in points})
+
+
+_WIDE, _HIGH = WIDTH - LEFT - RIGHT, HEIGHT - ABOVE - BELOW
+
+
+def _cube(cube: Cube, content: FlareContent, links: Links, clock: Clock) -> str:
+    shift = content.shift(clock)
+    used, offset = (Clock.SOLAR_ORBITER, 0.0) if shift is None else (clock, shift)
+    window = Window.between(min(one.t_start for one in cube.points), max(one.t_end for one in cube.points))
+    movie = _movie(cube, cube.movie, content, links) if cube.movie is not None else ""
+    plots = "".join(f"<figure>{tracks_svg(cube.points, one, window, offset)}</figure>" for one in QUANTITIES)
+    said = f'<p class="label">{escape(clock_label(used, offset, window))}</p>'
+    tracks = f'<div class="tracks"><div class="plots">{plots}</div>{said}{_legend(cube)}</div>'
+    return f'<div class="cube">{movie}{tracks}</div>{_files(cube, links)}{_table(cube, offset)}'
+
+
+def _movie(cube: Cube, movie: CubeMovie, content: FlareContent, links: Links) -> str:
+    """The movie on the screen, its poster on paper."""
+    place, poster = links.cube(cube, movie.file), links.cube(cube, movie.poster)
+    if place is None or poster is None:
+        return ""
+    name = f"Movie of flare {content.flare.flare_id}, {_band(movie.band)}, {movie.frames} steps"
+    return (
+        f'<figure class="movie"><video class="screen" controls loop playsinline preload="none" '
+        f'poster="{escape(poster)}" src="{escape(place)}" aria-label="{escape(name)}"></video>'
+        f'<img class="paper" src="{escape(poster)}" alt="{escape(name)}">'
+        f"<figcaption>{_band(movie.band)}, {movie.frames} steps of equal counts. "
+        "The still picture is the step with the highest count rate.</figcaption></figure>"
+    )
+
+
+def _legend(cube: Cube) -> str:
+    bands = "".join(
+        f'<span><svg viewBox="-8 -8 16 16" aria-hidden="true" class="track t{number % COLORS}">'
+        f'<path class="mark" d="{_mark(0.0, 0.0, number)}"/></svg>{_band(band)}</span>'
+        for number, band in enumerate(bands_of(cube.points))
+    )
+    return (
+        f'<p class="legend">{bands}</p><p class="facts">A mark is a step; its bars are its time range and one standard '
+        "deviation, without the error of the pointing. Position and FWHM are those of the area above half maximum.</p>"
+    )
+
+
+def _files(cube: Cube, links: Links) -> str:
+    names = {TRACKS: "tracks (Parquet)", RECORD: "tracks (JSON)"}
+    if cube.movie is not None:
+        names = {cube.movie.file: "movie (MP4)", cube.movie.poster: "still picture (PNG)"} | names
+    found = [(links.cube(cube, name), said) for name, said in names.items()]
+    shown = "".join(f'<a href="{escape(place)}" download>{said}</a>' for place, said in found if place)
+    return f'<p class="links screen">{shown}</p>' if shown else ""
+
+
+def _table(cube: Cube, offset: float) -> str:
+    """All values with their errors."""
+    heads = ("Band", "Time", *(quantity.title for quantity in QUANTITIES), "Counts above background")
+    rows = "".join(
+        f"<tr><th scope='row'>{_band((one.e_low, one.e_high))}</th><td>{_times(one, offset)}</td>"
+        + "".join(f"<td>{_number(one, quantity)}</td>" for quantity in QUANTITIES)
+        + f"<td>{formatting.counts(one.net_counts)}</td></tr>"
+        for one in cube.points
+    )
+    head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return (
+        f'<details class="screen"><summary>{formatting.plural(len(cube.points), "step")} as a table</summary>'
+        f'<div class="scroll" tabindex="0">{table}</div></details>'
+    )
+
+
+def _track(points: Sequence[CubePoint], quantity: Quantity, number: int, axis: ValueAxis, window: Window) -> str:
+    """Line, error bars and marks of one band."""
+    line, bars, marks = [], [], []
+    for one in points:
+        value, sigma = _value(one, quantity.name), _value(one, quantity.sigma)
+        if not np.isfinite(value):
+            continue
+        left, right = (_x(time, window) for time in (one.t_start, one.t_end))
+        middle, y = (left + right) / 2.0, axis.y(value)
+        line.append(f"{middle:.1f} {y:.1f}")
+        bars.append(f"M{left:.1f} {y:.1f}H{right:.1f}")
+        if np.isfinite(sigma):
+            bars.append(f"M{middle:.1f} {axis.y(value + sigma):.1f}V{axis.y(value - sigma):.1f}")
+        marks.append(_mark(middle, y, number))
+    path = f'<path class="line" d="M{"L".join(line)}"/>' if len(line) > 1 else ""
+    return (
+        f'<g class="track t{number % COLORS}">{path}<path class="bar" d="{"".join(bars)}"/>'
+        f'<path class="mark" d="{"".join(marks)}"/></g>'
+    )
+
+
+def _mark(x: float, y: float, number: int) -> str:
+    """SVG path of a circle, square or triangle: bands differ by shape and by colour."""
+    m = MARK
+    shapes = (
+        f"M{x - m:.1f} {y:.1f}a{m} {m} 0 1 0 {2 * m} 0a{m} {m} 0 1 0 {-2 * m} 0z",
+        f"M{x - m:.1f} {y - m:.1f}h{2 * m}v{2 * m}h{-2 * m}z",
+        f"M{x:.1f} {y - 1.3 * m:.1f}l{1.2 * m:.1f} {2.2 * m:.1f}h{-2.4 * m:.1f}z",
+    )
+    return shapes[number % len(shapes)]
+
+
+def _x(time: np.datetime64, window: Window) -> float:
+    return LEFT + (unix_seconds(time) - window.start) / window.span * _WIDE
+
+
+def _value(one: CubePoint, name: str) -> float:
+    value = getattr(one, name)
+    return float("nan") if value is None else float(value)
+
+
+def _number(one: CubePoint, quantity: Quantity) -> str:
+    value, sigma = getattr(one, quantity.name), getattr(one, quantity.sigma)
+    error = "" if value is None or sigma is None else f" ± {formatting.number(sigma, _error_form(quantity.form))}"
+    return formatting.number(value, quantity.form) + error
+
+
+def _error_form(form: str) -> str:
+    return form if form.endswith("f") else ".2g"
+
+
+def _times(one: CubePoint, offset: float) -> str:
+    begin, end = (time + np.timedelta64(round(offset * 1e6), "us") for time in (one.t_start, one.t_end))
+    return f"{formatting.clock(begin)} – {formatting.clock(end)}"
+
+
+def _band(band: Band) -> str:
+    return f"{band[0]:g}–{band[1]:g} keV"

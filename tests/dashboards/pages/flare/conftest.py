@@ -1,0 +1,78 @@
+"""A flare with a cube."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image as Picture
+
+from archive import Archive, Flare
+from archive.context_maps import AIA, FOLDER, map_name
+from archive.layout import cube_folder, cube_id
+from stixcore.times import format_time
+from tests.dashboards.conftest import make_image
+
+BANDS = ((4.0, 10.0), (16.0, 28.0))
+STEPS, SIDE = 3, 64
+
+
+def write_map(root: Path, flare: Flare) -> None:
+    """A map as AIA sees it at the peak, with a bright spot where the Earth sees the flare."""
+    time = flare.t_peak + np.timedelta64(183_100, "ms")
+    side, pixel = 256, 9.6
+    axis = (np.arange(side) - (side - 1) / 2.0) * pixel
+    x, y = np.meshgrid(axis, axis)
+    spot = 900.0 * np.exp(-((x - flare.earth_x) ** 2 + (y - flare.earth_y) ** 2) / (2 * 15.0**2))
+    picture = fits.PrimaryHDU((100.0 + spot).astype(np.float32))
+    for number, name in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
+        picture.header[f"CTYPE{number}"], picture.header[f"CUNIT{number}"] = name, "arcsec"
+        picture.header[f"CDELT{number}"], picture.header[f"CRPIX{number}"] = pixel, (side + 1) / 2.0
+        picture.header[f"CRVAL{number}"] = 0.0
+    path = root / FOLDER / map_name(AIA, 171, time)
+    path.parent.mkdir()
+    picture.writeto(path)
+
+
+@pytest.fixture(scope="session")
+def cubed(flared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """The archive of `flared` with a cube of its flare (two bands of three steps, movie, tracks) and a map of AIA."""
+    root = tmp_path_factory.mktemp("cubed") / "archive"
+    shutil.copytree(flared.archive.root, root)
+    archive = Archive(root, create=True)
+    flare, group = flared.flare, cube_id(flared.flare.flare_id, "2211100200")
+    images, tracks = [], []
+    for number in range(STEPS * len(BANDS)):
+        start = flare.t_peak + np.timedelta64(20 * (number % STEPS), "s")
+        times = {"t_start": start, "t_end": start + np.timedelta64(20, "s")}
+        images.append(make_image(root, 300 + number, "clean", flare_id=flare.flare_id, group_id=group, **times))
+        low, high = BANDS[number // STEPS]
+        errors = {"x_sigma": 1.5, "y_sigma": 2.5, "fwhm_sigma": None if number else 3.0, "flux_sigma": 0.25}
+        values = {"x": 820.0 + number, "y": 150.0 - number, "fwhm": 20.0, "flux": None if number == 1 else 1.5 + number}
+        others = {"e_low": low, "e_high": high, "net_counts": 5000.0 + number, "image_id": images[-1].image_id}
+        tracks.append({name: format_time(time) for name, time in times.items()} | values | errors | others)
+    archive.upsert("images", images)
+    archive.build_read_model()
+    folder = root / cube_folder(flare.t_peak, group)
+    folder.mkdir(parents=True)
+    frames = np.random.default_rng(3).integers(0, 255, (STEPS, SIDE, SIDE, 3), dtype=np.uint8)
+    with imageio.get_writer(folder / "movie.mp4", format="FFMPEG", fps=4, codec="libx264") as writer:
+        for frame in frames:
+            writer.append_data(frame)
+    stream = BytesIO()
+    Picture.fromarray(frames[0]).save(stream, "PNG")
+    (folder / "poster.png").write_bytes(stream.getvalue())
+    (folder / "tracks.parquet").write_bytes(b"PAR1")
+    movie = {"band_kev": BANDS[0], "frames": STEPS, "file": "movie.mp4", "poster": "poster.png"}
+    (folder / "cube.json").write_text(json.dumps({"tracks": tracks, "movie": movie}))
+    write_map(root, flared.flare)
+    yield archive
+    archive.close()
