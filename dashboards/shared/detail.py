@@ -12,10 +12,13 @@ import numpy as np
 from archive import Archive, Image, ImageFilter, NotInArchive, Run
 from archive.layout import METHODS
 from dashboards.shared.access import GUEST, Visitor, visible_image
-from stixcore.errors import InvalidProduct
+from jobs.imaging.pointings import known_pointings
+from stixcore.errors import InvalidProduct, SelectionError
 from stixcore.image_files.read import ImageFile, StoredVisibilities, read_image_file, read_visibilities
 from stixcore.imaging.metrics import SourceMeasure, measure_source
 from stixcore.imaging.reconstruction import Method
+from stixcore.pointings import PointingChoice, pointing_choices
+from stixcore.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,10 @@ class ImageDetail:
         Of every image of the recipe that predicts visibilities.
     n_of_flare : int
         Number of images of the same flare visible to this visitor, including this one; 0 without a flare.
+    recipe : Recipe or None
+        None if its text is missing or invalid.
+    pointings : tuple of PointingChoice
+        Pointings that the image can be shown with, and that with which it was made.
     """
 
     image: Image
@@ -61,6 +68,8 @@ class ImageDetail:
     size: SourceMeasure | None = None
     visibilities: Mapping[str, StoredVisibilities] = field(default_factory=dict)
     n_of_flare: int = 0
+    recipe: Recipe | None = None
+    pointings: tuple[PointingChoice, ...] = ()
 
     @property
     def clocks(self) -> tuple[tuple[str, np.datetime64, float], ...]:
@@ -90,6 +99,7 @@ def load_detail(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> Im
     except NotInArchive:
         run = None
     file = _file(archive, image)
+    recipe = _recipe(run)
     return ImageDetail(
         image,
         run,
@@ -98,7 +108,26 @@ def load_detail(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> Im
         None if file is None or not file.pixels.max() > 0 else measure_source(file.pixels, file.grid, file.sources),
         {other.method: vis for other in siblings if (vis := _visibilities(archive, other)) is not None},
         _n_of_flare(archive, image, visitor),
+        recipe,
+        _pointings(archive, image, recipe, file),
     )
+
+
+def _recipe(run: Run | None) -> Recipe | None:
+    try:
+        return None if run is None or run.recipe is None else Recipe.from_json(run.recipe)
+    except SelectionError as error:
+        log.warning("run %s: %s", run.run_id if run is not None else "", error)
+        return None
+
+
+def _pointings(
+    archive: Archive, image: Image, recipe: Recipe | None, file: ImageFile | None
+) -> tuple[PointingChoice, ...]:
+    if recipe is None or file is None:
+        return ()
+    known = known_pointings(archive, recipe, file.pointings, simulated=image.simulated)
+    return pointing_choices(recipe, known, full_disk=image.method == Method.FULL_DISK_BP)
 
 
 def _file(archive: Archive, image: Image) -> ImageFile | None:

@@ -53,16 +53,18 @@ def title_of(detail: ImageDetail) -> str:
     return f"{formatting.day(start)} {formatting.clock(start)} UTC · {formatting.band(detail.image)}"
 
 
-def picture_html(detail: ImageDetail, links: Links, *, colors: str = DEFAULT_COLORS, large: bool = True) -> str:
+def picture_html(
+    detail: ImageDetail, links: Links, *, colors: str = DEFAULT_COLORS, large: bool = True, over: str = ""
+) -> str:
     """The picture in some colours (large, or none if it is drawn elsewhere) with its files.
 
-    It is drawn from the FITS file; the stored picture is shown when that cannot be read.
+    It is drawn from the FITS file (``over`` as in `map_html`); the stored picture is shown when that cannot be read.
     """
     image = detail.image
     place = links.picture(image)
     what = f"{formatting.method_name(image.method)} image, {formatting.time_range(image)} UTC, {formatting.band(image)}"
     if detail.file is not None:
-        picture = map_html(detail.file, what, colors=colors, link=place)
+        picture = map_html(detail.file, what, colors=colors, link=place, over=over)
     elif place:
         stored = f'<img class="large" src="{escape(place)}" alt="{escape(what)}">'
         picture = f'<a href="{escape(place)}" target="_blank">{stored}</a>'

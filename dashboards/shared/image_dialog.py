@@ -12,10 +12,13 @@ from panel.custom import JSComponent
 from dashboards.shared import image_detail
 from dashboards.shared.compare import CompareChoice, Scene, compare
 from dashboards.shared.detail import ImageDetail
+from dashboards.shared.dialog_layers import DialogLayers
 from dashboards.shared.disk_layer import draw_disk_marks
 from dashboards.shared.image_strip import ImageCards
 from dashboards.shared.links import Links
 from dashboards.shared.map_colors import color_choice, session_colors
+from dashboards.shared.pointing_layer import draw_circles
+from dashboards.shared.pointing_switch import PointingSwitch
 from dashboards.shared.sky_figure import sky_figure, sky_ranges
 from dashboards.shared.steps import Steps
 from dashboards.shared.style import style
@@ -32,10 +35,19 @@ class ImageDialog:
         Called with the id of another image of the same recipe, or with "" when the dialog was closed.
     on_step : callable
         Called with +1 for the next row of the table, -1 for the one before.
+    layers : DialogLayers, optional
+        State of the page with the layers over the image; they are reset when the dialog is closed.
     """
 
-    def __init__(self, links: Links, on_choose: Callable[[str], None], on_step: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        links: Links,
+        on_choose: Callable[[str], None],
+        on_step: Callable[[int], None],
+        layers: DialogLayers | None = None,
+    ) -> None:
         self._links, self._on_choose = links, on_choose
+        self._layers = DialogLayers() if layers is None else layers
         self._detail: ImageDetail | None = None
         html: dict[str, Any] = {"stylesheets": [style("shared/image_detail")], "margin": 0}
         self._switch = ImageCards(on_click=self._chosen, sizing_mode="stretch_width", margin=(0, 0, 4, 0))
@@ -52,6 +64,7 @@ class ImageDialog:
         self._explore.param.watch(lambda _: self._show_picture(), "value")
         self._colors = session_colors()
         self._colors.param.watch(lambda _: self._show_picture(), "chosen")
+        self._pointing = PointingSwitch(self._layers, self._show_picture)
         self.widget = pmui.Dialog(
             self._switch,
             pn.FlexBox(
@@ -59,6 +72,7 @@ class ImageDialog:
                 self._next,
                 self._explore,
                 color_choice(self._colors, margin=(0, 8, 8, 0)),
+                self._pointing.widget,
                 StepKeys(on_step, width=0, height=0, margin=0),
                 align_items="center",
             ),
@@ -66,6 +80,7 @@ class ImageDialog:
                 pn.Column(
                     self._picture,
                     self._sky,
+                    self._pointing.legend,
                     margin=0,
                     styles={"flex": "1 1 300px", "max-width": "602px", "max-height": "none"},
                 ),
@@ -90,6 +105,7 @@ class ImageDialog:
         before, self._detail = self._detail, detail
         self._previous.disabled, self._next.disabled = not steps.before, not steps.after
         self._switch.html = image_detail.switch_html(detail, self._links)
+        self._pointing.show(detail)
         self._show_picture()
         self._numbers.object = image_detail.numbers_html(detail)
         self._comparison.object = image_detail.comparison_html(detail, self._links)
@@ -102,13 +118,13 @@ class ImageDialog:
 
     def _show_picture(self) -> None:
         """Show the picture as a file or as a figure that can be zoomed."""
-        detail = self._detail
-        if detail is None:
+        if self._detail is None:
             return
+        detail = self._pointing.moved(self._detail)
         self._explore.visible = detail.file is not None
         live = self._explore.value and detail.file is not None
         self._picture.object = image_detail.picture_html(
-            detail, self._links, colors=self._colors.chosen, large=not live
+            detail, self._links, colors=self._colors.chosen, large=not live, over=self._pointing.svg(detail)
         )
         if live and detail.file is not None:
             comparison = compare([Scene(detail.image, detail.file)], CompareChoice())
@@ -123,6 +139,7 @@ class ImageDialog:
                 colors=self._colors.chosen,
             )
             draw_disk_marks(self._sky.object, detail.file)
+            draw_circles(self._sky.object, detail.pointings)
         self._sky.visible = live
 
     def close(self) -> None:
@@ -131,6 +148,7 @@ class ImageDialog:
 
     def _closed(self, event: Any) -> None:
         if not event.new:
+            self._layers.reset_layers()
             self._on_choose("")
 
     def _chosen(self, image_id: str) -> None:
@@ -147,10 +165,17 @@ class OpenedImage:
     ----------
     links, on_choose, on_step
         As `ImageDialog`.
+    layers : DialogLayers, optional
     """
 
-    def __init__(self, links: Links, on_choose: Callable[[str], None], on_step: Callable[[int], None]) -> None:
-        self._links, self._on_choose, self._on_step = links, on_choose, on_step
+    def __init__(
+        self,
+        links: Links,
+        on_choose: Callable[[str], None],
+        on_step: Callable[[int], None],
+        layers: DialogLayers | None = None,
+    ) -> None:
+        self._links, self._on_choose, self._on_step, self._layers = links, on_choose, on_step, layers
         self.dialog: ImageDialog | None = None
         #: Container of the dialog; takes no space.
         self.place = pn.Column(margin=0)
@@ -159,7 +184,7 @@ class OpenedImage:
         """Show an image, with its previous and next buttons; None closes the dialog."""
         if detail is not None:
             if self.dialog is None:
-                self.dialog = ImageDialog(self._links, self._on_choose, self._on_step)
+                self.dialog = ImageDialog(self._links, self._on_choose, self._on_step, self._layers)
             self.dialog.show(detail, steps)
             if not self.place.objects:
                 self.place.append(self.dialog.widget)

@@ -25,7 +25,7 @@ MOST_PIXELS = 256
 BAR_COLORS = 33
 
 
-def map_html(file: ImageFile, name: str, *, colors: str, link: str | None = None) -> str:
+def map_html(file: ImageFile, name: str, *, colors: str, link: str | None = None, over: str = "") -> str:
     """A map that fills the width it is given.
 
     Parameters
@@ -37,6 +37,8 @@ def map_html(file: ImageFile, name: str, *, colors: str, link: str | None = None
         One of `jobs.imaging.figures.COLOR_MAPS`.
     link : str, optional
         URL that a click on the map opens.
+    over : str
+        SVG drawn over the map, in a frame of 1000 units with north up.
     """
     x0, x1, y0, y1 = file.extent
     low, top = lowest(file), float(np.nanmax(file.pixels))
@@ -44,8 +46,8 @@ def map_html(file: ImageFile, name: str, *, colors: str, link: str | None = None
     linked = f'<a href="{escape(link)}" target="_blank">{picture}</a>' if link else picture
     return (
         '<div class="map"><div class="y"><span>Solar Y [arcsec]</span>'
-        f"{_ticks(y0, y1, 'bottom')}</div><div class='sky'>{linked}{_lines(file)}{disk_spans(file)}{_scale(x1 - x0)}"
-        "</div>"
+        f"{_ticks(y0, y1, 'bottom')}</div><div class='sky'>{linked}{_lines(file, over)}{disk_spans(file)}"
+        f"{_scale(x1 - x0)}</div>"
         f'<div class="bar"><i style="background:linear-gradient(to top,{_gradient(colors)})"></i>'
         f"{_ticks(low, top, 'bottom')}</div><div class='x'>{_ticks(x0, x1, 'left')}<span>Solar X [arcsec]</span></div>"
         f'<div class="unit">{escape(formatting.unit(file.unit))}</div></div>'
@@ -80,7 +82,7 @@ def _ticks(low: float, high: float, side: str) -> str:
     )
 
 
-def _lines(file: ImageFile) -> str:
+def _lines(file: ImageFile, over: str) -> str:
     """Limb, heliographic grid and beam over the map, in a frame of 1000 units with north up."""
     limb, grid = sun_of(file)
     disk = "".join(f'<polygon class="disk" points="{points_of(line, file.extent)}"/>' for line in limb)
@@ -90,7 +92,7 @@ def _lines(file: ImageFile) -> str:
     if file.beam_fwhm is not None:
         radius = file.beam_fwhm / 2.0 / (x1 - x0) * 1000.0
         drawn += f'<circle class="beam" cx="{25 + radius:.1f}" cy="{975 - radius:.1f}" r="{radius:.1f}"/>'
-    return f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{drawn}</svg>'
+    return f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{drawn}{over}</svg>'
 
 
 def _paths(file: ImageFile, lines: Sequence[Line], name: str) -> str:

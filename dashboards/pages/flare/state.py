@@ -10,15 +10,15 @@ import param
 from archive import NotInArchive
 from dashboards.pages.flare.content import FlareContent, load_flare
 from dashboards.shared.access import GUEST, Visitor
-from dashboards.shared.address import AddressState
 from dashboards.shared.detail import ImageDetail, load_detail
+from dashboards.shared.dialog_layers import DIALOG_KEYS, DialogLayers
 from dashboards.shared.light_times import Clock
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.steps import Steps, beside
 from stixcore.errors import StixError
 
 
-class FlareState(AddressState):
+class FlareState(DialogLayers):
     """Everything that the flare page shows.
 
     Parameters
@@ -42,7 +42,7 @@ class FlareState(AddressState):
     detail_problem = param.String("", doc="Why the opened image is not shown")
 
     outcomes: ClassVar = ("content", "problem", "detail", "detail_problem")
-    address_keys: ClassVar[dict[str, str]] = {"flare_id": "id", "clock": "clock", "opened": "image"}
+    address_keys: ClassVar[dict[str, str]] = {"flare_id": "id", "clock": "clock", "opened": "image", **DIALOG_KEYS}
 
     def __init__(self, source: ArchiveSource, visitor: Callable[[], Visitor] = lambda: GUEST, **params: Any) -> None:
         super().__init__(**params)

@@ -59,7 +59,7 @@ class FlarePage(AddressedPage[FlareState]):
     def __init__(self, state: FlareState, links: Links) -> None:
         super().__init__(state, links)
         self._sheet = FlareSheet(self._clicked, sizing_mode="stretch_width", margin=0, dark=is_dark())
-        self._image = OpenedImage(links, self._open, state.step)
+        self._image = OpenedImage(links, self._open, state.step, state)
         self._colors = session_colors()
         self._colors.param.watch(self._show, "chosen")
         state.param.watch(self._show, ["content", "problem", "clock"])

@@ -18,6 +18,7 @@ from dashboards.pages.flares.sky import Sky, read_sky
 from dashboards.pages.flares.views import SunView
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.detail import ImageDetail, load_detail
+from dashboards.shared.dialog_layers import DIALOG_KEYS, DialogLayers
 from dashboards.shared.light_times import Clock
 from dashboards.shared.listing import Listing, pages_of
 from dashboards.shared.source import ArchiveSource, Unavailable
@@ -31,7 +32,7 @@ BY_CLASS, BY_TIME = "class", "time"
 WHOLE_DAYS_S = 5 * 86_400.0
 
 
-class FlaresState(FlareFilterState):
+class FlaresState(FlareFilterState, DialogLayers):
     """Everything that the flares page shows.
 
     Set the parameters above `listing` and read the others; each change causes one new listing.
@@ -87,6 +88,7 @@ class FlaresState(FlareFilterState):
         "view": "view",
         "color": "color",
         "opened": "image",
+        **DIALOG_KEYS,
     }
 
     def __init__(self, source: ArchiveSource, visitor: Callable[[], Visitor] = lambda: GUEST, **params: Any) -> None:

@@ -59,7 +59,7 @@ class FlaresPage(AddressedPage[FlaresState]):
         self._export = pn.pane.HTML(
             "", margin=(8, 0, 2, 0), stylesheets=[style("shared/image_cells"), style("pages/flares/export")]
         )
-        self._image = OpenedImage(links, self._open, state.step)
+        self._image = OpenedImage(links, self._open, state.step, state)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
         state.param.watch(self._show_flares, ["listing", "columns"])
         state.param.watch(self._show_sky, ["sky", "view", "color"])

@@ -27,6 +27,7 @@ from dashboards.shared.compare import (
     read_scenes,
 )
 from dashboards.shared.detail import ImageDetail, load_detail
+from dashboards.shared.dialog_layers import DIALOG_KEYS, DialogLayers
 from dashboards.shared.image_columns import Counts, ImageRow
 from dashboards.shared.listing import Listing, pages_of
 from dashboards.shared.source import ArchiveSource, Unavailable
@@ -49,7 +50,7 @@ _COUNTS = "SELECT run_id, counts_total, counts_background FROM runs WHERE run_id
 type Who = Visitor | Callable[[], Visitor]
 
 
-class ImageArchiveState(ImageFilterState, CompareChoice):
+class ImageArchiveState(ImageFilterState, CompareChoice, DialogLayers):
     """Everything that the image archive page shows.
 
     Set the parameters above `listing` and read the others; each change causes one new listing.
@@ -132,6 +133,7 @@ class ImageArchiveState(ImageFilterState, CompareChoice):
         "page": "page",
         "page_size": "rows",
         "opened": "image",
+        **DIALOG_KEYS,
         "tab": "tab",
         "columns": "columns",
         "selected": "picked",

@@ -82,7 +82,7 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         )
         self._paging = Paging(state.param.page_size, self._turn)
         self._views = {tab: pn.Column(sizing_mode="stretch_width", margin=0) for tab in (COMPARE_TAB, TRACKS_TAB)}
-        self._image = OpenedImage(links, self._open, state.step)
+        self._image = OpenedImage(links, self._open, state.step, state)
         self._body = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page")])
         state.param.watch(self._show_images, ["listing", "columns"])
         state.param.watch(self._show_sets, "set_rows")

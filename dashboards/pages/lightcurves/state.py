@@ -17,8 +17,8 @@ from archive.lightcurves.science import LONGEST, ScienceCurve
 from dashboards.pages.lightcurves.flares import FlareSpan, flares_in
 from dashboards.pages.lightcurves.images import WindowImages, images_in
 from dashboards.shared.access import GUEST, Visitor
-from dashboards.shared.address import AddressState
 from dashboards.shared.detail import ImageDetail, load_detail
+from dashboards.shared.dialog_layers import DIALOG_KEYS, DialogLayers
 from dashboards.shared.light_times import Clock, LightTimes, light_times
 from dashboards.shared.ranges import EARLIEST
 from dashboards.shared.source import ArchiveSource
@@ -88,7 +88,7 @@ class Curves:
         return bool(np.isfinite(self.view.mean[inside]).any())
 
 
-class LightCurvesState(AddressState):
+class LightCurvesState(DialogLayers):
     """Everything that the light-curve page shows.
 
     Set the parameters above `curves` and read the others; each change loads only what it affects.
@@ -136,6 +136,7 @@ class LightCurvesState(AddressState):
         "pictures": "img",
         "series": "series",
         "opened": "image",
+        **DIALOG_KEYS,
     }
 
     def __init__(self, source: ArchiveSource, visitor: Callable[[], Visitor] = lambda: GUEST, **params: Any) -> None:

@@ -90,7 +90,7 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
         self._about = pn.pane.HTML("", css_classes=["below-options"], **html)
         self._images_head = pn.pane.HTML("", visible=False, css_classes=["below-options"], **html)
         self._clock: pmui.Select | None = None
-        self._image = OpenedImage(links, self._open, state.step)
+        self._image = OpenedImage(links, self._open, state.step, state)
         self._body = pn.Column(
             sizing_mode="stretch_width", margin=0, stylesheets=[style("shared/image_page"), PLOT_FIRST]
         )

@@ -113,6 +113,8 @@ class AnalysisView:
             margin=0,
         )
         self._show_status()
+        if form.pointing != AUTO or form.place != SEARCHED:  # filled in from the URL: say so
+            self._open_advanced(None)
         if view.box is None:
             view.box = view.peak_minute()
         else:

@@ -20,6 +20,7 @@ from dashboards.pages.science_data.imaging_form import ImagingForm
 from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.own_file import OwnFiles
 from dashboards.pages.science_data.own_images import own_images_html, running_html
+from dashboards.pages.science_data.prefilled import fill_in
 from dashboards.pages.science_data.spectrogram import SpectrogramPlot
 from dashboards.pages.science_data.spectrum_plot import SpectrumPlot
 from dashboards.pages.science_data.state import ANALYSIS_TAB, PREVIEW_TAB, ScienceDetail, ScienceState
@@ -259,6 +260,7 @@ class ScienceFileView:
                 lambda box: own.make_images(form, box, pass_on),
             ).view()
         form = ImagingForm(self._readable, state.source, file)
+        fill_in(state, self._readable, form)
         tracking = Tracking(state.source, session_visitor, now, file.uid)
         tracking.param.watch(lambda event: state.param.update(request=event.new), "request_id")
         analysis = AnalysisView(self._readable, form, tracking, session_visitor, state.reload_images)

@@ -21,8 +21,10 @@ from archive import (
 )
 from archive.index.rows import Place
 from archive.index.schema import FILE_KINDS, SCIENCE_FILES, ProductFile
+from dashboards.pages.science_data.prefilled import PrefilledForm
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.detail import ImageDetail, load_detail
+from dashboards.shared.dialog_layers import DIALOG_KEYS, DialogLayers
 from dashboards.shared.filter_state import FilterState
 from dashboards.shared.listing import Listing, pages_of
 from dashboards.shared.ranges import earliest, energy_band, latest
@@ -82,7 +84,7 @@ class ScienceDetail:
         return self.file.product in IMAGEABLE
 
 
-class ScienceState(FilterState):
+class ScienceState(FilterState, DialogLayers, PrefilledForm):
     """Everything that the science data page shows, except the form of the interactive analysis.
 
     Set the parameters above `listing` and read the others.
@@ -133,6 +135,8 @@ class ScienceState(FilterState):
         "tab": "tab",
         "request": "request",
         "opened_image": "image",
+        **DIALOG_KEYS,
+        **PrefilledForm.prefilled_keys,
     }
     outcomes: ClassVar = ("listing", "detail", "detail_problem", "image", "complaints")
     filter_names: ClassVar = ("start", "end", "text", "product", "aim", "band", "minutes")
@@ -162,7 +166,7 @@ class ScienceState(FilterState):
 
     def close_file(self) -> None:
         """Return to the list."""
-        self.param.update(uid="", tab=PREVIEW_TAB, opened_image="", request=0, own=None)
+        self.param.update(uid="", tab=PREVIEW_TAB, opened_image="", request=0, own=None, **self.nothing_prefilled)
 
     def step(self, by: int) -> None:
         """Open the file that many rows further in the list, and turn to its page; stops at the ends of the list."""
@@ -184,6 +188,7 @@ class ScienceState(FilterState):
                 "page": number // self.page_size + 1,
                 "request": 0,
                 "opened_image": "",
+                **self.nothing_prefilled,
             }
 
         try:

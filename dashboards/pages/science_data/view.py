@@ -54,7 +54,7 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         super().__init__(state, links)
         self._table: ScienceTable | None = None
         self._opened: ScienceFileView | None = None
-        self._image = OpenedImage(links, self._open_image, state.step_image)
+        self._image = OpenedImage(links, self._open_image, state.step_image, state)
         self._strip = ImageStrip(links, self._open_image)
         self._paging = Paging(state.param.page_size, self._turn)
         self._content = pn.Column(sizing_mode="stretch_width", margin=0)
