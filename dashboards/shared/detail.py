@@ -15,6 +15,7 @@ from dashboards.shared.access import GUEST, Visitor, visible_image
 from jobs.imaging.pointings import known_pointings
 from stixcore.errors import InvalidProduct, SelectionError
 from stixcore.image_files.read import ImageFile, StoredVisibilities, read_image_file, read_visibilities
+from stixcore.image_files.significance import Significance, read_significance
 from stixcore.imaging.metrics import SourceMeasure, measure_source
 from stixcore.imaging.reconstruction import Method
 from stixcore.pointings import PointingChoice, pointing_choices
@@ -59,6 +60,9 @@ class ImageDetail:
         None if its text is missing or invalid.
     pointings : tuple of PointingChoice
         Pointings that the image can be shown with, and that with which it was made.
+    significance : Significance or None
+    no_significance : str
+        Why there is none, without a full stop.
     """
 
     image: Image
@@ -70,6 +74,8 @@ class ImageDetail:
     n_of_flare: int = 0
     recipe: Recipe | None = None
     pointings: tuple[PointingChoice, ...] = ()
+    significance: Significance | None = None
+    no_significance: str = ""
 
     @property
     def clocks(self) -> tuple[tuple[str, np.datetime64, float], ...]:
@@ -110,7 +116,19 @@ def load_detail(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> Im
         _n_of_flare(archive, image, visitor),
         recipe,
         _pointings(archive, image, recipe, file),
+        *_significance(archive, image),
     )
+
+
+def _significance(archive: Archive, image: Image) -> tuple[Significance | None, str]:
+    """Significance of an image, or the reason why there is none."""
+    try:
+        return read_significance(archive.path_of(image.file)), ""
+    except SelectionError as error:
+        return None, str(error)
+    except InvalidProduct as error:
+        log.warning("%s", error)
+        return None, "the file cannot be read"
 
 
 def _recipe(run: Run | None) -> Recipe | None:

@@ -13,7 +13,9 @@ from stixcore.coordinates import PointingSource
 #: The pointing that the image was made with.
 AS_MADE = ""
 #: Parameters of `DialogLayers` and their names in the URL; part of the ``address_keys`` of every page with the dialog.
-DIALOG_KEYS: Mapping[str, str] = {"pointing": "pointing"}
+DIALOG_KEYS: Mapping[str, str] = {"pointing": "pointing", "significance": "significance"}
+#: How significance is shown: not, as contours over the image, or as a map in its place, also with contours.
+OFF, CONTOURS, MAP = "off", "contours", "map"
 
 
 class DialogLayers(AddressState):
@@ -23,6 +25,9 @@ class DialogLayers(AddressState):
         default=AS_MADE,
         objects=[AS_MADE, *(str(source) for source in PointingSource)],
         doc="Source of the pointing with which images are shown; empty for that with which they were made",
+    )
+    significance: param.Selector[Any] = param.Selector(
+        default=OFF, objects=[OFF, CONTOURS, MAP], doc="How the significance of images is shown"
     )
 
     def reset_layers(self) -> None:

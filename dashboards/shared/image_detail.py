@@ -15,6 +15,7 @@ from dashboards.shared.image_map import map_html
 from dashboards.shared.links import Links, flare_address
 from dashboards.shared.navigation import PAGES
 from jobs.imaging.figures import DEFAULT_COLORS
+from stixcore.image_files.significance import SIGMA_UNIT
 from stixcore.imaging.reconstruction import Method
 
 
@@ -62,7 +63,10 @@ def picture_html(
     """
     image = detail.image
     place = links.picture(image)
-    what = f"{formatting.method_name(image.method)} image, {formatting.time_range(image)} UTC, {formatting.band(image)}"
+    kind = "significance" if detail.file is not None and detail.file.unit == SIGMA_UNIT else "image"
+    what = (
+        f"{formatting.method_name(image.method)} {kind}, {formatting.time_range(image)} UTC, {formatting.band(image)}"
+    )
     if detail.file is not None:
         picture = map_html(detail.file, what, colors=colors, link=place, over=over)
     elif place:

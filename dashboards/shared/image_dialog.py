@@ -19,6 +19,8 @@ from dashboards.shared.links import Links
 from dashboards.shared.map_colors import color_choice, session_colors
 from dashboards.shared.pointing_layer import draw_circles
 from dashboards.shared.pointing_switch import PointingSwitch
+from dashboards.shared.significance_choice import SignificanceChoice
+from dashboards.shared.significance_layer import draw_significance, significance_svg, with_significance
 from dashboards.shared.sky_figure import sky_figure, sky_ranges
 from dashboards.shared.steps import Steps
 from dashboards.shared.style import style
@@ -65,6 +67,7 @@ class ImageDialog:
         self._colors = session_colors()
         self._colors.param.watch(lambda _: self._show_picture(), "chosen")
         self._pointing = PointingSwitch(self._layers, self._show_picture)
+        self._significance = SignificanceChoice(self._layers, self._show_picture)
         self.widget = pmui.Dialog(
             self._switch,
             pn.FlexBox(
@@ -72,6 +75,7 @@ class ImageDialog:
                 self._next,
                 self._explore,
                 color_choice(self._colors, margin=(0, 8, 8, 0)),
+                self._significance.widget,
                 self._pointing.widget,
                 StepKeys(on_step, width=0, height=0, margin=0),
                 align_items="center",
@@ -80,6 +84,7 @@ class ImageDialog:
                 pn.Column(
                     self._picture,
                     self._sky,
+                    self._significance.legend,
                     self._pointing.legend,
                     margin=0,
                     styles={"flex": "1 1 300px", "max-width": "602px", "max-height": "none"},
@@ -106,6 +111,7 @@ class ImageDialog:
         self._previous.disabled, self._next.disabled = not steps.before, not steps.after
         self._switch.html = image_detail.switch_html(detail, self._links)
         self._pointing.show(detail)
+        self._significance.show(detail)
         self._show_picture()
         self._numbers.object = image_detail.numbers_html(detail)
         self._comparison.object = image_detail.comparison_html(detail, self._links)
@@ -120,11 +126,12 @@ class ImageDialog:
         """Show the picture as a file or as a figure that can be zoomed."""
         if self._detail is None:
             return
-        detail = self._pointing.moved(self._detail)
+        moved, choice = self._pointing.moved(self._detail), self._layers.significance
+        detail, over = with_significance(moved, choice), self._pointing.svg(moved) + significance_svg(moved, choice)
         self._explore.visible = detail.file is not None
         live = self._explore.value and detail.file is not None
         self._picture.object = image_detail.picture_html(
-            detail, self._links, colors=self._colors.chosen, large=not live, over=self._pointing.svg(detail)
+            detail, self._links, colors=self._colors.chosen, large=not live, over=over
         )
         if live and detail.file is not None:
             comparison = compare([Scene(detail.image, detail.file)], CompareChoice())
@@ -140,6 +147,7 @@ class ImageDialog:
             )
             draw_disk_marks(self._sky.object, detail.file)
             draw_circles(self._sky.object, detail.pointings)
+            draw_significance(self._sky.object, moved, choice)
         self._sky.visible = live
 
     def close(self) -> None:

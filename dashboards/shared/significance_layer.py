@@ -11,26 +11,27 @@ from contourpy import LineType, contour_generator
 
 from dashboards.shared import formatting
 from dashboards.shared.detail import ImageDetail
+from dashboards.shared.dialog_layers import CONTOURS, MAP, OFF
 from dashboards.shared.svg_lines import points_of
 from stixcore.image_files.read import ImageFile
-from stixcore.image_files.significance import SIGMA_LEVELS, Significance
+from stixcore.image_files.significance import SIGMA_LEVELS, SIGMA_UNIT, Significance
 from stixcore.solar_grid import Line
 
-#: Values of the choice in the URL.
-OFF, CONTOURS, MAP = "off", "contours", "map"
-CHOICES = {"off": OFF, "contours of 3, 5, 10 σ": CONTOURS, "map of image ÷ σ": MAP}
+#: Labels and values of the choice, and those of an image without significance.
+CHOICES = {"off": OFF, "contours: 3, 5, 10 σ": CONTOURS, "map: image ÷ σ": MAP}
+NONE = {"not for this image": OFF}
 #: Dashes of the contours of 3, 5 and 10 σ.
 DASHES = ("2 4", "7 4", "none")
 COLOR = "#8fe3ff"
-LEGEND = "3, 5 and 10 σ: dotted, dashed and full line"
+LEGEND = "contours of 3, 5 and 10 σ are dotted, dashed and full"
 
 
-def shown_file(detail: ImageDetail, choice: str) -> ImageFile | None:
-    """The file whose pixels are drawn: with significance in place of the image if a map of it is chosen."""
+def with_significance(detail: ImageDetail, choice: str) -> ImageDetail:
+    """The detail whose picture is drawn: with significance in place of the image if a map of it is chosen."""
     file, found = detail.file, detail.significance
     if file is None or found is None or choice != MAP:
-        return file
-    return replace(file, pixels=found.values, unit="σ")
+        return detail
+    return replace(detail, file=replace(file, pixels=found.values, unit=SIGMA_UNIT))
 
 
 def contours(file: ImageFile, found: Significance) -> tuple[tuple[float, tuple[Line, ...]], ...]:
@@ -62,9 +63,7 @@ def draw_significance(plot: Any, detail: ImageDetail, choice: str) -> None:
         return
     for (_, lines), dash in zip(contours(detail.file, detail.significance), DASHES, strict=True):
         style = "solid" if dash == "none" else dash
-        plot.multi_line(
-            [x for x, _ in lines], [y for _, y in lines], line_color=COLOR, line_width=2, line_dash=style
-        )
+        plot.multi_line([x for x, _ in lines], [y for _, y in lines], line_color=COLOR, line_width=2, line_dash=style)
 
 
 def significance_html(detail: ImageDetail, choice: str) -> str:
@@ -77,6 +76,6 @@ def significance_html(detail: ImageDetail, choice: str) -> str:
         return f"<p class='meaning' role='status'>No significance: {escape(reason)}.</p>"
     highest = formatting.number(float(found.values.max()), ".3g")
     return (
-        f"<ul class='legend'><li><u><s class='sigma'></s></u>Significance: image ÷ σ, at most {highest}. {LEGEND}.</li>"
+        f"<ul class='legend'><li><u><s class='sigma'></s></u>Significance: image ÷ σ, at most {highest}; {LEGEND}.</li>"
         f"<li><u></u>{escape(found.meaning)}</li></ul>"
     )

@@ -26,6 +26,8 @@ from stixcore.imaging.weights import Weighting, visibility_weights
 
 Floats = NDArray[np.float64]
 
+#: Unit of significance.
+SIGMA_UNIT = "σ"
 #: Levels of contours, σ.
 SIGMA_LEVELS = (3.0, 5.0, 10.0)
 _CLEANED = (Method.CLEAN, Method.MS_CLEAN)

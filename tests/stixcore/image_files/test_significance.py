@@ -69,9 +69,7 @@ def test_with_uncertainty_maps_the_image_is_divided_by_the_error(november_images
     error = np.linspace(0.0, 2.0, image.size).reshape(image.shape)
     one = Measured(1.0, 0.1, 0.2)
     ensemble = Ensemble(Method.EM, 12, 0, image, error / 5, error, error, image, one, one, one, one, one, one)
-    write_image(
-        tmp_path / "em.fits", replace(november_images, ensembles={Method.EM: ensemble}), Method.EM, CREATED
-    )
+    write_image(tmp_path / "em.fits", replace(november_images, ensembles={Method.EM: ensemble}), Method.EM, CREATED)
     found = read_significance(tmp_path / "em.fits")
     assert found.from_ensemble
     assert "12 simulated copies" in found.meaning
