@@ -1,11 +1,13 @@
 """Positions in the flare list of 9-11 November 2022 against the list made with the IDL ground software.
 
 The list is imported and previews are made of every file, which takes 20 minutes; name a folder with
-``STIX_NOVEMBER_ARCHIVE`` to keep the archive, or to use one that is there.
+``STIX_NOVEMBER_ARCHIVE`` to keep the archive, or to use one that is there. ``python -m benchmarks.flare_positions
+--write`` puts the tables into docs/accuracy.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import math
 import os
@@ -16,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from archive import Archive, Flare, ingest
+from benchmarks.accuracy_page import PAGE, replace_section
 from benchmarks.november_2022 import FOLDER
 from benchmarks.timing import print_table
 from jobs.flares.lists import import_flares
@@ -27,6 +30,8 @@ NOW = np.datetime64("2026-11-30T00:00:00", "us")
 LIST = FOLDER / "idl" / "reference_locations.csv"
 #: Positions further apart are named in the table of outliers, arcsec.
 OUTLIER = 5.0
+#: Heading of the section of docs/accuracy.md, and of the section before which it goes.
+HEADING, NEXT = "## Positions of flares", "## GOES classes"
 
 type Idl = dict[str, str]
 
@@ -60,9 +65,9 @@ def _degrees_apart(row: Flare, idl: Idl) -> float:
 
 
 _MEASURES: tuple[tuple[str, Callable[[Flare, Idl], float]], ...] = (
-    ("from Solar Orbiter, ″", _apart),
-    ("from the Earth, ″", _earth_apart),
-    ("on the Sun, °", _degrees_apart),
+    ("from Solar Orbiter [″]", _apart),
+    ("from the Earth [″]", _earth_apart),
+    ("on the Sun [°]", _degrees_apart),
 )
 
 
@@ -94,17 +99,54 @@ def _tables(flares: list[Flare], idl: dict[str, Idl]) -> tuple[list[list[object]
     return table, outliers
 
 
-def run() -> None:
+def run(*, write: bool = False) -> None:
+    """Print the tables; with ``write``, also put them into docs/accuracy.md."""
     with tempfile.TemporaryDirectory() as temporary:
         archive = november_archive(Path(os.environ.get("STIX_NOVEMBER_ARCHIVE", temporary)))
         flares = archive.flares()
-        with LIST.open(newline="") as stream:
-            idl = {row["flare_id"]: row for row in csv.DictReader(stream)}
-        table, outliers = _tables(flares, idl)
-        imaged = [row for row in flares if row.location_source == IMAGING]
-        trusted = sum(row.location_verdict == "trusted" for row in imaged)
-        title = f"{len(flares)} flares in the list, {len(imaged)} with images, {trusted} of them trusted"
-        print_table(title, ["distance from IDL", "flares", "median", "90 %", "largest"], table)
-        columns = ["flare", "distance, ″", "error, ″", "verdict"]
-        print_table(f"more than {OUTLIER:.0f}″ apart", columns, outliers)
         archive.close()
+    with LIST.open(newline="") as stream:
+        idl = {row["flare_id"]: row for row in csv.DictReader(stream)}
+    table, outliers = _tables(flares, idl)
+    imaged = [row for row in flares if row.location_source == IMAGING]
+    trusted = sum(row.location_verdict == "trusted" for row in imaged)
+    print_table(f"{len(flares)} flares, {len(imaged)} with images, {trusted} of them trusted", _COLUMNS, table)
+    print_table(_OUTLIERS[0], _OUTLIERS, outliers)
+    if write:
+        numbers = len(flares), len(imaged), trusted
+        replace_section(PAGE, section(numbers, table, outliers), NEXT)
+
+
+_COLUMNS = ["distance from IDL", "flares", "median", "90 %", "largest"]
+_OUTLIERS = [f"more than {OUTLIER:.0f}″ apart", "distance [″]", "error [″]", "verdict"]
+
+
+def section(numbers: tuple[int, int, int], table: list[list[object]], outliers: list[list[object]]) -> str:
+    """Section of docs/accuracy.md; ``numbers`` of flares, of those with images and of trusted positions."""
+    total, imaged, trusted = numbers
+    tables = "\n\n".join(
+        "\n".join(f"| {' | '.join(map(str, line))} |" for line in [columns, ["---"] * len(columns), *rows])
+        for columns, rows in ((_COLUMNS, table), (_OUTLIERS, outliers))
+    )
+    return f"""{HEADING}
+
+The flare list of 9-11 November 2022, imported and imaged with the usual previews, against the positions of the IDL
+ground software in that list: its forward fit of 6-10 keV seen from Solar Orbiter, its view from the Earth and its
+heliographic position ([how a flare gets its position](decisions/flare_positions.md)). Of {total} flares {imaged} have
+images, and {trusted} of these positions are trusted. The flare without a place on the Sun in IDL's list is off the
+limb. `python -m benchmarks.flare_positions --write` makes these tables.
+
+{tables}
+
+"""
+
+
+def main() -> None:
+    """Print the tables; with ``--write``, also write them to docs/accuracy.md."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.flare_positions")
+    parser.add_argument("--write", action="store_true", help="write the tables to docs/accuracy.md")
+    run(write=parser.parse_args().write)
+
+
+if __name__ == "__main__":
+    main()

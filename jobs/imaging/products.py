@@ -51,16 +51,18 @@ UNITS = {
 
 @dataclass(frozen=True)
 class SavedImage:
-    """Files of one image: FITS file, picture and thumbnail; SHA-256 and size [byte] of the FITS file."""
+    """Files of one image: FITS file, picture (if made) and thumbnail; SHA-256 and size [byte] of the FITS file."""
 
     fits: Path
-    picture: Path
+    picture: Path | None
     thumbnail: Path
     sha256: str
     size: int
 
 
-def save_images(images: ImageSet, folder: Path, created: np.datetime64) -> dict[Method, SavedImage]:
+def save_images(
+    images: ImageSet, folder: Path, created: np.datetime64, *, pictures: bool = True
+) -> dict[Method, SavedImage]:
     """Write FITS file, PNG and thumbnail of every image, each atomically.
 
     Parameters
@@ -70,14 +72,17 @@ def save_images(images: ImageSet, folder: Path, created: np.datetime64) -> dict[
         Created if needed.
     created : datetime64
         Creation time in the headers.
+    pictures : bool
+        Write PNG files; thumbnails are always written.
     """
     saved = {}
     for method, image in images.images.items():
         path = folder / file_name(images, method)
         with atomic_path(path) as temporary:
             write_image(temporary, images, method, created)
-        picture, small = path.with_suffix(".png"), path.with_suffix(".thumb.png")
-        write_bytes(picture, png(_picture(images, method, image)))
+        picture, small = path.with_suffix(".png") if pictures else None, path.with_suffix(".thumb.png")
+        if picture is not None:
+            write_bytes(picture, png(_picture(images, method, image)))
         write_bytes(small, _thumbnail(images, method, image))
         saved[method] = SavedImage(path, picture, small, sha256_of(path), path.stat().st_size)
     return saved

@@ -251,9 +251,12 @@ def write_products(
         images = replace(images, notes=context.notes)
     recipe = images.recipe
     folder = image_folder(images.pixels.t_start, recipe.recipe_id)
-    # of a group, only the numbers of an ensemble are kept, in the rows: its maps would triple the files
-    saved = save_images(images if context.group_id is None else replace(images, ensembles={}), root / folder, created)
-    if context.group_id is None:
+    single = context.group_id is None
+    # of a group, only the numbers of an ensemble are kept, in the rows: its maps would triple the files; its pictures
+    # are the movie
+    stored = images if single else replace(images, ensembles={})
+    saved = save_images(stored, root / folder, created, pictures=single)
+    if single:
         save_report(root / folder / "report.png", images, science)
     findings = images.findings
     with single_threaded():  # so that every process gives the same numbers
@@ -305,7 +308,7 @@ def write_products(
                 warnings=warnings_text(about(findings, method)),
                 simulated=context.simulated,
                 file=str(folder / files.fits.name),
-                png=str(folder / files.picture.name),
+                png=None if files.picture is None else str(folder / files.picture.name),
                 thumbnail=str(folder / files.thumbnail.name),
                 sha256=files.sha256,
                 size=files.size,

@@ -1,7 +1,8 @@
 """Settings of previews in ``config.toml`` of an archive.
 
-The section ``[previews]`` has the keys ``cube`` (false: no cubes of flares), ``cube_max_steps`` and
-``cube_step_counts``, as of `CubeRules`, and ``ensemble``, the number of simulated copies for errors of previews.
+The section ``[previews]`` has the keys ``cube`` (false: no cubes of flares), ``cube_max_steps``, ``cube_step_counts``
+and ``cube_method`` ("clean" or "mem_ge"), as of `CubeRules`, and ``ensemble``, the number of simulated copies for
+errors of previews.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from archive.accounts.provider_users import FILE_NAME
 from jobs.previews.cubes import CubeRules
 from jobs.shared.errors import BadSettings
 from stixcore.imaging.ensemble import MAX_MEMBERS
+from stixcore.imaging.reconstruction import Method
 
 SECTION = "previews"
 _KEYS = {
     "cube": "true or false",
     "cube_max_steps": "a whole number from 2",
     "cube_step_counts": "a number from 2",
+    "cube_method": '"clean" or "mem_ge"',
     "ensemble": "0, or a whole number from 2 to 1000",
 }
 
@@ -44,7 +47,8 @@ def configured_cube(root: Path, wanted: bool | None = None) -> CubeRules | None:
         return None
     default = CubeRules()
     steps, counts = given.get("cube_max_steps", default.max_steps), given.get("cube_step_counts", default.step_counts)
-    return CubeRules(max_steps=steps, step_counts=float(counts))
+    method = Method(given.get("cube_method", default.method))
+    return CubeRules(max_steps=steps, step_counts=float(counts), method=method)
 
 
 def configured_copies(root: Path, wanted: int | None = None) -> int:
@@ -84,6 +88,8 @@ def _section(path: Path) -> dict[str, Any]:
 def _is_valid(key: str, value: object) -> bool:
     if key == "cube":
         return isinstance(value, bool)
+    if key == "cube_method":
+        return value in (str(Method.CLEAN), str(Method.MEM_GE))
     if key == "ensemble":
         return type(value) is int and (value == 0 or 2 <= value <= MAX_MEMBERS)
     kinds = int if key == "cube_max_steps" else int | float

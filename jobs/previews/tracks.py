@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from pathlib import Path
@@ -22,8 +22,8 @@ from stixcore.reconstruct import ImageSet
 from stixcore.times import format_time
 
 TRACKS, MOVIE, POSTER = "tracks.parquet", "movie.mp4", "poster.png"
-#: Seconds per frame, and side of a frame, pixels.
-FRAME_TIME, SIZE = 0.25, 640
+#: Seconds per frame; side of a frame of one band, and of each of several bands side by side, pixels.
+FRAME_TIME, SIZE, PANEL = 0.25, 640, 480
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ def write_tracks(folder: Path, points: Sequence[TrackPoint]) -> None:
 
 
 def write_movie(folder: Path, files: Sequence[Path], science: PixelData) -> dict[str, Any]:
-    """Write ``movie.mp4`` of the band with most steps and ``poster.png``, its frame with the highest count rate.
+    """Write ``movie.mp4``, the bands side by side, and ``poster.png``, its frame with the highest count rate.
+
+    A frame is a step of the band with most steps; every other band shows its step at that time, with its own limits.
 
     Parameters
     ----------
@@ -111,35 +113,46 @@ def write_movie(folder: Path, files: Sequence[Path], science: PixelData) -> dict
     files : sequence of Path
         Image files.
     science : PixelData
-        For the light curve below the images.
+        For the light curves below the images.
 
     Returns
     -------
     dict
-        Band [keV], number of frames and names of the files.
+        Bands [keV], from low to high energies, that with most steps, number of frames and names of the files.
     """
     from archive.scripts.parts import animation as film
 
-    images = [film.read_image(path) for path in files]
-    bands = [(image["low"], image["high"]) for image in images]
-    band = max(sorted(set(bands)), key=bands.count)
-    shown = sorted((image for image in images if (image["low"], image["high"]) == band), key=lambda one: one["start"])
+    bands: dict[tuple[float, float], list[dict[str, Any]]] = {}
+    for image in sorted(map(film.read_image, files), key=lambda one: (one["low"], one["high"], one["start"])):
+        bands.setdefault((image["low"], image["high"]), []).append(image)
+    leading = max(bands, key=lambda band: len(bands[band]))  # the lowest of equals
+    steps = bands[leading]
+    brightest = int(np.argmax([image["counts"] / image["exposure"] for image in steps]))
+    side = SIZE if len(bands) == 1 else PANEL
     middle = science.t_start + (science.t_end - science.t_start) // 2
-    curve = middle, science.summed(*band) / science.duration
-    brightest = int(np.argmax([image["counts"] / image["exposure"] for image in shown]))
+    panels = {
+        band: list(film.draw_frames(images, (middle, science.summed(*band) / science.duration), size=side))
+        for band, images in bands.items()
+    }
     make_folder(folder)
-    with (
-        atomic_path(folder / MOVIE) as temporary,
-        _writer(temporary) as writer,
-    ):
-        for number, frame in enumerate(film.draw_frames(shown, curve, size=SIZE)):
+    with atomic_path(folder / MOVIE) as temporary, _writer(temporary) as writer:
+        for number, step in enumerate(steps):
+            frame = np.hstack([panels[band][_step_at(images, step)] for band, images in bands.items()])
             writer.append_data(frame)
             if number == brightest:
                 stream = BytesIO()
                 Picture.fromarray(frame).save(stream, "PNG", compress_level=3)
                 poster = stream.getvalue()
     write_bytes(folder / POSTER, poster)
-    return {"band_kev": list(band), "frames": len(shown), "file": MOVIE, "poster": POSTER}
+    shown = {"bands_kev": [list(band) for band in bands], "band_kev": list(leading)}
+    return shown | {"frames": len(steps), "file": MOVIE, "poster": POSTER}
+
+
+def _step_at(images: Sequence[Mapping[str, Any]], step: Mapping[str, Any]) -> int:
+    """Number of the image that has the middle of a step in its time range, or is nearest to it."""
+    middle = step["start"] + (step["end"] - step["start"]) // 2
+    away = [max(image["start"] - middle, middle - image["end"], np.timedelta64(0, "us")) for image in images]
+    return int(np.argmin(away))
 
 
 def _writer(path: Path) -> Any:

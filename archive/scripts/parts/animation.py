@@ -162,7 +162,7 @@ def draw_frames(images, curve, size=640, scale="linear", common_scale=True, fiel
     (limb,) = axes.plot([], [], color="white", alpha=0.6, linewidth=1)
     (lines,) = axes.plot([], [], color="white", alpha=0.35, linewidth=0.6, linestyle="--")
     axes.set(xlim=grid["extent"][:2], ylim=grid["extent"][2:])
-    title = axes.set_title("", fontsize=8)
+    title = axes.set_title("", fontsize=8 if size >= 560 else 6.5)  # beside the unit of the color bar
     if any(image["simulated"] for image in images):
         axes.text(0.5, 0.97, "SIMULATED DATA", color="magenta", weight="bold", ha="center", va="top",
                   transform=axes.transAxes)  # fmt: skip

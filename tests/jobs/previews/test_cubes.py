@@ -3,16 +3,22 @@
 import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image as Picture
 
 from archive import Archive, ImageFilter, RunFilter, ingest
 from jobs.imaging.reproduce import reproduce
-from jobs.previews.cubes import CubeRules
+from jobs.inputs import InputCatalog
+from jobs.previews.cubes import CubeRules, run_cube
+from jobs.previews.make_cubes import _plan
 from jobs.previews.run import make_previews
+from jobs.previews.tracks import PANEL, _step_at
 from jobs.previews.windows import PreviewRules
+from stixcore.imaging.reconstruction import Method
 from stixcore.recipe import Recipe
 
 pytestmark = pytest.mark.needs_shared_data
@@ -62,6 +68,11 @@ def test_sets_are_grouped_and_have_errors(made):
     assert all(0 < image.flux_sigma < image.total_flux for image in images)
     assert all(image.sigma_source == "ensemble" and image.fwhm_sigma > 0 for image in images)
     assert not archive.images(ImageFilter(grouped=True, group_id="cube-0"))
+    for image in images:  # the movie shows them; no picture, report or full-disk map of every step
+        folder = archive.path_of(image.file).parent
+        assert {path.suffixes[-1] for path in folder.iterdir()} == {".fits", ".png", ".json"}
+        assert [path.name for path in folder.glob("*.png")] == [Path(image.thumbnail).name]
+        assert image.png is None
     single = archive.images(ImageFilter(grouped=False))
     assert {image.method for image in single} > {"clean", "em"}
     fitted = {image.method: image.sigma_source for image in single}
@@ -110,3 +121,34 @@ def test_a_cube_is_made_once_and_again_when_its_inputs_change(made):
     assert (none.sets, none.record["reason"]) == ((), "no band has two steps with enough counts")
     assert archive.runs(RunFilter(grouped=True)) == []
     assert make_previews(archive, NOW, rules=RULES, cube=replace(CUBE, step_counts=1e9)).cubes == ()
+
+
+@pytest.mark.parametrize("method", [Method.CLEAN, Method.MEM_GE])
+def test_bands_are_side_by_side_in_the_movie(made, tmp_path, method):
+    """The same flare, with two bands; MEM_GE measures about what CLEAN does."""
+    archive, _ = made
+    rules = replace(CUBE, bands=((4.0, 10.0), (6.0, 10.0)), max_steps=2, method=method)
+    (task,) = _plan(archive, InputCatalog.of(archive), archive.science_file("2211102195"), rules, NOW)
+    cube = run_cube(replace(task, root=tmp_path))
+    movie, tracks = cube.record["movie"], cube.record["tracks"]
+    assert (movie["bands_kev"], movie["frames"]) == ([[4.0, 10.0], [6.0, 10.0]], 2)
+    (poster,) = tmp_path.rglob("poster.png")
+    with Picture.open(poster) as picture:
+        assert picture.size == (2 * PANEL, PANEL)
+    assert [image.method for rows in cube.sets for image in rows.images] == [str(method)] * 4
+    preview = next(image for image in archive.images(ImageFilter(grouped=False)) if image.method == "clean")
+    for point in tracks:
+        assert abs(point["x"] - preview.centroid_hpc_x) < 15.0
+        assert abs(point["y"] - preview.centroid_hpc_y) < 15.0
+        assert point["flux"] > 3.0 * point["flux_sigma"] > 0.0
+
+
+def test_another_band_shows_the_step_at_the_time_of_a_frame():
+    begin = np.datetime64("2022-11-10T18:00:00", "us")
+
+    def step(start, end):
+        return {"start": begin + np.timedelta64(start, "s"), "end": begin + np.timedelta64(end, "s")}
+
+    other = [step(0, 10), step(10, 40), step(60, 70)]
+    found = [_step_at(other, one) for one in (step(-20, 0), step(0, 4), step(8, 14), step(40, 44), step(54, 60))]
+    assert found == [0, 0, 1, 1, 2]

@@ -5,14 +5,17 @@ import pytest
 from jobs.previews.cubes import CubeRules
 from jobs.previews.settings import configured_copies, configured_cube
 from jobs.shared.errors import BadSettings
+from stixcore.imaging.reconstruction import Method
 
 
 def test_cubes_are_made_unless_configured_otherwise(tmp_path):
     assert configured_cube(tmp_path) == CubeRules()
     assert configured_cube(tmp_path, wanted=False) is None
-    (tmp_path / "config.toml").write_text("[previews]\ncube = false\ncube_max_steps = 5\ncube_step_counts = 20000\n")
+    (tmp_path / "config.toml").write_text(
+        '[previews]\ncube = false\ncube_max_steps = 5\ncube_step_counts = 20000\ncube_method = "mem_ge"\n'
+    )
     assert configured_cube(tmp_path) is None
-    assert configured_cube(tmp_path, wanted=True) == CubeRules(max_steps=5, step_counts=20_000.0)
+    assert configured_cube(tmp_path, wanted=True) == CubeRules(max_steps=5, step_counts=20_000.0, method=Method.MEM_GE)
     (tmp_path / "config.toml").write_text('[accounts]\nallowed = ["*@example.org"]\n')
     assert configured_cube(tmp_path) == CubeRules()
 
@@ -33,6 +36,8 @@ def test_copies_for_errors_of_previews(tmp_path):
         ("[previews]\ncube = 1\n", "cube: expected true or false, found 1"),
         ("[previews]\ncube_max_steps = true\n", "cube_max_steps: expected a whole number from 2, found True"),
         ("[previews]\ncube_max_steps = 1\n", "cube_max_steps: expected a whole number from 2, found 1"),
+        ('[previews]\ncube_method = "em"\n', r"""cube_method: expected "clean" or "mem_ge", found 'em'"""),
+        ("[previews]\ncube_method = [1]\n", r"cube_method: expected .*, found \[1\]"),
         ("[previews]\nensemble = 1\n", "ensemble: expected 0, or a whole number from 2 to 1000, found 1"),
         ("previews = 3\n", "has 'previews'"),
         ("[previews", "config.toml cannot be read"),
