@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -21,27 +21,31 @@ from urllib.request import urlopen
 from PIL import Image as Picture
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from archive import Archive, FlareFilter
+
 ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = ROOT / "docs" / "pictures"
 CHROMIUM = "/usr/bin/chromium"
 WIDTHS = {"wide": (1280, 860), "phone": (390, 844)}
 LARGEST = 150_000  # bytes of a committed screenshot
 COLORS = 256
+PATIENCE_MS = 300_000  # the machine may be busy
 
 
 def _nothing(page: Page) -> None:
     """Leave the page as it opens."""
 
 
-def _open_first_image(page: Page) -> None:
-    page.locator(".tabulator-row", has_text="CLEAN").first.get_by_role("button").first.click()
-    expect(page.get_by_role("dialog")).to_be_visible()
+def _opened_image(page: Page) -> None:
     expect(page.get_by_role("dialog").locator("img.large")).to_be_visible()
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A screenshot: name, address, actions before it is taken, and the committed variants as (width, theme)."""
+    """A screenshot: name, address, actions before it is taken, and the committed variants as (width, theme).
+
+    The address may name values of `places_of` in braces.
+    """
 
     name: str
     address: str
@@ -51,13 +55,26 @@ class Shot:
 
 SHOTS = (
     Shot("flares", "flares", committed=(("wide", "light"), ("phone", "dark"))),
+    Shot("flare", "flare?id={flare}", committed=(("wide", "light"), ("phone", "light"))),
     Shot("image_archive", "image_archive", committed=(("wide", "light"), ("wide", "dark"), ("phone", "light"))),
-    Shot("image", "image_archive", _open_first_image, committed=(("wide", "light"),)),
+    Shot("image", "flare?id={flare}&image={image}", _opened_image, committed=(("wide", "light"),)),
     Shot("lightcurves", "lightcurves", committed=(("wide", "light"), ("phone", "dark"))),
     Shot("science_data", "science_data", committed=(("wide", "light"),)),
     Shot("operations", "operations"),
     Shot("login", "login"),
 )
+
+
+def places_of(root: Path) -> dict[str, str]:
+    """A flare with a trusted position and images in two bands, and its best thermal image."""
+    with closing(Archive(root)) as archive:
+        which = FlareFilter(verdict="trusted", has_images=True)
+        flares = archive.flare_page(which, sort=("-peak_counts",), limit=100)
+    best = next((one for one in flares if one.best_image_thermal and one.best_image_nonthermal), None)
+    if best is None:
+        message = f"{root} has no flare with a trusted position and images in two bands"
+        raise SystemExit(message)
+    return {"flare": best.flare_id, "image": str(best.best_image_thermal)}
 
 
 @contextmanager
@@ -71,7 +88,7 @@ def served(archive: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "dashboards", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as server:  # noqa: S603
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + PATIENCE_MS / 1e3
             while not _answers(url):
                 if server.poll() is not None or time.monotonic() > deadline:
                     message = "the server did not start"
@@ -90,13 +107,15 @@ def _answers(url: str) -> bool:
         return False
 
 
-def take(browser: Browser, url: str, shot: Shot, width: str, theme: str) -> bytes:
+def take(browser: Browser, url: str, shot: Shot, places: dict[str, str], width: str, theme: str) -> bytes:
     """Take one screenshot, as PNG."""
     size = WIDTHS[width]
-    separator = "&" if "?" in shot.address else "?"
+    address = shot.address.format(**places)
+    separator = "&" if "?" in address else "?"
     with browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
-        page.goto(f"{url}/{shot.address}{separator}theme={'dark' if theme == 'dark' else 'default'}")
+        page.goto(f"{url}/{address}{separator}theme={'dark' if theme == 'dark' else 'default'}")
         expect(page.locator("#opening")).to_have_count(0)  # wait for the live page; the sign-in page has none
         page.wait_for_load_state("networkidle")
         shot.act(page)
@@ -138,12 +157,13 @@ def main() -> None:
             command = [sys.executable, "-m", "jobs.cli", "demo", "--no-serve", "--archive", made]
             subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603
         with served(archive) as url, sync_playwright() as playwright:
-            expect.set_options(timeout=60_000)
+            expect.set_options(timeout=PATIENCE_MS)
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            places = places_of(archive)
             for shot in SHOTS:
                 every = [(width, theme) for width in WIDTHS for theme in ("light", "dark")]
                 for width, theme in every if arguments.all else shot.committed:
-                    picture = small(take(browser, url, shot, width, theme))
+                    picture = small(take(browser, url, shot, places, width, theme))
                     path = folder / file_name(shot, width, theme)
                     path.write_bytes(picture)
                     note = "" if arguments.all or len(picture) <= LARGEST else ": too large to be committed"

@@ -80,7 +80,8 @@ def times_html(content: FlareContent) -> str:
 
 def _position_rows(flare: Flare) -> list[tuple[str, str]]:
     error = f" ± {formatting.arcsec(flare.hpc_sigma)}″" if flare.hpc_sigma is not None else ""
-    source = ", ".join(part for part in (flare.location_source, flare.location_method) if part)
+    method = formatting.location_name(flare.location_method or "")
+    source = ", ".join(part for part in (flare.location_source, method) if part)
     kind = VERDICTS.get(flare.location_verdict or "")
     verdict = f' <span class="mark {kind}">{escape(flare.location_verdict or "")}</span>' if kind else ""
     if flare.hpc_x is None:

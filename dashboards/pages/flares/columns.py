@@ -182,7 +182,8 @@ def _position(row: FlareRow, _: Links) -> str:
     place = f"{formatting.number(flare.hpc_x, '.0f')}″, {formatting.number(flare.hpc_y, '.0f')}″"
     error = f"± {formatting.number(flare.hpc_sigma, '.0f')}″" if flare.hpc_sigma is not None else ""
     source = " ".join(filter(None, (error, escape(flare.location_source or ""))))
-    return f"<span title='{escape(flare.location_method or '')}'>{place}</span><br><i>{source}</i>"
+    method = escape(formatting.location_name(flare.location_method or ""))
+    return f"<span title='{method}'>{place}</span><br><i>{source}</i>"
 
 
 def _heliographic(row: FlareRow, _: Links) -> str:

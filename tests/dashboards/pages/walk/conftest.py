@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ import pytest
 from archive import Archive, ingest
 from archive.accounts import Accounts, Role
 from archive.errors import NoSuchUser
+from benchmarks.load.flares import build as build_flares
 from jobs.flares.detect import detect_flares
+from jobs.previews.cubes import CubeRules
 from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 
@@ -27,17 +29,18 @@ if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 
 from controls import Control  # noqa: E402 - a module beside this file
+from scenes import crowded_places_of, places_of  # noqa: E402 - a module beside this file
 
 ROOT = HERE.parents[3]
-#: An archive that was built before; it is copied, not changed.
-GIVEN = os.environ.get("STIX_WALK_ARCHIVE", "")
+#: Archives that were built before, of real and simulated files and of 40,000 flares; they are copied, not changed.
+GIVEN, GIVEN_FLARES = os.environ.get("STIX_WALK_ARCHIVE", ""), os.environ.get("STIX_WALK_FLARES", "")
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
 WEEK = np.datetime64("2024-05-06T00:00:00", "us")
 PASSWORDS = {"alice": "alice's long password", "olga": "olga's long password"}
 
 
 def build(root: Path, shared: Path) -> None:
-    """69 files of November 2022, a quick-look file of June 2021, a simulated week: flares and previews of them all."""
+    """69 files of November 2022, a quick-look file of June 2021, a simulated week: their flares, previews and cubes."""
     archive = Archive(root, create=True)
     real = [*(shared / "nov2022" / "l1").glob("*.fits"), *(shared / "nov2022" / "aux").glob("*.fits")]
     ingest(archive, [*sorted(real), *(shared / "formats").glob("*ql-lightcurve*.fits")], NOW)
@@ -45,7 +48,7 @@ def build(root: Path, shared: Path) -> None:
     simulate_campaign(simulated, 104, WEEK, 7.0, 2.0)
     ingest(archive, [simulated], NOW)
     detect_flares(archive, None, None, NOW)
-    make_previews(archive, NOW)
+    make_previews(archive, NOW, cube=CubeRules(max_steps=3))
     archive.build_read_model()
     archive.close()
 
@@ -73,10 +76,11 @@ TABLE = pytest.StashKey[Table]()
 
 @dataclass(frozen=True)
 class Walked:
-    """The server, the archive behind it, and where to write what was found."""
+    """The server, the archive behind it, what addresses of scenes need of it, and where to write what was found."""
 
     url: str
     archive: Archive
+    places: Mapping[str, str]
     table: Table
     passwords: Mapping[str, str]
 
@@ -116,8 +120,20 @@ def walked(
         accounts.add(name, password, NOW, Role.OPERATOR if name == "olga" else Role.USER)
     archive = Archive(root)
     with serve(root) as server, working(root, folder / "worker.txt"):
-        yield Walked(server.url, archive, pytestconfig.stash[TABLE], PASSWORDS)
+        yield Walked(server.url, archive, places_of(archive), pytestconfig.stash[TABLE], PASSWORDS)
     archive.close()
+
+
+@pytest.fixture(scope="session")
+def crowded(
+    serve: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Walked]:
+    """A server over 40,000 flares, without users and without a worker."""
+    root = tmp_path_factory.mktemp("crowded") / "archive"
+    if GIVEN_FLARES:
+        shutil.copytree(GIVEN_FLARES, root)
+    with closing(build_flares(root)) as archive, serve(root) as server:
+        yield Walked(server.url, archive, crowded_places_of(archive), pytestconfig.stash[TABLE], {})
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -136,10 +136,35 @@ window.walk = (() => {
       looks: `${kind(at)} ${(at.className?.toString() ?? "").replace(/\\S*(css|_|-)\\S*\\d\\S*/g, "")}`,
     }
   }
+  // Texts that nobody can read to their end: beside the window, or cut by a box that neither scrolls nor shows that.
+  const cut = () => {
+    const found = []
+    every(document, (node) => {
+      const own = [...node.childNodes].filter((child) => child.nodeType === 3 && child.data.trim())
+      if (!own.length || !seen(node) || within(node, "style, script, svg, option, .bk-Figure")) { return }
+      const range = document.createRange()
+      range.setStart(own[0], 0)
+      range.setEnd(own.at(-1), own.at(-1).length)
+      const text = range.getBoundingClientRect()
+      if (text.width < 2 || text.height < 2) { return }
+      for (let at = node; at && at !== document.body; at = parent(at)) {
+        const style = getComputedStyle(at), box = at.getBoundingClientRect()
+        if (box.width <= 2 || box.height <= 2 || style.clip !== "auto" || style.position === "fixed") { return }
+        if (/auto|scroll/.test(style.overflowX + style.overflowY) || style.textOverflow === "ellipsis") { return }
+        if (style.webkitLineClamp !== "none") { return }
+        if (/hidden|clip/.test(style.overflowX) && (text.right > box.right + 2 || text.left < box.left - 2)) {
+          found.push(clean(own[0].data).slice(0, 60))
+          return
+        }
+      }
+      if (text.right > innerWidth + 1 || text.left < -1) { found.push(clean(own[0].data).slice(0, 60)) }
+    })
+    return found
+  }
   let last = null
   const leave = () => { last = active(); last?.blur() }
   const back = () => last?.focus()
-  return { controls, looks, focused, leave, back }
+  return { controls, looks, focused, leave, back, cut }
 })()
 """
 
@@ -198,6 +223,12 @@ def controls_of(page: Page) -> list[Control]:
 def looks_of(page: Page, without: int | None = None) -> str:
     """What the page looks like, hashed; ``without`` the value of one control."""
     return str(page.evaluate("without => walk.looks(without)", without))
+
+
+def cut_off(page: Page) -> list[str]:
+    """Beginnings of the texts that are cut off by a box or by the window."""
+    found: list[str] = page.evaluate("walk.cut()")
+    return found
 
 
 def focused_on(page: Page) -> dict[str, Any] | None:

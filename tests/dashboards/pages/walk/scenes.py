@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
 
-from archive import Archive, ImageFilter
+from archive import Archive, FlareFilter, ImageFilter
 
 #: A flare of November 2022 with images in two bands, and a window of the simulated week.
 FLARE = "2211116471"
@@ -74,6 +74,8 @@ class Scene:
         For whom it has controls of its own; "" is a guest.
     not_here : tuple of str
         Names of controls that are not used, only come to.
+    crowded : bool
+        Over the archive of 40,000 flares, not that of real and simulated files.
     """
 
     name: str
@@ -81,21 +83,44 @@ class Scene:
     act: Callable[[Page], None] = _nothing
     who: tuple[str, ...] = ("",)
     not_here: tuple[str, ...] = ()
+    crowded: bool = False
 
 
 def places_of(archive: Archive) -> dict[str, str]:
-    """What addresses of scenes need to know of an archive."""
-    made = archive.images(ImageFilter(uid=FLARE, methods=("clean", "mem_ge")), limit=3)
-    (simulated,) = archive.images(ImageFilter(simulated=True, methods=("clean",)), limit=1)
+    """What addresses of scenes need to know of an archive of real and simulated files."""
+    made = archive.images(ImageFilter(uid=FLARE, methods=("clean", "mem_ge"), grouped=False), limit=3)
+    (simulated,) = archive.images(ImageFilter(simulated=True, methods=("clean",), grouped=False), limit=1)
     november, moment = (int(i.t_start.astype("datetime64[s]").astype(int)) - 1800 for i in (made[0], simulated))
+    steps = archive.images(ImageFilter(grouped=True, all_hidden=True), limit=1000)
+    listed = {flare.flare_id for flare in archive.flares()}
     return {
         "picked": ",".join(image.image_id for image in made),
         "image": made[0].image_id,
+        "run": made[0].recipe_id,
         "simulated": simulated.image_id,
         "simulated_uid": simulated.uid,
+        "flare": _highest(archive, FlareFilter(verdict="trusted")),
+        "doubtful": _highest(archive, FlareFilter(verdict="doubtful")),
+        "bare": _highest(archive, FlareFilter(has_images=False)),
+        "cubed": next((step.flare_id for step in steps if step.flare_id in listed), None)
+        or _highest(archive, FlareFilter(has_images=True)),
         "november": f"start={november}&span=3600&img=yes",
         "week": f"start={moment}&span=3600&series=simulated&img=yes",
     }
+
+
+def _highest(archive: Archive, which: FlareFilter) -> str:
+    """Id of the highest flare of a filter; of those with images if a given archive has none."""
+    for each in (which, FlareFilter(has_images=True)):
+        for flare in archive.flare_page(each, sort=("-peak_counts",), limit=1):
+            return flare.flare_id
+    message = "the archive has no flare with images"
+    raise LookupError(message)
+
+
+def crowded_places_of(archive: Archive) -> dict[str, str]:
+    """What addresses of scenes need to know of the archive of 40,000 flares."""
+    return {"flare": _highest(archive, FlareFilter(has_images=True)), "last": str(-(-archive.count_flares() // 25))}
 
 
 GUEST, USER, OPERATOR = "", "alice", "olga"
@@ -111,7 +136,19 @@ SCENES = (
     Scene("flares, from the Earth", "flares?view=earth&color=time"),
     Scene("flares, Carrington map", "flares?view=carrington"),
     Scene("flares, nothing found", "flares?text=nothing-is-called-so"),
+    Scene("flares, 40 000", "flares", crowded=True),
+    Scene("flares, last page by class", "flares?sort=-goes_flux&page={last}", crowded=True),
+    Scene("flares, part of the Sun", "flares?view=carrington&box=carrington:100,200,-30,30", crowded=True),
+    Scene("flare of many", "flare?id={flare}", crowded=True),
+    Scene("flare", "flare?id={flare}", who=BOTH),
+    Scene("flare, doubtful", "flare?id={doubtful}"),
+    Scene("flare, without images", "flare?id={bare}"),
+    Scene("flare, cube", "flare?id={cubed}", who=(USER, OPERATOR)),
+    Scene("flare, clock at the Earth", "flare?id={flare}&clock=earth"),
     Scene("image archive", "image_archive", who=BOTH),
+    Scene("image archive, opened set", f"image_archive?rows_of={{run}}&uid={FLARE}", who=BOTH),
+    Scene("image archive, single images", "image_archive?tab=images", who=BOTH),
+    Scene("image archive, cube of a flare", "image_archive?flare={cubed}", who=(USER,)),
     Scene("image archive, more filters", "image_archive", _more_filters, (USER,)),
     Scene("image archive, nothing found", "image_archive?text=nothing-is-called-so"),
     Scene("image archive, bands without image", "image_archive?tab=imageless"),

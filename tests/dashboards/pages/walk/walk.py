@@ -1,23 +1,25 @@
 """Every page, every control, with a mouse and with a keyboard alone, as guest, user and operator: ``make walk``.
 
 Controls are found on the pages themselves, so that a new one is walked over from its first day. It takes an hour and
-a half on a quiet machine and is no part of ``make test``. ``STIX_WALK_ARCHIVE`` names an archive that is there (a copy
-of it is used), ``STIX_WALK_PICTURES`` a folder for pictures of every scene, for looking at.
+a half on a quiet machine and is no part of ``make test``. ``STIX_WALK_ARCHIVE`` names an archive of real and simulated
+files that is there, ``STIX_WALK_FLARES`` one of 40,000 flares; copies of them are used. ``STIX_WALK_PICTURES`` is a
+folder for pictures of every scene, for looking at. A scene fails at an error of the console, a failed request, a
+request to another host, a page wider than its window, a text that is cut off, and what axe finds serious.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from controls import SCRIPT, Control, controls_of, focused_on, rest
+from controls import SCRIPT, Control, controls_of, cut_off, focused_on, rest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from scenes import FLARE, SCENES, USER, Scene, places_of
+from scenes import FLARE, SCENES, USER, Scene
 from user_actions import Hand, Outcome, Use, found_again, use
 
 from archive import ImageFilter
@@ -81,12 +83,13 @@ def sign_in(context: BrowserContext, walked: Any, who: str) -> None:
     page.close()
 
 
-@pytest.fixture(scope="module")
-def places(walked: Any) -> dict[str, str]:
-    return places_of(walked.archive)
+@pytest.fixture
+def site(scene: Scene, request: pytest.FixtureRequest) -> Any:
+    """The server of a scene."""
+    return request.getfixturevalue("crowded" if scene.crowded else "walked")
 
 
-def go_to(watched: Any, scene: Scene, places: dict[str, str]) -> Page:
+def go_to(watched: Any, scene: Scene, places: Mapping[str, str]) -> Page:
     """The page of a scene, at rest."""
     page: Page = watched.page
     page.goto(f"{watched.url}/{scene.address.format(**places)}", timeout=SLOW)
@@ -99,11 +102,11 @@ def go_to(watched: Any, scene: Scene, places: dict[str, str]) -> Page:
 @pytest.mark.parametrize("hand", Hand)
 @pytest.mark.parametrize(("scene", "who"), EVERY)
 def test_every_control(
-    watch: Callable[..., Any], contexts: Callable[[str], BrowserContext], walked: Any, places: dict[str, str],
+    watch: Callable[..., Any], contexts: Callable[[str], BrowserContext], site: Any,
     scene: Scene, who: str, hand: Hand, shared_data: Path,
 ) -> None:  # fmt: skip
-    watched = watch(contexts(who), walked.url)
-    page = go_to(watched, scene, places)
+    watched = watch(contexts(who), site.url)
+    page = go_to(watched, scene, site.places)
     file = next((shared_data / "nov2022" / "l1").glob(f"*_{FLARE}-*.fits"))
     every = controls_of(page)
     reached = tab_through(page, every) if hand == Hand.KEYS else {}
@@ -115,12 +118,12 @@ def test_every_control(
         # what stands on several pages, or in several scenes of one, is used once by everybody
         place = "every page" if control.kind == "link" and not control.download else scene.address.partition("?")[0]
         used = control.name not in (*scene.not_here, "Sign out")  # who is out would be a guest from here on
-        new = used and walked.table.is_new(hand, who, place, control.key)
+        new = used and site.table.is_new(hand, who, place, control.key)
         if new and not (hand == Hand.KEYS and control.kind in BESIDE):
-            page, found = _use(watched, control, scene, places, hand, file)
+            page, found = _use(watched, control, scene, site.places, hand, file)
             notes.append(str(found))
         if notes:
-            walked.table.add(scene.name, who or "guest", hand, control, "; ".join(notes))
+            site.table.add(scene.name, who or "guest", hand, control, "; ".join(notes))
         bad += [f"{control.kind} {control.name}: {note}" for note in notes if _is_bad(note)]
     assert not bad, "\n".join(bad)
 
@@ -130,7 +133,7 @@ def _is_bad(note: str) -> bool:
 
 
 def _use(
-    watched: Any, control: Control, scene: Scene, places: dict[str, str], hand: Hand, file: Path
+    watched: Any, control: Control, scene: Scene, places: Mapping[str, str], hand: Hand, file: Path
 ) -> tuple[Page, Use]:
     """Use a control, wherever it is now; leaves the page so that the next one can be looked for."""
     page: Page = watched.page
@@ -197,20 +200,21 @@ def is_seen(page: Page, box: list[float]) -> bool:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(("scene", "who"), EVERY)
 def test_nothing_stands_in_anybodys_way(
-    watch: Callable[..., Any], browser: Browser, contexts: Callable[[str], BrowserContext], walked: Any,
-    places: dict[str, str], axe: Callable[..., None], scene: Scene, who: str, width: str, theme: Any,
+    watch: Callable[..., Any], browser: Browser, contexts: Callable[[str], BrowserContext], site: Any,
+    axe: Callable[..., None], scene: Scene, who: str, width: str, theme: Any,
 ) -> None:  # fmt: skip
     size: Any = dict(zip(("width", "height"), WIDTHS[width], strict=True))
     state: Any = contexts(who).storage_state()
     with browser.new_context(viewport=size, color_scheme=theme, storage_state=state) as context:
         context.add_init_script(SCRIPT)
-        context.add_cookies([{"name": "stix_theme", "value": theme, "url": walked.url}])
-        watched = watch(context, walked.url)
-        page = go_to(watched, scene, places)
+        context.add_cookies([{"name": "stix_theme", "value": theme, "url": site.url}])
+        watched = watch(context, site.url)
+        page = go_to(watched, scene, site.places)
         if PICTURES:
             page.screenshot(path=Path(PICTURES) / f"{scene.name} {who or 'guest'} {width} {theme}.png")
         axe(page)
         watched.expect_no_sideways_scrolling()
+        assert cut_off(page) == []
         page.close()
 
 
