@@ -85,7 +85,7 @@ def _time(row: ImageRow, _: Links) -> str:
 
 def _uid(row: ImageRow, _: Links) -> str:
     which = row.image.flare_id
-    return uid_link(row.image.uid) + (f"<br><i>flare {flare_link(which)}</i>" if which else "")
+    return uid_link(row.image.uid) + (f"<br>{flare_link(which)}" if which else "")
 
 
 def _band(row: ImageRow, _: Links) -> str:
@@ -221,7 +221,7 @@ def _optional(field: str, title: str, cell: Cell, tooltip: str, sort: str, width
 IMAGE_COLUMNS = (
     Column("picture", "", _thumbnail, width=76, min_width=76, align="center"),
     Column("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 150, 144),
-    Column("uid", "Observation", _uid, "Unique id of the science request, and flare id", "uid", False, 126, 118, 4),
+    Column("uid", "Uid, flare", _uid, "Unique id of the science request, and flare id", "uid", False, 126, 118, 4),
     Column("band", "Energy", _band, "Energy range", "e_low", False, 96, 84, 2),
     Column("method", "Method", _method, "Reconstruction method", "method", False, 120, 112, 1),
     Column(

@@ -14,7 +14,7 @@ from archive import Image
 from archive.layout import METHODS
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import cautions_text
-from dashboards.shared.links import Links
+from dashboards.shared.links import Links, flare_link, uid_link
 from dashboards.shared.style import style
 
 
@@ -54,14 +54,11 @@ def strip_html(images: Sequence[Image], links: Links) -> str:
 def _group(images: Sequence[Image], links: Links) -> str:
     # the full-disk map has its own band, in which the flare was located
     first = next((image for image in images if image.method != "full_disk_bp"), images[0])
-    flare = f"flare {first.flare_id}" if first.flare_id else f"uid {first.uid}"
-    whose = ", ".join(part for part in (flare, formatting.goes_class(first)) if part)
+    flare = f"flare {flare_link(first.flare_id)}" if first.flare_id else f"uid {uid_link(first.uid)}"
+    whose = ", ".join(part for part in (flare, escape(formatting.goes_class(first))) if part)
     time, band = escape(formatting.time_range(first)), escape(formatting.band(first))
     cards = "".join(_card(image, links) for image in images)
-    return (
-        f'<section aria-label="{time}, {band}"><h4>{time} <b>{band}</b> <i>{escape(whose)}</i></h4>'
-        f"<div>{cards}</div></section>"
-    )
+    return f'<section aria-label="{time}, {band}"><h4>{time} <b>{band}</b> {whose}</h4><div>{cards}</div></section>'
 
 
 def _card(image: Image, links: Links) -> str:

@@ -11,7 +11,7 @@ from dashboards.pages.flare.picture_drawing import caption_html, picture_svg
 from dashboards.pages.flare.separation import fact_html
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import cautions_text
-from dashboards.shared.links import Links
+from dashboards.shared.links import Links, uid_link
 from jobs.imaging.figures import DEFAULT_COLORS
 
 NO_PICTURE = '<p class="nothing">The archive has no best image of this flare that you can see.</p>'
@@ -99,7 +99,7 @@ def _run(run: Run | None) -> str:
     facts = [
         _counts(run),
         f"location {formatting.position(run.hpc_x, run.hpc_y)}{_errors(run.hpc_sigma_x, run.hpc_sigma_y)}",
-        f"background uid {escape(run.background_uid)}" if run.background_uid else "no background subtracted",
+        f"background uid {uid_link(run.background_uid)}" if run.background_uid else "no background subtracted",
     ]
     if run.background_uid and run.background_reason:
         facts[-1] += f" ({escape(run.background_reason)})"

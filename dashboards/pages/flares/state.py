@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from archive import Archive, ImageFilter, NotInArchive
+from archive import Archive, ImageFilter
 from archive.index.filters import Box
 from archive.index.order import DURATION
 from archive.index.schema import FLARES
@@ -17,12 +17,11 @@ from dashboards.pages.flares.filter_state import FlareFilterState, box_text
 from dashboards.pages.flares.sky import Sky, read_sky
 from dashboards.pages.flares.views import SunView
 from dashboards.shared.access import GUEST, Visitor
-from dashboards.shared.detail import ImageDetail, load_detail
-from dashboards.shared.dialog_layers import DIALOG_KEYS, DialogLayers
+from dashboards.shared.dialog_layers import DIALOG_KEYS
 from dashboards.shared.light_times import Clock
 from dashboards.shared.listing import Listing, pages_of
-from dashboards.shared.source import ArchiveSource, Unavailable
-from dashboards.shared.steps import Steps, beside
+from dashboards.shared.opened_image import OpenedImageState
+from dashboards.shared.source import ArchiveSource
 from stixcore.errors import StixError
 
 PAGE_SIZES = (25, 50, 100)
@@ -32,7 +31,7 @@ BY_CLASS, BY_TIME = "class", "time"
 WHOLE_DAYS_S = 5 * 86_400.0
 
 
-class FlaresState(FlareFilterState, DialogLayers):
+class FlaresState(FlareFilterState, OpenedImageState):
     """Everything that the flares page shows.
 
     Set the parameters above `listing` and read the others; each change causes one new listing.
@@ -59,12 +58,8 @@ class FlaresState(FlareFilterState, DialogLayers):
     color: param.Selector[Any] = param.Selector(
         default=BY_CLASS, objects=[BY_CLASS, BY_TIME], doc="What the colours of the Sun figure mean"
     )
-    opened = param.String("", doc="Id of the image that is shown large; empty for none")
-
     listing = param.ClassSelector(class_=Listing, default=Listing(), doc="Flares of this page, as FlareRow")
     sky = param.ClassSelector(class_=Sky, default=None, allow_None=True, doc="All flares of the filter")
-    detail = param.ClassSelector(class_=ImageDetail, default=None, allow_None=True, doc="The opened image")
-    detail_problem = param.String("", doc="Why the opened image cannot be shown")
 
     outcomes: ClassVar = ("listing", "sky", "detail", "detail_problem")
     address_keys: ClassVar = {
@@ -92,11 +87,9 @@ class FlaresState(FlareFilterState, DialogLayers):
     }
 
     def __init__(self, source: ArchiveSource, visitor: Callable[[], Visitor] = lambda: GUEST, **params: Any) -> None:
-        super().__init__(**params)
-        self._source, self._visitor = source, visitor
+        super().__init__(source, visitor, **params)
         self.param.watch(self._filtered, list(self.filter_names))
         self.param.watch(self._reordered, ["sort", "page", "page_size", "clock"])
-        self.param.watch(self._opened, "opened")
 
     @property
     def is_damaged(self) -> bool:
@@ -118,15 +111,6 @@ class FlaresState(FlareFilterState, DialogLayers):
         long = (end - begin) / np.timedelta64(1, "s") > WHOLE_DAYS_S
         first, last = (str(time.astype("datetime64[D]" if long else "datetime64[s]")) for time in (begin, end))
         self.param.update(start=first, end=last)
-
-    def step(self, by: int) -> None:
-        """Open the picture that many places further on this page; stops at the ends."""
-        self.opened = beside(self._image_ids, self.opened, by)
-
-    @property
-    def steps(self) -> Steps:
-        """Previous and next of the open image."""
-        return Steps.among(self._image_ids, self.opened)
 
     @property
     def _image_ids(self) -> list[str]:
@@ -185,13 +169,3 @@ class FlaresState(FlareFilterState, DialogLayers):
         names = {*FLARES.names, DURATION}
         known = tuple(column for column in self.sort if column.removeprefix("-") in names)
         return known or tuple(self.param["sort"].default)
-
-    def _opened(self, *_: param.parameterized.Event) -> None:
-        if not self.opened:
-            self.param.update(detail=None, detail_problem="")
-            return
-        try:
-            detail = self._source.ask(lambda archive: load_detail(archive, self.opened, self._visitor()))
-            self.param.update(detail=detail, detail_problem="")
-        except (NotInArchive, Unavailable) as error:
-            self.param.update(detail=None, detail_problem=str(error))

@@ -22,7 +22,7 @@ def runs_without_image_html(runs: Sequence[Run]) -> str:
 
 
 def _row(run: Run, *, mixed: bool) -> str:
-    flare = f"<br><i>flare {flare_link(run.flare_id)}</i>" if run.flare_id else ""
+    flare = f"<br><i>flare</i> {flare_link(run.flare_id)}" if run.flare_id else ""
     simulated = simulated_mark(run.simulated) if mixed else ""
     cells = (
         f"{formatting.day(run.t_start)} <br>{formatting.clock(run.t_start)}",

@@ -124,7 +124,7 @@ def _flare(row: SetRow, _: Links) -> str:
     if row.method:
         chi2 = formatting.number(row.images[row.method].chi2, ".2f")
         return f'<span title="χ² per degree of freedom; 1 is a perfect fit">χ² {chi2}</span>'
-    uid = f"<i>{uid_link(row.run.uid)}</i>"
+    uid = uid_link(row.run.uid)
     return f"{flare_link(row.run.flare_id)}<br>{uid}" if row.run.flare_id else uid
 
 
@@ -146,11 +146,11 @@ def _picture(method: str) -> SetColumn:
 def _position(row: SetRow, _: Links) -> str:
     if row.method:
         image = row.images[row.method]
-        return formatting.position(image.peak_hpc_x, image.peak_hpc_y)
+        return formatting.position(image.peak_hpc_x, image.peak_hpc_y).strip("()")
     run = row.run
     sigmas = [sigma for sigma in (run.hpc_sigma_x, run.hpc_sigma_y) if sigma is not None]
     error = f"<br><i>± {max(sigmas):.1f}″</i>" if sigmas else ""
-    return f"{formatting.position(run.hpc_x, run.hpc_y)}{error}"
+    return f"{formatting.position(run.hpc_x, run.hpc_y).strip('()')}{error}"
 
 
 def _goes(row: SetRow, _: Links) -> str:
@@ -192,17 +192,17 @@ POSITION = (
 
 SET_COLUMNS = (
     SetColumn("rows", "", _toggle, "Rows of the single images", width=56, min_width=52, align="center"),
-    SetColumn("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 136, 112),
+    SetColumn("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 130, 114),
     SetColumn(
-        "flare", "Flare, uid", _flare, "Flare id, and unique id of the science request", "flare_id", True, 118, 112, 1
+        "flare", "Flare, uid", _flare, "Flare id, and unique id of the science request", "flare_id", True, 104, 98, 1
     ),
     SetColumn("band", "Energy", _band, "Energy range", "e_low", False, 92, 84, 1),
     *(_picture(method) for method in METHODS),
-    SetColumn("position", "Position", _position, POSITION, width=132, min_width=120, priority=12, align="right"),
+    SetColumn("position", "Position", _position, POSITION, width=132, min_width=124, priority=12, align="right"),
     SetColumn("goes", "GOES", _goes, MEASURED, "goes_flux", True, 66, 60, 13, "center"),
     SetColumn("estimated", "Estimate", _estimated, ESTIMATED, "goes_estimated_flux", True, 84, 78, 13, "center"),
     SetColumn("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 84, 76, 14, "right"),
-    SetColumn("trust", "Trust", _trust, "Whether images have quality warnings", "", False, 120, 108, 1, "center"),
+    SetColumn("trust", "Trust", _trust, "Whether images have quality warnings", "", False, 120, 114, 1, "center"),
     SetColumn("file", "File", _file, "FITS file and scripts of an image", "", False, 110, 100, 15, "center"),
 )
 

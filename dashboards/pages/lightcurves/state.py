@@ -17,12 +17,11 @@ from archive.lightcurves.science import LONGEST, ScienceCurve
 from dashboards.pages.lightcurves.flares import FlareSpan, flares_in
 from dashboards.pages.lightcurves.images import WindowImages, images_in
 from dashboards.shared.access import GUEST, Visitor
-from dashboards.shared.detail import ImageDetail, load_detail
-from dashboards.shared.dialog_layers import DIALOG_KEYS, DialogLayers
+from dashboards.shared.dialog_layers import DIALOG_KEYS
 from dashboards.shared.light_times import Clock, LightTimes, light_times
+from dashboards.shared.opened_image import OpenedImageState
 from dashboards.shared.ranges import EARLIEST
 from dashboards.shared.source import ArchiveSource
-from dashboards.shared.steps import Steps, beside
 from dashboards.shared.time_window import DAY_S, LONGEST_S, SHORTEST_S, Window, go_to, resolution, unix_seconds
 from stixcore.errors import StixError
 
@@ -88,7 +87,7 @@ class Curves:
         return bool(np.isfinite(self.view.mean[inside]).any())
 
 
-class LightCurvesState(DialogLayers):
+class LightCurvesState(OpenedImageState):
     """Everything that the light-curve page shows.
 
     Set the parameters above `curves` and read the others; each change loads only what it affects.
@@ -117,13 +116,9 @@ class LightCurvesState(DialogLayers):
     series: param.Selector[Any] = param.Selector(
         default="", objects=["", REAL, SIMULATED], doc="Which light curves; empty: the real ones where there are any"
     )
-    opened = param.String("", doc="Id of the image shown large; empty for none")
-
     curves = param.ClassSelector(class_=Curves, default=Curves(Window(0.0, DAY_S)), doc="What the plot shows")
     images = param.ClassSelector(class_=WindowImages, default=WindowImages(), doc="Images of the window")
     extents = param.Dict({}, doc="Simulated or not → Extent of what the archive has")
-    detail = param.ClassSelector(class_=ImageDetail, allow_None=True, doc="The opened image")
-    detail_problem = param.String("", doc="Why the opened image is not shown")
 
     outcomes: ClassVar = ("curves", "images", "extents", "detail", "detail_problem")
     address_keys: ClassVar[dict[str, str]] = {
@@ -140,14 +135,11 @@ class LightCurvesState(DialogLayers):
     }
 
     def __init__(self, source: ArchiveSource, visitor: Callable[[], Visitor] = lambda: GUEST, **params: Any) -> None:
-        super().__init__(**params)
-        self._source = source
-        self._visitor = visitor
+        super().__init__(source, visitor, **params)
         self.param.watch(self._moved, ["start", "span", "series"])
         self.param.watch(self._rebinned, "bin_s")
         self.param.watch(self._clock_changed, "clock")
         self.param.watch(self._load_images, "pictures")
-        self.param.watch(self._opened, "opened")
 
     @property
     def address_pairs(self) -> list[tuple[str, str]]:
@@ -229,17 +221,8 @@ class LightCurvesState(DialogLayers):
         window = self._source.ask(lambda archive: go_to(text, archive, self.window))
         self.show(window)
 
-    def step(self, by: int) -> None:
-        """Open the image that many places further in the strip; stops at its ends."""
-        self.opened = beside(self._ids, self.opened, by)
-
     @property
-    def steps(self) -> Steps:
-        """Previous and next of the open image."""
-        return Steps.among(self._ids, self.opened)
-
-    @property
-    def _ids(self) -> list[str]:
+    def _image_ids(self) -> list[str]:
         return [image.image_id for image in self.images.images]
 
     def _moved(self, *_: param.parameterized.Event) -> None:
@@ -284,16 +267,6 @@ class LightCurvesState(DialogLayers):
             )
         except StixError as error:
             self.images = WindowImages(problem=str(error))
-
-    def _opened(self, *_: param.parameterized.Event) -> None:
-        if not self.opened:
-            self.param.update(detail=None, detail_problem="")
-            return
-        try:
-            detail = self._source.ask(lambda archive: load_detail(archive, self.opened, self._visitor()))
-            self.param.update(detail=detail, detail_problem="")
-        except StixError as error:
-            self.param.update(detail=None, detail_problem=str(error))
 
 
 def extents(archive: Archive, visitor: Visitor = GUEST) -> dict[bool, Extent]:

@@ -12,7 +12,7 @@ from dashboards.pages.lightcurves.images import MOST_ON_CURVES, NearestImage, Wi
 from dashboards.pages.lightcurves.state import SHIFT_CHANGES_S, Curves, Extent, LightCurvesState
 from dashboards.shared import formatting
 from dashboards.shared.light_times import why_unknown
-from dashboards.shared.links import flare_address
+from dashboards.shared.links import flare_link, uid_link
 from dashboards.shared.listing import grouped
 from dashboards.shared.time_window import LEAST_AROUND_FLARE_S, Window
 
@@ -58,10 +58,7 @@ def about_html(curves: Curves, extent: Extent | None, *, simulated: bool) -> str
     if curves.n_flares:
         few = len(curves.flares) < curves.n_flares
         which = f"the strongest {len(curves.flares)} of " if few else ""
-        named = "".join(
-            f', <a href="{escape(flare_address(flare.flare_id))}">{escape(flare.flare_id)}</a>'
-            for flare in curves.flares[:NAMED_FLARES]
-        )
+        named = "".join(f", {flare_link(flare.flare_id)}" for flare in curves.flares[:NAMED_FLARES])
         parts.append(f"{which}{formatting.plural(curves.n_flares, 'flare')} in and near this window{named}")
     if extent is not None:
         parts.append(
@@ -113,10 +110,10 @@ def nearest_html(nearest: NearestImage, state: LightCurvesState) -> str:
     """Distance to the nearest image, with a link to its window."""
     image = nearest.image
     away = length(float(nearest.away / np.timedelta64(1, "s")))
-    whose = f"flare {image.flare_id}" if image.flare_id else f"uid {image.uid}"
+    whose = f"flare {flare_link(image.flare_id)}" if image.flare_id else f"uid {uid_link(image.uid)}"
     place = escape(address_of(Window.between(image.t_start, image.t_end), state))
     return (
-        f"The nearest, {escape(formatting.time_range(image))}, {escape(formatting.band(image))} of {escape(whose)}, "
+        f"The nearest, {escape(formatting.time_range(image))}, {escape(formatting.band(image))} of {whose}, "
         f'is {away} {"later" if nearest.later else "earlier"}: <a href="{place}">go to it</a>.'
     )
 

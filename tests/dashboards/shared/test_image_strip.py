@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 from dashboards.shared.image_strip import ImageStrip, strip_html
-from dashboards.shared.links import RouteLinks
+from dashboards.shared.links import RouteLinks, flare_link
 
 LINKS = RouteLinks()
 
@@ -15,7 +15,11 @@ def test_images_of_a_recipe_stand_together(small: Any) -> None:
     assert html.count("<button") == 4
     first = html[: html.index("</section>")]
     assert first.index("Back projection") < first.index("CLEAN")  # the order of methods everywhere
-    time, flare, place = "2022-11-10 00:00:00 – 00:01:00", "flare 2200000000, C3.4", "(−500.0″, 200.5″)"
+    time, flare, place = (
+        "2022-11-10 00:00:00 – 00:01:00",
+        f"flare {flare_link('2200000000')}, C3.4",
+        "(−500.0″, 200.5″)",
+    )
     for text in (time, "4–10 keV", flare, place, "doubtful"):
         assert text in first
     assert "trusted" in html[html.index("</section>") :]

@@ -243,7 +243,7 @@ def test_dark_and_light_and_signing_in_on_a_telephone(
     page = phone.visit("image_archive?tab=images")
     expect(page.locator("main")).to_have_css("background-color", DARK)  # as the system wants it
     first = page.locator(".tabulator-row").first
-    for text in ("2022-11-11 07:00:00", "CLEAN, 16–28 keV", "SIMULATED", "FITS"):
+    for text in ("2022-11-11 07:00:00", "CLEAN, 16–28 keV", "sim", "FITS"):
         expect(first.get_by_text(text).first).to_be_visible()
     phone.expect_no_sideways_scrolling()
     too_high = (

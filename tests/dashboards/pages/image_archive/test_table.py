@@ -53,7 +53,7 @@ def test_a_row_says_what_it_must(small: Any) -> None:
     image = small.images[12]  # number 6
     shown = cells(ImageRow(image, Counts(20006.0, 5000.0)))
     assert "2022-11-10 06:00:00 60 s" in shown["time"]
-    assert shown["uid"] == "2211100006flare 2200000006"
+    assert shown["uid"] == "22111000062200000006"
     assert (shown["band"], shown["method"], shown["goes"]) == ("4–10 keV", "Back projection", "C3.4")
     assert (shown["x"], shown["y"]) == ("−440.0", "200.5")
     assert shown["counts"] == "15\N{NARROW NO-BREAK SPACE}006"

@@ -17,18 +17,20 @@ def _nothing(page: Page) -> None:
     """The page as it opens."""
 
 
-def _more_filters(page: Page) -> None:
+def _filters(page: Page) -> None:
     folded = page.get_by_role("button", name="Filter", exact=True)
     if folded.is_visible():  # on a telephone
         folded.click()
+
+
+def _more_filters(page: Page) -> None:
+    _filters(page)
     page.get_by_role("button", name="More", exact=True).click()
     expect(page.get_by_label("Flare id")).to_be_visible()
 
 
 def _more_flare_filters(page: Page) -> None:
-    folded = page.get_by_role("button", name="Filter", exact=True)
-    if folded.is_visible():  # on a telephone
-        folded.click()
+    _filters(page)
     page.get_by_role("button", name="More", exact=True).click()
     expect(page.get_by_label("Estimated class")).to_be_visible()
 
@@ -164,7 +166,7 @@ SCENES = (
     Scene("light curves, images", "lightcurves?{week}", _with_images, BOTH),
     Scene("light curves, images alone", "lightcurves?{november}", _with_images),
     Scene("light curves, image", "lightcurves?{week}&image={simulated}", _opened),
-    Scene("science data", "science_data", who=BOTH),
+    Scene("science data", "science_data", _filters, BOTH),
     Scene("science data, file", f"science_data?uid={FLARE}"),
     Scene("science data, simulated file", "science_data?uid={simulated_uid}"),
     Scene("science data, analysis", _ANALYSIS, _analysis, BOTH),
