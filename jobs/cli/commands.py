@@ -264,6 +264,7 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
 
 def run_worker(arguments: argparse.Namespace) -> int:
     """Run requests until stopped."""
+    from jobs.flares.refresh import refresh_after_images
     from jobs.queue.worker import run_worker as work
     from jobs.renderings.planner import RequestPlanner
 
@@ -275,6 +276,7 @@ def run_worker(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         scheduler=arguments.scheduler,
         until_idle=arguments.once,
+        refresh=refresh_after_images,
     )
     say(f"{plural(ended, 'request')} ended")
     return DONE

@@ -28,7 +28,8 @@ from archive.accounts import Accounts, Role, Sessions, web_secrets
 from archive.accounts.sessions import ENDED_FILE, SECRETS_FILE
 from archive.accounts.store import USERS_FILE
 from archive.checks.findings import Level, last_findings
-from archive.index.schema import select_files
+from archive.goes import goes_curve, goes_months
+from archive.index.schema import FLARES, select_files
 from archive.index.sql import select
 from jobs.cli.lock_probe import locks_hold
 from jobs.queue.journal import Journal, RequestState
@@ -49,6 +50,10 @@ LONGEST_IDLE = np.timedelta64(1, "D")
 LONGEST_UNCHECKED = np.timedelta64(15, "D")
 #: Allowed difference between the disk's clock (perhaps of a file server) and that of this machine.
 CLOCK_TOLERANCE = np.timedelta64(5, "s")
+#: A flare is covered by GOES files when they have a minute this near to its peak.
+_NEAR_PEAK = np.timedelta64(5, "m")
+#: Months without GOES files that are named.
+_NAMED_MONTHS = 6
 #: Files that only their owner may read.
 SECRETS = (USERS_FILE, SECRETS_FILE, ENDED_FILE)
 #: Commands of the pipeline. The modification time of the lock file of each is when it last ran.
@@ -107,6 +112,7 @@ def _look_at(archive: Archive, now: np.datetime64, pages: str) -> list[Answer]:
         ("accounts", lambda: _accounts(root)),
         ("index", lambda: _index(archive, now)),
         ("energy tables", lambda: _energy_tables(archive, now)),
+        ("GOES", lambda: _goes(archive)),
         ("pipeline", lambda: _pipeline(root, now)),
         ("worker", lambda: _worker(root, now)),
         ("check", lambda: _check(root, now)),
@@ -268,6 +274,38 @@ def _index(archive: Archive, now: np.datetime64) -> Iterator[Answer]:
     if refused:
         text = f"{refused} files were refused"
         yield Answer("quarantine", Verdict.NOTE, text, f"read the reasons in {root / 'quarantine'}, then delete them")
+
+
+def _goes(archive: Archive) -> Iterator[Answer]:
+    """Whether GOES files cover the flares of the Sun: without them classes are estimated, which is no problem."""
+    where = " WHERE NOT simulated ORDER BY t_peak"
+    peaks = archive.query(
+        select("t_peak + to_microseconds(cast(coalesce(earth_delay_s, 0) * 1e6 AS BIGINT)) AS t", FLARES.name, where)
+    )
+    times = peaks["t"].to_numpy().astype("datetime64[us]")
+    if not times.size:
+        yield Answer("GOES", Verdict.GOOD, "no real flares, so no GOES files are needed")
+        return
+    lacking, known = [], set(goes_months(archive.root))
+    for month in np.unique(times.astype("datetime64[M]")):
+        of_month = times[times.astype("datetime64[M]") == month]
+        if str(month) in known:
+            minutes = goes_curve(archive.root, of_month[0] - _NEAR_PEAK, of_month[-1] + _NEAR_PEAK).time
+            near = np.searchsorted(minutes, of_month + _NEAR_PEAK) > np.searchsorted(minutes, of_month - _NEAR_PEAK)
+            of_month = of_month[~near]
+        if of_month.size:
+            lacking.append((str(month), of_month.size))
+    missing = sum(number for _, number in lacking)
+    text = f"GOES files cover {times.size - missing} of {plural(times.size, 'flare')}"
+    if not lacking:
+        yield Answer("GOES", Verdict.GOOD, text)
+        return
+    months = ", ".join(f"{month} ({number})" for month, number in lacking[:_NAMED_MONTHS])
+    more = f" and {plural(len(lacking) - _NAMED_MONTHS, 'more month')}" if len(lacking) > _NAMED_MONTHS else ""
+    remedy = (
+        "stix-jobs import-goes with NOAA's files of these months; until then the classes of these flares are estimates"
+    )
+    yield Answer("GOES", Verdict.NOTE, f"{text}; without: {months}{more}", remedy)
 
 
 def _pipeline(root: Path, now: np.datetime64) -> Iterator[Answer]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from archive import Archive
 from jobs.flares.follow import follow_flares
 from jobs.flares.locate import update_flares
 from jobs.flares.measure import measure_flares
+from jobs.shared.lock import AlreadyRunning, single_instance
+
+#: How long a worker waits for another one that refreshes flares, s.
+WAIT_S = 30.0
 
 
 def refresh_flares(
@@ -39,3 +45,20 @@ def refresh_flares(
     measured = measure_flares(archive, now, start=start, end=end, changed_since=changed_since).written
     follow_flares(archive)
     return {*located, *measured}
+
+
+def refresh_after_images(archive: Archive, now: np.datetime64) -> set[str]:
+    """Refresh the flares of new images, for a worker that has finished image sets.
+
+    Only months of the index that have changed are read, and only flares whose position has changed are measured.
+    Workers do it one after another; the second finds nothing to do. One that has waited in vain leaves it to the other
+    or to the next images: the months it did not read stay different from those of the last refresh.
+
+    Returns
+    -------
+    set of str
+        Ids of flares with a new position or class.
+    """
+    with suppress(AlreadyRunning), single_instance(archive.root, "refresh", wait_s=WAIT_S):
+        return refresh_flares(archive, now, changed_since=now)
+    return set()

@@ -64,6 +64,9 @@ class Worker:
         Where tasks run, for people.
     timer, sleep : callables
         Monotonic time [s] and a function that waits.
+    refresh : callable, optional
+        Brings what follows from new images up to date, given an archive and the current time; called when the worker
+        has been idle for a while after it filed images.
 
     Raises
     ------
@@ -84,7 +87,9 @@ class Worker:
         engine: str = "",
         timer: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        refresh: Callable[[Archive, np.datetime64], object] | None = None,
     ) -> None:
+        self._refresh = refresh
         self.settings, self.limits = settings or WorkerSettings(), limits or Limits()
         self.archive = Archive(root, lock_timeout_s=self.settings.lock_wait)
         self.journal, self.leases = Journal(self.archive.root), Leases(self.archive.root)
@@ -122,6 +127,8 @@ class Worker:
                     if not any(active.running for active in self._active.values()) or self._timer() >= stop_at:
                         break
                 elif until_idle and not self._active and not self.leases.waits(self._clock()):
+                    if self._filed_at is not None:
+                        self._catch_up()
                     break
         return self.ended
 
@@ -363,12 +370,13 @@ class Worker:
     # Idle times
 
     def _tidy(self) -> None:
-        """When idle: rebuild the read model, remove old requests and renderings."""
+        """When idle: refresh flares, rebuild the read model, remove old requests and renderings."""
         if self._active or self._stopping.is_set():
             return
-        if self._filed_at is not None and self._timer() - self._filed_at > self.settings.tidy:
+        at_rest = self._tidying is None or not self._tidying.is_alive()
+        if at_rest and self._filed_at is not None and self._timer() - self._filed_at > self.settings.tidy:
             self._filed_at = None
-            self._tidying = threading.Thread(target=self._build_read_model, name="read model")
+            self._tidying = threading.Thread(target=self._catch_up, name="read model")
             self._tidying.start()
         if self._is_due("purge", 86400.0):
             forgotten = self.journal.purge(self._clock())
@@ -378,11 +386,17 @@ class Worker:
             if removed:
                 log.info("removed %d old renderings", removed)
 
-    def _build_read_model(self) -> None:
-        try:
-            Archive(self.archive.root, lock_timeout_s=self.settings.tidy).build_read_model()
-        except (StixError, OSError) as fault:
-            log.warning("read model: %s", fault)
+    def _catch_up(self) -> None:
+        """Refresh flares whose images have changed, and rebuild the read model."""
+        with closing(Archive(self.archive.root, lock_timeout_s=self.settings.tidy)) as archive:
+            try:
+                if self._refresh is not None:
+                    self._refresh(archive, self._clock())
+                archive.build_read_model()
+            except (StixError, OSError) as fault:  # the next images, or the next previews, do it
+                log.warning("flares and read model: %s", fault)
+            except Exception:
+                log.exception("flares and read model")
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
@@ -424,6 +438,7 @@ def run_worker(
     limits: Limits | None = None,
     accepts: Callable[[str], bool] | None = None,
     until_idle: bool = False,
+    refresh: Callable[[Archive, np.datetime64], object] | None = None,
 ) -> int:
     """Run a worker in the main thread until SIGTERM or Ctrl-C.
 
@@ -431,7 +446,7 @@ def run_worker(
 
     Parameters
     ----------
-    root, planner, clock, settings, limits, accepts
+    root, planner, clock, settings, limits, accepts, refresh
         As `Worker`.
     workers : int
         Number of child processes.
@@ -456,7 +471,17 @@ def run_worker(
     )
     engine = f"Dask at {scheduler}" if scheduler else f"{workers} processes" if workers > 1 else "one process"
     try:
-        worker = Worker(root, planner, executor, clock, settings, limits=limits, accepts=accepts, engine=engine)
+        worker = Worker(
+            root,
+            planner,
+            executor,
+            clock,
+            settings,
+            limits=limits,
+            accepts=accepts,
+            engine=engine,
+            refresh=refresh,
+        )
     except BaseException:
         executor.close()
         raise

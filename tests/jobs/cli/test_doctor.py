@@ -15,9 +15,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from archive import Archive, ingest
+from archive import Archive, Flare, ingest
 from archive.accounts import Accounts
 from archive.checks.findings import Code, Finding, Level, keep_findings
+from archive.goes import GoesMinutes, add_goes_minutes
 from jobs.cli import doctor
 from jobs.cli.doctor import Verdict, examine, is_well, missing_packages
 from jobs.queue.journal import Journal
@@ -95,12 +96,32 @@ def test_a_sound_installation(root):
     assert {answer.verdict for answer in found.values()} == {Verdict.GOOD}, found
     assert set(found) == {
         "software", "archive", "write access", "locks", "disk", "clock", "secrets", "accounts", "index", "last ingest",
-        "energy tables", "pipeline", "worker", "check", "pages",
+        "energy tables", "GOES", "pipeline", "worker", "check", "pages",
     }  # fmt: skip
     assert "2 processes" in found["worker"].text
     assert "science files" in found["index"].text
     assert "ingest ran" in found["pipeline"].text
     assert not list(root.rglob(".part-*"))
+
+
+def test_goes_files_that_lack_are_a_note(bare):
+    def flare(text, **changes):
+        peak = np.datetime64(text, "us")
+        values = {"flare_id": f"{text[2:4]}{text[5:7]}{text[8:10]}0000", "t_peak": peak, "peak_counts": 1e4}
+        return Flare(**(values | {"source": "detected", "updated_at": peak, "earth_delay_s": 240.0} | changes))
+
+    archive = Archive(bare)
+    archive.upsert("flares", [flare("2022-11-11T12:00"), flare("2022-11-12T12:00"), flare("2022-12-01T12:00")])
+    archive.upsert("flares", [flare("2023-01-01T12:00", simulated=True)])
+    found = verdicts(bare)["GOES"]
+    assert (found.verdict, "import-goes" in found.remedy) == (Verdict.NOTE, True)
+    assert found.text == "GOES files cover 0 of 3 flares; without: 2022-11 (2), 2022-12 (1)"
+    minutes = np.datetime64("2022-11-11T12:00", "us") + np.arange(10) * MINUTE.astype("timedelta64[us]")
+    goes = GoesMinutes(16, "a file", minutes, np.full(10, 1e-6), np.full(10, 1e-7))
+    with archive.write_lock():
+        add_goes_minutes(bare, goes)
+    assert verdicts(bare)["GOES"].text == "GOES files cover 1 of 3 flares; without: 2022-11 (1), 2022-12 (1)"
+    assert is_well([verdicts(bare)["GOES"]])
 
 
 def test_a_lock_that_is_taken_again_tells_when(root):

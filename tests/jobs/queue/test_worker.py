@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive import Archive, ImageFilter, RunFilter, ingest
+from archive import Archive, Flare, ImageFilter, RunFilter, ingest
 from archive.errors import ArchiveBusy
 from jobs.executors.base import Executor, Finished, Started
 from jobs.executors.make import make_executor
 from jobs.executors.serial import SerialExecutor
+from jobs.flares.refresh import refresh_after_images
+from jobs.flares.rows import Layer
 from jobs.imaging.task import ImagingResult, run_preview
 from jobs.previews.run import index_previews
 from jobs.queue.claimed import sentence_of
@@ -34,6 +36,7 @@ from jobs.queue.worker import Worker, WorkerSettings
 from jobs.renderings.planner import RequestPlanner
 from jobs.shared.errors import SchedulerLost, WorkerCrashed, WorkerDied
 from jobs.shared.limits import Limits
+from jobs.shared.lock import single_instance
 from stixcore.errors import SelectionError
 from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
@@ -629,3 +632,66 @@ def children_of(pid):
             if "jobs.executors.processes" in (entry / "cmdline").read_text():
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
     return [child for child, parent in parents.items() if parent == pid]
+
+
+def listed(archive, request):
+    """Put the flare of a request into the list, and return its id."""
+    begin, end = request.time_ranges[0]
+    values = {
+        "flare_id": "2403140600",
+        "t_peak": begin,
+        "t_start": begin - 300 * SECOND,
+        "t_end": end + 300 * SECOND,
+        "peak_counts": 1e4,
+    }
+    detected = Layer("detected", values).to_json()
+    row = Flare(**values, source="detected", simulated=True, updated_at=NOW, detected=detected)
+    archive.upsert("flares", [row])
+    return row.flare_id
+
+
+def test_an_idle_worker_locates_the_flares_of_the_images_it_filed(archive, asked, worker):
+    request = asked()
+    flare_id = listed(archive, request)
+    ask(archive, Journal(archive.root), request)
+    seconds = [0.0]
+    quick = WorkerSettings(poll=0.0, beat=0.1, tidy=30.0)
+    own = worker(settings=quick, timer=lambda: seconds[0], refresh=refresh_after_images)
+    while not archive.images():
+        own.turn()
+    assert archive.flare(flare_id).hpc_x is None  # it waits until nothing else is asked for
+    seconds[0] = 31.0
+    own.turn()
+    own._tidying.join()
+    located = archive.flare(flare_id)
+    assert located.hpc_x is not None
+    assert located.location_source == "imaging"
+    assert refresh_after_images(archive, NOW + SECOND) == set()
+    assert archive.flare(flare_id).updated_at == located.updated_at
+
+
+def test_a_worker_that_leaves_an_empty_queue_refreshes_flares_first(archive, asked, worker):
+    calls = []
+    own = worker(refresh=lambda archive, now: calls.append((archive.root, now)))
+    own.run(until_idle=True)
+    assert calls == []
+    ask(archive, Journal(archive.root), asked())
+    worker(refresh=lambda archive, now: calls.append((archive.root, now))).run(until_idle=True)
+    assert calls == [(archive.root, NOW)]
+
+
+def test_a_refresh_that_fails_ends_no_worker(archive, journal, asked, worker, caplog):
+    def fail(archive, now):
+        message = "the index is busy"
+        raise ArchiveBusy(message)
+
+    request = ask(archive, journal, asked())
+    assert worker(refresh=fail).run(until_idle=True) == 1
+    assert journal.get(request).state == "done"
+    assert "the index is busy" in caplog.text
+
+
+def test_workers_refresh_flares_one_after_another(archive, monkeypatch):
+    monkeypatch.setattr("jobs.flares.refresh.WAIT_S", 0.0)
+    with single_instance(archive.root, "refresh"):
+        assert refresh_after_images(archive, NOW) == set()
