@@ -13,7 +13,7 @@ from dashboards.shared.listing import Listing
 from dashboards.shared.style import LOW
 
 #: Looks of the fields in this line.
-FIELD: dict[str, Any] = {"size": "small", "margin": (6, 12, 0, 0), "description": "", "sx": LOW}
+FIELD: dict[str, Any] = {"size": "small", "margin": (6, 12, 4, 0), "description": "", "sx": LOW}
 
 
 class Paging:
