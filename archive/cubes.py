@@ -72,11 +72,11 @@ class CubePoint:
 
 @dataclass(frozen=True)
 class CubeMovie:
-    """A movie of a cube: names of the movie and of its poster, its band (keV), and its number of frames."""
+    """A movie of a cube: names of the movie and of its poster, its bands from left to right (keV), number of frames."""
 
     file: str
     poster: str
-    band: tuple[float, float]
+    bands: tuple[tuple[float, float], ...]
     frames: int
 
 
@@ -154,10 +154,11 @@ def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cu
     points = sorted((_point(entry) for entry in record["tracks"]), key=lambda one: (one.e_low, one.e_high, one.t_start))
     found, movie = record.get("movie"), None
     if found:
-        low, high = found["band_kev"]
+        # records from before 2026-12 name only the band with most steps, the only one in their movies
+        bands = tuple((float(low), float(high)) for low, high in found.get("bands_kev") or [found["band_kev"]])
         names = str(found["file"]), str(found["poster"])
         if all(_NAME.fullmatch(name) for name in names):
-            movie = CubeMovie(*names, (float(low), float(high)), int(found["frames"]))
+            movie = CubeMovie(*names, bands, int(found["frames"]))
     return Cube(group_id, folder, tuple(points), movie)
 
 

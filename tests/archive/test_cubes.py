@@ -39,7 +39,7 @@ def test_a_cube_has_tracks_in_order_and_a_movie(archive: Archive) -> None:
     assert [point.e_low for point in cube.points] == [4.0, 16.0]
     point = cube.points[0]
     assert (point.t_start, point.x, point.fwhm, point.x_sigma) == (np.datetime64("2022-11-11T12:00"), 12.5, None, None)
-    assert cube.movie == CubeMovie("movie.mp4", "poster.png", (4.0, 10.0), 2)
+    assert cube.movie == CubeMovie("movie.mp4", "poster.png", ((4.0, 10.0),), 2)
     assert cube.files == ("movie.mp4", "poster.png", "tracks.parquet", "cube.json")
     assert flare_cubes(archive, "2211110000") == []
 
@@ -58,6 +58,14 @@ def test_a_damaged_record_is_left_out(archive: Archive, record: str, caplog: pyt
     write_record(archive, record)
     assert flare_cubes(archive, FLARE) == []
     assert "cube.json" in caplog.text
+
+
+def test_a_movie_may_show_several_bands(archive: Archive) -> None:
+    movie = RECORD["movie"] | {"bands_kev": [[4.0, 10.0], [16.0, 28.0]]}  # type: ignore[operator]
+    write_record(archive, RECORD | {"movie": movie})
+    (cube,) = flare_cubes(archive, FLARE)
+    assert cube.movie is not None
+    assert cube.movie.bands == ((4.0, 10.0), (16.0, 28.0))
 
 
 def test_a_record_cannot_name_files_elsewhere(archive: Archive) -> None:

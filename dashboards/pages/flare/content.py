@@ -6,7 +6,9 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
@@ -241,12 +243,19 @@ def _measured(archive: Archive, image_id: str | None, visitor: Visitor) -> Measu
         return None
     try:
         image = visible_image(archive, image_id, visitor)
-        file = read_image_file(archive.path_of(image.file))
+        file, size = _read(archive.path_of(image.file), image.sha256)
     except (NotInArchive, InvalidProduct) as error:
         log.warning("%s", error)
         return None
-    size = measure_source(file.pixels, file.grid, file.sources) if file.pixels.max() > 0 else None
     return MeasuredImage(image, file, size)
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, sha256: str) -> tuple[ImageFile, SourceMeasure | None]:
+    """Content of an image file and the size of its source; half of the time of a page."""
+    del sha256  # a file that changed is read again
+    file = read_image_file(path)
+    return file, measure_source(file.pixels, file.grid, file.sources) if file.pixels.max() > 0 else None
 
 
 def _curves(archive: Archive, window: Window, *, simulated: bool) -> LightCurveView | None:

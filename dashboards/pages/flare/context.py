@@ -22,7 +22,7 @@ from dashboards.shared.links import routes_are_served
 from dashboards.shared.sky_figure import CONTOUR_COLORS
 from stixcore.heliographic import Observer, earth_at
 from stixcore.sky_views import apparent_radius, places_of, sky_of
-from stixcore.solar_grid import Line, limb
+from stixcore.solar_grid import Line, clipped, limb
 
 #: Side of a field, solar radii.
 FIELD = 0.3
@@ -87,7 +87,7 @@ def _figure(content: FlareContent, one: ContextMap, view: str, field: Field) -> 
     place = Placement(field.extent)
     thermal = content.thermal or content.nonthermal
     contours = [] if thermal is None else moved_contours(content, thermal, field)
-    lines = [place.path(limb(apparent_radius(field.observer)), "limb")]
+    lines = [place.path(line, "limb") for line in clipped(limb(apparent_radius(field.observer)), field.extent)]
     lines += [
         f'<g style="stroke: {color}">{"".join(place.path(line, "contour") for line in found)}</g>'
         for found, color in zip(contours, CONTOUR_COLORS, strict=False)

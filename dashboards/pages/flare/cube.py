@@ -161,12 +161,15 @@ def _movie(cube: Cube, movie: CubeMovie, content: FlareContent, links: Links) ->
     place, poster = links.cube(cube, movie.file), links.cube(cube, movie.poster)
     if place is None or poster is None:
         return ""
-    name = f"Movie of flare {content.flare.flare_id}, {_band(movie.band)}, {movie.frames} steps"
+    bands, several = ", ".join(map(_band, movie.bands)), len(movie.bands) > 1
+    name = f"Movie of flare {content.flare.flare_id}, {bands}, {movie.frames} steps"
+    said = " in the band with most, and the steps of the other bands at that time" if several else " of equal counts"
     return (
-        f'<figure class="movie"><video class="screen" controls loop playsinline preload="none" '
+        f'<figure class="movie{" wide" if several else ""}">'
+        f'<video class="screen" controls loop playsinline preload="none" '
         f'poster="{escape(poster)}" src="{escape(place)}" aria-label="{escape(name)}"></video>'
         f'<img class="paper" src="{escape(poster)}" alt="{escape(name)}">'
-        f"<figcaption>{_band(movie.band)}, {movie.frames} steps of equal counts. "
+        f"<figcaption>{bands}: {movie.frames} steps{said}. "
         "The still picture is the step with the highest count rate.</figcaption></figure>"
     )
 

@@ -26,6 +26,8 @@ from stixcore.solar_grid import heliographic_grid
 SUN, ONE_AU, HALF = 46.0, 132.0, 168.0
 #: Radius of the Sun and half the side of the drawings of the disk.
 DISK, DISK_HALF = 100.0, 122.0
+#: Every so many points of the lines of the grid are drawn, one per 3°.
+THINNED = 12
 SOLO, EARTH = "solo", "earth"
 SEEN_FROM = {
     SOLO: "From Solar Orbiter, with the Earth's limb",
@@ -117,7 +119,8 @@ def disk_svg(known: Geometry, observer: str) -> str:
     if me is None:
         return ""
     grid = "".join(
-        f'<path class="grid" d="{connected(x, -y)}"/>' for x, y in heliographic_grid(DISK, me.lat, step=15.0)
+        f'<path class="grid" d="{connected(x[::THINNED], -y[::THINNED])}"/>'
+        for x, y in heliographic_grid(DISK, me.lat, step=15.0)
     )
     limb = ""
     if other is not None:

@@ -132,13 +132,12 @@ class Placement:
 
 def connected(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
     """SVG path through points, with gaps at missing ones."""
-    parts, drawing = [], False
-    for left, top in zip(x, y, strict=True):
-        known = bool(np.isfinite(left) and np.isfinite(top))
-        if known:
-            parts.append(f"{'L' if drawing else 'M'}{left:.1f} {top:.1f}")
-        drawing = known
-    return "".join(parts)
+    known = np.isfinite(x) & np.isfinite(y)
+    begins = known & ~np.append(False, known[:-1])
+    return "".join(
+        f"{'M' if first else 'L'}{left:.1f} {top:.1f}"
+        for left, top, first in zip(x[known].tolist(), y[known].tolist(), begins[known].tolist(), strict=True)
+    )
 
 
 def _cross(content: FlareContent, place: Placement) -> str:
