@@ -33,6 +33,7 @@ from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import StixError
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import CleanParameters, StopRule
+from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
 from stixcore.imaging.methods import PARAMETERS, MethodParameters
 from stixcore.imaging.reconstruction import Method
@@ -44,6 +45,9 @@ AUTO, ASSUMED = "auto", "assumed"
 X, Y, ROLL = "x_arcsec", "y_arcsec", "roll_deg"
 #: Larger numbers in JSON are mistakes.
 _LARGEST = 1e15
+#: Copies of an ensemble where error bars are chosen and no other number is given.
+USUAL_MEMBERS = 30
+MAX_SEED = 10**15
 
 
 class ShiftBins(StrEnum):
@@ -268,6 +272,11 @@ class ImagingOptions:
         Refuse a time range that does not consist of whole bins.
     shift_bins : ShiftBins
         Whether to move the counts of early files to the time bin that they belong to.
+    ensemble : int
+        Simulated copies of the data per method, for uncertainty maps and error bars: 0 for none, or 2 to 1000. They do
+        not change the images, but the recipe and its id.
+    seed : int
+        Seed of the noise of the copies; without copies it has no meaning.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
@@ -335,6 +344,17 @@ class ImagingOptions:
         ShiftBins,
         Field(description="Move counts of files before 2021-12-09 to the time bin they belong to, in full resolution"),
     ] = ShiftBins.AUTO
+    ensemble: Annotated[
+        Whole,
+        Field(
+            description="Simulated copies of the data per method, for uncertainty maps and error bars; 0: none, "
+            f"{USUAL_MEMBERS} are usual",
+            json_schema_extra={"unit": "copies", "minimum": 0, "maximum": MAX_MEMBERS},
+        ),
+    ] = 0
+    seed: Annotated[
+        Whole, Field(description="Seed of the noise of these copies", ge=0, le=MAX_SEED, json_schema_extra={"unit": ""})
+    ] = 0
 
     @property
     def options(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
+from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.grid import PIXEL_LIMITS, ImageGrid
 from stixcore.imaging.methods import PARAMETERS, MethodParameters
 from stixcore.imaging.reconstruction import Method
@@ -101,6 +102,10 @@ class Recipe:
         How the time range is converted to whole bins. Recipes without this key date from when ranges grew outward.
     background_range : (str, str) or None
         Part of the background file to use, in the format of ``time_range``; None for the whole file.
+    ensemble : int
+        Simulated copies of the data per method, for uncertainty maps and error bars; 0 for none.
+    seed : int
+        Seed of their noise; 0 without copies.
     version : int
         Version of the JSON format.
 
@@ -129,6 +134,8 @@ class Recipe:
     shift_bins: bool = False
     window_rule: WindowRule = WindowRule.CENTRES
     background_range: tuple[str, str] | None = None
+    ensemble: int = 0
+    seed: int = 0
     version: int = RECIPE_VERSION
 
     def __post_init__(self) -> None:
@@ -160,6 +167,7 @@ class Recipe:
             low, high = PIXEL_LIMITS
             message = f"the pixel size is {low:g} to {high:g} arcsec, found {self.pixel}"
             raise SelectionError(message)
+        self._check_ensemble()
         if not self.methods:
             message = "a recipe needs at least one method"
             raise SelectionError(message)
@@ -167,6 +175,14 @@ class Recipe:
             message = "location and pointing must be finite numbers"
             raise SelectionError(message)
         _ = self.grid  # refuses impossible shapes and pixels
+
+    def _check_ensemble(self) -> None:
+        if self.ensemble and not 2 <= self.ensemble <= MAX_MEMBERS:
+            message = f"ensemble: expected 0, or 2 to {MAX_MEMBERS} copies, found {self.ensemble}"
+            raise SelectionError(message)
+        if self.seed < 0 or (self.seed and not self.ensemble):
+            message = f"seed: expected a whole number from 0, and 0 without an ensemble, found {self.seed}"
+            raise SelectionError(message)
 
     @property
     def t_start(self) -> np.datetime64:
@@ -280,6 +296,8 @@ class Recipe:
             shift_bins=data.get("shift_bins", False),
             background_range=_range(data.get("background_range")),
             window_rule=WindowRule(data.get("window_rule", WindowRule.OUTWARD)),
+            ensemble=data.get("ensemble", 0),
+            seed=data.get("seed", 0),
             version=data["version"],
         )
         if recipe.to_dict() != data:  # an unknown or misspelt key would be ignored silently
@@ -295,6 +313,8 @@ SINCE_VERSION_2: Mapping[str, Any] = {
     "shift_bins": False,
     "window_rule": WindowRule.OUTWARD,
     "background_range": None,
+    "ensemble": 0,
+    "seed": 0,
 }
 
 

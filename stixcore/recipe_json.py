@@ -20,6 +20,7 @@ from stixcore.coordinates import PointingSource
 from stixcore.errors import StixError
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import StopRule
+from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.forward_fit import ModelSelection
 from stixcore.imaging.grid import PIXEL_LIMITS, SIDE_LIMIT
 from stixcore.imaging.methods import PARAMETERS
@@ -237,5 +238,7 @@ _DOCUMENT = _object(
         "shift_bins": _truth,
         "window_rule": _one_of(WindowRule),
         "background_range": _several(_time, 2),
+        "ensemble": _number(0, MAX_MEMBERS, whole=True),
+        "seed": _number(0, _LARGEST, whole=True),
     },
 )

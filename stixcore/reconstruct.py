@@ -200,6 +200,8 @@ def prepare_recipe(
         background_range=None
         if background is None or request.background_range is None
         else (format_time(request.background_range[0]), format_time(request.background_range[1])),
+        ensemble=request.ensemble,
+        seed=request.seed if request.ensemble else 0,
     )
 
 
@@ -250,7 +252,7 @@ def reconstruct(
     locate: Callable[[FileReference], Path],
     *,
     progress: Callable[[Method, int, int], None] | None = None,
-    ensemble: int = 0,
+    ensemble: int | None = None,
     seed: int = 0,
     catalog: CalibrationCatalog = SHIPPED,
     data: PreparedData | None = None,
@@ -264,10 +266,11 @@ def reconstruct(
         Returns the path of a file that the recipe names.
     progress : callable, optional
         Called before each method with its name, its number (from 0) and the number of methods.
-    ensemble : int
-        Simulated copies of the data per method, for uncertainty maps; 0 for none. It does not change the images.
+    ensemble : int, optional
+        Simulated copies of the data per method, for uncertainty maps; 0 for none. It does not change the images. By
+        default number and seed of the recipe are used.
     seed : int
-        Seed of the simulated noise.
+        Seed of the simulated noise, if ``ensemble`` is given.
     catalog : CalibrationCatalog
         Contains the energy table that the recipe names; CAL files may also come from ``locate``.
     data : PreparedData, optional
@@ -282,6 +285,8 @@ def reconstruct(
     """
     with single_threaded():
         begin = perf_counter()
+        if ensemble is None:
+            ensemble, seed = recipe.ensemble, recipe.seed
         images = _reconstruct(
             recipe, prepare_data(recipe, locate, catalog) if data is None else data, progress, ensemble, seed
         )

@@ -35,7 +35,7 @@ def values(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
     if "minimum" in schema:
-        return f"{schema['minimum']:g} to {schema['maximum']:g} {schema['unit']}"
+        return f"{schema['minimum']:g} to {schema['maximum']:g} {schema['unit']}".rstrip()
     return {"boolean": "`true`, `false`", "array": "labels"}.get(schema.get("type", ""), "see `/api/v1/openapi.json`")
 
 

@@ -217,7 +217,7 @@ def run_image(arguments: argparse.Namespace) -> int:
     options = imaging_options(arguments)
     limits = Limits()  # the same as for requests, checked before anything is written
     limits.check_map(options.shape, options.pixel, options.location)
-    limits.check_ensemble(arguments.ensemble)
+    limits.check_ensemble(options.ensemble)
     request = ImageRequest(
         start=arguments.start,
         end=arguments.end,
@@ -228,8 +228,7 @@ def run_image(arguments: argparse.Namespace) -> int:
     catalog = calibration_catalog(arguments.archive.expanduser().resolve())  # the shipped one if there is no archive
     recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux, catalog=catalog)
     files = Locator.of(arguments.science, arguments.background, *arguments.aux)
-    images = reconstruct(recipe, files, ensemble=arguments.ensemble, seed=arguments.seed, catalog=catalog)
-    images = with_solutions(images, arguments.aux)
+    images = with_solutions(reconstruct(recipe, files, catalog=catalog), arguments.aux)
     saved = save_images(images, arguments.out, now())
     save_report(arguments.out / f"report-{recipe.recipe_id}.png", images, arguments.science)
     described = describe(images, saved)

@@ -50,7 +50,7 @@ def _form(key: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """What an argument accepts."""
     if key in _NUMBERS:
         return {"type": float, "nargs": len(_NUMBERS[key]), "metavar": tuple(_NUMBERS[key])}
-    if key == "shape":
+    if key == "shape" or schema.get("type") == "integer":
         return {"type": int, "metavar": "N"}
     if "enum" in schema:
         return {"choices": schema["enum"]}

@@ -217,19 +217,8 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
     image.add_argument("--end", type=_time, required=True, metavar="T")
     image.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help="keV")
     add_imaging_options(image)
-    image.add_argument(
-        "--ensemble", type=int, default=0, metavar="N", help="add uncertainty maps from N simulated copies"
-    )
-    image.add_argument("--seed", type=_seed, default=0, help="of the perturbations (default %(default)s)")
     image.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for FITS and PNG files")
     image.add_argument("--json", action="store_true", help="print everything about the images as one JSON object")
-
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        message = f"{text!r} is not a seed (a whole number from 0)"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
 
 
 def _time(text: str) -> np.datetime64:

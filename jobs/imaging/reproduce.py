@@ -74,7 +74,7 @@ def reproduce(path: Path, archive: Archive | None = None) -> Comparison:
             pass
         raise InvalidProduct(path, f"the input file {reference.name} beside it or in an archive", "neither")
 
-    images = reconstruct(recipe, locate, catalog=SHIPPED if archive is None else archive.calibration)
+    images = reconstruct(recipe, locate, ensemble=0, catalog=SHIPPED if archive is None else archive.calibration)
     again = images.images[method].image.astype(np.float32).astype(float)
     return _compared(path, stored, again)
 

@@ -94,7 +94,8 @@ class ImagingTask:
     created : datetime64
         Creation time that is written to files and rows; workers do not use their clock for it.
     ensemble : int
-        Number of simulated copies of the data per method, for error bars; 0 makes none.
+        Number of simulated copies of the data per method, for error bars, if the request asks for none: for previews
+        and cubes, whose ids do not depend on it.
     calibration : CalibrationCatalog
         Calibration of the archive, so that every process uses the same tables.
     """
@@ -200,7 +201,7 @@ def _run(task: ImagingTask, recipe: Recipe, begin: float) -> RunRows:
         reconstruct,
         locate=locate,
         progress=lambda method, number, _: report_progress(METHOD_NAMES[method], number + 2, steps),
-        ensemble=task.ensemble,
+        ensemble=task.ensemble or None,  # those of the recipe
         catalog=task.calibration,
     )
     images = run(recipe)
@@ -252,9 +253,9 @@ def write_products(
     recipe = images.recipe
     folder = image_folder(images.pixels.t_start, recipe.recipe_id)
     single = context.group_id is None
-    # of a group, only the numbers of an ensemble are kept, in the rows: its maps would triple the files; its pictures
-    # are the movie
-    stored = images if single else replace(images, ensembles={})
+    # of a group, only the numbers of an ensemble are kept, in the rows, unless its maps were asked for: they would
+    # triple the files; its pictures are the movie
+    stored = images if single or recipe.ensemble else replace(images, ensembles={})
     saved = save_images(stored, root / folder, created, pictures=single)
     if single:
         save_report(root / folder / "report.png", images, science)

@@ -82,7 +82,8 @@ class ClaimedRequest:
         running = self.running[progress.ticket]
         running.number, self.steps = progress.number, progress.total
         of_all = self.request.task_count
-        prefix = f"image set {running.part + 1} of {of_all}: " if of_all > 1 else ""
+        sets = self.request.set_count
+        prefix = f"image set {running.part + 1} of {sets}: " if sets > 1 and running.part < sets else ""
         self.step = (prefix + progress.step, self.finished * progress.total + self._under_way, of_all * progress.total)
 
     @property
@@ -130,16 +131,16 @@ class ClaimedRequest:
         self.waiting.clear()
 
 
-def verdict(parts: Sequence[TaskResult]) -> tuple[RequestState, str]:
-    """Final state and reason of a request whose image sets have all ended."""
+def verdict(parts: Sequence[TaskResult], set_count: int) -> tuple[RequestState, str]:
+    """Final state and reason of a request whose tasks have all ended; the first ``set_count`` make image sets."""
     failed = [part for part in parts if part.run_id is None]
     if not failed:
         return RequestState.DONE, ""
-    if len(parts) == 1:
-        return RequestState.FAILED, failed[0].reason
-    made = len(parts) - len(failed)
-    state = RequestState.DONE if made else RequestState.FAILED
-    return state, f"{len(failed)} of {len(parts)} image sets could not be made; the first: {failed[0].reason}"
+    state = RequestState.DONE if len(failed) < len(parts) else RequestState.FAILED
+    sets = [part for part in failed if part.part < set_count]
+    if set_count <= 1 or not sets:
+        return state, failed[0].reason
+    return state, f"{len(sets)} of {set_count} image sets could not be made; the first: {sets[0].reason}"
 
 
 def sentence_of(error: BaseException | None) -> str:

@@ -6,6 +6,7 @@ SQLite's shared memory does not work over a network.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -109,7 +110,7 @@ class Request:
     uid : str
         Science file to image.
     task_count : int
-        Number of image sets.
+        Number of tasks: its image sets, and for a rendering one that draws it.
     state : RequestState
     submitted_at, started_at, finished_at : datetime64[us] or None, UTC
     attempts : int
@@ -149,6 +150,27 @@ class Request:
     reason: str
     elapsed_s: float
     answered_by: int | None
+
+    @property
+    def kind(self) -> str:
+        """Kind of a request for a rendering, such as "cube"; empty for images."""
+        try:
+            return str(json.loads(self.body).get("kind", ""))
+        except (ValueError, AttributeError):
+            return ""
+
+    @property
+    def set_count(self) -> int:
+        """Number of image sets; the task that draws a rendering makes none."""
+        return self.task_count - 1 if self.kind else self.task_count
+
+    @property
+    def contents(self) -> str:
+        """What it makes, such as "59 image sets and their cube"."""
+        sets = f"{self.set_count} image set{'' if self.set_count == 1 else 's'}"
+        if not self.kind:
+            return sets
+        return f"{sets} and their {self.kind}" if self.set_count else self.kind
 
 
 @dataclass(frozen=True)

@@ -132,12 +132,13 @@ class ImagingRequest(ImagingOptions):
         Raises
         ------
         LimitReached
-            When it asks for too many image sets or too large a map.
+            When it asks for too many image sets, too large a map, or too many copies of the data.
         """
         if self.task_count > limits.task_count:
             message = f"this request asks for {self.task_count} image sets, {limits.task_count} at most"
             raise LimitReached(message)
         limits.check_map(self.shape, self.pixel, self.location)
+        limits.check_ensemble(self.ensemble)
 
     def check_file(self, file: ScienceFile) -> None:
         """Check that a science file has the data of the request, as far as its row in the index shows.

@@ -184,8 +184,7 @@ class Worker:
             if request is None:
                 return
             number, user = request.request_id, request.user
-            sets = "1 image set" if request.task_count == 1 else f"{request.task_count} image sets"
-            log.info("request %d of %s begins: %s, %s", number, user, request.uid, sets)
+            log.info("request %d of %s begins: %s, %s", number, user, request.uid, request.contents)
             self._begin(request)
             self._due["extra"] = self._timer() + 2.0 * self.settings.beat  # other workers may claim first
 
@@ -332,17 +331,17 @@ class Worker:
                 continue
             request = active.request
             if active.cancelling:
-                made = sum(part.run_id is not None for part in self.journal.parts(request_id))
-                self._finish(
-                    request, RequestState.CANCELLED, f"cancelled after {made} of {request.task_count} image sets"
-                )
+                ended = self.journal.parts(request_id)
+                made = sum(part.run_id is not None and part.part < request.set_count for part in ended)
+                after = f" after {made} of {request.set_count} image sets" if request.set_count else ""
+                self._finish(request, RequestState.CANCELLED, f"cancelled{after}")
             elif active.fault and request.faults + 1 < self.limits.retries:
                 self._send_back(request, active.fault)
             else:
                 if active.lost:
                     given_up = [TaskResult(number, None, active.fault) for number in sorted(active.lost)]
                     self.leases.record(request_id, self.name, given_up, 0.0)
-                self._finish(request, *verdict(self.journal.parts(request_id)))
+                self._finish(request, *verdict(self.journal.parts(request_id), request.set_count))
             del self._active[request_id]
             self._due.pop(f"step {request_id}", None)
 

@@ -108,6 +108,9 @@ class CubeRequest:
     def __post_init__(self) -> None:
         _check_looks(self.looks)
         _require(0 <= self.ensemble <= 100, "ensemble: expected 0 to 100 copies")
+        _require(
+            not self.imaging.ensemble, "imaging.ensemble: the copies of a cube are its key ensemble, beside imaging"
+        )
 
     @property
     def task_count(self) -> int:

@@ -81,6 +81,15 @@ def test_what_version_2_adds_survives_the_round_trip(further):
     assert set(recipe.to_dict()) - set(a_recipe().to_dict()) == set(further)
 
 
+def test_an_ensemble_and_its_seed_are_in_the_recipe():
+    """Without copies they are not, so that earlier ids stay."""
+    recipe = a_recipe(ensemble=30, seed=7)
+    assert {"ensemble": 30, "seed": 7}.items() <= recipe.to_dict().items()
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert recipe.recipe_id != a_recipe(ensemble=30).recipe_id
+    assert not {"ensemble", "seed"} & set(a_recipe().to_dict())
+
+
 def test_the_scatter_of_the_pointing_survives_the_round_trip():
     scatter = {"rms_x": 1.25, "rms_y": 2.5, "peak_to_peak": 7.5, "rms_roll": 0.125, "records": 9, "rejected": 2}
     scatter |= {"interpolated": True}
@@ -111,6 +120,7 @@ def test_id_is_sixteen_hex_digits_and_does_not_depend_on_the_order_of_methods():
         {"calibration": CALIBRATION},
         {"shift_bins": True},
         {"window_rule": WindowRule.OUTWARD},
+        {"ensemble": 30},
         {"shape": (128, 129)},
         {"energy_range": (4.0, 11.0)},
         {"location": Location(823.716, 146.579, "full_disk_bp")},
@@ -134,6 +144,8 @@ def test_every_change_changes_the_id(change):
         ({"subcollimators": ()}, "sub-collimator"),
         ({"methods": {}}, "method"),
         ({"shape": (0, 129)}, "pixels a side"),
+        ({"ensemble": 1}, "ensemble: expected 0, or 2 to 1000 copies, found 1"),
+        ({"seed": 3}, "seed: expected a whole number from 0, and 0 without an ensemble, found 3"),
         ({"pixel": -1.0}, "pixel size"),
         ({"pixel": 1e-300}, "pixel size"),
         ({"energy_range": (4.0, float("inf"))}, "finite"),
@@ -195,6 +207,7 @@ def test_text_that_is_no_recipe_is_refused(damage):
         (("subcollimators",), "10a", "subcollimators: expected a list"),
         (("calibration",), {"energy_table": 1}, "calibration: missing keys ['cal_file', 'phase_table']"),
         (("window_rule",), "inward", 'window_rule: expected one of centres, outward, found "inward"'),
+        (("ensemble",), 2.0, "ensemble: expected a whole number from 0 to 1000, found 2.0"),
         (("methods",), ["clean"], "methods: expected an object"),
         (("methods", "magic"), {}, "expected names among"),
         (("methods", "clean", "gain"), "0.1", 'methods.clean.gain: expected a number, found "0.1"'),

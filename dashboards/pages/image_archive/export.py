@@ -189,12 +189,14 @@ class ExportState(param.Parameterized):
         wished = float(self.cube_amount or 0)
         longer = StepRule(self.cube_rule) == StepRule.FIXED and lengths[-1] > 1.05 * wished
         why = f" instead of {wished:g} s, because steps are whole bins of the file" if longer else ""
+        unbounded = not (self.cube_start.strip() or self.cube_end.strip())
+        whole = "the whole file, " if unbounded else ""
         return (
-            f"{formatting.plural(len(steps), 'time step')} of {each} s{why}, from {formatting.day(steps[0][0])} "
+            f"{formatting.plural(len(steps), 'time step')} of {each} s{why}: {whole}from {formatting.day(steps[0][0])} "
             f"{formatting.clock(steps[0][0])} to {formatting.clock(steps[-1][1])} UTC, in "
             f"{formatting.plural(len(asked.energy_ranges), 'energy range')}: "
             f"{formatting.plural(len(steps) * len(asked.energy_ranges), 'image set')}. "
-            "Steps with too few counts are left out."
+            "Sets that cannot be made, for instance of steps with too few counts, are named with the result."
         )
 
     def maps(self, visitor: Visitor) -> list[str]:
@@ -254,8 +256,9 @@ class ExportState(param.Parameterized):
             message = f"you have no request {self.request_id}"
             raise NotAllowed(message)
         rendering = find_rendering(archive, journal, request) if request.state == RequestState.DONE else None
-        failed = request.reason if request.state == RequestState.FAILED else ""
-        self.param.update(progress=_progress(journal, request), rendering=rendering, problem=failed)
+        ended = request.state in (RequestState.FAILED, RequestState.DONE)  # a cube is done without some of its sets
+        missing = request.reason if ended else ""
+        self.param.update(progress=_progress(journal, request), rendering=rendering, problem=missing)
 
 
 def parse_bands(text: str) -> tuple[tuple[float, float], ...]:

@@ -148,10 +148,10 @@ class ExportActions:
                 _html("<p>Images of the first selected image's flare at the times, energies and methods below.</p>"),
                 pn.FlexBox(
                     pmui.TextInput.from_param(
-                        of.cube_start, label="From (UTC)", placeholder="start of the file", width=250, **SMALL
+                        of.cube_start, label="From (UTC), empty: start of the file", width=250, **SMALL
                     ),
                     pmui.TextInput.from_param(
-                        of.cube_end, label="To (UTC)", placeholder="end of the file", width=250, **SMALL
+                        of.cube_end, label="To (UTC), empty: end of the file", width=250, **SMALL
                     ),
                     pmui.FloatInput.from_param(of.cube_amount, label="Time steps of", width=120, **SMALL),
                     pmui.Select.from_param(of.cube_rule, label="Steps", options=RULES, width=150, **SMALL),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from html import escape
 
@@ -140,24 +139,14 @@ def failure_html(request: Request, visitor: Visitor, now: np.datetime64) -> str:
 
 
 def _request(request: Request, visitor: Visitor, middle: str, end: str) -> str:
-    sets = formatting.plural(request.task_count, "image set")
-    sets = _kind(request.body) or sets
     author = request.user if visitor.may_change_request(request) else "another user"
     uid = escape(request.uid)
     return (
         f'<div class="request"><span class="id">{request.request_id}</span>'
         f'<span><a href="image_archive?text={uid}&amp;author=anyone">{uid}</a></span>'
         f"<span>{escape(author)}</span>{middle}"
-        f'<span class="what">{sets}<br>{end}</span></div>'
+        f'<span class="what">{escape(request.contents)}<br>{end}</span></div>'
     )
-
-
-def _kind(body: str) -> str:
-    """Kind of a request that is not for images: "animation", "overlay"; empty for images."""
-    try:
-        return escape(str(json.loads(body).get("kind", "")))
-    except (ValueError, AttributeError):
-        return ""
 
 
 def unlisted_html(work: Work) -> str:

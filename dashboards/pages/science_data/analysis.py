@@ -11,16 +11,15 @@ import panel as pn
 import panel.ui as pmui
 
 from dashboards.pages.science_data import form_parts as parts
+from dashboards.pages.science_data.advanced_form import MAP_PIXELS, AdvancedForm
 from dashboards.pages.science_data.file_state import FileView, TimeEnergySelection
 from dashboards.pages.science_data.form_parts import FIELD
 from dashboards.pages.science_data.imaging_form import (
-    ASSUMED,
     BINS,
     COUNTS,
     GIVEN,
     ONE,
     SEARCHED,
-    SHAPES,
     STEPS,
     Feedback,
     ImagingForm,
@@ -32,25 +31,15 @@ from dashboards.pages.science_data.tracking import Tracking
 from dashboards.panel_patches.document_lock import in_a_thread, locked_updates
 from dashboards.shared.access import Visitor
 from dashboards.shared.errors import NotUnderstood
-from dashboards.shared.formatting import METHOD_NAMES
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.ranges import earliest
 from dashboards.shared.style import style
 from jobs.queue.requests import AUTO
-from stixcore.fits.windows import WindowRule
-from stixcore.instrument.geometry import PixelSet
-from stixcore.options import ShiftBins
 from stixcore.times import format_time
 
 #: Interval for checking the journal while a request is open, ms.
 LOOK_MS = 400
-#: Side of the maps, pixel; with their axes they fit on a telephone.
-MAP_PIXELS = 290
 CUTS = {"one interval": ONE, "steps": STEPS, "native bins": BINS, "equal counts": COUNTS}
-RULES = {"bins centred in the range": WindowRule.CENTRES, "bins that cover the range": WindowRule.OUTWARD}
-SHIFTS = {"moved to their time bin": ShiftBins.AUTO, "not moved": ShiftBins.OFF}
-PLACES = {"search the disk": SEARCHED, "as entered or clicked": GIVEN}
-POINTINGS = {"from the auxiliary files": AUTO, "assumed: Sun centre, north up": ASSUMED, "as entered": GIVEN}
 
 
 class AnalysisView:
@@ -105,6 +94,13 @@ class AnalysisView:
         form.param.watch(self._rule_changed, ["window_rule", "exact"])
         if self._tracking is not None:
             self._tracking.param.watch(self._show_status, ["status", "problem", "mine", "answered"])
+        self._advanced = pn.Column(
+            sizing_mode="stretch_width",
+            margin=0,
+            visible=False,
+            stylesheets=[style("pages/science_data/advanced_form")],
+        )
+        more = pmui.Button(label="Advanced", icon="tune", variant="text", size="small", on_click=self._open_advanced)
         left = pn.Column(*self._fields(), self._known, self._submission(), sizing_mode="stretch_width", margin=0)
         right = pn.Column(
             pn.pane.Bokeh(self._map.model, margin=0),
@@ -127,6 +123,8 @@ class AnalysisView:
                 stylesheets=[style("pages/science_data/side_by_side")],
                 margin=0,
             ),
+            more,
+            self._advanced,
             sizing_mode="stretch_width",
             margin=(8, 0),
         )
@@ -163,8 +161,6 @@ class AnalysisView:
         self._background = pmui.Select.from_param(
             of.background, label="Background", options={"automatic": AUTO}, width=340, **FIELD
         )
-        self._advanced = pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
-        more = pmui.Button(label="Advanced", icon="tune", variant="text", size="small", on_click=self._open_advanced)
         return [
             pn.FlexBox(self._from, self._to, self._low, self._high, sizing_mode="stretch_width"),
             pn.FlexBox(
@@ -177,80 +173,15 @@ class AnalysisView:
                 sizing_mode="stretch_width",
             ),
             self._background,
-            more,
-            self._advanced,
         ]
 
     def _open_advanced(self, _: Any) -> None:
         if not self._advanced.objects:  # most visits never open it
-            self._advanced[:] = self._advanced_fields()
+            more = AdvancedForm(self._form, self._tapped)
+            self._advanced[:], self._disk = more.columns(), more.disk
             if self.feedback is not None:
                 self._show_disk(self.feedback)
         self._advanced.visible = not self._advanced.visible
-
-    def _advanced_fields(self) -> list[Any]:
-        of, number = self._form.param, {"width": 130, **FIELD}
-        self._disk = MapPlot(MAP_PIXELS, self._tapped)
-        shapes = pmui.Select.from_param(
-            of.shape_of_sources, label="Forward fit", options=list(SHAPES), width=150, **FIELD
-        )
-        choice: dict[str, Any] = {"margin": (6, 10, 4, 0), "description": "", "width": 300}
-        late: list[Any] = []
-        if self._form.data.can_shift_bins:  # files before December 2021 in full time resolution
-            late = [pmui.Select.from_param(of.shift_bins, label="Delayed counts", options=SHIFTS, width=230, **FIELD)]
-        return [
-            parts.group(
-                "Methods",
-                pmui.MultiChoice.from_param(
-                    of.methods, label="Methods", options={name: key for key, name in METHOD_NAMES.items()}, **choice
-                ),
-                pmui.IntInput.from_param(of.clean_iterations, label="CLEAN iterations", **number),
-                pmui.FloatInput.from_param(of.clean_gain, label="CLEAN gain", **number),
-                pmui.FloatInput.from_param(of.clean_beam, label="CLEAN beam [″]", **number),
-                pmui.IntInput.from_param(of.em_iterations, label="EM iterations", **number),
-                pmui.FloatInput.from_param(of.em_tolerance, label="EM tolerance", format="0.[000000]", **number),
-                pmui.FloatInput.from_param(of.mem_percent, label="MEM λ [%], 0: auto", **number),
-                shapes,
-            ),
-            parts.group(
-                "Map and data",
-                pmui.IntInput.from_param(of.side, label="Map size [pixels]", **number),
-                pmui.FloatInput.from_param(of.pixel, label="Pixel size [″]", **number),
-                pmui.Select.from_param(
-                    of.pixel_set, label="Pixel set", options={str(s): s for s in PixelSet}, width=130, **FIELD
-                ),
-                pmui.MultiChoice.from_param(
-                    of.subcollimators, label="Sub-collimators", options=parts.subcollimator_options(), **choice
-                ),
-            ),
-            parts.group(
-                "Time range",
-                pmui.Select.from_param(of.window_rule, label="Time bins", options=RULES, width=230, **FIELD),
-                pmui.Checkbox.from_param(
-                    of.exact, label="Require whole bins", size="small", margin=(6, 10, 6, 0), description=""
-                ),
-                *late,
-            ),
-            parts.group(
-                "Location",
-                pmui.Select.from_param(of.place, label="Map centre", options=PLACES, width=190, **FIELD),
-                pmui.FloatInput.from_param(of.x, label="Solar X [″]", **number),
-                pmui.FloatInput.from_param(of.y, label="Solar Y [″]", **number),
-            ),
-            pn.pane.HTML(
-                "Full-disk map from the coarse grids, with its brightest peaks. Click a peak to centre the map there.",
-                styles={"font-size": "13px"},
-                margin=0,
-            ),
-            pn.pane.Bokeh(self._disk.model, margin=0),
-            parts.group(
-                "Pointing",
-                pmui.Select.from_param(of.pointing, label="Pointing", options=POINTINGS, width=260, **FIELD),
-                pmui.FloatInput.from_param(of.roll, label="Roll [°]", **number),
-                pmui.FloatInput.from_param(of.pointing_x, label="X [″]", **number),
-                pmui.FloatInput.from_param(of.pointing_y, label="Y [″]", **number),
-            ),
-        ]
 
     def _submission(self) -> pn.Column:
         button: dict[str, Any] = {"size": "small", "margin": (6, 10, 6, 0)}

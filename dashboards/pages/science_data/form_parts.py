@@ -20,6 +20,8 @@ from jobs.queue.requests import AUTO, NONE
 from stixcore.imaging.location import DOUBTFUL_SIDELOBE_RATIO
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS
 
+#: Processor time of a copy, s: mean of the methods, previews of November 2022 (docs/decisions/ensembles.md).
+SECONDS_PER_COPY = 0.05
 FIELD: dict[str, Any] = {"size": "small", "margin": (6, 10, 4, 0), "description": "", "sx": LOW}
 
 
@@ -95,10 +97,18 @@ def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
     if feedback.background:
         lines.append(f"<p>{escape(feedback.background)}</p>")
     if feedback.n_images and not feedback.problem:
-        lines.append(f"<p><b>{formatting.counts(feedback.n_images)} images</b> will be made.</p>")
+        lines.append(f"<p><b>{formatting.counts(feedback.n_images)} images</b> will be made{_copies(feedback)}.</p>")
     if feedback.problem:
         lines.append(f"<p class='advice'>{escape(feedback.problem[0].upper() + feedback.problem[1:])}.</p>")
     return "".join(lines)
+
+
+def _copies(feedback: Feedback) -> str:
+    """What error bars cost, for the sentence about the number of images."""
+    if not feedback.copies:
+        return ""
+    seconds = SECONDS_PER_COPY * feedback.copies * feedback.n_images
+    return f", with error bars from {feedback.copies} copies each: about {formatting.number(seconds, '.2g')} s more"
 
 
 def status_html(status: RequestStatus | None, *, answered: bool) -> str:
@@ -116,7 +126,8 @@ def status_html(status: RequestStatus | None, *, answered: bool) -> str:
         case RequestState.RUNNING:
             steps = max(request.step_count, 1)
             done = (len(status.parts) + request.step_number / steps) / max(request.task_count, 1)
-            sets = f", set {len(status.parts) + 1} of {request.task_count}" if request.task_count > 1 else ""
+            current, of_all = len(status.parts) + 1, request.set_count  # a cube is drawn after its last set
+            sets = f", set {current} of {of_all}" if of_all > 1 and current <= of_all else ""
             stop = " It is being cancelled." if request.cancelling else ""
             return (
                 f"<p>{head} is running: {escape(request.step or 'starting')}{sets}.{stop}</p>"
@@ -137,7 +148,7 @@ def requests_html(requests: Sequence[Request], current: int) -> str:
     rows = "".join(
         f"<li><a href='?uid={escape(request.uid)}&amp;tab=analysis&amp;request={request.request_id}'"
         f"{' aria-current=true' if request.request_id == current else ''}>{request.request_id}</a> "
-        f"{escape(str(request.state))}, {request.task_count} set{'s' if request.task_count != 1 else ''}, "
+        f"{escape(str(request.state))}, {escape(request.contents)}, "
         f"{formatting.day(request.submitted_at)} {formatting.clock(request.submitted_at)} UTC</li>"
         for request in requests
     )

@@ -30,6 +30,7 @@ from stixcore.fits.spec import ProductKind
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.em import EmParameters
+from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
@@ -38,6 +39,8 @@ from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
 from stixcore.options import (
     CLEAN_ITERATIONS,
     MAX_DISTANCE,
+    MAX_SEED,
+    USUAL_MEMBERS,
     ImageRequest,
     ShiftBins,
     default_clean,
@@ -82,6 +85,8 @@ class Feedback:
         Why there is no image, or no request.
     asked : str
         The typed time range, if it differs from the whole bins; else empty.
+    copies : int
+        Simulated copies of the data per image, for error bars; 0 for none.
     """
 
     box: TimeEnergySelection
@@ -92,6 +97,7 @@ class Feedback:
     n_images: int = 0
     problem: str = ""
     asked: str = ""
+    copies: int = 0
 
 
 _OPTIONS = option_schemas()
@@ -136,7 +142,10 @@ class ImagingForm(param.Parameterized):
     clean_beam = TypedNumber(default=CleanParameters().beam_fwhm, bounds=(1.0, 180.0), step=1.0, doc="FWHM, arcsec")
     em_iterations = TypedInteger(default=EmParameters().max_iterations, bounds=(1, 50_000), step=100)
     em_tolerance = TypedNumber(default=EmParameters().tolerance, bounds=(1e-6, 1.0), step=0.0005)
-    mem_percent = TypedNumber(default=0.0, bounds=(0.0, 20.0), step=0.5, doc="Regularization, %; 0: by signal to noise")
+    mem_choice: param.Selector[Any] = param.Selector(
+        default=AUTO, objects=[AUTO, GIVEN], doc="Regularization of MEM_GE"
+    )
+    mem_percent = TypedNumber(default=1.0, bounds=(0.0, 20.0), step=0.5, doc="Regularization, %, if it is given")
     shape_of_sources: param.Selector[Any] = param.Selector(default="the best of all", objects=list(SHAPES))
     side = TypedInteger(**_limited("shape"), step=16, doc="Pixels along a side")
     pixel = TypedNumber(**_limited("pixel_arcsec"), step=0.5, doc="Size of a pixel, arcsec")
@@ -156,6 +165,11 @@ class ImagingForm(param.Parameterized):
     roll = TypedNumber(default=0.0, bounds=(-360.0, 360.0), step=0.5, doc="deg")
     pointing_x = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=1.0, doc="arcsec")
     pointing_y = TypedNumber(default=0.0, bounds=(-10_000.0, 10_000.0), step=1.0, doc="arcsec")
+    error_bars = param.Boolean(default=False, doc="Uncertainty maps and errors from simulated copies of the data")
+    ensemble = TypedInteger(
+        default=USUAL_MEMBERS, bounds=(2, MAX_MEMBERS), step=10, doc=_OPTIONS["ensemble"]["description"]
+    )
+    seed = TypedInteger(default=0, bounds=(0, MAX_SEED), doc=_OPTIONS["seed"]["description"])
     hidden = param.Boolean(default=False, doc="Only the author and operators see the images")
 
     #: Parameters that affect the instant image.
@@ -164,7 +178,7 @@ class ImagingForm(param.Parameterized):
         "roll", "pointing_x", "pointing_y",
     )  # fmt: skip
     #: Parameters that affect the number of images.
-    counted = ("cut", "step", "counts", "energies", "methods")
+    counted = ("cut", "step", "counts", "energies", "methods", "error_bars", "ensemble")
 
     def __init__(self, view: FileView, source: ArchiveSource, file: ScienceFile | None, **params: Any) -> None:
         super().__init__(**params)
@@ -252,7 +266,7 @@ class ImagingForm(param.Parameterized):
             ),
             Method.EM: EmParameters(self.em_iterations, float(self.em_tolerance)),
             Method.MEM_GE: replace(
-                default_mem_ge(), percent_lambda=float(self.mem_percent) / 100 if self.mem_percent else None
+                default_mem_ge(), percent_lambda=float(self.mem_percent) / 100 if self.mem_choice == GIVEN else None
             ),
             Method.VIS_FWDFIT: ForwardFitParameters(SHAPES[self.shape_of_sources]),
         }
@@ -292,7 +306,8 @@ class ImagingForm(param.Parameterized):
             self.request(box)
         except (StixError, OSError) as error:
             problem = public_sentence(error)
-        return Feedback(box, instant, spectrum, explanation, choice, n_images, problem, self.view.asked)
+        copies = self._options()["ensemble"]
+        return Feedback(box, instant, spectrum, explanation, choice, n_images, problem, self.view.asked, copies)
 
     def _instant_request(self, box: TimeEnergySelection) -> ImageRequest:
         return ImageRequest(
@@ -311,6 +326,8 @@ class ImagingForm(param.Parameterized):
             "subcollimators": tuple(label for label in ALL_LABELS if label in self.subcollimators),
             "pixel_set": self.pixel_set,
             "shift_bins": self.shift_bins,
+            "ensemble": self.ensemble if self.error_bars else 0,
+            "seed": self.seed if self.error_bars else 0,
         }
 
     def candidates(self, box: TimeEnergySelection) -> BackgroundChoice:

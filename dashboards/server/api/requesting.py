@@ -120,7 +120,7 @@ def request_document(journal: Journal, row: Request) -> dict[str, Any]:
         "state": str(row.state),
         "position": journal.position(row.request_id),
         "uid": row.uid,
-        "recipes": row.task_count,
+        "recipes": row.set_count,
         "step": row.step,
         "step_number": row.step_number,
         "step_count": row.step_count,

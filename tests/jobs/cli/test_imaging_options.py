@@ -30,6 +30,8 @@ WORDS = {
     "--bins outward": {"window_rule": WindowRule.OUTWARD},
     "--exact": {"exact": True},
     "--shift-bins off": {"shift_bins": ShiftBins.OFF},
+    "--ensemble 30": {"ensemble": 30},
+    "--seed 7": {"seed": 7},
 }
 
 

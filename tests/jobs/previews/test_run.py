@@ -19,6 +19,7 @@ from jobs.previews.windows import PreviewRules
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.image_files.read import read_uncertainty
 from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.em import EmParameters
@@ -26,6 +27,7 @@ from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import Aspect, Finding, Severity
 from stixcore.instrument.energy_tables import Validity
 from stixcore.options import ImageRequest, default_clean
+from stixcore.recipe import Recipe
 
 pytestmark = pytest.mark.system
 
@@ -235,6 +237,18 @@ def test_copies_give_every_image_its_errors(small_task):
     assert image.centroid_sigma == pytest.approx(np.hypot(*sigma) / np.sqrt(2.0))
     (alone,) = run_preview(small_task).images
     assert (alone.sigma_source, alone.flux_sigma, alone.fwhm) == (None, None, image.fwhm)
+
+
+def test_copies_that_a_request_asks_for_are_in_the_recipe_and_in_the_files_of_a_group(small_task):
+    alone = run_preview(small_task).run
+    asked = replace(small_task, request=replace(small_task.request, ensemble=3, seed=7))
+    outcome = run_preview(replace(asked, context=replace(asked.context, group_id="cube-1")))
+    assert outcome.run.run_id != alone.run_id
+    assert Recipe.from_json(outcome.run.recipe).ensemble == 3
+    (image,) = outcome.images
+    assert image.sigma_source == "ensemble"
+    stored = read_uncertainty(small_task.root / image.file)
+    assert (stored.n, stored.seed) == (3, 7)
 
 
 @pytest.mark.needs_shared_data

@@ -73,6 +73,8 @@ requests = st.builds(
     window_rule=st.sampled_from(WindowRule),
     exact=st.booleans(),
     shift_bins=st.sampled_from(ShiftBins),
+    ensemble=st.sampled_from([0, 2, 30, 1000]),
+    seed=st.integers(0, 10**15),
     hidden=st.booleans(),
 )
 
@@ -102,6 +104,8 @@ def test_every_choice_reaches_every_image_set():
         "window_rule": WindowRule.OUTWARD,
         "exact": True,
         "shift_bins": ShiftBins.OFF,
+        "ensemble": 30,
+        "seed": 7,
     }
     elsewhere = {"uid", "time_ranges", "energy_ranges", "background", "hidden"}
     assert {field.name for field in fields(ImagingRequest)} == set(choices) | elsewhere

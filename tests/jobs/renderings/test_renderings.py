@@ -260,6 +260,8 @@ def test_json_there_and_back(archive):
         imaging,
     ):
         assert parse_any(request.to_json()) == request
+    with pytest.raises(BadRequest, match="the copies of a cube are its key ensemble, beside imaging"):
+        CubeRequest(replace(imaging, ensemble=30))
 
 
 @pytest.mark.parametrize(

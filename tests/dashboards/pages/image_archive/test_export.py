@@ -6,7 +6,7 @@ import pytest
 from archive import ImageFilter
 from dashboards.pages.image_archive.export import ExportState, parse_bands
 from dashboards.shared.access import GUEST, Visitor
-from dashboards.shared.source import ArchiveSource
+from dashboards.shared.source import ArchiveSource, journal_of
 from jobs.executors.serial import SerialExecutor
 from jobs.queue.worker import Worker
 from jobs.renderings.planner import RequestPlanner
@@ -87,14 +87,27 @@ def test_a_cube_is_a_grid_of_times_bands_and_methods(imaged, state, images):
     assert asked.imaging.location == (images[0].center_hpc_x, images[0].center_hpc_y)
     state.cube_rule = "native"
     assert len(state.cube_request(imaged, images).imaging.time_ranges) == 3  # bins of 20 s
-    assert "3 time steps of 20 s, from" in state.cube_plan(images)
+    assert "3 time steps of 20 s: from" in state.cube_plan(images)
     state.param.update(cube_rule="fixed", cube_amount=7.0)
     assert "of 20 s instead of 7 s, because steps are whole bins of the file" in state.cube_plan(images)
     assert "2 energy ranges: 6 image sets." in state.cube_plan(images)
     state.cube_rule = "native"
+    state.param.update(cube_start="", cube_end="")
+    assert ": the whole file, from" in state.cube_plan(images)
     state.cube_bands = "soft"
     assert not state.cube(images, ANNA, NOW)
     assert state.problem == "'soft' is not an energy range (example: 4-10, 16-28)"
+
+
+def test_sets_of_a_cube_are_counted_without_the_cube(imaged, state, images):
+    file = imaged.science_file(images[0].uid)
+    start, end = file.t_start, file.t_start + np.timedelta64(60, "s")
+    state.param.update(cube_start=str(start), cube_end=str(end), cube_rule="native", cube_methods=["bp"])
+    assert "3 image sets." in state.cube_plan(images)
+    assert state.cube(images, ANNA, NOW)
+    request = journal_of(imaged).get(state.request_id)
+    assert (request.set_count, request.contents) == (3, "3 image sets and their cube")
+    journal_of(imaged).cancel(request.request_id, NOW)
 
 
 def test_bands_are_read():

@@ -99,6 +99,23 @@ def test_the_request_is_what_was_chosen(form: ImagingForm) -> None:
     assert (request.pointing.roll, request.pointing.x, request.hidden) == (2.0, 30.0, True)
 
 
+def test_error_bars_are_a_choice_with_30_copies_unless_another_number_is_given(form: ImagingForm) -> None:
+    form.param.update(ensemble=12, seed=7)
+    assert (form.request(form.view.box).ensemble, form.request(form.view.box).seed) == (0, 0)
+    form.error_bars = True
+    asked = form.request(form.view.box)
+    assert (asked.ensemble, asked.seed) == (12, 7)
+    assert "with error bars from 12 copies each: about 4.2 s more" in feedback_html(form.feedback(form.view.box))
+    assert ImagingForm.param.ensemble.default == 30
+
+
+def test_lambda_is_automatic_until_it_is_given(form: ImagingForm) -> None:
+    form.mem_percent = 2.0
+    assert form.method_parameters()[Method.MEM_GE].percent_lambda is None
+    form.mem_choice = GIVEN
+    assert form.method_parameters()[Method.MEM_GE].percent_lambda == 0.02
+
+
 def test_a_box_can_be_cut(form: ImagingForm) -> None:
     start, end = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:46:00", "us")
     box = form.view.snap(start, end, 6, 10)

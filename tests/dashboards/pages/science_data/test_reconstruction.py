@@ -49,7 +49,14 @@ def test_a_guest_sees_everything_and_cannot_submit(
 
     # everything in the advanced form has a name
     page.get_by_role("button", name="Advanced").click()
-    for button in ("Less: CLEAN iterations", "More: CLEAN iterations", "Less: Roll [°]", "More: Roll [°]"):
+    for button in ("Less: CLEAN iterations", "More: CLEAN iterations", "Less: EM iterations", "More: EM iterations"):
+        expect(page.get_by_role("button", name=button)).to_be_visible()
+    for unused in ("Solar X [″]", "Roll [°]", "MEM_GE λ [%]", "Copies"):  # automatic, and no error bars
+        expect(page.get_by_label(unused, exact=True)).to_have_count(0)
+    page.get_by_role("combobox", name="Pointing").click()
+    page.get_by_role("menuitem", name="as entered").click()
+    page.get_by_label("From simulated copies of the data").check()
+    for button in ("Less: Roll [°]", "More: Roll [°]", "Less: Copies", "More: Copies"):
         expect(page.get_by_role("button", name=button)).to_be_visible()
     expect(page.get_by_label("Time bins")).to_be_visible()
     expect(page.get_by_label("Delayed counts")).to_have_count(0)  # of files before December 2021
