@@ -16,6 +16,7 @@ import panel as pn
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.layouts import column
 from bokeh.models import (
+    BasicTickFormatter,
     BoxZoomTool,
     ColumnDataSource,
     CustomJS,
@@ -23,6 +24,7 @@ from bokeh.models import (
     DatetimeTickFormatter,
     Grid,
     HoverTool,
+    LinearAxis,
     LinearScale,
     PanTool,
     Range1d,
@@ -37,6 +39,7 @@ from archive import Image
 from archive.index.series import BANDS
 from dashboards.pages.lightcurves.flares import FlareSpan, labelled
 from dashboards.pages.lightcurves.images import WindowImages
+from dashboards.pages.lightcurves.origin import origin_label, unit_of
 from dashboards.pages.lightcurves.state import LOG, Curves
 from dashboards.shared import formatting
 from dashboards.shared.curve_colors import BAND_NAMES, DARK, LIGHT, Colors
@@ -60,6 +63,10 @@ GUESSED_WIDTH = 1000
 ROWS = (0.745, 0.555)
 #: Heights of rates and of triggers: with the controls, the time axis is in a window of 1280 × 800. Screen pixel.
 MAIN_PX, STRIP_PX = 320, 134
+#: Height of the background detector, and of the rates above it.
+DETECTOR_PX, MAIN_WITH_DETECTOR_PX = 110, 220
+#: Band that is shown of the background detector.
+DETECTOR_BAND = BANDS[0]
 
 
 @dataclass
@@ -67,6 +74,7 @@ class _Sources:
     """Data sources of the plot."""
 
     rates: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(columns_empty()))
+    detector: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(columns_empty()))
     attenuator: ColumnDataSource = field(default_factory=lambda: ColumnDataSource({"left": [], "right": []}))
     flares: ColumnDataSource = field(default_factory=lambda: ColumnDataSource(flare_columns(())))
     names: ColumnDataSource = field(default_factory=lambda: ColumnDataSource({"x": [], "text": []}))
@@ -110,7 +118,8 @@ class LightCurvePlot:
         self.x_range: Any = Range1d(
             start=0.0, end=1.0, min_interval=SHORTEST_S * 1e3, max_interval=LONGEST_S * 1e3, name="window"
         )
-        self._clock_range: Any = Range1d(start=0.0, end=1.0, tags=[0.0])
+        self._clock_range: Any = Range1d(start=0.0, end=1.0, tags=[0.0, 1.0])
+        self._relative, self._with_detector = False, False
         self._join_ranges()
         self._on_tap(self._sources.flares, "flare_id", on_flare)
         self._on_tap(self._sources.frames, "image_id", on_image)
@@ -123,6 +132,11 @@ class LightCurvePlot:
     def show(self, curves: Curves, clock: Clock) -> None:
         """Show a window of the curves."""
         self._curves, self._clock = curves, clock
+        layout = curves.origin is not None, curves.detector is not None
+        if layout != (self._relative, self._with_detector):
+            self._relative, self._with_detector = layout
+            self._build()
+            self._fill_pictures()
         self._fill()
 
     def show_images(self, images: WindowImages) -> None:
@@ -166,13 +180,14 @@ class LightCurvePlot:
         """Rebuild the figures: scale and colours cannot change in place."""
         colors = DARK if self._dark else LIGHT
         self._main, below = self._main_figure(colors), self._strip_figure(colors)
-        self._column.children = [self._main, below]
+        between = [self._detector_figure(colors)] if self._with_detector else []
+        self._column.children = [self._main, *between, below]
 
     def _join_ranges(self) -> None:
         """Let the browser keep the visible clock in step and report changes of the range."""
         step = CustomJS(
             args={"seen": self.x_range, "clock": self._clock_range},
-            code="const [s] = clock.tags; clock.setv({start: seen.start + s, end: seen.end + s})",
+            code="const [s, f] = clock.tags; clock.setv({start: (seen.start + s) * f, end: (seen.end + s) * f})",
         )
         for name in ("start", "end"):
             self.x_range.js_on_change(name, step)
@@ -207,7 +222,7 @@ class LightCurvePlot:
     def _main_figure(self, colors: Colors) -> Any:
         plot = self._figure(
             colors,
-            MAIN_PX,
+            MAIN_WITH_DETECTOR_PX if self._with_detector else MAIN_PX,
             y_axis_type=self._scale,
             y_range=Range1d(start=1.0, end=1000.0),
             toolbar_location="right",
@@ -277,7 +292,11 @@ class LightCurvePlot:
                 renderers=[guide],
                 mode="vline",
                 line_policy="prev",
-                tooltips=[("UTC at Solar Orbiter", "@time{%F %T}"), *rates],
+                tooltips=[
+                    ("UTC at Solar Orbiter", "@time{%F %T}"),
+                    *([("T − T0", "@since{0,0.0} s")] if self._relative else []),
+                    *rates,
+                ],
                 formatters={"@time": "datetime"},
                 # on the curve; what is above the curves has its tooltip above the pointer, so that two never overlap
                 point_policy="snap_to_data",
@@ -311,6 +330,44 @@ class LightCurvePlot:
         )
         return frames
 
+    def _detector_figure(self, colors: Colors) -> Any:
+        """The background detector, on its own axis: its holes are small, so its rates are far below the others."""
+        plot = self._figure(
+            colors,
+            DETECTOR_PX,
+            y_axis_type=self._scale,
+            y_range=Range1d(start=1.0, end=1000.0),
+            toolbar_location=None,
+            name="detector",
+        )
+        plot.html_attributes = aria_label("Count rate of the background detector in 4-10 keV against time")
+        self._detector_range = plot.y_range
+        plot.left[0].axis_label = "Rate [ct s⁻¹]"
+        plot.left[0].ticker.desired_num_ticks = 3
+        self._add_clock(plot, colors, shown=False)
+        rate = f"mean_{DETECTOR_BAND}"
+        line = plot.step(
+            "time", rate, source=self._sources.detector, mode="after", color=colors.detector, line_width=1.4
+        )
+        guide = plot.line("time", rate, source=self._sources.detector, line_alpha=0)
+        plot.add_tools(
+            HoverTool(
+                renderers=[guide],
+                mode="vline",
+                line_policy="prev",
+                tooltips=[
+                    ("UTC at Solar Orbiter", "@time{%F %T}"),
+                    ("background detector", f"@{rate}{{0,0.00}} ct s⁻¹"),
+                ],
+                formatters={"@time": "datetime"},
+                attachment="horizontal",
+                visible=False,
+            )
+        )
+        text = f"background detector, {BAND_NAMES[DETECTOR_BAND]}"
+        plot.add_layout(_legend([LegendItem(label=text, renderers=[line])], colors), "above")
+        return plot
+
     def _strip_figure(self, colors: Colors) -> Any:
         plot = self._figure(colors, STRIP_PX, y_range=Range1d(start=0.0, end=1.0), toolbar_location=None, name="strip")
         plot.html_attributes = aria_label("Triggers and attenuator state against time")
@@ -331,7 +388,12 @@ class LightCurvePlot:
 
     def _add_clock(self, plot: Any, colors: Colors, *, shown: bool) -> None:
         """Add axis and grid of the visible clock; the upper figure has only the grid."""
-        axis = DatetimeAxis(x_range_name="clock", visible=shown, formatter=_time_format())
+        common: dict[str, Any] = {"x_range_name": "clock", "visible": shown}
+        axis = (
+            LinearAxis(formatter=BasicTickFormatter(use_scientific=False), **common)
+            if self._relative
+            else DatetimeAxis(formatter=_time_format(), **common)
+        )
         _paint(axis, colors)
         plot.add_layout(axis, "below")
         plot.add_layout(Grid(axis=axis, x_range_name="clock", grid_line_color=colors.line))
@@ -344,12 +406,17 @@ class LightCurvePlot:
         curves = self._curves
         if curves.view is not None:
             log = self._scale == LOG
-            self._sources.rates.data = columns_of(curves.view, log=log)
+            columns = columns_of(curves.view, log=log)
+            if curves.origin is not None:
+                columns["since"] = (columns["time"] - _ms(curves.origin.time)) / 1e3
+            self._sources.rates.data = columns
             left, right = attenuator_spans(curves.view)
             self._sources.attenuator.data = {"left": left, "right": right}
             self._attenuator_item.visible = bool(left.size)  # the legend would have a label without colour
         else:
             self._sources.rates.data = columns_empty()
+        if curves.detector is not None:
+            self._sources.detector.data = columns_of(curves.detector.view, log=self._scale == LOG)
         self._sources.flares.data = flare_columns(curves.flares)
         self._fill_names()
         begin, end = curves.window.start * 1e3, (curves.window.start + curves.window.span) * 1e3
@@ -365,9 +432,14 @@ class LightCurvePlot:
     def _fill_clock(self) -> None:
         curves, clock = self._curves, self._clock
         light = curves.light
-        shift = light.shift(clock) * 1e3 if light is not None else 0.0
-        self._axis.axis_label = axis_label(clock, light, curves.light_ends)
-        self._clock_range.update(start=self.x_range.start + shift, end=self.x_range.end + shift, tags=[shift])
+        shift, scale = light.shift(clock) * 1e3 if light is not None else 0.0, 1.0
+        label = axis_label(clock, light, curves.light_ends)
+        if curves.origin is not None:  # T and T0 are on the same clock, so the difference is on any
+            shift, scale = -_ms(curves.origin.time), 1e-3 / unit_of(curves.window.span)[1]
+            label = origin_label(curves.origin, curves.window.span, clock, light)
+        self._axis.axis_label = label
+        start, end = ((edge + shift) * scale for edge in (self.x_range.start, self.x_range.end))
+        self._clock_range.update(start=start, end=end, tags=[shift, scale])
 
     def _fill_limits(self) -> None:
         view = self._curves.view
@@ -377,6 +449,11 @@ class LightCurvePlot:
         room = ROOM_WITH_PICTURES if self._images.images else ROOM
         low, high = rate_limits(view, [*self._bands], begin, end, log=self._scale == LOG, room=room)
         self._y_range.update(start=low, end=high)
+        if self._curves.detector is not None:
+            low, high = rate_limits(
+                self._curves.detector.view, [DETECTOR_BAND], begin, end, log=self._scale == LOG, room=0.1
+            )
+            self._detector_range.update(start=low, end=high)
         triggers = view.triggers_mean[np.isfinite(view.triggers_mean)]
         self._trigger_range.update(start=0.0, end=1.15 * float(triggers.max()) if triggers.size else 1.0)
 

@@ -10,20 +10,25 @@ import numpy as np
 import param
 
 from archive import Archive, ImageFilter, LightCurveView
-from archive.index.schema import FLARES, IMAGES, QUICKLOOK_FILES, SCIENCE_FILES
+from archive.errors import QueryRefused
+from archive.index.schema import FLARES, IMAGES, OTHER_FILES, QUICKLOOK_FILES, SCIENCE_FILES
 from archive.index.series import BANDS
 from archive.index.sql import select
+from archive.lightcurves.corrections import NONE, Corrections
+from archive.lightcurves.detector import LONGEST_DETECTOR
 from archive.lightcurves.science import LONGEST, ScienceCurve
 from dashboards.pages.lightcurves.flares import FlareSpan, flares_in
 from dashboards.pages.lightcurves.images import WindowImages, images_in
+from dashboards.pages.lightcurves.origin import PATTERN, TimeOrigin, origin_of
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.dialog_layers import DIALOG_KEYS
 from dashboards.shared.light_times import Clock, LightTimes, light_times
 from dashboards.shared.opened_image import OpenedImageState
 from dashboards.shared.ranges import EARLIEST
 from dashboards.shared.source import ArchiveSource
-from dashboards.shared.time_window import DAY_S, LONGEST_S, SHORTEST_S, Window, go_to, resolution, unix_seconds
+from dashboards.shared.time_window import DAY_S, LONGEST_S, MARGIN, SHORTEST_S, Window, go_to, resolution, unix_seconds
 from stixcore.errors import StixError
+from stixcore.fits.spec import ProductKind
 
 #: Requested bin lengths, s; 0: as fine as the window allows.
 BINS = (0.0, 4.0, 20.0, 60.0, 300.0, 3600.0, 86_400.0)
@@ -31,6 +36,7 @@ BINS = (0.0, 4.0, 20.0, 60.0, 300.0, 3600.0, 86_400.0)
 SHIFT_CHANGES_S = 21_600.0
 REAL, SIMULATED = "real", "simulated"
 LOG, LINEAR = "log", "linear"
+RECORDED, CORRECTED = "recorded", "corrected"
 LATEST = np.datetime64("2060")
 
 
@@ -66,6 +72,14 @@ class Curves:
         Why nothing could be loaded, for the visitor; empty if it could.
     science : ScienceCurve or None
         Where the view is from, if there are no quick-look bins and it is from science files.
+    corrections : Corrections
+        What the rates are corrected for.
+    detector : ScienceCurve or None
+        Curve of the background detector, if it is shown and there is one.
+    origin : TimeOrigin or None
+        T0 of a relative time axis.
+    remarks : tuple of str
+        Why the background detector or T0 is not shown.
     """
 
     window: Window
@@ -77,6 +91,10 @@ class Curves:
     light_ends: tuple[LightTimes | None, ...] = ()
     problem: str = ""
     science: ScienceCurve | None = None
+    corrections: Corrections = NONE
+    detector: ScienceCurve | None = None
+    origin: TimeOrigin | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> bool:
@@ -112,6 +130,16 @@ class LightCurvesState(OpenedImageState):
     clock: param.Selector[Any] = param.Selector(
         default=Clock.SOLAR_ORBITER.value, objects=[clock.value for clock in Clock], doc="Whose clock the axis shows"
     )
+    livetime: param.Selector[Any] = param.Selector(
+        default="",
+        objects=["", RECORDED, CORRECTED],
+        doc="Rates corrected for live time; empty: those of science files, not those of quick-look files",
+    )
+    attenuator: param.Selector[Any] = param.Selector(
+        default=RECORDED, objects=[RECORDED, CORRECTED], doc="Rates with the attenuator in, where that is possible"
+    )
+    detector = param.Boolean(default=False, doc="Whether the curve of the background detector is shown")
+    t0 = param.String("", regex=PATTERN, doc="T0 of a relative time axis; empty for the time of day")
     pictures = param.Boolean(default=False, doc="Whether the images of the window are shown")
     series: param.Selector[Any] = param.Selector(
         default="", objects=["", REAL, SIMULATED], doc="Which light curves; empty: the real ones where there are any"
@@ -119,8 +147,9 @@ class LightCurvesState(OpenedImageState):
     curves = param.ClassSelector(class_=Curves, default=Curves(Window(0.0, DAY_S)), doc="What the plot shows")
     images = param.ClassSelector(class_=WindowImages, default=WindowImages(), doc="Images of the window")
     extents = param.Dict({}, doc="Simulated or not → Extent of what the archive has")
+    detectors = param.List([], doc="Simulated or not, for each kind of data with files of the background detector")
 
-    outcomes: ClassVar = ("curves", "images", "extents", "detail", "detail_problem")
+    outcomes: ClassVar = ("curves", "images", "extents", "detectors", "detail", "detail_problem")
     address_keys: ClassVar[dict[str, str]] = {
         "start": "start",
         "span": "span",
@@ -128,6 +157,10 @@ class LightCurvesState(OpenedImageState):
         "scale": "scale",
         "bin_s": "bin",
         "clock": "clock",
+        "livetime": "livetime",
+        "attenuator": "attenuator",
+        "detector": "detector",
+        "t0": "t0",
         "pictures": "img",
         "series": "series",
         "opened": "image",
@@ -137,7 +170,7 @@ class LightCurvesState(OpenedImageState):
     def __init__(self, source: ArchiveSource, visitor: Callable[[], Visitor] = lambda: GUEST, **params: Any) -> None:
         super().__init__(source, visitor, **params)
         self.param.watch(self._moved, ["start", "span", "series"])
-        self.param.watch(self._rebinned, "bin_s")
+        self.param.watch(self._rebinned, ["bin_s", "livetime", "attenuator", "detector", "t0"])
         self.param.watch(self._clock_changed, "clock")
         self.param.watch(self._load_images, "pictures")
 
@@ -157,6 +190,11 @@ class LightCurvesState(OpenedImageState):
         if self.series:
             return bool(self.series == SIMULATED)
         return False not in self.extents and True in self.extents
+
+    @property
+    def has_detector(self) -> bool:
+        """Whether the archive has files of the background detector for the shown series."""
+        return self.simulated in self.detectors
 
     @property
     def both_series(self) -> bool:
@@ -190,6 +228,10 @@ class LightCurvesState(OpenedImageState):
             self.extents = self._source.ask(lambda archive: extents(archive, self._visitor()))
         except StixError:
             self.extents = {}  # the curves report the error
+        try:
+            self.detectors = self._source.ask(detectors)
+        except StixError:
+            self.detectors = []
         self._moved()
         self._opened()
 
@@ -245,16 +287,59 @@ class LightCurvesState(OpenedImageState):
 
     def _curves(self, archive: Archive, window: Window) -> Curves:
         wanted = resolution(window, self.bin_s)
-        view = archive.light_curve(wanted.loaded.begin, wanted.loaded.end, wanted.points, simulated=self.simulated)
+        corrections = Corrections(self.livetime == CORRECTED, self.attenuator == CORRECTED)
+        view = archive.light_curve(
+            wanted.loaded.begin,
+            wanted.loaded.end,
+            wanted.points,
+            simulated=self.simulated,
+            corrections=corrections,
+        )
         flares, total = flares_in(archive, wanted.loaded, simulated=self.simulated)
         other = self.clock != Clock.SOLAR_ORBITER and window.span >= SHIFT_CHANGES_S
         ends = (window.begin, window.end) if other else ()
         light, *at_ends = (light_times(archive, t, simulated=self.simulated) for t in (window.middle, *ends))
-        curves = Curves(window, view, wanted.wish_too_fine, tuple(flares), total, light, tuple(at_ends))
+        curves = Curves(
+            window, view, wanted.wish_too_fine, tuple(flares), total, light, tuple(at_ends), corrections=corrections
+        )
+        origin, no_origin = origin_of(self.t0, archive, window, flares)
+        detector, no_detector = self._detector_curve(archive, wanted.loaded, wanted.points)
+        remarks = tuple(one for one in (no_origin, no_detector) if one)
+        curves = replace(curves, origin=origin, detector=detector, remarks=remarks)
         if curves.recorded or window.end - window.begin > LONGEST:
             return curves
-        science = archive.science_curve(window.begin, window.end, wanted.points, simulated=self.simulated)
-        return replace(curves, view=science.view, science=science, coarser=False) if science.files else curves
+        live_time = self.livetime != RECORDED
+        science = archive.science_curve(
+            window.begin,
+            window.end,
+            wanted.points,
+            simulated=self.simulated,
+            corrected=live_time,
+            attenuator=corrections.attenuator,
+        )
+        if not science.files:
+            return curves
+        now = Corrections(live_time, corrections.attenuator)
+        return replace(curves, view=science.view, science=science, coarser=False, corrections=now)
+
+    def _detector_curve(self, archive: Archive, loaded: Window, points: int) -> tuple[ScienceCurve | None, str]:
+        """Curve of the background detector, and why it is not shown although it was asked for."""
+        if not self.detector:
+            return None, ""
+        longest = LONGEST_DETECTOR / (1 + 2 * MARGIN)
+        if loaded.end - loaded.begin > LONGEST_DETECTOR:
+            days = longest / np.timedelta64(1, "D")
+            return None, f"The background detector is shown in windows of up to {days:.0f} days."
+        corrected = self.livetime == CORRECTED
+        try:
+            curve = archive.detector_curve(
+                loaded.begin, loaded.end, points, simulated=self.simulated, corrected=corrected
+            )
+        except QueryRefused as error:
+            return None, str(error)
+        if not curve.files:
+            return None, "No file of the background detector (ql-background) covers this window."
+        return curve, ""
 
     def _load_images(self, *_: param.parameterized.Event) -> None:
         if not self.pictures:
@@ -267,6 +352,13 @@ class LightCurvesState(OpenedImageState):
             )
         except StixError as error:
             self.images = WindowImages(problem=str(error))
+
+
+def detectors(archive: Archive) -> list[bool]:
+    """Simulated or not, for each kind of data with files of the background detector."""
+    where = " WHERE product = ? ORDER BY simulated"
+    rows = archive.rows(select("DISTINCT simulated", OTHER_FILES.name, where), [ProductKind.BACKGROUND_MONITOR.value])
+    return [bool(row["simulated"]) for row in rows]
 
 
 def extents(archive: Archive, visitor: Visitor = GUEST) -> dict[bool, Extent]:

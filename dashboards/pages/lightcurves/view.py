@@ -11,8 +11,18 @@ import panel.ui as pmui
 from archive.index.series import BANDS
 from dashboards.pages.lightcurves import wording
 from dashboards.pages.lightcurves.first_content import curves_svg
+from dashboards.pages.lightcurves.origin import choices
 from dashboards.pages.lightcurves.plot import LightCurvePlot
-from dashboards.pages.lightcurves.state import BINS, LINEAR, LOG, REAL, SIMULATED, LightCurvesState
+from dashboards.pages.lightcurves.state import (
+    BINS,
+    CORRECTED,
+    LINEAR,
+    LOG,
+    REAL,
+    RECORDED,
+    SIMULATED,
+    LightCurvesState,
+)
 from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
 from dashboards.shared.curve_colors import BAND_NAMES
@@ -208,11 +218,61 @@ class LightCurvesPage(AddressedPage[LightCurvesState]):
             pmui.Select.from_param(of.scale, label="Scale", options={"log": LOG, "linear": LINEAR}, width=90, **common),
             pmui.Select.from_param(of.bin_s, label="Bins", options=BIN_NAMES, width=124, **common),
             self._clock,
+            self._origin(common),
+            self._corrections(),
             *([self._series(series)] if self.state.both_series else []),
+            *([self._detector()] if self.state.has_detector or self.state.detector else []),
             images,
             align_items="center",
             sizing_mode="stretch_width",
             css_classes=["after-plot"],
+        )
+
+    def _origin(self, common: dict[str, Any]) -> pmui.Select:
+        """Choice of T0; the flares are those of the window."""
+        state = self.state
+
+        def options() -> dict[str, str]:
+            return choices(state.t0, state.curves.window, state.curves.flares)
+
+        choice = pmui.Select(label="T0", options=options(), value=state.t0, width=180, **common)
+        choice.param.watch(lambda event: state.param.update(t0=event.new), "value")
+        state.param.watch(lambda *_: choice.param.update(options=options(), value=state.t0), ["curves", "t0"])
+        return choice
+
+    def _corrections(self) -> pmui.CheckButtonGroup:
+        """Switches of the corrections; they show what is applied, also by default."""
+        state = self.state
+
+        def applied() -> list[str]:
+            done = state.curves.corrections
+            return [name for name, on in (("livetime", done.live_time), ("attenuator", done.attenuator)) if on]
+
+        def choose(event: Any) -> None:
+            for name in {*event.new} ^ {*applied()}:
+                state.param.update(**{name: CORRECTED if name in event.new else RECORDED})
+
+        switches = pmui.CheckButtonGroup(
+            label="Corrected for",
+            options={"live time": "livetime", "attenuator": "attenuator"},
+            value=applied(),
+            description="",
+            size="small",
+            margin=(4, 12, 4, 0),
+            sx=PLAIN,
+        )
+        switches.param.watch(choose, "value")
+        state.param.watch(lambda *_: switches.param.update(value=applied()), "curves")
+        return switches
+
+    def _detector(self) -> pmui.Toggle:
+        return pmui.Toggle.from_param(
+            self.state.param.detector,
+            label="Background detector",
+            size="small",
+            margin=(4, 12, 4, 0),
+            description="",
+            sx=CLEARLY_ON | {"textTransform": "none", "whiteSpace": "nowrap"},
         )
 
     @property
@@ -270,6 +330,7 @@ def notices_for(state: LightCurvesState) -> list[Notice]:
     if state.clock != Clock.SOLAR_ORBITER and curves.light is None:
         unknown = why_unknown(simulated=state.simulated)
         notices.append(Notice("warning", f"{unknown} The axis shows UTC at Solar Orbiter."))
+    notices += [Notice("info", remark) for remark in curves.remarks]
     if curves.coarser:
         notices.append(Notice("info", "Bins were widened to fit this window."))
     if curves.science is not None:

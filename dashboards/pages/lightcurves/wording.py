@@ -16,6 +16,11 @@ from dashboards.shared.links import flare_link, uid_link
 from dashboards.shared.listing import grouped
 from dashboards.shared.time_window import LEAST_AROUND_FLARE_S, Window
 
+#: What the curve of the background detector is.
+DETECTOR = (
+    "The background detector is one detector without grids, behind a plate with small holes, and the attenuator never "
+    "covers it: it shows the shape of a flare whose soft X-rays the others lose. Its rates include its background."
+)
 #: Flares with a link above the plot, strongest first.
 NAMED_FLARES = 3
 
@@ -40,7 +45,7 @@ def length(seconds: float) -> str:
 def status_html(curves: Curves, *, simulated: bool, downloads: bool) -> str:
     """The line above the plot: window and downloads."""
     science = curves.science is not None
-    links = _downloads(curves.window, simulated, science=science) if downloads and curves.recorded else ""
+    links = _downloads(curves, simulated, science=science) if downloads and curves.recorded else ""
     return f'<p class="status"><b>{escape(window_text(curves.window))}</b>{links}</p>'
 
 
@@ -55,6 +60,7 @@ def about_html(curves: Curves, extent: Extent | None, *, simulated: bool) -> str
             else "bins as recorded"
         )
         parts.append(bins)
+        parts.append(f"rates {corrections_text(curves)}")
     if curves.n_flares:
         few = len(curves.flares) < curves.n_flares
         which = f"the strongest {len(curves.flares)} of " if few else ""
@@ -76,7 +82,21 @@ def about_html(curves: Curves, extent: Extent | None, *, simulated: bool) -> str
             f"{', at mid-window' if curves.window.span >= SHIFT_CHANGES_S else ''}</span>"
         )
     text = " · ".join(parts)
-    return f'<p class="status">{text[:1].upper()}{text[1:]}</p>' if text else ""
+    said = f'<p class="status">{text[:1].upper()}{text[1:]}</p>' if text else ""
+    cautions = [*(view.cautions if view is not None else ())]
+    if curves.detector is not None:
+        cautions += [DETECTOR, *curves.detector.cautions]
+    return said + "".join(f'<p class="status">{escape(caution)}</p>' for caution in cautions)
+
+
+def corrections_text(curves: Curves) -> str:
+    """``as recorded``, or what the rates are corrected for."""
+    done = [
+        name
+        for name, on in (("live time", curves.corrections.live_time), ("attenuator", curves.corrections.attenuator))
+        if on
+    ]
+    return f"corrected for {' and '.join(done)}" if done else "as recorded"
 
 
 def science_text(curve: ScienceCurve) -> str:
@@ -84,7 +104,8 @@ def science_text(curve: ScienceCurve) -> str:
     names = ", ".join(curve.files)
     sums = "pixel data: all detectors with grids; spectrograms: the detectors that were summed on board"
     first = f"There are no quick-look light curves in this window. These are from {names} ({sums})."
-    return " ".join([first, "Rates are corrected for live time.", *curve.cautions])
+    rates = "Rates are corrected for live time." if curve.live_time_corrected else "Rates are as recorded."
+    return " ".join([first, rates, *curve.cautions])
 
 
 def images_html(images: WindowImages, state: LightCurvesState) -> str:
@@ -139,14 +160,20 @@ def nothing_recorded(extent: Extent | None, *, damaged: bool = False) -> str:
     return f"The archive has no quick-look light curves. Its {extent.what} cover {begin} to {end}."
 
 
-def _downloads(window: Window, simulated: bool, *, science: bool) -> str:
-    whole = window.limited()
+def _downloads(curves: Curves, simulated: bool, *, science: bool) -> str:
+    whole = curves.window.limited()
     words = {"start": f"{whole.start:.0f}", "span": f"{whole.span:.0f}"}
-    query = urlencode(
-        words | ({"series": "simulated"} if simulated else {}) | ({"source": "science"} if science else {})
-    )
+    words |= {"series": "simulated"} if simulated else {}
+    live_time, attenuator = curves.corrections.live_time, curves.corrections.attenuator
+    if live_time != science:  # rates of science files are corrected unless they should not be
+        words["livetime"] = "corrected" if live_time else "recorded"
+    own = words | ({"source": "science"} if science else {}) | ({"attenuator": "corrected"} if attenuator else {})
+    files = [("csv", "CSV", own), ("parquet", "Parquet", own)]
+    if curves.detector is not None:
+        live = {"livetime": "corrected" if curves.detector.live_time_corrected else "recorded"}
+        files.append(("csv", "CSV of the background detector", words | live | {"source": "background-detector"}))
     links = "".join(
-        f'<a class="file" href="archive/lightcurve.{kind}?{escape(query)}" download>{name}</a>'
-        for kind, name in (("csv", "CSV"), ("parquet", "Parquet"))
+        f'<a class="file" href="archive/lightcurve.{kind}?{escape(urlencode(query))}" download>{name}</a>'
+        for kind, name, query in files
     )
     return f" <span class='files' title='Times in these files are {formatting.CLOCK}'>{links}</span>"
