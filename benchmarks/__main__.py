@@ -10,7 +10,7 @@ TABLES = ("speed", "locations", "forward_fits", "reference_2020", "flares", "goe
 #: These take minutes each or need a running server; they run only when named.
 LONG_TABLES = (
     "science", "fluxes", "coverage", "throughput", "journal", "take_home", "pages", "flares_page", "image_page",
-    "reconstruction_page", "energy_edges", "flags", "locator", "flare_positions",
+    "reconstruction_page", "energy_edges", "error_bars", "flags", "locator", "flare_positions",
 )  # fmt: skip
 
 
