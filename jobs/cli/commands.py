@@ -240,7 +240,7 @@ def run_image(arguments: argparse.Namespace) -> int:
         doubted = [str(aspect) for aspect in Aspect if image["verdict"][aspect] == "doubtful"]
         verdict = f"doubtful: {', '.join(doubted)}" if doubted else "trusted"
         peak = f"peak ({image['peak_hpc_x']:.1f}, {image['peak_hpc_y']:.1f}) arcsec"
-        say(f"  {image['method']:12s} {peak}, {verdict}\n               {image['file']}")
+        say(f"  {image['method']:12s} {peak}, {verdict}", f"{'':15s}{image['file']}")
     for warning in described["warnings"]:
         say(f"  {warning['severity']}: {warning['text']}")
     return DONE

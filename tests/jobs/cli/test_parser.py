@@ -159,7 +159,7 @@ def test_image_for_people_names_files_that_exist(stix_jobs, image_words):
     status, out, _ = stix_jobs(*words, "--method", "bp", "--shape", "65", "--pixel", "4", "--location", "0", "0")
     assert status == 0
     assert "flare at (0.0, 0.0) arcsec" in out
-    (path,) = [word for word in out.split() if word.endswith("_bp.fits")]
+    (path,) = [line.strip() for line in out.splitlines() if line.endswith("_bp.fits")]
     assert fits.getdata(path).shape == (65, 65)
     assert re.search(r"bp +peak \(-?[0-9.]+, -?[0-9.]+\) arcsec, (trusted|doubtful: )", out)
 
