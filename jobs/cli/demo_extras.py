@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from archive import Archive, Image, ImageFilter
 from archive.accounts import Accounts, Role
 from archive.atomic import atomic_path
+from archive.context_maps import AIA, map_name
 from archive.errors import NoSuchUser
 from archive.scripts.selections import AnimationLooks, OverlayLooks
 from jobs.queue.journal import Journal, Request
@@ -29,7 +30,7 @@ Floats = NDArray[np.float64]
 
 #: Accounts of the demonstration only; their passwords change whenever it starts.
 USERS = {"demo-user": Role.USER, "demo-operator": Role.OPERATOR}
-MAP_FILE = "simulated_euv_map.fits"
+WAVELENGTH = 171  # Angstrom
 SEED = 104
 #: Pixels along each side of the map, and their size, arcsec.
 SIDE, PIXEL = 512, 4.8
@@ -81,13 +82,13 @@ def submit_examples(archive: Archive, now: np.datetime64) -> list[Request]:
     if shown is None:
         return []
     image, earth_time, view = shown
-    write_map(archive, earth_time, view)
+    map_file = write_map(archive, earth_time, view)
     journal, user = Journal(archive.root), next(iter(USERS))
-    overlay = OverlayRequest((image.image_id,), OverlayLooks(map_file=MAP_FILE))
+    overlay = OverlayRequest((image.image_id,), OverlayLooks(map_file=map_file))
     return [submit_rendering(archive, journal, one, user, now)[0] for one in (overlay, _cube_of(archive, image))]
 
 
-def write_map(archive: Archive, time: np.datetime64, view: View) -> None:
+def write_map(archive: Archive, time: np.datetime64, view: View) -> str:
     """Write a simulated picture of the Sun in the extreme ultraviolet, as seen from the Earth, unless it exists.
 
     Parameters
@@ -97,10 +98,16 @@ def write_map(archive: Archive, time: np.datetime64, view: View) -> None:
         UTC at the Earth.
     view : View
         The flare, as the Earth sees it.
+
+    Returns
+    -------
+    str
+        Name of the map: that of a context map of the flare, so that the flare page shows it.
     """
-    path = archive.root / MAPS / MAP_FILE
+    name = map_name(AIA, WAVELENGTH, time)
+    path = archive.root / MAPS / name
     if path.is_file():
-        return
+        return name
     earth = earth_at(time)
     picture = fits.PrimaryHDU(_picture(earth, view, np.random.default_rng(SEED)))
     picture.header.update(
@@ -109,7 +116,7 @@ def write_map(archive: Archive, time: np.datetime64, view: View) -> None:
             "TELESCOP": "SIMULATED",
             "INSTRUME": "SIMULATED",
             "OBS_MODE": "SIMULATED",
-            "WAVELNTH": 171,
+            "WAVELNTH": WAVELENGTH,
             "WAVEUNIT": "Angstrom",
             "BUNIT": "ct",
             "CTYPE1": "HPLN-TAN",
@@ -130,6 +137,7 @@ def write_map(archive: Archive, time: np.datetime64, view: View) -> None:
     )
     with atomic_path(path) as temporary:
         picture.writeto(temporary, checksum=True)
+    return name
 
 
 def _picture(earth: Observer, flare: View, rng: np.random.Generator) -> NDArray[np.int16]:

@@ -93,8 +93,9 @@ def _figure(content: FlareContent, one: ContextMap, view: str, field: Field) -> 
         for found, color in zip(contours, CONTOUR_COLORS, strict=False)
     ]
     source = escape(f"archive/context/{content.flare.flare_id}/{one.name}/{view}.png")
-    drawing = map_svg(source, field.extent, lines, f"{_named(one)}, {SEEN[view]}")
-    return f"<figure>{drawing}<figcaption><b>{_named(one)}</b>, {SEEN[view]}{_with(thermal)}.</figcaption></figure>"
+    name = _named(one, simulated=content.flare.simulated)
+    drawing = map_svg(source, field.extent, lines, f"{name}, {SEEN[view]}")
+    return f"<figure>{drawing}<figcaption><b>{name}</b>, {SEEN[view]}{_with(thermal)}.</figcaption></figure>"
 
 
 def moved_contours(content: FlareContent, image: MeasuredImage, field: Field) -> list[tuple[Line, ...]]:
@@ -109,13 +110,14 @@ def moved_contours(content: FlareContent, image: MeasuredImage, field: Field) ->
     return moved
 
 
-def _named(one: ContextMap) -> str:
+def _named(one: ContextMap, *, simulated: bool | None) -> str:
     """``SDO/AIA 171 Å, 2024-05-11 03:50:00 at the Earth, 12 s after the peak``."""
+    instrument = f"simulated {INSTRUMENTS[one.instrument]}" if simulated else INSTRUMENTS[one.instrument]
     where = "at the Earth" if one.instrument == AIA else "at Solar Orbiter"
     late = formatting.number(abs(one.difference), ".0f")
     side = "after" if one.difference >= 0 else "before"
     time = f"{formatting.day(one.time)} {formatting.clock(one.time)}"
-    return f"{INSTRUMENTS[one.instrument]} {one.wavelength} Å, {time} {where}, {late} s {side} the peak"
+    return f"{instrument} {one.wavelength} Å, {time} {where}, {late} s {side} the peak"
 
 
 def _with(thermal: MeasuredImage | None) -> str:

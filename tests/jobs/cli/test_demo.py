@@ -18,7 +18,7 @@ from archive import Archive, ImageFilter
 from archive.accounts import Accounts, Role
 from archive.scripts.parts import overlay
 from jobs.cli import demo_service
-from jobs.cli.demo_extras import MAP_FILE, USERS, set_accounts, submit_examples
+from jobs.cli.demo_extras import USERS, set_accounts, submit_examples
 from jobs.cli.demo_service import PortTaken, require_free_port, serve
 from jobs.executors.serial import SerialExecutor
 from jobs.queue.journal import Journal, RequestState
@@ -73,7 +73,7 @@ def test_the_examples_are_a_map_an_overlay_and_a_cube_that_others_do_not_see(own
 
 def test_the_map_is_seen_from_the_earth_and_brightest_at_the_flare(own_archive):
     drawn, _ = submit_examples(own_archive, NOW)
-    path = own_archive.root / "overlays" / MAP_FILE
+    (path,) = (own_archive.root / "overlays").glob("*.fits")
     found = overlay.read_map(str(path))
     assert abs(np.linalg.norm(found["observer"]["place"]) / 1.496e11 - 1.0) < 0.02
     shown = own_archive.image(json.loads(drawn.body)["images"][0])
@@ -84,6 +84,7 @@ def test_the_map_is_seen_from_the_earth_and_brightest_at_the_flare(own_archive):
     column, row = found["wcs"].world_to_pixel_values(x / 3600.0, y / 3600.0)
     brightest = np.unravel_index(np.argmax(found["data"]), found["data"].shape)
     assert np.hypot(brightest[0] - row, brightest[1] - column) * 4.8 < 60.0
+    assert path.name.startswith("context_aia_171_")  # the flare page shows maps with such names
 
 
 def test_an_archive_without_images_gets_no_examples(tmp_path):
