@@ -2,7 +2,7 @@
 
 Queries, exports, and both pages in a real browser. The tables are printed and written to ``docs/speed.md``. Archives
 are kept in ``$STIX_BENCH``; otherwise they are made in a temporary folder, which takes some minutes. Processor times
-stand beside elapsed times, because other programs change them less.
+are beside elapsed times, because other programs change them less.
 """
 
 from __future__ import annotations

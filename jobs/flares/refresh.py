@@ -51,8 +51,8 @@ def refresh_after_images(archive: Archive, now: np.datetime64) -> set[str]:
     """Refresh the flares of new images, for a worker that has finished image sets.
 
     Only months of the index that have changed are read, and only flares whose position has changed are measured.
-    Workers do it one after another; the second finds nothing to do. One that has waited in vain leaves it to the other
-    or to the next images: the months it did not read stay different from those of the last refresh.
+    Workers do it one after another; the second finds nothing to do. One that times out leaves it to the other or to
+    the next images: the months it did not read stay different from those of the last refresh.
 
     Returns
     -------
