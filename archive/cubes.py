@@ -136,7 +136,7 @@ def _cubes(archive: Archive, of: str, value: str) -> Iterator[Cube]:
                 break
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
                 log.warning("%s: %s %s", folder / RECORD, type(error).__name__, error)
 
 

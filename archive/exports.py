@@ -99,7 +99,16 @@ def csv_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]
     """CSV with a header line."""
     yield _csv(with_texts(schema.empty_table()), header=True)
     for table in tables:
-        yield _csv(with_texts(table), header=False)
+        yield _csv(_without_formulas(with_texts(table)), header=False)
+
+
+def _without_formulas(table: pa.Table) -> pa.Table:
+    """Texts that spreadsheets would interpret as formulas begin with an apostrophe, as in tables of images."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = pc.replace_substring_regex(table[place], pattern=r"^([=+\-@\t\r])", replacement=r"'\1")
+            table = table.set_column(place, field, texts)
+    return table
 
 
 def _csv(table: pa.Table, *, header: bool) -> bytes:

@@ -146,7 +146,7 @@ def _values(path: Path, field: Field, default: Observer, screen: Observer | None
         finite = np.isfinite(x)
         degrees = np.stack([np.where(finite, x, 0.0), np.where(finite, y, 0.0)], axis=-1).reshape(-1, 2) / 3600.0
         columns, rows = wcs.celestial.wcs_world2pix(degrees, 0).T
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, fits.VerifyError) as error:
         message = f"the map {FOLDER}/{path.name} cannot be read: {type(error).__name__} {error}"
         raise NotInArchive(message) from error
     places = [rows.reshape(x.shape), columns.reshape(x.shape)]

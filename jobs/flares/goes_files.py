@@ -26,6 +26,7 @@ from archive import Archive
 from archive.goes import GoesMinutes, add_goes_minutes
 from archive.ingest.describe import BEYOND, LAUNCH
 from stixcore.errors import StixError
+from stixcore.printable import printable
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +38,8 @@ GOOD = "good_data"
 BRIGHTEST = 1.0
 #: Longest time between values that are averaged to minutes, s.
 LONGEST_STEP = 10.0
+#: Most values of a file: minutes of 38 years. A small file can unpack to very many.
+MOST_VALUES = 20_000_000
 
 _EPOCH = re.compile(
     r"seconds since (\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?(?: ?(?:UTC|Z))?", re.ASCII
@@ -61,10 +64,15 @@ def read_goes_file(path: Path) -> GoesMinutes:
     InvalidGoesFile
         When it is not such a file: names the field and its value.
     """
+    if path.exists() and not path.is_file():  # opening a pipe waits for ever
+        raise InvalidGoesFile(path, "a NetCDF-4 file of GOES/XRS", "a folder or a special file")
     try:
         with h5netcdf.File(path, "r", decode_vlen_strings=True) as file:
             return _minutes(path, file)
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+    except InvalidGoesFile:
+        raise
+    except Exception as error:
+        # h5netcdf and HDF5 raise many kinds of errors for a damaged file, such as AttributeError and OverflowError
         raise InvalidGoesFile(path, "a NetCDF-4 file of GOES/XRS", str(error) or type(error).__name__) from error
 
 
@@ -87,7 +95,7 @@ def _minutes(path: Path, file: Any) -> GoesMinutes:
     order = np.argsort(time, kind="stable")
     time, long, short = time[order], long[order], short[order]
     step = float(np.median(np.diff(time) / np.timedelta64(1, "s"))) if time.size > 1 else 60.0
-    averaged = step <= LONGEST_STEP
+    averaged = 0.0 < step <= LONGEST_STEP
     if averaged:
         time, long, short = _averaged(time, long, short, step)
     elif not 59.0 <= step <= 61.0:
@@ -107,6 +115,8 @@ def _times(path: Path, file: Any) -> NDArray[np.datetime64]:
     found = _EPOCH.fullmatch(units.strip())
     if found is None:
         raise InvalidGoesFile(path, "time in “seconds since” a date", f"time:units = {units!r}")
+    if np.prod(variable.shape, dtype=float) > MOST_VALUES:
+        raise InvalidGoesFile(path, f"at most {MOST_VALUES} values", f"time of shape {variable.shape}")
     seconds = np.asarray(variable[...], dtype=float)
     if seconds.ndim != 1:
         raise InvalidGoesFile(path, "time with one dimension", f"time of shape {seconds.shape}")
@@ -125,9 +135,9 @@ def _flux(path: Path, file: Any, names: Iterable[str], flags: Iterable[str], n: 
     units = _text(variable.attrs.get("units", ""))
     if units.replace(" ", "").lower() not in _UNITS:
         raise InvalidGoesFile(path, f"{name} in W/m2", f"{name}:units = {units!r}")
+    if variable.shape != (n,):
+        raise InvalidGoesFile(path, f"{name} of {n} values, as time has", f"shape {variable.shape}")
     flux = np.asarray(variable[...], dtype=float)
-    if flux.shape != (n,):
-        raise InvalidGoesFile(path, f"{name} of {n} values, as time has", f"shape {flux.shape}")
     good = (flux > 0) & (flux < BRIGHTEST) & _good(path, file, flags, n)
     return np.where(good, flux, np.nan)
 
@@ -139,9 +149,9 @@ def _good(path: Path, file: Any, names: Iterable[str], n: int) -> NDArray[np.boo
     if name is None:
         raise InvalidGoesFile(path, f"a variable {' or '.join(names)}", "none")
     variable = file.variables[name]
+    if variable.shape != (n,) or variable.dtype.kind not in "iu":
+        raise InvalidGoesFile(path, f"{name}: {n} whole numbers", f"{variable.dtype} of shape {variable.shape}")
     flags = np.asarray(variable[...])
-    if flags.shape != (n,) or flags.dtype.kind not in "iu":
-        raise InvalidGoesFile(path, f"{name}: {n} whole numbers", f"{flags.dtype} of shape {flags.shape}")
     meanings = _text(variable.attrs.get("flag_meanings", "")).replace(",", " ").split()
     values, masks = (np.atleast_1d(variable.attrs.get(key, [])) for key in ("flag_values", "flag_masks"))
     filled = flags == _fill(variable)
@@ -181,7 +191,7 @@ def _satellite(path: Path, file: Any) -> int:
 def _rank(path: Path, *, averaged: bool) -> str:
     found = _VERSION.search(path.name)
     version = ".".join(f"{int(part or 0):03d}" for part in found.groups()) if found else "000.000.000"
-    return f"{0 if averaged else 1} {version} {path.name}"
+    return f"{0 if averaged else 1} {version} {printable(path.name)}"
 
 
 def _fill(variable: Any) -> float:

@@ -27,6 +27,8 @@ from stixcore.heliographic import SunPosition, place_of_icrs, seen_from
 #: From this ratio of the second to the highest peak on, a position is doubtful.
 SIDELOBES = 0.9
 _EPOCH, _EPOCH_JD = np.datetime64("2000-01-01T12:00", "us"), 2_451_545.0
+#: Beyond all Julian dates that are times of flares; larger numbers do not fit into a time.
+_LATEST_JD = 1e7
 _PLACE = tuple(
     f"{what}.{axis}" for what in ("location_icrs", "solo_location_icrs") for axis in ("ra", "dec", "distance")
 )
@@ -66,13 +68,16 @@ def read_level3_list(path: Path) -> FlareList:
         with fits.open(path, memmap=False) as hdus:
             table = hdus["DATA"].data
             columns = {name: np.array(table[name]) for name in table.names if name in _COLUMNS}
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except Exception as error:
+        # astropy raises many kinds of errors for a damaged table, such as VerifyError and IndexError
         message = f"{path.name} is not a flare list: it has no table DATA that can be read ({error})"
         raise InvalidFlareList(message) from error
     missing = [name for name in _COLUMNS if name not in columns]
     if missing:
         message = f"{path.name} is not a flare list of level 3: it has no column {missing[0]}"
         raise InvalidFlareList(message)
+    for name, column in columns.items():
+        _check_column(path, name, column)
     layers: dict[str, Layer] = {}
     bad: list[BadLine] = []
     number, unseen = len(columns["flare_id"]), 0
@@ -90,10 +95,23 @@ def read_level3_list(path: Path) -> FlareList:
     return FlareList(path.name, number, tuple(layers.values()), tuple(bad), unseen)
 
 
+def _check_column(path: Path, name: str, column: np.ndarray[Any, Any]) -> None:
+    """Refuse a column whose values have another type or shape: no row could be read."""
+    kinds, what = {"flare_id": ("iu", "whole numbers"), "GOES_class": ("SU", "texts")}.get(name, ("biuf", "numbers"))
+    each: str | int = "several" if name == "lc_peak" else 2 if name.endswith("_UTC") else 1
+    fits_in = column.ndim == (1 if each == 1 else 2) and (each != 2 or column.shape[1] == 2)
+    if column.dtype.kind not in kinds or not fits_in:
+        message = (
+            f"{path.name} is not a flare list of level 3: {name}: expected {each} {what} per flare, "
+            f"found {column.dtype} of shape {column.shape}"
+        )
+        raise InvalidFlareList(message)
+
+
 def _flare(row: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """Known values of a row, and whether its GOES class was ignored."""
     flare_id = f"{int(row['flare_id']):010d}"
-    if len(flare_id) != 10:
+    if not 0 <= int(row["flare_id"]) < 10**10:
         _refuse("flare_id", flare_id, "expected ten digits, yymmddhhmm of the peak")
     start, peak, end = (_time(row, name) for name in ("start_UTC", "peak_UTC", "end_UTC"))
     if not start <= peak <= end:
@@ -121,7 +139,7 @@ def _flare(row: dict[str, Any]) -> tuple[dict[str, Any], bool]:
 
 def _time(row: dict[str, Any], name: str) -> np.datetime64:
     days, fraction = (float(part) for part in row[name])
-    if not (math.isfinite(days) and math.isfinite(fraction)):
+    if not (abs(days) < _LATEST_JD and abs(fraction) < _LATEST_JD):
         _refuse(name, f"{days}, {fraction}", "expected a Julian date in two parts, UTC")
     milliseconds = round((days - _EPOCH_JD) * 86_400e3) + round(fraction * 86_400e3)
     time: np.datetime64 = _EPOCH + np.timedelta64(milliseconds * 1000, "us")
@@ -159,6 +177,9 @@ def _position(row: dict[str, Any]) -> dict[str, Any]:
     numbers = [float(row[name]) for name in _PLACE]
     if not bool(row["_position_status"]) or not all(math.isfinite(number) for number in numbers):
         return {}
+    for name in ("location_icrs.distance", "solo_location_icrs.distance"):
+        if row[name] <= 0.0:
+            _refuse(name, row[name], "expected a distance above 0")
     time = _time(row, "location_time_UTC")
     flare, solo = (
         place_of_icrs(numbers[first], numbers[first + 1], numbers[first + 2] * 1e3, time) for first in (0, 3)

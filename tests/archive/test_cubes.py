@@ -53,7 +53,13 @@ def test_hidden_images_and_those_of_users_are_no_cube_of_a_flare(archive: Archiv
             cube_file(archive, GROUP, "cube.json")
 
 
-@pytest.mark.parametrize("record", ["{", "[]", '{"tracks": 3}', '{"tracks": [{"t_start": "today"}]}'])
+@pytest.mark.parametrize(
+    "record",
+    [
+        "{", "[]", '{"tracks": 3}', '{"tracks": [{"t_start": "today"}]}', '{"tracks": ["a"]}',
+        json.dumps({"tracks": [POINT | {"e_low": 10**400}]}),
+    ],
+)  # fmt: skip
 def test_a_damaged_record_is_left_out(archive: Archive, record: str, caplog: pytest.LogCaptureFixture) -> None:
     write_record(archive, record)
     assert flare_cubes(archive, FLARE) == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,16 @@ def test_parquet_and_csv_with_pandas(tmp_path: Path) -> None:
     text = pd.read_csv(written("csv", tmp_path), dtype={"flare_id": str})
     assert list(text["flare_id"]) == [row.flare_id for row in FLARE_ROWS]
     assert (text["hpc_x"][0], text["hpc_x"][1], np.isnan(text["hpc_x"][2])) == (-512.25, 0.0, True)
+
+
+@pytest.mark.parametrize("name", ["=1+1.csv", "+1.csv", "-1.csv", "@a.csv", "\t=1.csv"])
+def test_csv_has_no_formulas(name: str) -> None:
+    """The origin of a flare is the name of a file, which somebody else may have chosen."""
+    table = FLARES.to_arrow([replace(FLARE_ROWS[0], source=name), FLARE_ROWS[1]])
+    schema = described(table.schema, FLARES.columns)
+    text = b"".join(FORMATS["csv"][1](schema, [table.cast(schema)])).decode()
+    first, second = csv.DictReader(io.StringIO(text))
+    assert (first["source"], second["source"], float(first["hpc_x"])) == (f"'{name}", "detected", -512.25)
 
 
 def test_json() -> None:

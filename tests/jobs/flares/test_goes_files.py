@@ -1,3 +1,6 @@
+import os
+
+import h5netcdf
 import numpy as np
 import pytest
 
@@ -97,6 +100,32 @@ def test_other_files_are_refused_with_field_and_value(goes_file, options, senten
 def test_other_cadence_is_refused(goes_file):
     with pytest.raises(InvalidGoesFile, match="a step of 300 s in time"):
         read_goes_file(goes_file(NAME, times(100, 5 * MINUTE), FLUX[:100]))
+
+
+def test_equal_times_are_refused(goes_file):
+    with pytest.raises(InvalidGoesFile, match="a step of 0 s in time"):
+        read_goes_file(goes_file(NAME, np.full(60, DAY), np.full(60, 1e-6)))
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.nc")
+    with pytest.raises(InvalidGoesFile, match=r"pipe\.nc: .* found a folder or a special file"):
+        read_goes_file(tmp_path / "pipe.nc")
+
+
+def test_a_name_that_is_no_text_is_stored_as_text(archive, goes_file, tmp_path):
+    path = goes_file(NAME, times(60), FLUX[:60]).rename(tmp_path / f"\udcff{NAME}")
+    assert add_goes_minutes(archive.root, read_goes_file(path)) == 60
+
+
+def test_a_small_file_with_too_many_values_is_refused_unread(tmp_path):
+    path = tmp_path / NAME
+    with h5netcdf.File(path, "w") as file:  # nothing is stored: the file has a few kB
+        file.dimensions = {"time": 10**12}
+        time = file.create_variable("time", ("time",), "f8", chunks=(10**6,))
+        time.attrs["units"] = "seconds since 2000-01-01 12:00:00"
+    with pytest.raises(InvalidGoesFile, match="at most 20000000 values, found time of shape"):
+        read_goes_file(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"CDF\x01 an old NetCDF", b"SIMPLE  =                    T"])

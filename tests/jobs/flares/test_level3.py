@@ -18,7 +18,7 @@ NOW = np.datetime64("2026-11-22T12:00:00", "us")
 START_OF_DAY = 2_459_895.0, -0.5
 
 
-def write_level3(path, *changes, without=""):
+def write_level3(path, *changes, without="", formats=None):
     """A list with one row per mapping of changes, or None for a row as it is."""
     fraction = {"start_UTC": 11 / 24, "peak_UTC": 11.5 / 24, "end_UTC": 12 / 24, "location_time_UTC": 11.5 / 24}
     row = {name: (START_OF_DAY[0], START_OF_DAY[1] + part) for name, part in fraction.items()}
@@ -29,11 +29,11 @@ def write_level3(path, *changes, without=""):
         "location_icrs.dec": 0.0, "location_icrs.distance": 700_000.0, "solo_location_icrs.ra": 0.0,
         "solo_location_icrs.dec": 0.0, "solo_location_icrs.distance": 9e7,
     }  # fmt: skip
-    formats = {"flare_id": "K", "lc_peak": "5D", "GOES_class": "4A", "att_in": "L", "_position_status": "L"}
-    formats |= {"visible_from_earth": "L"} | dict.fromkeys(fraction, "2D")
+    kinds = {"flare_id": "K", "lc_peak": "5D", "GOES_class": "4A", "att_in": "L", "_position_status": "L"}
+    kinds |= {"visible_from_earth": "L"} | dict.fromkeys(fraction, "2D") | (formats or {})
     rows = [row | (one or {}) for one in changes]
     columns = [
-        fits.Column(name, formats.get(name, "D"), array=np.array([one[name] for one in rows]))
+        fits.Column(name, kinds.get(name, "D"), array=np.array([one[name] for one in rows]))
         for name in row
         if name != without
     ]
@@ -87,6 +87,9 @@ def test_side_lobes_are_a_doubt(tmp_path):
     ("changes", "field", "reason"),
     [
         ({"flare_id": 22111111300}, "flare_id", "ten digits"),
+        ({"flare_id": -22111111}, "flare_id", "ten digits"),
+        ({"peak_UTC": (1e300, 1e300)}, "peak_UTC", "Julian date"),
+        ({"solo_location_icrs.distance": 0.0}, "solo_location_icrs.distance", "above 0"),
         ({"peak_UTC": (np.nan, 0.0)}, "peak_UTC", "Julian date"),
         ({"end_UTC": START_OF_DAY}, "peak_UTC", "not between"),
         ({"start_UTC": (2_400_000.0, 0.0)}, "start_UTC", "expected a time between"),
@@ -106,6 +109,26 @@ def test_not_a_list(tmp_path):
     fits.HDUList([fits.PrimaryHDU()]).writeto(tmp_path / "image.fits")
     with pytest.raises(InvalidFlareList, match="no table DATA"):
         read_level3_list(tmp_path / "image.fits")
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "value"),
+    [("peak_UTC", "D", 2_459_895.0), ("peak_UTC", "3D", (0.0, 0.0, 0.0)), ("flare_id", "D", np.nan),
+     ("GOES_flux", "3A", "M1"), ("lc_peak", "D", 3.0), ("sidelobes_ratio", "2D", (0.5, 0.5))],
+)  # fmt: skip
+def test_columns_of_another_type_or_shape_are_named(tmp_path, name, form, value):
+    path = write_level3(tmp_path / "list.fits", {name: value}, formats={name: form})
+    with pytest.raises(InvalidFlareList, match=f"not a flare list of level 3: {name}: expected .* found"):
+        read_level3_list(path)
+
+
+def test_a_damaged_header_is_no_list(tmp_path):
+    path = write_level3(tmp_path / "list.fits", None)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"TTYPE2  = '", b"TTYPE2  = \x07"))
+    assert path.read_bytes() != whole
+    with pytest.raises(InvalidFlareList, match="no table DATA"):
+        read_level3_list(path)
 
 
 def test_real_lists(shared_data, tmp_path):
