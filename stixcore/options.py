@@ -348,7 +348,7 @@ class ImagingOptions:
         Whole,
         Field(
             description="Simulated copies of the data per method, for uncertainty maps and error bars; 0: none, "
-            f"{USUAL_MEMBERS} are usual",
+            f"else 2 or more, {USUAL_MEMBERS} are usual",
             json_schema_extra={"unit": "copies", "minimum": 0, "maximum": MAX_MEMBERS},
         ),
     ] = 0

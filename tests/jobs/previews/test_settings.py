@@ -1,11 +1,16 @@
 """Settings of previews in config.toml."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from jobs.previews.cubes import CubeRules
-from jobs.previews.settings import configured_copies, configured_cube
+from jobs.previews.settings import _KEYS, configured_copies, configured_cube
 from jobs.shared.errors import BadSettings
 from stixcore.imaging.reconstruction import Method
+
+MANUAL = Path(__file__).parents[3] / "docs" / "how-to" / "operation.md"
 
 
 def test_cubes_are_made_unless_configured_otherwise(tmp_path):
@@ -47,3 +52,11 @@ def test_what_is_invalid_is_named(tmp_path, text, message):
     (tmp_path / "config.toml").write_text(text)
     with pytest.raises(BadSettings, match=message):
         configured_cube(tmp_path)
+
+
+def test_the_example_of_the_manual_has_all_keys_with_their_defaults(tmp_path):
+    (example,) = re.findall(r"```toml\n(\[previews\].*?)```", MANUAL.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "config.toml").write_text(example)
+    assert configured_cube(tmp_path) == CubeRules()
+    assert configured_copies(tmp_path) == 0
+    assert re.findall(r"^(\w+) = ", example, re.MULTILINE) == list(_KEYS)
