@@ -30,6 +30,9 @@ MEDIA_TYPES = {
 }  # fmt: skip
 #: Largest record that is read, byte; a record of 36 steps has 14 kB.
 LARGEST = 4 << 20
+#: Longest time from the first to the last step, and largest absolute value of a measure: others are damage, and pages
+#: could not draw them.
+LONGEST, HIGHEST = np.timedelta64(2, "D"), 1e12
 
 _NAME = re.compile(rf"[a-z][a-z0-9_-]*({'|'.join(map(re.escape, MEDIA_TYPES))})", re.ASCII)
 _MEASURES = ("x", "y", "x_sigma", "y_sigma", "fwhm", "fwhm_sigma", "flux", "flux_sigma", "net_counts")
@@ -152,6 +155,9 @@ def _folders(archive: Archive, of: str, value: str) -> dict[str, list[PurePosixP
 
 def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cube:
     points = sorted((_point(entry) for entry in record["tracks"]), key=lambda one: (one.e_low, one.e_high, one.t_start))
+    if points and max(one.t_end for one in points) - min(one.t_start for one in points) > LONGEST:
+        message = f"tracks: expected steps within {LONGEST}"
+        raise ValueError(message)
     found, movie = record.get("movie"), None
     if found:
         # records from before 2026-12 name only the band with most steps, the only one in their movies
@@ -164,13 +170,15 @@ def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cu
 
 def _point(entry: Mapping[str, Any]) -> CubePoint:
     values = {name: _number(entry.get(name)) for name in _MEASURES}
-    return CubePoint(
-        np.datetime64(str(entry["t_start"]), "us"),
-        np.datetime64(str(entry["t_end"]), "us"),
-        float(entry["e_low"]),
-        float(entry["e_high"]),
-        **values,
-    )
+    start, end = (np.datetime64(str(entry[name]), "us") for name in ("t_start", "t_end"))
+    low, high = float(entry["e_low"]), float(entry["e_high"])
+    if not (start < end and 0.0 <= low < high < HIGHEST):
+        message = f"tracks: expected ranges of time and energy, found {start} to {end}, {low:g} to {high:g} keV"
+        raise ValueError(message)
+    if not all(value is None or abs(value) < HIGHEST for value in values.values()):
+        message = f"tracks: expected numbers below {HIGHEST:g}, found {values}"
+        raise ValueError(message)
+    return CubePoint(start, end, low, high, **values)
 
 
 def _number(value: Any) -> float | None:

@@ -57,7 +57,13 @@ def test_hidden_images_and_those_of_users_are_no_cube_of_a_flare(archive: Archiv
     "record",
     [
         "{", "[]", '{"tracks": 3}', '{"tracks": [{"t_start": "today"}]}', '{"tracks": ["a"]}',
-        json.dumps({"tracks": [POINT | {"e_low": 10**400}]}),
+        *(
+            json.dumps({"tracks": [POINT, POINT | changes]})
+            for changes in (
+                {"e_low": 10**400}, {"e_low": float("nan")}, {"e_low": 10.0}, {"t_start": "NaT"},
+                {"t_end": "2022-11-11"}, {"t_end": "9999-01-01"}, {"x": 1e308},
+            )
+        ),
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_left_out(archive: Archive, record: str, caplog: pytest.LogCaptureFixture) -> None:
