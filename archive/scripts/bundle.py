@@ -56,6 +56,7 @@ def bundle_members(
     *,
     inputs: bool = False,
     extra: Sequence[ExtraFile] = (),
+    folder: str = FOLDER,
 ) -> Iterator[Member]:
     """Yield the files of a bundle; the manifest is last, when all checksums are known.
 
@@ -72,6 +73,8 @@ def bundle_members(
         Include the level-1, auxiliary and calibration files.
     extra : sequence of ExtraFile
         Further files, such as reports.
+    folder : str
+        Name of the folder in the bundle.
     """
     manifest: list[dict[str, object]] = []
 
@@ -85,7 +88,7 @@ def bundle_members(
             manifest.append(entry)
             return content
 
-        return Member(f"{FOLDER}/{name}", noted)
+        return Member(f"{folder}/{name}", noted)
 
     missing: list[str] = []
     files = {source.fits.name: (source.fits, f"image {source.image.image_id}") for source in sources}
@@ -112,7 +115,7 @@ def bundle_members(
         "missing": missing,
     }
     # evaluated last, when the list is complete
-    yield Member(f"{FOLDER}/manifest.json", lambda: json.dumps(document, indent=1, ensure_ascii=False).encode())
+    yield Member(f"{folder}/manifest.json", lambda: json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 
 def citation(sources: Sequence[ImageSource]) -> str:

@@ -20,7 +20,7 @@ from archive import Archive, Image, NotInArchive
 from archive.calibration import calibration_place
 from archive.index.schema import select_files
 from archive.layout import stamp
-from archive.scripts.bundle import ExtraFile, bundle_members
+from archive.scripts.bundle import FOLDER, ExtraFile, bundle_members
 from archive.scripts.selections import AnimationLooks, OverlayLooks, animation_script, overlay_script
 from archive.scripts.sources import ImageSource, read_sources
 from archive.scripts.tables import images_csv, images_parquet
@@ -217,6 +217,7 @@ def bundle_pieces(
     *,
     inputs: bool,
     extra: Sequence[ExtraFile] = (),
+    folder: str = FOLDER,
 ) -> Iterator[bytes]:
     """The zip file of a bundle, one member at a time.
 
@@ -231,10 +232,15 @@ def bundle_pieces(
         Whether to include the level-1, auxiliary and calibration files.
     extra : sequence of ExtraFile
         Further files.
+    folder : str
+        Name of the folder in the zip file.
     """
     drain = _Drain()
     with zipfile.ZipFile(drain, "w") as package:
-        for member in bundle_members(sources, lambda file: paths[file.name], created, inputs=inputs, extra=extra):
+        members = bundle_members(
+            sources, lambda file: paths[file.name], created, inputs=inputs, extra=extra, folder=folder
+        )
+        for member in members:
             entry = zipfile.ZipInfo(member.name, created.item().timetuple()[:6])
             entry.external_attr = 0o644 << 16  # readable for all; the default of zipfile is owner only
             texts = not member.name.endswith((".fits", ".png", ".pdf"))

@@ -155,8 +155,8 @@ def _begin(flare_id: str, visitor: Visitor, server: str) -> tuple[Iterator[bytes
 
     flare, sources, paths, extra = archive_source().ask(look)
     check_size(paths)
-    pieces = bundle_pieces(sources, paths, now(), inputs=True, extra=extra)
-    return pieces, f"stix_flare_{flare.flare_id}.zip"
+    folder = f"stix_flare_{flare.flare_id}"  # so that bundles of several flares can be unpacked beside each other
+    return bundle_pieces(sources, paths, now(), inputs=True, extra=extra, folder=folder), f"{folder}.zip"
 
 
 def _extra(archive: Archive, flare: Flare, images: Sequence[Image]) -> list[ExtraFile]:

@@ -117,16 +117,18 @@ def test_everything_of_a_flare_with_checksums(flared_server: tuple[Any, Archive]
     with urllib.request.urlopen(f"{server.url}/archive/flare/{flare.flare_id}.zip", timeout=120) as answer:
         assert answer.headers["Content-Type"] == "application/zip"
         package = zipfile.ZipFile(io.BytesIO(answer.read()))
-    manifest = json.loads(package.read("stix_images/manifest.json"))
+    folder = f"stix_flare_{flare.flare_id}"
+    assert {name.partition("/")[0] for name in package.namelist()} == {folder}
+    manifest = json.loads(package.read(f"{folder}/manifest.json"))
     names = {file["name"] for file in manifest["files"]}
     assert {f"flare_{flare.flare_id}.json", f"report_{images[0].recipe_id}.png", "CITATION.txt"} <= names
     assert {image.file.rpartition("/")[2] for image in images} <= names
     assert manifest["missing"] == []
     for file in manifest["files"]:
-        content = package.read(f"stix_images/{file['name']}")
+        content = package.read(f"{folder}/{file['name']}")
         assert hashlib.sha256(content).hexdigest() == file["sha256"]
         assert "problem" not in file
-    row = json.loads(package.read(f"stix_images/flare_{flare.flare_id}.json"))
+    row = json.loads(package.read(f"{folder}/flare_{flare.flare_id}.json"))
     assert row["flare_id"] == flare.flare_id
     with urllib.request.urlopen(f"{server.url}/archive/report/{images[0].recipe_id}.pdf", timeout=120) as answer:
         assert answer.headers["Content-Type"] == "application/pdf"
