@@ -161,7 +161,10 @@ class Flare:
     goes_estimated: Annotated[str | None, Column("GOES class estimated from STIX data")] = None
     goes_estimated_high: Annotated[str | None, Column("GOES class estimated from STIX data, upper end of 1 σ")] = None
     goes_estimated_flux: Annotated[float | None, Column("GOES flux estimated from STIX data", "W m⁻²")] = None
-    goes_estimated_from: Annotated[str | None, Column("Data of the estimate: background detector or counts")] = None
+    goes_estimated_from: Annotated[
+        str | None,
+        Column("Data of the estimate: background detector (the flare alone) or counts (with the Sun's background)"),
+    ] = None
     goes_source: Annotated[
         str | None,
         Column("Source of the class: a GOES satellite or an imported list (measured); background detector or counts"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from archive import Flare, Image, Run
 from dashboards.shared.listing import grouped
+from stixcore.flares.goes import BACKGROUND_DETECTOR
 from stixcore.imaging.reconstruction import METHOD_NAMES as _METHOD_NAMES
 from stixcore.imaging.reconstruction import Method
 
@@ -128,6 +129,16 @@ def estimated_class(of: Flare | Image) -> str:
     """Estimated class of a flare, or of the flare of an image, as `estimate` has it; empty if unknown."""
     low, high = (getattr(of, f"goes_estimated_{end}", None) for end in ("low", "high"))  # images have no range
     return estimate(low, of.goes_estimated, high)
+
+
+def estimate_source(data: str | None) -> str:
+    """From which data a class is estimated, and what that means; empty if unknown.
+
+    A measured class includes the Sun's background. So does the law from counts, but not that from the detector.
+    """
+    if data == BACKGROUND_DETECTOR:
+        return f"from the {data}: the flare alone, while a measured class includes the Sun's background"
+    return f"from the {data}" if data else ""
 
 
 def goes_class(of: Flare | Image) -> str:

@@ -51,10 +51,8 @@ def estimated_class(flare: Flare) -> str:
     known = formatting.estimated_class(flare)
     if not known:
         return formatting.UNKNOWN
-    source = f" <i>from the {escape(flare.goes_estimated_from)}</i>" if flare.goes_estimated_from else ""
-    if flare.goes_estimated_from == "counts":
-        source = " <i>from the counts</i>"
-    return f"{escape(known)}{source}"
+    source = formatting.estimate_source(flare.goes_estimated_from)
+    return f"{escape(known)}{f' <i>{escape(source)}</i>' if source else ''}"
 
 
 def times_html(content: FlareContent) -> str:

@@ -151,7 +151,8 @@ def _goes(row: FlareRow, _: Links) -> str:
 
 
 def _estimated(row: FlareRow, _: Links) -> str:
-    origin = f' title="Estimated from {escape(row.flare.goes_estimated_from)}"' if row.flare.goes_estimated_from else ""
+    source = formatting.estimate_source(row.flare.goes_estimated_from)
+    origin = f' title="Estimated {escape(source)}"' if source else ""
     known, *span = escape(formatting.estimated_class(row.flare) or UNKNOWN).split(" ", 1)
     return f"<span{origin}>{' '.join([known, *(f'<span class=whole>{part}</span>' for part in span)])}</span>"
 

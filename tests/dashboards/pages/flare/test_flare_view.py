@@ -77,7 +77,7 @@ def test_the_head_says_what_is_known(content: FlareContent) -> None:
     assert "SOL2022-11-10T03:04:03L322C078" in said
     assert "2211100300, 2211100303" in said
     assert "M1.2 GOES-16" in said
-    assert "≈M1.0 (C8.1–M1.4) from the background detector" in said
+    assert "≈M1.0 (C8.1–M1.4) from the background detector: the flare alone, while a measured class includes" in said
     assert "(823.3″, 147.9″) ± 4.1″ doubtful imaging" in said
     assert "W11.4° N12.1° ± 0.2° Carrington longitude 322.0°" in said
     assert "(188.7″, 150.4″) on disk" in said

@@ -50,6 +50,18 @@ def test_estimated_class(values: dict[str, Any], text: str) -> None:
     assert re.sub("<[^>]*>", "", column.cell(FlareRow(changed(**values)), RouteLinks())) == text
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("background detector", "the flare alone, while a measured class includes the Sun&#x27;s background"),
+        ("counts", 'title="Estimated from the counts"'),
+    ],
+)
+def test_estimated_classes_say_whether_they_are_of_the_flare_alone(data: str, said: str) -> None:
+    column = next(column for column in FLARE_COLUMNS if column.field == "estimated")
+    assert said in column.cell(FlareRow(changed(goes_estimated="C3", goes_estimated_from=data)), RouteLinks())
+
+
 def test_positions() -> None:
     place = {"stonyhurst_lon": -34.2, "stonyhurst_lat": -7.6, "heliographic_sigma": 2.14}
     assert heliographic_text(changed(**place)) == "S08 E034 ± 2.1°"
