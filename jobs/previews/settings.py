@@ -18,9 +18,11 @@ from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.reconstruction import Method
 
 SECTION = "previews"
+#: Limit of ``cube_max_steps``: the frames of a movie, about 2 MB a step with three bands, are in memory at once.
+MOST_STEPS = 200
 _KEYS = {
     "cube": "true or false",
-    "cube_max_steps": "a whole number from 2",
+    "cube_max_steps": f"a whole number from 2 to {MOST_STEPS}",
     "cube_step_counts": "a number from 2",
     "cube_method": '"clean" or "mem_ge"',
     "ensemble": "0, or a whole number from 2 to 1000",
@@ -92,5 +94,6 @@ def _is_valid(key: str, value: object) -> bool:
         return value in (str(Method.CLEAN), str(Method.MEM_GE))
     if key == "ensemble":
         return type(value) is int and (value == 0 or 2 <= value <= MAX_MEMBERS)
-    kinds = int if key == "cube_max_steps" else int | float
-    return isinstance(value, kinds) and not isinstance(value, bool) and value >= 2
+    if key == "cube_max_steps":
+        return type(value) is int and 2 <= value <= MOST_STEPS
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 2

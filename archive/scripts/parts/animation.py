@@ -7,7 +7,6 @@ import zipfile
 import imageio.v2 as imageio
 import matplotlib.dates
 import numpy as np
-import sunpy.visualization.colormaps  # noqa: F401 - registers solar color tables
 from astropy.io import fits
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
@@ -154,7 +153,7 @@ def draw_frames(images, curve, size=640, scale="linear", common_scale=True, fiel
     axes = figure.add_axes((0.13, 0.29, 0.72, 0.64))
     curve_axes = figure.add_axes((0.13, 0.07, 0.72, 0.12))
     color_axes = figure.add_axes((0.87, 0.29, 0.025, 0.64))
-    picture = axes.imshow(maps[0], origin="lower", extent=grid["extent"], cmap="std_gamma_2", interpolation="bilinear")
+    picture = axes.imshow(maps[0], origin="lower", extent=grid["extent"], cmap="inferno", interpolation="bilinear")
     axes.set_facecolor("black")
     axes.set_xlabel("Solar X [arcsec]", fontsize=8)
     axes.set_ylabel("Solar Y [arcsec]", fontsize=8)

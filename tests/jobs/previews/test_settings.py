@@ -39,8 +39,9 @@ def test_copies_for_errors_of_previews(tmp_path):
     [
         ("[previews]\ncubes = true\n", r"config.toml: \[previews\] has 'cubes'; its keys are cube, cube_max_steps"),
         ("[previews]\ncube = 1\n", "cube: expected true or false, found 1"),
-        ("[previews]\ncube_max_steps = true\n", "cube_max_steps: expected a whole number from 2, found True"),
-        ("[previews]\ncube_max_steps = 1\n", "cube_max_steps: expected a whole number from 2, found 1"),
+        ("[previews]\ncube_max_steps = true\n", "cube_max_steps: expected a whole number from 2 to 200, found True"),
+        ("[previews]\ncube_max_steps = 201\n", "cube_max_steps: expected a whole number from 2 to 200, found 201"),
+        ("[previews]\ncube_max_steps = 1\n", "cube_max_steps: expected a whole number from 2 to 200, found 1"),
         ('[previews]\ncube_method = "em"\n', r"""cube_method: expected "clean" or "mem_ge", found 'em'"""),
         ("[previews]\ncube_method = [1]\n", r"cube_method: expected .*, found \[1\]"),
         ("[previews]\nensemble = 1\n", "ensemble: expected 0, or a whole number from 2 to 1000, found 1"),
