@@ -28,6 +28,7 @@ from archive.accounts import Accounts, Role, Sessions, web_secrets
 from archive.accounts.sessions import ENDED_FILE, SECRETS_FILE
 from archive.accounts.store import USERS_FILE
 from archive.checks.findings import Level, last_findings
+from archive.errors import IndexDamaged
 from archive.goes import goes_curve, goes_months
 from archive.index.schema import FLARES, select_files
 from archive.index.sql import select
@@ -279,9 +280,11 @@ def _index(archive: Archive, now: np.datetime64) -> Iterator[Answer]:
 def _goes(archive: Archive) -> Iterator[Answer]:
     """Whether GOES files cover the flares of the Sun: without them classes are estimated, which is no problem."""
     where = " WHERE NOT simulated ORDER BY t_peak"
-    peaks = archive.query(
-        select("t_peak + to_microseconds(cast(coalesce(earth_delay_s, 0) * 1e6 AS BIGINT)) AS t", FLARES.name, where)
-    )
+    time = "t_peak + to_microseconds(cast(coalesce(earth_delay_s, 0) * 1e6 AS BIGINT)) AS t"
+    try:
+        peaks = archive.query(select(time, FLARES.name, where))
+    except IndexDamaged:  # which the check of the index reports
+        return
     times = peaks["t"].to_numpy().astype("datetime64[us]")
     if not times.size:
         yield Answer("GOES", Verdict.GOOD, "no real flares, so no GOES files are needed")

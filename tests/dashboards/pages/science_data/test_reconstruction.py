@@ -52,7 +52,7 @@ def test_a_guest_sees_everything_and_cannot_submit(
     for button in ("Less: CLEAN iterations", "More: CLEAN iterations", "Less: EM iterations", "More: EM iterations"):
         expect(page.get_by_role("button", name=button)).to_be_visible()
     for unused in ("Solar X [″]", "Roll [°]", "MEM_GE λ [%]", "Copies"):  # automatic, and no error bars
-        expect(page.get_by_label(unused, exact=True)).to_have_count(0)
+        expect(page.get_by_label(unused, exact=True)).to_be_hidden()
     page.get_by_role("combobox", name="Pointing").click()
     page.get_by_role("menuitem", name="as entered").click()
     page.get_by_label("From simulated copies of the data").check()
