@@ -73,7 +73,7 @@ def test_a_damaged_record_is_left_out(archive: Archive, record: str, caplog: pyt
 
 
 def test_a_movie_may_show_several_bands(archive: Archive) -> None:
-    movie = RECORD["movie"] | {"bands_kev": [[4.0, 10.0], [16.0, 28.0]]}  # type: ignore[operator]
+    movie = RECORD["movie"] | {"bands_kev": [[4.0, 10.0], [16.0, 28.0]]}
     write_record(archive, RECORD | {"movie": movie})
     (cube,) = flare_cubes(archive, FLARE)
     assert cube.movie is not None
