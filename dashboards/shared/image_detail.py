@@ -12,7 +12,7 @@ from dashboards.shared.detail import Caution, ImageDetail, read_backgrounds, rea
 from dashboards.shared.disk_layer import disk_legend
 from dashboards.shared.image_columns import script_links
 from dashboards.shared.image_map import map_html
-from dashboards.shared.links import Links, flare_address
+from dashboards.shared.links import Links, flare_address, locator_links
 from dashboards.shared.navigation import PAGES
 from jobs.imaging.figures import DEFAULT_COLORS
 from stixcore.image_files.significance import SIGMA_UNIT
@@ -76,7 +76,16 @@ def picture_html(
         picture = '<p class="nothing">No picture of this image. The FITS file can be downloaded.</p>'
     legend = "" if detail.file is None else disk_legend(detail.file)
     shown = f"<figure>{picture}</figure>" if large else ""
-    return f"{_simulated(image)}{shown}{legend}{_download(image, links)}"
+    return f"{_simulated(image)}{shown}{legend}{_download(image, links)}{_locator(detail)}"
+
+
+def _locator(detail: ImageDetail) -> str:
+    """Links to the files of the coarse flare locator, with the full-disk map that shows its regions."""
+    run = detail.run
+    if detail.image.method != Method.FULL_DISK_BP or run is None or run.locator_x is None:
+        return ""
+    found = locator_links(detail.image.recipe_id)
+    return f" · coarse locator: {found}" if found else ""
 
 
 def switch_html(detail: ImageDetail, links: Links) -> str:

@@ -37,6 +37,27 @@ def uid_link(uid: str, text: str = "") -> str:
     return f'<a href="science_data?{escape(urlencode({"uid": uid}))}">{escape(text or uid)}</a>'
 
 
+def locator_links(recipe_id: str) -> str:
+    """Links to the map and the regions of the coarse flare locator of an image set; empty without routes."""
+    place = f"archive/locator/{escape(recipe_id)}"
+    return _computed(("FITS", f"{place}.fits", "Map of the coarse flare locator"),
+                     ("JSON", f"{place}.json", "Regions of the coarse flare locator"))  # fmt: skip
+
+
+def pointing_link(recipe_id: str) -> str:
+    """Link to all pointings of an image set; empty without routes."""
+    return _computed(("JSON", f"archive/pointing/{escape(recipe_id)}.json", "All pointings"))
+
+
+def _computed(*files: tuple[str, str, str]) -> str:
+    """Links to files that the server computes: format, URL, and what is in the file."""
+    if not routes_are_served():
+        return ""
+    return " ".join(
+        f'<a class="file" href="{place}" download aria-label="{what}, {form}">{form}</a>' for form, place, what in files
+    )
+
+
 class Links(Protocol):
     """URLs of the files of an image; None where there is no URL.
 

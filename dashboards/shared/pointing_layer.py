@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from dashboards.shared import formatting
 from dashboards.shared.detail import ImageDetail
 from dashboards.shared.dialog_layers import AS_MADE
+from dashboards.shared.links import pointing_link
 from dashboards.shared.navigation import PAGES
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.image_files.read import ImageFile
@@ -126,10 +127,12 @@ def pointing_html(detail: ImageDetail, choice: PointingChoice | None) -> str:
     if not detail.pointings:
         return ""
     rows = "".join(_row(one) for one in detail.pointings)
+    link = pointing_link(detail.image.recipe_id)
+    file = f" All pointings: {link}." if link else ""
     return (
         f"{_said(detail, choice)}<ul class='pointings' aria-label='Pointings'>{rows}</ul>"
         "<p class='meaning'>Crosses: where each pointing puts the centre of the flare map. Circles: 1 σ error of the "
-        "pointing on each axis, without that of the measured position.</p>"
+        f"pointing on each axis, without that of the measured position.{file}</p>"
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-from archive import Image
+from archive import Image, Run
 from archive.scripts.bundle import METHOD_PAPERS, PAPERS
 from dashboards.pages.flare.content import FlareContent, UsedFile
 from dashboards.shared import formatting
-from dashboards.shared.links import Links, routes_are_served
+from dashboards.shared.links import Links, locator_links, pointing_link, routes_are_served
 
 KINDS = {
     "science": "science",
@@ -76,9 +76,15 @@ def _downloads(content: FlareContent) -> str:
         place, band = f"archive/report/{image.recipe_id}", escape(formatting.band(image))
         links.append(
             f'<span>Report {band} {formatting.clock(image.t_start)}: <a class="file" href="{place}.png">PNG</a> '
-            f'<a class="file" href="{place}.pdf">PDF</a></span>'
+            f'<a class="file" href="{place}.pdf">PDF</a>{_computed(image.recipe_id, one.run)}</span>'
         )
     return f'<p class="downloads">{"".join(links)}</p>'
+
+
+def _computed(recipe_id: str, run: Run) -> str:
+    """Links to what the server computes of an image set."""
+    locator = f" · coarse locator: {locator_links(recipe_id)}" if run.locator_x is not None else ""
+    return f"{locator} · pointings: {pointing_link(recipe_id)}"
 
 
 def _input_row(file: UsedFile, links: Links) -> str:

@@ -96,6 +96,17 @@ def test_a_shift_moves_the_picture_and_what_was_measured_in_it(disk: ImageDetail
     assert np.abs(moved_lines - choice.shift).max() < 1e-6
 
 
+def test_files_with_pointings_and_regions_have_links(november: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    full_disk = opened(november, "full_disk_bp")
+    recipe_id = full_disk.image.recipe_id
+    assert "archive/locator" not in picture_html(full_disk, RouteLinks())  # without routes nobody serves them
+    monkeypatch.setattr("dashboards.shared.links.routes_are_served", lambda: True)
+    assert f'href="archive/pointing/{recipe_id}.json" download' in pointing_html(full_disk, None)
+    for form in ("fits", "json"):
+        assert f'href="archive/locator/{recipe_id}.{form}" download' in picture_html(full_disk, RouteLinks())
+    assert "archive/locator" not in picture_html(opened(november, "clean"), RouteLinks())
+
+
 def test_where_a_shift_does_not_suffice_the_picture_stays(detail: ImageDetail) -> None:
     several = turned(detail)
     choice = chosen_of(several.pointings, "manual")

@@ -317,6 +317,20 @@ def test_files_have_sizes_and_checksums(content: FlareContent) -> None:
     assert content.images[0].sha256 in said
 
 
+def test_every_file_that_is_computed_has_a_link(content: FlareContent, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("dashboards.pages.flare.files", "dashboards.shared.links"):
+        monkeypatch.setattr(f"{module}.routes_are_served", lambda: True)
+    first = next(one for one in content.sets if one.run is not None)
+    recipe_id = first.first.recipe_id
+    located = replace(first, run=replace(first.run, locator_x=10.0, folder="images"))
+    html = files_html(replace(content, sets=(located,)), LINKS)
+    found = re.findall(r'href="(archive/[^"]+)" download', html)
+    assert {f"archive/locator/{recipe_id}.fits", f"archive/locator/{recipe_id}.json"} < {*found}
+    assert f"archive/pointing/{recipe_id}.json" in found
+    unlocated = replace(first, run=replace(first.run, locator_x=None, folder="images"))
+    assert "archive/locator" not in files_html(replace(content, sets=(unlocated,)), LINKS)
+
+
 def test_the_citation_names_flare_and_papers(content: FlareContent) -> None:
     text = citation_text(content)
     assert text.startswith("Flare 2211100301 (SOL2022-11-10T03:04:03L322C078), observed by Solar Orbiter/STIX.\n")

@@ -17,11 +17,17 @@ import pytest
 
 from archive import Archive, ingest
 from archive.accounts import Accounts, Role
+from archive.context_maps import AIA, time_at
 from archive.errors import NoSuchUser
 from benchmarks.load.flares import build as build_flares
+from jobs.cli.demo_extras import write_map
+from jobs.executors.base import Executor
 from jobs.flares.detect import detect_flares
+from jobs.flares.lists import import_flares
+from jobs.flares.refresh import refresh_flares
 from jobs.previews.cubes import CubeRules
 from jobs.previews.run import make_previews
+from stixcore.heliographic import View
 from stixcore.simulation.campaign import simulate_campaign
 
 HERE = Path(__file__).parent
@@ -29,7 +35,7 @@ if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 
 from controls import Control  # noqa: E402 - a module beside this file
-from scenes import crowded_places_of, places_of  # noqa: E402 - a module beside this file
+from scenes import crowded_places_of, mapped_flare, places_of  # noqa: E402 - a module beside this file
 
 ROOT = HERE.parents[3]
 #: Archives that were built before, of real and simulated files and of 40,000 flares; they are copied, not changed.
@@ -39,18 +45,39 @@ WEEK = np.datetime64("2024-05-06T00:00:00", "us")
 PASSWORDS = {"alice": "alice's long password", "olga": "olga's long password"}
 
 
-def build(root: Path, shared: Path) -> None:
-    """69 files of November 2022, a quick-look file of June 2021, a simulated week: their flares, previews and cubes."""
+def build(root: Path, shared: Path, executor: Executor | None = None) -> None:
+    """69 files of November 2022 with their flare list, quick-look files of 2020 and 2021, a simulated week.
+
+    Their flares, previews, cubes and positions; and a context map of a simulated flare.
+    """
     archive = Archive(root, create=True)
     real = [*(shared / "nov2022" / "l1").glob("*.fits"), *(shared / "nov2022" / "aux").glob("*.fits")]
-    ingest(archive, [*sorted(real), *(shared / "formats").glob("*ql-lightcurve*.fits")], NOW)
+    quicklook = [
+        *(shared / "formats").glob("*ql-lightcurve*.fits"), *(shared / "products").glob("*ql-lightcurve*.fits"),
+        *(shared / "products").glob("*ql-background*.fits"),
+    ]  # fmt: skip
+    ingest(archive, [*sorted(real), *sorted(quicklook)], NOW)
     simulated = root.parent / "simulated"
     simulate_campaign(simulated, 104, WEEK, 7.0, 2.0)
     ingest(archive, [simulated], NOW)
+    # without quick-look files of those days, the flares of November are found in no light curve
+    import_flares(archive, shared / "nov2022" / "idl" / "reference_locations.csv", NOW)
     detect_flares(archive, None, None, NOW)
-    make_previews(archive, NOW, cube=CubeRules(max_steps=3))
+    make_previews(archive, NOW, executor=executor, cube=CubeRules(max_steps=3))
+    refresh_flares(archive, NOW)
+    write_context_map(archive)
     archive.build_read_model()
     archive.close()
+
+
+def write_context_map(archive: Archive) -> None:
+    """A simulated map of AIA."""
+    flare = mapped_flare(archive)
+    time = time_at(flare, AIA)
+    assert time is not None
+    assert flare.earth_x is not None
+    assert flare.earth_y is not None
+    write_map(archive, time, View(flare.earth_x, flare.earth_y, True, "on disk", 0.0, 0.0))
 
 
 @dataclass

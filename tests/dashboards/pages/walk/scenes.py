@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
 
-from archive import Archive, FlareFilter, ImageFilter
+from archive import Archive, Flare, FlareFilter, ImageFilter
 
 #: A flare of November 2022 with images in two bands, and a window of the simulated week.
 FLARE = "2211116471"
+#: The day whose files have the background detector.
+MAY_2020 = "start=1588723200&span=86400"
 
 
 def _nothing(page: Page) -> None:
@@ -57,6 +59,11 @@ def _opened(page: Page) -> None:
     expect(page.get_by_role("dialog").locator("img.large")).to_be_visible()
 
 
+def _with_map(page: Page) -> None:
+    for picture in page.locator(".context image").all():
+        expect(picture).to_be_visible()
+
+
 def _with_images(page: Page) -> None:
     expect(page.locator("[data-image]").first).to_be_visible()
 
@@ -87,6 +94,11 @@ class Scene:
     not_here: tuple[str, ...] = ()
     crowded: bool = False
 
+    @property
+    def page(self) -> str:
+        """Page and archive, in which a control is used once."""
+        return f"{self.address.partition('?')[0]}{' of many flares' if self.crowded else ''}"
+
 
 def places_of(archive: Archive) -> dict[str, str]:
     """What addresses of scenes need to know of an archive of real and simulated files."""
@@ -95,20 +107,32 @@ def places_of(archive: Archive) -> dict[str, str]:
     november, moment = (int(i.t_start.astype("datetime64[s]").astype(int)) - 1800 for i in (made[0], simulated))
     steps = archive.images(ImageFilter(grouped=True, all_hidden=True), limit=1000)
     listed = {flare.flare_id for flare in archive.flares()}
+    (disk,) = archive.images(ImageFilter(recipe_ids=(made[0].recipe_id,), methods=("full_disk_bp",)), limit=1)
+    flare = archive.flare(_highest(archive, FlareFilter(verdict="trusted")))
     return {
         "picked": ",".join(image.image_id for image in made),
         "image": made[0].image_id,
         "run": made[0].recipe_id,
         "simulated": simulated.image_id,
         "simulated_uid": simulated.uid,
-        "flare": _highest(archive, FlareFilter(verdict="trusted")),
+        "disk": disk.image_id,
+        "flare": flare.flare_id,
+        "of_flare": flare.best_image_thermal or made[0].image_id,
         "doubtful": _highest(archive, FlareFilter(verdict="doubtful")),
         "bare": _highest(archive, FlareFilter(has_images=False)),
         "cubed": next((step.flare_id for step in steps if step.flare_id in listed), None)
         or _highest(archive, FlareFilter(has_images=True)),
+        "mapped": mapped_flare(archive).flare_id,
         "november": f"start={november}&span=3600&img=yes",
         "week": f"start={moment}&span=3600&series=simulated&img=yes",
     }
+
+
+def mapped_flare(archive: Archive) -> Flare:
+    """The highest simulated flare with a trusted position that the Earth sees; `build` writes a context map of it."""
+    seen = FlareFilter(simulated=True, verdict="trusted", earth_visible=True)
+    (flare,) = archive.flare_page(seen, sort=("-peak_counts",), limit=1)
+    return flare
 
 
 def _highest(archive: Archive, which: FlareFilter) -> str:
@@ -146,6 +170,8 @@ SCENES = (
     Scene("flare, doubtful", "flare?id={doubtful}"),
     Scene("flare, without images", "flare?id={bare}"),
     Scene("flare, cube", "flare?id={cubed}", who=(USER, OPERATOR)),
+    Scene("flare, context map", "flare?id={mapped}", _with_map),
+    Scene("flare, image", "flare?id={flare}&image={of_flare}", _opened),
     Scene("flare, clock at the Earth", "flare?id={flare}&clock=earth"),
     Scene("image archive", "image_archive", who=BOTH),
     Scene("image archive, opened set", f"image_archive?rows_of={{run}}&uid={FLARE}", who=BOTH),
@@ -158,11 +184,18 @@ SCENES = (
     Scene("image archive, compare", _PICKED + "&tab=compare"),
     Scene("image archive, tracks", _PICKED + "&tab=tracks"),
     Scene("image archive, image", "image_archive?image={image}", _opened),
+    Scene("image archive, full-disk image", "image_archive?image={disk}", _opened),
+    Scene("image archive, another pointing", "image_archive?image={image}&pointing=spacecraft", _opened),
+    Scene("image archive, significance contours", "image_archive?image={image}&significance=contours", _opened),
+    Scene("image archive, significance", "image_archive?image={image}&significance=map", _opened),
     Scene("image archive, animation", _PICKED, _dialog("Create animation…"), BOTH),
     Scene("image archive, overlay", _PICKED, _dialog("Create overlay…"), BOTH),
     Scene("image archive, cube", _PICKED, _dialog("Image cube…"), (USER,)),
     Scene("image archive, download", _PICKED, _dialog("Download…")),
     Scene("light curves", "lightcurves"),
+    Scene("light curves, corrected", f"lightcurves?{MAY_2020}&livetime=corrected&attenuator=corrected"),
+    Scene("light curves, background detector", f"lightcurves?{MAY_2020}&detector=yes"),
+    Scene("light curves, from T0", "lightcurves?{week}&t0=peak"),
     Scene("light curves, images", "lightcurves?{week}", _with_images, BOTH),
     Scene("light curves, images alone", "lightcurves?{november}", _with_images),
     Scene("light curves, image", "lightcurves?{week}&image={simulated}", _opened),

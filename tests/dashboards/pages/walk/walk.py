@@ -54,8 +54,8 @@ EVERY = [
 
 
 @pytest.fixture(scope="module")
-def contexts(browser: Browser, walked: Any) -> Iterator[Callable[[str], BrowserContext]]:
-    """The browser of a person who has signed in; "" is a guest's."""
+def contexts(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[[str], BrowserContext]]:
+    """The browser of a person who has signed in; "" is a guest's, for whom the large archive alone is enough."""
     expect.set_options(timeout=SLOW)
     made: dict[str, BrowserContext] = {}
 
@@ -65,7 +65,7 @@ def contexts(browser: Browser, walked: Any) -> Iterator[Callable[[str], BrowserC
             made[who].add_init_script(SCRIPT)
             made[who].grant_permissions(["clipboard-write"])
             if who:
-                sign_in(made[who], walked, who)
+                sign_in(made[who], request.getfixturevalue("walked"), who)
         return made[who]
 
     yield context_of
@@ -116,7 +116,7 @@ def test_every_control(
         if hand == Hand.KEYS and not control.off and control.kind not in BESIDE:
             notes.append(reached.get(control.key) or ("arrows" if control.by_arrows else "NOT REACHED"))
         # what stands on several pages, or in several scenes of one, is used once by everybody
-        place = "every page" if control.kind == "link" and not control.download else scene.address.partition("?")[0]
+        place = "every page" if control.kind == "link" and not control.download else scene.page
         used = control.name not in (*scene.not_here, "Sign out")  # who is out would be a guest from here on
         new = used and site.table.is_new(hand, who, place, control.key)
         if new and not (hand == Hand.KEYS and control.kind in BESIDE):
