@@ -27,7 +27,7 @@ from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.location import FULL_DISK_FIELD, SIDELOBE_DISTANCE, FlareLocation
 from stixcore.imaging.methods import ImagingInput, run_method
 from stixcore.imaging.position_error import PositionError, position_error
-from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Finding, assess
 from stixcore.instrument.geometry import PixelSet, detector_indices
@@ -347,7 +347,7 @@ def _reconstruct(
         except ReconstructionError as error:  # continue with the other methods
             failures[method] = str(error)
     if failures and not images:
-        message = "; ".join(f"{method}: {reason}" for method, reason in failures.items())
+        message = "; ".join(f"{method_name(method)}: {reason}" for method, reason in failures.items())
         raise ReconstructionError(message)
     return ImageSet(
         recipe,

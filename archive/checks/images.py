@@ -30,6 +30,7 @@ from archive.index.schema import IMAGES, RUNS, Image, Run, RunStatus
 from archive.index.write import partitions
 from archive.layout import parse_image_name
 from stixcore.errors import InvalidProduct
+from stixcore.imaging.reconstruction import method_name
 
 REPORT = "report.png"
 #: Findings that a writer still in progress explains: a new or remade set has its files before its rows.
@@ -221,7 +222,7 @@ def _look_at_image(inspection: Inspection, one: _Set, image: Image, paths: dict[
 def _look_for_missing_images(one: _Set, run: Run, fits: dict[str, str]) -> None:
     for method in expected_methods(run):
         if method not in one.images and method not in fits:
-            text = f"run {run.run_id} is finished but has no {method} image"
+            text = f"run {run.run_id} is finished but has no {method_name(method)} image"
             one.fault(Code.RUN_INCOMPLETE, RUNS.name, run.run_id, text)
     if not one.images and not fits:
         text = f"run {run.run_id} is finished but has no image"

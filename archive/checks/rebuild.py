@@ -31,7 +31,7 @@ from stixcore.errors import InvalidProduct
 from stixcore.image_files.read import ensemble_errors, fitted_sources
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.metrics import measure_source
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.recipe import sha256_of
 from stixcore.times import parse_time
 
@@ -335,6 +335,10 @@ def _same(value: Any, truth: Any, relative: float) -> bool:
     return bool(value == truth)
 
 
+#: Follows the name of a method in the finding ``method_failed``.
+_MADE_NO_IMAGE = " made no image"
+
+
 def recipe_methods(run: Run) -> tuple[str, ...]:
     """Methods in the recipe of a run, in the order of `Method`; empty when the recipe cannot be read."""
     try:
@@ -350,12 +354,16 @@ def expected_methods(run: Run) -> tuple[str, ...]:
 
 
 def _failed_methods(run: Run) -> set[str]:
-    """Methods that failed: ``{"code": "method_failed", "text": "mem_ge made no image: …"}`` in the run's warnings."""
+    """Methods that failed: ``{"code": "method_failed", "text": "MEM_GE made no image: …"}`` in the run's warnings.
+
+    Until November 2026 the text began with the method's value, ``mem_ge``.
+    """
     try:
         said = json.loads(run.warnings)
-        return {entry["text"].split(" ", 1)[0] for entry in said if entry["code"] == "method_failed"}
+        named = {entry["text"].split(_MADE_NO_IMAGE, 1)[0] for entry in said if entry["code"] == "method_failed"}
     except (ValueError, KeyError, TypeError, AttributeError):
         return set()
+    return {str(method) for method in Method if named & {str(method), method_name(method)}}
 
 
 def warnings_about(run: Run, method: str) -> str:
@@ -373,7 +381,7 @@ def run_without_record(images: Iterable[ImageFacts]) -> Run:
     first = min(images, key=lambda facts: (facts.image.method == Method.FULL_DISK_BP, facts.image.image_id))
     present = {facts.image.method for facts in images}
     failed = [
-        {"code": "method_failed", "severity": "note", "text": f"{method} made no image: none was found"}
+        {"code": "method_failed", "severity": "note", "text": f"{method_name(method)}{_MADE_NO_IMAGE}: none was found"}
         for method in first.methods
         if method not in present
     ]

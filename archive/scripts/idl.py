@@ -12,6 +12,7 @@ from archive.layout import stamp
 from archive.scripts.literals import idl_literal
 from archive.scripts.sources import ImageSource, InputFile
 from archive.scripts.templates import fill
+from stixcore.imaging.reconstruction import method_name
 from stixcore.times import format_time
 
 #: The full-disk map: sub-collimators 10a … 7c, 512² pixels over 2.6 solar radii.
@@ -311,7 +312,7 @@ def _fixed(configuration: Sequence[str], fixed: Sequence[Mapping[str, float]]) -
 
 
 def _plot(method: str) -> str:
-    draw = f"plot_map, {method}_map, /cbar, /limb_plot, grid_spacing=10, title='{method}'"
+    draw = f"plot_map, {method}_map, /cbar, /limb_plot, grid_spacing=10, title='{method_name(method)}'"
     return f"if (!d.flags and 256) ne 0 then window, /free  ; only if the device has windows\n{draw}"
 
 

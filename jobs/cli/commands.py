@@ -23,6 +23,7 @@ from jobs.imaging.products import describe, save_images, save_report
 from jobs.shared.limits import Limits
 from jobs.shared.lock import single_instance
 from jobs.shared.logs import say, tell
+from stixcore.imaging.reconstruction import method_name
 from stixcore.imaging.trust import Aspect
 from stixcore.options import ImageRequest
 from stixcore.pointings import with_solutions
@@ -240,7 +241,7 @@ def run_image(arguments: argparse.Namespace) -> int:
         doubted = [str(aspect) for aspect in Aspect if image["verdict"][aspect] == "doubtful"]
         verdict = f"doubtful: {', '.join(doubted)}" if doubted else "trusted"
         peak = f"peak ({image['peak_hpc_x']:.1f}, {image['peak_hpc_y']:.1f}) arcsec"
-        say(f"  {image['method']:12s} {peak}, {verdict}", f"{'':15s}{image['file']}")
+        say(f"  {method_name(image['method']):26s} {peak}, {verdict}", f"{'':15s}{image['file']}")
     for warning in described["warnings"]:
         say(f"  {warning['severity']}: {warning['text']}")
     return DONE

@@ -16,7 +16,7 @@ from jobs.imaging.products import describe, save_images
 from jobs.imaging.task import Locator
 from jobs.shared.errors import LimitReached
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
-from stixcore.imaging.reconstruction import METHOD_NAMES
+from stixcore.imaging.reconstruction import method_name
 from stixcore.options import ImageRequest
 from stixcore.pointings import with_solutions
 from stixcore.reconstruct import prepare_recipe, reconstruct
@@ -50,7 +50,7 @@ def make_own_images(task: OwnTask) -> dict[str, Any]:
     images = reconstruct(
         recipe,
         Locator.of(task.science, task.background, *task.aspect),
-        progress=lambda method, number, total: report_progress(METHOD_NAMES[method], number + 1, total),
+        progress=lambda method, number, total: report_progress(method_name(method), number + 1, total),
         catalog=task.calibration,
     )
     images = with_solutions(images, task.aspect)

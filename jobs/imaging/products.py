@@ -24,7 +24,7 @@ from stixcore.image_files.write import write_image
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
-from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
+from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.imaging.trust import Aspect, Finding, Severity, Verdict, verdict
 from stixcore.pointings import pointing_choices
 from stixcore.recipe import sha256_of
@@ -122,7 +122,7 @@ def _picture(images: ImageSet, method: Method, image: Reconstruction) -> Picture
     # the counts are those of the image set's band, which differs from that of the full-disk map
     counts = "" if method is Method.FULL_DISK_BP else f"{images.counts[0]:.0f} counts; "
     simulated = "  SIMULATED" if pixels.header.simulated else ""
-    title = f"{METHOD_NAMES[method]}   {format_time(pixels.t_start)[:19]} UTC   {low:g}-{high:g} keV{simulated}"
+    title = f"{method_name(method)}   {format_time(pixels.t_start)[:19]} UTC   {low:g}-{high:g} keV{simulated}"
     caption = (
         f"{pixels.duration:.0f} s, seen and timed at Solar Orbiter; pointing: {recipe.pointing.source}; "
         f"{counts}uid {recipe.science.uid}"

@@ -20,7 +20,7 @@ from jobs.imaging.full_disk import draw_full_disk
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
-from stixcore.imaging.reconstruction import METHOD_NAMES, Method
+from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Finding, verdict
 from stixcore.reconstruct import ImageSet
@@ -79,7 +79,7 @@ def doubts_line(findings: tuple[Finding, ...], methods: Sequence[Method]) -> str
         doubted.setdefault(parts, []).append(method)
     doubted.pop("", None)
     named = [
-        f"{parts} of {'all images' if names == [*methods] else ', '.join(METHOD_NAMES[name] for name in names)}"
+        f"{parts} of {'all images' if names == [*methods] else ', '.join(map(method_name, names))}"
         for parts, names in doubted.items()
     ]
     return f"Doubtful: {'; '.join(named)}" if named else ""
@@ -120,7 +120,7 @@ def _map(images: ImageSet, method: Method) -> Picture.Image:
 
 
 def _name(images: ImageSet, method: Method) -> str:
-    name = METHOD_NAMES[method]
+    name = method_name(method)
     sources = images.images[method].sources if method in images.images else ()
     return f"{name} ({' + '.join(map(shape_text, sources))})" if sources else name
 

@@ -22,7 +22,7 @@ from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import StixError, public_sentence
 from stixcore.imaging.methods import PARAMETERS
 from stixcore.imaging.metrics import measure_source
-from stixcore.imaging.reconstruction import METHOD_NAMES, Method, Reconstruction
+from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Aspect, Finding, about, flux_at_edge, is_trusted, verdict
 from stixcore.options import ImageRequest
@@ -200,7 +200,7 @@ def _run(task: ImagingTask, recipe: Recipe, begin: float) -> RunRows:
     run = partial(
         reconstruct,
         locate=locate,
-        progress=lambda method, number, _: report_progress(METHOD_NAMES[method], number + 2, steps),
+        progress=lambda method, number, _: report_progress(method_name(method), number + 2, steps),
         ensemble=task.ensemble or None,  # those of the recipe
         catalog=task.calibration,
     )

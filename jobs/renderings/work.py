@@ -29,6 +29,7 @@ from jobs.shared.errors import BadRequest
 from stixcore.image_files.layout import UNCERTAINTY_EXTENSION
 from stixcore.image_files.read import ImageFile, read_image_file
 from stixcore.imaging.metrics import measure_source, strongest_source
+from stixcore.imaging.reconstruction import method_name
 from stixcore.software import CREATOR
 from stixcore.times import format_time
 
@@ -116,7 +117,7 @@ def assemble_cube(archive: Archive, images: Sequence[Image], looks: AnimationLoo
     band = min((image.e_low, image.e_high) for image in flares if image.method == method)
     chosen = [image for image in flares if image.method == method and (image.e_low, image.e_high) == band]
     notes = animate(archive, chosen, looks, folder)
-    notes.append(f"the animation shows {method}, {band[0]:g}-{band[1]:g} keV")
+    notes.append(f"the animation shows {method_name(method)}, {band[0]:g}-{band[1]:g} keV")
     if not any(row["flux_err"] for row in rows):
         notes.append("no error bars: the images were made without simulated copies")
     return notes
@@ -265,7 +266,7 @@ def _contact_sheet(images: Sequence[Image], maps: Sequence[Floats]) -> Picture.I
     every = -(-70 // side)
     for block in range(blocks):
         for row, (method, low, high) in enumerate(kinds):
-            label = f"{method.upper()}\n{low:g}-{high:g} keV"
+            label = f"{method_name(method)}\n{low:g}-{high:g} keV"
             draw.text((6, top + block * height + row * side + 6), label, fill="black", font=font(12))
         for column, time in enumerate(times[block * columns : (block + 1) * columns]):
             if column % every == 0:

@@ -21,7 +21,7 @@ from stixcore.image_files.layout import PLANES_EXTENSION, RECIPE_EXTENSION, VISI
 from stixcore.image_files.read import StoredUncertainty, read_uncertainty
 from stixcore.imaging.clean import beam_sum
 from stixcore.imaging.grid import ImageGrid
-from stixcore.imaging.reconstruction import METHOD_NAMES, Method
+from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging.weights import Weighting, visibility_weights
 
 Floats = NDArray[np.float64]
@@ -89,7 +89,7 @@ def _noise(hdus: fits.HDUList, method: Method) -> tuple[float, str]:
         message = "the side lobes of a full-disk map are as significant as its sources"
         raise SelectionError(message)
     if method not in (Method.BP, *_CLEANED):
-        message = f"{METHOD_NAMES[method]} images have no noise around the source; an image with an ensemble has σ"
+        message = f"{method_name(method)} images have no noise around the source; an image with an ensemble has σ"
         raise SelectionError(message)
     needed = [VISIBILITY_EXTENSION, RECIPE_EXTENSION, *([PLANES_EXTENSION] if method in _CLEANED else [])]
     missing = [name for name in needed if name not in hdus]

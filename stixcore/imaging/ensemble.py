@@ -30,7 +30,7 @@ from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.methods import ImagingInput, MethodParameters, run_method
 from stixcore.imaging.metrics import FWHM_PER_SIGMA, measure_source
-from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.instrument.geometry import detector_indices
 from stixcore.visibility.form import SYSTEMATIC_ERROR
 from stixcore.visibility.miscalibration import miscalibrated
@@ -178,7 +178,7 @@ def perturbed_ensemble(
     copies = (_copy(method, image, given, np.random.default_rng((seed, i))) for i in range(n))
     images = list(_members(method, parameters, copies))
     if len(images) < 2:
-        message = f"{method}: {len(images)} of {n} simulated copies gave an image, two are needed"
+        message = f"{method_name(method)}: {len(images)} of {n} simulated copies gave an image, two are needed"
         raise ReconstructionError(message)
     stack = np.stack([member.image for member in images])
     mean, sigma = stack.mean(axis=0), stack.std(axis=0, ddof=1)

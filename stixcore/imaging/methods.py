@@ -21,7 +21,7 @@ from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters, mem_ge
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters, ms_clean
-from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.imaging.total_flux import counted_flux
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities
@@ -127,7 +127,7 @@ def _run(method: Method, parameters: MethodParameters, given: ImagingInput) -> R
         case ForwardFitParameters():
             return forward_fit(given.vis, given.grid, parameters)
         case _:
-            message = f"{type(parameters).__name__} are not parameters of {method}"
+            message = f"{type(parameters).__name__} are not parameters of {method_name(method)}"
             raise ReconstructionError(message)
 
 

@@ -35,8 +35,8 @@ class Method(StrEnum):
     VIS_FWDFIT = "vis_fwdfit"
 
 
-#: Display names for figures, reports and pages.
-METHOD_NAMES: Mapping[Method, str] = {
+#: Display names of the methods.
+METHOD_NAMES: Mapping[str, str] = {
     Method.FULL_DISK_BP: "Full-disk back projection",
     Method.BP: "Back projection",
     Method.CLEAN: "CLEAN",
@@ -45,6 +45,14 @@ METHOD_NAMES: Mapping[Method, str] = {
     Method.MEM_GE: "MEM_GE",
     Method.VIS_FWDFIT: "VIS_FWDFIT",
 }
+
+
+def method_name(method: str) -> str:
+    """Display name of a method, "MEM_GE" of ``"mem_ge"``: for messages, reports, figures and pages.
+
+    Files, API and command-line options have the values of `Method`. Other text is returned as it is.
+    """
+    return METHOD_NAMES.get(method, method)
 
 
 class StopReason(StrEnum):

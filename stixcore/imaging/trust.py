@@ -21,7 +21,7 @@ from stixcore.imaging.location import DISK_RADIUS, DOUBTFUL_SIDELOBE_RATIO, Cand
 from stixcore.imaging.mem import GIVEN, MemGeParameters
 from stixcore.imaging.metrics import measure_source, signal_to_noise
 from stixcore.imaging.position_error import OFF
-from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.instrument.geometry import detector_indices
 
 if TYPE_CHECKING:
@@ -370,7 +370,7 @@ def _not_subtracted(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     if level is None:
         text = (
             "no background was subtracted and the science file has no quiet part that says how strong it is: "
-            f"{Method.EM} takes all counts for the flare"
+            f"{method_name(Method.EM)} takes all counts for the flare"
         )
         yield Finding("background_unknown", Severity.DOUBT, text, Method.EM, _FLUX)
         return
@@ -379,8 +379,8 @@ def _not_subtracted(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     if abs(change) + 3.0 * error > limits.background:
         text = (
             f"no background was subtracted: at the level of the quietest {level.seconds:.0f} s of the science file it "
-            f"is {100.0 * level.expected / images.counts[0]:.0f} % of the counts, all of which {Method.EM} takes for "
-            "the flare"
+            f"is {100.0 * level.expected / images.counts[0]:.0f} % of the counts, all of which "
+            f"{method_name(Method.EM)} takes for the flare"
         )
         yield Finding("background_unknown", Severity.DOUBT, text, Method.EM, _FLUX)
 
@@ -467,7 +467,7 @@ def _calibration(images: ImageSet) -> Iterator[Finding]:
 
 def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     for method, reason in images.failures.items():
-        yield Finding("method_failed", Severity.NOTE, f"{method} made no image: {reason}")
+        yield Finding("method_failed", Severity.NOTE, f"{method_name(method)} made no image: {reason}")
     models: dict[Method, Reconstruction] = {
         m: r for m, r in images.images.items() if m not in (Method.FULL_DISK_BP, Method.BP)
     }
@@ -476,11 +476,12 @@ def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     yield from _disagreement(images, models, limits)
     outside = [method for method, image in models.items() if flux_at_edge(image, limits)]
     if outside:
-        text = f"flux from outside the map gathers at its edge ({', '.join(outside)}): a wider field is needed"
+        names = ", ".join(map(method_name, outside))
+        text = f"flux from outside the map gathers at its edge ({names}): a wider field is needed"
         yield Finding("flux_outside", Severity.DOUBT, text, doubts=_FLUX | _SHAPE)
     for method in outside:
         if _peak_at_edge(models[method]):
-            text = f"{method} has its maximum at the edge of the map"
+            text = f"{method_name(method)} has its maximum at the edge of the map"
             yield Finding("edge_peak", Severity.DOUBT, text, method)
     field = images.recipe.pixel * min(images.recipe.shape)
     if field > WIDE_FIELD:
@@ -495,8 +496,8 @@ def _flux(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thr
         wanted = parameters.flux_estimate if isinstance(parameters, MemGeParameters) else ""
         if wanted and image.flux_estimate not in ("", GIVEN, str(wanted)):
             text = (
-                f"no background was subtracted, so the total flux of {method} is not that of the counts but by "
-                f'"{image.flux_estimate}": the largest visibility amplitude, which noise makes too high'
+                f"no background was subtracted, so the total flux of {method_name(method)} is not that of the counts "
+                f'but by "{image.flux_estimate}": the largest visibility amplitude, which noise makes too high'
             )
             yield Finding("flux_estimate", Severity.NOTE, text, method)
         said = image.certificate
@@ -505,8 +506,9 @@ def _flux(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thr
         share = said["missing_flux"] / said["counted_flux"]
         if -EXCESS_NOTE <= share <= MISSING_NOTE:
             continue
+        name = method_name(method)
         # CLEAN has components, and a residual beside them
-        holds = f"the components of {method} hold" if "residual" in image.planes else f"the image of {method} holds"
+        holds = f"the components of {name} hold" if "residual" in image.planes else f"the image of {name} holds"
         text = f"{holds} {'only ' if share > 0 else ''}{100.0 * (1.0 - share):.0f} % of the flux counted"
         severity = Severity.DOUBT if abs(share) > limits.missing_flux else Severity.NOTE
         yield Finding("missing_flux", severity, text, method, _FLUX)
@@ -516,7 +518,7 @@ def _misfit(images: ImageSet, models: Mapping[Method, Reconstruction], limits: T
     explained = {method: image.chi2 for method, image in models.items() if np.isfinite(image.chi2)}
     best = min(explained, key=explained.__getitem__, default=None)
     if best is not None and explained[best] > limits.chi2:
-        text = f"no image explains the visibilities: χ² is {explained[best]:.1f} at best ({best})"
+        text = f"no image explains the visibilities: χ² is {explained[best]:.1f} at best ({method_name(best)})"
         yield Finding("poor_fit", Severity.DOUBT, text, doubts=_FLUX | _SHAPE)
     elif best is not None:
         unit = max(1.0, explained[best])  # the image that follows the data best says what their errors are
@@ -524,8 +526,8 @@ def _misfit(images: ImageSet, models: Mapping[Method, Reconstruction], limits: T
             if chi2 > limits.chi2 * unit:
                 left = unexplained(models[method], images.vis, unit)
                 text = (
-                    f"{method} leaves {100.0 * left:.0f} % of the visibilities' amplitude unexplained: "
-                    f"χ² is {chi2:.1f}, of {best} {explained[best]:.1f}"
+                    f"{method_name(method)} leaves {100.0 * left:.0f} % of the visibilities' amplitude unexplained: "
+                    f"χ² is {chi2:.1f}, of {method_name(best)} {explained[best]:.1f}"
                 )
                 severity = Severity.DOUBT if left > limits.unexplained else Severity.NOTE
                 yield Finding("poor_fit", severity, text, method, _FLUX | _SHAPE)
@@ -534,7 +536,7 @@ def _misfit(images: ImageSet, models: Mapping[Method, Reconstruction], limits: T
         # P(χ² < found) of data with these errors
         if gammainc(free / 2.0, chi2 * ndof / 2.0) < limits.low_chi2:
             text = (
-                f"χ² of {method} is {chi2:.2f}, where {free / ndof:.2f} is usual: "
+                f"χ² of {method_name(method)} is {chi2:.2f}, where {free / ndof:.2f} is usual: "
                 "it fits the data better than their errors allow"
             )
             yield Finding("low_chi2", Severity.NOTE, text, method)
@@ -577,7 +579,7 @@ def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], lim
         (first, one), (second, two) = centers.items()
         distance = float(np.hypot(one.x - two.x, one.y - two.y))
         if distance > limits.disagreement:
-            text = f"{first} and {second} place the brightest source {distance:.0f}″ apart"
+            text = f"{method_name(first)} and {method_name(second)} place the brightest source {distance:.0f}″ apart"
             yield Finding("disagreement", Severity.NOTE, text)
     if len(centers) < 3:
         return
@@ -585,7 +587,7 @@ def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], lim
     for method, center in centers.items():
         distance = float(np.hypot(center.x - x, center.y - y))
         if distance > limits.disagreement:
-            text = f"{method} places the brightest source {distance:.0f}″ from the other methods"
+            text = f"{method_name(method)} places the brightest source {distance:.0f}″ from the other methods"
             yield Finding("disagreement", Severity.DOUBT, text, method, _POSITION | _SHAPE)
     distance = float(np.hypot(images.recipe.location.x - x, images.recipe.location.y - y))
     if images.recipe.location.found_by != "given" and distance > limits.disagreement:

@@ -127,7 +127,7 @@ def test_a_cube_of_times_bands_and_methods(archive, journal):
     with Picture.open(rendering.folder / "contact_sheet.png") as sheet:
         assert sheet.width > 3 * 100
     assert len(imageio.mimread(rendering.folder / "animation.mp4", memtest=False)) == 3
-    assert any("the animation shows clean" in note for note in rendering.notes)
+    assert any("the animation shows CLEAN" in note for note in rendering.notes)
 
 
 @pytest.mark.parametrize(("times", "kinds"), [(1, 1), (59, 1), (60, 4), (7, 2), (300, 1)])

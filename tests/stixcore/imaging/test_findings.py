@@ -206,6 +206,12 @@ def test_what_a_finding_doubts(images, code, change, severity, doubted):
         assert {aspect for aspect in Aspect if judged.word(aspect) == "doubtful"} == (doubted or set())
 
 
+@pytest.mark.parametrize(("code", "change"), [(code, change) for code, change, *_ in FINDINGS])
+def test_sentences_have_the_display_names_of_methods(images, code, change):
+    values = re.compile(rf"\b({'|'.join(Method)})\b")
+    assert [found.text for found in assess(change(images)) if values.search(found.text)] == []
+
+
 @pytest.mark.parametrize(
     ("code", "change"),
     [
