@@ -35,7 +35,7 @@ wheel-test: $(VENV)/project ## build sdist and wheel, and run the demo from the 
 	@.ci/wheel-test
 
 walk: $(VENV)/project ## test every control of every page by mouse and keyboard (90 minutes)
-	@$(BIN)/python -m pytest --verbose tests/dashboards/pages/walk/walk.py $(ARGS)
+	@$(BIN)/python -m pytest --verbose -o faulthandler_timeout=3600 tests/dashboards/pages/walk/walk.py $(ARGS)
 
 lint: $(VENV)/project ## check style, formatting, types and import contracts
 	@$(BIN)/ruff check

@@ -153,6 +153,8 @@ def _configuration(columns: Sequence[TableColumn[...]], row_height: int, heads: 
     }
 
 
-def _head(column: TableColumn[...], heads: Mapping[str, JSCode]) -> dict[str, JSCode]:
+def _head(column: TableColumn[...], heads: Mapping[str, JSCode]) -> dict[str, Any]:
     drawn = heads.get(column.field, KEYED_HEAD if column.sort else None)
-    return {} if drawn is None else {"titleFormatter": drawn}
+    head = {} if drawn is None else {"titleFormatter": drawn}
+    # a header without an arrow may use the whole width of its column
+    return head | ({"cssClass": "arrowless"} if column.align == "center" and not column.sort else {})

@@ -24,7 +24,7 @@ class FlareFilters(FoldingFilters[FlaresState]):
     def _first_fields(self) -> list[Any]:
         return [
             *self._times(),
-            self._text("text", "Flare id or SOL identifier", 190),
+            self._text("text", "Flare id or SOL identifier", 220),
             self._classes()[0],
             self._choice("verdict", "Position is", VERDICTS, 120),
             self._choice("earth", "From the Earth", EARTH, 140),

@@ -140,7 +140,8 @@ def _picture(method: str) -> SetColumn:
     # on a telephone only one picture has space: the method that stands for the set
     priority = 0 if method == Method.MEM_GE else 2 + METHODS.index(method)
     name = formatting.method_name(method)
-    return SetColumn(method, name, cell, f"{name}: click to open", "", False, 72, 66, priority, "center", method=method)
+    head = name.replace("VIS_", "VIS_\u200b")  # too long for one line
+    return SetColumn(method, head, cell, f"{name}: click to open", "", False, 72, 66, priority, "center", method=method)
 
 
 def _position(row: SetRow, _: Links) -> str:

@@ -150,7 +150,10 @@ window.walk = (() => {
       for (let at = node; at && at !== document.body; at = parent(at)) {
         const style = getComputedStyle(at), box = at.getBoundingClientRect()
         if (box.width <= 2 || box.height <= 2 || style.clip !== "auto" || style.position === "fixed") { return }
-        if (/auto|scroll/.test(style.overflowX + style.overflowY) || style.textOverflow === "ellipsis") { return }
+        if (/auto|scroll/.test(style.overflowX + style.overflowY)) { return }
+        // a long name in a list may be shortened, a heading or the label of a field may not
+        const named = at.matches(".tabulator-col-title, .MuiInputLabel-root")
+        if (style.textOverflow === "ellipsis" && !named) { return }
         if (style.webkitLineClamp !== "none") { return }
         if (/hidden|clip/.test(style.overflowX) && (text.right > box.right + 2 || text.left < box.left - 2)) {
           found.push(clean(own[0].data).slice(0, 60))

@@ -108,6 +108,7 @@ def _watched(page: Page, before: str, around: str, number: int) -> Outcome:
             }""",
             arg=[before, around, number],
             timeout=8000,
+            polling=200,  # looking at the whole page is work for the browser
         )
     except TooSlow:
         return Outcome.ITSELF if page.evaluate("window.itself") else Outcome.NOTHING
@@ -126,17 +127,17 @@ def _try_keys(page: Page, control: Control) -> None:
 
 
 def _follow(page: Page, control: Control, hand: Hand) -> Use:
-    href = control.href or ""
+    """Come to a link, and fetch its address; following it is the browser's work, and that page is another scene."""
     if control.download:
         return _download(page, control, hand)
-    if href.startswith("#") or control.on_page(page).get_attribute("target") == "_blank":
-        answer = page.request.get(control.on_page(page).evaluate("link => link.href"))
-        return Use(Outcome.WORKS if answer.ok else Outcome.FAILED, f"{answer.status}")
-    with page.expect_navigation(timeout=SOON) as gone:
-        _click(page, control, hand)
-    answer = gone.value
-    good = answer is None or answer.ok
-    return Use(Outcome.WORKS if good else Outcome.FAILED, "" if answer is None else f"{answer.status}")
+    link = control.on_page(page)
+    if hand == Hand.KEYS:
+        link.focus()
+    else:
+        link.click(timeout=SOON, trial=True)  # it is seen, at rest, and nothing is over it
+    address = link.evaluate("link => link.href")
+    answer = page.request.get(address, timeout=3 * SOON)
+    return Use(Outcome.WORKS if answer.ok else Outcome.FAILED, f"{answer.status}")
 
 
 def _download(page: Page, control: Control, hand: Hand) -> Use:

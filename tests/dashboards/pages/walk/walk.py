@@ -9,6 +9,7 @@ request to another host, a page wider than its window, a text that is cut off, a
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from user_actions import Hand, Outcome, Use, found_again, use
 from archive import ImageFilter
 from jobs.queue.journal import Journal
 
+log = logging.getLogger("walk")
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.needs_shared_data]
 PICTURES = os.environ.get("STIX_WALK_PICTURES", "")
 WIDTHS = {"wide": (1280, 900), "phone": (390, 844)}
@@ -123,6 +125,7 @@ def test_every_control(
             page, found = _use(watched, control, scene, site.places, hand, file)
             notes.append(str(found))
         if notes:
+            log.info("%s %s: %s", control.kind, control.name, "; ".join(notes))
             site.table.add(scene.name, who or "guest", hand, control, "; ".join(notes))
         bad += [f"{control.kind} {control.name}: {note}" for note in notes if _is_bad(note)]
     assert not bad, "\n".join(bad)
