@@ -17,6 +17,7 @@ from archive.context_maps import ContextMap, context_maps
 from archive.cubes import Cube, flare_cubes
 from archive.index.schema import RUNS, select_files
 from archive.layout import METHODS
+from archive.lightcurves.science import LONGEST
 from archive.scripts.sources import ImageSource, InputFile, read_sources, with_recipe
 from dashboards.shared.access import GUEST, Visitor, visible_image
 from dashboards.shared.light_times import Clock, LightTimes, light_times
@@ -90,7 +91,9 @@ class FlareContent:
     thermal, nonthermal : MeasuredImage or None
         Best images; None if there is none for this visitor.
     curves : LightCurveView or None
-        None if nothing is recorded in the window.
+        Quick-look light curves, or those of science files where there are none; None if nothing is recorded.
+    curve_notes : tuple of str
+        What to know about light curves of science files; empty for quick-look ones.
     light : LightTimes or None
         None if the distance of Solar Orbiter is unknown.
     sources : tuple of ImageSource
@@ -114,6 +117,7 @@ class FlareContent:
     files: tuple[UsedFile, ...] = ()
     cubes: tuple[Cube, ...] = ()
     context: tuple[ContextMap, ...] = ()
+    curve_notes: tuple[str, ...] = ()
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -149,7 +153,7 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST) -> Fla
     flare = archive.flare(flare_id)
     sets, total = image_sets(archive, flare.flare_id, visitor)
     window = curve_window(flare, [one.first for one in sets])
-    view = _curves(archive, window, simulated=flare.simulated)
+    view, notes = _curves(archive, window, simulated=flare.simulated)
     known = flare.earth_delay_s is not None and flare.sun_delay_s is not None
     shown = with_recipe(archive, [image for one in sets for image in one.images])
     sources = read_sources(archive, shown, "")
@@ -166,6 +170,7 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST) -> Fla
         used_files(archive, sources),
         tuple(cube for cube in flare_cubes(archive, flare.flare_id) if cube.points),
         tuple(context_maps(archive, flare)),
+        notes,
     )
 
 
@@ -258,7 +263,17 @@ def _read(path: Path, sha256: str) -> tuple[ImageFile, SourceMeasure | None]:
     return file, measure_source(file.pixels, file.grid, file.sources) if file.pixels.max() > 0 else None
 
 
-def _curves(archive: Archive, window: Window, *, simulated: bool) -> LightCurveView | None:
+def _curves(archive: Archive, window: Window, *, simulated: bool) -> tuple[LightCurveView | None, tuple[str, ...]]:
+    """Quick-look light curves; without them, those of science files, and what to know about them."""
     wanted = resolution(window)
     view = archive.light_curve(window.begin, window.end, wanted.points, simulated=simulated)
-    return view if bool(np.isfinite(view.mean).any()) else None
+    if np.isfinite(view.mean).any():
+        return view, ()
+    if window.end - window.begin > LONGEST:
+        return None, ()
+    science = archive.science_curve(window.begin, window.end, wanted.points, simulated=simulated)
+    if not np.isfinite(science.view.mean).any():
+        return None, ()
+    rates = "corrected for live time" if science.live_time_corrected else "as recorded"
+    said = f"There are no quick-look light curves of this time. These are from science files, {rates}."
+    return science.view, (said, *science.cautions)

@@ -44,7 +44,7 @@ def curves_html(content: FlareContent, clock: Clock) -> str:
     plot = (
         _plot(content, content.curves)
         if content.curves is not None
-        else '<p class="nothing">The archive has no quick-look light curves of this time.</p>'
+        else '<p class="nothing">The archive has no light curves of this time.</p>'
     )
     lanes = _lanes(content.sets, window)
     if content.curves is None and not lanes:
@@ -52,7 +52,7 @@ def curves_html(content: FlareContent, clock: Clock) -> str:
     label = clock_label(used, offset, window)
     return (
         f'<div class="curves">{lanes}{plot}<div class="times"><div>{_time_labels(window, offset)}</div></div>'
-        f'<p class="label">{escape(label)}</p>{_legend(content)}</div>'
+        f'<p class="label">{escape(label)}</p>{_legend(content)}{_notes(content)}</div>'
     )
 
 
@@ -167,6 +167,11 @@ def _legend(content: FlareContent) -> str:
     if attenuator_spans(content.curves)[0].size:
         shades += '<span><i class="attenuator"></i>attenuator in</span>'
     return f'<p class="legend">{bands}{shades}</p>'
+
+
+def _notes(content: FlareContent) -> str:
+    """Where light curves are from, if they are not quick-look ones."""
+    return f'<p class="facts">{escape(" ".join(content.curve_notes))}</p>' if content.curve_notes else ""
 
 
 def _share(window: Window, time: np.datetime64) -> float:

@@ -35,7 +35,7 @@ from dashboards.shared.map_colors import color_choice, session_colors
 from dashboards.shared.navigation import SITE
 from dashboards.shared.notices import Notice
 from dashboards.shared.source import archive_source
-from dashboards.shared.style import style
+from dashboards.shared.style import LOW, style
 from jobs.imaging.figures import DEFAULT_COLORS
 
 CLOCKS = {
@@ -131,6 +131,7 @@ class FlarePage(AddressedPage[FlareState]):
             options=CLOCKS,
             width=150,
             size="small",
+            sx=LOW,
             margin=(4, 0),
             description="",
             disabled=not known and self.state.clock == Clock.SOLAR_ORBITER,

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from archive import Flare
+from archive import Archive, Flare
 from dashboards.pages.flare.content import FlareContent, MeasuredImage, UsedFile, load_flare
 from dashboards.pages.flare.curves_drawing import curves_html, rate_labels, time_labels
 from dashboards.pages.flare.doubts import doubts_html, doubts_of
@@ -101,7 +101,7 @@ def sheet_text(content: FlareContent) -> str:
 def test_every_section_says_when_it_has_nothing(content: FlareContent) -> None:
     said = sheet_text(FlareContent(unknown(content.flare), content.window))
     for sentence in (
-        "no quick-look light curves of this time",
+        "no light curves of this time",
         "no best image of this flare that you can see",
         "no images of this flare that you can see",
         "position of Solar Orbiter at this time is unknown",
@@ -329,6 +329,27 @@ def test_every_file_that_is_computed_has_a_link(content: FlareContent, monkeypat
     assert f"archive/pointing/{recipe_id}.json" in found
     unlocated = replace(first, run=replace(first.run, locator_x=None, folder="images"))
     assert "archive/locator" not in files_html(replace(content, sets=(unlocated,)), LINKS)
+
+
+def test_without_quicklook_files_the_curves_are_those_of_science_files(
+    content: FlareContent, november: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peak = np.datetime64("2022-11-11T11:36:56", "us")
+    minutes = np.timedelta64(10, "m")
+    flare = replace(content.flare, t_peak=peak, t_start=peak - minutes, t_end=peak + minutes)
+    monkeypatch.setattr(november, "flare", lambda _: flare)
+    loaded = load_flare(november, flare.flare_id)
+    assert loaded.curves is not None
+    rates = loaded.curves.mean[:, 0]
+    highest = loaded.curves.time[np.nanargmax(rates)]
+    assert abs(highest - peak) < np.timedelta64(1, "m")
+    html = curves_html(loaded, Clock.SOLAR_ORBITER)
+    assert "These are from science files, corrected for live time." in html
+    assert "only 8 of 12 pixels were read out" in html
+    path = re.findall(r'<path d="(M[^"]+)" style="stroke: var\(--band-0\)"', html)
+    assert path
+    assert "NaN" not in html
+    assert "nan" not in html
 
 
 def test_the_citation_names_flare_and_papers(content: FlareContent) -> None:
