@@ -28,7 +28,7 @@ from jobs.inputs import InputCatalog, classes_of, flare_named_in
 from jobs.previews.checkpoint import PreviewCheckpoint
 from jobs.previews.cubes import CubeRows, CubeRules
 from jobs.previews.make_cubes import make_cubes
-from jobs.previews.quiet import background_of_file, quiet_rate
+from jobs.previews.quiet import background_of_file, set_counts
 from jobs.previews.stale import StalePreview, discard_stale_previews
 from jobs.previews.windows import PreviewRules, PreviewWindow, SkippedBand, intervals_of, preview_windows
 from stixcore.errors import StixError, public_sentence
@@ -178,8 +178,8 @@ def _plan(
         return []
     try:
         data = read_pixel_data(archive.path_of(file.path))
-        quiet = quiet_rate(archive, inputs, file)
-        windows = preview_windows(data, rules, intervals_of(flares.values()), quiet)
+        counts = set_counts(archive, inputs, file, data)
+        windows = preview_windows(data, rules, intervals_of(flares.values()), counts)
     except StixError as error:
         return [_unreadable(file, flare, band, public_sentence(error), now) for flare, band in sorted(missing, key=str)]
     steps: list[ImagingTask | Run] = []

@@ -19,8 +19,15 @@ from archive import Archive, AuxFile, Run, RunFilter, RunKind, RunStatus, Scienc
 from archive.index.filters import ImageFilter
 from jobs.imaging.task import band_label
 from jobs.inputs import BackgroundChoice, InputCatalog, flare_named_in
-from jobs.previews.quiet import background_of_file, quiet_rate
-from jobs.previews.windows import PreviewRules, PreviewWindow, SkippedBand, intervals_of, preview_windows
+from jobs.previews.quiet import background_of_file, set_counts
+from jobs.previews.windows import (
+    PreviewRules,
+    PreviewWindow,
+    SkippedBand,
+    intervals_of,
+    is_background,
+    preview_windows,
+)
 from jobs.queue.journal import Journal
 from jobs.shared.links import rewrite_runs
 from stixcore.calibration.catalog import CalibrationCatalog
@@ -191,7 +198,10 @@ class StalenessCheck:
         return "" if self._has_its_window(file, run, recipe) else "the limits of its flare have changed"
 
     def _other_rules(self, file: ScienceFile, run: Run, recipe: Any) -> str:
-        """Whether a band that was skipped has enough counts by the rules or the background of now."""
+        """Whether a band that was skipped has enough counts by today's rules or background, or images have not."""
+        if run.status == RunStatus.DONE:
+            kept = not self._has_few_counts(run) or self._has_its_window(file, run, recipe)
+            return "" if kept else "its images have too few counts above background"
         if run.status != RunStatus.SKIPPED:
             return ""
         judged_by = background_of_file(self.inputs, file)
@@ -199,6 +209,14 @@ class StalenessCheck:
         if same_rules and (judged_by.uid if judged_by else None) == run.background_uid:
             return ""
         return "" if self._has_its_window(file, run, recipe) else "its counts are judged differently now"
+
+    def _has_few_counts(self, run: Run) -> bool:
+        """Whether images have fewer counts above background than today's rules ask for."""
+        if run.counts_total is None or run.counts_background is None or run.background_uid is None:
+            return False
+        counts = run.counts_total, run.counts_background
+        small = "counts above background" in (run.window_reason or "")
+        return is_background(*counts) or (small and counts[0] - counts[1] < self.rules.min_net_counts)
 
     def _has_its_window(self, file: ScienceFile, run: Run, recipe: Any) -> bool:
         """Whether the window, or the reason for a skip, is still the one of a run; true if the file is unreadable."""
@@ -224,12 +242,9 @@ class StalenessCheck:
 
     def _windows(self, file: ScienceFile, run: Run) -> list[PreviewWindow | SkippedBand]:
         """Windows of a file by the rule of a run's band, one for each flare."""
-        windows = preview_windows(
-            read_pixel_data(self.archive.path_of(file.path)),
-            self.rules,
-            intervals_of(self.inputs.flares_in(file).values()),
-            quiet_rate(self.archive, self.inputs, file),
-        )
+        data = read_pixel_data(self.archive.path_of(file.path))
+        flares = intervals_of(self.inputs.flares_in(file).values())
+        windows = preview_windows(data, self.rules, flares, set_counts(self.archive, self.inputs, file, data))
         label = self.rules.labels_of(run.band)[0]
         return [window for window in windows if band_label(window.rule_band) == label]
 

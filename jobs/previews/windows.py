@@ -2,12 +2,14 @@
 
 The rules are the STIX Data Center's (two bands, a minute at the peak, else the whole flaring interval, at least 10,000
 counts), without its known slips: the peak is one of rate, not of counts per bin, and a window never crosses an
-attenuator change. Small flares, which have fewer counts, get a window from 3,000 counts above background on, and a band
-without them is replaced by one of lower energy (docs/decisions/preview_windows.md).
+attenuator change. Small flares, which have fewer counts, get a window from 3,000 counts above background on, counted
+as the images are made of them, and a band without them is replaced by one of lower energy
+(docs/decisions/preview_windows.md).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,13 +19,17 @@ from numpy.typing import NDArray
 from archive.index.schema import Flare
 from jobs.imaging.task import band_label
 from stixcore.fits.products import PixelData
+from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
 
 Floats = NDArray[np.float64]
 Band = tuple[float, float]
 
-#: Background counts per second and pixel in a band [keV]; None where no background file says.
-type QuietRate = Callable[[Band], float | None]
+#: Recorded counts and expected background, ct, of the image set of a window (start, end, band [keV]), in the
+#: sub-collimators and pixels that it uses; None where no background file says.
+type SetCounts = Callable[[np.datetime64, np.datetime64, Band], tuple[float, float] | None]
 
+#: Counts above background, in units of their standard deviation √N, below which a window has no flare to image.
+DETECTED = 5.0
 #: Share of a substitute that a file must cover; a narrower band is not what its name says.
 LEAST_SHARE = 0.5
 
@@ -39,9 +45,11 @@ class PreviewRules:
     window : float, s
         Length of the window at the peak; one native bin where that is longer.
     min_counts : float
-        Detector-summed counts a window needs, background included.
+        Detector-summed counts a window needs, background included; the counts of its image set must be more than the
+        background by `DETECTED` standard deviations.
     min_net_counts : float
-        Detector-summed counts above background with which a window is made, too, although it has fewer counts.
+        Counts above background in the sub-collimators of the image set, with which a window is made, too, although it
+        has fewer counts.
     substitutes : (band, bands) pairs
         What is imaged instead of a band that has neither: the first of these bands with ``min_net_counts``.
     flaring_level : float
@@ -130,7 +138,7 @@ def preview_windows(
     data: PixelData,
     rules: PreviewRules | None = None,
     flares: Sequence[FlareInterval] = (),
-    quiet: QuietRate | None = None,
+    set_counts: SetCounts | None = None,
 ) -> list[PreviewWindow | SkippedBand]:
     """Windows of a science file, or the reason why there is none: one entry per band and flare.
 
@@ -140,14 +148,14 @@ def preview_windows(
     rules : PreviewRules, optional
     flares : sequence of FlareInterval
         Flares that overlap the file; without any, the file is taken as one flare.
-    quiet : callable, optional
-        Rate of the background file. Without it, the lowest rate of the file is taken for background, so that a file of
-        one bin has no counts above it.
+    set_counts : callable, optional
+        Counts of the image set of a window. Without it, the lowest rate of the file is taken for background, so that a
+        file of one bin has no counts above it.
     """
     rules = rules or PreviewRules()
     whole = FlareInterval("", data.t_start[0], data.t_end[-1])
     return [
-        _choose_window(data, rules, band, flare, quiet or (lambda _: None))
+        _choose_window(data, rules, band, flare, set_counts or (lambda *_: None))
         for flare in (flares or (whole,))
         for band in rules.bands
     ]
@@ -158,28 +166,58 @@ def intervals_of(flares: Iterable[Flare]) -> list[FlareInterval]:
     return [FlareInterval(one.flare_id, one.t_start, one.t_end) for one in flares if one.t_start and one.t_end]
 
 
+def is_background(total: float, background: float) -> bool:
+    """Whether recorded counts are those of the background, as far as counting statistics can tell.
+
+    N - B < 5 √N, with N the recorded and B the background counts.
+    """
+    return total - background < DETECTED * math.sqrt(max(total, 1.0))
+
+
 @dataclass(frozen=True, eq=False)
 class _Counts:
-    """A band of a file: the two possible windows of a flare, and recorded and background counts per bin."""
+    """A band of a file with the two possible windows of a flare.
 
+    Attributes
+    ----------
+    minute, flaring : slice
+        Bins of the windows.
+    recorded : (n_time,) float, ct
+        Summed over detectors and pixels.
+    of_set : callable
+        Recorded counts and background of the image set of some bins; None where no background file says.
+    """
+
+    data: PixelData
     band: Band
     energy: Band
     minute: slice
     flaring: slice
     recorded: Floats
-    background: Floats
+    of_set: Callable[[slice], tuple[float, float] | None]
 
     def total(self, bins: slice) -> float:
         """Recorded counts of some bins."""
         return float(self.recorded[bins].sum())
 
     def net(self, bins: slice) -> float:
-        """Counts above background of some bins."""
-        return self.total(bins) - float(self.background[bins].sum())
+        """Counts above background of the image set of some bins."""
+        found = self.of_set(bins)
+        return _above_lowest_rate(self.data, self.energy, bins) if found is None else found[0] - found[1]
+
+    def is_background(self, bins: slice) -> bool:
+        """Whether the counts of some bins are those of the background, as far as counting statistics can tell."""
+        found = self.of_set(bins)
+        return found is not None and is_background(*found)
+
+    @property
+    def most_net(self) -> float:
+        """Counts above background of the better window."""
+        return max(self.net(self.minute), self.net(self.flaring))
 
 
 def _choose_window(
-    data: PixelData, rules: PreviewRules, band: Band, flare: FlareInterval, quiet: QuietRate
+    data: PixelData, rules: PreviewRules, band: Band, flare: FlareInterval, set_counts: SetCounts
 ) -> PreviewWindow | SkippedBand:
     inside = np.flatnonzero((data.t_end > flare.start) & (data.t_start < flare.end))
     if inside.size == 0:
@@ -193,9 +231,9 @@ def _choose_window(
 
     reason = _not_covered(data, band)
     if not reason:
-        counts = _count(data, rules, band, flare, inside, quiet)
+        counts = _count(data, rules, band, flare, inside, set_counts)
         for bins in (counts.minute, counts.flaring):
-            if counts.total(bins) >= rules.min_counts:
+            if counts.total(bins) >= rules.min_counts and not counts.is_background(bins):
                 return window(counts, bins, "")
         for bins in (counts.minute, counts.flaring):
             if counts.net(bins) >= rules.min_net_counts:
@@ -205,12 +243,12 @@ def _choose_window(
     for other in rules.substitutes_of(band):
         if _covered_share(data, other) < LEAST_SHARE:
             continue
-        counts = _count(data, rules, other, flare, inside, quiet)
+        counts = _count(data, rules, other, flare, inside, set_counts)
         for bins in (counts.minute, counts.flaring):
             if counts.net(bins) >= rules.min_net_counts:
                 explained = f", {counts.net(bins):.0f} counts above background; not {band_label(band)}: {reason}"
                 return window(counts, bins, explained, band)
-        tried += f"; {band_label(other)}: {max(map(counts.net, (counts.minute, counts.flaring))):.0f} above background"
+        tried += f"; {band_label(other)}: {counts.most_net:.0f} above background"
     return SkippedBand(band, tried, flare.flare_id)
 
 
@@ -220,7 +258,7 @@ def _count(
     band: Band,
     flare: FlareInterval,
     inside: NDArray[np.int64],
-    quiet: QuietRate,
+    set_counts: SetCounts,
 ) -> _Counts:
     """Windows and counts of a band that the file covers at least in part."""
     energy = _covered(data, band)
@@ -231,10 +269,20 @@ def _count(
     minute = _window(data, peak, rules.window, same)
     flaring = _intersect(inside, same) if flare.flare_id else _flaring(rate, peak, rules.flaring_level, same)
     flaring = slice(min(flaring.start, minute.start), max(flaring.stop, minute.stop))
-    per_pixel = quiet(energy)
-    pixels = float(data.pixel_mask[peak].sum() * data.detector_mask[peak].sum())
-    background = float(rate.min()) if per_pixel is None else per_pixel * pixels
-    return _Counts(band, energy, minute, flaring, recorded, background * data.duration)
+
+    def of_set(bins: slice) -> tuple[float, float] | None:
+        return set_counts(*data.window(bins), energy)
+
+    return _Counts(data, band, energy, minute, flaring, recorded, of_set)
+
+
+def _above_lowest_rate(data: PixelData, energy: Band, bins: slice) -> float:
+    """Counts of some bins above the lowest rate of the file, in the sub-collimators and pixels that make images."""
+    channels = data.energy_channels(*energy)
+    used = data.read(channels=channels).counts[:, detector_indices(IMAGING_LABELS)][:, :, PixelSet.TOP_BOT.pixels]
+    counts = used.sum(axis=(1, 2, 3))
+    lowest = float((counts / data.duration).min())
+    return float((counts - lowest * data.duration)[bins].sum())
 
 
 def _too_few(counts: _Counts, rules: PreviewRules) -> str:
@@ -243,8 +291,8 @@ def _too_few(counts: _Counts, rules: PreviewRules) -> str:
     return (
         f"{f'the file ends at {energy[1]:g} keV; ' if energy[1] < end else ''}too few counts in {band_label(energy)}: "
         f"{counts.total(counts.minute):.0f} at the peak and {counts.total(counts.flaring):.0f} in the whole flaring "
-        f"interval, {rules.min_counts:.0f} needed; {max(map(counts.net, (counts.minute, counts.flaring))):.0f} above "
-        f"background, {rules.min_net_counts:.0f} needed"
+        f"interval, {rules.min_counts:.0f} needed; {counts.most_net:.0f} above background in the "
+        f"sub-collimators that make images, {rules.min_net_counts:.0f} needed"
     )
 
 

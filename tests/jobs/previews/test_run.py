@@ -14,7 +14,7 @@ from jobs.executors.make import make_executor
 from jobs.imaging.task import ImagingTask, RunContext, run_preview
 from jobs.inputs import InputCatalog
 from jobs.previews.run import make_previews, plan_imaging
-from jobs.previews.stale import discard_stale_previews
+from jobs.previews.stale import StalenessCheck, discard_stale_previews
 from jobs.previews.windows import PreviewRules
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest
@@ -223,6 +223,20 @@ def test_a_skip_is_judged_again_when_rules_or_background_change(own_archive):
     stale = discard_stale_previews(own_archive)
     assert {one.reason for one in stale} == {"its counts are judged differently now"}
     assert len(stale) == 4
+
+
+def test_images_with_too_few_counts_above_background_are_stale(own_archive):
+    """By the rule of small flares; those by the rule of 10,000 counts stay unless all are background."""
+    strict = PreviewRules(min_counts=1e9, min_net_counts=1e9)
+    assert discard_stale_previews(own_archive, strict) == ()
+    run = next(run for run in own_archive.runs() if run.status == RunStatus.DONE)
+    small = replace(run, window_reason="60 s at the peak; small flare: 3500 counts above background")
+    quiet = replace(run, counts_background=run.counts_total)
+    for changed in (small, quiet):
+        check = StalenessCheck(own_archive, strict, InputCatalog.of(own_archive))
+        assert check.stale_reason(changed) == "its images have too few counts above background"
+        today = replace(check, rules=PreviewRules())
+        assert today.stale_reason(changed) == ""  # the window of today's rules
 
 
 def test_copies_give_every_image_its_errors(small_task):

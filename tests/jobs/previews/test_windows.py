@@ -88,7 +88,7 @@ def test_too_few_counts_are_skipped_with_the_numbers():
     skipped = soft_box(pixel_data(np.full(30, 20.0), np.r_[np.full(15, 10.0), 10.1, np.full(14, 10.0)]))
     assert isinstance(skipped, SkippedBand)
     assert "602 at the peak and 602 in the whole flaring interval, 10000 needed" in skipped.reason
-    assert skipped.reason.endswith("; 2 above background, 3000 needed")
+    assert skipped.reason.endswith("; 1 above background in the sub-collimators that make images, 3000 needed")
 
 
 def test_band_is_cut_to_the_file_and_said_to_be_missing_when_it_is_not_there():
@@ -148,18 +148,43 @@ def flash(peak, floor=10.0):
 
 
 def test_a_small_flare_is_made_from_3000_counts_above_background():
-    box = soft_box(pixel_data(np.full(30, 20.0), flash(161.0)))
-    assert (box.why, box.counts) == ("60 s at the peak; small flare: 3020 counts above background", 3620.0)
-    assert isinstance(soft_box(pixel_data(np.full(30, 20.0), flash(159.0))), SkippedBand)
+    """Half of the counts of all detectors and pixels are in the sub-collimators and pixels that make images."""
+    box = soft_box(pixel_data(np.full(30, 20.0), flash(311.0)))
+    assert box.why == "60 s at the peak; small flare: 3010 counts above background"
+    assert box.counts == pytest.approx(6620.0)
+    assert isinstance(soft_box(pixel_data(np.full(30, 20.0), flash(309.0))), SkippedBand)
 
 
 def test_the_background_file_says_what_is_above_background():
-    """A file of one bin has no quiet part; the rate is one per pixel."""
+    """A file of one bin has no quiet part."""
     data = pixel_data([60], [100])
     assert isinstance(soft_box(data), SkippedBand)
-    (box, _) = preview_windows(data, quiet=lambda band: 40.0 / 384)
-    assert box.why == "the native bin at the peak, longer than 60 s; small flare: 3600 counts above background"
-    assert isinstance(preview_windows(data, quiet=lambda band: 60.0 / 384)[0], SkippedBand)
+    (box, _) = preview_windows(data, set_counts=lambda *_: (3600.0, 600.0))
+    assert box.why == "the native bin at the peak, longer than 60 s; small flare: 3000 counts above background"
+    assert isinstance(preview_windows(data, set_counts=lambda *_: (3600.0, 601.0))[0], SkippedBand)
+
+
+def test_the_image_set_of_the_window_says_what_is_above_background():
+    """Of every window and band its own: here the minute has too few, the whole flare enough."""
+    asked = []
+
+    def counts(start, end, band):
+        asked.append((float((end - start) / np.timedelta64(1, "s")), band))
+        return 9000.0, 6500.0 if asked[-1][0] <= 60.0 else 5900.0
+
+    rates = np.r_[np.full(10, 1.0), np.full(6, 20.0), 21.0, np.full(13, 1.0)]
+    box = preview_windows(pixel_data(np.full(30, 20.0), rates), set_counts=counts)[0]
+    assert asked[:2] == [(60.0, (4.0, 10.0)), (160.0, (4.0, 10.0))]
+    assert box.why == "whole flaring interval; small flare: 3100 counts above background"
+
+
+def test_many_counts_that_are_those_of_the_background_are_no_flare():
+    data = pixel_data([60], [1000])  # 60,000 counts
+    (soft, _) = preview_windows(data, set_counts=lambda *_: (40_000.0, 38_900.0))
+    assert soft.why == "the native bin at the peak, longer than 60 s"
+    (skipped, _) = preview_windows(data, set_counts=lambda *_: (40_000.0, 39_100.0))  # 4.5 standard deviations
+    assert isinstance(skipped, SkippedBand)
+    assert "900 above background in the sub-collimators that make images, 3000 needed" in skipped.reason
 
 
 def hard_data(rates, e_low=E_LOW, e_high=E_HIGH):
@@ -175,9 +200,9 @@ def hard_data(rates, e_low=E_LOW, e_high=E_HIGH):
     ("rates", "band"),
     [
         ({16: 600.0}, (16.0, 28.0)),  # 12,000 counts
-        ({16: 160.0, 12: 900.0, 10: 900.0}, (16.0, 28.0)),  # 3,200
-        ({16: 100.0, 12: 100.0, 10: 900.0}, (12.0, 20.0)),  # 4,000
-        ({16: 10.0, 12: 80.0, 10: 80.0}, (10.0, 15.0)),  # 3,200
+        ({16: 320.0, 12: 900.0, 10: 900.0}, (16.0, 28.0)),  # 3,200 in the pixels that make images
+        ({16: 100.0, 12: 300.0, 10: 900.0}, (12.0, 20.0)),  # 4,000
+        ({16: 10.0, 12: 160.0, 10: 160.0}, (10.0, 15.0)),  # 3,200
     ],
 )
 def test_a_band_without_counts_is_replaced_by_a_lower_one(rates, band):
