@@ -165,7 +165,7 @@ def _movie(cube: Cube, movie: CubeMovie, content: FlareContent, links: Links) ->
     name = f"Movie of flare {content.flare.flare_id}, {bands}, {movie.frames} steps"
     said = " in the band with most, and the steps of the other bands at that time" if several else " of equal counts"
     return (
-        f'<figure class="movie{" wide" if several else ""}">'
+        f'<figure class="movie{" several" if several else ""}">'
         f'<video class="screen" controls loop playsinline preload="none" '
         f'poster="{escape(poster)}" src="{escape(place)}" aria-label="{escape(name)}"></video>'
         f'<img class="paper" src="{escape(poster)}" alt="{escape(name)}">'

@@ -30,6 +30,8 @@ ROOM = 0.06
 #: Possible distances of time labels, s, and the most labels.
 STEPS = (10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 MOST_LABELS = 7
+#: Highest place of a label of rates, fraction of the height: the unit is above.
+HIGHEST_LABEL = 0.9
 #: Narrowest bar of an image, % of the width.
 NARROWEST = 0.6
 
@@ -101,7 +103,9 @@ def _plot(content: FlareContent, view: LightCurveView) -> str:
     grid += "".join(
         _line(place * WIDTH, 0, place * WIDTH, HEIGHT, "grid") for place, _ in time_labels(window, 0.0) if place >= 0
     )
-    ticks = "".join(f'<span style="bottom: {place:.2%}">{text}</span>' for place, text in labels)
+    ticks = "".join(
+        f'<span style="bottom: {place:.2%}">{text}</span>' for place, text in labels if place < HIGHEST_LABEL
+    )
     drawing = (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="Count rates against time by energy band; values are in the CSV file">'
@@ -162,6 +166,7 @@ def _legend(content: FlareContent) -> str:
     bands = "".join(
         f'<span><i style="background: var(--band-{number})"></i>{BAND_NAMES[band]}</span>'
         for number, band in enumerate(BANDS)
+        if np.isfinite(content.curves.mean[:, number]).any()
     )
     shades = '<span><i class="flare"></i>flare</span><span><i class="image"></i>time range of images</span>'
     if attenuator_spans(content.curves)[0].size:

@@ -71,7 +71,7 @@ def cubed(flared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arc
     Picture.fromarray(frames[0]).save(stream, "PNG")
     (folder / "poster.png").write_bytes(stream.getvalue())
     (folder / "tracks.parquet").write_bytes(b"PAR1")
-    movie = {"band_kev": BANDS[0], "frames": STEPS, "file": "movie.mp4", "poster": "poster.png"}
+    movie = {"bands_kev": BANDS, "frames": STEPS, "file": "movie.mp4", "poster": "poster.png"}
     (folder / "cube.json").write_text(json.dumps({"tracks": tracks, "movie": movie}))
     write_map(root, flared.flare)
     yield archive

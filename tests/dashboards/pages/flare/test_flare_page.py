@@ -105,5 +105,6 @@ def test_a_telephone_shows_all_of_it(
         theme = "dark" if scheme == "dark" else "default"
         page = watched.visit(f"flare?id=2211100301&theme={theme}")
         expect(page.get_by_role("heading", name="Geometry")).to_be_visible()
+        expect(page.locator("video")).to_be_visible()
         watched.expect_no_sideways_scrolling()
         axe(page)

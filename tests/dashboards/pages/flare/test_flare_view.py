@@ -348,6 +348,9 @@ def test_without_quicklook_files_the_curves_are_those_of_science_files(
     assert "only 8 of 12 pixels were read out" in html
     path = re.findall(r'<path d="(M[^"]+)" style="stroke: var\(--band-0\)"', html)
     assert path
+    legend = text_of(html.partition('class="legend"')[2])
+    assert "10–15 keV" in legend
+    assert "50–84 keV" not in legend  # the file ends at 28 keV
     assert "NaN" not in html
     assert "nan" not in html
 

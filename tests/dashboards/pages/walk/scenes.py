@@ -64,6 +64,10 @@ def _with_map(page: Page) -> None:
         expect(picture).to_be_visible()
 
 
+def _with_movie(page: Page) -> None:
+    expect(page.locator("video").first).to_be_visible()
+
+
 def _with_images(page: Page) -> None:
     expect(page.locator("[data-image]").first).to_be_visible()
 
@@ -169,7 +173,7 @@ SCENES = (
     Scene("flare", "flare?id={flare}", who=BOTH),
     Scene("flare, doubtful", "flare?id={doubtful}"),
     Scene("flare, without images", "flare?id={bare}"),
-    Scene("flare, cube", "flare?id={cubed}", who=(USER, OPERATOR)),
+    Scene("flare, cube", "flare?id={cubed}", _with_movie, (USER, OPERATOR)),
     Scene("flare, context map", "flare?id={mapped}", _with_map),
     Scene("flare, image", "flare?id={flare}&image={of_flare}", _opened),
     Scene("flare, clock at the Earth", "flare?id={flare}&clock=earth"),
