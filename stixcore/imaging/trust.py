@@ -17,9 +17,10 @@ from scipy.special import gammainc
 from stixcore.background_check import net_change
 from stixcore.calibration.catalog import NO_CAL_FILE
 from stixcore.coordinates import PointingSource
+from stixcore.imaging.agreement import SourceComparison
 from stixcore.imaging.location import DISK_RADIUS, DOUBTFUL_SIDELOBE_RATIO, Candidate
 from stixcore.imaging.mem import GIVEN, MemGeParameters
-from stixcore.imaging.metrics import measure_source, signal_to_noise
+from stixcore.imaging.metrics import signal_to_noise
 from stixcore.imaging.position_error import OFF
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.instrument.geometry import detector_indices
@@ -77,7 +78,8 @@ class Thresholds:
         simulated image whose flux is right within 10 % is beyond 15 % (``docs/decisions/verdicts.md``).
     disagreement : float, arcsec
         Distance of a method's position from the median of the methods, and of that from the location: the finest
-        resolution.
+        resolution. Beyond it, a position is accepted if it is another source of most methods, and a location if it is
+        between two (`SourceComparison`).
     edge_share : float
         Share of an image's flux in a frame of a twentieth of the field on each side.
     disk_radius : float
@@ -574,23 +576,31 @@ def unexplained(image: Reconstruction, vis: Visibilities, unit: float = 1.0) -> 
 def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:
     # an image whose source is outside the field is excluded; it has a separate finding
     inside = {m: r for m, r in models.items() if r.image.max() > 0 and not _peak_at_edge(r)}
-    centers = {m: measure_source(r.image, r.grid, r.sources) for m, r in inside.items()}
-    if len(centers) == 2:
-        (first, one), (second, two) = centers.items()
+    compared = SourceComparison.of(inside)
+    if len(inside) == 2:
+        (first, one), (second, two) = compared.brightest.items()
         distance = float(np.hypot(one.x - two.x, one.y - two.y))
         if distance > limits.disagreement:
             text = f"{method_name(first)} and {method_name(second)} place the brightest source {distance:.0f}″ apart"
             yield Finding("disagreement", Severity.NOTE, text)
-    if len(centers) < 3:
+    if len(inside) < 3:
         return
-    x, y = np.median([(center.x, center.y) for center in centers.values()], axis=0)
-    for method, center in centers.items():
-        distance = float(np.hypot(center.x - x, center.y - y))
-        if distance > limits.disagreement:
+    for method in inside:
+        distance = compared.distance(method)
+        if distance <= limits.disagreement:
+            continue
+        if compared.is_one_of_several(method):
+            text = (
+                f"the brightest source of {method_name(method)} is {distance:.0f}″ from that of the other methods, "
+                "which show both"
+            )
+            yield Finding("disagreement", Severity.NOTE, text, method)
+        else:
             text = f"{method_name(method)} places the brightest source {distance:.0f}″ from the other methods"
             yield Finding("disagreement", Severity.DOUBT, text, method, _POSITION | _SHAPE)
-    distance = float(np.hypot(images.recipe.location.x - x, images.recipe.location.y - y))
-    if images.recipe.location.found_by != "given" and distance > limits.disagreement:
+    location = images.recipe.location
+    distance = compared.distance_of(location.x, location.y, apart=limits.disagreement)
+    if location.found_by != "given" and distance > limits.disagreement:
         text = f"the images place the brightest source {distance:.0f}″ from the flare location"
         yield Finding("location_disagrees", Severity.DOUBT, text, doubts=_POSITION)
 

@@ -182,7 +182,7 @@ def test_em_without_a_background_is_trusted_where_the_file_shows_that_there_is_l
         words.append([reason for reason in reasons if "no background was subtracted" in reason])
     assert words[0] == []
     assert len(words[1]) == 1
-    assert "% of the counts, all of which em takes for the flare" in words[1][0]
+    assert "% of the counts, all of which EM takes for the flare" in words[1][0]
 
 
 def test_an_error_below_half_a_percent_is_not_said(november_images):

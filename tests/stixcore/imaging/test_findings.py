@@ -132,6 +132,18 @@ def north(image):
     return np.roll(image.image, 20, axis=0)
 
 
+def footpoints(images):
+    """Two equal sources, 60″ apart; EM and MEM_GE have the northern one as the brightest."""
+    rows, columns = np.indices(images.images[Method.EM].image.shape)
+    south, north = (np.exp(-((rows - row) ** 2 + (columns - 64) ** 2) / 18.0) for row in (49, 79))
+    brighter = {Method.EM, Method.MEM_GE}
+    changed = {
+        method: replace(images.images[method], image=south + north + 0.1 * (north if method in brighter else south))
+        for method in (Method.CLEAN, Method.MS_CLEAN, Method.EM, Method.MEM_GE)
+    }
+    return replace(images, images=changed | {Method.VIS_FWDFIT: replace(changed[Method.CLEAN], sources=())})
+
+
 def flux_off(method, share):
     """The flux of a method lacks a share of what was counted."""
     return only(method, certificate={"missing_flux": share, "counted_flux": 1.0})
@@ -189,6 +201,7 @@ FINDINGS = [
     ("low_chi2", only(Method.CLEAN, chi2=0.1), NOTE, None),
     ("disagreement", only(*THREE, image=north), DOUBT, POSITION | SHAPE),
     ("disagreement", only(*THREE[1:], image=north), NOTE, None),
+    ("disagreement", footpoints, NOTE, None),
     ("location_disagrees", lambda i: recipe(location=replace(i.recipe.location, y=170.0))(i), DOUBT, POSITION),
 ]
 

@@ -12,6 +12,7 @@ from benchmarks.doubted_flares import Case, on_the_disk
 from benchmarks.flags import HEADING, NEXT, flux_worth, section
 from benchmarks.flags import _counted as counted
 from benchmarks.november_2022 import aspect_files, background, idl_flares
+from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import Severity
 from stixcore.options import ImageRequest
 from stixcore.reconstruct import prepare_recipe, reconstruct
@@ -39,6 +40,20 @@ def test_doubts_of_real_flares(uid: str, doubts: set[str]) -> None:
     images = reconstruct(recipe, lambda file: paths[file.name])
     found = {finding.code for finding in images.findings if finding.severity is Severity.DOUBT}
     assert found - {"disagreement"} == doubts
+
+
+@pytest.mark.needs_shared_data
+def test_two_footpoints_are_no_doubt() -> None:
+    """20,000 counts in 16-28 keV: the wide one has more flux, the compact one is brighter; IDL is between."""
+    (flare,) = (one for one in idl_flares() if one.uid == "2211119603")
+    paths = {path.name: path for path in (flare.file, background(), *aspect_files())}
+    window = np.datetime64("2022-11-11T03:12:51", "us"), np.datetime64("2022-11-11T03:13:51", "us")
+    recipe = prepare_recipe(ImageRequest(*window, (16.0, 28.0)), flare.file, background(), aspect_files())
+    images = reconstruct(recipe, lambda file: paths[file.name])
+    assert {finding.code for finding in images.findings if finding.severity is Severity.DOUBT} == set()
+    (note,) = (finding for finding in images.findings if finding.code == "disagreement")
+    assert (note.severity, note.method) == (Severity.NOTE, Method.VIS_FWDFIT)
+    assert note.text.endswith("from that of the other methods, which show both")
 
 
 def test_recall_and_precision_are_counted_with_their_errors() -> None:

@@ -390,7 +390,7 @@ def test_flux_that_is_not_the_counted_one(november_images, share, text, severity
     images = replace(november_images, images={Method.CLEAN: replace(clean, certificate=certificate)})
     found = [f for f in assess(images) if f.code == "missing_flux"]
     assert [f.severity for f in found] == ([] if severity is None else [severity])
-    assert all(f.text == f"the components of clean {text} of the flux counted" for f in found)
+    assert all(f.text == f"the components of CLEAN {text} of the flux counted" for f in found)
     judged = verdict(assess(images), Method.CLEAN)
     assert (judged.position, judged.shape) == ((), ())
     assert bool(judged.flux) == (severity is Severity.DOUBT)
