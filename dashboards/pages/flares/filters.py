@@ -34,7 +34,7 @@ class FlareFilters(FoldingFilters[FlaresState]):
         return [
             self._classes()[1],
             *self._position(),
-            self._choice("pictures", "Images", PICTURES, 150),
-            self._choice("series", "Data", SERIES, 165),
+            self._choice("pictures", "Images", PICTURES, 180),
+            self._choice("series", "Data", SERIES, 190),
             self._columns(FLARE_COLUMNS, ID),
         ]
