@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 #: Interval of the checks, s.
 TICK_S = 1.0
+#: Digits of the longest Content-Length that is parsed.
+_LENGTH_DIGITS = 18
 
 
 class Bursts:
@@ -287,8 +289,8 @@ class RequestBody(HTTPMessageDelegate):
             self._connections.await_body(self._connection, self)
         else:
             self._connections.serve(self._connection)
-        # a number with more digits than the limit is larger, and Python refuses to parse thousands of digits
-        if length.isdecimal() and (len(length.lstrip("0")) > len(str(limit)) or int(length) > limit):
+        # Python refuses to parse thousands of digits, even zeros
+        if length.isdecimal() and (len(length) > _LENGTH_DIGITS or int(length) > limit):
             headers.pop("Expect", None)  # otherwise Tornado sends "Continue" after the answer
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_long(limit))
             return None

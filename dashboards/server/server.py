@@ -10,6 +10,7 @@ from bokeh.settings import settings
 from panel.command.serve import Serve
 
 from dashboards.panel_patches import session_memory
+from dashboards.panel_patches.address_values import leave_values_alone
 from dashboards.panel_patches.message_errors import shorten_message_errors
 from dashboards.panel_patches.packed_data import limit_unpacked_data
 from dashboards.panel_patches.static_files import set_conditions
@@ -52,6 +53,7 @@ def serve(arguments: list[str]) -> None:
     set_conditions(choose_version)
     fair_use.install()
     live_pages.install(first_content.FirstContentHandler)
+    leave_values_alone()
     limit_unpacked_data(limits.message)
     shorten_message_errors(limits.burst)
     session_memory.install()

@@ -33,6 +33,17 @@ VISIT = """
 """
 
 
+def test_address_values(run_upstream: Run) -> None:
+    program = """
+        from panel.io.location import Location
+        try:
+            Location().param.update(search="?page=" + 5000 * "1")
+        except ValueError as error:
+            print(error)
+    """
+    assert "digits" in run_upstream(program)
+
+
 def test_busy(run_upstream: Run) -> None:
     program = """
         from bokeh.document import Document

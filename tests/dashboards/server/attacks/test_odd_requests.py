@@ -77,6 +77,48 @@ def test_odd_names_and_parameters(target: Any, attacker: Any, small: Any) -> Non
     assert "Traceback" not in target.server.log_text()
 
 
+#: More digits than Python converts to a number.
+DIGITS = 5000 * "1"
+
+
+@pytest.mark.parametrize(
+    ("address", "statuses"),
+    [
+        (f"/flares?page={DIGITS}", {200}),
+        (f"/image_archive?page=-{DIGITS}&tab=images", {200}),
+        (f"/lightcurves?start={DIGITS}&span={DIGITS}", {200}),
+        (f"/operations?unknown={DIGITS}", {200}),
+        (f"/science_data?tab=analysis&map={DIGITS},{DIGITS}&window=[{DIGITS}", {200}),
+        (f"/science_data?tab=analysis&uid={{uid}}&map={DIGITS},2", {200}),
+        (f"/flare?id={DIGITS}", {404}),
+        (f"/account?page={DIGITS}", {303, 302}),
+        (f"/api/v1/flares?limit={DIGITS}", {400}),
+        (f"/api/v1/flares?goes_min={DIGITS}", {400}),
+        (f"/api/v1/requests/{DIGITS}", {401, 404}),
+        (f"/archive/rendering/{DIGITS}/movie.mp4", {404}),
+        (f"/archive/lightcurve.csv?start={DIGITS}&span=60", {400}),
+        (f"/archive/selection/animation.py?images={{image}}&common_scale={DIGITS}", {400}),
+    ],
+)
+def test_a_number_of_thousands_of_digits(
+    target: Any, attacker: Any, small: Any, address: str, statuses: set[int]
+) -> None:
+    """A page ignores a value with too many digits as any other bad value; other addresses refuse it."""
+    path = address.format(uid=small.images[0].uid, image=small.images[0].image_id)
+    assert attacker.get(path).status in statuses
+    assert "Traceback" not in target.server.log_text()
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status"),
+    [("Content_Length", 5000 * "0", 413), ("Content_Length", DIGITS, 413), ("Range", f"bytes=0-{DIGITS}", 200)],
+)
+def test_a_header_of_thousands_of_digits(target: Any, attacker: Any, header: str, value: str, status: int) -> None:
+    """A length with too many digits is refused, a range is ignored, without a traceback."""
+    assert attacker.get("/static/js/bokeh.min.js", **{header: value}).status == status
+    assert "Traceback" not in target.server.log_text()
+
+
 def test_another_protocol_is_refused(target: Any, attacker: Any, open_tab: Any) -> None:
     """A web socket that offers another protocol beside a valid token is refused without a traceback."""
     tab = open_tab(attacker, "operations")
