@@ -48,6 +48,7 @@ _LARGEST = 1e15
 #: Copies of an ensemble where error bars are chosen and no other number is given.
 USUAL_MEMBERS = 30
 MAX_SEED = 10**15
+SEED_ALONE = "seed: has no effect without simulated copies; set ensemble (30 is usual), or leave out seed"
 
 
 class ShiftBins(StrEnum):

@@ -14,7 +14,7 @@ from typing import Any
 from jobs.shared.errors import BadRequest
 from stixcore.errors import StixError
 from stixcore.imaging.reconstruction import Method
-from stixcore.options import ROLL, ImagingOptions, X, Y, default_methods, option_schemas, read_options
+from stixcore.options import ROLL, SEED_ALONE, ImagingOptions, X, Y, default_methods, option_schemas, read_options
 
 #: Options whose argument is not named like their key.
 _FLAGS = {"window_rule": "--bins", "pixel_arcsec": "--pixel"}
@@ -85,12 +85,15 @@ def imaging_options(arguments: argparse.Namespace) -> ImagingOptions:
             document[key] = dict(zip(names.values(), document[key], strict=True))
     document["methods"] = _methods(arguments.method, arguments.set)
     try:
-        return read_options(document)
+        options = read_options(document)
     except (ValueError, StixError) as error:
         message = str(error)
         if message.startswith("methods: "):
             message = message.replace("methods", "--set", 1)
         raise BadRequest(message) from error
+    if options.seed and not options.ensemble:
+        raise BadRequest(SEED_ALONE)
+    return options
 
 
 def _methods(names: Iterable[str], settings: Iterable[str]) -> dict[str, dict[str, object]]:

@@ -24,6 +24,7 @@ from stixcore.fits.spec import IMAGEABLE
 from stixcore.instrument.geometry import detector_indices
 from stixcore.options import (
     AUTO,
+    SEED_ALONE,
     ImageRequest,
     ImagingOptions,
     Number,
@@ -139,6 +140,16 @@ class ImagingRequest(ImagingOptions):
             raise LimitReached(message)
         limits.check_map(self.shape, self.pixel, self.location)
         limits.check_ensemble(self.ensemble)
+
+    def check_new(self) -> None:
+        """Check what is required of new requests only; stored ones stay readable.
+
+        Raises
+        ------
+        BadRequest
+            When it has a seed but no copies of the data.
+        """
+        _require(self.ensemble or not self.seed, SEED_ALONE)
 
     def check_file(self, file: ScienceFile) -> None:
         """Check that a science file has the data of the request, as far as its row in the index shows.

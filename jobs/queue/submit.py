@@ -45,11 +45,12 @@ def submit(
     Raises
     ------
     BadRequest
-        When the science or background file is not in the archive or lacks the data.
+        When the science or background file is not in the archive or lacks the data, or an option has no effect.
     LimitReached, NotAllowed
         When a limit is exceeded; when the user is a guest.
     """
     limits = limits or Limits()
+    request.check_new()
     request.check_limits(limits)
     file = science_file_of(archive, request.uid)
     request.check_file(file)

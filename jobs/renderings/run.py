@@ -108,6 +108,9 @@ def submit_rendering(
         When a limit is exceeded; when the user is a guest.
     """
     if isinstance(request, CubeRequest):
+        if request.imaging.seed:
+            message = "imaging.seed: has no effect on a cube, whose copies have the seed 0; leave it out"
+            raise BadRequest(message)
         request.imaging.check_limits(limits or Limits())
         file = science_file_of(archive, request.imaging.uid)
         request.imaging.check_file(file)

@@ -64,7 +64,7 @@ def post(archive: Archive, call: Call) -> Reply:
     try:
         made, is_new = submit(archive, journal, wanted, user, call.now, call.limits)
     except BadRequest as error:
-        raise Refused(400, str(error), "body") from error
+        raise _refused(error) from error
     except LimitReached as error:
         raise Refused(429, str(error), "limit") from error
     document = _detailed(archive, journal, made, call) | {"whole_bins": _whole_bins(archive, wanted)}
@@ -146,10 +146,15 @@ def _read(call: Call) -> ImagingRequest:
     try:
         return parse_request(call.body, call.limits)
     except BadRequest as error:
-        key = str(error).partition(":")[0]
-        raise Refused(400, str(error), key if key in REQUEST_SCHEMA["properties"] else "body") from error
+        raise _refused(error) from error
     except LimitReached as error:
         raise Refused(413 if len(call.body) > call.limits.body else 400, str(error), "body") from error
+
+
+def _refused(error: BadRequest) -> Refused:
+    """Answer to an invalid request, with the key that its message names."""
+    key = str(error).partition(":")[0]
+    return Refused(400, str(error), key if key in REQUEST_SCHEMA["properties"] else "body")
 
 
 def _detailed(archive: Archive, journal: Journal, row: Request, call: Call) -> dict[str, Any]:

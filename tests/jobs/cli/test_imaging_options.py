@@ -31,7 +31,7 @@ WORDS = {
     "--exact": {"exact": True},
     "--shift-bins off": {"shift_bins": ShiftBins.OFF},
     "--ensemble 30": {"ensemble": 30},
-    "--seed 7": {"seed": 7},
+    "--ensemble 30 --seed 7": {"ensemble": 30, "seed": 7},
 }
 
 
@@ -66,6 +66,7 @@ def test_parameters_of_a_method() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        ("--seed 7", "seed: has no effect without simulated copies; set ensemble"),
         ("--set gain=1", "expected METHOD.PARAMETER=VALUE, found 'gain=1'"),
         ("--method bp --set clean.gain=1", "clean is not among the methods asked for: bp"),
         ("--set clean.gain=high", "--set: expected a number, found 'high'"),

@@ -15,6 +15,7 @@ from jobs.queue.leases import Leases
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest, parse_request
 from jobs.queue.submit import submit, whole_bins
+from jobs.renderings.requests import parse_any
 from jobs.shared.errors import BadRequest, LimitReached, NotAllowed
 from jobs.shared.limits import Limits
 from stixcore.calibration.energy import EdgeCorrection
@@ -319,6 +320,15 @@ def test_what_the_archive_cannot_satisfy_is_refused_at_once(finished_archive, tm
     with pytest.raises(BadRequest, match=sentence):
         submit(finished_archive, journal, like(flare[1], **changes), "anna", NOW)
     assert journal.requests() == []
+
+
+def test_a_seed_without_copies_is_refused_and_stored_requests_stay_readable(finished_archive, tmp_path, flare):
+    stored = parse_request(text(seed=7))
+    assert parse_request(stored.to_json()).seed == 7
+    with pytest.raises(BadRequest, match="seed: has no effect without simulated copies; set ensemble"):
+        submit(finished_archive, Journal(tmp_path), like(flare[1], seed=7), "anna", NOW)
+    assert submit(finished_archive, Journal(tmp_path), like(flare[1], ensemble=2, seed=7), "anna", NOW)[1]
+    assert parse_any(stored.to_json(), Limits()) == stored  # as the worker reads it
 
 
 def test_a_spectrogram_makes_no_image(flare):
