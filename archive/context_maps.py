@@ -19,6 +19,8 @@ from archive.store import Archive
 #: Folder of maps of other instruments.
 FOLDER = "overlays"
 AIA, EUI = "aia", "eui"
+#: Largest unpacked size of a context map, byte (4096 × 4096 numbers of 64 bits), and its pixels along a side.
+LARGEST_UNPACKED, LONGEST_SIDE = 132 << 20, 4096
 #: Largest time between a flare and its context map, s: twice the cadence of AIA's synoptic maps, and EUI's usual one.
 REACH = {AIA: 240.0, EUI: 900.0}
 

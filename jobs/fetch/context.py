@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,15 +23,26 @@ from astropy.io import fits
 
 from archive import Archive, Flare
 from archive.atomic import write_bytes
-from archive.context_maps import AIA, EUI, FOLDER, REACH, context_maps, map_name, time_at
+from archive.context_maps import (
+    AIA,
+    EUI,
+    FOLDER,
+    LARGEST_UNPACKED,
+    LONGEST_SIDE,
+    REACH,
+    context_maps,
+    map_name,
+    time_at,
+)
+from archive.unpacked import NotUnpacked, unpacked_fits
 from jobs.fetch.client import GIVE_UP_AFTER
 from jobs.fetch.transport import RemoteFault, Transport, require_http
 from stixcore.errors import StixError
 from stixcore.times import format_time
 
 CONFIG_FILE, SECTION = "config.toml", "context"
-#: Largest size of a map, byte, and of its pixels along a side.
-LARGEST, LONGEST_SIDE = 64 << 20, 4096
+#: Largest size of a map as it is sent, byte.
+LARGEST = 64 << 20
 #: Largest number of searches of one call.
 SEARCHES = 500
 _BLOCK = 1 << 16
@@ -309,16 +321,23 @@ def checked_time(path: Path, url: str, wavelength: int, time: np.datetime64, rea
     from archive.scripts.parts import overlay
 
     try:
+        with path.open("rb") as stream:
+            content = unpacked_fits(stream, LARGEST_UNPACKED)
         # a truncated file only causes a warning here; reading its pixels fails
-        with warnings.catch_warnings(action="ignore"), fits.open(path) as hdus:
+        with warnings.catch_warnings(action="ignore"), fits.open(BytesIO(content)) as hdus:
             pictures = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2]
             _require(pictures, url, "no image in the file")
             for hdu in pictures:  # before the pixels are read: a small compressed file can have very many
-                _require(max(hdu.shape) <= LONGEST_SIDE, url, f"image of {hdu.shape} pixels, {LONGEST_SIDE} at most")
+                axes = " x ".join(map(str, reversed(hdu.shape)))
+                _require(len(hdu.shape) == 2, url, f"NAXIS: expected 2 axes, found {len(hdu.shape)} ({axes} pixels)")
+                _require(max(hdu.shape) <= LONGEST_SIDE, url, f"image of {axes} pixels, {LONGEST_SIDE} a side at most")
             value = pictures[0].header.get("WAVELNTH")
         found = overlay.read_map(str(path))  # type: ignore[no-untyped-call]
     except BadMap:
         raise
+    except NotUnpacked as error:
+        message = f"{url} cannot be read as a map: {error}"
+        raise BadMap(message) from error
     except Exception as error:
         # astropy, sunpy and its readers raise many kinds of errors for a file that is not a map
         message = f"{url} cannot be read as a map: {type(error).__name__} {error}"

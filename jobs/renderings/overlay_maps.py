@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 from archive import Archive, context_maps
@@ -15,6 +16,7 @@ from archive.accounts.names import check_name
 from archive.atomic import write_bytes
 from archive.errors import InvalidAccount
 from archive.regular_files import open_regular
+from archive.unpacked import GZIP_BEGIN, NotUnpacked, unpacked_fits
 from jobs.shared.errors import BadRequest, LimitReached, NotAllowed
 from jobs.shared.limits import Limits
 
@@ -70,7 +72,7 @@ def maps_of(archive: Archive, user: str | None = None, *, operator: bool = False
 def keep_map(archive: Archive, name: str, content: bytes, user: str | None, limits: Limits | None = None) -> str:
     """Store a map that a registered user uploads; returns its name in the archive.
 
-    Only its first bytes are checked here. A child process reads it when it is drawn.
+    Only its size is checked here, packed and unpacked, and that it is FITS. A child process reads it when it is drawn.
 
     Raises
     ------
@@ -79,7 +81,7 @@ def keep_map(archive: Archive, name: str, content: bytes, user: str | None, limi
     LimitReached
         When it is too large, or this user's maps are too many or too large together.
     BadRequest
-        When it is not a FITS file.
+        When it is not a FITS file, or too large when unpacked.
     """
     limits = limits or Limits()
     try:
@@ -93,10 +95,12 @@ def keep_map(archive: Archive, name: str, content: bytes, user: str | None, limi
             "ask the operator to put it into the archive"
         )
         raise LimitReached(message)
-    if not content.startswith((b"SIMPLE  =", b"\x1f\x8b")):
-        message = "this is no FITS file (nor one packed with gzip)"
-        raise BadRequest(message)
-    ending = ".fits.gz" if content.startswith(b"\x1f\x8b") else ".fits"
+    try:
+        unpacked_fits(BytesIO(content), limits.map_unpacked)
+    except NotUnpacked as error:
+        message = f"this file cannot be used as a map: {error}"
+        raise BadRequest(message) from error
+    ending = ".fits.gz" if content.startswith(GZIP_BEGIN) else ".fits"
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).name.removesuffix(".gz").rsplit(".", 1)[0])[:80].strip("._-")
     kept = f"{owner}/{stem or 'map'}_{hashlib.sha256(content).hexdigest()[:8]}{ending}"
     path = archive.root / MAPS / kept

@@ -46,6 +46,8 @@ class Limits:
         Times a request is resumed after its worker died without completing any of its image sets.
     map_size : int, byte
         Largest uploaded map of another instrument.
+    map_unpacked : int, byte
+        Largest unpacked size of a map that is packed with gzip.
     maps : int
         Uploaded maps of one user.
     maps_size : int, byte
@@ -66,6 +68,7 @@ class Limits:
     retries: int = 5
     deaths: int = 100
     map_size: int = 16 << 20
+    map_unpacked: int = 256 << 20
     maps: int = 50
     maps_size: int = 256 << 20
 

@@ -31,6 +31,7 @@ AXES = {"solar_x": "HPLN-TAN", "solar-x": "HPLN-TAN", "solar_y": "HPLT-TAN", "so
 # Keywords for the observer; a map has at least one.
 OBSERVERS = ("HGLN_OBS", "CRLN_OBS", "HAEX_OBS", "HEEX_OBS", "HEQX_OBS", "GSEX_OBS")
 BLOCK, CARD = 2880, 80  # bytes, of a FITS header
+MAP_BYTES, MAP_SIDE = 256 << 20, 8192  # limits of a map: unpacked size, pixels along a side
 
 # ---- Positions of observers and sources ------------------------------------------------------------------------------
 # Vectors are Stonyhurst, in m: x toward the meridian of Earth, z to solar north.
@@ -163,14 +164,36 @@ def pictures_of(path):
     Line breaks in cards become blanks, units and axes get their standard names, and L0, B0 and RSUN of IDL maps define
     the observer: Stonyhurst longitude and latitude [deg] and apparent solar radius [arcsec].
     """
-    content = Path(path).read_bytes()
-    content = without_line_ends(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
-    with fits.open(io.BytesIO(content)) as hdus:
-        images = [hdu for hdu in hdus if hdu.is_image and hdu.data is not None and hdu.data.ndim >= 2]
-        pictures = [(hdu.data, standard_header(hdu.header)) for hdu in images]
+    with fits.open(io.BytesIO(without_line_ends(unpacked(path)))) as hdus:
+        images = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2]
+        for hdu in images:  # before the pixels are read: a small compressed image can have very many
+            check_shape(Path(path).name, hdu.shape)
+        pictures = [(hdu.data.reshape(hdu.shape[-2:]), standard_header(hdu.header)) for hdu in images]
     if not pictures:
         raise ValueError(f"{Path(path).name} contains no image")
     return pictures
+
+
+def unpacked(path):
+    """Content of a FITS file; one packed with gzip is unpacked."""
+    with Path(path).open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else Path(path).open("rb") as stream:
+        content = stream.read(MAP_BYTES + 1)
+    if len(content) > MAP_BYTES:
+        raise ValueError(f"{Path(path).name} has more than {MAP_BYTES >> 20} MiB{' when unpacked' if packed else ''}")
+    if not content.startswith(b"SIMPLE  ="):
+        raise ValueError(f"{Path(path).name} is not a FITS file")
+    return content
+
+
+def check_shape(name, shape):
+    """Raise ValueError unless an image has two axes, of at most MAP_SIDE pixels; others may have one pixel."""
+    if max(shape[:-2], default=1) != 1:
+        axes = " x ".join(str(length) for length in reversed(shape))
+        raise ValueError(f"{name}: NAXIS = {len(shape)}: expected an image with two axes, found {axes} pixels")
+    if max(shape[-2:]) > MAP_SIDE:
+        raise ValueError(f"{name}: expected at most {MAP_SIDE} pixels along a side, found {max(shape[-2:])}")
 
 
 def standard_header(header):

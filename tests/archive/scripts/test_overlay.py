@@ -1,5 +1,7 @@
 """Overlays against sunpy's coordinate frames, and on real maps of SDO/AIA."""
 
+import gzip
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from astropy.io import fits
 from sunpy.coordinates import HeliographicStonyhurst, Helioprojective, SphericalScreen
 
 from archive.scripts.parts import overlay
+from jobs.shared.limits import Limits
 
 TIME = "2022-04-02T13:13:42.580"
 AIA = "AIA20220402_131341_0304.fits"
@@ -182,6 +185,43 @@ def test_maps_that_are_not_helioprojective_are_refused(tmp_path, frame):
     header["CTYPE1"], header["CTYPE2"] = "HPLN-TAN", "HPLT-TAN"
     fits.PrimaryHDU(np.ones((8, 8)), header).writeto(path, overwrite=True)
     assert overlay.read_map(str(path))["data"].shape == (8, 8)
+
+
+def map_with(shape):
+    header = fits.Header({"CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN", "CUNIT1": "arcsec", "CUNIT2": "arcsec"})
+    header.update({"CDELT1": 2.0, "CDELT2": 2.0, "CRPIX1": 4.5, "CRPIX2": 4.5, "CRVAL1": 0.0, "CRVAL2": 0.0})
+    header.update({"HGLN_OBS": 0.0, "HGLT_OBS": 0.0, "DSUN_OBS": 1.5e11, "DATE-OBS": TIME})
+    return fits.PrimaryHDU(np.arange(np.prod(shape), dtype=np.float32).reshape(shape), header)
+
+
+def test_maps_with_more_than_two_axes_are_refused(tmp_path):
+    path = tmp_path / "map.fits"
+    map_with((3, 8, 8)).writeto(path)
+    with pytest.raises(ValueError, match=r"map.fits: NAXIS = 3: expected an image with two axes, found 8 x 8 x 3"):
+        overlay.read_map(str(path))
+    map_with((1, 1, 8, 8)).writeto(path, overwrite=True)  # radio maps have axes of one pixel
+    np.testing.assert_array_equal(overlay.read_map(str(path))["data"], np.arange(64.0).reshape(8, 8))
+
+
+def test_maps_are_unpacked_to_a_limit(tmp_path, monkeypatch):
+    path = tmp_path / "map.fits.gz"
+    map_with((8, 8)).writeto(path)
+    assert overlay.read_map(str(path))["data"].shape == (8, 8)
+    assert Limits().map_unpacked == overlay.MAP_BYTES
+    monkeypatch.setattr(overlay, "MAP_BYTES", 1 << 20)
+    path.write_bytes(gzip.compress(b"SIMPLE  =" + bytes(1 << 20)))
+    with pytest.raises(ValueError, match=r"map.fits.gz has more than 1 MiB when unpacked"):
+        overlay.read_map(str(path))
+    path.write_bytes(gzip.compress(gzip.compress(b"SIMPLE  =" + bytes(1 << 30))))  # astropy would unpack it again
+    with pytest.raises(ValueError, match=r"map.fits.gz is not a FITS file"):
+        overlay.read_map(str(path))
+
+
+def test_maps_with_too_many_pixels_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(overlay, "MAP_SIDE", 7)
+    map_with((6, 8)).writeto(tmp_path / "map.fits")
+    with pytest.raises(ValueError, match="expected at most 7 pixels along a side, found 8"):
+        overlay.read_map(str(tmp_path / "map.fits"))
 
 
 OLD_MAP = "sci_9111_uid_2202155513_0_0_0_2022-02-15T18:11:49.918_fwfit.fits"

@@ -1,6 +1,7 @@
 """Context maps from a server of static files on loopback, laid out as JSOC and SOAR are."""
 
 import functools
+import gzip
 import json
 import threading
 from dataclasses import replace
@@ -12,7 +13,7 @@ from astropy.io import fits
 
 from archive import Archive, Flare
 from archive.context_maps import FOLDER as MAPS
-from archive.context_maps import assumption_of, context_maps, map_name
+from archive.context_maps import LARGEST_UNPACKED, assumption_of, context_maps, map_name
 from jobs.fetch.context import BadConfiguration, ContextSettings, MapStatus, bring_context
 from jobs.fetch.transport import RemoteFault, RetryPolicy, Transport
 from jobs.renderings.overlay_maps import maps_of
@@ -143,6 +144,11 @@ def test_maps_only_where_they_show_the_flare(archive, site, bring, changes, inst
         (a_map("2024-05-11T03:50:09", 193), "WAVELNTH: expected 171, found 193"),
         (a_map("2024-05-11T05:50:09"), "DATE-OBS: expected within 240 s"),
         (a_map("2024-05-11T03:50:09", NAXIS1=5000), "5000"),
+        (a_map("2024-05-11T03:50:09", NAXIS=3, NAXIS1=16, NAXIS2=32, NAXIS3=2), "NAXIS: expected 2 axes, found 3"),
+        (gzip.compress(b"SIMPLE  =" + bytes(LARGEST_UNPACKED)), "more than 132 MiB when unpacked"),
+        (gzip.compress(b"<html>"), "not a FITS file packed with gzip"),
+        (gzip.compress(gzip.compress(a_map("2024-05-11T03:50:09"))), "not a FITS file packed with gzip"),
+        (gzip.compress(a_map("2024-05-11T03:50:09"))[:-20], "cannot be unpacked"),
         (a_map("2024-05-11T03:50:09", CTYPE1="RA---TAN"), "CTYPE1"),
         (a_map("2024-05-11T03:50:09", BZERO=-5000), "pixels: expected some above 0"),
     ],

@@ -1,4 +1,5 @@
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -147,6 +148,8 @@ def test_a_cube_without_error_bars_says_so(archive, journal):
     imaging = ImagingRequest(file.uid, (inside,), ((4.0, 10.0),), methods={Method.CLEAN: PARAMETERS[Method.CLEAN]()})
     with pytest.raises(BadRequest, match="not inside"):
         submit_rendering(archive, journal, CubeRequest(replace(imaging, time_ranges=(inside, outside))), "anna", NOW)
+    with pytest.raises(BadRequest, match=r"imaging\.seed: has no effect on a cube"):
+        submit_rendering(archive, journal, CubeRequest(replace(imaging, seed=7)), "anna", NOW)
     _, rendering = made(archive, journal, CubeRequest(imaging, LOOKS, ensemble=0))
     assert any(note.startswith("no error bars") for note in rendering.notes)
 
@@ -180,10 +183,19 @@ def test_a_map_that_somebody_uploads(archive):
     OverlayRequest(("0123456789abcdef-clean",), OverlayLooks(name))  # a name that may be asked for
     with pytest.raises(NotAllowed):
         keep_map(archive, "map.fits", content, None)
-    with pytest.raises(BadRequest, match="no FITS file"):
+    with pytest.raises(BadRequest, match="not a FITS file"):
         keep_map(archive, "map.fits", b"<html>", "anna")
     with pytest.raises(LimitReached, match="16 at most"):
         keep_map(archive, "map.fits", content + bytes(16 << 20), "anna")
+
+
+def test_a_map_that_unpacks_to_more_than_the_limit_is_refused(archive):
+    limits = replace(Limits(), map_unpacked=1 << 20)
+    packed = gzip.compress(b"SIMPLE  =" + bytes(2 << 20))
+    with pytest.raises(BadRequest, match="more than 1 MiB when unpacked"):
+        keep_map(archive, "map.fits.gz", packed, "anna", limits)
+    assert maps_of(archive, "anna") == []
+    assert keep_map(archive, "map.fits.gz", gzip.compress(fits_bytes()), "anna", limits).endswith(".fits.gz")
 
 
 def test_one_users_maps_leave_room_for_another(archive):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -10,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from PIL import Image as Picture
 
 from archive import Archive, NotInArchive
-from archive.context_maps import FOLDER
+from archive.context_maps import FOLDER, LARGEST_UNPACKED
 from dashboards.pages.flare.content import FlareContent, load_flare
 from dashboards.pages.flare.context import Field, context_html, moved_contours
 from dashboards.pages.flare.geometry import EARTH, SOLO
@@ -80,11 +83,31 @@ def test_what_is_no_map_of_the_flare_is_not_drawn(cubed: Archive, flared: Any) -
     ):
         with pytest.raises(NotInArchive):
             context_picture(cubed, flare_id, name, SOLO)
+
+
+def three_axes() -> bytes:
+    stream = BytesIO()
+    fits.PrimaryHDU(np.ones((2, 4, 4))).writeto(stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda _: b"SIMPLE  = no map", ""),
+        (lambda _: gzip.compress(b"SIMPLE  =" + bytes(LARGEST_UNPACKED)), ".*more than 132 MiB when unpacked"),
+        (lambda content: gzip.compress(gzip.compress(content)), ".*not a FITS file packed with gzip"),
+        (lambda _: three_axes(), ".*no image with two axes"),
+    ],
+)
+def test_a_map_that_cannot_be_read_is_named(
+    cubed: Archive, flared: Any, change: Callable[[bytes], bytes], words: str
+) -> None:
     path: Path = cubed.root / FOLDER / NAME
     content = path.read_bytes()
     try:
-        path.write_bytes(b"SIMPLE  = no map")
-        with pytest.raises(NotInArchive, match=f"the map overlays/{NAME} cannot be read"):
+        path.write_bytes(change(content))
+        with pytest.raises(NotInArchive, match=f"the map overlays/{NAME} cannot be read{words}"):
             context_picture(cubed, flared.flare.flare_id, NAME, SOLO)
     finally:
         path.write_bytes(content)
