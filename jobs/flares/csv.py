@@ -25,6 +25,7 @@ from jobs.flares.rows import LIST, Layer
 from stixcore.errors import SelectionError, StixError
 from stixcore.flares import flux_of_class
 from stixcore.flares.detect import flare_id_of
+from stixcore.printable import printable
 from stixcore.times import without_utc
 
 #: Largest file that is read, byte; real lists are smaller.
@@ -86,6 +87,7 @@ def read_flare_list(path: Path) -> FlareList:
         When the file cannot be read, is not CSV, or has no column for the peak time.
     """
     header, lines = _table(path)
+    source = printable(path.name)  # a name that is not UTF-8 is stored as text
     places = _places(header)
     if "t_peak" not in places:
         message = f"{path.name} is not a flare list: it has no column peak_utc (it has {', '.join(header[:8])} …)"
@@ -104,8 +106,8 @@ def read_flare_list(path: Path) -> FlareList:
             bad.append(BadLine(number, refusal.field, refusal.value, refusal.reason))
             continue
         unseen += was_unseen
-        layers.setdefault(values["flare_id"], (number, Layer(path.name, values)))
-    return FlareList(path.name, len(lines), tuple(layer for _, layer in layers.values()), tuple(bad), unseen)
+        layers.setdefault(values["flare_id"], (number, Layer(source, values)))
+    return FlareList(source, len(lines), tuple(layer for _, layer in layers.values()), tuple(bad), unseen)
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -117,7 +119,10 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        message = f"{path.name} is not a flare list: it is not text in UTF-8 ({_not_utf8(path)}); save it as UTF-8"
+        raise InvalidFlareList(message) from error
+    except (OSError, csv.Error) as error:
         message = f"{path.name} is not a flare list: {error}"
         raise InvalidFlareList(message) from error
     if not rows:
@@ -127,6 +132,17 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if lines and all(len(cells) == len(header) + 1 for _, cells in lines):
         header = ["", *header]  # pandas writes row numbers in a column without a name
     return header, lines
+
+
+def _not_utf8(path: Path) -> str:
+    """The first byte of a file that is not UTF-8, with its line."""
+    content = path.read_bytes()
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return f"byte {content[error.start]:#04x} on line {line}"
+    return "the file has changed"
 
 
 def _places(header: list[str]) -> dict[str, int]:

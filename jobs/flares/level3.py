@@ -23,6 +23,7 @@ from stixcore.coordinates import SOLAR_RADIUS
 from stixcore.errors import SelectionError
 from stixcore.flares.goes import class_of_flux, flux_of_class
 from stixcore.heliographic import SunPosition, place_of_icrs, seen_from
+from stixcore.printable import printable
 
 #: From this ratio of the second to the highest peak on, a position is doubtful.
 SIDELOBES = 0.9
@@ -78,6 +79,7 @@ def read_level3_list(path: Path) -> FlareList:
         raise InvalidFlareList(message)
     for name, column in columns.items():
         _check_column(path, name, column)
+    source = printable(path.name)  # a name that is not UTF-8 is stored as text
     layers: dict[str, Layer] = {}
     bad: list[BadLine] = []
     number, unseen = len(columns["flare_id"]), 0
@@ -91,8 +93,8 @@ def read_level3_list(path: Path) -> FlareList:
             bad.append(BadLine(place + 1, *(str(part) for part in refusal.args)))
             continue
         unseen += was_unseen
-        layers[values["flare_id"]] = Layer(path.name, values)
-    return FlareList(path.name, number, tuple(layers.values()), tuple(bad), unseen)
+        layers[values["flare_id"]] = Layer(source, values)
+    return FlareList(source, number, tuple(layers.values()), tuple(bad), unseen)
 
 
 def _check_column(path: Path, name: str, column: np.ndarray[Any, Any]) -> None:

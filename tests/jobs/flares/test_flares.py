@@ -552,7 +552,8 @@ def test_bad_values_of_other_columns(tmp_path, column, value):
         (b"", "it is empty"),
         (b"\n\n", "it is empty"),
         (b"a,b\n1,2\n", "it has no column peak_utc"),
-        (b"peak_utc\n\xff\xfe\n", "invalid start byte"),
+        (b"peak_utc\n\xff\xfe\n", r"it is not text in UTF-8 \(byte 0xff on line 2\); save it as UTF-8"),
+        ("peak_utc\n2023".encode("utf-16"), r"it is not text in UTF-8 \(byte 0xff on line 1\)"),
         (b'peak_utc\n"2023\n', "unexpected end of data"),
     ],
 )
@@ -562,6 +563,13 @@ def test_file_that_is_no_list_is_refused(archive, tmp_path, content, why):
     with pytest.raises(InvalidFlareList, match=f"list.csv is not a flare list: .*{why}"):
         import_flares(archive, path, NOW)
     assert archive.flares() == []
+
+
+def test_a_name_that_is_not_utf8_is_stored_as_text(archive, tmp_path):
+    path = tmp_path / "list\udcff.csv"
+    path.write_text("peak_utc\n2022-11-11T12:00:00\n")
+    assert import_flares(archive, path, NOW).source == "list\\udcff.csv"
+    assert [flare.source for flare in archive.flares()] == ["list\\udcff.csv"]
 
 
 def test_missing_file_is_refused(archive, tmp_path):

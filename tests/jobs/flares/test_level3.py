@@ -57,6 +57,11 @@ def test_values_of_a_row(tmp_path):
     assert "location_verdict" not in values
 
 
+def test_a_name_that_is_not_utf8_is_stored_as_text(tmp_path):
+    found = read_level3_list(write_level3(tmp_path / "list\udcff.fits", None))
+    assert found.source == found.layers[0].source == "list\\udcff.fits"
+
+
 @pytest.mark.parametrize(
     ("changes", "absent"),
     [
