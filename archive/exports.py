@@ -5,8 +5,8 @@ sequence of Arrow tables, and yields the file in pieces, so that it can be sent 
 rows before its first byte, because the header states their number.
 
 Times become ISO 8601 text with Z, except in Parquet, which has a type for them. An unknown value stays unknown: null
-in JSON, VOTable and Parquet, an empty cell in CSV and ECSV, NaN or an empty text in FITS, where yes and no are 1 and 0
-and unknown is 255.
+in JSON, VOTable and Parquet, an empty cell in CSV and ECSV, NaN in FITS, where yes and no are 1 and 0 and unknown is
+255. An unknown text is empty in FITS and Parquet.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 type Writer = Callable[[pa.Schema, Iterable[pa.Table]], Iterator[bytes]]
 
 
-def described(schema: pa.Schema, columns: Sequence[Field]) -> pa.Schema:
+def described(schema: pa.Schema, columns: Sequence[Field], *, wide: bool = True) -> pa.Schema:
     """A schema with unit, description and UCD of each column that is among ``columns``; cast the rows to it.
 
     Parameters
@@ -48,6 +48,8 @@ def described(schema: pa.Schema, columns: Sequence[Field]) -> pa.Schema:
         Of a table or of the answer to a query.
     columns : sequence of Field
         Columns of the index with their meanings.
+    wide : bool
+        Numbers have 64 bits, as all formats have; otherwise they keep their types.
     """
     known = {column.name: column for column in columns}
     fields = []
@@ -55,7 +57,7 @@ def described(schema: pa.Schema, columns: Sequence[Field]) -> pa.Schema:
         column = known.get(field.name)
         about = {} if column is None else _about(column)
         metadata = {key: value for key, value in about.items() if value}
-        fields.append(pa.field(field.name, _wide(field.type), metadata=metadata))
+        fields.append(pa.field(field.name, _wide(field.type) if wide else field.type, metadata=metadata))
     return pa.schema(fields)
 
 
@@ -126,10 +128,17 @@ def ecsv_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes
 
 
 def _ecsv_header(schema: pa.Schema) -> str:
+    stream = StringIO()
+    _empty(schema).write(stream, format="ascii.ecsv", delimiter=",")
+    return stream.getvalue()
+
+
+def _empty(schema: pa.Schema) -> Any:
+    """A table of astropy with the columns of a schema and no rows."""
     from astropy.table import Column, Table
 
     kinds = {pa.bool_(): bool, pa.int64(): np.int64, pa.float64(): np.float64}
-    empty = Table(
+    return Table(
         [
             Column(
                 name=field.name,
@@ -142,9 +151,6 @@ def _ecsv_header(schema: pa.Schema) -> str:
             for field in schema
         ]
     )
-    stream = StringIO()
-    empty.write(stream, format="ascii.ecsv", delimiter=",")
-    return stream.getvalue()
 
 
 def _python_truths(table: pa.Table) -> pa.Table:
@@ -177,12 +183,35 @@ def _finite(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def parquet_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
-    """Parquet with a row group per table; unit, description and UCD are metadata of the fields."""
+    """Parquet with a row group per table; unit, description and UCD are metadata of the fields, also for astropy."""
+    rows = [_without_unknown_texts(table.cast(schema)) for table in tables]
     stream = BytesIO()
-    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        for table in tables:
-            writer.write_table(table.cast(schema))
+    with pq.ParquetWriter(stream, schema.with_metadata(_for_astropy(schema, rows)), compression="zstd") as writer:
+        for table in rows:
+            writer.write_table(table)
     yield stream.getvalue()
+
+
+def _for_astropy(schema: pa.Schema, tables: Sequence[pa.Table]) -> dict[str, str]:
+    """Metadata that `astropy.table.Table.read` expects: lengths of texts; units, descriptions and UCDs of columns."""
+    from astropy.table import meta
+
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    lengths = {
+        name: max([1, *(pc.max(pc.utf8_length(table[name])).as_py() or 1 for table in tables)]) for name in texts
+    }
+    return {
+        "table_meta_yaml": "\n".join(meta.get_yaml_from_table(_empty(schema))),
+        **{f"table::len::{name}": str(length) for name, length in lengths.items()},
+    }
+
+
+def _without_unknown_texts(table: pa.Table) -> pa.Table:
+    """The table with empty texts where they are unknown: astropy reads no Parquet file with null in a text."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            table = table.set_column(place, field, pc.fill_null(table[place], ""))
+    return table
 
 
 def votable_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:

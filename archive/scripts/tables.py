@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from io import BytesIO, StringIO
+from io import StringIO
 
-import pyarrow.parquet as pq
-
+from archive.exports import described, parquet_pieces
 from archive.index.schema import IMAGES, Image
 
 
@@ -22,10 +21,8 @@ def images_csv(images: Sequence[Image]) -> str:
 
 
 def images_parquet(images: Sequence[Image]) -> bytes:
-    """Rows of the index as Parquet, with its types."""
-    stream = BytesIO()
-    pq.write_table(IMAGES.to_arrow(images), stream)
-    return stream.getvalue()
+    """Rows of the index as Parquet, with its types, units and descriptions; unknown texts are empty."""
+    return b"".join(parquet_pieces(described(IMAGES.arrow, IMAGES.columns, wide=False), [IMAGES.to_arrow(images)]))
 
 
 def _cell(value: object) -> object:

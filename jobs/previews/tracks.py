@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image as Picture
 
 from archive.atomic import atomic_path, make_folder, write_bytes
+from archive.exports import parquet_pieces
 from jobs.imaging.products import finite
 from stixcore.fits.products import PixelData
 from stixcore.imaging.metrics import measure_source
@@ -98,8 +98,8 @@ def write_tracks(folder: Path, points: Sequence[TrackPoint]) -> None:
         metadata = {"unit": units[field.name]} if field.name in units else None
         kind = pa.field(field.name, types.get(field.name, pa.float64()), metadata=metadata)
         columns[kind] = pa.array([getattr(point, field.name) for point in points], kind.type)
-    with atomic_path(folder / TRACKS) as temporary:
-        pq.write_table(pa.table(list(columns.values()), schema=pa.schema(list(columns))), temporary)
+    table = pa.table(list(columns.values()), schema=pa.schema(list(columns)))
+    write_bytes(folder / TRACKS, b"".join(parquet_pieces(table.schema, [table])))
 
 
 def write_movie(folder: Path, files: Sequence[Path], science: PixelData) -> dict[str, Any]:

@@ -119,6 +119,33 @@ def test_parquet_and_csv_with_pandas(tmp_path: Path) -> None:
     assert (text["hpc_x"][0], text["hpc_x"][1], np.isnan(text["hpc_x"][2])) == (-512.25, 0.0, True)
 
 
+def test_parquet_with_astropy_and_duckdb(tmp_path: Path) -> None:
+    import duckdb
+
+    path = written("parquet", tmp_path)
+    rows = Table.read(path, format="parquet")
+    assert rows.colnames == [column.name for column in FLARES.columns]
+    assert list(rows["goes_class"]) == ["M1.2", "", ""]
+    assert (rows["hpc_x"][0], np.isnan(np.ma.filled(rows["hpc_x"], np.nan)[2])) == (-512.25, True)
+    assert rows["t_peak"][0] == PEAK
+    assert list(rows["earth_visible"]) == [True, False, None]
+    assert rows["location_doubts"][0] == FLARE_ROWS[0].location_doubts
+    assert (str(rows["goes_flux"].unit), rows["hpc_x"].meta["ucd"]) == ("W / m2", "pos.cartesian.x")
+    assert rows["hpc_x"].description == "Location as seen from Solar Orbiter"
+    select = "SELECT flare_id, goes_class, hpc_x, earth_visible FROM read_parquet(?) ORDER BY flare_id"
+    first, second, third = duckdb.execute(select, [str(path)]).fetchall()
+    assert first == ("2211111200", "M1.2", -512.25, True)
+    assert (second[1:], third[1:]) == (("", 0.0, False), ("", None, None))
+
+
+def test_parquet_of_texts_that_are_all_unknown_or_missing(tmp_path: Path) -> None:
+    schema = described(FLARES.arrow, FLARES.columns)
+    for tables in ([], [FLARES.to_arrow(FLARE_ROWS[2:]).cast(schema)]):
+        path = tmp_path / "flares.parquet"
+        path.write_bytes(b"".join(FORMATS["parquet"][1](schema, tables)))
+        assert len(Table.read(path, format="parquet")) == len(tables)
+
+
 @pytest.mark.parametrize("name", ["=1+1.csv", "+1.csv", "-1.csv", "@a.csv", "\t=1.csv"])
 def test_csv_has_no_formulas(name: str) -> None:
     """The origin of a flare is the name of a file, which somebody else may have chosen."""

@@ -13,6 +13,7 @@ import zipfile
 import imageio.v2 as imageio
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 
 from archive import ImageFilter
 from jobs.imaging.reproduce import compare
@@ -72,7 +73,7 @@ def test_a_bundle_holds_everything_and_its_manifest_says_so(imaged, imaged_serve
     assert compare(imaged.path_of(chosen[0].file), made).agrees
 
 
-def test_tables(imaged_server, chosen):
+def test_tables(imaged_server, chosen, tmp_path):
     ids = [image.image_id for image in chosen]
     _, text = fetch(address_of(imaged_server, "table.csv", ids))
     assert [row["image_id"] for row in csv.DictReader(io.StringIO(text.decode()))] == ids
@@ -80,6 +81,9 @@ def test_tables(imaged_server, chosen):
     table = pq.read_table(io.BytesIO(body))
     assert table["image_id"].to_pylist() == ids
     assert table["peak_hpc_x"].to_pylist() == [image.peak_hpc_x for image in chosen]
+    (tmp_path / "images.parquet").write_bytes(body)
+    rows = Table.read(tmp_path / "images.parquet", format="parquet")
+    assert (list(rows["image_id"]), str(rows["peak_hpc_x"].unit)) == (ids, "arcsec")
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # imageio leaves the pipes to ffmpeg open

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from astropy.units import Unit
 
 from archive import Archive
@@ -213,6 +214,7 @@ def test_query_as_parquet(finished_archive, tmp_path):
     result = subprocess.run([*command, "--format", "parquet"], capture_output=True, check=True)
     (tmp_path / "runs.parquet").write_bytes(result.stdout)
     assert pq.read_table(tmp_path / "runs.parquet").num_rows == len(finished_archive.runs())
+    assert len(Table.read(tmp_path / "runs.parquet", format="parquet")) == len(finished_archive.runs())
 
 
 @pytest.mark.parametrize("form", ["ecsv", "votable", "fits"])

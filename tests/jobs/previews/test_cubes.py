@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 from PIL import Image as Picture
 
 from archive import Archive, ImageFilter, RunFilter, ingest
@@ -95,6 +96,7 @@ def test_tracks_and_movie(made):
     table = pq.read_table(folder / "tracks.parquet")
     assert table.num_rows == len(report.cubes[0].sets)
     assert table.schema.field("x_sigma").metadata[b"unit"] == b"arcsec"
+    assert str(Table.read(folder / "tracks.parquet", format="parquet")["flux"].unit) == "ct / (keV s cm2)"
     record = json.loads((folder / "cube.json").read_text())
     assert [point["x"] for point in record["tracks"]] == table["x"].to_pylist()
     assert record["movie"]["frames"] == 3
