@@ -22,8 +22,8 @@ _WITH_IMAGES = "best_image_thermal IS NOT NULL OR best_image_nonthermal IS NOT N
 _OF_FLARE = (
     "flare_id = ? OR flare_id IN (SELECT flare_id FROM flares WHERE list_contains(string_split(other_ids, ' '), ?))"
 )
-#: Flares with a text in another id or in the SOL identifier.
-_NAMED = "flare_id IN (SELECT flare_id FROM flares WHERE contains(other_ids, ?) OR contains(lower(sol_id), ?))"
+#: Flares with a text in another id or in the SOL identifier, which is in capitals.
+_NAMED = "flare_id IN (SELECT flare_id FROM flares WHERE contains(other_ids, ?) OR contains(sol_id, ?))"
 #: Science files whose purpose has another id of the flare with some id.
 _FOR_FLARE = (
     "len(list_filter((SELECT any_value(string_split(other_ids, ' ')) FROM flares WHERE flare_id = ?), "
@@ -138,7 +138,7 @@ class ImageFilter:
             *_of_energy(self),
             (f"{NET_COUNTS_OF_RUN} >= ?", self.counts_min),
             (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
-            (f"{_contains('run_id', 'uid', 'flare_id')} OR {_NAMED}", (*(text,) * 4, text.lower()) if text else None),
+            (f"{_contains('run_id', 'uid', 'flare_id')} OR {_NAMED}", (*(text,) * 4, text.upper()) if text else None),
             (f"run_id IN ({images})", one.values if one.terms else None),
         )
 
@@ -321,8 +321,8 @@ class FlareFilter:
             (_in_box("carrington_lon", "stonyhurst_lat"), self.carrington_box),
             ("simulated = ?", self.simulated),
             (
-                _contains("flare_id", "other_ids", "lower(sol_id)"),
-                (self.text, self.text, self.text.lower()) if self.text else None,
+                _contains("flare_id", "other_ids", "sol_id"),
+                (self.text, self.text, self.text.upper()) if self.text else None,
             ),
         )
 
@@ -360,7 +360,7 @@ def _contains_text(text: str) -> tuple[str, tuple[str, ...]]:
         ("contains(uid, ?)", (text,)),
         ("contains(flare_id, ?)", (text,)),
         ("contains(recipe_id, ?)", (text,)),
-        (_NAMED, (text, text.lower())),
+        (_NAMED, (text, text.upper())),
     ]
     methods = tuple(method for method in METHODS if text in method)
     if methods:

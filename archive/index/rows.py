@@ -1,11 +1,13 @@
 """Rows of a table that match a filter: all, one page, their number, or one row by key.
 
 A page is read in three fast steps: its last row, using only the columns that decide the order; the keys up to that row;
-the rows by key (see ``docs/decisions/pages_of_rows.md``).
+the rows by key. Where a condition reads the key anyway, the keys are the first step. See
+``docs/decisions/pages_of_rows.md``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,8 @@ from archive.index.sql import Conditions, select
 _COUNTS_KEPT = 500
 #: Pages that end after this row skip the first step, which would read too many rows.
 _NEAR = 5000
+#: Rows per row of the page that are tried first where a condition chooses keys from another table.
+_TRIED = 8
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,11 @@ class Rows:
         order = Order.of(table, sort)
         if limit < 1:
             return []
-        if order.is_computed or offset + limit > _NEAR:
+        if not order.is_computed and _begin(table) in " ".join(conditions.terms) and offset + limit <= _NEAR:
+            tried = self._among_first(table, conditions, order, limit, offset)
+            if tried is not None:
+                return tried
+        if order.is_computed or offset + limit > _NEAR or _reads_key(table, conditions):
             return self._between(table, conditions, order, limit, offset)
         first = select(order.names, table.name, f"{conditions.where}{order.clause_without_key} LIMIT ?")
         found = self._reader.records(first, [*conditions.values, offset + limit])
@@ -75,7 +83,7 @@ class Rows:
         """
         order, state = Order.of(table, sort), self._reader.state()
         count = self._counts.get(_count_key(table, conditions, state))
-        if count is not None or order.is_computed or number * size > _NEAR:
+        if count is not None or order.is_computed or number * size > _NEAR or _reads_key(table, conditions):
             if count is None:
                 count = self.count(table, conditions)
             offset = (min(number, _pages(count, size)) - 1) * size
@@ -141,12 +149,36 @@ class Rows:
         # if rows were removed between the queries, the page is short: read it again
         return found if len(found) == limit else self._between(table, conditions, order, limit, offset)
 
+    def _among_first[Row](
+        self, table: Table[Row], conditions: Conditions, order: Order, limit: int, offset: int
+    ) -> list[Row] | None:
+        """Rows of a page, if enough of the first rows have keys that a condition chooses from another table, else None.
+
+        Comparing the keys of all rows with these takes several times as long.
+        """
+        chosen, others = conditions.split(_begin(table))
+        n = _TRIED * (offset + limit)
+        columns = dict.fromkeys((table.key, table.time, *(name for name, _ in order.columns)))
+        first = select(", ".join(columns), table.name, f"{others.where}{order.clause} LIMIT ?")
+        what = f"{table.key}, {table.time}, ({select('count(*)', 'first')})"
+        page = select(what, "first", f"{chosen.where}{order.clause} LIMIT ? OFFSET ?")
+        found = self._reader.records(
+            f"WITH first AS MATERIALIZED ({first}) {page}",
+            [*others.values, n, *chosen.values, limit, offset],
+        )
+        if len(found) == limit or (found and found[0][2] < n):
+            return self._in_order(table, [(key, time) for key, time, _ in found])
+        return None
+
     def _between[Row](
         self, table: Table[Row], conditions: Conditions, order: Order, limit: int, offset: int
     ) -> list[Row]:
         """Rows of a page: first the keys, then all columns of these rows."""
         page = select(f"{table.key}, {table.time}", table.name, f"{conditions.where}{order.clause} LIMIT ? OFFSET ?")
-        found = self._reader.records(page, [*conditions.values, limit, offset])
+        return self._in_order(table, self._reader.records(page, [*conditions.values, limit, offset]))
+
+    def _in_order[Row](self, table: Table[Row], found: Sequence[tuple[Any, ...]]) -> list[Row]:
+        """Rows with some keys and times, in their order."""
         months = {key: f"{time:%Y-%m}" for key, time in found}
         rows = {getattr(row, table.key): row for row in self._by_key(table, months)}
         return [rows[key] for key in months if key in rows]
@@ -163,6 +195,16 @@ class Rows:
 def _count_key(table: Table[Any], conditions: Conditions, state: object) -> tuple[str, str, object]:
     """Cache key of a count: query, values and identity of the index."""
     return select("count(*)", table.name, conditions.where), repr(conditions.values), state
+
+
+def _begin(table: Table[Any]) -> str:
+    """Beginning of a condition that chooses keys from the table of images."""
+    return f"{table.key} IN (SELECT recipe_id "
+
+
+def _reads_key(table: Table[Any], conditions: Conditions) -> bool:
+    """Whether a condition reads the key of every row."""
+    return any(re.search(rf"\b{table.key}\b", term) for term in conditions.terms)
 
 
 def _pages(count: int, size: int) -> int:

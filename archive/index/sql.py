@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,16 @@ class Conditions:
     def __and__(self, others: Conditions) -> Conditions:
         """These and others."""
         return Conditions(self.terms + others.terms, self.values + others.values)
+
+    def split(self, begin: str) -> tuple[Conditions, Conditions]:
+        """The conditions that begin with a text, and the others."""
+        chosen: list[tuple[str, Any]] = []
+        others: list[tuple[str, Any]] = []
+        values = iter(self.values)
+        for term in self.terms:
+            pair = term, tuple(islice(values, term.count("?")))
+            (chosen if term.startswith(begin) else others).append(pair)
+        return Conditions.of(*chosen), Conditions.of(*others)
 
     @property
     def where(self) -> str:

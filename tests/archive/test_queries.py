@@ -271,6 +271,38 @@ def test_pages_far_down_are_those_of_the_plain_query(gallery: Archive, monkeypat
         assert ([row.image_id for row in rows], total) == (ids[9 * (min(page, 6) - 1) :][:9], 54)
 
 
+@pytest.mark.parametrize("tried", [1, 2, 8])
+@pytest.mark.parametrize(
+    "which",
+    [
+        ImageFilter(methods=("clean",), trusted=True),
+        ImageFilter(methods=("bp", "em"), x_min=0.0),
+        ImageFilter(x_min=400.0, author="auto"),
+        ImageFilter(x_min=1e6),
+        ImageFilter(text="0004", trusted=True),
+        ImageFilter(text="3"),
+    ],
+)
+def test_pages_of_image_sets_are_those_of_the_plain_query(
+    gallery: Archive, make, monkeypatch, which: ImageFilter, tried: int
+) -> None:
+    monkeypatch.setattr("archive.index.rows._TRIED", tried)
+    runs = [make.run(f"{n:016x}", t_start=T0 + hours(n % 4), flare_id=f"22111100{n:02d}") for n in range(10)]
+    gallery.upsert("runs", runs)
+    images = gallery.images(replace(which, text="", all_hidden=True), limit=100)
+    chosen = {image.recipe_id for image in images if not image.hidden}
+    expected = [
+        run.run_id
+        for run in sorted(runs, key=lambda run: (-(run.t_start.astype(int)), run.run_id))
+        if run.run_id in chosen and (which.text in run.run_id or which.text in run.flare_id or which.text in run.uid)
+    ]
+    for size, page in ((1, 1), (2, 2), (3, 3), (25, 1)):
+        begin = (min(page, max(1, -(-len(expected) // size))) - 1) * size
+        for _ in range(2):  # the second time the number is known
+            found, total = gallery.set_page(which, size=size, page=page)
+            assert ([run.run_id for run in found], total) == (expected[begin : begin + size], len(expected))
+
+
 @pytest.mark.parametrize("which", [ImageFilter(), ImageFilter(viewer="ann", e_low=4.0, e_high=10.0)])
 @pytest.mark.parametrize(
     "sort", [("-t_start",), ("goes_flux",), ("-peak_hpc_x", "method"), ("author", "-total_flux"), ("-net_counts",)]

@@ -34,6 +34,15 @@ def test_parameters_are_plain_values(value: Any, expected: Any) -> None:
     assert type(found) is type(expected)
 
 
+def test_conditions_are_split_with_their_values() -> None:
+    whole = Conditions.of(
+        ("a = ?", 1), ("k IN (SELECT x FROM y WHERE z BETWEEN ? AND ?)", (2, 3)), ("d", ()), ("b = ?", 4)
+    )
+    chosen, others = whole.split("k IN (SELECT")
+    assert (chosen.terms, chosen.values) == (("k IN (SELECT x FROM y WHERE z BETWEEN ? AND ?)",), (2, 3))
+    assert (others.terms, others.values) == (("a = ?", "d", "b = ?"), (1, 4))
+
+
 def test_conditions_without_a_value_are_left_out() -> None:
     conditions = Conditions.of(("a = ?", 1), ("b = ?", None), ("c BETWEEN ? AND ?", (2, 3)), ("d", ()))
     assert conditions.where == " WHERE (a = ?) AND (c BETWEEN ? AND ?) AND (d)"
