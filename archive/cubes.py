@@ -52,7 +52,7 @@ class CubePoint:
     t_start, t_end : datetime64, UTC at Solar Orbiter
     e_low, e_high : float, keV
     x, y, x_sigma, y_sigma : float or None, arcsec, helioprojective
-        Centroid of the source; its error without that of the pointing.
+        Brightest source, as in the columns of images; its error without that of the pointing.
     fwhm, fwhm_sigma : float or None, arcsec
     flux, flux_sigma : float or None, ct s⁻¹ cm⁻² keV⁻¹
     net_counts : float or None, ct

@@ -20,6 +20,7 @@ from archive.layout import METHODS, image_id, version_rank
 
 _UTC = "UTC at Solar Orbiter"
 _CLOCK = "UTC"
+_SOURCE = "Brightest source: centroid of its area above half the maximum; of a fit, the source with the largest flux"
 
 
 class RunKind(StrEnum):
@@ -343,12 +344,13 @@ class Image:
     )
     peak_hpc_x: Annotated[float | None, Column("Brightest pixel as seen from Solar Orbiter", "arcsec")] = None
     peak_hpc_y: Annotated[float | None, Column("Brightest pixel as seen from Solar Orbiter", "arcsec")] = None
-    centroid_hpc_x: Annotated[float | None, Column("Centroid of the pixels above half the maximum", "arcsec")] = None
-    centroid_hpc_y: Annotated[float | None, Column("Centroid of the pixels above half the maximum", "arcsec")] = None
+    centroid_hpc_x: Annotated[float | None, Column(f"{_SOURCE}, solar west", "arcsec")] = None
+    centroid_hpc_y: Annotated[float | None, Column(f"{_SOURCE}, solar north", "arcsec")] = None
     total_flux: Annotated[float | None, Column("Sum of the image times the pixel area", "ct s⁻¹ cm⁻² keV⁻¹")] = None
     fwhm: Annotated[float | None, Column("Width of the brightest source at half maximum", "arcsec")] = None
     centroid_sigma: Annotated[
-        float | None, Column("Standard deviation of the centroid on each axis, without the pointing's", "arcsec")
+        float | None,
+        Column("Standard deviation of that position on each axis, without the pointing's", "arcsec"),
     ] = None
     flux_sigma: Annotated[float | None, Column("Standard deviation of the total flux", "ct s⁻¹ cm⁻² keV⁻¹")] = None
     fwhm_sigma: Annotated[float | None, Column("Standard deviation of the width", "arcsec")] = None

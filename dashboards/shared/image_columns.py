@@ -15,7 +15,10 @@ from dashboards.shared.paged_table import TableColumn, choose_columns
 
 MEASURED = "Class of the flare, measured by GOES"
 ESTIMATED = "GOES class of the flare, estimated from STIX data"
-CENTROID = "Centroid of the area above half maximum, helioprojective, seen from Solar Orbiter"
+SOURCE = (
+    "Brightest source, helioprojective, seen from Solar Orbiter: centroid of its area above half of the maximum; "
+    "of a forward fit, the source with the largest flux"
+)
 SIDELOBE = "Second-highest ÷ highest peak of the full-disk map; 0.9 or more on the disk is doubtful"
 
 
@@ -265,8 +268,8 @@ IMAGE_COLUMNS = (
     ),
     Column("trust", "Trust", _trust, "Whether the image has quality warnings", "trusted", False, 112, 104, 3, "center"),
     _optional("flare", "Flare", _flare, "Flare id", "-flare_id", 100),
-    _optional("cx", "Centroid X [″]", _field("centroid_hpc_x", ".1f"), CENTROID, "centroid_hpc_x", 84, "right"),
-    _optional("cy", "Centroid Y [″]", _field("centroid_hpc_y", ".1f"), CENTROID, "centroid_hpc_y", 84, "right"),
+    _optional("cx", "Source X [″]", _field("centroid_hpc_x", ".1f"), SOURCE, "centroid_hpc_x", 84, "right"),
+    _optional("cy", "Source Y [″]", _field("centroid_hpc_y", ".1f"), SOURCE, "centroid_hpc_y", 84, "right"),
     _optional(
         "flux", "Flux", _field("total_flux"), "Total flux of the sources, ct s⁻¹ cm⁻² keV⁻¹", "-total_flux", 72, "right"
     ),

@@ -37,7 +37,7 @@ FAR_BACKGROUND_H = 48.0
 #: Columns of the comparison: name, unit, and formatter.
 COMPARED: Sequence[tuple[str, str, Callable[[Image], str]]] = (
     ("Peak", "arcsec", lambda image: _pair(image.peak_hpc_x, image.peak_hpc_y)),
-    ("Centroid above half maximum", "arcsec", lambda image: _pair(image.centroid_hpc_x, image.centroid_hpc_y)),
+    ("Brightest source", "arcsec", lambda image: _pair(image.centroid_hpc_x, image.centroid_hpc_y)),
     ("Total flux", "ct s⁻¹ cm⁻² keV⁻¹", lambda image: formatting.number(image.total_flux)),
     ("Brightest pixel", "", lambda image: f"{formatting.number(image.max)}{_unit(image)}"),
     ("χ² per degree of freedom", "", lambda image: formatting.number(image.chi2, ".2f")),

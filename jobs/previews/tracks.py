@@ -35,7 +35,7 @@ class TrackPoint:
     t_start, t_end : datetime64, UTC at Solar Orbiter
     e_low, e_high : float, keV
     x, y, x_sigma, y_sigma : float, arcsec, helioprojective
-        Centroid of the source; its error without that of the pointing.
+        Brightest source, as in `SourceMeasure`; its error without that of the pointing.
     fwhm, fwhm_sigma : float, arcsec
     flux, flux_sigma : float, ct s⁻¹ cm⁻² keV⁻¹
     net_counts : float, ct

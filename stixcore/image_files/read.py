@@ -105,7 +105,7 @@ class ImageFile:
     beam_fwhm : float or None, arcsec
         FWHM of the beam that restores the components of CLEAN; None for other methods.
     errors : mapping of str to float
-        Errors from an ensemble, including bias: ``x``, ``y`` of the centroid, ``fwhm`` (arcsec), ``flux``
+        Errors from an ensemble, including bias: ``x``, ``y`` of the brightest source, ``fwhm`` (arcsec), ``flux``
         (ct s⁻¹ cm⁻² keV⁻¹). Empty without an ensemble.
     pointings : tuple of Pointing
         Every pointing that the auxiliary files gave for the window, without observer. Empty without a table, as in

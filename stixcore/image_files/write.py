@@ -111,8 +111,8 @@ def _uncertainty_table(ensemble: Ensemble, unit: str) -> fits.BinTableHDU:
     for key, measured, meaning in (
         ("PEAK_X", ensemble.peak_x, "[arcsec] brightest pixel, solar west"),
         ("PEAK_Y", ensemble.peak_y, "[arcsec] brightest pixel, solar north"),
-        ("CENT_X", ensemble.centroid_x, "[arcsec] centroid above half maximum"),
-        ("CENT_Y", ensemble.centroid_y, "[arcsec] centroid above half maximum"),
+        ("CENT_X", ensemble.centroid_x, "[arcsec] brightest source, solar west"),
+        ("CENT_Y", ensemble.centroid_y, "[arcsec] brightest source, solar north"),
         ("FLUX", ensemble.flux, "[ct s-1 cm-2 keV-1] flux of the sources"),
         ("FWHM", ensemble.fwhm, "[arcsec] of the area above half maximum"),
     ):

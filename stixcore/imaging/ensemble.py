@@ -94,7 +94,9 @@ class Ensemble:
         Half-width of the interval around the image that contains the truth in 60 to 76 % of pixels (see the module).
     significance : (ny, nx) float
         mean ÷ sigma; 0 where all copies are equal.
-    peak_x, peak_y, centroid_x, centroid_y : Measured, arcsec, helioprojective
+    peak_x, peak_y : Measured, arcsec, helioprojective
+    centroid_x, centroid_y : Measured, arcsec, helioprojective
+        Brightest source, as in `SourceMeasure`.
     flux : Measured, ct s⁻¹ cm⁻² keV⁻¹
     fwhm : Measured, arcsec
     """
@@ -123,7 +125,7 @@ class Ensemble:
         }
 
     def errors(self) -> dict[str, float | None]:
-        """Errors of position (centroid), flux and size as plain JSON values."""
+        """Errors of position (brightest source), flux and size as plain JSON values."""
         named = {"x": self.centroid_x, "y": self.centroid_y, "flux": self.flux, "fwhm": self.fwhm}
         return {name: _finite(measured.error) for name, measured in named.items()}
 

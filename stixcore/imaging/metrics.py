@@ -27,7 +27,8 @@ class SourceMeasure:
     Attributes
     ----------
     x, y : float, arcsec
-        Flux-weighted centroid of the region above half maximum around the peak, helioprojective.
+        Flux-weighted centroid of the region above half maximum around the peak, helioprojective; of a forward fit, the
+        position of the source with the largest flux.
     fwhm : float, arcsec
         Diameter of a circle with that region's area (for a Gaussian source its FWHM).
     area : float, arcsec²

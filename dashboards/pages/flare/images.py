@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 from archive import Image, Run
 from dashboards.pages.flare.content import FlareContent, ImageSet, MeasuredImage
 from dashboards.pages.flare.picture_drawing import caption_html, picture_svg
 from dashboards.pages.flare.separation import fact_html
+from dashboards.pages.flare.spread import spread_of
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import cautions_text
 from dashboards.shared.links import Links, uid_link
@@ -23,7 +25,7 @@ def picture_html(content: FlareContent, colors: str = DEFAULT_COLORS) -> str:
     if not drawing:
         return NO_PICTURE
     shown = [("Thermal", content.thermal), ("Non-thermal", content.nonthermal)]
-    numbers = "".join(best_numbers(name, one) for name, one in shown if one is not None)
+    numbers = "".join(best_numbers(name, one, content.sets) for name, one in shown if one is not None)
     missing = "".join(
         f'<p class="nothing">No {name.lower()} image that you can see.</p>' for name, one in shown if one is None
     )
@@ -31,21 +33,42 @@ def picture_html(content: FlareContent, colors: str = DEFAULT_COLORS) -> str:
     return f'<div class="two"><figure>{drawing}{caption_html(content)}</figure><div>{facts}</div></div>'
 
 
-def best_numbers(name: str, shown: MeasuredImage) -> str:
-    """Position, flux, size and χ² of an image with the errors in its file."""
+def best_numbers(name: str, shown: MeasuredImage, sets: Sequence[ImageSet] = ()) -> str:
+    """Position, flux, size and χ² of an image with the errors in its file, and the spread of the methods of its set."""
     image, errors = shown.image, shown.file.errors
-    centroid = formatting.position(image.centroid_hpc_x, image.centroid_hpc_y)
-    centroid += _errors(errors.get("x"), errors.get("y"))
+    source = formatting.position(image.centroid_hpc_x, image.centroid_hpc_y)
+    source += _errors(errors.get("x"), errors.get("y"))
     rows = [
         ("Peak", formatting.position(image.peak_hpc_x, image.peak_hpc_y)),
-        ("Centroid", centroid),
+        (_source_label(shown), source),
         ("Flux", f"{formatting.number(image.total_flux)}{_error(errors.get('flux'), '.2g')} <i>{FLUX_UNIT}</i>"),
         ("FWHM", f"{formatting.arcsec(shown.size.fwhm)}{_error(errors.get('fwhm'))}″" if shown.size else "–"),
         ("χ²", f"{formatting.number(image.chi2, '.2f')} <i>per degree of freedom</i>"),
     ]
+    rows += _spread_of_set(image, sets)
     listed = "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in rows)
     method = escape(formatting.method_name(image.method))
     return f"<h3>{name}, {escape(formatting.band(image))}, {method}</h3><dl>{listed}</dl>"
+
+
+def _spread_of_set(image: Image, sets: Sequence[ImageSet]) -> list[tuple[str, str]]:
+    """Spread of the methods in position, flux and width, as a row of `best_numbers`; none with too few methods."""
+    own = next((one for one in sets if image in one.images), None)
+    found = spread_of(own.images) if own is not None else None
+    if found is None:
+        return []
+    said = [
+        "" if found.x is None or found.y is None else f"position ± {_pair(found.x, found.y)}″",
+        "" if found.relative_flux is None else f"flux ± {100.0 * found.relative_flux:.0f} %",
+        "" if found.fwhm is None else f"FWHM ± {formatting.arcsec(found.fwhm)}″",
+    ]
+    return [("Spread of methods", ", ".join(filter(None, said)))] if any(said) else []
+
+
+def _source_label(shown: MeasuredImage) -> str:
+    """What the position is that of: a fit may have more sources than the one with the largest flux."""
+    n = len(shown.file.sources)
+    return f"Brightest of {n} sources" if n > 1 else "Brightest source"
 
 
 FLUX_UNIT = "ct s⁻¹ cm⁻² keV⁻¹"
@@ -118,15 +141,47 @@ def _counts(run: Run) -> str:
 
 def _numbers(one: ImageSet) -> str:
     """A table of positions, sizes and fluxes with errors by method, and where the errors are from."""
-    heads = ("Method", "Peak [″]", "Centroid [″]", "FWHM [″]", f"Flux [{FLUX_UNIT}]", "χ²")
+    heads = ("Method", "Peak [″]", "Brightest source [″]", "FWHM [″]", f"Flux [{FLUX_UNIT}]", "χ²")
     body = "".join(
         f"<tr><th scope='row'>{escape(formatting.method_name(image.method))}</th>"
         f"{''.join(f'<td>{value}</td>' for value in _measures(image))}</tr>"
         for image in one.images
     )
     head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<div class='scroll' tabindex='0'>{table}</div>{_sources_of_errors(one)}"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{_spread_row(one)}</table>"
+    return f"<div class='scroll' tabindex='0'>{table}</div>{_sources_of_errors(one)}{_spread_note(one)}"
+
+
+def _spread_row(one: ImageSet) -> str:
+    """The last line of the table of a set: what its numbers depend on the method; empty with too few methods."""
+    found = spread_of(one.images)
+    if found is None:
+        return ""
+    values = (
+        "",
+        formatting.UNKNOWN if found.x is None or found.y is None else f"± {_pair(found.x, found.y)}",
+        _plus_minus(found.fwhm, ".1f"),
+        _plus_minus(found.flux, ".2g")
+        + ("" if found.relative_flux is None else f" ({100.0 * found.relative_flux:.0f} %)"),
+        "",
+    )
+    cells = "".join(f"<td>{value}</td>" for value in values)
+    return f"<tfoot><tr><th scope='row'>Spread of methods</th>{cells}</tr></tfoot>"
+
+
+def _spread_note(one: ImageSet) -> str:
+    found = spread_of(one.images)
+    if found is None:
+        return ""
+    names = ", ".join(map(formatting.method_name, found.methods))
+    return (
+        f'<p class="facts">Spread of methods: standard deviation of {escape(names)}. '
+        "The errors of a method do not contain it.</p>"
+    )
+
+
+def _plus_minus(sigma: float | None, form: str) -> str:
+    return formatting.UNKNOWN if sigma is None else f"± {formatting.number(sigma, form)}"
 
 
 def _measures(image: Image) -> tuple[str, ...]:

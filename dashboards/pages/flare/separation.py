@@ -13,7 +13,7 @@ from jobs.flares.consensus import SAME_PLACE
 
 @dataclass(frozen=True)
 class Separation:
-    """From the centroid of the thermal image to that of the non-thermal image, seen from Solar Orbiter.
+    """From the brightest source of the thermal image to that of the non-thermal image, seen from Solar Orbiter.
 
     Attributes
     ----------
@@ -67,7 +67,10 @@ def fact_html(content: FlareContent) -> str:
     found = separation_of(content)
     if found is None or found.is_doubtful:
         return ""
-    return f'<p class="facts">The centroid of the non-thermal image is {found.text} from that of the thermal image.</p>'
+    return (
+        '<p class="facts">The brightest source of the non-thermal image is '
+        f"{found.text} from that of the thermal image.</p>"
+    )
 
 
 def doubt_text(content: FlareContent) -> str:

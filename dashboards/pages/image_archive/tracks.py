@@ -55,7 +55,8 @@ class TrackPoint:
     ----------
     image : Image
     x, y : Measured, arcsec
-        Position of the strongest source of a forward fit, else the centroid above half maximum.
+        Brightest source: centroid of its area above half of the maximum; of a forward fit, the source with the
+        largest flux.
     fwhm : Measured, arcsec
         FWHM of that source (geometric mean for an ellipse), else of the area above half maximum.
     flux : Measured, ct s⁻¹ cm⁻² keV⁻¹

@@ -73,7 +73,8 @@ class TracksView:
 
 MEANING = (
     "A line joins images of one flare, band and method; dashed lines are images of a user, dotted lines are of cubes. "
-    "Forward fits show the strongest source; other methods show centroid and size of the area above half maximum. "
+    "Position and size are those of the brightest source: of its area above half of the maximum, or, in a forward fit, "
+    "of the source with the largest flux. "
     "Error bars are shown for forward fits and for images with an ensemble. Click a point to open its image."
 )
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from archive import Archive, Flare
+from archive.layout import image_id
 from dashboards.pages.flare.content import FlareContent, MeasuredImage, UsedFile, load_flare
 from dashboards.pages.flare.curves_drawing import curves_html, rate_labels, time_labels
 from dashboards.pages.flare.doubts import doubts_html, doubts_of
@@ -247,6 +248,38 @@ def test_numbers_of_a_method_come_with_their_errors(content: FlareContent) -> No
     assert "Full disk 1500.0, 200.5 – – 1.25" in said
     assert "Errors of one standard deviation, without that of the pointing. CLEAN: from simulated copies" in said
     assert "Errors of one" not in text_of(methods_html(content, LINKS))
+
+
+def test_the_spread_of_methods_is_beside_their_errors(content: FlareContent) -> None:
+    """Fluxes of 0.87, 1 and 1.08: each with an error of 2 %, 11 % apart."""
+    one = content.sets[0]
+    full_disk, clean = one.images
+    numbers = (("clean", 0.87, 821.0, 20.0), ("em", 1.0, 823.0, 24.0), ("vis_fwdfit", 1.08, 825.0, 22.0))
+    made = tuple(
+        replace(clean, image_id=image_id(clean.recipe_id, method), method=method, total_flux=flux, fwhm=fwhm)
+        for method, flux, _, fwhm in numbers
+    )
+    made = tuple(
+        replace(image, centroid_hpc_x=x, centroid_hpc_y=150.0) for image, (*_, x, _) in zip(made, numbers, strict=True)
+    )
+    known = replace(content, sets=(replace(one, images=(full_disk, *made)),))
+    said = text_of(methods_html(known, LINKS))
+    assert "Spread of methods ± 2.0, 0.0 ± 2.0 ± 0.11 (11 %)" in said
+    assert "standard deviation of CLEAN, EM, VIS_FWDFIT. The errors of a method do not contain it." in said
+    shown = replace(known, thermal=measured(made[1], 823.0, 150.0))
+    assert "Spread of methods position ± 2.0, 0.0″, flux ± 11 %, FWHM ± 2.0″" in text_of(picture_html(shown))
+    few = replace(content, sets=(replace(one, images=made[:2]),))
+    assert "Spread of methods" not in text_of(methods_html(few, LINKS))
+
+
+def test_the_position_of_an_image_is_that_of_its_brightest_source(content: FlareContent) -> None:
+    assert "Brightest source [″]" in text_of(methods_html(content, LINKS))
+    one = measured(content.sets[0].images[1], 823.3, 147.9)
+    said = text_of(picture_html(replace(content, thermal=one)))
+    assert "Brightest source" in said
+    circle = {"shape": "circle", "x": 823.3, "y": 147.9, "flux": 1.0, "fwhm": 10.0}
+    double = replace(one, file=replace(one.file, sources=(circle, circle | {"flux": 0.8, "x": 860.0})))
+    assert "Brightest of 2 sources" in text_of(picture_html(replace(content, thermal=double)))
 
 
 def test_the_picture_has_the_colours_of_the_visitor(content: FlareContent, flared: Any) -> None:
