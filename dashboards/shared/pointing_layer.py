@@ -128,7 +128,7 @@ def pointing_html(detail: ImageDetail, choice: PointingChoice | None) -> str:
         return ""
     rows = "".join(_row(one) for one in detail.pointings)
     link = pointing_link(detail.image.recipe_id)
-    file = f" All pointings: {link}." if link else ""
+    file = f" All pointings: {link}" if link else ""
     return (
         f"{_said(detail, choice)}<ul class='pointings' aria-label='Pointings'>{rows}</ul>"
         "<p class='meaning'>Crosses: where each pointing puts the centre of the flare map. Circles: 1 σ error of the "

@@ -15,6 +15,8 @@ from playwright.sync_api import TimeoutError as TooSlow
 
 #: How long something is waited for that should come at once, ms: the machine may be busy.
 SOON = 20_000
+#: How long the page around a control is waited for when only the control itself has changed, ms.
+AROUND = 8_000
 #: What is typed where neither an example in the field nor its present value suggests something.
 TYPED: Mapping[str, str] = {
     "Uid, flare or image id": "2211",
@@ -60,7 +62,7 @@ class Use:
         return f"{self.outcome}{': ' if self.note else ''}{self.note}"
 
 
-def use(page: Page, control: Control, hand: Hand, file: Path) -> Use:
+def use(page: Page, control: Control, hand: Hand, file: Path, patience: int = 3 * SOON) -> Use:
     """Use a control once.
 
     Parameters
@@ -70,6 +72,8 @@ def use(page: Page, control: Control, hand: Hand, file: Path) -> Use:
     hand : Hand
     file : Path
         What is given to fields that take one.
+    patience : int, ms
+        How long something is waited for that changes.
     """
     if control.off:
         return Use(Outcome.OFF)
@@ -85,7 +89,7 @@ def use(page: Page, control: Control, hand: Hand, file: Path) -> Use:
             control.on_page(page).set_input_files(file)
         else:
             (_WITH_MOUSE if hand == Hand.MOUSE else _WITH_KEYS)[control.kind](page, control)
-        came = _watched(page, before, around, control.number)
+        came = _watched(page, before, around, control.number, patience)
         return Use(Outcome.WORKS, said[0]) if said else Use(came)
     except Error as error:
         said_last = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -96,23 +100,23 @@ def use(page: Page, control: Control, hand: Hand, file: Path) -> Use:
 DOWNLOADS = {"Table"}
 
 
-def _watched(page: Page, before: str, around: str, number: int) -> Outcome:
+def _watched(page: Page, before: str, around: str, number: int, patience: int) -> Outcome:
     """What comes to look different: the page around a control, only the control itself, nothing."""
-    page.evaluate("window.itself = false")
+    page.evaluate("window.itself = 0")
     try:
-        page.wait_for_function(
-            """([before, around, number]) => {
-                if (!window.walk) { return true }
-                window.itself ||= walk.looks(null) !== before
-                return walk.looks(number) !== around
+        seen = page.wait_for_function(
+            """([before, around, number, rest]) => {
+                if (!window.walk || walk.looks(number) !== around) { return "works" }
+                if (walk.looks(null) !== before) { window.itself ||= Date.now() }
+                return window.itself && Date.now() - window.itself > rest ? "itself" : false
             }""",
-            arg=[before, around, number],
-            timeout=8000,
+            arg=[before, around, number, AROUND],
+            timeout=patience,
             polling=200,  # looking at the whole page is work for the browser
         )
+        return Outcome(str(seen.json_value()))
     except TooSlow:
-        return Outcome.ITSELF if page.evaluate("window.itself") else Outcome.NOTHING
-    return Outcome.WORKS
+        return Outcome.NOTHING
 
 
 def _press(page: Page, control: Control, key: str) -> None:

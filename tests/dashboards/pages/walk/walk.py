@@ -21,7 +21,7 @@ import pytest
 from controls import SCRIPT, Control, controls_of, cut_off, focused_on, rest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from scenes import FLARE, SCENES, USER, Scene
-from user_actions import Hand, Outcome, Use, found_again, use
+from user_actions import AROUND, Hand, Outcome, Use, found_again, use
 
 from archive import ImageFilter
 from jobs.queue.journal import Journal
@@ -147,10 +147,11 @@ def _use(
     if present is None:
         return page, Use(Outcome.FAILED, "it is gone when the page is loaded anew")
     address, within = page.url, page.locator("[role=dialog]").count()
-    found = use(page, present, hand, file)
-    if "detached" in found.note:  # images that arrive draw all cards anew
-        found = use(page, found_again(page, control) or present, hand, file)
     quiet = control.name in QUIET or control.on or control.name.startswith(LOOKED_AT)
+    patience = {"patience": AROUND} if quiet else {}
+    found = use(page, present, hand, file, **patience)
+    if "detached" in found.note:  # images that arrive draw all cards anew
+        found = use(page, found_again(page, control) or present, hand, file, **patience)
     if found.outcome == Outcome.NOTHING and quiet:
         found = Use(Outcome.WORKS, QUIET.get(control.name, "it is chosen" if control.on else "there is nothing to use"))
     elsewhere = urlsplit(page.url).path != urlsplit(address).path
