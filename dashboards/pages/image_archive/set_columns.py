@@ -28,6 +28,8 @@ from stixcore.imaging.reconstruction import Method
 
 #: Methods in the order in which one of them stands for the whole set.
 PREFERRED = (Method.MEM_GE, Method.CLEAN, Method.MS_CLEAN, Method.EM, Method.VIS_FWDFIT, Method.BP)
+#: On a telephone only one picture has space: that of this method, or of the first of `PREFERRED` that a set has.
+ON_PHONES = Method.MEM_GE
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,16 @@ def _time(row: SetRow, _: Links) -> str:
         f'<span class="when"><span title="{escape(formatting.time_range(run))} {formatting.CLOCK}">'
         f"{formatting.day(run.t_start)} "
         f'<br class="wide">{formatting.clock(run.t_start)} <i class="wide">{length}</i></span>'
-        f'<span class="narrow whole">{escape(formatting.band(run))}</span>'
+        f'<span class="narrow whole">{escape(formatting.band(run))}{_stand_in(row)}</span>'
         f'<span class="narrow">{_doubts(row)}{simulated_mark(row.simulated)}</span></span>'
     )
+
+
+def _stand_in(row: SetRow) -> str:
+    """Method of the picture on a telephone, if it is not that of the heading."""
+    if row.main is None or ON_PHONES in row.images:
+        return ""
+    return f", {escape(formatting.method_name(row.main.method))}"
 
 
 def _flare(row: SetRow, _: Links) -> str:
@@ -135,10 +144,12 @@ def _band(row: SetRow, _: Links) -> str:
 def _picture(method: str) -> SetColumn:
     def cell(row: SetRow, links: Links) -> str:
         image = row.images.get(method) if row.method in ("", method) else None
-        return "" if image is None else thumbnail(image, links)
+        if image is not None:
+            return thumbnail(image, links)
+        other = row.main if method == ON_PHONES else None
+        return "" if other is None else f'<span class="narrow">{thumbnail(other, links)}</span>'
 
-    # on a telephone only one picture has space: the method that stands for the set
-    priority = 0 if method == Method.MEM_GE else 2 + METHODS.index(method)
+    priority = 0 if method == ON_PHONES else 2 + METHODS.index(method)
     name = formatting.method_name(method)
     head = name.replace("VIS_", "VIS_\u200b")  # too long for one line
     return SetColumn(method, head, cell, f"{name}: click to open", "", False, 72, 66, priority, "center", method=method)
