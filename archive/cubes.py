@@ -56,6 +56,8 @@ class CubePoint:
     fwhm, fwhm_sigma : float or None, arcsec
     flux, flux_sigma : float or None, ct s⁻¹ cm⁻² keV⁻¹
     net_counts : float or None, ct
+    doubts : frozenset of str
+        What is doubtful in the image: "position", "flux", "shape". Empty in records from before 2026-12.
     """
 
     t_start: np.datetime64
@@ -71,6 +73,7 @@ class CubePoint:
     flux: float | None = None
     flux_sigma: float | None = None
     net_counts: float | None = None
+    doubts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,8 @@ def _point(entry: Mapping[str, Any]) -> CubePoint:
     if not all(value is None or abs(value) < HIGHEST for value in values.values()):
         message = f"tracks: expected numbers below {HIGHEST:g}, found {values}"
         raise ValueError(message)
-    return CubePoint(start, end, low, high, **values)
+    doubts = frozenset(filter(None, str(entry.get("doubts") or "").split(",")))
+    return CubePoint(start, end, low, high, **values, doubts=doubts)
 
 
 def _number(value: Any) -> float | None:

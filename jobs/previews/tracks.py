@@ -18,6 +18,7 @@ from jobs.imaging.products import finite
 from stixcore.fits.products import PixelData
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.trust import verdict
 from stixcore.reconstruct import ImageSet
 from stixcore.times import format_time
 
@@ -40,6 +41,8 @@ class TrackPoint:
     flux, flux_sigma : float, ct s⁻¹ cm⁻² keV⁻¹
     net_counts : float, ct
     image_id : str
+    doubts : str
+        What is doubtful in the image, separated by commas: position, flux, shape; empty if nothing is.
     """
 
     t_start: np.datetime64
@@ -56,6 +59,7 @@ class TrackPoint:
     flux_sigma: float | None
     net_counts: float
     image_id: str
+    doubts: str = ""
 
     @classmethod
     def of(cls, images: ImageSet, method: Method, image_id: str) -> TrackPoint:
@@ -78,6 +82,7 @@ class TrackPoint:
             flux_sigma=sigma.get("flux"),
             net_counts=images.counts[0] - images.counts[1],
             image_id=image_id,
+            doubts=",".join(aspect for aspect, reasons in verdict(images.findings, method).reasons.items() if reasons),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -94,6 +99,7 @@ def write_tracks(folder: Path, points: Sequence[TrackPoint]) -> None:
     make_folder(folder)
     units = {name: unit for unit, names in _UNITS.items() for name in names}
     columns, types = {}, {"t_start": pa.timestamp("us"), "t_end": pa.timestamp("us"), "image_id": pa.string()}
+    types["doubts"] = pa.string()
     for field in fields(TrackPoint):
         metadata = {"unit": units[field.name]} if field.name in units else None
         kind = pa.field(field.name, types.get(field.name, pa.float64()), metadata=metadata)

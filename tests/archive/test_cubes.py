@@ -44,6 +44,14 @@ def test_a_cube_has_tracks_in_order_and_a_movie(archive: Archive) -> None:
     assert flare_cubes(archive, "2211110000") == []
 
 
+def test_doubts_of_a_step(archive: Archive) -> None:
+    """Records from before 2026-12 have none."""
+    said = POINT | {"doubts": "position,shape"}
+    write_record(archive, json.dumps({"tracks": [said, POINT | {"doubts": ""}, POINT]}))
+    (cube,) = flare_cubes(archive, FLARE)
+    assert [point.doubts for point in cube.points] == [{"position", "shape"}, set(), set()]
+
+
 def test_hidden_images_and_those_of_users_are_no_cube_of_a_flare(archive: Archive) -> None:
     write_record(archive)
     for changes in ({"hidden": True}, {"author": "alice"}, {"group_id": "alice-7"}, {"group_id": None}):

@@ -32,20 +32,21 @@ LONGEST_BAR = 1.0
 
 @dataclass(frozen=True)
 class Quantity:
-    """A quantity of a track: attribute of `CubePoint` and of its error, title, format of its values, kind of axis."""
+    """A quantity of a track: attributes of `CubePoint`, title, format, what a doubt of it concerns, kind of axis."""
 
     name: str
     sigma: str
     title: str
     form: str
+    aspect: str
     log: bool = False
 
 
 QUANTITIES = (
-    Quantity("x", "x_sigma", "Solar X [arcsec]", ".1f"),
-    Quantity("y", "y_sigma", "Solar Y [arcsec]", ".1f"),
-    Quantity("fwhm", "fwhm_sigma", "FWHM [arcsec]", ".1f"),
-    Quantity("flux", "flux_sigma", "Flux [ct s⁻¹ cm⁻² keV⁻¹]", ".3g", log=True),
+    Quantity("x", "x_sigma", "Solar X [arcsec]", ".1f", "position"),
+    Quantity("y", "y_sigma", "Solar Y [arcsec]", ".1f", "position"),
+    Quantity("fwhm", "fwhm_sigma", "FWHM [arcsec]", ".1f", "shape"),
+    Quantity("flux", "flux_sigma", "Flux [ct s⁻¹ cm⁻² keV⁻¹]", ".3g", "flux", log=True),
 )
 
 
@@ -55,7 +56,7 @@ def cubes_html(content: FlareContent, links: Links, clock: Clock) -> str:
 
 
 def tracks_svg(points: Sequence[CubePoint], quantity: Quantity, window: Window, offset: float) -> str:
-    """One quantity against time: a line, marks and error bars for each band.
+    """One quantity against time: marks and error bars for each band, hollow where doubtful; a line joins the others.
 
     Parameters
     ----------
@@ -182,8 +183,17 @@ def _legend(cube: Cube) -> str:
     )
     return (
         f'<p class="legend">{bands}</p><p class="facts">A mark is a step; its bars are its time range and one standard '
-        "deviation, without the error of the pointing. Position and FWHM are those of the area above half maximum.</p>"
+        "deviation, without the error of the pointing. Position and FWHM are those of the area above half maximum."
+        f"{_doubtful_steps(cube)}</p>"
     )
+
+
+def _doubtful_steps(cube: Cube) -> str:
+    """What hollow marks are; empty without any."""
+    n = sum(bool(one.doubts) for one in cube.points)
+    if not n:
+        return ""
+    return f" Hollow marks are doubtful: {n} of {formatting.plural(len(cube.points), 'image')} have a doubtful value."
 
 
 def _files(cube: Cube, links: Links) -> str:
@@ -213,24 +223,33 @@ def _table(cube: Cube, offset: float) -> str:
 
 
 def _track(points: Sequence[CubePoint], quantity: Quantity, number: int, axis: ValueAxis, window: Window) -> str:
-    """Line, error bars and marks of one band."""
-    line, bars, marks = [], [], []
+    """Line, error bars and marks of one band; marks of doubtful values are hollow, and no line joins them."""
+    line: list[str] = []
+    bars: list[str] = []
+    marks: list[str] = []
+    hollow: list[str] = []
     for one in points:
         value, sigma = _value(one, quantity.name), _value(one, quantity.sigma)
         if not np.isfinite(value):
             continue
         left, right = (_x(time, window) for time in (one.t_start, one.t_end))
         middle, y = (left + right) / 2.0, axis.y(value)
-        line.append(f"{middle:.1f} {y:.1f}")
+        is_doubtful = quantity.aspect in one.doubts
+        if not is_doubtful:
+            line.append(f"{middle:.1f} {y:.1f}")
         bars.append(f"M{left:.1f} {y:.1f}H{right:.1f}")
         if np.isfinite(sigma):
             bars.append(f"M{middle:.1f} {axis.y(value + sigma):.1f}V{axis.y(value - sigma):.1f}")
-        marks.append(_mark(middle, y, number))
+        (hollow if is_doubtful else marks).append(_mark(middle, y, number))
     path = f'<path class="line" d="M{"L".join(line)}"/>' if len(line) > 1 else ""
     return (
         f'<g class="track t{number % COLORS}">{path}<path class="bar" d="{"".join(bars)}"/>'
-        f'<path class="mark" d="{"".join(marks)}"/></g>'
+        f'<path class="mark" d="{"".join(marks)}"/>{_hollow("".join(hollow))}</g>'
     )
+
+
+def _hollow(marks: str) -> str:
+    return f'<path class="mark hollow" d="{marks}"/>' if marks else ""
 
 
 def _mark(x: float, y: float, number: int) -> str:
@@ -256,7 +275,8 @@ def _value(one: CubePoint, name: str) -> float:
 def _number(one: CubePoint, quantity: Quantity) -> str:
     value, sigma = getattr(one, quantity.name), getattr(one, quantity.sigma)
     error = "" if value is None or sigma is None else f" ± {formatting.number(sigma, _error_form(quantity.form))}"
-    return formatting.number(value, quantity.form) + error
+    doubt = " <i>doubtful</i>" if value is not None and quantity.aspect in one.doubts else ""
+    return formatting.number(value, quantity.form) + error + doubt
 
 
 def _error_form(form: str) -> str:

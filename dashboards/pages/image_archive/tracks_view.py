@@ -14,6 +14,7 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d, TapTool
 from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
+from archive import Image
 from dashboards.pages.image_archive.state import ImageArchiveState
 from dashboards.pages.image_archive.tracks import MOST_TRACKED, Measured, Series, TrackPoint, lines, tracks_csv
 from dashboards.shared import formatting
@@ -74,7 +75,7 @@ class TracksView:
 MEANING = (
     "A line joins images of one flare, band and method; dashed lines are images of a user, dotted lines are of cubes. "
     "Position and size are those of the brightest source: of its area above half of the maximum, or, in a forward fit, "
-    "of the source with the largest flux. "
+    "of the source with the largest flux. Hollow marks are doubtful. "
     "Error bars are shown for forward fits and for images with an ensemble. Click a point to open its image."
 )
 
@@ -107,7 +108,7 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
             color = CURVES[methods.index(one.method) % len(CURVES)]
             marker = MARKERS[bands.index((one.e_low, one.e_high)) % len(MARKERS)]
             source = _source(members, name)
-            dots = plot.scatter("time", "value", source=source, color=color, marker=marker, size=9)
+            dots = plot.scatter("time", "value", source=source, color=color, fill_alpha="fill", marker=marker, size=9)
             plot.add_layout(error_bars("time", source, color, 1.5))
             items.append(LegendItem(label=one.text, renderers=[dots, *_join(plot, members, name, one, color)]))
             _link(source, members, on_open)
@@ -174,9 +175,16 @@ def _source(points: Sequence[TrackPoint], name: str) -> ColumnDataSource:
             "sigma": sigmas,
             "lower": values - sigmas,
             "upper": values + sigmas,
+            "fill": [0.0 if is_doubtful(point.image, name) else 1.0 for point in points],
             "what": [f"{_subject(p)}{p.series.text}, {formatting.time_range(p.image)}" for p in points],
         }
     )
+
+
+def is_doubtful(image: Image, name: str) -> bool:
+    """Whether a quantity of an image is doubted: its position for ``x`` and ``y``, its shape for ``fwhm``, its flux."""
+    words = {"fwhm": image.verdict_shape, "flux": image.verdict_flux}
+    return words.get(name, image.verdict_position) == "doubtful"
 
 
 def _subject(point: TrackPoint) -> str:

@@ -98,6 +98,12 @@ def test_tracks_and_movie(made):
     assert table.schema.field("x_sigma").metadata[b"unit"] == b"arcsec"
     assert str(Table.read(folder / "tracks.parquet", format="parquet")["flux"].unit) == "ct / (keV s cm2)"
     record = json.loads((folder / "cube.json").read_text())
+    images = {image.image_id: image for image in archive.images(ImageFilter(grouped=True), limit=100)}
+    for point in record["tracks"]:
+        row = images[point["image_id"]]
+        words = {"position": row.verdict_position, "flux": row.verdict_flux, "shape": row.verdict_shape}
+        assert point["doubts"] == ",".join(name for name, word in words.items() if word == "doubtful")
+    assert table["doubts"].to_pylist() == [point["doubts"] for point in record["tracks"]]
     assert [point["x"] for point in record["tracks"]] == table["x"].to_pylist()
     assert record["movie"]["frames"] == 3
     assert (folder / "poster.png").read_bytes()[:4] == b"\x89PNG"

@@ -11,7 +11,7 @@ import pytest
 
 from archive import Archive
 from dashboards.pages.flare.content import FlareContent, load_flare
-from dashboards.pages.flare.cube import QUANTITIES, ValueAxis, cubes_html, tracks_svg
+from dashboards.pages.flare.cube import QUANTITIES, Quantity, ValueAxis, cubes_html, tracks_svg
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import InlineLinks, RouteLinks
 from dashboards.shared.time_window import Window
@@ -71,6 +71,24 @@ def test_tracks_have_a_mark_and_bars_per_step(content: FlareContent) -> None:
     flux = ET.fromstring(tracks_svg(points, QUANTITIES[3], window, 0.0))
     marks = [part[-1].get("d", "") for part in flux if (part.get("class") or "").startswith("track")]
     assert [text.count("z") for text in marks] == [2, 3]  # one flux is unknown
+
+
+def test_doubtful_steps_are_hollow_and_no_line_joins_them(content: FlareContent) -> None:
+    (cube,) = content.cubes
+    points = (*cube.points[:4], replace(cube.points[4], doubts=frozenset({"position"})), cube.points[5])
+    window = Window.between(points[0].t_start, points[2].t_end)
+
+    def marks(quantity: Quantity) -> list[tuple[str | None, int]]:
+        drawing = ET.fromstring(tracks_svg(points, quantity, window, 0.0))
+        track = [part for part in drawing if (part.get("class") or "").startswith("track")][1]
+        return [(part.get("class"), len(re.findall("[Lz]", part.get("d", "")))) for part in track]
+
+    assert marks(QUANTITIES[0]) == [("line", 1), ("bar", 0), ("mark", 2), ("mark hollow", 1)]
+    assert marks(QUANTITIES[2]) == [("line", 2), ("bar", 0), ("mark", 3)]  # its shape is not doubted
+    said = cubes_html(replace(content, cubes=(replace(cube, points=points),)), LINKS, Clock.SOLAR_ORBITER)
+    assert "Hollow marks are doubtful: 1 of 6 images have a doubtful value." in said
+    assert said.count("<i>doubtful</i>") == 2  # x and y in the table
+    assert "Hollow" not in cubes_html(content, LINKS, Clock.SOLAR_ORBITER)
 
 
 def test_a_huge_error_does_not_flatten_the_track(content: FlareContent) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import panel_material_ui as pmui
 import pytest
-from bokeh.models import ColumnDataSource, Plot
+from bokeh.models import ColumnDataSource, Plot, Scatter
 from bokeh.models.annotations import Legend, Whisker
 
 from dashboards.pages.image_archive.compare_view import image_titles
@@ -93,6 +93,15 @@ def test_columns_are_written_into_the_state_only_when_they_differ(small: Any) ->
     assert "recipe" in state.columns
     columns.value = usual
     assert state.columns == []
+
+
+def test_doubtful_values_have_hollow_marks(small: Any) -> None:
+    image = replace(small.images[0], verdict_position="doubtful", verdict_flux="trusted", verdict_shape="trusted")
+    point = TrackPoint(image, Measured(1.0), Measured(2.0), Measured(3.0), Measured(4.0))
+    plots = tracks_figure([point], print)
+    fills = {one.data["value"][0]: one.data["fill"][0] for one in plots.select({"type": ColumnDataSource})}
+    assert fills == {1.0: 0.0, 2.0: 0.0, 3.0: 1.0, 4.0: 1.0}
+    assert "fill" in {one.fill_alpha for one in plots.select({"type": Scatter})}
 
 
 def test_points_without_errors_have_no_bars(small: Any) -> None:
