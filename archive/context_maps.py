@@ -1,20 +1,24 @@
 """Context maps: EUV pictures of other instruments near a flare, in the folder ``overlays/`` of the archive.
 
 The name of a context map says instrument, wavelength and time, so that the maps of a flare are found without an index:
-``context_aia_171_20240511T035000.fits``. Pages import this module; it reads no map.
+``context_aia_171_20240511T035000.fits``. Pages import this module.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
 
 from archive.index.schema import Flare
 from archive.regular_files import open_regular
 from archive.store import Archive
+from archive.unpacked import unpacked_fits
 
 #: Folder of maps of other instruments.
 FOLDER = "overlays"
@@ -25,6 +29,8 @@ LARGEST_UNPACKED, LONGEST_SIDE = 132 << 20, 4096
 REACH = {AIA: 240.0, EUI: 900.0}
 
 _NAME = re.compile(r"context_(aia|eui)_(\d{2,4})_(\d{8}T\d{6})\.fits", re.ASCII)
+#: Exceptions that a damaged map raises.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, fits.VerifyError)
 _SECOND = np.timedelta64(1_000_000, "us")
 
 
@@ -69,6 +75,35 @@ def context_maps(archive: Archive, flare: Flare) -> list[ContextMap]:
         if time is not None and abs(difference) <= REACH[found[1]] and nearer and _is_regular(path):
             best[key] = ContextMap(path.name, path, *key, time, difference)
     return [best[key] for key in sorted(best)]
+
+
+def is_context_map(name: str) -> bool:
+    """Whether a file name is that of a context map."""
+    return _NAME.fullmatch(name) is not None
+
+
+def read_context_map(path: Path, *, pixels: bool = True) -> tuple[fits.Header, NDArray[np.float32] | None]:
+    """Header and pixels of the first image with two axes in a context map.
+
+    Parameters
+    ----------
+    path : Path
+    pixels : bool
+        Read the pixels; otherwise None is returned for them.
+
+    Raises
+    ------
+    OSError, ValueError, and others of `UNREADABLE`
+        When it is no FITS file, or has no such image within the limits.
+    """
+    with open_regular(path, below=path.parent) as stream:
+        content = unpacked_fits(stream, LARGEST_UNPACKED)
+    with fits.open(BytesIO(content)) as hdus:
+        for hdu in hdus:
+            if hdu.is_image and len(hdu.shape) == 2 and max(hdu.shape) <= LONGEST_SIDE:
+                return hdu.header, np.asarray(hdu.data, dtype=np.float32) if pixels else None
+    message = f"no image with two axes of at most {LONGEST_SIDE} pixels"
+    raise ValueError(message)
 
 
 def time_at(flare: Flare, instrument: str) -> np.datetime64 | None:

@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ LONGEST, HIGHEST = np.timedelta64(2, "D"), 1e12
 _NAME = re.compile(rf"[a-z][a-z0-9_-]*({'|'.join(map(re.escape, MEDIA_TYPES))})", re.ASCII)
 _MEASURES = ("x", "y", "x_sigma", "y_sigma", "fwhm", "fwhm_sigma", "flux", "flux_sigma", "net_counts")
 _DAY = np.timedelta64(1, "D")
+#: Exceptions that a damaged record raises.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _GROUPS = """
     SELECT group_id, min(t_start) AS first, max(t_end) AS last FROM images
     WHERE {of} = ? AND group_id LIKE 'cube-%' AND author = 'auto' AND NOT hidden GROUP BY group_id ORDER BY group_id
@@ -133,16 +135,21 @@ def cube_file(archive: Archive, group_id: str, name: str) -> tuple[PurePosixPath
     raise NotInArchive(message)
 
 
+def read_cube(root: Path, folder: PurePosixPath) -> Cube:
+    """The cube in a folder of an archive, from its record; one of `UNREADABLE` when the record cannot be read."""
+    with open_regular(root / folder / RECORD, below=root) as stream:
+        return _cube(folder.name, folder, json.loads(stream.read(LARGEST)))
+
+
 def _cubes(archive: Archive, of: str, value: str) -> Iterator[Cube]:
-    for group_id, folders in _folders(archive, of, value).items():
+    for folders in _folders(archive, of, value).values():
         for folder in folders:
             try:
-                with open_regular(archive.root / folder / RECORD, below=archive.root) as stream:
-                    yield _cube(group_id, folder, json.loads(stream.read(LARGEST)))
+                yield read_cube(archive.root, folder)
                 break
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            except UNREADABLE as error:
                 log.warning("%s: %s %s", folder / RECORD, type(error).__name__, error)
 
 

@@ -85,7 +85,7 @@ def add_goes_minutes(root: Path, minutes: GoesMinutes) -> int:
     for month in np.unique(minutes.time.astype("datetime64[M]")):
         path = _month_file(root, month)
         own = rows.filter(pa.array(minutes.time.astype("datetime64[M]") == month))
-        present = _read(path)
+        present = read_goes_month(path)
         together = _best(pa.concat_tables([present, own]))
         if not together.equals(present):
             changed = together.filter(pc.equal(together["rank"], minutes.rank)).num_rows
@@ -104,7 +104,7 @@ def goes_curve(root: Path, start: np.datetime64, end: np.datetime64) -> GoesCurv
         When a month cannot be read.
     """
     months = np.arange(start.astype("datetime64[M]"), end.astype("datetime64[M]") + np.timedelta64(1, "M"))
-    rows = pa.concat_tables([_SCHEMA.empty_table(), *(_read(_month_file(root, month)) for month in months)])
+    rows = pa.concat_tables([_SCHEMA.empty_table(), *(read_goes_month(_month_file(root, month)) for month in months)])
     time = rows["time"].to_numpy()
     satellite = rows["satellite"].to_numpy().astype(np.int64)
     places = {number: place for place, number in enumerate(PREFERRED)}
@@ -127,7 +127,14 @@ def _month_file(root: Path, month: np.datetime64) -> Path:
     return root / FOLDER / f"{month}.parquet"
 
 
-def _read(path: Path) -> pa.Table:
+def read_goes_month(path: Path) -> pa.Table:
+    """Rows of the file of a month; none if there is no such file.
+
+    Raises
+    ------
+    IndexDamaged
+        When it cannot be read.
+    """
     if not path.is_file():
         return _SCHEMA.empty_table()
     try:

@@ -58,6 +58,10 @@ class Code(StrEnum):
     CALIBRATION_DAMAGED = "calibration-damaged"
     CALIBRATION_UNRECORDED = "calibration-unrecorded"
     CAL_LIST_STALE = "cal-list-stale"
+    GOES_UNREADABLE = "goes-unreadable"
+    CUBE_DAMAGED = "cube-damaged"
+    MAP_UNREADABLE = "map-unreadable"
+    RENDERING_DAMAGED = "rendering-damaged"
     LEFTOVER = "leftover"
     QUARANTINE = "quarantine"
     INCOMING = "incoming"
@@ -157,7 +161,7 @@ KINDS: dict[Code, Kind] = {
         "its rows are written from record and FITS; an unfinished set goes into quarantine",
     ),
     Code.PICTURE_MISSING: Kind(
-        Level.WARNING, "a PNG of an image, or the report of a run, is missing", "the images are remade"
+        Level.WARNING, "a PNG of an image, or the report of a run, is missing or damaged", "the images are remade"
     ),
     Code.RUN_MISSING: Kind(Level.ERROR, "images in the index without their run", "written from record and FITS"),
     Code.RUN_INCOMPLETE: Kind(Level.ERROR, "a finished run without the image of one of its methods", _DROPPED),
@@ -185,6 +189,26 @@ KINDS: dict[Code, Kind] = {
         Level.ERROR,
         "the list of daily CAL files does not match the files",
         "rewritten from the files, without those that contradict the energy tables",
+    ),
+    Code.GOES_UNREADABLE: Kind(
+        Level.ERROR,
+        "the GOES data of a month cannot be read",
+        "they go into quarantine: import the GOES files of this month again",
+    ),
+    Code.CUBE_DAMAGED: Kind(
+        Level.ERROR,
+        "the record, tracks or movie of a cube are missing or damaged",
+        "the record is removed; the next run of the previews makes the cube again",
+    ),
+    Code.MAP_UNREADABLE: Kind(
+        Level.WARNING,
+        "a map in `overlays/` cannot be read",
+        "a context map goes into quarantine, and `stix-jobs context` brings it again; others stay",
+    ),
+    Code.RENDERING_DAMAGED: Kind(
+        Level.WARNING,
+        "a file of an animation, overlay or cube that a user requested is missing or damaged",
+        "it is removed with its folder; a new request makes it again",
     ),
     Code.LEFTOVER: Kind(Level.WARNING, "a hidden file older than an hour, left by a killed process", "removed"),
     Code.QUARANTINE: Kind(Level.INFO, "rejected files in quarantine", "none: read the reasons, then delete the files"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from archive.checks.contents import fault_of
 from archive.checks.findings import Code
 from archive.checks.inspection import Inspection, month_of_path
 from archive.checks.rebuild import (
@@ -230,7 +231,8 @@ def _look_for_missing_images(one: _Set, run: Run, fits: dict[str, str]) -> None:
 
 
 def _look_into(inspection: Inspection, one: _Set) -> None:
-    """Read the files: compare checksums, header with row, record with index."""
+    """Read the files: compare checksums, header with row, record with index; look for damaged pictures."""
+    _look_at_pictures(inspection, one)
     for image in one.images.values():
         if not any(fault.file == image.file for fault in one.faults):
             _look_into_image(inspection, one, image)
@@ -240,6 +242,18 @@ def _look_into(inspection: Inspection, one: _Set) -> None:
         if record is None or not _agrees(record, _record_of(one.run, one.images.values())):
             path = f"{one.folder}/{RECORD}"
             one.fault(Code.RECORD_STALE, RUNS.name, path, f"{path} differs from the index")
+
+
+def _look_at_pictures(inspection: Inspection, one: _Set) -> None:
+    pictures = [(IMAGES.name, path) for image in one.images.values() for path in (image.png, image.thumbnail) if path]
+    if REPORT in one.files and one.run is not None:
+        pictures.append((RUNS.name, f"{one.folder}/{REPORT}"))
+    known = {fault.file for fault in one.faults}
+    for table, path in pictures:
+        place = inspection.path_of(path)
+        fault = fault_of(place, inspection.root) if place is not None and path not in known else ""
+        if fault:
+            one.fault(Code.PICTURE_MISSING, table, path, f"{path} is damaged: {fault}")
 
 
 def _look_into_image(inspection: Inspection, one: _Set, image: Image) -> None:

@@ -23,6 +23,7 @@ from archive.checks.findings import Code, Finding
 from archive.checks.images import check_images
 from archive.checks.index import check_index
 from archive.checks.inspection import IN_PROGRESS_S, Inspection, Remake
+from archive.checks.products import check_products
 from archive.ingest.quarantine import NOTE
 from archive.store import Archive
 
@@ -78,6 +79,7 @@ def check(
     check_cal_list(inspection)
     check_light_curves(inspection)
     check_images(inspection)
+    check_products(inspection)
     _check_leftovers(inspection)
     _count_waiting(inspection)
     if repair:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,7 @@ from scipy.ndimage import map_coordinates
 from tornado.web import RequestHandler
 
 from archive import Archive, Flare, NotInArchive
-from archive.context_maps import AIA, FOLDER, LARGEST_UNPACKED, LONGEST_SIDE, ContextMap, context_maps
-from archive.regular_files import open_regular
-from archive.unpacked import unpacked_fits
+from archive.context_maps import AIA, FOLDER, UNREADABLE, ContextMap, context_maps, read_context_map
 from dashboards.pages.flare.context import Field, screen_of, solar_orbiter
 from dashboards.pages.flare.geometry import angle_between
 from dashboards.server.conditional import send_content
@@ -132,7 +129,7 @@ def _values(path: Path, field: Field, default: Observer, screen: Observer | None
     middle = (np.arange(SIDE) + 0.5) / SIDE
     x, y = np.meshgrid(x0 + middle * (x1 - x0), y0 + middle * (y1 - y0))
     try:
-        header, pixels = _read(path)
+        header, pixels = read_context_map(path)
         with warnings.catch_warnings(action="ignore"):  # astropy warns when it completes dates
             wcs = WCS(header)
         observer = _observer(header) or default
@@ -144,24 +141,12 @@ def _values(path: Path, field: Field, default: Observer, screen: Observer | None
         finite = np.isfinite(x)
         degrees = np.stack([np.where(finite, x, 0.0), np.where(finite, y, 0.0)], axis=-1).reshape(-1, 2) / 3600.0
         columns, rows = wcs.celestial.wcs_world2pix(degrees, 0).T
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, fits.VerifyError) as error:
+    except UNREADABLE as error:
         message = f"the map {FOLDER}/{path.name} cannot be read: {type(error).__name__} {error}"
         raise NotInArchive(message) from error
     places = [rows.reshape(x.shape), columns.reshape(x.shape)]
     values = map_coordinates(pixels, places, order=1, mode="constant", cval=np.nan)
     return np.where(finite, values, np.nan)
-
-
-def _read(path: Path) -> tuple[fits.Header, NDArray[np.float32]]:
-    """Header and pixels of the first image with two axes; raises ValueError when there is none within the limits."""
-    with open_regular(path, below=path.parent) as stream:
-        content = unpacked_fits(stream, LARGEST_UNPACKED)
-    with fits.open(BytesIO(content)) as hdus:
-        for hdu in hdus:
-            if hdu.is_image and len(hdu.shape) == 2 and max(hdu.shape) <= LONGEST_SIDE:
-                return hdu.header, np.asarray(hdu.data, dtype=np.float32)
-    message = f"no image with two axes of at most {LONGEST_SIDE} pixels"
-    raise ValueError(message)
 
 
 def _map_observer(one: ContextMap, flare: Flare) -> Observer:

@@ -131,6 +131,15 @@ def picture_gone(archive):
     archive.path_of(image_of(archive).png).unlink()
 
 
+def picture_cut(archive):
+    path = archive.path_of(image_of(archive).thumbnail)
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def report_empty(archive):
+    archive.path_of(run_of(archive).folder + "/report.png").write_bytes(b"")
+
+
 def report_gone(archive):
     archive.path_of(run_of(archive).folder + "/report.png").unlink()
 
@@ -226,6 +235,8 @@ DAMAGES = [
     (brighter, "", "image-changed", True),
     (picture_gone, "picture-missing", "picture-missing", True),
     (report_gone, "picture-missing", "picture-missing", True),
+    (picture_cut, "", "picture-missing", True),
+    (report_empty, "", "picture-missing", True),
     (folder_gone, "image-missing", "image-missing", True),
     (run_row_gone, "run-missing", "run-missing", False),
     (image_row_gone, "image-unindexed", "image-unindexed", False),
