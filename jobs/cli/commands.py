@@ -387,7 +387,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
     """Fill an archive with demonstration data, and serve it with a worker until Ctrl-C."""
     from jobs.cli.demo import build_demo
     from jobs.cli.demo_extras import set_accounts, submit_examples
-    from jobs.cli.demo_service import commands_of, require_free_port, serve
+    from jobs.cli.demo_service import answers, commands_of, require_free_port, serve
     from jobs.executors.make import make_executor
     from jobs.queue.worker import run_worker as work
     from jobs.renderings.planner import RequestPlanner
@@ -406,7 +406,12 @@ def run_demo(arguments: argparse.Namespace) -> int:
     if arguments.no_serve:
         work(archive.root, RequestPlanner(), now, until_idle=True)
         return DONE
-    say(f"pages at http://localhost:{arguments.port} (Ctrl-C ends pages and worker)")
-    for account in accounts:
-        say(f"  sign in as {account.name:13s}  password {account.password}")
-    return DONE if serve(commands_of(archive.root, arguments.port), tell) else SOME_FAILED
+
+    def announce() -> None:
+        say(f"pages at http://localhost:{arguments.port} (Ctrl-C ends pages and worker)")
+        for account in accounts:
+            say(f"  sign in as {account.name:13s}  password {account.password}")
+
+    say("starting the pages…")
+    commands = commands_of(archive.root, arguments.port)
+    return DONE if serve(commands, tell, lambda: answers(arguments.port), announce) else SOME_FAILED

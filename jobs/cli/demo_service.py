@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
 
@@ -20,6 +22,8 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: How long the children may take to end, s; a worker first finishes its image sets.
 PATIENCE = 30.0
 LOOK = 0.2  # s
+#: How long the pages may take to answer that they are there, s; then they are asked again.
+ANSWER = 2.0
 
 
 class PortTaken(StixError):
@@ -50,7 +54,24 @@ def _next(port: int) -> int:
     return port + 1 if port < 65535 else port - 1
 
 
-def serve(commands: dict[str, list[str]], tell: Callable[[str], None]) -> bool:
+def answers(port: int) -> bool:
+    """Whether the pages answer on a port of this machine."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=ANSWER)
+    try:
+        connection.request("GET", "/liveness")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):  # not yet
+        return False
+    finally:
+        connection.close()
+
+
+def serve(
+    commands: dict[str, list[str]],
+    tell: Callable[[str], None],
+    is_ready: Callable[[], bool],
+    announce: Callable[[], None],
+) -> bool:
     """Run programs until a signal of `ENDING` arrives or one of them ends, then end them all.
 
     Parameters
@@ -59,13 +80,17 @@ def serve(commands: dict[str, list[str]], tell: Callable[[str], None]) -> bool:
         What each program is called in messages, and its command.
     tell : callable
         Receives messages.
+    is_ready : callable
+        Whether the pages can be opened.
+    announce : callable
+        Called once, when they can.
 
     Returns
     -------
     bool
         Whether they ended because of a signal; otherwise a message names the program that ended.
     """
-    stopping = threading.Event()
+    stopping, announced = threading.Event(), False
     with _on_signals(stopping):
         children = {name: subprocess.Popen(command) for name, command in commands.items()}  # noqa: S603
         try:
@@ -74,6 +99,9 @@ def serve(commands: dict[str, list[str]], tell: Callable[[str], None]) -> bool:
                     if child.poll() is not None:
                         tell(f"the {name} ended with exit status {child.returncode}")
                         return False
+                if not announced and is_ready():
+                    announced = True
+                    announce()
             return True
         finally:
             _end(children.values())

@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from archive.accounts import Accounts, Role
 from archive.scripts.parts import overlay
 from jobs.cli import demo_service
 from jobs.cli.demo_extras import USERS, set_accounts, submit_examples
-from jobs.cli.demo_service import PortTaken, require_free_port, serve
+from jobs.cli.demo_service import PortTaken, answers, require_free_port, serve
 from jobs.executors.serial import SerialExecutor
 from jobs.queue.journal import Journal, RequestState
 from jobs.queue.worker import Worker
@@ -113,7 +113,7 @@ def test_a_program_that_ends_is_named_and_ends_the_other(tmp_path):
         "-c",
         f"import os, sys, time\nwhile not os.path.exists({str(left)!r}): time.sleep(0.05)\nsys.exit(3)",
     ]
-    assert not serve({"worker": waits, "pages": ends}, told.append)
+    assert not serve({"worker": waits, "pages": ends}, told.append, lambda: False, pytest.fail)
     assert told == ["the pages ended with exit status 3"]
     with pytest.raises(ProcessLookupError):
         os.kill(int(left.read_text()), 0)
@@ -125,8 +125,40 @@ def test_a_signal_ends_both_also_a_deaf_one(monkeypatch, number):
     deaf = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]
     before = signal.getsignal(number)
     threading.Timer(1.0, os.kill, (os.getpid(), number)).start()
-    assert serve({"worker": deaf, "pages": SLEEP}, pytest.fail)
+    assert serve({"worker": deaf, "pages": SLEEP}, pytest.fail, lambda: False, pytest.fail)
     assert signal.getsignal(number) is before
+
+
+def test_the_pages_are_announced_once_when_they_answer(tmp_path):
+    looks = iter([False, False, True])
+    announced = []
+
+    def announce():
+        announced.append(list(looks))  # what has not been asked
+        (tmp_path / "announced").touch()
+
+    waits = f"import os, sys, time\nwhile not os.path.exists({str(tmp_path / 'announced')!r}): time.sleep(0.05)"
+    command = [sys.executable, "-c", f"{waits}\ntime.sleep(0.5)\nsys.exit(3)"]
+    assert not serve({"pages": command}, lambda _: None, lambda: next(looks), announce)
+    assert announced == [[]]
+
+
+def test_a_port_answers_when_a_server_does():
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/liveness" else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        assert answers(server.server_port)
+        server.shutdown()
+        thread.join()
+    assert not answers(server.server_port)
 
 
 @pytest.mark.system
@@ -135,15 +167,14 @@ def test_the_demonstration_serves_pages_and_a_worker_and_ends_cleanly(own_archiv
     words = ["demo", "--data", str(campaign[0]), "--archive", str(own_archive.root), "--port", str(port)]
     command = [sys.executable, "-m", "jobs.cli", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
-        for _ in range(600):
-            assert demo.poll() is None, demo.stdout.read()
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/liveness", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
+        output = ""
+        while "pages at" not in output:
+            line = demo.stdout.readline()
+            assert line, output
+            output += line
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/liveness", timeout=20).close()  # as soon as it is announced
         demo.send_signal(signal.SIGINT)
-        output = demo.communicate(timeout=120)[0]
+        output += demo.communicate(timeout=120)[0]
     assert demo.returncode == 0, output
     for name in USERS:
         assert f"sign in as {name}" in output
