@@ -22,7 +22,7 @@ window.walk = (() => {
     ["input[type=range], [role=slider]", "slider"], ["[role=combobox], select", "choice"],
     ["input, textarea", "field"], ["[role=tab]", "tab"], ["summary", "fold"], ["a[href]", "link"],
     [".MuiChip-deletable", "chip"], [".tabulator-col", "head"], [".bk-ToolButton", "tool"], [".bk-Figure", "figure"],
-    ["button, [role=button]", "button"], ["video", "film"],
+    ["button, [role=button]", "button"], ["video", "film"], [".scroll", "region"],
     ["*", "place"],  // can be reached, and nothing else is known of it
   ]
   const kind = (node) => KINDS.find(([selector]) => node.matches(selector))[1]

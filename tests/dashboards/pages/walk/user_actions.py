@@ -85,6 +85,8 @@ def use(page: Page, control: Control, hand: Hand, file: Path, patience: int = 3 
             return _follow(page, control, hand)
         if control.download or control.name in DOWNLOADS:
             return _download(page, control, hand)
+        if control.kind == "region":
+            return _scroll(page, control, hand)
         if control.kind == "file":
             control.on_page(page).set_input_files(file)
         else:
@@ -98,6 +100,20 @@ def use(page: Page, control: Control, hand: Hand, file: Path, patience: int = 3 
 
 #: Buttons that hand over a file.
 DOWNLOADS = {"Table"}
+
+
+def _scroll(page: Page, control: Control, hand: Hand) -> Use:
+    """Scroll sideways what is wider than its place; elsewhere there is nothing to do."""
+    region = control.on_page(page)
+    if not region.evaluate("node => node.scrollWidth > node.clientWidth + 1"):
+        return Use(Outcome.WORKS, "all of it is shown")
+    if hand == Hand.KEYS:
+        _press(page, control, "ArrowRight")
+    else:
+        region.hover(timeout=SOON)
+        page.mouse.wheel(60, 0)
+    page.wait_for_timeout(1000)  # it moves smoothly
+    return Use(Outcome.WORKS if region.evaluate("node => node.scrollLeft") > 0 else Outcome.NOTHING)
 
 
 def _watched(page: Page, before: str, around: str, number: int, patience: int) -> Outcome:

@@ -39,6 +39,7 @@ QUIET = {
     "Check status": "nothing has changed since",
     "Whole file": "the whole file is shown",
     "Reset": "nothing was zoomed",
+    "Print": "the browser prints",
     "Save": "the browser hands a picture over",
     "Map in this archive": "there is none",
     "Less: Min. length [min]": "it is at its least",
