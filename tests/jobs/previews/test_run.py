@@ -267,22 +267,22 @@ def test_copies_that_a_request_asks_for_are_in_the_recipe_and_in_the_files_of_a_
 
 @pytest.mark.needs_shared_data
 def test_real_files_of_a_day(shared_data, tmp_path):
-    """A bright flare with two bands, a weak one with one bin, the background of both."""
+    """A bright flare with two bands, a weak one in 10-15 keV, the background of both."""
     archive = Archive(tmp_path / "archive", create=True)
     folder = shared_data / "nov2022"
-    names = ("2211116471", "2211113684", "2211098157")
+    names = ("2211116471", "2211110188", "2211098157")
     files = [path for uid in names for path in (folder / "l1").glob(f"*{uid}*")]
     ingest(archive, [*files, folder / "aux"], NOW)
     report = make_previews(archive, NOW)
     by_uid = {(run.uid, run.band): run for run in report.runs}
-    assert {uid for uid, _ in by_uid} == {"2211116471", "2211113684"}  # not the background
+    assert {uid for uid, _ in by_uid} == {"2211116471", "2211110188"}  # not the background
     assert by_uid["2211116471", "16-28 keV"].status == RunStatus.DONE
-    weak = by_uid["2211113684", "10-15 keV"]  # instead of 16-28 keV
+    weak = by_uid["2211110188", "10-15 keV"]  # instead of 16-28 keV
     assert (weak.status, weak.e_low, weak.e_high) == (RunStatus.DONE, 10.0, 15.0)
     assert "not 16-28 keV: the file ends at 18 keV; too few counts" in weak.window_reason
     (note,) = (one for one in json.loads(weak.warnings) if one["code"] == "other_band")
     assert note["text"] == f"10-15 keV: {weak.window_reason}"
-    assert make_previews(archive, NOW, uids=["2211113684"]).runs == ()  # it answers for 16-28 keV
+    assert make_previews(archive, NOW, uids=["2211110188"]).runs == ()  # it answers for 16-28 keV
     flare = by_uid["2211116471", "4-10 keV"]
     assert flare.flare_id == "2211111136"  # named by the request
     assert flare.background_uid == "2211098157"
