@@ -104,6 +104,7 @@ window.walk = (() => {
       for (const child of node.childNodes) { if (child.nodeType === 3) { parts.push(child.data.trim()) } }
       for (const key of TOLD) { if (node.hasAttribute(key)) { parts.push(`${key}=${node.getAttribute(key)}`) } }
       if (node.matches("input, textarea")) { parts.push(`${node.value}${node.checked}`) }
+      if (node.matches("video")) { parts.push(`${node.paused}`) }
       if (node.offsetWidth) { parts.push(node.tagName) }
     }, `#opening, style, script${without === null ? "" : `, [data-walk="${without}"]`}`)
     for (const model of (window.Bokeh?.documents ?? []).flatMap((doc) => [...doc._all_models.values()])) {

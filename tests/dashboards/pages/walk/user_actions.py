@@ -136,7 +136,7 @@ def _watched(page: Page, before: str, around: str, number: int, patience: int) -
 
 
 def _press(page: Page, control: Control, key: str) -> None:
-    control.on_page(page).focus()
+    control.on_page(page).focus(timeout=SOON)
     page.keyboard.press(key)
 
 

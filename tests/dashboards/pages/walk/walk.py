@@ -151,7 +151,8 @@ def _use(
     quiet = control.name in QUIET or control.on or control.name.startswith(LOOKED_AT)
     patience = {"patience": AROUND} if quiet else {}
     found = use(page, present, hand, file, **patience)
-    if "detached" in found.note:  # images that arrive draw all cards anew
+    if "detached" in found.note or "waiting for locator" in found.note:  # rows that arrive late are drawn anew
+        rest(page)
         found = use(page, found_again(page, control) or present, hand, file, **patience)
     if found.outcome == Outcome.NOTHING and quiet:
         found = Use(Outcome.WORKS, QUIET.get(control.name, "it is chosen" if control.on else "there is nothing to use"))
