@@ -260,7 +260,8 @@ class FlareFilter:
     goes_min, goes_max : float
         Measured GOES flux at the peak, W m⁻²; the lower limit is included.
     estimated_min, estimated_max : float
-        GOES flux estimated from STIX data, W m⁻²; the lower limit is included.
+        GOES flux estimated from STIX data, W m⁻²; the lower limit is included. Estimates with and without the Sun's
+        background are compared as they are.
     verdict : str
         "trusted" or "doubtful" location; "unknown" for flares without one.
     earth_visible : bool

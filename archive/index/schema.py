@@ -161,7 +161,14 @@ class Flare:
     goes_estimated_low: Annotated[str | None, Column("GOES class estimated from STIX data, lower end of 1 σ")] = None
     goes_estimated: Annotated[str | None, Column("GOES class estimated from STIX data")] = None
     goes_estimated_high: Annotated[str | None, Column("GOES class estimated from STIX data, upper end of 1 σ")] = None
-    goes_estimated_flux: Annotated[float | None, Column("GOES flux estimated from STIX data", "W m⁻²")] = None
+    goes_estimated_flux: Annotated[
+        float | None,
+        Column(
+            "GOES flux estimated from STIX data: of the flare alone (from the background detector), or with the Sun's "
+            "background (from counts); `goes_estimated_from` says which",
+            "W m⁻²",
+        ),
+    ] = None
     goes_estimated_from: Annotated[
         str | None,
         Column("Data of the estimate: background detector (the flare alone) or counts (with the Sun's background)"),
@@ -339,9 +346,12 @@ class Image:
     goes_class: Annotated[str | None, Column("Measured GOES class of the flare, e.g. C3.4")] = None
     goes_flux: Annotated[float | None, Column("Measured GOES flux of the flare at its peak", "W m⁻²")] = None
     goes_estimated: Annotated[str | None, Column("GOES class of the flare estimated from STIX data")] = None
-    goes_estimated_flux: Annotated[float | None, Column("GOES flux of the flare estimated from STIX data", "W m⁻²")] = (
-        None
-    )
+    goes_estimated_flux: Annotated[
+        float | None,
+        Column(
+            "GOES flux of the flare estimated from STIX data, as in `flares`: with or without the background", "W m⁻²"
+        ),
+    ] = None
     peak_hpc_x: Annotated[float | None, Column("Brightest pixel as seen from Solar Orbiter", "arcsec")] = None
     peak_hpc_y: Annotated[float | None, Column("Brightest pixel as seen from Solar Orbiter", "arcsec")] = None
     centroid_hpc_x: Annotated[float | None, Column(f"{_SOURCE}, solar west", "arcsec")] = None

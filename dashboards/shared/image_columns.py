@@ -14,7 +14,12 @@ from dashboards.shared.links import Links, flare_link, uid_link
 from dashboards.shared.paged_table import TableColumn, choose_columns
 
 MEASURED = "Class of the flare, measured by GOES"
-ESTIMATED = "GOES class of the flare, estimated from STIX data"
+#: What estimates are, for columns that are sorted by them (docs/science/goes_class.md).
+OF_ESTIMATES = (
+    "Estimates from the background detector are of the flare alone, those from counts include the Sun's background; "
+    "sorted as they are."
+)
+ESTIMATED = f"GOES class of the flare, estimated from STIX data. {OF_ESTIMATES}"
 SOURCE = (
     "Brightest source, helioprojective, seen from Solar Orbiter: centroid of its area above half of the maximum; "
     "of a forward fit, the source with the largest flux"

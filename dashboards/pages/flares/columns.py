@@ -14,7 +14,7 @@ from archive import Flare, Image
 from archive.index.order import DURATION
 from dashboards.shared import formatting
 from dashboards.shared.formatting import UNKNOWN
-from dashboards.shared.image_columns import simulated_mark
+from dashboards.shared.image_columns import OF_ESTIMATES, simulated_mark
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import Links, flare_address
 from dashboards.shared.paged_table import TableColumn, choose_columns
@@ -277,8 +277,8 @@ FLARE_COLUMNS = (
     FlareColumn("time", "Peak (UTC)", _time, "Peak of 4-10 keV, on the clock chosen above", "t_peak", True, 98, 96, 1),
     FlareColumn("goes", "GOES", _goes, "Class measured by GOES", "goes_flux", True, 66, 62, 3, "center"),
     FlareColumn(
-        "estimated", "Estimate", _estimated, "GOES class estimated from STIX data, with 1 σ", "goes_estimated_flux",
-        True, 104, 92, 6, "center",
+        "estimated", "Estimate", _estimated, f"GOES class estimated from STIX data, with 1 σ. {OF_ESTIMATES}",
+        "goes_estimated_flux", True, 104, 92, 6, "center",
     ),
     FlareColumn("position", "Solar X, Y", _position, _SEEN, "hpc_x", False, 108, 104, 5),
     FlareColumn(

@@ -358,11 +358,15 @@ _FILES = {
         },
     },
 }
+_ESTIMATED = (
+    "GOES flux of the flare estimated from STIX data, without the Sun's background if from the background detector, "
+    "with it if from counts"
+)
 _GOES = (
     p.number("goes_min", "Minimum measured GOES flux of the flare", "W m⁻²"),
     p.number("goes_max", "Maximum measured GOES flux of the flare (exclusive)", "W m⁻²"),
-    p.number("estimated_min", "Minimum GOES flux of the flare estimated from STIX data", "W m⁻²"),
-    p.number("estimated_max", "Maximum GOES flux of the flare estimated from STIX data (exclusive)", "W m⁻²"),
+    p.number("estimated_min", f"Minimum {_ESTIMATED}", "W m⁻²"),
+    p.number("estimated_max", f"Maximum (exclusive) {_ESTIMATED}", "W m⁻²"),
 )
 _VERDICTS = ("trusted", "doubtful", NO_LOCATION)
 #: Limits of `FlareFilter` that have the same name as parameters.
