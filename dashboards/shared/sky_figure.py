@@ -23,8 +23,11 @@ from stixcore.solar_grid import Line
 CONTOUR_COLORS = ("#3f9dff", "#52cf7a", "#ffd84a", "#ffffff")
 #: Space for axes, toolbar and colour bar, pixel: a first guess of the height until the browser reports the width.
 BESIDE, ABOVE_AND_BELOW = 140, 110
-#: Keeps the map square at every width.
-SQUARE = "plot.height = plot.inner_width + (plot.outer_height - plot.inner_height)"
+#: Keeps the map square at every width. Widths may be reported before heights, and titles grow when their font arrives.
+SQUARE = """
+const beside = plot.outer_height - plot.inner_height, height = Math.round(plot.inner_width + beside)
+if (plot.inner_width > 0 && plot.inner_height > 0 && beside > 0 && plot.height !== height) { plot.height = height }
+"""
 LIMB, GRID = "rgba(255,255,255,0.6)", "rgba(255,255,255,0.25)"
 
 
@@ -82,7 +85,9 @@ def sky_figure(
         y_axis_label="north [arcsec]" if about_centre else "Solar Y [arcsec]",
         background_fill_color="black",
     )
-    plot.js_on_change("inner_width", CustomJS(args={"plot": plot}, code=SQUARE))
+    square = CustomJS(args={"plot": plot}, code=SQUARE)
+    for name in ("inner_width", "inner_height", "outer_height"):
+        plot.js_on_change(name, square)
     plot.add_tools(ResetTool())
     plot.toolbar.logo = None
     style_figure(plot)

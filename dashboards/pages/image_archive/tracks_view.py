@@ -10,7 +10,7 @@ import numpy as np
 import panel as pn
 import panel.ui as pmui
 from bokeh.layouts import gridplot
-from bokeh.models import ColumnDataSource, HoverTool, Range1d, TapTool
+from bokeh.models import ColumnDataSource, CustomJS, HoverTool, Range1d, TapTool
 from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
@@ -28,6 +28,14 @@ QUANTITIES = {
     "fwhm": "FWHM [arcsec]",
     "flux": "Flux [ct s⁻¹ cm⁻² keV⁻¹]",
 }
+#: As many columns as have space; the plot grows by the rows, so that the curves keep their height.
+LEGEND_COLUMNS = """
+const columns = Math.max(1, Math.min(legend.items.length, Math.floor(plot.inner_width / 165)))
+legend.ncols = columns
+plot.height = 275 + 25 * Math.ceil(legend.items.length / columns)
+"""
+#: A label of time is up to 60 pixels wide.
+FEWER_LABELS = "ticker.desired_num_ticks = Math.max(2, Math.min(6, Math.floor(plot.inner_width / 100)))"
 
 
 class TracksView:
@@ -120,6 +128,9 @@ def tracks_figure(points: Sequence[TrackPoint], on_open: Callable[[str], None]) 
             legend = Legend(orientation="horizontal", ncols=4, click_policy="hide")
             legend.items = items
             plot.add_layout(legend, "above")
+            plot.js_on_change("inner_width", CustomJS(args={"plot": plot, "legend": legend}, code=LEGEND_COLUMNS))
+        ticker = plot.xaxis[0].ticker
+        plot.js_on_change("inner_width", CustomJS(args={"plot": plot, "ticker": ticker}, code=FEWER_LABELS))
         style_figure(plot)
         plots.append([plot])
     return gridplot(plots, sizing_mode="stretch_width", toolbar_location="right", merge_tools=True)

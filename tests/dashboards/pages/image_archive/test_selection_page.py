@@ -173,6 +173,10 @@ def test_the_dialog_by_keyboard_and_images_compared_and_tracked(
     shown = f"{figures}.filter(m => Bokeh.index.find_one(m)?.el.isConnected)"  # those of the dialog are gone
     ranges = f"{shown}.map(m => m.x_range.start)"
     page.wait_for_function(f"() => new Set({ranges}).size === 1")
+    # the maps are square
+    page.wait_for_function(
+        f"() => {shown}.every(m => m.inner_height > 0 && Math.abs(m.inner_width - m.inner_height) < 2)"
+    )
     before = page.evaluate(ranges)
     page.locator(".bk-Figure").first.hover()
     page.mouse.wheel(0, -300)
@@ -187,7 +191,7 @@ def test_the_dialog_by_keyboard_and_images_compared_and_tracked(
     axe(page)
 
     page.get_by_role("tab", name="Tracks").click()
-    expect(page.get_by_text("Forward fits show the strongest source")).to_be_visible()
+    expect(page.get_by_text("Position and size are those of the brightest source")).to_be_visible()
     with page.expect_download() as started:
         page.get_by_role("button", name="Download table (CSV)").click()
     rows = list(csv.DictReader(Path(started.value.path()).read_text().splitlines()))
