@@ -43,7 +43,8 @@ window.walk = (() => {
   const seen = (node) => {
     if (node.matches("input[type=file]")) { return true }
     const style = getComputedStyle(node), box = node.getBoundingClientRect()
-    return box.width > 1 && box.height > 1 && style.visibility !== "hidden" && !within(node, "[aria-hidden=true]")
+    if (box.width <= 1 || box.height <= 1 || !node.checkVisibility()) { return false }  // as in what is folded
+    return style.visibility !== "hidden" && !within(node, "[aria-hidden=true]")
   }
   const clean = (text) => (text ?? "").replace(/\\s+/g, " ").trim()
   const name = (node) => {

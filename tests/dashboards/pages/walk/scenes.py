@@ -68,6 +68,10 @@ def _with_movie(page: Page) -> None:
     expect(page.locator("video").first).to_be_visible()
 
 
+def _files(page: Page) -> None:
+    page.locator("summary").filter(has_text="image files").click()
+
+
 def _with_images(page: Page) -> None:
     expect(page.locator("[data-image]").first).to_be_visible()
 
@@ -175,6 +179,7 @@ SCENES = (
     Scene("flare, without images", "flare?id={bare}"),
     Scene("flare, cube", "flare?id={cubed}", _with_movie, (USER, OPERATOR)),
     Scene("flare, context map", "flare?id={mapped}", _with_map),
+    Scene("flare, files", "flare?id={flare}", _files),
     Scene("flare, image", "flare?id={flare}&image={of_flare}", _opened),
     Scene("flare, clock at the Earth", "flare?id={flare}&clock=earth"),
     Scene("image archive", "image_archive", who=BOTH),

@@ -273,6 +273,15 @@ def _drag(page: Page, control: Control) -> None:
     page.mouse.up()
 
 
+def _play(page: Page, control: Control) -> None:
+    """The button at the lower left, above the bar."""
+    film = control.on_page(page)
+    film.scroll_into_view_if_needed(timeout=SOON)
+    box = film.bounding_box(timeout=SOON)
+    assert box is not None
+    film.click(timeout=SOON, position={"x": 26, "y": box["height"] - 44})
+
+
 def _slide(page: Page, control: Control) -> None:
     box = control.on_page(page).bounding_box()
     assert box is not None
@@ -292,7 +301,7 @@ def _tab_by_key(page: Page, control: Control) -> None:
 Hands = Mapping[str, Callable[[Page, Control], None]]
 _WITH_MOUSE: Hands = {
     "button": _click, "tab": _click, "fold": _click, "head": _click, "tool": _click, "checkbox": _click,
-    "film": _click, "place": _click,
+    "film": _play, "place": _click,
     "chip": lambda page, control: control.on_page(page).locator(".MuiChip-deleteIcon").click(timeout=SOON),
     "choice": _choose, "field": _type, "figure": _drag, "slider": _slide,
 }  # fmt: skip
