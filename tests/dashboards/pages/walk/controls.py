@@ -129,7 +129,8 @@ window.walk = (() => {
   const focused = () => {
     const at = active()
     if (!at) { return null }
-    const control = within(at, "[data-walk]"), again = at.dataset.reached === "yes"
+    const control = within(at, "[data-walk]")
+    const again = at.dataset.reached === "yes" && !at.matches("video")  // Tab goes through the buttons of a film
     const shown = at.matches("input[type=file]") ? within(at, "label, button") ?? at : at  // it is not seen itself
     const box = shown.getBoundingClientRect()
     at.dataset.reached = "yes"
