@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from typing import Any
 
 from bokeh.settings import settings
@@ -13,6 +14,8 @@ from dashboards.panel_patches import session_memory
 from dashboards.panel_patches.address_values import leave_values_alone
 from dashboards.panel_patches.message_errors import shorten_message_errors
 from dashboards.panel_patches.packed_data import limit_unpacked_data
+from dashboards.panel_patches.resource_bundle import remember_resources
+from dashboards.panel_patches.stable_defaults import remember_defaults
 from dashboards.panel_patches.static_files import set_conditions
 from dashboards.panel_patches.versions import untested_versions
 from dashboards.server import allowed_routes, connections, fair_use, first_content, live_pages
@@ -57,7 +60,11 @@ def serve(arguments: list[str]) -> None:
     limit_unpacked_data(limits.message)
     shorten_message_errors(limits.burst)
     session_memory.install()
+    remember_defaults()
+    remember_resources()
     settings.perform_error_diagnostics = False  # otherwise Bokeh inspects the signature of every callback of every page
+    if "BOKEH_VALIDATE_DOC" not in os.environ:
+        settings.perform_document_validation = False  # a look at every model of every page, for developers
     parser = argparse.ArgumentParser(prog="python -m dashboards")
     command: Any = ArchiveServe(parser=parser)
     command.invoke(parser.parse_args(arguments))

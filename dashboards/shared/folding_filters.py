@@ -35,7 +35,7 @@ class FoldingFilters[State: FilterState](ABC):
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._second = self._row(self._second_fields(), visible=self._used(self.more) > 0)
+        self._second = self._row([], visible=False)
         self._more_button = pmui.Button(label="", on_click=lambda _: self._unfold(), visible=bool(self.more), **BUTTON)
         clear = pmui.Button(label="Clear", on_click=lambda _: state.clear_filter(), **BUTTON)
         self._first = self._row([*self._first_fields(), self._more_button, clear])
@@ -51,7 +51,10 @@ class FoldingFilters[State: FilterState](ABC):
             stylesheets=[style("shared/filters")],
         )
         state.param.watch(self._label, [*state.filter_names])
-        self._label()
+        if self._used(self.more):
+            self._unfold()
+        else:
+            self._label()
 
     @abstractmethod
     def _first_fields(self) -> list[Any]:
@@ -129,6 +132,8 @@ class FoldingFilters[State: FilterState](ABC):
         self._fold_button.label = f"Filter{f' ({every} in use)' if every else ''}"
 
     def _unfold(self) -> None:
+        if not self._second.objects:  # making fields takes time that most visits do not need
+            self._second[:] = self._second_fields()
         self._second.visible = not self._second.visible
         self._label()
 

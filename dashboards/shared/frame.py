@@ -163,7 +163,13 @@ def prefers_dark(theme: str | None, cookie: str | None) -> bool:
 def _template() -> Template:
     """Panel's template, with content before scripts."""
     text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
-    names = {"nonce": NONCE, "head_patches": patch_scripts(HEAD), "loaded_patches": patch_scripts(LOADED)}
+    module = pmui.Page._render_esm(compiled=True, server=True)  # noqa: SLF001 - Panel tells no other way what it loads
+    names = {
+        "nonce": NONCE,
+        "components_module": module,
+        "head_patches": patch_scripts(HEAD),
+        "loaded_patches": patch_scripts(LOADED),
+    }
     template: Template = BASE_TEMPLATE.environment.from_string(text, globals=names)
     return template
 

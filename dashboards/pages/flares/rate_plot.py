@@ -32,7 +32,8 @@ class RatePlot:
 
     def __init__(self, on_brush: Callable[[np.datetime64, np.datetime64], None]) -> None:
         self._on_brush = on_brush
-        self._source = ColumnDataSource({"left": [], "right": [], "total": [], **{name: [] for name in GROUPS}})
+        self._bars = ColumnDataSource({name: [] for name in ("left", "right", "total", *GROUPS)})
+        self._parts = ColumnDataSource({name: [] for name in ("left", "right", "bottom", "top", "group", "color")})
         self._x_range = Range1d(start=0.0, end=1.0)
         self._plot = self._figure()
         self.pane = pn.pane.Bokeh(self._plot, sizing_mode="stretch_width", height=HEIGHT, margin=0)
@@ -41,12 +42,13 @@ class RatePlot:
         """Show the rate of the flares of a filter."""
         rate = rate_of(sky) if sky is not None else None
         if rate is None:
-            self._source.data = {name: [] for name in self._source.data}
+            for source in (self._bars, self._parts):
+                source.data = {name: [] for name in source.data}
             return
         edges = rate.edges.astype("datetime64[ms]").astype(np.float64)
         self._x_range.update(start=edges[0], end=edges[-1])
         self._plot.yaxis.axis_label = f"flares per {LENGTH_NAMES[rate.length_s]}"
-        self._source.data = _columns(rate, edges)
+        self._bars.data, self._parts.data = _bars(rate, edges), _parts(rate, edges)
 
     def _figure(self) -> Any:
         plot: Any = quiet_figure(
@@ -61,16 +63,12 @@ class RatePlot:
             min_border_left=56,
         )
         plot.xaxis.formatter = clock_formatter()
-        bars = plot.quad(left="left", right="right", bottom=0, top="total", source=self._source, alpha=0.0)
-        bottom = "zero"
-        self._source.data["zero"] = []
-        for name, color in zip(GROUPS, GROUP_COLORS, strict=True):
-            plot.quad(
-                left="left", right="right", bottom=bottom, top=f"top {name}", source=self._source, color=color,
-                line_color=None, legend_label=name, nonselection_alpha=1.0,
-            )  # fmt: skip
-            self._source.data[f"top {name}"] = []
-            bottom = f"top {name}"
+        bars = plot.quad(left="left", right="right", bottom=0, top="total", source=self._bars, alpha=0.0)
+        # one glyph for all groups: each costs time when the page is made
+        plot.quad(
+            left="left", right="right", bottom="bottom", top="top", source=self._parts, color="color", line_color=None,
+            legend_field="group", nonselection_alpha=1.0,
+        )  # fmt: skip
         plot.legend.orientation, plot.legend.location = "horizontal", "top_left"
         plot.legend.spacing, plot.legend.padding, plot.legend.glyph_width = 6, 2, 12
         plot.legend.label_text_font_size = "12px"
@@ -96,14 +94,25 @@ class RatePlot:
             self._on_brush(begin, end)
 
 
-def _columns(rate: Rate, edges: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
-    """Columns of the bars: edges, number by group, and the tops of the stacked parts."""
-    tops = rate.counts.cumsum(axis=1)
+def _bars(rate: Rate, edges: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    """Columns of the bars: edges, total, and number by group."""
     return {
         "left": edges[:-1],
         "right": edges[1:],
-        "zero": np.zeros(edges.size - 1),
-        "total": tops[:, -1],
+        "total": rate.counts.sum(axis=1),
         **{name: rate.counts[:, place] for place, name in enumerate(GROUPS)},
-        **{f"top {name}": tops[:, place] for place, name in enumerate(GROUPS)},
+    }
+
+
+def _parts(rate: Rate, edges: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    """Columns of the stacked parts, group after group; also of empty ones, so that the legend has all groups."""
+    tops = rate.counts.cumsum(axis=1)
+    n_bars = edges.size - 1
+    return {
+        "left": np.tile(edges[:-1], len(GROUPS)),
+        "right": np.tile(edges[1:], len(GROUPS)),
+        "bottom": (tops - rate.counts).T.ravel(),
+        "top": tops.T.ravel(),
+        "group": np.repeat(GROUPS, n_bars).tolist(),
+        "color": np.repeat(GROUP_COLORS, n_bars).tolist(),
     }

@@ -150,6 +150,12 @@ def test_chips_by_key(upstream: Page) -> None:
     assert upstream.locator(".MuiChip-deletable").count() == 1
 
 
+def test_modules_loaded_once(upstream: Page) -> None:
+    entries = "performance.getEntriesByType('resource')"
+    loaded = f"{entries}.filter(one => one.name.includes('ui.bundle.js')).map(one => one.initiatorType)"
+    assert upstream.evaluate(loaded) == ["fetch"]
+
+
 def test_tables_drawn_once(upstream: Page) -> None:
     assert upstream.evaluate("window.draws") > 1
 

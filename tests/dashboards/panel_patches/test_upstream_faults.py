@@ -286,6 +286,38 @@ def test_forwarded_headers(run_upstream: Run) -> None:
     assert run_upstream(program) == "10.0.0.1"  # the inner proxy's, with no setting for the number of proxies
 
 
+def test_stable_defaults(run_upstream: Run) -> None:
+    program = """
+        from bokeh.core.property.bases import Property
+        from bokeh.models import Range1d
+        looked = []
+        default = Property.themed_default
+        Property.themed_default = lambda *given, **more: looked.append(given[2]) or default(*given, **more)
+        for _ in range(3):
+            Range1d().reset_start
+        print(looked.count("reset_start"))
+    """
+    assert run_upstream(program) == "3"
+
+
+def test_resource_bundle(run_upstream: Run) -> None:
+    program = """
+        from bokeh.document import Document
+        from bokeh.models import Div
+        from panel.io.resources import Resources, bundle_resources
+        document, looked = Document(), []
+        document.add_root(Div())
+        look = Resources.extra_resources
+        Resources.extra_resources = lambda self, *given: looked.append(given) or look(self, *given)
+        resources = Resources(mode="server")
+        bundle_resources(document.roots, resources)
+        once = len(looked)
+        bundle_resources(document.roots, resources)
+        print(len(looked) == 2 * once > 0)
+    """
+    assert run_upstream(program) == "True"
+
+
 def test_every_patch_is_guarded() -> None:
     folder = Path(__file__).resolve().parents[3] / "dashboards" / "panel_patches"
     guarded = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
