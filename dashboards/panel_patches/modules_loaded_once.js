@@ -1,6 +1,6 @@
 // The browser loads the components' module itself, while the server still makes the page.
 // es-module-shims, which Panel 1.10 puts in front of it, fetches the module as text when the first component arrives,
-// rewrites its 1.4 MB, and has the browser compile it anew at each visit; the browser's own import keeps what it compiled.
+// rewrites its 1.4 MB, and has the browser compile it again at each visit; the browser's own import keeps what it compiled.
 //     pn.Column(pmui.Button())  // the module is fetched by a script, not as a module
 (function() {
   const shim = globalThis.importShim

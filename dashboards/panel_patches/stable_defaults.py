@@ -1,7 +1,7 @@
 """Defaults of properties are looked up once per class.
 
 Bokeh copies, validates and transforms the default of a property each time that an unset property is read, and looks for
-its default anew for each model that is made. A page of 250 models reads 16,000 unset properties, which is a third of
+its default again for each model that is made. A page of 250 models reads 16,000 unset properties, which is a third of
 the time in which its session is made. The smallest program that shows it::
 
     Range1d().reset_start  # calls themed_default, and again for the next Range1d

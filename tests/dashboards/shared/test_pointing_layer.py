@@ -99,6 +99,7 @@ def test_a_shift_moves_the_picture_and_what_was_measured_in_it(disk: ImageDetail
 def test_files_with_pointings_and_regions_have_links(november: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     full_disk = opened(november, "full_disk_bp")
     recipe_id = full_disk.image.recipe_id
+    monkeypatch.setattr("dashboards.shared.links.routes_are_served", lambda: False)
     assert "archive/locator" not in picture_html(full_disk, RouteLinks())  # without routes nobody serves them
     monkeypatch.setattr("dashboards.shared.links.routes_are_served", lambda: True)
     assert f'href="archive/pointing/{recipe_id}.json" download' in pointing_html(full_disk, None)

@@ -162,7 +162,7 @@ def test_image_for_people_names_files_that_exist(stix_jobs, image_words):
     assert "flare at (0.0, 0.0) arcsec" in out
     (path,) = [line.strip() for line in out.splitlines() if line.endswith("_bp.fits")]
     assert fits.getdata(path).shape == (65, 65)
-    assert re.search(r"bp +peak \(-?[0-9.]+, -?[0-9.]+\) arcsec, (trusted|doubtful: )", out)
+    assert re.search(r"Back projection +peak \(-?[0-9.]+, -?[0-9.]+\) arcsec, (trusted|doubtful: )", out)
 
 
 def test_reproduce_agrees_and_notices_a_changed_pixel(stix_jobs, own_archive):

@@ -72,7 +72,10 @@ def row_of(filters: ImageFilters, label: str) -> Any:
 
 def test_fields_that_are_in_use_are_unfolded(small: Any) -> None:
     source = ArchiveSource(small.archive.root)
-    assert not row_of(ImageFilters(ImageArchiveState(source)), "GOES class").visible
+    folded = ImageFilters(ImageArchiveState(source))
+    assert not folded.widget.select(lambda one: getattr(one, "label", "") == "GOES class")  # made when it is unfolded
+    component(folded.widget, pmui.Button, label="More").clicks += 1
+    assert row_of(folded, "GOES class").visible
     state = ImageArchiveState(source, goes="C1", author="somebody")
     filters = ImageFilters(state)
     assert row_of(filters, "GOES class").visible
@@ -87,7 +90,9 @@ def test_fields_that_are_in_use_are_unfolded(small: Any) -> None:
 
 def test_columns_are_written_into_the_state_only_when_they_differ(small: Any) -> None:
     state = ImageArchiveState(ArchiveSource(small.archive.root), tab="images")
-    columns = component(ImageFilters(state).widget, pmui.MultiChoice, label="Columns")
+    filters = ImageFilters(state)
+    component(filters.widget, pmui.Button, label="More").clicks += 1
+    columns = component(filters.widget, pmui.MultiChoice, label="Columns")
     usual = list(columns.value)
     columns.value = [*usual, "recipe"]
     assert "recipe" in state.columns
