@@ -3,8 +3,8 @@
 Mark a test with ``needs_shared_data``, ``needs_chromium``, ``needs_fitsverify``, ``needs_gdl``, ``needs_setpriv`` or
 ``needs_mount`` and it is skipped, with a sentence, where that thing is absent; asking for the fixture
 ``shared_data`` or ``browser`` marks it too.
-Mark a module ``system`` if it tests whole processes: workers, commands, faults. What starts a server is marked by its
-fixture. ``make test`` leaves these out, ``make test-system`` runs them.
+Mark a module or test ``system`` if it tests whole processes (workers, commands, faults) or a whole demonstration. What
+starts a server is marked by its fixture. ``make test`` leaves these out, ``make test-system`` runs them.
 Mark a test ``thorough`` if it only repeats, with more seeds, cases or stages, what another test shows: it runs with
 ``--thorough`` (``make test-thorough``) alone.
 With ``STIX_NO_SILENT_SKIP=1`` (as ``.ci/run`` sets it) the run fails if a test was skipped for any other

@@ -32,6 +32,7 @@ def test_python_of_a_page_runs(page, workplace, capsys):
     assert said or not any("print(" in block.text for block in blocks(page, "python"))
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("page", SHELL, ids=name_of)
 def test_shell_commands_of_a_page_run(page, workplace, capfd):
     for block in blocks(page, "sh"):

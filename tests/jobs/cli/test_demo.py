@@ -54,6 +54,7 @@ def test_accounts_get_new_passwords_and_others_keep_theirs(tmp_path):
     assert accounts.user("ada") == before
 
 
+@pytest.mark.system
 def test_the_examples_are_a_map_an_overlay_and_a_cube_that_others_do_not_see(own_archive):
     journal, public = Journal(own_archive.root), own_archive.count_images(ImageFilter())
     requests = submit_examples(own_archive, NOW)

@@ -387,6 +387,7 @@ def test_help_names_every_command():
         assert f"\n    {command}" in text
 
 
+@pytest.mark.system
 def test_demo_of_own_files(stix_jobs, campaign, tmp_path):
     folder, truth = campaign  # both flares are in the light curve, one of them has pixel data
     data = shutil.copytree(folder, tmp_path / "data", ignore=shutil.ignore_patterns(truth[1]["file"]))
