@@ -251,7 +251,9 @@ def _look_at_pictures(inspection: Inspection, one: _Set) -> None:
     known = {fault.file for fault in one.faults}
     for table, path in pictures:
         place = inspection.path_of(path)
-        fault = fault_of(place, inspection.root) if place is not None and path not in known else ""
+        if place is None or path in known or not place.exists():  # a missing one is found without reading
+            continue
+        fault = fault_of(place, inspection.root)
         if fault:
             one.fault(Code.PICTURE_MISSING, table, path, f"{path} is damaged: {fault}")
 
