@@ -9,6 +9,8 @@ import gzip
 import zlib
 from typing import IO
 
+#: Largest map of an overlay, unpacked, byte.
+LARGEST_MAP = 256 << 20
 FITS_BEGIN, GZIP_BEGIN = b"SIMPLE  =", b"\x1f\x8b"
 
 

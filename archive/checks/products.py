@@ -15,11 +15,9 @@ from archive.checks.inspection import Inspection
 from archive.cubes import RECORD, UNREADABLE, read_cube
 from archive.errors import IndexDamaged
 from archive.regular_files import open_regular
-from archive.unpacked import unpacked_fits
+from archive.unpacked import LARGEST_MAP, unpacked_fits
 
 RENDERINGS, RENDERING_RECORD = "renderings", "rendering.json"
-#: Largest unpacked size of a map, byte; as for overlays.
-_MAP_BYTES = 256 << 20
 _PACKED = (".fits", ".fits.gz", ".fts", ".fit")
 
 
@@ -94,7 +92,7 @@ def _fault_of_map(path: Path, *, is_context: bool, deep: bool) -> str:
             context_maps.read_context_map(path, pixels=deep)
         elif path.name.lower().endswith(_PACKED):
             with open_regular(path, below=path.parent) as stream:
-                unpacked_fits(stream, _MAP_BYTES)
+                unpacked_fits(stream, LARGEST_MAP)
     except FileNotFoundError:
         return ""  # removed meanwhile
     except context_maps.UNREADABLE as error:

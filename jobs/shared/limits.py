@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archive.accounts.names import NAME_LENGTH, RESERVED_NAMES
+from archive.unpacked import LARGEST_MAP
 from jobs.shared.errors import LimitReached
 from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.options import MAX_DISTANCE, PIXEL, SIDE
@@ -68,7 +69,7 @@ class Limits:
     retries: int = 5
     deaths: int = 100
     map_size: int = 16 << 20
-    map_unpacked: int = 256 << 20
+    map_unpacked: int = LARGEST_MAP
     maps: int = 50
     maps_size: int = 256 << 20
 

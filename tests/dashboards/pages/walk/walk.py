@@ -151,7 +151,7 @@ def _use(
     quiet = control.name in QUIET or control.on or control.name.startswith(LOOKED_AT)
     patience = {"patience": AROUND} if quiet else {}
     found = use(page, present, hand, file, **patience)
-    if "detached" in found.note or "waiting for locator" in found.note:  # rows that arrive late are drawn anew
+    if "detached" in found.note or "waiting for locator" in found.note:  # rows that arrive late are drawn again
         rest(page)
         found = use(page, found_again(page, control) or present, hand, file, **patience)
     if found.outcome == Outcome.NOTHING and quiet:
