@@ -58,7 +58,7 @@ def _measure(archive: Path) -> dict[str, float]:
         for _ in range(2):  # Chromium caches compiled scripts from the second visit
             visit(page, address, _ALIVE)
         first, live = zip(*(visit(page, address, _ALIVE) for _ in range(REPEAT)), strict=True)
-        page.wait_for_selector(".tabulator-row")
+        page.wait_for_selector(".rows tbody tr")
         times = {
             "first content": median(first),
             "live page": median(live),
@@ -104,13 +104,13 @@ def _flip(page: Any, number: int) -> float:
 
 
 def _first_picture(page: Any) -> str:
-    return str(page.locator(".tabulator-row .thumb").first.get_attribute("aria-label"))
+    return str(page.locator(".rows tbody tr .thumb").first.get_attribute("aria-label"))
 
 
 def _sorted(page: Any) -> float:
     before = _first_picture(page)
     begin = time.perf_counter()
-    page.locator(".tabulator-col", has_text="χ²").click()
+    page.locator(".rows th button", has_text="χ²").click()
     while _first_picture(page) == before:
         if time.perf_counter() - begin > SORT_PATIENCE_S:
             message = "the first row did not change after a click on a column header"
@@ -130,14 +130,14 @@ def _filtered(page: Any, label: str, text: str) -> float:
 
 def _selected(page: Any, number: int) -> float:
     begin = time.perf_counter()
-    page.locator(".tabulator-row input[type=checkbox]").nth(number).check()
+    page.locator(".rows tbody tr input[type=checkbox]").nth(number).check()
     page.get_by_role("status").filter(has_text=f"{number} selected").wait_for()
     return time.perf_counter() - begin
 
 
 def _opened(page: Any) -> float:
     begin = time.perf_counter()
-    page.locator(".tabulator-row .thumb").nth(1).click()
+    page.locator(".rows tbody tr .thumb").nth(1).click()
     page.locator("img.large").wait_for()
     took = time.perf_counter() - begin
     page.keyboard.press("Escape")

@@ -1,5 +1,5 @@
-// Components of panel-material-ui 0.16 and Tabulator get the labels, roles and tab stops that they lack.
-// Buttons in number fields, the progress bar and the title have no name or role; every cell of a table is a tab stop.
+// Components of panel-material-ui 0.16 get the labels and roles that they lack.
+// Buttons in number fields, the progress bar and the title have no name or role.
 //     pmui.IntInput(label="Count")  // its buttons have neither text nor aria-label
 // Every component draws in its own shadow root, at its own time, so each root is observed.
 (function() {
@@ -11,12 +11,6 @@
     every(".main-content:not([tabindex])", (main) => {  // arrow keys scroll it
       main.tabIndex = 0
       main.style.outlineOffset = "-3px"  // it fills the window: a focus ring outside of it would be invisible
-    })
-    // a frame around rows, and cells without a button, need no focus: nothing in them scrolls or can be edited. Chromium
-    // focuses a frame that can be scrolled and contains nothing else to focus
-    every(".tabulator-tableholder", (frame) => {
-      frame.style.overflow = frame.querySelector(".tabulator-row") ? "" : "hidden"
-      frame.removeAttribute("tabindex")
     })
     // chosen values: Tab stops at the first one, arrow keys move to the others
     every("[role=combobox]", (choice) => {
@@ -31,7 +25,6 @@
       const list = next ?? root.querySelector(".MuiMenu-paper")
       list?.focus()
     }
-    every(".tabulator-cell[tabindex]", (cell) => cell.removeAttribute("tabindex"))
     for (const [place, name] of [["Start", "Less"], ["End", "More"]]) {
       every(`.MuiInputAdornment-position${place} > button:not([aria-label])`, (button) => {
         const field = button.closest(".MuiFormControl-root")?.querySelector("label")

@@ -14,7 +14,7 @@ HEAD = (
     "focus_after_dialog", "long_columns", "accessible_components", "choices_by_key", "chips_by_key", "back_and_forward",
 )  # fmt: skip
 #: Loaded after the scripts of Bokeh and Panel, before a component exists.
-LOADED = ("modules_loaded_once", "tables_drawn_once", "figures_measured_when_ready")
+LOADED = ("modules_loaded_once", "figures_measured_when_ready")
 
 
 @cache

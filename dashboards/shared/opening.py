@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from dashboards.shared.html_table import BOX, body_html, head_html, narrow_css, widths_html
 from dashboards.shared.links import Links
 from dashboards.shared.notices import Notice, notices_html
 from dashboards.shared.paged_table import Origin, TableColumn, origin_classes
 from dashboards.shared.style import style
 
-#: Margins of the table, and width of the checkboxes, pixel.
-MARGIN, BOX = 48, 40
+#: Margins of the table, pixel.
+MARGIN = 48
 
 
 def opening_html(site: str, title: str, total: str, table: str, *, dark: bool, notices: Sequence[Notice] = ()) -> str:
@@ -44,6 +45,8 @@ def table_html[Row: Origin](
     links: Links,
     columns: Sequence[TableColumn[[Row, Links]]],
     *,
+    sort: Sequence[str] = (),
+    height: int = 72,
     boxes: bool = True,
     css: str = "",
 ) -> str:
@@ -51,42 +54,21 @@ def table_html[Row: Origin](
 
     Parameters
     ----------
-    rows, links, columns
+    rows, links, columns, sort, height
         As of the live table.
     boxes : bool
         The live table has checkboxes.
     css : str
         Style of the cells, besides the shared one.
     """
-
-    def line(tag: str, cells: Sequence[str]) -> str:
-        box = f'<{tag} class="box"></{tag}>' if boxes else ""
-        shown = "".join(
-            f'<{tag} class="p{c.priority}" style="text-align:{c.align}">{cell}</{tag}>'
-            for c, cell in zip(columns, cells, strict=True)
-        )
-        return f"<tr>{box}{shown}</tr>"
-
-    heads = line("th", [escape(column.title) for column in columns])
-    body = "".join(line("td", [column.cell(row, links) for column in columns]) for row in rows)
-    # the browser distributes the remaining width
-    widths = ('<col style="width:40px">' if boxes else "") + "".join(
-        f'<col class="p{c.priority}" style="width:{c.min_width}px">' for c in columns
-    )
-    rules = f"#opening {{ {css} }} {narrow_css(columns, MARGIN + BOX if boxes else MARGIN)}"
+    cells = [[column.cell(row, links) for column in columns] for row in rows]
+    hiding = narrow_css(columns, MARGIN + BOX if boxes else MARGIN, "@media")
     return (
-        f'<style>{rules}</style><table class="{" ".join(origin_classes(rows))}"><colgroup>{widths}</colgroup>'
-        f"<thead>{heads}</thead><tbody>{body}</tbody></table>"
+        f"<style>#opening {{ {style('shared/html_table')} {css} {hiding} }}</style>"
+        f'<table class="rows {" ".join(origin_classes(rows))}"><colgroup>{widths_html(columns, boxes=boxes)}</colgroup>'
+        f"<thead>{head_html(columns, sort, boxes=boxes, is_live=False)}</thead>"
+        f"<tbody>{body_html(cells, columns, boxes=boxes, height=height)}</tbody></table>"
     )
-
-
-def narrow_css(columns: Sequence[TableColumn[...]], margin: int) -> str:
-    """Which columns are hidden at which screen width, as Tabulator does it."""
-    rules = []
-    for priority in sorted({column.priority for column in columns} - {0}):
-        needed = sum(column.min_width for column in columns if column.priority <= priority) + margin
-        rules.append(f"@media (max-width: {needed}px) {{ #opening .p{priority} {{ display: none; }} }}")
-    return "\n".join(rules)
 
 
 def opening_css() -> str:

@@ -1,25 +1,10 @@
-"""Base of tables that show one page: the archive filters, sorts and pages; Tabulator shows HTML cells."""
+"""Columns of tables that show one page: the archive filters, sorts and pages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from panel.io.model import JSCode
-
-#: The archive has sorted; the browser keeps the order of the rows. (Tabulator swaps the two for "desc".)
-AS_SENT = JSCode(
-    "(a, b, rowA, rowB, column, dir) => (dir === 'asc' ? 1 : -1) * (rowA.getData()._index - rowB.getData()._index)"
-)
-
-#: Tabulator sorts by a click on a header, which cannot be reached by keyboard.
-KEYED_HEAD = JSCode(
-    "(cell, _, rendered) => { rendered(() => { const head = cell.getElement().closest('.tabulator-col'); "
-    "head.tabIndex = 0; head.addEventListener('keydown', (event) => { "
-    "if (event.target === head && [' ', 'Enter'].includes(event.key)) { event.preventDefault(); head.click() } }) }); "
-    "return cell.getValue() }"
-)
+from typing import Protocol
 
 
 class Origin(Protocol):
@@ -74,36 +59,6 @@ class TableColumn[**Row]:
     usual: bool = True
 
 
-def table_options(
-    columns: Sequence[TableColumn[...]], row_height: int, heads: Mapping[str, JSCode] | None = None
-) -> dict[str, Any]:
-    """Arguments of a Tabulator widget with these columns.
-
-    Parameters
-    ----------
-    columns : sequence of TableColumn
-    row_height : int
-        Height of a row, pixel.
-    heads : mapping, optional
-        Field → JavaScript that draws the header of its column, where it is not text.
-    """
-    return {
-        "show_index": False,
-        "disabled": True,
-        "pagination": None,
-        "layout": "fit_columns",
-        "titles": {column.field: column.title for column in columns},
-        "formatters": {column.field: {"type": "html"} for column in columns},
-        "text_align": {column.field: column.align for column in columns},
-        "header_align": {column.field: column.align for column in columns},
-        "sortable": {column.field: bool(column.sort) for column in columns},
-        "header_tooltips": {column.field: column.tooltip for column in columns if column.tooltip},
-        "configuration": _configuration(columns, row_height, heads or {}),
-        "sizing_mode": "stretch_width",
-        "margin": 0,
-    }
-
-
 def choose_columns[Column: TableColumn[...]](
     columns: Sequence[Column], always: Column, names: Sequence[str]
 ) -> tuple[Column, ...]:
@@ -114,47 +69,8 @@ def choose_columns[Column: TableColumn[...]](
     return tuple(column for column in columns if column is always or column.field in wanted)
 
 
-def sorters_of(columns: Sequence[TableColumn[...]], sort: Sequence[str]) -> list[dict[str, str]]:
-    """Tabulator's sorters for a sort order of the archive ("-" for descending); unknown columns are left out."""
-    fields = {column.sort: column.field for column in columns if column.sort}
-    return [
-        {"field": fields[name.removeprefix("-")], "dir": "desc" if name.startswith("-") else "asc"}
-        for name in sort
-        if name.removeprefix("-") in fields
-    ]
-
-
-def sort_of(columns: Sequence[TableColumn[...]], sorters: Sequence[Mapping[str, str]]) -> list[str]:
-    """Sort order of the archive for Tabulator's sorters."""
-    names = {column.field: column.sort for column in columns if column.sort}
-    return [("-" if s["dir"] == "desc" else "") + names[s["field"]] for s in sorters if s["field"] in names]
-
-
-def _configuration(columns: Sequence[TableColumn[...]], row_height: int, heads: Mapping[str, JSCode]) -> dict[str, Any]:
-    """Settings without a Panel parameter."""
-    return {
-        "responsiveLayout": "hide",
-        "rowHeight": row_height,
-        "placeholder": "",
-        "columnDefaults": {"headerSortTristate": False},
-        "columns": [
-            _head(column, heads)
-            | {
-                "field": column.field,
-                "sorter": AS_SENT,
-                "headerSortStartingDir": "desc" if column.downwards else "asc",
-                "responsive": column.priority,
-                "minWidth": column.min_width,
-                "widthGrow": column.width / 100,
-                "resizable": False,
-            }
-            for column in columns
-        ],
-    }
-
-
-def _head(column: TableColumn[...], heads: Mapping[str, JSCode]) -> dict[str, Any]:
-    drawn = heads.get(column.field, KEYED_HEAD if column.sort else None)
-    head = {} if drawn is None else {"titleFormatter": drawn}
-    # a header without an arrow may use the whole width of its column
-    return head | ({"cssClass": "arrowless"} if column.align == "center" and not column.sort else {})
+def next_sort(column: TableColumn[...], sort: Sequence[str]) -> str:
+    """Column of the index to sort by after a click on a head: the other direction, or the first one of the column."""
+    up, down = column.sort, f"-{column.sort}"
+    first, second = (down, up) if column.downwards else (up, down)
+    return second if first in sort else first

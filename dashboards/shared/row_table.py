@@ -1,21 +1,14 @@
-"""A table of rows: Tabulator shows one page of them; the archive filters, sorts and pages."""
+"""A table of rows: the browser shows one page of them; the archive filters, sorts and pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import pandas as pd
-import panel as pn
-from panel.io.model import JSCode
-
+from dashboards.shared.html_table import BOX, HtmlTable, body_html, head_html, narrow_css, widths_html
 from dashboards.shared.links import Links
-from dashboards.shared.paged_table import Origin, TableColumn, origin_classes, sort_of, sorters_of, table_options
-from dashboards.shared.style import style
-
-#: Hidden column with the key of a row.
-KEY = "key"
+from dashboards.shared.paged_table import Origin, TableColumn, next_sort, origin_classes
 
 
 class RowTable[Row: Origin]:
@@ -24,8 +17,6 @@ class RowTable[Row: Origin]:
     Parameters
     ----------
     columns : sequence of TableColumn
-    key : callable
-        Unique key of a row.
     on_click : callable
         Called with a row and the field of the cell that was clicked.
     on_sort : callable
@@ -37,51 +28,44 @@ class RowTable[Row: Origin]:
         Height of a row, pixel.
     styles : tuple of str
         Style sheets of the cells, besides the shared ones.
+    boxes : bool
+        Each row has a box to tick.
     """
 
     height: ClassVar[int] = 72
     styles: ClassVar[tuple[str, ...]] = ()
+    boxes: ClassVar[bool] = False
 
     def __init__(
         self,
         columns: Sequence[TableColumn[[Row, Links]]],
-        key: Callable[[Row], str],
         on_click: Callable[[Row, str], None],
         on_sort: Callable[[list[str]], None],
     ) -> None:
-        self._key, self._on_click, self._on_sort = key, on_click, on_sort
-        self._columns = self._shown = tuple(columns)
+        self._on_click, self._on_sort = on_click, on_sort
+        self._shown = tuple(columns)
         self._rows: tuple[Row, ...] = ()
+        self._sort: tuple[str, ...] = ()
         self._quiet = False
-        self.widget = self._tabulator(
-            self._frame(None),
-            hidden_columns=self._hidden(),
-            stylesheets=[style(name) for name in ("shared/image_table", "shared/image_cells", *self.styles)],
-            **table_options(self._columns, self.height, self._heads()),
-        )
-        self.widget.on_click(self._clicked)
-        self.widget.param.watch(self._sorted, "sorters")
+        self.widget = HtmlTable(self._clicked, self._head_clicked, self.styles)
 
     def show(self, rows: Sequence[Row], sort: Sequence[str], links: Links) -> None:
         """Show rows, with sort arrows according to ``sort``."""
-        self._rows = tuple(rows)
+        self._rows, self._sort = tuple(rows), tuple(sort)
+        columns, boxes = self._shown, self.boxes
+        cells = [[column.cell(row, links) for column in columns] for row in rows]
         with self._silently():
             self.widget.param.update(
-                value=self._frame(links), sorters=sorters_of(self._columns, sort), css_classes=origin_classes(rows)
+                narrow=narrow_css(columns, BOX if boxes else 0),
+                widths=widths_html(columns, boxes=boxes),
+                head=head_html(columns, sort, boxes=boxes),
+                body=body_html(cells, columns, boxes=boxes, height=self.height),
+                css_classes=origin_classes(rows),
             )
 
     def choose(self, columns: Sequence[TableColumn[[Row, Links]]]) -> None:
         """Show these columns, starting with the next rows."""
-        if tuple(columns) != self._shown:
-            self._shown = tuple(columns)
-            self.widget.hidden_columns = self._hidden()
-
-    def _tabulator(self, frame: pd.DataFrame, **options: Any) -> pn.widgets.Tabulator:
-        return pn.widgets.Tabulator(frame, selectable=False, **options)
-
-    def _heads(self) -> dict[str, JSCode]:
-        """Headers that a script draws, by field."""
-        return {}
+        self._shown = tuple(columns)
 
     @contextmanager
     def _silently(self) -> Iterator[None]:
@@ -92,25 +76,11 @@ class RowTable[Row: Origin]:
         finally:
             self._quiet = before
 
-    def _hidden(self) -> list[str]:
-        return [KEY, *(column.field for column in self._columns if column not in self._shown)]
+    def _clicked(self, place: int, field: str) -> None:
+        if place < len(self._rows):
+            self._on_click(self._rows[place], field)
 
-    def _frame(self, links: Links | None) -> pd.DataFrame:
-        cells: dict[str, list[str]] = {KEY: [self._key(row) for row in self._rows]}
-        for column in self._columns:
-            if links is None or column not in self._shown:
-                cells[column.field] = [""] * len(self._rows)
-            else:
-                cells[column.field] = [f"<div>{column.cell(row, links)}</div>" for row in self._rows]
-        return pd.DataFrame(cells, dtype=object)
-
-    def _clicked(self, event: Any) -> None:
-        if event.row < len(self._rows):
-            self._on_click(self._rows[event.row], event.column)
-
-    def _sorted(self, event: Any) -> None:
-        if self._quiet:
-            return
-        sort = sort_of(self._columns, event.new)
-        if sort:
-            self._on_sort(sort)
+    def _head_clicked(self, field: str) -> None:
+        column = next((column for column in self._shown if column.field == field and column.sort), None)
+        if column is not None:
+            self._on_sort([next_sort(column, self._sort)])

@@ -273,7 +273,7 @@ FLARE_COLUMNS = (
     FlareColumn(
         "nonthermal", "Non-thermal", _nonthermal, "Best non-thermal image", "", False, 74, 74, 2, align="center"
     ),
-    FlareColumn("id", "Flare", _id, "Flare id and SOL identifier", "flare_id", True, 164, 120),
+    FlareColumn("id", "Flare", _id, "Flare id and SOL identifier", "flare_id", True, 164, 150),
     FlareColumn("time", "Peak (UTC)", _time, "Peak of 4-10 keV, on the clock chosen above", "t_peak", True, 98, 96, 1),
     FlareColumn("goes", "GOES", _goes, "Class measured by GOES", "goes_flux", True, 66, 62, 3, "center"),
     FlareColumn(

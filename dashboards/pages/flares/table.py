@@ -28,5 +28,5 @@ class FlareTable(RowTable[FlareRow]):
             if image is not None:
                 on_open(image.image_id)
 
-        super().__init__(FLARE_COLUMNS, lambda row: row.flare.flare_id, click, on_sort)
+        super().__init__(FLARE_COLUMNS, click, on_sort)
         self.choose(chosen_columns(()))

@@ -77,7 +77,8 @@ class FlaresPage(AddressedPage[FlaresState]):
         listing = state.listing
         rows = () if state.opened else listing.rows
         cells, columns = style("pages/flares/cells"), chosen_columns(state.columns)
-        table = f'<div class="maps"></div>{table_html(rows, links, columns, boxes=False, css=cells)}' if rows else ""
+        rows_html = table_html(rows, links, columns, sort=state.sort, height=FlareTable.height, boxes=False, css=cells)
+        table = f'<div class="maps"></div>{rows_html}' if rows else ""
         return opening_html(
             SITE,
             cls.title,

@@ -5,48 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pandas as pd
-import panel as pn
-from panel.io.model import JSCode
-
 from dashboards.pages.image_archive.set_columns import SET_COLUMNS, SetRow, shown_columns
 from dashboards.shared.image_columns import IMAGE_COLUMNS, ImageRow, chosen_columns
 from dashboards.shared.links import Links
 from dashboards.shared.paged_table import Origin, TableColumn
 from dashboards.shared.row_table import RowTable
 
-#: Tabulator makes the frame around the rows focusable without giving it a role, so that screen readers announce a grid
-#: without rows. The frame does not scroll, so it need not be focusable.
-UNFOCUSABLE_FRAME = JSCode(
-    "(cell, _, rendered) => { rendered(() => { const table = cell.getTable(); "
-    "table.element.querySelector('.tabulator-tableholder').removeAttribute('tabindex') }); "
-    "return '<span class=\"unseen\">Picture</span>' }"
-)
-
-
-class TickedTabulator(pn.widgets.Tabulator):
-    """Tabulator with checkboxes whose columns keep their own configuration.
-
-    Panel 1.10 assigns configurations by position, and with checkboxes in front every column gets that of its neighbour.
-    """
-
-    def _get_configuration(self, columns: list[Any]) -> dict[str, Any]:
-        configuration: dict[str, Any] = super()._get_configuration([])
-        own = {column["field"]: column for column in self._configuration["columns"]}
-        configuration["columns"] = [
-            # checkboxes stay on the narrowest screen
-            column | own.get(column.get("field"), {"responsive": 0})
-            for column in self._config_columns(columns)
-        ]
-        return configuration
-
 
 class TickedTable[Row: Origin](RowTable[Row]):
-    """A table with checkboxes that select images.
+    """A table with boxes that select images.
 
     Parameters
     ----------
-    columns, key, on_click, on_sort
+    columns, on_click, on_sort
         As `RowTable`.
     images : callable
         Ids of the images that a row stands for; its box is ticked when all of them are selected.
@@ -54,41 +25,34 @@ class TickedTable[Row: Origin](RowTable[Row]):
         Called with the ids of the images that were ticked, and of those that were unticked.
     """
 
+    boxes = True
+
     def __init__(
         self,
         columns: Sequence[TableColumn[[Row, Links]]],
-        key: Callable[[Row], str],
         on_click: Callable[[Row, str], None],
         on_sort: Callable[[list[str]], None],
         images: Callable[[Row], Sequence[str]],
         on_pick: Callable[[list[str], list[str]], None],
     ) -> None:
         self._images, self._on_pick = images, on_pick
-        super().__init__(columns, key, on_click, on_sort)
-        self.widget.param.watch(self._ticked, "selection")
+        super().__init__(columns, on_click, on_sort)
+        self.widget.param.watch(self._ticked, "ticked")
 
     def show(
         self, rows: Sequence[Row], sort: Sequence[str], links: Links, picked: frozenset[str] = frozenset()
     ) -> None:
         """Show rows as `RowTable`, with the boxes of selected images ticked."""
         with self._silently():
-            # one after the other: Panel looks the selection up in the previous rows
-            self.widget.selection = []
             super().show(rows, sort, links)
-            self.widget.selection = self._places(picked)
+            self.widget.ticked = self._places(picked)
 
     def tick(self, picked: frozenset[str]) -> None:
         """Tick the checkboxes of these images, and no others."""
         selection = self._places(picked)
-        if selection != sorted(self.widget.selection):
+        if selection != sorted(self.widget.ticked):
             with self._silently():
-                self.widget.selection = selection
-
-    def _tabulator(self, frame: pd.DataFrame, **options: Any) -> pn.widgets.Tabulator:
-        return TickedTabulator(frame, selectable="checkbox", **options)
-
-    def _heads(self) -> dict[str, JSCode]:
-        return {self._columns[0].field: UNFOCUSABLE_FRAME}
+                self.widget.ticked = selection
 
     def _places(self, picked: frozenset[str]) -> list[int]:
         ids = [self._images(row) for row in self._rows]
@@ -99,7 +63,7 @@ class TickedTable[Row: Origin](RowTable[Row]):
             return
 
         def ids(places: set[int]) -> list[str]:
-            rows = (self._rows[place] for place in sorted(places) if place < len(self._rows))
+            rows = (self._rows[place] for place in sorted(places) if 0 <= place < len(self._rows))
             return [image_id for row in rows for image_id in self._images(row)]
 
         self._on_pick(ids(set(event.new) - set(event.old)), ids(set(event.old) - set(event.new)))
@@ -128,7 +92,7 @@ class ImageTable(TickedTable[ImageRow]):
             if field in self._opening:
                 on_open(row.image.image_id)
 
-        super().__init__(IMAGE_COLUMNS, _image_id, click, on_sort, lambda row: (_image_id(row),), on_pick)
+        super().__init__(IMAGE_COLUMNS, click, on_sort, lambda row: (_image_id(row),), on_pick)
         self.choose(chosen_columns(()))
 
 
@@ -162,7 +126,7 @@ class SetTable(TickedTable[SetRow]):
                 if image is not None:
                     on_open(image.image_id)
 
-        super().__init__(SET_COLUMNS, lambda row: row.key, click, on_sort, lambda row: row.image_ids, on_pick)
+        super().__init__(SET_COLUMNS, click, on_sort, lambda row: row.image_ids, on_pick)
 
     def show(
         self, rows: Sequence[SetRow], sort: Sequence[str], links: Links, picked: frozenset[str] = frozenset()

@@ -105,10 +105,10 @@ class ImageArchivePage(AddressedPage[ImageArchiveState]):
         rows: tuple[Any, ...] = ()
         if state.set_rows and not state.opened and state.tab == SETS_TAB:
             rows, text = state.set_rows, state.sets.range_text("image sets")
-            table = table_html(rows, links, shown_columns(rows))
+            table = table_html(rows, links, shown_columns(rows), sort=state.sort)
         elif state.listing.rows and not state.opened and state.tab == IMAGES_TAB:
             rows, text = state.listing.rows, state.listing.range_text("images")
-            table = table_html(rows, links, chosen_columns(state.columns))
+            table = table_html(rows, links, chosen_columns(state.columns), sort=state.sort)
         return opening_html(
             SITE,
             cls.title,

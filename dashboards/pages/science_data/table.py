@@ -104,4 +104,4 @@ class ScienceTable(RowTable[ScienceFile]):
     styles = ("pages/science_data/cells",)
 
     def __init__(self, on_open: Callable[[str], None], on_sort: Callable[[list[str]], None]) -> None:
-        super().__init__(FILE_COLUMNS, lambda file: file.name, lambda file, _: on_open(file.name), on_sort)
+        super().__init__(FILE_COLUMNS, lambda file, _: on_open(file.name), on_sort)

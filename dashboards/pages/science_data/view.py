@@ -84,7 +84,11 @@ class ScienceDataPage(AddressedPage[ScienceState]):
         rows = () if state.detail else state.listing.rows
         total = state.listing.range_text("files") if rows else (state.uid if state.detail else "")
         notices = simulated_notices([file.simulated for file in rows], "files")
-        table = table_html(rows, links, FILE_COLUMNS, boxes=False, css=CELLS) if rows else ""
+        table = (
+            table_html(rows, links, FILE_COLUMNS, sort=state.sort, height=ScienceTable.height, boxes=False, css=CELLS)
+            if rows
+            else ""
+        )
         return opening_html(SITE, cls.title, total, table, dark=dark, notices=notices)
 
     def view(self) -> pmui.Page:

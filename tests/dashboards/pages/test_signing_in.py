@@ -33,7 +33,7 @@ def test_in_and_out_and_back_where_one_was(
         page.get_by_label("Password").fill(users["alice"])
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(f"{server.url}/{ADDRESS}")
-        rows = page.locator(".tabulator-row")
+        rows = page.locator(".rows tbody tr")
         expect(rows.first).to_be_visible()
         account = watch(context, server.url)
         account.page.goto(f"{server.url}/{link_to('alice').get_attribute('href')}")

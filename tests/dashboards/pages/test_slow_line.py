@@ -25,9 +25,9 @@ def test_a_page_that_was_given_up_is_made_again_as_it_was(
         watched.page.route("**/bokeh.min.js*", late)
         watched.page.goto(f"{server.url}/image_archive")
         expect(watched.page.locator("#opening")).to_have_count(0)
-        rows = watched.page.locator(".tabulator-row")
+        rows = watched.page.locator(".rows tbody tr")
         expect(rows.first).to_be_visible()
-        head, row = watched.page.locator(".tabulator-header").bounding_box(), rows.first.bounding_box()
+        head, row = watched.page.locator(".rows thead").bounding_box(), rows.first.bounding_box()
         assert head is not None
         assert row is not None
         assert row["y"] >= head["y"] + head["height"] - 1

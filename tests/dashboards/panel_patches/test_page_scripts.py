@@ -17,36 +17,19 @@ from dashboards.panel_patches.page_scripts import HEAD, LOADED, patch_scripts
 
 APP = """
 import sys
-import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.plotting import figure
 
-pn.extension("tabulator")
-
 def app():
-    table = pn.widgets.Tabulator(pd.DataFrame({"a": [1, 2]}), height=200)
     fields = [pmui.IntInput(label="Count", value=1), pmui.MultiChoice(label="Kinds", options=["a", "b"], value=["a"])]
     dialog = pmui.Dialog(pmui.Typography("text"), open=False, close_on_click=True)
     fields.append(pmui.Button(label="Open", on_click=lambda event: dialog.param.update(open=True)))
     fields.append(dialog)
     lines = pn.Column(*[pn.pane.HTML("<p>line</p>") for _ in range(60)])
-    return pmui.Page(title="Upstream", main=[*fields, table, pn.pane.Bokeh(figure(height=100)), lines])
+    return pmui.Page(title="Upstream", main=[*fields, pn.pane.Bokeh(figure(height=100)), lines])
 
 pn.serve({"app": app}, port=int(sys.argv[1]), show=False)
-"""
-
-#: Counts how often the table is redrawn because a style sheet has arrived.
-COUNT_DRAWS = """
-  const timer = setInterval(() => {
-    const model = window.Bokeh?.Models?.get("panel.models.tabulator.DataTabulator")
-    if (!model) { return }
-    clearInterval(timer)
-    const view = model.prototype.default_view.prototype
-    const {style_redraw} = view
-    window.draws = 0
-    view.style_redraw = function() { window.draws += 1; style_redraw.call(this) }
-  }, 1)
 """
 
 
@@ -68,10 +51,8 @@ def upstream(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., Any]
                     executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
                 )
                 page = browser.new_page()
-                page.add_init_script(COUNT_DRAWS)
                 page.goto(address)
-                page.locator(".tabulator-row").first.wait_for(timeout=60_000)
-                page.locator(".MuiChip-deletable").first.wait_for()
+                page.locator(".MuiChip-deletable").first.wait_for(timeout=60_000)
                 yield page
                 browser.close()
         finally:
@@ -122,11 +103,6 @@ def test_accessible_components_progress_bar(upstream: Page) -> None:
     assert None in attributes(upstream, ".MuiLinearProgress-root", "aria-label")
 
 
-def test_accessible_components_table(upstream: Page) -> None:
-    assert attributes(upstream, ".tabulator-tableholder", "tabindex") == ["0"]
-    assert "0" in attributes(upstream, ".tabulator-cell", "tabindex")
-
-
 def test_accessible_components_chips(upstream: Page) -> None:
     assert None in attributes(upstream, ".MuiChip-deletable", "aria-label")
 
@@ -154,10 +130,6 @@ def test_modules_loaded_once(upstream: Page) -> None:
     entries = "performance.getEntriesByType('resource')"
     loaded = f"{entries}.filter(one => one.name.includes('ui.bundle.js')).map(one => one.initiatorType)"
     assert upstream.evaluate(loaded) == ["fetch"]
-
-
-def test_tables_drawn_once(upstream: Page) -> None:
-    assert upstream.evaluate("window.draws") > 1
 
 
 def test_figures_measured_when_ready(upstream: Page) -> None:

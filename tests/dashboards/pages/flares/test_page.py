@@ -16,7 +16,7 @@ def test_flares_are_found_sorted_and_opened(
     page = watched.visit("")  # the first page of the service
     expect(page.get_by_text("1–25 of 30 flares")).to_be_visible()
     expect(page.get_by_role("link", name="Flares", exact=True)).to_have_attribute("aria-current", "page")
-    row = page.locator(".tabulator-row", has_text="2211110400")
+    row = page.locator(".rows tbody tr", has_text="2211110400")
     for text in ("04:00:00", "≈C3 (B9–C5)", "780″, 200″", "N12 W060 ± 2.1°", "behind", "1 028", "doubtful"):
         expect(row).to_contain_text(text)
     for place in (
@@ -39,7 +39,7 @@ def test_flares_are_found_sorted_and_opened(
 
     page.get_by_role("columnheader", name="GOES").click()
     page.wait_for_url("**sort=-goes_flux**")
-    expect(page.locator(".tabulator-row").first).to_contain_text("M1.2")
+    expect(page.locator(".rows tbody tr").first).to_contain_text("M1.2")
     watched.type_into("GOES class", "M1")
     expect(page.get_by_text("1–6 of 6 flares")).to_be_visible()
     page.go_back()
@@ -63,7 +63,7 @@ def test_a_telephone_shows_the_table_first(watch: Callable[..., Any], browser: B
     with browser.new_context(viewport={"width": 390, "height": 844}) as context:
         watched = watch(context, flares_server.url)
         page = watched.visit("flares")
-        expect(page.locator(".tabulator-row").first).to_be_in_viewport()
+        expect(page.locator(".rows tbody tr").first).to_be_in_viewport()
         watched.expect_no_sideways_scrolling()
         expect(page.get_by_role("figure")).to_have_count(0)
         page.get_by_role("button", name="Sun and flare rate").click()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.needs_chromium
 
 
 def boxes(page: Page) -> Any:
-    return page.locator(".tabulator-row input[type=checkbox]")
+    return page.locator(".rows tbody tr input[type=checkbox]")
 
 
 def expect_selected(page: Page, number: int) -> None:
@@ -72,7 +72,7 @@ def test_a_shared_selection_and_what_is_made_of_it(watched: Any, small: Any) -> 
         expect(boxes(page).nth(place)).to_be_checked()
     expect(boxes(page).nth(1)).not_to_be_checked()
     expect_selected(page, 3)
-    page.locator(".tabulator-col", has_text="Solar X").click()
+    page.locator(".rows th button", has_text="Solar X").click()
     page.wait_for_url("**sort=peak_hpc_x**")
     watched.type_into("Uid, flare or image id", "2211100007")
     expect(page.get_by_text("1–2 of 2 images")).to_be_visible()
@@ -91,7 +91,7 @@ def test_a_shared_selection_and_what_is_made_of_it(watched: Any, small: Any) -> 
     page.get_by_role("button", name="Clear selection").click()
     expect_selected(page, 0)
 
-    page.locator(".tabulator-header input[type=checkbox]").check()
+    page.locator(".rows thead input[type=checkbox]").check()
     expect_selected(page, 25)
 
 
@@ -101,7 +101,7 @@ def test_all_of_the_dialog_fits_and_colours_are_remembered(
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800})
     page = watch(context, imaged_server.url).visit("image_archive?method=clean")
-    page.locator(".tabulator-row .thumb:visible").first.click()
+    page.locator(".rows tbody tr .thumb:visible").first.click()
     dialog = page.get_by_role("dialog")
     table = dialog.locator("table.methods")
     expect(table.locator("tbody tr")).to_have_count(7)
@@ -139,7 +139,7 @@ def test_the_dialog_by_keyboard_and_images_compared_and_tracked(
     watched = watch(desktop, imaged_server.url)
     page = watched.visit(f"image_archive?tab=images&method=clean&picked={','.join(picked)}")
     expect_selected(page, len(picked))
-    thumbnails = page.locator(".tabulator-row .thumb")
+    thumbnails = page.locator(".rows tbody tr .thumb")
     expect(thumbnails.nth(1)).to_be_visible()
     names = [str(name).removeprefix("Show ") for name in thumbnails.evaluate_all("all => all.map(b => b.ariaLabel)")]
     thumbnails.nth(0).focus()
@@ -200,7 +200,7 @@ def test_the_dialog_by_keyboard_and_images_compared_and_tracked(
     expect(page.get_by_text("Select up to 300 images")).to_be_visible()
 
     page.get_by_role("tab", name="Images").click()
-    page.locator(".tabulator-row").nth(1).click()
+    page.locator(".rows tbody tr").nth(1).click()
     dialog.get_by_role("link", name="all").click()
     page.wait_for_url("**image_archive?flare=*")
-    expect(page.locator(".tabulator-row").first).to_be_visible()
+    expect(page.locator(".rows tbody tr").first).to_be_visible()

@@ -138,7 +138,7 @@ def test_the_page_by_sets(watched: Any, small: Any, axe: Any) -> None:
     page = watched.visit("image_archive")
     expect(page.get_by_text("1–25 of 31 image sets")).to_be_visible()
     axe(page)
-    rows = page.locator(".tabulator-row")
+    rows = page.locator(".rows tbody tr")
     toggle = rows.nth(1).get_by_role("button", name="Show rows of the 2 images")
     toggle.focus()
     page.keyboard.press("Enter")

@@ -2,7 +2,6 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +12,11 @@ from dashboards.pages.image_archive.files_without_images import runs_without_ima
 from dashboards.pages.image_archive.state import Counts, ImageRow
 from dashboards.pages.image_archive.table import ImageTable
 from dashboards.shared.detail import ImageDetail, load_detail, read_cautions
+from dashboards.shared.html_table import narrow_css
 from dashboards.shared.image_columns import IMAGE_COLUMNS, chosen_columns
 from dashboards.shared.image_detail import comparison_html, numbers_html, picture_html
 from dashboards.shared.links import InlineLinks, RouteLinks
-from dashboards.shared.opening import narrow_css, opening_html, table_html
-from dashboards.shared.row_table import KEY
+from dashboards.shared.opening import opening_html, table_html
 
 LINKS = RouteLinks()
 EVIL = "<img src=x onerror=alert(1)>\"'&"
@@ -124,41 +123,52 @@ def test_the_table_holds_one_page_and_tells_of_clicks(small: Any) -> None:
     table = ImageTable(opened.append, sorted_by.append, lambda on, off: picked.append((on, off)))
     rows = [ImageRow(image) for image in small.images[:5]]
     table.show(rows, ["-t_start"], LINKS)
-    assert list(table.widget.value[KEY]) == [image.image_id for image in small.images[:5]]
-    assert table.widget.sorters == [{"field": "time", "dir": "desc"}]
-    assert sorted_by == []  # our own arrows are no wish
-    table._clicked(SimpleNamespace(column="method", row=3))
-    table._clicked(SimpleNamespace(column="file", row=1))  # a download is not a wish to look
-    assert opened == [small.images[3].image_id]
-    table.widget.sorters = [{"field": "chi2", "dir": "asc"}, {"field": "uid", "dir": "desc"}]
-    assert sorted_by == [["chi2", "-uid"]]
-
     ids = [image.image_id for image in small.images[:5]]
-    table.widget.selection = [1, 3]
-    table.widget.selection = [3]
+    assert [f"archive/thumbnail/{i}" in row for i, row in zip(ids, table.widget.body.split("</tr>"), strict=False)] == [
+        True
+    ] * 5
+    assert re.findall(r'data-field="(\w+)"[^>]*aria-sort="[ad]\w+"', table.widget.head) == ["time"]
+
+    for message in (
+        {"row": 3, "field": "method"},
+        {"row": 1, "field": "file"},  # a download is not a wish to look
+        {"row": 5, "field": "method"}, {"row": -1, "field": "method"}, {"row": "3", "field": "method"},
+        {"row": 3, "field": None}, {"sort": 3}, {"sort": "picture"}, {"sort": "no such"}, "row", None,
+    ):  # fmt: skip
+        table.widget._handle_msg(message)
+    assert opened == [ids[3]]
+    assert sorted_by == []
+    table.widget._handle_msg({"sort": "chi2"})
+    table.widget._handle_msg({"sort": "time"})
+    assert sorted_by == [["chi2"], ["t_start"]]  # the newest are first already
+
+    table.widget.ticked = [1, 3]
+    table.widget.ticked = [3]
     assert picked == [([ids[1], ids[3]], []), ([], [ids[1]])]
     table.show(rows, ["-t_start"], LINKS, frozenset({ids[0], "on another page"}))
     table.tick(frozenset({ids[0], ids[2]}))
-    assert table.widget.selection == [0, 2]
+    assert table.widget.ticked == [0, 2]
     assert len(picked) == 2  # our own ticks are no wish
+    table.widget.ticked = [0, 2, -1, 99]
+    assert picked[2:] == [([], [])]
 
 
 def test_an_empty_page_keeps_the_columns() -> None:
     table = ImageTable(print, print, print)
     table.show([], ["-t_start"], LINKS)
-    assert list(table.widget.value.columns) == [KEY, *(column.field for column in IMAGE_COLUMNS)]
+    usual = [column.field for column in IMAGE_COLUMNS if column.usual]
+    assert re.findall(r'data-field="(\w+)"', table.widget.head) == usual
+    assert table.widget.body == ""
 
 
-def test_every_column_keeps_its_own_configuration() -> None:
-    model = ImageTable(print, print, print).widget.get_root()
-    fields = [column.get("field") for column in model.configuration["columns"]]
-    assert fields == [None, KEY, *(column.field for column in IMAGE_COLUMNS)]
-    assert model.configuration["columns"][0]["formatter"] == "rowSelection"
-    assert model.configuration["columns"][0]["responsive"] == 0  # never hidden
-    of = {column.get("field"): column for column in model.configuration["columns"]}
-    for column in IMAGE_COLUMNS:
-        assert of[column.field]["minWidth"] == column.min_width
-        assert of[column.field]["responsive"] == column.priority
+def test_columns_are_hidden_by_priority_where_there_is_no_space() -> None:
+    table = ImageTable(print, print, print)
+    table.show([], [], LINKS)
+    columns = chosen_columns(())
+    limits = dict(re.findall(r"\(max-width: (\d+)px\) { .p(\d+) ", table.widget.narrow))
+    assert {int(priority) for priority in limits.values()} == {column.priority for column in columns} - {0}
+    for limit, priority in limits.items():
+        assert int(limit) == 40 + sum(column.min_width for column in columns if column.priority <= int(priority))
 
 
 def test_columns_are_chosen_by_name(small: Any) -> None:
@@ -174,14 +184,9 @@ def test_columns_are_chosen_by_name(small: Any) -> None:
     table = ImageTable(print, print, print)
     table.choose(chosen_columns(["author", "recipe"]))
     table.show([ImageRow(small.images[0])], [], LINKS)
-    assert "automatic" in table.widget.value["author"][0]
-    assert small.images[0].recipe_id in table.widget.value["recipe"][0]
-    assert table.widget.value["chi2"][0] == ""  # nobody sees it
-    assert set(table.widget.hidden_columns) == {KEY, *(c.field for c in IMAGE_COLUMNS)} - {
-        "picture",
-        "author",
-        "recipe",
-    }
+    assert re.findall(r'data-field="(\w+)"', table.widget.head) == ["picture", "author", "recipe"]
+    assert "automatic" in table.widget.body
+    assert small.images[0].recipe_id in table.widget.body
 
 
 def test_what_is_unknown_is_a_dash(small: Any) -> None:

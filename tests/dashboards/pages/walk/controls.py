@@ -12,16 +12,16 @@ SCRIPT = """
 window.walk = (() => {
   const CONTROLS = [
     "button", "a[href]", "input", "select", "textarea", "summary", "video", "[role=button]", "[role=tab]",
-    "[role=combobox]", "[role=slider]", "[role=switch]", ".tabulator-col.tabulator-sortable", ".bk-Figure",
+    "[role=combobox]", "[role=slider]", "[role=switch]", ".bk-Figure",
     ".bk-ToolButton", '[tabindex="0"]',
   ].join(",")
   // things of which there are many alike: one of each stands for all
-  const ROWS = ".tabulator-row, [data-image], .requests li, .lines > div, tbody tr, .MuiChip-deletable"
+  const ROWS = ".rows tbody tr, [data-image], .requests li, .lines > div, tbody tr, .MuiChip-deletable"
   const KINDS = [  // the first that fits
     ["input[type=checkbox], [role=switch]", "checkbox"], ["input[type=file]", "file"], ["input[type=hidden]", ""],
     ["input[type=range], [role=slider]", "slider"], ["[role=combobox], select", "choice"],
     ["input, textarea", "field"], ["[role=tab]", "tab"], ["summary", "fold"], ["a[href]", "link"],
-    [".MuiChip-deletable", "chip"], [".tabulator-col", "head"], [".bk-ToolButton", "tool"], [".bk-Figure", "figure"],
+    [".MuiChip-deletable", "chip"], [".rows th button", "head"], [".bk-ToolButton", "tool"], [".bk-Figure", "figure"],
     ["button, [role=button]", "button"], ["video", "film"], [".scroll", "region"],
     ["*", "place"],  // can be reached, and nothing else is known of it
   ]
@@ -55,7 +55,7 @@ window.walk = (() => {
     return [
       node.getAttribute("aria-label"), texts(node.getAttribute("aria-labelledby")), label?.textContent,
       node.closest("label")?.textContent, above?.textContent, node.matches(".bk-Figure") ? "plot" : "",
-      find(".tabulator-col-title"), node.matches("input") ? node.placeholder : node.textContent, node.title,
+      node.matches("input") ? node.placeholder : node.textContent, node.title,
       node.className?.toString().split(" ")[0], node.tagName,
     ].map(clean).find(Boolean)
   }
@@ -72,7 +72,7 @@ window.walk = (() => {
       const what = kind(node)
       if (!what || (what === "place" && (node.querySelector(CONTROLS) || node.matches(".bk-layer")))) { return }
       // inside of another control: a picture in a button, the drawing of a switch
-      const outer = parent(node) && within(parent(node), "button, a[href], [role=tab], .tabulator-col")
+      const outer = parent(node) && within(parent(node), "button, a[href], [role=tab]")
       if (outer && seen(outer) && what !== "checkbox") { return }
       const row = within(node, ROWS), digits = (text) => text.replace(/\\d+/g, "#")
       let called = name(node).slice(0, 70)
@@ -155,7 +155,7 @@ window.walk = (() => {
         if (box.width <= 2 || box.height <= 2 || style.clip !== "auto" || style.position === "fixed") { return }
         if (/auto|scroll/.test(style.overflowX + style.overflowY)) { return }
         // a long name in a list may be shortened, a heading or the label of a field may not
-        const named = at.matches(".tabulator-col-title, .MuiInputLabel-root")
+        const named = at.matches(".MuiInputLabel-root")
         if (style.textOverflow === "ellipsis" && !named) { return }
         if (style.webkitLineClamp !== "none") { return }
         if (/hidden|clip/.test(style.overflowX) && (text.right > box.right + 2 || text.left < box.left - 2)) {

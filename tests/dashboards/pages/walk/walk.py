@@ -247,7 +247,7 @@ def test_from_the_brush_to_the_light_curves(
 
     watched.visit(f"image_archive?author=mine&uid={FLARE}")
     for image in made:
-        row = page.locator(".tabulator-row").filter(has=page.locator(f'[href*="{image.image_id}"]').first)
+        row = page.locator(".rows tbody tr").filter(has=page.locator(f'[href*="{image.image_id}"]').first)
         expect(row).to_have_count(1)
     begin = int(made[0].t_start.astype("datetime64[s]").astype(int))
     watched.visit(f"lightcurves?start={begin}&span={(made[0].t_end - made[0].t_start) // np.timedelta64(1, 's')}")
