@@ -21,7 +21,7 @@ from dashboards.server.fair_use import fair_use, mark_browser, refuse_page
 from dashboards.server.live_pages import PageHandler
 from dashboards.server.responses import in_thread, looked_up
 from dashboards.shared.access import Visitor
-from dashboards.shared.frame import LIVE, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
+from dashboards.shared.frame import LIVE, NONCE, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
 from dashboards.shared.links import RouteLinks
 from dashboards.shared.map_colors import COLORS_COOKIE, colors_of_request
 from dashboards.shared.navigation import PAGES
@@ -98,7 +98,7 @@ class FirstContentHandler(PageHandler):
         self.set_status(status)
         self.set_header("Content-Type", "text/html")
         self.set_header("X-Accel-Buffering", "no")  # proxies must not buffer the response
-        self.write(document + self._early)
+        self.write(document + (_after_paint("early", self._early) if self._early else ""))
         # a client that does not read must not keep its turn
         done, _ = await asyncio.wait([asyncio.ensure_future(self.flush())], timeout=fair_use().limits.page_flush)
         for flushed in done:
@@ -120,8 +120,15 @@ class FirstContentHandler(PageHandler):
             self.known[self._key] = resources
             early = set(self._early.splitlines())
             missing = "\n".join(line for line in resources.splitlines() if line not in early)
-            chunk = (missing if resources != self._early else "") + rest
+            live, end, tail = rest.rpartition("</body>")
+            chunk = _after_paint("live", (missing if resources != self._early else "") + live) + end + tail
         super().write(chunk)
+
+
+def _after_paint(name: str, html: str) -> str:
+    """HTML that the browser inserts once it has drawn what came before (``scripts_after_paint.js``)."""
+    show = f'<script nonce="{NONCE}">stixPage.show("{name}")</script>'
+    return f'<template id="{name}">{html}</template>{show}\n'
 
 
 def _look(preloaded: PreloadedState[Any] | None, cookie: str) -> tuple[Any, Visitor]:

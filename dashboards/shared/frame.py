@@ -167,6 +167,7 @@ def _template() -> Template:
     names = {
         "nonce": NONCE,
         "components_module": module,
+        "scripts_after_paint": (Path(__file__).parent / "scripts_after_paint.js").read_text(encoding="utf-8"),
         "head_patches": patch_scripts(HEAD),
         "loaded_patches": patch_scripts(LOADED),
     }

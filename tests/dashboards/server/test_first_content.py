@@ -73,6 +73,9 @@ def test_what_is_seen_first_needs_no_session(server: Any, page: str, says: str) 
             assert document.count(once) == 1, once
         assert LIVE not in document
         assert RESOURCES not in document
+        # a script that is at hand would run before anything is drawn
+        at_once = re.sub(r"<template .*?</template>", "", document, flags=re.DOTALL)
+        assert not re.search(r"<script[^>]* src=|<link[^>]* rel=.(stylesheet|modulepreload)", at_once)
     opening, resources = re.split(r"<script [^>]*type=", first, maxsplit=1)
     assert says in opening
     assert "panel.min.js" in resources
