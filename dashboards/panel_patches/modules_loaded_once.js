@@ -5,9 +5,7 @@
 (function() {
   const shim = globalThis.importShim
   if (!shim) { return }
-  globalThis.importShim = new Proxy(shim, {
-    apply: (_, self, given) => `${given[0]}`.startsWith("blob:") ? Reflect.apply(shim, self, given) : import(given[0]),
-  })
+  globalThis.importShim = new Proxy(shim, {apply: (_, __, given) => import(given[0])})
   const module = document.querySelector("link[rel=modulepreload]")
   if (module) { import(module.href) }
 })();

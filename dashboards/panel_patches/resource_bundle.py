@@ -41,5 +41,7 @@ def _bundle_resources(roots: Any, resources: Any, *arguments: Any, **named: Any)
         tuple(panel_extension._loaded_extensions),
     )  # fmt: skip
     if key not in _known:
-        _known[key] = tuple(_look(roots, resources))
+        # no extension is loaded: otherwise every library is sent whose models any module imports, as that of tables
+        pn.state._extensions_.setdefault(document, [])
+        _known[key] = tuple(_look(roots, resources.clone(components=[c for c in resources.components if c != "bokeh-gl"])))
     return _known[key]
