@@ -62,7 +62,7 @@ ABUSE = (
     f"Meanwhile one client at {ADDRESS} sends requests at full speed: {PAGES} connections for pages, {BUNDLES} for "
     f"bundles of {BUNDLE_IMAGES} images, and {HALF_OPEN} with a request that never ends."
 )
-PAGE, ANSWER, USER = "image_archive", "data", "load"
+PAGE, ANSWER, USER = "image_archive", "body", "load"
 
 
 @dataclass

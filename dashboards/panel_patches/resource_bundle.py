@@ -1,10 +1,12 @@
-"""Style sheets and scripts of a page are looked up once per kind of page.
+"""Style sheets and scripts of a page are looked up once per kind of page, without those of absent components.
 
 For each page that is sent, Panel goes through all classes of components and their files (`Resources.css_files`,
 `Resources.resource_declarations`), a fifth of the time between the request and the page. The smallest program that
 shows it::
 
     bundle_resources([], Resources(mode="server"))  # each call looks at every file of every component
+
+It also sends the scripts of tables (0.5 MB) with every page that ``panel serve`` makes, which imports their models.
 
 What is found depends on the classes of the models in the page, on the loaded extensions, and on Panel's configuration,
 which here is the same for all pages but for the theme.
@@ -41,7 +43,8 @@ def _bundle_resources(roots: Any, resources: Any, *arguments: Any, **named: Any)
         tuple(panel_extension._loaded_extensions),
     )  # fmt: skip
     if key not in _known:
-        # no extension is loaded: otherwise every library is sent whose models any module imports, as that of tables
+        # as `panel.extension` does: otherwise Panel also sends the libraries of components that are not in the page
         pn.state._extensions_.setdefault(document, [])
-        _known[key] = tuple(_look(roots, resources.clone(components=[c for c in resources.components if c != "bokeh-gl"])))
+        used = [name for name in resources.components if name != "bokeh-gl"]  # no figure draws with WebGL
+        _known[key] = tuple(_look(roots, resources.clone(components=used)))
     return _known[key]

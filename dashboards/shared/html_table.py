@@ -64,7 +64,7 @@ class HtmlTable(JSComponent):
 def widths_html(columns: Sequence[TableColumn[...]], *, boxes: bool) -> str:
     """Columns with their minimum widths; the browser distributes the remaining width."""
     box = f'<col style="width:{BOX}px">' if boxes else ""
-    return box + "".join(f'<col class="p{c.priority}" style="width:{c.min_width}px">' for c in columns)
+    return box + "".join(f'<col class="p{c.priority}" style="width:{c.width}px">' for c in columns)
 
 
 def head_html(columns: Sequence[TableColumn[...]], sort: Sequence[str], *, boxes: bool, is_live: bool = True) -> str:
@@ -133,6 +133,6 @@ def narrow_css(columns: Sequence[TableColumn[...]], margin: int, within: str = "
     """
     rules = []
     for priority in sorted({column.priority for column in columns} - {0}):
-        needed = sum(column.min_width for column in columns if column.priority <= priority) + margin
+        needed = sum(column.width for column in columns if column.priority <= priority) + margin
         rules.append(f"{within} (max-width: {needed}px) {{ .p{priority} {{ display: none; }} }}")
     return "\n".join(rules)

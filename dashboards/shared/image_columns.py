@@ -223,15 +223,15 @@ def _recipe(row: ImageRow, _: Links) -> str:
 def _optional(field: str, title: str, cell: Cell, tooltip: str, sort: str, width: int, align: str = "left") -> Column:
     """An optional column, kept on narrow screens. ``sort`` with "-": largest first."""
     downwards = sort.startswith("-")
-    return Column(field, title, cell, tooltip, sort.removeprefix("-"), downwards, width, width, 1, align, usual=False)
+    return Column(field, title, cell, tooltip, sort.removeprefix("-"), downwards, width, 1, align, usual=False)
 
 
 IMAGE_COLUMNS = (
-    Column("picture", "", _thumbnail, width=76, min_width=76, align="center"),
-    Column("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 150, 144),
-    Column("uid", "Uid, flare", _uid, "Unique id of the science request, and flare id", "uid", False, 126, 118, 4),
-    Column("band", "Energy", _band, "Energy range", "e_low", False, 96, 84, 2),
-    Column("method", "Method", _method, "Reconstruction method", "method", False, 120, 112, 1),
+    Column("picture", "", _thumbnail, width=76, align="center"),
+    Column("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 144),
+    Column("uid", "Uid, flare", _uid, "Unique id of the science request, and flare id", "uid", False, 118, 4),
+    Column("band", "Energy", _band, "Energy range", "e_low", False, 84, 2),
+    Column("method", "Method", _method, "Reconstruction method", "method", False, 112, 1),
     Column(
         "x",
         "Solar X [″]",
@@ -239,7 +239,6 @@ IMAGE_COLUMNS = (
         "Peak, helioprojective, seen from Solar Orbiter",
         "peak_hpc_x",
         False,
-        96,
         84,
         5,
         "right",
@@ -251,14 +250,13 @@ IMAGE_COLUMNS = (
         "Peak, helioprojective, seen from Solar Orbiter",
         "peak_hpc_y",
         False,
-        96,
         84,
         5,
         "right",
     ),
-    Column("goes", "GOES", _goes, MEASURED, "goes_flux", True, 66, 60, 6, "center"),
-    Column("estimated", "Estimate", _estimated, ESTIMATED, "goes_estimated_flux", True, 84, 78, 6, "center"),
-    Column("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 92, 80, 8, "right"),
+    Column("goes", "GOES", _goes, MEASURED, "goes_flux", True, 60, 6, "center"),
+    Column("estimated", "Estimate", _estimated, ESTIMATED, "goes_estimated_flux", True, 78, 6, "center"),
+    Column("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 80, 8, "right"),
     Column(
         "chi2",
         "χ²",
@@ -266,12 +264,11 @@ IMAGE_COLUMNS = (
         "χ² per degree of freedom; 1 is a perfect fit",
         "chi2",
         False,
-        74,
         64,
         7,
         "right",
     ),
-    Column("trust", "Trust", _trust, "Whether the image has quality warnings", "trusted", False, 112, 104, 3, "center"),
+    Column("trust", "Trust", _trust, "Whether the image has quality warnings", "trusted", False, 104, 3, "center"),
     _optional("flare", "Flare", _flare, "Flare id", "-flare_id", 100),
     _optional("cx", "Source X [″]", _field("centroid_hpc_x", ".1f"), SOURCE, "centroid_hpc_x", 84, "right"),
     _optional("cy", "Source Y [″]", _field("centroid_hpc_y", ".1f"), SOURCE, "centroid_hpc_y", 84, "right"),
@@ -286,9 +283,7 @@ IMAGE_COLUMNS = (
     _optional("author", "Made by", _author, "User who requested it", "author", 88),
     _optional("made", "Made", _made, "Time of creation, UTC", "-created_at", 96),
     _optional("recipe", "Recipe", _recipe, "Hash of everything that determines the image", "recipe_id", 146),
-    Column(
-        "file", "File", file_links, "FITS file, and scripts that reproduce it", width=136, min_width=100, align="center"
-    ),
+    Column("file", "File", file_links, "FITS file, and scripts that reproduce it", width=100, align="center"),
 )
 
 #: Always shown: a picture to click.

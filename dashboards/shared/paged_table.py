@@ -36,8 +36,8 @@ class TableColumn[**Row]:
         Column of the index to sort by; empty if it cannot be sorted.
     downwards : bool
         The first click on the header sorts largest first.
-    width, min_width : int, pixel
-        Share of the table's width, and minimum width.
+    width : int, pixel
+        Minimum width; what remains of the table's width is shared in proportion.
     priority : int
         Columns with higher numbers are hidden first on narrow screens; 0 is never hidden.
     align : str
@@ -52,8 +52,7 @@ class TableColumn[**Row]:
     tooltip: str = ""
     sort: str = ""
     downwards: bool = False
-    width: int = 100
-    min_width: int = 60
+    width: int = 60
     priority: int = 0
     align: str = "left"
     usual: bool = True

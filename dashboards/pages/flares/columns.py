@@ -261,7 +261,7 @@ def _optional(
 ) -> FlareColumn:
     """An optional column, kept on narrow screens. ``sort`` with "-": largest first."""
     falls = sort.startswith("-")
-    return FlareColumn(field, title, cell, tooltip, sort.removeprefix("-"), falls, width, width, 1, align, usual=False)
+    return FlareColumn(field, title, cell, tooltip, sort.removeprefix("-"), falls, width, 1, align, usual=False)
 
 
 _PEAK = "Maximum counts in 4 s by energy [keV], with background"
@@ -269,27 +269,27 @@ _SEEN = "Seen from Solar Orbiter, with 1 σ and the source of the position"
 _VIEW = "Seen from the Earth: on disk, at the limb, or behind"
 
 FLARE_COLUMNS = (
-    FlareColumn("thermal", "Thermal", _thermal, "Best thermal image", width=74, min_width=74, align="center"),
+    FlareColumn("thermal", "Thermal", _thermal, "Best thermal image", width=74, align="center"),
     FlareColumn(
-        "nonthermal", "Non-thermal", _nonthermal, "Best non-thermal image", "", False, 74, 74, 2, align="center"
+        "nonthermal", "Non-thermal", _nonthermal, "Best non-thermal image", "", False, 74, 2, align="center"
     ),
-    FlareColumn("id", "Flare", _id, "Flare id and SOL identifier", "flare_id", True, 164, 150),
-    FlareColumn("time", "Peak (UTC)", _time, "Peak of 4-10 keV, on the clock chosen above", "t_peak", True, 98, 96, 1),
-    FlareColumn("goes", "GOES", _goes, "Class measured by GOES", "goes_flux", True, 66, 62, 3, "center"),
+    FlareColumn("id", "Flare", _id, "Flare id and SOL identifier", "flare_id", True, 150),
+    FlareColumn("time", "Peak (UTC)", _time, "Peak of 4-10 keV, on the clock chosen above", "t_peak", True, 96, 1),
+    FlareColumn("goes", "GOES", _goes, "Class measured by GOES", "goes_flux", True, 62, 3, "center"),
     FlareColumn(
         "estimated", "Estimate", _estimated, f"GOES class estimated from STIX data, with 1 σ. {OF_ESTIMATES}",
-        "goes_estimated_flux", True, 104, 92, 6, "center",
+        "goes_estimated_flux", True, 92, 6, "center",
     ),
-    FlareColumn("position", "Solar X, Y", _position, _SEEN, "hpc_x", False, 108, 104, 5),
+    FlareColumn("position", "Solar X, Y", _position, _SEEN, "hpc_x", False, 104, 5),
     FlareColumn(
         "heliographic", "Heliographic", _heliographic, "Stonyhurst latitude and longitude, with 1 σ",
-        "stonyhurst_lon", False, 130, 128, 7,
+        "stonyhurst_lon", False, 128, 7,
     ),
-    FlareColumn("earth", "From Earth", _earth, _VIEW, "earth_angle", False, 78, 74, 4),
-    FlareColumn("counts", "Peak counts", _counts, _PEAK, "peak_counts", True, 112, 104, 9, "right"),
-    FlareColumn("duration", "Duration", _duration, "From start to end", DURATION, True, 84, 80, 10, "right"),
+    FlareColumn("earth", "From Earth", _earth, _VIEW, "earth_angle", False, 74, 4),
+    FlareColumn("counts", "Peak counts", _counts, _PEAK, "peak_counts", True, 104, 9, "right"),
+    FlareColumn("duration", "Duration", _duration, "From start to end", DURATION, True, 80, 10, "right"),
     FlareColumn(
-        "verdict", "Position is", _verdict, "Whether the position is trusted", "location_verdict", True, 96, 92, 8,
+        "verdict", "Position is", _verdict, "Whether the position is trusted", "location_verdict", True, 92, 8,
         "center",
     ),
     _optional("carrington", "Carrington", _number("carrington_lon", ".1f"), "Carrington longitude, deg",
@@ -310,7 +310,7 @@ FLARE_COLUMNS = (
     _optional("others", "Other ids", _text("other_ids"), "In other lists and science requests", "other_ids", 120,
               "left"),
     _optional("source", "Origin", _text("source"), "Detected, or the name of an imported list", "source", 96, "left"),
-    FlareColumn("links", "Data", _links, "Light curve, images and science files", "", False, 92, 86, 11),
+    FlareColumn("links", "Data", _links, "Light curve, images and science files", "", False, 86, 11),
 )  # fmt: skip
 
 #: Always shown: what identifies a flare.

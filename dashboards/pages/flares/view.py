@@ -157,7 +157,7 @@ class FlaresPage(AddressedPage[FlaresState]):
         self._sun_text.object = escape(self._sun.show(state.sky, SunView(state.view), state.color))
         is_map = state.view == SunView.CARRINGTON
         # the row wraps where there is no space for both: on a telephone
-        self._sun_place.styles = {"flex": "1 1 340px" if is_map else "0 0 370px", "max-width": "100%"}
+        self._sun_place.styles = {"flex": "1 1 340px" if is_map else "0 0 370px", "min-width": "0", "max-width": "100%"}
         self._rate.show(state.sky)
         self._whole.visible = bool(state.box)
 

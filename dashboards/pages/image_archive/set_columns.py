@@ -152,7 +152,7 @@ def _picture(method: str) -> SetColumn:
     priority = 0 if method == ON_PHONES else 2 + METHODS.index(method)
     name = formatting.method_name(method)
     head = name.replace("VIS_", "VIS_\u200b")  # too long for one line
-    return SetColumn(method, head, cell, f"{name}: click to open", "", False, 72, 66, priority, "center", method=method)
+    return SetColumn(method, head, cell, f"{name}: click to open", "", False, 66, priority, "center", method=method)
 
 
 def _position(row: SetRow, _: Links) -> str:
@@ -203,19 +203,17 @@ POSITION = (
 )
 
 SET_COLUMNS = (
-    SetColumn("rows", "", _toggle, "Rows of the single images", width=56, min_width=52, align="center"),
-    SetColumn("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 130, 114),
-    SetColumn(
-        "flare", "Flare, uid", _flare, "Flare id, and unique id of the science request", "flare_id", True, 104, 98, 1
-    ),
-    SetColumn("band", "Energy", _band, "Energy range", "e_low", False, 92, 84, 1),
+    SetColumn("rows", "", _toggle, "Rows of the single images", width=52, align="center"),
+    SetColumn("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 114),
+    SetColumn("flare", "Flare, uid", _flare, "Flare id, and unique id of the science request", "flare_id", True, 98, 1),
+    SetColumn("band", "Energy", _band, "Energy range", "e_low", False, 84, 1),
     *(_picture(method) for method in METHODS),
-    SetColumn("position", "Position", _position, POSITION, width=132, min_width=124, priority=12, align="right"),
-    SetColumn("goes", "GOES", _goes, MEASURED, "goes_flux", True, 66, 60, 13, "center"),
-    SetColumn("estimated", "Estimate", _estimated, ESTIMATED, "goes_estimated_flux", True, 84, 78, 13, "center"),
-    SetColumn("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 84, 76, 14, "right"),
-    SetColumn("trust", "Trust", _trust, "Whether images have quality warnings", "", False, 120, 114, 1, "center"),
-    SetColumn("file", "File", _file, "FITS file and scripts of an image", "", False, 110, 100, 15, "center"),
+    SetColumn("position", "Position", _position, POSITION, width=124, priority=12, align="right"),
+    SetColumn("goes", "GOES", _goes, MEASURED, "goes_flux", True, 60, 13, "center"),
+    SetColumn("estimated", "Estimate", _estimated, ESTIMATED, "goes_estimated_flux", True, 78, 13, "center"),
+    SetColumn("counts", "Counts", _counts, "Counts above background", NET_COUNTS, True, 76, 14, "right"),
+    SetColumn("trust", "Trust", _trust, "Whether images have quality warnings", "", False, 114, 1, "center"),
+    SetColumn("file", "File", _file, "FITS file and scripts of an image", "", False, 100, 15, "center"),
 )
 
 

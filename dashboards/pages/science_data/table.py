@@ -77,15 +77,15 @@ def _counts(file: ScienceFile, _: Links) -> str:
 
 
 FILE_COLUMNS = (
-    TableColumn("uid", "Uid", _uid, "Unique id of the science request", "uid", False, 112, 108),
-    TableColumn("start", "Start (UTC)", _start, f"Start, {formatting.CLOCK}", "t_start", True, 104, 100),
-    TableColumn("kind", "Type", _kind, "Images are made from pixel data", "product", False, 100, 92, 4),
-    TableColumn("subject", "Subject", _subject, "Subject and purpose of the request", "purpose", False, 260, 150, 3),
-    TableColumn("duration", "Duration", _duration, "Length of the observation", "duration_s", True, 84, 80, 2, "right"),
-    TableColumn("bins", "Time bins", _bins, "Number and length of time bins", "n_bins", True, 96, 84, 6, "right"),
-    TableColumn("energy", "Energy", _energy, "From the lowest to the highest channel", "e_high", True, 100, 92, 5),
-    TableColumn("pixels", "Pixels", _pixels, "Pixels read out per detector", "n_pixels", True, 66, 62, 8, "right"),
-    TableColumn("counts", "Counts", _counts, "Recorded counts of all detectors", "counts", True, 96, 88, 7, "right"),
+    TableColumn("uid", "Uid", _uid, "Unique id of the science request", "uid", False, 108),
+    TableColumn("start", "Start (UTC)", _start, f"Start, {formatting.CLOCK}", "t_start", True, 100),
+    TableColumn("kind", "Type", _kind, "Images are made from pixel data", "product", False, 92, 4),
+    TableColumn("subject", "Subject", _subject, "Subject and purpose of the request", "purpose", False, 150, 3),
+    TableColumn("duration", "Duration", _duration, "Length of the observation", "duration_s", True, 80, 2, "right"),
+    TableColumn("bins", "Time bins", _bins, "Number and length of time bins", "n_bins", True, 84, 6, "right"),
+    TableColumn("energy", "Energy", _energy, "From the lowest to the highest channel", "e_high", True, 92, 5),
+    TableColumn("pixels", "Pixels", _pixels, "Pixels read out per detector", "n_pixels", True, 62, 8, "right"),
+    TableColumn("counts", "Counts", _counts, "Recorded counts of all detectors", "counts", True, 88, 7, "right"),
 )
 
 

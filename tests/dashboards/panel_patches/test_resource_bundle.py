@@ -1,7 +1,8 @@
-"""Scripts and style sheets that are kept are those that Panel looks up."""
+"""Scripts and style sheets that are kept are those that Panel looks up for the components of a page."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import panel as pn
@@ -38,6 +39,12 @@ def test_the_same_kind_of_page_is_looked_up_once(looks: list[Any]) -> None:
     assert len(looks) == 1
     assert first == second
     assert "panel.min.js" in first[0]
+
+
+def test_absent_components_bring_no_scripts(looks: list[Any]) -> None:
+    importlib.import_module("panel.models.tabulator")  # as ``panel serve`` does
+    sent = " ".join(resources_of(pmui.Button()))
+    assert not any(name in sent for name in ("tabulator", "bokeh-gl"))
 
 
 def test_another_component_brings_its_scripts(looks: list[Any]) -> None:

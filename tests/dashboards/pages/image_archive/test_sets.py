@@ -109,9 +109,9 @@ def test_a_ticked_set_selects_its_images(state: ImageArchiveState) -> None:
     assert state.selected_rows == frozenset(row.image_ids)
     table = SetTable(lambda _: None, lambda _: None, lambda _: None, lambda _on, _off: None)
     table.show(state.set_rows, state.sort, RouteLinks(), state.selected_rows)
-    assert table.widget.selection == [1]
+    assert table.widget.ticked == [1]
     table.tick(frozenset(row.image_ids[:1]))
-    assert table.widget.selection == []
+    assert table.widget.ticked == []
 
 
 def test_clicks_open_the_image_under_them(state: ImageArchiveState) -> None:

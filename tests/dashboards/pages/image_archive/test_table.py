@@ -168,7 +168,7 @@ def test_columns_are_hidden_by_priority_where_there_is_no_space() -> None:
     limits = dict(re.findall(r"\(max-width: (\d+)px\) { .p(\d+) ", table.widget.narrow))
     assert {int(priority) for priority in limits.values()} == {column.priority for column in columns} - {0}
     for limit, priority in limits.items():
-        assert int(limit) == 40 + sum(column.min_width for column in columns if column.priority <= int(priority))
+        assert int(limit) == 40 + sum(column.width for column in columns if column.priority <= int(priority))
 
 
 def test_columns_are_chosen_by_name(small: Any) -> None:
