@@ -20,8 +20,13 @@ export function render({model, el}) {
     if (focused) { head.querySelector(`th[data-field="${focused}"] button`)?.focus() }
     showTicks()
   }
+  const focusable = (row) => [...row?.querySelectorAll("a, button, input") ?? []]
   const showBody = () => {
+    const focused = el.getRootNode().activeElement
+    const row = focused?.closest("tbody tr")
+    const place = [row?.sectionRowIndex, focusable(row).indexOf(focused)]
     body.innerHTML = model.body
+    if (row) { focusable(body.rows[place[0]])[place[1]]?.focus() }
     showTicks()
   }
   model.on("head", showHead)
