@@ -26,8 +26,8 @@ _UNCHANGING = (type(None), bool, int, float, str, UndefinedType)
 def remember_defaults() -> None:
     """Keep the defaults of all classes of models. May be called more than once."""
     setattr(HasProps, "themed_values", _themed_values)  # noqa: B010 - replaces methods of Bokeh
-    setattr(PropertyDescriptor, "has_unstable_default", _has_unstable_default)  # noqa: B010
-    setattr(PropertyDescriptor, "_get_default", _get_default)  # noqa: B010
+    setattr(PropertyDescriptor, "has_unstable_default", _has_unstable_default)  # noqa: B010 - as above
+    setattr(PropertyDescriptor, "_get_default", _get_default)  # noqa: B010 - as above
 
 
 _compute = PropertyDescriptor._get_default

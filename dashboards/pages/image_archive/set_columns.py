@@ -57,11 +57,6 @@ class SetRow:
     opened: bool = False
 
     @property
-    def key(self) -> str:
-        """Image id, or recipe id of a set."""
-        return self.images[self.method].image_id if self.method else self.run.run_id
-
-    @property
     def image_ids(self) -> tuple[str, ...]:
         """Images that the row stands for."""
         shown = (self.images[self.method],) if self.method else self.images.values()
