@@ -183,6 +183,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(marker)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by the argument, not by its bytes: packed content holds the second it was packed in.
+
+    Processes of pytest-xdist that name one test differently end the run.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, need in NEEDS.items():
