@@ -408,10 +408,9 @@ def run_demo(arguments: argparse.Namespace) -> int:
         return DONE
 
     def announce() -> None:
-        # at once: who reads the address may end the demonstration before the next line
         lines = [f"pages at http://localhost:{arguments.port} (Ctrl-C ends pages and worker)"]
         lines += [f"  sign in as {account.name:13s}  password {account.password}" for account in accounts]
-        say("\n".join(lines))
+        say(*lines)
 
     say("starting the pages…")
     commands = commands_of(archive.root, arguments.port)

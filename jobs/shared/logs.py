@@ -62,9 +62,8 @@ def tell(sentence: str, level: int = logging.ERROR, *, lines: bool = False) -> N
 
 
 def say(*sentences: str) -> None:
-    """Print lines to standard output and flush; unprintable characters are escaped."""
-    for sentence in sentences:
-        sys.stdout.write(printable(sentence) + "\n")
+    """Print a line for each sentence to standard output, all at once; unprintable characters are escaped."""
+    sys.stdout.write("".join(f"{printable(sentence)}\n" for sentence in sentences))
     sys.stdout.flush()
 
 

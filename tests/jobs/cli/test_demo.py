@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -175,10 +176,11 @@ def test_the_demonstration_serves_pages_and_a_worker_and_ends_cleanly(own_archiv
             output += line
         urllib.request.urlopen(f"http://127.0.0.1:{port}/liveness", timeout=20).close()  # as soon as it is announced
         demo.send_signal(signal.SIGINT)
-        output += demo.communicate(timeout=120)[0]
+        output += demo.stdout.read()  # `communicate` would lose what `readline` has read ahead
+        demo.wait(timeout=120)
     assert demo.returncode == 0, output
     for name in USERS:
-        assert f"sign in as {name}" in output
+        assert re.search(rf"^  sign in as {name} +password \S+$", output, re.MULTILINE), output
     assert "nanobind" not in output
     require_free_port(port)
     assert not (own_archive.root / "overlays").exists()  # nothing simulated is added to real files
