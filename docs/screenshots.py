@@ -86,7 +86,7 @@ def served(archive: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     environment = os.environ | {"STIX_ARCHIVE": str(archive)}
     command = [sys.executable, "-m", "dashboards", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as server:  # noqa: S603
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as server:  # noqa: S603 - ours
         try:
             deadline = time.monotonic() + PATIENCE_MS / 1e3
             while not _answers(url):
@@ -155,7 +155,7 @@ def main() -> None:
         archive = arguments.archive or Path(made)
         if arguments.archive is None:
             command = [sys.executable, "-m", "jobs.cli", "demo", "--no-serve", "--archive", made]
-            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - ours
         with served(archive) as url, sync_playwright() as playwright:
             expect.set_options(timeout=PATIENCE_MS)
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

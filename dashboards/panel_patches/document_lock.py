@@ -43,7 +43,7 @@ _SOON_S, _MOST = 0.05, 1200
 def handle_under_lock() -> None:
     """Let Panel handle events and changes in threads, under the lock. May be called more than once."""
     setattr(Syncable, "_change_coroutine", _change)  # noqa: B010 - replaces a method of Panel
-    setattr(Syncable, "_event_coroutine", _event)  # noqa: B010
+    setattr(Syncable, "_event_coroutine", _event)  # noqa: B010 - as above
 
 
 def in_a_thread(callback: Callable[[], object]) -> Any:

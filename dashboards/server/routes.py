@@ -210,7 +210,7 @@ class ImageFileHandler(StaticFileHandler):
 
     def get_content(  # type: ignore[override] # a class method of Tornado, which would open the file again
         self,
-        abspath: str,  # noqa: ARG002
+        abspath: str,  # noqa: ARG002 - as Tornado calls it
         start: int | None = None,
         end: int | None = None,
     ) -> Iterator[bytes]:

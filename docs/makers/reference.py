@@ -72,7 +72,7 @@ def _commands(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.Argum
 
 def _usage(title: str, parser: argparse.ArgumentParser) -> list[str]:
     # the text must not depend on the machine or the width of its terminal
-    parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=100)  # type: ignore[assignment]
+    parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=100)
     return [f"## `{title}`\n", "```text", parser.format_help().rstrip(), "```\n"]
 
 

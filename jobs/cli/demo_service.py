@@ -92,7 +92,7 @@ def serve(
     """
     stopping, announced = threading.Event(), False
     with _on_signals(stopping):
-        children = {name: subprocess.Popen(command) for name, command in commands.items()}  # noqa: S603
+        children = {name: subprocess.Popen(command) for name, command in commands.items()}  # noqa: S603 - ours
         try:
             while not stopping.wait(LOOK):
                 for name, child in children.items():
