@@ -1,8 +1,8 @@
 """What a test may need from outside, and the promise that none is skipped in silence.
 
-Mark a test with ``needs_shared_data``, ``needs_chromium``, ``needs_fitsverify``, ``needs_gdl``, ``needs_setpriv`` or
-``needs_mount`` and it is skipped, with a sentence, where that thing is absent; asking for the fixture
-``shared_data`` or ``browser`` marks it too.
+Mark a test with ``needs_shared_data``, ``needs_chromium``, ``needs_fitsverify``, ``needs_gdl``, ``needs_setpriv``,
+``needs_mount``, ``needs_sunkit_spex``, ``needs_gammapy`` or ``needs_march_2024`` and it is skipped, with a sentence,
+where that thing is absent; asking for the fixture ``shared_data`` or ``browser`` marks it too.
 Mark a module or test ``system`` if it tests whole processes (workers, commands, faults) or a whole demonstration. What
 starts a server is marked by its fixture. ``make test`` leaves these out, ``make test-system`` runs them.
 Mark a test ``thorough`` if it only repeats, with more seeds, cases or stages, what another test shows: it runs with
@@ -21,6 +21,7 @@ import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,21 @@ def program(name: str, package: str) -> Need:
     return Need(name, found, found, f"install Debian's package {package}")
 
 
+def package(name: str, module: str) -> Need:
+    """Build the need for a Python package that no other test needs."""
+
+    def found() -> bool:
+        return find_spec(module) is not None
+
+    return Need(f"the Python package {name}", found, found, f"install {name}")
+
+
+def march_2024() -> list[Path]:
+    """Science and background file of the flare of 2024-03-10, where they are."""
+    folder = SHARED_DATA / "spectroscopy" / "files"
+    return [path for request in ("2403109216", "2403087339") for path in folder.glob(f"*cpd*{request}*.fits")]
+
+
 def is_root() -> bool:
     """Whether this process is refused nothing."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
@@ -105,6 +121,14 @@ NEEDS = {
     "needs_nginx": program("nginx", "nginx-light"),
     "needs_logrotate": program("logrotate", "logrotate"),
     "needs_setpriv": Need("the right to give up rights", may_give_up, may_give_up, "run the tests as root, on Linux"),
+    "needs_sunkit_spex": package("sunkit-spex", "sunkit_spex"),
+    "needs_gammapy": package("gammapy", "gammapy"),
+    "needs_march_2024": Need(
+        "the pixel data of the flare of 2024-03-10 and their background",
+        lambda: len(march_2024()) == 2,
+        lambda: len(march_2024()) == 2,
+        "put the L1 files of requests 2403109216 and 2403087339 into spectroscopy/files of the shared data",
+    ),
     "needs_mount": Need("the right to mount a file system", may_mount, may_mount, "run the tests as root of a machine"),
 }
 

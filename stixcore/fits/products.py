@@ -297,7 +297,20 @@ class LightCurve(CountSeries):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Spectrogram(CountSeries):
-    """Science spectrogram in the transmitted channels."""
+    """Science spectrogram in the transmitted channels.
+
+    Attributes
+    ----------
+    counts_variance : (n_time, n_energy) float, ct²; triggers_variance : (n_time,) float
+        Compression error² + Poisson variance.
+    detectors, pixels : tuple of int
+        Indices of the detectors and pixels that were summed on board in every bin; empty where the file has no masks.
+    """
+
+    counts_variance: Floats
+    triggers_variance: Floats
+    detectors: tuple[int, ...] = ()
+    pixels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -650,7 +650,37 @@ def read_spectrogram(path: str | Path | OpenProduct) -> Spectrogram:
     """
     with _opened(path) as product:
         _expect(product, ProductKind.SPECTROGRAM)
-        return Spectrogram(**_series_columns(product))
+        columns = _series_columns(product)
+        return Spectrogram(
+            **columns,
+            counts_variance=_series_variance(product, "counts", columns["counts"]),
+            triggers_variance=_series_variance(product, "triggers", columns["triggers"]),
+            detectors=_summed_on_board(product, "detector_masks", N_DETECTORS),
+            pixels=_summed_on_board(product, "pixel_masks", N_PIXELS),
+        )
+
+
+def _series_variance(product: _Product, key: str, values: Floats) -> Floats:
+    """Compression error² + Poisson variance of a column of a spectrogram, in the shape of its values."""
+    if f"{key}_err" not in product.names:
+        scheme = product.compression_scheme(key)
+        return values if scheme is None else compression_variance(values, scheme) + values
+    shapes = SCALAR if values.ndim == 1 else (values.shape[1:],)
+    error = product.numbers(f"{key}_err", *shapes)[product.order]
+    if not np.isfinite(error).all():
+        raise InvalidProduct(product.file, f"finite numbers in column {product.names[f'{key}_err']}", "NaN or infinity")
+    return np.asarray(error**2 + values)
+
+
+def _summed_on_board(product: _Product, key: str, size: int) -> tuple[int, ...]:
+    """Indices of the detectors or pixels that are in every sum, from DATA or CONTROL; empty where neither has them."""
+    table, name = product.data, product.names.get(key)
+    control = product.tables["CONTROL"]
+    if name is None:
+        table, name = control, control.find((key, key.removesuffix("s")))
+    if name is None or table.rows.size == 0 or table.rows.dtype[name].shape != (size,):
+        return ()
+    return tuple(np.flatnonzero(table.numbers(name, (size,)).all(axis=0)).tolist())
 
 
 def _series_columns(product: _Product, *, attenuated: bool = True) -> dict[str, Any]:

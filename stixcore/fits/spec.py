@@ -107,8 +107,12 @@ SPECS: dict[ProductKind, ProductSpec] = {
             _TIME
             | {
                 "counts": Column(("counts",)),
+                "counts_err": Column(("counts_comp_err", "counts_err"), required=False),
                 "triggers": Column(("triggers",)),
+                "triggers_err": Column(("triggers_comp_err", "triggers_err"), required=False),
                 "rcr": Column(("rcr",), required=False),  # in CONTROL otherwise
+                "pixel_masks": Column(("pixel_masks",), required=False),  # in CONTROL otherwise
+                "detector_masks": Column(("detector_masks",), required=False),
             },
         ),
         ProductSpec(

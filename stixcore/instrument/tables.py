@@ -49,12 +49,16 @@ class GridTable:
         NaN where the detector has no grid (flare locator, background monitor).
     orientation : (32,) float, deg
         Seen from the detector side.
+    bridge_width, bridge_pitch : (32,) float, mm
+        Bridges that hold the slats; 0 for grids without them.
     """
 
     pitch: NDArray[np.float64]
     slit: NDArray[np.float64]
     thickness: NDArray[np.float64]
     orientation: NDArray[np.float64]
+    bridge_width: NDArray[np.float64]
+    bridge_pitch: NDArray[np.float64]
 
 
 @cache
@@ -74,6 +78,8 @@ def grid_table(side: str) -> GridTable:
         orientation=mean_by_detector(2),
         slit=mean_by_detector(4),
         thickness=mean_by_detector(7),
+        bridge_width=mean_by_detector(8),
+        bridge_pitch=mean_by_detector(9),
     )
 
 

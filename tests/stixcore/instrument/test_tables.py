@@ -174,7 +174,15 @@ def test_grids_against_the_file_as_stixpy_reads_it(side):
     names = ["sc", "p", "o", "phase", "slit", "grad", "rms", "thick", "bwidth", "bpitch"]
     rows = Table.read(tables._stixpy_table("grid", f"grid_param_{side}.txt"), format="ascii", names=names)
     ours = tables.grid_table(side)
-    for column, values in (("p", ours.pitch), ("o", ours.orientation), ("slit", ours.slit), ("thick", ours.thickness)):
+    columns = {
+        "p": ours.pitch,
+        "o": ours.orientation,
+        "slit": ours.slit,
+        "thick": ours.thickness,
+        "bwidth": ours.bridge_width,
+        "bpitch": ours.bridge_pitch,
+    }
+    for column, values in columns.items():
         for number in set(rows["sc"]):  # the finest grids: mean over their layers
             assert values[number - 1] == pytest.approx(np.mean(rows[column][rows["sc"] == number]), rel=1e-12)
     assert np.isnan(ours.pitch[[8, 9]]).all()

@@ -1,0 +1,117 @@
+"""The energy range of a fit: from the attenuator and the response, up to where the signal ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.errors import SelectionError
+from stixcore.spectra.counts import CountSpectrum
+from stixcore.spectra.response import Response
+
+#: Lowest energies, keV. Behind the attenuator fewer than 2 of 1000 photons of 8 keV arrive, and counts below 11 keV are
+#: mostly those of harder photons. Below 6 keV the window stops 97 % of the photons, and the counts depend on the
+#: description of the detector (loss of charge) more than on the flare.
+LOW_ATTENUATED, LOW, LOW_IF_WEAK = 11.0, 6.0, 4.0
+#: A channel has a signal from this number of sigma, and this fraction of the background, on.
+SIGNAL_SIGMAS, SIGNAL_FRACTION = 3.0, 0.1
+LEAST_CHANNELS = 4
+SAME_ENERGY = 0.01  # keV
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyRange:
+    """Channels that are fitted.
+
+    Attributes
+    ----------
+    low, high : float, keV
+    used : (n_channel,) bool
+        Adjacent channels.
+    reason : str
+        Why these, one or two sentences.
+    """
+
+    low: float
+    high: float
+    used: NDArray[np.bool_]
+    reason: str
+
+
+def choose_range(spectrum: CountSpectrum, response: Response, energy: tuple[float, float] | None = None) -> EnergyRange:
+    """Choose the channels to fit.
+
+    Parameters
+    ----------
+    spectrum : CountSpectrum
+    response : Response
+    energy : (float, float), keV, optional
+        The range that the user wants: channels that lie in it. Default: from 11 keV with the attenuator in, else from
+        6 keV, or 4 keV where a weak flare leaves too few channels; up to the last channel before two in a row without
+        a signal.
+
+    Raises
+    ------
+    SelectionError
+        When fewer than 4 channels remain.
+    """
+    closed = np.isfinite(spectrum.e_high) & np.isfinite(spectrum.counts) & np.isfinite(spectrum.sigma)
+    if energy is not None:
+        low, high = energy
+        if not low < high:
+            message = f"energy must be a lower and a higher energy in keV, found {low:g} and {high:g}"
+            raise SelectionError(message)
+        used = closed & (spectrum.e_low >= low - SAME_ENERGY) & (spectrum.e_high <= high + SAME_ENERGY)
+        return _range(spectrum, used, "The range was given.")
+    used, end = _with_signal(spectrum, closed & (spectrum.e_low >= _lowest(response) - SAME_ENERGY))
+    if response.attenuator:
+        why = (
+            f"The fit starts at {LOW_ATTENUATED:g} keV because the attenuator is in: counts at lower energies are "
+            "mostly those of harder photons."
+        )
+    elif used.sum() >= LEAST_CHANNELS:
+        why = (
+            f"The fit starts at {LOW:g} keV: counts at lower energies depend on the description of the detector more "
+            "than on the flare."
+        )
+    else:
+        used, end = _with_signal(spectrum, closed & (spectrum.e_low >= LOW_IF_WEAK - SAME_ENERGY))
+        why = f"The fit starts at {LOW_IF_WEAK:g} keV because too few channels above {LOW:g} keV have a signal."
+    return _range(spectrum, used, f"{why} {end}")
+
+
+def _lowest(response: Response) -> float:
+    return LOW_ATTENUATED if response.attenuator else LOW
+
+
+def _with_signal(spectrum: CountSpectrum, candidates: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], str]:
+    """Candidates up to the last channel before two in a row without a signal."""
+    signal = (spectrum.counts > SIGNAL_SIGMAS * spectrum.sigma) & (
+        spectrum.counts > SIGNAL_FRACTION * spectrum.background
+    )
+    places = [int(k) for k in np.flatnonzero(candidates)]
+    last = -1
+    for number, k in enumerate(places):
+        if signal[k]:
+            last = k
+        elif number and not signal[places[number - 1]]:
+            break
+    used = candidates & (np.arange(candidates.size) <= last)
+    if places and last == places[-1]:
+        return used, "It ends with the last channel."
+    high = f"{spectrum.e_high[last]:g} keV" if last >= 0 else "the start"
+    rule = f"{SIGNAL_SIGMAS:g} sigma and {SIGNAL_FRACTION:.0%} of the background"
+    return used, f"It ends at {high}: above, the counts do not exceed {rule}."
+
+
+def _range(spectrum: CountSpectrum, used: NDArray[np.bool_], reason: str) -> EnergyRange:
+    chosen = np.flatnonzero(used)
+    if chosen.size < LEAST_CHANNELS:
+        message = f"a fit needs at least {LEAST_CHANNELS} channels, the range has {chosen.size}. {reason}"
+        raise SelectionError(message)
+    if chosen[-1] - chosen[0] + 1 != chosen.size:
+        message = f"a channel between {spectrum.e_low[chosen[0]]:g} and {spectrum.e_high[chosen[-1]]:g} keV has no data"
+        raise SelectionError(message)
+    return EnergyRange(float(spectrum.e_low[chosen[0]]), float(spectrum.e_high[chosen[-1]]), used, reason)

@@ -1,0 +1,205 @@
+"""A model: components by name, their parameters side by side, and its counts in the channels.
+
+    counts(i) = L · Σ_j R(i, j) · [F(j) + A(j)] ΔE_j · area / D²
+
+F is the flux of the components at 1 AU, A the flux that the Sun reflects (albedo), D the distance in AU, L the live
+time. The distance enters here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.errors import SelectionError
+from stixcore.spectra.fit.components import COMPONENTS, Component, FoldedComponent
+from stixcore.spectra.fit.parameters import Parameter
+
+Floats = NDArray[np.float64]
+Fold = Callable[[Floats], Floats]
+
+MAX_COMPONENTS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A component within a model: its label ("vth", "vth_2"), names of its parameters, place of its norm."""
+
+    label: str
+    folded: FoldedComponent
+    names: tuple[str, ...]
+    first: int
+
+
+class SpectralModel:
+    """Components whose counts are added.
+
+    Parameters
+    ----------
+    name : str
+        Names of components joined by "+". A second component of a kind has "_2" after its name and its parameters.
+    photon_edges : (J + 1,) float, keV
+    fold : callable
+        Counts (I,) of a flux (J,) at 1 AU.
+    fixed : mapping
+        Values of parameters that are not fitted, and of constants ("abundance", "e_break_keV" …).
+    components : mapping, optional
+        Components by name.
+
+    Raises
+    ------
+    SelectionError
+        When a component or parameter is unknown, or a fixed value is outside its bounds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        photon_edges: Floats,
+        fold: Fold,
+        fixed: Mapping[str, float],
+        components: Mapping[str, Component] = COMPONENTS,
+    ) -> None:
+        self.name = name
+        self.parts: list[Part] = []
+        self.names: list[str] = []
+        self.parameters: list[Parameter] = []
+        unused = set(fixed)
+        for label, suffix, kind in _labels(name, components):
+            component = components[kind]
+            names = tuple(parameter.name + suffix for parameter in component.parameters)
+            constants = {key: float(fixed.get(key + suffix, value)) for key, value in component.constants.items()}
+            unused -= {key + suffix for key in constants} | set(names)
+            folded = FoldedComponent(component, photon_edges, fold, constants)
+            self.parts.append(Part(label, folded, names, len(self.names)))
+            self.names += names
+            self.parameters += component.parameters
+        if unused:
+            message = f"fixed: {name} has no parameter {min(unused)!r}; it has {', '.join(self.names)}"
+            raise SelectionError(message)
+        self.fixed = {
+            key: parameter.check(float(fixed[key]), f"fixed {key}")
+            for key, parameter in zip(self.names, self.parameters, strict=True)
+            if key in fixed
+        }
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Bounds on the scale of the fit, (p,) and (p,) float; equal for fixed parameters."""
+        low = [p.scaled(self.fixed.get(n, p.lower)) for n, p in zip(self.names, self.parameters, strict=True)]
+        high = [p.scaled(self.fixed.get(n, p.upper)) for n, p in zip(self.names, self.parameters, strict=True)]
+        return np.array(low), np.array(high)
+
+    def evaluator(self, used: NDArray[np.bool_]) -> Callable[[Floats], tuple[Floats, Floats]]:
+        """Counts in the ``used`` channels (n,) and derivatives (p, n) at parameters (p,) on the scale of the fit."""
+
+        def evaluate(x: Floats) -> tuple[Floats, Floats]:
+            rows = []
+            for part in self.parts:
+                norm = np.exp(x[part.first])
+                unit, slopes = part.folded.counts(x[part.first + 1 : part.first + len(part.names)])
+                # C = N c(shape): ∂C/∂ln N = C
+                rows += [norm * unit[used], *(norm * slopes[:, used])]
+            derivatives = np.array(rows)
+            return derivatives[[part.first for part in self.parts]].sum(axis=0), derivatives
+
+        return evaluate
+
+    def exact(self, x: Floats) -> dict[str, Floats]:
+        """Counts of each component by its label, (I,) float each, without interpolation."""
+        counts = {}
+        for part in self.parts:
+            values = [self.parameters[part.first + k].value(x[part.first + k]) for k in range(len(part.names))]
+            counts[part.label] = float(np.exp(x[part.first])) * part.folded.exact(tuple(values[1:]))
+        return counts
+
+    def starts(
+        self, counts: Floats, sigma: Floats, used: NDArray[np.bool_], given: Mapping[str, float], keep: int = 2
+    ) -> list[Floats]:
+        """Places to start from, the best first, on the scale of the fit.
+
+        Every combination of a few temperatures, indices and cutoffs is tried; the norms, in which the counts are
+        linear, come from non-negative least squares. ``given`` values are taken as they are.
+
+        Raises
+        ------
+        SelectionError
+            When ``given`` has an unknown parameter or a value outside the bounds.
+        """
+        given = self._checked(given)
+        choices = [self._choices(part, used, given) for part in self.parts]
+        found: list[tuple[float, Floats]] = []
+        for combination in product(*choices):
+            shapes = [shape for shape, _ in combination]
+            if any(a.label[:3] == b.label[:3] and sa[0] >= sb[0] for a, sa, b, sb in self._pairs(shapes)):
+                continue  # two of a kind are the same either way round
+            units = np.array([unit for _, unit in combination])
+            norms, chi2 = _non_negative(units / sigma, counts / sigma)
+            found.append((chi2, self._joined(norms, units, counts, shapes, given)))
+        found.sort(key=lambda item: item[0])
+        return [x for _, x in found[:keep]]
+
+    def _checked(self, given: Mapping[str, float]) -> dict[str, float]:
+        for name in given:
+            if name not in self.names:
+                message = f"start: {self.name} has no parameter {name!r}; it has {', '.join(self.names)}"
+                raise SelectionError(message)
+        bounds = dict(zip(self.names, self.parameters, strict=True))
+        return {**{n: bounds[n].check(float(v), f"start {n}") for n, v in given.items()}, **self.fixed}
+
+    def _choices(self, part: Part, used: NDArray[np.bool_], given: Mapping[str, float]) -> list[tuple[Floats, Floats]]:
+        shape = part.folded.component.shape
+        values = [
+            (given[name],) if name in given else parameter.starts
+            for name, parameter in zip(part.names[1:], shape, strict=True)
+        ]
+        choices = []
+        for combination in product(*values):
+            x = part.folded.node_near(combination)
+            choices.append((x, part.folded.at_node(x)[used]))
+        return choices
+
+    def _pairs(self, shapes: list[Floats]) -> list[tuple[Part, Floats, Part, Floats]]:
+        items = list(zip(self.parts, shapes, strict=True))
+        return [(*items[i], *items[j]) for i in range(len(items)) for j in range(i + 1, len(items))]
+
+    def _joined(
+        self, norms: Floats, units: Floats, counts: Floats, shapes: list[Floats], given: Mapping[str, float]
+    ) -> Floats:
+        x: list[float] = []
+        for norm, unit, shape in zip(norms, units, shapes, strict=True):
+            least = 1e-3 * max(float(counts.sum()), 1.0) / max(float(unit.sum()), 1e-300)
+            x += [float(np.log(max(norm, least))), *shape]
+        for k, (name, parameter) in enumerate(zip(self.names, self.parameters, strict=True)):
+            if name in given:
+                x[k] = parameter.scaled(given[name])
+        low, high = self.bounds()
+        return np.asarray(np.clip(np.array(x), low, high))
+
+
+def _labels(name: str, components: Mapping[str, Component]) -> list[tuple[str, str, str]]:
+    kinds = name.split("+")
+    unknown = [kind for kind in kinds if kind not in components]
+    if unknown or len(kinds) > MAX_COMPONENTS:
+        message = (
+            f"model must be auto or up to {MAX_COMPONENTS} of {', '.join(components)} joined by '+', found {name!r}"
+        )
+        raise SelectionError(message)
+    labels = []
+    for k, kind in enumerate(kinds):
+        number = kinds[: k + 1].count(kind)
+        suffix = f"_{number}" if number > 1 else ""
+        labels.append((kind + suffix, suffix, kind))
+    return labels
+
+
+def _non_negative(units: Floats, counts: Floats) -> tuple[Floats, float]:
+    """Norms ≥ 0 (c,) of components (c, n) that fit the counts (n,) best, and χ²."""
+    from scipy.optimize import nnls
+
+    scale = np.maximum(np.sqrt((units**2).sum(axis=1)), 1e-300)
+    norms, distance = nnls((units / scale[:, None]).T, counts)
+    return norms / scale, float(distance) ** 2

@@ -1,0 +1,299 @@
+"""Fit a spectrum: the range, the model, the errors and the doubts, by rule or as the user says.
+
+The automatic recipe fits a thermal model and a thermal model with a thick target to the *same* channels with the *same*
+errors, and takes the thick target if Akaike's criterion is lower by 6. χ² of different ranges is never compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.errors import CalibrationError, SelectionError
+from stixcore.instrument.geometry import BACKGROUND_MONITOR
+from stixcore.spectra.counts import CountSpectrum
+from stixcore.spectra.fit.components import COMPONENTS, components_with
+from stixcore.spectra.fit.energy_range import EnergyRange, choose_range
+from stixcore.spectra.fit.fitter import Fitter
+from stixcore.spectra.fit.model import Fold, SpectralModel
+from stixcore.spectra.fit.parameters import Value
+from stixcore.spectra.fit.result import Alternative, CorrelatedPair, SpectrumFit
+from stixcore.spectra.fit.statistic import ChannelData, Statistic, model_errors
+from stixcore.spectra.fit.verdict import (
+    FEW_COUNTS,
+    LIMIT_RISE,
+    Doubt,
+    cutoff_limit,
+    few_counts,
+    judge_quality,
+    judge_values,
+    no_albedo,
+    possible_nonthermal,
+)
+from stixcore.spectra.response import Response
+
+if TYPE_CHECKING:
+    from stixcore.spectra.models.thermal import ThermalTable
+
+Floats = NDArray[np.float64]
+
+AUTO = "auto"
+THERMAL, FULL = "vth", "vth+thick2"
+#: The criterion must be lower by this for the model with more parameters (Burnham & Anderson 2002: "considerably less
+#: support" from 4 on, "essentially none" from 10 on).
+DECISIVE = 6.0
+BUILT_IN = "built-in"
+NONTHERMAL = {"thick2": "norm_1e35_per_s", "thin2": "norm_1e55_per_cm2_s"}
+SAME_EDGE = 1e-3  # keV
+
+
+def fit_spectrum(
+    spectrum: CountSpectrum,
+    response: Response,
+    *,
+    distance: float,
+    model: str = AUTO,
+    energy: tuple[float, float] | None = None,
+    angle: float | None = None,
+    statistic: str = Statistic.CHI2,
+    fixed: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | None = None,
+    table: ThermalTable | None = None,
+) -> SpectrumFit:
+    """Fit a model to a count spectrum.
+
+    Parameters
+    ----------
+    spectrum : CountSpectrum
+    response : Response
+        Of the same channels, detectors and pixels.
+    distance : float, AU
+        From the Sun to the spacecraft.
+    model : str
+        "auto", or components joined by "+": "vth", "thick2", "thin2".
+    energy : (float, float), keV, optional
+        Default: from the data and the attenuator (`choose_range`).
+    angle : float, degree, optional
+        Heliocentric angle of the flare seen from the spacecraft, 0-90; adds the reflection at the Sun.
+    statistic : str
+        "chi2" or "cash".
+    fixed : mapping, optional
+        Values by name that are not fitted: ``T_keV``, ``EM_1e49_cm3``, ``delta``, ``e_cut_keV``, ``norm_1e35_per_s``
+        and the constants ``abundance``, ``e_break_keV``, ``delta_above``, ``e_high_keV``.
+    start : mapping, optional
+        Values by name to start from; default: searched.
+    table : ThermalTable, optional
+        Instead of the built-in one.
+
+    Raises
+    ------
+    SelectionError
+        When an option is invalid or too few channels have a signal.
+    CalibrationError
+        When spectrum and response do not match.
+    """
+    _check(spectrum, response, distance, angle)
+    if statistic not in set(Statistic):
+        message = f"statistic must be one of {', '.join(Statistic)}, found {statistic!r}"
+        raise SelectionError(message)
+    task = _Task(
+        spectrum, response, choose_range(spectrum, response, energy), distance, angle, Statistic(statistic), table
+    )
+    fixed, start = fixed or {}, start or {}
+    if model != AUTO:
+        return task.result(task.fitter(model, fixed, start), (), [])
+    full = task.fitter(FULL, fixed, start)
+    return task.result(*_decide(task, full, _of(THERMAL, fixed), _of(THERMAL, start)))
+
+
+def _of(model: str, values: Mapping[str, float]) -> dict[str, float]:
+    known = {name for kind in model.split("+") for name in COMPONENTS[kind].constants}
+    known |= {parameter.name for kind in model.split("+") for parameter in COMPONENTS[kind].parameters}
+    return {name: value for name, value in values.items() if name in known}
+
+
+def _decide(
+    task: _Task, full: Fitter, fixed: Mapping[str, float], start: Mapping[str, float]
+) -> tuple[Fitter, tuple[Alternative, ...], list[Doubt]]:
+    """The better of two models over one range, with common errors: those that the larger model expects."""
+    thermal = task.fitter(THERMAL, fixed, start, full.error)
+    compared = tuple(
+        Alternative(
+            fitter.model.name, fitter.best.value, fitter.n_free, *task.criteria(fitter.best.value, fitter.n_free)
+        )
+        for fitter in (thermal, full)
+    )
+    difference = compared[0].aic - compared[1].aic
+    if difference >= DECISIVE and full.error.size > full.n_free:
+        return full, compared, []
+    return task.fitter(THERMAL, fixed, start), compared, [possible_nonthermal(difference)] if difference > 0 else []
+
+
+def _check(spectrum: CountSpectrum, response: Response, distance: float, angle: float | None) -> None:
+    if not 0 < distance < np.inf:
+        message = f"distance must be a positive number of AU, found {distance}"
+        raise SelectionError(message)
+    if angle is not None and not 0 <= angle <= 90:
+        message = f"angle must be 0 to 90 degrees from the centre of the Sun's disk, found {angle:g}"
+        raise SelectionError(message)
+    if not spectrum.livetime > 0:
+        message = f"livetime must be positive, found {spectrum.livetime:g} s"
+        raise SelectionError(message)
+    low, high = response.channel_edges[:-1], response.channel_edges[1:]
+    closed = np.isfinite(spectrum.e_high)
+    if low.size != spectrum.counts.size or (
+        max(np.abs(low - spectrum.e_low).max(), np.abs(high - spectrum.e_high)[closed].max(initial=0.0)) > SAME_EDGE
+    ):
+        message = "the response has other energy channels than the spectrum; make it with the spectrum's edges"
+        raise CalibrationError(message)
+    for name in ("detectors", "pixels"):
+        if tuple(sorted(getattr(spectrum, name))) != tuple(sorted(getattr(response, name))):
+            message = f"the response is for other {name} than the spectrum"
+            raise CalibrationError(message)
+    expected = spectrum.rcr > 0 and spectrum.detectors != (BACKGROUND_MONITOR,)  # it has none in front
+    if expected != response.attenuator:
+        states = {True: "in", False: "out"}
+        message = (
+            f"the attenuator is {states[expected]} in the spectrum and {states[response.attenuator]} in the response"
+        )
+        raise CalibrationError(message)
+
+
+class _Task:
+    """What all fits of one spectrum share."""
+
+    def __init__(
+        self,
+        spectrum: CountSpectrum,
+        response: Response,
+        energy: EnergyRange,
+        distance: float,
+        angle: float | None,
+        statistic: Statistic,
+        table: ThermalTable | None,
+    ) -> None:
+        self.spectrum, self.response, self.energy = spectrum, response, energy
+        self.distance, self.angle, self.statistic = distance, angle, statistic
+        self.components = COMPONENTS if table is None else components_with(table)
+        self.table_name = BUILT_IN if table is None else table.label
+        self.fold = _fold(spectrum, response, distance, angle)
+        shape = spectrum.counts.shape
+        self._all = ChannelData(
+            spectrum.counts,
+            spectrum.sigma,
+            spectrum.background,
+            np.broadcast_to(spectrum.background_sigma, shape)
+            if spectrum.background_sigma.size == 1
+            else spectrum.background_sigma,
+            spectrum.systematic,
+        )
+
+    def fitter(
+        self, model: str, fixed: Mapping[str, float], start: Mapping[str, float], error: Floats | None = None
+    ) -> Fitter:
+        """Fit a model, with its own errors or given ones."""
+        made = SpectralModel(model, self.response.photon_edges, self.fold, fixed, self.components)
+        used = self.energy.used
+        data = ChannelData(*(part[used] for part in vars(self._all).values()))
+        return Fitter(made, data, used, self.statistic, start, error)
+
+    def criteria(self, value: float, k: int) -> tuple[float, float]:
+        """Akaike's criterion and Schwarz's.
+
+        The correction of the former for few channels is for errors that are estimated from the scatter; here they are
+        known.
+        """
+        # AIC = S + 2k; BIC = S + k ln n
+        return value + 2.0 * k, value + k * float(np.log(self.energy.used.sum()))
+
+    def result(self, fitter: Fitter, compared: tuple[Alternative, ...], doubts: list[Doubt]) -> SpectrumFit:
+        """Errors, counts and doubts of the chosen fit."""
+        parameters = fitter.values()
+        components = fitter.model.exact(fitter.best.x)
+        counts = np.sum(list(components.values()), axis=0)
+        error = model_errors(self._all, counts)
+        residuals = (self.spectrum.counts - counts) / error
+        used = self.energy.used
+        chi2, ndof = float((residuals[used] ** 2).sum()), int(used.sum()) - fitter.n_free
+        value = chi2 if self.statistic is Statistic.CHI2 else fitter.best.value
+        aic, bic = self.criteria(value, fitter.n_free)
+        limits = _limits(fitter, parameters, components, self.spectrum)
+        judged = judge_quality(chi2 / max(ndof, 1), ndof, converged=fitter.converged, stop_reason=fitter.best.reason)
+        judged += judge_values({n: v for n, v in parameters.items() if n not in limits}) + list(limits.values())
+        least = float((counts + np.maximum(self.spectrum.background, 0.0))[used].min())
+        if self.statistic is Statistic.CHI2 and least < FEW_COUNTS:
+            judged.append(few_counts(least))
+        if self.angle is None and any(part.folded.component.name in NONTHERMAL for part in fitter.model.parts):
+            judged.append(no_albedo())
+        thermal = any(part.folded.component.name == THERMAL for part in fitter.model.parts)
+        return SpectrumFit(
+            model=fitter.model.name,
+            parameters=parameters,
+            chi2=chi2,
+            ndof=ndof,
+            statistic=self.statistic,
+            value=value,
+            energy=self.energy,
+            counts=counts,
+            components=components,
+            error=error,
+            residuals=residuals,
+            pair=_pair(fitter),
+            aic=aic,
+            bic=bic,
+            alternatives=compared,
+            iterations=fitter.iterations,
+            stop_reason=fitter.best.reason,
+            converged=fitter.converged,
+            scheme=self.response.scheme,
+            tailing=self.response.tailing,
+            thermal_table=self.table_name if thermal else "",
+            albedo_angle=self.angle,
+            distance=self.distance,
+            doubts=(*judged, *doubts),
+        )
+
+
+def _fold(spectrum: CountSpectrum, response: Response, distance: float, angle: float | None) -> Fold:
+    scale = spectrum.livetime / distance**2
+    if angle is None:
+        return lambda flux: response.fold(flux) * scale
+    from stixcore.spectra.models.albedo import Albedo
+
+    albedo = Albedo(response.photon_edges, angle)
+    return lambda flux: response.fold(flux + albedo.reflected(flux)) * scale
+
+
+def _nonthermal_part(fitter: Fitter) -> tuple[str, str, str] | None:
+    """Label, name of the norm and of the cutoff of the first non-thermal component."""
+    for part in fitter.model.parts:
+        if part.folded.component.name in NONTHERMAL:
+            return part.label, part.names[0], part.names[2]
+    return None
+
+
+def _pair(fitter: Fitter) -> CorrelatedPair | None:
+    part = _nonthermal_part(fitter)
+    return None if part is None else fitter.pair(part[1], part[2])
+
+
+def _limits(
+    fitter: Fitter,
+    parameters: Mapping[str, Value],
+    components: Mapping[str, Floats],
+    spectrum: CountSpectrum,
+) -> dict[str, Doubt]:
+    """Cutoffs that are upper limits only, by name."""
+    part = _nonthermal_part(fitter)
+    if part is None or parameters[part[2]].fixed:
+        return {}
+    label, norm, cutoff = part
+    value = parameters[cutoff]
+    if value.sigma_minus is not None and fitter.rise_at_lower_bound(cutoff) >= LIMIT_RISE:
+        return {}
+    channel = int(np.clip(np.searchsorted(spectrum.e_low, value.value, side="right") - 1, 0, spectrum.e_low.size - 1))
+    others = sum(float(counts[channel]) for name, counts in components.items() if name != label)
+    return {cutoff: cutoff_limit(cutoff, norm, value, hidden=others > components[label][channel])}

@@ -1,0 +1,1 @@
+"""Programs that make the tables of `stixcore/spectra/data`; nothing imports them at run time."""
