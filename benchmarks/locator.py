@@ -187,7 +187,7 @@ def november() -> Iterator[tuple[float, float, float, float]]:
     aspects, quiet = [read_aspect(path) for path in aspect_files()], read_pixel_data(background())
     for flare in idl_flares():
         science = read_pixel_data(flare.file)
-        pointing = find_pointing(science, aspects, flare.start, flare.end)
+        pointing = find_pointing(science.header, aspects, flare.start, flare.end)
         data = prepare(ImageRequest(flare.start, flare.end, LOCATION_ENERGY), science, quiet, pointing)
         found = data.locate_coarsely()
         x, y = flare.fit

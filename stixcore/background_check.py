@@ -102,29 +102,30 @@ def require_part(part: AskedWindow, name: str) -> None:
         raise SelectionError(message)
 
 
-def require_apart(science: PixelData, times: slice, background: PixelData) -> None:
-    """Refuse a background with bins during the image, which would contain the flare.
+def require_apart(name: str, start: np.datetime64, end: np.datetime64, background: PixelData) -> None:
+    """Refuse a background with bins during an image or spectrum, which would contain the flare.
 
     Parameters
     ----------
-    science, background : PixelData
-    times : slice
-        Bins of the image.
+    name : str
+        Of the science file.
+    start, end : datetime64
+        Ends of the bins of the image or spectrum.
+    background : PixelData
 
     Raises
     ------
     SelectionError
-        When a bin of the background overlaps the bins of the image.
+        When a bin of the background overlaps them.
     """
-    start, end = science.t_start[times][0], science.t_end[times][-1]
     inside = (background.t_start < end - TIME_TOLERANCE) & (background.t_end > start + TIME_TOLERANCE)
     if not inside.any():
         return
-    if background.header.name == science.header.name:
+    if background.header.name == name:
         what = "the science file is its own background: a quiet part of it has to be named (background_range) that"
     else:
-        what = f"the background {background.header.name} overlaps the time of the image: it has to be one that"
-    message = f"{science.header.name}: {what} has no bin in {format_time(start)} … {format_time(end)}"
+        what = f"the background {background.header.name} overlaps the time range: it has to be one that"
+    message = f"{name}: {what} has no bin in {format_time(start)} … {format_time(end)}"
     raise SelectionError(message)
 
 

@@ -219,7 +219,7 @@ def prepare(
         message = f"{science.header.name}: the time range is not one of whole bins: {window}"
         raise SelectionError(message)
     if background is not None:
-        require_apart(science, times, background)
+        require_apart(science.header.name, science.t_start[times][0], science.t_end[times][-1], background)
     _ = science.energy_channels(*request.energy)
     return PreparedData(
         science,
@@ -272,9 +272,11 @@ def apparent_radius(pointing: Pointing, header: ProductHeader) -> float:
 
 
 def find_pointing(
-    science: PixelData, aspects: Sequence[AspectTable], start: np.datetime64, end: np.datetime64
+    header: ProductHeader, aspects: Sequence[AspectTable], start: np.datetime64, end: np.datetime64
 ) -> Pointing:
     """Pointing during a window; the assumed pointing, flagged by its source, where no record is near.
+
+    ``header`` is that of the science file, for the solar radius.
 
     Raises
     ------
@@ -286,7 +288,7 @@ def find_pointing(
             return pointing_at(aspects, start, end)
         except CalibrationError:  # no record near the window
             pass
-    return assumed_pointing(apparent_radius(assumed_pointing(), science.header))
+    return assumed_pointing(apparent_radius(assumed_pointing(), header))
 
 
 def location_energy(

@@ -169,7 +169,7 @@ def prepare_recipe(
     pointing: Pointing | None = request.pointing
     sources: tuple[Path, ...] = ()
     if pointing is None:
-        pointing = find_pointing(data, [read_aspect(path) for path in aspect], request.start, request.end)
+        pointing = find_pointing(data.header, [read_aspect(path) for path in aspect], request.start, request.end)
         sources = () if pointing.source is PointingSource.ASSUMED else tuple(aspect)
     prepared = prepare(request, data, quiet, pointing, catalog)
     if request.location is None:

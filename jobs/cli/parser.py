@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from jobs.cli import calibration, commands, users
+from jobs.cli import calibration, commands, spectrum, users
 from jobs.cli.imaging_options import add_imaging_options
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.shared import logs
@@ -98,6 +98,10 @@ def build_parser() -> argparse.ArgumentParser:
     previews = add("previews", commands.run_previews, "images of every science file that lacks them")
     _add_preview_options(previews)
     _add_image_options(add("image", commands.run_image, "images of one time and energy range of a file"))
+
+    spectra = add("spectrum", spectrum.run_spectrum, "count spectrum, response and fit of one time range of a file")
+    spectrum.add_options(spectra, _time)
+    _add_archive_option(spectra)  # for its calibration
 
     reproduce = add("reproduce", commands.run_reproduce, "run an image's recipe again and compare the pixels")
     reproduce.add_argument("image", metavar="IMAGE", help="a FITS file, or the id of an image of the archive")

@@ -271,7 +271,7 @@ def _image(
         base,
         time_range=(format_time(step[0]), format_time(step[1])),
         energy_range=(max(band[0], float(science.e_low[0])), _end(science, band)),
-        pointing=find_pointing(science, aspects, *step) if aspects else base.pointing,
+        pointing=find_pointing(science.header, aspects, *step) if aspects else base.pointing,
         location=Location.given(base.location.x, base.location.y),
         methods={method: default_methods()[method]},
     )

@@ -38,7 +38,7 @@ def test_same_pixels_as_the_final_back_projection(november_flare, changes):
     paths = {path.name: path for path in november_flare}
     final = reconstruct(recipe, lambda file: paths[file.name])
     data = read_pixel_data(science)
-    pointing = find_pointing(data, [read_aspect(aspect)], request.start, request.end)
+    pointing = find_pointing(data.header, [read_aspect(aspect)], request.start, request.end)
     instant = instant_image(request, data, read_pixel_data(background), pointing)
     assert instant.location == recipe.location
     assert instant.image.peak == final.images[Method.BP].peak
@@ -65,7 +65,7 @@ def test_shifted_bins_stand_in_the_recipe_and_change_the_images(november_flare, 
     assert shifted.pixels.t_start == plain.pixels.t_start
     assert "bins_shifted" in {finding.code for finding in assess(shifted)}
     assert "bins_shifted" not in {finding.code for finding in assess(plain)}
-    pointing = find_pointing(data, [read_aspect(aspect)], request.start, request.end)
+    pointing = find_pointing(data.header, [read_aspect(aspect)], request.start, request.end)
     instant = instant_image(request, data, read_pixel_data(background), pointing)
     assert (instant.counts, instant.background) == shifted.counts
 
@@ -115,7 +115,7 @@ def test_a_box_snaps_to_whole_bins_inside_the_file(november_flare):
 def test_refuses_what_the_recipe_refuses(november_flare):
     science, _, aspect = november_flare
     data = read_pixel_data(science)
-    pointing = find_pointing(data, [read_aspect(aspect)], START, END)
+    pointing = find_pointing(data.header, [read_aspect(aspect)], START, END)
     for make in (
         lambda: prepare_recipe(ASKED, science, science, [aspect]),
         lambda: instant_image(ASKED, data, data, pointing),

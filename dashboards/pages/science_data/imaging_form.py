@@ -374,7 +374,7 @@ class ImagingForm(param.Parameterized):
         if given is not None:
             return given
         paths = self._source.ask(lambda archive: aspect_paths(archive, box, simulated=self.data.header.simulated))
-        return find_pointing(self.data, [aspect_of(path) for path in paths], box.start, box.end)
+        return find_pointing(self.data.header, [aspect_of(path) for path in paths], box.start, box.end)
 
     @property
     def name_of(self) -> str:

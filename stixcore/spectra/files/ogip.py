@@ -24,13 +24,14 @@ from stixcore.errors import SelectionError
 from stixcore.spectra.counts import CountSpectrum
 from stixcore.spectra.files.shared import (
     Floats,
-    ResponseNumbers,
     add_origin,
+    add_scheme,
     elements_label,
     require_same_channels,
     seconds_text,
     start_table,
 )
+from stixcore.spectra.response import Response
 
 #: First channel number, in all files.
 FIRST_CHANNEL = 0
@@ -175,7 +176,7 @@ def _add_pha_keywords(
     header["DATE-END"] = str(rows[-1].t_end)
 
 
-def write_rmf(path: Path, response: ResponseNumbers, *, created: np.datetime64) -> None:
+def write_rmf(path: Path, response: Response, *, created: np.datetime64) -> None:
     """Write the redistribution matrix: extension MATRIX, without efficiency and area.
 
     Parameters
@@ -213,7 +214,7 @@ def write_rmf(path: Path, response: ResponseNumbers, *, created: np.datetime64) 
     fits.HDUList([_primary(created), table, _ebounds(response.channel_edges, created)]).writeto(path)
 
 
-def write_arf(path: Path, response: ResponseNumbers, *, created: np.datetime64) -> None:
+def write_arf(path: Path, response: Response, *, created: np.datetime64) -> None:
     """Write the effective area, cm²: pixels × windows × attenuator × grids × efficiency; parameters of `write_rmf`."""
     # ARF(j) = A · Σ_i R(i, j)
     area = response.area * response.matrix.sum(axis=0)
@@ -228,7 +229,7 @@ def write_arf(path: Path, response: ResponseNumbers, *, created: np.datetime64) 
     fits.HDUList([_primary(created), table]).writeto(path)
 
 
-def _photon_columns(response: ResponseNumbers) -> list[fits.Column]:
+def _photon_columns(response: Response) -> list[fits.Column]:
     return [
         fits.Column("ENERG_LO", "D", unit="keV", array=response.photon_edges[:-1]),
         fits.Column("ENERG_HI", "D", unit="keV", array=response.photon_edges[1:]),
@@ -243,12 +244,12 @@ def _objects(values: NDArray[np.int64]) -> NDArray[np.object_]:
     return rows
 
 
-def _add_response_keywords(header: fits.Header, response: ResponseNumbers) -> None:
+def _add_response_keywords(header: fits.Header, response: Response) -> None:
     header["HDUCLASS"] = "OGIP"
     header["HDUCLAS1"] = "RESPONSE"
     header["FILTER"] = ("attenuator" if response.attenuator else "none", "attenuator in or out")
     header["DETNAM"] = elements_label(response.detectors, response.pixels)
-    header["RSPSCHEM"] = (response.scheme, "Scheme of the response")
+    add_scheme(header, response)
 
 
 def _ebounds(edges: Floats, created: np.datetime64) -> fits.BinTableHDU:

@@ -20,8 +20,8 @@ from stixcore.errors import SelectionError
 from stixcore.spectra.counts import CountSpectrum
 from stixcore.spectra.files.shared import (
     Floats,
-    ResponseNumbers,
     add_origin,
+    add_scheme,
     elements_label,
     require_distance,
     require_fit,
@@ -29,6 +29,7 @@ from stixcore.spectra.files.shared import (
     seconds_text,
     start_table,
 )
+from stixcore.spectra.response import Response
 
 #: Reference time of the files and its modified Julian date: the origin of times in SolarSoft.
 TIME_ORIGIN, TIME_ORIGIN_MJD = np.datetime64("1979-01-01T00:00:00", "us"), 43874.0
@@ -64,7 +65,7 @@ class OspexPair:
 
 
 def write_ospex_spectra(
-    path: Path, spectra: Sequence[CountSpectrum], responses: Mapping[int, ResponseNumbers], pair: OspexPair
+    path: Path, spectra: Sequence[CountSpectrum], responses: Mapping[int, Response], pair: OspexPair
 ) -> None:
     """Write count spectra, one row each, in order of time.
 
@@ -90,7 +91,7 @@ def write_ospex_spectra(
 
 
 def write_ospex_response(
-    path: Path, spectra: Sequence[CountSpectrum], responses: Mapping[int, ResponseNumbers], pair: OspexPair
+    path: Path, spectra: Sequence[CountSpectrum], responses: Mapping[int, Response], pair: OspexPair
 ) -> None:
     """Write the responses that belong to count spectra: one matrix for each attenuator state, the first one's first.
 
@@ -110,7 +111,7 @@ def write_ospex_response(
     fits.HDUList([_primary(spectra, pair), *tables]).writeto(path)
 
 
-def _checked_area(spectra: Sequence[CountSpectrum], responses: Mapping[int, ResponseNumbers], pair: OspexPair) -> float:
+def _checked_area(spectra: Sequence[CountSpectrum], responses: Mapping[int, Response], pair: OspexPair) -> float:
     """Area ÷ D² of the first spectrum's response, cm² AU⁻²."""
     require_distance(pair.distance)
     require_same_channels(spectra)
@@ -250,7 +251,7 @@ def _energies(spectrum: CountSpectrum, pair: OspexPair) -> fits.BinTableHDU:
 
 
 def _states(
-    spectra: Sequence[CountSpectrum], responses: Mapping[int, ResponseNumbers], area: float, pair: OspexPair
+    spectra: Sequence[CountSpectrum], responses: Mapping[int, Response], area: float, pair: OspexPair
 ) -> fits.BinTableHDU:
     """Attenuator states and the times at which they begin, in seconds after 1979-01-01, in one row."""
     starts, _ = _times(spectra, pair)
@@ -275,9 +276,7 @@ def _row(values: np.ndarray) -> np.ndarray:
     return values if values.size == 1 else values[None, :]
 
 
-def _matrix(
-    response: ResponseNumbers, state: int, area: float, first: ResponseNumbers, pair: OspexPair
-) -> fits.BinTableHDU:
+def _matrix(response: Response, state: int, area: float, first: Response, pair: OspexPair) -> fits.BinTableHDU:
     photons, size = response.photon_edges, response.channel_edges.size - 1
     n = photons.size - 1
     # MATRIX(j, i) = R(i, j)/ΔE(i) · A/A_first
@@ -308,19 +307,19 @@ def _matrix(
     return table
 
 
-def _add_response_keywords(header: fits.Header, response: ResponseNumbers, state: int, pair: OspexPair) -> None:
+def _add_response_keywords(header: fits.Header, response: Response, state: int, pair: OspexPair) -> None:
     header["PHAFILE"] = pair.spectrum_file
     header["SOFTWARE"] = "OSPEX"
     header["SEPDETS"] = (0, "Sum of response matrices")
     header["FILTER"] = (state, "Attenuator state")
-    header["RSPSCHEM"] = (response.scheme, "Scheme of the response")
+    add_scheme(header, response)
     header["CHANTYPE"] = "PI"
     header["DETCHANS"] = response.channel_edges.size - 1
     header["HDUCLASS"] = "OGIP"
     header["HDUCLAS1"] = "RESPONSE"
 
 
-def _channels(response: ResponseNumbers, state: int, area: float, pair: OspexPair) -> fits.BinTableHDU:
+def _channels(response: Response, state: int, area: float, pair: OspexPair) -> fits.BinTableHDU:
     edges = response.channel_edges
     columns = [
         fits.Column("CHANNEL", "J", array=np.arange(edges.size - 1)),

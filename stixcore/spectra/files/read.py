@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,8 @@ class ResponseFile:
         Empty where the file does not say.
     scheme : str
         Empty where the file does not say.
+    tailing : bool or None
+        Whether the loss of charge is included; None where the file does not say.
     """
 
     photon_edges: Floats
@@ -93,6 +95,7 @@ class ResponseFile:
     detectors: tuple[int, ...] = ()
     pixels: tuple[int, ...] = ()
     scheme: str = ""
+    tailing: bool | None = None
 
     def fold(self, flux: Floats, state: int = 0) -> Floats:
         """Counts per second of live time in each channel for a flux (…, n_photon) ph s⁻¹ cm⁻² keV⁻¹.
@@ -224,14 +227,21 @@ def read_response_file(path: Path, area_file: Path | None = None) -> ResponseFil
             for table in tables
         }
         edges = np.append(low, high[-1]), np.append(e_low, e_high[-1])
-        scheme = str(header.get("RSPSCHEM", "")).strip()
+        tailing = header.get("TAILING")
+        response = ResponseFile(
+            *edges,
+            matrices,
+            1.0,
+            scheme=str(header.get("RSPSCHEM", "")).strip(),
+            tailing=tailing if isinstance(tailing, bool) else None,
+        )
         if ospex:
-            return _with_area(path, header, ResponseFile(*edges, matrices, 1.0, scheme=scheme))
+            return _with_area(path, header, response)
         detectors, pixels = elements_of_label(str(header.get("DETNAM", "")))
     if area_file is not None:
         area = _read_arf(area_file, edges[0])
         matrices = {state: matrix * area for state, matrix in matrices.items()}
-    return ResponseFile(*edges, matrices, 1.0, detectors=detectors, pixels=pixels, scheme=scheme)
+    return replace(response, matrices=matrices, detectors=detectors, pixels=pixels)
 
 
 def _with_area(path: Path, header: fits.Header, response: ResponseFile) -> ResponseFile:
@@ -249,17 +259,14 @@ def _with_area(path: Path, header: fits.Header, response: ResponseFile) -> Respo
         decision = f"GEOAREA · D² is {ratio:.4g} of the area of the pixels: it " + (
             f"contains the grid factor {factor:.4g}" if included else "does not contain the grid factor"
         )
-    return ResponseFile(
-        response.photon_edges,
-        response.channel_edges,
-        response.matrices,
-        geoarea,
-        distance,
-        included,
-        decision,
-        detectors,
-        pixels,
-        response.scheme,
+    return replace(
+        response,
+        geoarea=geoarea,
+        distance=distance,
+        grid_included=included,
+        decision=decision,
+        detectors=detectors,
+        pixels=pixels,
     )
 
 

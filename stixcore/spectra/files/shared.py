@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from astropy.io import fits
@@ -13,6 +12,7 @@ from stixcore.errors import SelectionError
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, subcollimator_table
 from stixcore.software import CREATOR, software_version
 from stixcore.spectra.counts import CountSpectrum
+from stixcore.spectra.response import Response
 
 Floats = NDArray[np.float64]
 
@@ -27,29 +27,6 @@ DETECTOR_SETS = {
 }
 #: Names of pixel sets, by their bit masks (ground software, ``stx_pix_mask2label``).
 PIXEL_SETS = {0x00F: "Top", 0x0F0: "Bottom", 0xF00: "Small", 0x0FF: "Large", 0xFFF: "All"}
-
-
-class ResponseNumbers(Protocol):
-    """What is written of a `stixcore.spectra.response.Response`."""
-
-    @property
-    def photon_edges(self) -> Floats: ...  # noqa: D102 - as there
-    @property
-    def channel_edges(self) -> Floats: ...  # noqa: D102
-    @property
-    def matrix(self) -> Floats: ...  # noqa: D102
-    @property
-    def area(self) -> float: ...  # noqa: D102
-    @property
-    def scheme(self) -> str: ...  # noqa: D102
-    @property
-    def attenuator(self) -> bool: ...  # noqa: D102
-    @property
-    def detectors(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def pixels(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def place(self) -> tuple[float, float]: ...  # noqa: D102
 
 
 def elements_label(detectors: Sequence[int], pixels: Sequence[int]) -> str:
@@ -95,7 +72,7 @@ def _members(name: str, sets: dict[int, str], size: int) -> tuple[int, ...]:
     return tuple(bit for bit in range(size) if mask >> bit & 1)
 
 
-def require_fit(spectra: Sequence[CountSpectrum], response: ResponseNumbers) -> None:
+def require_fit(spectra: Sequence[CountSpectrum], response: Response) -> None:
     """Refuse spectra whose channels, detectors, pixels or attenuator are not those of the response.
 
     Raises
@@ -168,6 +145,12 @@ def add_origin(header: fits.Header) -> None:
     header["INSTRUME"] = ("STIX", "Name of the instrument")
     header["OBJECT"] = ("Sun", "Object being observed")
     header["CREATOR"] = (f"{CREATOR} {software_version()}", "Software that wrote the file")
+
+
+def add_scheme(header: fits.Header, response: Response) -> None:
+    """Add how a response was made."""
+    header["RSPSCHEM"] = (response.scheme, "Scheme of the response")
+    header["TAILING"] = (response.tailing, "Loss of charge in the detector included")
 
 
 def seconds_text(time: np.datetime64) -> str:

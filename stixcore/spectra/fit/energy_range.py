@@ -12,9 +12,9 @@ from stixcore.spectra.counts import CountSpectrum
 from stixcore.spectra.response import Response
 
 #: Lowest energies, keV. Behind the attenuator fewer than 2 of 1000 photons of 8 keV arrive, and counts below 11 keV are
-#: mostly those of harder photons. Below 6 keV the window stops 97 % of the photons, and the counts depend on the
-#: description of the detector (loss of charge) more than on the flare.
-LOW_ATTENUATED, LOW, LOW_IF_WEAK = 11.0, 6.0, 4.0
+#: mostly those of harder photons. A response with the loss of charge gives 45 % more counts in 4-5 keV than flares have
+#: (``docs/decisions/loss_of_charge.md``), so a fit with it starts at 6 keV, unless too few channels remain.
+LOW_ATTENUATED, LOW_TAILED, LOW = 11.0, 6.0, 4.0
 #: A channel has a signal from this number of sigma, and this fraction of the background, on.
 SIGNAL_SIGMAS, SIGNAL_FRACTION = 3.0, 0.1
 LEAST_CHANNELS = 4
@@ -49,8 +49,8 @@ def choose_range(spectrum: CountSpectrum, response: Response, energy: tuple[floa
     response : Response
     energy : (float, float), keV, optional
         The range that the user wants: channels that lie in it. Default: from 11 keV with the attenuator in, else from
-        6 keV, or 4 keV where a weak flare leaves too few channels; up to the last channel before two in a row without
-        a signal.
+        4 keV, or 6 keV with a response that includes the loss of charge and enough channels above; up to the last
+        channel before two in a row without a signal.
 
     Raises
     ------
@@ -65,25 +65,24 @@ def choose_range(spectrum: CountSpectrum, response: Response, energy: tuple[floa
             raise SelectionError(message)
         used = closed & (spectrum.e_low >= low - SAME_ENERGY) & (spectrum.e_high <= high + SAME_ENERGY)
         return _range(spectrum, used, "The range was given.")
-    used, end = _with_signal(spectrum, closed & (spectrum.e_low >= _lowest(response) - SAME_ENERGY))
+    low = LOW_ATTENUATED if response.attenuator else LOW_TAILED if response.tailing else LOW
+    used, end = _with_signal(spectrum, closed & (spectrum.e_low >= low - SAME_ENERGY))
     if response.attenuator:
         why = (
-            f"The fit starts at {LOW_ATTENUATED:g} keV because the attenuator is in: counts at lower energies are "
-            "mostly those of harder photons."
+            f"The fit starts at {low:g} keV because the attenuator is in: counts at lower energies are mostly those of "
+            "harder photons."
         )
+    elif low == LOW:
+        why = f"The fit starts at {low:g} keV, the lowest energy of the response."
     elif used.sum() >= LEAST_CHANNELS:
         why = (
-            f"The fit starts at {LOW:g} keV: counts at lower energies depend on the description of the detector more "
-            "than on the flare."
+            f"The fit starts at {low:g} keV: counts at lower energies depend on the loss of charge in the detector "
+            "more than on the flare."
         )
     else:
-        used, end = _with_signal(spectrum, closed & (spectrum.e_low >= LOW_IF_WEAK - SAME_ENERGY))
-        why = f"The fit starts at {LOW_IF_WEAK:g} keV because too few channels above {LOW:g} keV have a signal."
+        used, end = _with_signal(spectrum, closed & (spectrum.e_low >= LOW - SAME_ENERGY))
+        why = f"The fit starts at {LOW:g} keV because too few channels above {low:g} keV have a signal."
     return _range(spectrum, used, f"{why} {end}")
-
-
-def _lowest(response: Response) -> float:
-    return LOW_ATTENUATED if response.attenuator else LOW
 
 
 def _with_signal(spectrum: CountSpectrum, candidates: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,28 +10,10 @@ import pytest
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
 from stixcore.instrument.tables import pixel_area
 from stixcore.spectra.counts import CountSpectrum, systematic_errors
+from stixcore.spectra.response import Response
 
 TOP24 = tuple(sorted(detector_indices(IMAGING_LABELS).tolist()))
 LARGE = tuple(range(8))
-
-
-@dataclass(frozen=True, eq=False)
-class PlainResponse:
-    """The fields of `stixcore.spectra.response.Response` that files contain."""
-
-    photon_edges: np.ndarray
-    channel_edges: np.ndarray
-    matrix: np.ndarray
-    area: float
-    scheme: str = "gsw-2026"
-    attenuator: bool = False
-    detectors: tuple[int, ...] = TOP24
-    pixels: tuple[int, ...] = LARGE
-    place: tuple[float, float] = (-275.0, -1422.0)
-
-    def fold(self, flux):
-        """Counts per second of live time for a flux at the spacecraft."""
-        return self.matrix @ (flux * np.diff(self.photon_edges)) * self.area
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +29,19 @@ def plain_response():
             inside = (channel >= 0) & (channel < matrix.shape[0])
             matrix[channel[inside], np.flatnonzero(inside)] += fraction * (1.0 - np.exp(-middle[inside] / 10.0))
         area = len(TOP24) * float(pixel_area()[list(LARGE)].sum())
-        return replace(PlainResponse(photon_edges, np.asarray(channel_edges, float), matrix, area), **changes)
+        made = Response(
+            photon_edges=photon_edges,
+            channel_edges=np.asarray(channel_edges, float),
+            matrix=matrix,
+            area=area,
+            scheme="gsw-2026",
+            attenuator=False,
+            detectors=TOP24,
+            pixels=LARGE,
+            place=(-275.0, -1422.0),
+            tailing=True,
+        )
+        return replace(made, **changes)
 
     return make
 

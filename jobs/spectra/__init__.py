@@ -1,0 +1,1 @@
+"""Spectra of time ranges: files and descriptions."""

@@ -1,0 +1,313 @@
+"""From files to a fitted spectrum: counts, the response at the flare's place, and the fit.
+
+The command line, previews and pages all get their spectra from here; the steps themselves are in `stixcore.spectra`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from stixcore.background_check import require_apart, require_part
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.coordinates import SOLAR_RADIUS, Pointing, hpc_to_stix
+from stixcore.errors import CalibrationError, ReconstructionError, SelectionError
+from stixcore.fits.products import PixelData, ProductHeader, Spectrogram
+from stixcore.fits.read import read_aspect, read_header, read_pixel_data, read_spectrogram
+from stixcore.fits.spec import ProductKind
+from stixcore.heliographic import Observer, on_sun
+from stixcore.imaging.threads import single_threaded
+from stixcore.options import ImageRequest, ShiftBins
+from stixcore.prepare import LOCATION_ENERGY, apparent_radius, background_part, find_pointing, prepare
+from stixcore.recipe import Location
+from stixcore.spectra.counts import CountSpectrum, count_spectrum
+from stixcore.spectra.fit.energy_range import choose_range
+from stixcore.spectra.fit.recipe import AUTO, fit_spectrum
+from stixcore.spectra.fit.result import SpectrumFit
+from stixcore.spectra.fit.statistic import Statistic
+from stixcore.spectra.models.thermal import ThermalTable
+from stixcore.spectra.response import Response, make_response
+from stixcore.spectra.transmission import ResponseScheme
+
+#: Model of a request that wants counts and response only.
+NO_MODEL = "none"
+#: Astronomical unit, m (IAU 2012, resolution B2).
+ASTRONOMICAL_UNIT = 149_597_870_700.0
+ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
+#: Seen from the side, the Sun reflects nothing more.
+LARGEST_ANGLE = 90.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectrumRequest:
+    """What to measure, and how.
+
+    Attributes
+    ----------
+    start, end : datetime64
+        UTC at Solar Orbiter; the time bins whose centres are inside are summed.
+    model : str
+        "auto", components joined by "+" (see `stixcore.spectra.fit.recipe.fit_spectrum`), or "none".
+    energy : (float, float), keV, optional
+        Range of the fit; by default chosen from the data and the attenuator.
+    fixed, start_values : mapping
+        Parameters by name that are not fitted, and values to start from.
+    statistic : str
+        "chi2" or "cash".
+    scheme : str
+        Of the response: "gsw-2026" or "gsw-2022".
+    tailing : bool
+        Whether the response includes the loss of charge, which spectra of flares do not show
+        (``docs/decisions/loss_of_charge.md``).
+    detectors, pixels : tuple of int, optional
+        Indices; by default the 24 coarse detectors and all pixels.
+    location : (float, float), arcsec, optional
+        Of the flare, helioprojective; by default searched on the full disk in pixel data.
+    angle : float, degree, optional
+        Heliocentric angle for the reflection at the Sun; by default that of the location.
+    albedo : bool
+        Whether reflection at the Sun is added to the model.
+    background_range : (datetime64, datetime64), optional
+        Part of the background file.
+    """
+
+    start: np.datetime64
+    end: np.datetime64
+    model: str = AUTO
+    energy: tuple[float, float] | None = None
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    start_values: Mapping[str, float] = field(default_factory=dict)
+    statistic: str = Statistic.CHI2
+    scheme: str = ResponseScheme.GSW_2026
+    tailing: bool = False
+    detectors: tuple[int, ...] | None = None
+    pixels: tuple[int, ...] | None = None
+    location: tuple[float, float] | None = None
+    angle: float | None = None
+    albedo: bool = True
+    background_range: tuple[np.datetime64, np.datetime64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredSpectrum:
+    """A count spectrum with its response and its fit.
+
+    Attributes
+    ----------
+    request : SpectrumRequest
+    spectrum : CountSpectrum
+    response : Response
+    fit : SpectrumFit or None
+    no_fit : str
+        Why there is no fit; empty if there is one, or none was asked for.
+    location : Location or None
+        Of the flare; None where it is unknown.
+    no_location : str
+        Why it is unknown.
+    pointing : Pointing
+    distance : float, AU
+        From the spacecraft to the Sun.
+    simulated : bool
+        Whether the data are.
+    """
+
+    request: SpectrumRequest
+    spectrum: CountSpectrum
+    response: Response
+    fit: SpectrumFit | None
+    no_fit: str
+    location: Location | None
+    no_location: str
+    pointing: Pointing
+    distance: float
+    simulated: bool
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What may be wrong with counts and response, one sentence each; those of the fit are its own."""
+        if self.location is not None:
+            return self.spectrum.doubts
+        return (*self.spectrum.doubts, f"the response is for a flare at Sun centre: {self.no_location}")
+
+
+def measure_spectrum(
+    request: SpectrumRequest,
+    science: Path,
+    background: Path | None = None,
+    aspect: Sequence[Path] = (),
+    *,
+    catalog: CalibrationCatalog = SHIPPED,
+    table: ThermalTable | None = None,
+) -> MeasuredSpectrum:
+    """Measure and fit the spectrum of a time range.
+
+    Parameters
+    ----------
+    request : SpectrumRequest
+    science : Path
+        L1 pixel data or spectrogram.
+    background : Path, optional
+        L1 pixel data of a quiet time.
+    aspect : sequence of paths
+        Auxiliary files around the time range; may be empty.
+    catalog : CalibrationCatalog
+        Energy tables and CAL files to choose from.
+    table : ThermalTable, optional
+        Thermal emission instead of the built-in table.
+
+    Raises
+    ------
+    InvalidProduct
+        When a file is not what its place says, or damaged.
+    SelectionError, CalibrationError
+        When the files do not allow the selection, or an option is wrong.
+    """
+    data = read_science(science)
+    quiet = None if background is None else _read_background(background, request)
+    pointing = find_pointing(data.header, [read_aspect(path) for path in aspect], request.start, request.end)
+    spectrum = count_spectrum(
+        data,
+        quiet,
+        request.start,
+        request.end,
+        detectors=request.detectors,
+        pixels=request.pixels,
+        calibration=catalog.choose(*_span(data, request)),
+    )
+    if quiet is not None:
+        require_apart(data.header.name, spectrum.t_start, spectrum.t_end, quiet)
+    location, no_location = _find_location(request, data, quiet, pointing, catalog)
+    x, y = (0.0, 0.0) if location is None else (location.x, location.y)
+    x_stix, y_stix = hpc_to_stix(x, y, pointing)
+    response = make_response(
+        spectrum.edges,
+        detectors=spectrum.detectors,
+        pixels=spectrum.pixels,
+        place=(float(x_stix), float(y_stix)),
+        # the pixels are those that were read out, so the area is not scaled once more
+        rcr=min(spectrum.rcr, 1),
+        scheme=request.scheme,
+        tailing=request.tailing,
+    )
+    distance = distance_to_sun(pointing, data.header)
+    fit, no_fit = _fit(request, spectrum, response, distance, _angle(request, location, distance), table)
+    return MeasuredSpectrum(
+        request=request,
+        spectrum=spectrum,
+        response=response,
+        fit=fit,
+        no_fit=no_fit,
+        location=location,
+        no_location=no_location,
+        pointing=pointing,
+        distance=distance,
+        simulated=data.header.simulated,
+    )
+
+
+def read_science(path: Path) -> PixelData | Spectrogram:
+    """Read pixel data, with counts in their correct time bins, or a spectrogram.
+
+    Raises
+    ------
+    InvalidProduct
+        When the file is neither.
+    """
+    if read_header(path).kind is ProductKind.SPECTROGRAM:
+        return read_spectrogram(path)
+    data = read_pixel_data(path)
+    return data.with_shifted_bins() if data.can_shift_bins else data
+
+
+def _read_background(path: Path, request: SpectrumRequest) -> PixelData:
+    """The background, or the part of it that is wanted."""
+    whole = read_pixel_data(path)
+    data, asked = background_part(whole, request.background_range, shift=whole.can_shift_bins)
+    if asked is not None:
+        require_part(asked, whole.header.name)
+    return data
+
+
+def distance_to_sun(pointing: Pointing, header: ProductHeader) -> float:
+    """Distance from the spacecraft to the Sun, AU, from the auxiliary files or the header.
+
+    Raises
+    ------
+    CalibrationError
+        When neither gives it.
+    """
+    metres = pointing.dsun
+    if not np.isfinite(metres):
+        # D = R☉ / sin ρ
+        metres = SOLAR_RADIUS / np.sin(apparent_radius(pointing, header) / ARCSEC_PER_RADIAN)
+    return float(metres / ASTRONOMICAL_UNIT)
+
+
+def _find_location(
+    request: SpectrumRequest,
+    data: PixelData | Spectrogram,
+    background: PixelData | None,
+    pointing: Pointing,
+    catalog: CalibrationCatalog,
+) -> tuple[Location | None, str]:
+    """The flare's location, or why it is unknown."""
+    if request.location is not None:
+        return Location.given(*request.location), ""
+    if isinstance(data, Spectrogram):
+        return None, "a spectrogram has no image, and no location was given"
+    image = ImageRequest(start=request.start, end=request.end, energy=LOCATION_ENERGY, shift_bins=ShiftBins.OFF)
+    try:
+        with single_threaded():
+            location, _ = prepare(image, data, background, pointing, catalog).find_location()
+    except (SelectionError, CalibrationError, ReconstructionError) as error:
+        return None, f"it was not found ({error})"
+    return location, ""
+
+
+def _angle(request: SpectrumRequest, location: Location | None, distance: float) -> float | None:
+    """Heliocentric angle of the flare, degree; None where it is unknown or reflection is not wanted."""
+    if not request.albedo:
+        return None
+    if request.angle is not None or location is None:
+        return request.angle
+    observer = Observer(0.0, 0.0, distance * ASTRONOMICAL_UNIT)
+    return min(on_sun(location.x, location.y, observer).angle, LARGEST_ANGLE)
+
+
+def _fit(
+    request: SpectrumRequest,
+    spectrum: CountSpectrum,
+    response: Response,
+    distance: float,
+    angle: float | None,
+    table: ThermalTable | None,
+) -> tuple[SpectrumFit | None, str]:
+    """The fit, or why there is none."""
+    if request.model == NO_MODEL:
+        return None, ""
+    if request.energy is None:
+        try:
+            choose_range(spectrum, response)
+        except SelectionError as error:
+            return None, str(error)
+    fit = fit_spectrum(
+        spectrum,
+        response,
+        distance=distance,
+        model=request.model,
+        energy=request.energy,
+        angle=angle,
+        statistic=request.statistic,
+        fixed=request.fixed,
+        start=request.start_values,
+        table=table,
+    )
+    return fit, ""
+
+
+def _span(data: PixelData | Spectrogram, request: SpectrumRequest) -> tuple[np.datetime64, np.datetime64]:
+    """The part of the request that the file covers, for the choice of calibration."""
+    return max(request.start, data.header.date_beg), min(request.end, data.header.date_end)
