@@ -1,4 +1,4 @@
-"""Checks of the calibration: energy tables are unchanged, and the list of daily CAL files matches the files.
+"""Checks of the calibration: energy and CHIANTI tables are unchanged, the list of daily CAL files matches the files.
 
 The calibration catalogue reads only the lists.
 """
@@ -21,7 +21,8 @@ from archive.calibration import (
 )
 from archive.checks.findings import Code
 from archive.checks.inspection import Inspection
-from stixcore.errors import CalibrationError
+from archive.chianti import CHIANTI_FOLDER, chianti_files, require_unchanged, thermal_table
+from stixcore.errors import CalibrationError, InvalidProduct
 
 
 def check_energy_tables(inspection: Inspection) -> None:
@@ -46,6 +47,17 @@ def check_energy_tables(inspection: Inspection) -> None:
             inspection.found(Code.CALIBRATION_UNRECORDED, "", file, text, repaired=inspection.repair)
             if inspection.repair:
                 record_sums(folder, sums)
+
+
+def check_chianti(inspection: Inspection) -> None:
+    """Compare the CHIANTI tables with the SHA-256 recorded when they were added; a deep check reads them."""
+    with inspection.writers_out():
+        try:
+            require_unchanged(inspection.root, chianti_files(inspection.root))
+            if inspection.deep:
+                thermal_table(inspection.root)
+        except (CalibrationError, InvalidProduct) as error:
+            inspection.found(Code.CALIBRATION_DAMAGED, "", CHIANTI_FOLDER, str(error))
 
 
 def check_cal_list(inspection: Inspection) -> None:

@@ -177,7 +177,7 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.CALIBRATION_DAMAGED: Kind(
         Level.ERROR,
-        "an energy table of the archive, or the list of tables, is missing, unreadable or changed",
+        "an energy or CHIANTI table of the archive, or the list of tables, is missing, unreadable or changed",
         "none: `stix-jobs calibration add` with the published files restores it",
     ),
     Code.CALIBRATION_UNRECORDED: Kind(

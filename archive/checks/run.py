@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from archive.atomic import PART
-from archive.checks.calibration import check_cal_list, check_energy_tables
+from archive.checks.calibration import check_cal_list, check_chianti, check_energy_tables
 from archive.checks.curves import check_light_curves
 from archive.checks.files import check_files
 from archive.checks.findings import Code, Finding
@@ -76,6 +76,7 @@ def check(
     check_index(inspection)
     check_files(inspection)
     check_energy_tables(inspection)
+    check_chianti(inspection)
     check_cal_list(inspection)
     check_light_curves(inspection)
     check_images(inspection)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 
 from astropy.io import fits
@@ -31,6 +30,9 @@ from archive.calibration import (
     sha256_of_bytes,
     write_cal_list,
 )
+from archive.chianti import kind_of
+from archive.ingest.added_files import AddedFile, AddStatus
+from archive.ingest.chianti import add_chianti, read_chianti
 from archive.ingest.describe import check_sums
 from archive.ingest.names import identify
 from stixcore.calibration.catalog import CalFile, CalibrationCatalog, merged_validity
@@ -51,37 +53,22 @@ from stixcore.instrument.energy_tables import (
 MAX_CAL_BYTES = 1 << 24
 
 
-class AddStatus(StrEnum):
-    """Result for one file passed to ``calibration add``."""
-
-    ADDED = "added"
-    RESTORED = "restored"
-    KNOWN = "known"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class AddedFile:
-    """Result for one file of `add_calibration`: name, status, and the reason of a refusal or a note."""
-
-    name: str
-    status: AddStatus
-    reason: str = ""
-
-
 def add_calibration(
     root: Path, paths: Iterable[Path], write_lock: AbstractContextManager[None]
 ) -> tuple[AddedFile, ...]:
-    """Add energy tables with their list, and CAL files. Folders are searched, and damaged files are refused.
+    """Add energy tables with their list, CAL files and CHIANTI tables. Folders are searched, bad files are refused.
 
     New tables must come with ``elut_index.csv``, which gives their validity, and are added together or not at all. CAL
-    files are added one by one. The write lock is taken after all files have been read.
+    files are added one by one, and the three files of CHIANTI together. The write lock is taken after all files have
+    been read.
     """
     texts: dict[Path, bytes] = {}
     cal_files: list[tuple[CalFile, str]] = []
     outcome: list[AddedFile] = []
     unread: dict[Path, str] = {}
-    for path in sorted({file for place in paths for file in _files_of(place)}):
+    named = sorted({file for place in paths for file in _files_of(place)})
+    chianti = [path for path in named if kind_of(path.name)]
+    for path in [path for path in named if path not in chianti]:
         try:
             if path.name.endswith(".fits"):
                 cal_files.append(_read_cal_file(path))
@@ -94,7 +81,14 @@ def add_calibration(
                 outcome.append(AddedFile(path.name, AddStatus.REFUSED, str(error)))
     outcome += [_compared(path, content) for path, content in texts.items() if not _is_table(path)]
     tables = {path: content for path, content in texts.items() if _is_table(path)}
+    spectra = None
+    if chianti:
+        try:
+            spectra = read_chianti(chianti)
+        except (StixError, OSError) as error:
+            outcome += [AddedFile(path.name, AddStatus.REFUSED, str(error)) for path in chianti]
     with write_lock:
+        outcome += [] if spectra is None else add_chianti(root, spectra)
         outcome += _add_tables(root / FOLDER, tables, unread, calibration_catalog(root))
         outcome += _add_cal_files(root, cal_files)
     return tuple(outcome)
@@ -103,7 +97,11 @@ def add_calibration(
 def _files_of(path: Path) -> Iterable[Path]:
     if not path.is_dir():
         return [path]
-    return [file for file in path.iterdir() if file.suffix in (".csv", ".fits") and not file.name.startswith(".")]
+    return [
+        file
+        for file in path.iterdir()
+        if (file.suffix in (".csv", ".fits") or kind_of(file.name)) and not file.name.startswith(".")
+    ]
 
 
 def _is_table(path: Path) -> bool:

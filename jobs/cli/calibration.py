@@ -1,4 +1,4 @@
-"""``stix-jobs calibration``: list and add energy tables and CAL files."""
+"""``stix-jobs calibration``: list and add energy tables, CAL files and CHIANTI tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from archive import Archive
 from archive.calibration import CalibrationEntry, calibration_catalog, list_calibration
-from archive.ingest.calibration import AddStatus, add_calibration
+from archive.chianti import list_chianti
+from archive.ingest.added_files import AddStatus
+from archive.ingest.calibration import add_calibration
 from archive.ingest.ingest import index_placed
 from archive.layout import CAL_FILES
 from jobs.cli.commands import DONE, SOME_FAILED, WRONG_USAGE, now
@@ -25,19 +27,23 @@ _STORED = (AddStatus.ADDED, AddStatus.RESTORED)
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     actions = parser.add_subparsers(title="actions", required=True, metavar="list | add", dest="action")
-    listed = actions.add_parser("list", help="show all", description="Energy tables and CAL files that images use.")
+    listed = actions.add_parser(
+        "list", help="show all", description="Energy tables and CAL files that images and spectra use."
+    )
     listed.add_argument("--json", action="store_true", help="as one JSON array")
     added = actions.add_parser(
         "add",
         help="add files, or restore damaged ones",
-        description="Copy energy tables and CAL files into the archive's calibration folder; all are checked first.",
+        description="Copy energy tables, CAL files and the CHIANTI tables of SolarSoft into the archive's calibration "
+        "folder; all are checked first.",
     )
     added.add_argument(
         "paths",
         nargs="*",
         type=Path,
         metavar="PATH",
-        help="elut_table_*.csv with elut_index.csv, solo_CAL_*.fits, or folders with them",
+        help="elut_table_*.csv with elut_index.csv, solo_CAL_*.fits, chianti_lines_*.sav with chianti_cont_*.sav and "
+        "xray_abun_file.genx, or folders with them",
     )
     for each in (listed, added):  # so that the option may be before or after the action
         each.add_argument("--archive", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="the archive")
@@ -48,7 +54,7 @@ def run_calibration(arguments: argparse.Namespace) -> int:
     if arguments.action == "add":
         return _add(arguments)
     root = Archive(arguments.archive).root
-    entries, damage = list_calibration(root), calibration_catalog(root).faults.sentences
+    entries, damage = (*list_calibration(root), *list_chianti(root)), calibration_catalog(root).faults.sentences
     for text in damage:
         tell(text)
     if arguments.json:

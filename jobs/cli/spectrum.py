@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from archive.calibration import calibration_catalog
+from archive.chianti import thermal_table
 from jobs.cli.commands import DONE, now
 from jobs.shared.errors import BadRequest
 from jobs.shared.logs import say
@@ -88,8 +89,15 @@ def run_spectrum(arguments: argparse.Namespace) -> int:
         albedo=not arguments.no_albedo,
         background_range=tuple(arguments.background_range) if arguments.background_range else None,
     )
-    catalog = calibration_catalog(arguments.archive.expanduser().resolve())  # the shipped one if there is no archive
-    measured = measure_spectrum(request, arguments.science, arguments.background, arguments.aux, catalog=catalog)
+    root = arguments.archive.expanduser().resolve()  # shipped tables if there is no archive
+    measured = measure_spectrum(
+        request,
+        arguments.science,
+        arguments.background,
+        arguments.aux,
+        catalog=calibration_catalog(root),
+        table=thermal_table(root),
+    )
     files = save_spectrum(measured, arguments.out, now(), FileFormat(arguments.format))
     described = describe_spectrum(measured, files)
     for line in [json.dumps(described, allow_nan=False)] if arguments.json else _lines(described):

@@ -15,7 +15,8 @@ from archive import Archive
 from archive.calibration import calibration_catalog, list_calibration
 from archive.checks.findings import Code
 from archive.checks.run import check
-from archive.ingest.calibration import AddStatus, add_calibration
+from archive.ingest.added_files import AddStatus
+from archive.ingest.calibration import add_calibration
 from jobs.cli.doctor import Verdict, examine
 from stixcore.calibration.catalog import SHIPPED
 from stixcore.errors import CalibrationError

@@ -22,7 +22,8 @@ from archive.checks.findings import Code, Level, codes_markdown
 from archive.checks.run import check
 from archive.index.filters import ImageFilter
 from archive.index.records import RECORD, read_record
-from archive.ingest.calibration import AddStatus, add_calibration
+from archive.ingest.added_files import AddStatus
+from archive.ingest.calibration import add_calibration
 from jobs.cli.parser import build_parser, main
 from jobs.fetch.client import PARTIAL
 from jobs.inputs import InputCatalog

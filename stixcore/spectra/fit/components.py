@@ -14,15 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.spectra.fit.parameters import KEV_PER_MK, Parameter
-
-if TYPE_CHECKING:
-    from stixcore.spectra.models.thermal import ThermalTable
+from stixcore.spectra.models.thermal import ThermalTable, thermal
+from stixcore.spectra.models.thick_target import thick_target
+from stixcore.spectra.models.thin_target import thin_target
 
 Floats = NDArray[np.float64]
 #: Flux of a component: edges (J + 1,), varied parameters, constants by name -> (J,) ph s⁻¹ cm⁻² keV⁻¹ at 1 AU.
@@ -63,15 +62,12 @@ class Component:
 
 
 def _vth(edges: Floats, shape: tuple[float, ...], constants: Mapping[str, float]) -> Floats:
-    from stixcore.spectra.models.thermal import thermal
-
     return thermal(edges, shape[0] / KEV_PER_MK, 1.0, abundance=constants["abundance"])
 
 
 @lru_cache(maxsize=4)
 def components_with(table: ThermalTable) -> Mapping[str, Component]:
     """The components, with another thermal table than the built-in one."""
-    from stixcore.spectra.models.thermal import thermal
 
     def flux(edges: Floats, shape: tuple[float, ...], constants: Mapping[str, float]) -> Floats:
         return thermal(edges, shape[0] / KEV_PER_MK, 1.0, abundance=constants["abundance"], table=table)
@@ -80,14 +76,10 @@ def components_with(table: ThermalTable) -> Mapping[str, Component]:
 
 
 def _thick2(edges: Floats, shape: tuple[float, ...], constants: Mapping[str, float]) -> Floats:
-    from stixcore.spectra.models.thick_target import thick_target
-
     return thick_target(edges, 1.0, *shape, **_electron_options(constants))
 
 
 def _thin2(edges: Floats, shape: tuple[float, ...], constants: Mapping[str, float]) -> Floats:
-    from stixcore.spectra.models.thin_target import thin_target
-
     return thin_target(edges, 1.0, *shape, **_electron_options(constants))
 
 

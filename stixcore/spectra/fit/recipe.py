@@ -7,7 +7,6 @@ errors, and takes the thick target if Akaike's criterion is lower by 6. χ² of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +32,9 @@ from stixcore.spectra.fit.verdict import (
     no_albedo,
     possible_nonthermal,
 )
+from stixcore.spectra.models.albedo import Albedo
+from stixcore.spectra.models.thermal import ThermalTable, built_in_table
 from stixcore.spectra.response import Response
-
-if TYPE_CHECKING:
-    from stixcore.spectra.models.thermal import ThermalTable
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +43,6 @@ THERMAL, FULL = "vth", "vth+thick2"
 #: The criterion must be lower by this for the model with more parameters (Burnham & Anderson 2002: "considerably less
 #: support" from 4 on, "essentially none" from 10 on).
 DECISIVE = 6.0
-BUILT_IN = "built-in"
 NONTHERMAL = {"thick2": "norm_1e35_per_s", "thin2": "norm_1e55_per_cm2_s"}
 SAME_EDGE = 1e-3  # keV
 
@@ -178,7 +175,7 @@ class _Task:
         self.spectrum, self.response, self.energy = spectrum, response, energy
         self.distance, self.angle, self.statistic = distance, angle, statistic
         self.components = COMPONENTS if table is None else components_with(table)
-        self.table_name = BUILT_IN if table is None else table.label
+        self.table_name = (table or built_in_table()).label
         self.fold = _fold(spectrum, response, distance, angle)
         shape = spectrum.counts.shape
         self._all = ChannelData(
@@ -261,8 +258,6 @@ def _fold(spectrum: CountSpectrum, response: Response, distance: float, angle: f
     scale = spectrum.livetime / distance**2
     if angle is None:
         return lambda flux: response.fold(flux) * scale
-    from stixcore.spectra.models.albedo import Albedo
-
     albedo = Albedo(response.photon_edges, angle)
     return lambda flux: response.fold(flux + albedo.reflected(flux)) * scale
 

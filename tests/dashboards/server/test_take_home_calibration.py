@@ -14,7 +14,8 @@ import pytest
 from astropy.io import fits
 
 from archive import Archive, ingest
-from archive.ingest.calibration import AddStatus, add_calibration
+from archive.ingest.added_files import AddStatus
+from archive.ingest.calibration import add_calibration
 from archive.scripts.images import python_script, stixpy_script
 from archive.scripts.sources import read_source
 from dashboards.shared.source import ArchiveSource, Unavailable

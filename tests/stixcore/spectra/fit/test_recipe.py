@@ -40,7 +40,12 @@ def test_expected_counts_give_the_truth_back(instrument, make_spectrum):
     np.testing.assert_allclose(fit.counts[fit.energy.used], spectrum.counts[fit.energy.used], rtol=3e-3)
     np.testing.assert_allclose(fit.components["vth"] + fit.components["thick2"], fit.counts)
     assert np.abs(fit.residuals).max() < 0.2
-    assert (fit.scheme, fit.tailing, fit.thermal_table, fit.albedo_angle) == ("gsw-2026", True, "built-in", None)
+    assert (fit.scheme, fit.tailing, fit.thermal_table, fit.albedo_angle) == (
+        "gsw-2026",
+        True,
+        "CHIANTI 10.1 (built in)",
+        None,
+    )
 
 
 def test_distance_enters_once(instrument, make_spectrum):
@@ -188,9 +193,11 @@ def test_without_albedo_it_is_said(instrument, make_spectrum):
 
 
 def test_range_from_attenuator_and_signal(instrument, make_spectrum):
-    out, behind = instrument(), instrument(attenuator=True)
-    assert choose_range(make_spectrum(out), out).low == 6
-    faint = choose_range(make_spectrum(out, kt=0.6, em=0.1), out)
+    out, behind, tailed = instrument(tailing=False), instrument(attenuator=True), instrument(tailing=True)
+    assert choose_range(make_spectrum(out), out).low == 4
+    assert "lowest energy of the response" in choose_range(make_spectrum(out), out).reason
+    assert choose_range(make_spectrum(tailed), tailed).low == 6
+    faint = choose_range(make_spectrum(tailed, kt=0.6, em=0.1), tailed)
     assert faint.low == 4
     assert "too few channels above 6 keV" in faint.reason
     chosen = choose_range(make_spectrum(behind, em=50.0, kt=2.0, rcr=1), behind)
