@@ -7,7 +7,7 @@ from a normal distribution with the width that the fit assumes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +95,7 @@ def simulate(shape: Shape, level: float, response: Response, rng: np.random.Gene
     return made, em
 
 
-def _cell(fits: list[tuple[SpectrumFit, Mapping[str, float]]], name: str) -> str:
+def _cell(fits: Sequence[tuple[SpectrumFit, Mapping[str, float]]], name: str) -> str:
     """Median of value ÷ truth, its spread (16-84 %), and how often the 1 σ interval holds the truth."""
     found = [(fit.parameters[name], truth[name]) for fit, truth in fits if name in fit.parameters and name in truth]
     if len(found) < 3:
@@ -117,7 +117,7 @@ def run() -> None:
     response = make_response(response_tables().channel_edges, detectors=coarse, pixels=range(8), tailing=False)
     rng = np.random.default_rng(SEED)
     names = {"T_keV": "T", "EM_1e49_cm3": "EM", "norm_1e35_per_s": "F₀", "delta": "δ", "e_cut_keV": "E_c"}
-    rows = []
+    rows: list[list[object]] = []
     for shape in SHAPES:
         for level in LEVELS:
             fits = []
@@ -130,12 +130,12 @@ def run() -> None:
             rows.append([shape.name, f"10{'³⁴⁵⁶'[LEVELS.index(level)]}", f"{right} of {len(fits)}", *cells])
     table = markdown_table("Spectral fits", ["flare", "net counts", "right model", *names.values()], rows)
     heading, _, body = table.strip().partition("\n")
-    replace_section(PAGE, f"{heading}\n\n{INTRODUCTION}\n{body}", "## By scene")
+    replace_section(PAGE, f"{heading}\n\n{INTRODUCTION}\n{body.strip()}", "## By scene")
 
 
-INTRODUCTION = f"""{len(SHAPES) * len(LEVELS) * REPETITIONS} simulated spectra (three flares × four levels of net counts in
-4-150 keV × {REPETITIONS}), fitted by the automatic recipe ([From counts to spectra](science/spectra.md)). Each cell has the
-median of value ÷ truth, in brackets its 16th and 84th percentile, then how often the 1 σ interval holds the truth (68 %
-expected). Parameters of electrons are those of the fits that have them. `python -m benchmarks spectral_fits` writes this
-section.
+NUMBER = len(SHAPES) * len(LEVELS) * REPETITIONS
+INTRODUCTION = f"""{NUMBER} simulated spectra (three flares × four levels of net counts in 4-150 keV × {REPETITIONS}),
+fitted by the automatic recipe ([From counts to spectra](science/spectra.md)). Each cell has the median of value ÷
+truth, in brackets its 16th and 84th percentile, then how often the 1 σ interval holds the truth (68 % expected).
+Parameters of electrons are those of the fits that have them. `python -m benchmarks spectral_fits` writes this section.
 """

@@ -64,7 +64,8 @@ def thick_target(
 def thick_target_flux(photons: Floats, electrons: ElectronSpectrum) -> Floats:
     """Photon flux at energies ``photons`` (m,) keV for one electron per second, ph s⁻¹ cm⁻² keV⁻¹ at 1 AU."""
 
-    # I(ε) = 1/(4π D²) · 1/(4π r₀² (mc²)³) · ∫_ε N(E) σ(E, ε) p / [(E/mc² + 1) Λ(E)] dE, N = fraction injected above E
+    # I(ε) = 1/(4π D²) · 1/(4π r₀² (mc²)³) · ∫_ε N(E) σ(E, ε) p / [(E/mc² + 1) Λ(E)] dE
+    # N = fraction injected above E
     def weight(energies: Floats) -> Floats:
         momentum = np.sqrt(energies * (energies + 2.0 * MC2))  # pc, keV
         slowed = momentum / ((energies / MC2 + 1.0) * energy_loss(energies))
