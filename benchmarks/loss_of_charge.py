@@ -56,7 +56,7 @@ def spectra() -> Iterator[tuple[str, CountSpectrum, float]]:
     for pattern in SPECTROGRAMS:
         for path in SHARED_DATA.glob(pattern):
             yield from _of_file("", path, None)
-    yield from _published()
+    yield from published()
 
 
 def _of_file(group: str, path: Path, background: PixelData | None) -> Iterator[tuple[str, CountSpectrum, float]]:
@@ -94,7 +94,7 @@ def _without(spectrum: CountSpectrum, quiet: CountSpectrum) -> CountSpectrum:
     )
 
 
-def _published() -> Iterator[tuple[str, CountSpectrum, float]]:
+def published() -> Iterator[tuple[str, CountSpectrum, float]]:
     published = json.loads((SHARED_DATA / "spectroscopy" / "truth" / "published_fits.json").read_text())
     flare = published["soler_20240310"]
     counts, edges = np.array(flare["counts_background_subtracted"]), response_tables().channel_edges

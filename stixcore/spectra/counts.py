@@ -63,7 +63,7 @@ class CountSpectrum:
     doubts : tuple of str
         What may be wrong with the spectrum, one sentence each.
     duration : float, s
-        Sum of the bins; less than ``t_end − t_start`` if bins are left out.
+        Sum of the bins; less than ``t_end − t_start`` if bins are left out. By default that difference.
     background_sigma : (n_channel,) float, ct
         The part of ``sigma`` that is due to the background.
     source, request_id, background_source, cal_file : str
@@ -93,6 +93,10 @@ class CountSpectrum:
     background_source: str = ""
     cal_file: str = ""
     spectrogram: bool = False
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.duration):
+            object.__setattr__(self, "duration", float((self.t_end - self.t_start) / np.timedelta64(1, "s")))
 
     @property
     def edges(self) -> Floats:

@@ -186,9 +186,6 @@ def test_labels_of_the_usual_sets(spectrum):
 @pytest.mark.needs_gammapy
 def test_gammapy_reads_the_three_files(spectrum, response, written, tmp_path):
     """The counts that gammapy predicts for a power law are those of the response."""
-    from gammapy.datasets import SpectrumDatasetOnOff
-    from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
-
     path, quiet = tmp_path / "pha_obs1.fits", tmp_path / "bkg_obs1.fits"
     write_pha(quiet, spectrum, created=CREATED, content=PhaContent.BACKGROUND)
     write_pha(
@@ -202,6 +199,9 @@ def test_gammapy_reads_the_three_files(spectrum, response, written, tmp_path):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from gammapy.datasets import SpectrumDatasetOnOff
+        from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
+
         dataset = SpectrumDatasetOnOff.read(path)
         model = PowerLawSpectralModel(index=3.0, amplitude="1e3 cm-2 s-1 keV-1", reference="10 keV")
         dataset.models = SkyModel(spectral_model=model, name="flare")

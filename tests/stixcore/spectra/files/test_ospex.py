@@ -241,10 +241,10 @@ def test_damaged_values_are_named(written):
 @pytest.mark.needs_sunkit_spex
 def test_sunkit_spex_reads_the_pair(written, spectra, responses):
     """The same exposure, channels and response; it sets negative rates to zero."""
-    from sunkit_spex.extern.stix import STIXLoader
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from sunkit_spex.extern.stix import STIXLoader
+
         loader = STIXLoader(*map(str, written))
     np.testing.assert_allclose(loader._counts_perspec, np.maximum([one.counts for one in spectra], 0), rtol=1e-5)
     response = responses[0]
