@@ -1,8 +1,8 @@
 """Our fit against sunkit-spex on the same files: answers and time.
 
-The counts of 2024-03-10 that were published with sunkit-spex are written as a pair for OSPEX. sunkit-spex reads it with its
-loader and fits its thick target with its minimiser; ours fits the same channels. The thermal model of sunkit-spex needs
-files that it downloads, so the range begins at 20 keV, where electrons alone make the counts.
+The counts of 2024-03-10 that were published with sunkit-spex are written as a pair for OSPEX. sunkit-spex reads it with
+its loader and fits its thick target with its minimiser; ours fits the same channels. The thermal model of sunkit-spex
+needs files that it downloads, so the range begins at 20 keV, where electrons alone make the counts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Peer:
 
             loader = STIXLoader(str(spectrum_file), str(response_file))
         self.minimise, self.model = scipy_minimize, ThickTarget()
-        data = loader._loaded_spec_data  # what its fitter takes
+        data = loader._loaded_spec_data  # noqa: SLF001 - what its own fitter takes
         self.used = (data["count_channel_bins"][:, 0] >= BAND[0]) & (data["count_channel_bins"][:, 1] <= BAND[1])
         self.edges = np.append(data["photon_channel_bins"][:, 0], data["photon_channel_bins"][-1, 1])
         self.srm = np.asarray(data["srm"], dtype=float)

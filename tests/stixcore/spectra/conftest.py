@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from stixcore.spectra.tables import response_tables
@@ -29,3 +30,18 @@ def spectroscopy(shared_data):
 @pytest.fixture(scope="session")
 def gdl(spectroscopy):
     return json.loads((spectroscopy / "truth" / "gdl_reference.json").read_text())
+
+
+@pytest.fixture
+def agrees(record_property):
+    """A function that asserts agreement with published numbers and records it for the table in ``docs/accuracy.md``."""
+
+    def check(what, got, expected, *, rtol=0.0, atol=0.0):
+        got, expected = np.atleast_1d(np.asarray(got, float)), np.atleast_1d(np.asarray(expected, float))
+        np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol, err_msg=what)
+        worst = np.abs(got - expected) if atol else np.abs(got / expected - 1)
+        at = np.unravel_index(worst.argmax(), worst.shape)
+        row = {"what": what, "values": got.size, "expected": expected[at], "got": got[at]}
+        record_property("agreement", {**row, "worst": worst[at], "rtol": rtol, "atol": atol})
+
+    return check

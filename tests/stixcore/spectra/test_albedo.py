@@ -150,7 +150,7 @@ def test_an_own_monte_carlo_calculation_gives_the_same(mu):
     assert np.mean(got / truth) == pytest.approx(1.0, abs=0.03)
 
 
-def test_ospex_matrices_give_the_numbers_of_idl(ospex, shared_data):
+def test_ospex_matrices_give_the_numbers_of_idl(agrees, ospex, shared_data):
     truth = json.loads((shared_data / "spectroscopy" / "truth" / "models_idl.json").read_text())["albedo"]
     edges = np.arange(10.0, 30.1, 2)
     mu = np.cos(np.radians(45))
@@ -160,11 +160,8 @@ def test_ospex_matrices_give_the_numbers_of_idl(ospex, shared_data):
     mixed = ospex.green[low] * (1 - weight) + ospex.green[low + 1] * weight
     table = ReflectionTable(np.array([0.0, 1.0]), ospex.nodes, np.stack([mixed, mixed]))
     direct = np.array(truth["spec_in"])
-    np.testing.assert_allclose(
-        direct + Albedo(edges, 45, table=table).reflected(direct),
-        truth["spec_out_IDL"],
-        rtol=1e-5,  # the copy has five digits
-    )
+    got = direct + Albedo(edges, 45, table=table).reflected(direct)
+    agrees("albedo with the matrices of OSPEX (five digits), 45°", got, truth["spec_out_IDL"], rtol=1e-5)
     proper = Albedo(edges, 45, table=ospex).reflected(direct)
     assert proper == pytest.approx(np.array(truth["spec_out_IDL"]) - direct, rel=0.02)
     assert not np.allclose(proper, np.array(truth["spec_out_IDL"]) - direct, rtol=1e-4)

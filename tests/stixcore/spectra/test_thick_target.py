@@ -34,17 +34,19 @@ def brm2(truth, start):
     return np.array(next(value for key, value in truth["brm2"].items() if key.startswith(start)))
 
 
-def test_cross_section_and_loss_are_those_of_idl(truth):
+def test_cross_section_and_loss_are_those_of_idl(agrees, truth):
     energies = np.array([1.0, 10.0, 100.0, 1000.0])
-    np.testing.assert_allclose(cross_section(energies + 1, energies), brm2(truth, "cross_section"), rtol=1e-12)
-    np.testing.assert_allclose(energy_loss(energies), brm2(truth, "energy_loss"), rtol=1e-12)
+    agrees(
+        "cross-section of Haug [cm²]", cross_section(energies + 1, energies), brm2(truth, "cross_section"), rtol=1e-12
+    )
+    agrees("energy loss", energy_loss(energies), brm2(truth, "energy_loss"), rtol=1e-12)
 
 
-def test_electron_spectrum_is_that_of_idl(truth):
+def test_electron_spectrum_is_that_of_idl(agrees, truth):
     energies = np.array([5.0, 10, 50, 150, 300, 500, 750, 1000])
     electrons = ElectronSpectrum(3, 3, 150, 5, 1e4)
-    np.testing.assert_allclose(electrons.flux(energies), brm2(truth, "distribution"), rtol=1e-12)
-    np.testing.assert_allclose(electrons.above(energies), brm2(truth, "density_same"), rtol=1e-12)
+    agrees("electrons per keV", electrons.flux(energies), brm2(truth, "distribution"), rtol=1e-12)
+    agrees("electrons above an energy", electrons.above(energies), brm2(truth, "density_same"), rtol=1e-12)
 
 
 def idl_quadrature(photon, electrons):
@@ -69,21 +71,22 @@ def idl_quadrature(photon, electrons):
     return total / (4 * np.pi * AU**2) / (4 * np.pi * ELECTRON_RADIUS**2 * MC2**3)
 
 
-def test_thick_target_is_that_of_idl_up_to_its_integration(truth):
+def test_thick_target_is_that_of_idl_up_to_its_integration(agrees, truth):
     energies = np.array([5.0, 10, 50, 150, 300, 500])
     expected = brm2(truth, "thick p=5")[:6]
     electrons = ElectronSpectrum(5, 10, 1000, 5, 1e4)
-    np.testing.assert_allclose([idl_quadrature(e, electrons) for e in energies], expected, rtol=1e-6)
-    np.testing.assert_allclose(thick_target_flux(energies, electrons), expected, rtol=6e-5)
+    quadrature = [idl_quadrature(e, electrons) for e in energies]
+    agrees("thick target (brm2), integrated as in IDL", quadrature, expected, rtol=1e-6)
+    agrees("thick target (brm2), ours", thick_target_flux(energies, electrons), expected, rtol=6e-5)
 
 
-def test_arrays_are_those_of_idl(truth):
+def test_arrays_are_those_of_idl(agrees, truth):
     electrons = ElectronSpectrum(2, 7, 100, 5, 1500)
     right = np.arange(CENTRES.size) != MISPRINT
     thick = 1.5e35 * thick_target_flux(CENTRES, electrons) / truth["thick_target"]["IDL"]
-    np.testing.assert_allclose(thick[right], 1, atol=4e-4)
+    agrees("thick target, 25-100 keV, relative", thick[right], np.ones(right.sum()), rtol=4e-4)
     thin = 1.5e55 * thin_target_flux(CENTRES, electrons) / truth["thin_target"]["IDL"]
-    np.testing.assert_allclose(thin, 1, atol=2e-5)
+    agrees("thin target, 25-100 keV, relative", thin, np.ones(thin.size), rtol=2e-5)
 
 
 @pytest.mark.parametrize(
