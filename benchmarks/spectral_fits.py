@@ -19,6 +19,7 @@ from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
 from stixcore.spectra.counts import CountSpectrum, systematic_errors
 from stixcore.spectra.fit import SpectrumFit, fit_spectrum
 from stixcore.spectra.models.albedo import Albedo
+from stixcore.spectra.models.bremsstrahlung import ElectronSpectrum
 from stixcore.spectra.models.thermal import KEV_PER_MK, thermal
 from stixcore.spectra.models.thick_target import thick_target
 from stixcore.spectra.response import Response, make_response
@@ -55,7 +56,7 @@ class Shape:
         edges = response.photon_edges
         flux = thermal(edges, self.t_kev / KEV_PER_MK, 1.0)
         if self.norm:
-            flux = flux + thick_target(edges, self.norm, self.delta, self.e_cut)
+            flux = flux + thick_target(edges, self.norm, ElectronSpectrum(self.delta, self.e_cut))
         return response.fold(flux + Albedo(edges, ANGLE).reflected(flux)) / DISTANCE**2
 
 

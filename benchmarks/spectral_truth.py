@@ -51,8 +51,8 @@ def _digits(value: float, many: bool) -> str:
     return f"{value:.6g}" + (" …" if many else "")
 
 
-INTRODUCTION = """Responses, models and counts against the ground software (IDL, run in GDL, or its files), stixpy, OSPEX
-and a published fit. Of several values the worst is shown. A tolerance is relative, or absolute with "±". That fit
+INTRODUCTION = """Responses, models and counts against the ground software (IDL, run in GDL, or its files), stixpy,
+OSPEX and a published fit. Of several values the worst is shown. A tolerance is relative, or absolute with "±". That fit
 is of 2024-03-10, made with sunkit-spex, CHIANTI 7.1 and OSPEX's albedo. `python -m benchmarks spectral_truth` runs the
 tests and writes this section.
 """

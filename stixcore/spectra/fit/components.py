@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.spectra.fit.parameters import KEV_PER_MK, Parameter
+from stixcore.spectra.models.bremsstrahlung import ElectronSpectrum
 from stixcore.spectra.models.thermal import ThermalTable, thermal
 from stixcore.spectra.models.thick_target import thick_target
 from stixcore.spectra.models.thin_target import thin_target
@@ -76,19 +77,15 @@ def components_with(table: ThermalTable) -> Mapping[str, Component]:
 
 
 def _thick2(edges: Floats, shape: tuple[float, ...], constants: Mapping[str, float]) -> Floats:
-    return thick_target(edges, 1.0, *shape, **_electron_options(constants))
+    return thick_target(edges, 1.0, _electrons(shape, constants))
 
 
 def _thin2(edges: Floats, shape: tuple[float, ...], constants: Mapping[str, float]) -> Floats:
-    return thin_target(edges, 1.0, *shape, **_electron_options(constants))
+    return thin_target(edges, 1.0, _electrons(shape, constants))
 
 
-def _electron_options(constants: Mapping[str, float]) -> dict[str, float]:
-    return {
-        "e_break": constants["e_break_keV"],
-        "delta_above": constants["delta_above"],
-        "e_high": constants["e_high_keV"],
-    }
+def _electrons(shape: tuple[float, ...], constants: Mapping[str, float]) -> ElectronSpectrum:
+    return ElectronSpectrum(*shape, constants["e_break_keV"], constants["delta_above"], constants["e_high_keV"])
 
 
 _INDEX = Parameter("delta", 1.5, 12.0, "", offset=1.0, step=0.15, starts=(3.0, 4.5, 7.0))

@@ -44,7 +44,7 @@ class ElectronSpectrum:
     """Broken power law with cutoffs, normalised to one electron.
 
     Below ``e_break`` the spectrum falls as E^−delta, above as E^−delta_above. A break at or above ``e_high`` means a
-    single power law.
+    single power law, as by default.
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ class ElectronSpectrum:
 
     delta: float
     e_cut: float
-    e_break: float
-    delta_above: float
-    e_high: float
+    e_break: float = 1e6
+    delta_above: float = 6.0
+    e_high: float = 3.2e4
 
     def __post_init__(self) -> None:
         for name in ("delta", "e_cut", "e_break", "delta_above", "e_high"):

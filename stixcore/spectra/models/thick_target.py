@@ -19,16 +19,7 @@ from stixcore.spectra.models.bremsstrahlung import (
 NORM = 1e35
 
 
-def thick_target(
-    photon_edges: Floats,
-    norm: float,
-    delta: float,
-    e_cut: float,
-    *,
-    e_break: float = 1e6,
-    delta_above: float = 6.0,
-    e_high: float = 3.2e4,
-) -> Floats:
+def thick_target(photon_edges: Floats, norm: float, electrons: ElectronSpectrum) -> Floats:
     """Mean photon flux of a thick target in each bin, ph s⁻¹ cm⁻² keV⁻¹ at 1 AU.
 
     Parameters
@@ -37,10 +28,8 @@ def thick_target(
         Edges of the photon bins, keV.
     norm : float
         Electrons that enter the target above ``e_cut``, 10³⁵ s⁻¹.
-    delta, delta_above : float
-        Spectral index of the injected electrons below and above the break.
-    e_cut, e_break, e_high : float
-        Low-energy cutoff, break and high-energy cutoff, keV. A break above ``e_high`` means a single power law.
+    electrons : ElectronSpectrum
+        Injected electrons.
 
     Returns
     -------
@@ -49,16 +38,15 @@ def thick_target(
     Raises
     ------
     SelectionError
-        When edges or parameters are invalid.
+        When the edges are invalid.
 
     Notes
     -----
     Between 200 log-spaced photon energies the flux is taken as a power law. Source: Brown 1971, Sol. Phys. 18, 489;
     ``brm2_thicktarget`` of SolarSoft; cross-section and loss in `stixcore.spectra.models.bremsstrahlung`.
     """
-    spectrum = ElectronSpectrum(delta, e_cut, e_break, delta_above, e_high)
     edges = np.asarray(photon_edges, dtype=float)
-    return norm * bin_means(lambda energies: NORM * thick_target_flux(energies, spectrum), edges, spectrum.parts)
+    return norm * bin_means(lambda energies: NORM * thick_target_flux(energies, electrons), edges, electrons.parts)
 
 
 def thick_target_flux(photons: Floats, electrons: ElectronSpectrum) -> Floats:

@@ -17,16 +17,7 @@ from stixcore.spectra.models.bremsstrahlung import (
 NORM = 1e55
 
 
-def thin_target(
-    photon_edges: Floats,
-    norm: float,
-    delta: float,
-    e_cut: float,
-    *,
-    e_break: float = 1e6,
-    delta_above: float = 6.0,
-    e_high: float = 3.2e4,
-) -> Floats:
+def thin_target(photon_edges: Floats, norm: float, electrons: ElectronSpectrum) -> Floats:
     """Mean photon flux of a thin target in each bin, ph s⁻¹ cm⁻² keV⁻¹ at 1 AU.
 
     Parameters
@@ -35,10 +26,8 @@ def thin_target(
         Edges of the photon bins, keV.
     norm : float
         Plasma density × volume × electron flux above ``e_cut``, 10⁵⁵ cm⁻² s⁻¹.
-    delta, delta_above : float
-        Spectral index of the mean electron flux below and above the break.
-    e_cut, e_break, e_high : float
-        Low-energy cutoff, break and high-energy cutoff, keV. A break above ``e_high`` means a single power law.
+    electrons : ElectronSpectrum
+        Mean electron flux, averaged over the plasma.
 
     Returns
     -------
@@ -47,16 +36,15 @@ def thin_target(
     Raises
     ------
     SelectionError
-        When edges or parameters are invalid.
+        When the edges are invalid.
 
     Notes
     -----
     Between 200 log-spaced photon energies the flux is taken as a power law. Source: ``brm2_thintarget`` of SolarSoft;
     cross-section in `stixcore.spectra.models.bremsstrahlung`.
     """
-    spectrum = ElectronSpectrum(delta, e_cut, e_break, delta_above, e_high)
     edges = np.asarray(photon_edges, dtype=float)
-    return norm * bin_means(lambda energies: NORM * thin_target_flux(energies, spectrum), edges, spectrum.parts)
+    return norm * bin_means(lambda energies: NORM * thin_target_flux(energies, electrons), edges, electrons.parts)
 
 
 def thin_target_flux(photons: Floats, electrons: ElectronSpectrum) -> Floats:

@@ -12,6 +12,7 @@ from stixcore.errors import SelectionError
 from stixcore.spectra.makers import albedo as maker
 from stixcore.spectra.models import Albedo, thick_target
 from stixcore.spectra.models.albedo import ReflectionTable, shipped_table
+from stixcore.spectra.models.bremsstrahlung import ElectronSpectrum
 
 EDGES = np.concatenate([np.arange(3.005, 20, 0.01), np.arange(20, 100, 0.1), np.arange(100, 600.1, 2)])
 CENTRES = (EDGES[1:] + EDGES[:-1]) / 2
@@ -192,9 +193,8 @@ def model_row(shared_data, table):
         edges = file["EDGES"].data.astype(float)
     fit = json.loads((folder / "truth" / "published_fits.json").read_text())["soler_20240310"]
     shape = fit["fit"]
-    flux = thick_target(
-        edges, shape["Flux_1e35"], shape["delta"], shape["Elow_keV"], e_break=shape["break_keV"], e_high=1500
-    )
+    electrons = ElectronSpectrum(shape["delta"], shape["Elow_keV"], shape["break_keV"], e_high=1500)
+    flux = thick_target(edges, shape["Flux_1e35"], electrons)
     reflected = Albedo(edges, fit["albedo_angle_deg"], table=table).reflected(flux)
     scale = 4.000985 * 18.46944 / fit["distance_AU"] ** 2
     fold = scale * np.diff(edges)[:, None] * srm

@@ -7,6 +7,7 @@ import pytest
 
 from stixcore.spectra.counts import CountSpectrum, systematic_errors
 from stixcore.spectra.fit import components
+from stixcore.spectra.models.bremsstrahlung import ElectronSpectrum
 from stixcore.spectra.models.thick_target import thick_target
 from stixcore.spectra.response import Response
 
@@ -63,7 +64,7 @@ def make_spectrum():
     ):  # fmt: skip
         flux = em * thermal_flux(response.photon_edges, (kt,), {"abundance": 1.0})
         if norm:
-            flux = flux + thick_target(response.photon_edges, norm, delta, e_cut)
+            flux = flux + thick_target(response.photon_edges, norm, ElectronSpectrum(delta, e_cut))
         source = response.fold(flux) * livetime / distance**2
         background = np.full(source.size, back * livetime)
         if rng is None:
