@@ -85,7 +85,8 @@ def _thin2(edges: Floats, shape: tuple[float, ...], constants: Mapping[str, floa
 
 
 def _electrons(shape: tuple[float, ...], constants: Mapping[str, float]) -> ElectronSpectrum:
-    return ElectronSpectrum(*shape, constants["e_break_keV"], constants["delta_above"], constants["e_high_keV"])
+    delta, e_cut = shape
+    return ElectronSpectrum(delta, e_cut, constants["e_break_keV"], constants["delta_above"], constants["e_high_keV"])
 
 
 _INDEX = Parameter("delta", 1.5, 12.0, "", offset=1.0, step=0.15, starts=(3.0, 4.5, 7.0))
