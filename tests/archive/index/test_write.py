@@ -146,7 +146,7 @@ def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[i
         yield left
 
 
-@pytest.mark.parametrize("with_model", [False, True])
+@pytest.mark.parametrize("with_model", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_killed_at_any_step_nothing_is_lost_and_no_twin_stays(tmp_path: Path, make, monkeypatch, with_model) -> None:
     before = [make.image(n, DAYS[n]) for n in range(5)]
     batch = [make.image(0, DAYS[2], size=7), make.image(1, DAYS[0]), make.image(4, DAYS[1]), make.image(9, DAYS[3])]

@@ -38,9 +38,22 @@ from jobs.queue.requests import parse_request
 from jobs.shared.errors import BadRequest, LimitReached
 from jobs.shared.limits import Limits
 
+#: A word meets one key in so many; every key takes other words. ``--thorough``: all words, every key.
+SHARED = [5, pytest.param(1, marks=pytest.mark.thorough)]
+
+
+def share_of(names: list[str], name: str, every: int) -> list[str]:
+    """Words for one of some keys: together, neighbouring keys take all of them."""
+    return WORDS[names.index(name) % every :: every]
+
 
 def test_there_are_enough_of_them() -> None:
     assert len(set(WORDS)) == len(WORDS) >= 500
+
+
+def test_neighbouring_keys_share_all_words() -> None:
+    names = sorted(ImageArchiveState.address_keys.values())
+    assert {word for name in names[:5] for word in share_of(names, name, 5)} == set(WORDS)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
@@ -76,18 +89,19 @@ def test_words_in_a_question_find_what_they_say_and_nothing_else(small: Any) -> 
     assert small.archive.count_images(ImageFilter()) == everything
 
 
+@pytest.mark.parametrize("every", SHARED)
 @pytest.mark.parametrize("key", sorted(ImageArchiveState.address_keys.values()))
-def test_every_field_of_the_address_of_a_page(key: str, small: Any) -> None:
+def test_every_field_of_the_address_of_a_page(key: str, every: int, small: Any) -> None:
     """What it does not understand it says, escaped; what it does is a value."""
     state = ImageArchiveState(ArchiveSource(small.archive.root), GUEST, tab="images")
     everything, notices = small.archive.count_images(ImageFilter()), Notices()
-    for number, payload in enumerate(WORDS):
+    for number, payload in enumerate(share_of(sorted(state.address_keys.values()), key, every)):
         complaints = state.take_address("?" + urlencode({key: payload}))
         if number % 60 == 0:
             state.load()
             assert not state.listing.problem, payload
             assert state.listing.total <= everything
-        if number % 5:
+        if number % (5 if every == 1 else 2):
             continue
         notices.show([*(Notice("warning", text) for text in complaints), *notices_for(state)])
         shown = notices.pane.object + opening_html("site", "title", state.listing.range_text("images"), "", dark=False)
@@ -113,12 +127,13 @@ def test_a_request_of_such_words_is_refused_by_name() -> None:
                 parse_request(json.dumps({**good, key: value}))
 
 
+@pytest.mark.parametrize("every", SHARED)
 @pytest.mark.parametrize("kind", [LightCurvesState, ScienceState])
-def test_every_field_of_the_addresses_of_other_pages(kind: Any, small: Any) -> None:
-    notices = Notices()
-    for key in kind.address_keys.values():
+def test_every_field_of_the_addresses_of_other_pages(kind: Any, every: int, small: Any) -> None:
+    notices, keys = Notices(), list(kind.address_keys.values())
+    for key in keys:
         state = kind(ArchiveSource(small.archive.root))
-        for number, payload in enumerate(WORDS):
+        for number, payload in enumerate(share_of(keys, key, every)):
             complaints = state.take_address("?" + urlencode({key: payload}))
             if number % 250 == 0:
                 state.load()

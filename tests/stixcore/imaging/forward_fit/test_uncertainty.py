@@ -33,7 +33,7 @@ def assert_calibrated(within, known_as):
     ("kind", "members"),
     [
         ("circle", 40),
-        ("loop", 0),
+        pytest.param("loop", 0, marks=pytest.mark.thorough),
         pytest.param("ellipse", 40, marks=pytest.mark.thorough),
         pytest.param("two circles", 0, marks=pytest.mark.thorough),
     ],
