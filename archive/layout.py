@@ -31,6 +31,9 @@ METHODS = tuple(str(method) for method in Method)
 #: Pattern of the Parquet files of a table, which temporary files do not match.
 PARTITIONS = "[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"
 
+#: Names of the files of a spectrum in its folder: the pair that OSPEX reads, and the record with counts and fit.
+SPECTRUM_FILE, RESPONSE_FILE, SPECTRUM_RECORD = "stx_spectrum.fits", "stx_srm.fits", "spectrum.json"
+
 #: Folder of the daily energy calibration (level CAL) inside an archive.
 CAL_FILES = PurePosixPath("calibration", "cal")
 
@@ -230,6 +233,11 @@ def parse_image_name(name: str) -> ImageName:
 def image_id(recipe_id: str, method: str) -> str:
     """Identity of an image: ``<recipe_id>-<method>``."""
     return f"{recipe_id}-{method}"
+
+
+def spectrum_folder(t_start: np.datetime64, spectrum_id: str) -> PurePosixPath:
+    """Folder of the files of one spectrum: ``spectra/2022/11/11/<spectrum_id>``, by the day of its start."""
+    return PurePosixPath("spectra", *_day_folders(t_start), spectrum_id)
 
 
 def cube_id(flare_id: str, uid: str) -> str:

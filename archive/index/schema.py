@@ -235,6 +235,16 @@ class Flare:
     ] = None
     best_image_thermal: Annotated[str | None, Column("Image id of the best thermal image")] = None
     best_image_nonthermal: Annotated[str | None, Column("Image id of the best non-thermal image")] = None
+    spectrum_id: Annotated[str | None, Column("Spectrum from which temperature, emission measure and δ are")] = None
+    temperature: Annotated[float | None, Column("Temperature at the peak, from the fit of the spectrum", "MK")] = None
+    temperature_sigma: Annotated[float | None, Column("The larger 1 σ error of the temperature", "MK")] = None
+    emission_measure: Annotated[float | None, Column("Emission measure, from the fit", "10⁴⁹ cm⁻³")] = None
+    emission_measure_sigma: Annotated[
+        float | None, Column("The larger 1 σ error of the emission measure", "10⁴⁹ cm⁻³")
+    ] = None
+    delta: Annotated[float | None, Column("Spectral index δ of the electrons, from the fit")] = None
+    delta_sigma: Annotated[float | None, Column("The larger 1 σ error of δ")] = None
+    spectrum_verdict: Annotated[str | None, Column("Verdict on the fit: trusted or doubtful")] = None
     simulated: Annotated[bool, Column("Simulated data")] = False
     source: Annotated[str, Column("Origin of the row: detected, or the name of an imported list")]
     detected: Annotated[str | None, Column("Values from detection; empty if the flare was not detected", "JSON")] = None
@@ -245,6 +255,7 @@ class Flare:
         str | None, Column("Values from the images and science files of the flare; empty if it has none", "JSON")
     ] = None
     measured: Annotated[str | None, Column("Values from GOES/XRS files; empty if there are none", "JSON")] = None
+    fitted: Annotated[str | None, Column("Values from the fit of a spectrum; empty without one", "JSON")] = None
     limits_changed_at: Annotated[
         np.datetime64 | None, Column("When start, peak or end last changed; empty: see `updated_at`", _CLOCK)
     ] = None
@@ -404,6 +415,72 @@ class Image:
             raise BadRow(message)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spectrum:
+    """One measured spectrum and its fit: counts of a time range, the response, and a model."""
+
+    spectrum_id: Annotated[str, Column("Identity of the recipe of the spectrum, 16 hexadecimal digits")]
+    kind: Annotated[str, Column("auto or user")]
+    uid: Annotated[str, Column("Unique id of the science request")]
+    science_name: Annotated[str, Column("File name of the science data")]
+    flare_id: Annotated[str | None, Column("Flare to which the time range belongs")] = None
+    t_start: Annotated[np.datetime64, Column("Start of the time range", _UTC)]
+    t_end: Annotated[np.datetime64, Column("End of the time range", _UTC)]
+    model: Annotated[str | None, Column("Components of the fitted model, e.g. vth+thick2; empty without a fit")] = None
+    no_fit: Annotated[str, Column("Why there is no fit, in one sentence; empty if there is one")] = ""
+    statistic: Annotated[str | None, Column("chi2 or cash")] = None
+    fit_low: Annotated[float | None, Column("Lower edge of the fitted energies", "keV")] = None
+    fit_high: Annotated[float | None, Column("Upper edge of the fitted energies", "keV")] = None
+    chi2: Annotated[float | None, Column("χ² of the fit, not divided by the degrees of freedom")] = None
+    ndof: Annotated[int | None, Column("Degrees of freedom of the fit")] = None
+    verdict: Annotated[str | None, Column("trusted or doubtful; empty without a fit")] = None
+    doubts: Annotated[str, Column("Doubts about counts, response and fit", "JSON")] = "[]"
+    temperature: Annotated[float | None, Column("Temperature of the thermal component", "MK")] = None
+    temperature_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open", "MK")] = None
+    temperature_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open", "MK")] = None
+    emission_measure: Annotated[float | None, Column("Emission measure", "10⁴⁹ cm⁻³")] = None
+    emission_measure_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open", "10⁴⁹ cm⁻³")] = None
+    emission_measure_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open", "10⁴⁹ cm⁻³")] = None
+    electron_rate: Annotated[float | None, Column("Electrons per second above the cutoff", "10³⁵ s⁻¹")] = None
+    electron_rate_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open", "10³⁵ s⁻¹")] = None
+    electron_rate_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open", "10³⁵ s⁻¹")] = None
+    delta: Annotated[float | None, Column("Spectral index δ of the electrons")] = None
+    delta_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open")] = None
+    delta_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open")] = None
+    e_cut: Annotated[float | None, Column("Low-energy cutoff of the electrons", "keV")] = None
+    e_cut_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open", "keV")] = None
+    e_cut_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open", "keV")] = None
+    counts: Annotated[float | None, Column("Counts above background in the fitted energies", "ct")] = None
+    livetime_s: Annotated[float, Column("Exposure corrected for dead time", "s")]
+    attenuator_in: Annotated[bool, Column("Attenuator in during the time range")]
+    scheme: Annotated[str, Column("Scheme of the response, e.g. gsw-2026")]
+    tailing: Annotated[bool, Column("Whether the response includes the loss of charge")] = False
+    thermal_table: Annotated[str | None, Column("Table of the thermal emission; empty without a thermal component")] = (
+        None
+    )
+    albedo_angle: Annotated[
+        float | None, Column("Heliocentric angle of the flare, for the reflection at the Sun; empty without it", "deg")
+    ] = None
+    background_uid: Annotated[str | None, Column("Unique id of the background file; empty for none")] = None
+    energy_table: Annotated[str | None, Column("Onboard energy table")] = None
+    cal_file: Annotated[str | None, Column("Daily energy calibration (CAL file); empty for none")] = None
+    hpc_x: Annotated[float | None, Column("Location of the flare in the response", "arcsec")] = None
+    hpc_y: Annotated[float | None, Column("Location of the flare in the response", "arcsec")] = None
+    distance_au: Annotated[float, Column("Distance of Solar Orbiter from Sun center", "au")]
+    recipe: Annotated[str, Column("The recipe of the spectrum", "JSON")]
+    folder: Annotated[str, Column("Path of its folder inside the archive")]
+    size: Annotated[int, Column("Size of its files", "byte")]
+    author: Annotated[str, Column("User who requested it; auto for previews")] = "auto"
+    hidden: Annotated[bool, Column("Visible only to its author and operators")] = False
+    simulated: Annotated[bool, Column("Made from simulated data")] = False
+    version: Annotated[str, Column("Version of the software")]
+    created_at: Annotated[np.datetime64, Column("When the spectrum was made", _CLOCK)]
+    elapsed_s: Annotated[float | None, Column("Computing time", "s")] = None
+
+    def __post_init__(self) -> None:
+        _one_of("spectrum", self.spectrum_id, "kind", self.kind, tuple(RunKind))
+
+
 SCIENCE_FILES = Table(
     "science_files", ScienceFile, "name", "t_start", "Pixel-data files and spectrograms, one row per file."
 )
@@ -421,9 +498,10 @@ OTHER_FILES = Table(
 FLARES = Table("flares", Flare, "flare_id", "t_peak", "Flares, detected or imported, one row per flare.")
 RUNS = Table("runs", Run, "run_id", "t_start", "Recipes that were run, and skips with their reason.")
 IMAGES = Table("images", Image, "image_id", "t_start", "Images, one row per recipe and method.")
+SPECTRA = Table("spectra", Spectrum, "spectrum_id", "t_start", "Spectra with their fits, one row per spectrum.")
 
 type FileTable = Table[ScienceFile] | Table[QuicklookFile] | Table[AuxFile] | Table[OtherFile]
-type AnyTable = FileTable | Table[Flare] | Table[Run] | Table[Image]
+type AnyTable = FileTable | Table[Flare] | Table[Run] | Table[Image] | Table[Spectrum]
 
 #: The tables of STIX files, by their names in URLs of pages. A search for a file covers all of them.
 FILE_KINDS: dict[str, FileTable] = {
@@ -433,7 +511,7 @@ FILE_KINDS: dict[str, FileTable] = {
     "other": OTHER_FILES,
 }
 FILE_TABLES: tuple[Table[Any], ...] = tuple(FILE_KINDS.values())
-TABLES: dict[str, AnyTable] = {table.name: table for table in (*FILE_TABLES, FLARES, RUNS, IMAGES)}
+TABLES: dict[str, AnyTable] = {table.name: table for table in (*FILE_TABLES, FLARES, RUNS, IMAGES, SPECTRA)}
 
 
 def table_named(name: str) -> AnyTable:
