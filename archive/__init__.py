@@ -16,7 +16,7 @@ from archive.errors import (
     QueryRefused,
     QueryTimeout,
 )
-from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
+from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter, SpectrumFilter
 from archive.index.schema import (
     TABLES,
     AuxFile,
@@ -28,8 +28,10 @@ from archive.index.schema import (
     RunKind,
     RunStatus,
     ScienceFile,
+    Spectrum,
     schema_markdown,
 )
+from archive.index.spectrum_records import SpectrumRecord, read_spectrum_record, write_spectrum_record
 from archive.ingest.ingest import Outcome, OutcomeStatus, ingest
 from archive.layout import (
     archive_path,
@@ -39,6 +41,7 @@ from archive.layout import (
     parse_file_name,
     parse_image_name,
     skipped_run_id,
+    spectrum_folder,
     version_rank,
 )
 from archive.lightcurves.read import LightCurveView
@@ -75,6 +78,9 @@ __all__ = [
     "RunStatus",
     "ScienceFile",
     "ScienceFilter",
+    "Spectrum",
+    "SpectrumFilter",
+    "SpectrumRecord",
     "archive_path",
     "atomic_path",
     "copy_file",
@@ -84,11 +90,14 @@ __all__ = [
     "ingest",
     "parse_file_name",
     "parse_image_name",
+    "read_spectrum_record",
     "rebuild_light_curves",
     "schema_markdown",
     "skipped_run_id",
+    "spectrum_folder",
     "stale_days",
     "version_rank",
     "write_bytes",
+    "write_spectrum_record",
     "write_text",
 ]

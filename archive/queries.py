@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from archive.errors import NotInArchive, QueryRefused
 from archive.index.columns import Table
-from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
+from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter, SpectrumFilter
 from archive.index.order import Order
 from archive.index.reader import Reader
 from archive.index.rows import Place, Rows
@@ -24,6 +24,7 @@ from archive.index.schema import (
     QUICKLOOK_FILES,
     RUNS,
     SCIENCE_FILES,
+    SPECTRA,
     AuxFile,
     Flare,
     Image,
@@ -31,6 +32,7 @@ from archive.index.schema import (
     QuicklookFile,
     Run,
     ScienceFile,
+    Spectrum,
     select_files,
 )
 from archive.index.sql import Conditions, select
@@ -192,6 +194,31 @@ class ArchiveQueries:
             When there is none.
         """
         return self._rows.one(RUNS, run_id)
+
+    def spectra(
+        self,
+        which: SpectrumFilter | None = None,
+        *,
+        sort: tuple[str, ...] = ("-t_start",),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Spectrum]:
+        """Spectra with their fits, newest first; arguments as `images`, without a limit by default."""
+        return self._select(SPECTRA, (which or SpectrumFilter()).conditions, sort, limit, offset)
+
+    def count_spectra(self, which: SpectrumFilter | None = None) -> int:
+        """Number of spectra that match a filter."""
+        return self._rows.count(SPECTRA, (which or SpectrumFilter()).conditions)
+
+    def spectrum(self, spectrum_id: str) -> Spectrum:
+        """The spectrum with this id, hidden or not.
+
+        Raises
+        ------
+        NotInArchive
+            When there is none.
+        """
+        return self._rows.one(SPECTRA, spectrum_id)
 
     def science_files(
         self,

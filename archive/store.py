@@ -16,7 +16,8 @@ from archive.index import read_model
 from archive.index import write as parquet_index
 from archive.index.migrations import migrate, pending
 from archive.index.records import keep_records
-from archive.index.schema import TABLES, Image, Run, table_named
+from archive.index.schema import TABLES, Image, Run, Spectrum, table_named
+from archive.index.spectrum_records import keep_spectrum_records
 from archive.queries import ArchiveQueries
 from stixcore.calibration.catalog import CalibrationCatalog
 
@@ -170,6 +171,25 @@ class Archive(ArchiveQueries):
             keep_records(self.root, runs, images)
             self.upsert("images", images)
             self.upsert("runs", runs)
+
+    def write_spectra(self, rows: Iterable[Spectrum]) -> None:
+        """Write spectra into the index, after their records where these have other rows.
+
+        Files and record are in the folder of a spectrum already (`archive.index.spectrum_records`).
+
+        Parameters
+        ----------
+        rows : iterable of Spectrum
+
+        Raises
+        ------
+        BadRow, IndexDamaged, ArchiveBusy
+            As `upsert`.
+        """
+        rows = list(rows)
+        with self.write_lock():
+            keep_spectrum_records(self.root, rows)
+            self.upsert("spectra", rows)
 
     def build_read_model(self) -> Path:
         """Rebuild the read model after a batch of writes, unless it is up to date; returns its file."""

@@ -195,6 +195,73 @@ class RunFilter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpectrumFilter:
+    """Filter of spectra; None and empty values match any.
+
+    Attributes
+    ----------
+    start, end : datetime64
+        Spectra whose time range overlaps this one, UTC at Solar Orbiter.
+    uid, science_name, author, model : str
+        Exact values; the model is that of the fit, such as "vth+thick2".
+    flare_id : str
+        Id of a flare, or one of its other ids.
+    kind : str
+        "auto" or "user".
+    verdict : str
+        "trusted" or "doubtful"; spectra without a fit match neither.
+    temperature_min, temperature_max : float
+        Temperature of the fit, MK; both limits are included.
+    delta_min, delta_max : float
+        Spectral index δ of the fit; both limits are included.
+    simulated : bool
+    text : str
+        Part of spectrum id, uid or flare id.
+    viewer : str
+        Include the hidden spectra of this user.
+    all_hidden : bool
+        Include all hidden spectra, for operators.
+    """
+
+    start: np.datetime64 | None = None
+    end: np.datetime64 | None = None
+    uid: str | None = None
+    science_name: str | None = None
+    flare_id: str | None = None
+    kind: str | None = None
+    model: str | None = None
+    verdict: str | None = None
+    temperature_min: float | None = None
+    temperature_max: float | None = None
+    delta_min: float | None = None
+    delta_max: float | None = None
+    author: str | None = None
+    simulated: bool | None = None
+    text: str = ""
+    viewer: str | None = None
+    all_hidden: bool = False
+
+    @property
+    def conditions(self) -> Conditions:
+        """The filter as SQL conditions."""
+        return Conditions.of(
+            ("t_end > ?", self.start),
+            ("t_start < ?", self.end),
+            ("uid = ?", self.uid),
+            ("science_name = ?", self.science_name),
+            (_OF_FLARE, (self.flare_id,) * 2 if self.flare_id is not None else None),
+            ("kind = ?", self.kind),
+            ("model = ?", self.model),
+            ("verdict = ?", self.verdict),
+            *_of_fit(self),
+            ("author = ?", self.author),
+            ("simulated = ?", self.simulated),
+            (_contains("spectrum_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
+            _visible(self.viewer, self.all_hidden),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScienceFilter:
     """Filter of science files; None and empty values match any.
 
@@ -262,6 +329,10 @@ class FlareFilter:
     estimated_min, estimated_max : float
         GOES flux estimated from STIX data, W m⁻²; the lower limit is included. Estimates with and without the Sun's
         background are compared as they are.
+    temperature_min, temperature_max : float
+        Temperature from the fit of the spectrum, MK; both limits are included.
+    delta_min, delta_max : float
+        Spectral index δ of the electrons, from the fit; both limits are included.
     verdict : str
         "trusted" or "doubtful" location; "unknown" for flares without one.
     earth_visible : bool
@@ -284,6 +355,10 @@ class FlareFilter:
     goes_max: float | None = None
     estimated_min: float | None = None
     estimated_max: float | None = None
+    temperature_min: float | None = None
+    temperature_max: float | None = None
+    delta_min: float | None = None
+    delta_max: float | None = None
     verdict: str | None = None
     earth_visible: bool | None = None
     has_images: bool | None = None
@@ -309,6 +384,7 @@ class FlareFilter:
             ("goes_flux < ?", self.goes_max),
             ("goes_estimated_flux >= ?", self.estimated_min),
             ("goes_estimated_flux < ?", self.estimated_max),
+            *_of_fit(self),
             ("location_verdict = ?", None if unknown else self.verdict),
             ("location_verdict IS NULL", () if unknown else None),
             ("earth_visible = ?", self.earth_visible),
@@ -344,6 +420,16 @@ def _of_image_set(chosen: ImageFilter | RunFilter) -> tuple[tuple[str, Any], ...
         ("group_id = ?", chosen.group_id),
         ("simulated = ?", chosen.simulated),
         _visible(chosen.viewer, chosen.all_hidden),
+    )
+
+
+def _of_fit(chosen: FlareFilter | SpectrumFilter) -> tuple[tuple[str, Any], ...]:
+    """Conditions on the fit of a spectrum."""
+    return (
+        ("temperature >= ?", chosen.temperature_min),
+        ("temperature <= ?", chosen.temperature_max),
+        ("delta >= ?", chosen.delta_min),
+        ("delta <= ?", chosen.delta_max),
     )
 
 

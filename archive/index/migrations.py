@@ -51,7 +51,17 @@ def _numbers_to_publish(index: Path) -> None:
 
 def _located_flares(index: Path) -> None:
     """Add the empty columns of positions and classes of flares and of the coarse flare locator."""
-    for table in (FLARES, RUNS, IMAGES):
+    _add_columns(index, FLARES, RUNS, IMAGES)
+
+
+def _spectra(index: Path) -> None:
+    """Add the empty columns of the spectra of flares. The table of spectra begins without rows."""
+    _add_columns(index, FLARES)
+
+
+def _add_columns(index: Path, *tables: AnyTable) -> None:
+    """Add the columns that the files of some tables lack, with empty values."""
+    for table in tables:
         for path in sorted((index / table.name).glob(PARTITIONS)):
             rows = pq.read_table(path, partitioning=None)
             if set(table.arrow.names) - set(rows.column_names):
@@ -86,6 +96,7 @@ MIGRATIONS = (
     Migration("2026-11 first layout", _first_layout),
     Migration("2026-11 numbers to publish", _numbers_to_publish),
     Migration("2026-11 located flares", _located_flares),
+    Migration("2026-11 spectra", _spectra),
 )
 
 

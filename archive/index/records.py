@@ -44,7 +44,7 @@ def write_record(folder: Path, run: Run, images: Iterable[Image]) -> None:
     images : iterable of Image
     """
     rows = sorted(images, key=lambda image: image.image_id)
-    content = {"format": _FORMAT, "run": _plain(RUNS, run), "images": [_plain(IMAGES, row) for row in rows]}
+    content = {"format": _FORMAT, "run": row_to_json(RUNS, run), "images": [row_to_json(IMAGES, row) for row in rows]}
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     path = folder / RECORD
     if not (path.is_file() and path.read_bytes() == text.encode()):
@@ -75,7 +75,7 @@ def read_record(folder: Path) -> Record | None:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if content["format"] not in (1, _FORMAT):
             return None
-        run, images = _row(RUNS, content["run"]), [_row(IMAGES, row) for row in content["images"]]
+        run, images = row_from_json(RUNS, content["run"]), [row_from_json(IMAGES, row) for row in content["images"]]
         if content["format"] == 1:
             images = [
                 replace(i, chi2=converted_value(i.chi2, i.method, run.recipe, folder / Path(i.file).name))
@@ -86,7 +86,7 @@ def read_record(folder: Path) -> Record | None:
         return None
 
 
-def _plain(table: Table[Any], row: Any) -> dict[str, Any]:
+def row_to_json(table: Table[Any], row: Any) -> dict[str, Any]:
     """A row as JSON values, in the order of the columns."""
     return {column.name: _to_json(getattr(row, column.name)) for column in table.columns}
 
@@ -101,8 +101,14 @@ def _to_json(value: Any) -> Any:
     return value
 
 
-def _row[Row](table: Table[Row], values: dict[str, Any]) -> Row:
-    """A row from JSON values. Newer columns get their default; columns that no longer exist are ignored."""
+def row_from_json[Row](table: Table[Row], values: dict[str, Any]) -> Row:
+    """A row from JSON values. Newer columns get their default; columns that no longer exist are ignored.
+
+    Raises
+    ------
+    BadRow, ValueError, TypeError
+        When the values are not a row of the table.
+    """
     known = {c.name: _from_json(c, values[c.name]) for c in table.columns if c.name in values}
     (row,) = table.to_rows(table.to_arrow([known]))  # checks every type
     return row

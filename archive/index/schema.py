@@ -469,7 +469,7 @@ class Spectrum:
     distance_au: Annotated[float, Column("Distance of Solar Orbiter from Sun center", "au")]
     recipe: Annotated[str, Column("The recipe of the spectrum", "JSON")]
     folder: Annotated[str, Column("Path of its folder inside the archive")]
-    size: Annotated[int, Column("Size of its files", "byte")]
+    size: Annotated[int, Column("Size of its FITS files", "byte")]
     author: Annotated[str, Column("User who requested it; auto for previews")] = "auto"
     hidden: Annotated[bool, Column("Visible only to its author and operators")] = False
     simulated: Annotated[bool, Column("Made from simulated data")] = False

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archive import Archive, Image, Run, RunStatus
+from archive import Archive, Image, Run, RunStatus, Spectrum, spectrum_folder, write_spectrum_record
+from archive.layout import RESPONSE_FILE, SPECTRUM_FILE
 
 NOW = np.datetime64("2026-11-22T12:00:00", "us")
 
@@ -70,6 +71,59 @@ def make_run(run_id: str, **changes: Any) -> Run:
         "version": "0.1.0",
     }
     return Run(**(values | changes))
+
+
+def make_spectrum(number: int, t_start: str = "2022-11-11T12:00", **changes: Any) -> Spectrum:
+    """Build a plain row of table spectra, with a fit; its key follows from ``number``."""
+    spectrum_id, start = f"{number:016x}", np.datetime64(t_start, "us")
+    values: dict[str, Any] = {
+        "spectrum_id": spectrum_id,
+        "kind": "auto",
+        "uid": "2211116471",
+        "science_name": "solo_L1_stix-sci-xray-cpd_20221111T111102-20221111T121212_V01_2211116471-54717.fits",
+        "t_start": start,
+        "t_end": start + np.timedelta64(60, "s"),
+        "model": "vth+thick2",
+        "statistic": "chi2",
+        "fit_low": 4.0,
+        "fit_high": 28.0,
+        "chi2": 21.5,
+        "ndof": 18,
+        "verdict": "trusted",
+        "temperature": 14.5,
+        "temperature_minus": 0.3,
+        "temperature_plus": 0.4,
+        "delta": 5.5,
+        "counts": 12000.0,
+        "livetime_s": 55.5,
+        "attenuator_in": False,
+        "scheme": "gsw-2026",
+        "distance_au": 0.6,
+        "recipe": "{}",
+        "folder": str(spectrum_folder(start, spectrum_id)),
+        "size": 2 * len(SPECTRUM_FITS),
+        "version": "0.1.0",
+        "created_at": NOW,
+    }
+    return Spectrum(**(values | changes))
+
+
+#: The shortest FITS file: an empty primary header.
+SPECTRUM_FITS = b"".join(
+    line.ljust(80)
+    for line in (b"SIMPLE  =                    T", b"BITPIX  =                    8", b"NAXIS   = 0", b"END")
+).ljust(2880)
+
+
+def write_spectrum(root: Path, row: Spectrum, document: dict[str, Any] | None = None) -> Path:
+    """Write files and record of a spectrum, which describe nothing, into its folder in an archive."""
+    folder = root / row.folder
+    folder.mkdir(parents=True)
+    for name in (SPECTRUM_FILE, RESPONSE_FILE):
+        (folder / name).write_bytes(SPECTRUM_FITS)
+    named = {"files": {"spectrum": SPECTRUM_FILE, "response": RESPONSE_FILE}}
+    write_spectrum_record(folder, row, named | (document or {"counts": [1.0, 2.0], "fit": None}))
+    return folder
 
 
 @dataclass(frozen=True)
@@ -160,6 +214,8 @@ def make() -> Any:
         now = NOW
         image = staticmethod(make_image)
         run = staticmethod(make_run)
+        spectrum = staticmethod(make_spectrum)
+        spectrum_files = staticmethod(write_spectrum)
         pixel_file = PixelFile
         tree = staticmethod(tree)
 
