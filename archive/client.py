@@ -103,8 +103,8 @@ class ArchiveClient:
             Largest number of rows; all by default.
         **which
             Parameters of ``/api/v1/flares``: start, end (ISO 8601, UTC at Solar Orbiter), goes_min, goes_max,
-            estimated_min, estimated_max [W m⁻²], verdict, earth_visible, has_images, x_min, x_max, y_min, y_max
-            [arcsec], simulated, text, sort.
+            estimated_min, estimated_max [W m⁻²], temperature_min, temperature_max [MK], delta_min, delta_max, verdict,
+            earth_visible, has_images, x_min, x_max, y_min, y_max [arcsec], simulated, text, sort.
 
         Raises
         ------
@@ -154,6 +154,24 @@ class ArchiveClient:
             With status 404 when no image has this id.
         """
         return self._call(f"images/{quote(image_id, safe='')}")
+
+    def spectra(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+        """Spectra with their fits, newest first; parameters and errors as for `flares`.
+
+        ``which``: start, end, uid, flare_id, kind, model, verdict, temperature_min, temperature_max [MK], delta_min,
+        delta_max and others.
+        """
+        return self._list("spectra", which, limit)
+
+    def spectrum(self, spectrum_id: str) -> Row:
+        """One spectrum, with counts, response, components and residuals under ``spectrum``.
+
+        Raises
+        ------
+        ApiError
+            With status 404 when no spectrum has this id.
+        """
+        return self._call(f"spectra/{quote(spectrum_id, safe='')}")
 
     def science_files(self, *, limit: int | None = None, **which: Any) -> list[Row]:
         """Science files, newest first; ``which``: start, end, product, uid, background, text, …; errors as `flares`."""
@@ -223,6 +241,28 @@ class ArchiveClient:
         """FITS file of a row of `science_files`; otherwise as `fits`."""
         name = _safe(file["name"], _NAME)
         return self._download(f"../../archive/science/{name}", name, file["sha256"])
+
+    def spectrum_files(self, spectrum: Row | str) -> tuple[Path, Path]:
+        """Spectrum and response of a spectrum, FITS files for OSPEX and sunkit-spex, in one folder of the cache.
+
+        Parameters
+        ----------
+        spectrum : dict or str
+            Row of `spectra`, or spectrum id.
+
+        Raises
+        ------
+        ApiError
+            Also when a file does not have the SHA-256 in the record of the spectrum.
+        """
+        spectrum_id = _safe(spectrum if isinstance(spectrum, str) else spectrum["spectrum_id"], _NAME)
+        sums = self.spectrum(spectrum_id)["sha256"]
+        address = f"../../archive/spectrum/{spectrum_id}"
+        pair = [
+            self._download(f"{address}/{name}", name, sums.get(name, ""), spectrum_id)
+            for name in ("stx_spectrum.fits", "stx_srm.fits")
+        ]
+        return pair[0], pair[1]
 
     def map(self, image: Row | str) -> Any:
         """An image as `sunpy.map.Map`; arguments and errors as for `fits`."""
@@ -371,8 +411,8 @@ class ArchiveClient:
             raise ApiError(message) from error
         return response
 
-    def _download(self, address: str, name: str, sha256: str) -> Path:
-        path = self._cache / _safe(sha256, _SHA256)[:16] / name
+    def _download(self, address: str, name: str, sha256: str, folder: str = "") -> Path:
+        path = self._cache / (folder or _safe(sha256, _SHA256)[:16]) / name
         if path.is_file() and _hash_file(path) == sha256:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,7 @@ PARTITIONS = "[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"
 
 #: Names of the files of a spectrum in its folder: the pair that OSPEX reads, and the record with counts and fit.
 SPECTRUM_FILE, RESPONSE_FILE, SPECTRUM_RECORD = "stx_spectrum.fits", "stx_srm.fits", "spectrum.json"
+SPECTRUM_FILES = (SPECTRUM_FILE, RESPONSE_FILE, SPECTRUM_RECORD)
 
 #: Folder of the daily energy calibration (level CAL) inside an archive.
 CAL_FILES = PurePosixPath("calibration", "cal")

@@ -53,6 +53,9 @@ class Code(StrEnum):
     RUN_INCOMPLETE = "run-incomplete"
     RECORD_MISSING = "record-missing"
     RECORD_STALE = "record-stale"
+    SPECTRUM_INCOMPLETE = "spectrum-incomplete"
+    SPECTRUM_DAMAGED = "spectrum-damaged"
+    SPECTRUM_UNINDEXED = "spectrum-unindexed"
     LIGHT_CURVE_UNREADABLE = "light-curve-unreadable"
     LIGHT_CURVE_STALE = "light-curve-stale"
     CALIBRATION_DAMAGED = "calibration-damaged"
@@ -86,6 +89,9 @@ class Kind:
 
 
 _DROPPED = "the images are remade from their recipe; if that fails, rows are deleted and files go into quarantine"
+_REMEASURED = (
+    "the spectrum is made again from its recipe; if that fails, its row is deleted and its files go into quarantine"
+)
 
 KINDS: dict[Code, Kind] = {
     Code.MONTH_UNREADABLE: Kind(
@@ -169,6 +175,17 @@ KINDS: dict[Code, Kind] = {
         Level.WARNING, "a folder of images without the record of its run (run.json)", "written from the index"
     ),
     Code.RECORD_STALE: Kind(Level.WARNING, "a record differs from the index", "rewritten from the index"),
+    Code.SPECTRUM_INCOMPLETE: Kind(
+        Level.ERROR, "a spectrum without its record (spectrum.json) or without one of its FITS files", _REMEASURED
+    ),
+    Code.SPECTRUM_DAMAGED: Kind(
+        Level.ERROR,
+        "the record of a spectrum cannot be read, or a FITS file has another SHA-256 than its record says",
+        _REMEASURED,
+    ),
+    Code.SPECTRUM_UNINDEXED: Kind(
+        Level.ERROR, "a spectrum without a row, older than an hour", "its row is written from its record"
+    ),
     Code.LIGHT_CURVE_UNREADABLE: Kind(
         Level.ERROR, "light curves of a day, or the minutes of a month, cannot be read", "remade from the files"
     ),

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from archive.checks.findings import KINDS, Code, Finding
 from archive.errors import BadRow, NotInArchive
 from archive.index.columns import Table
-from archive.index.schema import Image, Run
+from archive.index.schema import Image, Run, Spectrum
 from archive.index.write import partitions
 from archive.ingest.quarantine import Refusal, put_aside
 from archive.regular_files import open_regular
@@ -38,6 +38,10 @@ class Remake(Protocol):
         """Remake them; ``images`` are the rows still in the index."""
 
 
+#: Makes the files and the row of a spectrum again from its recipe; returns whether that succeeded.
+type Remeasure = Callable[[Spectrum], bool]
+
+
 @dataclass
 class Inspection:
     """State of one check.
@@ -50,8 +54,10 @@ class Inspection:
     repair, deep : bool
         Repair what is found; read every file instead of comparing sizes.
     remake : Remake, optional
+    remeasure : function, optional
+        Makes a spectrum again.
     progress : function, optional
-        Called with the kind of item ("files", "images"), the number done and the total.
+        Called with the kind of item ("files", "images", "spectra"), the number done and the total.
     findings : list of Finding
     unreadable : set of (table, month)
         Months that cannot be read, so that nothing is known about their rows.
@@ -62,6 +68,7 @@ class Inspection:
     repair: bool = False
     deep: bool = True
     remake: Remake | None = None
+    remeasure: Remeasure | None = None
     progress: Callable[[str, int, int], None] | None = None
     findings: list[Finding] = field(default_factory=list)
     unreadable: set[tuple[str, str]] = field(default_factory=set)

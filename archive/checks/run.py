@@ -22,8 +22,9 @@ from archive.checks.files import check_files
 from archive.checks.findings import Code, Finding
 from archive.checks.images import check_images
 from archive.checks.index import check_index
-from archive.checks.inspection import IN_PROGRESS_S, Inspection, Remake
+from archive.checks.inspection import IN_PROGRESS_S, Inspection, Remake, Remeasure
 from archive.checks.products import check_products
+from archive.checks.spectra import check_spectra
 from archive.ingest.quarantine import NOTE
 from archive.store import Archive
 
@@ -39,6 +40,7 @@ def check(
     repair: bool = False,
     deep: bool = True,
     remake: Remake | None = None,
+    remeasure: Remeasure | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[Finding, ...]:
     """Compare the files on disk with the index.
@@ -56,8 +58,11 @@ def check(
     remake : function, optional
         Remakes the images of a run (`jobs.cli.repair.Remaker`). Without it, incomplete sets are removed, and the next
         run of the previews makes them.
+    remeasure : function, optional
+        Makes a spectrum again from its recipe, files and row; returns whether that succeeded. Without it, damaged
+        spectra are removed, and the next run of the previews makes those of flares.
     progress : function, optional
-        Called with the kind of item ("files", "images"), the number done and the total.
+        Called with the kind of item ("files", "images", "spectra"), the number done and the total.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def check(
     OSError
         When a repair cannot write (disk full, no permission). Earlier repairs stay.
     """
-    inspection = Inspection(archive, now, repair, deep, remake, progress)
+    inspection = Inspection(archive, now, repair, deep, remake, remeasure, progress)
     check_index(inspection)
     check_files(inspection)
     check_energy_tables(inspection)
@@ -80,6 +85,7 @@ def check(
     check_cal_list(inspection)
     check_light_curves(inspection)
     check_images(inspection)
+    check_spectra(inspection)
     check_products(inspection)
     _check_leftovers(inspection)
     _count_waiting(inspection)

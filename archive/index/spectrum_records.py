@@ -17,7 +17,8 @@ from archive.errors import BadRow
 from archive.index.records import row_from_json, row_to_json
 from archive.index.schema import SPECTRA, Spectrum
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_RECORD
-from stixcore.recipe import sha256_of
+from archive.regular_files import open_regular
+from stixcore.references import sha256_of
 
 _FORMAT = 1
 
@@ -65,7 +66,8 @@ def write_spectrum_record(folder: Path, row: Spectrum, document: Mapping[str, An
 def read_spectrum_record(folder: Path) -> SpectrumRecord | None:
     """Record in the folder of a spectrum; None when there is none or it is not valid."""
     try:
-        content = json.loads((folder / SPECTRUM_RECORD).read_text(encoding="utf-8"))
+        with open_regular(folder / SPECTRUM_RECORD) as stream:
+            content = json.loads(stream.read().decode(), parse_constant=_refuse)
         document, sha256 = content["spectrum"], content["sha256"]
         if content["format"] != _FORMAT or not isinstance(document, dict) or not isinstance(sha256, dict):
             return None
@@ -95,6 +97,11 @@ def keep_spectrum_records(root: Path, rows: Iterable[Spectrum]) -> None:
     """
     for row in rows:
         replace_recorded_row(root / row.folder, row)
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and infinite numbers, which JSON has not and no record of ours contains."""
+    raise ValueError(constant)
 
 
 def _write(folder: Path, record: SpectrumRecord) -> None:

@@ -1,6 +1,7 @@
 """Files of the archive under permanent URLs.
 
-``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; input files of images under
+``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; files of a spectrum under
+``/archive/spectrum/<spectrum_id>/<name>``; input files of images under
 ``/archive/science/<name>``, ``…/aux/…``, ``…/quicklook/…``, ``…/other/…`` and ``…/calibration/…``. A plug-in of
 ``panel serve --plugins dashboards.server.routes``.
 
@@ -25,6 +26,7 @@ from archive.calibration import calibration_place
 from archive.cubes import cube_file
 from archive.index.schema import FILE_KINDS
 from archive.index.sql import select
+from archive.layout import SPECTRUM_FILES
 from archive.regular_files import NotRegularFile, open_regular
 from dashboards.server.account_page import AccountPage
 from dashboards.server.api.handlers import API_ROUTES
@@ -41,7 +43,7 @@ from dashboards.server.pointings import PointingHandler
 from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import SUFFIXES, ScriptHandler
 from dashboards.server.sign_in import SignOutPage
-from dashboards.shared.access import Visitor, visible_image
+from dashboards.shared.access import Visitor, visible_image, visible_spectrum
 from dashboards.shared.source import ArchiveSource, archive_source, journal_of
 from dashboards.shared.visitors import visitor_asking
 from jobs.renderings.run import MEDIA_TYPES, find_rendering
@@ -83,7 +85,7 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
     """Find the file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`FILE_KINDS`).
 
     The kind "rendering" finds files made by the worker, by request and name; "cube" those of the cube of a flare, by
-    group and name.
+    group and name; "spectrum" those of a spectrum, by id and name.
 
     Raises
     ------
@@ -98,6 +100,8 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
             return _rendered(archive, key, visitor)
         if kind == "cube":
             return _of_cube(archive, key)
+        if kind == "spectrum":
+            return _of_spectrum(archive, key, visitor)
         hidden = False
         if kind == "report":
             place, hidden = report_place(archive, key.removesuffix(".png"), visitor)
@@ -134,6 +138,19 @@ def _of_cube(archive: Archive, key: str) -> FoundFile:
     """A file of the cube of a flare; cubes of previews are visible to all."""
     place, media_type = cube_file(archive, *key.split("/", 1))
     return FoundFile(archive.root, place, media_type, save=place.suffix not in SHOWN)
+
+
+def _of_spectrum(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
+    """One of the pair of files of a spectrum, or its record."""
+    spectrum_id, _, name = key.partition("/")
+    spectrum = visible_spectrum(archive, spectrum_id, visitor)
+    if name not in SPECTRUM_FILES:
+        message = f"spectrum {spectrum_id!r} has no file {name!r}"
+        raise NotInArchive(message)
+    place = PurePosixPath(spectrum.folder, name)
+    archive.path_of(place)  # refuses paths outside the archive
+    media_type = "application/json" if place.suffix == ".json" else "application/fits"
+    return FoundFile(archive.root, place, media_type, save=True, hidden=spectrum.hidden)
 
 
 def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
@@ -264,6 +281,7 @@ class LivenessHandler(RequestHandler):
         self.finish({self.request.path: True})
 
 
+_SPECTRUM_NAMES = "|".join(name.replace(".", r"\.") for name in SPECTRUM_FILES)
 ROUTES = [
     (r"/liveness", LivenessHandler),
     (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)", ImageFileHandler),
@@ -272,6 +290,7 @@ ROUTES = [
     (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
     (r"/archive/context/(\d{10})/(context_[a-z0-9_T]{1,40}\.fits)/(solo|earth)\.png", ContextPictureHandler),
     (r"/archive/(cube/cube-[0-9-]{1,40}/[a-z0-9_.-]{1,80})", ImageFileHandler),
+    (rf"/archive/(spectrum/[0-9a-f]{{16}}/(?:{_SPECTRUM_NAMES}))", ImageFileHandler),
     (r"/archive/(report/[0-9a-f]{16}\.png)", ImageFileHandler),
     (r"/archive/report/([0-9a-f]{16})\.pdf", ReportPdfHandler),
     (r"/archive/flare/(\d{10})\.zip", FlareBundleHandler),

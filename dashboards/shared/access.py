@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from archive import Archive, Image, NotInArchive
+from archive import Archive, Image, NotInArchive, Spectrum
 from jobs.queue.journal import Request
 
 
@@ -24,9 +24,9 @@ class Visitor:
     name: str | None = None
     operator: bool = False
 
-    def may_see(self, image: Image) -> bool:
-        """Whether an image may be shown: hidden images only to their author and operators."""
-        return not image.hidden or self.operator or (self.name is not None and image.author == self.name)
+    def may_see(self, row: Image | Spectrum) -> bool:
+        """Whether an image or a spectrum may be shown: hidden ones only to their author and operators."""
+        return not row.hidden or self.operator or (self.name is not None and row.author == self.name)
 
     def may_change_request(self, request: Request) -> bool:
         """Whether a request may be cancelled or put back into the queue: by its author and by operators."""
@@ -62,3 +62,22 @@ def visible_image(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> 
         message = f"there is no image {image_id!r}"
         raise NotInArchive(message)
     return image
+
+
+def visible_spectrum(archive: Archive, spectrum_id: str, visitor: Visitor = GUEST) -> Spectrum:
+    """Spectrum by id, if this visitor may see it.
+
+    Raises
+    ------
+    NotInArchive
+        If it does not exist, or is hidden from the visitor: the two must be indistinguishable.
+    """
+    spectrum: Spectrum | None
+    try:
+        spectrum = archive.spectrum(spectrum_id)
+    except NotInArchive:
+        spectrum = None
+    if spectrum is None or not visitor.may_see(spectrum):
+        message = f"there is no spectrum {spectrum_id!r}"
+        raise NotInArchive(message)
+    return spectrum

@@ -1,4 +1,7 @@
-"""Endpoints for browsing: flares, images, science files, light curves. Open to everybody."""
+"""Endpoints for browsing: flares, images, science files, light curves. Open to everybody.
+
+Those for spectra are in `dashboards.server.api.spectra`.
+"""
 
 from __future__ import annotations
 
@@ -134,6 +137,7 @@ def flare(archive: Archive, call: Call) -> Reply:
         "links": {
             "page": f"../../../{flare_address(found.flare_id)}",
             "bundle": f"../../../archive/flare/{found.flare_id}.zip",
+            "spectrum": f"../spectra/{found.spectrum_id}" if found.spectrum_id else None,
         },
         "clock": CLOCK,
         "units": units(public_columns(FLARES)),
@@ -368,10 +372,18 @@ _GOES = (
     p.number("estimated_min", f"Minimum {_ESTIMATED}", "W m⁻²"),
     p.number("estimated_max", f"Maximum (exclusive) {_ESTIMATED}", "W m⁻²"),
 )
+#: Limits on the fit of a spectrum.
+FIT_LIMITS = (
+    p.number("temperature_min", "Minimum temperature, from the fit of a spectrum", "MK"),
+    p.number("temperature_max", "Maximum temperature (inclusive), from the fit of a spectrum", "MK"),
+    p.number("delta_min", "Minimum spectral index δ of the electrons, from the fit of a spectrum"),
+    p.number("delta_max", "Maximum spectral index δ (inclusive), from the fit of a spectrum"),
+)
 _VERDICTS = ("trusted", "doubtful", NO_LOCATION)
 #: Limits of `FlareFilter` that have the same name as parameters.
 _FLARE_LIMITS = (
     "goes_min", "goes_max", "estimated_min", "estimated_max", "x_min", "x_max", "y_min", "y_max",
+    "temperature_min", "temperature_max", "delta_min", "delta_max",
 )  # fmt: skip
 _ENERGY = (
     p.number("energy_low", "Energy range reaches above this", "keV"),
@@ -389,6 +401,7 @@ BROWSING = (
             p.time("start", "Peak at or after this"),
             p.time("end", "Peak before this"),
             *_GOES,
+            *FIT_LIMITS,
             p.choice("verdict", "Verdict on the location; unknown for flares without one", _VERDICTS),
             p.truth("earth_visible", "Visible from the Earth (true) or not (false)"),
             p.truth("has_images", "With images (true) or without (false)"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dashboards.server.api.browsing import BROWSING
 from dashboards.server.api.requesting import REQUESTING
+from dashboards.server.api.spectra import SPECTRUM_ENDPOINTS
 
 VERSION = 1
 ROOT = f"/api/v{VERSION}"
-ENDPOINTS = (*BROWSING, *REQUESTING)
+ENDPOINTS = (*BROWSING, *SPECTRUM_ENDPOINTS, *REQUESTING)

@@ -71,9 +71,9 @@ def time(name: str, meaning: str, *, required: bool = False) -> Parameter:
     )
 
 
-def number(name: str, meaning: str, unit: str) -> Parameter:
-    """A number with a unit."""
-    return Parameter(name, f"{meaning}, {unit}", _number, {"type": "number"})
+def number(name: str, meaning: str, unit: str = "") -> Parameter:
+    """A number with a unit, if it has one."""
+    return Parameter(name, f"{meaning}, {unit}" if unit else meaning, _number, {"type": "number"})
 
 
 def whole(name: str, meaning: str, least: int, most: int, default: int) -> Parameter:

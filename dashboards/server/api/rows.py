@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from archive.index.columns import Field, Table
-from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES
+from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, SPECTRA
 
 CLOCK = (
     "Times are UTC, ISO 8601. Times of observations are UTC at Solar Orbiter, where light from the Sun arrives "
@@ -19,10 +19,11 @@ CLOCK = (
 
 #: Columns with paths on the server's disk, or for internal use.
 _PRIVATE = {
-    FLARES.name: frozenset({"detected", "imported", "located", "measured"}),
+    FLARES.name: frozenset({"detected", "imported", "located", "measured", "fitted"}),
     IMAGES.name: frozenset({"file", "png", "thumbnail"}),
     RUNS.name: frozenset({"folder", "background_candidates"}),
     SCIENCE_FILES.name: frozenset({"path"}),
+    SPECTRA.name: frozenset({"folder"}),
 }
 _JSON_TYPES: Mapping[type, Mapping[str, Any]] = {
     str: {"type": "string"},

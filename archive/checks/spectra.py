@@ -1,0 +1,264 @@
+"""Checks of spectra: rows without files, files without rows, records that differ from the index, damaged files.
+
+A record is written after the files of its spectrum, so a folder with a record is complete. Its row is then known even
+if the index is lost. Rows and folders are compared month by month.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from archive.checks.findings import Code
+from archive.checks.inspection import Inspection, month_of_path
+from archive.index.schema import SPECTRA, Spectrum
+from archive.index.spectrum_records import SpectrumRecord, read_spectrum_record, replace_recorded_row
+from archive.index.write import partitions
+from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_FILES, SPECTRUM_RECORD
+from archive.regular_files import open_regular
+
+_FOLDER = "spectra"
+_PAIR = (SPECTRUM_FILE, RESPONSE_FILE)
+#: Findings that only measuring the spectrum again can repair.
+_BROKEN = frozenset({Code.SPECTRUM_INCOMPLETE, Code.SPECTRUM_DAMAGED})
+
+
+@dataclass
+class _Place:
+    """One spectrum: its row in the index and its folder.
+
+    Attributes
+    ----------
+    spectrum_id : str
+    row : Spectrum or None
+    folder : str
+        Path inside the archive; empty where there is none.
+    files : dict
+        Names in the folder, with size [byte] and time of the last writing [Unix time, s].
+    faults : list of (Code, str, str)
+        What is wrong: code, file or key, and a sentence.
+    record : SpectrumRecord or None
+        The valid record in the folder.
+    """
+
+    spectrum_id: str
+    row: Spectrum | None = None
+    folder: str = ""
+    files: dict[str, tuple[int, float]] = field(default_factory=dict)
+    faults: list[tuple[Code, str, str]] = field(default_factory=list)
+    record: SpectrumRecord | None = None
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """Everything that changes when another process writes to it."""
+        return self.row, self.folder, self.files
+
+    @property
+    def codes(self) -> set[Code]:
+        """Codes of its faults."""
+        return {code for code, _, _ in self.faults}
+
+    def fault(self, code: Code, file: str, message: str) -> None:
+        """Add a problem."""
+        self.faults.append((code, file, message))
+
+
+def check_spectra(inspection: Inspection) -> None:
+    """Compare ``spectra/`` with the table of spectra, month by month."""
+    with inspection.writers_out():
+        months = _months(inspection)
+    for number, month in enumerate(months):
+        inspection.step(_FOLDER, number, len(months))
+        _check_month(inspection, month)
+    inspection.step(_FOLDER, len(months), len(months))
+
+
+def _months(inspection: Inspection) -> list[str]:
+    indexed = {path.stem for path in partitions(inspection.archive.index, SPECTRA.name)}
+    top = inspection.root / _FOLDER
+    folders = {month_of_path(f"{place.parent.name}/{place.name}") for place in top.glob("[0-9]*/[0-9]*")}
+    return sorted((indexed | folders) - {""})
+
+
+def _check_month(inspection: Inspection, month: str) -> None:
+    if (SPECTRA.name, month) in inspection.unreadable:
+        return  # which spectra have rows is not known
+    with inspection.writers_out():
+        places = _places(inspection, month)
+    for one in places.values():
+        _look_at(inspection, one)
+        _ignore_unfinished(inspection, one)
+    faulty = [one for one in places.values() if one.faults]
+    if not inspection.repair:
+        for one in faulty:
+            _report(inspection, one, repaired=False)
+    elif faulty:
+        _repair(inspection, month, faulty)
+
+
+def _places(inspection: Inspection, month: str) -> dict[str, _Place]:
+    places = {row.spectrum_id: _Place(row.spectrum_id, row) for row in inspection.rows(SPECTRA, month)}
+    for folder in _folders(inspection.root / _FOLDER, month):
+        one = places.setdefault(folder.name, _Place(folder.name))
+        one.folder = str(folder.relative_to(inspection.root))
+        one.files = _files(folder)
+    return places
+
+
+def _folders(top: Path, month: str) -> Iterator[Path]:
+    for day in sorted(top.joinpath(*month.split("-")).glob("[0-9][0-9]")):
+        with os.scandir(day) as entries:
+            yield from sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+
+
+def _files(folder: Path) -> dict[str, tuple[int, float]]:
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                status = entry.stat()
+                found[entry.name] = (status.st_size, status.st_mtime)
+    return found
+
+
+# Finding problems ----------------------------------------------------------------------------------------------------
+
+
+def _look_at(inspection: Inspection, one: _Place) -> None:
+    """Compare row, record and files."""
+    if not one.folder and one.row is not None:
+        text = f"{one.row.folder}, the folder of a spectrum, is in the index but not on disk"
+        one.fault(Code.SPECTRUM_INCOMPLETE, one.row.folder, text)
+    if not one.folder or (one.row is None and not one.files):
+        return  # an empty folder is of a writer that begins
+    missing = [name for name in SPECTRUM_FILES if name not in one.files]
+    for name in missing:
+        path = f"{one.folder}/{name}"
+        one.fault(Code.SPECTRUM_INCOMPLETE, path, f"{path}, of a spectrum, is missing")
+    if SPECTRUM_RECORD not in missing:
+        _look_at_record(inspection, one)
+    if one.record is not None and not missing:
+        _look_at_files(inspection, one, one.record)
+
+
+def _look_at_record(inspection: Inspection, one: _Place) -> None:
+    path = f"{one.folder}/{SPECTRUM_RECORD}"
+    record = read_spectrum_record(inspection.root / one.folder)
+    if record is None:
+        one.fault(Code.SPECTRUM_DAMAGED, path, f"{path} is not a valid record of a spectrum")
+        return
+    said = record.row
+    if (said.spectrum_id, said.folder) != (one.spectrum_id, one.folder):
+        text = f"{path} is the record of spectrum {said.spectrum_id} in {said.folder}"
+        one.fault(Code.SPECTRUM_DAMAGED, path, text)
+        return
+    one.record = record
+    if one.row is None:
+        text = f"spectrum {one.spectrum_id} is on disk but not in the index"
+        one.fault(Code.SPECTRUM_UNINDEXED, one.folder, text)
+    elif _is_outdated(one.row, said):
+        text = f"spectrum {one.spectrum_id}: its record is newer than its row"
+        one.fault(Code.ROW_CONTRADICTS, one.folder, text)
+    elif one.row != said:
+        one.fault(Code.RECORD_STALE, path, f"{path} differs from the index")
+
+
+def _is_outdated(row: Spectrum, said: Spectrum) -> bool:
+    """Whether a record is newer than the row in the index: a writer was killed between the two."""
+    return row.folder != said.folder or said.created_at > row.created_at
+
+
+def _look_at_files(inspection: Inspection, one: _Place, record: SpectrumRecord) -> None:
+    """Compare the pair with the record: hashes if the check is deep or a size is wrong."""
+    size, said = _size(one), one.row or record.row
+    if not inspection.deep and size == said.size:
+        return
+    for name in _PAIR:
+        path = inspection.root / one.folder / name
+        try:
+            with open_regular(path, below=inspection.root) as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError:
+            return  # removed meanwhile
+        if found != record.sha256.get(name):
+            file = f"{one.folder}/{name}"
+            one.fault(Code.SPECTRUM_DAMAGED, file, f"{file} differs from its record: its SHA-256 is {found}")
+    if not one.codes & _BROKEN and size != said.size:
+        text = f"spectrum {one.spectrum_id}: its files have {size} bytes, its row says {said.size}"
+        one.fault(Code.ROW_CONTRADICTS, one.folder, text)
+
+
+def _size(one: _Place) -> int:
+    return sum(one.files[name][0] for name in _PAIR)
+
+
+def _ignore_unfinished(inspection: Inspection, one: _Place) -> None:
+    """Drop findings that a writer in progress explains. A folder with a record is finished: a repair may index it."""
+    if not (one.files and inspection.in_progress(max(modified for _, modified in one.files.values()))):
+        return
+    if one.row is not None:  # files are replaced before the record, and the record before the row
+        spared = {Code.ROW_CONTRADICTS, Code.RECORD_STALE, Code.SPECTRUM_DAMAGED}
+    elif inspection.repair and one.record is not None:
+        return
+    else:
+        spared = {*_BROKEN, Code.SPECTRUM_UNINDEXED}
+    one.faults = [fault for fault in one.faults if fault[0] not in spared]
+
+
+def _report(inspection: Inspection, one: _Place, *, repaired: bool) -> None:
+    for code, file, message in one.faults:
+        inspection.found(code, SPECTRA.name, file, message, repaired=repaired)
+
+
+# Repair --------------------------------------------------------------------------------------------------------------
+
+
+def _repair(inspection: Inspection, month: str, faulty: list[_Place]) -> None:
+    """Repair the spectra of a month: from row and record where the files are whole, otherwise by measuring again."""
+    rows: list[Spectrum] = []
+    with inspection.writers_out():
+        present = _places(inspection, month)
+        for one in faulty:
+            row = _settled(one)
+            if row is None:
+                continue
+            unchanged = present.get(one.spectrum_id, _Place(one.spectrum_id)).state == one.state
+            _report(inspection, one, repaired=unchanged)
+            if unchanged:
+                replace_recorded_row(inspection.root / one.folder, row)
+                rows.append(row)
+        inspection.archive.upsert(SPECTRA.name, rows)
+    for one in faulty:
+        if one.codes & _BROKEN:
+            _measure_again(inspection, month, one)
+
+
+def _settled(one: _Place) -> Spectrum | None:
+    """The row of a spectrum whose files are whole: that of the record if it is newer or the only one."""
+    if one.codes & _BROKEN or one.record is None:
+        return None
+    said = one.record.row
+    return replace(said if one.row is None or _is_outdated(one.row, said) else one.row, size=_size(one))
+
+
+def _measure_again(inspection: Inspection, month: str, one: _Place) -> None:
+    """Make a spectrum again; if that fails, move its files into quarantine and delete its row."""
+    # Without row and record a writer was killed before the spectrum was complete: nobody has seen it.
+    row = one.row or (one.record.row if one.record else None)
+    if row is not None and inspection.remeasure is not None and inspection.remeasure(row):
+        _report(inspection, one, repaired=True)
+        return
+    with inspection.writers_out():
+        unchanged = _places(inspection, month).get(one.spectrum_id, _Place(one.spectrum_id)).state == one.state
+        _report(inspection, one, repaired=unchanged)
+        if not unchanged:
+            return
+        inspection.archive.delete(SPECTRA.name, [one.spectrum_id])
+        folder = inspection.root / one.folder
+        for name in one.files if one.folder else ():
+            inspection.set_aside(folder / name, f"{one.folder}/{name}: this spectrum was incomplete or damaged")
+        if one.folder and not any(folder.iterdir()):
+            folder.rmdir()
