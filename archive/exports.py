@@ -12,6 +12,7 @@ in JSON, VOTable and Parquet, an empty cell in CSV and ECSV, NaN in FITS, where 
 from __future__ import annotations
 
 import json
+import re
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO, StringIO
@@ -29,6 +30,8 @@ from archive.index.ucds import UCDS
 
 #: Units of the index that are no units: the clock of a time, and text with JSON.
 _NOT_UNITS = ("UTC", "JSON")
+#: A power of ten, up to its raised exponent.
+_POWER_OF_TEN = re.compile(r"\b10(?=[⁰¹²³⁴⁵⁶⁷⁸⁹])")
 _LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 #: Value of an unknown yes or no in FITS.
 FITS_UNKNOWN = 255
@@ -79,8 +82,8 @@ def _about(column: Field) -> dict[str, str]:
 
 
 def plain_unit(unit: str) -> str:
-    """A unit in the notation of the Virtual Observatory: ``W.m-2`` for ``W m⁻²``."""
-    return ".".join(unit.translate(_LOWERED).replace("/s", " s-1").split())
+    """A unit in the notation of the Virtual Observatory: ``W.m-2`` for ``W m⁻²``, ``10**49.cm-3`` for ``10⁴⁹ cm⁻³``."""
+    return ".".join(_POWER_OF_TEN.sub("10**", unit).translate(_LOWERED).replace("/s", " s-1").split())
 
 
 def _text(field: pa.Field, key: str) -> str:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits, votable
 from astropy.table import Table
+from astropy.units import Unit
 
 from archive import Flare
 from archive.exports import FORMATS, described, plain_unit
@@ -179,6 +180,9 @@ def test_units_are_those_of_the_virtual_observatory() -> None:
     assert plain_unit("ct s⁻¹ mm⁻²") == "ct.s-1.mm-2"
     assert plain_unit("ct/s") == "ct.s-1"
     assert plain_unit("arcsec") == "arcsec"
+    assert plain_unit("10⁴⁹ cm⁻³") == "10**49.cm-3"
+    for notation in ("fits", "vounit"):
+        assert Unit(plain_unit("10⁴⁹ cm⁻³"), format=notation) == Unit("1e49 cm-3")
 
 
 def test_every_column_of_a_flare_has_a_ucd() -> None:
