@@ -25,6 +25,7 @@ from archive import (
     RunFilter,
     ScienceFile,
     ScienceFilter,
+    SpectrumFilter,
 )
 from archive.index.rows import Place
 from archive.index.schema import FLARES
@@ -494,6 +495,115 @@ def test_filters_of_flares(listed: Archive, which: FlareFilter, expected: set[st
     """By their peak; the first time and the smallest flux are included, the last time and the largest flux are not."""
     assert {row.flare_id for row in listed.flare_page(which)} == expected
     assert listed.count_flares(which) == len(expected)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory, make) -> Archive:
+    """Spectra that differ in what filters ask for, and their flares; tests must not change it."""
+    archive = Archive(tmp_path_factory.mktemp("measured") / "archive", create=True)
+    fits = {
+        "2211111200": {"temperature": 12.0, "delta": 4.0},
+        "2211111300": {"temperature": 20.0, "delta": None},
+        "2211111400": {"temperature": None, "delta": 7.5},
+        "2211111500": {"temperature": None, "delta": None},
+    }
+    rows = [
+        make.spectrum(
+            10 + n,
+            str(T0 + hours(n)),
+            t_end=T0 + hours(n + 1),
+            uid=str(n),
+            flare_id=flare_id,
+            verdict=("trusted", "doubtful", "trusted", None)[n],
+            model=("vth+thick2", "vth", "thick2", None)[n],
+            simulated=n == 2,
+            **fit,
+        )
+        for n, (flare_id, fit) in enumerate(fits.items())
+    ]
+    mine = make.spectrum(14, str(T0 + hours(9)), kind="user", author="ann", hidden=True, science_name="other.fits")
+    archive.write_spectra([*rows, mine])
+    archive.upsert(
+        "flares",
+        [
+            Flare(flare_id=flare_id, t_peak=T0 + hours(n), source="detected", updated_at=T0, **fit)
+            for n, (flare_id, fit) in enumerate(fits.items())
+        ],
+    )
+    return archive
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (SpectrumFilter(), {"a", "b", "c", "d"}),
+        (SpectrumFilter(start=T0 + hours(1)), {"b", "c", "d"}),
+        (SpectrumFilter(end=T0 + hours(1)), {"a"}),
+        (SpectrumFilter(uid="1"), {"b"}),
+        (SpectrumFilter(flare_id="2211111400"), {"c"}),
+        (SpectrumFilter(kind="user"), set()),
+        (SpectrumFilter(kind="user", viewer="bob"), set()),
+        (SpectrumFilter(kind="user", viewer="ann"), {"e"}),
+        (SpectrumFilter(author="ann", all_hidden=True), {"e"}),
+        (SpectrumFilter(science_name="other.fits", all_hidden=True), {"e"}),
+        (SpectrumFilter(model="vth"), {"b"}),
+        (SpectrumFilter(verdict="trusted"), {"a", "c"}),
+        (SpectrumFilter(temperature_min=12.0), {"a", "b"}),
+        (SpectrumFilter(temperature_max=12.0), {"a"}),
+        (SpectrumFilter(delta_min=4.0, delta_max=7.5), {"a", "c"}),
+        (SpectrumFilter(delta_min=4.1), {"c"}),
+        (SpectrumFilter(simulated=True), {"c"}),
+        (SpectrumFilter(text="00c"), {"c"}),
+        (SpectrumFilter(text="1111150"), {"d"}),
+    ],
+)
+def test_filters_of_spectra(measured: Archive, which: SpectrumFilter, expected: set[str]) -> None:
+    """A time range that only touches a spectrum does not overlap it; limits of the fit are included."""
+    ids = {int(row.spectrum_id, 16) for row in measured.spectra(which)}
+    assert {"abcde"[number - 10] for number in ids} == expected
+    assert measured.count_spectra(which) == len(expected)
+
+
+def test_pages_of_spectra(measured: Archive) -> None:
+    newest = measured.spectra()
+    assert [row.uid for row in newest] == ["3", "2", "1", "0"]
+    assert measured.spectra(limit=2, offset=1) == newest[1:3]
+    assert [row.uid for row in measured.spectra(sort=("temperature",), limit=3)] == ["0", "1", "3"]
+    assert [row.uid for row in measured.spectra(sort=("-delta",))] == ["2", "0", "3", "1"]
+    assert measured.spectrum(newest[0].spectrum_id) == newest[0]
+    with pytest.raises(NotInArchive, match="spectra has no spectrum_id 'nothing'"):
+        measured.spectrum("nothing")
+    with pytest.raises(QueryRefused, match="no column 'heat'"):
+        measured.spectra(sort=("heat",))
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (FlareFilter(temperature_min=12.0), ["00", "01"]),
+        (FlareFilter(temperature_min=12.5), ["01"]),
+        (FlareFilter(temperature_max=12.0), ["00"]),
+        (FlareFilter(delta_max=7.5), ["00", "02"]),
+        (FlareFilter(delta_min=4.0, delta_max=5.0), ["00"]),
+        (FlareFilter(temperature_max=30.0, delta_min=0.0), ["00"]),
+    ],
+)
+def test_flares_by_the_fit_of_their_spectra(measured: Archive, which: FlareFilter, expected: list[str]) -> None:
+    """A flare without a fit matches no limit on it; both limits are included."""
+    found = [f"{int(row.flare_id[6:8]) - 12:02d}" for row in measured.flare_page(which, sort=("t_peak",))]
+    assert found == expected
+    assert measured.count_flares(which) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("temperature", "0132"), ("-temperature", "1032"), ("delta", "0231"), ("-delta", "2031")],
+)
+def test_flares_sorted_by_the_fit_of_their_spectra(measured: Archive, sort: str, expected: str) -> None:
+    """Flares without the value are last either way, newest first among themselves."""
+    rows = measured.flare_page(sort=(sort,))
+    assert "".join(str(int(row.flare_id[6:8]) - 12) for row in rows) == expected
+    assert measured.flare_page(sort=(sort,), limit=2, offset=1) == rows[1:3]
 
 
 def flares_of_images(archive: Archive, make) -> None:

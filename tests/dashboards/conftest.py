@@ -32,14 +32,18 @@ from archive import (
     Run,
     RunKind,
     RunStatus,
+    Spectrum,
     image_folder,
     image_id,
     image_name,
     ingest,
     skipped_run_id,
+    spectrum_folder,
+    write_spectrum_record,
 )
 from archive.accounts import Accounts, Role
 from archive.index.series import COUNTS, LIGHT_CURVES, day_file, month_file, write_rows
+from archive.layout import RESPONSE_FILE, SPECTRUM_FILE
 from archive.lightcurves.minutes import minutes_of
 from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign
@@ -154,14 +158,62 @@ def make_skip(number: int, reason: str = "too few counts", **changes: Any) -> Ru
     return make_run(number, **(row | changes))
 
 
+def make_spectrum(root: Path, number: int, **changes: Any) -> Spectrum:
+    """A spectrum with small files and its record; every third one has no fit, times go up."""
+    spectrum_id, start = recipe_id(number), FIRST + np.timedelta64(number, "h")
+    fit: dict[str, Any] = {
+        "model": "vth+thick2",
+        "statistic": "chi2",
+        "fit_low": 4.0,
+        "fit_high": 28.0,
+        "chi2": 20.5,
+        "ndof": 18,
+        "verdict": "trusted" if number % 2 else "doubtful",
+        "temperature": 10.0 + number % 10,
+        "delta": 3.0 + number % 10,
+    }
+    folder = root / spectrum_folder(start, spectrum_id)
+    folder.mkdir(parents=True)
+    for seed, name in enumerate((SPECTRUM_FILE, RESPONSE_FILE)):
+        pixels = np.random.default_rng([number, seed]).random((4, 4), np.float32)
+        fits.PrimaryHDU(pixels).writeto(folder / name)
+    row: dict[str, Any] = {
+        "spectrum_id": spectrum_id,
+        "kind": RunKind.AUTO,
+        "uid": f"22111{number:05d}",
+        "science_name": "science.fits",
+        "flare_id": f"22{number:08d}",
+        "t_start": start,
+        "t_end": start + np.timedelta64(60, "s"),
+        **(fit if number % 3 else {"no_fit": "too few counts above background"}),
+        "livetime_s": 55.0,
+        "attenuator_in": False,
+        "scheme": "gsw-2026",
+        "distance_au": 0.6,
+        "recipe": "{}",
+        "folder": str(folder.relative_to(root)),
+        "size": sum(path.stat().st_size for path in folder.iterdir()),
+        "version": "0.1.0",
+        "created_at": NOW,
+    }
+    spectrum = Spectrum(**(row | changes))
+    files = {"spectrum": SPECTRUM_FILE, "response": RESPONSE_FILE}
+    write_spectrum_record(folder, spectrum, {"counts": [100.0, 25.5], "fit": None, "files": files})
+    return spectrum
+
+
 @dataclass(frozen=True)
 class Small:
-    """An archive of 30 recipes with two methods each, one hidden image, one simulated, three bands without image."""
+    """An archive of 30 recipes with two methods each, one hidden image, one simulated, three bands without image.
+
+    And spectra of other science files: six that all may see, the last is hidden and Alice's.
+    """
 
     archive: Archive
     images: tuple[Image, ...]
     hidden: Image
     simulated: Image
+    spectra: tuple[Spectrum, ...] = ()
 
     @property
     def newest_first(self) -> list[str]:
@@ -180,8 +232,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
     runs = [make_run(number) for number in (*range(30), 31)]
     failed = make_skip(3, "no detector is on <b>", status=RunStatus.FAILED, flare_id="2211100300")
     archive.upsert("runs", [*runs, make_skip(0), make_skip(1), failed])
+    spectra = [make_spectrum(archive.root, number) for number in range(200, 206)]
+    spectra.append(make_spectrum(archive.root, 206, hidden=True, author="alice", kind=RunKind.USER))
+    archive.write_spectra(spectra)
     archive.build_read_model()
-    yield Small(archive, everything, hidden, simulated)
+    yield Small(archive, everything, hidden, simulated, tuple(spectra))
     archive.close()
 
 

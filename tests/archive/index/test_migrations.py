@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from archive import Archive, IndexVersion
+from archive import Archive, Flare, IndexVersion
 from archive.index.migrations import MIGRATIONS, Migration, migrate, pending
 
 
@@ -51,6 +52,28 @@ def test_a_step_can_add_a_column_and_the_read_model_goes(archive: Archive, make)
 
     migrate(archive.index, [*MIGRATIONS, Migration("2031-05 spots", add_column)])
     assert archive.query("SELECT spots FROM images").to_pylist() == [{"spots": None}]
+
+
+def test_an_archive_without_spectra_gets_their_columns_and_keeps_its_flares(archive: Archive, make) -> None:
+    archive.upsert("flares", [Flare(flare_id="2211111200", t_peak=make.now, source="detected", updated_at=make.now)])
+    before = archive.flare("2211111200")
+    archive.build_read_model()
+    archive.close()
+    new = ["spectrum_id", "temperature", "temperature_sigma", "emission_measure", "emission_measure_sigma"]
+    new += ["delta", "delta_sigma", "spectrum_verdict", "fitted"]
+    for path in archive.index.glob("flares/*.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns(new), path)
+    applied = [step.name for step in MIGRATIONS if step.name != "2026-11 spectra"]
+    (archive.index / "schema.json").write_text(json.dumps({"applied": applied}))
+    with pytest.raises(IndexVersion, match="written by older software"):
+        Archive(archive.root)
+    again = Archive(archive.root, create=True)
+    assert pending(again.index) == []
+    assert again.flare("2211111200") == before
+    again.upsert("flares", [replace(before, temperature=14.5)])
+    again.build_read_model()
+    assert again.rows("SELECT temperature, delta FROM flares") == [{"temperature": 14.5, "delta": None}]
+    assert again.spectra() == []
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"applied": 3}'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from openapi_spec_validator import validate
 
-from archive.index.schema import FLARES, IMAGES, SCIENCE_FILES
+from archive.index.schema import FLARES, IMAGES, SCIENCE_FILES, SPECTRA
 from dashboards.server.api.endpoints import ENDPOINTS, ROOT
 from dashboards.server.api.openapi import openapi_document
 from dashboards.server.api.parameters import PAGE, next_page, read_parameters
@@ -21,6 +22,7 @@ from dashboards.server.api.rows import row_document, row_schema
 from jobs.queue.requests import ImagingRequest, parse_request
 
 IMAGES_ADDRESS = f"{ROOT}/images"
+SPECTRA_ADDRESS = f"{ROOT}/spectra"
 WHOLE = "0123456789abcdef-clean"
 REQUEST = {
     "uid": "2211116471",
@@ -86,6 +88,81 @@ def test_hidden_images_are_in_the_answers_of_their_author_and_operators(
         assert browser.get(f"{IMAGES_ADDRESS}/{small.hidden.image_id}").status == (200 if count else 404)
 
 
+def test_a_spectrum_says_what_index_and_record_say(client: Any, small: Any) -> None:
+    row = small.spectra[1]
+    address = f"{SPECTRA_ADDRESS}/{row.spectrum_id}"
+    document = client.get(address).json
+    assert document["t_start"] == f"{np.datetime_as_string(row.t_start, unit='ms')}Z"
+    assert (document["temperature"], document["verdict"], document["doubts"]) == (row.temperature, "trusted", [])
+    assert (document["units"]["temperature"], document["units"]["emission_measure"]) == ("MK", "10⁴⁹ cm⁻³")
+    assert document["spectrum"]["counts"] == [100.0, 25.5]
+    assert "folder" not in document
+    listed = client.get(f"{SPECTRA_ADDRESS}?uid={row.uid}").json["items"]
+    assert [item["spectrum_id"] for item in listed] == [row.spectrum_id]
+    assert set(listed[0]) == {*row_schema(SPECTRA)["properties"], "links"}
+    for name, link in (("stx_spectrum.fits", "spectrum"), ("stx_srm.fits", "response"), ("spectrum.json", "record")):
+        content = (small.archive.root / row.folder / name).read_bytes()
+        for place, links in ((address, document["links"]), (SPECTRA_ADDRESS, listed[0]["links"])):
+            assert client.get(urljoin(place, links[link])).body == content
+        if name in document["sha256"]:
+            assert document["sha256"][name] == hashlib.sha256(content).hexdigest()
+    assert set(document["sha256"]) == {"stx_spectrum.fits", "stx_srm.fits"}
+    for place, links in ((address, document["links"]), (SPECTRA_ADDRESS, listed[0]["links"])):
+        assert client.get(urljoin(place, links["self"])).json == document
+
+
+def test_filters_and_order_of_spectra(client: Any, small: Any) -> None:
+    def found(query: str) -> list[str]:
+        page = client.get(f"{SPECTRA_ADDRESS}?{query}").json
+        assert page["total"] == len(page["items"])
+        return [item["spectrum_id"] for item in page["items"]]
+
+    shown = [row for row in small.spectra if not row.hidden]
+    hot = [row.spectrum_id for row in sorted(shown, key=lambda row: -(row.temperature or 0))]
+    assert found("sort=-temperature") == hot  # without a fit last
+    assert [row.temperature for row in shown].count(None) == 2
+    assert found("temperature_min=13&temperature_max=14&sort=temperature") == [
+        row.spectrum_id for row in shown if row.temperature in {13.0, 14.0}
+    ]
+    assert found("delta_max=5") == [row.spectrum_id for row in reversed(shown) if row.delta and row.delta <= 5]
+    assert found("verdict=trusted&model=vth%2Bthick2") == [
+        row.spectrum_id for row in reversed(shown) if row.verdict == "trusted"
+    ]
+    assert found(f"flare_id={shown[0].flare_id}") == [shown[0].spectrum_id]
+    assert found(f"text={shown[2].spectrum_id[3:9]}") == [shown[2].spectrum_id]
+    assert found("kind=user") == found("author=alice") == found("simulated=true") == []
+    start, end = (str(time.astype("datetime64[s]")) for time in (shown[1].t_start, shown[2].t_end))
+    assert found(f"start={start}&end={end}") == [shown[2].spectrum_id, shown[1].spectrum_id]
+    page = client.get(f"{SPECTRA_ADDRESS}?limit=4").json
+    assert len(client.get(urljoin(SPECTRA_ADDRESS, page["next"])).json["items"]) == len(shown) - 4
+
+
+def test_hidden_spectra_are_their_authors_and_operators(
+    signed_in: Callable[[str], Any], client: Any, small: Any
+) -> None:
+    hidden = small.spectra[-1]
+    for browser, count in ((signed_in("alice"), 1), (signed_in("bob"), 0), (signed_in("olga"), 1), (client, 0)):
+        assert browser.get(f"{SPECTRA_ADDRESS}?author=alice").json["total"] == count
+        assert browser.get(f"{SPECTRA_ADDRESS}/{hidden.spectrum_id}").status == (200 if count else 404)
+        for name in ("stx_spectrum.fits", "spectrum.json"):
+            answer = browser.get(f"/archive/spectrum/{hidden.spectrum_id}/{name}")
+            assert answer.status == (200 if count else 404)
+            assert not count or answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_spectrum_without_a_valid_record_has_its_row(client: Any, small: Any) -> None:
+    row = small.spectra[3]
+    record = small.archive.root / row.folder / "spectrum.json"
+    content = record.read_bytes()
+    try:
+        record.write_bytes(content[:-40])
+        document = client.get(f"{SPECTRA_ADDRESS}/{row.spectrum_id}").json
+    finally:
+        record.write_bytes(content)
+    assert (document["spectrum"], document["sha256"]) == (None, {})
+    assert document["uid"] == row.uid
+
+
 @pytest.mark.parametrize(
     ("path", "status", "field", "sentence"),
     [
@@ -106,6 +183,12 @@ def test_hidden_images_are_in_the_answers_of_their_author_and_operators(
         ("/lightcurve?start=2022-11-11", 400, "end", "the parameter end is missing"),
         ("/lightcurve?start=2022-11-12&end=2022-11-11", 400, "end", "expected a time after start"),
         ("/lightcurve?start=2022-11-11&end=2022-11-12&resolution=0.1", 400, "resolution", "more than 20000 points"),
+        ("/spectra?verdict=perhaps", 400, "verdict", "expected trusted or doubtful"),
+        ("/spectra?kind=any", 400, "kind", "expected auto or user"),
+        ("/spectra?sort=folder", 400, "sort", "expected up to 5 of albedo_angle,"),
+        ("/flares?temperature_min=hot", 400, "temperature_min", "expected a number"),
+        ("/spectra/0123456789abcdef", 404, "spectrum_id", "there is no spectrum '0123456789abcdef'"),
+        ("/spectra/../users.json", 404, "", "not found"),
         (f"/images/{WHOLE}", 404, "image_id", f"there is no image '{WHOLE}'"),
         ("/images/..%2f..%2fusers.json", 404, "", "not found"),
         ("/nothing", 404, "", "not found"),
@@ -185,7 +268,7 @@ def test_answers_have_the_keys_that_the_description_promises(client: Any, small:
     item = client.get(f"{IMAGES_ADDRESS}?limit=1").json["items"][0]
     assert set(item) == {*row_schema(IMAGES)["properties"], "links"}
     assert set(row_document(IMAGES, small.images[0])) == set(row_schema(IMAGES)["properties"])
-    for table in (IMAGES, FLARES, SCIENCE_FILES):
+    for table in (IMAGES, FLARES, SCIENCE_FILES, SPECTRA):
         for name, schema in row_schema(table)["properties"].items():
             assert schema["description"], name
 
@@ -210,5 +293,13 @@ def test_next_page_keeps_what_was_asked() -> None:
 
 
 def test_no_address_names_its_disk(client: Any, small: Any) -> None:
-    for path in ("/flares", "/images", "/science-files", f"/images/{small.images[0].image_id}", "/openapi.json"):
+    spectra = ("/spectra", f"/spectra/{small.spectra[0].spectrum_id}")
+    for path in (
+        *spectra,
+        "/flares",
+        "/images",
+        "/science-files",
+        f"/images/{small.images[0].image_id}",
+        "/openapi.json",
+    ):
         assert not re.search(rf"{small.archive.root}|/tmp/|\.parquet", client.get(ROOT + path).text)

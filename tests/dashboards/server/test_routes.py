@@ -47,6 +47,22 @@ def test_pictures(server: Any, small: Any, kind: str, column: str) -> None:
     assert body == (small.archive.root / getattr(image, column)).read_bytes()
 
 
+def test_files_of_a_spectrum(server: Any, small: Any) -> None:
+    row = small.spectra[0]
+    for name, media_type in (
+        ("stx_spectrum.fits", "application/fits"),
+        ("stx_srm.fits", "application/fits"),
+        ("spectrum.json", "application/json"),
+    ):
+        status, headers, body = request(server, f"/archive/spectrum/{row.spectrum_id}/{name}")
+        assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, media_type, "no-cache")
+        assert headers["Content-Disposition"] == f'attachment; filename="{name}"'
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert body == (small.archive.root / row.folder / name).read_bytes()
+    part = request(server, f"/archive/spectrum/{row.spectrum_id}/stx_srm.fits", Range="bytes=0-79")
+    assert (part[0], len(part[2])) == (206, 80)
+
+
 def test_head_says_everything_but_the_body(server: Any, small: Any) -> None:
     status, headers, body = request(server, f"/archive/fits/{small.images[0].image_id}", "HEAD")
     assert (status, body) == (200, b"")
@@ -91,6 +107,10 @@ def test_etag_saves_a_second_transfer_until_the_file_changes(server: Any, small:
         "/archive/exe/0123456789abcdef-clean",
         "/archive/fits/0123456789abcdef-clean' OR 1=1",
         "/archive/thumbnail/0123456789ABCDEF-clean",
+        "/archive/spectrum/0123456789abcdef/spectrum.json",
+        "/archive/spectrum/0123456789abcdef/users.json",
+        "/archive/spectrum/0123456789abcdef/..%2f..%2fusers.json",
+        "/archive/spectrum/spectrum.json",
     ],
 )
 def test_everything_else_is_a_404_in_json(server: Any, path: str) -> None:
@@ -146,6 +166,14 @@ def test_a_row_that_points_out_of_the_archive_is_not_followed(tmp_path: Path, sm
         archive.upsert("images", [replace(small.images[0], file=place)])
         with pytest.raises(NotInArchive, match="outside the archive"):
             find_file(ArchiveSource(archive.root), "fits", small.images[0].image_id, GUEST)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "spectrum.json").write_text("{}")
+    (archive.root / "spectra").symlink_to(tmp_path / "elsewhere")
+    spectrum = small.spectra[0]
+    for folder in ("../elsewhere", str(tmp_path / "elsewhere"), "spectra"):
+        archive.upsert("spectra", [replace(spectrum, folder=folder)])
+        with pytest.raises(NotInArchive, match="outside the archive"):
+            find_file(ArchiveSource(archive.root), "spectrum", f"{spectrum.spectrum_id}/spectrum.json", GUEST)
 
 
 def test_without_an_archive_the_answer_is_503(serve: Callable[..., Any], tmp_path: Path, small: Any) -> None:
