@@ -238,7 +238,7 @@ def test_the_example_of_the_manual(
     capfd: Any,
 ) -> None:
     text = (ROOT / "docs/how-to/api.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    example, _ = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert "https://stix.example.org" in example
     monkeypatch.setenv(TOKEN_VARIABLE, token)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -252,3 +252,32 @@ def test_the_example_of_the_manual(
     said = capfd.readouterr().out
     assert "-clean.fits" in said
     assert "arcsec" in said
+
+
+def test_the_example_of_the_manual_for_spectra(server: Any, small: Any, tmp_path: Path, capfd: Any) -> None:
+    """It prints a spectrum and gets a pair of files with the names that they have in each other."""
+    text = (ROOT / "docs/how-to/api.md").read_text(encoding="utf-8")
+    _, example = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    stix = ArchiveClient(server.url, cache=tmp_path)
+    names: dict[str, Any] = {"stix": stix}
+    exec(compile(example, "api.md", "exec"), names)
+    row = small.spectra[5]
+    assert capfd.readouterr().out == f"{names['row']['t_start']} 15.0 None MK vth+thick2\n"
+    assert (names["row"]["spectrum_id"], names["counts"]) == (row.spectrum_id, [100.0, 25.5])
+    assert [path.name for path in (names["spectrum"], names["response"])] == ["stx_spectrum.fits", "stx_srm.fits"]
+    names["response"].write_bytes(b"damaged")
+    for path in stix.spectrum_files(row.spectrum_id):
+        assert path.parent == tmp_path / row.spectrum_id
+        assert path.read_bytes() == (small.archive.root / row.folder / path.name).read_bytes()
+    assert len(stix.spectra()) == sum(not one.hidden for one in small.spectra)
+    with pytest.raises(ApiError, match="there is no spectrum"):
+        stix.spectrum("0" * 16)
+
+
+def test_a_file_of_a_spectrum_that_its_record_does_not_know(answering: Callable[..., str], tmp_path: Path) -> None:
+    address = answering(lambda handler: reply(handler, 200, b'{"sha256": {}}'))
+    with pytest.raises(ApiError, match="differs from the one in the index"):
+        ArchiveClient(address, cache=tmp_path).spectrum_files("0" * 16)
+    with pytest.raises(ApiError, match="which is not valid"):
+        ArchiveClient(address, cache=tmp_path).spectrum_files("../../evil")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
