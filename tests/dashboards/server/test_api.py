@@ -118,7 +118,7 @@ def test_filters_and_order_of_spectra(client: Any, small: Any) -> None:
         return [item["spectrum_id"] for item in page["items"]]
 
     shown = [row for row in small.spectra if not row.hidden]
-    hot = [row.spectrum_id for row in sorted(reversed(shown), key=lambda row: -(row.temperature or 0))]
+    hot = [row.spectrum_id for row in sorted(shown[::-1], key=lambda row: -(row.temperature or 0))]
     assert found("sort=-temperature") == hot  # those without a fit last
     assert [row.temperature for row in shown].count(None) == 2
     assert found("temperature_min=13&temperature_max=14&sort=temperature") == [
