@@ -118,15 +118,16 @@ def test_filters_and_order_of_spectra(client: Any, small: Any) -> None:
         return [item["spectrum_id"] for item in page["items"]]
 
     shown = [row for row in small.spectra if not row.hidden]
-    hot = [row.spectrum_id for row in sorted(shown[::-1], key=lambda row: -(row.temperature or 0))]
+    newest = shown[::-1]
+    hot = [row.spectrum_id for row in sorted(newest, key=lambda row: -(row.temperature or 0))]
     assert found("sort=-temperature") == hot  # those without a fit last
     assert [row.temperature for row in shown].count(None) == 2
     assert found("temperature_min=13&temperature_max=14&sort=temperature") == [
         row.spectrum_id for row in shown if row.temperature in {13.0, 14.0}
     ]
-    assert found("delta_max=5") == [row.spectrum_id for row in reversed(shown) if row.delta and row.delta <= 5]
+    assert found("delta_max=5") == [row.spectrum_id for row in newest if row.delta and row.delta <= 5]
     assert found("verdict=trusted&model=vth%2Bthick2") == [
-        row.spectrum_id for row in reversed(shown) if row.verdict == "trusted"
+        row.spectrum_id for row in newest if row.verdict == "trusted"
     ]
     assert found(f"flare_id={shown[0].flare_id}") == [shown[0].spectrum_id]
     assert found(f"text={shown[2].spectrum_id[3:9]}") == [shown[2].spectrum_id]
