@@ -16,7 +16,7 @@ from archive.errors import (
     QueryRefused,
     QueryTimeout,
 )
-from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter, SpectrumFilter
+from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
 from archive.index.schema import (
     TABLES,
     AuxFile,
@@ -31,6 +31,7 @@ from archive.index.schema import (
     Spectrum,
     schema_markdown,
 )
+from archive.index.spectrum_filter import SpectrumFilter
 from archive.index.spectrum_records import SpectrumRecord, read_spectrum_record, write_spectrum_record
 from archive.ingest.ingest import Outcome, OutcomeStatus, ingest
 from archive.layout import (

@@ -12,8 +12,8 @@ in JSON, VOTable and Parquet, an empty cell in CSV and ECSV, NaN in FITS, where 
 from __future__ import annotations
 
 import json
-import re
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO, StringIO
 from typing import Any

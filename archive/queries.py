@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from archive.errors import NotInArchive, QueryRefused
 from archive.index.columns import Table
-from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter, SpectrumFilter
+from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
 from archive.index.order import Order
 from archive.index.reader import Reader
 from archive.index.rows import Place, Rows
@@ -35,6 +35,7 @@ from archive.index.schema import (
     Spectrum,
     select_files,
 )
+from archive.index.spectrum_filter import SpectrumFilter
 from archive.index.sql import Conditions, select
 from archive.layout import version_rank
 from archive.lightcurves.corrections import NONE, Corrections

@@ -9,6 +9,7 @@ import numpy as np
 
 from archive.index.schema import IMAGES, RunKind, RunStatus
 from archive.index.sql import Conditions, select
+from archive.index.terms import OF_FLARE, any_of, contains, of_fit, visible
 from archive.layout import METHODS
 
 #: x0, x1, y0, y1.
@@ -18,10 +19,6 @@ NO_LOCATION = "unknown"
 #: Apparent solar radius seen from Solar Orbiter, arcsec: asin(R / d), with R = 0.00465047 au.
 SOLAR_RADIUS = "(3600 * degrees(asin(0.00465047 / dsun_au)))"
 _WITH_IMAGES = "best_image_thermal IS NOT NULL OR best_image_nonthermal IS NOT NULL"
-#: Ids in the flare list of the flare with some id.
-_OF_FLARE = (
-    "flare_id = ? OR flare_id IN (SELECT flare_id FROM flares WHERE list_contains(string_split(other_ids, ' '), ?))"
-)
 #: Flares with a text in another id or in the SOL identifier, which is in capitals.
 _NAMED = "flare_id IN (SELECT flare_id FROM flares WHERE contains(other_ids, ?) OR contains(sol_id, ?))"
 #: Science files whose purpose has another id of the flare with some id.
@@ -115,7 +112,7 @@ class ImageFilter:
         return self._of_one_image & Conditions.of(
             *_of_image_set(self),
             ("recipe_id = ?", self.recipe_id),
-            (_any_of("recipe_id", self.recipe_ids), self.recipe_ids or None),
+            (any_of("recipe_id", self.recipe_ids), self.recipe_ids or None),
             *_of_energy(self),
             (_NET_COUNTS, self.counts_min),
             (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
@@ -134,11 +131,11 @@ class ImageFilter:
             *_of_image_set(self),
             ("status = ?", str(RunStatus.DONE)),
             ("run_id = ?", self.recipe_id),
-            (_any_of("run_id", self.recipe_ids), self.recipe_ids or None),
+            (any_of("run_id", self.recipe_ids), self.recipe_ids or None),
             *_of_energy(self),
             (f"{NET_COUNTS_OF_RUN} >= ?", self.counts_min),
             (f"author {'=' if self.automatic else '<>'} ?", None if self.automatic is None else str(RunKind.AUTO)),
-            (f"{_contains('run_id', 'uid', 'flare_id')} OR {_NAMED}", (*(text,) * 4, text.upper()) if text else None),
+            (f"{contains('run_id', 'uid', 'flare_id')} OR {_NAMED}", (*(text,) * 4, text.upper()) if text else None),
             (f"run_id IN ({images})", one.values if one.terms else None),
         )
 
@@ -146,7 +143,7 @@ class ImageFilter:
     def _of_one_image(self) -> Conditions:
         """Conditions on what differs between the images of a set."""
         return Conditions.of(
-            (_any_of("method", self.methods), self.methods or None),
+            (any_of("method", self.methods), self.methods or None),
             ("goes_flux >= ?", self.goes_min),
             ("goes_flux < ?", self.goes_max),
             ("goes_estimated_flux >= ?", self.estimated_min),
@@ -189,75 +186,8 @@ class RunFilter:
             *_of_image_set(self),
             ("band = ?", self.band),
             ("kind = ?", self.kind),
-            (_any_of("status", self.statuses), self.statuses or None),
-            (_contains("run_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpectrumFilter:
-    """Filter of spectra; None and empty values match any.
-
-    Attributes
-    ----------
-    start, end : datetime64
-        Spectra whose time range overlaps this one, UTC at Solar Orbiter.
-    uid, science_name, author, model : str
-        Exact values; the model is that of the fit, such as "vth+thick2".
-    flare_id : str
-        Id of a flare, or one of its other ids.
-    kind : str
-        "auto" or "user".
-    verdict : str
-        "trusted" or "doubtful"; spectra without a fit match neither.
-    temperature_min, temperature_max : float
-        Temperature of the fit, MK; both limits are included.
-    delta_min, delta_max : float
-        Spectral index δ of the fit; both limits are included.
-    simulated : bool
-    text : str
-        Part of spectrum id, uid or flare id.
-    viewer : str
-        Include the hidden spectra of this user.
-    all_hidden : bool
-        Include all hidden spectra, for operators.
-    """
-
-    start: np.datetime64 | None = None
-    end: np.datetime64 | None = None
-    uid: str | None = None
-    science_name: str | None = None
-    flare_id: str | None = None
-    kind: str | None = None
-    model: str | None = None
-    verdict: str | None = None
-    temperature_min: float | None = None
-    temperature_max: float | None = None
-    delta_min: float | None = None
-    delta_max: float | None = None
-    author: str | None = None
-    simulated: bool | None = None
-    text: str = ""
-    viewer: str | None = None
-    all_hidden: bool = False
-
-    @property
-    def conditions(self) -> Conditions:
-        """The filter as SQL conditions."""
-        return Conditions.of(
-            ("t_end > ?", self.start),
-            ("t_start < ?", self.end),
-            ("uid = ?", self.uid),
-            ("science_name = ?", self.science_name),
-            (_OF_FLARE, (self.flare_id,) * 2 if self.flare_id is not None else None),
-            ("kind = ?", self.kind),
-            ("model = ?", self.model),
-            ("verdict = ?", self.verdict),
-            *_of_fit(self),
-            ("author = ?", self.author),
-            ("simulated = ?", self.simulated),
-            (_contains("spectrum_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
-            _visible(self.viewer, self.all_hidden),
+            (any_of("status", self.statuses), self.statuses or None),
+            (contains("run_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
         )
 
 
@@ -309,7 +239,7 @@ class ScienceFilter:
             ("e_low <= ?", self.e_low),
             ("e_high >= ?", self.e_high),
             (
-                f"{_contains('lower(name)', 'lower(purpose)')} OR {_FOR_FLARE}",
+                f"{contains('lower(name)', 'lower(purpose)')} OR {_FOR_FLARE}",
                 (*(self.text.lower(),) * 2, self.text) if self.text else None,
             ),
             ("superseded_by IS NULL", None if self.superseded else ()),
@@ -384,7 +314,7 @@ class FlareFilter:
             ("goes_flux < ?", self.goes_max),
             ("goes_estimated_flux >= ?", self.estimated_min),
             ("goes_estimated_flux < ?", self.estimated_max),
-            *_of_fit(self),
+            *of_fit(self),
             ("location_verdict = ?", None if unknown else self.verdict),
             ("location_verdict IS NULL", () if unknown else None),
             ("earth_visible = ?", self.earth_visible),
@@ -398,7 +328,7 @@ class FlareFilter:
             (_in_box("carrington_lon", "stonyhurst_lat"), self.carrington_box),
             ("simulated = ?", self.simulated),
             (
-                _contains("flare_id", "other_ids", "sol_id"),
+                contains("flare_id", "other_ids", "sol_id"),
                 (self.text, self.text, self.text.upper()) if self.text else None,
             ),
         )
@@ -414,22 +344,12 @@ def _of_image_set(chosen: ImageFilter | RunFilter) -> tuple[tuple[str, Any], ...
         ("t_end > ?", chosen.t_start),
         ("t_start < ?", chosen.t_end),
         ("uid = ?", chosen.uid),
-        (_OF_FLARE, (chosen.flare_id,) * 2 if chosen.flare_id is not None else None),
+        (OF_FLARE, (chosen.flare_id,) * 2 if chosen.flare_id is not None else None),
         ("author = ?", chosen.author),
         (f"group_id IS {'NOT ' if chosen.grouped else ''}NULL", None if chosen.grouped is None else ()),
         ("group_id = ?", chosen.group_id),
         ("simulated = ?", chosen.simulated),
-        _visible(chosen.viewer, chosen.all_hidden),
-    )
-
-
-def _of_fit(chosen: FlareFilter | SpectrumFilter) -> tuple[tuple[str, Any], ...]:
-    """Conditions on the fit of a spectrum."""
-    return (
-        ("temperature >= ?", chosen.temperature_min),
-        ("temperature <= ?", chosen.temperature_max),
-        ("delta >= ?", chosen.delta_min),
-        ("delta <= ?", chosen.delta_max),
+        visible(chosen.viewer, chosen.all_hidden),
     )
 
 
@@ -451,23 +371,9 @@ def _contains_text(text: str) -> tuple[str, tuple[str, ...]]:
     ]
     methods = tuple(method for method in METHODS if text in method)
     if methods:
-        parts.append((_any_of("method", methods), methods))
+        parts.append((any_of("method", methods), methods))
     for place in (place for place, sign in enumerate(text) if sign == "-"):  # across the hyphen
         begun = tuple(method for method in METHODS if method.startswith(text[place + 1 :]))
         if begun:
-            parts.append((f"suffix(recipe_id, ?) AND {_any_of('method', begun)}", (text[:place], *begun)))
+            parts.append((f"suffix(recipe_id, ?) AND {any_of('method', begun)}", (text[:place], *begun)))
     return " OR ".join(f"({term})" for term, _ in parts), tuple(value for _, values in parts for value in values)
-
-
-def _any_of(column: str, values: tuple[str, ...]) -> str:
-    return f"{column} IN ({', '.join('?' for _ in values)})"
-
-
-def _contains(*columns: str) -> str:
-    return " OR ".join(f"contains({column}, ?)" for column in columns)
-
-
-def _visible(viewer: str | None, all_hidden: bool) -> tuple[str, str | tuple[()] | None]:
-    if all_hidden:
-        return "true", None
-    return ("NOT hidden OR author = ?", viewer) if viewer is not None else ("NOT hidden", ())

@@ -1,0 +1,57 @@
+"""Conditions that filters of several tables share."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+#: Ids in the flare list of the flare with some id.
+OF_FLARE = (
+    "flare_id = ? OR flare_id IN (SELECT flare_id FROM flares WHERE list_contains(string_split(other_ids, ' '), ?))"
+)
+
+
+class FitLimits(Protocol):
+    """A filter with limits on the fit of a spectrum."""
+
+    @property
+    def temperature_min(self) -> float | None:
+        """Lowest temperature, MK."""
+
+    @property
+    def temperature_max(self) -> float | None:
+        """Highest temperature, MK."""
+
+    @property
+    def delta_min(self) -> float | None:
+        """Lowest spectral index δ."""
+
+    @property
+    def delta_max(self) -> float | None:
+        """Highest spectral index δ."""
+
+
+def of_fit(chosen: FitLimits) -> tuple[tuple[str, Any], ...]:
+    """Conditions on the fit of a spectrum."""
+    return (
+        ("temperature >= ?", chosen.temperature_min),
+        ("temperature <= ?", chosen.temperature_max),
+        ("delta >= ?", chosen.delta_min),
+        ("delta <= ?", chosen.delta_max),
+    )
+
+
+def any_of(column: str, values: tuple[str, ...]) -> str:
+    """A column has one of some values."""
+    return f"{column} IN ({', '.join('?' for _ in values)})"
+
+
+def contains(*columns: str) -> str:
+    """One of some columns contains a text, given once for each."""
+    return " OR ".join(f"contains({column}, ?)" for column in columns)
+
+
+def visible(viewer: str | None, all_hidden: bool) -> tuple[str, str | tuple[()] | None]:
+    """Rows that a viewer may see: hidden ones only their author, and those who may see all."""
+    if all_hidden:
+        return "true", None
+    return ("NOT hidden OR author = ?", viewer) if viewer is not None else ("NOT hidden", ())
