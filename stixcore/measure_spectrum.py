@@ -5,15 +5,16 @@ The command line, previews and pages all get their spectra from here; the steps 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from stixcore.background_check import require_apart, require_part
-from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
-from stixcore.coordinates import SOLAR_RADIUS, Pointing, hpc_to_stix
+from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
+from stixcore.coordinates import SOLAR_RADIUS, Pointing, PointingSource, hpc_to_stix
 from stixcore.errors import CalibrationError, ReconstructionError, SelectionError
 from stixcore.fits.products import PixelData, ProductHeader, Spectrogram
 from stixcore.fits.read import read_aspect, read_header, read_pixel_data, read_spectrogram
@@ -23,72 +24,42 @@ from stixcore.imaging.threads import single_threaded
 from stixcore.options import ImageRequest, ShiftBins
 from stixcore.prepare import LOCATION_ENERGY, apparent_radius, background_part, find_pointing, prepare
 from stixcore.recipe import Location
+from stixcore.references import FileReference, TableReference, reference_to, verified
 from stixcore.spectra.counts import CountSpectrum, count_spectrum
 from stixcore.spectra.fit.energy_range import choose_range
 from stixcore.spectra.fit.recipe import AUTO, fit_spectrum
 from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectra.fit.statistic import Statistic
-from stixcore.spectra.models.thermal import ThermalTable
+from stixcore.spectra.models.thermal import ThermalTable, built_in_table
 from stixcore.spectra.response import Response, make_response
-from stixcore.spectra.transmission import ResponseScheme
+from stixcore.spectrum_recipe import NO_MODEL, SPECTRUM_REVISION, SpectrumRecipe, SpectrumRequest
 
-#: Model of a request that wants counts and response only.
-NO_MODEL = "none"
+__all__ = [
+    "ASTRONOMICAL_UNIT",
+    "NO_MODEL",
+    "MeasuredSpectrum",
+    "SpectrumRequest",
+    "distance_to_sun",
+    "measure_recipe",
+    "measure_spectrum",
+    "read_science",
+    "thermal_reference",
+]
+
 #: Astronomical unit, m (IAU 2012, resolution B2).
 ASTRONOMICAL_UNIT = 149_597_870_700.0
+#: Options of a fit that leave everything to the software, so that a failure is not due to them.
+_AUTOMATIC: Mapping[str, Any] = {
+    "model": AUTO,
+    "energy": None,
+    "fixed": {},
+    "start_values": {},
+    "statistic": str(Statistic.CHI2),
+    "angle": None,
+}
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
 #: Seen from the side, the Sun reflects nothing more.
 LARGEST_ANGLE = 90.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpectrumRequest:
-    """What to measure, and how.
-
-    Attributes
-    ----------
-    start, end : datetime64
-        UTC at Solar Orbiter; the time bins whose centres are inside are summed.
-    model : str
-        "auto", components joined by "+" (see `stixcore.spectra.fit.recipe.fit_spectrum`), or "none".
-    energy : (float, float), keV, optional
-        Range of the fit; by default chosen from the data and the attenuator.
-    fixed, start_values : mapping
-        Parameters by name that are not fitted, and values to start from.
-    statistic : str
-        "chi2" or "cash".
-    scheme : str
-        Of the response: "gsw-2026" or "gsw-2022".
-    tailing : bool
-        Whether the response includes the loss of charge, which spectra of flares do not show
-        (``docs/decisions/loss_of_charge.md``).
-    detectors, pixels : tuple of int, optional
-        Indices; by default the 24 coarse detectors and all pixels.
-    location : (float, float), arcsec, optional
-        Of the flare, helioprojective; by default searched on the full disk in pixel data.
-    angle : float, degree, optional
-        Heliocentric angle for the reflection at the Sun; by default that of the location.
-    albedo : bool
-        Whether reflection at the Sun is added to the model.
-    background_range : (datetime64, datetime64), optional
-        Part of the background file.
-    """
-
-    start: np.datetime64
-    end: np.datetime64
-    model: str = AUTO
-    energy: tuple[float, float] | None = None
-    fixed: Mapping[str, float] = field(default_factory=dict)
-    start_values: Mapping[str, float] = field(default_factory=dict)
-    statistic: str = Statistic.CHI2
-    scheme: str = ResponseScheme.GSW_2026
-    tailing: bool = False
-    detectors: tuple[int, ...] | None = None
-    pixels: tuple[int, ...] | None = None
-    location: tuple[float, float] | None = None
-    angle: float | None = None
-    albedo: bool = True
-    background_range: tuple[np.datetime64, np.datetime64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,16 +68,13 @@ class MeasuredSpectrum:
 
     Attributes
     ----------
-    request : SpectrumRequest
+    recipe : SpectrumRecipe
+        With the request and the location of the flare.
     spectrum : CountSpectrum
     response : Response
     fit : SpectrumFit or None
     no_fit : str
         Why there is no fit; empty if there is one, or none was asked for.
-    location : Location or None
-        Of the flare; None where it is unknown.
-    no_location : str
-        Why it is unknown.
     pointing : Pointing
     distance : float, AU
         From the spacecraft to the Sun.
@@ -114,23 +82,31 @@ class MeasuredSpectrum:
         Whether the data are.
     """
 
-    request: SpectrumRequest
+    recipe: SpectrumRecipe
     spectrum: CountSpectrum
     response: Response
     fit: SpectrumFit | None
     no_fit: str
-    location: Location | None
-    no_location: str
     pointing: Pointing
     distance: float
     simulated: bool
+
+    @property
+    def request(self) -> SpectrumRequest:
+        """What was measured, and how."""
+        return self.recipe.request
+
+    @property
+    def location(self) -> Location | None:
+        """Of the flare; None where it is unknown."""
+        return self.recipe.location
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """What may be wrong with counts and response, one sentence each; those of the fit are its own."""
         if self.location is not None:
             return self.spectrum.doubts
-        return (*self.spectrum.doubts, f"the response is for a flare at Sun centre: {self.no_location}")
+        return (*self.spectrum.doubts, f"the response is for a flare at Sun centre: {self.recipe.no_location}")
 
 
 def measure_spectrum(
@@ -168,6 +144,80 @@ def measure_spectrum(
     data = read_science(science)
     quiet = None if background is None else _read_background(background, request)
     pointing = find_pointing(data.header, [read_aspect(path) for path in aspect], request.start, request.end)
+    location, no_location = _find_location(request, data, quiet, pointing, catalog)
+    calibration = catalog.choose(*_span(data, request))
+    recipe = SpectrumRecipe(
+        science=reference_to(science, data.header.request_id),
+        background=None if background is None or quiet is None else reference_to(background, quiet.header.request_id),
+        aspect=() if pointing.source is PointingSource.ASSUMED else tuple(reference_to(path) for path in aspect),
+        calibration=calibration.reference,
+        thermal=thermal_reference(request.model, table),
+        request=request,
+        location=location,
+        no_location=no_location,
+    )
+    return _measure(recipe, data, quiet, pointing, calibration, table)
+
+
+def measure_recipe(
+    recipe: SpectrumRecipe,
+    locate: Callable[[FileReference], Path],
+    catalog: CalibrationCatalog = SHIPPED,
+    table: ThermalTable | None = None,
+) -> MeasuredSpectrum:
+    """Measure and fit the spectrum of a recipe: the same numbers in every process.
+
+    Parameters
+    ----------
+    recipe : SpectrumRecipe
+    locate : callable
+        Path of a file of the recipe.
+    catalog : CalibrationCatalog
+        Energy tables and CAL files.
+    table : ThermalTable, optional
+        Thermal emission instead of the built-in table.
+
+    Raises
+    ------
+    InvalidProduct
+        When the contents of a file differ from those the recipe was made for.
+    SelectionError, CalibrationError
+        When the files do not allow the selection, an option is wrong, or this software has another revision or other
+        tables than the recipe.
+    """
+    if recipe.revision != SPECTRUM_REVISION:
+        message = f"the recipe is of revision {recipe.revision}; this software measures spectra of {SPECTRUM_REVISION}"
+        raise SelectionError(message)
+    thermal = thermal_reference(recipe.request.model, table)
+    if recipe.thermal != thermal:
+        wanted, found = (
+            ("none" if one is None else f"{one.name} {one.sha256[:16]}") for one in (recipe.thermal, thermal)
+        )
+        message = f"the recipe needs the thermal table {wanted}, this installation has {found}"
+        raise CalibrationError(message)
+    request = recipe.request
+    data = read_science(verified(recipe.science, locate))
+    quiet = None if recipe.background is None else _read_background(verified(recipe.background, locate), request)
+    aspect = [read_aspect(verified(reference, locate)) for reference in recipe.aspect]
+    pointing = find_pointing(data.header, aspect, request.start, request.end)
+    return _measure(recipe, data, quiet, pointing, catalog.referenced(recipe, locate), table)
+
+
+def thermal_reference(model: str, table: ThermalTable | None) -> TableReference | None:
+    """The thermal table for a recipe; the built-in one for None. A request without a model needs none."""
+    return None if model == NO_MODEL else (table or built_in_table()).reference
+
+
+def _measure(
+    recipe: SpectrumRecipe,
+    data: PixelData | Spectrogram,
+    quiet: PixelData | None,
+    pointing: Pointing,
+    calibration: Calibration,
+    table: ThermalTable | None,
+) -> MeasuredSpectrum:
+    """Counts, response and fit of open files."""
+    request, location = recipe.request, recipe.location
     spectrum = count_spectrum(
         data,
         quiet,
@@ -175,11 +225,10 @@ def measure_spectrum(
         request.end,
         detectors=request.detectors,
         pixels=request.pixels,
-        calibration=catalog.choose(*_span(data, request)),
+        calibration=calibration,
     )
     if quiet is not None:
         require_apart(data.header.name, spectrum.t_start, spectrum.t_end, quiet)
-    location, no_location = _find_location(request, data, quiet, pointing, catalog)
     x, y = (0.0, 0.0) if location is None else (location.x, location.y)
     x_stix, y_stix = hpc_to_stix(x, y, pointing)
     response = make_response(
@@ -193,15 +242,14 @@ def measure_spectrum(
         tailing=request.tailing,
     )
     distance = distance_to_sun(pointing, data.header)
-    fit, no_fit = _fit(request, spectrum, response, distance, _angle(request, location, distance), table)
+    with single_threaded():  # the same numbers in every process
+        fit, no_fit = _fit(request, spectrum, response, distance, _angle(request, location, distance), table)
     return MeasuredSpectrum(
-        request=request,
+        recipe=recipe,
         spectrum=spectrum,
         response=response,
         fit=fit,
         no_fit=no_fit,
-        location=location,
-        no_location=no_location,
         pointing=pointing,
         distance=distance,
         simulated=data.header.simulated,
@@ -293,18 +341,23 @@ def _fit(
             choose_range(spectrum, response)
         except SelectionError as error:
             return None, str(error)
-    fit = fit_spectrum(
-        spectrum,
-        response,
-        distance=distance,
-        model=request.model,
-        energy=request.energy,
-        angle=angle,
-        statistic=request.statistic,
-        fixed=request.fixed,
-        start=request.start_values,
-        table=table,
-    )
+    try:
+        fit = fit_spectrum(
+            spectrum,
+            response,
+            distance=distance,
+            model=request.model,
+            energy=request.energy,
+            angle=angle,
+            statistic=request.statistic,
+            fixed=request.fixed,
+            start=request.start_values,
+            table=table,
+        )
+    except SelectionError as error:
+        if request != replace(request, **_AUTOMATIC):
+            raise  # an option is wrong
+        return None, str(error)
     return fit, ""
 
 

@@ -18,7 +18,7 @@ from stixcore.background_check import (
 )
 from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
 from stixcore.coordinates import Pointing, PointingSource
-from stixcore.errors import CalibrationError, InvalidProduct, ReconstructionError, SelectionError
+from stixcore.errors import CalibrationError, ReconstructionError, SelectionError
 from stixcore.fits.read import read_aspect, read_pixel_data
 from stixcore.fits.windows import AskedWindow
 from stixcore.imaging.coarse_locator import CoarseLocation
@@ -33,7 +33,8 @@ from stixcore.imaging.trust import Finding, assess
 from stixcore.instrument.geometry import PixelSet, detector_indices
 from stixcore.options import ImageRequest, default_methods
 from stixcore.prepare import PreparedData, background_part, find_pointing, prepare
-from stixcore.recipe import FileReference, Location, Recipe, sha256_of
+from stixcore.recipe import FileReference, Location, Recipe
+from stixcore.references import reference_to, verified
 from stixcore.times import format_time, parse_time
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities
@@ -134,11 +135,6 @@ class ImageSet:
             return (*assess(self), *self.notes)
 
 
-def reference_to(path: Path, uid: str = "") -> FileReference:
-    """Name, uid and SHA-256 of a file on disk."""
-    return FileReference(path.name, uid, sha256_of(path))
-
-
 def prepare_recipe(
     request: ImageRequest,
     science: Path,
@@ -222,14 +218,14 @@ def prepare_data(
     SelectionError, CalibrationError
         When the files do not allow the selection.
     """
-    science = read_pixel_data(_verified(recipe.science, locate))
+    science = read_pixel_data(verified(recipe.science, locate))
     if recipe.shift_bins:
         science = science.with_shifted_bins()
     background, asked = None, None
     if recipe.background is not None:
         part = recipe.background_range
         used = None if part is None else (parse_time(part[0]), parse_time(part[1]))
-        whole = read_pixel_data(_verified(recipe.background, locate))
+        whole = read_pixel_data(verified(recipe.background, locate))
         background, asked = background_part(whole, used, shift=recipe.shift_bins)
     return PreparedData(
         science=science,
@@ -416,11 +412,3 @@ def _locator(data: PreparedData) -> tuple[CoarseLocation | None, str]:
         return data.locate_coarsely(), ""
     except (SelectionError, CalibrationError, ReconstructionError) as error:
         return None, str(error)
-
-
-def _verified(reference: FileReference, locate: Callable[[FileReference], Path]) -> Path:
-    path = locate(reference)
-    found = sha256_of(path)
-    if found != reference.sha256:
-        raise InvalidProduct(path, f"SHA-256 {reference.sha256} (as in the recipe)", found)
-    return path

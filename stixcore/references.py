@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from stixcore.errors import InvalidProduct
 
 
 def sha256_of(path: Path) -> str:
@@ -47,3 +50,23 @@ class CalibrationReference:
     energy_table: TableReference
     phase_table: TableReference
     cal_file: FileReference | None = None
+
+
+def reference_to(path: Path, uid: str = "") -> FileReference:
+    """Name, uid and SHA-256 of a file on disk."""
+    return FileReference(path.name, uid, sha256_of(path))
+
+
+def verified(reference: FileReference, locate: Callable[[FileReference], Path]) -> Path:
+    """Path of the file of a reference.
+
+    Raises
+    ------
+    InvalidProduct
+        When its contents are not those of the reference.
+    """
+    path = locate(reference)
+    found = sha256_of(path)
+    if found != reference.sha256:
+        raise InvalidProduct(path, f"SHA-256 {reference.sha256} (as in the recipe)", found)
+    return path

@@ -125,6 +125,7 @@ def describe_spectrum(measured: MeasuredSpectrum, files: dict[str, Path]) -> dic
     spectrum, response = measured.spectrum, measured.response
     location = measured.location
     return {
+        "spectrum_id": measured.recipe.spectrum_id,
         "simulated": measured.simulated,
         "time_range": [format_time(spectrum.t_start), format_time(spectrum.t_end)],
         "requested": {"start": format_time(measured.request.start), "end": format_time(measured.request.end)},

@@ -25,6 +25,7 @@ from stixcore.references import CalibrationReference, FileReference, TableRefere
 
 if TYPE_CHECKING:
     from stixcore.recipe import Recipe
+    from stixcore.spectrum_recipe import SpectrumRecipe
 
 #: Days around the window in which a CAL file is searched (ground software 0.6.2, ``stx_get_calibration_file``).
 CAL_REACH = np.timedelta64(10, "D")
@@ -330,7 +331,7 @@ class CalibrationCatalog:
             None if best is None else FileReference(best.name, "", best.sha256),
         )
 
-    def referenced(self, recipe: Recipe, locate: Callable[[FileReference], Path]) -> Calibration:
+    def referenced(self, recipe: Recipe | SpectrumRecipe, locate: Callable[[FileReference], Path]) -> Calibration:
         """Calibration that a recipe names; the version-1 tables for recipes that name none.
 
         Raises

@@ -1,12 +1,16 @@
 """Spectra from files: the M1.2 flare of 2022-11-11, and what happens where something is missing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from stixcore.coordinates import SOLAR_RADIUS
-from stixcore.errors import InvalidProduct, SelectionError
-from stixcore.measure_spectrum import ASTRONOMICAL_UNIT, SpectrumRequest, measure_spectrum
+from stixcore.errors import CalibrationError, InvalidProduct, SelectionError
+from stixcore.measure_spectrum import ASTRONOMICAL_UNIT, SpectrumRequest, measure_recipe, measure_spectrum
+from stixcore.references import TableReference
 from stixcore.spectra.fit.verdict import WORST_CHI2
+from stixcore.spectrum_recipe import SpectrumRecipe
 
 START, END = (np.datetime64(f"2022-11-11T11:{minute}:00", "us") for minute in (36, 38))
 
@@ -96,3 +100,31 @@ def test_wrong_options_are_named(files):
             measure_spectrum(SpectrumRequest(start=START, end=END, **options), science, background, aspect)
     with pytest.raises(InvalidProduct, match="aux-ephemeris"):
         measure_spectrum(SpectrumRequest(start=START, end=END), aspect[0])
+
+
+def test_the_recipe_of_a_spectrum_gives_the_same_numbers(measured, files):
+    science, background, (aspect,) = files
+    paths = {path.name: path for path in (science, background, aspect)}
+    recipe = SpectrumRecipe.from_json(measured.recipe.to_json())
+    assert recipe.location.found_by.startswith("full_disk_bp")
+    again = measure_recipe(recipe, lambda reference: paths[reference.name])
+    np.testing.assert_array_equal(again.spectrum.counts, measured.spectrum.counts)
+    np.testing.assert_array_equal(again.response.matrix, measured.response.matrix)
+    assert again.fit.parameters == measured.fit.parameters
+    assert (again.fit.chi2, again.doubts) == (measured.fit.chi2, measured.doubts)
+    assert again.recipe.spectrum_id == measured.recipe.spectrum_id
+
+
+def test_a_recipe_is_refused_where_an_input_differs(measured, files):
+    science, background, (aspect,) = files
+    paths = {path.name: path for path in (science, background, aspect)}
+
+    def measure(**changes):
+        return measure_recipe(replace(measured.recipe, **changes), lambda reference: paths[reference.name])
+
+    with pytest.raises(InvalidProduct, match="as in the recipe"):
+        measure(background=replace(measured.recipe.background, sha256="0" * 64))
+    with pytest.raises(CalibrationError, match="the recipe needs the thermal table CHIANTI 7"):
+        measure(thermal=TableReference("CHIANTI 7", "0" * 64))
+    with pytest.raises(SelectionError, match="the recipe is of revision 0"):
+        measure(revision=0)

@@ -13,14 +13,16 @@ instrument.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 
 from stixcore.errors import SelectionError
+from stixcore.references import TableReference
 
 Floats = npt.NDArray[np.float64]
 KEV_PER_MK = 0.08617333262
@@ -76,6 +78,14 @@ class ThermalTable:
     def label(self) -> str:
         """Name and version, for results: ``CHIANTI 10.1 (built in)``."""
         return f"{self.version} ({self.name})"
+
+    @cached_property
+    def reference(self) -> TableReference:
+        """Label, and SHA-256 of the numbers, for recipes."""
+        digest = hashlib.sha256()
+        for values in (self.log_t, self.energy, self.continuum, self.line_energy, self.line_group, self.lines):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return TableReference(self.label, digest.hexdigest())
 
     @property
     def temperature_range(self) -> tuple[float, float]:
