@@ -185,9 +185,17 @@ def run_previews(arguments: argparse.Namespace) -> int:
     made = [cube for cube in report.cubes if cube.sets]
     if made:
         say(f"{plural(len(made), 'cube')} with {plural(sum(len(cube.sets) for cube in made), 'image set')} made")
+    if report.spectra:
+        unfitted = sum(bool(row.no_fit) for row in report.spectra)
+        say(f"{spectra_of(len(report.spectra))} made" + (f", {unfitted} without a fit" if unfitted else ""))
     for run in failed:
         tell(f"{run.science_name} {run.band}: {run.reason}")
     return SOME_FAILED if failed else DONE
+
+
+def spectra_of(number: int) -> str:
+    """A number of spectra."""
+    return f"{number} {'spectrum' if number == 1 else 'spectra'}"
 
 
 @contextmanager
@@ -398,7 +406,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
     with make_executor(min(DEMO_PROCESSES, os.cpu_count() or 1), None) as executor, _progress("previews") as show:
         outcomes, report = build_demo(arguments.archive, now(), data=arguments.data, executor=executor, progress=show)
     _print_refused(outcomes)
-    say(f"{len(report.having(RunStatus.DONE))} new image sets in {arguments.archive}")
+    made = f"{len(report.having(RunStatus.DONE))} new image sets and {spectra_of(len(report.spectra))}"
+    say(f"{made} in {arguments.archive}")
     archive = Archive(arguments.archive)
     accounts = set_accounts(archive, now(), lambda: secrets.token_urlsafe(9))
     if arguments.data is None:  # nothing simulated is added to real files

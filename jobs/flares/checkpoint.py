@@ -13,8 +13,8 @@ from archive.atomic import write_text
 from archive.index.write import partitions
 from stixcore.software import software_version
 
-#: Runs hold positions, flares the rows; an id may come from a purpose.
-_TABLES = ("runs", "images", "flares", "science_files")
+#: Runs hold positions, spectra temperatures, flares the rows; an id may come from a purpose.
+_TABLES = ("runs", "images", "spectra", "flares", "science_files")
 _FILE = "read/flares.json"
 
 
@@ -53,8 +53,8 @@ class FlareCheckpoint:
         write_text(archive.index / _FILE, text)
 
     def touched_since(self, earlier: FlareCheckpoint | None) -> set[str]:
-        """Months of flares and runs that have changed since ``earlier``, or are beside one: flares cross midnight."""
-        own = {_month(name) for name in self.months if name.startswith(("flares/", "runs/"))}
+        """Months of rows that have changed since ``earlier``, or are beside one: flares cross midnight."""
+        own = {_month(name) for name in self.months if name.startswith(("flares/", "runs/", "spectra/"))}
         if earlier is None or earlier.by != self.by:
             return own
         names = self.months.keys() | earlier.months.keys()

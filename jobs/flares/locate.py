@@ -22,7 +22,8 @@ from archive.index.sql import Conditions, select
 from archive.ingest.describe import AU_M
 from jobs.flares.checkpoint import FlareCheckpoint
 from jobs.flares.consensus import Consensus, ImageSetPosition, consensus
-from jobs.flares.relink import relink_runs
+from jobs.flares.fitted import fit_flares
+from jobs.flares.relink import relink_runs, relink_spectra
 from jobs.flares.rows import IMAGING, LIST, LOCATOR, SAME_FLARE, Layer, replace_layers
 from jobs.inputs import flare_named_in
 from stixcore.imaging.reconstruction import Method
@@ -42,14 +43,15 @@ LIST_APART = 40.0
 
 @dataclass(frozen=True)
 class LocateReport:
-    """Result of `update_flares`: ids of runs with another flare, and of rows whose located layer changed."""
+    """Result of `update_flares`: ids of runs and spectra with another flare, and of rows with another layer."""
 
     relinked: tuple[str, ...] = ()
     located: tuple[str, ...] = ()
+    fitted: tuple[str, ...] = ()
 
 
 def update_flares(archive: Archive, now: np.datetime64, *, everything: bool = False) -> LocateReport:
-    """Link runs to the flares of the list and locate the flares whose images have changed.
+    """Link runs and spectra to the flares of the list; locate and fit the flares whose images or spectra have changed.
 
     Parameters
     ----------
@@ -68,14 +70,16 @@ def update_flares(archive: Archive, now: np.datetime64, *, everything: bool = Fa
     months = seen.touched_since(None if everything else before)
     if not months and seen == before:
         return LocateReport()
-    relinked = relink_runs(archive, months)
+    relinked = (*relink_runs(archive, months), *relink_spectra(archive, months))
     located: list[str] = []
+    fitted: list[str] = []
     for month in sorted(months):
         located += locate_flares(archive, month, now)
-    if relinked or located:
+        fitted += fit_flares(archive, month, now)
+    if relinked or located or fitted:
         archive.build_read_model()
     seen.keep(archive)  # the next call reads what was written here, and finds nothing to do
-    return LocateReport(relinked, tuple(sorted(located)))
+    return LocateReport(relinked, tuple(sorted(located)), tuple(sorted(fitted)))
 
 
 def locate_flares(archive: Archive, month: str, now: np.datetime64) -> tuple[str, ...]:

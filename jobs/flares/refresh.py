@@ -25,7 +25,7 @@ def refresh_flares(
     changed_since: np.datetime64 | None = None,
     everything: bool = False,
 ) -> set[str]:
-    """Locate flares whose images have changed, determine classes, and give both to the images.
+    """Locate and fit flares whose images or spectra have changed, determine classes, and give them to the images.
 
     The class needs the position: it is shifted by the light time, and a flare behind the limb has none.
 
@@ -39,12 +39,12 @@ def refresh_flares(
     Returns
     -------
     set of str
-        Ids of flares with a new position or class.
+        Ids of flares with a new position, temperature or class.
     """
-    located = update_flares(archive, now, everything=everything).located
+    updated = update_flares(archive, now, everything=everything)
     measured = measure_flares(archive, now, start=start, end=end, changed_since=changed_since).written
     follow_flares(archive)
-    return {*located, *measured}
+    return {*updated.located, *updated.fitted, *measured}
 
 
 def refresh_after_images(archive: Archive, now: np.datetime64) -> set[str]:

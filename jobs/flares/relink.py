@@ -1,4 +1,4 @@
-"""Keep the flare of runs and images equal to an id of the flare list."""
+"""Keep the flare of runs, images and spectra equal to an id of the flare list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from archive import Archive, NotInArchive, RunKind
-from archive.index.schema import RUNS
+from archive.index.columns import Table
+from archive.index.schema import RUNS, SPECTRA, Run, Spectrum
 from archive.index.sql import select
 from jobs.flares.rows import ids_in
 from jobs.inputs import flare_named_in
@@ -19,7 +20,7 @@ from jobs.shared.links import rewrite_runs
 
 _DAY = np.timedelta64(86_400_000_000, "us")
 _PURPOSE = "(SELECT any_value(purpose) FROM science_files WHERE name = science_name) AS purpose"
-_COLUMNS = f"run_id, flare_id, kind, simulated, t_start, t_end, {_PURPOSE}"
+_COLUMNS = f"flare_id, kind, simulated, t_start, t_end, {_PURPOSE}"
 
 
 def relink_runs(archive: Archive, months: Collection[str] | None = None) -> tuple[str, ...]:
@@ -41,18 +42,37 @@ def relink_runs(archive: Archive, months: Collection[str] | None = None) -> tupl
     tuple of str
         Ids of the runs that were written.
     """
-    flares = _Flares.of(archive)
-    where = "" if months is None else " WHERE strftime(t_start, '%Y-%m') IN (SELECT unnest(?))"
-    found = archive.rows(select(_COLUMNS, RUNS.name, where), [] if months is None else [sorted(months)])
-    wanted = {row["run_id"]: flares.of_run(row) for row in found}
     with archive.write_lock():
         changed = []
-        for row in found:
-            if wanted[row["run_id"]] != row["flare_id"]:
-                with contextlib.suppress(NotInArchive):  # removed meanwhile
-                    changed.append(replace(archive.run(row["run_id"]), flare_id=wanted[row["run_id"]]))
+        for run_id, flare_id in _moved(archive, RUNS, months).items():
+            with contextlib.suppress(NotInArchive):  # removed meanwhile
+                changed.append(replace(archive.run(run_id), flare_id=flare_id))
         rewrite_runs(archive, changed)
     return tuple(run.run_id for run in changed)
+
+
+def relink_spectra(archive: Archive, months: Collection[str] | None = None) -> tuple[str, ...]:
+    """Give spectra the id that their flare now has, as `relink_runs`; returns the ids of those that were written."""
+    with archive.write_lock():
+        changed = []
+        for spectrum_id, flare_id in _moved(archive, SPECTRA, months).items():
+            with contextlib.suppress(NotInArchive):  # removed meanwhile
+                changed.append(replace(archive.spectrum(spectrum_id), flare_id=flare_id))
+        if changed:
+            archive.write_spectra(changed)
+    return tuple(row.spectrum_id for row in changed)
+
+
+def _moved(
+    archive: Archive, table: Table[Run] | Table[Spectrum], months: Collection[str] | None
+) -> dict[str, str | None]:
+    """Flare by key of the rows of a table that have another flare."""
+    flares = _Flares.of(archive)
+    where = "" if months is None else " WHERE strftime(t_start, '%Y-%m') IN (SELECT unnest(?))"
+    columns = f"{table.key} AS key, {_COLUMNS}"
+    found = archive.rows(select(columns, table.name, where), [] if months is None else [sorted(months)])
+    wanted = {row["key"]: flares.of_run(row) for row in found}
+    return {row["key"]: wanted[row["key"]] for row in found if wanted[row["key"]] != row["flare_id"]}
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,7 @@ class _Flares:
         return cls(rows, [np.datetime64(row["t_peak"], "us") for row in rows], listed)
 
     def of_run(self, run: dict[str, Any]) -> str | None:
-        """Id of the flare of a run."""
+        """Id of the flare of a run or spectrum."""
         flare_id: str | None = run["flare_id"]
         if flare_id in self.listed:
             return self.listed[flare_id]

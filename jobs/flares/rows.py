@@ -1,8 +1,8 @@
-"""Rows of the flare list, combined from four layers of values.
+"""Rows of the flare list, combined from five layers of values.
 
-Each row stores its layers unchanged (columns ``detected``, ``imported``, ``located`` and ``measured``); the other
-columns are derived from them. So the order of imports and detections does not matter, and each can be repeated with
-another result without losing the others.
+Each row stores its layers unchanged (columns ``detected``, ``imported``, ``located``, ``measured`` and ``fitted``); the
+other columns are derived from them. So the order of imports and detections does not matter, and each can be repeated
+with another result without losing the others.
 
 A detected and an imported flare are the same when their peaks are less than five minutes apart, nearest first. The row
 has the id and the values of the imported list; detection adds what is missing. The attenuator is the exception: it is
@@ -37,7 +37,7 @@ _MINUTE = np.timedelta64(60_000_000, "us")
 _TIMES = ("t_start", "t_peak", "t_end")
 #: Times in JSON.
 _STAMPS = (*_TIMES, "goes_t_peak")
-_LAYERS = ("detected", "imported", "located", "measured")
+_LAYERS = ("detected", "imported", "located", "measured", "fitted")
 _OWN = ("simulated", "source", "updated_at", "limits_changed_at", *_LAYERS)
 #: Values of a position, which come from one layer together.
 _POSITION = (
@@ -51,6 +51,8 @@ _POSITION = (
 )
 #: Values of ``location_source``.
 IMAGING, LOCATOR, LIST = "imaging", "coarse locator", "imported list"
+#: Source of the fitted layer.
+SPECTRUM = "spectrum"
 #: Fields that a layer may have.
 LAYER_FIELDS = tuple(entry.name for entry in fields(Flare) if entry.name not in _OWN)
 
@@ -62,7 +64,7 @@ class Layer:
     Attributes
     ----------
     source : str
-        `DETECTED`, the name of a list, `IMAGING` or the name of a satellite.
+        `DETECTED`, the name of a list, `IMAGING`, the name of a satellite or `SPECTRUM`.
     values : mapping of str to value
         Some of `LAYER_FIELDS`, with ``flare_id`` and ``t_peak``; unknown values are omitted.
     """
@@ -109,12 +111,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerSet:
-    """Layers of some flares, by kind. Those of ``located`` and ``measured`` belong to a row by id or else by time."""
+    """Layers of some flares, by kind. All but the first two kinds belong to a row by id or else by time."""
 
     detected: tuple[Layer, ...] = ()
     imported: tuple[Layer, ...] = ()
     located: tuple[Layer, ...] = ()
     measured: tuple[Layer, ...] = ()
+    fitted: tuple[Layer, ...] = ()
 
     @classmethod
     def of(cls, rows: Iterable[Flare]) -> LayerSet:
@@ -152,7 +155,7 @@ def combined(layers: LayerSet, now: np.datetime64, *, simulated: bool, known: It
     Parameters
     ----------
     layers : LayerSet
-        Layers of ``located`` and ``measured`` whose flare no longer exists are left out.
+        Layers of ``located``, ``measured`` and ``fitted`` whose flare no longer exists are left out.
     now : datetime64
         For ``updated_at``, UTC.
     simulated : bool
@@ -169,6 +172,7 @@ def combined(layers: LayerSet, now: np.datetime64, *, simulated: bool, known: It
     kinds += [{"detected": one} for j, one in enumerate(detected) if j not in taken]
     _attach(kinds, "located", layers.located)
     _attach(kinds, "measured", layers.measured)
+    _attach(kinds, "fitted", layers.fitted)
     earlier = {row.flare_id: row for row in known}
     rows = [_row(of_flare, now, simulated, earlier) for of_flare in kinds]
     listed = {row.flare_id for row in rows}
@@ -305,7 +309,7 @@ def _row(
     imported, detected = layers.get("imported"), layers.get("detected")
     own = _identity(layers)
     values: dict[str, Any] = {}
-    for kind in ("detected", "imported", "measured", "located"):
+    for kind in ("detected", "imported", "measured", "located", "fitted"):
         if kind in layers:
             values |= _over(values, layers[kind].values)
     values |= {"flare_id": own.flare_id, "t_peak": own.t_peak, "other_ids": _together(ids_in(own.values["other_ids"]))}
@@ -363,7 +367,10 @@ def rows_between(archive: Archive, start: np.datetime64, end: np.datetime64, *, 
 
 
 def replace_layers(
-    archive: Archive, kind: Literal["located", "measured"], layers: Mapping[str, Layer | None], now: np.datetime64
+    archive: Archive,
+    kind: Literal["located", "measured", "fitted"],
+    layers: Mapping[str, Layer | None],
+    now: np.datetime64,
 ) -> Changes:
     """Replace one kind of layer in some rows and derive their other columns again.
 
@@ -371,7 +378,7 @@ def replace_layers(
     ----------
     archive : Archive
         Build the read model afterwards, if something was written.
-    kind : "located" or "measured"
+    kind : "located", "measured" or "fitted"
     layers : mapping of str to Layer or None
         By the id of the row, None for no layer; ids without a row are ignored.
     now : datetime64

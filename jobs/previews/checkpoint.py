@@ -24,6 +24,8 @@ from stixcore.software import software_version
 
 #: Table → how many months away a change in it may matter: backgrounds are taken from 60 days on either side.
 _REACH = {"science_files": 3, "aux_files": 1, "flares": 1}
+#: Tables that the previews write.
+_MADE = ("runs", "spectra")
 _FILE = "read/previews.json"
 
 
@@ -46,7 +48,7 @@ class PreviewCheckpoint:
     @classmethod
     def now(cls, archive: Archive, rules: object) -> PreviewCheckpoint:
         """The present state of the index."""
-        paths = (path for table in (*_REACH, "runs") for path in partitions(archive.index, table))
+        paths = (path for table in (*_REACH, *_MADE) for path in partitions(archive.index, table))
         by = f"{software_version()} {rules} {archive.calibration!r}"
         return cls(by, {_name(path): _identity(path) for path in paths})
 
@@ -65,14 +67,14 @@ class PreviewCheckpoint:
         write_text(archive.index / _FILE, json.dumps(content, sort_keys=True) + "\n")
 
     def with_runs_of(self, other: PreviewCheckpoint) -> PreviewCheckpoint:
-        """The same months, with the runs of another state."""
-        mine = {name: one for name, one in self.months.items() if not name.startswith("runs/")}
-        theirs = {name: one for name, one in other.months.items() if name.startswith("runs/")}
+        """The same months, with the runs and spectra of another state."""
+        mine = {name: one for name, one in self.months.items() if _table(name) not in _MADE}
+        theirs = {name: one for name, one in other.months.items() if _table(name) in _MADE}
         return PreviewCheckpoint(self.by, mine | theirs)
 
     def touched_since(self, earlier: PreviewCheckpoint | None) -> set[str]:
         """Months ("2022-11") whose runs may have become stale since ``earlier``, because an input was written."""
-        runs = {name.partition("/")[2] for name in self.months if name.startswith("runs/")}
+        runs = {name.partition("/")[2] for name in self.months if _table(name) == "runs"}
         if earlier is None or earlier.by != self.by:
             return runs
         changed = {
@@ -88,6 +90,10 @@ class PreviewCheckpoint:
 
 def _around(month: str, reach: int) -> Iterable[str]:
     return (str(np.datetime64(month, "M") + np.timedelta64(step, "M")) for step in range(-reach, reach + 1))
+
+
+def _table(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _name(path: Path) -> str:

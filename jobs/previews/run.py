@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 
 from archive import Archive
-from archive.index.schema import Flare, Run, RunKind, RunStatus, ScienceFile
+from archive.index.schema import Flare, Run, RunKind, RunStatus, ScienceFile, Spectrum
 from archive.layout import skipped_run_id
 from jobs.executors.base import Executor
 from jobs.executors.make import run_all
@@ -28,6 +28,7 @@ from jobs.inputs import InputCatalog, classes_of, flare_named_in
 from jobs.previews.checkpoint import PreviewCheckpoint
 from jobs.previews.cubes import CubeRows, CubeRules
 from jobs.previews.make_cubes import make_cubes
+from jobs.previews.make_spectra import SpectrumRules, make_spectra
 from jobs.previews.quiet import background_of_file, set_counts
 from jobs.previews.stale import StalePreview, discard_stale_previews
 from jobs.previews.windows import PreviewRules, PreviewWindow, SkippedBand, intervals_of, preview_windows
@@ -48,12 +49,13 @@ OTHER_BAND = "other_band"
 
 @dataclass(frozen=True)
 class PreviewReport:
-    """Result of `make_previews`: science files without previews, their runs, removed stale previews, cubes made."""
+    """Result of `make_previews`: files without previews, their runs, removed stale previews, cubes and spectra made."""
 
     considered: int
     runs: tuple[Run, ...]
     discarded: tuple[StalePreview, ...] = ()
     cubes: tuple[CubeRows, ...] = ()
+    spectra: tuple[Spectrum, ...] = ()
 
     def having(self, status: RunStatus) -> tuple[Run, ...]:
         """Runs with one status."""
@@ -72,10 +74,11 @@ def make_previews(
     copies: int = 0,
     progress: Callable[[int, int, Run], None] | None = None,
 ) -> PreviewReport:
-    """Make the missing and the stale preview images of all pixel-data files.
+    """Make the missing and the stale preview images of all pixel-data files, and their spectra.
 
     Running it again changes nothing: a file is finished when each of its bands has a run, done or skipped with a
-    reason. Without new files it returns at once (`jobs.previews.checkpoint`).
+    reason. Without new files it returns at once (`jobs.previews.checkpoint`). Previews that were made before there were
+    spectra get theirs.
 
     Parameters
     ----------
@@ -98,7 +101,8 @@ def make_previews(
         Called after each run with its number (from 1), how many there are, and its row.
     """
     rules = rules or RULES
-    seen, before = PreviewCheckpoint.now(archive, (rules, cube)), PreviewCheckpoint.before(archive)
+    basis = rules, cube, SpectrumRules.of(archive)
+    seen, before = PreviewCheckpoint.now(archive, basis), PreviewCheckpoint.before(archive)
     if seen == before and not (uids or force):
         return PreviewReport(0, ())
     inputs = InputCatalog.of(archive)
@@ -121,14 +125,18 @@ def make_previews(
             index_previews(archive, batch, rules)
             batch = []
     index_previews(archive, batch, rules)
+    names = {run.science_name for run in (*runs, *(one.run for one in discarded))}
+    spectra = make_spectra(
+        archive, inputs, basis[-1], now, months=months, uids=uids, names=names, force=force, executor=executor
+    )
     cubes: tuple[CubeRows, ...] = ()
     if cube is not None:
         cubes = make_cubes(archive, inputs, files, cube, now, months=months, runs=runs, force=force, executor=executor)
-    if runs or discarded or cubes:
+    if runs or discarded or cubes or spectra:
         archive.build_read_model()
     if not uids:  # inputs that arrived meanwhile are checked by the next call
-        seen.with_runs_of(PreviewCheckpoint.now(archive, (rules, cube))).keep(archive)
-    return PreviewReport(len(plans), tuple(runs), discarded, cubes)
+        seen.with_runs_of(PreviewCheckpoint.now(archive, basis)).keep(archive)
+    return PreviewReport(len(plans), tuple(runs), discarded, cubes, spectra.made)
 
 
 def index_previews(archive: Archive, outcomes: Iterable[RunRows], rules: PreviewRules = RULES) -> None:

@@ -55,7 +55,9 @@ def save_spectrum(
     stem = _stem(measured)
     files: dict[str, Path] = {}
     if file_format is not FileFormat.OGIP:
-        files |= _save_ospex(measured, folder, stem, created)
+        files |= save_ospex_pair(
+            measured, folder / f"stx_spectrum_{stem}.fits", folder / f"stx_srm_{stem}.fits", created
+        )
     if file_format is not FileFormat.OSPEX:
         ogip = _save_ogip(measured, folder, stem, created)
         files = {"spectrum": ogip["pha"], "response": ogip["rmf"]} | files | ogip
@@ -71,18 +73,20 @@ def _stem(measured: MeasuredSpectrum) -> str:
     return "_".join(part for part in (spectrum.request_id, f"{start}-{end}") if part)
 
 
-def _save_ospex(measured: MeasuredSpectrum, folder: Path, stem: str, created: np.datetime64) -> dict[str, Path]:
+def save_ospex_pair(
+    measured: MeasuredSpectrum, spectrum_file: Path, response_file: Path, created: np.datetime64
+) -> dict[str, Path]:
+    """Write the pair of files that OSPEX reads, each atomically; ``created`` is the time in their headers."""
     spectrum, responses = [measured.spectrum], {measured.spectrum.rcr: measured.response}
-    paths = {"spectrum": folder / f"stx_spectrum_{stem}.fits", "response": folder / f"stx_srm_{stem}.fits"}
     pair = OspexPair(
-        spectrum_file=paths["spectrum"].name,
-        response_file=paths["response"].name,
+        spectrum_file=spectrum_file.name,
+        response_file=response_file.name,
         distance=measured.distance,
         created=created,
     )
-    _write(paths["spectrum"], lambda path: write_ospex_spectra(path, spectrum, responses, pair))
-    _write(paths["response"], lambda path: write_ospex_response(path, spectrum, responses, pair))
-    return paths
+    _write(spectrum_file, lambda path: write_ospex_spectra(path, spectrum, responses, pair))
+    _write(response_file, lambda path: write_ospex_response(path, spectrum, responses, pair))
+    return {"spectrum": spectrum_file, "response": response_file}
 
 
 def _save_ogip(measured: MeasuredSpectrum, folder: Path, stem: str, created: np.datetime64) -> dict[str, Path]:

@@ -1,0 +1,223 @@
+"""Make one spectrum, for previews and for requests: files, record and row. The caller writes the index."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from archive.atomic import leftovers
+from archive.chianti import thermal_table
+from archive.index.schema import RunKind, Spectrum
+from archive.index.spectrum_records import write_spectrum_record
+from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, spectrum_folder
+from jobs.spectra.products import describe_spectrum, save_ospex_pair
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.measure_spectrum import MeasuredSpectrum, measure_recipe, measure_spectrum
+from stixcore.software import software_version
+from stixcore.spectra.fit.parameters import KEV_PER_MK, Value
+from stixcore.spectra.fit.result import SpectrumFit
+from stixcore.spectrum_recipe import SpectrumRecipe, SpectrumRequest
+
+#: Columns of `Spectrum` by parameter of the fit, and the unit of the column in that of the parameter.
+PARAMETER_COLUMNS = {
+    "T_keV": ("temperature", KEV_PER_MK),
+    "EM_1e49_cm3": ("emission_measure", 1.0),
+    "norm_1e35_per_s": ("electron_rate", 1.0),
+    "delta": ("delta", 1.0),
+    "e_cut_keV": ("e_cut", 1.0),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectrumContext:
+    """Information for the index about a spectrum that is not in its recipe.
+
+    Attributes
+    ----------
+    kind : RunKind
+    author : str
+        User who requested it, "auto" for previews.
+    uid, science_name : str
+        Of the science file.
+    flare_id : str or None
+    background_uid : str or None
+    hidden : bool
+        Only its author and operators can see it.
+    """
+
+    kind: RunKind
+    author: str
+    uid: str
+    science_name: str
+    flare_id: str | None = None
+    background_uid: str | None = None
+    hidden: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectrumTask:
+    """A task that makes one spectrum. It can be pickled and sent to another process or machine.
+
+    Attributes
+    ----------
+    root : Path
+        Folder of the archive.
+    wanted : SpectrumRecipe or SpectrumRequest
+        A request leaves the calibration, and the location if it has none, to be found.
+    science, background, aspect : paths
+    context : SpectrumContext
+    created : datetime64
+        Creation time that is written to files and rows; workers do not use their clock for it.
+    calibration : CalibrationCatalog
+        Calibration of the archive, so that every process uses the same tables.
+    """
+
+    root: Path
+    wanted: SpectrumRecipe | SpectrumRequest
+    science: Path
+    background: Path | None
+    aspect: tuple[Path, ...]
+    context: SpectrumContext
+    created: np.datetime64
+    calibration: CalibrationCatalog = SHIPPED
+
+
+def run_spectrum(task: SpectrumTask) -> Spectrum:
+    """Measure the spectrum of a task and write its files and its record. The index is not changed.
+
+    A spectrum that cannot be fitted is a row with the reason (``no_fit``).
+
+    Parameters
+    ----------
+    task : SpectrumTask
+
+    Raises
+    ------
+    StixError
+        When the files or the selection allow no spectrum.
+    """
+    begin = perf_counter()
+    table = thermal_table(task.root)
+    if isinstance(task.wanted, SpectrumRecipe):
+        paths = {path.name: path for path in (task.science, task.background, *task.aspect) if path is not None}
+        measured = measure_recipe(task.wanted, lambda file: paths[file.name], task.calibration, table)
+    else:
+        measured = measure_spectrum(
+            task.wanted, task.science, task.background, task.aspect, catalog=task.calibration, table=table
+        )
+    return _write_products(task, measured, begin)
+
+
+def _write_products(task: SpectrumTask, measured: MeasuredSpectrum, begin: float) -> Spectrum:
+    """Write the pair of files, then the record, which shows that the folder is complete."""
+    place = spectrum_folder(measured.spectrum.t_start, measured.recipe.spectrum_id)
+    folder = task.root / place
+    unfinished = leftovers(folder)  # of a killed process
+    files = save_ospex_pair(measured, folder / SPECTRUM_FILE, folder / RESPONSE_FILE, task.created)
+    row = spectrum_row(
+        measured,
+        task.context,
+        folder=str(place),
+        size=sum(path.stat().st_size for path in files.values()),
+        created=task.created,
+        elapsed=perf_counter() - begin,
+    )
+    names = {key: Path(path.name) for key, path in files.items()}
+    write_spectrum_record(folder, row, describe_spectrum(measured, names))
+    for path in unfinished:
+        path.unlink(missing_ok=True)
+    return row
+
+
+def spectrum_row(
+    measured: MeasuredSpectrum,
+    context: SpectrumContext,
+    *,
+    folder: str,
+    size: int,
+    created: np.datetime64,
+    elapsed: float | None = None,
+) -> Spectrum:
+    """Row of a spectrum for the index.
+
+    Parameters
+    ----------
+    measured : MeasuredSpectrum
+    context : SpectrumContext
+    folder : str
+        Path of its files inside the archive.
+    size : int, byte
+    created : datetime64
+    elapsed : float, s, optional
+    """
+    spectrum, recipe, location = measured.spectrum, measured.recipe, measured.location
+    background_uid = context.background_uid or (recipe.background.uid if recipe.background else None)
+    return Spectrum(
+        spectrum_id=recipe.spectrum_id,
+        kind=str(context.kind),
+        uid=context.uid,
+        science_name=context.science_name,
+        flare_id=context.flare_id,
+        t_start=spectrum.t_start,
+        t_end=spectrum.t_end,
+        no_fit=measured.no_fit,
+        doubts=json.dumps(_doubts(measured), ensure_ascii=False),
+        **({} if measured.fit is None else _fit_columns(measured.fit)),
+        counts=None if measured.fit is None else float(spectrum.counts[measured.fit.energy.used].sum()),
+        livetime_s=spectrum.livetime,
+        attenuator_in=measured.response.attenuator,
+        scheme=measured.response.scheme,
+        tailing=measured.response.tailing,
+        background_uid=background_uid if spectrum.background_source else None,
+        energy_table=spectrum.energy_table,
+        cal_file=spectrum.cal_file or None,
+        hpc_x=None if location is None else location.x,
+        hpc_y=None if location is None else location.y,
+        distance_au=measured.distance,
+        recipe=recipe.to_json(),
+        folder=folder,
+        size=size,
+        author=context.author,
+        hidden=context.hidden,
+        simulated=measured.simulated,
+        version=software_version(),
+        created_at=created,
+        elapsed_s=elapsed,
+    )
+
+
+def _doubts(measured: MeasuredSpectrum) -> list[dict[str, Any]]:
+    """Doubts about counts and response, then those about the fit; only the latter decide its verdict."""
+    found: list[dict[str, Any]] = [{"text": text, "serious": False} for text in measured.doubts]
+    of_fit = () if measured.fit is None else measured.fit.doubts
+    return [*found, *({"code": doubt.code, "text": doubt.text, "serious": doubt.serious} for doubt in of_fit)]
+
+
+def _fit_columns(fit: SpectrumFit) -> dict[str, Any]:
+    """Columns of `Spectrum` from the fit."""
+    columns: dict[str, Any] = {
+        "model": fit.model,
+        "statistic": str(fit.statistic),
+        "fit_low": fit.energy.low,
+        "fit_high": fit.energy.high,
+        "chi2": fit.chi2,
+        "ndof": fit.ndof,
+        "verdict": fit.verdict,
+        "thermal_table": fit.thermal_table or None,
+        "albedo_angle": fit.albedo_angle,
+    }
+    for parameter, (name, unit) in PARAMETER_COLUMNS.items():
+        if parameter in fit.parameters:
+            columns |= _value_columns(name, fit.parameters[parameter], unit)
+    return columns
+
+
+def _value_columns(name: str, value: Value, unit: float) -> dict[str, float | None]:
+    """A value with the ends of its interval, in the unit of the column; None for an open end."""
+    minus, plus = (None if one is None else one / unit for one in (value.sigma_minus, value.sigma_plus))
+    return {name: value.value / unit, f"{name}_minus": minus, f"{name}_plus": plus}
