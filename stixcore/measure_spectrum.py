@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from stixcore.background_check import require_apart, require_part
 from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
 from stixcore.coordinates import SOLAR_RADIUS, Pointing, PointingSource, hpc_to_stix
 from stixcore.errors import CalibrationError, ReconstructionError, SelectionError
-from stixcore.fits.products import PixelData, ProductHeader, Spectrogram
-from stixcore.fits.read import read_aspect, read_header, read_pixel_data, read_spectrogram
+from stixcore.fits.products import AspectTable, PixelData, ProductHeader, Spectrogram
+from stixcore.fits.read import open_product, read_aspect, read_header, read_pixel_data, read_spectrogram
 from stixcore.fits.spec import ProductKind
 from stixcore.heliographic import Observer, on_sun
 from stixcore.imaging.threads import single_threaded
@@ -27,9 +28,10 @@ from stixcore.recipe import Location
 from stixcore.references import FileReference, TableReference, reference_to, verified
 from stixcore.spectra.counts import CountSpectrum, count_spectrum
 from stixcore.spectra.fit.energy_range import choose_range
-from stixcore.spectra.fit.recipe import AUTO, fit_spectrum
+from stixcore.spectra.fit.recipe import AUTO, THERMAL, fit_spectrum
 from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectra.fit.statistic import Statistic
+from stixcore.spectra.fit.verdict import no_background
 from stixcore.spectra.models.thermal import ThermalTable, built_in_table
 from stixcore.spectra.response import Response, make_response
 from stixcore.spectrum_recipe import NO_MODEL, SPECTRUM_REVISION, SpectrumRecipe, SpectrumRequest
@@ -142,7 +144,7 @@ def measure_spectrum(
         When the files do not allow the selection, or an option is wrong.
     """
     data = read_science(science)
-    quiet = None if background is None else _read_background(background, request)
+    quiet = None if background is None else _background_of(read_pixel_data(background), request)
     pointing = find_pointing(data.header, [read_aspect(path) for path in aspect], request.start, request.end)
     location, no_location = _find_location(request, data, quiet, pointing, catalog)
     calibration = catalog.choose(*_span(data, request))
@@ -197,8 +199,10 @@ def measure_recipe(
         raise CalibrationError(message)
     request = recipe.request
     data = read_science(verified(recipe.science, locate))
-    quiet = None if recipe.background is None else _read_background(verified(recipe.background, locate), request)
-    aspect = [read_aspect(verified(reference, locate)) for reference in recipe.aspect]
+    quiet = None
+    if recipe.background is not None:
+        quiet = _background_of(_quiet_of(verified(recipe.background, locate), recipe.background.sha256), request)
+    aspect = [_aspect_of(verified(reference, locate), reference.sha256) for reference in recipe.aspect]
     pointing = find_pointing(data.header, aspect, request.start, request.end)
     return _measure(recipe, data, quiet, pointing, catalog.referenced(recipe, locate), table)
 
@@ -244,6 +248,8 @@ def _measure(
     distance = distance_to_sun(pointing, data.header)
     with single_threaded():  # the same numbers in every process
         fit, no_fit = _fit(request, spectrum, response, distance, _angle(request, location, distance), table)
+    if fit is not None and quiet is None and fit.model != THERMAL:
+        fit = replace(fit, doubts=(*fit.doubts, no_background()))
     return MeasuredSpectrum(
         recipe=recipe,
         spectrum=spectrum,
@@ -264,15 +270,33 @@ def read_science(path: Path) -> PixelData | Spectrogram:
     InvalidProduct
         When the file is neither.
     """
-    if read_header(path).kind is ProductKind.SPECTROGRAM:
-        return read_spectrogram(path)
-    data = read_pixel_data(path)
+    with open_product(path) as product:
+        if read_header(product).kind is ProductKind.SPECTROGRAM:
+            return read_spectrogram(product)
+        data = read_pixel_data(product)
     return data.with_shifted_bins() if data.can_shift_bins else data
 
 
-def _read_background(path: Path, request: SpectrumRequest) -> PixelData:
+#: Many spectra have the same background and auxiliary files, which are then read once; of a background of at most this
+#: many bins the counts are kept in memory as well (0.4 MB each).
+_KEPT_BINS = 100
+
+
+@lru_cache(maxsize=4)
+def _aspect_of(path: Path, _sha256: str) -> AspectTable:
+    """An auxiliary file with verified contents."""
+    return read_aspect(path)
+
+
+@lru_cache(maxsize=2)
+def _quiet_of(path: Path, _sha256: str) -> PixelData:
+    """A background file with verified contents."""
+    data = read_pixel_data(path)
+    return replace(data, loader=lru_cache(maxsize=1)(data.loader)) if data.t_start.size <= _KEPT_BINS else data
+
+
+def _background_of(whole: PixelData, request: SpectrumRequest) -> PixelData:
     """The background, or the part of it that is wanted."""
-    whole = read_pixel_data(path)
     data, asked = background_part(whole, request.background_range, shift=whole.can_shift_bins)
     if asked is not None:
         require_part(asked, whole.header.name)

@@ -81,6 +81,12 @@ def no_albedo() -> Doubt:
     return Doubt("fit.no-albedo", text, serious=False)
 
 
+def no_background() -> Doubt:
+    """Doubt about a non-thermal component where no background was subtracted."""
+    text = "No background was subtracted, so the non-thermal component may be background."
+    return Doubt("fit.no-background", text)
+
+
 def possible_nonthermal(difference: float) -> Doubt:
     """Doubt about a thermal fit that a non-thermal component improves, but not enough."""
     text = (
