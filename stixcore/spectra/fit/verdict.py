@@ -37,6 +37,9 @@ def judge_values(parameters: Mapping[str, Value]) -> list[Doubt]:
         if value.at_bound:
             text = f"{name} is at a bound of the fit, {value.value:.3g} {value.unit}".rstrip() + "."
             doubts.append(Doubt("fit.at-bound", text))
+        elif value.sigma_minus is None and value.sigma_plus is None:
+            # nothing is known of electrons whose index could be any
+            doubts.append(Doubt("fit.open", f"The data do not limit {name}.", serious=name.startswith("delta")))
         elif value.sigma_minus is None or value.sigma_plus is None:
             side = "below" if value.sigma_minus is None else "above"
             doubts.append(Doubt("fit.open", f"The data do not limit {name} {side}.", serious=False))
