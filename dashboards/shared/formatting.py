@@ -81,8 +81,13 @@ def number(value: float | None, form: str = ".3g") -> str:
     if exponent and 0 < int(exponent) < 6:
         text = grouped(float(text))
     elif exponent:
-        text = f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
+        text = f"{mantissa} × 10{raised(int(exponent))}"
     return text.replace("-", "−")
+
+
+def raised(power: int) -> str:
+    """``⁻⁵``."""
+    return str(power).translate(_RAISED)
 
 
 def arcsec(value: float | None) -> str:
