@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -10,23 +9,22 @@ from typing import Any
 import numpy as np
 import param
 
-from archive import Archive, ScienceFile, ScienceFilter
+from archive import ScienceFile
+from dashboards.pages.science_data.file_form import FileForm
 from dashboards.pages.science_data.file_state import FileView, TimeEnergySelection
 from dashboards.pages.science_data.opened_files import aspect_of, opened
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.ranges import energy_band
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.typed_numbers import TypedInteger, TypedNumber
-from jobs.inputs import BackgroundChoice, choose_aspect, choose_background
-from jobs.queue.requests import AUTO, NONE, ImagingRequest
+from jobs.inputs import BackgroundChoice
+from jobs.queue.requests import AUTO, ImagingRequest
 from jobs.shared.errors import BadRequest
 from jobs.shared.limits import Limits
-from stixcore.calibration.catalog import CalibrationCatalog
-from stixcore.calibration.pointing import MAX_GAP, assumed_pointing
+from stixcore.calibration.pointing import assumed_pointing
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import PixelData
-from stixcore.fits.spec import ProductKind
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.em import EmParameters
@@ -117,7 +115,7 @@ def _choice(key: str, choices: type[StrEnum]) -> param.Selector[Any]:
     return param.Selector(default=choices(described["default"]), objects=list(choices), doc=described["doc"])
 
 
-class ImagingForm(param.Parameterized):
+class ImagingForm(FileForm):
     """Options selected by a visitor; the box is selected in the `FileView`.
 
     Parameters
@@ -133,7 +131,6 @@ class ImagingForm(param.Parameterized):
     step = TypedNumber(default=60.0, bounds=(0.1, 86400.0), step=10.0, doc="Length of a step, s")
     counts = TypedNumber(default=float(ENOUGH_COUNTS), bounds=(1.0, 1e9), step=1000.0, doc="Counts in an interval")
     energies = param.String("", doc="More energy ranges, keV: “10-15, 15-25”")
-    background = param.String(AUTO, doc="“auto”, “none”, or the name of a file")
     methods = param.ListSelector(
         default=[str(method) for method in Method], objects=[str(method) for method in Method], doc="Methods"
     )
@@ -181,11 +178,10 @@ class ImagingForm(param.Parameterized):
     counted = ("cut", "step", "counts", "energies", "methods", "error_bars", "ensemble")
 
     def __init__(self, view: FileView, source: ArchiveSource, file: ScienceFile | None, **params: Any) -> None:
-        super().__init__(**params)
+        super().__init__(view, source, file, **params)
         if not isinstance(view.data, PixelData):
             message = f"{view.path.name} has no pixel data, which imaging requires"
             raise BadRequest(message)
-        self.view, self.file, self._source = view, file, source
         self.data: PixelData = view.data
 
     # Request ---------------------------------------------------------------------------------------------------------
@@ -330,17 +326,6 @@ class ImagingForm(param.Parameterized):
             "seed": self.seed if self.error_bars else 0,
         }
 
-    def candidates(self, box: TimeEnergySelection) -> BackgroundChoice:
-        """Backgrounds for a box, best first, with reasons, as the worker will choose them."""
-        return choose_background(
-            self._background_files(), box.start, box.end, (box.low, box.high), self.name_of, self.calibration
-        )
-
-    @property
-    def calibration(self) -> CalibrationCatalog:
-        """Energy tables and CAL files of the archive, as used by the worker."""
-        return self._source.ask(lambda archive: archive.calibration)
-
     def background_data(
         self, box: TimeEnergySelection, choice: BackgroundChoice | None = None
     ) -> tuple[PixelData | None, str]:
@@ -351,45 +336,14 @@ class ImagingForm(param.Parameterized):
         BadRequest
             If the selected file has no pixel data.
         """
-        if self.background == NONE:
-            return None, "No background subtraction."
-        if self.background == AUTO:
-            choice = choice or self.candidates(box)
-            if choice.chosen is None:
-                return None, f"{choice.reason[0].upper()}{choice.reason[1:]}."
-            path = self._source.archive().path_of(choice.chosen.path)
-            explanation = f"Background {choice.chosen.uid}: {choice.reason}."
-        else:
-            row = self._source.ask(lambda archive: archive.science_file(self.background))
-            path, explanation = self._source.archive().path_of(row.path), f"Background {row.uid}, as chosen."
-        found = opened(path)
-        if not isinstance(found, PixelData):
-            message = f"{path.name} has no pixel data and cannot be used as background"
-            raise BadRequest(message)
-        return found, explanation
+        path, explanation = self.background_path(box, choice)
+        found = None if path is None else opened(path)
+        return (found if isinstance(found, PixelData) else None), explanation
 
     def pointing_in(self, box: TimeEnergySelection) -> Pointing:
         """Pointing in a box: as given, else from the auxiliary files, else assumed."""
         given = self._given_pointing()
         if given is not None:
             return given
-        paths = self._source.ask(lambda archive: aspect_paths(archive, box, simulated=self.data.header.simulated))
+        paths = self.aspect_paths(box)
         return find_pointing(self.data.header, [aspect_of(path) for path in paths], box.start, box.end)
-
-    @property
-    def name_of(self) -> str:
-        """Name of the science file."""
-        return self.view.path.name
-
-    def _background_files(self) -> list[ScienceFile]:
-        which = ScienceFilter(
-            product=str(ProductKind.PIXEL_DATA), is_background=True, simulated=self.data.header.simulated
-        )
-        return self._source.ask(lambda archive: archive.science_files(which))
-
-
-def aspect_paths(archive: Archive, box: TimeEnergySelection, *, simulated: bool) -> Sequence[Any]:
-    """Auxiliary files around a box, nearest first, as used by the worker."""
-    middle = box.start + (box.end - box.start) // 2
-    rows = archive.aux_for(middle, within_s=float(MAX_GAP / np.timedelta64(1, "s")), simulated=simulated)
-    return [archive.path_of(row.path) for row in choose_aspect(rows, box.start, box.end)]

@@ -17,7 +17,7 @@ import param
 
 from archive import ScienceFile
 from dashboards.pages.science_data.file_state import TimeEnergySelection
-from dashboards.pages.science_data.imaging_form import ImagingForm, aspect_paths
+from dashboards.pages.science_data.imaging_form import ImagingForm
 from dashboards.pages.science_data.opened_files import opened, spectra_of
 from dashboards.pages.science_data.state import ScienceDetail
 from dashboards.shared.limits import WebLimits
@@ -141,8 +141,7 @@ class OwnFiles(param.Parameterized):
             message = "for your own file, choose one time interval and one energy range at a time"
             raise StixError(message)
         background, _ = form.background_data(box)
-        simulated = form.data.header.simulated
-        aspect = self._source.ask(lambda archive: aspect_paths(archive, box, simulated=simulated))
+        aspect = form.aspect_paths(box)
         with TemporaryDirectory(dir=folder) as made:
             task = OwnTask(
                 part,
