@@ -20,10 +20,19 @@ from dashboards.pages.science_data.imaging_form import ImagingForm
 from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.own_file import OwnFiles
 from dashboards.pages.science_data.own_images import own_images_html, running_html
-from dashboards.pages.science_data.prefilled import fill_in
+from dashboards.pages.science_data.prefilled import choose_window, fill_in
+from dashboards.pages.science_data.prefilled_spectrum import fill_in_spectrum
 from dashboards.pages.science_data.spectrogram import SpectrogramPlot
+from dashboards.pages.science_data.spectrum_form import SpectrumForm
 from dashboards.pages.science_data.spectrum_plot import SpectrumPlot
-from dashboards.pages.science_data.state import ANALYSIS_TAB, PREVIEW_TAB, ScienceDetail, ScienceState
+from dashboards.pages.science_data.spectrum_view import SpectrumView
+from dashboards.pages.science_data.state import (
+    ANALYSIS_TAB,
+    PREVIEW_TAB,
+    SPECTRUM_TAB,
+    ScienceDetail,
+    ScienceState,
+)
 from dashboards.pages.science_data.table import energy_text
 from dashboards.pages.science_data.tracking import Tracking
 from dashboards.panel_patches.document_lock import locked_updates
@@ -39,7 +48,7 @@ from stixcore.spectra import WindowSpectrum
 
 log = logging.getLogger(__name__)
 
-TABS = {PREVIEW_TAB: "Preview", ANALYSIS_TAB: "Interactive analysis"}
+TABS = {PREVIEW_TAB: "Preview", ANALYSIS_TAB: "Interactive analysis", SPECTRUM_TAB: "Spectrum"}
 PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
 _BUTTON: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 0, 0)}
 
@@ -73,6 +82,7 @@ class ScienceFileView:
         self._latest, self._in_turn = NewestOnly(), locked_updates(pn.state.curdoc)
         if pn.state.curdoc is not None:
             pn.state.on_session_destroyed(lambda _: self._latest.close())
+        self._fitting: SpectrumView | None = None
         self.file: FileView | None = None
         self._problem = ""
         try:
@@ -212,25 +222,43 @@ class ScienceFileView:
         self._said.object = " ".join(summary)
 
     def _tabs(self) -> Any:
-        """Preview, and analysis of pixel data; each is created when first shown."""
-        if self.file is None or not self.file.has_pixels:
-            self.state.tab = PREVIEW_TAB
-            return self._preview()
+        """Preview, analysis of pixel data, and spectrum; each is created when first shown."""
         state, made = self.state, {}
-        makers = {PREVIEW_TAB: self._preview, ANALYSIS_TAB: self._analysis}
+        makers = {PREVIEW_TAB: self._preview, ANALYSIS_TAB: self._analysis, SPECTRUM_TAB: self._spectrum_form}
+        if not self._readable.has_pixels:
+            del makers[ANALYSIS_TAB]
+        if state.tab not in makers:
+            state.tab = PREVIEW_TAB
+        names = list(makers)
         room = pn.Column(sizing_mode="stretch_width", margin=0)
-        tabs = pmui.Tabs(*((title, pn.Spacer(height=0)) for title in TABS.values()), active=0, sx=PLAIN_TABS)
+        tabs = pmui.Tabs(*((TABS[name], pn.Spacer(height=0)) for name in names), active=0, sx=PLAIN_TABS)
 
         def show(*_: Any) -> None:
+            opened = state.own or state.detail
+            if opened is not None and opened.file != self.detail.file:
+                return  # another file was opened since
             if state.tab not in made:
                 made[state.tab] = makers[state.tab]()
+            elif state.tab == SPECTRUM_TAB and self._fitting is not None:
+                self._fitting.refresh()  # nothing was computed while it was not seen
             room[:] = [made[state.tab]]
-            tabs.active = list(TABS).index(state.tab)
+            tabs.active = names.index(state.tab)
 
-        tabs.param.watch(lambda event: state.param.update(tab=list(TABS)[event.new]), "active")
+        tabs.param.watch(lambda event: state.param.update(tab=names[event.new]), "active")
         state.param.watch(show, "tab")
         show()
         return pn.Column(tabs, room, sizing_mode="stretch_width", margin=0)
+
+    def _spectrum_form(self) -> pn.Column:
+        state, detail, file = self.state, self.detail, self._readable
+        own = self._own is not None
+        form = SpectrumForm(file, state.source, None if own else detail.file, detail.flares)
+        if not own:
+            fill_in_spectrum(state, form)
+            if file.box is None:
+                choose_window(state, file)
+        self._fitting = SpectrumView(file, form, now, lambda: state.tab == SPECTRUM_TAB)
+        return self._fitting.view()
 
     def _own_images(self, own: OwnFiles) -> list[Any]:
         """Container for the images of a file that is not in the archive."""

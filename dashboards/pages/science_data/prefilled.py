@@ -16,7 +16,8 @@ _NUMBER = r"[-+]?\d{1,6}(\.\d{1,15})?"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?"
 
 
-def _numbers(count: int, doc: str) -> Any:
+def numbers(count: int, doc: str) -> Any:
+    """A parameter of that many numbers, joined by commas; or empty."""
     pattern = ",".join([_NUMBER] * count)
     return param.String("", regex=rf"^({pattern})?$", doc=doc)
 
@@ -29,9 +30,9 @@ class PrefilledForm(AddressState):
         regex=rf"^({_TIME},{_TIME},{_NUMBER},{_NUMBER})?$",
         doc="Start and end, UTC at Solar Orbiter, and energies [keV]",
     )
-    given_pointing = _numbers(3, "Roll [deg] and pointing x, y [arcsec]")
-    given_location = _numbers(2, "Centre of the map, helioprojective x, y [arcsec]")
-    map_of_form = _numbers(2, "Pixels along a side, and their size [arcsec]")
+    given_pointing = numbers(3, "Roll [deg] and pointing x, y [arcsec]")
+    given_location = numbers(2, "Centre of the map, helioprojective x, y [arcsec]")
+    map_of_form = numbers(2, "Pixels along a side, and their size [arcsec]")
 
     #: Parameters and their names in the URL.
     prefilled_keys: ClassVar[dict[str, str]] = {
@@ -56,14 +57,20 @@ def fill_in(state: PrefilledForm, view: FileView, form: ImagingForm) -> None:
     if changed:
         form.param.update(**before)
         view.problem = f"the URL has an option that the form does not allow: {changed[0]}={options[changed[0]]:g}"
-    if state.window:
-        start, end, low, high = state.window.split(",")
-        try:
-            times = parse_time(start), parse_time(end)
-        except StixError as error:
-            view.problem = str(error)
-            return
-        view.choose(*times, float(low), float(high), typed=True)
+    choose_window(state, view)
+
+
+def choose_window(state: PrefilledForm, view: FileView) -> None:
+    """Select the window in the URL; why that cannot be is said in ``view.problem``."""
+    if not state.window:
+        return
+    start, end, low, high = state.window.split(",")
+    try:
+        times = parse_time(start), parse_time(end)
+    except StixError as error:
+        view.problem = str(error)
+        return
+    view.choose(*times, float(low), float(high), typed=True)
 
 
 def _options(state: PrefilledForm) -> dict[str, Any]:

@@ -67,6 +67,11 @@ class SpectrumFeedback:
         Fields because of which there can be no fit.
     asked : str
         The typed time range, if it differs from the whole bins; else empty.
+    request : SpectrumRequest or None
+        What will be measured; refused fields have their defaults.
+    background_file : Path or None
+    used : EnergyRange or None
+        The range of the fit.
     """
 
     box: TimeEnergySelection
@@ -79,23 +84,27 @@ class SpectrumFeedback:
     doubts: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     asked: str = ""
+    request: SpectrumRequest | None = None
+    background_file: Path | None = None
+    used: EnergyRange | None = None
 
 
 def spectrum_feedback(form: SpectrumForm, box: TimeEnergySelection) -> SpectrumFeedback:
     """Measure a box without fitting it. Errors are reported in the result."""
     request, refusals = form.parsed(box)
-    unfitted, found = replace(request, model=NO_MODEL), SpectrumFeedback(box, asked=form.view.asked)
+    unfitted, found = replace(request, model=NO_MODEL), SpectrumFeedback(box, asked=form.view.asked, request=request)
     try:
         choice = form.candidates(box)
         background, explanation = form.background_path(box, choice)
-        found = replace(found, choice=choice, background=explanation)
+        found = replace(found, choice=choice, background=explanation, background_file=background)
     except (StixError, OSError) as error:
         return replace(found, refusals=(*refusals, Refusal(BACKGROUND, public_sentence(error))))
     try:
         measured = _measure(form, box, unfitted, background)
     except (StixError, OSError) as error:
         blamed = _blamed(form, box, unfitted, background)
-        return replace(found, refusals=(*refusals, Refusal(blamed, public_sentence(error))))
+        text = public_sentence(error).removeprefix(f"{form.name_of}: ")
+        return replace(found, refusals=(*refusals, Refusal(blamed, text)))
     automatic, no_automatic = _automatic(measured)
     found = replace(found, automatic=automatic, no_automatic=no_automatic)
     used = automatic
@@ -111,6 +120,7 @@ def spectrum_feedback(form: SpectrumForm, box: TimeEnergySelection) -> SpectrumF
         bands=_bands(measured.spectrum),
         doubts=(*measured.doubts, *_expected(request, measured, used)),
         refusals=refusals,
+        used=used,
     )
 
 

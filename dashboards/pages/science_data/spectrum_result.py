@@ -16,7 +16,7 @@ from dashboards.pages.science_data.file_state import TimeEnergySelection
 from dashboards.pages.science_data.spectrum_form import SpectrumForm
 from jobs.spectra.command import spectrum_command
 from jobs.spectra.products import describe_spectrum, save_spectrum
-from stixcore.measure_spectrum import MeasuredSpectrum, measure_spectrum
+from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_spectrum
 from stixcore.spectra.models.thermal import built_in_table
 
 JSON_NAME, COMMAND_NAME = "spectrum.json", "command.txt"
@@ -44,6 +44,10 @@ class SpectrumResult:
     background: str
     command: str
     needs: tuple[str, ...]
+
+    def answers(self, request: SpectrumRequest | None, background: Path | None) -> bool:
+        """Whether it is the result of a request."""
+        return self.measured.request == request and self.background == ("" if background is None else background.name)
 
     @property
     def file_name(self) -> str:

@@ -21,7 +21,7 @@ from archive import (
 )
 from archive.index.rows import Place
 from archive.index.schema import FILE_KINDS, SCIENCE_FILES, ProductFile
-from dashboards.pages.science_data.prefilled import PrefilledForm
+from dashboards.pages.science_data.prefilled_spectrum import PrefilledSpectrum
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.detail import ImageDetail, load_detail
 from dashboards.shared.dialog_layers import DIALOG_KEYS, DialogLayers
@@ -39,7 +39,7 @@ PAGE_SIZES = (25, 50, 100)
 ANY = "any"
 PIXELS, SPECTROGRAMS = "pixels", "spectrograms"
 FLARES, BACKGROUNDS = "flares", "backgrounds"
-PREVIEW_TAB, ANALYSIS_TAB = "preview", "analysis"
+PREVIEW_TAB, ANALYSIS_TAB, SPECTRUM_TAB = "preview", "analysis", "spectrum"
 #: Maximum number of images of one file; a file rarely has more than a dozen sets.
 MOST_IMAGES = 240
 
@@ -84,8 +84,8 @@ class ScienceDetail:
         return self.file.product in IMAGEABLE
 
 
-class ScienceState(FilterState, DialogLayers, PrefilledForm):
-    """Everything that the science data page shows, except the form of the interactive analysis.
+class ScienceState(FilterState, DialogLayers, PrefilledSpectrum):
+    """Everything that the science data page shows, except the forms for images and spectra.
 
     Set the parameters above `listing` and read the others.
 
@@ -108,7 +108,7 @@ class ScienceState(FilterState, DialogLayers, PrefilledForm):
     page_size: param.Selector[Any] = param.Selector(default=PAGE_SIZES[0], objects=list(PAGE_SIZES), doc="Rows")
     uid = param.String("", doc="Uid or name of the opened file; empty for none")
     tab: param.Selector[Any] = param.Selector(
-        default=PREVIEW_TAB, objects=[PREVIEW_TAB, ANALYSIS_TAB], doc="What is shown of the opened file"
+        default=PREVIEW_TAB, objects=[PREVIEW_TAB, ANALYSIS_TAB, SPECTRUM_TAB], doc="What is shown of the opened file"
     )
     request = param.Integer(default=0, bounds=(0, None), doc="Number of the imaging request that is followed; 0: none")
     opened_image = param.String("", doc="Id of the image that is shown large; empty for none")
@@ -136,7 +136,7 @@ class ScienceState(FilterState, DialogLayers, PrefilledForm):
         "request": "request",
         "opened_image": "image",
         **DIALOG_KEYS,
-        **PrefilledForm.prefilled_keys,
+        **PrefilledSpectrum.prefilled_keys,
     }
     outcomes: ClassVar = ("listing", "detail", "detail_problem", "image", "complaints")
     filter_names: ClassVar = ("start", "end", "text", "product", "aim", "band", "minutes")
