@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from stixcore.measure_spectrum import SpectrumRequest
 from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.transmission import ResponseScheme
@@ -27,20 +29,20 @@ def spectrum_command(request: SpectrumRequest, science: str, background: str | N
     aspect : sequence of str
         Names of the auxiliary files, in the order in which they were used.
     """
-    parts = ["stix-jobs", "spectrum", science]
+    parts = ["stix-jobs", "spectrum", _file(science)]
     if background is not None:
-        parts += ["--background", background]
+        parts += ["--background", _file(background)]
     if request.background_range is not None:
         parts += ["--background-range", *map(format_time, request.background_range)]
     if aspect:
-        parts += ["--aux", *aspect]
+        parts += ["--aux", *map(_file, aspect)]
     parts += ["--start", format_time(request.start), "--end", format_time(request.end), "--fit", request.model]
     parts += [*_numbers("--energy", request.energy), *_numbers("--location", request.location)]
     parts += [*_numbers("--detectors", request.detectors), *_numbers("--pixels", request.pixels)]
     for name, value in sorted(request.fixed.items()):
-        parts += ["--fixed", f"{name}={float(value)!r}"]
+        parts += ["--fixed", f"{name}={_number(value)}"]
     if request.angle is not None:
-        parts += ["--angle", repr(float(request.angle))]
+        parts += ["--angle", _number(request.angle)]
     if request.statistic != Statistic.CHI2:
         parts += ["--statistic", str(request.statistic)]
     if request.scheme != ResponseScheme.GSW_2026:
@@ -53,5 +55,14 @@ def spectrum_command(request: SpectrumRequest, science: str, background: str | N
 
 
 def _numbers(option: str, values: Iterable[float] | None) -> list[str]:
-    """An option with its numbers, written so that reading them gives the same ones."""
-    return [] if values is None else [option, *(repr(value) for value in values)]
+    return [] if values is None else [option, *map(_number, values)]
+
+
+def _number(value: float) -> str:
+    """A number that reads back the same; without exponent, because "-1e-05" would be taken for an option."""
+    return str(value) if isinstance(value, int) else np.format_float_positional(value, trim="0")
+
+
+def _file(name: str) -> str:
+    """A file name that is not taken for an option."""
+    return f"./{name}" if name.startswith("-") else name

@@ -142,7 +142,7 @@ class SpectrumFields:
 
     def _field(self, name: str) -> pmui.TextInput:
         if name not in self._fixed:
-            field = pmui.TextInput(label=f"Fixed {name}", value=str(self._form.fixed.get(name, "")), width=170, **FIELD)
+            field = pmui.TextInput(label=f"Fixed {name}", value=str(self._form.fixed.get(name, "")), width=215, **FIELD)
 
             def typed(event: Any) -> None:
                 self._form.fixed = {**self._form.fixed, name: event.new or ""}

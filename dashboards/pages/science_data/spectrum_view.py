@@ -74,9 +74,9 @@ class SpectrumView:
             visible=False,
             stylesheets=[style("pages/science_data/advanced_form")],
         )
-        more = pmui.Button(label="Advanced", icon="tune", variant="text", size="small", on_click=self._open_advanced)
         left = pn.Column(
-            *self._times(), *self._fields.usual(), self._actions(), self._notices.pane, self._known, self._link,
+            *self._times(), *self._fields.usual(), self._advanced, self._actions(), self._notices.pane, self._known,
+            self._link,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         right = pn.Column(
@@ -92,7 +92,7 @@ class SpectrumView:
             self._view.box = self._view.peak_minute()  # calls `refresh`
         else:
             self.refresh()
-        return pn.Column(both, more, self._advanced, sizing_mode="stretch_width", margin=(8, 0))
+        return pn.Column(both, sizing_mode="stretch_width", margin=(8, 0))
 
     def refresh(self) -> None:
         """Show the selection, and what is known about it."""
@@ -119,7 +119,8 @@ class SpectrumView:
             callback=self._files, filename="stx_spectrum.zip", label="Download this fit (ZIP)", icon="download",
             variant="outlined", visible=False, **button,
         )  # fmt: skip
-        return pn.FlexBox(self._fit, self._download, sizing_mode="stretch_width", align_items="center")
+        more = pmui.Button(label="Advanced", icon="tune", variant="text", on_click=self._open_advanced, **button)
+        return pn.FlexBox(self._fit, more, self._download, sizing_mode="stretch_width", align_items="center")
 
     def _open_advanced(self, _: Any) -> None:
         if not self._advanced.objects:  # most visits never open it
