@@ -86,8 +86,8 @@ def fill_in_spectrum(state: PrefilledSpectrum, form: SpectrumForm) -> None:
     changed = [name for name, value in options.items() if getattr(form, name) != value]  # typed numbers stay in bounds
     unknown = sorted(set(form.fixed) - set(parameters_of(form.model)))
     if changed or unknown:
-        form.param.update(**before)
         what = f"{changed[0]}={options[changed[0]]:g}" if changed else f"a fixed {unknown[0]}, which {form.model} lacks"
+        form.param.update(**before)
         form.view.problem = f"the URL has an option that the form does not allow: {what}"
 
 

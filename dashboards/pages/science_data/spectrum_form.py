@@ -106,6 +106,8 @@ class SpectrumForm(FileForm):
         "background", "model", "energies", "low", "high", "fixed", "statistic", "detectors", "labels", "pixels",
         "scheme", "tailing", "albedo", "place", "x", "y",
     )  # fmt: skip
+    #: Those that most visits leave as they are.
+    advanced = ("fixed", "statistic", "detectors", "pixels", "scheme", "tailing", "albedo", "place")
 
     def __init__(
         self,
@@ -119,6 +121,13 @@ class SpectrumForm(FileForm):
         self.flares = tuple(flare for flare in flares if flare.hpc_x is not None and flare.hpc_y is not None)
         if not isinstance(view.data, PixelData) and self.flares and "place" not in params:
             self.place = LISTED  # a spectrogram has no image to search
+        self._usual_place = self.place
+
+    @property
+    def differs_in_advanced(self) -> bool:
+        """Whether an option that most visits leave as it is has another value."""
+        usual = {name: self.param[name].default for name in self.advanced} | {"place": self._usual_place}
+        return any(getattr(self, name) != value for name, value in usual.items())
 
     @property
     def can_choose_pixels(self) -> bool:

@@ -88,6 +88,8 @@ class SpectrumView:
         both = pn.Column(
             left, right, sizing_mode="stretch_width", stylesheets=[style("pages/science_data/side_by_side")], margin=0
         )
+        if self._form.differs_in_advanced:  # filled in from the URL: say so
+            self._open_advanced(None)
         if self._view.box is None:
             self._view.box = self._view.peak_minute()  # calls `refresh`
         else:
