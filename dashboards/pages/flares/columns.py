@@ -18,6 +18,7 @@ from dashboards.shared.image_columns import OF_ESTIMATES, simulated_mark
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import Links, flare_address
 from dashboards.shared.paged_table import TableColumn, choose_columns
+from dashboards.shared.spectrum_table import AUTOMATIC, with_errors
 from dashboards.shared.time_window import AROUND_FLARE, LEAST_AROUND_FLARE_S, Window
 
 
@@ -246,6 +247,25 @@ def _verdict(row: FlareRow, _: Links) -> str:
     )
 
 
+def _fitted(name: str) -> Cell:
+    """Cell with a value from the fit of the spectrum, its error, and a mark if the fit is doubtful."""
+
+    def cell(row: FlareRow, _: Links) -> str:
+        flare = row.flare
+        value, sigma = getattr(flare, name), getattr(flare, f"{name}_sigma")
+        if value is None:
+            why = (
+                "This component is not in the fit" if flare.spectrum_verdict else "No spectrum of this flare is fitted"
+            )
+            return f'<span title="{why}">{UNKNOWN}</span>'
+        shown = f"{formatting.number(value)} <i>error open</i>" if sigma is None else with_errors(value, sigma, sigma)
+        doubtful = flare.spectrum_verdict == "doubtful"
+        mark = '<br><span class="mark doubt" title="The flare page says why">doubtful</span>' if doubtful else ""
+        return f'<span class="whole">{shown}</span>{mark}'
+
+    return cell
+
+
 def _number(name: str, form: str = ".3g") -> Cell:
     """Cell with a number of the flare."""
     return lambda row, _: formatting.number(getattr(row.flare, name), form)
@@ -292,6 +312,11 @@ FLARE_COLUMNS = (
         "verdict", "Position is", _verdict, "Whether the position is trusted", "location_verdict", True, 92, 8,
         "center",
     ),
+    _optional("temperature", "T [MK]", _fitted("temperature"), f"Temperature, with 1 σ. {AUTOMATIC}",
+              "-temperature", 104),
+    _optional("emission", "EM [10⁴⁹ cm⁻³]", _fitted("emission_measure"), f"Emission measure, with 1 σ. {AUTOMATIC}",
+              "-emission_measure", 124),
+    _optional("delta", "δ", _fitted("delta"), f"Spectral index of the electrons, with 1 σ. {AUTOMATIC}", "delta", 96),
     _optional("carrington", "Carrington", _number("carrington_lon", ".1f"), "Carrington longitude, deg",
               "carrington_lon"),
     _optional("earth_x", "Earth X [″]", _number("earth_x", ".0f"), "Solar X seen from the Earth", "earth_x", 84),

@@ -28,6 +28,8 @@ class FlareFilterState(FilterState):
     text = param.String("", doc="A piece of the flare id, of another id or of the SOL identifier")
     goes = param.String("", doc="Measured GOES class or range of them, “C1” (and above), “C1-M5”")
     estimated = param.String("", doc="GOES class estimated from STIX data, or range of them")
+    temperature = param.String("", doc="Range of the temperature from the fit of the spectrum, MK, “10..20”")
+    delta = param.String("", doc="Range of the spectral index δ from the fit of the spectrum, “3..6”")
     verdict: param.Selector[Any] = param.Selector(
         default=ANY, objects=[ANY, TRUSTED, DOUBTFUL, NO_LOCATION], doc="Verdict on the location; unknown: none"
     )
@@ -44,6 +46,8 @@ class FlareFilterState(FilterState):
         "text",
         "goes",
         "estimated",
+        "temperature",
+        "delta",
         "verdict",
         "earth",
         "pictures",
@@ -61,6 +65,8 @@ class FlareFilterState(FilterState):
                 "end": latest,
                 "goes": goes_range,
                 "estimated": goes_range,
+                "temperature": number_range,
+                "delta": number_range,
                 "x": number_range,
                 "y": number_range,
                 "box": parse_box,
@@ -68,6 +74,9 @@ class FlareFilterState(FilterState):
         )
         (goes_min, goes_max), (estimated_min, estimated_max), (x_min, x_max), (y_min, y_max) = (
             parsed[name] or (None, None) for name in ("goes", "estimated", "x", "y")
+        )
+        (temperature_min, temperature_max), (delta_min, delta_max) = (
+            parsed[name] or (None, None) for name in ("temperature", "delta")
         )
         view, box = parsed["box"] or (None, None)
         chosen = {YES: True, NO: False}
@@ -79,6 +88,10 @@ class FlareFilterState(FilterState):
             goes_max=goes_max,
             estimated_min=estimated_min,
             estimated_max=estimated_max,
+            temperature_min=temperature_min,
+            temperature_max=temperature_max,
+            delta_min=delta_min,
+            delta_max=delta_max,
             verdict=None if self.verdict == ANY else self.verdict,
             earth_visible=chosen.get(self.earth),
             has_images=chosen.get(self.pictures),

@@ -19,7 +19,7 @@ SERIES = {"real or simulated": ANY, "real": REAL, "simulated": SIMULATED}
 class FlareFilters(FoldingFilters[FlaresState]):
     """Fields linked to a `FlaresState`."""
 
-    more = ("estimated", "pictures", "x", "y", "series")
+    more = ("estimated", "temperature", "delta", "pictures", "x", "y", "series")
 
     def _first_fields(self) -> list[Any]:
         return [
@@ -33,6 +33,8 @@ class FlareFilters(FoldingFilters[FlaresState]):
     def _second_fields(self) -> list[Any]:
         return [
             self._classes()[1],
+            self._text("temperature", "Temperature [MK]", 150, "10..20, or ≥ 15"),
+            self._text("delta", "Spectral index δ", 140, "3..6"),
             *self._position(),
             self._choice("pictures", "Images", PICTURES, 180),
             self._choice("series", "Data", SERIES, 190),

@@ -68,6 +68,8 @@ class FlaresState(FlareFilterState, OpenedImageState):
         "text": "text",
         "goes": "goes",
         "estimated": "estimated",
+        "temperature": "temperature",
+        "delta": "delta",
         "verdict": "verdict",
         "earth": "earth",
         "pictures": "images",

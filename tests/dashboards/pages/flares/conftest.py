@@ -44,8 +44,22 @@ def located(number: int) -> dict[str, Any]:
     }
 
 
+def fitted(number: int) -> dict[str, Any]:
+    """A fit that is hotter and steeper with the number; every eighth has no electrons and is doubtful."""
+    electrons = {"delta": 3.0 + 0.1 * number, "delta_sigma": None if number % 4 else 0.12}
+    return {
+        "spectrum_id": f"{number:016x}",
+        "temperature": 10.0 + 0.5 * number,
+        "temperature_sigma": 0.42,
+        "emission_measure": 0.0012 * (1 + number),
+        "emission_measure_sigma": 0.0001,
+        "spectrum_verdict": "trusted" if number % 8 else "doubtful",
+    } | (electrons if number % 8 else {})
+
+
 def make_flare(number: int, **changes: Any) -> Flare:
-    """Flare ``number`` hours after `FIRST`; every third is not located, every fifth is measured by GOES."""
+    """Flare ``number`` hours after `FIRST`; every third is not located, every fifth is measured by GOES,
+    every second has a fit."""
     peak = FIRST + number * HOUR
     row: dict[str, Any] = {
         "flare_id": str(peak)[2:16].translate(str.maketrans("", "", "-T:")),
@@ -62,6 +76,8 @@ def make_flare(number: int, **changes: Any) -> Flare:
     }
     if number % 5 == 0:
         row |= {"goes_class": "M1.2", "goes_flux": 1.2e-5}
+    if number % 2 == 0:
+        row |= fitted(number)
     if number % 3:
         row |= located(number)
     return Flare(**(row | changes))

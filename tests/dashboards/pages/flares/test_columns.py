@@ -62,6 +62,28 @@ def test_estimated_classes_say_whether_they_are_of_the_flare_alone(data: str, sa
     assert said in column.cell(FlareRow(changed(goes_estimated="C3", goes_estimated_from=data)), RouteLinks())
 
 
+FIT = {"temperature": 18.18, "temperature_sigma": 0.42, "spectrum_verdict": "trusted"}
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "text"),
+    [
+        ("temperature", FIT, "18.18 ± 0.42"),
+        ("temperature", {"temperature": 18.18, "spectrum_verdict": "trusted"}, "18.2 error open"),
+        ("temperature", FIT | {"spectrum_verdict": "doubtful"}, "18.18 ± 0.42doubtful"),
+        ("emission", {"emission_measure": 0.0012, "emission_measure_sigma": 0.0001}, "0.00120 ± 0.00010"),
+        ("delta", {"delta": 5.3, "delta_sigma": 0.14}, "5.30 ± 0.14"),
+        ("delta", FIT, "–"),
+    ],
+)
+def test_values_of_the_fit_have_their_errors(field: str, values: dict[str, Any], text: str) -> None:
+    column = next(column for column in FLARE_COLUMNS if column.field == field)
+    assert re.sub("<[^>]*>", "", column.cell(FlareRow(changed(**values)), RouteLinks())) == text
+    assert "not for publication" in column.tooltip
+    if text == "–":
+        assert "not in the fit" in column.cell(FlareRow(changed(**values)), RouteLinks())
+
+
 def test_positions() -> None:
     place = {"stonyhurst_lon": -34.2, "stonyhurst_lat": -7.6, "heliographic_sigma": 2.14}
     assert heliographic_text(changed(**place)) == "S08 E034 ± 2.1°"

@@ -29,10 +29,17 @@ def test_every_format_has_a_link() -> None:
     assert export_html(FlareFilter(), 0) == ""
 
 
+def test_links_carry_limits_on_the_fit() -> None:
+    address = export_address(FlareFilter(temperature_min=12.0, delta_max=5.5), "csv")
+    assert address == "api/v1/flares?temperature_min=12&delta_max=5.5&format=csv"
+
+
 def test_files_of_the_filter(flares_server: Any, flares: Any, tmp_path: Path) -> None:
     """What the page shows is what its links bring: every row, every column."""
     state = FlaresState(ArchiveSource(flares.archive.root))
-    state.take_address("?start=2022-11-10T06&end=2022-11-11T03&earth=no&box=earth:0,1000,0,300&goes=M1-M2&rows=50")
+    state.take_address(
+        "?start=2022-11-10T06&end=2022-11-11T03&earth=no&box=earth:0,1000,0,300&goes=M1-M2&temperature=..30&rows=50"
+    )
     state.load()
     shown = sorted(row.flare.flare_id for row in state.listing.rows)
     assert shown

@@ -45,6 +45,8 @@ def test_newest_first_page_by_page(flares: Any) -> None:
         ("?end=2022-11-10", lambda flare: str(flare.t_peak) < "2022-11-11"),
         ("?goes=M1", lambda flare: flare.goes_flux),
         ("?estimated=C1-C2", lambda _: False),
+        ("?temperature=12..20", lambda flare: 12.0 <= (flare.temperature or 0.0) <= 20.0),
+        ("?temperature=≥ 15&delta=..5", lambda flare: (flare.temperature or 0) >= 15 and (flare.delta or 9.0) <= 5.0),
         ("?verdict=doubtful", lambda flare: flare.location_verdict == "doubtful"),
         ("?verdict=unknown", lambda flare: flare.hpc_x is None),
         ("?earth=yes", lambda flare: flare.earth_visible),
@@ -66,13 +68,28 @@ def test_filters_in_the_address(flares: Any, search: str, keep: Any) -> None:
 
 
 def test_what_is_not_understood_is_said_and_not_used(flares: Any) -> None:
-    state = state_of(flares, "?box=moon:0,1,0,1&goes=huge&rows=50")
+    state = state_of(flares, "?box=moon:0,1,0,1&goes=huge&temperature=hot&rows=50")
     assert state.listing.total == 30
-    assert set(state.complaints) == {"box", "goes"}
+    assert set(state.complaints) == {"box", "goes", "temperature"}
     assert any("is not an area of the map" in notice.text for notice in notices_for(state))
     assert FlaresState(ArchiveSource(flares.archive.root)).take_address("?view=moon") == [
         "Ignored invalid view=moon in the URL."
     ]
+
+
+def test_order_by_temperature_and_index(flares: Any) -> None:
+    """Flares without a fit come last in both directions."""
+    state = state_of(flares, "?sort=-temperature&columns=temperature,delta&rows=50")
+    temperatures = [row.flare.temperature for row in state.listing.rows]
+    known = [value for value in temperatures if value is not None]
+    assert known == sorted(known, reverse=True)
+    assert temperatures == known + [None] * (30 - len(known))
+    state.sort = ["delta"]
+    indices = [row.flare.delta for row in state.listing.rows if row.flare.delta is not None]
+    assert [row.flare.delta for row in state.listing.rows][: len(indices)] == sorted(indices)
+    html = FlaresPage.opening(state, RouteLinks(), dark=False)
+    assert "T [MK]" in html
+    assert "EM [" not in html
 
 
 def test_an_area_of_the_sun_is_a_filter_and_in_the_address(flares: Any) -> None:
