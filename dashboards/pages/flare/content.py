@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from archive import Archive, Flare, Image, ImageFilter, LightCurveView, NotInArchive, Run
+from archive import Archive, Flare, Image, ImageFilter, LightCurveView, NotInArchive, Run, SpectrumFilter
 from archive.context_maps import ContextMap, context_maps
 from archive.cubes import Cube, flare_cubes
 from archive.index.schema import RUNS, select_files
@@ -21,6 +21,7 @@ from archive.lightcurves.science import LONGEST
 from archive.scripts.sources import ImageSource, InputFile, read_sources, with_recipe
 from dashboards.shared.access import GUEST, Visitor, visible_image
 from dashboards.shared.light_times import Clock, LightTimes, light_times
+from dashboards.shared.stored_spectra import StoredSpectra, load_spectra
 from dashboards.shared.time_window import Window, resolution
 from stixcore.errors import InvalidProduct
 from stixcore.image_files.read import ImageFile, read_image_file
@@ -94,6 +95,7 @@ class FlareContent:
         Quick-look light curves, or those of science files where there are none; None if nothing is recorded.
     curve_notes : tuple of str
         What to know about light curves of science files; empty for quick-look ones.
+    spectra : StoredSpectra
     light : LightTimes or None
         None if the distance of Solar Orbiter is unknown.
     sources : tuple of ImageSource
@@ -118,6 +120,7 @@ class FlareContent:
     cubes: tuple[Cube, ...] = ()
     context: tuple[ContextMap, ...] = ()
     curve_notes: tuple[str, ...] = ()
+    spectra: StoredSpectra = field(default_factory=StoredSpectra)
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -134,7 +137,7 @@ class FlareContent:
         return None if self.light is None else self.light.shift(clock)
 
 
-def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST) -> FlareContent:
+def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST, spectrum_id: str = "") -> FlareContent:
     """Load everything about a flare.
 
     Parameters
@@ -143,7 +146,9 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST) -> Fla
     flare_id : str
         Any of its ids.
     visitor : Visitor
-        Hidden images are visible to their author and operators only.
+        Hidden images and spectra are visible to their author and operators only.
+    spectrum_id : str
+        Spectrum to show; else that of the values of the flare.
 
     Raises
     ------
@@ -171,7 +176,13 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST) -> Fla
         tuple(cube for cube in flare_cubes(archive, flare.flare_id) if cube.points),
         tuple(context_maps(archive, flare)),
         notes,
+        spectra_of(archive, flare, visitor, spectrum_id),
     )
+
+
+def spectra_of(archive: Archive, flare: Flare, visitor: Visitor, spectrum_id: str = "") -> StoredSpectra:
+    """Spectra of a flare, with the wanted one shown; else that from which the values of the flare are."""
+    return load_spectra(archive, SpectrumFilter(flare_id=flare.flare_id), visitor, spectrum_id, flare.spectrum_id)
 
 
 def visible_images(archive: Archive, flare_id: str, visitor: Visitor, limit: int) -> list[Image]:

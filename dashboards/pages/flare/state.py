@@ -1,14 +1,15 @@
-"""State of the flare page: which flare, which clock, and the opened image."""
+"""State of the flare page: which flare, which clock, which spectrum, and the opened image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import param
 
 from archive import NotInArchive
-from dashboards.pages.flare.content import FlareContent, load_flare
+from dashboards.pages.flare.content import FlareContent, load_flare, spectra_of
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.dialog_layers import DIALOG_KEYS
 from dashboards.shared.light_times import Clock
@@ -31,17 +32,25 @@ class FlareState(OpenedImageState):
     clock: param.Selector[Any] = param.Selector(
         default=Clock.SOLAR_ORBITER.value, objects=[clock.value for clock in Clock], doc="Clock of the light curves"
     )
+    spectrum: str = param.String("", doc="Id of the shown spectrum; empty for that of the values of the flare")  # type: ignore[assignment]
     content: FlareContent | None = param.ClassSelector(  # type: ignore[assignment]
         class_=FlareContent, allow_None=True, doc="The flare with everything about it"
     )
     problem = param.String("", doc="Why no flare is shown, one sentence; empty if one is")
 
     outcomes: ClassVar = ("content", "problem", "detail", "detail_problem")
-    address_keys: ClassVar[dict[str, str]] = {"flare_id": "id", "clock": "clock", "opened": "image", **DIALOG_KEYS}
+    address_keys: ClassVar[dict[str, str]] = {
+        "flare_id": "id",
+        "clock": "clock",
+        "spectrum": "spectrum",
+        "opened": "image",
+        **DIALOG_KEYS,
+    }
 
     def __init__(self, source: ArchiveSource, visitor: Callable[[], Visitor] = lambda: GUEST, **params: Any) -> None:
         super().__init__(source, visitor, **params)
         self._unavailable = False
+        self.param.watch(self._show_spectrum, "spectrum")
 
     def load(self) -> None:
         """Load the flare and the opened image."""
@@ -57,13 +66,26 @@ class FlareState(OpenedImageState):
         if not self.flare_id:
             return {"content": None, "problem": "The URL names no flare (example: flare?id=2211111136)."}
         try:
-            found = self._source.ask(lambda archive: load_flare(archive, self.flare_id, self._visitor()))
+            found = self._source.ask(lambda archive: load_flare(archive, self.flare_id, self._visitor(), self.spectrum))
         except NotInArchive:
             return {"content": None, "problem": f"The archive has no flare “{self.flare_id[:60]}”."}
         except StixError as error:
             self._unavailable = True
             return {"content": None, "problem": str(error)}
         return {"content": found, "problem": ""}
+
+    def _show_spectrum(self, *_: Any) -> None:
+        """Read another spectrum of the same flare."""
+        content = self.content
+        if content is None:
+            return
+        try:
+            flare, wanted = content.flare, self.spectrum
+            spectra = self._source.ask(lambda archive: spectra_of(archive, flare, self._visitor(), wanted))
+        except StixError as error:
+            self.param.update(content=None, problem=str(error))
+            return
+        self.content = replace(content, spectra=spectra)
 
     @property
     def _image_ids(self) -> list[str]:

@@ -23,6 +23,7 @@ from dashboards.pages.flare.files import citation_html, files_html
 from dashboards.pages.flare.geometry import geometry_html
 from dashboards.pages.flare.head import head_html
 from dashboards.pages.flare.images import methods_html, picture_html
+from dashboards.pages.flare.spectrum import spectra_html
 from dashboards.pages.flare.state import FlareState
 from dashboards.shared.access import Visitor
 from dashboards.shared.addressed import AddressedPage
@@ -140,11 +141,15 @@ class FlarePage(AddressedPage[FlareState]):
     def _show(self, *_: Any) -> None:
         self._sheet.html = sheet_html(self.state, self._links, self._colors.chosen)
 
-    def _clicked(self, image_id: str) -> None:
+    def _clicked(self, key: str) -> None:
+        """Open an image, or show a spectrum; browser input is not trusted."""
         content = self.state.content
-        # browser input is not trusted
-        if content is not None and any(image.image_id == image_id for image in content.images):
-            self._open(image_id)
+        if content is None:
+            return
+        if any(image.image_id == key for image in content.images):
+            self._open(key)
+        elif content.spectra.has(key):
+            self.state.spectrum = key
 
     def _open(self, image_id: str) -> None:
         self.state.opened = image_id
@@ -180,6 +185,7 @@ def sheet_html(state: FlareState, links: Links, colors: str = DEFAULT_COLORS) ->
         ("curves", "Light curves", curves_html(content, Clock(state.clock))),
         ("picture", "Thermal and non-thermal emission", picture_html(content, colors)),
         ("images", "All methods", methods_html(content, links)),
+        ("spectrum", "Spectrum", spectra_html(content)),
         ("cube", "Movie and tracks", cubes_html(content, links, Clock(state.clock))),
         ("context", "Context maps", context_html(content)),
         ("geometry", "Geometry", geometry_html(content)),
@@ -213,7 +219,7 @@ def _variables(colors: Colors) -> str:
 
 
 class FlareSheet(JSComponent):
-    """HTML of the page; reports clicks on images, copies text, prints, and goes to sections.
+    """HTML of the page; reports clicks on images and spectra, copies text, prints, and goes to sections.
 
     The name must not begin with an underscore: Bokeh does not send such models to the browser.
     """
@@ -235,9 +241,10 @@ class FlareSheet(JSComponent):
         if (navigator.clipboard) { navigator.clipboard.writeText(text).then(done, by_hand) } else { by_hand() }
       }
       sheet.addEventListener("click", (event) => {
-        const at = event.target.closest("[data-image], [data-copy], [data-print], a[href^='#']")
+        const at = event.target.closest("[data-image], [data-spectrum], [data-copy], [data-print], a[href^='#']")
         if (!at) { return }
         if (at.dataset.image) { model.send_msg(at.dataset.image) }
+        else if (at.dataset.spectrum) { event.preventDefault(); model.send_msg(at.dataset.spectrum) }
         else if (at.dataset.copy) { copy(at) }
         else if ("print" in at.dataset) { window.print() }
         else {
@@ -256,9 +263,9 @@ class FlareSheet(JSComponent):
     }
     """
 
-    def __init__(self, on_image: Callable[[str], None], **params: Any) -> None:
+    def __init__(self, on_choice: Callable[[str], None], **params: Any) -> None:
         super().__init__(stylesheets=[style("shared/image_cells"), sheet_css()], **params)
-        self._on_image = on_image
+        self._on_choice = on_choice
 
     def _handle_msg(self, data: Any) -> None:
-        self._on_image(str(data))
+        self._on_choice(str(data))

@@ -11,7 +11,7 @@ from dashboards.shared.spectrum_curves import SpectrumCurves
 from dashboards.shared.spectrum_figure import SpectrumFigure
 from dashboards.shared.spectrum_table import spectrum_html, with_errors, with_unit
 from stixcore.errors import InvalidProduct
-from tests.dashboards.shared.spectrum_documents import document, fit
+from tests.dashboards.spectrum_documents import document, fit
 
 
 def drawn(**changes):

@@ -1,10 +1,11 @@
-"""A flare with a cube."""
+"""A flare with a cube, a context map and spectra."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ import pytest
 from astropy.io import fits
 from PIL import Image as Picture
 
-from archive import Archive, Flare
+from archive import Archive, Flare, RunKind, Spectrum, write_spectrum_record
 from archive.context_maps import AIA, FOLDER, map_name
 from archive.layout import cube_folder, cube_id
 from stixcore.times import format_time
-from tests.dashboards.conftest import make_image
+from tests.dashboards.conftest import make_image, make_spectrum
+from tests.dashboards.spectrum_documents import document, fit
 
 BANDS = ((4.0, 10.0), (16.0, 28.0))
 STEPS, SIDE = 3, 64
@@ -42,9 +44,35 @@ def write_map(root: Path, flare: Flare) -> None:
     picture.writeto(path)
 
 
+def add_spectra(archive: Archive, flare: Flare) -> tuple[Spectrum, ...]:
+    """A spectrum of a preview with a fit, one without, and Alice's hidden and doubtful one; the flare has the first."""
+    doubts = [{"code": "fit.chi2", "text": "χ² is 2.6 <per> degree of freedom", "serious": True}]
+    no_fit = "no channel has <counts> above the background"
+    documents: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {
+        400: ({"model": "vth+thick2", "verdict": "trusted", "no_fit": ""}, {}),
+        401: ({"model": None, "verdict": None, "no_fit": no_fit}, {"fit": None, "no_fit": no_fit}),
+        402: (
+            {"model": "vth", "verdict": "doubtful", "hidden": True, "author": "alice", "kind": RunKind.USER},
+            {"fit": fit(verdict="doubtful", doubts=doubts)},
+        ),
+    }
+    rows = []
+    for number, (row, changes) in documents.items():
+        start = flare.t_peak + np.timedelta64(60 * (number - 400), "s")
+        times = {"t_start": start, "t_end": start + np.timedelta64(60, "s")}
+        fitted = {"temperature": None, "delta": None} if row["model"] is None else {}
+        names = {"flare_id": flare.flare_id, "uid": "2211100200", "background_uid": "2211098157"}
+        made = make_spectrum(archive.root, number, **(times | names | fitted | row))
+        write_spectrum_record(archive.root / made.folder, made, document(**changes))
+        rows.append(made)
+    archive.write_spectra(rows)
+    archive.upsert("flares", [replace(flare, spectrum_id=rows[0].spectrum_id, spectrum_verdict="trusted")])
+    return tuple(rows)
+
+
 @pytest.fixture(scope="session")
 def cubed(flared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """The archive of `flared` with a cube of its flare (two bands of three steps, movie, tracks) and a map of AIA."""
+    """The archive of `flared` with a cube of its flare (two bands of three steps), a map of AIA, and spectra."""
     root = tmp_path_factory.mktemp("cubed") / "archive"
     shutil.copytree(flared.archive.root, root)
     archive = Archive(root, create=True)
@@ -60,6 +88,7 @@ def cubed(flared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arc
         others = {"e_low": low, "e_high": high, "net_counts": 5000.0 + number, "image_id": images[-1].image_id}
         tracks.append({name: format_time(time) for name, time in times.items()} | values | errors | others)
     archive.upsert("images", images)
+    add_spectra(archive, flared.flare)
     archive.build_read_model()
     folder = root / cube_folder(flare.t_peak, group)
     folder.mkdir(parents=True)

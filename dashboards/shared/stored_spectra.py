@@ -1,0 +1,143 @@
+"""Spectra that the archive holds of a flare or a file: which ones, which is shown, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+from archive import Archive, Spectrum, SpectrumFilter, read_spectrum_record
+from archive.index.schema import RunKind
+from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_RECORD
+from dashboards.shared import formatting
+from dashboards.shared.access import GUEST, Visitor
+from dashboards.shared.spectrum_curves import SpectrumCurves
+from dashboards.shared.spectrum_table import spectrum_html
+from stixcore.errors import InvalidProduct
+
+#: Most spectra to choose from on a page.
+MOST = 60
+#: Name of a file below ``archive/spectrum/<id>/`` → its label.
+FILES = {
+    SPECTRUM_FILE: "Spectrum (FITS)",
+    RESPONSE_FILE: "Response (FITS)",
+    SPECTRUM_RECORD: "Everything (JSON)",
+    "fit.py": "Python script (sunkit-spex)",
+    "fit.pro": "IDL script (OSPEX)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class StoredSpectra:
+    """Spectra to choose from, in order of time, and the shown one.
+
+    Attributes
+    ----------
+    rows : tuple of Spectrum
+        At most `MOST`.
+    total : int
+        Number of all.
+    shown : Spectrum or None
+        None without spectra.
+    document : mapping or None
+        Description of the shown one; None if its record is damaged.
+    """
+
+    rows: tuple[Spectrum, ...] = ()
+    total: int = 0
+    shown: Spectrum | None = None
+    document: Mapping[str, Any] | None = None
+
+    def has(self, spectrum_id: str) -> bool:
+        """Whether a spectrum can be chosen."""
+        return any(row.spectrum_id == spectrum_id for row in self.rows)
+
+
+def load_spectra(
+    archive: Archive, which: SpectrumFilter, visitor: Visitor = GUEST, *wanted: str | None
+) -> StoredSpectra:
+    """Load the spectra of a filter that a visitor may see.
+
+    Parameters
+    ----------
+    archive : Archive
+    which : SpectrumFilter
+    visitor : Visitor
+    *wanted : str or None
+        Ids: the first that is among the spectra is shown; without one, the first with a fit.
+    """
+    visible = replace(which, viewer=visitor.name, all_hidden=visitor.operator)
+    rows = tuple(archive.spectra(visible, sort=("t_start", "t_end", "spectrum_id"), limit=MOST))
+    if not rows:
+        return StoredSpectra()
+    total = archive.count_spectra(visible) if len(rows) == MOST else len(rows)
+    known = {row.spectrum_id: row for row in rows}
+    chosen = next((known[name] for name in wanted if name in known), None)
+    shown = chosen or next((row for row in rows if row.verdict), rows[0])
+    return StoredSpectra(rows, total, shown, read_document(archive, shown))
+
+
+def read_document(archive: Archive, row: Spectrum) -> Mapping[str, Any] | None:
+    """Description of a spectrum that pages can show; None if its record is missing or damaged."""
+    record = read_spectrum_record(archive.path_of(row.folder))
+    if record is None:
+        return None
+    try:
+        SpectrumCurves.of(record.document)
+        spectrum_html(record.document)
+    except InvalidProduct:
+        return None
+    return record.document
+
+
+def spectrum_name(row: Spectrum) -> str:
+    """``2022-11-11 11:35:40 – 11:37:40, vth+thick2, trusted``; plain text."""
+    begin, end = formatting.day(row.t_start), formatting.day(row.t_end)
+    until = f"{end + ' ' if end != begin else ''}{formatting.clock(row.t_end)}"
+    fit = f"{row.model}, {row.verdict}" if row.model else "no fit"
+    whose = "" if row.author == "auto" else f", by {row.author}"
+    return f"{begin} {formatting.clock(row.t_start)} – {until}, {fit}{whose}{', hidden' if row.hidden else ''}"
+
+
+def numbers_html(spectra: StoredSpectra) -> str:
+    """Values, verdict and assumptions of the shown spectrum; a sentence where there are none."""
+    row, document = spectra.shown, spectra.document
+    if row is None:
+        return ""
+    if document is None:
+        return '<p class="nothing">The record of this spectrum is damaged. “stix-jobs check” names it.</p>'
+    background = f"science request {row.background_uid}" if row.background_uid else ""
+    return spectrum_html(document, background=background, automatic=row.kind == RunKind.AUTO)
+
+
+def files_html(row: Spectrum) -> str:
+    """Downloads of a spectrum: the pair for OSPEX and sunkit-spex, the record, scripts that repeat the fit."""
+    named = FILES if row.model else {name: label for name, label in FILES.items() if not name.startswith("fit.")}
+    links = "".join(
+        f'<a class="file" href="archive/spectrum/{escape(row.spectrum_id)}/{name}" download>{label}</a>'
+        for name, label in named.items()
+    )
+    return f'<p class="downloads">{links}</p>'
+
+
+def choice_html(spectra: StoredSpectra, address: Mapping[str, str]) -> str:
+    """Links to the other spectra, with URLs by spectrum id; empty with one spectrum."""
+    if len(spectra.rows) < 2:
+        return ""
+    more = f"<li>The first {len(spectra.rows)} of {spectra.total}.</li>" if spectra.total > len(spectra.rows) else ""
+    items = "".join(f"<li>{_link(row, spectra, address)}</li>" for row in spectra.rows)
+    summary = f"{formatting.plural(spectra.total, 'spectrum').replace('spectrums', 'spectra')} to choose from"
+    return f'<details class="screen"><summary>{summary}</summary><ul class="spectra">{items}{more}</ul></details>'
+
+
+def _link(row: Spectrum, spectra: StoredSpectra, address: Mapping[str, str]) -> str:
+    name, key = escape(spectrum_name(row)), escape(row.spectrum_id)
+    if spectra.shown is not None and row.spectrum_id == spectra.shown.spectrum_id:
+        return f"<b>{name}</b>"
+    return f'<a href="{escape(address[row.spectrum_id])}" data-spectrum="{key}">{name}</a>'
+
+
+def addresses(rows: Sequence[Spectrum], page: str) -> dict[str, str]:
+    """URLs of spectra on a page, which ``page`` begins: ``flare?id=2211110123`` → ``…&spectrum=<id>#spectrum``."""
+    return {row.spectrum_id: f"{page}&spectrum={row.spectrum_id}#spectrum" for row in rows}
