@@ -134,15 +134,12 @@ def with_recipe(archive: Archive, images: Iterable[Image]) -> tuple[Image, ...]:
 
 def source_of(image: Image, recipe: Mapping[str, Any], server: str) -> ImageSource:
     """Source of an image from its row and its recipe."""
-    simulated = image.simulated
 
     def file(reference: Mapping[str, str], kind: str) -> InputFile:
-        own = f"{server}/archive/{kind}/{quote(reference['name'], safe='')}"
-        public = () if simulated else public_addresses(reference["name"])
-        return InputFile(reference["name"], reference["uid"], reference["sha256"], (own, *public))
+        return input_file(reference, kind, server, simulated=image.simulated)
 
     used = recipe.get("calibration")
-    table = None if used is None or _is_shipped(used["energy_table"]) else used["energy_table"]
+    table = None if used is None or is_shipped(used["energy_table"]) else used["energy_table"]
     cal_file = None if used is None else used["cal_file"]
     return ImageSource(
         image=image,
@@ -160,7 +157,26 @@ def source_of(image: Image, recipe: Mapping[str, Any], server: str) -> ImageSour
     )
 
 
-def _is_shipped(table: Mapping[str, str]) -> bool:
+def input_file(reference: Mapping[str, str], kind: str, server: str, *, simulated: bool) -> InputFile:
+    """Input file of a recipe, with its URLs.
+
+    Parameters
+    ----------
+    reference : mapping
+        Its name, uid and sha256, as in the recipe.
+    kind : str
+        "science", "aux" or "calibration", as in the URLs of the server.
+    server : str
+    simulated : bool
+        Simulated files are not in the public archives.
+    """
+    own = f"{server}/archive/{kind}/{quote(reference['name'], safe='')}"
+    public = () if simulated else public_addresses(reference["name"])
+    return InputFile(reference["name"], reference["uid"], reference["sha256"], (own, *public))
+
+
+def is_shipped(table: Mapping[str, str]) -> bool:
+    """Whether an energy table, by name and sha256, is part of the software."""
     known = shipped_calibration().tables.get(table["name"])
     return known is not None and known.sha256 == table["sha256"]
 
@@ -184,7 +200,10 @@ def _source(archive: Archive, image: Image, recipe: str | None, server: str) -> 
     source = source_of(image, json.loads(recipe), server)
     if source.energy_table is None:
         return source
-    name = source.recipe["calibration"]["energy_table"]["name"]
-    rows = [row for row in archive.calibration.validity if row.name == name]
-    times = [(format_time(row.start), None if row.end is None else format_time(row.end)) for row in rows]
-    return replace(source, in_force=tuple(times))
+    return replace(source, in_force=periods_in_force(archive, source.recipe["calibration"]["energy_table"]["name"]))
+
+
+def periods_in_force(archive: Archive, table: str) -> tuple[tuple[str, str | None], ...]:
+    """Start and end of each period of validity of an energy table of the archive; None if the end is not known."""
+    rows = [row for row in archive.calibration.validity if row.name == table]
+    return tuple((format_time(row.start), None if row.end is None else format_time(row.end)) for row in rows)
