@@ -11,7 +11,7 @@ import numpy as np
 from archive.layout import stamp
 from archive.scripts.literals import idl_literal
 from archive.scripts.sources import ImageSource, InputFile
-from archive.scripts.templates import fill
+from archive.scripts.templates import fill, template
 from stixcore.imaging.reconstruction import method_name
 from stixcore.times import format_time
 
@@ -38,12 +38,13 @@ def idl_script(source: ImageSource) -> str:
     sections = [_PRODUCTS[method](recipe["methods"][method]) for method in _PRODUCTS if method in recipe["methods"]]
     values = {
         "script_name": script_name(source),
+        "file_functions": file_functions(),
         "image_id": idl_literal(image.image_id),
         "recipe_id": idl_literal(image.recipe_id),
         "method": idl_literal(image.method),
         "author": idl_literal(image.author),
         "simulated": idl_literal(image.simulated),
-        **_file_values("science", source.science),
+        **file_values("science", source.science),
         "background": _background(source.background),
         "background_check": _part_of_background(recipe.get("background_range")),
         "calibration": _calibration(source, shifted=recipe.get("shift_bins", False)),
@@ -57,9 +58,9 @@ def idl_script(source: ImageSource) -> str:
         "pointing_source": idl_literal(pointing["source"]),
         "stx_pointing": idl_literal([float(pointing["x_arcsec"]), float(pointing["y_arcsec"])]),
         "roll": idl_literal(float(pointing["roll_deg"])),
-        "rsun": _number_or_nan(pointing["rsun_arcsec"]),
-        "observer_lon": _number_or_nan(pointing["stonyhurst_lon_deg"]),
-        "observer_b0": _number_or_nan(pointing["b0_deg"]),
+        "rsun": number_or_nan(pointing["rsun_arcsec"]),
+        "observer_lon": number_or_nan(pointing["stonyhurst_lon_deg"]),
+        "observer_b0": number_or_nan(pointing["b0_deg"]),
         "subcollimators": _text_list(recipe["subcollimators"]),
         "pixel_set": idl_literal(recipe["pixel_set"]),
         "amplitude_scheme": idl_literal(recipe["amplitude_scheme"]),
@@ -110,7 +111,7 @@ def _calibration(source: ImageSource, *, shifted: bool) -> str:
         ]
     else:
         lines += ["; Energy edges measured near the day of the flare", "use_daily_calibration = 1"]
-        lines += [f"{name} = {value}" for name, value in _file_values("calibration", source.cal_file).items()]
+        lines += [f"{name} = {value}" for name, value in file_values("calibration", source.cal_file).items()]
     if shifted:
         lines += [
             "; Counts belong to the previous time bin. The ground software shifts them for visibilities, but not for",
@@ -126,7 +127,13 @@ def idl_time(iso: str) -> str:
     return f"{int(date)}-{MONTHS[int(month) - 1]}-{year} {clock}"
 
 
-def _file_values(role: str, file: InputFile) -> dict[str, str]:
+def file_functions() -> str:
+    """Functions that find input files in the current folder or download them, as IDL text."""
+    return template("files.pro.txt").rstrip("\n")
+
+
+def file_values(role: str, file: InputFile) -> dict[str, str]:
+    """Name, uid, checksum and URLs of an input file as IDL expressions."""
     return {
         f"{role}_name": idl_literal(file.name),
         f"{role}_uid": idl_literal(file.uid),
@@ -138,7 +145,7 @@ def _file_values(role: str, file: InputFile) -> dict[str, str]:
 def _background(file: InputFile | None) -> str:
     if file is None:
         return "; No background was subtracted\nbackground_name = ''"
-    return "\n".join(f"{name} = {value}" for name, value in _file_values("background", file).items())
+    return "\n".join(f"{name} = {value}" for name, value in file_values("background", file).items())
 
 
 def _auxiliary(files: Sequence[InputFile]) -> str:
@@ -167,7 +174,8 @@ def _text_list(texts: Sequence[str]) -> str:
     return "[" + ", $\n  ".join(lines) + "]"
 
 
-def _number_or_nan(value: float | None) -> str:
+def number_or_nan(value: float | None) -> str:
+    """A number as IDL expression; NaN for None."""
     return "!values.d_nan" if value is None else idl_literal(float(value))
 
 
