@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from archive.errors import NotInArchive
-from archive.index.schema import RunKind
+from archive.index.schema import RunKind, Spectrum
 from archive.layout import stamp
 from archive.scripts import idl
 from archive.scripts.literals import idl_literal, python_literal
@@ -33,6 +33,11 @@ def spectrum_script_name(source: SpectrumSource, script: str) -> str:
     return f"{stem}_{script}"
 
 
+def fit_notice(row: Spectrum) -> str:
+    """Who chose the fit; for an automatic one, that it is not for publication."""
+    return AUTOMATIC if row.kind == RunKind.AUTO else "fit of a user"
+
+
 def fit_script(source: SpectrumSource) -> str:
     """Fit with `sunkit_spex`, independently of this software.
 
@@ -51,9 +56,7 @@ def fit_script(source: SpectrumSource) -> str:
         "model": fit["model"],
         "energy_range": fit["energy_range_kev"],
         "channels": [number for number, used in enumerate(fit["used"]) if used],
-        "constants": {
-            label: _constants(source, component, suffix) for label, suffix, component in _parts(source)
-        },
+        "constants": {label: _constants(source, component, suffix) for label, suffix, component in _parts(source)},
         "albedo_angle": fit["albedo_angle_deg"],
         "thermal_table": row.thermal_table,
         "statistic": fit["statistic"],
@@ -62,13 +65,17 @@ def fit_script(source: SpectrumSource) -> str:
         "verdict": fit["verdict"],
         "doubts": [*source.document["doubts"], *(doubt["text"] for doubt in fit["doubts"])],
         "parameters": _values(fit),
+        "bounds": {
+            parameter.name + suffix: [parameter.lower, parameter.upper]
+            for _, suffix, component in _parts(source)
+            for parameter in component.parameters
+        },
         "output": spectrum_script_name(source, "sunkit_spex.png"),
     }
     return fill(
         "spectrum_fit.py.txt",
         {
             **{name: python_literal(value) for name, value in values.items()},
-            "notice": _notice(source),
             "script_name": spectrum_script_name(source, "fit.py"),
             "file_imports": imports,
             "file_functions": functions,
@@ -97,7 +104,6 @@ def reproduce_script(source: SpectrumSource) -> str:
         "spectrum_reproduce.py.txt",
         {
             **{name: python_literal(value) for name, value in values.items()},
-            "notice": _notice(source),
             "script_name": spectrum_script_name(source, "reproduce.py"),
             "file_imports": imports,
             "file_functions": functions,
@@ -124,10 +130,7 @@ def ospex_script(source: SpectrumSource) -> str:
         "maxima": [one["upper"] for one in parameters],
     }
     texts = {
-        "spectrum_id": row.spectrum_id,
-        "author": row.author,
-        "simulated": row.simulated,
-        "notice": AUTOMATIC if row.kind == RunKind.AUTO else "fit of a user",
+        **_common(source),
         "time_range": [idl.idl_time(format_time(time)) for time in (row.t_start, row.t_end)],
         "model": fit["model"],
         "energy_range": [float(edge) for edge in fit["energy_range_kev"]],
@@ -158,13 +161,12 @@ def ospex_script(source: SpectrumSource) -> str:
 
 def _common(source: SpectrumSource) -> dict[str, Any]:
     row = source.row
-    return {"spectrum_id": row.spectrum_id, "author": row.author, "simulated": row.simulated}
-
-
-def _notice(source: SpectrumSource) -> str:
-    """A line of Python that says whether a user has chosen the fit."""
-    said = AUTOMATIC if source.row.kind == RunKind.AUTO else "fit of a user"
-    return f"print({python_literal(said)})"
+    return {
+        "spectrum_id": row.spectrum_id,
+        "author": row.author,
+        "simulated": row.simulated,
+        "notice": fit_notice(row),
+    }
 
 
 def _parts(source: SpectrumSource) -> Iterator[tuple[str, str, Component]]:

@@ -29,7 +29,15 @@ class FileFormat(StrEnum):
 
 
 #: Units, in FITS notation, of numbers of `describe_spectrum` whose key does not name one.
-UNITS = {"counts": "ct", "rate": "ct / s", "sigma": "ct", "background": "ct", "error": "ct", "distance_au": "AU"}
+UNITS = {
+    "counts": "ct",
+    "rate": "ct / s",
+    "sigma": "ct",
+    "background": "ct",
+    "background_sigma": "ct",
+    "error": "ct",
+    "distance_au": "AU",
+}
 
 
 def save_spectrum(
@@ -139,6 +147,7 @@ def describe_spectrum(measured: MeasuredSpectrum, files: dict[str, Path]) -> dic
         "sigma": spectrum.sigma.tolist(),
         "systematic": spectrum.systematic.tolist(),
         "background": spectrum.background.tolist(),
+        "background_sigma": np.broadcast_to(spectrum.background_sigma, spectrum.counts.shape).tolist(),
         "livetime_s": spectrum.livetime,
         "area_cm2": response.area,
         "distance_au": measured.distance,
