@@ -44,6 +44,7 @@ SERVED: Mapping[str, str] = {
     r"/archive/(spectrum/[0-9a-f]{16}/(?:stx_spectrum\.fits|stx_srm\.fits|spectrum\.json))$": "files of a spectrum",
     r"/archive/(report/[0-9a-f]{16}\.png)$": "the report of an image set",
     r"/archive/report/([0-9a-f]{16})\.pdf$": "the report of an image set as PDF",
+    r"/archive/spectrum/([0-9a-f]{16})/(fit\.py|reproduce\.py|fit\.pro|ogip\.zip)$": "a spectrum: scripts, OGIP files",
     r"/archive/flare/(\d{10})\.zip$": "everything of a flare",
     r"/archive/locator/([0-9a-f]{16})\.(fits|json)$": "map and regions of the coarse flare locator",
     r"/archive/pointing/([0-9a-f]{16})\.(json)$": "all pointings of an image set",

@@ -43,6 +43,7 @@ from dashboards.server.pointings import PointingHandler
 from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import SUFFIXES, ScriptHandler
 from dashboards.server.sign_in import SignOutPage
+from dashboards.server.spectrum_files import TAKE_HOME_NAMES, SpectrumFileHandler
 from dashboards.shared.access import Visitor, visible_image, visible_spectrum
 from dashboards.shared.source import ArchiveSource, archive_source, journal_of
 from dashboards.shared.visitors import visitor_asking
@@ -293,6 +294,7 @@ ROUTES = [
     (rf"/archive/(spectrum/[0-9a-f]{{16}}/(?:{_SPECTRUM_NAMES}))", ImageFileHandler),
     (r"/archive/(report/[0-9a-f]{16}\.png)", ImageFileHandler),
     (r"/archive/report/([0-9a-f]{16})\.pdf", ReportPdfHandler),
+    (rf"/archive/spectrum/([0-9a-f]{{16}})/({TAKE_HOME_NAMES})", SpectrumFileHandler),
     (r"/archive/flare/(\d{10})\.zip", FlareBundleHandler),
     (r"/archive/locator/([0-9a-f]{16})\.(fits|json)", LocatorHandler),
     (r"/archive/pointing/([0-9a-f]{16})\.(json)", PointingHandler),
