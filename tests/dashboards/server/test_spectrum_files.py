@@ -156,7 +156,7 @@ def test_sunkit_spex_finds_the_same_plasma(filled, address, tmp_path):
     assert list(values) == ["EM_1e49_cm3", "T_keV", "norm_1e35_per_s", "delta", "e_cut_keV"]
     for own, archive, minus, plus in values.values():
         side = minus if own < archive else plus
-        assert abs(own - archive) < 0.2 * float(side)
+        assert abs(own - archive) < 0.1 * float(side)
     assert "all 5 fitted values agree with the archive within 1 sigma" in said
 
 
