@@ -1,4 +1,4 @@
-"""Cubes of flares: tracks and movies that previews make, in the folder ``cubes/`` of the archive.
+"""Cubes of flares: tracks, fits and movies that previews make, in the folder ``cubes/`` of the archive.
 
 The rows of their image sets carry the id of the group, so the index says which cubes a flare has; ``cube.json`` beside
 tracks and movie says what is in one (docs/decisions/cubes.md). Pages import this module; it writes nothing.
@@ -19,6 +19,7 @@ import numpy as np
 from archive.errors import NotInArchive
 from archive.layout import cube_folder
 from archive.regular_files import open_regular
+from archive.spectrum_track import SPECTRA_TRACK, SpectrumPoint
 from archive.store import Archive
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ RECORD, TRACKS = "cube.json", "tracks.parquet"
 MEDIA_TYPES = {
     ".json": "application/json", ".mp4": "video/mp4", ".parquet": "application/vnd.apache.parquet", ".png": "image/png",
 }  # fmt: skip
-#: Largest record that is read, byte; a record of 36 steps has 14 kB.
+#: Largest record that is read, byte; a record of 36 steps and 12 fits has 35 kB.
 LARGEST = 4 << 20
 #: Longest time from the first to the last step, and largest absolute value of a measure: others are damage, and pages
 #: could not draw them.
@@ -100,18 +101,22 @@ class Cube:
     points : tuple of CubePoint
         In order of band and time; empty for a cube without images.
     movie : CubeMovie or None
+    spectra : tuple of SpectrumPoint
+        Fits in order of time; empty where no step has enough counts, and in records from before 2026-12.
     """
 
     group_id: str
     folder: PurePosixPath
     points: tuple[CubePoint, ...] = ()
     movie: CubeMovie | None = None
+    spectra: tuple[SpectrumPoint, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of its files: movie, poster, tracks, record."""
+        """Names of its files: movie, poster, tracks, fits, record."""
         shown = () if self.movie is None else (self.movie.file, self.movie.poster)
-        return (*shown, TRACKS, RECORD)
+        fits = (SPECTRA_TRACK,) if self.spectra else ()
+        return (*shown, TRACKS, *fits, RECORD)
 
 
 def flare_cubes(archive: Archive, flare_id: str) -> list[Cube]:
@@ -165,7 +170,11 @@ def _folders(archive: Archive, of: str, value: str) -> dict[str, list[PurePosixP
 
 def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cube:
     points = sorted((_point(entry) for entry in record["tracks"]), key=lambda one: (one.e_low, one.e_high, one.t_start))
-    if points and max(one.t_end for one in points) - min(one.t_start for one in points) > LONGEST:
+    fits = (SpectrumPoint.from_json(entry) for entry in (record.get("spectra") or {}).get("track", ()))
+    spectra = sorted(fits, key=lambda one: one.t_start)
+    times = [time for one in points for time in (one.t_start, one.t_end)]
+    times += [time for one in spectra for time in (one.t_start, one.t_end)]
+    if times and max(times) - min(times) > LONGEST:
         message = f"tracks: expected steps within {LONGEST}"
         raise ValueError(message)
     found, movie = record.get("movie"), None
@@ -175,7 +184,7 @@ def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cu
         names = str(found["file"]), str(found["poster"])
         if all(_NAME.fullmatch(name) for name in names):
             movie = CubeMovie(*names, bands, int(found["frames"]))
-    return Cube(group_id, folder, tuple(points), movie)
+    return Cube(group_id, folder, tuple(points), movie, tuple(spectra))
 
 
 def _point(entry: Mapping[str, Any]) -> CubePoint:

@@ -233,18 +233,8 @@ def _measure(
     )
     if quiet is not None:
         require_apart(data.header.name, spectrum.t_start, spectrum.t_end, quiet)
-    x, y = (0.0, 0.0) if location is None else (location.x, location.y)
-    x_stix, y_stix = hpc_to_stix(x, y, pointing)
-    response = make_response(
-        spectrum.edges,
-        detectors=spectrum.detectors,
-        pixels=spectrum.pixels,
-        place=(float(x_stix), float(y_stix)),
-        # the pixels are those that were read out, so the area is not scaled once more
-        rcr=min(spectrum.rcr, 1),
-        scheme=request.scheme,
-        tailing=request.tailing,
-    )
+    place = (0.0, 0.0) if location is None else (location.x, location.y)
+    response = flare_response(spectrum, place, pointing, scheme=request.scheme, tailing=request.tailing)
     distance = distance_to_sun(pointing, data.header)
     with single_threaded():  # the same numbers in every process
         fit, no_fit = _fit(request, spectrum, response, distance, _angle(request, location, distance), table)
@@ -303,6 +293,57 @@ def _background_of(whole: PixelData, request: SpectrumRequest) -> PixelData:
     return data
 
 
+def flare_response(
+    spectrum: CountSpectrum,
+    place: tuple[float, float],
+    pointing: Pointing,
+    *,
+    scheme: str = ResponseScheme.GSW_2026,
+    tailing: bool = False,
+) -> Response:
+    """Response of the detectors and pixels of a spectrum for a flare at a place.
+
+    Parameters
+    ----------
+    spectrum : CountSpectrum
+    place : (float, float), arcsec
+        Helioprojective.
+    pointing : Pointing
+    scheme, tailing
+        As in `SpectrumRequest`.
+
+    Raises
+    ------
+    SelectionError
+        When channels are missing between others.
+    """
+    x_stix, y_stix = hpc_to_stix(*place, pointing)
+    return make_response(
+        spectrum.edges,
+        detectors=spectrum.detectors,
+        pixels=spectrum.pixels,
+        place=(float(x_stix), float(y_stix)),
+        # the pixels are those that were read out, so the area is not scaled once more
+        rcr=min(spectrum.rcr, 1),
+        scheme=scheme,
+        tailing=tailing,
+    )
+
+
+def heliocentric_angle(place: tuple[float, float], distance: float) -> float:
+    """Angle of a flare from the centre of the disk, degree, 0-90.
+
+    Parameters
+    ----------
+    place : (float, float), arcsec
+        Helioprojective.
+    distance : float, AU
+        From the spacecraft to the Sun.
+    """
+    observer = Observer(0.0, 0.0, distance * ASTRONOMICAL_UNIT)
+    return min(on_sun(*place, observer).angle, LARGEST_ANGLE)
+
+
 def distance_to_sun(pointing: Pointing, header: ProductHeader) -> float:
     """Distance from the spacecraft to the Sun, AU, from the auxiliary files or the header.
 
@@ -345,8 +386,7 @@ def _angle(request: SpectrumRequest, location: Location | None, distance: float)
         return None
     if request.angle is not None or location is None:
         return request.angle
-    observer = Observer(0.0, 0.0, distance * ASTRONOMICAL_UNIT)
-    return min(on_sun(location.x, location.y, observer).angle, LARGEST_ANGLE)
+    return heliocentric_angle((location.x, location.y), distance)
 
 
 def _fit(

@@ -1,8 +1,8 @@
 """Cubes of previews: a flare in steps of time and bands of energy, on one grid, with tracks and a movie.
 
-The image sets are ordinary previews that carry the id of their group. Tracks, movie and record are in
-``cubes/2022/11/11/cube-<flare id>-<uid>/``; the record is written last, by the process that writes the index, and shows
-that the cube is complete (docs/decisions/cubes.md).
+The image sets are ordinary previews that carry the id of their group. Tracks, movie, the track of fits of spectra and
+record are in ``cubes/2022/11/11/cube-<flare id>-<uid>/``; the record is written last, by the process that writes the
+index, and shows that the cube is complete (docs/decisions/cubes.md).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,12 +24,15 @@ from archive.index.schema import Flare, Run, RunKind, ScienceFile
 from archive.layout import cube_folder, cube_id
 from jobs.executors.base import report_progress
 from jobs.imaging.task import Locator, RunContext, RunRows, band_label, write_products
+from jobs.previews.spectrum_track import fit_steps, write_spectrum_track
 from jobs.previews.tracks import TrackPoint, write_movie, write_tracks
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
-from stixcore.errors import StixError
+from stixcore.coordinates import Pointing
+from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import AspectTable, PixelData
 from stixcore.fits.read import read_aspect
 from stixcore.imaging.reconstruction import Method
+from stixcore.measure_track import LEAST_COUNTS
 from stixcore.options import default_methods
 from stixcore.pointings import solutions_in_window
 from stixcore.prepare import PreparedData, find_pointing
@@ -41,7 +44,11 @@ from stixcore.times import format_time
 log = logging.getLogger(__name__)
 
 Band = tuple[float, float]
+Step = tuple[np.datetime64, np.datetime64]
 RECORD = "cube.json"
+#: A higher number makes the fits of all cubes again.
+SPECTRA_VERSION = 1
+NO_STEPS = "no band has two steps with enough counts"
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ class CubeRules:
     method : Method
     copies : int
         Simulated copies of the data for the errors of position, flux and size.
+    fit_counts : float, ct
+        Counts above background that a step of the track of fits needs in the fitted energies.
     """
 
     bands: tuple[Band, ...] = ((4.0, 10.0), (10.0, 15.0), (16.0, 28.0))
@@ -65,6 +74,7 @@ class CubeRules:
     max_steps: int = 12
     method: Method = Method.CLEAN
     copies: int = 12
+    fit_counts: float = LEAST_COUNTS
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,10 @@ class CubeTask:
         Of its image sets, except for their bands.
     created : datetime64
     calibration : CalibrationCatalog
+    thermal : str
+        Table of thermal emission for the fits.
+    keeps_images : bool
+        Whether images, tracks and movie exist, so that only the fits are made.
     """
 
     waits_for_others: ClassVar[bool] = False
@@ -98,6 +112,8 @@ class CubeTask:
     context: RunContext
     created: np.datetime64
     calibration: CalibrationCatalog = SHIPPED
+    thermal: str = ""
+    keeps_images: bool = False
 
     @property
     def group_id(self) -> str:
@@ -111,26 +127,47 @@ class CubeTask:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything that determines the cube."""
+        """Hash of everything that determines images, tracks and movie."""
         limits = [format_time(time) for time in self.limits]
-        inputs = [self.base.to_json(), {**asdict(self.rules), "method": str(self.rules.method)}, limits]
-        return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+        rules = {**asdict(self.rules), "method": str(self.rules.method)}
+        del rules["fit_counts"]
+        return _hash([self.base.to_json(), rules, limits])
+
+    @property
+    def spectra_fingerprint(self) -> str:
+        """Hash of everything that determines the fits: what the images depend on, and the options of the fits."""
+        return _hash([self.fingerprint, self.rules.fit_counts, self.thermal, SPECTRA_VERSION])
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """The record of a complete cube with the same images; None where there is none."""
+        try:
+            found = json.loads((self.folder / RECORD).read_text("utf-8"))
+            return dict(found) if found["fingerprint"] == self.fingerprint else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     @property
     def is_made(self) -> bool:
-        """Whether a complete cube of these inputs exists."""
-        try:
-            return bool(json.loads((self.folder / RECORD).read_text("utf-8"))["fingerprint"] == self.fingerprint)
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
+        """Whether a complete cube of these inputs exists, with its fits."""
+        spectra = (self.record or {}).get("spectra")
+        return isinstance(spectra, dict) and spectra.get("fingerprint") == self.spectra_fingerprint
+
+
+def _hash(inputs: object) -> str:
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class CubeRows:
-    """Rows of a cube's image sets and its record; the caller writes both."""
+    """Rows of a cube's image sets and its record; the caller writes both.
+
+    ``keeps_images``: the cube has its image sets already, and only its fits were made.
+    """
 
     sets: tuple[RunRows, ...]
     record: dict[str, Any]
+    keeps_images: bool = False
 
 
 def plan_cube(
@@ -142,6 +179,7 @@ def plan_cube(
     paths: Iterable[Path],
     now: np.datetime64,
     calibration: CalibrationCatalog = SHIPPED,
+    thermal: str = "",
 ) -> CubeTask:
     """A task for the flare that a finished preview shows."""
     limits = (flare.t_start, flare.t_end) if flare and flare.t_start and flare.t_end else (file.t_start, file.t_end)
@@ -161,11 +199,11 @@ def plan_cube(
         group_id=cube_id(run.flare_id or "", run.uid),
     )
     recipe = Recipe.from_json(run.recipe or "")
-    return CubeTask(root, rules, recipe, tuple(paths), limits, context, now, calibration)
+    return CubeTask(root, rules, recipe, tuple(paths), limits, context, now, calibration, thermal)
 
 
 def run_cube(task: CubeTask) -> CubeRows:
-    """Make the image sets, tracks and movie of a cube; a step that gives no image is left out.
+    """Make the image sets, tracks and movie of a cube, and its fits; a step that gives no image is left out.
 
     Raises
     ------
@@ -177,11 +215,30 @@ def run_cube(task: CubeTask) -> CubeRows:
     data = prepare_data(task.base, locate, task.calibration)
     data = replace(data, science=data.science.in_memory())
     aspects = [read_aspect(locate(reference)) for reference in task.base.aspect]
-    steps = [(band, step) for band in task.rules.bands for step in _steps(task, data, band)]
+    steps = {band: _steps(task, data, band) for band in task.rules.bands}
+    record = task.record if task.keeps_images else None
+    keeps_images = record is not None
+    sets: list[RunRows] = []
+    if record is None:
+        sets, record = _make_images(task, locate, data, aspects, steps)
+    record["spectra"] = _make_fits(task, data, aspects, max(steps.values(), key=len))
+    log.info("%s: %d image sets in %.1f s", task.group_id, len(sets), perf_counter() - begin)
+    return CubeRows(tuple(sets), record, keeps_images)
+
+
+def _make_images(
+    task: CubeTask,
+    locate: Locator,
+    data: PreparedData,
+    aspects: Sequence[AspectTable],
+    steps: dict[Band, list[Step]],
+) -> tuple[list[RunRows], dict[str, Any]]:
+    """Image sets, tracks and movie; the rows and the record without the fits."""
+    listed = [(band, step) for band, parts in steps.items() for step in parts]
     sets: list[RunRows] = []
     points: list[TrackPoint] = []
-    for number, (band, step) in enumerate(steps):
-        report_progress(f"{band_label(band)}, step {number + 1} of {len(steps)}", number + 1, len(steps) + 1)
+    for number, (band, step) in enumerate(listed):
+        report_progress(f"{band_label(band)}, step {number + 1} of {len(listed)}", number + 1, len(listed) + 1)
         try:
             images = _image(task, locate, data, aspects, band, step)
             rows = _write(task, images, band)
@@ -195,18 +252,46 @@ def run_cube(task: CubeTask) -> CubeRows:
         "fingerprint": task.fingerprint,
         "created": format_time(task.created),
         "simulated": task.context.simulated,
-        "reason": "" if points else "no band has two steps with enough counts",
+        "reason": "" if points else NO_STEPS,
         "runs": [rows.run.run_id for rows in sets],
         "tracks": [point.as_json() for point in points],
     }
     if points:
         write_tracks(task.folder, points)
         record["movie"] = write_movie(task.folder, [task.root / rows.images[0].file for rows in sets], data.science)
-    log.info("%s: %d image sets in %.1f s", task.group_id, len(sets), perf_counter() - begin)
-    return CubeRows(tuple(sets), record)
+    return sets, record
 
 
-def _steps(task: CubeTask, data: PreparedData, band: Band) -> list[tuple[np.datetime64, np.datetime64]]:
+def _make_fits(
+    task: CubeTask, data: PreparedData, aspects: Sequence[AspectTable], steps: Sequence[Step]
+) -> dict[str, Any]:
+    """Fits of the steps of the band with most steps, as in the movie: the file, and its part of the record."""
+    reason = "" if steps else NO_STEPS
+    place = task.base.location.x, task.base.location.y
+    try:
+        points = fit_steps(task.root, data, _pointing(task, data, aspects), place, steps, task.rules.fit_counts)
+    except StixError as error:
+        log.warning("%s: no fits: %s", task.group_id, error)
+        points, reason = [], public_sentence(error)
+    write_spectrum_track(task.folder, points)
+    if not (points or reason):
+        reason = f"no step has {task.rules.fit_counts:.0f} counts above background in the energies of a fit"
+    return {
+        "fingerprint": task.spectra_fingerprint,
+        "created": format_time(task.created),
+        "reason": reason,
+        "track": [point.as_json() for point in points],
+    }
+
+
+def _pointing(
+    task: CubeTask, data: PreparedData, aspects: Sequence[AspectTable]
+) -> Callable[[np.datetime64, np.datetime64], Pointing]:
+    """The pointing of a step; that of the preview without auxiliary files."""
+    return lambda *step: find_pointing(data.science.header, aspects, *step) if aspects else task.base.pointing
+
+
+def _steps(task: CubeTask, data: PreparedData, band: Band) -> list[Step]:
     """Steps of a band with equal counts; none where the file lacks the band, or the flare the counts for two steps."""
     science, rules = data.science, task.rules
     try:
@@ -264,14 +349,14 @@ def _image(
     data: PreparedData,
     aspects: Sequence[AspectTable],
     band: Band,
-    step: tuple[np.datetime64, np.datetime64],
+    step: Step,
 ) -> ImageSet:
     science, base, method = data.science, task.base, task.rules.method
     recipe = replace(
         base,
         time_range=(format_time(step[0]), format_time(step[1])),
         energy_range=(max(band[0], float(science.e_low[0])), _end(science, band)),
-        pointing=find_pointing(science.header, aspects, *step) if aspects else base.pointing,
+        pointing=_pointing(task, data, aspects)(*step),
         location=Location.given(base.location.x, base.location.y),
         methods={method: default_methods()[method]},
     )

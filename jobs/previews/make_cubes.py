@@ -1,10 +1,14 @@
-"""Make the missing and stale cubes of flares, and put them into the index."""
+"""Make the missing and stale cubes of flares, and put them into the index.
+
+A cube whose images are up to date but whose fits are not keeps its images, and gets only the fits.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,7 @@ from jobs.executors.base import Executor
 from jobs.executors.make import run_all
 from jobs.inputs import InputCatalog
 from jobs.previews.cubes import RECORD, CubeRows, CubeRules, CubeTask, plan_cube, run_cube
+from jobs.previews.spectrum_track import thermal_source
 from jobs.previews.stale import discard_runs
 from stixcore.recipe import Recipe
 
@@ -59,7 +64,10 @@ def make_cubes(
     for file in near:
         planned = _plan(archive, inputs, file, rules, now)
         _discard_foreign(archive, file, {task.group_id for task in planned})
-        tasks += [task for task in planned if force or not task.is_made]
+        if force:
+            tasks += planned
+        else:
+            tasks += [replace(task, keeps_images=task.record is not None) for task in planned if not task.is_made]
     made = []
     for task, result in run_all(run_cube, tasks, executor=executor):
         if isinstance(result, CubeRows):
@@ -80,6 +88,7 @@ def _plan(
         if run.science_name == file.name:
             base.setdefault(run.flare_id, run)
     tasks, flares = [], inputs.flares_in(file)
+    thermal = thermal_source(archive.root)
     for flare_id, run in base.items():
         recipe = Recipe.from_json(run.recipe or "")
         try:
@@ -91,7 +100,7 @@ def _plan(
         except NotInArchive:  # a preview whose files are gone keeps what it has
             continue
         flare = flares.get(flare_id or "")
-        tasks.append(plan_cube(archive.root, rules, file, run, flare, paths, now, inputs.calibration))
+        tasks.append(plan_cube(archive.root, rules, file, run, flare, paths, now, inputs.calibration, thermal))
     return tasks
 
 
@@ -114,10 +123,15 @@ def _clear(record: Path) -> None:
 
 
 def _index(archive: Archive, task: CubeTask, cube: CubeRows) -> None:
-    """Replace the image sets of a group, then write its record."""
+    """Replace the image sets of a group, unless it keeps them, then write its record."""
+    if not cube.keeps_images:
+        _replace_sets(archive, task, cube)
+    write_text(task.folder / RECORD, json.dumps(cube.record, indent=1) + "\n")
+
+
+def _replace_sets(archive: Archive, task: CubeTask, cube: CubeRows) -> None:
     before = archive.runs(RunFilter(group_id=task.group_id, all_hidden=True))
     made = {rows.run.run_id for rows in cube.sets}
     with archive.write_lock():
         archive.write_runs((rows.run for rows in cube.sets), (image for rows in cube.sets for image in rows.images))
         discard_runs(archive, [run for run in before if run.run_id not in made])
-    write_text(task.folder / RECORD, json.dumps(cube.record, indent=1) + "\n")

@@ -1,0 +1,122 @@
+"""The track of fits of a cube: `stixcore.measure_track` for the steps of its images, and its Parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from archive.atomic import make_folder, write_bytes
+from archive.chianti import thermal_table
+from archive.exports import parquet_pieces
+from archive.spectrum_track import FITTED, SPECTRA_TRACK, UNITS, SpectrumPoint
+from stixcore.coordinates import Pointing
+from stixcore.errors import StixError
+from stixcore.measure_track import FittedStep, TrackInputs, measure_track
+from stixcore.prepare import PreparedData
+from stixcore.spectra.fit.parameters import KEV_PER_MK
+from stixcore.spectra.fit.result import SpectrumFit
+from stixcore.spectra.models.thermal import built_in_table
+
+#: Names of the fitted parameters by column, and their units in those of the column.
+PARAMETERS = {
+    "temperature": ("T_keV", KEV_PER_MK), "emission_measure": ("EM_1e49_cm3", 1.0),
+    "electron_rate": ("norm_1e35_per_s", 1.0), "delta": ("delta", 1.0), "e_cut": ("e_cut_keV", 1.0),
+}  # fmt: skip
+_TYPES = {"t_start": pa.timestamp("us"), "t_end": pa.timestamp("us"), "attenuator_in": pa.bool_(), "ndof": pa.int64()}
+_TYPES |= {name: pa.string() for name in ("model", "verdict", "doubts")}
+
+
+def thermal_source(root: Path) -> str:
+    """Table of thermal emission that fits of an archive use, or why there is none."""
+    try:
+        return (thermal_table(root) or built_in_table()).label
+    except StixError as error:
+        return str(error)
+
+
+def fit_steps(
+    root: Path,
+    data: PreparedData,
+    pointing: Callable[[np.datetime64, np.datetime64], Pointing],
+    place: tuple[float, float],
+    steps: Sequence[tuple[np.datetime64, np.datetime64]],
+    least_counts: float,
+) -> list[SpectrumPoint]:
+    """Fit the spectra of steps; those with fewer counts above background than ``least_counts`` are joined.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the archive, for the table of thermal emission.
+    data : PreparedData
+    pointing : callable
+        Start and end of a step → its `Pointing`.
+    place : (float, float), arcsec
+        Of the flare, helioprojective.
+    steps : sequence of (start, end)
+    least_counts : float, ct
+
+    Raises
+    ------
+    StixError
+        When the files do not allow a spectrum.
+    """
+    inputs = TrackInputs(data.science, data.background, pointing, place, data.calibration, thermal_table(root))
+    bins = [data.science.time_bins(*step) for step in steps]
+    return [spectrum_point(one) for one in measure_track(inputs, bins, least_counts)]
+
+
+def spectrum_point(step: FittedStep) -> SpectrumPoint:
+    """The values of a fitted step."""
+    spectrum, fit = step.spectrum, step.fit
+    serious, others = ([one.text for one in fit.doubts if one.serious is flag] for flag in (True, False))
+    return SpectrumPoint(
+        t_start=spectrum.t_start,
+        t_end=spectrum.t_end,
+        livetime_s=spectrum.livetime,
+        attenuator_in=step.response.attenuator,
+        counts=step.counts,
+        model=fit.model,
+        fit_low=fit.energy.low,
+        fit_high=fit.energy.high,
+        chi2=fit.chi2,
+        ndof=fit.ndof,
+        verdict=fit.verdict,
+        doubts=tuple(chain(serious, others, spectrum.doubts)),
+        **_values(fit),
+    )
+
+
+def _values(fit: SpectrumFit) -> dict[str, Any]:
+    """Fitted values and their errors, in the units of the columns."""
+    found: dict[str, Any] = {}
+    for column in FITTED:
+        name, unit = PARAMETERS[column]
+        if name in fit.parameters:
+            value = fit.parameters[name]
+            for end, number in (("", value.value), ("_minus", value.sigma_minus), ("_plus", value.sigma_plus)):
+                found[column + end] = None if number is None else number / unit
+    return found
+
+
+def write_spectrum_track(folder: Path, points: Sequence[SpectrumPoint]) -> None:
+    """Write ``spectra_track.parquet``: a row per fit, units in the metadata of columns; without fits remove it."""
+    if not points:
+        (folder / SPECTRA_TRACK).unlink(missing_ok=True)
+        return
+    make_folder(folder)
+    names = [field.name for field in fields(SpectrumPoint)]
+    columns = [
+        pa.field(name, _TYPES.get(name, pa.float64()), metadata={"unit": UNITS[name]} if name in UNITS else None)
+        for name in names
+    ]
+    rows = [point.as_row() for point in points]
+    arrays = [pa.array([row[one.name] for row in rows], one.type) for one in columns]
+    table = pa.table(arrays, schema=pa.schema(columns))
+    write_bytes(folder / SPECTRA_TRACK, b"".join(parquet_pieces(table.schema, [table])))
