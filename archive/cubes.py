@@ -103,6 +103,8 @@ class Cube:
     movie : CubeMovie or None
     spectra : tuple of SpectrumPoint
         Fits in order of time; empty where no step has enough counts, and in records from before 2026-12.
+    no_spectra : str
+        Why there are no fits; empty where there are, and in records from before 2026-12.
     """
 
     group_id: str
@@ -110,6 +112,7 @@ class Cube:
     points: tuple[CubePoint, ...] = ()
     movie: CubeMovie | None = None
     spectra: tuple[SpectrumPoint, ...] = ()
+    no_spectra: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -170,8 +173,8 @@ def _folders(archive: Archive, of: str, value: str) -> dict[str, list[PurePosixP
 
 def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cube:
     points = sorted((_point(entry) for entry in record["tracks"]), key=lambda one: (one.e_low, one.e_high, one.t_start))
-    fits = (SpectrumPoint.from_json(entry) for entry in (record.get("spectra") or {}).get("track", ()))
-    spectra = sorted(fits, key=lambda one: one.t_start)
+    fits = record.get("spectra") or {}
+    spectra = sorted((SpectrumPoint.from_json(entry) for entry in fits.get("track", ())), key=lambda one: one.t_start)
     times = [time for one in points for time in (one.t_start, one.t_end)]
     times += [time for one in spectra for time in (one.t_start, one.t_end)]
     if times and max(times) - min(times) > LONGEST:
@@ -184,7 +187,7 @@ def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cu
         names = str(found["file"]), str(found["poster"])
         if all(_NAME.fullmatch(name) for name in names):
             movie = CubeMovie(*names, bands, int(found["frames"]))
-    return Cube(group_id, folder, tuple(points), movie, tuple(spectra))
+    return Cube(group_id, folder, tuple(points), movie, tuple(spectra), str(fits.get("reason") or ""))
 
 
 def _point(entry: Mapping[str, Any]) -> CubePoint:

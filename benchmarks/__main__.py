@@ -11,7 +11,7 @@ TABLES = ("speed", "locations", "forward_fits", "reference_2020", "flares", "goe
 LONG_TABLES = (
     "science", "fluxes", "coverage", "throughput", "journal", "take_home", "pages", "flares_page", "image_page",
     "reconstruction_page", "energy_edges", "error_bars", "flags", "locator", "flare_positions",
-    "loss_of_charge", "spectral_fits", "spectral_peers", "spectral_truth",
+    "loss_of_charge", "counts_of_fits", "spectral_fits", "spectral_peers", "spectral_truth",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The cubes of a flare: movie, and tracks of position, size and flux against time, as HTML and SVG."""
+"""The cubes of a flare: movie, tracks of position, size and flux against time, and fits, as HTML and SVG."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from html import escape
 import numpy as np
 
 from archive.cubes import RECORD, TRACKS, Cube, CubeMovie, CubePoint
+from archive.spectrum_track import SPECTRA_TRACK
 from dashboards.pages.flare.content import FlareContent
-from dashboards.pages.flare.curves_drawing import clock_label, time_labels
+from dashboards.pages.flare.cube_fits import fits_html
+from dashboards.pages.flare.curves_drawing import clock_label
+from dashboards.pages.flare.track_drawing import (
+    HEIGHT,
+    LEFT,
+    WIDTH,
+    ValueAxis,
+    mark_path,
+    time_grid,
+    time_x,
+    value_grid,
+)
 from dashboards.shared import formatting
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import Links
-from dashboards.shared.time_window import Window, unix_seconds
-from jobs.imaging.figures import nice_step
+from dashboards.shared.time_window import Window
 
 Band = tuple[float, float]
 
-#: Size of a plot and of its margins, in its own unit.
-WIDTH, HEIGHT, LEFT, RIGHT, ABOVE, BELOW = 340, 150, 46, 10, 22, 20
-MOST_LABELS = 4
-#: Half the size of a mark.
-MARK = 3.5
 #: Most colours of bands in the style sheet.
 COLORS = 5
-#: Error bars longer than this, in ranges of the values, do not stretch the axis.
-LONGEST_BAR = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,7 @@ def tracks_svg(points: Sequence[CubePoint], quantity: Quantity, window: Window, 
     offset : float, s
         What the clock of the labels is ahead.
     """
-    axis = ValueAxis.around(points, quantity)
-    grid = "".join(
-        f'<path class="grid" d="M{LEFT} {axis.y(value):.1f}H{WIDTH - RIGHT}"/>'
-        f'<text x="{LEFT - 6}" y="{axis.y(value) + 4:.1f}" text-anchor="end">{text}</text>'
-        for value, text in axis.ticks()
-    )
-    grid += "".join(
-        f'<path class="grid" d="M{LEFT + place * _WIDE:.1f} {ABOVE}V{HEIGHT - BELOW}"/>'
-        f'<text x="{LEFT + place * _WIDE:.1f}" y="{HEIGHT - 5}" text-anchor="middle">{text}</text>'
-        for place, text in time_labels(window, offset, MOST_LABELS)
-        if 0.0 <= place <= 1.0
-    )
+    axis = axis_of(points, quantity)
     bands = bands_of(points)
     lines = "".join(
         _track([one for one in points if (one.e_low, one.e_high) == band], quantity, number, axis, window)
@@ -86,64 +79,22 @@ def tracks_svg(points: Sequence[CubePoint], quantity: Quantity, window: Window, 
     )
     label = f"{quantity.title} against time, {', '.join(map(_band, bands))}; values are in the table"
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{grid}'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">'
+        f"{value_grid(axis)}{time_grid(window, offset)}"
         f'<text class="title" x="{LEFT}" y="14">{escape(quantity.title)}</text>{lines}</svg>'
     )
 
 
-@dataclass(frozen=True)
-class ValueAxis:
-    """The vertical axis of a plot: from ``low`` at the bottom to ``high``; of logarithms if ``log``."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    @classmethod
-    def around(cls, points: Sequence[CubePoint], quantity: Quantity) -> ValueAxis:
-        """An axis with all values, and with error bars up to `LONGEST_BAR` of their range."""
-        pairs = np.array([(_value(one, quantity.name), _value(one, quantity.sigma)) for one in points])
-        values, sigmas = pairs[np.isfinite(pairs[:, 0])].T if len(points) else np.empty((2, 0))
-        if not values.size:
-            return cls(0.0, 1.0)
-        log = quantity.log and bool(values.min() > 0.0)
-        sigmas = np.nan_to_num(sigmas)
-        ends = np.array([values - sigmas, values + sigmas])
-        if log:  # a bar down to zero has no end
-            ends[0] = np.where(ends[0] > 0.0, ends[0], values)
-            values, ends = np.log10(values), np.log10(ends)
-        span = float(np.ptp(values)) or float(np.ptp(ends)) or max(abs(float(values[0])) * 0.1, 1.0)
-        low = float(np.maximum(ends[0], values - LONGEST_BAR * span).min())
-        high = float(np.minimum(ends[1], values + LONGEST_BAR * span).max())
-        margin = 0.08 * ((high - low) or 2.0 * span)
-        return cls(low - margin, high + margin, log)
-
-    def y(self, value: float) -> float:
-        """Distance from the top of the drawing; inside the plot."""
-        at = np.log10(max(value, 1e-12)) if self.log else value
-        place = ABOVE + (self.high - at) / (self.high - self.low) * _HIGH
-        return float(min(max(place, ABOVE), HEIGHT - BELOW))
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """Values with labels, at round numbers."""
-        if not self.log:
-            step = nice_step((self.high - self.low) / 3.0)
-            decimals = max(0, -int(np.floor(np.log10(step))))
-            values = np.arange(np.ceil(self.low / step), np.floor(self.high / step) + 1.0) * step
-            return [(float(value), formatting.number(float(value) + 0.0, f".{decimals}f")) for value in values]
-        factors = (1.0,) if self.high - self.low > 1.5 else (1.0, 2.0, 5.0)
-        powers = range(int(np.floor(self.low)), int(np.ceil(self.high)), 1 if self.high - self.low < 4.0 else 2)
-        decades = [factor * 10.0**power for power in powers for factor in factors]
-        inside = [value for value in decades if self.low <= np.log10(value) <= self.high]
-        return [(value, formatting.number(value, ".3g")) for value in inside]
+def axis_of(points: Sequence[CubePoint], quantity: Quantity) -> ValueAxis:
+    """An axis with all values of a quantity and their error bars."""
+    pairs = np.array([(_value(one, quantity.name), _value(one, quantity.sigma)) for one in points]).reshape(-1, 2)
+    values, sigmas = pairs[np.isfinite(pairs[:, 0])].T
+    return ValueAxis.around(values, sigmas, sigmas, log=quantity.log)
 
 
 def bands_of(points: Sequence[CubePoint]) -> list[Band]:
     """Bands of points, in order of energy."""
     return sorted({(one.e_low, one.e_high) for one in points})
-
-
-_WIDE, _HIGH = WIDTH - LEFT - RIGHT, HEIGHT - ABOVE - BELOW
 
 
 def _cube(cube: Cube, content: FlareContent, links: Links, clock: Clock) -> str:
@@ -154,7 +105,8 @@ def _cube(cube: Cube, content: FlareContent, links: Links, clock: Clock) -> str:
     plots = "".join(f"<figure>{tracks_svg(cube.points, one, window, offset)}</figure>" for one in QUANTITIES)
     said = f'<p class="label">{escape(clock_label(used, offset, window))}</p>'
     tracks = f'<div class="tracks"><div class="plots">{plots}</div>{said}{_legend(cube)}</div>'
-    return f'<div class="cube">{movie}{tracks}</div>{_files(cube, links)}{_table(cube, offset)}'
+    fits = fits_html(cube, window, offset)
+    return f'<div class="cube">{movie}{tracks}</div>{_files(cube, links)}{_table(cube, offset)}{fits}'
 
 
 def _movie(cube: Cube, movie: CubeMovie, content: FlareContent, links: Links) -> str:
@@ -178,7 +130,7 @@ def _movie(cube: Cube, movie: CubeMovie, content: FlareContent, links: Links) ->
 def _legend(cube: Cube) -> str:
     bands = "".join(
         f'<span><svg viewBox="-8 -8 16 16" aria-hidden="true" class="track t{number % COLORS}">'
-        f'<path class="mark" d="{_mark(0.0, 0.0, number)}"/></svg>{_band(band)}</span>'
+        f'<path class="mark" d="{mark_path(0.0, 0.0, number)}"/></svg>{_band(band)}</span>'
         for number, band in enumerate(bands_of(cube.points))
     )
     return (
@@ -197,7 +149,10 @@ def _doubtful_steps(cube: Cube) -> str:
 
 
 def _files(cube: Cube, links: Links) -> str:
-    names = {TRACKS: "tracks (Parquet)", RECORD: "tracks (JSON)"}
+    names = {TRACKS: "tracks (Parquet)"}
+    if cube.spectra:
+        names[SPECTRA_TRACK] = "fits of spectra (Parquet)"
+    names[RECORD] = "tracks and fits (JSON)" if cube.spectra else "tracks (JSON)"
     if cube.movie is not None:
         names = {cube.movie.file: "movie (MP4)", cube.movie.poster: "still picture (PNG)"} | names
     found = [(links.cube(cube, name), said) for name, said in names.items()]
@@ -232,7 +187,7 @@ def _track(points: Sequence[CubePoint], quantity: Quantity, number: int, axis: V
         value, sigma = _value(one, quantity.name), _value(one, quantity.sigma)
         if not np.isfinite(value):
             continue
-        left, right = (_x(time, window) for time in (one.t_start, one.t_end))
+        left, right = (time_x(time, window) for time in (one.t_start, one.t_end))
         middle, y = (left + right) / 2.0, axis.y(value)
         is_doubtful = quantity.aspect in one.doubts
         if not is_doubtful:
@@ -240,7 +195,7 @@ def _track(points: Sequence[CubePoint], quantity: Quantity, number: int, axis: V
         bars.append(f"M{left:.1f} {y:.1f}H{right:.1f}")
         if np.isfinite(sigma):
             bars.append(f"M{middle:.1f} {axis.y(value + sigma):.1f}V{axis.y(value - sigma):.1f}")
-        (hollow if is_doubtful else marks).append(_mark(middle, y, number))
+        (hollow if is_doubtful else marks).append(mark_path(middle, y, number))
     path = f'<path class="line" d="M{"L".join(line)}"/>' if len(line) > 1 else ""
     return (
         f'<g class="track t{number % COLORS}">{path}<path class="bar" d="{"".join(bars)}"/>'
@@ -250,21 +205,6 @@ def _track(points: Sequence[CubePoint], quantity: Quantity, number: int, axis: V
 
 def _hollow(marks: str) -> str:
     return f'<path class="mark hollow" d="{marks}"/>' if marks else ""
-
-
-def _mark(x: float, y: float, number: int) -> str:
-    """SVG path of a circle, square or triangle: bands differ by shape and by colour."""
-    m = MARK
-    shapes = (
-        f"M{x - m:.1f} {y:.1f}a{m} {m} 0 1 0 {2 * m} 0a{m} {m} 0 1 0 {-2 * m} 0z",
-        f"M{x - m:.1f} {y - m:.1f}h{2 * m}v{2 * m}h{-2 * m}z",
-        f"M{x:.1f} {y - 1.3 * m:.1f}l{1.2 * m:.1f} {2.2 * m:.1f}h{-2.4 * m:.1f}z",
-    )
-    return shapes[number % len(shapes)]
-
-
-def _x(time: np.datetime64, window: Window) -> float:
-    return LEFT + (unix_seconds(time) - window.start) / window.span * _WIDE
 
 
 def _value(one: CubePoint, name: str) -> float:

@@ -11,7 +11,8 @@ import pytest
 
 from archive import Archive
 from dashboards.pages.flare.content import FlareContent, load_flare
-from dashboards.pages.flare.cube import QUANTITIES, Quantity, ValueAxis, cubes_html, tracks_svg
+from dashboards.pages.flare.cube import QUANTITIES, Quantity, axis_of, cubes_html, tracks_svg
+from dashboards.pages.flare.track_drawing import ValueAxis
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import InlineLinks, RouteLinks
 from dashboards.shared.time_window import Window
@@ -93,12 +94,12 @@ def test_doubtful_steps_are_hollow_and_no_line_joins_them(content: FlareContent)
 
 def test_a_huge_error_does_not_flatten_the_track(content: FlareContent) -> None:
     points = [replace(point, x_sigma=0.0) for point in content.cubes[0].points]
-    axis = ValueAxis.around(points, QUANTITIES[0])
+    axis = axis_of(points, QUANTITIES[0])
     assert (axis.low, axis.high, axis.log) == (pytest.approx(819.6), pytest.approx(825.4), False)
-    axis = ValueAxis.around([replace(points[0], x_sigma=5000.0), *points[1:]], QUANTITIES[0])
+    axis = axis_of([replace(points[0], x_sigma=5000.0), *points[1:]], QUANTITIES[0])
     assert (axis.low, axis.high) == (pytest.approx(814.2), pytest.approx(825.8))
     assert axis.y(-5000.0) == axis.y(axis.low)  # bars end with the plot
-    assert ValueAxis.around([replace(points[0], x=None)], QUANTITIES[0]) == ValueAxis(0.0, 1.0)
+    assert axis_of([replace(points[0], x=None)], QUANTITIES[0]) == ValueAxis(0.0, 1.0)
 
 
 def test_labels_of_axes() -> None:

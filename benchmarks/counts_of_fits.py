@@ -1,0 +1,87 @@
+"""How errors of temperature and spectral index depend on counts: how many a step of a track of fits needs.
+
+The spectra are simulated as those of `benchmarks.spectral_fits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.accuracy_page import PAGE, replace_section
+from benchmarks.spectral_fits import ANGLE, DISTANCE, SHAPES, Shape, simulate
+from benchmarks.timing import markdown_table
+from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
+from stixcore.spectra.fit import SpectrumFit, fit_spectrum
+from stixcore.spectra.fit.parameters import Value
+from stixcore.spectra.response import Response, make_response
+from stixcore.spectra.tables import response_tables
+
+REPETITIONS, SEED = 30, 5
+LEVELS = (2.5e3, 5e3, 1e4, 2e4, 5e4)  # net counts in 4-150 keV
+
+
+def _row(shape: Shape, level: float, response: Response, rng: np.random.Generator) -> list[object]:
+    fits: list[SpectrumFit] = []
+    for _ in range(REPETITIONS):
+        spectrum, _ = simulate(shape, level, response, rng)
+        fits.append(fit_spectrum(spectrum, response, distance=DISTANCE, angle=ANGLE))
+    heat = [fit.parameters["T_keV"] for fit in fits]
+    index = [fit.parameters["delta"] for fit in fits if "delta" in fit.parameters]
+    bias = float(np.median([value.value for value in heat])) / shape.t_kev - 1.0
+    known = len(index) >= 3 and bool(shape.norm)
+    return [
+        shape.name,
+        f"{level:,.0f}",
+        f"{len(index)} of {len(fits)}" if shape.norm else "",
+        f"{bias:+.1%}",
+        f"{_spread(heat, shape.t_kev) / shape.t_kev:.1%}",
+        f"{_inside(heat, shape.t_kev):.0%}",
+        f"{_spread(index, shape.delta):.2f}" if known else "",
+        f"{_inside(index, shape.delta):.0%}" if known else "",
+        sum(fit.verdict != "trusted" for fit in fits),
+    ]
+
+
+def _spread(values: Sequence[Value], truth: float) -> float:
+    """Error that 68 % of the values do not exceed."""
+    return float(np.percentile(np.abs([value.value - truth for value in values]), 68))
+
+
+def _inside(values: Sequence[Value], truth: float) -> float:
+    """How often the truth is within 3 σ; an open side holds everything."""
+    found = []
+    for value in values:
+        sigma = value.sigma_minus if value.value > truth else value.sigma_plus
+        found.append(sigma is None or abs(value.value - truth) <= 3.0 * sigma)
+    return float(np.mean(found))
+
+
+def run() -> None:
+    """Write the section of the page."""
+    coarse = tuple(sorted(detector_indices(IMAGING_LABELS).tolist()))
+    response = make_response(response_tables().channel_edges, detectors=coarse, pixels=range(8), tailing=False)
+    rng = np.random.default_rng(SEED)
+    rows = [_row(shape, level, response, rng) for shape in SHAPES for level in LEVELS]
+    heads = [
+        "flare",
+        "net counts",
+        "electrons found",
+        "T, bias",
+        "T, error",
+        "T, 3 σ",
+        "δ, error",
+        "δ, 3 σ",
+        "doubtful",
+    ]
+    heading, _, body = markdown_table("Counts of a fit", heads, rows).strip().partition("\n")
+    replace_section(PAGE, f"{heading}\n\n{INTRODUCTION}\n{body.strip()}", "## Loss of charge")
+
+
+INTRODUCTION = f"""How many counts the automatic recipe needs: {REPETITIONS} spectra in each row, simulated as above.
+The error is what 68 % of the fits do not exceed; "3 σ" is how often the truth is inside three standard deviations. With
+few counts the recipe takes electrons for heat, and their index is at a bound of the fit. A step of a
+[track of fits](decisions/cubes.md) has at least 20,000 counts. `python -m benchmarks counts_of_fits` writes this
+section.
+"""
