@@ -214,7 +214,7 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.CUBE_DAMAGED: Kind(
         Level.ERROR,
-        "the record, tracks or movie of a cube are missing or damaged",
+        "the record, tracks, fits or movie of a cube are missing or damaged",
         "the record is removed; the next run of the previews makes the cube again",
     ),
     Code.MAP_UNREADABLE: Kind(

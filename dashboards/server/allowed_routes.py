@@ -40,7 +40,7 @@ SERVED: Mapping[str, str] = {
     r"/archive/(calibration/[^/]+\.(?:fits|csv))$": "an energy table or a CAL file that the archive added",
     r"/archive/script/([0-9a-f]{16}-[a-z_]+?)(-stixpy\.py|\.py|\.pro|\.ipynb)$": "a script that reproduces an image",
     r"/archive/context/(\d{10})/(context_[a-z0-9_T]{1,40}\.fits)/(solo|earth)\.png$": "a context map of a flare",
-    r"/archive/(cube/cube-[0-9-]{1,40}/[a-z0-9_.-]{1,80})$": "movie and tracks of a flare",
+    r"/archive/(cube/cube-[0-9-]{1,40}/[a-z0-9_.-]{1,80})$": "movie, tracks and fits of a flare",
     r"/archive/(spectrum/[0-9a-f]{16}/(?:stx_spectrum\.fits|stx_srm\.fits|spectrum\.json))$": "files of a spectrum",
     r"/archive/(report/[0-9a-f]{16}\.png)$": "the report of an image set",
     r"/archive/report/([0-9a-f]{16})\.pdf$": "the report of an image set as PDF",

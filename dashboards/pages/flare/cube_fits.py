@@ -92,10 +92,8 @@ def fits_svg(
 
 
 def _axis(points: Sequence[SpectrumPoint], quantity: FittedQuantity) -> ValueAxis:
-    """An axis with the trusted values, or with all where none is trusted, and their error bars."""
-    known = [one for one in points if getattr(one, quantity.name) is not None]
-    shown = [one for one in known if not one.is_doubtful] or known
-    rows = [_value(one, quantity) for one in shown]
+    """An axis with all values of a quantity and their error bars."""
+    rows = [_value(one, quantity) for one in points if getattr(one, quantity.name) is not None]
     return ValueAxis.around(*np.array(rows).reshape(-1, 3).T, log=quantity.log)
 
 

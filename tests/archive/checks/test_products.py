@@ -30,8 +30,13 @@ MONTH, CUBE, RENDERING = (
 )
 CONTEXT, UPLOADED = "overlays/context_aia_171_20221111T120000.fits", "overlays/anna/map_12345678.fits.gz"
 POINT = {"t_start": "2022-11-11T12:00:00.000", "t_end": "2022-11-11T12:01:00.000", "e_low": 4.0, "e_high": 10.0}
+FIT = POINT | {
+    "livetime_s": 50.0, "counts": 3e4, "attenuator_in": False, "model": "vth", "fit_low": 4.0, "fit_high": 20.0,
+    "chi2": 9.0, "ndof": 11, "verdict": "trusted", "doubts": [], "temperature": 14.0, "temperature_minus": 0.5,
+}  # fmt: skip
 RECORD = {
-    "tracks": [POINT], "movie": {"band_kev": [4.0, 10.0], "frames": 1, "file": "movie.mp4", "poster": "poster.png"},
+    "tracks": [POINT], "spectra": {"track": [FIT]},
+    "movie": {"band_kev": [4.0, 10.0], "frames": 1, "file": "movie.mp4", "poster": "poster.png"},
 }  # fmt: skip
 
 
@@ -72,7 +77,8 @@ def filled(tmp_path: Path) -> Archive:
     add_goes_minutes(archive.root, GoesMinutes(16, "a", times, np.full(60, 1e-6), np.full(60, 1e-7)))
     contents = {
         f"{CUBE}/cube.json": json.dumps(RECORD).encode(), f"{CUBE}/movie.mp4": MOVIE, f"{CUBE}/poster.png": png(),
-        f"{CUBE}/tracks.parquet": parquet(), CONTEXT: a_map(), UPLOADED: gzip.compress(a_map()),
+        f"{CUBE}/tracks.parquet": parquet(), f"{CUBE}/spectra_track.parquet": parquet(),
+        CONTEXT: a_map(), UPLOADED: gzip.compress(a_map()),
         "overlays/notes.txt": b"", f"{RENDERING}/rendering.json": json.dumps({"files": ["overlay.png"]}).encode(),
         f"{RENDERING}/overlay.png": png(),
     }  # fmt: skip
@@ -101,6 +107,8 @@ def cut(content: bytes) -> bytes:
         (f"{CUBE}/poster.png", cut, Code.CUBE_DAMAGED, "its end is missing"),
         (f"{CUBE}/tracks.parquet", cut, Code.CUBE_DAMAGED, "it cannot be read"),
         (f"{CUBE}/tracks.parquet", None, Code.CUBE_DAMAGED, "it is missing"),
+        (f"{CUBE}/spectra_track.parquet", cut, Code.CUBE_DAMAGED, "it cannot be read"),
+        (f"{CUBE}/spectra_track.parquet", None, Code.CUBE_DAMAGED, "it is missing"),
         (CONTEXT, lambda _: b"<html>", Code.MAP_UNREADABLE, "not a FITS file; stix-jobs context brings it again"),
         (CONTEXT, lambda _: a_map((2, 8, 8)), Code.MAP_UNREADABLE, "no image with two axes"),
         (f"{RENDERING}/rendering.json", cut, Code.RENDERING_DAMAGED, "request it again"),

@@ -3,20 +3,23 @@
 import json
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
+from astropy.units import Unit
 from PIL import Image as Picture
 
 from archive import Archive, ImageFilter, RunFilter, ingest
+from archive.cubes import read_cube
 from jobs.imaging.reproduce import reproduce
 from jobs.inputs import InputCatalog
 from jobs.previews.cubes import CubeRules, run_cube
 from jobs.previews.make_cubes import _plan
 from jobs.previews.run import make_previews
+from jobs.previews.spectrum_track import thermal_source
 from jobs.previews.tracks import PANEL, _step_at
 from jobs.previews.windows import PreviewRules
 from stixcore.imaging.reconstruction import Method
@@ -92,7 +95,8 @@ def test_tracks_and_movie(made):
     folder = cube_folder_of(archive)
     assert folder.name.startswith("cube-")
     assert folder.name.endswith("-2211102195")
-    assert {path.name for path in folder.iterdir()} == {"cube.json", "movie.mp4", "poster.png", "tracks.parquet"}
+    names = {"cube.json", "movie.mp4", "poster.png", "tracks.parquet", "spectra_track.parquet"}
+    assert {path.name for path in folder.iterdir()} == names
     table = pq.read_table(folder / "tracks.parquet")
     assert table.num_rows == len(report.cubes[0].sets)
     assert table.schema.field("x_sigma").metadata[b"unit"] == b"arcsec"
@@ -108,6 +112,63 @@ def test_tracks_and_movie(made):
     assert record["movie"]["frames"] == 3
     assert (folder / "poster.png").read_bytes()[:4] == b"\x89PNG"
     assert (folder / "movie.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_fits_are_in_the_record_and_in_a_file(made):
+    archive, report = made
+    folder = cube_folder_of(archive)
+    cube = read_cube(archive.root, PurePosixPath(folder.relative_to(archive.root)))
+    table = pq.read_table(folder / "spectra_track.parquet")
+    assert table.num_rows == len(cube.spectra) == len(report.cubes[0].record["spectra"]["track"]) == 2
+    assert table["temperature"].to_pylist() == [one.temperature for one in cube.spectra]
+    assert [tuple(json.loads(text)) for text in table["doubts"].to_pylist()] == [one.doubts for one in cube.spectra]
+    assert table.schema.field("temperature_minus").metadata[b"unit"] == b"MK"
+    read = Table.read(folder / "spectra_track.parquet", format="parquet")
+    assert read["emission_measure"].unit == Unit("1e49 cm-3")
+    assert str(read["e_cut_plus"].unit) == "keV"
+    steps = sorted({(point["t_start"], point["t_end"]) for point in report.cubes[0].record["tracks"]})
+    assert {one.as_json()["t_start"] for one in cube.spectra} <= {start for start, _ in steps}
+    assert {one.as_json()["t_end"] for one in cube.spectra} <= {end for _, end in steps}
+    for one in cube.spectra:
+        assert one.counts >= CUBE.fit_counts
+        assert 8.0 < one.temperature < 25.0  # a small flare
+        assert 0.0 < one.temperature_minus < one.temperature
+
+
+def test_fits_are_made_again_alone_and_images_stay(made):
+    """For another rule, another table of thermal emission, or a cube from before there were fits."""
+    archive, _ = made
+    folder = cube_folder_of(archive)
+    before = json.loads((folder / "cube.json").read_text())
+    images = {path: path.stat().st_mtime_ns for run in before["runs"] for path in archive.root.rglob(f"*/{run}/*")}
+    assert images
+    (cube,) = make_previews(archive, NOW, rules=RULES, cube=replace(CUBE, fit_counts=1e9)).cubes
+    assert (cube.sets, cube.keeps_images, cube.record["tracks"]) == ((), True, before["tracks"])
+    assert cube.record["spectra"]["reason"].startswith("no step has 1000000000 counts above background")
+    assert not (folder / "spectra_track.parquet").exists()
+    (folder / "cube.json").write_text(json.dumps({key: value for key, value in before.items() if key != "spectra"}))
+    (cube,) = make_previews(archive, NOW, rules=RULES, cube=CUBE).cubes
+    assert json.loads((folder / "cube.json").read_text()) == before
+    assert (folder / "spectra_track.parquet").is_file()
+    assert make_previews(archive, NOW, rules=RULES, cube=CUBE).cubes == ()
+    assert {path: path.stat().st_mtime_ns for path in images} == images
+    (task,) = _plan(archive, InputCatalog.of(archive), archive.science_file("2211102195"), CUBE, NOW)
+    assert task.is_made
+    assert not replace(task, thermal="another table").is_made
+    assert replace(task, thermal="another table").record is not None
+
+
+def test_why_there_are_no_fits(made, tmp_path):
+    archive, _ = made
+    (task,) = _plan(archive, InputCatalog.of(archive), archive.science_file("2211102195"), CUBE, NOW)
+    chianti = tmp_path / "calibration" / "chianti"
+    chianti.mkdir(parents=True)
+    (chianti / "chianti_lines_1_10_v100.sav").write_bytes(b"")
+    cube = run_cube(replace(task, root=tmp_path, rules=replace(CUBE, max_steps=2, bands=((6.0, 10.0),), copies=2)))
+    assert cube.record["spectra"]["track"] == []
+    assert "calibration/chianti has no file of abundances" in cube.record["spectra"]["reason"]
+    assert thermal_source(tmp_path) == cube.record["spectra"]["reason"]
+    assert len(cube.sets) == 2
 
 
 def test_a_cube_is_made_once_and_again_when_its_inputs_change(made):
