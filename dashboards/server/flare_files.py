@@ -160,7 +160,7 @@ def _begin(flare_id: str, visitor: Visitor, server: str) -> tuple[Iterator[bytes
 
 
 def _extra(archive: Archive, flare: Flare, images: Sequence[Image]) -> list[ExtraFile]:
-    """The row of the flare, reports of its image sets, and movie and tracks of its cubes."""
+    """The row of the flare, reports of its image sets, and movie, tracks and fits of its cubes."""
     row = json.dumps(row_document(FLARES, flare), indent=1, ensure_ascii=False).encode()
     extra = [ExtraFile(f"flare_{flare.flare_id}.json", "the flare's row of the index", lambda: row)]
     folders = {image.recipe_id: image.file.rpartition("/")[0] for image in images}
@@ -172,7 +172,7 @@ def _extra(archive: Archive, flare: Flare, images: Sequence[Image]) -> list[Extr
         for name in cube.files:
             path = archive.path_of(str(cube.folder / name))
             if path.is_file():
-                extra.append(ExtraFile(f"{cube.group_id}_{name}", "movie and tracks of the flare", _reader(path)))
+                extra.append(ExtraFile(f"{cube.group_id}_{name}", "movie, tracks and fits of the flare", _reader(path)))
     return extra
 
 

@@ -79,7 +79,7 @@ def pixel_data(counts, rcr=None):
 
 def flare_counts(truth, rng):
     """Counts of bins with given (kT [keV], emission measure, electrons, index), spread evenly over the detectors."""
-    response = make_response(response_tables().channel_edges, detectors=COARSE, pixels=PIXELS, place=(0.0, 0.0))
+    response = make_response(response_tables().channel_edges, detectors=COARSE, pixels=PIXELS, tailing=False)
     edges = response.photon_edges
     place = tuple(float(one) for one in stix_to_hpc(0.0, 0.0, POINTING))
     albedo = Albedo(edges, heliocentric_angle(place, DISTANCE))
@@ -104,7 +104,7 @@ def simulated():
     """A flare that heats to 20 MK and hardens to δ = 4 in the middle, in 24 bins, and its track."""
     rng = np.random.default_rng(16)
     phase = np.sin(np.linspace(0.0, np.pi, 24))
-    truth = [((12.0 + 8.0 * p) * KEV_PER_MK, 0.03 + 0.03 * p, 1.2 + 0.9 * p, 6.0 - 2.0 * p) for p in phase]
+    truth = [((12.0 + 8.0 * p) * KEV_PER_MK, 0.06 + 0.06 * p, 0.9 + 0.9 * p, 6.0 - 2.0 * p) for p in phase]
     counts, place = flare_counts(truth, rng)
     quiet = pixel_data(rng.poisson(QUIET, (200, 32, 12, counts.shape[-1])).astype(float))
     data = pixel_data(counts)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.needs_shared_data
 
 NOW = np.datetime64("2026-11-30T00:00:00", "us")
 RULES = PreviewRules(bands=((6.0, 10.0),))
-CUBE = CubeRules(step_counts=12_000.0, max_steps=3, copies=4)
+CUBE = CubeRules(step_counts=12_000.0, max_steps=3, copies=4, fit_counts=10_000.0)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_fits_are_in_the_record_and_in_a_file(made):
     folder = cube_folder_of(archive)
     cube = read_cube(archive.root, PurePosixPath(folder.relative_to(archive.root)))
     table = pq.read_table(folder / "spectra_track.parquet")
-    assert table.num_rows == len(cube.spectra) == len(report.cubes[0].record["spectra"]["track"]) == 2
+    assert table.num_rows == len(cube.spectra) == len(report.cubes[0].record["spectra"]["track"]) > 1
     assert table["temperature"].to_pylist() == [one.temperature for one in cube.spectra]
     assert [tuple(json.loads(text)) for text in table["doubts"].to_pylist()] == [one.doubts for one in cube.spectra]
     assert table.schema.field("temperature_minus").metadata[b"unit"] == b"MK"
