@@ -27,8 +27,9 @@ from stixcore.spectra.response import Response
 log = logging.getLogger(__name__)
 
 #: Counts above background in the fitted energies that a step needs. With these the automatic recipe finds the electrons
-#: of all simulated flares, their index is known to 0.5 and the temperature to 7 %; with a quarter it takes electrons
-#: for heat in every second flare, with half the index is often at a bound (``docs/accuracy.md``, "Counts of a fit").
+#: of all simulated flares, their index is known to 0.3 to 0.7 and the temperature to 6 %; with a quarter it takes
+#: electrons for heat in most flares, with half the index is wrong by more than 1 or at a bound in a third
+#: (``docs/accuracy.md``, "Counts of a fit").
 LEAST_COUNTS = 20_000.0
 
 
