@@ -34,6 +34,7 @@ from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.fit.verdict import no_background
 from stixcore.spectra.models.thermal import ThermalTable, built_in_table
 from stixcore.spectra.response import Response, make_response
+from stixcore.spectra.transmission import ResponseScheme
 from stixcore.spectrum_recipe import NO_MODEL, SPECTRUM_REVISION, SpectrumRecipe, SpectrumRequest
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "MeasuredSpectrum",
     "SpectrumRequest",
     "distance_to_sun",
+    "flare_response",
+    "heliocentric_angle",
     "measure_recipe",
     "measure_spectrum",
     "read_science",

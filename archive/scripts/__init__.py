@@ -1,4 +1,4 @@
-"""Scripts and tables for download: Python, IDL and notebooks that reproduce an image or a spectrum, animations, overlays.
+"""Scripts and tables for download: Python, IDL and notebooks that reproduce images and spectra, animations, overlays.
 
 Scripts are text, generated from ``templates/``, and are not run here. `sources` and `spectrum_sources` collect the data
 for the scripts of an image and of a spectrum; `images`, `idl`, `selections` and `spectra` write scripts; `bundle` packs
