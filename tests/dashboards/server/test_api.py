@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -13,16 +14,21 @@ import numpy as np
 import pytest
 from openapi_spec_validator import validate
 
+from archive import Archive, Flare
 from archive.index.schema import FLARES, IMAGES, SCIENCE_FILES, SPECTRA
+from dashboards.server.api.call import Call
 from dashboards.server.api.endpoints import ENDPOINTS, ROOT
 from dashboards.server.api.openapi import openapi_document
 from dashboards.server.api.parameters import PAGE, next_page, read_parameters
 from dashboards.server.api.requesting import REQUEST_SCHEMA
 from dashboards.server.api.rows import row_document, row_schema
+from dashboards.shared.access import GUEST
 from jobs.queue.requests import ImagingRequest, parse_request
+from jobs.shared.limits import Limits
 
 IMAGES_ADDRESS = f"{ROOT}/images"
 SPECTRA_ADDRESS = f"{ROOT}/spectra"
+NOW = np.datetime64("2026-11-30T12:00:00", "us")
 WHOLE = "0123456789abcdef-clean"
 REQUEST = {
     "uid": "2211116471",
@@ -136,6 +142,47 @@ def test_filters_and_order_of_spectra(client: Any, small: Any) -> None:
     assert found(f"start={start}&end={end}") == [shown[2].spectrum_id, shown[1].spectrum_id]
     page = client.get(f"{SPECTRA_ADDRESS}?limit=4").json
     assert len(client.get(urljoin(SPECTRA_ADDRESS, page["next"])).json["items"]) == len(shown) - 4
+
+
+def test_flares_by_the_fit_of_their_spectra(tmp_path: Path) -> None:
+    """A flare says where its spectrum is; those without a fit match no limit and are last in every order."""
+    archive = Archive(tmp_path / "archive", create=True)
+    common: dict[str, Any] = {"source": "detected", "updated_at": NOW}
+    fits = ((12.0, 4.0), (20.0, None), (None, 7.5), (None, None))
+    flares = [
+        Flare(
+            flare_id=f"221111120{n}",
+            t_peak=np.datetime64(f"2022-11-11T12:0{n}", "us"),
+            temperature=temperature,
+            delta=delta,
+            spectrum_id="0123456789abcdef" if temperature else None,
+            fitted='{"temperature": 12.0}' if temperature else None,
+            **common,
+        )
+        for n, (temperature, delta) in enumerate(fits)
+    ]
+    archive.upsert("flares", flares)
+    endpoints = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"}
+
+    def answer(path: str, place: str = "", **given: str) -> Any:
+        endpoint = endpoints[path]
+        values = read_parameters(endpoint.parameters, {name: [text.encode()] for name, text in given.items()})
+        return endpoint.answer(archive, Call(GUEST, values, {}, {"flare_id": place}, b"", NOW, Limits())).document
+
+    def found(**given: str) -> str:
+        page = answer("/flares", **given)
+        assert page["total"] == len(page["items"])
+        assert "fitted" not in page["items"][0]
+        return "".join(item["flare_id"][-1] for item in page["items"])
+
+    assert found(temperature_min="12", sort="temperature") == "01"
+    assert found(temperature_max="15") == "0"
+    assert found(delta_min="4.5") == "2"
+    assert found(delta_max="7.5", sort="-delta") == "20"
+    assert found(sort="-temperature") == "1032"
+    assert answer("/flares", limit="1")["units"]["emission_measure_sigma"] == "10⁴⁹ cm⁻³"
+    assert answer("/flares/{flare_id}", "2211111200")["links"]["spectrum"] == "../spectra/0123456789abcdef"
+    assert answer("/flares/{flare_id}", "2211111203")["links"]["spectrum"] is None
 
 
 def test_hidden_spectra_are_their_authors_and_operators(
