@@ -9,6 +9,7 @@ import pytest
 
 from archive import Archive
 from archive.accounts.store import USERS_FILE
+from archive.layout import SPECTRUM_FILES, SPECTRUM_RECORD
 
 
 def test_a_link_in_the_place_of_an_image(target: Any, attacker: Any) -> None:
@@ -35,8 +36,33 @@ def test_a_link_in_the_place_of_an_image(target: Any, attacker: Any) -> None:
     archive.close()
 
 
+def test_a_link_in_the_place_of_a_file_of_a_spectrum(target: Any, attacker: Any) -> None:
+    """Neither the download nor the API follows it."""
+    archive = Archive(target.root)
+    spectrum = archive.spectra(limit=1)[0]
+    archive.close()
+    secret = (target.root / USERS_FILE).read_bytes()
+    for name in SPECTRUM_FILES:
+        path = target.root / spectrum.folder / name
+        content = path.read_bytes()
+        path.unlink()
+        path.symlink_to(os.path.relpath(target.root / USERS_FILE, path.parent))
+        try:
+            download = attacker.get(f"/archive/spectrum/{spectrum.spectrum_id}/{name}")
+            described = attacker.get(f"/api/v1/spectra/{spectrum.spectrum_id}")
+        finally:
+            path.unlink()
+            path.write_bytes(content)
+        assert (download.status, described.status) == (404, 200), name
+        assert (described.json["spectrum"] is None) == (name == SPECTRUM_RECORD)
+        for body in (download.body, described.body):
+            assert secret[:40] not in body
+            assert str(target.root).encode() not in body
+
+
 @pytest.fixture(autouse=True)
 def _as_before(target: Any) -> Any:
     """Other tests find the archive as it was."""
     yield
-    assert not any(path.is_symlink() for path in (target.root / "images").rglob("*"))
+    places = [*(target.root / "images").rglob("*"), *(target.root / "spectra").rglob("*")]
+    assert not any(path.is_symlink() for path in places)
