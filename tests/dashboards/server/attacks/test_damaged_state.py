@@ -60,6 +60,7 @@ NOT_STATE = {
     "cal_files.json",
     "GridCorrection.csv", "PhaseCorrFactors.csv", "elut_index.csv", "stx_det_adc.csv", "stx_det_pixels.csv",
     "science_echan_index.csv", "stx_subc_params.csv", "subcollimator_transmission.csv", "std_gamma_2.csv",
+    "transmission_20251110.csv", "transmission_20220621.csv", "nist_w_z74.csv", "xsec_cdte_w_elam.csv",
     "vnd.apache.parquet", "table.csv", "table.parquet", "stix_images.csv", "stix_tracks.csv", "measures.csv",
 }  # fmt: skip
 
