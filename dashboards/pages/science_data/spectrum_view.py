@@ -177,14 +177,15 @@ class SpectrumView:
         if feedback.choice is not None:
             self._fields.show_backgrounds(feedback.choice)
         self._fit.disabled = bool(feedback.refusals)
-        if self.result is not None and self.result.answers(feedback.request, feedback.background_file):
-            self._show_result(self.result)
-        else:
-            measured = feedback.measured
-            self._figure.show(None if measured is None else describe_spectrum(measured, {}))
-            stale = self.result is not None and self._found.object != FITTING
-            self._found.object = "<p>The form has changed since the last fit.</p>" if stale else self._found.object
-            self._download.visible = False
+        result = self.result
+        if result is not None and not feedback.refusals and result.answers(feedback.request, feedback.background_file):
+            self._show_result(result)
+            return
+        measured = feedback.measured
+        self._figure.show(None if measured is None else describe_spectrum(measured, {}))
+        self._download.visible = False
+        if result is not None and self._found.object != FITTING:
+            self._found.object = "<p>The form has changed since the last fit.</p>"
 
     # Fit -------------------------------------------------------------------------------------------------------------
 

@@ -49,6 +49,12 @@ def _analysis(page: Page) -> None:
     expect(page.get_by_text("will be made")).to_be_visible(timeout=60_000)
 
 
+def _spectrum(page: Page) -> None:
+    expect(page.get_by_text("Ready to fit")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Advanced").click()
+    expect(page.get_by_label("Fixed delta", exact=True)).to_be_visible()
+
+
 def _advanced(page: Page) -> None:
     _analysis(page)
     page.get_by_role("button", name="Advanced").click()
@@ -213,6 +219,7 @@ SCENES = (
     Scene("science data, simulated file", "science_data?uid={simulated_uid}"),
     Scene("science data, analysis", _ANALYSIS, _analysis, BOTH),
     Scene("science data, advanced", _ANALYSIS, _advanced, (USER,)),
+    Scene("science data, spectrum", f"science_data?uid={FLARE}&tab=spectrum", _spectrum),
     Scene("operations", "operations", who=(GUEST, OPERATOR)),
     # what their forms do is told in test_signing_in.py; here it would end the walk
     Scene("sign in", "login", not_here=("Name", "Password", "Sign in")),
