@@ -138,6 +138,10 @@ class WebLimits:
         Uploaded files that are read, and image sets that are made from them, at the same time.
     own_waiting : int
         Image sets from uploaded files that may wait.
+    fits : int
+        Spectra that are fitted at the same time. A page fits one at a time.
+    fits_waiting : int
+        Fits that may wait.
     """
 
     body: int = 1 << 20
@@ -187,3 +191,5 @@ class WebLimits:
     bundle: int = 1 << 30
     own_files: int = 2
     own_waiting: int = 8
+    fits: int = 1
+    fits_waiting: int = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
@@ -19,7 +20,7 @@ from dashboards.pages.science_data.prefilled_spectrum import spectrum_address
 from dashboards.pages.science_data.spectrum_feedback import SpectrumFeedback, spectrum_feedback
 from dashboards.pages.science_data.spectrum_fields import SpectrumFields
 from dashboards.pages.science_data.spectrum_form import SpectrumForm
-from dashboards.pages.science_data.spectrum_result import SpectrumResult, fit_box
+from dashboards.pages.science_data.spectrum_result import SpectrumResult, fit_box, run_later
 from dashboards.pages.science_data.state import SPECTRUM_TAB
 from dashboards.panel_patches.document_lock import locked_updates
 from dashboards.shared.errors import NotUnderstood
@@ -32,6 +33,9 @@ from jobs.spectra.products import describe_spectrum
 from stixcore.errors import StixError, public_sentence
 from stixcore.times import format_time
 
+log = logging.getLogger(__name__)
+
+CHANGED = "<p>The form has changed since the last fit.</p>"
 FITTING = "<p>Fitting…</p><progress aria-label='fitting'></progress>"
 
 
@@ -52,7 +56,7 @@ class SpectrumView:
         self, view: FileView, form: SpectrumForm, clock: Callable[[], np.datetime64], is_shown: Callable[[], bool]
     ) -> None:
         self._view, self._form, self._clock, self._is_shown = view, form, clock, is_shown
-        self._previews, self._fits = NewestOnly(), NewestOnly()
+        self._previews, self._is_fitting, self._is_closed = NewestOnly(), False, False
         self._in_turn = locked_updates(pn.state.curdoc)
         self._typing = False
         self._fields = SpectrumFields(form)
@@ -176,7 +180,7 @@ class SpectrumView:
         self._link.object = texts.link_html(spectrum_address(self._form, feedback.box, SPECTRUM_TAB))
         if feedback.choice is not None:
             self._fields.show_backgrounds(feedback.choice)
-        self._fit.disabled = bool(feedback.refusals)
+        self._fit.disabled = bool(feedback.refusals) or self._is_fitting
         result = self.result
         if result is not None and not feedback.refusals and result.answers(feedback.request, feedback.background_file):
             self._show_result(result)
@@ -185,27 +189,48 @@ class SpectrumView:
         self._figure.show(None if measured is None else describe_spectrum(measured, {}))
         self._download.visible = False
         if result is not None and self._found.object != FITTING:
-            self._found.object = "<p>The form has changed since the last fit.</p>"
+            self._found.object = CHANGED
 
     # Fit -------------------------------------------------------------------------------------------------------------
 
     def fit(self) -> None:
-        """Start the fit of the selection. The page shows the newest one only."""
+        """Start the fit of the selection; one at a time."""
         box = self._view.box
-        if box is None:
+        if box is None or self._is_fitting:
             return
-        self._notices.show([])
-        self._found.object = FITTING
 
         def compute() -> None:
+            if self._is_closed:
+                return
             try:
                 result = fit_box(self._form, box)
             except (StixError, OSError) as error:
-                self._in_turn(partial(self._show_problem, public_sentence(error)))
+                self._in_turn(partial(self._end, public_sentence(error), None))
+            except Exception:
+                log.exception("a fit of %s failed", self._form.name_of)
+                self._in_turn(partial(self._end, "it failed; the operators find the reason in the log", None))
             else:
-                self._in_turn(partial(self._show_result, result))
+                self._in_turn(partial(self._end, "", result))
 
-        self._fits.ask(compute)
+        try:
+            run_later(compute)
+        except StixError as error:
+            self._show_problem(str(error))
+            return
+        self._is_fitting = self._fit.disabled = True
+        self._notices.show([])
+        self._found.object = FITTING
+
+    def _end(self, problem: str, result: SpectrumResult | None) -> None:
+        known = self.feedback
+        self._is_fitting, self._fit.disabled = False, known is not None and bool(known.refusals)
+        self.result = result
+        if result is None:
+            self._show_problem(problem)
+        elif known is None or (not known.refusals and result.answers(known.request, known.background_file)):
+            self._show_result(result)
+        else:  # the page may still learn about the same selection, and then shows the fit
+            self._found.object = CHANGED
 
     def _show_problem(self, problem: str) -> None:
         self.result, self._found.object, self._download.visible = None, "", False
@@ -225,7 +250,7 @@ class SpectrumView:
     def _close(self) -> None:
         """The session has ended: compute nothing more, and keep nothing."""
         self._previews.close()
-        self._fits.close()
+        self._is_closed = True
         self.feedback = self.result = None
 
 

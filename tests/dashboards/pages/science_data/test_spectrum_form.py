@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -11,17 +12,18 @@ import numpy as np
 import pytest
 
 from archive import Archive
+from dashboards.pages.science_data import spectrum_result
 from dashboards.pages.science_data.file_state import FileView
 from dashboards.pages.science_data.prefilled_spectrum import fill_in_spectrum, spectrum_address
 from dashboards.pages.science_data.spectrum_feedback import spectrum_feedback
 from dashboards.pages.science_data.spectrum_form import GIVEN, LISTED, PICKED, SEARCHED, SpectrumForm, parameters_of
-from dashboards.pages.science_data.spectrum_result import fit_box
+from dashboards.pages.science_data.spectrum_result import fit_box, run_later
 from dashboards.pages.science_data.spectrum_texts import feedback_html, link_html, model_options
 from dashboards.pages.science_data.state import ScienceState
 from dashboards.shared.source import ArchiveSource
 from jobs.cli.parser import main
 from jobs.queue.requests import NONE
-from jobs.shared.errors import BadRequest
+from jobs.shared.errors import BadRequest, LimitReached
 from stixcore.measure_spectrum import NO_MODEL
 from stixcore.spectra.files import read_spectrum_file
 
@@ -262,3 +264,22 @@ def test_a_file_of_ones_own_is_fitted_where_it_is(form: SpectrumForm, november: 
     mine, archived = fit_box(own, form.view.box), fit_box(form, form.view.box)
     assert mine.document["fit"]["parameters"] == archived.document["fit"]["parameters"]
     assert "spectrum 'my flare.fits' --background" in mine.command
+
+
+def test_fits_wait_for_each_other_and_not_without_end(monkeypatch: Any) -> None:
+    began, go_on, done = threading.Event(), threading.Event(), threading.Semaphore(0)
+    monkeypatch.setattr(spectrum_result, "_BEGUN", threading.BoundedSemaphore(2))
+
+    def first() -> None:
+        began.set()
+        assert go_on.wait(60)
+        done.release()
+
+    run_later(first)
+    assert began.wait(60)
+    run_later(done.release)
+    with pytest.raises(LimitReached, match="busy with other fits"):
+        run_later(done.release)
+    assert not done.acquire(blocking=False)
+    go_on.set()
+    assert all(done.acquire(timeout=60) for _ in range(2))
