@@ -10,6 +10,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from archive import Archive
 from dashboards.pages.science_data import spectrum_result
@@ -18,7 +19,7 @@ from dashboards.pages.science_data.prefilled_spectrum import fill_in_spectrum, s
 from dashboards.pages.science_data.spectrum_feedback import spectrum_feedback
 from dashboards.pages.science_data.spectrum_form import GIVEN, LISTED, PICKED, SEARCHED, SpectrumForm, parameters_of
 from dashboards.pages.science_data.spectrum_result import fit_box, run_later
-from dashboards.pages.science_data.spectrum_texts import feedback_html, link_html, model_options
+from dashboards.pages.science_data.spectrum_texts import feedback_html, link_html, model_options, result_html
 from dashboards.pages.science_data.state import ScienceState
 from dashboards.shared.source import ArchiveSource
 from jobs.cli.parser import main
@@ -258,12 +259,35 @@ def test_a_spectrogram_is_fitted_as_it_was_summed_on_board(long: SpectrumForm) -
 
 
 def test_a_file_of_ones_own_is_fitted_where_it_is(form: SpectrumForm, november: Archive, tmp_path: Path) -> None:
-    path = tmp_path / "my flare.fits"
+    path = tmp_path / "my <b>flare.fits"
     shutil.copyfile(form.view.path, path)
     own = SpectrumForm(FileView(path), ArchiveSource(november.root), None)
     mine, archived = fit_box(own, form.view.box), fit_box(form, form.view.box)
     assert mine.document["fit"]["parameters"] == archived.document["fit"]["parameters"]
-    assert "spectrum 'my flare.fits' --background" in mine.command
+    assert "spectrum 'my <b>flare.fits' --background" in mine.command
+    html = result_html(mine, "")
+    assert "<b>" not in html
+    assert "my &lt;b&gt;flare.fits" in html
+
+
+def test_the_attenuator_sets_the_range_and_refuses_a_time_range_in_which_it_moves(
+    form: SpectrumForm, november: Archive, tmp_path: Path
+) -> None:
+    path = tmp_path / "attenuated.fits"
+    shutil.copyfile(form.view.path, path)
+    with fits.open(path, mode="update") as hdus:
+        states = hdus["DATA"].data.columns["rcr"]
+        hdus["DATA"].data["rcr"][: states.array.size // 2] = 1
+    view = FileView(path)
+    view.box = form.view.box
+    attenuated = SpectrumForm(view, ArchiveSource(november.root), None, background=NONE)
+    html = feedback_html(spectrum_feedback(attenuated, view.box))
+    assert "attenuator in (state 1)" in html
+    assert "The fit starts at 11 keV because the attenuator is in" in html
+    view.box = view.snap(view.data.t_start[0], view.data.t_start[-1], 6, 10)
+    (refusal,) = spectrum_feedback(attenuated, view.box).refusals
+    assert refusal.field == "Time range"
+    assert "attenuator state (rcr) changes at 2022-11-11T11:" in refusal.text
 
 
 def test_fits_wait_for_each_other_and_not_without_end(monkeypatch: Any) -> None:
