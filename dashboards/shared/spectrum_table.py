@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -23,8 +24,18 @@ PARAMETERS = {
     "norm_1e35_per_s": "Electrons per second F₀",
     "norm_1e55_per_cm2_s": "Thin target n·V·F₀",
     "delta": "Spectral index δ",
-    "e_cut_keV": "Low-energy cutoff E_c",
+    "e_cut_keV": "Low-energy cutoff",
 }
+#: What doubts call them.
+SYMBOLS = {
+    "T_keV": "T",
+    "EM_1e49_cm3": "EM",
+    "norm_1e35_per_s": "F₀",
+    "norm_1e55_per_cm2_s": "n·V·F₀",
+    "delta": "δ",
+    "e_cut_keV": "the low-energy cutoff",
+}
+_NAMES = re.compile(rf"\b({'|'.join(SYMBOLS)})\b")
 STATISTICS = {"chi2": "χ²", "cash": "Cash's statistic"}
 
 
@@ -96,8 +107,8 @@ def verdict_html(document: Document) -> str:
     if not fit:
         reason = document["no_fit"] or "none was asked for"
         return f'<p class="nothing">No fit: {escape(_sentence(reason, capital=False))}</p>{_list(about_data, "notes")}'
-    serious = [one["text"] for one in fit["doubts"] if one["serious"]]
-    others = [one["text"] for one in fit["doubts"] if not one["serious"]]
+    serious = [_readable(one["text"]) for one in fit["doubts"] if one["serious"]]
+    others = [_readable(one["text"]) for one in fit["doubts"] if not one["serious"]]
     kind = "good" if fit["verdict"] == "trusted" else "doubt"
     head = f'<p>Fit: <span class="mark {kind}">{escape(fit["verdict"])}</span></p>'
     return f"{head}{_list(serious, 'doubt')}{_list([*others, *about_data], 'notes')}"
@@ -114,9 +125,10 @@ def parameters_html(fit: Mapping[str, Any]) -> str:
     pair = fit["pair"]
     said = ""
     if pair:
-        first, second = (escape(parameter_name(name).rpartition(" ")[2]) for name in pair["names"])
+        first, second = (escape(parameter_name(name)) for name in pair["names"])
         number = formatting.number(pair["correlation"], ".3f")
-        said = f"<p>{first} and {second} are determined only together: correlation {number}.</p>"
+        both = f"{first} and {second[:1].lower()}{second[1:]}"
+        said = f"<p>{both} are determined only together: correlation {number}.</p>"
     table = f'<table class="parameters"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     return f'<div class="scroll" tabindex="0">{table}</div>{said}'
 
@@ -221,6 +233,11 @@ def _list(texts: Sequence[str], kind: str) -> str:
     """A list of doubts or notes; empty without one."""
     items = "".join(f"<li>{escape(_sentence(text))}</li>" for text in texts)
     return f'<div class="{kind}"><ul>{items}</ul></div>' if items else ""
+
+
+def _readable(text: object) -> str:
+    """A doubt with the names of parameters that pages use."""
+    return _NAMES.sub(lambda name: SYMBOLS[name[0]], str(text))
 
 
 def _sentence(text: object, *, capital: bool = True) -> str:

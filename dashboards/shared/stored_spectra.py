@@ -68,14 +68,15 @@ def load_spectra(
         Ids: the first that is among the spectra is shown; without one, the first with a fit.
     """
     visible = replace(which, viewer=visitor.name, all_hidden=visitor.operator)
-    rows = tuple(archive.spectra(visible, sort=("t_start", "t_end", "spectrum_id"), limit=MOST))
-    if not rows:
+    # all in one query: a page of them takes five
+    found = archive.spectra(visible, sort=("t_start", "t_end", "spectrum_id"))
+    if not found:
         return StoredSpectra()
-    total = archive.count_spectra(visible) if len(rows) == MOST else len(rows)
+    rows = tuple(found[:MOST])
     known = {row.spectrum_id: row for row in rows}
     chosen = next((known[name] for name in wanted if name in known), None)
     shown = chosen or next((row for row in rows if row.verdict), rows[0])
-    return StoredSpectra(rows, total, shown, read_document(archive, shown))
+    return StoredSpectra(rows, len(found), shown, read_document(archive, shown))
 
 
 def read_document(archive: Archive, row: Spectrum) -> Mapping[str, Any] | None:
@@ -91,13 +92,17 @@ def read_document(archive: Archive, row: Spectrum) -> Mapping[str, Any] | None:
     return record.document
 
 
+def spectrum_time(row: Spectrum) -> str:
+    """``2022-11-11 11:35:40 – 11:37:40``; the second date is given if it differs."""
+    begin, end = formatting.day(row.t_start), formatting.day(row.t_end)
+    return f"{begin} {formatting.clock(row.t_start)} – {end + ' ' if end != begin else ''}{formatting.clock(row.t_end)}"
+
+
 def spectrum_name(row: Spectrum) -> str:
     """``2022-11-11 11:35:40 – 11:37:40, vth+thick2, trusted``; plain text."""
-    begin, end = formatting.day(row.t_start), formatting.day(row.t_end)
-    until = f"{end + ' ' if end != begin else ''}{formatting.clock(row.t_end)}"
     fit = f"{row.model}, {row.verdict}" if row.model else "no fit"
     whose = "" if row.author == "auto" else f", by {row.author}"
-    return f"{begin} {formatting.clock(row.t_start)} – {until}, {fit}{whose}{', hidden' if row.hidden else ''}"
+    return f"{spectrum_time(row)}, {fit}{whose}{', hidden' if row.hidden else ''}"
 
 
 def numbers_html(spectra: StoredSpectra) -> str:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from html import escape
 
+from archive import Spectrum
 from dashboards.pages.flare.content import FlareContent
 from dashboards.pages.flare.spectrum_drawing import legend_html, spectrum_svg
+from dashboards.shared import formatting
 from dashboards.shared.links import flare_address, routes_are_served
 from dashboards.shared.spectrum_curves import SpectrumCurves
-from dashboards.shared.stored_spectra import addresses, choice_html, files_html, numbers_html, spectrum_name
+from dashboards.shared.stored_spectra import (
+    addresses,
+    choice_html,
+    files_html,
+    numbers_html,
+    spectrum_name,
+    spectrum_time,
+)
 
 
 def spectra_html(content: FlareContent) -> str:
@@ -24,7 +33,7 @@ def spectra_html(content: FlareContent) -> str:
     files = files_html(spectra.shown) if routes_are_served() else ""
     others = choice_html(spectra, addresses(spectra.rows, flare_address(content.flare.flare_id)))
     return (
-        f"<h3>{escape(spectrum_name(spectra.shown))}</h3>"
+        f"<h3>{escape(spectrum_time(spectra.shown))} <i>{formatting.CLOCK}{_whose(spectra.shown)}</i></h3>"
         f'<div class="spectra">{drawing}<div class="numbers">{numbers_html(spectra)}</div></div>{files}{others}'
     )
 
@@ -36,3 +45,8 @@ def _reason(content: FlareContent) -> str:
     return (
         "none was made for the time ranges of its images yet, or it could not be made; the log of the worker says why"
     )
+
+
+def _whose(row: Spectrum) -> str:
+    """Who asked for a spectrum, and whether others see it."""
+    return ("" if row.author == "auto" else f", by {escape(row.author)}") + (", hidden" if row.hidden else "")

@@ -14,6 +14,7 @@ import panel.ui as pmui
 from dashboards.pages.science_data.analysis import AnalysisView
 from dashboards.pages.science_data.detail import facts_html, header_html, related_html
 from dashboards.pages.science_data.detector_drawing import DetectorDrawing
+from dashboards.pages.science_data.file_spectra import FileSpectra
 from dashboards.pages.science_data.file_state import FileView, Floats, TimeEnergySelection
 from dashboards.pages.science_data.form_parts import html_pane
 from dashboards.pages.science_data.imaging_form import ImagingForm
@@ -110,6 +111,7 @@ class ScienceFileView:
             if self._own is not None
             else [
                 pn.pane.HTML(related_html(self.detail.related, self._links), **html),
+                FileSpectra(self.state).view(),
                 pn.pane.HTML("<h3>Images of this file</h3>", **html),
                 self._no_images,
                 self._strip.widget,

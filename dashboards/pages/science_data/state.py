@@ -21,6 +21,7 @@ from archive import (
 )
 from archive.index.rows import Place
 from archive.index.schema import FILE_KINDS, SCIENCE_FILES, ProductFile
+from dashboards.pages.science_data.file_spectra_state import FileSpectraState
 from dashboards.pages.science_data.prefilled_spectrum import PrefilledSpectrum
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.detail import ImageDetail, load_detail
@@ -84,7 +85,7 @@ class ScienceDetail:
         return self.file.product in IMAGEABLE
 
 
-class ScienceState(FilterState, DialogLayers, PrefilledSpectrum):
+class ScienceState(FilterState, DialogLayers, PrefilledSpectrum, FileSpectraState):
     """Everything that the science data page shows, except the forms for images and spectra.
 
     Set the parameters above `listing` and read the others.
@@ -135,10 +136,11 @@ class ScienceState(FilterState, DialogLayers, PrefilledSpectrum):
         "tab": "tab",
         "request": "request",
         "opened_image": "image",
+        "spectrum": "spectrum",
         **DIALOG_KEYS,
         **PrefilledSpectrum.prefilled_keys,
     }
-    outcomes: ClassVar = ("listing", "detail", "detail_problem", "image", "complaints")
+    outcomes: ClassVar = ("listing", "spectra", "detail", "detail_problem", "image", "complaints")
     filter_names: ClassVar = ("start", "end", "text", "product", "aim", "band", "minutes")
 
     def __init__(self, source: ArchiveSource, visitor: Visitor = GUEST, **params: Any) -> None:
@@ -166,7 +168,9 @@ class ScienceState(FilterState, DialogLayers, PrefilledSpectrum):
 
     def close_file(self) -> None:
         """Return to the list."""
-        self.param.update(uid="", tab=PREVIEW_TAB, opened_image="", request=0, own=None, **self.nothing_prefilled)
+        self.param.update(
+            uid="", tab=PREVIEW_TAB, opened_image="", spectrum="", request=0, own=None, **self.nothing_prefilled
+        )
 
     def step(self, by: int) -> None:
         """Open the file that many rows further in the list, and turn to its page; stops at the ends of the list."""
@@ -188,6 +192,7 @@ class ScienceState(FilterState, DialogLayers, PrefilledSpectrum):
                 "page": number // self.page_size + 1,
                 "request": 0,
                 "opened_image": "",
+                "spectrum": "",
                 **self.nothing_prefilled,
             }
 
@@ -273,6 +278,7 @@ class ScienceState(FilterState, DialogLayers, PrefilledSpectrum):
 
         try:
             detail, place = self.source.ask(ask)
+            self.load_spectra(detail.file.name)
             self.param.update(detail=detail, steps=Steps.at(place), detail_problem="")
         except (NotInArchive, Unavailable) as error:
             self._load_list()

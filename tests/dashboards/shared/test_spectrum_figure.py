@@ -109,7 +109,8 @@ def test_table_has_every_parameter_with_both_errors():
     text = text_of(spectrum_html(document(), background="2211098157", automatic=True))
     for said in (
         "18.18 ± 0.42 MK", "1.567 −0.036 +0.037 keV", "(0.127 −0.013 +0.015) × 10⁴⁹ cm⁻³", "5.30 −0.14 +0.13",
-        "(2.05 −0.64 (open above)) × 10³⁵ s⁻¹", "20 keV fixed", "F₀ and E_c are determined only together", "−0.996",
+        "(2.05 −0.64 (open above)) × 10³⁵ s⁻¹", "20 keV fixed", "−0.996",
+        "F₀ and low-energy cutoff are determined only together",
         "4–16 keV. The fit starts at 4 keV", "3.0 ÷ 2 = 1.50", "vth+thick2 13.0, vth 89.0", "CHIANTI 10.1 (built in)",
         "heliocentric angle 32.9°", "2211098157", "elut_table_20220918", "gsw-2026, without loss of charge",
         "Automatic fit, not for publication.", "trusted",
@@ -130,6 +131,7 @@ def test_doubts_and_reasons_are_said_and_escaped():
     ]
     page = spectrum_html(document(fit=fit(verdict="doubtful", doubts=doubts), doubts=["no background was subtracted"]))
     assert '<div class="doubt"><ul><li>χ² is &lt;b&gt;2.6&lt;/b&gt;.</li></ul></div>' in page
+    assert "<li>The data do not limit δ above.</li>" in page
     assert "<li>No background was subtracted.</li>" in page
     assert "not for publication" not in page
     said = text_of(spectrum_html(document(fit=None, no_fit="no channel has a signal")))
