@@ -33,7 +33,7 @@ class FlareFilters(FoldingFilters[FlaresState]):
     def _second_fields(self) -> list[Any]:
         return [
             self._classes()[1],
-            self._text("temperature", "Temperature [MK]", 150, "10..20, or ≥ 15"),
+            self._text("temperature", "Temperature [MK]", 170, "10..20, or ≥ 15"),
             self._text("delta", "Spectral index δ", 140, "3..6"),
             *self._position(),
             self._choice("pictures", "Images", PICTURES, 180),

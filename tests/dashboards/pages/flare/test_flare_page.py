@@ -65,6 +65,28 @@ def test_a_flare_is_read_shared_and_printed(
     )
 
 
+def test_another_spectrum_is_chosen_shared_and_printed(watched: Any) -> None:
+    page = watched.visit("flare?id=2211100301")
+    drawing = page.get_by_role("img", name="Count rate against energy")
+    section = page.locator("section#spectrum")
+    expect(drawing).to_be_visible()
+    expect(section).to_contain_text("18.18 ± 0.42 MK")
+    expect(section).to_contain_text("Automatic fit, not for publication.")
+    for name in ("Spectrum (FITS)", "Response (FITS)", "Everything (JSON)"):
+        expect(section.get_by_role("link", name=name)).to_be_visible()
+
+    section.get_by_text("2 spectra to choose from").click()
+    section.get_by_role("link", name="no fit").click()
+    expect(section).to_contain_text("No fit: no channel has <counts> above the background.")
+    page.wait_for_function("new URLSearchParams(location.search).get('spectrum') !== null")
+    expect(section).not_to_contain_text("Temperature T")
+    expect(drawing).to_be_visible()
+    page.emulate_media(media="print")
+    expect(drawing).to_be_visible()
+    expect(section.get_by_role("link", name="Spectrum (FITS)")).to_be_hidden()
+    page.emulate_media(media="screen")
+
+
 def test_the_movie_of_the_cube_is_played_and_printed(watched: Any) -> None:
     page = watched.visit("flare?id=2211100301")
     movie, poster = page.locator("video"), page.locator("figure.movie img")

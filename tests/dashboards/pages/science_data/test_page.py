@@ -129,3 +129,16 @@ def test_on_a_telephone_in_the_dark(watch: Callable[..., Any], browser: Browser,
     expect(page.get_by_role("heading", name=FLARE)).to_be_visible()
     phone.expect_no_sideways_scrolling()
     context.close()
+
+
+def test_a_spectrum_of_the_file_is_chosen_and_drawn(watched: Any, axe: Callable[..., None]) -> None:
+    page = watched.visit(f"science_data?uid={FLARE}")
+    expect(page.get_by_role("heading", name="Spectra of this file")).to_be_visible()
+    expect(page.get_by_text("none: no <signal>")).to_be_visible()
+    expect(page.get_by_text("Automatic fit, not for publication.")).to_have_count(0)
+    page.get_by_role("combobox", name="Spectrum", exact=True).click()
+    page.get_by_role("menuitem", name="2022-11-11 11:11:02 – 11:12:02, vth+thick2").click()
+    expect(page.get_by_role("figure", name="Residuals against energy")).to_be_visible()
+    expect(page.get_by_text("18.18 ± 0.42 MK")).to_be_visible()
+    page.wait_for_function("new URLSearchParams(location.search).get('spectrum') !== null")
+    axe(page)
