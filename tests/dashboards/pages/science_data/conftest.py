@@ -20,7 +20,7 @@ PASSWORD = "a long pass phrase"
 def science_archive(november: Archive, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """A copy that may change, with a user; what becomes of their requests is hidden from guests.
 
-    The file of the flare has spectrum 501 with a fit, 502 without, and the hidden 503 of Alice.
+    The file of the flare has spectrum 505 with a fit, 504 without, and the hidden 503 of Alice.
     """
     root = tmp_path_factory.mktemp("science") / "archive"
     shutil.copytree(november.root, root)
@@ -29,7 +29,7 @@ def science_archive(november: Archive, tmp_path_factory: pytest.TempPathFactory)
     science = archive.science_file("2211116471")
     hidden = {"hidden": True, "author": "alice", "kind": RunKind.USER}
     rows = []
-    for number, changes in ((501, {}), (502, {"model": None, "verdict": None, "no_fit": "no <signal>"}), (503, hidden)):
+    for number, changes in ((505, {}), (504, {"model": None, "verdict": None, "no_fit": "no <signal>"}), (503, hidden)):
         times = {"t_start": science.t_start, "t_end": science.t_start + np.timedelta64(60, "s")}
         names = {"uid": science.uid, "science_name": science.name, "flare_id": None}
         row = make_spectrum(root, number, **(times | names | changes))

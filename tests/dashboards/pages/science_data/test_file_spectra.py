@@ -14,7 +14,7 @@ from dashboards.shared.source import ArchiveSource
 from dashboards.shared.stored_spectra import StoredSpectra
 from tests.dashboards.conftest import make_spectrum, recipe_id
 
-FITTED, UNFITTED, HIDDEN = (recipe_id(number) for number in (501, 502, 503))
+FITTED, UNFITTED, HIDDEN = (recipe_id(number) for number in (505, 504, 503))
 
 
 def state_of(archive, search="", visitor=GUEST):
