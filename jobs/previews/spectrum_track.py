@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 
 from archive.atomic import make_folder, write_bytes
-from archive.chianti import thermal_table
+from archive.calibration import recorded_sums
+from archive.chianti import CHIANTI_FOLDER, chianti_files, thermal_table
 from archive.exports import parquet_pieces
 from archive.spectrum_track import FITTED, SPECTRA_TRACK, UNITS, SpectrumPoint
 from stixcore.coordinates import Pointing
-from stixcore.errors import StixError
+from stixcore.errors import CalibrationError
 from stixcore.measure_track import FittedStep, TrackInputs, measure_track
 from stixcore.prepare import PreparedData
 from stixcore.spectra.fit.parameters import KEV_PER_MK
 from stixcore.spectra.fit.result import SpectrumFit
-from stixcore.spectra.models.thermal import built_in_table
 
 #: Names of the fitted parameters by column, and their units in those of the column.
 PARAMETERS = {
@@ -33,11 +33,17 @@ _TYPES |= {name: pa.string() for name in ("model", "verdict", "doubts")}
 
 
 def thermal_source(root: Path) -> str:
-    """Table of thermal emission that fits of an archive use, or why there is none."""
+    """What determines the thermal emission of fits: the files of the archive with their sums, or "built in".
+
+    Where files are missing, that sentence; no fits are made then. The files are not read, because the previews ask
+    every minute.
+    """
     try:
-        return (thermal_table(root) or built_in_table()).label
-    except StixError as error:
+        files = chianti_files(root)
+    except CalibrationError as error:
         return str(error)
+    sums = recorded_sums(root / CHIANTI_FOLDER)
+    return " ".join(f"{path.name}:{','.join(sums.get(path.name, ()))}" for path in files.values()) or "built in"
 
 
 def fit_steps(

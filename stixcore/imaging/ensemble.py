@@ -17,7 +17,7 @@ CLEAN, and the sky convolved with the dirty beam for a back projection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,7 @@ from stixcore.imaging.methods import ImagingInput, MethodParameters, run_method
 from stixcore.imaging.metrics import FWHM_PER_SIGMA, measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.instrument.geometry import detector_indices
+from stixcore.spectra.regions import region_sums
 from stixcore.visibility.form import SYSTEMATIC_ERROR
 from stixcore.visibility.miscalibration import miscalibrated
 
@@ -99,6 +100,8 @@ class Ensemble:
         Brightest source, as in `SourceMeasure`.
     flux : Measured, ct s⁻¹ cm⁻² keV⁻¹
     fwhm : Measured, arcsec
+    regions : tuple of Measured, ct s⁻¹ cm⁻² keV⁻¹
+        Flux of each region that was asked for, for CLEAN of the components in it.
     """
 
     method: Method
@@ -115,6 +118,7 @@ class Ensemble:
     centroid_y: Measured
     flux: Measured
     fwhm: Measured
+    regions: tuple[Measured, ...] = ()
 
     def numbers(self) -> dict[str, dict[str, float | None]]:
         """The measured numbers as plain JSON values."""
@@ -142,6 +146,7 @@ def perturbed_ensemble(
     seed: int = 0,
     *,
     image: Reconstruction | None = None,
+    masks: NDArray[np.bool_] | None = None,
 ) -> Ensemble:
     """Run a method on ``n`` simulated copies of its data.
 
@@ -157,6 +162,8 @@ def perturbed_ensemble(
         The same seed gives the same numbers.
     image : Reconstruction, optional
         Image of these data, if it exists already.
+    masks : (n_region, ny, nx) bool, optional
+        Regions whose flux is measured too (`stixcore.spectra.regions.region_masks`).
 
     Returns
     -------
@@ -215,7 +222,22 @@ def perturbed_ensemble(
         centroid_y=measured([one.y for one in measures], y, centroid),
         flux=measured([member.total_flux for member in images], image.total_flux),
         fwhm=measured([one.fwhm for one in measures], fwhm, rounding),
+        regions=() if masks is None else _measured_regions(images, image, masks, measured),
     )
+
+
+def _measured_regions(
+    images: Sequence[Reconstruction],
+    image: Reconstruction,
+    masks: NDArray[np.bool_],
+    measured: Callable[[list[float], float], Measured],
+) -> tuple[Measured, ...]:
+    """Fluxes of regions in the copies and the image."""
+    copies, own = (
+        np.array([region_sums(one.planes.get("components", one.image), masks, one.grid) for one in some])
+        for some in (images, [image])
+    )
+    return tuple(measured(fluxes.tolist(), float(truth)) for fluxes, truth in zip(copies.T, own[0], strict=True))
 
 
 def _error(sigma: Floats, bias: Floats, unseen: Floats, grid: ImageGrid) -> Floats:

@@ -162,7 +162,7 @@ class RegionFlux:
     name : str
     flux : float, ct s⁻¹ cm⁻² keV⁻¹
     sigma : float or None, ct s⁻¹ cm⁻² keV⁻¹
-        Standard deviation over simulated copies of the data; None without copies.
+        From simulated copies of the data; None without them.
     area : float, arcsec²
         Of the pixels.
     """
@@ -272,7 +272,7 @@ def region_sums(image: Floats, masks: Masks, grid: ImageGrid) -> Floats:
 
 
 def region_fluxes(
-    names: Sequence[str], masks: Masks, image: Floats, grid: ImageGrid, copies: Floats | None = None
+    names: Sequence[str], masks: Masks, image: Floats, grid: ImageGrid, errors: Sequence[float] | None = None
 ) -> tuple[RegionFlux, ...]:
     """Flux of regions with its error.
 
@@ -283,14 +283,14 @@ def region_fluxes(
         Of `region_masks`.
     image : (ny, nx) float, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻²
     grid : ImageGrid
-    copies : (n_copy, ny, nx) float, optional
-        Images of simulated copies of the data, in the same unit. Pixels are correlated, so the error of a sum cannot be
-        found from their errors.
+    errors : sequence of float, optional, ct s⁻¹ cm⁻² keV⁻¹
+        Of the fluxes, from an ensemble with the same masks (`stixcore.imaging.ensemble.Ensemble.regions`). Pixels are
+        correlated, so the error of a sum cannot be found from theirs.
 
     Raises
     ------
     SelectionError
-        When image, masks, names or copies do not match, or there is only one copy.
+        When image, masks, names and errors do not match.
     """
     if masks.shape != (len(names), *image.shape) or image.shape != tuple(grid.shape):
         message = (
@@ -298,13 +298,11 @@ def region_fluxes(
             f"masks {masks.shape} and image {image.shape}"
         )
         raise SelectionError(message)
-    if copies is not None and (copies.ndim != 3 or copies.shape[1:] != image.shape or len(copies) < 2):
-        message = f"errors need two or more copies of the image {image.shape}, found {copies.shape}"
+    if errors is not None and len(errors) != len(names):
+        message = f"{len(names)} regions need as many errors, found {len(errors)}"
         raise SelectionError(message)
     fluxes, areas = region_sums(image, masks, grid), masks.sum(axis=(1, 2)) * grid.pixel_area
-    sigmas: list[float | None] = [None] * len(names)
-    if copies is not None:
-        sigmas = np.std([region_sums(copy, masks, grid) for copy in copies], axis=0, ddof=1).tolist()
+    sigmas = [None] * len(names) if errors is None else [float(error) for error in errors]
     rows = zip(names, fluxes.tolist(), sigmas, areas.tolist(), strict=True)
     return tuple(RegionFlux(*row) for row in rows)
 
