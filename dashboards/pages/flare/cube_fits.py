@@ -65,7 +65,7 @@ def fits_html(cube: Cube, window: Window, offset: float) -> str:
         plots.append(fits_svg(points, (INDEX,), window, offset))
     figures = "".join(f"<figure>{plot}</figure>" for plot in plots)
     return (
-        f'<h3>Temperature and electrons</h3><div class="tracks fits"><div class="plots">{figures}</div>'
+        f'<h3>Temperature and electrons</h3><div class="tracks"><div class="plots">{figures}</div>'
         f"{_legend(points)}</div>{_table(points, offset)}"
     )
 
@@ -156,7 +156,7 @@ def _table(points: Sequence[SpectrumPoint], offset: float) -> str:
     heads = ("Time", *(one.title for one in FITTED), "Fit", "χ² / degrees of freedom", "Verdict")
     head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
     rows = "".join(_row(one, offset) for one in points)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    table = f"<table class='fits'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return (
         f'<details class="screen"><summary>{formatting.plural(len(points), "fit")} as a table</summary>'
         f'<div class="scroll" tabindex="0">{table}</div></details>'
@@ -170,10 +170,15 @@ def _row(one: SpectrumPoint, offset: float) -> str:
         fit += ", attenuator in"
     verdict = escape(one.verdict)
     if one.is_doubtful and one.doubts:
-        verdict += f": {' '.join(escape(text) for text in one.doubts)}"
+        verdict += f": {' '.join(escape(_sentence(text)) for text in one.doubts)}"
     cells = [*(_number(one, quantity) for quantity in FITTED), fit, f"{one.chi2:.1f} / {one.ndof}", verdict]
     times = f"{formatting.clock(begin)} – {formatting.clock(end)}"
     return f"<tr><th scope='row'>{times}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _sentence(text: str) -> str:
+    """A doubt with a capital letter and a full stop; those about counts have neither."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _number(one: SpectrumPoint, quantity: FittedQuantity) -> str:

@@ -55,7 +55,7 @@ def fit(minute: int, **values: object) -> SpectrumPoint:
 THERMAL = dict.fromkeys(("electron_rate", "electron_rate_minus", "delta", "delta_minus", "e_cut", "e_cut_plus"))
 POINTS = (
     fit(0),
-    fit(1, verdict="doubtful", doubts=("χ² is 3.1 per degree of freedom.", "<b>Shadow</b>"), attenuator_in=True),
+    fit(1, verdict="doubtful", doubts=("χ² is 3.1 per degree of freedom.", "no background; <b>"), attenuator_in=True),
     fit(2, model="vth", **THERMAL),
 )
 
@@ -104,7 +104,7 @@ def test_the_table_has_values_with_errors_and_reasons() -> None:
     assert "Hollow marks are doubtful fits: 1 of 3" in said
     row = "12:01:00 – 12:02:00 15 −0.5 +0.7 0.02 −0.01 +0.015 1.5 −0.2 +open 5 −0.3 +open 18 −open +2"
     assert f"{row} vth+thick2, 4–28 keV, 25 000 counts 14.5 / 12 trusted" in said
-    assert "attenuator in 14.5 / 12 doubtful: χ² is 3.1 per degree of freedom. &lt;b&gt;Shadow" in said
+    assert "attenuator in 14.5 / 12 doubtful: χ² is 3.1 per degree of freedom. No background; &lt;b&gt;." in said
     assert "17 −0.5 +0.7 0.02 −0.01 +0.015 – – – vth, 4–28 keV" in said
 
 
