@@ -232,7 +232,7 @@ def refusal(address):
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(address, timeout=30)
     with caught.value as answer:
-        return answer.code, json.loads(answer.read())["detail"]
+        return answer.code, json.loads(answer.read())["error"]
 
 
 def test_what_there_is_not(filled, address):
