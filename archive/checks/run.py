@@ -59,7 +59,7 @@ def check(
         Remakes the images of a run (`jobs.cli.repair.Remaker`). Without it, incomplete sets are removed, and the next
         run of the previews makes them.
     remeasure : function, optional
-        Makes a spectrum again from its recipe, files and row; returns whether that succeeded. Without it, damaged
+        Makes a spectrum again from its recipe (`jobs.cli.repair.SpectrumRemaker`). Without it, damaged
         spectra are removed, and the next run of the previews makes those of flares.
     progress : function, optional
         Called with the kind of item ("files", "images", "spectra"), the number done and the total.

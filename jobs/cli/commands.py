@@ -310,12 +310,14 @@ def run_check(arguments: argparse.Namespace) -> int:
     """Check the archive, and repair it if requested."""
     from archive.checks.findings import is_sound, keep_findings
     from archive.checks.run import check
-    from jobs.cli.repair import Remaker, lost_flares, restore_flares
+    from jobs.cli.repair import Remaker, SpectrumRemaker, lost_flares, restore_flares
 
     # a repair also restores a lost index folder
     archive = Archive(arguments.archive, create=arguments.repair and (arguments.archive / "fits").is_dir())
-    remake = Remaker(archive) if arguments.repair else None
-    findings = check(archive, now(), repair=arguments.repair, deep=not arguments.quick, remake=remake)
+    remake, remeasure = (Remaker(archive), SpectrumRemaker(archive)) if arguments.repair else (None, None)
+    findings = check(
+        archive, now(), repair=arguments.repair, deep=not arguments.quick, remake=remake, remeasure=remeasure
+    )
     if arguments.repair and lost_flares(archive, findings):
         restore_flares(archive, now())
     try:

@@ -1,6 +1,7 @@
-"""Repairs of ``stix-jobs check --repair`` that need computing: images from their recipes, and the flare list.
+"""Repairs of ``stix-jobs check --repair`` that need computing: images and spectra from their recipes, the flare list.
 
-An image is made again with the same recipe, context and creation time, so the same software writes the same file.
+An image or a spectrum is made again with the same recipe, context and creation time, so the same software writes the
+same file.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from time import perf_counter
 
 import numpy as np
 
-from archive import Archive, Image, Run, RunKind
+from archive import Archive, Image, Run, RunKind, Spectrum
 from archive.atomic import copy_file
 from archive.checks.findings import Code, Finding
 from archive.errors import NotInArchive
@@ -23,10 +24,12 @@ from archive.layout import parse_image_name
 from jobs.imaging.task import RunContext, RunRows, write_products
 from jobs.inputs import classes_of
 from jobs.previews.run import index_previews, notes_of
+from jobs.spectra.task import SpectrumContext, SpectrumTask, run_spectrum
 from stixcore.errors import StixError
 from stixcore.pointings import with_solutions
 from stixcore.recipe import FileReference, Recipe, sha256_of
 from stixcore.reconstruct import reconstruct
+from stixcore.spectrum_recipe import SpectrumRecipe
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +110,55 @@ class Remaker:
         for path in (self.archive.root / outcome.run.folder).glob("stix_L3_*.fits"):
             if path.name not in kept and parse_image_name(path.name).recipe_id == outcome.run.run_id:
                 path.unlink()
+
+
+@dataclass(frozen=True)
+class SpectrumRemaker:
+    """Makes a spectrum again from its recipe; the argument ``remeasure`` of `archive.checks.run.check`.
+
+    User, flare and time are taken from its row.
+
+    Attributes
+    ----------
+    archive : Archive
+        Holds the science, background and auxiliary files of the recipe, unchanged.
+    """
+
+    archive: Archive
+
+    def __call__(self, row: Spectrum) -> bool:
+        """Make a spectrum again; returns whether its files, record and row are complete."""
+        try:
+            made = run_spectrum(self._task(row, SpectrumRecipe.from_json(row.recipe)))
+        except StixError as error:
+            log.warning("spectrum %s cannot be made again: %s", row.spectrum_id, error)
+            return False
+        self.archive.write_spectra([made])
+        log.info("spectrum %s was made again", row.spectrum_id)
+        return True
+
+    def _task(self, row: Spectrum, recipe: SpectrumRecipe) -> SpectrumTask:
+        if recipe.spectrum_id != row.spectrum_id:
+            message = f"its recipe is that of spectrum {recipe.spectrum_id}"
+            raise StixError(message)
+        return SpectrumTask(
+            root=self.archive.root,
+            wanted=recipe,
+            science=self.archive.locate(recipe.science.name),
+            background=None if recipe.background is None else self.archive.locate(recipe.background.name),
+            aspect=tuple(self.archive.locate(reference.name) for reference in recipe.aspect),
+            context=SpectrumContext(
+                kind=RunKind(row.kind),
+                author=row.author,
+                uid=row.uid,
+                science_name=row.science_name,
+                flare_id=row.flare_id,
+                background_uid=row.background_uid,
+                hidden=row.hidden,
+            ),
+            created=row.created_at,
+            calibration=self.archive.calibration,
+        )
 
 
 def keep_flare_list(archive: Archive, csv_path: Path) -> Path:
