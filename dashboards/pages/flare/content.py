@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from archive import Archive, Flare, Image, ImageFilter, LightCurveView, NotInArchive, Run, SpectrumFilter
+from archive import Archive, Flare, Image, ImageFilter, LightCurveView, NotInArchive, Run, RunFilter, SpectrumFilter
 from archive.context_maps import ContextMap, context_maps
 from archive.cubes import Cube, flare_cubes
 from archive.index.schema import RUNS, select_files
@@ -203,7 +203,7 @@ def image_sets(archive: Archive, flare_id: str, visitor: Visitor) -> tuple[tuple
     total = int(archive.rows(sql, which.values)[0]["total"])
     found = visible_images(archive, flare_id, visitor, MOST_SETS * len(METHODS))
     grouped = [tuple(group) for _, group in groupby(found, lambda image: image.recipe_id)][:MOST_SETS]
-    runs = _runs(archive, [images[0].recipe_id for images in grouped])
+    runs = _runs(archive, flare_id, [images[0].recipe_id for images in grouped])
     return tuple(ImageSet(images, runs.get(images[0].recipe_id)) for images in grouped), total
 
 
@@ -244,11 +244,16 @@ def json_sentences(text: str | None) -> tuple[str, ...]:
     return tuple(str(entry) for entry in entries) if isinstance(entries, list) else ()
 
 
-def _runs(archive: Archive, recipe_ids: Sequence[str]) -> dict[str, Run]:
+def _runs(archive: Archive, flare_id: str, recipe_ids: Sequence[str]) -> dict[str, Run]:
+    """Runs by recipe: those of the flare in one query, because a query of each takes several times as long."""
+    if not recipe_ids:
+        return {}
+    of_flare = archive.runs(RunFilter(flare_id=flare_id, grouped=False, all_hidden=True))  # only of visible images
+    known = {run.run_id: run for run in of_flare}
     found: dict[str, Run] = {}
     for recipe_id in recipe_ids:
         try:
-            found[recipe_id] = archive.run(recipe_id)
+            found[recipe_id] = known.get(recipe_id) or archive.run(recipe_id)
         except NotInArchive:
             log.warning("the run %s of images is not in the table %s", recipe_id, RUNS.name)
     return found
