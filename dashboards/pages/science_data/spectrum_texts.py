@@ -32,11 +32,8 @@ def model_name(model: str) -> str:
     if model == NO_MODEL:
         return "none: counts and response only"
     kinds = model.split("+")
-    names = [
-        f"{'two ' if kinds.count(kind) > 1 else ''}{_KINDS[kind]}{'s' if kinds.count(kind) > 1 else ''}"
-        for kind in dict.fromkeys(kinds)
-    ]
-    return f"{' + '.join(names)} ({model})"
+    names = [f"{'two ' if kinds.count(kind) > 1 else ''}{_KINDS[kind]}" for kind in dict.fromkeys(kinds)]
+    return f"{model}: {' and '.join(names)}"
 
 
 def model_options() -> dict[str, str]:
