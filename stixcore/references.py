@@ -63,10 +63,13 @@ def verified(reference: FileReference, locate: Callable[[FileReference], Path]) 
     Raises
     ------
     InvalidProduct
-        When its contents are not those of the reference.
+        When its contents are not those of the reference, or cannot be read.
     """
-    path = locate(reference)
-    found = sha256_of(path)
+    path, expected = locate(reference), f"SHA-256 {reference.sha256} (as in the recipe)"
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise InvalidProduct(path, expected, f"a file that cannot be read ({error.strerror})") from error
     if found != reference.sha256:
-        raise InvalidProduct(path, f"SHA-256 {reference.sha256} (as in the recipe)", found)
+        raise InvalidProduct(path, expected, found)
     return path

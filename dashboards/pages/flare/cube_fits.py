@@ -178,7 +178,7 @@ def _row(one: SpectrumPoint, offset: float) -> str:
 
 def _sentence(text: str) -> str:
     """A doubt with a capital letter and a full stop; those about counts have neither."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    return text if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
 
 
 def _number(one: SpectrumPoint, quantity: FittedQuantity) -> str:
