@@ -36,6 +36,8 @@ class SpectrumResult:
 
     Attributes
     ----------
+    request : SpectrumRequest
+        As the form asked; that of the recipe is resolved.
     measured : MeasuredSpectrum
     document : dict
         From `jobs.spectra.products.describe_spectrum`, without files.
@@ -47,6 +49,7 @@ class SpectrumResult:
         What the command finds only in an archive that has it.
     """
 
+    request: SpectrumRequest
     measured: MeasuredSpectrum
     document: dict[str, Any]
     background: str
@@ -55,7 +58,7 @@ class SpectrumResult:
 
     def answers(self, request: SpectrumRequest | None, background: Path | None) -> bool:
         """Whether it is the result of a request."""
-        return self.measured.request == request and self.background == ("" if background is None else background.name)
+        return self.request == request and self.background == ("" if background is None else background.name)
 
     @property
     def file_name(self) -> str:
@@ -124,6 +127,7 @@ def fit_box(form: SpectrumForm, box: TimeEnergySelection) -> SpectrumResult:
     measured = measure_spectrum(request, form.view.path, background, aspect, catalog=catalog, table=table)
     name = "" if background is None else background.name
     return SpectrumResult(
+        request=request,
         measured=measured,
         document=describe_spectrum(measured, {}),
         background=name,
