@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,19 +14,13 @@ from archive.atomic import make_folder, write_bytes
 from archive.calibration import recorded_sums
 from archive.chianti import CHIANTI_FOLDER, chianti_files, thermal_table
 from archive.exports import parquet_pieces
-from archive.spectrum_track import FITTED, SPECTRA_TRACK, UNITS, SpectrumPoint
+from archive.spectrum_track import SPECTRA_TRACK, UNITS, SpectrumPoint
+from jobs.spectra.columns import parameter_columns
 from stixcore.coordinates import Pointing
 from stixcore.errors import CalibrationError
 from stixcore.measure_track import FittedStep, TrackInputs, measure_track
 from stixcore.prepare import PreparedData
-from stixcore.spectra.fit.parameters import KEV_PER_MK
-from stixcore.spectra.fit.result import SpectrumFit
 
-#: Names of the fitted parameters by column, and their units in those of the column.
-PARAMETERS = {
-    "temperature": ("T_keV", KEV_PER_MK), "emission_measure": ("EM_1e49_cm3", 1.0),
-    "electron_rate": ("norm_1e35_per_s", 1.0), "delta": ("delta", 1.0), "e_cut": ("e_cut_keV", 1.0),
-}  # fmt: skip
 _TYPES = {"t_start": pa.timestamp("us"), "t_end": pa.timestamp("us"), "attenuator_in": pa.bool_(), "ndof": pa.int64()}
 _TYPES |= {name: pa.string() for name in ("model", "verdict", "doubts")}
 
@@ -95,20 +88,8 @@ def spectrum_point(step: FittedStep) -> SpectrumPoint:
         ndof=fit.ndof,
         verdict=fit.verdict,
         doubts=tuple(chain(serious, others, spectrum.doubts)),
-        **_values(fit),
+        **parameter_columns(fit),
     )
-
-
-def _values(fit: SpectrumFit) -> dict[str, Any]:
-    """Fitted values and their errors, in the units of the columns."""
-    found: dict[str, Any] = {}
-    for column in FITTED:
-        name, unit = PARAMETERS[column]
-        if name in fit.parameters:
-            value = fit.parameters[name]
-            for end, number in (("", value.value), ("_minus", value.sigma_minus), ("_plus", value.sigma_plus)):
-                found[column + end] = None if number is None else number / unit
-    return found
 
 
 def write_spectrum_track(folder: Path, points: Sequence[SpectrumPoint]) -> None:

@@ -15,22 +15,13 @@ from archive.chianti import thermal_table
 from archive.index.schema import RunKind, Spectrum
 from archive.index.spectrum_records import write_spectrum_record
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, spectrum_folder
+from jobs.spectra.columns import parameter_columns
 from jobs.spectra.products import describe_spectrum, save_ospex_pair
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.measure_spectrum import MeasuredSpectrum, measure_recipe, measure_spectrum
 from stixcore.software import software_version
-from stixcore.spectra.fit.parameters import KEV_PER_MK, Value
 from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectrum_recipe import SpectrumRecipe, SpectrumRequest
-
-#: Columns of `Spectrum` by parameter of the fit, and the unit of the column in that of the parameter.
-PARAMETER_COLUMNS = {
-    "T_keV": ("temperature", KEV_PER_MK),
-    "EM_1e49_cm3": ("emission_measure", 1.0),
-    "norm_1e35_per_s": ("electron_rate", 1.0),
-    "delta": ("delta", 1.0),
-    "e_cut_keV": ("e_cut", 1.0),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +191,7 @@ def _doubts(measured: MeasuredSpectrum) -> list[dict[str, Any]]:
 
 def _fit_columns(fit: SpectrumFit) -> dict[str, Any]:
     """Columns of `Spectrum` from the fit."""
-    columns: dict[str, Any] = {
+    return {
         "model": fit.model,
         "statistic": str(fit.statistic),
         "fit_low": fit.energy.low,
@@ -210,14 +201,5 @@ def _fit_columns(fit: SpectrumFit) -> dict[str, Any]:
         "verdict": fit.verdict,
         "thermal_table": fit.thermal_table or None,
         "albedo_angle": fit.albedo_angle,
+        **parameter_columns(fit),
     }
-    for parameter, (name, unit) in PARAMETER_COLUMNS.items():
-        if parameter in fit.parameters:
-            columns |= _value_columns(name, fit.parameters[parameter], unit)
-    return columns
-
-
-def _value_columns(name: str, value: Value, unit: float) -> dict[str, float | None]:
-    """A value with the ends of its interval, in the unit of the column; None for an open end."""
-    minus, plus = (None if one is None else one / unit for one in (value.sigma_minus, value.sigma_plus))
-    return {name: value.value / unit, f"{name}_minus": minus, f"{name}_plus": plus}
