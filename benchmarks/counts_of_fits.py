@@ -82,6 +82,7 @@ def run() -> None:
 INTRODUCTION = f"""How many counts the automatic recipe needs: {REPETITIONS} spectra in each row, simulated as above.
 The error is what 68 % of the fits do not exceed; "3 σ" is how often the truth is inside three standard deviations. With
 few counts the recipe takes electrons for heat, and their index is at a bound of the fit. A step of a
-[track of fits](decisions/cubes.md) has at least 20,000 counts. `python -m benchmarks counts_of_fits` writes this
-section.
+[track of fits](decisions/cubes.md) has at least 20,000 counts. Where electrons outshine the hot plasma (F₀ ÷ EM of 33
+to 40, steps of 20,000 counts), E_c is only an upper limit and T comes out low: of 72 simulated steps T is inside 3 σ in
+69, δ in all. `python -m benchmarks counts_of_fits` writes this section.
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from archive.checks.contents import fault_of
 from archive.checks.findings import Code
-from archive.checks.inspection import Inspection, month_of_path
+from archive.checks.inspection import Inspection, files_of, month_of_path
 from archive.checks.rebuild import (
     IMAGE_FACTS,
     RUN_FACTS,
@@ -151,18 +151,8 @@ def _sets(inspection: Inspection, month: str) -> dict[str, _Set]:
         for name in folders:
             one = sets.setdefault(name, _Set(name))
             one.folder = f"images/{day.parent.parent.name}/{day.parent.name}/{day.name}/{name}"
-            one.files = _files(day / name)
+            one.files = files_of(day / name)
     return sets
-
-
-def _files(folder: Path) -> dict[str, tuple[int, float]]:
-    found = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
-                status = entry.stat()
-                found[entry.name] = (status.st_size, status.st_mtime)
-    return found
 
 
 # Finding problems ----------------------------------------------------------------------------------------------------

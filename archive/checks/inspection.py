@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -149,6 +150,17 @@ def read_month(table: Table[Any], path: Path) -> pa.Table:
     """Rows in the file of a month, with the columns and types of its table; raises one of `UNREADABLE`."""
     found = pq.read_table(path, partitioning=None)  # a folder called "a=b" is no column
     return found.select(table.arrow.names).cast(table.arrow)
+
+
+def files_of(folder: Path) -> dict[str, tuple[int, float]]:
+    """Names of the files in a folder, with size [byte] and time of writing [Unix time, s]; no hidden ones."""
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                status = entry.stat()
+                found[entry.name] = (status.st_size, status.st_mtime)
+    return found
 
 
 def month_of_path(relative: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from archive.checks.findings import Code
-from archive.checks.inspection import Inspection, month_of_path
+from archive.checks.inspection import Inspection, files_of, month_of_path
 from archive.index.schema import SPECTRA, Spectrum
 from archive.index.spectrum_records import SpectrumRecord, read_spectrum_record, replace_recorded_row
 from archive.index.write import partitions
@@ -104,7 +104,7 @@ def _places(inspection: Inspection, month: str) -> dict[str, _Place]:
     for folder in _folders(inspection.root / _FOLDER, month):
         one = places.setdefault(folder.name, _Place(folder.name))
         one.folder = str(folder.relative_to(inspection.root))
-        one.files = _files(folder)
+        one.files = files_of(folder)
     return places
 
 
@@ -112,16 +112,6 @@ def _folders(top: Path, month: str) -> Iterator[Path]:
     for day in sorted(top.joinpath(*month.split("-")).glob("[0-9][0-9]")):
         with os.scandir(day) as entries:
             yield from sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
-
-
-def _files(folder: Path) -> dict[str, tuple[int, float]]:
-    found = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
-                status = entry.stat()
-                found[entry.name] = (status.st_size, status.st_mtime)
-    return found
 
 
 # Finding problems ----------------------------------------------------------------------------------------------------

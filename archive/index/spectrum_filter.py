@@ -16,7 +16,7 @@ class SpectrumFilter:
 
     Attributes
     ----------
-    start, end : datetime64
+    t_start, t_end : datetime64
         Spectra whose time range overlaps this one, UTC at Solar Orbiter.
     uid, science_name, author, model : str
         Exact values; the model is that of the fit, such as "vth+thick2".
@@ -39,8 +39,8 @@ class SpectrumFilter:
         Include all hidden spectra, for operators.
     """
 
-    start: np.datetime64 | None = None
-    end: np.datetime64 | None = None
+    t_start: np.datetime64 | None = None
+    t_end: np.datetime64 | None = None
     uid: str | None = None
     science_name: str | None = None
     flare_id: str | None = None
@@ -61,8 +61,8 @@ class SpectrumFilter:
     def conditions(self) -> Conditions:
         """The filter as SQL conditions."""
         return Conditions.of(
-            ("t_end > ?", self.start),
-            ("t_start < ?", self.end),
+            ("t_end > ?", self.t_start),
+            ("t_start < ?", self.t_end),
             ("uid = ?", self.uid),
             ("science_name = ?", self.science_name),
             (OF_FLARE, (self.flare_id,) * 2 if self.flare_id is not None else None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from archive import Archive, Image, NotInArchive, Spectrum
@@ -53,15 +54,7 @@ def visible_image(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> 
     NotInArchive
         If it does not exist, or is hidden from the visitor: the two must be indistinguishable.
     """
-    image: Image | None
-    try:
-        image = archive.image(image_id)
-    except NotInArchive:
-        image = None
-    if image is None or not visitor.may_see(image):
-        message = f"there is no image {image_id!r}"
-        raise NotInArchive(message)
-    return image
+    return _visible(archive.image, "image", image_id, visitor)
 
 
 def visible_spectrum(archive: Archive, spectrum_id: str, visitor: Visitor = GUEST) -> Spectrum:
@@ -70,14 +63,18 @@ def visible_spectrum(archive: Archive, spectrum_id: str, visitor: Visitor = GUES
     Raises
     ------
     NotInArchive
-        If it does not exist, or is hidden from the visitor: the two must be indistinguishable.
+        As for `visible_image`.
     """
-    spectrum: Spectrum | None
+    return _visible(archive.spectrum, "spectrum", spectrum_id, visitor)
+
+
+def _visible[Row: (Image, Spectrum)](find: Callable[[str], Row], kind: str, key: str, visitor: Visitor) -> Row:
+    found: Row | None
     try:
-        spectrum = archive.spectrum(spectrum_id)
+        found = find(key)
     except NotInArchive:
-        spectrum = None
-    if spectrum is None or not visitor.may_see(spectrum):
-        message = f"there is no spectrum {spectrum_id!r}"
+        found = None
+    if found is None or not visitor.may_see(found):
+        message = f"there is no {kind} {key!r}"
         raise NotInArchive(message)
-    return spectrum
+    return found

@@ -187,7 +187,7 @@ def _known(archive: Archive, files: Sequence[ScienceFile]) -> dict[str, Spectrum
     """Spectra of some files by id."""
     start, end = _span(files)
     names = {file.name for file in files}
-    found = archive.spectra(SpectrumFilter(start=start, end=end, all_hidden=True))
+    found = archive.spectra(SpectrumFilter(t_start=start, t_end=end, all_hidden=True))
     return {row.spectrum_id: row for row in found if row.science_name in names}
 
 

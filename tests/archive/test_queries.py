@@ -537,8 +537,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory, make) -> Archive:
     ("which", "expected"),
     [
         (SpectrumFilter(), {"a", "b", "c", "d"}),
-        (SpectrumFilter(start=T0 + hours(1)), {"b", "c", "d"}),
-        (SpectrumFilter(end=T0 + hours(1)), {"a"}),
+        (SpectrumFilter(t_start=T0 + hours(1)), {"b", "c", "d"}),
+        (SpectrumFilter(t_end=T0 + hours(1)), {"a"}),
         (SpectrumFilter(uid="1"), {"b"}),
         (SpectrumFilter(flare_id="2211111400"), {"c"}),
         (SpectrumFilter(kind="user"), set()),

@@ -20,8 +20,8 @@ def spectra(archive: Archive, call: Call) -> Reply:
     """One page of spectra; hidden spectra are visible to their author and to operators."""
     v = call.values
     which = SpectrumFilter(
-        start=v["start"],
-        end=v["end"],
+        t_start=v["start"],
+        t_end=v["end"],
         **{name: v[name] for name in ("uid", "flare_id", "kind", "model", "verdict", "author", "simulated")},
         **{limit.name: v[limit.name] for limit in FIT_LIMITS},
         text=v["text"] or "",
