@@ -22,6 +22,9 @@ from stixcore.spectra.files import read_response_file, write_arf, write_pha, wri
 from stixcore.spectra.files.ogip import PhaContent
 from stixcore.spectra.response import Response
 
+#: Name of the zip file in URLs.
+OGIP_ZIP = "ogip.zip"
+
 
 def ogip_zip(record: SpectrumRecord, response_file: Path) -> bytes:
     """Spectrum, background, redistribution and effective area with a README; the same bytes for the same record.

@@ -8,7 +8,7 @@ from tornado.web import RequestHandler
 
 from archive import Archive, NotInArchive, Spectrum, read_spectrum_record
 from archive.layout import RESPONSE_FILE
-from archive.scripts.ogip import ogip_zip
+from archive.scripts.ogip import OGIP_ZIP, ogip_zip
 from archive.scripts.spectra import SPECTRUM_SCRIPTS, spectrum_script_name
 from archive.scripts.spectrum_sources import read_spectrum_source
 from dashboards.server.conditional import send_content
@@ -22,14 +22,13 @@ from dashboards.shared.source import archive_source
 from dashboards.shared.visitors import visitor_asking
 from stixcore.errors import InvalidProduct
 
-OGIP_NAME = "ogip.zip"
 MEDIA_TYPES = {
     "py": "text/x-python; charset=utf-8",
     "pro": "text/plain; charset=utf-8",
     "zip": "application/zip",
 }
 #: Names of the files as alternatives for Tornado's routes.
-TAKE_HOME_NAMES = "|".join(name.replace(".", r"\.") for name in (*SPECTRUM_SCRIPTS, OGIP_NAME))
+TAKE_HOME_NAMES = "|".join(name.replace(".", r"\.") for name in (*SPECTRUM_SCRIPTS, OGIP_ZIP))
 
 
 def spectrum_file(archive: Archive, spectrum_id: str, name: str, server: str, visitor: Visitor) -> tuple[str, bytes]:
@@ -55,7 +54,7 @@ def spectrum_file(archive: Archive, spectrum_id: str, name: str, server: str, vi
         If there is no such spectrum for this visitor, a script needs a fit and there is none, or its files are damaged.
     """
     row = visible_spectrum(archive, spectrum_id, visitor)
-    if name == OGIP_NAME:
+    if name == OGIP_ZIP:
         return f"stix_spectrum_{spectrum_id}_ogip.zip", _pack(archive, row)
     source = read_spectrum_source(archive, row, server)
     return spectrum_script_name(source, name), SPECTRUM_SCRIPTS[name](source).encode()

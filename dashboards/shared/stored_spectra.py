@@ -10,6 +10,8 @@ from typing import Any
 from archive import Archive, Spectrum, SpectrumFilter, read_spectrum_record
 from archive.index.schema import RunKind
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_RECORD
+from archive.scripts.ogip import OGIP_ZIP
+from archive.scripts.spectra import SPECTRUM_SCRIPTS
 from dashboards.shared import formatting
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.spectrum_curves import SpectrumCurves
@@ -22,7 +24,9 @@ MOST = 60
 FILES = {
     SPECTRUM_FILE: "Spectrum (FITS)",
     RESPONSE_FILE: "Response (FITS)",
-    SPECTRUM_RECORD: "Everything (JSON)",
+    SPECTRUM_RECORD: "Counts and fit (JSON)",
+    OGIP_ZIP: "XSPEC, Sherpa (ZIP)",
+    "reproduce.py": "Python script (same numbers)",
     "fit.py": "Python script (sunkit-spex)",
     "fit.pro": "IDL script (OSPEX)",
 }
@@ -118,7 +122,7 @@ def numbers_html(spectra: StoredSpectra) -> str:
 
 def files_html(row: Spectrum) -> str:
     """Downloads of a spectrum: the pair for OSPEX and sunkit-spex, the record, scripts that repeat the fit."""
-    named = FILES if row.model else {name: label for name, label in FILES.items() if not name.startswith("fit.")}
+    named = {name: label for name, label in FILES.items() if row.model or name not in SPECTRUM_SCRIPTS}
     links = "".join(
         f'<a class="file" href="archive/spectrum/{escape(row.spectrum_id)}/{name}" download>{label}</a>'
         for name, label in named.items()

@@ -72,7 +72,7 @@ def test_another_spectrum_is_chosen_shared_and_printed(watched: Any) -> None:
     expect(drawing).to_be_visible()
     expect(section).to_contain_text("18.18 ± 0.42 MK")
     expect(section).to_contain_text("Automatic fit, not for publication.")
-    for name in ("Spectrum (FITS)", "Response (FITS)", "Everything (JSON)"):
+    for name in ("Spectrum (FITS)", "Response (FITS)", "Counts and fit (JSON)", "XSPEC, Sherpa (ZIP)"):
         expect(section.get_by_role("link", name=name)).to_be_visible()
 
     section.get_by_text("2 spectra to choose from").click()

@@ -89,7 +89,8 @@ def test_downloads_are_linked_where_they_are_served(cubed, monkeypatch):
     monkeypatch.setattr("dashboards.pages.flare.spectrum.routes_are_served", lambda: True)
     place = f"archive/spectrum/{FITTED}"
     links = re.findall(rf'href="{place}/([^"]+)" download', spectra_html(content))
-    assert links == ["stx_spectrum.fits", "stx_srm.fits", "spectrum.json", "fit.py", "fit.pro"]
+    files = ["stx_spectrum.fits", "stx_srm.fits", "spectrum.json", "ogip.zip"]
+    assert links == [*files, "reproduce.py", "fit.py", "fit.pro"]
     without = load_flare(cubed, "2211100301", spectrum_id=UNFITTED)
     assert "fit.py" not in spectra_html(without)
     monkeypatch.setattr("dashboards.pages.flare.spectrum.routes_are_served", lambda: False)
