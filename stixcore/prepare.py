@@ -39,6 +39,8 @@ LOCATOR_START = 4.0
 #: The circle fit is limited to this distance from the full-disk peak, arcsec (the ground software's box).
 CIRCLE_REACH = 100.0
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
+#: Apparent solar radius that a header may have, arcsec: 2 AU and 0.1 AU from the Sun. Solar Orbiter is at 0.28-1.02 AU.
+SMALLEST_RADIUS, LARGEST_RADIUS = 479.0, 9_600.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,14 +261,24 @@ def apparent_radius(pointing: Pointing, header: ProductHeader) -> float:
     Raises
     ------
     CalibrationError
-        When neither has a value.
+        When neither has a value, or that of the header is impossible.
     """
     if np.isfinite(pointing.rsun):
         return pointing.rsun
     if "RSUN_ARC" in header.ephemeris:
-        return float(header.ephemeris["RSUN_ARC"])
+        radius = float(header.ephemeris["RSUN_ARC"])
+        if not SMALLEST_RADIUS <= radius <= LARGEST_RADIUS:
+            bounds = f"{SMALLEST_RADIUS:g} to {LARGEST_RADIUS:g} arcsec"
+            message = f"{header.name}: RSUN_ARC must be {bounds}, found {radius:g}"
+            raise CalibrationError(message)
+        return radius
     if "DSUN_OBS" in header.ephemeris:
-        return float(np.arcsin(SOLAR_RADIUS / float(header.ephemeris["DSUN_OBS"])) * ARCSEC_PER_RADIAN)
+        distance = float(header.ephemeris["DSUN_OBS"])
+        nearest, farthest = (SOLAR_RADIUS / np.sin(r / ARCSEC_PER_RADIAN) for r in (LARGEST_RADIUS, SMALLEST_RADIUS))
+        if not nearest <= distance <= farthest:
+            message = f"{header.name}: DSUN_OBS must be {nearest:.3g} to {farthest:.3g} m, found {distance:g}"
+            raise CalibrationError(message)
+        return float(np.arcsin(SOLAR_RADIUS / distance) * ARCSEC_PER_RADIAN)
     message = f"{header.name}: neither an auxiliary file nor the header gives the apparent solar radius"
     raise CalibrationError(message)
 

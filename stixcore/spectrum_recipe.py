@@ -134,6 +134,7 @@ class SpectrumRecipe:
         if place is not None and not all(map(math.isfinite, place)):
             message = f"location must be two finite numbers, found {place}"
             raise SelectionError(message)
+        _require_finite(self.request)
 
     @property
     def _times(self) -> tuple[np.datetime64, np.datetime64]:
@@ -241,6 +242,22 @@ def _plain_request(request: SpectrumRequest) -> SpectrumRequest:
         albedo=bool(request.albedo),
         background_range=None if part is None else (parse_time(format_time(part[0])), parse_time(format_time(part[1]))),
     )
+
+
+def _require_finite(request: SpectrumRequest) -> None:
+    """Refuse numbers that the JSON text cannot contain, and an energy range that is none."""
+    if request.energy is not None:
+        low, high = request.energy
+        if not -math.inf < low < high < math.inf:
+            message = f"energy must be a lower and a higher energy in keV, found {low:g} and {high:g}"
+            raise SelectionError(message)
+    angle = {} if request.angle is None else {"angle": request.angle}
+    fixed = {f"fixed {name}": value for name, value in request.fixed.items()}
+    starts = {f"start value {name}": value for name, value in request.start_values.items()}
+    for name, value in (angle | fixed | starts).items():
+        if not math.isfinite(value):
+            message = f"{name} must be a finite number, found {value}"
+            raise SelectionError(message)
 
 
 def _request_document(request: SpectrumRequest) -> dict[str, Any]:

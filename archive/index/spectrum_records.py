@@ -68,6 +68,7 @@ def read_spectrum_record(folder: Path) -> SpectrumRecord | None:
     try:
         with open_regular(folder / SPECTRUM_RECORD) as stream:
             content = json.loads(stream.read().decode(), parse_constant=_refuse)
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()  # "1e999" and half a character are refused
         document, sha256 = content["spectrum"], content["sha256"]
         if content["format"] != _FORMAT or not isinstance(document, dict) or not isinstance(sha256, dict):
             return None

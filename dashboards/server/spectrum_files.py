@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from tornado.web import RequestHandler
@@ -21,6 +22,8 @@ from dashboards.shared.access import Visitor, visible_spectrum
 from dashboards.shared.source import archive_source
 from dashboards.shared.visitors import visitor_asking
 from stixcore.errors import InvalidProduct
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPES = {
     "py": "text/x-python; charset=utf-8",
@@ -54,10 +57,16 @@ def spectrum_file(archive: Archive, spectrum_id: str, name: str, server: str, vi
         If there is no such spectrum for this visitor, a script needs a fit and there is none, or its files are damaged.
     """
     row = visible_spectrum(archive, spectrum_id, visitor)
-    if name == OGIP_ZIP:
-        return f"stix_spectrum_{spectrum_id}_ogip.zip", _pack(archive, row)
-    source = read_spectrum_source(archive, row, server)
-    return spectrum_script_name(source, name), SPECTRUM_SCRIPTS[name](source).encode()
+    try:
+        if name == OGIP_ZIP:
+            return f"stix_spectrum_{spectrum_id}_ogip.zip", _pack(archive, row)
+        source = read_spectrum_source(archive, row, server)
+        return spectrum_script_name(source, name), SPECTRUM_SCRIPTS[name](source).encode()
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        # the traceback goes to the log: it may be a fault of this software
+        log.warning("%s of spectrum %s", name, spectrum_id, exc_info=True)
+        message = f"the record of spectrum {spectrum_id!r} is damaged: {name} cannot be made of it ({error!r})"
+        raise NotInArchive(message) from error
 
 
 def _pack(archive: Archive, row: Spectrum) -> bytes:

@@ -61,7 +61,7 @@ def spectrum_html(document: Document, *, background: str = "", automatic: bool =
         head = verdict_html(document)
         body = parameters_html(fit) if fit else ""
         return f"{head}{_automatic(fit, automatic=automatic)}{body}{_facts_html(document, background)}"
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InvalidProduct(SPECTRUM_RECORD, "the description of a spectrum", repr(error)) from error
 
 

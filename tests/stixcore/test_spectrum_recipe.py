@@ -40,6 +40,11 @@ def a_recipe(**changes) -> SpectrumRecipe:
     return replace(recipe, **changes)
 
 
+def asked(**options):
+    """The change of a recipe to a request with these options."""
+    return {"request": SpectrumRequest(start=START, end=END, **options)}
+
+
 @pytest.mark.parametrize("change", [{}, {"location": None, "no_location": "it was not found"}, {"thermal": None}])
 def test_json_round_trip_keeps_recipe_and_id(change):
     recipe = a_recipe(**change)
@@ -128,6 +133,11 @@ def test_other_texts_are_refused(text):
         ({"request": SpectrumRequest(start=END, end=START)}, "the time range 2022-11-11T11:37:00.271 … .* is empty"),
         ({"background": None}, "background_range without a background file"),
         ({"location": Location(float("nan"), 0.0, "given")}, "location must be two finite numbers"),
+        (asked(energy=(4.0, np.inf)), "energy must be a lower and a higher energy in keV, found 4 and inf"),
+        (asked(energy=(10.0, 5.0), model="none"), "energy must be .* found 10 and 5"),
+        (asked(angle=np.nan, albedo=False), "angle must be a finite number, found nan"),
+        (asked(fixed={"delta": np.inf}, model="none"), "fixed delta must be a finite number, found inf"),
+        (asked(start_values={"delta": np.nan}), "start value delta must be a finite number, found nan"),
     ],
 )
 def test_impossible_values_are_refused(change, said):

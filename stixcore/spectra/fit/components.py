@@ -94,6 +94,9 @@ _CUTOFF = Parameter("e_cut_keV", 5.0, 100.0, "keV", step=0.08, starts=(10.0, 15.
 # single power law, as OSPEX writes it: the break is above the end
 _ELECTRONS = {"e_break_keV": 1e6, "delta_above": 6.0, "e_high_keV": 3.2e4}
 
+#: Bounds of the constants; with larger ones a flux is infinite, or no electron is left above the break.
+LIMITS = {"abundance": (0.0, 100.0), "e_break_keV": (1.0, 1e6), "delta_above": (0.0, 100.0), "e_high_keV": (1.0, 1e6)}
+
 #: Components by name.
 COMPONENTS: dict[str, Component] = {
     "vth": Component(

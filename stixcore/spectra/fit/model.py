@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.errors import SelectionError
-from stixcore.spectra.fit.components import COMPONENTS, Component, FoldedComponent
+from stixcore.spectra.fit.components import COMPONENTS, LIMITS, Component, FoldedComponent
 from stixcore.spectra.fit.parameters import Parameter
 
 Floats = NDArray[np.float64]
@@ -74,6 +74,7 @@ class SpectralModel:
             names = tuple(parameter.name + suffix for parameter in component.parameters)
             constants = {key: float(fixed.get(key + suffix, value)) for key, value in component.constants.items()}
             unused -= {key + suffix for key in constants} | set(names)
+            _check_constants(constants, suffix)
             folded = FoldedComponent(component, photon_edges, fold, constants)
             self.parts.append(Part(label, folded, names, len(self.names)))
             self.names += names
@@ -203,3 +204,12 @@ def _non_negative(units: Floats, counts: Floats) -> tuple[Floats, float]:
     scale = np.maximum(np.sqrt((units**2).sum(axis=1)), 1e-300)
     norms, distance = nnls((units / scale[:, None]).T, counts)
     return norms / scale, float(distance) ** 2
+
+
+def _check_constants(constants: Mapping[str, float], suffix: str) -> None:
+    """Refuse a constant with which a flux could be infinite or zero at every energy."""
+    for name, value in constants.items():
+        low, high = LIMITS[name]
+        if not low <= value <= high:
+            message = f"fixed {name}{suffix} must be {low:g} to {high:g}, found {value:g}"
+            raise SelectionError(message)

@@ -30,6 +30,7 @@ from stixcore.spectra.fit.verdict import (
     judge_quality,
     judge_values,
     no_albedo,
+    no_counts,
     possible_nonthermal,
 )
 from stixcore.spectra.models.albedo import Albedo
@@ -220,6 +221,8 @@ class _Task:
         limits = _limits(fitter, parameters, components, self.spectrum)
         judged = judge_quality(chi2 / max(ndof, 1), ndof, converged=fitter.converged, stop_reason=fitter.best.reason)
         judged += judge_values({n: v for n, v in parameters.items() if n not in limits}) + list(limits.values())
+        if not self.spectrum.counts[used].sum() > 0:
+            judged.append(no_counts())
         least = float((counts + np.maximum(self.spectrum.background, 0.0))[used].min())
         if self.statistic is Statistic.CHI2 and least < FEW_COUNTS:
             judged.append(few_counts(least))

@@ -99,6 +99,11 @@ def possible_nonthermal(difference: float) -> Doubt:
     return Doubt("fit.nonthermal-possible", text, serious=False)
 
 
+def no_counts() -> Doubt:
+    """Doubt about a fit without counts: any model that is faint enough describes them."""
+    return Doubt("fit.no-counts", "The fitted channels together have no counts above the background.")
+
+
 def few_counts(least: float) -> Doubt:
     """Doubt about χ² in channels with few counts."""
     text = f"A fitted channel expects only {least:.1f} counts with its background; the statistic of Cash is better."

@@ -58,6 +58,14 @@ def test_what_is_no_record_is_none(tmp_path: Path, make, change: dict[str, Any],
     assert read_spectrum_record(tmp_path / "elsewhere") is None
 
 
+@pytest.mark.parametrize("text", ["1e999", r'"\ud800"', "NaN"])
+def test_what_json_cannot_hold_is_no_record(tmp_path: Path, make, text: str) -> None:
+    folder = make.spectrum_files(tmp_path, make.spectrum(1), {"counts": ["here"]})
+    path = folder / SPECTRUM_RECORD
+    path.write_text(path.read_text().replace('"here"', text))
+    assert read_spectrum_record(folder) is None
+
+
 def test_a_new_row_goes_into_the_record_and_the_hashes_stay(archive: Archive, make) -> None:
     row = make.spectrum(1)
     folder = make.spectrum_files(archive.root, row)

@@ -291,3 +291,20 @@ def test_damaged_files_are_said(filled):
     finally:
         response.write_bytes(kept[0])
         record.write_bytes(kept[1])
+
+
+@pytest.mark.parametrize("name", ["fit.py", "reproduce.py", "fit.pro", "ogip.zip"])
+@pytest.mark.parametrize("fit", ["thermal", {"model": None}, 5])
+def test_a_record_with_another_fit_is_said(filled, name, fit):
+    archive, rows = filled
+    row = rows["auto"]
+    record = archive.path_of(row.folder) / SPECTRUM_RECORD
+    kept = record.read_bytes()
+    content = json.loads(kept)
+    content["spectrum"]["fit"] = fit
+    try:
+        record.write_text(json.dumps(content))
+        with pytest.raises(NotInArchive, match=f"the record of spectrum '{row.spectrum_id}' is damaged: {name} cannot"):
+            spectrum_file(archive, row.spectrum_id, name, "http://server", GUEST)
+    finally:
+        record.write_bytes(kept)

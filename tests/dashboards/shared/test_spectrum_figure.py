@@ -11,7 +11,7 @@ from dashboards.shared.spectrum_curves import SpectrumCurves
 from dashboards.shared.spectrum_figure import SpectrumFigure
 from dashboards.shared.spectrum_table import spectrum_html, with_errors, with_unit
 from stixcore.errors import InvalidProduct
-from tests.dashboards.spectrum_documents import document, fit
+from tests.dashboards.spectrum_documents import document, fit, value
 
 
 def drawn(**changes):
@@ -95,7 +95,14 @@ def test_next_spectrum_replaces_all_of_the_last():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"counts": [1.0]}, {"energy_kev": [4.0, 5.0]}, {"fit": {"model": "vth"}}, {"livetime_s": None}]
+    "changes",
+    [
+        {"counts": [1.0]},
+        {"energy_kev": [4.0, 5.0]},
+        {"fit": {"model": "vth"}},
+        {"livetime_s": None},
+        {"livetime_s": 10**400},
+    ],
 )
 def test_other_content_is_refused(changes):
     with pytest.raises(InvalidProduct, match=r"spectrum\.json: expected the description of a spectrum"):
@@ -103,6 +110,13 @@ def test_other_content_is_refused(changes):
     if "fit" in changes or "livetime_s" in changes:
         with pytest.raises(InvalidProduct, match=r"spectrum\.json"):
             spectrum_html(document(**changes))
+
+
+@pytest.mark.parametrize("numbers", [(1.0, 5e-324, 5e-324), (10**400, 1.0, 1.0)])
+def test_impossible_numbers_are_refused(numbers):
+    wrong = fit(parameters={"delta": value(*numbers)})
+    with pytest.raises(InvalidProduct, match=r"spectrum\.json: expected the description of a spectrum"):
+        spectrum_html(document(fit=wrong))
 
 
 def test_table_has_every_parameter_with_both_errors():

@@ -249,6 +249,9 @@ def test_a_given_range_is_taken(instrument, make_spectrum):
         ({"model": "vth", "start": {"kT": 1.0}}, SelectionError, "start: vth has no parameter 'kT'"),
         ({"model": "vth", "fixed": {"T_keV": -1.0}}, SelectionError, "fixed T_keV must be 0.35 to 7.5 keV, found -1"),
         ({"fixed": {"gamma": 1.0}}, SelectionError, "no parameter 'gamma'"),
+        ({"fixed": {"abundance": 1e300}}, SelectionError, r"fixed abundance must be 0 to 100, found 1e\+300"),
+        ({"fixed": {"delta_above": -1e9}}, SelectionError, "fixed delta_above must be 0 to 100, found -1e"),
+        ({"fixed": {"e_high_keV": 1e300}}, SelectionError, r"fixed e_high_keV must be 1 to 1e\+06, found 1e\+300"),
     ],
 )
 def test_bad_options_are_named(instrument, make_spectrum, options, error, match):
@@ -261,6 +264,14 @@ def test_no_signal_is_said(instrument, make_spectrum):
     response = instrument()
     with pytest.raises(SelectionError, match="the range has 0"):
         fit_spectrum(make_spectrum(response, em=1e-9), response, distance=1.0)
+
+
+def test_a_fit_without_counts_is_doubtful(instrument, make_spectrum):
+    response = instrument()
+    spectrum = make_spectrum(response)
+    nothing = replace(spectrum, counts=np.zeros_like(spectrum.counts))
+    fit = fit_spectrum(nothing, response, distance=1.0, model="vth", energy=(4.0, 20.0))
+    assert (fit.verdict, "fit.no-counts" in codes(fit)) == ("doubtful", True)
 
 
 def test_spectrum_and_response_must_match(instrument, make_spectrum):
