@@ -245,12 +245,10 @@ def _plain_request(request: SpectrumRequest) -> SpectrumRequest:
 
 
 def _require_finite(request: SpectrumRequest) -> None:
-    """Refuse numbers that the JSON text cannot contain, and an energy range that is none."""
-    if request.energy is not None:
-        low, high = request.energy
-        if not -math.inf < low < high < math.inf:
-            message = f"energy must be a lower and a higher energy in keV, found {low:g} and {high:g}"
-            raise SelectionError(message)
+    """Refuse numbers that the JSON text cannot contain."""
+    if request.energy is not None and not all(map(math.isfinite, request.energy)):
+        message = "energy must be a lower and a higher energy in keV, found {:g} and {:g}".format(*request.energy)
+        raise SelectionError(message)
     angle = {} if request.angle is None else {"angle": request.angle}
     fixed = {f"fixed {name}": value for name, value in request.fixed.items()}
     starts = {f"start value {name}": value for name, value in request.start_values.items()}

@@ -112,7 +112,7 @@ def test_other_content_is_refused(changes):
             spectrum_html(document(**changes))
 
 
-@pytest.mark.parametrize("numbers", [(1.0, 5e-324, 5e-324), (10**400, 1.0, 1.0)])
+@pytest.mark.parametrize("numbers", [(5e-324, 5e-324, 5e-324), (10**400, 1.0, 1.0)])
 def test_impossible_numbers_are_refused(numbers):
     wrong = fit(parameters={"delta": value(*numbers)})
     with pytest.raises(InvalidProduct, match=r"spectrum\.json: expected the description of a spectrum"):
