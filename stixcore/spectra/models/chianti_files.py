@@ -14,12 +14,14 @@ Abundances are 1 in both; they are applied here.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stixcore.errors import CalibrationError, InvalidProduct
+from stixcore.errors import CalibrationError, InvalidProduct, StixError
 from stixcore.spectra.models.thermal import FLOOR, KEV_PER_MK, Floats, ThermalTable, group_of
 
 #: Energy of a photon of 1 Å, keV.
@@ -46,8 +48,12 @@ def read_chianti_files(lines: Path, continuum: Path, abundances: Path) -> Therma
             )
             raise CalibrationError(message)
     abundance = _abundances(abundances)
-    log_t, energy, ground = _continuum(continuum, abundance)
-    line_energy, line_group, emissivity = _lines(lines, abundance, log_t)
+    with _contents_of(continuum, "a continuum by element, temperature and wavelength"):
+        log_t, energy, ground = _continuum(continuum, abundance)
+        _require_finite(log_t, energy, ground)
+    with _contents_of(lines, "lines with their intensities by temperature"):
+        line_energy, line_group, emissivity = _lines(lines, abundance, log_t)
+        _require_finite(line_energy, emissivity)
     kt = KEV_PER_MK * 10 ** (log_t - 6)
     return ThermalTable(
         name=f"{lines.name}, {continuum.name}",
@@ -60,6 +66,23 @@ def read_chianti_files(lines: Path, continuum: Path, abundances: Path) -> Therma
         line_group=line_group,
         lines=_slow(emissivity, line_energy, kt),
     )
+
+
+@contextmanager
+def _contents_of(path: Path, expected: str) -> Iterator[None]:
+    """Name the file if its variables have other types, shapes or values than expected."""
+    try:
+        yield
+    except StixError:
+        raise
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise InvalidProduct(path, expected, f"{type(error).__name__}: {error}") from error
+
+
+def _require_finite(*arrays: Floats) -> None:
+    if not all(array.size and np.isfinite(array).all() for array in arrays):
+        message = "no values, or values that are not finite"
+        raise ValueError(message)
 
 
 def _slow(values: Floats, energy: Floats, kt: Floats) -> Floats:

@@ -109,3 +109,25 @@ def test_readsav_is_asked_for_the_variables_it_needs(tmp_path, monkeypatch):
     monkeypatch.setattr("scipy.io.readsav", lambda _: {"zindex": np.array([0])})
     with pytest.raises(InvalidProduct, match=r"a variable out, found zindex"):
         chianti_files._saved(Path("x.sav"), ("out",))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"zindex": [0, 99]}, "IndexError"),
+        ({"zindex": ["iron", "calcium"]}, "ValueError"),
+        ({"totcont": np.ones(3)}, "ValueError"),
+        ({"ctemp": [0.0, -1.0]}, "not finite"),
+        ({"ctemp": {}}, "TypeError"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*encountered in log10")
+def test_variables_of_another_kind_name_the_file(tmp_path, abundances, monkeypatch, change, said):
+    files = [tmp_path / name for name in ("chianti_lines_x.sav", "chianti_cont_x.sav", "xray_abun_file.genx")]
+    for path in files:
+        path.write_bytes(b"")
+    edges = {"WVLEDGE": [np.array([1.0, 1.1, 1.2])]}
+    usual = {"totcont_lo": np.ones((2, 2, 1)), "totcont": np.ones((2, 2, 1)), "zindex": [0, 25], "ctemp": [1e6, 1e7]}
+    monkeypatch.setattr(chianti_files, "_saved", lambda *_: usual | {"edge_str": edges} | change)
+    with pytest.raises(InvalidProduct, match=rf"chianti_cont_x\.sav: expected a continuum .*{said}"):
+        read_chianti_files(*files)
