@@ -188,7 +188,8 @@ class SpectrumRecipe:
         """
         try:
             recipe = cls._from_dict(json.loads(text))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+            recipe.to_json()  # refuses NaN and infinite numbers, which Python reads and JSON has not
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
             message = f"this is not a recipe of a spectrum of version {SPECTRUM_RECIPE_VERSION}: {error}"
             raise SelectionError(message) from error
         return recipe

@@ -143,3 +143,19 @@ def test_other_texts_are_refused(text):
 def test_impossible_values_are_refused(change, said):
     with pytest.raises(SelectionError, match=said):
         a_recipe(**change)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"x_arcsec":823.715', f'"x_arcsec":{10**400}'),
+        ('"revision":1', '"revision":1e999'),
+        ('"uid":"2211116471"', '"uid":NaN'),
+        ('"angle_deg":null', '"angle_deg":1e999'),
+    ],
+)
+def test_numbers_that_json_has_not_are_refused(old, new):
+    text = a_recipe().to_json()
+    assert old in text
+    with pytest.raises(SelectionError, match="this is not a recipe of a spectrum of version 1"):
+        SpectrumRecipe.from_json(text.replace(old, new))
