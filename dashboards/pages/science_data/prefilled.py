@@ -19,7 +19,7 @@ _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?"
 def numbers(count: int, doc: str) -> Any:
     """A parameter of that many numbers, joined by commas; or empty."""
     pattern = ",".join([_NUMBER] * count)
-    return param.String("", regex=rf"^({pattern})?$", doc=doc)
+    return param.String("", regex=rf"^({pattern})?\Z", doc=doc)
 
 
 class PrefilledForm(AddressState):
@@ -27,7 +27,7 @@ class PrefilledForm(AddressState):
 
     window = param.String(
         "",
-        regex=rf"^({_TIME},{_TIME},{_NUMBER},{_NUMBER})?$",
+        regex=rf"^({_TIME},{_TIME},{_NUMBER},{_NUMBER})?\Z",
         doc="Start and end, UTC at Solar Orbiter, and energies [keV]",
     )
     given_pointing = numbers(3, "Roll [deg] and pointing x, y [arcsec]")
