@@ -132,7 +132,7 @@ class SpectrumFigure:
         }
         for name, (color, dash, width) in styles.items():
             line = drawn.line("x", "rate", source=self._curves[name], color=color, line_dash=dash, line_width=width)
-            self._items[name].renderers = [line]
+            self._items[name].update(renderers=[line])
         self._items["sum"].label = {"value": "model"}
         drawn.add_layout(_bars(self._data, "lower", "upper"))
         limits = drawn.scatter("x", "rate", source=self._limits, marker="inverted_triangle", size=9, color=DATA)
