@@ -41,7 +41,8 @@ def agrees(record_property):
         np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol, err_msg=what)
         worst = np.abs(got - expected) if atol else np.abs(got / expected - 1)
         at = np.unravel_index(worst.argmax(), worst.shape)
-        row = {"what": what, "values": got.size, "expected": expected[at], "got": got[at]}
-        record_property("agreement", {**row, "worst": worst[at], "rtol": rtol, "atol": atol})
+        # plain numbers: those of NumPy do not go from one test process to another
+        row = {"what": what, "values": got.size, "expected": float(expected[at]), "got": float(got[at])}
+        record_property("agreement", {**row, "worst": float(worst[at]), "rtol": float(rtol), "atol": float(atol)})
 
     return check
