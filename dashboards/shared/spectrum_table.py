@@ -13,7 +13,7 @@ from archive.layout import SPECTRUM_RECORD
 from dashboards.shared import formatting
 from dashboards.shared.spectrum_curves import Document, component_name
 from stixcore.errors import InvalidProduct
-from stixcore.spectra.fit.parameters import KEV_PER_MK
+from stixcore.spectra.models.thermal import KEV_PER_MK
 
 #: Under every automatic fit.
 AUTOMATIC = "Automatic fit, not for publication."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stixcore.spectra.fit.parameters import KEV_PER_MK
 from stixcore.spectra.fit.result import SpectrumFit
+from stixcore.spectra.models.thermal import KEV_PER_MK
 
 #: Columns by parameter of the fit, and the unit of the column in that of the parameter.
 PARAMETER_COLUMNS = {

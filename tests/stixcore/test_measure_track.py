@@ -24,10 +24,9 @@ from stixcore.measure_spectrum import (
 from stixcore.measure_track import LEAST_COUNTS, TrackInputs, join_steps, measure_track
 from stixcore.prepare import find_pointing
 from stixcore.spectra.counts import systematic_errors
-from stixcore.spectra.fit.parameters import KEV_PER_MK
 from stixcore.spectra.models.albedo import Albedo
 from stixcore.spectra.models.bremsstrahlung import ElectronSpectrum
-from stixcore.spectra.models.thermal import thermal
+from stixcore.spectra.models.thermal import KEV_PER_MK, thermal
 from stixcore.spectra.models.thick_target import thick_target
 from stixcore.spectra.response import make_response
 from stixcore.spectra.tables import response_tables

@@ -18,9 +18,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from stixcore.spectra.fit.parameters import KEV_PER_MK, Parameter
+from stixcore.spectra.fit.parameters import Parameter
 from stixcore.spectra.models.bremsstrahlung import ElectronSpectrum
-from stixcore.spectra.models.thermal import ThermalTable, thermal
+from stixcore.spectra.models.thermal import KEV_PER_MK, ThermalTable, thermal
 from stixcore.spectra.models.thick_target import thick_target
 from stixcore.spectra.models.thin_target import thin_target
 
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 FluxFunction = Callable[[Floats, tuple[float, ...], Mapping[str, float]], Floats]
 
 CACHED = 1500  # photon spectra, 26 kB each
-TINY = 1e-300
+TINY = 1e-300  # least counts whose logarithm is taken
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,6 @@ import numpy as np
 
 from stixcore.errors import SelectionError
 
-#: Boltzmann's constant, keV per MK (CODATA 2018).
-KEV_PER_MK = 0.08617333262
-
 
 @dataclass(frozen=True)
 class Value:

@@ -13,9 +13,8 @@ from scipy.interpolate import CubicSpline
 
 from stixcore.spectra.makers.chianti_database import Database, Excitation, Floats
 from stixcore.spectra.makers.continuum import KEV_PER_K, RYDBERG
+from stixcore.spectra.models.chianti_files import WAVELENGTH_KEV
 
-#: hc, keV Å.
-WAVELENGTH_KEV = 12.39841984
 #: (h²/(2π m k))^{3/2}, cm³ K^{3/2}: Saha.
 SAHA = 4.1413e-16
 

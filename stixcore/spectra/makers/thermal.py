@@ -20,7 +20,8 @@ from scipy.interpolate import CubicSpline
 
 from stixcore.spectra.makers.chianti_database import Database, Floats
 from stixcore.spectra.makers.continuum import KEV_PER_K, BoundFree, Gaunt, TwoPhoton, free_bound, free_free
-from stixcore.spectra.makers.lines import WAVELENGTH_KEV, Ion
+from stixcore.spectra.makers.lines import Ion
+from stixcore.spectra.models.chianti_files import WAVELENGTH_KEV
 from stixcore.spectra.models.thermal import FILE_NAME, FLOOR, group_of
 
 #: Coronal abundances of Feldman 1992, Physica Scripta 46, 202, extended: ``sun_coronal_ext`` of OSPEX.
@@ -106,9 +107,14 @@ class Plasma:
                     continue
                 here, after = self.fractions[z, stage], self.fractions[z, stage + 1]
                 ion = Ion(
-                    self.database, z, stage, self.kelvin, np.clip(after, 1e-30, None) / np.clip(here, 1e-25, None),
-                    binding=self.binding[z, stage], density=DENSITY,
-                )  # fmt: skip
+                    self.database,
+                    z,
+                    stage,
+                    self.kelvin,
+                    np.clip(after, 1e-30, None) / np.clip(here, 1e-25, None),
+                    binding=self.binding[z, stage],
+                    density=DENSITY,
+                )
                 amount = self.abundances[z - 1] * here
                 found = ion.lines(LOWEST)
                 energy.append(found.energy)
@@ -187,7 +193,7 @@ def _logarithm(values: Floats) -> Floats:
 
 def main(folder: Path, csv_file: Path, out: Path) -> None:
     """Write the data file."""
-    np.savez_compressed(out, **table(folder, csv_file))  # type: ignore[arg-type]
+    np.savez_compressed(out, **table(folder, csv_file))  # type: ignore[arg-type]  # names of arrays, not options
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ from stixcore.errors import SelectionError
 from stixcore.references import TableReference
 
 Floats = npt.NDArray[np.float64]
+#: Boltzmann's constant, keV per MK (CODATA 2018).
 KEV_PER_MK = 0.08617333262
-AU = 1.495978707e13  # cm
+AU = 1.495978707e13  # cm, IAU 2012
 EM_UNIT = 1e49  # cm⁻³
 FILE_NAME = "thermal.npz"
 #: Atomic numbers whose abundance the parameter scales: Si, Ca, Fe, Ni; S follows with half of the deviation from 1.

@@ -18,7 +18,7 @@ from jobs.spectra.products import describe_spectrum
 from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_spectrum
 from stixcore.spectra.files import read_response_file, read_spectrum_file
 from stixcore.spectra.files.ospex import OspexPair, write_ospex_response, write_ospex_spectra
-from stixcore.spectra.fit.parameters import KEV_PER_MK
+from stixcore.spectra.models.thermal import KEV_PER_MK
 
 NOW = np.datetime64("2026-11-30T12:00:00", "us")
 START, END = (np.datetime64(f"2022-11-11T11:{minute}:00", "us") for minute in (36, 38))

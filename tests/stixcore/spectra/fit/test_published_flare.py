@@ -9,8 +9,8 @@ from astropy.io import fits
 from stixcore.spectra.counts import CountSpectrum, systematic_errors
 from stixcore.spectra.fit import fit_spectrum
 from stixcore.spectra.fit.model import SpectralModel
-from stixcore.spectra.fit.parameters import KEV_PER_MK
 from stixcore.spectra.models.albedo import Albedo, ReflectionTable
+from stixcore.spectra.models.thermal import KEV_PER_MK
 from stixcore.spectra.response import make_response
 from stixcore.spectra.tables import response_tables
 

@@ -6,8 +6,9 @@ import pytest
 from stixcore.errors import CalibrationError
 from stixcore.spectra.makers.chianti_database import KEV_PER_CM, Database, Excitation, Level
 from stixcore.spectra.makers.continuum import KEV_PER_K, RYDBERG, BoundFree, TwoPhoton, free_bound, free_free
-from stixcore.spectra.makers.lines import SAHA, WAVELENGTH_KEV, Ion, effective_strength
+from stixcore.spectra.makers.lines import SAHA, Ion, effective_strength
 from stixcore.spectra.makers.thermal import CELL, in_cells
+from stixcore.spectra.models.chianti_files import WAVELENGTH_KEV
 
 ERG = 1.602176634e-9  # per keV
 # hydrogen of Verner & Yakovlev 1995, table 1
