@@ -13,7 +13,7 @@ software includes since March 2026: a scheme decides it unless ``tailing`` says 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -76,7 +76,7 @@ class Response:
     tailing: bool = False
 
     def fold(self, flux: ArrayLike) -> Floats:
-        """Counts per second of livetime in each channel, (I,) or (n, I) float.
+        """Counts per second of live time in each channel, (I,) or (n, I) float.
 
         Parameters
         ----------
@@ -94,20 +94,6 @@ class Response:
             raise SelectionError(message)
         # C_i = A Σ_j R_ij F_j ΔE_j
         return np.asarray((values * np.diff(self.photon_edges)) @ self.matrix.T * self.area)
-
-    def restricted(self, channels: slice) -> Response:
-        """The response of consecutive ``channels``; every photon bin remains.
-
-        Raises
-        ------
-        SelectionError
-            When the slice has a step, or selects no channel.
-        """
-        start, stop, step = channels.indices(self.matrix.shape[0])
-        if step != 1 or stop <= start:
-            message = f"channels must be consecutive and at least one of {self.matrix.shape[0]}, found {channels}"
-            raise SelectionError(message)
-        return replace(self, channel_edges=self.channel_edges[start : stop + 1], matrix=self.matrix[start:stop])
 
 
 def make_response(

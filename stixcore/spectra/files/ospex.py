@@ -52,8 +52,6 @@ class OspexPair:
         UTC, for the headers.
     time_shift : float, s
         Added to all times: the light travel time that turns times at Solar Orbiter into times at Earth.
-    grid_factor : float, optional
-        Grid transmission at the lowest energy, for information.
     """
 
     spectrum_file: str
@@ -61,7 +59,6 @@ class OspexPair:
     distance: float
     created: np.datetime64
     time_shift: float = 0.0
-    grid_factor: float | None = None
 
 
 def write_ospex_spectra(
@@ -162,8 +159,6 @@ def _add_detectors(header: fits.Header, area: float, label: str, pair: OspexPair
     header["SUMCOINC"] = (0, "no sum coinc")
     header["COINCIDE"] = (0, "no coinc")
     header["HIERARCH SUN_DISTANCE"] = (pair.distance, "Distance in AU to Sun")
-    if pair.grid_factor is not None:
-        header["HIERARCH GRID_FACTOR"] = (pair.grid_factor, "Grid transmission at the lowest energy")
 
 
 def _rates(spectra: Sequence[CountSpectrum], area: float, pair: OspexPair) -> fits.BinTableHDU:

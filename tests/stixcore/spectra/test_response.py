@@ -90,11 +90,6 @@ def test_merged_channels_are_sums(native):
     at = [list(native).index(edge) for edge in (6, 7, 10, 20, 50)]
     for row, (a, b) in zip(merged.matrix, pairwise(at), strict=True):
         np.testing.assert_allclose(row, whole.matrix[a:b].sum(axis=0), rtol=1e-12)
-    part = whole.restricted(slice(2, 6))
-    np.testing.assert_array_equal(part.channel_edges, native[2:7])
-    np.testing.assert_array_equal(part.matrix, whole.matrix[2:6])
-    with pytest.raises(SelectionError, match="consecutive"):
-        whole.restricted(slice(0, 6, 2))
 
 
 def test_shifted_edges_keep_all_counts_and_move_them(native, photon):
