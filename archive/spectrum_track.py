@@ -16,20 +16,17 @@ import numpy as np
 from stixcore.times import format_time
 
 SPECTRA_TRACK = "spectra_track.parquet"
-#: Largest absolute value: others are damage, and pages could not draw them.
+#: Largest absolute value: a larger one is damage, and pages cannot draw it.
 HIGHEST = 1e12
 
 #: Fitted values; each has the columns ``…_minus`` and ``…_plus`` with its 1 σ errors.
 FITTED = ("temperature", "emission_measure", "electron_rate", "delta", "e_cut")
 _ENDS = ("", "_minus", "_plus")
 #: Units of the columns, as astropy reads them.
+_FITTED_UNITS = {"temperature": "MK", "emission_measure": "1e49 cm-3", "electron_rate": "1e35 s-1", "e_cut": "keV"}
 UNITS = {"livetime_s": "s", "counts": "ct", "fit_low": "keV", "fit_high": "keV"} | {
-    name + error: unit
-    for name, unit in (
-        ("temperature", "MK"), ("emission_measure", "1e49 cm-3"), ("electron_rate", "1e35 s-1"), ("e_cut", "keV"),
-    )
-    for error in _ENDS
-}  # fmt: skip
+    name + error: unit for name, unit in _FITTED_UNITS.items() for error in _ENDS
+}
 VERDICTS = ("trusted", "doubtful")
 _NUMBERS = ("livetime_s", "counts", "fit_low", "fit_high", "chi2", "ndof")
 

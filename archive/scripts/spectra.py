@@ -46,7 +46,6 @@ def fit_script(source: SpectrumSource) -> str:
     NotInArchive
         If the spectrum has no fit.
     """
-    imports, functions = script_part("files")
     row, fit = source.row, source.fit
     values = {
         **_common(source),
@@ -72,20 +71,11 @@ def fit_script(source: SpectrumSource) -> str:
         },
         "output": spectrum_script_name(source, "sunkit_spex.png"),
     }
-    return fill(
-        "spectrum_fit.py.txt",
-        {
-            **{name: python_literal(value) for name, value in values.items()},
-            "script_name": spectrum_script_name(source, "fit.py"),
-            "file_imports": imports,
-            "file_functions": functions,
-        },
-    )
+    return _python_script(source, "fit.py", values)
 
 
 def reproduce_script(source: SpectrumSource) -> str:
     """Measure and fit with `stixcore` from level-1 files: the same numbers as in the archive."""
-    imports, functions = script_part("files")
     document = source.document
     fit = document.get("fit")
     values = {
@@ -100,11 +90,17 @@ def reproduce_script(source: SpectrumSource) -> str:
         "fit": {"chi2": fit["chi2"], "parameters": _values(fit)} if fit else None,
         "output": spectrum_script_name(source, "reproduced.png"),
     }
+    return _python_script(source, "reproduce.py", values)
+
+
+def _python_script(source: SpectrumSource, script: str, values: Mapping[str, Any]) -> str:
+    """A Python script from its template, with values as literals and the functions that get its files."""
+    imports, functions = script_part("files")
     return fill(
-        "spectrum_reproduce.py.txt",
+        f"spectrum_{script}.txt",
         {
             **{name: python_literal(value) for name, value in values.items()},
-            "script_name": spectrum_script_name(source, "reproduce.py"),
+            "script_name": spectrum_script_name(source, script),
             "file_imports": imports,
             "file_functions": functions,
         },
