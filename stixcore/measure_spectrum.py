@@ -1,4 +1,4 @@
-"""From files to a fitted spectrum: counts, the response at the flare's place, and the fit.
+"""From files to a fitted spectrum: counts, the response at the location of the flare, and the fit.
 
 The command line, previews and pages all get their spectra from here; the steps themselves are in `stixcore.spectra`.
 """
@@ -63,7 +63,7 @@ _AUTOMATIC: Mapping[str, Any] = {
     "angle": None,
 }
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
-#: Seen from the side, the Sun reflects nothing more.
+#: Heliocentric angle of a flare at the limb, degree; those above the limb count as at it.
 LARGEST_ANGLE = 90.0
 
 
@@ -84,7 +84,7 @@ class MeasuredSpectrum:
     distance : float, AU
         From the spacecraft to the Sun.
     simulated : bool
-        Whether the data are.
+        Whether the data are simulated.
     """
 
     recipe: SpectrumRecipe
@@ -142,7 +142,7 @@ def measure_spectrum(
     Raises
     ------
     InvalidProduct
-        When a file is not what its place says, or damaged.
+        When a file is damaged, or not of the kind of its argument.
     SelectionError, CalibrationError
         When the files do not allow the selection, or an option is wrong.
     """
@@ -304,7 +304,7 @@ def flare_response(
     scheme: str = ResponseScheme.GSW_2026,
     tailing: bool = False,
 ) -> Response:
-    """Response of the detectors and pixels of a spectrum for a flare at a place.
+    """Response of the detectors and pixels of a spectrum for a flare at a location.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ def flare_response(
     Raises
     ------
     SelectionError
-        When channels are missing between others.
+        When the channels are not adjacent.
     """
     x_stix, y_stix = hpc_to_stix(*place, pointing)
     return make_response(

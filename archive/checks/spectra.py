@@ -123,7 +123,7 @@ def _look_at(inspection: Inspection, one: _Place) -> None:
         text = f"{one.row.folder}, the folder of a spectrum, is in the index but not on disk"
         one.fault(Code.SPECTRUM_INCOMPLETE, one.row.folder, text)
     if not one.folder or (one.row is None and not one.files):
-        return  # an empty folder is of a writer that begins
+        return  # an empty folder: a writer has just begun
     missing = [name for name in SPECTRUM_FILES if name not in one.files]
     for name in missing:
         path = f"{one.folder}/{name}"

@@ -235,7 +235,7 @@ class Flare:
     ] = None
     best_image_thermal: Annotated[str | None, Column("Image id of the best thermal image")] = None
     best_image_nonthermal: Annotated[str | None, Column("Image id of the best non-thermal image")] = None
-    spectrum_id: Annotated[str | None, Column("Spectrum from which temperature, emission measure and δ are")] = None
+    spectrum_id: Annotated[str | None, Column("Spectrum that gives temperature, emission measure and δ")] = None
     temperature: Annotated[float | None, Column("Temperature at the peak, from the fit of the spectrum", "MK")] = None
     temperature_sigma: Annotated[float | None, Column("The larger 1 σ error of the temperature", "MK")] = None
     emission_measure: Annotated[float | None, Column("Emission measure, from the fit", "10⁴⁹ cm⁻³")] = None

@@ -57,14 +57,14 @@ def write_spectrum_record(folder: Path, row: Spectrum, document: Mapping[str, An
     Raises
     ------
     ValueError
-        When the document has a value that JSON has not, such as NaN.
+        When the document has a value that JSON does not have, such as NaN.
     """
     files = [folder / name for name in (SPECTRUM_FILE, RESPONSE_FILE)]
     _write(folder, SpectrumRecord(row, document, {path.name: sha256_of(path) for path in files if path.is_file()}))
 
 
 def read_spectrum_record(folder: Path) -> SpectrumRecord | None:
-    """Record in the folder of a spectrum; None when there is none or it is not valid."""
+    """Record in the folder of a spectrum; None if it is missing or not valid."""
     try:
         with open_regular(folder / SPECTRUM_RECORD) as stream:
             content = json.loads(stream.read().decode(), parse_constant=_refuse)
@@ -78,7 +78,7 @@ def read_spectrum_record(folder: Path) -> SpectrumRecord | None:
 
 
 def replace_recorded_row(folder: Path, row: Spectrum) -> bool:
-    """Give the record in a folder another row, keeping all else; whether there is a valid record of this spectrum."""
+    """Replace the row in the record of a folder; returns whether there is a valid record of this spectrum."""
     record = read_spectrum_record(folder)
     if record is None or record.row.spectrum_id != row.spectrum_id:
         return False
@@ -88,7 +88,7 @@ def replace_recorded_row(folder: Path, row: Spectrum) -> bool:
 
 
 def keep_spectrum_records(root: Path, rows: Iterable[Spectrum]) -> None:
-    """Write rows that are about to go into the index into the records beside their files, where there are records.
+    """Write rows into the records beside their files, where there are records, before they go into the index.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def keep_spectrum_records(root: Path, rows: Iterable[Spectrum]) -> None:
 
 
 def _refuse(constant: str) -> None:
-    """Refuse NaN and infinite numbers, which JSON has not and no record of ours contains."""
+    """Refuse NaN and infinite numbers, which are not JSON and which no record contains."""
     raise ValueError(constant)
 
 

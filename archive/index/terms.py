@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-#: Ids in the flare list of the flare with some id.
+#: SQL condition: rows of the flare with an id, also where the flare list has it among the other ids of a flare.
 OF_FLARE = (
     "flare_id = ? OR flare_id IN (SELECT flare_id FROM flares WHERE list_contains(string_split(other_ids, ' '), ?))"
 )
@@ -41,17 +41,17 @@ def of_fit(chosen: FitLimits) -> tuple[tuple[str, Any], ...]:
 
 
 def any_of(column: str, values: tuple[str, ...]) -> str:
-    """A column has one of some values."""
+    """SQL condition that a column has one of the values."""
     return f"{column} IN ({', '.join('?' for _ in values)})"
 
 
 def contains(*columns: str) -> str:
-    """One of some columns contains a text, given once for each."""
+    """SQL condition that at least one column contains a text, which is given once per column."""
     return " OR ".join(f"contains({column}, ?)" for column in columns)
 
 
 def visible(viewer: str | None, all_hidden: bool) -> tuple[str, str | tuple[()] | None]:
-    """Rows that a viewer may see: hidden ones only their author, and those who may see all."""
+    """Condition for the rows that a viewer may see: hidden ones are for their author and for those who may see all."""
     if all_hidden:
         return "true", None
     return ("NOT hidden OR author = ?", viewer) if viewer is not None else ("NOT hidden", ())

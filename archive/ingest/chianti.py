@@ -43,7 +43,7 @@ def read_chianti(paths: Sequence[Path]) -> ReadChianti:
 
 
 def add_chianti(root: Path, read: ReadChianti) -> list[AddedFile]:
-    """Write files into an archive, instead of those that are there; the caller holds the write lock."""
+    """Replace the files of an archive by these; the caller holds the write lock."""
     if _known(root, read.sums):
         return [AddedFile(name, AddStatus.KNOWN) for name in read.sums]
     _replace(root / CHIANTI_FOLDER, read.files, read.sums)

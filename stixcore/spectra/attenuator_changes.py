@@ -16,7 +16,7 @@ from stixcore.spectra.count_spectra import recorded_counts
 #: Change of the counts in 24 detectors from one bin to the next that only the attenuator makes (ground software).
 JUMP_COUNTS = 1e4
 JUMP_DETECTORS = 24
-#: A jump further than this from a recorded change is not of this change, s.
+#: A jump further than this from a recorded change does not belong to it, s.
 JUMP_REACH = 20.0
 
 
@@ -34,7 +34,7 @@ def bins_with_changes(data: PixelData | Spectrogram) -> NDArray[np.bool_]:
 def _true_change(data: PixelData | Spectrogram, change: int, changes: NDArray[np.int64]) -> int:
     """The first bin after the jump of the counts nearest to a recorded change; that change where there is no jump.
 
-    A jump that is nearer to another one of the recorded changes is not of this one.
+    A jump that is nearer to another recorded change belongs to that one.
     """
     reach = np.timedelta64(round(1e6 * JUMP_REACH), "us")
     near = np.flatnonzero(np.abs(data.t_start - data.t_start[change]) <= reach)

@@ -65,7 +65,7 @@ def charge_collection(depth: Floats) -> Floats:
 
 
 def layer_edges() -> Floats:
-    """Depths in which the loss of charge is computed, (2995,) float, µm: 2.2 nm apart near the surface, then 1 µm."""
+    """Depths at which the loss of charge is computed, (2995,) float, µm: 2.2 nm apart near the surface, then 1 µm."""
     damaged = 10.0 * DAMAGE_DEPTH
     fine = damaged * np.arange(2000) / 2000.0
     coarse = THICKNESS * np.arange(1000) / 1000.0

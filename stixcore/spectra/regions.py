@@ -313,9 +313,11 @@ def _mask(region: Region, grid: ImageGrid, image: Floats | None) -> Masks:
     half = (0.5 * grid.shape[1] * grid.pixel, 0.5 * grid.shape[0] * grid.pixel)
     x_low, x_high, y_low, y_high = region.bounds
     edges = {
-        "west": x_high - grid.center[0] - half[0], "east": grid.center[0] - half[0] - x_low,
-        "north": y_high - grid.center[1] - half[1], "south": grid.center[1] - half[1] - y_low,
-    }  # fmt: skip
+        "west": x_high - grid.center[0] - half[0],
+        "east": grid.center[0] - half[0] - x_low,
+        "north": y_high - grid.center[1] - half[1],
+        "south": grid.center[1] - half[1] - y_low,
+    }
     side = max(edges, key=lambda name: edges[name])
     if edges[side] > EDGE * grid.pixel:
         message = f"region {region.name!r} is outside the map by {edges[side]:.3g} arcsec in the {side}"

@@ -2,7 +2,8 @@
 
 The steps are those of the ground software v0.6.2 (``stx_convert_pixel_data``, ``stx_convert_spectrogram``): live time
 per detector, background per pixel and channel, energy edges per pixel and channel, sum, times the mean live time of the
-detectors. For each bin t and channel i, with detector d, pixel p, live fraction f, its mean over the detectors f̄:
+detectors. For each bin t and channel i, with detector d, pixel p, live fraction f, its mean over the detectors f̄,
+correction of the energy edges g, and counts C_b of the background in its live time L_b:
 
     C(t, i) = Σ_d Σ_p g(d, p, i) · [f̄(t)/f(t, d) · C(t, d, p, i) − f̄(t)·Δt · C_b(d, p, i)/L_b(d)]
 

@@ -15,7 +15,7 @@ from stixcore.spectra.response import Response
 #: mostly those of harder photons. A response with the loss of charge gives 45 % more counts in 4-5 keV than flares have
 #: (``docs/decisions/loss_of_charge.md``), so a fit with it starts at 6 keV, unless too few channels remain.
 LOW_ATTENUATED, LOW_TAILED, LOW = 11.0, 6.0, 4.0
-#: A channel has a signal from this number of sigma, and this fraction of the background, on.
+#: A channel has a signal if its counts exceed this many sigma and this fraction of the background.
 SIGNAL_SIGMAS, SIGNAL_FRACTION = 3.0, 0.1
 LEAST_CHANNELS = 4
 SAME_ENERGY = 0.01  # keV
@@ -48,7 +48,7 @@ def choose_range(spectrum: CountSpectrum, response: Response, energy: tuple[floa
     spectrum : CountSpectrum
     response : Response
     energy : (float, float), keV, optional
-        The range that the user wants: channels that lie in it. Default: from 11 keV with the attenuator in, else from
+        Range that the user chose: all channels within it. Default: from 11 keV with the attenuator in, else from
         4 keV, or 6 keV with a response that includes the loss of charge and enough channels above; up to the last
         channel before two in a row without a signal.
 

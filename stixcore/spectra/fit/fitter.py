@@ -24,10 +24,11 @@ from stixcore.spectra.fit.statistic import (
 
 Floats = NDArray[np.float64]
 
-#: Fits with new errors at most, and the change of the counts, in sigma, that ends them.
+#: Most fits with new errors, and the relative change of the errors that ends them.
 MAX_ROUNDS, SETTLED = 20, 1e-3
+#: First fits whose errors are taken as they are; later ones are averaged with those before.
 UNDAMPED = 3
-#: A profile that finds a better minimum starts all over, so often at most.
+#: A profile that finds a better minimum restarts from there, at most this many times.
 MAX_RESTARTS = 3
 AT_BOUND = 1e-6  # on the scale of the fit
 UNSETTLED = "the errors of the model do not settle"
@@ -95,7 +96,7 @@ class Fitter:
         return self._run(self._objective, start, lower, upper)
 
     def _converge(self, start: Floats) -> tuple[Minimum, Floats, Objective]:
-        """Fit from a start; χ² with new errors until the counts settle."""
+        """Fit from a start; χ² with new errors until these settle."""
         if self.statistic is Statistic.CASH:
             objective: Objective = Cash(self.data)
             found = self._run(objective, start, self.lower, self.upper)

@@ -114,7 +114,7 @@ def _step(x: Floats, gradient: Floats, hessian: Floats, lower: Floats, upper: Fl
         outside = free & ((trial < lower) | (trial > upper))
         if not outside.any():
             break
-        # what leaves the box ends at its side, and the others step without it
+        # parameters that leave the bounds stop there, and the others step without them
         trial = np.where(outside, np.clip(trial, lower, upper), trial)
         moved = outside & (trial != x)
         gradient = gradient + hessian[:, moved] @ (trial - x)[moved]
@@ -124,7 +124,7 @@ def _step(x: Floats, gradient: Floats, hessian: Floats, lower: Floats, upper: Fl
 
 
 def free_parameters(x: Floats, gradient: Floats, lower: Floats, upper: Floats) -> Bools:
-    """Which parameters may move: (p,) bool; not those that the gradient pushes beyond a bound."""
+    """Which parameters may move, (p,) bool: all but those that the gradient pushes beyond a bound."""
     at_lower = (x <= lower) & (gradient > 0)
     at_upper = (x >= upper) & (gradient < 0)
     return np.asarray((lower < upper) & ~at_lower & ~at_upper)

@@ -138,7 +138,7 @@ def _check(spectrum: CountSpectrum, response: Response, distance: float, angle: 
         message = f"angle must be 0 to 90 degrees from the centre of the Sun's disk, found {angle:g}"
         raise SelectionError(message)
     if not spectrum.livetime > 0:
-        message = f"livetime must be positive, found {spectrum.livetime:g} s"
+        message = f"live time must be positive, found {spectrum.livetime:g} s"
         raise SelectionError(message)
     low, high = response.channel_edges[:-1], response.channel_edges[1:]
     closed = np.isfinite(spectrum.e_high)
@@ -178,14 +178,11 @@ class _Task:
         self.components = COMPONENTS if table is None else components_with(table)
         self.table_name = (table or built_in_table()).label
         self.fold = _fold(spectrum, response, distance, angle)
-        shape = spectrum.counts.shape
         self._all = ChannelData(
             spectrum.counts,
             spectrum.sigma,
             spectrum.background,
-            np.broadcast_to(spectrum.background_sigma, shape)
-            if spectrum.background_sigma.size == 1
-            else spectrum.background_sigma,
+            np.broadcast_to(spectrum.background_sigma, spectrum.counts.shape),
             spectrum.systematic,
         )
 

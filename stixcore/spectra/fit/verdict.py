@@ -9,11 +9,11 @@ from stixcore.spectra.fit.parameters import Value
 
 #: Worst acceptable χ² per degree of freedom; the data centre's limit (``stx_auto_fit_ssw``).
 WORST_CHI2 = 2.0
-#: Indices above are rather a hot plasma; the data centre's limit.
+#: An index above this is more likely a hot plasma; the data centre's limit.
 STEEPEST = 9.0
 #: A cutoff whose lower bound is not excluded at 2 sigma (Δ statistic = 4) is an upper limit.
 LIMIT_RISE = 4.0
-#: Errors beyond a factor of 2 either way mean that the value is a guess.
+#: An error larger than this fraction of the value makes the value a guess.
 VAGUE = 1.0
 #: Counts in the fitted range below which χ² is biased and Cash's statistic is better.
 FEW_COUNTS = 10.0
@@ -38,7 +38,7 @@ def judge_values(parameters: Mapping[str, Value]) -> list[Doubt]:
             text = f"{name} is at a bound of the fit, {value.value:.3g} {value.unit}".rstrip() + "."
             doubts.append(Doubt("fit.at-bound", text))
         elif value.sigma_minus is None and value.sigma_plus is None:
-            # nothing is known of electrons whose index could be any
+            # electrons with any index fit: nothing is known about them
             doubts.append(Doubt("fit.open", f"The data do not limit {name}.", serious=name.startswith("delta")))
         elif value.sigma_minus is None or value.sigma_plus is None:
             side = "below" if value.sigma_minus is None else "above"

@@ -1,4 +1,4 @@
-"""Reads the text files of a CHIANTI database folder (``fe/fe_25/fe_25.elvlc`` …).
+"""Read the text files of a CHIANTI database folder (``fe/fe_25/fe_25.elvlc`` …).
 
 Formats: Dere et al. 1997, A&AS 125, 149; Young et al. 2003, ApJS 144, 135; Dere et al. 2019, ApJS 241, 22.
 """
@@ -146,10 +146,15 @@ class Database:
             v = first.split()
             found.append(
                 Excitation(
-                    lower=int(v[0]), upper=int(v[1]), energy=float(v[2]), kind=int(v[6]), constant=float(v[7]),
-                    x=np.array(x.split(), dtype=float), y=np.array(y.split(), dtype=float),
+                    lower=int(v[0]),
+                    upper=int(v[1]),
+                    energy=float(v[2]),
+                    kind=int(v[6]),
+                    constant=float(v[7]),
+                    x=np.array(x.split(), dtype=float),
+                    y=np.array(y.split(), dtype=float),
                 )
-            )  # fmt: skip
+            )
         return found
 
 

@@ -1,4 +1,4 @@
-"""Reads the CHIANTI tables that OSPEX uses: ``chianti_lines_*.sav``, ``chianti_cont_*.sav``, ``xray_abun_file.genx``.
+"""Read the CHIANTI tables that OSPEX uses: ``chianti_lines_*.sav``, ``chianti_cont_*.sav``, ``xray_abun_file.genx``.
 
 They belong to the xray package of SolarSoft, folder ``packages/xray/dbase/chianti``. Their contents are described in
 its routines ``setup_chianti_lines`` and ``setup_chianti_cont``:
@@ -31,14 +31,14 @@ ABUNDANCES = "sun_coronal_ext"
 
 
 def read_chianti_files(lines: Path, continuum: Path, abundances: Path) -> ThermalTable:
-    """Make a thermal table of the three files of SolarSoft.
+    """Make a thermal table from the three files of SolarSoft.
 
     Raises
     ------
     CalibrationError
         When a file is missing, or the two tables have no temperatures in common.
     InvalidProduct
-        When a file is not the table that its place in the arguments says.
+        When a file is not the table of its argument.
     """
     for title, path in (("lines", lines), ("continuum", continuum), ("abundances", abundances)):
         if not path.is_file():
@@ -146,7 +146,7 @@ def _saved(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     try:
         found: dict[str, Any] = readsav(str(path))
     except Exception as error:
-        # readsav raises bare Exception for what is no IDL file
+        # readsav raises a bare Exception for a file that is not of IDL
         raise InvalidProduct(path, "an IDL save file", f"{type(error).__name__}") from error
     for name in names:
         if name not in found:
