@@ -20,8 +20,9 @@ from benchmarks.timing import markdown_table
 from stixcore.calibration.pointing import assumed_pointing
 from stixcore.errors import StixError
 from stixcore.fits.products import PixelData, Spectrogram
+from stixcore.flare_response import distance_to_sun
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
-from stixcore.measure_spectrum import distance_to_sun, read_science
+from stixcore.measure_spectrum import read_science
 from stixcore.spectra.counts import CountSpectrum, count_spectrum, systematic_errors
 from stixcore.spectra.fit import fit_spectrum
 from stixcore.spectra.response import make_response

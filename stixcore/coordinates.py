@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 SOLAR_RADIUS = 695_700_000.0  # m
+ASTRONOMICAL_UNIT = 149_597_870_700.0  # m (IAU 2012, resolution B2)
 #: Errors of the aspect solution (Warmuth et al. 2020, Sol. Phys. 295, 90) and of the spacecraft's attitude, arcsec.
 ASPECT_SIGMA, SPACECRAFT_SIGMA = 4.0, 30.0
 

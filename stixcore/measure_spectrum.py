@@ -15,15 +15,15 @@ import numpy as np
 
 from stixcore.background_check import require_apart, require_part
 from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
-from stixcore.coordinates import SOLAR_RADIUS, Pointing, PointingSource, hpc_to_stix
+from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import CalibrationError, ReconstructionError, SelectionError
-from stixcore.fits.products import AspectTable, PixelData, ProductHeader, Spectrogram
+from stixcore.fits.products import AspectTable, PixelData, Spectrogram
 from stixcore.fits.read import open_product, read_aspect, read_header, read_pixel_data, read_spectrogram
 from stixcore.fits.spec import ProductKind
-from stixcore.heliographic import Observer, on_sun
+from stixcore.flare_response import distance_to_sun, flare_response, heliocentric_angle
 from stixcore.imaging.threads import single_threaded
 from stixcore.options import ImageRequest, ShiftBins
-from stixcore.prepare import LOCATION_ENERGY, apparent_radius, background_part, find_pointing, prepare
+from stixcore.prepare import LOCATION_ENERGY, background_part, find_pointing, prepare
 from stixcore.recipe import Location
 from stixcore.references import FileReference, TableReference, reference_to, verified
 from stixcore.spectra.counts import CountSpectrum, count_spectrum
@@ -33,26 +33,19 @@ from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.fit.verdict import no_background
 from stixcore.spectra.models.thermal import ThermalTable, built_in_table
-from stixcore.spectra.response import Response, make_response
-from stixcore.spectra.transmission import ResponseScheme
+from stixcore.spectra.response import Response
 from stixcore.spectrum_recipe import NO_MODEL, SPECTRUM_REVISION, SpectrumRecipe, SpectrumRequest
 
 __all__ = [
-    "ASTRONOMICAL_UNIT",
     "NO_MODEL",
     "MeasuredSpectrum",
     "SpectrumRequest",
-    "distance_to_sun",
-    "flare_response",
-    "heliocentric_angle",
     "measure_recipe",
     "measure_spectrum",
     "read_science",
     "thermal_reference",
 ]
 
-#: Astronomical unit, m (IAU 2012, resolution B2).
-ASTRONOMICAL_UNIT = 149_597_870_700.0
 #: Options of a fit that leave everything to the software, so that a failure is not due to them.
 _AUTOMATIC: Mapping[str, Any] = {
     "model": AUTO,
@@ -62,9 +55,6 @@ _AUTOMATIC: Mapping[str, Any] = {
     "statistic": str(Statistic.CHI2),
     "angle": None,
 }
-ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
-#: Heliocentric angle of a flare at the limb, degree; those above the limb count as at it.
-LARGEST_ANGLE = 90.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,72 +284,6 @@ def _background_of(whole: PixelData, request: SpectrumRequest) -> PixelData:
     if asked is not None:
         require_part(asked, whole.header.name)
     return data
-
-
-def flare_response(
-    spectrum: CountSpectrum,
-    place: tuple[float, float],
-    pointing: Pointing,
-    *,
-    scheme: str = ResponseScheme.GSW_2026,
-    tailing: bool = False,
-) -> Response:
-    """Response of the detectors and pixels of a spectrum for a flare at a location.
-
-    Parameters
-    ----------
-    spectrum : CountSpectrum
-    place : (float, float), arcsec
-        Helioprojective.
-    pointing : Pointing
-    scheme, tailing
-        As in `SpectrumRequest`.
-
-    Raises
-    ------
-    SelectionError
-        When the channels are not adjacent.
-    """
-    x_stix, y_stix = hpc_to_stix(*place, pointing)
-    return make_response(
-        spectrum.edges,
-        detectors=spectrum.detectors,
-        pixels=spectrum.pixels,
-        place=(float(x_stix), float(y_stix)),
-        # the pixels are those that were read out, so the area is not scaled once more
-        rcr=min(spectrum.rcr, 1),
-        scheme=scheme,
-        tailing=tailing,
-    )
-
-
-def heliocentric_angle(place: tuple[float, float], distance: float) -> float:
-    """Angle of a flare from the centre of the disk, degree, 0-90.
-
-    Parameters
-    ----------
-    place : (float, float), arcsec
-        Helioprojective.
-    distance : float, AU
-        From the spacecraft to the Sun.
-    """
-    observer = Observer(0.0, 0.0, distance * ASTRONOMICAL_UNIT)
-    return min(on_sun(*place, observer).angle, LARGEST_ANGLE)
-
-
-def distance_to_sun(pointing: Pointing, header: ProductHeader) -> float:
-    """Distance from the spacecraft to the Sun, AU, from the auxiliary files or the header.
-
-    Raises
-    ------
-    CalibrationError
-        When neither gives it.
-    """
-    metres = pointing.dsun
-    if not np.isfinite(metres):
-        # D = R☉ / sin ρ
-        metres = SOLAR_RADIUS / np.sin(apparent_radius(pointing, header) / ARCSEC_PER_RADIAN)
-    return float(metres / ASTRONOMICAL_UNIT)
 
 
 def _find_location(

@@ -15,7 +15,7 @@ from stixcore.calibration.catalog import Calibration
 from stixcore.coordinates import Pointing
 from stixcore.errors import SelectionError, StixError
 from stixcore.fits.products import PixelData
-from stixcore.measure_spectrum import distance_to_sun, flare_response, heliocentric_angle
+from stixcore.flare_response import distance_to_sun, flare_response, heliocentric_angle
 from stixcore.spectra.bins import separated
 from stixcore.spectra.counts import CountSpectrum, count_spectrum
 from stixcore.spectra.fit.energy_range import choose_range

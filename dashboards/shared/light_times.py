@@ -20,9 +20,10 @@ from functools import lru_cache
 import numpy as np
 
 from archive import Archive
+from stixcore.coordinates import ASTRONOMICAL_UNIT
 from stixcore.errors import StixError
 from stixcore.fits.read import read_aspect
-from stixcore.simulation.ephemeris import ASTRONOMICAL_UNIT, LIGHT_SPEED, earth_ecliptic
+from stixcore.simulation.ephemeris import LIGHT_SPEED, earth_ecliptic
 
 #: Maximum radial speed of Solar Orbiter, m s⁻¹, and maximum radial acceleration, m s⁻².
 FASTEST, HARDEST = 35_000.0, 0.05

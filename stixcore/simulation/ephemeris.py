@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.calibration.pointing import ASPECT_OFFSET, SPACECRAFT_OFFSET
-from stixcore.coordinates import SOLAR_RADIUS, Pointing, PointingSource
+from stixcore.coordinates import ASTRONOMICAL_UNIT, SOLAR_RADIUS, Pointing, PointingSource
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.datetime64]
 
-ASTRONOMICAL_UNIT = 149_597_870_700.0  # m
 LIGHT_SPEED = 299_792_458.0  # m s⁻¹
 DAY = 86_400.0  # s
 #: Inclination of the solar equator to the ecliptic and longitude of its ascending node, J2000 (Carrington), deg.

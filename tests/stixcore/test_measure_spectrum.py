@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stixcore.coordinates import SOLAR_RADIUS
+from stixcore.coordinates import ASTRONOMICAL_UNIT, SOLAR_RADIUS
 from stixcore.errors import CalibrationError, InvalidProduct, SelectionError
-from stixcore.measure_spectrum import ASTRONOMICAL_UNIT, SpectrumRequest, measure_recipe, measure_spectrum
+from stixcore.measure_spectrum import SpectrumRequest, measure_recipe, measure_spectrum
 from stixcore.references import TableReference
 from stixcore.spectra.fit.verdict import WORST_CHI2
+from stixcore.spectra.models.thermal import KEV_PER_MK
 from stixcore.spectrum_recipe import SpectrumRecipe
 
 START, END = (np.datetime64(f"2022-11-11T11:{minute}:00", "us") for minute in (36, 38))
@@ -36,7 +37,7 @@ def test_the_flare_has_a_hot_plasma_and_electrons(measured):
     assert fit.reduced_chi2 < WORST_CHI2
     assert fit.verdict == "trusted"
     # class M1.2: the temperatures and emission measures of such flares
-    assert 15 < fit.parameters["T_keV"].value / 0.08617 < 22
+    assert 15 < fit.parameters["T_keV"].value / KEV_PER_MK < 22
     assert 0.05 < fit.parameters["EM_1e49_cm3"].value < 0.5
     assert 4 < fit.parameters["delta"].value < 6
 

@@ -9,18 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stixcore.calibration.catalog import SHIPPED
-from stixcore.coordinates import SOLAR_RADIUS, Pointing, PointingSource, stix_to_hpc
+from stixcore.coordinates import ASTRONOMICAL_UNIT, SOLAR_RADIUS, Pointing, PointingSource, stix_to_hpc
 from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.read import read_aspect, read_pixel_data
 from stixcore.fits.spec import ProductKind
+from stixcore.flare_response import heliocentric_angle
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
-from stixcore.measure_spectrum import (
-    ASTRONOMICAL_UNIT,
-    SpectrumRequest,
-    heliocentric_angle,
-    measure_spectrum,
-    read_science,
-)
+from stixcore.measure_spectrum import SpectrumRequest, measure_spectrum, read_science
 from stixcore.measure_track import LEAST_COUNTS, TrackInputs, join_steps, measure_track
 from stixcore.prepare import find_pointing
 from stixcore.spectra.counts import systematic_errors

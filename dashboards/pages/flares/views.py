@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stixcore.coordinates import SOLAR_RADIUS
-from stixcore.simulation.ephemeris import ASTRONOMICAL_UNIT
+from stixcore.coordinates import ASTRONOMICAL_UNIT, SOLAR_RADIUS
 
 
 class SunView(StrEnum):
