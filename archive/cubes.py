@@ -21,6 +21,7 @@ from archive.layout import cube_folder
 from archive.regular_files import open_regular
 from archive.spectrum_track import SPECTRA_TRACK, SpectrumPoint
 from archive.store import Archive
+from archive.track_entries import read_number, read_ranges, require_drawable
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,8 @@ MEDIA_TYPES = {
 }  # fmt: skip
 #: Largest record that is read, byte; a record of 36 steps and 12 fits has 35 kB.
 LARGEST = 4 << 20
-#: Longest time from the first to the last step, and largest absolute value of a measure: others are damage, and pages
-#: could not draw them.
-LONGEST, HIGHEST = np.timedelta64(2, "D"), 1e12
+#: Longest time from the first to the last step: a longer one is damage, and pages cannot draw it.
+LONGEST = np.timedelta64(2, "D")
 
 _NAME = re.compile(rf"[a-z][a-z0-9_-]*({'|'.join(map(re.escape, MEDIA_TYPES))})", re.ASCII)
 _MEASURES = ("x", "y", "x_sigma", "y_sigma", "fwhm", "fwhm_sigma", "flux", "flux_sigma", "net_counts")
@@ -191,18 +191,8 @@ def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cu
 
 
 def _point(entry: Mapping[str, Any]) -> CubePoint:
-    values = {name: _number(entry.get(name)) for name in _MEASURES}
-    start, end = (np.datetime64(str(entry[name]), "us") for name in ("t_start", "t_end"))
-    low, high = float(entry["e_low"]), float(entry["e_high"])
-    if not (start < end and 0.0 <= low < high < HIGHEST):
-        message = f"tracks: expected ranges of time and energy, found {start} to {end}, {low:g} to {high:g} keV"
-        raise ValueError(message)
-    if not all(value is None or abs(value) < HIGHEST for value in values.values()):
-        message = f"tracks: expected numbers below {HIGHEST:g}, found {values}"
-        raise ValueError(message)
+    values = {name: read_number(entry.get(name)) for name in _MEASURES}
+    start, end, low, high = read_ranges(entry, ("e_low", "e_high"), "tracks")
+    require_drawable(values.values(), "tracks")
     doubts = frozenset(filter(None, str(entry.get("doubts") or "").split(",")))
     return CubePoint(start, end, low, high, **values, doubts=doubts)
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)

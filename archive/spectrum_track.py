@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from archive.track_entries import read_number, read_ranges, require_drawable
 from stixcore.times import format_time
 
 SPECTRA_TRACK = "spectra_track.parquet"
-#: Largest absolute value: a larger one is damage, and pages cannot draw it.
-HIGHEST = 1e12
 
 #: Fitted values; each has the columns ``…_minus`` and ``…_plus`` with its 1 σ errors.
 FITTED = ("temperature", "emission_measure", "electron_rate", "delta", "e_cut")
@@ -110,16 +109,11 @@ class SpectrumPoint:
         ValueError, KeyError, TypeError
             When the entry is damaged.
         """
-        start, end = (np.datetime64(str(entry[name]), "us") for name in ("t_start", "t_end"))
+        start, end, _, _ = read_ranges(entry, ("fit_low", "fit_high"), "spectra")
         values: dict[str, Any] = {name: float(entry[name]) for name in _NUMBERS}
-        values |= {name + error: _number(entry.get(name + error)) for name in FITTED for error in _ENDS}
-        low, high, verdict = values["fit_low"], values["fit_high"], entry["verdict"]
-        if not (start < end and 0.0 <= low < high):
-            message = f"spectra: expected ranges of time and energy, found {start} to {end}, {low:g} to {high:g} keV"
-            raise ValueError(message)
-        if not all(value is None or abs(value) < HIGHEST for value in values.values()):  # also false for NaN
-            message = f"spectra: expected numbers below {HIGHEST:g}, found {values}"
-            raise ValueError(message)
+        values |= {name + error: read_number(entry.get(name + error)) for name in FITTED for error in _ENDS}
+        require_drawable(values.values(), "spectra")
+        verdict = entry["verdict"]
         if verdict not in VERDICTS:
             message = f"spectra: expected a verdict of {', '.join(VERDICTS)}, found {verdict!r}"
             raise ValueError(message)
@@ -132,7 +126,3 @@ class SpectrumPoint:
             doubts=tuple(str(text) for text in entry["doubts"]),
             **values | {"ndof": int(values["ndof"])},
         )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
