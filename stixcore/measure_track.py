@@ -26,7 +26,7 @@ from stixcore.spectra.response import Response
 
 log = logging.getLogger(__name__)
 
-#: Counts above background in the fitted energies that a step needs. With these the automatic recipe finds the electrons
+#: Counts above background in the fitted energies that a step needs. With these the automatic fit finds the electrons
 #: of all simulated flares, their index is known to 0.3 to 0.7 and the temperature to 6 %; with a quarter it takes
 #: electrons for heat in most flares, with half the index is wrong by more than 1 or at a bound in a third
 #: (``docs/accuracy.md``, "Counts of a fit").
@@ -72,7 +72,7 @@ class FittedStep:
 def measure_track(
     inputs: TrackInputs, steps: Sequence[slice], least_counts: float = LEAST_COUNTS
 ) -> tuple[FittedStep, ...]:
-    """Fit the spectrum of every step, with the automatic recipe and reflection at the Sun.
+    """Fit the spectrum of every step, automatically and with reflection at the Sun.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def test_files_that_are_no_tables_are_refused_with_the_reason(tmp_path, publishe
 
 
 @pytest.mark.usefixtures("readable")
-def test_damage_is_found_and_mended_by_adding_again(tmp_path, published):
+def test_damage_is_found_and_repaired_by_adding_again(tmp_path, published):
     archive = Archive(tmp_path / "archive", create=True)
     add(archive.root, published)
     assert not check(archive, NOW)

@@ -66,9 +66,12 @@ def pixel_data(counts, rcr=None):
         pixel_mask=np.ones((n, 12), dtype=bool),
         detector_mask=np.ones((n, 32), dtype=bool),
         loader=lambda times, channels: (
-            counts[times][..., channels], counts[times][..., channels], triggers[times], triggers[times],
+            counts[times][..., channels],
+            counts[times][..., channels],
+            triggers[times],
+            triggers[times],
         ),
-    )  # fmt: skip
+    )
 
 
 def flare_counts(truth, rng):

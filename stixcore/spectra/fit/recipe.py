@@ -1,6 +1,6 @@
 """Fit a spectrum: the range, the model, the errors and the doubts, by rule or as the user says.
 
-The automatic recipe fits a thermal model and a thermal model with a thick target to the *same* channels with the *same*
+By default it fits a thermal model and a thermal model with a thick target to the *same* channels with the *same*
 errors, and takes the thick target if Akaike's criterion is lower by 6. χ² of different ranges is never compared.
 """
 

@@ -50,7 +50,7 @@ class CorrelatedPair:
 
 @dataclass(frozen=True)
 class Alternative:
-    """A model that the recipe compared, over the same channels and with the same errors as the others.
+    """A model that the automatic fit compared, over the same channels and with the same errors as the others.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class SpectrumFit:
     aic, bic : float
         Information criteria of this fit.
     alternatives : tuple of Alternative
-        What the automatic recipe compared; empty if the model was given.
+        What the automatic fit compared; empty if the model was given.
     iterations : int
         In total.
     stop_reason : str

@@ -217,8 +217,13 @@ def test_fluxes_of_regions(method):
     assert 0.0 < left.sigma < whole.mean
     assert right.error >= right.sigma > 0.0
     fluxes = region_sums(image.planes.get("components", image.image), masks, given.grid)
-    named = region_fluxes(["whole", "left", "right"], masks, image.planes.get("components", image.image), given.grid,
-                          [one.error for one in found.regions])  # fmt: skip
+    named = region_fluxes(
+        ["whole", "left", "right"],
+        masks,
+        image.planes.get("components", image.image),
+        given.grid,
+        [one.error for one in found.regions],
+    )
     assert [one.flux for one in named] == fluxes.tolist()
     assert named[1].sigma == left.error
     assert perturbed_ensemble(method, PARAMETERS[method](), given, 2, 3, image=image).regions == ()

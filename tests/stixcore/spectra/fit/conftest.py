@@ -59,9 +59,21 @@ def make_spectrum():
     """Counts of a thermal and a thick-target component; expected ones without a generator of random numbers."""
 
     def make(
-        response, kt=1.5, em=0.25, norm=0.0, delta=4.0, e_cut=20.0, *, rng=None, livetime=4.0, distance=1.0, back=3.0,
-        systematic=None, rcr=0, exposures=30.0,
-    ):  # fmt: skip
+        response,
+        kt=1.5,
+        em=0.25,
+        norm=0.0,
+        delta=4.0,
+        e_cut=20.0,
+        *,
+        rng=None,
+        livetime=4.0,
+        distance=1.0,
+        back=3.0,
+        systematic=None,
+        rcr=0,
+        exposures=30.0,
+    ):
         flux = em * thermal_flux(response.photon_edges, (kt,), {"abundance": 1.0})
         if norm:
             flux = flux + thick_target(response.photon_edges, norm, ElectronSpectrum(delta, e_cut))

@@ -73,7 +73,7 @@ def test_norm_and_cutoff_are_shown_as_a_pair(instrument, make_spectrum):
     assert held.parameters["norm_1e35_per_s"].sigma_plus < 0.5 * fit.parameters["norm_1e35_per_s"].sigma_plus
 
 
-def test_the_recipe_takes_a_thermal_model_where_that_is_enough(instrument, make_spectrum):
+def test_the_automatic_fit_takes_a_thermal_model_where_that_is_enough(instrument, make_spectrum):
     response = instrument()
     rng = np.random.default_rng(12)
     fits = [fit_spectrum(make_spectrum(response, rng=rng), response, distance=1.0) for _ in range(6)]
@@ -85,7 +85,7 @@ def test_the_recipe_takes_a_thermal_model_where_that_is_enough(instrument, make_
         assert fit.pair is None
 
 
-def test_the_recipe_finds_electrons_where_they_are(instrument, make_spectrum):
+def test_the_automatic_fit_finds_electrons(instrument, make_spectrum):
     response = instrument()
     rng = np.random.default_rng(5)
     for _ in range(3):
@@ -133,15 +133,16 @@ def test_low_counts_are_not_fitted_too_low(instrument, make_spectrum, statistic)
     ratios = []
     for _ in range(60):
         spectrum = make_spectrum(response, em=4e-4, rng=rng, systematic=0.0, back=1.0)
-        fit = fit_spectrum(spectrum, response, distance=1.0, model="vth", energy=(6, 16), statistic=statistic,
-                           fixed={"T_keV": 1.5})  # fmt: skip
+        fit = fit_spectrum(
+            spectrum, response, distance=1.0, model="vth", energy=(6, 16), statistic=statistic, fixed={"T_keV": 1.5}
+        )
         ratios.append(fit.parameters["EM_1e49_cm3"].value / 4e-4)
     # errors of the data would give 5-10 % less
     assert np.mean(ratios) == pytest.approx(1.0, abs=3.5 * np.std(ratios) / np.sqrt(60))
     assert np.std(ratios) / np.sqrt(60) < 0.015
 
 
-def test_few_counts_are_said(instrument, make_spectrum):
+def test_few_counts_are_a_doubt(instrument, make_spectrum):
     response = instrument()
     spectrum = make_spectrum(response, em=1e-3, rng=np.random.default_rng(1), back=0.3)
     fit = fit_spectrum(spectrum, response, distance=1.0, model="vth", energy=(4, 20))
@@ -172,7 +173,7 @@ def test_the_same_input_gives_the_same_fit(instrument, make_spectrum):
     assert first.iterations == second.iterations
 
 
-def test_a_start_may_be_given(instrument, make_spectrum):
+def test_given_start_values_lead_to_the_same_fit(instrument, make_spectrum):
     response = instrument()
     spectrum = make_spectrum(response, **STRONG)
     start = {"T_keV": 1.9, "delta": 6.0, "e_cut_keV": 40.0, "EM_1e49_cm3": 0.1, "norm_1e35_per_s": 1.0}
@@ -182,7 +183,7 @@ def test_a_start_may_be_given(instrument, make_spectrum):
     assert given.parameters["delta"].value == pytest.approx(searched.parameters["delta"].value, abs=0.02)
 
 
-def test_without_albedo_it_is_said(instrument, make_spectrum):
+def test_missing_albedo_is_a_doubt(instrument, make_spectrum):
     response = instrument()
     spectrum = make_spectrum(response, **STRONG)
     assert "fit.no-albedo" in codes(fit_spectrum(spectrum, response, distance=1.0))
@@ -228,7 +229,7 @@ def test_one_channel_without_signal_does_not_end_the_range(instrument, make_spec
     assert choose_range(replace(spectrum, counts=counts), response).high == spectrum.e_low[20]
 
 
-def test_a_given_range_is_taken(instrument, make_spectrum):
+def test_a_given_range_is_used(instrument, make_spectrum):
     response = instrument()
     chosen = choose_range(make_spectrum(response), response, (6.0, 15.5))
     assert (chosen.low, chosen.high, int(chosen.used.sum())) == (6, 15, 9)
@@ -260,7 +261,7 @@ def test_bad_options_are_named(instrument, make_spectrum, options, error, match)
         fit_spectrum(make_spectrum(response), response, **{"distance": 1.0, **options})
 
 
-def test_no_signal_is_said(instrument, make_spectrum):
+def test_a_spectrum_without_signal_is_refused(instrument, make_spectrum):
     response = instrument()
     with pytest.raises(SelectionError, match="the range has 0"):
         fit_spectrum(make_spectrum(response, em=1e-9), response, distance=1.0)

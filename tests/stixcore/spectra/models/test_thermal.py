@@ -72,9 +72,16 @@ def test_lines_and_continuum_are_those_of_chianti_10(shared_data, temperature):
 
 def without_lines(table):
     return ThermalTable(
-        "no lines", "", "", table.log_t, table.energy, table.continuum,
-        np.array([5.0]), np.array([0]), np.full((len(table.log_t), 1), -690.0),
-    )  # fmt: skip
+        "no lines",
+        "",
+        "",
+        table.log_t,
+        table.energy,
+        table.continuum,
+        np.array([5.0]),
+        np.array([0]),
+        np.full((len(table.log_t), 1), -690.0),
+    )
 
 
 def test_doubled_abundance_adds_more_than_iron_alone(ospex):
