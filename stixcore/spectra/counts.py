@@ -215,7 +215,7 @@ def _spectrum(selected: SelectedBins, sums: SummedBins, part: slice, doubts: tup
         e_low=e_low,
         e_high=e_high,
         counts=sums.counts[part].sum(axis=0) - background,
-        # errors of the background are common to all bins: their sum, not their sum in quadrature
+        # errors of the background are common to all bins, so they add linearly, not in quadrature
         sigma=np.sqrt(sums.variance[part].sum(axis=0) + background_sigma**2),
         background=background,
         systematic=systematic_errors(e_low, e_high),

@@ -104,7 +104,7 @@ def select_bins(
 def _chosen_detectors(
     data: PixelData | Spectrogram, background: PixelData | None, rows: Ints, wanted: Sequence[int] | None
 ) -> tuple[int, ...]:
-    """Detectors to sum: by default the coarse ones that are on; refuses those that cannot be summed."""
+    """Detectors to sum, by default the coarse ones that are on; refuse those that cannot be summed."""
     quiet = None if background is None else background.detector_mask.all(axis=0)
     if isinstance(data, Spectrogram):
         return _summed_on_board("detectors", data.header.name, data.detectors, wanted, quiet)
@@ -130,7 +130,7 @@ def _chosen_detectors(
 def _chosen_pixels(
     data: PixelData | Spectrogram, background: PixelData | None, rows: Ints, wanted: Sequence[int] | None
 ) -> tuple[int, ...]:
-    """Pixels to sum: by default all that were read out; refuses those that were not, and parts of on-board sums."""
+    """Pixels to sum, by default all that were read out; refuse others, and parts of on-board sums."""
     quiet = None if background is None else background.pixel_mask.all(axis=0)
     if isinstance(data, Spectrogram):
         return _summed_on_board("pixels", data.header.name, data.pixels, wanted, quiet)

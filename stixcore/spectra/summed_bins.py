@@ -65,7 +65,7 @@ class SummedBins:
     counts, variance : (n_time, n_channel) float, ct and ct²
         Including background.
     background, background_sigma : (n_time, n_channel) float, ct
-        Zero without a background file. The errors of different bins are those of the same measurement: they add up.
+        Zero without a background file. The errors of all bins come from one measurement: they add linearly.
     livetime : (n_time,) float, s
         Duration of each bin × mean live fraction.
     pixel_rows, pixel_rows_variance : (2,) float, ct and ct²

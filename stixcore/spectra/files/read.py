@@ -70,11 +70,11 @@ class ResponseFile:
     matrices : mapping from int to (n_channel, n_photon) float
         Counts per photon on 1 cm², by attenuator state.
     geoarea : float, cm²
-        What the matrices have to be multiplied with; for OSPEX files ÷ D², for OGIP files with an ARF 1.
+        Factor of the matrices; for OSPEX files ÷ D², for OGIP files with an ARF 1.
     distance : float, AU
         NaN where the file does not say.
     grid_included : bool or None
-        Whether the area contains the grid transmission, as in files of 2021-23; None where this cannot be known.
+        Whether the area contains the grid transmission, as in files of 2021-23; None if unknown.
     decision : str
         How that was decided, one sentence.
     detectors, pixels : tuple of int

@@ -95,7 +95,7 @@ def require_fit(spectra: Sequence[CountSpectrum], response: Response) -> None:
 
 
 def require_same_channels(spectra: Sequence[CountSpectrum]) -> None:
-    """Refuse no spectra, and spectra that differ in channels, detectors or pixels.
+    """Refuse an empty sequence, and spectra that differ in channels, detectors or pixels.
 
     Raises
     ------

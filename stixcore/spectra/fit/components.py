@@ -39,7 +39,7 @@ class Component:
     Attributes
     ----------
     name : str
-        As OSPEX has it.
+        As in OSPEX.
     norm : Parameter
         The linear parameter.
     shape : tuple of Parameter
@@ -116,7 +116,7 @@ COMPONENTS: dict[str, Component] = {
 
 
 class _Axis:
-    """Photon edges as a key."""
+    """Photon edges as the key of a cache."""
 
     def __init__(self, edges: Floats) -> None:
         self.edges = np.ascontiguousarray(edges, dtype=np.float64)

@@ -27,7 +27,7 @@ MAX_COMPONENTS = 4
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A component within a model: its label ("vth", "vth_2"), names of its parameters, place of its norm."""
+    """A component within a model: label ("vth", "vth_2"), names of its parameters, index of the first one, the norm."""
 
     label: str
     folded: FoldedComponent
@@ -120,7 +120,7 @@ class SpectralModel:
     def starts(
         self, counts: Floats, sigma: Floats, used: NDArray[np.bool_], given: Mapping[str, float], keep: int = 2
     ) -> list[Floats]:
-        """Places to start from, the best first, on the scale of the fit.
+        """Starting points, the best first, on the scale of the fit.
 
         Every combination of a few temperatures, indices and cutoffs is tried; the norms, in which the counts are
         linear, come from non-negative least squares. ``given`` values are taken as they are.

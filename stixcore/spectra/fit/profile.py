@@ -87,7 +87,7 @@ def _held(refit: Refit, start: Floats, index: int, x: float, lower: Floats, uppe
 
 
 def _next(inner: float, inner_rise: float, outer: float, outer_rise: float) -> float:
-    """Distance where √rise, nearly linear in the distance, is 1; inside the bracket."""
+    """Distance inside the bracket where √rise, which is nearly linear in the distance, is 1."""
     low = np.sqrt(inner_rise)
     if not np.isfinite(outer):
         return min(inner / max(float(low), 0.3), inner + 1.0)

@@ -119,7 +119,7 @@ def _lines(path: Path, abundance: Floats, log_t: Floats) -> tuple[Floats, np.nda
     energy = WAVELENGTH_KEV / np.asarray(_field(path, records, "WVL", first=False), dtype=float)
     intensity = np.stack(list(_field(path, records, "INT", first=False))).astype(float)
     if grid[0] > log_t[-1] or grid[-1] < log_t[0]:
-        message = f"{path.name}: its temperatures are not those of the continuum table."
+        message = f"{path.name}: its temperatures do not overlap those of the continuum table."
         raise CalibrationError(message)
     # ε = 4π I/EM
     emissivity = 4 * np.pi * intensity / 10**logem * abundance[numbers - 1][:, None]
