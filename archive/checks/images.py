@@ -5,7 +5,6 @@ Runs, images and folders are compared month by month, to limit the memory needed
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +27,6 @@ from archive.errors import InvalidName
 from archive.index.columns import Table
 from archive.index.records import RECORD, Record, read_record, write_record
 from archive.index.schema import IMAGES, RUNS, Image, Run, RunStatus
-from archive.index.write import partitions
 from archive.layout import parse_image_name
 from stixcore.errors import InvalidProduct
 from stixcore.imaging.reconstruction import method_name
@@ -108,18 +106,11 @@ class _Rows:
 def check_images(inspection: Inspection) -> None:
     """Compare ``images/`` with runs and images of the index, month by month."""
     with inspection.writers_out():
-        months = _months(inspection)
+        months = inspection.all_months("images", RUNS, IMAGES)
     for number, month in enumerate(months):
         inspection.step("images", number, len(months))
         _check_month(inspection, month)
     inspection.step("images", len(months), len(months))
-
-
-def _months(inspection: Inspection) -> list[str]:
-    indexed = {path.stem for table in (RUNS, IMAGES) for path in partitions(inspection.archive.index, table.name)}
-    top = inspection.root / "images"
-    folders = {month_of_path(f"{place.parent.name}/{place.name}") for place in top.glob("[0-9]*/[0-9]*")}
-    return sorted((indexed | folders) - {""})
 
 
 def _check_month(inspection: Inspection, month: str) -> None:
@@ -145,13 +136,10 @@ def _sets(inspection: Inspection, month: str) -> dict[str, _Set]:
             sets[run.run_id] = _Set(run.run_id, run)
     for image in inspection.rows(IMAGES, month):
         sets.setdefault(image.recipe_id, _Set(image.recipe_id)).images[image.method] = image
-    for day in sorted((inspection.root / "images").joinpath(*month.split("-")).glob("[0-9][0-9]")):
-        with os.scandir(day) as entries:
-            folders = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        for name in folders:
-            one = sets.setdefault(name, _Set(name))
-            one.folder = f"images/{day.parent.parent.name}/{day.parent.name}/{day.name}/{name}"
-            one.files = files_of(day / name)
+    for folder in inspection.folders_of_month("images", month):
+        one = sets.setdefault(folder.name, _Set(folder.name))
+        one.folder = folder.relative_to(inspection.root).as_posix()
+        one.files = files_of(folder)
     return sets
 
 

@@ -138,6 +138,18 @@ class Inspection:
         stems = (path.stem for path in partitions(self.archive.index, table.name))
         return [month for month in stems if (table.name, month) not in self.unreadable]
 
+    def all_months(self, folder: str, *tables: Table[Any]) -> list[str]:
+        """Months with rows in tables, or with a folder ``<folder>/<year>/<month>``, oldest first."""
+        indexed = {path.stem for table in tables for path in partitions(self.archive.index, table.name)}
+        places = (self.root / folder).glob("[0-9]*/[0-9]*")
+        return sorted((indexed | {month_of_path(f"{place.parent.name}/{place.name}") for place in places}) - {""})
+
+    def folders_of_month(self, folder: str, month: str) -> Iterator[Path]:
+        """Folders ``<folder>/<year>/<month>/<day>/<name>`` of one month, in order; no links."""
+        for day in sorted((self.root / folder).joinpath(*month.split("-")).glob("[0-9][0-9]")):
+            with os.scandir(day) as entries:
+                yield from sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+
     def rows[Row](self, table: Table[Row], month: str) -> list[Row]:
         """Rows in the file of one month; empty when there is no such file."""
         if (table.name, month) in self.unreadable:

@@ -7,16 +7,12 @@ if the index is lost. Rows and folders are compared month by month.
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from archive.checks.findings import Code
-from archive.checks.inspection import Inspection, files_of, month_of_path
+from archive.checks.inspection import Inspection, files_of
 from archive.index.schema import SPECTRA, Spectrum
 from archive.index.spectrum_records import SpectrumRecord, read_spectrum_record, replace_recorded_row
-from archive.index.write import partitions
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_FILES, SPECTRUM_RECORD
 from archive.regular_files import open_regular
 
@@ -69,18 +65,11 @@ class _Place:
 def check_spectra(inspection: Inspection) -> None:
     """Compare ``spectra/`` with the table of spectra, month by month."""
     with inspection.writers_out():
-        months = _months(inspection)
+        months = inspection.all_months(_FOLDER, SPECTRA)
     for number, month in enumerate(months):
         inspection.step(_FOLDER, number, len(months))
         _check_month(inspection, month)
     inspection.step(_FOLDER, len(months), len(months))
-
-
-def _months(inspection: Inspection) -> list[str]:
-    indexed = {path.stem for path in partitions(inspection.archive.index, SPECTRA.name)}
-    top = inspection.root / _FOLDER
-    folders = {month_of_path(f"{place.parent.name}/{place.name}") for place in top.glob("[0-9]*/[0-9]*")}
-    return sorted((indexed | folders) - {""})
 
 
 def _check_month(inspection: Inspection, month: str) -> None:
@@ -101,17 +90,11 @@ def _check_month(inspection: Inspection, month: str) -> None:
 
 def _places(inspection: Inspection, month: str) -> dict[str, _Place]:
     places = {row.spectrum_id: _Place(row.spectrum_id, row) for row in inspection.rows(SPECTRA, month)}
-    for folder in _folders(inspection.root / _FOLDER, month):
+    for folder in inspection.folders_of_month(_FOLDER, month):
         one = places.setdefault(folder.name, _Place(folder.name))
-        one.folder = str(folder.relative_to(inspection.root))
+        one.folder = folder.relative_to(inspection.root).as_posix()
         one.files = files_of(folder)
     return places
-
-
-def _folders(top: Path, month: str) -> Iterator[Path]:
-    for day in sorted(top.joinpath(*month.split("-")).glob("[0-9][0-9]")):
-        with os.scandir(day) as entries:
-            yield from sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
 # Finding problems ----------------------------------------------------------------------------------------------------
