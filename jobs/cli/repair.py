@@ -1,4 +1,4 @@
-"""Repairs of ``stix-jobs check --repair`` that need computing: images and spectra from their recipes, the flare list.
+"""Repairs of ``stix-jobs check --repair`` that compute: images and spectra from their recipes, and the flare list.
 
 An image or a spectrum is made again with the same recipe, context and creation time, so the same software writes the
 same file.
@@ -116,7 +116,7 @@ class Remaker:
 class SpectrumRemaker:
     """Makes a spectrum again from its recipe; the argument ``remeasure`` of `archive.checks.run.check`.
 
-    User, flare and time are taken from its row.
+    Author, flare and creation time are taken from its row.
 
     Attributes
     ----------
@@ -141,24 +141,17 @@ class SpectrumRemaker:
         if recipe.spectrum_id != row.spectrum_id:
             message = f"its recipe is that of spectrum {recipe.spectrum_id}"
             raise StixError(message)
-        return SpectrumTask(
-            root=self.archive.root,
-            wanted=recipe,
-            science=self.archive.locate(recipe.science.name),
-            background=None if recipe.background is None else self.archive.locate(recipe.background.name),
-            aspect=tuple(self.archive.locate(reference.name) for reference in recipe.aspect),
-            context=SpectrumContext(
-                kind=RunKind(row.kind),
-                author=row.author,
-                uid=row.uid,
-                science_name=row.science_name,
-                flare_id=row.flare_id,
-                background_uid=row.background_uid,
-                hidden=row.hidden,
-            ),
-            created=row.created_at,
-            calibration=self.archive.calibration,
+        context = SpectrumContext(
+            kind=RunKind(row.kind),
+            author=row.author,
+            uid=row.uid,
+            science_name=row.science_name,
+            flare_id=row.flare_id,
+            background_uid=row.background_uid,
+            hidden=row.hidden,
         )
+        calibration = self.archive.calibration
+        return SpectrumTask.of_recipe(self.archive, recipe, context, created=row.created_at, calibration=calibration)
 
 
 def keep_flare_list(archive: Archive, csv_path: Path) -> Path:

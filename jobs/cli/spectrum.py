@@ -127,7 +127,7 @@ def _values(settings: list[str]) -> dict[str, float]:
 
 
 def _lines(described: dict[str, Any]) -> list[str]:
-    """The result in words."""
+    """The result as text."""
     fit, counts = described["fit"], described["counts"]
     start, end = described["time_range"]
     exposure = f"{sum(counts):.0f} counts in {described['livetime_s']:.1f} s of live time"

@@ -1,6 +1,6 @@
 """Temperatures, emission measures and spectral indices of flares: the layer ``fitted`` of the flare list.
 
-Only spectra of previews count, so that all flares have values of one recipe.
+Only spectra of previews count, so that the values of all flares are made in the same way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from archive.index.sql import Conditions, select
 from jobs.flares.rows import SPECTRUM, Layer, replace_layers
 
 _DAY = np.timedelta64(86_400_000_000, "us")
-#: Columns of spectra that are columns of flares, with two errors in the one and the larger of them in the other.
+#: Fitted values of spectra and of flares: those of spectra have two errors, those of flares the larger of them.
 VALUES = ("temperature", "emission_measure", "delta")
 _COLUMNS = ", ".join(
     ("spectrum_id, flare_id, simulated, verdict, counts", *(f"{name}, {name}_minus, {name}_plus" for name in VALUES))
@@ -63,7 +63,7 @@ def _spectra(
 
 
 def _layer(flare: Flare, spectra: list[dict[str, Any]]) -> Layer | None:
-    """The layer of a flare: of a trusted spectrum if there is one, then with electrons, then with most counts."""
+    """The layer of a flare from its best spectrum, in the order of `_order`; None without a spectrum."""
     best = min(spectra, key=_order, default=None)
     if best is None:
         return None
@@ -75,6 +75,7 @@ def _layer(flare: Flare, spectra: list[dict[str, Any]]) -> Layer | None:
 
 
 def _order(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Trusted fits first, then those with electrons, then those with the most counts, then by id."""
     return row["verdict"] != "trusted", row["delta"] is None, -(row["counts"] or 0.0), row["spectrum_id"]
 
 

@@ -66,7 +66,7 @@ def relink_spectra(archive: Archive, months: Collection[str] | None = None) -> t
 def _moved(
     archive: Archive, table: Table[Run] | Table[Spectrum], months: Collection[str] | None
 ) -> dict[str, str | None]:
-    """Flare by key of the rows of a table that have another flare."""
+    """New flare by key, for the rows of a table whose flare has changed."""
     flares = _Flares.of(archive)
     where = "" if months is None else " WHERE strftime(t_start, '%Y-%m') IN (SELECT unnest(?))"
     columns = f"{table.key} AS key, {_COLUMNS}"

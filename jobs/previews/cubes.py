@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 Band = tuple[float, float]
 Step = tuple[np.datetime64, np.datetime64]
 RECORD = "cube.json"
-#: A higher number makes the fits of all cubes again.
+#: Raised to make the fits of all cubes again.
 SPECTRA_VERSION = 1
 NO_STEPS = "no band has two steps with enough counts"
 
@@ -162,7 +162,7 @@ def _hash(inputs: object) -> str:
 class CubeRows:
     """Rows of a cube's image sets and its record; the caller writes both.
 
-    ``keeps_images``: the cube has its image sets already, and only its fits were made.
+    ``keeps_images``: only the fits were made, because the image sets exist.
     """
 
     sets: tuple[RunRows, ...]
@@ -233,7 +233,7 @@ def _make_images(
     aspects: Sequence[AspectTable],
     steps: dict[Band, list[Step]],
 ) -> tuple[list[RunRows], dict[str, Any]]:
-    """Image sets, tracks and movie; the rows and the record without the fits."""
+    """Make image sets, tracks and movie; returns the rows, and the record without the fits."""
     listed = [(band, step) for band, parts in steps.items() for step in parts]
     sets: list[RunRows] = []
     points: list[TrackPoint] = []
@@ -265,11 +265,11 @@ def _make_images(
 def _make_fits(
     task: CubeTask, data: PreparedData, aspects: Sequence[AspectTable], steps: Sequence[Step]
 ) -> dict[str, Any]:
-    """Fits of the steps of the band with most steps, as in the movie: the file, and its part of the record."""
+    """Fit the steps of the band with the most, as in the movie; writes the file, returns its part of the record."""
     reason = "" if steps else NO_STEPS
-    place = task.base.location.x, task.base.location.y
+    location = task.base.location.x, task.base.location.y
     try:
-        points = fit_steps(task.root, data, _pointing(task, data, aspects), place, steps, task.rules.fit_counts)
+        points = fit_steps(task.root, data, _pointing(task, data, aspects), location, steps, task.rules.fit_counts)
     except StixError as error:
         log.warning("%s: no fits: %s", task.group_id, error)
         points, reason = [], public_sentence(error)

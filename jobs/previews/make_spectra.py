@@ -2,7 +2,7 @@
 
 Each time range of a flare in which a preview was imaged has one spectrum, with the background, the auxiliary files and
 the calibration of that preview, and the location from the thermal images. All of that is in the recipe of the spectrum,
-so a spectrum is stale when the previews of today give another recipe.
+so a spectrum is stale when its previews now give another recipe.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class SpectrumRules:
-    """What all spectra of previews have in common; another value makes all of them again.
+    """What all spectra of previews have in common; they are made again when it changes.
 
     Attributes
     ----------
     thermal : TableReference or None
-        Table of the thermal emission; None where the one of the archive is damaged, so that no spectra are made.
+        Table of thermal emission; None if that of the archive is damaged, so that no spectra are made.
     revision : int
         See `stixcore.spectrum_recipe.SPECTRUM_REVISION`.
     """
@@ -143,15 +143,10 @@ def make_spectra(
         _discard(archive, stale)
         removed += [row.spectrum_id for row in stale]
         relinked += _follow(archive, planned, known)
-        wanted = [one for spectrum_id, one in planned.items() if spectrum_id not in known or force]
-        wanted = [one for one in wanted if _is_auto(known.get(one.recipe.spectrum_id))]
-        tasks += [task for one in wanted if (task := _task(archive, inputs, one, now)) is not None]
+        for spectrum_id, one in planned.items():
+            if spectrum_id not in known or (force and known[spectrum_id].kind == RunKind.AUTO):  # others stay a user's
+                tasks += _task(archive, inputs, one, now)
     return SpectrumChanges(_make(archive, tasks, executor), tuple(removed), tuple(relinked))
-
-
-def _is_auto(row: Spectrum | None) -> bool:
-    """Whether a spectrum may be made: one with the same recipe that a user requested stays theirs."""
-    return row is None or row.kind == RunKind.AUTO
 
 
 def _by_month(
@@ -168,6 +163,7 @@ def _by_month(
 
 
 def _span(files: Sequence[ScienceFile]) -> tuple[np.datetime64, np.datetime64]:
+    """Time range of some files, with a second more on both sides."""
     one = np.timedelta64(1, "s")
     return min(file.t_start for file in files) - one, max(file.t_end for file in files) + one
 
@@ -192,12 +188,12 @@ def _known(archive: Archive, files: Sequence[ScienceFile]) -> dict[str, Spectrum
 
 
 def _plan(inputs: InputCatalog, rules: SpectrumRules, runs: Sequence[Run]) -> tuple[dict[str, _Planned], set[str]]:
-    """Spectra by id that previews should have, and the names of files that cannot be planned and keep what they have.
+    """Spectra by id that previews should have, and names of files that keep their spectra because planning failed.
 
-    Of the previews of one time range, that of the lowest band gives background, auxiliary files and calibration; of all
-    previews of a flare in a file, that of the lowest band gives the location.
+    The preview of the lowest band of a time range gives background, auxiliary files and calibration; the preview of the
+    lowest band of a flare in a file gives the location.
     """
-    places: dict[tuple[str, str | None], Recipe] = {}
+    locations: dict[tuple[str, str | None], Recipe] = {}
     leads: dict[tuple[str, str | None, np.datetime64, np.datetime64], tuple[Run, Recipe]] = {}
     unplanned: set[str] = set()
     for run in runs:
@@ -207,7 +203,7 @@ def _plan(inputs: InputCatalog, rules: SpectrumRules, runs: Sequence[Run]) -> tu
             log.warning("%s %s: no spectrum: %s", run.uid, run.band, error)
             unplanned.add(run.science_name)
             continue
-        places.setdefault((run.science_name, run.flare_id), recipe)
+        locations.setdefault((run.science_name, run.flare_id), recipe)
         leads.setdefault((run.science_name, run.flare_id, run.t_start, run.t_end), (run, recipe))
     planned: dict[str, _Planned] = {}
     for (name, flare_id, start, end), (run, recipe) in leads.items():
@@ -220,7 +216,7 @@ def _plan(inputs: InputCatalog, rules: SpectrumRules, runs: Sequence[Run]) -> tu
                 calibration=calibration,
                 thermal=rules.thermal,
                 request=SpectrumRequest(start=start, end=end),
-                location=places[name, flare_id].location,
+                location=locations[name, flare_id].location,
                 revision=rules.revision,
             )
         except StixError as error:
@@ -258,29 +254,17 @@ def _discard(archive: Archive, rows: Sequence[Spectrum]) -> None:
         archive.delete("spectra", [row.spectrum_id for row in rows])
 
 
-def _task(archive: Archive, inputs: InputCatalog, one: _Planned, now: np.datetime64) -> SpectrumTask | None:
-    """The task of a spectrum; None where a file is gone."""
-    recipe = one.recipe
+def _task(archive: Archive, inputs: InputCatalog, one: _Planned, now: np.datetime64) -> list[SpectrumTask]:
+    """The task of a spectrum; empty if a file is missing."""
     try:
-        science = archive.locate(recipe.science.name)
-        background = None if recipe.background is None else archive.locate(recipe.background.name)
-        aspect = tuple(archive.locate(reference.name) for reference in recipe.aspect)
+        return [SpectrumTask.of_recipe(archive, one.recipe, one.context, created=now, calibration=inputs.calibration)]
     except NotInArchive as error:
         log.info("%s %s: no spectrum: %s", one.run.uid, one.run.band, error)
-        return None
-    return SpectrumTask(
-        root=archive.root,
-        wanted=recipe,
-        science=science,
-        background=background,
-        aspect=aspect,
-        context=one.context,
-        created=now,
-        calibration=inputs.calibration,
-    )
+        return []
 
 
 def _make(archive: Archive, tasks: Sequence[SpectrumTask], executor: Executor | None) -> tuple[Spectrum, ...]:
+    """Run the tasks and write their rows, a batch at a time."""
     made: list[Spectrum] = []
     batch: list[Spectrum] = []
     for task, result in run_all(run_spectrum, tasks, executor=executor):

@@ -28,8 +28,8 @@ _TYPES |= {name: pa.string() for name in ("model", "verdict", "doubts")}
 def thermal_source(root: Path) -> str:
     """What determines the thermal emission of fits: the files of the archive with their sums, or "built in".
 
-    Where files are missing, that sentence; no fits are made then. The files are not read, because the previews ask
-    every minute.
+    If files are missing, no fits are made, and this is the sentence that says so. The files are not read, because
+    previews ask for this every minute.
     """
     try:
         files = chianti_files(root)
@@ -43,11 +43,11 @@ def fit_steps(
     root: Path,
     data: PreparedData,
     pointing: Callable[[np.datetime64, np.datetime64], Pointing],
-    place: tuple[float, float],
+    location: tuple[float, float],
     steps: Sequence[tuple[np.datetime64, np.datetime64]],
     least_counts: float,
 ) -> list[SpectrumPoint]:
-    """Fit the spectra of steps; those with fewer counts above background than ``least_counts`` are joined.
+    """Fit the spectra of steps; neighbouring steps are joined until they have ``least_counts`` above background.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def fit_steps(
     data : PreparedData
     pointing : callable
         Start and end of a step → its `Pointing`.
-    place : (float, float), arcsec
+    location : (float, float), arcsec
         Of the flare, helioprojective.
     steps : sequence of (start, end)
     least_counts : float, ct
@@ -64,14 +64,14 @@ def fit_steps(
     Raises
     ------
     StixError
-        When the files do not allow a spectrum.
+        If the files do not give a spectrum.
     """
-    inputs = TrackInputs(data.science, data.background, pointing, place, data.calibration, thermal_table(root))
+    inputs = TrackInputs(data.science, data.background, pointing, location, data.calibration, thermal_table(root))
     bins = [data.science.time_bins(*step) for step in steps]
-    return [spectrum_point(one) for one in measure_track(inputs, bins, least_counts)]
+    return [_point(one) for one in measure_track(inputs, bins, least_counts)]
 
 
-def spectrum_point(step: FittedStep) -> SpectrumPoint:
+def _point(step: FittedStep) -> SpectrumPoint:
     """The values of a fitted step."""
     spectrum, fit = step.spectrum, step.fit
     serious, others = ([one.text for one in fit.doubts if one.serious is flag] for flag in (True, False))
@@ -93,7 +93,7 @@ def spectrum_point(step: FittedStep) -> SpectrumPoint:
 
 
 def write_spectrum_track(folder: Path, points: Sequence[SpectrumPoint]) -> None:
-    """Write ``spectra_track.parquet``: a row per fit, units in the metadata of columns; without fits remove it."""
+    """Write ``spectra_track.parquet``: a row per fit, units in the metadata of columns. Without fits, remove it."""
     if not points:
         (folder / SPECTRA_TRACK).unlink(missing_ok=True)
         return

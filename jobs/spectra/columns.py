@@ -5,7 +5,7 @@ from __future__ import annotations
 from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectra.models.thermal import KEV_PER_MK
 
-#: Columns by parameter of the fit, and the unit of the column in that of the parameter.
+#: Parameter of the fit → its column, and the unit of the column in units of the parameter.
 PARAMETER_COLUMNS = {
     "T_keV": ("temperature", KEV_PER_MK),
     "EM_1e49_cm3": ("emission_measure", 1.0),
@@ -16,7 +16,7 @@ PARAMETER_COLUMNS = {
 
 
 def parameter_columns(fit: SpectrumFit) -> dict[str, float | None]:
-    """Values of a fit, with the ends of their intervals, in the units of the columns; None for an open end."""
+    """Values of a fit, with both errors, in the units of the columns; None for an open side."""
     columns: dict[str, float | None] = {}
     for parameter, (name, unit) in PARAMETER_COLUMNS.items():
         if parameter in fit.parameters:

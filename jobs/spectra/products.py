@@ -133,7 +133,14 @@ def _write(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def describe_spectrum(measured: MeasuredSpectrum, files: dict[str, Path]) -> dict[str, Any]:
-    """A spectrum as JSON values, as printed by ``stix-jobs spectrum --json``."""
+    """Describe a spectrum with JSON values, as printed by ``stix-jobs spectrum --json``.
+
+    Parameters
+    ----------
+    measured : MeasuredSpectrum
+    files : dict of str to Path
+        Its files by kind, as `save_spectrum` returns them.
+    """
     spectrum, response = measured.spectrum, measured.response
     location = measured.location
     return {
@@ -202,8 +209,13 @@ def describe_fit(fit: SpectrumFit) -> dict[str, Any]:
         "thermal_table": fit.thermal_table or None,
         "albedo_angle_deg": fit.albedo_angle,
         "verdict": fit.verdict,
-        "doubts": [{"code": doubt.code, "text": doubt.text, "serious": doubt.serious} for doubt in fit.doubts],
+        "doubts": describe_doubts(fit),
     }
+
+
+def describe_doubts(fit: SpectrumFit) -> list[dict[str, Any]]:
+    """Doubts about a fit as JSON values."""
+    return [{"code": doubt.code, "text": doubt.text, "serious": doubt.serious} for doubt in fit.doubts]
 
 
 def _parameter(value: Value) -> dict[str, Any]:

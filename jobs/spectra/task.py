@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from archive import Archive
 from archive.atomic import leftovers
 from archive.chianti import thermal_table
 from archive.index.schema import RunKind, Spectrum
 from archive.index.spectrum_records import write_spectrum_record
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, spectrum_folder
 from jobs.spectra.columns import parameter_columns
-from jobs.spectra.products import describe_spectrum, save_ospex_pair
+from jobs.spectra.products import describe_doubts, describe_spectrum, save_ospex_pair
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.measure_spectrum import MeasuredSpectrum, measure_recipe, measure_spectrum
 from stixcore.software import software_version
@@ -59,8 +60,10 @@ class SpectrumTask:
     root : Path
         Folder of the archive.
     wanted : SpectrumRecipe or SpectrumRequest
-        A request leaves the calibration, and the location if it has none, to be found.
-    science, background, aspect : paths
+        With a request, the task looks up the calibration, and the location if the request has none.
+    science : Path
+    background : Path or None
+    aspect : tuple of Path
     context : SpectrumContext
     created : datetime64
         Creation time that is written to files and rows; workers do not use their clock for it.
@@ -77,6 +80,34 @@ class SpectrumTask:
     created: np.datetime64
     calibration: CalibrationCatalog = SHIPPED
 
+    @classmethod
+    def of_recipe(
+        cls,
+        archive: Archive,
+        recipe: SpectrumRecipe,
+        context: SpectrumContext,
+        *,
+        created: np.datetime64,
+        calibration: CalibrationCatalog,
+    ) -> SpectrumTask:
+        """The task of a recipe, with the files that the archive has now.
+
+        Raises
+        ------
+        NotInArchive
+            If a file of the recipe is missing.
+        """
+        return cls(
+            root=archive.root,
+            wanted=recipe,
+            science=archive.locate(recipe.science.name),
+            background=None if recipe.background is None else archive.locate(recipe.background.name),
+            aspect=tuple(archive.locate(reference.name) for reference in recipe.aspect),
+            context=context,
+            created=created,
+            calibration=calibration,
+        )
+
 
 def run_spectrum(task: SpectrumTask) -> Spectrum:
     """Measure the spectrum of a task and write its files and its record. The index is not changed.
@@ -90,7 +121,7 @@ def run_spectrum(task: SpectrumTask) -> Spectrum:
     Raises
     ------
     StixError
-        When the files or the selection allow no spectrum.
+        If the files and the selection do not give a spectrum.
     """
     begin = perf_counter()
     table = thermal_table(task.root)
@@ -110,7 +141,7 @@ def _write_products(task: SpectrumTask, measured: MeasuredSpectrum, begin: float
     folder = task.root / place
     unfinished = leftovers(folder)  # of a killed process
     files = save_ospex_pair(measured, folder / SPECTRUM_FILE, folder / RESPONSE_FILE, task.created)
-    row = spectrum_row(
+    row = _row(
         measured,
         task.context,
         folder=str(place),
@@ -125,27 +156,16 @@ def _write_products(task: SpectrumTask, measured: MeasuredSpectrum, begin: float
     return row
 
 
-def spectrum_row(
+def _row(
     measured: MeasuredSpectrum,
     context: SpectrumContext,
     *,
     folder: str,
     size: int,
     created: np.datetime64,
-    elapsed: float | None = None,
+    elapsed: float,
 ) -> Spectrum:
-    """Row of a spectrum for the index.
-
-    Parameters
-    ----------
-    measured : MeasuredSpectrum
-    context : SpectrumContext
-    folder : str
-        Path of its files inside the archive.
-    size : int, byte
-    created : datetime64
-    elapsed : float, s, optional
-    """
+    """Row of a spectrum for the index; ``folder`` is inside the archive, ``size`` in bytes, ``elapsed`` in seconds."""
     spectrum, recipe, location = measured.spectrum, measured.recipe, measured.location
     background_uid = context.background_uid or (recipe.background.uid if recipe.background else None)
     return Spectrum(
@@ -185,12 +205,11 @@ def spectrum_row(
 def _doubts(measured: MeasuredSpectrum) -> list[dict[str, Any]]:
     """Doubts about counts and response, then those about the fit; only the latter decide its verdict."""
     found: list[dict[str, Any]] = [{"text": text, "serious": False} for text in measured.doubts]
-    of_fit = () if measured.fit is None else measured.fit.doubts
-    return [*found, *({"code": doubt.code, "text": doubt.text, "serious": doubt.serious} for doubt in of_fit)]
+    return found if measured.fit is None else found + describe_doubts(measured.fit)
 
 
 def _fit_columns(fit: SpectrumFit) -> dict[str, Any]:
-    """Columns of `Spectrum` from the fit."""
+    """Values of a fit for the columns of `Spectrum`."""
     return {
         "model": fit.model,
         "statistic": str(fit.statistic),
