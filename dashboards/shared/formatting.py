@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archive import Flare, Image, Run
+from archive import Flare, Image, Run, Spectrum
 from dashboards.shared.listing import grouped
 from stixcore.flares.goes import BACKGROUND_DETECTOR
 from stixcore.imaging.reconstruction import METHOD_NAMES as _METHOD_NAMES
 from stixcore.imaging.reconstruction import Method
+from stixcore.spectra.counts import CountSpectrum
 
 #: Short names of methods.
 METHOD_NAMES: Mapping[str, str] = {
@@ -43,7 +44,7 @@ def duration(t_start: np.datetime64, t_end: np.datetime64) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def time_range(row: Image | Run) -> str:
+def time_range(row: Image | Run | Spectrum | CountSpectrum) -> str:
     """``2022-11-11 13:56:34 – 13:57:30``; the second date is given if it differs."""
     begin, end = day(row.t_start), day(row.t_end)
     return f"{begin} {clock(row.t_start)} – {end + ' ' if end != begin else ''}{clock(row.t_end)}"
@@ -95,9 +96,15 @@ def arcsec(value: float | None) -> str:
     return number(value, ".1f")
 
 
-def plural(value: int, noun: str) -> str:
-    """``1 file``, ``45 files``."""
-    return f"{grouped(value)} {noun}{'' if value == 1 else 's'}"
+def plural(value: int, noun: str, nouns: str = "") -> str:
+    """``1 file``, ``45 files``; ``nouns`` is an irregular plural."""
+    return f"{grouped(value)} {noun if value == 1 else nouns or f'{noun}s'}"
+
+
+def sentence(text: str, *, capital: bool = True) -> str:
+    """A text with a full stop and a capital letter; Greek letters are symbols and stay small."""
+    first = text[:1].upper() if capital and text[:1].isascii() else text[:1]
+    return f"{first}{text[1:].rstrip('.')}."
 
 
 def counts(value: float | None) -> str:

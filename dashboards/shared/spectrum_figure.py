@@ -65,7 +65,7 @@ class SpectrumFigure:
         Raises
         ------
         InvalidProduct
-            If the document is no description of a spectrum.
+            If the document does not describe a spectrum.
         """
         curves = None if document is None else SpectrumCurves.of(document)
         self._data.data = _points(curves)
@@ -138,7 +138,7 @@ class SpectrumFigure:
         limits = drawn.scatter("x", "rate", source=self._limits, marker="inverted_triangle", size=9, color=DATA)
         self._items["limits"].update(renderers=[limits], label={"value": f"upper limit ({LIMIT_SIGMAS:g} σ)"})
         points = drawn.scatter("x", "rate", source=self._data, size=5, color=DATA)
-        tips = [("", "@channel"), ("rate", "@rate{0.000a} ± @error{0.000a} ct s⁻¹ keV⁻¹"), ("residual", "@told")]
+        tips = [("", "@channel"), ("rate", "@rate{0.000a} ± @error{0.000a} ct s⁻¹ keV⁻¹"), ("residual", "@sigmas")]
         drawn.add_tools(HoverTool(renderers=[points], tooltips=tips))
         _energy_axis(drawn)
         self._add_legend(drawn, height)
@@ -209,7 +209,7 @@ def _lines(curves: SpectrumCurves | None) -> dict[str, tuple[Floats, Floats]]:
 
 def _points(curves: SpectrumCurves | None) -> dict[str, Any]:
     """Channels with counts above background, with error bars of rate and residual."""
-    keys = ("x", "rate", "error", "lower", "upper", "channel", "residual", "below", "above", "marker", "fill", "told")
+    keys = ("x", "rate", "error", "lower", "upper", "channel", "residual", "below", "above", "marker", "fill", "sigmas")
     if curves is None:
         return {key: [] for key in keys}
     low, high = curves.rates
@@ -234,7 +234,7 @@ def _points(curves: SpectrumCurves | None) -> dict[str, Any]:
             inside | np.isnan(residual), "circle", np.where(residual > 0, "triangle", "inverted_triangle")
         ),
         "fill": np.where(curves.used, 1.0, 0.0),  # hollow: not fitted
-        "told": [_residual(value) for value in residual],
+        "sigmas": [_residual(value) for value in residual],
     }
 
 

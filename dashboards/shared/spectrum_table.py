@@ -15,7 +15,7 @@ from dashboards.shared.spectrum_curves import Document, component_name
 from stixcore.errors import InvalidProduct
 from stixcore.spectra.models.thermal import KEV_PER_MK
 
-#: Under every automatic fit.
+#: Shown with every automatic fit.
 AUTOMATIC = "Automatic fit, not for publication."
 #: Names of parameters on pages, in the order of the table.
 PARAMETERS = {
@@ -26,7 +26,7 @@ PARAMETERS = {
     "delta": "Spectral index δ",
     "e_cut_keV": "Low-energy cutoff",
 }
-#: What doubts call them.
+#: Their symbols, which replace their names in doubts.
 SYMBOLS = {
     "T_keV": "T",
     "EM_1e49_cm3": "EM",
@@ -40,7 +40,7 @@ STATISTICS = {"chi2": "χ²", "cash": "Cash's statistic"}
 
 
 def spectrum_html(document: Document, *, background: str = "", automatic: bool = False) -> str:
-    """Verdict, doubts, parameters and facts of a spectrum; without a fit, why.
+    """Verdict, doubts, parameters and facts of a spectrum; or why it has no fit.
 
     Parameters
     ----------
@@ -49,16 +49,16 @@ def spectrum_html(document: Document, *, background: str = "", automatic: bool =
     background : str
         Name or uid of the background file; empty if it is unknown or none was subtracted.
     automatic : bool
-        Whether nobody chose the settings of the fit.
+        Whether it is the fit of a preview.
 
     Raises
     ------
     InvalidProduct
-        If the document is no description of a spectrum.
+        If the document does not describe a spectrum.
     """
     try:
         fit = document["fit"]
-        head = verdict_html(document)
+        head = _verdict_html(document)
         body = parameters_html(fit) if fit else ""
         return f"{head}{_automatic(fit, automatic=automatic)}{body}{_facts_html(document, background)}"
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -100,13 +100,13 @@ def with_unit(text: str, unit: str) -> str:
     return f"({text}) × {unit}" if unit.startswith("10") and " " in text else f"{text} {unit}".rstrip()
 
 
-def verdict_html(document: Document) -> str:
-    """The verdict with its doubts; without a fit, the reason."""
+def _verdict_html(document: Document) -> str:
+    """The verdict with its doubts; or why there is no fit."""
     fit = document["fit"]
     about_data = [str(text) for text in document["doubts"]]
     if not fit:
-        reason = document["no_fit"] or "none was asked for"
-        return f'<p class="nothing">No fit: {escape(_sentence(reason, capital=False))}</p>{_list(about_data, "notes")}'
+        reason = formatting.sentence(str(document["no_fit"] or "none was requested"), capital=False)
+        return f'<p class="nothing">No fit: {escape(reason)}</p>{_list(about_data, "notes")}'
     serious = [_readable(one["text"]) for one in fit["doubts"] if one["serious"]]
     others = [_readable(one["text"]) for one in fit["doubts"] if not one["serious"]]
     kind = "good" if fit["verdict"] == "trusted" else "doubt"
@@ -117,7 +117,7 @@ def verdict_html(document: Document) -> str:
 def parameters_html(fit: Mapping[str, Any]) -> str:
     """A table of the parameters with their asymmetric errors."""
     rows = "".join(
-        f'<tr><th scope="row">{escape(parameter_name(name))}</th><td>{_value(name, one)}</td>'
+        f'<tr><th scope="row">{escape(_parameter_name(name))}</th><td>{_value(name, one)}</td>'
         f"<td>{escape(_remark(one))}</td></tr>"
         for name, one in sorted(fit["parameters"].items(), key=_order)
     )
@@ -125,7 +125,7 @@ def parameters_html(fit: Mapping[str, Any]) -> str:
     pair = fit["pair"]
     said = ""
     if pair:
-        first, second = (escape(parameter_name(name)) for name in pair["names"])
+        first, second = (escape(_parameter_name(name)) for name in pair["names"])
         number = formatting.number(pair["correlation"], ".3f")
         both = f"{first} and {second[:1].lower()}{second[1:]}"
         said = f"<p>{both} are determined only together: correlation {number}.</p>"
@@ -133,7 +133,7 @@ def parameters_html(fit: Mapping[str, Any]) -> str:
     return f'<div class="scroll" tabindex="0">{table}</div>{said}'
 
 
-def parameter_name(name: str) -> str:
+def _parameter_name(name: str) -> str:
     """Name of a parameter on pages: ``Temperature T``; of a second component with its number."""
     for known, shown in PARAMETERS.items():
         if name == known or name.startswith(f"{known}_"):
@@ -212,7 +212,7 @@ def _data_facts(document: Document, background: str) -> list[tuple[str, str]]:
 
 def _response_facts(document: Document) -> list[tuple[str, str]]:
     response, calibration, place = document["response"], document["calibration"], document["location"]
-    where = "unknown, response at the center of the field of view"
+    where = "unknown, response at the centre of the field of view"
     if place is not None:
         where = f"{formatting.position(place['hpc_x'], place['hpc_y'])}, {formatting.location_name(place['method'])}"
     return [
@@ -231,20 +231,13 @@ def _automatic(fit: Any, *, automatic: bool) -> str:
 
 def _list(texts: Sequence[str], kind: str) -> str:
     """A list of doubts or notes; empty without one."""
-    items = "".join(f"<li>{escape(_sentence(text))}</li>" for text in texts)
+    items = "".join(f"<li>{escape(formatting.sentence(text))}</li>" for text in texts)
     return f'<div class="{kind}"><ul>{items}</ul></div>' if items else ""
 
 
 def _readable(text: object) -> str:
     """A doubt with the names of parameters that pages use."""
     return _NAMES.sub(lambda name: SYMBOLS[name[0]], str(text))
-
-
-def _sentence(text: object, *, capital: bool = True) -> str:
-    """A text with a full stop and a capital letter; Greek letters are symbols and stay small."""
-    said = str(text).rstrip(".")
-    first = said[:1].upper() if capital and said[:1].isascii() else said[:1]
-    return f"{first}{said[1:]}."
 
 
 def _numbers(values: Iterable[float | None]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Spectra that the archive holds of a flare or a file: which ones, which is shown, and its files."""
+"""Spectra of a flare or a file in the archive: which there are, which is shown, and its files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_RECORD
 from archive.scripts.ogip import OGIP_ZIP
 from archive.scripts.spectra import SPECTRUM_SCRIPTS
 from dashboards.shared import formatting
-from dashboards.shared.access import GUEST, Visitor
+from dashboards.shared.access import Visitor
 from dashboards.shared.spectrum_curves import SpectrumCurves
 from dashboards.shared.spectrum_table import spectrum_html
 from stixcore.errors import InvalidProduct
 
 #: Most spectra to choose from on a page.
 MOST = 60
+#: Shown in place of the values.
+DAMAGED = "The record of this spectrum is damaged. An operator can repair it with “stix-jobs check --repair”."
 #: Name of a file below ``archive/spectrum/<id>/`` → its label.
 FILES = {
     SPECTRUM_FILE: "Spectrum (FITS)",
@@ -34,7 +36,7 @@ FILES = {
 
 @dataclass(frozen=True, eq=False)
 class StoredSpectra:
-    """Spectra to choose from, in order of time, and the shown one.
+    """Spectra to choose from, in order of time, and the one that is shown.
 
     Attributes
     ----------
@@ -45,7 +47,7 @@ class StoredSpectra:
     shown : Spectrum or None
         None without spectra.
     document : mapping or None
-        Description of the shown one; None if its record is damaged.
+        Description of the one that is shown; None if its record is damaged.
     """
 
     rows: tuple[Spectrum, ...] = ()
@@ -58,9 +60,7 @@ class StoredSpectra:
         return any(row.spectrum_id == spectrum_id for row in self.rows)
 
 
-def load_spectra(
-    archive: Archive, which: SpectrumFilter, visitor: Visitor = GUEST, *wanted: str | None
-) -> StoredSpectra:
+def load_spectra(archive: Archive, which: SpectrumFilter, visitor: Visitor, *wanted: str | None) -> StoredSpectra:
     """Load the spectra of a filter that a visitor may see.
 
     Parameters
@@ -69,10 +69,10 @@ def load_spectra(
     which : SpectrumFilter
     visitor : Visitor
     *wanted : str or None
-        Ids: the first that is among the spectra is shown; without one, the first with a fit.
+        Ids: the first that is among the spectra is shown; if none is, the first spectrum with a fit.
     """
     visible = replace(which, viewer=visitor.name, all_hidden=visitor.operator)
-    # all in one query: a page of them takes five
+    # all rows, because that is one query; a page of rows takes five
     found = archive.spectra(visible, sort=("t_start", "t_end", "spectrum_id"))
     if not found:
         return StoredSpectra()
@@ -80,15 +80,15 @@ def load_spectra(
     known = {row.spectrum_id: row for row in rows}
     chosen = next((known[name] for name in wanted if name in known), None)
     shown = chosen or next((row for row in rows if row.verdict), rows[0])
-    return StoredSpectra(rows, len(found), shown, read_document(archive, shown))
+    return StoredSpectra(rows, len(found), shown, _read_document(archive, shown))
 
 
-def read_document(archive: Archive, row: Spectrum) -> Mapping[str, Any] | None:
+def _read_document(archive: Archive, row: Spectrum) -> Mapping[str, Any] | None:
     """Description of a spectrum that pages can show; None if its record is missing or damaged."""
     record = read_spectrum_record(archive.path_of(row.folder))
     if record is None:
         return None
-    try:
+    try:  # whether it can be drawn and described
         SpectrumCurves.of(record.document)
         spectrum_html(record.document)
     except InvalidProduct:
@@ -96,32 +96,30 @@ def read_document(archive: Archive, row: Spectrum) -> Mapping[str, Any] | None:
     return record.document
 
 
-def spectrum_time(row: Spectrum) -> str:
-    """``2022-11-11 11:35:40 – 11:37:40``; the second date is given if it differs."""
-    begin, end = formatting.day(row.t_start), formatting.day(row.t_end)
-    return f"{begin} {formatting.clock(row.t_start)} – {end + ' ' if end != begin else ''}{formatting.clock(row.t_end)}"
-
-
 def spectrum_name(row: Spectrum) -> str:
     """``2022-11-11 11:35:40 – 11:37:40, vth+thick2, trusted``; plain text."""
     fit = f"{row.model}, {row.verdict}" if row.model else "no fit"
-    whose = "" if row.author == "auto" else f", by {row.author}"
-    return f"{spectrum_time(row)}, {fit}{whose}{', hidden' if row.hidden else ''}"
+    return f"{formatting.time_range(row)}, {fit}{owner_of(row)}"
+
+
+def owner_of(row: Spectrum) -> str:
+    """``, by alice, hidden``: who requested a spectrum, and whether it is hidden; empty for previews. Plain text."""
+    return ("" if row.author == "auto" else f", by {row.author}") + (", hidden" if row.hidden else "")
 
 
 def numbers_html(spectra: StoredSpectra) -> str:
-    """Values, verdict and assumptions of the shown spectrum; a sentence where there are none."""
+    """Values, verdict and assumptions of the spectrum that is shown; a sentence if its record is damaged."""
     row, document = spectra.shown, spectra.document
     if row is None:
         return ""
     if document is None:
-        return '<p class="nothing">The record of this spectrum is damaged. “stix-jobs check” names it.</p>'
+        return f'<p class="nothing">{DAMAGED}</p>'
     background = f"science request {row.background_uid}" if row.background_uid else ""
     return spectrum_html(document, background=background, automatic=row.kind == RunKind.AUTO)
 
 
 def files_html(row: Spectrum) -> str:
-    """Downloads of a spectrum: the pair for OSPEX and sunkit-spex, the record, scripts that repeat the fit."""
+    """Downloads: the pair of files for OSPEX and sunkit-spex, the record, OGIP files, and scripts that repeat the fit."""
     named = {name: label for name, label in FILES.items() if row.model or name not in SPECTRUM_SCRIPTS}
     links = "".join(
         f'<a class="file" href="archive/spectrum/{escape(row.spectrum_id)}/{name}" download>{label}</a>'
@@ -131,12 +129,12 @@ def files_html(row: Spectrum) -> str:
 
 
 def choice_html(spectra: StoredSpectra, address: Mapping[str, str]) -> str:
-    """Links to the other spectra, with URLs by spectrum id; empty with one spectrum."""
+    """Links to the other spectra; ``address`` has their URLs by id. Empty if there is only one spectrum."""
     if len(spectra.rows) < 2:
         return ""
     more = f"<li>The first {len(spectra.rows)} of {spectra.total}.</li>" if spectra.total > len(spectra.rows) else ""
     items = "".join(f"<li>{_link(row, spectra, address)}</li>" for row in spectra.rows)
-    summary = f"{formatting.plural(spectra.total, 'spectrum').replace('spectrums', 'spectra')} to choose from"
+    summary = f"{formatting.plural(spectra.total, 'spectrum', 'spectra')} to choose from"
     return f'<details class="screen"><summary>{summary}</summary><ul class="spectra">{items}{more}</ul></details>'
 
 
@@ -148,5 +146,5 @@ def _link(row: Spectrum, spectra: StoredSpectra, address: Mapping[str, str]) -> 
 
 
 def addresses(rows: Sequence[Spectrum], page: str) -> dict[str, str]:
-    """URLs of spectra on a page, which ``page`` begins: ``flare?id=2211110123`` → ``…&spectrum=<id>#spectrum``."""
+    """URLs by spectrum id: ``flare?id=2211110123`` as ``page`` → ``flare?id=2211110123&spectrum=<id>#spectrum``."""
     return {row.spectrum_id: f"{page}&spectrum={row.spectrum_id}#spectrum" for row in rows}

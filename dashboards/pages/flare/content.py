@@ -148,7 +148,7 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST, spectr
     visitor : Visitor
         Hidden images and spectra are visible to their author and operators only.
     spectrum_id : str
-        Spectrum to show; else that of the values of the flare.
+        Spectrum to show; empty for the one that gave the flare its values.
 
     Raises
     ------
@@ -176,12 +176,12 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST, spectr
         tuple(cube for cube in flare_cubes(archive, flare.flare_id) if cube.points),
         tuple(context_maps(archive, flare)),
         notes,
-        spectra_of(archive, flare, visitor, spectrum_id),
+        load_flare_spectra(archive, flare, visitor, spectrum_id),
     )
 
 
-def spectra_of(archive: Archive, flare: Flare, visitor: Visitor, spectrum_id: str = "") -> StoredSpectra:
-    """Spectra of a flare, with the wanted one shown; else that from which the values of the flare are."""
+def load_flare_spectra(archive: Archive, flare: Flare, visitor: Visitor, spectrum_id: str) -> StoredSpectra:
+    """Spectra of a flare; shown is the wanted one, else the one that gave the flare its values."""
     return load_spectra(archive, SpectrumFilter(flare_id=flare.flare_id), visitor, spectrum_id, flare.spectrum_id)
 
 
@@ -245,7 +245,7 @@ def json_sentences(text: str | None) -> tuple[str, ...]:
 
 
 def _runs(archive: Archive, flare_id: str, recipe_ids: Sequence[str]) -> dict[str, Run]:
-    """Runs by recipe: those of the flare in one query, because a query of each takes several times as long."""
+    """Runs by recipe: those of the flare in one query, because one query for each takes several times as long."""
     if not recipe_ids:
         return {}
     of_flare = archive.runs(RunFilter(flare_id=flare_id, grouped=False, all_hidden=True))  # only of visible images

@@ -47,7 +47,7 @@ FITTED = (TEMPERATURE, EMISSION, ELECTRONS, INDEX, CUTOFF)
 
 
 def fits_html(cube: Cube, window: Window, offset: float) -> str:
-    """Plots, legend and table of the fits of a cube; why it has none; empty where that is unknown.
+    """Plots, legend and table of the fits of a cube, or why it has none; empty if that is unknown.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _track(
 
 
 def _value(one: SpectrumPoint, quantity: FittedQuantity) -> tuple[float, float, float]:
-    """A value and its errors; NaN for an open one."""
+    """A value and its errors; NaN for an open side."""
     value, minus, plus = (getattr(one, quantity.name + end) for end in ("", "_minus", "_plus"))
     open_end = float("nan")
     return float(value), open_end if minus is None else float(minus), open_end if plus is None else float(plus)
@@ -144,7 +144,7 @@ def _legend(points: Sequence[SpectrumPoint]) -> str:
         "its bars are its time range and one standard deviation, none on a side that the data do not limit."
     )
     if any(one.delta is None for one in points):
-        said += " A spectrum that heat alone describes has no electrons and no index."
+        said += " A purely thermal fit has no electrons and no index."
     doubtful = sum(one.is_doubtful for one in points)
     if doubtful:
         said += f" Hollow marks are doubtful fits: {doubtful} of {len(points)}; the table says why."
@@ -152,7 +152,7 @@ def _legend(points: Sequence[SpectrumPoint]) -> str:
 
 
 def _table(points: Sequence[SpectrumPoint], offset: float) -> str:
-    """All values with their errors, and what is doubtful."""
+    """All values with their errors, and doubts."""
     heads = ("Time", *(one.title for one in FITTED), "Fit", "χ² / degrees of freedom", "Verdict")
     head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
     rows = "".join(_row(one, offset) for one in points)
@@ -170,19 +170,14 @@ def _row(one: SpectrumPoint, offset: float) -> str:
         fit += ", attenuator in"
     verdict = escape(one.verdict)
     if one.is_doubtful and one.doubts:
-        verdict += f": {' '.join(escape(_sentence(text)) for text in one.doubts)}"
+        verdict += f": {' '.join(escape(formatting.sentence(text)) for text in one.doubts)}"
     cells = [*(_number(one, quantity) for quantity in FITTED), fit, f"{one.chi2:.1f} / {one.ndof}", verdict]
     times = f"{formatting.clock(begin)} – {formatting.clock(end)}"
     return f"<tr><th scope='row'>{times}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _sentence(text: str) -> str:
-    """A doubt with a capital letter and a full stop; those about counts have neither."""
-    return text if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
-
-
 def _number(one: SpectrumPoint, quantity: FittedQuantity) -> str:
-    """``15.7 −0.5 +0.4``; "open" for a side that the data do not limit; a dash for what the model does not have."""
+    """``15.7 −0.5 +0.4``; "open" for a side that the data do not limit; a dash for what is not in the model."""
     value = getattr(one, quantity.name)
     if value is None:
         return formatting.UNKNOWN

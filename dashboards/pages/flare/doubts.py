@@ -34,7 +34,7 @@ def doubts_of(content: FlareContent) -> list[Doubt]:
         known = found.setdefault(text, [])
         if where not in known:
             known.append(where)
-    return [Doubt(_sentence(text), tuple(where)) for text, where in found.items()]
+    return [Doubt(formatting.sentence(text), tuple(where)) for text, where in found.items()]
 
 
 def doubts_html(content: FlareContent) -> str:
@@ -70,8 +70,3 @@ def _named(one: ImageSet, images: Sequence[Image]) -> str:
 
 def _where(doubt: Doubt) -> str:
     return f" <i>({escape('; '.join(doubt.where))})</i>" if doubt.where else ""
-
-
-def _sentence(text: str) -> str:
-    """A text with a capital letter and a full stop."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

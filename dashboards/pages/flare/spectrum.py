@@ -1,10 +1,9 @@
-"""The spectra of a flare: the shown one as a drawing and as numbers, its files, and the others."""
+"""The spectra of a flare: one as a drawing and as numbers, its files, and links to the others."""
 
 from __future__ import annotations
 
 from html import escape
 
-from archive import Spectrum
 from dashboards.pages.flare.content import FlareContent
 from dashboards.pages.flare.spectrum_drawing import legend_html, spectrum_svg
 from dashboards.shared import formatting
@@ -15,13 +14,13 @@ from dashboards.shared.stored_spectra import (
     choice_html,
     files_html,
     numbers_html,
+    owner_of,
     spectrum_name,
-    spectrum_time,
 )
 
 
 def spectra_html(content: FlareContent) -> str:
-    """Drawing, numbers, downloads, and links to the other spectra; without spectra, why."""
+    """Drawing, numbers, downloads, and links to the other spectra; or why there are none."""
     spectra = content.spectra
     if spectra.shown is None:
         return f'<p class="nothing">The archive has no spectrum of this flare: {_reason(content)}.</p>'
@@ -32,8 +31,9 @@ def spectra_html(content: FlareContent) -> str:
         drawing = f"<figure>{spectrum_svg(curves, name)}{legend_html(curves)}</figure>"
     files = files_html(spectra.shown) if routes_are_served() else ""
     others = choice_html(spectra, addresses(spectra.rows, flare_address(content.flare.flare_id)))
+    time = formatting.time_range(spectra.shown)
     return (
-        f"<h3>{escape(spectrum_time(spectra.shown))} <i>{formatting.CLOCK}{_whose(spectra.shown)}</i></h3>"
+        f"<h3>{time} <i>{formatting.CLOCK}{escape(owner_of(spectra.shown))}</i></h3>"
         f'<div class="spectra">{drawing}<div class="numbers">{numbers_html(spectra)}</div></div>{files}{others}'
     )
 
@@ -43,10 +43,5 @@ def _reason(content: FlareContent) -> str:
     if not content.sets:
         return "it has no images, and spectra are made for the time ranges of images"
     return (
-        "none was made for the time ranges of its images yet, or it could not be made; the log of the worker says why"
+        "none has been made for the time ranges of its images yet, or it could not be made; the worker’s log says why"
     )
-
-
-def _whose(row: Spectrum) -> str:
-    """Who asked for a spectrum, and whether others see it."""
-    return ("" if row.author == "auto" else f", by {escape(row.author)}") + (", hidden" if row.hidden else "")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import param
 
 from archive import NotInArchive
-from dashboards.pages.flare.content import FlareContent, load_flare, spectra_of
+from dashboards.pages.flare.content import FlareContent, load_flare, load_flare_spectra
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.dialog_layers import DIALOG_KEYS
 from dashboards.shared.light_times import Clock
@@ -32,7 +32,7 @@ class FlareState(OpenedImageState):
     clock: param.Selector[Any] = param.Selector(
         default=Clock.SOLAR_ORBITER.value, objects=[clock.value for clock in Clock], doc="Clock of the light curves"
     )
-    spectrum: str = param.String("", doc="Id of the shown spectrum; empty for that of the values of the flare")  # type: ignore[assignment]
+    spectrum: str = param.String("", doc="Id of the spectrum; empty for the one that gave the flare its values")  # type: ignore[assignment]
     content: FlareContent | None = param.ClassSelector(  # type: ignore[assignment]
         class_=FlareContent, allow_None=True, doc="The flare with everything about it"
     )
@@ -81,7 +81,7 @@ class FlareState(OpenedImageState):
             return
         try:
             flare, wanted = content.flare, self.spectrum
-            spectra = self._source.ask(lambda archive: spectra_of(archive, flare, self._visitor(), wanted))
+            spectra = self._source.ask(lambda archive: load_flare_spectra(archive, flare, self._visitor(), wanted))
         except StixError as error:
             self.param.update(content=None, problem=str(error))
             return

@@ -1,4 +1,4 @@
-"""The spectra that the archive holds of a science file: a table, and the figure of the chosen one."""
+"""The spectra of a science file in the archive: a table, and the figure of the chosen one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dashboards.shared.spectrum_table import with_errors
 from dashboards.shared.stored_spectra import StoredSpectra, files_html, numbers_html, spectrum_name
 from dashboards.shared.style import LOW, style
 
-#: Title of a column → its value and both errors in a row of the index.
+#: Title of a column → name of its value in a row of the index.
 VALUES: Mapping[str, str] = {
     "T [MK]": "temperature",
     "EM [10⁴⁹ cm⁻³]": "emission_measure",
@@ -26,7 +26,7 @@ VALUES: Mapping[str, str] = {
     "δ": "delta",
     "Cutoff [keV]": "e_cut",
 }
-NONE = "choose one to see its figure"
+NOT_CHOSEN = "choose one to see its figure"
 
 
 class FileSpectra:
@@ -51,7 +51,7 @@ class FileSpectra:
         """Title, table, choice and figure."""
         parts: list[Any] = [self._table]
         if self._spectra.rows:
-            options = {NONE: ""} | {spectrum_name(row): row.spectrum_id for row in self._spectra.rows}
+            options = {NOT_CHOSEN: ""} | {spectrum_name(row): row.spectrum_id for row in self._spectra.rows}
             parts.append(
                 pmui.Select.from_param(
                     self._state.param.spectrum, label="Spectrum", options=options, width=420, size="small", sx=LOW,
@@ -68,7 +68,7 @@ class FileSpectra:
         return pn.pane.HTML(text, stylesheets=self._sheets, sizing_mode="stretch_width", margin=0)
 
     def _show(self, *_: Any) -> None:
-        """Draw the chosen spectrum; the figure is made for the first one, which many visits do not need."""
+        """Draw the chosen spectrum; the figure is made when it is first needed."""
         spectra = self._spectra
         if spectra.shown is None or not self._state.spectrum:
             self._room[:] = []
@@ -85,7 +85,7 @@ class FileSpectra:
 
 
 def list_html(spectra: StoredSpectra) -> str:
-    """Every spectrum of the file with its values; a sentence without one."""
+    """Every spectrum of the file with its values; a sentence if there is none."""
     if not spectra.rows:
         return "<h3>Spectra of this file</h3><p>The archive has no spectra of this file.</p>"
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Time", *VALUES, "χ² ÷ freedom", "Fit"))
@@ -96,7 +96,7 @@ def list_html(spectra: StoredSpectra) -> str:
 
 
 def _row(row: Spectrum) -> str:
-    time = f"{formatting.day(row.t_start)} {formatting.clock(row.t_start)} – {formatting.clock(row.t_end)}"
+    time = formatting.time_range(row)
     values = "".join(f"<td>{_value(row, name)}</td>" for name in VALUES.values())
     quality = formatting.number(row.chi2 / row.ndof, ".2f") if row.chi2 is not None and row.ndof else formatting.UNKNOWN
     return f'<tr><th scope="row">{time}</th>{values}<td>{quality}</td><td>{_verdict(row)}</td></tr>'

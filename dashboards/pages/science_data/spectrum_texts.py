@@ -1,4 +1,4 @@
-"""What the spectrum form says, as HTML: counts, range and doubts before the fit; the command that repeats it after."""
+"""Texts of the spectrum form as HTML: before the fit counts, range and doubts; after it the command that repeats it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dashboards.pages.science_data.spectrum_form import MODELS, PIXELS, Refusal
 from dashboards.pages.science_data.spectrum_result import SpectrumResult
 from dashboards.pages.science_data.table import energy_text
 from dashboards.shared import formatting
+from dashboards.shared.spectrum_curves import COMPONENTS
 from jobs.queue.requests import AUTO
 from stixcore.measure_spectrum import NO_MODEL, MeasuredSpectrum
 from stixcore.spectra.fit.recipe import FULL, THERMAL
 
-_KINDS = {"vth": "thermal", "thick2": "thick target", "thin2": "thin target"}
 #: Names of pixel choices.
 PIXEL_NAMES: Mapping[str, str] = {
     "all": "all that were read out",
@@ -32,7 +32,7 @@ def model_name(model: str) -> str:
     if model == NO_MODEL:
         return "none: counts and response only"
     kinds = model.split("+")
-    names = [f"{'two ' if kinds.count(kind) > 1 else ''}{_KINDS[kind]}" for kind in dict.fromkeys(kinds)]
+    names = [f"{'two ' if kinds.count(kind) > 1 else ''}{COMPONENTS[kind]}" for kind in dict.fromkeys(kinds)]
     return f"{model}: {' and '.join(names)}"
 
 
@@ -47,17 +47,17 @@ def pixel_options() -> dict[str, str]:
 
 
 def feedback_html(feedback: SpectrumFeedback) -> str:
-    """Counts, background, range of the fit, and what speaks against it."""
+    """Counts, background, energy range of the fit, doubts and refusals."""
     lines = []
     if feedback.asked:
-        lines.append(f"<p class='advice'>{_sentence(feedback.asked)}</p>")
+        lines.append(f"<p class='advice'>{escape(formatting.sentence(feedback.asked))}</p>")
     if feedback.measured is not None:
         lines += [_window(feedback.measured), _bands(feedback.bands)]
     if feedback.background:
         lines.append(f"<p>{escape(feedback.background)}</p>")
     lines += _range(feedback)
     if feedback.doubts:
-        doubts = "".join(f"<li>{_sentence(doubt)}</li>" for doubt in feedback.doubts)
+        doubts = "".join(f"<li>{escape(formatting.sentence(doubt))}</li>" for doubt in feedback.doubts)
         lines.append(f"<h4>Known doubts</h4><ul>{doubts}</ul>")
     return "".join([*lines, *map(_refusal, feedback.refusals)])
 
@@ -66,8 +66,8 @@ def _window(measured: MeasuredSpectrum) -> str:
     spectrum = measured.spectrum
     share = 100.0 * spectrum.livetime / spectrum.duration
     return (
-        f"<p class='box'><b>{formatting.day(spectrum.t_start)} {formatting.clock(spectrum.t_start)} – "
-        f"{formatting.clock(spectrum.t_end)}</b> {spectrum.duration:.4g} s</p>"
+        f"<p class='box'><b>{formatting.time_range(spectrum)}</b> "
+        f"{spectrum.duration:.4g} s</p>"
         f"<p>Live time {formatting.number(spectrum.livetime, '.1f')} s ({formatting.number(share, '.1f')} %), "
         f"attenuator {'in' if spectrum.rcr > 0 else 'out'} (state {spectrum.rcr}), "
         f"{formatting.plural(len(spectrum.detectors), 'detector')}, "
@@ -89,7 +89,7 @@ def _bands(bands: tuple[BandCounts, ...]) -> str:
 
 
 def _range(feedback: SpectrumFeedback) -> list[str]:
-    """The range of the fit, and the one that the rule takes."""
+    """The energy range of the fit, and the automatic one."""
     request, automatic = feedback.request, feedback.automatic
     if request is None or feedback.measured is None:
         return []
@@ -107,7 +107,8 @@ def _range(feedback: SpectrumFeedback) -> list[str]:
 
 
 def _refusal(refusal: Refusal) -> str:
-    return f"<p class='advice'><b>{escape(refusal.field)}</b>: {_sentence(refusal.text, capital=False)}</p>"
+    text = formatting.sentence(refusal.text, capital=False)
+    return f"<p class='advice'><b>{escape(refusal.field)}</b>: {escape(text)}</p>"
 
 
 def result_html(result: SpectrumResult, table: str) -> str:
@@ -125,9 +126,3 @@ def result_html(result: SpectrumResult, table: str) -> str:
 def link_html(address: str) -> str:
     """A link to the form as it is filled in."""
     return f"<p><a href='{escape(address, quote=True)}'>Link to this form</a></p>" if address else ""
-
-
-def _sentence(text: str, *, capital: bool = True) -> str:
-    """Text as HTML, with a full stop, and a capital if it begins a sentence."""
-    text = text.rstrip(".")
-    return escape((text[:1].upper() if capital else text[:1]) + text[1:] + ".")

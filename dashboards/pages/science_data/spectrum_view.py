@@ -1,4 +1,4 @@
-"""The spectrum of a selection: form, what is known before the fit, and the fit with its figure, table and files."""
+"""The spectrum of a selection: form, feedback before the fit, and the fit with its figure, table and files."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from dashboards.pages.science_data.spectrum_form import SpectrumForm
 from dashboards.pages.science_data.spectrum_result import SpectrumResult, fit_box, run_later
 from dashboards.pages.science_data.state import SPECTRUM_TAB
 from dashboards.panel_patches.document_lock import locked_updates
+from dashboards.shared import formatting
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.ranges import earliest
@@ -49,7 +50,7 @@ class SpectrumView:
     clock : callable
         Returns the current time, UTC.
     is_shown : callable
-        Whether the visitor sees this view; nothing is computed for one that is not seen.
+        Whether the visitor sees this view; nothing is computed while it is hidden.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class SpectrumView:
         return pn.Column(both, sizing_mode="stretch_width", margin=(8, 0))
 
     def refresh(self) -> None:
-        """Show the selection, and what is known about it."""
+        """Show the selection, and feedback on it."""
         self._show_times()
         self._ask()
 
@@ -162,7 +163,7 @@ class SpectrumView:
     # Before the fit --------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        """Start the computation of what is known; earlier ones are discarded."""
+        """Start to compute feedback; earlier computations are discarded."""
         box = self._view.box
         if box is None or not self._is_shown():
             return
@@ -229,12 +230,12 @@ class SpectrumView:
             self._show_problem(problem)
         elif known is None or (not known.refusals and result.answers(known.request, known.background_file)):
             self._show_result(result)
-        else:  # the page may still learn about the same selection, and then shows the fit
+        else:  # feedback on the same selection may follow, and then the fit is shown
             self._found.object = CHANGED
 
     def _show_problem(self, problem: str) -> None:
         self.result, self._found.object, self._download.visible = None, "", False
-        self._notices.show([Notice("warning", f"No fit. {problem[:1].upper()}{problem[1:].rstrip('.')}.")])
+        self._notices.show([Notice("warning", f"No fit. {formatting.sentence(problem)}")])
 
     def _show_result(self, result: SpectrumResult) -> None:
         self.result = result

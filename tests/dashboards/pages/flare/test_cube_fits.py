@@ -85,7 +85,7 @@ def test_an_open_side_has_no_bar_and_a_thermal_fit_no_index() -> None:
     assert index["mark"].count("z") + index["mark hollow"].count("z") == 2
     html = fits_html(Cube("cube-1", None, spectra=POINTS[2:]), WINDOW, 0.0)  # type: ignore[arg-type]
     assert html.count("<figure>") == 1
-    assert "heat alone describes has no electrons" in html
+    assert "A purely thermal fit has no electrons" in html
 
 
 def test_every_mark_is_inside_the_plot_at_its_value() -> None:

@@ -80,7 +80,7 @@ def test_choosing_a_spectrum_draws_it(science_archive):
     assert f"spectrum={FITTED}" in state.address
     state.spectrum = UNFITTED
     assert isinstance(view.view()[-1][0], pn.pane.Bokeh)
-    assert "No fit: none was asked for." in text_of(view._numbers.object)
+    assert "No fit: none was requested." in text_of(view._numbers.object)
     state.spectrum = ""
     assert drawn(view) == []
 
