@@ -54,7 +54,7 @@ def spectrum_file(archive: Archive, spectrum_id: str, name: str, server: str, vi
     Raises
     ------
     NotInArchive
-        If there is no such spectrum for this visitor, a script needs a fit and there is none, or its files are damaged.
+        If this visitor may see no such spectrum, the script needs a fit and there is none, or its files are damaged.
     """
     row = visible_spectrum(archive, spectrum_id, visitor)
     try:

@@ -1,4 +1,4 @@
-"""A spectrum as figures show it, from the document of `jobs.spectra.products.describe_spectrum`."""
+"""Curves of a spectrum for figures, from the document of `jobs.spectra.products.describe_spectrum`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPONENTS = {"vth": "thermal", "thick2": "thick target", "thin2": "thin target"
 
 @dataclass(frozen=True, eq=False)
 class SpectrumCurves:
-    """A spectrum with its fit, per channel.
+    """A spectrum with its fit, by channel.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class SpectrumCurves:
         Raises
         ------
         InvalidProduct
-            If a value is missing, or of another length or kind than expected.
+            If a value is missing, or has an unexpected length or type.
         """
         try:
             return _curves(document)
@@ -88,7 +88,7 @@ class SpectrumCurves:
 
     @property
     def rates(self) -> tuple[float, float]:
-        """Range of the rates to draw: all data and the model, with a margin; components may leave it below."""
+        """Range of the axis of rates: all data and the model, with a margin; components may be below it."""
         drawn = [np.where(self.positive, self.rate, self.limit)]
         drawn += [one for one in (self.model, self.background) if one is not None]
         values = np.concatenate(drawn)
@@ -96,10 +96,11 @@ class SpectrumCurves:
         if not values.size:
             return 0.1, 10.0
         high = float(values.max())
+        # not more than seven decades, so that one tiny value does not flatten the others
         return max(0.4 * float(values.min()), 1e-7 * high), 2.5 * high
 
     def steps(self, values: Floats) -> tuple[Floats, Floats]:
-        """Steps of a curve over the channels: energies and values, NaN in gaps and where nothing is above zero."""
+        """Steps of a curve over the channels: energies and values; NaN in gaps and for values that are not positive."""
         x, y = [np.empty(0)], [np.empty(0)]
         for channel, (low, high, value) in enumerate(zip(self.low, self.high, values, strict=True)):
             if channel and low > self.high[channel - 1] * (1.0 + 1e-9):
@@ -111,7 +112,7 @@ class SpectrumCurves:
 
 
 def component_name(label: str) -> str:
-    """``thermal (vth)``; a second one of a kind has its number."""
+    """``thermal (vth)``; a second component of a kind has its number."""
     kind, _, number = label.partition("_")
     known = COMPONENTS.get(kind)
     return f"{known}{f' {number}' if number else ''} ({label})" if known else label

@@ -23,7 +23,7 @@ DASHES = ("dashed", "dotdash", "dotted", "dashdot")
 ENERGY = "Energy [keV]"
 #: Ticks of the energy axis, keV.
 TICKS = (4, 6, 10, 15, 25, 50, 84, 150)
-#: Smallest and largest end of the axis of residuals; those beyond are drawn at the end, as triangles.
+#: Smallest and largest end of the axis of residuals, σ; residuals beyond it are triangles at its end.
 RESIDUALS = 3.5, 10.0
 
 #: A narrow figure has a legend in several rows, and more height for it.
@@ -124,8 +124,10 @@ class SpectrumFigure:
         drawn.add_layout(self._bands[0])
         self._items = {name: LegendItem(label=name, visible=False) for name in (*self._curves, "limits")}
         styles: dict[str, tuple[str, str, float]] = {
-            "data": (DATA, "solid", 1.8), "background": (BACKGROUND, "dotted", 1.6), "sum": (SUM, "solid", 1.6)
-        }  # fmt: skip
+            "data": (DATA, "solid", 1.8),
+            "background": (BACKGROUND, "dotted", 1.6),
+            "sum": (SUM, "solid", 1.6),
+        }
         styles |= {
             f"component {number}": (color, dash, 1.8)
             for number, (color, dash) in enumerate(zip(COMPONENTS, DASHES, strict=True))

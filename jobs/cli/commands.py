@@ -194,7 +194,7 @@ def run_previews(arguments: argparse.Namespace) -> int:
 
 
 def spectra_of(number: int) -> str:
-    """A number of spectra."""
+    """``1 spectrum``, ``7 spectra``."""
     return f"{number} {'spectrum' if number == 1 else 'spectra'}"
 
 

@@ -1,6 +1,6 @@
 """A spectrum as SVG: rates with background, model and components, and residuals below, for the screen and for paper.
 
-`dashboards.shared.spectrum_figure` is the same for pages on which it changes.
+`dashboards.shared.spectrum_figure` draws the same for pages on which visitors zoom and choose.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COLORS = 4
 
 
 def spectrum_svg(curves: SpectrumCurves, label: str) -> str:
-    """The drawing, without its legend; ``label`` is for those who cannot see it."""
+    """The drawing without its legend; ``label`` is its text for screen readers."""
     low, high = float(curves.low[0]) * 0.97, float(curves.high[-1]) * 1.03
     axis = _LogAxis(low, high, WIDTH - LEFT - RIGHT)
     below = BETWEEN + RESIDUALS if curves.residuals is not None else 0
@@ -87,9 +87,8 @@ def _rates(curves: SpectrumCurves, x: _LogAxis) -> str:
     lines += [(f"part c{number % COLORS}", part) for number, part in enumerate(curves.components.values())]
     lines += [("data", curves.rate)] + ([] if curves.model is None else [("model", curves.model)])
     drawn = "".join(f'<path class="{kind}" d="{_steps(curves, values, x, y)}"/>' for kind, values in lines)
-    return labels + _title("Rate [ct s⁻¹ keV⁻¹]", ABOVE + RATES / 2) + _plot(
-        ABOVE, RATES, x, f"{_fitted(curves, x, RATES)}{grid}{drawn}{_marks(curves, x, y)}"
-    )  # fmt: skip
+    title = _title("Rate [ct s⁻¹ keV⁻¹]", ABOVE + RATES / 2)
+    return labels + title + _plot(ABOVE, RATES, x, f"{_fitted(curves, x, RATES)}{grid}{drawn}{_marks(curves, x, y)}")
 
 
 def _residuals(curves: SpectrumCurves, x: _LogAxis) -> str:
@@ -116,7 +115,7 @@ def _residuals(curves: SpectrumCurves, x: _LogAxis) -> str:
 
 
 def _residual(x: float, value: float, used: bool, end: float) -> str:
-    """A residual with its error of one; beyond the axis a triangle at its end."""
+    """A residual with an error bar of ±1; beyond the axis a triangle at its end."""
     scale = RESIDUALS / (2.0 * end)
     y = (end - value) * scale
     kind = "mark" if used else "mark hollow"
@@ -151,7 +150,7 @@ def _steps(curves: SpectrumCurves, values: Floats, x: _LogAxis, y: _LogAxis) -> 
     for energy, value in zip(*curves.steps(values), strict=True):
         known = bool(np.isfinite(value))
         if known:
-            # far below the axis is as good as further
+            # values far below the axis are cut off anyway
             down = y.at(max(float(value), y.high * 1e-3))
             parts.append(f"{'L' if drawing else 'M'}{x.at(float(energy)):.1f} {down:.1f}")
         drawing = known

@@ -32,7 +32,7 @@ class FlareState(OpenedImageState):
     clock: param.Selector[Any] = param.Selector(
         default=Clock.SOLAR_ORBITER.value, objects=[clock.value for clock in Clock], doc="Clock of the light curves"
     )
-    spectrum: str = param.String("", doc="Id of the spectrum; empty for the one that gave the flare its values")  # type: ignore[assignment]
+    spectrum = param.String("", doc="Id of the spectrum; empty for the one that gave the flare its values")
     content: FlareContent | None = param.ClassSelector(  # type: ignore[assignment]
         class_=FlareContent, allow_None=True, doc="The flare with everything about it"
     )

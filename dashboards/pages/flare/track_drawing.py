@@ -1,4 +1,4 @@
-"""Axes and marks of the plots of tracks on the flare page, as SVG."""
+"""Axes and marks of the plots of tracks and fits on the flare page, as SVG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.imaging.figures import nice_step
 
 Floats = NDArray[np.float64]
 
-#: Size of a plot and of its margins, in its own unit; ``LEFT`` also is the margin of a second axis on the right.
+#: Size of a plot and of its margins, in its own unit; a second axis on the right has the margin ``LEFT``, too.
 WIDTH, HEIGHT, LEFT, RIGHT, ABOVE, BELOW = 340, 150, 46, 10, 22, 20
 MOST_LABELS = 4
 #: Half the size of a mark.
@@ -26,7 +26,7 @@ _HIGH = HEIGHT - ABOVE - BELOW
 
 @dataclass(frozen=True)
 class ValueAxis:
-    """The vertical axis of a plot: from ``low`` at the bottom to ``high``; of logarithms if ``log``."""
+    """The vertical axis of a plot, from ``low`` at the bottom to ``high``; these are logarithms if ``log``."""
 
     low: float
     high: float
@@ -42,7 +42,7 @@ class ValueAxis:
         minus, plus : (n,) float
             Errors; NaN where unknown.
         log : bool
-            Of logarithms, if all values are positive.
+            Logarithmic, if all values are positive.
         """
         if not values.size:
             return cls(0.0, 1.0)

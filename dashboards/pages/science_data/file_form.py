@@ -1,4 +1,4 @@
-"""What the forms for images and for spectra share: one open file, its background and its calibration."""
+"""The common part of the forms for images and spectra: one open file, its background and its calibration."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class FileForm(param.Parameterized):
 
     @property
     def simulated(self) -> bool:
-        """Whether its data are."""
+        """Whether the file has simulated data."""
         return self.view.data.header.simulated
 
     def aspect_paths(self, box: TimeEnergySelection) -> list[Path]:

@@ -54,10 +54,16 @@ class FileSpectra:
             options = {NOT_CHOSEN: ""} | {spectrum_name(row): row.spectrum_id for row in self._spectra.rows}
             parts.append(
                 pmui.Select.from_param(
-                    self._state.param.spectrum, label="Spectrum", options=options, width=420, size="small", sx=LOW,
-                    margin=(6, 0), description="",
+                    self._state.param.spectrum,
+                    label="Spectrum",
+                    options=options,
+                    width=420,
+                    size="small",
+                    sx=LOW,
+                    margin=(6, 0),
+                    description="",
                 )
-            )  # fmt: skip
+            )
         return pn.Column(*parts, self._room, sizing_mode="stretch_width", margin=0)
 
     @property

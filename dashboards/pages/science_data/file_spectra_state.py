@@ -1,4 +1,4 @@
-"""State of the spectra of the open science file."""
+"""State of the page for the spectra of the open science file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FileSpectraState(AddressState):
         self.param.watch(lambda _: self.load_spectra(self._file_name), "spectrum")
 
     def load_spectra(self, file_name: str) -> None:
-        """Load the spectra of a file, and read the chosen one; none without a name, or where they cannot be read."""
+        """Load the spectra of a file, and read the chosen one; none if the name is empty, or they cannot be read."""
         self._file_name, wanted, visitor = file_name, self.spectrum, self.visitor
         if not file_name:
             self.spectra = StoredSpectra()

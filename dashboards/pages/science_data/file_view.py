@@ -238,11 +238,11 @@ class ScienceFileView:
         def show(*_: Any) -> None:
             opened = state.own or state.detail
             if opened is not None and opened.file != self.detail.file:
-                return  # another file was opened since
+                return  # another file has been opened
             if state.tab not in made:
                 made[state.tab] = makers[state.tab]()
             elif state.tab == SPECTRUM_TAB and self._fitting is not None:
-                self._fitting.refresh()  # nothing was computed while it was not seen
+                self._fitting.refresh()  # nothing was computed while it was hidden
             room[:] = [made[state.tab]]
             tabs.active = names.index(state.tab)
 

@@ -17,7 +17,7 @@ _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?"
 
 
 def numbers(count: int, doc: str) -> Any:
-    """A parameter of that many numbers, joined by commas; or empty."""
+    """A parameter of ``count`` numbers with commas between them; or empty."""
     pattern = ",".join([_NUMBER] * count)
     return param.String("", regex=rf"^({pattern})?\Z", doc=doc)
 
@@ -61,7 +61,7 @@ def fill_in(state: PrefilledForm, view: FileView, form: ImagingForm) -> None:
 
 
 def choose_window(state: PrefilledForm, view: FileView) -> None:
-    """Select the window in the URL; why that cannot be is said in ``view.problem``."""
+    """Select the window in the URL; if it cannot be selected, ``view.problem`` says why."""
     if not state.window:
         return
     start, end, low, high = state.window.split(",")

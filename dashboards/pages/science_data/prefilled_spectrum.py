@@ -1,4 +1,4 @@
-"""Options of the spectrum form in the URL, so that a form that is filled in can be shared by its link."""
+"""Options of the spectrum form in the URL, so that a link leads to the form as it is filled in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.transmission import ResponseScheme
 from stixcore.times import format_time
 
-#: Numbers of any size, "1e-3".
+#: A number, also with an exponent: "1e-3".
 _ANY_NUMBER = r"[-+]?\d{1,9}(\.\d{1,17})?(e[-+]?\d{1,2})?"
 _VALUE = rf"[A-Za-z0-9_]{{1,24}}:{_ANY_NUMBER}"
 _LABEL = r"(10|[1-9])[abc]"
@@ -74,7 +74,10 @@ class PrefilledSpectrum(PrefilledForm):
 
 
 def fill_in_spectrum(state: PrefilledSpectrum, form: SpectrumForm) -> None:
-    """Fill the form from the URL; what the form does not allow is left out and said in the view's ``problem``."""
+    """Fill the form from the URL.
+
+    If the URL has an option that the form does not allow, nothing is filled in, and the view's ``problem`` says which.
+    """
     options = _options(state)
     before = {name: getattr(form, name) for name in options}
     try:
@@ -117,7 +120,7 @@ def _options(state: PrefilledSpectrum) -> dict[str, Any]:
 
 
 def spectrum_address(form: SpectrumForm, box: TimeEnergySelection, tab: str) -> str:
-    """URL of the page with this form filled in; empty for a file of the visitor's own, or if a text is not valid."""
+    """URL of the page with this form filled in; empty for a visitor's own file, or if a text is not valid."""
     if form.file is None:
         return ""
     texts = {
@@ -143,7 +146,7 @@ def spectrum_address(form: SpectrumForm, box: TimeEnergySelection, tab: str) -> 
 
 
 class _Shared(PrefilledSpectrum):
-    """What a link to a form consists of."""
+    """Options of a link to a form."""
 
     uid = param.String("")
     tab = param.String("")

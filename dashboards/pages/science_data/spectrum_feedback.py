@@ -1,4 +1,4 @@
-"""What a visitor learns about a spectrum before it is fitted: counts, range, doubts, and fields that cannot be."""
+"""Feedback on a spectrum before it is fitted: counts, energy range, doubts, and invalid fields."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from stixcore.spectra.fit.recipe import NONTHERMAL
 from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.fit.verdict import FEW_COUNTS, few_counts, no_albedo
 
-EDGE = 0.01  # keV
+#: Edges of channels and bands that differ by less are the same, keV.
+EDGE = 0.01
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class SpectrumFeedback:
     ----------
     box : TimeEnergySelection
     measured : MeasuredSpectrum or None
-        Counts and response without a fit; fields that are refused have their defaults.
+        Counts and response without a fit; refused fields have their defaults.
     bands : tuple of BandCounts
         All channels first, then the bands that the spectrum covers.
     background : str
@@ -58,17 +59,17 @@ class SpectrumFeedback:
     choice : BackgroundChoice or None
         All possible backgrounds, best first.
     automatic : EnergyRange or None
-        The range that the rule takes.
+        The automatic range of the fit.
     no_automatic : str
-        Why the rule finds none.
+        Why there is no automatic range.
     doubts : tuple of str
-        What will be doubtful, one sentence each.
+        Doubts that the fit will have, one sentence each.
     refusals : tuple of Refusal
-        Fields because of which there can be no fit.
+        Invalid fields; there is no fit until they are changed.
     asked : str
         The typed time range, if it differs from the whole bins; else empty.
     request : SpectrumRequest or None
-        What will be measured; refused fields have their defaults.
+        What is measured; refused fields have their defaults.
     background_file : Path or None
     used : EnergyRange or None
         The range of the fit.
@@ -138,7 +139,7 @@ def _automatic(measured: MeasuredSpectrum) -> tuple[EnergyRange | None, str]:
 
 
 def _blamed(form: SpectrumForm, box: TimeEnergySelection, request: SpectrumRequest, background: Path | None) -> str:
-    """The field that is to blame: the first whose default makes the spectrum possible; else the time range."""
+    """The field that causes an error: the first without which the error is gone; else the time range."""
     tries: tuple[tuple[str, Callable[[], MeasuredSpectrum]], ...] = (
         (DETECTORS, lambda: _measure(form, box, replace(request, detectors=None), background)),
         (PIXEL_ROWS, lambda: _measure(form, box, replace(request, pixels=None), background)),

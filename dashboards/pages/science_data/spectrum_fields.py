@@ -1,4 +1,4 @@
-"""Fields of the spectrum form: the usual ones, and those that most visits leave as they are."""
+"""Fields of the spectrum form: the usual and the advanced ones."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class SpectrumFields:
         fixed = pn.Column(
             parts.group("Fixed values"),
             pn.pane.HTML(
-                "A value in a field is not fitted. Empty: the parameter is fitted, or has its usual value.",
+                "A parameter with a value here is not fitted. Others are fitted, or have their usual value.",
                 styles={"font-size": "13px"},
                 margin=0,
             ),
@@ -90,7 +90,7 @@ class SpectrumFields:
         return [fixed, parts.group("Data and statistic", *self._data()), parts.group("Response", *self._response())]
 
     def show_backgrounds(self, choice: BackgroundChoice) -> None:
-        """Offer these backgrounds; one that was chosen by the URL stays."""
+        """Offer these backgrounds; one that the URL has chosen stays."""
         options = parts.background_options(choice)
         chosen = self._form.background
         if chosen not in options.values():
@@ -105,9 +105,13 @@ class SpectrumFields:
         if not self._form.can_choose_pixels:  # they were summed on board
             return [statistic]
         picked = pmui.MultiChoice.from_param(
-            of.labels, label="Detectors of the sum", options=parts.subcollimator_options(), width=300,
-            margin=(6, 10, 4, 0), description="",
-        )  # fmt: skip
+            of.labels,
+            label="Detectors of the sum",
+            options=parts.subcollimator_options(),
+            width=300,
+            margin=(6, 10, 4, 0),
+            description="",
+        )
         return [
             statistic,
             pmui.Select.from_param(of.detectors, label=DETECTORS, options=DETECTOR_CHOICES, width=170, **FIELD),

@@ -1,4 +1,4 @@
-"""The form for fitting a spectrum: what to measure, and what a visitor typed that cannot be."""
+"""The form for fitting a spectrum: what to measure, and which fields are invalid."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from stixcore.spectra.transmission import ResponseScheme
 
 SEARCHED, LISTED, GIVEN = "searched", "listed", "given"
 COARSE, ALL, PICKED = "coarse", "all", "picked"
-#: Pixels by name: all that were read out, and rows of them.
+#: Name of a choice of pixels → their indices; None: all that were read out.
 PIXELS: dict[str, tuple[int, ...] | None] = {
     ALL: None,
     "large": (0, 1, 2, 3, 4, 5, 6, 7),
@@ -41,28 +41,41 @@ PIXELS: dict[str, tuple[int, ...] | None] = {
     "small": (8, 9, 10, 11),
 }
 MODELS = (
-    AUTO, "vth", "vth+vth", "vth+thick2", "vth+vth+thick2", "vth+thin2", "thick2", "thin2", NO_MODEL,
-)  # fmt: skip
-#: Names of fields in refusals, those that the page shows.
+    AUTO,
+    "vth",
+    "vth+vth",
+    "vth+thick2",
+    "vth+vth+thick2",
+    "vth+thin2",
+    "thick2",
+    "thin2",
+    NO_MODEL,
+)
+#: Names of fields on the page, for refusals.
 TIME, BACKGROUND, ENERGY, DETECTORS, PIXEL_ROWS, LOCATION = (
-    "Time range", "Background", "Energy range", "Detectors", "Pixels", "Location",
-)  # fmt: skip
+    "Time range",
+    "Background",
+    "Energy range",
+    "Detectors",
+    "Pixels",
+    "Location",
+)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a field cannot be as it is: its name on the page, and a sentence."""
+    """An invalid field: its name on the page, and why it is invalid."""
 
     field: str
     text: str
 
 
 def parameters_of(model: str) -> dict[str, Parameter | None]:
-    """Parameters of a model that can be given, by name; None for those that are never fitted."""
+    """Parameters of a model that a visitor can fix, by name; None for those that are never fitted."""
     found: dict[str, Parameter | None] = {}
     kinds: list[str] = []
     for kind in (FULL if model == AUTO else model).split("+"):
-        if kind not in COMPONENTS:  # no model
+        if kind not in COMPONENTS:  # `NO_MODEL`
             continue
         kinds.append(kind)
         suffix = "" if kinds.count(kind) == 1 else f"_{kinds.count(kind)}"
@@ -103,10 +116,24 @@ class SpectrumForm(FileForm):
 
     #: Parameters that change the result.
     options = (
-        "background", "model", "energies", "low", "high", "fixed", "statistic", "detectors", "labels", "pixels",
-        "scheme", "tailing", "albedo", "place", "x", "y",
-    )  # fmt: skip
-    #: Those that most visits leave as they are.
+        "background",
+        "model",
+        "energies",
+        "low",
+        "high",
+        "fixed",
+        "statistic",
+        "detectors",
+        "labels",
+        "pixels",
+        "scheme",
+        "tailing",
+        "albedo",
+        "place",
+        "x",
+        "y",
+    )
+    #: Those in the advanced part of the form.
     advanced = ("fixed", "statistic", "detectors", "pixels", "scheme", "tailing", "albedo", "place")
 
     def __init__(
@@ -125,7 +152,7 @@ class SpectrumForm(FileForm):
 
     @property
     def differs_in_advanced(self) -> bool:
-        """Whether an option that most visits leave as it is has another value."""
+        """Whether an advanced option does not have its usual value."""
         usual = {name: self.param[name].default for name in self.advanced} | {"place": self._usual_place}
         return any(getattr(self, name) != value for name, value in usual.items())
 
@@ -134,8 +161,8 @@ class SpectrumForm(FileForm):
         """Whether detectors and pixels can be chosen; those of a spectrogram were summed on board."""
         return isinstance(self.view.data, PixelData)
 
-    def background_energy(self, box: TimeEnergySelection) -> tuple[float, float]:  # noqa: ARG002 - not that of the box
-        """Energies that the background must cover, keV: the range of the fit if it is given, else all of the file."""
+    def background_energy(self, box: TimeEnergySelection) -> tuple[float, float]:  # noqa: ARG002 (the energies of the box do not matter)
+        """Energy range that the background must cover, keV: that of the fit if it is given, else that of the file."""
         if self.energies == GIVEN and self.low < self.high:
             return float(self.low), float(self.high)
         data = self.view.data
@@ -143,7 +170,7 @@ class SpectrumForm(FileForm):
 
     @property
     def table(self) -> ThermalTable | None:
-        """Thermal emission by the files of the archive; None for the built-in table."""
+        """Thermal emission from the files of the archive; None for the built-in table."""
         return thermal_table(self._source.archive().root)
 
     # Request ---------------------------------------------------------------------------------------------------------
@@ -162,7 +189,7 @@ class SpectrumForm(FileForm):
         return request
 
     def parsed(self, box: TimeEnergySelection) -> tuple[SpectrumRequest, tuple[Refusal, ...]]:
-        """What to measure as far as fields are valid, and the refusals of the others, which have their defaults."""
+        """What to measure, with defaults for invalid fields, and the refusals of those."""
         refusals: list[Refusal] = []
         request = SpectrumRequest(
             start=box.start,
@@ -189,7 +216,7 @@ class SpectrumForm(FileForm):
         return float(self.low), float(self.high)
 
     def _fixed(self, refusals: list[Refusal]) -> dict[str, float]:
-        """Given values of the model's parameters; texts of other parameters wait for a model that has them."""
+        """Fixed values of the model's parameters; texts of other parameters are kept for a model that has them."""
         values = {}
         for name, parameter in parameters_of(self.model).items():
             text = str(self.fixed.get(name, "")).strip().replace("−", "-")

@@ -1,4 +1,4 @@
-"""A fitted spectrum of a visit: its description, the command that repeats it, and its files as one ZIP."""
+"""The result of a fit: its description, the command that repeats it, and its files as one ZIP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from jobs.spectra.products import describe_spectrum, save_spectrum
 from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_spectrum
 from stixcore.spectra.models.thermal import built_in_table
 
-#: Fits that are running or waiting, over all sessions.
+#: Counts the fits that run or wait, in all sessions.
 _BEGUN = threading.BoundedSemaphore(WebLimits().fits + WebLimits().fits_waiting)
 JSON_NAME, COMMAND_NAME = "spectrum.json", "command.txt"
 
@@ -46,7 +46,7 @@ class SpectrumResult:
     command : str
         For a shell in the folder of the files.
     needs : tuple of str
-        What the command finds only in an archive that has it.
+        Calibration files that the command finds only in an archive that has them.
     """
 
     request: SpectrumRequest
@@ -57,7 +57,7 @@ class SpectrumResult:
     needs: tuple[str, ...]
 
     def answers(self, request: SpectrumRequest | None, background: Path | None) -> bool:
-        """Whether it is the result of a request."""
+        """Whether it is the result of this request with this background."""
         return self.request == request and self.background == ("" if background is None else background.name)
 
     @property
@@ -119,7 +119,7 @@ def fit_box(form: SpectrumForm, box: TimeEnergySelection) -> SpectrumResult:
     Raises
     ------
     StixError, OSError
-        If a field is invalid, or there can be no fit.
+        If a field is invalid, or the spectrum cannot be measured or fitted.
     """
     request = form.request(box)
     background, _ = form.background_path(box)
@@ -137,7 +137,7 @@ def fit_box(form: SpectrumForm, box: TimeEnergySelection) -> SpectrumResult:
 
 
 def _needs(measured: MeasuredSpectrum) -> tuple[str, ...]:
-    """Calibration files of the archive that the numbers depend on."""
+    """Names of the calibration files of the archive that the numbers depend on."""
     needs = [measured.spectrum.cal_file] if measured.spectrum.cal_file else []
     table = "" if measured.fit is None else measured.fit.thermal_table
     if table and table != built_in_table().label:

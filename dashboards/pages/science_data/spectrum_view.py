@@ -80,10 +80,16 @@ class SpectrumView:
             stylesheets=[style("pages/science_data/advanced_form")],
         )
         left = pn.Column(
-            *self._times(), *self._fields.usual(), self._advanced, self._actions(), self._notices.pane, self._known,
+            *self._times(),
+            *self._fields.usual(),
+            self._advanced,
+            self._actions(),
+            self._notices.pane,
+            self._known,
             self._link,
-            sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         right = pn.Column(
             pn.pane.Bokeh(self._figure.model, sizing_mode="stretch_width", margin=0),
             self._found,
@@ -123,9 +129,14 @@ class SpectrumView:
         button: dict[str, Any] = {"size": "small", "margin": (6, 10, 6, 0)}
         self._fit = pmui.Button(label="Fit", icon="play_arrow", on_click=lambda _: self.fit(), **button)
         self._download = pmui.FileDownload(
-            callback=self._files, filename="stx_spectrum.zip", label="Download this fit (ZIP)", icon="download",
-            variant="outlined", visible=False, **button,
-        )  # fmt: skip
+            callback=self._files,
+            filename="stx_spectrum.zip",
+            label="Download this fit (ZIP)",
+            icon="download",
+            variant="outlined",
+            visible=False,
+            **button,
+        )
         more = pmui.Button(label="Advanced", icon="tune", variant="text", on_click=self._open_advanced, **button)
         return pn.FlexBox(self._fit, more, self._download, sizing_mode="stretch_width", align_items="center")
 

@@ -34,7 +34,7 @@ def spectra(archive: Archive, call: Call) -> Reply:
 
 
 def spectrum(archive: Archive, call: Call) -> Reply:
-    """One spectrum with all that its record says; null where the record is damaged, which the next check reports."""
+    """One spectrum with the content of its record; null if the record is damaged, which the next check reports."""
     found = visible_spectrum(archive, call.path["spectrum_id"], call.visitor)
     record = read_spectrum_record(archive.path_of(found.folder))
     document = spectrum_document(found, "../") | {
