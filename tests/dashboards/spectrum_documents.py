@@ -1,5 +1,7 @@
-"""Documents of `describe_spectrum` for tests: a spectrum of five channels with and without its fit."""
+"""Documents of `describe_spectrum` for tests: a spectrum of five channels with and without its fit; text of pages."""
 
+import html
+import re
 from typing import Any
 
 EDGES = [[4.0, 5.0], [5.0, 7.0], [7.0, 10.0], [10.0, 16.0], [20.0, 28.0]]
@@ -75,3 +77,8 @@ def document(**changes: Any) -> dict[str, Any]:
         "files": {},
         "units": {},
     } | changes
+
+
+def text_of(page: str) -> str:
+    """Text of HTML without its tags, with single spaces."""
+    return " ".join(html.unescape(re.sub("<[^>]+>", " ", page)).split())

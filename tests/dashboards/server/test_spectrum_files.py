@@ -235,7 +235,7 @@ def refusal(address):
         return answer.code, json.loads(answer.read())["error"]
 
 
-def test_what_there_is_not(filled, address):
+def test_missing_files_are_404(filled, address):
     rows = filled[1]
     counts, hidden = rows["counts"].spectrum_id, rows["hidden"].spectrum_id
     for name in ("fit.py", "fit.pro"):
@@ -249,7 +249,7 @@ def test_what_there_is_not(filled, address):
     assert refusal(f"{address}/{counts}/fit.exe")[0] == 404
 
 
-def test_an_answer_is_not_sent_twice(filled, address):
+def test_an_unchanged_answer_is_not_sent_again(filled, address):
     url = f"{address}/{filled[1]['auto'].spectrum_id}/fit.pro"
     with urllib.request.urlopen(url, timeout=30) as answer:
         etag, name = answer.headers["Etag"], answer.headers["Content-Disposition"]
@@ -265,7 +265,7 @@ def test_an_answer_is_not_sent_twice(filled, address):
         assert answer.read() == b""
 
 
-def test_who_may_have_a_hidden_spectrum(filled):
+def test_a_hidden_spectrum_is_for_its_author(filled):
     archive, rows = filled
     hidden = rows["hidden"].spectrum_id
     for visitor in (GUEST, Visitor("bob")):
@@ -274,7 +274,7 @@ def test_who_may_have_a_hidden_spectrum(filled):
     assert spectrum_file(archive, hidden, "fit.py", "http://server", Visitor("alice"))[0].endswith("_fit.py")
 
 
-def test_damaged_files_are_said(filled):
+def test_damaged_files_are_reported(filled):
     archive, rows = filled
     row = rows["counts"]
     folder = archive.path_of(row.folder)

@@ -1,8 +1,5 @@
 """The figure and the table of a spectrum: what they draw and say, for every kind of document."""
 
-import html
-import re
-
 import numpy as np
 import pytest
 from bokeh.models.annotations import BoxAnnotation
@@ -11,7 +8,7 @@ from dashboards.shared.spectrum_curves import SpectrumCurves
 from dashboards.shared.spectrum_figure import SpectrumFigure
 from dashboards.shared.spectrum_table import spectrum_html, with_errors, with_unit
 from stixcore.errors import InvalidProduct
-from tests.dashboards.spectrum_documents import document, fit, value
+from tests.dashboards.spectrum_documents import document, fit, text_of, value
 
 
 def drawn(**changes):
@@ -22,10 +19,6 @@ def drawn(**changes):
 
 def legend(figure):
     return [item.label.value for item in figure.rates.legend[0].items if item.visible]
-
-
-def text_of(page):
-    return " ".join(html.unescape(re.sub("<[^>]+>", " ", page)).split())
 
 
 def test_rates_are_per_second_and_kiloelectronvolt():
@@ -138,7 +131,7 @@ def test_order_of_parameters():
     assert places == sorted(places)
 
 
-def test_doubts_and_reasons_are_said_and_escaped():
+def test_doubts_and_reasons_are_shown_and_escaped():
     doubts = [
         {"code": "fit.chi2", "text": "χ² is <b>2.6</b>", "serious": True},
         {"code": "fit.open", "text": "The data do not limit delta above.", "serious": False},

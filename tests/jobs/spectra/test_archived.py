@@ -1,4 +1,4 @@
-"""A spectrum of a real flare in the archive: files, record and row, and all of it again after the index was lost."""
+"""A spectrum of a real flare in the archive: found by its values, checked, and back after the index was lost."""
 
 from __future__ import annotations
 
@@ -9,88 +9,59 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive import Archive, Spectrum, SpectrumFilter, read_spectrum_record, spectrum_folder, write_spectrum_record
-from archive.atomic import atomic_path
+from archive import Archive, SpectrumFilter
 from archive.checks.findings import Code, is_sound
 from archive.checks.run import check
+from archive.index.schema import RunKind
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE
-from jobs.spectra.products import describe_spectrum
-from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_spectrum
+from jobs.spectra.task import SpectrumContext, SpectrumTask, run_spectrum
+from stixcore.measure_spectrum import SpectrumRequest
 from stixcore.spectra.files import read_response_file, read_spectrum_file
-from stixcore.spectra.files.ospex import OspexPair, write_ospex_response, write_ospex_spectra
-from stixcore.spectra.models.thermal import KEV_PER_MK
 
 NOW = np.datetime64("2026-11-30T12:00:00", "us")
 START, END = (np.datetime64(f"2022-11-11T11:{minute}:00", "us") for minute in (36, 38))
 
 
 @pytest.fixture(scope="module")
-def measured(shared_data: Path) -> MeasuredSpectrum:
-    """The M1.2 flare of 2022-11-11, fitted with a hot plasma."""
+def template(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """An archive with a spectrum of the M1.2 flare of 2022-11-11, fitted with a hot plasma."""
+    archive = Archive(tmp_path_factory.mktemp("template") / "archive", create=True)
     l1 = shared_data / "nov2022" / "l1"
     (science,), (background,) = l1.glob("*_2211116471-*"), l1.glob("*_2211098157-*")
-    request = SpectrumRequest(start=START, end=END, location=(825.1, 144.7), model="vth", energy=(4.0, 12.0))
-    return measure_spectrum(request, science, background)
+    task = SpectrumTask(
+        root=archive.root,
+        wanted=SpectrumRequest(start=START, end=END, location=(825.1, 144.7), model="vth", energy=(4.0, 12.0)),
+        science=science,
+        background=background,
+        aspect=(),
+        context=SpectrumContext(
+            kind=RunKind.AUTO, author="auto", uid="2211116471", science_name=science.name, flare_id="2211111136"
+        ),
+        created=NOW,
+    )
+    archive.write_spectra([run_spectrum(task)])
+    archive.close()
+    return archive
 
 
 @pytest.fixture
-def filled(measured: MeasuredSpectrum, tmp_path: Path) -> Archive:
-    """An archive with this spectrum."""
-    archive = Archive(tmp_path / "archive", create=True)
-    place = spectrum_folder(measured.spectrum.t_start, "0123456789abcdef")
-    folder = archive.root / place
-    pair = OspexPair(spectrum_file=SPECTRUM_FILE, response_file=RESPONSE_FILE, distance=measured.distance, created=NOW)
-    responses = {measured.spectrum.rcr: measured.response}
-    for name, write in ((SPECTRUM_FILE, write_ospex_spectra), (RESPONSE_FILE, write_ospex_response)):
-        with atomic_path(folder / name) as temporary:
-            write(temporary, [measured.spectrum], responses, pair)
-    fit = measured.fit
-    temperature = fit.parameters["T_keV"].value / KEV_PER_MK
-    row = Spectrum(
-        spectrum_id="0123456789abcdef",
-        kind="auto",
-        uid=measured.spectrum.request_id,
-        science_name="science.fits",
-        flare_id="2211111136",
-        t_start=measured.spectrum.t_start,
-        t_end=measured.spectrum.t_end,
-        model=fit.model,
-        chi2=fit.chi2,
-        ndof=fit.ndof,
-        verdict=fit.verdict,
-        temperature=temperature,
-        livetime_s=measured.spectrum.livetime,
-        attenuator_in=measured.response.attenuator,
-        scheme=measured.response.scheme,
-        distance_au=measured.distance,
-        recipe="{}",
-        folder=str(place),
-        size=sum(path.stat().st_size for path in folder.iterdir()),
-        version="0.1.0",
-        created_at=NOW,
-    )
-    files = {"spectrum": Path(SPECTRUM_FILE), "response": Path(RESPONSE_FILE)}
-    write_spectrum_record(folder, row, describe_spectrum(measured, files))
-    archive.write_spectra([row])
-    return archive
+def filled(template: Archive, tmp_path: Path) -> Archive:
+    """A copy of it that a test may change."""
+    shutil.copytree(template.root, tmp_path / "archive")
+    return Archive(tmp_path / "archive")
 
 
 def later() -> np.datetime64:
     return np.datetime64(time.time_ns() // 1000, "us") + np.timedelta64(2, "h")
 
 
-def test_it_is_found_and_its_files_are_read(filled: Archive, measured: MeasuredSpectrum) -> None:
+def test_it_is_found_and_its_files_name_each_other(filled: Archive) -> None:
     (row,) = filled.spectra(SpectrumFilter(flare_id="2211111136", temperature_min=10.0, temperature_max=30.0))
     folder = filled.root / row.folder
-    record = read_spectrum_record(folder)
-    assert record.row == row
-    np.testing.assert_array_equal(record.document["counts"], measured.spectrum.counts)
-    assert record.document["fit"]["parameters"]["T_keV"]["value"] == pytest.approx(row.temperature * KEV_PER_MK)
-    assert record.document["files"] == {"spectrum": SPECTRUM_FILE, "response": RESPONSE_FILE}
     spectrum, response = read_spectrum_file(folder / SPECTRUM_FILE), read_response_file(folder / RESPONSE_FILE)
     assert spectrum.response_file == RESPONSE_FILE
-    np.testing.assert_allclose(spectrum.counts[0], measured.spectrum.counts, rtol=1e-6)
-    assert response.distance == pytest.approx(measured.distance)
+    assert response.distance == pytest.approx(row.distance_au)
+    assert filled.spectra(SpectrumFilter(temperature_min=30.0)) == []
     assert check(filled, later()) == ()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -23,7 +25,7 @@ MINUTE = np.timedelta64(60, "s")
 WINDOW = Window.between(START, START + 3 * MINUTE)
 
 
-def fit(minute: int, **values: object) -> SpectrumPoint:
+def fit(minute: int, **values: Any) -> SpectrumPoint:
     point = SpectrumPoint(
         t_start=START + minute * MINUTE,
         t_end=START + (minute + 1) * MINUTE,
@@ -49,7 +51,7 @@ def fit(minute: int, **values: object) -> SpectrumPoint:
         e_cut=18.0,
         e_cut_plus=2.0,
     )
-    return replace(point, **values)  # type: ignore[arg-type]
+    return replace(point, **values)
 
 
 THERMAL = dict.fromkeys(("electron_rate", "electron_rate_minus", "delta", "delta_minus", "e_cut", "e_cut_plus"))
@@ -83,7 +85,7 @@ def test_an_open_side_has_no_bar_and_a_thermal_fit_no_index() -> None:
     (index,) = tracks_of(fits_svg(POINTS, (INDEX,), WINDOW, 0.0))
     assert index["bar"].count("V") == 2  # below only
     assert index["mark"].count("z") + index["mark hollow"].count("z") == 2
-    html = fits_html(Cube("cube-1", None, spectra=POINTS[2:]), WINDOW, 0.0)  # type: ignore[arg-type]
+    html = fits_html(Cube("cube-1", PurePosixPath(), spectra=POINTS[2:]), WINDOW, 0.0)
     assert html.count("<figure>") == 1
     assert "A purely thermal fit has no electrons" in html
 
@@ -98,7 +100,7 @@ def test_every_mark_is_inside_the_plot_at_its_value() -> None:
 
 
 def test_the_table_has_values_with_errors_and_reasons() -> None:
-    html = fits_html(Cube("cube-1", None, spectra=POINTS), WINDOW, 60.0)  # type: ignore[arg-type]
+    html = fits_html(Cube("cube-1", PurePosixPath(), spectra=POINTS), WINDOW, 60.0)
     said = text_of(html)
     assert "Automatic fits, not for publication." in said
     assert "Hollow marks are doubtful fits: 1 of 3" in said
@@ -108,8 +110,8 @@ def test_the_table_has_values_with_errors_and_reasons() -> None:
     assert "17 −0.5 +0.7 0.02 −0.01 +0.015 – – – vth, 4–28 keV" in said
 
 
-def test_fits_are_below_the_tracks_of_a_cube(cubed: Archive, flared: object) -> None:
-    content: FlareContent = load_flare(cubed, flared.flare.flare_id)  # type: ignore[attr-defined]
+def test_fits_are_below_the_tracks_of_a_cube(cubed: Archive, flared: Any) -> None:
+    content: FlareContent = load_flare(cubed, flared.flare.flare_id)
     (cube,) = content.cubes
     without = cubes_html(content, RouteLinks(), Clock.SOLAR_ORBITER)
     assert "Temperature" not in without

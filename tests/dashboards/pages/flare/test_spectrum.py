@@ -1,6 +1,5 @@
 """The spectra of the flare page: which one is shown, to whom, how it is drawn, and what can be downloaded."""
 
-import html
 import re
 from dataclasses import replace
 from xml.etree import ElementTree as ET
@@ -22,7 +21,7 @@ from dashboards.shared.source import ArchiveSource
 from dashboards.shared.spectrum_curves import SpectrumCurves
 from dashboards.shared.stored_spectra import load_spectra
 from tests.dashboards.conftest import recipe_id
-from tests.dashboards.spectrum_documents import document
+from tests.dashboards.spectrum_documents import document, text_of
 
 FITTED, UNFITTED, HIDDEN = (recipe_id(number) for number in (400, 401, 402))
 ALICE = Visitor("alice")
@@ -33,10 +32,6 @@ def state_of(archive, search="", visitor=GUEST):
     state.take_address(f"?id=2211100301{search}")
     state.load()
     return state
-
-
-def text_of(page):
-    return " ".join(html.unescape(re.sub("<[^>]+>", " ", page)).split())
 
 
 def parsed(svg):
@@ -97,14 +92,14 @@ def test_downloads_are_linked_where_they_are_served(cubed, monkeypatch):
     assert place not in spectra_html(content)
 
 
-def test_a_flare_without_spectra_says_why(flared):
+def test_the_page_of_a_flare_without_spectra_says_why(flared):
     content = load_flare(flared.archive, "2211100301")
     assert content.spectra.shown is None
     assert "The archive has no spectrum of this flare: none has been made" in text_of(spectra_html(content))
     assert "it has no images" in spectra_html(replace(content, sets=()))
 
 
-def test_a_damaged_record_is_said_and_not_drawn(cubed, tmp_path):
+def test_a_damaged_record_is_reported_and_not_drawn(cubed, tmp_path):
     row = load_flare(cubed, "2211100301").spectra.shown
     record = cubed.root / row.folder / SPECTRUM_RECORD
     kept = record.read_bytes()

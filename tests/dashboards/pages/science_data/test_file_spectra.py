@@ -1,8 +1,5 @@
 """Spectra of a science file: the table, the figure of the chosen one, and who sees them."""
 
-import html
-import re
-
 import panel as pn
 import pytest
 
@@ -13,6 +10,7 @@ from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.stored_spectra import StoredSpectra
 from tests.dashboards.conftest import make_spectrum, recipe_id
+from tests.dashboards.spectrum_documents import text_of
 
 FITTED, UNFITTED, HIDDEN = (recipe_id(number) for number in (505, 504, 503))
 
@@ -22,10 +20,6 @@ def state_of(archive, search="", visitor=GUEST):
     state.take_address(f"?uid=2211116471{search}")
     state.load()
     return state
-
-
-def text_of(page):
-    return " ".join(html.unescape(re.sub("<[^>]+>", " ", page)).split())
 
 
 def drawn(view):
@@ -100,7 +94,7 @@ def test_next_file_has_its_own_spectra(science_archive):
     assert not state.spectra.has(FITTED)
 
 
-def test_a_damaged_record_is_said(science_archive):
+def test_a_damaged_record_is_reported(science_archive):
     state = state_of(science_archive)
     row = next(row for row in state.spectra.rows if row.spectrum_id == FITTED)
     record = science_archive.root / row.folder / SPECTRUM_RECORD

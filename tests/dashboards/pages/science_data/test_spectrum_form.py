@@ -95,7 +95,7 @@ def test_what_is_known_before_the_fit_is_what_the_fit_uses(form: SpectrumForm) -
     assert bare.bands[0].background == 0.0
 
 
-def test_the_page_says_it_in_sentences(form: SpectrumForm) -> None:
+def test_feedback_is_in_sentences(form: SpectrumForm) -> None:
     html = feedback_html(spectrum_feedback(form, form.view.box))
     for text in (
         "attenuator out (state 0)", "24 detectors", "8 pixels each", "Counts above background", "4–28 keV",
@@ -215,7 +215,7 @@ def test_a_link_fills_in_the_same_form(form: SpectrumForm, november: Archive) ->
     assert other.background == NONE
     state.close_file()
     assert state.address == ""
-    assert spectrum_address(SpectrumForm(view, source, None), box, "spectrum") == ""  # a file of one's own
+    assert spectrum_address(SpectrumForm(view, source, None), box, "spectrum") == ""  # a visitor's own file
 
 
 def test_the_url_cannot_fill_in_anything_else(form: SpectrumForm, november: Archive) -> None:
@@ -236,7 +236,7 @@ def test_the_url_cannot_fill_in_anything_else(form: SpectrumForm, november: Arch
         assert dict(form.param.values()) == before
 
 
-def test_what_was_typed_is_no_html(form: SpectrumForm) -> None:
+def test_typed_text_is_escaped(form: SpectrumForm) -> None:
     form.param.update(fixed={"T_keV": "<img src=x onerror=alert(1)>"}, background="<script>.fits")
     html = feedback_html(spectrum_feedback(form, form.view.box))
     assert "<img" not in html
@@ -258,7 +258,7 @@ def test_a_spectrogram_is_fitted_as_it_was_summed_on_board(long: SpectrumForm) -
     assert not any("Sun centre" in doubt for doubt in spectrum_feedback(long, long.view.box).doubts)
 
 
-def test_a_file_of_ones_own_is_fitted_where_it_is(form: SpectrumForm, november: Archive, tmp_path: Path) -> None:
+def test_a_visitors_own_file_is_fitted_alike(form: SpectrumForm, november: Archive, tmp_path: Path) -> None:
     path = tmp_path / "my <b>flare.fits"
     shutil.copyfile(form.view.path, path)
     own = SpectrumForm(FileView(path), ArchiveSource(november.root), None)
@@ -290,7 +290,7 @@ def test_the_attenuator_sets_the_range_and_refuses_a_time_range_in_which_it_move
     assert "attenuator state (rcr) changes at 2022-11-11T11:" in refusal.text
 
 
-def test_fits_wait_for_each_other_and_not_without_end(monkeypatch: Any) -> None:
+def test_a_limited_number_of_fits_wait(monkeypatch: Any) -> None:
     began, go_on, done = threading.Event(), threading.Event(), threading.Semaphore(0)
     monkeypatch.setattr(spectrum_result, "_BEGUN", threading.BoundedSemaphore(2))
 

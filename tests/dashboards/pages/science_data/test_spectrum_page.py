@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from archive import Archive
 from dashboards.shared.spectrum_table import parameters_html
 from jobs.queue.journal import Journal
+from stixcore.spectra.fit.parameters import KEV_PER_MK
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.needs_shared_data]
 FLARE, LONG = "2211116471", "2212273755"
@@ -46,8 +47,8 @@ def test_a_guest_brushes_a_window_fits_and_reads_the_temperature(
         command = content.read("command.txt").decode().strip()
     temperature = re.search(r"([\d.]+) .*MK", shown)
     assert temperature is not None
-    kelvin = document["fit"]["parameters"]["T_keV"]["value"] / 0.08617333262
-    assert float(temperature[1]) == pytest.approx(kelvin, rel=0.01)
+    fitted = document["fit"]["parameters"]["T_keV"]["value"] / KEV_PER_MK
+    assert float(temperature[1]) == pytest.approx(fitted, rel=0.01)
     assert f"{temperature[1]} " in parameters_html(document["fit"])
     start, end = (time[11:19] for time in document["time_range"])
     window = f"{start} – {end}"
@@ -55,7 +56,7 @@ def test_a_guest_brushes_a_window_fits_and_reads_the_temperature(
     expect(page.get_by_role("region", name="Command")).to_have_text(command)
     axe(page)
 
-    # a field that cannot be as it is: named, and nothing to press
+    # an invalid field is named, and there is nothing to press
     page.get_by_role("button", name="Advanced").click()
     watched.type_into("Fixed delta", "99")
     expect(page.get_by_text("Fixed delta: delta must be 1.5 to 12, found 99.0.")).to_be_visible()

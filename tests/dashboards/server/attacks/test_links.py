@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,19 @@ from archive.accounts.store import USERS_FILE
 from archive.layout import SPECTRUM_FILES, SPECTRUM_RECORD
 
 
+@contextmanager
+def linked_to_users(root: Path, path: Path) -> Iterator[None]:
+    """Put a link to the file of users in the place of a file of the archive, for a while."""
+    content = path.read_bytes()
+    path.unlink()
+    path.symlink_to(os.path.relpath(root / USERS_FILE, path.parent))
+    try:
+        yield
+    finally:
+        path.unlink()
+        path.write_bytes(content)
+
+
 def test_a_link_in_the_place_of_an_image(target: Any, attacker: Any) -> None:
     """A link in the place of a file of the archive is not followed, wherever in the archive it leads."""
     archive = Archive(target.root)
@@ -19,16 +35,9 @@ def test_a_link_in_the_place_of_an_image(target: Any, attacker: Any) -> None:
     secret = (target.root / USERS_FILE).read_bytes()
     places = {"fits": image.file, "png": image.png, "thumbnail": image.thumbnail}
     for kind, place in places.items():
-        path = target.root / place
-        content = path.read_bytes()
-        path.unlink()
-        path.symlink_to(os.path.relpath(target.root / USERS_FILE, path.parent))
-        try:
+        with linked_to_users(target.root, target.root / place):
             answer = attacker.get(f"/archive/{kind}/{image.image_id}")
             bundle = attacker.get(f"/archive/selection/bundle.zip?images={image.image_id}")
-        finally:
-            path.unlink()
-            path.write_bytes(content)
         assert answer.status == 404, kind
         for body in (answer.body, bundle.body):
             assert secret[:40] not in body
@@ -43,16 +52,9 @@ def test_a_link_in_the_place_of_a_file_of_a_spectrum(target: Any, attacker: Any)
     archive.close()
     secret = (target.root / USERS_FILE).read_bytes()
     for name in SPECTRUM_FILES:
-        path = target.root / spectrum.folder / name
-        content = path.read_bytes()
-        path.unlink()
-        path.symlink_to(os.path.relpath(target.root / USERS_FILE, path.parent))
-        try:
+        with linked_to_users(target.root, target.root / spectrum.folder / name):
             download = attacker.get(f"/archive/spectrum/{spectrum.spectrum_id}/{name}")
             described = attacker.get(f"/api/v1/spectra/{spectrum.spectrum_id}")
-        finally:
-            path.unlink()
-            path.write_bytes(content)
         assert (download.status, described.status) == (404, 200), name
         assert (described.json["spectrum"] is None) == (name == SPECTRUM_RECORD)
         for body in (download.body, described.body):
