@@ -6,6 +6,8 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.timing import markdown_table
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
 
 
@@ -27,6 +29,12 @@ def replace_section(page: Path, section: str, before: str) -> None:
         page.write_text("".join(parts.values()), encoding="utf-8")
     else:
         page.write_text(_inserted(parts, [section], before), encoding="utf-8")
+
+
+def write_table(title: str, introduction: str, columns: list[str], rows: list[list[object]], *, before: str) -> None:
+    """Write a section of `PAGE`: title, introduction in Markdown, table; ``before`` as for `replace_section`."""
+    heading, _, table = markdown_table(title, columns, rows).strip().partition("\n")
+    replace_section(PAGE, f"{heading}\n\n{introduction.strip()}\n\n{table.strip()}", before)
 
 
 def keep_sections(text: str, earlier: str, before: str) -> str:

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.accuracy_page import PAGE, replace_section
-from benchmarks.spectral_fits import ANGLE, DISTANCE, SHAPES, Shape, simulate
-from benchmarks.timing import markdown_table
-from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
+from benchmarks.accuracy_page import write_table
+from benchmarks.spectral_fits import ANGLE, DISTANCE, SHAPES, Shape, coarse_response, simulate
 from stixcore.spectra.fit import SpectrumFit, fit_spectrum
 from stixcore.spectra.fit.parameters import Value
-from stixcore.spectra.response import Response, make_response
-from stixcore.spectra.tables import response_tables
+from stixcore.spectra.response import Response
 
 REPETITIONS, SEED = 30, 5
+#: Fits with electrons from which an error of their index is given.
+FEWEST = 3
 LEVELS = (2.5e3, 5e3, 1e4, 2e4, 5e4)  # net counts in 4-150 keV
 
 
@@ -27,17 +26,17 @@ def _row(shape: Shape, level: float, response: Response, rng: np.random.Generato
     for _ in range(REPETITIONS):
         spectrum, _ = simulate(shape, level, response, rng)
         fits.append(fit_spectrum(spectrum, response, distance=DISTANCE, angle=ANGLE))
-    heat = [fit.parameters["T_keV"] for fit in fits]
+    temperature = [fit.parameters["T_keV"] for fit in fits]
     index = [fit.parameters["delta"] for fit in fits if "delta" in fit.parameters]
-    bias = float(np.median([value.value for value in heat])) / shape.t_kev - 1.0
-    known = len(index) >= 3 and bool(shape.norm)
+    bias = float(np.median([value.value for value in temperature])) / shape.t_kev - 1.0
+    known = len(index) >= FEWEST and bool(shape.norm)
     return [
         shape.name,
         f"{level:,.0f}",
         f"{len(index)} of {len(fits)}" if shape.norm else "",
         f"{bias:+.1%}",
-        f"{_spread(heat, shape.t_kev) / shape.t_kev:.1%}",
-        f"{_inside(heat, shape.t_kev):.0%}",
+        f"{_spread(temperature, shape.t_kev) / shape.t_kev:.1%}",
+        f"{_inside(temperature, shape.t_kev):.0%}",
         f"{_spread(index, shape.delta):.2f}" if known else "",
         f"{_inside(index, shape.delta):.0%}" if known else "",
         sum(fit.verdict != "trusted" for fit in fits),
@@ -60,11 +59,9 @@ def _inside(values: Sequence[Value], truth: float) -> float:
 
 def run() -> None:
     """Write the section of the page."""
-    coarse = tuple(sorted(detector_indices(IMAGING_LABELS).tolist()))
-    response = make_response(response_tables().channel_edges, detectors=coarse, pixels=range(8), tailing=False)
-    rng = np.random.default_rng(SEED)
+    response, rng = coarse_response(), np.random.default_rng(SEED)
     rows = [_row(shape, level, response, rng) for shape in SHAPES for level in LEVELS]
-    heads = [
+    columns = [
         "flare",
         "net counts",
         "electrons found",
@@ -75,8 +72,7 @@ def run() -> None:
         "δ, 3 σ",
         "doubtful",
     ]
-    heading, _, body = markdown_table("Counts of a fit", heads, rows).strip().partition("\n")
-    replace_section(PAGE, f"{heading}\n\n{INTRODUCTION}\n{body.strip()}", "## Loss of charge")
+    write_table("Counts of a fit", INTRODUCTION, columns, rows, before="## Loss of charge")
 
 
 INTRODUCTION = f"""How many counts the automatic recipe needs: {REPETITIONS} spectra in each row, simulated as above.

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy_page import PAGE, replace_section
+from benchmarks.accuracy_page import write_table
 from benchmarks.real_data import SHARED_DATA
-from benchmarks.timing import markdown_table
 from stixcore.calibration.pointing import assumed_pointing
 from stixcore.errors import StixError
 from stixcore.fits.products import PixelData, Spectrogram
@@ -28,11 +27,14 @@ from stixcore.spectra.fit import fit_spectrum
 from stixcore.spectra.response import make_response
 from stixcore.spectra.tables import response_tables
 
+#: ``ANGLE`` [degree] is between the centre of the disk and the limb: the albedo changes both fits alike.
 MODEL, BAND, ANGLE = "vth+thick2", (4.0, 28.0), 45.0
+#: Request of the background file of November 2022.
 QUIET = "2211098157"
-HALF = np.timedelta64(30, "s")
+HALF = np.timedelta64(30, "s")  # of the minute around the peak
 #: Flares with fewer counts say little about a response.
 LEAST_COUNTS = 5000.0
+#: Files of flares of other months.
 SPECTROGRAMS = ("formats/*_2212273755-*", "spectroscopy/files/*_2303197888-*")
 
 
@@ -96,8 +98,9 @@ def _without(spectrum: CountSpectrum, quiet: CountSpectrum) -> CountSpectrum:
 
 
 def published() -> Iterator[tuple[str, CountSpectrum, float]]:
-    published = json.loads((SHARED_DATA / "spectroscopy" / "truth" / "published_fits.json").read_text())
-    flare = published["soler_20240310"]
+    """The same of the flare of 2024-03-10, whose counts were published with sunkit-spex."""
+    fits = json.loads((SHARED_DATA / "spectroscopy" / "truth" / "published_fits.json").read_text())
+    flare = fits["soler_20240310"]
     counts, edges = np.array(flare["counts_background_subtracted"]), response_tables().channel_edges
     start = np.datetime64("2024-03-10T12:05:55", "us")
     spectrum = CountSpectrum(
@@ -139,8 +142,7 @@ def run() -> None:
         cells += [f"{_median([flare.lowest[side] for flare in flares]):+.1f}" for side in (0, 1)]
         rows.append([group, len(flares), ndof, *cells])
     columns = ["flares", "number", "degrees of freedom", "χ² with", "χ² without", "4-5 keV with", "4-5 keV without"]
-    heading, _, body = markdown_table("Loss of charge", columns, rows).strip().partition("\n")
-    replace_section(PAGE, f"{heading}\n\n{INTRODUCTION}\n{body.strip()}", "## By scene")
+    write_table("Loss of charge", INTRODUCTION, columns, rows, before="## By scene")
 
 
 def _median(values: list[float]) -> float:

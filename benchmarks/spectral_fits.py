@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy_page import PAGE, replace_section
-from benchmarks.timing import markdown_table
+from benchmarks.accuracy_page import write_table
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
 from stixcore.spectra.counts import CountSpectrum, systematic_errors
 from stixcore.spectra.fit import SpectrumFit, fit_spectrum
@@ -28,6 +27,8 @@ from stixcore.spectra.tables import response_tables
 Floats = NDArray[np.float64]
 
 REPETITIONS = 17
+#: Fits with a parameter from which its median and spread are given.
+FEWEST = 3
 LEVELS = (1e3, 1e4, 1e5, 1e6)  # net counts in 4-150 keV
 DISTANCE, ANGLE, LIVETIME, SEED = 0.6, 40.0, 60.0, 16
 #: Background, ct s⁻¹ in each native channel of 24 detectors, about that of November 2022, and its exposure ÷ ours.
@@ -67,6 +68,12 @@ SHAPES = (
 )
 
 
+def coarse_response() -> Response:
+    """Response of the 24 coarse detectors and their large pixels in the native channels, without loss of charge."""
+    coarse = tuple(sorted(detector_indices(IMAGING_LABELS).tolist()))
+    return make_response(response_tables().channel_edges, detectors=coarse, pixels=range(8), tailing=False)
+
+
 def simulate(shape: Shape, level: float, response: Response, rng: np.random.Generator) -> tuple[CountSpectrum, float]:
     """A spectrum with ``level`` expected net counts, and its emission measure."""
     rate = shape.rate(response)
@@ -99,7 +106,7 @@ def simulate(shape: Shape, level: float, response: Response, rng: np.random.Gene
 def _cell(fits: Sequence[tuple[SpectrumFit, Mapping[str, float]]], name: str) -> str:
     """Median of value ÷ truth, its spread (16-84 %), and how often the 1 σ interval holds the truth."""
     found = [(fit.parameters[name], truth[name]) for fit, truth in fits if name in fit.parameters and name in truth]
-    if len(found) < 3:
+    if len(found) < FEWEST:
         return ""
     ratio = np.array([value.value / true for value, true in found])
     inside = [
@@ -114,9 +121,7 @@ def _cell(fits: Sequence[tuple[SpectrumFit, Mapping[str, float]]], name: str) ->
 
 def run() -> None:
     """Write the section of the page."""
-    coarse = tuple(sorted(detector_indices(IMAGING_LABELS).tolist()))
-    response = make_response(response_tables().channel_edges, detectors=coarse, pixels=range(8), tailing=False)
-    rng = np.random.default_rng(SEED)
+    response, rng = coarse_response(), np.random.default_rng(SEED)
     names = {"T_keV": "T", "EM_1e49_cm3": "EM", "norm_1e35_per_s": "F₀", "delta": "δ", "e_cut_keV": "E_c"}
     rows: list[list[object]] = []
     for shape in SHAPES:
@@ -129,9 +134,8 @@ def run() -> None:
             right = sum((fit.model == "vth+thick2") == bool(shape.norm) for fit, _ in fits)
             cells = [_cell(fits, name) for name in names]
             rows.append([shape.name, f"10{'³⁴⁵⁶'[LEVELS.index(level)]}", f"{right} of {len(fits)}", *cells])
-    table = markdown_table("Spectral fits", ["flare", "net counts", "right model", *names.values()], rows)
-    heading, _, body = table.strip().partition("\n")
-    replace_section(PAGE, f"{heading}\n\n{INTRODUCTION}\n{body.strip()}", "## By scene")
+    columns = ["flare", "net counts", "right model", *names.values()]
+    write_table("Spectral fits", INTRODUCTION, columns, rows, before="## By scene")
 
 
 NUMBER = len(SHAPES) * len(LEVELS) * REPETITIONS

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.accuracy_page import PAGE, replace_section
-from benchmarks.timing import markdown_table
+from benchmarks.accuracy_page import write_table
 
 TESTS = "tests/stixcore/spectra"
 
@@ -20,12 +19,13 @@ class Recorder:
     """A plugin of pytest that keeps the agreements of all tests, in their order."""
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []  # texts and numbers, as the fixture records them
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the agreements of a test that has run."""
         if report.when == "call":
-            self.rows += [value for name, value in report.user_properties if name == "agreement"]
+            found = [value for name, value in report.user_properties if name == "agreement"]
+            self.rows += [value for value in found if isinstance(value, dict)]
 
 
 def run() -> None:
@@ -43,8 +43,7 @@ def run() -> None:
             [row["what"], row["values"], *(_digits(row[key], many) for key in ("expected", "got")), worst, tolerance]
         )
     columns = ["quantity", "values", "expected", "got", "deviation", "tolerance"]
-    heading, _, body = markdown_table("Spectra against published numbers", columns, rows).strip().partition("\n")
-    replace_section(PAGE, f"{heading}\n\n{INTRODUCTION}\n{body.strip()}", "## By scene")
+    write_table("Spectra against published numbers", INTRODUCTION, columns, rows, before="## By scene")
 
 
 def _digits(value: float, many: bool) -> str:
@@ -52,7 +51,7 @@ def _digits(value: float, many: bool) -> str:
 
 
 INTRODUCTION = """Responses, models and counts against the ground software (IDL, run in GDL, or its files), stixpy,
-OSPEX and a published fit. Of several values the worst is shown. A tolerance is relative, or absolute with "±". That fit
-is of 2024-03-10, made with sunkit-spex, CHIANTI 7.1 and OSPEX's albedo. `python -m benchmarks spectral_truth` runs the
-tests and writes this section.
+OSPEX and a published fit. Of several values the worst is shown. A tolerance is relative, or absolute with "±". The
+published fit is of 2024-03-10, made with sunkit-spex, CHIANTI 7.1 and OSPEX's albedo.
+`python -m benchmarks spectral_truth` runs the tests and writes this section.
 """
