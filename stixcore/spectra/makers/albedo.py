@@ -25,11 +25,13 @@ Floats = NDArray[np.float64]
 MC2 = 511.0
 #: Electrons per hydrogen atom, and Thomson's cross-section in 10⁻²⁴ cm².
 ELECTRONS, THOMSON = 1.21, 0.6652
-#: Where the Green's function begins, keV.
+#: Where the Green's function begins and where the table ends, keV.
 LOWEST, HIGHEST = 10.0, 600.0
 MU = np.round(np.arange(1, 20) * 0.05, 2)
 #: Nodes of the table, 2.5 % apart.
 NODES = np.geomspace(LOWEST, HIGHEST, 166)
+#: Steps of sums over direct energies: in each of the two parts of a row, and over all nodes.
+STEPS, ALL_STEPS = 4000, 200_000
 #: Within a node the direct flux is taken to fall with this power; between nodes too.
 SLOPE = 4.0
 #: Energies of the factor without energy loss; iron's K edge lies between two of them.
@@ -116,9 +118,13 @@ def green(mu: float, energy: float, incident: Floats) -> Floats:
     near = np.minimum(shift, 2.0)  # the two forms meet at 2, the shift of a photon scattered back once
     once = _single(mu, y0, near) * _single_absorbed(mu, y0, near)
     often = _multiple(mu, y0, np.maximum(shift, 2.0)) * np.exp(_path(y0, np.maximum(shift, 2.0) - 0.15))
-    least = 1.0 - np.sqrt(1.0 - (mu - 0.05) ** 2)
     # per unit of y₀ the photons are G; dy₀ = (511/E₀²) dE₀ and N(E) = N(y) y²/511 leave 1/E
-    return np.where(shift < least, 0.0, np.where(shift <= 2.0, once, often)) / energy
+    return np.where(shift < _least_shift(mu), 0.0, np.where(shift <= 2.0, once, often)) / energy
+
+
+def _least_shift(mu: float) -> float:
+    """Δy below which nothing is reflected: that of the smallest angle through which a photon turns."""
+    return float(1.0 - np.sqrt(1.0 - (mu - 0.05) ** 2))
 
 
 def _single(mu: float, y0: Floats, shift: Floats) -> Floats:
@@ -198,13 +204,13 @@ def _path(y0: Floats, shift: Floats) -> Floats:
     return np.asarray((primitive(root * y0) - primitive(root * (y0 + shift))) / root)
 
 
-def incident_energies(mu: float, energy: float, points: int = 4000) -> tuple[Floats, Floats]:
+def incident_energies(mu: float, energy: float) -> tuple[Floats, Floats]:
     """Energies E₀ (m,) that reach ``energy``, keV, and their widths: fine where one scattering is enough."""
-    y, least = MC2 / energy, 1.0 - np.sqrt(1.0 - (mu - 0.05) ** 2)
+    y, least = MC2 / energy, _least_shift(mu)
     top = max(MC2 / HIGHEST, y - 2.0)
-    edges = [np.linspace(top, y - least, points + 1)] if y - least > top else []
+    edges = [np.linspace(top, y - least, STEPS + 1)] if y - least > top else []
     if top > MC2 / HIGHEST:
-        edges.insert(0, np.geomspace(MC2 / HIGHEST, top, points + 1))
+        edges.insert(0, np.geomspace(MC2 / HIGHEST, top, STEPS + 1))
     bounds = [MC2 / part for part in edges]
     energies = [MC2 / ((part[1:] + part[:-1]) / 2.0) for part in edges]
     return np.concatenate([*energies, []]), np.concatenate([*(-np.diff(part) for part in bounds), []])
@@ -213,7 +219,7 @@ def incident_energies(mu: float, energy: float, points: int = 4000) -> tuple[Flo
 def node_matrix(mu: float) -> Floats:
     """G at the nodes (K, K), averaged over each node's triangle with weight E₀⁻⁴: rows E, columns E₀."""
     matrix = np.zeros((NODES.size, NODES.size))
-    fine = np.geomspace(LOWEST, HIGHEST, 200_001)
+    fine = np.geomspace(LOWEST, HIGHEST, ALL_STEPS + 1)
     middle = np.sqrt(fine[1:] * fine[:-1])
     area = _share(middle, np.diff(fine) * middle**-SLOPE)
     for row, energy in enumerate(NODES):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from stixcore.errors import CalibrationError
 
 Floats = npt.NDArray[np.float64]
+#: Elements by atomic number − 1, in few lines: they name folders and files.
 SYMBOLS = [
     "h", "he", "li", "be", "b", "c", "n", "o", "f", "ne", "na", "mg", "al", "si", "p",
     "s", "cl", "ar", "k", "ca", "sc", "ti", "v", "cr", "mn", "fe", "co", "ni", "cu", "zn",
@@ -144,17 +145,9 @@ class Database:
         rows, found = self.rows(z, stage, "scups"), []
         for first, x, y in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
             v = first.split()
-            found.append(
-                Excitation(
-                    lower=int(v[0]),
-                    upper=int(v[1]),
-                    energy=float(v[2]),
-                    kind=int(v[6]),
-                    constant=float(v[7]),
-                    x=np.array(x.split(), dtype=float),
-                    y=np.array(y.split(), dtype=float),
-                )
-            )
+            lower, upper, energy, kind, constant = int(v[0]), int(v[1]), float(v[2]), int(v[6]), float(v[7])
+            strengths = np.array(x.split(), dtype=float), np.array(y.split(), dtype=float)
+            found.append(Excitation(lower, upper, energy, kind, constant, *strengths))
         return found
 
 

@@ -41,7 +41,18 @@ def effective_strength(transition: Excitation, kelvin: Floats) -> Floats:
 class Ion:
     """Rates of one ion at some temperatures.
 
-    ratio: number of ions of the next stage per ion of this stage, at each temperature.
+    Parameters
+    ----------
+    database : Database
+    z, stage : int
+        Atomic number, and stage of ionisation (1: neutral).
+    kelvin : (n,) float, K
+    ratio : (n,) float
+        Ions of the next stage per ion of this stage.
+    binding : float, keV
+        Ionisation energy.
+    density : float, cm⁻³
+        Electrons.
     """
 
     def __init__(

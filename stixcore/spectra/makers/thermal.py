@@ -39,12 +39,12 @@ IRON_ENERGY, IRON_WAVELENGTH = 6.60, 1.9
 class Plasma:
     """Ion fractions, abundances and the emissivities of all ions, at the temperatures of the table."""
 
-    def __init__(self, folder: Path, log_t: Floats = LOG_T) -> None:
-        self.database, self.log_t = Database(folder), log_t
-        self.kelvin = 10**log_t
+    def __init__(self, folder: Path) -> None:
+        self.database, self.log_t = Database(folder), LOG_T
+        self.kelvin = 10**self.log_t
         grid, fractions = self.database.ion_fractions()
         self.fractions = {
-            ion: 10 ** CubicSpline(grid, np.log10(np.clip(values, 1e-40, None)))(log_t)
+            ion: 10 ** CubicSpline(grid, np.log10(np.clip(values, 1e-40, None)))(self.log_t)
             for ion, values in fractions.items()
         }
         self.abundances = self.database.abundances(ABUNDANCES)
@@ -106,15 +106,10 @@ class Plasma:
                 if not any(0 < wavelength <= WAVELENGTH_KEV / LOWEST for wavelength in wavelengths):
                     continue
                 here, after = self.fractions[z, stage], self.fractions[z, stage + 1]
-                ion = Ion(
-                    self.database,
-                    z,
-                    stage,
-                    self.kelvin,
-                    np.clip(after, 1e-30, None) / np.clip(here, 1e-25, None),
-                    binding=self.binding[z, stage],
-                    density=DENSITY,
-                )
+                # both can be 0; where this ion is so rare, its lines are too faint for the table
+                ratio = np.clip(after, 1e-30, None) / np.clip(here, 1e-25, None)
+                binding = self.binding[z, stage]
+                ion = Ion(self.database, z, stage, self.kelvin, ratio, binding=binding, density=DENSITY)
                 amount = self.abundances[z - 1] * here
                 found = ion.lines(LOWEST)
                 energy.append(found.energy)
