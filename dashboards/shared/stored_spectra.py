@@ -41,7 +41,7 @@ class StoredSpectra:
     Attributes
     ----------
     rows : tuple of Spectrum
-        At most `MOST`.
+        At most `MOST`, and the one that is shown.
     total : int
         Number of all.
     shown : Spectrum or None
@@ -76,10 +76,11 @@ def load_spectra(archive: Archive, which: SpectrumFilter, visitor: Visitor, *wan
     found = archive.spectra(visible, sort=("t_start", "t_end", "spectrum_id"))
     if not found:
         return StoredSpectra()
-    rows = tuple(found[:MOST])
-    known = {row.spectrum_id: row for row in rows}
+    known = {row.spectrum_id: row for row in found}
     chosen = next((known[name] for name in wanted if name in known), None)
-    shown = chosen or next((row for row in rows if row.verdict), rows[0])
+    shown = chosen or next((row for row in found[:MOST] if row.verdict), found[0])
+    # the shown one is among the choices, however many there are
+    rows = tuple(row for number, row in enumerate(found) if number < MOST or row is shown)
     return StoredSpectra(rows, len(found), shown, _read_document(archive, shown))
 
 
@@ -119,7 +120,7 @@ def numbers_html(spectra: StoredSpectra) -> str:
 
 
 def files_html(row: Spectrum) -> str:
-    """Downloads: the pair of files for OSPEX and sunkit-spex, the record, OGIP files, and scripts that repeat the fit."""
+    """Downloads: the pair of files for OSPEX and sunkit-spex, record, OGIP files, and scripts that repeat the fit."""
     named = {name: label for name, label in FILES.items() if row.model or name not in SPECTRUM_SCRIPTS}
     links = "".join(
         f'<a class="file" href="archive/spectrum/{escape(row.spectrum_id)}/{name}" download>{label}</a>'

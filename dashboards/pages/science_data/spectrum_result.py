@@ -105,7 +105,11 @@ def run_later(work: Callable[[], None]) -> None:
         finally:
             places.release()
 
-    _threads().submit(run)
+    try:
+        _threads().submit(run)
+    except RuntimeError:  # the server is ending
+        places.release()
+        raise
 
 
 @cache
