@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from archive import Archive
 from dashboards.shared.spectrum_table import parameters_html
 from jobs.queue.journal import Journal
-from stixcore.spectra.fit.parameters import KEV_PER_MK
+from stixcore.spectra.models.thermal import KEV_PER_MK
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.needs_shared_data]
 FLARE, LONG = "2211116471", "2212273755"
