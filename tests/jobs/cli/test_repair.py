@@ -415,7 +415,7 @@ def test_whole_index_of_a_campaign_is_rebuilt(own_archive, deep):
     shutil.rmtree(own.index)
     new = Archive(own.root, create=True)
     found = check(new, later(), repair=True, deep=deep, remake=Remaker(new))
-    assert codes(found) == {"file-unindexed", "image-unindexed", "light-curve-stale"}
+    assert codes(found) == {"file-unindexed", "image-unindexed", "spectrum-unindexed", "light-curve-stale"}
     make_previews(new, NOW)  # bands that were skipped have no files
     assert rows_of(new) == before
     assert skipped == [run for run in new.runs(RunFilter()) if run.status != RunStatus.DONE]
