@@ -61,7 +61,7 @@ def test_noise_that_follows_sigma(flares, kind, members):
     [
         ("circle", 1e4, 0.05),
         ("circle", 1e5, 0.0),
-        ("ellipse", 1e5, 0.05),
+        pytest.param("ellipse", 1e5, 0.05, marks=pytest.mark.thorough),
         pytest.param("circle", 1e5, 0.05, marks=pytest.mark.thorough),
         pytest.param("circle", 1e6, 0.05, marks=pytest.mark.thorough),
     ],
