@@ -9,7 +9,7 @@ import numpy as np
 
 from archive.index.schema import IMAGES, RunKind, RunStatus
 from archive.index.sql import Conditions, select
-from archive.index.terms import OF_FLARE, any_of, contains, of_fit, visible
+from archive.index.terms import any_of, contains, of_fit, of_result
 from archive.layout import METHODS
 
 #: x0, x1, y0, y1.
@@ -341,15 +341,9 @@ def _in_box(x: str, y: str) -> str:
 def _of_image_set(chosen: ImageFilter | RunFilter) -> tuple[tuple[str, Any], ...]:
     """Conditions that images and runs share."""
     return (
-        ("t_end > ?", chosen.t_start),
-        ("t_start < ?", chosen.t_end),
-        ("uid = ?", chosen.uid),
-        (OF_FLARE, (chosen.flare_id,) * 2 if chosen.flare_id is not None else None),
-        ("author = ?", chosen.author),
+        *of_result(chosen),
         (f"group_id IS {'NOT ' if chosen.grouped else ''}NULL", None if chosen.grouped is None else ()),
         ("group_id = ?", chosen.group_id),
-        ("simulated = ?", chosen.simulated),
-        visible(chosen.viewer, chosen.all_hidden),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archive.index.sql import Conditions
-from archive.index.terms import OF_FLARE, contains, of_fit, visible
+from archive.index.terms import contains, of_fit, of_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +61,11 @@ class SpectrumFilter:
     def conditions(self) -> Conditions:
         """The filter as SQL conditions."""
         return Conditions.of(
-            ("t_end > ?", self.t_start),
-            ("t_start < ?", self.t_end),
-            ("uid = ?", self.uid),
+            *of_result(self),
             ("science_name = ?", self.science_name),
-            (OF_FLARE, (self.flare_id,) * 2 if self.flare_id is not None else None),
             ("kind = ?", self.kind),
             ("model = ?", self.model),
             ("verdict = ?", self.verdict),
             *of_fit(self),
-            ("author = ?", self.author),
-            ("simulated = ?", self.simulated),
             (contains("spectrum_id", "uid", "flare_id"), (self.text,) * 3 if self.text else None),
-            visible(self.viewer, self.all_hidden),
         )

@@ -1,4 +1,4 @@
-"""Stands in for the tables that sunkit-spex downloads, then runs a script: ``sunkit_tables.py <script> <words>``.
+"""Replaces the tables that sunkit-spex downloads, then runs a script: ``sunkit_tables.py <script> <words>``.
 
 The thermal emission and the reflection are those of this software, in the form in which sunkit-spex keeps its own, so
 that its code runs and the answer of the fit is known.
