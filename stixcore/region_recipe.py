@@ -1,0 +1,220 @@
+"""The recipe of region spectra: everything that determines the spectra of the regions of an image, frozen.
+
+It joins the recipe of the image set and the recipe of the spectrum of the whole flare, which have the same files and
+the same time range, and adds the regions. Forms, the command line and scripts make recipes;
+`stixcore.measure_regions.measure_regions` runs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from stixcore.errors import SelectionError
+from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.recipe import Recipe
+from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
+from stixcore.spectrum_recipe import SpectrumRecipe
+
+#: Version of the JSON format.
+REGION_RECIPE_VERSION = 1
+#: Raised whenever the software gives other numbers for the same recipe.
+REGION_REVISION = 1
+#: Counts above background that a channel needs for an image (guide of the ground software: 1,000).
+LEAST_COUNTS = 1_000.0
+#: Energies that are imaged by default, keV.
+ENERGY = (4.0, 28.0)
+#: Simulated copies of the data, for the errors.
+COPIES = 20
+#: Most regions of a recipe.
+MOST_REGIONS = 12
+#: Methods whose flux can be divided among regions. A back projection has side lobes, and a full disk no flux.
+REGION_METHODS = (Method.CLEAN, Method.MEM_GE, Method.EM, Method.VIS_FWDFIT)
+
+_KINDS: Mapping[str, type[Region]] = {"circle": Circle, "ellipse": Ellipse, "polygon": Polygon, "contour": Contour}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionRecipe:
+    """Everything that determines the spectra of regions.
+
+    Attributes
+    ----------
+    images : Recipe
+        Of the images of the channels: files, pointing, grid, location, one method of `REGION_METHODS` with its
+        parameters, and number and seed of the simulated copies. Its energy range holds the channels that are imaged.
+    spectrum : SpectrumRecipe
+        Of the whole flare: the same files and time range, the response, and the model of the regions.
+    regions : tuple of Region
+        With different names. For a forward fit they are the sources: a circle or an ellipse at half maximum, whose
+        position and size all channels share.
+    models : mapping of str to str
+        Model of a region by its name, where it is not that of ``spectrum``.
+    least_counts : float, ct
+        Counts above background that a channel needs for an image.
+    revision, version : int
+        Of the software that gives the numbers, and of the JSON format.
+
+    Raises
+    ------
+    SelectionError
+        When a value is impossible, or the two recipes do not belong together.
+    """
+
+    images: Recipe
+    spectrum: SpectrumRecipe
+    regions: tuple[Region, ...]
+    models: Mapping[str, str] = field(default_factory=dict)
+    least_counts: float = LEAST_COUNTS
+    revision: int = REGION_REVISION
+    version: int = REGION_RECIPE_VERSION
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "least_counts", float(self.least_counts))
+        object.__setattr__(self, "models", dict(sorted(self.models.items())))
+        _require(0 < self.least_counts < math.inf, f"least_counts must be positive, found {self.least_counts:g}")
+        self._check_regions()
+        self._check_method()
+        for name in ("science", "background"):
+            one, other = getattr(self.images, name), getattr(self.spectrum, name)
+            _require(one == other, f"the {name} file of the images is not that of the spectrum")
+        times = self.spectrum.t_start, self.spectrum.t_end
+        _require((self.images.t_start, self.images.t_end) == times, "images and spectrum must have the same time range")
+
+    @property
+    def method(self) -> Method:
+        """The method of the images."""
+        return next(iter(self.images.methods))
+
+    @property
+    def region_id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def model_of(self, name: str) -> str:
+        """Model of a region."""
+        return self.models.get(name, self.spectrum.request.model)
+
+    def _check_regions(self) -> None:
+        names = [region.name for region in self.regions]
+        _require(names, "at least one region is needed")
+        _require(len(names) <= MOST_REGIONS, f"at most {MOST_REGIONS} regions, found {len(names)}")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        _require(not twice, f"two regions have the name {', '.join(map(repr, twice))}")
+        unknown = sorted(set(self.models) - set(names))
+        _require(not unknown, f"models: there is no region {', '.join(map(repr, unknown))}")
+
+    def _check_method(self) -> None:
+        known = ", ".join(str(method) for method in REGION_METHODS)
+        _require(len(self.images.methods) == 1, "the images need one method")
+        _require(self.method in REGION_METHODS, f"method must be one of {known}, found {self.method}")
+        if self.method is Method.VIS_FWDFIT:
+            others = [region.name for region in self.regions if not isinstance(region, Circle | Ellipse)]
+            _require(
+                not others,
+                f"{method_name(self.method)}: the sources are circles and ellipses, {', '.join(others)} is not",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain JSON values."""
+        return {
+            "version": self.version,
+            "revision": self.revision,
+            "images": self.images.to_dict(),
+            "spectrum": self.spectrum.to_dict(),
+            "regions": [region_document(region) for region in self.regions],
+            "models": dict(self.models),
+            "least_counts": self.least_counts,
+        }
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no blanks, ASCII."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> RegionRecipe:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        SelectionError
+            When the text is not a recipe of region spectra: unknown version, unknown or missing keys, impossible
+            values.
+        """
+        try:
+            return cls._from_dict(json.loads(text))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            message = f"this is not a recipe of region spectra of version {REGION_RECIPE_VERSION}: {error}"
+            raise SelectionError(message) from error
+
+    @classmethod
+    def _from_dict(cls, data: Mapping[str, Any]) -> RegionRecipe:
+        if data["version"] != REGION_RECIPE_VERSION:
+            message = f"version: expected {REGION_RECIPE_VERSION}, found {data['version']!r}"
+            raise ValueError(message)
+        recipe = cls(
+            images=Recipe.from_json(json.dumps(data["images"])),
+            spectrum=SpectrumRecipe.from_json(json.dumps(data["spectrum"])),
+            regions=tuple(read_region(region) for region in data["regions"]),
+            models=data["models"],
+            least_counts=data["least_counts"],
+            revision=int(data["revision"]),
+        )
+        if recipe.to_dict() != data:  # an unknown or misspelt key would be ignored silently
+            message = "keys or values that this version does not know"
+            raise ValueError(message)
+        return recipe
+
+
+def region_document(region: Region) -> dict[str, Any]:
+    """A region as JSON values: ``shape`` and the fields of its class, arcsec and degree."""
+    document = asdict(region)
+    if isinstance(region, Polygon):
+        document["corners"] = [list(corner) for corner in region.corners]
+    return {"shape": type(region).__name__.lower(), **document}
+
+
+def read_region(document: object) -> Region:
+    """Inverse of `region_document`.
+
+    Raises
+    ------
+    SelectionError
+        Naming the region and the value that is wrong.
+    """
+    if not isinstance(document, Mapping):
+        message = f"a region is a JSON object, found {document!r:.60}"
+        raise SelectionError(message)
+    values = dict(document)
+    shape, name = values.pop("shape", None), values.get("name")
+    if shape not in _KINDS:
+        message = f"region {name!r}: shape must be one of {', '.join(_KINDS)}, found {shape!r:.60}"
+        raise SelectionError(message)
+    if not isinstance(name, str):
+        message = f"region {name!r:.60}: name must be a text"
+        raise SelectionError(message)
+    try:
+        if "corners" in values:
+            values["corners"] = tuple((_number(x), _number(y)) for x, y in values["corners"])
+        numbers = {key: value for key, value in values.items() if key not in ("name", "corners")}
+        values |= {key: None if value is None else _number(value) for key, value in numbers.items()}
+        return _KINDS[shape](**values)
+    except (TypeError, ValueError) as error:
+        message = f"region {name!r}: {error}"
+        raise SelectionError(message) from error
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        message = f"expected a number, found {value!r:.60}"
+        raise TypeError(message)
+    return float(value)
+
+
+def _require(fits: object, message: str) -> None:
+    if not fits:
+        raise SelectionError(message)
