@@ -26,7 +26,7 @@ from stixcore.times import format_time, parse_time
 #: Version of the JSON format.
 SPECTRUM_RECIPE_VERSION = 1
 #: Raised whenever the software gives other numbers for the same recipe: spectra of earlier revisions are made again.
-SPECTRUM_REVISION = 1
+SPECTRUM_REVISION = 2
 #: Model of a request that wants counts and response only.
 NO_MODEL = "none"
 

@@ -47,7 +47,7 @@ Band = tuple[float, float]
 Step = tuple[np.datetime64, np.datetime64]
 RECORD = "cube.json"
 #: Raised to make the fits of all cubes again.
-SPECTRA_VERSION = 1
+SPECTRA_VERSION = 2
 NO_STEPS = "no band has two steps with enough counts"
 
 

@@ -9,7 +9,7 @@ import pytest
 from stixcore.errors import SelectionError
 from stixcore.recipe import Location
 from stixcore.references import CalibrationReference, FileReference, TableReference
-from stixcore.spectrum_recipe import SpectrumRecipe, SpectrumRequest
+from stixcore.spectrum_recipe import SPECTRUM_REVISION, SpectrumRecipe, SpectrumRequest
 
 START = np.datetime64("2022-11-11T11:36:00.2714", "us")
 END = START + np.timedelta64(60, "s")
@@ -100,7 +100,7 @@ def test_every_input_is_part_of_the_identity(name):
         "calibration": replace(a_recipe().calibration, cal_file=None),
         "thermal": TableReference("CHIANTI 10.1 (built in)", "9" * 64),
         "location": Location(823.0, 146.579, "full_disk_bp"),
-        "revision": 2,
+        "revision": SPECTRUM_REVISION + 1,
     }
     assert a_recipe(**{name: other[name]}).spectrum_id != a_recipe().spectrum_id
 
@@ -149,7 +149,7 @@ def test_impossible_values_are_refused(change, said):
     ("old", "new"),
     [
         ('"x_arcsec":823.715', f'"x_arcsec":{10**400}'),
-        ('"revision":1', '"revision":1e999'),
+        (f'"revision":{SPECTRUM_REVISION}', '"revision":1e999'),
         ('"uid":"2211116471"', '"uid":NaN'),
     ],
 )

@@ -13,7 +13,7 @@ from dashboards.shared import formatting
 from dashboards.shared.spectrum_curves import COMPONENTS
 from jobs.queue.requests import AUTO
 from stixcore.measure_spectrum import NO_MODEL, MeasuredSpectrum
-from stixcore.spectra.fit.recipe import FULL, THERMAL
+from stixcore.spectra.fit.recipe import FULL, THERMAL, TWO_TEMPERATURES
 
 #: Names of pixel choices.
 PIXEL_NAMES: Mapping[str, str] = {
@@ -28,7 +28,7 @@ PIXEL_NAMES: Mapping[str, str] = {
 def model_name(model: str) -> str:
     """Display name of a model."""
     if model == AUTO:
-        return f"automatic: {THERMAL} or {FULL}"
+        return f"automatic: {THERMAL}, {FULL} or {TWO_TEMPERATURES}"
     if model == NO_MODEL:
         return "none: counts and response only"
     kinds = model.split("+")

@@ -162,7 +162,7 @@ class FoldedComponent:
         self.component = component
         self._axis = _Axis(photon_edges)
         self._fold = fold
-        self._constants = tuple(sorted(constants.items()))
+        self.constants = tuple(sorted(constants.items()))
         self._logs: dict[tuple[int, ...], Floats] = {}
         self._cells: dict[tuple[int, ...], Floats] = {}
         # node 0 is the lower bound; one more on either side of the bounds is used
@@ -174,7 +174,7 @@ class FoldedComponent:
 
     def exact(self, shape: tuple[float, ...]) -> Floats:
         """Counts for a norm of 1 without interpolation, (I,) float; ``shape`` are values, not their scale."""
-        return self._fold(_node_flux(self.component.flux, self._axis, shape, self._constants))
+        return self._fold(_node_flux(self.component.flux, self._axis, shape, self.constants))
 
     def counts(self, x: Floats) -> tuple[Floats, Floats]:
         """Counts for a norm of 1, (I,), and their derivatives, (n_shape, I), at ``x`` on the scale of the fit."""

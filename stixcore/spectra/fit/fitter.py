@@ -72,7 +72,7 @@ class Fitter:
         self._evaluate = model.evaluator(used)
         self.lower, self.upper = model.bounds()
         fits = [self._converge(x) for x in model.starts(data.counts, data_errors(data), used, start)]
-        self._take(min(fits, key=lambda fit: fit[0].value))
+        self._take_in_order(min(fits, key=lambda fit: fit[0].value))
 
     @property
     def free(self) -> NDArray[np.bool_]:
@@ -86,6 +86,14 @@ class Fitter:
 
     def _take(self, fit: tuple[Minimum, Floats, Objective]) -> None:
         self.best, self.error, self._objective = fit
+
+    def _take_in_order(self, fit: tuple[Minimum, Floats, Objective]) -> None:
+        """Take a fit with its components in the order of the model."""
+        found, error, objective = fit
+        x = self.model.in_order(found.x)
+        if not np.array_equal(x, found.x):
+            found = self._run(objective, x, self.lower, self.upper)  # the same minimum, with its derivatives in order
+        self._take((found, error, objective))
 
     def _run(self, objective: Objective, start: Floats, lower: Floats, upper: Floats) -> Minimum:
         found = minimise(objective, self._evaluate, start, lower, upper)
@@ -139,7 +147,7 @@ class Fitter:
             for sign in (-1, 1):
                 side = profile_side(best, k, sign, self.lower, self.upper, self._refit)
                 if side.best is not best and not settle:
-                    self._take(self._converge(side.best.x))
+                    self._take_in_order(self._converge(side.best.x))
                     return None
                 gap = None if side.distance is None else abs(parameter.value(x + sign * side.distance) - value)
                 ends.append(gap)

@@ -135,7 +135,7 @@ class SpectralModel:
         found: list[tuple[float, Floats]] = []
         for combination in product(*choices):
             shapes = [shape for shape, _ in combination]
-            if any(a.label[:3] == b.label[:3] and sa[0] >= sb[0] for a, sa, b, sb in self._pairs(shapes)):
+            if any(sa[0] >= sb[0] for a, sa, b, sb in self._pairs(shapes) if not self._are_told_apart(a, b, given)):
                 continue  # two of a kind are the same either way round
             units = np.array([unit for _, unit in combination])
             norms, chi2 = _non_negative(units / sigma, counts / sigma)
@@ -164,8 +164,35 @@ class SpectralModel:
         return choices
 
     def _pairs(self, shapes: list[Floats]) -> list[tuple[Part, Floats, Part, Floats]]:
+        """Parts of the same kind with their shapes, in pairs."""
         items = list(zip(self.parts, shapes, strict=True))
-        return [(*items[i], *items[j]) for i in range(len(items)) for j in range(i + 1, len(items))]
+        pairs = [(*items[i], *items[j]) for i in range(len(items)) for j in range(i + 1, len(items))]
+        return [pair for pair in pairs if pair[0].folded.component is pair[2].folded.component]
+
+    def _are_told_apart(self, one: Part, other: Part, given: Mapping[str, float]) -> bool:
+        """Whether the user says which of two parts of a kind is which."""
+        return bool({one.names[1], other.names[1]} & set(given) or {*one.names, *other.names} & set(self.fixed))
+
+    def in_order(self, x: Floats) -> Floats:
+        """The same model with components of a kind in rising order of their first shape parameter (temperature, index).
+
+        Components with a fixed parameter keep their place, because the user has chosen it.
+
+        Parameters
+        ----------
+        x : (p,) float
+            Parameters on the scale of the fit.
+        """
+        sorted_x = x.copy()
+        kinds: dict[tuple[str, tuple[tuple[str, float], ...]], list[Part]] = {}
+        for part in self.parts:
+            if not set(part.names) & set(self.fixed):
+                kinds.setdefault((part.folded.component.name, part.folded.constants), []).append(part)
+        for parts in kinds.values():
+            blocks = [x[part.first : part.first + len(part.names)] for part in parts]
+            for part, block in zip(parts, sorted(blocks, key=lambda block: float(block[1])), strict=True):
+                sorted_x[part.first : part.first + len(part.names)] = block
+        return sorted_x
 
     def _joined(
         self, norms: Floats, units: Floats, counts: Floats, shapes: list[Floats], given: Mapping[str, float]
@@ -179,6 +206,21 @@ class SpectralModel:
                 x[k] = parameter.scaled(given[name])
         low, high = self.bounds()
         return np.asarray(np.clip(np.array(x), low, high))
+
+
+def parameter_names(name: str) -> frozenset[str]:
+    """Names of the parameters and constants of a model.
+
+    Raises
+    ------
+    SelectionError
+        When a component is unknown.
+    """
+    found: list[str] = []
+    for _, suffix, kind in _labels(name, COMPONENTS):
+        component = COMPONENTS[kind]
+        found += [one + suffix for one in (*component.constants, *(each.name for each in component.parameters))]
+    return frozenset(found)
 
 
 def _labels(name: str, components: Mapping[str, Component]) -> list[tuple[str, str, str]]:

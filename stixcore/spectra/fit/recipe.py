@@ -1,12 +1,13 @@
 """Fit a spectrum: the range, the model, the errors and the doubts, by rule or as the user says.
 
 By default it fits a thermal model and a thermal model with a thick target to the *same* channels with the *same*
-errors, and takes the thick target if Akaike's criterion is lower by 6. χ² of different ranges is never compared.
+errors, and takes the thick target if Akaike's criterion is lower by 6. Electrons with an index above 9 imitate a
+second, hotter plasma: two temperatures are then compared as well. χ² of different ranges is never compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +15,18 @@ from numpy.typing import NDArray
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.instrument.geometry import BACKGROUND_MONITOR
 from stixcore.spectra.counts import CountSpectrum
+from stixcore.spectra.fit.choice import choose_model
 from stixcore.spectra.fit.components import COMPONENTS, components_with
 from stixcore.spectra.fit.energy_range import EnergyRange, choose_range
 from stixcore.spectra.fit.fitter import Fitter
-from stixcore.spectra.fit.model import Fold, SpectralModel
+from stixcore.spectra.fit.model import Fold, SpectralModel, parameter_names
 from stixcore.spectra.fit.parameters import Value
 from stixcore.spectra.fit.result import Alternative, CorrelatedPair, SpectrumFit
 from stixcore.spectra.fit.statistic import ChannelData, Statistic, model_errors
 from stixcore.spectra.fit.verdict import (
     FEW_COUNTS,
     LIMIT_RISE,
+    STEEPEST,
     Doubt,
     cutoff_limit,
     few_counts,
@@ -31,7 +34,7 @@ from stixcore.spectra.fit.verdict import (
     judge_values,
     no_albedo,
     no_counts,
-    possible_nonthermal,
+    possible_component,
 )
 from stixcore.spectra.models.albedo import Albedo
 from stixcore.spectra.models.thermal import ThermalTable, built_in_table
@@ -40,10 +43,10 @@ from stixcore.spectra.response import Response
 Floats = NDArray[np.float64]
 
 AUTO = "auto"
-THERMAL, FULL = "vth", "vth+thick2"
-#: The criterion must be lower by this for the model with more parameters (Burnham & Anderson 2002: "considerably less
-#: support" from 4 on, "essentially none" from 10 on).
-DECISIVE = 6.0
+THERMAL, FULL, TWO_TEMPERATURES = "vth", "vth+thick2", "vth+vth"
+#: Models of the automatic fit. `TWO_TEMPERATURES` is one more where one of these would give electrons with an index
+#: above `STEEPEST`, which a hot plasma imitates.
+CANDIDATES = (THERMAL, FULL)
 NONTHERMAL = {"thick2": "norm_1e35_per_s", "thin2": "norm_1e55_per_cm2_s"}
 SAME_EDGE = 1e-3  # keV
 
@@ -54,6 +57,7 @@ def fit_spectrum(
     *,
     distance: float,
     model: str = AUTO,
+    candidates: Sequence[str] = CANDIDATES,
     energy: tuple[float, float] | None = None,
     angle: float | None = None,
     statistic: str = Statistic.CHI2,
@@ -72,6 +76,8 @@ def fit_spectrum(
         From the Sun to the spacecraft.
     model : str
         "auto", or components joined by "+": "vth", "thick2", "thin2".
+    candidates : sequence of str
+        Models among which "auto" chooses (`choose_model`).
     energy : (float, float), keV, optional
         Default: from the data and the attenuator (`choose_range`).
     angle : float, degree, optional
@@ -103,31 +109,59 @@ def fit_spectrum(
     fixed, start = fixed or {}, start or {}
     if model != AUTO:
         return task.result(task.fitter(model, fixed, start), (), [])
-    full = task.fitter(FULL, fixed, start)
-    return task.result(*_decide(task, full, _of(THERMAL, fixed), _of(THERMAL, start)))
+    return task.result(*_decide(task, candidates, fixed, start))
 
 
 def _of(model: str, values: Mapping[str, float]) -> dict[str, float]:
-    known = {name for kind in model.split("+") for name in COMPONENTS[kind].constants}
-    known |= {parameter.name for kind in model.split("+") for parameter in COMPONENTS[kind].parameters}
+    """The values whose parameters or constants a model has."""
+    known = parameter_names(model)
     return {name: value for name, value in values.items() if name in known}
 
 
+def _require_known(candidates: Sequence[str], **options: Mapping[str, float]) -> None:
+    """Refuse values that no candidate has."""
+    known = set().union(*(parameter_names(model) for model in candidates))
+    for option, values in options.items():
+        unknown = set(values) - known
+        if unknown:
+            message = f"{option}: {' or '.join(candidates)} has no parameter {min(unknown)!r}"
+            raise SelectionError(message)
+
+
 def _decide(
-    task: _Task, full: Fitter, fixed: Mapping[str, float], start: Mapping[str, float]
+    task: _Task, candidates: Sequence[str], fixed: Mapping[str, float], start: Mapping[str, float]
 ) -> tuple[Fitter, tuple[Alternative, ...], list[Doubt]]:
-    """The better of two models over one range, with common errors: those that the larger model expects."""
-    thermal = task.fitter(THERMAL, fixed, start, full.error)
-    compared = tuple(
-        Alternative(
-            fitter.model.name, fitter.best.value, fitter.n_free, *task.criteria(fitter.best.value, fitter.n_free)
-        )
-        for fitter in (thermal, full)
+    """The best of some models over one range, with common errors: those that the model with most parameters expects."""
+    _require_known(candidates, fixed=fixed, start=start)
+
+    def fit(model: str, error: Floats | None = None) -> Fitter:
+        return task.fitter(model, _of(model, fixed), _of(model, start), error)
+
+    largest = max(candidates, key=lambda model: len(parameter_names(model) - set(fixed)))
+    reference = fit(largest)
+    compared = {model: reference if model == largest else fit(model, reference.error) for model in candidates}
+    chosen = _best(task, compared)
+    if TWO_TEMPERATURES not in compared and _is_steep(compared[chosen]):
+        compared[TWO_TEMPERATURES] = fit(TWO_TEMPERATURES, reference.error)
+        chosen = _best(task, compared)
+    alternatives = tuple(task.alternative(fitter) for fitter in compared.values())
+    best, taken = min(alternatives, key=lambda one: one.aic), task.alternative(compared[chosen])
+    doubts = [] if best.model == chosen else [possible_component(best.model, taken.aic - best.aic)]
+    return reference if chosen == largest else fit(chosen), alternatives, doubts
+
+
+def _best(task: _Task, fitters: Mapping[str, Fitter]) -> str:
+    """Name of the model to take."""
+    return choose_model([task.alternative(fitter) for fitter in fitters.values()], int(task.energy.used.sum()))
+
+
+def _is_steep(fitter: Fitter) -> bool:
+    """Whether a fitted index is above that of any electrons."""
+    model, x = fitter.model, fitter.best.x
+    return any(
+        name.startswith("delta") and name not in model.fixed and parameter.value(value) > STEEPEST
+        for name, parameter, value in zip(model.names, model.parameters, x, strict=True)
     )
-    difference = compared[0].aic - compared[1].aic
-    if difference >= DECISIVE and full.error.size > full.n_free:
-        return full, compared, []
-    return task.fitter(THERMAL, fixed, start), compared, [possible_nonthermal(difference)] if difference > 0 else []
 
 
 def _check(spectrum: CountSpectrum, response: Response, distance: float, angle: float | None) -> None:
@@ -203,6 +237,11 @@ class _Task:
         """
         # AIC = S + 2k; BIC = S + k ln n
         return value + 2.0 * k, value + k * float(np.log(self.energy.used.sum()))
+
+    def alternative(self, fitter: Fitter) -> Alternative:
+        """A fit as it is compared with others."""
+        value, k = fitter.best.value, fitter.n_free
+        return Alternative(fitter.model.name, value, k, *self.criteria(value, k))
 
     def result(self, fitter: Fitter, compared: tuple[Alternative, ...], doubts: list[Doubt]) -> SpectrumFit:
         """Errors, counts and doubts of the chosen fit."""

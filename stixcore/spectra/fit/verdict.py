@@ -46,9 +46,7 @@ def judge_values(parameters: Mapping[str, Value]) -> list[Doubt]:
         elif max(value.sigma_minus, value.sigma_plus) > VAGUE * value.value:
             doubts.append(Doubt("fit.vague", f"The error of {name} is larger than its value.", serious=False))
         if name.startswith("delta") and value.value > STEEPEST:
-            text = (
-                f"A spectral index of {value.value:.1f} is steeper than those of electrons; a hot plasma fits as well."
-            )
+            text = f"A spectral index of {value.value:.1f} is steeper than those of electrons; it may be a hot plasma."
             doubts.append(Doubt("fit.steep", text))
     return doubts
 
@@ -90,13 +88,15 @@ def no_background() -> Doubt:
     return Doubt("fit.no-background", text)
 
 
-def possible_nonthermal(difference: float) -> Doubt:
-    """Doubt about a thermal fit that a non-thermal component improves, but not enough."""
+def possible_component(model: str, difference: float) -> Doubt:
+    """Doubt about a fit that a model with more components improves, but not enough."""
+    electrons = "thick2" in model or "thin2" in model
     text = (
-        "A non-thermal component improves the fit, but not enough to be sure of it "
-        f"(information criterion lower by {difference:.1f})."
+        f"A {'non-thermal component' if electrons else 'second temperature'} improves the fit, but not enough to be "
+        f"sure of it (information criterion lower by {difference:.1f})."
     )
-    return Doubt("fit.nonthermal-possible", text, serious=False)
+    code = "fit.nonthermal-possible" if electrons else "fit.second-temperature-possible"
+    return Doubt(code, text, serious=False)
 
 
 def no_counts() -> Doubt:

@@ -16,7 +16,7 @@ from jobs.previews.make_spectra import SpectrumRules
 from jobs.previews.run import make_previews
 from stixcore.errors import SelectionError
 from stixcore.references import TableReference
-from stixcore.spectrum_recipe import SpectrumRecipe
+from stixcore.spectrum_recipe import SPECTRUM_REVISION, SpectrumRecipe
 
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
 LATER = NOW + np.timedelta64(1, "D")
@@ -118,14 +118,14 @@ def test_another_location_makes_the_spectrum_again_and_removes_the_old_one(own_a
 
 @pytest.mark.system
 def test_another_revision_of_the_software_makes_all_again(own_archive, monkeypatch):
-    before = numbers(own_archive)
-    monkeypatch.setattr("stixcore.measure_spectrum.SPECTRUM_REVISION", 2)
-    rules = replace(SpectrumRules.of(own_archive), revision=2)
+    before, later = numbers(own_archive), SPECTRUM_REVISION + 1
+    monkeypatch.setattr("stixcore.measure_spectrum.SPECTRUM_REVISION", later)
+    rules = replace(SpectrumRules.of(own_archive), revision=later)
     monkeypatch.setattr(SpectrumRules, "of", classmethod(lambda cls, archive: rules))
     report = make_previews(own_archive, LATER)
     assert len(report.spectra) == len(before)
     assert not set(before) & set(numbers(own_archive))
-    assert all(SpectrumRecipe.from_json(row.recipe).revision == 2 for row in own_archive.spectra())
+    assert all(SpectrumRecipe.from_json(row.recipe).revision == later for row in own_archive.spectra())
     assert make_previews(own_archive, LATER).spectra == ()
 
 

@@ -152,17 +152,67 @@ def test_few_counts_are_a_doubt(instrument, make_spectrum):
     assert cash.parameters["T_keV"].value == pytest.approx(fit.parameters["T_keV"].value, rel=0.15)
 
 
+def two_temperatures(make_spectrum, response, *, cool=1.2, hot=3.2, rng=None):
+    """A plasma of two temperatures, the hot one with 5 % of the emission measure."""
+    spectra = (
+        make_spectrum(response, kt=cool, em=1.0, systematic=0.01, rng=rng),
+        make_spectrum(response, kt=hot, em=0.05, systematic=0.01, rng=rng),
+    )
+    counts = spectra[0].counts + spectra[1].counts
+    return replace(spectra[0], counts=counts, sigma=np.hypot(spectra[0].sigma, spectra[1].sigma))
+
+
 def test_two_temperatures(instrument, make_spectrum):
     response = instrument()
-    cool = make_spectrum(response, kt=1.2, em=1.0, systematic=0.01)
-    hot = make_spectrum(response, kt=3.2, em=0.05, systematic=0.01)
-    spectrum = replace(cool, counts=cool.counts + hot.counts, sigma=np.hypot(cool.sigma, hot.sigma))
+    spectrum = two_temperatures(make_spectrum, response)
     fit = fit_spectrum(spectrum, response, distance=1.0, model="vth+vth")
     assert fit.parameters["T_keV"].value == pytest.approx(1.2, rel=0.03)
     assert fit.parameters["T_keV_2"].value == pytest.approx(3.2, rel=0.03)
     single = fit_spectrum(spectrum, response, distance=1.0, model="vth", energy=(4, 40))
     assert single.verdict == "doubtful"
     assert "fit.chi2" in codes(single)
+
+
+def test_the_second_temperature_is_the_hotter_one_from_any_start(instrument, make_spectrum):
+    response = instrument()
+    spectrum = two_temperatures(make_spectrum, response)
+    expected = fit_spectrum(spectrum, response, distance=1.0, model="vth+vth")
+    start = {"T_keV": 3.0, "T_keV_2": 1.1}
+    turned = fit_spectrum(spectrum, response, distance=1.0, model="vth+vth", start=start)
+    assert turned.parameters["T_keV"].value == pytest.approx(expected.parameters["T_keV"].value, rel=1e-3)
+    assert turned.parameters["EM_1e49_cm3_2"].value == pytest.approx(0.05, rel=0.1)
+    np.testing.assert_allclose(turned.components["vth_2"], expected.components["vth_2"], rtol=0.01)
+    # who fixes a temperature has chosen the place
+    held = fit_spectrum(spectrum, response, distance=1.0, model="vth+vth", fixed={"T_keV": 3.2})
+    assert held.parameters["T_keV_2"].value == pytest.approx(1.2, rel=0.03)
+
+
+def test_the_automatic_fit_takes_two_temperatures_instead_of_steep_electrons(instrument, make_spectrum):
+    response = instrument()
+    spectrum = two_temperatures(make_spectrum, response, cool=1.0, hot=2.2, rng=np.random.default_rng(8))
+    electrons = fit_spectrum(spectrum, response, distance=1.0, model="vth+thick2")
+    assert electrons.parameters["delta"].value > 9
+    fit = fit_spectrum(spectrum, response, distance=1.0)
+    assert fit.model == "vth+vth"
+    assert fit.parameters["T_keV_2"].value == pytest.approx(2.2, rel=0.1)
+    compared = {one.model: one for one in fit.alternatives}
+    assert list(compared) == ["vth", "vth+thick2", "vth+vth"]
+    assert compared["vth"].aic - compared["vth+vth"].aic > 100
+    assert compared["vth+vth"].aic < compared["vth+thick2"].aic + 6
+
+
+def test_candidates_of_the_automatic_fit(instrument, make_spectrum):
+    response, rng = instrument(), np.random.default_rng(3)
+    candidates = ("vth", "thick2", "vth+thick2")
+    flat = make_spectrum(response, rng=rng, **STRONG | {"em": 1e-8, "delta": 3.5})
+    found = fit_spectrum(flat, response, distance=1.0, candidates=candidates)
+    assert found.model == "thick2"
+    assert found.parameters["delta"].value == pytest.approx(3.5, abs=0.2)
+    assert [one.model for one in found.alternatives] == list(candidates)
+    plain = fit_spectrum(make_spectrum(response, rng=rng), response, distance=1.0, candidates=candidates)
+    assert plain.model == "vth"
+    with pytest.raises(SelectionError, match="fixed: vth or thick2 has no parameter 'T_keV_2'"):
+        fit_spectrum(flat, response, distance=1.0, candidates=("vth", "thick2"), fixed={"T_keV_2": 2.0})
 
 
 def test_the_same_input_gives_the_same_fit(instrument, make_spectrum):
