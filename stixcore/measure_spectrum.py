@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stixcore.background_check import require_apart, require_part
 from stixcore.calibration.catalog import SHIPPED, Calibration, CalibrationCatalog
@@ -230,7 +231,9 @@ def _measure(
     response = flare_response(spectrum, place, pointing, scheme=request.scheme, tailing=request.tailing)
     distance = distance_to_sun(pointing, data.header)
     with single_threaded():  # the same numbers in every process
-        fit, no_fit = _fit(request, spectrum, response, distance, _angle(request, location, distance), table)
+        fit, no_fit = fit_or_reason(
+            request, spectrum, response, distance, albedo_angle(request, location, distance), table
+        )
     if fit is not None and quiet is None and fit.model != THERMAL:
         fit = replace(fit, doubts=(*fit.doubts, no_background()))
     return MeasuredSpectrum(
@@ -307,7 +310,7 @@ def _find_location(
     return location, ""
 
 
-def _angle(request: SpectrumRequest, location: Location | None, distance: float) -> float | None:
+def albedo_angle(request: SpectrumRequest, location: Location | None, distance: float) -> float | None:
     """Heliocentric angle of the flare, degree; None where it is unknown or reflection is not wanted."""
     if not request.albedo:
         return None
@@ -316,20 +319,21 @@ def _angle(request: SpectrumRequest, location: Location | None, distance: float)
     return heliocentric_angle((location.x, location.y), distance)
 
 
-def _fit(
+def fit_or_reason(
     request: SpectrumRequest,
     spectrum: CountSpectrum,
     response: Response,
     distance: float,
     angle: float | None,
     table: ThermalTable | None,
+    usable: NDArray[np.bool_] | None = None,
 ) -> tuple[SpectrumFit | None, str]:
-    """The fit, or why there is none."""
+    """The fit of a request, or why there is none; ``usable`` are the channels with a value, for regions."""
     if request.model == NO_MODEL:
         return None, ""
-    if request.energy is None:
+    if request.energy is None or usable is not None:
         try:
-            choose_range(spectrum, response)
+            choose_range(spectrum, response, request.energy, usable)
         except SelectionError as error:
             return None, str(error)
     try:
@@ -344,6 +348,7 @@ def _fit(
             fixed=request.fixed,
             start=request.start_values,
             table=table,
+            usable=usable,
         )
     except SelectionError as error:
         if request != replace(request, **_AUTOMATIC):

@@ -17,7 +17,7 @@ CLEAN, and the sky convolved with the dirty beam for a back projection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,7 +32,6 @@ from stixcore.imaging.methods import ImagingInput, MethodParameters, run_method
 from stixcore.imaging.metrics import FWHM_PER_SIGMA, measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.instrument.geometry import detector_indices
-from stixcore.spectra.regions import region_sums
 from stixcore.visibility.form import SYSTEMATIC_ERROR
 from stixcore.visibility.miscalibration import miscalibrated
 
@@ -100,8 +99,6 @@ class Ensemble:
         Brightest source, as in `SourceMeasure`.
     flux : Measured, ct s⁻¹ cm⁻² keV⁻¹
     fwhm : Measured, arcsec
-    regions : tuple of Measured, ct s⁻¹ cm⁻² keV⁻¹
-        Flux of each region that was asked for, for CLEAN of the components in it.
     """
 
     method: Method
@@ -118,7 +115,6 @@ class Ensemble:
     centroid_y: Measured
     flux: Measured
     fwhm: Measured
-    regions: tuple[Measured, ...] = ()
 
     def numbers(self) -> dict[str, dict[str, float | None]]:
         """The measured numbers as plain JSON values."""
@@ -146,7 +142,6 @@ def perturbed_ensemble(
     seed: int = 0,
     *,
     image: Reconstruction | None = None,
-    masks: NDArray[np.bool_] | None = None,
 ) -> Ensemble:
     """Run a method on ``n`` simulated copies of its data.
 
@@ -162,8 +157,6 @@ def perturbed_ensemble(
         The same seed gives the same numbers.
     image : Reconstruction, optional
         Image of these data, if it exists already.
-    masks : (n_region, ny, nx) bool, optional
-        Regions whose flux is measured too (`stixcore.spectra.regions.region_masks`).
 
     Returns
     -------
@@ -176,19 +169,9 @@ def perturbed_ensemble(
     ReconstructionError
         When the data give no image, or fewer than two members gave one.
     """
-    if not 2 <= n <= MAX_MEMBERS:
-        message = f"an ensemble has 2 to {MAX_MEMBERS} members, found {n}"
-        raise SelectionError(message)
     if image is None:
         image = run_method(method, parameters, given)
-    if isinstance(parameters, ForwardFitParameters):
-        parameters = replace(parameters, uncertainty=parameters.uncertainty.COVARIANCE)  # members need no error bars
-    # Each member has a generator of its own: more members do not change the first ones.
-    copies = (_copy(method, image, given, np.random.default_rng((seed, i))) for i in range(n))
-    images = list(_members(method, parameters, copies))
-    if len(images) < 2:
-        message = f"{method_name(method)}: {len(images)} of {n} simulated copies gave an image, two are needed"
-        raise ReconstructionError(message)
+    images = simulated_images(method, parameters, given, n, (seed,), image=image)
     stack = np.stack([member.image for member in images])
     mean, sigma = stack.mean(axis=0), stack.std(axis=0, ddof=1)
     weight = BIAS_WEIGHT[method]
@@ -222,22 +205,51 @@ def perturbed_ensemble(
         centroid_y=measured([one.y for one in measures], y, centroid),
         flux=measured([member.total_flux for member in images], image.total_flux),
         fwhm=measured([one.fwhm for one in measures], fwhm, rounding),
-        regions=() if masks is None else _measured_regions(images, image, masks, measured),
     )
 
 
-def _measured_regions(
-    images: Sequence[Reconstruction],
+def simulated_images(
+    method: Method,
+    parameters: MethodParameters,
+    given: ImagingInput,
+    n: int,
+    seed: tuple[int, ...],
+    *,
     image: Reconstruction,
-    masks: NDArray[np.bool_],
-    measured: Callable[[list[float], float], Measured],
-) -> tuple[Measured, ...]:
-    """Fluxes of regions in the copies and the image."""
-    copies, own = (
-        np.array([region_sums(one.planes.get("components", one.image), masks, one.grid) for one in some])
-        for some in (images, [image])
-    )
-    return tuple(measured(fluxes.tolist(), float(truth)) for fluxes, truth in zip(copies.T, own[0], strict=True))
+) -> list[Reconstruction]:
+    """Images of ``n`` copies of data, simulated from an image of these data.
+
+    Parameters
+    ----------
+    method, parameters, given, n, image
+        See `perturbed_ensemble`.
+    seed : tuple of int
+        The same numbers give the same copies.
+
+    Returns
+    -------
+    list of Reconstruction
+        Without the copies that gave no image.
+
+    Raises
+    ------
+    SelectionError
+        When ``n`` is not 2 … 1000.
+    ReconstructionError
+        When fewer than two copies gave an image.
+    """
+    if not 2 <= n <= MAX_MEMBERS:
+        message = f"an ensemble has 2 to {MAX_MEMBERS} members, found {n}"
+        raise SelectionError(message)
+    if isinstance(parameters, ForwardFitParameters):
+        parameters = replace(parameters, uncertainty=parameters.uncertainty.COVARIANCE)  # members need no error bars
+    # Each member has a generator of its own: more members do not change the first ones.
+    copies = (_copy(method, image, given, np.random.default_rng((*seed, i))) for i in range(n))
+    images = list(_members(method, parameters, copies))
+    if len(images) < 2:
+        message = f"{method_name(method)}: {len(images)} of {n} simulated copies gave an image, two are needed"
+        raise ReconstructionError(message)
+    return images
 
 
 def _error(sigma: Floats, bias: Floats, unseen: Floats, grid: ImageGrid) -> Floats:

@@ -153,26 +153,6 @@ class Contour:
 type Region = Circle | Ellipse | Polygon | Contour
 
 
-@dataclass(frozen=True)
-class RegionFlux:
-    """Count flux of a region.
-
-    Attributes
-    ----------
-    name : str
-    flux : float, ct s⁻¹ cm⁻² keV⁻¹
-    sigma : float or None, ct s⁻¹ cm⁻² keV⁻¹
-        From simulated copies of the data; None without them.
-    area : float, arcsec²
-        Of the pixels.
-    """
-
-    name: str
-    flux: float
-    sigma: float | None
-    area: float
-
-
 def region_masks(regions: Sequence[Region], grid: ImageGrid, image: Floats | None = None) -> Masks:
     """Pixels of regions.
 
@@ -269,42 +249,6 @@ def region_sums(image: Floats, masks: Masks, grid: ImageGrid) -> Floats:
     """
     # S = Δ² Σ_R I
     return np.asarray(np.where(masks, image, 0.0).sum(axis=(1, 2)) * grid.pixel_area)
-
-
-def region_fluxes(
-    names: Sequence[str], masks: Masks, image: Floats, grid: ImageGrid, errors: Sequence[float] | None = None
-) -> tuple[RegionFlux, ...]:
-    """Flux of regions with its error.
-
-    Parameters
-    ----------
-    names : sequence of str
-    masks : (n, ny, nx) bool
-        Of `region_masks`.
-    image : (ny, nx) float, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻²
-    grid : ImageGrid
-    errors : sequence of float, optional, ct s⁻¹ cm⁻² keV⁻¹
-        Of the fluxes, from an ensemble with the same masks (`stixcore.imaging.ensemble.Ensemble.regions`). Pixels are
-        correlated, so the error of a sum cannot be found from theirs.
-
-    Raises
-    ------
-    SelectionError
-        When image, masks, names and errors do not match.
-    """
-    if masks.shape != (len(names), *image.shape) or image.shape != tuple(grid.shape):
-        message = (
-            f"{len(names)} regions on a grid of {grid.shape[0]} × {grid.shape[1]} pixels do not match "
-            f"masks {masks.shape} and image {image.shape}"
-        )
-        raise SelectionError(message)
-    if errors is not None and len(errors) != len(names):
-        message = f"{len(names)} regions need as many errors, found {len(errors)}"
-        raise SelectionError(message)
-    fluxes, areas = region_sums(image, masks, grid), masks.sum(axis=(1, 2)) * grid.pixel_area
-    sigmas = [None] * len(names) if errors is None else [float(error) for error in errors]
-    rows = zip(names, fluxes.tolist(), sigmas, areas.tolist(), strict=True)
-    return tuple(RegionFlux(*row) for row in rows)
 
 
 def _mask(region: Region, grid: ImageGrid, image: Floats | None) -> Masks:

@@ -29,7 +29,7 @@ class EnergyRange:
     ----------
     low, high : float, keV
     used : (n_channel,) bool
-        Adjacent channels.
+        Adjacent channels, except for spectra of regions.
     reason : str
         Why these, one or two sentences.
     """
@@ -40,7 +40,12 @@ class EnergyRange:
     reason: str
 
 
-def choose_range(spectrum: CountSpectrum, response: Response, energy: tuple[float, float] | None = None) -> EnergyRange:
+def choose_range(
+    spectrum: CountSpectrum,
+    response: Response,
+    energy: tuple[float, float] | None = None,
+    usable: NDArray[np.bool_] | None = None,
+) -> EnergyRange:
     """Choose the channels to fit.
 
     Parameters
@@ -51,6 +56,9 @@ def choose_range(spectrum: CountSpectrum, response: Response, energy: tuple[floa
         Range that the user chose: all channels within it. Default: from 11 keV with the attenuator in, else from
         4 keV, or 6 keV with a response that includes the loss of charge and enough channels above; up to the last
         channel before two in a row without a signal.
+    usable : (n_channel,) bool, optional
+        The channels that have a value, all of which are fitted from the lowest energy on, with or without a signal: a
+        region with few counts of a bright flare is known to be faint. Others are left out. By default all channels.
 
     Raises
     ------
@@ -64,9 +72,9 @@ def choose_range(spectrum: CountSpectrum, response: Response, energy: tuple[floa
             message = f"energy must be a lower and a higher energy in keV, found {low:g} and {high:g}"
             raise SelectionError(message)
         used = closed & (spectrum.e_low >= low - SAME_ENERGY) & (spectrum.e_high <= high + SAME_ENERGY)
-        return _range(spectrum, used, "The range was given.")
+        return _range(spectrum, used, "The range was given.", usable)
     low = LOW_ATTENUATED if response.attenuator else LOW_TAILED if response.tailing else LOW
-    used, end = _with_signal(spectrum, closed & (spectrum.e_low >= low - SAME_ENERGY))
+    used, end = _up(spectrum, closed, low, usable)
     if response.attenuator:
         why = (
             f"The fit starts at {low:g} keV because the attenuator is in: counts at lower energies are mostly those of "
@@ -80,9 +88,19 @@ def choose_range(spectrum: CountSpectrum, response: Response, energy: tuple[floa
             "more than on the flare."
         )
     else:
-        used, end = _with_signal(spectrum, closed & (spectrum.e_low >= LOW - SAME_ENERGY))
+        used, end = _up(spectrum, closed, LOW, usable)
         why = f"The fit starts at {LOW:g} keV because too few channels above {low:g} keV have a signal."
-    return _range(spectrum, used, f"{why} {end}")
+    return _range(spectrum, used, f"{why} {end}", usable)
+
+
+def _up(
+    spectrum: CountSpectrum, closed: NDArray[np.bool_], low: float, usable: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.bool_], str]:
+    """Channels from an energy up to where the signal ends, or all usable ones."""
+    candidates = closed & (spectrum.e_low >= low - SAME_ENERGY)
+    if usable is None:
+        return _with_signal(spectrum, candidates)
+    return candidates & usable, "It has all channels with an image."
 
 
 def _with_signal(spectrum: CountSpectrum, candidates: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], str]:
@@ -105,12 +123,15 @@ def _with_signal(spectrum: CountSpectrum, candidates: NDArray[np.bool_]) -> tupl
     return used, f"It ends at {high}: above, the counts do not exceed {rule}."
 
 
-def _range(spectrum: CountSpectrum, used: NDArray[np.bool_], reason: str) -> EnergyRange:
+def _range(
+    spectrum: CountSpectrum, used: NDArray[np.bool_], reason: str, usable: NDArray[np.bool_] | None
+) -> EnergyRange:
+    used = used if usable is None else used & usable
     chosen = np.flatnonzero(used)
     if chosen.size < LEAST_CHANNELS:
         message = f"a fit needs at least {LEAST_CHANNELS} channels, the range has {chosen.size}. {reason}"
         raise SelectionError(message)
-    if chosen[-1] - chosen[0] + 1 != chosen.size:
+    if usable is None and chosen[-1] - chosen[0] + 1 != chosen.size:
         message = f"a channel between {spectrum.e_low[chosen[0]]:g} and {spectrum.e_high[chosen[-1]]:g} keV has no data"
         raise SelectionError(message)
     return EnergyRange(float(spectrum.e_low[chosen[0]]), float(spectrum.e_high[chosen[-1]]), used, reason)

@@ -64,6 +64,7 @@ def fit_spectrum(
     fixed: Mapping[str, float] | None = None,
     start: Mapping[str, float] | None = None,
     table: ThermalTable | None = None,
+    usable: NDArray[np.bool_] | None = None,
 ) -> SpectrumFit:
     """Fit a model to a count spectrum.
 
@@ -91,6 +92,8 @@ def fit_spectrum(
         Values by name to start from; default: searched.
     table : ThermalTable, optional
         Instead of the built-in one.
+    usable : (n_channel,) bool, optional
+        Channels that have a value, for spectra of regions (`choose_range`).
 
     Raises
     ------
@@ -103,9 +106,8 @@ def fit_spectrum(
     if statistic not in set(Statistic):
         message = f"statistic must be one of {', '.join(Statistic)}, found {statistic!r}"
         raise SelectionError(message)
-    task = _Task(
-        spectrum, response, choose_range(spectrum, response, energy), distance, angle, Statistic(statistic), table
-    )
+    chosen = choose_range(spectrum, response, energy, usable)
+    task = _Task(spectrum, response, chosen, distance, angle, Statistic(statistic), table)
     fixed, start = fixed or {}, start or {}
     if model != AUTO:
         return task.result(task.fitter(model, fixed, start), (), [])

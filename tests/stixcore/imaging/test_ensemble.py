@@ -20,7 +20,6 @@ from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method
 from stixcore.simulation.quick import simulate_pixel_sums
 from stixcore.simulation.sources import Circle
-from stixcore.spectra.regions import region_fluxes, region_sums
 from stixcore.visibility.form import SYSTEMATIC_ERROR, form_visibilities
 
 POINTING = Pointing(PointingSource.ASPECT, 7.0, 20.0, -30.0, rsun=1500.0)
@@ -198,32 +197,3 @@ def test_a_fit_of_two_sources_has_the_errors_of_its_strongest_one():
         assert measured.mean == pytest.approx(truth, abs=2.0)
         assert measured.error < 2.0
     assert found.fwhm.mean == pytest.approx(40.0, rel=0.1)
-
-
-@pytest.mark.parametrize("method", [Method.CLEAN, Method.MEM_GE])
-def test_fluxes_of_regions(method):
-    """The whole map has the flux of the image, and halves have smaller fluxes with their own errors."""
-    given = flare()
-    ny, nx = given.grid.shape
-    masks = np.zeros((3, ny, nx), dtype=bool)
-    masks[0], masks[1, :, : nx // 2], masks[2, :, nx // 2 :] = True, True, True
-    image = run_method(method, PARAMETERS[method](), given)
-    found = perturbed_ensemble(method, PARAMETERS[method](), given, 12, 3, image=image, masks=masks)
-    whole, left, right = found.regions
-    assert (whole.mean, whole.sigma, whole.error) == pytest.approx(
-        (found.flux.mean, found.flux.sigma, found.flux.error), rel=1e-6
-    )
-    assert left.mean + right.mean == pytest.approx(whole.mean)
-    assert 0.0 < left.sigma < whole.mean
-    assert right.error >= right.sigma > 0.0
-    fluxes = region_sums(image.planes.get("components", image.image), masks, given.grid)
-    named = region_fluxes(
-        ["whole", "left", "right"],
-        masks,
-        image.planes.get("components", image.image),
-        given.grid,
-        [one.error for one in found.regions],
-    )
-    assert [one.flux for one in named] == fluxes.tolist()
-    assert named[1].sigma == left.error
-    assert perturbed_ensemble(method, PARAMETERS[method](), given, 2, 3, image=image).regions == ()

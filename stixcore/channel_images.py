@@ -1,0 +1,197 @@
+"""Images of single energy channels, and how each divides the flux among regions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.errors import CalibrationError, ReconstructionError, SelectionError
+from stixcore.imaging.ensemble import simulated_images
+from stixcore.imaging.forward_fit.image import draw
+from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.methods import ImagingInput, run_method
+from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.region_shares import RegionShares, image_shares, source_shares
+from stixcore.instrument.geometry import detector_indices
+from stixcore.prepare import PreparedData
+from stixcore.region_recipe import RegionRecipe
+from stixcore.spectra.regions import Circle, Contour, Ellipse, region_masks
+from stixcore.visibility.pixels import MetaPixels
+from stixcore.visibility.visibilities import Visibilities
+
+Floats = NDArray[np.float64]
+
+#: Called with the number of channels that are done, and of all.
+Progress = Callable[[int, int], None]
+SAME_ENERGY = 0.01  # keV
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelImages:
+    """Images of the channels of a spectrum.
+
+    Attributes
+    ----------
+    imaged : (n_channel,) bool
+    reasons : tuple of str
+        Why a channel is not imaged; empty where it is.
+    shares : tuple of RegionShares
+        Of the imaged channels.
+    images : (n_imaged, ny, nx) float, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻²
+        As the method shows them: of CLEAN the restored maps, of a forward fit the fitted sources.
+    areas : (n_region + 1,) float, arcsec²
+        Of the regions and the rest; of a forward fit, which has no rest, (n_region,) areas at half maximum.
+    """
+
+    imaged: NDArray[np.bool_]
+    reasons: tuple[str, ...]
+    shares: tuple[RegionShares, ...]
+    images: Floats
+    areas: Floats
+
+
+def image_channels(
+    recipe: RegionRecipe, data: PreparedData, e_low: Floats, e_high: Floats, progress: Progress | None = None
+) -> ChannelImages:
+    """Image the channels of a recipe one by one, and divide their flux.
+
+    Parameters
+    ----------
+    recipe : RegionRecipe
+    data : PreparedData
+        Of the recipe of the images.
+    e_low, e_high : (n_channel,) float, keV
+        Channels of the spectrum of the whole flare.
+    progress : callable, optional
+
+    Raises
+    ------
+    SelectionError
+        When a region does not fit the image.
+    """
+    data = replace(data, science=data.science.in_memory())
+    chosen = [_channel_pixels(recipe, data, *band) for band in zip(e_low.tolist(), e_high.tolist(), strict=True)]
+    divide = _Sources(recipe, data) if recipe.method is Method.VIS_FWDFIT else _Masks(recipe, data)
+    reasons: list[str] = []
+    shares: list[RegionShares] = []
+    images: list[Floats] = []
+    wanted = sum(not isinstance(one, str) for one in chosen)
+    for number, pixels in enumerate(chosen):
+        reason = pixels if isinstance(pixels, str) else ""
+        if not isinstance(pixels, str):
+            if progress is not None:
+                progress(len(shares), wanted)
+            try:
+                share, image = divide(pixels, number)
+                shares.append(share)
+                images.append(image)
+            except (ReconstructionError, CalibrationError) as error:
+                reason = f"no image: {error}"
+        reasons.append(reason)
+    return ChannelImages(
+        imaged=np.array([not reason for reason in reasons]),
+        reasons=tuple(reasons),
+        shares=tuple(shares),
+        images=np.array(images) if images else np.zeros((0, *recipe.images.grid.shape)),
+        areas=divide.areas,
+    )
+
+
+def _channel_pixels(recipe: RegionRecipe, data: PreparedData, low: float, high: float) -> MetaPixels | str:
+    """Sums of a channel, or why it is not imaged."""
+    first, last = recipe.images.energy_range
+    if low < first - SAME_ENERGY or not high <= last + SAME_ENERGY:
+        return f"outside {first:g}-{last:g} keV"
+    try:
+        # within the channel, so that the range does not grow to the next ones
+        pixels = data.sum_pixels((low, high))
+        used = detector_indices(pixels.switched_on(recipe.images.subcollimators))
+    except (SelectionError, CalibrationError, ReconstructionError) as error:
+        return str(error)
+    counts, background = pixels.totals(used)
+    if counts - background < recipe.least_counts:
+        return f"{max(counts - background, 0.0):.0f} counts above background, fewer than {recipe.least_counts:g}"
+    return pixels
+
+
+class _Masks:
+    """Divides images by their pixels in regions."""
+
+    def __init__(self, recipe: RegionRecipe, data: PreparedData) -> None:
+        self._recipe, self._data = recipe, data
+        self._operator: FourierOperator | None = None
+        contours = any(isinstance(region, Contour) for region in recipe.regions)
+        self._masks = region_masks(recipe.regions, recipe.images.grid, self._whole_band() if contours else None)
+        rest = ~self._masks.any(axis=0)
+        pixels = np.append(self._masks.sum(axis=(1, 2)), rest.sum())
+        self.areas: Floats = np.asarray(pixels * recipe.images.grid.pixel_area)
+
+    def __call__(self, pixels: MetaPixels, number: int) -> tuple[RegionShares, Floats]:
+        recipe, given = self._recipe.images, self._input(pixels)
+        method, parameters = next(iter(recipe.methods.items()))
+        image = run_method(method, parameters, given)
+        copies = []
+        if recipe.ensemble:  # other noise in each channel
+            seed = (recipe.seed, number)
+            copies = simulated_images(method, parameters, given, recipe.ensemble, seed, image=image)
+        return image_shares(image, self._masks, copies), image.image
+
+    def _whole_band(self) -> Floats:
+        """Image of the whole energy range, for contours."""
+        science, (low, high) = self._data.science, self._recipe.images.energy_range
+        closed = science.e_high[np.isfinite(science.e_high)]
+        pixels = self._data.sum_pixels((max(low, float(science.e_low[0])), min(high, float(closed.max()))))
+        method, parameters = next(iter(self._recipe.images.methods.items()))
+        return run_method(method, parameters, self._input(pixels)).image
+
+    def _input(self, pixels: MetaPixels) -> ImagingInput:
+        recipe, vis = self._recipe.images, _visibilities(self._recipe, self._data, pixels)
+        known = self._operator
+        if known is None or not (np.array_equal(known.u, vis.u) and np.array_equal(known.v, vis.v)):
+            self._operator = known = FourierOperator(vis.u, vis.v, recipe.grid)
+        return ImagingInput(
+            vis=vis,
+            pixels=pixels,
+            grid=recipe.grid,
+            operator=known,
+            pointing=recipe.pointing,
+            flare_xy=self._data.flare_xy(recipe.location.x, recipe.location.y),
+            scheme=recipe.amplitude_scheme,
+        )
+
+
+class _Sources:
+    """Divides the flux among the sources of a forward fit."""
+
+    def __init__(self, recipe: RegionRecipe, data: PreparedData) -> None:
+        self._recipe, self._data = recipe, data
+        self._sources = [one for one in recipe.regions if isinstance(one, Circle | Ellipse)]
+        self.areas: Floats = np.array([_area(source) for source in self._sources])
+
+    def __call__(self, pixels: MetaPixels, _number: int) -> tuple[RegionShares, Floats]:
+        shares = source_shares(_visibilities(self._recipe, self._data, pixels), self._sources)
+        drawn = [_drawn(source, flux) for source, flux in zip(self._sources, shares.flux.tolist(), strict=True)]
+        return shares, draw(drawn, self._recipe.images.grid)
+
+
+def _visibilities(recipe: RegionRecipe, data: PreparedData, pixels: MetaPixels) -> Visibilities:
+    """Helioprojective; their phase centre is that of the grid."""
+    return data.visibilities(pixels, recipe.images.location.x, recipe.images.location.y)
+
+
+def _area(source: Circle | Ellipse) -> float:
+    """Area at half maximum, arcsec²."""
+    half = (source.radius, source.radius) if isinstance(source, Circle) else (source.major, source.minor)
+    return float(np.pi * half[0] * half[1])
+
+
+def _drawn(source: Circle | Ellipse, flux: float) -> dict[str, float | str]:
+    """A source in the format of `Reconstruction.sources`."""
+    place: dict[str, float | str] = {"x": source.x, "y": source.y, "flux": flux}
+    if isinstance(source, Circle):
+        return {**place, "shape": "circle", "fwhm": 2.0 * source.radius}
+    axes = {"fwhm_max": 2.0 * source.major, "fwhm_min": 2.0 * source.minor, "position_angle": source.position_angle}
+    return {**place, "shape": "ellipse", **axes}

@@ -1,0 +1,161 @@
+"""How the flux of an image is divided among regions, with errors from simulated copies of the data.
+
+The fraction φ_k = f_k / Σ f of a region is measured better than its flux f_k: the calibration error of the total and
+flux that the method leaves behind are the same in all regions. Errors are those of the fraction itself, from the ratio
+in each copy; fluxes of regions are correlated, so errors of ratios cannot be found from theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.errors import ReconstructionError
+from stixcore.imaging.ensemble import BIAS_WEIGHT
+from stixcore.imaging.forward_fit.shapes import Plane, Shape
+from stixcore.imaging.reconstruction import Reconstruction, method_name, require_usable
+from stixcore.spectra.regions import Circle, Ellipse, region_sums
+from stixcore.visibility.visibilities import Visibilities
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RegionShares:
+    """Fluxes of regions and their fractions of the total, in the order of the regions.
+
+    The last element belongs to the rest of the image; a forward fit has no rest.
+
+    Attributes
+    ----------
+    flux, flux_sigma : (n,) float, ct s⁻¹ cm⁻² keV⁻¹
+        The error includes the bias of the method; NaN if it is unknown.
+    fraction, fraction_sigma : (n,) float
+        φ, whose sum is 1, and its error.
+    """
+
+    flux: Floats
+    flux_sigma: Floats
+    fraction: Floats
+    fraction_sigma: Floats
+
+    @property
+    def total(self) -> float:
+        """Flux of the whole image, ct s⁻¹ cm⁻² keV⁻¹."""
+        return float(self.flux.sum())
+
+
+def image_shares(
+    image: Reconstruction, masks: NDArray[np.bool_], copies: Sequence[Reconstruction] = ()
+) -> RegionShares:
+    """Divide the flux of an image.
+
+    Parameters
+    ----------
+    image : Reconstruction
+        Of CLEAN the components count: the restored map also has flux of neighbouring sources in a region.
+    masks : (n_region, ny, nx) bool
+        Without common pixels.
+    copies : sequence of Reconstruction
+        Images of simulated copies (`stixcore.imaging.ensemble.simulated_images`). Without them errors are NaN.
+
+    Raises
+    ------
+    ReconstructionError
+        When the image has no positive flux.
+    """
+    with_rest = np.concatenate([masks, ~masks.any(axis=0, keepdims=True)])
+    flux = _fluxes(image, with_rest)
+    if not flux.sum() > 0:
+        message = f"{method_name(image.method)}: the flux of the image is not positive"
+        raise ReconstructionError(message)
+    fraction = flux / flux.sum()
+    unknown = np.full(flux.size, np.nan)
+    if not copies:
+        return RegionShares(flux, unknown, fraction, unknown)
+    fluxes = np.array([_fluxes(copy, with_rest) for copy in copies])
+    totals = fluxes.sum(axis=1, keepdims=True)
+    weight = BIAS_WEIGHT[image.method]
+    fractions = fluxes[totals[:, 0] > 0] / totals[totals[:, 0] > 0]
+    return RegionShares(flux, _error(fluxes, flux, weight), fraction, _error(fractions, fraction, weight))
+
+
+def source_shares(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> RegionShares:
+    """Divide the flux among Gaussian sources of known positions and sizes, by linear least squares.
+
+    Negative fluxes are kept, because setting them to zero adds flux where there is none.
+
+    Parameters
+    ----------
+    vis : Visibilities
+        Helioprojective; ``sigma`` includes the calibration error.
+    sources : sequence of Circle or Ellipse
+        At half maximum.
+
+    Raises
+    ------
+    ReconstructionError
+        When the visibilities are unusable or do not determine the fluxes, or the total flux is not positive.
+    """
+    require_usable(vis)
+    design = source_visibilities(vis, sources)
+    flux, covariance = linear_fit(vis, design)
+    if not flux.sum() > 0:
+        message = "forward fit: the sum of the fluxes is not positive"
+        raise ReconstructionError(message)
+    fraction = flux / flux.sum()
+    # φ = f / Σf: ∂φ_k/∂f_m = (δ_km - φ_k) / Σf
+    slopes = (np.eye(flux.size) - fraction[:, None]) / flux.sum()
+    variance = np.einsum("ij,jk,ik->i", slopes, covariance, slopes)
+    return RegionShares(flux, np.sqrt(np.diag(covariance)), fraction, np.sqrt(np.maximum(variance, 0.0)))
+
+
+def source_visibilities(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> NDArray[np.complex128]:
+    """Visibilities of sources of flux 1 at the (u, v) points and phase centre of ``vis``, (n_source, n_vis)."""
+    plane = Plane(vis.u, vis.v)
+    return np.stack([plane.source(*_unit(source, vis.phase_center))[0][0] for source in sources])
+
+
+def linear_fit(vis: Visibilities, design: NDArray[np.complex128]) -> tuple[Floats, Floats]:
+    """Fluxes (n_source,) of unit sources (n_source, n_vis) that fit best to visibilities, and their covariance.
+
+    Raises
+    ------
+    ReconstructionError
+        When the visibilities do not determine the fluxes.
+    """
+    weighted = (design / vis.sigma).view(np.float64)
+    data = np.ascontiguousarray(vis.vis / vis.sigma).view(np.float64)
+    # f = (AᵀWA)⁻¹ AᵀW V, covariance (AᵀWA)⁻¹, real and imaginary parts apart
+    information = weighted @ weighted.T
+    if not np.linalg.cond(information) < 1e10:
+        message = "forward fit: the visibilities do not tell the sources apart"
+        raise ReconstructionError(message)
+    covariance = np.linalg.inv(information)
+    return covariance @ (weighted @ data), covariance
+
+
+def _unit(source: Circle | Ellipse, center: tuple[float, float]) -> tuple[Shape, Floats]:
+    """Shape and parameters of a source of flux 1 (`stixcore.imaging.forward_fit.shapes.FIT_NAMES`)."""
+    place = 1.0, source.x - center[0], source.y - center[1]
+    if isinstance(source, Circle):
+        return Shape.CIRCLE, np.array([[*place, 2.0 * source.radius]])
+    # w = √(w_max w_min), (a, b) = m (cos 2α, sin 2α) with m = ln(w_max / w_min)
+    width, stretch = 2.0 * np.sqrt(source.major * source.minor), np.log(source.major / source.minor)
+    turn = 2.0 * np.deg2rad(source.position_angle)
+    return Shape.ELLIPSE, np.array([[*place, width, stretch * np.cos(turn), stretch * np.sin(turn)]])
+
+
+def _fluxes(image: Reconstruction, masks: NDArray[np.bool_]) -> Floats:
+    return region_sums(image.planes.get("components", image.image), masks, image.grid)
+
+
+def _error(copies: Floats, own: Floats, weight: float) -> Floats:
+    """Scatter of the copies and weighted bias in quadrature, (n,); NaN with fewer than two copies."""
+    if len(copies) < 2:
+        return np.full(own.size, np.nan)
+    # σ² = σ_copies² + (w b)², b = mean of the copies - value of the image
+    return np.hypot(copies.std(axis=0, ddof=1), weight * (copies.mean(axis=0) - own))
