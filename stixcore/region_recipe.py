@@ -17,6 +17,7 @@ from typing import Any
 from stixcore.errors import SelectionError
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.recipe import Recipe
+from stixcore.recipe_pair import require_same_data
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
 from stixcore.spectrum_recipe import SpectrumRecipe
 
@@ -79,11 +80,7 @@ class RegionRecipe:
         _require(0 < self.least_counts < math.inf, f"least_counts must be positive, found {self.least_counts:g}")
         self._check_regions()
         self._check_method()
-        for name in ("science", "background"):
-            one, other = getattr(self.images, name), getattr(self.spectrum, name)
-            _require(one == other, f"the {name} file of the images is not that of the spectrum")
-        times = self.spectrum.t_start, self.spectrum.t_end
-        _require((self.images.t_start, self.images.t_end) == times, "images and spectrum must have the same time range")
+        require_same_data(self.images, self.spectrum)
 
     @property
     def method(self) -> Method:

@@ -570,7 +570,23 @@ def unexplained(image: Reconstruction, vis: Visibilities, unit: float = 1.0) -> 
     """
     ndof = max(2 * len(vis) - image.n_parameters, 1)
     power = float((vis.amplitude**2 / vis.sigma**2).sum())
-    return float(np.sqrt(max(image.chi2 - unit, 0.0) * ndof / power))
+    return unexplained_share(image.chi2 * ndof, ndof, power, unit)
+
+
+def unexplained_share(chi2: float, ndof: int, power: float, unit: float = 1.0) -> float:
+    """√(max(χ² - unit·ndof, 0) / Σ|V|²/σ²): share of the amplitude (rms) that is not fitted, beyond the errors.
+
+    Parameters
+    ----------
+    chi2 : float
+        Not divided by ``ndof``.
+    ndof : int
+    power : float
+        Σ|V|²/σ².
+    unit : float
+        χ² per degree of freedom that counts as a perfect fit.
+    """
+    return float(np.sqrt(max(chi2 - unit * ndof, 0.0) / power))
 
 
 def _disagreement(images: ImageSet, models: Mapping[Method, Reconstruction], limits: Thresholds) -> Iterator[Finding]:

@@ -1,0 +1,482 @@
+"""Files → images of the components of a spectrum: where the hot plasma is, and where the electrons are.
+
+The spectrum of the whole flare is fitted. Its components have shares in the counts of every channel, and these shares
+separate the visibilities of the channels into those of components (`stixcore.visibility.components`), which every
+method for visibilities can image. `prepare_component_recipe` decides pointing and location; `component_images` runs
+any recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.component_recipe import COMPONENT_REVISION, LEAST_COUNTS, ComponentRecipe
+from stixcore.errors import ReconstructionError, SelectionError
+from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
+from stixcore.imaging.fourier import FourierOperator
+from stixcore.imaging.methods import ImagingInput, run_method
+from stixcore.imaging.position_error import position_error
+from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
+from stixcore.imaging.threads import single_threaded
+from stixcore.imaging.total_flux import counted_flux
+from stixcore.imaging.trust import Finding, Severity, unexplained_share
+from stixcore.instrument.geometry import detector_indices
+from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_recipe, measure_spectrum
+from stixcore.options import ImageRequest
+from stixcore.prepare import PreparedData
+from stixcore.recipe import FileReference
+from stixcore.reconstruct import ImageSet, prepare_data, prepare_recipe
+from stixcore.spectra.counts import CountSpectrum
+from stixcore.spectra.fit.result import SpectrumFit
+from stixcore.spectra.models.thermal import ThermalTable
+from stixcore.visibility.components import SeparatedVisibilities, component_fluxes, component_weights, separate
+from stixcore.visibility.form import form_visibilities
+from stixcore.visibility.pixels import MetaPixels
+from stixcore.visibility.visibilities import Visibilities
+
+Floats = NDArray[np.float64]
+
+#: Channels below are left out, keV: the threshold of the detectors cuts into the first channel, differently in each.
+LOWEST = 5.0
+#: A component needs this share of the counts in this number of channels.
+LEAST_SHARE, LEAST_CHANNELS = 0.1, 2
+#: Condition number of the weights from which the components are doubtful: noise is amplified up to that factor.
+CONDITION = 100.0
+#: χ² per degree of freedom from which the channels do not agree with the components, as in the verdict on images, and
+#: the share of the amplitudes (rms) that must disagree too: bright flares show differences that change no image.
+CHI2, MISFIT = 4.0, 0.1
+_SAME_ENERGY = 0.01  # keV
+
+_KINDS: Mapping[str, str] = {"vth": "thermal", "thick2": "thick target", "thin2": "thin target"}
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """The channels of the spectrum, and what is known of those that are used.
+
+    Attributes
+    ----------
+    e_low, e_high : (n_channel,) float, keV
+    used : (n_channel,) bool
+    reasons : tuple of str
+        Why a channel is not used; empty if it is.
+    counts, background : (n_channel,) float, ct
+        Above background, and background, in the sub-collimators and pixels of the images; NaN outside the range.
+    flux : (n_used,) float, ct s⁻¹ cm⁻² keV⁻¹
+        From these counts.
+    weights : (n_used, n_component) float
+        Shares of the components.
+    """
+
+    e_low: Floats
+    e_high: Floats
+    used: NDArray[np.bool_]
+    reasons: tuple[str, ...]
+    counts: Floats
+    background: Floats
+    flux: Floats
+    weights: Floats
+
+    @property
+    def energy(self) -> tuple[float, float]:
+        """Range of the channels that are used, keV."""
+        return float(self.e_low[self.used][0]), float(self.e_high[self.used][-1])
+
+    @property
+    def width(self) -> Floats:
+        """Width of the channels that are used, (n_used,) float, keV."""
+        return np.asarray((self.e_high - self.e_low)[self.used])
+
+
+@dataclass(frozen=True, eq=False)
+class ComponentImage:
+    """The images of one component.
+
+    Attributes
+    ----------
+    label : str
+        Of the component in the fit: "vth", "vth_2", "thick2" …
+    name : str
+        For people.
+    flux : float, ct s⁻¹ cm⁻² keV⁻¹
+        In the band of all channels that are used.
+    share : float
+        Of the flux of all components.
+    images : ImageSet
+        With the visibilities of the component in that band, its share of the counts, and the findings about both.
+    """
+
+    label: str
+    name: str
+    flux: float
+    share: float
+    images: ImageSet
+
+
+@dataclass(frozen=True, eq=False)
+class ComponentImages:
+    """Images of all components of a spectrum.
+
+    Attributes
+    ----------
+    recipe : ComponentRecipe
+    spectrum : MeasuredSpectrum
+    channels : Channels
+    labels : tuple of str
+        Sub-collimators.
+    separated : SeparatedVisibilities
+        For unit flux; helioprojective axes, phase centre = map centre.
+    misfit : float
+        Share of the normalised amplitudes (rms) in which the channels disagree with the components, beyond noise.
+    components : tuple of ComponentImage
+    findings : tuple of Finding
+        About all components.
+    elapsed : float, s
+    """
+
+    recipe: ComponentRecipe
+    spectrum: MeasuredSpectrum
+    channels: Channels
+    labels: tuple[str, ...]
+    separated: SeparatedVisibilities
+    misfit: float
+    components: tuple[ComponentImage, ...]
+    findings: tuple[Finding, ...]
+    elapsed: float = 0.0
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are simulated."""
+        return self.spectrum.simulated
+
+    @property
+    def verdict(self) -> str:
+        """``trusted``, or ``doubtful`` if anything speaks against the separation; images have their own verdicts."""
+        return "doubtful" if any(found.severity is Severity.DOUBT for found in self.findings) else "trusted"
+
+
+def component_name(label: str) -> str:
+    """A component for people: "thermal" of ``vth``, "thermal 2" of ``vth_2``."""
+    kind, _, number = label.partition("_")
+    return " ".join(part for part in (_KINDS.get(kind, kind), number) if part)
+
+
+def prepare_component_recipe(
+    image_request: ImageRequest,
+    spectrum_request: SpectrumRequest,
+    science: Path,
+    background: Path | None = None,
+    aspect: Sequence[Path] = (),
+    *,
+    catalog: CalibrationCatalog = SHIPPED,
+    table: ThermalTable | None = None,
+    least_counts: float = LEAST_COUNTS,
+) -> ComponentRecipe:
+    """Make a recipe from requests: pointing, location and calibration are found in the files.
+
+    Parameters
+    ----------
+    image_request : ImageRequest
+        Its energy range holds the channels that are used.
+    spectrum_request : SpectrumRequest
+        Of the same time range. Without a location it gets that of the images.
+    science, background : path
+        L1 pixel data.
+    aspect : sequence of paths
+        Auxiliary files around the window; may be empty.
+    catalog : CalibrationCatalog
+    table : ThermalTable, optional
+        Thermal emission instead of the built-in table.
+    least_counts : float, ct
+        Counts above background that a channel needs.
+
+    Raises
+    ------
+    InvalidProduct, SelectionError, CalibrationError, ReconstructionError
+        When the files or the selection allow no images.
+    """
+    images = prepare_recipe(image_request, science, background, aspect, catalog=catalog)
+    if spectrum_request.location is None:
+        spectrum_request = replace(spectrum_request, location=(images.location.x, images.location.y))
+    measured = measure_spectrum(spectrum_request, science, background, aspect, catalog=catalog, table=table)
+    return ComponentRecipe(images=images, spectrum=measured.recipe, least_counts=least_counts)
+
+
+def component_images(
+    recipe: ComponentRecipe,
+    locate: Callable[[FileReference], Path],
+    *,
+    catalog: CalibrationCatalog = SHIPPED,
+    table: ThermalTable | None = None,
+    progress: Callable[[str, Method, int, int], None] | None = None,
+) -> ComponentImages:
+    """Make the component images of a recipe.
+
+    Parameters
+    ----------
+    recipe : ComponentRecipe
+    locate : callable
+        Returns the path of a file that the recipe names.
+    catalog : CalibrationCatalog
+        Contains the energy table that the recipe names; CAL files may also come from ``locate``.
+    table : ThermalTable, optional
+        Thermal emission instead of the built-in table.
+    progress : callable, optional
+        Called before each image with component, method, number of the image (from 0) and number of images.
+
+    Raises
+    ------
+    InvalidProduct
+        When the contents of a file differ from those the recipe was made for.
+    SelectionError
+        When the recipe is of another revision, the spectrum has no fit or a single component, or too few channels can
+        be used.
+    CalibrationError, ReconstructionError
+        When the components cannot be told apart, or none of the images can be made.
+    """
+    begin = perf_counter()
+    if recipe.revision != COMPONENT_REVISION:
+        message = f"the recipe is of revision {recipe.revision}; this software makes images of {COMPONENT_REVISION}"
+        raise SelectionError(message)
+    spectrum = measure_recipe(recipe.spectrum, locate, catalog, table)
+    with single_threaded():  # the same numbers in every process
+        made = _component_images(recipe, spectrum, prepare_data(recipe.images, locate, catalog), progress)
+        return replace(made, elapsed=perf_counter() - begin)
+
+
+def _component_images(
+    recipe: ComponentRecipe,
+    spectrum: MeasuredSpectrum,
+    data: PreparedData,
+    progress: Callable[[str, Method, int, int], None] | None,
+) -> ComponentImages:
+    fit = _fit_of(spectrum)
+    channels, vis = _channels(recipe, fit, spectrum.spectrum, data)
+    separated = separate(
+        np.array([one.vis for one in vis]), np.array([one.sigma for one in vis]), channels.flux, channels.weights
+    )
+    ratio = np.array([one.amplitude / one.sigma for one in vis])
+    misfit = unexplained_share(separated.chi2, separated.ndof, float((ratio**2).sum()))
+    common = tuple(_findings(recipe, fit, separated, misfit, vis[0].labels))
+    weak = [_weak(label, share) for label, share in zip(fit.components, channels.weights.T, strict=True)]
+    fluxes = component_fluxes(channels.flux, channels.width, channels.weights)
+    pixels = data.sum_pixels(channels.energy)
+    made = []
+    for number, label in enumerate(fit.components):
+        source = replace(
+            vis[0],
+            vis=fluxes[number] * separated.vis[number],
+            sigma=fluxes[number] * separated.sigma[number],
+            meta={**vis[0].meta, "e_low": pixels.e_low, "e_high": pixels.e_high, "component": label},
+        )
+        scaled = component_pixels(pixels, source, float(fluxes[number]), data)
+        told = None if progress is None else _numbered(progress, label, number, len(fluxes))
+        images = _images_of(recipe, data, source, scaled, (*common, *weak[number]), told)
+        share = float(fluxes[number] / fluxes.sum())
+        made.append(ComponentImage(label, component_name(label), float(fluxes[number]), share, images))
+    findings = (*common, *(found for some in weak for found in some))
+    return ComponentImages(recipe, spectrum, channels, vis[0].labels, separated, misfit, tuple(made), findings)
+
+
+def _numbered(
+    progress: Callable[[str, Method, int, int], None], label: str, number: int, components: int
+) -> Callable[[Method, int, int], None]:
+    return lambda method, n, methods: progress(label, method, number * methods + n, components * methods)
+
+
+def _fit_of(spectrum: MeasuredSpectrum) -> SpectrumFit:
+    """The fit of the spectrum, with at least two components."""
+    if spectrum.fit is None:
+        message = f"component images need a fit of the spectrum; there is none: {spectrum.no_fit}"
+        raise SelectionError(message)
+    if len(spectrum.fit.components) < 2:
+        message = (
+            f"the model of the spectrum is {spectrum.fit.model}, a single component: there is nothing to separate; "
+            "choose a model such as vth+thick2"
+        )
+        raise SelectionError(message)
+    return spectrum.fit
+
+
+def _channels(
+    recipe: ComponentRecipe, fit: SpectrumFit, spectrum: CountSpectrum, data: PreparedData
+) -> tuple[Channels, list[Visibilities]]:
+    """Choose the channels, and form their visibilities without the systematic error."""
+    e_low, e_high = spectrum.e_low, spectrum.e_high
+    reasons = _outside(recipe, fit, e_low, e_high)
+    net, quiet = np.full(e_low.size, np.nan), np.full(e_low.size, np.nan)
+    flux, found = [], []
+    x, y = recipe.images.location.x, recipe.images.location.y
+    flare_xy, scheme = data.flare_xy(x, y), recipe.images.amplitude_scheme
+    for i in np.flatnonzero([not reason for reason in reasons]):
+        pixels = data.sum_pixels((float(e_low[i]), float(e_high[i])))
+        labels = pixels.switched_on(recipe.images.subcollimators)
+        total, quiet[i] = pixels.totals(detector_indices(labels))
+        net[i] = total - quiet[i]
+        if net[i] < recipe.least_counts:
+            reasons[i] = f"{net[i]:.0f} counts above background, {recipe.least_counts:.0f} are needed"
+            continue
+        # F and V are from the same pixels and sub-collimators, so their ratio is 1 for a point at the phase centre
+        flux.append(counted_flux(pixels, labels, flare_xy=flare_xy, scheme=scheme))
+        vis = form_visibilities(pixels, labels, flare_xy=flare_xy, scheme=scheme, systematic=0.0)
+        found.append(vis.to_helioprojective(recipe.images.pointing, x, y))
+    used = np.array([not reason for reason in reasons])
+    if used.sum() < len(fit.components):
+        message = (
+            f"{len(fit.components)} components need at least as many channels with {recipe.least_counts:.0f} counts "
+            f"above background; there are {used.sum()}: choose a longer time range or wider energies"
+        )
+        raise SelectionError(message)
+    weights = component_weights(np.array(list(fit.components.values()))[:, used])
+    return Channels(e_low, e_high, used, tuple(reasons), net, quiet, np.array(flux), weights), found
+
+
+def _outside(recipe: ComponentRecipe, fit: SpectrumFit, e_low: Floats, e_high: Floats) -> list[str]:
+    """Why a channel is not used, before its counts are known; empty where it may be."""
+    low, high = recipe.images.energy_range
+    reasons = []
+    for first, last, fitted in zip(e_low, e_high, fit.energy.used, strict=True):
+        if first < low - _SAME_ENERGY or not last <= high + _SAME_ENERGY:
+            reasons.append(f"outside {low:g}-{high:g} keV")
+        elif not fitted:
+            reasons.append("not in the fit of the spectrum")
+        elif first < LOWEST - _SAME_ENERGY:
+            reasons.append(f"below {LOWEST:g} keV, where the threshold of the detectors cuts in")
+        else:
+            reasons.append("")
+    return reasons
+
+
+def _findings(
+    recipe: ComponentRecipe,
+    fit: SpectrumFit,
+    separated: SeparatedVisibilities,
+    misfit: float,
+    labels: tuple[str, ...],
+) -> Iterator[Finding]:
+    """What speaks against the separation."""
+    if fit.verdict == "doubtful":
+        reasons = " ".join(doubt.text for doubt in fit.doubts if doubt.serious)
+        text = f"the fit of the spectrum, which gives the shares of the components, is doubtful: {reasons}"
+        yield Finding("component_fit", Severity.DOUBT, text)
+    if recipe.images.background is None:
+        text = "no background was subtracted: at high energies it is taken for a component"
+        yield Finding("component_background", Severity.DOUBT, text)
+    if separated.condition >= CONDITION:
+        text = (
+            f"the components have similar shares in all channels: the condition number is {separated.condition:.0f}, "
+            f"and noise is amplified by up to this factor (limit {CONDITION:.0f})"
+        )
+        yield Finding("component_condition", Severity.DOUBT, text)
+    if separated.ndof == 0:
+        text = f"as many channels as components ({len(fit.components)}): no χ² says whether they agree"
+        yield Finding("component_channels", Severity.DOUBT, text)
+    elif separated.reduced_chi2 > CHI2:
+        text = (
+            f"the visibilities of the channels are not sums of {len(fit.components)} components: χ² per degree of "
+            f"freedom is {separated.reduced_chi2:.1f}, and {100.0 * misfit:.0f} % of the amplitudes disagree"
+        )
+        yield Finding("component_misfit", Severity.DOUBT if misfit > MISFIT else Severity.NOTE, text)
+    if separated.ndof:
+        reduced = separated.chi2_of_labels / separated.ndof_of_label
+        worst = [f"{labels[j]} ({reduced[j]:.1f})" for j in np.argsort(-reduced) if reduced[j] > CHI2]
+        if worst:
+            text = (
+                f"sub-collimators in which the channels do not agree, with χ² per degree of freedom: {', '.join(worst)}"
+            )
+            yield Finding("component_labels", Severity.NOTE, text)
+
+
+def _weak(label: str, weights: Floats) -> tuple[Finding, ...]:
+    """A doubt about a component that is small in every channel."""
+    strong = int((weights > LEAST_SHARE).sum())
+    if strong >= LEAST_CHANNELS:
+        return ()
+    text = (
+        f"the {component_name(label)} component gives more than {100.0 * LEAST_SHARE:.0f} % of the counts in "
+        f"{strong} of {weights.size} channels; {LEAST_CHANNELS} are needed to see it"
+    )
+    return (Finding("component_weak", Severity.DOUBT, text),)
+
+
+def component_pixels(pixels: MetaPixels, vis: Visibilities, flux: float, data: PreparedData) -> MetaPixels:
+    """The counts of a band, scaled to the flux of a component: right in total, not in their pattern.
+
+    Methods for visibilities take nothing but the total flux from them, and the verdict the number of counts.
+
+    Parameters
+    ----------
+    pixels : MetaPixels
+        Of the band.
+    vis : Visibilities
+        Of the component.
+    flux : float, ct s⁻¹ cm⁻² keV⁻¹
+    data : PreparedData
+    """
+    place = data.flare_xy(*vis.phase_center)
+    share = flux / counted_flux(pixels, vis.labels, flare_xy=place, scheme=data.options.amplitude_scheme)
+    counts = ("counts", "background", "rate", "rate_sigma", "top_bottom")
+    squares = ("counts_variance", "background_variance")
+    scaled = {name: share * getattr(pixels, name) for name in counts}
+    scaled |= {name: share**2 * getattr(pixels, name) for name in squares}
+    return replace(pixels, **scaled, single=None)
+
+
+def _images_of(
+    recipe: ComponentRecipe,
+    data: PreparedData,
+    vis: Visibilities,
+    pixels: MetaPixels,
+    notes: tuple[Finding, ...],
+    progress: Callable[[Method, int, int], None] | None,
+) -> ImageSet:
+    """All images of one component."""
+    begin, images = perf_counter(), recipe.images
+    flare_xy = data.flare_xy(*vis.phase_center)
+    operator = FourierOperator(vis.u, vis.v, images.grid)
+    given = ImagingInput(vis, pixels, images.grid, operator, images.pointing, flare_xy, images.amplitude_scheme)
+    made: dict[Method, Reconstruction] = {}
+    failures: dict[Method, str] = {}
+    ensembles: dict[Method, Ensemble] = {}
+    methods = [method for method in Method if method in images.methods]
+    for number, method in enumerate(methods):
+        if progress is not None:
+            progress(method, number, len(methods))
+        parameters = images.methods[method]
+        try:
+            made[method] = run_method(method, parameters, given)
+            if images.ensemble:
+                ensembles[method] = perturbed_ensemble(
+                    method, parameters, given, images.ensemble, images.seed, image=made[method]
+                )
+        except ReconstructionError as error:  # continue with the other methods
+            failures[method] = str(error)
+    if not made:
+        reasons = "; ".join(f"{method_name(method)}: {reason}" for method, reason in failures.items())
+        message = f"{component_name(str(vis.meta['component']))} component: {reasons}"
+        raise ReconstructionError(message)
+    sigma = images.pointing.sigma
+    return ImageSet(
+        images,
+        pixels,
+        vis,
+        made,
+        failures,
+        None,
+        flare_xy,
+        data.science.asked(images.t_start, images.t_end, images.window_rule),
+        perf_counter() - begin,
+        ensembles,
+        data.calibration,
+        position=position_error(vis, None, (sigma, sigma)),
+        background_asked=data.background_asked,
+        notes=notes,
+        no_locator="component images do not use the coarse locator",
+    )

@@ -1,0 +1,126 @@
+"""The recipe of component images: everything that determines the images of a spectrum's components, frozen.
+
+It joins the recipe of the images and the recipe of the spectrum, which have the same files and the same time range.
+`stixcore.component_images.component_images` runs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stixcore.errors import SelectionError
+from stixcore.fits.windows import WindowRule
+from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.recipe import Recipe
+from stixcore.recipe_pair import require_same_data
+from stixcore.spectrum_recipe import NO_MODEL, SpectrumRecipe
+
+#: Version of the JSON format.
+COMPONENT_RECIPE_VERSION = 1
+#: Raised whenever the software gives other numbers for the same recipe.
+COMPONENT_REVISION = 1
+#: Counts above background that a channel needs (guide of the ground software for images of a channel: 1,000).
+LEAST_COUNTS = 1_000.0
+#: Methods that make images of visibilities. EM is for counts with the noise of counts, and those of a component are
+#: differences of channels; the full-disk map is for finding the flare.
+COMPONENT_METHODS = (Method.BP, Method.CLEAN, Method.MS_CLEAN, Method.MEM_GE, Method.VIS_FWDFIT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentRecipe:
+    """Everything that determines component images.
+
+    Attributes
+    ----------
+    images : Recipe
+        Of the images: files, pointing, grid, location, methods of `COMPONENT_METHODS` with their parameters, and number
+        and seed of the simulated copies. Its energy range holds the channels that are used.
+    spectrum : SpectrumRecipe
+        Of the whole flare: the same files and time range, the response, and the model with the components.
+    least_counts : float, ct
+        Counts above background that a channel needs.
+    revision, version : int
+        Of the software that gives the numbers, and of the JSON format.
+
+    Raises
+    ------
+    SelectionError
+        When a value is impossible, or the two recipes do not belong together.
+    """
+
+    images: Recipe
+    spectrum: SpectrumRecipe
+    least_counts: float = LEAST_COUNTS
+    revision: int = COMPONENT_REVISION
+    version: int = COMPONENT_RECIPE_VERSION
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "least_counts", float(self.least_counts))
+        _require(0 < self.least_counts < math.inf, f"least_counts must be positive, found {self.least_counts:g}")
+        others = [method_name(method) for method in self.images.methods if method not in COMPONENT_METHODS]
+        known = ", ".join(map(method_name, COMPONENT_METHODS))
+        _require(not others, f"component images are made by {known}, not by {', '.join(others)}")
+        _require(self.spectrum.request.model != NO_MODEL, "component images need a spectrum with a model")
+        _require(self.images.window_rule is WindowRule.CENTRES, "the images must have the time bins of the spectrum")
+        require_same_data(self.images, self.spectrum)
+
+    @property
+    def component_id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain JSON values."""
+        return {
+            "version": self.version,
+            "revision": self.revision,
+            "images": self.images.to_dict(),
+            "spectrum": self.spectrum.to_dict(),
+            "least_counts": self.least_counts,
+        }
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no blanks, ASCII."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> ComponentRecipe:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        SelectionError
+            When the text is not a recipe of component images: unknown version, unknown or missing keys, impossible
+            values.
+        """
+        try:
+            return cls._from_dict(json.loads(text))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            message = f"this is not a recipe of component images of version {COMPONENT_RECIPE_VERSION}: {error}"
+            raise SelectionError(message) from error
+
+    @classmethod
+    def _from_dict(cls, data: Mapping[str, Any]) -> ComponentRecipe:
+        if data["version"] != COMPONENT_RECIPE_VERSION:
+            message = f"version: expected {COMPONENT_RECIPE_VERSION}, found {data['version']!r}"
+            raise ValueError(message)
+        recipe = cls(
+            images=Recipe.from_json(json.dumps(data["images"])),
+            spectrum=SpectrumRecipe.from_json(json.dumps(data["spectrum"])),
+            least_counts=data["least_counts"],
+            revision=int(data["revision"]),
+        )
+        if recipe.to_dict() != data:  # an unknown or misspelt key would be ignored silently
+            message = "keys or values that this version does not know"
+            raise ValueError(message)
+        return recipe
+
+
+def _require(fits: object, message: str) -> None:
+    if not fits:
+        raise SelectionError(message)
