@@ -28,7 +28,8 @@ from stixcore.simulation.layout import iso
 from stixcore.simulation.observation import Observation, expected_counts, observe
 from stixcore.simulation.quicklook import QUICKLOOK_DETECTORS
 from stixcore.simulation.sources import Circle, Ellipse, Loop, Source
-from stixcore.simulation.spectrum import PowerLawSpectrum, ThermalSpectrum, integrate
+from stixcore.simulation.spectrum import ThermalSpectrum, ThickTargetSpectrum, integrate
+from stixcore.spectra.models.thermal import KEV_PER_MK
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.datetime64]
@@ -101,7 +102,7 @@ def random_flare(rng: Generator, peak: np.datetime64, orbit: Orbit, sizes: Flare
         body = Loop(x, y, length, round(0.55 * length, 1), angle, round(opening, 1))
     rise = round(rng.uniform(25.0, 60.0) * (1.0 + scale), 1)
     decay = round(rng.uniform(80.0, 160.0) * (1.0 + 2.0 * scale), 1)
-    temperature = round(1.0 + 0.6 * scale + rng.uniform(0.0, 0.2), 2)
+    temperature = round(float(1.0 + 0.6 * scale + rng.uniform(0.0, 0.2)) / KEV_PER_MK, 1)
     pointing = orbit.pointing(peak)
     # detected rate = flux × effective area of the imaging detectors
     thermal = rate / pixel_response((body,), pointing)[QUICKLOOK_DETECTORS].sum()
@@ -115,7 +116,7 @@ def random_flare(rng: Generator, peak: np.datetime64, orbit: Orbit, sizes: Flare
         components.append(
             Component(
                 feet,
-                PowerLawSpectrum(round(float(hard), 3), round(rng.uniform(3.5, 5.5), 2)),
+                ThickTargetSpectrum(round(float(hard), 3), round(1.0 + rng.uniform(3.5, 5.5), 2)),
                 Gaussian(burst, round(0.7 * rise, 1)),
             )
         )

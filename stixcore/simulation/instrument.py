@@ -30,7 +30,6 @@ from stixcore.instrument.tables import (
     trigger_accumulator,
 )
 from stixcore.simulation.sources import Source, shares, source_position, source_visibility
-from stixcore.simulation.spectrum import ENERGY_GRID, cumulative
 
 Floats = NDArray[np.float64]
 
@@ -63,6 +62,8 @@ _CONTINUUM = (
     (135.0, 0.155), (150.0, 0.11), (165.0, 0.03), (250.0, 0.004), (400.0, 0.0005),
 )  # fmt: skip
 _LINES = ((7.8, 0.86, 0.5), (12.0, 0.14, 0.6), (30.6, 4.75, 1.1), (34.9, 0.75, 1.1), (81.0, 1.75, 2.2))
+#: Grid on which the background is integrated, keV.
+_ENERGY_GRID = np.geomspace(1.0, 400.0, 6000)
 
 
 def modulation(transmission: Floats, large: bool = True) -> Floats:
@@ -145,9 +146,9 @@ class Background:
     def pixel_rates(self, edges: Floats) -> Floats:
         """Rates in the channels of every pixel, (32, 12, 32) float, ct s⁻¹; ``edges`` is (32, 12, 33) float, keV."""
         total = _background_cumulative()
-        per_channel = np.diff(np.interp(edges, ENERGY_GRID, total), axis=-1)
+        per_channel = np.diff(np.interp(edges, _ENERGY_GRID, total), axis=-1)
         weight = pixel_area() * np.where(np.arange(N_PIXELS) < 8, 1.0, SMALL_PIXEL_BACKGROUND)
-        above_threshold = total[-1] - np.interp(4.0, ENERGY_GRID, total)
+        above_threshold = total[-1] - np.interp(4.0, _ENERGY_GRID, total)
         return np.asarray(
             self.rate / (N_DETECTORS * weight.sum() * above_threshold) * weight[None, :, None] * per_channel
         )
@@ -156,11 +157,12 @@ class Background:
 @cache
 def _background_cumulative() -> Floats:
     energy, level = np.array(_CONTINUUM).T
-    density = np.exp(np.interp(np.log(ENERGY_GRID), np.log(energy), np.log(level)))
-    density[energy[0] > ENERGY_GRID] = 0.0
+    density = np.exp(np.interp(np.log(_ENERGY_GRID), np.log(energy), np.log(level)))
+    density[energy[0] > _ENERGY_GRID] = 0.0
     for line, counts, sigma in _LINES:
-        density += counts / (sigma * np.sqrt(2.0 * np.pi)) * np.exp(-0.5 * ((ENERGY_GRID - line) / sigma) ** 2)
-    return cumulative(density)
+        density += counts / (sigma * np.sqrt(2.0 * np.pi)) * np.exp(-0.5 * ((_ENERGY_GRID - line) / sigma) ** 2)
+    steps = 0.5 * (density[1:] + density[:-1]) * np.diff(_ENERGY_GRID)
+    return np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def dead_time(incident: Floats) -> tuple[Floats, Floats]:

@@ -16,6 +16,7 @@ from stixcore.errors import SelectionError
 from stixcore.fits.compression import compress, compression_variance, decompress
 from stixcore.fits.products import PixelData, ProductHeader
 from stixcore.fits.spec import ProductKind
+from stixcore.instrument.geometry import BACKGROUND_MONITOR
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, trigger_accumulator
 from stixcore.simulation.flare import Flare, components_of, mean_level
 from stixcore.simulation.instrument import (
@@ -118,6 +119,10 @@ def expected_counts(
             bins = np.flatnonzero((state > 0) == attenuated)
             if bins.size:
                 response = area * integrate(component.spectrum, edges, attenuated=attenuated)
+                if attenuated:  # the background monitor has no attenuator in front of it
+                    response[BACKGROUND_MONITOR] = area[BACKGROUND_MONITOR] * integrate(
+                        component.spectrum, edges[BACKGROUND_MONITOR]
+                    )
                 rates[bins] += np.multiply.outer(level[bins], response.ravel())
     rates = rates.reshape(t_start.size, N_DETECTORS, N_PIXELS, N_CHANNELS)
     incident = group_rates(rates.sum(axis=(2, 3))) + EMPTY_TRIGGER_RATE

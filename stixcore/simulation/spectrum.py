@@ -1,7 +1,7 @@
-"""Count spectra: counts per cm² and keV in detectors without grids.
+"""Spectra of sources: models of photons, folded with the response, and normalized by their counts.
 
-There are two emission models behind the same entrance window: thermal (exponential) and non-thermal (power law above a
-break). They model counts; the detectors' response matrix is not applied.
+There are two models, those of spectral fits: an isothermal plasma and a thick target. A fit of simulated counts
+therefore finds the parameters that went in.
 """
 
 from __future__ import annotations
@@ -14,112 +14,105 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.errors import SelectionError
+from stixcore.simulation.response import count_edges, narrow_counts
+from stixcore.spectra.models.bremsstrahlung import ElectronSpectrum
+from stixcore.spectra.models.thermal import thermal
+from stixcore.spectra.models.thick_target import thick_target
+from stixcore.spectra.tables import response_tables
 
 Floats = NDArray[np.float64]
 
-#: Grid for the integration of spectra, keV, on which the error of linear interpolation is below 1e-5.
-ENERGY_GRID = np.geomspace(1.0, 400.0, 6000)
-WINDOW_ENERGY = 5.5  # keV, where the transmission of the entrance window is 1/e
-ATTENUATOR_DEPTH = 4.25  # optical depth of 0.6 mm aluminum at 10 keV
-
-
-def window_transmission(energy: Floats) -> Floats:
-    """Transmission of entrance window and blankets, exp(-(E_w/E)³): 7 % at 4 keV, 46 % at 6 keV, 85 % at 10 keV."""
-    return np.asarray(np.exp(-((WINDOW_ENERGY / energy) ** 3)))
-
-
-def attenuator_transmission(energy: Floats) -> Floats:
-    """Transmission of 0.6 mm aluminum, exp(-4.25 (E/10 keV)^-2.9): almost zero below 8 keV, 57 % at 20 keV."""
-    return np.asarray(np.exp(-ATTENUATOR_DEPTH * (energy / 10.0) ** -2.9))
+#: Count spectra are within these energies, keV; bands of fluxes start at the response's lowest channel.
+LOWEST_BAND, HIGHEST_BAND = 4.0, 150.0
 
 
 class Spectrum(Protocol):
-    """Shape of a count spectrum, and its flux at the peak of the light curve."""
+    """A photon spectrum, and the counts that it has at the peak of the light curve."""
 
     @property
     def flux(self) -> float:
-        """Counts s⁻¹ cm⁻² in ``band``, without grids."""
+        """Counts s⁻¹ cm⁻² in ``band``, without grids and attenuator."""
 
     @property
     def band(self) -> tuple[float, float]:
         """Energy band of the flux, keV."""
 
-    def shape(self, energy: Floats) -> Floats:
-        """Relative counts per keV behind the entrance window."""
+    def photons(self, photon_edges: Floats) -> Floats:
+        """Photons s⁻¹ cm⁻² keV⁻¹ at 1 AU in each bin, for one unit of the model's norm."""
 
     def __hash__(self) -> int:
-        """Spectra are hashable, because their integrals are cached."""
+        """Spectra are hashable, because their counts are cached."""
 
 
 def _require_flux(spectrum: Spectrum) -> None:
     low, high = spectrum.band
-    if not (spectrum.flux >= 0 and ENERGY_GRID[0] <= low < high <= ENERGY_GRID[-1]):
-        message = f"a spectrum needs a flux ≥ 0 in a band within 1-400 keV, found {spectrum}"
+    if not (spectrum.flux >= 0 and LOWEST_BAND <= low < high <= HIGHEST_BAND):
+        message = f"a spectrum needs a flux ≥ 0 in a band within 4-150 keV, found {spectrum}"
         raise SelectionError(message)
 
 
 @dataclass(frozen=True)
 class ThermalSpectrum:
-    """Optically thin thermal emission, exp(-E/kT)/E.
+    """Isothermal plasma in front of the detectors (`stixcore.spectra.models.thermal`); its norm is in 10⁴⁹ cm⁻³.
 
     Attributes
     ----------
     flux : float, ct s⁻¹ cm⁻² in ``band``
-    temperature : float, keV
+    temperature : float, MK
     """
 
     flux: float
-    temperature: float = 1.3
+    temperature: float = 15.0
     band: tuple[float, float] = (4.0, 10.0)
 
     def __post_init__(self) -> None:
         _require_flux(self)
 
-    def shape(self, energy: Floats) -> Floats:
-        """See `Spectrum.shape`."""
-        return np.asarray(np.exp(-energy / self.temperature) / energy * window_transmission(energy))
+    def photons(self, photon_edges: Floats) -> Floats:
+        """See `Spectrum.photons`."""
+        return thermal(photon_edges, self.temperature, 1.0)
 
 
 @dataclass(frozen=True)
-class PowerLawSpectrum:
-    """Non-thermal emission: E^-index above ``cutoff`` keV, E^-1.5 below.
+class ThickTargetSpectrum:
+    """Thick target (`stixcore.spectra.models.thick_target`); its norm is in 10³⁵ electrons s⁻¹.
 
     Attributes
     ----------
     flux : float, ct s⁻¹ cm⁻² in ``band``
-    index : float
+    delta : float
+        Index of the electrons.
     cutoff : float, keV
+        Lowest energy of the electrons.
     """
 
     flux: float
-    index: float = 4.5
-    cutoff: float = 14.0
+    delta: float = 5.5
+    cutoff: float = 18.0
     band: tuple[float, float] = (16.0, 28.0)
 
     def __post_init__(self) -> None:
         _require_flux(self)
 
-    def shape(self, energy: Floats) -> Floats:
-        """See `Spectrum.shape`."""
-        ratio = energy / self.cutoff
-        return np.asarray(np.where(ratio >= 1.0, ratio**-self.index, ratio**-1.5) * window_transmission(energy))
-
-
-def cumulative(density: Floats) -> Floats:
-    """∫ density dE from the start of ``ENERGY_GRID``, by the trapezoidal rule."""
-    steps = 0.5 * (density[1:] + density[:-1]) * np.diff(ENERGY_GRID)
-    return np.concatenate([[0.0], np.cumsum(steps)])
+    def photons(self, photon_edges: Floats) -> Floats:
+        """See `Spectrum.photons`."""
+        return thick_target(photon_edges, 1.0, ElectronSpectrum(self.delta, self.cutoff))
 
 
 @lru_cache(maxsize=256)
-def _cumulative_flux(spectrum: Spectrum, attenuated: bool) -> Floats:
-    """Cumulative counts s⁻¹ cm⁻² of a spectrum; the attenuator does not change its normalization."""
-    shape = spectrum.shape(ENERGY_GRID)
-    total = cumulative(shape)
-    low, high = np.interp(spectrum.band, ENERGY_GRID, total)
-    if attenuated:
-        total = cumulative(shape * attenuator_transmission(ENERGY_GRID))
-    return spectrum.flux / (high - low) * total
+def _unit_counts(spectrum: Spectrum, attenuated: bool) -> Floats:
+    """Cumulative counts s⁻¹ cm⁻² up to each narrow edge, (n + 1,) float, for one unit of the norm at 1 AU."""
+    photons = spectrum.photons(response_tables().photon_edges)
+    return np.concatenate([[0.0], np.cumsum(narrow_counts(photons, attenuated))])
+
+
+def norm_at_unit_distance(spectrum: Spectrum) -> float:
+    """Norm of the photon model at the peak for a flare at 1 AU from the spacecraft, 10⁴⁹ cm⁻³ or 10³⁵ s⁻¹.
+
+    At D AU it is D² times this value. The attenuator does not change it.
+    """
+    low, high = np.interp(spectrum.band, count_edges(), _unit_counts(spectrum, False))
+    return float(spectrum.flux / (high - low))
 
 
 def integrate(spectrum: Spectrum, edges: Floats, *, attenuated: bool = False) -> Floats:
@@ -129,7 +122,7 @@ def integrate(spectrum: Spectrum, edges: Floats, *, attenuated: bool = False) ->
     ----------
     spectrum : Spectrum
     edges : (…, n + 1) float, keV
-        Increasing; the spectrum is zero outside 1-400 keV.
+        Increasing; the spectrum is zero outside 2-150 keV.
     attenuated : bool
         Whether the attenuator is in.
 
@@ -137,8 +130,8 @@ def integrate(spectrum: Spectrum, edges: Floats, *, attenuated: bool = False) ->
     -------
     (…, n) float
     """
-    total = _cumulative_flux(spectrum, attenuated)
-    return np.diff(np.interp(edges, ENERGY_GRID, total), axis=-1)
+    total = norm_at_unit_distance(spectrum) * _unit_counts(spectrum, attenuated)
+    return np.diff(np.interp(edges, count_edges(), total), axis=-1)
 
 
 def describe(spectrum: Spectrum) -> dict[str, Any]:
