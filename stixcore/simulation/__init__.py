@@ -2,8 +2,8 @@
 
 Modules in reading order: `sources` (shapes on the sky), `response` (photons → counts), `spectrum`, `flare` (shape ×
 spectrum × time), `instrument` (sky → rate per pixel), `observation` (rates → telemetered counts), `files`, `layout` and
-`quicklook` (counts → FITS), `campaign` (days of files). `quick` makes A, B, C, D sums without files in a fraction of a
-millisecond.
+`quicklook` (counts → FITS), `campaign` (days of files), `two_footpoints` (one flare of three known spectra). `quick`
+makes A, B, C, D sums without files in a fraction of a millisecond.
 
 Design notes
 ------------

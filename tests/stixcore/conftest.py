@@ -23,6 +23,7 @@ from stixcore.fits.spec import ProductKind
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet
 from stixcore.options import ImageRequest
 from stixcore.reconstruct import prepare_recipe, reconstruct
+from stixcore.simulation.two_footpoints import TwoFootpoints, two_footpoints
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities
 
@@ -200,6 +201,20 @@ def patience() -> Iterator[None]:
         warnings.simplefilter("ignore")
         yield
         gc.collect()
+
+
+@pytest.fixture(scope="session")
+def simulated_footpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TwoFootpoints]:
+    """`two_footpoints` of given counts and options, made once each; tests must not change the files."""
+    made: dict[tuple[Any, ...], TwoFootpoints] = {}
+
+    def make(counts: float, **options: Any) -> TwoFootpoints:
+        key = (counts, *sorted(options.items()))
+        if key not in made:
+            made[key] = two_footpoints(tmp_path_factory.mktemp("footpoints"), counts, **options)
+        return made[key]
+
+    return make
 
 
 # --- made-up ones -----------------------------------------------------------------------------------------------------
