@@ -73,7 +73,7 @@ def image_channels(
         When a region does not fit the image.
     """
     data = replace(data, science=data.science.in_memory())
-    chosen = [_channel_pixels(recipe, data, *band) for band in zip(e_low.tolist(), e_high.tolist(), strict=True)]
+    chosen = _chosen_channels(recipe, data, e_low, e_high)
     divide = _Sources(recipe, data) if recipe.method is Method.VIS_FWDFIT else _Masks(recipe, data)
     reasons: list[str] = []
     shares: list[RegionShares] = []
@@ -98,6 +98,18 @@ def image_channels(
         images=np.array(images) if images else np.zeros((0, *recipe.images.grid.shape)),
         areas=divide.areas,
     )
+
+
+def imaged_visibilities(recipe: RegionRecipe, data: PreparedData, e_low: Floats, e_high: Floats) -> list[Visibilities]:
+    """Visibilities of the channels with enough counts; parameters are those of `image_channels`."""
+    data = replace(data, science=data.science.in_memory())
+    chosen = _chosen_channels(recipe, data, e_low, e_high)
+    return [_visibilities(recipe, data, pixels) for pixels in chosen if not isinstance(pixels, str)]
+
+
+def _chosen_channels(recipe: RegionRecipe, data: PreparedData, e_low: Floats, e_high: Floats) -> list[MetaPixels | str]:
+    """Sums of each channel, or why it is not imaged."""
+    return [_channel_pixels(recipe, data, *band) for band in zip(e_low.tolist(), e_high.tolist(), strict=True)]
 
 
 def _channel_pixels(recipe: RegionRecipe, data: PreparedData, low: float, high: float) -> MetaPixels | str:

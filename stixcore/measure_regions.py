@@ -31,6 +31,7 @@ from stixcore.reconstruct import prepare_data
 from stixcore.references import FileReference
 from stixcore.region_recipe import REGION_REVISION, RegionRecipe
 from stixcore.spectra.fit.energy_range import LEAST_CHANNELS
+from stixcore.spectra.fit.recipe import FULL, THERMAL
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.region_spectrum import RegionSpectrum, divided_spectrum
 from stixcore.spectra.regions import Region
@@ -41,6 +42,8 @@ __all__ = ["MeasuredRegions", "RegionSpectrum", "measure_regions"]
 Floats = NDArray[np.float64]
 
 REST = "rest"
+#: Models of the automatic fit of a region: a footpoint may have no hot plasma, which the whole flare always has.
+CANDIDATES = (THERMAL, "thick2", FULL)
 #: Finest resolution of the sub-collimators that are used by default, arcsec. Smaller regions exchange flux with what
 #: surrounds them.
 RESOLUTION = 14.6
@@ -194,7 +197,9 @@ def _fitted(
         return made
     angle = albedo_angle(request, whole.location, whole.distance)
     # the response is that of the whole flare, at its location: grids change by 0.2 % over the disk
-    fit, no_fit = fit_or_reason(request, made.spectrum, whole.response, whole.distance, angle, table, found.imaged)
+    fit, no_fit = fit_or_reason(
+        request, made.spectrum, whole.response, whole.distance, angle, table, found.imaged, CANDIDATES
+    )
     if fit is None and found.imaged.sum() < LEAST_CHANNELS:
         n = int(found.imaged.sum())
         no_fit = (

@@ -29,7 +29,7 @@ from stixcore.recipe import Location
 from stixcore.references import FileReference, TableReference, reference_to, verified
 from stixcore.spectra.counts import CountSpectrum, count_spectrum
 from stixcore.spectra.fit.energy_range import choose_range
-from stixcore.spectra.fit.recipe import AUTO, THERMAL, fit_spectrum
+from stixcore.spectra.fit.recipe import AUTO, CANDIDATES, THERMAL, fit_spectrum
 from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.fit.verdict import no_background
@@ -327,8 +327,9 @@ def fit_or_reason(
     angle: float | None,
     table: ThermalTable | None,
     usable: NDArray[np.bool_] | None = None,
+    candidates: Sequence[str] = CANDIDATES,
 ) -> tuple[SpectrumFit | None, str]:
-    """The fit of a request, or why there is none; ``usable`` are the channels with a value, for regions."""
+    """The fit of a request, or why there is none; for ``usable`` and ``candidates`` see `fit_spectrum`."""
     if request.model == NO_MODEL:
         return None, ""
     if request.energy is None or usable is not None:
@@ -342,6 +343,7 @@ def fit_or_reason(
             response,
             distance=distance,
             model=request.model,
+            candidates=candidates,
             energy=request.energy,
             angle=angle,
             statistic=request.statistic,

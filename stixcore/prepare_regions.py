@@ -9,16 +9,17 @@ from pathlib import Path
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
+from stixcore.fitted_sources import fitted_sources, refined_sources
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.measure_spectrum import thermal_reference
 from stixcore.options import ImageRequest, default_methods
 from stixcore.recipe import RECIPE_VERSION, Recipe
-from stixcore.reconstruct import prepare_recipe
+from stixcore.reconstruct import prepare_data, prepare_recipe
 from stixcore.references import FileReference
 from stixcore.region_recipe import COPIES, ENERGY, LEAST_COUNTS, REGION_METHODS, RegionRecipe
 from stixcore.spectra.models.thermal import ThermalTable
-from stixcore.spectra.regions import Region
+from stixcore.spectra.regions import Circle, Region
 from stixcore.spectrum_recipe import SpectrumRecipe, SpectrumRequest
 from stixcore.times import parse_time
 
@@ -115,6 +116,7 @@ def prepare_region_recipe(
     background: Path | None = None,
     aspect: Sequence[Path] = (),
     *,
+    sources: Sequence[tuple[tuple[float, float], int]] = (),
     models: Mapping[str, str] | None = None,
     request: SpectrumRequest | None = None,
     least_counts: float = LEAST_COUNTS,
@@ -133,6 +135,9 @@ def prepare_region_recipe(
         L1 pixel data.
     aspect : sequence of paths
         Auxiliary files around the time range.
+    sources : sequence of (band, number)
+        More regions: so many circles fitted to the visibilities of a band in keV. For a forward fit, positions and
+        sizes are then refined in all channels together, if all regions are circles.
 
     Returns
     -------
@@ -150,9 +155,11 @@ def prepare_region_recipe(
     def locate(reference: FileReference) -> Path:
         return paths[reference.name]
 
+    data = prepare_data(images, locate, catalog) if sources else None
+    fitted = [] if data is None else [one for band, n in sources for one in fitted_sources(data, images.grid, band, n)]
     recipe = region_recipe(
         images,
-        regions,
+        [*regions, *fitted],
         locate=locate,
         energy=image.energy,
         models=models,
@@ -163,6 +170,10 @@ def prepare_region_recipe(
         catalog=catalog,
         table=table,
     )
+    circles = all(isinstance(region, Circle) for region in recipe.regions)
+    if data is not None and circles and recipe.method is Method.VIS_FWDFIT:
+        refined = refined_sources(recipe, data, data.science.e_low, data.science.e_high)
+        recipe = replace(recipe, regions=refined)
     return recipe, locate
 
 

@@ -194,7 +194,7 @@ def describe_fit(fit: SpectrumFit) -> dict[str, Any]:
         "parameters": {name: _parameter(value) for name, value in fit.parameters.items()},
         "counts": fit.counts.tolist(),
         "components": {name: counts.tolist() for name, counts in fit.components.items()},
-        "error": fit.error.tolist(),
+        "error": _finite(fit.error),
         "residuals": _finite(fit.residuals),
         "used": fit.energy.used.tolist(),
         "pair": None if fit.pair is None else _pair(fit.pair),

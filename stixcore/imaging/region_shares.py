@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from stixcore.errors import ReconstructionError
 from stixcore.imaging.ensemble import BIAS_WEIGHT
@@ -21,6 +22,9 @@ from stixcore.spectra.regions import Circle, Ellipse, region_sums
 from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
+
+#: Largest condition number of the normal equations of the fluxes of sources.
+WORST_CONDITION = 1e10
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +88,10 @@ def image_shares(
 
 
 def source_shares(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> RegionShares:
-    """Divide the flux among Gaussian sources of known positions and sizes, by linear least squares.
+    """Divide the flux among Gaussian sources of known positions and sizes, by least squares without negative fluxes.
 
-    Negative fluxes are kept, because setting them to zero adds flux where there is none.
+    Sources that overlap would otherwise share the flux as a large positive and a large negative one. The errors are
+    those without this condition, so they are large where sources cannot be told apart.
 
     Parameters
     ----------
@@ -98,13 +103,18 @@ def source_shares(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> Reg
     Raises
     ------
     ReconstructionError
-        When the visibilities are unusable or do not determine the fluxes, or the total flux is not positive.
+        When the visibilities are unusable or do not determine the fluxes, or all fluxes are zero.
     """
     require_usable(vis)
-    design = source_visibilities(vis, sources)
-    flux, covariance = linear_fit(vis, design)
+    design, data = weighted_fit(vis, sources)
+    information = design.T @ design
+    if not np.linalg.cond(information) < WORST_CONDITION:
+        message = "forward fit: the visibilities do not tell the sources apart"
+        raise ReconstructionError(message)
+    # f = argmin |V/σ - A f/σ|² for f ≥ 0, covariance (AᵀWA)⁻¹
+    flux, covariance = nnls(design, data)[0], np.linalg.inv(information)
     if not flux.sum() > 0:
-        message = "forward fit: the sum of the fluxes is not positive"
+        message = "forward fit: no source has a positive flux"
         raise ReconstructionError(message)
     fraction = flux / flux.sum()
     # φ = f / Σf: ∂φ_k/∂f_m = (δ_km - φ_k) / Σf
@@ -119,23 +129,10 @@ def source_visibilities(vis: Visibilities, sources: Sequence[Circle | Ellipse]) 
     return np.stack([plane.source(*_unit(source, vis.phase_center))[0][0] for source in sources])
 
 
-def linear_fit(vis: Visibilities, design: NDArray[np.complex128]) -> tuple[Floats, Floats]:
-    """Fluxes (n_source,) of unit sources (n_source, n_vis) that fit best to visibilities, and their covariance.
-
-    Raises
-    ------
-    ReconstructionError
-        When the visibilities do not determine the fluxes.
-    """
-    weighted = (design / vis.sigma).view(np.float64)
-    data = np.ascontiguousarray(vis.vis / vis.sigma).view(np.float64)
-    # f = (AᵀWA)⁻¹ AᵀW V, covariance (AᵀWA)⁻¹, real and imaginary parts apart
-    information = weighted @ weighted.T
-    if not np.linalg.cond(information) < 1e10:
-        message = "forward fit: the visibilities do not tell the sources apart"
-        raise ReconstructionError(message)
-    covariance = np.linalg.inv(information)
-    return covariance @ (weighted @ data), covariance
+def weighted_fit(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> tuple[Floats, Floats]:
+    """Unit sources (2 n_vis, n_source) and data (2 n_vis,) in units of sigma, real and imaginary parts apart."""
+    design = (source_visibilities(vis, sources) / vis.sigma).view(np.float64).T
+    return design, np.ascontiguousarray(vis.vis / vis.sigma).view(np.float64)
 
 
 def _unit(source: Circle | Ellipse, center: tuple[float, float]) -> tuple[Shape, Floats]:

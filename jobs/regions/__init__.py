@@ -1,0 +1,1 @@
+"""Spectra of regions: files, picture, description and command."""
