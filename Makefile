@@ -20,7 +20,10 @@ help: ## list all targets
 demo: $(VENV)/project ## simulate flares, image them and serve the pages on port 5006 (DATA=folder: use your own files)
 	@$(BIN)/stix-jobs demo --archive "$(ARCHIVE)" --port $(PORT) $(if $(DATA),--data "$(DATA)")
 
-PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal --durations 10
+# Bytecode is kept even where the environment says not to write any: without it each worker compiles all tests, 25 s of
+# its processor. Workers share the cores, so linear algebra has one thread in each.
+TESTING := PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1
+PYTEST := $(TESTING) $(BIN)/python -m pytest -n 3 --dist worksteal --durations 10
 
 test: $(VENV)/project ## run the tests that need no running server or worker (ARGS="…" is passed to pytest)
 	@$(PYTEST) -m "not system" $(ARGS)
