@@ -14,7 +14,7 @@ from stixcore.imaging.forward_fit.image import draw
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.methods import ImagingInput, run_method
 from stixcore.imaging.reconstruction import Method
-from stixcore.imaging.region_shares import RegionShares, image_shares, source_shares
+from stixcore.imaging.region_shares import RegionShares, image_shares, point_error, source_shares
 from stixcore.instrument.geometry import detector_indices
 from stixcore.prepare import PreparedData
 from stixcore.region_recipe import RegionRecipe
@@ -149,7 +149,7 @@ class _Masks:
         if recipe.ensemble:  # other noise in each channel
             seed = (recipe.seed, number)
             copies = simulated_images(method, parameters, given, recipe.ensemble, seed, image=image)
-        return image_shares(image, self._masks, copies), image.image
+        return image_shares(image, self._masks, copies, point_error(given.vis)), image.image
 
     def _whole_band(self) -> Floats:
         """Image of the whole energy range, for contours."""

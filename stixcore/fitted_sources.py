@@ -22,32 +22,34 @@ from stixcore.imaging.region_shares import weighted_fit
 from stixcore.imaging.threads import single_threaded
 from stixcore.prepare import PreparedData
 from stixcore.region_recipe import RegionRecipe
-from stixcore.spectra.regions import Circle
+from stixcore.spectra.fit.energy_range import LEAST_CHANNELS
+from stixcore.spectra.regions import Circle, Ellipse, source_regions
 from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
+Source = Circle | Ellipse
 
-#: Limits of the FWHM of a source: the resolution of the sub-collimators 3 to 10, arcsec.
+#: Limits of the FWHM of a source in the search, arcsec: the resolution of the sub-collimators 3 to 10.
 FWHM_LIMITS = (14.6, 178.6)
-#: Largest shift of a source when it is refined, arcsec.
-REACH = 10.0
+#: Largest change when sources are refined: of the position, arcsec, and of the size, as a factor.
+REACH, STRETCH = 10.0, 3.0
 
 
-def fitted_sources(data: PreparedData, grid: ImageGrid, band: tuple[float, float], number: int) -> tuple[Circle, ...]:
-    """Fit circles to the visibilities of an energy band.
+def fitted_sources(data: PreparedData, grid: ImageGrid, band: tuple[float, float], number: int) -> tuple[Source, ...]:
+    """Fit sources to the visibilities of an energy band: one ellipse, or several circles.
 
     Parameters
     ----------
     data : PreparedData
     grid : ImageGrid
-        The circles are inside.
+        The sources are inside.
     band : (float, float), keV
     number : int
-        Of the circles, 1 to 6.
+        Of the sources, 1 to 6.
 
     Returns
     -------
-    tuple of Circle
+    tuple of Circle or Ellipse
         At half maximum, in the order of x, named after the band.
 
     Raises
@@ -60,66 +62,82 @@ def fitted_sources(data: PreparedData, grid: ImageGrid, band: tuple[float, float
         raise SelectionError(message)
     vis = data.visibilities(data.sum_pixels(band), *grid.center)
     half = 0.5 * grid.pixel * min(grid.shape)
-    parameters = ForwardFitParameters((Shape.CIRCLE,) * number, position_limit=half, fwhm_limits=FWHM_LIMITS)
+    shape = Shape.ELLIPSE if number == 1 else Shape.CIRCLE
+    parameters = ForwardFitParameters((shape,) * number, position_limit=half, fwhm_limits=FWHM_LIMITS)
     found = sorted(forward_fit(vis, grid, parameters).sources, key=lambda source: float(source["x"]))
     name = f"{band[0]:g}-{band[1]:g} keV"
+    regions = source_regions(found)
     return tuple(
-        Circle(f"{name} {n}" if number > 1 else name, *_rounded(source["x"], source["y"], 0.5 * source["fwhm"]))
-        for n, source in enumerate(found, 1)
+        _rounded(replace(region, name=f"{name} {n}" if number > 1 else name)) for n, region in enumerate(regions, 1)
     )
 
 
-def refined_sources(recipe: RegionRecipe, data: PreparedData, e_low: Floats, e_high: Floats) -> tuple[Circle, ...]:
-    """Fit positions and sizes of circles to all imaged channels together.
+def refined_sources(recipe: RegionRecipe, data: PreparedData, e_low: Floats, e_high: Floats) -> tuple[Source, ...]:
+    """Fit positions and sizes of sources to all imaged channels together.
 
     Parameters
     ----------
     recipe : RegionRecipe
-        Of a forward fit to circles.
+        Of a forward fit.
     data : PreparedData
     e_low, e_high : (n_channel,) float, keV
         Channels of the spectrum of the whole flare.
 
     Returns
     -------
-    tuple of Circle
-        Moved by at most `REACH`; the same where no channel can be imaged.
+    tuple of Circle or Ellipse
+        Near the given ones (`REACH`, `STRETCH`); the same where too few channels for a fit can be imaged.
     """
-    start = [source for source in recipe.regions if isinstance(source, Circle)]
-    if len(start) != len(recipe.regions):
-        message = "only circles are refined"
-        raise SelectionError(message)
+    start = [source for source in recipe.regions if isinstance(source, Circle | Ellipse)]
     channels = imaged_visibilities(recipe, data, e_low, e_high)
-    if not channels:
+    if len(channels) < LEAST_CHANNELS:
         return tuple(start)
-    first = np.array([(source.x, source.y, source.radius) for source in start])
-    reach = np.array([REACH, REACH, np.inf])
-    lower = np.maximum(first - reach, [-np.inf, -np.inf, 0.5 * FWHM_LIMITS[0]])
-    upper = np.minimum(first + reach, [np.inf, np.inf, 0.5 * FWHM_LIMITS[1]])
-    first = np.clip(first, lower, upper)
+    first = np.concatenate([_parameters(source) for source in start])
+    # x, y, logarithm of the radius, and of an ellipse (a, b) = m (cos 2α, sin 2α), m = ln(major/minor)
+    reach = np.concatenate([[REACH, REACH, *[np.log(STRETCH)] * (_parameters(one).size - 2)] for one in start])
 
     def residuals(values: Floats) -> Floats:
-        sources = _moved(start, values.reshape(-1, 3))
+        sources = _sources(start, values)
         return np.concatenate([_unexplained(vis, sources) for vis in channels])
 
     with single_threaded():
-        found = least_squares(residuals, first.ravel(), bounds=(lower.ravel(), upper.ravel()), x_scale=5.0)
-    return tuple(_moved(start, np.array([_rounded(*row) for row in found.x.reshape(-1, 3)])))
+        found = least_squares(residuals, first, bounds=(first - reach, first + reach), x_scale=reach)
+    return tuple(_rounded(source) for source in _sources(start, found.x))
 
 
-def _moved(sources: Sequence[Circle], values: Floats) -> list[Circle]:
-    return [
-        replace(source, x=float(x), y=float(y), radius=float(radius))
-        for source, (x, y, radius) in zip(sources, values, strict=True)
-    ]
+def _parameters(source: Source) -> Floats:
+    """Position and size on scales on which they vary freely."""
+    if isinstance(source, Circle):
+        return np.array([source.x, source.y, np.log(source.radius)])
+    m, turn = np.log(source.major / source.minor), 2.0 * np.deg2rad(source.position_angle)
+    size = 0.5 * np.log(source.major * source.minor)
+    return np.array([source.x, source.y, size, m * np.cos(turn), m * np.sin(turn)])
 
 
-def _unexplained(vis: Visibilities, sources: Sequence[Circle]) -> Floats:
+def _sources(start: Sequence[Source], values: Floats) -> list[Source]:
+    """Sources of the shapes of ``start`` with other parameters."""
+    sources: list[Source] = []
+    first = 0
+    for source in start:
+        x, y, size, *bend = values[first : first + _parameters(source).size].tolist()
+        first += 3 + len(bend)
+        if isinstance(source, Circle):
+            sources.append(replace(source, x=x, y=y, radius=float(np.exp(size))))
+            continue
+        m, turn = float(np.hypot(*bend)), float(np.arctan2(bend[1], bend[0]))
+        major, minor = float(np.exp(size + 0.5 * m)), float(np.exp(size - 0.5 * m))
+        angle = float(np.rad2deg(0.5 * turn)) % 180.0
+        sources.append(replace(source, x=x, y=y, major=major, minor=minor, position_angle=angle))
+    return sources
+
+
+def _unexplained(vis: Visibilities, sources: Sequence[Source]) -> Floats:
     """(V - Σ f V_k)/σ with the best fluxes f ≥ 0, (2 n_vis,) float."""
     design, data = weighted_fit(vis, sources)
     return np.asarray(data - design @ nnls(design, data)[0])
 
 
-def _rounded(*values: float) -> tuple[float, ...]:
+def _rounded(source: Source) -> Source:
     """Rounded to 0.001″, so that recipes do not depend on the machine's linear algebra library."""
-    return tuple(round(float(value), 3) for value in values)
+    numbers = {key: round(value, 3) for key, value in vars(source).items() if key != "name"}
+    return replace(source, **numbers)

@@ -192,7 +192,7 @@ def _fitted(
 ) -> RegionSpectrum:
     """The spectrum of a region with its fit, or the reason why there is none, and its doubts."""
     request = _request(whole.request, recipe.model_of(made.name))
-    made = replace(made, doubts=_region_doubts(made))
+    made = replace(made, doubts=_region_doubts(made, is_source=recipe.method is Method.VIS_FWDFIT))
     if request.model == NO_MODEL:
         return made
     angle = albedo_angle(request, whole.location, whole.distance)
@@ -228,13 +228,13 @@ def _scale(whole: MeasuredSpectrum, recipe: RegionRecipe, data: PreparedData, fo
     return scale
 
 
-def _region_doubts(made: RegionSpectrum) -> tuple[str, ...]:
+def _region_doubts(made: RegionSpectrum, *, is_source: bool) -> tuple[str, ...]:
     doubts = []
     diameter = 2.0 * float(np.sqrt(made.area / np.pi))
     if diameter < RESOLUTION:
+        why = "its size is uncertain" if is_source else "its flux depends on what surrounds it"
         doubts.append(
-            f"its diameter of {diameter:.1f} arcsec is below the resolution of {RESOLUTION:g} arcsec, so its flux "
-            "depends on what surrounds it"
+            f"its diameter of {diameter:.1f} arcsec is below the resolution of {RESOLUTION:g} arcsec, so {why}"
         )
     known = np.isfinite(made.fraction)
     negative = known & (made.fraction < 0)

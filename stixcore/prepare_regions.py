@@ -19,7 +19,7 @@ from stixcore.reconstruct import prepare_data, prepare_recipe
 from stixcore.references import FileReference
 from stixcore.region_recipe import COPIES, ENERGY, LEAST_COUNTS, REGION_METHODS, RegionRecipe
 from stixcore.spectra.models.thermal import ThermalTable
-from stixcore.spectra.regions import Circle, Region
+from stixcore.spectra.regions import Region
 from stixcore.spectrum_recipe import SpectrumRecipe, SpectrumRequest
 from stixcore.times import parse_time
 
@@ -136,8 +136,8 @@ def prepare_region_recipe(
     aspect : sequence of paths
         Auxiliary files around the time range.
     sources : sequence of (band, number)
-        More regions: so many circles fitted to the visibilities of a band in keV. For a forward fit, positions and
-        sizes are then refined in all channels together, if all regions are circles.
+        More regions: so many sources fitted to the visibilities of a band in keV, a single one as an ellipse, several
+        as circles. For a forward fit, positions and sizes of all regions are then refined in all channels together.
 
     Returns
     -------
@@ -170,8 +170,7 @@ def prepare_region_recipe(
         catalog=catalog,
         table=table,
     )
-    circles = all(isinstance(region, Circle) for region in recipe.regions)
-    if data is not None and circles and recipe.method is Method.VIS_FWDFIT:
+    if data is not None and recipe.method is Method.VIS_FWDFIT:
         refined = refined_sources(recipe, data, data.science.e_low, data.science.e_high)
         recipe = replace(recipe, regions=refined)
     return recipe, locate

@@ -55,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.dateti
         metavar="NAME=MODEL",
         help="of one region; may be given several times",
     )
+    parser.add_argument("--no-albedo", action="store_true", help="models without the reflection at the Sun")
     text = "counts above background that a channel needs for an image (default %(default)g)"
     parser.add_argument("--least-counts", type=float, default=LEAST_COUNTS, metavar="N", help=text)
     text = "simulated copies of the data for the errors (default %(default)s; 0: none)"
@@ -86,8 +87,8 @@ def _add_regions(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="LO-HI:N",
-        help="N circles fitted to the visibilities of LO-HI keV, such as 16-28:2; "
-        "vis_fwdfit refines them in all channels",
+        help="N circles, or an ellipse for N = 1, fitted to the visibilities of LO-HI keV, such as 16-28:2; vis_fwdfit "
+        "refines them in all channels",
     )
     shapes.add_argument("--regions", type=Path, metavar="FILE.json", help="list of regions as in regions.json")
 
@@ -105,7 +106,9 @@ def run_regions(arguments: argparse.Namespace) -> int:
         arguments.aux,
         sources=[_sources(setting) for setting in arguments.sources],
         models=_models(arguments.model),
-        request=SpectrumRequest(start=request.start, end=request.end, model=arguments.fit),
+        request=SpectrumRequest(
+            start=request.start, end=request.end, model=arguments.fit, albedo=not arguments.no_albedo
+        ),
         least_counts=arguments.least_counts,
         catalog=catalog,
         table=table,

@@ -46,6 +46,8 @@ def regions_command(recipe: RegionRecipe, science: str, background: str | None, 
     parts += ["--copies", str(images.ensemble), *(["--seed", str(images.seed)] if images.seed else [])]
     parts += ["--location", *_numbers((images.location.x, images.location.y))]
     parts += ["--shape", *map(str, images.shape), "--pixel", *_numbers([images.pixel])]
+    if not request.albedo:
+        parts.append("--no-albedo")
     return shlex.join([*parts, "--out", OUT, "--json"])
 
 

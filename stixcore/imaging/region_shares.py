@@ -53,7 +53,7 @@ class RegionShares:
 
 
 def image_shares(
-    image: Reconstruction, masks: NDArray[np.bool_], copies: Sequence[Reconstruction] = ()
+    image: Reconstruction, masks: NDArray[np.bool_], copies: Sequence[Reconstruction] = (), least_error: float = 0.0
 ) -> RegionShares:
     """Divide the flux of an image.
 
@@ -65,6 +65,9 @@ def image_shares(
         Without common pixels.
     copies : sequence of Reconstruction
         Images of simulated copies (`stixcore.imaging.ensemble.simulated_images`). Without them errors are NaN.
+    least_error : float, ct s⁻¹ cm⁻² keV⁻¹
+        Error of the flux of a point source (`point_error`). No region has a smaller one, also where CLEAN found nothing
+        in any copy.
 
     Raises
     ------
@@ -84,7 +87,21 @@ def image_shares(
     totals = fluxes.sum(axis=1, keepdims=True)
     weight = BIAS_WEIGHT[image.method]
     fractions = fluxes[totals[:, 0] > 0] / totals[totals[:, 0] > 0]
-    return RegionShares(flux, _error(fluxes, flux, weight), fraction, _error(fractions, fraction, weight))
+    # a region with everything, or nothing, has its fraction by definition
+    pixels = with_rest.sum(axis=(1, 2))
+    least = np.where((pixels > 0) & (pixels < masks[0].size), least_error, 0.0)
+    return RegionShares(
+        flux,
+        np.maximum(_error(fluxes, flux, weight), least),
+        fraction,
+        np.maximum(_error(fractions, fraction, weight), least / flux.sum()),
+    )
+
+
+def point_error(vis: Visibilities) -> float:
+    """Error of the flux of a point source of known position, ct s⁻¹ cm⁻² keV⁻¹."""
+    # σ_f² = 1 / Σ σ⁻², real and imaginary parts together
+    return float(1.0 / np.sqrt((vis.sigma**-2.0).sum()))
 
 
 def source_shares(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> RegionShares:
