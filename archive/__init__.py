@@ -17,6 +17,8 @@ from archive.errors import (
     QueryTimeout,
 )
 from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
+from archive.index.recorded import REGION_RECORDS
+from archive.index.region_filter import RegionFilter
 from archive.index.schema import (
     TABLES,
     AuxFile,
@@ -24,6 +26,7 @@ from archive.index.schema import (
     Image,
     OtherFile,
     QuicklookFile,
+    RegionSpectra,
     Run,
     RunKind,
     RunStatus,
@@ -41,6 +44,7 @@ from archive.layout import (
     image_name,
     parse_file_name,
     parse_image_name,
+    regions_folder,
     skipped_run_id,
     spectrum_folder,
     version_rank,
@@ -48,6 +52,8 @@ from archive.layout import (
 from archive.lightcurves.read import LightCurveView
 from archive.lightcurves.write import LightCurveUpdate, rebuild_light_curves, stale_days
 from archive.store import Archive
+
+read_region_record = REGION_RECORDS.read
 
 __all__ = [
     "TABLES",
@@ -73,6 +79,8 @@ __all__ = [
     "QueryRefused",
     "QueryTimeout",
     "QuicklookFile",
+    "RegionFilter",
+    "RegionSpectra",
     "Run",
     "RunFilter",
     "RunKind",
@@ -91,8 +99,10 @@ __all__ = [
     "ingest",
     "parse_file_name",
     "parse_image_name",
+    "read_region_record",
     "read_spectrum_record",
     "rebuild_light_curves",
+    "regions_folder",
     "schema_markdown",
     "skipped_run_id",
     "spectrum_folder",

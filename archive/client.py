@@ -22,7 +22,7 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,23 @@ class ArchiveClient:
         """
         return self._call(f"spectra/{quote(spectrum_id, safe='')}")
 
+    def region_spectra(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+        """Spectra of regions of images, newest first; parameters and errors as for `flares`.
+
+        ``which``: start, end, uid, flare_id, kind, method, verdict, author and others.
+        """
+        return self._list("region-spectra", which, limit)
+
+    def region_spectrum(self, region_id: str) -> Row:
+        """Spectra of the regions of one image, with counts and fits under ``regions``.
+
+        Raises
+        ------
+        ApiError
+            With status 404 when no region spectra have this id.
+        """
+        return self._call(f"region-spectra/{quote(region_id, safe='')}")
+
     def science_files(self, *, limit: int | None = None, **which: Any) -> list[Row]:
         """Science files, newest first; ``which``: start, end, product, uid, background, text, …; errors as `flares`."""
         return self._list("science-files", which, limit)
@@ -264,6 +281,27 @@ class ArchiveClient:
         ]
         return pair[0], pair[1]
 
+    def region_files(self, regions: Row | str) -> dict[str, Path]:
+        """Files of region spectra by name, in one folder of the cache: spectra and response for OSPEX, table, picture.
+
+        Parameters
+        ----------
+        regions : dict or str
+            Row of `region_spectra`, or region id.
+
+        Raises
+        ------
+        ApiError
+            Also when a file does not have the SHA-256 in the record.
+        """
+        region_id = _safe(regions if isinstance(regions, str) else regions["region_id"], _NAME)
+        address = f"../../archive/regions/{region_id}"
+        sums = self.region_spectrum(region_id)["sha256"]
+        return {
+            name: self._download(f"{address}/{_safe(name, _NAME)}", name, sha256, region_id)
+            for name, sha256 in sums.items()
+        }
+
     def map(self, image: Row | str) -> Any:
         """An image as `sunpy.map.Map`; arguments and errors as for `fits`."""
         import sunpy.map
@@ -293,8 +331,39 @@ class ArchiveClient:
         """
         return self._call("requests", json.dumps(request).encode())
 
+    def request_spectrum(self, uid: str, start: str, end: str, **options: Any) -> Row:
+        """Request the spectrum of a time range, with its fit; errors and result as `submit`.
+
+        Parameters
+        ----------
+        uid : str
+            Science request, or the name of a file.
+        start, end : str
+            ISO 8601, UTC at Solar Orbiter.
+        **options
+            ``model``, ``energy_range_kev``, ``fixed``, ``background``, ``hidden`` and others; see the description of
+            the API.
+        """
+        return self.submit({"kind": "spectrum", "uid": uid, "start": start, "end": end, **options})
+
+    def request_regions(self, imaging: Mapping[str, Any], regions: Sequence[Mapping[str, Any]], **options: Any) -> Row:
+        """Request the spectra of regions of an image, with their fits; errors and result as `submit`.
+
+        Parameters
+        ----------
+        imaging : mapping
+            A request for images, with one time range, one energy range and one method. Its energies are imaged channel
+            by channel; ``ensemble`` is the number of simulated copies for the errors.
+        regions : sequence of mapping
+            ``name``, ``shape`` ("circle", "ellipse", "polygon" or "contour") and lengths in arcsec.
+        **options
+            ``spectrum`` (options of `request_spectrum`), ``models`` by name of region, ``least_counts``.
+        """
+        document = {"kind": "regions", "imaging": dict(imaging), "regions": [dict(one) for one in regions]}
+        return self.submit({**document, **options})
+
     def request(self, request_id: int) -> Row:
-        """Status of a request, with the images made so far under ``parts``."""
+        """Status of a request, with the results so far under ``parts``."""
         return self._call(f"requests/{request_id:d}")
 
     def requests(self, *, limit: int | None = None, **which: Any) -> list[Row]:

@@ -35,6 +35,9 @@ PARTITIONS = "[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"
 SPECTRUM_FILE, RESPONSE_FILE, SPECTRUM_RECORD = "stx_spectrum.fits", "stx_srm.fits", "spectrum.json"
 SPECTRUM_FILES = (SPECTRUM_FILE, RESPONSE_FILE, SPECTRUM_RECORD)
 
+#: Name of the record of region spectra in their folder; it names the other files.
+REGIONS_RECORD = "regions.json"
+
 #: Folder of the daily energy calibration (level CAL) inside an archive.
 CAL_FILES = PurePosixPath("calibration", "cal")
 
@@ -239,6 +242,11 @@ def image_id(recipe_id: str, method: str) -> str:
 def spectrum_folder(t_start: np.datetime64, spectrum_id: str) -> PurePosixPath:
     """Folder of the files of one spectrum: ``spectra/2022/11/11/<spectrum_id>``, by the day of its start."""
     return PurePosixPath("spectra", *_day_folders(t_start), spectrum_id)
+
+
+def regions_folder(t_start: np.datetime64, region_id: str) -> PurePosixPath:
+    """Folder of the spectra of the regions of an image: ``regions/2022/11/11/<region_id>``, by the day of its start."""
+    return PurePosixPath("regions", *_day_folders(t_start), region_id)
 
 
 def cube_id(flare_id: str, uid: str) -> str:

@@ -15,6 +15,7 @@ from archive.index.columns import Table
 from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
 from archive.index.order import Order
 from archive.index.reader import Reader
+from archive.index.region_filter import RegionFilter
 from archive.index.rows import Place, Rows
 from archive.index.schema import (
     AUX_FILES,
@@ -22,6 +23,7 @@ from archive.index.schema import (
     IMAGES,
     OTHER_FILES,
     QUICKLOOK_FILES,
+    REGION_SPECTRA,
     RUNS,
     SCIENCE_FILES,
     SPECTRA,
@@ -30,6 +32,7 @@ from archive.index.schema import (
     Image,
     OtherFile,
     QuicklookFile,
+    RegionSpectra,
     Run,
     ScienceFile,
     Spectrum,
@@ -220,6 +223,31 @@ class ArchiveQueries:
             When there is none.
         """
         return self._rows.one(SPECTRA, spectrum_id)
+
+    def region_spectra(
+        self,
+        which: RegionFilter | None = None,
+        *,
+        sort: tuple[str, ...] = ("-t_start",),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[RegionSpectra]:
+        """Spectra of regions of images, newest first; arguments as `images`, without a limit by default."""
+        return self._select(REGION_SPECTRA, (which or RegionFilter()).conditions, sort, limit, offset)
+
+    def count_region_spectra(self, which: RegionFilter | None = None) -> int:
+        """Number of region spectra that match a filter."""
+        return self._rows.count(REGION_SPECTRA, (which or RegionFilter()).conditions)
+
+    def region_spectrum(self, region_id: str) -> RegionSpectra:
+        """The region spectra with this id, hidden or not.
+
+        Raises
+        ------
+        NotInArchive
+            When there are none.
+        """
+        return self._rows.one(REGION_SPECTRA, region_id)
 
     def science_files(
         self,

@@ -15,9 +15,9 @@ from archive.errors import ArchiveBusy, IndexVersion, NotAnArchive
 from archive.index import read_model
 from archive.index import write as parquet_index
 from archive.index.migrations import migrate, pending
+from archive.index.recorded import REGION_RECORDS, SPECTRUM_RECORDS, Recorded, RecordedRow
 from archive.index.records import keep_records
-from archive.index.schema import TABLES, Image, Run, Spectrum, table_named
-from archive.index.spectrum_records import keep_spectrum_records
+from archive.index.schema import TABLES, Image, RegionSpectra, Run, Spectrum, table_named
 from archive.queries import ArchiveQueries
 from stixcore.calibration.catalog import CalibrationCatalog
 
@@ -175,7 +175,7 @@ class Archive(ArchiveQueries):
     def write_spectra(self, rows: Iterable[Spectrum]) -> None:
         """Write spectra into the index, after their records where these have other rows.
 
-        Files and record are in the folder of a spectrum already (`archive.index.spectrum_records`).
+        Files and record are in the folder of a spectrum already (`archive.index.recorded`).
 
         Parameters
         ----------
@@ -186,10 +186,18 @@ class Archive(ArchiveQueries):
         BadRow, IndexDamaged, ArchiveBusy
             As `upsert`.
         """
+        self.write_recorded(SPECTRUM_RECORDS, rows)
+
+    def write_region_spectra(self, rows: Iterable[RegionSpectra]) -> None:
+        """Write region spectra into the index; as `write_spectra`."""
+        self.write_recorded(REGION_RECORDS, rows)
+
+    def write_recorded[Row: RecordedRow](self, kind: Recorded[Row], rows: Iterable[Row]) -> None:
+        """Write results of a kind into the index; as `write_spectra`."""
         rows = list(rows)
         with self.write_lock():
-            keep_spectrum_records(self.root, rows)
-            self.upsert("spectra", rows)
+            kind.keep(self.root, rows)
+            self.upsert(kind.table.name, rows)
 
     def build_read_model(self) -> Path:
         """Rebuild the read model after a batch of writes, unless it is up to date; returns its file."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -78,8 +78,8 @@ class RegionRecipe:
         object.__setattr__(self, "least_counts", float(self.least_counts))
         object.__setattr__(self, "models", dict(sorted(self.models.items())))
         _require(0 < self.least_counts < math.inf, f"least_counts must be positive, found {self.least_counts:g}")
-        self._check_regions()
-        self._check_method()
+        _require(len(self.images.methods) == 1, "the images need one method")
+        require_regions(self.regions, self.method, self.models)
         require_same_data(self.images, self.spectrum)
 
     @property
@@ -95,26 +95,6 @@ class RegionRecipe:
     def model_of(self, name: str) -> str:
         """Model of a region."""
         return self.models.get(name, self.spectrum.request.model)
-
-    def _check_regions(self) -> None:
-        names = [region.name for region in self.regions]
-        _require(names, "at least one region is needed")
-        _require(len(names) <= MOST_REGIONS, f"at most {MOST_REGIONS} regions, found {len(names)}")
-        twice = sorted({name for name in names if names.count(name) > 1})
-        _require(not twice, f"two regions have the name {', '.join(map(repr, twice))}")
-        unknown = sorted(set(self.models) - set(names))
-        _require(not unknown, f"models: there is no region {', '.join(map(repr, unknown))}")
-
-    def _check_method(self) -> None:
-        known = ", ".join(str(method) for method in REGION_METHODS)
-        _require(len(self.images.methods) == 1, "the images need one method")
-        _require(self.method in REGION_METHODS, f"method must be one of {known}, found {self.method}")
-        if self.method is Method.VIS_FWDFIT:
-            others = [region.name for region in self.regions if not isinstance(region, Circle | Ellipse)]
-            _require(
-                not others,
-                f"{method_name(self.method)}: the sources are circles and ellipses, {', '.join(others)} is not",
-            )
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""
@@ -165,6 +145,33 @@ class RegionRecipe:
             message = "keys or values that this version does not know"
             raise ValueError(message)
         return recipe
+
+
+def require_regions(regions: Sequence[Region], method: Method, models: Mapping[str, str]) -> None:
+    """Check that a method can divide its flux among regions, and that models are those of regions.
+
+    Parameters
+    ----------
+    regions : sequence of Region
+    method : Method
+    models : mapping of str to str
+        Models by name of a region.
+
+    Raises
+    ------
+    SelectionError
+    """
+    names = [region.name for region in regions]
+    _require(names, "at least one region is needed")
+    _require(len(names) <= MOST_REGIONS, f"at most {MOST_REGIONS} regions, found {len(names)}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    _require(not twice, f"two regions have the name {', '.join(map(repr, twice))}")
+    unknown = sorted(set(models) - set(names))
+    _require(not unknown, f"models: there is no region {', '.join(map(repr, unknown))}")
+    _require(method in REGION_METHODS, f"method must be one of {', '.join(REGION_METHODS)}, found {method}")
+    if method is Method.VIS_FWDFIT:
+        others = [region.name for region in regions if not isinstance(region, Circle | Ellipse)]
+        _require(not others, f"{method_name(method)}: the sources are circles and ellipses, {', '.join(others)} is not")
 
 
 def region_document(region: Region) -> dict[str, Any]:

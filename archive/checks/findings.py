@@ -176,15 +176,19 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.RECORD_STALE: Kind(Level.WARNING, "a record differs from the index", "rewritten from the index"),
     Code.SPECTRUM_INCOMPLETE: Kind(
-        Level.ERROR, "a spectrum without its record (spectrum.json) or without one of its FITS files", _REMEASURED
+        Level.ERROR,
+        "a spectrum or region spectra without the record (spectrum.json, regions.json) or one of the FITS files",
+        _REMEASURED,
     ),
     Code.SPECTRUM_DAMAGED: Kind(
         Level.ERROR,
-        "the record of a spectrum cannot be read, or a FITS file has another SHA-256 than its record says",
+        "the record of spectra cannot be read, or a file has another SHA-256 than the record says",
         _REMEASURED,
     ),
     Code.SPECTRUM_UNINDEXED: Kind(
-        Level.ERROR, "a spectrum without a row, older than an hour", "its row is written from its record"
+        Level.ERROR,
+        "a spectrum or region spectra without a row, older than an hour",
+        "its row is written from its record",
     ),
     Code.LIGHT_CURVE_UNREADABLE: Kind(
         Level.ERROR, "light curves of a day, or the minutes of a month, cannot be read", "remade from the files"

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from archive.checks.findings import KINDS, Code, Finding
 from archive.errors import BadRow, NotInArchive
 from archive.index.columns import Table
-from archive.index.schema import Image, Run, Spectrum
+from archive.index.recorded import RecordedRow
+from archive.index.schema import Image, Run
 from archive.index.write import partitions
 from archive.ingest.quarantine import Refusal, put_aside
 from archive.regular_files import open_regular
@@ -39,8 +40,8 @@ class Remake(Protocol):
         """Remake them; ``images`` are the rows still in the index."""
 
 
-#: Makes the files and the row of a spectrum again from its recipe; returns whether that succeeded.
-type Remeasure = Callable[[Spectrum], bool]
+#: Makes files and row of a spectrum, or of region spectra, again from its recipe; returns whether that succeeded.
+type Remeasure = Callable[[RecordedRow], bool]
 
 
 @dataclass
@@ -56,9 +57,9 @@ class Inspection:
         Repair what is found; read every file instead of comparing sizes.
     remake : Remake, optional
     remeasure : function, optional
-        Makes a spectrum again.
+        Makes a spectrum, or region spectra, again.
     progress : function, optional
-        Called with the kind of item ("files", "images", "spectra"), the number done and the total.
+        Called with the kind of item ("files", "images", "spectra", "regions"), the number done and the total.
     findings : list of Finding
     unreadable : set of (table, month)
         Months that cannot be read, so that nothing is known about their rows.

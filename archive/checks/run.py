@@ -59,10 +59,10 @@ def check(
         Remakes the images of a run (`jobs.cli.repair.Remaker`). Without it, incomplete sets are removed, and the next
         run of the previews makes them.
     remeasure : function, optional
-        Makes a spectrum again from its recipe (`jobs.cli.repair.SpectrumRemaker`). Without it, damaged
-        spectra are removed, and the next run of the previews makes those of flares.
+        Makes a spectrum, or region spectra, again from its recipe (`jobs.cli.repair.SpectrumRemaker`). Without it,
+        damaged spectra are removed, and the next run of the previews makes those of flares.
     progress : function, optional
-        Called with the kind of item ("files", "images", "spectra"), the number done and the total.
+        Called with the kind of item ("files", "images", "spectra", "regions"), the number done and the total.
 
     Returns
     -------

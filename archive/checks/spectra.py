@@ -1,4 +1,4 @@
-"""Checks of spectra: rows without files, files without rows, records that differ from the index, damaged files.
+"""Checks of spectra and region spectra: missing files, missing rows, stale records, damaged files.
 
 A record is written after the files of its spectrum, so a folder with a record is complete. Its row is then known even
 if the index is lost. Rows and folders are compared month by month.
@@ -8,49 +8,59 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from archive.checks.findings import Code
 from archive.checks.inspection import Inspection, files_of
-from archive.index.schema import SPECTRA, Spectrum
-from archive.index.spectrum_records import SpectrumRecord, read_spectrum_record, replace_recorded_row
-from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_FILES, SPECTRUM_RECORD
+from archive.index.recorded import RECORDED, Recorded, RecordedRow, ResultRecord
 from archive.regular_files import open_regular
 
-_FOLDER = "spectra"
-_PAIR = (SPECTRUM_FILE, RESPONSE_FILE)
 #: Findings that only measuring the spectrum again can repair.
 _BROKEN = frozenset({Code.SPECTRUM_INCOMPLETE, Code.SPECTRUM_DAMAGED})
 
 
 @dataclass
 class _Place:
-    """One spectrum: its row in the index and its folder.
+    """One spectrum, or the spectra of the regions of an image: row in the index and folder.
 
     Attributes
     ----------
-    spectrum_id : str
-    row : Spectrum or None
+    kind : Recorded
+    key : str
+        Its id.
+    row : row of the index, or None
     folder : str
         Path inside the archive; empty where there is none.
     files : dict
         Names in the folder, with size [byte] and time of the last writing [Unix time, s].
     faults : list of (Code, str, str)
         What is wrong: code, file or key, and a sentence.
-    record : SpectrumRecord or None
+    record : ResultRecord or None
         The valid record in the folder.
     """
 
-    spectrum_id: str
-    row: Spectrum | None = None
+    kind: Recorded[Any]
+    key: str
+    row: RecordedRow | None = None
     folder: str = ""
     files: dict[str, tuple[int, float]] = field(default_factory=dict)
     faults: list[tuple[Code, str, str]] = field(default_factory=list)
-    record: SpectrumRecord | None = None
+    record: ResultRecord[Any] | None = None
 
     @property
     def state(self) -> tuple[object, ...]:
         """Everything that changes when another process writes to it."""
         return self.row, self.folder, self.files
+
+    @property
+    def named(self) -> str:
+        """What it is, with its id, for people."""
+        return f"{self.kind.noun} {self.key}"
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Names of the files that it must have, without the record."""
+        return tuple(dict.fromkeys((*self.kind.files, *(self.record.sha256 if self.record else ()))))
 
     @property
     def codes(self) -> set[Code]:
@@ -63,20 +73,21 @@ class _Place:
 
 
 def check_spectra(inspection: Inspection) -> None:
-    """Compare ``spectra/`` with the table of spectra, month by month."""
-    with inspection.writers_out():
-        months = inspection.all_months(_FOLDER, SPECTRA)
-    for number, month in enumerate(months):
-        inspection.step(_FOLDER, number, len(months))
-        _check_month(inspection, month)
-    inspection.step(_FOLDER, len(months), len(months))
+    """Compare ``spectra/`` and ``regions/`` with their tables, month by month."""
+    for kind in RECORDED.values():
+        with inspection.writers_out():
+            months = inspection.all_months(kind.folder, kind.table)
+        for number, month in enumerate(months):
+            inspection.step(kind.folder, number, len(months))
+            _check_month(inspection, kind, month)
+        inspection.step(kind.folder, len(months), len(months))
 
 
-def _check_month(inspection: Inspection, month: str) -> None:
-    if (SPECTRA.name, month) in inspection.unreadable:
+def _check_month(inspection: Inspection, kind: Recorded[Any], month: str) -> None:
+    if (kind.table.name, month) in inspection.unreadable:
         return  # which spectra have rows is not known
     with inspection.writers_out():
-        places = _places(inspection, month)
+        places = _places(inspection, kind, month)
     for one in places.values():
         _look_at(inspection, one)
         _ignore_unfinished(inspection, one)
@@ -85,13 +96,13 @@ def _check_month(inspection: Inspection, month: str) -> None:
         for one in faulty:
             _report(inspection, one, repaired=False)
     elif faulty:
-        _repair(inspection, month, faulty)
+        _repair(inspection, kind, month, faulty)
 
 
-def _places(inspection: Inspection, month: str) -> dict[str, _Place]:
-    places = {row.spectrum_id: _Place(row.spectrum_id, row) for row in inspection.rows(SPECTRA, month)}
-    for folder in inspection.folders_of_month(_FOLDER, month):
-        one = places.setdefault(folder.name, _Place(folder.name))
+def _places(inspection: Inspection, kind: Recorded[Any], month: str) -> dict[str, _Place]:
+    places = {kind.key(row): _Place(kind, kind.key(row), row) for row in inspection.rows(kind.table, month)}
+    for folder in inspection.folders_of_month(kind.folder, month):
+        one = places.setdefault(folder.name, _Place(kind, folder.name))
         one.folder = folder.relative_to(inspection.root).as_posix()
         one.files = files_of(folder)
     return places
@@ -103,53 +114,57 @@ def _places(inspection: Inspection, month: str) -> dict[str, _Place]:
 def _look_at(inspection: Inspection, one: _Place) -> None:
     """Compare row, record and files."""
     if not one.folder and one.row is not None:
-        text = f"{one.row.folder}, the folder of a spectrum, is in the index but not on disk"
+        text = f"{one.row.folder}, the folder of {one.named}, is in the index but not on disk"
         one.fault(Code.SPECTRUM_INCOMPLETE, one.row.folder, text)
     if not one.folder or (one.row is None and not one.files):
         return  # an empty folder: a writer has just begun
-    missing = [name for name in SPECTRUM_FILES if name not in one.files]
-    for name in missing:
-        path = f"{one.folder}/{name}"
-        one.fault(Code.SPECTRUM_INCOMPLETE, path, f"{path}, of a spectrum, is missing")
-    if SPECTRUM_RECORD not in missing:
+    if one.kind.record in one.files:
         _look_at_record(inspection, one)
+    else:
+        _missing(one, one.kind.record)
+    missing = [name for name in one.needed if name not in one.files]
+    for name in missing:
+        _missing(one, name)
     if one.record is not None and not missing:
         _look_at_files(inspection, one, one.record)
 
 
+def _missing(one: _Place, name: str) -> None:
+    path = f"{one.folder}/{name}"
+    one.fault(Code.SPECTRUM_INCOMPLETE, path, f"{path}, of {one.named}, is missing")
+
+
 def _look_at_record(inspection: Inspection, one: _Place) -> None:
-    path = f"{one.folder}/{SPECTRUM_RECORD}"
-    record = read_spectrum_record(inspection.root / one.folder)
+    path = f"{one.folder}/{one.kind.record}"
+    record = one.kind.read(inspection.root / one.folder)
     if record is None:
-        one.fault(Code.SPECTRUM_DAMAGED, path, f"{path} is not a valid record of a spectrum")
+        one.fault(Code.SPECTRUM_DAMAGED, path, f"{path} is not a valid record of {one.kind.noun}")
         return
     said = record.row
-    if (said.spectrum_id, said.folder) != (one.spectrum_id, one.folder):
-        text = f"{path} is the record of spectrum {said.spectrum_id} in {said.folder}"
+    if (one.kind.key(said), said.folder) != (one.key, one.folder):
+        text = f"{path} is the record of {one.kind.noun} {one.kind.key(said)} in {said.folder}"
         one.fault(Code.SPECTRUM_DAMAGED, path, text)
         return
     one.record = record
     if one.row is None:
-        text = f"spectrum {one.spectrum_id} is on disk but not in the index"
-        one.fault(Code.SPECTRUM_UNINDEXED, one.folder, text)
+        one.fault(Code.SPECTRUM_UNINDEXED, one.folder, f"{one.named} is on disk but not in the index")
     elif _is_outdated(one.row, said):
-        text = f"spectrum {one.spectrum_id}: its record is newer than its row"
-        one.fault(Code.ROW_CONTRADICTS, one.folder, text)
+        one.fault(Code.ROW_CONTRADICTS, one.folder, f"{one.named}: its record is newer than its row")
     elif one.row != said:
         one.fault(Code.RECORD_STALE, path, f"{path} differs from the index")
 
 
-def _is_outdated(row: Spectrum, said: Spectrum) -> bool:
+def _is_outdated(row: RecordedRow, said: RecordedRow) -> bool:
     """Whether a record is newer than the row in the index: a writer was killed between the two."""
     return row.folder != said.folder or said.created_at > row.created_at
 
 
-def _look_at_files(inspection: Inspection, one: _Place, record: SpectrumRecord) -> None:
-    """Compare the pair with the record: hashes if the check is deep or a size is wrong."""
+def _look_at_files(inspection: Inspection, one: _Place, record: ResultRecord[Any]) -> None:
+    """Compare the files with the record: hashes if the check is deep or a size is wrong."""
     size, said = _size(one), one.row or record.row
     if not inspection.deep and size == said.size:
         return
-    for name in _PAIR:
+    for name in one.needed:
         path = inspection.root / one.folder / name
         try:
             with open_regular(path, below=inspection.root) as stream:
@@ -160,12 +175,12 @@ def _look_at_files(inspection: Inspection, one: _Place, record: SpectrumRecord) 
             file = f"{one.folder}/{name}"
             one.fault(Code.SPECTRUM_DAMAGED, file, f"{file} differs from its record: its SHA-256 is {found}")
     if not one.codes & _BROKEN and size != said.size:
-        text = f"spectrum {one.spectrum_id}: its files have {size} bytes, its row says {said.size}"
+        text = f"{one.named}: its files have {size} bytes, its row says {said.size}"
         one.fault(Code.ROW_CONTRADICTS, one.folder, text)
 
 
 def _size(one: _Place) -> int:
-    return sum(one.files[name][0] for name in _PAIR)
+    return sum(one.files[name][0] for name in one.needed)
 
 
 def _ignore_unfinished(inspection: Inspection, one: _Place) -> None:
@@ -183,33 +198,33 @@ def _ignore_unfinished(inspection: Inspection, one: _Place) -> None:
 
 def _report(inspection: Inspection, one: _Place, *, repaired: bool) -> None:
     for code, file, message in one.faults:
-        inspection.found(code, SPECTRA.name, file, message, repaired=repaired)
+        inspection.found(code, one.kind.table.name, file, message, repaired=repaired)
 
 
 # Repair --------------------------------------------------------------------------------------------------------------
 
 
-def _repair(inspection: Inspection, month: str, faulty: list[_Place]) -> None:
+def _repair(inspection: Inspection, kind: Recorded[Any], month: str, faulty: list[_Place]) -> None:
     """Repair the spectra of a month: from row and record where the files are whole, otherwise by measuring again."""
-    rows: list[Spectrum] = []
+    rows: list[RecordedRow] = []
     with inspection.writers_out():
-        present = _places(inspection, month)
+        present = _places(inspection, kind, month)
         for one in faulty:
             row = _settled(one)
             if row is None:
                 continue
-            unchanged = present.get(one.spectrum_id, _Place(one.spectrum_id)).state == one.state
+            unchanged = present.get(one.key, _Place(kind, one.key)).state == one.state
             _report(inspection, one, repaired=unchanged)
             if unchanged:
-                replace_recorded_row(inspection.root / one.folder, row)
+                kind.replace_row(inspection.root / one.folder, row)
                 rows.append(row)
-        inspection.archive.upsert(SPECTRA.name, rows)
+        inspection.archive.upsert(kind.table.name, rows)
     for one in faulty:
         if one.codes & _BROKEN:
             _measure_again(inspection, month, one)
 
 
-def _settled(one: _Place) -> Spectrum | None:
+def _settled(one: _Place) -> RecordedRow | None:
     """The row of a spectrum whose files are whole: that of the record if it is newer or the only one."""
     if one.codes & _BROKEN or one.record is None:
         return None
@@ -225,13 +240,13 @@ def _measure_again(inspection: Inspection, month: str, one: _Place) -> None:
         _report(inspection, one, repaired=True)
         return
     with inspection.writers_out():
-        unchanged = _places(inspection, month).get(one.spectrum_id, _Place(one.spectrum_id)).state == one.state
+        unchanged = _places(inspection, one.kind, month).get(one.key, _Place(one.kind, one.key)).state == one.state
         _report(inspection, one, repaired=unchanged)
         if not unchanged:
             return
-        inspection.archive.delete(SPECTRA.name, [one.spectrum_id])
+        inspection.archive.delete(one.kind.table.name, [one.key])
         folder = inspection.root / one.folder
         for name in one.files if one.folder else ():
-            inspection.set_aside(folder / name, f"{one.folder}/{name}: this spectrum was incomplete or damaged")
+            inspection.set_aside(folder / name, f"{one.folder}/{name}: {one.named} was incomplete or damaged")
         if one.folder and not any(folder.iterdir()):
             folder.rmdir()

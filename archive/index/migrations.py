@@ -59,6 +59,10 @@ def _spectra(index: Path) -> None:
     _add_columns(index, FLARES)
 
 
+def _region_spectra(index: Path) -> None:
+    """The table of region spectra begins without rows."""
+
+
 def _add_columns(index: Path, *tables: AnyTable) -> None:
     """Add the columns that the files of some tables lack, with empty values."""
     for table in tables:
@@ -97,6 +101,7 @@ MIGRATIONS = (
     Migration("2026-11 numbers to publish", _numbers_to_publish),
     Migration("2026-11 located flares", _located_flares),
     Migration("2026-11 spectra", _spectra),
+    Migration("2026-11 region spectra", _region_spectra),
 )
 
 

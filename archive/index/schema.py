@@ -481,6 +481,52 @@ class Spectrum:
         _one_of("spectrum", self.spectrum_id, "kind", self.kind, tuple(RunKind))
 
 
+@dataclass(frozen=True, kw_only=True)
+class RegionSpectra:
+    """The spectra of the regions of an image, with their fits: counts of every region per energy channel."""
+
+    region_id: Annotated[str, Column("Identity of the recipe of the region spectra, 16 hexadecimal digits")]
+    kind: Annotated[str, Column("auto or user")]
+    uid: Annotated[str, Column("Unique id of the science request")]
+    science_name: Annotated[str, Column("File name of the science data")]
+    flare_id: Annotated[str | None, Column("Flare to which the time range belongs")] = None
+    t_start: Annotated[np.datetime64, Column("Start of the time range", _UTC)]
+    t_end: Annotated[np.datetime64, Column("End of the time range", _UTC)]
+    method: Annotated[str, Column("Method of the images: clean, mem_ge, em or vis_fwdfit")]
+    n_regions: Annotated[int, Column("Number of regions")]
+    names: Annotated[str, Column("Names of the regions, in their order", "JSON")]
+    e_low: Annotated[float | None, Column("Lower edge of the lowest channel with an image", "keV")] = None
+    e_high: Annotated[float | None, Column("Upper edge of the highest channel with an image", "keV")] = None
+    n_channels: Annotated[int, Column("Number of channels with an image")]
+    copies: Annotated[int, Column("Simulated copies of the data, for the errors of the images")]
+    verdict: Annotated[
+        str | None, Column("trusted if every fit is, and nothing else is doubtful; empty without a fit")
+    ] = None
+    doubts: Annotated[str, Column("Doubts about the images and the regions: name of the region and text", "JSON")] = (
+        "[]"
+    )
+    fits: Annotated[
+        str,
+        Column("Per region: name, model, verdict, no_fit, and the fitted values with the names of `spectra`", "JSON"),
+    ] = "[]"
+    background_uid: Annotated[str | None, Column("Unique id of the background file; empty for none")] = None
+    hpc_x: Annotated[float | None, Column("Center of the map, location of the flare in the response", "arcsec")] = None
+    hpc_y: Annotated[float | None, Column("Center of the map, location of the flare in the response", "arcsec")] = None
+    distance_au: Annotated[float, Column("Distance of Solar Orbiter from Sun center", "au")]
+    recipe: Annotated[str, Column("The recipe of the region spectra", "JSON")]
+    folder: Annotated[str, Column("Path of its folder inside the archive")]
+    size: Annotated[int, Column("Size of its files, without the record", "byte")]
+    author: Annotated[str, Column("User who requested it")]
+    hidden: Annotated[bool, Column("Visible only to its author and operators")] = False
+    simulated: Annotated[bool, Column("Made from simulated data")] = False
+    version: Annotated[str, Column("Version of the software")]
+    created_at: Annotated[np.datetime64, Column("When the spectra were made", _CLOCK)]
+    elapsed_s: Annotated[float | None, Column("Computing time", "s")] = None
+
+    def __post_init__(self) -> None:
+        _one_of("region spectra", self.region_id, "kind", self.kind, tuple(RunKind))
+
+
 SCIENCE_FILES = Table(
     "science_files", ScienceFile, "name", "t_start", "Pixel-data files and spectrograms, one row per file."
 )
@@ -499,9 +545,16 @@ FLARES = Table("flares", Flare, "flare_id", "t_peak", "Flares, detected or impor
 RUNS = Table("runs", Run, "run_id", "t_start", "Recipes that were run, and skips with their reason.")
 IMAGES = Table("images", Image, "image_id", "t_start", "Images, one row per recipe and method.")
 SPECTRA = Table("spectra", Spectrum, "spectrum_id", "t_start", "Spectra with their fits, one row per spectrum.")
+REGION_SPECTRA = Table(
+    "region_spectra",
+    RegionSpectra,
+    "region_id",
+    "t_start",
+    "Spectra of regions of images, one row for all regions of an image.",
+)
 
 type FileTable = Table[ScienceFile] | Table[QuicklookFile] | Table[AuxFile] | Table[OtherFile]
-type AnyTable = FileTable | Table[Flare] | Table[Run] | Table[Image] | Table[Spectrum]
+type AnyTable = FileTable | Table[Flare] | Table[Run] | Table[Image] | Table[Spectrum] | Table[RegionSpectra]
 
 #: The tables of STIX files, by their names in URLs of pages. A search for a file covers all of them.
 FILE_KINDS: dict[str, FileTable] = {
@@ -511,7 +564,9 @@ FILE_KINDS: dict[str, FileTable] = {
     "other": OTHER_FILES,
 }
 FILE_TABLES: tuple[Table[Any], ...] = tuple(FILE_KINDS.values())
-TABLES: dict[str, AnyTable] = {table.name: table for table in (*FILE_TABLES, FLARES, RUNS, IMAGES, SPECTRA)}
+TABLES: dict[str, AnyTable] = {
+    table.name: table for table in (*FILE_TABLES, FLARES, RUNS, IMAGES, SPECTRA, REGION_SPECTRA)
+}
 
 
 def table_named(name: str) -> AnyTable:

@@ -33,7 +33,7 @@ class FitLimits(Protocol):
 
 
 class ResultFilter(Protocol):
-    """A filter of what was made from a science file: images, runs, spectra."""
+    """A filter of what was made from a science file: images, runs, spectra, region spectra."""
 
     @property
     def t_start(self) -> np.datetime64 | None:
@@ -69,7 +69,7 @@ class ResultFilter(Protocol):
 
 
 def of_result(chosen: ResultFilter) -> tuple[tuple[str, Any], ...]:
-    """Conditions that images, runs and spectra share."""
+    """Conditions that images, runs, spectra and region spectra share."""
     return (
         ("t_end > ?", chosen.t_start),
         ("t_start < ?", chosen.t_end),

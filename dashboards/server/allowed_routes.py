@@ -42,6 +42,7 @@ SERVED: Mapping[str, str] = {
     r"/archive/context/(\d{10})/(context_[a-z0-9_T]{1,40}\.fits)/(solo|earth)\.png$": "a context map of a flare",
     r"/archive/(cube/cube-[0-9-]{1,40}/[a-z0-9_.-]{1,80})$": "movie, tracks and fits of a flare",
     r"/archive/(spectrum/[0-9a-f]{16}/(?:stx_spectrum\.fits|stx_srm\.fits|spectrum\.json))$": "files of a spectrum",
+    r"/archive/(regions/[0-9a-f]{16}/[A-Za-z0-9_-]{1,80}\.[a-z]{3,8})$": "files of spectra of regions",
     r"/archive/(report/[0-9a-f]{16}\.png)$": "the report of an image set",
     r"/archive/report/([0-9a-f]{16})\.pdf$": "the report of an image set as PDF",
     r"/archive/spectrum/([0-9a-f]{16})/(fit\.py|reproduce\.py|fit\.pro|ogip\.zip)$": "a spectrum: scripts, OGIP files",

@@ -1,9 +1,9 @@
 """Files of the archive under permanent URLs.
 
 ``/archive/fits/<image_id>``, ``…/png/…``, ``…/thumbnail/…``, ``…/script/…``; files of a spectrum under
-``/archive/spectrum/<spectrum_id>/<name>``; input files of images under
-``/archive/science/<name>``, ``…/aux/…``, ``…/quicklook/…``, ``…/other/…`` and ``…/calibration/…``. A plug-in of
-``panel serve --plugins dashboards.server.routes``.
+``/archive/spectrum/<spectrum_id>/<name>``, of spectra of regions under ``/archive/regions/<region_id>/<name>``; input
+files of images under ``/archive/science/<name>``, ``…/aux/…``, ``…/quicklook/…``, ``…/other/…``, ``…/calibration/…``.
+A plug-in of ``panel serve --plugins dashboards.server.routes``.
 
 URLs contain ids and names, never paths; hidden files are 404 for other visitors. Conditions and ranges are as in
 `dashboards.server.conditional`. Errors are JSON.
@@ -21,12 +21,12 @@ from typing import IO, Any
 
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
-from archive import Archive, NotInArchive
+from archive import Archive, NotInArchive, read_region_record
 from archive.calibration import calibration_place
 from archive.cubes import cube_file
 from archive.index.schema import FILE_KINDS
 from archive.index.sql import select
-from archive.layout import SPECTRUM_FILES
+from archive.layout import REGIONS_RECORD, SPECTRUM_FILES
 from archive.regular_files import NotRegularFile, open_regular
 from dashboards.server.account_page import AccountPage
 from dashboards.server.api.handlers import API_ROUTES
@@ -44,7 +44,7 @@ from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import SUFFIXES, ScriptHandler
 from dashboards.server.sign_in import SignOutPage
 from dashboards.server.spectrum_files import TAKE_HOME_NAMES, SpectrumFileHandler
-from dashboards.shared.access import Visitor, visible_image, visible_spectrum
+from dashboards.shared.access import Visitor, visible_image, visible_regions, visible_spectrum
 from dashboards.shared.source import ArchiveSource, archive_source, journal_of
 from dashboards.shared.visitors import visitor_asking
 from jobs.renderings.run import MEDIA_TYPES, find_rendering
@@ -86,7 +86,7 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
     """Find the file of one kind ("fits", "png", "thumbnail") of an image, or a file by its name (`FILE_KINDS`).
 
     The kind "rendering" finds files made by the worker, by request and name; "cube" those of the cube of a flare, by
-    group and name; "spectrum" those of a spectrum, by id and name.
+    group and name; "spectrum" and "regions" those of spectra, by id and name.
 
     Raises
     ------
@@ -103,6 +103,8 @@ def find_file(source: ArchiveSource, kind: str, key: str, visitor: Visitor) -> F
             return _of_cube(archive, key)
         if kind == "spectrum":
             return _of_spectrum(archive, key, visitor)
+        if kind == "regions":
+            return _of_regions(archive, key, visitor)
         hidden = False
         if kind == "report":
             place, hidden = report_place(archive, key.removesuffix(".png"), visitor)
@@ -152,6 +154,29 @@ def _of_spectrum(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
     archive.path_of(place)  # refuses paths outside the archive
     media_type = "application/json" if place.suffix == ".json" else "application/fits"
     return FoundFile(archive.root, place, media_type, save=True, hidden=spectrum.hidden)
+
+
+def _of_regions(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
+    """A file of the spectra of regions that their record names, or the record."""
+    region_id, _, name = key.partition("/")
+    regions = visible_regions(archive, region_id, visitor)
+    record = read_region_record(archive.path_of(regions.folder))
+    suffix = PurePosixPath(name).suffix
+    if name not in (REGIONS_RECORD, *(record.sha256 if record else ())) or suffix not in _REGION_MEDIA:
+        message = f"spectra of regions {region_id!r} have no file {name!r}"
+        raise NotInArchive(message)
+    place = PurePosixPath(regions.folder, name)
+    archive.path_of(place)  # refuses paths outside the archive
+    return FoundFile(archive.root, place, _REGION_MEDIA[suffix], save=suffix not in SHOWN, hidden=regions.hidden)
+
+
+#: Files of spectra of regions, by extension.
+_REGION_MEDIA = {
+    ".fits": "application/fits",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
+}
 
 
 def _rendered(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
@@ -292,6 +317,7 @@ ROUTES = [
     (r"/archive/context/(\d{10})/(context_[a-z0-9_T]{1,40}\.fits)/(solo|earth)\.png", ContextPictureHandler),
     (r"/archive/(cube/cube-[0-9-]{1,40}/[a-z0-9_.-]{1,80})", ImageFileHandler),
     (rf"/archive/(spectrum/[0-9a-f]{{16}}/(?:{_SPECTRUM_NAMES}))", ImageFileHandler),
+    (r"/archive/(regions/[0-9a-f]{16}/[A-Za-z0-9_-]{1,80}\.[a-z]{3,8})", ImageFileHandler),
     (r"/archive/(report/[0-9a-f]{16}\.png)", ImageFileHandler),
     (r"/archive/report/([0-9a-f]{16})\.pdf", ReportPdfHandler),
     (rf"/archive/spectrum/([0-9a-f]{{16}})/({TAKE_HOME_NAMES})", SpectrumFileHandler),

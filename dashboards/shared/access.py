@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from archive import Archive, Image, NotInArchive, Spectrum
-from jobs.queue.journal import Request
+from archive import Archive, Image, NotInArchive, RegionSpectra, Spectrum
+from jobs.queue.journal import REGIONS, Request
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Visitor:
     name: str | None = None
     operator: bool = False
 
-    def may_see(self, row: Image | Spectrum) -> bool:
-        """Whether an image or a spectrum may be shown: hidden ones only to their author and operators."""
+    def may_see(self, row: Image | Spectrum | RegionSpectra) -> bool:
+        """Whether an image or spectra may be shown: hidden ones only to their author and operators."""
         return not row.hidden or self.operator or (self.name is not None and row.author == self.name)
 
     def may_change_request(self, request: Request) -> bool:
@@ -34,12 +34,14 @@ class Visitor:
         return self.operator or (self.name is not None and request.user == self.name)
 
     def may_see_request(self, request: Request) -> bool:
-        """Whether a request may be listed: requests for hidden images only for their author and operators."""
+        """Whether a request may be listed: requests for hidden results only for their author and operators."""
         if self.may_change_request(request):
             return True
         try:
-            return json.loads(request.body).get("hidden") is False
-        except (ValueError, AttributeError):
+            document = json.loads(request.body)
+            chosen = document["imaging"] if request.kind == REGIONS else document
+            return chosen.get("hidden") is False
+        except (ValueError, AttributeError, LookupError, TypeError):
             return False
 
 
@@ -68,13 +70,26 @@ def visible_spectrum(archive: Archive, spectrum_id: str, visitor: Visitor = GUES
     return _visible(archive.spectrum, "spectrum", spectrum_id, visitor)
 
 
-def _visible[Row: (Image, Spectrum)](find: Callable[[str], Row], kind: str, key: str, visitor: Visitor) -> Row:
+def visible_regions(archive: Archive, region_id: str, visitor: Visitor = GUEST) -> RegionSpectra:
+    """Spectra of regions by id, if this visitor may see them.
+
+    Raises
+    ------
+    NotInArchive
+        As for `visible_image`.
+    """
+    return _visible(archive.region_spectrum, "spectra of regions", region_id, visitor)
+
+
+def _visible[Row: (Image, Spectrum, RegionSpectra)](
+    find: Callable[[str], Row], kind: str, key: str, visitor: Visitor
+) -> Row:
     found: Row | None
     try:
         found = find(key)
     except NotInArchive:
         found = None
     if found is None or not visitor.may_see(found):
-        message = f"there is no {kind} {key!r}"
+        message = f"there {'are' if kind.startswith('spectra') else 'is'} no {kind} {key!r}"
         raise NotInArchive(message)
     return found

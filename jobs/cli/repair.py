@@ -19,16 +19,19 @@ from archive import Archive, Image, Run, RunKind, Spectrum
 from archive.atomic import copy_file
 from archive.checks.findings import Code, Finding
 from archive.errors import NotInArchive
+from archive.index.recorded import RECORDED, RecordedRow
 from archive.index.records import read_record
 from archive.layout import parse_image_name
 from jobs.imaging.task import RunContext, RunRows, write_products
 from jobs.inputs import classes_of
 from jobs.previews.run import index_previews, notes_of
+from jobs.regions.task import RegionTask, run_regions
 from jobs.spectra.task import SpectrumContext, SpectrumTask, run_spectrum
 from stixcore.errors import StixError
 from stixcore.pointings import with_solutions
 from stixcore.recipe import FileReference, Recipe, sha256_of
 from stixcore.reconstruct import reconstruct
+from stixcore.region_recipe import RegionRecipe
 from stixcore.spectrum_recipe import SpectrumRecipe
 
 log = logging.getLogger(__name__)
@@ -114,7 +117,7 @@ class Remaker:
 
 @dataclass(frozen=True)
 class SpectrumRemaker:
-    """Makes a spectrum again from its recipe; the argument ``remeasure`` of `archive.checks.run.check`.
+    """Makes spectra again from their recipes; the argument ``remeasure`` of `archive.checks.run.check`.
 
     Author, flare and creation time are taken from its row.
 
@@ -126,22 +129,37 @@ class SpectrumRemaker:
 
     archive: Archive
 
-    def __call__(self, row: Spectrum) -> bool:
-        """Make a spectrum again; returns whether its files, record and row are complete."""
+    def __call__(self, row: RecordedRow) -> bool:
+        """Make it again; returns whether its files, record and row are complete."""
+        kind = RECORDED["spectra" if isinstance(row, Spectrum) else "region_spectra"]
+        named = f"{kind.noun} {kind.key(row)}"
         try:
-            made = run_spectrum(self._task(row, SpectrumRecipe.from_json(row.recipe)))
+            made = self._make(row)
         except StixError as error:
-            log.warning("spectrum %s cannot be made again: %s", row.spectrum_id, error)
+            log.warning("%s cannot be made again: %s", named, error)
             return False
-        self.archive.write_spectra([made])
-        log.info("spectrum %s was made again", row.spectrum_id)
+        self.archive.write_recorded(kind, [made])
+        log.info("%s made again", named)
         return True
 
-    def _task(self, row: Spectrum, recipe: SpectrumRecipe) -> SpectrumTask:
-        if recipe.spectrum_id != row.spectrum_id:
-            message = f"its recipe is that of spectrum {recipe.spectrum_id}"
-            raise StixError(message)
-        context = SpectrumContext(
+    def _make(self, row: RecordedRow) -> RecordedRow:
+        archive, calibration = self.archive, self.archive.calibration
+        if isinstance(row, Spectrum):
+            recipe = SpectrumRecipe.from_json(row.recipe)
+            _require_same(recipe.spectrum_id, row.spectrum_id)
+            return run_spectrum(
+                SpectrumTask.of_recipe(
+                    archive, recipe, self._context(row), created=row.created_at, calibration=calibration
+                )
+            )
+        regions = RegionRecipe.from_json(row.recipe)
+        _require_same(regions.region_id, row.region_id)
+        return run_regions(
+            RegionTask.of_recipe(archive, regions, self._context(row), created=row.created_at, calibration=calibration)
+        )
+
+    def _context(self, row: RecordedRow) -> SpectrumContext:
+        return SpectrumContext(
             kind=RunKind(row.kind),
             author=row.author,
             uid=row.uid,
@@ -150,8 +168,12 @@ class SpectrumRemaker:
             background_uid=row.background_uid,
             hidden=row.hidden,
         )
-        calibration = self.archive.calibration
-        return SpectrumTask.of_recipe(self.archive, recipe, context, created=row.created_at, calibration=calibration)
+
+
+def _require_same(found: str, key: str) -> None:
+    if found != key:
+        message = f"its recipe is that of {found}"
+        raise StixError(message)
 
 
 def keep_flare_list(archive: Archive, csv_path: Path) -> Path:

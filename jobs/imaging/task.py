@@ -102,6 +102,8 @@ class ImagingTask:
 
     #: It does not depend on other tasks.
     waits_for_others: ClassVar[bool] = False
+    #: Computing time, in image sets.
+    image_sets: ClassVar[int] = 1
 
     root: Path
     request: ImageRequest

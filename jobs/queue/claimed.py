@@ -11,6 +11,7 @@ from archive.errors import ArchiveBusy
 from jobs.executors.base import Progress
 from jobs.imaging.task import ImagingResult
 from jobs.queue.journal import Request, RequestState, TaskResult
+from jobs.queue.measure_once import MeasurementResult
 from jobs.queue.planner import Result, Task
 from jobs.shared.errors import ExecutorFault, WorkerCrashed, WorkerDied
 from stixcore.errors import StixError, public_sentence
@@ -21,9 +22,10 @@ TRANSIENT = (OSError, sqlite3.OperationalError, ExecutorFault, ArchiveBusy)
 
 @dataclass
 class Running:
-    """A running image set: its number, start time (monotonic, s; None: not started) and current step."""
+    """A running task: its number, time limit [s], start time (monotonic, s; None: not started) and current step."""
 
     part: int
+    limit: float
     started: float | None = None
     number: int = 0
 
@@ -53,7 +55,7 @@ class ClaimedRequest:
     waiting: deque[tuple[int, Task]]
     finished: int
     running: dict[int, Running] = field(default_factory=dict)
-    unfiled: list[tuple[int, ImagingResult]] = field(default_factory=list)
+    unfiled: list[tuple[int, ImagingResult | MeasurementResult]] = field(default_factory=list)
     ended: list[TaskResult] = field(default_factory=list)
     spent: float = 0.0
     total_spent: float = 0.0
@@ -101,7 +103,7 @@ class ClaimedRequest:
         running = self.running.pop(ticket)
         self.spend(running, now)
         self.finished += 1
-        if isinstance(result, ImagingResult):
+        if isinstance(result, ImagingResult | MeasurementResult):
             self.unfiled.append((running.part, result))
         elif result is not None:  # a rendering, which has no rows
             self.ended.append(TaskResult(running.part, result.run_id, ""))

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from jobs.queue.journal_file import (
+    REGIONS,
+    SPECTRUM,
     JournalFile,
     Request,
     RequestState,
@@ -32,7 +34,7 @@ from jobs.queue.journal_file import (
 from jobs.shared.errors import LimitReached, NoSuchRequest, NotAllowed
 from jobs.shared.limits import NAME_LENGTH, RESERVED_NAMES, Limits
 
-__all__ = ["Journal", "Request", "RequestState", "TaskResult", "WorkerSign", "hash_of"]
+__all__ = ["REGIONS", "SPECTRUM", "Journal", "Request", "RequestState", "TaskResult", "WorkerSign", "hash_of"]
 
 
 class Journal(JournalFile):

@@ -20,6 +20,8 @@ import numpy as np
 from jobs.shared.errors import JournalVersion
 
 FILE_NAME = "requests.sqlite"
+#: Kinds of requests for spectra; those for images have none, those for renderings are in `jobs.renderings.requests`.
+SPECTRUM, REGIONS = "spectrum", "regions"
 VERSION = 1
 #: How long a call waits while another one writes, s.
 PATIENCE_S = 10.0
@@ -106,9 +108,9 @@ class Request:
         Increases in the order of submission.
     user : str
     body : str
-        The request itself, canonical JSON (`jobs.queue.requests.ImagingRequest`).
+        The request itself, canonical JSON (`jobs.queue.requests`, `jobs.queue.spectrum_requests`).
     uid : str
-        Science file to image.
+        Science file.
     task_count : int
         Number of tasks: its image sets, and for a rendering one that draws it.
     state : RequestState
@@ -153,7 +155,7 @@ class Request:
 
     @property
     def kind(self) -> str:
-        """Kind of a request for a rendering, such as "cube"; empty for images."""
+        """Kind of a request for a rendering or for spectra, such as "cube"; empty for images."""
         try:
             return str(json.loads(self.body).get("kind", ""))
         except (ValueError, AttributeError):
@@ -161,7 +163,7 @@ class Request:
 
     @property
     def set_count(self) -> int:
-        """Number of image sets; the task that draws a rendering makes none."""
+        """Number of image sets; tasks that draw a rendering or measure spectra make none."""
         return self.task_count - 1 if self.kind else self.task_count
 
     @property
@@ -170,7 +172,15 @@ class Request:
         sets = f"{self.set_count} image set{'' if self.set_count == 1 else 's'}"
         if not self.kind:
             return sets
-        return f"{sets} and their {self.kind}" if self.set_count else self.kind
+        return f"{sets} and their {self.kind}" if self.set_count else _NAMES.get(self.kind, self.kind)
+
+    @property
+    def noun(self) -> str:
+        """One of its tasks, such as "an image set"."""
+        return "an image set" if self.set_count else _NAMES.get(self.kind, self.kind)
+
+
+_NAMES = {SPECTRUM: "a spectrum", REGIONS: "spectra of regions"}
 
 
 @dataclass(frozen=True)

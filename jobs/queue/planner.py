@@ -19,6 +19,10 @@ class Task(Protocol):
     def waits_for_others(self) -> bool:
         """Whether it starts only after all other tasks of its request have ended and are in the index."""
 
+    @property
+    def image_sets(self) -> int:
+        """Number of image sets that take as long: the limit of its computing time is that of so many."""
+
 
 class Result(Protocol):
     """The result of a task. It can be pickled."""

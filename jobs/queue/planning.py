@@ -1,6 +1,9 @@
-"""Plan a request: its image sets and the files that each of them needs."""
+"""Plan a request: its image sets or spectra, and the files that each of them needs."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,8 +12,12 @@ from archive.index.schema import RunKind, ScienceFile
 from jobs.imaging.task import ImagingTask, RunContext, band_label
 from jobs.inputs import BackgroundChoice, InputCatalog, classes_of, flare_named_in
 from jobs.queue.requests import AUTO, NONE, ImagingRequest
+from jobs.queue.spectrum_requests import MeasurementRequest, QueuedRequest, RegionsRequest, SpectrumTaskRequest
 from jobs.queue.submit import background_file_of, science_file_of
+from jobs.regions.task import RegionChoice, RegionTask
+from jobs.spectra.task import SpectrumContext, SpectrumTask
 from stixcore.options import ImageRequest
+from stixcore.prepare import LOCATION_ENERGY
 
 
 def plan_request(archive: Archive, request: ImagingRequest, user: str, created: np.datetime64) -> list[ImagingTask]:
@@ -32,7 +39,7 @@ def plan_request(archive: Archive, request: ImagingRequest, user: str, created: 
     """
     file = science_file_of(archive, request.uid)
     request.check_file(file)
-    given = None if request.background in (AUTO, NONE) else background_file_of(archive, request.background)
+    given = _given_background(archive, request)
     start, end = min(t for t, _ in request.time_ranges), max(t for _, t in request.time_ranges)
     inputs = InputCatalog.around(archive, file, start, end, backgrounds=request.background == AUTO)
     return [_task(archive, file, inputs, given, part, request, user, created) for part in request.parts()]
@@ -48,10 +55,7 @@ def _task(
     user: str,
     created: np.datetime64,
 ) -> ImagingTask:
-    if request.background == AUTO:
-        choice = inputs.background_for(file, part.start, part.end, part.energy)
-    else:
-        choice = BackgroundChoice(given, "as asked for" if given else "no background subtracted: as asked for", ())
+    choice = _choice(inputs, file, given, request.background, (part.start, part.end), part.energy)
     flare = inputs.flare_during(file, part.start, part.end)
     return ImagingTask(
         root=archive.root,
@@ -76,6 +80,101 @@ def _task(
         created=created,
         calibration=inputs.calibration,
     )
+
+
+def plan_spectrum(archive: Archive, request: SpectrumTaskRequest, user: str, created: np.datetime64) -> SpectrumTask:
+    """The task of a request for a spectrum; parameters and errors as `plan_request`."""
+    plan = _MeasurementPlan.of(archive, request, LOCATION_ENERGY)
+    return SpectrumTask(
+        root=archive.root,
+        wanted=request.request(request.start, request.end),
+        science=archive.path_of(plan.file.path),
+        background=plan.background,
+        aspect=plan.aspect,
+        context=plan.context(user, hidden=request.hidden),
+        created=created,
+        calibration=plan.inputs.calibration,
+    )
+
+
+def plan_regions(archive: Archive, request: RegionsRequest, user: str, created: np.datetime64) -> RegionTask:
+    """The task of a request for spectra of regions; parameters and errors as `plan_request`."""
+    plan = _MeasurementPlan.of(archive, request, request.image.energy)
+    return RegionTask(
+        root=archive.root,
+        wanted=RegionChoice(
+            image=request.image,
+            regions=request.regions,
+            spectrum=request.spectrum.request(request.start, request.end),
+            models=request.models,
+            least_counts=request.least_counts,
+        ),
+        science=archive.path_of(plan.file.path),
+        background=plan.background,
+        aspect=plan.aspect,
+        context=plan.context(user, hidden=request.hidden),
+        created=created,
+        calibration=plan.inputs.calibration,
+    )
+
+
+@dataclass(frozen=True)
+class _MeasurementPlan:
+    """Files of a request for spectra."""
+
+    archive: Archive
+    file: ScienceFile
+    inputs: InputCatalog
+    choice: BackgroundChoice
+    span: tuple[np.datetime64, np.datetime64]
+
+    @classmethod
+    def of(cls, archive: Archive, request: MeasurementRequest, energy: tuple[float, float]) -> _MeasurementPlan:
+        """Choose the files; the background must cover ``energy``, keV."""
+        file = science_file_of(archive, request.uid)
+        request.check_file(file)
+        span = request.start, request.end
+        inputs = InputCatalog.around(archive, file, *span, backgrounds=request.background == AUTO)
+        given = _given_background(archive, request)
+        return cls(archive, file, inputs, _choice(inputs, file, given, request.background, span, energy), span)
+
+    @property
+    def background(self) -> Path | None:
+        return self.archive.path_of(self.choice.chosen.path) if self.choice.chosen else None
+
+    @property
+    def aspect(self) -> tuple[Path, ...]:
+        return tuple(self.archive.path_of(row.path) for row in self.inputs.aspect_for(self.file, *self.span))
+
+    def context(self, user: str, *, hidden: bool) -> SpectrumContext:
+        flare = self.inputs.flare_during(self.file, *self.span)
+        return SpectrumContext(
+            kind=RunKind.USER,
+            author=user,
+            uid=self.file.uid,
+            science_name=self.file.name,
+            flare_id=flare.flare_id if flare else _named_flare(self.archive, self.file.purpose),
+            background_uid=self.choice.chosen.uid if self.choice.chosen else None,
+            hidden=hidden,
+        )
+
+
+def _given_background(archive: Archive, request: QueuedRequest) -> ScienceFile | None:
+    """The background file that a request names."""
+    return None if request.background in (AUTO, NONE) else background_file_of(archive, request.background)
+
+
+def _choice(
+    inputs: InputCatalog,
+    file: ScienceFile,
+    given: ScienceFile | None,
+    background: str,
+    span: tuple[np.datetime64, np.datetime64],
+    energy: tuple[float, float],
+) -> BackgroundChoice:
+    if background == AUTO:
+        return inputs.background_for(file, *span, energy)
+    return BackgroundChoice(given, "as asked for" if given else "no background subtracted: as asked for", ())
 
 
 def _named_flare(archive: Archive, purpose: str) -> str | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, PlainSerializer, PlainValidator, Strict, TypeAdapter, ValidationError, WithJsonSchema
@@ -102,9 +103,12 @@ class ImagingRequest(ImagingOptions):
         default=False, kw_only=True
     )
 
+    #: Table of the index with the results.
+    table: ClassVar[str] = "runs"
+
     def __post_init__(self) -> None:
         for name in (self.uid, self.background):
-            _require(_NAME.fullmatch(name), f"{name!r} is neither the uid nor the name of a file")
+            check_name(name)
         for what, choices in (
             ("time range", self.time_ranges),
             ("energy range", self.energy_ranges),
@@ -160,10 +164,8 @@ class ImagingRequest(ImagingOptions):
             When it has no pixel data, or a time or energy range is outside the file.
         """
         _require(file.product in IMAGEABLE, f"{file.name} holds no pixel data, and images need them")
-        covered = f"{format_time(file.t_start)} … {format_time(file.t_end)}"
         for start, end in self.time_ranges:
-            overlaps = file.t_start < end and start < file.t_end
-            _require(overlaps, f"the time range {start} … {end} is not inside {file.name}, which covers {covered}")
+            check_inside(file, start, end)
         covered = f"{file.e_low:g}-{file.e_high:g} keV"
         for low, high in self.energy_ranges:
             inside = file.e_low <= low and high <= file.e_high
@@ -176,10 +178,8 @@ class ImagingRequest(ImagingOptions):
         ------
         BadRequest
         """
-        covered = f"{format_time(file.t_start)} … {format_time(file.t_end)}"
         for start, end in self.time_ranges:
-            apart = end <= file.t_start or file.t_end <= start
-            _require(apart, f"the background {file.name} ({covered}) overlaps the time range {start} … {end}")
+            check_apart(file, start, end)
 
     def parts(self) -> list[ImageRequest]:
         """Its image sets in order: all energy ranges of the first time range come first."""
@@ -223,6 +223,21 @@ def parse_request(text: str | bytes, limits: Limits | None = None) -> ImagingReq
         When it is too long or asks for too much.
     """
     limits = limits or Limits()
+    request = read_document(load_request(text, limits))
+    request.check_limits(limits)
+    return request
+
+
+def load_request(text: str | bytes, limits: Limits) -> dict[str, Any]:
+    """The JSON object of a request of any kind.
+
+    Raises
+    ------
+    BadRequest
+        When it is none.
+    LimitReached
+        When it is too long.
+    """
     if len(text) > limits.body:
         message = f"a request may be {limits.body} bytes long, this one has {len(text)}"
         raise LimitReached(message)
@@ -233,6 +248,18 @@ def parse_request(text: str | bytes, limits: Limits | None = None) -> ImagingReq
     if document is None:
         message = "a request is a JSON object"
         raise BadRequest(message)
+    return document
+
+
+def read_document(document: Mapping[str, Any]) -> ImagingRequest:
+    """Read a request from a JSON object; everything except uid and ranges has a default. Limits are not checked.
+
+    Raises
+    ------
+    BadRequest
+        Naming the key that is missing, unknown or wrong.
+    """
+    document = dict(document)
     for key in document:
         _require(key in _KEYS, f"unknown key {str(key)[:60]!r}; a request has {', '.join(_KEYS)}")
     for key in ("uid", "time_ranges", "energy_ranges_kev"):
@@ -241,9 +268,7 @@ def parse_request(text: str | bytes, limits: Limits | None = None) -> ImagingReq
     right = isinstance(version, int) and not isinstance(version, bool)
     _require(right, f"version: expected a whole number, {found(version)}")
     _require(version == REQUEST_VERSION, f"version: found {version}, this software reads {REQUEST_VERSION}")
-    request = read_request(document)
-    request.check_limits(limits)
-    return request
+    return read_request(document)
 
 
 def read_request(document: dict[str, Any]) -> ImagingRequest:
@@ -258,6 +283,42 @@ def read_request(document: dict[str, Any]) -> ImagingRequest:
         return _REQUEST.validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         raise BadRequest(explain(error, key=True)) from error
+
+
+def check_name(name: str) -> None:
+    """Check that a text can be the uid or the name of a file.
+
+    Raises
+    ------
+    BadRequest
+    """
+    _require(_NAME.fullmatch(name), f"{name!r} is neither the uid nor the name of a file")
+
+
+def check_inside(file: ScienceFile, start: np.datetime64, end: np.datetime64) -> None:
+    """Check that a time range overlaps a science file.
+
+    Raises
+    ------
+    BadRequest
+    """
+    overlaps = file.t_start < end and start < file.t_end
+    _require(overlaps, f"the time range {start} … {end} is not inside {file.name}, which covers {_covered(file)}")
+
+
+def check_apart(file: ScienceFile, start: np.datetime64, end: np.datetime64) -> None:
+    """Check that a background file does not overlap a time range.
+
+    Raises
+    ------
+    BadRequest
+    """
+    apart = end <= file.t_start or file.t_end <= start
+    _require(apart, f"the background {file.name} ({_covered(file)}) overlaps the time range {start} … {end}")
+
+
+def _covered(file: ScienceFile) -> str:
+    return f"{format_time(file.t_start)} … {format_time(file.t_end)}"
 
 
 def _require(fits: object, message: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from archive import Archive
@@ -15,12 +17,16 @@ from stixcore.errors import StixError, public_sentence
 from stixcore.fits.spec import ProductKind
 from stixcore.fits.windows import AskedWindow
 from stixcore.options import ShiftBins
+from stixcore.software import software_version
+
+if TYPE_CHECKING:
+    from jobs.queue.spectrum_requests import QueuedRequest
 
 
 def submit(
     archive: Archive,
     journal: Journal,
-    request: ImagingRequest,
+    request: QueuedRequest,
     user: str,
     now: np.datetime64,
     limits: Limits | None = None,
@@ -31,7 +37,7 @@ def submit(
     ----------
     archive : Archive
     journal : Journal
-    request : ImagingRequest
+    request : ImagingRequest, SpectrumTaskRequest or RegionsRequest
     user : str
         A registered user; checking that is the caller's duty.
     now : datetime64
@@ -54,13 +60,13 @@ def submit(
     request.check_limits(limits)
     file = science_file_of(archive, request.uid)
     request.check_file(file)
-    if request.exact:
+    if isinstance(request, ImagingRequest) and request.exact:
         require_exact(archive, request, file)
     if request.background not in (AUTO, NONE):
         request.check_background(background_file_of(archive, request.background))
     body = request.to_json()
     earlier = journal.last_done(body, user)
-    answer = earlier if earlier is not None and _still_holds(archive, journal, earlier, file) else None
+    answer = earlier if earlier is not None and _still_holds(archive, journal, earlier, request.table, file) else None
     if answer is not None and answer.user == user:
         return answer, False
     return journal.submit(
@@ -136,13 +142,19 @@ def background_file_of(archive: Archive, uid: str) -> ScienceFile:
     return found
 
 
-def _still_holds(archive: Archive, journal: Journal, earlier: Request, file: ScienceFile) -> bool:
-    """Whether the results of an earlier request are still valid: its runs exist, and no input file is newer."""
+#: Valid results in each table of the index, by their ids.
+_VALID = {
+    "runs": "SELECT count(*) AS n FROM runs WHERE status = 'done' AND list_contains(?, run_id)",
+    "spectra": "SELECT count(*) AS n FROM spectra WHERE list_contains(?, spectrum_id) AND version = ?",
+    "region_spectra": "SELECT count(*) AS n FROM region_spectra WHERE list_contains(?, region_id) AND version = ?",
+}
+
+
+def _still_holds(archive: Archive, journal: Journal, earlier: Request, table: str, file: ScienceFile) -> bool:
+    """Whether the results of an earlier request are still valid: they exist, and no input file is newer."""
     runs = {part.run_id for part in journal.parts(earlier.request_id)}
-    found = archive.query(
-        "SELECT count(*) AS n FROM runs WHERE status = 'done' AND list_contains(?, run_id)",
-        [sorted(filter(None, runs))],
-    )
+    version = () if table == "runs" else (software_version(),)  # recipes of images have their own
+    found = archive.query(_VALID[table], [sorted(filter(None, runs)), *version])
     if earlier.started_at is None or None in runs or int(found["n"][0].as_py()) != len(runs):
         return False
     newer = archive.query(

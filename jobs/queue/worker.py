@@ -28,6 +28,7 @@ from jobs.queue.claimed import TRANSIENT, ClaimedRequest, Running, sentence_of, 
 from jobs.queue.journal import Journal, Request, RequestState, TaskResult
 from jobs.queue.leases import Leases
 from jobs.queue.make_once import index_results
+from jobs.queue.measure_once import MeasurementResult, index_measurements
 from jobs.queue.owners import Owner
 from jobs.queue.planner import Planner
 from jobs.queue.settings import WorkerSettings
@@ -228,7 +229,8 @@ class Worker:
                 return
             active = min(candidates, key=lambda candidate: (len(candidate.running), candidate.total_spent))
             number, task = active.waiting.popleft()
-            active.running[self._executor.submit(self._planner.run, task)] = Running(number)
+            limit = self.limits.task * task.image_sets
+            active.running[self._executor.submit(self._planner.run, task)] = Running(number, limit)
 
     # Events and results
 
@@ -274,11 +276,11 @@ class Worker:
         now, limits = self._timer(), self.limits
         for active in self._active.values():
             for ticket, running in list(active.running.items()):
-                if running.started is not None and now - running.started > limits.task:
+                if running.started is not None and now - running.started > running.limit:
                     self._executor.stop(ticket)
                     active.spend(active.running.pop(ticket), now)
                     active.finished += 1
-                    reason = f"stopped after {limits.task:g} s, the most an image set may take"
+                    reason = f"stopped after {running.limit:g} s, the most {active.request.noun} may take"
                     active.ended.append(TaskResult(running.part, None, reason))
             if active.waiting and active.request.elapsed_s + active.total_spent > limits.request:
                 active.drop_waiting(f"the request took {limits.request:g} s of computing, the most it may take")
@@ -299,11 +301,12 @@ class Worker:
                 active.ended.clear()
                 active.spent = 0.0
 
-    def _put_into_index(self, made: list[ImagingResult]) -> None:
+    def _put_into_index(self, made: list[ImagingResult | MeasurementResult]) -> None:
         """Put results into the index. Those that cannot be filed fail, except after a temporary fault."""
         active = tuple(self._active.values())
         try:
-            gone = index_results(self.archive, made)
+            gone = index_results(self.archive, [one for one in made if isinstance(one, ImagingResult)])
+            gone |= index_measurements(self.archive, [one for one in made if isinstance(one, MeasurementResult)])
         except TRANSIENT as fault:
             self._due["file"] = self._timer() + self.settings.lock_wait
             if self._unfiled_since is None:
@@ -315,13 +318,13 @@ class Worker:
             raise
         except Exception as error:
             log.exception("results cannot be filed")
-            reason = f"its images could not be put into the index: {sentence_of(error)}"
+            reason = f"its results could not be put into the index: {sentence_of(error)}"
             for one in active:
                 one.ended += [TaskResult(number, None, reason) for number, _ in one.unfiled]
                 one.unfiled.clear()
         else:
             for one in active:
-                one.take_back(gone, "its images were removed meanwhile", everything=False)
+                one.take_back(gone, "its results were removed meanwhile", everything=False)
 
     # The end of a request
 

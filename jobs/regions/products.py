@@ -45,7 +45,7 @@ _COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 
 
 def save_regions(measured: MeasuredRegions, folder: Path, created: np.datetime64) -> dict[str, Path]:
-    """Write the files of region spectra, each atomically, and the record `RECORD` last.
+    """Write the files of region spectra, each atomically, and their description `RECORD` last.
 
     Parameters
     ----------
@@ -58,17 +58,28 @@ def save_regions(measured: MeasuredRegions, folder: Path, created: np.datetime64
     Returns
     -------
     dict of str to Path
-        ``spectrum <region>`` of each region and ``response``, for OSPEX; ``table``, ``picture`` and ``record``.
+        Those of `save_region_files`, and ``record``.
     """
-    make_folder(folder)
-    files = _save_ospex(measured, folder, created)
-    files |= {"table": folder / TABLE, "picture": folder / PICTURE, "record": folder / RECORD}
-    table = region_table(measured)
-    write_bytes(files["table"], b"".join(parquet_pieces(table.schema, [table])))
-    write_bytes(files["picture"], png(draw_regions(measured)))
+    files = save_region_files(measured, folder, created) | {"record": folder / RECORD}
     names = {key: Path(path.name) for key, path in files.items()}  # the folder can be moved
     document = {**describe_regions(measured, names), "recipe": measured.recipe.to_dict()}
     write_bytes(files["record"], json.dumps(document, allow_nan=False).encode())
+    return files
+
+
+def save_region_files(measured: MeasuredRegions, folder: Path, created: np.datetime64) -> dict[str, Path]:
+    """Write the files of region spectra without a description; arguments as `save_regions`.
+
+    Returns
+    -------
+    dict of str to Path
+        ``spectrum <region>`` of each region and ``response``, for OSPEX; ``table`` and ``picture``.
+    """
+    make_folder(folder)
+    files = _save_ospex(measured, folder, created) | {"table": folder / TABLE, "picture": folder / PICTURE}
+    table = region_table(measured)
+    write_bytes(files["table"], b"".join(parquet_pieces(table.schema, [table])))
+    write_bytes(files["picture"], png(draw_regions(measured)))
     return files
 
 

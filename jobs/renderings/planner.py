@@ -1,4 +1,4 @@
-"""How each kind of request, for images or for a rendering, is planned and run."""
+"""How each kind of request, for images, spectra or a rendering, is planned and run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from archive import Archive
 from jobs.imaging.task import ImagingResult, ImagingTask
 from jobs.queue.journal import Request
 from jobs.queue.make_once import make_once
-from jobs.queue.planning import plan_request
+from jobs.queue.measure_once import MeasurementResult, regions_once, spectrum_once
+from jobs.queue.planning import plan_regions, plan_request, plan_spectrum
 from jobs.queue.requests import ImagingRequest
+from jobs.queue.spectrum_requests import RegionsRequest, SpectrumTaskRequest
+from jobs.regions.task import RegionTask
 from jobs.renderings.requests import CubeRequest, parse_any
 from jobs.renderings.run import RenderResult, RenderTask, purge_renderings, run_rendering
 from jobs.shared.limits import Limits
+from jobs.spectra.task import SpectrumTask
 
-type Task = ImagingTask | RenderTask
-type Result = ImagingResult | RenderResult
+type Task = ImagingTask | SpectrumTask | RegionTask | RenderTask
+type Result = ImagingResult | MeasurementResult | RenderResult
 
 
 class RequestPlanner:
@@ -37,6 +41,10 @@ class RequestPlanner:
         asked = parse_any(request.body, limits)
         if isinstance(asked, ImagingRequest):
             return list(plan_request(archive, asked, request.user, created))
+        if isinstance(asked, SpectrumTaskRequest):
+            return [plan_spectrum(archive, asked, request.user, created)]
+        if isinstance(asked, RegionsRequest):
+            return [plan_regions(archive, asked, request.user, created)]
         last = RenderTask(archive.root, request.request_id, asked, request.user, created)
         if not isinstance(asked, CubeRequest):
             return [last]
@@ -51,7 +59,11 @@ class RequestPlanner:
         StixError
             When the inputs allow no result.
         """
-        return run_rendering(task) if isinstance(task, RenderTask) else make_once(task)
+        if isinstance(task, RenderTask):
+            return run_rendering(task)
+        if isinstance(task, SpectrumTask):
+            return spectrum_once(task)
+        return regions_once(task) if isinstance(task, RegionTask) else make_once(task)
 
     def purge(self, archive: Archive, now: np.datetime64) -> int:
         """Remove old renderings; returns how many."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Annotated, Any
@@ -18,11 +17,12 @@ from pydantic import Strict, TypeAdapter, ValidationError
 
 from archive.scripts.parts import ASSUMPTIONS
 from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
-from jobs.queue.requests import ImagingRequest, parse_request
+from jobs.queue.requests import ImagingRequest, load_request, parse_request
+from jobs.queue.spectrum_requests import MeasurementKind, QueuedRequest, parse_queued
 from jobs.renderings.overlay_maps import MAP_NAME
 from jobs.shared.errors import BadRequest, LimitReached
 from jobs.shared.limits import Limits
-from stixcore.options import Whole, explain, found, load_object
+from stixcore.options import Whole, explain, found
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{16}-[a-z_]{1,20}", re.ASCII)
 MAX_IMAGES, MAX_OVERLAID = 500, 12
@@ -128,7 +128,7 @@ class CubeRequest:
 type RenderingRequest = AnimationRequest | OverlayRequest | CubeRequest
 _COPIES, _IMAGES = TypeAdapter(Whole), TypeAdapter(tuple[Annotated[str, Strict()], ...])
 
-type AnyRequest = ImagingRequest | RenderingRequest
+type AnyRequest = QueuedRequest | RenderingRequest
 
 
 def parse_any(text: str | bytes, limits: Limits | None = None) -> AnyRequest:
@@ -140,13 +140,10 @@ def parse_any(text: str | bytes, limits: Limits | None = None) -> AnyRequest:
         As `parse_request`.
     """
     limits = limits or Limits()
-    if len(text) > limits.body:
-        message = f"a request may be {limits.body} bytes long, this one has {len(text)}"
-        raise LimitReached(message)
-    document: Mapping[str, Any] | None = None
-    with suppress(ValueError):  # parse_request reports invalid JSON
-        document = load_object(text)
-    return _rendering(document, limits) if document is not None and "kind" in document else parse_request(text, limits)
+    document = load_request(text, limits)
+    if "kind" in document and document["kind"] not in tuple(MeasurementKind):
+        return _rendering(document, limits)
+    return parse_queued(text, limits)
 
 
 def _rendering(document: Mapping[str, Any], limits: Limits) -> RenderingRequest:

@@ -62,6 +62,8 @@ class RenderTask:
 
     #: A cube needs the images of the other tasks.
     waits_for_others: ClassVar[bool] = True
+    #: Computing time, in image sets.
+    image_sets: ClassVar[int] = 1
 
     root: Path
     request_id: int

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -71,6 +71,11 @@ class SpectrumTask:
         Calibration of the archive, so that every process uses the same tables.
     """
 
+    #: It does not depend on other tasks.
+    waits_for_others: ClassVar[bool] = False
+    #: Computing time, in image sets.
+    image_sets: ClassVar[int] = 1
+
     root: Path
     wanted: SpectrumRecipe | SpectrumRequest
     science: Path
@@ -124,19 +129,25 @@ def run_spectrum(task: SpectrumTask) -> Spectrum:
         If the files and the selection do not give a spectrum.
     """
     begin = perf_counter()
+    return write_spectrum(task, measure_task(task), begin)
+
+
+def measure_task(task: SpectrumTask) -> MeasuredSpectrum:
+    """Measure the spectrum of a task; errors as `run_spectrum`."""
     table = thermal_table(task.root)
     if isinstance(task.wanted, SpectrumRecipe):
         paths = {path.name: path for path in (task.science, task.background, *task.aspect) if path is not None}
-        measured = measure_recipe(task.wanted, lambda file: paths[file.name], task.calibration, table)
-    else:
-        measured = measure_spectrum(
-            task.wanted, task.science, task.background, task.aspect, catalog=task.calibration, table=table
-        )
-    return _write_products(task, measured, begin)
+        return measure_recipe(task.wanted, lambda file: paths[file.name], task.calibration, table)
+    return measure_spectrum(
+        task.wanted, task.science, task.background, task.aspect, catalog=task.calibration, table=table
+    )
 
 
-def _write_products(task: SpectrumTask, measured: MeasuredSpectrum, begin: float) -> Spectrum:
-    """Write the pair of files, then the record, which shows that the folder is complete."""
+def write_spectrum(task: SpectrumTask, measured: MeasuredSpectrum, begin: float) -> Spectrum:
+    """Write the pair of files, then the record, which shows that the folder is complete; returns its row.
+
+    ``begin`` is the start of the task by `perf_counter`.
+    """
     place = spectrum_folder(measured.spectrum.t_start, measured.recipe.spectrum_id)
     folder = task.root / place
     unfinished = leftovers(folder)  # of a killed process

@@ -29,6 +29,7 @@ from archive import (
     Flare,
     Image,
     QuicklookFile,
+    RegionSpectra,
     Run,
     RunKind,
     RunStatus,
@@ -37,11 +38,13 @@ from archive import (
     image_id,
     image_name,
     ingest,
+    regions_folder,
     skipped_run_id,
     spectrum_folder,
     write_spectrum_record,
 )
 from archive.accounts import Accounts, Role
+from archive.index.recorded import REGION_RECORDS
 from archive.index.series import COUNTS, LIGHT_CURVES, day_file, month_file, write_rows
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE
 from archive.lightcurves.minutes import minutes_of
@@ -202,11 +205,51 @@ def make_spectrum(root: Path, number: int, **changes: Any) -> Spectrum:
     return spectrum
 
 
+def make_regions(root: Path, number: int, **changes: Any) -> RegionSpectra:
+    """Region spectra with small files and their record; times go up."""
+    region_id, start = recipe_id(number), FIRST + np.timedelta64(number, "h")
+    folder = root / regions_folder(start, region_id)
+    folder.mkdir(parents=True)
+    files = {"spectrum north": "stx_spectrum_1_north.fits", "response": RESPONSE_FILE, "picture": "regions.png"}
+    for seed, name in enumerate(files.values()):
+        (folder / name).write_bytes(np.random.default_rng([number, seed]).bytes(100))
+    row: dict[str, Any] = {
+        "region_id": region_id,
+        "kind": RunKind.USER,
+        "uid": f"22111{number:05d}",
+        "science_name": "science.fits",
+        "flare_id": f"22{number:08d}",
+        "t_start": start,
+        "t_end": start + np.timedelta64(60, "s"),
+        "method": "clean" if number % 2 else "mem_ge",
+        "n_regions": 1,
+        "names": '["north"]',
+        "e_low": 6.0,
+        "e_high": 10.0,
+        "n_channels": 4,
+        "copies": 20,
+        "verdict": "trusted" if number % 2 else "doubtful",
+        "fits": '[{"name": "north", "no_fit": "", "model": "vth", "temperature": 15.0}]',
+        "distance_au": 0.6,
+        "recipe": "{}",
+        "folder": str(folder.relative_to(root)),
+        "size": sum(path.stat().st_size for path in folder.iterdir()),
+        "author": "bob",
+        "version": "0.1.0",
+        "created_at": NOW,
+    }
+    made = RegionSpectra(**(row | changes))
+    described = {"regions": [{"name": "north", "counts": [100.0, None], "fit": None}], "files": files}
+    REGION_RECORDS.write(folder, made, described, files.values())
+    return made
+
+
 @dataclass(frozen=True)
 class Small:
     """An archive of 30 recipes with two methods each, one hidden image, one simulated, three bands without image.
 
-    And spectra of other science files: six that all may see, the last is hidden and Alice's.
+    And spectra of other science files: six that all may see, the last is hidden and Alice's. Region spectra in the same
+    way: three, and Alice's.
     """
 
     archive: Archive
@@ -214,6 +257,7 @@ class Small:
     hidden: Image
     simulated: Image
     spectra: tuple[Spectrum, ...] = ()
+    regions: tuple[RegionSpectra, ...] = ()
 
     @property
     def newest_first(self) -> list[str]:
@@ -235,8 +279,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
     spectra = [make_spectrum(archive.root, number) for number in range(200, 206)]
     spectra.append(make_spectrum(archive.root, 206, hidden=True, author="alice", kind=RunKind.USER))
     archive.write_spectra(spectra)
+    regions = [make_regions(archive.root, number) for number in range(300, 303)]
+    regions.append(make_regions(archive.root, 303, hidden=True, author="alice"))
+    archive.write_region_spectra(regions)
     archive.build_read_model()
-    yield Small(archive, everything, hidden, simulated, tuple(spectra))
+    yield Small(archive, everything, hidden, simulated, tuple(spectra), tuple(regions))
     archive.close()
 
 

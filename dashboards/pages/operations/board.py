@@ -253,7 +253,9 @@ def disk_usage_html(condition: Condition) -> str:
         f'<td class="n">{_bytes(one.bytes)}</td></tr>'
         for one in condition.usage
     )
-    heads = '<th scope="col">FITS files</th><th scope="col" class="n">number</th><th scope="col" class="n">size</th>'
+    heads = (
+        '<th scope="col">files and results</th><th scope="col" class="n">number</th><th scope="col" class="n">size</th>'
+    )
     return f'<table class="usage"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 

@@ -13,7 +13,7 @@ import param
 
 from archive import Archive, Run, RunFilter, RunStatus
 from archive.checks.findings import Code, Finding, Level, last_findings
-from archive.index.schema import FILE_KINDS, IMAGES
+from archive.index.schema import FILE_KINDS, IMAGES, REGION_SPECTRA, SPECTRA, AnyTable
 from archive.index.sql import select
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.source import ArchiveSource, in_plain_words, journal_of
@@ -34,9 +34,14 @@ _THROUGHPUT = (
     "WHERE status = 'done' AND started_at >= ? AND started_at <= ? GROUP BY 1 ORDER BY 1"
 )
 _WORDS = {"science": "science files", "quicklook": "light curves", "aux": "auxiliary files", "other": "other files"}
+_RESULTS: tuple[tuple[str, AnyTable], ...] = (
+    ("images", IMAGES),
+    ("spectra", SPECTRA),
+    ("spectra of regions", REGION_SPECTRA),
+)
 _DISK_USAGE = " UNION ALL ".join(
     select(f"'{words}' AS what, count(*) AS files, CAST(coalesce(sum(size), 0) AS BIGINT) AS bytes", table.name)
-    for words, table in (("images", IMAGES), *((_WORDS[kind], table) for kind, table in FILE_KINDS.items()))
+    for words, table in (*_RESULTS, *((_WORDS[kind], table) for kind, table in FILE_KINDS.items()))
 )
 
 
@@ -97,7 +102,7 @@ class Throughput:
 
 @dataclass(frozen=True)
 class DiskUsage:
-    """Files of one kind: number and total size [byte]."""
+    """Files, spectra or sets of region spectra of one kind: number and total size [byte]."""
 
     what: str
     files: int

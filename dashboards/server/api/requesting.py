@@ -1,4 +1,4 @@
-"""Endpoints for image requests, for registered users; the same queue as the form's."""
+"""Endpoints for requests for images and spectra, for registered users; the same queue as the forms'."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from dashboards.server.api.errors import Refused
 from dashboards.server.api.rows import iso
 from dashboards.shared.source import journal_of
 from jobs.queue.journal import Journal, Request, RequestState
-from jobs.queue.requests import ImagingRequest, parse_request, request_schema
+from jobs.queue.requests import ImagingRequest, request_schema
+from jobs.queue.spectrum_requests import MeasurementKind, QueuedRequest, measurement_schema, parse_queued
 from jobs.queue.submit import science_file_of, submit, whole_bins
 from jobs.shared.errors import BadRequest, LimitReached, NoSuchRequest, NotAllowed
 from stixcore.times import format_time
@@ -24,7 +25,12 @@ _UNITS = {"elapsed_s": "s"}
 REQUEST_ID = r"[0-9]{1,15}"
 
 
-REQUEST_SCHEMA = request_schema()
+#: Schemas of what can be requested, by kind; requests for images have no key ``kind``.
+REQUEST_SCHEMAS = {"": request_schema(), **{str(kind): measurement_schema(kind) for kind in MeasurementKind}}
+REQUEST_SCHEMA = {"oneOf": list(REQUEST_SCHEMAS.values())}
+_KEYS = {key for schema in REQUEST_SCHEMAS.values() for key in schema["properties"]}
+#: Path of a result of a request for spectra, by its kind.
+_RESULTS = {str(MeasurementKind.SPECTRUM): "spectra", str(MeasurementKind.REGIONS): "region-spectra"}
 
 
 def requests(archive: Archive, call: Call) -> Reply:
@@ -46,7 +52,7 @@ def requests(archive: Archive, call: Call) -> Reply:
 
 
 def request(archive: Archive, call: Call) -> Reply:
-    """One request, with its images so far."""
+    """One request, with its results so far."""
     journal = journal_of(archive)
     return Reply(_detailed(archive, journal, _own(journal, call), call))
 
@@ -71,8 +77,10 @@ def post(archive: Archive, call: Call) -> Reply:
     return Reply(document, 201 if is_new else 200, f"requests/{made.request_id}")
 
 
-def _whole_bins(archive: Archive, wanted: ImagingRequest) -> list[dict[str, Any]] | None:
-    """The whole bins of each time range; None if the file does not contain them."""
+def _whole_bins(archive: Archive, wanted: QueuedRequest) -> list[dict[str, Any]] | None:
+    """The whole bins of each time range of images; None if the file does not contain them, and for spectra."""
+    if not isinstance(wanted, ImagingRequest):
+        return None
     try:
         windows = whole_bins(archive, wanted, science_file_of(archive, wanted.uid))
     except BadRequest:
@@ -120,6 +128,7 @@ def request_document(journal: Journal, row: Request) -> dict[str, Any]:
         "state": str(row.state),
         "position": journal.position(row.request_id),
         "uid": row.uid,
+        "kind": row.kind or "images",
         "recipes": row.set_count,
         "step": row.step,
         "step_number": row.step_number,
@@ -135,7 +144,7 @@ def request_document(journal: Journal, row: Request) -> dict[str, Any]:
     }
 
 
-def _read(call: Call) -> ImagingRequest:
+def _read(call: Call) -> QueuedRequest:
     """The request in the body.
 
     Raises
@@ -144,7 +153,7 @@ def _read(call: Call) -> ImagingRequest:
         With the name of the invalid key.
     """
     try:
-        return parse_request(call.body, call.limits)
+        return parse_queued(call.body, call.limits)
     except BadRequest as error:
         raise _refused(error) from error
     except LimitReached as error:
@@ -154,13 +163,19 @@ def _read(call: Call) -> ImagingRequest:
 def _refused(error: BadRequest) -> Refused:
     """Answer to an invalid request, with the key that its message names."""
     key = str(error).partition(":")[0]
-    return Refused(400, str(error), key if key in REQUEST_SCHEMA["properties"] else "body")
+    return Refused(400, str(error), key if key in _KEYS else "body")
 
 
 def _detailed(archive: Archive, journal: Journal, row: Request, call: Call) -> dict[str, Any]:
-    """A request with its tasks and their images."""
+    """A request with its tasks and their results."""
     parts = [
-        {"part": part.part, "run_id": part.run_id, "reason": part.reason, "images": _images(archive, part.run_id, call)}
+        {
+            "part": part.part,
+            "run_id": part.run_id,
+            "reason": part.reason,
+            "images": [] if row.kind in _RESULTS else _images(archive, part.run_id, call),
+            "result": f"{_RESULTS[row.kind]}/{part.run_id}" if row.kind in _RESULTS and part.run_id else None,
+        }
         for part in journal.parts(row.request_id)
     ]
     return request_document(journal, row) | {"parts": parts, "clock": CLOCK, "units": _UNITS}
@@ -203,6 +218,7 @@ _REQUEST: dict[str, Any] = {
             "description": "Number of requests ahead of this one; null if it is not waiting",
         },
         "uid": {"type": "string"},
+        "kind": {"type": "string", "description": "images, spectrum, regions, or what a page requested"},
         "recipes": {"type": "integer", "description": "Number of image sets"},
         "step": {"type": "string", "description": "Current step"},
         "step_number": {"type": "integer"},
@@ -223,9 +239,13 @@ _PARTS = {
         "type": "object",
         "properties": {
             "part": {"type": "integer"},
-            "run_id": {"type": ["string", "null"], "description": "Also the recipe_id of its images"},
-            "reason": {"type": "string", "description": "Why there are no images"},
+            "run_id": {
+                "type": ["string", "null"],
+                "description": "Id of its result: recipe_id of images, spectrum_id or region_id",
+            },
+            "reason": {"type": "string", "description": "Why there is no result"},
             "images": {"type": "array", "items": {"type": "string"}, "description": "Ids of its images"},
+            "result": {"type": ["string", "null"], "description": "Its spectrum or region spectra, below /api/v1"},
         },
     },
 }
@@ -269,7 +289,7 @@ REQUESTING = (
     Endpoint(
         "POST",
         "/requests",
-        "Request images; an identical request returns the existing one",
+        "Request images, a spectrum, or spectra of regions; an identical request returns the existing one",
         post,
         _SUBMITTED,
         who=Who.USERS,
@@ -279,7 +299,7 @@ REQUESTING = (
     Endpoint(
         "GET",
         "/requests/{request_id}",
-        "One request, with its images so far",
+        "One request, with its results so far",
         request,
         _DETAILED,
         places=_PLACE,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from archive.index.columns import Field, Table
-from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, SPECTRA
+from archive.index.schema import FLARES, IMAGES, REGION_SPECTRA, RUNS, SCIENCE_FILES, SPECTRA
 
 CLOCK = (
     "Times are UTC, ISO 8601. Times of observations are UTC at Solar Orbiter, where light from the Sun arrives "
@@ -24,6 +24,7 @@ _PRIVATE = {
     RUNS.name: frozenset({"folder", "background_candidates"}),
     SCIENCE_FILES.name: frozenset({"path"}),
     SPECTRA.name: frozenset({"folder"}),
+    REGION_SPECTRA.name: frozenset({"folder"}),
 }
 _JSON_TYPES: Mapping[type, Mapping[str, Any]] = {
     str: {"type": "string"},

@@ -72,6 +72,17 @@ _WHOLE = {
     },
 }
 
+#: Parameters of lists of spectra and of region spectra.
+RESULT_PARAMETERS = (
+    p.time("start", "Ends after this time"),
+    p.time("end", "Starts before this time"),
+    p.text("uid", "Unique id of the science request"),
+    p.text("flare_id", "Flare"),
+    p.choice("kind", "Automatic, or requested by a user", tuple(RunKind)),
+    p.text("author", "User who requested it; auto for previews"),
+    p.truth("simulated", "Only simulated data (true) or only real data (false)"),
+)
+
 SPECTRUM_ENDPOINTS = (
     Endpoint(
         "GET",
@@ -80,16 +91,10 @@ SPECTRUM_ENDPOINTS = (
         spectra,
         page_schema(_SPECTRUM),
         (
-            p.time("start", "Ends after this time"),
-            p.time("end", "Starts before this time"),
-            p.text("uid", "Unique id of the science request"),
-            p.text("flare_id", "Flare"),
-            p.choice("kind", "Automatic, or requested by a user", tuple(RunKind)),
+            *RESULT_PARAMETERS,
             p.text("model", "Components of the fitted model, e.g. vth+thick2"),
             p.choice("verdict", "Verdict on the fit; spectra without a fit are excluded", ("trusted", "doubtful")),
             *FIT_LIMITS,
-            p.text("author", "User who requested it; auto for previews"),
-            p.truth("simulated", "Only simulated data (true) or only real data (false)"),
             p.text("text", "Part of the spectrum id, uid or flare id"),
             p.sort(public_names(SPECTRA), "-t_start"),
             *p.PAGE,

@@ -15,12 +15,12 @@ import pytest
 from openapi_spec_validator import validate
 
 from archive import Archive, Flare
-from archive.index.schema import FLARES, IMAGES, SCIENCE_FILES, SPECTRA
+from archive.index.schema import FLARES, IMAGES, REGION_SPECTRA, SCIENCE_FILES, SPECTRA
 from dashboards.server.api.call import Call
 from dashboards.server.api.endpoints import ENDPOINTS, ROOT
 from dashboards.server.api.openapi import openapi_document
 from dashboards.server.api.parameters import PAGE, next_page, read_parameters
-from dashboards.server.api.requesting import REQUEST_SCHEMA
+from dashboards.server.api.requesting import REQUEST_SCHEMAS
 from dashboards.server.api.rows import row_document, row_schema
 from dashboards.shared.access import GUEST
 from jobs.queue.requests import ImagingRequest, parse_request
@@ -28,6 +28,7 @@ from jobs.shared.limits import Limits
 
 IMAGES_ADDRESS = f"{ROOT}/images"
 SPECTRA_ADDRESS = f"{ROOT}/spectra"
+REGIONS_ADDRESS = f"{ROOT}/region-spectra"
 NOW = np.datetime64("2026-11-30T12:00:00", "us")
 WHOLE = "0123456789abcdef-clean"
 REQUEST = {
@@ -144,6 +145,69 @@ def test_filters_and_order_of_spectra(client: Any, small: Any) -> None:
     assert len(client.get(urljoin(SPECTRA_ADDRESS, page["next"])).json["items"]) == len(shown) - 4
 
 
+def test_region_spectra_say_what_index_and_record_say(client: Any, small: Any) -> None:
+    row = small.regions[1]
+    address = f"{REGIONS_ADDRESS}/{row.region_id}"
+    document = client.get(address).json
+    assert document["fits"] == [{"name": "north", "no_fit": "", "model": "vth", "temperature": 15.0}]
+    assert (document["names"], document["n_channels"], document["units"]["e_low"]) == (["north"], 4, "keV")
+    assert document["regions"]["regions"][0]["counts"] == [100.0, None]
+    assert "folder" not in document
+    listed = client.get(f"{REGIONS_ADDRESS}?uid={row.uid}").json["items"]
+    assert [item["region_id"] for item in listed] == [row.region_id]
+    assert set(listed[0]) == {*row_schema(REGION_SPECTRA)["properties"], "links"}
+    assert set(document["files"]) == {*document["sha256"], "regions.json"}
+    for name, link in document["files"].items():
+        content = (small.archive.root / row.folder / name).read_bytes()
+        assert client.get(urljoin(address, link)).body == content
+        assert document["sha256"].get(name, hashlib.sha256(content).hexdigest()) == hashlib.sha256(content).hexdigest()
+    for place, links in ((address, document["links"]), (REGIONS_ADDRESS, listed[0]["links"])):
+        assert client.get(urljoin(place, links["self"])).json == document
+        assert client.get(urljoin(place, links["record"])).json["row"]["region_id"] == row.region_id
+
+
+def test_filters_of_region_spectra_and_who_sees_hidden_ones(
+    client: Any, signed_in: Callable[[str], Any], small: Any
+) -> None:
+    def found(query: str, browser: Any = client) -> list[str]:
+        return [item["region_id"] for item in browser.get(f"{REGIONS_ADDRESS}?{query}").json["items"]]
+
+    ids = [row.region_id for row in small.regions]
+    hidden = small.regions[3]
+    assert found("") == ids[2::-1]
+    assert found("method=clean") == found("verdict=trusted") == [ids[1]]
+    assert found("text=north&sort=t_start") == ids[:3]
+    assert found("kind=auto") == found("author=alice") == found(f"uid={hidden.uid}") == []
+    files = f"/archive/regions/{hidden.region_id}"
+    for name, status in (("alice", 200), ("bob", 404), ("olga", 200)):
+        browser = signed_in(name)
+        assert found("author=alice", browser) == ([ids[3]] if status == 200 else [])
+        assert browser.get(f"{REGIONS_ADDRESS}/{hidden.region_id}").status == status
+        for file in ("regions.json", "regions.png", "stx_srm.fits"):
+            answer = browser.get(f"{files}/{file}")
+            assert answer.status == status, (name, file)
+            assert status == 404 or answer.headers["Cache-Control"] == "no-store"
+    unknown = client.get(f"{REGIONS_ADDRESS}/{'0' * 16}")
+    known = client.get(f"{REGIONS_ADDRESS}/{hidden.region_id}")
+    assert known.status == unknown.status == 404
+    assert known.json["error"].replace(hidden.region_id, "0" * 16) == unknown.json["error"]
+
+
+def test_region_spectra_with_a_damaged_record_have_their_row(small: Any) -> None:
+    row = small.regions[0]
+    path = small.archive.root / row.folder / "regions.json"
+    content = path.read_bytes()
+    endpoint = next(one for one in ENDPOINTS if one.path == "/region-spectra/{region_id}")
+    try:
+        path.write_bytes(content[: len(content) // 2])
+        call = Call(GUEST, {}, {}, {"region_id": row.region_id}, b"", NOW, Limits())
+        document = endpoint.answer(small.archive, call).document
+    finally:
+        path.write_bytes(content)
+    assert (document["regions"], document["sha256"], list(document["files"])) == (None, {}, ["regions.json"])
+    assert document["uid"] == row.uid
+
+
 def test_flares_by_the_fit_of_their_spectra(tmp_path: Path) -> None:
     """A flare says where its spectrum is; those without a fit match no limit and are last in every order."""
     archive = Archive(tmp_path / "archive", create=True)
@@ -237,6 +301,9 @@ def test_a_spectrum_without_a_valid_record_has_its_row(client: Any, small: Any) 
         ("/flares?temperature_min=hot", 400, "temperature_min", "expected a number"),
         ("/spectra/0123456789abcdef", 404, "spectrum_id", "there is no spectrum '0123456789abcdef'"),
         ("/spectra/../users.json", 404, "", "not found"),
+        ("/region-spectra?method=bp", 400, "method", "expected clean, mem_ge, em or vis_fwdfit"),
+        ("/region-spectra/0123456789abcdef", 404, "region_id", "there are no spectra of regions '0123456789abcdef'"),
+        ("/region-spectra/..%2fusers", 404, "", "not found"),
         (f"/images/{WHOLE}", 404, "image_id", f"there is no image '{WHOLE}'"),
         ("/images/..%2f..%2fusers.json", 404, "", "not found"),
         ("/nothing", 404, "", "not found"),
@@ -316,7 +383,7 @@ def test_answers_have_the_keys_that_the_description_promises(client: Any, small:
     item = client.get(f"{IMAGES_ADDRESS}?limit=1").json["items"][0]
     assert set(item) == {*row_schema(IMAGES)["properties"], "links"}
     assert set(row_document(IMAGES, small.images[0])) == set(row_schema(IMAGES)["properties"])
-    for table in (IMAGES, FLARES, SCIENCE_FILES, SPECTRA):
+    for table in (IMAGES, FLARES, SCIENCE_FILES, SPECTRA, REGION_SPECTRA):
         for name, schema in row_schema(table)["properties"].items():
             assert schema["description"], name
 
@@ -324,8 +391,8 @@ def test_answers_have_the_keys_that_the_description_promises(client: Any, small:
 def test_the_body_of_a_request_is_described_as_it_is_read() -> None:
     request = parse_request(json.dumps(REQUEST))
     assert isinstance(request, ImagingRequest)
-    assert set(json.loads(request.to_json())) == set(REQUEST_SCHEMA["properties"])
-    for key, schema in REQUEST_SCHEMA["properties"].items():
+    assert set(json.loads(request.to_json())) == set(REQUEST_SCHEMAS[""]["properties"])
+    for key, schema in REQUEST_SCHEMAS[""]["properties"].items():
         if "default" in schema:
             assert parse_request(json.dumps({**REQUEST, key: schema["default"]})) == request
         for word in schema.get("enum", ()):

@@ -20,6 +20,7 @@ import pytest
 from archive import Archive, ScienceFilter
 from archive.accounts import Accounts
 from archive.client import TOKEN_VARIABLE, ApiError, ArchiveClient, RequestFailed
+from jobs.queue.spectrum_requests import RegionsRequest, SpectrumTaskRequest, parse_queued
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
@@ -238,7 +239,7 @@ def test_the_example_of_the_manual(
     capfd: Any,
 ) -> None:
     text = (ROOT / "docs/how-to/api.md").read_text(encoding="utf-8")
-    example, _ = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    example, _, _ = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert "https://stix.example.org" in example
     monkeypatch.setenv(TOKEN_VARIABLE, token)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -257,7 +258,7 @@ def test_the_example_of_the_manual(
 def test_the_example_of_the_manual_for_spectra(server: Any, small: Any, tmp_path: Path, capfd: Any) -> None:
     """It prints a spectrum and gets a pair of files with the names that they have in each other."""
     text = (ROOT / "docs/how-to/api.md").read_text(encoding="utf-8")
-    _, example = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    _, example, _ = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     stix = ArchiveClient(server.url, cache=tmp_path)
     names: dict[str, Any] = {"stix": stix}
     exec(compile(example, "api.md", "exec"), names)
@@ -272,6 +273,32 @@ def test_the_example_of_the_manual_for_spectra(server: Any, small: Any, tmp_path
     assert len(stix.spectra()) == sum(not one.hidden for one in small.spectra)
     with pytest.raises(ApiError, match="there is no spectrum"):
         stix.spectrum("0" * 16)
+
+
+def test_the_example_of_the_manual_for_regions(server: Any, small: Any, tmp_path: Path, capfd: Any) -> None:
+    """Its requests are valid, and it gets spectra and files that others requested."""
+    text = (ROOT / "docs/how-to/api.md").read_text(encoding="utf-8")
+    _, _, example = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    requests: list[Any] = []
+
+    class Client(ArchiveClient):
+        def submit(self, request: Any) -> Any:
+            requests.append(parse_queued(json.dumps(request)))
+            return {"request_id": len(requests)}
+
+        def wait(self, request_id: int, **_: Any) -> Any:
+            made = (small.spectra[5].spectrum_id, small.regions[0].region_id)
+            return {"parts": [{"run_id": made[request_id - 1]}]}
+
+    names: dict[str, Any] = {"stix": Client(server.url, cache=tmp_path)}
+    exec(compile(example, "api.md", "exec"), names)
+    assert [type(one) for one in requests] == [SpectrumTaskRequest, RegionsRequest]
+    assert requests[1].models == {"north": "vth"}
+    assert capfd.readouterr().out == "15.0 MK 8.0\nnorth None\n"
+    folder = small.archive.root / small.regions[0].folder
+    assert set(names["files"]) == {path.name for path in folder.iterdir()} - {"regions.json"}
+    for name, path in names["files"].items():
+        assert path.read_bytes() == (folder / name).read_bytes()
 
 
 def test_a_file_of_a_spectrum_that_its_record_does_not_know(answering: Callable[..., str], tmp_path: Path) -> None:

@@ -117,6 +117,36 @@ def test_a_user_can_submit_with_a_token_and_with_a_session(
     assert members.queued == before + 2
 
 
+def test_spectra_are_requested_at_the_same_address(
+    imaged_client: Any, members: Members, tokens: Callable[[str], str]
+) -> None:
+    imaging = members.body(5, methods=["clean"], hidden=True)
+    ((start, end),) = imaging["time_ranges"]
+    spectrum = {"kind": "spectrum", "uid": imaging["uid"], "start": start, "end": end, "model": "vth"}
+    region = {"name": "north", "shape": "circle", "x": 830, "y": 165, "radius": 20}
+    regions = {"kind": "regions", "imaging": imaging, "regions": [region]}
+    before = members.queued
+    for body in (spectrum, regions):
+        assert send(imaged_client, REQUESTS, body).status == 401
+        answer = send(imaged_client, REQUESTS, body, Authorization=tokens("alice"))
+        assert (answer.status, answer.json["kind"], answer.json["recipes"]) == (201, body["kind"], 0)
+        assert (answer.json["whole_bins"], answer.json["parts"]) == (None, [])
+        other = imaged_client.get(f"{REQUESTS}/{answer.json['request_id']}", Authorization=tokens("bob"))
+        assert other.status == 404
+        visible = GUEST.may_see_request(members.journal.get(answer.json["request_id"]))
+        assert visible == (body is spectrum)  # those for hidden results are not listed for others
+    assert members.queued == before + 2
+    for body, field in (
+        ({**spectrum, "kind": "magic"}, "kind"),
+        ({**spectrum, "model": "magic"}, "body"),
+        ({**spectrum, "detectors": [99]}, "detectors"),
+        ({**regions, "imaging": {**imaging, "shape": 4000}}, "body"),
+    ):
+        answer = send(imaged_client, REQUESTS, body, Authorization=tokens("alice"))
+        assert (answer.status, answer.json.get("field")) == (400 if field != "limit" else 429, field), answer.json
+    assert members.queued == before + 2
+
+
 # -- addresses --------------------------------------------------------------------------------------------------------
 
 

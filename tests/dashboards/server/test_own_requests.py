@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,3 +45,24 @@ def test_files_that_were_made_and_that_were_removed(archive: Archive) -> None:
     shutil.rmtree(folder)
     (one,) = own_requests(archive, journal, "anna")
     assert (one.files, one.is_gone) == ((), True)
+
+
+def test_requests_for_spectra_have_the_files_of_their_results(small: Any, tmp_path: Path) -> None:
+    journal, leases = Journal(tmp_path), Leases(tmp_path)
+    made = {"spectrum": small.spectra[0].spectrum_id, "regions": small.regions[0].region_id, "spectra": "0" * 16}
+    for kind, run_id in made.items():
+        request, _ = journal.submit("anna", json.dumps({"kind": kind}), NOW, uid="2211110", task_count=1)
+        assert leases.claim("worker", NOW, 30.0) is not None
+        assert leases.record(request.request_id, "worker", [TaskResult(0, run_id, "")], 1.0)
+        assert leases.finish(request.request_id, "worker", NOW, RequestState.DONE)
+    gone, regions, spectrum = own_requests(small.archive, journal, "anna")
+    assert spectrum.files == tuple(
+        (name, f"archive/spectrum/{made['spectrum']}/{name}")
+        for name in ("stx_spectrum.fits", "stx_srm.fits", "spectrum.json")
+    )
+    folder = small.archive.root / small.regions[0].folder
+    assert {name for name, _ in regions.files} == {path.name for path in folder.iterdir()}
+    assert {address for _, address in regions.files} == {
+        f"archive/regions/{made['regions']}/{path.name}" for path in folder.iterdir()
+    }
+    assert [one.is_gone for one in (gone, regions, spectrum)] == [True, False, False]

@@ -63,6 +63,26 @@ def test_files_of_a_spectrum(server: Any, small: Any) -> None:
     assert (part[0], len(part[2])) == (206, 80)
 
 
+def test_files_of_spectra_of_regions(server: Any, small: Any) -> None:
+    """Those that the record names, and the record; nothing else in the folder."""
+    row = small.regions[0]
+    for name, media_type, shown in (
+        ("stx_spectrum_1_north.fits", "application/fits", "attachment"),
+        ("regions.json", "application/json", "attachment"),
+        ("regions.png", "image/png", "inline"),
+    ):
+        status, headers, body = request(server, f"/archive/regions/{row.region_id}/{name}")
+        assert (status, headers["Content-Type"]) == (200, media_type)
+        assert headers["Content-Disposition"] == f'{shown}; filename="{name}"'
+        assert body == (small.archive.root / row.folder / name).read_bytes()
+    other = small.archive.root / row.folder / "notes.json"
+    try:
+        other.write_text("{}")
+        assert request(server, f"/archive/regions/{row.region_id}/notes.json")[0] == 404
+    finally:
+        other.unlink()
+
+
 def test_head_says_everything_but_the_body(server: Any, small: Any) -> None:
     status, headers, body = request(server, f"/archive/fits/{small.images[0].image_id}", "HEAD")
     assert (status, body) == (200, b"")
@@ -111,6 +131,9 @@ def test_etag_saves_a_second_transfer_until_the_file_changes(server: Any, small:
         "/archive/spectrum/0123456789abcdef/users.json",
         "/archive/spectrum/0123456789abcdef/..%2f..%2fusers.json",
         "/archive/spectrum/spectrum.json",
+        "/archive/regions/0123456789abcdef/regions.json",
+        "/archive/regions/0123456789abcdef/..%2f..%2fusers.json",
+        "/archive/regions/regions.json",
     ],
 )
 def test_everything_else_is_a_404_in_json(server: Any, path: str) -> None:

@@ -177,5 +177,14 @@ def test_what_is_on_disk_and_what_waits(archive: Archive) -> None:
     condition = look_at_condition(archive, GUEST, NOW)
     assert (condition.incoming, condition.quarantined) == (2, 1)
     assert [(one.what, one.files, one.bytes) for one in condition.usage] == [
-        (what, 0, 0) for what in ("images", "science files", "light curves", "auxiliary files", "other files")
+        (what, 0, 0)
+        for what in (
+            "images",
+            "spectra",
+            "spectra of regions",
+            "science files",
+            "light curves",
+            "auxiliary files",
+            "other files",
+        )
     ]

@@ -40,18 +40,21 @@ STATE: dict[str, tuple[str, ...]] = {
     "records": (
         "renderings/*/rendering.json", "findings.json", "index/read/previews.json", "index/read/flares.json",
         "cubes/*/*/*/*/cube.json", "quarantine/*/*.reason.json",
-        "images/**/run.json", "spectra/**/spectrum.json", "index/images/moves.json", "incoming/*.part.json",
+        "images/**/run.json", "spectra/**/spectrum.json", "regions/**/regions.json",
+        "index/images/moves.json", "incoming/*.part.json",
     ),
     "configuration": ("config.toml", "web-secrets.json"),
     "schema": ("index/schema.json",),
     "pointer": ("index/read/current.json",),
     "read model": ("index/read/index-*.duckdb",),
-    "tables": ("index/images/*.parquet", "index/runs/*.parquet", "index/spectra/*.parquet"),
+    "tables": ("index/images/*.parquet", "index/runs/*.parquet", "index/spectra/*.parquet",
+               "index/region_spectra/*.parquet"),
     "light curves": ("index/lightcurves/*.parquet", "index/lightcurve_minutes/*.parquet", "goes/*.parquet"),
 }  # fmt: skip
 #: What else lies in an archive and is no state: data with hashes in the index, locks, unfinished files, SQLite's own.
 DATA = (
-    "fits/**", "images/**/*.fits", "images/**/*.png", "spectra/**/*.fits", "renderings/*/*.png",
+    "fits/**", "images/**/*.fits", "images/**/*.png", "spectra/**/*.fits", "regions/**/*.fits", "regions/**/*.png",
+    "renderings/*/*.png",
     "quarantine/*/*.fits", "incoming/*.fits*",
     "cubes/**", "overlays/**", "uploads/**", "locks/*.lock", "requests.sqlite-*",
 )  # fmt: skip
@@ -167,7 +170,7 @@ def damaged(root: Path, group: str, damage: str) -> Iterator[None]:
 class Site:
     """A server on an archive that has every state file, and addresses of everything that reads one."""
 
-    def __init__(self, server: Any, root: Path, new_client: type[Any], image: str, spectrum: str) -> None:
+    def __init__(self, server: Any, root: Path, new_client: type[Any], image: str, spectrum: str, regions: str) -> None:
         self.server, self.root, self._new_client = server, root, new_client
         self._key = web_secrets(root).cookie
         self._users = itertools.cycle([Accounts(root).user(name) for name in ("alice", "bob", "olga")])
@@ -184,6 +187,8 @@ class Site:
             "archive/rendering/1/animation.png",
             *(f"api/v1/{what}" for what in (f"images/{image}", f"spectra/{spectrum}", "flares", "requests/1")),
             f"archive/spectrum/{spectrum}/spectrum.json",
+            f"archive/regions/{regions}/regions.json",
+            f"api/v1/region-spectra/{regions}",
             "api/v1/lightcurve?start=2022-11-10T00:00:00&end=2022-11-10T01:00:00",
             *("account", "logout", "liveness"),
         ]
@@ -195,7 +200,15 @@ class Site:
                 f"archive/lightcurve.csv?{day}&bins=minutes",
                 *(
                     f"api/v1/{what}"
-                    for what in ("images", "spectra", "science-files", "openapi.json", "requests", "requests/2")
+                    for what in (
+                        "images",
+                        "spectra",
+                        "region-spectra",
+                        "science-files",
+                        "openapi.json",
+                        "requests",
+                        "requests/2",
+                    )
                 ),
                 "login",
             ]
@@ -270,7 +283,9 @@ def site(
     for user in users:
         journal.submit(user, '{"hidden":false}', NOW, uid="2", task_count=1)
     with serve(root, "tests.dashboards.server.attacks.server_without_rights") as server:
-        yield Site(server, root, new_client, images[0].image_id, small.spectra[0].spectrum_id)
+        yield Site(
+            server, root, new_client, images[0].image_id, small.spectra[0].spectrum_id, small.regions[0].region_id
+        )
 
 
 @pytest.mark.slow_attack

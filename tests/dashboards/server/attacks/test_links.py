@@ -62,9 +62,27 @@ def test_a_link_in_the_place_of_a_file_of_a_spectrum(target: Any, attacker: Any)
             assert str(target.root).encode() not in body
 
 
+def test_a_link_in_the_place_of_a_file_of_spectra_of_regions(target: Any, attacker: Any) -> None:
+    """Neither the download nor the API follows it."""
+    archive = Archive(target.root)
+    regions = archive.region_spectra(limit=1)[0]
+    archive.close()
+    secret = (target.root / USERS_FILE).read_bytes()
+    for name in ("regions.json", "regions.png", "stx_srm.fits"):
+        with linked_to_users(target.root, target.root / regions.folder / name):
+            download = attacker.get(f"/archive/regions/{regions.region_id}/{name}")
+            described = attacker.get(f"/api/v1/region-spectra/{regions.region_id}")
+        assert (download.status, described.status) == (404, 200), name
+        assert (described.json["regions"] is None) == (name == "regions.json")
+        for body in (download.body, described.body):
+            assert secret[:40] not in body
+            assert str(target.root).encode() not in body
+
+
 @pytest.fixture(autouse=True)
 def _as_before(target: Any) -> Any:
     """Other tests find the archive as it was."""
     yield
     places = [*(target.root / "images").rglob("*"), *(target.root / "spectra").rglob("*")]
+    places += (target.root / "regions").rglob("*")
     assert not any(path.is_symlink() for path in places)

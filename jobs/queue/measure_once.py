@@ -1,0 +1,124 @@
+"""Make the spectra of requests once and put them into the index once, even if a worker is killed in between."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from time import perf_counter
+from typing import Any
+
+from archive import Archive
+from archive.errors import NotInArchive
+from archive.index.recorded import RECORDED, Recorded, RecordedRow
+from jobs.regions.task import RegionTask, measure_and_write, recipe_of
+from jobs.spectra.task import SpectrumTask, measure_task, write_spectrum
+from stixcore.references import sha256_of
+
+
+@dataclass(frozen=True)
+class MeasurementResult:
+    """Result of a task that makes spectra; ``row`` is None when the archive already had them.
+
+    Attributes
+    ----------
+    run_id : str
+        Id of the spectrum, or of the region spectra.
+    table : str
+        Table of the index.
+    hidden : bool
+        Whether the task asked for a hidden result.
+    row : row of the table, or None
+    """
+
+    run_id: str
+    table: str
+    hidden: bool
+    row: RecordedRow | None
+
+
+def spectrum_once(task: SpectrumTask) -> MeasurementResult:
+    """Run a task, and write its files unless the archive already has them.
+
+    Raises
+    ------
+    StixError
+        When the files or the selection allow no spectrum.
+    """
+    begin, table = perf_counter(), "spectra"
+    measured = measure_task(task)
+    spectrum_id = measured.recipe.spectrum_id
+    row = None if is_kept(_archive(str(task.root)), table, spectrum_id) else write_spectrum(task, measured, begin)
+    return MeasurementResult(spectrum_id, table, task.context.hidden, row)
+
+
+def regions_once(task: RegionTask) -> MeasurementResult:
+    """Measure the spectra of regions, unless the archive already has them.
+
+    Raises
+    ------
+    StixError
+        When the files or the selection do not give images and spectra.
+    """
+    begin, table = perf_counter(), "region_spectra"
+    recipe = recipe_of(task)
+    kept = is_kept(_archive(str(task.root)), table, recipe.region_id)
+    row = None if kept else measure_and_write(task, recipe, begin)
+    return MeasurementResult(recipe.region_id, table, task.context.hidden, row)
+
+
+def is_kept(archive: Archive, table: str, key: str) -> bool:
+    """Whether a result is in the index, and its files are those of its record."""
+    kind = RECORDED[table]
+    row = _row(archive, kind, key)
+    if row is None:
+        return False
+    folder = archive.path_of(row.folder)
+    record = kind.read(folder)
+    if record is None or kind.key(record.row) != key:
+        return False
+    return all(_has(folder / name, said) for name, said in record.sha256.items())
+
+
+def index_measurements(archive: Archive, results: Iterable[MeasurementResult]) -> set[str]:
+    """Put spectra into the index. Existing rows stay, and become visible if one author wants it.
+
+    Returns
+    -------
+    set of str
+        Results that existed when their task ran and have been removed since.
+    """
+    gone: set[str] = set()
+    found: dict[str, dict[str, RecordedRow]] = defaultdict(dict)
+    with archive.write_lock():
+        for result in results:
+            kind = RECORDED[result.table]
+            known = found[result.table].get(result.run_id) or _row(archive, kind, result.run_id)
+            made = result.row or known
+            if made is None:
+                gone.add(result.run_id)
+                continue
+            if known is not None:
+                made = replace(known, size=made.size, hidden=known.hidden and result.hidden)
+            found[result.table][result.run_id] = made
+        for table, rows in found.items():
+            archive.write_recorded(RECORDED[table], rows.values())
+    return gone
+
+
+@lru_cache(maxsize=4)
+def _archive(root: str) -> Archive:
+    return Archive(root)
+
+
+def _row(archive: Archive, kind: Recorded[Any], key: str) -> RecordedRow | None:
+    find = archive.spectrum if kind.table.name == "spectra" else archive.region_spectrum
+    try:
+        return find(key)
+    except NotInArchive:
+        return None
+
+
+def _has(path: Any, sha256: str) -> bool:
+    return path.is_file() and sha256_of(path) == sha256

@@ -1,0 +1,266 @@
+"""Measure the spectra of the regions of one image for a request: files, record and row. The caller writes the index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, ClassVar
+
+import numpy as np
+
+from archive import Archive
+from archive.atomic import leftovers
+from archive.chianti import thermal_table
+from archive.index.recorded import REGION_RECORDS
+from archive.index.schema import RegionSpectra
+from archive.layout import regions_folder
+from jobs.executors.base import report_progress
+from jobs.regions.products import describe_regions, save_region_files
+from jobs.spectra.columns import parameter_columns
+from jobs.spectra.task import SpectrumContext
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.measure_regions import MeasuredRegions, RegionSpectrum, measure_regions
+from stixcore.options import ImageRequest
+from stixcore.prepare_regions import prepare_region_recipe
+from stixcore.references import FileReference
+from stixcore.region_recipe import LEAST_COUNTS, RegionRecipe
+from stixcore.software import software_version
+from stixcore.spectra.regions import Region
+from stixcore.spectrum_recipe import SpectrumRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionChoice:
+    """What a user chose; with the files it gives a `RegionRecipe`.
+
+    Attributes
+    ----------
+    image : ImageRequest
+        Time range, energies to image, one method, map, and number and seed of the simulated copies.
+    regions : tuple of Region
+    spectrum : SpectrumRequest
+        Of the whole flare.
+    models : mapping of str to str
+        Model of a region by its name.
+    least_counts : float, ct
+    """
+
+    image: ImageRequest
+    regions: tuple[Region, ...]
+    spectrum: SpectrumRequest
+    models: Mapping[str, str] = field(default_factory=dict)
+    least_counts: float = LEAST_COUNTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionTask:
+    """A task that measures the spectra of regions. It can be pickled and sent to another process or machine.
+
+    Attributes
+    ----------
+    root : Path
+        Folder of the archive.
+    wanted : RegionRecipe or RegionChoice
+        With a choice, the task looks up calibration and pointing, and the location if none is given.
+    science : Path
+    background : Path or None
+    aspect : tuple of Path
+    context : SpectrumContext
+    created : datetime64
+        Creation time that is written to files and rows; workers do not use their clock for it.
+    calibration : CalibrationCatalog
+        Calibration of the archive, so that every process uses the same tables.
+    """
+
+    #: It does not depend on other tasks.
+    waits_for_others: ClassVar[bool] = False
+    #: Computing time, in image sets: about one for each channel.
+    image_sets: ClassVar[int] = 15
+
+    root: Path
+    wanted: RegionRecipe | RegionChoice
+    science: Path
+    background: Path | None
+    aspect: tuple[Path, ...]
+    context: SpectrumContext
+    created: np.datetime64
+    calibration: CalibrationCatalog = SHIPPED
+
+    @classmethod
+    def of_recipe(
+        cls,
+        archive: Archive,
+        recipe: RegionRecipe,
+        context: SpectrumContext,
+        *,
+        created: np.datetime64,
+        calibration: CalibrationCatalog,
+    ) -> RegionTask:
+        """The task of a recipe, with the files that the archive has now.
+
+        Raises
+        ------
+        NotInArchive
+            If a file of the recipe is missing.
+        """
+        files = recipe.spectrum
+        return cls(
+            root=archive.root,
+            wanted=recipe,
+            science=archive.locate(files.science.name),
+            background=None if files.background is None else archive.locate(files.background.name),
+            aspect=tuple(archive.locate(reference.name) for reference in files.aspect),
+            context=context,
+            created=created,
+            calibration=calibration,
+        )
+
+    def locate(self, reference: FileReference) -> Path:
+        """Path of a file of the recipe."""
+        paths = (path for path in (self.science, self.background, *self.aspect) if path is not None)
+        return {path.name: path for path in paths}[reference.name]
+
+
+def run_regions(task: RegionTask) -> RegionSpectra:
+    """Measure the spectra of a task and write their files and their record. The index is not changed.
+
+    Parameters
+    ----------
+    task : RegionTask
+
+    Raises
+    ------
+    StixError
+        If the files and the selection do not give images and spectra.
+    """
+    begin = perf_counter()
+    return measure_and_write(task, recipe_of(task), begin)
+
+
+def recipe_of(task: RegionTask) -> RegionRecipe:
+    """The recipe of a task, which determines the id of its result; errors as `run_regions`."""
+    wanted = task.wanted
+    if isinstance(wanted, RegionRecipe):
+        return wanted
+    report_progress("finding the flare", 0, 1)
+    recipe, _ = prepare_region_recipe(
+        wanted.image,
+        wanted.regions,
+        task.science,
+        task.background,
+        task.aspect,
+        models=wanted.models,
+        request=wanted.spectrum,
+        least_counts=wanted.least_counts,
+        catalog=task.calibration,
+        table=thermal_table(task.root),
+    )
+    return recipe
+
+
+def measure_and_write(task: RegionTask, recipe: RegionRecipe, begin: float) -> RegionSpectra:
+    """Measure, then write the files and last the record, which shows that the folder is complete; returns the row.
+
+    ``begin`` is the start of the task by `perf_counter`; errors as `run_regions`.
+    """
+    measured = measure_regions(
+        recipe, task.locate, catalog=task.calibration, table=thermal_table(task.root), progress=_report
+    )
+    place = regions_folder(measured.whole.spectrum.t_start, recipe.region_id)
+    folder = task.root / place
+    unfinished = leftovers(folder)  # of a killed process
+    files = save_region_files(measured, folder, task.created)
+    row = _row(
+        measured,
+        task.context,
+        folder=str(place),
+        size=sum(path.stat().st_size for path in files.values()),
+        created=task.created,
+        elapsed=perf_counter() - begin,
+    )
+    names = {key: Path(path.name) for key, path in files.items()}
+    REGION_RECORDS.write(folder, row, describe_regions(measured, names), map(str, names.values()))
+    for path in unfinished:
+        path.unlink(missing_ok=True)
+    return row
+
+
+def _row(
+    measured: MeasuredRegions,
+    context: SpectrumContext,
+    *,
+    folder: str,
+    size: int,
+    created: np.datetime64,
+    elapsed: float,
+) -> RegionSpectra:
+    """Row for the index; ``folder`` is inside the archive, ``size`` in bytes, ``elapsed`` in seconds."""
+    recipe, spectrum, imaged = measured.recipe, measured.whole.spectrum, measured.imaged
+    images, location = recipe.images, recipe.images.location
+    background_uid = context.background_uid or (images.background.uid if images.background else None)
+    return RegionSpectra(
+        region_id=recipe.region_id,
+        kind=str(context.kind),
+        uid=context.uid,
+        science_name=context.science_name,
+        flare_id=context.flare_id,
+        t_start=spectrum.t_start,
+        t_end=spectrum.t_end,
+        method=str(recipe.method),
+        n_regions=len(measured.regions),
+        names=_json([region.name for region in measured.regions]),
+        e_low=float(spectrum.e_low[imaged].min()) if imaged.any() else None,
+        e_high=float(spectrum.e_high[imaged].max()) if imaged.any() else None,
+        n_channels=int(imaged.sum()),
+        copies=images.ensemble,
+        verdict=_verdict(measured),
+        doubts=_json(_doubts(measured)),
+        fits=_json([_fit(region) for region in measured.regions]),
+        background_uid=background_uid if images.background else None,
+        hpc_x=location.x,
+        hpc_y=location.y,
+        distance_au=measured.distance,
+        recipe=recipe.to_json(),
+        folder=folder,
+        size=size,
+        author=context.author,
+        hidden=context.hidden,
+        simulated=measured.simulated,
+        version=software_version(),
+        created_at=created,
+        elapsed_s=elapsed,
+    )
+
+
+def _doubts(measured: MeasuredRegions) -> list[dict[str, Any]]:
+    """Doubts about the images, then about each region; those about fits are in their verdicts."""
+    found: list[dict[str, Any]] = [{"region": None, "text": text} for text in measured.doubts]
+    return found + [{"region": one.name, "text": text} for one in measured.regions for text in one.doubts]
+
+
+def _verdict(measured: MeasuredRegions) -> str | None:
+    fits = [region.fit for region in measured.regions if region.fit is not None]
+    if not fits:
+        return None
+    trusted = all(fit.verdict == "trusted" for fit in fits) and not _doubts(measured)
+    return "trusted" if trusted else "doubtful"
+
+
+def _fit(region: RegionSpectrum) -> dict[str, Any]:
+    """Values of the fit of a region, named as the columns of spectra; without a fit the reason."""
+    if region.fit is None:
+        return {"name": region.name, "no_fit": region.no_fit}
+    fit = region.fit
+    values = {"model": fit.model, "verdict": fit.verdict, "chi2": fit.chi2, "ndof": fit.ndof}
+    return {"name": region.name, "no_fit": "", **values, **parameter_columns(fit)}
+
+
+def _json(values: list[Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, allow_nan=False)
+
+
+def _report(imaged: int, channels: int) -> None:
+    report_progress(f"channel {imaged + 1} of {channels}", imaged, channels)
