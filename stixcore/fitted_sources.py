@@ -32,7 +32,7 @@ Source = Circle | Ellipse
 #: Limits of the FWHM of a source in the search, arcsec: the resolution of the sub-collimators 3 to 10.
 FWHM_LIMITS = (14.6, 178.6)
 #: Largest change when sources are refined: of the position, arcsec, and of the size, as a factor.
-REACH, STRETCH = 10.0, 3.0
+REACH, STRETCH = 10.0, 1.6
 
 
 def fitted_sources(data: PreparedData, grid: ImageGrid, band: tuple[float, float], number: int) -> tuple[Source, ...]:

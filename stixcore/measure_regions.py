@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,10 @@ from stixcore.references import FileReference
 from stixcore.region_recipe import REGION_REVISION, RegionRecipe
 from stixcore.spectra.fit.energy_range import LEAST_CHANNELS
 from stixcore.spectra.fit.recipe import FULL, THERMAL
+from stixcore.spectra.fit.verdict import WORST_CHI2
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.region_spectrum import RegionSpectrum, divided_spectrum
-from stixcore.spectra.regions import Region
+from stixcore.spectra.regions import Circle, Ellipse, Region
 from stixcore.spectrum_recipe import NO_MODEL, SpectrumRequest
 
 __all__ = ["MeasuredRegions", "RegionSpectrum", "measure_regions"]
@@ -257,6 +259,34 @@ def _doubts(recipe: RegionRecipe, whole: MeasuredSpectrum, found: ChannelImages,
             f"{found.imaged.sum()} channels; at {spectrum.e_low[worst]:g}-{spectrum.e_high[worst]:g} keV it is "
             f"{scale[worst]:.2f} times as large"
         )
-    if recipe.method is not Method.VIS_FWDFIT and not recipe.images.ensemble:
+    if recipe.method is Method.VIS_FWDFIT:
+        doubts += _source_doubts(recipe, found)
+    elif not recipe.images.ensemble:
         doubts.append("without simulated copies of the data the errors of the images are not included")
     return tuple(doubts)
+
+
+def _source_doubts(recipe: RegionRecipe, found: ChannelImages) -> list[str]:
+    """Doubts about the sources of a forward fit."""
+    doubts = []
+    sources = [source for source in recipe.regions if isinstance(source, Circle | Ellipse)]
+    for one, other in combinations(sources, 2):
+        if _overlap(one, other):
+            doubts.append(
+                f"sources {one.name!r} and {other.name!r} overlap at half maximum, so their fluxes depend on "
+                "their exact shapes"
+            )
+    bad = [share.chi2 > WORST_CHI2 for share in found.shares]
+    if any(bad):
+        doubts.append(
+            f"the sources do not describe the visibilities in {sum(bad)} of {len(bad)} channels: χ² is above "
+            f"{WORST_CHI2:g} per degree of freedom; the errors are enlarged accordingly"
+        )
+    return doubts
+
+
+def _overlap(one: Circle | Ellipse, other: Circle | Ellipse) -> bool:
+    """Whether two sources have common points, of 101 × 101 in the box around the first one."""
+    west, east, south, north = one.bounds
+    x, y = np.linspace(west, east, 101)[None, :], np.linspace(south, north, 101)[:, None]
+    return bool((one.contains(x, y) & other.contains(x, y)).any())

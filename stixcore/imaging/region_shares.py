@@ -43,12 +43,15 @@ class RegionShares:
         The error includes the bias of the method; NaN if it is unknown.
     fraction, fraction_sigma : (n,) float
         φ, whose sum is 1, and its error.
+    chi2 : float
+        Of the sources of a forward fit, per degree of freedom; NaN for images.
     """
 
     flux: Floats
     flux_sigma: Floats
     fraction: Floats
     fraction_sigma: Floats
+    chi2: float = float("nan")
 
     @property
     def total(self) -> float:
@@ -136,14 +139,17 @@ def source_shares(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> Reg
         raise ReconstructionError(message)
     # f = argmin |V/σ - A f/σ|² for f ≥ 0, covariance (AᵀWA)⁻¹
     flux, covariance = nnls(design, data)[0], np.linalg.inv(information)
+    chi2 = float(((data - design @ flux) ** 2).sum()) / max(data.size - flux.size, 1)
     if not flux.sum() > 0:
         message = "forward fit: no source has a positive flux"
         raise ReconstructionError(message)
     fraction = flux / flux.sum()
     # φ = f / Σf: ∂φ_k/∂f_m = (δ_km - φ_k) / Σf
     slopes = (np.eye(flux.size) - fraction[:, None]) / flux.sum()
+    # where the sources do not describe the visibilities, errors are larger by what they miss
+    covariance *= max(chi2, 1.0)
     variance = np.einsum("ij,jk,ik->i", slopes, covariance, slopes)
-    return RegionShares(flux, np.sqrt(np.diag(covariance)), fraction, np.sqrt(np.maximum(variance, 0.0)))
+    return RegionShares(flux, np.sqrt(np.diag(covariance)), fraction, np.sqrt(np.maximum(variance, 0.0)), chi2)
 
 
 def source_visibilities(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> NDArray[np.complex128]:

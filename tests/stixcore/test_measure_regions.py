@@ -110,6 +110,15 @@ def test_sources_of_a_forward_fit_have_no_rest(files):
     assert found.regions[0].area == pytest.approx(np.pi * 100.0)
 
 
+def test_sources_that_overlap_or_do_not_fit_are_named(files):
+    one, other = Circle("one", CENTER[0], CENTER[1], 10.0), Circle("other", CENTER[0] + 15, CENTER[1], 10.0)
+    found = measured(files, [one, other], method=Method.VIS_FWDFIT, copies=0)
+    assert any("'one' and 'other' overlap at half maximum" in doubt for doubt in found.doubts)
+    apart = measured(files, [one, replace(other, x=CENTER[0] + 60)], method=Method.VIS_FWDFIT, copies=0)
+    assert not any("overlap" in doubt for doubt in apart.doubts)
+    assert any("do not describe the visibilities in 5 of 5 channels" in doubt for doubt in apart.doubts)
+
+
 def test_what_cannot_be_told_is_said(files):
     """One channel is too few for a fit; a small region is not resolved; errors need copies."""
     tiny = Circle("tiny", *CENTER, 4.0)

@@ -89,6 +89,7 @@ def test_known_sources_have_the_flux_of_the_sky():
     shares = source_shares(exact, SOURCES)
     np.testing.assert_allclose(shares.flux, [3.0, 7.0], rtol=1e-9)
     np.testing.assert_allclose(shares.fraction, [0.3, 0.7], rtol=1e-9)
+    assert shares.chi2 == pytest.approx(0.0, abs=1e-9)
     # fractions of two sources have the same error
     assert shares.fraction_sigma[0] == pytest.approx(shares.fraction_sigma[1])
 
