@@ -19,10 +19,19 @@ from stixcore.times import format_time
 SPECTRA_TRACK = "spectra_track.parquet"
 
 #: Fitted values; each has the columns ``…_minus`` and ``…_plus`` with its 1 σ errors.
-FITTED = ("temperature", "emission_measure", "electron_rate", "delta", "e_cut")
+FITTED = (
+    "temperature", "emission_measure", "temperature_2", "emission_measure_2", "electron_rate", "delta", "e_cut",
+)  # fmt: skip
 _ENDS = ("", "_minus", "_plus")
 #: Units of the columns, as astropy reads them.
-_FITTED_UNITS = {"temperature": "MK", "emission_measure": "1e49 cm-3", "electron_rate": "1e35 s-1", "e_cut": "keV"}
+_FITTED_UNITS = {
+    "temperature": "MK",
+    "emission_measure": "1e49 cm-3",
+    "temperature_2": "MK",
+    "emission_measure_2": "1e49 cm-3",
+    "electron_rate": "1e35 s-1",
+    "e_cut": "keV",
+}
 UNITS = {"livetime_s": "s", "counts": "ct", "fit_low": "keV", "fit_high": "keV"} | {
     name + error: unit for name, unit in _FITTED_UNITS.items() for error in _ENDS
 }
@@ -51,9 +60,9 @@ class SpectrumPoint:
         "trusted" or "doubtful".
     doubts : tuple of str
         Sentences: serious doubts about the fit, others, those about counts and response.
-    temperature, emission_measure, electron_rate, delta, e_cut : float or None
-        MK, 10⁴⁹ cm⁻³, electrons above the cutoff in 10³⁵ s⁻¹, index of the electrons, keV. None where the model has no
-        such parameter.
+    temperature, emission_measure, temperature_2, emission_measure_2, electron_rate, delta, e_cut : float or None
+        MK, 10⁴⁹ cm⁻³, the same of the hotter one of two thermal components, electrons above the cutoff in 10³⁵ s⁻¹,
+        index of the electrons, keV. None where the model has no such parameter.
     temperature_minus, temperature_plus and so on : float or None
         1 σ errors, positive; None where the data do not limit the value on that side.
     """
@@ -76,6 +85,12 @@ class SpectrumPoint:
     emission_measure: float | None = None
     emission_measure_minus: float | None = None
     emission_measure_plus: float | None = None
+    temperature_2: float | None = None
+    temperature_2_minus: float | None = None
+    temperature_2_plus: float | None = None
+    emission_measure_2: float | None = None
+    emission_measure_2_minus: float | None = None
+    emission_measure_2_plus: float | None = None
     electron_rate: float | None = None
     electron_rate_minus: float | None = None
     electron_rate_plus: float | None = None

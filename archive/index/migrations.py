@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from archive.atomic import atomic_path, remove_file, write_text
 from archive.errors import IndexVersion
 from archive.index.old_chi2 import converted_value
-from archive.index.schema import FLARES, IMAGES, RUNS, TABLES, AnyTable
+from archive.index.schema import FLARES, IMAGES, RUNS, SPECTRA, TABLES, AnyTable
 from archive.layout import PARTITIONS
 
 
@@ -63,6 +63,11 @@ def _region_spectra(index: Path) -> None:
     """The table of region spectra begins without rows."""
 
 
+def _second_temperatures(index: Path) -> None:
+    """Add the empty columns of the second temperature of spectra. The next previews make new fits."""
+    _add_columns(index, SPECTRA)
+
+
 def _add_columns(index: Path, *tables: AnyTable) -> None:
     """Add the columns that the files of some tables lack, with empty values."""
     for table in tables:
@@ -102,6 +107,7 @@ MIGRATIONS = (
     Migration("2026-11 located flares", _located_flares),
     Migration("2026-11 spectra", _spectra),
     Migration("2026-11 region spectra", _region_spectra),
+    Migration("2026-11 second temperatures", _second_temperatures),
 )
 
 

@@ -236,7 +236,9 @@ class Flare:
     best_image_thermal: Annotated[str | None, Column("Image id of the best thermal image")] = None
     best_image_nonthermal: Annotated[str | None, Column("Image id of the best non-thermal image")] = None
     spectrum_id: Annotated[str | None, Column("Spectrum that gives temperature, emission measure and δ")] = None
-    temperature: Annotated[float | None, Column("Temperature at the peak, from the fit of the spectrum", "MK")] = None
+    temperature: Annotated[
+        float | None, Column("Temperature at the peak, from the fit of the spectrum; of two the lower one", "MK")
+    ] = None
     temperature_sigma: Annotated[float | None, Column("The larger 1 σ error of the temperature", "MK")] = None
     emission_measure: Annotated[float | None, Column("Emission measure, from the fit", "10⁴⁹ cm⁻³")] = None
     emission_measure_sigma: Annotated[
@@ -435,12 +437,26 @@ class Spectrum:
     ndof: Annotated[int | None, Column("Degrees of freedom of the fit")] = None
     verdict: Annotated[str | None, Column("trusted or doubtful; empty without a fit")] = None
     doubts: Annotated[str, Column("Doubts about counts, response and fit", "JSON")] = "[]"
-    temperature: Annotated[float | None, Column("Temperature of the thermal component", "MK")] = None
+    temperature: Annotated[
+        float | None, Column("Temperature of the thermal component; of two components the lower one", "MK")
+    ] = None
     temperature_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open", "MK")] = None
     temperature_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open", "MK")] = None
-    emission_measure: Annotated[float | None, Column("Emission measure", "10⁴⁹ cm⁻³")] = None
+    emission_measure: Annotated[float | None, Column("Emission measure at this temperature", "10⁴⁹ cm⁻³")] = None
     emission_measure_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open", "10⁴⁹ cm⁻³")] = None
     emission_measure_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open", "10⁴⁹ cm⁻³")] = None
+    temperature_2: Annotated[
+        float | None, Column("Higher temperature of two thermal components; empty for one", "MK")
+    ] = None
+    temperature_2_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open", "MK")] = None
+    temperature_2_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open", "MK")] = None
+    emission_measure_2: Annotated[float | None, Column("Emission measure at the higher temperature", "10⁴⁹ cm⁻³")] = (
+        None
+    )
+    emission_measure_2_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open", "10⁴⁹ cm⁻³")] = (
+        None
+    )
+    emission_measure_2_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open", "10⁴⁹ cm⁻³")] = None
     electron_rate: Annotated[float | None, Column("Electrons per second above the cutoff", "10³⁵ s⁻¹")] = None
     electron_rate_minus: Annotated[float | None, Column("Lower 1 σ error; empty if it is open", "10³⁵ s⁻¹")] = None
     electron_rate_plus: Annotated[float | None, Column("Upper 1 σ error; empty if it is open", "10³⁵ s⁻¹")] = None

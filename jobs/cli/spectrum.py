@@ -73,6 +73,7 @@ def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.dateti
 
 def run_spectrum(arguments: argparse.Namespace) -> int:
     """Measure and fit the spectrum of one time range of a file."""
+    _check(arguments)
     request = SpectrumRequest(
         start=arguments.start,
         end=arguments.end,
@@ -103,6 +104,18 @@ def run_spectrum(arguments: argparse.Namespace) -> int:
     for line in [json.dumps(described, allow_nan=False)] if arguments.json else _lines(described):
         say(line)
     return DONE
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse options that would have no effect or fail only after the fit."""
+    if arguments.fit == NO_MODEL and arguments.fixed:
+        message = (
+            f"--fixed {arguments.fixed[0]}: nothing is fitted with --fit {NO_MODEL}; name a model or leave --fixed out"
+        )
+        raise BadRequest(message)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        message = f"--out: {arguments.out} is a file; name a folder for the files of the spectrum"
+        raise BadRequest(message)
 
 
 def _pair(numbers: list[float] | None) -> tuple[float, float] | None:

@@ -9,6 +9,8 @@ from stixcore.spectra.models.thermal import KEV_PER_MK
 PARAMETER_COLUMNS = {
     "T_keV": ("temperature", KEV_PER_MK),
     "EM_1e49_cm3": ("emission_measure", 1.0),
+    "T_keV_2": ("temperature_2", KEV_PER_MK),
+    "EM_1e49_cm3_2": ("emission_measure_2", 1.0),
     "norm_1e35_per_s": ("electron_rate", 1.0),
     "delta": ("delta", 1.0),
     "e_cut_keV": ("e_cut", 1.0),

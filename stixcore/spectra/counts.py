@@ -3,7 +3,7 @@
 The sums are those of the ground software (`stixcore.spectra.summed_bins`). Three things differ from common practice:
 negative net counts are kept, because setting them to zero adds flux where there is none; systematic errors are applied
 once to the sum, because in quadrature over N bins they would shrink by √N; bins in which the attenuator moves are left
-out.
+out. The background, which was measured at another time, has a systematic error of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ Floats = NDArray[np.float64]
 #: Systematic error of the counts below an energy in keV (mean of the channel), as a fraction of the net counts: the
 #: ground software's values for XSPEC (``stx_convert_spectrogram2ospex``); the last one holds above.
 SYSTEMATIC = ((7.0, 0.07), (10.0, 0.05), (np.inf, 0.03))
+#: Systematic error of the background of a channel, as a fraction of it: the scatter of the level of quiet times about
+#: that of a background file of another day (``docs/decisions/background_error.md``).
+BACKGROUND_ERROR = 0.02
 #: The pixel rows differ if their counts do so by this fraction (ground software) and by more than 3 σ.
 ROW_DIFFERENCE, ROW_SIGMAS = 0.05, 3.0
 #: Sub-collimators with covers, whose calibration at high energies the ground software calls incomplete.
@@ -46,7 +49,8 @@ class CountSpectrum:
         Background subtracted, corrected for the live time of each detector and multiplied by the mean live fraction, so
         that the scale is that of recorded counts. Negative values are kept.
     sigma : (n_channel,) float, ct
-        Statistical error including compression, live time and background, without systematic errors.
+        Statistical error including compression and live time, and the error of the background; without the systematic
+        errors of the counts.
     background : (n_channel,) float, ct
         What was subtracted.
     systematic : (n_channel,) float
@@ -65,7 +69,7 @@ class CountSpectrum:
     duration : float, s
         Sum of the bins; less than ``t_end − t_start`` if bins are left out. By default that difference.
     background_sigma : (n_channel,) float, ct
-        The part of ``sigma`` that is due to the background.
+        The part of ``sigma`` that is due to the background: counting statistics and `BACKGROUND_ERROR`.
     source, request_id, background_source, cal_file : str
         Name and request of the data, names of the background file and of the daily calibration; empty for none.
     spectrogram : bool
@@ -209,7 +213,9 @@ def _spectrum(selected: SelectedBins, sums: SummedBins, part: slice, doubts: tup
     """The spectrum of consecutive sums."""
     data, rows = selected.data, sums.rows[part]
     e_low, e_high = data.e_low[sums.channels], data.e_high[sums.channels]
-    background, background_sigma = (one[part].sum(axis=0) for one in (sums.background, sums.background_sigma))
+    background, counted = (one[part].sum(axis=0) for one in (sums.background, sums.background_sigma))
+    # σ_B² = σ_b² + (s_b·B)²
+    background_sigma = np.sqrt(counted**2 + (BACKGROUND_ERROR * background) ** 2)
     calibration = selected.calibration
     return CountSpectrum(
         e_low=e_low,

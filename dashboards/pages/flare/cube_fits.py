@@ -39,11 +39,13 @@ class FittedQuantity:
 
 TEMPERATURE = FittedQuantity("temperature", "Temperature [MK]", "T")
 EMISSION = FittedQuantity("emission_measure", "Emission measure [10⁴⁹ cm⁻³]", "EM", 1, log=True)
+TEMPERATURE_2 = FittedQuantity("temperature_2", "Second temperature [MK]", "T₂")
+EMISSION_2 = FittedQuantity("emission_measure_2", "Its emission measure [10⁴⁹ cm⁻³]", "EM₂")
 ELECTRONS = FittedQuantity("electron_rate", "Electrons [10³⁵ s⁻¹]", "electrons")
 INDEX = FittedQuantity("delta", "Spectral index δ of the electrons", "δ", 2)
 CUTOFF = FittedQuantity("e_cut", "Low-energy cutoff [keV]", "E_c")
-#: Columns of the table.
-FITTED = (TEMPERATURE, EMISSION, ELECTRONS, INDEX, CUTOFF)
+#: Columns of the table; those of a second temperature only where a fit has one.
+FITTED = (TEMPERATURE, EMISSION, TEMPERATURE_2, EMISSION_2, ELECTRONS, INDEX, CUTOFF)
 
 
 def fits_html(cube: Cube, window: Window, offset: float) -> str:
@@ -145,6 +147,8 @@ def _legend(points: Sequence[SpectrumPoint]) -> str:
     )
     if any(one.delta is None for one in points):
         said += " A purely thermal fit has no electrons and no index."
+    if any(one.temperature_2 is not None for one in points):
+        said += " Of two temperatures the lower one is drawn; the table has both."
     doubtful = sum(one.is_doubtful for one in points)
     if doubtful:
         said += f" Hollow marks are doubtful fits: {doubtful} of {len(points)}; the table says why."
@@ -153,9 +157,10 @@ def _legend(points: Sequence[SpectrumPoint]) -> str:
 
 def _table(points: Sequence[SpectrumPoint], offset: float) -> str:
     """All values with their errors, and doubts."""
-    heads = ("Time", *(one.title for one in FITTED), "Fit", "χ² / degrees of freedom", "Verdict")
+    shown = _shown(points)
+    heads = ("Time", *(one.title for one in shown), "Fit", "χ² / degrees of freedom", "Verdict")
     head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
-    rows = "".join(_row(one, offset) for one in points)
+    rows = "".join(_row(one, shown, offset) for one in points)
     table = f"<table class='fits'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return (
         f'<details class="screen"><summary>{formatting.plural(len(points), "fit")} as a table</summary>'
@@ -163,7 +168,13 @@ def _table(points: Sequence[SpectrumPoint], offset: float) -> str:
     )
 
 
-def _row(one: SpectrumPoint, offset: float) -> str:
+def _shown(points: Sequence[SpectrumPoint]) -> tuple[FittedQuantity, ...]:
+    """Quantities with a column."""
+    second = any(one.temperature_2 is not None for one in points)
+    return tuple(one for one in FITTED if second or one not in (TEMPERATURE_2, EMISSION_2))
+
+
+def _row(one: SpectrumPoint, shown: Sequence[FittedQuantity], offset: float) -> str:
     begin, end = (time + np.timedelta64(round(offset * 1e6), "us") for time in (one.t_start, one.t_end))
     fit = f"{escape(one.model)}, {one.fit_low:g}–{one.fit_high:g} keV, {formatting.counts(one.counts)} counts"
     if one.attenuator_in:
@@ -171,7 +182,7 @@ def _row(one: SpectrumPoint, offset: float) -> str:
     verdict = escape(one.verdict)
     if one.is_doubtful and one.doubts:
         verdict += f": {' '.join(escape(formatting.sentence(text)) for text in one.doubts)}"
-    cells = [*(_number(one, quantity) for quantity in FITTED), fit, f"{one.chi2:.1f} / {one.ndof}", verdict]
+    cells = [*(_number(one, quantity) for quantity in shown), fit, f"{one.chi2:.1f} / {one.ndof}", verdict]
     times = f"{formatting.clock(begin)} – {formatting.clock(end)}"
     return f"<tr><th scope='row'>{times}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

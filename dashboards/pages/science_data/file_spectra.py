@@ -26,6 +26,7 @@ VALUES: Mapping[str, str] = {
     "δ": "delta",
     "Cutoff [keV]": "e_cut",
 }
+_ENDS = ("_minus", "_plus")
 NOT_CHOSEN = "choose one to see its figure"
 
 
@@ -109,10 +110,10 @@ def _row(row: Spectrum) -> str:
 
 
 def _value(row: Spectrum, name: str) -> str:
-    value = getattr(row, name)
-    if value is None:
-        return formatting.UNKNOWN
-    return with_errors(value, getattr(row, f"{name}_minus"), getattr(row, f"{name}_plus"))
+    """A value with its errors; two of a plasma with two temperatures."""
+    numbered = [one for one in (name, f"{name}_2") if getattr(row, one, None) is not None]
+    said = (with_errors(getattr(row, one), *(getattr(row, one + end) for end in _ENDS)) for one in numbered)
+    return "; ".join(said) or formatting.UNKNOWN
 
 
 def _verdict(row: Spectrum) -> str:

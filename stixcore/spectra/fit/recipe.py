@@ -2,7 +2,8 @@
 
 By default it fits a thermal model and a thermal model with a thick target to the *same* channels with the *same*
 errors, and takes the thick target if Akaike's criterion is lower by 6. Electrons with an index above 9 imitate a
-second, hotter plasma: two temperatures are then compared as well. χ² of different ranges is never compared.
+second, hotter plasma: two temperatures are then compared as well, and also where one temperature does not describe the
+data. χ² of different ranges is never compared.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from stixcore.spectra.fit.verdict import (
     FEW_COUNTS,
     LIMIT_RISE,
     STEEPEST,
+    WORST_CHI2,
     Doubt,
     cutoff_limit,
     few_counts,
@@ -44,8 +46,8 @@ Floats = NDArray[np.float64]
 
 AUTO = "auto"
 THERMAL, FULL, TWO_TEMPERATURES = "vth", "vth+thick2", "vth+vth"
-#: Models of the automatic fit. `TWO_TEMPERATURES` is one more where one of these would give electrons with an index
-#: above `STEEPEST`, which a hot plasma imitates.
+#: Models of the automatic fit. `TWO_TEMPERATURES` is one more where the best of these has electrons with an index above
+#: `STEEPEST`, which a hot plasma imitates, or one temperature with χ² above `WORST_CHI2` per degree of freedom.
 CANDIDATES = (THERMAL, FULL)
 NONTHERMAL = {"thick2": "norm_1e35_per_s", "thin2": "norm_1e55_per_cm2_s"}
 SAME_EDGE = 1e-3  # keV
@@ -143,7 +145,7 @@ def _decide(
     reference = fit(largest)
     compared = {model: reference if model == largest else fit(model, reference.error) for model in candidates}
     chosen = _best(task, compared)
-    if TWO_TEMPERATURES not in compared and _is_steep(compared[chosen]):
+    if TWO_TEMPERATURES not in compared and (_is_steep(compared[chosen]) or _fails(compared[chosen])):
         compared[TWO_TEMPERATURES] = fit(TWO_TEMPERATURES, reference.error)
         chosen = _best(task, compared)
     alternatives = tuple(task.alternative(fitter) for fitter in compared.values())
@@ -164,6 +166,12 @@ def _is_steep(fitter: Fitter) -> bool:
         name.startswith("delta") and name not in model.fixed and parameter.value(value) > STEEPEST
         for name, parameter, value in zip(model.names, model.parameters, x, strict=True)
     )
+
+
+def _fails(fitter: Fitter) -> bool:
+    """Whether a single temperature does not describe the data."""
+    freedom = fitter.error.size - fitter.n_free
+    return fitter.model.name == THERMAL and fitter.best.value > WORST_CHI2 * max(freedom, 1)
 
 
 def _check(spectrum: CountSpectrum, response: Response, distance: float, angle: float | None) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from archive import Archive, Flare, IndexVersion
 from archive.index.migrations import MIGRATIONS, Migration, migrate, pending
+from archive.index.schema import SPECTRA
 
 
 def test_steps_are_applied_once_in_order(tmp_path: Path) -> None:
@@ -74,6 +75,23 @@ def test_an_archive_without_spectra_gets_their_columns_and_keeps_its_flares(arch
     again.build_read_model()
     assert again.rows("SELECT temperature, delta FROM flares") == [{"temperature": 14.5, "delta": None}]
     assert again.spectra() == []
+
+
+def test_spectra_get_a_second_temperature(archive: Archive, make) -> None:
+    row = make.spectrum(1, temperature=14.5)
+    archive.write_spectra([row])
+    archive.close()
+    second = [name for name in SPECTRA.arrow.names if "_2" in name]
+    assert len(second) == 6
+    for path in archive.index.glob("spectra/*.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns(second), path)
+    applied = [step.name for step in MIGRATIONS if step.name != "2026-11 second temperatures"]
+    (archive.index / "schema.json").write_text(json.dumps({"applied": applied}))
+    again = Archive(archive.root, create=True)
+    assert again.spectra() == [row]
+    hot = replace(row, temperature_2=31.0, temperature_2_minus=2.0, emission_measure_2=0.001)
+    again.write_spectra([hot])
+    assert again.spectra() == [hot]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"applied": 3}'])

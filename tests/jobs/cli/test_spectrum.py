@@ -80,6 +80,7 @@ def test_in_words(stix_jobs, words):
         (["--fit", "sun"], "model must be auto or up to 4 of vth, thick2, thin2 joined by '+', found 'sun'"),
         (["--pixels", "12"], "pixels must be different indices from 0 to 11, found [12]"),
         (["--detectors", "8"], "8 is the flare locator, which has no response"),
+        (["--fit", "none", "--fixed", "T_keV=1.5"], "--fixed T_keV=1.5: nothing is fitted with --fit none"),
         (["--energy", "30", "40"], "a fit needs at least 4 channels, the range has 0"),
     ],
 )
@@ -88,6 +89,16 @@ def test_wrong_options_are_named_and_nothing_is_written(stix_jobs, words, tmp_pa
     assert status == 1
     assert sentence in error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_as_folder_is_refused_before_anything_is_measured(stix_jobs, words, tmp_path):
+    """The science file does not exist: it would be named first."""
+    target = tmp_path / "out"
+    target.write_text("kept")
+    status, _, error = stix_jobs(words[0], "missing.fits", *words[2:])
+    assert status == 1
+    assert f"--out: {target} is a file; name a folder" in error
+    assert target.read_text() == "kept"
 
 
 def test_the_command_gives_what_the_function_gives(stix_jobs, words):

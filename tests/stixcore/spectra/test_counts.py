@@ -79,6 +79,18 @@ def test_by_hand(flare, quiet):
     np.testing.assert_allclose(found.rate, found.counts / found.livetime)
 
 
+def test_error_of_the_background_level(flare, quiet, pixel_data):
+    """2 % of the background, once on the sum: over four bins in quadrature it would be 1 %."""
+    certain = pixel_data(50.0, counts_variance=0.0, duration=600.0, t0="2022-11-10T08:00:00", name="quiet.fits")
+    found = count_spectrum(flare, certain, after(0), after(32), edge_correction=NONE)
+    np.testing.assert_allclose(found.background_sigma, 0.02 * found.background, rtol=1e-12)
+    # with N ± √N counts in the file; the error of its live time adds a little
+    counted = count_spectrum(flare, quiet, after(0), after(32), edge_correction=NONE)
+    recorded = quiet.read().counts[0][list(TOP24)].sum(axis=(0, 1))
+    excess = (counted.background_sigma / counted.background) ** 2 - 0.02**2 - 1.0 / recorded
+    assert ((excess > 0) & (excess < 0.2 / recorded)).all()
+
+
 def test_chosen_detectors_and_pixels(flare, quiet):
     found = count_spectrum(flare, quiet, after(0), after(32), detectors=[3, 0, 20], pixels=[5, 1], edge_correction=NONE)
     total, _, livetime = by_hand(flare, quiet, range(4), (0, 3, 20), (1, 5))

@@ -37,7 +37,7 @@ def test_windows_of_the_table(agrees, detectors):
     name = "coarse" if detectors == COARSE else "fine"
     agrees(f"window transmission, {name} detectors, 5-150 keV", without, WINDOW[detectors], atol=6e-6)
     ratio = window_transmission(energy, detectors, attenuator=True) / without
-    agrees("attenuator, 5-150 keV, two digits", ratio, ATTENUATOR, rtol=0.017)
+    agrees(f"attenuator, {name} detectors, 5-150 keV, two digits", ratio, ATTENUATOR, rtol=0.017)
 
 
 def test_windows_equal_the_published_columns(spectroscopy):

@@ -110,6 +110,17 @@ def test_the_table_has_values_with_errors_and_reasons() -> None:
     assert "17 −0.5 +0.7 0.02 −0.01 +0.015 – – – vth, 4–28 keV" in said
 
 
+def test_a_second_temperature_is_in_the_table_only() -> None:
+    second = {"temperature_2": 31.0, "temperature_2_minus": 2.0, "emission_measure_2": 0.0005}
+    points = (POINTS[0], fit(2, model="vth+vth", **THERMAL | second))
+    said = text_of(fits_html(Cube("cube-1", PurePosixPath(), spectra=points), WINDOW, 0.0))
+    assert "Second temperature [MK]" in said
+    assert "17 −0.5 +0.7 0.02 −0.01 +0.015 31 −2 +open 0.0005 −open +open – – – vth+vth" in said
+    assert "Of two temperatures the lower one is drawn" in said
+    alone = text_of(fits_html(Cube("cube-1", PurePosixPath(), spectra=POINTS), WINDOW, 0.0))
+    assert "temperature [MK]" not in alone
+
+
 def test_fits_are_below_the_tracks_of_a_cube(cubed: Archive, flared: Any) -> None:
     content: FlareContent = load_flare(cubed, flared.flare.flare_id)
     (cube,) = content.cubes

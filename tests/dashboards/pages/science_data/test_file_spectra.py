@@ -32,6 +32,7 @@ def test_table_has_values_with_errors_and_reasons(tmp_path):
         "temperature": 18.18, "temperature_minus": 0.42, "temperature_plus": 0.44, "delta": 5.3, "delta_minus": None,
         "delta_plus": 0.13, "chi2": 30.0, "ndof": 12, "verdict": "doubtful",
     }  # fmt: skip
+    values |= {"temperature_2": 31.0, "temperature_2_minus": 2.0, "temperature_2_plus": None}
     without = {
         "model": None,
         "verdict": None,
@@ -44,7 +45,7 @@ def test_table_has_values_with_errors_and_reasons(tmp_path):
     page = list_html(StoredSpectra(rows, 3, rows[0]))
     said = text_of(page)
     for text in (
-        "18.18 −0.42 +0.44",
+        "18.18 −0.42 +0.44; 31.0 −2.0 (open above)",
         "5.30 +0.13 (open below)",
         "2.50",
         "doubtful",
