@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from jobs.cli import calibration, commands, regions, spectrum, users
+from jobs.cli import calibration, commands, component_images, regions, spectrum, users
 from jobs.cli.imaging_options import add_imaging_options
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.shared import logs
@@ -99,11 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_preview_options(previews)
     _add_image_options(add("image", commands.run_image, "images of one time and energy range of a file"))
 
-    spectra = add("spectrum", spectrum.run_spectrum, "count spectrum, response and fit of one time range of a file")
-    spectrum.add_options(spectra, _time)
-
-    parts = add("regions", regions.run_regions, "spectra of the regions of an image, channel by channel, with fits")
-    regions.add_options(parts, _time)
+    _add_spectrum_commands(add)
 
     reproduce = add("reproduce", commands.run_reproduce, "run an image's recipe again and compare the pixels")
     reproduce.add_argument("image", metavar="IMAGE", help="a FITS file, or the id of an image of the archive")
@@ -138,14 +134,29 @@ def build_parser() -> argparse.ArgumentParser:
     user = add("user", users.run_user, "who may sign in: add, remove and list users, passwords, tokens")
     users.add_options(user)
 
-    for each in (demo, ingest, flares, previews, reproduce, worker, query, check, doctor, user, spectra, parts):
-        _add_archive_option(each)  # spectra have their calibration from it
+    for each in (demo, ingest, flares, previews, reproduce, worker, query, check, doctor, user):
+        _add_archive_option(each)
     for each in (previews, worker):
         each.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")
         each.add_argument("--scheduler", metavar="ADDR", help="Dask scheduler instead, tcp://host:8786")
     for each in (ingest, flares, previews):
         each.add_argument("--no-wait", action="store_true", help="exit quietly if the same command is running")
     return parser
+
+
+def _add_spectrum_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    spectra = add("spectrum", spectrum.run_spectrum, "count spectrum, response and fit of one time range of a file")
+    spectrum.add_options(spectra, _time)
+
+    parts = add("regions", regions.run_regions, "spectra of the regions of an image, channel by channel, with fits")
+    regions.add_options(parts, _time)
+
+    text = "images of the components of a spectrum: hot plasma, electrons"
+    sources = add("component-images", component_images.run_component_images, text)
+    component_images.add_options(sources, _time)
+
+    for each in (spectra, parts, sources):
+        _add_archive_option(each)  # for its calibration
 
 
 def _add_preview_options(previews: argparse.ArgumentParser) -> None:

@@ -10,6 +10,10 @@ SOURCES_EXTENSION = "SOURCES"
 CANDIDATES_EXTENSION = "CANDIDATES"
 LOCATOR_EXTENSION = "LOCATOR"
 POINTINGS_EXTENSION = "POINTINGS"
+#: Tables of component images (`stixcore.image_files.components`).
+COMPONENT_RECIPE_EXTENSION = "COMPONENT_RECIPE"
+WEIGHTS_EXTENSION = "WEIGHTS"
+SEPARATION_EXTENSION = "SEPARATION"
 
 #: Columns of the table of fitted sources, with units; NaN where a shape does not have the parameter.
 SOURCE_COLUMNS: Mapping[str, str] = {

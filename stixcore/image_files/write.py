@@ -50,8 +50,13 @@ def _as_stored(table: fits.BinTableHDU) -> bytes:
 
 @lru_cache(maxsize=2)  # all images of a set have the same recipe, and astropy checks its text character by character
 def _recipe_table(text: str) -> bytes:
+    return _as_stored(text_table(text, RECIPE_EXTENSION))
+
+
+def text_table(text: str, name: str) -> fits.BinTableHDU:
+    """Table of one row with the JSON text of a recipe."""
     column = fits.Column("recipe", f"{len(text)}A", array=np.array([text]))
-    return _as_stored(fits.BinTableHDU.from_columns([column], name=RECIPE_EXTENSION))
+    return fits.BinTableHDU.from_columns([column], name=name)
 
 
 def _visibility_table(images: ImageSet, image: Reconstruction, method: Method) -> fits.BinTableHDU:
@@ -218,7 +223,11 @@ def write_image(path: Path, images: ImageSet, method: Method, created: np.dateti
     created : datetime64
         Creation time, written as DATE.
     """
-    hdus = image_hdus(images, method, created)
+    write_hdus(path, image_hdus(images, method, created), created)
+
+
+def write_hdus(path: Path, hdus: fits.HDUList, created: np.datetime64) -> None:
+    """Write tables and image with CHECKSUM and DATASUM; an existing file is replaced."""
     hdus.update_extend()  # all keywords must be set before the checksum
     for hdu in hdus:
         hdu.add_checksum(when=f"on {format_time(created)}")  # the default comment is the current time

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from stixcore.component_images import component_images, component_name, prepare_component_recipe
 from stixcore.component_recipe import COMPONENT_METHODS, ComponentRecipe
@@ -352,3 +353,51 @@ def test_names_of_components():
     assert component_name("vth") == "thermal"
     assert component_name("vth_2") == "thermal 2"
     assert component_name("thick2") == "thick target"
+
+
+# --- simulated files --------------------------------------------------------------------------------------------------
+
+
+def made_from_files(flare):
+    """Component images of a simulated flare, from its files."""
+    times = {"start": flare.start, "end": flare.end}
+    wanted = ImageRequest(**times, energy=(4.0, 63.0), methods=METHODS)
+    paths = {path.name: path for path in (flare.science, flare.background, flare.auxiliary)}
+    recipe = prepare_component_recipe(
+        wanted, SpectrumRequest(**times, model="vth+thick2"), flare.science, flare.background, (flare.auxiliary,)
+    )
+    return component_images(recipe, lambda reference: paths[reference.name])
+
+
+def true_map(flare, sources, made, fwhm):
+    """Counts of sources in the band of the images, convolved with a Gaussian, of arbitrary scale."""
+    grid, (low, high) = made.recipe.images.grid, made.channels.energy
+    x, y = grid.center[0] + grid.x[None, :], grid.center[1] + grid.y[:, None]
+    band = (flare.channel_edges[:-1] >= low) & (flare.channel_edges[1:] <= high)
+    image = sum(source.fluence[band].sum() * source.map(x, y) for source in sources)
+    return gaussian_filter(image, fwhm / FWHM_PER_SIGMA / grid.pixel)
+
+
+@pytest.mark.parametrize(("counts", "least"), [(1e6, 0.95), (1e5, 0.9)])
+def test_files_of_a_bright_flare_give_loop_and_footpoints(simulated_footpoints, counts, least):
+    flare = simulated_footpoints(counts)
+    made = made_from_files(flare)
+    assert made.separated.condition < 2
+    beam = CleanParameters().beam_fwhm
+    for component, sources in zip(made.components, (flare.sources[:1], flare.sources[1:]), strict=True):
+        images = component.images.images
+        assert correlation(images[Method.CLEAN].image, true_map(flare, sources, made, beam)) > least
+        # the resolution of MEM_GE is the size of the sources
+        assert correlation(images[Method.MEM_GE].image, true_map(flare, sources, made, 2.0)) > least
+        other = flare.sources[1:] if len(sources) == 1 else flare.sources[:1]
+        assert correlation(images[Method.MEM_GE].image, true_map(flare, other, made, 2.0)) < 0.6
+
+
+def test_files_of_a_faint_flare_are_doubted(simulated_footpoints):
+    made = made_from_files(simulated_footpoints(1e4))
+    assert made.verdict == "doubtful"
+    codes = {found.code for found in made.findings}
+    assert "component_weak" in codes
+    electrons = made.components[1].images
+    assert not verdict(electrons.findings, Method.CLEAN).trusted
+    assert "low_snr" in {found.code for found in electrons.findings}

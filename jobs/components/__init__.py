@@ -1,0 +1,1 @@
+"""Images of spectral components: their files, pictures and description."""

@@ -1,0 +1,111 @@
+"""Pictures of component images: a map of each component side by side, and the contours of all of them in one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from contourpy import LineType, contour_generator
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from PIL import ImageDraw
+
+from jobs.imaging.figures import Frame, draw_map, font
+from stixcore.component_images import ComponentImage, ComponentImages
+from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.ms_clean import MultiScaleCleanParameters
+from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging.trust import Aspect, verdict
+from stixcore.times import format_time
+
+Floats = NDArray[np.float64]
+
+SIDE = 400
+#: Contours, as fractions of the maximum of a component.
+LEVELS = (0.3, 0.5, 0.7, 0.9)
+#: Colours of components that colour-blind readers tell apart on grey (Okabe & Ito).
+COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167))
+BLACK, DOUBT = (0, 0, 0), (176, 0, 32)
+
+
+def draw_components(made: ComponentImages, method: Method) -> Picture.Image:
+    """Draw the images of one method; components for which it failed have no panel."""
+    shown = [one for one in made.components if method in one.images.images]
+    panels = [*(_map(made, one, method) for one in shown), _contours(made, shown, method)]
+    top = 52
+    canvas = Picture.new("RGB", (sum(one.width for one in panels), panels[0].height + top), "white")
+    draw, left = ImageDraw.Draw(canvas), 0
+    draw.text((16, 6), _title(made, method), fill=BLACK, font=font(15))
+    draw.text((16, 28), _quality(made), fill=BLACK if made.verdict == "trusted" else DOUBT, font=font(12))
+    for panel in panels:
+        canvas.paste(panel, (left, top))
+        left += panel.width
+    return canvas
+
+
+def _title(made: ComponentImages, method: Method) -> str:
+    pixels, (low, high) = made.components[0].images.pixels, made.channels.energy
+    simulated = "SIMULATED   " if made.simulated else ""
+    times = f"{format_time(pixels.t_start)[:19]} to {format_time(pixels.t_end)[11:19]} UTC at Solar Orbiter"
+    uid = made.recipe.images.science.uid
+    return f"{simulated}{method_name(method)}   {times}   {low:g}-{high:g} keV   uid {uid}"
+
+
+def _quality(made: ComponentImages) -> str:
+    separated, fit = made.separated, made.spectrum.fit
+    model = "" if fit is None else f"{fit.model}, "
+    chi2 = f"{separated.chi2:.0f} for {separated.ndof} degrees of freedom"
+    return (
+        f"separation {made.verdict}: {model}{int(made.channels.used.sum())} channels, condition number "
+        f"{separated.condition:.2g}, chi2 {chi2}, {100.0 * made.misfit:.0f} % of the amplitudes disagree"
+    )
+
+
+def _map(made: ComponentImages, component: ComponentImage, method: Method) -> Picture.Image:
+    images, recipe = component.images, made.recipe.images
+    image, parameters = images.images[method], recipe.methods[method]
+    judged = verdict(images.findings, method)
+    doubted = [str(aspect) for aspect in Aspect if judged.reasons[aspect]]
+    words = f"doubtful: {', '.join(doubted)}" if doubted else "trusted"
+    return draw_map(
+        image.image,
+        image.grid,
+        title=f"{component.name}, {100.0 * component.share:.0f} % of the flux",
+        caption=f"{words}   peak {image.image.max():.3g} {image.unit}",
+        rsun=recipe.pointing.rsun,
+        b0=recipe.pointing.b0,
+        beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters | MultiScaleCleanParameters) else None,
+        size=SIDE,
+    )
+
+
+def _contours(made: ComponentImages, shown: Sequence[ComponentImage], method: Method) -> Picture.Image:
+    """Contours of all components on a black map."""
+    recipe = made.recipe.images
+    grid = shown[0].images.images[method].grid
+
+    def over(draw: ImageDraw.ImageDraw, frame: Frame) -> None:
+        for number, component in enumerate(shown):
+            image, color = component.images.images[method].image, COLORS[number % len(COLORS)]
+            for line in contour_lines(image, grid.center[0] + grid.x, grid.center[1] + grid.y):
+                columns, rows = frame.column(line[:, 0]), frame.row(line[:, 1])
+                draw.line(list(zip(columns.tolist(), rows.tolist(), strict=True)), fill=(*color, 255), width=2)
+            draw.text((10, 8 + 18 * number), component.name, fill=(*color, 255), font=font(14))
+
+    return draw_map(
+        np.zeros(grid.shape),
+        grid,
+        title=f"contours at {', '.join(f'{100.0 * level:.0f}' for level in LEVELS)} %",
+        rsun=recipe.pointing.rsun,
+        b0=recipe.pointing.b0,
+        size=SIDE,
+        over=over,
+    )
+
+
+def contour_lines(image: Floats, x: Floats, y: Floats) -> list[Floats]:
+    """Lines at `LEVELS` of the maximum of an image, (n, 2) float each, in the units of ``x`` and ``y``."""
+    if image.max() <= 0:
+        return []
+    traced = contour_generator(x, y, image, line_type=LineType.Separate)
+    return [np.asarray(line) for level in LEVELS for line in traced.lines(level * float(image.max()))]

@@ -1,0 +1,191 @@
+"""Files of component images, and their description as JSON values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archive.atomic import atomic_path, make_folder, write_bytes
+from archive.layout import stamp
+from jobs.components.figure import draw_components
+from jobs.imaging.figures import png
+from jobs.imaging.products import UNITS as IMAGE_UNITS
+from jobs.imaging.products import findings_as_json, finite, verdict_as_json
+from jobs.spectra.products import describe_fit
+from stixcore.component_images import ComponentImage, ComponentImages
+from stixcore.image_files.components import write_component_image
+from stixcore.imaging.metrics import measure_source
+from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.trust import verdict
+from stixcore.times import format_time
+
+Floats = NDArray[np.float64]
+
+_FLUX = "ct / (s cm2 keV)"
+#: Units, in FITS notation, of numbers of `describe_components` whose key does not name one.
+UNITS = {
+    "channels": {"counts": "ct", "background": "ct", "flux": _FLUX},
+    "components": {"flux": _FLUX, "counts": "ct", "position_sigma": "arcsec", "images": IMAGE_UNITS["images"]},
+}
+
+
+def save_components(made: ComponentImages, folder: Path, created: np.datetime64) -> dict[str, Path]:
+    """Write the files of component images, each atomically, and the description last.
+
+    Parameters
+    ----------
+    made : ComponentImages
+    folder : Path
+        Created if needed.
+    created : datetime64
+        Creation time in the headers.
+
+    Returns
+    -------
+    dict of str to Path
+        ``<component> <method>`` of each image, ``picture <method>`` of each method, and ``record``.
+    """
+    make_folder(folder)
+    stem, files = _stem(made), {}
+    for component in made.components:
+        for method in component.images.images:
+            path = folder / f"{stem}_{component.label}_{method}.fits"
+            with atomic_path(path) as temporary:
+                write_component_image(temporary, made, component, method, created)
+            files[f"{component.label} {method}"] = path
+    for method in dict.fromkeys(method for one in made.components for method in one.images.images):
+        path = files[f"picture {method}"] = folder / f"{stem}_{method}.png"
+        write_bytes(path, png(draw_components(made, method)))
+    record = files["record"] = folder / f"{stem}.json"
+    described = describe_components(made, {key: Path(path.name) for key, path in files.items()})
+    write_bytes(record, (json.dumps(described, allow_nan=False, ensure_ascii=False, indent=1) + "\n").encode())
+    return files
+
+
+def _stem(made: ComponentImages) -> str:
+    """Names of the files begin like those of other images, with the id of the component recipe."""
+    pixels, (low, high) = made.components[0].images.pixels, made.channels.energy
+    times = f"{stamp(pixels.t_start)}-{stamp(pixels.t_end)}"
+    uid = made.recipe.images.science.uid
+    return f"stix_L3_{times}_{low:.10g}-{high:.10g}keV_{uid}_{made.recipe.component_id}"
+
+
+def describe_components(made: ComponentImages, files: dict[str, Path]) -> dict[str, Any]:
+    """Describe component images with JSON values, as printed by ``stix-jobs component-images --json``.
+
+    Parameters
+    ----------
+    made : ComponentImages
+    files : dict of str to Path
+        By kind, as `save_components` returns them.
+    """
+    spectrum, separated, recipe = made.spectrum.spectrum, made.separated, made.recipe
+    return {
+        "component_id": recipe.component_id,
+        "recipe": recipe.to_dict(),
+        "simulated": made.simulated,
+        "time_range": [format_time(spectrum.t_start), format_time(spectrum.t_end)],
+        "requested": {"start": recipe.images.time_range[0], "end": recipe.images.time_range[1]},
+        "energy_range_kev": list(made.channels.energy),
+        "location": {"hpc_x": recipe.images.location.x, "hpc_y": recipe.images.location.y},
+        "verdict": made.verdict,
+        "findings": findings_as_json(made.findings),
+        "condition": separated.condition,
+        "chi2": separated.chi2,
+        "ndof": separated.ndof,
+        "misfit": made.misfit,
+        "subcollimators": [
+            {"label": label, "chi2": float(chi2), "ndof": separated.ndof_of_label}
+            for label, chi2 in zip(made.labels, separated.chi2_of_labels, strict=True)
+        ],
+        "channels": _channels(made),
+        "fit": None if made.spectrum.fit is None else describe_fit(made.spectrum.fit),
+        "components": [_component(made, number, files) for number in range(len(made.components))],
+        "files": {key: str(path) for key, path in files.items()},
+        "units": UNITS,
+        "elapsed_s": made.elapsed,
+    }
+
+
+def _channels(made: ComponentImages) -> list[dict[str, Any]]:
+    """Every channel of the spectrum; flux, shares and χ² of those that are used."""
+    channels, separated = made.channels, made.separated
+    place = np.cumsum(channels.used) - 1
+    described = []
+    for i, used in enumerate(channels.used):
+        row: dict[str, Any] = {
+            "energy_kev": [float(channels.e_low[i]), finite(channels.e_high[i])],
+            "used": bool(used),
+            "reason": channels.reasons[i] or None,
+            "counts": finite(channels.counts[i]),
+            "background": finite(channels.background[i]),
+        }
+        if used:
+            row |= {
+                "flux": float(channels.flux[place[i]]),
+                "weights": channels.weights[place[i]].tolist(),
+                "chi2": float(separated.chi2_of_channels[place[i]]),
+                "ndof": float(separated.ndof_of_channels[place[i]]),
+            }
+        described.append(row)
+    return described
+
+
+def _component(made: ComponentImages, number: int, files: dict[str, Path]) -> dict[str, Any]:
+    component, separated = made.components[number], made.separated
+    images = component.images
+    total, background = images.counts
+    position = images.position
+    vis = zip(
+        made.labels, images.vis.u, images.vis.v, separated.vis[number].tolist(), separated.sigma[number],
+        np.sqrt(separated.covariance[:, number, number]), strict=True,
+    )  # fmt: skip
+    return {
+        "component": component.label,
+        "name": component.name,
+        "flux": component.flux,
+        "share": component.share,
+        "counts": total - background,
+        "position_sigma": None if position is None else [finite(position.sigma_x), finite(position.sigma_y)],
+        # for unit flux; u and v [arcsec-1] are along helioprojective axes, the phase centre is the map centre
+        "visibilities": [
+            {
+                "label": label,
+                "u": float(u),
+                "v": float(v),
+                "re": value.real,
+                "im": value.imag,
+                "sigma": float(sigma),
+                "sigma_counting": float(counting),
+            }
+            for label, u, v, value, sigma, counting in vis
+        ],
+        "images": [_image(component, method, files) for method in images.images],
+        "failures": {str(method): reason for method, reason in images.failures.items()},
+        "findings": findings_as_json(images.findings),
+    }
+
+
+def _image(component: ComponentImage, method: Method, files: dict[str, Path]) -> dict[str, Any]:
+    images, image = component.images, component.images.images[method]
+    described = {
+        "method": str(method),
+        "file": str(files[f"{component.label} {method}"]) if f"{component.label} {method}" in files else None,
+        "peak_hpc_x": image.peak[0],
+        "peak_hpc_y": image.peak[1],
+        "total_flux": finite(image.total_flux),
+        "max": float(image.image.max()),
+        "unit": image.unit,
+        "chi2": finite(image.chi2),
+        "sources": [dict(source) for source in image.sources],
+        "verdict": verdict_as_json(verdict(images.findings, method)),
+        "sigma": images.ensembles[method].errors() if method in images.ensembles else None,
+    }
+    if image.image.max() > 0:
+        source = measure_source(image.image, image.grid, image.sources)
+        described |= {"centroid_hpc_x": source.x, "centroid_hpc_y": source.y, "fwhm_arcsec": source.fwhm}
+    return described
