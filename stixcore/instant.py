@@ -1,4 +1,4 @@
-"""A quick back projection while a user selects times and energies on a spectrogram.
+"""A quick image while a user selects times and energies on a spectrogram: a back projection, or one of any method.
 
 It prepares the data as a recipe does (`stixcore.prepare`), so it shows what the recipe will give. It skips only reading
 files that are already in memory, and their checksums.
@@ -17,20 +17,23 @@ from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.products import PixelData
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.back_projection import back_project
+from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FlareLocation
-from stixcore.imaging.reconstruction import Reconstruction
+from stixcore.imaging.methods import ImagingInput, run_method
+from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import detector_indices
-from stixcore.options import ImageRequest
+from stixcore.options import ImageRequest, default_methods
 from stixcore.prepare import PreparedData, prepare
 from stixcore.recipe import Location
 from stixcore.visibility.pixels import MetaPixels
+from stixcore.visibility.visibilities import Visibilities
 
 
 @dataclass(frozen=True, eq=False)
 class InstantImage:
-    """A back projection, the center of its map, and the counts it was made from.
+    """An image, the center of its map, and the counts it was made from.
 
     Attributes
     ----------
@@ -46,6 +49,8 @@ class InstantImage:
     recorded : float, ct
         Recorded counts in all detectors and pixels, to which the 10,000-count rule applies.
     elapsed : float, s
+    data : PreparedData
+        What it was made from.
     """
 
     image: Reconstruction
@@ -57,6 +62,7 @@ class InstantImage:
     background: float
     recorded: float
     elapsed: float
+    data: PreparedData
 
 
 def instant_image(
@@ -65,17 +71,20 @@ def instant_image(
     background: PixelData | None,
     pointing: Pointing,
     catalog: CalibrationCatalog = SHIPPED,
+    method: Method | None = None,
 ) -> InstantImage:
-    """Back projection of a request, from files that are open already.
+    """Image of a request, from files that are open already.
 
     Parameters
     ----------
     request : ImageRequest
-        Its methods are ignored.
+        Its methods give the parameters of ``method``, where they name it.
     science, background : PixelData
     pointing : Pointing
         Pointing of the request, else from the auxiliary files.
     catalog : CalibrationCatalog
+    method : Method, optional
+        By default a back projection, which takes milliseconds.
 
     Returns
     -------
@@ -87,7 +96,7 @@ def instant_image(
         When the files or the selection do not allow an image.
     """
     with single_threaded():
-        return _instant_image(request, science, background, pointing, catalog)
+        return _instant_image(request, science, background, pointing, catalog, method)
 
 
 def _instant_image(
@@ -96,6 +105,7 @@ def _instant_image(
     background: PixelData | None,
     pointing: Pointing,
     catalog: CalibrationCatalog,
+    method: Method | None,
 ) -> InstantImage:
     begin = perf_counter()
     data = prepare(request, science, background, pointing, catalog)
@@ -105,13 +115,31 @@ def _instant_image(
     else:
         center, search = Location.given(*request.location), _other_places(data)
     vis = data.visibilities(data.pixels, center.x, center.y)
-    image = back_project(vis, ImageGrid(request.shape, request.pixel, (center.x, center.y)))
+    image = _image(request, data, vis, center, method)
     counts, quiet = data.pixels.totals(detector_indices(vis.labels))
     channels = data.science.energy_channels(*data.energy)
     recorded = float(data.science.read(data.times, channels).counts.sum())
     return InstantImage(
-        image, center, search, pointing, data.pixels, counts, quiet, recorded, elapsed=perf_counter() - begin
+        image, center, search, pointing, data.pixels, counts, quiet, recorded, perf_counter() - begin, data
     )
+
+
+def _image(
+    request: ImageRequest, data: PreparedData, vis: Visibilities, center: Location, method: Method | None
+) -> Reconstruction:
+    grid = ImageGrid(request.shape, request.pixel, (center.x, center.y))
+    if method is None:
+        return back_project(vis, grid)
+    given = ImagingInput(
+        vis=vis,
+        pixels=data.pixels,
+        grid=grid,
+        operator=FourierOperator(vis.u, vis.v, grid),
+        pointing=data.pointing,
+        flare_xy=data.flare_xy(center.x, center.y),
+        scheme=request.amplitude_scheme,
+    )
+    return run_method(method, {**default_methods(), **(request.methods or {})}[method], given)
 
 
 def _other_places(data: PreparedData) -> FlareLocation | None:

@@ -142,6 +142,10 @@ class WebLimits:
         Spectra that are fitted at the same time. A page fits one at a time.
     fits_waiting : int
         Fits that may wait.
+    regions : int
+        Measurements of region spectra at the same time, each in a process of its own.
+    regions_waiting : int
+        Measurements that may wait.
     """
 
     body: int = 1 << 20
@@ -193,3 +197,5 @@ class WebLimits:
     own_waiting: int = 8
     fits: int = 1
     fits_waiting: int = 16
+    regions: int = 1
+    regions_waiting: int = 8

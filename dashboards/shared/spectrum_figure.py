@@ -26,10 +26,10 @@ TICKS = (4, 6, 10, 15, 25, 50, 84, 150)
 #: Smallest and largest end of the axis of residuals, σ; residuals beyond it are triangles at its end.
 RESIDUALS = 3.5, 10.0
 
-#: A narrow figure has a legend in several rows, and more height for it.
+#: A narrow figure has a legend in several rows, and more height for it. "data without background" needs 175 pixels.
 LEGEND_COLUMNS = """
 const shown = Math.max(legend.items.filter((item) => item.visible).length, 1)
-const columns = Math.min(shown, Math.max(2, Math.floor(plot.inner_width / 150)))
+const columns = Math.min(shown, Math.max(1, Math.floor(plot.inner_width / 175)))
 legend.ncols = columns
 plot.height = height + 22 * Math.ceil(shown / columns)
 """

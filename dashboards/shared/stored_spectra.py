@@ -103,6 +103,15 @@ def spectrum_name(row: Spectrum) -> str:
     return f"{formatting.time_range(row)}, {fit}{owner_of(row)}"
 
 
+def distinct_names(rows: Sequence[Spectrum]) -> dict[str, str]:
+    """Ids by name, for a list to choose from; spectra of the same name have the start of their id too."""
+    names = [spectrum_name(row) for row in rows]
+    return {
+        f"{name}, {row.spectrum_id[:6]}" if names.count(name) > 1 else name: row.spectrum_id
+        for row, name in zip(rows, names, strict=True)
+    }
+
+
 def owner_of(row: Spectrum) -> str:
     """``, by alice, hidden``: who requested a spectrum, and whether it is hidden; empty for previews. Plain text."""
     return ("" if row.author == "auto" else f", by {row.author}") + (", hidden" if row.hidden else "")

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import numpy as np
 
-from jobs.executors.base import Finished, Progress, report_progress
-from jobs.executors.processes import ChildExecutor
+from jobs.executors.base import report_progress
+from jobs.executors.limited import ChildLimits, run_limited
 from jobs.imaging.products import describe, save_images
 from jobs.imaging.task import Locator
-from jobs.shared.errors import LimitReached
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.imaging.reconstruction import method_name
 from stixcore.options import ImageRequest
@@ -73,24 +71,5 @@ def run_in_child(
     StixError, WorkerDied
         As `make_own_images`; when the process ends early.
     """
-    with ChildExecutor(1, preload=("jobs.imaging.own_images",), memory_bytes=memory) as child:
-        child.submit(make_own_images, task)
-        deadline = monotonic() + seconds
-        while monotonic() < deadline:
-            for event in child.events(0.2):
-                if isinstance(event, Progress) and on_progress is not None:
-                    on_progress(event.step, event.number, event.total)
-                if isinstance(event, Finished):
-                    return _result(event, memory)
-    message = f"the images took longer than {seconds:g} s, the most they may take"
-    raise LimitReached(message)
-
-
-def _result(event: Finished, memory: int) -> dict[str, Any]:
-    if isinstance(event.error, MemoryError):
-        message = f"the images need more than {memory >> 20} MiB of memory, the most they may take"
-        raise LimitReached(message)
-    if event.error is not None:
-        raise event.error
-    result: dict[str, Any] = event.result
+    result: dict[str, Any] = run_limited(make_own_images, task, ChildLimits(seconds, memory, "the images"), on_progress)
     return result

@@ -13,7 +13,7 @@ from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import assess
 from stixcore.instant import instant_image, snapped
 from stixcore.instrument.geometry import PixelSet
-from stixcore.options import ImageRequest, ShiftBins
+from stixcore.options import ImageRequest, ShiftBins, default_clean
 from stixcore.prepare import background_part, find_pointing
 from stixcore.reconstruct import prepare_recipe, reconstruct
 
@@ -45,6 +45,18 @@ def test_same_pixels_as_the_final_back_projection(november_flare, changes):
     np.testing.assert_array_equal(instant.image.image, final.images[Method.BP].image)
     assert (instant.counts, instant.background) == final.counts
     assert instant.recorded > instant.counts  # those of the other detectors and pixels too
+
+
+def test_an_image_of_a_method_is_that_of_the_recipe(november_flare):
+    science, background, aspect = november_flare
+    request = replace(ASKED, methods={Method.CLEAN: replace(default_clean(), beam_fwhm=12.0)}, shape=(65, 65))
+    paths = {path.name: path for path in november_flare}
+    final = reconstruct(prepare_recipe(request, science, background, [aspect]), lambda file: paths[file.name])
+    data = read_pixel_data(science)
+    pointing = find_pointing(data.header, [read_aspect(aspect)], request.start, request.end)
+    instant = instant_image(request, data, read_pixel_data(background), pointing, method=Method.CLEAN)
+    for plane in ("components", "restored"):
+        np.testing.assert_array_equal(instant.image.planes[plane], final.images[Method.CLEAN].planes[plane])
 
 
 def test_shifted_bins_stand_in_the_recipe_and_change_the_images(november_flare, monkeypatch):

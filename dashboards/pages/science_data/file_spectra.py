@@ -15,7 +15,7 @@ from dashboards.shared import formatting
 from dashboards.shared.links import routes_are_served
 from dashboards.shared.spectrum_figure import SpectrumFigure
 from dashboards.shared.spectrum_table import with_errors
-from dashboards.shared.stored_spectra import StoredSpectra, files_html, numbers_html, spectrum_name
+from dashboards.shared.stored_spectra import StoredSpectra, distinct_names, files_html, numbers_html
 from dashboards.shared.style import LOW, style
 
 #: Title of a column → name of its value in a row of the index.
@@ -52,13 +52,14 @@ class FileSpectra:
         """Title, table, choice and figure."""
         parts: list[Any] = [self._table]
         if self._spectra.rows:
-            options = {NOT_CHOSEN: ""} | {spectrum_name(row): row.spectrum_id for row in self._spectra.rows}
+            options = {NOT_CHOSEN: ""} | distinct_names(self._spectra.rows)
             parts.append(
                 pmui.Select.from_param(
                     self._state.param.spectrum,
                     label="Spectrum",
                     options=options,
-                    width=420,
+                    sizing_mode="stretch_width",
+                    max_width=420,  # more than a telephone has would cut off every figure of the page
                     size="small",
                     sx=LOW,
                     margin=(6, 0),

@@ -22,7 +22,10 @@ from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.own_file import OwnFiles
 from dashboards.pages.science_data.own_images import own_images_html, running_html
 from dashboards.pages.science_data.prefilled import choose_window, fill_in
+from dashboards.pages.science_data.prefilled_regions import fill_in_regions
 from dashboards.pages.science_data.prefilled_spectrum import fill_in_spectrum
+from dashboards.pages.science_data.region_form import RegionForm
+from dashboards.pages.science_data.region_view import RegionView
 from dashboards.pages.science_data.spectrogram import SpectrogramPlot
 from dashboards.pages.science_data.spectrum_form import SpectrumForm
 from dashboards.pages.science_data.spectrum_plot import SpectrumPlot
@@ -30,6 +33,7 @@ from dashboards.pages.science_data.spectrum_view import SpectrumView
 from dashboards.pages.science_data.state import (
     ANALYSIS_TAB,
     PREVIEW_TAB,
+    REGIONS_TAB,
     SPECTRUM_TAB,
     ScienceDetail,
     ScienceState,
@@ -49,7 +53,12 @@ from stixcore.spectra import WindowSpectrum
 
 log = logging.getLogger(__name__)
 
-TABS = {PREVIEW_TAB: "Preview", ANALYSIS_TAB: "Interactive analysis", SPECTRUM_TAB: "Spectrum"}
+TABS = {
+    PREVIEW_TAB: "Preview",
+    ANALYSIS_TAB: "Interactive analysis",
+    SPECTRUM_TAB: "Spectrum",
+    REGIONS_TAB: "Regions",
+}
 PLAIN_TABS = {"& .MuiTab-root": {"textTransform": "none", "fontSize": "15px", "letterSpacing": 0}}
 _BUTTON: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 4, 0, 0)}
 
@@ -83,7 +92,7 @@ class ScienceFileView:
         self._latest, self._in_turn = NewestOnly(), locked_updates(pn.state.curdoc)
         if pn.state.curdoc is not None:
             pn.state.on_session_destroyed(lambda _: self._latest.close())
-        self._fitting: SpectrumView | None = None
+        self._forms: dict[str, SpectrumView | RegionView] = {}
         self.file: FileView | None = None
         self._problem = ""
         try:
@@ -226,9 +235,14 @@ class ScienceFileView:
     def _tabs(self) -> Any:
         """Preview, analysis of pixel data, and spectrum; each is created when first shown."""
         state, made = self.state, {}
-        makers = {PREVIEW_TAB: self._preview, ANALYSIS_TAB: self._analysis, SPECTRUM_TAB: self._spectrum_form}
+        makers = {
+            PREVIEW_TAB: self._preview,
+            ANALYSIS_TAB: self._analysis,
+            SPECTRUM_TAB: self._spectrum_form,
+            REGIONS_TAB: self._region_form,
+        }
         if not self._readable.has_pixels:
-            del makers[ANALYSIS_TAB]
+            del makers[ANALYSIS_TAB], makers[REGIONS_TAB]
         if state.tab not in makers:
             state.tab = PREVIEW_TAB
         names = list(makers)
@@ -241,8 +255,8 @@ class ScienceFileView:
                 return  # another file has been opened
             if state.tab not in made:
                 made[state.tab] = makers[state.tab]()
-            elif state.tab == SPECTRUM_TAB and self._fitting is not None:
-                self._fitting.refresh()  # nothing was computed while it was hidden
+            elif state.tab in self._forms:
+                self._forms[state.tab].refresh()  # nothing was computed while it was hidden
             room[:] = [made[state.tab]]
             tabs.active = names.index(state.tab)
 
@@ -259,8 +273,18 @@ class ScienceFileView:
             fill_in_spectrum(state, form)
             if file.box is None:
                 choose_window(state, file)
-        self._fitting = SpectrumView(file, form, now, lambda: state.tab == SPECTRUM_TAB)
-        return self._fitting.view()
+        shown = self._forms[SPECTRUM_TAB] = SpectrumView(file, form, now, lambda: state.tab == SPECTRUM_TAB)
+        return shown.view()
+
+    def _region_form(self) -> pn.Column:
+        state, detail, file = self.state, self.detail, self._readable
+        own = self._own is not None
+        form = RegionForm(file, state.source, None if own else detail.file)
+        if not own:
+            fill_in(state, file, form)
+            fill_in_regions(state, form)
+        shown = self._forms[REGIONS_TAB] = RegionView(file, form, now, lambda: state.tab == REGIONS_TAB)
+        return shown.view()
 
     def _own_images(self, own: OwnFiles) -> list[Any]:
         """Container for the images of a file that is not in the archive."""

@@ -34,25 +34,26 @@ _LABEL = r"(10|[1-9])[abc]"
 YES, NO = "yes", "no"
 
 
-def _choice(choices: Any, doc: str) -> Any:
+def choice(choices: Any, doc: str) -> Any:
+    """A parameter with one of these values; or empty."""
     return param.String("", regex=rf"^({'|'.join(re.escape(str(choice)) for choice in choices)})?\Z", doc=doc)
 
 
 class PrefilledSpectrum(PrefilledForm):
     """Options in the URL, as text; empty where the form decides."""
 
-    fit_model = _choice(MODELS, "Model of the spectrum")
+    fit_model = choice(MODELS, "Model of the spectrum")
     fit_energy = numbers(2, "Energy range of the fit [keV]")
     fit_fixed = param.String("", regex=rf"^({_VALUE}(,{_VALUE}){{0,15}})?\Z", doc="Fixed values, “delta:5,T_keV:1.2”")
-    fit_statistic = _choice(Statistic, "Statistic of the fit")
+    fit_statistic = choice(Statistic, "Statistic of the fit")
     fit_detectors = param.String(
         "", regex=rf"^({ALL}|{_LABEL}(,{_LABEL}){{0,29}})?\Z", doc="“all”, or labels of detectors"
     )
-    fit_pixels = _choice(PIXELS, "Pixels")
-    fit_scheme = _choice(ResponseScheme, "Response")
-    fit_tailing = _choice((YES, NO), "Whether the response has the loss of charge")
-    fit_albedo = _choice((YES, NO), "Whether the model has the reflection at the Sun")
-    fit_place = _choice((SEARCHED, LISTED), "Where the location comes from, if it is not given")
+    fit_pixels = choice(PIXELS, "Pixels")
+    fit_scheme = choice(ResponseScheme, "Response")
+    fit_tailing = choice((YES, NO), "Whether the response has the loss of charge")
+    fit_albedo = choice((YES, NO), "Whether the model has the reflection at the Sun")
+    fit_place = choice((SEARCHED, LISTED), "Where the location comes from, if it is not given")
     fit_background = param.String("", regex=r"^[A-Za-z0-9_.-]{0,160}\Z", doc="“none”, or the name of a file")
 
     #: Parameters and their names in the URL.

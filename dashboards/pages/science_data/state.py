@@ -22,7 +22,7 @@ from archive import (
 from archive.index.rows import Place
 from archive.index.schema import FILE_KINDS, SCIENCE_FILES, ProductFile
 from dashboards.pages.science_data.file_spectra_state import FileSpectraState
-from dashboards.pages.science_data.prefilled_spectrum import PrefilledSpectrum
+from dashboards.pages.science_data.prefilled_regions import PrefilledRegions
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.detail import ImageDetail, load_detail
 from dashboards.shared.dialog_layers import DIALOG_KEYS, DialogLayers
@@ -40,7 +40,7 @@ PAGE_SIZES = (25, 50, 100)
 ANY = "any"
 PIXELS, SPECTROGRAMS = "pixels", "spectrograms"
 FLARES, BACKGROUNDS = "flares", "backgrounds"
-PREVIEW_TAB, ANALYSIS_TAB, SPECTRUM_TAB = "preview", "analysis", "spectrum"
+PREVIEW_TAB, ANALYSIS_TAB, SPECTRUM_TAB, REGIONS_TAB = "preview", "analysis", "spectrum", "regions"
 #: Maximum number of images of one file; a file rarely has more than a dozen sets.
 MOST_IMAGES = 240
 
@@ -85,7 +85,7 @@ class ScienceDetail:
         return self.file.product in IMAGEABLE
 
 
-class ScienceState(FilterState, DialogLayers, PrefilledSpectrum, FileSpectraState):
+class ScienceState(FilterState, DialogLayers, PrefilledRegions, FileSpectraState):
     """Everything that the science data page shows, except the forms for images and spectra.
 
     Set the parameters above `listing` and read the others.
@@ -109,7 +109,9 @@ class ScienceState(FilterState, DialogLayers, PrefilledSpectrum, FileSpectraStat
     page_size: param.Selector[Any] = param.Selector(default=PAGE_SIZES[0], objects=list(PAGE_SIZES), doc="Rows")
     uid = param.String("", doc="Uid or name of the opened file; empty for none")
     tab: param.Selector[Any] = param.Selector(
-        default=PREVIEW_TAB, objects=[PREVIEW_TAB, ANALYSIS_TAB, SPECTRUM_TAB], doc="What is shown of the opened file"
+        default=PREVIEW_TAB,
+        objects=[PREVIEW_TAB, ANALYSIS_TAB, SPECTRUM_TAB, REGIONS_TAB],
+        doc="What is shown of the opened file",
     )
     request = param.Integer(default=0, bounds=(0, None), doc="Number of the imaging request that is followed; 0: none")
     opened_image = param.String("", doc="Id of the image that is shown large; empty for none")
@@ -138,7 +140,7 @@ class ScienceState(FilterState, DialogLayers, PrefilledSpectrum, FileSpectraStat
         "opened_image": "image",
         "spectrum": "spectrum",
         **DIALOG_KEYS,
-        **PrefilledSpectrum.prefilled_keys,
+        **PrefilledRegions.prefilled_keys,
     }
     outcomes: ClassVar = ("listing", "spectra", "detail", "detail_problem", "image", "complaints")
     filter_names: ClassVar = ("start", "end", "text", "product", "aim", "band", "minutes")

@@ -1,5 +1,7 @@
 """Spectra of a science file: the table, the figure of the chosen one, and who sees them."""
 
+import dataclasses
+
 import panel as pn
 import pytest
 
@@ -8,7 +10,7 @@ from dashboards.pages.science_data.file_spectra import FileSpectra, list_html
 from dashboards.pages.science_data.state import ScienceState
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.source import ArchiveSource
-from dashboards.shared.stored_spectra import StoredSpectra
+from dashboards.shared.stored_spectra import StoredSpectra, distinct_names
 from tests.dashboards.conftest import make_spectrum, recipe_id
 from tests.dashboards.spectrum_documents import text_of
 
@@ -55,6 +57,14 @@ def test_table_has_values_with_errors_and_reasons(tmp_path):
         assert text in said
     assert "<signal>" not in page
     assert "no spectra of this file" in list_html(StoredSpectra())
+
+
+def test_spectra_of_the_same_name_can_be_told_apart(tmp_path):
+    rows = [make_spectrum(tmp_path, number) for number in (1, 2)]
+    twin = dataclasses.replace(rows[0], spectrum_id=recipe_id(3))
+    names = distinct_names([*rows, twin])
+    assert [*names.values()] == [row.spectrum_id for row in (*rows, twin)]
+    assert [name.endswith(key[:6]) for name, key in names.items()] == [True, False, True]
 
 
 @pytest.mark.parametrize(("visitor", "sees"), [(GUEST, False), (Visitor("alice"), True)])

@@ -61,6 +61,12 @@ def _advanced(page: Page) -> None:
     expect(page.get_by_text("Sub-collimators").first).to_be_visible()
 
 
+def _regions(page: Page) -> None:
+    expect(page.get_by_text("of the whole band")).to_be_visible()
+    page.get_by_role("button", name="Add circle").click()
+    expect(page.get_by_label("Name of region 1")).to_be_visible()
+
+
 def _opened(page: Page) -> None:
     expect(page.get_by_role("dialog").locator("img.large")).to_be_visible()
 
@@ -220,6 +226,7 @@ SCENES = (
     Scene("science data, analysis", _ANALYSIS, _analysis, BOTH),
     Scene("science data, advanced", _ANALYSIS, _advanced, (USER,)),
     Scene("science data, spectrum", f"science_data?uid={FLARE}&tab=spectrum", _spectrum),
+    Scene("science data, regions", f"science_data?uid={FLARE}&tab=regions", _regions),
     Scene("operations", "operations", who=(GUEST, OPERATOR)),
     # what their forms do is told in test_signing_in.py; here it would end the walk
     Scene("sign in", "login", not_here=("Name", "Password", "Sign in")),

@@ -1,0 +1,139 @@
+"""The measured spectra of regions: their description, the command that repeats it, and their files as one ZIP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import numpy as np
+
+from dashboards.pages.science_data.file_state import TimeEnergySelection
+from dashboards.pages.science_data.region_form import RegionForm
+from dashboards.shared.limits import WebLimits
+from jobs.regions.in_child import RegionTask, measure_in_child
+from jobs.shared.errors import LimitReached
+from stixcore.errors import SelectionError
+
+#: Measurements that run at a time, over all sessions.
+_RUNNING = threading.BoundedSemaphore(WebLimits().regions)
+#: Measurements that run or wait, each in a thread.
+_BEGUN = threading.BoundedSemaphore(WebLimits().regions + WebLimits().regions_waiting)
+COMMAND_NAME = "command.txt"
+
+
+@dataclass(frozen=True, eq=False)
+class RegionResult:
+    """Spectra of regions, in memory.
+
+    Attributes
+    ----------
+    asked : tuple
+        From `asked_of`, for comparison with the form.
+    document : dict
+        From `jobs.regions.products.describe_regions`.
+    command : str
+        For a shell in the folder of the files.
+    content : bytes
+        ZIP with all files.
+    file_name : str
+        Of the ZIP.
+    """
+
+    asked: tuple[Any, ...]
+    document: dict[str, Any]
+    command: str
+    content: bytes
+    file_name: str
+
+    def archive(self) -> BytesIO:
+        """The ZIP."""
+        return BytesIO(self.content)
+
+
+def asked_of(form: RegionForm, box: TimeEnergySelection) -> tuple[Any, ...]:
+    """Everything that the result depends on."""
+    options = tuple(
+        tuple(value) if isinstance(value := getattr(form, name), list) else value
+        for name in (*form.image_options, *form.measured)
+    )
+    return (box, *options)
+
+
+def begin(work: Callable[[], None]) -> None:
+    """Run ``work`` in a thread, when it is its turn.
+
+    Raises
+    ------
+    LimitReached
+        If too many measurements are waiting.
+    """
+    if not _BEGUN.acquire(blocking=False):
+        message = "the server is busy with other measurements; try again in a minute"
+        raise LimitReached(message)
+
+    def run() -> None:
+        try:
+            with _RUNNING:
+                work()
+        finally:
+            _BEGUN.release()
+
+    threading.Thread(target=run, name="regions", daemon=True).start()
+
+
+def measure_box(
+    form: RegionForm,
+    box: TimeEnergySelection,
+    created: np.datetime64,
+    on_progress: Callable[[str, int, int], None],
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> RegionResult:
+    """Measure the regions of the form in a child process; nothing stays on disk.
+
+    Raises
+    ------
+    StixError, OSError
+        If a field is invalid, or the regions cannot be measured.
+    """
+    asked = asked_of(form, box)
+    if not form.entries:
+        message = "draw a region, or add one"
+        raise SelectionError(message)
+    background, _ = form.background_path(box)
+    aspect = form.aspect_paths(box)
+    image, spectrum, regions, models = (
+        form.image_request(box), form.spectrum_request(box), form.regions, dict(form.models)
+    )  # fmt: skip
+    with TemporaryDirectory(prefix="stix-regions-") as folder:
+        task = RegionTask(
+            image=image,
+            spectrum=spectrum,
+            regions=regions,
+            science=form.view.path,
+            background=background,
+            aspect=tuple(aspect),
+            folder=Path(folder),
+            created=created,
+            models=models,
+            least_counts=float(form.least),
+            calibration=form.calibration,
+            table=form.table,
+        )
+        document, command = measure_in_child(task, on_progress, is_wanted)
+        content = _zipped(Path(folder), command)
+    return RegionResult(asked, document, command, content, f"stx_regions_{document['region_id']}.zip")
+
+
+def _zipped(folder: Path, command: str) -> bytes:
+    content = BytesIO()
+    with ZipFile(content, "w", ZIP_DEFLATED) as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+        archive.writestr(COMMAND_NAME, f"{command}\n")
+    return content.getvalue()

@@ -1,0 +1,100 @@
+"""Spectra of regions for somebody who waits: measured in a child process, written to a given folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jobs.executors.base import report_progress
+from jobs.executors.limited import ChildLimits, run_limited
+from jobs.regions.command import regions_command
+from jobs.regions.products import describe_regions, save_regions
+from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.measure_regions import measure_regions
+from stixcore.options import ImageRequest
+from stixcore.prepare_regions import prepare_region_recipe
+from stixcore.region_recipe import LEAST_COUNTS
+from stixcore.spectra.models.thermal import ThermalTable
+from stixcore.spectra.regions import Region
+from stixcore.spectrum_recipe import SpectrumRequest
+
+#: Time and memory (beyond that of the libraries) of one measurement.
+LIMITS = ChildLimits(seconds=600.0, memory=1 << 30, what="the spectra of the regions")
+
+
+@dataclass(frozen=True)
+class RegionTask:
+    """A task for one measurement: requests, regions, input files, output folder, time written into headers."""
+
+    image: ImageRequest
+    spectrum: SpectrumRequest
+    regions: tuple[Region, ...]
+    science: Path
+    background: Path | None
+    aspect: tuple[Path, ...]
+    folder: Path
+    created: np.datetime64
+    models: Mapping[str, str] = field(default_factory=dict)
+    least_counts: float = LEAST_COUNTS
+    calibration: CalibrationCatalog = SHIPPED
+    table: ThermalTable | None = None
+
+
+def measure_task(task: RegionTask) -> tuple[dict[str, Any], str]:
+    """Measure the regions of a task, and write their files.
+
+    Returns
+    -------
+    dict, str
+        The description that ``stix-jobs regions --json`` prints, and the command that measures them again.
+
+    Raises
+    ------
+    StixError
+        When the files, the selection or the regions allow no measurement.
+    """
+    report_progress("finding the flare", 0, 1)
+    recipe, locate = prepare_region_recipe(
+        task.image,
+        task.regions,
+        task.science,
+        task.background,
+        task.aspect,
+        models=task.models,
+        request=task.spectrum,
+        least_counts=task.least_counts,
+        catalog=task.calibration,
+        table=task.table,
+    )
+    measured = measure_regions(
+        recipe,
+        locate,
+        catalog=task.calibration,
+        table=task.table,
+        progress=lambda number, total: report_progress(f"channel {number + 1} of {total}", number, total),
+    )
+    background = None if task.background is None else task.background.name
+    command = regions_command(recipe, task.science.name, background, [path.name for path in task.aspect])
+    return describe_regions(measured, save_regions(measured, task.folder, task.created)), command
+
+
+def measure_in_child(
+    task: RegionTask,
+    on_progress: Callable[[str, int, int], None] | None = None,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> tuple[dict[str, Any], str]:
+    """Run `measure_task` in a child process with limits.
+
+    Raises
+    ------
+    LimitReached
+        When it takes too long, needs too much memory, or is no longer wanted.
+    StixError, WorkerDied
+        As `measure_task`; when the process ends early.
+    """
+    result: tuple[dict[str, Any], str] = run_limited(measure_task, task, LIMITS, on_progress, is_wanted)
+    return result
