@@ -92,6 +92,22 @@ def own(template, tmp_path, described_once, monkeypatch):
     return Archive(root)
 
 
+@pytest.fixture(scope="module")
+def sound(template):
+    """All rows of the template: those of every copy before its damage."""
+    rows = rows_of(template, apart=())
+    template.close()
+    return rows
+
+
+@pytest.fixture
+def before(sound):
+    """The same without the times at which files came, which a repair may change."""
+    return {
+        name: [{k: v for k, v in row.items() if k != "ingested_at"} for row in rows] for name, rows in sound.items()
+    }
+
+
 def science(archive, text="2211200001"):
     """The science file whose name holds a text."""
     (path,) = archive.root.glob(f"fits/*/*/*/*/SCI/*{text}*")
@@ -228,8 +244,8 @@ def row_under_a_wrong_name(archive, make):
         (row_under_a_wrong_name, "file-missing file-unindexed", "file-missing file-unindexed", True),
     ],
 )
-def test_damage_to_a_file_or_its_row(own, make, damage, shallow, deep, stays):
-    before, name = rows_of(own), science(own).name
+def test_damage_to_a_file_or_its_row(own, before, make, damage, shallow, deep, stays):
+    name = science(own).name
     damage(own, make)
     size = science(own).stat().st_size if damage is not gone else 0
     found = {one.code for one in check(own, later(), deep=False)}
@@ -300,8 +316,8 @@ def test_strangers_among_the_files_go_into_quarantine(own, tmp_path, what):
     assert (note.with_name(stranger.name)).is_file() == (what in ("garbage", "no product"))
 
 
-def test_file_in_a_wrong_folder_goes_back_to_its_own(own):
-    before, place = rows_of(own), science(own, "2212010001")
+def test_file_in_a_wrong_folder_goes_back_to_its_own(own, before):
+    place = science(own, "2212010001")
     elsewhere = own.root / "fits/L1/2022/11/21/SCI" / place.name
     elsewhere.parent.mkdir(parents=True)
     place.rename(elsewhere)
@@ -374,14 +390,13 @@ def emptied_month(path):
         ("flares", Path.unlink),
     ],
 )
-def test_damaged_month_comes_back_as_it_was_from_the_read_model(own, make, table, damage):
-    before = rows_of(own, apart=())
+def test_damaged_month_comes_back_as_it_was_from_the_read_model(own, sound, make, table, damage):
     path = month(own, table, "2026-03" if table in ("quicklook_files", "aux_files") else "2022-11")
     content = path.read_bytes()
     damage(path)
     expected = "month-missing" if damage is Path.unlink else "month-unreadable"
     assert codes(mended(own)) == {expected}
-    assert rows_of(own, apart=()) == before
+    assert rows_of(own, apart=()) == sound
     assert path.read_bytes() == content
     assert len(list(own.root.glob("quarantine/*/*.parquet"))) == (damage is not Path.unlink)
 
@@ -389,8 +404,7 @@ def test_damaged_month_comes_back_as_it_was_from_the_read_model(own, make, table
 @pytest.mark.parametrize(
     ("table", "damage"), [("science_files", unreadable), ("quicklook_files", Path.unlink), ("aux_files", unreadable)]
 )
-def test_damaged_month_comes_back_from_the_files_without_a_read_model(own, table, damage):
-    before = rows_of(own)
+def test_damaged_month_comes_back_from_the_files_without_a_read_model(own, before, table, damage):
     without_model(own)
     damage(month(own, table, "2022-11" if table == "science_files" else "2026-03"))
     mended(own)
@@ -419,8 +433,7 @@ def test_flares_that_no_file_holds_are_told_to_be_lost(own):
 
 
 @pytest.mark.parametrize("deep", [True, False])
-def test_whole_index_is_rebuilt(own, deep):
-    before = rows_of(own)
+def test_whole_index_is_rebuilt(own, before, deep):
     own.close()
     shutil.rmtree(own.index)
     new = Archive(own.root, create=True)
@@ -430,13 +443,12 @@ def test_whole_index_is_rebuilt(own, deep):
     assert codes(check(new, later())) == set()
 
 
-def test_parquet_files_alone_deleted_come_back_whole(own, make):
-    before = rows_of(own, apart=())
+def test_parquet_files_alone_deleted_come_back_whole(own, sound, make):
     for folder in own.index.iterdir():
         if folder.is_dir() and folder.name != "read":
             shutil.rmtree(folder)
     assert "month-missing" in codes(mended(own))
-    assert rows_of(own, apart=()) == before
+    assert rows_of(own, apart=()) == sound
 
 
 def rewritten(path, change):
@@ -445,9 +457,8 @@ def rewritten(path, change):
     pq.write_table(table.to_arrow(rows), path)
 
 
-def test_row_in_the_wrong_month_is_moved(own):
+def test_row_in_the_wrong_month_is_moved(own, before):
     without_model(own)
-    before = rows_of(own)
     month(own).rename(month(own, name="2021-05"))
     assert codes(check(own, later(), deep=False)) == {"row-misplaced"}
     mended(own)
@@ -455,9 +466,8 @@ def test_row_in_the_wrong_month_is_moved(own):
     assert not month(own, name="2021-05").exists()
 
 
-def test_key_that_stands_twice_keeps_its_newest_row(own):
+def test_key_that_stands_twice_keeps_its_newest_row(own, before):
     without_model(own)
-    before = rows_of(own)
     shutil.copy(month(own, "flares"), month(own, "flares", "2021-05"))
     rewritten(
         month(own, "flares", "2021-05"),
@@ -468,9 +478,8 @@ def test_key_that_stands_twice_keeps_its_newest_row(own):
     assert rows_of(own) == before
 
 
-def test_move_that_a_killed_writer_began_is_finished(own):
+def test_move_that_a_killed_writer_began_is_finished(own, before):
     without_model(own)
-    before = rows_of(own)
     shutil.copy(month(own, "flares"), month(own, "flares", "2021-05"))
     moves = dict.fromkeys([row["flare_id"] for row in before["flares"]], "2022-11")
     (own.index / "flares/moves.json").write_text(json.dumps(moves))
@@ -613,8 +622,7 @@ def test_quarantined_and_waiting_files_are_information_only(own, make):
 
 
 @pytest.mark.parametrize("number", [1, 9, 20, 33, 50])
-def test_repair_that_is_killed_anywhere_is_finished_by_the_next(own, monkeypatch, number):
-    before = rows_of(own)
+def test_repair_that_is_killed_anywhere_is_finished_by_the_next(own, before, monkeypatch, number):
     own.close()
     shutil.rmtree(own.index)
     broken = Archive(own.root, create=True)
