@@ -111,6 +111,7 @@ def build(index: Path) -> Path:
 def _fill(database: Path, index: Path) -> None:
     with duckdb.connect(str(database)) as connection:
         connection.execute(f"SET memory_limit = {quoted(BUILD_MEMORY)}")
+        connection.begin()  # one write to the disk instead of one for each statement
         for table in TABLES.values():
             connection.execute(table.ddl)
             files = sorted((index / table.name).glob(PARTITIONS), reverse=True)
@@ -118,6 +119,7 @@ def _fill(database: Path, index: Path) -> None:
                 # month after month, so that DuckDB can leave most of the table closed when times are asked for
                 connection.execute(f"INSERT INTO {table.name} BY NAME {parquet_scan(files)}")
             connection.execute(f"CREATE INDEX {table.name}_key ON {table.name} ({table.key})")
+        connection.commit()
 
 
 def _pointer(index: Path) -> Path:
