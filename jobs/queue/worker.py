@@ -229,7 +229,7 @@ class Worker:
                 return
             active = min(candidates, key=lambda candidate: (len(candidate.running), candidate.total_spent))
             number, task = active.waiting.popleft()
-            limit = self.limits.task * task.image_sets
+            limit = min(self.limits.task * task.image_sets, self.limits.request)
             active.running[self._executor.submit(self._planner.run, task)] = Running(number, limit)
 
     # Events and results

@@ -20,12 +20,11 @@ from archive.layout import regions_folder
 from jobs.executors.base import report_progress
 from jobs.regions.products import describe_regions, save_region_files
 from jobs.spectra.columns import parameter_columns
-from jobs.spectra.task import SpectrumContext
-from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from jobs.spectra.task import MeasurementTask, SpectrumContext, files_of
+from stixcore.calibration.catalog import CalibrationCatalog
 from stixcore.measure_regions import MeasuredRegions, RegionSpectrum, measure_regions
 from stixcore.options import ImageRequest
 from stixcore.prepare_regions import prepare_region_recipe
-from stixcore.references import FileReference
 from stixcore.region_recipe import LEAST_COUNTS, RegionRecipe
 from stixcore.software import software_version
 from stixcore.spectra.regions import Region
@@ -56,38 +55,21 @@ class RegionChoice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionTask:
+class RegionTask(MeasurementTask):
     """A task that measures the spectra of regions. It can be pickled and sent to another process or machine.
+
+    Attributes as `MeasurementTask`, and:
 
     Attributes
     ----------
-    root : Path
-        Folder of the archive.
     wanted : RegionRecipe or RegionChoice
         With a choice, the task looks up calibration and pointing, and the location if none is given.
-    science : Path
-    background : Path or None
-    aspect : tuple of Path
-    context : SpectrumContext
-    created : datetime64
-        Creation time that is written to files and rows; workers do not use their clock for it.
-    calibration : CalibrationCatalog
-        Calibration of the archive, so that every process uses the same tables.
     """
 
-    #: It does not depend on other tasks.
-    waits_for_others: ClassVar[bool] = False
     #: Computing time, in image sets: about one for each channel.
     image_sets: ClassVar[int] = 15
 
-    root: Path
     wanted: RegionRecipe | RegionChoice
-    science: Path
-    background: Path | None
-    aspect: tuple[Path, ...]
-    context: SpectrumContext
-    created: np.datetime64
-    calibration: CalibrationCatalog = SHIPPED
 
     @classmethod
     def of_recipe(
@@ -106,22 +88,8 @@ class RegionTask:
         NotInArchive
             If a file of the recipe is missing.
         """
-        files = recipe.spectrum
-        return cls(
-            root=archive.root,
-            wanted=recipe,
-            science=archive.locate(files.science.name),
-            background=None if files.background is None else archive.locate(files.background.name),
-            aspect=tuple(archive.locate(reference.name) for reference in files.aspect),
-            context=context,
-            created=created,
-            calibration=calibration,
-        )
-
-    def locate(self, reference: FileReference) -> Path:
-        """Path of a file of the recipe."""
-        paths = (path for path in (self.science, self.background, *self.aspect) if path is not None)
-        return {path.name: path for path in paths}[reference.name]
+        files = files_of(archive, recipe.spectrum)
+        return cls(wanted=recipe, context=context, created=created, calibration=calibration, **files)
 
 
 def run_regions(task: RegionTask) -> RegionSpectra:
@@ -236,16 +204,24 @@ def _row(
 
 
 def _doubts(measured: MeasuredRegions) -> list[dict[str, Any]]:
-    """Doubts about the images, then about each region; those about fits are in their verdicts."""
-    found: list[dict[str, Any]] = [{"region": None, "text": text} for text in measured.doubts]
-    return found + [{"region": one.name, "text": text} for one in measured.regions for text in one.doubts]
+    """Doubts about counts and response, about the images, then about each region; those about fits are with the fits.
+
+    As for spectra, those about counts and response do not decide the verdict.
+    """
+    known = measured.whole.doubts
+    found: list[dict[str, Any]] = [
+        {"region": None, "text": text, "serious": text not in known} for text in measured.doubts
+    ]
+    return found + [
+        {"region": one.name, "text": text, "serious": True} for one in measured.regions for text in one.doubts
+    ]
 
 
 def _verdict(measured: MeasuredRegions) -> str | None:
     fits = [region.fit for region in measured.regions if region.fit is not None]
     if not fits:
         return None
-    trusted = all(fit.verdict == "trusted" for fit in fits) and not _doubts(measured)
+    trusted = all(fit.verdict == "trusted" for fit in fits) and not any(one["serious"] for one in _doubts(measured))
     return "trusted" if trusted else "doubtful"
 
 

@@ -20,6 +20,7 @@ from jobs.spectra.columns import parameter_columns
 from jobs.spectra.products import describe_doubts, describe_spectrum, save_ospex_pair
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.measure_spectrum import MeasuredSpectrum, measure_recipe, measure_spectrum
+from stixcore.references import FileReference
 from stixcore.software import software_version
 from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectrum_recipe import SpectrumRecipe, SpectrumRequest
@@ -52,15 +53,13 @@ class SpectrumContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpectrumTask:
-    """A task that makes one spectrum. It can be pickled and sent to another process or machine.
+class MeasurementTask:
+    """What tasks for spectra have in common.
 
     Attributes
     ----------
     root : Path
         Folder of the archive.
-    wanted : SpectrumRecipe or SpectrumRequest
-        With a request, the task looks up the calibration, and the location if the request has none.
     science : Path
     background : Path or None
     aspect : tuple of Path
@@ -77,13 +76,32 @@ class SpectrumTask:
     image_sets: ClassVar[int] = 1
 
     root: Path
-    wanted: SpectrumRecipe | SpectrumRequest
     science: Path
     background: Path | None
     aspect: tuple[Path, ...]
     context: SpectrumContext
     created: np.datetime64
     calibration: CalibrationCatalog = SHIPPED
+
+    def locate(self, reference: FileReference) -> Path:
+        """Path of a file of the recipe."""
+        paths = (path for path in (self.science, self.background, *self.aspect) if path is not None)
+        return {path.name: path for path in paths}[reference.name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectrumTask(MeasurementTask):
+    """A task that makes one spectrum. It can be pickled and sent to another process or machine.
+
+    Attributes as `MeasurementTask`, and:
+
+    Attributes
+    ----------
+    wanted : SpectrumRecipe or SpectrumRequest
+        With a request, the task looks up the calibration, and the location if the request has none.
+    """
+
+    wanted: SpectrumRecipe | SpectrumRequest
 
     @classmethod
     def of_recipe(
@@ -102,16 +120,24 @@ class SpectrumTask:
         NotInArchive
             If a file of the recipe is missing.
         """
-        return cls(
-            root=archive.root,
-            wanted=recipe,
-            science=archive.locate(recipe.science.name),
-            background=None if recipe.background is None else archive.locate(recipe.background.name),
-            aspect=tuple(archive.locate(reference.name) for reference in recipe.aspect),
-            context=context,
-            created=created,
-            calibration=calibration,
-        )
+        files = files_of(archive, recipe)
+        return cls(wanted=recipe, context=context, created=created, calibration=calibration, **files)
+
+
+def files_of(archive: Archive, recipe: SpectrumRecipe) -> dict[str, Any]:
+    """The files of a recipe in an archive, as arguments of a task.
+
+    Raises
+    ------
+    NotInArchive
+        If one is missing.
+    """
+    return {
+        "root": archive.root,
+        "science": archive.locate(recipe.science.name),
+        "background": None if recipe.background is None else archive.locate(recipe.background.name),
+        "aspect": tuple(archive.locate(reference.name) for reference in recipe.aspect),
+    }
 
 
 def run_spectrum(task: SpectrumTask) -> Spectrum:
@@ -136,8 +162,7 @@ def measure_task(task: SpectrumTask) -> MeasuredSpectrum:
     """Measure the spectrum of a task; errors as `run_spectrum`."""
     table = thermal_table(task.root)
     if isinstance(task.wanted, SpectrumRecipe):
-        paths = {path.name: path for path in (task.science, task.background, *task.aspect) if path is not None}
-        return measure_recipe(task.wanted, lambda file: paths[file.name], task.calibration, table)
+        return measure_recipe(task.wanted, task.locate, task.calibration, table)
     return measure_spectrum(
         task.wanted, task.science, task.background, task.aspect, catalog=task.calibration, table=table
     )

@@ -60,7 +60,7 @@ DATA = (
 )  # fmt: skip
 #: File names in the code that are no files of an archive, and those of its calibration folder.
 NOT_STATE = {
-    "cal_files.json",
+    "cal_files.json", "FILE.json",
     "GridCorrection.csv", "PhaseCorrFactors.csv", "elut_index.csv", "stx_det_adc.csv", "stx_det_pixels.csv",
     "science_echan_index.csv", "stx_subc_params.csv", "subcollimator_transmission.csv", "std_gamma_2.csv",
     "transmission_20251110.csv", "transmission_20220621.csv", "nist_w_z74.csv", "xsec_cdte_w_elam.csv",
