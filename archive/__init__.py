@@ -18,7 +18,6 @@ from archive.errors import (
 )
 from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
 from archive.index.recorded import REGION_RECORDS
-from archive.index.region_filter import RegionFilter
 from archive.index.schema import (
     TABLES,
     AuxFile,
@@ -34,7 +33,7 @@ from archive.index.schema import (
     Spectrum,
     schema_markdown,
 )
-from archive.index.spectrum_filter import SpectrumFilter
+from archive.index.spectrum_filter import RegionFilter, SpectrumFilter
 from archive.index.spectrum_records import SpectrumRecord, read_spectrum_record, write_spectrum_record
 from archive.ingest.ingest import Outcome, OutcomeStatus, ingest
 from archive.layout import (

@@ -15,7 +15,6 @@ from archive.index.columns import Table
 from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
 from archive.index.order import Order
 from archive.index.reader import Reader
-from archive.index.region_filter import RegionFilter
 from archive.index.rows import Place, Rows
 from archive.index.schema import (
     AUX_FILES,
@@ -38,7 +37,7 @@ from archive.index.schema import (
     Spectrum,
     select_files,
 )
-from archive.index.spectrum_filter import SpectrumFilter
+from archive.index.spectrum_filter import RegionFilter, SpectrumFilter
 from archive.index.sql import Conditions, select
 from archive.layout import version_rank
 from archive.lightcurves.corrections import NONE, Corrections
