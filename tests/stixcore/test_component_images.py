@@ -358,13 +358,13 @@ def test_names_of_components():
 # --- simulated files --------------------------------------------------------------------------------------------------
 
 
-def made_from_files(flare):
+def made_from_files(flare, model="vth+thick2"):
     """Component images of a simulated flare, from its files."""
     times = {"start": flare.start, "end": flare.end}
     wanted = ImageRequest(**times, energy=(4.0, 63.0), methods=METHODS)
     paths = {path.name: path for path in (flare.science, flare.background, flare.auxiliary)}
     recipe = prepare_component_recipe(
-        wanted, SpectrumRequest(**times, model="vth+thick2"), flare.science, flare.background, (flare.auxiliary,)
+        wanted, SpectrumRequest(**times, model=model), flare.science, flare.background, (flare.auxiliary,)
     )
     return component_images(recipe, lambda reference: paths[reference.name])
 
@@ -391,6 +391,24 @@ def test_files_of_a_bright_flare_give_loop_and_footpoints(simulated_footpoints, 
         assert correlation(images[Method.MEM_GE].image, true_map(flare, sources, made, 2.0)) > least
         other = flare.sources[1:] if len(sources) == 1 else flare.sources[:1]
         assert correlation(images[Method.MEM_GE].image, true_map(flare, other, made, 2.0)) < 0.6
+
+
+def test_chi2_of_the_visibilities_tells_a_wrong_model_from_the_right_one(simulated_footpoints):
+    """One thick target for two indices takes flux from the footpoints; with two, flux and χ² are right."""
+    flare = simulated_footpoints(1e6)
+    wrong, right = made_from_files(flare), made_from_files(flare, "vth+thick2+thick2")
+    assert wrong.separated.reduced_chi2 > 2
+    assert right.separated.reduced_chi2 == pytest.approx(1.0, abs=0.15)
+    assert right.misfit < 0.5 * wrong.misfit
+    assert "component_misfit" in {found.code for found in wrong.findings}
+    assert right.verdict == "trusted"
+    assert right.findings == ()
+    fluence = np.array([source.fluence for source in flare.sources])
+    low, high = right.channels.energy
+    band = (flare.channel_edges[:-1] >= low) & (flare.channel_edges[1:] <= high)
+    plasma = fluence[0, band].sum() / fluence[:, band].sum()
+    assert right.components[0].share == pytest.approx(plasma, abs=0.03)
+    assert wrong.components[0].share > plasma + 0.05
 
 
 def test_files_of_a_faint_flare_are_doubted(simulated_footpoints):
