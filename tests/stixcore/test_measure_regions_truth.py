@@ -1,5 +1,9 @@
 """Imaging spectroscopy of a simulated flare whose sources are known: a loop of 15 MK, and footpoints of δ = 4 and 6."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -138,3 +142,40 @@ def test_the_same_recipe_gives_the_same_numbers(simulated_footpoints):
     one, other = (measure_regions(each, locate).regions[0] for each in (recipe, again))
     np.testing.assert_array_equal(one.fraction, other.fraction)
     np.testing.assert_array_equal(one.fraction_sigma, other.fraction_sigma)
+
+
+def fractions_of(arguments: tuple[str, str]) -> list[float]:
+    """Fractions of the region of a recipe, for another process."""
+    text, folder = arguments
+    found = measure_regions(RegionRecipe.from_json(text), lambda reference: Path(folder) / reference.name)
+    region = found.regions[0]
+    return [*region.fraction[found.imaged].tolist(), *region.fraction_sigma[found.imaged].tolist()]
+
+
+def test_another_process_gives_the_same_numbers(simulated_footpoints):
+    flare = simulated_footpoints(1e4)
+    image = ImageRequest(
+        start=flare.start,
+        end=flare.end,
+        energy=(6.0, 8.0),
+        methods={Method.MEM_GE: default_methods()[Method.MEM_GE]},
+        shape=(65, 65),
+        location=CENTRE,
+        ensemble=2,
+    )
+    files = flare.science, flare.background, [flare.auxiliary]
+    request = SpectrumRequest(start=flare.start, end=flare.end, model="none")
+    recipe, _ = prepare_region_recipe(image, [Circle("loop", *CENTRE, 12.0)], *files, request=request)
+    task = recipe.to_json(), str(flare.science.parent)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert list(pool.map(fractions_of, [task])) == [fractions_of(task)]
+
+
+def test_behind_the_attenuator_fits_start_at_11_kev(simulated_footpoints):
+    flare = simulated_footpoints(1e6, attenuated=True)
+    found = measured(flare, true_sources(flare))
+    fits = [region.fit for region in found.regions if region.fit is not None]
+    assert fits
+    for fit in fits:
+        assert fit.energy.low >= 11.0
+        assert "the attenuator is in" in fit.energy.reason
