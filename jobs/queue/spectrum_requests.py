@@ -139,7 +139,13 @@ class SpectrumOptions:
             _require(0 <= low < high < math.inf, f"energy_range_kev: the range {low:g}-{high:g} keV is empty")
         if self.background_range is not None:
             _require(self.background_range[0] < self.background_range[1], "background_range: it is empty")
-        check_model(self.model)
+        known = check_model(self.model)
+        for key, values in (("fixed", self.fixed), ("start_values", self.start_values)):
+            _require(self.model != NO_MODEL or not values, f"{key}: nothing is fitted with the model {NO_MODEL}")
+            for name in values if known else ():
+                _require(
+                    name in known, f"{key}: {self.model} has no parameter {name!r}; it has {', '.join(sorted(known))}"
+                )
 
     def request(self, start: np.datetime64, end: np.datetime64) -> SpectrumRequest:
         """The request to the spectroscopy for a time range."""
@@ -457,18 +463,18 @@ def parse_queued(text: str | bytes, limits: Limits | None = None) -> QueuedReque
     return made
 
 
-def check_model(model: str) -> None:
-    """Check the name of a model.
+def check_model(model: str) -> frozenset[str]:
+    """Parameters of a model; none for "auto", whose parameters depend on the data, and for "none".
 
     Raises
     ------
     BadRequest
-        When it is neither "auto" nor "none", and a component is unknown.
+        When a component is unknown.
     """
     if model in (AUTO, NO_MODEL):
-        return
+        return frozenset()
     try:
-        parameter_names(model)
+        return parameter_names(model)
     except StixError as error:
         raise BadRequest(*error.args) from error
 

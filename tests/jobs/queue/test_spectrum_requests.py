@@ -92,6 +92,14 @@ def test_a_request_without_kind_is_for_images_as_before():
         ({**SPECTRUM, "detectors": [32]}, "detectors: expected 0 to 31, found 32"),
         ({**SPECTRUM, "pixels": []}, "pixels: expected at least one"),
         ({**SPECTRUM, "fixed": {"delta": "5"}}, "fixed: expected a number, found '5'"),
+        (
+            {**SPECTRUM, "model": "vth", "fixed": {"delta": 5}},
+            "fixed: vth has no parameter 'delta'; it has EM_1e49_cm3",
+        ),
+        (
+            {**SPECTRUM, "model": "none", "start_values": {"T_keV": 1}},
+            "start_values: nothing is fitted with the model none",
+        ),
         ({**SPECTRUM, "hidden": "yes"}, "hidden: expected true or false"),
         ({**REGIONS, "regions": []}, "at least one region is needed"),
         ({**REGIONS, "regions": [NORTH, NORTH]}, "two regions have the name 'north'"),
@@ -204,7 +212,7 @@ def test_requests_that_no_file_can_satisfy(archive, spectrum):
 
 def test_a_spectrum_that_cannot_be_measured_fails_with_a_sentence(archive, work, spectrum):
     journal = Journal(archive.root)
-    request, _ = submit(archive, journal, replace(spectrum, fixed={"magic": 1.0}), "ann", NOW)
+    request, _ = submit(archive, journal, replace(spectrum, model="auto", fixed={"magic": 1.0}), "ann", NOW)
     work()
     done = journal.get(request.request_id)
     assert done.state == "failed"

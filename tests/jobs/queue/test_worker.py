@@ -31,6 +31,7 @@ from jobs.queue.journal import Journal
 from jobs.queue.make_once import index_results, is_finished
 from jobs.queue.planning import plan_request
 from jobs.queue.requests import ImagingRequest
+from jobs.queue.spectrum_requests import RegionsRequest
 from jobs.queue.submit import submit
 from jobs.queue.worker import Worker, WorkerSettings
 from jobs.renderings.planner import RequestPlanner
@@ -39,8 +40,10 @@ from jobs.shared.limits import Limits
 from jobs.shared.lock import single_instance
 from stixcore.errors import SelectionError
 from stixcore.imaging.back_projection import BackProjectionParameters
+from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import Method
+from stixcore.spectra.regions import Circle
 
 pytestmark = pytest.mark.system
 
@@ -446,6 +449,22 @@ def test_an_image_set_that_takes_too_long_is_stopped(archive, journal, asked, wo
     reason = "stopped after 300 s, the most an image set may take"
     assert journal.get(request).reason == f"1 of 2 image sets could not be made; the first: {reason}"
     assert journal.get(request).elapsed_s >= 301.0
+
+
+def test_spectra_of_regions_may_take_as_long_as_many_image_sets(archive, journal, asked, worker):
+    imaging = asked(methods={Method.CLEAN: CleanParameters()}, ensemble=2)
+    north = Circle("north", 0.0, 0.0, 20.0)
+    request, _ = submit(archive, journal, RegionsRequest(imaging=imaging, regions=(north,)), "anna", NOW)
+    executor, seconds = Scripted("hang"), [0.0]
+    limits = Limits(task=300.0, request=4000.0)
+    slow = worker(executor, WorkerSettings(poll=0.0), limits=limits, timer=lambda: seconds[0])
+    for seconds[0] in (0.0, 301.0, 3900.0):
+        slow.turn()
+        assert len(executor.hanging) == 1
+    seconds[0] = 4010.0
+    slow.run(until_idle=True)
+    reason = "stopped after 4000 s, the most spectra of regions may take"  # not 15 times 300 s
+    assert journal.get(request.request_id).reason == reason
 
 
 def test_a_request_that_takes_too_long_is_ended(archive, journal, asked, worker):
