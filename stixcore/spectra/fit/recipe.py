@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.instrument.geometry import BACKGROUND_MONITOR
 from stixcore.spectra.counts import CountSpectrum
-from stixcore.spectra.fit.choice import choose_model
+from stixcore.spectra.fit.choice import DECISIVE, choose_model
 from stixcore.spectra.fit.components import COMPONENTS, components_with
 from stixcore.spectra.fit.energy_range import EnergyRange, choose_range
 from stixcore.spectra.fit.fitter import Fitter
@@ -31,6 +31,7 @@ from stixcore.spectra.fit.verdict import (
     WORST_CHI2,
     Doubt,
     cutoff_limit,
+    electrons_as_well,
     few_counts,
     judge_quality,
     judge_values,
@@ -149,8 +150,11 @@ def _decide(
         compared[TWO_TEMPERATURES] = fit(TWO_TEMPERATURES, reference.error)
         chosen = _best(task, compared)
     alternatives = tuple(task.alternative(fitter) for fitter in compared.values())
-    best, taken = min(alternatives, key=lambda one: one.aic), task.alternative(compared[chosen])
-    doubts = [] if best.model == chosen else [possible_component(best.model, taken.aic - best.aic)]
+    taken = task.alternative(compared[chosen])
+    best = min((one for one in alternatives if one.model != chosen), key=lambda one: one.aic, default=taken)
+    doubts = [possible_component(best.model, taken.aic - best.aic)] if best.aic < taken.aic else []
+    if chosen == TWO_TEMPERATURES and taken.aic <= best.aic < taken.aic + DECISIVE and best.model != THERMAL:
+        doubts = [electrons_as_well(best.aic - taken.aic)]
     return reference if chosen == largest else fit(chosen), alternatives, doubts
 
 

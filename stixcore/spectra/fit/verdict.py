@@ -99,6 +99,15 @@ def possible_component(model: str, difference: float) -> Doubt:
     return Doubt(code, text, serious=False)
 
 
+def electrons_as_well(difference: float) -> Doubt:
+    """Doubt about a second temperature where electrons describe the data nearly as well."""
+    text = (
+        "Electrons instead of the second temperature describe the data nearly as well "
+        f"(information criterion higher by {difference:.1f})."
+    )
+    return Doubt("fit.electrons-possible", text, serious=False)
+
+
 def no_counts() -> Doubt:
     """Doubt about a fit without counts: any model that is faint enough describes them."""
     return Doubt("fit.no-counts", "The fitted channels together have no counts above the background.")
