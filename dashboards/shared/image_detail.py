@@ -10,6 +10,7 @@ from archive import Image, Run
 from dashboards.shared import formatting
 from dashboards.shared.detail import Caution, ImageDetail, read_backgrounds, read_cautions
 from dashboards.shared.disk_layer import disk_legend
+from dashboards.shared.form_links import region_form_address
 from dashboards.shared.image_columns import script_links
 from dashboards.shared.image_map import map_html
 from dashboards.shared.links import Links, flare_address, locator_links
@@ -76,7 +77,13 @@ def picture_html(
         picture = '<p class="nothing">No picture of this image. The FITS file can be downloaded.</p>'
     legend = "" if detail.file is None else disk_legend(detail.file)
     shown = f"<figure>{picture}</figure>" if large else ""
-    return f"{_simulated(image)}{shown}{legend}{_download(image, links)}{_locator(detail)}"
+    return f"{_simulated(image)}{shown}{legend}{_download(image, links)}{_locator(detail)}{_regions(detail)}"
+
+
+def _regions(detail: ImageDetail) -> str:
+    """Link to the spectra of regions in the same window, on the same map."""
+    address = region_form_address(detail.recipe, detail.image.method)
+    return f' · <a href="{escape(address)}">Spectra of regions</a>' if address else ""
 
 
 def _locator(detail: ImageDetail) -> str:

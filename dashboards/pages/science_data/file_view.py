@@ -16,6 +16,7 @@ from dashboards.pages.science_data.detail import facts_html, header_html, relate
 from dashboards.pages.science_data.detector_drawing import DetectorDrawing
 from dashboards.pages.science_data.file_spectra import FileSpectra
 from dashboards.pages.science_data.file_state import FileView, Floats, TimeEnergySelection
+from dashboards.pages.science_data.filing import Filing
 from dashboards.pages.science_data.form_parts import html_pane
 from dashboards.pages.science_data.imaging_form import ImagingForm
 from dashboards.pages.science_data.newest_only import NewestOnly
@@ -48,6 +49,8 @@ from dashboards.shared.links import Links, NoLinks
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.style import style
 from dashboards.shared.visitors import session_visitor
+from jobs.queue.spectrum_requests import QueuedRequest
+from jobs.shared.errors import BadRequest
 from stixcore.errors import StixError, public_sentence
 from stixcore.spectra import WindowSpectrum
 
@@ -273,7 +276,9 @@ class ScienceFileView:
             fill_in_spectrum(state, form)
             if file.box is None:
                 choose_window(state, file)
-        shown = self._forms[SPECTRUM_TAB] = SpectrumView(file, form, now, lambda: state.tab == SPECTRUM_TAB)
+        shown = self._forms[SPECTRUM_TAB] = SpectrumView(
+            file, form, now, lambda: state.tab == SPECTRUM_TAB, None if own else self._filing(form)
+        )
         return shown.view()
 
     def _region_form(self) -> pn.Column:
@@ -283,8 +288,22 @@ class ScienceFileView:
         if not own:
             fill_in(state, file, form)
             fill_in_regions(state, form)
-        shown = self._forms[REGIONS_TAB] = RegionView(file, form, now, lambda: state.tab == REGIONS_TAB)
+        shown = self._forms[REGIONS_TAB] = RegionView(
+            file, form, now, lambda: state.tab == REGIONS_TAB, None if own else self._filing(form)
+        )
         return shown.view()
+
+    def _filing(self, form: SpectrumForm | RegionForm) -> Filing:
+        """Files what a form measures, for users."""
+        file, source, uid = self._readable, self.state.source, self.detail.file.uid
+
+        def build() -> QueuedRequest:
+            if file.box is None:
+                message = "select a time range"
+                raise BadRequest(message)
+            return form.filed_request(file.box)
+
+        return Filing(Tracking(source, session_visitor, now, uid), session_visitor, build)
 
     def _own_images(self, own: OwnFiles) -> list[Any]:
         """Container for the images of a file that is not in the archive."""

@@ -17,6 +17,7 @@ from dashboards.pages.science_data.spectrum_form import MODELS
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.typed_numbers import TypedInteger, TypedNumber
 from jobs.queue.requests import AUTO
+from jobs.queue.spectrum_requests import RegionsRequest, SpectrumOptions
 from stixcore.errors import SelectionError
 from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.methods import MethodParameters
@@ -118,6 +119,22 @@ class RegionForm(ImagingForm):
     def spectrum_request(self, box: TimeEnergySelection) -> SpectrumRequest:
         """The spectrum of the whole flare."""
         return SpectrumRequest(start=box.start, end=box.end, model=self.model, location=self._given_place())
+
+    def filed_request(self, box: TimeEnergySelection) -> RegionsRequest:
+        """The same measurement as a request that files it.
+
+        Raises
+        ------
+        StixError
+            If an option or a region is invalid.
+        """
+        return RegionsRequest(
+            imaging=self.request(box),
+            regions=self.regions,
+            spectrum=SpectrumOptions(model=self.model),
+            models=dict(self.models),
+            least_counts=float(self.least),
+        )
 
     def method_parameters(self) -> dict[Method, MethodParameters]:
         """The method with its parameters."""

@@ -15,6 +15,7 @@ import panel.ui as pmui
 from dashboards.pages.science_data import form_parts as parts
 from dashboards.pages.science_data import region_texts as texts
 from dashboards.pages.science_data.file_state import FileView
+from dashboards.pages.science_data.filing import Filing
 from dashboards.pages.science_data.form_parts import FIELD
 from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.own_images import running_html
@@ -65,11 +66,19 @@ class RegionView:
         Returns the current time, UTC.
     is_shown : callable
         Whether the visitor sees this view; nothing is computed while it is hidden.
+    filing : Filing, optional
+        Files the measurement in the archive; None for a file of the visitor's own.
     """
 
     def __init__(
-        self, view: FileView, form: RegionForm, clock: Callable[[], np.datetime64], is_shown: Callable[[], bool]
+        self,
+        view: FileView,
+        form: RegionForm,
+        clock: Callable[[], np.datetime64],
+        is_shown: Callable[[], bool],
+        filing: Filing | None = None,
     ) -> None:
+        self._filing = filing
         self._view, self._form, self._clock, self._is_shown = view, form, clock, is_shown
         self._previews, self._is_measuring, self._is_closed = NewestOnly(), False, False
         self._in_turn = locked_updates(pn.state.curdoc)
@@ -104,6 +113,7 @@ class RegionView:
             self._rows.view,
             self._actions(),
             self._notices.pane,
+            *([] if self._filing is None else [self._filing.view()]),
             self._link,
             self._figure_place,
             self._found,
@@ -199,7 +209,8 @@ class RegionView:
             visible=False,
             **_BUTTON,
         )
-        return pn.FlexBox(self._run, self._download, sizing_mode="stretch_width", align_items="center")
+        filing = [] if self._filing is None else [self._filing.button]
+        return pn.FlexBox(self._run, *filing, self._download, sizing_mode="stretch_width", align_items="center")
 
     def _typed(self, *_: Any) -> None:
         if self._typing:
@@ -303,6 +314,8 @@ class RegionView:
         self._rows.show(self.notes)
         self._link.object = texts.link_html(region_address(self._form, box, REGIONS_TAB))
         self._run.disabled = self._is_measuring or not self._is_ready
+        if self._filing is not None:
+            self._filing.button.disabled = not self._is_ready
         result = self.result
         if result is None or self._is_measuring:
             return

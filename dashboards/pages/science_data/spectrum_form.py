@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any
 
@@ -17,6 +17,7 @@ from dashboards.pages.science_data.file_state import FileView, TimeEnergySelecti
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.typed_numbers import TypedNumber
 from jobs.queue.requests import AUTO
+from jobs.queue.spectrum_requests import SpectrumOptions, SpectrumTaskRequest
 from jobs.shared.errors import BadRequest
 from stixcore.errors import SelectionError, StixError, public_sentence
 from stixcore.fits.products import PixelData
@@ -187,6 +188,19 @@ class SpectrumForm(FileForm):
         if refusals:
             raise BadRequest("; ".join(f"{refusal.field}: {refusal.text}" for refusal in refusals))
         return request
+
+    def filed_request(self, box: TimeEnergySelection) -> SpectrumTaskRequest:
+        """The same measurement as a request that files it.
+
+        Raises
+        ------
+        BadRequest
+            If a field is invalid; the message names it.
+        """
+        request = self.request(box)
+        options = {option.name: getattr(request, option.name) for option in fields(SpectrumOptions)}
+        uid = self.file.name if self.file is not None else self.name_of
+        return SpectrumTaskRequest(uid=uid, start=request.start, end=request.end, background=self.background, **options)
 
     def parsed(self, box: TimeEnergySelection) -> tuple[SpectrumRequest, tuple[Refusal, ...]]:
         """What to measure, with defaults for invalid fields, and the refusals of those."""

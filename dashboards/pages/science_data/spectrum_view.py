@@ -14,6 +14,7 @@ import panel.ui as pmui
 
 from dashboards.pages.science_data import spectrum_texts as texts
 from dashboards.pages.science_data.file_state import FileView
+from dashboards.pages.science_data.filing import Filing
 from dashboards.pages.science_data.form_parts import FIELD
 from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.prefilled_spectrum import spectrum_address
@@ -51,11 +52,19 @@ class SpectrumView:
         Returns the current time, UTC.
     is_shown : callable
         Whether the visitor sees this view; nothing is computed while it is hidden.
+    filing : Filing, optional
+        Files the spectrum in the archive; None for a file of the visitor's own.
     """
 
     def __init__(
-        self, view: FileView, form: SpectrumForm, clock: Callable[[], np.datetime64], is_shown: Callable[[], bool]
+        self,
+        view: FileView,
+        form: SpectrumForm,
+        clock: Callable[[], np.datetime64],
+        is_shown: Callable[[], bool],
+        filing: Filing | None = None,
     ) -> None:
+        self._filing = filing
         self._view, self._form, self._clock, self._is_shown = view, form, clock, is_shown
         self._previews, self._is_fitting, self._is_closed = NewestOnly(), False, False
         self._in_turn = locked_updates(pn.state.curdoc)
@@ -85,6 +94,7 @@ class SpectrumView:
             self._advanced,
             self._actions(),
             self._notices.pane,
+            *([] if self._filing is None else [self._filing.view()]),
             self._known,
             self._link,
             sizing_mode="stretch_width",
@@ -138,7 +148,9 @@ class SpectrumView:
             **button,
         )
         more = pmui.Button(label="Advanced", icon="tune", variant="text", on_click=self._open_advanced, **button)
-        return pn.FlexBox(self._fit, more, self._download, sizing_mode="stretch_width", align_items="center")
+        filing = [] if self._filing is None else [self._filing.button]
+        parts = (self._fit, more, *filing, self._download)
+        return pn.FlexBox(*parts, sizing_mode="stretch_width", align_items="center")
 
     def _open_advanced(self, _: Any) -> None:
         if not self._advanced.objects:  # most visits never open it
@@ -193,6 +205,8 @@ class SpectrumView:
         if feedback.choice is not None:
             self._fields.show_backgrounds(feedback.choice)
         self._fit.disabled = bool(feedback.refusals) or self._is_fitting
+        if self._filing is not None:
+            self._filing.button.disabled = bool(feedback.refusals)
         result = self.result
         if result is not None and not feedback.refusals and result.answers(feedback.request, feedback.background_file):
             self._show_result(result)

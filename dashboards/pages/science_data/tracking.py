@@ -12,7 +12,7 @@ from archive import Archive
 from dashboards.shared.access import Visitor
 from dashboards.shared.source import ArchiveSource, Unavailable, in_plain_words, journal_of
 from jobs.queue.journal import Journal, Request, TaskResult
-from jobs.queue.requests import ImagingRequest
+from jobs.queue.spectrum_requests import QueuedRequest
 from jobs.queue.submit import submit
 from jobs.shared.errors import NoSuchRequest, NotAllowed
 from stixcore.errors import StixError
@@ -73,7 +73,7 @@ class Tracking(param.Parameterized):
         """Whether the request may still change."""
         return self.status is not None and self.status.request.state.is_open
 
-    def submit(self, build: Callable[[], ImagingRequest]) -> None:
+    def submit(self, build: Callable[[], QueuedRequest]) -> None:
         """Submit the result of ``build``, if the visitor may; `problem` contains the reason if not."""
 
         def act(archive: Archive, journal: Journal) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from archive import Archive
 from dashboards.pages.science_data.file_state import FileView
+from dashboards.pages.science_data.filing import Filing, filed_html
 from dashboards.pages.science_data.prefilled import fill_in
 from dashboards.pages.science_data.prefilled_regions import fill_in_regions, region_address
 from dashboards.pages.science_data.region_entries import RegionEntry, address_of, entries_of, new_name
@@ -20,8 +21,11 @@ from dashboards.pages.science_data.region_map import look_of
 from dashboards.pages.science_data.region_result import asked_of, measure_box
 from dashboards.pages.science_data.region_texts import band_html, note_html, result_html
 from dashboards.pages.science_data.state import ScienceState
+from dashboards.pages.science_data.tracking import Tracking
 from dashboards.shared import formatting
+from dashboards.shared.access import Visitor
 from dashboards.shared.source import ArchiveSource
+from jobs.queue.journal import RequestState, TaskResult
 from stixcore.errors import InvalidProduct, SelectionError
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction
@@ -214,3 +218,29 @@ def test_the_measurement_is_the_form(form):
     form.entries = ()
     with pytest.raises(SelectionError, match="draw a region"):
         measure_box(form, form.view.box, NOW, lambda *_: None)
+
+
+@pytest.mark.needs_shared_data
+def test_a_user_files_what_the_form_measures(form, science_archive):
+    form.param.update(ensemble=2, least=700.0, method=Method.MEM_GE, model="vth")
+    form.entries = (RegionEntry("a", "circle", "826, 144, 15", "vth+thick2"),)
+    request = form.filed_request(form.view.box)
+    assert request.regions == form.regions
+    assert (request.models, request.least_counts, request.spectrum.model) == ({"a": "vth+thick2"}, 700.0, "vth")
+    assert ([*request.imaging.methods], request.imaging.ensemble) == ([Method.MEM_GE], 2)
+    visitor = Visitor()
+    tracking = Tracking(ArchiveSource(science_archive.root), lambda: visitor, lambda: NOW, FLARE)
+    filing = Filing(tracking, lambda: visitor, lambda: form.filed_request(form.view.box))
+    filing.button.clicks += 1
+    assert tracking.status is None  # a guest
+    visitor = Visitor("alice")
+    filing.button.clicks += 1
+    assert tracking.problem == ""
+    assert tracking.status is not None
+    assert tracking.status.request.kind == "regions"
+    assert "is next" in filed_html(tracking.status, answered=False)
+    done = replace(tracking.status.request, state=RequestState.DONE)
+    part = TaskResult(0, "0123456789abcdef", "")
+    html = filed_html(replace(tracking.status, request=done, parts=(part,)), answered=False)
+    assert "archive/regions/0123456789abcdef/regions.json" in html
+    tracking.cancel()
