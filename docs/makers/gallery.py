@@ -9,9 +9,14 @@ from PIL import Image as Picture
 
 from docs.makers.example import write_example
 from jobs.imaging.figures import draw_map, png
+from jobs.regions.figure import draw_regions
 from stixcore import ImageRequest, ImageSet, Method, prepare_recipe, reconstruct
 from stixcore.fits.read import read_pixel_data
 from stixcore.imaging.trust import assess, is_trusted
+from stixcore.measure_regions import MeasuredRegions, measure_regions
+from stixcore.options import default_methods
+from stixcore.prepare_regions import prepare_region_recipe
+from stixcore.region_recipe import ENERGY
 from stixcore.simulation.campaign import simulate_campaign
 
 SIDE = 260  # of a map in a strip, pixels
@@ -23,6 +28,11 @@ REAL_FLARES = {
     "2211105581": "minutes before midnight: few counts, with the resulting warnings",
     "2211090238": "no flare in the brightest minute of the file: an example of warnings",
 }
+
+
+#: The impulsive minute of the first of these, and the bands whose sources have a spectrum each.
+IMPULSIVE = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")
+SOURCES = (((4.0, 10.0), 1), ((18.0, 28.0), 2))
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ def gallery(folder: Path, work: Path, real: Path | None) -> str:
         ]
     for shown in flares:
         lines += _entry(shown, folder, f"real-{shown.images.recipe.science.uid}")
+    if real is not None:
+        lines += _region_spectra(real, folder)
     return "\n".join([*lines, ""])
 
 
@@ -79,6 +91,37 @@ def _entry(shown: Shown, folder: Path, name: str) -> list[str]:
         "",
         f"{shown.text} At {place}{flux}, {images.counts[0]:.0f} counts; {verdict}: {doubts}.",
     ]
+
+
+def _region_spectra(data: Path, folder: Path) -> list[str]:
+    """The entry about spectra of single sources."""
+    measured = _measured_regions(data)
+    (folder / "regions.png").write_bytes(png(draw_regions(measured)))
+    energies = ", ".join(f"{low:g}-{high:g} keV" for (low, high), _ in SOURCES)
+    return [
+        "",
+        f"## Spectra of single sources, {_minute(measured.recipe.images.t_start)}",
+        "",
+        "![The sources of the M1.2 flare, and the spectrum of each](gallery/regions.png)",
+        "",
+        f"The impulsive minute of the M1.2 flare. The sources are fitted to the visibilities of {energies}; every",
+        f"energy channel with {measured.recipe.least_counts:.0f} counts or more then gives the share of each",
+        "([how](../how-to/footpoint_spectrum.md)).",
+        "",
+        *(f"- {line}" for line in _fits(measured)),
+        "",
+        f"Doubts: {'; '.join(measured.doubts) or 'none'}.",
+    ]
+
+
+def _fits(measured: MeasuredRegions) -> Iterator[str]:
+    for region in measured.regions:
+        fit = region.fit
+        if fit is None:
+            yield f"{region.name}: {region.no_fit}."
+        else:
+            values = ", ".join(f"`{name}` {value.value:.3g}" for name, value in fit.parameters.items())
+            yield f"{region.name}: {fit.model}, {values}, χ² {fit.chi2:.0f} for {fit.ndof}; {fit.verdict}."
 
 
 def strip(images: ImageSet) -> Picture.Image:
@@ -139,6 +182,17 @@ def _real(data: Path) -> Iterator[Shown]:
         )
         images = _imaged(window, science, background, sorted((folder / "aux").glob("*.fits")))
         yield Shown(f"{_minute(peak)}, uid {uid}", f"Solar Orbiter/STIX, {text}.", images)
+
+
+def _measured_regions(data: Path) -> MeasuredRegions:
+    folder = data / "nov2022"
+    uid = next(iter(REAL_FLARES))
+    (science,), (background,) = ((folder / "l1").glob(f"*_{one}-*.fits") for one in (uid, "2211098157"))
+    request = ImageRequest(*IMPULSIVE, energy=ENERGY, methods={Method.VIS_FWDFIT: default_methods()[Method.VIS_FWDFIT]})
+    recipe, locate = prepare_region_recipe(
+        request, [], science, background, sorted((folder / "aux").glob("*.fits")), sources=SOURCES
+    )
+    return measure_regions(recipe, locate)
 
 
 def _minute(time: np.datetime64) -> str:
