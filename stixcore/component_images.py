@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
-from stixcore.component_recipe import COMPONENT_REVISION, LEAST_COUNTS, ComponentRecipe
+from stixcore.component_recipe import COMPONENT_REVISION, ComponentRecipe
 from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
 from stixcore.imaging.fourier import FourierOperator
@@ -32,6 +32,7 @@ from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure
 from stixcore.options import ImageRequest
 from stixcore.prepare import PreparedData
 from stixcore.recipe import FileReference
+from stixcore.recipe_pair import LEAST_COUNTS
 from stixcore.reconstruct import ImageSet, prepare_data, prepare_recipe
 from stixcore.spectra.counts import CountSpectrum
 from stixcore.spectra.fit.result import SpectrumFit

@@ -17,15 +17,13 @@ from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.recipe import Recipe
-from stixcore.recipe_pair import require_same_data
+from stixcore.recipe_pair import LEAST_COUNTS, require_same_data
 from stixcore.spectrum_recipe import NO_MODEL, SpectrumRecipe
 
 #: Version of the JSON format.
 COMPONENT_RECIPE_VERSION = 1
 #: Raised whenever the software gives other numbers for the same recipe.
 COMPONENT_REVISION = 1
-#: Counts above background that a channel needs (guide of the ground software for images of a channel: 1,000).
-LEAST_COUNTS = 1_000.0
 #: Methods that make images of visibilities. EM is for counts with the noise of counts, and those of a component are
 #: differences of channels; the full-disk map is for finding the flare.
 COMPONENT_METHODS = (Method.BP, Method.CLEAN, Method.MS_CLEAN, Method.MEM_GE, Method.VIS_FWDFIT)

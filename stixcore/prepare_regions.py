@@ -15,9 +15,10 @@ from stixcore.imaging.reconstruction import Method
 from stixcore.measure_spectrum import thermal_reference
 from stixcore.options import ImageRequest, default_methods
 from stixcore.recipe import RECIPE_VERSION, Recipe
+from stixcore.recipe_pair import ENERGY, LEAST_COUNTS
 from stixcore.reconstruct import prepare_data, prepare_recipe
 from stixcore.references import FileReference
-from stixcore.region_recipe import COPIES, ENERGY, LEAST_COUNTS, REGION_METHODS, RegionRecipe
+from stixcore.region_recipe import COPIES, REGION_METHODS, RegionRecipe
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.regions import Region
 from stixcore.spectrum_recipe import SpectrumRecipe, SpectrumRequest

@@ -6,6 +6,11 @@ from stixcore.errors import SelectionError
 from stixcore.recipe import Recipe
 from stixcore.spectrum_recipe import SpectrumRecipe
 
+#: Counts above background that a channel needs for an image (guide of the ground software: 1,000).
+LEAST_COUNTS = 1_000.0
+#: Energies whose channels are imaged by default, keV.
+ENERGY = (4.0, 28.0)
+
 
 def require_same_data(images: Recipe, spectrum: SpectrumRecipe) -> None:
     """Refuse recipes of different files or time ranges.

@@ -17,7 +17,7 @@ from typing import Any
 from stixcore.errors import SelectionError
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.recipe import Recipe
-from stixcore.recipe_pair import require_same_data
+from stixcore.recipe_pair import LEAST_COUNTS, require_same_data
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
 from stixcore.spectrum_recipe import SpectrumRecipe
 
@@ -25,10 +25,6 @@ from stixcore.spectrum_recipe import SpectrumRecipe
 REGION_RECIPE_VERSION = 1
 #: Raised whenever the software gives other numbers for the same recipe.
 REGION_REVISION = 1
-#: Counts above background that a channel needs for an image (guide of the ground software: 1,000).
-LEAST_COUNTS = 1_000.0
-#: Energies that are imaged by default, keV.
-ENERGY = (4.0, 28.0)
 #: Simulated copies of the data, for the errors.
 COPIES = 20
 #: Most regions of a recipe.

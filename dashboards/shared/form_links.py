@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 from dashboards.shared.navigation import PAGES
 from stixcore.coordinates import PointingSource
 from stixcore.recipe import Recipe
-from stixcore.region_recipe import ENERGY, REGION_METHODS
+from stixcore.recipe_pair import ENERGY
+from stixcore.region_recipe import REGION_METHODS
 
 
 def region_form_address(recipe: Recipe | None, method: str) -> str:

@@ -8,16 +8,19 @@ import numpy as np
 from PIL import Image as Picture
 
 from docs.makers.example import write_example
+from jobs.components.figure import draw_components
 from jobs.imaging.figures import draw_map, png
 from jobs.regions.figure import draw_regions
 from stixcore import ImageRequest, ImageSet, Method, prepare_recipe, reconstruct
+from stixcore.component_images import ComponentImages, component_images, prepare_component_recipe
 from stixcore.fits.read import read_pixel_data
 from stixcore.imaging.trust import assess, is_trusted
 from stixcore.measure_regions import MeasuredRegions, measure_regions
 from stixcore.options import default_methods
 from stixcore.prepare_regions import prepare_region_recipe
-from stixcore.region_recipe import ENERGY
+from stixcore.recipe_pair import ENERGY
 from stixcore.simulation.campaign import simulate_campaign
+from stixcore.spectrum_recipe import SpectrumRequest
 
 SIDE = 260  # of a map in a strip, pixels
 CAMPAIGN_SEED, CAMPAIGN_START, CAMPAIGN_DAYS = 104, np.datetime64("2024-05-10T06:00:00", "us"), 0.5
@@ -30,9 +33,11 @@ REAL_FLARES = {
 }
 
 
-#: The impulsive minute of the first of these, and the bands whose sources have a spectrum each.
+#: Science request of their background.
+BACKGROUND = "2211098157"
+#: The impulsive minute of the first of these, and the band and number of the sources whose spectra are shown.
 IMPULSIVE = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")
-SOURCES = (((4.0, 10.0), 1), ((18.0, 28.0), 2))
+SOURCES = (((16.0, 28.0), 3),)
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def gallery(folder: Path, work: Path, real: Path | None) -> str:
     for shown in flares:
         lines += _entry(shown, folder, f"real-{shown.images.recipe.science.uid}")
     if real is not None:
-        lines += _region_spectra(real, folder)
+        lines += _region_spectra(real, folder) + _component_images(real, folder)
     return "\n".join([*lines, ""])
 
 
@@ -111,6 +116,23 @@ def _region_spectra(data: Path, folder: Path) -> list[str]:
         *(f"- {line}" for line in _fits(measured)),
         "",
         f"Doubts: {'; '.join(measured.doubts) or 'none'}.",
+    ]
+
+
+def _component_images(data: Path, folder: Path) -> list[str]:
+    """The entry about images of spectral components."""
+    made = _measured_components(data)
+    (folder / "components.png").write_bytes(png(draw_components(made, Method.CLEAN)))
+    return [
+        "",
+        f"## Hot plasma and electrons apart, {_minute(IMPULSIVE[0])}",
+        "",
+        "![CLEAN images of the thermal and the non-thermal emission of the M1.2 flare](gallery/components.png)",
+        "",
+        "The same minute. Each component of the fitted spectrum gets visibilities of its own, which are imaged like",
+        f"any others ([how](../science/components.md)). Condition number {made.separated.condition:.2g};",
+        f"{made.verdict}:",
+        f"{'; '.join(finding.text for finding in made.findings) or 'no doubts'}.",
     ]
 
 
@@ -169,7 +191,7 @@ def _simulated(folder: Path) -> Iterator[Shown]:
 
 def _real(data: Path) -> Iterator[Shown]:
     folder = data / "nov2022"
-    (background,) = (folder / "l1").glob("*_2211098157-*.fits")
+    (background,) = (folder / "l1").glob(f"*_{BACKGROUND}-*.fits")
     for uid, text in REAL_FLARES.items():
         (science,) = (folder / "l1").glob(f"*_{uid}-*.fits")
         pixels = read_pixel_data(science)
@@ -184,15 +206,28 @@ def _real(data: Path) -> Iterator[Shown]:
         yield Shown(f"{_minute(peak)}, uid {uid}", f"Solar Orbiter/STIX, {text}.", images)
 
 
+def _largest(data: Path) -> tuple[Path, Path, list[Path]]:
+    """Science, background and auxiliary files of the first real flare."""
+    folder, uid = data / "nov2022", next(iter(REAL_FLARES))
+    (science,), (background,) = ((folder / "l1").glob(f"*_{one}-*.fits") for one in (uid, BACKGROUND))
+    return science, background, sorted((folder / "aux").glob("*.fits"))
+
+
+def _impulsive(method: Method) -> ImageRequest:
+    return ImageRequest(*IMPULSIVE, energy=ENERGY, methods={method: default_methods()[method]})
+
+
 def _measured_regions(data: Path) -> MeasuredRegions:
-    folder = data / "nov2022"
-    uid = next(iter(REAL_FLARES))
-    (science,), (background,) = ((folder / "l1").glob(f"*_{one}-*.fits") for one in (uid, "2211098157"))
-    request = ImageRequest(*IMPULSIVE, energy=ENERGY, methods={Method.VIS_FWDFIT: default_methods()[Method.VIS_FWDFIT]})
-    recipe, locate = prepare_region_recipe(
-        request, [], science, background, sorted((folder / "aux").glob("*.fits")), sources=SOURCES
-    )
+    recipe, locate = prepare_region_recipe(_impulsive(Method.VIS_FWDFIT), [], *_largest(data), sources=SOURCES)
     return measure_regions(recipe, locate)
+
+
+def _measured_components(data: Path) -> ComponentImages:
+    science, background, aspect = _largest(data)
+    request = SpectrumRequest(start=IMPULSIVE[0], end=IMPULSIVE[1])
+    recipe = prepare_component_recipe(_impulsive(Method.CLEAN), request, science, background, aspect)
+    paths = {path.name: path for path in (science, background, *aspect)}
+    return component_images(recipe, lambda file: paths[file.name])
 
 
 def _minute(time: np.datetime64) -> str:

@@ -18,10 +18,11 @@ from jobs.imaging.task import Locator
 from jobs.shared.limits import Limits
 from jobs.shared.logs import say
 from stixcore.component_images import component_images, prepare_component_recipe
-from stixcore.component_recipe import COMPONENT_METHODS, LEAST_COUNTS
+from stixcore.component_recipe import COMPONENT_METHODS
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.measure_spectrum import SpectrumRequest
 from stixcore.options import ImageRequest, default_methods
+from stixcore.recipe_pair import ENERGY, LEAST_COUNTS
 from stixcore.spectra.fit.recipe import AUTO
 
 
@@ -36,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.dateti
     parser.add_argument("--start", type=time, required=True, metavar="T", help="2022-11-11T11:36:00")
     parser.add_argument("--end", type=time, required=True, metavar="T")
     text = "channels that are used, keV; the fit of the spectrum chooses its own range"
-    parser.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help=text)
+    parser.add_argument("--energy", type=float, nargs=2, default=ENERGY, metavar=("LO", "HI"), help=text)
     parser.add_argument(
         "--fit",
         default=AUTO,

@@ -22,7 +22,8 @@ from stixcore.measure_regions import measure_regions
 from stixcore.measure_spectrum import NO_MODEL, SpectrumRequest
 from stixcore.options import ImageRequest, default_methods
 from stixcore.prepare_regions import prepare_region_recipe
-from stixcore.region_recipe import COPIES, ENERGY, LEAST_COUNTS, REGION_METHODS, read_region
+from stixcore.recipe_pair import ENERGY, LEAST_COUNTS
+from stixcore.region_recipe import COPIES, REGION_METHODS, read_region
 from stixcore.spectra.fit.recipe import AUTO
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
 

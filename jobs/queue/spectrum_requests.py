@@ -45,15 +45,8 @@ from stixcore.errors import StixError
 from stixcore.fits.spec import IMAGEABLE, ProductKind
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS
 from stixcore.options import ImageRequest, Number, Whole, explain, found, reader, schema_of
-from stixcore.region_recipe import (
-    COPIES,
-    LEAST_COUNTS,
-    MOST_REGIONS,
-    REGION_METHODS,
-    read_region,
-    region_document,
-    require_regions,
-)
+from stixcore.recipe_pair import LEAST_COUNTS
+from stixcore.region_recipe import COPIES, MOST_REGIONS, REGION_METHODS, read_region, region_document, require_regions
 from stixcore.spectra.fit.model import parameter_names
 from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.regions import Region

@@ -17,7 +17,7 @@ from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.measure_regions import measure_regions
 from stixcore.options import ImageRequest
 from stixcore.prepare_regions import prepare_region_recipe
-from stixcore.region_recipe import LEAST_COUNTS
+from stixcore.recipe_pair import LEAST_COUNTS
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.regions import Region
 from stixcore.spectrum_recipe import SpectrumRequest

@@ -25,7 +25,8 @@ from stixcore.calibration.catalog import CalibrationCatalog
 from stixcore.measure_regions import MeasuredRegions, RegionSpectrum, measure_regions
 from stixcore.options import ImageRequest
 from stixcore.prepare_regions import prepare_region_recipe
-from stixcore.region_recipe import LEAST_COUNTS, RegionRecipe
+from stixcore.recipe_pair import LEAST_COUNTS
+from stixcore.region_recipe import RegionRecipe
 from stixcore.software import software_version
 from stixcore.spectra.regions import Region
 from stixcore.spectrum_recipe import SpectrumRequest

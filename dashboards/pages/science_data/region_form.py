@@ -24,7 +24,8 @@ from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.measure_spectrum import NO_MODEL, SpectrumRequest
 from stixcore.options import ImageRequest
-from stixcore.region_recipe import COPIES, ENERGY, LEAST_COUNTS, MOST_REGIONS, REGION_METHODS
+from stixcore.recipe_pair import ENERGY, LEAST_COUNTS
+from stixcore.region_recipe import COPIES, MOST_REGIONS, REGION_METHODS
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.regions import Region
 

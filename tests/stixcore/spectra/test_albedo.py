@@ -272,8 +272,9 @@ def test_a_flux_of_another_length_is_refused():
 
 def test_the_shipped_file_is_what_the_maker_makes():
     table = shipped_table()
-    np.testing.assert_array_equal(table.nodes, maker.NODES)
-    np.testing.assert_array_equal(table.mu, maker.MU)
+    # the last digit of a power depends on the processor
+    np.testing.assert_allclose(table.nodes, maker.NODES, rtol=1e-15)
+    np.testing.assert_allclose(table.mu, maker.MU, rtol=1e-15)
     row, mu = 40, 10
     incident, width = maker.incident_energies(float(maker.MU[mu]), float(maker.NODES[row]))
     direct = incident**-maker.SLOPE
