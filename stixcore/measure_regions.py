@@ -36,14 +36,13 @@ from stixcore.spectra.fit.recipe import FULL, THERMAL
 from stixcore.spectra.fit.verdict import WORST_CHI2
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.region_spectrum import RegionSpectrum, divided_spectrum
-from stixcore.spectra.regions import Circle, Ellipse, Region
+from stixcore.spectra.regions import REST, Circle, Ellipse, Region
 from stixcore.spectrum_recipe import NO_MODEL, SpectrumRequest
 
 __all__ = ["MeasuredRegions", "RegionSpectrum", "measure_regions"]
 
 Floats = NDArray[np.float64]
 
-REST = "rest"
 #: Models of the automatic fit of a region: a footpoint may have no hot plasma, which the whole flare always has.
 CANDIDATES = (THERMAL, "thick2", FULL)
 #: Finest resolution of the sub-collimators that are used by default, arcsec. Smaller regions exchange flux with what

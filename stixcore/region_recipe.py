@@ -11,14 +11,14 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from stixcore.errors import SelectionError
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.recipe import Recipe
 from stixcore.recipe_pair import LEAST_COUNTS, require_same_data
-from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
+from stixcore.spectra.regions import LONGEST_NAME, Circle, Contour, Ellipse, Polygon, Region
 from stixcore.spectrum_recipe import SpectrumRecipe
 
 #: Version of the JSON format.
@@ -172,9 +172,10 @@ def require_regions(regions: Sequence[Region], method: Method, models: Mapping[s
 
 def region_document(region: Region) -> dict[str, Any]:
     """A region as JSON values: ``shape`` and the fields of its class, arcsec and degree."""
-    document = asdict(region)
+    # float: regions that are equal have one id
+    document = {key: float(value) if isinstance(value, int) else value for key, value in asdict(region).items()}
     if isinstance(region, Polygon):
-        document["corners"] = [list(corner) for corner in region.corners]
+        document["corners"] = [[float(x), float(y)] for x, y in region.corners]
     return {"shape": type(region).__name__.lower(), **document}
 
 
@@ -191,28 +192,56 @@ def read_region(document: object) -> Region:
         raise SelectionError(message)
     values = dict(document)
     shape, name = values.pop("shape", None), values.get("name")
-    if shape not in _KINDS:
-        message = f"region {name!r}: shape must be one of {', '.join(_KINDS)}, found {shape!r:.60}"
-        raise SelectionError(message)
     if not isinstance(name, str):
         message = f"region {name!r:.60}: name must be a text"
         raise SelectionError(message)
+    if not isinstance(shape, str) or shape not in _KINDS:
+        message = f"region {name[:LONGEST_NAME]!r}: shape must be one of {', '.join(_KINDS)}, found {shape!r:.60}"
+        raise SelectionError(message)
     try:
-        if "corners" in values:
-            values["corners"] = tuple((_number(x), _number(y)) for x, y in values["corners"])
-        numbers = {key: value for key, value in values.items() if key not in ("name", "corners")}
-        values |= {key: None if value is None else _number(value) for key, value in numbers.items()}
-        return _KINDS[shape](**values)
-    except (TypeError, ValueError) as error:
-        message = f"region {name!r}: {error}"
+        _require_keys(shape, values)
+        return _KINDS[shape](**{key: _read_value(shape, key, value) for key, value in values.items()})
+    except ValueError as error:
+        message = f"region {name[:LONGEST_NAME]!r}: {error}"
         raise SelectionError(message) from error
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        message = f"expected a number, found {value!r:.60}"
-        raise TypeError(message)
-    return float(value)
+def _require_keys(shape: str, values: Mapping[str, Any]) -> None:
+    keys = {item.name: item.default is MISSING for item in fields(_KINDS[shape])}
+    for key in values:
+        if key not in keys:
+            message = f"a {shape} has {', '.join(keys)}, found {key!r:.60}"
+            raise ValueError(message)
+    for key, needed in keys.items():
+        if needed and key not in values:
+            message = f"{key} is missing"
+            raise ValueError(message)
+
+
+def _read_value(shape: str, key: str, value: Any) -> Any:
+    """A field of a region from its JSON value."""
+    if key == "name" or (value is None and shape == "contour" and key in ("x", "y")):
+        return value
+    if key != "corners":
+        return _number(key, value)
+    if not isinstance(value, list | tuple):
+        message = f"corners: expected a list of [x, y], found {value!r:.60}"
+        raise ValueError(message)  # noqa: TRY004 - one kind of error for a wrong value
+    for corner in value:
+        if not isinstance(corner, list | tuple) or len(corner) != 2:
+            message = f"corners: expected [x, y], found {corner!r:.60}"
+            raise ValueError(message)
+    return tuple((_number("corners", x), _number("corners", y)) for x, y in value)
+
+
+def _number(key: str, value: Any) -> float:
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    except OverflowError:
+        pass
+    message = f"{key}: expected a number, found {value!r:.60}"
+    raise ValueError(message)
 
 
 def _require(fits: object, message: str) -> None:

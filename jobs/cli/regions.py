@@ -15,6 +15,7 @@ from archive.chianti import thermal_table
 from jobs.cli.commands import DONE, now
 from jobs.regions.products import describe_regions, save_regions
 from jobs.shared.errors import BadRequest
+from jobs.shared.limits import Limits
 from jobs.shared.logs import say
 from stixcore.errors import SelectionError
 from stixcore.imaging.reconstruction import Method
@@ -126,15 +127,19 @@ def _request(arguments: argparse.Namespace) -> ImageRequest:
     if len(arguments.shape) > 2:
         message = f"--shape: expected one or two numbers, found {len(arguments.shape)}"
         raise BadRequest(message)
-    method = Method(arguments.method)
+    method, shape = Method(arguments.method), (arguments.shape[0], arguments.shape[-1])
+    location = None if arguments.location is None else (arguments.location[0], arguments.location[1])
+    limits = Limits()
+    limits.check_map(shape, arguments.pixel, location)
+    limits.check_ensemble(arguments.copies)
     return ImageRequest(
         start=arguments.start,
         end=arguments.end,
         energy=(arguments.energy[0], arguments.energy[1]),
         methods={method: default_methods()[method]},
-        shape=(arguments.shape[0], arguments.shape[-1]),
+        shape=shape,
         pixel=arguments.pixel,
-        location=None if arguments.location is None else (arguments.location[0], arguments.location[1]),
+        location=location,
         ensemble=arguments.copies,
         seed=arguments.seed if arguments.copies else 0,
         background_range=tuple(arguments.background_range) if arguments.background_range else None,

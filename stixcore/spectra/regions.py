@@ -25,6 +25,10 @@ Masks = NDArray[np.bool_]
 
 #: Most corners of a polygon.
 MOST_CORNERS = 200
+#: Most characters of a name.
+LONGEST_NAME = 60
+#: Name of the flux outside all regions, in tables next to theirs.
+REST = "rest"
 #: A region may end on the edge of the map, to this fraction of a pixel.
 EDGE = 1e-6
 
@@ -142,10 +146,12 @@ class Contour:
     y: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.level < 1.0:
+        point = {key: value for key, value in (("x", self.x), ("y", self.y)) if value is not None}
+        _require_numbers(self.name, point, {"level": self.level})
+        if not self.level < 1.0:
             message = f"region {self.name!r}: level must be between 0 and 1, found {self.level:g}"
             raise SelectionError(message)
-        if (self.x is None) != (self.y is None):
+        if len(point) == 1:
             message = f"region {self.name!r}: a contour needs both x and y of its point, or neither"
             raise SelectionError(message)
 
@@ -303,9 +309,15 @@ def _require_signal(image: Floats, what: str) -> None:
 
 
 def _require_numbers(name: str, places: Mapping[str, float], sizes: Mapping[str, float]) -> None:
-    """Refuse a nameless region, numbers that are not finite, and sizes that are not positive."""
+    """Refuse a name that cannot be shown, numbers that are not finite, and sizes that are not positive."""
     if not name.strip():
         message = "a region needs a name"
+        raise SelectionError(message)
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        message = f"region {name[:LONGEST_NAME]!r}: a name has at most {LONGEST_NAME} characters, all of them printable"
+        raise SelectionError(message)
+    if name == REST:
+        message = f"region {name!r}: this is the name of the flux outside all regions; choose another one"
         raise SelectionError(message)
     for key, value in {**places, **sizes}.items():
         if not np.isfinite(value) or (key in sizes and value <= 0):

@@ -34,7 +34,13 @@ def region_named(name):
     )
 
 
-names = st.lists(st.text(min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=5, unique=True)
+printable = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
+names = st.lists(
+    st.text(printable, min_size=1, max_size=12).filter(lambda name: name.strip() and name != "rest"),
+    min_size=1,
+    max_size=5,
+    unique=True,
+)
 region_lists = names.flatmap(lambda found: st.tuples(*map(region_named, found)))
 
 
@@ -82,6 +88,55 @@ def test_a_recipe_reads_back_with_its_id(regions, least):
 @given(region=region_named("a"))
 def test_a_region_reads_back(region):
     assert read_region(json.loads(json.dumps(region_document(region)))) == region
+
+
+def test_equal_regions_have_one_id():
+    """Whole numbers are those of a script; the recipe reads back with decimal ones."""
+    made = recipe((Circle("a", 0, 0, 10), Polygon("b", ((50, 0), (60, 0), (60, 9)))))
+    assert RegionRecipe.from_json(made.to_json()).region_id == made.region_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shape": ["circle"]}, "region 'a': shape must be one of circle, .*found ..circle.."),
+        ({"shape": {}}, "region 'a': shape must be one of circle, "),
+        ({"x": 10**400}, "region 'a': x: expected a number, found 1000"),
+        ({"x": None}, "region 'a': x: expected a number, found None"),
+        ({"corners": [[0, 0]]}, "region 'a': a circle has name, x, y, radius, found 'corners'"),
+        ({"name": "a" * 61}, "region 'a{60}': a name has at most 60 characters, all of them printable"),
+        ({"name": "a\nb"}, r"region 'a\\nb': a name has at most 60"),
+        ({"name": "\ud800"}, r"a name has at most 60"),
+        ({"name": "rest"}, "region 'rest': this is the name of the flux outside all regions"),
+        ({"name": "z" * 9_999, "radius": "b"}, "^region 'z{60}': radius: expected a number, found 'b'$"),
+    ],
+)
+def test_damaged_regions_are_refused_with_a_sentence(changes, message):
+    document = {"shape": "circle", "name": "a", "x": 0.0, "y": 0.0, "radius": 1.0}
+    with pytest.raises(SelectionError, match=message):
+        read_region(document | changes)
+    del document["radius"]
+    with pytest.raises(SelectionError, match="region 'a': radius is missing"):
+        read_region(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"corners": None}, r"region 'a': corners: expected a list of \[x, y\], found None"),
+        ({"corners": "abcdef"}, "region 'a': corners: expected a list"),
+        ({"corners": [[0, 0], [1], [2, 2]]}, r"region 'a': corners: expected \[x, y\], found \[1\]"),
+        ({"corners": [[0, 0], [1, "x"], [2, 2]]}, "region 'a': corners: expected a number, found 'x'"),
+        ({"level": None}, "region 'a': level: expected a number, found None"),
+        ({"level": 0.5, "x": float("nan"), "y": 1.0}, "region 'a': x must be a finite number, found nan"),
+        ({"level": 0.5, "x": 0.0, "y": 1e999}, "region 'a': y must be a finite number, found inf"),
+        ({"level": 0.5, "x": 0.0}, "region 'a': a contour needs both x and y"),
+    ],
+)
+def test_damaged_polygons_and_contours_are_refused_with_a_sentence(document, message):
+    shape = "polygon" if "corners" in document else "contour"
+    with pytest.raises(SelectionError, match=message):
+        read_region({"shape": shape, "name": "a", **document})
 
 
 @given(data=st.data())

@@ -116,6 +116,10 @@ def test_text_says_what_was_found(stix_jobs, words):
         (["--circle", *NORTH, "--circle", *NORTH], "two regions have the name 'north'"),
         (["--circle", *NORTH, "--fit", "hot"], "hot"),
         (["--circle", *NORTH, "--least-counts", 0], "least_counts must be positive"),
+        (["--circle", *NORTH, "--shape", 2000], "images of 2000 pixels a side, 16 to 1024 are possible"),
+        (["--circle", *NORTH, "--pixel", "nan"], "pixels of nan arcsec"),
+        (["--circle", *NORTH, "--copies", 1], "an ensemble of 1 copies"),
+        (["--contour", "a", 0.5, "nan", 0], "region 'a': x must be a finite number, found nan"),
     ],
 )
 def test_what_is_wrong_is_named(stix_jobs, words, options, message):
@@ -130,7 +134,10 @@ def test_what_is_wrong_is_named(stix_jobs, words, options, message):
         ("{", "expected a JSON list of regions"),
         ("[]", "expected a JSON list of regions"),
         ('[{"shape": "square", "name": "a"}]', "region 'a': shape must be one of"),
-        ('[{"shape": "circle", "name": "a", "x": 1, "y": 2}]', "region 'a'"),
+        ('[{"shape": "circle", "name": "a", "x": 1, "y": 2}]', "region 'a': radius is missing"),
+        ('[{"shape": ["circle"], "name": "a"}]', "region 'a': shape must be one of"),
+        (f'[{{"shape": "circle", "name": "a", "x": 1{"0" * 400}, "y": 2, "radius": 3}}]', "x: expected a number"),
+        (r'[{"shape": "circle", "name": "\ud800", "x": 1, "y": 2, "radius": 3}]', "all of them printable"),
     ],
 )
 def test_a_damaged_file_of_regions_is_named(stix_jobs, words, tmp_path, text, message):

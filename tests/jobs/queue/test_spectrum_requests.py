@@ -104,7 +104,10 @@ def test_a_request_without_kind_is_for_images_as_before():
         ({**REGIONS, "regions": []}, "at least one region is needed"),
         ({**REGIONS, "regions": [NORTH, NORTH]}, "two regions have the name 'north'"),
         ({**REGIONS, "regions": [{**NORTH, "shape": "star"}]}, "shape must be one of circle"),
-        ({**REGIONS, "regions": [{**NORTH, "radius": "wide"}]}, "region 'north': expected a number, found 'wide'"),
+        (
+            {**REGIONS, "regions": [{**NORTH, "radius": "wide"}]},
+            "region 'north': radius: expected a number, found 'wide'",
+        ),
         ({**REGIONS, "models": {"west": "vth"}}, "there is no region 'west'"),
         ({**REGIONS, "models": {"north": "magic"}}, "magic"),
         ({**REGIONS, "imaging": {**IMAGING, "methods": ["bp"]}}, "method must be one of"),
