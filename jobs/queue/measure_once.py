@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -120,5 +121,5 @@ def _row(archive: Archive, kind: Recorded[Any], key: str) -> RecordedRow | None:
         return None
 
 
-def _has(path: Any, sha256: str) -> bool:
+def _has(path: Path, sha256: str) -> bool:
     return path.is_file() and sha256_of(path) == sha256

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from jobs.spectra.command import file_argument
 from stixcore.region_recipe import RegionRecipe
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
 from stixcore.times import format_time
@@ -29,13 +30,13 @@ def regions_command(recipe: RegionRecipe, science: str, background: str | None, 
         Names of the auxiliary files, in the order in which they were used.
     """
     images, request = recipe.images, recipe.spectrum.request
-    parts = ["stix-jobs", "regions", _file(science)]
+    parts = ["stix-jobs", "regions", file_argument(science)]
     if background is not None:
-        parts += ["--background", _file(background)]
+        parts += ["--background", file_argument(background)]
     if request.background_range is not None:
         parts += ["--background-range", *map(format_time, request.background_range)]
     if aspect:
-        parts += ["--aux", *map(_file, aspect)]
+        parts += ["--aux", *map(file_argument, aspect)]
     parts += ["--start", format_time(request.start), "--end", format_time(request.end)]
     parts += ["--energy", *_numbers(images.energy_range), "--method", str(recipe.method)]
     for region in recipe.regions:
@@ -69,8 +70,3 @@ def region_option(region: Region) -> list[str]:
 def _numbers(values: Iterable[float]) -> list[str]:
     """Numbers that read back the same; without exponent, because "-1e-05" would be taken for an option."""
     return [np.format_float_positional(value, trim="-") for value in values]
-
-
-def _file(name: str) -> str:
-    """A file name that is not taken for an option."""
-    return f"./{name}" if name.startswith("-") else name

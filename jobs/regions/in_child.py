@@ -13,6 +13,7 @@ from jobs.executors.base import report_progress
 from jobs.executors.limited import ChildLimits, run_limited
 from jobs.regions.command import regions_command
 from jobs.regions.products import describe_regions, save_regions
+from jobs.regions.task import report_channel
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.measure_regions import measure_regions
 from stixcore.options import ImageRequest
@@ -27,7 +28,7 @@ LIMITS = ChildLimits(seconds=600.0, memory=1 << 30, what="the spectra of the reg
 
 
 @dataclass(frozen=True)
-class RegionTask:
+class OwnRegionTask:
     """A task for one measurement: requests, regions, input files, output folder, time written into headers."""
 
     image: ImageRequest
@@ -44,7 +45,7 @@ class RegionTask:
     table: ThermalTable | None = None
 
 
-def measure_task(task: RegionTask) -> tuple[dict[str, Any], str]:
+def measure_task(task: OwnRegionTask) -> tuple[dict[str, Any], str]:
     """Measure the regions of a task, and write their files.
 
     Returns
@@ -75,7 +76,7 @@ def measure_task(task: RegionTask) -> tuple[dict[str, Any], str]:
         locate,
         catalog=task.calibration,
         table=task.table,
-        progress=lambda number, total: report_progress(f"channel {number + 1} of {total}", number, total),
+        progress=report_channel,
     )
     background = None if task.background is None else task.background.name
     command = regions_command(recipe, task.science.name, background, [path.name for path in task.aspect])
@@ -83,7 +84,7 @@ def measure_task(task: RegionTask) -> tuple[dict[str, Any], str]:
 
 
 def measure_in_child(
-    task: RegionTask,
+    task: OwnRegionTask,
     on_progress: Callable[[str, int, int], None] | None = None,
     is_wanted: Callable[[], bool] = lambda: True,
 ) -> tuple[dict[str, Any], str]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from archive.atomic import atomic_path, make_folder, write_bytes
 from archive.exports import parquet_pieces
+from archive.layout import REGIONS_RECORD, RESPONSE_FILE
 from jobs.imaging.figures import png
 from jobs.regions.figure import draw_regions
-from jobs.spectra.products import UNITS, describe_fit
+from jobs.spectra.products import UNITS, describe_fit, describe_response, finite_numbers
 from stixcore.measure_regions import MeasuredRegions, RegionSpectrum
 from stixcore.region_recipe import region_document
 from stixcore.spectra.counts import CountSpectrum
@@ -26,7 +27,7 @@ from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
 
-RECORD, TABLE, PICTURE, RESPONSE = "regions.json", "regions.parquet", "regions.png", "stx_srm.fits"
+TABLE, PICTURE = "regions.parquet", "regions.png"
 _FLUX = "ct / (s cm2 keV)"
 #: Units, in FITS notation, of numbers of `describe_regions` whose key does not name one.
 REGION_UNITS = UNITS | {"flux": _FLUX, "flux_sigma": _FLUX}
@@ -45,7 +46,7 @@ _COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 
 
 def save_regions(measured: MeasuredRegions, folder: Path, created: np.datetime64) -> dict[str, Path]:
-    """Write the files of region spectra, each atomically, and their description `RECORD` last.
+    """Write the files of region spectra, each atomically, and their description `REGIONS_RECORD` last.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def save_regions(measured: MeasuredRegions, folder: Path, created: np.datetime64
     dict of str to Path
         Those of `save_region_files`, and ``record``.
     """
-    files = save_region_files(measured, folder, created) | {"record": folder / RECORD}
+    files = save_region_files(measured, folder, created) | {"record": folder / REGIONS_RECORD}
     names = {key: Path(path.name) for key, path in files.items()}  # the folder can be moved
     document = {**describe_regions(measured, names), "recipe": measured.recipe.to_dict()}
     write_bytes(files["record"], json.dumps(document, allow_nan=False).encode())
@@ -115,7 +116,7 @@ def describe_regions(measured: MeasuredRegions, files: dict[str, Path]) -> dict[
             "fit": None if whole.fit is None else describe_fit(whole.fit),
             "no_fit": whole.no_fit or None,
         },
-        "scale": _finite(measured.scale),
+        "scale": finite_numbers(measured.scale),
         "regions": [_describe(region) for region in measured.regions],
         "rest": None if measured.rest is None else _describe(measured.rest),
         "doubts": list(measured.doubts),
@@ -123,15 +124,7 @@ def describe_regions(measured: MeasuredRegions, files: dict[str, Path]) -> dict[
         "area_cm2": response.area,
         "distance_au": measured.distance,
         "location": {"hpc_x": recipe.images.location.x, "hpc_y": recipe.images.location.y},
-        "response": {
-            "photon_kev": response.photon_edges.tolist(),
-            "counts_kev": response.channel_edges.tolist(),
-            "attenuator": response.attenuator,
-            "scheme": response.scheme,
-            "tailing": response.tailing,
-            "stix_x": response.place[0],
-            "stix_y": response.place[1],
-        },
+        "response": describe_response(response),
         "units": REGION_UNITS,
         "files": {key: str(path) for key, path in files.items()},
     }
@@ -148,7 +141,7 @@ def region_table(measured: MeasuredRegions) -> pa.Table:
         columns |= {"counts": part.spectrum.counts, "sigma": part.spectrum.sigma, "scale": measured.scale}
         columns |= {"e_low": spectrum.e_low, "e_high": spectrum.e_high}
         for name, values in columns.items():
-            rows[name] += _finite(values[channels])
+            rows[name] += finite_numbers(values[channels])
     schema = [
         pa.field(name, kind, metadata={"unit": unit} if unit else None) for name, (kind, unit) in _COLUMNS.items()
     ]
@@ -177,7 +170,7 @@ def _save_ospex(measured: MeasuredRegions, folder: Path, created: np.datetime64)
 
     def pair(spectrum_file: str) -> OspexPair:
         return OspexPair(
-            spectrum_file=spectrum_file, response_file=RESPONSE, distance=measured.distance, created=created
+            spectrum_file=spectrum_file, response_file=RESPONSE_FILE, distance=measured.distance, created=created
         )
 
     for region in measured.regions:
@@ -185,7 +178,7 @@ def _save_ospex(measured: MeasuredRegions, folder: Path, created: np.datetime64)
         with atomic_path(path) as temporary:
             spectrum = without_gaps(region.spectrum, whole.spectrum, measured.imaged)
             write_ospex_spectra(temporary, [spectrum], responses, pair(path.name))
-    files["response"] = folder / RESPONSE
+    files["response"] = folder / RESPONSE_FILE
     first = next(iter(files.values())).name
     with atomic_path(files["response"]) as temporary:
         write_ospex_response(temporary, [whole.spectrum], responses, pair(first))
@@ -210,19 +203,14 @@ def _describe(region: RegionSpectrum) -> dict[str, Any]:
         "name": region.name,
         "shape": None if region.region is None else region_document(region.region),
         "area_arcsec2": region.area,
-        "flux": _finite(region.flux),
-        "flux_sigma": _finite(region.flux_sigma),
-        "fraction": _finite(region.fraction),
-        "fraction_sigma": _finite(region.fraction_sigma),
-        "counts": _finite(region.spectrum.counts),
-        "sigma": _finite(region.spectrum.sigma),
-        "background": _finite(region.spectrum.background),
+        "flux": finite_numbers(region.flux),
+        "flux_sigma": finite_numbers(region.flux_sigma),
+        "fraction": finite_numbers(region.fraction),
+        "fraction_sigma": finite_numbers(region.fraction_sigma),
+        "counts": finite_numbers(region.spectrum.counts),
+        "sigma": finite_numbers(region.spectrum.sigma),
+        "background": finite_numbers(region.spectrum.background),
         "fit": None if region.fit is None else describe_fit(region.fit),
         "no_fit": region.no_fit or None,
         "doubts": list(region.doubts),
     }
-
-
-def _finite(values: Floats) -> list[float | None]:
-    """Numbers, with None where there is none, because JSON has no NaN."""
-    return [float(value) if np.isfinite(value) else None for value in values]

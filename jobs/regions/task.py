@@ -136,7 +136,7 @@ def measure_and_write(task: RegionTask, recipe: RegionRecipe, begin: float) -> R
     ``begin`` is the start of the task by `perf_counter`; errors as `run_regions`.
     """
     measured = measure_regions(
-        recipe, task.locate, catalog=task.calibration, table=thermal_table(task.root), progress=_report
+        recipe, task.locate, catalog=task.calibration, table=thermal_table(task.root), progress=report_channel
     )
     place = regions_folder(measured.whole.spectrum.t_start, recipe.region_id)
     folder = task.root / place
@@ -239,5 +239,6 @@ def _json(values: list[Any]) -> str:
     return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
-def _report(imaged: int, channels: int) -> None:
+def report_channel(imaged: int, channels: int) -> None:
+    """Report that one more channel is imaged; ``progress`` of `measure_regions`."""
     report_progress(f"channel {imaged + 1} of {channels}", imaged, channels)

@@ -29,13 +29,13 @@ def spectrum_command(request: SpectrumRequest, science: str, background: str | N
     aspect : sequence of str
         Names of the auxiliary files, in the order in which they were used.
     """
-    parts = ["stix-jobs", "spectrum", _file(science)]
+    parts = ["stix-jobs", "spectrum", file_argument(science)]
     if background is not None:
-        parts += ["--background", _file(background)]
+        parts += ["--background", file_argument(background)]
     if request.background_range is not None:
         parts += ["--background-range", *map(format_time, request.background_range)]
     if aspect:
-        parts += ["--aux", *map(_file, aspect)]
+        parts += ["--aux", *map(file_argument, aspect)]
     parts += ["--start", format_time(request.start), "--end", format_time(request.end), "--fit", request.model]
     parts += [*_numbers("--energy", request.energy), *_numbers("--location", request.location)]
     parts += [*_numbers("--detectors", request.detectors), *_numbers("--pixels", request.pixels)]
@@ -63,6 +63,6 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else np.format_float_positional(value, trim="0")
 
 
-def _file(name: str) -> str:
+def file_argument(name: str) -> str:
     """A file name that is not taken for an option."""
     return f"./{name}" if name.startswith("-") else name

@@ -17,6 +17,7 @@ from stixcore.spectra.files.ogip import PhaContent
 from stixcore.spectra.files.ospex import OspexPair, write_ospex_response, write_ospex_spectra
 from stixcore.spectra.fit.parameters import Value
 from stixcore.spectra.fit.result import CorrelatedPair, SpectrumFit
+from stixcore.spectra.response import Response
 from stixcore.times import format_time
 
 
@@ -163,22 +164,26 @@ def describe_spectrum(measured: MeasuredSpectrum, files: dict[str, Path]) -> dic
         "location": None
         if location is None
         else {"hpc_x": location.x, "hpc_y": location.y, "method": location.found_by},
-        "response": {
-            # edges of the photon bins and of the channels
-            "photon_kev": response.photon_edges.tolist(),
-            "counts_kev": response.channel_edges.tolist(),
-            "attenuator": response.attenuator,
-            "scheme": response.scheme,
-            "tailing": response.tailing,
-            "stix_x": response.place[0],
-            "stix_y": response.place[1],
-        },
+        "response": describe_response(response),
         "calibration": {"energy_table": spectrum.energy_table, "cal_file": spectrum.cal_file or None},
         "fit": None if measured.fit is None else describe_fit(measured.fit),
         "no_fit": measured.no_fit or None,
         "doubts": list(measured.doubts),
         "files": {key: str(path) for key, path in files.items()},
         "units": UNITS,
+    }
+
+
+def describe_response(response: Response) -> dict[str, Any]:
+    """A response as JSON values: edges of the photon bins and of the channels (keV), options, place (arcsec)."""
+    return {
+        "photon_kev": response.photon_edges.tolist(),
+        "counts_kev": response.channel_edges.tolist(),
+        "attenuator": response.attenuator,
+        "scheme": response.scheme,
+        "tailing": response.tailing,
+        "stix_x": response.place[0],
+        "stix_y": response.place[1],
     }
 
 
@@ -194,8 +199,8 @@ def describe_fit(fit: SpectrumFit) -> dict[str, Any]:
         "parameters": {name: _parameter(value) for name, value in fit.parameters.items()},
         "counts": fit.counts.tolist(),
         "components": {name: counts.tolist() for name, counts in fit.components.items()},
-        "error": _finite(fit.error),
-        "residuals": _finite(fit.residuals),
+        "error": finite_numbers(fit.error),
+        "residuals": finite_numbers(fit.residuals),
         "used": fit.energy.used.tolist(),
         "pair": None if fit.pair is None else _pair(fit.pair),
         "aic": fit.aic,
@@ -237,6 +242,6 @@ def _pair(pair: CorrelatedPair) -> dict[str, Any]:
     }
 
 
-def _finite(values: NDArray[np.float64]) -> list[float | None]:
+def finite_numbers(values: NDArray[np.float64]) -> list[float | None]:
     """Numbers, with None where there is none, because JSON has no NaN."""
     return [float(value) if np.isfinite(value) else None for value in values]

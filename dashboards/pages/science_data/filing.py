@@ -9,6 +9,7 @@ from typing import Any
 import panel as pn
 import panel.ui as pmui
 
+from archive.layout import REGIONS_RECORD, SPECTRUM_RECORD
 from dashboards.pages.science_data import form_parts as parts
 from dashboards.pages.science_data.tracking import RequestStatus, Tracking
 from dashboards.panel_patches.document_lock import in_a_thread
@@ -22,7 +23,7 @@ from jobs.queue.spectrum_requests import QueuedRequest
 #: Interval for checking the journal while a request is open, ms.
 LOOK_MS = 1000
 #: Kind of a request → folder of its files in URLs, and the record among them.
-_FILED = {SPECTRUM: ("archive/spectrum", "spectrum.json"), REGIONS: ("archive/regions", "regions.json")}
+_FILED = {SPECTRUM: ("archive/spectrum", SPECTRUM_RECORD), REGIONS: ("archive/regions", REGIONS_RECORD)}
 
 
 class Filing:

@@ -13,13 +13,14 @@ from dashboards.pages.science_data.file_state import TimeEnergySelection
 from dashboards.pages.science_data.region_entries import RegionEntry
 from dashboards.pages.science_data.region_form import RegionForm
 from jobs.inputs import BackgroundChoice
+from jobs.regions.figure import outline
 from stixcore.errors import SelectionError, StixError, public_sentence
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.instant import InstantImage, instant_image
 from stixcore.instrument.geometry import detector_indices
 from stixcore.prepare import PreparedData
-from stixcore.spectra.regions import Circle, Ellipse, Region, region_masks, region_sums
+from stixcore.spectra.regions import Circle, Contour, Ellipse, Region, region_masks, region_sums
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
@@ -167,21 +168,8 @@ def outlines(region: Region, image: Reconstruction) -> tuple[tuple[Floats, Float
     SelectionError
         When a contour is not inside the image.
     """
-    if isinstance(region, Circle | Ellipse):
-        angle = np.linspace(0.0, 2.0 * np.pi, 73)
-        ellipse = (
-            region
-            if isinstance(region, Ellipse)
-            else Ellipse(region.name, region.x, region.y, region.radius, region.radius)
-        )
-        turn = np.deg2rad(ellipse.position_angle)
-        along, across = ellipse.major * np.cos(angle), ellipse.minor * np.sin(angle)
-        x = ellipse.x + along * np.cos(turn) - across * np.sin(turn)
-        y = ellipse.y + along * np.sin(turn) + across * np.cos(turn)
-        return ((x, y),)
-    if hasattr(region, "corners"):
-        corners = np.array([*region.corners, region.corners[0]])
-        return ((corners[:, 0], corners[:, 1]),)
+    if not isinstance(region, Contour):
+        return (outline(region),)
     return _pixel_edges(region_masks([region], image.grid, image.image)[0], image.grid)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from dashboards.pages.science_data.file_state import TimeEnergySelection
 from dashboards.pages.science_data.region_form import RegionForm
 from dashboards.shared.limits import WebLimits
-from jobs.regions.in_child import RegionTask, measure_in_child
+from jobs.regions.in_child import OwnRegionTask, measure_in_child
 from jobs.shared.errors import LimitReached
 from stixcore.errors import SelectionError
 
@@ -111,7 +111,7 @@ def measure_box(
         form.image_request(box), form.spectrum_request(box), form.regions, dict(form.models)
     )  # fmt: skip
     with TemporaryDirectory(prefix="stix-regions-") as folder:
-        task = RegionTask(
+        task = OwnRegionTask(
             image=image,
             spectrum=spectrum,
             regions=regions,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from archive.layout import REGIONS_RECORD
 from dashboards.pages.science_data.region_feedback import BandFeedback, RegionNote
 from dashboards.pages.science_data.region_map import look_of
 from dashboards.pages.science_data.table import energy_text
@@ -18,8 +19,6 @@ from stixcore.spectra.models.thermal import KEV_PER_MK
 
 Document = Mapping[str, Any]
 
-#: File with the result.
-RECORD = "regions.json"
 #: Signs of the markers of `region_map.MARKERS`, in their order.
 SIGNS = {"circle": "●", "square": "■", "triangle": "▲", "diamond": "◆", "inverted_triangle": "▼", "star": "★"}
 #: Title of a column → names of the parameter, in the order of preference.
@@ -95,7 +94,7 @@ def result_html(document: Document, command: str) -> str:
     try:
         parts = [_summary(document), _table(document), _doubts(document), _sums(document)]
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise InvalidProduct(RECORD, "the description of regions", repr(error)) from error
+        raise InvalidProduct(REGIONS_RECORD, "the description of regions", repr(error)) from error
     if command:
         parts.append(
             "<h4>The same on the command line</h4><p>In a folder with the files that it names:</p>"
@@ -123,7 +122,7 @@ def _summary(document: Document) -> str:
 
 def _table(document: Document) -> str:
     """One row for each region, the rest and the whole."""
-    heads = ("Region", "Share of flux", "Counts", "Model", *VALUES, "χ² ÷ freedom", "Fit")
+    heads = ("Region", "Share of counts", "Counts", "Model", *VALUES, "χ² ÷ freedom", "Fit")
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
     rows = [_row(_named(number, one["name"]), one, document) for number, one in enumerate(document["regions"])]
     if document["rest"]:
