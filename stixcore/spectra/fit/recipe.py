@@ -50,6 +50,9 @@ THERMAL, FULL, TWO_TEMPERATURES = "vth", "vth+thick2", "vth+vth"
 #: Models of the automatic fit. `TWO_TEMPERATURES` is one more where the best of these has electrons with an index above
 #: `STEEPEST`, which a hot plasma imitates, or one temperature with χ² above `WORST_CHI2` per degree of freedom.
 CANDIDATES = (THERMAL, FULL)
+#: Electrons alone with a lower cutoff are not taken, keV: even microflares have 9 to 16 keV (Hannah et al. 2008,
+#: ApJ 677, 704), and hot plasma that the model lacks pulls the cutoff down.
+LOWEST_CUTOFF = 10.0
 NONTHERMAL = {"thick2": "norm_1e35_per_s", "thin2": "norm_1e55_per_cm2_s"}
 SAME_EDGE = 1e-3  # keV
 
@@ -145,10 +148,11 @@ def _decide(
     largest = max(candidates, key=lambda model: len(parameter_names(model) - set(fixed)))
     reference = fit(largest)
     compared = {model: reference if model == largest else fit(model, reference.error) for model in candidates}
-    chosen = _best(task, compared)
+    physical = {name: fitter for name, fitter in compared.items() if not _imitates_plasma(fitter)}
+    chosen = _best(task, physical or compared)
     if TWO_TEMPERATURES not in compared and (_is_steep(compared[chosen]) or _fails(compared[chosen])):
-        compared[TWO_TEMPERATURES] = fit(TWO_TEMPERATURES, reference.error)
-        chosen = _best(task, compared)
+        compared[TWO_TEMPERATURES] = physical[TWO_TEMPERATURES] = fit(TWO_TEMPERATURES, reference.error)
+        chosen = _best(task, physical)
     alternatives = tuple(task.alternative(fitter) for fitter in compared.values())
     taken = task.alternative(compared[chosen])
     best = min((one for one in alternatives if one.model != chosen), key=lambda one: one.aic, default=taken)
@@ -168,6 +172,15 @@ def _is_steep(fitter: Fitter) -> bool:
     model, x = fitter.model, fitter.best.x
     return any(
         name.startswith("delta") and name not in model.fixed and parameter.value(value) > STEEPEST
+        for name, parameter, value in zip(model.names, model.parameters, x, strict=True)
+    )
+
+
+def _imitates_plasma(fitter: Fitter) -> bool:
+    """Whether electrons alone, with a cutoff below `LOWEST_CUTOFF`, stand for the hot plasma that a model lacks."""
+    model, x = fitter.model, fitter.best.x
+    return THERMAL not in model.name.split("+") and any(
+        name.startswith("e_cut") and name not in model.fixed and parameter.value(value) < LOWEST_CUTOFF
         for name, parameter, value in zip(model.names, model.parameters, x, strict=True)
     )
 

@@ -218,6 +218,19 @@ def test_candidates_of_the_automatic_fit(instrument, make_spectrum):
         fit_spectrum(flat, response, distance=1.0, candidates=("vth", "thick2"), fixed={"T_keV_2": 2.0})
 
 
+def test_electrons_alone_do_not_stand_for_hot_plasma(instrument, make_spectrum):
+    response, candidates = instrument(tailing=False), ("vth", "thick2", "vth+thick2")
+    low = make_spectrum(response, rng=np.random.default_rng(4), em=1e-8, norm=300.0, delta=7.0, e_cut=6.0)
+    alone = fit_spectrum(low, response, distance=1.0, model="thick2")
+    assert alone.parameters["e_cut_keV"].value < 10
+    assert alone.verdict == "trusted"
+    found = fit_spectrum(low, response, distance=1.0, candidates=candidates)
+    assert "vth" in found.model.split("+")
+    # a fixed cutoff is the user's decision
+    fixed = fit_spectrum(low, response, distance=1.0, candidates=candidates, fixed={"e_cut_keV": 6.0})
+    assert fixed.model == "thick2"
+
+
 def test_the_same_input_gives_the_same_fit(instrument, make_spectrum):
     response = instrument()
     spectrum = make_spectrum(response, rng=np.random.default_rng(2), **STRONG)
