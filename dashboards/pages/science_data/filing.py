@@ -42,7 +42,7 @@ class Filing:
         self._tracking, self._visitor, self._build = tracking, visitor, build
         self._timer: Any = None
         self._document = pn.state.curdoc
-        self._stands, self._notices = parts.html_pane(), Notices()
+        self._state, self._notices = parts.html_pane(), Notices()
         self.button = pmui.Button(
             label="File in the archive",
             icon="archive",
@@ -55,7 +55,7 @@ class Filing:
 
     def view(self) -> pn.Column:
         """State of the request, and why it was refused."""
-        return pn.Column(self._notices.pane, self._stands, sizing_mode="stretch_width", margin=0)
+        return pn.Column(self._notices.pane, self._state, sizing_mode="stretch_width", margin=0)
 
     def _submit(self) -> None:
         if self._visitor().name is None:
@@ -80,7 +80,7 @@ class Filing:
 
     def _show(self, *_: Any) -> None:
         tracking = self._tracking
-        self._stands.object = filed_html(tracking.status, answered=tracking.answered)
+        self._state.object = filed_html(tracking.status, answered=tracking.answered)
         said = formatting.sentence(tracking.problem) if tracking.problem else ""
         self._notices.show([Notice("warning", said)] if said else [])
 

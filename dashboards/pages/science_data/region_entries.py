@@ -1,4 +1,4 @@
-"""Regions as a visitor enters them: name, shape, numbers as text, model; also as they stand in a URL."""
+"""Regions as a visitor enters them: name, shape, numbers as text, model; also as text in a URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import isfinite
 from urllib.parse import quote, unquote
 
 from stixcore.errors import SelectionError
-from stixcore.spectra.regions import MOST_CORNERS, Circle, Contour, Ellipse, Polygon, Region
+from stixcore.spectra.regions import LONGEST_NAME, MOST_CORNERS, Circle, Contour, Ellipse, Polygon, Region
 
 CIRCLE, ELLIPSE, POLYGON, CONTOUR = "circle", "ellipse", "polygon", "contour"
 #: Shape → what its numbers are, for the label of their field.
@@ -22,7 +22,8 @@ NUMBERS = {
 #: Shape → how many numbers it has; a polygon has two for each corner.
 _COUNTS = {CIRCLE: (3,), ELLIPSE: (4, 5), CONTOUR: (1, 3)}
 _NUMBER = r"[-+]?\d{1,6}(\.\d{1,9})?"
-_NAME, _MODEL = r"[A-Za-z0-9%_. +-]{1,120}", r"[a-z0-9+]{1,24}"
+#: A character of a name takes up to four bytes, each written as %XX.
+_NAME, _MODEL = rf"[A-Za-z0-9%_.~ +-]{{1,{12 * LONGEST_NAME}}}", r"[a-z0-9+]{1,24}"
 _ENTRY = rf"({'|'.join(NUMBERS)}):{_NAME}:{_NUMBER}(,{_NUMBER}){{0,{2 * MOST_CORNERS - 1}}}(:{_MODEL})?"
 #: Regions in a URL, such as ``circle:west:962,-121,12;circle:east:931,-118,10:vth``.
 ADDRESS = rf"({_ENTRY}(;{_ENTRY}){{0,11}})?"

@@ -154,7 +154,7 @@ def test_channels_with_enough_counts_are_known_before(form):
 def test_a_link_fills_in_the_form(form, november):
     form.param.update(method=Method.MEM_GE, ensemble=5, least=500.0, model="vth", x=950.0, y=-130.0, place="given")
     form.entries = (
-        RegionEntry("west & one", "circle", "960, -120, 12"),
+        RegionEntry("west & ~" + "ü" * 40, "circle", "960, -120, 12"),
         RegionEntry("b", "contour", "50", "vth+thick2"),
     )
     address = region_address(form, form.view.box, "regions")
