@@ -13,6 +13,7 @@ import numpy as np
 from archive.calibration import calibration_catalog
 from archive.chianti import thermal_table
 from jobs.cli.commands import DONE, now
+from jobs.cli.measurement_options import add_files_and_times, require_folder
 from jobs.regions.products import describe_regions, save_regions
 from jobs.shared.errors import BadRequest
 from jobs.shared.limits import Limits
@@ -31,14 +32,7 @@ from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
 
 def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.datetime64]) -> None:
     """Add the arguments of the command; ``time`` reads a time."""
-    parser.add_argument("science", type=Path, metavar="SCIENCE.fits", help="L1 pixel data")
-    parser.add_argument("--background", type=Path, metavar="F", help="background file (default: none is subtracted)")
-    parser.add_argument(
-        "--background-range", type=time, nargs=2, metavar="T", help="use this part of the background file"
-    )
-    parser.add_argument("--aux", type=Path, nargs="+", default=[], metavar="F", help="ephemeris/aspect file, or two")
-    parser.add_argument("--start", type=time, required=True, metavar="T", help="2022-11-11T11:36:00")
-    parser.add_argument("--end", type=time, required=True, metavar="T")
+    add_files_and_times(parser, time, "L1 pixel data")
     text = f"channels to image, keV (default {ENERGY[0]:g} {ENERGY[1]:g})"
     parser.add_argument("--energy", type=float, nargs=2, default=ENERGY, metavar=("LO", "HI"), help=text)
     methods = [method.value for method in REGION_METHODS]
@@ -97,6 +91,7 @@ def _add_regions(parser: argparse.ArgumentParser) -> None:
 
 def run_regions(arguments: argparse.Namespace) -> int:
     """Measure and fit the spectra of regions."""
+    require_folder(arguments.out)
     root = arguments.archive.expanduser().resolve()  # shipped tables if there is no archive
     catalog, table = calibration_catalog(root), thermal_table(root)
     request = _request(arguments)

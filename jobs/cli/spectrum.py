@@ -13,6 +13,7 @@ import numpy as np
 from archive.calibration import calibration_catalog
 from archive.chianti import thermal_table
 from jobs.cli.commands import DONE, now
+from jobs.cli.measurement_options import add_files_and_times, require_folder
 from jobs.shared.errors import BadRequest
 from jobs.shared.logs import say
 from jobs.spectra.products import FileFormat, describe_spectrum, save_spectrum
@@ -24,14 +25,7 @@ from stixcore.spectra.transmission import ResponseScheme
 
 def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.datetime64]) -> None:
     """Add the arguments of the command; ``time`` reads a time."""
-    parser.add_argument("science", type=Path, metavar="SCIENCE.fits", help="L1 pixel data or spectrogram")
-    parser.add_argument("--background", type=Path, metavar="F", help="background file (default: none is subtracted)")
-    parser.add_argument(
-        "--background-range", type=time, nargs=2, metavar="T", help="use this part of the background file"
-    )
-    parser.add_argument("--aux", type=Path, nargs="+", default=[], metavar="F", help="ephemeris/aspect file, or two")
-    parser.add_argument("--start", type=time, required=True, metavar="T", help="2022-11-11T11:36:00")
-    parser.add_argument("--end", type=time, required=True, metavar="T")
+    add_files_and_times(parser, time, "L1 pixel data or spectrogram")
     parser.add_argument(
         "--energy",
         type=float,
@@ -113,9 +107,7 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--fixed {arguments.fixed[0]}: nothing is fitted with --fit {NO_MODEL}; name a model or leave --fixed out"
         )
         raise BadRequest(message)
-    if arguments.out.exists() and not arguments.out.is_dir():
-        message = f"--out: {arguments.out} is a file; name a folder for the files of the spectrum"
-        raise BadRequest(message)
+    require_folder(arguments.out)
 
 
 def _pair(numbers: list[float] | None) -> tuple[float, float] | None:

@@ -128,6 +128,17 @@ def test_what_is_wrong_is_named(stix_jobs, words, options, message):
     assert message in errors
 
 
+@pytest.mark.parametrize("command", ["regions", "component-images"])
+def test_a_file_as_folder_is_refused_before_anything_is_measured(stix_jobs, words, tmp_path, command):
+    """The science file does not exist: it would be named first."""
+    target = tmp_path / "kept.txt"
+    target.write_text("kept")
+    status, _, errors = stix_jobs(command, "missing.fits", *words[2:], "--out", target)
+    assert status == 1
+    assert f"--out: {target} is a file; name a folder" in errors
+    assert target.read_text() == "kept"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
