@@ -48,7 +48,7 @@ CANDIDATES = (THERMAL, "thick2", FULL)
 #: Finest resolution of the sub-collimators that are used by default, arcsec. Smaller regions exchange flux with what
 #: surrounds them.
 RESOLUTION = 14.6
-#: Worst ratio of the flux of the spectrum to that of the image.
+#: Largest difference from 1 of the flux of the spectrum ÷ that of the image, without a doubt.
 WORST_SCALE = 0.2
 
 
