@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from dashboards.pages.science_data.spectrum_feedback import BandCounts, SpectrumFeedback
@@ -13,7 +13,7 @@ from dashboards.shared import formatting
 from dashboards.shared.spectrum_curves import COMPONENTS
 from jobs.queue.requests import AUTO
 from stixcore.measure_spectrum import NO_MODEL, MeasuredSpectrum
-from stixcore.spectra.fit.recipe import FULL, THERMAL, TWO_TEMPERATURES
+from stixcore.spectra.fit.recipe import CANDIDATES, TWO_TEMPERATURES
 
 #: Names of pixel choices.
 PIXEL_NAMES: Mapping[str, str] = {
@@ -25,10 +25,10 @@ PIXEL_NAMES: Mapping[str, str] = {
 }
 
 
-def model_name(model: str) -> str:
-    """Display name of a model."""
+def model_name(model: str, candidates: Sequence[str] = CANDIDATES) -> str:
+    """Display name of a model; ``candidates`` are those of the automatic fit, as in `fit_spectrum`."""
     if model == AUTO:
-        return f"automatic: {THERMAL}, {FULL} or {TWO_TEMPERATURES}"
+        return f"automatic: {', '.join(candidates)} or {TWO_TEMPERATURES}"
     if model == NO_MODEL:
         return "none: counts and response only"
     kinds = model.split("+")

@@ -20,6 +20,7 @@ from dashboards.pages.science_data.region_form import RegionForm
 from dashboards.pages.science_data.region_map import look_of
 from dashboards.pages.science_data.region_result import asked_of, measure_box
 from dashboards.pages.science_data.region_texts import band_html, note_html, result_html
+from dashboards.pages.science_data.spectrum_texts import model_name
 from dashboards.pages.science_data.state import ScienceState
 from dashboards.pages.science_data.tracking import Tracking
 from dashboards.shared import formatting
@@ -29,6 +30,7 @@ from jobs.queue.journal import RequestState, TaskResult
 from stixcore.errors import InvalidProduct, SelectionError
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.measure_regions import CANDIDATES
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon
 
 FLARE = "2211116471"
@@ -124,6 +126,11 @@ def test_a_refusal_stands_beside_its_region(picture):
     assert [note.refusal for note in region_notes(entries[:2], fitted)] == ["", ""]
     (polygon,) = region_notes([RegionEntry("p", "polygon", "5 15 15 15 15 25")], fitted)
     assert "a source of" in polygon.refusal
+
+
+def test_the_automatic_model_names_what_it_chooses_from():
+    assert model_name("auto") == "automatic: vth, vth+thick2 or vth+vth"
+    assert model_name("auto", CANDIDATES) == "automatic: vth, thick2, vth+thick2 or vth+vth"
 
 
 def test_regions_look_different_without_colours():
