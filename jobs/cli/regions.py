@@ -76,7 +76,7 @@ def _add_regions(parser: argparse.ArgumentParser) -> None:
     add("--circle", ("NAME", "X", "Y", "R"), 4, "circle of radius R; for vis_fwdfit a source of FWHM 2 R")
     add("--ellipse", ("NAME", "X", "Y", "A", "B", "DEG"), 6, "half axes, angle of A from +x, counter-clockwise")
     add("--polygon", ("NAME", "X"), "+", "corners X1 Y1 X2 Y2 …")
-    text = "LEVEL, or LEVEL X Y: area above LEVEL (0-1) of the maximum of the image of all energies, at its peak or at X Y"
+    text = "LEVEL, or LEVEL X Y: area above LEVEL (0-1) of the maximum of the whole band, at the peak or at X Y"
     add("--contour", ("NAME", "LEVEL"), "+", text)
     shapes.add_argument(
         "--sources",
