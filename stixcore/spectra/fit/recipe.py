@@ -155,7 +155,8 @@ def _decide(
         chosen = _best(task, physical)
     alternatives = tuple(task.alternative(fitter) for fitter in compared.values())
     taken = task.alternative(compared[chosen])
-    best = min((one for one in alternatives if one.model != chosen), key=lambda one: one.aic, default=taken)
+    others = [one for one in alternatives if one.model != chosen and one.model in (physical or compared)]
+    best = min(others, key=lambda one: one.aic, default=taken)
     doubts = [possible_component(best.model, taken.aic - best.aic)] if best.aic < taken.aic else []
     if chosen == TWO_TEMPERATURES and taken.aic <= best.aic < taken.aic + DECISIVE and best.model != THERMAL:
         doubts = [electrons_as_well(best.aic - taken.aic)]

@@ -226,6 +226,8 @@ def test_electrons_alone_do_not_stand_for_hot_plasma(instrument, make_spectrum):
     assert alone.verdict == "trusted"
     found = fit_spectrum(low, response, distance=1.0, candidates=candidates)
     assert "vth" in found.model.split("+")
+    # nor are they recommended in a doubt
+    assert "fit.nonthermal-possible" not in {doubt.code for doubt in found.doubts}
     # a fixed cutoff is the user's decision
     fixed = fit_spectrum(low, response, distance=1.0, candidates=candidates, fixed={"e_cut_keV": 6.0})
     assert fixed.model == "thick2"
