@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stixcore.errors import CalibrationError, ReconstructionError, SelectionError
+from stixcore.channel_pixels import ChannelPixels, channel_pixels
+from stixcore.errors import CalibrationError, ReconstructionError
 from stixcore.imaging.ensemble import simulated_images
 from stixcore.imaging.forward_fit.image import draw
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.methods import ImagingInput, run_method
 from stixcore.imaging.reconstruction import Method
-from stixcore.imaging.region_shares import RegionShares, image_shares, point_error, source_shares
-from stixcore.instrument.geometry import detector_indices
+from stixcore.imaging.region_fractions import RegionFractions, image_fractions, point_error, source_fractions
 from stixcore.prepare import PreparedData
 from stixcore.region_recipe import RegionRecipe
 from stixcore.spectra.regions import Circle, Contour, Ellipse, region_masks
@@ -26,7 +26,6 @@ Floats = NDArray[np.float64]
 
 #: Called with the number of channels that are done, and of all.
 Progress = Callable[[int, int], None]
-SAME_ENERGY = 0.01  # keV
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class ChannelImages:
     imaged : (n_channel,) bool
     reasons : tuple of str
         Why a channel is not imaged; empty where it is.
-    shares : tuple of RegionShares
+    fractions : tuple of RegionFractions
         Of the imaged channels.
     images : (n_imaged, ny, nx) float, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻²
         As the method shows them: of CLEAN the restored maps, of a forward fit the fitted sources.
@@ -48,7 +47,7 @@ class ChannelImages:
 
     imaged: NDArray[np.bool_]
     reasons: tuple[str, ...]
-    shares: tuple[RegionShares, ...]
+    fractions: tuple[RegionFractions, ...]
     images: Floats
     areas: Floats
 
@@ -71,22 +70,26 @@ def image_channels(
     ------
     SelectionError
         When a region does not fit the image.
+    CalibrationError, ReconstructionError
+        When a contour needs the image of the whole energy range, and there is none.
     """
     data = replace(data, science=data.science.in_memory())
     chosen = _chosen_channels(recipe, data, e_low, e_high)
     divide = _Sources(recipe, data) if recipe.method is Method.VIS_FWDFIT else _Masks(recipe, data)
     reasons: list[str] = []
-    shares: list[RegionShares] = []
+    fractions: list[RegionFractions] = []
     images: list[Floats] = []
-    wanted = sum(not isinstance(one, str) for one in chosen)
-    for number, pixels in enumerate(chosen):
-        reason = pixels if isinstance(pixels, str) else ""
-        if not isinstance(pixels, str):
+    wanted = sum(one.pixels is not None for one in chosen)
+    done = 0
+    for number, channel in enumerate(chosen):
+        reason = channel.reason
+        if channel.pixels is not None:
             if progress is not None:
-                progress(len(shares), wanted)
+                progress(done, wanted)
+            done += 1
             try:
-                share, image = divide(pixels, number)
-                shares.append(share)
+                found, image = divide(channel.pixels, number)
+                fractions.append(found)
                 images.append(image)
             except (ReconstructionError, CalibrationError) as error:
                 reason = f"no image: {error}"
@@ -94,7 +97,7 @@ def image_channels(
     return ChannelImages(
         imaged=np.array([not reason for reason in reasons]),
         reasons=tuple(reasons),
-        shares=tuple(shares),
+        fractions=tuple(fractions),
         images=np.array(images) if images else np.zeros((0, *recipe.images.grid.shape)),
         areas=divide.areas,
     )
@@ -104,29 +107,12 @@ def imaged_visibilities(recipe: RegionRecipe, data: PreparedData, e_low: Floats,
     """Visibilities of the channels with enough counts; parameters are those of `image_channels`."""
     data = replace(data, science=data.science.in_memory())
     chosen = _chosen_channels(recipe, data, e_low, e_high)
-    return [_visibilities(recipe, data, pixels) for pixels in chosen if not isinstance(pixels, str)]
+    return [_visibilities(recipe, data, channel.pixels) for channel in chosen if channel.pixels is not None]
 
 
-def _chosen_channels(recipe: RegionRecipe, data: PreparedData, e_low: Floats, e_high: Floats) -> list[MetaPixels | str]:
-    """Sums of each channel, or why it is not imaged."""
-    return [_channel_pixels(recipe, data, *band) for band in zip(e_low.tolist(), e_high.tolist(), strict=True)]
-
-
-def _channel_pixels(recipe: RegionRecipe, data: PreparedData, low: float, high: float) -> MetaPixels | str:
-    """Sums of a channel, or why it is not imaged."""
-    first, last = recipe.images.energy_range
-    if low < first - SAME_ENERGY or not high <= last + SAME_ENERGY:
-        return f"outside {first:g}-{last:g} keV"
-    try:
-        # within the channel, so that the range does not grow to the next ones
-        pixels = data.sum_pixels((low, high))
-        used = detector_indices(pixels.switched_on(recipe.images.subcollimators))
-    except (SelectionError, CalibrationError, ReconstructionError) as error:
-        return str(error)
-    counts, background = pixels.totals(used)
-    if counts - background < recipe.least_counts:
-        return f"{max(counts - background, 0.0):.0f} counts above background, fewer than {recipe.least_counts:g}"
-    return pixels
+def _chosen_channels(recipe: RegionRecipe, data: PreparedData, e_low: Floats, e_high: Floats) -> list[ChannelPixels]:
+    bands = zip(e_low.tolist(), e_high.tolist(), strict=True)
+    return [channel_pixels(data, low, high, recipe.least_counts) for low, high in bands]
 
 
 class _Masks:
@@ -141,7 +127,7 @@ class _Masks:
         pixels = np.append(self._masks.sum(axis=(1, 2)), rest.sum())
         self.areas: Floats = np.asarray(pixels * recipe.images.grid.pixel_area)
 
-    def __call__(self, pixels: MetaPixels, number: int) -> tuple[RegionShares, Floats]:
+    def __call__(self, pixels: MetaPixels, number: int) -> tuple[RegionFractions, Floats]:
         recipe, given = self._recipe.images, self._input(pixels)
         method, parameters = next(iter(recipe.methods.items()))
         image = run_method(method, parameters, given)
@@ -149,7 +135,7 @@ class _Masks:
         if recipe.ensemble:  # other noise in each channel
             seed = (recipe.seed, number)
             copies = simulated_images(method, parameters, given, recipe.ensemble, seed, image=image)
-        return image_shares(image, self._masks, copies, point_error(given.vis)), image.image
+        return image_fractions(image, self._masks, copies, point_error(given.vis)), image.image
 
     def _whole_band(self) -> Floats:
         """Image of the whole energy range, for contours."""
@@ -164,15 +150,7 @@ class _Masks:
         known = self._operator
         if known is None or not (np.array_equal(known.u, vis.u) and np.array_equal(known.v, vis.v)):
             self._operator = known = FourierOperator(vis.u, vis.v, recipe.grid)
-        return ImagingInput(
-            vis=vis,
-            pixels=pixels,
-            grid=recipe.grid,
-            operator=known,
-            pointing=recipe.pointing,
-            flare_xy=self._data.flare_xy(recipe.location.x, recipe.location.y),
-            scheme=recipe.amplitude_scheme,
-        )
+        return self._data.imaging_input(vis, pixels, recipe.grid, known)
 
 
 class _Sources:
@@ -183,10 +161,10 @@ class _Sources:
         self._sources = [one for one in recipe.regions if isinstance(one, Circle | Ellipse)]
         self.areas: Floats = np.array([_area(source) for source in self._sources])
 
-    def __call__(self, pixels: MetaPixels, _number: int) -> tuple[RegionShares, Floats]:
-        shares = source_shares(_visibilities(self._recipe, self._data, pixels), self._sources)
-        drawn = [_drawn(source, flux) for source, flux in zip(self._sources, shares.flux.tolist(), strict=True)]
-        return shares, draw(drawn, self._recipe.images.grid)
+    def __call__(self, pixels: MetaPixels, _number: int) -> tuple[RegionFractions, Floats]:
+        found = source_fractions(_visibilities(self._recipe, self._data, pixels), self._sources)
+        drawn = [_drawn(source, flux) for source, flux in zip(self._sources, found.flux.tolist(), strict=True)]
+        return found, draw(drawn, self._recipe.images.grid)
 
 
 def _visibilities(recipe: RegionRecipe, data: PreparedData, pixels: MetaPixels) -> Visibilities:

@@ -17,24 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
+from stixcore.channel_pixels import channel_pixels, outside_range
 from stixcore.component_recipe import COMPONENT_REVISION, ComponentRecipe
 from stixcore.errors import ReconstructionError, SelectionError
-from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
-from stixcore.imaging.fourier import FourierOperator
-from stixcore.imaging.methods import ImagingInput, run_method
 from stixcore.imaging.position_error import position_error
-from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
+from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.total_flux import counted_flux
 from stixcore.imaging.trust import Finding, Severity, unexplained_share
-from stixcore.instrument.geometry import detector_indices
 from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_recipe, measure_spectrum
 from stixcore.options import ImageRequest
 from stixcore.prepare import PreparedData
 from stixcore.recipe import FileReference
 from stixcore.recipe_pair import LEAST_COUNTS
-from stixcore.reconstruct import ImageSet, prepare_data, prepare_recipe
+from stixcore.reconstruct import ImageSet, prepare_data, prepare_recipe, run_methods
 from stixcore.spectra.counts import CountSpectrum
+from stixcore.spectra.fit.energy_range import SAME_ENERGY
 from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.visibility.components import SeparatedVisibilities, component_fluxes, component_weights, separate
@@ -55,7 +53,6 @@ CONDITION = 100.0
 CHI2, MISFIT = 4.0, 0.1
 #: χ² per degree of freedom from which there is a note: a simulated flare has 2.5 if its model lacks a component.
 CHI2_NOTE = 2.0
-_SAME_ENERGY = 0.01  # keV
 
 _KINDS: Mapping[str, str] = {"vth": "thermal", "thick2": "thick target", "thin2": "thin target"}
 
@@ -161,7 +158,7 @@ class ComponentImages:
 
     @property
     def verdict(self) -> str:
-        """``trusted``, or ``doubtful`` if anything speaks against the separation; images have their own verdicts."""
+        """``trusted``, or ``doubtful`` if a finding is a doubt; images have their own verdicts."""
         return "doubtful" if any(found.severity is Severity.DOUBT for found in self.findings) else "trusted"
 
 
@@ -246,7 +243,7 @@ def component_images(
     """
     begin = perf_counter()
     if recipe.revision != COMPONENT_REVISION:
-        message = f"the recipe is of revision {recipe.revision}; this software makes images of {COMPONENT_REVISION}"
+        message = f"the recipe of component images has revision {recipe.revision}, this software {COMPONENT_REVISION}"
         raise SelectionError(message)
     spectrum = measure_recipe(recipe.spectrum, locate, catalog, table)
     with single_threaded():  # the same numbers in every process
@@ -319,13 +316,11 @@ def _channels(
     x, y = recipe.images.location.x, recipe.images.location.y
     flare_xy, scheme = data.flare_xy(x, y), recipe.images.amplitude_scheme
     for i in np.flatnonzero([not reason for reason in reasons]):
-        pixels = data.sum_pixels((float(e_low[i]), float(e_high[i])))
-        labels = pixels.switched_on(recipe.images.subcollimators)
-        total, quiet[i] = pixels.totals(detector_indices(labels))
-        net[i] = total - quiet[i]
-        if net[i] < recipe.least_counts:
-            reasons[i] = f"{net[i]:.0f} counts above background, {recipe.least_counts:.0f} are needed"
+        channel = channel_pixels(data, float(e_low[i]), float(e_high[i]), recipe.least_counts)
+        net[i], quiet[i], reasons[i] = channel.counts, channel.background, channel.reason
+        if channel.pixels is None:
             continue
+        pixels, labels = channel.pixels, channel.pixels.switched_on(recipe.images.subcollimators)
         # F and V are from the same pixels and sub-collimators, so their ratio is 1 for a point at the phase centre
         flux.append(counted_flux(pixels, labels, flare_xy=flare_xy, scheme=scheme))
         vis = form_visibilities(pixels, labels, flare_xy=flare_xy, scheme=scheme, systematic=0.0)
@@ -343,17 +338,14 @@ def _channels(
 
 def _outside(recipe: ComponentRecipe, fit: SpectrumFit, e_low: Floats, e_high: Floats) -> list[str]:
     """Why a channel is not used, before its counts are known; empty where it may be."""
-    low, high = recipe.images.energy_range
     reasons = []
-    for first, last, fitted in zip(e_low, e_high, fit.energy.used, strict=True):
-        if first < low - _SAME_ENERGY or not last <= high + _SAME_ENERGY:
-            reasons.append(f"outside {low:g}-{high:g} keV")
-        elif not fitted:
-            reasons.append("not in the fit of the spectrum")
-        elif first < LOWEST - _SAME_ENERGY:
-            reasons.append(f"below {LOWEST:g} keV, where the threshold of the detectors cuts in")
-        else:
-            reasons.append("")
+    for low, high, fitted in zip(e_low, e_high, fit.energy.used, strict=True):
+        reason = outside_range(recipe.images.energy_range, low, high)
+        if not reason and not fitted:
+            reason = "not in the fit of the spectrum"
+        elif not reason and low < LOWEST - SAME_ENERGY:
+            reason = f"below {LOWEST:g} keV, where the threshold of the detectors cuts in"
+        reasons.append(reason)
     return reasons
 
 
@@ -364,7 +356,7 @@ def _findings(
     misfit: float,
     labels: tuple[str, ...],
 ) -> Iterator[Finding]:
-    """What speaks against the separation."""
+    """Doubts and notes about the separation."""
     if fit.verdict == "doubtful":
         reasons = " ".join(doubt.text for doubt in fit.doubts if doubt.serious)
         text = f"the fit of the spectrum, which gives the shares of the components, is doubtful: {reasons}"
@@ -443,29 +435,12 @@ def _images_of(
 ) -> ImageSet:
     """All images of one component."""
     begin, images = perf_counter(), recipe.images
-    flare_xy = data.flare_xy(*vis.phase_center)
-    operator = FourierOperator(vis.u, vis.v, images.grid)
-    given = ImagingInput(vis, pixels, images.grid, operator, images.pointing, flare_xy, images.amplitude_scheme)
-    made: dict[Method, Reconstruction] = {}
-    failures: dict[Method, str] = {}
-    ensembles: dict[Method, Ensemble] = {}
-    methods = [method for method in Method if method in images.methods]
-    for number, method in enumerate(methods):
-        if progress is not None:
-            progress(method, number, len(methods))
-        parameters = images.methods[method]
-        try:
-            made[method] = run_method(method, parameters, given)
-            if images.ensemble:
-                ensembles[method] = perturbed_ensemble(
-                    method, parameters, given, images.ensemble, images.seed, image=made[method]
-                )
-        except ReconstructionError as error:  # continue with the other methods
-            failures[method] = str(error)
-    if not made:
-        reasons = "; ".join(f"{method_name(method)}: {reason}" for method, reason in failures.items())
-        message = f"{component_name(str(vis.meta['component']))} component: {reasons}"
-        raise ReconstructionError(message)
+    given = data.imaging_input(vis, pixels, images.grid)
+    try:
+        made, failures, ensembles = run_methods(images, given, progress, images.ensemble, images.seed)
+    except ReconstructionError as error:
+        message = f"{component_name(str(vis.meta['component']))} component: {error}"
+        raise ReconstructionError(message) from error
     sigma = images.pointing.sigma
     return ImageSet(
         images,
@@ -474,7 +449,7 @@ def _images_of(
         made,
         failures,
         None,
-        flare_xy,
+        given.flare_xy,
         data.science.asked(images.t_start, images.t_end, images.window_rule),
         perf_counter() - begin,
         ensembles,

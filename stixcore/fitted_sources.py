@@ -18,7 +18,7 @@ from stixcore.errors import SelectionError
 from stixcore.imaging.forward_fit import ForwardFitParameters, Shape, forward_fit
 from stixcore.imaging.forward_fit.fit import MAX_SOURCES
 from stixcore.imaging.grid import ImageGrid
-from stixcore.imaging.region_shares import weighted_fit
+from stixcore.imaging.region_fractions import weighted_fit
 from stixcore.imaging.threads import single_threaded
 from stixcore.prepare import PreparedData
 from stixcore.region_recipe import RegionRecipe

@@ -17,10 +17,9 @@ from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.products import PixelData
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.back_projection import back_project
-from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FlareLocation
-from stixcore.imaging.methods import ImagingInput, run_method
+from stixcore.imaging.methods import run_method
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import detector_indices
@@ -130,15 +129,7 @@ def _image(
     grid = ImageGrid(request.shape, request.pixel, (center.x, center.y))
     if method is None:
         return back_project(vis, grid)
-    given = ImagingInput(
-        vis=vis,
-        pixels=data.pixels,
-        grid=grid,
-        operator=FourierOperator(vis.u, vis.v, grid),
-        pointing=data.pointing,
-        flare_xy=data.flare_xy(center.x, center.y),
-        scheme=request.amplitude_scheme,
-    )
+    given = data.imaging_input(vis, data.pixels, grid)
     return run_method(method, {**default_methods(), **(request.methods or {})}[method], given)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
-from stixcore.calibration.grids import AmplitudeScheme, flight_transmission, geometric_transmission
+from stixcore.calibration.grids import scheme_transmission
 from stixcore.channel_images import ChannelImages, Progress, image_channels
 from stixcore.errors import SelectionError
 from stixcore.imaging.grid import ImageGrid
@@ -135,7 +135,7 @@ def measure_regions(
         revision or other tables than the recipe.
     """
     if recipe.revision != REGION_REVISION:
-        message = f"the recipe is of revision {recipe.revision}; this software measures regions of {REGION_REVISION}"
+        message = f"the recipe of region spectra has revision {recipe.revision}, this software {REGION_REVISION}"
         raise SelectionError(message)
     whole = measure_recipe(recipe.spectrum, locate, catalog, table)
     spectrum = whole.spectrum
@@ -168,7 +168,7 @@ def _region(
 
     def channels(key: str) -> Floats:
         values = np.full(found.imaged.size, np.nan)
-        values[found.imaged] = [getattr(share, key)[number] for share in found.shares]
+        values[found.imaged] = [getattr(one, key)[number] for one in found.fractions]
         return values
 
     fraction, fraction_sigma = channels("fraction"), channels("fraction_sigma")
@@ -220,12 +220,12 @@ def _request(request: SpectrumRequest, model: str) -> SpectrumRequest:
 def _scale(whole: MeasuredSpectrum, recipe: RegionRecipe, data: PreparedData, found: ChannelImages) -> Floats:
     """Flux of the spectrum ÷ flux of the image in every channel, (n_channel,) float; NaN where not imaged."""
     images, spectrum = recipe.images, whole.spectrum
-    known = flight_transmission if images.amplitude_scheme is AmplitudeScheme.GSW_2026 else geometric_transmission
-    transmission = known(*data.flare_xy(images.location.x, images.location.y))[list(spectrum.detectors)].mean()
+    place = data.flare_xy(images.location.x, images.location.y)
+    transmission = scheme_transmission(images.amplitude_scheme, *place)[list(spectrum.detectors)].mean()
     # F = C / (L ΔE A T)
     flux = spectrum.rate / ((spectrum.e_high - spectrum.e_low) * whole.response.area * transmission)
     scale = np.full(found.imaged.size, np.nan)
-    scale[found.imaged] = flux[found.imaged] / [share.total for share in found.shares]
+    scale[found.imaged] = flux[found.imaged] / [one.total for one in found.fractions]
     return scale
 
 
@@ -275,7 +275,7 @@ def _source_doubts(recipe: RegionRecipe, found: ChannelImages) -> list[str]:
                 f"sources {one.name!r} and {other.name!r} overlap at half maximum, so their fluxes depend on "
                 "their exact shapes"
             )
-    bad = [share.chi2 > WORST_CHI2 for share in found.shares]
+    bad = [one.chi2 > WORST_CHI2 for one in found.fractions]
     if any(bad):
         doubts.append(
             f"the sources do not describe the visibilities in {sum(bad)} of {len(bad)} channels: χ² is above "

@@ -182,7 +182,7 @@ def measure_recipe(
         tables than the recipe.
     """
     if recipe.revision != SPECTRUM_REVISION:
-        message = f"the recipe is of revision {recipe.revision}; this software measures spectra of {SPECTRUM_REVISION}"
+        message = f"the recipe of the spectrum has revision {recipe.revision}, this software {SPECTRUM_REVISION}"
         raise SelectionError(message)
     thermal = thermal_reference(recipe.request.model, table)
     if recipe.thermal != thermal:

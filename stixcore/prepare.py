@@ -21,8 +21,10 @@ from stixcore.fits.products import AspectTable, PixelData, ProductHeader
 from stixcore.fits.windows import AskedWindow
 from stixcore.imaging.coarse_locator import CoarseLocation, locate_coarsely, locator_counts
 from stixcore.imaging.forward_fit import ForwardFitParameters, forward_fit
+from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FlareLocation, locate_flare
+from stixcore.imaging.methods import ImagingInput
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import FLARE_LOCATOR, LOCATION_LABELS, PixelSet
 from stixcore.options import ImageRequest, ShiftBins
@@ -124,6 +126,31 @@ class PreparedData:
             flare_xy=self.flare_xy(x, y),
             scheme=self.options.amplitude_scheme,
         ).to_helioprojective(self.pointing, x, y)
+
+    def imaging_input(
+        self, vis: Visibilities, pixels: MetaPixels, grid: ImageGrid, operator: FourierOperator | None = None
+    ) -> ImagingInput:
+        """Input of the imaging methods.
+
+        Parameters
+        ----------
+        vis : Visibilities
+            Helioprojective, with the centre of ``grid`` as phase centre.
+        pixels : MetaPixels
+            The counts that the visibilities come from.
+        grid : ImageGrid
+        operator : FourierOperator, optional
+            Of the same (u, v) points and grid, if it exists already.
+        """
+        return ImagingInput(
+            vis=vis,
+            pixels=pixels,
+            grid=grid,
+            operator=FourierOperator(vis.u, vis.v, grid) if operator is None else operator,
+            pointing=self.pointing,
+            flare_xy=self.flare_xy(*vis.phase_center),
+            scheme=self.options.amplitude_scheme,
+        )
 
     def search_full_disk(self) -> FlareLocation:
         """Full-disk map of the coarse sub-collimators, and the candidates in it.

@@ -23,7 +23,6 @@ from stixcore.fits.read import read_aspect, read_pixel_data
 from stixcore.fits.windows import AskedWindow
 from stixcore.imaging.coarse_locator import CoarseLocation
 from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
-from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.location import FULL_DISK_FIELD, SIDELOBE_DISTANCE, FlareLocation
 from stixcore.imaging.methods import ImagingInput, run_method
 from stixcore.imaging.position_error import PositionError, position_error
@@ -306,15 +305,7 @@ def _reconstruct(
     center = recipe.location
     vis = data.visibilities(data.pixels, center.x, center.y)
     flare_xy = data.flare_xy(center.x, center.y)
-    given = ImagingInput(
-        vis=vis,
-        pixels=data.pixels,
-        grid=recipe.grid,
-        operator=FourierOperator(vis.u, vis.v, recipe.grid),
-        pointing=recipe.pointing,
-        flare_xy=flare_xy,
-        scheme=recipe.amplitude_scheme,
-    )
+    given = data.imaging_input(vis, data.pixels, recipe.grid)
     location = _full_disk(data, required=Method.FULL_DISK_BP in recipe.methods)
     locator, no_locator = _locator(data)
     position = position_error(
@@ -324,27 +315,8 @@ def _reconstruct(
         scatter=_scatter(recipe.pointing),
         rivals=() if location is None else _other_peaks(location, recipe),
     )
-    images: dict[Method, Reconstruction] = {}
-    failures: dict[Method, str] = {}
-    ensembles: dict[Method, Ensemble] = {}
-    methods = [method for method in Method if method in recipe.methods]
-    for number, method in enumerate(methods):
-        if progress is not None:
-            progress(method, number, len(methods))
-        try:
-            if method is not Method.FULL_DISK_BP:
-                images[method] = run_method(method, recipe.methods[method], given)
-                if ensemble:
-                    ensembles[method] = perturbed_ensemble(
-                        method, recipe.methods[method], given, ensemble, seed, image=images[method]
-                    )
-            elif location is not None:
-                images[method] = location.full_disk
-        except ReconstructionError as error:  # continue with the other methods
-            failures[method] = str(error)
-    if failures and not images:
-        message = "; ".join(f"{method_name(method)}: {reason}" for method, reason in failures.items())
-        raise ReconstructionError(message)
+    full_disk = None if location is None else location.full_disk
+    images, failures, ensembles = run_methods(recipe, given, progress, ensemble, seed, full_disk=full_disk)
     return ImageSet(
         recipe,
         data.pixels,
@@ -364,6 +336,60 @@ def _reconstruct(
         locator=locator,
         no_locator=no_locator,
     )
+
+
+def run_methods(
+    recipe: Recipe,
+    given: ImagingInput,
+    progress: Callable[[Method, int, int], None] | None = None,
+    ensemble: int = 0,
+    seed: int = 0,
+    *,
+    full_disk: Reconstruction | None = None,
+) -> tuple[dict[Method, Reconstruction], dict[Method, str], dict[Method, Ensemble]]:
+    """Run all methods of a recipe on the same input; a method that fails does not stop the others.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    given : ImagingInput
+    progress, ensemble, seed
+        See `reconstruct`.
+    full_disk : Reconstruction, optional
+        The full-disk map, which is made of other pixels.
+
+    Returns
+    -------
+    images, failures, ensembles
+        As in `ImageSet`.
+
+    Raises
+    ------
+    ReconstructionError
+        When every method failed.
+    """
+    images: dict[Method, Reconstruction] = {}
+    failures: dict[Method, str] = {}
+    ensembles: dict[Method, Ensemble] = {}
+    methods = [method for method in Method if method in recipe.methods]
+    for number, method in enumerate(methods):
+        if progress is not None:
+            progress(method, number, len(methods))
+        try:
+            if method is not Method.FULL_DISK_BP:
+                images[method] = run_method(method, recipe.methods[method], given)
+                if ensemble:
+                    ensembles[method] = perturbed_ensemble(
+                        method, recipe.methods[method], given, ensemble, seed, image=images[method]
+                    )
+            elif full_disk is not None:
+                images[method] = full_disk
+        except ReconstructionError as error:  # continue with the other methods
+            failures[method] = str(error)
+    if failures and not images:
+        message = "; ".join(f"{method_name(method)}: {reason}" for method, reason in failures.items())
+        raise ReconstructionError(message)
+    return images, failures, ensembles
 
 
 def _scatter(pointing: Pointing) -> float:

@@ -71,6 +71,14 @@ def geometric_transmission(x: float, y: float) -> Floats:
     return np.where(fine | np.isnan(transmission), 1.0, transmission)
 
 
+def scheme_transmission(scheme: AmplitudeScheme, x: float, y: float) -> Floats:
+    """Transmission of every detector, (32,) float: measured in flight (``gsw-2026``) or from geometry (``gsw-2021``).
+
+    ``x`` and ``y`` are those of `flight_transmission`.
+    """
+    return flight_transmission(x, y) if scheme is AmplitudeScheme.GSW_2026 else geometric_transmission(x, y)
+
+
 def modulation_factor(transmission: Floats) -> Floats:
     """M = π³/(8√2) / sin²(π√T), which converts the differences C-A, D-B to visibility amplitudes (``gsw-2026``)."""
     return np.asarray(IDEAL_AMPLITUDE_FACTOR / np.sin(np.pi * np.sqrt(transmission)) ** 2)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from stixcore.calibration.grids import AmplitudeScheme, flight_transmission, geometric_transmission
+from stixcore.calibration.grids import AmplitudeScheme, scheme_transmission
 from stixcore.errors import ReconstructionError
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
 from stixcore.visibility.pixels import MetaPixels
@@ -43,8 +43,7 @@ def counted_flux(
         When there are no counts above background, or no sub-collimator was on.
     """
     index = detector_indices(pixels.switched_on(labels))
-    known = flight_transmission if scheme is AmplitudeScheme.GSW_2026 else geometric_transmission
-    transmission = known(*flare_xy)[index]
+    transmission = scheme_transmission(scheme, *flare_xy)[index]
     exposure = pixels.exposure[index]
     # F = Σ L·(A + B + C + D) ÷ Σ 4·L·T, the most likely F when the background is faint
     flux = float((exposure * pixels.rate[index].sum(axis=1)).sum() / (4.0 * exposure * transmission).sum())

@@ -70,11 +70,11 @@ def divided_spectrum(whole: CountSpectrum, fraction: Floats, fraction_sigma: Flo
     spread = np.where(np.isfinite(fraction), np.nan_to_num(fraction_sigma), np.nan)
     # C_k = φ_k C,  σ² = (φ σ_C)² + (C σ_φ)²
     sigma = np.hypot(fraction * whole.sigma, whole.counts * spread)
-    share = np.maximum(np.nan_to_num(fraction), 0.0)
+    positive = np.maximum(np.nan_to_num(fraction), 0.0)
     return replace(
         whole,
         counts=fraction * whole.counts,
         sigma=sigma,
-        background=share * whole.background,
-        background_sigma=share * whole.background_sigma,
+        background=positive * whole.background,
+        background_sigma=positive * whole.background_sigma,
     )

@@ -150,5 +150,5 @@ def test_a_recipe_of_an_image_gives_one_of_its_regions(files):
 
 def test_a_recipe_of_another_revision_is_refused(files):
     recipe, locate = prepare_region_recipe(request_for(), [WHOLE_MAP], *files)
-    with pytest.raises(SelectionError, match="the recipe is of revision 99"):
+    with pytest.raises(SelectionError, match="has revision 99"):
         measure_regions(replace(recipe, revision=99), locate)

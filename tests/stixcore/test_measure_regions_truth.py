@@ -70,8 +70,8 @@ def test_temperature_and_indices_of_known_sources(simulated_footpoints):
     spectrum = found.whole.spectrum
     places = [int(np.argmin(np.abs(flare.channel_edges - low))) for low in spectrum.e_low[found.imaged]]
     off = [
-        (region.fraction[found.imaged] - share[places]) / region.fraction_sigma[found.imaged]
-        for region, share in zip(found.regions, truth, strict=True)
+        (region.fraction[found.imaged] - fraction[places]) / region.fraction_sigma[found.imaged]
+        for region, fraction in zip(found.regions, truth, strict=True)
     ]
     assert np.abs(off).max() < 3.5
     assert np.mean(np.abs(off) < 1.0) > 0.6

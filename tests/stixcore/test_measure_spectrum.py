@@ -127,5 +127,5 @@ def test_a_recipe_is_refused_where_an_input_differs(measured, files):
         measure(background=replace(measured.recipe.background, sha256="0" * 64))
     with pytest.raises(CalibrationError, match="the recipe needs the thermal table CHIANTI 7"):
         measure(thermal=TableReference("CHIANTI 7", "0" * 64))
-    with pytest.raises(SelectionError, match="the recipe is of revision 0"):
+    with pytest.raises(SelectionError, match="has revision 0"):
         measure(revision=0)

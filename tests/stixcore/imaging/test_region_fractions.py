@@ -11,7 +11,7 @@ from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.methods import PARAMETERS, ImagingInput, run_method
 from stixcore.imaging.reconstruction import Method, Reconstruction
-from stixcore.imaging.region_shares import image_shares, source_shares, source_visibilities
+from stixcore.imaging.region_fractions import image_fractions, source_fractions, source_visibilities
 from stixcore.simulation import sources as shapes
 from stixcore.simulation.quick import simulate_pixel_sums
 from stixcore.spectra.regions import Circle, Ellipse, region_masks
@@ -49,15 +49,15 @@ def test_the_fraction_of_each_source(method):
     parameters = PARAMETERS[method]()
     image = run_method(method, parameters, given)
     copies = simulated_images(method, parameters, given, 12, (3,), image=image)
-    shares = image_shares(image, masks, copies)
-    assert shares.fraction.sum() == pytest.approx(1.0)
-    assert shares.total == pytest.approx(image.total_flux, rel=1e-6)
-    left, right, rest = shares.fraction
-    assert left / (left + right) == pytest.approx(0.3, abs=3.0 * shares.fraction_sigma[0])
-    assert rest == pytest.approx(0.0, abs=max(0.1, 3.0 * shares.fraction_sigma[2]))
-    assert (shares.fraction_sigma[:2] > 0.0).all()
-    assert (shares.fraction_sigma[:2] < 0.1).all()
-    assert np.isnan(image_shares(image, masks).fraction_sigma).all()
+    found = image_fractions(image, masks, copies)
+    assert found.fraction.sum() == pytest.approx(1.0)
+    assert found.total == pytest.approx(image.total_flux, rel=1e-6)
+    left, right, rest = found.fraction
+    assert left / (left + right) == pytest.approx(0.3, abs=3.0 * found.fraction_sigma[0])
+    assert rest == pytest.approx(0.0, abs=max(0.1, 3.0 * found.fraction_sigma[2]))
+    assert (found.fraction_sigma[:2] > 0.0).all()
+    assert (found.fraction_sigma[:2] < 0.1).all()
+    assert np.isnan(image_fractions(image, masks).fraction_sigma).all()
 
 
 def test_a_region_with_everything_has_no_error():
@@ -65,16 +65,16 @@ def test_a_region_with_everything_has_no_error():
     given = observed(1e4, 1)
     image = run_method(Method.CLEAN, PARAMETERS[Method.CLEAN](), given)
     copies = simulated_images(Method.CLEAN, PARAMETERS[Method.CLEAN](), given, 5, (3,), image=image)
-    shares = image_shares(image, np.ones((1, *GRID.shape), dtype=bool), copies)
-    np.testing.assert_array_equal(shares.fraction, [1.0, 0.0])
-    np.testing.assert_array_equal(shares.fraction_sigma, [0.0, 0.0])
-    assert shares.flux_sigma[0] > 0.0
+    found = image_fractions(image, np.ones((1, *GRID.shape), dtype=bool), copies)
+    np.testing.assert_array_equal(found.fraction, [1.0, 0.0])
+    np.testing.assert_array_equal(found.fraction_sigma, [0.0, 0.0])
+    assert found.flux_sigma[0] > 0.0
 
 
 def test_an_image_without_flux_is_refused():
     empty = Reconstruction(Method.MEM_GE, GRID, np.zeros(GRID.shape))
     with pytest.raises(ReconstructionError, match="the flux of the image is not positive"):
-        image_shares(empty, region_masks(HALVES, GRID))
+        image_fractions(empty, region_masks(HALVES, GRID))
 
 
 def test_known_sources_have_the_flux_of_the_sky():
@@ -86,20 +86,20 @@ def test_known_sources_have_the_flux_of_the_sky():
     exact = type(clean)(
         clean.u, clean.v, np.array([3.0, 7.0]) @ units, clean.sigma, clean.labels, clean.phase_center, clean.frame
     )
-    shares = source_shares(exact, SOURCES)
-    np.testing.assert_allclose(shares.flux, [3.0, 7.0], rtol=1e-9)
-    np.testing.assert_allclose(shares.fraction, [0.3, 0.7], rtol=1e-9)
-    assert shares.chi2 == pytest.approx(0.0, abs=1e-9)
+    found = source_fractions(exact, SOURCES)
+    np.testing.assert_allclose(found.flux, [3.0, 7.0], rtol=1e-9)
+    np.testing.assert_allclose(found.fraction, [0.3, 0.7], rtol=1e-9)
+    assert found.chi2 == pytest.approx(0.0, abs=1e-9)
     # fractions of two sources have the same error
-    assert shares.fraction_sigma[0] == pytest.approx(shares.fraction_sigma[1])
+    assert found.fraction_sigma[0] == pytest.approx(found.fraction_sigma[1])
 
 
 def test_errors_of_fitted_fluxes_contain_the_truth():
     """About two thirds of simulated flares with calibration errors are within one error of the truth."""
     off = []
     for seed in range(60):
-        shares = source_shares(observed(1e5, seed, 0.05).vis, SOURCES)
-        off.append((shares.fraction[0] - 0.3) / shares.fraction_sigma[0])
+        found = source_fractions(observed(1e5, seed, 0.05).vis, SOURCES)
+        off.append((found.fraction[0] - 0.3) / found.fraction_sigma[0])
     assert 0.5 < np.mean(np.abs(off) < 1.0) < 0.9
     assert abs(np.mean(off)) < 0.6
 
@@ -107,4 +107,4 @@ def test_errors_of_fitted_fluxes_contain_the_truth():
 def test_the_same_source_twice_is_refused():
     twice = (SOURCES[0], Circle("again", *LEFT, 8.0))
     with pytest.raises(ReconstructionError, match="do not tell the sources apart"):
-        source_shares(observed(1e5, 1).vis, twice)
+        source_fractions(observed(1e5, 1).vis, twice)

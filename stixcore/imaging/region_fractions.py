@@ -32,7 +32,7 @@ WORST_CONDITION = 1e10
 
 
 @dataclass(frozen=True, eq=False)
-class RegionShares:
+class RegionFractions:
     """Fluxes of regions and their fractions of the total, in the order of the regions.
 
     The last element belongs to the rest of the image; a forward fit has no rest.
@@ -59,9 +59,9 @@ class RegionShares:
         return float(self.flux.sum())
 
 
-def image_shares(
+def image_fractions(
     image: Reconstruction, masks: NDArray[np.bool_], copies: Sequence[Reconstruction] = (), least_error: float = 0.0
-) -> RegionShares:
+) -> RegionFractions:
     """Divide the flux of an image.
 
     Parameters
@@ -89,7 +89,7 @@ def image_shares(
     fraction = flux / flux.sum()
     unknown = np.full(flux.size, np.nan)
     if not copies:
-        return RegionShares(flux, unknown, fraction, unknown)
+        return RegionFractions(flux, unknown, fraction, unknown)
     fluxes = np.array([_fluxes(copy, with_rest) for copy in copies])
     totals = fluxes.sum(axis=1, keepdims=True)
     weight = BIAS_WEIGHT[image.method]
@@ -98,7 +98,7 @@ def image_shares(
     # a region with everything, or nothing, has its fraction by definition
     pixels = with_rest.sum(axis=(1, 2))
     least = np.where((pixels > 0) & (pixels < masks[0].size), least_error, 0.0)
-    return RegionShares(
+    return RegionFractions(
         flux,
         np.maximum(np.hypot(_error(fluxes, flux, weight), leak * flux.sum()), least),
         fraction,
@@ -113,7 +113,7 @@ def point_error(vis: Visibilities) -> float:
     return float(1.0 / np.sqrt((vis.sigma**-2.0).sum()))
 
 
-def source_shares(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> RegionShares:
+def source_fractions(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> RegionFractions:
     """Divide the flux among Gaussian sources of known positions and sizes, by least squares without negative fluxes.
 
     Sources that overlap would otherwise share the flux as a large positive and a large negative one. The errors are
@@ -149,7 +149,7 @@ def source_shares(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> Reg
     # where the sources do not describe the visibilities, errors are larger by what they miss
     covariance *= max(chi2, 1.0)
     variance = np.einsum("ij,jk,ik->i", slopes, covariance, slopes)
-    return RegionShares(flux, np.sqrt(np.diag(covariance)), fraction, np.sqrt(np.maximum(variance, 0.0)), chi2)
+    return RegionFractions(flux, np.sqrt(np.diag(covariance)), fraction, np.sqrt(np.maximum(variance, 0.0)), chi2)
 
 
 def source_visibilities(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> NDArray[np.complex128]:
