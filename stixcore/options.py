@@ -45,6 +45,8 @@ AUTO, ASSUMED = "auto", "assumed"
 X, Y, ROLL = "x_arcsec", "y_arcsec", "roll_deg"
 #: Larger numbers in JSON are mistakes.
 _LARGEST = 1e15
+#: Deepest nesting of lists and objects in JSON; requests need about five.
+_DEEPEST = 20
 #: Copies of an ensemble where error bars are chosen and no other number is given.
 USUAL_MEMBERS = 30
 MAX_SEED = 10**15
@@ -450,7 +452,8 @@ def load_object(text: str | bytes) -> dict[str, Any] | None:
     Raises
     ------
     ValueError
-        When a number is larger than 10¹⁵. The message names the key.
+        When a number is larger than 10¹⁵, a text has half a character, or lists and objects are nested deeply. The
+        message names the key.
     """
     document: Any = None
     with suppress(ValueError, RecursionError):
@@ -458,9 +461,9 @@ def load_object(text: str | bytes) -> dict[str, Any] | None:
     if not isinstance(document, dict):
         return None
     for key, value in document.items():
-        large = _large_number(value)
-        if large is not None:
-            message = f"{key}: expected a number, {found(large)}"
+        fault = _fault(key) or _fault(value)
+        if fault:
+            message = f"{key[:60].encode('ascii', 'backslashreplace').decode()}: {fault}"
             raise ValueError(message)
     return document
 
@@ -470,9 +473,16 @@ def _no_constant(name: str) -> float:
     raise ValueError(message)
 
 
-def _large_number(value: Any) -> float | None:
+def _fault(value: Any, depth: int = 1) -> str:
+    """What makes a value impossible anywhere; empty if nothing does."""
     if isinstance(value, Mapping):
-        return _large_number(list(value.values()))
+        return _fault([*value, *value.values()], depth)
     if isinstance(value, list):
-        return next((large for item in value if (large := _large_number(item)) is not None), None)
-    return value if isinstance(value, (int, float)) and abs(value) > _LARGEST else None
+        if depth > _DEEPEST:  # far from the depth at which Python and pydantic stop
+            return f"lists and objects are nested more than {_DEEPEST} deep"
+        return next((fault for item in value if (fault := _fault(item, depth + 1))), "")
+    if isinstance(value, str):
+        half = any("\ud800" <= letter <= "\udfff" for letter in value)
+        return f"expected text, {found(value)} with half a character" if half else ""
+    large = isinstance(value, (int, float)) and abs(value) > _LARGEST
+    return f"expected a number, {found(value)}" if large else ""

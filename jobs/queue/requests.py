@@ -292,7 +292,7 @@ def check_name(name: str) -> None:
     ------
     BadRequest
     """
-    _require(_NAME.fullmatch(name), f"{name!r} is neither the uid nor the name of a file")
+    _require(_NAME.fullmatch(name), f"{name[:60]!r} is neither the uid nor the name of a file")
 
 
 def check_inside(file: ScienceFile, start: np.datetime64, end: np.datetime64) -> None:

@@ -125,6 +125,27 @@ def test_what_is_refused_and_why(document, sentence):
         parse_queued(json.dumps(document))
 
 
+@pytest.mark.parametrize("base", [IMAGING, SPECTRUM, REGIONS])
+@pytest.mark.parametrize("depth", [21, 400, 2_000])
+def test_deep_nesting_is_refused(base, depth):
+    """Python and pydantic have limits of their own, deeper ones that are no errors of the request."""
+    for key in (*base, "spectrum", "new"):
+        nested = "[" * depth + "]" * depth
+        text = f'{json.dumps({k: v for k, v in base.items() if k != key})[:-1]}, "{key}": {nested}}}'
+        with pytest.raises(BadRequest, match=f"^{key}: lists and objects are nested more than 20 deep"):
+            parse_queued(text)
+
+
+@pytest.mark.parametrize("base", [IMAGING, SPECTRUM, REGIONS])
+def test_half_a_character_is_refused(base):
+    for key in (*base, "new"):
+        for value in ("\ud800", ["a\udfff"], {"\ud800": 1}):
+            with pytest.raises(BadRequest, match=f"^{key}: expected text, found .* with half a character$"):
+                parse_queued(json.dumps({**base, key: value}))
+    with pytest.raises(BadRequest, match=r"^.ud800: expected text"):
+        parse_queued(json.dumps({**base, "\ud800": 1}))
+
+
 # From submission to index --------------------------------------------------------------------------------------------
 
 
