@@ -137,8 +137,9 @@ def test_sunkit_spex_finds_the_same_electrons(filled, address, tmp_path):
     said = run(script, script.name)
     values = table(said)
     assert values.keys() == {"norm_1e35_per_s", "delta"}
-    for own, archive, *_ in values.values():
-        assert own == pytest.approx(archive, rel=2e-3)
+    for own, archive, minus, plus in values.values():
+        # sunkit-spex has the errors of the data, the archive those of the model, and χ² is 12 per degree of freedom
+        assert abs(own - archive) < 0.1 * float(minus if own < archive else plus)
     assert "e_cut_keV                      12   (fixed)" in said
     assert "all 2 fitted values agree with the archive within 1 sigma" in said
     assert float(re.search(r"chi-squared (\S+) for", said)[1]) == pytest.approx(row.chi2, rel=0.02)
