@@ -6,7 +6,6 @@ It joins the recipe of the images and the recipe of the spectrum, which have the
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.json_recipe import JsonRecipe
 from stixcore.recipe import Recipe
 from stixcore.recipe_pair import LEAST_COUNTS, require_same_data
 from stixcore.spectrum_recipe import NO_MODEL, SpectrumRecipe
@@ -30,7 +30,7 @@ COMPONENT_METHODS = (Method.BP, Method.CLEAN, Method.MS_CLEAN, Method.MEM_GE, Me
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComponentRecipe:
+class ComponentRecipe(JsonRecipe):
     """Everything that determines component images.
 
     Attributes
@@ -51,6 +51,9 @@ class ComponentRecipe:
         When a value is impossible, or the two recipes do not belong together.
     """
 
+    contents = "component images"
+    format_version = COMPONENT_RECIPE_VERSION
+
     images: Recipe
     spectrum: SpectrumRecipe
     least_counts: float = LEAST_COUNTS
@@ -70,7 +73,7 @@ class ComponentRecipe:
     @property
     def component_id(self) -> str:
         """First 16 hex digits of the SHA-256 of the canonical JSON."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        return self.text_id
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""
@@ -82,41 +85,14 @@ class ComponentRecipe:
             "least_counts": self.least_counts,
         }
 
-    def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no blanks, ASCII."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> ComponentRecipe:
-        """Inverse of `to_json`.
-
-        Raises
-        ------
-        SelectionError
-            When the text is not a recipe of component images: unknown version, unknown or missing keys, impossible
-            values.
-        """
-        try:
-            return cls._from_dict(json.loads(text))
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-            message = f"this is not a recipe of component images of version {COMPONENT_RECIPE_VERSION}: {error}"
-            raise SelectionError(message) from error
-
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> ComponentRecipe:
-        if data["version"] != COMPONENT_RECIPE_VERSION:
-            message = f"version: expected {COMPONENT_RECIPE_VERSION}, found {data['version']!r}"
-            raise ValueError(message)
-        recipe = cls(
+        return cls(
             images=Recipe.from_json(json.dumps(data["images"])),
             spectrum=SpectrumRecipe.from_json(json.dumps(data["spectrum"])),
             least_counts=data["least_counts"],
             revision=int(data["revision"]),
         )
-        if recipe.to_dict() != data:  # an unknown or misspelt key would be ignored silently
-            message = "keys or values that this version does not know"
-            raise ValueError(message)
-        return recipe
 
 
 def _require(fits: object, message: str) -> None:
