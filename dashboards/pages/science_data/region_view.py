@@ -29,11 +29,10 @@ from dashboards.pages.science_data.region_result import RegionResult, asked_of, 
 from dashboards.pages.science_data.region_rows import RegionRows
 from dashboards.pages.science_data.spectrum_texts import model_name
 from dashboards.pages.science_data.state import REGIONS_TAB
+from dashboards.pages.science_data.window_fields import WindowFields
 from dashboards.panel_patches.document_lock import locked_updates
 from dashboards.shared import formatting
-from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.notices import Notice, Notices
-from dashboards.shared.ranges import earliest
 from dashboards.shared.style import style
 from jobs.queue.requests import AUTO
 from jobs.shared.errors import ExecutorFault
@@ -42,7 +41,6 @@ from stixcore.imaging.reconstruction import Method
 from stixcore.measure_regions import CANDIDATES
 from stixcore.region_recipe import REGION_METHODS
 from stixcore.spectra.regions import contours_above, source_regions
-from stixcore.times import format_time
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +81,7 @@ class RegionView:
         self._view, self._form, self._clock, self._is_shown = view, form, clock, is_shown
         self._previews, self._is_measuring, self._is_closed = NewestOnly(), False, False
         self._in_turn = locked_updates(pn.state.curdoc)
-        self._typing = False
+        self._window = WindowFields(view, self.refresh, energies=True)
         self._map = RegionMap(MAP_PIXELS, self._add)
         self._rows = RegionRows(form)
         self._figure: RegionFigure | None = None
@@ -102,7 +100,7 @@ class RegionView:
         self._form.param.watch(lambda *_: self._ask(), [*self._form.image_options])
         self._form.param.watch(lambda *_: self._look(), [*self._form.measured])
         side: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
-        left = pn.Column(*self._window(), *self._options(), self._known, **side)
+        left = pn.Column(self._window.view, *self._options(), self._known, **side)
         right = pn.Column(*self._drawing(), pn.pane.Bokeh(self._map.model, margin=0), **side)
         both = pn.Column(left, right, stylesheets=[style("pages/science_data/side_by_side")], **side)
         if self._view.box is None:
@@ -124,19 +122,10 @@ class RegionView:
 
     def refresh(self) -> None:
         """Show the selection, and feedback on it."""
-        self._show_window()
+        self._window.show()
         self._ask()
 
     # Fields ----------------------------------------------------------------------------------------------------------
-
-    def _window(self) -> list[Any]:
-        self._from = pmui.TextInput(label="From (UTC)", width=240, **FIELD)
-        self._to = pmui.TextInput(label="To (UTC)", width=240, **FIELD)
-        self._low = pmui.FloatInput(label="From [keV]", width=124, **FIELD)
-        self._high = pmui.FloatInput(label="To [keV]", width=124, **FIELD)
-        for widget in (self._from, self._to, self._low, self._high):
-            widget.param.watch(self._typed, "value")
-        return [pn.FlexBox(self._from, self._to, self._low, self._high, sizing_mode="stretch_width")]
 
     def _options(self) -> list[Any]:
         of, number = self._form.param, {"width": 124, **FIELD}
@@ -212,34 +201,6 @@ class RegionView:
         )
         filing = [] if self._filing is None else [self._filing.button]
         return pn.FlexBox(self._run, *filing, self._download, sizing_mode="stretch_width", align_items="center")
-
-    def _typed(self, *_: Any) -> None:
-        if self._typing:
-            return
-        box = self._view.box
-        try:
-            start, end = earliest(self._from.value or ""), earliest(self._to.value or "")
-        except NotUnderstood as error:
-            self._view.problem = str(error)
-            return
-        if start is None or end is None or box is None or not start < end:
-            self._view.problem = "the time range is empty"
-            return
-        low = box.low if self._low.value is None else float(self._low.value)
-        high = box.high if self._high.value is None else float(self._high.value)
-        self._view.choose(start, end, low, high, typed=True)
-        self.refresh()  # the same bins may have been selected before
-
-    def _show_window(self) -> None:
-        box = self._view.box
-        if box is None:
-            return
-        self._typing = True
-        try:
-            self._from.value, self._to.value = format_time(box.start), format_time(box.end)
-            self._low.value, self._high.value = box.low, box.high
-        finally:
-            self._typing = False
 
     # Regions ---------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ import panel.ui as pmui
 from dashboards.pages.science_data import spectrum_texts as texts
 from dashboards.pages.science_data.file_state import FileView
 from dashboards.pages.science_data.filing import Filing
-from dashboards.pages.science_data.form_parts import FIELD
 from dashboards.pages.science_data.newest_only import NewestOnly
 from dashboards.pages.science_data.prefilled_spectrum import spectrum_address
 from dashboards.pages.science_data.spectrum_feedback import SpectrumFeedback, spectrum_feedback
@@ -23,17 +22,15 @@ from dashboards.pages.science_data.spectrum_fields import SpectrumFields
 from dashboards.pages.science_data.spectrum_form import SpectrumForm
 from dashboards.pages.science_data.spectrum_result import SpectrumResult, fit_box, run_later
 from dashboards.pages.science_data.state import SPECTRUM_TAB
+from dashboards.pages.science_data.window_fields import WindowFields
 from dashboards.panel_patches.document_lock import locked_updates
 from dashboards.shared import formatting
-from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.notices import Notice, Notices
-from dashboards.shared.ranges import earliest
 from dashboards.shared.spectrum_figure import SpectrumFigure
 from dashboards.shared.spectrum_table import spectrum_html
 from dashboards.shared.style import style
 from jobs.spectra.products import describe_spectrum
 from stixcore.errors import StixError, public_sentence
-from stixcore.times import format_time
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +65,7 @@ class SpectrumView:
         self._view, self._form, self._clock, self._is_shown = view, form, clock, is_shown
         self._previews, self._is_fitting, self._is_closed = NewestOnly(), False, False
         self._in_turn = locked_updates(pn.state.curdoc)
-        self._typing = False
+        self._window = WindowFields(view, self.refresh, energies=False)
         self._fields = SpectrumFields(form)
         self._figure = SpectrumFigure(260)
         self._known, self._link, self._found = _pane(), _pane(), _pane()
@@ -119,21 +116,14 @@ class SpectrumView:
 
     def refresh(self) -> None:
         """Show the selection, and feedback on it."""
-        self._show_times()
+        self._window.show()
         self._ask()
 
     # Fields ----------------------------------------------------------------------------------------------------------
 
     def _times(self) -> list[Any]:
-        self._from = pmui.TextInput(label="From (UTC)", width=240, **FIELD)
-        self._to = pmui.TextInput(label="To (UTC)", width=240, **FIELD)
-        for widget in (self._from, self._to):
-            widget.param.watch(self._typed, "value")
         said = "Drag a box over the spectrogram: its time range is measured, at all energies of the file."
-        return [
-            pn.FlexBox(self._from, self._to, sizing_mode="stretch_width"),
-            pn.pane.HTML(said, styles={"font-size": "13px"}, margin=0),
-        ]
+        return [self._window.view, pn.pane.HTML(said, styles={"font-size": "13px"}, margin=0)]
 
     def _actions(self) -> pn.FlexBox:
         button: dict[str, Any] = {"size": "small", "margin": (6, 10, 6, 0)}
@@ -156,32 +146,6 @@ class SpectrumView:
         if not self._advanced.objects:  # most visits never open it
             self._advanced[:] = self._fields.advanced()
         self._advanced.visible = not self._advanced.visible
-
-    def _typed(self, *_: Any) -> None:
-        if self._typing:
-            return
-        box = self._view.box
-        try:
-            start, end = earliest(self._from.value or ""), earliest(self._to.value or "")
-        except NotUnderstood as error:
-            self._view.problem = str(error)
-            return
-        if start is None or end is None or box is None or not start < end:
-            self._view.problem = "the time range is empty"
-            return
-        self._view.choose(start, end, box.low, box.high, typed=True)
-        self.refresh()  # the same bins may have been selected before
-
-    def _show_times(self) -> None:
-        """Show the times of whole bins that will be used."""
-        box = self._view.box
-        if box is None:
-            return
-        self._typing = True
-        try:
-            self._from.value, self._to.value = format_time(box.start), format_time(box.end)
-        finally:
-            self._typing = False
 
     # Before the fit --------------------------------------------------------------------------------------------------
 
