@@ -42,7 +42,8 @@ class ChannelImages:
     images : (n_imaged, ny, nx) float, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻²
         As the method shows them: of CLEAN the restored maps, of a forward fit the fitted sources.
     areas : (n_region + 1,) float, arcsec²
-        Of the regions and the rest; of a forward fit, which has no rest, (n_region,) areas at half maximum.
+        Of the regions and what is outside them; of a forward fit, which has no outside, (n_region,) areas at half
+        maximum.
     """
 
     imaged: NDArray[np.bool_]
@@ -123,8 +124,8 @@ class _Masks:
         self._operator: FourierOperator | None = None
         contours = any(isinstance(region, Contour) for region in recipe.regions)
         self._masks = region_masks(recipe.regions, recipe.images.grid, self._whole_band() if contours else None)
-        rest = ~self._masks.any(axis=0)
-        pixels = np.append(self._masks.sum(axis=(1, 2)), rest.sum())
+        outside = ~self._masks.any(axis=0)
+        pixels = np.append(self._masks.sum(axis=(1, 2)), outside.sum())
         self.areas: Floats = np.asarray(pixels * recipe.images.grid.pixel_area)
 
     def __call__(self, pixels: MetaPixels, number: int) -> tuple[RegionFractions, Floats]:

@@ -1,9 +1,9 @@
 """From files to the spectra of the regions of an image: imaging spectroscopy.
 
 Every energy channel with enough counts is imaged with one method on one grid. The flux of the image in a region, as a
-fraction of the flux of the whole image, times the counts of the whole flare is the spectrum of the region. So regions
-and rest add up to the spectrum of the flare by construction, and have its response. The flux of the images themselves
-is compared with that of the spectrum (`MeasuredRegions.scale`), but not used.
+fraction of the flux of the whole image, times the counts of the whole flare is the spectrum of the region. So the
+regions and what is outside them add up to the spectrum of the flare by construction, and have its response. The flux of
+the images themselves is compared with that of the spectrum (`MeasuredRegions.scale`), but not used.
 
 In a forward fit the regions are the sources: all channels share their positions and sizes, and the fluxes are a linear
 fit to the visibilities.
@@ -36,7 +36,7 @@ from stixcore.spectra.fit.recipe import FULL, THERMAL
 from stixcore.spectra.fit.verdict import WORST_CHI2
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.region_spectrum import RegionSpectrum, divided_spectrum
-from stixcore.spectra.regions import REST, Circle, Ellipse, Region
+from stixcore.spectra.regions import OUTSIDE, Circle, Ellipse, Region
 from stixcore.spectrum_recipe import NO_MODEL, SpectrumRequest
 
 __all__ = ["MeasuredRegions", "RegionSpectrum", "measure_regions"]
@@ -70,7 +70,7 @@ class MeasuredRegions:
         division, and not applied.
     regions : tuple of RegionSpectrum
         In the order of the recipe.
-    rest : RegionSpectrum or None
+    outside : RegionSpectrum or None
         What no region contains; None for a forward fit, which has sources only.
     doubts : tuple of str
         What may be wrong with all of them, one sentence each.
@@ -84,7 +84,7 @@ class MeasuredRegions:
     reasons: tuple[str, ...]
     scale: Floats
     regions: tuple[RegionSpectrum, ...]
-    rest: RegionSpectrum | None
+    outside: RegionSpectrum | None
     doubts: tuple[str, ...]
     images: Floats
 
@@ -147,7 +147,7 @@ def measure_regions(
             _fitted(_region(whole, found, k, region, region.name), whole, recipe, found, table)
             for k, region in enumerate(recipe.regions)
         )
-    rest = None if recipe.method is Method.VIS_FWDFIT else _region(whole, found, len(regions), None, REST)
+    outside = None if recipe.method is Method.VIS_FWDFIT else _region(whole, found, len(regions), None, OUTSIDE)
     return MeasuredRegions(
         recipe=recipe,
         whole=whole,
@@ -155,7 +155,7 @@ def measure_regions(
         reasons=found.reasons,
         scale=scale,
         regions=regions,
-        rest=rest,
+        outside=outside,
         doubts=(*whole.doubts, *_doubts(recipe, whole, found, scale)),
         images=found.images,
     )

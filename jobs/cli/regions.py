@@ -230,6 +230,9 @@ def _lines(described: dict[str, Any]) -> list[str]:
             lines.append(f"  {fit['model']}, χ² {fit['chi2']:.1f} for {fit['ndof']}: {fit['verdict']}; {values}")
             lines += [f"  doubt: {doubt['text']}" for doubt in fit["doubts"]]
         lines += [f"  doubt: {doubt}" for doubt in region["doubts"]]
+    if outside := described["outside"]:
+        lines.append(f"outside the regions: {_share(outside, described)} of the counts")
+        lines += [f"  doubt: {doubt}" for doubt in outside["doubts"]]
     lines += [f"doubt: {doubt}" for doubt in described["doubts"]]
     return [*lines, *(f"  {path}" for path in described["files"].values())]
 

@@ -118,7 +118,7 @@ def describe_regions(measured: MeasuredRegions, files: dict[str, Path]) -> dict[
         },
         "scale": finite_numbers(measured.scale),
         "regions": [_describe(region) for region in measured.regions],
-        "rest": None if measured.rest is None else _describe(measured.rest),
+        "outside": None if measured.outside is None else _describe(measured.outside),
         "doubts": list(measured.doubts),
         "livetime_s": spectrum.livetime,
         "area_cm2": response.area,
@@ -131,7 +131,7 @@ def describe_regions(measured: MeasuredRegions, files: dict[str, Path]) -> dict[
 
 
 def region_table(measured: MeasuredRegions) -> pa.Table:
-    """A row for each region, the rest included, and imaged channel; the scale is that of the channel."""
+    """A row for each region, what is outside them included, and imaged channel; the scale is that of the channel."""
     rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     channels = np.flatnonzero(measured.imaged)
     spectrum = measured.whole.spectrum
@@ -149,8 +149,8 @@ def region_table(measured: MeasuredRegions) -> pa.Table:
 
 
 def all_parts(measured: MeasuredRegions) -> tuple[RegionSpectrum, ...]:
-    """Regions and rest."""
-    return measured.regions if measured.rest is None else (*measured.regions, measured.rest)
+    """Regions and what is outside them."""
+    return measured.regions if measured.outside is None else (*measured.regions, measured.outside)
 
 
 def file_stems(names: Sequence[str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ WORST_CONDITION = 1e10
 class RegionFractions:
     """Fluxes of regions and their fractions of the total, in the order of the regions.
 
-    The last element belongs to the rest of the image; a forward fit has no rest.
+    The last element is what is outside all regions; a forward fit has none.
 
     Attributes
     ----------
@@ -81,8 +81,8 @@ def image_fractions(
     ReconstructionError
         When the image has no positive flux.
     """
-    with_rest = np.concatenate([masks, ~masks.any(axis=0, keepdims=True)])
-    flux = _fluxes(image, with_rest)
+    with_outside = np.concatenate([masks, ~masks.any(axis=0, keepdims=True)])
+    flux = _fluxes(image, with_outside)
     if not flux.sum() > 0:
         message = f"{method_name(image.method)}: the flux of the image is not positive"
         raise ReconstructionError(message)
@@ -90,13 +90,13 @@ def image_fractions(
     unknown = np.full(flux.size, np.nan)
     if not copies:
         return RegionFractions(flux, unknown, fraction, unknown)
-    fluxes = np.array([_fluxes(copy, with_rest) for copy in copies])
+    fluxes = np.array([_fluxes(copy, with_outside) for copy in copies])
     totals = fluxes.sum(axis=1, keepdims=True)
     weight = BIAS_WEIGHT[image.method]
     fractions = fluxes[totals[:, 0] > 0] / totals[totals[:, 0] > 0]
     leak = LEAK.get(image.method, 0.0) * fraction * (1.0 - fraction)
     # a region with everything, or nothing, has its fraction by definition
-    pixels = with_rest.sum(axis=(1, 2))
+    pixels = with_outside.sum(axis=(1, 2))
     least = np.where((pixels > 0) & (pixels < masks[0].size), least_error, 0.0)
     return RegionFractions(
         flux,

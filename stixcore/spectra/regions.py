@@ -28,7 +28,7 @@ MOST_CORNERS = 200
 #: Most characters of a name.
 LONGEST_NAME = 60
 #: Name of the flux outside all regions, in tables next to theirs.
-REST = "rest"
+OUTSIDE = "outside"
 #: A region may end on the edge of the map, to this fraction of a pixel.
 EDGE = 1e-6
 
@@ -316,7 +316,7 @@ def _require_numbers(name: str, places: Mapping[str, float], sizes: Mapping[str,
     if len(name) > LONGEST_NAME or not name.isprintable():
         message = f"region {name[:LONGEST_NAME]!r}: a name has at most {LONGEST_NAME} characters, all of them printable"
         raise SelectionError(message)
-    if name == REST:
+    if name == OUTSIDE:
         message = f"region {name!r}: this is the name of the flux outside all regions; choose another one"
         raise SelectionError(message)
     for key, value in {**places, **sizes}.items():

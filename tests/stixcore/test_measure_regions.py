@@ -58,9 +58,9 @@ def two_parts(files):
     return measured(files, [Contour("bright", 0.5)])
 
 
-def test_regions_and_rest_add_up_to_the_whole(two_parts):
+def test_regions_and_outside_add_up_to_the_whole(two_parts):
     whole, imaged = two_parts.whole.spectrum, two_parts.imaged
-    parts = [*two_parts.regions, two_parts.rest]
+    parts = [*two_parts.regions, two_parts.outside]
     total = sum(part.spectrum.counts for part in parts)
     np.testing.assert_allclose(total[imaged], whole.counts[imaged], rtol=1e-12)
     np.testing.assert_allclose(sum(part.fraction for part in parts)[imaged], 1.0, rtol=1e-12)
@@ -89,7 +89,7 @@ def test_the_fit_has_the_imaged_channels(two_parts):
     fit = two_parts.regions[0].fit
     np.testing.assert_array_equal(fit.energy.used, two_parts.imaged)
     assert (fit.energy.low, fit.energy.high) == (6, 11)
-    assert two_parts.rest.fit is None
+    assert two_parts.outside.fit is None
 
 
 def test_the_order_of_regions_does_not_matter(files):
@@ -101,10 +101,10 @@ def test_the_order_of_regions_does_not_matter(files):
         np.testing.assert_array_equal(region.fraction_sigma, same.fraction_sigma)
 
 
-def test_sources_of_a_forward_fit_have_no_rest(files):
+def test_sources_of_a_forward_fit_have_nothing_outside(files):
     places = [Circle("west", CENTER[0] + 5, CENTER[1], 10.0), Circle("east", CENTER[0] - 20, CENTER[1] + 10, 10.0)]
     found = measured(files, places, method=Method.VIS_FWDFIT, copies=0)
-    assert found.rest is None
+    assert found.outside is None
     total = sum(region.fraction for region in found.regions)
     np.testing.assert_allclose(total[found.imaged], 1.0, rtol=1e-12)
     assert found.regions[0].area == pytest.approx(np.pi * 100.0)

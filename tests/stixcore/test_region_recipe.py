@@ -36,7 +36,7 @@ def region_named(name):
 
 printable = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
 names = st.lists(
-    st.text(printable, min_size=1, max_size=12).filter(lambda name: name.strip() and name != "rest"),
+    st.text(printable, min_size=1, max_size=12).filter(lambda name: name.strip() and name != "outside"),
     min_size=1,
     max_size=5,
     unique=True,
@@ -107,7 +107,7 @@ def test_equal_regions_have_one_id():
         ({"name": "a" * 61}, "region 'a{60}': a name has at most 60 characters, all of them printable"),
         ({"name": "a\nb"}, r"region 'a\\nb': a name has at most 60"),
         ({"name": "\ud800"}, r"a name has at most 60"),
-        ({"name": "rest"}, "region 'rest': this is the name of the flux outside all regions"),
+        ({"name": "outside"}, "region 'outside': this is the name of the flux outside all regions"),
         ({"name": "z" * 9_999, "radius": "b"}, "^region 'z{60}': radius: expected a number, found 'b'$"),
     ],
 )

@@ -121,12 +121,12 @@ def _summary(document: Document) -> str:
 
 
 def _table(document: Document) -> str:
-    """One row for each region, the rest and the whole."""
+    """One row for each region, what is outside them, and the whole."""
     heads = ("Region", "Share of counts", "Counts", "Model", *VALUES, "χ² ÷ freedom", "Fit")
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
     rows = [_row(_named(number, one["name"]), one, document) for number, one in enumerate(document["regions"])]
-    if document["rest"]:
-        rows.append(_row("Outside the regions", document["rest"], document))
+    if document["outside"]:
+        rows.append(_row("Outside the regions", document["outside"], document))
     rows.append(_row("Whole flare", document["whole"], document))
     table = f'<table class="parameters"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="scroll" tabindex="0" role="region" aria-label="Regions">{table}</div>'
@@ -175,7 +175,7 @@ def _value(fit: Mapping[str, Any], names: Sequence[str]) -> str:
 def _doubts(document: Document) -> str:
     """Doubts about the images, and those of each region."""
     texts = [str(text) for text in document["doubts"]]
-    for one in [*document["regions"], *([document["rest"]] if document["rest"] else [])]:
+    for one in _parts(document):
         found = [str(text) for text in one["doubts"]]
         if one["fit"]:
             found += [str(doubt["text"]) for doubt in one["fit"]["doubts"]]
@@ -185,11 +185,11 @@ def _doubts(document: Document) -> str:
 
 
 def _sums(document: Document) -> str:
-    """Flux of the regions together with the rest against the whole, by channel."""
-    regions = document["regions"]
-    heads = ("Channel", *(one["name"] for one in regions), *(["Outside"] if document["rest"] else []), "Sum", "Scale")
+    """Flux of the regions and outside them against the whole, by channel."""
+    parts = _parts(document)
+    names = [one["name"] for one in document["regions"]] + (["Outside"] if document["outside"] else [])
+    heads = ("Channel", *names, "Sum", "Scale")
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in heads)
-    parts = [*regions, *([document["rest"]] if document["rest"] else [])]
     rows = []
     for channel, (low, high) in enumerate(document["energy_kev"]):
         name = f'<th scope="row">{energy_text(low, high)}</th>'
@@ -208,6 +208,11 @@ def _sums(document: Document) -> str:
     )
     room = f"<div class='scroll shares' tabindex='0' role='region' aria-label='Channels'>{table}</div>"
     return f"<details><summary>Shares and scale of every channel</summary><p>{said}</p>{room}</details>"
+
+
+def _parts(document: Document) -> list[Mapping[str, Any]]:
+    """Regions, and what is outside them; a forward fit has nothing there."""
+    return [*document["regions"], *([document["outside"]] if document["outside"] else [])]
 
 
 def _with_error(one: Mapping[str, Any], channel: int) -> str:

@@ -13,7 +13,7 @@ from stixcore.spectra.files import read_response_file, read_spectrum_file
 
 CONTRACT = {
     "region_id", "simulated", "time_range", "requested", "method", "energy_kev", "imaged", "not_imaged", "least_counts",
-    "copies", "whole", "scale", "regions", "rest", "doubts", "livetime_s", "area_cm2", "distance_au", "response",
+    "copies", "whole", "scale", "regions", "outside", "doubts", "livetime_s", "area_cm2", "distance_au", "response",
     "units", "files",
 }  # fmt: skip
 NORTH, SOUTH = ["north", 813, 173, 18], ["south", 832, 130, 18]
@@ -46,7 +46,7 @@ def test_json_holds_what_the_contract_names(stix_jobs, words, tmp_path):
     assert read_region(south["shape"]).radius == 18
     for key in ("flux", "flux_sigma", "fraction", "fraction_sigma", "counts", "sigma"):
         assert [value is not None for value in south[key]] == result["imaged"]
-    parts = [north, south, result["rest"]]
+    parts = [north, south, result["outside"]]
     total = [sum(values) for values in zip(*(part["counts"] for part in parts), strict=True) if None not in values]
     whole = [c for c, image in zip(result["whole"]["counts"], result["imaged"], strict=True) if image]
     assert total == pytest.approx(whole)
@@ -67,7 +67,7 @@ def test_files_hold_the_spectra(stix_jobs, words, tmp_path):
     record = json.loads((out_folder / "regions.json").read_text("utf-8"))
     assert RegionRecipe.from_json(json.dumps(record["recipe"])).region_id == result["region_id"]
     table = pq.read_table(out_folder / "regions.parquet")
-    assert table["region"].to_pylist() == ["north"] * 5 + ["rest"] * 5
+    assert table["region"].to_pylist() == ["north"] * 5 + ["outside"] * 5
     np.testing.assert_allclose(table["counts"].to_numpy()[:5], counts[counts != 0.0])
     assert table.schema.field("counts").metadata[b"unit"] == b"ct"
     with Picture.open(out_folder / "regions.png") as picture:
@@ -87,7 +87,7 @@ def test_sources_are_fitted(stix_jobs, words):
     status, out, _ = stix_jobs(*words, "--method", "vis_fwdfit", "--sources", "16-28:2", "--json")
     result = json.loads(out)
     assert status == 0
-    assert result["rest"] is None
+    assert result["outside"] is None
     first, second = (region["shape"] for region in result["regions"])
     assert [region["name"] for region in result["regions"]] == ["16-28 keV 1", "16-28 keV 2"]
     assert first["x"] < second["x"]  # east first
@@ -97,8 +97,16 @@ def test_sources_are_fitted(stix_jobs, words):
 def test_text_says_what_was_found(stix_jobs, words):
     _, out, _ = stix_jobs(*words, "--contour", "bright", 0.5, "--copies", 2)
     assert "clean, 5 channels with an image, 6-11 keV" in out
-    assert "bright: " in out
+    shares = [int(line.split()[-4].rstrip("%")) for line in out.splitlines() if line.endswith("% of the counts")]
+    assert len(shares) == 2
+    assert sum(shares) == pytest.approx(100, abs=1)  # rounded
     assert "vth, χ²" in out
+
+
+def test_a_forward_fit_has_nothing_outside(stix_jobs, words):
+    _, out, _ = stix_jobs(*words, "--circle", *NORTH, "--circle", *SOUTH, "--copies", 2, "--method", "vis_fwdfit")
+    assert "north: " in out
+    assert "outside" not in out
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,9 @@ def test_the_fraction_of_each_source(method):
     found = image_fractions(image, masks, copies)
     assert found.fraction.sum() == pytest.approx(1.0)
     assert found.total == pytest.approx(image.total_flux, rel=1e-6)
-    left, right, rest = found.fraction
+    left, right, outside = found.fraction
     assert left / (left + right) == pytest.approx(0.3, abs=3.0 * found.fraction_sigma[0])
-    assert rest == pytest.approx(0.0, abs=max(0.1, 3.0 * found.fraction_sigma[2]))
+    assert outside == pytest.approx(0.0, abs=max(0.1, 3.0 * found.fraction_sigma[2]))
     assert (found.fraction_sigma[:2] > 0.0).all()
     assert (found.fraction_sigma[:2] < 0.1).all()
     assert np.isnan(image_fractions(image, masks).fraction_sigma).all()
