@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 from dashboards.shared.navigation import PAGES
 from stixcore.coordinates import PointingSource
+from stixcore.imaging_spectroscopy.recipe_pair import ENERGY
+from stixcore.imaging_spectroscopy.region_recipe import REGION_METHODS
 from stixcore.recipe import Recipe
-from stixcore.recipe_pair import ENERGY
-from stixcore.region_recipe import REGION_METHODS
 
 
 def region_form_address(recipe: Recipe | None, method: str) -> str:

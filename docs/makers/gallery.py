@@ -12,13 +12,13 @@ from jobs.components.figure import draw_components
 from jobs.imaging.figures import draw_map, png
 from jobs.regions.figure import draw_regions
 from stixcore import ImageRequest, ImageSet, Method, prepare_recipe, reconstruct
-from stixcore.component_images import ComponentImages, component_images, prepare_component_recipe
 from stixcore.fits.read import read_pixel_data
 from stixcore.imaging.trust import assess, is_trusted
-from stixcore.measure_regions import MeasuredRegions, measure_regions
+from stixcore.imaging_spectroscopy.component_images import ComponentImages, component_images, prepare_component_recipe
+from stixcore.imaging_spectroscopy.measure_regions import MeasuredRegions, measure_regions
+from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
+from stixcore.imaging_spectroscopy.recipe_pair import ENERGY
 from stixcore.options import default_methods
-from stixcore.prepare_regions import prepare_region_recipe
-from stixcore.recipe_pair import ENERGY
 from stixcore.simulation.campaign import simulate_campaign
 from stixcore.spectrum_recipe import SpectrumRequest
 

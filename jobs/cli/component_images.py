@@ -18,12 +18,12 @@ from jobs.components.products import describe_components, save_components
 from jobs.imaging.task import Locator
 from jobs.shared.limits import Limits
 from jobs.shared.logs import say
-from stixcore.component_images import component_images, prepare_component_recipe
-from stixcore.component_recipe import COMPONENT_METHODS
 from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging_spectroscopy.component_images import component_images, prepare_component_recipe
+from stixcore.imaging_spectroscopy.component_recipe import COMPONENT_METHODS
+from stixcore.imaging_spectroscopy.recipe_pair import ENERGY, LEAST_COUNTS
 from stixcore.measure_spectrum import SpectrumRequest
 from stixcore.options import ImageRequest, default_methods
-from stixcore.recipe_pair import ENERGY, LEAST_COUNTS
 from stixcore.spectra.fit.recipe import AUTO
 
 

@@ -28,10 +28,10 @@ from jobs.previews.run import index_previews, notes_of
 from jobs.regions.task import RegionTask, run_regions
 from jobs.spectra.task import SpectrumContext, SpectrumTask, run_spectrum
 from stixcore.errors import StixError
+from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.pointings import with_solutions
 from stixcore.recipe import FileReference, Recipe, sha256_of
 from stixcore.reconstruct import reconstruct
-from stixcore.region_recipe import RegionRecipe
 from stixcore.spectrum_recipe import SpectrumRecipe
 
 log = logging.getLogger(__name__)

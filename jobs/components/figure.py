@@ -11,11 +11,11 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from jobs.imaging.figures import Frame, draw_map, font
-from stixcore.component_images import ComponentImage, ComponentImages
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging.trust import Aspect, verdict
+from stixcore.imaging_spectroscopy.component_images import ComponentImage, ComponentImages
 from stixcore.times import format_time
 
 Floats = NDArray[np.float64]

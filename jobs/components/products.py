@@ -16,11 +16,11 @@ from jobs.imaging.figures import png
 from jobs.imaging.products import UNITS as IMAGE_UNITS
 from jobs.imaging.products import findings_as_json, finite, verdict_as_json
 from jobs.spectra.products import describe_fit
-from stixcore.component_images import ComponentImage, ComponentImages
 from stixcore.image_files.components import write_component_image
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import verdict
+from stixcore.imaging_spectroscopy.component_images import ComponentImage, ComponentImages
 from stixcore.times import format_time
 
 Floats = NDArray[np.float64]

@@ -43,10 +43,17 @@ from jobs.shared.errors import BadRequest
 from jobs.shared.limits import Limits
 from stixcore.errors import StixError
 from stixcore.fits.spec import IMAGEABLE, ProductKind
+from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
+from stixcore.imaging_spectroscopy.region_recipe import (
+    COPIES,
+    MOST_REGIONS,
+    REGION_METHODS,
+    read_region,
+    region_document,
+    require_regions,
+)
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS
 from stixcore.options import ImageRequest, Number, Whole, explain, found, reader, schema_of
-from stixcore.recipe_pair import LEAST_COUNTS
-from stixcore.region_recipe import COPIES, MOST_REGIONS, REGION_METHODS, read_region, region_document, require_regions
 from stixcore.spectra.fit.model import parameter_names
 from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.regions import Region
@@ -340,7 +347,7 @@ class RegionsRequest:
 
     @property
     def image(self) -> ImageRequest:
-        """The images, for `stixcore.prepare_regions.prepare_region_recipe`."""
+        """The images, for `stixcore.imaging_spectroscopy.prepare_regions.prepare_region_recipe`."""
         return ImageRequest(
             start=self.start,
             end=self.end,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from jobs.spectra.command import file_argument
-from stixcore.region_recipe import RegionRecipe
+from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
 from stixcore.times import format_time
 

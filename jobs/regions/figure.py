@@ -10,7 +10,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from jobs.imaging.figures import Frame, draw_map, font
-from stixcore.measure_regions import MeasuredRegions, RegionSpectrum
+from stixcore.imaging_spectroscopy.measure_regions import MeasuredRegions, RegionSpectrum
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
 from stixcore.times import format_time
 

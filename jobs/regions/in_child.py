@@ -15,10 +15,10 @@ from jobs.regions.command import regions_command
 from jobs.regions.products import describe_regions, save_regions
 from jobs.regions.task import report_channel
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
-from stixcore.measure_regions import measure_regions
+from stixcore.imaging_spectroscopy.measure_regions import measure_regions
+from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
+from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
 from stixcore.options import ImageRequest
-from stixcore.prepare_regions import prepare_region_recipe
-from stixcore.recipe_pair import LEAST_COUNTS
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.regions import Region
 from stixcore.spectrum_recipe import SpectrumRequest

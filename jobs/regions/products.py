@@ -19,8 +19,8 @@ from archive.layout import REGIONS_RECORD, RESPONSE_FILE
 from jobs.imaging.figures import png
 from jobs.regions.figure import draw_regions
 from jobs.spectra.products import UNITS, describe_fit, describe_response, finite_numbers
-from stixcore.measure_regions import MeasuredRegions, RegionSpectrum
-from stixcore.region_recipe import region_document
+from stixcore.imaging_spectroscopy.measure_regions import MeasuredRegions, RegionSpectrum
+from stixcore.imaging_spectroscopy.region_recipe import region_document
 from stixcore.spectra.counts import CountSpectrum
 from stixcore.spectra.files.ospex import OspexPair, write_ospex_response, write_ospex_spectra
 from stixcore.times import format_time

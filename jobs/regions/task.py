@@ -22,11 +22,11 @@ from jobs.regions.products import describe_regions, save_region_files
 from jobs.spectra.columns import parameter_columns
 from jobs.spectra.task import MeasurementTask, SpectrumContext, files_of
 from stixcore.calibration.catalog import CalibrationCatalog
-from stixcore.measure_regions import MeasuredRegions, RegionSpectrum, measure_regions
+from stixcore.imaging_spectroscopy.measure_regions import MeasuredRegions, RegionSpectrum, measure_regions
+from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
+from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
+from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.options import ImageRequest
-from stixcore.prepare_regions import prepare_region_recipe
-from stixcore.recipe_pair import LEAST_COUNTS
-from stixcore.region_recipe import RegionRecipe
 from stixcore.software import software_version
 from stixcore.spectra.regions import Region
 from stixcore.spectrum_recipe import SpectrumRequest

@@ -9,7 +9,6 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from stixcore.component_images import ComponentImage, ComponentImages
 from stixcore.image_files.header import Card
 from stixcore.image_files.layout import (
     COMPONENT_RECIPE_EXTENSION,
@@ -19,6 +18,7 @@ from stixcore.image_files.layout import (
 )
 from stixcore.image_files.write import image_hdus, text_table, write_hdus
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging_spectroscopy.component_images import ComponentImage, ComponentImages
 
 _FLUX = "ct s-1 cm-2 keV-1"
 

@@ -14,7 +14,7 @@ from dashboards.pages.science_data.region_entries import ADDRESS, address_of, en
 from dashboards.pages.science_data.region_form import RegionForm
 from jobs.queue.requests import AUTO
 from stixcore.errors import StixError
-from stixcore.region_recipe import REGION_METHODS
+from stixcore.imaging_spectroscopy.region_recipe import REGION_METHODS
 from stixcore.times import format_time
 
 

@@ -22,10 +22,10 @@ from stixcore.errors import SelectionError
 from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.methods import MethodParameters
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging_spectroscopy.recipe_pair import ENERGY, LEAST_COUNTS
+from stixcore.imaging_spectroscopy.region_recipe import COPIES, MOST_REGIONS, REGION_METHODS
 from stixcore.measure_spectrum import NO_MODEL, SpectrumRequest
 from stixcore.options import ImageRequest
-from stixcore.recipe_pair import ENERGY, LEAST_COUNTS
-from stixcore.region_recipe import COPIES, MOST_REGIONS, REGION_METHODS
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.regions import Region
 

@@ -38,8 +38,8 @@ from jobs.queue.requests import AUTO
 from jobs.shared.errors import ExecutorFault
 from stixcore.errors import SelectionError, StixError, public_sentence
 from stixcore.imaging.reconstruction import Method
-from stixcore.measure_regions import CANDIDATES
-from stixcore.region_recipe import REGION_METHODS
+from stixcore.imaging_spectroscopy.measure_regions import CANDIDATES
+from stixcore.imaging_spectroscopy.region_recipe import REGION_METHODS
 from stixcore.spectra.regions import contours_above, source_regions
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from dashboards.server.api.call import Call, Endpoint, Reply
 from dashboards.server.api.rows import CLOCK, public_columns, public_names, row_document, row_schema, units
 from dashboards.server.api.spectra import RESULT_PARAMETERS, SPECTRUM_ID
 from dashboards.shared.access import visible_regions
-from stixcore.region_recipe import REGION_METHODS
+from stixcore.imaging_spectroscopy.region_recipe import REGION_METHODS
 
 
 def region_spectra(archive: Archive, call: Call) -> Reply:

@@ -13,7 +13,7 @@ from PIL import Image as Picture
 
 from jobs.cli.parser import main
 from jobs.components.figure import LEVELS, contour_lines
-from stixcore.component_recipe import ComponentRecipe
+from stixcore.imaging_spectroscopy.component_recipe import ComponentRecipe
 
 
 @pytest.fixture(scope="module")

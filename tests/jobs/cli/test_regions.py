@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Picture
 
 from jobs.regions.command import region_option
-from stixcore.region_recipe import RegionRecipe, read_region
+from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe, read_region
 from stixcore.spectra.files import read_response_file, read_spectrum_file
 
 CONTRACT = {

@@ -30,7 +30,7 @@ from jobs.renderings.requests import parse_any
 from jobs.shared.errors import BadRequest
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method
-from stixcore.region_recipe import COPIES, RegionRecipe
+from stixcore.imaging_spectroscopy.region_recipe import COPIES, RegionRecipe
 from stixcore.spectra.regions import Circle, Polygon
 
 NOW = np.datetime64("2026-11-30T12:00:00", "us")

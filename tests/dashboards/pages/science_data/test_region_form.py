@@ -30,7 +30,7 @@ from jobs.queue.journal import RequestState, TaskResult
 from stixcore.errors import InvalidProduct, SelectionError
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction
-from stixcore.measure_regions import CANDIDATES
+from stixcore.imaging_spectroscopy.measure_regions import CANDIDATES
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon
 
 FLARE = "2211116471"

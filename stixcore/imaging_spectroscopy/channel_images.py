@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stixcore.channel_pixels import ChannelPixels, channel_pixels
 from stixcore.errors import CalibrationError, ReconstructionError
 from stixcore.imaging.ensemble import simulated_images
 from stixcore.imaging.forward_fit.image import draw
@@ -16,8 +15,9 @@ from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.methods import ImagingInput, run_method
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.region_fractions import RegionFractions, image_fractions, point_error, source_fractions
+from stixcore.imaging_spectroscopy.channel_pixels import ChannelPixels, channel_pixels
+from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.prepare import PreparedData
-from stixcore.region_recipe import RegionRecipe
 from stixcore.spectra.regions import Circle, Contour, Ellipse, region_masks
 from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities

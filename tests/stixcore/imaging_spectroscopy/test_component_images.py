@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from stixcore.component_images import component_images, component_name, prepare_component_recipe
-from stixcore.component_recipe import COMPONENT_METHODS, ComponentRecipe
 from stixcore.errors import SelectionError
 from stixcore.imaging.clean import CleanParameters, clean
 from stixcore.imaging.fourier import FourierOperator
@@ -18,6 +16,8 @@ from stixcore.imaging.metrics import FWHM_PER_SIGMA, measure_source, signal_to_n
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.total_flux import counted_flux
 from stixcore.imaging.trust import THRESHOLDS, Severity, verdict
+from stixcore.imaging_spectroscopy.component_images import component_images, component_name, prepare_component_recipe
+from stixcore.imaging_spectroscopy.component_recipe import COMPONENT_METHODS, ComponentRecipe
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
 from stixcore.measure_spectrum import SpectrumRequest
 from stixcore.options import ImageRequest, default_methods

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares, nnls
 
-from stixcore.channel_images import imaged_visibilities
 from stixcore.errors import SelectionError
 from stixcore.imaging.forward_fit import ForwardFitParameters, Shape, forward_fit
 from stixcore.imaging.forward_fit.fit import MAX_SOURCES
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.region_fractions import weighted_fit
 from stixcore.imaging.threads import single_threaded
+from stixcore.imaging_spectroscopy.channel_images import imaged_visibilities
+from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.prepare import PreparedData
-from stixcore.region_recipe import RegionRecipe
 from stixcore.spectra.fit.energy_range import LEAST_CHANNELS
 from stixcore.spectra.regions import Circle, Ellipse, source_regions
 from stixcore.visibility.visibilities import Visibilities

@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.calibration.grids import scheme_transmission
-from stixcore.channel_images import ChannelImages, Progress, image_channels
 from stixcore.errors import SelectionError
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
+from stixcore.imaging_spectroscopy.channel_images import ChannelImages, Progress, image_channels
+from stixcore.imaging_spectroscopy.region_recipe import REGION_REVISION, RegionRecipe
 from stixcore.measure_spectrum import MeasuredSpectrum, albedo_angle, fit_or_reason, measure_recipe
 from stixcore.prepare import PreparedData
 from stixcore.reconstruct import prepare_data
 from stixcore.references import FileReference
-from stixcore.region_recipe import REGION_REVISION, RegionRecipe
 from stixcore.spectra.fit.energy_range import LEAST_CHANNELS
 from stixcore.spectra.fit.recipe import FULL, THERMAL
 from stixcore.spectra.fit.verdict import WORST_CHI2

@@ -17,19 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
-from stixcore.channel_pixels import channel_pixels, outside_range
-from stixcore.component_recipe import COMPONENT_REVISION, ComponentRecipe
 from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.imaging.position_error import position_error
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.total_flux import counted_flux
 from stixcore.imaging.trust import Finding, Severity, unexplained_share
+from stixcore.imaging_spectroscopy.channel_pixels import channel_pixels, outside_range
+from stixcore.imaging_spectroscopy.component_recipe import COMPONENT_REVISION, ComponentRecipe
+from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
 from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_recipe, measure_spectrum
 from stixcore.options import ImageRequest
 from stixcore.prepare import PreparedData
 from stixcore.recipe import FileReference
-from stixcore.recipe_pair import LEAST_COUNTS
 from stixcore.reconstruct import ImageSet, prepare_data, prepare_recipe, run_methods
 from stixcore.spectra.counts import CountSpectrum
 from stixcore.spectra.fit.energy_range import SAME_ENERGY

@@ -7,10 +7,10 @@ import pytest
 
 from stixcore.errors import SelectionError
 from stixcore.imaging.reconstruction import Method
-from stixcore.measure_regions import measure_regions
+from stixcore.imaging_spectroscopy.measure_regions import measure_regions
+from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe, region_recipe
+from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.options import ImageRequest, default_methods
-from stixcore.prepare_regions import prepare_region_recipe, region_recipe
-from stixcore.region_recipe import RegionRecipe
 from stixcore.spectra.regions import Circle, Contour, Polygon
 from stixcore.spectrum_recipe import SpectrumRequest
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stixcore.channel_pixels import channel_pixels, outside_range
+from stixcore.imaging_spectroscopy.channel_pixels import channel_pixels, outside_range
+from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
 from stixcore.options import ImageRequest
-from stixcore.prepare_regions import prepare_region_recipe
 from stixcore.reconstruct import prepare_data
 from stixcore.simulation.two_footpoints import CENTRE
 from stixcore.spectra.regions import Circle

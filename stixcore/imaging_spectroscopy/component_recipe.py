@@ -1,7 +1,7 @@
 """The recipe of component images: everything that determines the images of a spectrum's components, frozen.
 
 It joins the recipe of the images and the recipe of the spectrum, which have the same files and the same time range.
-`stixcore.component_images.component_images` runs it.
+`stixcore.imaging_spectroscopy.component_images.component_images` runs it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS, require_same_data
 from stixcore.json_recipe import JsonRecipe
 from stixcore.recipe import Recipe
-from stixcore.recipe_pair import LEAST_COUNTS, require_same_data
 from stixcore.spectrum_recipe import NO_MODEL, SpectrumRecipe
 
 #: Version of the JSON format.

@@ -2,7 +2,7 @@
 
 It joins the recipe of the image set and the recipe of the spectrum of the whole flare, which have the same files and
 the same time range, and adds the regions. Forms, the command line and scripts make recipes;
-`stixcore.measure_regions.measure_regions` runs them.
+`stixcore.imaging_spectroscopy.measure_regions.measure_regions` runs them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from stixcore.errors import SelectionError
 from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS, require_same_data
 from stixcore.json_recipe import JsonRecipe
 from stixcore.recipe import Recipe
-from stixcore.recipe_pair import LEAST_COUNTS, require_same_data
 from stixcore.spectra.regions import LONGEST_NAME, Circle, Contour, Ellipse, Polygon, Region
 from stixcore.spectrum_recipe import SpectrumRecipe
 
