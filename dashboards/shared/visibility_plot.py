@@ -13,10 +13,17 @@ from bokeh.plotting import figure
 
 from dashboards.shared import formatting
 from dashboards.shared.figure_style import FONT, INK, LINE, aria_label, error_bars, style_figure
+from jobs.shared.palette import BLUE, GREEN, PURPLE, VERMILION, css_color
 from stixcore.image_files.read import StoredVisibilities
 
-#: Distinguishable with colour blindness: Okabe & Ito, as in the printed report, and one more for multi-scale CLEAN.
-COLORS = {"clean": "#0072b2", "ms_clean": "#a14e45", "mem_ge": "#d55e00", "em": "#009e73", "vis_fwdfit": "#cc79a7"}
+#: As in the printed report, but multi-scale CLEAN is brown: sky blue is too faint on white.
+COLORS = {
+    "clean": css_color(BLUE),
+    "ms_clean": "#a14e45",
+    "mem_ge": css_color(VERMILION),
+    "em": css_color(GREEN),
+    "vis_fwdfit": css_color(PURPLE),
+}
 
 #: A narrow figure has a legend in several rows, and more height for it.
 LEGEND_COLUMNS = """

@@ -17,6 +17,7 @@ from PIL import ImageDraw
 from jobs.imaging.disk_marks import marks_of_images
 from jobs.imaging.figures import draw_map, font, nice_step
 from jobs.imaging.full_disk import draw_full_disk
+from jobs.shared.palette import BLUE, GREEN, PURPLE, SKY_BLUE, VERMILION
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
@@ -32,13 +33,12 @@ SIZE = 300  # of a map
 PANEL = (SIZE + 90, SIZE + 98)
 #: Methods of the six maps; multi-scale CLEAN is not shown.
 ORDER = (Method.FULL_DISK_BP, Method.BP, Method.CLEAN, Method.MEM_GE, Method.EM, Method.VIS_FWDFIT)
-#: Colors of the methods, distinguishable with color blindness (Okabe & Ito).
 COLORS = {
-    Method.CLEAN: (0, 114, 178),
-    Method.MS_CLEAN: (86, 180, 233),
-    Method.MEM_GE: (213, 94, 0),
-    Method.EM: (0, 158, 115),
-    Method.VIS_FWDFIT: (204, 121, 167),
+    Method.CLEAN: BLUE,
+    Method.MS_CLEAN: SKY_BLUE,
+    Method.MEM_GE: VERMILION,
+    Method.EM: GREEN,
+    Method.VIS_FWDFIT: PURPLE,
 }
 BLACK, GRAY, SHADE, DOUBT = (0, 0, 0), (110, 110, 110), (170, 235, 240), (176, 0, 32)
 

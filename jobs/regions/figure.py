@@ -10,14 +10,15 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from jobs.imaging.figures import Frame, draw_map, font
+from jobs.shared.palette import GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION, YELLOW
 from stixcore.imaging_spectroscopy.measure_regions import MeasuredRegions, RegionSpectrum
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
 from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
 
-#: Colours of regions that colour-blind readers tell apart, also on the maps (Okabe & Ito).
-COLORS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0))
+#: Colours of regions, which stand out from the maps.
+COLORS = (SKY_BLUE, ORANGE, GREEN, YELLOW, PURPLE, VERMILION)
 WHOLE_COLOR = (0, 0, 0)
 SIDE = 400
 #: Lowest rate that is drawn, as a fraction of the highest.

@@ -44,7 +44,7 @@ __all__ = ["MeasuredRegions", "RegionSpectrum", "measure_regions"]
 Floats = NDArray[np.float64]
 
 #: Models of the automatic fit of a region: a footpoint may have no hot plasma, which the whole flare always has.
-CANDIDATES = (THERMAL, "thick2", FULL)
+REGION_CANDIDATES = (THERMAL, "thick2", FULL)
 #: Finest resolution of the sub-collimators that are used by default, arcsec. Smaller regions exchange flux with what
 #: surrounds them.
 RESOLUTION = 14.6
@@ -199,7 +199,7 @@ def _fitted(
     angle = albedo_angle(request, whole.location, whole.distance)
     # the response is that of the whole flare, at its location: grids change by 0.2 % over the disk
     fit, no_fit = fit_or_reason(
-        request, made.spectrum, whole.response, whole.distance, angle, table, found.imaged, CANDIDATES
+        request, made.spectrum, whole.response, whole.distance, angle, table, found.imaged, REGION_CANDIDATES
     )
     if fit is None and found.imaged.sum() < LEAST_CHANNELS:
         n = int(found.imaged.sum())

@@ -20,12 +20,11 @@ from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.instant import InstantImage, instant_image
 from stixcore.instrument.geometry import detector_indices
 from stixcore.prepare import PreparedData
+from stixcore.spectra.fit.energy_range import SAME_ENERGY
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Region, region_masks, region_sums
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
-#: Edges of channels and of the selection that differ by less are the same, keV.
-EDGE = 0.01
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def _channels(form: RegionForm, box: TimeEnergySelection, data: PreparedData) ->
     """Counts of the channels of a box in the pixels of the images, as the measurement counts them."""
     found = []
     for low, high in zip(data.science.e_low.tolist(), data.science.e_high.tolist(), strict=True):
-        if low < box.low - EDGE or not high <= box.high + EDGE:
+        if low < box.low - SAME_ENERGY or not high <= box.high + SAME_ENERGY:
             continue
         pixels = data.sum_pixels((low, high))
         counts, background = pixels.totals(detector_indices(pixels.switched_on(data.options.subcollimators)))

@@ -38,7 +38,7 @@ from jobs.queue.requests import AUTO
 from jobs.shared.errors import ExecutorFault
 from stixcore.errors import SelectionError, StixError, public_sentence
 from stixcore.imaging.reconstruction import Method
-from stixcore.imaging_spectroscopy.measure_regions import CANDIDATES
+from stixcore.imaging_spectroscopy.measure_regions import REGION_CANDIDATES
 from stixcore.imaging_spectroscopy.region_recipe import REGION_METHODS
 from stixcore.spectra.regions import contours_above, source_regions
 
@@ -136,7 +136,7 @@ class RegionView:
             of.background, label="Background", options=options, width=340, **FIELD
         )
         methods = {formatting.method_name(str(method)): method for method in REGION_METHODS}
-        models = {model_name(model, CANDIDATES): model for model in REGION_MODELS}
+        models = {model_name(model, REGION_CANDIDATES): model for model in REGION_MODELS}
         return [
             pn.FlexBox(
                 pmui.Select.from_param(of.method, label="Method", options=methods, width=190, **FIELD),

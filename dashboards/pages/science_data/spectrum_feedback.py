@@ -23,13 +23,10 @@ from jobs.inputs import BackgroundChoice
 from stixcore.errors import StixError, public_sentence
 from stixcore.measure_spectrum import NO_MODEL, MeasuredSpectrum, SpectrumRequest, measure_spectrum
 from stixcore.spectra.counts import CountSpectrum
-from stixcore.spectra.fit.energy_range import EnergyRange, choose_range
+from stixcore.spectra.fit.energy_range import SAME_ENERGY, EnergyRange, choose_range
 from stixcore.spectra.fit.recipe import NONTHERMAL
 from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.fit.verdict import FEW_COUNTS, few_counts, no_albedo
-
-#: Edges of channels and bands that differ by less are the same, keV.
-EDGE = 0.01
 
 
 @dataclass(frozen=True)
@@ -159,7 +156,7 @@ def _bands(spectrum: CountSpectrum) -> tuple[BandCounts, ...]:
     edges = [(float(spectrum.e_low[0]), float(spectrum.e_high[-1])), *BANDS]
     found = []
     for low, high in dict.fromkeys(edges):
-        inside = (spectrum.e_low >= low - EDGE) & (spectrum.e_high <= high + EDGE)
+        inside = (spectrum.e_low >= low - SAME_ENERGY) & (spectrum.e_high <= high + SAME_ENERGY)
         if not inside.any():
             continue
         found.append(

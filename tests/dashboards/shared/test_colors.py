@@ -13,6 +13,8 @@ from dashboards.shared.curve_colors import DARK, LIGHT
 from dashboards.shared.figure_style import CHOSEN, CURVES, INK
 from dashboards.shared.sky_figure import CONTOUR_COLORS
 from dashboards.shared.visibility_plot import COLORS as METHODS
+from jobs.regions.figure import COLORS as REGIONS
+from jobs.shared.palette import css_color
 
 SIGHTS = {
     "normal": np.eye(3),
@@ -36,6 +38,7 @@ PALETTES = {
     "curves": (CURVES, (WHITE, DARK_PAPER)),
     "attenuator in the strip of a file": ((CURVES[1], INK), (WHITE, DARK_PAPER)),
     "methods": (tuple(METHODS.values()), (WHITE, DARK_PAPER)),  # what was measured is points with bars, they are dashes
+    "regions": (tuple(map(css_color, REGIONS)), (BLACK,)),  # on maps, and beside the spectra
     "chosen": ((CHOSEN,), (WHITE, DARK_PAPER)),
     "contours": (CONTOUR_COLORS, (BLACK,)),
 }

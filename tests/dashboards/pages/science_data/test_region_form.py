@@ -30,7 +30,7 @@ from jobs.queue.journal import RequestState, TaskResult
 from stixcore.errors import InvalidProduct, SelectionError
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction
-from stixcore.imaging_spectroscopy.measure_regions import CANDIDATES
+from stixcore.imaging_spectroscopy.measure_regions import REGION_CANDIDATES
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon
 
 FLARE = "2211116471"
@@ -130,7 +130,7 @@ def test_a_refusal_stands_beside_its_region(picture):
 
 def test_the_automatic_model_names_what_it_chooses_from():
     assert model_name("auto") == "automatic: vth, vth+thick2 or vth+vth"
-    assert model_name("auto", CANDIDATES) == "automatic: vth, thick2, vth+thick2 or vth+vth"
+    assert model_name("auto", REGION_CANDIDATES) == "automatic: vth, thick2, vth+thick2 or vth+vth"
 
 
 def test_regions_look_different_without_colours():
