@@ -48,7 +48,8 @@ def _title(made: ComponentImages, method: Method) -> str:
     simulated = "SIMULATED   " if made.simulated else ""
     times = f"{format_time(pixels.t_start)[:19]} to {format_time(pixels.t_end)[11:19]} UTC at Solar Orbiter"
     uid = made.recipe.images.science.uid
-    return f"{simulated}{method_name(method)}   {times}   {low:g}-{high:g} keV   uid {uid}"
+    without = f" without {made.channels.gaps_text}" if made.channels.gaps else ""
+    return f"{simulated}{method_name(method)}   {times}   {low:g}-{high:g} keV{without}   uid {uid}"
 
 
 def _quality(made: ComponentImages) -> str:

@@ -91,6 +91,7 @@ def describe_components(made: ComponentImages, files: dict[str, Path]) -> dict[s
         "time_range": [format_time(spectrum.t_start), format_time(spectrum.t_end)],
         "requested": {"start": recipe.images.time_range[0], "end": recipe.images.time_range[1]},
         "energy_range_kev": list(made.channels.energy),
+        "energy_gaps_kev": [list(gap) for gap in made.channels.gaps],
         "location": {"hpc_x": recipe.images.location.x, "hpc_y": recipe.images.location.y},
         "verdict": made.verdict,
         "findings": findings_as_json(made.findings),

@@ -86,8 +86,19 @@ class Channels:
 
     @property
     def energy(self) -> tuple[float, float]:
-        """Range of the channels that are used, keV."""
+        """From the first to the last channel that is used, keV; it may have `gaps`."""
         return float(self.e_low[self.used][0]), float(self.e_high[self.used][-1])
+
+    @property
+    def gaps(self) -> tuple[tuple[float, float], ...]:
+        """Ranges within `energy` whose channels are not used, keV."""
+        ends, starts = self.e_high[self.used][:-1], self.e_low[self.used][1:]
+        return tuple((float(a), float(b)) for a, b in zip(ends, starts, strict=True) if b - a > SAME_ENERGY)
+
+    @property
+    def gaps_text(self) -> str:
+        """The gaps for people: "15-16 and 18-20 keV"; empty without any."""
+        return f"{' and '.join(f'{a:g}-{b:g}' for a, b in self.gaps)} keV" if self.gaps else ""
 
     @property
     def width(self) -> Floats:
@@ -106,11 +117,12 @@ class ComponentImage:
     name : str
         For people.
     flux : float, ct s⁻¹ cm⁻² keV⁻¹
-        In the band of all channels that are used.
+        Mean of all channels that are used.
     share : float
         Of the flux of all components.
     images : ImageSet
-        With the visibilities of the component in that band, its share of the counts, and the findings about both.
+        With the visibilities of the component in these channels, its share of their counts, and the findings about
+        both.
     """
 
     label: str
@@ -264,10 +276,11 @@ def _component_images(
     )
     ratio = np.array([one.amplitude / one.sigma for one in vis])
     misfit = unexplained_share(separated.chi2, separated.ndof, float((ratio**2).sum()))
-    common = tuple(_findings(recipe, fit, separated, misfit, vis[0].labels))
+    common = (*_gap_notes(channels), *_findings(recipe, fit, separated, misfit, vis[0].labels))
     weak = [_weak(label, share) for label, share in zip(fit.components, channels.weights.T, strict=True)]
     fluxes = component_fluxes(channels.flux, channels.width, channels.weights)
     pixels = data.sum_pixels(channels.energy)
+    covered = float(channels.width.sum()) / (pixels.e_high - pixels.e_low)
     made = []
     for number, label in enumerate(fit.components):
         source = replace(
@@ -276,7 +289,7 @@ def _component_images(
             sigma=fluxes[number] * separated.sigma[number],
             meta={**vis[0].meta, "e_low": pixels.e_low, "e_high": pixels.e_high, "component": label},
         )
-        scaled = component_pixels(pixels, source, float(fluxes[number]), data)
+        scaled = component_pixels(pixels, source, float(fluxes[number]), data, covered)
         told = None if progress is None else _numbered(progress, label, number, len(fluxes))
         images = _images_of(recipe, data, source, scaled, (*common, *weak[number]), told)
         share = float(fluxes[number] / fluxes.sum())
@@ -390,6 +403,18 @@ def _findings(
             yield Finding("component_labels", Severity.NOTE, text)
 
 
+def _gap_notes(channels: Channels) -> tuple[Finding, ...]:
+    """A note about channels that are left out between others."""
+    if not channels.gaps:
+        return ()
+    low, high = channels.energy
+    text = (
+        f"the images of {low:g}-{high:g} keV are without {channels.gaps_text}: fluxes are the means of the channels "
+        "that are used, and counts are theirs"
+    )
+    return (Finding("component_gaps", Severity.NOTE, text),)
+
+
 def _weak(label: str, weights: Floats) -> tuple[Finding, ...]:
     """A doubt about a component that is small in every channel."""
     strong = int((weights > LEAST_SHARE).sum())
@@ -402,7 +427,9 @@ def _weak(label: str, weights: Floats) -> tuple[Finding, ...]:
     return (Finding("component_weak", Severity.DOUBT, text),)
 
 
-def component_pixels(pixels: MetaPixels, vis: Visibilities, flux: float, data: PreparedData) -> MetaPixels:
+def component_pixels(
+    pixels: MetaPixels, vis: Visibilities, flux: float, data: PreparedData, covered: float
+) -> MetaPixels:
     """The counts of a band, scaled to the flux of a component: right in total, not in their pattern.
 
     Methods for visibilities take nothing but the total flux from them, and the verdict the number of counts.
@@ -415,13 +442,16 @@ def component_pixels(pixels: MetaPixels, vis: Visibilities, flux: float, data: P
         Of the component.
     flux : float, ct s⁻¹ cm⁻² keV⁻¹
     data : PreparedData
+    covered : float
+        Share of the band, in keV, whose channels are used: rates are their mean, counts their sum.
     """
     place = data.flare_xy(*vis.phase_center)
     share = flux / counted_flux(pixels, vis.labels, flare_xy=place, scheme=data.options.amplitude_scheme)
-    counts = ("counts", "background", "rate", "rate_sigma", "top_bottom")
+    rates, counts = ("rate", "rate_sigma"), ("counts", "background", "top_bottom")
     squares = ("counts_variance", "background_variance")
-    scaled = {name: share * getattr(pixels, name) for name in counts}
-    scaled |= {name: share**2 * getattr(pixels, name) for name in squares}
+    scaled = {name: share * getattr(pixels, name) for name in rates}
+    scaled |= {name: covered * share * getattr(pixels, name) for name in counts}
+    scaled |= {name: (covered * share) ** 2 * getattr(pixels, name) for name in squares}
     return replace(pixels, **scaled, single=None)
 
 

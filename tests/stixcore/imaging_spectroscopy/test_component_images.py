@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from scipy.ndimage import gaussian_filter
 
 from stixcore.errors import SelectionError
+from stixcore.image_files.components import write_component_image
 from stixcore.imaging.clean import CleanParameters, clean
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
@@ -283,6 +285,28 @@ def test_channels_say_why_they_are_not_used(made):
     # in the same pixels, counts and flux are proportional
     ratio = channels.counts[channels.used] / (channels.flux * channels.width)
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.03)
+
+
+def test_channels_left_out_between_others_are_said_and_not_counted(made, recipe, files, tmp_path):
+    """15-16 keV has fewer counts than 16-18 keV, which is twice as wide."""
+    channels = made.channels
+    (narrow,) = np.flatnonzero(channels.e_low == 15.0)
+    least = float(np.sqrt(channels.counts[narrow] * channels.counts[narrow + 1]))
+    images = replace(recipe.images, methods={Method.CLEAN: METHODS[Method.CLEAN]})
+    fewer = component_images(replace(recipe, images=images, least_counts=least), locate(files))
+    assert fewer.channels.energy == (5.0, 18.0)
+    assert fewer.channels.gaps[-1][1] == 16.0
+    assert fewer.channels.gaps_text.endswith("-16 keV")
+    assert channels.gaps == ()
+    (said,) = (found for found in fewer.findings if found.code == "component_gaps")
+    assert f"without {fewer.channels.gaps_text}" in said.text
+    counts = sum(one.images.counts[0] - one.images.counts[1] for one in fewer.components)
+    assert counts == pytest.approx(fewer.channels.counts[fewer.channels.used].sum(), rel=0.03)
+    path = tmp_path / "component.fits"
+    write_component_image(path, fewer, fewer.components[0], Method.CLEAN, np.datetime64("2026-12-01T00:00:00", "us"))
+    header = fits.getheader(path)
+    assert (header["ENERGY_L"], header["ENERGY_H"], header["COMPGAPS"]) == (5.0, 18.0, fewer.channels.gaps_text)
+    assert header["COMPKEV"] == pytest.approx(13.0 - sum(high - low for low, high in fewer.channels.gaps))
 
 
 def test_the_sum_of_the_components_is_the_visibility_of_the_band(made, files):
