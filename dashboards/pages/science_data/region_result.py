@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,16 +13,19 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from dashboards.pages.science_data.file_state import TimeEnergySelection
+from dashboards.pages.science_data.limited_threads import LimitedThreads
 from dashboards.pages.science_data.region_form import RegionForm
 from dashboards.shared.limits import WebLimits
 from jobs.regions.in_child import OwnRegionTask, measure_in_child
-from jobs.shared.errors import LimitReached
 from stixcore.errors import SelectionError
 
-#: Measurements that run at a time, over all sessions.
-_RUNNING = threading.BoundedSemaphore(WebLimits().regions)
-#: Measurements that run or wait, each in a thread.
-_BEGUN = threading.BoundedSemaphore(WebLimits().regions + WebLimits().regions_waiting)
+#: Measurements of all sessions.
+THREADS = LimitedThreads(
+    "regions",
+    running=WebLimits().regions,
+    waiting=WebLimits().regions_waiting,
+    refusal="the server is busy with other measurements; try again in a minute",
+)
 COMMAND_NAME = "command.txt"
 
 
@@ -63,28 +65,6 @@ def asked_of(form: RegionForm, box: TimeEnergySelection) -> tuple[Any, ...]:
         for name in (*form.image_options, *form.measured)
     )
     return (box, *options)
-
-
-def begin(work: Callable[[], None]) -> None:
-    """Run ``work`` in a thread, when it is its turn.
-
-    Raises
-    ------
-    LimitReached
-        If too many measurements are waiting.
-    """
-    if not _BEGUN.acquire(blocking=False):
-        message = "the server is busy with other measurements; try again in a minute"
-        raise LimitReached(message)
-
-    def run() -> None:
-        try:
-            with _RUNNING:
-                work()
-        finally:
-            _BEGUN.release()
-
-    threading.Thread(target=run, name="regions", daemon=True).start()
 
 
 def measure_box(

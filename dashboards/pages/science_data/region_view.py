@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel.ui as pmui
 
 from dashboards.pages.science_data import form_parts as parts
 from dashboards.pages.science_data import region_texts as texts
-from dashboards.pages.science_data.file_state import FileView
-from dashboards.pages.science_data.filing import Filing
+from dashboards.pages.science_data.file_state import TimeEnergySelection
 from dashboards.pages.science_data.form_parts import FIELD
-from dashboards.pages.science_data.newest_only import NewestOnly
+from dashboards.pages.science_data.measurement_view import BUTTON, MeasurementView, text_pane
 from dashboards.pages.science_data.own_images import running_html
 from dashboards.pages.science_data.prefilled_regions import region_address
 from dashboards.pages.science_data.region_entries import CIRCLE, ELLIPSE, POLYGON, RegionEntry, new_name
@@ -25,24 +22,19 @@ from dashboards.pages.science_data.region_feedback import BandFeedback, RegionNo
 from dashboards.pages.science_data.region_figure import RegionFigure
 from dashboards.pages.science_data.region_form import REGION_MODELS, RegionForm
 from dashboards.pages.science_data.region_map import MAP_PIXELS, RegionMap, default_region
-from dashboards.pages.science_data.region_result import RegionResult, asked_of, begin, measure_box
+from dashboards.pages.science_data.region_result import THREADS, RegionResult, asked_of, measure_box
 from dashboards.pages.science_data.region_rows import RegionRows
 from dashboards.pages.science_data.spectrum_texts import model_name
 from dashboards.pages.science_data.state import REGIONS_TAB
-from dashboards.pages.science_data.window_fields import WindowFields
-from dashboards.panel_patches.document_lock import locked_updates
 from dashboards.shared import formatting
-from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.notices import Notice
 from dashboards.shared.style import style
 from jobs.queue.requests import AUTO
-from jobs.shared.errors import ExecutorFault
-from stixcore.errors import SelectionError, StixError, public_sentence
+from stixcore.errors import SelectionError, public_sentence
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.measure_regions import REGION_CANDIDATES
 from stixcore.imaging_spectroscopy.region_recipe import REGION_METHODS
 from stixcore.spectra.regions import contours_above, source_regions
-
-log = logging.getLogger(__name__)
 
 CHANGED = "<p>The form has changed since the last measurement.</p>"
 DRAWN = {"circles": CIRCLE, "ellipses": ELLIPSE, "polygons": POLYGON}
@@ -51,48 +43,21 @@ HOW = {
     ELLIPSE: "Drag from the centre of a source outwards.",
     POLYGON: "Click the corners; click the first one again to close the polygon.",
 }
-_BUTTON: dict[str, Any] = {"size": "small", "margin": (6, 10, 6, 0)}
 
 
-class RegionView:
-    """Widgets around a `RegionForm`.
+class RegionView(MeasurementView[RegionForm, BandFeedback, RegionResult]):
+    """Widgets around a `RegionForm`; parameters as `MeasurementView`."""
 
-    Parameters
-    ----------
-    view : FileView
-    form : RegionForm
-    clock : callable
-        Returns the current time, UTC.
-    is_shown : callable
-        Whether the visitor sees this view; nothing is computed while it is hidden.
-    filing : Filing, optional
-        Files the measurement in the archive; None for a file of the visitor's own.
-    """
+    energies = True
+    threads = THREADS
 
-    def __init__(
-        self,
-        view: FileView,
-        form: RegionForm,
-        clock: Callable[[], np.datetime64],
-        is_shown: Callable[[], bool],
-        filing: Filing | None = None,
-    ) -> None:
-        self._filing = filing
-        self._view, self._form, self._clock, self._is_shown = view, form, clock, is_shown
-        self._previews, self._is_measuring, self._is_closed = NewestOnly(), False, False
-        self._in_turn = locked_updates(pn.state.curdoc)
-        self._window = WindowFields(view, self.refresh, energies=True)
+    def _build(self) -> None:
         self._map = RegionMap(MAP_PIXELS, self._add)
-        self._rows = RegionRows(form)
+        self._rows = RegionRows(self._form)
         self._figure: RegionFigure | None = None
         self._figure_place = pn.Column(sizing_mode="stretch_width", margin=0)
-        self._known, self._link, self._found, self._how = _pane(), _pane(), _pane(), _pane()
-        self._notices = Notices()
-        self.feedback: BandFeedback | None = None
+        self._known, self._link, self._found, self._how = text_pane(), text_pane(), text_pane(), text_pane()
         self.notes: tuple[RegionNote, ...] = ()
-        self.result: RegionResult | None = None
-        if pn.state.curdoc is not None:
-            pn.state.on_session_destroyed(lambda _: self._close())
 
     def view(self) -> pn.Column:
         """All components."""
@@ -119,11 +84,6 @@ class RegionView:
             sizing_mode="stretch_width",
             margin=(8, 0),
         )
-
-    def refresh(self) -> None:
-        """Show the selection, and feedback on it."""
-        self._window.show()
-        self._ask()
 
     # Fields ----------------------------------------------------------------------------------------------------------
 
@@ -159,7 +119,7 @@ class RegionView:
             variant="outlined",
             visible=False,
             on_click=lambda _: self._map.close_polygon(),
-            **_BUTTON,
+            **BUTTON,
         )
 
         def choose(*_: Any) -> None:
@@ -169,7 +129,7 @@ class RegionView:
 
         mode.param.watch(choose, "value")
         choose()
-        add: dict[str, Any] = {"variant": "outlined", "icon": "add", **_BUTTON}
+        add: dict[str, Any] = {"variant": "outlined", "icon": "add", **BUTTON}
         self._sources = pmui.Button(
             label="Sources of the fit", on_click=lambda _: self._add_many(self._fitted_sources), **add
         )
@@ -189,7 +149,7 @@ class RegionView:
         ]
 
     def _actions(self) -> pn.FlexBox:
-        self._run = pmui.Button(label="Measure", icon="play_arrow", on_click=lambda _: self.measure(), **_BUTTON)
+        self._run = pmui.Button(label="Measure", icon="play_arrow", on_click=lambda _: self.measure(), **BUTTON)
         self._download = pmui.FileDownload(
             callback=lambda: BytesIO() if self.result is None else self.result.archive(),
             filename="stx_regions.zip",
@@ -197,7 +157,7 @@ class RegionView:
             icon="download",
             variant="outlined",
             visible=False,
-            **_BUTTON,
+            **BUTTON,
         )
         filing = [] if self._filing is None else [self._filing.button]
         return pn.FlexBox(self._run, *filing, self._download, sizing_mode="stretch_width", align_items="center")
@@ -236,18 +196,8 @@ class RegionView:
 
     # Feedback --------------------------------------------------------------------------------------------------------
 
-    def _ask(self) -> None:
-        """Start to compute the image; earlier computations are discarded."""
-        box = self._view.box
-        if box is None or not self._is_shown():
-            return
-
-        def compute() -> None:
-            feedback = band_feedback(self._form, box)
-            if self._view.box is box:  # no other box was drawn meanwhile
-                self._in_turn(partial(self._show, feedback))
-
-        self._previews.ask(compute)
+    def _feedback_on(self, box: TimeEnergySelection) -> BandFeedback:
+        return band_feedback(self._form, box)
 
     def _show(self, feedback: BandFeedback) -> None:
         self.feedback = feedback
@@ -294,35 +244,14 @@ class RegionView:
 
     # Measurement -----------------------------------------------------------------------------------------------------
 
-    def measure(self) -> None:
-        """Start the measurement; one at a time."""
-        box = self._view.box
-        if box is None or self._is_measuring:
-            return
-
+    def _measured(self, box: TimeEnergySelection) -> RegionResult:
         def progress(step: str, number: int, total: int) -> None:
             self._in_turn(partial(self._show_progress, step, number / max(total, 1)))
 
-        def work() -> None:
-            if self._is_closed:
-                return
-            try:
-                result = measure_box(self._form, box, self._clock(), progress, lambda: not self._is_closed)
-            except (StixError, ExecutorFault, OSError) as error:
-                self._in_turn(partial(self._end, public_sentence(error), None))
-            except Exception:
-                log.exception("regions of %s failed", self._form.name_of)
-                self._in_turn(partial(self._end, "it failed; the operators find the reason in the log", None))
-            else:
-                self._in_turn(partial(self._end, "", result))
+        return measure_box(self._form, box, self._clock(), progress, lambda: not self._is_closed)
 
-        try:
-            begin(work)
-        except StixError as error:
-            self._show_problem(str(error))
-            return
-        self._is_measuring = self._run.disabled = True
-        self._notices.show([])
+    def _show_begin(self) -> None:
+        self._run.disabled = True
         self._figure_place[:] = []
         self._download.visible = False
         self._show_progress("waiting", 0.0)
@@ -334,12 +263,9 @@ class RegionView:
     def _end(self, problem: str, result: RegionResult | None) -> None:
         self._is_measuring, self.result = False, result
         if result is None:
-            self._show_problem(problem)
+            self._found.object, self._download.visible = "", False
+            self._notices.show([Notice("warning", f"No spectra. {formatting.sentence(problem)}")])
         self._look()
-
-    def _show_problem(self, problem: str) -> None:
-        self.result, self._found.object, self._download.visible = None, "", False
-        self._notices.show([Notice("warning", f"No spectra. {formatting.sentence(problem)}")])
 
     def _show_result(self, result: RegionResult) -> None:
         if self._figure is None:
@@ -350,15 +276,3 @@ class RegionView:
         self._found.object = texts.result_html(result.document, result.command)
         self._download.filename = result.file_name
         self._download.visible = True
-
-    def _close(self) -> None:
-        """The session has ended: compute nothing more, and keep nothing."""
-        self._previews.close()
-        self._is_closed = True
-        self.feedback = self.result = None
-
-
-def _pane() -> pn.pane.HTML:
-    """Container for text."""
-    sheets = [style("pages/science_data/analysis"), style("pages/science_data/spectrum")]
-    return pn.pane.HTML("", stylesheets=sheets, sizing_mode="stretch_width", margin=0)

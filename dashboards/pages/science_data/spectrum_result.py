@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,16 +13,21 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from dashboards.pages.science_data.file_state import TimeEnergySelection
+from dashboards.pages.science_data.limited_threads import LimitedThreads
 from dashboards.pages.science_data.spectrum_form import SpectrumForm
 from dashboards.shared.limits import WebLimits
-from jobs.shared.errors import LimitReached
 from jobs.spectra.command import spectrum_command
 from jobs.spectra.products import describe_spectrum, save_spectrum
 from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_spectrum
 from stixcore.spectra.models.thermal import built_in_table
 
-#: Counts the fits that run or wait, in all sessions.
-_BEGUN = threading.BoundedSemaphore(WebLimits().fits + WebLimits().fits_waiting)
+#: Fits of all sessions, which delay neither pages nor previews.
+THREADS = LimitedThreads(
+    "fit",
+    running=WebLimits().fits,
+    waiting=WebLimits().fits_waiting,
+    refusal="the server is busy with other fits; try again in a moment",
+)
 JSON_NAME, COMMAND_NAME = "spectrum.json", "command.txt"
 
 
@@ -84,37 +85,6 @@ class SpectrumResult:
             archive.writestr(COMMAND_NAME, f"{self.command}\n")
         content.seek(0)
         return content
-
-
-def run_later(work: Callable[[], None]) -> None:
-    """Run ``work`` in the thread for fits, which delays neither pages nor previews.
-
-    Raises
-    ------
-    LimitReached
-        If too many fits are waiting.
-    """
-    places = _BEGUN
-    if not places.acquire(blocking=False):
-        message = "the server is busy with other fits; try again in a moment"
-        raise LimitReached(message)
-
-    def run() -> None:
-        try:
-            work()
-        finally:
-            places.release()
-
-    try:
-        _threads().submit(run)
-    except RuntimeError:  # the server is ending
-        places.release()
-        raise
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(WebLimits().fits, thread_name_prefix="fit")
 
 
 def fit_box(form: SpectrumForm, box: TimeEnergySelection) -> SpectrumResult:

@@ -2,78 +2,42 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from functools import partial
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel.ui as pmui
 
 from dashboards.pages.science_data import spectrum_texts as texts
-from dashboards.pages.science_data.file_state import FileView
-from dashboards.pages.science_data.filing import Filing
-from dashboards.pages.science_data.newest_only import NewestOnly
+from dashboards.pages.science_data.file_state import TimeEnergySelection
+from dashboards.pages.science_data.measurement_view import BUTTON, MeasurementView, text_pane
 from dashboards.pages.science_data.prefilled_spectrum import spectrum_address
 from dashboards.pages.science_data.spectrum_feedback import SpectrumFeedback, spectrum_feedback
 from dashboards.pages.science_data.spectrum_fields import SpectrumFields
 from dashboards.pages.science_data.spectrum_form import SpectrumForm
-from dashboards.pages.science_data.spectrum_result import SpectrumResult, fit_box, run_later
+from dashboards.pages.science_data.spectrum_result import THREADS, SpectrumResult, fit_box
 from dashboards.pages.science_data.state import SPECTRUM_TAB
-from dashboards.pages.science_data.window_fields import WindowFields
-from dashboards.panel_patches.document_lock import locked_updates
 from dashboards.shared import formatting
-from dashboards.shared.notices import Notice, Notices
+from dashboards.shared.notices import Notice
 from dashboards.shared.spectrum_figure import SpectrumFigure
 from dashboards.shared.spectrum_table import spectrum_html
 from dashboards.shared.style import style
 from jobs.spectra.products import describe_spectrum
-from stixcore.errors import StixError, public_sentence
-
-log = logging.getLogger(__name__)
 
 CHANGED = "<p>The form has changed since the last fit.</p>"
 FITTING = "<p>Fitting…</p><progress aria-label='fitting'></progress>"
 
 
-class SpectrumView:
-    """Widgets around a `SpectrumForm`.
+class SpectrumView(MeasurementView[SpectrumForm, SpectrumFeedback, SpectrumResult]):
+    """Widgets around a `SpectrumForm`; parameters as `MeasurementView`."""
 
-    Parameters
-    ----------
-    view : FileView
-    form : SpectrumForm
-    clock : callable
-        Returns the current time, UTC.
-    is_shown : callable
-        Whether the visitor sees this view; nothing is computed while it is hidden.
-    filing : Filing, optional
-        Files the spectrum in the archive; None for a file of the visitor's own.
-    """
+    energies = False
+    threads = THREADS
 
-    def __init__(
-        self,
-        view: FileView,
-        form: SpectrumForm,
-        clock: Callable[[], np.datetime64],
-        is_shown: Callable[[], bool],
-        filing: Filing | None = None,
-    ) -> None:
-        self._filing = filing
-        self._view, self._form, self._clock, self._is_shown = view, form, clock, is_shown
-        self._previews, self._is_fitting, self._is_closed = NewestOnly(), False, False
-        self._in_turn = locked_updates(pn.state.curdoc)
-        self._window = WindowFields(view, self.refresh, energies=False)
-        self._fields = SpectrumFields(form)
+    def _build(self) -> None:
+        self._fields = SpectrumFields(self._form)
         self._figure = SpectrumFigure(260)
-        self._known, self._link, self._found = _pane(), _pane(), _pane()
-        self._notices = Notices()
-        self.feedback: SpectrumFeedback | None = None
-        self.result: SpectrumResult | None = None
-        if pn.state.curdoc is not None:
-            pn.state.on_session_destroyed(lambda _: self._close())
+        self._known, self._link, self._found = text_pane(), text_pane(), text_pane()
 
     def view(self) -> pn.Column:
         """All components."""
@@ -114,11 +78,6 @@ class SpectrumView:
             self.refresh()
         return pn.Column(both, sizing_mode="stretch_width", margin=(8, 0))
 
-    def refresh(self) -> None:
-        """Show the selection, and feedback on it."""
-        self._window.show()
-        self._ask()
-
     # Fields ----------------------------------------------------------------------------------------------------------
 
     def _times(self) -> list[Any]:
@@ -126,8 +85,7 @@ class SpectrumView:
         return [self._window.view, pn.pane.HTML(said, styles={"font-size": "13px"}, margin=0)]
 
     def _actions(self) -> pn.FlexBox:
-        button: dict[str, Any] = {"size": "small", "margin": (6, 10, 6, 0)}
-        self._fit = pmui.Button(label="Fit", icon="play_arrow", on_click=lambda _: self.fit(), **button)
+        self._fit = pmui.Button(label="Fit", icon="play_arrow", on_click=lambda _: self.measure(), **BUTTON)
         self._download = pmui.FileDownload(
             callback=self._files,
             filename="stx_spectrum.zip",
@@ -135,9 +93,9 @@ class SpectrumView:
             icon="download",
             variant="outlined",
             visible=False,
-            **button,
+            **BUTTON,
         )
-        more = pmui.Button(label="Advanced", icon="tune", variant="text", on_click=self._open_advanced, **button)
+        more = pmui.Button(label="Advanced", icon="tune", variant="text", on_click=self._open_advanced, **BUTTON)
         filing = [] if self._filing is None else [self._filing.button]
         parts = (self._fit, more, *filing, self._download)
         return pn.FlexBox(*parts, sizing_mode="stretch_width", align_items="center")
@@ -149,18 +107,8 @@ class SpectrumView:
 
     # Before the fit --------------------------------------------------------------------------------------------------
 
-    def _ask(self) -> None:
-        """Start to compute feedback; earlier computations are discarded."""
-        box = self._view.box
-        if box is None or not self._is_shown():
-            return
-
-        def compute() -> None:
-            feedback = spectrum_feedback(self._form, box)
-            if self._view.box is box:  # no other box was drawn meanwhile
-                self._in_turn(partial(self._show, feedback))
-
-        self._previews.ask(compute)
+    def _feedback_on(self, box: TimeEnergySelection) -> SpectrumFeedback:
+        return spectrum_feedback(self._form, box)
 
     def _show(self, feedback: SpectrumFeedback) -> None:
         self.feedback = feedback
@@ -168,7 +116,7 @@ class SpectrumView:
         self._link.object = texts.link_html(spectrum_address(self._form, feedback.box, SPECTRUM_TAB))
         if feedback.choice is not None:
             self._fields.show_backgrounds(feedback.choice)
-        self._fit.disabled = bool(feedback.refusals) or self._is_fitting
+        self._fit.disabled = bool(feedback.refusals) or self._is_measuring
         if self._filing is not None:
             self._filing.button.disabled = bool(feedback.refusals)
         result = self.result
@@ -183,48 +131,24 @@ class SpectrumView:
 
     # Fit -------------------------------------------------------------------------------------------------------------
 
-    def fit(self) -> None:
-        """Start the fit of the selection; one at a time."""
-        box = self._view.box
-        if box is None or self._is_fitting:
-            return
+    def _measured(self, box: TimeEnergySelection) -> SpectrumResult:
+        return fit_box(self._form, box)
 
-        def compute() -> None:
-            if self._is_closed:
-                return
-            try:
-                result = fit_box(self._form, box)
-            except (StixError, OSError) as error:
-                self._in_turn(partial(self._end, public_sentence(error), None))
-            except Exception:
-                log.exception("a fit of %s failed", self._form.name_of)
-                self._in_turn(partial(self._end, "it failed; the operators find the reason in the log", None))
-            else:
-                self._in_turn(partial(self._end, "", result))
-
-        try:
-            run_later(compute)
-        except StixError as error:
-            self._show_problem(str(error))
-            return
-        self._is_fitting = self._fit.disabled = True
-        self._notices.show([])
+    def _show_begin(self) -> None:
+        self._fit.disabled = True
         self._found.object = FITTING
 
     def _end(self, problem: str, result: SpectrumResult | None) -> None:
         known = self.feedback
-        self._is_fitting, self._fit.disabled = False, known is not None and bool(known.refusals)
+        self._is_measuring, self._fit.disabled = False, known is not None and bool(known.refusals)
         self.result = result
         if result is None:
-            self._show_problem(problem)
+            self._found.object, self._download.visible = "", False
+            self._notices.show([Notice("warning", f"No fit. {formatting.sentence(problem)}")])
         elif known is None or (not known.refusals and result.answers(known.request, known.background_file)):
             self._show_result(result)
         else:  # feedback on the same selection may follow, and then the fit is shown
             self._found.object = CHANGED
-
-    def _show_problem(self, problem: str) -> None:
-        self.result, self._found.object, self._download.visible = None, "", False
-        self._notices.show([Notice("warning", f"No fit. {formatting.sentence(problem)}")])
 
     def _show_result(self, result: SpectrumResult) -> None:
         self.result = result
@@ -236,15 +160,3 @@ class SpectrumView:
     def _files(self) -> BytesIO:
         """Files of the fit that is shown."""
         return BytesIO() if self.result is None else self.result.archive(self._clock())
-
-    def _close(self) -> None:
-        """The session has ended: compute nothing more, and keep nothing."""
-        self._previews.close()
-        self._is_closed = True
-        self.feedback = self.result = None
-
-
-def _pane() -> pn.pane.HTML:
-    """Container for text."""
-    sheets = [style("pages/science_data/analysis"), style("pages/science_data/spectrum")]
-    return pn.pane.HTML("", stylesheets=sheets, sizing_mode="stretch_width", margin=0)

@@ -3,7 +3,6 @@
 import json
 import shlex
 import shutil
-import threading
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -13,18 +12,17 @@ import pytest
 from astropy.io import fits
 
 from archive import Archive
-from dashboards.pages.science_data import spectrum_result
 from dashboards.pages.science_data.file_state import FileView
 from dashboards.pages.science_data.prefilled_spectrum import fill_in_spectrum, spectrum_address
 from dashboards.pages.science_data.spectrum_feedback import spectrum_feedback
 from dashboards.pages.science_data.spectrum_form import GIVEN, LISTED, PICKED, SEARCHED, SpectrumForm, parameters_of
-from dashboards.pages.science_data.spectrum_result import fit_box, run_later
+from dashboards.pages.science_data.spectrum_result import fit_box
 from dashboards.pages.science_data.spectrum_texts import feedback_html, link_html, model_options, result_html
 from dashboards.pages.science_data.state import ScienceState
 from dashboards.shared.source import ArchiveSource
 from jobs.cli.parser import main
 from jobs.queue.requests import NONE
-from jobs.shared.errors import BadRequest, LimitReached
+from jobs.shared.errors import BadRequest
 from stixcore.measure_spectrum import NO_MODEL
 from stixcore.spectra.files import read_spectrum_file
 
@@ -288,22 +286,3 @@ def test_the_attenuator_sets_the_range_and_refuses_a_time_range_in_which_it_move
     (refusal,) = spectrum_feedback(attenuated, view.box).refusals
     assert refusal.field == "Time range"
     assert "attenuator state (rcr) changes at 2022-11-11T11:" in refusal.text
-
-
-def test_a_limited_number_of_fits_wait(monkeypatch: Any) -> None:
-    began, go_on, done = threading.Event(), threading.Event(), threading.Semaphore(0)
-    monkeypatch.setattr(spectrum_result, "_BEGUN", threading.BoundedSemaphore(2))
-
-    def first() -> None:
-        began.set()
-        assert go_on.wait(60)
-        done.release()
-
-    run_later(first)
-    assert began.wait(60)
-    run_later(done.release)
-    with pytest.raises(LimitReached, match="busy with other fits"):
-        run_later(done.release)
-    assert not done.acquire(blocking=False)
-    go_on.set()
-    assert all(done.acquire(timeout=60) for _ in range(2))
