@@ -12,7 +12,7 @@ from typing import Any
 
 from archive import Archive
 from archive.errors import NotInArchive
-from archive.index.recorded import RECORDED, Recorded, RecordedRow
+from archive.index.recorded import RECORDED, REGION_RECORDS, SPECTRUM_RECORDS, Recorded, RecordedRow
 from jobs.regions.task import RegionTask, measure_and_write, recipe_of
 from jobs.spectra.task import SpectrumTask, measure_task, write_spectrum
 from stixcore.references import sha256_of
@@ -47,7 +47,7 @@ def spectrum_once(task: SpectrumTask) -> MeasurementResult:
     StixError
         When the files or the selection allow no spectrum.
     """
-    begin, table = perf_counter(), "spectra"
+    begin, table = perf_counter(), SPECTRUM_RECORDS.table.name
     measured = measure_task(task)
     spectrum_id = measured.recipe.spectrum_id
     row = None if is_kept(_archive(str(task.root)), table, spectrum_id) else write_spectrum(task, measured, begin)
@@ -62,7 +62,7 @@ def regions_once(task: RegionTask) -> MeasurementResult:
     StixError
         When the files or the selection do not give images and spectra.
     """
-    begin, table = perf_counter(), "region_spectra"
+    begin, table = perf_counter(), REGION_RECORDS.table.name
     recipe = recipe_of(task)
     kept = is_kept(_archive(str(task.root)), table, recipe.region_id)
     row = None if kept else measure_and_write(task, recipe, begin)
@@ -114,7 +114,7 @@ def _archive(root: str) -> Archive:
 
 
 def _row(archive: Archive, kind: Recorded[Any], key: str) -> RecordedRow | None:
-    find = archive.spectrum if kind.table.name == "spectra" else archive.region_spectrum
+    find = archive.spectrum if kind is SPECTRUM_RECORDS else archive.region_spectrum
     try:
         return find(key)
     except NotInArchive:

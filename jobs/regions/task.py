@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
 
 import numpy as np
 
 from archive import Archive
-from archive.atomic import leftovers
 from archive.chianti import thermal_table
 from archive.index.recorded import REGION_RECORDS
 from archive.index.schema import RegionSpectra
@@ -27,7 +25,6 @@ from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
 from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
 from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.options import ImageRequest
-from stixcore.software import software_version
 from stixcore.spectra.regions import Region
 from stixcore.spectrum_recipe import SpectrumRequest
 
@@ -131,51 +128,30 @@ def recipe_of(task: RegionTask) -> RegionRecipe:
 
 
 def measure_and_write(task: RegionTask, recipe: RegionRecipe, begin: float) -> RegionSpectra:
-    """Measure, then write the files and last the record, which shows that the folder is complete; returns the row.
+    """Measure, then write the files and the record; returns the row.
 
     ``begin`` is the start of the task by `perf_counter`; errors as `run_regions`.
     """
     measured = measure_regions(
         recipe, task.locate, catalog=task.calibration, table=thermal_table(task.root), progress=report_channel
     )
-    place = regions_folder(measured.whole.spectrum.t_start, recipe.region_id)
-    folder = task.root / place
-    unfinished = leftovers(folder)  # of a killed process
-    files = save_region_files(measured, folder, task.created)
-    row = _row(
-        measured,
-        task.context,
-        folder=str(place),
-        size=sum(path.stat().st_size for path in files.values()),
-        created=task.created,
-        elapsed=perf_counter() - begin,
+    return task.file_result(
+        REGION_RECORDS,
+        regions_folder(measured.whole.spectrum.t_start, recipe.region_id),
+        save=lambda folder: save_region_files(measured, folder, task.created),
+        make_row=lambda columns: _row(measured, task.context.background_uid, columns),
+        describe=lambda names: describe_regions(measured, names),
+        begin=begin,
     )
-    names = {key: Path(path.name) for key, path in files.items()}
-    REGION_RECORDS.write(folder, row, describe_regions(measured, names), map(str, names.values()))
-    for path in unfinished:
-        path.unlink(missing_ok=True)
-    return row
 
 
-def _row(
-    measured: MeasuredRegions,
-    context: SpectrumContext,
-    *,
-    folder: str,
-    size: int,
-    created: np.datetime64,
-    elapsed: float,
-) -> RegionSpectra:
-    """Row for the index; ``folder`` is inside the archive, ``size`` in bytes, ``elapsed`` in seconds."""
+def _row(measured: MeasuredRegions, background_uid: str | None, columns: Mapping[str, Any]) -> RegionSpectra:
+    """Row for the index; ``columns`` are those of `MeasurementTask.file_result`."""
     recipe, spectrum, imaged = measured.recipe, measured.whole.spectrum, measured.imaged
     images, location = recipe.images, recipe.images.location
-    background_uid = context.background_uid or (images.background.uid if images.background else None)
+    background_uid = background_uid or (images.background.uid if images.background else None)
     return RegionSpectra(
         region_id=recipe.region_id,
-        kind=str(context.kind),
-        uid=context.uid,
-        science_name=context.science_name,
-        flare_id=context.flare_id,
         t_start=spectrum.t_start,
         t_end=spectrum.t_end,
         method=str(recipe.method),
@@ -193,14 +169,8 @@ def _row(
         hpc_y=location.y,
         distance_au=measured.distance,
         recipe=recipe.to_json(),
-        folder=folder,
-        size=size,
-        author=context.author,
-        hidden=context.hidden,
         simulated=measured.simulated,
-        version=software_version(),
-        created_at=created,
-        elapsed_s=elapsed,
+        **columns,
     )
 
 

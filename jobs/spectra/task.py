@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -13,8 +14,8 @@ import numpy as np
 from archive import Archive
 from archive.atomic import leftovers
 from archive.chianti import thermal_table
+from archive.index.recorded import SPECTRUM_RECORDS, Recorded, RecordedRow
 from archive.index.schema import RunKind, Spectrum
-from archive.index.spectrum_records import write_spectrum_record
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, spectrum_folder
 from jobs.spectra.columns import parameter_columns
 from jobs.spectra.products import describe_doubts, describe_spectrum, save_ospex_pair
@@ -87,6 +88,56 @@ class MeasurementTask:
         """Path of a file of the recipe."""
         paths = (path for path in (self.science, self.background, *self.aspect) if path is not None)
         return {path.name: path for path in paths}[reference.name]
+
+    def file_result[Row: RecordedRow](
+        self,
+        kind: Recorded[Row],
+        place: PurePath,
+        *,
+        save: Callable[[Path], dict[str, Path]],
+        make_row: Callable[[Mapping[str, Any]], Row],
+        describe: Callable[[dict[str, Path]], dict[str, Any]],
+        begin: float,
+    ) -> Row:
+        """Write the files of a result, then its record, which shows that the folder is complete; returns the row.
+
+        Parameters
+        ----------
+        kind : Recorded
+        place : path
+            Folder, relative to the archive.
+        save : callable
+            Writes the files into a folder and returns their paths by kind.
+        make_row : callable
+            The row, from the columns that do not depend on what was measured.
+        describe : callable
+            The result as JSON values, from the names of its files by kind.
+        begin : float, s
+            Start of the task by `perf_counter`.
+        """
+        folder = self.root / place
+        unfinished = leftovers(folder)  # of a killed process
+        files = save(folder)
+        row = make_row(
+            {
+                "kind": str(self.context.kind),
+                "uid": self.context.uid,
+                "science_name": self.context.science_name,
+                "flare_id": self.context.flare_id,
+                "author": self.context.author,
+                "hidden": self.context.hidden,
+                "folder": str(place),
+                "size": sum(path.stat().st_size for path in files.values()),  # bytes
+                "version": software_version(),
+                "created_at": self.created,
+                "elapsed_s": perf_counter() - begin,
+            }
+        )
+        names = {key: Path(path.name) for key, path in files.items()}
+        kind.write(folder, row, describe(names), map(str, names.values()))
+        for path in unfinished:
+            path.unlink(missing_ok=True)
+        return row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,47 +220,26 @@ def measure_task(task: SpectrumTask) -> MeasuredSpectrum:
 
 
 def write_spectrum(task: SpectrumTask, measured: MeasuredSpectrum, begin: float) -> Spectrum:
-    """Write the pair of files, then the record, which shows that the folder is complete; returns its row.
+    """Write the pair of files of a spectrum, and its record; returns its row.
 
     ``begin`` is the start of the task by `perf_counter`.
     """
-    place = spectrum_folder(measured.spectrum.t_start, measured.recipe.spectrum_id)
-    folder = task.root / place
-    unfinished = leftovers(folder)  # of a killed process
-    files = save_ospex_pair(measured, folder / SPECTRUM_FILE, folder / RESPONSE_FILE, task.created)
-    row = _row(
-        measured,
-        task.context,
-        folder=str(place),
-        size=sum(path.stat().st_size for path in files.values()),
-        created=task.created,
-        elapsed=perf_counter() - begin,
+    return task.file_result(
+        SPECTRUM_RECORDS,
+        spectrum_folder(measured.spectrum.t_start, measured.recipe.spectrum_id),
+        save=lambda folder: save_ospex_pair(measured, folder / SPECTRUM_FILE, folder / RESPONSE_FILE, task.created),
+        make_row=lambda columns: _row(measured, task.context.background_uid, columns),
+        describe=lambda names: describe_spectrum(measured, names),
+        begin=begin,
     )
-    names = {key: Path(path.name) for key, path in files.items()}
-    write_spectrum_record(folder, row, describe_spectrum(measured, names))
-    for path in unfinished:
-        path.unlink(missing_ok=True)
-    return row
 
 
-def _row(
-    measured: MeasuredSpectrum,
-    context: SpectrumContext,
-    *,
-    folder: str,
-    size: int,
-    created: np.datetime64,
-    elapsed: float,
-) -> Spectrum:
-    """Row of a spectrum for the index; ``folder`` is inside the archive, ``size`` in bytes, ``elapsed`` in seconds."""
+def _row(measured: MeasuredSpectrum, background_uid: str | None, columns: Mapping[str, Any]) -> Spectrum:
+    """Row of a spectrum for the index; ``columns`` are those of `MeasurementTask.file_result`."""
     spectrum, recipe, location = measured.spectrum, measured.recipe, measured.location
-    background_uid = context.background_uid or (recipe.background.uid if recipe.background else None)
+    background_uid = background_uid or (recipe.background.uid if recipe.background else None)
     return Spectrum(
         spectrum_id=recipe.spectrum_id,
-        kind=str(context.kind),
-        uid=context.uid,
-        science_name=context.science_name,
-        flare_id=context.flare_id,
         t_start=spectrum.t_start,
         t_end=spectrum.t_end,
         no_fit=measured.no_fit,
@@ -227,14 +257,8 @@ def _row(
         hpc_y=None if location is None else location.y,
         distance_au=measured.distance,
         recipe=recipe.to_json(),
-        folder=folder,
-        size=size,
-        author=context.author,
-        hidden=context.hidden,
         simulated=measured.simulated,
-        version=software_version(),
-        created_at=created,
-        elapsed_s=elapsed,
+        **columns,
     )
 
 
