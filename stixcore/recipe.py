@@ -26,7 +26,7 @@ from stixcore.imaging.grid import PIXEL_LIMITS, ImageGrid
 from stixcore.imaging.methods import PARAMETERS, MethodParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
-from stixcore.recipe_json import LATER_PARAMETERS, read_document
+from stixcore.recipe_format import LATER_PARAMETERS, read_document
 from stixcore.references import CalibrationReference, FileReference, TableReference, sha256_of
 from stixcore.times import format_time, parse_time
 
@@ -255,7 +255,7 @@ class Recipe:
         ------
         SelectionError
             When the text is not a recipe: unsupported version, unknown or missing keys, values of the wrong type or
-            out of bounds (`stixcore.recipe_json`). The message names the key and the value.
+            out of bounds (`stixcore.recipe_format`). The message names the key and the value.
         """
         try:
             return cls._from_dict(read_document(text))
