@@ -33,8 +33,8 @@ Best times on two cores of a virtual machine, with linear algebra on one thread.
 (`xrayvisim`, `stixpy`) run alternately in one process on the same real data. Times depend on the load of the machine;
 ratios compare times of the same run. `make bench ARGS=speed` writes this page.
 """
-#: Heading of the section that `benchmarks.flares_page` measures.
-FLARES = "\n## Flares page\n"
+#: Heading of the first section that other benchmarks measure.
+OTHERS = "\n## Spectra of previews\n"
 #: Targets at 129² and 256².
 BARS = {"BP": (50, 60), "CLEAN": (500, 1500), "MEM_GE": (150, 250), "EM": (2, 12)}
 
@@ -47,7 +47,7 @@ def run() -> None:
     for table in found:
         print_table(*table)
     if SHARED_DATA.is_dir():
-        kept = "".join(PAGE.read_text(encoding="utf-8").partition(FLARES)[1:])  # measured by another benchmark
+        kept = "".join(PAGE.read_text(encoding="utf-8").partition(OTHERS)[1:])  # measured by other benchmarks
         PAGE.write_text(PREFACE + "".join(markdown_table(*table) for table in found) + kept, encoding="utf-8")
     else:
         print("\n  Skipped EM and the whole recipe: ../shared/data does not exist; docs/speed.md was not written")

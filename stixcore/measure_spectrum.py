@@ -192,7 +192,7 @@ def measure_recipe(
         message = f"the recipe needs the thermal table {wanted}, this installation has {found}"
         raise CalibrationError(message)
     request = recipe.request
-    data = read_science(verified(recipe.science, locate))
+    data = _science_of(verified(recipe.science, locate), recipe.science.sha256)
     quiet = None
     if recipe.background is not None:
         quiet = _background_of(_quiet_of(verified(recipe.background, locate), recipe.background.sha256), request)
@@ -263,9 +263,15 @@ def read_science(path: Path) -> PixelData | Spectrogram:
     return data.with_shifted_bins() if data.can_shift_bins else data
 
 
-#: Many spectra have the same background and auxiliary files, which are then read once; of a background of at most this
-#: many bins the counts are kept in memory as well (0.4 MB each).
+#: Many spectra have the same files, one after the other, which are then read once; of a background of at most this many
+#: bins the counts are kept in memory as well (0.4 MB each).
 _KEPT_BINS = 100
+
+
+@lru_cache(maxsize=1)
+def _science_of(path: Path, _sha256: str) -> PixelData | Spectrogram:
+    """A science file with verified contents."""
+    return read_science(path)
 
 
 @lru_cache(maxsize=4)

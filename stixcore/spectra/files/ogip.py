@@ -105,7 +105,7 @@ def write_pha(
     size = rows[0].counts.size
     quality = np.where(np.ones(size, bool) if good is None else good, GOOD, BAD).astype(np.int16)
     table = fits.BinTableHDU.from_columns(_pha_columns(rows, content, quality, several=several))
-    header = start_table(table, "SPECTRUM", created)
+    header = start_table(table.header, "SPECTRUM", created)
     files = {"RESPFILE": response_file, "ANCRFILE": area_file, "BACKFILE": background_file, "CORRFILE": "none"}
     header.update(files)
     _add_pha_keywords(header, rows, content, several=several)
@@ -199,7 +199,7 @@ def write_rmf(path: Path, response: Response, *, created: np.datetime64) -> None
         fits.Column("MATRIX", f"{size}D", array=matrix),
     ]
     table = fits.BinTableHDU.from_columns(columns)
-    header = start_table(table, "MATRIX", created)
+    header = start_table(table.header, "MATRIX", created)
     _add_response_keywords(header, response)
     header["HDUCLAS2"] = "RSP_MATRIX"
     header["HDUCLAS3"] = ("REDIST", "efficiency and area are in the ARF")
@@ -220,7 +220,7 @@ def write_arf(path: Path, response: Response, *, created: np.datetime64) -> None
     area = response.area * response.matrix.sum(axis=0)
     columns = [*_photon_columns(response), fits.Column("SPECRESP", "D", unit="cm**2", array=area)]
     table = fits.BinTableHDU.from_columns(columns)
-    header = start_table(table, "SPECRESP", created)
+    header = start_table(table.header, "SPECRESP", created)
     _add_response_keywords(header, response)
     header["HDUCLAS2"] = "SPECRESP"
     header["HDUVERS"] = "1.1.0"
@@ -259,7 +259,7 @@ def _ebounds(edges: Floats, created: np.datetime64) -> fits.BinTableHDU:
         fits.Column("E_MAX", "D", unit="keV", array=edges[1:]),
     ]
     table = fits.BinTableHDU.from_columns(columns)
-    header = start_table(table, "EBOUNDS", created)
+    header = start_table(table.header, "EBOUNDS", created)
     cards = {"HDUCLASS": "OGIP", "HDUCLAS1": "RESPONSE", "HDUCLAS2": "EBOUNDS", "HDUVERS": "1.2.0", "CHANTYPE": "PI"}
     header.update(cards)
     header["DETCHANS"] = edges.size - 1

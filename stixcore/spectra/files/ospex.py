@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 
 from stixcore.errors import SelectionError
+from stixcore.fits.encode import Keywords, KeywordValue, TableColumn, encode_primary, encode_table
 from stixcore.spectra.counts import CountSpectrum
 from stixcore.spectra.files.shared import (
     Floats,
@@ -84,7 +84,7 @@ def write_ospex_spectra(
     area = _checked_area(spectra, responses, pair)
     header = _primary(spectra, pair)
     tables = [_rates(spectra, area, pair), _energies(spectra[0], pair), _states(spectra, responses, area, pair)]
-    fits.HDUList([header, *tables]).writeto(path)
+    _create(path, [header, *tables])
 
 
 def write_ospex_response(
@@ -105,7 +105,13 @@ def write_ospex_response(
         _states(spectra, responses, area, pair),
         *matrices[1:],
     ]
-    fits.HDUList([_primary(spectra, pair), *tables]).writeto(path)
+    _create(path, [_primary(spectra, pair), *tables])
+
+
+def _create(path: Path, parts: Sequence[bytes]) -> None:
+    """Write a new file."""
+    with path.open("xb") as file:
+        file.writelines(parts)
 
 
 def _checked_area(spectra: Sequence[CountSpectrum], responses: Mapping[int, Response], pair: OspexPair) -> float:
@@ -121,9 +127,8 @@ def _checked_area(spectra: Sequence[CountSpectrum], responses: Mapping[int, Resp
     return responses[spectra[0].rcr].area / pair.distance**2
 
 
-def _primary(spectra: Sequence[CountSpectrum], pair: OspexPair) -> fits.PrimaryHDU:
-    hdu = fits.PrimaryHDU()
-    header = hdu.header
+def _primary(spectra: Sequence[CountSpectrum], pair: OspexPair) -> bytes:
+    header = Keywords()
     header["DATE"] = (seconds_text(pair.created), "File creation date (YYYY-MM-DDThh:mm:ss UTC)")
     add_origin(header)
     _add_common(header, spectra[0].e_low, spectra[0].e_high, pair)
@@ -139,10 +144,10 @@ def _primary(spectra: Sequence[CountSpectrum], pair: OspexPair) -> fits.PrimaryH
     header["VERSION"] = ("1.0", "File format version number")
     for doubt in spectra[0].doubts:
         header.add_history(doubt.encode("ascii", "replace").decode())
-    return hdu
+    return encode_primary(header)
 
 
-def _add_common(header: fits.Header, e_low: Floats, e_high: Floats, pair: OspexPair) -> None:
+def _add_common(header: Keywords, e_low: Floats, e_high: Floats, pair: OspexPair) -> None:
     header["TIME_UNI"] = 1
     header["ENERGY_L"] = float(e_low[0])
     header["ENERGY_H"] = float(e_high[-1])
@@ -151,7 +156,7 @@ def _add_common(header: fits.Header, e_low: Floats, e_high: Floats, pair: OspexP
     header["HIERARCH TIME_SHIFT"] = (pair.time_shift, "Earth-SO light travel time")
 
 
-def _add_detectors(header: fits.Header, area: float, label: str, pair: OspexPair) -> None:
+def _add_detectors(header: Keywords, area: float, label: str, pair: OspexPair) -> None:
     header["GEOAREA"] = (area, "Area of the pixels / D^2 [cm2 AU-2]")
     header["DETUSED"] = (label, "Label for detectors used")
     header["DETNAM"] = (label, "Label for detectors used")
@@ -161,7 +166,7 @@ def _add_detectors(header: fits.Header, area: float, label: str, pair: OspexPair
     header["HIERARCH SUN_DISTANCE"] = (pair.distance, "Distance in AU to Sun")
 
 
-def _rates(spectra: Sequence[CountSpectrum], area: float, pair: OspexPair) -> fits.BinTableHDU:
+def _rates(spectra: Sequence[CountSpectrum], area: float, pair: OspexPair) -> bytes:
     first, size, n = spectra[0], spectra[0].counts.size, len(spectra)
     starts, ends = _times(spectra, pair)
     midnight = starts[0].astype("datetime64[D]").astype("datetime64[us]")
@@ -170,18 +175,17 @@ def _rates(spectra: Sequence[CountSpectrum], area: float, pair: OspexPair) -> fi
     values = {key: np.array([getattr(one, key) for one in spectra]) for key in ("counts", "sigma", "systematic")}
     columns = [
         # RATE = C/(Δt·f): counts per second of live time, not per keV
-        fits.Column("RATE", f"{size}E", unit="counts/s", array=values["counts"] / livetime[:, None]),
-        fits.Column("STAT_ERR", f"{size}E", unit="counts/s", array=values["sigma"] / livetime[:, None]),
-        fits.Column("CHANNEL", f"{size}J", array=np.tile(np.arange(size), (n, 1))),
-        fits.Column("SPEC_NUM", "J", array=np.arange(1, n + 1)),
-        fits.Column("LIVETIME", "D", array=livetime / duration),
-        fits.Column("TIME", "D", unit="s", array=middle),
-        fits.Column("TIMEDEL", "E", unit="s", array=duration),
-        fits.Column("EXPOSURE", "D", unit="s", array=livetime),
-        fits.Column("SYS_ERR", f"{size}E", array=values["systematic"]),
+        TableColumn("RATE", "E", values["counts"] / livetime[:, None], "counts/s"),
+        TableColumn("STAT_ERR", "E", values["sigma"] / livetime[:, None], "counts/s"),
+        TableColumn("CHANNEL", "J", np.tile(np.arange(size), (n, 1))),
+        TableColumn("SPEC_NUM", "J", np.arange(1, n + 1)),
+        TableColumn("LIVETIME", "D", livetime / duration),
+        TableColumn("TIME", "D", middle, "s"),
+        TableColumn("TIMEDEL", "E", duration, "s"),
+        TableColumn("EXPOSURE", "D", livetime, "s"),
+        TableColumn("SYS_ERR", "E", values["systematic"]),
     ]
-    table = fits.BinTableHDU.from_columns(columns)
-    header = start_table(table, "RATE", pair.created)
+    header = start_table(Keywords(), "RATE", pair.created)
     _add_common(header, first.e_low, first.e_high, pair)
     _add_detectors(header, area, elements_label(first.detectors, first.pixels), pair)
     header["HIERARCH REQUEST_ID"] = (first.request_id, "Unique Request ID")
@@ -199,13 +203,13 @@ def _rates(spectra: Sequence[CountSpectrum], area: float, pair: OspexPair) -> fi
     header["TASSIGN"] = ("SATELLITE", "Place of time assignment")
     header["CLOCKCOR"] = ("T", "Clock Correction to UT")
     header.add_comment("absTime[i] = mjd2any(MJDREF + TIMEZERO) + TIME[i]")
-    return table
+    return encode_table(columns, header)
 
 
-def _add_rate_keywords(header: fits.Header, spectrum: CountSpectrum, exposure: float, size: int) -> None:
+def _add_rate_keywords(header: Keywords, spectrum: CountSpectrum, exposure: float, size: int) -> None:
     """Add the OGIP keywords of rates."""
     subtracted = bool(spectrum.background_source)
-    cards: dict[str, tuple[object, str]] = {
+    cards: dict[str, tuple[KeywordValue, str]] = {
         "HDUCLASS": ("OGIP", "File conforms to OGIP/GSFC convention"),
         "HDUCLAS1": ("SPECTRUM", "File contains spectrum"),
         "HDUCLAS2": ("NET" if subtracted else "TOTAL", "Extension contains a spectrum"),
@@ -234,58 +238,50 @@ def _add_rate_keywords(header: fits.Header, spectrum: CountSpectrum, exposure: f
     header["BACKNAME"] = (spectrum.background_source or "none", "Subtracted background")
 
 
-def _energies(spectrum: CountSpectrum, pair: OspexPair) -> fits.BinTableHDU:
+def _energies(spectrum: CountSpectrum, pair: OspexPair) -> bytes:
     columns = [
-        fits.Column("CHANNEL", "J", array=np.arange(spectrum.e_low.size)),
-        fits.Column("E_MIN", "E", unit="keV", array=spectrum.e_low),
-        fits.Column("E_MAX", "E", unit="keV", array=spectrum.e_high),
+        TableColumn("CHANNEL", "J", np.arange(spectrum.e_low.size)),
+        TableColumn("E_MIN", "E", spectrum.e_low, "keV"),
+        TableColumn("E_MAX", "E", spectrum.e_high, "keV"),
     ]
-    table = fits.BinTableHDU.from_columns(columns)
-    start_table(table, "ENEBAND", pair.created)
-    return table
+    return encode_table(columns, start_table(Keywords(), "ENEBAND", pair.created))
 
 
-def _states(
-    spectra: Sequence[CountSpectrum], responses: Mapping[int, Response], area: float, pair: OspexPair
-) -> fits.BinTableHDU:
+def _states(spectra: Sequence[CountSpectrum], responses: Mapping[int, Response], area: float, pair: OspexPair) -> bytes:
     """Attenuator states and the times at which they begin, in seconds after 1979-01-01, in one row."""
     starts, _ = _times(spectra, pair)
     states = np.array([spectrum.rcr for spectrum in spectra])
     first = np.flatnonzero(np.concatenate([[True], np.diff(states) != 0]))
     place = responses[spectra[0].rcr].place
-    repeat = "" if first.size == 1 else str(first.size)
     columns = [
-        fits.Column("FLARE_XYOFFSET", "2E", unit="arcsec", array=np.array([place])),
-        fits.Column("USE_FLARE_XYOFFSET", "I", array=np.array([int(tuple(place) != (0.0, 0.0))])),
-        fits.Column("SP_ATTEN_STATE$$TIME", f"{repeat}D", array=_row((starts[first] - TIME_ORIGIN) / _SECOND)),
-        fits.Column("SP_ATTEN_STATE$$STATE", f"{repeat}B", array=_row(states[first].astype(np.uint8))),
+        TableColumn("FLARE_XYOFFSET", "E", np.array([place]), "arcsec"),
+        TableColumn("USE_FLARE_XYOFFSET", "I", np.array([int(tuple(place) != (0.0, 0.0))])),
+        TableColumn("SP_ATTEN_STATE$$TIME", "D", _row((starts[first] - TIME_ORIGIN) / _SECOND)),
+        TableColumn("SP_ATTEN_STATE$$STATE", "B", _row(states[first].astype(np.uint8))),
     ]
-    table = fits.BinTableHDU.from_columns(columns)
-    header = start_table(table, STATES_EXTENSION, pair.created)
-    header["EXTNAME"] = STATES_EXTENSION
+    header = start_table(Keywords(), STATES_EXTENSION, pair.created)
     header["GEOAREA"] = area
-    return table
+    return encode_table(columns, header)
 
 
 def _row(values: np.ndarray) -> np.ndarray:
     return values if values.size == 1 else values[None, :]
 
 
-def _matrix(response: Response, state: int, area: float, first: Response, pair: OspexPair) -> fits.BinTableHDU:
+def _matrix(response: Response, state: int, area: float, first: Response, pair: OspexPair) -> bytes:
     photons, size = response.photon_edges, response.channel_edges.size - 1
     n = photons.size - 1
     # MATRIX(j, i) = R(i, j)/ΔE(i) · A/A_first
     matrix = (response.matrix / np.diff(response.channel_edges)[:, None]).T * (response.area / first.area)
     columns = [
-        fits.Column("ENERG_LO", "D", unit="keV", array=photons[:-1]),
-        fits.Column("ENERG_HI", "D", unit="keV", array=photons[1:]),
-        fits.Column("N_GRP", "I", array=np.ones(n)),
-        fits.Column("F_CHAN", "J", array=np.zeros(n)),
-        fits.Column("N_CHAN", "J", array=np.full(n, size)),
-        fits.Column("MATRIX", f"{size}E", array=matrix),
+        TableColumn("ENERG_LO", "D", photons[:-1], "keV"),
+        TableColumn("ENERG_HI", "D", photons[1:], "keV"),
+        TableColumn("N_GRP", "I", np.ones(n)),
+        TableColumn("F_CHAN", "J", np.zeros(n)),
+        TableColumn("N_CHAN", "J", np.full(n, size)),
+        TableColumn("MATRIX", "E", matrix),
     ]
-    table = fits.BinTableHDU.from_columns(columns)
-    header = start_table(table, "SPECRESP MATRIX", pair.created)
+    header = start_table(Keywords(), "SPECRESP MATRIX", pair.created)
     edges = response.channel_edges
     _add_common(header, edges[:-1], edges[1:], pair)
     _add_detectors(header, area, elements_label(response.detectors, response.pixels), pair)
@@ -299,10 +295,10 @@ def _matrix(response: Response, state: int, area: float, first: Response, pair: 
     header["NUMELT"] = n * size
     header["LO_THRES"] = ""
     header.add_comment("MATRIX is in counts per keV and photon; multiply by the width of the channel and GEOAREA")
-    return table
+    return encode_table(columns, header)
 
 
-def _add_response_keywords(header: fits.Header, response: Response, state: int, pair: OspexPair) -> None:
+def _add_response_keywords(header: Keywords, response: Response, state: int, pair: OspexPair) -> None:
     header["PHAFILE"] = pair.spectrum_file
     header["SOFTWARE"] = "OSPEX"
     header["SEPDETS"] = (0, "Sum of response matrices")
@@ -314,21 +310,20 @@ def _add_response_keywords(header: fits.Header, response: Response, state: int, 
     header["HDUCLAS1"] = "RESPONSE"
 
 
-def _channels(response: Response, state: int, area: float, pair: OspexPair) -> fits.BinTableHDU:
+def _channels(response: Response, state: int, area: float, pair: OspexPair) -> bytes:
     edges = response.channel_edges
     columns = [
-        fits.Column("CHANNEL", "J", array=np.arange(edges.size - 1)),
-        fits.Column("E_MIN", "E", unit="keV", array=edges[:-1]),
-        fits.Column("E_MAX", "E", unit="keV", array=edges[1:]),
+        TableColumn("CHANNEL", "J", np.arange(edges.size - 1)),
+        TableColumn("E_MIN", "E", edges[:-1], "keV"),
+        TableColumn("E_MAX", "E", edges[1:], "keV"),
     ]
-    table = fits.BinTableHDU.from_columns(columns)
-    header = start_table(table, "EBOUNDS", pair.created)
+    header = start_table(Keywords(), "EBOUNDS", pair.created)
     _add_common(header, edges[:-1], edges[1:], pair)
     _add_detectors(header, area, elements_label(response.detectors, response.pixels), pair)
     _add_response_keywords(header, response, state, pair)
     header["HDUCLAS2"] = "EBOUNDS"
     header["HDUVERS"] = "1.2.0"
-    return table
+    return encode_table(columns, header)
 
 
 def _times(spectra: Sequence[CountSpectrum], pair: OspexPair) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from stixcore.errors import SelectionError
+from stixcore.fits.encode import Keywords
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, subcollimator_table
 from stixcore.software import CREATOR, software_version
 from stixcore.spectra.counts import CountSpectrum
@@ -128,16 +129,15 @@ def require_distance(distance: float) -> None:
         raise SelectionError(message)
 
 
-def start_table(table: fits.BinTableHDU, name: str, created: np.datetime64) -> fits.Header:
-    """Name a table and give it the keywords of every extension; returns its header."""
-    table.name = name
-    header = table.header
+def start_table[Header: (fits.Header, Keywords)](header: Header, name: str, created: np.datetime64) -> Header:
+    """Add the name of a table and the keywords of every extension; returns the header."""
+    header["EXTNAME"] = (name, "extension name")
     header["DATE"] = (seconds_text(created), "File creation date (YYYY-MM-DDThh:mm:ss UTC)")
     add_origin(header)
     return header
 
 
-def add_origin(header: fits.Header) -> None:
+def add_origin(header: fits.Header | Keywords) -> None:
     """Add observatory, instrument and software."""
     header["LONGSTRN"] = ("OGIP 1.0", "The OGIP long string convention may be used.")
     header["ORIGIN"] = ("STIX", "Spectrometer Telescope for Imaging X-rays")
@@ -147,7 +147,7 @@ def add_origin(header: fits.Header) -> None:
     header["CREATOR"] = (f"{CREATOR} {software_version()}", "Software that wrote the file")
 
 
-def add_scheme(header: fits.Header, response: Response) -> None:
+def add_scheme(header: fits.Header | Keywords, response: Response) -> None:
     """Add how a response was made."""
     header["RSPSCHEM"] = (response.scheme, "Scheme of the response")
     header["TAILING"] = (response.tailing, "Loss of charge in the detector included")
