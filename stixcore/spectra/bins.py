@@ -34,7 +34,7 @@ def equal_steps(data: PixelData, times: slice, step: float) -> list[Interval]:
         When ``step`` is not positive.
     """
     if not step > 0:
-        message = f"the step must be longer than nothing, found {step:g} s"
+        message = f"the step must be positive, found {step:g} s"
         raise SelectionError(message)
     return _grouped(data, times, data.duration[times], step, slack=0.5)
 
@@ -50,7 +50,7 @@ def equal_counts(data: PixelData, times: slice, channels: slice, counts: float) 
         When ``counts`` is not positive.
     """
     if not counts > 0:
-        message = f"the number of counts must be more than nothing, found {counts:g}"
+        message = f"the number of counts must be positive, found {counts:g}"
         raise SelectionError(message)
     recorded = recorded_counts(data, times, channels)
     return _grouped(data, times, recorded, counts, slack=0.0)

@@ -274,7 +274,7 @@ def _mask(region: Region, grid: ImageGrid, image: Floats | None) -> Masks:
         raise SelectionError(message)
     mask = region.contains(grid.center[0] + grid.x[None, :], grid.center[1] + grid.y[:, None])
     if not mask.any():
-        message = f"region {region.name!r} contains the centre of no pixel (pixels of {grid.pixel:g} arcsec)"
+        message = f"region {region.name!r} contains no pixel centre (pixels of {grid.pixel:g} arcsec)"
         raise SelectionError(message)
     return mask
 
@@ -297,7 +297,7 @@ def _contour_mask(region: Contour, grid: ImageGrid, image: Floats | None) -> Mas
         raise SelectionError(message)
     mask = np.asarray(labels == labels[row, column])
     if mask[[0, -1]].any() or mask[:, [0, -1]].any():
-        message = f"region {region.name!r}: its contour reaches the edge of the map, and may go on outside it"
+        message = f"region {region.name!r}: its contour reaches the edge of the map and may continue outside it"
         raise SelectionError(message)
     return mask
 

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stixcore.errors import SelectionError
-from stixcore.instrument.geometry import BACKGROUND_MONITOR, FLARE_LOCATOR
+from stixcore.instrument.geometry import BACKGROUND_MONITOR
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, pixel_area
+from stixcore.spectra.apertures import require_same_apertures
 from stixcore.spectra.detector import detector_matrix
 from stixcore.spectra.tables import response_tables
 from stixcore.spectra.transmission import (
@@ -164,22 +165,14 @@ def make_response(
 def _indices(values: Sequence[int], limit: int, name: str) -> tuple[int, ...]:
     chosen = tuple(sorted(int(value) for value in values))
     if not chosen or len(set(chosen)) != len(chosen) or chosen[0] < 0 or chosen[-1] >= limit:
-        message = f"{name} must be distinct indices of 0-{limit - 1}, at least one, found {list(values)}"
+        message = f"{name} must be different indices from 0 to {limit - 1}, found {list(values) or 'none'}"
         raise SelectionError(message)
     return chosen
 
 
 def _detectors(detectors: Sequence[int]) -> tuple[int, ...]:
     chosen = _indices(detectors, N_DETECTORS, "detectors")
-    if FLARE_LOCATOR in chosen:
-        message = f"detectors: the coarse flare locator (index {FLARE_LOCATOR}) has no response for spectra"
-        raise SelectionError(message)
-    if BACKGROUND_MONITOR in chosen and len(chosen) > 1:
-        message = (
-            f"detectors: the background monitor (index {BACKGROUND_MONITOR}) has other apertures than the grids; "
-            "take it alone, or leave it out"
-        )
-        raise SelectionError(message)
+    require_same_apertures(chosen)
     return chosen
 
 

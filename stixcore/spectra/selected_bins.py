@@ -13,8 +13,9 @@ from stixcore.calibration.energy import EdgeCorrection
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.fits.products import PixelData, Spectrogram, Times
 from stixcore.fits.windows import bins_of_window
-from stixcore.instrument.geometry import BACKGROUND_MONITOR, FLARE_LOCATOR, IMAGING_LABELS, detector_indices
+from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS
+from stixcore.spectra.apertures import require_same_apertures
 from stixcore.spectra.attenuator_changes import bins_with_changes
 from stixcore.spectra.summed_bins import Elements, SummedBins, common_channels, sum_pixel_bins, sum_spectrogram_bins
 
@@ -113,15 +114,7 @@ def _chosen_detectors(
         coarse = detector_indices(IMAGING_LABELS)
         wanted = [int(d) for d in sorted(coarse) if on[d] and (quiet is None or quiet[d])]
     chosen = _checked("detectors", data.header.name, wanted, on, "off in some time bins")
-    if FLARE_LOCATOR in chosen:
-        message = f"{data.header.name}: detectors: {FLARE_LOCATOR} is the flare locator, which has no response"
-        raise SelectionError(message)
-    if BACKGROUND_MONITOR in chosen and len(chosen) > 1:
-        message = (
-            f"{data.header.name}: detectors: {BACKGROUND_MONITOR} is the background monitor, whose apertures "
-            "differ; it can only be used alone"
-        )
-        raise SelectionError(message)
+    require_same_apertures(chosen, data.header.name)
     if background is not None and quiet is not None:
         _require_background("detectors", background.header.name, chosen, quiet, "off")
     return chosen

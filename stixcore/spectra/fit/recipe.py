@@ -207,11 +207,13 @@ def _check(spectrum: CountSpectrum, response: Response, distance: float, angle: 
     if low.size != spectrum.counts.size or (
         max(np.abs(low - spectrum.e_low).max(), np.abs(high - spectrum.e_high)[closed].max(initial=0.0)) > SAME_EDGE
     ):
-        message = "the response has other energy channels than the spectrum; make it with the spectrum's edges"
+        message = (
+            "response and spectrum have different energy channels; make the response for those of the spectrum"
+        )
         raise CalibrationError(message)
     for name in ("detectors", "pixels"):
         if tuple(sorted(getattr(spectrum, name))) != tuple(sorted(getattr(response, name))):
-            message = f"the response is for other {name} than the spectrum"
+            message = f"response and spectrum have different {name}"
             raise CalibrationError(message)
     expected = spectrum.rcr > 0 and spectrum.detectors != (BACKGROUND_MONITOR,)  # it has none in front
     if expected != response.attenuator:

@@ -54,7 +54,7 @@ def packed_response(folder: Path) -> bytes:
     Raises
     ------
     CalibrationError
-        When an energy of a table is no multiple of the unit in which energies are stored.
+        When an energy of a table is not a multiple of the unit in which energies are stored.
     FileNotFoundError
         When a table is missing.
     """
@@ -87,7 +87,7 @@ def _rows(path: Path) -> list[str]:
 def _integers(energy: Floats, name: str) -> NDArray[np.int32]:
     steps = np.round(energy / ENERGY_UNIT)
     if np.abs(steps * ENERGY_UNIT - energy).max() > 1e-6:
-        message = f"{name}: an energy is no multiple of {ENERGY_UNIT:g} keV"
+        message = f"{name}: an energy is not a multiple of {ENERGY_UNIT:g} keV"
         raise CalibrationError(message)
     return steps.astype(np.int32)
 

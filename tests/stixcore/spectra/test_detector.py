@@ -101,7 +101,7 @@ def test_tables_of_another_schema_or_unit_are_refused(monkeypatch, tmp_path):
             response_tables()
     finally:
         response_tables.cache_clear()
-    with pytest.raises(CalibrationError, match=r"some\.csv: an energy is no multiple of 0\.0001 keV"):
+    with pytest.raises(CalibrationError, match=r"some\.csv: an energy is not a multiple of 0\.0001 keV"):
         maker._integers(np.array([3.00005]), "some.csv")
 
 

@@ -140,7 +140,7 @@ REFUSED = {
     "outside the map by 10 arcsec in the south": [Ellipse("a", 500.0, -260.0, 30.0, 10.0)],
     "outside the map by 20 arcsec in the east": [Polygon("a", ((400.0, -200.0), (450.0, -210.0), (450.0, -190.0)))],
     "outside the map by 1 arcsec in the north": [Ellipse("a", 500.0, -160.0, 21.0, 3.0, 90.0)],
-    "contains the centre of no pixel": [Circle("a", 500.0, -200.0, 0.5)],
+    "contains no pixel centre": [Circle("a", 500.0, -200.0, 0.5)],
     "overlap in .* pixels": [Circle("a", 490.0, -200.0, 15.0), Circle("b", 510.0, -200.0, 15.0)],
     "two regions have the name 'a'": [Circle("a", 480.0, -200.0, 5.0), Circle("a", 510.0, -200.0, 5.0)],
     "at least one region": [],

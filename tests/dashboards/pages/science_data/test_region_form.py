@@ -117,7 +117,7 @@ def test_a_refusal_stands_beside_its_region(picture):
     assert "'b'" in said[0]
     assert "'a'" in said[1]
     assert "outside the map by 2 arcsec in the west" in said[2]
-    assert "contains the centre of no pixel" in said[3]
+    assert "contains no pixel centre" in said[3]
     assert "another region has the name 'e'" in said[4]
     assert "found “x”" in said[5]
     assert [note.refusal != "" for note in region_notes(entries, None)] == [False, False, False, False, True, True]

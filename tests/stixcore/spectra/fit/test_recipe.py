@@ -347,9 +347,9 @@ def test_spectrum_and_response_must_match(instrument, make_spectrum):
     response = instrument()
     spectrum = make_spectrum(response)
     for other, match in (
-        (replace(spectrum, e_low=spectrum.e_low + 0.5), "other energy channels"),
-        (replace(spectrum, detectors=(4, 5)), "other detectors"),
-        (replace(spectrum, pixels=(4,)), "other pixels"),
+        (replace(spectrum, e_low=spectrum.e_low + 0.5), "different energy channels"),
+        (replace(spectrum, detectors=(4, 5)), "different detectors"),
+        (replace(spectrum, pixels=(4,)), "different pixels"),
         (replace(spectrum, rcr=1), "in in the spectrum and out in the response"),
     ):
         with pytest.raises(CalibrationError, match=match):
