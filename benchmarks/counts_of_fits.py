@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.accuracy_page import write_table
 from benchmarks.spectral_fits import ANGLE, DISTANCE, SHAPES, Shape, coarse_response, simulate
-from stixcore.measure_track import LEAST_COUNTS
+from stixcore.measure_track import LEAST_FIT_COUNTS
 from stixcore.spectra.fit import SpectrumFit, fit_spectrum
 from stixcore.spectra.fit.parameters import Value
 from stixcore.spectra.models.thermal import KEV_PER_MK
@@ -65,7 +65,7 @@ def run() -> None:
     """Write the section of the page."""
     response, rng = coarse_response(), np.random.default_rng(SEED)
     rows = [_row(shape, level, response, rng) for shape in SHAPES for level in LEVELS]
-    rows.append(_row(BRIGHT_ELECTRONS, LEAST_COUNTS, response, np.random.default_rng(SEED)))
+    rows.append(_row(BRIGHT_ELECTRONS, LEAST_FIT_COUNTS, response, np.random.default_rng(SEED)))
     columns = [
         "flare",
         "net counts",
@@ -83,6 +83,6 @@ def run() -> None:
 INTRODUCTION = f"""How many counts the automatic recipe needs: {REPETITIONS} spectra in each row, simulated as above.
 The error is what 68 % of the fits do not exceed; "3 σ" is how often the truth is inside three standard deviations. With
 few counts the recipe takes electrons for heat, and their index is at a bound of the fit. A step of a
-[track of fits](decisions/cubes.md) has at least {LEAST_COUNTS:,.0f} counts. Where electrons outshine the hot plasma
+[track of fits](decisions/cubes.md) has at least {LEAST_FIT_COUNTS:,.0f} counts. Where electrons outshine the hot plasma
 (last row), T is less certain and δ more. `python -m benchmarks counts_of_fits` writes this section.
 """

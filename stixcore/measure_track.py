@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 #: of 97 % of simulated flares, their index is known to 0.1 to 0.9 and the temperature to 4 to 9 %; with a quarter it
 #: takes electrons for heat in most flares, with half it misses those of a sixth (``docs/accuracy.md``, "Counts of a
 #: fit").
-LEAST_COUNTS = 20_000.0
+LEAST_FIT_COUNTS = 20_000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class FittedStep:
 
 
 def measure_track(
-    inputs: TrackInputs, steps: Sequence[slice], least_counts: float = LEAST_COUNTS
+    inputs: TrackInputs, steps: Sequence[slice], least_counts: float = LEAST_FIT_COUNTS
 ) -> tuple[FittedStep, ...]:
     """Fit the spectrum of every step, automatically and with reflection at the Sun.
 

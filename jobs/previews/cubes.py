@@ -32,7 +32,7 @@ from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import AspectTable, PixelData
 from stixcore.fits.read import read_aspect
 from stixcore.imaging.reconstruction import Method
-from stixcore.measure_track import LEAST_COUNTS
+from stixcore.measure_track import LEAST_FIT_COUNTS
 from stixcore.options import default_methods
 from stixcore.pointings import solutions_in_window
 from stixcore.prepare import PreparedData, find_pointing
@@ -74,7 +74,7 @@ class CubeRules:
     max_steps: int = 12
     method: Method = Method.CLEAN
     copies: int = 12
-    fit_counts: float = LEAST_COUNTS
+    fit_counts: float = LEAST_FIT_COUNTS
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class RegionFractions:
     fraction, fraction_sigma : (n,) float
         φ, whose sum is 1, and its error.
     chi2 : float
-        Of the sources of a forward fit, per degree of freedom; NaN for images.
+        χ² per degree of freedom of the sources of a forward fit; NaN for images.
     """
 
     flux: Floats
@@ -67,13 +67,13 @@ def image_fractions(
     Parameters
     ----------
     image : Reconstruction
-        Of CLEAN the components count: the restored map also has flux of neighbouring sources in a region.
+        For CLEAN, the flux is that of the components: the restored map smears it into neighbouring regions.
     masks : (n_region, ny, nx) bool
         Without common pixels.
     copies : sequence of Reconstruction
         Images of simulated copies (`stixcore.imaging.ensemble.simulated_images`). Without them errors are NaN.
     least_error : float, ct s⁻¹ cm⁻² keV⁻¹
-        Error of the flux of a point source (`point_error`). No region has a smaller one, also where CLEAN found nothing
+        Error of the flux of a point source (`point_error`). No region has a smaller one, even where CLEAN found nothing
         in any copy.
 
     Raises

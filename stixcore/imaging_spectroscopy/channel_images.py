@@ -40,10 +40,10 @@ class ChannelImages:
     fractions : tuple of RegionFractions
         Of the imaged channels.
     images : (n_imaged, ny, nx) float, ct s⁻¹ cm⁻² keV⁻¹ arcsec⁻²
-        As the method shows them: of CLEAN the restored maps, of a forward fit the fitted sources.
+        As the method shows them: restored maps for CLEAN, fitted sources for a forward fit.
     areas : (n_region + 1,) float, arcsec²
-        Of the regions and what is outside them; of a forward fit, which has no outside, (n_region,) areas at half
-        maximum.
+        Of the regions, then of what is outside them. For a forward fit, which has no outside, (n_region,): areas at
+        half maximum.
     """
 
     imaged: NDArray[np.bool_]

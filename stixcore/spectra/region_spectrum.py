@@ -22,13 +22,13 @@ class RegionSpectrum:
     ----------
     name : str
     region : Region or None
-        None for the rest of the image.
+        None for what is outside all regions.
     area : float, arcsec²
-        Of the pixels; of a source of a forward fit its area at half maximum.
+        Of its pixels; for a source of a forward fit, the area at half maximum.
     flux, flux_sigma : (n_channel,) float, ct s⁻¹ cm⁻² keV⁻¹
         In the images.
     fraction, fraction_sigma : (n_channel,) float
-        Of the flux of the image.
+        φ, its part of the flux of the image.
     spectrum : CountSpectrum
         Fraction times the spectrum of the whole flare.
     fit : SpectrumFit or None

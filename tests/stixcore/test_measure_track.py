@@ -16,7 +16,7 @@ from stixcore.fits.spec import ProductKind
 from stixcore.flare_response import heliocentric_angle
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
 from stixcore.measure_spectrum import SpectrumRequest, measure_spectrum, read_science
-from stixcore.measure_track import LEAST_COUNTS, TrackInputs, join_steps, measure_track
+from stixcore.measure_track import LEAST_FIT_COUNTS, TrackInputs, join_steps, measure_track
 from stixcore.prepare import find_pointing
 from stixcore.spectra.counts import systematic_errors
 from stixcore.spectra.models.albedo import Albedo
@@ -117,7 +117,7 @@ def within(value, truth, sigmas):
 def test_a_simulated_flare_is_recovered(simulated):
     truth, track = simulated
     assert len(track) == len(truth)
-    assert all(step.counts >= LEAST_COUNTS for step in track)
+    assert all(step.counts >= LEAST_FIT_COUNTS for step in track)
     assert {step.fit.model for step in track} == {"vth+thick2"}
     heat = [within(step.fit.parameters["T_keV"], kt, 3.0) for step, (kt, *_) in zip(track, truth, strict=True)]
     index = [within(step.fit.parameters["delta"], true[3], 3.0) for step, true in zip(track, truth, strict=True)]

@@ -100,7 +100,7 @@ def _up(
     candidates = closed & (spectrum.e_low >= low - SAME_ENERGY)
     if usable is None:
         return _with_signal(spectrum, candidates)
-    return candidates & usable, "It has all channels with an image."
+    return candidates & usable, "It includes all channels with an image."
 
 
 def _with_signal(spectrum: CountSpectrum, candidates: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], str]:

@@ -207,9 +207,7 @@ def _check(spectrum: CountSpectrum, response: Response, distance: float, angle: 
     if low.size != spectrum.counts.size or (
         max(np.abs(low - spectrum.e_low).max(), np.abs(high - spectrum.e_high)[closed].max(initial=0.0)) > SAME_EDGE
     ):
-        message = (
-            "response and spectrum have different energy channels; make the response for those of the spectrum"
-        )
+        message = "response and spectrum have different energy channels; make the response for those of the spectrum"
         raise CalibrationError(message)
     for name in ("detectors", "pixels"):
         if tuple(sorted(getattr(spectrum, name))) != tuple(sorted(getattr(response, name))):
