@@ -13,7 +13,7 @@ from pathlib import Path
 from archive.atomic import identity
 from archive.calibration import FOLDER, SUMS, CalibrationEntry, recorded_sums
 from stixcore.errors import CalibrationError
-from stixcore.recipe import sha256_of
+from stixcore.references import TableReference, sha256_of
 from stixcore.spectra.models.chianti_files import read_chianti_files
 from stixcore.spectra.models.thermal import ThermalTable, built_in_table
 
@@ -90,6 +90,22 @@ def thermal_table(root: Path) -> ThermalTable | None:
         return None
     require_unchanged(root, files)
     return _table(*(files[kind] for kind in CHIANTI_NAMES), tuple(identity(files[kind]) for kind in CHIANTI_NAMES))
+
+
+def is_present_table(root: Path, reference: TableReference) -> bool:
+    """Whether a table of thermal emission is by its name the one of the archive, or the built-in one without files.
+
+    The files are not read: those of SolarSoft have their version in their names.
+
+    Raises
+    ------
+    CalibrationError
+        When the files are incomplete.
+    """
+    files = chianti_files(root)
+    if not files:
+        return reference == built_in_table().reference
+    return reference.name.endswith(f"({files['lines'].name}, {files['continuum'].name})")
 
 
 def require_unchanged(root: Path, files: dict[str, Path]) -> None:

@@ -6,16 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from archive import Archive
-from archive.errors import NotInArchive
-from archive.index.recorded import RECORDED, REGION_RECORDS, SPECTRUM_RECORDS, Recorded, RecordedRow
+from archive.index.recorded import RECORDED, REGION_RECORDS, SPECTRUM_RECORDS, RecordedRow
+from jobs.queue.kept import find_row, is_kept
 from jobs.regions.task import RegionTask, measure_and_write, recipe_of
 from jobs.spectra.task import SpectrumTask, measure_task, write_spectrum
-from stixcore.references import sha256_of
 
 
 @dataclass(frozen=True)
@@ -69,19 +66,6 @@ def regions_once(task: RegionTask) -> MeasurementResult:
     return MeasurementResult(recipe.region_id, table, task.context.hidden, row)
 
 
-def is_kept(archive: Archive, table: str, key: str) -> bool:
-    """Whether a result is in the index, and its files are those of its record."""
-    kind = RECORDED[table]
-    row = _row(archive, kind, key)
-    if row is None:
-        return False
-    folder = archive.path_of(row.folder)
-    record = kind.read(folder)
-    if record is None or kind.key(record.row) != key:
-        return False
-    return all(_has(folder / name, said) for name, said in record.sha256.items())
-
-
 def index_measurements(archive: Archive, results: Iterable[MeasurementResult]) -> set[str]:
     """Put spectra into the index. Existing rows stay, and become visible if one author wants it.
 
@@ -95,7 +79,7 @@ def index_measurements(archive: Archive, results: Iterable[MeasurementResult]) -
     with archive.write_lock():
         for result in results:
             kind = RECORDED[result.table]
-            known = found[result.table].get(result.run_id) or _row(archive, kind, result.run_id)
+            known = found[result.table].get(result.run_id) or find_row(archive, kind, result.run_id)
             made = result.row or known
             if made is None:
                 gone.add(result.run_id)
@@ -111,15 +95,3 @@ def index_measurements(archive: Archive, results: Iterable[MeasurementResult]) -
 @lru_cache(maxsize=4)
 def _archive(root: str) -> Archive:
     return Archive(root)
-
-
-def _row(archive: Archive, kind: Recorded[Any], key: str) -> RecordedRow | None:
-    find = archive.spectrum if kind is SPECTRUM_RECORDS else archive.region_spectrum
-    try:
-        return find(key)
-    except NotInArchive:
-        return None
-
-
-def _has(path: Path, sha256: str) -> bool:
-    return path.is_file() and sha256_of(path) == sha256

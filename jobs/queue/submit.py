@@ -10,6 +10,7 @@ from archive import Archive
 from archive.errors import NotInArchive
 from archive.index.schema import ScienceFile
 from jobs.queue.journal import Journal, Request
+from jobs.queue.kept import holds
 from jobs.queue.requests import AUTO, NONE, ImagingRequest
 from jobs.shared.errors import BadRequest
 from jobs.shared.limits import Limits
@@ -17,7 +18,6 @@ from stixcore.errors import StixError, public_sentence
 from stixcore.fits.spec import ProductKind
 from stixcore.fits.windows import AskedWindow
 from stixcore.options import ShiftBins
-from stixcore.software import software_version
 
 if TYPE_CHECKING:
     from jobs.queue.spectrum_requests import QueuedRequest
@@ -142,20 +142,10 @@ def background_file_of(archive: Archive, uid: str) -> ScienceFile:
     return found
 
 
-#: Valid results in each table of the index, by their ids.
-_VALID = {
-    "runs": "SELECT count(*) AS n FROM runs WHERE status = 'done' AND list_contains(?, run_id)",
-    "spectra": "SELECT count(*) AS n FROM spectra WHERE list_contains(?, spectrum_id) AND version = ?",
-    "region_spectra": "SELECT count(*) AS n FROM region_spectra WHERE list_contains(?, region_id) AND version = ?",
-}
-
-
 def _still_holds(archive: Archive, journal: Journal, earlier: Request, table: str, file: ScienceFile) -> bool:
     """Whether the results of an earlier request are still valid: they exist, and no input file is newer."""
     runs = {part.run_id for part in journal.parts(earlier.request_id)}
-    version = () if table == "runs" else (software_version(),)  # recipes of images have their own
-    found = archive.query(_VALID[table], [sorted(filter(None, runs)), *version])
-    if earlier.started_at is None or None in runs or int(found["n"][0].as_py()) != len(runs):
+    if earlier.started_at is None or None in runs or not _are_valid(archive, table, sorted(filter(None, runs))):
         return False
     newer = archive.query(
         "SELECT count(*) AS n FROM ("
@@ -165,3 +155,11 @@ def _still_holds(archive: Archive, journal: Journal, earlier: Request, table: st
         [file.name, file.uid, str(ProductKind.ENERGY_CALIBRATION), earlier.started_at],
     )
     return int(newer["n"][0].as_py()) == 0
+
+
+def _are_valid(archive: Archive, table: str, keys: list[str]) -> bool:
+    """Whether results are in the archive and valid."""
+    if table != "runs":
+        return all(holds(archive, table, key) for key in keys)
+    found = archive.query("SELECT count(*) AS n FROM runs WHERE status = 'done' AND list_contains(?, run_id)", [keys])
+    return int(found["n"][0].as_py()) == len(keys)

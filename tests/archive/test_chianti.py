@@ -1,6 +1,7 @@
 """The CHIANTI tables of SolarSoft in an archive: added together, checked, used, listed."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ from archive import Archive
 from archive import chianti as present
 from archive.checks.findings import Code
 from archive.checks.run import check
-from archive.chianti import CHIANTI_FOLDER, list_chianti, thermal_table
+from archive.chianti import CHIANTI_FOLDER, is_present_table, list_chianti, thermal_table
 from archive.ingest import chianti as adding
 from archive.ingest.added_files import AddStatus
 from archive.ingest.calibration import add_calibration
 from stixcore.errors import CalibrationError, InvalidProduct
+from stixcore.references import TableReference
 from stixcore.spectra.models.thermal import built_in_table
 
 NAMES = ("chianti_cont_1_250_v71.sav", "chianti_lines_1_10_v71.sav", "xray_abun_file.genx")
@@ -55,6 +57,20 @@ def test_three_files_are_added_used_and_listed(tmp_path, published):
     assert thermal_table(root) is not None
     assert [entry.name for entry in list_chianti(root)] == list(NAMES)
     assert {one.status for one in add(root, published).values()} == {AddStatus.KNOWN}
+
+
+@pytest.mark.usefixtures("readable")
+def test_a_recipe_has_the_present_table_by_its_name(tmp_path, published):
+    root = tmp_path / "archive"
+    built_in = built_in_table().reference
+    added = TableReference(f"CHIANTI 7.1.3 ({NAMES[1]}, {NAMES[0]})", "0" * 64)
+    assert (is_present_table(root, built_in), is_present_table(root, added)) == (True, False)
+    assert not is_present_table(root, replace(built_in, sha256="0" * 64))  # of another version of the software
+    add(root, published)
+    assert (is_present_table(root, built_in), is_present_table(root, added)) == (False, True)
+    (root / CHIANTI_FOLDER / NAMES[2]).unlink()
+    with pytest.raises(CalibrationError, match="no file of abundances"):
+        is_present_table(root, added)
 
 
 @pytest.mark.usefixtures("readable")

@@ -8,14 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive import Archive, RunFilter, RunKind, RunStatus, SpectrumFilter, ingest
+from archive import Archive, RunFilter, RunKind, RunStatus, SpectrumFilter, chianti, ingest
+from archive.calibration import record_sums
+from archive.chianti import CHIANTI_FOLDER
 from archive.index.spectrum_records import read_spectrum_record
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE
 from jobs.previews import make_spectra as module
 from jobs.previews.make_spectra import SpectrumRules
 from jobs.previews.run import make_previews
 from stixcore.errors import SelectionError
-from stixcore.references import TableReference
+from stixcore.references import TableReference, sha256_of
+from stixcore.spectra.models.thermal import built_in_table
 from stixcore.spectrum_recipe import SPECTRUM_REVISION, SpectrumRecipe
 
 NOW = np.datetime64("2026-03-20T00:00:00", "us")
@@ -37,6 +40,23 @@ def lose_spectra(archive):
     content = json.loads(path.read_text())
     months = {name: one for name, one in content["months"].items() if not name.startswith("spectra/")}
     path.write_text(json.dumps({"by": "earlier software", "months": months}))
+
+
+@pytest.fixture
+def added_table(own_archive, monkeypatch):
+    """CHIANTI tables in the archive, whose content is the built-in table with other lines."""
+    built_in = built_in_table()
+    table = replace(built_in, lines=built_in.lines + np.log(1.05), version="added for a test")
+    monkeypatch.setattr(chianti, "read_chianti_files", lambda *_: table)
+    folder = own_archive.root / CHIANTI_FOLDER
+    folder.mkdir(parents=True)
+    paths = [
+        folder / name for name in ("chianti_cont_1_250_v71.sav", "chianti_lines_1_10_v71.sav", "xray_abun_file.genx")
+    ]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    record_sums(folder, {path.name: {sha256_of(path)} for path in paths})
+    return table
 
 
 def numbers(archive):
@@ -191,6 +211,18 @@ def test_a_damaged_thermal_table_removes_nothing(own_archive, caplog):
     assert numbers(own_archive) == before
     shutil.rmtree(folder)
     assert isinstance(SpectrumRules.of(own_archive).thermal, TableReference)
+    assert make_previews(own_archive, LATER).spectra == ()
+
+
+@pytest.mark.system
+def test_all_spectra_are_made_again_when_chianti_tables_are_added(own_archive, added_table):
+    before = {(row.uid, row.t_start): row for row in own_archive.spectra() if row.temperature}
+    report = make_previews(own_archive, LATER)
+    assert report.runs == ()
+    after = {(row.uid, row.t_start): row for row in own_archive.spectra() if row.temperature}
+    assert after.keys() == before.keys()
+    assert {row.thermal_table for row in after.values()} == {added_table.label}
+    assert {row.spectrum_id for row in after.values()}.isdisjoint(row.spectrum_id for row in before.values())
     assert make_previews(own_archive, LATER).spectra == ()
 
 

@@ -9,9 +9,12 @@ import pytest
 
 from archive import Archive, RegionFilter, SpectrumFilter, ingest, read_region_record
 from archive.checks.run import check
+from archive.chianti import CHIANTI_FOLDER
 from archive.ingest.ingest import OutcomeStatus
+from archive.layout import SPECTRUM_FILE
 from jobs.cli.repair import SpectrumRemaker
 from jobs.executors.serial import SerialExecutor
+from jobs.queue import kept
 from jobs.queue.journal import Journal
 from jobs.queue.measure_once import index_measurements, spectrum_once
 from jobs.queue.planning import plan_regions, plan_spectrum
@@ -200,6 +203,41 @@ def test_a_spectrum_goes_from_its_request_into_the_index(archive, work, spectrum
     assert (again.request_id, new) == (request.request_id, False)
     other, new = submit(archive, journal, spectrum, "bob", LATER)
     assert (other.state, other.answered_by, new) == ("done", request.request_id, True)
+
+
+def test_an_earlier_result_of_another_version_answers_and_one_of_another_revision_does_not(
+    archive, work, spectrum, monkeypatch
+):
+    journal = Journal(archive.root)
+    request, _ = submit(archive, journal, spectrum, "ann", NOW)
+    work()
+    (part,) = journal.parts(request.request_id)
+    earlier = replace(archive.spectrum(part.run_id), version="0.0.1")
+    archive.write_spectra([earlier])
+    again, new = submit(archive, journal, spectrum, "ann", LATER)
+    assert (again.request_id, new) == (request.request_id, False)
+    monkeypatch.setattr(kept, "SPECTRUM_REVISION", kept.SPECTRUM_REVISION + 1)
+    again, new = submit(archive, journal, spectrum, "ann", LATER)
+    assert (again.state, new) == ("queued", True)
+
+
+def test_an_earlier_result_without_a_file_or_with_another_thermal_table_does_not_answer(archive, work, spectrum):
+    journal = Journal(archive.root)
+    request, _ = submit(archive, journal, spectrum, "ann", NOW)
+    work()
+    (part,) = journal.parts(request.request_id)
+    assert kept.holds(archive, "spectra", part.run_id)
+    folder = archive.root / CHIANTI_FOLDER
+    folder.mkdir(parents=True)
+    for name in ("chianti_cont_1_250_v71.sav", "chianti_lines_1_10_v71.sav", "xray_abun_file.genx"):
+        (folder / name).write_bytes(b"")
+        assert not kept.holds(archive, "spectra", part.run_id)
+    shutil.rmtree(folder)
+    assert kept.holds(archive, "spectra", part.run_id)
+    (archive.path_of(archive.spectrum(part.run_id).folder) / SPECTRUM_FILE).unlink()
+    assert not kept.holds(archive, "spectra", part.run_id)
+    again, new = submit(archive, journal, spectrum, "ann", LATER)
+    assert (again.state, new) == ("queued", True)
 
 
 def test_a_task_that_runs_twice_is_filed_once(archive, spectrum):
