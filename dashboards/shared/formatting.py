@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archive import Flare, Image, Run, Spectrum
+from archive import Flare, Image, RegionSpectra, Run, Spectrum
 from dashboards.shared.listing import grouped
 from stixcore.flares.goes import BACKGROUND_DETECTOR
 from stixcore.imaging.reconstruction import METHOD_NAMES as _METHOD_NAMES
@@ -44,7 +44,7 @@ def duration(t_start: np.datetime64, t_end: np.datetime64) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def time_range(row: Image | Run | Spectrum | CountSpectrum) -> str:
+def time_range(row: Image | Run | Spectrum | RegionSpectra | CountSpectrum) -> str:
     """``2022-11-11 13:56:34 – 13:57:30``; the second date is given if it differs."""
     begin, end = day(row.t_start), day(row.t_end)
     return f"{begin} {clock(row.t_start)} – {end + ' ' if end != begin else ''}{clock(row.t_end)}"
@@ -53,6 +53,11 @@ def time_range(row: Image | Run | Spectrum | CountSpectrum) -> str:
 def band(row: Image | Run) -> str:
     """``4–10 keV``."""
     return f"{row.e_low:g}–{row.e_high:g} keV"
+
+
+def energies(low: float, high: float) -> str:
+    """``4–28 keV``; ``4 keV and more`` for an open upper end."""
+    return f"{low:g}–{high:g} keV" if np.isfinite(high) else f"{low:g} keV and more"
 
 
 def method_name(method: str) -> str:

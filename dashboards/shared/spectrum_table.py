@@ -35,7 +35,8 @@ SYMBOLS = {
     "delta": "δ",
     "e_cut_keV": "the low-energy cutoff",
 }
-_NAMES = re.compile(rf"\b({'|'.join(SYMBOLS)})\b")
+_NAMES = re.compile(rf"\b({'|'.join(SYMBOLS)})(?:_(\d))?\b")
+_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 STATISTICS = {"chi2": "χ²", "cash": "Cash's statistic"}
 
 
@@ -107,8 +108,8 @@ def _verdict_html(document: Document) -> str:
     if not fit:
         reason = formatting.sentence(str(document["no_fit"] or "none was requested"), capital=False)
         return f'<p class="nothing">No fit: {escape(reason)}</p>{_list(about_data, "notes")}'
-    serious = [_readable(one["text"]) for one in fit["doubts"] if one["serious"]]
-    others = [_readable(one["text"]) for one in fit["doubts"] if not one["serious"]]
+    serious = [readable(one["text"]) for one in fit["doubts"] if one["serious"]]
+    others = [readable(one["text"]) for one in fit["doubts"] if not one["serious"]]
     kind = "good" if fit["verdict"] == "trusted" else "doubt"
     head = f'<p>Fit: <span class="mark {kind}">{escape(fit["verdict"])}</span></p>'
     return f"{head}{_list(serious, 'doubt')}{_list([*others, *about_data], 'notes')}"
@@ -235,9 +236,9 @@ def _list(texts: Sequence[str], kind: str) -> str:
     return f'<div class="{kind}"><ul>{items}</ul></div>' if items else ""
 
 
-def _readable(text: object) -> str:
-    """A doubt with the names of parameters that pages use."""
-    return _NAMES.sub(lambda name: SYMBOLS[name[0]], str(text))
+def readable(text: object) -> str:
+    """A doubt with the names of parameters that pages use: T₂ for ``T_keV_2``."""
+    return _NAMES.sub(lambda name: SYMBOLS[name[1]] + (name[2] or "").translate(_LOWERED), str(text))
 
 
 def _numbers(values: Iterable[float | None]) -> list[float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
-from archive import Archive, Spectrum, SpectrumFilter, read_spectrum_record
+from archive import Archive, RegionSpectra, Spectrum, SpectrumFilter, read_spectrum_record
 from archive.index.schema import RunKind
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_RECORD
 from archive.scripts.ogip import OGIP_ZIP
@@ -112,8 +112,8 @@ def distinct_names(rows: Sequence[Spectrum]) -> dict[str, str]:
     }
 
 
-def owner_of(row: Spectrum) -> str:
-    """``, by alice, hidden``: who requested a spectrum, and whether it is hidden; empty for previews. Plain text."""
+def owner_of(row: Spectrum | RegionSpectra) -> str:
+    """``, by alice, hidden``: who requested spectra, and whether they are hidden; empty for previews. Plain text."""
     return ("" if row.author == "auto" else f", by {row.author}") + (", hidden" if row.hidden else "")
 
 

@@ -1,10 +1,10 @@
-"""Keep the flare of runs, images and spectra equal to an id of the flare list."""
+"""Keep the flare of runs, images, spectra and region spectra equal to an id of the flare list."""
 
 from __future__ import annotations
 
 import contextlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from archive import Archive, NotInArchive, RunKind
 from archive.index.columns import Table
-from archive.index.schema import RUNS, SPECTRA, Run, Spectrum
+from archive.index.recorded import REGION_RECORDS, SPECTRUM_RECORDS, Recorded, RecordedRow
+from archive.index.schema import RUNS
 from archive.index.sql import select
 from jobs.flares.rows import ids_in
 from jobs.inputs import flare_named_in
@@ -52,20 +53,26 @@ def relink_runs(archive: Archive, months: Collection[str] | None = None) -> tupl
 
 
 def relink_spectra(archive: Archive, months: Collection[str] | None = None) -> tuple[str, ...]:
-    """Give spectra the id that their flare now has, as `relink_runs`; returns the ids of those that were written."""
+    """Give spectra and region spectra the id that their flare now has, as `relink_runs`; returns ids as there."""
     with archive.write_lock():
-        changed = []
-        for spectrum_id, flare_id in _moved(archive, SPECTRA, months).items():
-            with contextlib.suppress(NotInArchive):  # removed meanwhile
-                changed.append(replace(archive.spectrum(spectrum_id), flare_id=flare_id))
-        if changed:
-            archive.write_spectra(changed)
-    return tuple(row.spectrum_id for row in changed)
+        spectra = _relink(archive, SPECTRUM_RECORDS, archive.spectrum, months)
+        regions = _relink(archive, REGION_RECORDS, archive.region_spectrum, months)
+    return (*spectra, *regions)
 
 
-def _moved(
-    archive: Archive, table: Table[Run] | Table[Spectrum], months: Collection[str] | None
-) -> dict[str, str | None]:
+def _relink[Row: RecordedRow](
+    archive: Archive, kind: Recorded[Row], find: Callable[[str], Row], months: Collection[str] | None
+) -> tuple[str, ...]:
+    changed: list[Row] = []
+    for key, flare_id in _moved(archive, kind.table, months).items():
+        with contextlib.suppress(NotInArchive):  # removed meanwhile
+            changed.append(replace(find(key), flare_id=flare_id))
+    if changed:
+        archive.write_recorded(kind, changed)
+    return tuple(kind.key(row) for row in changed)
+
+
+def _moved(archive: Archive, table: Table[Any], months: Collection[str] | None) -> dict[str, str | None]:
     """New flare by key, for the rows of a table whose flare has changed."""
     flares = _Flares.of(archive)
     where = "" if months is None else " WHERE strftime(t_start, '%Y-%m') IN (SELECT unnest(?))"

@@ -52,6 +52,7 @@ from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign
 
 from .forked_programs import ForkedProgram, Forker, start_fresh
+from .region_documents import regions_document
 
 #: Starts a program: words, environment, output, errors.
 type Start = Callable[[list[str], dict[str, str], IO[bytes], IO[bytes]], subprocess.Popen[bytes] | ForkedProgram]
@@ -242,6 +243,30 @@ def make_regions(root: Path, number: int, **changes: Any) -> RegionSpectra:
     described = {"regions": [{"name": "north", "counts": [100.0, None], "fit": None}], "files": files}
     REGION_RECORDS.write(folder, made, described, files.values())
     return made
+
+
+def make_described_regions(root: Path, number: int, **changes: Any) -> RegionSpectra:
+    """Region spectra as `make_regions`, with the whole description and all files."""
+    row, document = make_regions(root, number, names='["north <1>", "south"]', **changes), regions_document()
+    names = document["files"].values()
+    for name in names:
+        (root / row.folder / name).write_bytes(picture_bytes(number, 96) if name.endswith(".png") else b"content")
+    REGION_RECORDS.write(root / row.folder, row, document, names)
+    return row
+
+
+@pytest.fixture
+def with_regions(tmp_path: Path) -> Iterator[Archive]:
+    """Three results of flare 2211111136, filed a minute apart, the last hidden and Alice's; one of another flare."""
+    with closing(Archive(tmp_path / "archive", create=True)) as archive:
+        rows = []
+        for number in range(4):
+            changes = {"hidden": True, "author": "alice"} if number == 2 else {}
+            changes |= {"flare_id": "2211111136" if number < 3 else "2211111200"}
+            created = NOW + np.timedelta64(number, "m")
+            rows.append(make_described_regions(archive.root, number, created_at=created, **changes))
+        archive.write_region_spectra(rows)
+        yield archive
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from archive import Archive, Flare, Image, ImageFilter, LightCurveView, NotInArchive, Run, RunFilter, SpectrumFilter
+from archive import (
+    Archive,
+    Flare,
+    Image,
+    ImageFilter,
+    LightCurveView,
+    NotInArchive,
+    RegionFilter,
+    Run,
+    RunFilter,
+    SpectrumFilter,
+)
 from archive.context_maps import ContextMap, context_maps
 from archive.cubes import Cube, flare_cubes
 from archive.index.schema import RUNS, select_files
@@ -21,6 +32,7 @@ from archive.lightcurves.science import LONGEST
 from archive.scripts.sources import ImageSource, InputFile, read_sources, with_recipe
 from dashboards.shared.access import GUEST, Visitor, visible_image
 from dashboards.shared.light_times import Clock, LightTimes, light_times
+from dashboards.shared.stored_regions import StoredRegions, load_regions
 from dashboards.shared.stored_spectra import StoredSpectra, load_spectra
 from dashboards.shared.time_window import Window, resolution
 from stixcore.errors import InvalidProduct
@@ -96,6 +108,7 @@ class FlareContent:
     curve_notes : tuple of str
         What to know about light curves of science files; empty for quick-look ones.
     spectra : StoredSpectra
+    regions : StoredRegions
     light : LightTimes or None
         None if the distance of Solar Orbiter is unknown.
     sources : tuple of ImageSource
@@ -121,6 +134,7 @@ class FlareContent:
     context: tuple[ContextMap, ...] = ()
     curve_notes: tuple[str, ...] = ()
     spectra: StoredSpectra = field(default_factory=StoredSpectra)
+    regions: StoredRegions = field(default_factory=StoredRegions)
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -177,6 +191,7 @@ def load_flare(archive: Archive, flare_id: str, visitor: Visitor = GUEST, spectr
         tuple(context_maps(archive, flare)),
         notes,
         load_flare_spectra(archive, flare, visitor, spectrum_id),
+        load_regions(archive, RegionFilter(flare_id=flare.flare_id), visitor),
     )
 
 

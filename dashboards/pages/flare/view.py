@@ -36,6 +36,7 @@ from dashboards.shared.map_colors import color_choice, session_colors
 from dashboards.shared.navigation import SITE
 from dashboards.shared.notices import Notice
 from dashboards.shared.source import archive_source
+from dashboards.shared.stored_regions import stored_regions_html
 from dashboards.shared.style import LOW, style
 from jobs.imaging.figures import DEFAULT_COLORS
 
@@ -186,6 +187,7 @@ def sheet_html(state: FlareState, links: Links, colors: str = DEFAULT_COLORS) ->
         ("picture", "Thermal and non-thermal emission", picture_html(content, colors)),
         ("images", "All methods", methods_html(content, links)),
         ("spectrum", "Spectrum", spectra_html(content)),
+        ("regions", "Spectra of regions", stored_regions_html(content.regions, "flare")),
         ("cube", "Movie and tracks", cubes_html(content, links, Clock(state.clock))),
         ("context", "Context maps", context_html(content)),
         ("geometry", "Geometry", geometry_html(content)),

@@ -7,7 +7,7 @@ from html import escape
 
 from archive import Flare
 from dashboards.pages.science_data.state import RelatedFile, ScienceDetail
-from dashboards.pages.science_data.table import TYPES, energy_text, subject_of
+from dashboards.pages.science_data.table import TYPES, subject_of
 from dashboards.shared import formatting
 from dashboards.shared.links import Links, flare_address
 
@@ -25,7 +25,7 @@ def facts_html(detail: ScienceDetail, links: Links) -> str:
         ("Time", f"{formatting.day(file.t_start)} {formatting.clock(file.t_start)} – {formatting.clock(file.t_end)}"),
         ("", formatting.CLOCK),
         ("Length", f"{formatting.duration(file.t_start, file.t_end)}, {bins}"),
-        ("Energy", f"{energy_text(file.e_low, file.e_high)}, {file.n_channels} channels"),
+        ("Energy", f"{formatting.energies(file.e_low, file.e_high)}, {file.n_channels} channels"),
         ("Counts", f"{formatting.counts(file.counts)}, all detectors"),
         *([("Pixels", f"{file.n_pixels} of 12 per detector")] if file.n_pixels is not None else []),
         ("Attenuator", _attenuator(file.rcr_min, file.rcr_max)),

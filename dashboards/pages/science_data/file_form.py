@@ -33,6 +33,7 @@ class FileForm(param.Parameterized):
     """
 
     background = param.String(AUTO, doc="“auto”, “none”, or the name of a file")
+    hidden = param.Boolean(default=False, doc="Only the author and operators see what is made")
 
     def __init__(self, view: FileView, source: ArchiveSource, file: ScienceFile | None, **params: Any) -> None:
         super().__init__(**params)

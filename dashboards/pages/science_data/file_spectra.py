@@ -41,7 +41,18 @@ class FileSpectra:
     def __init__(self, state: ScienceState) -> None:
         self._state = state
         self._sheets = [style("shared/image_cells"), style("pages/science_data/detail"), style("shared/spectrum_table")]
-        self._table = self._html(list_html(self._spectra))
+        self._table = self._html("")
+        self._choice = pmui.Select.from_param(
+            state.param.spectrum,
+            label="Spectrum",
+            options=self._options,
+            sizing_mode="stretch_width",
+            max_width=420,  # more than a telephone has would cut off every figure of the page
+            size="small",
+            sx=LOW,
+            margin=(6, 0),
+            description="",
+        )
         self._room = pn.Column(sizing_mode="stretch_width", margin=0)
         self._figure: SpectrumFigure | None = None
         self._numbers = self._html("")
@@ -50,34 +61,24 @@ class FileSpectra:
 
     def view(self) -> pn.Column:
         """Title, table, choice and figure."""
-        parts: list[Any] = [self._table]
-        if self._spectra.rows:
-            options = {NOT_CHOSEN: ""} | distinct_names(self._spectra.rows)
-            parts.append(
-                pmui.Select.from_param(
-                    self._state.param.spectrum,
-                    label="Spectrum",
-                    options=options,
-                    sizing_mode="stretch_width",
-                    max_width=420,  # more than a telephone has would cut off every figure of the page
-                    size="small",
-                    sx=LOW,
-                    margin=(6, 0),
-                    description="",
-                )
-            )
-        return pn.Column(*parts, self._room, sizing_mode="stretch_width", margin=0)
+        return pn.Column(self._table, self._choice, self._room, sizing_mode="stretch_width", margin=0)
 
     @property
     def _spectra(self) -> StoredSpectra:
         return self._state.spectra
 
+    @property
+    def _options(self) -> dict[str, str]:
+        return {NOT_CHOSEN: ""} | distinct_names(self._spectra.rows)
+
     def _html(self, text: str) -> pn.pane.HTML:
         return pn.pane.HTML(text, stylesheets=self._sheets, sizing_mode="stretch_width", margin=0)
 
     def _show(self, *_: Any) -> None:
-        """Draw the chosen spectrum; the figure is made when it is first needed."""
+        """List the spectra and draw the chosen one; the figure is made when it is first needed."""
         spectra = self._spectra
+        self._table.object = list_html(spectra)
+        self._choice.param.update(options=self._options, visible=bool(spectra.rows))
         if spectra.shown is None or not self._state.spectrum:
             self._room[:] = []
             return

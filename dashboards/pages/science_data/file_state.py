@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from stixcore.fits.read import read_cards
 from stixcore.fits.windows import WindowRule, bins_of_window, window_of_bins
 from stixcore.instant import snapped
 from stixcore.spectra import CountSpectra, WindowSpectrum, merge_bins, pixel_counts, window_spectrum
+
+log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
@@ -77,6 +80,7 @@ class FileView(param.Parameterized):
         self.data = opened(path)
         self.spectra = spectra_of(path)
         self.asked = ""  # the typed time range, if it differs from the whole bins
+        self.energies_chosen = False  # by the visitor or a link, not by a tab
 
     @property
     def has_pixels(self) -> bool:
@@ -134,8 +138,20 @@ class FileView(param.Parameterized):
             self.problem = f"the time range does not match whole bins: {asked}"
             return
         self.problem, self.asked = "", asked
+        same = self.box is not None and (box.low, box.high) == (self.box.low, self.box.high)
+        self.energies_chosen |= not (typed and same)  # a typed time comes with the energies that were shown
         if box != self.box:  # a dragged box often stays in the same bins
             self.box = box
+
+    def offer_energies(self, low: float, high: float) -> None:
+        """Change the energies of the selection, keV, unless they were chosen or the file has none of these."""
+        box = self.box
+        if box is None or self.energies_chosen:
+            return
+        try:
+            self.box = self.snap(box.start, box.end, low, high)
+        except SelectionError as error:
+            log.info("%s keeps its energies: %s", self.path.name, error)
 
     def snap(
         self,
@@ -219,14 +235,16 @@ class FileView(param.Parameterized):
 
     def peak_minute(self) -> TimeEnergySelection:
         """Default selection: a minute at the peak of the lowest band, 6-10 keV if available."""
-        low, high = self._first_band()
+        low, high = self.first_band
         rate = self.spectra.light_curve(low, high)
         peak = int(np.nanargmax(np.where(np.isfinite(rate), rate, -1.0)))
         middle = self.spectra.t_start[peak] + (self.spectra.t_end[peak] - self.spectra.t_start[peak]) // 2
         half = np.timedelta64(30, "s")
         return self.snap(middle - half, middle + half, low, high)
 
-    def _first_band(self) -> tuple[float, float]:
+    @property
+    def first_band(self) -> tuple[float, float]:
+        """Energies of an image by default, keV: 6-10 keV if available."""
         for low, high in ((6.0, 10.0), *BANDS):
             if np.isfinite(self.spectra.light_curve(low, high)).any():
                 return low, high

@@ -14,6 +14,7 @@ import panel.ui as pmui
 from dashboards.pages.science_data.analysis import AnalysisView
 from dashboards.pages.science_data.detail import facts_html, header_html, related_html
 from dashboards.pages.science_data.detector_drawing import DetectorDrawing
+from dashboards.pages.science_data.file_regions import FileRegions
 from dashboards.pages.science_data.file_spectra import FileSpectra
 from dashboards.pages.science_data.file_state import FileView, Floats, TimeEnergySelection
 from dashboards.pages.science_data.filing import Filing
@@ -39,7 +40,6 @@ from dashboards.pages.science_data.state import (
     ScienceDetail,
     ScienceState,
 )
-from dashboards.pages.science_data.table import energy_text
 from dashboards.pages.science_data.tracking import Tracking
 from dashboards.panel_patches.document_lock import locked_updates
 from dashboards.shared import formatting
@@ -52,6 +52,7 @@ from dashboards.shared.visitors import session_visitor
 from jobs.queue.spectrum_requests import QueuedRequest
 from jobs.shared.errors import BadRequest
 from stixcore.errors import StixError, public_sentence
+from stixcore.imaging_spectroscopy.recipe_pair import ENERGY
 from stixcore.spectra import WindowSpectrum
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class ScienceFileView:
             else [
                 pn.pane.HTML(related_html(self.detail.related, self._links), **html),
                 FileSpectra(self.state).view(),
+                *([FileRegions(self.state).view] if self.detail.has_pixels else []),
                 pn.pane.HTML("<h3>Images of this file</h3>", **html),
                 self._no_images,
                 self._strip.widget,
@@ -222,7 +224,7 @@ class ScienceFileView:
             box = file.box
             summary.append(
                 f"<b>Selected</b> {formatting.clock(box.start)} – {formatting.clock(box.end)} "
-                f"({box.seconds:.4g} s), {energy_text(box.low, box.high)}"
+                f"({box.seconds:.4g} s), {formatting.energies(box.low, box.high)}"
             )
         else:
             summary.append("Drag a box over the spectrogram to select a time and energy range.")
@@ -248,7 +250,7 @@ class ScienceFileView:
             del makers[ANALYSIS_TAB], makers[REGIONS_TAB]
         if state.tab not in makers:
             state.tab = PREVIEW_TAB
-        names = list(makers)
+        names, energies = list(makers), {ANALYSIS_TAB: self._readable.first_band, REGIONS_TAB: ENERGY}
         room = pn.Column(sizing_mode="stretch_width", margin=0)
         tabs = pmui.Tabs(*((TABS[name], pn.Spacer(height=0)) for name in names), active=0, sx=PLAIN_TABS)
 
@@ -256,6 +258,8 @@ class ScienceFileView:
             opened = state.own or state.detail
             if opened is not None and opened.file != self.detail.file:
                 return  # another file has been opened
+            if state.tab in energies:
+                self._readable.offer_energies(*energies[state.tab])
             if state.tab not in made:
                 made[state.tab] = makers[state.tab]()
             elif state.tab in self._forms:
@@ -303,7 +307,8 @@ class ScienceFileView:
                 raise BadRequest(message)
             return form.filed_request(file.box)
 
-        return Filing(Tracking(source, session_visitor, now, uid), session_visitor, build)
+        tracking = Tracking(source, session_visitor, now, uid)
+        return Filing(tracking, session_visitor, form, build, self.state.reload_spectra)
 
     def _own_images(self, own: OwnFiles) -> list[Any]:
         """Container for the images of a file that is not in the archive."""

@@ -1,4 +1,4 @@
-"""A button that files what a form measures in the archive, and the state of that request."""
+"""Controls that file what a form measures in the archive, and the state of that request."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import panel.ui as pmui
 
 from archive.layout import REGIONS_RECORD, SPECTRUM_RECORD
 from dashboards.pages.science_data import form_parts as parts
+from dashboards.pages.science_data.file_form import FileForm
 from dashboards.pages.science_data.tracking import RequestStatus, Tracking
 from dashboards.panel_patches.document_lock import in_a_thread
 from dashboards.shared import formatting
@@ -34,12 +35,24 @@ class Filing:
     tracking : Tracking
     visitor : callable
         Returns the current visitor.
+    form : FileForm
+        Its ``hidden`` is chosen here.
     build : callable
         The request of the form.
+    on_filed : callable
+        Called when the result is in the archive.
     """
 
-    def __init__(self, tracking: Tracking, visitor: Callable[[], Visitor], build: Callable[[], QueuedRequest]) -> None:
-        self._tracking, self._visitor, self._build = tracking, visitor, build
+    def __init__(
+        self,
+        tracking: Tracking,
+        visitor: Callable[[], Visitor],
+        form: FileForm,
+        build: Callable[[], QueuedRequest],
+        on_filed: Callable[[], None],
+    ) -> None:
+        self._tracking, self._visitor, self._build, self._on_filed = tracking, visitor, build, on_filed
+        self._filed = 0
         self._timer: Any = None
         self._document = pn.state.curdoc
         self._state, self._notices = parts.html_pane(), Notices()
@@ -50,6 +63,9 @@ class Filing:
             size="small",
             margin=(6, 10, 6, 0),
             on_click=lambda _: self._submit(),
+        )
+        self.hidden = pmui.Checkbox.from_param(
+            form.param.hidden, label="Hidden from others", size="small", margin=(6, 10, 6, 0), description=""
         )
         tracking.param.watch(self._show, ["status", "problem", "answered"])
 
@@ -83,6 +99,10 @@ class Filing:
         self._state.object = filed_html(tracking.status, answered=tracking.answered)
         said = formatting.sentence(tracking.problem) if tracking.problem else ""
         self._notices.show([Notice("warning", said)] if said else [])
+        request = None if tracking.status is None else tracking.status.request
+        if request is not None and request.state is RequestState.DONE and request.request_id != self._filed:
+            self._filed = request.request_id
+            self._on_filed()
 
 
 def filed_html(status: RequestStatus | None, *, answered: bool) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 import panel as pn
 
 from dashboards.pages.science_data.imaging_form import ENOUGH_COUNTS, Feedback
-from dashboards.pages.science_data.table import energy_text
 from dashboards.pages.science_data.tracking import RequestStatus
 from dashboards.shared import formatting
 from dashboards.shared.style import LOW, style
@@ -69,7 +68,7 @@ def feedback_html(feedback: Feedback, *, enough: float = ENOUGH_COUNTS) -> str:
         lines.append(
             f"<p class='box'><b>{formatting.day(pixels.t_start)} "
             f"{formatting.clock(pixels.t_start)} – {formatting.clock(pixels.t_end)}</b> "
-            f"{pixels.duration:.4g} s, <b>{energy_text(pixels.e_low, pixels.e_high)}</b></p>"
+            f"{pixels.duration:.4g} s, <b>{formatting.energies(pixels.e_low, pixels.e_high)}</b></p>"
         )
         share = 100.0 * instant.background / instant.counts if instant.counts else np.nan
         lines.append(

@@ -167,7 +167,6 @@ class ImagingForm(FileForm):
         default=USUAL_MEMBERS, bounds=(2, MAX_MEMBERS), step=10, doc=_OPTIONS["ensemble"]["description"]
     )
     seed = TypedInteger(default=0, bounds=(0, MAX_SEED), doc=_OPTIONS["seed"]["description"])
-    hidden = param.Boolean(default=False, doc="Only the author and operators see the images")
 
     #: Parameters that affect the instant image.
     seen_at_once = (

@@ -71,6 +71,7 @@ def choose_window(state: PrefilledForm, view: FileView) -> None:
         view.problem = str(error)
         return
     view.choose(*times, float(low), float(high), typed=True)
+    view.energies_chosen = True  # also if the tab offered the same
 
 
 def _options(state: PrefilledForm) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from dashboards.pages.science_data.file_state import TimeEnergySelection
 from dashboards.pages.science_data.imaging_form import GIVEN
 from dashboards.pages.science_data.prefilled import numbers
 from dashboards.pages.science_data.prefilled_spectrum import PrefilledSpectrum, choice
-from dashboards.pages.science_data.region_entries import ADDRESS, address_of, entries_of
 from dashboards.pages.science_data.region_form import RegionForm
+from dashboards.shared.region_entries import ADDRESS, address_of, entries_of
 from jobs.queue.requests import AUTO
 from stixcore.errors import StixError
 from stixcore.imaging_spectroscopy.region_recipe import REGION_METHODS

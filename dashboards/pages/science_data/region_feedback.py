@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboards.pages.science_data.file_state import TimeEnergySelection
-from dashboards.pages.science_data.region_entries import RegionEntry
 from dashboards.pages.science_data.region_form import RegionForm
+from dashboards.shared.region_entries import RegionEntry
 from jobs.inputs import BackgroundChoice
 from jobs.regions.figure import outline
 from stixcore.errors import SelectionError, StixError, public_sentence

@@ -10,8 +10,8 @@ from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter, Fixe
 from bokeh.models.annotations import Legend, LegendItem, Whisker
 from numpy.typing import NDArray
 
-from dashboards.pages.science_data.region_map import look_of
 from dashboards.shared.figure_style import INK, aria_label, quiet_figure, style_figure
+from dashboards.shared.region_looks import look_of
 from dashboards.shared.spectrum_curves import LOWEST
 from dashboards.shared.spectrum_figure import ENERGY, LEGEND_COLUMNS, TICKS
 

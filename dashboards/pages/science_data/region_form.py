@@ -12,8 +12,8 @@ from archive import ScienceFile
 from archive.chianti import thermal_table
 from dashboards.pages.science_data.file_state import FileView, TimeEnergySelection
 from dashboards.pages.science_data.imaging_form import ImagingForm
-from dashboards.pages.science_data.region_entries import RegionEntry
 from dashboards.pages.science_data.spectrum_form import MODELS
+from dashboards.shared.region_entries import RegionEntry
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.typed_numbers import TypedInteger, TypedNumber
 from jobs.queue.requests import AUTO

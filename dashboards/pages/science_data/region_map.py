@@ -10,27 +10,19 @@ from bokeh.events import DoubleTap, SelectionGeometry, Tap
 from bokeh.models import BoxSelectTool, ColumnDataSource
 
 from dashboards.pages.science_data.map_plot import MapPlot
-from dashboards.pages.science_data.region_entries import CIRCLE, ELLIPSE, POLYGON, RegionEntry
 from dashboards.pages.science_data.region_feedback import RegionNote
 from dashboards.shared.figure_style import CHOSEN, aria_label
+from dashboards.shared.region_entries import CIRCLE, ELLIPSE, POLYGON, RegionEntry
+from dashboards.shared.region_looks import look_of
 from stixcore.imaging.reconstruction import Reconstruction
 from stixcore.spectra.regions import Circle, Ellipse, Polygon
 
-#: Colours of regions on the black map, for light and dark pages too; dashes and markers of the figures differ as well.
-COLORS = ("#1f9fd8", "#e8850c", "#2fae6f", "#d9508f", "#a98bf0", "#b08d57")
-DASHES = ("solid", "dashed", "dotdash", "dotted", "dashdot")
-MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "star")
 #: Side of the map, pixel; with its axes it fits on a telephone.
 MAP_PIXELS = 290
 #: A drag or a polygon smaller than this is a slip of the mouse, arcsec.
 SMALLEST = 1.0
 #: A click this near to the first corner closes a polygon, as a share of the width of the map.
 NEAR = 0.02
-
-
-def look_of(number: int) -> tuple[str, str, str]:
-    """Colour, dashes and marker of a region with this place in the list."""
-    return COLORS[number % len(COLORS)], DASHES[number % len(DASHES)], MARKERS[number % len(MARKERS)]
 
 
 class RegionMap:

@@ -9,10 +9,10 @@ import panel as pn
 import panel.ui as pmui
 
 from dashboards.pages.science_data.form_parts import FIELD
-from dashboards.pages.science_data.region_entries import NUMBERS, RegionEntry
 from dashboards.pages.science_data.region_feedback import RegionNote
 from dashboards.pages.science_data.region_form import REGION_MODELS, RegionForm
 from dashboards.pages.science_data.region_texts import note_html
+from dashboards.shared.region_entries import NUMBERS, RegionEntry
 from dashboards.shared.style import style
 
 NONE_YET = (

@@ -17,7 +17,6 @@ from dashboards.pages.science_data.form_parts import FIELD
 from dashboards.pages.science_data.measurement_view import BUTTON, MeasurementView, text_pane
 from dashboards.pages.science_data.own_images import running_html
 from dashboards.pages.science_data.prefilled_regions import region_address
-from dashboards.pages.science_data.region_entries import CIRCLE, ELLIPSE, POLYGON, RegionEntry, new_name
 from dashboards.pages.science_data.region_feedback import BandFeedback, RegionNote, band_feedback, region_notes
 from dashboards.pages.science_data.region_figure import RegionFigure
 from dashboards.pages.science_data.region_form import REGION_MODELS, RegionForm
@@ -28,6 +27,7 @@ from dashboards.pages.science_data.spectrum_texts import model_name
 from dashboards.pages.science_data.state import REGIONS_TAB
 from dashboards.shared import formatting
 from dashboards.shared.notices import Notice
+from dashboards.shared.region_entries import CIRCLE, ELLIPSE, POLYGON, RegionEntry, new_name
 from dashboards.shared.style import style
 from jobs.queue.requests import AUTO
 from stixcore.errors import SelectionError, public_sentence
@@ -159,7 +159,7 @@ class RegionView(MeasurementView[RegionForm, BandFeedback, RegionResult]):
             visible=False,
             **BUTTON,
         )
-        filing = [] if self._filing is None else [self._filing.button]
+        filing = [] if self._filing is None else [self._filing.button, self._filing.hidden]
         return pn.FlexBox(self._run, *filing, self._download, sizing_mode="stretch_width", align_items="center")
 
     # Regions ---------------------------------------------------------------------------------------------------------

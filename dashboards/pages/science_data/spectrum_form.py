@@ -200,7 +200,14 @@ class SpectrumForm(FileForm):
         request = self.request(box)
         options = {option.name: getattr(request, option.name) for option in fields(SpectrumOptions)}
         uid = self.file.name if self.file is not None else self.name_of
-        return SpectrumTaskRequest(uid=uid, start=request.start, end=request.end, background=self.background, **options)
+        return SpectrumTaskRequest(
+            uid=uid,
+            start=request.start,
+            end=request.end,
+            background=self.background,
+            hidden=self.hidden,
+            **options,
+        )
 
     def parsed(self, box: TimeEnergySelection) -> tuple[SpectrumRequest, tuple[Refusal, ...]]:
         """What to measure, with defaults for invalid fields, and the refusals of those."""

@@ -8,7 +8,6 @@ from html import escape
 from dashboards.pages.science_data.spectrum_feedback import BandCounts, SpectrumFeedback
 from dashboards.pages.science_data.spectrum_form import MODELS, PIXELS, Refusal
 from dashboards.pages.science_data.spectrum_result import SpectrumResult
-from dashboards.pages.science_data.table import energy_text
 from dashboards.shared import formatting
 from dashboards.shared.spectrum_curves import COMPONENTS
 from jobs.queue.requests import AUTO
@@ -77,7 +76,7 @@ def _window(measured: MeasuredSpectrum) -> str:
 
 def _bands(bands: tuple[BandCounts, ...]) -> str:
     rows = "".join(
-        f"<tr><th scope='row'>{energy_text(band.low, band.high)}</th>"
+        f"<tr><th scope='row'>{formatting.energies(band.low, band.high)}</th>"
         f"<td>{formatting.counts(band.counts)} ± {formatting.counts(max(band.sigma, 1.0))}</td>"
         f"<td>{formatting.counts(band.background)}</td></tr>"
         for band in bands

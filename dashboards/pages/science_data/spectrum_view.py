@@ -96,7 +96,7 @@ class SpectrumView(MeasurementView[SpectrumForm, SpectrumFeedback, SpectrumResul
             **BUTTON,
         )
         more = pmui.Button(label="Advanced", icon="tune", variant="text", on_click=self._open_advanced, **BUTTON)
-        filing = [] if self._filing is None else [self._filing.button]
+        filing = [] if self._filing is None else [self._filing.button, self._filing.hidden]
         parts = (self._fit, more, *filing, self._download)
         return pn.FlexBox(*parts, sizing_mode="stretch_width", align_items="center")
 

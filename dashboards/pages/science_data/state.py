@@ -142,7 +142,7 @@ class ScienceState(FilterState, DialogLayers, PrefilledRegions, FileSpectraState
         **DIALOG_KEYS,
         **PrefilledRegions.prefilled_keys,
     }
-    outcomes: ClassVar = ("listing", "spectra", "detail", "detail_problem", "image", "complaints")
+    outcomes: ClassVar = ("listing", "spectra", "filed_regions", "detail", "detail_problem", "image", "complaints")
     filter_names: ClassVar = ("start", "end", "text", "product", "aim", "band", "minutes")
 
     def __init__(self, source: ArchiveSource, visitor: Visitor = GUEST, **params: Any) -> None:

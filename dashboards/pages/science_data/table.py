@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 
-import numpy as np
-
 from archive import ScienceFile
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import simulated_mark
@@ -46,7 +44,7 @@ def subject_of(file: ScienceFile) -> str:
 
 def _start(file: ScienceFile, _: Links) -> str:
     when = f"{formatting.day(file.t_start)}<br>{formatting.clock(file.t_start)}"
-    return f"{when}<span class='narrow'><i>{energy_text(file.e_low, file.e_high)}</i></span>"
+    return f"{when}<span class='narrow'><i>{formatting.energies(file.e_low, file.e_high)}</i></span>"
 
 
 def _duration(file: ScienceFile, _: Links) -> str:
@@ -60,12 +58,7 @@ def _bins(file: ScienceFile, _: Links) -> str:
 
 
 def _energy(file: ScienceFile, _: Links) -> str:
-    return energy_text(file.e_low, file.e_high)
-
-
-def energy_text(low: float, high: float) -> str:
-    """``4–28 keV``; ``4 keV and more`` for an open upper end."""
-    return f"{low:g}–{high:g} keV" if np.isfinite(high) else f"{low:g} keV and more"
+    return formatting.energies(file.e_low, file.e_high)
 
 
 def _pixels(file: ScienceFile, _: Links) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archive import Archive, Flare, Spectrum
+from archive import Archive, Flare, RegionSpectra, Spectrum
 from jobs.flares.checkpoint import FlareCheckpoint
 from jobs.flares.lists import import_flares
 from jobs.flares.locate import update_flares
@@ -44,6 +44,14 @@ def spectrum(digit: str, **changes: Any) -> Spectrum:
 
 def electrons(digit: str, **changes: Any) -> Spectrum:
     return spectrum(digit, model="vth+thick2", delta=5.0, delta_minus=0.25, delta_plus=0.5, **changes)
+
+
+def region_spectra(digit: str, flare_id: str) -> RegionSpectra:
+    return RegionSpectra(
+        region_id=digit * 16, kind="user", uid="1", science_name="science.fits", flare_id=flare_id, t_start=PEAK,
+        t_end=PEAK + MINUTE, method="clean", n_regions=1, names='["north"]', n_channels=0, copies=2, distance_au=0.6,
+        recipe="{}", folder=f"regions/2022/11/11/{digit * 16}", size=1, author="alice", version="1", created_at=NOW,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -144,9 +152,11 @@ def test_other_layers_keep_the_values_of_the_spectrum(archive, tmp_path):
 def test_spectra_follow_their_flare_to_another_id(archive):
     archive.upsert("flares", [flare(other_ids="2211110000")])
     archive.write_spectra([spectrum("a", flare_id="2211110000"), spectrum("b")])
-    assert relink_spectra(archive) == ("a" * 16,)
+    archive.write_region_spectra([region_spectra("c", "2211110000"), region_spectra("d", FLARE)])
+    assert relink_spectra(archive) == ("a" * 16, "c" * 16)
     assert relink_spectra(archive) == ()
     assert {row.flare_id for row in archive.spectra()} == {FLARE}
+    assert {row.flare_id for row in archive.region_spectra()} == {FLARE}
 
 
 def test_a_users_spectrum_without_a_flare_gets_the_one_that_overlaps_it(archive):

@@ -20,7 +20,7 @@ from archive import Archive, Flare, RunKind, Spectrum, write_spectrum_record
 from archive.context_maps import AIA, FOLDER, map_name
 from archive.layout import cube_folder, cube_id
 from stixcore.times import format_time
-from tests.dashboards.conftest import make_image, make_spectrum
+from tests.dashboards.conftest import make_described_regions, make_image, make_spectrum
 from tests.dashboards.spectrum_documents import document, fit
 
 BANDS = ((4.0, 10.0), (16.0, 28.0))
@@ -72,7 +72,7 @@ def add_spectra(archive: Archive, flare: Flare) -> tuple[Spectrum, ...]:
 
 @pytest.fixture(scope="session")
 def cubed(flared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """The archive of `flared` with a cube of its flare (two bands of three steps), a map of AIA, and spectra."""
+    """The archive of `flared` with a cube of its flare (two bands of three steps), a map, spectra, and of regions."""
     root = tmp_path_factory.mktemp("cubed") / "archive"
     shutil.copytree(flared.archive.root, root)
     archive = Archive(root, create=True)
@@ -89,6 +89,10 @@ def cubed(flared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arc
         tracks.append({name: format_time(time) for name, time in times.items()} | values | errors | others)
     archive.upsert("images", images)
     add_spectra(archive, flared.flare)
+    hidden: dict[str, Any] = {"hidden": True, "author": "alice"}
+    owner = {"flare_id": flared.flare.flare_id}
+    regions = [make_described_regions(root, 410, **owner), make_described_regions(root, 411, **owner, **hidden)]
+    archive.write_region_spectra(regions)
     archive.build_read_model()
     folder = root / cube_folder(flare.t_peak, group)
     folder.mkdir(parents=True)

@@ -14,10 +14,8 @@ from dashboards.pages.science_data.file_state import FileView
 from dashboards.pages.science_data.filing import Filing, filed_html
 from dashboards.pages.science_data.prefilled import fill_in
 from dashboards.pages.science_data.prefilled_regions import fill_in_regions, region_address
-from dashboards.pages.science_data.region_entries import RegionEntry, address_of, entries_of, new_name
 from dashboards.pages.science_data.region_feedback import BandFeedback, band_feedback, region_notes
 from dashboards.pages.science_data.region_form import RegionForm
-from dashboards.pages.science_data.region_map import look_of
 from dashboards.pages.science_data.region_result import asked_of, measure_box
 from dashboards.pages.science_data.region_texts import band_html, note_html, result_html
 from dashboards.pages.science_data.spectrum_texts import model_name
@@ -25,8 +23,9 @@ from dashboards.pages.science_data.state import ScienceState
 from dashboards.pages.science_data.tracking import Tracking
 from dashboards.shared import formatting
 from dashboards.shared.access import Visitor
+from dashboards.shared.region_entries import RegionEntry, address_of, entries_of, new_name
 from dashboards.shared.source import ArchiveSource
-from jobs.queue.journal import RequestState, TaskResult
+from jobs.queue.journal import Journal, RequestState, TaskResult
 from stixcore.errors import InvalidProduct, SelectionError
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction
@@ -133,11 +132,6 @@ def test_the_automatic_model_names_what_it_chooses_from():
     assert model_name("auto", REGION_CANDIDATES) == "automatic: vth, thick2, vth+thick2 or vth+vth"
 
 
-def test_regions_look_different_without_colours():
-    looks = [look_of(number)[1:] for number in range(12)]
-    assert len(set(looks)) == 12
-
-
 @pytest.mark.needs_shared_data
 def test_channels_with_enough_counts_are_known_before(form):
     form.least = 1000.0
@@ -170,7 +164,9 @@ def test_a_link_fills_in_the_form(form, november):
     assert (state.uid, state.tab) == (FLARE, "regions")
     view = FileView(november.locate(FLARE))
     again = RegionForm(view, ArchiveSource(november.root), november.science_file(FLARE))
+    view.box = form.view.box  # a tab may have offered the same energies
     fill_in(state, view, again)
+    assert view.energies_chosen
     fill_in_regions(state, again)
     assert view.problem == ""
     assert asked_of(again, view.box) == asked_of(form, form.view.box)
@@ -233,11 +229,17 @@ def test_a_user_files_what_the_form_measures(form, science_archive):
     form.entries = (RegionEntry("a", "circle", "826, 144, 15", "vth+thick2"),)
     request = form.filed_request(form.view.box)
     assert request.regions == form.regions
+    assert request.hidden is False
     assert (request.models, request.least_counts, request.spectrum.model) == ({"a": "vth+thick2"}, 700.0, "vth")
     assert ([*request.imaging.methods], request.imaging.ensemble) == ([Method.MEM_GE], 2)
     visitor = Visitor()
     tracking = Tracking(ArchiveSource(science_archive.root), lambda: visitor, lambda: NOW, FLARE)
-    filing = Filing(tracking, lambda: visitor, lambda: form.filed_request(form.view.box))
+    filed: list[str] = []
+    filing = Filing(
+        tracking, lambda: visitor, form, lambda: form.filed_request(form.view.box), lambda: filed.append("filed")
+    )
+    filing.hidden.value = True
+    assert form.filed_request(form.view.box).hidden is True
     filing.button.clicks += 1
     assert tracking.status is None  # a guest
     visitor = Visitor("alice")
@@ -245,9 +247,14 @@ def test_a_user_files_what_the_form_measures(form, science_archive):
     assert tracking.problem == ""
     assert tracking.status is not None
     assert tracking.status.request.kind == "regions"
+    assert not Visitor("bob").may_see_request(tracking.status.request)
+    assert filed == []
     assert "is next" in filed_html(tracking.status, answered=False)
     done = replace(tracking.status.request, state=RequestState.DONE)
     part = TaskResult(0, "0123456789abcdef", "")
     html = filed_html(replace(tracking.status, request=done, parts=(part,)), answered=False)
     assert "archive/regions/0123456789abcdef/regions.json" in html
-    tracking.cancel()
+    tracking.status = replace(tracking.status, request=done)
+    tracking.answered = True
+    assert filed == ["filed"]  # once, however often its state is shown
+    Journal(science_archive.root).cancel(done.request_id, NOW)

@@ -67,6 +67,15 @@ def test_the_request_is_what_was_chosen(form: SpectrumForm) -> None:
     assert request.location == (800.0, -150.0)
 
 
+def test_the_filed_request_is_the_fit_hidden_if_chosen(form: SpectrumForm) -> None:
+    form.param.update(model="vth", energies=GIVEN, low=5.0, high=15.0)
+    filed = form.filed_request(form.view.box)
+    assert (filed.model, filed.energy, filed.hidden) == ("vth", (5.0, 15.0), False)
+    assert filed.request(filed.start, filed.end) == form.request(form.view.box)
+    form.hidden = True
+    assert form.filed_request(form.view.box).hidden is True
+
+
 def test_what_is_known_before_the_fit_is_what_the_fit_uses(form: SpectrumForm) -> None:
     box = form.view.box
     known, result = spectrum_feedback(form, box), fit_box(form, box)

@@ -167,6 +167,28 @@ def test_what_is_chosen_snaps_to_whole_bins(november: Archive) -> None:
     assert dict(view.cards())["PRIMARY"][0][:2] == ("SIMPLE", "True")
 
 
+def test_a_tab_offers_its_energies_until_some_are_chosen(november: Archive) -> None:
+    def energies() -> tuple[float, float]:
+        return view.box.low, view.box.high
+
+    view = FileView(november.locate(FLARE))
+    view.offer_energies(4, 28)
+    assert view.box is None  # nothing is selected yet
+    view.box = minute = view.peak_minute()
+    view.offer_energies(4, 28)
+    assert energies() == (4, 28)
+    assert (view.box.start, view.box.end) == (minute.start, minute.end)
+    view.offer_energies(200, 300)  # the file has none
+    assert energies() == (4, 28)
+    view.choose(minute.start, minute.end + np.timedelta64(120, "s"), 4, 28, typed=True)  # another time only
+    assert view.box.end > minute.end
+    view.offer_energies(*view.first_band)
+    assert energies() == (6, 10)
+    view.choose(minute.start, minute.end, 6, 10)  # drawn by hand
+    view.offer_energies(4, 28)
+    assert energies() == (6, 10)
+
+
 def test_opened_files_are_kept_and_read_anew_when_they_change(november: Archive, tmp_path: Path) -> None:
     path = tmp_path / "file.fits"
     shutil.copy(november.locate(FLARE), path)

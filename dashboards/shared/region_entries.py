@@ -48,8 +48,8 @@ class RegionEntry:
     model: str = ""
 
     @classmethod
-    def of(cls, region: Region) -> RegionEntry:
-        """The entry of a region, its numbers to a tenth of an arcsec."""
+    def of(cls, region: Region, decimals: int = 1) -> RegionEntry:
+        """The entry of a region, its numbers with so many decimals."""
         match region:
             case Circle():
                 shape, numbers = CIRCLE, [region.x, region.y, region.radius]
@@ -60,7 +60,8 @@ class RegionEntry:
             case Contour():
                 place = [] if region.x is None or region.y is None else [region.x, region.y]
                 shape, numbers = CONTOUR, [100.0 * region.level, *place]
-        return cls(region.name, shape, ", ".join(f"{round(number, 1):g}" for number in numbers))
+        texts = (f"{number:.{decimals}f}".rstrip("0").rstrip(".") for number in numbers)
+        return cls(region.name, shape, ", ".join(texts))
 
     def region(self) -> Region:
         """The region.
